@@ -1,0 +1,167 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{Notify, oneshot};
+
+use super::*;
+
+type Numbers = Transfers<&'static str, u32, u32>;
+
+fn numbers(slots: usize) -> Numbers {
+    Transfers::new(Slots::of(slots))
+}
+
+/// Lets every task that can run do so.
+async fn settle() {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// TM-1: a second interest joins; the work is not started again.
+#[tokio::test]
+async fn one_job_serves_all_who_join() {
+    let (transfers, started) = (numbers(0), Arc::new(AtomicUsize::new(0)));
+    let work = |started: Arc<AtomicUsize>| {
+        move |_job| async move {
+            started.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            7
+        }
+    };
+    let mut first = transfers.join("blob", work(Arc::clone(&started)));
+    let mut second = transfers.join("blob", work(Arc::clone(&started)));
+    assert_eq!(first.outcome().await, Ok(7));
+    assert_eq!(second.outcome().await, Ok(7));
+    assert_eq!(started.load(Ordering::SeqCst), 1);
+}
+
+/// A job that is over is not joined: the key may be worked on again.
+#[tokio::test]
+async fn a_finished_key_starts_anew() {
+    let transfers = numbers(0);
+    assert_eq!(
+        transfers.join("blob", |_| async { 1 }).outcome().await,
+        Ok(1)
+    );
+    assert_eq!(
+        transfers.join("blob", |_| async { 2 }).outcome().await,
+        Ok(2)
+    );
+    assert!(transfers.0.lock().is_empty());
+}
+
+/// TM-3, TM-4: the first to leave stops nothing, the last one does.
+#[tokio::test]
+async fn the_last_to_leave_cancels() {
+    let transfers = numbers(0);
+    let (stopped, was_stopped) = oneshot::channel();
+    let first = transfers.join("blob", |job: Job<u32>| async move {
+        job.cancelled().await;
+        stopped.send(()).unwrap();
+        0
+    });
+    let second = transfers.join("blob", |_| async { unreachable!("must join") });
+    drop(first);
+    settle().await;
+    assert!(
+        transfers.0.lock().contains_key("blob"),
+        "somebody still watches"
+    );
+    drop(second);
+    was_stopped.await.unwrap();
+}
+
+/// TM-2, TM-5: who joins a job that was told to stop gets a new one, once the old one is over.
+#[tokio::test]
+async fn joining_a_cancelled_job_waits_for_its_end() {
+    let transfers = numbers(0);
+    let (may_end, ending) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+    let old = transfers.join("blob", {
+        let (may_end, ending) = (Arc::clone(&may_end), Arc::clone(&ending));
+        move |job: Job<u32>| async move {
+            job.cancelled().await;
+            may_end.notified().await;
+            ending.store(1, Ordering::SeqCst);
+            1
+        }
+    });
+    settle().await;
+    drop(old);
+    let mut new = transfers.join("blob", {
+        let ending = Arc::clone(&ending);
+        move |_| async move {
+            assert_eq!(ending.load(Ordering::SeqCst), 1, "the old job is not over");
+            2
+        }
+    });
+    settle().await;
+    may_end.notify_one();
+    assert_eq!(new.outcome().await, Ok(2));
+    settle().await;
+    assert!(transfers.0.lock().is_empty());
+}
+
+/// TM-6: a late watcher sees the latest progress at once, and no backlog.
+#[tokio::test]
+async fn a_late_watcher_sees_the_latest_progress() {
+    let transfers = numbers(0);
+    let done = Arc::new(Notify::new());
+    let mut early = transfers.join("blob", {
+        let done = Arc::clone(&done);
+        move |job: Job<u32>| async move {
+            for step in 1..=3 {
+                job.publish(step);
+            }
+            done.notified().await;
+            0
+        }
+    });
+    settle().await;
+    let late = transfers.join("blob", |_| async { unreachable!("must join") });
+    assert_eq!(late.progress(), 3);
+    assert_eq!(early.next_progress().await, Some(3));
+    done.notify_one();
+    assert_eq!(early.outcome().await, Ok(0));
+    assert_eq!(early.next_progress().await, None);
+}
+
+/// TM-7: no more than the limit at a time, in the order of asking.
+#[tokio::test]
+async fn slots_bound_and_queue() {
+    let transfers = numbers(2);
+    let (running, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut watchers: Vec<_> = ["a", "b", "c", "d", "e"]
+        .into_iter()
+        .map(|key| {
+            let (running, peak, order) =
+                (Arc::clone(&running), Arc::clone(&peak), Arc::clone(&order));
+            transfers.join(key, move |job: Job<u32>| async move {
+                let _slot = job.slot().await;
+                order.lock().unwrap().push(key);
+                let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+                peak.fetch_max(now, Ordering::SeqCst);
+                settle().await;
+                running.fetch_sub(1, Ordering::SeqCst);
+                0
+            })
+        })
+        .collect();
+    for watcher in &mut watchers {
+        watcher.outcome().await.unwrap();
+    }
+    assert_eq!(peak.load(Ordering::SeqCst), 2);
+    assert_eq!(*order.lock().unwrap(), ["a", "b", "c", "d", "e"]);
+}
+
+/// A job that panics leaves neither a key in the map nor a watcher waiting.
+#[tokio::test]
+async fn a_panic_abandons_its_watchers_only() {
+    let transfers = numbers(0);
+    let mut watcher = transfers.join("blob", |_| async { panic!("on purpose") });
+    assert_eq!(watcher.outcome().await, Err(Abandoned));
+    assert_eq!(
+        transfers.join("blob", |_| async { 3 }).outcome().await,
+        Ok(3)
+    );
+}
