@@ -1,1 +1,24 @@
-fn main() {}
+//! The project's chores: `cargo demo` and `cargo xtask …`.
+
+mod demo;
+
+use clap::{Parser, Subcommand};
+
+/// The project's chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    Demo(demo::Demo),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().chore {
+        Chore::Demo(demo) => demo.run(),
+    }
+}
