@@ -1,0 +1,51 @@
+//! Debian's own servers and tools, run for tests and benchmarks: on loopback, in a directory of
+//! their own, ended on drop.
+
+mod layout;
+mod registry;
+
+pub use layout::{Layer, LayerCompression, Layout, StoredBlob};
+pub use registry::{Access, DockerRegistry, LoggedRequest, PASSWORD, USER};
+
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Finds `program` on `PATH`, or in the system directories that ordinary users lack there.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            r#"PATH="$PATH:/usr/sbin:/sbin" command -v -- "$1""#,
+            "sh",
+            program,
+        ])
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    let path = PathBuf::from(path.trim_end());
+    (output.status.success() && path.is_absolute()).then_some(path)
+}
+
+/// A command for `program`, wherever [`find`] finds it.
+pub fn command(program: &str) -> Command {
+    let mut command = Command::new(find(program).unwrap_or_else(|| program.into()));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs `command` to its end and returns its standard output.
+///
+/// # Errors
+/// When it cannot be started, or fails: then with the command and its standard error.
+pub fn run(command: &mut Command) -> io::Result<Vec<u8>> {
+    let output = command.output();
+    let failed = |reason: String| io::Error::other(format!("{command:?}: {reason}"));
+    let output = output.map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    Err(failed(format!("{}\n{}", output.status, stderr.trim_end())))
+}
