@@ -1,0 +1,464 @@
+//! Builds layers: honest, deterministic tars of named entries.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use windlass_oci::{Algorithm, DiffId, Digest, Hasher};
+
+use crate::tar::{BLOCK, Field, Header, Tar};
+use crate::{Compression, Random};
+
+/// The mtime of every entry that is not told another: 2020-01-01T00:00:00Z.
+pub const MTIME: i64 = 1_577_836_800;
+
+/// A layer in the making: entries in the order in which they will stand in the tar.
+///
+/// The methods that add an entry are followed by those that shape it:
+///
+/// ```
+/// use windlass_testing::{Compression, Layer};
+///
+/// let layer = Layer::new()
+///     .dir("usr/bin")
+///     .file("usr/bin/sudo", b"#!").mode(0o4755)
+///     .symlink("bin", "usr/bin")
+///     .hardlink("usr/bin/sudoedit", "usr/bin/sudo")
+///     .file("home/me/.profile", b"").owner(1000, 1000).mtime(0, 500)
+///     .whiteout("etc/old")
+///     .compressed(Compression::ZstdFrames(2));
+/// let packed = layer.pack();
+/// assert_eq!(packed.size, packed.bytes.len() as u64);
+/// ```
+///
+/// The same calls always give the same bytes, so digests can be pinned. For tars that no honest tool
+/// would write there is [`Tar`] and [`Layer::from_tar`].
+#[derive(Clone, Debug, Default)]
+pub struct Layer {
+    content: Content,
+    compression: Compression,
+}
+
+/// A layer as a registry holds it. A test that wants a lie may change any field.
+#[derive(Clone)]
+pub struct PackedLayer {
+    /// The blob, compressed.
+    pub bytes: Bytes,
+    /// What the manifest says the blob's digest is.
+    pub digest: Digest,
+    /// What the manifest says the blob's size is.
+    pub size: u64,
+    /// What the config says the tar's digest is.
+    pub diff_id: DiffId,
+    /// What the manifest says the blob is; `None` is what belongs to `compression`.
+    pub media_type: Option<String>,
+    /// How the blob was compressed.
+    pub compression: Compression,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Entries(Vec<Entry>),
+    Tar(Vec<u8>),
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    path: Vec<u8>,
+    kind: Kind,
+    mode: u32,
+    uid: u64,
+    gid: u64,
+    seconds: i64,
+    nanoseconds: u32,
+    xattrs: Vec<(String, Vec<u8>)>,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    File(Vec<u8>),
+    /// A file with holes: its whole size, and the pieces that hold data.
+    Sparse(u64, Vec<(u64, Vec<u8>)>),
+    Dir,
+    Symlink(Vec<u8>),
+    Hardlink(Vec<u8>),
+    Fifo,
+    Device {
+        flag: u8,
+        major: u32,
+        minor: u32,
+    },
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Entries(Vec::new())
+    }
+}
+
+impl Layer {
+    /// Starts a layer without entries, gzip.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a finished tar, whatever is in it.
+    pub fn from_tar(tar: impl Into<Vec<u8>>) -> Self {
+        Self {
+            content: Content::Tar(tar.into()),
+            compression: Compression::default(),
+        }
+    }
+
+    /// Makes a layer of one file whose bytes do not compress, so that the blob is a little more than
+    /// `size` bytes long. The same size always gives the same layer.
+    pub fn of_size(size: usize) -> Self {
+        Self::of_size_seeded(size, 1)
+    }
+
+    /// As [`of_size`](Self::of_size), a different one for each seed.
+    pub fn of_size_seeded(size: usize, seed: u64) -> Self {
+        Self::new().file(format!("random-{seed}"), Random::new(seed).bytes(size))
+    }
+
+    /// Sets how the layer is compressed.
+    #[must_use]
+    pub fn compressed(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Adds a file, mode 0644.
+    #[must_use]
+    pub fn file(self, path: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
+        self.entry(path, Kind::File(content.as_ref().to_vec()), 0o644)
+    }
+
+    /// Adds a file of `size` bytes that are all holes but for `pieces` (offset, bytes), in the PAX 1.0
+    /// sparse form of GNU tar. All pieces but the last must be whole blocks of 512 bytes: readers
+    /// disagree on what is between them otherwise.
+    #[must_use]
+    pub fn sparse(self, path: impl AsRef<[u8]>, size: u64, pieces: &[(u64, &[u8])]) -> Self {
+        let whole = |piece: &(u64, &[u8])| piece.1.len().is_multiple_of(BLOCK);
+        let full = pieces.split_last().map_or(&[][..], |(_, full)| full);
+        assert!(full.iter().all(whole), "a piece is not whole blocks");
+        let pieces = pieces.iter().map(|(at, bytes)| (*at, bytes.to_vec()));
+        self.entry(path, Kind::Sparse(size, pieces.collect()), 0o644)
+    }
+
+    /// Adds a directory, mode 0755.
+    #[must_use]
+    pub fn dir(self, path: impl AsRef<[u8]>) -> Self {
+        self.entry(path, Kind::Dir, 0o755)
+    }
+
+    /// Adds a symbolic link.
+    #[must_use]
+    pub fn symlink(self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Self {
+        self.entry(path, Kind::Symlink(target.as_ref().to_vec()), 0o777)
+    }
+
+    /// Adds another name for `target`, a path from the layer's root.
+    #[must_use]
+    pub fn hardlink(self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Self {
+        self.entry(path, Kind::Hardlink(target.as_ref().to_vec()), 0o644)
+    }
+
+    /// Adds a fifo, mode 0644.
+    #[must_use]
+    pub fn fifo(self, path: impl AsRef<[u8]>) -> Self {
+        self.entry(path, Kind::Fifo, 0o644)
+    }
+
+    /// Adds a character device, mode 0644.
+    #[must_use]
+    pub fn char_device(self, path: impl AsRef<[u8]>, major: u32, minor: u32) -> Self {
+        let flag = b'3';
+        self.entry(path, Kind::Device { flag, major, minor }, 0o644)
+    }
+
+    /// Adds a block device, mode 0644.
+    #[must_use]
+    pub fn block_device(self, path: impl AsRef<[u8]>, major: u32, minor: u32) -> Self {
+        let flag = b'4';
+        self.entry(path, Kind::Device { flag, major, minor }, 0o644)
+    }
+
+    /// Adds the whiteout of `path`, which hides what lower layers have there (OCI image spec, Whiteouts).
+    #[must_use]
+    pub fn whiteout(self, path: impl AsRef<[u8]>) -> Self {
+        let path = path.as_ref();
+        let name = path.iter().rposition(|byte| *byte == b'/');
+        let (parent, name) = path.split_at(name.map_or(0, |slash| slash + 1));
+        self.file([parent, b".wh.", name].concat(), b"")
+    }
+
+    /// Adds the opaque mark to the directory `path`, which hides all that lower layers have in it.
+    #[must_use]
+    pub fn opaque(self, path: impl AsRef<[u8]>) -> Self {
+        self.file([path.as_ref(), b"/.wh..wh..opq"].concat(), b"")
+    }
+
+    /// Sets the last entry's permission bits.
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.last().mode = mode;
+        self
+    }
+
+    /// Sets the last entry's owner and group.
+    #[must_use]
+    pub fn owner(mut self, uid: u64, gid: u64) -> Self {
+        (self.last().uid, self.last().gid) = (uid, gid);
+        self
+    }
+
+    /// Sets the last entry's mtime.
+    #[must_use]
+    pub fn mtime(mut self, seconds: i64, nanoseconds: u32) -> Self {
+        (self.last().seconds, self.last().nanoseconds) = (seconds, nanoseconds);
+        self
+    }
+
+    /// Gives the last entry an extended attribute.
+    #[must_use]
+    pub fn xattr(mut self, name: impl Into<String>, value: impl AsRef<[u8]>) -> Self {
+        let value = value.as_ref().to_vec();
+        self.last().xattrs.push((name.into(), value));
+        self
+    }
+
+    /// Returns the layer's tar.
+    pub fn tar(&self) -> Vec<u8> {
+        match &self.content {
+            Content::Tar(tar) => tar.clone(),
+            Content::Entries(entries) => entries
+                .iter()
+                .fold(Tar::new(), |tar, entry| entry.append_to(tar))
+                .end(),
+        }
+    }
+
+    /// Returns the blob, with its digest, size and diff ID.
+    pub fn pack(&self) -> PackedLayer {
+        let tar = self.tar();
+        let blob = self.compression.compress(&tar);
+        PackedLayer::new(blob, DiffId::new(Digest::sha256(&tar)), self.compression)
+    }
+
+    fn entry(mut self, path: impl AsRef<[u8]>, kind: Kind, mode: u32) -> Self {
+        let Content::Entries(entries) = &mut self.content else {
+            panic!("a layer made from a tar takes no more entries");
+        };
+        entries.push(Entry {
+            path: path.as_ref().to_vec(),
+            kind,
+            mode,
+            uid: 0,
+            gid: 0,
+            seconds: MTIME,
+            nanoseconds: 0,
+            xattrs: Vec::new(),
+        });
+        self
+    }
+
+    fn last(&mut self) -> &mut Entry {
+        match &mut self.content {
+            Content::Entries(entries) => entries.last_mut().expect("an entry comes first"),
+            Content::Tar(_) => panic!("a layer made from a tar has no entries to change"),
+        }
+    }
+}
+
+impl PackedLayer {
+    /// Takes a blob that unpacks to the tar named by `diff_id`.
+    pub fn new(blob: impl Into<Bytes>, diff_id: DiffId, compression: Compression) -> Self {
+        let bytes = blob.into();
+        Self {
+            digest: Digest::sha256(&bytes),
+            size: bytes.len() as u64,
+            diff_id,
+            media_type: None,
+            compression,
+            bytes,
+        }
+    }
+
+    /// Compresses a tar of any size as it is read; only the blob is held in memory.
+    ///
+    /// For bombs: `io::repeat(0).take(1 << 30)` behind a header is a megabyte of gzip.
+    pub fn from_reader(tar: impl Read, compression: Compression) -> io::Result<Self> {
+        let mut hashing = Hashing {
+            inner: tar,
+            hasher: Hasher::new(Algorithm::Sha256),
+        };
+        let mut blob = Vec::new();
+        compression.compress_from(&mut hashing, &mut blob)?;
+        let diff_id = DiffId::new(hashing.hasher.finish());
+        Ok(Self::new(blob, diff_id, compression))
+    }
+}
+
+impl fmt::Debug for PackedLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackedLayer")
+            .field("digest", &self.digest)
+            .field("size", &self.size)
+            .field("diff_id", &self.diff_id)
+            .field("media_type", &self.media_type)
+            .field("compression", &self.compression)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<Layer> for PackedLayer {
+    fn from(layer: Layer) -> Self {
+        layer.pack()
+    }
+}
+
+impl From<&Layer> for PackedLayer {
+    fn from(layer: &Layer) -> Self {
+        layer.pack()
+    }
+}
+
+impl From<&Self> for PackedLayer {
+    fn from(layer: &Self) -> Self {
+        layer.clone()
+    }
+}
+
+/// What of an entry has no room in a ustar header, and goes into PAX records.
+type Records = Vec<(String, Vec<u8>)>;
+
+impl Entry {
+    fn append_to(&self, tar: Tar) -> Tar {
+        let mut records = Records::new();
+        let (header, content) = match &self.kind {
+            Kind::Sparse(size, pieces) => self.sparse(*size, pieces, &mut records),
+            kind => self.plain(kind, &mut records),
+        };
+        let header = self.metadata(header, &mut records);
+        let tar = if records.is_empty() {
+            tar
+        } else {
+            let records: Vec<_> = records.iter().map(|(k, v)| (&**k, &**v)).collect();
+            tar.pax(&records)
+        };
+        tar.entry(header, &content)
+    }
+
+    fn plain(&self, kind: &Kind, records: &mut Records) -> (Header, Vec<u8>) {
+        let mut name = self.path.clone();
+        if matches!(kind, Kind::Dir) && !name.ends_with(b"/") {
+            name.push(b'/');
+        }
+        let name = fitting(Field::Name, "path", &name, records);
+        match kind {
+            Kind::File(content) => (Header::file(name), content.clone()),
+            Kind::Dir => (Header::dir(name), Vec::new()),
+            Kind::Symlink(target) => {
+                let target = fitting(Field::LinkName, "linkpath", target, records);
+                (Header::symlink(name, target), Vec::new())
+            }
+            Kind::Hardlink(target) => {
+                let target = fitting(Field::LinkName, "linkpath", target, records);
+                (Header::hardlink(name, target), Vec::new())
+            }
+            Kind::Fifo => (Header::fifo(name), Vec::new()),
+            Kind::Device { flag, major, minor } => {
+                (Header::device(*flag, name, *major, *minor), Vec::new())
+            }
+            Kind::Sparse(..) => unreachable!("sparse files are written by `sparse`"),
+        }
+    }
+
+    /// GNU tar's sparse format 1.0: the true name and size in PAX records, the map before the data.
+    fn sparse(
+        &self,
+        size: u64,
+        pieces: &[(u64, Vec<u8>)],
+        records: &mut Records,
+    ) -> (Header, Vec<u8>) {
+        let mut record = |key: &str, value: &[u8]| records.push((key.to_owned(), value.to_vec()));
+        record("GNU.sparse.major", b"1");
+        record("GNU.sparse.minor", b"0");
+        record("GNU.sparse.name", &self.path);
+        record("GNU.sparse.realsize", size.to_string().as_bytes());
+        // A last piece of no bytes marks the end of a file that ends in a hole.
+        let end = (size, Vec::new());
+        let pieces = || pieces.iter().chain([&end]);
+        let lines = pieces().map(|(offset, bytes)| format!("{offset}\n{}\n", bytes.len()));
+        let map: String = lines.collect();
+        let map = format!("{}\n{map}", pieces().count());
+        let mut content = Tar::new().padded(map.as_bytes()).into_bytes();
+        content.extend(pieces().flat_map(|(_, bytes)| bytes));
+        (Header::file("GNUSparseFile.0/sparse"), content)
+    }
+
+    fn metadata(&self, header: Header, records: &mut Records) -> Header {
+        let header = header.octal(Field::Mode, u64::from(self.mode));
+        let header = owner(header, Field::Uid, "uid", self.uid, records);
+        let header = owner(header, Field::Gid, "gid", self.gid, records);
+        for (name, value) in &self.xattrs {
+            records.push((format!("SCHILY.xattr.{name}"), value.clone()));
+        }
+        match u64::try_from(self.seconds) {
+            Ok(seconds) if self.nanoseconds == 0 && seconds < 1 << 33 => {
+                header.octal(Field::Mtime, seconds)
+            }
+            _ => {
+                let time = decimal_time(self.seconds, self.nanoseconds);
+                records.push(("mtime".to_owned(), time.into_bytes()));
+                header
+            }
+        }
+    }
+}
+
+/// Counts what the tar's digest is, while it is read.
+struct Hashing<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+/// Returns `value` if it fits its field, else its beginning, with the whole in a record.
+fn fitting(field: Field, key: &str, value: &[u8], records: &mut Records) -> Vec<u8> {
+    let room = field.place().len();
+    if value.len() > room || value.contains(&0) {
+        records.push((key.to_owned(), value.to_vec()));
+    }
+    value.iter().copied().take(room).collect()
+}
+
+fn owner(header: Header, field: Field, key: &str, id: u64, records: &mut Records) -> Header {
+    if id < 1 << 21 {
+        return header.octal(field, id);
+    }
+    records.push((key.to_owned(), id.to_string().into_bytes()));
+    header
+}
+
+/// Writes a time as PAX does: `-0.5` is half a second before 1970, so the fraction counts from zero.
+fn decimal_time(seconds: i64, nanoseconds: u32) -> String {
+    let total = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+    let (sign, total) = (if total < 0 { "-" } else { "" }, total.unsigned_abs());
+    let (whole, fraction) = (total / 1_000_000_000, total % 1_000_000_000);
+    match fraction {
+        0 => format!("{sign}{whole}"),
+        _ => format!("{sign}{whole}.{fraction:09}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
