@@ -1,5 +1,6 @@
 //! The project's chores: `cargo demo` and `cargo xtask …`.
 
+mod bench;
 mod demo;
 
 use clap::{Parser, Subcommand};
@@ -14,11 +15,13 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
+    Bench(bench::Bench),
     Demo(demo::Demo),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
+        Chore::Bench(bench) => bench.run(),
         Chore::Demo(demo) => demo.run(),
     }
 }

@@ -1,0 +1,222 @@
+//! The images: which trees, in which layers, packed how; made once and kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use windlass_testing::real::{Layer, LayerCompression, Layout, command, run};
+
+use super::tree::Tree;
+
+/// The tag that every image has, in the layout and in the registry.
+pub(super) const TAG: &str = "1";
+
+/// An image to pull.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ImageKind {
+    /// Four trees in four layers, two by gzip and two by zstd
+    Mixed,
+    /// The same four layers, all by gzip
+    Gzip,
+    /// One layer of more than a gigabyte, by gzip
+    Large,
+}
+
+/// A layer, as the pipe needs to know it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct BenchLayer {
+    /// The digest of the compressed tar.
+    pub(super) digest: String,
+    /// The compressed tar's bytes.
+    pub(super) size: u64,
+    /// Whether it is packed by zstd, else by gzip.
+    pub(super) zstd: bool,
+}
+
+/// An image that is made, and its facts.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct BenchImage {
+    /// Which one.
+    pub(super) kind: ImageKind,
+    /// Its layers, lowest first.
+    pub(super) layers: Vec<BenchLayer>,
+    /// Its regular files and hard links.
+    pub(super) files: u64,
+    /// Bytes of its layers' tars.
+    pub(super) unpacked: u64,
+}
+
+/// A layer of the recipe.
+struct Recipe {
+    name: &'static str,
+    trees: &'static [Tree],
+    compression: LayerCompression,
+}
+
+impl ImageKind {
+    /// The name in the registry, in reports and on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Mixed => "mixed",
+            Self::Gzip => "gzip",
+            Self::Large => "large",
+        }
+    }
+
+    fn recipes(self) -> Vec<Recipe> {
+        use LayerCompression::{Gzip, Zstd};
+        let layer = |name, trees, compression| Recipe {
+            name,
+            trees,
+            compression,
+        };
+        let second = if self == Self::Mixed { Zstd } else { Gzip };
+        match self {
+            Self::Mixed | Self::Gzip => vec![
+                layer("debian-root", &[Tree::DebianRoot], Gzip),
+                layer("python", &[Tree::Python], second),
+                layer("site-packages", &[Tree::SitePackages], Gzip),
+                layer("node-modules", &[Tree::NodeModules], second),
+            ],
+            Self::Large => vec![layer(
+                "large",
+                &[
+                    Tree::DebianRoot,
+                    Tree::SitePackages,
+                    Tree::NodeModules,
+                    Tree::Weights,
+                ],
+                Gzip,
+            )],
+        }
+    }
+
+    /// Makes the image in the layout `work/images/NAME`.
+    fn make(self, work: &Path) -> anyhow::Result<BenchImage> {
+        let mut layout = Layout::create(&self.layout(work))?;
+        let mut image = BenchImage {
+            kind: self,
+            layers: Vec::new(),
+            files: 0,
+            unpacked: 0,
+        };
+        let mut layers: Vec<Layer> = Vec::new();
+        for recipe in self.recipes() {
+            progress(&format!(
+                "making the {} layer of {}",
+                recipe.name,
+                self.name()
+            ));
+            let tar = recipe.make_tar(work)?;
+            let layer = layout.add_layer(&tar, recipe.compression)?;
+            image.files += files_in(&tar)?;
+            image.unpacked += fs::metadata(&tar)?.len();
+            image.layers.push(BenchLayer {
+                digest: layer.blob.digest.to_string(),
+                size: layer.blob.size,
+                zstd: recipe.compression == LayerCompression::Zstd,
+            });
+            layers.push(layer);
+        }
+        let manifest = layout.add_image("amd64", &layers)?;
+        layout.tag(TAG, &manifest)?;
+        Ok(image)
+    }
+
+    /// Where the image's OCI layout stands.
+    pub(super) fn layout(self, work: &Path) -> PathBuf {
+        work.join("images").join(self.name())
+    }
+
+    fn facts(self, work: &Path) -> PathBuf {
+        self.layout(work).join("facts.json")
+    }
+}
+
+impl BenchImage {
+    /// Bytes that a pull of the layers downloads.
+    pub(super) fn compressed(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.size).sum()
+    }
+
+    /// The repository that the image is served from.
+    pub(super) fn repository(&self) -> String {
+        format!("bench/{}", self.kind.name())
+    }
+}
+
+impl Recipe {
+    /// Packs the trees into one tar, once; every file with the owner that an image would give it.
+    fn make_tar(&self, work: &Path) -> anyhow::Result<PathBuf> {
+        let tar = work.join("tars").join(self.name).with_extension("tar");
+        if tar.exists() {
+            return Ok(tar);
+        }
+        fs::create_dir_all(work.join("tars"))?;
+        let draft = work.join("tars/draft");
+        let mut create = command("tar");
+        create.args(["--create", "--sort=name", "--numeric-owner", "--format=pax"]);
+        create.args([
+            "--pax-option=delete=atime,delete=ctime",
+            "--xattrs",
+            "--xattrs-include=*",
+        ]);
+        create.arg("--file").arg(&draft);
+        for tree in self.trees {
+            create
+                .arg("--directory")
+                .arg(tree.make(&work.join("trees"))?)
+                .arg(".");
+        }
+        run(&mut create)?;
+        fs::rename(&draft, &tar)?;
+        Ok(tar)
+    }
+}
+
+/// Makes those of `images` that `work` does not hold yet.
+pub(super) fn make_missing(work: &Path, images: &[ImageKind]) -> anyhow::Result<()> {
+    for image in images {
+        if !image.facts(work).exists() {
+            let made = image.make(work)?;
+            fs::write(image.facts(work), serde_json::to_vec_pretty(&made)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads the facts of `images` back.
+pub(super) fn load(work: &Path, images: &[ImageKind]) -> anyhow::Result<Vec<BenchImage>> {
+    let load = |image: &ImageKind| {
+        let facts = fs::read(image.facts(work))?;
+        anyhow::Ok(serde_json::from_slice(&facts)?)
+    };
+    images
+        .iter()
+        .map(|image| load(image).with_context(|| format!("the {} image", image.name())))
+        .collect()
+}
+
+/// Counts what is neither a directory nor a symbolic link.
+fn files_in(tar: &Path) -> anyhow::Result<u64> {
+    let listing = run(command("tar")
+        .args(["--list", "--verbose", "--file"])
+        .arg(tar))?;
+    let files = listing
+        .split(|&byte| byte == b'\n')
+        .filter(|line| line.first().is_some_and(|kind| matches!(kind, b'-' | b'h')));
+    Ok(files.count() as u64)
+}
+
+fn progress(message: &str) {
+    #[expect(
+        clippy::print_stderr,
+        reason = "a chore's progress, for the person who started it"
+    )]
+    {
+        eprintln!("{message}");
+    }
+}

@@ -1,0 +1,198 @@
+//! What is timed, and how each is told to pull and unpack.
+
+use std::ffi::OsStr;
+use std::fmt::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use serde::Serialize;
+use windlass_testing::real::{command, find};
+
+use super::containerd::Containerd;
+use super::image::{BenchImage, TAG};
+use super::measure::{Figures, measured};
+
+/// A way to pull and unpack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Tool {
+    /// `windlass pull`
+    Windlass,
+    /// curl, igzip or zstd, and tar, for every layer at once; verifies nothing
+    Pipe,
+    /// `ctr images pull`, on a containerd of its own
+    Containerd,
+    /// `podman pull`
+    Podman,
+    /// `skopeo copy` and `umoci unpack`
+    Umoci,
+}
+
+/// One pull to do.
+#[derive(Debug)]
+pub(super) struct Errand<'a> {
+    /// The empty file system that everything goes to.
+    pub(super) into: &'a Path,
+    pub(super) image: &'a BenchImage,
+    pub(super) registry: SocketAddr,
+    /// The windlass to time.
+    pub(super) windlass: Option<&'a Path>,
+}
+
+impl Tool {
+    /// Windlass and those whose programs are all found.
+    pub(super) fn installed() -> Vec<Self> {
+        let has_programs = |tool: &Self| tool.programs().iter().all(|name| find(name).is_some());
+        Self::value_variants()
+            .iter()
+            .copied()
+            .filter(has_programs)
+            .collect()
+    }
+
+    /// The name on the command line and in results.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Windlass => "windlass",
+            Self::Pipe => "pipe",
+            Self::Containerd => "containerd",
+            Self::Podman => "podman",
+            Self::Umoci => "umoci",
+        }
+    }
+
+    /// What a reader of the table should see.
+    pub(super) fn description(self) -> &'static str {
+        match self {
+            Self::Windlass => "windlass pull",
+            Self::Pipe => "curl \\| igzip or zstd \\| tar",
+            Self::Containerd => "ctr images pull",
+            Self::Podman => "podman pull",
+            Self::Umoci => "skopeo copy && umoci unpack",
+        }
+    }
+
+    /// The programs it needs, the one that gives it its version first.
+    pub(super) fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Windlass => &[],
+            Self::Pipe => &["igzip", "zstd", "curl", "tar"],
+            Self::Containerd => &["containerd", "ctr"],
+            Self::Podman => &["podman"],
+            Self::Umoci => &["umoci", "skopeo"],
+        }
+    }
+
+    /// Does the errand and measures it.
+    pub(super) fn run(self, errand: &Errand<'_>) -> anyhow::Result<Figures> {
+        match self {
+            Self::Windlass => measured(&mut windlass(errand)?, None, errand.into),
+            Self::Pipe => measured(&mut pipe(errand)?, None, errand.into),
+            Self::Podman => measured(&mut podman(errand), None, errand.into),
+            Self::Umoci => measured(&mut skopeo_and_umoci(errand), None, errand.into),
+            Self::Containerd => {
+                let daemon = Containerd::start(errand.into)?;
+                let mut ctr = ctr(errand, daemon.socket());
+                measured(&mut ctr, Some(daemon.pid()), errand.into)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Errand<'_> {
+    fn reference(&self) -> String {
+        format!("{}/{}:{TAG}", self.registry, self.image.repository())
+    }
+}
+
+fn windlass(errand: &Errand<'_>) -> anyhow::Result<Command> {
+    let mut command = Command::new(errand.windlass.context("no windlass was built")?);
+    command
+        .arg("--root")
+        .arg(errand.into.join("store"))
+        .args(["pull", &errand.reference()]);
+    Ok(command)
+}
+
+fn ctr(errand: &Errand<'_>, socket: &Path) -> Command {
+    let mut ctr = command("ctr");
+    ctr.arg("--address")
+        .arg(socket)
+        .args(["images", "pull", "--plain-http"]);
+    ctr.arg(errand.reference());
+    ctr
+}
+
+fn podman(errand: &Errand<'_>) -> Command {
+    let mut podman = command("podman");
+    podman.arg("--root").arg(errand.into.join("root"));
+    podman.arg("--runroot").arg(errand.into.join("runroot"));
+    podman.args([
+        "--storage-driver=overlay",
+        "pull",
+        "--quiet",
+        "--tls-verify=false",
+    ]);
+    // It looks for a policy in places that another tool's installation may have left empty.
+    podman.env("TMPDIR", errand.into).arg(errand.reference());
+    podman
+}
+
+fn skopeo_and_umoci(errand: &Errand<'_>) -> Command {
+    let script = r#"
+        cd "$1" &&
+        "$2" --insecure-policy copy --quiet --src-tls-verify=false "docker://$4" oci:layout:it &&
+        exec "$3" unpack --image layout:it bundle"#;
+    let found = |name: &str| find(name).unwrap_or_else(|| name.into());
+    let mut shell = shell(script);
+    shell
+        .arg(errand.into)
+        .arg(found("skopeo"))
+        .arg(found("umoci"))
+        .arg(errand.reference());
+    shell
+}
+
+/// All layers at once, each into a directory of its own. It is told which layers there are.
+fn pipe(errand: &Errand<'_>) -> anyhow::Result<Command> {
+    let mut script = String::from("cd \"$1\" || exit 1\npids=\n");
+    for (number, layer) in errand.image.layers.iter().enumerate() {
+        let unpacker = if layer.zstd { "zstd -dc" } else { "igzip -dc" };
+        let url = format!(
+            "http://{}/v2/{}/blobs/{}",
+            errand.registry,
+            errand.image.repository(),
+            layer.digest
+        );
+        writeln!(script, "mkdir {number}")?;
+        writeln!(
+            script,
+            "(curl -sSf '{url}' | {unpacker} | {TAR} -C {number}) &"
+        )?;
+        writeln!(script, "pids=\"$pids $!\"")?;
+    }
+    writeln!(script, "for pid in $pids; do wait $pid || exit 1; done")?;
+    let mut shell = shell(&script);
+    shell.arg(errand.into);
+    Ok(shell)
+}
+
+/// As exact as the others are.
+const TAR: &str = "tar -x --numeric-owner --same-owner -p --xattrs --xattrs-include='*'";
+
+fn shell(script: &str) -> Command {
+    let mut shell = command("bash");
+    shell
+        .args(["-o", "pipefail", "-c", script].map(OsStr::new))
+        .arg("bench");
+    shell
+}
