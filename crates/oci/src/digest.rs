@@ -10,6 +10,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256, Sha512};
 
+use crate::text::{Shown, shown};
+
 /// A hash algorithm that windlass can verify.
 ///
 /// Both are registered by the OCI image specification ("Descriptors", "Registered Algorithms"). Others,
@@ -38,17 +40,17 @@ pub struct Digest {
 pub enum DigestError {
     /// There is no `algorithm:` before the hex digits.
     #[error("invalid digest {0:?}: expected algorithm:hex")]
-    Shape(String),
+    Shape(Shown),
     /// The algorithm is unknown, or not one that can be verified here.
     #[error("unsupported digest algorithm {0:?}: sha256 and sha512 can be verified")]
-    Algorithm(String),
+    Algorithm(Shown),
     /// The part behind the colon is not lower-case hex of the right length.
     #[error("invalid {} digest {value:?}: expected {} lower-case hex digits", .algorithm.name(), .algorithm.size() * 2)]
     Hex {
         /// The algorithm named before the colon.
         algorithm: Algorithm,
         /// What stood behind it, shortened.
-        value: String,
+        value: Shown,
     },
 }
 
@@ -142,15 +144,15 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let (name, hex) = text
             .split_once(':')
-            .ok_or_else(|| DigestError::Shape(shortened(text)))?;
+            .ok_or_else(|| DigestError::Shape(shown(text)))?;
         let algorithm = match name {
             "sha256" => Algorithm::Sha256,
             "sha512" => Algorithm::Sha512,
-            _ => return Err(DigestError::Algorithm(shortened(name))),
+            _ => return Err(DigestError::Algorithm(shown(name))),
         };
         let wrong = || DigestError::Hex {
             algorithm,
-            value: shortened(hex),
+            value: shown(hex),
         };
         if hex.len() != algorithm.size() * 2 {
             return Err(wrong());
@@ -291,15 +293,6 @@ fn hex_value(digit: u8) -> Option<u8> {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
         _ => None,
-    }
-}
-
-/// Remote text that ends up in an error stays short, whatever was sent.
-fn shortened(text: &str) -> String {
-    const LIMIT: usize = 80;
-    match text.char_indices().nth(LIMIT) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 

@@ -1,7 +1,28 @@
 //! The words of container images: references, digests, manifests, configs and platforms.
 //!
-//! Parsing and arithmetic only; nothing here does I/O.
+//! Parsing and arithmetic only; nothing here does I/O. What comes from outside is parsed once into a type
+//! that can only hold what is valid, and is bounded in size, depth and number.
 
+mod config;
+mod descriptor;
 mod digest;
+mod image_name;
+mod json;
+mod manifest;
+mod media_type;
+mod platform;
+mod reference;
+pub mod text;
 
+pub use config::{ConfigError, History, ImageConfig, MAX_CONFIG_SIZE, RootFs, RuntimeConfig};
+pub use descriptor::{Descriptor, MAX_BLOB_SIZE};
 pub use digest::{Algorithm, ChainId, DiffId, Digest, DigestError, Hasher, ImageId};
+pub use image_name::{IdPrefix, ImageName};
+pub use json::JsonError;
+pub use manifest::{
+    Ambiguity, ArtifactKind, ImageManifest, Index, MAX_INDEX_ENTRIES, MAX_LAYERS,
+    MAX_MANIFEST_SIZE, Manifest, ManifestError, NoMatch,
+};
+pub use media_type::{LayerEncoding, MANIFEST_TYPES, MediaType};
+pub use platform::{Platform, PlatformError};
+pub use reference::{DEFAULT_REGISTRY, Reference, ReferenceError, RepositoryName, Tag, TagError};

@@ -1,0 +1,69 @@
+//! Descriptors: what a manifest or an index points at.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::json::{bounded, or_default, text_map};
+use crate::{Digest, MediaType, Platform};
+
+/// The largest blob that a descriptor may announce, in bytes: 2⁵³ - 1.
+///
+/// The largest integer that every JSON reader has exactly; and the sizes of [`crate::MAX_LAYERS`] such
+/// blobs can be added up without overflow.
+pub const MAX_BLOB_SIZE: u64 = (1 << 53) - 1;
+
+/// Points at a blob or a manifest: its digest, its size, and what it claims to be (OCI image
+/// specification, "Descriptor").
+///
+/// Digest and size are parsed strictly (T19). Embedded `data` is not read (T22): content comes from where
+/// it is verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// What the content claims to be.
+    #[serde(default)]
+    pub media_type: MediaType,
+    /// The digest of the content's exact bytes.
+    pub digest: Digest,
+    /// The exact size of the content, in bytes; at most [`MAX_BLOB_SIZE`].
+    #[serde(deserialize_with = "blob_size")]
+    pub size: u64,
+    /// Other places that may have the content. Nothing may send credentials there (D3).
+    #[serde(
+        default,
+        deserialize_with = "bounded::<_, 32, _>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub urls: Vec<String>,
+    /// Free-form notes.
+    #[serde(
+        default,
+        deserialize_with = "text_map",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub annotations: BTreeMap<String, String>,
+    /// The platform that a manifest in an index is for.
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub platform: Option<Platform>,
+    /// The kind of artifact, where the content is one.
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub artifact_type: Option<String>,
+}
+
+fn blob_size<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let size = u64::deserialize(deserializer)?;
+    if size > MAX_BLOB_SIZE {
+        let message = format_args!("no blob is {size} bytes long");
+        return Err(serde::de::Error::custom(message));
+    }
+    Ok(size)
+}

@@ -1,0 +1,97 @@
+//! What a user types to name an image that is here already.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Algorithm, Digest, ImageId, Reference, ReferenceError};
+
+/// An image by reference, by ID or by the beginning of its ID (REF-8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageName {
+    /// 64 hex digits, or a digest: an ID and nothing else.
+    Id(ImageId),
+    /// `sha256:` and some hex digits: the beginning of an ID and nothing else.
+    IdPrefix(IdPrefix),
+    /// A reference and nothing else.
+    Reference(Reference),
+    /// A few hex digits such as `cafe`: a reference if there is one, else the beginning of an ID.
+    ReferenceOrPrefix(Reference, IdPrefix),
+}
+
+/// The first hex digits of an image ID.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdPrefix {
+    algorithm: Option<Algorithm>,
+    hex: String,
+}
+
+impl IdPrefix {
+    /// Returns whether `id` begins with these digits.
+    pub fn matches(&self, id: &ImageId) -> bool {
+        let digest = id.digest();
+        self.algorithm
+            .is_none_or(|algorithm| algorithm == digest.algorithm())
+            && digest.hex().starts_with(&self.hex)
+    }
+
+    /// Takes 1 to 63 lower-case hex digits.
+    fn new(algorithm: Option<Algorithm>, hex: &str) -> Option<Self> {
+        let is_hex = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
+        let is_prefix = (1..64).contains(&hex.len()) && hex.bytes().all(is_hex);
+        is_prefix.then(|| Self {
+            algorithm,
+            hex: hex.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for IdPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(algorithm) = self.algorithm {
+            write!(f, "{}:", algorithm.name())?;
+        }
+        f.write_str(&self.hex)
+    }
+}
+
+impl fmt::Debug for IdPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for ImageName {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let id = text
+            .parse::<Digest>()
+            .or_else(|_| format!("sha256:{text}").parse());
+        if let Ok(digest) = id {
+            return Ok(Self::Id(ImageId::new(digest)));
+        }
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let hex = text
+                .strip_prefix(algorithm.name())
+                .and_then(|rest| rest.strip_prefix(':'));
+            if let Some(prefix) = hex.and_then(|hex| IdPrefix::new(Some(algorithm), hex)) {
+                return Ok(Self::IdPrefix(prefix));
+            }
+        }
+        let reference = text.parse()?;
+        Ok(match IdPrefix::new(None, text) {
+            Some(prefix) => Self::ReferenceOrPrefix(reference, prefix),
+            None => Self::Reference(reference),
+        })
+    }
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::IdPrefix(prefix) | Self::ReferenceOrPrefix(_, prefix) => prefix.fmt(f),
+            Self::Reference(reference) => f.write_str(&reference.familiar()),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Platforms: what an image runs on.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::json::or_default;
+use crate::text::{Shown, shown};
+
+mod matching;
+
+/// An operating system and a processor, in Go's words, normalised.
+///
+/// Other names for the same thing become one: `aarch64` is `arm64`, `x86_64` is `amd64`, `arm64/v8` is
+/// `arm64`, `amd64/v1` is `amd64`, `arm` without variant is `arm/v7` (as containerd has it).
+///
+/// Prints as `os[(version)]/architecture[/variant]` and parses from that, from `os/architecture` and from
+/// either of them alone; the other is then Linux, or the architecture that this program was built for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "Fields")]
+pub struct Platform {
+    /// The operating system, such as `linux`.
+    pub os: String,
+    /// The processor architecture, such as `amd64`.
+    pub architecture: String,
+    /// The generation of the architecture, such as `v7`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// The version of the operating system; used by Windows.
+    #[serde(rename = "os.version", skip_serializing_if = "Option::is_none")]
+    pub os_version: Option<String>,
+    /// What the operating system must offer; used by Windows. Not printed, and not compared.
+    #[serde(rename = "os.features", skip_serializing_if = "Vec::is_empty")]
+    pub os_features: Vec<String>,
+}
+
+/// Why a text is not a platform.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid platform {platform:?}: expected os/architecture[/variant], such as linux/arm64")]
+pub struct PlatformError {
+    /// The text, shortened.
+    pub platform: Shown,
+}
+
+/// A platform as it is sent.
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(default, deserialize_with = "or_default")]
+    os: String,
+    #[serde(default, deserialize_with = "or_default")]
+    architecture: String,
+    #[serde(default, deserialize_with = "or_default")]
+    variant: Option<String>,
+    #[serde(default, rename = "os.version", deserialize_with = "or_default")]
+    os_version: Option<String>,
+    #[serde(default, rename = "os.features", deserialize_with = "or_default")]
+    os_features: Vec<String>,
+}
+
+impl Platform {
+    /// Returns the platform of these words, normalised. An empty variant is none.
+    pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
+        let (architecture, variant) =
+            normal_architecture(architecture, variant.unwrap_or_default());
+        Self {
+            os: normal_os(os),
+            architecture,
+            variant,
+            os_version: None,
+            os_features: Vec::new(),
+        }
+    }
+
+    /// Returns Linux on the processor that this program runs on, with its `amd64` level where it has one.
+    pub fn host() -> Self {
+        Self::new("linux", std::env::consts::ARCH, host_variant())
+    }
+
+    /// Returns whether neither system nor architecture says anything: how attestations are marked.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.os == "unknown" && self.architecture == "unknown"
+    }
+}
+
+impl From<Fields> for Platform {
+    fn from(fields: Fields) -> Self {
+        Self {
+            os_version: fields.os_version.filter(|version| !version.is_empty()),
+            os_features: fields.os_features,
+            ..Self::new(&fields.os, &fields.architecture, fields.variant.as_deref())
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        shown(&self.os).fmt(f)?;
+        if let Some(version) = &self.os_version {
+            write!(f, "({})", shown(version))?;
+        }
+        write!(f, "/{}", shown(&self.architecture))?;
+        if let Some(variant) = &self.variant {
+            write!(f, "/{}", shown(variant))?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Platform {
+    type Err = PlatformError;
+
+    fn from_str(text: &str) -> Result<Self, PlatformError> {
+        let parsed = || {
+            let mut parts = text.split('/');
+            let (os, version) = split_version(parts.next()?)?;
+            let architecture = parts.next();
+            let variant = parts.next();
+            let words = [Some(os), version, architecture, variant];
+            if parts.next().is_some() || !words.into_iter().flatten().all(is_word) {
+                return None;
+            }
+            let platform = match architecture {
+                Some(architecture) => Self::new(os, architecture, variant),
+                None if is_known_os(&normal_os(os)) => {
+                    Self::new(os, std::env::consts::ARCH, host_arm_variant())
+                }
+                None if is_known_architecture(os) && version.is_none() => {
+                    Self::new("linux", os, None)
+                }
+                None => return None,
+            };
+            Some(Self {
+                os_version: version.map(str::to_owned),
+                ..platform
+            })
+        };
+        parsed().ok_or_else(|| PlatformError {
+            platform: shown(text),
+        })
+    }
+}
+
+fn split_version(os: &str) -> Option<(&str, Option<&str>)> {
+    match os.split_once('(') {
+        None => Some((os, None)),
+        Some((os, version)) => Some((os, Some(version.strip_suffix(')')?))),
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !text.is_empty() && text.bytes().all(word)
+}
+
+fn normal_os(os: &str) -> String {
+    match os.to_ascii_lowercase().as_str() {
+        "macos" => "darwin".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn normal_architecture(architecture: &str, variant: &str) -> (String, Option<String>) {
+    let architecture = architecture.to_ascii_lowercase();
+    let variant = variant.to_ascii_lowercase();
+    let (architecture, variant) = match (architecture.as_str(), variant.as_str()) {
+        ("x86_64" | "x86-64" | "amd64", "v1" | "1") => ("amd64", ""),
+        ("x86_64" | "x86-64", variant) => ("amd64", variant),
+        ("i386" | "i486" | "i586" | "i686" | "x86", _) => ("386", ""),
+        ("aarch64" | "arm64", "v8" | "8" | "v8.0" | "8.0") => ("arm64", ""),
+        ("aarch64", variant) => ("arm64", variant),
+        ("armhf", _) | ("arm", "") => ("arm", "v7"),
+        ("armel", _) => ("arm", "v6"),
+        ("powerpc64le", variant) => ("ppc64le", variant),
+        ("loongarch64", variant) => ("loong64", variant),
+        (architecture, variant) => (architecture, variant),
+    };
+    let variant = match variant {
+        "" => None,
+        digits if digits.starts_with(|first: char| first.is_ascii_digit()) => {
+            Some(format!("v{digits}"))
+        }
+        variant => Some(variant.to_owned()),
+    };
+    (architecture.to_owned(), variant)
+}
+
+fn is_known_os(os: &str) -> bool {
+    matches!(
+        os,
+        "linux" | "windows" | "darwin" | "freebsd" | "netbsd" | "openbsd" | "wasi"
+    )
+}
+
+fn is_known_architecture(architecture: &str) -> bool {
+    let (architecture, _) = normal_architecture(architecture, "");
+    let known = [
+        "386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x",
+        "wasm",
+    ];
+    known.contains(&architecture.as_str())
+}
+
+/// Returns the level of the `x86-64` psABI that the processor has.
+#[cfg(target_arch = "x86_64")]
+fn host_variant() -> Option<&'static str> {
+    macro_rules! has {
+        ($($feature:tt)*) => { true $(&& std::arch::is_x86_feature_detected!($feature))* };
+    }
+    let v2 = has!("cmpxchg16b" "popcnt" "sse3" "sse4.1" "sse4.2" "ssse3");
+    let v3 = v2 && has!("avx" "avx2" "bmi1" "bmi2" "f16c" "fma" "lzcnt" "movbe" "xsave");
+    let v4 = v3 && has!("avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl");
+    match (v2, v3, v4) {
+        (.., true) => Some("v4"),
+        (_, true, _) => Some("v3"),
+        (true, ..) => Some("v2"),
+        _ => None,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn host_variant() -> Option<&'static str> {
+    host_arm_variant()
+}
+
+/// Returns the variant that goes with the architecture this program was built for.
+fn host_arm_variant() -> Option<&'static str> {
+    if cfg!(target_arch = "arm") && !cfg!(target_feature = "v7") {
+        return Some("v6");
+    }
+    None
+}

@@ -1,0 +1,362 @@
+//! References: how people and files name images.
+//!
+//! One image has many spellings (`alpine`, `library/alpine:latest`, `index.docker.io/library/alpine`). Parsing
+//! brings each to one normal form, so that comparing references compares what they mean (REF-1..REF-3).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text::{Shown, shown};
+use crate::{Digest, DigestError};
+
+mod grammar;
+
+/// The registry of names that mention none (REF-1).
+pub const DEFAULT_REGISTRY: &str = "docker.io";
+
+/// Docker's own namespace on [`DEFAULT_REGISTRY`], left out in familiar names (REF-2).
+const OFFICIAL: &str = "library/";
+
+/// A repository: its registry, and its path there.
+///
+/// Prints in full, as `docker.io/library/alpine`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepositoryName {
+    /// `host`, `host:port` or `[IPv6]:port`, lower-case.
+    registry: String,
+    path: String,
+}
+
+/// A tag: 1 to 128 letters, digits, `_`, `.` or `-`, and the first is none of the last two.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(String);
+
+/// A repository with a tag, a digest, both or neither.
+///
+/// Unlike the reference system (REF-6), a name with both keeps both: the digest decides what is pulled, and
+/// the tag is put on it.
+///
+/// Prints in full, as `docker.io/library/alpine:3@sha256:…`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    repository: RepositoryName,
+    tag: Option<Tag>,
+    digest: Option<Digest>,
+}
+
+/// Why a text is not a reference.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    /// There is nothing to name (REF-9).
+    #[error("invalid reference {reference:?}: the repository name is empty")]
+    Empty {
+        /// The whole text.
+        reference: Shown,
+    },
+    /// It is a URL (EP-12).
+    #[error("invalid reference {reference:?}: write the name without {scheme:?}")]
+    Scheme {
+        /// The whole text.
+        reference: Shown,
+        /// The part that does not belong there, such as `https://`.
+        scheme: Shown,
+    },
+    /// The repository's path has upper-case letters (REF-4).
+    #[error("invalid reference {reference:?}: the repository name must be lowercase")]
+    Uppercase {
+        /// The whole text.
+        reference: Shown,
+    },
+    /// The name would be taken for an image ID or a digest (REF-5, RS-4).
+    #[error("invalid reference {reference:?}: the repository name would be taken for an image ID")]
+    LikeId {
+        /// The whole text.
+        reference: Shown,
+    },
+    /// The name stands for the empty image, which no registry has (REF-9).
+    #[error("invalid reference {reference:?}: the name \"scratch\" is reserved")]
+    Reserved {
+        /// The whole text.
+        reference: Shown,
+    },
+    /// The name is longer than 255 characters.
+    #[error("invalid reference {reference:?}: the repository name is longer than 255 characters")]
+    TooLong {
+        /// The whole text, shortened.
+        reference: Shown,
+    },
+    /// What stands before the first slash is not a host.
+    #[error("invalid reference {reference:?}: {registry:?} is not a host[:port]")]
+    Registry {
+        /// The whole text.
+        reference: Shown,
+        /// The part that should be a host.
+        registry: Shown,
+    },
+    /// The path has characters, or an order of characters, that it may not have.
+    #[error(
+        "invalid reference {reference:?}: {component:?} in the repository name is not lowercase letters \
+         and digits, separated by '.', '_', '__' or '-'"
+    )]
+    Path {
+        /// The whole text.
+        reference: Shown,
+        /// The part between slashes that is wrong.
+        component: Shown,
+    },
+    /// What stands behind the last colon is not a tag.
+    #[error("invalid reference {reference:?}")]
+    Tag {
+        /// The whole text.
+        reference: Shown,
+        /// What is wrong with the tag.
+        #[source]
+        source: TagError,
+    },
+    /// What stands behind `@` is not a digest.
+    #[error("invalid reference {reference:?}")]
+    Digest {
+        /// The whole text.
+        reference: Shown,
+        /// What is wrong with the digest.
+        #[source]
+        source: DigestError,
+    },
+    /// A tag or a digest stands where only the name of a repository may be.
+    #[error("invalid repository name {name:?}: a tag or digest does not belong there")]
+    NotAName {
+        /// The whole text.
+        name: Shown,
+    },
+}
+
+/// Why a text is not a tag.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "invalid tag {tag:?}: expected 1 to 128 letters, digits, '_', '.' or '-', not beginning with '.' or '-'"
+)]
+pub struct TagError {
+    /// The text, shortened.
+    pub tag: Shown,
+}
+
+impl RepositoryName {
+    /// Returns the registry: a host, and a port if one was given.
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// Returns the registry's host without the port; an IPv6 address stands in brackets.
+    pub fn host(&self) -> &str {
+        grammar::split_port(&self.registry).0
+    }
+
+    /// Returns the registry's port, if one was given.
+    pub fn port(&self) -> Option<u16> {
+        grammar::split_port(&self.registry).1?.parse().ok()
+    }
+
+    /// Returns the path on the registry, such as `library/alpine`: the name that the registry knows.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns the name that people know: without the default registry and its `library/` (REF-2).
+    pub fn familiar(&self) -> String {
+        if self.registry != DEFAULT_REGISTRY {
+            return self.to_string();
+        }
+        let official = self.path.strip_prefix(OFFICIAL);
+        let familiar = official.filter(|rest| !rest.contains('/'));
+        familiar.unwrap_or(&self.path).to_owned()
+    }
+
+    /// Returns the reference to this repository that names neither tag nor digest.
+    pub fn reference(self) -> Reference {
+        Reference {
+            repository: self,
+            tag: None,
+            digest: None,
+        }
+    }
+}
+
+impl Tag {
+    /// Returns the tag of references that name none (REF-7).
+    pub fn latest() -> Self {
+        Self("latest".to_owned())
+    }
+
+    /// Returns the text of the tag.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Reference {
+    /// Returns the repository.
+    pub fn repository(&self) -> &RepositoryName {
+        &self.repository
+    }
+
+    /// Returns the tag.
+    pub fn tag(&self) -> Option<&Tag> {
+        self.tag.as_ref()
+    }
+
+    /// Returns the digest.
+    pub fn digest(&self) -> Option<&Digest> {
+        self.digest.as_ref()
+    }
+
+    /// Returns whether neither a tag nor a digest is named.
+    pub fn is_name_only(&self) -> bool {
+        self.tag.is_none() && self.digest.is_none()
+    }
+
+    /// Returns the reference with the tag `latest` if it names neither tag nor digest (REF-7).
+    #[must_use]
+    pub fn or_latest(self) -> Self {
+        if self.is_name_only() {
+            return self.with_tag(Tag::latest());
+        }
+        self
+    }
+
+    /// Returns the reference with this tag in place of its own.
+    #[must_use]
+    pub fn with_tag(&self, tag: Tag) -> Self {
+        let tag = Some(tag);
+        Self {
+            tag,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the reference with this digest in place of its own.
+    #[must_use]
+    pub fn with_digest(&self, digest: Digest) -> Self {
+        let digest = Some(digest);
+        Self {
+            digest,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the reference without its tag.
+    #[must_use]
+    pub fn without_tag(&self) -> Self {
+        Self {
+            tag: None,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the reference without its digest.
+    #[must_use]
+    pub fn without_digest(&self) -> Self {
+        Self {
+            digest: None,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the reference as people write it: `alpine:3`, `host:5000/x@sha256:…`.
+    pub fn familiar(&self) -> String {
+        self.behind(&self.repository.familiar())
+    }
+
+    fn behind(&self, name: &str) -> String {
+        let mut text = name.to_owned();
+        if let Some(tag) = &self.tag {
+            text.push(':');
+            text.push_str(&tag.0);
+        }
+        if let Some(digest) = &self.digest {
+            text.push('@');
+            text.push_str(&digest.to_string());
+        }
+        text
+    }
+}
+
+impl FromStr for RepositoryName {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let reference: Reference = text.parse()?;
+        if !reference.is_name_only() {
+            let name = shown(text);
+            return Err(ReferenceError::NotAName { name });
+        }
+        Ok(reference.repository)
+    }
+}
+
+impl FromStr for Tag {
+    type Err = TagError;
+
+    fn from_str(text: &str) -> Result<Self, TagError> {
+        if !grammar::is_tag(text) {
+            return Err(TagError { tag: shown(text) });
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        grammar::parse(text)
+    }
+}
+
+impl fmt::Display for RepositoryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.registry, self.path)
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.behind(&self.repository.to_string()))
+    }
+}
+
+/// Debug as displayed, and in JSON a string that is parsed on the way in.
+macro_rules! textual {
+    ($($name:ident)*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+textual! { RepositoryName Tag Reference }
+
+#[cfg(test)]
+mod tests;

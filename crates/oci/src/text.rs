@@ -1,0 +1,135 @@
+//! Remote text made fit for people's eyes.
+//!
+//! Names, messages and media types come from registries and archives. They are data: before they reach
+//! a terminal, a log or an error, they are shortened, and whatever could move the cursor, hide or reorder
+//! what stands around them is written as an escape (hardening rule R9).
+
+use std::fmt::{self, Write as _};
+
+/// The number of characters that [`shown`] keeps.
+pub const SHOWN_CHARS: usize = 120;
+
+/// Text from outside, shortened; its `Display` and `Debug` contain printable characters only.
+///
+/// `Display` writes the text bare, `Debug` in quotes (with quotes and backslashes inside escaped).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Shown {
+    /// As it came, but no longer than was allowed.
+    text: String,
+    cut: bool,
+}
+
+/// Returns `text` in a form that is safe to print: escaped, and cut after [`SHOWN_CHARS`] characters.
+pub fn shown(text: &str) -> Shown {
+    shown_up_to(text, SHOWN_CHARS)
+}
+
+/// Returns `text` as [`shown`] does, but cut after `limit` characters.
+pub fn shown_up_to(text: &str, limit: usize) -> Shown {
+    match text.char_indices().nth(limit) {
+        None => Shown {
+            text: text.to_owned(),
+            cut: false,
+        },
+        Some((end, _)) => Shown {
+            text: text[..end].to_owned(),
+            cut: true,
+        },
+    }
+}
+
+/// Returns `bytes` as [`shown`] does; bytes that are not UTF-8 become `\xNN`.
+///
+/// For paths in archives and values of headers.
+pub fn shown_bytes(bytes: &[u8]) -> Shown {
+    // No character takes more than four bytes: what lies behind cannot be shown anyway.
+    let bytes = &bytes[..bytes.len().min(4 * (SHOWN_CHARS + 1))];
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            write!(text, "\\x{byte:02x}").expect("a String takes everything");
+        }
+    }
+    shown(&text)
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.text.chars() {
+            match character {
+                '"' | '\'' | '\\' => f.write_char(character)?,
+                other => write!(f, "{}", other.escape_debug())?,
+            }
+        }
+        f.write_str(self.ellipsis())
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for character in self.text.chars() {
+            match character {
+                '\'' => f.write_char(character)?,
+                other => write!(f, "{}", other.escape_debug())?,
+            }
+        }
+        write!(f, "{}\"", self.ellipsis())
+    }
+}
+
+impl Shown {
+    fn ellipsis(&self) -> &'static str {
+        if self.cut { "…" } else { "" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaves_ordinary_text_alone() {
+        assert_eq!(
+            shown("library/alpine:3.20").to_string(),
+            "library/alpine:3.20"
+        );
+        assert_eq!(
+            shown("it's \"größer\" \\o/").to_string(),
+            "it's \"größer\" \\o/"
+        );
+        assert_eq!(format!("{:?}", shown("it's \"x\"")), r#""it's \"x\"""#);
+    }
+
+    /// R9: nothing that steers a terminal or reorders a line survives.
+    #[test]
+    fn escapes_what_is_not_printable() {
+        let text = "a\x1b[2J\r\nb\u{9b}c\u{202e}d\u{200b}e\u{2028}f\0";
+        let expected = r"a\u{1b}[2J\r\nb\u{9b}c\u{202e}d\u{200b}e\u{2028}f\0";
+        assert_eq!(shown(text).to_string(), expected);
+        assert_eq!(format!("{:?}", shown(text)), format!("\"{expected}\""));
+    }
+
+    #[test]
+    fn cuts_long_text() {
+        assert_eq!(shown_up_to("äöü", 3).to_string(), "äöü");
+        assert_eq!(shown_up_to("äöü!", 3).to_string(), "äöü…");
+        assert_eq!(format!("{:?}", shown_up_to("abcd", 3)), "\"abc…\"");
+        assert_eq!(
+            shown(&"x".repeat(1 << 20)).to_string().len(),
+            SHOWN_CHARS + "…".len()
+        );
+    }
+
+    #[test]
+    fn shows_bytes_that_are_not_text() {
+        assert_eq!(
+            shown_bytes(b"usr/b\xffin/\x1b").to_string(),
+            r"usr/b\xffin/\u{1b}"
+        );
+        assert_eq!(shown_bytes("größer".as_bytes()).to_string(), "größer");
+        let long = shown_bytes(&vec![0xff; 1 << 20]).to_string();
+        assert_eq!(long.chars().count(), SHOWN_CHARS + 1);
+    }
+}
