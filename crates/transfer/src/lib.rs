@@ -50,6 +50,15 @@ pub struct Watcher<P, T> {
     _interest: Arc<Interest>,
 }
 
+/// What a watcher is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update<P, T> {
+    /// Where the job stands now; places between the last one told and this one are skipped (TM-6).
+    Progress(P),
+    /// How it ended.
+    Outcome(T),
+}
+
 /// The job ended without an outcome: its work panicked, or the runtime was shut down under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the transfer was abandoned")]
@@ -149,6 +158,20 @@ where
     }
 }
 
+impl<K, P, T> Transfers<K, P, T> {
+    /// Waits until no job runs, cancelled ones included.
+    ///
+    /// Jobs that are started meanwhile are waited for as well.
+    pub async fn idle(&self) {
+        loop {
+            let Some(outcome) = self.0.lock().values().next().map(|job| job.outcome.clone()) else {
+                return;
+            };
+            over(outcome).await;
+        }
+    }
+}
+
 impl<K, P, T> Clone for Transfers<K, P, T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
@@ -169,9 +192,9 @@ impl<P> Job<P> {
         self.slots.take().await
     }
 
-    /// Publishes where the job stands; watchers see the latest.
-    pub fn publish(&self, progress: P) {
-        self.progress.send_replace(progress);
+    /// Changes where the job stands; watchers see the latest.
+    pub fn publish(&self, change: impl FnOnce(&mut P)) {
+        self.progress.send_modify(change);
     }
 
     /// Is done as soon as nobody watches any more.
@@ -201,11 +224,19 @@ impl<P: Clone, T: Clone> Watcher<P, T> {
         self.progress.borrow().clone()
     }
 
-    /// Waits until the job stands elsewhere than this watcher last saw, and returns that; `None` when
-    /// there is no more to come.
-    pub async fn next_progress(&mut self) -> Option<P> {
-        self.progress.changed().await.ok()?;
-        Some(self.progress.borrow_and_update().clone())
+    /// Waits for what comes next: that the job stands elsewhere than this watcher last saw, or the
+    /// outcome. The last progress comes before the outcome.
+    pub async fn next(&mut self) -> Result<Update<P, T>, Abandoned> {
+        tokio::select! {
+            biased;
+            Ok(()) = self.progress.changed() => {
+                Ok(Update::Progress(self.progress.borrow_and_update().clone()))
+            }
+            outcome = self.outcome.wait_for(Option::is_some) => {
+                let outcome = outcome.map_err(|_| Abandoned)?.clone();
+                outcome.map(Update::Outcome).ok_or(Abandoned)
+            }
+        }
     }
 }
 

@@ -110,7 +110,7 @@ async fn a_late_watcher_sees_the_latest_progress() {
         let done = Arc::clone(&done);
         move |job: Job<u32>| async move {
             for step in 1..=3 {
-                job.publish(step);
+                job.publish(|progress| *progress = step);
             }
             done.notified().await;
             0
@@ -119,10 +119,9 @@ async fn a_late_watcher_sees_the_latest_progress() {
     settle().await;
     let late = transfers.join("blob", |_| async { unreachable!("must join") });
     assert_eq!(late.progress(), 3);
-    assert_eq!(early.next_progress().await, Some(3));
+    assert_eq!(early.next().await, Ok(Update::Progress(3)));
     done.notify_one();
-    assert_eq!(early.outcome().await, Ok(0));
-    assert_eq!(early.next_progress().await, None);
+    assert_eq!(early.next().await, Ok(Update::Outcome(0)));
 }
 
 /// TM-7: no more than the limit at a time, in the order of asking.
@@ -152,6 +151,26 @@ async fn slots_bound_and_queue() {
     }
     assert_eq!(peak.load(Ordering::SeqCst), 2);
     assert_eq!(*order.lock().unwrap(), ["a", "b", "c", "d", "e"]);
+}
+
+/// Idle means over: also for a job that was told to stop.
+#[tokio::test]
+async fn idle_waits_for_the_end_of_a_cancelled_job() {
+    let transfers = numbers(0);
+    let over = Arc::new(AtomicUsize::new(0));
+    let watcher = transfers.join("blob", {
+        let over = Arc::clone(&over);
+        move |job: Job<u32>| async move {
+            job.cancelled().await;
+            settle().await;
+            over.store(1, Ordering::SeqCst);
+            0
+        }
+    });
+    settle().await;
+    drop(watcher);
+    transfers.idle().await;
+    assert_eq!(over.load(Ordering::SeqCst), 1);
 }
 
 /// A job that panics leaves neither a key in the map nor a watcher waiting.
