@@ -1,0 +1,308 @@
+//! Fetches blobs: streams that begin where they were cut and end where the descriptor says.
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_RANGE, HeaderMap};
+use windlass_oci::text::shown_bytes;
+use windlass_oci::{Descriptor, Digest};
+
+use crate::body::{Body, BodyError};
+use crate::client::Answer;
+use crate::error::{Asked, Mismatch, Phase, RegistryError, What};
+use crate::repository::Repository;
+
+/// The bytes of a blob, from some offset on, as they arrive.
+///
+/// Never yields a byte beyond the size in the descriptor, and ends with `None` only there (R3). The bytes are
+/// not hashed: who takes them has yet to find out whether they are the blob.
+#[derive(Debug)]
+pub struct BlobStream {
+    asked: Asked,
+    /// `None` when there is nothing more to read from, be it for good or for bad.
+    body: Option<Body>,
+    start: u64,
+    position: u64,
+    /// Where the body says it ends; at most `size`.
+    end: u64,
+    size: u64,
+}
+
+/// Which part of a blob an answer brings: from `start` up to, and without, `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    start: u64,
+    end: u64,
+}
+
+impl Repository {
+    /// Begins to fetch the blob that `descriptor` names, at `offset` if the registry can do that.
+    ///
+    /// Where the stream begins is said by [`BlobStream::starts_at`]: at `offset`, or at 0 if the registry
+    /// sends the whole blob, whatever range it was asked for (DL-5). An answer with a range that was not
+    /// asked for is dropped, and the whole blob asked for instead (T32).
+    pub async fn blob(
+        &self,
+        descriptor: &Descriptor,
+        offset: u64,
+    ) -> Result<BlobStream, RegistryError> {
+        let asked = self.asked(What::Blob(descriptor.digest));
+        let size = descriptor.size;
+        if offset == size {
+            return Ok(BlobStream::at_end(asked, size));
+        }
+        let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
+        // DL-7: a partial blob that is longer than the blob is not its beginning.
+        let mut start = if offset < size { offset } else { 0 };
+        loop {
+            let answer = self.get(&asked, &path, None, start).await?;
+            match Part::of(&asked, &answer, start, size) {
+                Ok(part) => return Ok(BlobStream::new(asked, self, answer, part, size)),
+                Err(error @ RegistryError::Range { .. }) if start > 0 => {
+                    tracing::debug!(%error, "asking for the whole blob instead");
+                    start = 0;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Fetches the blob that `descriptor` names and verifies its size and digest.
+    ///
+    /// For configs and other small blobs: it is held in memory, and refused if it is larger than `limit`.
+    pub async fn blob_bytes(
+        &self,
+        descriptor: &Descriptor,
+        limit: u64,
+    ) -> Result<Bytes, RegistryError> {
+        let asked = self.asked(What::Blob(descriptor.digest));
+        if descriptor.size > limit {
+            return Err(RegistryError::TooLarge {
+                asked: asked.boxed(),
+                limit,
+            });
+        }
+        let mut stream = self.blob(descriptor, 0).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next_chunk().await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        let expected = descriptor.digest;
+        let found = Digest::of(expected.algorithm(), &bytes);
+        if found != expected {
+            let mismatch = Box::new(Mismatch { expected, found });
+            return Err(RegistryError::Digest {
+                asked: asked.boxed(),
+                mismatch,
+            });
+        }
+        Ok(bytes.into())
+    }
+}
+
+impl BlobStream {
+    fn new(asked: Asked, repository: &Repository, answer: Answer, part: Part, size: u64) -> Self {
+        Self {
+            asked,
+            body: Some(repository.client().body(answer.response)),
+            start: part.start,
+            position: part.start,
+            end: part.end,
+            size,
+        }
+    }
+
+    fn at_end(asked: Asked, size: u64) -> Self {
+        Self {
+            asked,
+            body: None,
+            start: size,
+            position: size,
+            end: size,
+            size,
+        }
+    }
+
+    /// Returns the place in the blob of the first byte of the stream.
+    pub fn starts_at(&self) -> u64 {
+        self.start
+    }
+
+    /// Returns the place in the blob of the next byte.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Returns the next bytes; `None` when the blob is complete.
+    ///
+    /// After an error the stream yields no more bytes; how far it came is [`Self::position`].
+    pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
+        loop {
+            let Some(body) = &mut self.body else {
+                return self.ended();
+            };
+            match body.next().await {
+                Ok(Some(chunk)) if chunk.is_empty() => {}
+                Ok(Some(chunk)) => return self.take(chunk).map(Some),
+                Ok(None) => {
+                    self.body = None;
+                    return self.ended();
+                }
+                Err(error) => {
+                    self.body = None;
+                    return Err(self.broken(error));
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, chunk: Bytes) -> Result<Bytes, RegistryError> {
+        let position = self.position.saturating_add(chunk.len() as u64);
+        if position > self.end {
+            self.body = None;
+            return Err(wrong_size(
+                &self.asked,
+                self.size,
+                position.max(self.size + 1),
+            ));
+        }
+        self.position = position;
+        Ok(chunk)
+    }
+
+    fn ended(&self) -> Result<Option<Bytes>, RegistryError> {
+        if self.position == self.size {
+            return Ok(None);
+        }
+        Err(wrong_size(&self.asked, self.size, self.position))
+    }
+
+    fn broken(&self, error: BodyError) -> RegistryError {
+        let asked = self.asked.boxed();
+        match error {
+            BodyError::Stalled => RegistryError::Timeout {
+                asked,
+                waiting_for: Phase::Body,
+            },
+            BodyError::Broken(source) => RegistryError::Interrupted {
+                asked,
+                received: self.position,
+                expected: self.size,
+                source,
+            },
+        }
+    }
+}
+
+impl Part {
+    /// Returns the part of a blob of `size` bytes that `answer` brings after `start` was asked for.
+    fn of(asked: &Asked, answer: &Answer, start: u64, size: u64) -> Result<Self, RegistryError> {
+        let headers = answer.response.headers();
+        let refuse = |answer| RegistryError::Range {
+            asked: asked.boxed(),
+            answer,
+        };
+        let part = match answer.response.status().as_u16() {
+            200 => Self {
+                start: 0,
+                end: size,
+            },
+            206 if start > 0 => content_range(headers, start, size).map_err(refuse)?,
+            status => return Err(refuse(format!("status {status}"))),
+        };
+        let announced = answer.response.content_length();
+        if let Some(length) = announced.filter(|length| *length != part.end - part.start) {
+            return Err(wrong_size(asked, size, part.start.saturating_add(length)));
+        }
+        Ok(part)
+    }
+}
+
+/// Returns the part that `Content-Range` says, if it is of this blob and begins at `start`.
+///
+/// RFC 9110, section 14.4. A total of `*` is accepted (DL-6), and an end before the blob's.
+fn content_range(headers: &HeaderMap, start: u64, size: u64) -> Result<Part, String> {
+    let header = headers.get(CONTENT_RANGE).ok_or("no Content-Range")?;
+    let shown = || format!("{:?}", shown_bytes(header.as_bytes()));
+    let range = header
+        .to_str()
+        .ok()
+        .and_then(parse_content_range)
+        .ok_or_else(shown)?;
+    let (first, last, total) = range;
+    if first != start || last < first || last >= size || total.is_some_and(|total| total != size) {
+        return Err(shown());
+    }
+    Ok(Part {
+        start,
+        end: last + 1,
+    })
+}
+
+/// Reads `bytes first-last/total`.
+fn parse_content_range(header: &str) -> Option<(u64, u64, Option<u64>)> {
+    let (unit, range) = header.trim().split_once(' ')?;
+    if !unit.eq_ignore_ascii_case("bytes") {
+        return None;
+    }
+    let (range, total) = range.trim().split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let number = |text: &str| -> Option<u64> {
+        let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+        digits.then(|| text.parse().ok()).flatten()
+    };
+    let total = if total == "*" {
+        None
+    } else {
+        Some(number(total)?)
+    };
+    Some((number(first)?, number(last)?, total))
+}
+
+fn wrong_size(asked: &Asked, expected: u64, found: u64) -> RegistryError {
+    RegistryError::Size {
+        asked: asked.boxed(),
+        expected,
+        found,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    fn part(header: &str) -> Result<(u64, u64), String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_RANGE, HeaderValue::from_str(header).unwrap());
+        content_range(&headers, 10, 100).map(|part| (part.start, part.end))
+    }
+
+    /// DL-5, DL-6, T32.
+    #[test]
+    fn only_the_range_that_was_asked_for_is_accepted() {
+        assert_eq!(part("bytes 10-99/100"), Ok((10, 100)));
+        assert_eq!(part("bytes 10-99/*"), Ok((10, 100)));
+        assert_eq!(part("Bytes 10-49/100"), Ok((10, 50)));
+        for wrong in [
+            "bytes 11-99/100",
+            "bytes 0-99/100",
+            "bytes 10-99/101",
+            "bytes 10-100/*",
+            "bytes 10-100/100",
+            "bytes 10-9/100",
+            "bytes */100",
+            "bytes 10-99",
+            "bytes +10-99/100",
+            "bytes 10-18446744073709551616/*",
+            "items 10-99/100",
+            "10-99/100",
+            "",
+        ] {
+            assert_eq!(part(wrong), Err(format!("{wrong:?}")));
+        }
+        assert_eq!(
+            content_range(&HeaderMap::new(), 10, 100),
+            Err("no Content-Range".to_owned())
+        );
+    }
+}

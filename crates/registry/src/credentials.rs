@@ -1,0 +1,62 @@
+//! Who the caller is to a registry, kept out of every message.
+
+use std::fmt;
+
+/// A text that must not be shown: its `Debug` is a placeholder, and it has no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// What a caller proves himself with to one registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Credentials {
+    /// Nothing; public images can still be pulled (HT-11).
+    #[default]
+    Anonymous,
+    /// A user name and a password or access token.
+    Basic {
+        /// The user name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A refresh token, exchanged for access tokens at the token server (HT-8).
+    IdentityToken(Secret),
+    /// An access token for the registry itself, sent as it is (HT-10).
+    RegistryToken(Secret),
+}
+
+impl Secret {
+    /// Takes `text` out of sight.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the text, to be put on the wire and nowhere else.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// I7.
+    #[test]
+    fn debug_does_not_show_the_password() {
+        let credentials = Credentials::Basic {
+            username: "gopher".to_owned(),
+            password: Secret::new("hunter2"),
+        };
+        assert_eq!(
+            format!("{credentials:?}"),
+            r#"Basic { username: "gopher", password: [hidden] }"#
+        );
+    }
+}

@@ -1,0 +1,131 @@
+use std::time::UNIX_EPOCH;
+
+use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
+
+use super::*;
+use crate::{Endpoint, NextStep, Target};
+
+fn asked(what: What) -> Asked {
+    Asked {
+        endpoint: Endpoint::parse("https://reg.test").unwrap(),
+        repository: "a/b".to_owned(),
+        what,
+    }
+}
+
+fn error(what: What, status: u16, headers: &HeaderMap, body: &str) -> RegistryError {
+    let refusal = Refusal {
+        asked: &asked(what),
+        status: StatusCode::from_u16(status).unwrap(),
+        headers,
+        body: body.as_bytes(),
+    };
+    refusal.into_error()
+}
+
+fn manifest() -> What {
+    What::Manifest(Target::Tag("3".parse().unwrap()))
+}
+
+fn message(status: u16, body: &str) -> String {
+    error(manifest(), status, &HeaderMap::new(), body).to_string()
+}
+
+fn code(code: &str) -> String {
+    format!(r#"{{"errors":[{{"code":"{code}","message":"says the registry"}},{{"code":"X"}}]}}"#)
+}
+
+/// HT-14.
+#[test]
+fn codes_and_statuses_become_variants() {
+    for (status, body, expected) in [
+        (401, code("UNAUTHORIZED"), "says the registry"),
+        (401, code("DENIED"), "says the registry"),
+        (401, "<html>".to_owned(), "authentication required"),
+        (403, code("DENIED"), "says the registry"),
+        (403, String::new(), "access denied"),
+        (404, code("NAME_UNKNOWN"), "no such repository"),
+        (404, code("MANIFEST_UNKNOWN"), "no such manifest"),
+        (404, "nothing here".to_owned(), "no such manifest"),
+        (400, code("NAME_INVALID"), "no such repository"),
+        (400, code("TOOMANYREQUESTS"), "too many requests"),
+        (418, "junk".to_owned(), "unexpected status 418"),
+        (
+            418,
+            code("TEAPOT"),
+            "unexpected status 418: says the registry",
+        ),
+        (429, String::new(), "too many requests"),
+        (500, code("UNKNOWN"), "out of order: status 500"),
+        (503, "junk".to_owned(), "out of order: status 503"),
+        (403, r#"{"details":"old words"}"#.to_owned(), "old words"),
+    ] {
+        let expected = format!("a/b:3 at https://reg.test: {expected}");
+        assert_eq!(message(status, &body), expected, "{status} {body}");
+    }
+}
+
+/// HT-14: `insufficient_scope` is a refusal of this, not of who asks.
+#[test]
+fn insufficient_scope_is_denied() {
+    let challenge = |error| {
+        let mut headers = HeaderMap::new();
+        let value = format!(r#"Bearer realm="https://auth.test/",error="{error}""#);
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_str(&value).unwrap());
+        headers
+    };
+    let body = code("UNAUTHORIZED");
+    let refused = error(manifest(), 401, &challenge("insufficient_scope"), &body);
+    assert!(
+        matches!(refused, RegistryError::Denied { .. }),
+        "{refused:?}"
+    );
+    let refused = error(manifest(), 401, &challenge("invalid_token"), &body);
+    assert!(
+        matches!(refused, RegistryError::Unauthorized { .. }),
+        "{refused:?}"
+    );
+}
+
+/// R9.
+#[test]
+fn a_registry_cannot_write_to_the_terminal() {
+    let body = r#"{"errors":[{"code":"DENIED","message":"\u001b[2Jgone\nnext"}]}"#;
+    assert_eq!(
+        message(403, body),
+        r"a/b:3 at https://reg.test: \u{1b}[2Jgone\nnext"
+    );
+}
+
+/// T34.
+#[test]
+fn retry_after_is_seconds_or_a_date() {
+    let now = UNIX_EPOCH + Duration::from_secs(784_111_775);
+    let of = |value: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
+        retry_after(&headers, now)
+    };
+    assert_eq!(of("2"), Some(Duration::from_secs(2)));
+    assert_eq!(of("86400"), Some(Duration::from_secs(86_400)));
+    assert_eq!(
+        of("Sun, 06 Nov 1994 08:49:37 GMT"),
+        Some(Duration::from_secs(2))
+    );
+    assert_eq!(of("Sun, 06 Nov 1994 08:49:30 GMT"), None);
+    assert_eq!(of("-5"), None);
+    assert_eq!(of("x"), None);
+    assert_eq!(retry_after(&HeaderMap::new(), now), None);
+}
+
+/// T34.
+#[test]
+fn a_busy_registry_says_when_to_come_back() {
+    let mut headers = HeaderMap::new();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
+    let after = Some(Duration::from_secs(7));
+    for status in [429, 503] {
+        let error = error(manifest(), status, &headers, "");
+        assert_eq!(error.next_step(), NextStep::Retry { after });
+    }
+}

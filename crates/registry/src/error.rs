@@ -1,0 +1,447 @@
+//! What can go wrong between a registry and its client, as data, with a verdict.
+
+use std::fmt;
+use std::time::Duration;
+
+use windlass_oci::{Digest, ManifestError};
+
+use crate::auth::AuthError;
+use crate::cause::Cause;
+use crate::endpoint::Endpoint;
+use crate::manifest::Target;
+use crate::redirect::RedirectError;
+
+/// What was asked of which endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Who was asked.
+    pub endpoint: Endpoint,
+    /// The repository's path, such as `library/alpine`.
+    pub repository: String,
+    /// For what.
+    pub what: What,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Whether it is a registry at all.
+    Ping,
+    /// A token, of the token server that the registry named.
+    Token,
+    /// A manifest, by tag or digest.
+    Manifest(Target),
+    /// A blob.
+    Blob(Digest),
+    /// The repository's tags.
+    Tags,
+}
+
+/// Why a registry did not give what it was asked for.
+///
+/// Each variant says in [`Asked`] what that was. Texts of the registry (`reason`) are shortened and free of
+/// control characters; nothing in here is a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// Authentication is required, or what was presented is not accepted.
+    #[error("{asked}: {reason}")]
+    Unauthorized {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// In the registry's words, if it had any.
+        reason: String,
+    },
+    /// The credentials are accepted, but do not allow this.
+    #[error("{asked}: {reason}")]
+    Denied {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// In the registry's words, if it had any.
+        reason: String,
+    },
+    /// There is no such repository.
+    #[error("{asked}: no such repository")]
+    NameUnknown {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+    },
+    /// There is no such manifest, or no such repository: registries may not tell.
+    #[error("{asked}: no such manifest")]
+    ManifestUnknown {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+    },
+    /// There is no such blob in the repository.
+    #[error("{asked}: no such blob")]
+    BlobUnknown {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+    },
+    /// The registry wants to be asked less often (429).
+    #[error("{asked}: too many requests{}", retry(.retry_after.as_ref()))]
+    TooManyRequests {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// When to ask again, by its own word, however long that is.
+        retry_after: Option<Duration>,
+    },
+    /// The registry, or what stands before it, is out of order (5xx, 408).
+    #[error("{asked}: out of order: status {status}{}", retry(.retry_after.as_ref()))]
+    Unavailable {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// The HTTP status.
+        status: u16,
+        /// When to ask again, by its own word, however long that is.
+        retry_after: Option<Duration>,
+    },
+    /// A status that has no meaning here.
+    #[error("{asked}: unexpected status {status}{}", behind_colon(.reason))]
+    Unexpected {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// The HTTP status.
+        status: u16,
+        /// In the registry's words; may be empty.
+        reason: String,
+    },
+    /// The storage that the registry redirected to refused. Its URLs are short-lived: asking the registry
+    /// again may help.
+    #[error("{asked}: the storage at {target} answered with status {status}")]
+    Storage {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// Where the redirect led.
+        target: Endpoint,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// Something answers there, but no registry of the v2 protocol.
+    #[error("{asked}: this is not an OCI registry: {reason}")]
+    NotARegistry {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// How that shows.
+        reason: String,
+    },
+    /// Authentication did not get as far as being refused.
+    #[error("{asked}: cannot authenticate")]
+    Auth {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// Why.
+        source: AuthError,
+    },
+    /// A redirect that is not followed.
+    #[error("{asked}: redirect refused")]
+    Redirect {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// Why.
+        source: RedirectError,
+    },
+    /// The bytes are not the ones that were asked for, or not the ones the registry said they are.
+    #[error("{asked}: {mismatch}")]
+    Digest {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// What was expected and what came.
+        mismatch: Box<Mismatch>,
+    },
+    /// The `Docker-Content-Digest` header is not a digest.
+    #[error("{asked}: invalid Docker-Content-Digest {header:?}")]
+    DigestHeader {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// The header, shortened.
+        header: String,
+    },
+    /// The body is shorter or longer than its descriptor says.
+    #[error("{asked}: {}", size(*.expected, *.found))]
+    Size {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// The bytes the descriptor says.
+        expected: u64,
+        /// The bytes that came or were announced; of a longer body no more than these were looked at.
+        found: u64,
+    },
+    /// The connection broke inside the body.
+    #[error("{asked}: cut off after {received} of {expected} bytes")]
+    Interrupted {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// How far the body came, counted from the start of the blob.
+        received: u64,
+        /// The bytes the descriptor says.
+        expected: u64,
+        /// What happened to the connection.
+        source: Cause,
+    },
+    /// The body is larger than anything of its kind may be.
+    #[error("{asked}: larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The answer to a request for a range is a different range, twice.
+    #[error("{asked}: the answer is not the range that was asked for: {answer}")]
+    Range {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// What it is.
+        answer: String,
+    },
+    /// Nothing, or too little, came for too long.
+    #[error("{asked}: timed out waiting for {waiting_for}")]
+    Timeout {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// What did not come.
+        waiting_for: Phase,
+    },
+    /// There is no connection to the endpoint.
+    #[error("{asked}: {failure}")]
+    Connect {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// What kind of failure it is.
+        failure: ConnectFailure,
+        /// What the system said.
+        source: Cause,
+    },
+    /// The endpoint has no certificate that can be trusted, or does not speak TLS at all.
+    #[error("{asked}: no secure connection")]
+    Tls {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// What the TLS library said.
+        source: Cause,
+    },
+    /// The connection failed before there was an answer.
+    #[error("{asked}: the connection failed")]
+    Transport {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// What happened to it.
+        source: Cause,
+    },
+    /// The manifest is the one that was asked for, and it is not usable.
+    #[error("{asked}: unusable manifest")]
+    Manifest {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// What is wrong with it.
+        source: ManifestError,
+    },
+    /// The answer is not of the form that the protocol gives it.
+    #[error("{asked}: malformed answer: {reason}")]
+    Malformed {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Two digests that should be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The digest that was asked for or announced.
+    pub expected: Digest,
+    /// The digest of what came.
+    pub found: Digest,
+}
+
+/// What a wait was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// A connection, its TLS handshake included.
+    Connection,
+    /// The head of the response.
+    Answer,
+    /// More of the body.
+    Body,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectFailure {
+    /// Nothing listens there.
+    Refused,
+    /// There is no way there.
+    Unreachable,
+    /// The host has no address.
+    NoSuchHost,
+    /// The name servers did not answer.
+    NameServer,
+    /// Something else; the source says what.
+    Other,
+}
+
+/// What a puller should do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextStep {
+    /// Ask the same endpoint again, not before `after` if that is said. The wait can be of any length: the
+    /// caller decides which is too long.
+    Retry {
+        /// The registry's own word on when.
+        after: Option<Duration>,
+    },
+    /// Ask another endpoint; the same one would answer the same.
+    NextEndpoint,
+    /// Give up: no endpoint could help.
+    Stop,
+}
+
+impl RegistryError {
+    /// Returns what a puller should do about this error.
+    pub fn next_step(&self) -> NextStep {
+        match self {
+            Self::TooManyRequests { retry_after, .. } | Self::Unavailable { retry_after, .. } => {
+                NextStep::Retry {
+                    after: *retry_after,
+                }
+            }
+            Self::Storage { .. }
+            | Self::Interrupted { .. }
+            | Self::Timeout { .. }
+            | Self::Transport { .. } => NextStep::Retry { after: None },
+            Self::Size {
+                expected, found, ..
+            } if found < expected => NextStep::Retry { after: None },
+            Self::Connect { failure, .. } => match failure {
+                ConnectFailure::NoSuchHost => NextStep::NextEndpoint,
+                ConnectFailure::Refused
+                | ConnectFailure::Unreachable
+                | ConnectFailure::NameServer
+                | ConnectFailure::Other => NextStep::Retry { after: None },
+            },
+            Self::Unauthorized { .. }
+            | Self::Denied { .. }
+            | Self::NameUnknown { .. }
+            | Self::ManifestUnknown { .. }
+            | Self::BlobUnknown { .. }
+            | Self::Unexpected { .. }
+            | Self::NotARegistry { .. }
+            | Self::Auth { .. }
+            | Self::Redirect { .. }
+            | Self::Digest { .. }
+            | Self::DigestHeader { .. }
+            | Self::Size { .. }
+            | Self::TooLarge { .. }
+            | Self::Range { .. }
+            | Self::Tls { .. }
+            | Self::Malformed { .. } => NextStep::NextEndpoint,
+            Self::Manifest { .. } => NextStep::Stop,
+        }
+    }
+
+    /// Returns what was asked of whom.
+    pub fn asked(&self) -> &Asked {
+        match self {
+            Self::Unauthorized { asked, .. }
+            | Self::Denied { asked, .. }
+            | Self::NameUnknown { asked }
+            | Self::ManifestUnknown { asked }
+            | Self::BlobUnknown { asked }
+            | Self::TooManyRequests { asked, .. }
+            | Self::Unavailable { asked, .. }
+            | Self::Unexpected { asked, .. }
+            | Self::Storage { asked, .. }
+            | Self::NotARegistry { asked, .. }
+            | Self::Auth { asked, .. }
+            | Self::Redirect { asked, .. }
+            | Self::Digest { asked, .. }
+            | Self::DigestHeader { asked, .. }
+            | Self::Size { asked, .. }
+            | Self::Interrupted { asked, .. }
+            | Self::TooLarge { asked, .. }
+            | Self::Range { asked, .. }
+            | Self::Timeout { asked, .. }
+            | Self::Connect { asked, .. }
+            | Self::Tls { asked, .. }
+            | Self::Transport { asked, .. }
+            | Self::Manifest { asked, .. }
+            | Self::Malformed { asked, .. } => asked,
+        }
+    }
+}
+
+impl Asked {
+    pub(crate) fn boxed(&self) -> Box<Self> {
+        Box::new(self.clone())
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            endpoint,
+            repository,
+            what,
+        } = self;
+        match what {
+            What::Ping => write!(f, "{endpoint}"),
+            What::Token => write!(f, "token for {repository} from {endpoint}"),
+            What::Manifest(Target::Tag(tag)) => write!(f, "{repository}:{tag} at {endpoint}"),
+            What::Manifest(Target::Digest(digest)) => {
+                write!(f, "{repository}@{digest} at {endpoint}")
+            }
+            What::Blob(digest) => write!(f, "blob {digest} of {repository} at {endpoint}"),
+            What::Tags => write!(f, "tags of {repository} at {endpoint}"),
+        }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, got {}", self.expected, self.found)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connection => "a connection",
+            Self::Answer => "an answer",
+            Self::Body => "more of the answer",
+        })
+    }
+}
+
+impl fmt::Display for ConnectFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "nothing listens there",
+            Self::Unreachable => "unreachable",
+            Self::NoSuchHost => "no such host",
+            Self::NameServer => "the name servers do not answer",
+            Self::Other => "cannot connect",
+        })
+    }
+}
+
+fn retry(after: Option<&Duration>) -> String {
+    after.map_or_else(String::new, |after| {
+        format!(", retry after {} s", after.as_secs())
+    })
+}
+
+fn behind_colon(reason: &str) -> String {
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {reason}")
+    }
+}
+
+fn size(expected: u64, found: u64) -> String {
+    if found < expected {
+        format!("{found} bytes where {expected} were promised")
+    } else {
+        format!("more than the {expected} bytes that were promised: at least {found}")
+    }
+}

@@ -1,0 +1,149 @@
+//! Fetches a manifest and holds it against every digest that is claimed for it.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use windlass_oci::text::shown_bytes;
+use windlass_oci::{
+    Digest, DigestError, MANIFEST_TYPES, MAX_MANIFEST_SIZE, Manifest, Reference, Tag,
+};
+
+use crate::error::{Asked, Mismatch, RegistryError, What};
+use crate::repository::Repository;
+
+/// Which manifest of a repository is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// What this tag stands for at the moment.
+    Tag(Tag),
+    /// The one with this digest.
+    Digest(Digest),
+}
+
+/// A manifest as it came.
+#[derive(Clone, Debug)]
+pub struct FetchedManifest {
+    /// The exact bytes.
+    pub bytes: Bytes,
+    /// Their digest: the one they were asked for by, else their sha256.
+    pub digest: Digest,
+    /// What the bytes say.
+    pub manifest: Manifest,
+}
+
+impl Target {
+    /// Returns what `reference` asks for: its digest, else its tag, else `latest` (REF-6, REF-7).
+    pub fn of(reference: &Reference) -> Self {
+        match (reference.digest(), reference.tag()) {
+            (Some(digest), _) => Self::Digest(*digest),
+            (None, Some(tag)) => Self::Tag(tag.clone()),
+            (None, None) => Self::Tag(Tag::latest()),
+        }
+    }
+}
+
+impl From<Tag> for Target {
+    fn from(tag: Tag) -> Self {
+        Self::Tag(tag)
+    }
+}
+
+impl From<Digest> for Target {
+    fn from(digest: Digest) -> Self {
+        Self::Digest(digest)
+    }
+}
+
+impl Repository {
+    /// Fetches and reads the manifest that `target` names.
+    ///
+    /// The digest is computed from the bytes that are read, and compared with the one asked for (MF-2) and
+    /// with the one the registry announces (T17). At most 4 MiB are accepted (T21).
+    pub async fn manifest(&self, target: &Target) -> Result<FetchedManifest, RegistryError> {
+        let asked = self.asked(What::Manifest(target.clone()));
+        let name = match target {
+            Target::Tag(tag) => tag.to_string(),
+            Target::Digest(digest) => digest.to_string(),
+        };
+        let path = format!("{}/manifests/{name}", self.path());
+        let answer = self.get(&asked, &path, Some(&ACCEPT_MANIFESTS), 0).await?;
+        let headers = answer.response.headers().clone();
+        let content_type = content_type(&headers);
+        if content_type.is_some_and(is_html) {
+            let reason = "it answers with a web page".to_owned();
+            return Err(RegistryError::NotARegistry {
+                asked: asked.boxed(),
+                reason,
+            });
+        }
+        let body = self.client().body(answer.response);
+        let bytes = body.whole(&asked, MAX_MANIFEST_SIZE as u64).await?;
+        let digest = digest(&asked, target, &headers, &bytes)?;
+        let manifest =
+            Manifest::parse(&bytes, content_type).map_err(|source| RegistryError::Manifest {
+                asked: asked.boxed(),
+                source,
+            })?;
+        Ok(FetchedManifest {
+            bytes,
+            digest,
+            manifest,
+        })
+    }
+}
+
+/// Every type of manifest that can be read (HT-16).
+static ACCEPT_MANIFESTS: LazyLock<HeaderValue> = LazyLock::new(|| {
+    HeaderValue::from_str(&MANIFEST_TYPES.join(", ")).expect("media types are fit for a header")
+});
+
+/// Returns the digest of `bytes` if it is the one that was asked for and announced.
+fn digest(
+    asked: &Asked,
+    target: &Target,
+    headers: &HeaderMap,
+    bytes: &[u8],
+) -> Result<Digest, RegistryError> {
+    let wanted = match target {
+        Target::Digest(digest) => Some(*digest),
+        Target::Tag(_) => None,
+    };
+    for expected in wanted.into_iter().chain(announced(asked, headers)?) {
+        let found = Digest::of(expected.algorithm(), bytes);
+        if found != expected {
+            let mismatch = Box::new(Mismatch { expected, found });
+            return Err(RegistryError::Digest {
+                asked: asked.boxed(),
+                mismatch,
+            });
+        }
+    }
+    Ok(wanted.unwrap_or_else(|| Digest::sha256(bytes)))
+}
+
+/// The digest in `Docker-Content-Digest`. One by an algorithm that is not known here says nothing; one that
+/// is not a digest is an error (T19).
+fn announced(asked: &Asked, headers: &HeaderMap) -> Result<Option<Digest>, RegistryError> {
+    let Some(header) = headers.get("docker-content-digest") else {
+        return Ok(None);
+    };
+    let parsed = header.to_str().map_or(None, |text| match text.parse() {
+        Ok(digest) => Some(Some(digest)),
+        Err(DigestError::Algorithm(_)) => Some(None),
+        Err(_) => None,
+    });
+    parsed.ok_or_else(|| RegistryError::DigestHeader {
+        asked: asked.boxed(),
+        header: shown_bytes(header.as_bytes()).to_string(),
+    })
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE)?.to_str().ok()
+}
+
+fn is_html(content_type: &str) -> bool {
+    let bare = content_type.split(';').next().unwrap_or_default().trim();
+    bare.eq_ignore_ascii_case("text/html")
+}

@@ -1,0 +1,160 @@
+//! Which token server a registry may send its clients, and their credentials, to.
+
+use url::Url;
+
+use crate::address::Special;
+use crate::config::RegistryConfig;
+use crate::endpoint::Endpoint;
+
+/// Why a token realm is not asked (T25).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RealmRefusal {
+    /// It is not an `http` or `https` URL with a host.
+    #[error("it is not an http or https URL")]
+    NotAUrl,
+    /// It carries a user name or a password of its own.
+    #[error("it carries credentials of its own")]
+    UserInfo,
+    /// A registry behind TLS names a token server that is not.
+    #[error("a registry on https must name a token server on https")]
+    Downgrade,
+    /// It is plain http on a host that is not allowed to be.
+    #[error("plain http is only for this machine and hosts listed as insecure")]
+    PlainHttp,
+    /// Its host is an address inside the machine or the local network, and not the registry's own.
+    #[error("it points into this machine or the local network, and not to the registry itself")]
+    Inside,
+}
+
+/// Returns the token server that `realm` names if `endpoint` may send its clients there.
+///
+/// Realms are data of a stranger: they have been used to collect credentials and to reach services inside
+/// the network of the victim (hardening D4, finding 6).
+pub(crate) fn check(
+    realm: &str,
+    endpoint: &Endpoint,
+    config: &RegistryConfig,
+) -> Result<Url, RealmRefusal> {
+    let url = Url::parse(realm).map_err(|_| RealmRefusal::NotAUrl)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(RealmRefusal::NotAUrl);
+    }
+    let host = url.host().ok_or(RealmRefusal::NotAUrl)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(RealmRefusal::UserInfo);
+    }
+    let same_host = endpoint.url().host() == Some(host.clone());
+    if url.scheme() == "http" {
+        if endpoint.is_https() {
+            return Err(RealmRefusal::Downgrade);
+        }
+        if !same_host && !config.permits_plain_http(&url) {
+            return Err(RealmRefusal::PlainHttp);
+        }
+    }
+    match Special::of_host(&host) {
+        Some(Special::Loopback) if endpoint.is_loopback() => Ok(url),
+        Some(_) if !same_host => Err(RealmRefusal::Inside),
+        _ => Ok(url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(realm: &str, endpoint: &str) -> Result<(), RealmRefusal> {
+        let config = RegistryConfig {
+            insecure: vec!["listed.test".to_owned()],
+            ..RegistryConfig::default()
+        };
+        check(realm, &Endpoint::parse(endpoint).unwrap(), &config).map(drop)
+    }
+
+    /// T25.
+    #[test]
+    fn a_registry_on_https_cannot_send_us_inside_or_to_plain_http() {
+        use RealmRefusal::{Downgrade, Inside, NotAUrl, UserInfo};
+        for (realm, expected) in [
+            ("https://auth.test/token?a=b", Ok(())),
+            ("https://reg.test:5001/token", Ok(())),
+            ("https://8.8.8.8/token", Ok(())),
+            ("http://auth.test/token", Err(Downgrade)),
+            ("http://reg.test/token", Err(Downgrade)),
+            ("http://listed.test/token", Err(Downgrade)),
+            ("http://127.0.0.1/token", Err(Downgrade)),
+            ("https://169.254.169.254/", Err(Inside)),
+            ("https://127.0.0.1:8443/", Err(Inside)),
+            ("https://127.1/", Err(Inside)),
+            ("https://[::1]/", Err(Inside)),
+            ("https://[::ffff:10.0.0.1]/", Err(Inside)),
+            ("https://0/", Err(Inside)),
+            ("https://10.0.0.1/", Err(Inside)),
+            ("https://localhost/", Err(Inside)),
+            ("https://auth.test@evil.test/", Err(UserInfo)),
+            ("https://:x@evil.test/", Err(UserInfo)),
+            ("file:///etc/passwd", Err(NotAUrl)),
+            ("ftp://auth.test/", Err(NotAUrl)),
+            ("/token", Err(NotAUrl)),
+            ("", Err(NotAUrl)),
+        ] {
+            assert_eq!(verdict(realm, "https://reg.test"), expected, "{realm}");
+        }
+    }
+
+    /// T25: what is inside already may stay there.
+    #[test]
+    fn a_registry_may_name_its_own_host() {
+        use RealmRefusal::{Inside, PlainHttp};
+        for (realm, endpoint, expected) in [
+            ("https://10.0.0.1:8443/token", "https://10.0.0.1", Ok(())),
+            ("https://10.0.0.2/token", "https://10.0.0.1", Err(Inside)),
+            (
+                "http://127.0.0.1:5001/token",
+                "http://127.0.0.1:5000",
+                Ok(()),
+            ),
+            (
+                "http://127.0.0.2:5001/token",
+                "http://localhost:5000",
+                Ok(()),
+            ),
+            (
+                "http://127.0.0.1:5001/token",
+                "http://listed.test",
+                Err(Inside),
+            ),
+            (
+                "http://listed.test:5001/token",
+                "http://listed.test",
+                Ok(()),
+            ),
+            (
+                "http://auth.test/token",
+                "http://listed.test",
+                Err(PlainHttp),
+            ),
+            ("https://auth.test/token", "http://listed.test", Ok(())),
+            (
+                "http://auth.test/token",
+                "http://127.0.0.1:5000",
+                Err(PlainHttp),
+            ),
+        ] {
+            assert_eq!(
+                verdict(realm, endpoint),
+                expected,
+                "{realm} from {endpoint}"
+            );
+        }
+    }
+
+    /// C21: an `xn--` label that decodes to plain ASCII is no host at all.
+    #[test]
+    fn a_punycode_disguise_is_refused() {
+        assert_eq!(
+            verdict("https://xn--reg-.test/", "https://reg.test"),
+            Err(RealmRefusal::NotAUrl)
+        );
+    }
+}

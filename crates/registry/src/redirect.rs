@@ -1,0 +1,122 @@
+//! Where a redirect may lead (T26).
+
+use reqwest::header::{HeaderMap, LOCATION};
+use url::Url;
+
+use crate::address::Special;
+
+/// No presigned URL in use is near this long.
+const LONGEST_LOCATION: usize = 16 << 10;
+
+/// Why a redirect is not followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RedirectError {
+    /// There were more redirects than are followed.
+    #[error("more than {0} redirects")]
+    TooMany(usize),
+    /// The answer was a redirect without a usable `Location`.
+    #[error("a redirect without a usable Location")]
+    Location,
+    /// From https to anything else.
+    #[error("a redirect from https to {0}")]
+    Downgrade(String),
+    /// The target carries a user name or a password.
+    #[error("a redirect to a URL with credentials in it")]
+    UserInfo,
+    /// The target is an address of this machine or of the link, and the origin is not.
+    #[error("a redirect into this machine or its link")]
+    Inside,
+    /// A request that carries a secret in its body was redirected.
+    #[error("a redirect of a request that carries a secret")]
+    Post,
+}
+
+/// Returns the URL that the redirect in `headers`, answered at `from`, leads to.
+pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, RedirectError> {
+    let location = headers.get(LOCATION).ok_or(RedirectError::Location)?;
+    if location.len() > LONGEST_LOCATION {
+        return Err(RedirectError::Location);
+    }
+    let location = location.to_str().map_err(|_| RedirectError::Location)?;
+    let mut to = from.join(location).map_err(|_| RedirectError::Location)?;
+    to.set_fragment(None);
+    let host = to.host().ok_or(RedirectError::Location)?;
+    if !matches!(to.scheme(), "http" | "https") {
+        return Err(RedirectError::Location);
+    }
+    if from.scheme() == "https" && to.scheme() != "https" {
+        return Err(RedirectError::Downgrade(to.scheme().to_owned()));
+    }
+    if !to.username().is_empty() || to.password().is_some() {
+        return Err(RedirectError::UserInfo);
+    }
+    let special = |url: &Url| url.host().and_then(|host| Special::of_host(&host));
+    let inside = match Special::of_host(&host) {
+        // Object stores on the local network are common, on the link or on this machine they are not.
+        None | Some(Special::Private) => false,
+        Some(Special::Loopback) => special(from) != Some(Special::Loopback),
+        Some(Special::Unspecified | Special::LinkLocal | Special::Multicast) => {
+            from.host() != Some(host)
+        }
+    };
+    if inside {
+        return Err(RedirectError::Inside);
+    }
+    Ok(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    fn follow(from: &str, location: &str) -> Result<String, RedirectError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(LOCATION, HeaderValue::from_str(location).unwrap());
+        target(&Url::parse(from).unwrap(), &headers).map(String::from)
+    }
+
+    /// T26.
+    #[test]
+    fn redirects_lead_outwards_and_never_to_plain_http() {
+        let from = "https://reg.test/v2/a/blobs/x";
+        for (location, expected) in [
+            ("https://cdn.test/x?sig=y#z", Ok("https://cdn.test/x?sig=y")),
+            ("/other", Ok("https://reg.test/other")),
+            ("//cdn.test/x", Ok("https://cdn.test/x")),
+            ("https://10.0.0.9/x", Ok("https://10.0.0.9/x")),
+            (
+                "http://cdn.test/x",
+                Err(RedirectError::Downgrade("http".to_owned())),
+            ),
+            ("https://a@cdn.test/", Err(RedirectError::UserInfo)),
+            ("https://169.254.169.254/", Err(RedirectError::Inside)),
+            ("https://127.0.0.1/", Err(RedirectError::Inside)),
+            ("https://localhost/", Err(RedirectError::Inside)),
+            ("https://0/", Err(RedirectError::Inside)),
+            ("file:///etc/passwd", Err(RedirectError::Location)),
+            ("data:,x", Err(RedirectError::Location)),
+            ("https://", Err(RedirectError::Location)),
+        ] {
+            let expected = expected.map(str::to_owned);
+            assert_eq!(follow(from, location), expected, "{location}");
+        }
+        let long = format!("/{}", "x".repeat(LONGEST_LOCATION));
+        assert_eq!(follow(from, &long), Err(RedirectError::Location));
+        assert_eq!(
+            target(&Url::parse(from).unwrap(), &HeaderMap::new()),
+            Err(RedirectError::Location)
+        );
+    }
+
+    /// T26: on loopback, as in tests and on a developer's machine, it may stay there.
+    #[test]
+    fn loopback_may_redirect_to_loopback() {
+        let expected = Ok("http://127.0.0.2:9000/x".to_owned());
+        assert_eq!(
+            follow("http://localhost:5000/v2/", "http://127.0.0.2:9000/x"),
+            expected
+        );
+    }
+}

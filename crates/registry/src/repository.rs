@@ -1,0 +1,207 @@
+//! A session with one repository at one endpoint.
+
+use std::sync::Arc;
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
+use url::Url;
+use windlass_oci::RepositoryName;
+
+use crate::auth::Session;
+use crate::challenge::Challenge;
+use crate::client::{Answer, Ask, Client};
+use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
+use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
+use crate::error::{Asked, RegistryError, What};
+
+/// A session with one repository at one endpoint: asks, authenticates as it is asked to, and checks what
+/// comes. Cheap to clone; clones share the session.
+#[derive(Clone, Debug)]
+pub struct Repository(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    endpoint: Endpoint,
+    name: RepositoryName,
+    session: Session,
+}
+
+impl Repository {
+    pub(crate) fn new(
+        client: Client,
+        endpoint: Endpoint,
+        name: RepositoryName,
+        credentials: Credentials,
+    ) -> Self {
+        let path = name.path().to_owned();
+        let session = Session::new(client.clone(), endpoint.clone(), path, credentials);
+        Self(Arc::new(Inner {
+            client,
+            endpoint,
+            name,
+            session,
+        }))
+    }
+
+    /// Returns whom this repository is asked of.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+
+    /// Returns the name of the repository.
+    pub fn name(&self) -> &RepositoryName {
+        &self.0.name
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.0.name.path()
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    pub(crate) fn asked(&self, what: What) -> Asked {
+        Asked {
+            endpoint: self.0.endpoint.clone(),
+            repository: self.path().to_owned(),
+            what,
+        }
+    }
+
+    /// Asks for `path` below `/v2/`; returns the answer if it is a success.
+    ///
+    /// `start` makes it a request for a range, which may also be answered with 206 and 416.
+    pub(crate) async fn get(
+        &self,
+        asked: &Asked,
+        path: &str,
+        accept: Option<&HeaderValue>,
+        start: u64,
+    ) -> Result<Answer, RegistryError> {
+        self.get_url(asked, self.0.endpoint.api(path), accept, start)
+            .await
+    }
+
+    /// Asks for `url`, which must be on the endpoint, as [`Self::get`] does.
+    pub(crate) async fn get_url(
+        &self,
+        asked: &Asked,
+        url: Url,
+        accept: Option<&HeaderValue>,
+        start: u64,
+    ) -> Result<Answer, RegistryError> {
+        let patience = self.0.client.config().timeouts.response;
+        let ask = Ask {
+            asked,
+            url,
+            accept,
+            start,
+            form: None,
+            patience,
+        };
+        let answer = self.authorized(&ask).await?;
+        match answer.response.status() {
+            StatusCode::OK => Ok(answer),
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if start > 0 => {
+                Ok(answer)
+            }
+            _ => Err(self.refused(asked, answer).await),
+        }
+    }
+
+    /// Makes the request, and once more with a new authorization if it is refused for want of one (HT-12).
+    async fn authorized(&self, ask: &Ask<'_>) -> Result<Answer, RegistryError> {
+        let pass = self.0.session.pass().await?;
+        let answer = self.0.client.send(ask, pass.header()).await?;
+        // What a storage elsewhere wants is not for it to ask (T26).
+        if answer.response.status() != StatusCode::UNAUTHORIZED || !answer.at_home {
+            return Ok(answer);
+        }
+        let Some(challenge) = Challenge::choose(answer.response.headers()) else {
+            return Ok(answer);
+        };
+        match self.0.session.renew(&pass, &challenge).await? {
+            Some(pass) => self.0.client.send(ask, pass.header()).await,
+            None => Ok(answer),
+        }
+    }
+
+    /// Says what an answer that is not a success means.
+    async fn refused(&self, asked: &Asked, answer: Answer) -> RegistryError {
+        let status = answer.response.status();
+        if !answer.at_home && status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+            return RegistryError::Storage {
+                asked: asked.boxed(),
+                target: Endpoint::serving(&answer.url),
+                status: status.as_u16(),
+            };
+        }
+        let headers = answer.response.headers().clone();
+        let body = self
+            .0
+            .client
+            .body(answer.response)
+            .beginning(LARGEST_ERROR_BODY)
+            .await;
+        let refusal = Refusal {
+            asked,
+            status,
+            headers: &headers,
+            body: &body,
+        };
+        let doubtful = status.is_client_error()
+            && status != StatusCode::TOO_MANY_REQUESTS
+            && !refusal.is_of_a_registry()
+            && !speaks_v2(&headers);
+        if doubtful && let Some(reason) = self.is_no_registry().await {
+            return RegistryError::NotARegistry {
+                asked: asked.boxed(),
+                reason,
+            };
+        }
+        refusal.into_error()
+    }
+
+    /// Pings the endpoint; returns how it shows that it is no registry, if it does.
+    ///
+    /// HT-4 wants the version header. Registries of the OCI specification need not send it ("Determining
+    /// Support"), so 200, and 401 with a challenge, count as well.
+    async fn is_no_registry(&self) -> Option<String> {
+        let asked = self.asked(What::Ping);
+        let patience = self.0.client.config().timeouts.ping;
+        let url = self.0.endpoint.api("");
+        let ask = Ask {
+            asked: &asked,
+            url,
+            accept: None,
+            start: 0,
+            form: None,
+            patience,
+        };
+        // A failure here says nothing about what is there.
+        let answer = self.0.client.send(&ask, None).await.ok()?;
+        let headers = answer.response.headers();
+        let status = answer.response.status();
+        let speaks = match status.as_u16() {
+            _ if speaks_v2(headers) => true,
+            200 => answer.at_home,
+            401 => Challenge::choose(headers).is_some(),
+            // Busy or out of order: who knows.
+            status => status == 429 || status >= 500,
+        };
+        (!speaks).then(|| format!("/v2/ answers with status {}", status.as_u16()))
+    }
+}
+
+/// HT-4.
+fn speaks_v2(headers: &reqwest::header::HeaderMap) -> bool {
+    let versions = headers.get_all("docker-distribution-api-version");
+    versions.iter().any(|version| {
+        version
+            .to_str()
+            .is_ok_and(|text| text.split_whitespace().any(|word| word == "registry/2.0"))
+    })
+}

@@ -1,0 +1,189 @@
+//! Lists the tags of a repository.
+
+use std::collections::HashSet;
+
+use reqwest::header::{HeaderMap, LINK};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+use windlass_oci::Tag;
+use windlass_oci::text::shown;
+
+use crate::error::{Asked, RegistryError, What};
+use crate::repository::Repository;
+
+/// The most pages that are asked for (T23).
+const MOST_PAGES: usize = 1000;
+/// The most bytes that all pages may have together (T23).
+const LARGEST_LIST: u64 = 64 << 20;
+
+/// One page of the list. Registries send `null` for an empty one.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    tags: Option<Vec<Value>>,
+}
+
+impl Repository {
+    /// Returns the repository's tags in the registry's order (MF-1), each once.
+    ///
+    /// Follows `Link` from page to page (HT-18), on the same scheme, host and port only (D7), through at most
+    /// 1000 pages and 64 MiB. Names that are no tags are left out.
+    pub async fn tags(&self) -> Result<Vec<Tag>, RegistryError> {
+        let asked = self.asked(What::Tags);
+        let malformed = |reason: &str| RegistryError::Malformed {
+            asked: asked.boxed(),
+            reason: reason.to_owned(),
+        };
+        let mut url = self.endpoint().api(&format!("{}/tags/list", self.path()));
+        let mut tags = List::default();
+        let mut left = LARGEST_LIST;
+        for _ in 0..MOST_PAGES {
+            let answer = self.get_url(&asked, url.clone(), None, 0).await?;
+            let next = next_page(&url, answer.response.headers());
+            let body = self
+                .client()
+                .body(answer.response)
+                .whole(&asked, left)
+                .await;
+            let body = body.map_err(|error| whole_list(error, &asked))?;
+            left -= body.len() as u64;
+            let page: Page =
+                serde_json::from_slice(&body).map_err(|_| malformed("it is not a list of tags"))?;
+            let brought_some = tags.add(page);
+            let Some(next) = next else {
+                return Ok(tags.in_order);
+            };
+            let next = next.map_err(malformed)?;
+            // A page that leads on without bringing anything would lead on for ever (D8).
+            if next == url || !brought_some {
+                return Err(malformed("its pages go round in circles"));
+            }
+            url = next;
+        }
+        Err(malformed("it has more than 1000 pages"))
+    }
+}
+
+/// The tags so far.
+#[derive(Default)]
+struct List {
+    in_order: Vec<Tag>,
+    seen: HashSet<String>,
+}
+
+impl List {
+    /// Takes in a page; tells whether it had a name that was not seen before.
+    fn add(&mut self, page: Page) -> bool {
+        let before = self.seen.len();
+        for name in page.tags.unwrap_or_default() {
+            let Value::String(name) = name else { continue };
+            if self.seen.contains(&name) {
+                continue;
+            }
+            if let Ok(tag) = name.parse() {
+                self.in_order.push(tag);
+            } else {
+                tracing::warn!(name = %shown(&name), "left out what is not a tag");
+            }
+            self.seen.insert(name);
+        }
+        self.seen.len() > before
+    }
+}
+
+/// The limit is for all pages; an error about what was left of it would name the wrong number.
+fn whole_list(error: RegistryError, asked: &Asked) -> RegistryError {
+    match error {
+        RegistryError::TooLarge { .. } => RegistryError::TooLarge {
+            asked: asked.boxed(),
+            limit: LARGEST_LIST,
+        },
+        error => error,
+    }
+}
+
+/// Returns the URL of the page after the one at `url`, if there is one.
+fn next_page(url: &Url, headers: &HeaderMap) -> Option<Result<Url, &'static str>> {
+    let links = headers
+        .get_all(LINK)
+        .iter()
+        .filter_map(|link| link.to_str().ok());
+    let target = links
+        .flat_map(|links| links.split(','))
+        .find_map(next_target)?;
+    let next = match url.join(target) {
+        Ok(next) if next.origin() == url.origin() && next.username().is_empty() => next,
+        Ok(_) => return Some(Err("its next page is on another host")),
+        Err(_) => return Some(Err("the address of its next page is not a URL")),
+    };
+    Some(Ok(next))
+}
+
+/// Returns `x` of `<x>; rel="next"` (RFC 8288, section 3).
+fn next_target(link: &str) -> Option<&str> {
+    let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+    let is_next = parameters.split(';').any(|parameter| {
+        parameter.split_once('=').is_some_and(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("rel")
+                && value
+                    .trim()
+                    .trim_matches('"')
+                    .split_ascii_whitespace()
+                    .any(|rel| rel == "next")
+        })
+    });
+    is_next.then_some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    fn next(link: &str) -> Option<Result<String, &'static str>> {
+        let url = Url::parse("https://reg.test/v2/a/tags/list?n=2").unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(LINK, HeaderValue::from_str(link).unwrap());
+        next_page(&url, &headers).map(|next| next.map(String::from))
+    }
+
+    /// HT-18.
+    #[test]
+    fn reads_the_link_to_the_next_page() {
+        let expected = Some(Ok("https://reg.test/v2/a/tags/list?last=x&n=2".to_owned()));
+        assert_eq!(
+            next(r#"</v2/a/tags/list?last=x&n=2>; rel="next""#),
+            expected
+        );
+        assert_eq!(
+            next("<https://reg.test/v2/a/tags/list?last=x&n=2>;rel=next"),
+            expected
+        );
+        assert_eq!(
+            next("</p>; rel=prev, <?last=x&n=2>; title=y; REL=\"next last\""),
+            expected
+        );
+        assert_eq!(next(r#"</v2/a/tags/list>; rel="prev""#), None);
+        assert_eq!(next("nonsense"), None);
+    }
+
+    /// D7, T23.
+    #[test]
+    fn the_next_page_is_where_this_one_was() {
+        for link in [
+            "<https://evil.test/v2/>; rel=next",
+            "<//evil.test/v2/>; rel=next",
+            "<http://reg.test/v2/>; rel=next",
+            "<https://reg.test:444/v2/>; rel=next",
+            "<https://me@reg.test/v2/>; rel=next",
+        ] {
+            assert_eq!(
+                next(link),
+                Some(Err("its next page is on another host")),
+                "{link}"
+            );
+        }
+    }
+}
