@@ -41,6 +41,8 @@ pub(super) struct BenchLayer {
 pub(super) struct BenchImage {
     /// Which one.
     pub(super) kind: ImageKind,
+    /// The digest of its manifest.
+    pub(super) digest: String,
     /// Its layers, lowest first.
     pub(super) layers: Vec<BenchLayer>,
     /// Its regular files and hard links.
@@ -97,12 +99,7 @@ impl ImageKind {
     /// Makes the image in the layout `work/images/NAME`.
     fn make(self, work: &Path) -> anyhow::Result<BenchImage> {
         let mut layout = Layout::create(&self.layout(work))?;
-        let mut image = BenchImage {
-            kind: self,
-            layers: Vec::new(),
-            files: 0,
-            unpacked: 0,
-        };
+        let (mut facts, mut files, mut unpacked) = (Vec::new(), 0, 0);
         let mut layers: Vec<Layer> = Vec::new();
         for recipe in self.recipes() {
             progress(&format!(
@@ -112,9 +109,9 @@ impl ImageKind {
             ));
             let tar = recipe.make_tar(work)?;
             let layer = layout.add_layer(&tar, recipe.compression)?;
-            image.files += files_in(&tar)?;
-            image.unpacked += fs::metadata(&tar)?.len();
-            image.layers.push(BenchLayer {
+            files += files_in(&tar)?;
+            unpacked += fs::metadata(&tar)?.len();
+            facts.push(BenchLayer {
                 digest: layer.blob.digest.to_string(),
                 size: layer.blob.size,
                 zstd: recipe.compression == LayerCompression::Zstd,
@@ -123,7 +120,14 @@ impl ImageKind {
         }
         let manifest = layout.add_image("amd64", &layers)?;
         layout.tag(TAG, &manifest)?;
-        Ok(image)
+        let digest = manifest.digest.to_string();
+        Ok(BenchImage {
+            kind: self,
+            digest,
+            layers: facts,
+            files,
+            unpacked,
+        })
     }
 
     /// Where the image's OCI layout stands.
@@ -165,13 +169,9 @@ impl Recipe {
             "--xattrs-include=*",
         ]);
         create.arg("--file").arg(&draft);
-        for tree in self.trees {
-            create
-                .arg("--directory")
-                .arg(tree.make(&work.join("trees"))?)
-                .arg(".");
-        }
-        run(&mut create)?;
+        let tree = Tree::make_merged(self.trees, &work.join("trees"))?;
+        run(create.arg("--directory").arg(&tree).arg("."))?;
+        fs::remove_dir_all(&tree)?;
         fs::rename(&draft, &tar)?;
         Ok(tar)
     }

@@ -28,7 +28,8 @@ impl Served {
                 .join("repositories")
                 .join(image.repository())
                 .join("_manifests/tags");
-            if !tags.join(TAG).exists() {
+            let pushed = fs::read_to_string(tags.join(TAG).join("current/link"));
+            if !pushed.is_ok_and(|digest| digest == image.digest) {
                 registry.push(&image.kind.layout(work), TAG, &image.repository())?;
             }
         }

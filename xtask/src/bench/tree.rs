@@ -58,13 +58,32 @@ pub(super) enum Tree {
     SitePackages,
     /// What `npm install` brings.
     NodeModules,
-    /// One big file, packed by two at best.
+    /// One big file, packed by about two.
     Weights,
 }
 
 impl Tree {
+    /// Makes `these` trees below `trees`, each once, and returns one root that has them all.
+    pub(super) fn make_merged(these: &[Self], trees: &Path) -> anyhow::Result<PathBuf> {
+        let merged = trees.join("merged");
+        if merged.exists() {
+            fs::remove_dir_all(&merged)?;
+        }
+        fs::create_dir_all(&merged)?;
+        for tree in these {
+            // Linked, not copied. A tar of the one tree alone sees one name of each file. Merged on
+            // disk, because a path that is twice in one tar is refused by podman.
+            let root = tree.make(trees)?.join(".");
+            run(command("cp")
+                .args(["--archive", "--link"])
+                .arg(root)
+                .arg(&merged))?;
+        }
+        Ok(merged)
+    }
+
     /// Makes the tree below `trees`, once, and returns its root.
-    pub(super) fn make(self, trees: &Path) -> anyhow::Result<PathBuf> {
+    fn make(self, trees: &Path) -> anyhow::Result<PathBuf> {
         let made = trees.join(self.name());
         if !made.exists() {
             let draft = trees.join("draft");
@@ -159,7 +178,7 @@ fn node_modules(draft: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Half noise, half a handful of values, as the mantissas and exponents of 16-bit floats are.
+/// Half noise, half always the same, much as the mantissas and exponents of 16-bit floats are.
 fn weights(draft: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(draft.join("srv/model"))?;
     let mut file = BufWriter::new(File::create(draft.join("srv/model/weights.bin"))?);
@@ -168,7 +187,7 @@ fn weights(draft: &Path) -> anyhow::Result<()> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        file.write_all(&(state & 0x07ff_07ff_07ff_07ff | 0x3800_3800_3800_3800).to_le_bytes())?;
+        file.write_all(&(state & 0x007f_007f_007f_007f | 0x3800_3800_3800_3800).to_le_bytes())?;
     }
     file.flush()?;
     Ok(())
