@@ -1,1 +1,48 @@
-//! store
+//! The disk of windlass: blobs and partial blobs, layers, images, what they are called, and the lock.
+//!
+//! # What is always true
+//! 1. **Complete or absent.** A name leads to an image whose every layer and blob is complete and on the
+//!    medium, or it leads nowhere. No crash, full disk or power cut makes a half one visible.
+//! 2. **A blob hashed to its name.** The only ways to a [`BlobDraft`] are [`Follower::verify`] and
+//!    [`Store::put_blob`]; both hash every byte.
+//! 3. **A layer is visible only when it is done**: unpacked out of sight, synced, renamed into place, and
+//!    then entered in the database, in this order.
+//! 4. **The database decides what is held, and the disk has to agree.** A row without its file counts as
+//!    absent, and the next pull repairs it; a file without its row is a leftover, and is swept away.
+//! 5. **Nothing that is in use is deleted**: rows go first, durably, and files only when no image and no
+//!    lease wants them any more.
+//! 6. **Nothing outside the store is touched.** All paths are reached from directory handles, by one plain
+//!    name at a time, and no symbolic link is ever followed.
+//! 7. **One owner.** Whoever changes a store has it alone; a crash of the owner frees it.
+//!
+//! What lies where is drawn in `docs/on-disk-format.md`; in which order a commit happens, and why, is said
+//! at [`Store::commit`].
+
+mod blob;
+mod commit;
+mod database;
+mod error;
+mod fail;
+mod image;
+mod ingest;
+mod layer;
+mod lease;
+mod lock;
+mod overlay;
+mod paths;
+mod root;
+mod store;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use blob::{Blob, BlobDraft, PutError, ReadError};
+pub use commit::{BlobSource, CommitError, Committed, LayerSource, NewImage, NewLayer, Outcome};
+pub use error::{DatabaseError, FileError, NotOwner};
+pub use image::{FindError, Image, ImageLayer, Tagged};
+pub use ingest::{AppendError, Follower, Ingest, IngestError, IngestWriter, Stopped, VerifyError};
+pub use layer::{FinishedLayer, Layer, LayerDraft, LayerError, LayerFacts, LowerLink};
+pub use lock::{Busy, Owner};
+pub use root::{ForeignReason, RootError};
+pub use store::{Access, OpenError, Store};

@@ -1,0 +1,192 @@
+//! Moving drafts to where they are seen, and back if the commit fails.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ffi::OsStr;
+use std::os::fd::AsFd as _;
+
+use rustix::fs::AtFlags;
+use rustix::io::Errno;
+use windlass_oci::{Algorithm, Digest};
+
+use super::{BlobSource, CommitError, LayerSource, NewImage};
+use crate::error::{At, DatabaseError, FileError};
+use crate::fail::{self, Step};
+use crate::root::{Area, Root, Shelf, fresh_name, rename_new};
+use crate::store::Inner;
+use crate::tree;
+
+/// The drafts of an image that are not there yet, and how far their publishing got.
+#[derive(Debug)]
+pub(super) struct Publication<'a> {
+    root: &'a Root,
+    moves: Vec<Move>,
+    /// How many of `moves` are done.
+    done: usize,
+    shelves: BTreeMap<(&'static str, Algorithm), Shelf>,
+}
+
+#[derive(Debug)]
+struct Move {
+    from: Area,
+    name: String,
+    to: Area,
+    digest: Digest,
+}
+
+impl<'a> Publication<'a> {
+    /// Finds out what of `image` is not held yet, each thing once.
+    pub(super) fn plan(inner: &'a Inner, image: &NewImage) -> Result<Self, CommitError> {
+        let mut moves: Vec<Move> = Vec::new();
+        let mut add = |next: Move| {
+            if !moves
+                .iter()
+                .any(|known| known.to == next.to && known.digest == next.digest)
+            {
+                moves.push(next);
+            }
+        };
+        for source in image.blobs() {
+            if let BlobSource::New(draft) = source
+                && !holds_blob(inner, draft.digest(), draft.size())?
+            {
+                add(Move {
+                    from: Area::Ingest,
+                    name: draft.file().name().to_owned(),
+                    to: Area::Blobs,
+                    digest: *draft.digest(),
+                });
+            }
+        }
+        for layer in &image.layers {
+            if let LayerSource::New(draft) = &layer.layer
+                && !holds_layer(inner, draft)?
+            {
+                add(Move {
+                    from: Area::Drafts,
+                    name: draft.name().to_owned(),
+                    to: Area::Layers,
+                    digest: *draft.diff_id().digest(),
+                });
+            }
+        }
+        Ok(Self {
+            root: inner.root(),
+            moves,
+            done: 0,
+            shelves: BTreeMap::new(),
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.moves.is_empty()
+    }
+
+    /// Moves everything to its place, and makes the places last.
+    pub(super) fn carry_out(&mut self) -> Result<(), FileError> {
+        while self.done < self.moves.len() {
+            fail::point(Step::Move)?;
+            self.move_next()?;
+            self.done += 1;
+        }
+        fail::point(Step::SyncShelves)?;
+        self.shelves.values().try_for_each(Shelf::sync)
+    }
+
+    /// Moves everything back; says whether all of it is where it was.
+    pub(super) fn take_back(&mut self) -> bool {
+        let mut whole = true;
+        for moved in self.moves[..self.done].iter().rev() {
+            let Some(shelf) = self.shelves.get(&moved.shelf()) else {
+                continue;
+            };
+            let from = self.root.area(moved.from);
+            let back = rustix::fs::renameat(&shelf.dir, moved.digest.hex(), from, &moved.name);
+            if let Err(error) = back {
+                let path = self.root.content_path(moved.to, &moved.digest);
+                tracing::warn!(path = %path.display(), %error, "left for the next opening");
+                whole = false;
+            }
+        }
+        self.done = 0;
+        whole
+    }
+
+    fn move_next(&mut self) -> Result<(), FileError> {
+        let next = &self.moves[self.done];
+        let shelf = match self.shelves.entry(next.shelf()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                entry.insert(self.root.made_shelf(next.to, next.digest.algorithm())?)
+            }
+        };
+        let hex = next.digest.hex();
+        let from = self.root.area(next.from);
+        let attempt = || rename_new(from, &next.name, shelf.dir.as_fd(), &hex);
+        let moved = match attempt() {
+            // No row knows it, or it is not what the row says: a leftover.
+            Err(Errno::EXIST | Errno::NOTEMPTY) => {
+                clear(self.root, next.to, shelf, hex.as_ref())?;
+                attempt()
+            }
+            other => other,
+        };
+        moved.at("move a draft to", || shelf.path.join(&hex))
+    }
+}
+
+impl Move {
+    fn shelf(&self) -> (&'static str, Algorithm) {
+        (self.to.name(), self.digest.algorithm())
+    }
+}
+
+/// Takes what is called `name` off a shelf and removes it.
+pub(crate) fn clear(root: &Root, area: Area, shelf: &Shelf, name: &OsStr) -> Result<(), FileError> {
+    let at = || shelf.path.join(name);
+    match area {
+        Area::Layers => {
+            let trash = take_off(root, shelf, name)?;
+            tree::remove(root.area(Area::Drafts), trash.as_ref()).at("remove", at)
+        }
+        Area::Blobs | Area::Ingest | Area::Drafts => {
+            tree::remove(shelf.dir.as_fd(), name).at("remove", at)
+        }
+    }
+}
+
+/// Moves a layer out of sight, and returns what it is called in `drafts/`.
+pub(crate) fn take_off(root: &Root, shelf: &Shelf, name: &OsStr) -> Result<String, FileError> {
+    let trash = fresh_name();
+    rustix::fs::renameat(&shelf.dir, name, root.area(Area::Drafts), &trash)
+        .at("remove", || shelf.path.join(name))?;
+    Ok(trash)
+}
+
+fn holds_blob(inner: &Inner, digest: &Digest, size: u64) -> Result<bool, CommitError> {
+    let known = ask(inner, |connection| {
+        crate::blob::blob_size(connection, digest)
+    })?;
+    if known != Some(size) {
+        return Ok(false);
+    }
+    let Some(shelf) = inner.root().shelf(Area::Blobs, digest.algorithm())? else {
+        return Ok(false);
+    };
+    let stat = rustix::fs::statat(&shelf.dir, digest.hex(), AtFlags::SYMLINK_NOFOLLOW);
+    Ok(stat.is_ok_and(|stat| u64::try_from(stat.st_size) == Ok(size)))
+}
+
+fn holds_layer(inner: &Inner, draft: &crate::FinishedLayer) -> Result<bool, CommitError> {
+    let known = ask(inner, |connection| {
+        crate::layer::layer_facts(connection, draft.diff_id())
+    })?;
+    Ok(known.is_some() && inner.layer_dir(draft.diff_id())?.is_some())
+}
+
+fn ask<T>(
+    inner: &Inner,
+    question: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
+) -> Result<T, DatabaseError> {
+    inner.database().ask(|transaction| question(transaction))
+}

@@ -1,0 +1,79 @@
+//! Hard links into the layers below: each must lead somewhere in this image's chain.
+
+use std::path::PathBuf;
+
+use windlass_oci::{DiffId, Digest};
+
+use super::{CommitError, LayerSource, NewLayer};
+use crate::LowerLink;
+use crate::error::{At, FileError};
+use crate::overlay::{Found, Level, Stack};
+use crate::root::{Area, DIFF, Root};
+
+/// Resolves the lower links of every layer against the layers below it.
+///
+/// Most images have none. A layer that was stored for one image may not fit into another, so layers that
+/// are held already are looked at, too.
+pub(super) fn resolve(root: &Root, layers: &[NewLayer]) -> Result<(), CommitError> {
+    for (position, layer) in layers.iter().enumerate() {
+        let facts = layer.layer.facts();
+        if facts.lower_links.is_empty() {
+            continue;
+        }
+        let below = layers[..position]
+            .iter()
+            .rev()
+            .map(|layer| level(root, &layer.layer, true));
+        // Its own whiteouts hide what is below from those who look at the result, not from the link,
+        // which is part of the result.
+        let own = std::iter::once(level(root, &layer.layer, false));
+        let levels = own.chain(below).collect::<Result<Vec<_>, _>>()?;
+        let stack = Stack::new(root.dir(), levels);
+        for link in &facts.lower_links {
+            resolve_one(root, &stack, &facts.diff_id, link)?;
+        }
+    }
+    Ok(())
+}
+
+fn resolve_one(
+    root: &Root,
+    stack: &Stack<'_>,
+    diff_id: &DiffId,
+    link: &LowerLink,
+) -> Result<(), CommitError> {
+    let found = stack
+        .resolve(&link.target)
+        .at("look up the target of a hard link in", || {
+            root.content_path(Area::Layers, diff_id.digest())
+        })?;
+    match found {
+        Found::File | Found::Symlink(_) => Ok(()),
+        Found::Nothing | Found::Directory(_) => Err(CommitError::UnresolvedLink {
+            diff_id: *diff_id,
+            path: link.path.clone(),
+            target: link.target.clone(),
+        }),
+    }
+}
+
+fn level(root: &Root, layer: &LayerSource, hides: bool) -> Result<Level, FileError> {
+    let directory = match layer {
+        LayerSource::New(draft) if draft.open_dir()?.is_some() => {
+            let name = draft.name();
+            format!("{}/{name}/{DIFF}", Area::Drafts.name())
+        }
+        // Published by another pull in the meantime, or held from the start.
+        _ => held_directory(root, layer.diff_id().digest()),
+    };
+    Ok(Level { directory, hides })
+}
+
+/// Returns where a held layer is, relative to the store's root.
+pub(crate) fn held_directory(root: &Root, diff_id: &Digest) -> String {
+    let path: PathBuf = root.content_path(Area::Layers, diff_id).join(DIFF);
+    let path = path
+        .strip_prefix(root.path())
+        .expect("content is in the store");
+    path.to_str().expect("made of ASCII names").to_owned()
+}

@@ -1,0 +1,64 @@
+-- Bytes that hashed to their digest: blobs/<algorithm>/<hex>.
+CREATE TABLE blobs (
+    digest TEXT NOT NULL PRIMARY KEY,
+    size   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Unpacked layers: layers/<algorithm>/<hex>/diff.
+CREATE TABLE layers (
+    diff_id             TEXT NOT NULL PRIMARY KEY,
+    size                INTEGER NOT NULL,      -- bytes of file content
+    entries             INTEGER NOT NULL,
+    implied_directories BLOB NOT NULL,         -- paths, each followed by a NUL
+    lower_links         BLOB NOT NULL,         -- path NUL target NUL, again and again
+    created             INTEGER NOT NULL       -- seconds since 1970
+) STRICT;
+
+CREATE TABLE images (
+    id           TEXT NOT NULL PRIMARY KEY REFERENCES blobs (digest),  -- the config
+    manifest     TEXT NOT NULL REFERENCES blobs (digest),
+    index_digest TEXT REFERENCES blobs (digest),  -- what the manifest was chosen from
+    os           TEXT NOT NULL,                   -- the platform, as the config says it
+    architecture TEXT NOT NULL,
+    variant      TEXT,
+    os_version   TEXT,
+    created      TEXT,                            -- likewise
+    pulled       INTEGER NOT NULL                 -- seconds since 1970
+) STRICT, WITHOUT ROWID;
+
+-- The chain of an image, base first.
+CREATE TABLE image_layers (
+    image     TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    position  INTEGER NOT NULL,
+    diff_id   TEXT NOT NULL REFERENCES layers (diff_id),
+    chain_id  TEXT NOT NULL,
+    blob      TEXT NOT NULL,     -- what the manifest calls it; held only if `blobs` has it
+    blob_size INTEGER NOT NULL,
+    PRIMARY KEY (image, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX image_layers_by_layer ON image_layers (diff_id);
+
+-- The blobs that an image keeps: config, manifests, indexes, layers.
+CREATE TABLE image_blobs (
+    image  TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    digest TEXT NOT NULL REFERENCES blobs (digest),
+    PRIMARY KEY (image, digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX image_blobs_by_blob ON image_blobs (digest);
+
+CREATE TABLE tags (
+    repository TEXT NOT NULL,    -- with its registry: docker.io/library/alpine
+    tag        TEXT NOT NULL,
+    image      TEXT NOT NULL REFERENCES images (id),
+    target     TEXT NOT NULL,    -- the manifest or index that the tag named when it was set
+    PRIMARY KEY (repository, tag)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tags_by_image ON tags (image);
+
+CREATE TABLE digest_references (
+    repository TEXT NOT NULL,
+    digest     TEXT NOT NULL,
+    image      TEXT NOT NULL REFERENCES images (id),
+    PRIMARY KEY (repository, digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX digest_references_by_image ON digest_references (image);

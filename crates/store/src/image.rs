@@ -1,0 +1,305 @@
+//! Images: listing them, and finding the one that a name means.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, Row, params};
+use windlass_oci::{
+    ChainId, DiffId, Digest, IdPrefix, ImageId, ImageName, Platform, Reference, RepositoryName, Tag,
+};
+
+use crate::Store;
+use crate::database::{Text, from_integer};
+use crate::error::DatabaseError;
+
+/// An image that is held, with its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The digest of its config.
+    pub id: ImageId,
+    /// Its manifest.
+    pub manifest: Digest,
+    /// The index that the manifest was chosen from, if there was one.
+    pub index: Option<Digest>,
+    /// What it runs on.
+    pub platform: Platform,
+    /// When it was made, as its config says.
+    pub created: Option<String>,
+    /// When it was first pulled, in seconds since 1970.
+    pub pulled: u64,
+    /// Its layers, base first.
+    pub layers: Vec<ImageLayer>,
+    /// Its tags, in order.
+    pub tags: Vec<Tagged>,
+    /// Its digest references, in order.
+    pub digests: Vec<Reference>,
+}
+
+/// A layer of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageLayer {
+    /// What its tar hashed to.
+    pub diff_id: DiffId,
+    /// What it makes with all below it.
+    pub chain_id: ChainId,
+    /// The bytes of file content in it.
+    pub size: u64,
+    /// What the manifest calls its blob, which need not be held.
+    pub blob: Digest,
+    /// The size of that blob in bytes.
+    pub blob_size: u64,
+}
+
+/// A tag of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tagged {
+    /// The name with its tag.
+    pub reference: Reference,
+    /// The manifest or index that it named when it was set.
+    pub target: Digest,
+}
+
+/// Why a name leads to no image.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// Nothing here is called that.
+    #[error("no such image: {name}")]
+    Unknown {
+        /// The name.
+        name: ImageName,
+    },
+    /// Several IDs begin like that.
+    #[error("{prefix} is the beginning of {} image IDs: {}", .ids.len(), short(.ids))]
+    Ambiguous {
+        /// The beginning of an ID.
+        prefix: IdPrefix,
+        /// Those that begin with it.
+        ids: Vec<ImageId>,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl Image {
+    /// Returns the bytes of file content in all its layers.
+    pub fn size(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.size).sum()
+    }
+
+    /// Returns the manifest or index that stands for it where it is pulled by digest.
+    pub fn target(&self) -> &Digest {
+        self.index.as_ref().unwrap_or(&self.manifest)
+    }
+
+    /// Says whether nothing leads to it but its ID.
+    pub fn is_dangling(&self) -> bool {
+        self.tags.is_empty() && self.digests.is_empty()
+    }
+}
+
+impl Store {
+    /// Returns all images, the last pulled first.
+    pub fn images(&self) -> Result<Vec<Image>, DatabaseError> {
+        let mut images = self.database().ask(|transaction| load(transaction, None))?;
+        images.sort_by(|a, b| b.pulled.cmp(&a.pulled).then(a.id.cmp(&b.id)));
+        Ok(images)
+    }
+
+    /// Returns the image that `name` means: by ID, by reference, by the beginning of its ID (API-12).
+    pub fn image(&self, name: &ImageName) -> Result<Image, FindError> {
+        let found = self.database().ask(|transaction| {
+            let found = find(transaction, name)?;
+            let id = match &found {
+                Lookup::One(id) => *id,
+                _ => return Ok((found, None)),
+            };
+            Ok((found, load(transaction, Some(&id))?.pop()))
+        })?;
+        match found {
+            (_, Some(image)) => Ok(image),
+            (found, None) => Err(found.into_error(name)),
+        }
+    }
+}
+
+/// What a name means.
+#[derive(Debug)]
+pub(crate) enum Lookup {
+    One(ImageId),
+    Ambiguous(IdPrefix, Vec<ImageId>),
+    Unknown,
+}
+
+impl Lookup {
+    pub(crate) fn into_error(self, name: &ImageName) -> FindError {
+        match self {
+            Self::Ambiguous(prefix, ids) => FindError::Ambiguous { prefix, ids },
+            Self::One(_) | Self::Unknown => FindError::Unknown { name: name.clone() },
+        }
+    }
+}
+
+/// Finds out what `name` means.
+pub(crate) fn find(connection: &Connection, name: &ImageName) -> rusqlite::Result<Lookup> {
+    match name {
+        ImageName::Id(id) => {
+            let known = ids(connection)?.contains(id);
+            Ok(if known {
+                Lookup::One(*id)
+            } else {
+                Lookup::Unknown
+            })
+        }
+        ImageName::IdPrefix(prefix) => find_prefix(connection, prefix),
+        ImageName::Reference(reference) => find_reference(connection, reference),
+        ImageName::ReferenceOrPrefix(reference, prefix) => {
+            match find_reference(connection, reference)? {
+                Lookup::Unknown => find_prefix(connection, prefix),
+                found => Ok(found),
+            }
+        }
+    }
+}
+
+/// Where a name has both, the digest decides and the tag says nothing.
+fn find_reference(connection: &Connection, reference: &Reference) -> rusqlite::Result<Lookup> {
+    let reference = reference.clone().or_latest();
+    let repository = Text(reference.repository());
+    let (sql, last) = match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => (
+            "SELECT image FROM digest_references WHERE repository = ? AND digest = ?",
+            digest.to_string(),
+        ),
+        (None, Some(tag)) => (
+            "SELECT image FROM tags WHERE repository = ? AND tag = ?",
+            tag.to_string(),
+        ),
+        (None, None) => return Ok(Lookup::Unknown),
+    };
+    let mut statement = connection.prepare(sql)?;
+    let mut found = statement.query_map(params![repository, last], id_of)?;
+    found
+        .next()
+        .transpose()
+        .map(|id| id.map_or(Lookup::Unknown, Lookup::One))
+}
+
+fn find_prefix(connection: &Connection, prefix: &IdPrefix) -> rusqlite::Result<Lookup> {
+    let ids = ids(connection)?.into_iter();
+    let ids: Vec<_> = ids.filter(|id| prefix.matches(id)).collect();
+    Ok(match ids.as_slice() {
+        [] => Lookup::Unknown,
+        [id] => Lookup::One(*id),
+        _ => Lookup::Ambiguous(prefix.clone(), ids),
+    })
+}
+
+fn ids(connection: &Connection) -> rusqlite::Result<Vec<ImageId>> {
+    connection
+        .prepare("SELECT id FROM images ORDER BY id")?
+        .query_map([], id_of)?
+        .collect()
+}
+
+fn id_of(row: &Row<'_>) -> rusqlite::Result<ImageId> {
+    row.get(0).map(|Text(id)| id)
+}
+
+/// Loads one image, or all.
+pub(crate) fn load(
+    connection: &Connection,
+    only: Option<&ImageId>,
+) -> rusqlite::Result<Vec<Image>> {
+    let mut images: BTreeMap<ImageId, Image> = BTreeMap::new();
+    let sql =
+        "SELECT id, manifest, index_digest, os, architecture, variant, os_version, created, pulled
+               FROM images WHERE ?1 IS NULL OR id = ?1";
+    each(connection, sql, only, |row| {
+        let image = read_image(row)?;
+        images.insert(image.id, image);
+        Ok(())
+    })?;
+    let sql = "SELECT image, diff_id, chain_id, size, blob, blob_size
+               FROM image_layers JOIN layers USING (diff_id)
+               WHERE ?1 IS NULL OR image = ?1 ORDER BY image, position";
+    each(connection, sql, only, |row| {
+        if let Some(image) = images.get_mut(&id_of(row)?) {
+            image.layers.push(read_layer(row)?);
+        }
+        Ok(())
+    })?;
+    let sql = "SELECT image, repository, tag, target FROM tags
+               WHERE ?1 IS NULL OR image = ?1 ORDER BY repository, tag";
+    each(connection, sql, only, |row| {
+        if let Some(image) = images.get_mut(&id_of(row)?) {
+            let (Text(name), Text(tag)): (Text<RepositoryName>, Text<Tag>) =
+                (row.get(1)?, row.get(2)?);
+            image.tags.push(Tagged {
+                reference: name.reference().with_tag(tag),
+                target: row.get(3).map(|Text(target)| target)?,
+            });
+        }
+        Ok(())
+    })?;
+    let sql = "SELECT image, repository, digest FROM digest_references
+               WHERE ?1 IS NULL OR image = ?1 ORDER BY repository, digest";
+    each(connection, sql, only, |row| {
+        if let Some(image) = images.get_mut(&id_of(row)?) {
+            let Text(name): Text<RepositoryName> = row.get(1)?;
+            let Text(digest) = row.get(2)?;
+            image.digests.push(name.reference().with_digest(digest));
+        }
+        Ok(())
+    })?;
+    Ok(images.into_values().collect())
+}
+
+fn each(
+    connection: &Connection,
+    sql: &str,
+    only: Option<&ImageId>,
+    mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query(params![only.map(Text)])?;
+    while let Some(row) = rows.next()? {
+        take(row)?;
+    }
+    Ok(())
+}
+
+fn read_image(row: &Row<'_>) -> rusqlite::Result<Image> {
+    let index: Option<Text<Digest>> = row.get(2)?;
+    Ok(Image {
+        id: id_of(row)?,
+        manifest: row.get(1).map(|Text(digest)| digest)?,
+        index: index.map(|Text(digest)| digest),
+        platform: Platform {
+            os: row.get(3)?,
+            architecture: row.get(4)?,
+            variant: row.get(5)?,
+            os_version: row.get(6)?,
+            os_features: Vec::new(),
+        },
+        created: row.get(7)?,
+        pulled: row.get(8).map(from_integer)?,
+        layers: Vec::new(),
+        tags: Vec::new(),
+        digests: Vec::new(),
+    })
+}
+
+fn read_layer(row: &Row<'_>) -> rusqlite::Result<ImageLayer> {
+    Ok(ImageLayer {
+        diff_id: row.get(1).map(|Text(id)| id)?,
+        chain_id: row.get(2).map(|Text(id)| id)?,
+        size: row.get(3).map(from_integer)?,
+        blob: row.get(4).map(|Text(digest)| digest)?,
+        blob_size: row.get(5).map(from_integer)?,
+    })
+}
+
+fn short(ids: &[ImageId]) -> String {
+    let shown: Vec<_> = ids.iter().take(5).map(ImageId::short).collect();
+    shown.join(", ")
+}

@@ -1,0 +1,405 @@
+//! A blob on its way in: the file is the queue between the wire and whoever reads it.
+//!
+//! An [`IngestWriter`] appends to a partial blob and publishes how far it is contiguous (the watermark).
+//! [`Follower`]s read behind the watermark and hash what they yield, so that every compressed byte is
+//! hashed while it is still in the cache. A slow reader never stalls the wire, and no byte waits in memory.
+
+mod follower;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io::IoSlice;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{Advice, AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use windlass_oci::Digest;
+
+use crate::Store;
+use crate::blob::HoldsFile;
+use crate::error::{At, FileError, NotOwner, asks_no_space};
+use crate::root::{Area, fresh_name};
+use crate::store::Inner;
+
+pub use follower::{Follower, VerifyError};
+
+/// Write-back of a blob starts in pieces of this size, so that the barrier of the commit finds little
+/// left to do. Whole pieces keep the extents on the disk large.
+const WRITE_BACK: u64 = 8 << 20;
+
+/// How many chunks one system call takes (`IOV_MAX`).
+const MAX_CHUNKS: usize = 1024;
+
+/// A partial blob. Clones are the same one; it is removed when the last of its parts is dropped.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    shared: Arc<Shared>,
+}
+
+/// The one writer of an [`Ingest`]. Dropped before the last byte is in, it fails the followers.
+#[derive(Debug)]
+pub struct IngestWriter {
+    shared: Arc<Shared>,
+    offset: u64,
+    written_back: u64,
+}
+
+/// Why a blob could not be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The store is not ours to write to.
+    #[error(transparent)]
+    NotOwner(#[from] NotOwner),
+    /// A path failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Why bytes could not be appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// There is more than the descriptor announced (hardening T16).
+    #[error("{digest} goes on after the {size} bytes that were announced")]
+    TooLong {
+        /// The blob.
+        digest: Digest,
+        /// Its announced size.
+        size: u64,
+    },
+    /// Bytes were given that do not reach back to those already held.
+    #[error("{digest} continues at byte {at}, but only {held} are held")]
+    Gap {
+        /// The blob.
+        digest: Digest,
+        /// Where the given bytes begin.
+        at: u64,
+        /// How many bytes are held.
+        held: u64,
+    },
+    /// The end was announced before all bytes were there.
+    #[error("{digest} ended after {held} of {size} bytes")]
+    TooShort {
+        /// The blob.
+        digest: Digest,
+        /// How many bytes came.
+        held: u64,
+        /// How many should have come.
+        size: u64,
+    },
+    /// Somebody cancelled the ingest.
+    #[error("cancelled")]
+    Cancelled,
+    /// A path failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+asks_no_space!(IngestError, AppendError);
+
+/// Why a [`Follower`] cannot go on, as found inside its [`std::io::Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// [`Ingest::cancel`] was called.
+    Cancelled,
+    /// The writer was dropped before the last byte.
+    Abandoned,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cancelled => "cancelled",
+            Self::Abandoned => "the download stopped before its end",
+        })
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// What writer and followers share.
+#[derive(Debug)]
+struct Shared {
+    file: PartialFile,
+    digest: Digest,
+    size: u64,
+    progress: Mutex<Progress>,
+    grown: Condvar,
+}
+
+#[derive(Debug)]
+struct Progress {
+    /// The watermark: every byte before it is in the file.
+    held: u64,
+    /// The lowest watermark that a sleeping follower waits for; waking it earlier helps nobody.
+    awaited: Option<u64>,
+    stopped: Option<Stopped>,
+}
+
+/// A file in `ingest/`, removed when it is dropped (unless it was published, which moved it away).
+#[derive(Debug)]
+pub(crate) struct PartialFile {
+    inner: Arc<Inner>,
+    name: String,
+    file: OwnedFd,
+}
+
+impl Store {
+    /// Begins a blob of `size` bytes.
+    pub fn ingest(
+        &self,
+        digest: &Digest,
+        size: u64,
+    ) -> Result<(Ingest, IngestWriter), IngestError> {
+        let shared = Arc::new(Shared {
+            file: PartialFile::create(self.owned()?)?,
+            digest: *digest,
+            size,
+            progress: Mutex::new(Progress {
+                held: 0,
+                awaited: None,
+                stopped: None,
+            }),
+            grown: Condvar::new(),
+        });
+        let writer = IngestWriter {
+            shared: Arc::clone(&shared),
+            offset: 0,
+            written_back: 0,
+        };
+        Ok((Ingest { shared }, writer))
+    }
+}
+
+impl Ingest {
+    /// Returns the digest that the bytes are to have.
+    pub fn digest(&self) -> &Digest {
+        &self.shared.digest
+    }
+
+    /// Returns the announced size, in bytes.
+    pub fn size(&self) -> u64 {
+        self.shared.size
+    }
+
+    /// Returns how many bytes are in, counted from the first without a gap.
+    pub fn received(&self) -> u64 {
+        self.shared.progress().held
+    }
+
+    /// Returns a reader that starts at the first byte.
+    pub fn follower(&self) -> Follower {
+        Follower::new(Arc::clone(&self.shared))
+    }
+
+    /// Stops writer and followers: what they do next fails with "cancelled".
+    pub fn cancel(&self) {
+        self.shared.stop(Stopped::Cancelled);
+    }
+}
+
+impl IngestWriter {
+    /// Returns how many bytes are in: where the next request has to begin.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Returns the announced size, in bytes.
+    pub fn size(&self) -> u64 {
+        self.shared.size
+    }
+
+    /// Appends `chunks`, one after the other.
+    ///
+    /// On an error some of the bytes may be in the file, but [`IngestWriter::offset`] has not moved, so
+    /// the same bytes can be appended again.
+    pub fn append(&mut self, chunks: &[IoSlice<'_>]) -> Result<(), AppendError> {
+        let added = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        let end = self
+            .offset
+            .checked_add(added)
+            .filter(|end| *end <= self.size());
+        let Some(end) = end else {
+            let (digest, size) = (self.shared.digest, self.size());
+            return Err(AppendError::TooLong { digest, size });
+        };
+        self.shared.file.write_at(chunks, self.offset)?;
+        self.shared.publish(end)?;
+        self.offset = end;
+        self.start_write_back();
+        Ok(())
+    }
+
+    /// Appends `bytes`, which begin at byte `at` of the blob, leaving out what is already held.
+    ///
+    /// This is for the server that answers a request for the rest with the whole: the bytes that
+    /// followers have seen never change, whatever it sends the second time.
+    pub fn append_at(&mut self, at: u64, bytes: &[u8]) -> Result<(), AppendError> {
+        let Some(known) = self.offset.checked_sub(at) else {
+            let (digest, held) = (self.shared.digest, self.offset);
+            return Err(AppendError::Gap { digest, at, held });
+        };
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        match bytes.get(known..) {
+            None | Some([]) => Ok(()),
+            Some(new) => self.append(&[IoSlice::new(new)]),
+        }
+    }
+
+    /// Says that the last byte was appended.
+    pub fn finish(self) -> Result<(), AppendError> {
+        match (self.offset, self.size()) {
+            (held, size) if held == size => Ok(()),
+            (held, size) => Err(AppendError::TooShort {
+                digest: self.shared.digest,
+                held,
+                size,
+            }),
+        }
+    }
+
+    /// Has the kernel begin to write what was appended. "Do not need" does just that for dirty pages,
+    /// and leaves them in the cache until they are clean, when the follower is long past them.
+    fn start_write_back(&mut self) {
+        let pending = self.offset - self.written_back;
+        if pending < WRITE_BACK {
+            return;
+        }
+        let length = std::num::NonZeroU64::new(pending);
+        // Only a hint: the barrier writes whatever is left.
+        let _ = rustix::fs::fadvise(
+            &self.shared.file.file,
+            self.written_back,
+            length,
+            Advice::DontNeed,
+        );
+        self.written_back = self.offset;
+    }
+}
+
+impl Drop for IngestWriter {
+    fn drop(&mut self) {
+        if self.offset < self.shared.size {
+            self.shared.stop(Stopped::Abandoned);
+        }
+    }
+}
+
+impl Shared {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        // Nothing that runs under this lock can panic half way through a change.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, held: u64) -> Result<(), AppendError> {
+        let mut progress = self.progress();
+        if progress.stopped.is_some() {
+            return Err(AppendError::Cancelled);
+        }
+        progress.held = held;
+        if progress.awaited.is_some_and(|awaited| held >= awaited) {
+            progress.awaited = None;
+            self.grown.notify_all();
+        }
+        Ok(())
+    }
+
+    /// The first reason to stop stays.
+    fn stop(&self, reason: Stopped) {
+        self.progress().stopped.get_or_insert(reason);
+        self.grown.notify_all();
+    }
+}
+
+impl HoldsFile for Shared {
+    fn file(&self) -> &PartialFile {
+        &self.file
+    }
+}
+
+impl PartialFile {
+    pub(crate) fn create(inner: &Arc<Inner>) -> Result<Self, FileError> {
+        let root = inner.root();
+        let name = fresh_name();
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let file = rustix::fs::openat(root.area(Area::Ingest), &name, flags, mode)
+            .at("create", || root.area_path(Area::Ingest).join(&name))?;
+        Ok(Self {
+            inner: Arc::clone(inner),
+            name,
+            file,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.inner.root().area_path(Area::Ingest).join(&self.name)
+    }
+
+    /// Writes all of `chunks` at `offset`.
+    pub(crate) fn write_at(
+        &self,
+        chunks: &[IoSlice<'_>],
+        mut offset: u64,
+    ) -> Result<(), FileError> {
+        let mut chunks = chunks.to_vec();
+        let mut left = chunks.as_mut_slice();
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            let some = &left[..left.len().min(MAX_CHUNKS)];
+            match rustix::io::pwritev(&self.file, some, offset) {
+                Ok(0) => return Err(Errno::NOSPC).at("write", || self.path()),
+                Ok(written) => {
+                    offset += written as u64;
+                    IoSlice::advance_slices(&mut left, written);
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error).at("write", || self.path()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the first `length` bytes.
+    pub(crate) fn read(&self, length: u64) -> Result<Vec<u8>, FileError> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; length];
+        let mut filled = 0;
+        while filled < length {
+            match self
+                .read_at(&mut bytes[filled..], filled as u64)
+                .at("read", || self.path())?
+            {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        loop {
+            match rustix::io::pread(&self.file, &mut *buffer, offset) {
+                Err(Errno::INTR) => {}
+                other => return other.map_err(Into::into),
+            }
+        }
+    }
+}
+
+impl Drop for PartialFile {
+    fn drop(&mut self) {
+        let ingest = self.inner.root().area(Area::Ingest);
+        match rustix::fs::unlinkat(ingest, &self.name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => tracing::warn!(path = %self.path().display(), %error, "left behind"),
+        }
+    }
+}

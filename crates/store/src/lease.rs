@@ -1,0 +1,62 @@
+//! Leases: what a pull has found present stays present until it is done (hardening R6).
+//!
+//! They live in memory, because only the owner of the store deletes, and they end with it. What was kept
+//! for a lease alone goes with the next deletion, or when the store is opened again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use windlass_oci::{DiffId, Digest};
+
+/// Something that must not be deleted now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Leased {
+    Blob(Digest),
+    Layer(DiffId),
+}
+
+/// How many times each thing is leased.
+#[derive(Debug, Default)]
+pub(crate) struct Leases(Mutex<HashMap<Leased, usize>>);
+
+/// Keeps one thing from being deleted until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    all: Arc<Leases>,
+    what: Leased,
+}
+
+impl Leases {
+    /// To be called while the database is locked, or a deletion could come in between.
+    pub(crate) fn take(self: &Arc<Self>, what: Leased) -> Lease {
+        *self.counts().entry(what).or_default() += 1;
+        let all = Arc::clone(self);
+        Lease { all, what }
+    }
+
+    pub(crate) fn is_leased(&self, what: &Leased) -> bool {
+        self.counts().contains_key(what)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<Leased, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for Lease {
+    fn clone(&self) -> Self {
+        self.all.take(self.what)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut counts = self.all.counts();
+        if let Some(count) = counts.get_mut(&self.what) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.what);
+            }
+        }
+    }
+}

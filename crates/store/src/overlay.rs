@@ -1,0 +1,259 @@
+//! Looking a path up in a stack of layers, as overlayfs would show it, without mounting anything.
+//!
+//! A stack may be 500 layers high, so no handle is kept: each look starts at the store's root, and the
+//! kernel is told to follow no link and to stay beneath (`openat2`).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+/// How many symbolic links one path may lead through; as in the kernel.
+const LINKS: usize = 40;
+
+/// A stack of layer directories, the top first.
+#[derive(Debug)]
+pub(crate) struct Stack<'a> {
+    root: BorrowedFd<'a>,
+    levels: Vec<Level>,
+}
+
+/// One layer of a stack.
+#[derive(Clone, Debug)]
+pub(crate) struct Level {
+    /// Its directory, relative to the store's root.
+    pub(crate) directory: String,
+    /// Whether its whiteouts and opaque directories hide what is below.
+    pub(crate) hides: bool,
+}
+
+/// A directory as overlayfs shows it: the layers that have a part in it, the top first.
+#[derive(Clone, Debug)]
+pub(crate) struct Merged {
+    /// Relative to the root of the image, without a link in it; empty for the root itself.
+    path: Vec<u8>,
+    levels: Vec<usize>,
+}
+
+/// What a name stands for.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Nothing,
+    Directory(Merged),
+    Symlink(Vec<u8>),
+    File,
+}
+
+/// What one layer has under a name.
+enum Entry {
+    Absent,
+    Whiteout,
+    Directory { opaque: bool },
+    Symlink(OwnedFd),
+    File,
+}
+
+impl<'a> Stack<'a> {
+    pub(crate) fn new(root: BorrowedFd<'a>, levels: Vec<Level>) -> Self {
+        Self { root, levels }
+    }
+
+    pub(crate) fn top(&self) -> Merged {
+        Merged {
+            path: Vec::new(),
+            levels: (0..self.levels.len()).collect(),
+        }
+    }
+
+    /// Looks `path` up as a process would whose root this is. A link at the end is not followed.
+    pub(crate) fn resolve(&self, path: &[u8]) -> io::Result<Found> {
+        let mut links = LINKS;
+        let mut left: VecDeque<Vec<u8>> = components(path).collect();
+        let mut here = self.top();
+        while let Some(name) = left.pop_front() {
+            if name == b".." {
+                here = self.above(&here)?;
+                continue;
+            }
+            match self.look(&here, &name)? {
+                Found::Directory(directory) => here = directory,
+                found if left.is_empty() => return Ok(found),
+                Found::Symlink(target) if links > 0 => {
+                    links -= 1;
+                    if target.starts_with(b"/") {
+                        here = self.top();
+                    }
+                    for name in components(&target).collect::<Vec<_>>().into_iter().rev() {
+                        left.push_front(name);
+                    }
+                }
+                Found::Symlink(_) | Found::File | Found::Nothing => return Ok(Found::Nothing),
+            }
+        }
+        Ok(Found::Directory(here))
+    }
+
+    /// Looks for the entry called `name` of `directory`, following nothing.
+    pub(crate) fn look(&self, directory: &Merged, name: &[u8]) -> io::Result<Found> {
+        let path = directory.child(name);
+        let mut levels = Vec::new();
+        for &index in &directory.levels {
+            let hides = self.levels[index].hides;
+            match self.entry(index, &path)? {
+                Entry::Absent => {}
+                Entry::Whiteout if hides => break,
+                Entry::Whiteout => {}
+                Entry::Directory { opaque } => {
+                    levels.push(index);
+                    if opaque && hides {
+                        break;
+                    }
+                }
+                Entry::Symlink(_) | Entry::File if !levels.is_empty() => break,
+                Entry::Symlink(link) => {
+                    let target = rustix::fs::readlinkat(&link, "", Vec::new())?;
+                    return Ok(Found::Symlink(target.into_bytes()));
+                }
+                Entry::File => return Ok(Found::File),
+            }
+        }
+        Ok(match levels.is_empty() {
+            true => Found::Nothing,
+            false => Found::Directory(Merged { path, levels }),
+        })
+    }
+
+    /// Opens the topmost part of `directory`.
+    pub(crate) fn open(&self, directory: &Merged) -> io::Result<OwnedFd> {
+        let index = *directory.levels.first().ok_or(Errno::NOENT)?;
+        Ok(self.open_at(index, &directory.path, OFlags::RDONLY | OFlags::DIRECTORY)?)
+    }
+
+    fn above(&self, directory: &Merged) -> io::Result<Merged> {
+        let mut names: Vec<_> = components(&directory.path).collect();
+        names.pop();
+        let mut here = self.top();
+        for name in names {
+            match self.look(&here, &name)? {
+                Found::Directory(directory) => here = directory,
+                _ => return Err(Errno::NOENT.into()),
+            }
+        }
+        Ok(here)
+    }
+
+    fn entry(&self, index: usize, path: &[u8]) -> io::Result<Entry> {
+        let handle = match self.open_at(index, path, OFlags::PATH) {
+            Ok(handle) => handle,
+            // A name too long for one call is a name that no tool can use either.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => return Ok(Entry::Absent),
+            Err(error) => return Err(error.into()),
+        };
+        let stat = rustix::fs::fstat(&handle)?;
+        Ok(match FileType::from_raw_mode(stat.st_mode) {
+            FileType::CharacterDevice if stat.st_rdev == 0 => Entry::Whiteout,
+            FileType::Directory => Entry::Directory {
+                opaque: self.is_opaque(index, path)?,
+            },
+            FileType::Symlink => Entry::Symlink(handle),
+            _ => Entry::File,
+        })
+    }
+
+    fn is_opaque(&self, index: usize, path: &[u8]) -> io::Result<bool> {
+        let directory = self.open_at(index, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        // The first is written by root, the second by ordinary users.
+        for name in ["trusted.overlay.opaque", "user.overlay.opaque"] {
+            let mut value = [0u8; 1];
+            match rustix::fs::fgetxattr(&directory, name, &mut value) {
+                Ok(1) if value == *b"y" => return Ok(true),
+                Ok(_) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(false)
+    }
+
+    fn open_at(&self, index: usize, path: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        let mut full = self.levels[index].directory.clone().into_bytes();
+        if !path.is_empty() {
+            full.push(b'/');
+            full.extend_from_slice(path);
+        }
+        let resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat2(self.root, full.as_slice(), flags, Mode::empty(), resolve)
+    }
+}
+
+impl Merged {
+    /// Returns the part that is in the layers below the topmost one of the stack.
+    pub(crate) fn below_top(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            levels: self
+                .levels
+                .iter()
+                .copied()
+                .filter(|index| *index > 0)
+                .collect(),
+        }
+    }
+
+    fn child(&self, name: &[u8]) -> Vec<u8> {
+        match self.path.as_slice() {
+            b"" => name.to_vec(),
+            path => [path, b"/", name].concat(),
+        }
+    }
+}
+
+/// Returns what mounting an overlay shows of a directory: everything but names and times.
+pub(crate) fn metadata(
+    directory: &OwnedFd,
+) -> io::Result<(u32, u32, u32, Vec<(Vec<u8>, Vec<u8>)>)> {
+    let Stat {
+        st_mode,
+        st_uid,
+        st_gid,
+        ..
+    } = rustix::fs::fstat(directory)?;
+    Ok((st_mode, st_uid, st_gid, xattrs(directory)?))
+}
+
+fn xattrs(directory: &OwnedFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    /// The kernel's limit for a list, and for a value, in bytes.
+    const LIMIT: usize = 64 << 10;
+    let mut list = vec![0u8; LIMIT];
+    let length = match rustix::fs::flistxattr(directory, &mut list) {
+        Err(Errno::OPNOTSUPP) => 0,
+        other => other?,
+    };
+    let names = list[..length].split(|byte| *byte == 0);
+    let names = names.filter(|name| !name.is_empty() && !is_for_overlay(name));
+    let mut found = Vec::new();
+    for name in names {
+        let mut value = vec![0u8; LIMIT];
+        let length = rustix::fs::fgetxattr(directory, name, &mut value)?;
+        value.truncate(length);
+        found.push((name.to_vec(), value));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn is_for_overlay(name: &[u8]) -> bool {
+    name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.")
+}
+
+fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    path.split(|byte| *byte == b'/')
+        .filter(|name| !matches!(*name, b"" | b"."))
+        .map(<[u8]>::to_vec)
+}

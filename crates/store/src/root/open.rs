@@ -1,0 +1,333 @@
+//! Finding, checking and making the directories of a store.
+
+use std::fmt;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::{Area, DATABASE, DIRECTORY, FORMAT, LOCK, PRIVATE, RESERVE, Root, UNSETTLED, make_dir};
+use crate::error::{At, FileError};
+
+/// What the file `format` says. The number changes when a store of before cannot be used any more.
+const FORMAT_LINE: &str = "windlass store 1";
+const NEW_FORMAT: &str = "format.new";
+
+/// Why a directory cannot serve as a store.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// It was made by a windlass that keeps its store in another way.
+    #[error(
+        "{} holds a store of another format ({found:?}; this windlass knows {FORMAT_LINE:?}): \
+         use the windlass that made it, or another --root", .path.display()
+    )]
+    UnknownFormat {
+        /// The store.
+        path: PathBuf,
+        /// What its `format` file says, shortened.
+        found: String,
+    },
+    /// It is a directory of something else.
+    #[error("{} is not a store: it holds {entry:?}; give an empty or new directory", .path.display())]
+    NotAStore {
+        /// The directory.
+        path: PathBuf,
+        /// Something in it that no store has.
+        entry: String,
+    },
+    /// Somebody else may have planted or may change what is there (hardening F1, T49).
+    #[error("{} is refused: {reason}", .path.display())]
+    Foreign {
+        /// The path in question.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: ForeignReason,
+    },
+    /// A path failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// What makes a path one that the store must not trust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForeignReason {
+    /// It belongs to another user.
+    Owner {
+        /// The user it belongs to.
+        uid: u32,
+    },
+    /// It is a symbolic link, or another kind of file than it must be.
+    Kind,
+    /// Others may write to it.
+    Writable,
+    /// Others may rename what is in its parent directory.
+    Parent,
+}
+
+impl fmt::Display for ForeignReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner { uid } => write!(f, "it belongs to user {uid}"),
+            Self::Kind => f.write_str("it is a symbolic link, or not the kind of file it must be"),
+            Self::Writable => f.write_str("other users may write to it"),
+            Self::Parent => f.write_str("other users may replace it: its parent is open to them"),
+        }
+    }
+}
+
+impl Root {
+    /// Opens the store at `path`, which may be new; makes its directories, not yet its `format`.
+    pub(crate) fn make(path: &Path) -> Result<Self, RootError> {
+        let dir = match open_top(path)? {
+            Some(found) => found,
+            None => make_top(path)?,
+        };
+        Self::checked(dir)?.finish_making()
+    }
+
+    /// Opens the store at `path` if there is one.
+    pub(crate) fn find(path: &Path) -> Result<Option<Self>, RootError> {
+        let Some(top) = open_top(path)? else {
+            return Ok(None);
+        };
+        let top = Self::checked(top)?;
+        if !top.has_format {
+            return Ok(None);
+        }
+        let areas = top.areas(|area| {
+            rustix::fs::openat(&top.dir, area, DIRECTORY, Mode::empty()).map_err(io::Error::from)
+        })?;
+        Ok(Some(top.into_root(areas)))
+    }
+
+    fn checked(top: Top) -> Result<CheckedTop, RootError> {
+        let has_format = match read_format(&top)? {
+            Some(line) if line == FORMAT_LINE => true,
+            Some(found) => {
+                return Err(RootError::UnknownFormat {
+                    path: top.path,
+                    found,
+                });
+            }
+            None => false,
+        };
+        check_entries(&top, has_format)?;
+        Ok(CheckedTop {
+            path: top.path,
+            dir: top.dir,
+            has_format,
+        })
+    }
+
+    /// Opens the lock file; makes it if `create`.
+    pub(crate) fn open_lock(&self, create: bool) -> Result<OwnedFd, FileError> {
+        let mut flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        flags.set(OFlags::CREATE, create);
+        let mode = Mode::RUSR | Mode::WUSR;
+        match rustix::fs::openat(&self.dir, LOCK, flags, mode) {
+            // A file system that is read-only can still be looked at, and locked.
+            Err(Errno::ROFS) if !create => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                rustix::fs::openat(&self.dir, LOCK, flags, mode)
+            }
+            other => other,
+        }
+        .at("open", || self.path.join(LOCK))
+    }
+
+    /// Writes `format`, the last step of making a store: from now on it is one.
+    pub(crate) fn write_format(&self) -> Result<(), FileError> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let at = || self.path.join(NEW_FORMAT);
+        let file = rustix::fs::openat(&self.dir, NEW_FORMAT, flags, mode).at("create", at)?;
+        let mut file = std::fs::File::from(file);
+        file.write_all(format!("{FORMAT_LINE}\n").as_bytes())
+            .at("write", at)?;
+        file.sync_all().at("sync", at)?;
+        rustix::fs::renameat(&self.dir, NEW_FORMAT, &self.dir, FORMAT)
+            .at("create", || self.path.join(FORMAT))?;
+        self.sync_top()
+    }
+
+    pub(crate) fn has_format(&self) -> bool {
+        rustix::fs::statat(&self.dir, FORMAT, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// Makes the database file, so that it is private from its first moment.
+    pub(crate) fn make_database_file(&self) -> Result<(), FileError> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.dir, DATABASE, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(_) | Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(error).at("create", || self.database()),
+        }
+    }
+}
+
+/// A directory that may become, or be, a store.
+struct Top {
+    path: PathBuf,
+    dir: OwnedFd,
+}
+
+/// A directory whose entries are those of a store, or none.
+struct CheckedTop {
+    path: PathBuf,
+    dir: OwnedFd,
+    has_format: bool,
+}
+
+impl CheckedTop {
+    fn areas(
+        &self,
+        open: impl Fn(&str) -> io::Result<OwnedFd>,
+    ) -> Result<[OwnedFd; Area::ALL.len()], FileError> {
+        let open = |area: Area| open(area.name()).at("open", || self.path.join(area.name()));
+        let [a, b, c, d] = Area::ALL;
+        Ok([open(a)?, open(b)?, open(c)?, open(d)?])
+    }
+
+    fn finish_making(self) -> Result<Root, RootError> {
+        close_to_others(&self.dir).at("protect", || self.path.clone())?;
+        let areas = self.areas(|area| make_dir(&self.dir, area, PRIVATE))?;
+        Ok(self.into_root(areas))
+    }
+
+    fn into_root(self, areas: [OwnedFd; Area::ALL.len()]) -> Root {
+        Root {
+            path: self.path,
+            dir: self.dir,
+            areas,
+        }
+    }
+}
+
+/// Opens the directory itself. Links on the way to it are the user's business, and resolved once.
+fn open_top(path: &Path) -> Result<Option<Top>, RootError> {
+    let path = match path.canonicalize() {
+        Ok(path) => path,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(error)
+                .at("open", || path.to_owned())
+                .map_err(Into::into);
+        }
+    };
+    let dir = rustix::fs::openat(rustix::fs::CWD, &path, DIRECTORY, Mode::empty())
+        .at("open", || path.clone())?;
+    let stat = rustix::fs::fstat(&dir).at("examine", || path.clone())?;
+    let foreign = |reason| RootError::Foreign {
+        path: path.clone(),
+        reason,
+    };
+    check_owner(&stat).map_err(foreign)?;
+    if Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH) {
+        return Err(foreign(ForeignReason::Writable));
+    }
+    if parent_lets_others_replace(&dir).at("examine", || path.join(".."))? {
+        return Err(foreign(ForeignReason::Parent));
+    }
+    Ok(Some(Top { path, dir }))
+}
+
+fn make_top(path: &Path) -> Result<Top, RootError> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).at("create", || parent.to_owned())?;
+    }
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(error)
+                .at("create", || path.to_owned())
+                .map_err(Into::into);
+        }
+        _ => {}
+    }
+    let gone = || FileError::new("open", path.to_owned(), Errno::NOENT);
+    Ok(open_top(path)?.ok_or_else(gone)?)
+}
+
+/// Image content holds setuid files: nobody else may get to them. A group may be let through on
+/// purpose (0710).
+fn close_to_others(dir: &OwnedFd) -> rustix::io::Result<()> {
+    let mode = Mode::from_raw_mode(rustix::fs::fstat(dir)?.st_mode);
+    let private = mode.difference(Mode::RGRP | Mode::WGRP | Mode::RWXO);
+    if private == mode {
+        return Ok(());
+    }
+    rustix::fs::fchmod(dir, private)
+}
+
+fn check_owner(stat: &Stat) -> Result<(), ForeignReason> {
+    match stat.st_uid {
+        uid if uid == rustix::process::geteuid().as_raw() => Ok(()),
+        uid => Err(ForeignReason::Owner { uid }),
+    }
+}
+
+/// A parent that anybody may write to is fine only if it is sticky, as `/tmp` is.
+fn parent_lets_others_replace(dir: &OwnedFd) -> rustix::io::Result<bool> {
+    let parent = rustix::fs::statat(dir, "..", AtFlags::empty())?;
+    let mode = Mode::from_raw_mode(parent.st_mode);
+    Ok(mode.contains(Mode::WOTH) && !mode.contains(Mode::SVTX))
+}
+
+fn read_format(top: &Top) -> Result<Option<String>, FileError> {
+    let at = || top.path.join(FORMAT);
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(&top.dir, FORMAT, flags, Mode::empty()) {
+        Ok(file) => std::fs::File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error).at("open", at),
+    };
+    let mut text = Vec::new();
+    file.take(80).read_to_end(&mut text).at("read", at)?;
+    let text = String::from_utf8_lossy(&text);
+    Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+/// Looks at every entry: of the right kind, ours, and (while there is no `format`) one a store has.
+fn check_entries(top: &Top, has_format: bool) -> Result<(), RootError> {
+    let at = || top.path.clone();
+    let entries = rustix::fs::Dir::read_from(top.dir.as_fd()).at("list", at)?;
+    for entry in entries {
+        let entry = entry.at("list", at)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name == "." || name == ".." {
+            continue;
+        }
+        let Some(expected) = expected_kind(&name) else {
+            if has_format {
+                continue;
+            }
+            let path = top.path.clone();
+            return Err(RootError::NotAStore { path, entry: name });
+        };
+        let path = top.path.join(&name);
+        let stat = match rustix::fs::statat(&top.dir, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
+        {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => continue,
+            Err(error) => return Err(error).at("examine", || path).map_err(Into::into),
+        };
+        if FileType::from_raw_mode(stat.st_mode) != expected {
+            let reason = ForeignReason::Kind;
+            return Err(RootError::Foreign { path, reason });
+        }
+        check_owner(&stat).map_err(|reason| RootError::Foreign { path, reason })?;
+    }
+    Ok(())
+}
+
+/// Returns what the entry called `name` at the top of a store is; `None` if stores have none.
+fn expected_kind(name: &str) -> Option<FileType> {
+    match name {
+        FORMAT | NEW_FORMAT | LOCK | RESERVE | UNSETTLED | DATABASE | "meta.db-wal"
+        | "meta.db-shm" | "meta.db-journal" => Some(FileType::RegularFile),
+        name if Area::ALL.iter().any(|area| area.name() == name) => Some(FileType::Directory),
+        _ => None,
+    }
+}

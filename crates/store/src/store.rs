@@ -1,0 +1,221 @@
+//! Opening a store, and what everything else in it hangs on.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::database::Database;
+use crate::error::{DatabaseError, FileError, NotOwner, asks_no_space, is_no_space};
+use crate::lease::Leases;
+use crate::lock::{Busy, Lock, LockError, Owner};
+use crate::root::{Root, RootError};
+use crate::sweep;
+
+/// An open store. Clones are the same one; it is closed (and its lock released) when the last of them,
+/// and of everything that came from it, is dropped.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access<'a> {
+    /// To change it: alone. Makes it if there is none, and clears away what a crash left behind.
+    Own {
+        /// What others are told who wait for it ("pull alpine").
+        for_what: &'a str,
+    },
+    /// To read layers and blobs: nobody changes it meanwhile. One that does not exist reads as empty.
+    Share,
+    /// To ask what it holds, whoever works on it meanwhile. One that does not exist reads as empty.
+    Look,
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot serve as a store.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// Another process has it, and [`Busy::GiveUp`] was the answer to that.
+    #[error("{} is in use by {owner}", .path.display())]
+    InUse {
+        /// The store.
+        path: PathBuf,
+        /// Who has it.
+        owner: Owner,
+    },
+    /// A path failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+asks_no_space!(OpenError);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    database: Database,
+    /// `None` where there is no store: then nothing was ever held, and nothing leads there.
+    root: Option<Root>,
+    leases: Arc<Leases>,
+    /// Held while files and rows are made to agree: commits and deletions come one after the other.
+    settling: Mutex<()>,
+    /// A write to the disk failed in a way that leaves open what is on it.
+    degraded: AtomicBool,
+    access: Granted,
+    /// Last, so that it outlives everything it protects.
+    _lock: Option<Lock>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Granted {
+    Own,
+    Read,
+}
+
+impl Store {
+    /// Opens the store at `path`.
+    ///
+    /// If another process is in the way, `on_busy` is told who, once; it decides whether to wait.
+    /// Nobody waits for [`Access::Look`].
+    pub fn open(
+        path: &Path,
+        access: Access<'_>,
+        on_busy: impl FnMut(&Owner) -> Busy,
+    ) -> Result<Self, OpenError> {
+        let inner = match access {
+            Access::Own { for_what } => Inner::own(path, for_what, on_busy)?,
+            Access::Share => Inner::read(path, |root| {
+                let lock = Lock::shared(root.open_lock(false)?, on_busy);
+                lock.map(Some).map_err(|error| not_locked(root, error))
+            })?,
+            Access::Look => Inner::read(path, |_| Ok(None))?,
+        };
+        let inner = Arc::new(inner);
+        Ok(Self { inner })
+    }
+
+    /// Returns the bytes that are free on the store's file system; `None` where there is no store yet.
+    pub fn free_space(&self) -> Result<Option<u64>, FileError> {
+        self.inner.root.as_ref().map(Root::free).transpose()
+    }
+
+    /// Returns the directory of the store; `None` where there is none yet.
+    pub fn path(&self) -> Option<&Path> {
+        self.inner.root.as_ref().map(Root::path)
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    /// Returns the store for something that changes it.
+    pub(crate) fn owned(&self) -> Result<&Arc<Inner>, NotOwner> {
+        match self.inner.access {
+            Granted::Own => Ok(&self.inner),
+            Granted::Read => Err(NotOwner),
+        }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.inner.database
+    }
+}
+
+impl Inner {
+    fn own(
+        path: &Path,
+        for_what: &str,
+        on_busy: impl FnMut(&Owner) -> Busy,
+    ) -> Result<Self, OpenError> {
+        let root = Root::make(path)?;
+        let lock = Lock::exclusive(root.open_lock(true)?, for_what, on_busy)
+            .map_err(|error| not_locked(&root, error))?;
+        root.make_database_file()?;
+        let database = open_database(&root)?;
+        if !root.has_format() {
+            root.write_format()?;
+        }
+        let inner = Self::new(database, Some(root), Granted::Own, Some(lock));
+        sweep::sweep(&inner)?;
+        inner.root().keep_reserve();
+        Ok(inner)
+    }
+
+    fn read(
+        path: &Path,
+        lock: impl FnOnce(&Root) -> Result<Option<Lock>, OpenError>,
+    ) -> Result<Self, OpenError> {
+        let Some(root) = Root::find(path)? else {
+            return Ok(Self::new(Database::empty()?, None, Granted::Read, None));
+        };
+        let lock = lock(&root)?;
+        let database = Database::read(&root.database())?;
+        Ok(Self::new(database, Some(root), Granted::Read, lock))
+    }
+
+    fn new(database: Database, root: Option<Root>, access: Granted, lock: Option<Lock>) -> Self {
+        Self {
+            database,
+            root,
+            leases: Arc::default(),
+            settling: Mutex::new(()),
+            degraded: AtomicBool::new(false),
+            access,
+            _lock: lock,
+        }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(crate) fn leases(&self) -> &Arc<Leases> {
+        &self.leases
+    }
+
+    /// Returns the directories of a store that holds something, or is about to.
+    pub(crate) fn root(&self) -> &Root {
+        let root = self.root.as_ref();
+        root.expect("a store that does not exist holds nothing and is not written to")
+    }
+
+    pub(crate) fn find_root(&self) -> Option<&Root> {
+        self.root.as_ref()
+    }
+
+    /// Keeps commits and deletions apart.
+    pub(crate) fn settling(&self) -> MutexGuard<'_, ()> {
+        self.settling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.degraded.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn degrade(&self) {
+        self.degraded.store(true, Ordering::Release);
+    }
+}
+
+/// Opening needs a little room, too: on a full disk, what was kept for that.
+fn open_database(root: &Root) -> Result<Database, DatabaseError> {
+    match Database::open(&root.database()) {
+        Err(error) if is_no_space(&error) && root.release_reserve() => {
+            Database::open(&root.database())
+        }
+        other => other,
+    }
+}
+
+fn not_locked(root: &Root, error: LockError) -> OpenError {
+    let path = root.path().to_owned();
+    match error {
+        LockError::Busy(owner) => OpenError::InUse { path, owner },
+        LockError::Io(source) => FileError::new("lock", path, source).into(),
+    }
+}

@@ -1,0 +1,82 @@
+//! Clearing away what a crash left behind, when the owner opens the store.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+use rusqlite::Row;
+use windlass_oci::{Algorithm, Digest};
+
+use crate::commit::clear;
+use crate::database::Text;
+use crate::error::{At, FileError};
+use crate::root::{Area, Root, Shelf};
+use crate::store::{Inner, OpenError};
+use crate::tree;
+
+/// Removes drafts and partial blobs, and, if files and rows may differ, files without a row.
+pub(crate) fn sweep(inner: &Inner) -> Result<(), OpenError> {
+    let root = inner.root();
+    for area in [Area::Drafts, Area::Ingest] {
+        for name in names(root.area(area), || root.area_path(area))? {
+            let path = root.area_path(area).join(&name);
+            tree::remove(root.area(area), &name).at("remove", || path)?;
+        }
+    }
+    if root.is_unsettled() {
+        let blobs = "SELECT digest FROM blobs";
+        let layers = "SELECT diff_id FROM layers";
+        sweep_area(inner, Area::Blobs, blobs)?;
+        sweep_area(inner, Area::Layers, layers)?;
+        root.settle();
+    }
+    Ok(())
+}
+
+fn sweep_area(inner: &Inner, area: Area, known: &str) -> Result<(), OpenError> {
+    let known: BTreeSet<Digest> = inner.database().ask(|transaction| {
+        let digest = |row: &Row<'_>| row.get(0).map(|Text(digest)| digest);
+        transaction.prepare(known)?.query_map([], digest)?.collect()
+    })?;
+    for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+        if let Some(shelf) = inner.root().shelf(area, algorithm)? {
+            sweep_shelf(inner.root(), area, algorithm, &shelf, &known)?;
+        }
+    }
+    Ok(())
+}
+
+fn sweep_shelf(
+    root: &Root,
+    area: Area,
+    algorithm: Algorithm,
+    shelf: &Shelf,
+    known: &BTreeSet<Digest>,
+) -> Result<(), FileError> {
+    for name in names(shelf.dir.as_fd(), || shelf.path.clone())? {
+        let digest = format!("{}:{}", algorithm.name(), name.to_string_lossy()).parse();
+        if !digest.is_ok_and(|digest| known.contains(&digest)) {
+            tracing::info!(path = %shelf.path.join(&name).display(), "removing a leftover");
+            clear(root, area, shelf, &name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Lists a directory.
+pub(crate) fn names(
+    dir: BorrowedFd<'_>,
+    path: impl Fn() -> PathBuf,
+) -> Result<Vec<OsString>, FileError> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(dir).at("list", &path)? {
+        let entry = entry.at("list", &path)?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name != "." && name != ".." {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}

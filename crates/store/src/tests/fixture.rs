@@ -1,0 +1,238 @@
+//! A store in a temporary directory, and images to put into it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{IoSlice, Read as _};
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use windlass_oci::{DiffId, Digest, ImageId, Reference};
+
+use crate::{
+    Access, BlobDraft, BlobSource, Busy, CommitError, Committed, FinishedLayer, LayerFacts,
+    LayerSource, LowerLink, NewImage, NewLayer, Store,
+};
+
+/// A directory for a store, removed in the end.
+pub(crate) struct Place {
+    dir: TempDir,
+}
+
+/// A layer to be made: its name decides its content.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LayerPlan {
+    pub(crate) name: String,
+    pub(crate) implied_directories: Vec<Vec<u8>>,
+    pub(crate) lower_links: Vec<LowerLink>,
+}
+
+/// An image to be made: its name decides its config, its layers its content.
+#[derive(Clone, Debug)]
+pub(crate) struct ImagePlan {
+    pub(crate) name: String,
+    pub(crate) layers: Vec<LayerPlan>,
+    pub(crate) index: bool,
+    pub(crate) reference: Option<Reference>,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("store")
+    }
+
+    pub(crate) fn own(&self) -> Store {
+        own(&self.path())
+    }
+
+    pub(crate) fn look(&self) -> Store {
+        Store::open(&self.path(), Access::Look, |_| {
+            unreachable!("nobody waits to look")
+        })
+        .unwrap()
+    }
+}
+
+pub(crate) fn own(path: &Path) -> Store {
+    let access = Access::Own { for_what: "a test" };
+    Store::open(path, access, |owner| panic!("busy: {owner}")).unwrap()
+}
+
+pub(crate) fn try_own(path: &Path) -> Result<Store, crate::OpenError> {
+    Store::open(path, Access::Own { for_what: "a test" }, |_| Busy::GiveUp)
+}
+
+impl LayerPlan {
+    pub(crate) fn new(name: &str) -> Self {
+        let name = name.to_owned();
+        Self {
+            name,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn diff_id(&self) -> DiffId {
+        DiffId::new(Digest::sha256(format!("tar of {}", self.name)))
+    }
+
+    pub(crate) fn blob(&self) -> Vec<u8> {
+        format!("compressed tar of {}", self.name).into_bytes()
+    }
+
+    pub(crate) fn draft(&self, store: &Store) -> FinishedLayer {
+        self.draft_with(store, |dir| {
+            fs::write(dir.join("file"), &self.name).unwrap()
+        })
+    }
+
+    /// Makes the layer with what `fill` puts into its directory.
+    pub(crate) fn draft_with(&self, store: &Store, fill: impl FnOnce(&Path)) -> FinishedLayer {
+        let draft = store.draft_layer().unwrap();
+        fill(&path_of(draft.dir()));
+        draft.finish(LayerFacts {
+            diff_id: self.diff_id(),
+            size: self.name.len() as u64,
+            entries: 1,
+            implied_directories: self.implied_directories.clone(),
+            lower_links: self.lower_links.clone(),
+        })
+    }
+}
+
+impl ImagePlan {
+    pub(crate) fn new(name: &str, layers: &[&str], reference: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            layers: layers.iter().map(|name| LayerPlan::new(name)).collect(),
+            index: false,
+            reference: Some(reference.parse().unwrap()),
+        }
+    }
+
+    pub(crate) fn config(&self) -> Vec<u8> {
+        let diff_ids: Vec<_> = self
+            .layers
+            .iter()
+            .map(|layer| format!("\"{}\"", layer.diff_id()))
+            .collect();
+        format!(
+            r#"{{"author":"{}","os":"linux","architecture":"amd64","created":"2026-01-02T03:04:05Z","rootfs":{{"type":"layers","diff_ids":[{}]}}}}"#,
+            self.name,
+            diff_ids.join(",")
+        )
+        .into_bytes()
+    }
+
+    pub(crate) fn id(&self) -> ImageId {
+        ImageId::new(Digest::sha256(self.config()))
+    }
+
+    pub(crate) fn manifest(&self) -> Vec<u8> {
+        format!("manifest of {}", self.id()).into_bytes()
+    }
+
+    pub(crate) fn index_bytes(&self) -> Vec<u8> {
+        format!("index of {}", self.id()).into_bytes()
+    }
+
+    pub(crate) fn target(&self) -> Digest {
+        match self.index {
+            true => Digest::sha256(self.index_bytes()),
+            false => Digest::sha256(self.manifest()),
+        }
+    }
+
+    /// Every blob that the image brings, by digest.
+    pub(crate) fn blobs(&self) -> BTreeMap<Digest, Vec<u8>> {
+        let mut blobs = vec![self.config(), self.manifest()];
+        blobs.extend(self.index.then(|| self.index_bytes()));
+        blobs.extend(self.layers.iter().map(LayerPlan::blob));
+        blobs
+            .into_iter()
+            .map(|bytes| (Digest::sha256(&bytes), bytes))
+            .collect()
+    }
+
+    /// Does what a pull does: takes what is held, makes the rest.
+    pub(crate) fn draft(&self, store: &Store) -> NewImage {
+        let layers = self
+            .layers
+            .iter()
+            .map(|layer| match store.layer(&layer.diff_id()).unwrap() {
+                Some(held) => new_layer(layer, LayerSource::Held(held), None),
+                None => {
+                    let blob = download(store, &layer.blob());
+                    new_layer(layer, LayerSource::New(layer.draft(store)), Some(blob))
+                }
+            });
+        let layers = layers.collect();
+        self.with_layers(store, layers)
+    }
+
+    pub(crate) fn with_layers(&self, store: &Store, layers: Vec<NewLayer>) -> NewImage {
+        NewImage {
+            config: put(store, &self.config()),
+            manifest: put(store, &self.manifest()),
+            index: self.index.then(|| put(store, &self.index_bytes())),
+            layers,
+            reference: self.reference.clone(),
+        }
+    }
+
+    pub(crate) fn pull(&self, store: &Store) -> Result<Committed, CommitError> {
+        store.commit(&self.draft(store))
+    }
+}
+
+pub(crate) fn new_layer(plan: &LayerPlan, layer: LayerSource, blob: Option<BlobDraft>) -> NewLayer {
+    NewLayer {
+        layer,
+        digest: Digest::sha256(plan.blob()),
+        size: plan.blob().len() as u64,
+        blob: blob.map(BlobSource::New),
+    }
+}
+
+/// Brings `bytes` in as a download does: written by one, followed by another.
+pub(crate) fn download(store: &Store, bytes: &[u8]) -> BlobDraft {
+    let (ingest, mut writer) = store
+        .ingest(&Digest::sha256(bytes), bytes.len() as u64)
+        .unwrap();
+    let mut follower = ingest.follower();
+    writer.append(&[IoSlice::new(bytes)]).unwrap();
+    writer.finish().unwrap();
+    let mut read = Vec::new();
+    follower.read_to_end(&mut read).unwrap();
+    assert_eq!(read, bytes);
+    follower.verify().unwrap()
+}
+
+pub(crate) fn put(store: &Store, bytes: &[u8]) -> BlobSource {
+    let digest = Digest::sha256(bytes);
+    match store.blob(&digest).unwrap() {
+        Some(held) => BlobSource::Held(held),
+        None => BlobSource::New(store.put_blob(&digest, bytes).unwrap()),
+    }
+}
+
+pub(crate) fn path_of(dir: BorrowedFd<'_>) -> PathBuf {
+    fs::read_link(format!("/proc/self/fd/{}", dir.as_raw_fd())).unwrap()
+}
+
+/// Lists what is in a directory, in order; one that is not there is empty.
+pub(crate) fn list(path: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(path) else {
+        return Vec::new();
+    };
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();
+    let mut names: Vec<_> = entries
+        .map(|entry| name(entry).into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
