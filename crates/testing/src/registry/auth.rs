@@ -1,0 +1,244 @@
+//! Who may ask: nobody in particular, by password, or by a token from the token endpoint.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use hyper::{Method, StatusCode};
+use serde_json::json;
+
+use super::reply::Reply;
+use crate::Random;
+
+/// What the challenge names as the service.
+pub(super) const SERVICE: &str = "registry.test";
+
+/// How a registry wants to be asked.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Scheme {
+    #[default]
+    Open,
+    Basic,
+    Bearer {
+        /// Where tokens are had; the registry's own `/token` unless set.
+        realm: Option<String>,
+    },
+}
+
+/// The registry's door: its scheme, its only account, and the tokens it has issued.
+///
+/// The account's password also serves as its identity token (`grant_type=refresh_token`).
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) scheme: Scheme,
+    /// Without an account, tokens are for everyone.
+    pub(super) account: Option<(String, String)>,
+    pub(super) lifetime: Duration,
+    tokens: HashMap<String, Grant>,
+    random: Random,
+}
+
+#[derive(Debug)]
+struct Grant {
+    scopes: Vec<String>,
+    expires: Instant,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self {
+            scheme: Scheme::default(),
+            account: None,
+            lifetime: Duration::from_secs(60),
+            tokens: HashMap::new(),
+            random: Random::new(0x70_6f_6b_65_6e),
+        }
+    }
+}
+
+impl Door {
+    /// Answers a request that may not pass; `None` lets it through.
+    pub(super) fn refusal(
+        &self,
+        headers: &HeaderMap,
+        repository: Option<&str>,
+        own_url: &str,
+    ) -> Option<Reply> {
+        let authorization = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
+        let scope = repository.map(|name| format!("repository:{name}:pull"));
+        match &self.scheme {
+            Scheme::Open => None,
+            Scheme::Basic if self.knows(authorization) => None,
+            Scheme::Basic => Some(unauthorized(&format!("Basic realm=\"{SERVICE}\""))),
+            Scheme::Bearer { .. } => {
+                let error = self.token_fault(authorization, scope.as_deref())?;
+                Some(self.challenge(scope.as_deref(), error, own_url))
+            }
+        }
+    }
+
+    /// Asks for a (new) token, and says what is wrong with the one that came.
+    pub(super) fn challenge(&self, scope: Option<&str>, error: &str, own_url: &str) -> Reply {
+        let own = format!("{own_url}/token");
+        let realm = match &self.scheme {
+            Scheme::Bearer { realm: Some(realm) } => realm,
+            Scheme::Bearer { realm: None } | Scheme::Open | Scheme::Basic => &own,
+        };
+        let mut challenge = format!("Bearer realm=\"{realm}\",service=\"{SERVICE}\"");
+        for (key, value) in [("scope", scope.unwrap_or_default()), ("error", error)] {
+            if !value.is_empty() {
+                challenge += &*format!(",{key}=\"{value}\"");
+            }
+        }
+        unauthorized(&challenge)
+    }
+
+    /// Answers at the token endpoint: the GET form, and the POST form of `OAuth2`.
+    pub(super) fn token(
+        &mut self,
+        method: &Method,
+        query: Option<&str>,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Reply {
+        let body = String::from_utf8_lossy(body).into_owned();
+        let form = if *method == Method::POST {
+            &body
+        } else {
+            query.unwrap_or_default()
+        };
+        let parameters: Vec<_> = form
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(key, value)| (key, decoded(value)))
+            .collect();
+        let get = |key: &str| {
+            parameters
+                .iter()
+                .find(|(k, _)| *k == key)
+                .map(|(_, v)| &**v)
+        };
+        let authorization = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
+        let known = match *method {
+            Method::POST if get("grant_type") == Some("refresh_token") => {
+                let secret = self.account.as_ref().map(|(_, secret)| &**secret);
+                secret.is_some() && secret == get("refresh_token")
+            }
+            Method::POST => {
+                let account = get("username").zip(get("password"));
+                account.is_some_and(|it| self.is_account(it))
+            }
+            _ => authorization.is_some() && self.knows(authorization),
+        };
+        let anonymous = self.account.is_none() && authorization.is_none() && *method == Method::GET;
+        if !known && !anonymous {
+            return unauthorized(&format!("Basic realm=\"{SERVICE}\""));
+        }
+        if get("service") != Some(SERVICE) {
+            let message = "the service is not the one of the challenge";
+            return Reply::error(StatusCode::BAD_REQUEST, "DENIED", message);
+        }
+        let scopes = parameters.iter().filter(|(key, _)| *key == "scope");
+        let scopes = scopes.flat_map(|(_, value)| value.split(' '));
+        let token = self.issue(scopes.map(str::to_owned).collect());
+        let lifetime = self.lifetime.as_secs();
+        let body = json!({ "token": token, "access_token": token, "expires_in": lifetime });
+        Reply::json(StatusCode::OK, &body)
+    }
+
+    /// Forgets every token.
+    pub(super) fn expire_tokens(&mut self) {
+        self.tokens.clear();
+    }
+
+    fn issue(&mut self, scopes: Vec<String>) -> String {
+        let number = self.tokens.len();
+        let token = format!("opaque-{number}-{:016x}", self.random.number());
+        let expires = Instant::now() + self.lifetime;
+        self.tokens.insert(token.clone(), Grant { scopes, expires });
+        token
+    }
+
+    /// Returns what is wrong with a token: nothing to say about none at all, `None` if all is well.
+    fn token_fault(
+        &self,
+        authorization: Option<&str>,
+        scope: Option<&str>,
+    ) -> Option<&'static str> {
+        let Some(authorization) = authorization else {
+            return Some("");
+        };
+        let token = authorization.strip_prefix("Bearer ").unwrap_or_default();
+        let Some(grant) = self.tokens.get(token) else {
+            return Some("invalid_token");
+        };
+        if grant.expires <= Instant::now() {
+            return Some("invalid_token");
+        }
+        let covers = |wanted: &str| grant.scopes.iter().any(|scope| covers(scope, wanted));
+        match scope {
+            Some(scope) if !covers(scope) => Some("insufficient_scope"),
+            _ => None,
+        }
+    }
+
+    fn knows(&self, authorization: Option<&str>) -> bool {
+        let text = authorization.and_then(basic);
+        text.as_deref()
+            .and_then(|text| text.split_once(':'))
+            .is_some_and(|it| self.is_account(it))
+    }
+
+    fn is_account(&self, (username, password): (&str, &str)) -> bool {
+        self.account
+            .as_ref()
+            .is_some_and(|(name, secret)| name == username && secret == password)
+    }
+}
+
+fn unauthorized(challenge: &str) -> Reply {
+    let message = "authentication required";
+    Reply::error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message)
+        .with(WWW_AUTHENTICATE, challenge)
+}
+
+/// Returns what is encoded in a `Basic` authorization: `username:password`.
+pub(super) fn basic(authorization: &str) -> Option<String> {
+    let encoded = authorization.strip_prefix("Basic ")?;
+    String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
+}
+
+/// A scope may grant more than pulling: `repository:app:pull,push`.
+fn covers(scope: &str, wanted: &str) -> bool {
+    let split = |scope: &str| {
+        let (resource, actions) = scope.rsplit_once(':').unwrap_or((scope, ""));
+        (resource.to_owned(), actions.to_owned())
+    };
+    let ((resource, actions), (wanted, action)) = (split(scope), split(wanted));
+    resource == wanted && actions.split(',').any(|granted| granted == action)
+}
+
+/// Decodes `application/x-www-form-urlencoded`.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let hex = behind
+            .get(..2)
+            .and_then(|hex| std::str::from_utf8(hex).ok());
+        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (first, byte) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &behind[2..];
+                continue;
+            }
+            (b'+', _) => bytes.push(b' '),
+            (byte, _) => bytes.push(*byte),
+        }
+        rest = behind;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

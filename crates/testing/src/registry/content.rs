@@ -1,0 +1,188 @@
+//! What a registry holds: repositories with tags, manifests and blobs.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use windlass_oci::Digest;
+
+use super::script::Key;
+
+/// Repositories by name, and plain paths.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    repositories: BTreeMap<String, Repository>,
+    /// Bytes served at a path of their own, outside the protocol.
+    pub(super) paths: HashMap<String, Bytes>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Repository {
+    pub(super) tags: BTreeMap<String, Digest>,
+    pub(super) manifests: HashMap<Digest, StoredManifest>,
+    pub(super) blobs: HashMap<Digest, Bytes>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct StoredManifest {
+    pub(super) media_type: String,
+    pub(super) bytes: Bytes,
+}
+
+/// What a path asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Resource {
+    Ping,
+    Token,
+    Manifest {
+        repository: String,
+        reference: String,
+    },
+    Blob {
+        repository: String,
+        digest: String,
+    },
+    Tags {
+        repository: String,
+    },
+    Other,
+}
+
+impl Content {
+    pub(super) fn repository(&self, name: &str) -> Option<&Repository> {
+        self.repositories.get(name)
+    }
+
+    /// Returns the repository, making it first where there is none.
+    ///
+    /// # Panics
+    /// If the name is not one that a registry would take.
+    pub(super) fn repository_mut(&mut self, name: &str) -> &mut Repository {
+        assert!(is_repository_name(name), "{name:?} names no repository");
+        self.repositories.entry(name.to_owned()).or_default()
+    }
+
+    pub(super) fn remove_blob(&mut self, digest: &Digest) {
+        for repository in self.repositories.values_mut() {
+            repository.blobs.remove(digest);
+        }
+    }
+}
+
+impl Resource {
+    pub(super) fn of(path: &str) -> Self {
+        if path == "/token" {
+            return Self::Token;
+        }
+        let Some(rest) = path.strip_prefix("/v2/") else {
+            return Self::Other;
+        };
+        if rest.is_empty() {
+            return Self::Ping;
+        }
+        if let Some(repository) = rest.strip_suffix("/tags/list") {
+            let repository = repository.to_owned();
+            return Self::Tags { repository };
+        }
+        // Repository names have no component `manifests` with one more behind it, so the last one counts.
+        if let Some((repository, reference)) = rest.rsplit_once("/manifests/") {
+            return Self::Manifest {
+                repository: repository.to_owned(),
+                reference: reference.to_owned(),
+            };
+        }
+        if let Some((repository, digest)) = rest.rsplit_once("/blobs/") {
+            return Self::Blob {
+                repository: repository.to_owned(),
+                digest: digest.to_owned(),
+            };
+        }
+        Self::Other
+    }
+
+    /// Returns the repository's name, for those that are in one.
+    pub(super) fn repository(&self) -> Option<&str> {
+        match self {
+            Self::Manifest { repository, .. }
+            | Self::Blob { repository, .. }
+            | Self::Tags { repository } => Some(repository),
+            Self::Ping | Self::Token | Self::Other => None,
+        }
+    }
+
+    /// Returns the names under which this may be scripted, the most exact first.
+    pub(super) fn keys(&self, path: &str) -> Vec<Key> {
+        let general = match self {
+            Self::Ping => Some(Key::Ping),
+            Self::Token => Some(Key::Token),
+            Self::Manifest { reference, .. } => Some(Key::Manifest(reference.clone())),
+            Self::Blob { digest, .. } => Some(Key::Blob(digest.clone())),
+            Self::Tags { repository } => Some(Key::Tags(repository.clone())),
+            Self::Other => None,
+        };
+        [Key::Path(path.to_owned())]
+            .into_iter()
+            .chain(general)
+            .collect()
+    }
+}
+
+/// OCI distribution spec, "Pulling manifests": the grammar of `<name>`.
+pub(super) fn is_repository_name(name: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let separator =
+        |text: &str| matches!(text, "" | "." | "_" | "__") || text.chars().all(|c| c == '-');
+    let component = |part: &str| {
+        part.starts_with(alphanumeric)
+            && part.ends_with(alphanumeric)
+            && part.split(alphanumeric).all(separator)
+    };
+    name.split('/').all(component)
+}
+
+/// OCI distribution spec, "Pulling manifests": the grammar of a tag.
+pub(super) fn is_tag(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.len() <= 128
+        && text.starts_with(word)
+        && text.chars().all(|c| word(c) || c == '.' || c == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_says_what_it_wants() {
+        assert_eq!(Resource::of("/v2/"), Resource::Ping);
+        assert_eq!(
+            Resource::of("/v2/a/b/manifests/latest"),
+            Resource::Manifest {
+                repository: "a/b".to_owned(),
+                reference: "latest".to_owned()
+            }
+        );
+        assert_eq!(
+            Resource::of("/v2/a/tags/list"),
+            Resource::Tags {
+                repository: "a".to_owned()
+            }
+        );
+        assert_eq!(Resource::of("/v2"), Resource::Other);
+        assert_eq!(Resource::of("/v1/a"), Resource::Other);
+    }
+
+    #[test]
+    fn names_follow_the_grammar() {
+        for name in ["a", "library/alpine", "a.b", "a_b", "a__b", "a---b", "0/1"] {
+            assert!(is_repository_name(name), "{name}");
+        }
+        for name in [
+            "", "A", "a/", "/a", "a..b", "a___b", "-a", "a-", "a/../b", "a%2fb",
+        ] {
+            assert!(!is_repository_name(name), "{name}");
+        }
+        assert!(is_tag("v1.2_3-x"));
+        assert!(!is_tag(".v1"));
+        assert!(!is_tag(&"x".repeat(129)));
+    }
+}

@@ -1,0 +1,187 @@
+//! How the bytes of one answer flow: cut, held, stalled, slowed down, or without an end.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+use hyper::body::Frame;
+use tokio::time::Instant;
+
+use super::gate::Gate;
+use super::wire::Wire;
+
+/// Small, so that what counts as sent is close to what the client can have.
+const CHUNK: u64 = 16 << 10;
+
+/// What happens to an answer's body on its way. Counts are bytes of that body, from its start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Course {
+    pub(super) cut: Option<(u64, Cut)>,
+    pub(super) stall: Option<u64>,
+    pub(super) hold: Option<(u64, Gate)>,
+    pub(super) rate: Option<u64>,
+    pub(super) endless: bool,
+}
+
+/// How a connection ends in the middle of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Orderly (FIN): the client gets everything before the cut.
+    Close,
+    /// With a reset (RST).
+    Reset,
+}
+
+/// The error by which a body tells hyper to drop the connection.
+#[derive(Debug)]
+pub(super) struct Hangup;
+
+/// A link of some speed, shared by what travels on it.
+#[derive(Debug)]
+pub(super) struct Pace {
+    bytes_per_second: u64,
+    /// When the last bytes let through will have passed.
+    free_at: Mutex<Option<Instant>>,
+}
+
+/// One answer's body on its way.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) bytes: Bytes,
+    pub(super) course: Course,
+    /// The link that all answers share.
+    pub(super) link: Option<Arc<Pace>>,
+    pub(super) wire: Arc<Wire>,
+    /// Counts what was handed to the connection.
+    pub(super) sent: Arc<AtomicU64>,
+}
+
+struct State {
+    flow: Flow,
+    own_pace: Option<Pace>,
+    position: u64,
+    /// The mark of the last piece, until that has been flushed.
+    unflushed: Option<u64>,
+}
+
+impl std::fmt::Display for Hangup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the script hangs up here")
+    }
+}
+
+impl std::error::Error for Hangup {}
+
+impl Pace {
+    pub(super) fn new(bytes_per_second: u64) -> Self {
+        Self {
+            bytes_per_second: bytes_per_second.max(1),
+            free_at: Mutex::default(),
+        }
+    }
+
+    /// Returns the size of pieces that makes about 20 of them a second.
+    fn piece(&self) -> u64 {
+        (self.bytes_per_second / 20).max(1)
+    }
+
+    /// Waits until `bytes` more have passed.
+    pub(super) async fn pass(&self, bytes: u64) {
+        let passed = {
+            let mut free_at = self.free_at.lock().expect("nothing panics in here");
+            let now = Instant::now();
+            let start = free_at.map_or(now, |at| at.max(now));
+            let nanoseconds = u128::from(bytes) * 1_000_000_000 / u128::from(self.bytes_per_second);
+            let time = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+            *free_at.insert(start + time)
+        };
+        tokio::time::sleep_until(passed).await;
+    }
+}
+
+impl Flow {
+    /// Returns the body as hyper takes it.
+    pub(super) fn into_stream(self) -> impl Stream<Item = Result<Frame<Bytes>, Hangup>> + Send {
+        let state = State {
+            own_pace: self.course.rate.map(Pace::new),
+            flow: self,
+            position: 0,
+            unflushed: None,
+        };
+        stream::unfold(state, |mut state| async move {
+            let piece = state.next().await?;
+            Some((piece.map(Frame::data), state))
+        })
+    }
+}
+
+impl State {
+    async fn next(&mut self) -> Option<Result<Bytes, Hangup>> {
+        // Nothing is made before the last piece has left, so a cut comes exactly where it should.
+        if let Some(mark) = self.unflushed.take() {
+            self.flow.wire.flushed_since(mark).await;
+        }
+        self.hold().await;
+        if self.flow.course.stall == Some(self.position) {
+            std::future::pending::<()>().await;
+        }
+        if let Some((at, cut)) = self.flow.course.cut
+            && at == self.position
+        {
+            if cut == Cut::Reset {
+                self.flow.wire.reset_on_close();
+            }
+            return Some(Err(Hangup));
+        }
+        let piece = self.piece()?;
+        self.pace(piece.len() as u64).await;
+        self.position += piece.len() as u64;
+        self.flow
+            .sent
+            .fetch_add(piece.len() as u64, Ordering::Relaxed);
+        self.unflushed = Some(self.flow.wire.mark());
+        Some(Ok(piece))
+    }
+
+    async fn hold(&self) {
+        if let Some((at, gate)) = &self.flow.course.hold
+            && *at == self.position
+        {
+            gate.pass().await;
+        }
+    }
+
+    /// Returns the bytes up to the next event, the end or a full piece.
+    fn piece(&self) -> Option<Bytes> {
+        let course = &self.flow.course;
+        let events = [
+            course.cut.map(|(at, _)| at),
+            course.stall,
+            course.hold.as_ref().map(|(at, _)| *at),
+        ];
+        let events = events.into_iter().flatten();
+        let ahead =
+            events.filter_map(|at| at.checked_sub(self.position).filter(|ahead| *ahead > 0));
+        let paces = [self.own_pace.as_ref(), self.flow.link.as_deref()];
+        let pieces = paces.into_iter().flatten().map(Pace::piece);
+        let size = ahead.chain(pieces).fold(CHUNK, u64::min);
+        if course.endless {
+            return Some(Bytes::from(vec![b'~'; usize::try_from(size).ok()?]));
+        }
+        let start = usize::try_from(self.position).ok()?;
+        let left = self.flow.bytes.len().checked_sub(start)?;
+        let size = left.min(usize::try_from(size).ok()?);
+        (size > 0).then(|| self.flow.bytes.slice(start..start + size))
+    }
+
+    async fn pace(&self, bytes: u64) {
+        if let Some(pace) = &self.own_pace {
+            pace.pass(bytes).await;
+        }
+        if let Some(link) = &self.flow.link {
+            link.pass(bytes).await;
+        }
+    }
+}

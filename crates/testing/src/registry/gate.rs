@@ -1,0 +1,107 @@
+//! Holds requests until a test lets them through, so that no test needs to sleep.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+/// How long a test may wait for a request before it is taken for stuck.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A gate in the way of some answers: they stop before it until [`open`](Self::open) is called.
+///
+/// A gate that nobody opens stays shut; the held requests end with their client or the registry.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: Mutex<State>,
+    arrived: Condvar,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    arrivals: usize,
+    open: bool,
+}
+
+impl Gate {
+    /// Makes a gate that is shut.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets through who waits, and everyone after.
+    pub fn open(&self) {
+        self.change(|state| state.open = true);
+    }
+
+    /// Returns how many answers have come to the gate so far.
+    pub fn arrivals(&self) -> usize {
+        self.state().arrivals
+    }
+
+    /// Blocks until `count` answers have come to the gate. For tests without a runtime.
+    ///
+    /// # Panics
+    /// After 30 seconds.
+    pub fn wait_for(&self, count: usize) {
+        let (state, timeout) = self
+            .0
+            .arrived
+            .wait_timeout_while(self.state(), PATIENCE, |state| state.arrivals < count)
+            .expect("no thread panics with the gate locked");
+        assert!(
+            !timeout.timed_out(),
+            "{} of {count} requests came to the gate",
+            state.arrivals
+        );
+    }
+
+    /// Waits until `count` answers have come to the gate. For async tests.
+    ///
+    /// # Panics
+    /// After 30 seconds.
+    pub async fn reached(&self, count: usize) {
+        let come = tokio::time::timeout(PATIENCE, self.until(|state| state.arrivals >= count));
+        assert!(
+            come.await.is_ok(),
+            "{} of {count} requests came to the gate",
+            self.arrivals()
+        );
+    }
+
+    /// Arrives at the gate and passes when it is open.
+    pub(super) async fn pass(&self) {
+        self.change(|state| state.arrivals += 1);
+        self.until(|state| state.open).await;
+    }
+
+    async fn until(&self, condition: impl Fn(&State) -> bool) {
+        loop {
+            let changed = self.0.changed.notified();
+            tokio::pin!(changed);
+            // Listens before it looks, so that no change is missed in between.
+            changed.as_mut().enable();
+            if condition(&self.state()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.0.arrived.notify_all();
+        self.0.changed.notify_waiters();
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0
+            .state
+            .lock()
+            .expect("no thread panics with the gate locked")
+    }
+}

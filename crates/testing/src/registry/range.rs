@@ -1,0 +1,85 @@
+//! Byte ranges (RFC 9110, 14), answered honestly or not.
+
+use std::ops::Range;
+
+/// What a `Range` header asks of a body of some size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// No range, or one that a server may ignore.
+    Whole,
+    /// Some bytes of it.
+    Part(Range<u64>),
+    /// Bytes that it does not have.
+    Unsatisfiable,
+}
+
+/// A false answer to a request with a `Range` (T32).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RangeLie {
+    /// 200 with the whole body, as a server may do that knows no ranges.
+    Ignored,
+    /// 206 whose bytes, truly labelled, begin one byte too late.
+    StartsLate,
+    /// 206 that is labelled as asked but carries the bytes from the body's start.
+    FromTheStart,
+    /// 206 without a `Content-Range`.
+    Unlabelled,
+    /// 206 whose `Content-Range` tells another size of the whole.
+    OtherTotal,
+    /// 206 with two parts, `multipart/byteranges`.
+    Multipart,
+    /// 206 that carries only half of what was asked, truly labelled.
+    Shorter,
+    /// 416, although the range could be served.
+    Unsatisfiable,
+}
+
+impl Wanted {
+    /// Reads a `Range` header against a body of `size` bytes.
+    pub(super) fn parse(header: Option<&str>, size: u64) -> Self {
+        let Some(ranges) = header.and_then(|header| header.strip_prefix("bytes=")) else {
+            return Self::Whole;
+        };
+        let Some((first, last)) = ranges.split_once('-') else {
+            return Self::Whole;
+        };
+        let range = match (first.parse::<u64>(), last.parse::<u64>()) {
+            (Ok(first), Ok(last)) if first <= last => first..last.saturating_add(1).min(size),
+            (Ok(first), Err(_)) if last.is_empty() => first..size,
+            (Err(_), Ok(suffix)) if first.is_empty() => size.saturating_sub(suffix)..size,
+            _ => return Self::Whole,
+        };
+        if range.is_empty() {
+            Self::Unsatisfiable
+        } else {
+            Self::Part(range)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Wanted::{self, Part, Unsatisfiable, Whole};
+
+    #[test]
+    fn a_range_is_read_as_rfc_9110_says() {
+        let cases = [
+            (None, Whole),
+            (Some("bytes=0-"), Part(0..10)),
+            (Some("bytes=3-"), Part(3..10)),
+            (Some("bytes=3-4"), Part(3..5)),
+            (Some("bytes=3-99"), Part(3..10)),
+            (Some("bytes=-4"), Part(6..10)),
+            (Some("bytes=-99"), Part(0..10)),
+            (Some("bytes=10-"), Unsatisfiable),
+            (Some("bytes=-0"), Unsatisfiable),
+            (Some("bytes=5-4"), Whole),
+            (Some("bytes=0-1,3-4"), Whole),
+            (Some("lines=1-2"), Whole),
+            (Some("bytes=x-"), Whole),
+        ];
+        for (header, wanted) in cases {
+            assert_eq!(Wanted::parse(header, 10), wanted, "{header:?}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The true answers of the distribution protocol, as strict as the specification allows.
+
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT, ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap,
+    HeaderName, HeaderValue, LINK, RANGE,
+};
+use hyper::{Method, StatusCode};
+use serde_json::json;
+use windlass_oci::Digest;
+
+use super::content::{Content, Repository, Resource, is_repository_name, is_tag};
+use super::range::{RangeLie, Wanted};
+
+pub(super) const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// An answer before it travels.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// What of a request the protocol looks at.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a Method,
+    pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
+    pub(super) headers: &'a HeaderMap,
+}
+
+impl Reply {
+    pub(super) fn new(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Self {
+        let reply = Self {
+            status,
+            headers: HeaderMap::new(),
+            body: body.into(),
+        };
+        reply.with(CONTENT_TYPE, content_type)
+    }
+
+    pub(super) fn json(status: StatusCode, body: &serde_json::Value) -> Self {
+        Self::new(status, "application/json", body.to_string())
+    }
+
+    /// The error envelope (OCI distribution spec, "Error Codes").
+    pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Self {
+        let errors = json!({ "errors": [{ "code": code, "message": message }] });
+        Self::json(status, &errors)
+    }
+
+    pub(super) fn with(mut self, name: HeaderName, value: &str) -> Self {
+        let value = HeaderValue::from_str(value).expect("true headers are text");
+        self.headers.insert(name, value);
+        self
+    }
+}
+
+/// Answers a request for `resource` truly, from `content`.
+pub(super) fn reply(
+    content: &Content,
+    resource: &Resource,
+    asked: &Asked<'_>,
+    tags_per_page: Option<usize>,
+) -> Reply {
+    if !matches!(*asked.method, Method::GET | Method::HEAD) {
+        let message = "this registry is read-only";
+        return Reply::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
+    }
+    let reply = match resource {
+        Resource::Manifest {
+            repository,
+            reference,
+        } => within(content, repository, |it| manifest(it, reference, asked)),
+        Resource::Blob { repository, digest } => within(content, repository, |it| blob(it, digest)),
+        Resource::Tags { repository } => within(content, repository, |it| {
+            tags(it, repository, asked.query, tags_per_page)
+        }),
+        Resource::Ping => Reply::json(StatusCode::OK, &json!({})),
+        Resource::Token | Resource::Other => return at_path(content, asked),
+    };
+    let version = HeaderName::from_static("docker-distribution-api-version");
+    reply.with(version, "registry/2.0")
+}
+
+/// Cuts a whole reply down to the range that was asked for, or tells `lie` about it.
+pub(super) fn ranged(reply: Reply, asked: &Asked<'_>, lie: Option<RangeLie>) -> Reply {
+    let header = |name| asked.headers.get(name)?.to_str().ok();
+    let size = reply.body.len() as u64;
+    if reply.status != StatusCode::OK
+        || *asked.method != Method::GET
+        || !reply.headers.contains_key(ACCEPT_RANGES)
+    {
+        return reply;
+    }
+    let stale = asked
+        .headers
+        .get("if-range")
+        .is_some_and(|tag| Some(tag) != reply.headers.get(ETAG));
+    let wanted = if stale {
+        Wanted::Whole
+    } else {
+        Wanted::parse(header(RANGE), size)
+    };
+    let range = match (wanted, lie) {
+        (Wanted::Whole, _) | (_, Some(RangeLie::Ignored)) => return reply,
+        (Wanted::Unsatisfiable, _) | (_, Some(RangeLie::Unsatisfiable)) => {
+            let error = "the range is not in the blob";
+            return Reply::error(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_INVALID", error)
+                .with(CONTENT_RANGE, &format!("bytes */{size}"));
+        }
+        (Wanted::Part(range), _) => range,
+    };
+    let (mut label, mut part, mut total) = (range.clone(), range, size);
+    match lie {
+        Some(RangeLie::StartsLate) => {
+            part.start = (part.start + 1).min(part.end);
+            label.clone_from(&part);
+        }
+        Some(RangeLie::FromTheStart) => part = 0..part.end - part.start,
+        Some(RangeLie::Shorter) => {
+            part.end -= (part.end - part.start) / 2;
+            label.clone_from(&part);
+        }
+        Some(RangeLie::OtherTotal) => total += 1,
+        _ => {}
+    }
+    let slice = |range: std::ops::Range<u64>| {
+        let place = |at: u64| usize::try_from(at).expect("the body is in memory");
+        reply.body.slice(place(range.start)..place(range.end))
+    };
+    let label = format!(
+        "bytes {}-{}/{total}",
+        label.start,
+        label.end.saturating_sub(1)
+    );
+    let mut partial = Reply {
+        status: StatusCode::PARTIAL_CONTENT,
+        body: slice(part),
+        ..reply.clone()
+    };
+    match lie {
+        Some(RangeLie::Unlabelled) => partial,
+        Some(RangeLie::Multipart) => {
+            partial.body = multipart(&label, &partial.body).into();
+            partial.with(CONTENT_TYPE, "multipart/byteranges; boundary=part")
+        }
+        _ => partial.with(CONTENT_RANGE, &label),
+    }
+}
+
+/// The length that belongs to a reply's body.
+pub(super) fn content_length(reply: &Reply) -> (HeaderName, HeaderValue) {
+    (CONTENT_LENGTH, HeaderValue::from(reply.body.len()))
+}
+
+/// Answers out of the repository `name`, if there is one.
+fn within(content: &Content, name: &str, answer: impl FnOnce(&Repository) -> Reply) -> Reply {
+    if !is_repository_name(name) {
+        let message = "invalid repository name";
+        return Reply::error(StatusCode::BAD_REQUEST, "NAME_INVALID", message);
+    }
+    let message = "repository name not known to registry";
+    let unknown = || Reply::error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", message);
+    content.repository(name).map_or_else(unknown, answer)
+}
+
+fn at_path(content: &Content, asked: &Asked<'_>) -> Reply {
+    let exact = asked.query.map(|query| format!("{}?{query}", asked.path));
+    let exact = exact.and_then(|path| content.paths.get(&path));
+    match exact.or_else(|| content.paths.get(asked.path)) {
+        Some(bytes) => Reply::new(StatusCode::OK, "application/octet-stream", bytes.clone())
+            .with(ACCEPT_RANGES, "bytes"),
+        None => Reply::new(StatusCode::NOT_FOUND, "text/plain", "404 page not found\n"),
+    }
+}
+
+fn manifest(repository: &Repository, reference: &str, asked: &Asked<'_>) -> Reply {
+    let unknown = |message: &str| Reply::error(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", message);
+    let digest = if is_tag(reference) {
+        repository.tags.get(reference).copied()
+    } else {
+        let Ok(digest) = reference.parse::<Digest>() else {
+            let message = "neither a tag nor a digest";
+            return Reply::error(StatusCode::BAD_REQUEST, "TAG_INVALID", message);
+        };
+        Some(digest)
+    };
+    let found = digest.and_then(|digest| Some((digest, repository.manifests.get(&digest)?)));
+    let Some((digest, manifest)) = found else {
+        return unknown(&format!("manifest unknown: {reference}"));
+    };
+    if !accepts(asked.headers, &manifest.media_type) {
+        let media_type = &manifest.media_type;
+        return unknown(&format!("Accept does not list {media_type}"));
+    }
+    let digest = digest.to_string();
+    Reply::new(StatusCode::OK, &manifest.media_type, manifest.bytes.clone())
+        .with(DIGEST_HEADER, &digest)
+        .with(ETAG, &format!("\"{digest}\""))
+}
+
+/// As Docker's registry does it, a type that is not listed is not served; but `*/*` lists all.
+fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    let lines = headers.get_all(ACCEPT).iter();
+    let types = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(|range| range.split(';').next().unwrap_or_default().trim());
+    types
+        .into_iter()
+        .any(|range| range == media_type || range == "*/*")
+}
+
+fn blob(repository: &Repository, digest: &str) -> Reply {
+    let Ok(parsed) = digest.parse::<Digest>() else {
+        let message = "provided digest is invalid";
+        return Reply::error(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message);
+    };
+    match repository.blobs.get(&parsed) {
+        Some(bytes) => Reply::new(StatusCode::OK, "application/octet-stream", bytes.clone())
+            .with(DIGEST_HEADER, digest)
+            .with(ETAG, &format!("\"{digest}\""))
+            .with(ACCEPT_RANGES, "bytes"),
+        None => Reply::error(
+            StatusCode::NOT_FOUND,
+            "BLOB_UNKNOWN",
+            "blob unknown to registry",
+        ),
+    }
+}
+
+/// OCI distribution spec, "Listing Tags": sorted, `n` at most, behind `last`.
+fn tags(
+    repository: &Repository,
+    name: &str,
+    query: Option<&str>,
+    per_page: Option<usize>,
+) -> Reply {
+    let parameter = |key: &str| {
+        let mut pairs = query.unwrap_or_default().split('&');
+        pairs.find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+    };
+    let limit = match parameter("n").map(str::parse::<usize>) {
+        None => per_page,
+        Some(Ok(n)) => Some(per_page.map_or(n, |limit| limit.min(n))),
+        Some(Err(_)) => {
+            let message = "invalid number of results requested";
+            let code = "PAGINATION_NUMBER_INVALID";
+            return Reply::error(StatusCode::BAD_REQUEST, code, message);
+        }
+    };
+    let last = parameter("last").unwrap_or_default();
+    let mut tags: Vec<_> = repository
+        .tags
+        .keys()
+        .filter(|tag| &***tag > last)
+        .collect();
+    let more = limit.is_some_and(|limit| tags.len() > limit);
+    tags.truncate(limit.unwrap_or(usize::MAX));
+    let reply = Reply::json(StatusCode::OK, &json!({ "name": name, "tags": tags }));
+    match (tags.last(), limit) {
+        (Some(last), Some(limit)) if more => {
+            let next = format!("</v2/{name}/tags/list?last={last}&n={limit}>; rel=\"next\"");
+            reply.with(LINK, &next)
+        }
+        _ => reply,
+    }
+}
+
+fn multipart(label: &str, part: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "--part\r\nContent-Type: application/octet-stream\r\nContent-Range: {label}\r\n\r\n"
+    );
+    let one = [head.as_bytes(), part, b"\r\n"].concat();
+    [&one, &one, &b"--part--\r\n"[..]].concat()
+}

@@ -1,0 +1,326 @@
+//! Scripts: what a route answers instead of the truth, and for how long.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::Bytes;
+use hyper::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use hyper::{Method, StatusCode};
+
+use super::Shared;
+use super::flow::{Course, Cut};
+use super::gate::Gate;
+use super::range::RangeLie;
+
+/// What a script is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// `GET /v2/`.
+    Ping,
+    /// A manifest by tag or digest, in any repository.
+    Manifest(String),
+    /// A blob, in any repository.
+    Blob(String),
+    /// A repository's list of tags.
+    Tags(String),
+    /// The token endpoint.
+    Token,
+    /// Exactly this path.
+    Path(String),
+}
+
+/// One scripted answer. What it leaves open is answered truly.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answer {
+    pub(super) gate: Option<Gate>,
+    pub(super) status: Option<StatusCode>,
+    /// Headers to set, or (without a value) to leave out.
+    pub(super) headers: Vec<(HeaderName, Option<HeaderValue>)>,
+    pub(super) body: Option<Bytes>,
+    pub(super) range: Option<RangeLie>,
+    pub(super) corrupt: Vec<u64>,
+    pub(super) course: Course,
+    pub(super) expire_token: bool,
+    pub(super) raw: Option<Bytes>,
+    /// How often it is given; `None` is for ever.
+    uses: Option<u64>,
+}
+
+/// A route whose next answers are being scripted; see the methods of [`Registry`](super::Registry).
+///
+/// Each method shapes the current answer; [`then`](Self::then) begins the next one. Answers are given in
+/// order, each once unless told otherwise, and only to requests that are authorised (but see
+/// [`before_auth`](Self::before_auth)). When they are used up, the route answers truly again. The script
+/// takes effect as a whole when this value is dropped, that is, at the end of the statement.
+#[derive(Debug)]
+pub struct Route<'a> {
+    shared: &'a Shared,
+    key: Key,
+    method: Method,
+    before_auth: bool,
+    answers: Vec<Answer>,
+    current: Option<Answer>,
+}
+
+/// All scripts of a registry.
+#[derive(Debug, Default)]
+pub(super) struct Scripts(HashMap<(Key, Method, bool), VecDeque<Answer>>);
+
+impl Scripts {
+    /// Takes the next answer of a script, if there is one.
+    pub(super) fn next(
+        &mut self,
+        keys: &[Key],
+        method: &Method,
+        before_auth: bool,
+    ) -> Option<Answer> {
+        keys.iter().find_map(|key| {
+            let key = (key.clone(), method.clone(), before_auth);
+            let answers = self.0.get_mut(&key)?;
+            let answer = answers.front_mut()?;
+            match &mut answer.uses {
+                None => Some(answer.clone()),
+                Some(1) => answers.pop_front(),
+                Some(uses) => {
+                    *uses -= 1;
+                    Some(answer.clone())
+                }
+            }
+        })
+    }
+}
+
+impl<'a> Route<'a> {
+    pub(super) fn new(shared: &'a Shared, key: Key) -> Self {
+        Self {
+            shared,
+            before_auth: matches!(key, Key::Ping | Key::Token | Key::Path(_)),
+            key,
+            method: Method::GET,
+            answers: Vec::new(),
+            current: None,
+        }
+    }
+
+    /// Scripts the answers to `HEAD` rather than to `GET`.
+    #[must_use]
+    pub fn for_head(mut self) -> Self {
+        self.method = Method::HEAD;
+        self
+    }
+
+    /// Scripts the answers to `POST` rather than to `GET`.
+    #[must_use]
+    pub fn for_post(mut self) -> Self {
+        self.method = Method::POST;
+        self
+    }
+
+    /// Gives the answers whether or not the request is authorised. The ping, the token endpoint and plain
+    /// paths do that anyway.
+    #[must_use]
+    pub fn before_auth(mut self) -> Self {
+        self.before_auth = true;
+        self
+    }
+
+    /// Answers with `status`; from 300 up with an error envelope for a body, unless one is set.
+    ///
+    /// # Panics
+    /// If it is not between 100 and 999.
+    #[must_use]
+    pub fn status(self, status: u16) -> Self {
+        let status = StatusCode::from_u16(status).expect("a status has three digits");
+        self.shaped(|answer| answer.status = Some(status))
+    }
+
+    /// Adds `Retry-After`, in seconds or whatever the text says.
+    #[must_use]
+    pub fn retry_after(self, when: impl std::fmt::Display) -> Self {
+        self.header(RETRY_AFTER.as_str(), when.to_string())
+    }
+
+    /// Redirects (307) to `url`.
+    #[must_use]
+    pub fn redirect_to(self, url: &str) -> Self {
+        self.status(307).header(LOCATION.as_str(), url)
+    }
+
+    /// Sets a header, in place of the true one.
+    ///
+    /// # Panics
+    /// If HTTP does not allow it; [`raw`](Self::raw) asks nobody.
+    #[must_use]
+    pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let name = header_name(name);
+        let value = HeaderValue::from_bytes(value.as_ref()).expect("HTTP allows the value");
+        self.shaped(|answer| answer.headers.push((name, Some(value))))
+    }
+
+    /// Leaves a header out. Without `content-length` the body is sent in chunks.
+    #[must_use]
+    pub fn without_header(self, name: &str) -> Self {
+        let name = header_name(name);
+        self.shaped(|answer| answer.headers.push((name, None)))
+    }
+
+    /// Sends other bytes; headers (also the digest) stay true, but for the length.
+    #[must_use]
+    pub fn body(self, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        self.shaped(|answer| answer.body = Some(body))
+    }
+
+    /// Flips a bit in the byte at `offset` of the whole content, whatever range is asked for.
+    #[must_use]
+    pub fn corrupt(self, offset: u64) -> Self {
+        self.shaped(|answer| answer.corrupt.push(offset))
+    }
+
+    /// Closes the connection after `bytes` of this answer's body; the client gets all of these.
+    #[must_use]
+    pub fn cut_after(self, bytes: u64) -> Self {
+        self.shaped(|answer| answer.course.cut = Some((bytes, Cut::Close)))
+    }
+
+    /// Resets the connection (RST) after `bytes` of this answer's body. What the client has not read by
+    /// then may be lost.
+    #[must_use]
+    pub fn reset_after(self, bytes: u64) -> Self {
+        self.shaped(|answer| answer.course.cut = Some((bytes, Cut::Reset)))
+    }
+
+    /// Sends `bytes` of the body and then nothing more, keeping the connection.
+    #[must_use]
+    pub fn stall_after(self, bytes: u64) -> Self {
+        self.shaped(|answer| answer.course.stall = Some(bytes))
+    }
+
+    /// Sends the body at this speed.
+    #[must_use]
+    pub fn throttle(self, bytes_per_second: u64) -> Self {
+        self.shaped(|answer| answer.course.rate = Some(bytes_per_second))
+    }
+
+    /// Sends a body without an end, in chunks; with a `content-length` header set, as long as that.
+    #[must_use]
+    pub fn endless(self) -> Self {
+        self.shaped(|answer| answer.course.endless = true)
+    }
+
+    /// Answers a range with a lie.
+    #[must_use]
+    pub fn range(self, lie: RangeLie) -> Self {
+        self.shaped(|answer| answer.range = Some(lie))
+    }
+
+    /// Answers 200 with everything, whatever range is asked for.
+    #[must_use]
+    pub fn ignore_range(self) -> Self {
+        self.range(RangeLie::Ignored)
+    }
+
+    /// Answers a range with bytes that begin one too late.
+    #[must_use]
+    pub fn wrong_range(self) -> Self {
+        self.range(RangeLie::StartsLate)
+    }
+
+    /// Forgets all tokens issued so far and asks for a new one (401).
+    #[must_use]
+    pub fn expire_token(self) -> Self {
+        self.shaped(|answer| answer.expire_token = true)
+    }
+
+    /// Writes these bytes in place of an HTTP answer and closes. A throttle or a stall applies to them.
+    /// HTTP/1 without TLS only.
+    #[must_use]
+    pub fn raw(self, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        self.shaped(|answer| answer.raw = Some(bytes))
+    }
+
+    /// Holds the answer, headers and all, until the gate is opened.
+    pub fn hold(self) -> Gate {
+        let gate = Gate::new();
+        drop(self.held_by(&gate));
+        gate
+    }
+
+    /// Sends `bytes` of the body and holds the rest until the gate is opened.
+    pub fn hold_after(self, bytes: u64) -> Gate {
+        let gate = Gate::new();
+        drop(self.held_by_after(&gate, bytes));
+        gate
+    }
+
+    /// As [`hold`](Self::hold), with a gate that may hold other answers too.
+    #[must_use]
+    pub fn held_by(self, gate: &Gate) -> Self {
+        self.shaped(|answer| answer.gate = Some(gate.clone()))
+    }
+
+    /// As [`hold_after`](Self::hold_after), with a gate that may hold other answers too.
+    #[must_use]
+    pub fn held_by_after(self, gate: &Gate, bytes: u64) -> Self {
+        self.shaped(|answer| answer.course.hold = Some((bytes, gate.clone())))
+    }
+
+    /// Gives the current answer so many times.
+    ///
+    /// # Panics
+    /// If it is 0, or if there is no current answer.
+    #[must_use]
+    pub fn times(mut self, times: u64) -> Self {
+        assert!(times > 0, "an answer is given at least once");
+        self.unfinished().uses = Some(times);
+        self
+    }
+
+    /// Ends the current answer; the next is yet to be shaped, and as true as it is left.
+    #[must_use]
+    pub fn then(mut self) -> Self {
+        self.answers.extend(self.current.replace(fresh()));
+        self
+    }
+
+    /// Ends the script: after this, the truth. (It would be the truth anyway; this says so.)
+    pub fn then_ok(self) {}
+
+    /// Ends the script by giving the current answer from now on for ever.
+    ///
+    /// # Panics
+    /// If there is no current answer.
+    pub fn forever(mut self) {
+        self.unfinished().uses = None;
+    }
+
+    fn shaped(mut self, shape: impl FnOnce(&mut Answer)) -> Self {
+        shape(self.current.get_or_insert_with(fresh));
+        self
+    }
+
+    fn unfinished(&mut self) -> &mut Answer {
+        self.current.as_mut().expect("an answer comes first")
+    }
+}
+
+impl Drop for Route<'_> {
+    fn drop(&mut self) {
+        let key = (self.key.clone(), self.method.clone(), self.before_auth);
+        self.answers.extend(self.current.take());
+        let mut state = self.shared.state();
+        let queue = state.scripts.0.entry(key).or_default();
+        queue.extend(self.answers.drain(..));
+    }
+}
+
+fn fresh() -> Answer {
+    Answer {
+        uses: Some(1),
+        ..Answer::default()
+    }
+}
+
+fn header_name(name: &str) -> HeaderName {
+    HeaderName::try_from(name).expect("HTTP allows the header's name")
+}

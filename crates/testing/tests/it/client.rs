@@ -1,0 +1,83 @@
+//! An HTTP client of a few lines, so that the registry is not judged by its own library.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// One answer, and how the connection went on after it.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    /// As it came: of chunks, with their sizes.
+    pub(crate) body: Vec<u8>,
+    pub(crate) reset: bool,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| &**value)
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// Asks on a connection of its own and reads until that ends.
+pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &[&str]) -> Answer {
+    let mut answer = begin(address, method, path, headers);
+    let mut bytes = Vec::new();
+    let reset = match answer.read_to_end(&mut bytes) {
+        Ok(_) => false,
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => true,
+        Err(error) => panic!("{error}"),
+    };
+    Answer {
+        reset,
+        ..parse(&bytes)
+    }
+}
+
+/// Gets with any `Accept`.
+pub(crate) fn get(address: SocketAddr, path: &str, headers: &[&str]) -> Answer {
+    let headers = [headers, &["Accept: */*"]].concat();
+    ask(address, "GET", path, &headers)
+}
+
+/// Sends a request and returns the connection.
+pub(crate) fn begin(address: SocketAddr, method: &str, path: &str, headers: &[&str]) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n");
+    for header in headers.iter().chain(&["Connection: close"]) {
+        request += header;
+        request += "\r\n";
+    }
+    stream
+        .write_all(format!("{request}\r\n").as_bytes())
+        .unwrap();
+    stream
+}
+
+fn parse(bytes: &[u8]) -> Answer {
+    let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Answer {
+            body: bytes.to_vec(),
+            ..Answer::default()
+        };
+    };
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+    let headers = lines.map(|line| line.split_once(": ").unwrap());
+    Answer {
+        status: status.parse().unwrap(),
+        headers: headers
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+        body: bytes[end + 4..].to_vec(),
+        reset: false,
+    }
+}

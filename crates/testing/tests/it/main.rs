@@ -1,0 +1,8 @@
+//! The testing crate, tested: what it says of others must be true.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod auth;
+mod client;
+mod faults;
+mod protocol;
