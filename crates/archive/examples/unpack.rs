@@ -1,0 +1,60 @@
+//! Unpacks one layer blob into an existing directory and says how long it took.
+//!
+//! ```text
+//! cargo run --release -p windlass-archive --example unpack -- [--one] [--flatten] [--own] BLOB DIR
+//! ```
+
+use std::error::Error;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use windlass_archive::{Mode, Options, Ownership, Progress, Threads, unpack};
+use windlass_oci::{Algorithm, Hasher};
+
+/// Hashes what is read, as whoever hands a downloaded blob to `unpack` does.
+struct Hashing {
+    file: File,
+    hasher: Hasher,
+}
+
+impl Read for Hashing {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.file.read(buffer)?;
+        self.hasher.update(&buffer[..length]);
+        Ok(length)
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "an example's result")]
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut options = Options::default();
+    let mut paths = Vec::new();
+    for argument in std::env::args_os().skip(1) {
+        match argument.to_str() {
+            Some("--one") => options.threads = Threads::One,
+            Some("--flatten") => options.mode = Mode::Flatten,
+            Some("--own") => options.ownership = Ownership::Own,
+            _ => paths.push(argument),
+        }
+    }
+    let [blob, directory] = paths
+        .try_into()
+        .map_err(|_| "usage: unpack [OPTIONS] BLOB DIR")?;
+    let mut blob = Hashing {
+        file: File::open(blob)?,
+        hasher: Hasher::new(Algorithm::Sha256),
+    };
+    let directory = File::open(directory)?;
+    let begun = Instant::now();
+    let unpacked = unpack(&mut blob, directory.as_fd(), &options, &Progress::default())?;
+    let took = begun.elapsed();
+    println!("blob    {}", blob.hasher.finish());
+    println!("diff ID {}", unpacked.diff_id);
+    println!(
+        "{} entries, {} bytes of content, {took:?}",
+        unpacked.entries, unpacked.size
+    );
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! What the caller decides.
+
+/// How to unpack.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What whiteouts become.
+    pub mode: Mode,
+    /// Whose the files become.
+    pub ownership: Ownership,
+    /// How many threads to use.
+    pub threads: Threads,
+    /// Bounds on what a layer may ask for.
+    pub limits: Limits,
+    /// How parent directories are looked up.
+    pub resolve: Resolve,
+}
+
+/// What a layer is unpacked onto, and so what its whiteouts become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// An empty directory that becomes one layer of an overlay mount: a whiteout becomes a character
+    /// device 0:0, an opaque directory gets the overlayfs attribute (`trusted.` with
+    /// [`Ownership::Exact`], `user.` with [`Ownership::Own`]).
+    Layer,
+    /// The tree that the layers below have made: whiteouts delete from it what this layer did not add
+    /// (OCI image specification, "Whiteouts").
+    Flatten,
+}
+
+/// Whose the files become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// The user and group of each entry. Needs root.
+    Exact,
+    /// The unpacking user, whatever the entry says. Device nodes and attributes that an ordinary user
+    /// may not set are skipped and counted.
+    Own,
+}
+
+/// How many threads [`unpack`](crate::unpack) uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// One, the caller's: best when there are as many layers at work as cores.
+    One,
+    /// A second one that reads and inflates: best when a core would be idle.
+    Two,
+}
+
+/// How parent directories are looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolve {
+    /// By `openat2`, and where the kernel does not have it or forbids it, as [`Resolve::Walk`].
+    Kernel,
+    /// Component by component, as on Linux before 5.6 or under an old seccomp filter.
+    Walk,
+}
+
+/// Bounds on what a layer may ask for. Whatever exceeds one fails the layer.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of extension headers (PAX, GNU long names, sparse maps) for one entry.
+    pub header_bytes: usize,
+    /// Bytes of the tar.
+    pub tar_bytes: u64,
+    /// Bytes of memory for directories, which are finished last, and for hard links to lower layers.
+    pub directory_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Layer,
+            ownership: Ownership::Exact,
+            threads: Threads::Two,
+            limits: Limits::default(),
+            resolve: Resolve::Kernel,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_bytes: 1 << 20,
+            tar_bytes: u64::MAX,
+            directory_bytes: 64 << 20,
+        }
+    }
+}

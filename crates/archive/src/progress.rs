@@ -1,0 +1,30 @@
+//! How far an unpacking is, for whoever looks on from another thread.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts what is done, while it is being done.
+#[derive(Debug, Default)]
+pub struct Progress {
+    tar_bytes: AtomicU64,
+    entries: AtomicU64,
+}
+
+impl Progress {
+    /// Returns the bytes of tar that were applied.
+    pub fn tar_bytes(&self) -> u64 {
+        self.tar_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of entries that were applied.
+    pub fn entries(&self) -> u64 {
+        self.entries.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add_tar_bytes(&self, bytes: usize) {
+        self.tar_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_entry(&self) {
+        self.entries.fetch_add(1, Ordering::Relaxed);
+    }
+}
