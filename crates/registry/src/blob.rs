@@ -33,6 +33,14 @@ struct Part {
     end: u64,
 }
 
+/// Why an answer is not a part of the blob.
+enum Wrong {
+    /// It is not the range that was asked for, but this.
+    Range(String),
+    /// It would make the blob this long.
+    Size(u64),
+}
+
 impl Repository {
     /// Begins to fetch the blob that `descriptor` names, at `offset` if the registry can do that.
     ///
@@ -54,13 +62,13 @@ impl Repository {
         let mut start = if offset < size { offset } else { 0 };
         loop {
             let answer = self.get(&asked, &path, None, start).await?;
-            match Part::of(&asked, &answer, start, size) {
+            match Part::of(&answer, start, size) {
                 Ok(part) => return Ok(BlobStream::new(asked, self, answer, part, size)),
-                Err(error @ RegistryError::Range { .. }) if start > 0 => {
-                    tracing::debug!(%error, "asking for the whole blob instead");
+                Err(Wrong::Size(found)) => return Err(wrong_size(&asked, size, found)),
+                Err(Wrong::Range(range)) => {
+                    tracing::debug!(%asked, start, range, "asking for the whole blob instead");
                     start = 0;
                 }
-                Err(error) => return Err(error),
             }
         }
     }
@@ -193,26 +201,23 @@ impl BlobStream {
 }
 
 impl Part {
-    /// Returns the part of a blob of `size` bytes that `answer` brings after `start` was asked for.
-    fn of(asked: &Asked, answer: &Answer, start: u64, size: u64) -> Result<Self, RegistryError> {
-        let headers = answer.response.headers();
-        let refuse = |answer| RegistryError::Range {
-            asked: asked.boxed(),
-            answer,
-        };
+    /// Returns the part of a blob of `size` bytes that `answer` brings after `start` was asked for. Without
+    /// a range asked for, there are only answers with status 200.
+    fn of(answer: &Answer, start: u64, size: u64) -> Result<Self, Wrong> {
         let part = match answer.response.status().as_u16() {
             200 => Self {
                 start: 0,
                 end: size,
             },
-            206 if start > 0 => content_range(headers, start, size).map_err(refuse)?,
-            status => return Err(refuse(format!("status {status}"))),
+            206 => content_range(answer.response.headers(), start, size).map_err(Wrong::Range)?,
+            status => return Err(Wrong::Range(format!("status {status}"))),
         };
-        let announced = answer.response.content_length();
-        if let Some(length) = announced.filter(|length| *length != part.end - part.start) {
-            return Err(wrong_size(asked, size, part.start.saturating_add(length)));
+        match answer.response.content_length() {
+            Some(length) if length != part.end - part.start => {
+                Err(Wrong::Size(part.start.saturating_add(length)))
+            }
+            _ => Ok(part),
         }
-        Ok(part)
     }
 }
 

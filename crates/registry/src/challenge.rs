@@ -151,12 +151,12 @@ mod tests {
         Challenge::choose(&map)
     }
 
-    fn bearer(realm: &str, service: Option<&str>, error: Option<&str>) -> Option<Challenge> {
-        Some(Challenge::Bearer(BearerChallenge {
+    fn bearer(realm: &str, service: Option<&str>, error: Option<&str>) -> Challenge {
+        Challenge::Bearer(BearerChallenge {
             realm: realm.to_owned(),
             service: service.map(str::to_owned),
             error: error.map(str::to_owned),
-        }))
+        })
     }
 
     /// HT-7.
@@ -166,11 +166,11 @@ mod tests {
             choose(&[
                 r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/alpine:pull",error="invalid_token""#
             ]),
-            bearer(
+            Some(bearer(
                 "https://auth.docker.io/token",
                 Some("registry.docker.io"),
                 Some("invalid_token")
-            )
+            ))
         );
         assert_eq!(
             choose(&[r#"Basic realm="Registry Realm""#]),
@@ -178,18 +178,18 @@ mod tests {
         );
         assert_eq!(
             choose(&["bearer Realm = https://a.test/token , service=a"]),
-            bearer("https://a.test/token", Some("a"), None)
+            Some(bearer("https://a.test/token", Some("a"), None))
         );
         assert_eq!(
             choose(&[r#"Bearer realm="https://a.test/\"x\",y""#]),
-            bearer("https://a.test/\"x\",y", None, None)
+            Some(bearer("https://a.test/\"x\",y", None, None))
         );
     }
 
     /// HT-7: Bearer before Basic, wherever it stands.
     #[test]
     fn bearer_is_preferred() {
-        let expected = bearer("https://a.test/t", None, None);
+        let expected = Some(bearer("https://a.test/t", None, None));
         assert_eq!(
             choose(&[r#"Basic realm="x", Bearer realm="https://a.test/t""#]),
             expected

@@ -186,14 +186,6 @@ pub enum RegistryError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The answer to a request for a range is a different range, twice.
-    #[error("{asked}: the answer is not the range that was asked for: {answer}")]
-    Range {
-        /// What was asked of whom.
-        asked: Box<Asked>,
-        /// What it is.
-        answer: String,
-    },
     /// Nothing, or too little, came for too long.
     #[error("{asked}: timed out waiting for {waiting_for}")]
     Timeout {
@@ -332,7 +324,6 @@ impl RegistryError {
             | Self::DigestHeader { .. }
             | Self::Size { .. }
             | Self::TooLarge { .. }
-            | Self::Range { .. }
             | Self::Tls { .. }
             | Self::Malformed { .. } => NextStep::NextEndpoint,
             Self::Manifest { .. } => NextStep::Stop,
@@ -359,7 +350,6 @@ impl RegistryError {
             | Self::Size { asked, .. }
             | Self::Interrupted { asked, .. }
             | Self::TooLarge { asked, .. }
-            | Self::Range { asked, .. }
             | Self::Timeout { asked, .. }
             | Self::Connect { asked, .. }
             | Self::Tls { asked, .. }

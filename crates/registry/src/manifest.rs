@@ -128,14 +128,25 @@ fn announced(asked: &Asked, headers: &HeaderMap) -> Result<Option<Digest>, Regis
     let Some(header) = headers.get("docker-content-digest") else {
         return Ok(None);
     };
-    let parsed = header.to_str().map_or(None, |text| match text.parse() {
+    let parsed = header.to_str().ok().and_then(|text| match text.parse() {
         Ok(digest) => Some(Some(digest)),
-        Err(DigestError::Algorithm(_)) => Some(None),
-        Err(_) => None,
+        Err(_) => is_by_another_algorithm(text).then_some(None),
     });
     parsed.ok_or_else(|| RegistryError::DigestHeader {
         asked: asked.boxed(),
         header: shown_bytes(header.as_bytes()).to_string(),
+    })
+}
+
+/// Tells whether `text` has the form of a digest, by an algorithm that cannot be verified here.
+fn is_by_another_algorithm(text: &str) -> bool {
+    let is_word = |word: &str, more: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
+        !word.is_empty() && word.chars().all(fits)
+    };
+    text.split_once(':').is_some_and(|(algorithm, encoded)| {
+        let known = matches!(text.parse::<Digest>(), Ok(_) | Err(DigestError::Hex { .. }));
+        !known && is_word(algorithm, "+._-") && is_word(encoded, "=_-")
     })
 }
 

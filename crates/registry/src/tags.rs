@@ -1,13 +1,14 @@
 //! Lists the tags of a repository.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 
 use reqwest::header::{HeaderMap, LINK};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use url::Url;
 use windlass_oci::Tag;
-use windlass_oci::text::shown;
 
 use crate::error::{Asked, RegistryError, What};
 use crate::repository::Repository;
@@ -16,19 +17,37 @@ use crate::repository::Repository;
 const MOST_PAGES: usize = 1000;
 /// The most bytes that all pages may have together (T23).
 const LARGEST_LIST: u64 = 64 << 20;
+/// The most tags that are listed (T23).
+const MOST_TAGS: usize = 1_000_000;
 
-/// One page of the list. Registries send `null` for an empty one.
+/// One page of the list.
 #[derive(Deserialize)]
 struct Page {
+    /// Registries send `null` for an empty list.
     #[serde(default)]
-    tags: Option<Vec<Value>>,
+    tags: Option<Names>,
+}
+
+/// The names on a page, sorted out while they are read: what is no tag takes no memory.
+#[derive(Default)]
+struct Names {
+    tags: Vec<Tag>,
+    /// How many were no tags.
+    others: usize,
+}
+
+/// The tags so far.
+#[derive(Default)]
+struct List {
+    in_order: Vec<Tag>,
+    seen: HashSet<Tag>,
 }
 
 impl Repository {
     /// Returns the repository's tags in the registry's order (MF-1), each once.
     ///
     /// Follows `Link` from page to page (HT-18), on the same scheme, host and port only (D7), through at most
-    /// 1000 pages and 64 MiB. Names that are no tags are left out.
+    /// 1000 pages, 64 MiB and a million tags. Names that are no tags are left out.
     pub async fn tags(&self) -> Result<Vec<Tag>, RegistryError> {
         let asked = self.asked(What::Tags);
         let malformed = |reason: &str| RegistryError::Malformed {
@@ -36,7 +55,7 @@ impl Repository {
             reason: reason.to_owned(),
         };
         let mut url = self.endpoint().api(&format!("{}/tags/list", self.path()));
-        let mut tags = List::default();
+        let mut list = List::default();
         let mut left = LARGEST_LIST;
         for _ in 0..MOST_PAGES {
             let answer = self.get_url(&asked, url.clone(), None, 0).await?;
@@ -50,14 +69,17 @@ impl Repository {
             left -= body.len() as u64;
             let page: Page =
                 serde_json::from_slice(&body).map_err(|_| malformed("it is not a list of tags"))?;
-            let brought_some = tags.add(page);
+            let brought_some = list.add(page.tags.unwrap_or_default());
             let Some(next) = next else {
-                return Ok(tags.in_order);
+                return Ok(list.in_order);
             };
             let next = next.map_err(malformed)?;
             // A page that leads on without bringing anything would lead on for ever (D8).
             if next == url || !brought_some {
                 return Err(malformed("its pages go round in circles"));
+            }
+            if list.in_order.len() > MOST_TAGS {
+                return Err(malformed("it has more than a million tags"));
             }
             url = next;
         }
@@ -65,30 +87,49 @@ impl Repository {
     }
 }
 
-/// The tags so far.
-#[derive(Default)]
-struct List {
-    in_order: Vec<Tag>,
-    seen: HashSet<String>,
+impl List {
+    /// Takes in a page; tells whether it had anything new.
+    fn add(&mut self, names: Names) -> bool {
+        if names.others > 0 {
+            tracing::warn!(names = names.others, "left out names that are no tags");
+        }
+        let before = self.in_order.len();
+        for tag in names.tags {
+            if self.seen.insert(tag.clone()) {
+                self.in_order.push(tag);
+            }
+        }
+        self.in_order.len() > before || names.others > 0
+    }
 }
 
-impl List {
-    /// Takes in a page; tells whether it had a name that was not seen before.
-    fn add(&mut self, page: Page) -> bool {
-        let before = self.seen.len();
-        for name in page.tags.unwrap_or_default() {
-            let Value::String(name) = name else { continue };
-            if self.seen.contains(&name) {
-                continue;
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(NamesVisitor)
+    }
+}
+
+struct NamesVisitor;
+
+impl<'de> Visitor<'de> for NamesVisitor {
+    type Value = Names;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of names")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Names, A::Error> {
+        let mut names = Names::default();
+        while let Some(name) = seq.next_element::<Option<Cow<'de, str>>>()? {
+            match name.and_then(|name| name.parse().ok()) {
+                Some(_) if names.tags.len() > MOST_TAGS => {
+                    return Err(A::Error::custom("more than a million tags"));
+                }
+                Some(tag) => names.tags.push(tag),
+                None => names.others += 1,
             }
-            if let Ok(tag) = name.parse() {
-                self.in_order.push(tag);
-            } else {
-                tracing::warn!(name = %shown(&name), "left out what is not a tag");
-            }
-            self.seen.insert(name);
         }
-        self.seen.len() > before
+        Ok(names)
     }
 }
 
