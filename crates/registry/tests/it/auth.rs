@@ -1,0 +1,499 @@
+//! Basic, Bearer, tokens and their ends.
+
+use std::net::Ipv4Addr;
+
+use windlass_registry::{
+    AuthError, Credentials, NextStep, RealmRefusal, RegistryConfig, RegistryError, Secret,
+    TokenError,
+};
+use windlass_testing::{Image, Layer, Registry};
+
+use crate::support::{
+    basic, client, fetch, layer, noise, open, open_as, open_in_a_hurry, read, report, session,
+};
+
+const TOKEN: &str = "GET /token?service=registry.test&scope=repository%3Aapp%3Apull 200";
+
+fn push(registry: &Registry) {
+    registry.push(
+        Image::new().layer(Layer::new().file("hello", b"world")),
+        "app:1",
+    );
+}
+
+/// HT-7, HT-9, HT-11: one challenge, one token, and no ping; the token serves the whole session.
+#[tokio::test]
+async fn anonymous_bearer_costs_two_requests_once() {
+    let registry = Registry::builder().bearer().start();
+    push(&registry);
+    let repository = open(&registry);
+    for _ in 0..2 {
+        fetch(&repository).await.unwrap();
+    }
+    assert_eq!(
+        registry.log(),
+        [
+            "GET /v2/app/manifests/1 401",
+            TOKEN,
+            "GET /v2/app/manifests/1 200",
+            "GET /v2/app/manifests/1 200"
+        ]
+    );
+}
+
+/// The next session of the same client knows how the registry wants it, and has a token of its own (D13).
+#[tokio::test]
+async fn a_second_session_fetches_its_own_token_at_once() {
+    let registry = Registry::builder().bearer().start();
+    push(&registry);
+    let client = client(RegistryConfig::default());
+    for _ in 0..2 {
+        fetch(&session(&client, &registry, Credentials::Anonymous))
+            .await
+            .unwrap();
+    }
+    assert_eq!(registry.log()[3..], [TOKEN, "GET /v2/app/manifests/1 200"]);
+}
+
+/// HT-8.
+#[tokio::test]
+async fn bearer_with_an_account() {
+    let registry = Registry::builder()
+        .bearer()
+        .account("me", "hunter2")
+        .start();
+    push(&registry);
+    fetch(&open_as(&registry, basic("me", "hunter2")))
+        .await
+        .unwrap();
+    let requests = registry.requests();
+    assert_eq!(
+        requests[1].query.as_deref(),
+        Some("service=registry.test&scope=repository%3Aapp%3Apull&account=me")
+    );
+    assert_eq!(requests[1].authorization(), Some("Basic bWU6aHVudGVyMg=="));
+    assert!(
+        requests[2]
+            .authorization()
+            .unwrap()
+            .starts_with("Bearer opaque-")
+    );
+    assert_eq!(
+        requests[0].authorization(),
+        None,
+        "nothing is sent before it is asked for"
+    );
+}
+
+/// HT-8: an identity token is exchanged by POST.
+#[tokio::test]
+async fn an_identity_token_is_exchanged() {
+    let registry = Registry::builder()
+        .bearer()
+        .account("me", "refresh me")
+        .start();
+    push(&registry);
+    let credentials = Credentials::IdentityToken(Secret::new("refresh me"));
+    fetch(&open_as(&registry, credentials)).await.unwrap();
+    let exchange = &registry.requests()[1];
+    assert_eq!(exchange.to_string(), "POST /token 200");
+    assert_eq!(
+        exchange.header("content-type"),
+        Some("application/x-www-form-urlencoded")
+    );
+    assert_eq!(
+        exchange.body,
+        "grant_type=refresh_token&refresh_token=refresh+me&client_id=windlass\
+         &service=registry.test&scope=repository%3Aapp%3Apull"
+    );
+}
+
+#[tokio::test]
+async fn an_identity_token_that_is_not_accepted() {
+    let registry = Registry::builder().bearer().account("me", "right").start();
+    push(&registry);
+    registry
+        .token()
+        .for_post()
+        .status(400)
+        .body(r#"{"error":"invalid_grant"}"#)
+        .then_ok();
+    let repository = open_as(&registry, Credentials::IdentityToken(Secret::new("wrong")));
+    let error = fetch(&repository).await.unwrap_err();
+    assert_eq!(
+        report(&error, &registry),
+        "token for app from REGISTRY: authentication required"
+    );
+}
+
+/// HT-10: a registry token is sent as it is, and never to a token server.
+#[tokio::test]
+async fn a_registry_token_is_sent_as_it_is() {
+    let registry = Registry::builder().bearer().start();
+    push(&registry);
+    let repository = open_as(&registry, Credentials::RegistryToken(Secret::new("mine")));
+    let error = fetch(&repository).await.unwrap_err();
+    assert!(
+        matches!(error, RegistryError::Unauthorized { .. }),
+        "{error:?}"
+    );
+    let sent: Vec<_> = registry
+        .requests()
+        .iter()
+        .map(|it| it.authorization().map(str::to_owned))
+        .collect();
+    assert_eq!(sent, [None, Some("Bearer mine".to_owned())]);
+}
+
+/// HT-7.
+#[tokio::test]
+async fn basic_is_sent_when_it_is_asked_for() {
+    let registry = Registry::builder().basic("me", "hunter2").start();
+    push(&registry);
+    let client = client(RegistryConfig::default());
+    for _ in 0..2 {
+        fetch(&session(&client, &registry, basic("me", "hunter2")))
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        registry.log(),
+        [
+            "GET /v2/app/manifests/1 401",
+            "GET /v2/app/manifests/1 200",
+            "GET /v2/app/manifests/1 200"
+        ]
+    );
+}
+
+/// Wrong credentials are tried once.
+#[tokio::test]
+async fn wrong_credentials_are_unauthorized() {
+    for builder in [
+        Registry::builder().basic("me", "right"),
+        Registry::builder().bearer().account("me", "right"),
+    ] {
+        let registry = builder.start();
+        push(&registry);
+        let error = fetch(&open_as(&registry, basic("me", "wrong")))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, RegistryError::Unauthorized { .. }),
+            "{error:?}"
+        );
+        assert_eq!(error.next_step(), NextStep::NextEndpoint);
+        assert!(report(&error, &registry).ends_with("authentication required"));
+        assert_eq!(registry.log().len(), 2, "{:?}", registry.log());
+    }
+}
+
+#[tokio::test]
+async fn anonymous_where_an_account_is_needed() {
+    let registry = Registry::builder().basic("me", "right").start();
+    push(&registry);
+    let error = fetch(&open(&registry)).await.unwrap_err();
+    assert_eq!(
+        report(&error, &registry),
+        "app:1 at REGISTRY: authentication required"
+    );
+    assert_eq!(
+        registry.log().len(),
+        1,
+        "there is nothing to try again with"
+    );
+}
+
+/// HT-12, T35: a token that is over in mid-pull is renewed, also for a resumed blob.
+#[tokio::test]
+async fn an_expired_token_is_renewed() {
+    let registry = Registry::builder().bearer().start();
+    push(&registry);
+    let digest = registry.put_blob("app", noise(1000));
+    let repository = open(&registry);
+    fetch(&repository).await.unwrap();
+    registry.blob(&digest).expire_token().then_ok();
+    let (bytes, start, error) = read(&repository, &layer(digest, 1000), 500).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!((bytes.len(), start), (500, 500));
+    let blob = format!("GET /v2/app/blobs/{digest}");
+    assert_eq!(
+        registry.log()[3..],
+        [
+            format!("{blob} 401"),
+            TOKEN.to_owned(),
+            format!("{blob} 206")
+        ]
+    );
+}
+
+/// T35: a permanent 401 is not argued with.
+#[tokio::test]
+async fn a_permanent_refusal_after_a_success() {
+    let registry = Registry::builder().bearer().start();
+    push(&registry);
+    let repository = open(&registry);
+    fetch(&repository).await.unwrap();
+    let before = registry.log().len();
+    registry.manifest("1").expire_token().forever();
+    let error = fetch(&repository).await.unwrap_err();
+    assert!(
+        matches!(error, RegistryError::Unauthorized { .. }),
+        "{error:?}"
+    );
+    assert_eq!(registry.log().len() - before, 3, "{:?}", registry.log());
+}
+
+/// T35: however many need a new token, one of them fetches it.
+#[tokio::test]
+async fn one_token_for_all_who_were_refused() {
+    let registry = Registry::builder().bearer().start();
+    push(&registry);
+    let repository = open(&registry);
+    fetch(&repository).await.unwrap();
+    let before = registry
+        .log()
+        .iter()
+        .filter(|line| line.contains("/token"))
+        .count();
+
+    registry.expire_tokens();
+    let gate = registry.token().hold();
+    let pulls: Vec<_> = (0..10)
+        .map(|_| {
+            let repository = repository.clone();
+            tokio::spawn(async move { fetch(&repository).await.map(|it| it.digest) })
+        })
+        .collect();
+    gate.reached(1).await;
+    gate.open();
+    for pull in pulls {
+        pull.await.unwrap().unwrap();
+    }
+    let after = registry
+        .log()
+        .iter()
+        .filter(|line| line.contains("/token"))
+        .count();
+    assert_eq!((before, after), (1, 2), "{:?}", registry.log());
+}
+
+/// HT-14: a token for nothing is a denial, in the registry's words.
+#[tokio::test]
+async fn a_token_without_the_scope_is_denied() {
+    let registry = Registry::builder().bearer().start();
+    push(&registry);
+    let challenge = format!(
+        r#"Bearer realm="{}/token",service="registry.test",error="insufficient_scope""#,
+        registry.url()
+    );
+    registry
+        .manifest("1")
+        .before_auth()
+        .status(401)
+        .header("www-authenticate", &challenge)
+        .forever();
+    let error = fetch(&open(&registry)).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Denied { .. }), "{error:?}");
+}
+
+/// T27, HT-9.
+#[tokio::test]
+async fn a_token_server_that_answers_nonsense() {
+    let registry = Registry::builder().bearer().start();
+    push(&registry);
+    for (body, expected) in [
+        ("", TokenError::NotJson),
+        ("<html>", TokenError::NotJson),
+        ("{}", TokenError::Missing),
+        (r#"{"errors":[]}"#, TokenError::Missing),
+        (r#"{"token":"a\r\nx-evil: 1"}"#, TokenError::Unusable),
+        ("{\"token\":\"\\u0000\"}", TokenError::Unusable),
+    ] {
+        registry.token().body(body).then_ok();
+        let error = fetch(&open(&registry)).await.unwrap_err();
+        let RegistryError::Auth {
+            source: AuthError::Token(found),
+            ..
+        } = error
+        else {
+            panic!("{body:?}: {error:?}")
+        };
+        assert_eq!(found, expected, "{body:?}");
+    }
+    assert!(!registry.saw("x-evil"));
+}
+
+/// T27, E2: a token's answer has at most 1 MiB, and 15 seconds.
+#[tokio::test]
+async fn a_token_server_that_does_not_stop() {
+    let registry = Registry::builder().bearer().start();
+    push(&registry);
+    registry.token().endless().then_ok();
+    registry.token().body(vec![b' '; (1 << 20) + 1]).then_ok();
+    for _ in 0..2 {
+        let error = fetch(&open(&registry)).await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                RegistryError::TooLarge {
+                    limit: 1_048_576,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+    registry.token().throttle(1).then_ok();
+    let error = fetch(&open_in_a_hurry(&registry)).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Timeout { .. }), "{error:?}");
+}
+
+/// HT-9, T27: any life is taken for at least a minute.
+#[tokio::test]
+async fn a_token_without_a_life_is_used() {
+    let registry = Registry::builder()
+        .bearer()
+        .token_lifetime(std::time::Duration::ZERO)
+        .start();
+    push(&registry);
+    registry
+        .manifest("1")
+        .before_auth()
+        .status(401)
+        .header(
+            "www-authenticate",
+            format!(
+                r#"Bearer realm="{}/token",service="registry.test""#,
+                registry.url()
+            ),
+        )
+        .then()
+        .status(200)
+        .then_ok();
+    fetch(&open(&registry)).await.unwrap();
+}
+
+/// T34: a busy token server is waited for like a busy registry.
+#[tokio::test]
+async fn a_busy_token_server() {
+    let registry = Registry::builder().bearer().start();
+    push(&registry);
+    registry
+        .token()
+        .status(429)
+        .retry_after(7)
+        .then()
+        .status(503)
+        .then_ok();
+    let error = fetch(&open(&registry)).await.unwrap_err();
+    let after = Some(std::time::Duration::from_secs(7));
+    assert_eq!(error.next_step(), NextStep::Retry { after });
+    assert_eq!(
+        report(&error, &registry),
+        "token for app from REGISTRY: too many requests, retry after 7 s"
+    );
+    let error = fetch(&open(&registry)).await.unwrap_err();
+    assert_eq!(error.next_step(), NextStep::Retry { after: None });
+}
+
+/// T25: a realm that is not to be asked is not, and its host hears nothing.
+#[tokio::test]
+async fn a_realm_that_is_not_asked() {
+    for (realm, expected) in [
+        (
+            "https://169.254.169.254/token?key=hunter2",
+            RealmRefusal::Inside,
+        ),
+        ("https://10.0.0.1/", RealmRefusal::Inside),
+        ("http://auth.test/token", RealmRefusal::PlainHttp),
+        ("https://auth.test@evil.test/", RealmRefusal::UserInfo),
+        ("file:///etc/passwd", RealmRefusal::NotAUrl),
+    ] {
+        let registry = Registry::builder().bearer_at(realm).start();
+        push(&registry);
+        let error = fetch(&open_as(&registry, basic("me", "hunter2")))
+            .await
+            .unwrap_err();
+        let line = report(&error, &registry);
+        assert!(!line.contains("hunter2"), "{line}");
+        let RegistryError::Auth {
+            source: AuthError::Realm { source, .. },
+            ..
+        } = error
+        else {
+            panic!("{realm}: {error:?}")
+        };
+        assert_eq!(source, expected, "{realm}");
+    }
+}
+
+/// T25: a token server elsewhere on loopback gets what it needs, and the registry no password.
+#[tokio::test]
+async fn a_token_server_of_its_own() {
+    let auth = Registry::builder()
+        .on(Ipv4Addr::new(127, 0, 0, 2))
+        .account("me", "hunter2")
+        .start();
+    let registry = Registry::builder()
+        .bearer_at(&format!("{}/token", auth.url()))
+        .start();
+    push(&registry);
+    // The registry does not know the other's tokens; that it is shown one is what matters here.
+    let error = fetch(&open_as(&registry, basic("me", "hunter2")))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, RegistryError::Unauthorized { .. }),
+        "{error:?}"
+    );
+    assert!(auth.saw("hunter2") && !registry.saw("hunter2"));
+    assert_eq!(registry.log().len(), 2);
+}
+
+/// T26: a redirect of the token request takes no password along, and a POST is not redirected at all.
+#[tokio::test]
+async fn a_token_server_that_redirects() {
+    let evil = Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start();
+    let registry = Registry::builder()
+        .bearer()
+        .account("me", "hunter2")
+        .start();
+    push(&registry);
+    let elsewhere = format!("{}/token", evil.url());
+    registry.token().redirect_to(&elsewhere).then_ok();
+    registry
+        .token()
+        .for_post()
+        .redirect_to(&elsewhere)
+        .then_ok();
+
+    fetch(&open_as(&registry, basic("me", "hunter2")))
+        .await
+        .unwrap_err();
+    assert_eq!(evil.log().len(), 1);
+    let identity = Credentials::IdentityToken(Secret::new("hunter2"));
+    let error = fetch(&open_as(&registry, identity)).await.unwrap_err();
+    assert_eq!(
+        report(&error, &registry),
+        "token for app from REGISTRY: redirect refused: a redirect of a request that carries a secret"
+    );
+    assert_eq!(evil.log().len(), 1);
+    assert!(!evil.saw("hunter2") && !evil.saw_authorization());
+}
+
+/// HT-14: 401 and no word on what would help.
+#[tokio::test]
+async fn a_refusal_without_a_challenge() {
+    let registry = Registry::start();
+    push(&registry);
+    registry.manifest("1").status(401).body("junk").then_ok();
+    let error = fetch(&open_as(&registry, basic("me", "hunter2")))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        report(&error, &registry),
+        "app:1 at REGISTRY: authentication required"
+    );
+    assert!(!registry.saw("hunter2"));
+}

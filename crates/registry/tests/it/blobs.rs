@@ -1,0 +1,309 @@
+//! Blobs: no byte too many, and from where they were cut.
+
+use windlass_oci::Digest;
+use windlass_registry::{NextStep, RegistryError};
+use windlass_testing::{RangeLie, Registry};
+
+use crate::support::{layer, noise, open, open_in_a_hurry, read, report};
+
+const SIZE: usize = 300 << 10;
+const HALF: u64 = 150 << 10;
+
+/// DL-8.
+#[tokio::test]
+async fn a_blob_comes_whole_and_in_order() {
+    let registry = Registry::start();
+    let bytes = noise(SIZE);
+    let digest = registry.put_blob("app", bytes.clone());
+    let (read, start, error) = read(&open(&registry), &layer(digest, SIZE as u64), 0).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!((read == bytes, start), (true, 0));
+    assert_eq!(registry.ranges_asked(&digest), ["whole"]);
+}
+
+/// DL-4, DL-5, T31.
+#[tokio::test]
+async fn a_cut_blob_is_resumed_where_it_was_cut() {
+    let registry = Registry::start();
+    let bytes = noise(SIZE);
+    let digest = registry.put_blob("app", bytes.clone());
+    registry.blob(&digest).cut_after(HALF).then_ok();
+    let repository = open(&registry);
+    let descriptor = layer(digest, SIZE as u64);
+
+    let (mut first, _, error) = read(&repository, &descriptor, 0).await;
+    let error = error.unwrap();
+    assert_eq!(
+        report(&error, &registry)
+            .split(": ")
+            .take(2)
+            .collect::<Vec<_>>(),
+        [
+            &*format!("blob {digest} of app at REGISTRY"),
+            "cut off after 153600 of 307200 bytes"
+        ]
+    );
+    assert_eq!(error.next_step(), NextStep::Retry { after: None });
+    let (rest, start, error) = read(&repository, &descriptor, HALF).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!((first.len() as u64, start), (HALF, HALF));
+    first.extend(rest);
+    assert!(first == bytes, "the two halves are not the whole");
+    assert_eq!(registry.ranges_asked(&digest), ["whole", "bytes=153600-"]);
+}
+
+#[tokio::test]
+async fn nothing_is_asked_for_what_is_complete() {
+    let registry = Registry::start();
+    let digest = registry.put_blob("app", noise(10));
+    let (bytes, start, error) = read(&open(&registry), &layer(digest, 10), 10).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!((bytes.len(), start, registry.log().len()), (0, 10, 0));
+}
+
+/// DL-7: what is longer than the blob is not its beginning.
+#[tokio::test]
+async fn an_offset_beyond_the_end_starts_over() {
+    let registry = Registry::start();
+    let digest = registry.put_blob("app", noise(10));
+    let (bytes, start, error) = read(&open(&registry), &layer(digest, 10), 11).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!((bytes.len(), start), (10, 0));
+}
+
+/// DL-5, T32: a registry that does not know ranges starts over, and says so.
+#[tokio::test]
+async fn an_ignored_range_starts_over() {
+    let registry = Registry::start();
+    let bytes = noise(SIZE);
+    let digest = registry.put_blob("app", bytes.clone());
+    registry.blob(&digest).ignore_range().then_ok();
+    let (read, start, error) = read(&open(&registry), &layer(digest, SIZE as u64), HALF).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!((read == bytes, start), (true, 0));
+    assert_eq!(registry.ranges_asked(&digest), ["bytes=153600-"]);
+}
+
+/// T32, E3, E5: a range that was not asked for is dropped, and the whole blob asked for instead.
+#[tokio::test]
+async fn a_lie_about_the_range_starts_over() {
+    for lie in [
+        RangeLie::StartsLate,
+        RangeLie::Unlabelled,
+        RangeLie::OtherTotal,
+        RangeLie::Multipart,
+        RangeLie::Unsatisfiable,
+    ] {
+        let registry = Registry::start();
+        let bytes = noise(SIZE);
+        let digest = registry.put_blob("app", bytes.clone());
+        registry.blob(&digest).range(lie).then_ok();
+        let (read, start, error) = read(&open(&registry), &layer(digest, SIZE as u64), HALF).await;
+        assert!(error.is_none(), "{lie:?}: {error:?}");
+        assert_eq!((read == bytes, start), (true, 0), "{lie:?}");
+        assert_eq!(
+            registry.ranges_asked(&digest),
+            ["bytes=153600-", "whole"],
+            "{lie:?}"
+        );
+    }
+}
+
+/// T32: bytes under a false label are not noticed here; their number is right, and the digest decides.
+#[tokio::test]
+async fn a_false_label_is_left_to_the_digest() {
+    let registry = Registry::start();
+    let bytes = noise(SIZE);
+    let digest = registry.put_blob("app", bytes.clone());
+    registry
+        .blob(&digest)
+        .range(RangeLie::FromTheStart)
+        .then_ok();
+    let (read, start, error) = read(&open(&registry), &layer(digest, SIZE as u64), HALF).await;
+    assert_eq!(start, HALF);
+    assert!(
+        error.is_some() || read.len() as u64 == SIZE as u64 - HALF,
+        "{}",
+        read.len()
+    );
+    assert!(read != bytes[153_600..]);
+}
+
+/// T32: half of what was asked for is progress.
+#[tokio::test]
+async fn a_shorter_range_is_taken_and_continued() {
+    let registry = Registry::start();
+    let bytes = noise(SIZE);
+    let digest = registry.put_blob("app", bytes.clone());
+    registry.blob(&digest).range(RangeLie::Shorter).then_ok();
+    let (first, start, error) = read(&open(&registry), &layer(digest, SIZE as u64), HALF).await;
+    assert_eq!((first == bytes[153_600..230_400], start), (true, HALF));
+    let error = error.unwrap();
+    assert_eq!(
+        report(&error, &registry),
+        format!("blob {digest} of app at REGISTRY: 230400 bytes where 307200 were promised")
+    );
+    assert_eq!(error.next_step(), NextStep::Retry { after: None });
+}
+
+/// T16, R3: never a byte more than the descriptor says, and both numbers in the error.
+#[tokio::test]
+async fn a_body_of_another_size_is_refused() {
+    let registry = Registry::start();
+    let digest = registry.put_blob("app", noise(100));
+    let repository = open(&registry);
+    let cases = [
+        (101, "100 bytes where 101 were promised", false),
+        (
+            99,
+            "more than the 99 bytes that were promised: at least 100",
+            false,
+        ),
+        (101, "100 bytes where 101 were promised", true),
+        (
+            99,
+            "more than the 99 bytes that were promised: at least 100",
+            true,
+        ),
+    ];
+    for (promised, message, chunked) in cases {
+        if chunked {
+            registry
+                .blob(&digest)
+                .without_header("content-length")
+                .then_ok();
+        }
+        let (bytes, _, error) = read(&repository, &layer(digest, promised), 0).await;
+        assert!(bytes.len() as u64 <= promised);
+        let expected = format!("blob {digest} of app at REGISTRY: {message}");
+        assert_eq!(report(&error.unwrap(), &registry), expected);
+    }
+}
+
+/// T16: an endless body is taken as far as its promised size.
+#[tokio::test]
+async fn an_endless_body_ends_at_the_promised_size() {
+    let registry = Registry::start();
+    let digest = registry.put_blob("app", noise(SIZE));
+    let repository = open(&registry);
+    registry.blob(&digest).endless().then_ok();
+    let huge = i64::MAX.to_string();
+    registry
+        .blob(&digest)
+        .endless()
+        .header("content-length", &huge)
+        .then_ok();
+    for _ in 0..2 {
+        let (bytes, _, error) = read(&repository, &layer(digest, SIZE as u64), 0).await;
+        assert!(bytes.len() <= SIZE);
+        assert!(
+            matches!(error, Some(RegistryError::Size { .. })),
+            "{error:?}"
+        );
+    }
+    for request in registry.blob_requests(&digest) {
+        assert!(
+            request.sent() < (SIZE as u64) + (8 << 20),
+            "{} bytes",
+            request.sent()
+        );
+    }
+}
+
+/// T31.
+#[tokio::test]
+async fn a_reset_is_an_interruption() {
+    let registry = Registry::start();
+    let digest = registry.put_blob("app", noise(SIZE));
+    registry.blob(&digest).reset_after(HALF).then_ok();
+    let (bytes, _, error) = read(&open(&registry), &layer(digest, SIZE as u64), 0).await;
+    let Some(RegistryError::Interrupted {
+        received, expected, ..
+    }) = error
+    else {
+        panic!("{error:?}")
+    };
+    assert_eq!((received, expected), (bytes.len() as u64, SIZE as u64));
+}
+
+/// T33, HT-3: a body that stops is given up; so is one that trickles.
+#[tokio::test]
+async fn a_stalled_body_is_given_up() {
+    let registry = Registry::start();
+    let digest = registry.put_blob("app", noise(SIZE));
+    registry
+        .blob(&digest)
+        .stall_after(HALF)
+        .then()
+        .throttle(100)
+        .then_ok();
+    let repository = open_in_a_hurry(&registry);
+    for _ in 0..2 {
+        let (bytes, _, error) = read(&repository, &layer(digest, SIZE as u64), 0).await;
+        assert!(bytes.len() as u64 <= HALF);
+        let error = error.unwrap();
+        assert!(matches!(error, RegistryError::Timeout { .. }), "{error:?}");
+        assert_eq!(error.next_step(), NextStep::Retry { after: None });
+    }
+}
+
+/// The stream does not come back to life after an error.
+#[tokio::test]
+async fn a_stream_that_failed_stays_failed() {
+    let registry = Registry::start();
+    let digest = registry.put_blob("app", noise(SIZE));
+    registry.blob(&digest).cut_after(HALF).then_ok();
+    let mut stream = open(&registry)
+        .blob(&layer(digest, SIZE as u64), 0)
+        .await
+        .unwrap();
+    while stream.next_chunk().await.is_ok() {}
+    assert_eq!(stream.position(), HALF);
+    assert!(stream.next_chunk().await.is_err());
+    assert_eq!(stream.position(), HALF);
+}
+
+/// S2-4, T15, T20: a config is held in memory only as what it should be.
+#[tokio::test]
+async fn small_blobs_are_verified() {
+    let registry = Registry::start();
+    let bytes = noise(1000);
+    let digest = registry.put_blob("app", bytes.clone());
+    let repository = open(&registry);
+    let descriptor = layer(digest, 1000);
+    assert_eq!(
+        repository.blob_bytes(&descriptor, 1000).await.unwrap(),
+        bytes
+    );
+
+    let error = repository.blob_bytes(&descriptor, 999).await.unwrap_err();
+    assert!(
+        matches!(error, RegistryError::TooLarge { limit: 999, .. }),
+        "{error:?}"
+    );
+
+    registry.blob(&digest).corrupt(500).then_ok();
+    let error = repository.blob_bytes(&descriptor, 1000).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Digest { .. }), "{error:?}");
+    assert_eq!(error.next_step(), NextStep::NextEndpoint);
+    assert_eq!(
+        registry.log().len(),
+        2,
+        "what is too large is not asked for"
+    );
+}
+
+#[tokio::test]
+async fn a_blob_that_is_not_there() {
+    let registry = Registry::start();
+    registry.put_blob("app", noise(1));
+    let digest = Digest::sha256("nothing");
+    let error = open(&registry)
+        .blob(&layer(digest, 7), 0)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        report(&error, &registry),
+        format!("blob {digest} of app at REGISTRY: no such blob")
+    );
+}

@@ -1,0 +1,122 @@
+//! I7: no secret in an error, however it is printed.
+
+use std::error::Error;
+use std::net::Ipv4Addr;
+
+use windlass_registry::{Credentials, RegistryConfig, RegistryError, Secret};
+use windlass_testing::{Image, Registry};
+
+use crate::support::{basic, client, fetch, layer, noise, open_as, read, session};
+
+/// What must never be seen: a password, its Basic form, an identity token and a presigned query.
+const SECRETS: [&str; 4] = ["hunter2", "bWU6aHVudGVyMg", "refresh-me", "hunter3"];
+
+fn assert_silent(what: &str) {
+    for secret in SECRETS {
+        assert!(!what.contains(secret), "{secret} is in: {what}");
+    }
+}
+
+fn assert_says_nothing(error: &RegistryError) {
+    assert_silent(&format!("{error} {error:?} {error:#?}"));
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        assert_silent(&format!("{error} {error:?} {error:#?}"));
+        cause = error.source();
+    }
+}
+
+/// T26, T30: whatever goes wrong at a presigned URL, the URL is not told.
+#[tokio::test]
+async fn presigned_urls_are_not_in_errors() {
+    let cdn = Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start();
+    let gone = Registry::start();
+    let nowhere = gone.url().to_owned();
+    drop(gone);
+    let registry = Registry::builder().basic("me", "hunter2").start();
+    let digest = registry.put_blob("app", noise(1000));
+    let repository = open_as(&registry, basic("me", "hunter2"));
+
+    let at_cdn = format!("{}/data?signature=hunter3", cdn.url());
+    let mut targets = vec![
+        format!("{nowhere}/data?signature=hunter3"),
+        "http://me:hunter3@127.0.0.1/?signature=hunter3".to_owned(),
+        "ftp://127.0.0.1/?signature=hunter3".to_owned(),
+        "http://169.254.169.254/?signature=hunter3".to_owned(),
+    ];
+    cdn.path("/data").status(403).body("hunter3").then_ok();
+    cdn.path("/data").status(500).then_ok();
+    cdn.path("/data").raw("nonsense").then_ok();
+    cdn.path("/data").raw("").then_ok();
+    cdn.path("/data").body(noise(1000)).cut_after(500).then_ok();
+    cdn.path("/data")
+        .body(noise(1000))
+        .reset_after(500)
+        .then_ok();
+    cdn.path("/data").body(noise(7)).then_ok();
+    cdn.path("/data").redirect_to(&at_cdn).forever();
+    targets.resize(12, at_cdn);
+    for target in targets {
+        registry.blob(&digest).redirect_to(&target).then_ok();
+        let (_, _, error) = read(&repository, &layer(digest, 1000), 0).await;
+        assert_says_nothing(&error.unwrap());
+    }
+}
+
+/// T25, T27, T30.
+#[tokio::test]
+async fn credentials_are_not_in_errors() {
+    for credentials in [
+        basic("me", "hunter2"),
+        Credentials::IdentityToken(Secret::new("refresh-me")),
+    ] {
+        let registry = Registry::builder().bearer().account("you", "other").start();
+        registry.push(Image::new(), "app:1");
+        for status in [302, 400, 401, 403, 404, 429, 500] {
+            registry.token().status(status).then_ok();
+            registry.token().for_post().status(status).then_ok();
+            let repository = open_as(&registry, credentials.clone());
+            assert_says_nothing(&fetch(&repository).await.unwrap_err());
+            assert_silent(&format!("{repository:?}"));
+        }
+        registry.token().raw("nonsense").then_ok();
+        registry.token().for_post().raw("nonsense").then_ok();
+        assert_says_nothing(
+            &fetch(&open_as(&registry, credentials.clone()))
+                .await
+                .unwrap_err(),
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_bad_registry_token_is_not_in_the_error() {
+    let registry = Registry::builder().bearer().start();
+    registry.push(Image::new(), "app:1");
+    let credentials = Credentials::RegistryToken(Secret::new("hunter2\r\nx-evil: 1"));
+    let error = fetch(&open_as(&registry, credentials)).await.unwrap_err();
+    assert_says_nothing(&error);
+    assert!(!registry.saw("hunter2"));
+}
+
+/// A proxy's password, as the rest.
+#[tokio::test]
+async fn a_proxy_password_is_not_shown() {
+    let mut config = RegistryConfig::default();
+    config.proxies.http = Some(Secret::new("http://me:hunter2@127.0.0.1:1"));
+    config.proxies.https = Some(Secret::new("http://me:hunter2@127.0.0.1:1"));
+    let client_of = client(config.clone());
+    assert_silent(&format!("{client_of:?} {config:?}"));
+
+    config.proxies.http = Some(Secret::new("hunter2://[nonsense"));
+    let error = windlass_registry::Client::new(config).unwrap_err();
+    assert_silent(&format!("{error} {error:?}"));
+    assert!(error.source().is_none());
+
+    // This machine is reached without the proxy, which is not there.
+    let registry = Registry::start();
+    registry.push(Image::new(), "app:1");
+    fetch(&session(&client_of, &registry, Credentials::Anonymous))
+        .await
+        .unwrap();
+}

@@ -1,0 +1,140 @@
+//! What the tests share: clients for a scripted registry.
+
+use std::error::Error;
+use std::time::Duration;
+
+use windlass_oci::{Descriptor, Digest, MediaType, Reference};
+use windlass_registry::{
+    Client, Credentials, Endpoint, FetchedManifest, RegistryConfig, RegistryError, Repository,
+    Secret, Target, Timeouts,
+};
+use windlass_testing::Registry;
+
+/// A session with the repository `app` of `registry`.
+pub(crate) fn open(registry: &Registry) -> Repository {
+    open_as(registry, Credentials::Anonymous)
+}
+
+/// A session of someone with the repository `app` of `registry`.
+pub(crate) fn open_as(registry: &Registry, credentials: Credentials) -> Repository {
+    session(&client(RegistryConfig::default()), registry, credentials)
+}
+
+/// A session that does not wait long.
+pub(crate) fn open_in_a_hurry(registry: &Registry) -> Repository {
+    let short = Duration::from_millis(200);
+    let timeouts = Timeouts {
+        response: short,
+        stall: short,
+        token: short,
+        ..Timeouts::default()
+    };
+    let config = RegistryConfig {
+        timeouts,
+        ..RegistryConfig::default()
+    };
+    session(&client(config), registry, Credentials::Anonymous)
+}
+
+pub(crate) fn client(config: RegistryConfig) -> Client {
+    Client::new(config).expect("the configuration is good")
+}
+
+/// A session of `client` with the repository `app` of `registry`.
+pub(crate) fn session(
+    client: &Client,
+    registry: &Registry,
+    credentials: Credentials,
+) -> Repository {
+    session_at(client, registry.url(), credentials)
+}
+
+/// A session of `client` with the repository `app` at `url`.
+pub(crate) fn session_at(client: &Client, url: &str, credentials: Credentials) -> Repository {
+    let endpoint = Endpoint::parse(url).expect("the test has a good URL");
+    let host = url.split("://").nth(1).expect("a URL has a scheme");
+    let name: Reference = format!("{host}/app")
+        .parse()
+        .expect("the test has a good host");
+    client.repository(endpoint, name.repository().clone(), credentials)
+}
+
+pub(crate) fn basic(username: &str, password: &str) -> Credentials {
+    Credentials::Basic {
+        username: username.to_owned(),
+        password: Secret::new(password),
+    }
+}
+
+pub(crate) fn tag(tag: &str) -> Target {
+    Target::Tag(tag.parse().expect("the test has a good tag"))
+}
+
+/// Fetches the manifest that the tests pull: `app:1`.
+pub(crate) async fn fetch(repository: &Repository) -> Result<FetchedManifest, RegistryError> {
+    repository.manifest(&tag("1")).await
+}
+
+/// A descriptor of a layer.
+pub(crate) fn layer(digest: Digest, size: u64) -> Descriptor {
+    Descriptor {
+        media_type: MediaType::from_content_type("application/vnd.oci.image.layer.v1.tar"),
+        digest,
+        size,
+        urls: Vec::new(),
+        annotations: std::collections::BTreeMap::default(),
+        platform: None,
+        artifact_type: None,
+    }
+}
+
+/// Bytes that do not repeat.
+pub(crate) fn noise(size: usize) -> Vec<u8> {
+    windlass_testing::Random::new(7).bytes(size)
+}
+
+/// Reads the blob from `offset` to its end or its error; returns the bytes, where they begin, and the error.
+pub(crate) async fn read(
+    repository: &Repository,
+    descriptor: &Descriptor,
+    offset: u64,
+) -> (Vec<u8>, u64, Option<RegistryError>) {
+    let mut stream = match repository.blob(descriptor, offset).await {
+        Ok(stream) => stream,
+        Err(error) => return (Vec::new(), offset, Some(error)),
+    };
+    let mut bytes = Vec::new();
+    let error = loop {
+        match stream.next_chunk().await {
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    assert_eq!(stream.position(), stream.starts_at() + bytes.len() as u64);
+    (bytes, stream.starts_at(), error)
+}
+
+/// The error and its causes on one line, as a person sees them, without the registry's own address.
+pub(crate) fn report(error: &RegistryError, registry: &Registry) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line = format!("{line}: {error}");
+        cause = error.source();
+    }
+    line.replace(registry.url(), "REGISTRY")
+}
+
+/// What is awaited in tasks must be able to move between threads.
+#[expect(dead_code, reason = "that it compiles is the test")]
+fn futures_are_send(repository: &Repository, descriptor: &Descriptor) {
+    fn is_send<T: Send>(_: T) {}
+    is_send(fetch(repository));
+    is_send(repository.tags());
+    is_send(repository.blob_bytes(descriptor, 0));
+    is_send(async {
+        let mut stream = repository.blob(descriptor, 0).await?;
+        stream.next_chunk().await
+    });
+}
