@@ -5,12 +5,18 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::json::{self, JsonError, bounded, or_default};
+use crate::json::{self, JsonError, bounded, or_default, read_from_objects};
 use crate::text::Shown;
 use crate::{ChainId, DiffId, MAX_LAYERS, Platform};
 
 /// The largest config that is read, in bytes (T20).
-pub const MAX_CONFIG_SIZE: usize = 8 << 20;
+pub const MAX_CONFIG_SIZE: usize = 4 << 20;
+
+/// The most elements of a list that are read, such as of the history; a longer list reads as absent.
+const MAX_LIST: usize = 1 << 17;
+
+/// The keys on which windlass itself relies.
+const KEYS: &[&str] = &["rootfs", "diff_ids"];
 
 /// An image's config (OCI image specification, "Image Configuration"; Docker's is the same).
 ///
@@ -18,6 +24,7 @@ pub const MAX_CONFIG_SIZE: usize = 8 << 20;
 /// store keeps the config byte for byte, and a field that is `null` or not what it should be reads as
 /// absent here (T20).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ImageConfig {
     /// When the image was made: RFC 3339, unless somebody wrote something else.
     #[serde(default, deserialize_with = "lenient")]
@@ -49,7 +56,7 @@ pub struct ImageConfig {
 
 /// How to run an image. All of it untrusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", remote = "Self")]
 pub struct RuntimeConfig {
     /// User and perhaps group, by name or number.
     #[serde(default, deserialize_with = "lenient")]
@@ -88,6 +95,7 @@ pub struct RuntimeConfig {
 
 /// An image's root file system.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RootFs {
     /// Always `layers`, or left out.
     #[serde(rename = "type", default, deserialize_with = "or_default")]
@@ -99,6 +107,7 @@ pub struct RootFs {
 
 /// One step in the making of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(remote = "Self")]
 pub struct History {
     /// When the step was taken.
     #[serde(default, deserialize_with = "lenient")]
@@ -116,6 +125,8 @@ pub struct History {
     #[serde(default, deserialize_with = "lenient")]
     pub empty_layer: bool,
 }
+
+read_from_objects! { ImageConfig RuntimeConfig RootFs History }
 
 /// Why some bytes are not the config of an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -144,7 +155,7 @@ impl ImageConfig {
             let size = bytes.len();
             return Err(ConfigError::TooLarge { size });
         }
-        let config: Self = json::parse(bytes).map_err(ConfigError::Json)?;
+        let config: Self = json::parse(bytes, KEYS).map_err(ConfigError::Json)?;
         match config.rootfs.kind.as_str() {
             "" | "layers" => Ok(config),
             other => Err(ConfigError::RootFsType {
@@ -205,11 +216,10 @@ where
     T: Deserialize<'de> + Default,
     D: Deserializer<'de>,
 {
-    let raw: Vec<&RawValue> = lenient(deserializer)?;
-    Ok(raw
-        .into_iter()
-        .map(|raw| read(raw).unwrap_or_default())
-        .collect())
+    let raw = <&RawValue>::deserialize(deserializer)?;
+    let mut elements = serde_json::Deserializer::from_str(raw.get());
+    let list: Vec<Lenient<T>> = bounded::<_, MAX_LIST, _>(&mut elements).unwrap_or_default();
+    Ok(list.into_iter().map(|element| element.0).collect())
 }
 
 /// Reads the texts in an object; other values as empty ones.
@@ -238,6 +248,18 @@ fn one_or_many<'de, D: Deserializer<'de>>(
     Ok(read(raw).or_else(|| read(raw).map(|one| vec![one])))
 }
 
+/// An element of which no more is asked than that it is there.
+struct Lenient<T>(T);
+
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        lenient(deserializer).map(Self)
+    }
+}
+
 fn read<'de, T: Deserialize<'de>>(raw: &'de RawValue) -> Option<T> {
     serde_json::from_str(raw.get()).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::json::{bounded, or_default, text_map};
+use crate::json::{bounded, read_from_objects, text_map};
 use crate::{Digest, MediaType, Platform};
 
 /// The largest blob that a descriptor may announce, in bytes: 2⁵³ - 1.
@@ -19,7 +19,7 @@ pub const MAX_BLOB_SIZE: u64 = (1 << 53) - 1;
 /// Digest and size are parsed strictly (T19). Embedded `data` is not read (T22): content comes from where
 /// it is verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct Descriptor {
     /// What the content claims to be.
     #[serde(default)]
@@ -46,24 +46,35 @@ pub struct Descriptor {
     /// The platform that a manifest in an index is for.
     #[serde(
         default,
-        deserialize_with = "or_default",
+        deserialize_with = "platform",
         skip_serializing_if = "Option::is_none"
     )]
     pub platform: Option<Platform>,
     /// The kind of artifact, where the content is one.
-    #[serde(
-        default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
 }
 
-fn blob_size<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+read_from_objects! { Descriptor }
+
+impl Serialize for Descriptor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // The derived function, which comes before the trait's.
+        Self::serialize(self, serializer)
+    }
+}
+
+fn blob_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let size = u64::deserialize(deserializer)?;
     if size > MAX_BLOB_SIZE {
-        let message = format_args!("no blob is {size} bytes long");
+        let message = format_args!("no blob has a size of {size} bytes");
         return Err(serde::de::Error::custom(message));
     }
     Ok(size)
+}
+
+/// Reads a platform; one without words is none.
+fn platform<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Platform>, D::Error> {
+    let platform = Option::<Platform>::deserialize(deserializer)?;
+    Ok(platform.filter(|platform| !(platform.os.is_empty() && platform.architecture.is_empty())))
 }

@@ -95,3 +95,64 @@ impl fmt::Display for ImageName {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn name(text: &str) -> ImageName {
+        text.parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// REF-8
+    #[test]
+    fn an_id_is_told_from_a_reference() {
+        let id: ImageId = format!("sha256:{HEX}").parse().unwrap();
+        assert_eq!(name(HEX), ImageName::Id(id));
+        assert_eq!(name(&id.to_string()), ImageName::Id(id));
+        let reference = |text: &str| text.parse::<Reference>().unwrap();
+        assert_eq!(
+            name("alpine:3"),
+            ImageName::Reference(reference("alpine:3"))
+        );
+        assert_eq!(name("cafe:1"), ImageName::Reference(reference("cafe:1")));
+        let pinned = format!("alpine@sha256:{HEX}");
+        assert_eq!(name(&pinned), ImageName::Reference(reference(&pinned)));
+    }
+
+    /// IM-8
+    #[test]
+    fn a_few_hex_digits_may_begin_an_id() {
+        let id: ImageId = format!("sha256:{HEX}").parse().unwrap();
+        let ImageName::IdPrefix(prefix) = name("sha256:e3b0") else {
+            panic!("not a prefix");
+        };
+        assert!(prefix.matches(&id));
+        assert_eq!(prefix.to_string(), "sha256:e3b0");
+        let ImageName::ReferenceOrPrefix(reference, prefix) = name("e3b1") else {
+            panic!("not either");
+        };
+        assert_eq!(reference.familiar(), "e3b1");
+        assert!(!prefix.matches(&id));
+        let ImageName::IdPrefix(other) = name("sha512:e3b0") else {
+            panic!("not a prefix");
+        };
+        assert!(!other.matches(&id));
+    }
+
+    #[test]
+    fn what_is_neither_is_refused() {
+        for text in [
+            "",
+            "sha256:",
+            "sha256:xyz",
+            "sha256:E3B0",
+            &HEX.to_uppercase(),
+            "https://x/y",
+        ] {
+            assert!(text.parse::<ImageName>().is_err(), "{text:?}");
+        }
+    }
+}

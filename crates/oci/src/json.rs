@@ -1,11 +1,11 @@
 //! JSON from outside, read strictly.
 //!
-//! `serde_json` takes the last of two equal keys, Go's reader takes both in turn, others the first: a
-//! document with a repeated key means different things to different readers, so it is refused (I-JSON,
-//! RFC 7493; hardening C13). Depth is bounded, and errors say where they stand without echoing the document.
+//! Of two equal keys one reader takes the first, another the last, and Go's reads both into one: a document
+//! with a repeated key has no one meaning, so it is refused (I-JSON, RFC 7493; hardening C13). Go also ignores
+//! the case of keys, so another case of a key that has a meaning is refused too. Depth is bounded, and errors
+//! say where they stand without echoing the document.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -14,8 +14,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::text::{Shown, shown, shown_up_to};
 
-/// How deep objects and arrays may be nested. Manifests and configs need five levels.
-const MAX_DEPTH: usize = 64;
+mod walk;
+
+use walk::{MAX_DEPTH, Walk};
 
 /// Why some bytes are not the JSON document they should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,14 @@ pub enum JsonError {
         /// The path of the second one.
         at: Shown,
     },
+    /// A key differs only in case from one that has a meaning, and some readers would take it for that one.
+    #[error("{at}: the key is spelled {meant:?}")]
+    OtherCase {
+        /// The path of the key.
+        at: Shown,
+        /// The key with the meaning.
+        meant: &'static str,
+    },
     /// Objects or arrays are nested too deep.
     #[error("nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
@@ -45,17 +54,48 @@ pub enum JsonError {
     },
 }
 
-/// Reads `bytes` as one JSON document without repeated keys.
-pub(crate) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, JsonError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| JsonError::Syntax {
-        message: shown(&error.to_string()),
-    })?;
-    serde_json::from_str::<IgnoredAny>(text).map_err(|error| JsonError::Syntax {
-        message: shown(&error.to_string()),
-    })?;
-    Walk::new(text).run_to(text.len())?;
+/// Reads `bytes` as one JSON document without repeated keys; `keys` are those that have a meaning.
+pub(crate) fn parse<'de, T: Deserialize<'de>>(
+    bytes: &'de [u8],
+    keys: &'static [&'static str],
+) -> Result<T, JsonError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| syntax_error(&error))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| syntax_error(&error))?;
+    Walk::new(text, keys).run_to(text.len())?;
     serde_json::from_str(text).map_err(|error| value_error(text, &error))
 }
+
+/// Gives structs with `#[serde(remote = "Self")]` a reader that takes objects only.
+///
+/// Derived readers also take an array of the fields' values in order, which no other reader does.
+macro_rules! read_from_objects {
+    ($($name:ident)*) => {$(
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Fields;
+
+                impl<'de> serde::de::Visitor<'de> for Fields {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A>(self, map: A) -> Result<$name, A::Error>
+                    where
+                        A: serde::de::MapAccess<'de>,
+                    {
+                        // The derived function, which comes before the trait's.
+                        $name::deserialize(serde::de::value::MapAccessDeserializer::new(map))
+                    }
+                }
+
+                deserializer.deserialize_map(Fields)
+            }
+        }
+    )*};
+}
+pub(crate) use read_from_objects;
 
 /// Reads a value that may be `null`, which stands for its default.
 pub(crate) fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
@@ -120,131 +160,9 @@ where
     deserializer.deserialize_option(Bounded::<T, LIMIT>(PhantomData))
 }
 
-/// Walks through a document that is known to be JSON, and knows where it stands.
-///
-/// Not a serde visitor: a visitor is shown numbers as `f64`, and so fails at `1e400` in a field that
-/// nobody reads.
-struct Walk<'a> {
-    text: &'a str,
-    at: usize,
-    levels: Vec<Level<'a>>,
-}
-
-enum Level<'a> {
-    Object {
-        keys: HashSet<Cow<'a, str>>,
-        key: Option<Cow<'a, str>>,
-    },
-    Array {
-        index: usize,
-    },
-}
-
-impl<'a> Walk<'a> {
-    fn new(text: &'a str) -> Self {
-        let levels = Vec::new();
-        Self {
-            text,
-            at: 0,
-            levels,
-        }
-    }
-
-    /// Goes on to the first value that ends at or behind `end`.
-    fn run_to(&mut self, end: usize) -> Result<(), JsonError> {
-        while self.at < end {
-            let byte = self.text.as_bytes()[self.at];
-            self.at += 1;
-            match byte {
-                b'{' | b'[' if self.at == end => {}
-                b'{' => self.enter(Level::Object {
-                    keys: HashSet::new(),
-                    key: None,
-                })?,
-                b'[' => self.enter(Level::Array { index: 0 })?,
-                b'}' | b']' => drop(self.levels.pop()),
-                b',' => self.next_member(),
-                b'"' => self.string()?,
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn enter(&mut self, level: Level<'a>) -> Result<(), JsonError> {
-        if self.levels.len() == MAX_DEPTH {
-            return Err(JsonError::TooDeep);
-        }
-        self.levels.push(level);
-        Ok(())
-    }
-
-    fn next_member(&mut self) {
-        match self.levels.last_mut() {
-            Some(Level::Object { key, .. }) => *key = None,
-            Some(Level::Array { index }) => *index += 1,
-            None => {}
-        }
-    }
-
-    /// Passes over a string whose opening quote is just behind; takes it for the key if one is due.
-    fn string(&mut self) -> Result<(), JsonError> {
-        let start = self.at;
-        let mut escaped = false;
-        for byte in &self.text.as_bytes()[start..] {
-            self.at += 1;
-            match byte {
-                b'\\' => escaped = !escaped,
-                b'"' if !escaped => break,
-                _ => escaped = false,
-            }
-        }
-        if let Some(Level::Object { keys, key }) = self.levels.last_mut()
-            && key.is_none()
-        {
-            let name = unescaped(self.text, start, self.at)?;
-            let repeated = !keys.insert(name.clone());
-            *key = Some(name);
-            if repeated {
-                return Err(JsonError::RepeatedKey { at: self.path() });
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns where the walk stands, such as `layers[2].digest`.
-    fn path(&self) -> Shown {
-        let mut path = String::new();
-        for level in &self.levels {
-            match level {
-                Level::Object { key: None, .. } => {}
-                Level::Object { key: Some(key), .. } => {
-                    if !path.is_empty() {
-                        path.push('.');
-                    }
-                    path.push_str(key);
-                }
-                Level::Array { index } => path.extend(["[", &index.to_string(), "]"]),
-            }
-        }
-        if path.is_empty() {
-            path.push_str("the document");
-        }
-        shown(&path)
-    }
-}
-
-/// Returns the string whose quotes stand right before `start` and right before `end`.
-fn unescaped(text: &str, start: usize, end: usize) -> Result<Cow<'_, str>, JsonError> {
-    let bare = &text[start..end - 1];
-    if !bare.contains('\\') {
-        return Ok(Cow::Borrowed(bare));
-    }
-    match serde_json::from_str(&text[start - 1..end]) {
-        Ok(name) => Ok(Cow::Owned(name)),
-        Err(error) => Err(JsonError::Syntax {
-            message: shown(&format!("in a key: {error}")),
-        }),
+fn syntax_error(error: &dyn std::error::Error) -> JsonError {
+    JsonError::Syntax {
+        message: shown(&error.to_string()),
     }
 }
 
@@ -255,7 +173,7 @@ fn value_error(text: &str, error: &serde_json::Error) -> JsonError {
         Some(end) => &message[..end],
         None => &message,
     };
-    let mut walk = Walk::new(text);
+    let mut walk = Walk::new(text, &[]);
     let line_start = match error.line() {
         0 | 1 => 0,
         line => text
@@ -271,3 +189,6 @@ fn value_error(text: &str, error: &serde_json::Error) -> JsonError {
         Err(error) => error,
     }
 }
+
+#[cfg(test)]
+mod tests;

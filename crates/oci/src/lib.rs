@@ -25,4 +25,6 @@ pub use manifest::{
 };
 pub use media_type::{LayerEncoding, MANIFEST_TYPES, MediaType};
 pub use platform::{Platform, PlatformError};
-pub use reference::{DEFAULT_REGISTRY, Reference, ReferenceError, RepositoryName, Tag, TagError};
+pub use reference::{
+    DEFAULT_REGISTRY, Reference, ReferenceError, ReferenceProblem, RepositoryName, Tag, TagError,
+};

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use crate::json::{self, JsonError};
-use crate::text::Shown;
 use crate::{Descriptor, MediaType, Platform};
 
 mod document;
@@ -82,7 +81,7 @@ pub enum ManifestError {
     #[error("the manifest's schemaVersion is {found}, not 2")]
     SchemaVersion {
         /// What it is instead.
-        found: Shown,
+        found: u64,
     },
     /// It can be read in two ways, so it is not read at all.
     #[error("ambiguous manifest: {0}")]
@@ -170,7 +169,8 @@ impl Manifest {
             let size = bytes.len();
             return Err(ManifestError::TooLarge { size });
         }
-        let document: document::Document = json::parse(bytes).map_err(ManifestError::Json)?;
+        let document: document::Document =
+            json::parse(bytes, document::KEYS).map_err(ManifestError::Json)?;
         document.into_manifest(MediaType::from_content_type(
             content_type.unwrap_or_default(),
         ))

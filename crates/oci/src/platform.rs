@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::or_default;
+use crate::json::{bounded, or_default, read_from_objects};
 use crate::text::{Shown, shown};
 
 mod matching;
@@ -18,7 +18,7 @@ mod matching;
 /// Prints as `os[(version)]/architecture[/variant]` and parses from that, from `os/architecture` and from
 /// either of them alone; the other is then Linux, or the architecture that this program was built for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "Fields")]
+#[serde(from = "Sent")]
 pub struct Platform {
     /// The operating system, such as `linux`.
     pub os: String,
@@ -45,7 +45,8 @@ pub struct PlatformError {
 
 /// A platform as it is sent.
 #[derive(Deserialize)]
-struct Fields {
+#[serde(remote = "Self")]
+struct Sent {
     #[serde(default, deserialize_with = "or_default")]
     os: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -54,9 +55,15 @@ struct Fields {
     variant: Option<String>,
     #[serde(default, rename = "os.version", deserialize_with = "or_default")]
     os_version: Option<String>,
-    #[serde(default, rename = "os.features", deserialize_with = "or_default")]
+    #[serde(
+        default,
+        rename = "os.features",
+        deserialize_with = "bounded::<_, 32, _>"
+    )]
     os_features: Vec<String>,
 }
+
+read_from_objects! { Sent }
 
 impl Platform {
     /// Returns the platform of these words, normalised. An empty variant is none.
@@ -83,12 +90,12 @@ impl Platform {
     }
 }
 
-impl From<Fields> for Platform {
-    fn from(fields: Fields) -> Self {
+impl From<Sent> for Platform {
+    fn from(sent: Sent) -> Self {
         Self {
-            os_version: fields.os_version.filter(|version| !version.is_empty()),
-            os_features: fields.os_features,
-            ..Self::new(&fields.os, &fields.architecture, fields.variant.as_deref())
+            os_version: sent.os_version.filter(|version| !version.is_empty()),
+            os_features: sent.os_features,
+            ..Self::new(&sent.os, &sent.architecture, sent.variant.as_deref())
         }
     }
 }
@@ -230,3 +237,6 @@ fn host_arm_variant() -> Option<&'static str> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,90 +46,55 @@ pub struct Reference {
     digest: Option<Digest>,
 }
 
+/// A text is not a reference.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid reference {reference:?}: {problem}")]
+pub struct ReferenceError {
+    /// The whole text, shortened.
+    pub reference: Shown,
+    /// What is wrong with it.
+    pub problem: ReferenceProblem,
+}
+
 /// Why a text is not a reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReferenceError {
+pub enum ReferenceProblem {
     /// There is nothing to name (REF-9).
-    #[error("invalid reference {reference:?}: the repository name is empty")]
-    Empty {
-        /// The whole text.
-        reference: Shown,
-    },
-    /// It is a URL (EP-12).
-    #[error("invalid reference {reference:?}: write the name without {scheme:?}")]
-    Scheme {
-        /// The whole text.
-        reference: Shown,
-        /// The part that does not belong there, such as `https://`.
-        scheme: Shown,
-    },
+    #[error("the repository name is empty")]
+    Empty,
+    /// It begins like a URL, with this (EP-12).
+    #[error("write the name without {0:?}")]
+    Scheme(Shown),
     /// The repository's path has upper-case letters (REF-4).
-    #[error("invalid reference {reference:?}: the repository name must be lowercase")]
-    Uppercase {
-        /// The whole text.
-        reference: Shown,
-    },
+    #[error("the repository name must be lowercase")]
+    Uppercase,
     /// The name would be taken for an image ID or a digest (REF-5, RS-4).
-    #[error("invalid reference {reference:?}: the repository name would be taken for an image ID")]
-    LikeId {
-        /// The whole text.
-        reference: Shown,
-    },
+    #[error("the repository name would be taken for an image ID")]
+    LikeId,
     /// The name stands for the empty image, which no registry has (REF-9).
-    #[error("invalid reference {reference:?}: the name \"scratch\" is reserved")]
-    Reserved {
-        /// The whole text.
-        reference: Shown,
-    },
-    /// The name is longer than 255 characters.
-    #[error("invalid reference {reference:?}: the repository name is longer than 255 characters")]
-    TooLong {
-        /// The whole text, shortened.
-        reference: Shown,
-    },
+    #[error("the name \"scratch\" is reserved")]
+    Reserved,
+    /// The path is longer than 255 characters.
+    #[error("the repository name is longer than 255 characters")]
+    TooLong,
     /// What stands before the first slash is not a host.
-    #[error("invalid reference {reference:?}: {registry:?} is not a host[:port]")]
-    Registry {
-        /// The whole text.
-        reference: Shown,
-        /// The part that should be a host.
-        registry: Shown,
-    },
-    /// The path has characters, or an order of characters, that it may not have.
+    #[error("{0:?} is not a host or host:port")]
+    Registry(Shown),
+    /// This part of the path has characters, or an order of characters, that it may not have.
     #[error(
-        "invalid reference {reference:?}: {component:?} in the repository name is not lowercase letters \
-         and digits, separated by '.', '_', '__' or '-'"
+        "{0:?} in the repository name is not made of lowercase letters and digits, with '.', '_', '__' \
+         or '-' between them"
     )]
-    Path {
-        /// The whole text.
-        reference: Shown,
-        /// The part between slashes that is wrong.
-        component: Shown,
-    },
+    Path(Shown),
     /// What stands behind the last colon is not a tag.
-    #[error("invalid reference {reference:?}")]
-    Tag {
-        /// The whole text.
-        reference: Shown,
-        /// What is wrong with the tag.
-        #[source]
-        source: TagError,
-    },
+    #[error(transparent)]
+    Tag(#[from] TagError),
     /// What stands behind `@` is not a digest.
-    #[error("invalid reference {reference:?}")]
-    Digest {
-        /// The whole text.
-        reference: Shown,
-        /// What is wrong with the digest.
-        #[source]
-        source: DigestError,
-    },
-    /// A tag or a digest stands where only the name of a repository may be.
-    #[error("invalid repository name {name:?}: a tag or digest does not belong there")]
-    NotAName {
-        /// The whole text.
-        name: Shown,
-    },
+    #[error(transparent)]
+    Digest(#[from] DigestError),
+    /// A tag or a digest stands where only a repository is to be named.
+    #[error("a tag or digest does not belong here")]
+    NotNameOnly,
 }
 
 /// Why a text is not a tag.
@@ -164,8 +129,11 @@ impl RepositoryName {
     }
 
     /// Returns the name that people know: without the default registry and its `library/` (REF-2).
+    ///
+    /// It always means this repository when it is parsed again: a path that would then begin with another
+    /// host (`docker.io/localhost/x`) is left in full.
     pub fn familiar(&self) -> String {
-        if self.registry != DEFAULT_REGISTRY {
+        if self.registry != DEFAULT_REGISTRY || grammar::begins_with_host(&self.path) {
             return self.to_string();
         }
         let official = self.path.strip_prefix(OFFICIAL);
@@ -288,8 +256,10 @@ impl FromStr for RepositoryName {
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let reference: Reference = text.parse()?;
         if !reference.is_name_only() {
-            let name = shown(text);
-            return Err(ReferenceError::NotAName { name });
+            return Err(ReferenceError {
+                reference: shown(text),
+                problem: ReferenceProblem::NotNameOnly,
+            });
         }
         Ok(reference.repository)
     }
@@ -310,7 +280,10 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        grammar::parse(text)
+        grammar::parse(text).map_err(|problem| ReferenceError {
+            reference: shown(text),
+            problem,
+        })
     }
 }
 

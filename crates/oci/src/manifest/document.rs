@@ -9,13 +9,12 @@ use super::{
     Ambiguity, ArtifactKind, ImageManifest, Index, MAX_INDEX_ENTRIES, MAX_LAYERS, Manifest,
     ManifestError,
 };
-use crate::json::text_map;
-use crate::text::shown;
+use crate::json::{read_from_objects, text_map};
 use crate::{Descriptor, MediaType};
 
 /// The fields of every kind of manifest; a field that is `null` is as good as absent.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub(super) struct Document {
     schema_version: Option<u64>,
     #[serde(default)]
@@ -32,10 +31,34 @@ pub(super) struct Document {
     annotations: BTreeMap<String, String>,
 }
 
+read_from_objects! { Document }
+
+/// The keys that are read in a manifest. (What stands in annotations is free.)
+pub(super) const KEYS: &[&str] = &[
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "blobs",
+    "fsLayers",
+    "digest",
+    "size",
+    "urls",
+    "platform",
+    "os",
+    "architecture",
+    "variant",
+    "os.version",
+    "os.features",
+];
+
+/// What a document looks like, and a field by which that is seen.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
-    Image,
-    Index,
+    Image(&'static str),
+    Index(&'static str),
 }
 
 impl Document {
@@ -44,8 +67,8 @@ impl Document {
         let shape = self.shape()?;
         let media_type = self.media_type(shape, header)?;
         match shape {
-            Shape::Image => self.into_image(media_type).map(Manifest::Image),
-            Shape::Index => self.into_index(media_type).map(Manifest::Index),
+            Shape::Image(_) => self.into_image(media_type).map(Manifest::Image),
+            Shape::Index(_) => self.into_index(media_type).map(Manifest::Index),
         }
     }
 
@@ -54,55 +77,47 @@ impl Document {
             return Err(ManifestError::Schema1);
         }
         if self.media_type == MediaType::OciArtifact || *header == MediaType::OciArtifact {
-            let kind = match self.artifact_type.as_deref() {
-                None | Some("") => MediaType::OciArtifact,
-                Some(artifact_type) => MediaType::from(artifact_type),
-            };
+            let kind = self.artifact_type().unwrap_or(MediaType::OciArtifact);
             return Err(ManifestError::NotAnImage(ArtifactKind::Artifact(kind)));
         }
         match self.schema_version {
             Some(2) => Ok(()),
-            Some(version) => Err(ManifestError::SchemaVersion {
-                found: shown(&version.to_string()),
-            }),
+            Some(found) => Err(ManifestError::SchemaVersion { found }),
             None => Err(ManifestError::Shape {
                 missing: "schemaVersion",
             }),
         }
     }
 
+    fn artifact_type(&self) -> Option<MediaType> {
+        let artifact_type = self
+            .artifact_type
+            .as_deref()
+            .filter(|text| !text.is_empty());
+        artifact_type.map(MediaType::from)
+    }
+
     /// Tells the kind of document by the fields it has, which must be those of one kind.
     fn shape(&self) -> Result<Shape, ManifestError> {
-        let has = [
+        let fields = [
+            ("manifests", self.manifests.is_some()),
             ("config", self.config.is_some()),
             ("layers", self.layers.is_some()),
             ("fsLayers", self.fs_layers.is_some()),
             ("blobs", self.blobs.is_some()),
         ];
-        let mut fields = has
-            .iter()
-            .filter(|(_, there)| *there)
-            .map(|(field, _)| *field);
-        if self.manifests.is_some() {
-            return match fields.next() {
-                None => Ok(Shape::Index),
-                Some(other) => Err(ManifestError::Ambiguous(Ambiguity::Shapes(
-                    "manifests",
-                    other,
-                ))),
-            };
-        }
-        let foreign = fields
-            .clone()
-            .find(|field| matches!(*field, "fsLayers" | "blobs"));
-        match (fields.next(), foreign) {
-            (Some(field), Some(other)) if field != other => {
-                Err(ManifestError::Ambiguous(Ambiguity::Shapes(field, other)))
-            }
+        let fields = fields
+            .into_iter()
+            .filter_map(|(field, there)| there.then_some(field));
+        let fields: Vec<_> = fields.collect();
+        match fields[..] {
+            ["manifests"] => Ok(Shape::Index("manifests")),
+            ["config"] | ["config", "layers"] => Ok(Shape::Image("config")),
             // Go writes the empty list of an empty index as `null`.
-            (None, None) if self.media_type.is_index() => Ok(Shape::Index),
-            (Some("config" | "layers"), _) => Ok(Shape::Image),
-            _ => Err(ManifestError::Shape { missing: "config" }),
+            [] if self.media_type.is_index() => Ok(Shape::Index("manifests")),
+            ["fsLayers"] => Err(ManifestError::Schema1),
+            [] | [_] => Err(ManifestError::Shape { missing: "config" }),
+            [first, .., last] => Err(ManifestError::Ambiguous(Ambiguity::Shapes(first, last))),
         }
     }
 
@@ -115,33 +130,14 @@ impl Document {
             header
         };
         for media_type in [&field, &header] {
-            if *media_type == MediaType::Unspecified {
-                continue;
-            }
-            let (fits, has) = match shape {
-                Shape::Image => (media_type.is_manifest(), "layers"),
-                Shape::Index => (media_type.is_index(), "manifests"),
-            };
-            if !media_type.is_manifest() && !media_type.is_index() {
-                let media_type = media_type.clone();
-                return Err(ManifestError::Unsupported { media_type });
-            }
-            if !fits {
-                let media_type = media_type.clone();
-                return Err(ManifestError::Ambiguous(Ambiguity::MediaType {
-                    media_type,
-                    has,
-                }));
-            }
+            check_type(media_type, shape)?;
         }
         match (field, header) {
             (MediaType::Unspecified, MediaType::Unspecified) => Ok(match shape {
-                Shape::Image => MediaType::OciManifest,
-                Shape::Index => MediaType::OciIndex,
+                Shape::Image(_) => MediaType::OciManifest,
+                Shape::Index(_) => MediaType::OciIndex,
             }),
-            (MediaType::Unspecified, media_type) | (media_type, MediaType::Unspecified) => {
-                Ok(media_type)
-            }
+            (MediaType::Unspecified, stated) | (stated, MediaType::Unspecified) => Ok(stated),
             (field, header) if field == header => Ok(field),
             (field, header) => Err(ManifestError::Ambiguous(Ambiguity::ContentType {
                 field,
@@ -151,13 +147,14 @@ impl Document {
     }
 
     fn into_image(self, media_type: MediaType) -> Result<ImageManifest, ManifestError> {
+        let artifact_type = self.artifact_type();
         let layers = self.layers.unwrap_or_default();
         let missing = ManifestError::Shape { missing: "config" };
         let config = self.config.ok_or(missing)?;
-        if let Some(kind) = artifact_kind(&media_type, &config, &layers, self.artifact_type) {
+        at_most(MAX_LAYERS, layers.len(), "layers")?;
+        if let Some(kind) = artifact_kind(&media_type, &config, &layers, artifact_type) {
             return Err(ManifestError::NotAnImage(kind));
         }
-        at_most(MAX_LAYERS, layers.len(), "layers")?;
         Ok(ImageManifest {
             media_type,
             config,
@@ -175,6 +172,25 @@ impl Document {
             annotations: self.annotations,
         })
     }
+}
+
+/// Checks that a document of this shape may be of this type; to state none is no contradiction.
+fn check_type(media_type: &MediaType, shape: Shape) -> Result<(), ManifestError> {
+    let (fits, has) = match shape {
+        Shape::Image(field) => (media_type.is_manifest(), field),
+        Shape::Index(field) => (media_type.is_index(), field),
+    };
+    if fits || *media_type == MediaType::Unspecified {
+        return Ok(());
+    }
+    let media_type = media_type.clone();
+    if media_type.is_manifest() || media_type.is_index() {
+        return Err(ManifestError::Ambiguous(Ambiguity::MediaType {
+            media_type,
+            has,
+        }));
+    }
+    Err(ManifestError::Unsupported { media_type })
 }
 
 fn at_most(limit: usize, count: usize, what: &'static str) -> Result<(), ManifestError> {
@@ -205,14 +221,14 @@ fn artifact_kind(
     manifest: &MediaType,
     config: &Descriptor,
     layers: &[Descriptor],
-    artifact_type: Option<String>,
+    artifact_type: Option<MediaType>,
 ) -> Option<ArtifactKind> {
     if config.media_type == MediaType::DockerPlugin {
         return Some(ArtifactKind::Plugin);
     }
     if !is_image_config(manifest, &config.media_type) {
-        return Some(match artifact_type.filter(|kind| !kind.is_empty()) {
-            Some(kind) => ArtifactKind::Artifact(MediaType::from(kind.as_str())),
+        return Some(match artifact_type {
+            Some(kind) => ArtifactKind::Artifact(kind),
             None => ArtifactKind::Config(config.media_type.clone()),
         });
     }

@@ -1,6 +1,7 @@
 //! Choosing from an index.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::{Descriptor, Platform};
@@ -101,14 +102,16 @@ fn is_image_type(artifact_type: &str) -> bool {
 }
 
 fn offered(manifests: &[Descriptor]) -> Vec<Platform> {
-    let mut offered: Vec<Platform> = Vec::new();
+    let mut seen = HashSet::new();
     let runnable = manifests
         .iter()
         .filter(|descriptor| is_runnable(descriptor));
-    for platform in runnable.filter_map(|descriptor| descriptor.platform.as_ref()) {
-        if !offered.contains(platform) {
-            offered.push(platform.clone());
-        }
-    }
-    offered
+    let platforms = runnable.filter_map(|descriptor| descriptor.platform.as_ref());
+    platforms
+        .filter(|platform| seen.insert(*platform))
+        .cloned()
+        .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,62 +2,56 @@
 //!
 //! ```text
 //! reference = [ host [ ":" port ] "/" ] component *( "/" component ) [ ":" tag ] [ "@" digest ]
-//! component = run *( ( "." | "_" | "__" | 1*"-" ) run )         run = 1*( a-z | 0-9 )
+//! component = run *( ( "." / "_" / "__" / 1*"-" ) run )         run = 1*( a-z / 0-9 )
 //! ```
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
-use super::{DEFAULT_REGISTRY, OFFICIAL, Reference, ReferenceError, RepositoryName, Tag};
-use crate::text::{Shown, shown};
+use super::{DEFAULT_REGISTRY, OFFICIAL, Reference, ReferenceProblem, RepositoryName};
+use crate::text::shown;
 
-/// How long a host, and the path of a repository, may be.
+/// How long a host may be, and the path of a repository, in bytes.
 const MAX_NAME: usize = 255;
 
-pub(super) fn parse(text: &str) -> Result<Reference, ReferenceError> {
-    let reference = || shown(text);
+pub(super) fn parse(text: &str) -> Result<Reference, ReferenceProblem> {
     if let Some((scheme, _)) = text.split_once("://") {
-        return Err(ReferenceError::Scheme {
-            reference: reference(),
-            scheme: shown(&format!("{scheme}://")),
-        });
+        let scheme = shown(&format!("{scheme}://"));
+        return Err(ReferenceProblem::Scheme(scheme));
     }
     let (named, digest) = match text.split_once('@') {
         None => (text, None),
         Some((named, digest)) => (named, Some(digest)),
     };
     let (name, tag) = split_tag(named);
-    let repository = repository(name, &reference)?;
-    let tag = tag.map(str::parse::<Tag>).transpose();
-    let digest = digest.map(str::parse).transpose();
     Ok(Reference {
-        repository,
-        tag: tag.map_err(|source| ReferenceError::Tag {
-            reference: reference(),
-            source,
-        })?,
-        digest: digest.map_err(|source| ReferenceError::Digest {
-            reference: reference(),
-            source,
-        })?,
+        repository: repository(name)?,
+        tag: tag.map(str::parse).transpose()?,
+        digest: digest.map(str::parse).transpose()?,
     })
 }
 
-/// Splits `registry` before the colon of its port.
+/// Splits a registry into its host and its port.
 pub(super) fn split_port(registry: &str) -> (&str, Option<&str>) {
     match registry.rsplit_once(':') {
+        // Not a colon inside the brackets of an IPv6 address.
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (registry, None),
     }
 }
 
+/// Returns whether the first of several components looks like a host (REF-1).
+pub(super) fn begins_with_host(name: &str) -> bool {
+    let first = name.split_once('/').map(|(first, _)| first);
+    first.is_some_and(|first| first.contains(['.', ':']) || first == "localhost")
+}
+
 pub(super) fn is_tag(text: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let mut bytes = text.bytes();
     text.len() <= 128
-        && text.bytes().next().is_some_and(word)
-        && text
-            .bytes()
-            .all(|byte| word(byte) || matches!(byte, b'.' | b'-'))
+        && bytes.next().is_some_and(word)
+        && bytes.all(|byte| word(byte) || matches!(byte, b'.' | b'-'))
 }
 
 /// A colon starts a tag only behind the last slash: before it, it starts a port.
@@ -68,40 +62,27 @@ fn split_tag(named: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn repository(
-    name: &str,
-    reference: &impl Fn() -> Shown,
-) -> Result<RepositoryName, ReferenceError> {
-    let (registry, path) = split_registry(name);
-    if path.is_empty() {
-        let reference = reference();
-        return Err(ReferenceError::Empty { reference });
-    }
-    let registry = normal_registry(registry).ok_or_else(|| ReferenceError::Registry {
-        reference: reference(),
-        registry: shown(registry),
-    })?;
-    let is_short = registry == DEFAULT_REGISTRY && !path.contains('/');
-    let path = if is_short {
-        format!("{OFFICIAL}{path}")
-    } else {
-        path.to_owned()
+fn repository(name: &str) -> Result<RepositoryName, ReferenceProblem> {
+    let (registry, path) = match name.split_once('/') {
+        Some((first, path)) if begins_with_host(name) => (first, path),
+        _ => (DEFAULT_REGISTRY, name),
     };
-    check_path(&path, reference)?;
+    if path.is_empty() {
+        return Err(ReferenceProblem::Empty);
+    }
+    let registry =
+        normal_registry(registry).ok_or_else(|| ReferenceProblem::Registry(shown(registry)))?;
+    let path = match registry.as_str() {
+        DEFAULT_REGISTRY if !path.contains('/') => format!("{OFFICIAL}{path}"),
+        _ => path.to_owned(),
+    };
+    check_path(&path)?;
     let repository = RepositoryName { registry, path };
-    check_familiar(&repository.familiar(), reference)?;
+    check_familiar(&repository.familiar())?;
     Ok(repository)
 }
 
-/// The first component is a host only if it looks like one (REF-1).
-fn split_registry(name: &str) -> (&str, &str) {
-    match name.split_once('/') {
-        Some((first, path)) if first.contains(['.', ':']) || first == "localhost" => (first, path),
-        _ => (DEFAULT_REGISTRY, name),
-    }
-}
-
-/// Hosts have no case, and an IPv6 address many spellings: one registry is one text.
+/// Hosts have no case, and an IPv6 address has many spellings: one registry gets one text.
 fn normal_registry(registry: &str) -> Option<String> {
     let (host, port) = split_port(registry);
     let host = match host.strip_prefix('[') {
@@ -112,70 +93,58 @@ fn normal_registry(registry: &str) -> Option<String> {
         None if host.len() <= MAX_NAME && host.split('.').all(is_label) => Cow::Borrowed(host),
         None => return None,
     };
-    let registry = match port {
-        None => host.to_ascii_lowercase(),
-        Some(port) => format!("{}:{}", host.to_ascii_lowercase(), port_number(port)?),
-    };
-    match registry.as_str() {
-        "index.docker.io" => Some(DEFAULT_REGISTRY.to_owned()),
-        _ => Some(registry),
+    let host = host.to_ascii_lowercase();
+    match (host.as_str(), port) {
+        ("index.docker.io", None) => Some(DEFAULT_REGISTRY.to_owned()),
+        (_, None) => Some(host),
+        (_, Some(port)) => Some(format!("{host}:{}", port_number(port)?)),
     }
 }
 
-/// `parse` would also take a plus sign.
+/// Returns the number of a port; `parse` alone would also take a plus sign.
 fn port_number(port: &str) -> Option<u16> {
     let is_digits = port.bytes().all(|byte| byte.is_ascii_digit());
     port.parse().ok().filter(|number| is_digits && *number != 0)
 }
 
 fn is_label(label: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_alphanumeric();
-    label.bytes().all(|byte| letter(byte) || byte == b'-')
-        && label.bytes().next().is_some_and(letter)
-        && label.bytes().last().is_some_and(letter)
+    let alphanumeric = |byte: u8| byte.is_ascii_alphanumeric();
+    label.bytes().all(|byte| alphanumeric(byte) || byte == b'-')
+        && label.bytes().next().is_some_and(alphanumeric)
+        && label.bytes().last().is_some_and(alphanumeric)
 }
 
-fn check_path(path: &str, reference: &impl Fn() -> Shown) -> Result<(), ReferenceError> {
+fn check_path(path: &str) -> Result<(), ReferenceProblem> {
     if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        let reference = reference();
-        return Err(ReferenceError::Uppercase { reference });
+        return Err(ReferenceProblem::Uppercase);
     }
     if let Some(component) = path.split('/').find(|component| !is_component(component)) {
-        return Err(ReferenceError::Path {
-            reference: reference(),
-            component: shown(component),
-        });
+        return Err(ReferenceProblem::Path(shown(component)));
     }
     if path.len() > MAX_NAME {
-        let reference = reference();
-        return Err(ReferenceError::TooLong { reference });
+        return Err(ReferenceProblem::TooLong);
     }
     Ok(())
 }
 
 fn is_component(component: &str) -> bool {
-    let run = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let in_run = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
     let separates = |separator: &str| {
         matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-')
     };
-    component.bytes().next().is_some_and(run)
-        && component.bytes().last().is_some_and(run)
-        && component
-            .split(|letter: char| letter.is_ascii() && run(letter as u8))
-            .all(separates)
+    component.starts_with(in_run)
+        && component.ends_with(in_run)
+        && component.split(in_run).all(separates)
 }
 
-/// Names that would be read as something else when they are typed again.
-fn check_familiar(familiar: &str, reference: &impl Fn() -> Shown) -> Result<(), ReferenceError> {
+/// Refuses names that would be read as something else when they are typed again.
+fn check_familiar(familiar: &str) -> Result<(), ReferenceProblem> {
     let is_hex = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
     let is_id = familiar.len() == 64 && familiar.bytes().all(is_hex);
-    if is_id || matches!(familiar, "sha256" | "sha512") {
-        let reference = reference();
-        return Err(ReferenceError::LikeId { reference });
+    match familiar {
+        "scratch" => Err(ReferenceProblem::Reserved),
+        "sha256" | "sha512" => Err(ReferenceProblem::LikeId),
+        _ if is_id => Err(ReferenceProblem::LikeId),
+        _ => Ok(()),
     }
-    if familiar == "scratch" {
-        let reference = reference();
-        return Err(ReferenceError::Reserved { reference });
-    }
-    Ok(())
 }

@@ -1,0 +1,196 @@
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+fn refusal(text: &str) -> String {
+    let refusal = parse::<IgnoredAny>(text.as_bytes(), &["key"]).map(|_| ());
+    refusal.expect_err("it was read").to_string()
+}
+
+#[test]
+fn reads_what_is_json() {
+    for text in [
+        "null",
+        " [1, -2.5e3, 1e400, true, \"\\u00e4\", {}, []] ",
+        r#"{"a":{"a":{"a":1}},"b":[{"a":1},{"a":1}]}"#,
+        r#"{"\\":1,"\"":2,"\\\"":3,"":4," ":5}"#,
+        r#"{"a":"b","b":"a,\"a\":"}"#,
+        r#"{"key":1,"free":{"Key":1,"KEY":2}}"#,
+        "{\"a\":1,\"A\":2,\r\n\t\"ä\":{}}",
+    ] {
+        parse::<IgnoredAny>(text.as_bytes(), &["key"])
+            .unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+}
+
+#[test]
+fn refuses_what_is_not_json() {
+    assert_eq!(
+        refusal(""),
+        "not JSON: EOF while parsing a value at line 1 column 0"
+    );
+    assert_eq!(
+        refusal("{} x"),
+        "not JSON: trailing characters at line 1 column 4"
+    );
+    assert_eq!(
+        refusal("\u{feff}{}"),
+        "not JSON: expected value at line 1 column 1"
+    );
+    for text in [
+        "{",
+        "[1,]",
+        "{\"a\"}",
+        "{\"a\":1,}",
+        "\"",
+        "\"\\",
+        "nul",
+        "01",
+        "{\"a\":1 \"b\":2}",
+    ] {
+        assert!(refusal(text).starts_with("not JSON: "), "{text}");
+    }
+    let error = parse::<IgnoredAny>(b"\"\xff\"", &[])
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "not JSON: invalid utf-8 sequence of 1 bytes from index 1"
+    );
+}
+
+#[test]
+fn finds_repeated_keys_however_they_are_written() {
+    assert_eq!(
+        refusal(r#"{"a":1,"b":[0,{"c":{},"c":1}]}"#),
+        "b[1].c: the key stands there twice"
+    );
+    assert_eq!(
+        refusal(r#"{"a":1,"\u0061":2}"#),
+        "a: the key stands there twice"
+    );
+    assert_eq!(
+        refusal(r#"[[],{"":1,"":2}]"#),
+        "[1].: the key stands there twice"
+    );
+    assert_eq!(
+        refusal(r#"{"x":{"\n\u001b":1,"\u000a\u001b":2}}"#),
+        r"x.\n\u{1b}: the key stands there twice"
+    );
+    assert!(refusal(r#"{"\ud800":1}"#).starts_with("not JSON: in a key: "));
+}
+
+#[test]
+fn finds_keys_in_another_case() {
+    assert_eq!(refusal(r#"{"Key":1}"#), r#"Key: the key is spelled "key""#);
+    assert_eq!(
+        refusal(r#"[{"key":{"\u212aey":1}}]"#),
+        "[0].key.\u{212a}ey: the key is spelled \"key\""
+    );
+}
+
+#[test]
+fn bounds_the_depth() {
+    let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+    assert!(parse::<IgnoredAny>(nested(MAX_DEPTH).as_bytes(), &[]).is_ok());
+    assert_eq!(
+        refusal(&nested(MAX_DEPTH + 1)),
+        "nested deeper than 64 levels"
+    );
+}
+
+#[test]
+fn says_where_a_value_is_wrong() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Outer {
+        list: Vec<Inner>,
+    }
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Inner {
+        text: String,
+        number: u8,
+    }
+    let refusal = |list: &str| {
+        let text = format!("{{\n\"ä\": 1, \"list\":\n[{list}]}}");
+        parse::<Outer>(text.as_bytes(), &[])
+            .unwrap_err()
+            .to_string()
+    };
+    let good = r#"{"text":"ä]}","number":1}"#;
+    for (second, expected) in [
+        (
+            "5",
+            "list[1]: invalid type: integer `5`, expected struct Inner",
+        ),
+        (
+            r#"{"text":5,"number":1}"#,
+            "list[1].text: invalid type: integer `5`, expected a string",
+        ),
+        (
+            r#"{"text":null,"number":1}"#,
+            "list[1].text: invalid type: null, expected a string",
+        ),
+        (
+            r#"{"text":[1],"number":1}"#,
+            "list[1].text: invalid type: sequence, expected a string",
+        ),
+        (
+            r#"{"text":{},"number":1}"#,
+            "list[1].text: invalid type: map, expected a string",
+        ),
+        (
+            r#"{"number":"\u001b","text":""}"#,
+            r#"list[1].number: invalid type: string "\u{1b}", expected u8"#,
+        ),
+        (
+            r#"{"text":"","number":256}"#,
+            "list[1].number: invalid value: integer `256`, expected u8",
+        ),
+        (r#"{"text":""}"#, "list[1]: missing field `number`"),
+    ] {
+        assert_eq!(
+            refusal(&format!("{good}, {second}, {good}")),
+            expected,
+            "{second}"
+        );
+        assert_eq!(refusal(&format!("{good},\n{second}")), expected, "{second}");
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::hash_map("\\PC{0,4}", inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn reads_every_document_without_repeated_keys(value in any_json()) {
+        for text in [value.to_string(), format!("{value:#}")] {
+            let read: Value = parse(text.as_bytes(), &[]).unwrap();
+            prop_assert_eq!(&read, &serde_json::from_str::<Value>(&text).unwrap());
+        }
+    }
+
+    #[test]
+    fn never_panics(text in "[\\[\\]{}:,\"\\\\a1 ]{0,40}") {
+        let is_json = serde_json::from_str::<IgnoredAny>(&text).is_ok();
+        let read = parse::<Vec<u8>>(text.as_bytes(), &["a"]);
+        let is_refused = matches!(read, Err(JsonError::Syntax { .. }));
+        prop_assert!(is_json != is_refused, "{read:?}");
+    }
+}
