@@ -78,3 +78,50 @@ fn platform<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Platfor
     let platform = Option::<Platform>::deserialize(deserializer)?;
     Ok(platform.filter(|platform| !(platform.os.is_empty() && platform.architecture.is_empty())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JSON: &str = concat!(
+        r#"{"mediaType":"application/vnd.oci.image.manifest.v1+json","#,
+        r#""digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":7,"#,
+        r#""urls":["https://example.com/x"],"annotations":{"a":"b"},"#,
+        r#""platform":{"os":"linux","architecture":"arm64"},"artifactType":"application/x"}"#,
+    );
+
+    #[test]
+    fn writes_what_it_read() {
+        let descriptor: Descriptor = serde_json::from_str(JSON).unwrap();
+        assert_eq!(serde_json::to_string(&descriptor).unwrap(), JSON);
+        assert_eq!(descriptor.platform.unwrap().to_string(), "linux/arm64");
+    }
+
+    #[test]
+    fn leaves_out_what_is_not_there() {
+        let short = format!("{}}}", &JSON[..JSON.find(r#","urls""#).unwrap()]);
+        let descriptor: Descriptor = serde_json::from_str(&short).unwrap();
+        assert_eq!(serde_json::to_string(&descriptor).unwrap(), short);
+    }
+
+    /// T22: embedded content is not taken for the content.
+    #[test]
+    fn embedded_data_is_ignored() {
+        let with_data = JSON.replace(r#""size":7"#, r#""size":7,"data":["not base64"]"#);
+        let descriptor: Descriptor = serde_json::from_str(&with_data).unwrap();
+        assert_eq!(serde_json::to_string(&descriptor).unwrap(), JSON);
+    }
+
+    #[test]
+    fn the_largest_blobs_add_up() {
+        let size = |size: u64| {
+            let json = JSON.replace(r#""size":7"#, &format!(r#""size":{size}"#));
+            serde_json::from_str::<Descriptor>(&json).map(|descriptor| descriptor.size)
+        };
+        assert_eq!(size(MAX_BLOB_SIZE).unwrap(), MAX_BLOB_SIZE);
+        assert!(size(MAX_BLOB_SIZE + 1).is_err());
+        let layers = u64::try_from(crate::MAX_LAYERS).unwrap();
+        let all = MAX_BLOB_SIZE.checked_mul(layers).unwrap();
+        assert!(i64::try_from(all).is_ok());
+    }
+}

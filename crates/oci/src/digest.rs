@@ -360,6 +360,15 @@ mod tests {
         );
     }
 
+    /// R9
+    #[test]
+    fn an_error_shows_remote_text_safely() {
+        assert_eq!(
+            "md5\x1b[2J:00".parse::<Digest>().unwrap_err().to_string(),
+            "unsupported digest algorithm \"md5\\u{1b}[2J\": sha256 and sha512 can be verified"
+        );
+    }
+
     #[test]
     fn a_chain_folds_diff_ids() {
         let base = DiffId::new(Digest::sha256(b"base"));

@@ -39,6 +39,15 @@ pub struct Tag(String);
 /// the tag is put on it.
 ///
 /// Prints in full, as `docker.io/library/alpine:3@sha256:…`.
+///
+/// ```
+/// use windlass_oci::Reference;
+///
+/// let reference: Reference = "index.docker.io/alpine".parse()?;
+/// assert_eq!(reference.to_string(), "docker.io/library/alpine");
+/// assert_eq!(reference.or_latest().familiar(), "alpine:latest");
+/// # Ok::<(), windlass_oci::ReferenceError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
     repository: RepositoryName,
