@@ -261,7 +261,7 @@ fn publish(
 ) -> Result<Recorded, CommitError> {
     let root = inner.root();
     if publication.is_empty() {
-        return record(inner).map_err(|error| settle_failure(inner, error));
+        return Ok(record(inner)?);
     }
     root.unsettle()?;
     let published = fail::point(Step::Barrier)
@@ -283,17 +283,7 @@ fn publish(
             if error.is_certain() && publication.take_back() {
                 root.settle();
             }
-            Err(settle_failure(inner, error))
-        }
-    }
-}
-
-fn settle_failure(inner: &Inner, error: rows::RecordError) -> CommitError {
-    match error {
-        rows::RecordError::Undone(error) => error,
-        rows::RecordError::Uncertain(error) => {
-            inner.degrade();
-            error.into()
+            Err(error.into())
         }
     }
 }

@@ -40,6 +40,10 @@ impl FileError {
         &self.path
     }
 
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+
     /// Says whether the disk (or the quota, or the table of inodes) is full.
     pub fn is_no_space(&self) -> bool {
         is_no_space(self)

@@ -4,10 +4,6 @@ use crate::error::FileError;
 
 /// A moment in a commit or a deletion; the process may end, or the disk fail, just before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the names are read by tests only")
-)]
 pub(crate) enum Step {
     /// The barrier, after the note `unsettled`.
     Barrier,

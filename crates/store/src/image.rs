@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use windlass_oci::{
     ChainId, DiffId, Digest, IdPrefix, ImageId, ImageName, Platform, Reference, RepositoryName, Tag,
 };
@@ -109,9 +109,8 @@ impl Store {
     pub fn image(&self, name: &ImageName) -> Result<Image, FindError> {
         let found = self.database().ask(|transaction| {
             let found = find(transaction, name)?;
-            let id = match &found {
-                Lookup::One(id) => *id,
-                _ => return Ok((found, None)),
+            let Lookup::One { id, .. } = found else {
+                return Ok((found, None));
             };
             Ok((found, load(transaction, Some(&id))?.pop()))
         })?;
@@ -125,7 +124,11 @@ impl Store {
 /// What a name means.
 #[derive(Debug)]
 pub(crate) enum Lookup {
-    One(ImageId),
+    One {
+        id: ImageId,
+        /// The reference that led there, normalised; `None` if it was an ID.
+        by: Option<Reference>,
+    },
     Ambiguous(IdPrefix, Vec<ImageId>),
     Unknown,
 }
@@ -134,7 +137,7 @@ impl Lookup {
     pub(crate) fn into_error(self, name: &ImageName) -> FindError {
         match self {
             Self::Ambiguous(prefix, ids) => FindError::Ambiguous { prefix, ids },
-            Self::One(_) | Self::Unknown => FindError::Unknown { name: name.clone() },
+            Self::One { .. } | Self::Unknown => FindError::Unknown { name: name.clone() },
         }
     }
 }
@@ -144,10 +147,9 @@ pub(crate) fn find(connection: &Connection, name: &ImageName) -> rusqlite::Resul
     match name {
         ImageName::Id(id) => {
             let known = ids(connection)?.contains(id);
-            Ok(if known {
-                Lookup::One(*id)
-            } else {
-                Lookup::Unknown
+            Ok(match known {
+                true => Lookup::One { id: *id, by: None },
+                false => Lookup::Unknown,
             })
         }
         ImageName::IdPrefix(prefix) => find_prefix(connection, prefix),
@@ -163,25 +165,26 @@ pub(crate) fn find(connection: &Connection, name: &ImageName) -> rusqlite::Resul
 
 /// Where a name has both, the digest decides and the tag says nothing.
 fn find_reference(connection: &Connection, reference: &Reference) -> rusqlite::Result<Lookup> {
-    let reference = reference.clone().or_latest();
-    let repository = Text(reference.repository());
+    let reference = match reference.digest() {
+        Some(_) => reference.without_tag(),
+        None => reference.clone().or_latest(),
+    };
     let (sql, last) = match (reference.digest(), reference.tag()) {
         (Some(digest), _) => (
             "SELECT image FROM digest_references WHERE repository = ? AND digest = ?",
             digest.to_string(),
         ),
-        (None, Some(tag)) => (
+        (None, tag) => (
             "SELECT image FROM tags WHERE repository = ? AND tag = ?",
-            tag.to_string(),
+            tag.map(Tag::to_string).unwrap_or_default(),
         ),
-        (None, None) => return Ok(Lookup::Unknown),
     };
-    let mut statement = connection.prepare(sql)?;
-    let mut found = statement.query_map(params![repository, last], id_of)?;
-    found
-        .next()
-        .transpose()
-        .map(|id| id.map_or(Lookup::Unknown, Lookup::One))
+    let row = params![Text(reference.repository()), last];
+    let found = connection.query_row(sql, row, id_of).optional()?;
+    Ok(found.map_or(Lookup::Unknown, |id| Lookup::One {
+        id,
+        by: Some(reference),
+    }))
 }
 
 fn find_prefix(connection: &Connection, prefix: &IdPrefix) -> rusqlite::Result<Lookup> {
@@ -189,7 +192,7 @@ fn find_prefix(connection: &Connection, prefix: &IdPrefix) -> rusqlite::Result<L
     let ids: Vec<_> = ids.filter(|id| prefix.matches(id)).collect();
     Ok(match ids.as_slice() {
         [] => Lookup::Unknown,
-        [id] => Lookup::One(*id),
+        [id] => Lookup::One { id: *id, by: None },
         _ => Lookup::Ambiguous(prefix.clone(), ids),
     })
 }

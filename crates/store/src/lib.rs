@@ -19,8 +19,10 @@
 //! at [`Store::commit`].
 
 mod blob;
+mod chain;
 mod commit;
 mod database;
+mod empty;
 mod error;
 mod fail;
 mod image;
@@ -28,21 +30,29 @@ mod ingest;
 mod layer;
 mod lease;
 mod lock;
+mod names;
 mod overlay;
 mod paths;
+mod remove;
 mod root;
 mod store;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod usage;
 
 pub use blob::{Blob, BlobDraft, PutError, ReadError};
+pub use chain::{Chain, ChainError, ChainShape, Flattening};
 pub use commit::{BlobSource, CommitError, Committed, LayerSource, NewImage, NewLayer, Outcome};
 pub use error::{DatabaseError, FileError, NotOwner};
 pub use image::{FindError, Image, ImageLayer, Tagged};
 pub use ingest::{AppendError, Follower, Ingest, IngestError, IngestWriter, Stopped, VerifyError};
 pub use layer::{FinishedLayer, Layer, LayerDraft, LayerError, LayerFacts, LowerLink};
 pub use lock::{Busy, Owner};
+pub use names::NameError;
+pub use remove::{Remove, RemoveError, Removed};
 pub use root::{ForeignReason, RootError};
 pub use store::{Access, OpenError, Store};
+pub use tree::remove as remove_tree;
+pub use usage::{Amount, DiskUsage, ImageUsage, UsageError};

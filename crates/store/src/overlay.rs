@@ -252,7 +252,8 @@ fn is_for_overlay(name: &[u8]) -> bool {
     name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.")
 }
 
-fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+/// Returns the names that `path` is made of.
+pub(crate) fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     path.split(|byte| *byte == b'/')
         .filter(|name| !matches!(*name, b"" | b"."))
         .map(<[u8]>::to_vec)

@@ -20,6 +20,9 @@ pub use open::{ForeignReason, RootError};
 pub(crate) const DATABASE: &str = "meta.db";
 pub(crate) const DIFF: &str = "diff";
 
+/// Made when it is first wanted: a layer with nothing in it.
+pub(crate) const EMPTY: &str = "empty";
+
 const FORMAT: &str = "format";
 const LOCK: &str = "lock";
 const RESERVE: &str = "reserve";

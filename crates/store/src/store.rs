@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rusqlite::Transaction;
+
 use crate::database::Database;
 use crate::error::{DatabaseError, FileError, NotOwner, asks_no_space, is_no_space};
 use crate::lease::Leases;
@@ -186,6 +188,18 @@ impl Inner {
 
     pub(crate) fn find_root(&self) -> Option<&Root> {
         self.root.as_ref()
+    }
+
+    /// Ends a transaction. If that fails for another reason than a full disk, nobody knows what the log on
+    /// the medium says, and nothing more may be built on it (hardening P7).
+    pub(crate) fn end(&self, transaction: Transaction<'_>) -> Result<(), DatabaseError> {
+        transaction.commit().map_err(|source| {
+            let error = self.database.error(source);
+            if !error.is_no_space() {
+                self.degrade();
+            }
+            error
+        })
     }
 
     /// Keeps commits and deletions apart.

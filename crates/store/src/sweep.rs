@@ -12,11 +12,13 @@ use windlass_oci::{Algorithm, Digest};
 use crate::commit::clear;
 use crate::database::Text;
 use crate::error::{At, FileError};
+use crate::remove::collect;
 use crate::root::{Area, Root, Shelf};
 use crate::store::{Inner, OpenError};
 use crate::tree;
 
-/// Removes drafts and partial blobs, and, if files and rows may differ, files without a row.
+/// Removes drafts and partial blobs; if files and rows may differ, files without a row; and rows that were
+/// kept for a lease alone.
 pub(crate) fn sweep(inner: &Inner) -> Result<(), OpenError> {
     let root = inner.root();
     for area in [Area::Drafts, Area::Ingest] {
@@ -32,7 +34,7 @@ pub(crate) fn sweep(inner: &Inner) -> Result<(), OpenError> {
         sweep_area(inner, Area::Layers, layers)?;
         root.settle();
     }
-    Ok(())
+    collect(inner)
 }
 
 fn sweep_area(inner: &Inner, area: Area, known: &str) -> Result<(), OpenError> {

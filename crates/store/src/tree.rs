@@ -26,7 +26,7 @@ struct Frame {
 }
 
 /// Removes the tree called `name` in `parent`; that there is none is fine.
-pub(crate) fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+pub fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
     let name = CString::new(name.as_bytes())?;
     let mut pending = vec![name];
     // Each round removes one subtree of at most `DEPTH` levels; deeper ones come to lie in `parent`,

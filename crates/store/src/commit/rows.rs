@@ -7,7 +7,7 @@ use windlass_oci::{Digest, ImageConfig, ImageId, Reference, RepositoryName};
 
 use super::{CommitError, LayerSource, NewImage, Outcome};
 use crate::database::{Text, to_integer};
-use crate::error::DatabaseError;
+use crate::error::{DatabaseError, FileError};
 use crate::fail::{self, Step};
 use crate::store::Inner;
 use crate::{LayerFacts, paths};
@@ -34,9 +34,30 @@ impl RecordError {
     }
 }
 
-impl<E: Into<CommitError>> From<E> for RecordError {
-    fn from(error: E) -> Self {
+impl From<FileError> for RecordError {
+    fn from(error: FileError) -> Self {
         Self::Undone(error.into())
+    }
+}
+
+impl From<DatabaseError> for RecordError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Undone(error.into())
+    }
+}
+
+impl From<CommitError> for RecordError {
+    fn from(error: CommitError) -> Self {
+        Self::Undone(error)
+    }
+}
+
+impl From<RecordError> for CommitError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Undone(error) => error,
+            RecordError::Uncertain(error) => error.into(),
+        }
     }
 }
 
@@ -69,16 +90,11 @@ pub(super) fn record(
         .and_then(|()| write_names(&transaction, image));
     let recorded = written.map_err(error)?;
     fail::point(Step::Commit)?;
-    match transaction.commit() {
+    match inner.end(transaction) {
         Ok(()) => Ok(recorded),
-        Err(source) => {
-            let error = error(source);
-            // A full disk is noticed before the log is complete. Anything else may come too late.
-            match error.is_no_space() {
-                true => Err(RecordError::Undone(error.into())),
-                false => Err(RecordError::Uncertain(error)),
-            }
-        }
+        // A full disk is noticed before the log is complete. Anything else may come too late.
+        Err(error) if error.is_no_space() => Err(RecordError::Undone(error.into())),
+        Err(error) => Err(RecordError::Uncertain(error)),
     }
 }
 

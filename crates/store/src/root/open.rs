@@ -327,6 +327,7 @@ fn expected_kind(name: &str) -> Option<FileType> {
     match name {
         FORMAT | NEW_FORMAT | LOCK | RESERVE | UNSETTLED | DATABASE | "meta.db-wal"
         | "meta.db-shm" | "meta.db-journal" => Some(FileType::RegularFile),
+        EMPTY => Some(FileType::Directory),
         name if Area::ALL.iter().any(|area| area.name() == name) => Some(FileType::Directory),
         _ => None,
     }

@@ -1,0 +1,156 @@
+//! An image's layers as a mount wants them, and whether a plain overlay of them is the image.
+
+use std::path::PathBuf;
+
+use windlass_oci::DiffId;
+
+use crate::commit::held_directory;
+use crate::error::{At, DatabaseError, FileError};
+use crate::overlay::{Found, Level, Merged, Stack, components, metadata};
+use crate::root::{Area, Root};
+use crate::{Image, Layer, LayerError, Store};
+
+/// The layers of an image, held for as long as this is.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// The layers, the top first, each once.
+    ///
+    /// An overlay refuses a directory that is given twice. Of a layer that comes again further up, only the
+    /// upper one is here: all it has hides, or is, what the lower one has.
+    pub layers: Vec<Layer>,
+    /// What an overlay of the layers is.
+    pub shape: ChainShape,
+}
+
+/// Whether an overlay of the layers is the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChainShape {
+    /// It is.
+    Plain,
+    /// It would differ: the image has to be flattened into one directory.
+    NeedsFlattening {
+        /// The layer that an overlay gets wrong.
+        diff_id: DiffId,
+        /// Where in the image.
+        path: Vec<u8>,
+        /// What it gets wrong.
+        reason: Flattening,
+    },
+}
+
+/// What an overlay gets wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flattening {
+    /// A hard link to a file of a lower layer would be missing.
+    LowerLink,
+    /// A directory that the layer does not carry would hide the mode, owner or attributes that it has
+    /// further down.
+    DirectoryMetadata,
+    /// A directory that the layer does not carry would hide a link or file that leads elsewhere.
+    NotADirectoryBelow,
+}
+
+/// Why the layers of an image cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// A layer is not where it should be.
+    #[error("layer {diff_id} is missing on disk; pull the image again")]
+    Missing {
+        /// The layer.
+        diff_id: DiffId,
+    },
+    /// A layer could not be opened.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    /// A path failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl Chain {
+    /// Returns the directories of the layers, the top first.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        self.layers.iter().map(Layer::path).collect()
+    }
+}
+
+impl Store {
+    /// Returns the layers of `image`.
+    pub fn chain(&self, image: &Image) -> Result<Chain, ChainError> {
+        let mut layers: Vec<Layer> = Vec::new();
+        for layer in image.layers.iter().rev() {
+            let diff_id = layer.diff_id;
+            if layers.iter().any(|above| *above.diff_id() == diff_id) {
+                continue;
+            }
+            let held = self.layer(&diff_id)?;
+            layers.push(held.ok_or(ChainError::Missing { diff_id })?);
+        }
+        let shape = match layers.is_empty() {
+            true => ChainShape::Plain,
+            false => shape(self.inner().root(), &layers)?,
+        };
+        Ok(Chain { layers, shape })
+    }
+}
+
+/// Looks for the first thing that an overlay would get wrong.
+fn shape(root: &Root, layers: &[Layer]) -> Result<ChainShape, FileError> {
+    for (position, layer) in layers.iter().enumerate() {
+        let facts = layer.facts();
+        let needs = |path: &[u8], reason| ChainShape::NeedsFlattening {
+            diff_id: facts.diff_id,
+            path: path.to_vec(),
+            reason,
+        };
+        if let Some(link) = facts.lower_links.first() {
+            return Ok(needs(&link.path, Flattening::LowerLink));
+        }
+        let levels = layers[position..].iter().map(|layer| Level {
+            directory: held_directory(root, layer.diff_id().digest()),
+            hides: true,
+        });
+        let stack = Stack::new(root.dir(), levels.collect());
+        for path in &facts.implied_directories {
+            let at = || root.content_path(Area::Layers, facts.diff_id.digest());
+            let reason = misread(&stack, path).at("compare a directory with those below", at)?;
+            if let Some(reason) = reason {
+                return Ok(needs(path, reason));
+            }
+        }
+    }
+    Ok(ChainShape::Plain)
+}
+
+/// Says what an overlay gets wrong about `path`, a directory that the top layer does not carry.
+fn misread(stack: &Stack<'_>, path: &[u8]) -> std::io::Result<Option<Flattening>> {
+    let names: Vec<_> = components(path).collect();
+    let Some((last, parents)) = names.split_last() else {
+        return Ok(None);
+    };
+    let mut parent = stack.top();
+    for name in parents {
+        match stack.look(&parent, name)? {
+            Found::Directory(directory) => parent = directory,
+            Found::Nothing | Found::File | Found::Symlink(_) => return Ok(None),
+        }
+    }
+    match stack.look(&parent.below_top(), last)? {
+        Found::Nothing => Ok(None),
+        Found::File | Found::Symlink(_) => Ok(Some(Flattening::NotADirectoryBelow)),
+        Found::Directory(below) => {
+            let Found::Directory(own) = stack.look(&parent, last)? else {
+                return Ok(None);
+            };
+            let same = same_metadata(stack, &own, &below)?;
+            Ok((!same).then_some(Flattening::DirectoryMetadata))
+        }
+    }
+}
+
+fn same_metadata(stack: &Stack<'_>, one: &Merged, other: &Merged) -> std::io::Result<bool> {
+    Ok(metadata(&stack.open(one)?)? == metadata(&stack.open(other)?)?)
+}

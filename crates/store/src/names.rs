@@ -1,0 +1,97 @@
+//! Giving an image another name.
+
+use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
+use windlass_oci::{Digest, ImageId, ImageName, Reference};
+
+use crate::commit::write_tag;
+use crate::database::Text;
+use crate::error::{DatabaseError, NotOwner, asks_no_space};
+use crate::image::{Lookup, find, load};
+use crate::{FindError, Store};
+
+/// Why an image could not be given a name.
+#[derive(Debug, thiserror::Error)]
+pub enum NameError {
+    /// There is no such image, or several.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// Only a pull can say that a digest leads to an image (RS-2).
+    #[error("{} has a digest, and cannot be given as a name", .reference.familiar())]
+    Digest {
+        /// The name.
+        reference: Reference,
+    },
+    /// The store is not ours to write to.
+    #[error(transparent)]
+    NotOwner(#[from] NotOwner),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+asks_no_space!(NameError);
+
+impl Store {
+    /// Lets the tag of `target` (or `latest`) lead to the image that `source` means, wherever it led before.
+    ///
+    /// Returns the image that it was taken from, if there was one.
+    pub fn tag(
+        &self,
+        source: &ImageName,
+        target: &Reference,
+    ) -> Result<Option<ImageId>, NameError> {
+        let inner = self.owned()?;
+        if target.digest().is_some() {
+            let reference = target.clone();
+            return Err(NameError::Digest { reference });
+        }
+        let target = target.clone().or_latest();
+        let database = inner.database();
+        let mut connection = database.connection();
+        let error = |source| database.error(source);
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(error)?;
+        let id = match find(&transaction, source).map_err(error)? {
+            Lookup::One { id, .. } => id,
+            other => return Err(other.into_error(source).into()),
+        };
+        let had = stood_for(&transaction, source, &id)
+            .and_then(|digest| write_tag(&transaction, &target, &digest, &id))
+            .map_err(error)?;
+        inner.end(transaction)?;
+        Ok(had.filter(|had| *had != id))
+    }
+}
+
+/// Returns the manifest or index that `source` stood for when it was pulled.
+fn stood_for(
+    connection: &rusqlite::Connection,
+    source: &ImageName,
+    id: &ImageId,
+) -> rusqlite::Result<Digest> {
+    let tag = match source {
+        ImageName::Reference(reference) | ImageName::ReferenceOrPrefix(reference, _) => {
+            reference.clone().or_latest()
+        }
+        ImageName::Id(_) | ImageName::IdPrefix(_) => return target_of(connection, id),
+    };
+    if let Some(digest) = tag.digest() {
+        return Ok(*digest);
+    }
+    let sql = "SELECT target FROM tags WHERE repository = ? AND tag = ? AND image = ?";
+    let row = params![Text(tag.repository()), tag.tag().map(Text), Text(id)];
+    let target = connection
+        .query_row(sql, row, |row| row.get(0))
+        .optional()?;
+    match target {
+        Some(Text(target)) => Ok(target),
+        None => target_of(connection, id),
+    }
+}
+
+fn target_of(connection: &rusqlite::Connection, id: &ImageId) -> rusqlite::Result<Digest> {
+    let images = load(connection, Some(id))?;
+    let image = images.first().ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    Ok(*image.target())
+}

@@ -1,0 +1,259 @@
+//! Removing names, and with the last of them the image.
+
+mod garbage;
+
+use std::collections::BTreeSet;
+use std::error::Error;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use windlass_oci::{ChainId, DiffId, ImageId, ImageName, Reference};
+
+use crate::database::Text;
+use crate::error::{DatabaseError, FileError, NotOwner, asks_no_space, is_no_space};
+use crate::fail::{self, Step};
+use crate::image::{Lookup, find, load};
+use crate::store::Inner;
+use crate::{FindError, Image, OpenError, Store};
+
+use garbage::Garbage;
+
+/// How an image is removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remove {
+    /// Also if an ID was given, and names from several places lead to the image.
+    pub force: bool,
+}
+
+/// One thing that is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// A name does not lead anywhere any more.
+    Untagged(Reference),
+    /// An image is gone.
+    Image(ImageId),
+    /// A layer is gone that no other image has.
+    Layer {
+        /// The layer.
+        diff_id: DiffId,
+        /// What it made with all below it in this image.
+        chain_id: ChainId,
+        /// The bytes of file content in it.
+        size: u64,
+    },
+}
+
+/// Why nothing was removed.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoveError {
+    /// There is no such image, or several.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// An ID was given, but several names lead to the image.
+    #[error(
+        "image {} has several names ({}): remove them by name, or force it",
+        .id.short(), familiar(.names)
+    )]
+    SeveralNames {
+        /// The image.
+        id: ImageId,
+        /// Its names.
+        names: Vec<Reference>,
+    },
+    /// The store is not ours to write to.
+    #[error(transparent)]
+    NotOwner(#[from] NotOwner),
+    /// A path failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+asks_no_space!(RemoveError);
+
+impl Store {
+    /// Removes `name`, and the image if that was the last of its names (API-11).
+    ///
+    /// A reference is untagged; when the last tag of a repository goes, so do the image's digest references
+    /// there. An ID removes the image with all its names, if they are one tag and its digests, or if
+    /// it is forced. What no other image has and no pull is using goes with it: rows first, for good, and
+    /// then files, so that a crash leaves files without rows and never rows without files.
+    ///
+    /// This works on a full disk: room is kept for it.
+    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Vec<Removed>, RemoveError> {
+        let inner = self.owned()?;
+        let settling = inner.settling();
+        let removed = change(inner, |transaction| untag(inner, transaction, name, how));
+        drop(settling);
+        removed
+    }
+}
+
+/// Removes what no image has and no lease keeps.
+pub(crate) fn collect(inner: &Inner) -> Result<(), OpenError> {
+    change(inner, |_| Ok(()))
+}
+
+/// Changes rows, and then removes the files that no row needs any more.
+fn change<T, E>(
+    inner: &Inner,
+    mut rows: impl FnMut(&Transaction<'_>) -> Result<T, E>,
+) -> Result<T, E>
+where
+    E: Error + From<FileError> + From<DatabaseError> + 'static,
+{
+    let root = inner.root();
+    let (changed, garbage) = match change_rows(inner, &mut rows) {
+        Err(error) if is_no_space(&error) && root.release_reserve() => {
+            change_rows(inner, &mut rows)
+        }
+        other => other,
+    }?;
+    if !garbage.is_empty() {
+        garbage.remove(root);
+    }
+    root.keep_reserve();
+    Ok(changed)
+}
+
+fn change_rows<T, E>(
+    inner: &Inner,
+    rows: &mut impl FnMut(&Transaction<'_>) -> Result<T, E>,
+) -> Result<(T, Garbage), E>
+where
+    E: From<FileError> + From<DatabaseError>,
+{
+    let database = inner.database();
+    let root = inner.root();
+    let mut connection = database.connection();
+    let error = |source| database.error(source);
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(error)?;
+    let changed = rows(&transaction)?;
+    let garbage = Garbage::collect(&transaction, inner.leases()).map_err(error)?;
+    if !garbage.is_empty() {
+        root.unsettle()?;
+        root.sync_top()?;
+    }
+    fail::point(Step::CommitDeletion)?;
+    // Whether or not a failure here came too late to stop the transaction, every file is still there,
+    // and the note `unsettled` has the next opening look which of them are wanted.
+    inner.end(transaction)?;
+    Ok((changed, garbage))
+}
+
+fn untag(
+    inner: &Inner,
+    transaction: &Transaction<'_>,
+    name: &ImageName,
+    how: Remove,
+) -> Result<Vec<Removed>, RemoveError> {
+    let error = |source| inner.database().error(source);
+    let (id, by) = match find(transaction, name).map_err(error)? {
+        Lookup::One { id, by } => (id, by),
+        other => return Err(other.into_error(name).into()),
+    };
+    let image = load(transaction, Some(&id)).map_err(error)?.pop();
+    let image = image.ok_or_else(|| Lookup::Unknown.into_error(name))?;
+    let gone = match by {
+        Some(reference) => names_that_go_with(&image, &reference),
+        None => all_names(&image, how)?,
+    };
+    Ok(remove_rows(transaction, &image, gone).map_err(error)?)
+}
+
+/// Removes `gone`, names of `image`, and the image if no name is left.
+fn remove_rows(
+    connection: &Connection,
+    image: &Image,
+    gone: Vec<Reference>,
+) -> rusqlite::Result<Vec<Removed>> {
+    for reference in &gone {
+        remove_name(connection, reference)?;
+    }
+    let is_last = gone.len() == image.tags.len() + image.digests.len();
+    let mut removed: Vec<_> = gone.into_iter().map(Removed::Untagged).collect();
+    if is_last {
+        let sql = "DELETE FROM images WHERE id = ?";
+        connection.execute(sql, [Text(image.id)])?;
+        removed.push(Removed::Image(image.id));
+        removed.extend(freed_layers(connection, image)?);
+    }
+    Ok(removed)
+}
+
+/// Untagging the last tag of a repository takes the digest references of the repository along.
+fn names_that_go_with(image: &Image, reference: &Reference) -> Vec<Reference> {
+    let mut gone = vec![reference.clone()];
+    let repository = reference.repository();
+    let is_tag = reference.digest().is_none();
+    let of_repository = |other: &Reference| other.repository() == repository;
+    let tags = image
+        .tags
+        .iter()
+        .filter(|tag| of_repository(&tag.reference))
+        .count();
+    if is_tag && tags <= 1 {
+        let digests = image.digests.iter().filter(|digest| of_repository(digest));
+        gone.extend(digests.cloned());
+    }
+    gone
+}
+
+/// All names, if they are one tag and the digests of its repository, or if it is forced.
+fn all_names(image: &Image, how: Remove) -> Result<Vec<Reference>, RemoveError> {
+    let tags = image.tags.iter().map(|tag| &tag.reference);
+    let names: Vec<_> = tags.chain(&image.digests).cloned().collect();
+    let repositories: BTreeSet<_> = names.iter().map(Reference::repository).collect();
+    let is_one = image.tags.len() <= 1 && repositories.len() <= 1;
+    if is_one || how.force {
+        return Ok(names);
+    }
+    let id = image.id;
+    Err(RemoveError::SeveralNames { id, names })
+}
+
+fn remove_name(connection: &Connection, reference: &Reference) -> rusqlite::Result<()> {
+    let repository = Text(reference.repository());
+    match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => {
+            let sql = "DELETE FROM digest_references WHERE repository = ? AND digest = ?";
+            connection.execute(sql, params![repository, Text(digest)])?;
+        }
+        (None, tag) => {
+            let sql = "DELETE FROM tags WHERE repository = ? AND tag = ?";
+            connection.execute(sql, params![repository, tag.map(Text)])?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the layers of `image`, whose rows are gone, that no other image has; the top first.
+fn freed_layers(connection: &Connection, image: &Image) -> rusqlite::Result<Vec<Removed>> {
+    let mut freed: Vec<Removed> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let sql = "SELECT EXISTS (SELECT 1 FROM image_layers WHERE diff_id = ?)";
+    for layer in image
+        .layers
+        .iter()
+        .rev()
+        .filter(|layer| seen.insert(layer.diff_id))
+    {
+        let wanted: bool = connection.query_row(sql, [Text(layer.diff_id)], |row| row.get(0))?;
+        if !wanted {
+            freed.push(Removed::Layer {
+                diff_id: layer.diff_id,
+                chain_id: layer.chain_id,
+                size: layer.size,
+            });
+        }
+    }
+    Ok(freed)
+}
+
+fn familiar(names: &[Reference]) -> String {
+    let names: Vec<_> = names.iter().map(Reference::familiar).collect();
+    names.join(", ")
+}

@@ -1,0 +1,112 @@
+//! Blobs and layers that nothing wants any more.
+
+use std::ffi::OsStr;
+
+use rusqlite::{Connection, Row};
+use windlass_oci::{DiffId, Digest};
+
+use crate::commit::{clear, take_off};
+use crate::database::Text;
+use crate::error::{At, FileError};
+use crate::fail::{self, Step};
+use crate::lease::{Leased, Leases};
+use crate::root::{Area, Root};
+use crate::tree;
+
+/// What has no row any more, and still has its file.
+#[derive(Debug)]
+pub(super) struct Garbage {
+    blobs: Vec<Digest>,
+    layers: Vec<Digest>,
+}
+
+impl Garbage {
+    /// Deletes the rows of all that no image has and no lease keeps.
+    pub(super) fn collect(connection: &Connection, leases: &Leases) -> rusqlite::Result<Self> {
+        let sql = "SELECT diff_id FROM layers
+                   WHERE diff_id NOT IN (SELECT diff_id FROM image_layers)";
+        let layers = unleased(connection, sql, |layer| {
+            leases.is_leased(&Leased::Layer(DiffId::new(layer)))
+        })?;
+        let sql = "SELECT digest FROM blobs WHERE digest NOT IN (SELECT digest FROM image_blobs)";
+        let blobs = unleased(connection, sql, |blob| {
+            leases.is_leased(&Leased::Blob(blob))
+        })?;
+        for layer in &layers {
+            connection.execute("DELETE FROM layers WHERE diff_id = ?", [Text(layer)])?;
+        }
+        for blob in &blobs {
+            connection.execute("DELETE FROM blobs WHERE digest = ?", [Text(blob)])?;
+        }
+        Ok(Self { blobs, layers })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.blobs.is_empty() && self.layers.is_empty()
+    }
+
+    /// Removes the files. The rows are gone for good, so a failure here is not one of the deletion: what
+    /// stays behind is nobody's, and the next opening tries again.
+    pub(super) fn remove(&self, root: &Root) {
+        let mut whole = true;
+        let mut note = |result: Result<(), FileError>| {
+            if let Err(error) = result {
+                tracing::warn!(%error, "left for the next opening");
+                whole = false;
+            }
+        };
+        for blob in &self.blobs {
+            note(remove_blob(root, blob));
+        }
+        let mut trash = Vec::new();
+        for layer in &self.layers {
+            note(take_layer(root, layer).map(|name| trash.extend(name)));
+        }
+        // All of it is out of the way: what is in `drafts/` is swept without the note as well.
+        if whole {
+            root.settle();
+        }
+        for name in trash {
+            let path = root.area_path(Area::Drafts).join(&name);
+            let removed = fail::point(Step::RemoveTree).and_then(|()| {
+                tree::remove(root.area(Area::Drafts), name.as_ref()).at("remove", || path)
+            });
+            if let Err(error) = removed {
+                tracing::warn!(%error, "left for the next opening");
+            }
+        }
+    }
+}
+
+fn unleased(
+    connection: &Connection,
+    sql: &str,
+    is_leased: impl Fn(Digest) -> bool,
+) -> rusqlite::Result<Vec<Digest>> {
+    let digest = |row: &Row<'_>| row.get(0).map(|Text(digest)| digest);
+    let mut statement = connection.prepare(sql)?;
+    let unwanted = statement.query_map([], digest)?;
+    let free = unwanted.filter(|digest| !digest.as_ref().is_ok_and(|digest| is_leased(*digest)));
+    free.collect()
+}
+
+fn remove_blob(root: &Root, blob: &Digest) -> Result<(), FileError> {
+    fail::point(Step::TakeAway)?;
+    match root.shelf(Area::Blobs, blob.algorithm())? {
+        Some(shelf) => clear(root, Area::Blobs, &shelf, OsStr::new(&blob.hex())),
+        None => Ok(()),
+    }
+}
+
+/// Moves a layer to the drafts, if it is there, and returns its name among them.
+fn take_layer(root: &Root, layer: &Digest) -> Result<Option<String>, FileError> {
+    fail::point(Step::TakeAway)?;
+    let Some(shelf) = root.shelf(Area::Layers, layer.algorithm())? else {
+        return Ok(None);
+    };
+    match take_off(root, &shelf, OsStr::new(&layer.hex())) {
+        Ok(name) => Ok(Some(name)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

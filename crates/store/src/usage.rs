@@ -1,0 +1,147 @@
+//! How much the store takes up, and how much of it could be given back.
+
+use rusqlite::Connection;
+use rustix::fs::AtFlags;
+
+use crate::database::from_integer;
+use crate::error::{At, DatabaseError, FileError};
+use crate::image::load;
+use crate::root::Area;
+use crate::sweep::names;
+use crate::{Image, Store};
+
+/// What the store takes up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskUsage {
+    /// Each image.
+    pub images: Vec<ImageUsage>,
+    /// The unpacked layers, each counted once; bytes of file content.
+    pub layers: Amount,
+    /// The blobs: manifests, configs, compressed layers.
+    pub blobs: Amount,
+    /// Blobs that are coming in.
+    pub partials: Amount,
+    /// Layers that are being unpacked, counted only.
+    pub drafts: u64,
+}
+
+/// What one image takes up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageUsage {
+    /// The image.
+    pub image: Image,
+    /// How much of its [`Image::size`] is in layers that other images have too, in bytes.
+    pub shared: u64,
+}
+
+/// A number of things and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// How many there are.
+    pub count: u64,
+    /// What they take up, in bytes.
+    pub bytes: u64,
+    /// How much of that is held by dangling images alone, in bytes: removing those gives it back.
+    pub reclaimable: u64,
+}
+
+/// Why the usage could not be found out.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// A path failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl ImageUsage {
+    /// Returns what only this image has, in bytes of unpacked layers.
+    pub fn unique(&self) -> u64 {
+        self.image.size().saturating_sub(self.shared)
+    }
+}
+
+/// The images that a name leads to.
+const NAMED: &str = "SELECT image FROM tags UNION SELECT image FROM digest_references";
+
+impl Store {
+    /// Returns how much the store takes up, by its own records; partial blobs are measured on the disk.
+    pub fn disk_usage(&self) -> Result<DiskUsage, UsageError> {
+        let (images, layers, blobs) = self.database().ask(|connection| {
+            let layers = amount(connection, "layers", "diff_id", "image_layers")?;
+            let blobs = amount(connection, "blobs", "digest", "image_blobs")?;
+            Ok((images(connection)?, layers, blobs))
+        })?;
+        let (partials, drafts) = self.unfinished()?;
+        Ok(DiskUsage {
+            images,
+            layers,
+            blobs,
+            partials,
+            drafts,
+        })
+    }
+
+    fn unfinished(&self) -> Result<(Amount, u64), FileError> {
+        let mut partials = Amount::default();
+        let Some(root) = self.inner().find_root() else {
+            return Ok((partials, 0));
+        };
+        let ingest = root.area(Area::Ingest);
+        for name in names(ingest, || root.area_path(Area::Ingest))? {
+            match rustix::fs::statat(ingest, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => {
+                    partials.count += 1;
+                    partials.bytes += from_integer(stat.st_blocks).saturating_mul(512);
+                }
+                // It was finished in the meantime.
+                Err(rustix::io::Errno::NOENT) => {}
+                Err(error) => {
+                    return Err(error).at("examine", || root.area_path(Area::Ingest).join(&name));
+                }
+            }
+        }
+        let drafts = names(root.area(Area::Drafts), || root.area_path(Area::Drafts))?;
+        Ok((partials, drafts.len() as u64))
+    }
+}
+
+fn amount(
+    connection: &Connection,
+    table: &str,
+    key: &str,
+    users: &str,
+) -> rusqlite::Result<Amount> {
+    let sql = format!(
+        "SELECT COUNT(*), COALESCE(SUM(size), 0),
+                COALESCE(SUM(size) FILTER (WHERE {key} NOT IN (
+                    SELECT {key} FROM {users} WHERE image IN ({NAMED}))), 0)
+         FROM {table}"
+    );
+    connection.query_row(&sql, [], |row| {
+        Ok(Amount {
+            count: from_integer(row.get(0)?),
+            bytes: from_integer(row.get(1)?),
+            reclaimable: from_integer(row.get(2)?),
+        })
+    })
+}
+
+fn images(connection: &Connection) -> rusqlite::Result<Vec<ImageUsage>> {
+    let images = load(connection, None)?;
+    let shared = images.iter().map(|image| {
+        let elsewhere = |diff_id| {
+            let others = images.iter().filter(|other| other.id != image.id);
+            others
+                .flat_map(|other| &other.layers)
+                .any(|layer| layer.diff_id == diff_id)
+        };
+        let shared = image.layers.iter().filter(|layer| elsewhere(layer.diff_id));
+        shared.map(|layer| layer.size).sum()
+    });
+    let shared: Vec<u64> = shared.collect();
+    let usage = |(image, shared)| ImageUsage { image, shared };
+    Ok(images.into_iter().zip(shared).map(usage).collect())
+}
