@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RANGE};
 use reqwest::{Certificate, Method, NoProxy, Proxy, Response, redirect};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::time::timeout;
 use url::Url;
 use windlass_oci::RepositoryName;
@@ -33,8 +36,13 @@ pub struct Client(Arc<Shared>);
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// One of [`RegistryConfig::extra_roots`] is not a certificate.
-    #[error("a certificate authority cannot be used")]
-    Certificate(#[source] reqwest::Error),
+    #[error("certificate authority {index} cannot be used: {reason}")]
+    Certificate {
+        /// Which one, counted from 0.
+        index: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// One of [`RegistryConfig::proxies`] is not the URL of a proxy.
     #[error("the {scheme} proxy is not a usable URL")]
     Proxy {
@@ -252,10 +260,10 @@ fn build(config: &RegistryConfig, resolver: &Resolver) -> Result<reqwest::Client
             .cloned()
             .fold(builder, reqwest::ClientBuilder::proxy)
     };
-    match setup().tls_certs_merge(roots.clone()).build() {
+    match setup().tls_certs_merge(roots.iter().cloned()).build() {
         Ok(client) => Ok(client),
-        // A machine without certificate authorities can still pull over plain http from where that is
-        // allowed; https then fails for want of a root, and says so.
+        // The extra roots are good, so it is the system that has none. Plain http is still possible where
+        // it is allowed; https then fails for want of a root, and says so.
         Err(_) => setup()
             .tls_certs_only(roots)
             .build()
@@ -265,8 +273,19 @@ fn build(config: &RegistryConfig, resolver: &Resolver) -> Result<reqwest::Client
 
 fn roots(config: &RegistryConfig) -> Result<Vec<Certificate>, ClientError> {
     let mut roots = Vec::new();
-    for pem in &config.extra_roots {
-        roots.extend(Certificate::from_pem_bundle(pem).map_err(ClientError::Certificate)?);
+    for (index, pem) in config.extra_roots.iter().enumerate() {
+        let refuse = |reason: String| ClientError::Certificate { index, reason };
+        let before = roots.len();
+        for der in CertificateDer::pem_slice_iter(pem) {
+            let der = der.map_err(|error| refuse(error.to_string()))?;
+            // Tried out here: `reqwest` would say neither which one it is nor why.
+            let added = RootCertStore::empty().add(der.clone());
+            added.map_err(|error| refuse(error.to_string()))?;
+            roots.push(Certificate::from_der(&der).map_err(ClientError::Setup)?);
+        }
+        if roots.len() == before {
+            return Err(refuse("there is no PEM certificate in it".to_owned()));
+        }
     }
     Ok(roots)
 }

@@ -8,3 +8,5 @@ mod redirects;
 mod secrets;
 mod support;
 mod tags;
+mod tls;
+mod tls_front;
