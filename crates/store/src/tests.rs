@@ -1,4 +1,6 @@
 //! What the store promises, tried from the outside and with failures planted inside.
 
 mod commits;
-mod fixture;
+mod crashes;
+pub(crate) mod fixture;
+mod opening;

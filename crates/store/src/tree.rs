@@ -5,6 +5,9 @@
 //! renamed to the top of the tree, so that neither the stack nor the number of open files depends on
 //! what is removed (hardening F3, T48).
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};

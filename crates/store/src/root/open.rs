@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::{Area, DATABASE, DIRECTORY, FORMAT, LOCK, PRIVATE, RESERVE, Root, UNSETTLED, make_dir};
+use super::{
+    Area, DATABASE, DIRECTORY, EMPTY, FORMAT, LOCK, PRIVATE, RESERVE, Root, UNSETTLED, make_dir,
+};
 use crate::error::{At, FileError};
 
 /// What the file `format` says. The number changes when a store of before cannot be used any more.
@@ -251,14 +253,14 @@ fn make_top(path: &Path) -> Result<Top, RootError> {
 }
 
 /// Image content holds setuid files: nobody else may get to them. A group may be let through on
-/// purpose (0710).
+/// purpose, with exactly 0710.
 fn close_to_others(dir: &OwnedFd) -> rustix::io::Result<()> {
     let mode = Mode::from_raw_mode(rustix::fs::fstat(dir)?.st_mode);
-    let private = mode.difference(Mode::RGRP | Mode::WGRP | Mode::RWXO);
-    if private == mode {
+    let others = mode.intersection(Mode::RWXG | Mode::RWXO);
+    if others.is_empty() || others == Mode::XGRP {
         return Ok(());
     }
-    rustix::fs::fchmod(dir, private)
+    rustix::fs::fchmod(dir, PRIVATE)
 }
 
 fn check_owner(stat: &Stat) -> Result<(), ForeignReason> {

@@ -1,6 +1,6 @@
 //! A store in a temporary directory, and images to put into it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{IoSlice, Read as _};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
@@ -37,9 +37,17 @@ pub(crate) struct ImagePlan {
 }
 
 impl Place {
+    /// In memory where there is such a file system: a commit's barrier flushes the whole of the one that it
+    /// is on, and a busy one is no business of these tests.
     pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let in_memory = tempfile::tempdir_in("/dev/shm");
+        let dir = in_memory.or_else(|_| tempfile::tempdir()).unwrap();
         Self { dir }
+    }
+
+    /// The directory that the store is in.
+    pub(crate) fn around(&self) -> &Path {
+        self.dir.path()
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -233,6 +241,49 @@ pub(crate) fn list(path: &Path) -> Vec<String> {
     let mut names: Vec<_> = entries
         .map(|entry| name(entry).into_string().unwrap())
         .collect();
+    names.sort();
+    names
+}
+
+/// Checks that `store` holds exactly what its images need, complete (invariants 1, 4 and 5), and that its
+/// images are among `plans`. Returns their names, in order.
+pub(crate) fn check(store: &Store, plans: &[ImagePlan]) -> Vec<String> {
+    let (mut names, mut blobs, mut layers) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    for image in store.images().unwrap() {
+        let plan = plans
+            .iter()
+            .find(|plan| plan.id() == image.id)
+            .expect("an image of the test");
+        for (digest, bytes) in plan.blobs() {
+            assert!(
+                store.read_blob(&digest).unwrap() == bytes,
+                "{} of {}",
+                digest,
+                plan.name
+            );
+            blobs.insert(digest.hex());
+        }
+        let diff_ids: Vec<_> = image.layers.iter().map(|layer| layer.diff_id).collect();
+        let planned: Vec<_> = plan.layers.iter().map(LayerPlan::diff_id).collect();
+        assert_eq!(diff_ids, planned);
+        for layer in &plan.layers {
+            let held = store
+                .layer(&layer.diff_id())
+                .unwrap()
+                .expect("an image has its layers");
+            let file = fs::read_to_string(held.path().join("file"));
+            assert_eq!(file.unwrap_or_default(), layer.name);
+            layers.insert(layer.diff_id().digest().hex());
+        }
+        names.push(plan.name.clone());
+    }
+    let path = store.path().unwrap();
+    assert_eq!(list(&path.join("blobs/sha256")), Vec::from_iter(blobs));
+    assert_eq!(list(&path.join("layers/sha256")), Vec::from_iter(layers));
+    for area in ["drafts", "ingest"] {
+        assert_eq!(list(&path.join(area)), [""; 0], "in {area}");
+    }
+    assert!(!path.join("unsettled").exists());
     names.sort();
     names
 }

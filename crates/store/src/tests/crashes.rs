@@ -1,0 +1,211 @@
+//! A process that dies, or a disk that fills up, at any step: the image is complete or it is not there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use windlass_oci::ImageName;
+
+use super::fixture::{ImagePlan, Place, check, own};
+use crate::fail::{Action, Step, arm};
+use crate::{CommitError, Remove, Store};
+
+/// How the child is told what to do.
+const ORDER: &str = "WINDLASS_STORE_TEST_CHILD";
+
+/// What is there before, and what is pulled and removed: both have a layer and a name in common.
+fn plans() -> [ImagePlan; 2] {
+    [
+        ImagePlan::new("old", &["base", "old"], "example.com/image:1"),
+        ImagePlan::new("new", &["base", "middle", "new"], "example.com/image:1"),
+    ]
+}
+
+fn remove_new(store: &Store) -> Result<Vec<crate::Removed>, crate::RemoveError> {
+    let [_, new] = plans();
+    store.remove(&ImageName::Id(new.id()), Remove::default())
+}
+
+/// What a child does; not a test of its own, but only a test can be run by name.
+#[test]
+fn child() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the way a test speaks to its child"
+    )]
+    let Ok(order) = std::env::var(ORDER) else {
+        return;
+    };
+    let mut words = order.split(' ');
+    let mut next = || words.next().unwrap();
+    let (path, doing, step, skip) = (next(), next(), next(), next().parse().unwrap());
+    let every = [&Step::COMMIT[..], &Step::DELETION].concat();
+    let step = every
+        .into_iter()
+        .find(|known| format!("{known:?}") == step)
+        .unwrap();
+    // An abort here is no news for anybody.
+    let none = rustix::process::Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Core, none).unwrap();
+    let store = own(Path::new(path));
+    match doing {
+        "pull" => {
+            let image = plans()[1].draft(&store);
+            arm(step, skip, Action::Die);
+            store.commit(&image).map(drop).unwrap();
+        }
+        _ => {
+            arm(step, skip, Action::Die);
+            remove_new(&store).map(drop).unwrap();
+        }
+    }
+}
+
+/// Runs a child that dies at `step`, having passed it `skip` times.
+fn die(path: PathBuf, doing: &str, step: Step, skip: usize) -> ExitStatus {
+    let order = format!("{} {doing} {step:?} {skip}", path.display());
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "tests::crashes::child", "--nocapture"])
+        .env(ORDER, order)
+        .output()
+        .unwrap();
+    child.status
+}
+
+/// T38, T39: a pull that is killed at any step leaves the image absent or complete, the tag where it was
+/// or where it should go, and nothing else; and the next pull works.
+#[test]
+fn a_killed_commit_is_complete_or_absent() {
+    // Config, manifest, two layers and their blobs; the third of each is there already.
+    const MOVES: usize = 6;
+    for step in Step::COMMIT {
+        let skips = if step == Step::Move { MOVES + 1 } else { 1 };
+        for skip in 0..skips {
+            let place = Place::new();
+            let plans = plans();
+            plans[0].pull(&place.own()).unwrap();
+            let status = die(place.path(), "pull", step, skip);
+            let had_step = step != Step::Move || skip < MOVES;
+            assert_eq!(!status.success(), had_step, "{step:?} {skip}");
+
+            let committed = !had_step || step == Step::Settle;
+            let store = place.own();
+            let there = check(&store, &plans);
+            let expected: &[&str] = if committed { &["new", "old"] } else { &["old"] };
+            assert_eq!(there, expected, "{step:?} {skip}");
+            let tag = store
+                .image(&"example.com/image:1".parse().unwrap())
+                .unwrap();
+            assert_eq!(
+                tag.id,
+                plans[usize::from(committed)].id(),
+                "{step:?} {skip}"
+            );
+
+            plans[1].pull(&store).unwrap();
+            assert_eq!(check(&store, &plans), ["new", "old"]);
+        }
+    }
+}
+
+/// T39: a deletion that is killed at any step has happened or not, and leaves no file behind.
+#[test]
+fn a_killed_deletion_has_happened_or_not() {
+    for step in Step::DELETION {
+        let skips = if step == Step::TakeAway { 6 } else { 1 };
+        for skip in 0..skips {
+            let place = Place::new();
+            let plans = plans();
+            for plan in &plans {
+                plan.pull(&place.own()).unwrap();
+            }
+            let status = die(place.path(), "remove", step, skip);
+            assert!(!status.success(), "{step:?} {skip}");
+
+            let store = place.own();
+            let there = check(&store, &plans);
+            let expected: &[&str] = match step {
+                Step::CommitDeletion => &["new", "old"],
+                _ => &["old"],
+            };
+            assert_eq!(there, expected, "{step:?} {skip}");
+            plans[1].pull(&store).unwrap();
+            assert_eq!(check(&store, &plans), ["new", "old"]);
+        }
+    }
+}
+
+/// T42, R12: a full disk at any step fails the commit and leaves all as it was, the drafts too.
+#[test]
+fn a_full_disk_leaves_the_store_as_it_was() {
+    for step in [Step::Move, Step::SyncShelves, Step::Begin, Step::Commit] {
+        for skip in 0..if step == Step::Move { 4 } else { 1 } {
+            let place = Place::new();
+            let plans = plans();
+            let store = place.own();
+            plans[0].pull(&store).unwrap();
+            let image = plans[1].draft(&store);
+            arm(step, skip, Action::NoSpace);
+            let error = store.commit(&image).unwrap_err();
+            assert!(error.is_no_space(), "{step:?}: {error}");
+            assert_eq!(store.images().unwrap().len(), 1, "{step:?} {skip}");
+            assert!(!place.path().join("unsettled").exists(), "{step:?} {skip}");
+
+            // There is room again, and the same drafts are still good.
+            store.commit(&image).unwrap();
+            drop(image);
+            assert_eq!(check(&store, &plans), ["new", "old"]);
+        }
+    }
+}
+
+#[test]
+fn a_failed_commit_leaves_nothing_behind() {
+    let place = Place::new();
+    let plans = plans();
+    let store = place.own();
+    plans[0].pull(&store).unwrap();
+    let image = plans[1].draft(&store);
+    arm(Step::SyncShelves, 0, Action::NoSpace);
+    store.commit(&image).unwrap_err();
+    drop(image);
+    assert_eq!(check(&store, &plans), ["old"]);
+}
+
+/// P7: what the kernel could not write it may have forgotten, so a failed barrier is not tried again.
+#[test]
+fn after_a_failed_barrier_the_store_takes_no_more_images() {
+    let place = Place::new();
+    let plans = plans();
+    let store = place.own();
+    let image = plans[1].draft(&store);
+    arm(Step::Barrier, 0, Action::NoSpace);
+    store.commit(&image).unwrap_err();
+    let error = store.commit(&image).unwrap_err();
+    assert!(matches!(error, CommitError::Degraded { .. }), "{error}");
+    drop((image, store));
+    let store = place.own();
+    assert_eq!(check(&store, &plans), [""; 0]);
+    plans[1].pull(&store).unwrap();
+    assert_eq!(check(&store, &plans), ["new"]);
+}
+
+/// P6: room is kept for deleting.
+#[test]
+fn a_full_disk_does_not_stop_a_deletion() {
+    let place = Place::new();
+    let plans = plans();
+    let store = place.own();
+    for plan in &plans {
+        plan.pull(&store).unwrap();
+    }
+    arm(Step::CommitDeletion, 0, Action::NoSpace);
+    remove_new(&store).unwrap();
+    assert_eq!(check(&store, &plans), ["old"]);
+    assert!(
+        place.path().join("reserve").exists(),
+        "room is kept for the next time"
+    );
+}
