@@ -81,6 +81,10 @@ impl Drop for Lock {
         if self.exclusive {
             say(&self.file, "");
         }
+        // Closing would not do while a child that was just forked has a copy of the handle.
+        if let Err(error) = flock(&self.file, FlockOperation::Unlock) {
+            tracing::debug!(%error, "the lock goes when the file is closed");
+        }
     }
 }
 
