@@ -1,10 +1,14 @@
 //! Debian's own servers and tools, run for tests and benchmarks: on loopback, in a directory of
 //! their own, ended on drop.
 
+mod disk;
 mod layout;
+mod namespace;
 mod registry;
 
+pub use disk::{Disk, Mounted};
 pub use layout::{Layer, LayerCompression, Layout, StoredBlob};
+pub use namespace::{can_make_namespaces, end_on_interrupt, in_namespaces, is_first_process};
 pub use registry::{Access, DockerRegistry, LoggedRequest, PASSWORD, USER};
 
 use std::io;

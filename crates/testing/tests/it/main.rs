@@ -4,5 +4,7 @@
 
 mod auth;
 mod client;
+mod confinement;
 mod faults;
 mod protocol;
+mod trees;

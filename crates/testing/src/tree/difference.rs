@@ -1,0 +1,146 @@
+//! Says in words how two trees differ.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Entry, Kind, readable};
+
+/// One path at which two trees differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// Only the first tree has it.
+    Missing {
+        /// The path.
+        path: Vec<u8>,
+        /// What the first tree has there.
+        entry: Box<Entry>,
+    },
+    /// Only the second tree has it.
+    Extra {
+        /// The path.
+        path: Vec<u8>,
+        /// What the second tree has there.
+        entry: Box<Entry>,
+    },
+    /// Both have it, but not the same.
+    Changed {
+        /// The path.
+        path: Vec<u8>,
+        /// What differs, as `mode 0644 → 0600`.
+        facts: Vec<String>,
+    },
+}
+
+impl Difference {
+    /// Returns the path.
+    pub fn path(&self) -> &[u8] {
+        match self {
+            Self::Missing { path, .. } | Self::Extra { path, .. } | Self::Changed { path, .. } => {
+                path
+            }
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { path, entry } => write!(f, "- {}  {entry}", readable(path)),
+            Self::Extra { path, entry } => write!(f, "+ {}  {entry}", readable(path)),
+            Self::Changed { path, facts } => {
+                write!(f, "~ {}  {}", readable(path), facts.join(", "))
+            }
+        }
+    }
+}
+
+pub(super) fn differences(
+    left: &BTreeMap<Vec<u8>, Entry>,
+    right: &BTreeMap<Vec<u8>, Entry>,
+) -> Vec<Difference> {
+    let mut paths: Vec<_> = left.keys().chain(right.keys()).collect();
+    paths.sort();
+    paths.dedup();
+    let difference = |path: &Vec<u8>| match (left.get(path), right.get(path)) {
+        (Some(left), Some(right)) if left == right => None,
+        (Some(left), Some(right)) => Some(Difference::Changed {
+            path: path.clone(),
+            facts: changed(left, right),
+        }),
+        (Some(entry), None) => Some(Difference::Missing {
+            path: path.clone(),
+            entry: Box::new(entry.clone()),
+        }),
+        (None, Some(entry)) => Some(Difference::Extra {
+            path: path.clone(),
+            entry: Box::new(entry.clone()),
+        }),
+        (None, None) => None,
+    };
+    paths.into_iter().filter_map(difference).collect()
+}
+
+fn changed(left: &Entry, right: &Entry) -> Vec<String> {
+    let (left, right) = (left.facts(), right.facts());
+    let of = |facts: &[(String, String)], name: &str| {
+        let fact = facts.iter().find(|(key, _)| key == name);
+        fact.map_or_else(|| "nothing".to_owned(), |(_, text)| text.clone())
+    };
+    let mut names: Vec<_> = left.iter().chain(&right).map(|(name, _)| name).collect();
+    names.sort();
+    names.dedup();
+    let names = names.into_iter();
+    names
+        .map(|name| (name, of(&left, name), of(&right, name)))
+        .filter(|(_, left, right)| left != right)
+        .map(|(name, left, right)| format!("{name}: {left} → {right}"))
+        .collect()
+}
+
+impl Entry {
+    /// Everything about it as named words.
+    pub(super) fn facts(&self) -> Vec<(String, String)> {
+        let fact = |name: &str, text: String| (name.to_owned(), text);
+        let (kind, content) = self.kind.words();
+        let mut facts = vec![
+            fact("type", kind.to_owned()),
+            fact("mode", format!("{:04o}", self.mode)),
+            fact("owner", format!("{}:{}", self.uid, self.gid)),
+            fact("mtime", format!("{}.{:09}", self.mtime.0, self.mtime.1)),
+        ];
+        facts.extend(content.map(|content| fact("content", content)));
+        if let Some(first) = &self.linked {
+            facts.push(fact("link of", format!("={}", readable(first))));
+        }
+        for (name, value) in &self.xattrs {
+            let name = readable(name);
+            let text = format!("{name}={}", readable(value));
+            facts.push((format!("xattr {name}"), text));
+        }
+        if let Some((seconds, nanoseconds, inode)) = self.change {
+            let text = format!("inode {inode} changed {seconds}.{nanoseconds:09}");
+            facts.push(fact("change", text));
+        }
+        facts
+    }
+}
+
+impl Kind {
+    fn words(&self) -> (&'static str, Option<String>) {
+        match self {
+            Self::File {
+                size,
+                digest: Some(digest),
+            } => ("file", Some(format!("{size} bytes {}", digest.short()))),
+            Self::File { size, digest: None } => {
+                ("file", Some(format!("{size} bytes, unreadable")))
+            }
+            Self::Directory => ("dir", None),
+            Self::Symlink(target) => ("symlink", Some(format!("-> {}", readable(target)))),
+            Self::Fifo => ("fifo", None),
+            Self::Socket => ("socket", None),
+            Self::CharDevice(major, minor) => ("char", Some(format!("{major},{minor}"))),
+            Self::BlockDevice(major, minor) => ("block", Some(format!("{major},{minor}"))),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Takes a directory tree down to everything that an archive can say of it, to compare two of them.
+
+mod difference;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use windlass_oci::Digest;
+
+pub use difference::Difference;
+
+/// All that is beneath a directory, and the directory itself, by path (`.` is the directory).
+///
+/// ```no_run
+/// use windlass_testing::Tree;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let (ours, judges) = (std::path::Path::new("a"), std::path::Path::new("b"));
+/// Tree::of(ours)?.assert_same(&Tree::of(judges)?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    entries: BTreeMap<Vec<u8>, Entry>,
+}
+
+/// What is at one path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is, and what is in it.
+    pub kind: Kind,
+    /// The permission bits, 07777.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// Seconds and nanoseconds since 1970.
+    pub mtime: (i64, u32),
+    /// For one of several names of a file in this tree: the first of them.
+    pub linked: Option<Vec<u8>>,
+    /// Extended attributes, but for the label of `SELinux`, which says where a file is rather than what.
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// When anything of it last changed, and its inode: only in trees made by [`Tree::watched`].
+    pub change: Option<(i64, u32, u64)>,
+}
+
+/// The type of an entry, with what belongs to the type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File {
+        /// Its size in bytes.
+        size: u64,
+        /// The digest of its bytes; `None` where this user may not read them.
+        digest: Option<Digest>,
+    },
+    /// A directory.
+    Directory,
+    /// A symbolic link and what it says.
+    Symlink(Vec<u8>),
+    /// A fifo.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device.
+    CharDevice(u32, u32),
+    /// A block device.
+    BlockDevice(u32, u32),
+}
+
+/// Something of an entry that a comparison may leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aspect {
+    /// Permission bits.
+    Mode,
+    /// Owner and group.
+    Owner,
+    /// The mtime of everything.
+    Mtime,
+    /// The mtime of directories.
+    DirectoryMtime,
+    /// Which names are one file.
+    Links,
+    /// Extended attributes.
+    Xattrs,
+}
+
+impl Tree {
+    /// Takes down the tree at `path`. Nothing is followed, and paths may be of any length.
+    pub fn of(path: impl AsRef<Path>) -> io::Result<Self> {
+        let directory = std::fs::File::open(path)?;
+        Self::beneath(&directory)
+    }
+
+    /// As [`of`](Self::of), by a handle of the directory.
+    pub fn beneath(directory: impl AsFd) -> io::Result<Self> {
+        walk::walk(directory.as_fd(), false)
+    }
+
+    /// As [`of`](Self::of), with inodes and change times: two of these are equal only if nothing at all
+    /// has happened in between.
+    pub fn watched(path: impl AsRef<Path>) -> io::Result<Self> {
+        let directory = std::fs::File::open(path)?;
+        walk::walk(directory.as_fd(), true)
+    }
+
+    /// Returns what is at `path`, relative to the tree's root.
+    pub fn get(&self, path: impl AsRef<[u8]>) -> Option<&Entry> {
+        self.entries.get(path.as_ref())
+    }
+
+    /// Returns all entries in the order of their paths.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Entry)> {
+        self.entries.iter().map(|(path, entry)| (&**path, entry))
+    }
+
+    /// Returns all paths, readable.
+    pub fn paths(&self) -> Vec<String> {
+        self.entries.keys().map(|path| readable(path)).collect()
+    }
+
+    /// Makes the tree say nothing about `aspects`; do it to both sides of a comparison.
+    #[must_use]
+    pub fn without(mut self, aspects: &[Aspect]) -> Self {
+        for entry in self.entries.values_mut() {
+            for aspect in aspects {
+                entry.forget(*aspect);
+            }
+        }
+        self
+    }
+
+    /// Leaves out `path` and all that is beneath it.
+    #[must_use]
+    pub fn without_path(mut self, path: impl AsRef<[u8]>) -> Self {
+        let path = path.as_ref();
+        let beneath = [path, b"/"].concat();
+        self.entries
+            .retain(|it, _| it != path && !it.starts_with(&beneath));
+        self
+    }
+
+    /// Returns how `other` differs from this, in the order of paths.
+    pub fn differences(&self, other: &Self) -> Vec<Difference> {
+        difference::differences(&self.entries, &other.entries)
+    }
+
+    /// Checks that two trees are the same.
+    ///
+    /// # Panics
+    /// With a line for each of the first differences: `-` is only in `self`, `+` only in `other`.
+    #[track_caller]
+    pub fn assert_same(&self, other: &Self) {
+        const SHOWN: usize = 40;
+        let differences = self.differences(other);
+        if differences.is_empty() {
+            return;
+        }
+        let lines = differences.iter().take(SHOWN);
+        let lines: Vec<_> = lines.map(ToString::to_string).collect();
+        let count = differences.len();
+        panic!("the trees differ in {count} entries:\n{}", lines.join("\n"));
+    }
+}
+
+impl fmt::Display for Tree {
+    /// One line an entry, as `ls -l` would, with the path first.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (path, entry) in &self.entries {
+            writeln!(f, "{}  {entry}", readable(path))?;
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    fn forget(&mut self, aspect: Aspect) {
+        match aspect {
+            Aspect::Mode => self.mode = 0,
+            Aspect::Owner => (self.uid, self.gid) = (0, 0),
+            Aspect::DirectoryMtime if self.kind != Kind::Directory => {}
+            Aspect::Mtime | Aspect::DirectoryMtime => self.mtime = (0, 0),
+            Aspect::Links => self.linked = None,
+            Aspect::Xattrs => self.xattrs.clear(),
+        }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (_, text)) in self.facts().iter().enumerate() {
+            let space = if index == 0 { "" } else { " " };
+            write!(f, "{space}{text}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes bytes readable, whatever they are.
+pub(crate) fn readable(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
+        _ => format!("\"{}\"", bytes.escape_ascii()),
+    }
+}
