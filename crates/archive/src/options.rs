@@ -66,6 +66,17 @@ pub struct Limits {
     pub directory_bytes: usize,
 }
 
+impl Ownership {
+    /// Returns what this process can do: [`Ownership::Exact`] as root, [`Ownership::Own`] otherwise.
+    pub fn of_this_process() -> Self {
+        if rustix::process::geteuid().is_root() {
+            Self::Exact
+        } else {
+            Self::Own
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

@@ -1,1 +1,186 @@
-//! engine
+//! The windlass engine: the one service that every door calls.
+//!
+//! An [`Engine`] is a store and the ways to fill, read and empty it: [`pull`](Engine::pull),
+//! [`images`](Engine::images), [`inspect`](Engine::inspect), [`history`](Engine::history),
+//! [`tag`](Engine::tag), [`remove`](Engine::remove), [`unpack`](Engine::unpack), [`mount`](Engine::mount).
+//! It makes no text for people, reads no environment and knows no home directory: configuration and
+//! credentials arrive as values, and what happens is told as data.
+//!
+//! ```no_run
+//! use windlass::{Access, Credentials, Engine, EngineConfig, Events, PullRequest};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let access = Access::Own { purpose: "the example".to_owned() };
+//! let engine = Engine::open(EngineConfig::new("/var/lib/windlass".into()), access, |_| {})?;
+//! let request = PullRequest {
+//!     reference: "alpine:3".parse()?,
+//!     platform: None,
+//!     credentials: Credentials::Anonymous,
+//! };
+//! let (events, mut told) = Events::channel();
+//! let pulled = engine.pull(&request, &events).await?;
+//! assert_eq!(engine.images()?[0].id, pulled.image_id);
+//! while let Ok(event) = told.try_recv() {
+//!     println!("{event:?}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod error;
+mod history;
+mod inspect;
+mod list;
+mod mount;
+mod unpack;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use windlass_archive::Ownership;
+use windlass_pull::{Puller, PullerConfig};
+use windlass_store::{Busy, Store};
+
+pub use error::{OpenError, RemoveError, StoreError, TagImageError};
+pub use history::HistoryEntry;
+pub use inspect::{Inspection, RootFs};
+pub use list::{DiskUsage, ImageSummary, Remove, Removed, Usage};
+pub use mount::MountError;
+pub use unpack::{UnpackImageError, UnpackSummary};
+pub use windlass_archive::{EntryError, Fault, Skipped, StreamError, TarError, UnpackError};
+pub use windlass_oci::{
+    ConfigError, DEFAULT_REGISTRY, DiffId, Digest, DigestError, IdPrefix, ImageId, ImageName,
+    ManifestError, NoMatch, Platform, PlatformError, Reference, ReferenceError, RepositoryName,
+    Tag, TagError, text,
+};
+pub use windlass_pull::{
+    Events, LayerError, LayerStatus, Outcome, PlanError, PlannedLayer, PullError, PullEvent,
+    PullRequest, Pulled, RetryPolicy,
+};
+pub use windlass_registry::{
+    Asked, AuthError, Cause, ClientError, ConnectFailure, Credentials, DockerConfig,
+    DockerConfigError, Endpoint, EndpointError, Mismatch, Phase, Proxies, RealmRefusal,
+    RedirectError, RegistryConfig, RegistryError, Secret, Timeouts, TokenError, What,
+};
+pub use windlass_store::{
+    AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, IngestError,
+    NotOwner, Owner, PutError, ReadError, RemoveError as StoreRemoveError, RootError, VerifyError,
+};
+
+/// How an [`Engine`] is to work.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The directory of the store.
+    pub root: PathBuf,
+    /// How registries are to be spoken to.
+    pub registry: RegistryConfig,
+    /// Layers that download at a time, over all pulls; 0 for no limit.
+    pub downloads: usize,
+    /// Layers that unpack at a time, over all pulls; 0 for no limit.
+    pub unpacks: usize,
+    /// When to try again.
+    pub retry: RetryPolicy,
+}
+
+/// What an engine is opened for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To change what is there: alone.
+    Own {
+        /// What others are told who wait meanwhile, such as `windlass pull alpine`.
+        purpose: String,
+    },
+    /// To read layers and blobs: nobody changes them meanwhile.
+    Share,
+    /// To ask what is there, whoever works on it meanwhile.
+    Look,
+}
+
+/// A store, and everything that can be done with it.
+#[derive(Debug)]
+pub struct Engine {
+    store: Arc<Store>,
+    puller: Puller,
+}
+
+impl EngineConfig {
+    /// Returns the defaults for a store at `root`.
+    pub fn new(root: PathBuf) -> Self {
+        let PullerConfig {
+            registry,
+            downloads,
+            unpacks,
+            retry,
+            ..
+        } = PullerConfig::default();
+        Self {
+            root,
+            registry,
+            downloads,
+            unpacks,
+            retry,
+        }
+    }
+}
+
+impl Engine {
+    /// Opens the store at `config.root`; with [`Access::Own`] it is made where there is none.
+    ///
+    /// If another process is in the way, `on_wait` is told who, and this waits for its end. Blocks.
+    pub fn open(
+        config: EngineConfig,
+        access: Access,
+        mut on_wait: impl FnMut(&Owner),
+    ) -> Result<Self, OpenError> {
+        let EngineConfig {
+            root,
+            registry,
+            downloads,
+            unpacks,
+            retry,
+        } = config;
+        let access = match &access {
+            Access::Own { purpose } => windlass_store::Access::Own { for_what: purpose },
+            Access::Share => windlass_store::Access::Share,
+            Access::Look => windlass_store::Access::Look,
+        };
+        let store = Arc::new(Store::open(&root, access, |owner| {
+            on_wait(owner);
+            Busy::Wait
+        })?);
+        let ownership = Ownership::of_this_process();
+        let config = PullerConfig {
+            registry,
+            downloads,
+            unpacks,
+            ownership,
+            retry,
+        };
+        Ok(Self {
+            puller: Puller::new(config, Arc::clone(&store))?,
+            store,
+        })
+    }
+
+    /// Pulls one image. Pulls that run at the same time share what they both need.
+    ///
+    /// Dropping the future is leaving: what nobody else waits for is stopped, and [`Engine::idle`] waits
+    /// until that is done.
+    pub async fn pull(&self, request: &PullRequest, events: &Events) -> Result<Pulled, PullError> {
+        self.puller.pull(request, events).await
+    }
+
+    /// Returns the tags that a repository has, in its registry's order.
+    pub async fn tags(
+        &self,
+        repository: &RepositoryName,
+        credentials: &Credentials,
+    ) -> Result<Vec<Tag>, PullError> {
+        self.puller.tags(repository, credentials).await
+    }
+
+    /// Waits until no transfer runs any more.
+    pub async fn idle(&self) {
+        self.puller.idle().await;
+    }
+}

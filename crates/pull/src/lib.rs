@@ -1,1 +1,320 @@
-//! pull
+//! Turns a reference into a verified, unpacked, tagged image.
+//!
+//! [`Puller::pull`] reads as the table of contents: resolve, plan, fetch, commit. What it is at is told by
+//! [`PullEvent`]s; what it found, or why it failed, by its outcome. Dropping the future of a pull is leaving
+//! it: transfers that nobody else waits for stop, and nothing of the image becomes visible.
+
+mod commit;
+mod download;
+mod error;
+mod events;
+mod layer;
+mod plan;
+mod resolve;
+mod retry;
+mod watch;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+use tokio::task;
+use windlass_archive::Ownership;
+use windlass_oci::{DiffId, Digest, ImageId, Platform, Reference, RepositoryName, Tag};
+use windlass_registry::{
+    Client, Credentials, Endpoint, RegistryConfig, RegistryError, Repository, Target,
+};
+use windlass_store::{Layer, Store};
+use windlass_transfer::{Slots, Transfers};
+
+pub use error::PullError;
+pub use events::{Events, LayerStatus, PlannedLayer, PullEvent};
+pub use layer::LayerError;
+pub use plan::PlanError;
+pub use retry::RetryPolicy;
+
+use download::Progress;
+use layer::{FetchedLayer, LayerFetcher, Outcome as LayerOutcome};
+use plan::Plan;
+use resolve::{Resolved, Resolver};
+
+/// How a [`Puller`] goes about its work.
+#[derive(Clone, Debug)]
+pub struct PullerConfig {
+    /// How registries are to be spoken to.
+    pub registry: RegistryConfig,
+    /// Layers that download at a time, over all pulls; 0 for no limit (TM-7).
+    pub downloads: usize,
+    /// Layers that unpack at a time, over all pulls; 0 for no limit.
+    pub unpacks: usize,
+    /// Whose the unpacked files become.
+    pub ownership: Ownership,
+    /// When to try again.
+    pub retry: RetryPolicy,
+}
+
+/// Pulls images into one store. Pulls that run at the same time share their transfers.
+#[derive(Debug)]
+pub struct Puller {
+    client: Client,
+    config: PullerConfig,
+    store: Arc<Store>,
+    fetcher: LayerFetcher,
+    transfers: Transfers<Digest, Progress, LayerOutcome>,
+}
+
+/// What to pull.
+#[derive(Clone, Debug)]
+pub struct PullRequest {
+    /// What it is called. With a tag and a digest, the digest decides and the tag is applied.
+    pub reference: Reference,
+    /// The platform to choose from an index; this machine's where it is `None`.
+    pub platform: Option<Platform>,
+    /// Who asks.
+    pub credentials: Credentials,
+}
+
+/// What a pull brought.
+#[derive(Clone, Debug)]
+pub struct Pulled {
+    /// The reference, as asked for; with `latest` where it had neither tag nor digest.
+    pub reference: Reference,
+    /// The digest of the index or manifest that it names.
+    pub digest: Digest,
+    /// The image.
+    pub image_id: ImageId,
+    /// The image's platform, as its config says it.
+    pub platform: Platform,
+    /// Whether anything changed.
+    pub outcome: Outcome,
+    /// The endpoint that it came from.
+    pub endpoint: Endpoint,
+    /// Bytes of layers that were downloaded for it.
+    pub downloaded_bytes: u64,
+    /// Compressed bytes of layers that were here already.
+    pub reused_bytes: u64,
+    /// Bytes of file content that were unpacked.
+    pub unpacked_bytes: u64,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Whether a pull changed anything (ST-5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The image is new, or its name is new or named another image before.
+    Downloaded,
+    /// Everything was as it is.
+    UpToDate,
+}
+
+/// The layers of a plan: those that were here, kept from being removed, and those that came.
+#[derive(Debug, Default)]
+struct Layers {
+    held: Vec<Layer>,
+    fetched: Vec<Arc<FetchedLayer>>,
+}
+
+impl Default for PullerConfig {
+    fn default() -> Self {
+        Self {
+            registry: RegistryConfig::default(),
+            downloads: 3,
+            unpacks: 4,
+            ownership: Ownership::Exact,
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+impl Puller {
+    /// Makes a puller into `store`.
+    pub fn new(
+        config: PullerConfig,
+        store: Arc<Store>,
+    ) -> Result<Self, windlass_registry::ClientError> {
+        let fetcher = LayerFetcher {
+            store: Arc::clone(&store),
+            unpacks: Slots::of(config.unpacks),
+            ownership: config.ownership,
+            retry: config.retry,
+        };
+        Ok(Self {
+            client: Client::new(config.registry.clone())?,
+            transfers: Transfers::new(Slots::of(config.downloads)),
+            fetcher,
+            store,
+            config,
+        })
+    }
+
+    /// Pulls one image: when this returns `Ok`, it is verified, unpacked, durable and tagged.
+    pub async fn pull(&self, request: &PullRequest, events: &Events) -> Result<Pulled, PullError> {
+        let started = Instant::now();
+        let reference = request.reference.clone().or_latest();
+        events.send(PullEvent::Resolving {
+            reference: reference.clone(),
+        });
+        let (repository, resolved) = self.resolve(&reference, request).await?;
+        let platform = resolved.config.platform();
+        events.send(PullEvent::Resolved {
+            digest: resolved.digest,
+            platform: platform.clone(),
+        });
+
+        let plan = Plan::new(&resolved.manifest, &resolved.config)?;
+        let held = self.held(&plan).await?;
+        let summary = plan.summary(&held);
+        events.send(PullEvent::Planned {
+            layers: summary.layers,
+            missing_bytes: summary.missing_bytes,
+            reused_bytes: summary.reused_bytes,
+        });
+        let fetched = self.fetch(&repository, &plan, &held, events).await?;
+
+        events.send(PullEvent::Committing);
+        let unpacked_bytes = fetched.iter().map(|layer| layer.size).sum();
+        let digest = resolved.digest;
+        let layers = Layers { held, fetched };
+        let (image_id, outcome) = self.commit(&reference, resolved, plan, layers).await?;
+        Ok(Pulled {
+            reference,
+            digest,
+            image_id,
+            platform,
+            outcome,
+            endpoint: repository.endpoint().clone(),
+            downloaded_bytes: summary.missing_bytes,
+            reused_bytes: summary.reused_bytes,
+            unpacked_bytes,
+            duration: started.elapsed(),
+        })
+    }
+
+    /// Returns the tags of a repository, in the registry's order (MF-1).
+    pub async fn tags(
+        &self,
+        repository: &RepositoryName,
+        credentials: &Credentials,
+    ) -> Result<Vec<Tag>, PullError> {
+        self.at_first_answering(repository, credentials, async |repository| {
+            Ok(repository.tags().await?)
+        })
+        .await
+        .map(|(_, tags)| tags)
+    }
+
+    /// Waits until nothing moves any more, what was cancelled included.
+    pub async fn idle(&self) {
+        self.transfers.idle().await;
+    }
+
+    async fn resolve(
+        &self,
+        reference: &Reference,
+        request: &PullRequest,
+    ) -> Result<(Repository, Resolved), PullError> {
+        let target = match (reference.digest(), reference.tag()) {
+            (Some(digest), _) => Target::Digest(*digest),
+            (None, tag) => Target::Tag(tag.cloned().unwrap_or_else(Tag::latest)),
+        };
+        self.at_first_answering(
+            reference.repository(),
+            &request.credentials,
+            async |repository| {
+                let resolver = Resolver {
+                    repository,
+                    store: &self.store,
+                    retry: self.config.retry.for_documents(),
+                };
+                resolver.resolve(&target, request.platform.as_ref()).await
+            },
+        )
+        .await
+    }
+
+    /// Asks the endpoints of `name` in their order, until one of them answers, yes or no.
+    ///
+    /// One that answered is not passed over for the next: what comes after https is plain http, and no
+    /// answer may make a pull go there (FB-4).
+    async fn at_first_answering<T>(
+        &self,
+        name: &RepositoryName,
+        credentials: &Credentials,
+        ask: impl AsyncFn(&Repository) -> Result<T, PullError>,
+    ) -> Result<(Repository, T), PullError> {
+        let mut unanswered = None;
+        for endpoint in Endpoint::of(name, &self.config.registry)? {
+            let repository = self
+                .client
+                .repository(endpoint, name.clone(), credentials.clone());
+            match ask(&repository).await {
+                Ok(answer) => return Ok((repository, answer)),
+                Err(PullError::Registry(error)) if !is_answer(&error) => {
+                    unanswered = Some(PullError::Registry(error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(unanswered.expect("there is at least one endpoint"))
+    }
+
+    /// Finds the layers that are here, and keeps them from being removed meanwhile.
+    async fn held(&self, plan: &Plan) -> Result<Vec<Layer>, PullError> {
+        let (store, diff_ids) = (Arc::clone(&self.store), plan.diff_ids());
+        blocking(move || {
+            let layers = diff_ids
+                .iter()
+                .filter_map(|diff_id| store.layer(diff_id).transpose());
+            Ok(layers.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Brings every missing layer here, each once, bases first. The first failure ends all.
+    async fn fetch(
+        &self,
+        repository: &Repository,
+        plan: &Plan,
+        held: &[Layer],
+        events: &Events,
+    ) -> Result<Vec<Arc<FetchedLayer>>, PullError> {
+        let mut here: HashSet<DiffId> = held.iter().map(|layer| *layer.diff_id()).collect();
+        let missing = plan
+            .layers()
+            .iter()
+            .filter(|layer| here.insert(layer.diff_id));
+        let transfers = missing.map(|layer| {
+            let (fetcher, repository) = (self.fetcher.clone(), repository.clone());
+            let descriptor = layer.descriptor.clone();
+            let watcher = self.transfers.join(descriptor.digest, move |job| {
+                fetcher.fetch(job, repository, descriptor)
+            });
+            watch::layer(watcher, layer, events)
+        });
+        // All are joined before any is waited for.
+        try_join_all(transfers.collect::<Vec<_>>()).await
+    }
+}
+
+/// Says whether the other side was a registry that answered, yes or no.
+fn is_answer(error: &RegistryError) -> bool {
+    !matches!(
+        error,
+        RegistryError::Connect { .. }
+            | RegistryError::Tls { .. }
+            | RegistryError::Timeout { .. }
+            | RegistryError::Transport { .. }
+    )
+}
+
+/// Runs what waits for a disk on a thread that may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PullError> + Send + 'static,
+) -> Result<T, PullError> {
+    match task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

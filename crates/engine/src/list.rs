@@ -1,0 +1,147 @@
+//! What is there, what it is called, and what it takes up.
+
+use windlass_oci::{Digest, ImageId, ImageName, Platform, Reference};
+use windlass_store::{Amount, Image};
+
+use crate::{Engine, RemoveError, StoreError, TagImageError};
+
+pub use windlass_store::Remove;
+
+/// An image, as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSummary {
+    /// The image.
+    pub id: ImageId,
+    /// Its tags, in order.
+    pub names: Vec<Reference>,
+    /// Its digest references, in order.
+    pub digests: Vec<Reference>,
+    /// When it was made, as its config says.
+    pub created: Option<String>,
+    /// Bytes of file content in its layers.
+    pub size: u64,
+    /// What it runs on.
+    pub platform: Platform,
+}
+
+/// One thing that [`Engine::remove`] removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// A name, in its short form.
+    Untagged(String),
+    /// An image (its ID) or a layer of it (its chain ID).
+    Deleted(Digest),
+}
+
+/// What the store takes up, by kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskUsage {
+    /// Images, by the file content of their layers; a layer that several have counts once.
+    pub images: Usage,
+    /// Unpacked layers, by their file content.
+    pub layers: Usage,
+    /// Manifests, configs and compressed layers.
+    pub blobs: Usage,
+    /// Blobs that are on their way in, or that a crash left behind.
+    pub partial: Usage,
+}
+
+/// How much there is of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// How many.
+    pub count: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Bytes that only images without a name hold.
+    pub reclaimable: u64,
+}
+
+impl Engine {
+    /// Returns all images, the last pulled first.
+    pub fn images(&self) -> Result<Vec<ImageSummary>, StoreError> {
+        Ok(self
+            .store
+            .images()?
+            .into_iter()
+            .map(ImageSummary::from)
+            .collect())
+    }
+
+    /// Gives an image one more name; a tag that named another image before names this one now.
+    pub fn tag(&self, source: &ImageName, target: &Reference) -> Result<(), TagImageError> {
+        self.store.tag(source, target).map(drop)
+    }
+
+    /// Removes a name, and the image with it if that was its last one (API-11).
+    ///
+    /// An image that is mounted stays.
+    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Vec<Removed>, RemoveError> {
+        if let Ok(image) = self.store.image(name)
+            && let Some(at) = self.mount_of(&image.id)?
+        {
+            return Err(RemoveError::Mounted { at });
+        }
+        let removed = self.store.remove(name, how)?;
+        Ok(removed.into_iter().map(Removed::from).collect())
+    }
+
+    /// Returns what the store takes up.
+    pub fn disk_usage(&self) -> Result<DiskUsage, StoreError> {
+        let usage = self.store.disk_usage()?;
+        let dangling = usage
+            .images
+            .iter()
+            .filter(|usage| usage.image.is_dangling());
+        let images = Usage {
+            count: usage.images.len() as u64,
+            size: usage.layers.bytes,
+            reclaimable: dangling.map(windlass_store::ImageUsage::unique).sum(),
+        };
+        Ok(DiskUsage {
+            images,
+            layers: usage.layers.into(),
+            blobs: usage.blobs.into(),
+            partial: usage.partials.into(),
+        })
+    }
+}
+
+impl From<Image> for ImageSummary {
+    fn from(image: Image) -> Self {
+        Self {
+            id: image.id,
+            size: image.size(),
+            names: image.tags.into_iter().map(|tag| tag.reference).collect(),
+            digests: image.digests,
+            created: image.created,
+            platform: image.platform,
+        }
+    }
+}
+
+impl From<windlass_store::Removed> for Removed {
+    fn from(removed: windlass_store::Removed) -> Self {
+        match removed {
+            windlass_store::Removed::Untagged(name) => Self::Untagged(name.familiar()),
+            windlass_store::Removed::Image(id) => Self::Deleted(*id.digest()),
+            windlass_store::Removed::Layer { chain_id, .. } => Self::Deleted(*chain_id.digest()),
+        }
+    }
+}
+
+impl From<Amount> for Usage {
+    fn from(
+        Amount {
+            count,
+            bytes,
+            reclaimable,
+        }: Amount,
+    ) -> Self {
+        Self {
+            count,
+            size: bytes,
+            reclaimable,
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The flattened root file system of an image, in a directory of the user's.
+//!
+//! The layers' own tars are applied one over the other, from the stored blobs and not from the unpacked
+//! layers: what comes out is what the specification says, and every byte of it is verified once more on
+//! the way.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use windlass_archive::{self as archive, Mode, Options, Ownership, Skipped};
+use windlass_oci::{DiffId, Digest, ImageName};
+use windlass_store::{FindError, Image, ReadError, remove_tree};
+
+use crate::Engine;
+
+/// What mkfs leaves in a new file system.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// What [`Engine::unpack`] made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnpackSummary {
+    /// Layers that were applied.
+    pub layers: u64,
+    /// Tar entries in them.
+    pub entries: u64,
+    /// Bytes of file content that were written, those that a higher layer replaced included.
+    pub size: u64,
+    /// What could not be made by this user.
+    pub skipped: Skipped,
+}
+
+/// Why an image could not be unpacked. The directory is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackImageError {
+    /// There is no such image, or more than one.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// A layer's blob could not be read.
+    #[error(transparent)]
+    Blob(#[from] ReadError),
+    /// The directory holds something already.
+    #[error("{} is not empty", .path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory could not be made or used.
+    #[error("cannot {action} {}", .path.display())]
+    Directory {
+        /// What was tried.
+        action: &'static str,
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A layer could not be applied.
+    #[error("layer {digest}")]
+    Layer {
+        /// The layer's blob.
+        digest: Digest,
+        /// Why.
+        source: archive::UnpackError,
+    },
+    /// A stored blob is not what it was when it was pulled.
+    #[error("layer {digest} is damaged on disk: its tar has diff ID {actual}, not {expected}")]
+    Damaged {
+        /// The layer's blob.
+        digest: Digest,
+        /// What it was when it was pulled.
+        expected: DiffId,
+        /// What it is now.
+        actual: DiffId,
+    },
+    /// It was told to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// Reads until it is told to stop.
+struct Stoppable<'a> {
+    file: File,
+    stop: &'a AtomicBool,
+}
+
+/// A directory being filled; unless it is kept, what was put into it is removed again.
+struct Filling<'a> {
+    path: &'a Path,
+    made: bool,
+    kept: bool,
+}
+
+impl Engine {
+    /// Unpacks the root file system of an image into the directory `into`, which is made if need be and
+    /// must be empty if it is there (`lost+found` does not count).
+    ///
+    /// Owners, modes, times and attributes are exact as root; an ordinary user gets files of its own, and
+    /// no devices. Setting `stop` ends it soon. After an error what was unpacked is removed again.
+    pub fn unpack(
+        &self,
+        name: &ImageName,
+        into: &Path,
+        stop: &AtomicBool,
+    ) -> Result<UnpackSummary, UnpackImageError> {
+        let image = self.store.image(name)?;
+        let filling = Filling::begin(into)?;
+        let summary = self.flatten(&image, into, stop)?;
+        filling.keep();
+        Ok(summary)
+    }
+
+    /// Applies the layers of `image` over each other in the directory `into`.
+    pub(crate) fn flatten(
+        &self,
+        image: &Image,
+        into: &Path,
+        stop: &AtomicBool,
+    ) -> Result<UnpackSummary, UnpackImageError> {
+        let directory = File::open(into).map_err(|source| UnpackImageError::Directory {
+            action: "open",
+            path: into.to_owned(),
+            source,
+        })?;
+        let ownership = Ownership::of_this_process();
+        let options = Options {
+            mode: Mode::Flatten,
+            ownership,
+            ..Options::default()
+        };
+        let mut summary = UnpackSummary::default();
+        for layer in &image.layers {
+            let digest = layer.blob;
+            let (file, _) = self.store.open_blob(&digest)?;
+            let blob = Stoppable { file, stop };
+            let progress = archive::Progress::default();
+            let unpacked = archive::unpack(blob, directory.as_fd(), &options, &progress);
+            let unpacked = unpacked.map_err(|source| match stop.load(Ordering::Relaxed) {
+                true => UnpackImageError::Cancelled,
+                false => UnpackImageError::Layer { digest, source },
+            })?;
+            if unpacked.diff_id != layer.diff_id {
+                let (expected, actual) = (layer.diff_id, unpacked.diff_id);
+                return Err(UnpackImageError::Damaged {
+                    digest,
+                    expected,
+                    actual,
+                });
+            }
+            summary.add(&unpacked);
+        }
+        Ok(summary)
+    }
+}
+
+impl UnpackSummary {
+    fn add(&mut self, unpacked: &archive::Unpacked) {
+        self.layers += 1;
+        self.entries += unpacked.entries;
+        self.size += unpacked.size;
+        self.skipped.devices += unpacked.skipped.devices;
+        self.skipped.xattrs += unpacked.skipped.xattrs;
+    }
+}
+
+impl Read for Stoppable<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            // Not `Interrupted`: that would be tried again.
+            return Err(io::Error::other("cancelled"));
+        }
+        self.file.read(buffer)
+    }
+}
+
+impl<'a> Filling<'a> {
+    fn begin(path: &'a Path) -> Result<Self, UnpackImageError> {
+        let failed = |action| {
+            let path = path.to_owned();
+            move |source| UnpackImageError::Directory {
+                action,
+                path,
+                source,
+            }
+        };
+        let made = match fs::create_dir(path) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(failed("create")(error)),
+        };
+        for entry in fs::read_dir(path).map_err(failed("read"))? {
+            if entry.map_err(failed("read"))?.file_name() != LOST_AND_FOUND {
+                return Err(UnpackImageError::NotEmpty {
+                    path: path.to_owned(),
+                });
+            }
+        }
+        Ok(Self {
+            path,
+            made,
+            kept: false,
+        })
+    }
+
+    fn keep(mut self) {
+        self.kept = true;
+    }
+
+    fn empty(&self) -> io::Result<()> {
+        let directory = File::open(self.path)?;
+        for entry in fs::read_dir(self.path)? {
+            let name = entry?.file_name();
+            if name != LOST_AND_FOUND {
+                remove_tree(directory.as_fd(), &name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        // The error that led here is told; that the directory could not be emptied is seen in it.
+        drop(self.empty());
+        if self.made {
+            drop(fs::remove_dir(self.path));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Makes a pulled image durable and visible, in one step.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use windlass_oci::{DiffId, ImageId, Reference};
+use windlass_store::{BlobSource, LayerSource, NewImage, NewLayer, Store};
+
+use crate::error::PullError;
+use crate::layer::FetchedLayer;
+use crate::plan::Plan;
+use crate::resolve::{Document, Resolved};
+use crate::{Layers, Outcome, Puller, blocking};
+
+impl Puller {
+    /// Commits the image under `reference`: all of it, or nothing.
+    pub(crate) async fn commit(
+        &self,
+        reference: &Reference,
+        resolved: Resolved,
+        plan: Plan,
+        layers: Layers,
+    ) -> Result<(ImageId, Outcome), PullError> {
+        let (store, reference) = (Arc::clone(&self.store), reference.clone());
+        blocking(move || {
+            let image = NewImage {
+                config: document(&store, &resolved.config_bytes)?,
+                manifest: document(&store, &resolved.manifest_bytes)?,
+                index: resolved
+                    .indexes
+                    .first()
+                    .map(|index| document(&store, index))
+                    .transpose()?,
+                layers: stack(&plan, &layers),
+                reference: Some(reference),
+            };
+            let committed = store.commit(&image)?;
+            let outcome = match committed.outcome {
+                windlass_store::Outcome::Downloaded => Outcome::Downloaded,
+                windlass_store::Outcome::UpToDate => Outcome::UpToDate,
+            };
+            Ok((committed.image_id, outcome))
+        })
+        .await
+    }
+}
+
+/// Finds each layer of the plan among those that were here and those that came.
+fn stack(plan: &Plan, layers: &Layers) -> Vec<NewLayer> {
+    let held: HashMap<DiffId, _> = layers
+        .held
+        .iter()
+        .map(|layer| (*layer.diff_id(), layer))
+        .collect();
+    let fetched: HashMap<DiffId, &Arc<FetchedLayer>> = layers
+        .fetched
+        .iter()
+        .map(|layer| (layer.diff_id, layer))
+        .collect();
+    let place = |place: &crate::plan::LayerPlan| {
+        let (layer, blob) = match fetched.get(&place.diff_id) {
+            Some(new) => {
+                let blob = BlobSource::New(new.blob.clone());
+                (LayerSource::New(new.layer.clone()), Some(blob))
+            }
+            None => (LayerSource::Held(held[&place.diff_id].clone()), None),
+        };
+        let (digest, size) = (place.descriptor.digest, place.descriptor.size);
+        NewLayer {
+            layer,
+            digest,
+            size,
+            blob,
+        }
+    };
+    plan.layers().iter().map(place).collect()
+}
+
+/// Takes a document that the store has, or gives it one.
+fn document(store: &Store, document: &Document) -> Result<BlobSource, PullError> {
+    Ok(match store.blob(&document.digest)? {
+        Some(blob) => BlobSource::Held(blob),
+        None => BlobSource::New(store.put_blob(&document.digest, &document.bytes)?),
+    })
+}

@@ -1,0 +1,232 @@
+//! Brings the bytes of one blob into its partial blob, with as many attempts as it takes.
+
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use tokio::task::{self, JoinHandle};
+use tokio::time;
+use windlass_oci::Descriptor;
+use windlass_registry::{BlobStream, RegistryError, Repository};
+use windlass_store::{AppendError, IngestWriter};
+use windlass_transfer::{Job, Slot};
+
+use crate::events::LayerStatus;
+use crate::layer::LayerError;
+use crate::retry::{Attempts, RetryPolicy};
+
+/// Bytes that are written in one go, at most; what has arrived is written without waiting for more.
+const BATCH: usize = 1 << 20;
+
+/// Where a layer's transfer stands, for whoever watches it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress {
+    /// The last milestone; `None` before the first.
+    pub(crate) milestone: Option<LayerStatus>,
+    /// How many milestones there were; two equal ones are still two.
+    pub(crate) number: u64,
+    /// Byte counts, which move between milestones.
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// Compressed bytes, out of the layer's size.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Bytes that have arrived.
+    pub(crate) downloaded: AtomicU64,
+    /// Bytes that were verified, decompressed and written out.
+    pub(crate) unpacked: AtomicU64,
+}
+
+/// One blob's download.
+pub(crate) struct Download<'a> {
+    pub(crate) job: &'a Job<Progress>,
+    pub(crate) repository: &'a Repository,
+    pub(crate) descriptor: &'a Descriptor,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) retry: RetryPolicy,
+}
+
+/// Why one attempt ended early.
+enum Interrupted {
+    /// The network's fault, and perhaps gone by the next attempt.
+    Registry(RegistryError),
+    /// Not the network's fault.
+    Final(LayerError),
+}
+
+impl Download<'_> {
+    /// Downloads until the blob is whole, keeping what has arrived between attempts.
+    ///
+    /// The slot is given back while nothing is downloaded: during pauses (DM-11), and at the end.
+    pub(crate) async fn run(self, slot: Slot, writer: IngestWriter) -> Result<(), LayerError> {
+        let mut slot = Some(slot);
+        let mut appender = Appender::new(writer);
+        let mut attempts = Attempts::new(self.retry);
+        loop {
+            if slot.is_none() {
+                slot = Some(self.job.slot().await);
+            }
+            let before = appender.offset;
+            self.tell(LayerStatus::Connecting {
+                attempt: attempts.current(),
+            });
+            let ended = self.attempt(&mut appender).await;
+            // What was written is kept, however the attempt ended.
+            let written = appender.flush().await;
+            drop(slot.take());
+            let error = match ended.and(written.map_err(Interrupted::Final)) {
+                Ok(()) => break,
+                Err(Interrupted::Final(error)) => return Err(error),
+                Err(Interrupted::Registry(error)) => error,
+            };
+            if appender.offset > before {
+                attempts.progressed();
+            }
+            let Some(after) = attempts.pause_after(&error) else {
+                return Err(LayerError::Download(error));
+            };
+            let attempt = attempts.current();
+            self.tell(LayerStatus::Retrying {
+                after,
+                attempt,
+                error: chain(&error),
+            });
+            time::sleep(after).await;
+        }
+        self.tell(LayerStatus::Downloaded);
+        appender.finish()
+    }
+
+    async fn attempt(&self, appender: &mut Appender) -> Result<(), Interrupted> {
+        let offset = appender.offset;
+        let mut stream = self
+            .repository
+            .blob(self.descriptor, offset)
+            .await
+            .map_err(Interrupted::Registry)?;
+        // A server that ignores the range sends from the start: what is here already is skipped (DL-5).
+        let mut skip = offset.saturating_sub(stream.starts_at());
+        loop {
+            let (batch, ended) = gather(&mut stream, &mut skip).await;
+            for chunk in &batch {
+                self.counters
+                    .downloaded
+                    .fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            }
+            if !batch.is_empty() {
+                appender.append(batch).await.map_err(Interrupted::Final)?;
+            }
+            match ended {
+                None => {}
+                Some(Ok(())) => return Ok(()),
+                Some(Err(error)) => return Err(Interrupted::Registry(error)),
+            }
+        }
+    }
+
+    fn tell(&self, milestone: LayerStatus) {
+        let counters = Arc::clone(&self.counters);
+        self.job.publish(|last| {
+            *last = Progress {
+                milestone: Some(milestone),
+                number: last.number + 1,
+                counters,
+            };
+        });
+    }
+}
+
+/// Appends on a thread that may block, one batch at a time, while the next one is received.
+struct Appender {
+    writer: Option<IngestWriter>,
+    writing: Option<JoinHandle<(IngestWriter, Result<(), AppendError>)>>,
+    /// Bytes handed over so far: where the next ones belong.
+    offset: u64,
+}
+
+impl Appender {
+    fn new(writer: IngestWriter) -> Self {
+        Self {
+            offset: writer.offset(),
+            writer: Some(writer),
+            writing: None,
+        }
+    }
+
+    async fn append(&mut self, batch: Vec<Bytes>) -> Result<(), LayerError> {
+        self.flush().await?;
+        let mut writer = self.writer.take().expect("flush brings the writer back");
+        self.offset += batch.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
+        self.writing = Some(task::spawn_blocking(move || {
+            let slices: Vec<_> = batch.iter().map(|chunk| IoSlice::new(chunk)).collect();
+            let written = writer.append(&slices);
+            (writer, written)
+        }));
+        Ok(())
+    }
+
+    /// Waits for the batch that is being written.
+    async fn flush(&mut self) -> Result<(), LayerError> {
+        let Some(writing) = self.writing.take() else {
+            return Ok(());
+        };
+        let (writer, written) = match writing.await {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        self.writer = Some(writer);
+        Ok(written?)
+    }
+
+    fn finish(self) -> Result<(), LayerError> {
+        let writer = self.writer.expect("flushed before it is finished");
+        Ok(writer.finish()?)
+    }
+}
+
+/// Waits for bytes, then takes what else has arrived already, up to a batch.
+///
+/// The second value says how the stream ended, if it did.
+async fn gather(
+    stream: &mut BlobStream,
+    skip: &mut u64,
+) -> (Vec<Bytes>, Option<Result<(), RegistryError>>) {
+    let mut batch = Vec::new();
+    let mut size = 0;
+    let mut next = Some(stream.next_chunk().await);
+    while let Some(chunk) = next {
+        match chunk {
+            Ok(Some(mut chunk)) => {
+                let skipped = usize::try_from(*skip)
+                    .unwrap_or(usize::MAX)
+                    .min(chunk.len());
+                drop(chunk.split_to(skipped));
+                *skip -= skipped as u64;
+                size += chunk.len();
+                if !chunk.is_empty() {
+                    batch.push(chunk);
+                }
+            }
+            Ok(None) => return (batch, Some(Ok(()))),
+            Err(error) => return (batch, Some(Err(error))),
+        }
+        next = if size < BATCH {
+            stream.next_chunk().now_or_never()
+        } else {
+            None
+        };
+    }
+    (batch, None)
+}
+
+/// Renders an error and what caused it on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

@@ -1,0 +1,132 @@
+//! What a pull tells while it runs: data, no words.
+//!
+//! Milestones are sent once each and never lost. Byte counts are sampled: the latest wins, at most one
+//! event a layer and tick, so a slow reader of the channel costs a bounded rate and never a transfer.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+use windlass_oci::{Digest, Platform, Reference};
+
+/// The sending end that a pull is given.
+///
+/// A receiver that is gone is no error: nobody is listening, the pull goes on.
+#[derive(Clone, Debug)]
+pub struct Events(mpsc::UnboundedSender<PullEvent>);
+
+/// One thing that happened in a pull.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PullEvent {
+    /// The registry is being asked what the reference names.
+    Resolving {
+        /// The reference, as asked for.
+        #[serde(serialize_with = "as_text")]
+        reference: Reference,
+    },
+    /// The reference names this.
+    Resolved {
+        /// The digest of the index or manifest that the reference names.
+        digest: Digest,
+        /// The platform of the image that was chosen.
+        #[serde(serialize_with = "as_text")]
+        platform: Platform,
+    },
+    /// What is to be done is known: which layers there are and which are missing.
+    Planned {
+        /// All layers, base first. One that stands twice in the image stands twice here.
+        layers: Vec<PlannedLayer>,
+        /// Bytes to download.
+        missing_bytes: u64,
+        /// Compressed bytes of layers that are here already.
+        reused_bytes: u64,
+    },
+    /// Something changed for one layer.
+    Layer {
+        /// The digest of the layer's blob.
+        digest: Digest,
+        /// Where it stands now.
+        #[serde(flatten)]
+        status: LayerStatus,
+    },
+    /// Every layer is verified and unpacked; the image is being made durable and visible.
+    Committing,
+}
+
+/// A layer as the plan has it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedLayer {
+    /// The digest of the compressed blob.
+    pub digest: Digest,
+    /// The compressed size in bytes.
+    pub size: u64,
+    /// Whether the store has it, so that nothing is fetched.
+    pub exists: bool,
+}
+
+/// Where a layer's transfer stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum LayerStatus {
+    /// Waits for a download slot.
+    Waiting,
+    /// Asks the registry for the blob.
+    Connecting {
+        /// Which try this is, from 1.
+        attempt: u32,
+    },
+    /// Bytes move. Both counts are of compressed bytes, out of the layer's size.
+    Moving {
+        /// Bytes that have arrived.
+        downloaded: u64,
+        /// Bytes that were verified, decompressed and written out.
+        unpacked: u64,
+    },
+    /// The last byte has arrived; unpacking may go on.
+    Downloaded,
+    /// An attempt failed in a way that is worth another.
+    Retrying {
+        /// How long until then.
+        #[serde(serialize_with = "as_millis", rename = "after_ms")]
+        after: Duration,
+        /// The attempt that will follow, from 2.
+        attempt: u32,
+        /// Why the last one failed.
+        error: String,
+    },
+    /// Verified and unpacked.
+    Unpacked {
+        /// Bytes of file content that the layer holds.
+        size: u64,
+        /// Device nodes that an ordinary user cannot make.
+        skipped_devices: u64,
+        /// Extended attributes that could not be set here.
+        skipped_xattrs: u64,
+    },
+}
+
+impl Events {
+    /// Makes a channel: the end to give to a pull, and the one to read.
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<PullEvent>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Sends `event` to whoever listens.
+    pub fn send(&self, event: PullEvent) {
+        // Nobody listening is fine; see the type.
+        drop(self.0.send(event));
+    }
+}
+
+fn as_text<T: std::fmt::Display, S: serde::Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+fn as_millis<S: serde::Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,133 @@
+//! What an image is made of, decided before a layer byte moves.
+//!
+//! Everything that manifest and config can contradict each other about fails here (S2-6, S2-7, T20): a
+//! [`Plan`] that exists can be carried out, shown, summed up.
+
+use std::collections::HashSet;
+
+use windlass_oci::{ChainId, Descriptor, DiffId, ImageConfig, ImageManifest};
+use windlass_store::Layer;
+
+use crate::events::PlannedLayer;
+
+/// The layers of an image, base first.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    layers: Vec<LayerPlan>,
+}
+
+/// One place in the stack.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerPlan {
+    /// The blob, as the manifest has it.
+    pub(crate) descriptor: Descriptor,
+    /// The tar that the blob must hold, as the config has it.
+    pub(crate) diff_id: DiffId,
+    /// The stack up to this layer.
+    pub(crate) chain_id: ChainId,
+}
+
+/// A plan in numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Summary {
+    pub(crate) layers: Vec<PlannedLayer>,
+    /// Bytes to download.
+    pub(crate) missing_bytes: u64,
+    /// Compressed bytes of layers that are here.
+    pub(crate) reused_bytes: u64,
+}
+
+/// How manifest and config contradict each other.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// They disagree about the number of layers.
+    #[error("the manifest has {layers} layers, the config {diff_ids} diff IDs")]
+    LayerCount {
+        /// Layers in the manifest.
+        layers: usize,
+        /// Diff IDs in the config.
+        diff_ids: usize,
+    },
+    /// A layer's media type is not that of a layer tar.
+    #[error("layer {index} has media type {media_type}, which is not a layer")]
+    NotALayer {
+        /// Which layer, from 0 at the base.
+        index: usize,
+        /// What the manifest says it is.
+        media_type: String,
+    },
+}
+
+impl Plan {
+    /// Matches the manifest's layers with the config's diff IDs.
+    pub(crate) fn new(manifest: &ImageManifest, config: &ImageConfig) -> Result<Self, PlanError> {
+        let diff_ids = &config.rootfs.diff_ids;
+        if manifest.layers.len() != diff_ids.len() {
+            return Err(PlanError::LayerCount {
+                layers: manifest.layers.len(),
+                diff_ids: diff_ids.len(),
+            });
+        }
+        let mut layers: Vec<LayerPlan> = Vec::with_capacity(diff_ids.len());
+        for (index, (descriptor, diff_id)) in manifest.layers.iter().zip(diff_ids).enumerate() {
+            if !descriptor.media_type.is_layer() {
+                let media_type = descriptor.media_type.to_string();
+                return Err(PlanError::NotALayer { index, media_type });
+            }
+            let below = layers.last().map(|layer| &layer.chain_id);
+            let chain_id = ChainId::stacked(below, diff_id);
+            layers.push(LayerPlan {
+                descriptor: descriptor.clone(),
+                diff_id: *diff_id,
+                chain_id,
+            });
+        }
+        Ok(Self { layers })
+    }
+
+    /// Returns the diff IDs, each once, base first.
+    pub(crate) fn diff_ids(&self) -> Vec<DiffId> {
+        let mut seen = HashSet::new();
+        let diff_ids = self.layers.iter().map(|layer| layer.diff_id);
+        diff_ids.filter(|diff_id| seen.insert(*diff_id)).collect()
+    }
+
+    /// Sums up what is to be done where the store has `held`. A layer that stands twice counts once.
+    pub(crate) fn summary(&self, held: &[Layer]) -> Summary {
+        let held: HashSet<_> = held.iter().map(|layer| *layer.diff_id()).collect();
+        let mut counted = HashSet::new();
+        let mut summary = Summary {
+            layers: Vec::new(),
+            missing_bytes: 0,
+            reused_bytes: 0,
+        };
+        for LayerPlan {
+            descriptor,
+            diff_id,
+            ..
+        } in &self.layers
+        {
+            let (digest, size, exists) =
+                (descriptor.digest, descriptor.size, held.contains(diff_id));
+            summary.layers.push(PlannedLayer {
+                digest,
+                size,
+                exists,
+            });
+            if counted.insert(diff_id) {
+                let sum = if exists {
+                    &mut summary.reused_bytes
+                } else {
+                    &mut summary.missing_bytes
+                };
+                *sum = sum.saturating_add(size);
+            }
+        }
+        summary
+    }
+
+    /// Returns the layers, base first.
+    pub(crate) fn layers(&self) -> &[LayerPlan] {
+        &self.layers
+    }
+}

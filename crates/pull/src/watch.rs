@@ -1,0 +1,107 @@
+//! Tells the events of one layer's transfer, and waits for its outcome.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time;
+use windlass_transfer::{Abandoned, Update, Watcher};
+
+use crate::download::Progress;
+use crate::error::PullError;
+use crate::events::{Events, LayerStatus, PullEvent};
+use crate::layer::{FetchedLayer, LayerError, Outcome};
+use crate::plan::LayerPlan;
+
+/// How often byte counts are told (PG-2).
+const TICK: Duration = Duration::from_millis(100);
+
+/// What was told last.
+#[derive(Debug, Default)]
+struct Told {
+    milestone: u64,
+    downloaded: u64,
+    unpacked: u64,
+}
+
+/// Waits for `layer`, and checks that what came is what the config says.
+pub(crate) async fn layer(
+    mut watcher: Watcher<Progress, Outcome>,
+    layer: &LayerPlan,
+    events: &Events,
+) -> Result<Arc<FetchedLayer>, PullError> {
+    let digest = layer.descriptor.digest;
+    let failed = |source| PullError::Layer { digest, source };
+    let tell = |status| events.send(PullEvent::Layer { digest, status });
+
+    tell(LayerStatus::Waiting);
+    let outcome = follow(&mut watcher, tell).await;
+    let fetched = match outcome {
+        Ok(outcome) => outcome.map_err(failed)?,
+        Err(Abandoned) => return Err(failed(Arc::new(LayerError::Cancelled))),
+    };
+    if fetched.diff_id != layer.diff_id {
+        let (expected, actual) = (layer.diff_id, fetched.diff_id);
+        return Err(PullError::DiffId {
+            digest,
+            expected,
+            actual,
+        });
+    }
+    tell(LayerStatus::Unpacked {
+        size: fetched.size,
+        skipped_devices: fetched.skipped.devices,
+        skipped_xattrs: fetched.skipped.xattrs,
+    });
+    Ok(fetched)
+}
+
+/// Tells each milestone as it comes and byte counts at every tick, until the outcome is there.
+async fn follow(
+    watcher: &mut Watcher<Progress, Outcome>,
+    tell: impl Fn(LayerStatus),
+) -> Result<Outcome, Abandoned> {
+    let mut ticks = time::interval(TICK);
+    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Skip);
+    let mut told = Told::default();
+    // One who joins late is told at once where the job stands.
+    told.catch_up(&watcher.progress(), &tell);
+    loop {
+        let update = tokio::select! {
+            biased;
+            update = watcher.next() => Some(update?),
+            _ = ticks.tick() => None,
+        };
+        told.catch_up(&watcher.progress(), &tell);
+        if let Some(Update::Outcome(outcome)) = update {
+            return Ok(outcome);
+        }
+    }
+}
+
+impl Told {
+    /// Tells what has changed since.
+    fn catch_up(&mut self, progress: &Progress, tell: impl Fn(LayerStatus)) {
+        let downloaded = progress.counters.downloaded.load(Ordering::Relaxed);
+        let unpacked = progress.counters.unpacked.load(Ordering::Relaxed);
+        let milestone = progress
+            .milestone
+            .as_ref()
+            .filter(|_| progress.number != self.milestone);
+        let moved = (downloaded, unpacked) != (self.downloaded, self.unpacked);
+        *self = Self {
+            milestone: progress.number,
+            downloaded,
+            unpacked,
+        };
+        if moved {
+            tell(LayerStatus::Moving {
+                downloaded,
+                unpacked,
+            });
+        }
+        if let Some(milestone) = milestone {
+            tell(milestone.clone());
+        }
+    }
+}
