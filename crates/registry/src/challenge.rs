@@ -231,4 +231,20 @@ mod tests {
         }
         assert_eq!(choose(&[]), None);
     }
+
+    /// Whatever is sent, reading it ends, and without a panic.
+    #[test]
+    fn noise_is_survived() {
+        let mut random = windlass_testing::Random::new(11);
+        let pieces = [
+            "Bearer", "Basic", " ", ",", "=", "\"", "\\", "realm", "é", "x", "\t",
+        ];
+        for _ in 0..20_000 {
+            let length = random.below(12);
+            let text: String = (0..length)
+                .map(|_| pieces[usize::try_from(random.below(pieces.len() as u64)).unwrap()])
+                .collect();
+            assert!(Challenges(&text).count() <= text.len());
+        }
+    }
 }

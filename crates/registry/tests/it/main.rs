@@ -10,3 +10,4 @@ mod support;
 mod tags;
 mod tls;
 mod tls_front;
+mod token_server;

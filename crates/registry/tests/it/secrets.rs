@@ -1,7 +1,13 @@
-//! I7: no secret in an error, however it is printed.
+//! I7: no secret in an error, however it is printed, nor in a log line.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tracing::field::{Field, Visit};
+use tracing::span;
+use tracing::subscriber::{DefaultGuard, set_default};
 
 use windlass_registry::{Credentials, RegistryConfig, RegistryError, Secret};
 use windlass_testing::{Image, Registry};
@@ -17,6 +23,61 @@ fn assert_silent(what: &str) {
     }
 }
 
+/// Collects what this crate logs, at every level, on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    fn start() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let guard = set_default(log.clone());
+        (log, guard)
+    }
+
+    fn text(&self) -> String {
+        self.lines().clone()
+    }
+
+    fn lines(&self) -> MutexGuard<'_, String> {
+        self.0
+            .lock()
+            .expect("nothing panics while it writes a line")
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("windlass")
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut Line(&mut self.lines()));
+    }
+
+    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
+        attributes.record(&mut Line(&mut self.lines()));
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+        values.record(&mut Line(&mut self.lines()));
+    }
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Line<'a>(&'a mut String);
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        writeln!(self.0, "{field}={value:?}").expect("a String takes everything");
+    }
+}
+
 fn assert_says_nothing(error: &RegistryError) {
     assert_silent(&format!("{error} {error:?} {error:#?}"));
     let mut cause = error.source();
@@ -28,7 +89,8 @@ fn assert_says_nothing(error: &RegistryError) {
 
 /// T26, T30: whatever goes wrong at a presigned URL, the URL is not told.
 #[tokio::test]
-async fn presigned_urls_are_not_in_errors() {
+async fn presigned_urls_are_not_in_errors_nor_logs() {
+    let (log, _guard) = Log::start();
     let cdn = Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start();
     let gone = Registry::start();
     let nowhere = gone.url().to_owned();
@@ -61,11 +123,14 @@ async fn presigned_urls_are_not_in_errors() {
         let (_, _, error) = read(&repository, &layer(digest, 1000), 0).await;
         assert_says_nothing(&error.unwrap());
     }
+    assert!(log.text().contains("127.0.0.2"), "{}", log.text());
+    assert_silent(&log.text());
 }
 
 /// T25, T27, T30.
 #[tokio::test]
-async fn credentials_are_not_in_errors() {
+async fn credentials_are_not_in_errors_nor_logs() {
+    let (log, _guard) = Log::start();
     for credentials in [
         basic("me", "hunter2"),
         Credentials::IdentityToken(Secret::new("refresh-me")),
@@ -87,6 +152,8 @@ async fn credentials_are_not_in_errors() {
                 .unwrap_err(),
         );
     }
+    assert!(log.text().contains("token for app"), "{}", log.text());
+    assert_silent(&log.text());
 }
 
 #[tokio::test]
