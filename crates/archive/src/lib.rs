@@ -115,7 +115,7 @@ fn apply(
 ) -> Result<apply::Applied, UnpackError> {
     let mut reader = TarReader::new(chunks, &options.limits);
     let applier = Applier::new(into, options, progress)?;
-    let applied = applier.apply_all(&mut reader)?;
+    let what = applier.apply_all(&mut reader)?;
     reader.drain()?;
-    Ok(applied)
+    Ok(what)
 }

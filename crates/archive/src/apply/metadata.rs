@@ -62,6 +62,10 @@ impl Applier<'_> {
                 .trying("set the owner")?;
         }
         let through = || [path_of(parent.fd_ref()).as_bytes(), b"/", name].concat();
+        if parent.default_acl {
+            // That there is none is the usual case.
+            let _none = rustix::fs::lremovexattr(through(), ACL_ACCESS);
+        }
         for (attribute, value) in entry.xattrs().filter(|(name, _)| is_kept(name)) {
             let set = rustix::fs::lsetxattr(through(), attribute, value, XattrFlags::empty());
             self.count_xattr(attribute, set)?;

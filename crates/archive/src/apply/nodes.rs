@@ -67,7 +67,7 @@ impl Applier<'_> {
                 replaced = self.tree.clear(&parent, name)?;
                 make().trying("make the directory")?;
             }
-            made => made.trying("make the directory")?,
+            result => result.trying("make the directory")?,
         }
         let real = parent.child(name);
         let fd = match rustix::fs::openat(&*parent, name, DIRECTORY, Mode::empty()) {
@@ -82,8 +82,8 @@ impl Applier<'_> {
             metadata::set_opaque(fd.as_fd(), self.options.ownership)?;
         }
         let default_acl = (found || entry.has_xattrs()) && metadata::has_default_acl(fd.as_fd());
-        let made = Rc::new(self.tree.new_parent(fd, real, default_acl));
-        self.tree.parents.insert(path, made);
+        let directory = Rc::new(self.tree.new_parent(fd, real, default_acl));
+        self.tree.parents.insert(path, directory);
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl Applier<'_> {
                 self.tree.clear(parent, name)?;
                 how().trying(action)
             }
-            made => made.trying(action),
+            result => result.trying(action),
         }
     }
 

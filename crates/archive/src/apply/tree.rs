@@ -202,6 +202,11 @@ impl Tree {
             .trying("open a directory on its path")?;
         let stat = rustix::fs::fstat(&fd).trying("look at a directory on its path")?;
         metadata::remove_inherited_acls(fd.as_fd());
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        if stat.st_gid != gid.as_raw() && self.ownership == Ownership::Exact {
+            rustix::fs::fchown(&fd, Some(uid), Some(gid))
+                .trying("set the owner of a directory on its path")?;
+        }
         if permissions(&stat) != IMPLIED_MODE {
             rustix::fs::fchmod(&fd, mode).trying("set the mode of a directory on its path")?;
         }

@@ -159,13 +159,14 @@ impl<'a> Overrides<'a> {
         let mut overrides = Self::default();
         for record in Records::new(pax) {
             let record = record?;
-            if !overrides.take(&record)? {
-                if let Some(name) = record.key.strip_prefix(XATTR) {
-                    without_nul(name, "attribute name")?;
-                    let end = record.at + record.key.len();
-                    let name = record.at + XATTR.len()..end;
-                    xattrs.push((name, end + 1..end + 1 + record.value.len()));
-                }
+            let name = record.key.strip_prefix(XATTR);
+            if !overrides.take(&record)?
+                && let Some(name) = name
+            {
+                without_nul(name, "attribute name")?;
+                let end = record.at + record.key.len();
+                let value = end + 1..end + 1 + record.value.len();
+                xattrs.push((end - name.len()..end, value));
             }
         }
         Ok(overrides)

@@ -37,12 +37,6 @@ pub(crate) struct TarReader<'a> {
     header_limit: usize,
 }
 
-/// What stands before the next header.
-enum Next {
-    Header(Block),
-    End,
-}
-
 impl<'a> TarReader<'a> {
     pub(crate) fn new(chunks: &'a mut dyn Chunks, limits: &Limits) -> Self {
         Self {
@@ -64,9 +58,9 @@ impl<'a> TarReader<'a> {
         let mut extended = false;
         loop {
             let block = match self.next_block()? {
-                Next::Header(block) => block,
-                Next::End if extended => return Err(self.error(TarError::Orphan)),
-                Next::End => return Ok(false),
+                Some(block) => block,
+                None if extended => return Err(self.error(TarError::Orphan)),
+                None => return Ok(false),
             };
             let header = match Header::parse(&block) {
                 Ok(header) => header,
@@ -196,18 +190,18 @@ impl<'a> TarReader<'a> {
         Ok(())
     }
 
-    /// Reads the next block, or finds the end: two zero blocks, or nothing more.
-    fn next_block(&mut self) -> Result<Next, UnpackError> {
+    /// Reads the next header; none at the end, which is two zero blocks or nothing more.
+    fn next_block(&mut self) -> Result<Option<Block>, UnpackError> {
         self.header_offset = self.offset;
         let Some(block) = self.block()? else {
-            return Ok(Next::End);
+            return Ok(None);
         };
         if !header::is_zero(&block) {
-            return Ok(Next::Header(block));
+            return Ok(Some(block));
         }
         match self.block()? {
             Some(second) if !header::is_zero(&second) => Err(self.error(TarError::LoneZeroBlock)),
-            _ => Ok(Next::End),
+            _ => Ok(None),
         }
     }
 

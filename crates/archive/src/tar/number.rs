@@ -19,7 +19,7 @@ pub(super) fn owner(number: u64) -> Option<u32> {
 
 /// A size: no file can be longer than the system's offsets reach.
 pub(super) fn size(number: u64) -> Option<u64> {
-    (number <= i64::MAX as u64).then_some(number)
+    i64::try_from(number).is_ok().then_some(number)
 }
 
 /// Parses the decimal digits of a PAX record.

@@ -60,8 +60,8 @@ impl SparseRecords {
             b"minor" => self.minor = Some(number()?),
             b"size" | b"realsize" => self.real_size = Some(number()?),
             // Version 0.0 repeats these two for every segment.
-            b"offset" if self.numbers.len() % 2 == 0 => self.push(number()?),
-            b"numbytes" if self.numbers.len() % 2 == 1 => self.push(number()?),
+            b"offset" if self.numbers.len().is_multiple_of(2) => self.push(number()?),
+            b"numbytes" if !self.numbers.len().is_multiple_of(2) => self.push(number()?),
             b"offset" | b"numbytes" => return Err(TarError::SparseMap),
             b"map" => {
                 self.numbers.clear();

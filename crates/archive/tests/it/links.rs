@@ -1,0 +1,289 @@
+//! Symbolic links on the way and hard links, hostile and benign (T02, T03, T05).
+
+use windlass_archive::{LowerLink, Mode};
+
+use crate::builder::{Entry, Tar};
+use crate::sandbox::{confined, flatten, options, ways};
+use crate::shape::shape;
+
+/// T02: what is written through a link lands inside, as if the root were `/`.
+#[test]
+fn links_on_the_way_stay_inside() {
+    confined(|sandbox| {
+        let canary = sandbox.canary_bytes();
+        for options in ways() {
+            for target in [&canary[..], b"../../../../../../../canary", b"/canary"] {
+                let tar = Tar::new()
+                    .symlink("l1", target)
+                    .symlink("l2", "l1")
+                    .symlink("l", "/l2")
+                    .file("known", "k")
+                    .file("l/f", "f")
+                    .dir("l/d")
+                    .entry(Entry::fifo("l/p"))
+                    .link("l/h", "l/f")
+                    .file("l/.wh.w", "")
+                    .end();
+                sandbox.unpack_ok(&tar, &options);
+                let inside = if target == canary {
+                    &canary[1..]
+                } else {
+                    b"canary"
+                };
+                let inside = inside.escape_ascii().to_string();
+                let text = shape(&sandbox.root());
+                assert!(text.contains(&format!("\n{inside}/f \"f\"\n")), "{text}");
+                assert!(
+                    text.contains(&format!("\n{inside}/h = {inside}/f\n")),
+                    "{text}"
+                );
+                sandbox.reset();
+            }
+        }
+    });
+}
+
+/// T02: parents through links that are not dangling work as in a `chroot`.
+#[test]
+fn parents_through_links_work() {
+    confined(|sandbox| {
+        for options in ways() {
+            let tar = Tar::new()
+                .dir("run")
+                .dir("var")
+                .symlink("var/run", "/run")
+                .file("var/run/x", "x")
+                .dir("usr/lib")
+                .symlink("lib", "usr/lib")
+                .symlink("usr/up", "../usr/./up2")
+                .symlink("usr/up2", "../../../lib")
+                .file("usr/up/y", "y")
+                .file("lib/../z", "z")
+                .end();
+            sandbox.unpack_ok(&tar, &options);
+            let expected = "lib -> usr/lib\nrun/\nrun/x \"x\"\nusr/\nusr/lib/\nusr/lib/y \"y\"\nusr/up -> \
+                            ../usr/./up2\nusr/up2 -> ../../../lib\nvar/\nvar/run -> /run\nz \"z\"\n";
+            assert_eq!(shape(&sandbox.root()), expected);
+            sandbox.reset();
+        }
+    });
+}
+
+/// T02, across layers: a link of the lower layer is followed inside.
+#[test]
+fn links_of_a_lower_layer_stay_inside() {
+    confined(|sandbox| {
+        let lower = Tar::new().symlink("l", sandbox.canary_bytes()).end();
+        let upper = Tar::new()
+            .file("l/f", "evil")
+            .dir("l/dir")
+            .file("l/.wh.f2", "")
+            .end();
+        sandbox.unpack_ok(&lower, &flatten());
+        sandbox.unpack_ok(&upper, &flatten());
+        let inside = sandbox.canary_bytes()[1..].escape_ascii().to_string();
+        let text = shape(&sandbox.root());
+        assert!(text.contains(&format!("\n{inside}/f \"evil\"\n")), "{text}");
+
+        let replaced = Tar::new().file("l", "file").end();
+        sandbox.unpack_ok(&replaced, &flatten());
+        assert!(shape(&sandbox.root()).starts_with("l \"file\"\n"));
+    });
+}
+
+/// T02: loops end.
+#[test]
+fn loops_of_links_are_refused() {
+    confined(|sandbox| {
+        for options in ways() {
+            let tar = Tar::new()
+                .symlink("a", "b")
+                .symlink("b", "a")
+                .file("a/x", "")
+                .end();
+            let refusal = sandbox.refusal(&tar, &options);
+            assert_eq!(refusal, "entry a/x: too many levels of symbolic links");
+            sandbox.reset();
+            let tar = Tar::new()
+                .symlink("a", "a/a/a/a/a/a/a/a/a")
+                .file("a/x", "")
+                .end();
+            let refusal = sandbox.refusal(&tar, &options);
+            assert_eq!(refusal, "entry a/x: too many levels of symbolic links");
+            sandbox.reset();
+        }
+    });
+}
+
+#[test]
+fn a_parent_that_is_a_file_is_refused() {
+    confined(|sandbox| {
+        for options in ways() {
+            let tar = Tar::new().file("f", "").file("f/x", "").end();
+            assert_eq!(
+                sandbox.refusal(&tar, &options),
+                "entry f/x: f is not a directory"
+            );
+            sandbox.reset();
+        }
+    });
+}
+
+/// T03: a hard link's target is looked for inside, and is never copied.
+#[test]
+fn hard_links_to_the_outside_are_refused() {
+    confined(|sandbox| {
+        let canary = [sandbox.canary_bytes(), b"/f".to_vec()].concat();
+        let outside = String::from_utf8(canary).unwrap();
+        for target in ["../../canary/f", "a/../../canary/f", "../canary/f", ".."] {
+            for options in ways() {
+                let tar = Tar::new().dir("a").link("h", target).end();
+                let refusal = sandbox.refusal(&tar, &options);
+                assert_eq!(
+                    refusal,
+                    format!("entry h: its link target {target} leaves the root")
+                );
+                assert_eq!(shape(&sandbox.root()), "a/\n");
+                sandbox.reset();
+            }
+        }
+        let through = Tar::new()
+            .symlink("l", sandbox.canary_bytes())
+            .link("h", "l/f")
+            .end();
+        let direct = Tar::new().link("h", &outside).end();
+        for tar in [&through, &direct] {
+            let refusal = sandbox.refusal(tar, &flatten());
+            assert!(refusal.ends_with(" does not exist"), "{refusal}");
+            sandbox.reset();
+            // In a layer, it may be below: nothing is made.
+            let unpacked = sandbox.unpack_ok(tar, &options());
+            assert_eq!(unpacked.lower_links.len(), 1);
+            assert!(!shape(&sandbox.root()).contains("sentinel"));
+            sandbox.reset();
+        }
+    });
+}
+
+/// T03: what can be linked inside is.
+#[test]
+fn hard_links_inside_work() {
+    confined(|sandbox| {
+        for options in ways() {
+            let tar = Tar::new()
+                .file("usr/bin/x", "x")
+                .symlink("bin", "usr/bin")
+                .link("absolute", "/usr/bin/x")
+                .link("through", "bin/x")
+                .link("of-link", "bin")
+                .link("absolute", "usr/bin/x")
+                .end();
+            sandbox.unpack_ok(&tar, &options);
+            let expected = "absolute \"x\"\nbin -> usr/bin\nof-link = bin\nthrough = absolute\nusr/\nusr/bin/\n\
+                            usr/bin/x = absolute\n";
+            assert_eq!(shape(&sandbox.root()), expected);
+            sandbox.reset();
+        }
+    });
+}
+
+/// T03: rewriting one name leaves the other's content alone.
+#[test]
+fn rewriting_a_name_does_not_write_through_its_links() {
+    confined(|sandbox| {
+        for options in ways() {
+            let tar = Tar::new()
+                .file("a", "old")
+                .link("b", "a")
+                .file("a", "new")
+                .end();
+            sandbox.unpack_ok(&tar, &options);
+            assert_eq!(shape(&sandbox.root()), "a \"new\"\nb \"old\"\n");
+            sandbox.reset();
+        }
+    });
+}
+
+/// T03: a link to itself or to what comes later is refused.
+#[test]
+fn hard_links_out_of_order_are_refused() {
+    confined(|sandbox| {
+        for options in ways() {
+            let itself = Tar::new().link("a", "a").end();
+            let refusal = sandbox.refusal(&itself, &options);
+            let expected = match options.mode {
+                Mode::Layer => "entry a: a hard link to itself",
+                Mode::Flatten => "entry a: its hard link target a does not exist",
+            };
+            assert_eq!(refusal, expected);
+            let forward = Tar::new().link("a", "b").file("b", "").end();
+            let refusal = sandbox.refusal(&forward, &options);
+            assert_eq!(refusal, "entry a: its hard link target b does not exist");
+            sandbox.reset();
+        }
+    });
+}
+
+#[test]
+fn links_to_lower_layers_are_reported() {
+    confined(|sandbox| {
+        let tar = Tar::new()
+            .dir("d")
+            .link("d/a", "usr/bin/x")
+            .link("b", "/d/a")
+            .link("gone", "y")
+            .file("gone", "here after all")
+            .end();
+        let unpacked = sandbox.unpack_ok(&tar, &options());
+        let link = |path: &[u8], target: &[u8]| LowerLink {
+            path: path.to_vec(),
+            target: target.to_vec(),
+        };
+        let expected = [link(b"b", b"usr/bin/x"), link(b"d/a", b"usr/bin/x")];
+        assert_eq!(unpacked.lower_links, expected);
+        assert_eq!(shape(&sandbox.root()), "d/\ngone \"here after all\"\n");
+    });
+}
+
+#[test]
+fn a_hard_link_to_a_directory_is_refused() {
+    confined(|sandbox| {
+        for options in ways() {
+            let tar = Tar::new().dir("d").link("h", "d").end();
+            let refusal = sandbox.refusal(&tar, &options);
+            assert_eq!(
+                refusal,
+                "entry h: cannot make the hard link: Operation not permitted (os error 1)"
+            );
+            sandbox.reset();
+        }
+    });
+}
+
+/// T05: a directory takes the place of a link; the link's target keeps its mode, owner and times.
+#[test]
+fn a_directory_replaces_a_link() {
+    confined(|sandbox| {
+        let target = [sandbox.canary_bytes(), b"/dir".to_vec()].concat();
+        for options in ways() {
+            let directory = Entry::dir("d")
+                .mode(0o777)
+                .xattr("user.x", "y")
+                .pax("mtime", "1");
+            let tar = Tar::new()
+                .symlink("d", &target)
+                .entry(directory)
+                .file("d/f", "f")
+                .end();
+            sandbox.unpack_ok(&tar, &options);
+            let text = shape(&sandbox.root());
+            let attributes = text.lines().next().unwrap();
+            assert!(
+                attributes.starts_with("d/ ") && attributes.ends_with(" user.x=y"),
+                "{text}"
+            );
+            assert!(text.ends_with("d/f \"f\"\n"));
+            sandbox.reset();
+        }
+    });
+}

@@ -1,0 +1,157 @@
+//! As an ordinary user: really, on a thread that has given up root.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+
+use rustix::fs::{Gid, Uid};
+use windlass_archive::{
+    Mode, Options, Ownership, Progress, Resolve, Skipped, UnpackError, Unpacked,
+};
+
+use crate::builder::{Entry, Tar};
+use crate::sandbox::{NOBODY, Sandbox, confined};
+use crate::shape::full;
+use crate::special::CAPABILITY;
+
+/// Unpacks as nobody if root runs the tests, or as whoever does.
+fn unpack(sandbox: &Sandbox, tar: &[u8], options: &Options) -> Result<Unpacked, UnpackError> {
+    let root = File::open(sandbox.root()).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    if is_root {
+        rustix::fs::fchown(&root, Some(uid), Some(gid)).unwrap();
+    }
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            if is_root {
+                rustix::thread::set_thread_groups(&[]).unwrap();
+                rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
+                rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+            }
+            windlass_archive::unpack(tar, root.as_fd(), options, &Progress::default())
+        });
+        thread.join().unwrap()
+    })
+}
+
+fn ways(mode: Mode) -> [Options; 2] {
+    [Resolve::Kernel, Resolve::Walk].map(|resolve| Options {
+        mode,
+        resolve,
+        ownership: Ownership::Own,
+        ..Options::default()
+    })
+}
+
+fn owner() -> String {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    if uid.is_root() {
+        return format!("{NOBODY}:{NOBODY}");
+    }
+    format!("{}:{}", uid.as_raw(), gid.as_raw())
+}
+
+/// A directory that its owner may not write can be filled, and a file that its owner may not write can
+/// have attributes.
+#[test]
+fn closed_directories_are_filled_and_then_closed() {
+    confined(|sandbox| {
+        let tar = Tar::new()
+            .entry(Entry::dir("./"))
+            .entry(Entry::dir("d").mode(0o555).owner(1, 2))
+            .entry(Entry::dir("d/e").mode(0).owner(3, 4))
+            .entry(Entry::file("d/e/f", "f").mode(0o4000).xattr("user.x", "y"))
+            .entry(
+                Entry::file("d/g", "g")
+                    .mode(0o444)
+                    .xattr("security.capability", CAPABILITY),
+            )
+            .entry(Entry::device(b'3', "d/null", 1, 3))
+            .file("d/.wh.gone", "")
+            .file("d/e/.wh..wh..opq", "")
+            .end();
+        for options in ways(Mode::Layer) {
+            let unpacked = unpack(sandbox, &tar, &options).unwrap();
+            assert_eq!(
+                unpacked.skipped,
+                Skipped {
+                    devices: 1,
+                    xattrs: 1
+                }
+            );
+            let text = full(&sandbox.root());
+            let (owner, time) = (owner(), "1000000000.000000000");
+            let expected = format!(
+                "./ 755 {owner} {time}\n\
+                 d/ 555 {owner} {time}\n\
+                 d/e/ 0 {owner} {time} user.overlay.opaque=y\n\
+                 d/e/f \"f\" 4000 {owner} {time} user.x=y\n\
+                 d/g \"g\" 444 {owner} {time}\n\
+                 d/gone c 0:0 0 {owner} {time}\n"
+            );
+            // Only root may look into closed directories.
+            if rustix::process::geteuid().is_root() {
+                assert_eq!(text, expected);
+            }
+            open_up(&sandbox.root());
+            sandbox.reset();
+        }
+    });
+}
+
+/// Across layers, too: what a lower layer has closed is opened, changed, removed, and closed again.
+#[test]
+fn closed_directories_of_a_lower_layer_are_changed() {
+    confined(|sandbox| {
+        let lower = Tar::new()
+            .entry(Entry::dir("./").mode(0o555))
+            .entry(Entry::dir("d").mode(0o111))
+            .entry(Entry::dir("d/e").mode(0))
+            .file("d/e/f", "f")
+            .entry(Entry::dir("d/gone").mode(0o000))
+            .entry(Entry::dir("d/gone/inner").mode(0o500))
+            .file("d/gone/inner/f", "")
+            .symlink("l", "d/e")
+            .end();
+        let upper = Tar::new()
+            .file("d/e/g", "g")
+            .file("l/h", "h")
+            .file("d/.wh.gone", "")
+            .entry(Entry::dir("d/e/new").mode(0o500))
+            .file("d/e/new/i", "i")
+            .end();
+        for options in ways(Mode::Flatten) {
+            unpack(sandbox, &lower, &options).unwrap();
+            unpack(sandbox, &upper, &options).unwrap();
+            let (owner, time) = (owner(), "1000000000.000000000");
+            let expected = format!(
+                "./ 555 {owner} {time}\n\
+                 d/ 111 {owner} {time}\n\
+                 d/e/ 0 {owner} {time}\n\
+                 d/e/f \"f\" 644 {owner} {time}\n\
+                 d/e/g \"g\" 644 {owner} {time}\n\
+                 d/e/h \"h\" 644 {owner} {time}\n\
+                 d/e/new/ 500 {owner} {time}\n\
+                 d/e/new/i \"i\" 644 {owner} {time}\n\
+                 l -> d/e 777 {owner} {time}\n"
+            );
+            if rustix::process::geteuid().is_root() {
+                assert_eq!(full(&sandbox.root()), expected);
+            }
+            open_up(&sandbox.root());
+            sandbox.reset();
+        }
+    });
+}
+
+/// Lets the sandbox be removed by whoever made it.
+fn open_up(directory: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            open_up(&entry.path());
+        }
+    }
+}

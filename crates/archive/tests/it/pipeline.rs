@@ -1,0 +1,126 @@
+//! Reading to the very end, progress, cancellation, and tars of awkward lengths.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+
+use windlass_archive::{Fault, Options, Progress, Threads, unpack};
+use windlass_oci::Digest;
+
+use crate::builder::Tar;
+use crate::sandbox::{chain, confined, options};
+use crate::shape::shape;
+
+/// Yields a few bytes at a time, and then an error or the end.
+struct Dripping<'a> {
+    bytes: &'a [u8],
+    step: usize,
+    ended: &'a mut bool,
+    fails: bool,
+}
+
+impl Read for Dripping<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.bytes.is_empty() && self.fails {
+            return Err(io::Error::other("cancelled"));
+        }
+        let length = self.step.min(buffer.len());
+        let length = self.bytes.read(&mut buffer[..length])?;
+        *self.ended |= length == 0;
+        Ok(length)
+    }
+}
+
+fn threads() -> [Options; 2] {
+    [Threads::One, Threads::Two].map(|threads| Options {
+        threads,
+        ..options()
+    })
+}
+
+#[test]
+fn everything_is_read_however_it_comes() {
+    confined(|sandbox| {
+        let content: Vec<u8> = (0..700_001u32).map(|n| n.to_le_bytes()[1]).collect();
+        let mut tar = Tar::new();
+        for (at, length) in [0, 1, 511, 512, 513, 262_143, 262_144, 262_145, 700_001]
+            .into_iter()
+            .enumerate()
+        {
+            tar = tar.file(format!("f{at}"), &content[..length]);
+        }
+        let mut tar = tar.end();
+        tar.extend(vec![7; 600_000]);
+        for options in threads() {
+            for step in [997, 65_536, 1 << 20] {
+                let root = File::open(sandbox.root()).unwrap();
+                let (mut ended, progress) = (false, Progress::default());
+                let blob = Dripping {
+                    bytes: &tar,
+                    step,
+                    ended: &mut ended,
+                    fails: false,
+                };
+                let unpacked = unpack(blob, root.as_fd(), &options, &progress).unwrap();
+                assert!(ended, "the blob was not read to its end");
+                assert_eq!(unpacked.diff_id.digest(), &Digest::sha256(&tar));
+                assert_eq!(progress.tar_bytes(), tar.len() as u64);
+                assert_eq!((progress.entries(), unpacked.entries), (9, 9));
+                let text = shape(&sandbox.root());
+                assert!(
+                    text.contains(&format!("f8 700001 {}", Digest::sha256(&content))),
+                    "{text}"
+                );
+                sandbox.reset();
+            }
+        }
+    });
+}
+
+/// Cancelling is an error of the reader, which comes back whole.
+#[test]
+fn a_read_error_ends_it() {
+    confined(|sandbox| {
+        let tar = Tar::new().file("f", vec![1; 3_000_000]).end();
+        for options in threads() {
+            for length in [0, 10, 1000, 262_144, 2_000_000] {
+                let root = File::open(sandbox.root()).unwrap();
+                let mut ended = false;
+                let blob = Dripping {
+                    bytes: &tar[..length],
+                    step: 9999,
+                    ended: &mut ended,
+                    fails: true,
+                };
+                let error = unpack(blob, root.as_fd(), &options, &Progress::default()).unwrap_err();
+                assert_eq!(chain(&error), "cannot read the layer: cancelled");
+                assert_eq!(error.fault(), Fault::Source);
+                sandbox.reset();
+            }
+        }
+    });
+}
+
+/// When the tar fails, what is still to come is not waited for.
+#[test]
+fn a_failing_entry_ends_the_reading() {
+    confined(|sandbox| {
+        let tar = Tar::new()
+            .file("../x", "")
+            .file("f", vec![1; 8 << 20])
+            .end();
+        for options in threads() {
+            let root = File::open(sandbox.root()).unwrap();
+            let mut ended = false;
+            let blob = Dripping {
+                bytes: &tar,
+                step: 4096,
+                ended: &mut ended,
+                fails: false,
+            };
+            let error = unpack(blob, root.as_fd(), &options, &Progress::default()).unwrap_err();
+            assert_eq!(chain(&error), "entry ../x: its name leaves the root");
+            assert!(!ended, "the whole blob was read");
+        }
+    });
+}

@@ -1,0 +1,240 @@
+//! A directory to unpack into, and a guard around it.
+//!
+//! As root, a hostile tar is only unpacked on a thread of its own mount namespace, in which everything
+//! but the sandbox is read-only. Beside the root stands a canary, which no layer may change.
+
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::thread::UnshareFlags;
+use windlass_archive::{
+    Mode, Options, Ownership, Progress, Resolve, Threads, UnpackError, Unpacked,
+};
+
+use crate::shape;
+
+pub(crate) struct Sandbox {
+    directory: tempfile::TempDir,
+    canary: Vec<String>,
+}
+
+/// The user and group that stand for any ordinary ones.
+pub(crate) const NOBODY: u32 = 65534;
+
+impl Sandbox {
+    fn new() -> Self {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let sandbox = Self {
+            directory,
+            canary: Vec::new(),
+        };
+        fs::create_dir(sandbox.root()).unwrap();
+        let canary = sandbox.canary();
+        fs::create_dir_all(canary.join("dir/inner")).unwrap();
+        fs::write(canary.join("f"), "canary sentinel").unwrap();
+        fs::write(canary.join("setuid"), "").unwrap();
+        fs::set_permissions(canary.join("setuid"), fs::Permissions::from_mode(0o4755)).unwrap();
+        symlink("f", canary.join("link")).unwrap();
+        // A sibling whose name begins as the root's does.
+        fs::create_dir(sandbox.path().join("root-evil")).unwrap();
+        let canary = sandbox.outside();
+        Self { canary, ..sandbox }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.path().join("root")
+    }
+
+    pub(crate) fn canary(&self) -> PathBuf {
+        self.path().join("canary")
+    }
+
+    /// The canary's path as it is on the host, for links to it.
+    pub(crate) fn canary_bytes(&self) -> Vec<u8> {
+        self.canary().into_os_string().into_encoded_bytes()
+    }
+
+    /// Empties the root.
+    pub(crate) fn reset(&self) {
+        fs::remove_dir_all(self.root()).unwrap();
+        fs::create_dir(self.root()).unwrap();
+    }
+
+    /// Unpacks `blob` and checks that nothing outside has changed.
+    pub(crate) fn unpack(&self, blob: &[u8], options: &Options) -> Result<Unpacked, UnpackError> {
+        let root = File::open(self.root()).unwrap();
+        let progress = Progress::default();
+        let result = windlass_archive::unpack(blob, root.as_fd(), options, &progress);
+        assert_eq!(
+            self.outside(),
+            self.canary,
+            "something outside the root has changed"
+        );
+        if let Ok(unpacked) = &result {
+            assert_eq!(progress.entries(), unpacked.entries);
+        }
+        result
+    }
+
+    /// Unpacks what must not fail.
+    pub(crate) fn unpack_ok(&self, blob: &[u8], options: &Options) -> Unpacked {
+        self.unpack(blob, options)
+            .unwrap_or_else(|error| panic!("{}", chain(&error)))
+    }
+
+    /// Unpacks what must fail, and returns why.
+    pub(crate) fn refusal(&self, blob: &[u8], options: &Options) -> String {
+        chain(&self.unpack(blob, options).expect_err("the layer was taken"))
+    }
+
+    fn outside(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        list(self.path(), &self.root(), &mut lines);
+        lines
+    }
+}
+
+/// Runs `test` with a sandbox that nothing can be written outside of.
+pub(crate) fn confined(test: impl FnOnce(&Sandbox) + Send) {
+    let run = || {
+        let sandbox = Sandbox::new();
+        if rustix::process::geteuid().is_root() && !confine(sandbox.path()) {
+            let name = std::thread::current().name().unwrap_or_default().to_owned();
+            eprintln!("{name}: not run, for root may not make a mount namespace here");
+            return;
+        }
+        test(&sandbox);
+    };
+    // The thread is given up with its namespace.
+    std::thread::scope(|scope| {
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn_scoped(scope, run);
+        if let Err(panic) = thread.unwrap().join() {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+/// Every combination of options that must not make a difference to what is refused.
+pub(crate) fn ways() -> Vec<Options> {
+    let mut ways = Vec::new();
+    for mode in [Mode::Layer, Mode::Flatten] {
+        for resolve in [Resolve::Kernel, Resolve::Walk] {
+            for threads in [Threads::One, Threads::Two] {
+                ways.push(Options {
+                    mode,
+                    resolve,
+                    threads,
+                    ..options()
+                });
+            }
+        }
+    }
+    ways
+}
+
+/// The options that suit whoever runs the tests.
+pub(crate) fn options() -> Options {
+    let ownership = Ownership::of_this_process();
+    Options {
+        ownership,
+        ..Options::default()
+    }
+}
+
+pub(crate) fn flatten() -> Options {
+    Options {
+        mode: Mode::Flatten,
+        ..options()
+    }
+}
+
+/// Says that the rest of a test needs root, when that is not who runs it.
+pub(crate) fn is_root(what: &str) -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        eprintln!("not run without root: {what}");
+    }
+    is_root
+}
+
+/// Returns an error and its causes, as people are shown them.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Gives this thread a mount namespace in which only `sandbox` can be written, if it may.
+fn confine(sandbox: &Path) -> bool {
+    #[expect(
+        deprecated,
+        reason = "unsafe for the sake of file tables, which stay shared"
+    )]
+    if rustix::thread::unshare(UnshareFlags::NEWNS).is_err() {
+        return false;
+    }
+    let private = MountPropagationFlags::PRIVATE.union(MountPropagationFlags::REC);
+    rustix::mount::mount_change("/", private).unwrap();
+    rustix::mount::mount_bind(sandbox, sandbox).unwrap();
+    let mounts = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+    for mount in mounts.lines() {
+        let point = mount.split(' ').nth(4).unwrap();
+        if Path::new(point) != sandbox {
+            let read_only = MountFlags::BIND.union(MountFlags::RDONLY);
+            // What is mounted over cannot be reached to be remounted, nor to be written.
+            let _unreachable = rustix::mount::mount_remount(point, read_only, "");
+        }
+    }
+    let outside = sandbox.parent().unwrap().join("written-outside");
+    let written = fs::write(&outside, "").expect_err("the sandbox does not confine");
+    assert_eq!(written.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+    fs::write(sandbox.join("probe"), "").unwrap();
+    fs::remove_file(sandbox.join("probe")).unwrap();
+    true
+}
+
+/// Lists all that can be seen of a file: change times betray what everything else hides.
+fn list(directory: &Path, except: &Path, lines: &mut Vec<String>) {
+    let mut entries: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    entries.sort();
+    for path in entries {
+        if path == except {
+            continue;
+        }
+        let data = fs::symlink_metadata(&path).unwrap();
+        lines.push(format!(
+            "{} {:o} {}:{} {} links {} modified {}.{} changed {}.{} {:?}",
+            path.display(),
+            data.mode(),
+            data.uid(),
+            data.gid(),
+            data.size(),
+            data.nlink(),
+            data.mtime(),
+            data.mtime_nsec(),
+            data.ctime(),
+            data.ctime_nsec(),
+            shape::xattrs(&path),
+        ));
+        if data.is_dir() {
+            list(&path, except, lines);
+        }
+    }
+}
