@@ -4,7 +4,7 @@
 //! mount and process namespaces of its own, so that nothing it mounts or starts outlives it.
 
 mod containerd;
-mod disk;
+mod files;
 mod image;
 mod machine;
 mod measure;
@@ -20,14 +20,16 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use windlass_testing::real::find;
+use windlass_testing::real::{Disk, end_on_interrupt, find, in_namespaces};
 
-use self::disk::Disk;
 use self::image::{BenchImage, ImageKind};
 use self::measure::Figures;
 use self::report::Report;
 use self::serve::Served;
 use self::tool::{Errand, Tool};
+
+/// Bytes of the file system of a run: the largest image, its blobs, and what a tool keeps beside.
+const DISK_SIZE: u64 = 12 << 30;
 
 /// Time pull-and-unpack by windlass, its peers and a bare pipe, and print a table.
 ///
@@ -100,15 +102,7 @@ impl Bench {
 
     /// This command again, where mounts and processes end with it.
     fn reentered(&self, work: &Path, windlass: Option<&Path>) -> anyhow::Result<Command> {
-        let mut command = Command::new("unshare");
-        command.args([
-            "--mount",
-            "--propagation=private",
-            "--pid",
-            "--fork",
-            "--kill-child",
-        ]);
-        command.arg("--mount-proc").arg(std::env::current_exe()?);
+        let mut command = in_namespaces(std::env::current_exe()?);
         command.args(["bench", "--inside", "--runs", &self.runs.to_string()]);
         command.arg("--work").arg(work);
         for tool in self.tools() {
@@ -127,10 +121,10 @@ impl Bench {
     }
 
     fn measure(self) -> anyhow::Result<()> {
-        end_on_interrupt();
+        end_on_interrupt()?;
         let images = image::load(&self.work, &self.images)?;
         let served = Served::start(&self.work, &images)?;
-        let disk = Disk::allocate(&self.work)?;
+        let disk = Disk::allocate(&self.work, DISK_SIZE)?;
         let mut report = Report::new(self.runs, &images, &self.tools);
         for image in &images {
             for run in 1..=self.runs {
@@ -167,7 +161,7 @@ impl Bench {
             windlass: self.windlass.as_deref(),
         };
         let figures = tool.run(&errand)?;
-        let files = disk::count_files(mounted.path())?;
+        let files = files::count_files(mounted.path())?;
         if files < image.files {
             bail!("{tool} left {files} files, the image has {}", image.files);
         }
@@ -181,20 +175,6 @@ impl Bench {
             self.tools.clone()
         }
     }
-}
-
-/// As process 1 of its namespace, this one would not hear ^C by default.
-fn end_on_interrupt() {
-    std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = runtime.expect("a runtime for signals alone starts");
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            #[expect(clippy::exit, reason = "takes every process of the namespace along")]
-            std::process::exit(130);
-        }
-    });
 }
 
 fn build_windlass() -> anyhow::Result<PathBuf> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use windlass_testing::real::{Access, DockerRegistry};
 
-use super::disk::read_through;
+use super::files::read_through;
 use super::image::{BenchImage, TAG};
 
 /// The running registry.
