@@ -1,4 +1,6 @@
-//! Builds images and indexes out of layers.
+//! Builds images out of layers.
+
+mod index;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -6,12 +8,12 @@ use windlass_oci::{DiffId, Digest};
 
 use crate::PackedLayer;
 
+pub use index::{Index, PackedIndex};
+
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
-const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// The image of one platform in the making: an OCI image for this machine, unless told otherwise.
 ///
@@ -54,31 +56,6 @@ pub struct PackedImage {
     pub layers: Vec<PackedLayer>,
     /// How an index describes this image: `os`, `architecture` and, where it has one, `variant`.
     pub platform: Value,
-}
-
-/// An index (or Docker manifest list) in the making.
-#[derive(Clone, Debug, Default)]
-pub struct Index {
-    docker: bool,
-    images: Vec<PackedImage>,
-    indexes: Vec<PackedIndex>,
-    descriptors: Vec<Value>,
-    edits: Vec<Edit>,
-}
-
-/// An index as a registry holds it.
-#[derive(Clone, Debug)]
-pub struct PackedIndex {
-    /// The index, exactly as served.
-    pub bytes: Bytes,
-    /// Its media type.
-    pub media_type: String,
-    /// Its digest.
-    pub digest: Digest,
-    /// The images in it.
-    pub images: Vec<PackedImage>,
-    /// The indexes in it.
-    pub indexes: Vec<Self>,
 }
 
 /// A change to a document before it is written down.
@@ -231,92 +208,6 @@ impl Image {
     }
 }
 
-impl Index {
-    /// Starts an OCI index without anything in it.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Makes it a Docker manifest list instead.
-    #[must_use]
-    pub fn docker(mut self) -> Self {
-        self.docker = true;
-        self
-    }
-
-    /// Adds an image, under its own platform.
-    #[must_use]
-    pub fn image(mut self, image: impl Into<PackedImage>) -> Self {
-        let image = image.into();
-        let size = image.manifest.len() as u64;
-        let mut entry = descriptor(&image.media_type, image.digest, size);
-        entry["platform"] = image.platform.clone();
-        self.images.push(image);
-        self.descriptor(entry)
-    }
-
-    /// Adds an index, without a platform.
-    #[must_use]
-    pub fn index(mut self, index: impl Into<PackedIndex>) -> Self {
-        let index = index.into();
-        let size = index.bytes.len() as u64;
-        let entry = descriptor(&index.media_type, index.digest, size);
-        self.indexes.push(index);
-        self.descriptor(entry)
-    }
-
-    /// Adds an attestation as `BuildKit` writes it: a manifest for the platform `unknown/unknown`.
-    #[must_use]
-    pub fn attestation(mut self) -> Self {
-        let about = self.descriptors.last().map(|last| last["digest"].clone());
-        let image = Image::new().platform("unknown/unknown").pack();
-        let size = image.manifest.len() as u64;
-        let mut entry = descriptor(&image.media_type, image.digest, size);
-        entry["platform"] = image.platform.clone();
-        entry["annotations"] = json!({
-            "vnd.docker.reference.digest": about,
-            "vnd.docker.reference.type": "attestation-manifest",
-        });
-        self.images.push(image);
-        self.descriptor(entry)
-    }
-
-    /// Adds a descriptor, whatever it says.
-    #[must_use]
-    pub fn descriptor(mut self, descriptor: Value) -> Self {
-        self.descriptors.push(descriptor);
-        self
-    }
-
-    /// Changes the index just before it is written down.
-    #[must_use]
-    pub fn edit(mut self, edit: Edit) -> Self {
-        self.edits.push(edit);
-        self
-    }
-
-    /// Returns what a registry holds of the index.
-    pub fn pack(&self) -> PackedIndex {
-        let media_type = if self.docker { DOCKER_LIST } else { OCI_INDEX };
-        let mut index = json!({
-            "schemaVersion": 2,
-            "mediaType": media_type,
-            "manifests": self.descriptors,
-        });
-        for edit in &self.edits {
-            edit(&mut index);
-        }
-        let bytes = Bytes::from(index.to_string());
-        PackedIndex {
-            digest: Digest::sha256(&bytes),
-            bytes,
-            media_type: media_type.to_owned(),
-            images: self.images.clone(),
-            indexes: self.indexes.clone(),
-        }
-    }
-}
-
 impl PackedImage {
     /// Returns the digests of the layers' blobs, base first.
     pub fn layer_digests(&self) -> Vec<Digest> {
@@ -347,24 +238,6 @@ impl From<&Self> for PackedImage {
     }
 }
 
-impl From<Index> for PackedIndex {
-    fn from(index: Index) -> Self {
-        index.pack()
-    }
-}
-
-impl From<&Index> for PackedIndex {
-    fn from(index: &Index) -> Self {
-        index.pack()
-    }
-}
-
-impl From<&Self> for PackedIndex {
-    fn from(index: &Self) -> Self {
-        index.clone()
-    }
-}
-
 /// Returns a descriptor as manifests and indexes carry it.
 pub fn descriptor(media_type: &str, digest: Digest, size: u64) -> Value {
     json!({ "mediaType": media_type, "digest": digest, "size": size })
@@ -388,83 +261,4 @@ fn host_architecture() -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Layer;
-
-    #[test]
-    fn an_image_says_what_is_in_it() {
-        let layer = Layer::new().file("f", b"1").pack();
-        let image = Image::new()
-            .platform("linux/arm64/v8")
-            .empty_step("ENV A=1")
-            .layer(&layer)
-            .created_by("COPY f /")
-            .pack();
-        let config: Value = serde_json::from_slice(&image.config).unwrap();
-        assert_eq!(
-            config,
-            json!({
-                "created": "2020-01-01T00:00:00Z",
-                "architecture": "arm64",
-                "os": "linux",
-                "variant": "v8",
-                "config": { "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] },
-                "rootfs": { "type": "layers", "diff_ids": [layer.diff_id] },
-                "history": [
-                    { "created": "2020-01-01T00:00:00Z", "created_by": "ENV A=1", "empty_layer": true },
-                    { "created": "2020-01-01T00:00:00Z", "created_by": "COPY f /" },
-                ],
-            })
-        );
-        let manifest: Value = serde_json::from_slice(&image.manifest).unwrap();
-        assert_eq!(
-            manifest,
-            json!({
-                "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "config": descriptor(OCI_CONFIG, Digest::sha256(&image.config), image.config.len() as u64),
-                "layers": [descriptor(
-                    "application/vnd.oci.image.layer.v1.tar+gzip",
-                    layer.digest,
-                    layer.bytes.len() as u64,
-                )],
-            })
-        );
-        assert_eq!(image.digest, Digest::sha256(&image.manifest));
-    }
-
-    #[test]
-    fn a_docker_image_has_dockers_media_types() {
-        let image = Image::new().docker().layer(Layer::new()).pack();
-        let manifest: Value = serde_json::from_slice(&image.manifest).unwrap();
-        assert_eq!(manifest["mediaType"], DOCKER_MANIFEST);
-        assert_eq!(manifest["config"]["mediaType"], DOCKER_CONFIG);
-        assert_eq!(
-            manifest["layers"][0]["mediaType"],
-            "application/vnd.docker.image.rootfs.diff.tar.gzip"
-        );
-    }
-
-    #[test]
-    fn an_index_lists_images_by_platform() {
-        let arm = Image::new().platform("linux/arm/v7").pack();
-        let inner = Index::new().image(&arm).pack();
-        let index = Index::new().image(&arm).attestation().index(&inner).pack();
-        let value: Value = serde_json::from_slice(&index.bytes).unwrap();
-        let manifests = value["manifests"].as_array().unwrap();
-        assert_eq!(
-            manifests[0]["platform"],
-            json!({ "os": "linux", "architecture": "arm", "variant": "v7" })
-        );
-        assert_eq!(manifests[0]["digest"], json!(arm.digest));
-        assert_eq!(
-            manifests[1]["annotations"]["vnd.docker.reference.digest"],
-            json!(arm.digest)
-        );
-        assert_eq!(
-            manifests[2],
-            descriptor(OCI_INDEX, inner.digest, inner.bytes.len() as u64)
-        );
-    }
-}
+mod tests;

@@ -1,13 +1,17 @@
 //! Builds layers: honest, deterministic tars of named entries.
 
+mod entry;
+
 use std::fmt;
 use std::io::{self, Read};
 
 use bytes::Bytes;
 use windlass_oci::{Algorithm, DiffId, Digest, Hasher};
 
-use crate::tar::{BLOCK, Field, Header, Tar};
+use crate::tar::{BLOCK, Tar};
 use crate::{Compression, Random};
+
+use entry::{Entry, Kind};
 
 /// The mtime of every entry that is not told another: 2020-01-01T00:00:00Z.
 pub const MTIME: i64 = 1_577_836_800;
@@ -60,34 +64,6 @@ pub struct PackedLayer {
 enum Content {
     Entries(Vec<Entry>),
     Tar(Vec<u8>),
-}
-
-#[derive(Clone, Debug)]
-struct Entry {
-    path: Vec<u8>,
-    kind: Kind,
-    mode: u32,
-    uid: u64,
-    gid: u64,
-    seconds: i64,
-    nanoseconds: u32,
-    xattrs: Vec<(String, Vec<u8>)>,
-}
-
-#[derive(Clone, Debug)]
-enum Kind {
-    File(Vec<u8>),
-    /// A file with holes: its whole size, and the pieces that hold data.
-    Sparse(u64, Vec<(u64, Vec<u8>)>),
-    Dir,
-    Symlink(Vec<u8>),
-    Hardlink(Vec<u8>),
-    Fifo,
-    Device {
-        flag: u8,
-        major: u32,
-        minor: u32,
-    },
 }
 
 impl Default for Content {
@@ -330,94 +306,6 @@ impl From<&Self> for PackedLayer {
     }
 }
 
-/// What of an entry has no room in a ustar header, and goes into PAX records.
-type Records = Vec<(String, Vec<u8>)>;
-
-impl Entry {
-    fn append_to(&self, tar: Tar) -> Tar {
-        let mut records = Records::new();
-        let (header, content) = match &self.kind {
-            Kind::Sparse(size, pieces) => self.sparse(*size, pieces, &mut records),
-            kind => self.plain(kind, &mut records),
-        };
-        let header = self.metadata(header, &mut records);
-        let tar = if records.is_empty() {
-            tar
-        } else {
-            let records: Vec<_> = records.iter().map(|(k, v)| (&**k, &**v)).collect();
-            tar.pax(&records)
-        };
-        tar.entry(header, &content)
-    }
-
-    fn plain(&self, kind: &Kind, records: &mut Records) -> (Header, Vec<u8>) {
-        let mut name = self.path.clone();
-        if matches!(kind, Kind::Dir) && !name.ends_with(b"/") {
-            name.push(b'/');
-        }
-        let name = fitting(Field::Name, "path", &name, records);
-        match kind {
-            Kind::File(content) => (Header::file(name), content.clone()),
-            Kind::Dir => (Header::dir(name), Vec::new()),
-            Kind::Symlink(target) => {
-                let target = fitting(Field::LinkName, "linkpath", target, records);
-                (Header::symlink(name, target), Vec::new())
-            }
-            Kind::Hardlink(target) => {
-                let target = fitting(Field::LinkName, "linkpath", target, records);
-                (Header::hardlink(name, target), Vec::new())
-            }
-            Kind::Fifo => (Header::fifo(name), Vec::new()),
-            Kind::Device { flag, major, minor } => {
-                (Header::device(*flag, name, *major, *minor), Vec::new())
-            }
-            Kind::Sparse(..) => unreachable!("sparse files are written by `sparse`"),
-        }
-    }
-
-    /// GNU tar's sparse format 1.0: the true name and size in PAX records, the map before the data.
-    fn sparse(
-        &self,
-        size: u64,
-        pieces: &[(u64, Vec<u8>)],
-        records: &mut Records,
-    ) -> (Header, Vec<u8>) {
-        let mut record = |key: &str, value: &[u8]| records.push((key.to_owned(), value.to_vec()));
-        record("GNU.sparse.major", b"1");
-        record("GNU.sparse.minor", b"0");
-        record("GNU.sparse.name", &self.path);
-        record("GNU.sparse.realsize", size.to_string().as_bytes());
-        // A last piece of no bytes marks the end of a file that ends in a hole.
-        let end = (size, Vec::new());
-        let pieces = || pieces.iter().chain([&end]);
-        let lines = pieces().map(|(offset, bytes)| format!("{offset}\n{}\n", bytes.len()));
-        let map: String = lines.collect();
-        let map = format!("{}\n{map}", pieces().count());
-        let mut content = Tar::new().padded(map.as_bytes()).into_bytes();
-        content.extend(pieces().flat_map(|(_, bytes)| bytes));
-        (Header::file("GNUSparseFile.0/sparse"), content)
-    }
-
-    fn metadata(&self, header: Header, records: &mut Records) -> Header {
-        let header = header.octal(Field::Mode, u64::from(self.mode));
-        let header = owner(header, Field::Uid, "uid", self.uid, records);
-        let header = owner(header, Field::Gid, "gid", self.gid, records);
-        for (name, value) in &self.xattrs {
-            records.push((format!("SCHILY.xattr.{name}"), value.clone()));
-        }
-        match u64::try_from(self.seconds) {
-            Ok(seconds) if self.nanoseconds == 0 && seconds < 1 << 33 => {
-                header.octal(Field::Mtime, seconds)
-            }
-            _ => {
-                let time = decimal_time(self.seconds, self.nanoseconds);
-                records.push(("mtime".to_owned(), time.into_bytes()));
-                header
-            }
-        }
-    }
-}
-
 /// Counts what the tar's digest is, while it is read.
 struct Hashing<R> {
     inner: R,
@@ -429,34 +317,6 @@ impl<R: Read> Read for Hashing<R> {
         let read = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..read]);
         Ok(read)
-    }
-}
-
-/// Returns `value` if it fits its field, else its beginning, with the whole in a record.
-fn fitting(field: Field, key: &str, value: &[u8], records: &mut Records) -> Vec<u8> {
-    let room = field.place().len();
-    if value.len() > room || value.contains(&0) {
-        records.push((key.to_owned(), value.to_vec()));
-    }
-    value.iter().copied().take(room).collect()
-}
-
-fn owner(header: Header, field: Field, key: &str, id: u64, records: &mut Records) -> Header {
-    if id < 1 << 21 {
-        return header.octal(field, id);
-    }
-    records.push((key.to_owned(), id.to_string().into_bytes()));
-    header
-}
-
-/// Writes a time as PAX does: `-0.5` is half a second before 1970, so the fraction counts from zero.
-fn decimal_time(seconds: i64, nanoseconds: u32) -> String {
-    let total = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
-    let (sign, total) = (if total < 0 { "-" } else { "" }, total.unsigned_abs());
-    let (whole, fraction) = (total / 1_000_000_000, total % 1_000_000_000);
-    match fraction {
-        0 => format!("{sign}{whole}"),
-        _ => format!("{sign}{whole}.{fraction:09}"),
     }
 }
 

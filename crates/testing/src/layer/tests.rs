@@ -1,3 +1,4 @@
+use super::entry::decimal_time;
 use super::*;
 use std::process::{Command, Stdio};
 

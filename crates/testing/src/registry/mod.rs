@@ -1,6 +1,7 @@
 //! A registry in this process, on loopback, that does what a test tells it to.
 
 mod auth;
+mod builder;
 mod content;
 mod flow;
 mod gate;
@@ -12,23 +13,23 @@ mod serve;
 mod wire;
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use tokio::sync::watch;
 use windlass_oci::Digest;
 
+pub use builder::RegistryBuilder;
 pub use gate::Gate;
 pub use range::RangeLie;
 pub use record::Request;
 pub use script::Route;
 
-use auth::{Door, Scheme};
+use auth::Door;
 use content::{Content, StoredManifest, is_tag};
 use flow::Pace;
 use script::{Key, Scripts};
@@ -65,15 +66,6 @@ pub struct Registry {
     thread: Option<JoinHandle<()>>,
 }
 
-/// A registry that is not running yet.
-#[derive(Debug)]
-pub struct RegistryBuilder {
-    address: Ipv4Addr,
-    door: Door,
-    tags_per_page: Option<usize>,
-    link: Option<u64>,
-}
-
 /// What the threads of tests and of the registry share.
 struct Shared {
     address: SocketAddr,
@@ -101,12 +93,7 @@ impl Registry {
 
     /// Prepares a registry that is not for everyone, or not on 127.0.0.1.
     pub fn builder() -> RegistryBuilder {
-        RegistryBuilder {
-            address: Ipv4Addr::LOCALHOST,
-            door: Door::default(),
-            tags_per_page: None,
-            link: None,
-        }
+        RegistryBuilder::default()
     }
 
     /// Returns the address that it listens on.
@@ -344,99 +331,6 @@ impl Registry {
     }
 }
 
-impl RegistryBuilder {
-    /// Listens on another address of loopback, such as 127.0.0.2.
-    #[must_use]
-    pub fn on(mut self, address: Ipv4Addr) -> Self {
-        self.address = address;
-        self
-    }
-
-    /// Asks everyone for this account, by Basic authentication.
-    #[must_use]
-    pub fn basic(mut self, username: &str, password: &str) -> Self {
-        self.door.scheme = Scheme::Basic;
-        self.account(username, password)
-    }
-
-    /// Asks everyone for a token, which `/token` gives to everyone unless there is an account.
-    #[must_use]
-    pub fn bearer(mut self) -> Self {
-        self.door.scheme = Scheme::Bearer { realm: None };
-        self
-    }
-
-    /// As [`bearer`](Self::bearer), with a challenge that names another token endpoint.
-    #[must_use]
-    pub fn bearer_at(mut self, realm: &str) -> Self {
-        self.door.scheme = Scheme::Bearer {
-            realm: Some(realm.to_owned()),
-        };
-        self
-    }
-
-    /// Gives tokens only to this account; its password also serves as its identity token.
-    #[must_use]
-    pub fn account(mut self, username: &str, password: &str) -> Self {
-        self.door.account = Some((username.to_owned(), password.to_owned()));
-        self
-    }
-
-    /// Says how long a token is good for; a minute, unless said otherwise.
-    #[must_use]
-    pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
-        self.door.lifetime = lifetime;
-        self
-    }
-
-    /// Lists at most so many tags on a page.
-    #[must_use]
-    pub fn tags_per_page(mut self, tags: usize) -> Self {
-        self.tags_per_page = Some(tags);
-        self
-    }
-
-    /// Sends all bodies together at this speed.
-    #[must_use]
-    pub fn link(mut self, bytes_per_second: u64) -> Self {
-        self.link = Some(bytes_per_second);
-        self
-    }
-
-    /// Starts it.
-    ///
-    /// # Panics
-    /// If there is no free port at that address.
-    pub fn start(self) -> Registry {
-        let listener = TcpListener::bind((self.address, 0)).expect("loopback has a free port");
-        let address = listener.local_addr().expect("a listener has an address");
-        listener
-            .set_nonblocking(true)
-            .expect("a socket can be told not to block");
-        let shared = Arc::new(Shared {
-            address,
-            url: format!("http://{address}"),
-            tags_per_page: self.tags_per_page,
-            link: self.link.map(|speed| Arc::new(Pace::new(speed))),
-            power: watch::Sender::new(Power::Up),
-            state: Mutex::new(State {
-                door: self.door,
-                ..State::default()
-            }),
-            panicked: AtomicBool::new(false),
-        });
-        let serving = shared.clone();
-        let thread = std::thread::Builder::new()
-            .name(format!("registry {address}"))
-            .spawn(move || run(serving, listener))
-            .expect("the system has a thread to give");
-        Registry {
-            shared,
-            thread: Some(thread),
-        }
-    }
-}
-
 impl Drop for Registry {
     fn drop(&mut self) {
         self.shared.power.send_replace(Power::Off);
@@ -478,14 +372,6 @@ impl Shared {
     fn answered(&self, place: usize, status: StatusCode) {
         self.state().requests[place].status = Some(status.as_u16());
     }
-}
-
-fn run(shared: Arc<Shared>, listener: TcpListener) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime of one thread")
-        .block_on(serve::serve(shared, listener));
 }
 
 /// Splits `repository:tag`; the tag may be missing.
