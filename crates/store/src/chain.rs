@@ -6,7 +6,7 @@ use windlass_oci::DiffId;
 
 use crate::commit::held_directory;
 use crate::error::{At, DatabaseError, FileError};
-use crate::overlay::{Found, Level, Merged, Stack, components, metadata};
+use crate::overlay::{Found, Level, Merged, Metadata, Stack, components};
 use crate::root::{Area, Root};
 use crate::{Image, Layer, LayerError, Store};
 
@@ -89,9 +89,10 @@ impl Store {
             let held = self.layer(&diff_id)?;
             layers.push(held.ok_or(ChainError::Missing { diff_id })?);
         }
-        let shape = match layers.is_empty() {
-            true => ChainShape::Plain,
-            false => shape(self.inner().root(), &layers)?,
+        let shape = if layers.is_empty() {
+            ChainShape::Plain
+        } else {
+            shape(self.inner().root(), &layers)?
         };
         Ok(Chain { layers, shape })
     }
@@ -152,5 +153,5 @@ fn misread(stack: &Stack<'_>, path: &[u8]) -> std::io::Result<Option<Flattening>
 }
 
 fn same_metadata(stack: &Stack<'_>, one: &Merged, other: &Merged) -> std::io::Result<bool> {
-    Ok(metadata(&stack.open(one)?)? == metadata(&stack.open(other)?)?)
+    Ok(Metadata::of(&stack.open(one)?)? == Metadata::of(&stack.open(other)?)?)
 }

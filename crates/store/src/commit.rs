@@ -46,7 +46,8 @@ pub struct NewLayer {
     pub digest: Digest,
     /// The size of that blob in bytes.
     pub size: u64,
-    /// The blob, where it is to be kept and is not held already.
+    /// The blob that a new layer was unpacked from, to be kept with it. A layer that was held keeps a blob of
+    /// its own.
     pub blob: Option<BlobSource>,
 }
 

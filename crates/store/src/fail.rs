@@ -10,7 +10,7 @@ pub(crate) enum Step {
     /// The move of one draft to its place.
     Move,
     /// The sync of the directories that got something.
-    SyncShelves,
+    SyncSections,
     /// The transaction.
     Begin,
     /// Its end.
@@ -63,7 +63,7 @@ mod armed {
         pub(crate) const COMMIT: [Self; 6] = [
             Self::Barrier,
             Self::Move,
-            Self::SyncShelves,
+            Self::SyncSections,
             Self::Begin,
             Self::Commit,
             Self::Settle,

@@ -43,8 +43,10 @@ pub struct ImageLayer {
     pub chain_id: ChainId,
     /// The bytes of file content in it.
     pub size: u64,
-    /// What the manifest calls its blob, which need not be held.
+    /// What the manifest calls its blob, which need not be held: the layer may have come from another.
     pub blob: Digest,
+    /// A blob that is held and was seen to unpack to this layer; the manifest's own, if it can be.
+    pub held_blob: Option<Digest>,
     /// The size of that blob in bytes.
     pub blob_size: u64,
 }
@@ -147,9 +149,10 @@ pub(crate) fn find(connection: &Connection, name: &ImageName) -> rusqlite::Resul
     match name {
         ImageName::Id(id) => {
             let known = ids(connection)?.contains(id);
-            Ok(match known {
-                true => Lookup::One { id: *id, by: None },
-                false => Lookup::Unknown,
+            Ok(if known {
+                Lookup::One { id: *id, by: None }
+            } else {
+                Lookup::Unknown
             })
         }
         ImageName::IdPrefix(prefix) => find_prefix(connection, prefix),
@@ -222,7 +225,10 @@ pub(crate) fn load(
         images.insert(image.id, image);
         Ok(())
     })?;
-    let sql = "SELECT image, diff_id, chain_id, size, blob, blob_size
+    let sql = "SELECT image, diff_id, chain_id, size, blob, blob_size,
+                      (SELECT held.blob FROM layer_blobs AS held
+                       WHERE held.diff_id = image_layers.diff_id
+                       ORDER BY held.blob <> image_layers.blob, held.blob LIMIT 1)
                FROM image_layers JOIN layers USING (diff_id)
                WHERE ?1 IS NULL OR image = ?1 ORDER BY image, position";
     each(connection, sql, only, |row| {
@@ -293,12 +299,14 @@ fn read_image(row: &Row<'_>) -> rusqlite::Result<Image> {
 }
 
 fn read_layer(row: &Row<'_>) -> rusqlite::Result<ImageLayer> {
+    let held: Option<Text<Digest>> = row.get(6)?;
     Ok(ImageLayer {
         diff_id: row.get(1).map(|Text(id)| id)?,
         chain_id: row.get(2).map(|Text(id)| id)?,
         size: row.get(3).map(from_integer)?,
         blob: row.get(4).map(|Text(digest)| digest)?,
         blob_size: row.get(5).map(from_integer)?,
+        held_blob: held.map(|Text(digest)| digest),
     })
 }
 

@@ -6,21 +6,21 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, Row};
 use rustix::fs::{Mode, OFlags};
-use windlass_oci::DiffId;
+use windlass_oci::{DiffId, Digest};
 
 use crate::database::{Text, from_integer};
 use crate::error::{At, DatabaseError, FileError, NotOwner, asks_no_space};
 use crate::lease::{Lease, Leased};
 use crate::root::{Area, DIFF, fresh_name, make_dir};
 use crate::store::Inner;
-use crate::{Store, paths, tree};
+use crate::{ReadError, Store, paths, tree};
 
 /// A layer that is held, unpacked. It stays as long as this is not dropped.
 #[derive(Clone, Debug)]
 pub struct Layer {
     inner: Arc<Inner>,
     facts: Arc<LayerFacts>,
-    _lease: Lease,
+    _leases: Arc<[Lease]>,
 }
 
 /// What unpacking a layer found out about it.
@@ -90,18 +90,14 @@ pub enum LayerError {
 asks_no_space!(LayerError);
 
 impl Store {
-    /// Returns the layer called `diff_id` if it is held, directory and all.
+    /// Returns the layer called `diff_id` if it is held: its directory, and a blob that it was unpacked from.
     pub fn layer(&self, diff_id: &DiffId) -> Result<Option<Layer>, LayerError> {
-        let Some((facts, lease)) = self.lease_layer(diff_id)? else {
+        let Some((layer, blobs)) = self.lease_layer(diff_id)? else {
             return Ok(None);
         };
-        let layer = Layer {
-            inner: Arc::clone(self.inner()),
-            facts: Arc::new(facts),
-            _lease: lease,
-        };
         // Known by name only: whoever pulls it again repairs it.
-        Ok(layer.find_dir()?.map(|_| layer))
+        let is_whole = layer.find_dir()?.is_some() && self.has_one_of(&blobs)?;
+        Ok(is_whole.then_some(layer))
     }
 
     /// Begins a layer: an empty directory that only its owner can reach.
@@ -119,13 +115,47 @@ impl Store {
         Ok(LayerDraft { dir, tree })
     }
 
-    fn lease_layer(&self, diff_id: &DiffId) -> Result<Option<(LayerFacts, Lease)>, DatabaseError> {
+    /// Leases the layer, and the blobs that it was unpacked from.
+    fn lease_layer(&self, diff_id: &DiffId) -> Result<Option<(Layer, Vec<Digest>)>, DatabaseError> {
         self.database().ask(|transaction| {
-            let facts = layer_facts(transaction, diff_id)?;
+            let Some(facts) = layer_facts(transaction, diff_id)? else {
+                return Ok(None);
+            };
+            let sql = "SELECT blob FROM layer_blobs WHERE diff_id = ?";
+            let blob = |row: &Row<'_>| row.get(0).map(|Text(blob)| blob);
+            let mut statement = transaction.prepare(sql)?;
+            let blobs = statement.query_map([Text(diff_id)], blob)?;
+            let blobs: Vec<Digest> = blobs.collect::<Result<_, _>>()?;
             // Still under the lock of the database: no deletion comes in between.
-            let lease = || self.inner().leases().take(Leased::Layer(*diff_id));
-            Ok(facts.map(|facts| (facts, lease())))
+            let leases = blobs.iter().map(|blob| Leased::Blob(*blob));
+            let leases = leases.chain([Leased::Layer(*diff_id)]);
+            let leases = leases
+                .map(|what| self.inner().leases().take(what))
+                .collect();
+            let layer = Layer {
+                inner: Arc::clone(self.inner()),
+                facts: Arc::new(facts),
+                _leases: leases,
+            };
+            Ok(Some((layer, blobs)))
         })
+    }
+
+    /// Says whether one of `blobs` is on the disk, or there are none to be.
+    fn has_one_of(&self, blobs: &[Digest]) -> Result<bool, LayerError> {
+        for blob in blobs {
+            match self.open_blob(blob) {
+                Ok(_) => return Ok(true),
+                Err(ReadError::File(error)) => return Err(error.into()),
+                Err(ReadError::Database(error)) => return Err(error.into()),
+                Err(
+                    ReadError::Unknown { .. }
+                    | ReadError::Damaged { .. }
+                    | ReadError::TooLarge { .. },
+                ) => {}
+            }
+        }
+        Ok(blobs.is_empty())
     }
 }
 

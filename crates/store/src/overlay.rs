@@ -3,14 +3,11 @@
 //! A stack may be 500 layers high, so no handle is kept: each look starts at the store's root, and the
 //! kernel is told to follow no link and to stay beneath (`openat2`).
 
-#[cfg(test)]
-mod tests;
-
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 /// How many symbolic links one path may lead through; as in the kernel.
@@ -47,6 +44,14 @@ pub(crate) enum Found {
     Directory(Merged),
     Symlink(Vec<u8>),
     File,
+}
+
+/// What an overlay shows of a directory, but for its entries and times.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Metadata {
+    mode: u32,
+    owner: (u32, u32),
+    xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 /// What one layer has under a name.
@@ -105,9 +110,8 @@ impl<'a> Stack<'a> {
         for &index in &directory.levels {
             let hides = self.levels[index].hides;
             match self.entry(index, &path)? {
-                Entry::Absent => {}
                 Entry::Whiteout if hides => break,
-                Entry::Whiteout => {}
+                Entry::Absent | Entry::Whiteout => {}
                 Entry::Directory { opaque } => {
                     levels.push(index);
                     if opaque && hides {
@@ -122,9 +126,10 @@ impl<'a> Stack<'a> {
                 Entry::File => return Ok(Found::File),
             }
         }
-        Ok(match levels.is_empty() {
-            true => Found::Nothing,
-            false => Found::Directory(Merged { path, levels }),
+        Ok(if levels.is_empty() {
+            Found::Nothing
+        } else {
+            Found::Directory(Merged { path, levels })
         })
     }
 
@@ -214,20 +219,18 @@ impl Merged {
     }
 }
 
-/// Returns what mounting an overlay shows of a directory: everything but names and times.
-pub(crate) fn metadata(
-    directory: &OwnedFd,
-) -> io::Result<(u32, u32, u32, Vec<(Vec<u8>, Vec<u8>)>)> {
-    let Stat {
-        st_mode,
-        st_uid,
-        st_gid,
-        ..
-    } = rustix::fs::fstat(directory)?;
-    Ok((st_mode, st_uid, st_gid, xattrs(directory)?))
+impl Metadata {
+    pub(crate) fn of(directory: &OwnedFd) -> io::Result<Self> {
+        let stat = rustix::fs::fstat(directory)?;
+        Ok(Self {
+            mode: stat.st_mode,
+            owner: (stat.st_uid, stat.st_gid),
+            xattrs: xattrs(directory)?,
+        })
+    }
 }
 
-fn xattrs(directory: &OwnedFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+fn xattrs(directory: &OwnedFd) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     /// The kernel's limit for a list, and for a value, in bytes.
     const LIMIT: usize = 64 << 10;
     let mut list = vec![0u8; LIMIT];
@@ -237,14 +240,12 @@ fn xattrs(directory: &OwnedFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     };
     let names = list[..length].split(|byte| *byte == 0);
     let names = names.filter(|name| !name.is_empty() && !is_for_overlay(name));
-    let mut found = Vec::new();
+    let mut value = vec![0u8; LIMIT];
+    let mut found = BTreeMap::new();
     for name in names {
-        let mut value = vec![0u8; LIMIT];
         let length = rustix::fs::fgetxattr(directory, name, &mut value)?;
-        value.truncate(length);
-        found.push((name.to_vec(), value));
+        found.insert(name.to_vec(), value[..length].to_vec());
     }
-    found.sort();
     Ok(found)
 }
 

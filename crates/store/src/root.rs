@@ -56,7 +56,7 @@ pub(crate) enum Area {
 
 /// A directory that content is published into: one for each algorithm in `blobs` and in `layers`.
 #[derive(Debug)]
-pub(crate) struct Shelf {
+pub(crate) struct Section {
     pub(crate) dir: OwnedFd,
     pub(crate) path: PathBuf,
 }
@@ -103,30 +103,34 @@ impl Root {
         path
     }
 
-    /// Opens the shelf for content named by `algorithm`, if anything was ever put there.
-    pub(crate) fn shelf(
+    /// Opens the section for content named by `algorithm`, if anything was ever put there.
+    pub(crate) fn section(
         &self,
         area: Area,
         algorithm: Algorithm,
-    ) -> Result<Option<Shelf>, FileError> {
+    ) -> Result<Option<Section>, FileError> {
         let path = self.area_path(area).join(algorithm.name());
         match rustix::fs::openat(self.area(area), algorithm.name(), DIRECTORY, Mode::empty()) {
-            Ok(dir) => Ok(Some(Shelf { dir, path })),
+            Ok(dir) => Ok(Some(Section { dir, path })),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error).at("open", || path),
         }
     }
 
-    /// Opens the shelf for content named by `algorithm`; makes it, for good, if it is not there.
-    pub(crate) fn made_shelf(&self, area: Area, algorithm: Algorithm) -> Result<Shelf, FileError> {
-        if let Some(shelf) = self.shelf(area, algorithm)? {
-            return Ok(shelf);
+    /// Opens the section for content named by `algorithm`; makes it, for good, if it is not there.
+    pub(crate) fn made_section(
+        &self,
+        area: Area,
+        algorithm: Algorithm,
+    ) -> Result<Section, FileError> {
+        if let Some(section) = self.section(area, algorithm)? {
+            return Ok(section);
         }
         let path = self.area_path(area).join(algorithm.name());
         let dir =
             make_dir(self.area(area), algorithm.name(), PRIVATE).at("create", || path.clone())?;
         rustix::fs::fsync(self.area(area)).at("sync", || self.area_path(area))?;
-        Ok(Shelf { dir, path })
+        Ok(Section { dir, path })
     }
 
     /// Opens the file or directory called `digest`.
@@ -136,11 +140,11 @@ impl Root {
         digest: &Digest,
         flags: OFlags,
     ) -> Result<Option<OwnedFd>, FileError> {
-        let Some(shelf) = self.shelf(area, digest.algorithm())? else {
+        let Some(section) = self.section(area, digest.algorithm())? else {
             return Ok(None);
         };
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&shelf.dir, digest.hex(), flags, Mode::empty()) {
+        match rustix::fs::openat(&section.dir, digest.hex(), flags, Mode::empty()) {
             Ok(fd) => Ok(Some(fd)),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error).at("open", || self.content_path(area, digest)),
@@ -204,7 +208,7 @@ impl Root {
     }
 }
 
-impl Shelf {
+impl Section {
     pub(crate) fn sync(&self) -> Result<(), FileError> {
         rustix::fs::fsync(&self.dir).at("sync", || self.path.clone())
     }

@@ -13,7 +13,7 @@ use crate::commit::clear;
 use crate::database::Text;
 use crate::error::{At, FileError};
 use crate::remove::collect;
-use crate::root::{Area, Root, Shelf};
+use crate::root::{Area, Root, Section};
 use crate::store::{Inner, OpenError};
 use crate::tree;
 
@@ -43,25 +43,25 @@ fn sweep_area(inner: &Inner, area: Area, known: &str) -> Result<(), OpenError> {
         transaction.prepare(known)?.query_map([], digest)?.collect()
     })?;
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-        if let Some(shelf) = inner.root().shelf(area, algorithm)? {
-            sweep_shelf(inner.root(), area, algorithm, &shelf, &known)?;
+        if let Some(section) = inner.root().section(area, algorithm)? {
+            sweep_section(inner.root(), area, algorithm, &section, &known)?;
         }
     }
     Ok(())
 }
 
-fn sweep_shelf(
+fn sweep_section(
     root: &Root,
     area: Area,
     algorithm: Algorithm,
-    shelf: &Shelf,
+    section: &Section,
     known: &BTreeSet<Digest>,
 ) -> Result<(), FileError> {
-    for name in names(shelf.dir.as_fd(), || shelf.path.clone())? {
+    for name in names(section.dir.as_fd(), || section.path.clone())? {
         let digest = format!("{}:{}", algorithm.name(), name.to_string_lossy()).parse();
         if !digest.is_ok_and(|digest| known.contains(&digest)) {
-            tracing::info!(path = %shelf.path.join(&name).display(), "removing a leftover");
-            clear(root, area, shelf, &name)?;
+            tracing::info!(path = %section.path.join(&name).display(), "removing a leftover");
+            clear(root, area, section, &name)?;
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use windlass_oci::{Algorithm, Digest};
 use super::{BlobSource, CommitError, LayerSource, NewImage};
 use crate::error::{At, DatabaseError, FileError};
 use crate::fail::{self, Step};
-use crate::root::{Area, Root, Shelf, fresh_name, rename_new};
+use crate::root::{Area, Root, Section, fresh_name, rename_new};
 use crate::store::Inner;
 use crate::tree;
 
@@ -23,7 +23,7 @@ pub(super) struct Publication<'a> {
     moves: Vec<Move>,
     /// How many of `moves` are done.
     done: usize,
-    shelves: BTreeMap<(&'static str, Algorithm), Shelf>,
+    sections: BTreeMap<(&'static str, Algorithm), Section>,
 }
 
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl<'a> Publication<'a> {
             root: inner.root(),
             moves,
             done: 0,
-            shelves: BTreeMap::new(),
+            sections: BTreeMap::new(),
         })
     }
 
@@ -89,19 +89,19 @@ impl<'a> Publication<'a> {
             self.move_next()?;
             self.done += 1;
         }
-        fail::point(Step::SyncShelves)?;
-        self.shelves.values().try_for_each(Shelf::sync)
+        fail::point(Step::SyncSections)?;
+        self.sections.values().try_for_each(Section::sync)
     }
 
     /// Moves everything back; says whether all of it is where it was.
     pub(super) fn take_back(&mut self) -> bool {
         let mut whole = true;
         for moved in self.moves[..self.done].iter().rev() {
-            let Some(shelf) = self.shelves.get(&moved.shelf()) else {
+            let Some(section) = self.sections.get(&moved.section()) else {
                 continue;
             };
             let from = self.root.area(moved.from);
-            let back = rustix::fs::renameat(&shelf.dir, moved.digest.hex(), from, &moved.name);
+            let back = rustix::fs::renameat(&section.dir, moved.digest.hex(), from, &moved.name);
             if let Err(error) = back {
                 let path = self.root.content_path(moved.to, &moved.digest);
                 tracing::warn!(path = %path.display(), %error, "left for the next opening");
@@ -114,52 +114,57 @@ impl<'a> Publication<'a> {
 
     fn move_next(&mut self) -> Result<(), FileError> {
         let next = &self.moves[self.done];
-        let shelf = match self.shelves.entry(next.shelf()) {
+        let section = match self.sections.entry(next.section()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                entry.insert(self.root.made_shelf(next.to, next.digest.algorithm())?)
+                entry.insert(self.root.made_section(next.to, next.digest.algorithm())?)
             }
         };
         let hex = next.digest.hex();
         let from = self.root.area(next.from);
-        let attempt = || rename_new(from, &next.name, shelf.dir.as_fd(), &hex);
+        let attempt = || rename_new(from, &next.name, section.dir.as_fd(), &hex);
         let moved = match attempt() {
             // No row knows it, or it is not what the row says: a leftover.
             Err(Errno::EXIST | Errno::NOTEMPTY) => {
-                clear(self.root, next.to, shelf, hex.as_ref())?;
+                clear(self.root, next.to, section, hex.as_ref())?;
                 attempt()
             }
             other => other,
         };
-        moved.at("move a draft to", || shelf.path.join(&hex))
+        moved.at("move a draft to", || section.path.join(&hex))
     }
 }
 
 impl Move {
-    fn shelf(&self) -> (&'static str, Algorithm) {
+    fn section(&self) -> (&'static str, Algorithm) {
         (self.to.name(), self.digest.algorithm())
     }
 }
 
-/// Takes what is called `name` off a shelf and removes it.
-pub(crate) fn clear(root: &Root, area: Area, shelf: &Shelf, name: &OsStr) -> Result<(), FileError> {
-    let at = || shelf.path.join(name);
+/// Takes what is called `name` out of a section and removes it.
+pub(crate) fn clear(
+    root: &Root,
+    area: Area,
+    section: &Section,
+    name: &OsStr,
+) -> Result<(), FileError> {
+    let at = || section.path.join(name);
     match area {
         Area::Layers => {
-            let trash = take_off(root, shelf, name)?;
+            let trash = take_off(root, section, name)?;
             tree::remove(root.area(Area::Drafts), trash.as_ref()).at("remove", at)
         }
         Area::Blobs | Area::Ingest | Area::Drafts => {
-            tree::remove(shelf.dir.as_fd(), name).at("remove", at)
+            tree::remove(section.dir.as_fd(), name).at("remove", at)
         }
     }
 }
 
 /// Moves a layer out of sight, and returns what it is called in `drafts/`.
-pub(crate) fn take_off(root: &Root, shelf: &Shelf, name: &OsStr) -> Result<String, FileError> {
+pub(crate) fn take_off(root: &Root, section: &Section, name: &OsStr) -> Result<String, FileError> {
     let trash = fresh_name();
-    rustix::fs::renameat(&shelf.dir, name, root.area(Area::Drafts), &trash)
-        .at("remove", || shelf.path.join(name))?;
+    rustix::fs::renameat(&section.dir, name, root.area(Area::Drafts), &trash)
+        .at("remove", || section.path.join(name))?;
     Ok(trash)
 }
 
@@ -170,10 +175,10 @@ fn holds_blob(inner: &Inner, digest: &Digest, size: u64) -> Result<bool, CommitE
     if known != Some(size) {
         return Ok(false);
     }
-    let Some(shelf) = inner.root().shelf(Area::Blobs, digest.algorithm())? else {
+    let Some(section) = inner.root().section(Area::Blobs, digest.algorithm())? else {
         return Ok(false);
     };
-    let stat = rustix::fs::statat(&shelf.dir, digest.hex(), AtFlags::SYMLINK_NOFOLLOW);
+    let stat = rustix::fs::statat(&section.dir, digest.hex(), AtFlags::SYMLINK_NOFOLLOW);
     Ok(stat.is_ok_and(|stat| u64::try_from(stat.st_size) == Ok(size)))
 }
 

@@ -86,6 +86,7 @@ pub(super) fn record(
                 .flatten()
                 .try_for_each(|layer| layer.write(&transaction))
         })
+        .and_then(|()| write_layer_blobs(&transaction, image))
         .and_then(|()| write_image(&transaction, image, config))
         .and_then(|()| write_names(&transaction, image));
     let recorded = written.map_err(error)?;
@@ -143,6 +144,17 @@ fn write_blobs(connection: &Connection, image: &NewImage) -> rusqlite::Result<()
     Ok(())
 }
 
+/// Only a layer that was unpacked for this image was seen to come from its blob.
+fn write_layer_blobs(connection: &Connection, image: &NewImage) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO layer_blobs (diff_id, blob) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    for layer in &image.layers {
+        if let (LayerSource::New(draft), Some(blob)) = (&layer.layer, &layer.blob) {
+            connection.execute(sql, params![Text(draft.diff_id()), Text(blob.digest())])?;
+        }
+    }
+    Ok(())
+}
+
 /// An image that is there already keeps the manifest it came with, whose layer blobs are the ones held.
 /// A second manifest for the same config is kept beside it.
 fn write_image(
@@ -174,9 +186,22 @@ fn write_image(
     for blob in image.blobs() {
         connection.execute(sql, params![id, Text(blob.digest())])?;
     }
-    // A layer that was held already may have its blob here, too, from another image.
+    keep_layer_blobs(connection, id)
+}
+
+/// Has the image keep a blob of each of its layers. That is the one its manifest names, if it is held; and
+/// where that one was not seen to give the layer, as when the layer came with another image that had it
+/// compressed otherwise, one that was.
+fn keep_layer_blobs(connection: &Connection, id: Text<&Digest>) -> rusqlite::Result<()> {
     let sql = "INSERT INTO image_blobs (image, digest)
                SELECT image, blob FROM image_layers JOIN blobs ON digest = blob WHERE image = ?
+               ON CONFLICT DO NOTHING";
+    connection.execute(sql, [id])?;
+    let sql = "INSERT INTO image_blobs (image, digest)
+               SELECT ?1, MIN(layer_blobs.blob)
+               FROM layer_blobs JOIN image_layers USING (diff_id) WHERE image = ?1
+               GROUP BY diff_id
+               HAVING NOT MAX(layer_blobs.blob = image_layers.blob)
                ON CONFLICT DO NOTHING";
     connection.execute(sql, [id]).map(drop)
 }
@@ -218,9 +243,10 @@ fn write_names(connection: &Connection, image: &NewImage) -> rusqlite::Result<Re
         Some(_) => write_tag(connection, reference, image.target(), &id)? == Some(id),
         None => had == Some(id),
     };
-    let outcome = match led_here {
-        true => Outcome::UpToDate,
-        false => Outcome::Downloaded,
+    let outcome = if led_here {
+        Outcome::UpToDate
+    } else {
+        Outcome::Downloaded
     };
     Ok(Recorded {
         outcome,

@@ -14,6 +14,14 @@ CREATE TABLE layers (
     created             INTEGER NOT NULL       -- seconds since 1970
 ) STRICT;
 
+-- Which blobs were unpacked and gave which layer. What a manifest merely claims is not here.
+CREATE TABLE layer_blobs (
+    diff_id TEXT NOT NULL REFERENCES layers (diff_id) ON DELETE CASCADE,
+    blob    TEXT NOT NULL REFERENCES blobs (digest) ON DELETE CASCADE,
+    PRIMARY KEY (diff_id, blob)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX layer_blobs_by_blob ON layer_blobs (blob);
+
 CREATE TABLE images (
     id           TEXT NOT NULL PRIMARY KEY REFERENCES blobs (digest),  -- the config
     manifest     TEXT NOT NULL REFERENCES blobs (digest),

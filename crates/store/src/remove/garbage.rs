@@ -92,8 +92,8 @@ fn unleased(
 
 fn remove_blob(root: &Root, blob: &Digest) -> Result<(), FileError> {
     fail::point(Step::TakeAway)?;
-    match root.shelf(Area::Blobs, blob.algorithm())? {
-        Some(shelf) => clear(root, Area::Blobs, &shelf, OsStr::new(&blob.hex())),
+    match root.section(Area::Blobs, blob.algorithm())? {
+        Some(section) => clear(root, Area::Blobs, &section, OsStr::new(&blob.hex())),
         None => Ok(()),
     }
 }
@@ -101,10 +101,10 @@ fn remove_blob(root: &Root, blob: &Digest) -> Result<(), FileError> {
 /// Moves a layer to the drafts, if it is there, and returns its name among them.
 fn take_layer(root: &Root, layer: &Digest) -> Result<Option<String>, FileError> {
     fail::point(Step::TakeAway)?;
-    let Some(shelf) = root.shelf(Area::Layers, layer.algorithm())? else {
+    let Some(section) = root.section(Area::Layers, layer.algorithm())? else {
         return Ok(None);
     };
-    match take_off(root, &shelf, OsStr::new(&layer.hex())) {
+    match take_off(root, &section, OsStr::new(&layer.hex())) {
         Ok(name) => Ok(Some(name)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),

@@ -1,7 +1,15 @@
 //! Commits: what becomes visible, and what does not.
 
-use super::fixture::{ImagePlan, LayerPlan, Place, download, list, new_layer};
-use crate::{LayerSource, Outcome};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use windlass_oci::{Digest, ImageName};
+
+use super::fixture::{
+    ImagePlan, LayerPlan, Place, check, download, list, new_layer, put, whiteout,
+};
+use crate::{CommitError, LayerSource, LowerLink, NewImage, Outcome, ReadError, Remove};
 
 #[test]
 fn an_image_is_there_after_its_commit_and_after_reopening() {
@@ -25,7 +33,7 @@ fn an_image_is_there_after_its_commit_and_after_reopening() {
     for layer in &plan.layers {
         let held = store.layer(&layer.diff_id()).unwrap().unwrap();
         assert_eq!(
-            std::fs::read_to_string(held.path().join("file")).unwrap(),
+            fs::read_to_string(held.path().join("file")).unwrap(),
             layer.name
         );
     }
@@ -51,4 +59,302 @@ fn two_pulls_may_share_a_draft() {
     assert_eq!(store.images().unwrap().len(), 2);
     assert!(store.layer(&layer.diff_id()).unwrap().is_some());
     assert_eq!(list(&place.path().join("layers/sha256")).len(), 1);
+}
+
+/// ST-2, ST-3: pulling again is "up to date"; a tag that moves leaves the old image without it.
+#[test]
+fn a_tag_moves_and_the_old_image_stays() {
+    let place = Place::new();
+    let store = place.own();
+    let old = ImagePlan::new("old", &["base"], "example.com/image:1");
+    let new = ImagePlan::new("new", &["base"], "example.com/image:1");
+    for (plan, outcome) in [
+        (&old, Outcome::Downloaded),
+        (&old, Outcome::UpToDate),
+        (&new, Outcome::Downloaded),
+        (&new, Outcome::UpToDate),
+    ] {
+        assert_eq!(plan.pull(&store).unwrap().outcome, outcome);
+    }
+    let image = store.image(&ImageName::Id(old.id())).unwrap();
+    assert_eq!((image.tags.len(), image.digests.len()), (0, 1));
+    assert_eq!(check(&store, &[old, new]), ["new", "old"]);
+}
+
+/// ST-3: a pull by digest sets the digest reference alone; by tag and digest, both.
+#[test]
+fn a_digest_that_was_pulled_is_a_name() {
+    let place = Place::new();
+    let store = place.own();
+    let mut plan = ImagePlan::new("one", &["base"], "example.com/image");
+    let bare = plan.reference.clone().unwrap().with_digest(plan.target());
+    plan.reference = Some(bare.clone());
+    assert_eq!(plan.pull(&store).unwrap().outcome, Outcome::Downloaded);
+    assert_eq!(plan.pull(&store).unwrap().outcome, Outcome::UpToDate);
+    let image = store.image(&ImageName::Reference(bare.clone())).unwrap();
+    assert_eq!(
+        (image.tags.len(), image.digests.as_slice()),
+        (0, &[bare.clone()][..])
+    );
+
+    plan.reference = Some(bare.with_tag("1".parse().unwrap()));
+    assert_eq!(plan.pull(&store).unwrap().outcome, Outcome::Downloaded);
+    let image = store
+        .image(&"example.com/image:1".parse().unwrap())
+        .unwrap();
+    assert_eq!((image.tags.len(), image.digests.len()), (1, 1));
+}
+
+/// ST-4: the digest of an index stays with the platform that was pulled first.
+#[test]
+fn a_digest_reference_is_never_moved() {
+    let place = Place::new();
+    let store = place.own();
+    let amd = ImagePlan::new("amd64", &["base"], "example.com/image:1");
+    let arm = ImagePlan::new("arm64", &["base"], "example.com/image:1");
+    let index = put(&store, b"an index of both");
+    for (plan, stays) in [(&amd, None), (&arm, Some(amd.id()))] {
+        let mut image = plan.draft(&store);
+        image.index = Some(index.clone());
+        let committed = store.commit(&image).unwrap();
+        assert_eq!(committed.outcome, Outcome::Downloaded);
+        assert_eq!(committed.digest_stays_with, stays);
+    }
+    let named = |name: &str| store.image(&name.parse().unwrap()).unwrap().id;
+    assert_eq!(named("example.com/image:1"), arm.id());
+    assert_eq!(
+        named(&format!("example.com/image@{}", index.digest())),
+        amd.id()
+    );
+    let image = store.image(&ImageName::Id(arm.id())).unwrap();
+    assert_eq!(image.index.as_ref(), Some(index.digest()));
+    assert_eq!(image.tags[0].target, *index.digest());
+}
+
+/// C6: what was pinned is what is committed, or nothing is.
+#[test]
+fn another_digest_than_the_pinned_one_is_refused() {
+    let place = Place::new();
+    let store = place.own();
+    let mut plan = ImagePlan::new("one", &["base"], "example.com/image:1");
+    let pin = plan
+        .reference
+        .as_ref()
+        .unwrap()
+        .with_digest(Digest::sha256("another"));
+    plan.reference = Some(pin);
+    let error = plan.pull(&store).unwrap_err();
+    assert!(matches!(error, CommitError::Pin { .. }), "{error}");
+    assert_eq!(check(&store, &[]), [""; 0]);
+}
+
+/// C15: the layers are those that the config names, all of them, in order.
+#[test]
+fn other_layers_than_the_configs_are_refused() {
+    let place = Place::new();
+    let store = place.own();
+    let plan = ImagePlan::new("one", &["base", "top"], "example.com/image:1");
+    let image = plan.draft(&store);
+    let [base, top] = image.layers.clone().try_into().unwrap();
+    let wrong = [
+        (1, vec![base.clone()]),
+        (0, vec![top.clone(), base.clone()]),
+        (2, vec![base.clone(), top.clone(), top.clone()]),
+        (0, vec![]),
+    ];
+    for (place, layers) in wrong {
+        let image = NewImage {
+            layers,
+            ..image.clone()
+        };
+        match store.commit(&image).unwrap_err() {
+            CommitError::Chain { position, .. } => assert_eq!(position, place),
+            error => panic!("{error}"),
+        }
+    }
+    store.commit(&image).unwrap();
+}
+
+#[test]
+fn an_image_may_have_no_layers_or_one_of_them_twice() {
+    let place = Place::new();
+    let store = place.own();
+    let none = ImagePlan::new("none", &[], "example.com/none");
+    let twice = ImagePlan::new("twice", &["base", "empty", "empty"], "example.com/twice");
+    none.pull(&store).unwrap();
+    twice.pull(&store).unwrap();
+    assert_eq!(check(&store, &[none, twice]), ["none", "twice"]);
+}
+
+#[test]
+fn a_path_that_cannot_be_is_refused() {
+    let place = Place::new();
+    let store = place.own();
+    let mut plan = ImagePlan::new("one", &["base"], "example.com/image:1");
+    plan.layers[0].implied_directories = vec![b"a\0b".to_vec()];
+    let error = plan.pull(&store).unwrap_err();
+    assert!(matches!(error, CommitError::Path { .. }), "{error}");
+    assert_eq!(check(&store, &[]), [""; 0]);
+}
+
+/// The same config may come with another manifest: the first stays the image's own, both are kept.
+#[test]
+fn a_second_manifest_is_kept_beside_the_first() {
+    let place = Place::new();
+    let store = place.own();
+    let plan = ImagePlan::new("one", &["base"], "example.com/image:1");
+    plan.pull(&store).unwrap();
+    let mut again = plan.draft(&store);
+    again.manifest = put(&store, b"recompressed");
+    again.reference = Some("example.com/image:2".parse().unwrap());
+    store.commit(&again).unwrap();
+    let image = store.image(&ImageName::Id(plan.id())).unwrap();
+    assert_eq!(image.manifest, plan.target());
+    assert_eq!(image.tags.len(), 2);
+    assert_eq!(
+        store.read_blob(&Digest::sha256("recompressed")).unwrap(),
+        b"recompressed"
+    );
+}
+
+/// A layer may be named by a blob that is not held, because it came from another: an image keeps that one.
+#[test]
+fn an_image_keeps_a_blob_of_each_layer() {
+    let place = Place::new();
+    let store = place.own();
+    let one = ImagePlan::new("one", &["base"], "example.com/one");
+    one.pull(&store).unwrap();
+    let two = ImagePlan::new("two", &["base"], "example.com/two");
+    let mut image = two.draft(&store);
+    let (held, other) = (Digest::sha256(one.layers[0].blob()), Digest::sha256("zstd"));
+    image.layers[0].digest = other;
+    store.commit(&image).unwrap();
+    drop(image);
+    store
+        .remove(&ImageName::Id(one.id()), Remove::default())
+        .unwrap();
+    let layer = &store.image(&ImageName::Id(two.id())).unwrap().layers[0];
+    assert_eq!((layer.blob, layer.held_blob), (other, Some(held)));
+    assert_eq!(check(&store, std::slice::from_ref(&two)), ["two"]);
+
+    // A claim about a blob that is held, but was never seen to give the layer, is not believed.
+    let mut image = ImagePlan::new("three", &["base"], "example.com/three").draft(&store);
+    image.layers[0].digest = Digest::sha256(two.manifest());
+    let id = store.commit(&image).unwrap().image_id;
+    let layer = &store.image(&ImageName::Id(id)).unwrap().layers[0];
+    assert_eq!(layer.held_blob, Some(held));
+}
+
+/// P9, R7: what is damaged or gone on the disk counts as absent, and a pull puts it right.
+#[test]
+fn damage_is_noticed_and_repaired_by_a_pull() {
+    let place = Place::new();
+    let store = place.own();
+    let plan = ImagePlan::new("one", &["base", "top"], "example.com/image:1");
+    plan.pull(&store).unwrap();
+    let blob = Digest::sha256(plan.manifest());
+    let path = place.path().join("blobs/sha256").join(blob.hex());
+
+    let mut flipped = plan.manifest();
+    flipped[0] ^= 1;
+    fs::write(&path, &flipped).unwrap();
+    let error = store.read_blob(&blob).unwrap_err();
+    assert!(matches!(error, ReadError::Damaged { .. }), "{error}");
+    fs::write(&path, "short").unwrap();
+    assert!(store.blob(&blob).unwrap().is_none());
+    let layer = store.layer(&plan.layers[0].diff_id()).unwrap().unwrap();
+    fs::remove_dir_all(layer.path()).unwrap();
+    assert!(store.layer(layer.diff_id()).unwrap().is_none());
+
+    plan.pull(&store).unwrap();
+    assert_eq!(check(&store, std::slice::from_ref(&plan)), ["one"]);
+
+    let blob = Digest::sha256(plan.layers[0].blob());
+    fs::remove_file(place.path().join("blobs/sha256").join(blob.hex())).unwrap();
+    assert!(store.layer(&plan.layers[0].diff_id()).unwrap().is_none());
+    plan.pull(&store).unwrap();
+    assert_eq!(check(&store, &[plan]), ["one"]);
+}
+
+/// The targets of hard links into lower layers must be there, in this image's chain.
+#[test]
+fn a_hard_link_must_lead_to_a_lower_file() {
+    let place = Place::new();
+    let store = place.own();
+    let lower = |dir: &Path| {
+        fs::create_dir_all(dir.join("usr/bin")).unwrap();
+        fs::write(dir.join("usr/bin/tool"), "").unwrap();
+        fs::write(dir.join("gone"), "").unwrap();
+        symlink("/usr/bin", dir.join("bin")).unwrap();
+        symlink("../../../usr", dir.join("usr/up")).unwrap();
+        symlink("loop", dir.join("loop")).unwrap();
+        symlink("nowhere", dir.join("dangling")).unwrap();
+    };
+    let middle = |dir: &Path| {
+        whiteout(&dir.join("gone"));
+        fs::create_dir(dir.join("etc")).unwrap();
+    };
+    for (target, resolves) in [
+        ("usr/bin/tool", true),
+        ("/usr/bin/tool", true),
+        ("./usr//bin/../bin/tool", true),
+        ("bin/tool", true),
+        ("usr/up/bin/tool", true),
+        ("dangling", true),
+        ("own/tool", true),
+        ("usr/bin", false),
+        ("gone", false),
+        ("loop/tool", false),
+        ("dangling/tool", false),
+        ("usr/bin/tool/x", false),
+        ("usr/bin/other", false),
+        ("", false),
+    ] {
+        let (lower_plan, middle_plan) = (LayerPlan::new("lower"), LayerPlan::new("middle"));
+        let link = LowerLink {
+            path: b"link".to_vec(),
+            target: target.into(),
+        };
+        let top_plan = LayerPlan {
+            lower_links: vec![link.clone()],
+            ..LayerPlan::new("top")
+        };
+        let plan = ImagePlan::new(target, &["lower", "middle", "top"], "example.com/image");
+        let drafts = [
+            (&lower_plan, lower_plan.draft_with(&store, lower)),
+            (&middle_plan, middle_plan.draft_with(&store, middle)),
+            (
+                &top_plan,
+                top_plan.draft_with(&store, |dir| {
+                    symlink("usr/bin", dir.join("own")).unwrap();
+                    // It hides the file from those who look at the image, not from the link.
+                    fs::create_dir_all(dir.join("usr/bin")).unwrap();
+                    whiteout(&dir.join("usr/bin/tool"));
+                }),
+            ),
+        ];
+        let layers = drafts.map(|(plan, draft)| new_layer(plan, LayerSource::New(draft), None));
+        let result = store.commit(&plan.with_layers(&store, layers.to_vec()));
+        match (result, resolves) {
+            (Ok(_), true) => {
+                let removed = store.remove(&ImageName::Id(plan.id()), Remove::default());
+                removed.unwrap();
+            }
+            (
+                Err(CommitError::UnresolvedLink {
+                    diff_id,
+                    path,
+                    target,
+                }),
+                false,
+            ) => {
+                assert_eq!(
+                    (diff_id, path, target),
+                    (top_plan.diff_id(), link.path, link.target)
+                );
+            }
+            (result, _) => panic!("{target:?}: {result:?}"),
+        }
+    }
+    assert_eq!(check(&store, &[]), [""; 0]);
 }

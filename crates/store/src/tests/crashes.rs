@@ -1,6 +1,6 @@
 //! A process that dies, or a disk that fills up, at any step: the image is complete or it is not there.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 use windlass_oci::ImageName;
@@ -50,21 +50,18 @@ fn child() {
     };
     rustix::process::setrlimit(rustix::process::Resource::Core, none).unwrap();
     let store = own(Path::new(path));
-    match doing {
-        "pull" => {
-            let image = plans()[1].draft(&store);
-            arm(step, skip, Action::Die);
-            store.commit(&image).map(drop).unwrap();
-        }
-        _ => {
-            arm(step, skip, Action::Die);
-            remove_new(&store).map(drop).unwrap();
-        }
+    if doing == "pull" {
+        let image = plans()[1].draft(&store);
+        arm(step, skip, Action::Die);
+        store.commit(&image).map(drop).unwrap();
+    } else {
+        arm(step, skip, Action::Die);
+        remove_new(&store).map(drop).unwrap();
     }
 }
 
 /// Runs a child that dies at `step`, having passed it `skip` times.
-fn die(path: PathBuf, doing: &str, step: Step, skip: usize) -> ExitStatus {
+fn die(path: &Path, doing: &str, step: Step, skip: usize) -> ExitStatus {
     let order = format!("{} {doing} {step:?} {skip}", path.display());
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "tests::crashes::child", "--nocapture"])
@@ -86,7 +83,7 @@ fn a_killed_commit_is_complete_or_absent() {
             let place = Place::new();
             let plans = plans();
             plans[0].pull(&place.own()).unwrap();
-            let status = die(place.path(), "pull", step, skip);
+            let status = die(&place.path(), "pull", step, skip);
             let had_step = step != Step::Move || skip < MOVES;
             assert_eq!(!status.success(), had_step, "{step:?} {skip}");
 
@@ -121,7 +118,7 @@ fn a_killed_deletion_has_happened_or_not() {
             for plan in &plans {
                 plan.pull(&place.own()).unwrap();
             }
-            let status = die(place.path(), "remove", step, skip);
+            let status = die(&place.path(), "remove", step, skip);
             assert!(!status.success(), "{step:?} {skip}");
 
             let store = place.own();
@@ -140,7 +137,7 @@ fn a_killed_deletion_has_happened_or_not() {
 /// T42, R12: a full disk at any step fails the commit and leaves all as it was, the drafts too.
 #[test]
 fn a_full_disk_leaves_the_store_as_it_was() {
-    for step in [Step::Move, Step::SyncShelves, Step::Begin, Step::Commit] {
+    for step in [Step::Move, Step::SyncSections, Step::Begin, Step::Commit] {
         for skip in 0..if step == Step::Move { 4 } else { 1 } {
             let place = Place::new();
             let plans = plans();
@@ -168,7 +165,7 @@ fn a_failed_commit_leaves_nothing_behind() {
     let store = place.own();
     plans[0].pull(&store).unwrap();
     let image = plans[1].draft(&store);
-    arm(Step::SyncShelves, 0, Action::NoSpace);
+    arm(Step::SyncSections, 0, Action::NoSpace);
     store.commit(&image).unwrap_err();
     drop(image);
     assert_eq!(check(&store, &plans), ["old"]);

@@ -94,7 +94,7 @@ impl LayerPlan {
 
     pub(crate) fn draft(&self, store: &Store) -> FinishedLayer {
         self.draft_with(store, |dir| {
-            fs::write(dir.join("file"), &self.name).unwrap()
+            fs::write(dir.join("file"), &self.name).unwrap();
         })
     }
 
@@ -149,10 +149,8 @@ impl ImagePlan {
     }
 
     pub(crate) fn target(&self) -> Digest {
-        match self.index {
-            true => Digest::sha256(self.index_bytes()),
-            false => Digest::sha256(self.manifest()),
-        }
+        let index = self.index.then(|| Digest::sha256(self.index_bytes()));
+        index.unwrap_or_else(|| Digest::sha256(self.manifest()))
     }
 
     /// Every blob that the image brings, by digest.
@@ -168,17 +166,14 @@ impl ImagePlan {
 
     /// Does what a pull does: takes what is held, makes the rest.
     pub(crate) fn draft(&self, store: &Store) -> NewImage {
-        let layers = self
-            .layers
-            .iter()
-            .map(|layer| match store.layer(&layer.diff_id()).unwrap() {
-                Some(held) => new_layer(layer, LayerSource::Held(held), None),
-                None => {
-                    let blob = download(store, &layer.blob());
-                    new_layer(layer, LayerSource::New(layer.draft(store)), Some(blob))
-                }
-            });
-        let layers = layers.collect();
+        let take = |layer: &LayerPlan| {
+            if let Some(held) = store.layer(&layer.diff_id()).unwrap() {
+                return new_layer(layer, LayerSource::Held(held), None);
+            }
+            let blob = download(store, &layer.blob());
+            new_layer(layer, LayerSource::New(layer.draft(store)), Some(blob))
+        };
+        let layers = self.layers.iter().map(take).collect();
         self.with_layers(store, layers)
     }
 
@@ -230,6 +225,20 @@ pub(crate) fn put(store: &Store, bytes: &[u8]) -> BlobSource {
 
 pub(crate) fn path_of(dir: BorrowedFd<'_>) -> PathBuf {
     fs::read_link(format!("/proc/self/fd/{}", dir.as_raw_fd())).unwrap()
+}
+
+/// Makes an overlayfs whiteout, which every user may.
+pub(crate) fn whiteout(path: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::CharacterDevice, Mode::empty(), 0).unwrap();
+}
+
+/// Marks a directory as hiding all that is below it.
+pub(crate) fn make_opaque(path: &Path) {
+    let is_root = rustix::process::geteuid().is_root();
+    let realm = if is_root { "trusted" } else { "user" };
+    let name = format!("{realm}.overlay.opaque");
+    rustix::fs::setxattr(path, name, b"y", rustix::fs::XattrFlags::empty()).unwrap();
 }
 
 /// Lists what is in a directory, in order; one that is not there is empty.

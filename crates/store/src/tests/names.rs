@@ -1,0 +1,224 @@
+//! Finding, tagging and removing images.
+
+use windlass_oci::{Digest, ImageName, Reference};
+
+use super::fixture::{ImagePlan, Place, check};
+use crate::{FindError, NameError, Remove, RemoveError, Removed, Store};
+
+fn name(text: &str) -> ImageName {
+    text.parse().unwrap()
+}
+
+fn reference(text: &str) -> Reference {
+    text.parse().unwrap()
+}
+
+/// What was removed, in words.
+fn lines(removed: &[Removed]) -> Vec<String> {
+    let line = |removed: &Removed| match removed {
+        Removed::Untagged(reference) => format!("untagged {}", reference.familiar()),
+        Removed::Image(id) => format!("image {id}"),
+        Removed::Layer { diff_id, .. } => format!("layer {diff_id}"),
+    };
+    removed.iter().map(line).collect()
+}
+
+fn remove(store: &Store, text: &str) -> Result<Vec<String>, RemoveError> {
+    store
+        .remove(&name(text), Remove::default())
+        .map(|removed| lines(&removed))
+}
+
+/// API-12: by ID, by reference, by the beginning of an ID.
+#[test]
+fn an_image_is_found_by_each_of_its_names() {
+    let place = Place::new();
+    let store = place.own();
+    let plan = ImagePlan::new("one", &["base"], "alpine:3");
+    plan.pull(&store).unwrap();
+    store.tag(&name("alpine:3"), &reference("alpine")).unwrap();
+    let id = plan.id();
+    let hex = id.digest().hex();
+    for text in [
+        id.to_string(),
+        hex.clone(),
+        hex[..12].to_owned(),
+        hex[..1].to_owned(),
+        format!("sha256:{}", &hex[..5]),
+        "alpine".to_owned(),
+        "docker.io/library/alpine:3".to_owned(),
+        format!("alpine@{}", plan.target()),
+        format!("alpine:whatever@{}", plan.target()),
+    ] {
+        assert_eq!(store.image(&name(&text)).unwrap().id, id, "{text}");
+    }
+    for text in [
+        "alpine:4",
+        "alpin",
+        &format!("alpine@{}", Digest::sha256("x")),
+        &"0".repeat(64),
+    ] {
+        let error = store.image(&name(text)).unwrap_err();
+        assert!(
+            matches!(error, FindError::Unknown { .. }),
+            "{text}: {error}"
+        );
+    }
+}
+
+/// API-12: a reference goes before an ID that begins like it; two IDs that do are no answer.
+#[test]
+fn the_beginning_of_several_ids_is_ambiguous() {
+    let place = Place::new();
+    let store = place.own();
+    let mut plans = Vec::new();
+    // Of seventeen IDs two must begin alike.
+    for number in 0..17 {
+        plans.push(ImagePlan::new(
+            &number.to_string(),
+            &[],
+            &format!("example.com/i:{number}"),
+        ));
+        plans[number].pull(&store).unwrap();
+    }
+    let digits: Vec<_> = plans
+        .iter()
+        .map(|plan| plan.id().digest().hex()[..1].to_owned())
+        .collect();
+    let twice = digits
+        .iter()
+        .find(|digit| digits.iter().filter(|other| other == digit).count() > 1);
+    let twice = twice.unwrap();
+    match store.image(&name(twice)).unwrap_err() {
+        FindError::Ambiguous { ids, .. } => assert!(ids.len() > 1),
+        error => panic!("{error}"),
+    }
+    let chosen = plans[0].id();
+    store
+        .tag(&ImageName::Id(chosen), &reference(twice))
+        .unwrap();
+    assert_eq!(store.image(&name(twice)).unwrap().id, chosen);
+}
+
+#[test]
+fn tagging_moves_a_name_and_takes_no_digest() {
+    let place = Place::new();
+    let store = place.own();
+    let (one, two) = (
+        ImagePlan::new("one", &[], "i:1"),
+        ImagePlan::new("two", &[], "i:2"),
+    );
+    one.pull(&store).unwrap();
+    two.pull(&store).unwrap();
+    assert_eq!(store.tag(&name("i:1"), &reference("other")).unwrap(), None);
+    assert_eq!(
+        store.tag(&name("i:1"), &reference("other:latest")).unwrap(),
+        None
+    );
+    assert_eq!(
+        store.tag(&name("i:2"), &reference("other")).unwrap(),
+        Some(one.id())
+    );
+    let image = store.image(&name("other")).unwrap();
+    assert_eq!(image.id, two.id());
+    assert_eq!(image.tags[1].target, two.target());
+    let digest = reference("i:1").with_digest(one.target());
+    let error = store.tag(&name("i:1"), &digest).unwrap_err();
+    assert!(matches!(error, NameError::Digest { .. }), "{error}");
+    assert!(matches!(
+        store.tag(&name("i:9"), &reference("x")),
+        Err(NameError::Find(_))
+    ));
+}
+
+/// API-11: untagging comes first; the last tag of a repository takes the digests there along, the last name
+/// the image, and the image the layers that no other has.
+#[test]
+fn the_last_name_takes_the_image_along() {
+    let place = Place::new();
+    let store = place.own();
+    let one = ImagePlan::new("one", &["base", "one"], "i:1");
+    let two = ImagePlan::new("two", &["base", "two"], "i:2");
+    one.pull(&store).unwrap();
+    two.pull(&store).unwrap();
+    store.tag(&name("i:1"), &reference("i:also")).unwrap();
+    store
+        .tag(&name("i:1"), &reference("example.com/i"))
+        .unwrap();
+
+    assert_eq!(remove(&store, "i:1").unwrap(), ["untagged i:1"]);
+    let digest = format!("untagged i@{}", one.target());
+    assert_eq!(
+        remove(&store, "i:also").unwrap(),
+        ["untagged i:also", &digest]
+    );
+    let (image, layer) = (one.id(), one.layers[1].diff_id());
+    assert_eq!(
+        remove(&store, "example.com/i").unwrap(),
+        [
+            "untagged example.com/i:latest".to_owned(),
+            format!("image {image}"),
+            format!("layer {layer}"),
+        ]
+    );
+    assert_eq!(check(&store, &[one, two.clone()]), ["two"]);
+
+    let (top, base) = (two.layers[1].diff_id(), two.layers[0].diff_id());
+    assert_eq!(
+        remove(&store, &two.id().short()).unwrap(),
+        [
+            "untagged i:2".to_owned(),
+            format!("untagged i@{}", two.target()),
+            format!("image {}", two.id()),
+            format!("layer {top}"),
+            format!("layer {base}"),
+        ]
+    );
+    assert_eq!(check(&store, &[]), [""; 0]);
+    assert!(matches!(remove(&store, "i:2"), Err(RemoveError::Find(_))));
+}
+
+/// API-11: an ID is not enough where several names lead to the image, unless it is forced.
+#[test]
+fn an_id_with_several_names_has_to_be_forced() {
+    let place = Place::new();
+    let store = place.own();
+    let plan = ImagePlan::new("one", &["base"], "i:1");
+    plan.pull(&store).unwrap();
+    store.tag(&name("i:1"), &reference("i:2")).unwrap();
+    let error = remove(&store, &plan.id().to_string()).unwrap_err();
+    let expected = format!(
+        "image {} has several names (i:1, i:2, i@{}): remove them by name, or force it",
+        plan.id().short(),
+        plan.target()
+    );
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(check(&store, std::slice::from_ref(&plan)), ["one"]);
+    let removed = store
+        .remove(&ImageName::Id(plan.id()), Remove { force: true })
+        .unwrap();
+    assert_eq!(removed.len(), 5);
+    assert_eq!(check(&store, &[]), [""; 0]);
+}
+
+/// R6: what a pull has found present stays until it is done.
+#[test]
+fn what_is_leased_outlives_its_image() {
+    let place = Place::new();
+    let store = place.own();
+    let one = ImagePlan::new("one", &["base", "one"], "i:1");
+    let two = ImagePlan::new("two", &["base", "two"], "i:2");
+    one.pull(&store).unwrap();
+    let pulling = two.draft(&store);
+    remove(&store, "i:1").unwrap();
+    store.commit(&pulling).unwrap();
+    drop(pulling);
+    assert_eq!(check(&store, &[one.clone(), two.clone()]), ["two"]);
+
+    one.pull(&store).unwrap();
+    let gone = store.layer(&one.layers[1].diff_id()).unwrap().unwrap();
+    remove(&store, "i:1").unwrap();
+    assert!(gone.open_dir().is_ok());
+    drop((gone, store));
+    assert_eq!(check(&place.own(), &[one, two]), ["two"]);
+}
