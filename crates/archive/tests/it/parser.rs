@@ -174,7 +174,7 @@ fn wrong_checksums_are_refused() {
 #[test]
 fn old_headers_are_read() {
     let old = |name: &str, content: &str| {
-        let mut entry = Entry::file(name, content).field(MAGIC, b"");
+        let mut entry = Entry::file(name, content).mode(0o755).field(MAGIC, b"");
         entry.header[156] = 0;
         entry
     };

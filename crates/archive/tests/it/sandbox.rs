@@ -17,7 +17,7 @@ use windlass_archive::{
 use crate::shape;
 
 pub(crate) struct Sandbox {
-    directory: tempfile::TempDir,
+    directory: PathBuf,
     canary: Vec<String>,
 }
 
@@ -25,10 +25,9 @@ pub(crate) struct Sandbox {
 pub(crate) const NOBODY: u32 = 65534;
 
 impl Sandbox {
-    fn new() -> Self {
-        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    fn new(directory: &Path) -> Self {
         let sandbox = Self {
-            directory,
+            directory: directory.to_owned(),
             canary: Vec::new(),
         };
         fs::create_dir(sandbox.root()).unwrap();
@@ -45,7 +44,7 @@ impl Sandbox {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.directory.path()
+        &self.directory
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -63,6 +62,7 @@ impl Sandbox {
 
     /// Empties the root.
     pub(crate) fn reset(&self) {
+        open_up(&self.root());
         fs::remove_dir_all(self.root()).unwrap();
         fs::create_dir(self.root()).unwrap();
     }
@@ -103,14 +103,17 @@ impl Sandbox {
 
 /// Runs `test` with a sandbox that nothing can be written outside of.
 pub(crate) fn confined(test: impl FnOnce(&Sandbox) + Send) {
+    // Removed once the thread has gone: in its namespace the sandbox is in use.
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let run = || {
-        let sandbox = Sandbox::new();
+        let sandbox = Sandbox::new(directory.path());
         if rustix::process::geteuid().is_root() && !confine(sandbox.path()) {
             let name = std::thread::current().name().unwrap_or_default().to_owned();
             eprintln!("{name}: not run, for root may not make a mount namespace here");
             return;
         }
         test(&sandbox);
+        sandbox.reset();
     };
     // The thread is given up with its namespace.
     std::thread::scope(|scope| {
@@ -205,6 +208,17 @@ fn confine(sandbox: &Path) -> bool {
     fs::write(sandbox.join("probe"), "").unwrap();
     fs::remove_file(sandbox.join("probe")).unwrap();
     true
+}
+
+/// Lets a directory be emptied by whoever owns it.
+fn open_up(directory: &Path) {
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            open_up(&entry.path());
+        }
+    }
 }
 
 /// Lists all that can be seen of a file: change times betray what everything else hides.
