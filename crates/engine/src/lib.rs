@@ -11,7 +11,7 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let access = Access::Own { purpose: "the example".to_owned() };
-//! let engine = Engine::open(EngineConfig::new("/var/lib/windlass".into()), access, |_| {})?;
+//! let engine = Engine::open(EngineConfig::new("/var/lib/windlass".into()), &access, |_| {})?;
 //! let request = PullRequest {
 //!     reference: "alpine:3".parse()?,
 //!     platform: None,
@@ -129,7 +129,7 @@ impl Engine {
     /// If another process is in the way, `on_wait` is told who, and this waits for its end. Blocks.
     pub fn open(
         config: EngineConfig,
-        access: Access,
+        access: &Access,
         mut on_wait: impl FnMut(&Owner),
     ) -> Result<Self, OpenError> {
         let EngineConfig {
@@ -139,7 +139,7 @@ impl Engine {
             unpacks,
             retry,
         } = config;
-        let access = match &access {
+        let access = match access {
             Access::Own { purpose } => windlass_store::Access::Own { for_what: purpose },
             Access::Share => windlass_store::Access::Share,
             Access::Look => windlass_store::Access::Look,

@@ -3,6 +3,7 @@
 use windlass_oci::{Digest, ImageId, ImageName, Platform, Reference};
 use windlass_store::{Amount, Image};
 
+use crate::mount::mount_of;
 use crate::{Engine, RemoveError, StoreError, TagImageError};
 
 pub use windlass_store::Remove;
@@ -78,7 +79,7 @@ impl Engine {
     /// An image that is mounted stays.
     pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Vec<Removed>, RemoveError> {
         if let Ok(image) = self.store.image(name)
-            && let Some(at) = self.mount_of(&image.id)?
+            && let Some(at) = mount_of(&image.id)?
         {
             return Err(RemoveError::Mounted { at });
         }

@@ -107,15 +107,15 @@ impl Engine {
         stack.push(self.store.empty_directory()?);
         Ok(stack)
     }
+}
 
-    /// Returns where `image` is mounted, as far as this process can see.
-    pub(crate) fn mount_of(&self, image: &ImageId) -> Result<Option<PathBuf>, MountError> {
-        let mounts = mounted()?.into_iter();
-        Ok(mounts
-            .filter(|mounted| mounted.image == *image)
-            .map(|mounted| mounted.at)
-            .next())
-    }
+/// Returns where `image` is mounted, as far as this process can see.
+pub(crate) fn mount_of(image: &ImageId) -> Result<Option<PathBuf>, MountError> {
+    let mounts = mounted()?.into_iter();
+    Ok(mounts
+        .filter(|mounted| mounted.image == *image)
+        .map(|mounted| mounted.at)
+        .next())
 }
 
 /// Makes a read-only overlay of `layers`, the top one first.

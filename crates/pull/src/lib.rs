@@ -236,28 +236,28 @@ impl Puller {
 
     /// Asks the endpoints of `name` in their order, until one of them answers, yes or no.
     ///
-    /// One that answered is not passed over for the next: what comes after https is plain http, and no
-    /// answer may make a pull go there (FB-4).
+    /// One that answered is not passed over for the next (FB-4): what comes after https is plain http, and no
+    /// answer may make a pull go there.
     async fn at_first_answering<T>(
         &self,
         name: &RepositoryName,
         credentials: &Credentials,
         ask: impl AsyncFn(&Repository) -> Result<T, PullError>,
     ) -> Result<(Repository, T), PullError> {
-        let mut unanswered = None;
+        let mut first = None;
         for endpoint in Endpoint::of(name, &self.config.registry)? {
             let repository = self
                 .client
                 .repository(endpoint, name.clone(), credentials.clone());
             match ask(&repository).await {
                 Ok(answer) => return Ok((repository, answer)),
-                Err(PullError::Registry(error)) if !is_answer(&error) => {
-                    unanswered = Some(PullError::Registry(error));
+                Err(PullError::Registry(error)) if !is_answer(&error, repository.endpoint()) => {
+                    first.get_or_insert(PullError::Registry(error));
                 }
                 Err(error) => return Err(error),
             }
         }
-        Err(unanswered.expect("there is at least one endpoint"))
+        Err(first.expect("there is at least one endpoint"))
     }
 
     /// Finds the layers that are here, and keeps them from being removed meanwhile.
@@ -298,15 +298,17 @@ impl Puller {
     }
 }
 
-/// Says whether the other side was a registry that answered, yes or no.
-fn is_answer(error: &RegistryError) -> bool {
-    !matches!(
-        error,
+/// Says whether `error` came from a registry, and so stands.
+fn is_answer(error: &RegistryError, endpoint: &Endpoint) -> bool {
+    match error {
         RegistryError::Connect { .. }
-            | RegistryError::Tls { .. }
-            | RegistryError::Timeout { .. }
-            | RegistryError::Transport { .. }
-    )
+        | RegistryError::Tls { .. }
+        | RegistryError::Timeout { .. }
+        | RegistryError::Transport { .. } => false,
+        // What a TLS server says to plain http.
+        RegistryError::NotARegistry { .. } => endpoint.is_https(),
+        _ => true,
+    }
 }
 
 /// Runs what waits for a disk on a thread that may wait.
