@@ -1,12 +1,187 @@
 //! `cargo demo`: pulls a small but real image from an embedded registry and shows what it became.
 
+mod image;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{IsTerminal, stdout};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail, ensure};
+use windlass_testing::{PackedImage, Registry, real};
+
+/// How long the registry takes to send the image, so that there is something to see of it.
+const SECONDS: u64 = 3;
+
 /// Build windlass, pull a small image from an embedded registry, show what it became.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Demo {}
+pub(crate) struct Demo {
+    /// Serve the image as fast as it goes, not in about three seconds
+    #[arg(long)]
+    full_speed: bool,
+}
+
+/// Where things are.
+struct Places {
+    windlass: PathBuf,
+    store: PathBuf,
+    rootfs: PathBuf,
+    /// A directory without credentials, in place of `~/.docker`.
+    no_docker: PathBuf,
+}
 
 impl Demo {
     /// Runs the demo from the first command to the last.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        anyhow::bail!("the demo is being built")
+        let places = Places::build()?;
+        let image = image::of_this_machine(&places.windlass)?;
+        let registry = self.serve(&image);
+        let name = registry.name("demo/windlass:latest");
+        say("an image of windlass itself, in a registry that this process runs on loopback:");
+        places.windlass(&["pull", &name])?;
+        say("it is here:");
+        places.windlass(&["images"])?;
+        places.windlass(&["history", &name])?;
+        say(if rustix::process::geteuid().is_root() {
+            "as a directory, with owners, modes and times as in the image:"
+        } else {
+            "as a directory, with modes and times as in the image (owners are root's to give):"
+        });
+        let rootfs = text(&places.rootfs)?;
+        places.windlass(&["unpack", &name, rootfs])?;
+        places.list()?;
+        places.run_unpacked()?;
+        say(&format!("all of it is in {}", text(places.demo())?));
+        Ok(())
     }
+
+    fn serve(&self, image: &PackedImage) -> Registry {
+        let size: u64 = image.layers.iter().map(|layer| layer.size).sum();
+        let builder = Registry::builder();
+        let registry = if self.full_speed {
+            builder.start()
+        } else {
+            builder.link(size / SECONDS).start()
+        };
+        registry.push(image, "demo/windlass:latest");
+        registry
+    }
+}
+
+impl Places {
+    /// Builds windlass in the profile in which this program was built, and makes room for the demo.
+    fn build() -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("finding this program")?;
+        let directory = program.parent().context("this program is in a directory")?;
+        let profile = match directory.file_name().and_then(OsStr::to_str) {
+            Some("debug") | None => "dev",
+            Some(profile) => profile,
+        };
+        run(cargo().args(["build", "--package", "windlass-cli", "--profile", profile]))?;
+        let target = directory.parent().context("profiles are in a directory")?;
+        let here = std::env::current_dir().context("finding this directory")?;
+        let demo = target.join("demo");
+        let demo = demo.strip_prefix(here).map(Path::to_owned).unwrap_or(demo);
+        if demo.exists() {
+            fs::remove_dir_all(&demo)
+                .with_context(|| format!("removing the last demo, {}", demo.display()))?;
+        }
+        let places = Self {
+            windlass: directory.join("windlass"),
+            store: demo.join("store"),
+            rootfs: demo.join("rootfs"),
+            no_docker: demo.join("no-docker"),
+        };
+        fs::create_dir_all(&places.no_docker).context("making room for the demo")?;
+        Ok(places)
+    }
+
+    fn demo(&self) -> &Path {
+        self.store.parent().unwrap_or(&self.store)
+    }
+
+    /// Runs windlass, away from the user's own store, credentials and proxies.
+    fn windlass(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let mut command = Command::new(&self.windlass);
+        command.arg("--root").arg(&self.store).args(arguments);
+        command.env("DOCKER_CONFIG", &self.no_docker);
+        command
+            .env("NO_PROXY", "127.0.0.1")
+            .env("no_proxy", "127.0.0.1");
+        run(&mut command)
+    }
+
+    fn list(&self) -> anyhow::Result<()> {
+        let docs = self.rootfs.join(image::DOCS);
+        run(Command::new("ls").arg("-l").arg(&self.rootfs).arg(&docs))?;
+        let draft = docs.join(image::DRAFT);
+        ensure!(!draft.exists(), "{} is still there", draft.display());
+        let draft = image::DRAFT;
+        say(&format!(
+            "{draft} is not among them: a layer has it, the one above has its whiteout"
+        ));
+        Ok(())
+    }
+
+    /// Runs the windlass that came out of the image: as root with the image's own libraries.
+    fn run_unpacked(&self) -> anyhow::Result<()> {
+        let unpacked = Path::new("/usr/bin/windlass");
+        if rustix::process::geteuid().is_root() {
+            say("and it runs, on nothing but what is in there:");
+            let mut command = real::command("chroot");
+            command.arg(&self.rootfs).arg(unpacked).arg("version");
+            // Cargo's, which leads nowhere in there.
+            run(command.env_remove("LD_LIBRARY_PATH"))
+        } else {
+            say("and it runs (root would see it run in a chroot):");
+            let unpacked = self.rootfs.join("usr/bin/windlass");
+            run(Command::new(unpacked).arg("version"))
+        }
+    }
+}
+
+/// Shows a command as one would type it, and runs it on this terminal.
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    // Programs of this machine are known by their names, the one that was unpacked by where it is.
+    let program = Path::new(command.get_program());
+    let name = program.file_name().filter(|_| program.is_absolute());
+    let program = name.unwrap_or(program.as_os_str());
+    let words = std::iter::once(program).chain(command.get_args());
+    let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
+    let line = words.join(" ");
+    show(&format!("\n$ {line}"), "1");
+    let status = command
+        .status()
+        .with_context(|| format!("running {line}"))?;
+    if !status.success() {
+        bail!("{line}: {status}");
+    }
+    Ok(())
+}
+
+fn say(text: &str) {
+    show(&format!("\n# {text}"), "36");
+}
+
+#[expect(clippy::print_stdout, reason = "this is what a demo is for")]
+fn show(line: &str, style: &str) {
+    if stdout().is_terminal() {
+        println!("\x1b[{style}m{line}\x1b[0m");
+    } else {
+        println!("{line}");
+    }
+}
+
+fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().context("the path of the demo is not UTF-8")
+}
+
+/// The cargo that runs this.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo says by this variable which one it is"
+)]
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }

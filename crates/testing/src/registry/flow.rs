@@ -14,6 +14,8 @@ use super::wire::Wire;
 
 /// Small, so that what counts as sent is close to what the client can have.
 const CHUNK: u64 = 16 << 10;
+/// How much of a link's idle time is not lost.
+const LATENESS: Duration = Duration::from_millis(50);
 
 /// What happens to an answer's body on its way. Counts are bytes of that body, from its start.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +94,9 @@ impl Pace {
         let passed = {
             let mut free_at = self.free_at.lock().expect("nothing panics in here");
             let now = Instant::now();
-            let start = free_at.map_or(now, |at| at.max(now));
+            // Timers are late, and a little lateness is made up for.
+            let earliest = now.checked_sub(LATENESS).unwrap_or(now);
+            let start = free_at.map_or(now, |at| at.max(earliest));
             let nanoseconds = u128::from(bytes) * 1_000_000_000 / u128::from(self.bytes_per_second);
             let time = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
             *free_at.insert(start + time)
