@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{Advice, AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use windlass_oci::Digest;
 
@@ -23,12 +23,9 @@ use crate::blob::HoldsFile;
 use crate::error::{At, FileError, NotOwner, asks_no_space};
 use crate::root::{Area, fresh_name};
 use crate::store::Inner;
+use crate::write_back::{self, Piece};
 
 pub use follower::{Follower, VerifyError};
-
-/// Write-back of a blob starts in pieces of this size, so that the barrier of the commit finds little
-/// left to do. Whole pieces keep the extents on the disk large.
-const WRITE_BACK: u64 = 8 << 20;
 
 /// How many chunks one system call takes (`IOV_MAX`).
 const MAX_CHUNKS: usize = 1024;
@@ -260,22 +257,25 @@ impl IngestWriter {
         }
     }
 
-    /// Has the kernel begin to write what was appended. "Do not need" does just that for dirty pages,
-    /// and leaves them in the cache until they are clean, when the follower is long past them.
+    /// Has the kernel begin to write what was appended, so that the commit finds little left to do.
     fn start_write_back(&mut self) {
-        let pending = self.offset - self.written_back;
-        if pending < WRITE_BACK {
+        let length = self.offset - self.written_back;
+        if length < write_back::PIECE {
             return;
         }
-        let length = std::num::NonZeroU64::new(pending);
-        // Only a hint: the barrier writes whatever is left.
-        let _ = rustix::fs::fadvise(
-            &self.shared.file.file,
-            self.written_back,
+        let PartialFile { inner, file, .. } = &self.shared.file;
+        // Out of handles, it is left to the barrier.
+        let Ok(file) = file.try_clone() else {
+            return;
+        };
+        let offset = self.written_back;
+        if inner.write_back().start(Piece {
+            file,
+            offset,
             length,
-            Advice::DontNeed,
-        );
-        self.written_back = self.offset;
+        }) {
+            self.written_back = self.offset;
+        }
     }
 }
 

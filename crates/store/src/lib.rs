@@ -41,6 +41,7 @@ mod sweep;
 mod tests;
 mod tree;
 mod usage;
+mod write_back;
 
 pub use blob::{Blob, BlobDraft, PutError, ReadError};
 pub use chain::{Chain, ChainError, ChainShape, Flattening};

@@ -12,6 +12,7 @@ use crate::lease::Leases;
 use crate::lock::{Busy, Lock, LockError, Owner};
 use crate::root::{Root, RootError};
 use crate::sweep;
+use crate::write_back::WriteBack;
 
 /// An open store. Clones are the same one; it is closed (and its lock released) when the last of them,
 /// and of everything that came from it, is dropped.
@@ -64,6 +65,7 @@ pub(crate) struct Inner {
     /// `None` where there is no store: then nothing was ever held, and nothing leads there.
     root: Option<Root>,
     leases: Arc<Leases>,
+    write_back: WriteBack,
     /// Held while files and rows are made to agree: commits and deletions come one after the other.
     settling: Mutex<()>,
     /// A write to the disk failed in a way that leaves open what is on it.
@@ -165,6 +167,7 @@ impl Inner {
             database,
             root,
             leases: Arc::default(),
+            write_back: WriteBack::default(),
             settling: Mutex::new(()),
             degraded: AtomicBool::new(false),
             access,
@@ -178,6 +181,10 @@ impl Inner {
 
     pub(crate) fn leases(&self) -> &Arc<Leases> {
         &self.leases
+    }
+
+    pub(crate) fn write_back(&self) -> &WriteBack {
+        &self.write_back
     }
 
     /// Returns the directories of a store that holds something, or is about to.
