@@ -69,7 +69,7 @@ pub mod tar;
 mod tree;
 
 pub use compress::Compression;
-pub use confine::confined;
+pub use confine::{can_confine, confined};
 pub use image::{Image, Index, PackedImage, PackedIndex, descriptor};
 pub use layer::{Layer, MTIME, PackedLayer};
 pub use random::Random;
