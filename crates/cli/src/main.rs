@@ -1,1 +1,17 @@
-fn main() {}
+//! The `windlass` command.
+
+mod args;
+mod commands;
+mod config;
+mod context;
+mod environment;
+mod error;
+mod output;
+mod progress;
+mod signals;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::main()
+}

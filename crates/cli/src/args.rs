@@ -1,0 +1,129 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    completion, df, history, images, inspect, mount, pull, rmi, tag, umount, unpack, version,
+};
+
+/// Pulls container images, fast and safely: no daemon, no configuration.
+#[derive(Debug, Parser)]
+#[command(
+    name = "windlass",
+    version,
+    propagate_version = false,
+    arg_required_else_help = true
+)]
+#[command(after_help = "\
+Examples:
+  windlass pull alpine                   Pull docker.io/library/alpine:latest
+  windlass images                        List what is there
+  sudo windlass unpack alpine ./rootfs   Write its root filesystem into a directory
+
+Run `windlass help COMMAND` for more about a command.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Where images are kept [default: /var/lib/windlass as root, else ~/.local/share/windlass]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "WINDLASS_ROOT",
+        hide_env_values = true
+    )]
+    pub(crate) root: Option<PathBuf>,
+
+    /// Registry (HOST or HOST:PORT) that may be spoken to without TLS; can be given several times
+    #[arg(long, global = true, value_name = "HOST")]
+    pub(crate) insecure_registry: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Download and unpack images
+    Pull(pull::Args),
+    /// List images
+    #[command(visible_alias = "ls")]
+    Images(images::Args),
+    /// Show everything about images, as JSON
+    Inspect(inspect::Args),
+    /// Show how an image was built, newest step first
+    History(history::Args),
+    /// Give an image one more name
+    Tag(tag::Args),
+    /// Remove names of images, and images that have no name left
+    #[command(visible_alias = "rm")]
+    Rmi(rmi::Args),
+    /// Write an image's root filesystem into a directory
+    Unpack(unpack::Args),
+    /// Mount an image's root filesystem, read-only
+    Mount(mount::Args),
+    /// Unmount what `mount` mounted
+    #[command(visible_alias = "unmount")]
+    Umount(umount::Args),
+    /// Show what takes up the space
+    Df(df::Args),
+    /// Print a completion script for a shell
+    Completion(completion::Args),
+    /// Show the version
+    Version(version::Args),
+    /// The same commands under Docker's group
+    #[command(subcommand, hide = true)]
+    Image(ImageCommand),
+}
+
+/// `windlass image …`, for fingers that are used to Docker.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Download and unpack images
+    Pull(pull::Args),
+    /// List images
+    #[command(visible_alias = "list")]
+    Ls(images::Args),
+    /// Show everything about images, as JSON
+    Inspect(inspect::Args),
+    /// Show how an image was built, newest step first
+    History(history::Args),
+    /// Give an image one more name
+    Tag(tag::Args),
+    /// Remove names of images, and images that have no name left
+    #[command(visible_alias = "remove")]
+    Rm(rmi::Args),
+}
+
+impl From<ImageCommand> for Command {
+    fn from(command: ImageCommand) -> Self {
+        match command {
+            ImageCommand::Pull(args) => Self::Pull(args),
+            ImageCommand::Ls(args) => Self::Images(args),
+            ImageCommand::Inspect(args) => Self::Inspect(args),
+            ImageCommand::History(args) => Self::History(args),
+            ImageCommand::Tag(args) => Self::Tag(args),
+            ImageCommand::Rm(args) => Self::Rmi(args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,99 @@
+//! `windlass df`
+
+use serde::Serialize;
+use windlass::{DiskUsage, Usage};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::output;
+use crate::output::human;
+use crate::output::table::Table;
+
+/// Show what takes up the space
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windlass df
+  windlass df --json | jq .layers.size")]
+pub(crate) struct Args {
+    /// Print one JSON object, sizes in bytes
+    #[arg(long)]
+    json: bool,
+}
+
+/// All of it for programs.
+#[derive(Serialize)]
+struct Record {
+    images: Kind,
+    layers: Kind,
+    blobs: Kind,
+    partial: Kind,
+}
+
+#[derive(Serialize)]
+struct Kind {
+    count: u64,
+    size: u64,
+    reclaimable: u64,
+}
+
+impl Args {
+    /// Prints the usage by kind.
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
+        let usage = context.look()?.disk_usage().map_err(Error::List)?;
+        if self.json {
+            output::json::line(context.out, &Record::of(&usage))?;
+        } else {
+            table(&usage).write(context.out)?;
+        }
+        Ok(context.out.flush()?)
+    }
+}
+
+fn table(usage: &DiskUsage) -> Table<4> {
+    let mut table = Table::new(["TYPE", "TOTAL", "SIZE", "RECLAIMABLE"]);
+    for (kind, usage) in [
+        ("Images", &usage.images),
+        ("Layers", &usage.layers),
+        ("Blobs", &usage.blobs),
+        ("Partial downloads", &usage.partial),
+    ] {
+        table.push([
+            kind.to_owned(),
+            usage.count.to_string(),
+            human::usage_size(usage.size),
+            reclaimable(usage),
+        ]);
+    }
+    table
+}
+
+/// As Docker has it: the size, and the share of all in whole percent.
+fn reclaimable(usage: &Usage) -> String {
+    let size = human::usage_size(usage.reclaimable);
+    match u128::from(usage.size) {
+        0 => size,
+        all => format!("{size} ({}%)", u128::from(usage.reclaimable) * 100 / all),
+    }
+}
+
+impl Record {
+    fn of(usage: &DiskUsage) -> Self {
+        Self {
+            images: Kind::of(&usage.images),
+            layers: Kind::of(&usage.layers),
+            blobs: Kind::of(&usage.blobs),
+            partial: Kind::of(&usage.partial),
+        }
+    }
+}
+
+impl Kind {
+    fn of(usage: &Usage) -> Self {
+        Self {
+            count: usage.count,
+            size: usage.size,
+            reclaimable: usage.reclaimable,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `windlass mount`
+
+use std::path::PathBuf;
+
+use super::image_name;
+use crate::context::Context;
+use crate::error::Error;
+
+/// Mount an image's root filesystem, read-only
+///
+/// Nothing is copied: the layers are stacked by overlayfs, which takes root.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sudo windlass mount alpine /mnt
+  sudo windlass umount /mnt")]
+pub(crate) struct Args {
+    /// Name or ID of an image that is here
+    #[arg(value_name = "REF")]
+    name: String,
+
+    /// The directory to mount on
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+impl Args {
+    /// Mounts.
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
+        let name = image_name(&self.name)?;
+        let engine = context.share()?;
+        engine
+            .mount(&name, &self.directory)
+            .map_err(|source| Error::Mount {
+                name: self.name.clone(),
+                directory: self.directory.clone(),
+                source,
+            })
+    }
+}

@@ -1,0 +1,29 @@
+//! `windlass umount`
+
+use std::path::PathBuf;
+
+use crate::context::Context;
+use crate::error::Error;
+
+/// Unmount what `windlass mount` mounted
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  sudo windlass umount /mnt")]
+pub(crate) struct Args {
+    /// The directory that was mounted on
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+impl Args {
+    /// Unmounts.
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
+        let engine = context.look()?;
+        let unmounted = engine.umount(&self.directory);
+        unmounted.map_err(|source| Error::Umount {
+            directory: self.directory.clone(),
+            source,
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! `windlass unpack`
+
+use std::path::PathBuf;
+
+use windlass::UnpackSummary;
+
+use super::{Ended, image_name};
+use crate::context::{Context, note};
+use crate::error::Error;
+use crate::output::human;
+use crate::output::text::harmless;
+use crate::signals::Signals;
+
+/// Write an image's root filesystem into a directory
+///
+/// All layers, one over the other, with owners, modes, times, links and extended attributes as the image has
+/// them. An ordinary user owns all files, and gets no device nodes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sudo windlass unpack alpine ./rootfs
+  windlass unpack --root ~/images alpine ./rootfs")]
+pub(crate) struct Args {
+    /// Name or ID of an image that is here
+    #[arg(value_name = "REF")]
+    name: String,
+
+    /// Where to write it: a directory that is empty or does not exist yet
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+impl Args {
+    /// Unpacks.
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+        let name = image_name(&self.name)?;
+        let engine = context.share()?;
+        let signals = Signals::watch().map_err(Error::Runtime)?;
+        let unpacked = engine.unpack(&name, &self.directory, signals.flag());
+        match (unpacked, signals.came()) {
+            (Ok(summary), _) => {
+                note(&self.words(&summary));
+                Ok(Ended::Well)
+            }
+            (Err(_), Some(signal)) => {
+                let directory = self.directory.to_string_lossy();
+                note(&format!(
+                    "Stopped. Nothing was left in {}.",
+                    harmless(&directory)
+                ));
+                Ok(Ended::Stopped(signal))
+            }
+            (Err(source), None) => Err(Error::Unpack {
+                name: self.name.clone(),
+                directory: self.directory.clone(),
+                source,
+            }),
+        }
+    }
+
+    fn words(&self, summary: &UnpackSummary) -> String {
+        format!(
+            "Unpacked {} into {}: {}, {}, {}",
+            harmless(&self.name),
+            harmless(&self.directory.to_string_lossy()),
+            human::count(summary.layers, "layer"),
+            human::count(summary.entries, "entry"),
+            human::amount(summary.size)
+        )
+    }
+}

@@ -1,0 +1,128 @@
+//! The environment, read in one place and once: nothing below the command looks at it.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+
+use windlass::{Proxies, Secret};
+
+use crate::progress::Surroundings;
+
+/// The variables that windlass heeds, as they were when it started.
+///
+/// `WINDLASS_ROOT` is an argument's default and read with the arguments; the variables about colour are
+/// read where colours are decided, by the library that does it for the help texts, too.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    /// `HOME`.
+    pub(crate) home: Option<PathBuf>,
+    /// `XDG_DATA_HOME`, where it is absolute; the XDG specification has other values ignored.
+    pub(crate) xdg_data_home: Option<PathBuf>,
+    /// `DOCKER_CONFIG`: the directory of Docker's `config.json`.
+    pub(crate) docker_config: Option<PathBuf>,
+    /// `SSL_CERT_FILE`: certificates to trust beside the system's.
+    pub(crate) ssl_cert_file: Option<PathBuf>,
+    /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, in either case.
+    pub(crate) proxies: Proxies,
+    /// Whether the user is root.
+    pub(crate) is_root: bool,
+    /// `CI` is set: whatever looks like a terminal there is a log.
+    pub(crate) is_ci: bool,
+    /// `TERM=dumb`: no escapes.
+    pub(crate) is_dumb: bool,
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    pub(crate) fn read() -> Self {
+        Self::from(
+            |name| std::env::var_os(name),
+            rustix::process::geteuid().is_root(),
+        )
+    }
+
+    fn from(variable: impl Fn(&str) -> Option<OsString>, is_root: bool) -> Self {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let path = |name: &str| set(name).map(PathBuf::from);
+        // Lower case wins, as in curl.
+        let text = |lower: &str| {
+            let value = set(lower).or_else(|| set(&lower.to_uppercase()))?;
+            Some(value.to_string_lossy().into_owned())
+        };
+        let proxy = |name: &str| text(name).or_else(|| text("all_proxy")).map(Secret::new);
+        Self {
+            home: path("HOME"),
+            xdg_data_home: path("XDG_DATA_HOME").filter(|path| path.is_absolute()),
+            docker_config: path("DOCKER_CONFIG"),
+            ssl_cert_file: path("SSL_CERT_FILE"),
+            proxies: Proxies {
+                http: proxy("http_proxy"),
+                https: proxy("https_proxy"),
+                no_proxy: text("no_proxy"),
+            },
+            is_root,
+            is_ci: set("CI").is_some_and(|value| value != "false" && value != "0"),
+            is_dumb: set("TERM").is_some_and(|value| value == "dumb"),
+        }
+    }
+
+    /// Returns what the look of progress depends on.
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        let is_live = io::stderr().is_terminal() && !self.is_dumb && !self.is_ci;
+        Surroundings {
+            is_live,
+            color: colors(),
+        }
+    }
+}
+
+/// Tells whether standard error takes colours: `NO_COLOR`, `CLICOLOR_FORCE`, `TERM=dumb` and the like.
+pub(crate) fn colors() -> bool {
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        let variables = variables.to_vec();
+        let find = move |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| OsString::from(value))
+        };
+        Environment::from(find, false)
+    }
+
+    #[test]
+    fn empty_is_unset_and_relative_data_homes_are_ignored() {
+        let environment = environment(&[
+            ("HOME", "/home/me"),
+            ("XDG_DATA_HOME", "data"),
+            ("DOCKER_CONFIG", ""),
+            ("CI", "false"),
+        ]);
+        assert_eq!(environment.home, Some("/home/me".into()));
+        assert_eq!(environment.xdg_data_home, None);
+        assert_eq!(environment.docker_config, None);
+        assert!(!environment.is_ci && !environment.is_dumb);
+    }
+
+    #[test]
+    fn proxies_come_in_either_case_and_one_for_all() {
+        let proxies = environment(&[
+            ("ALL_PROXY", "http://all.test"),
+            ("https_proxy", "http://low.test"),
+            ("HTTPS_PROXY", "http://high.test"),
+            ("NO_PROXY", "a.test,10.0.0.0/8"),
+        ])
+        .proxies;
+        assert!(proxies.http == Some(Secret::new("http://all.test")));
+        assert!(proxies.https == Some(Secret::new("http://low.test")));
+        assert_eq!(proxies.no_proxy.as_deref(), Some("a.test,10.0.0.0/8"));
+    }
+}

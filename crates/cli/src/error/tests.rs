@@ -1,0 +1,41 @@
+//! Reports as people read them.
+
+use super::*;
+
+#[test]
+fn a_report_is_a_line_and_a_hint() {
+    let report = Report {
+        code: "x",
+        message: "pulling alpine:3: out of order".to_owned(),
+        hint: Some("try later".to_owned()),
+    };
+    assert_eq!(
+        report.text(false),
+        "error: pulling alpine:3: out of order\nhint: try later"
+    );
+    assert_eq!(
+        report.text(true),
+        "\x1b[1m\x1b[31merror:\x1b[0m pulling alpine:3: out of order\n\x1b[1m\x1b[36mhint:\x1b[0m try later"
+    );
+}
+
+#[test]
+fn causes_stand_on_one_line_once_and_steer_nothing() {
+    let source = io::Error::other("broken\n\x1b[2Jdisk");
+    let error = Error::Certificates {
+        path: "/a".into(),
+        source,
+    };
+    assert_eq!(
+        error.report().message,
+        r"reading the certificates in /a: broken\n\u{1b}[2Jdisk"
+    );
+}
+
+#[test]
+fn nobody_reading_is_no_message_and_a_code_of_its_own() {
+    let gone = Error::Output(io::ErrorKind::BrokenPipe.into());
+    assert_eq!((gone.is_broken_pipe(), gone.exit_code()), (true, 141));
+    let full = Error::Output(io::ErrorKind::StorageFull.into());
+    assert_eq!((full.is_broken_pipe(), full.exit_code()), (false, 1));
+}

@@ -1,0 +1,82 @@
+//! JSON results: one object a line, or one document indented as Docker's.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::PrettyFormatter;
+
+use super::text::is_harmless;
+
+/// Writes `value` on a line of its own.
+pub(crate) fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_string(value)?;
+    writeln!(out, "{}", escaped(&text))
+}
+
+/// Writes `value` over several lines, four spaces a level, as `docker inspect` does.
+pub(crate) fn document(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    let mut text = Vec::new();
+    let formatter = PrettyFormatter::with_indent(b"    ");
+    value.serialize(&mut serde_json::Serializer::with_formatter(
+        &mut text, formatter,
+    ))?;
+    let text = String::from_utf8(text).expect("JSON is written as UTF-8");
+    writeln!(out, "{}", escaped(&text))
+}
+
+/// Spells out what could steer a terminal that shows the JSON (hardening R9); the values stay the same.
+///
+/// The serializer escapes the ASCII control characters itself. Others than ASCII can only stand in
+/// strings, where `\u` may stand for any of them.
+fn escaped(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for character in json.chars() {
+        // DEL is the one control character of ASCII that JSON leaves alone.
+        if character < '\u{7f}' || is_harmless(character) {
+            safe.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            write!(safe, "\\u{unit:04x}").expect("a string takes all text");
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R9: the same value for a parser, and nothing that steers a terminal.
+    #[test]
+    fn strings_stay_what_they_are_and_steer_no_terminal() {
+        let value = serde_json::json!({ "a": "\x1b[31m\u{9b}31m\u{202e}é\n" });
+        let mut out = Vec::new();
+        line(&mut out, &value).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, "{\"a\":\"\\u001b[31m\\u009b31m\\u202eé\\n\"}\n");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            value
+        );
+    }
+
+    #[test]
+    fn documents_are_indented_as_dockers() {
+        let mut out = Vec::new();
+        document(
+            &mut out,
+            &serde_json::json!([{ "Id": "x", "RepoTags": [] }]),
+        )
+        .unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
+        [
+            {
+                "Id": "x",
+                "RepoTags": []
+            }
+        ]
+        "#);
+    }
+}

@@ -1,0 +1,7 @@
+//! How results are written: tables, human numbers, harmless text.
+
+pub(crate) mod human;
+pub(crate) mod json;
+pub(crate) mod table;
+pub(crate) mod text;
+pub(crate) mod time;

@@ -1,0 +1,291 @@
+//! What a whole command writes, mode by mode.
+
+use windlass::{Digest, Endpoint, ImageId, LayerStatus, Outcome, PlannedLayer, Platform};
+
+use super::*;
+
+const SIZE: Size = Size {
+    columns: 100,
+    rows: 24,
+};
+
+fn at(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn digest(digit: char) -> Digest {
+    format!("sha256:{}", digit.to_string().repeat(64))
+        .parse()
+        .unwrap()
+}
+
+fn reference(text: &str) -> Reference {
+    text.parse().unwrap()
+}
+
+fn pulled(name: &str, outcome: Outcome) -> Pulled {
+    Pulled {
+        reference: reference(name),
+        digest: digest('d'),
+        image_id: ImageId::new(digest('1')),
+        platform: Platform::new("linux", "amd64", None),
+        outcome,
+        downloaded_bytes: 144_600_000,
+        reused_bytes: 61_000_000,
+        unpacked_bytes: 431_000_000,
+        duration: at(900),
+        endpoint: Endpoint::parse("https://registry-1.docker.io").unwrap(),
+    }
+}
+
+/// The events of a pull that takes long enough for heartbeats and meets a hiccup.
+fn events() -> Vec<(u64, PullEvent)> {
+    let base = digest('a');
+    let status = |status| PullEvent::Layer {
+        digest: base,
+        status,
+    };
+    let layers = vec![
+        PlannedLayer {
+            digest: base,
+            size: 100_000_000,
+            exists: false,
+        },
+        PlannedLayer {
+            digest: digest('b'),
+            size: 5_000_000,
+            exists: true,
+        },
+    ];
+    let platform = Platform::new("linux", "amd64", None);
+    vec![
+        (
+            0,
+            PullEvent::Resolving {
+                reference: reference("alpine:3"),
+            },
+        ),
+        (
+            100,
+            PullEvent::Resolved {
+                digest: digest('d'),
+                platform,
+            },
+        ),
+        (
+            200,
+            PullEvent::Planned {
+                layers,
+                missing_bytes: 100_000_000,
+                reused_bytes: 5_000_000,
+            },
+        ),
+        (200, status(LayerStatus::Waiting)),
+        (300, status(LayerStatus::Connecting { attempt: 1 })),
+        (
+            10_000,
+            status(LayerStatus::Moving {
+                downloaded: 20_000_000,
+                unpacked: 10_000_000,
+            }),
+        ),
+        (
+            11_000,
+            status(LayerStatus::Retrying {
+                after: at(2000),
+                attempt: 2,
+                error: "cut off\r\nby \x1b[7ma proxy".to_owned(),
+            }),
+        ),
+        (13_000, status(LayerStatus::Connecting { attempt: 2 })),
+        (
+            22_000,
+            status(LayerStatus::Moving {
+                downloaded: 61_000_000,
+                unpacked: 50_000_000,
+            }),
+        ),
+        (23_000, status(LayerStatus::Downloaded)),
+        (
+            34_000,
+            status(LayerStatus::Unpacked {
+                size: 431_000_000,
+                skipped_devices: 1,
+                skipped_xattrs: 2,
+            }),
+        ),
+        (34_100, PullEvent::Committing),
+    ]
+}
+
+/// What a board in `mode` writes while `work` goes on.
+fn written(mode: Mode, work: impl FnOnce(&mut Board<'_>)) -> String {
+    let mut out = Vec::new();
+    let mut board = Board::new(mode, &mut out);
+    board.size = || SIZE;
+    work(&mut board);
+    drop(board);
+    String::from_utf8(out).unwrap()
+}
+
+/// Plays the events with a tick every second, as the command does.
+fn play(board: &mut Board<'_>, until: u64) {
+    board.add(&reference("alpine:3"));
+    board.start(0, at(0));
+    let events = events();
+    let mut events = events.iter().peekable();
+    for second in 0..=until {
+        while let Some((millis, event)) = events.next_if(|(millis, _)| *millis <= second * 1000) {
+            board.event(0, event, at(*millis)).unwrap();
+        }
+        board.tick(at(second * 1000));
+    }
+}
+
+/// A log gets a start, a sign of life at most every ten seconds, retries with their reason, an end; no
+/// escapes and no carriage returns, whatever the registry says.
+#[test]
+fn a_log_gets_few_lines() {
+    let text = written(Mode::Plain, |board| {
+        play(board, 46);
+        board
+            .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(47_000))
+            .unwrap();
+        board.tick(at(90_000));
+    });
+    assert!(!text.contains(['\r', '\x1b']));
+    insta::assert_snapshot!(text, @r"
+    Pulling alpine:3 for linux/amd64: 2 layers, 100.0 MB to download, 5.0 MB here already
+    alpine:3: layer aaaaaaaaaaaa: try 2 in 2.0s: cut off\r\nby \u{1b}[7ma proxy
+    alpine:3: 20%, 20.0/100.0 MB, 0 B/s
+    alpine:3: 100%, 100.0 MB, unpacking 50%
+    alpine:3: still committing
+    Pulled alpine:3 in 0.9s  144.6 MB down, 61.0 MB reused, 431 MB unpacked, without 1 device node and 2 extended attributes
+    ");
+}
+
+#[test]
+fn a_log_says_what_was_up_to_date_or_failed_or_stopped() {
+    let text = written(Mode::Plain, |board| {
+        for (place, name) in ["alpine:3", "app:1", "other:1"].into_iter().enumerate() {
+            board.add(&reference(name));
+            board.start(place, at(0));
+        }
+        board
+            .pulled(0, &pulled("alpine:3", Outcome::UpToDate), at(100))
+            .unwrap();
+        board.tick(at(12_000));
+        board.failed(1, &failure(), false, at(13_000)).unwrap();
+        board.stopped(at(14_000)).unwrap();
+    });
+    insta::assert_snapshot!(text, @r"
+    alpine:3 is up to date
+    app:1: still resolving
+    other:1: still resolving
+    error: pulling app:1: no such manifest
+    hint: check the name and the tag
+    Stopped. 1 of 3 images pulled; nothing else was changed.
+    ");
+}
+
+#[test]
+fn programs_get_an_object_a_line() {
+    let text = written(Mode::Json, |board| {
+        play(board, 46);
+        board
+            .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(47_000))
+            .unwrap();
+        board.add(&reference("alpine:4"));
+        board.start(1, at(47_000));
+        board.failed(1, &failure(), true, at(48_000)).unwrap();
+        board.add(&reference("alpine:5"));
+        board.stopped(at(49_000)).unwrap();
+    });
+    for line in text.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(
+            object["type"].is_string() && object["reference"].is_string(),
+            "{line}"
+        );
+    }
+    insta::assert_snapshot!(text, @r#"
+    {"type":"resolving","reference":"docker.io/library/alpine:3"}
+    {"type":"resolved","reference":"docker.io/library/alpine:3","digest":"sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd","platform":"linux/amd64"}
+    {"type":"planned","reference":"docker.io/library/alpine:3","layers":[{"digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","size":100000000,"exists":false},{"digest":"sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","size":5000000,"exists":true}],"bytes_missing":100000000,"bytes_reused":5000000}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"waiting"}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"connecting","attempt":1}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"moving","bytes_downloaded":20000000,"bytes_unpacked":10000000}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"retrying","after_ms":2000,"attempt":2,"error":"cut off\r\nby \u001b[7ma proxy"}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"connecting","attempt":2}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"moving","bytes_downloaded":61000000,"bytes_unpacked":50000000}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"downloaded"}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"unpacked","size":431000000,"skipped_devices":1,"skipped_xattrs":2}
+    {"type":"committing","reference":"docker.io/library/alpine:3"}
+    {"type":"done","reference":"docker.io/library/alpine:3","status":"downloaded","digest":"sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd","image_id":"sha256:1111111111111111111111111111111111111111111111111111111111111111","platform":"linux/amd64","bytes_downloaded":144600000,"bytes_reused":61000000,"bytes_unpacked":431000000,"duration_ms":900}
+    {"type":"error","reference":"docker.io/library/alpine:4","code":"not_found","message":"pulling app:1: no such manifest","hint":"check the name and the tag"}
+    {"type":"error","reference":"docker.io/library/alpine:5","code":"interrupted","message":"Stopped. 1 of 3 images pulled; nothing else was changed."}
+    "#);
+}
+
+/// The frame vanishes into the line that stays; a failure stays, too.
+#[test]
+fn a_terminal_keeps_one_line_an_image() {
+    let text = written(Mode::Terminal { color: false }, |board| {
+        board.add(&reference("alpine:3"));
+        board.add(&reference("app:1"));
+        board.start(0, at(0));
+        board.start(1, at(0));
+        board.tick(at(0));
+        board
+            .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(900))
+            .unwrap();
+        board.failed(1, &failure(), false, at(1000)).unwrap();
+        board.tick(at(1080));
+    });
+    insta::assert_snapshot!(text.replace('\x1b', "␛").replace('\r', "␍"), @r"
+    ⠋ alpine:3  resolving␛[K
+    ⠋ app:1  resolving␛[J␍␛[1APulled alpine:3 in 0.9s  144.6 MB down, 61.0 MB reused, 431 MB unpacked␛[K
+    ⠙ app:1  resolving␛[J␍error: pulling app:1: no such manifest␛[K
+    hint: check the name and the tag␛[K
+    ␛[J␛[J
+    ");
+}
+
+#[test]
+fn silence_is_silent_except_for_failures() {
+    let text = written(Mode::Silent, |board| {
+        play(board, 46);
+        board
+            .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(47_000))
+            .unwrap();
+        board.add(&reference("app:1"));
+        board.failed(1, &failure(), false, at(48_000)).unwrap();
+    });
+    insta::assert_snapshot!(text, @r"
+    error: pulling app:1: no such manifest
+    hint: check the name and the tag
+    ");
+}
+
+#[test]
+fn what_was_stopped_says_how_far_it_was_and_what_is_kept() {
+    let stop = |until| {
+        written(Mode::Silent, |board| {
+            play(board, until);
+            board.stopped(at(60_000)).unwrap();
+        })
+    };
+    insta::assert_snapshot!([stop(0), stop(22), stop(46)].concat(), @r"
+    Stopped. Nothing was changed.
+    Stopped at 61%. Nothing was changed.
+    Stopped while committing; `windlass images` shows what is there.
+    ");
+}
+
+fn failure() -> Report {
+    Report {
+        code: "not_found",
+        message: "pulling app:1: no such manifest".to_owned(),
+        hint: Some("check the name and the tag".to_owned()),
+    }
+}

@@ -1,0 +1,304 @@
+//! Frames as people see them: events and a clock go in, text comes out.
+
+use windlass::{Digest, LayerStatus, PlannedLayer, Platform, PullEvent};
+
+use super::*;
+
+const MB: u64 = 1_000_000;
+
+/// A screen of a hundred and twenty columns.
+const WIDE: Size = Size {
+    columns: 120,
+    rows: 24,
+};
+
+fn at(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// The digests of layers begin with their number, so that frames can be read.
+fn layer(number: u64) -> Digest {
+    format!("sha256:{number:04}{}", "0".repeat(60))
+        .parse()
+        .unwrap()
+}
+
+fn resolved() -> PullEvent {
+    PullEvent::Resolved {
+        digest: layer(0),
+        platform: Platform::new("linux", "amd64", None),
+    }
+}
+
+/// Layers of these sizes in MB; those below zero are here already.
+fn planned(sizes: &[i64]) -> PullEvent {
+    let layers = sizes.iter().zip(1..).map(|(&size, number)| PlannedLayer {
+        digest: layer(number),
+        size: size.unsigned_abs() * MB,
+        exists: size < 0,
+    });
+    let layers: Vec<PlannedLayer> = layers.collect();
+    let bytes = |exists: bool| {
+        layers
+            .iter()
+            .filter(|layer| layer.exists == exists)
+            .map(|layer| layer.size)
+            .sum()
+    };
+    PullEvent::Planned {
+        missing_bytes: bytes(false),
+        reused_bytes: bytes(true),
+        layers,
+    }
+}
+
+fn status(number: u64, status: LayerStatus) -> PullEvent {
+    PullEvent::Layer {
+        digest: layer(number),
+        status,
+    }
+}
+
+/// Counts in tenths of a MB.
+fn moving(number: u64, downloaded: u64, unpacked: u64) -> PullEvent {
+    let status = LayerStatus::Moving {
+        downloaded: downloaded * MB / 10,
+        unpacked: unpacked * MB / 10,
+    };
+    PullEvent::Layer {
+        digest: layer(number),
+        status,
+    }
+}
+
+fn unpacked(number: u64) -> PullEvent {
+    let done = LayerStatus::Unpacked {
+        size: 1,
+        skipped_devices: 0,
+        skipped_xattrs: 0,
+    };
+    status(number, done)
+}
+
+/// A pull in which the events happened at these times.
+fn view(name: &str, events: &[(u64, PullEvent)]) -> PullView {
+    let mut view = PullView::new(name);
+    for (millis, event) in events {
+        view.apply(event, at(*millis));
+    }
+    view
+}
+
+fn drawn(views: &[&PullView], millis: u64, size: Size) -> String {
+    let lines = frame(views, at(millis), size);
+    assert!(
+        lines.iter().all(|line| line.width() < size.columns),
+        "too wide: {lines:?}"
+    );
+    lines
+        .iter()
+        .map(|line| line.text(false))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The pull of the design's picture: 14 layers, 9 of them here, one unpacked, two moving.
+fn postgres() -> PullView {
+    let sizes = [-30, -5, -5, -5, -5, -5, -2, -2, -2, 20, 62, 30, 22, 10];
+    view(
+        "postgres:18",
+        &[
+            (0, resolved()),
+            (10, planned(&sizes)),
+            (20, status(10, LayerStatus::Connecting { attempt: 1 })),
+            (200, moving(10, 100, 50)),
+            (300, unpacked(10)),
+            (300, moving(11, 250, 200)),
+            (400, moving(11, 412, 300)),
+            (400, status(12, LayerStatus::Downloaded)),
+            (400, moving(12, 300, 121)),
+        ],
+    )
+}
+
+#[test]
+fn a_pull_shows_its_image_and_the_layers_that_move() {
+    insta::assert_snapshot!(drawn(&[&postgres()], 410, WIDE), @r"
+    ⠴ postgres:18  linux/amd64  14 layers  63%  ━━━━━━━━━━━───────  91.2/144.0 MB  228 MB/s  eta 0.5s   9 cached
+        0011…  ━━━━━━━╸────  41.2/62.0 MB     0012…  unpacking 12.1/30.0 MB
+    ");
+}
+
+/// Frames lose what matters least first, and never wrap.
+#[test]
+fn frames_fit_any_terminal() {
+    let view = postgres();
+    let frames = [100, 80, 60, 40, 25, 12, 2, 1].map(|columns| {
+        let text = drawn(&[&view], 410, Size { columns, rows: 24 });
+        format!("{columns}:\n{text}")
+    });
+    insta::assert_snapshot!(frames.join("\n"), @r"
+    100:
+    ⠴ postgres:18  14 layers  63%  ━━━━━━━━━━━───────  91.2/144.0 MB  228 MB/s  eta 0.5s   9 cached
+        0011…  ━━━━━━━╸────  41.2/62.0 MB     0012…  unpacking 12.1/30.0 MB
+    80:
+    ⠴ postgres:18  63%  ━━━━━━━━━━━───────  91.2/144.0 MB  228 MB/s  eta 0.5s
+        0011…  ━━━━━━━╸────  41.2/62.0 MB     0012…  unpacking 12.1/30.0 MB
+    60:
+    ⠴ postgres:18  63%  ━━━━━━────  91.2/144.0 MB  eta 0.5s
+        0011…  41.2/62.0 MB     0012…  unpacking 12.1/30.0 MB
+    40:
+    ⠴ postgres:18  63%  91.2/144.0 MB
+        0011…  41.2/62.0 MB  +1 more
+    25:
+    ⠴ postgres:18  63%
+        0011…  41.2/62.0 MB…
+    12:
+    ⠴ pos…  63%
+        0011… …
+    2:
+    …
+    …
+    1:
+    ");
+}
+
+#[test]
+fn each_stage_says_what_it_is() {
+    let mut view = PullView::new("alpine:3");
+    let mut frames = vec![drawn(&[&view], 0, WIDE)];
+    for (millis, event) in [
+        (80, resolved()),
+        (160, planned(&[8])),
+        (170, status(1, LayerStatus::Waiting)),
+        (240, status(1, LayerStatus::Connecting { attempt: 1 })),
+        (320, moving(1, 40, 20)),
+        (800, moving(1, 80, 60)),
+        (880, unpacked(1)),
+        (960, PullEvent::Committing),
+    ] {
+        view.apply(&event, at(millis));
+        frames.push(drawn(&[&view], millis, WIDE));
+    }
+    insta::assert_snapshot!(frames.join("\n"), @r"
+    ⠋ alpine:3  resolving
+    ⠙ alpine:3  linux/amd64  reading the config
+    ⠹ alpine:3  linux/amd64  1 layer  0%  ──────────────────  0.0/8.0 MB
+    ⠹ alpine:3  linux/amd64  1 layer  0%  ──────────────────  0.0/8.0 MB
+    ⠸ alpine:3  linux/amd64  1 layer  0%  ──────────────────  0.0/8.0 MB
+        0001…  connecting
+    ⠼ alpine:3  linux/amd64  1 layer  50%  ━━━━━━━━━─────────  4.0/8.0 MB
+        0001…  ━━━━━━──────  4.0/8.0 MB
+    ⠋ alpine:3  linux/amd64  1 layer  100%  ━━━━━━━━━━━━━━━━━━  8.0/8.0 MB  unpacking
+        0001…  unpacking 6.0/8.0 MB
+    ⠙ alpine:3  linux/amd64  1 layer  100%  ━━━━━━━━━━━━━━━━━━  8.0/8.0 MB
+    ⠹ alpine:3  linux/amd64  1 layer  committing
+    ");
+}
+
+/// A retry shows when and why; the reason is the registry's text and steers nothing (R9).
+#[test]
+fn a_retry_says_when_and_why() {
+    let retrying = LayerStatus::Retrying {
+        after: at(3000),
+        attempt: 2,
+        error: "503 \x1b[31mfrom\nthe proxy".to_owned(),
+    };
+    let mut view = view(
+        "alpine:3",
+        &[(0, planned(&[8, 4])), (500, moving(1, 40, 20))],
+    );
+    view.apply(&status(2, retrying), at(1000));
+    let waiting = drawn(&[&view], 1500, WIDE);
+    view.apply(&status(2, LayerStatus::Connecting { attempt: 2 }), at(4000));
+    let again = drawn(&[&view], 4000, WIDE);
+    insta::assert_snapshot!([waiting, again].join("\n"), @r"
+    ⠇ alpine:3  2 layers  33%  ━━━━━━────────────  4.0/12.0 MB  2.67 MB/s  eta 7.5s
+        0001…  ━━━━━━──────  4.0/8.0 MB
+        0002…  try 2 in 2.5s  503 \u{1b}[31mfrom\nthe proxy
+    ⠋ alpine:3  2 layers  33%  ━━━━━━────────────  4.0/12.0 MB  0 B/s
+        0001…  ━━━━━━──────  4.0/8.0 MB     0002…  connecting, try 2
+    ");
+}
+
+/// Several images have a line each, and share the line of layers: a blob that two want moves once.
+#[test]
+fn several_images_share_the_layers() {
+    let first = view("app:1", &[(0, planned(&[10, 20])), (500, moving(1, 50, 0))]);
+    let second = view("app:2", &[(0, planned(&[10, -1])), (500, moving(1, 50, 0))]);
+    let third = view("other:3", &[]);
+    insta::assert_snapshot!(drawn(&[&first, &second, &third], 500, WIDE), @r"
+    ⠦ app:1  2 layers  16%  ━━━───────────────  5.0/30.0 MB  10.0 MB/s  eta 2.5s
+    ⠦ app:2  2 layers  50%  ━━━━━━━━━─────────  5.0/10.0 MB  10.0 MB/s  eta 0.5s   1 cached
+    ⠦ other:3  resolving
+        0001…  ━━━━━━──────  5.0/10.0 MB
+    ");
+}
+
+/// More images than rows: what does not fit is counted, so the frame never scrolls.
+#[test]
+fn a_low_terminal_shows_the_first_images_and_counts_the_rest() {
+    let views: Vec<PullView> = (0..9)
+        .map(|number| view(&format!("app:{number}"), &[]))
+        .collect();
+    let views: Vec<&PullView> = views.iter().collect();
+    let low = Size {
+        columns: 80,
+        rows: 6,
+    };
+    insta::assert_snapshot!(drawn(&views, 0, low), @r"
+    ⠋ app:0  resolving
+    ⠋ app:1  resolving
+    ⠋ app:2  resolving
+        and 6 more
+    ");
+}
+
+/// More layers than columns: bars go first, then layers are counted.
+#[test]
+fn many_moving_layers_are_counted() {
+    let mut view = view("big:1", &[(0, planned(&[10; 8]))]);
+    for number in 1..=4 {
+        view.apply(&moving(number, 10 * number, 0), at(1000));
+    }
+    let four = drawn(&[&view], 1000, WIDE);
+    for number in 5..=8 {
+        view.apply(&moving(number, 10 * number, 0), at(1000));
+    }
+    let eight = drawn(&[&view], 1000, WIDE);
+    insta::assert_snapshot!([four, eight].join("\n"), @r"
+    ⠹ big:1  8 layers  12%  ━━────────────────  10.0/80.0 MB  10.0 MB/s  eta 7.0s
+        0001…  1.0/10.0 MB     0002…  2.0/10.0 MB     0003…  3.0/10.0 MB     0004…  4.0/10.0 MB
+    ⠹ big:1  8 layers  45%  ━━━━━━━━──────────  36.0/80.0 MB  36.0 MB/s  eta 1.2s
+        0001…  1.0/10.0 MB     0002…  2.0/10.0 MB     0003…  3.0/10.0 MB     0004…  4.0/10.0 MB  +4 more
+    ");
+}
+
+/// Nothing to download: no bar, no rate, no percent of nothing.
+#[test]
+fn an_image_of_known_layers_has_nothing_to_count() {
+    let view = view("copy:1", &[(0, resolved()), (10, planned(&[-8, -4]))]);
+    insta::assert_snapshot!(drawn(&[&view], 20, WIDE), @"⠋ copy:1  linux/amd64  2 layers   2 cached");
+}
+
+/// An empty blob, a layer that stands twice, and counts beyond the size are no trouble.
+#[test]
+fn odd_numbers_draw() {
+    let PullEvent::Planned { mut layers, .. } = planned(&[3, 0]) else {
+        unreachable!()
+    };
+    layers.push(layers[0].clone());
+    let plan = PullEvent::Planned {
+        layers,
+        missing_bytes: 3 * MB,
+        reused_bytes: 0,
+    };
+    let view = view(
+        "odd:1",
+        &[(0, plan), (10, moving(1, 900, 900)), (20, moving(2, 9, 9))],
+    );
+    insta::assert_snapshot!(drawn(&[&view], 20, WIDE), @r"
+    ⠋ odd:1  3 layers  100%  ━━━━━━━━━━━━━━━━━━  3.0/3.0 MB
+        0001…  unpacking 3.0/3.0 MB     0002…  unpacking 0/0 B
+    ");
+}

@@ -1,0 +1,72 @@
+//! The sentences that stay: how a pull ended, or was stopped.
+
+use windlass::{Outcome, Pulled};
+
+use super::line::{Line, Look};
+use super::view::{Phase, PullView, Skipped, percent};
+use crate::output::human;
+
+/// Returns the one line that a pull leaves behind.
+pub(super) fn pulled(view: &PullView, pulled: &Pulled) -> Line {
+    let mut line = Line::default();
+    match pulled.outcome {
+        Outcome::Downloaded => {
+            line.push(Look::Good, "Pulled");
+            line.push(Look::Strong, format!(" {}", view.name()));
+            line.push(Look::Plain, format!(" in {}", human::span(pulled.duration)));
+            line.push(Look::Plain, format!("  {}", amounts(pulled)));
+            line.push(Look::Warning, skipped(view.skipped()));
+        }
+        Outcome::UpToDate => {
+            line.push(Look::Strong, view.name());
+            line.push(Look::Plain, " is up to date");
+        }
+    }
+    line
+}
+
+/// Returns what is said when a signal ended the pulls in `unfinished`, after `pulled` of `total` had
+/// succeeded.
+pub(super) fn stopped(unfinished: &[&PullView], pulled: usize, total: usize) -> String {
+    // Between the last event and the signal the commit may have got through.
+    if unfinished
+        .iter()
+        .any(|view| view.phase() == Phase::Committing)
+    {
+        return "Stopped while committing; `windlass images` shows what is there.".to_owned();
+    }
+    let missing = unfinished.iter().map(|view| view.missing_bytes()).sum();
+    let downloaded = unfinished.iter().map(|view| view.downloaded()).sum();
+    let place = match missing {
+        0 => String::new(),
+        _ => format!(" at {}%", percent(downloaded, missing)),
+    };
+    match pulled {
+        0 => format!("Stopped{place}. Nothing was changed."),
+        _ => {
+            format!("Stopped{place}. {pulled} of {total} images pulled; nothing else was changed.")
+        }
+    }
+}
+
+fn amounts(pulled: &Pulled) -> String {
+    let mut amounts = vec![format!("{} down", human::amount(pulled.downloaded_bytes))];
+    if pulled.reused_bytes > 0 {
+        amounts.push(format!("{} reused", human::amount(pulled.reused_bytes)));
+    }
+    if pulled.unpacked_bytes > 0 {
+        amounts.push(format!("{} unpacked", human::about(pulled.unpacked_bytes)));
+    }
+    amounts.join(", ")
+}
+
+fn skipped(skipped: Skipped) -> String {
+    let devices = (skipped.devices > 0).then(|| human::count(skipped.devices, "device node"));
+    let xattrs = (skipped.xattrs > 0).then(|| human::count(skipped.xattrs, "extended attribute"));
+    let parts: Vec<String> = devices.into_iter().chain(xattrs).collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(", without {}", parts.join(" and "))
+    }
+}
