@@ -1,0 +1,190 @@
+//! A sandbox for the command: a store, a home, no environment, and outputs made comparable.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use tempfile::TempDir;
+use windlass_testing::Registry;
+
+/// The image that most tests pull is for this platform, whatever machine they run on.
+pub(crate) const PLATFORM: &str = "linux/amd64";
+
+/// The command, with a store and a home of its own.
+pub(crate) struct Windlass {
+    directory: TempDir,
+    /// Texts that differ from run to run, and what stands for them.
+    names: Vec<(String, String)>,
+}
+
+impl Windlass {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("home")).unwrap();
+        let names = vec![(
+            directory.path().to_str().unwrap().to_owned(),
+            "[dir]".to_owned(),
+        )];
+        Self { directory, names }
+    }
+
+    /// Prepares the command for `registry`, whose address reads `registry.test` in outputs.
+    pub(crate) fn with(registry: &Registry) -> Self {
+        let mut windlass = Self::new();
+        windlass.shows(&registry.host(), "registry.test");
+        windlass
+    }
+
+    /// Has outputs show `name` in place of `text`.
+    pub(crate) fn shows(&mut self, text: &impl ToString, name: &str) {
+        self.names.push((text.to_string(), name.to_owned()));
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.path("store")
+    }
+
+    /// The command, ready to run: a store and a home of its own, no environment else.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("WINDLASS_ROOT", self.root())
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// The same, run by another command that is given it as its last arguments.
+    pub(crate) fn through<'a>(
+        &self,
+        runner: impl IntoIterator<Item = &'a str>,
+        args: impl IntoIterator<Item = &'a str>,
+    ) -> Command {
+        let inner = self.command(args);
+        let mut runner = runner.into_iter();
+        let mut command = Command::new(runner.next().expect("a runner has a name"));
+        command
+            .args(runner)
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        for (name, value) in inner.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        command
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command and returns all that it did, as text.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+        self.show(&self.command(args).output().unwrap())
+    }
+
+    /// Runs the command, which has to succeed, and returns what it wrote to standard output.
+    pub(crate) fn stdout<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+        let output = self.command(args).output().unwrap();
+        assert!(output.status.success(), "{}", self.show(&output));
+        self.comparable(&output.stdout)
+    }
+
+    /// Pulls, which has to succeed.
+    pub(crate) fn pull(&self, name: &str) {
+        self.stdout(["pull", "-q", "--platform", PLATFORM, name]);
+    }
+
+    /// Leaves credentials for `registry` where Docker's login leaves them.
+    pub(crate) fn log_in(&self, registry: &Registry, username: &str, password: &str) {
+        let auth = BASE64_STANDARD.encode(format!("{username}:{password}"));
+        let config = serde_json::json!({ "auths": { registry.host(): { "auth": auth } } });
+        let directory = self.path("home/.docker");
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("config.json"), config.to_string()).unwrap();
+    }
+
+    /// Everything that a run did, as text.
+    pub(crate) fn show(&self, output: &Output) -> String {
+        let mut text = match output.status.code() {
+            Some(code) => format!("exit: {code}\n"),
+            None => format!("{}\n", output.status),
+        };
+        for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+            if !bytes.is_empty() {
+                text += "--- ";
+                text += name;
+                text += "\n";
+                text += &self.comparable(bytes);
+            }
+        }
+        text
+    }
+
+    /// Output without what differs from run to run: names given with [`Self::shows`], other digests, times.
+    pub(crate) fn comparable(&self, bytes: &[u8]) -> String {
+        let mut text = String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
+        for (actual, name) in &self.names {
+            text = text.replace(actual, name);
+        }
+        let text = replace_behind(&text, "sha256:", char::is_alphanumeric, "[digest]");
+        let text = replace_behind(&text, "/ingest/", char::is_alphanumeric, "[name]");
+        let text = replace_before(&text, " years ago", "[age]");
+        let text = replace_behind(&text, " in ", |c| c.is_ascii_digit() || c == '.', "[time]");
+        replace_behind(&text, "\"duration_ms\":", |c| c.is_ascii_digit(), "0")
+    }
+
+    /// Every path in the sandbox outside of the store.
+    pub(crate) fn outside_the_store(&self) -> Vec<PathBuf> {
+        let mut paths = Vec::new();
+        walk(self.directory.path(), &self.root(), &mut paths);
+        for path in &mut paths {
+            *path = path.strip_prefix(self.directory.path()).unwrap().to_owned();
+        }
+        paths.sort();
+        paths
+    }
+}
+
+/// Replaces what stands behind each `marker` and is made of `kind` only.
+fn replace_behind(text: &str, marker: &str, kind: impl Fn(char) -> bool, by: &str) -> String {
+    let mut parts = text.split(marker);
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(&kind);
+        result += marker;
+        result += if rest.len() < part.len() { by } else { "" };
+        result += rest;
+    }
+    result
+}
+
+/// Replaces each `marker` and the number before it.
+fn replace_before(text: &str, marker: &str, by: &str) -> String {
+    let parts: Vec<&str> = text.split(marker).collect();
+    let (last, others) = parts.split_last().expect("a split has at least one part");
+    let others = others
+        .iter()
+        .map(|part| part.trim_end_matches(|c: char| c.is_ascii_digit()));
+    others.chain([*last]).collect::<Vec<_>>().join(by)
+}
+
+fn walk(directory: &Path, skipped: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path == skipped {
+            continue;
+        }
+        if path.is_dir() && !path.is_symlink() {
+            walk(&path, skipped, paths);
+        }
+        paths.push(path);
+    }
+}

@@ -1,0 +1,221 @@
+//! `windlass pull`: what it fetches and what it says.
+
+use std::fs;
+
+use windlass_testing::{Image, Index, Layer, PackedImage, Registry};
+
+use crate::harness::{PLATFORM, Windlass};
+
+/// Two layers, for a platform that does not depend on the machine.
+fn image(seed: u64) -> PackedImage {
+    let base = Layer::of_size_seeded(3 << 20, 1);
+    let top = Layer::of_size_seeded(1 << 20, seed);
+    Image::new()
+        .platform(PLATFORM)
+        .layer(base)
+        .layer(top)
+        .pack()
+}
+
+#[test]
+fn a_pull_prints_the_reference_with_its_digest() {
+    let registry = Registry::start();
+    let image = registry.push(image(2), "app:1");
+    let mut windlass = Windlass::with(&registry);
+    windlass.shows(&image.digest, "<digest of app:1>");
+    let name = registry.name("app:1");
+    let first = windlass.run(["pull", "--platform", PLATFORM, &name]);
+    let second = windlass.run(["pull", "--platform", PLATFORM, &name]);
+    insta::assert_snapshot!([first, second].join("\n"), @r"
+    exit: 0
+    --- stdout
+    registry.test/app:1@<digest of app:1>
+    --- stderr
+    Pulling registry.test/app:1 for linux/amd64: 2 layers, 4.2 MB to download
+    Pulled registry.test/app:1 in [time]s  4.2 MB down, 4.19 MB unpacked
+
+    exit: 0
+    --- stdout
+    registry.test/app:1@<digest of app:1>
+    --- stderr
+    registry.test/app:1 is up to date
+    ");
+}
+
+/// As Docker's `-q`: nothing but the reference.
+#[test]
+fn a_quiet_pull_prints_the_reference_alone() {
+    let registry = Registry::start();
+    registry.push(image(2), "app:latest");
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app");
+    insta::assert_snapshot!(windlass.run(["pull", "-q", "--platform", PLATFORM, &name]), @r"
+    exit: 0
+    --- stdout
+    registry.test/app:latest
+    ");
+}
+
+/// REF-7: the default tag is said.
+#[test]
+fn the_default_tag_is_said() {
+    let registry = Registry::start();
+    registry.push(image(2), "app:latest");
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app");
+    insta::assert_snapshot!(windlass.run(["pull", "--platform", PLATFORM, &name]), @r"
+    exit: 0
+    --- stdout
+    registry.test/app:latest@sha256:[digest]
+    --- stderr
+    Using default tag: latest
+    Pulling registry.test/app:latest for linux/amd64: 2 layers, 4.2 MB to download
+    Pulled registry.test/app:latest in [time]s  4.2 MB down, 4.19 MB unpacked
+    ");
+}
+
+/// A layer that two images share is fetched once, even when both are pulled at the same time; one that
+/// fails does not keep the others from being pulled.
+#[test]
+fn several_images_share_what_they_can() {
+    let registry = Registry::start();
+    let one = registry.push(image(2), "one:1");
+    let two = registry.push(image(3), "two:1");
+    let windlass = Windlass::with(&registry);
+    let names = ["one:1", "missing:1", "two:1"].map(|name| registry.name(name));
+    let args = ["pull", "--progress=none", "--platform", PLATFORM];
+    let args = args.into_iter().chain(names.iter().map(String::as_str));
+    insta::assert_snapshot!(windlass.run(args), @r"
+    exit: 1
+    --- stdout
+    registry.test/one:1@sha256:[digest]
+    registry.test/two:1@sha256:[digest]
+    --- stderr
+    error: pulling registry.test/missing:1: missing:1 at http://registry.test: no such repository
+    hint: check the name and the tag
+    ");
+    assert_eq!(one.layers[0].digest, two.layers[0].digest);
+    let fetches: Vec<usize> = [
+        one.layers[0].digest,
+        one.layers[1].digest,
+        two.layers[1].digest,
+    ]
+    .iter()
+    .map(|digest| registry.blob_requests(digest).len())
+    .collect();
+    assert_eq!(fetches, [1, 1, 1]);
+}
+
+#[test]
+fn all_tags_are_pulled() {
+    let registry = Registry::start();
+    for (seed, tag) in [(2, "app:1"), (3, "app:2"), (4, "app:3")] {
+        registry.push(image(seed), tag);
+    }
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app");
+    let args = [
+        "pull",
+        "-a",
+        "--platform",
+        PLATFORM,
+        "--progress=none",
+        &name,
+    ];
+    insta::assert_snapshot!(windlass.run(args), @r"
+    exit: 0
+    --- stdout
+    registry.test/app:1@sha256:[digest]
+    registry.test/app:2@sha256:[digest]
+    registry.test/app:3@sha256:[digest]
+    ");
+}
+
+/// The same reference twice, in two spellings, is one pull.
+#[test]
+fn a_reference_is_pulled_once_however_it_is_spelled() {
+    let registry = Registry::start();
+    registry.push(image(2), "app:latest");
+    let windlass = Windlass::with(&registry);
+    let (short, long) = (registry.name("app"), registry.name("app:latest"));
+    let args = ["pull", "-q", "--platform", PLATFORM, &short, &long];
+    assert_eq!(windlass.stdout(args), "registry.test/app:latest\n");
+}
+
+#[test]
+fn the_platform_is_chosen_from_an_index() {
+    let registry = Registry::start();
+    let arm = Image::new()
+        .platform("linux/arm64")
+        .layer(Layer::of_size(1000))
+        .pack();
+    registry.push_index(Index::new().image(image(2)).image(arm), "app:1");
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app:1");
+    windlass.stdout(["pull", "--platform", "linux/arm64/v8", &name]);
+    let images = windlass.stdout(["images", "--json"]);
+    assert!(images.contains(r#""platform":"linux/arm64""#), "{images}");
+}
+
+/// Frames are drawn where they are asked for, and leave one line; nothing of them reaches standard output.
+#[test]
+fn a_terminal_is_left_with_one_line() {
+    let registry = Registry::start();
+    registry.push(image(2), "app:1");
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app:1");
+    let args = ["pull", "--progress=tty", "--platform", PLATFORM, &name];
+    let output = windlass
+        .command(args)
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    let stderr = windlass.comparable(&output.stderr);
+    assert!(
+        stderr.starts_with("⠋ registry.test/app:1  resolving\x1b[J\r"),
+        "{stderr:?}"
+    );
+    let kept = &stderr[stderr.find("Pulled").unwrap()..];
+    insta::assert_snapshot!(kept.replace('\x1b', "␛"), @r"
+    Pulled registry.test/app:1 in [time]s  4.2 MB down, 4.19 MB unpacked␛[K
+    ␛[J
+    ");
+    insta::assert_snapshot!(windlass.comparable(&output.stdout), @"registry.test/app:1@sha256:[digest]");
+}
+
+/// Credentials come from Docker's configuration, in the home or where `DOCKER_CONFIG` says.
+#[test]
+fn credentials_come_from_dockers_configuration() {
+    let registry = Registry::builder().basic("gopher", "hunter2").start();
+    registry.push(image(2), "app:1");
+    let windlass = Windlass::with(&registry);
+    windlass.log_in(&registry, "gopher", "hunter2");
+    fs::rename(windlass.path("home/.docker"), windlass.path("docker")).unwrap();
+    let name = registry.name("app:1");
+    let mut command = windlass.command(["pull", "-q", "--platform", PLATFORM, &name]);
+    let output = command.env("DOCKER_CONFIG", "docker").output().unwrap();
+    insta::assert_snapshot!(windlass.show(&output), @r"
+    exit: 0
+    --- stdout
+    registry.test/app:1
+    ");
+}
+
+/// `--root` wins over `WINDLASS_ROOT`.
+#[test]
+fn the_root_option_wins_over_the_environment() {
+    let registry = Registry::start();
+    registry.push(image(2), "app:1");
+    let windlass = Windlass::with(&registry);
+    let (root, name) = (windlass.path("elsewhere"), registry.name("app:1"));
+    let root = root.to_str().unwrap();
+    windlass.stdout(["--root", root, "pull", "-q", "--platform", PLATFORM, &name]);
+    assert_eq!(windlass.stdout(["images", "-q"]), "");
+    assert_eq!(
+        windlass
+            .stdout(["images", "-q", "--root", root])
+            .lines()
+            .count(),
+        1
+    );
+}

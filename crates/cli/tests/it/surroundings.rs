@@ -1,0 +1,93 @@
+//! A machine that does not play along: disk, permissions, configuration. Exit 1, what and where, a hint.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use windlass_testing::{Image, Layer, Registry};
+
+use crate::harness::{PLATFORM, Windlass};
+
+fn args(name: &str) -> [&str; 5] {
+    ["pull", "--progress=none", "--platform", PLATFORM, name]
+}
+
+#[test]
+fn a_docker_configuration_that_is_broken() {
+    let windlass = Windlass::new();
+    let directory = windlass.path("home/.docker");
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("config.json"), "{\"auths\": [").unwrap();
+    insta::assert_snapshot!(windlass.run(args("registry.test/app:1")), @r"
+    exit: 1
+    --- stderr
+    error: reading [dir]/home/.docker/config.json: not valid JSON: EOF while parsing a list at line 1 column 11
+    hint: correct the file, or name another directory with DOCKER_CONFIG
+    ");
+}
+
+/// On a disk of two megabytes, for an image of four. Needs a mount namespace, which not every machine gives
+/// to its users.
+#[test]
+fn a_disk_without_space() {
+    let registry = Registry::start();
+    let image = Image::new()
+        .platform(PLATFORM)
+        .layer(Layer::of_size(4 << 20))
+        .pack();
+    let image = registry.push(image, "app:1");
+    let mut windlass = Windlass::with(&registry);
+    windlass.shows(&image.layers[0].digest, "<layer>");
+    fs::create_dir(windlass.root()).unwrap();
+    let script =
+        "mount -t tmpfs -o size=2m,mode=0755 tmpfs \"$WINDLASS_ROOT\" || exit 77; exec \"$@\"";
+    let name = registry.name("app:1");
+    let mut command = windlass.through(
+        [
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ],
+        args(&name),
+    );
+    match command.output() {
+        Ok(output) if matches!(output.status.code(), Some(code) if code == 1 && !output.stderr.starts_with(b"unshare")) =>
+        {
+            insta::assert_snapshot!(windlass.show(&output), @r"
+            exit: 1
+            --- stderr
+            error: pulling registry.test/app:1: layer <layer>: cannot write [dir]/store/ingest/[name]: No space left on device (os error 28)
+            hint: make room on that disk, or keep images elsewhere with --root
+            ");
+        }
+        Ok(_) | Err(_) => eprintln!("not run: no mount namespace here"),
+    }
+}
+
+#[test]
+fn a_store_that_may_not_be_written() {
+    if rustix::process::geteuid().is_root() {
+        // Root may write everywhere; a file in the way refuses everyone.
+        let windlass = Windlass::new();
+        fs::write(windlass.root(), "").unwrap();
+        insta::assert_snapshot!(windlass.run(args("registry.test/app:1")), @r"
+        exit: 1
+        --- stderr
+        error: cannot open [dir]/store: Not a directory (os error 20)
+        ");
+        return;
+    }
+    let windlass = Windlass::new();
+    fs::create_dir(windlass.root()).unwrap();
+    fs::set_permissions(windlass.root(), fs::Permissions::from_mode(0o500)).unwrap();
+    insta::assert_snapshot!(windlass.run(args("registry.test/app:1")), @r"
+    exit: 1
+    --- stderr
+    error: cannot open [dir]/store/blobs: Permission denied (os error 13)
+    hint: run it as a user who may do that, or keep images elsewhere with --root
+    ");
+}

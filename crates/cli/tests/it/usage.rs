@@ -1,0 +1,198 @@
+//! The command line itself.
+
+use std::process::Stdio;
+
+use crate::harness::Windlass;
+
+/// Usage errors are told apart from failures by their exit code.
+#[test]
+fn usage_errors_exit_with_2() {
+    let windlass = Windlass::new();
+    let cases: [&[&str]; 5] = [
+        &["pull"],
+        &["pull", "--bogus", "alpine"],
+        &["pull", "--progress=loud", "alpine"],
+        &["pull", "--json", "-q", "alpine"],
+        &["pull", "-a", "alpine:3"],
+    ];
+    for case in cases {
+        let output = windlass.command(case).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{case:?}: {}",
+            windlass.show(&output)
+        );
+    }
+    insta::assert_snapshot!(windlass.run(["pull", "-a", "alpine:3"]), @r#"
+    exit: 2
+    --- stderr
+    error: --all-tags takes names without tag and digest, not "alpine:3"
+    "#);
+}
+
+#[test]
+fn help_shows_commands_and_examples() {
+    insta::assert_snapshot!(Windlass::new().stdout(["help"]), @r"
+    Pulls container images, fast and safely: no daemon, no configuration
+
+    Usage: windlass [OPTIONS] <COMMAND>
+
+    Commands:
+      pull        Download and unpack images
+      images      List images [alias: ls]
+      inspect     Show everything about images, as JSON
+      history     Show how an image was built, newest step first
+      tag         Give an image one more name
+      rmi         Remove names of images, and images that have no name left [alias: rm]
+      unpack      Write an image's root filesystem into a directory
+      mount       Mount an image's root filesystem, read-only
+      umount      Unmount what `mount` mounted [alias: unmount]
+      df          Show what takes up the space
+      completion  Print a completion script for a shell
+      version     Show the version
+      help        Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Global options:
+          --root <DIR>                Where images are kept [default: /var/lib/windlass as root, else
+                                      ~/.local/share/windlass] [env: WINDLASS_ROOT]
+          --insecure-registry <HOST>  Registry (HOST or HOST:PORT) that may be spoken to without TLS;
+                                      can be given several times
+
+    Examples:
+      windlass pull alpine                   Pull docker.io/library/alpine:latest
+      windlass images                        List what is there
+      sudo windlass unpack alpine ./rootfs   Write its root filesystem into a directory
+
+    Run `windlass help COMMAND` for more about a command.
+    ");
+    insta::assert_snapshot!(Windlass::new().stdout(["pull", "-h"]), @r"
+    Download and unpack images
+
+    Usage: windlass pull [OPTIONS] <REF>...
+
+    Arguments:
+      <REF>...  Images to pull: NAME, NAME:TAG or NAME@DIGEST
+
+    Options:
+      -a, --all-tags                      Pull every tag of the repositories
+      -q, --quiet                         Print nothing but the reference
+          --platform <OS/ARCH[/VARIANT]>  Pull for this platform instead of the machine's own
+          --json                          Print one JSON object a line; the same as --progress=json
+          --progress <HOW>                How progress is shown [possible values: auto, tty, plain,
+                                          json, none]
+          --max-concurrent-downloads <N>  Layers to download at once; 0 for no limit [default: 3]
+      -h, --help                          Print help (see more with '--help')
+
+    Global options:
+          --root <DIR>                Where images are kept [default: /var/lib/windlass as root, else
+                                      ~/.local/share/windlass] [env: WINDLASS_ROOT]
+          --insecure-registry <HOST>  Registry (HOST or HOST:PORT) that may be spoken to without TLS;
+                                      can be given several times
+
+    Progress goes to standard error. Standard output gets one line an image, its reference with the
+    digest.
+
+    Examples:
+      windlass pull alpine                              The tag `latest` of a Docker Hub image
+      windlass pull postgres:18 redis:8                 Two images at once
+      windlass pull --platform linux/arm64 alpine:3     For another machine
+      windlass pull ghcr.io/owner/app@sha256:…          Exactly this, whatever a tag says today
+      windlass pull --all-tags localhost:5000/app       Every tag of a repository
+      windlass pull --json alpine | jq .                For programs
+    ");
+}
+
+/// Every command can be asked for help, and shows how it is used.
+#[test]
+fn every_command_has_help() {
+    let windlass = Windlass::new();
+    for command in [
+        "pull",
+        "images",
+        "inspect",
+        "history",
+        "tag",
+        "rmi",
+        "unpack",
+        "mount",
+        "umount",
+        "df",
+        "completion",
+        "version",
+    ] {
+        let help = windlass.stdout(["help", command]);
+        assert!(
+            help.contains(&format!("Usage: windlass {command}")),
+            "{help}"
+        );
+    }
+}
+
+#[test]
+fn the_version_is_said_to_people_and_programs() {
+    let windlass = Windlass::new();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        windlass.stdout(["version"]),
+        format!("windlass {version}\n")
+    );
+    assert_eq!(
+        windlass.stdout(["--version"]),
+        format!("windlass {version}\n")
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&windlass.stdout(["version", "--json"])).unwrap();
+    assert_eq!(json["version"], version);
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let windlass = Windlass::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = windlass.stdout(["completion", shell]);
+        for word in ["pull", "unpack", "all-tags"] {
+            assert!(script.contains(word), "{shell}: no {word}");
+        }
+    }
+}
+
+/// Nobody reading the result is no error to talk about; the exit code is that of SIGPIPE.
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let windlass = Windlass::new();
+    let mut command = windlass.command(["completion", "bash"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(windlass.show(&output), "exit: 141\n");
+}
+
+/// A user without a home has to say where images are to be kept. As root there is a default.
+#[test]
+fn without_a_home_the_store_has_to_be_named() {
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    let windlass = Windlass::new();
+    let mut command = windlass.command(["images"]);
+    let output = command
+        .env_remove("HOME")
+        .env_remove("WINDLASS_ROOT")
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(windlass.show(&output), @r"
+    exit: 1
+    --- stderr
+    error: no place to keep images: neither HOME nor XDG_DATA_HOME is set
+    hint: name a directory with --root
+    ");
+}
