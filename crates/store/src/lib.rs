@@ -11,8 +11,8 @@
 //!    absent, and the next pull repairs it; a file without its row is a leftover, and is swept away.
 //! 5. **Nothing that is in use is deleted**: rows go first, durably, and files only when no image and no
 //!    lease wants them any more.
-//! 6. **Nothing outside the store is touched.** All paths are reached from directory handles, by one plain
-//!    name at a time, and no symbolic link is ever followed.
+//! 6. **Nothing outside the store is touched.** Whatever is made, moved or removed is reached from a directory
+//!    handle, and no symbolic link is ever followed.
 //! 7. **One owner.** Whoever changes a store has it alone; a crash of the owner frees it.
 //!
 //! What lies where is drawn in `docs/on-disk-format.md`; in which order a commit happens, and why, is said

@@ -1,7 +1,19 @@
 //! The directories of a store, held open.
 //!
-//! Everything on disk is reached from these handles by one plain name at a time, and no name is ever
-//! followed if it turns out to be a symbolic link. See `docs/on-disk-format.md` for the drawing.
+//! ```text
+//! ROOT/format                      "windlass store 1"
+//! ROOT/lock                        flock, and who has it
+//! ROOT/meta.db                     SQLite
+//! ROOT/blobs/<algorithm>/<hex>
+//! ROOT/layers/<algorithm>/<hex>/diff/
+//! ROOT/ingest/<random>             partial blobs
+//! ROOT/drafts/<random>/diff/       layers being unpacked, trees being removed
+//! ROOT/unsettled                   while files and rows are made to agree
+//! ROOT/empty/, ROOT/reserve
+//! ```
+//!
+//! Whatever is made, moved or removed is reached from these handles, and no name is followed if it turns
+//! out to be a symbolic link. `docs/on-disk-format.md` explains the drawing.
 
 mod open;
 
