@@ -85,7 +85,7 @@ pub enum ReadError {
     Database(#[from] DatabaseError),
 }
 
-asks_no_space!(PutError);
+asks_no_space!(PutError, ReadError);
 
 /// What a draft's file lives in.
 pub(crate) trait HoldsFile: Send + Sync + std::fmt::Debug {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use windlass_oci::DiffId;
 
 use crate::commit::held_directory;
-use crate::error::{At, DatabaseError, FileError};
+use crate::error::{At, DatabaseError, FileError, asks_no_space};
 use crate::overlay::{Found, Level, Merged, Metadata, Stack, components};
 use crate::root::{Area, Root};
 use crate::{Image, Layer, LayerError, Store};
@@ -69,6 +69,8 @@ pub enum ChainError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
+
+asks_no_space!(ChainError);
 
 impl Chain {
     /// Returns the directories of the layers, the top first.

@@ -9,7 +9,7 @@ use windlass_oci::{
 
 use crate::Store;
 use crate::database::{Text, from_integer};
-use crate::error::DatabaseError;
+use crate::error::{DatabaseError, asks_no_space};
 
 /// An image that is held, with its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +81,8 @@ pub enum FindError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
+
+asks_no_space!(FindError);
 
 impl Image {
     /// Returns the bytes of file content in all its layers.

@@ -5,30 +5,23 @@
 //! hashed while it is still in the cache. A slow reader never stalls the wire, and no byte waits in memory.
 
 mod follower;
+mod partial;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::io::IoSlice;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{AtFlags, Mode, OFlags};
-use rustix::io::Errno;
 use windlass_oci::Digest;
 
 use crate::Store;
 use crate::blob::HoldsFile;
-use crate::error::{At, FileError, NotOwner, asks_no_space};
-use crate::root::{Area, fresh_name};
-use crate::store::Inner;
+use crate::error::{FileError, NotOwner, asks_no_space};
 use crate::write_back::{self, Piece};
 
 pub use follower::{Follower, VerifyError};
-
-/// How many chunks one system call takes (`IOV_MAX`).
-const MAX_CHUNKS: usize = 1024;
+pub(crate) use partial::PartialFile;
 
 /// A partial blob. Clones are the same one; it is removed when the last of its parts is dropped.
 #[derive(Clone, Debug)]
@@ -133,14 +126,6 @@ struct Progress {
     /// The lowest watermark that a sleeping follower waits for; waking it earlier helps nobody.
     awaited: Option<u64>,
     stopped: Option<Stopped>,
-}
-
-/// A file in `ingest/`, removed when it is dropped (unless it was published, which moved it away).
-#[derive(Debug)]
-pub(crate) struct PartialFile {
-    inner: Arc<Inner>,
-    name: String,
-    file: OwnedFd,
 }
 
 impl Store {
@@ -263,13 +248,13 @@ impl IngestWriter {
         if length < write_back::PIECE {
             return;
         }
-        let PartialFile { inner, file, .. } = &self.shared.file;
+        let partial = &self.shared.file;
         // Out of handles, it is left to the barrier.
-        let Ok(file) = file.try_clone() else {
+        let Ok(file) = partial.handle() else {
             return;
         };
         let offset = self.written_back;
-        if inner.write_back().start(Piece {
+        if partial.inner().write_back().start(Piece {
             file,
             offset,
             length,
@@ -316,90 +301,5 @@ impl Shared {
 impl HoldsFile for Shared {
     fn file(&self) -> &PartialFile {
         &self.file
-    }
-}
-
-impl PartialFile {
-    pub(crate) fn create(inner: &Arc<Inner>) -> Result<Self, FileError> {
-        let root = inner.root();
-        let name = fresh_name();
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let mode = Mode::RUSR | Mode::WUSR;
-        let file = rustix::fs::openat(root.area(Area::Ingest), &name, flags, mode)
-            .at("create", || root.area_path(Area::Ingest).join(&name))?;
-        Ok(Self {
-            inner: Arc::clone(inner),
-            name,
-            file,
-        })
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(crate) fn path(&self) -> PathBuf {
-        self.inner.root().area_path(Area::Ingest).join(&self.name)
-    }
-
-    /// Writes all of `chunks` at `offset`.
-    pub(crate) fn write_at(
-        &self,
-        chunks: &[IoSlice<'_>],
-        mut offset: u64,
-    ) -> Result<(), FileError> {
-        let mut chunks = chunks.to_vec();
-        let mut left = chunks.as_mut_slice();
-        IoSlice::advance_slices(&mut left, 0);
-        while !left.is_empty() {
-            let some = &left[..left.len().min(MAX_CHUNKS)];
-            match rustix::io::pwritev(&self.file, some, offset) {
-                Ok(0) => return Err(Errno::NOSPC).at("write", || self.path()),
-                Ok(written) => {
-                    offset += written as u64;
-                    IoSlice::advance_slices(&mut left, written);
-                }
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error).at("write", || self.path()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the first `length` bytes.
-    pub(crate) fn read(&self, length: u64) -> Result<Vec<u8>, FileError> {
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; length];
-        let mut filled = 0;
-        while filled < length {
-            match self
-                .read_at(&mut bytes[filled..], filled as u64)
-                .at("read", || self.path())?
-            {
-                0 => break,
-                read => filled += read,
-            }
-        }
-        bytes.truncate(filled);
-        Ok(bytes)
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-        loop {
-            match rustix::io::pread(&self.file, &mut *buffer, offset) {
-                Err(Errno::INTR) => {}
-                other => return other.map_err(Into::into),
-            }
-        }
-    }
-}
-
-impl Drop for PartialFile {
-    fn drop(&mut self) {
-        let ingest = self.inner.root().area(Area::Ingest);
-        match rustix::fs::unlinkat(ingest, &self.name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => tracing::warn!(path = %self.path().display(), %error, "left behind"),
-        }
     }
 }

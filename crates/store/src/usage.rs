@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use rustix::fs::AtFlags;
 
 use crate::database::from_integer;
-use crate::error::{At, DatabaseError, FileError};
+use crate::error::{At, DatabaseError, FileError, asks_no_space};
 use crate::image::load;
 use crate::root::Area;
 use crate::sweep::names;
@@ -55,6 +55,8 @@ pub enum UsageError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
+
+asks_no_space!(UsageError);
 
 impl ImageUsage {
     /// Returns what only this image has, in bytes of unpacked layers.

@@ -88,6 +88,21 @@ fn a_waiting_follower_gets_the_last_byte() {
     assert!(reader.join().unwrap().0 == content);
 }
 
+/// More pieces than the kernel takes at once, some of them empty.
+#[test]
+fn many_small_pieces_arrive_in_order() {
+    let place = Place::new();
+    let content = bytes(3000);
+    let (ingest, mut writer) = begin(&place, &content);
+    let pieces = content
+        .chunks(1)
+        .flat_map(|byte| [IoSlice::new(byte), IoSlice::new(b"")]);
+    writer.append(&pieces.collect::<Vec<_>>()).unwrap();
+    let mut follower = ingest.follower();
+    std::io::copy(&mut follower, &mut std::io::sink()).unwrap();
+    follower.verify().unwrap();
+}
+
 #[test]
 fn an_empty_blob_is_complete_at_once() {
     let place = Place::new();
