@@ -46,6 +46,7 @@ pub struct Job<P> {
 pub struct Watcher<P, T> {
     progress: watch::Receiver<P>,
     outcome: watch::Receiver<Option<T>>,
+    started_it: bool,
     // Dropped last of all its clones: tells the job to stop.
     _interest: Arc<Interest>,
 }
@@ -67,6 +68,8 @@ pub struct Abandoned;
 struct Shared<K, P, T> {
     slots: Slots,
     running: Mutex<HashMap<K, Running<P, T>>>,
+    /// Every job holds a receiver until it is over, with all that it left.
+    over: watch::Sender<()>,
 }
 
 /// A job in the map. It does not count as interest in itself.
@@ -98,6 +101,7 @@ where
         Self(Arc::new(Shared {
             slots,
             running: Mutex::default(),
+            over: watch::Sender::new(()),
         }))
     }
 
@@ -116,7 +120,7 @@ where
             Entry::Occupied(entry) => {
                 let job = entry.get();
                 match job.interest.upgrade() {
-                    Some(interest) => return job.watcher(interest),
+                    Some(interest) => return job.watcher(interest, false),
                     // Told to stop, not over yet.
                     None => Some(job.outcome.clone()),
                 }
@@ -137,7 +141,7 @@ where
             outcome: outcome_seen.clone(),
             interest: Arc::downgrade(&interest),
         };
-        let watcher = listed.watcher(interest);
+        let watcher = listed.watcher(interest, true);
         running.insert(key.clone(), listed);
 
         let place = Place {
@@ -145,6 +149,7 @@ where
             key,
             outcome: outcome_seen,
         };
+        let not_over = self.0.over.subscribe();
         tokio::spawn(async move {
             if let Some(before) = before {
                 over(before).await;
@@ -153,22 +158,20 @@ where
             // Out of the map first: who joins from now on must not be given a job that is over.
             drop(place);
             outcome.send_replace(Some(result));
+            // The outcome goes with it, if nobody watches any more.
+            drop(outcome);
+            drop(not_over);
         });
         watcher
     }
 }
 
 impl<K, P, T> Transfers<K, P, T> {
-    /// Waits until no job runs, cancelled ones included.
+    /// Waits until no job runs, cancelled ones included, and the outcomes that nobody waits for are dropped.
     ///
     /// Jobs that are started meanwhile are waited for as well.
     pub async fn idle(&self) {
-        loop {
-            let Some(outcome) = self.0.lock().values().next().map(|job| job.outcome.clone()) else {
-                return;
-            };
-            over(outcome).await;
-        }
+        self.0.over.closed().await;
     }
 }
 
@@ -219,6 +222,11 @@ impl<P: Clone, T: Clone> Watcher<P, T> {
         outcome.clone().ok_or(Abandoned)
     }
 
+    /// Returns whether the job was started for this watcher, rather than joined by it.
+    pub fn started_it(&self) -> bool {
+        self.started_it
+    }
+
     /// Returns where the job stands.
     pub fn progress(&self) -> P {
         self.progress.borrow().clone()
@@ -254,10 +262,11 @@ impl<K, P, T> Shared<K, P, T> {
 }
 
 impl<P, T> Running<P, T> {
-    fn watcher(&self, interest: Arc<Interest>) -> Watcher<P, T> {
+    fn watcher(&self, interest: Arc<Interest>, started_it: bool) -> Watcher<P, T> {
         Watcher {
             progress: self.progress.clone(),
             outcome: self.outcome.clone(),
+            started_it,
             _interest: interest,
         }
     }

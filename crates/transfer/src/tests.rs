@@ -30,6 +30,7 @@ async fn one_job_serves_all_who_join() {
     };
     let mut first = transfers.join("blob", work(Arc::clone(&started)));
     let mut second = transfers.join("blob", work(Arc::clone(&started)));
+    assert!(first.started_it() && !second.started_it());
     assert_eq!(first.outcome().await, Ok(7));
     assert_eq!(second.outcome().await, Ok(7));
     assert_eq!(started.load(Ordering::SeqCst), 1);
@@ -171,6 +172,24 @@ async fn idle_waits_for_the_end_of_a_cancelled_job() {
     drop(watcher);
     transfers.idle().await;
     assert_eq!(over.load(Ordering::SeqCst), 1);
+}
+
+/// What nobody waits for any more is gone when the transfers are idle: it may be files.
+#[tokio::test]
+async fn idle_waits_for_outcomes_to_be_dropped() {
+    let transfers: Transfers<&str, u32, Arc<()>> = Transfers::new(Slots::unlimited());
+    let outcome = Arc::new(());
+    let watcher = transfers.join("blob", {
+        let outcome = Arc::clone(&outcome);
+        move |job: Job<u32>| async move {
+            job.cancelled().await;
+            outcome
+        }
+    });
+    settle().await;
+    drop(watcher);
+    transfers.idle().await;
+    assert_eq!(Arc::strong_count(&outcome), 1);
 }
 
 /// A job that panics leaves neither a key in the map nor a watcher waiting.
