@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokio::task;
 use windlass_oci::{DiffId, ImageId, Reference};
 use windlass_store::{BlobSource, LayerSource, NewImage, NewLayer, Store};
 
@@ -10,7 +11,7 @@ use crate::error::PullError;
 use crate::layer::FetchedLayer;
 use crate::plan::Plan;
 use crate::resolve::{Document, Resolved};
-use crate::{Layers, Outcome, Puller, blocking};
+use crate::{Layers, Outcome, Puller, done};
 
 impl Puller {
     /// Commits the image under `reference`: all of it, or nothing.
@@ -22,7 +23,9 @@ impl Puller {
         layers: Layers,
     ) -> Result<(ImageId, Outcome), PullError> {
         let (store, reference) = (Arc::clone(&self.store), reference.clone());
-        blocking(move || {
+        let not_over = self.commits.subscribe();
+        done(task::spawn_blocking(move || {
+            let _not_over = not_over;
             let image = NewImage {
                 config: document(&store, &resolved.config_bytes)?,
                 manifest: document(&store, &resolved.manifest_bytes)?,
@@ -40,7 +43,7 @@ impl Puller {
                 windlass_store::Outcome::UpToDate => Outcome::UpToDate,
             };
             Ok((committed.image_id, outcome))
-        })
+        }))
         .await
     }
 }

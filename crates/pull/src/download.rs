@@ -1,5 +1,6 @@
 //! Brings the bytes of one blob into its partial blob, with as many attempts as it takes.
 
+use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,11 +21,14 @@ use crate::retry::{Attempts, RetryPolicy};
 /// Bytes that are written in one go, at most; what has arrived is written without waiting for more.
 const BATCH: usize = 1 << 20;
 
+/// Milestones that are kept for watchers who look seldom.
+const KEPT: usize = 16;
+
 /// Where a layer's transfer stands, for whoever watches it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
-    /// The last milestone; `None` before the first.
-    pub(crate) milestone: Option<LayerStatus>,
+    /// The last milestones, the latest at the end.
+    recent: VecDeque<LayerStatus>,
     /// How many milestones there were; two equal ones are still two.
     pub(crate) number: u64,
     /// Byte counts, which move between milestones.
@@ -60,10 +64,10 @@ enum Interrupted {
 impl Download<'_> {
     /// Downloads until the blob is whole, keeping what has arrived between attempts.
     ///
-    /// The slot is given back while nothing is downloaded: during pauses (DM-11), and at the end.
-    pub(crate) async fn run(self, slot: Slot, writer: IngestWriter) -> Result<(), LayerError> {
+    /// The slot is given back while nothing is downloaded: during pauses (DM-11), and at the end. Who drops
+    /// this future before it is done has yet to [settle](Appender::settle) the appender.
+    pub(crate) async fn run(self, slot: Slot, appender: &mut Appender) -> Result<(), LayerError> {
         let mut slot = Some(slot);
-        let mut appender = Appender::new(writer);
         let mut attempts = Attempts::new(self.retry);
         loop {
             if slot.is_none() {
@@ -73,11 +77,12 @@ impl Download<'_> {
             self.tell(LayerStatus::Connecting {
                 attempt: attempts.current(),
             });
-            let ended = self.attempt(&mut appender).await;
-            // What was written is kept, however the attempt ended.
+            let ended = self.attempt(appender).await;
+            // What was written is kept, however the attempt ended. What was not cannot be asked for again:
+            // the appender is past it.
             let written = appender.flush().await;
             drop(slot.take());
-            let error = match ended.and(written.map_err(Interrupted::Final)) {
+            let error = match written.map_err(Interrupted::Final).and(ended) {
                 Ok(()) => break,
                 Err(Interrupted::Final(error)) => return Err(error),
                 Err(Interrupted::Registry(error)) => error,
@@ -129,26 +134,36 @@ impl Download<'_> {
 
     fn tell(&self, milestone: LayerStatus) {
         let counters = Arc::clone(&self.counters);
-        self.job.publish(|last| {
-            *last = Progress {
-                milestone: Some(milestone),
-                number: last.number + 1,
-                counters,
-            };
+        self.job.publish(|progress| {
+            if progress.recent.len() == KEPT {
+                progress.recent.pop_front();
+            }
+            progress.recent.push_back(milestone);
+            progress.number += 1;
+            progress.counters = counters;
         });
     }
 }
 
 /// Appends on a thread that may block, one batch at a time, while the next one is received.
-struct Appender {
+pub(crate) struct Appender {
     writer: Option<IngestWriter>,
     writing: Option<JoinHandle<(IngestWriter, Result<(), AppendError>)>>,
     /// Bytes handed over so far: where the next ones belong.
     offset: u64,
 }
 
+impl Progress {
+    /// Returns the milestones after the first `told`, as far as they are kept.
+    pub(crate) fn since(&self, told: u64) -> impl Iterator<Item = &LayerStatus> {
+        let new = usize::try_from(self.number.saturating_sub(told)).unwrap_or(usize::MAX);
+        let kept = self.recent.len();
+        self.recent.iter().skip(kept.saturating_sub(new))
+    }
+}
+
 impl Appender {
-    fn new(writer: IngestWriter) -> Self {
+    pub(crate) fn new(writer: IngestWriter) -> Self {
         Self {
             offset: writer.offset(),
             writer: Some(writer),
@@ -170,10 +185,13 @@ impl Appender {
 
     /// Waits for the batch that is being written.
     async fn flush(&mut self) -> Result<(), LayerError> {
-        let Some(writing) = self.writing.take() else {
+        // Stays in its place until it is done: whoever stops waiting here can still settle.
+        let Some(writing) = &mut self.writing else {
             return Ok(());
         };
-        let (writer, written) = match writing.await {
+        let ended = writing.await;
+        self.writing = None;
+        let (writer, written) = match ended {
             Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
@@ -181,8 +199,16 @@ impl Appender {
         Ok(written?)
     }
 
-    fn finish(self) -> Result<(), LayerError> {
-        let writer = self.writer.expect("flushed before it is finished");
+    /// Waits until no thread writes any more, and gives the writer up.
+    pub(crate) async fn settle(mut self) {
+        if let Some(writing) = self.writing.take() {
+            // However it went, nobody needs to know any more.
+            drop(writing.await);
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), LayerError> {
+        let writer = self.writer.take().expect("flushed before it is finished");
         Ok(writer.finish()?)
     }
 }

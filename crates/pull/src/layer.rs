@@ -15,6 +15,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures_util::future::try_join;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use windlass_archive::{self as archive, Fault, Options, Ownership, Skipped, UnpackError};
@@ -26,7 +27,7 @@ use windlass_store::{
 };
 use windlass_transfer::{Job, Slot, Slots};
 
-use crate::download::{Counters, Download, Progress};
+use crate::download::{Appender, Counters, Download, Progress};
 use crate::retry::RetryPolicy;
 
 /// What every layer transfer of a process needs.
@@ -119,6 +120,7 @@ impl LayerFetcher {
         let (ingest, writer) = self.store.ingest(&descriptor.digest, descriptor.size)?;
         let counters = Arc::new(Counters::default());
         let mut following = self.follow(ingest, Arc::clone(&counters));
+        let mut appender = Appender::new(writer);
         let download = Download {
             job,
             repository,
@@ -127,25 +129,19 @@ impl LayerFetcher {
             retry: self.retry,
         };
 
-        let downloaded = tokio::select! {
+        // Both have to come to their end: who follows may be through while the end of the answer is out.
+        let fetched = tokio::select! {
             biased;
             () = job.cancelled() => Err(LayerError::Cancelled),
-            // Before the download is done there is always more to read: this is a failure.
-            early = &mut following.task => return joined(early),
-            done = download.run(slot, writer) => done,
-        };
-        if let Err(error) = downloaded {
-            following.stop().await;
-            return Err(error);
-        }
-        tokio::select! {
-            biased;
-            done = &mut following.task => joined(done),
-            () = job.cancelled() => {
-                following.stop().await;
-                Err(LayerError::Cancelled)
+            done = try_join(download.run(slot, &mut appender), following.ended()) => {
+                done.map(|((), layer)| layer)
             }
+        };
+        if fetched.is_err() {
+            following.stop().await;
+            appender.settle().await;
         }
+        fetched
     }
 
     /// Starts what follows behind the download, as soon as it is its turn.
@@ -171,12 +167,19 @@ impl LayerFetcher {
 }
 
 impl Following {
+    /// Waits for the outcome, which there is only once.
+    async fn ended(&mut self) -> Result<FetchedLayer, LayerError> {
+        joined((&mut self.task).await)
+    }
+
     /// Ends the thread and waits until it has cleaned up behind itself.
     async fn stop(self) {
         self.ingest.cancel();
         self.stop.cancel();
-        // Its outcome is that it was told to stop, or came too late.
-        drop(self.task.await);
+        if !self.task.is_finished() {
+            // Its outcome is that it was told to stop, or came too late.
+            drop(self.task.await);
+        }
     }
 }
 
@@ -196,7 +199,7 @@ fn unpack(store: &Store, mut blob: Counted, options: &Options) -> Result<Fetched
     let progress = archive::Progress::default();
     let unpacked = match archive::unpack(&mut blob, draft.dir(), options, &progress) {
         Ok(unpacked) => unpacked,
-        Err(error) => return Err(verdict(error, blob)),
+        Err(error) => return Err(verdict(error, blob.follower)),
     };
     let verified = blob.follower.verify()?;
     let layer = draft.finish(LayerFacts {
@@ -226,11 +229,11 @@ fn unpack(store: &Store, mut blob: Counted, options: &Options) -> Result<Fetched
 ///
 /// Bytes that are not those of the digest make an archive fail first; the right thing to say is that
 /// the digest is wrong. To know, the rest has to be read.
-fn verdict(error: UnpackError, mut blob: Counted) -> LayerError {
-    if error.fault() != Fault::Layer || io::copy(&mut blob, &mut io::sink()).is_err() {
+fn verdict(error: UnpackError, mut follower: Follower) -> LayerError {
+    if error.fault() != Fault::Layer || io::copy(&mut follower, &mut io::sink()).is_err() {
         return LayerError::Unpack(error);
     }
-    match blob.follower.verify() {
+    match follower.verify() {
         Ok(_) => LayerError::Unpack(error),
         Err(wrong) => LayerError::Verify(wrong),
     }

@@ -2,7 +2,8 @@
 //!
 //! [`Puller::pull`] reads as the table of contents: resolve, plan, fetch, commit. What it is at is told by
 //! [`PullEvent`]s; what it found, or why it failed, by its outcome. Dropping the future of a pull is leaving
-//! it: transfers that nobody else waits for stop, and nothing of the image becomes visible.
+//! it: transfers that nobody else waits for stop, and nothing of the image becomes visible. Only one that is
+//! committing already goes on to its end; [`Puller::idle`] waits for that, too.
 
 mod commit;
 mod download;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use tokio::sync::watch::Sender;
 use tokio::task;
 use windlass_archive::Ownership;
 use windlass_oci::{DiffId, Digest, ImageId, Platform, Reference, RepositoryName, Tag};
@@ -26,7 +28,7 @@ use windlass_registry::{
     Client, Credentials, Endpoint, RegistryConfig, RegistryError, Repository, Target,
 };
 use windlass_store::{Layer, Store};
-use windlass_transfer::{Slots, Transfers};
+use windlass_transfer::{Slots, Transfers, Watcher};
 
 pub use error::PullError;
 pub use events::{Events, LayerStatus, PlannedLayer, PullEvent};
@@ -36,7 +38,7 @@ pub use retry::RetryPolicy;
 
 use download::Progress;
 use layer::{FetchedLayer, LayerFetcher, Outcome as LayerOutcome};
-use plan::Plan;
+use plan::{LayerPlan, Plan};
 use resolve::{Resolved, Resolver};
 
 /// How a [`Puller`] goes about its work.
@@ -46,7 +48,7 @@ pub struct PullerConfig {
     pub registry: RegistryConfig,
     /// Layers that download at a time, over all pulls; 0 for no limit (TM-7).
     pub downloads: usize,
-    /// Layers that unpack at a time, over all pulls; 0 for no limit.
+    /// Layers that unpack at a time, over all pulls; 0 for as many as there are threads for.
     pub unpacks: usize,
     /// Whose the unpacked files become.
     pub ownership: Ownership,
@@ -61,8 +63,15 @@ pub struct Puller {
     config: PullerConfig,
     store: Arc<Store>,
     fetcher: LayerFetcher,
-    transfers: Transfers<Digest, Progress, LayerOutcome>,
+    /// By digest and announced size: who lies about a blob's size does not share it with those who do not.
+    transfers: Transfers<(Digest, u64), Progress, LayerOutcome>,
+    /// Every commit holds a receiver until it is over.
+    commits: Sender<()>,
 }
+
+/// Layers that unpack at a time, at most. Each has a thread of tokio's pool (of 512, usually) to itself, and
+/// waits on it for bytes that other threads of the pool have to write.
+const MOST_UNPACKS: usize = 256;
 
 /// What to pull.
 #[derive(Clone, Debug)]
@@ -136,11 +145,15 @@ impl Puller {
     ) -> Result<Self, windlass_registry::ClientError> {
         let fetcher = LayerFetcher {
             store: Arc::clone(&store),
-            unpacks: Slots::of(config.unpacks),
+            unpacks: Slots::of(match config.unpacks {
+                0 => MOST_UNPACKS,
+                unpacks => unpacks.min(MOST_UNPACKS),
+            }),
             ownership: config.ownership,
             retry: config.retry,
         };
         Ok(Self {
+            commits: Sender::new(()),
             client: Client::new(config.registry.clone())?,
             transfers: Transfers::new(Slots::of(config.downloads)),
             fetcher,
@@ -208,6 +221,7 @@ impl Puller {
     /// Waits until nothing moves any more, what was cancelled included.
     pub async fn idle(&self) {
         self.transfers.idle().await;
+        self.commits.closed().await;
     }
 
     async fn resolve(
@@ -263,12 +277,12 @@ impl Puller {
     /// Finds the layers that are here, and keeps them from being removed meanwhile.
     async fn held(&self, plan: &Plan) -> Result<Vec<Layer>, PullError> {
         let (store, diff_ids) = (Arc::clone(&self.store), plan.diff_ids());
-        blocking(move || {
+        done(task::spawn_blocking(move || {
             let layers = diff_ids
                 .iter()
                 .filter_map(|diff_id| store.layer(diff_id).transpose());
             Ok(layers.collect::<Result<_, _>>()?)
-        })
+        }))
         .await
     }
 
@@ -286,15 +300,30 @@ impl Puller {
             .iter()
             .filter(|layer| here.insert(layer.diff_id));
         let transfers = missing.map(|layer| {
-            let (fetcher, repository) = (self.fetcher.clone(), repository.clone());
-            let descriptor = layer.descriptor.clone();
-            let watcher = self.transfers.join(descriptor.digest, move |job| {
-                fetcher.fetch(job, repository, descriptor)
-            });
-            watch::layer(watcher, layer, events)
+            let mut watcher = self.join(repository, layer);
+            async move {
+                loop {
+                    let ours = watcher.started_it();
+                    match watch::layer(watcher, layer, events).await {
+                        // It was another pull's registry that failed; ours is yet to be asked.
+                        Err(PullError::Layer { .. }) if !ours => {}
+                        outcome => return outcome,
+                    }
+                    watcher = self.join(repository, layer);
+                }
+            }
         });
         // All are joined before any is waited for.
         try_join_all(transfers.collect::<Vec<_>>()).await
+    }
+
+    /// Joins the transfer of a layer's blob, or starts it.
+    fn join(&self, repository: &Repository, layer: &LayerPlan) -> Watcher<Progress, LayerOutcome> {
+        let (fetcher, repository) = (self.fetcher.clone(), repository.clone());
+        let descriptor = layer.descriptor.clone();
+        let key = (descriptor.digest, descriptor.size);
+        self.transfers
+            .join(key, move |job| fetcher.fetch(job, repository, descriptor))
     }
 }
 
@@ -311,11 +340,9 @@ fn is_answer(error: &RegistryError, endpoint: &Endpoint) -> bool {
     }
 }
 
-/// Runs what waits for a disk on a thread that may wait.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, PullError> + Send + 'static,
-) -> Result<T, PullError> {
-    match task::spawn_blocking(work).await {
+/// Waits for what waits for a disk, on a thread that may.
+async fn done<T>(work: task::JoinHandle<Result<T, PullError>>) -> Result<T, PullError> {
+    match work.await {
         Ok(done) => done,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }

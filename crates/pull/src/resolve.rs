@@ -142,20 +142,14 @@ impl Resolver<'_> {
                 (fetched.bytes, fetched.manifest)
             }
         };
-        let actual = bytes.len() as u64;
-        if actual != descriptor.size {
-            return Err(PullError::Size {
-                digest,
-                expected: descriptor.size,
-                actual,
-            });
-        }
+        check_size(descriptor, &bytes)?;
         Ok((Document { digest, bytes }, manifest))
     }
 
     async fn config(&self, descriptor: &Descriptor) -> Result<Document, PullError> {
         let digest = descriptor.digest;
         if let Some(bytes) = self.stored(&digest)? {
+            check_size(descriptor, &bytes)?;
             return Ok(Document { digest, bytes });
         }
         let get = async || {
@@ -187,6 +181,19 @@ fn leads(candidates: Vec<&Descriptor>, indexes: &[Document]) -> impl Iterator<It
     candidates.into_iter().rev().map(|descriptor| Lead {
         descriptor: descriptor.clone(),
         indexes: indexes.to_vec(),
+    })
+}
+
+/// What was not fetched by its descriptor has yet to be held against it (T16).
+fn check_size(descriptor: &Descriptor, bytes: &Bytes) -> Result<(), PullError> {
+    let (expected, actual) = (descriptor.size, bytes.len() as u64);
+    if actual == expected {
+        return Ok(());
+    }
+    Err(PullError::Size {
+        digest: descriptor.digest,
+        expected,
+        actual,
     })
 }
 

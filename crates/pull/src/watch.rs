@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// What was told last.
 #[derive(Debug, Default)]
 struct Told {
-    milestone: u64,
+    milestones: u64,
     downloaded: u64,
     unpacked: u64,
 }
@@ -63,8 +63,11 @@ async fn follow(
 ) -> Result<Outcome, Abandoned> {
     let mut ticks = time::interval(TICK);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Skip);
-    let mut told = Told::default();
-    // One who joins late is told at once where the job stands.
+    // One who joins late is told at once where the job stands, and nothing of what was before.
+    let mut told = Told {
+        milestones: watcher.progress().number.saturating_sub(1),
+        ..Told::default()
+    };
     told.catch_up(&watcher.progress(), &tell);
     loop {
         let update = tokio::select! {
@@ -84,24 +87,22 @@ impl Told {
     fn catch_up(&mut self, progress: &Progress, tell: impl Fn(LayerStatus)) {
         let downloaded = progress.counters.downloaded.load(Ordering::Relaxed);
         let unpacked = progress.counters.unpacked.load(Ordering::Relaxed);
-        let milestone = progress
-            .milestone
-            .as_ref()
-            .filter(|_| progress.number != self.milestone);
         let moved = (downloaded, unpacked) != (self.downloaded, self.unpacked);
+        let moving = moved.then_some(LayerStatus::Moving {
+            downloaded,
+            unpacked,
+        });
+        let milestones = progress.since(self.milestones).cloned();
+        // Bytes move after a connection is asked for, and before whatever else can happen.
+        if let Some(LayerStatus::Connecting { .. }) = progress.since(self.milestones).last() {
+            milestones.chain(moving).for_each(tell);
+        } else {
+            moving.into_iter().chain(milestones).for_each(tell);
+        }
         *self = Self {
-            milestone: progress.number,
+            milestones: progress.number,
             downloaded,
             unpacked,
         };
-        if moved {
-            tell(LayerStatus::Moving {
-                downloaded,
-                unpacked,
-            });
-        }
-        if let Some(milestone) = milestone {
-            tell(milestone.clone());
-        }
     }
 }
