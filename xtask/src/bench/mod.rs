@@ -124,7 +124,7 @@ impl Bench {
         end_on_interrupt()?;
         let images = image::load(&self.work, &self.images)?;
         let served = Served::start(&self.work, &images)?;
-        let disk = Disk::allocate(&self.work, DISK_SIZE)?;
+        let disk = Disk::reserved(&self.work, DISK_SIZE)?;
         let mut report = Report::new(self.runs, &images, &self.tools);
         for image in &images {
             for run in 1..=self.runs {

@@ -20,23 +20,34 @@ pub struct Mounted<'a> {
 }
 
 impl Disk {
-    /// A disk of `size` bytes in `dir`; one that is there is used again.
+    /// A disk of `size` bytes in `dir`, all of them reserved; one that is there is used again.
     ///
     /// # Errors
     /// When the space cannot be reserved.
-    pub fn allocate(dir: &Path, size: u64) -> io::Result<Self> {
+    pub fn reserved(dir: &Path, size: u64) -> io::Result<Self> {
+        let disk = Self::sparse(dir, size)?;
+        run(command("fallocate")
+            .args(["--length", &size.to_string()])
+            .arg(&disk.file))?;
+        Ok(disk)
+    }
+
+    /// A disk of `size` bytes in `dir` that takes up what is written to it.
+    ///
+    /// # Errors
+    /// When its file cannot be made.
+    pub fn sparse(dir: &Path, size: u64) -> io::Result<Self> {
         let disk = Self {
             file: dir.join("disk.ext4"),
             mount_point: dir.join("mnt"),
         };
         fs::create_dir_all(&disk.mount_point)?;
-        let have = fs::metadata(&disk.file).map_or(0, |metadata| metadata.len());
-        if have != size {
-            File::create(&disk.file)?;
-            run(command("fallocate")
-                .args(["--length", &size.to_string()])
-                .arg(&disk.file))?;
-        }
+        File::options()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(&disk.file)?
+            .set_len(size)?;
         Ok(disk)
     }
 
