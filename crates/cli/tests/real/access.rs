@@ -1,0 +1,88 @@
+//! Who gets in, and what is asked for.
+
+use std::fs;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use windlass_testing::real::{Access, DockerRegistry, PASSWORD, USER};
+
+use crate::Case;
+use crate::command::Windlass;
+use crate::fixture::Fixture;
+use crate::needs::REGISTRY;
+use crate::world::World;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "access::the_password_in_dockers_configuration_opens_the_registry",
+        needs: REGISTRY,
+        test: basic,
+    },
+    Case {
+        name: "access::a_second_pull_is_up_to_date_and_asks_for_no_layer",
+        needs: REGISTRY,
+        test: second_pull,
+    },
+];
+
+/// HT-4, HT-7 to HT-11: without credentials, with wrong ones, with the right ones.
+fn basic(world: &World) {
+    let directory = world.directory("basic");
+    let registry = DockerRegistry::start(&directory.join("registry"), Access::Basic).unwrap();
+    let layout = world.directory("basic-layout");
+    Fixture::Small.build(world, &layout).unwrap();
+    registry.push(&layout, "gzip", "private/small").unwrap();
+    let reference = format!("{}/private/small:gzip", registry.address());
+    let windlass = Windlass::new(&directory);
+    let host = registry.address().to_string();
+
+    for credentials in [None, Some("bosun:wrong")] {
+        if let Some(credentials) = credentials {
+            log_in(&directory, &host, credentials);
+        }
+        let ran = windlass.run(&["pull", &reference]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:#?}");
+        assert!(ran.stderr.contains(&host), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("wrong"), "{}", ran.stderr);
+        assert_eq!(windlass.images(), [""; 0]);
+    }
+
+    log_in(&directory, &host, &format!("{USER}:{PASSWORD}"));
+    windlass.succeeds(&["pull", &reference]);
+    assert_eq!(windlass.images().len(), 1);
+}
+
+/// Writes what `docker login` writes.
+fn log_in(directory: &Path, host: &str, credentials: &str) {
+    let credentials = BASE64_STANDARD.encode(credentials);
+    let config = serde_json::json!({ "auths": { host: { "auth": credentials } } });
+    fs::create_dir_all(directory.join("docker")).unwrap();
+    fs::write(directory.join("docker/config.json"), config.to_string()).unwrap();
+}
+
+fn second_pull(world: &World) {
+    let directory = world.directory("second-pull");
+    let windlass = Windlass::new(&directory);
+    let registry = DockerRegistry::start(&directory.join("registry"), Access::Open).unwrap();
+    let layout = world.directory("second-pull-layout");
+    Fixture::Whiteouts.build(world, &layout).unwrap();
+    registry.push(&layout, "mixed", "whiteouts").unwrap();
+    let reference = format!("{}/whiteouts:mixed", registry.address());
+    let downloads = || {
+        let requests = registry.requests().unwrap();
+        requests
+            .iter()
+            .filter(|request| request.is_blob_download())
+            .count()
+    };
+
+    let first = windlass.succeeds(&["pull", &reference]);
+    let after_first = downloads();
+    let second = windlass.succeeds(&["pull", &reference]);
+
+    // Three layers and the config, which need not be asked for again either.
+    assert_eq!((after_first, downloads()), (4, 4));
+    assert!(second.stderr.contains("is up to date"), "{}", second.stderr);
+    assert_eq!(first.stdout, second.stdout);
+}

@@ -1,0 +1,91 @@
+//! Pulls that are ended before their time, by a signal or by a full disk.
+
+use rustix::process::{Pid, Signal, kill_process};
+use windlass_testing::real::Disk;
+
+use crate::Case;
+use crate::command::{Ran, Windlass};
+use crate::fixture::Fixture;
+use crate::needs::{JUDGE, REGISTRY};
+use crate::valve::Valve;
+use crate::world::World;
+
+/// Some megabytes into an image of twenty.
+const MIDWAY: u64 = 5 << 20;
+
+/// Bytes of a disk that an image of thirty thousand files does not fit on.
+const SMALL_DISK: u64 = 64 << 20;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "interruption::control_c_leaves_nothing_visible_and_the_next_pull_works",
+        needs: REGISTRY,
+        test: |world| {
+            let ran = signalled(world, Signal::INT, "control-c");
+            assert_eq!(ran.code, Some(130), "{ran:#?}");
+            assert_eq!(ran.stdout, "");
+            assert!(ran.stderr.contains("Stopped"), "{}", ran.stderr);
+        },
+    },
+    Case {
+        name: "interruption::kill_leaves_nothing_visible_and_the_next_pull_works",
+        needs: REGISTRY,
+        test: |world| {
+            let ran = signalled(world, Signal::KILL, "kill");
+            assert_eq!((ran.code, ran.stdout.as_str()), (None, ""), "{ran:#?}");
+        },
+    },
+    Case {
+        name: "interruption::a_full_disk_fails_the_pull_and_leaves_a_store_that_works",
+        needs: JUDGE,
+        test: full_disk,
+    },
+];
+
+/// Ends a pull midway by `signal` and checks what follows; returns how it ended.
+fn signalled(world: &World, signal: Signal, name: &str) -> Ran {
+    let directory = world.directory(name);
+    let windlass = Windlass::new(&directory);
+    // Pushes it, if no test has yet.
+    world.reference(Fixture::Many, "gzip");
+    let valve = Valve::before(world.registry().address(), MIDWAY);
+    let reference = format!("{}/many:gzip", valve.address());
+
+    let pull = windlass.start(&["pull", &reference]);
+    valve.wait_until_holding();
+    kill_process(Pid::from_child(&pull), signal).unwrap();
+    let ran = Ran::from(pull.wait_with_output().unwrap());
+
+    assert_eq!(windlass.images(), [""; 0]);
+    assert_ne!(
+        windlass
+            .run(&["unpack", &reference, "/nowhere/to/be/made"])
+            .code,
+        Some(0)
+    );
+    valve.open();
+    let tree = windlass.tree(&reference);
+    world.undisturbed(Fixture::Many).assert_same(&tree);
+    ran
+}
+
+fn full_disk(world: &World) {
+    let directory = world.directory("full-disk");
+    let disk = Disk::sparse(&directory, SMALL_DISK).unwrap();
+    let mounted = disk.fresh().unwrap();
+    let windlass = Windlass::new(mounted.path());
+
+    let ran = windlass.run(&["pull", &world.reference(Fixture::Many, "gzip")]);
+
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:#?}");
+    assert!(
+        ran.stderr
+            .to_lowercase()
+            .contains("no space left on device"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(windlass.images(), [""; 0]);
+    let tree = windlass.tree(&world.reference(Fixture::Small, "gzip"));
+    world.judged(Fixture::Small).assert_same(&tree);
+}

@@ -1,0 +1,23 @@
+//! `skopeo copy` and `umoci unpack`: what an image is, by other people's word.
+
+use std::path::Path;
+
+use windlass_testing::Tree;
+use windlass_testing::real::{command, run};
+
+/// Copies and unpacks `reference` below `directory`; `options` go to `skopeo`, before its command.
+pub(crate) fn tree(reference: &str, directory: &Path, options: &[&str]) -> Tree {
+    let (layout, bundle) = (directory.join("layout"), directory.join("bundle"));
+    let copied = format!("{}:it", layout.display());
+    run(command("skopeo")
+        .arg("--insecure-policy")
+        .args(options)
+        .args(["copy", "--quiet", "--src-tls-verify=false"])
+        .args([format!("docker://{reference}"), format!("oci:{copied}")]))
+    .unwrap();
+    run(command("umoci")
+        .args(["unpack", "--image", &copied])
+        .arg(&bundle))
+    .unwrap();
+    Tree::of(bundle.join("rootfs")).unwrap()
+}

@@ -1,0 +1,76 @@
+//! What tests cannot do without, and whether it is here.
+
+use rustix::process::geteuid;
+use windlass_testing::real;
+
+use crate::world::World;
+
+/// Something that a machine has or has not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Need {
+    /// Root, in namespaces of its own.
+    Root,
+    /// Debian's packages, from where `debootstrap` fetches them.
+    DebianPackages,
+    /// A program.
+    Tool(&'static str),
+}
+
+/// For images made of tars, served by the registry and unpacked by the judge.
+pub(crate) const JUDGE: &[Need] = &[
+    Need::Root,
+    Need::Tool("docker-registry"),
+    Need::Tool("skopeo"),
+    Need::Tool("umoci"),
+    Need::Tool("gzip"),
+    Need::Tool("zstd"),
+];
+
+/// For images that are only pulled.
+pub(crate) const REGISTRY: &[Need] = &[
+    Need::Tool("docker-registry"),
+    Need::Tool("skopeo"),
+    Need::Tool("gzip"),
+    Need::Tool("zstd"),
+];
+
+/// For images that are mounted, or unpacked by another user.
+pub(crate) const ROOT: &[Need] = &[
+    Need::Root,
+    Need::Tool("docker-registry"),
+    Need::Tool("skopeo"),
+    Need::Tool("gzip"),
+    Need::Tool("zstd"),
+];
+
+/// For an image of a Debian root.
+pub(crate) const DEBIAN: &[Need] = &[
+    Need::Root,
+    Need::Tool("docker-registry"),
+    Need::Tool("skopeo"),
+    Need::Tool("umoci"),
+    Need::Tool("gzip"),
+    Need::Tool("zstd"),
+    Need::Tool("debootstrap"),
+    Need::DebianPackages,
+];
+
+impl Need {
+    /// Says what is missing, if it is.
+    pub(crate) fn missing(self, world: &World) -> Option<String> {
+        match self {
+            Self::Root if !geteuid().is_root() => Some("needs root".to_owned()),
+            Self::Root if !real::is_first_process() => {
+                Some("needs the right to make namespaces".to_owned())
+            }
+            Self::Tool(program) if real::find(program).is_none() => {
+                Some(format!("needs {program}"))
+            }
+            Self::DebianPackages => world
+                .debian()
+                .err()
+                .map(|error| format!("needs Debian's packages: {error}")),
+            Self::Root | Self::Tool(_) => None,
+        }
+    }
+}

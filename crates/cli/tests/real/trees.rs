@@ -1,0 +1,155 @@
+//! What `windlass unpack` and `windlass mount` leave is what the judge leaves.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use windlass_testing::real::run;
+use windlass_testing::{Aspect, Kind, Tree};
+
+use crate::Case;
+use crate::command::Windlass;
+use crate::fixture::Fixture;
+use crate::judge;
+use crate::needs::{DEBIAN, JUDGE, ROOT};
+use crate::world::World;
+
+/// The user `nobody`, whom every system has.
+const NOBODY: u32 = 65534;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "trees::a_debian_root_is_what_umoci_makes_of_it",
+        needs: DEBIAN,
+        test: |world| same_as_judged(world, Fixture::Debian),
+    },
+    Case {
+        name: "trees::tens_of_thousands_of_small_files_are_what_umoci_makes_of_them",
+        needs: JUDGE,
+        test: |world| same_as_judged(world, Fixture::Many),
+    },
+    Case {
+        name: "trees::every_kind_of_entry_is_what_umoci_makes_of_it",
+        needs: JUDGE,
+        test: |world| same_as_judged(world, Fixture::Kinds),
+    },
+    Case {
+        name: "trees::whiteouts_take_away_what_umoci_takes_away",
+        needs: JUDGE,
+        test: |world| same_as_judged(world, Fixture::Whiteouts),
+    },
+    Case {
+        name: "trees::a_layer_made_by_umoci_repack_is_read_as_it_was_meant",
+        needs: JUDGE,
+        test: |world| same_as_judged(world, Fixture::Repacked),
+    },
+    Case {
+        name: "trees::an_index_gives_the_image_of_the_platform_asked_for",
+        needs: JUDGE,
+        test: platforms,
+    },
+    Case {
+        name: "trees::a_mount_shows_what_unpack_writes",
+        needs: ROOT,
+        test: mounted,
+    },
+    Case {
+        name: "trees::an_ordinary_user_gets_all_that_one_may_have",
+        needs: JUDGE,
+        test: ordinary_user,
+    },
+];
+
+/// All forms of an image, one after the other: type, mode, owner, mtime, links, attributes, bytes.
+fn same_as_judged(world: &World, fixture: Fixture) {
+    let judged = world.judged(fixture);
+    for tag in fixture.tags() {
+        let directory = world.directory(&format!("trees-{}-{tag}", fixture.repository()));
+        let tree = Windlass::new(&directory).tree(&world.reference(fixture, tag));
+        judged.assert_same(&tree);
+    }
+}
+
+fn platforms(world: &World) {
+    let directory = world.directory("platforms");
+    let windlass = Windlass::new(&directory);
+    let reference = world.reference(Fixture::MultiArch, "both");
+    for architecture in ["amd64", "arm64"] {
+        let judge = world.directory(&format!("platforms-{architecture}"));
+        let judged = judge::tree(&reference, &judge, &["--override-arch", architecture]);
+
+        windlass.succeeds(&[
+            "pull",
+            "--platform",
+            &format!("linux/{architecture}"),
+            &reference,
+        ]);
+
+        judged.assert_same(&windlass.unpacked(&reference));
+    }
+
+    let none = windlass.run(&["pull", "--platform", "linux/s390x", &reference]);
+
+    assert_eq!((none.code, none.stdout.as_str()), (Some(1), ""));
+    for offered in ["linux/amd64", "linux/arm64"] {
+        assert!(none.stderr.contains(offered), "{}", none.stderr);
+    }
+}
+
+/// Exactly, for one layer. Of stacked ones an overlay shows a directory's mtime by the topmost layer that
+/// has something in it, whether that layer carries the directory or not.
+fn mounted(world: &World) {
+    for (fixture, beside) in [
+        (Fixture::Kinds, [].as_slice()),
+        (Fixture::Whiteouts, &[Aspect::DirectoryMtime]),
+    ] {
+        let directory = world.directory(&format!("mounted-{}", fixture.repository()));
+        let windlass = Windlass::new(&directory);
+        let reference = world.reference(fixture, "gzip");
+        let unpacked = windlass.tree(&reference);
+        let target = directory.join("mnt");
+        fs::create_dir(&target).unwrap();
+
+        windlass.succeeds(&["mount", &reference, target.to_str().unwrap()]);
+
+        let shown = Tree::of(&target).unwrap();
+        let write = fs::write(target.join("file"), "");
+        windlass.succeeds(&["umount", target.to_str().unwrap()]);
+        assert_eq!(write.unwrap_err().kind(), ErrorKind::ReadOnlyFilesystem);
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
+        unpacked.without(beside).assert_same(&shown.without(beside));
+    }
+}
+
+/// Own owner, no devices, no attributes that only root may set; all else as it should be.
+fn ordinary_user(world: &World) {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("windlass");
+    fs::copy(env!("CARGO_BIN_EXE_windlass"), &program).unwrap();
+    run(std::process::Command::new("chown")
+        .arg(NOBODY.to_string())
+        .arg(directory.path()))
+    .unwrap();
+    let windlass = Windlass::new(directory.path()).by(NOBODY, program);
+    let mut wanted = world.judged(Fixture::Kinds).without(&[Aspect::Owner]);
+    for device in ["null", "disk", "far"] {
+        wanted = wanted.without_path(device);
+    }
+
+    let ran = windlass.succeeds(&["pull", &world.reference(Fixture::Kinds, "gzip")]);
+    let tree = windlass.unpacked(&world.reference(Fixture::Kinds, "gzip"));
+
+    assert!(ran.stderr.contains("3 device nodes"), "{}", ran.stderr);
+    assert!(
+        tree.iter()
+            .all(|(_, entry)| (entry.uid, entry.gid) == (NOBODY, NOBODY))
+    );
+    assert!(
+        !tree
+            .iter()
+            .any(|(_, entry)| matches!(entry.kind, Kind::CharDevice(..)))
+    );
+    let capable = tree.get("capable").unwrap();
+    assert!(capable.xattrs.is_empty(), "{capable}");
+    let wanted = wanted.without_path("capable");
+    wanted.assert_same(&tree.without(&[Aspect::Owner]).without_path("capable"));
+}

@@ -1,0 +1,135 @@
+//! What the tests share: a directory, the registry, and the images in it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use windlass_testing::Tree;
+use windlass_testing::real::{Access, DockerRegistry, command, run};
+
+use crate::command::Windlass;
+use crate::fixture::Fixture;
+use crate::judge;
+
+/// Made as tests ask for it; its processes end with it.
+pub(crate) struct World {
+    registry: OnceLock<DockerRegistry>,
+    debian: OnceLock<Result<PathBuf, String>>,
+    pushed: Mutex<HashMap<Fixture, Arc<OnceLock<()>>>>,
+    judged: Mutex<HashMap<Fixture, Arc<OnceLock<Tree>>>>,
+    undisturbed: Mutex<HashMap<Fixture, Arc<OnceLock<Tree>>>>,
+    directories: AtomicUsize,
+    directory: PathBuf,
+}
+
+impl World {
+    /// Starts with nothing, in `directory`.
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self {
+            registry: OnceLock::new(),
+            debian: OnceLock::new(),
+            pushed: Mutex::default(),
+            judged: Mutex::default(),
+            undisturbed: Mutex::default(),
+            directories: AtomicUsize::new(0),
+            directory: directory.to_owned(),
+        }
+    }
+
+    /// Makes a directory for one test alone.
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
+        let number = self.directories.fetch_add(1, Ordering::Relaxed);
+        let directory = self.directory.join(format!("{number:02}-{name}"));
+        fs::create_dir(&directory).unwrap();
+        directory
+    }
+
+    /// The registry that serves everybody.
+    pub(crate) fn registry(&self) -> &DockerRegistry {
+        self.registry.get_or_init(|| {
+            DockerRegistry::start(&self.directory.join("registry"), Access::Open).unwrap()
+        })
+    }
+
+    /// The reference of `tag` of a fixture, which is pushed when it is first asked for.
+    pub(crate) fn reference(&self, fixture: Fixture, tag: &str) -> String {
+        let pushed = Arc::clone(self.pushed.lock().unwrap().entry(fixture).or_default());
+        pushed.get_or_init(|| {
+            let layout = self.layout(fixture);
+            for tag in fixture.tags() {
+                self.registry()
+                    .push(&layout, tag, fixture.repository())
+                    .unwrap();
+            }
+        });
+        format!(
+            "{}/{}:{tag}",
+            self.registry().address(),
+            fixture.repository()
+        )
+    }
+
+    /// What the judge makes of the gzip form of a fixture.
+    pub(crate) fn judged(&self, fixture: Fixture) -> Tree {
+        let judged = Arc::clone(self.judged.lock().unwrap().entry(fixture).or_default());
+        let tree = judged.get_or_init(|| {
+            let directory = self.directory(&format!("judge-{}", fixture.repository()));
+            judge::tree(&self.reference(fixture, "gzip"), &directory, &[])
+        });
+        tree.clone()
+    }
+
+    /// What windlass makes of the gzip form of a fixture when nothing happens.
+    pub(crate) fn undisturbed(&self, fixture: Fixture) -> Tree {
+        let undisturbed = Arc::clone(self.undisturbed.lock().unwrap().entry(fixture).or_default());
+        let tree = undisturbed.get_or_init(|| {
+            let directory = self.directory(&format!("undisturbed-{}", fixture.repository()));
+            Windlass::new(&directory).tree(&self.reference(fixture, "gzip"))
+        });
+        tree.clone()
+    }
+
+    /// A Debian root as a tar file, kept from one run to the next.
+    pub(crate) fn debian(&self) -> Result<&Path, &str> {
+        let tar = self
+            .debian
+            .get_or_init(|| debian().map_err(|error| error.to_string()));
+        tar.as_deref().map_err(String::as_str)
+    }
+
+    fn layout(&self, fixture: Fixture) -> PathBuf {
+        let layout = self.directory(&format!("layout-{}", fixture.repository()));
+        fixture.build(self, &layout).unwrap();
+        layout
+    }
+}
+
+fn debian() -> io::Result<PathBuf> {
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian-root.tar");
+    if kept.exists() {
+        return Ok(kept);
+    }
+    let draft = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let root = draft.path().join("root");
+    run(command("debootstrap")
+        .args(["--variant=minbase", "bookworm"])
+        .arg(&root))?;
+    let tar = draft.path().join("tar");
+    run(command("tar")
+        .args(["--create", "--sort=name", "--numeric-owner", "--format=pax"])
+        .args([
+            "--pax-option=delete=atime,delete=ctime",
+            "--xattrs",
+            "--xattrs-include=*",
+        ])
+        .arg("--file")
+        .arg(&tar)
+        .arg("--directory")
+        .arg(&root)
+        .arg("."))?;
+    fs::rename(&tar, &kept)?;
+    Ok(kept)
+}
