@@ -132,7 +132,7 @@ impl Engine {
         };
         let mut summary = UnpackSummary::default();
         for layer in &image.layers {
-            let digest = layer.blob;
+            let digest = layer.held_blob.unwrap_or(layer.blob);
             let (file, _) = self.store.open_blob(&digest)?;
             let blob = Stoppable { file, stop };
             let progress = archive::Progress::default();

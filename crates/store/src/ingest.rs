@@ -18,7 +18,6 @@ use windlass_oci::Digest;
 use crate::Store;
 use crate::blob::HoldsFile;
 use crate::error::{FileError, NotOwner, asks_no_space};
-use crate::write_back::{self, Piece};
 
 pub use follower::{Follower, VerifyError};
 pub(crate) use partial::PartialFile;
@@ -34,7 +33,6 @@ pub struct Ingest {
 pub struct IngestWriter {
     shared: Arc<Shared>,
     offset: u64,
-    written_back: u64,
 }
 
 /// Why a blob could not be begun.
@@ -149,7 +147,6 @@ impl Store {
         let writer = IngestWriter {
             shared: Arc::clone(&shared),
             offset: 0,
-            written_back: 0,
         };
         Ok((Ingest { shared }, writer))
     }
@@ -210,7 +207,7 @@ impl IngestWriter {
         self.shared.file.write_at(chunks, self.offset)?;
         self.shared.publish(end)?;
         self.offset = end;
-        self.start_write_back();
+        self.shared.moved(added);
         Ok(())
     }
 
@@ -241,27 +238,6 @@ impl IngestWriter {
             }),
         }
     }
-
-    /// Has the kernel begin to write what was appended, so that the commit finds little left to do.
-    fn start_write_back(&mut self) {
-        let length = self.offset - self.written_back;
-        if length < write_back::PIECE {
-            return;
-        }
-        let partial = &self.shared.file;
-        // Out of handles, it is left to the barrier.
-        let Ok(file) = partial.handle() else {
-            return;
-        };
-        let offset = self.written_back;
-        if partial.inner().write_back().start(Piece {
-            file,
-            offset,
-            length,
-        }) {
-            self.written_back = self.offset;
-        }
-    }
 }
 
 impl Drop for IngestWriter {
@@ -276,6 +252,12 @@ impl Shared {
     fn progress(&self) -> MutexGuard<'_, Progress> {
         // Nothing that runs under this lock can panic half way through a change.
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that bytes were appended or read.
+    fn moved(&self, bytes: u64) {
+        let inner = self.file.inner();
+        inner.write_back().moved(inner.root().dir(), bytes);
     }
 
     fn publish(&self, held: u64) -> Result<(), AppendError> {

@@ -1,60 +1,62 @@
-//! Starting to write large blobs to the disk while they come in.
+//! Starting to write to the disk while a pull is still under way.
 //!
 //! Left alone, the kernel keeps what is written in memory for half a minute, and the barrier of the commit
-//! then waits for all of it. So it is asked to begin with each piece. The asking can block while the disk is
-//! busy, which must hold up neither the wire nor the follower: a thread of its own does it, and a piece
-//! that comes while it is behind is asked for with the next one.
+//! then waits for all of it: a third of a pull in which the processors idle. So the whole file system is
+//! synced now and then while blobs and layers grow, on a thread of its own that holds nobody up. The files
+//! of a layer are far too many to be asked for one by one, and they come from an archive that does not
+//! know this store; that blobs move is the sign that layers do.
 
-use std::num::NonZeroU64;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use rustix::fs::Advice;
+use rustix::fs::{Mode, OFlags};
 
-/// How much of a blob is asked for at once, in bytes. Large pieces keep the extents on the disk large.
-pub(crate) const PIECE: u64 = 8 << 20;
-
-/// How many pieces may wait.
-const QUEUE: usize = 8;
+/// A sync is begun whenever so many bytes of blobs were appended or read since the last one was.
+const PIECE: u64 = 32 << 20;
 
 /// The thread, once there is something to do for it. It ends when this is dropped.
 #[derive(Debug, Default)]
-pub(crate) struct WriteBack(OnceLock<Option<SyncSender<Piece>>>);
-
-/// A part of a file.
-#[derive(Debug)]
-pub(crate) struct Piece {
-    pub(crate) file: OwnedFd,
-    pub(crate) offset: u64,
-    pub(crate) length: u64,
+pub(crate) struct WriteBack {
+    moved: AtomicU64,
+    thread: OnceLock<Option<SyncSender<()>>>,
 }
 
 impl WriteBack {
-    /// Has `piece` written soon; says whether it was taken. It is a hint: the barrier writes what is left.
-    pub(crate) fn start(&self, piece: Piece) -> bool {
-        let thread = self.0.get_or_init(|| {
-            let (send, receive) = sync_channel(QUEUE);
-            let named = std::thread::Builder::new().name("write-back".to_owned());
-            named.spawn(move || run(&receive)).is_ok().then_some(send)
-        });
-        thread
-            .as_ref()
-            .is_some_and(|thread| thread.try_send(piece).is_ok())
+    /// Notes that `bytes` of blobs were appended or read, in the store at `root`.
+    ///
+    /// All this is a hint: the barrier writes what is left, and is what reports errors.
+    pub(crate) fn moved(&self, root: BorrowedFd<'_>, bytes: u64) {
+        let before = self.moved.fetch_add(bytes, Ordering::Relaxed);
+        if before / PIECE == (before + bytes) / PIECE {
+            return;
+        }
+        let thread = self.thread.get_or_init(|| start(root));
+        // One that is still busy begins again right after, at most once.
+        if let Some(Err(TrySendError::Disconnected(()))) =
+            thread.as_ref().map(|thread| thread.try_send(()))
+        {
+            tracing::debug!("the write-back thread is gone");
+        }
     }
 }
 
-fn run(pieces: &Receiver<Piece>) {
-    for Piece {
-        file,
-        offset,
-        length,
-    } in pieces
-    {
-        // For pages that are dirty, "not needed" means "write them now"; they stay in the cache until they
-        // are clean, when the follower is long past them.
-        let advice = rustix::fs::fadvise(&file, offset, NonZeroU64::new(length), Advice::DontNeed);
-        if let Err(error) = advice {
+fn start(root: BorrowedFd<'_>) -> Option<SyncSender<()>> {
+    // A handle of its own: an error is reported once per handle, and the barrier's must see it.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::openat(root, ".", flags, Mode::empty()).ok()?;
+    let (send, receive) = sync_channel(1);
+    let thread = std::thread::Builder::new().name("write-back".to_owned());
+    thread
+        .spawn(move || run(&dir, &receive))
+        .is_ok()
+        .then_some(send)
+}
+
+fn run(dir: &OwnedFd, signs: &Receiver<()>) {
+    for () in signs {
+        if let Err(error) = rustix::fs::syncfs(dir.as_fd()) {
             tracing::debug!(%error, "no early write-back");
         }
     }

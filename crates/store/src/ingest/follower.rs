@@ -107,6 +107,7 @@ impl Read for Follower {
         }
         self.hasher.update(&buffer[..length]);
         self.read += length as u64;
+        self.shared.moved(length as u64);
         Ok(length)
     }
 }

@@ -42,11 +42,6 @@ impl PartialFile {
         &self.inner
     }
 
-    /// Returns another handle of the file.
-    pub(super) fn handle(&self) -> std::io::Result<OwnedFd> {
-        self.file.try_clone()
-    }
-
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
