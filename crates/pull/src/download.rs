@@ -226,11 +226,7 @@ async fn gather(
     while let Some(chunk) = next {
         match chunk {
             Ok(Some(mut chunk)) => {
-                let skipped = usize::try_from(*skip)
-                    .unwrap_or(usize::MAX)
-                    .min(chunk.len());
-                drop(chunk.split_to(skipped));
-                *skip -= skipped as u64;
+                leave_out(skip, &mut chunk);
                 size += chunk.len();
                 if !chunk.is_empty() {
                     batch.push(chunk);
@@ -248,6 +244,15 @@ async fn gather(
     (batch, None)
 }
 
+/// Leaves the first bytes of a chunk out, as many of the next `skip` as it has.
+fn leave_out(skip: &mut u64, chunk: &mut Bytes) {
+    let skipped = usize::try_from(*skip)
+        .unwrap_or(usize::MAX)
+        .min(chunk.len());
+    drop(chunk.split_to(skipped));
+    *skip -= skipped as u64;
+}
+
 /// Renders an error and what caused it on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
@@ -255,4 +260,57 @@ fn chain(error: &dyn std::error::Error) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// DL-5: however the bytes are cut into chunks, exactly the first ones are left out.
+    #[test]
+    fn what_is_here_already_is_left_out() {
+        let blob = Bytes::from_static(b"0123456789");
+        for skip in 0..=10 {
+            for size in 1..=11 {
+                let mut left = skip;
+                let chunks = blob.chunks(size).map(|chunk| {
+                    let mut chunk = Bytes::copy_from_slice(chunk);
+                    leave_out(&mut left, &mut chunk);
+                    chunk
+                });
+                let rest: Vec<u8> = chunks.flatten().collect();
+                assert_eq!(
+                    rest,
+                    blob[usize::try_from(skip).unwrap()..],
+                    "{skip} {size}"
+                );
+                assert_eq!(left, 0);
+            }
+        }
+    }
+
+    /// More is left out than there is: the rest is left out of what comes next.
+    #[test]
+    fn leaving_out_goes_on_with_the_next_chunk() {
+        let mut skip = u64::MAX;
+        let mut chunk = Bytes::from_static(b"0123");
+        leave_out(&mut skip, &mut chunk);
+        assert_eq!((chunk.len(), skip), (0, u64::MAX - 4));
+    }
+
+    #[test]
+    fn milestones_are_kept_for_who_looks_seldom() {
+        let connecting = |attempt| LayerStatus::Connecting { attempt };
+        let progress = Progress {
+            recent: (3..=5).map(connecting).collect(),
+            number: 5,
+            counters: Arc::default(),
+        };
+        let since = |told| progress.since(told).cloned().collect::<Vec<_>>();
+        assert_eq!(since(5), []);
+        assert_eq!(since(4), [connecting(5)]);
+        assert_eq!(since(2), [connecting(3), connecting(4), connecting(5)]);
+        assert_eq!(since(0), [connecting(3), connecting(4), connecting(5)]);
+        assert_eq!(since(9), []);
+    }
 }

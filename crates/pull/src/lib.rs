@@ -125,6 +125,10 @@ struct Layers {
     fetched: Vec<Arc<FetchedLayer>>,
 }
 
+/// The endpoints of a registry that did not answer, by the error of the first.
+#[derive(Debug, Default)]
+struct PassedOver(Option<PullError>);
+
 impl Default for PullerConfig {
     fn default() -> Self {
         Self {
@@ -211,11 +215,14 @@ impl Puller {
         repository: &RepositoryName,
         credentials: &Credentials,
     ) -> Result<Vec<Tag>, PullError> {
-        self.at_first_answering(repository, credentials, async |repository| {
-            Ok(repository.tags().await?)
-        })
-        .await
-        .map(|(_, tags)| tags)
+        let mut passed = PassedOver::default();
+        for repository in self.repositories(repository, credentials)? {
+            match repository.tags().await {
+                Ok(tags) => return Ok(tags),
+                Err(error) => passed.over(repository.endpoint(), error.into())?,
+            }
+        }
+        Err(passed.into_error())
     }
 
     /// Waits until nothing moves any more, what was cancelled included.
@@ -233,45 +240,33 @@ impl Puller {
             (Some(digest), _) => Target::Digest(*digest),
             (None, tag) => Target::Tag(tag.cloned().unwrap_or_else(Tag::latest)),
         };
-        self.at_first_answering(
-            reference.repository(),
-            &request.credentials,
-            async |repository| {
-                let resolver = Resolver {
-                    repository,
-                    store: &self.store,
-                    retry: self.config.retry.for_documents(),
-                };
-                resolver.resolve(&target, request.platform.as_ref()).await
-            },
-        )
-        .await
+        let mut passed = PassedOver::default();
+        for repository in self.repositories(reference.repository(), &request.credentials)? {
+            let resolver = Resolver {
+                repository: &repository,
+                store: &self.store,
+                retry: self.config.retry.for_documents(),
+            };
+            match resolver.resolve(&target, request.platform.as_ref()).await {
+                Ok(resolved) => return Ok((repository, resolved)),
+                Err(error) => passed.over(repository.endpoint(), error)?,
+            }
+        }
+        Err(passed.into_error())
     }
 
-    /// Asks the endpoints of `name` in their order, until one of them answers, yes or no.
-    ///
-    /// One that answered is not passed over for the next (FB-4): what comes after https is plain http, and no
-    /// answer may make a pull go there.
-    async fn at_first_answering<T>(
+    /// Opens a session with each endpoint of `name`, in the order in which they are to be asked.
+    fn repositories(
         &self,
         name: &RepositoryName,
         credentials: &Credentials,
-        ask: impl AsyncFn(&Repository) -> Result<T, PullError>,
-    ) -> Result<(Repository, T), PullError> {
-        let mut first = None;
-        for endpoint in Endpoint::of(name, &self.config.registry)? {
-            let repository = self
-                .client
-                .repository(endpoint, name.clone(), credentials.clone());
-            match ask(&repository).await {
-                Ok(answer) => return Ok((repository, answer)),
-                Err(PullError::Registry(error)) if !is_answer(&error, repository.endpoint()) => {
-                    first.get_or_insert(PullError::Registry(error));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Err(first.expect("there is at least one endpoint"))
+    ) -> Result<Vec<Repository>, PullError> {
+        let endpoints = Endpoint::of(name, &self.config.registry)?;
+        let open = |endpoint| {
+            self.client
+                .repository(endpoint, name.clone(), credentials.clone())
+        };
+        Ok(endpoints.into_iter().map(open).collect())
     }
 
     /// Finds the layers that are here, and keeps them from being removed meanwhile.
@@ -324,6 +319,27 @@ impl Puller {
         let key = (descriptor.digest, descriptor.size);
         self.transfers
             .join(key, move |job| fetcher.fetch(job, repository, descriptor))
+    }
+}
+
+impl PassedOver {
+    /// Goes on to the next endpoint, if `error` allows it.
+    ///
+    /// One that answered, yes or no, is not passed over (FB-4): what comes after https is plain http, and no
+    /// answer may make a pull go there.
+    fn over(&mut self, endpoint: &Endpoint, error: PullError) -> Result<(), PullError> {
+        match error {
+            PullError::Registry(error) if !is_answer(&error, endpoint) => {
+                self.0.get_or_insert(PullError::Registry(error));
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+
+    /// Returns why the first endpoint, the best of them, could not be asked.
+    fn into_error(self) -> PullError {
+        self.0.expect("there is at least one endpoint")
     }
 }
 

@@ -131,3 +131,75 @@ impl Plan {
         &self.layers
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use windlass_oci::Manifest;
+    use windlass_testing::{Image, Layer, PackedLayer};
+
+    use super::*;
+
+    fn plan(image: &Image) -> Result<Plan, PlanError> {
+        let packed = image.pack();
+        let manifest = Manifest::parse(&packed.manifest, None).unwrap();
+        let Manifest::Image(manifest) = manifest else {
+            panic!("it is the manifest of an image");
+        };
+        Plan::new(&manifest, &ImageConfig::parse(&packed.config).unwrap())
+    }
+
+    fn layer(name: &str, size: u64) -> PackedLayer {
+        let packed = Layer::new().file(name, b"").pack();
+        PackedLayer { size, ..packed }
+    }
+
+    /// S2-8.
+    #[test]
+    fn no_layers_are_a_plan() {
+        let plan = plan(&Image::new()).unwrap();
+        assert!(plan.layers().is_empty() && plan.diff_ids().is_empty());
+        let summary = plan.summary(&[]);
+        assert_eq!((summary.missing_bytes, summary.reused_bytes), (0, 0));
+    }
+
+    /// DM-4: what stands twice counts once, and is shown twice. Each place has a chain ID of its own.
+    #[test]
+    fn layers_count_once() {
+        let [a, b] = [layer("a", 10), layer("b", 5)];
+        let plan = plan(&Image::new().layer(&a).layer(&b).layer(&a)).unwrap();
+        assert_eq!(plan.diff_ids(), [a.diff_id, b.diff_id]);
+        let summary = plan.summary(&[]);
+        assert_eq!((summary.missing_bytes, summary.reused_bytes), (15, 0));
+        let sizes: Vec<_> = summary.layers.iter().map(|layer| layer.size).collect();
+        assert_eq!(sizes, [10, 5, 10]);
+        let chains: HashSet<_> = plan.layers().iter().map(|layer| layer.chain_id).collect();
+        assert_eq!(chains.len(), 3);
+    }
+
+    /// S2-6, S2-7, T20.
+    #[test]
+    fn contradictions_are_no_plan() {
+        let image = Image::new().layer(layer("a", 1)).layer(layer("b", 1));
+        let count = |diff_ids| PlanError::LayerCount {
+            layers: 2,
+            diff_ids,
+        };
+        let none = image.clone().config(|config| {
+            config["rootfs"]["diff_ids"].as_array_mut().unwrap().clear();
+        });
+        assert_eq!(plan(&none).unwrap_err(), count(0));
+        let more = image.clone().config(|config| {
+            let diff_ids = config["rootfs"]["diff_ids"].as_array_mut().unwrap();
+            diff_ids.push(diff_ids[0].clone());
+        });
+        assert_eq!(plan(&more).unwrap_err(), count(3));
+        let odd = image.manifest(|manifest| {
+            manifest["layers"][1]["mediaType"] = "application/vnd.cncf.helm.chart".into();
+        });
+        let expected = PlanError::NotALayer {
+            index: 1,
+            media_type: "application/vnd.cncf.helm.chart".to_owned(),
+        };
+        assert_eq!(plan(&odd).unwrap_err(), expected);
+    }
+}

@@ -60,7 +60,7 @@ impl Resolver<'_> {
         target: &Target,
         platform: Option<&Platform>,
     ) -> Result<Resolved, PullError> {
-        let fetched = retrying(self.retry, async || self.repository.manifest(target).await).await?;
+        let fetched = retrying(self.retry, || self.repository.manifest(target)).await?;
         let document = Document {
             digest: fetched.digest,
             bytes: fetched.bytes,
@@ -137,7 +137,7 @@ impl Resolver<'_> {
             }
             None => {
                 let target = Target::Digest(digest);
-                let get = async || self.repository.manifest(&target).await;
+                let get = || self.repository.manifest(&target);
                 let fetched = retrying(self.retry, get).await?;
                 (fetched.bytes, fetched.manifest)
             }
@@ -152,11 +152,8 @@ impl Resolver<'_> {
             check_size(descriptor, &bytes)?;
             return Ok(Document { digest, bytes });
         }
-        let get = async || {
-            self.repository
-                .blob_bytes(descriptor, MAX_CONFIG_SIZE as u64)
-                .await
-        };
+        let limit = MAX_CONFIG_SIZE as u64;
+        let get = || self.repository.blob_bytes(descriptor, limit);
         Ok(Document {
             digest,
             bytes: retrying(self.retry, get).await?,
@@ -210,9 +207,9 @@ fn check_platform(wanted: &Platform, config: &ImageConfig) -> Result<(), NoMatch
 }
 
 /// Tries a small request as often as `policy` and the errors allow.
-async fn retrying<T>(
+async fn retrying<T, F: Future<Output = Result<T, RegistryError>>>(
     policy: RetryPolicy,
-    request: impl AsyncFn() -> Result<T, RegistryError>,
+    request: impl Fn() -> F,
 ) -> Result<T, RegistryError> {
     let mut attempts = Attempts::new(policy);
     loop {

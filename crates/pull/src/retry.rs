@@ -84,3 +84,100 @@ impl Attempts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use windlass_registry::{Asked, Endpoint, What};
+
+    use super::*;
+
+    const POLICY: RetryPolicy = RetryPolicy {
+        attempts: 5,
+        first_pause: Duration::from_secs(1),
+        longest_pause: Duration::from_secs(5),
+        longest_asked: Duration::from_secs(60),
+    };
+
+    fn asked() -> Box<Asked> {
+        Box::new(Asked {
+            endpoint: Endpoint::parse("https://registry.test").unwrap(),
+            repository: "app".to_owned(),
+            what: What::Ping,
+        })
+    }
+
+    fn busy(retry_after: Option<u64>) -> RegistryError {
+        RegistryError::TooManyRequests {
+            asked: asked(),
+            retry_after: retry_after.map(Duration::from_secs),
+        }
+    }
+
+    fn pauses(policy: RetryPolicy, error: &RegistryError) -> Vec<u64> {
+        let mut attempts = Attempts::new(policy);
+        std::iter::from_fn(|| attempts.pause_after(error))
+            .map(|pause| pause.as_secs())
+            .collect()
+    }
+
+    /// DM-10.
+    #[test]
+    fn pauses_double_up_to_a_limit() {
+        assert_eq!(pauses(POLICY, &busy(None)), [1, 2, 4, 5]);
+    }
+
+    /// Even where the pauses could not be counted any more.
+    #[test]
+    fn many_attempts_do_not_overflow() {
+        let policy = RetryPolicy {
+            attempts: 100,
+            first_pause: Duration::MAX,
+            longest_pause: Duration::from_secs(5),
+            ..POLICY
+        };
+        assert_eq!(pauses(policy, &busy(None)), [5; 99]);
+    }
+
+    #[test]
+    fn a_server_is_taken_at_its_word_or_left() {
+        assert_eq!(pauses(POLICY, &busy(Some(60))), [60; 4]);
+        assert_eq!(pauses(POLICY, &busy(Some(0))), [0; 4]);
+        assert_eq!(pauses(POLICY, &busy(Some(61))), [0; 0]);
+    }
+
+    #[test]
+    fn a_no_is_not_tried_again() {
+        let unknown = RegistryError::BlobUnknown { asked: asked() };
+        assert_eq!(pauses(POLICY, &unknown), [0; 0]);
+    }
+
+    /// One attempt is made in any case.
+    #[test]
+    fn one_attempt_or_none_means_no_second() {
+        for attempts in [0, 1] {
+            let policy = RetryPolicy { attempts, ..POLICY };
+            assert_eq!(pauses(policy, &busy(None)), [0; 0]);
+        }
+    }
+
+    #[test]
+    fn progress_makes_failures_forgotten() {
+        let mut attempts = Attempts::new(POLICY);
+        for _ in 0..20 {
+            assert_eq!(attempts.current(), 1);
+            assert!(attempts.pause_after(&busy(None)).is_some());
+            assert_eq!(attempts.current(), 2);
+            attempts.progressed();
+        }
+    }
+
+    #[test]
+    fn documents_are_not_waited_for_as_long() {
+        assert_eq!(pauses(POLICY.for_documents(), &busy(None)), [0, 1]);
+        let once = RetryPolicy {
+            attempts: 1,
+            ..POLICY
+        };
+        assert_eq!(once.for_documents().attempts, 1);
+    }
+}
