@@ -1,0 +1,150 @@
+//! What is pulled again, moved, pinned or here already.
+
+use windlass_pull::Outcome;
+use windlass_testing::{Compression, Image, Index, Layer};
+
+use crate::support::World;
+
+fn two_layers() -> Image {
+    Image::new()
+        .layer(Layer::new().file("base", b"0"))
+        .layer(Layer::new().file("top", b"1"))
+}
+
+/// ST-2, ST-5: the second pull asks what the tag names, and nothing else.
+#[tokio::test]
+async fn the_second_pull_asks_for_one_manifest() {
+    let world = World::new();
+    let image = world.registry.push(two_layers(), "app:1");
+    let first = world.pull("app:1").await.unwrap();
+    let before = world.registry.log().len();
+
+    let second = world.pull("app:1").await.unwrap();
+
+    assert_eq!(world.log_since(before), ["GET /v2/app/manifests/1 200"]);
+    assert_eq!(second.outcome, Outcome::UpToDate);
+    assert_eq!(second.image_id, first.image_id);
+    assert_eq!((second.downloaded_bytes, second.unpacked_bytes), (0, 0));
+    let sizes = image.layers.iter().map(|layer| layer.size);
+    assert_eq!(second.reused_bytes, sizes.sum::<u64>());
+}
+
+/// The same through an index: its manifest is here.
+#[tokio::test]
+async fn the_second_pull_of_an_index_asks_for_the_index() {
+    let world = World::new();
+    world
+        .registry
+        .push_index(Index::new().image(two_layers()), "app:1");
+    world.pull("app:1").await.unwrap();
+    let before = world.registry.log().len();
+    let second = world.pull("app:1").await.unwrap();
+    assert_eq!(world.log_since(before), ["GET /v2/app/manifests/1 200"]);
+    assert_eq!(second.outcome, Outcome::UpToDate);
+}
+
+/// ST-3, ST-5: a tag that moved is news; of its layers only those are fetched that are missing.
+#[tokio::test]
+async fn a_moved_tag_fetches_what_is_new() {
+    let world = World::new();
+    let old = world.registry.push(two_layers(), "app:1");
+    world.pull("app:1").await.unwrap();
+    let newer = two_layers().layer(Layer::new().file("new", b"2"));
+    let new = world.registry.push(newer, "app:1");
+    let before = world.registry.log().len();
+
+    let pulled = world.pull("app:1").await.unwrap();
+
+    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(
+        world.log_since(before),
+        [
+            "GET /v2/app/manifests/1 200".to_owned(),
+            format!("GET /v2/app/blobs/{} 200", new.config_digest),
+            format!("GET /v2/app/blobs/{} 200", new.layers[2].digest),
+        ]
+    );
+    assert_eq!(world.image("app:1").id, pulled.image_id);
+    assert_eq!(world.image(&format!("app@{}", old.digest)).tags, []);
+}
+
+/// ST-3: by digest there is a digest reference and no tag. The registry is asked all the same: it has to
+/// say whether this caller may (D13).
+#[tokio::test]
+async fn by_digest_there_is_no_tag() {
+    let world = World::new();
+    let image = world.registry.push(two_layers(), "app:1");
+    let name = format!("app@{}", image.digest);
+
+    let pulled = world.pull(&name).await.unwrap();
+    assert_eq!(pulled.digest, image.digest);
+    assert_eq!(world.image(&name).tags, []);
+
+    let before = world.registry.log().len();
+    let again = world.pull(&name).await.unwrap();
+    assert_eq!(again.outcome, Outcome::UpToDate);
+    let expected = format!("GET /v2/app/manifests/{} 200", image.digest);
+    assert_eq!(world.log_since(before), [expected]);
+}
+
+/// With a tag and a digest the digest decides, wherever the registry's tag points, and the tag is applied.
+#[tokio::test]
+async fn a_tag_beside_a_digest_is_applied() {
+    let world = World::new();
+    let image = world.registry.push(two_layers(), "app:1");
+    world.registry.push(Image::new(), "app:2");
+
+    let name = format!("app:2@{}", image.digest);
+    let pulled = world.pull(&name).await.unwrap();
+
+    assert_eq!(pulled.digest, image.digest);
+    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(world.image("app:2").id, pulled.image_id);
+}
+
+/// ST-6: another name of what is here is news, and costs a manifest.
+#[tokio::test]
+async fn another_name_of_an_image_fetches_no_blob() {
+    let world = World::new();
+    let image = world.registry.push(two_layers(), "app:1");
+    world.registry.push(&image, "other:2");
+    world.pull("app:1").await.unwrap();
+    let before = world.registry.log().len();
+    let pulled = world.pull("other:2").await.unwrap();
+    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(world.log_since(before), ["GET /v2/other/manifests/2 200"]);
+}
+
+/// MD-6: a layer is known by its tar. The same tar in another blob is not fetched.
+#[tokio::test]
+async fn a_layer_that_came_in_another_blob_is_not_fetched() {
+    let world = World::new();
+    let layer = Layer::new().file("f", b"1");
+    let gzip = layer.clone().compressed(Compression::Gzip).pack();
+    let zstd = layer.compressed(Compression::Zstd).pack();
+    world.registry.push(Image::new().layer(&gzip), "app:1");
+    world.registry.push(Image::new().layer(&zstd), "app:2");
+    world.pull("app:1").await.unwrap();
+
+    let pulled = world.pull("app:2").await.unwrap();
+
+    assert_eq!(world.registry.ranges_asked(&zstd.digest), [""; 0]);
+    assert_eq!(pulled.reused_bytes, zstd.size);
+}
+
+/// A document that was fetched by tag and is damaged on the disk is fetched again, and mended (IM-2).
+#[tokio::test]
+async fn a_pull_mends_a_damaged_config() {
+    let world = World::new();
+    let image = world.registry.push(two_layers(), "app:1");
+    world.pull("app:1").await.unwrap();
+    let path = world.store.path().unwrap().join("blobs");
+    let hex = image.config_digest.to_string().replace("sha256:", "");
+    std::fs::write(path.join("sha256").join(&hex), b"{}").unwrap();
+    assert!(world.store.read_blob(&image.config_digest).is_err());
+
+    world.pull("app:1").await.unwrap();
+
+    let config = world.store.read_blob(&image.config_digest).unwrap();
+    assert_eq!(config, image.config);
+}

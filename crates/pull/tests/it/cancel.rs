@@ -1,0 +1,119 @@
+//! Pulls that are left in the middle (T37): what nobody waits for stops, and leaves nothing behind.
+
+use std::sync::Arc;
+
+use windlass_pull::{LayerStatus, PullerConfig};
+use windlass_testing::{Image, Layer};
+
+use crate::support::{World, config, status};
+
+fn image() -> Image {
+    Image::new()
+        .layer(Layer::of_size_seeded(2 << 20, 1))
+        .layer(Layer::of_size_seeded(2 << 20, 2))
+}
+
+/// T37, TM-4: in the middle of the layers, by one or by all who wait for them.
+#[tokio::test]
+async fn when_all_have_left_nothing_is_left() {
+    let world = Arc::new(World::new());
+    let image = world.registry.push(image(), "one:1");
+    world.registry.push(&image, "two:1");
+    let [first, second] = [image.layers[0].digest, image.layers[1].digest];
+    let gate = world.registry.blob(&first).hold_after(1 << 20);
+    drop(world.registry.blob(&second).held_by_after(&gate, 1 << 20));
+
+    let one = world.start("one:1");
+    gate.reached(2).await;
+    let mut two = world.start("two:1");
+    two.until_waiting_for(&second).await;
+    one.leave().await;
+    two.leave().await;
+
+    world.puller.idle().await;
+    world.assert_nothing_here();
+    // And none of it is in the way.
+    gate.open();
+    world.pull("one:1").await.unwrap();
+    assert_eq!(world.registry.ranges_asked(&first), ["whole"; 2]);
+}
+
+/// T37: while the registry thinks about its answer.
+#[tokio::test]
+async fn a_pull_can_be_left_before_an_answer() {
+    let world = Arc::new(World::new());
+    let image = world.registry.push(image(), "app:1");
+    let routes = [
+        world.registry.manifest("1").hold(),
+        world.registry.blob(&image.config_digest).hold(),
+        world.registry.blob(&image.layers[1].digest).hold(),
+    ];
+    for gate in routes {
+        let pull = world.start("app:1");
+        gate.reached(1).await;
+        pull.leave().await;
+        world.puller.idle().await;
+        world.assert_nothing_here();
+    }
+    world.pull("app:1").await.unwrap();
+}
+
+/// T37: some layers are done, some wait for a slot, some for their turn to unpack.
+#[tokio::test]
+async fn a_pull_can_be_left_in_every_phase_at_once() {
+    let narrow = PullerConfig {
+        downloads: 2,
+        unpacks: 1,
+        ..config()
+    };
+    let world = Arc::new(World::with(narrow));
+    let layers = (1..=5).map(|seed| Layer::of_size_seeded(600_000, seed));
+    let image = layers.fold(Image::new(), Image::layer);
+    let image = world.registry.push(image, "app:1");
+    // The first unpacks and is held; the second comes, and waits for the first to be unpacked …
+    let gate = world
+        .registry
+        .blob(&image.layers[0].digest)
+        .hold_after(300_000);
+    let second = image.layers[1].digest;
+
+    let mut pull = world.start("app:1");
+    gate.reached(1).await;
+    pull.until(|event| status(event, &second) == Some(&LayerStatus::Downloaded))
+        .await;
+    pull.leave().await;
+
+    world.puller.idle().await;
+    world.assert_nothing_here();
+}
+
+/// TM-2: who comes when a transfer is being stopped gets one of its own.
+#[tokio::test]
+async fn who_comes_right_after_starts_anew() {
+    let world = Arc::new(World::new());
+    let image = world.registry.push(image(), "app:1");
+    let layer = image.layers[0].digest;
+    let gate = world.registry.blob(&layer).hold_after(1 << 20);
+    let pull = world.start("app:1");
+    gate.reached(1).await;
+    pull.leave().await;
+    world.pull("app:1").await.unwrap();
+    assert_eq!(world.registry.ranges_asked(&layer), ["whole"; 2]);
+    world.puller.idle().await;
+    world.assert_nothing_unfinished();
+}
+
+/// One who leaves while everything is being made visible leaves it visible, or not; never half of it.
+#[tokio::test]
+async fn a_commit_is_waited_for() {
+    let world = Arc::new(World::new());
+    world.registry.push(image(), "app:1");
+    let mut pull = world.start("app:1");
+    pull.until(|event| *event == windlass_pull::PullEvent::Committing)
+        .await;
+    // On this one thread, the pull has not gone on since.
+    pull.leave().await;
+    world.puller.idle().await;
+    assert_eq!(world.images().len(), 1);
+    world.assert_nothing_unfinished();
+}

@@ -1,0 +1,176 @@
+//! What a pull tells: every milestone once and in order, counts that only grow.
+
+use windlass_oci::Digest;
+use windlass_pull::{LayerStatus, PlannedLayer, PullEvent};
+use windlass_testing::{Image, Layer, PackedLayer};
+
+use crate::support::{World, status};
+
+fn planned(layer: &PackedLayer, exists: bool) -> PlannedLayer {
+    PlannedLayer {
+        digest: layer.digest,
+        size: layer.size,
+        exists,
+    }
+}
+
+fn without_counts(events: Vec<PullEvent>) -> Vec<PullEvent> {
+    let counts = |event: &PullEvent| {
+        let PullEvent::Layer { status, .. } = event else {
+            return false;
+        };
+        matches!(status, LayerStatus::Moving { .. })
+    };
+    events.into_iter().filter(|event| !counts(event)).collect()
+}
+
+/// PG-1: all that is told of a small pull, and of the next, which has nothing to do.
+#[tokio::test]
+async fn a_small_pull_tells_this() {
+    let world = World::new();
+    let image = Image::new()
+        .platform("linux/s390x")
+        .layer(Layer::new().file("a", b"12345"));
+    let image = world.registry.push(image, "app:1");
+    let layer = &image.layers[0];
+    let of_layer = |status| PullEvent::Layer {
+        digest: layer.digest,
+        status,
+    };
+    let resolving = PullEvent::Resolving {
+        reference: world.registry.name("app:1").parse().unwrap(),
+    };
+    let resolved = PullEvent::Resolved {
+        digest: image.digest,
+        platform: "linux/s390x".parse().unwrap(),
+    };
+
+    let (outcome, events) = world.told("app:1").await;
+    outcome.unwrap();
+    assert_eq!(
+        without_counts(events),
+        [
+            resolving.clone(),
+            resolved.clone(),
+            PullEvent::Planned {
+                layers: vec![planned(layer, false)],
+                missing_bytes: layer.size,
+                reused_bytes: 0,
+            },
+            of_layer(LayerStatus::Waiting),
+            of_layer(LayerStatus::Connecting { attempt: 1 }),
+            of_layer(LayerStatus::Downloaded),
+            of_layer(LayerStatus::Unpacked {
+                size: 5,
+                skipped_devices: 0,
+                skipped_xattrs: 0,
+            }),
+            PullEvent::Committing,
+        ]
+    );
+
+    let (outcome, events) = world.told("app:1").await;
+    outcome.unwrap();
+    assert_eq!(
+        events,
+        [
+            resolving,
+            resolved,
+            PullEvent::Planned {
+                layers: vec![planned(layer, true)],
+                missing_bytes: 0,
+                reused_bytes: layer.size,
+            },
+            PullEvent::Committing,
+        ]
+    );
+}
+
+/// What is planned counts a layer once, shows it as often as it stands there, and knows what is here.
+#[tokio::test]
+async fn the_plan_tells_what_is_here() {
+    let world = World::new();
+    let [base, top] = ["base", "top"].map(|name| Layer::new().file(name, name).pack());
+    world.registry.push(Image::new().layer(&base), "base:1");
+    let image = Image::new()
+        .layer(&base)
+        .layer(&top)
+        .layer(&base)
+        .layer(&top);
+    world.registry.push(image, "app:1");
+    world.pull("base:1").await.unwrap();
+
+    let (outcome, events) = world.told("app:1").await;
+
+    let pulled = outcome.unwrap();
+    assert_eq!(pulled.downloaded_bytes, top.size);
+    assert_eq!(pulled.reused_bytes, base.size);
+    assert_eq!(
+        events[2],
+        PullEvent::Planned {
+            layers: [(&base, true), (&top, false), (&base, true), (&top, false)]
+                .map(|(layer, exists)| planned(layer, exists))
+                .to_vec(),
+            missing_bytes: top.size,
+            reused_bytes: base.size,
+        }
+    );
+}
+
+/// Checks that the counts told of a layer only grow, and end at its size.
+fn assert_counts(events: &[PullEvent], layer: &Digest, size: u64) {
+    let counts: Vec<_> = events
+        .iter()
+        .filter_map(|event| match status(event, layer)? {
+            LayerStatus::Moving {
+                downloaded,
+                unpacked,
+            } => Some((*downloaded, *unpacked)),
+            _ => None,
+        })
+        .collect();
+    let grow = counts
+        .windows(2)
+        .all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1);
+    assert!(grow, "{counts:?}");
+    let sane = counts
+        .iter()
+        .all(|(downloaded, unpacked)| unpacked <= downloaded && *downloaded <= size);
+    assert!(sane, "{counts:?}");
+    assert_eq!(counts.last(), Some(&(size, size)));
+}
+
+/// PG-2: whatever happens on the way, also when bytes come twice.
+#[tokio::test]
+async fn counts_only_grow_and_end_at_the_size() {
+    let world = World::new();
+    let image = Image::new()
+        .layer(Layer::of_size_seeded(3 << 20, 1))
+        .layer(Layer::of_size_seeded(1 << 20, 2))
+        .layer(Layer::new());
+    let image = world.registry.push(image, "app:1");
+    let script = world.registry.blob(&image.layers[0].digest);
+    let script = script.cut_after(1 << 20).then().ignore_range();
+    script.cut_after(2 << 20).then().wrong_range().then_ok();
+    let cut = world.registry.blob(&image.layers[1].digest);
+    cut.cut_after(100).times(2).then_ok();
+
+    let (outcome, events) = world.told("app:1").await;
+
+    outcome.unwrap();
+    for layer in &image.layers {
+        assert_counts(&events, &layer.digest, layer.size);
+    }
+}
+
+/// Nobody need listen.
+#[tokio::test]
+async fn a_pull_goes_on_when_nobody_listens() {
+    let world = World::new();
+    let image = Image::new().layer(Layer::new().file("a", b"1"));
+    world.registry.push(image, "app:1");
+    let (events, receiver) = windlass_pull::Events::channel();
+    drop(receiver);
+    let request = world.request("app:1");
+    world.puller.pull(&request, &events).await.unwrap();
+}

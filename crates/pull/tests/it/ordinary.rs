@@ -1,0 +1,172 @@
+//! Images as they should be, of every kind.
+
+use windlass_oci::{DiffId, Digest, ImageId};
+use windlass_pull::Outcome;
+use windlass_testing::{Compression, Image, Layer, PackedLayer};
+
+use crate::support::World;
+
+/// Everything is asked for once, manifest first, then config, then layers; and it is all there.
+#[tokio::test]
+async fn an_image_is_pulled() {
+    let world = World::new();
+    let image = world.registry.push(
+        Image::new()
+            .platform("linux/s390x")
+            .layer(Layer::new().dir("etc").file("etc/motd", b"welcome"))
+            .layer(Layer::new().file("bin", b"#!")),
+        "app:1",
+    );
+    let [base, top] = [&image.layers[0], &image.layers[1]];
+
+    let pulled = world.pull("app:1").await.unwrap();
+
+    assert_eq!(pulled.reference.to_string(), world.registry.name("app:1"));
+    assert_eq!(pulled.digest, image.digest);
+    assert_eq!(pulled.image_id, ImageId::new(image.config_digest));
+    assert_eq!(pulled.platform.to_string(), "linux/s390x");
+    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(pulled.endpoint.to_string(), world.registry.url());
+    assert_eq!(pulled.downloaded_bytes, base.size + top.size);
+    assert_eq!(pulled.reused_bytes, 0);
+    assert_eq!(pulled.unpacked_bytes, 9);
+
+    let mut log = world.registry.log();
+    log[2..].sort();
+    let mut layers = [base, top].map(|it| format!("GET /v2/app/blobs/{} 200", it.digest));
+    layers.sort();
+    let [first, second] = layers;
+    let config = format!("GET /v2/app/blobs/{} 200", image.config_digest);
+    let manifest = "GET /v2/app/manifests/1 200".to_owned();
+    assert_eq!(log, [manifest, config, first, second]);
+
+    let held = world.image("app:1");
+    assert_eq!(held.id, pulled.image_id);
+    assert_eq!((held.manifest, held.index), (image.digest, None));
+    assert_eq!(held.layers.len(), 2);
+    assert_eq!(world.tree(&base.diff_id).paths(), [".", "etc", "etc/motd"]);
+    assert_eq!(world.tree(&top.diff_id).paths(), [".", "bin"]);
+    for digest in [base.digest, top.digest, image.digest, image.config_digest] {
+        assert!(world.store.blob(&digest).unwrap().is_some(), "{digest}");
+    }
+    world.assert_nothing_unfinished();
+}
+
+/// REF-7: without tag and digest it is `latest`.
+#[tokio::test]
+async fn a_bare_name_is_latest() {
+    let world = World::new();
+    world.registry.push(Image::new(), "app:latest");
+    let pulled = world.pull("app").await.unwrap();
+    assert_eq!(
+        pulled.reference.to_string(),
+        world.registry.name("app:latest")
+    );
+    assert_eq!(world.image("app:latest").id, pulled.image_id);
+}
+
+/// Docker's manifest schema 2.
+#[tokio::test]
+async fn a_docker_image_is_pulled() {
+    let world = World::new();
+    let image = Image::new()
+        .docker()
+        .layer(Layer::new().file("a", b"1"))
+        .layer(Layer::new().file("b", b"2").compressed(Compression::Plain));
+    let image = world.registry.push(image, "app:1");
+    let pulled = world.pull("app:1").await.unwrap();
+    assert_eq!(pulled.digest, image.digest);
+    assert_eq!(world.tree(&image.layers[1].diff_id).paths(), [".", "b"]);
+}
+
+/// Layers of every compression in one image; what the media type says about it does not matter.
+#[tokio::test]
+async fn layers_of_every_compression_are_unpacked() {
+    let world = World::new();
+    let forms = [
+        Compression::Plain,
+        Compression::Gzip,
+        Compression::GzipMembers(3),
+        Compression::Zstd,
+        Compression::ZstdFrames(4),
+    ];
+    let layers = forms
+        .into_iter()
+        .zip(1..)
+        .map(|(form, seed)| Layer::of_size_seeded(600_000, seed).compressed(form));
+    let mut image = layers.fold(Image::new(), Image::layer);
+    let mut mislabelled = Layer::new()
+        .file("x", b"")
+        .compressed(Compression::Zstd)
+        .pack();
+    mislabelled.media_type = Some("application/vnd.oci.image.layer.v1.tar+gzip".to_owned());
+    image = image.layer(mislabelled);
+    let image = world.registry.push(image, "app:1");
+
+    let pulled = world.pull("app:1").await.unwrap();
+
+    assert_eq!(pulled.unpacked_bytes, 5 * 600_000);
+    for (seed, layer) in (1..=5).zip(&image.layers) {
+        let expected = [".".to_owned(), format!("random-{seed}")];
+        assert_eq!(world.tree(&layer.diff_id).paths(), expected);
+    }
+}
+
+/// S2-8: an image may have no layers at all.
+#[tokio::test]
+async fn an_image_without_layers_is_pulled() {
+    let world = World::new();
+    let image = world.registry.push(Image::new(), "app:1");
+    let pulled = world.pull("app:1").await.unwrap();
+    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(pulled.image_id, ImageId::new(image.config_digest));
+    assert_eq!(world.image("app:1").layers, []);
+    assert_eq!(world.asked_for_blobs(), 1, "only the config");
+}
+
+/// DM-4: a layer that stands twice in an image is fetched once, and counted once.
+#[tokio::test]
+async fn a_layer_that_stands_twice_is_fetched_once() {
+    let world = World::new();
+    let twice = Layer::new().file("twice", b"2").pack();
+    let between = Layer::new().file("between", b"1").pack();
+    let image = Image::new().layer(&twice).layer(&between).layer(&twice);
+    world.registry.push(image, "app:1");
+
+    let pulled = world.pull("app:1").await.unwrap();
+
+    assert_eq!(world.registry.ranges_asked(&twice.digest), ["whole"]);
+    assert_eq!(pulled.downloaded_bytes, twice.size + between.size);
+    let layers = world.image("app:1").layers;
+    let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id).collect();
+    assert_eq!(diff_ids, [twice.diff_id, between.diff_id, twice.diff_id]);
+}
+
+/// Two blobs that hold the same tar are one layer: the first of them is fetched.
+#[tokio::test]
+async fn a_tar_in_two_forms_is_fetched_once() {
+    let world = World::new();
+    let layer = Layer::new().file("f", b"1");
+    let gzip = layer.clone().compressed(Compression::Gzip).pack();
+    let zstd = layer.compressed(Compression::Zstd).pack();
+    world
+        .registry
+        .push(Image::new().layer(&gzip).layer(&zstd), "app:1");
+
+    world.pull("app:1").await.unwrap();
+
+    assert_eq!(world.registry.ranges_asked(&gzip.digest), ["whole"]);
+    assert_eq!(world.registry.ranges_asked(&zstd.digest), [""; 0]);
+    assert_eq!(world.image("app:1").layers.len(), 2);
+}
+
+/// DM-14: a blob without bytes is a layer without entries. There is nothing to ask for.
+#[tokio::test]
+async fn a_blob_without_bytes_is_an_empty_layer() {
+    let world = World::new();
+    let diff_id = DiffId::new(Digest::sha256(b""));
+    let empty = PackedLayer::new(&b""[..], diff_id, Compression::Plain);
+    world.registry.push(Image::new().layer(&empty), "app:1");
+    world.pull("app:1").await.unwrap();
+    assert_eq!(world.tree(&diff_id).paths(), ["."]);
+}

@@ -1,0 +1,150 @@
+//! Which image of an index is pulled, and what is said when there is none.
+
+use windlass_oci::ImageId;
+use windlass_testing::{Image, Index, Layer, PackedImage, PackedIndex};
+
+use crate::support::World;
+
+fn image(platform: &str) -> PackedImage {
+    let name = platform.replace('/', "-");
+    let layer = Layer::new().file(name, b"");
+    Image::new().platform(platform).layer(layer).pack()
+}
+
+/// The platform that is asked for decides; the index' digest is what the name stands for (MF-10).
+#[tokio::test]
+async fn the_platform_chooses() {
+    for docker in [false, true] {
+        let world = World::new();
+        let [one, two] = [image("linux/s390x"), image("linux/arm64/v8")];
+        let index = Index::new().image(&one).image(&two).attestation();
+        let index = if docker { index.docker() } else { index };
+        let index = world.registry.push_index(index, "app:1");
+
+        let pulled = world.pull_for("app:1", "linux/s390x").await.unwrap();
+        assert_eq!(pulled.image_id, ImageId::new(one.config_digest));
+        let pulled = world.pull_for("app:1", "linux/arm64").await.unwrap();
+        assert_eq!(pulled.image_id, ImageId::new(two.config_digest));
+
+        assert_eq!(pulled.digest, index.digest);
+        let held = world.image("app:1");
+        assert_eq!((held.id, held.index), (pulled.image_id, Some(index.digest)));
+    }
+}
+
+/// Without a word it is this machine's platform.
+#[tokio::test]
+async fn this_machine_is_the_default() {
+    let world = World::new();
+    let ours = Image::new().layer(Layer::new().file("ours", b"")).pack();
+    let index = Index::new().image(image("linux/s390x")).image(&ours);
+    world.registry.push_index(index, "app:1");
+    let pulled = world.pull("app:1").await.unwrap();
+    assert_eq!(pulled.image_id, ImageId::new(ours.config_digest));
+}
+
+/// A pull by the index' digest pins the index, not the manifest in it.
+#[tokio::test]
+async fn an_index_can_be_pinned() {
+    let world = World::new();
+    let index = Index::new().image(image("linux/s390x"));
+    let index = world.registry.push_index(index, "app");
+    let name = format!("app@{}", index.digest);
+    let pulled = world.pull_for(&name, "linux/s390x").await.unwrap();
+    assert_eq!(pulled.digest, index.digest);
+    assert_eq!(world.image(&name).id, pulled.image_id);
+}
+
+/// An index may lie in an index. Where the first leads nowhere, the next is looked into.
+#[tokio::test]
+async fn nested_indexes_are_looked_into() {
+    let world = World::new();
+    let wanted = image("linux/s390x");
+    let index = Index::new()
+        .index(Index::new().image(image("linux/riscv64")))
+        .index(Index::new().index(Index::new().image(&wanted)));
+    world.registry.push_index(index, "app:1");
+    let pulled = world.pull_for("app:1", "linux/s390x").await.unwrap();
+    assert_eq!(pulled.image_id, ImageId::new(wanted.config_digest));
+}
+
+/// What there is instead is listed, without attestations.
+#[tokio::test]
+async fn no_match_lists_what_there_is() {
+    let world = World::new();
+    let index = Index::new()
+        .image(image("linux/s390x"))
+        .attestation()
+        .image(image("linux/arm/v7"));
+    world.registry.push_index(index, "app:1");
+    let error = world.pull_for("app:1", "linux/riscv64").await.unwrap_err();
+    assert_eq!(
+        world.shown(&error),
+        "no matching manifest for linux/riscv64: the index has linux/s390x, linux/arm/v7"
+    );
+    assert_eq!(world.registry.log(), ["GET /v2/app/manifests/1 200"]);
+    world.assert_nothing_here();
+}
+
+/// A manifest that no index led to is held against the platform by its config, before any layer.
+#[tokio::test]
+async fn a_lone_manifest_must_be_for_the_platform() {
+    let world = World::new();
+    world.registry.push(image("linux/s390x"), "app:1");
+    let error = world.pull_for("app:1", "linux/arm64").await.unwrap_err();
+    assert!(
+        world
+            .shown(&error)
+            .starts_with("no matching manifest for linux/arm64"),
+        "{error}"
+    );
+    assert!(world.shown(&error).contains("linux/s390x"), "{error}");
+    assert_eq!(world.asked_for_blobs(), 1, "only the config");
+    world.assert_nothing_here();
+}
+
+/// MF-11: where nobody asked for a platform, a lone manifest is what was asked for.
+#[tokio::test]
+async fn a_lone_manifest_of_any_platform_is_pulled_if_nobody_asked() {
+    let world = World::new();
+    world.registry.push(image("linux/s390x"), "app:1");
+    let pulled = world.pull("app:1").await.unwrap();
+    assert_eq!(pulled.platform.to_string(), "linux/s390x");
+}
+
+/// T21: nobody is sent down for ever.
+#[tokio::test]
+async fn indexes_do_not_lie_too_deep() {
+    let world = World::new();
+    let deep = |depth: usize| {
+        let bottom: PackedIndex = Index::new().image(image("linux/s390x")).into();
+        (1..depth).fold(bottom, |index, _| Index::new().index(index).into())
+    };
+    world.registry.push_index(deep(4), "app:4");
+    world.registry.push_index(deep(5), "app:5");
+    world.pull_for("app:4", "linux/s390x").await.unwrap();
+    let error = world.pull_for("app:5", "linux/s390x").await.unwrap_err();
+    assert_eq!(
+        world.shown(&error),
+        "no image within 4 documents below the index"
+    );
+}
+
+/// T21: nor from one index to the next.
+#[tokio::test]
+async fn not_every_index_is_looked_into() {
+    let world = World::new();
+    let fruitless = (0..40).fold(Index::new(), |index, number| {
+        let arm = Image::new()
+            .platform("linux/arm/v7")
+            .layer(Layer::new().file(number.to_string(), b""));
+        index.index(Index::new().image(arm))
+    });
+    world.registry.push_index(fruitless, "app:1");
+    let error = world.pull_for("app:1", "linux/s390x").await.unwrap_err();
+    assert_eq!(
+        world.shown(&error),
+        "no image within 16 documents below the index"
+    );
+    assert_eq!(world.registry.log().len(), 1 + 16);
+}

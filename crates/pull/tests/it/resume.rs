@@ -1,0 +1,180 @@
+//! Connections that break inside a layer: what is here is kept, and not asked for again.
+
+use std::time::Duration;
+
+use windlass_registry::Timeouts;
+use windlass_testing::{Compression, Image, Layer, PackedLayer, RangeLie};
+
+use crate::support::{World, config};
+
+const SIZE: usize = 3 << 20;
+
+fn push(world: &World) -> PackedLayer {
+    let image = Image::new().layer(Layer::of_size(SIZE));
+    let image = world.registry.push(image, "app:1");
+    image.layers[0].clone()
+}
+
+/// DL-4: the next attempt begins where the last one was cut, also within the first byte.
+#[tokio::test]
+async fn a_cut_layer_is_continued() {
+    for cut in [0, 1, 100, 1 << 20, (2 << 20) + 7] {
+        let world = World::new();
+        let layer = push(&world);
+        world.registry.blob(&layer.digest).cut_after(cut).then_ok();
+        world.pull("app:1").await.unwrap();
+        let second = match cut {
+            0 => "whole".to_owned(),
+            cut => format!("bytes={cut}-"),
+        };
+        let asked = world.registry.ranges_asked(&layer.digest);
+        assert_eq!(asked, ["whole".to_owned(), second]);
+        assert_eq!(world.registry.bytes_sent(&layer.digest), layer.size);
+    }
+}
+
+/// The last byte counts, too.
+#[tokio::test]
+async fn a_layer_cut_before_its_last_byte_is_continued() {
+    let world = World::new();
+    let layer = push(&world);
+    let cut = layer.size - 1;
+    world.registry.blob(&layer.digest).cut_after(cut).then_ok();
+    world.pull("app:1").await.unwrap();
+    assert_eq!(
+        world.registry.ranges_asked(&layer.digest),
+        ["whole".to_owned(), format!("bytes={cut}-")]
+    );
+}
+
+/// A connection that is cut again and again is no reason to give up as long as it brings something.
+#[tokio::test]
+async fn whoever_makes_progress_is_not_given_up() {
+    let world = World::new();
+    let layer = push(&world);
+    let cuts = world.registry.blob(&layer.digest);
+    cuts.cut_after(200_000).times(12).then_ok();
+    world.pull("app:1").await.unwrap();
+    let expected: Vec<_> = (0..=12)
+        .map(|cut| match cut {
+            0 => "whole".to_owned(),
+            cut => format!("bytes={}-", cut * 200_000),
+        })
+        .collect();
+    assert_eq!(world.registry.ranges_asked(&layer.digest), expected);
+}
+
+/// A reset may lose what was on its way; the rest is the same.
+#[tokio::test]
+async fn a_reset_layer_is_continued() {
+    let world = World::new();
+    let layer = push(&world);
+    let reset = world.registry.blob(&layer.digest);
+    reset.reset_after(1 << 20).then_ok();
+    world.pull("app:1").await.unwrap();
+    assert_eq!(world.registry.ranges_asked(&layer.digest).len(), 2);
+}
+
+/// DL-5: a server that knows no ranges sends everything again; what is here is skipped, not written over.
+#[tokio::test]
+async fn a_server_without_ranges_sends_everything_again() {
+    for cut in [1, 1 << 20, SIZE as u64] {
+        let world = World::new();
+        let layer = push(&world);
+        let script = world.registry.blob(&layer.digest).cut_after(cut);
+        script.then().ignore_range().then_ok();
+        world.pull("app:1").await.unwrap();
+        assert_eq!(
+            world.registry.ranges_asked(&layer.digest),
+            ["whole".to_owned(), format!("bytes={cut}-")]
+        );
+        assert_eq!(world.registry.bytes_sent(&layer.digest), cut + layer.size);
+    }
+}
+
+/// What such a server sends the second time may be cut before it is news: then nothing was achieved, and
+/// nothing lost.
+#[tokio::test]
+async fn skipped_bytes_are_no_progress() {
+    let world = World::new();
+    let layer = push(&world);
+    let script = world.registry.blob(&layer.digest).cut_after(1 << 20);
+    let script = script.then().ignore_range().cut_after(1 << 19);
+    script.times(2).then_ok();
+    world.pull("app:1").await.unwrap_err();
+    let asked = world.registry.ranges_asked(&layer.digest);
+    assert_eq!(asked, ["whole", "bytes=1048576-", "bytes=1048576-"]);
+    world.puller.idle().await;
+    world.assert_nothing_here();
+}
+
+/// T32: an answer with another range than was asked for is not taken. The blob is asked for from its start.
+#[tokio::test]
+async fn a_wrong_range_is_not_taken() {
+    for lie in [
+        RangeLie::StartsLate,
+        RangeLie::Unlabelled,
+        RangeLie::OtherTotal,
+        RangeLie::Multipart,
+        RangeLie::Unsatisfiable,
+    ] {
+        let world = World::new();
+        let layer = push(&world);
+        let script = world.registry.blob(&layer.digest).cut_after(1 << 20);
+        script.then().range(lie).then_ok();
+        world.pull("app:1").await.unwrap();
+        assert_eq!(
+            world.registry.ranges_asked(&layer.digest),
+            ["whole", "bytes=1048576-", "whole"],
+            "{lie:?}"
+        );
+    }
+}
+
+/// T32: a range that is shorter than was asked for is a part all the same.
+#[tokio::test]
+async fn half_a_range_is_taken() {
+    let world = World::new();
+    let layer = push(&world);
+    let script = world.registry.blob(&layer.digest).cut_after(1 << 20);
+    script.then().range(RangeLie::Shorter).then_ok();
+    world.pull("app:1").await.unwrap();
+    let asked = world.registry.ranges_asked(&layer.digest);
+    assert_eq!(asked.len(), 3);
+    assert_eq!(asked[..2], ["whole", "bytes=1048576-"]);
+}
+
+/// T32: bytes from elsewhere under the right label show in the digest.
+#[tokio::test]
+async fn wrong_bytes_in_the_right_range_are_found_out() {
+    for form in [Compression::Plain, Compression::Gzip] {
+        let world = World::new();
+        let layer = Layer::of_size(SIZE).compressed(form).pack();
+        world.registry.push(Image::new().layer(&layer), "app:1");
+        let script = world.registry.blob(&layer.digest).cut_after(1 << 20);
+        script.then().range(RangeLie::FromTheStart).then_ok();
+        let refusal = world.refusal("app:1").await;
+        let digest = layer.digest;
+        let expected = format!("layer {digest}: the bytes that came for {digest} hash to ");
+        assert!(refusal.starts_with(&expected), "{refusal}");
+        world.assert_nothing_here();
+        world.pull("app:1").await.unwrap();
+    }
+}
+
+/// A connection that only stands still is left, and continued on another.
+#[tokio::test]
+async fn a_stalled_layer_is_continued() {
+    let mut config = config();
+    config.registry.timeouts = Timeouts {
+        stall: Duration::from_millis(300),
+        ..config.registry.timeouts
+    };
+    let world = World::with(config);
+    let layer = push(&world);
+    let stall = world.registry.blob(&layer.digest);
+    stall.stall_after(1 << 20).then_ok();
+    world.pull("app:1").await.unwrap();
+    let asked = world.registry.ranges_asked(&layer.digest);
+    assert_eq!(asked, ["whole", "bytes=1048576-"]);
+}

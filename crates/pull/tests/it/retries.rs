@@ -1,0 +1,187 @@
+//! How often something is tried, and what happens meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use windlass_pull::{LayerStatus, PullerConfig, RetryPolicy};
+use windlass_testing::{Image, Layer};
+
+use crate::support::{World, config, milestones, status};
+
+/// DM-10, PG-1: each attempt and each pause is told, with its number and its reason.
+#[tokio::test]
+async fn attempts_are_counted_and_told() {
+    let world = World::new();
+    let image = Image::new().layer(Layer::new().file("a", b"1"));
+    let image = world.registry.push(image, "app:1");
+    let layer = image.layers[0].digest;
+    let script = world.registry.blob(&layer).status(503);
+    script.then().status(429).then_ok();
+
+    let (outcome, events) = world.told("app:1").await;
+
+    outcome.unwrap();
+    let asked = format!("blob {layer} of app at {}", world.registry.url());
+    let after = Duration::from_millis(1);
+    assert_eq!(
+        milestones(&events, &layer),
+        [
+            LayerStatus::Waiting,
+            LayerStatus::Connecting { attempt: 1 },
+            LayerStatus::Retrying {
+                after,
+                attempt: 2,
+                error: format!("{asked}: out of order: status 503")
+            },
+            LayerStatus::Connecting { attempt: 2 },
+            LayerStatus::Retrying {
+                after,
+                attempt: 3,
+                error: format!("{asked}: too many requests")
+            },
+            LayerStatus::Connecting { attempt: 3 },
+            LayerStatus::Downloaded,
+            LayerStatus::Unpacked {
+                size: 1,
+                skipped_devices: 0,
+                skipped_xattrs: 0
+            },
+        ]
+    );
+}
+
+/// What does not come is given up, with nothing left; the others' transfers end with it.
+#[tokio::test]
+async fn a_layer_that_does_not_come_is_given_up() {
+    let world = World::new();
+    let image = Image::new()
+        .layer(Layer::of_size(1 << 20))
+        .layer(Layer::new().file("a", b"1"));
+    let image = world.registry.push(image, "app:1");
+    let [held, failing] = [image.layers[0].digest, image.layers[1].digest];
+    let gate = world.registry.blob(&held).hold_after(1 << 18);
+    world.registry.blob(&failing).status(503).forever();
+
+    let refusal = world.refusal("app:1").await;
+
+    let expected =
+        format!("layer {failing}: blob {failing} of app at REGISTRY: out of order: status 503");
+    assert_eq!(refusal, expected);
+    assert_eq!(world.registry.ranges_asked(&failing), ["whole"; 3]);
+    world.assert_nothing_here();
+    gate.open();
+}
+
+/// The documents before the layers are tried again, too.
+#[tokio::test]
+async fn manifests_and_configs_are_tried_again() {
+    let world = World::new();
+    let image = world.registry.push(Image::new(), "app:1");
+    world.registry.manifest("1").status(502).times(2).then_ok();
+    let config = world.registry.blob(&image.config_digest);
+    config.cut_after(20).times(2).then_ok();
+    world.pull("app:1").await.unwrap();
+    let config = format!("GET /v2/app/blobs/{} 200", image.config_digest);
+    assert_eq!(
+        world.registry.log(),
+        [
+            "GET /v2/app/manifests/1 502",
+            "GET /v2/app/manifests/1 502",
+            "GET /v2/app/manifests/1 200",
+            &config,
+            &config,
+            &config,
+        ]
+    );
+}
+
+/// DL-10: a clear no is not asked again.
+#[tokio::test]
+async fn a_no_is_a_no() {
+    let world = World::new();
+    let image = Image::new().layer(Layer::new().file("a", b"1"));
+    let image = world.registry.push(image, "app:1");
+    let layer = image.layers[0].digest;
+    world.registry.remove_blob(&layer);
+    let refusal = world.refusal("app:1").await;
+    assert!(refusal.ends_with("no such blob"), "{refusal}");
+    assert_eq!(world.registry.ranges_asked(&layer), ["whole"]);
+    world.assert_nothing_here();
+}
+
+/// A registry that asks for more patience than there is, is told no at once.
+#[tokio::test]
+async fn a_pause_without_measure_ends_the_pull() {
+    let world = World::new();
+    let image = Image::new().layer(Layer::new().file("a", b"1"));
+    let image = world.registry.push(image, "app:1");
+    let layer = image.layers[0].digest;
+    let script = world.registry.blob(&layer).status(429);
+    script.retry_after(61).then_ok();
+    let refusal = world.refusal("app:1").await;
+    assert!(
+        refusal.ends_with("too many requests, retry after 61 s"),
+        "{refusal}"
+    );
+    assert_eq!(world.registry.ranges_asked(&layer), ["whole"]);
+}
+
+/// DM-11: while one layer pauses, its slot is another's. Who leaves in the pause need not wait for its end.
+#[tokio::test]
+async fn a_pause_takes_no_slot() {
+    let patient = PullerConfig {
+        downloads: 1,
+        retry: RetryPolicy {
+            longest_asked: Duration::MAX,
+            ..config().retry
+        },
+        ..config()
+    };
+    let world = Arc::new(World::with(patient));
+    let image = Image::new()
+        .layer(Layer::new().file("a", b"1"))
+        .layer(Layer::new().file("b", b"2"));
+    let image = world.registry.push(image, "app:1");
+    let [pausing, other] = [image.layers[0].digest, image.layers[1].digest];
+    let script = world.registry.blob(&pausing).status(503);
+    script.retry_after(100_000).forever();
+
+    let mut pull = world.start("app:1");
+    let unpacked = |event: &_| matches!(status(event, &other), Some(LayerStatus::Unpacked { .. }));
+    pull.until(unpacked).await;
+    assert_eq!(world.registry.ranges_asked(&pausing), ["whole"]);
+
+    pull.leave().await;
+    world.puller.idle().await;
+    world.assert_nothing_here();
+}
+
+/// A registry that goes down and comes back in the middle of it all.
+#[tokio::test]
+async fn a_registry_may_go_down_and_come_back() {
+    let stubborn = PullerConfig {
+        retry: RetryPolicy {
+            attempts: u32::MAX,
+            ..config().retry
+        },
+        ..config()
+    };
+    let world = Arc::new(World::with(stubborn));
+    let image = Image::new().layer(Layer::of_size(3 << 20));
+    let image = world.registry.push(image, "app:1");
+    let layer = image.layers[0].digest;
+    let gate = world.registry.blob(&layer).hold_after(1 << 20);
+
+    let mut pull = world.start("app:1");
+    gate.reached(1).await;
+    world.registry.go_down();
+    let retrying = |event: &_| matches!(status(event, &layer), Some(LayerStatus::Retrying { .. }));
+    pull.until(retrying).await;
+    pull.until(retrying).await;
+    world.registry.come_back();
+
+    pull.outcome().await.unwrap();
+    let asked = world.registry.ranges_asked(&layer);
+    let again = asked.last().unwrap();
+    assert!(again.starts_with("bytes="), "{asked:?}");
+}

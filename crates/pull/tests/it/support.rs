@@ -1,0 +1,264 @@
+//! What the tests share: a registry, a store, and a puller between them.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+use windlass_archive::Ownership;
+use windlass_oci::{DiffId, Digest, Platform};
+use windlass_pull::{
+    Events, LayerStatus, PullError, PullEvent, PullRequest, Pulled, Puller, PullerConfig,
+    RetryPolicy,
+};
+use windlass_registry::{Credentials, RegistryConfig, Timeouts};
+use windlass_store::{Access, Busy, Image, Store};
+use windlass_testing::{Registry, Tree};
+
+/// A registry, a store and a puller between them.
+pub(crate) struct World {
+    pub(crate) registry: Registry,
+    pub(crate) store: Arc<Store>,
+    pub(crate) puller: Puller,
+    path: PathBuf,
+    _directory: Option<TempDir>,
+}
+
+/// A pull that runs by itself.
+pub(crate) struct Running {
+    task: JoinHandle<Result<Pulled, PullError>>,
+    events: UnboundedReceiver<PullEvent>,
+}
+
+/// Hardly any pause, and not for long.
+pub(crate) fn config() -> PullerConfig {
+    PullerConfig {
+        registry: RegistryConfig {
+            timeouts: Timeouts {
+                connect: Duration::from_secs(20),
+                response: Duration::from_secs(20),
+                stall: Duration::from_secs(20),
+                ..Timeouts::default()
+            },
+            ..RegistryConfig::default()
+        },
+        ownership: Ownership::of_this_process(),
+        retry: RetryPolicy {
+            attempts: 3,
+            first_pause: Duration::from_millis(1),
+            longest_pause: Duration::from_millis(1),
+            longest_asked: Duration::from_secs(60),
+        },
+        ..PullerConfig::default()
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(config())
+    }
+
+    pub(crate) fn with(config: PullerConfig) -> Self {
+        let directory = tempfile::tempdir().expect("temporary directories can be made");
+        let world = Self::at(&directory.path().join("store"), config);
+        Self {
+            _directory: Some(directory),
+            ..world
+        }
+    }
+
+    pub(crate) fn at(path: &Path, config: PullerConfig) -> Self {
+        let access = Access::Own {
+            for_what: "the tests",
+        };
+        let store = Store::open(path, access, |_| Busy::GiveUp).expect("a store can be made");
+        let store = Arc::new(store);
+        Self {
+            registry: Registry::start(),
+            puller: Puller::new(config, Arc::clone(&store)).expect("the configuration is good"),
+            store,
+            path: path.to_owned(),
+            _directory: None,
+        }
+    }
+
+    /// What to ask for to pull `name` from the registry.
+    pub(crate) fn request(&self, name: &str) -> PullRequest {
+        request(&self.registry, name)
+    }
+
+    pub(crate) async fn pull(&self, name: &str) -> Result<Pulled, PullError> {
+        self.told(name).await.0
+    }
+
+    pub(crate) async fn pull_for(&self, name: &str, platform: &str) -> Result<Pulled, PullError> {
+        let platform: Platform = platform.parse().expect("the test has a good platform");
+        let request = PullRequest {
+            platform: Some(platform),
+            ..self.request(name)
+        };
+        self.puller.pull(&request, &Events::channel().0).await
+    }
+
+    /// Pulls, and returns all that was told meanwhile.
+    pub(crate) async fn told(&self, name: &str) -> (Result<Pulled, PullError>, Vec<PullEvent>) {
+        let (events, mut receiver) = Events::channel();
+        let outcome = self.puller.pull(&self.request(name), &events).await;
+        drop(events);
+        let mut told = Vec::new();
+        while let Some(event) = receiver.recv().await {
+            told.push(event);
+        }
+        (outcome, told)
+    }
+
+    /// Pulls what cannot be pulled; returns how that is said, when all is quiet again.
+    pub(crate) async fn refusal(&self, name: &str) -> String {
+        let error = self.pull(name).await.expect_err("it cannot be pulled");
+        self.puller.idle().await;
+        self.shown(&error)
+    }
+
+    /// The error and its causes on one line, as a person sees them, without the registry's own address.
+    pub(crate) fn shown(&self, error: &PullError) -> String {
+        let mut line = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            line = format!("{line}: {error}");
+            cause = error.source();
+        }
+        line.replace(self.registry.url(), "REGISTRY")
+    }
+
+    /// Starts a pull that runs by itself.
+    pub(crate) fn start(self: &Arc<Self>, name: &str) -> Running {
+        self.start_request(self.request(name))
+    }
+
+    pub(crate) fn start_request(self: &Arc<Self>, request: PullRequest) -> Running {
+        let (world, (events, receiver)) = (Arc::clone(self), Events::channel());
+        Running {
+            task: tokio::spawn(async move { world.puller.pull(&request, &events).await }),
+            events: receiver,
+        }
+    }
+
+    /// Lists what the store has on its disk: verified or not, visible or not.
+    pub(crate) fn on_disk(&self) -> Vec<String> {
+        let areas = ["blobs/sha256", "layers/sha256", "ingest", "drafts"];
+        let mut found: Vec<_> = areas
+            .into_iter()
+            .filter_map(|area| Some((area, self.path.join(area).read_dir().ok()?)))
+            .flat_map(|(area, entries)| entries.map(move |entry| (area, entry)))
+            .map(|(area, entry)| {
+                let name = entry.expect("the store can be read").file_name();
+                format!("{area}/{}", name.to_string_lossy())
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// Checks that nothing is in the store, and that nothing is left of what was tried.
+    #[track_caller]
+    pub(crate) fn assert_nothing_here(&self) {
+        assert_eq!(self.images(), []);
+        assert_eq!(self.on_disk(), [""; 0]);
+    }
+
+    /// Checks that nothing is left of transfers.
+    #[track_caller]
+    pub(crate) fn assert_nothing_unfinished(&self) {
+        let unfinished = |path: &String| path.starts_with("ingest") || path.starts_with("drafts");
+        let mut left = self.on_disk();
+        left.retain(unfinished);
+        assert_eq!(left, [""; 0]);
+    }
+
+    pub(crate) fn images(&self) -> Vec<Image> {
+        self.store.images().expect("the store can be asked")
+    }
+
+    /// The image called `name` in the registry's terms.
+    pub(crate) fn image(&self, name: &str) -> Image {
+        let name = self.registry.name(name).parse().expect("a good name");
+        self.store.image(&name).expect("it is in the store")
+    }
+
+    /// What is in a layer.
+    pub(crate) fn tree(&self, diff_id: &DiffId) -> Tree {
+        let layer = self.store.layer(diff_id).expect("the store can be asked");
+        let layer = layer.expect("the layer is in the store");
+        Tree::beneath(layer.open_dir().expect("a layer is a directory")).expect("it can be read")
+    }
+
+    /// The requests since `earlier` many, `GET /v2/app/manifests/1 200`.
+    pub(crate) fn log_since(&self, earlier: usize) -> Vec<String> {
+        self.registry.log().split_off(earlier)
+    }
+
+    /// How many of the requests were for blobs.
+    pub(crate) fn asked_for_blobs(&self) -> usize {
+        let log = self.registry.log();
+        log.iter().filter(|line| line.contains("/blobs/")).count()
+    }
+}
+
+impl Running {
+    /// Waits for an event.
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&PullEvent) -> bool) -> PullEvent {
+        loop {
+            let event = self.events.recv().await;
+            let event = event.expect("the pull ended before it told what is waited for");
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// Waits until the layer's transfer is joined.
+    pub(crate) async fn until_waiting_for(&mut self, layer: &Digest) {
+        self.until(|event| status(event, layer) == Some(&LayerStatus::Waiting))
+            .await;
+    }
+
+    pub(crate) async fn outcome(self) -> Result<Pulled, PullError> {
+        self.task.await.expect("a pull does not panic")
+    }
+
+    /// Leaves, as by dropping the pull's future.
+    pub(crate) async fn leave(self) {
+        self.task.abort();
+        let ended = self.task.await;
+        assert!(ended.is_err_and(|error| error.is_cancelled()));
+    }
+}
+
+/// What to ask for to pull `name` from `registry`.
+pub(crate) fn request(registry: &Registry, name: &str) -> PullRequest {
+    let reference = registry.name(name).parse();
+    PullRequest {
+        reference: reference.expect("the test has a good name"),
+        platform: None,
+        credentials: Credentials::Anonymous,
+    }
+}
+
+/// What an event says about a layer.
+pub(crate) fn status<'a>(event: &'a PullEvent, layer: &Digest) -> Option<&'a LayerStatus> {
+    match event {
+        PullEvent::Layer { digest, status } if digest == layer => Some(status),
+        _ => None,
+    }
+}
+
+/// What was told about a layer, without the byte counts.
+pub(crate) fn milestones(events: &[PullEvent], layer: &Digest) -> Vec<LayerStatus> {
+    let told = events.iter().filter_map(|event| status(event, layer));
+    told.filter(|status| !matches!(status, LayerStatus::Moving { .. }))
+        .cloned()
+        .collect()
+}

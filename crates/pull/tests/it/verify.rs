@@ -1,0 +1,238 @@
+//! Bytes that are not what they are said to be: never visible, and never in the way of the next pull.
+
+use windlass_oci::{DiffId, Digest};
+use windlass_testing::{Compression, Image, Index, Layer, PackedLayer, Registry};
+
+use crate::support::World;
+
+/// Fails the first pull, by an error that `expected` is part of, and nothing else.
+async fn only_the_first_fails(world: &World, name: &str, expected: &str) {
+    let refusal = world.refusal(name).await;
+    assert!(refusal.contains(expected), "{refusal:?} lacks {expected:?}");
+    world.assert_nothing_here();
+    let second = world.pull(name).await;
+    second.expect("the first failure is not in the way");
+    assert_eq!(world.images().len(), 1);
+    world.assert_nothing_unfinished();
+}
+
+/// T15: one bit is wrong in a layer, wherever. That its gzip is broken too is not the point.
+#[tokio::test]
+async fn a_layer_of_other_bytes_fails_by_its_digest() {
+    for at in [0, 5, 1_000, 200_000] {
+        let world = World::new();
+        let image = Image::new()
+            .layer(Layer::of_size(300_000))
+            .layer(Layer::new().file("a", b"1"));
+        let image = world.registry.push(image, "app:1");
+        let layer = image.layers[0].digest;
+        world.registry.blob(&layer).corrupt(at).then_ok();
+        let expected = format!("layer {layer}: the bytes that came for {layer} hash to ");
+        only_the_first_fails(&world, "app:1", &expected).await;
+        assert_eq!(world.registry.ranges_asked(&layer), ["whole"; 2], "{at}");
+    }
+}
+
+/// T15: plain tar has no checksum of its own.
+#[tokio::test]
+async fn a_plain_layer_of_other_bytes_fails_by_its_digest() {
+    let world = World::new();
+    let layer = Layer::of_size(300_000).compressed(Compression::Plain);
+    let image = world.registry.push(Image::new().layer(layer), "app:1");
+    let layer = image.layers[0].digest;
+    world.registry.blob(&layer).corrupt(200_000).then_ok();
+    let expected = format!("layer {layer}: the bytes that came for {layer} hash to ");
+    only_the_first_fails(&world, "app:1", &expected).await;
+}
+
+/// T15: the config.
+#[tokio::test]
+async fn a_config_of_other_bytes_fails_by_its_digest() {
+    let world = World::new();
+    let image = Image::new().layer(Layer::new().file("a", b"1"));
+    let image = world.registry.push(image, "app:1");
+    world
+        .registry
+        .blob(&image.config_digest)
+        .corrupt(9)
+        .then_ok();
+    let expected = format!("expected {}, got sha256:", image.config_digest);
+    only_the_first_fails(&world, "app:1", &expected).await;
+}
+
+/// T15, T17: the manifest, by tag against what the registry announces, and by digest.
+#[tokio::test]
+async fn a_manifest_of_other_bytes_fails_by_its_digest() {
+    let world = World::new();
+    let image = world.registry.push(Image::new(), "app:1");
+    world.registry.manifest("1").corrupt(9).then_ok();
+    let expected = format!("expected {}, got sha256:", image.digest);
+    only_the_first_fails(&world, "app:1", &expected).await;
+
+    let world = World::new();
+    let image = world.registry.push(Image::new(), "app");
+    world.registry.manifest(image.digest).corrupt(9).then_ok();
+    let name = format!("app@{}", image.digest);
+    only_the_first_fails(&world, &name, &expected).await;
+}
+
+/// T15: the manifest in an index.
+#[tokio::test]
+async fn a_manifest_of_an_index_of_other_bytes_fails_by_its_digest() {
+    let world = World::new();
+    let image = Image::new().layer(Layer::new().file("a", b"1")).pack();
+    let index = Index::new().image(&image);
+    world.registry.push_index(index, "app:1");
+    world.registry.manifest(image.digest).corrupt(9).then_ok();
+    let expected = format!("expected {}, got sha256:", image.digest);
+    only_the_first_fails(&world, "app:1", &expected).await;
+}
+
+/// T17: a pin is a pin, whatever the registry says it sends.
+#[tokio::test]
+async fn a_pin_holds_against_the_registry() {
+    let pinned = Image::new().layer(Layer::new().file("a", b"1")).pack();
+    let other = Image::new().layer(Layer::new().file("b", b"2")).pack();
+    let headers: [fn(&Registry, &Digest, &Digest, bytes::Bytes); 3] = [
+        |registry, pin, _, body| registry.manifest(pin).body(body).forever(),
+        |registry, pin, other, body| {
+            let header = other.to_string();
+            let answer = registry.manifest(pin).body(body);
+            answer.header("docker-content-digest", header).forever();
+        },
+        |registry, pin, _, body| {
+            let answer = registry.manifest(pin).body(body);
+            answer.without_header("docker-content-digest").forever();
+        },
+    ];
+    for script in headers {
+        let world = World::new();
+        world.registry.push(&pinned, "app");
+        world.registry.push(&other, "app:1");
+        script(
+            &world.registry,
+            &pinned.digest,
+            &other.digest,
+            other.manifest.clone(),
+        );
+        let refusal = world.refusal(&format!("app:1@{}", pinned.digest)).await;
+        let expected = format!("expected {}, got {}", pinned.digest, other.digest);
+        assert!(refusal.ends_with(&expected), "{refusal}");
+        world.assert_nothing_here();
+    }
+}
+
+/// T16: a body that is longer than its descriptor says, told by its length or not.
+#[tokio::test]
+async fn a_layer_that_is_too_long_fails() {
+    let lie = |layer: &mut PackedLayer| layer.size -= 1;
+    for chunked in [false, true] {
+        let world = World::new();
+        let mut layer = Layer::of_size(300_000).pack();
+        lie(&mut layer);
+        world.registry.push(Image::new().layer(&layer), "app:1");
+        let answer = world.registry.blob(&layer.digest);
+        if chunked {
+            answer.without_header("content-length").forever();
+        } else {
+            drop(answer);
+        }
+        let refusal = world.refusal("app:1").await;
+        let expected = format!("more than the {} bytes that were promised", layer.size);
+        assert!(refusal.contains(&expected), "{refusal}");
+        world.assert_nothing_here();
+    }
+}
+
+/// T16: a body without an end is not read to its end.
+#[tokio::test]
+async fn a_layer_without_an_end_fails() {
+    let world = World::new();
+    let image = Image::new().layer(Layer::of_size(300_000));
+    let image = world.registry.push(image, "app:1");
+    let layer = &image.layers[0];
+    world.registry.blob(&layer.digest).endless().then_ok();
+    let expected = format!("more than the {} bytes that were promised", layer.size);
+    only_the_first_fails(&world, "app:1", &expected).await;
+}
+
+/// T16: a body that is shorter. It may be a cut, so it is asked for again; as often as anything.
+#[tokio::test]
+async fn a_layer_that_is_too_short_fails() {
+    for chunked in [false, true] {
+        let world = World::new();
+        let mut layer = Layer::of_size(300_000).pack();
+        layer.size += 1;
+        world.registry.push(Image::new().layer(&layer), "app:1");
+        let answer = world.registry.blob(&layer.digest);
+        if chunked {
+            answer.without_header("content-length").forever();
+        } else {
+            drop(answer);
+        }
+        let refusal = world.refusal("app:1").await;
+        let (found, expected) = (layer.size - 1, layer.size);
+        let expected = format!("{found} bytes where {expected} were promised");
+        assert!(refusal.ends_with(&expected), "{refusal}");
+        world.assert_nothing_here();
+    }
+}
+
+/// T20, S2-6: the tar is not the one that the config names.
+#[tokio::test]
+async fn a_layer_of_another_diff_id_fails() {
+    let world = World::new();
+    let mut layer = Layer::new().file("a", b"1").pack();
+    let actual = layer.diff_id;
+    layer.diff_id = DiffId::new(Digest::sha256(b"another tar"));
+    world.registry.push(Image::new().layer(&layer), "app:1");
+    let (digest, expected) = (layer.digest, layer.diff_id);
+    assert_eq!(
+        world.refusal("app:1").await,
+        format!("layer {digest} holds a tar with diff ID {actual}, the config says {expected}")
+    );
+    world.assert_nothing_here();
+}
+
+/// A blob that is what its digest says, and no layer: the error says which layer, and what is wrong.
+#[tokio::test]
+async fn a_broken_layer_with_the_right_digest_says_what_is_wrong() {
+    let gzip = Layer::of_size(300_000).pack();
+    let damaged = |edit: fn(&mut Vec<u8>)| {
+        let mut bytes = gzip.bytes.to_vec();
+        edit(&mut bytes);
+        PackedLayer::new(bytes, gzip.diff_id, Compression::Gzip)
+    };
+    let cases = [
+        (
+            damaged(|it| it.truncate(200_000)),
+            "invalid gzip stream: it is cut short",
+        ),
+        (damaged(|it| it[100] ^= 0xff), "invalid gzip stream: "),
+        (
+            damaged(|it| it.extend(b"more")),
+            "invalid gzip stream: other bytes follow its end",
+        ),
+        (
+            damaged(|it| *it = b"no tar at all".repeat(1000)),
+            "this is neither a tar nor a known compression",
+        ),
+    ];
+    for (layer, expected) in cases {
+        let world = World::new();
+        world.registry.push(
+            Image::new()
+                .layer(Layer::new().file("a", b"1"))
+                .layer(&layer),
+            "app:1",
+        );
+        let refusal = world.refusal("app:1").await;
+        assert!(
+            refusal.starts_with(&format!("layer {}: ", layer.digest)),
+            "{refusal}"
+        );
+        assert!(refusal.contains(expected), "{refusal}");
+        assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole"]);
+        world.assert_nothing_here();
+    }
+}
