@@ -185,13 +185,6 @@ impl Manifest {
     }
 }
 
-impl ImageManifest {
-    /// Returns the size of all layers together, in bytes.
-    pub fn layers_size(&self) -> u64 {
-        self.layers.iter().map(|layer| layer.size).sum()
-    }
-}
-
 impl Index {
     /// Returns the manifests that may be for `wanted`, best first; equally good ones in their order (MF-8).
     ///

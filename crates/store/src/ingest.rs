@@ -49,23 +49,13 @@ pub enum IngestError {
 /// Why bytes could not be appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// There is more than the descriptor announced (hardening T16).
+    /// There is more than the descriptor announced (T16).
     #[error("{digest} goes on after the {size} bytes that were announced")]
     TooLong {
         /// The blob.
         digest: Digest,
         /// Its announced size.
         size: u64,
-    },
-    /// Bytes were given that do not reach back to those already held.
-    #[error("{digest} continues at byte {at}, but only {held} are held")]
-    Gap {
-        /// The blob.
-        digest: Digest,
-        /// Where the given bytes begin.
-        at: u64,
-        /// How many bytes are held.
-        held: u64,
     },
     /// The end was announced before all bytes were there.
     #[error("{digest} ended after {held} of {size} bytes")]
@@ -209,22 +199,6 @@ impl IngestWriter {
         self.offset = end;
         self.shared.moved(added);
         Ok(())
-    }
-
-    /// Appends `bytes`, which begin at byte `at` of the blob, leaving out what is already held.
-    ///
-    /// This is for the server that answers a request for the rest with the whole: the bytes that
-    /// followers have seen never change, whatever it sends the second time.
-    pub fn append_at(&mut self, at: u64, bytes: &[u8]) -> Result<(), AppendError> {
-        let Some(known) = self.offset.checked_sub(at) else {
-            let (digest, held) = (self.shared.digest, self.offset);
-            return Err(AppendError::Gap { digest, at, held });
-        };
-        let known = usize::try_from(known).unwrap_or(usize::MAX);
-        match bytes.get(known..) {
-            None | Some([]) => Ok(()),
-            Some(new) => self.append(&[IoSlice::new(new)]),
-        }
     }
 
     /// Says that the last byte was appended.

@@ -163,12 +163,6 @@ impl Root {
         }
     }
 
-    /// Returns the bytes that are free for this process on the store's file system.
-    pub(crate) fn free(&self) -> Result<u64, FileError> {
-        let facts = rustix::fs::fstatvfs(&self.dir).at("measure", || self.path.clone())?;
-        Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
-    }
-
     /// Waits until everything written to the store's file system so far is on the medium.
     pub(crate) fn barrier(&self) -> Result<(), FileError> {
         rustix::fs::syncfs(&self.dir).at("sync", || self.path.clone())

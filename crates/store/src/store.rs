@@ -103,11 +103,6 @@ impl Store {
         Ok(Self { inner })
     }
 
-    /// Returns the bytes that are free on the store's file system; `None` where there is no store yet.
-    pub fn free_space(&self) -> Result<Option<u64>, FileError> {
-        self.inner.root.as_ref().map(Root::free).transpose()
-    }
-
     /// Returns the directory of the store; `None` where there is none yet.
     pub fn path(&self) -> Option<&Path> {
         self.inner.root.as_ref().map(Root::path)
@@ -198,7 +193,7 @@ impl Inner {
     }
 
     /// Ends a transaction. If that fails for another reason than a full disk, nobody knows what the log on
-    /// the medium says, and nothing more may be built on it (hardening P7).
+    /// the medium says, and nothing more may be built on it (P7).
     pub(crate) fn end(&self, transaction: Transaction<'_>) -> Result<(), DatabaseError> {
         transaction.commit().map_err(|source| {
             let error = self.database.error(source);

@@ -139,28 +139,6 @@ fn refuses_more_than_was_announced() {
     );
 }
 
-/// T32: a server that sends the whole again cannot change what was read already.
-#[test]
-fn bytes_that_are_held_are_left_out() {
-    let place = Place::new();
-    let (ingest, mut writer) = begin(&place, b"abcdefgh");
-    writer.append_at(0, b"abcd").unwrap();
-    for (at, piece) in [(0, "XX"), (2, "XXef"), (0, ""), (6, "g"), (7, "h")] {
-        writer.append_at(at, piece.as_bytes()).unwrap();
-    }
-    let error = writer.append_at(9, b"!").unwrap_err();
-    assert!(
-        matches!(error, AppendError::Gap { at: 9, held: 8, .. }),
-        "{error}"
-    );
-    writer.finish().unwrap();
-    let mut follower = ingest.follower();
-    let mut seen = String::new();
-    follower.read_to_string(&mut seen).unwrap();
-    assert_eq!(seen, "abcdefgh");
-    follower.verify().unwrap();
-}
-
 #[test]
 fn cancelling_wakes_a_follower_and_stops_the_writer() {
     let place = Place::new();
