@@ -48,16 +48,14 @@ pub(crate) enum Error {
     #[error("pulling {}", .reference.familiar())]
     Pull {
         reference: Reference,
-        /// Whether credentials were at hand.
-        is_known: bool,
+        login: Login,
         source: Box<PullError>,
     },
     /// The tags of a repository could not be had.
     #[error("listing the tags of {}", .repository.familiar())]
     Tags {
         repository: Reference,
-        /// As for a pull.
-        is_known: bool,
+        login: Login,
         source: Box<PullError>,
     },
     /// The store could not be read.
@@ -98,6 +96,17 @@ pub(crate) enum Error {
     /// The result could not be written.
     #[error("writing to standard output")]
     Output(#[from] io::Error),
+}
+
+/// What was at hand to prove to a registry who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// Credentials.
+    Known,
+    /// Nothing.
+    Nobody,
+    /// Perhaps something, with this credential helper: a program, and windlass runs none.
+    WithHelper(String),
 }
 
 /// An error as it is told.

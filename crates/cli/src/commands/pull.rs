@@ -17,7 +17,7 @@ use super::Ended;
 use crate::config;
 use crate::context::{Context, note};
 use crate::environment;
-use crate::error::Error;
+use crate::error::{Error, Login};
 use crate::output;
 use crate::progress::{Asked, Board, Mode, Record};
 use crate::signals::{Signal, Signals};
@@ -266,7 +266,7 @@ impl Haul<'_> {
             Err(source) => {
                 let error = Error::Pull {
                     reference: request.reference.clone(),
-                    is_known: request.credentials != Credentials::Anonymous,
+                    login: self.login(&request.reference, &request.credentials),
                     source: Box::new(source),
                 };
                 board.failed(place, &error.report(), environment::colors(), self.now())?;
@@ -284,7 +284,7 @@ impl Haul<'_> {
             let tags = self.engine.tags(name, &credentials).await;
             let tags = tags.map_err(|source| Error::Tags {
                 repository: repository.clone(),
-                is_known: credentials != Credentials::Anonymous,
+                login: self.login(repository, &credentials),
                 source: Box::new(source),
             })?;
             references.extend(tags.into_iter().map(|tag| repository.with_tag(tag)));
@@ -303,6 +303,15 @@ impl Haul<'_> {
     fn credentials(&self, reference: &Reference) -> Credentials {
         self.docker
             .credentials_for(reference.repository().registry())
+    }
+
+    fn login(&self, reference: &Reference, credentials: &Credentials) -> Login {
+        let helper = self.docker.helper_for(reference.repository().registry());
+        match (credentials, helper) {
+            (Credentials::Anonymous, Some(helper)) => Login::WithHelper(helper.to_owned()),
+            (Credentials::Anonymous, None) => Login::Nobody,
+            _ => Login::Known,
+        }
     }
 
     async fn tick(&self) -> std::convert::Infallible {

@@ -12,7 +12,7 @@ use windlass::{
     UnpackImageError,
 };
 
-use super::Error;
+use super::{Error, Login};
 
 /// A code and perhaps a hint.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,15 +24,14 @@ pub(super) struct Advice {
 /// Who asked whom.
 struct Asker<'a> {
     registry: &'a str,
-    /// Whether there were credentials for that registry.
-    is_known: bool,
+    login: &'a Login,
 }
 
 impl<'a> Asker<'a> {
-    fn new(reference: &'a Reference, is_known: bool) -> Self {
+    fn new(reference: &'a Reference, login: &'a Login) -> Self {
         Self {
             registry: reference.repository().registry(),
-            is_known,
+            login,
         }
     }
 }
@@ -69,14 +68,14 @@ impl Error {
             Self::Open(source) => of_open(source),
             Self::Pull {
                 reference,
-                is_known,
+                login,
                 source,
-            } => of_pull(source, &Asker::new(reference, *is_known)),
+            } => of_pull(source, &Asker::new(reference, login)),
             Self::Tags {
                 repository,
-                is_known,
+                login,
                 source,
-            } => of_pull(source, &Asker::new(repository, *is_known)),
+            } => of_pull(source, &Asker::new(repository, login)),
             Self::List(source) | Self::Image { source, .. } => of_store(source),
             Self::Tag { source, .. } => of_tag(source),
             Self::Remove { source, .. } => of_remove(source),
@@ -130,20 +129,7 @@ fn of_layer(error: &LayerError, asker: &Asker<'_>) -> Advice {
 fn of_registry(error: &RegistryError, asker: &Asker<'_>) -> Advice {
     let registry = asker.registry;
     match error {
-        RegistryError::Unauthorized { .. } if asker.is_known => Advice::hint(
-            "unauthorized",
-            format!(
-                "its credentials are not accepted: log in again with `{}`",
-                login(registry)
-            ),
-        ),
-        RegistryError::Unauthorized { .. } => Advice::hint(
-            "unauthorized",
-            format!(
-                "check the name; if it is private, log in with `{}`",
-                login(registry)
-            ),
-        ),
+        RegistryError::Unauthorized { .. } => Advice::hint("unauthorized", unauthorized(asker)),
         RegistryError::Denied { .. } => Advice::hint(
             "denied",
             format!(
@@ -345,6 +331,20 @@ fn io_kind(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
         cause = error.source();
     }
     kind
+}
+
+fn unauthorized(asker: &Asker<'_>) -> String {
+    let login = login(asker.registry);
+    match asker.login {
+        Login::Known => {
+            format!("its credentials are not accepted: log in again with `{login}`")
+        }
+        Login::Nobody => format!("check the name; if it is private, log in with `{login}`"),
+        Login::WithHelper(helper) => format!(
+            "the credential helper {helper:?} of Docker's config.json was not asked: set DOCKER_CONFIG to \
+             another directory, and log in with `{login}` there"
+        ),
+    }
 }
 
 fn login(registry: &str) -> String {

@@ -164,6 +164,21 @@ fn no_credentials_and_wrong_ones() {
     ");
 }
 
+/// To log in again, as everywhere else, would change nothing.
+#[test]
+fn credentials_that_only_a_helper_has() {
+    let registry = Registry::builder().basic("gopher", "hunter2").start();
+    registry.push(image(), "app:1");
+    let windlass = Windlass::with(&registry);
+    windlass.configure_docker(&serde_json::json!({ "credsStore": "desktop" }));
+    insta::assert_snapshot!(windlass.run(args(&registry.name("app:1"))), @r#"
+    exit: 1
+    --- stderr
+    error: pulling registry.test/app:1: app:1 at http://registry.test: authentication required
+    hint: the credential helper "desktop" of Docker's config.json was not asked: set DOCKER_CONFIG to another directory, and log in with `docker login registry.test` there
+    "#);
+}
+
 #[test]
 fn no_credentials_and_wrong_ones_for_a_token() {
     let registry = Registry::builder()

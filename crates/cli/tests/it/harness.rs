@@ -105,7 +105,13 @@ impl Windlass {
     /// Leaves credentials for `registry` where Docker's login leaves them.
     pub(crate) fn log_in(&self, registry: &Registry, username: &str, password: &str) {
         let auth = BASE64_STANDARD.encode(format!("{username}:{password}"));
-        let config = serde_json::json!({ "auths": { registry.host(): { "auth": auth } } });
+        self.configure_docker(
+            &serde_json::json!({ "auths": { registry.host(): { "auth": auth } } }),
+        );
+    }
+
+    /// Writes Docker's `config.json`.
+    pub(crate) fn configure_docker(&self, config: &serde_json::Value) {
         let directory = self.path("home/.docker");
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("config.json"), config.to_string()).unwrap();
