@@ -4,20 +4,20 @@
 //! layers: what comes out is what the specification says, and every byte of it is verified once more on
 //! the way.
 
-use std::fs::{self, File};
+mod filling;
+
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd as _;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use windlass_archive::{self as archive, Mode, Options, Ownership, Skipped};
 use windlass_oci::{DiffId, Digest, ImageName};
-use windlass_store::{FindError, Image, ReadError, remove_tree};
+use windlass_store::{FindError, Image, ReadError};
 
 use crate::Engine;
-
-/// What mkfs leaves in a new file system.
-const LOST_AND_FOUND: &str = "lost+found";
+use filling::Filling;
 
 /// What [`Engine::unpack`] made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum UnpackImageError {
     /// A layer's blob could not be read.
     #[error(transparent)]
     Blob(#[from] ReadError),
-    /// The directory holds something already.
+    /// The directory holds something already, or another `unpack` is about to fill it.
     #[error("{} is not empty", .path.display())]
     NotEmpty {
         /// The directory.
@@ -86,16 +86,9 @@ struct Stoppable<'a> {
     stop: &'a AtomicBool,
 }
 
-/// A directory being filled; unless it is kept, what was put into it is removed again.
-struct Filling<'a> {
-    path: &'a Path,
-    made: bool,
-    kept: bool,
-}
-
 impl Engine {
     /// Unpacks the root file system of an image into the directory `into`, which is made if need be and
-    /// must be empty if it is there (`lost+found` does not count).
+    /// must be empty if it is there (an empty `lost+found` does not count).
     ///
     /// Owners, modes, times and attributes are exact as root; an ordinary user gets files of its own, and
     /// no devices. Setting `stop` ends it soon. After an error what was unpacked is removed again.
@@ -107,23 +100,18 @@ impl Engine {
     ) -> Result<UnpackSummary, UnpackImageError> {
         let image = self.store.image(name)?;
         let filling = Filling::begin(into)?;
-        let summary = self.flatten(&image, into, stop)?;
+        let summary = self.flatten(&image, filling.directory(), stop)?;
         filling.keep();
         Ok(summary)
     }
 
     /// Applies the layers of `image` over each other in the directory `into`.
-    pub(crate) fn flatten(
+    fn flatten(
         &self,
         image: &Image,
-        into: &Path,
+        into: BorrowedFd<'_>,
         stop: &AtomicBool,
     ) -> Result<UnpackSummary, UnpackImageError> {
-        let directory = File::open(into).map_err(|source| UnpackImageError::Directory {
-            action: "open",
-            path: into.to_owned(),
-            source,
-        })?;
         let ownership = Ownership::of_this_process();
         let options = Options {
             mode: Mode::Flatten,
@@ -136,7 +124,7 @@ impl Engine {
             let (file, _) = self.store.open_blob(&digest)?;
             let blob = Stoppable { file, stop };
             let progress = archive::Progress::default();
-            let unpacked = archive::unpack(blob, directory.as_fd(), &options, &progress);
+            let unpacked = archive::unpack(blob, into, &options, &progress);
             let unpacked = unpacked.map_err(|source| match stop.load(Ordering::Relaxed) {
                 true => UnpackImageError::Cancelled,
                 false => UnpackImageError::Layer { digest, source },
@@ -172,63 +160,5 @@ impl Read for Stoppable<'_> {
             return Err(io::Error::other("cancelled"));
         }
         self.file.read(buffer)
-    }
-}
-
-impl<'a> Filling<'a> {
-    fn begin(path: &'a Path) -> Result<Self, UnpackImageError> {
-        let failed = |action| {
-            let path = path.to_owned();
-            move |source| UnpackImageError::Directory {
-                action,
-                path,
-                source,
-            }
-        };
-        let made = match fs::create_dir(path) {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            Err(error) => return Err(failed("create")(error)),
-        };
-        for entry in fs::read_dir(path).map_err(failed("read"))? {
-            if entry.map_err(failed("read"))?.file_name() != LOST_AND_FOUND {
-                return Err(UnpackImageError::NotEmpty {
-                    path: path.to_owned(),
-                });
-            }
-        }
-        Ok(Self {
-            path,
-            made,
-            kept: false,
-        })
-    }
-
-    fn keep(mut self) {
-        self.kept = true;
-    }
-
-    fn empty(&self) -> io::Result<()> {
-        let directory = File::open(self.path)?;
-        for entry in fs::read_dir(self.path)? {
-            let name = entry?.file_name();
-            if name != LOST_AND_FOUND {
-                remove_tree(directory.as_fd(), &name)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Filling<'_> {
-    fn drop(&mut self) {
-        if self.kept {
-            return;
-        }
-        // The error that led here is told; that the directory could not be emptied is seen in it.
-        drop(self.empty());
-        if self.made {
-            drop(fs::remove_dir(self.path));
-        }
     }
 }

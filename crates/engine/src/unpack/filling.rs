@@ -1,0 +1,210 @@
+//! A directory of the user's that is being filled, and emptied again if that fails.
+//!
+//! What is emptied was empty: it is looked at, filled and emptied through one handle, so whatever its path
+//! leads to meanwhile, nothing that was anybody's before is removed.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::fs::{CWD, Dir, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps};
+use rustix::io::Errno;
+use windlass_store::remove_tree;
+
+use super::UnpackImageError;
+
+/// What mkfs leaves in a new file system.
+const LOST_AND_FOUND: &str = "lost+found";
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+/// A directory being filled; unless it is kept, it ends as it was before.
+pub(super) struct Filling<'a> {
+    path: &'a Path,
+    directory: OwnedFd,
+    /// What it was before; `None` where it was not there.
+    before: Option<Before>,
+    kept: bool,
+}
+
+/// A directory that was there already.
+struct Before {
+    stat: Stat,
+    /// It is the top of a file system.
+    has_lost_and_found: bool,
+}
+
+impl<'a> Filling<'a> {
+    /// Makes the directory `path`, or finds it empty. Nobody else fills it meanwhile.
+    pub(super) fn begin(path: &'a Path) -> Result<Self, UnpackImageError> {
+        let failed = |action| {
+            let path = path.to_owned();
+            move |error: io::Error| UnpackImageError::Directory {
+                action,
+                path,
+                source: error,
+            }
+        };
+        let (made, links) = match fs::create_dir(path) {
+            Ok(()) => (true, OFlags::NOFOLLOW),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (false, OFlags::empty()),
+            Err(error) => return Err(failed("create")(error)),
+        };
+        let directory = rustix::fs::openat(CWD, path, DIRECTORY | links, Mode::empty())
+            .map_err(|error| failed("open")(error.into()))?;
+        // Not every file system has locks, and none is worse than before without.
+        let locked = rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive);
+        let has_lost_and_found = match contents(directory.as_fd()).map_err(failed("read"))? {
+            Contents::Nothing => false,
+            Contents::LostAndFound => true,
+            Contents::Something => return Err(not_empty(path)),
+        };
+        if locked == Err(Errno::WOULDBLOCK) {
+            return Err(not_empty(path));
+        }
+        let stat =
+            rustix::fs::fstat(&directory).map_err(|error| failed("look at")(error.into()))?;
+        let before = Before {
+            stat,
+            has_lost_and_found,
+        };
+        Ok(Self {
+            path,
+            directory,
+            before: (!made).then_some(before),
+            kept: false,
+        })
+    }
+
+    /// Returns the directory.
+    pub(super) fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    /// Leaves it filled.
+    pub(super) fn keep(mut self) {
+        self.kept = true;
+    }
+
+    fn empty(&self) -> io::Result<()> {
+        let spared = self
+            .before
+            .as_ref()
+            .is_some_and(|before| before.has_lost_and_found);
+        for name in names(self.directory.as_fd())? {
+            if spared && name == LOST_AND_FOUND && self.empty_lost_and_found().is_ok() {
+                continue;
+            }
+            remove_tree(self.directory.as_fd(), &name)?;
+        }
+        Ok(())
+    }
+
+    /// It was empty, too, or nobody who cannot look into it has put anything there.
+    fn empty_lost_and_found(&self) -> io::Result<()> {
+        let inner = match open(self.directory.as_fd(), LOST_AND_FOUND) {
+            Err(Errno::ACCESS) => return Ok(()),
+            opened => opened?,
+        };
+        for name in names(inner.as_fd())? {
+            remove_tree(inner.as_fd(), &name)?;
+        }
+        Ok(())
+    }
+}
+
+impl Before {
+    /// Gives the directory back what the image's own root may have changed.
+    fn restore(&self, directory: BorrowedFd<'_>) -> rustix::io::Result<()> {
+        use rustix::fs::{Gid, Uid};
+        let stat = &self.stat;
+        let now = rustix::fs::fstat(directory)?;
+        if (now.st_uid, now.st_gid) != (stat.st_uid, stat.st_gid) {
+            let owner = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+            rustix::fs::fchown(directory, Some(owner.0), Some(owner.1))?;
+        }
+        rustix::fs::fchmod(directory, Mode::from_raw_mode(stat.st_mode))?;
+        let time = |seconds, nanoseconds: u64| Timespec {
+            tv_sec: seconds,
+            tv_nsec: nanoseconds.try_into().unwrap_or_default(),
+        };
+        let times = Timestamps {
+            last_access: time(stat.st_atime, stat.st_atime_nsec),
+            last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
+        };
+        rustix::fs::futimens(directory, &times)
+    }
+}
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        // The error that led here is told; that the directory could not be emptied is seen in it.
+        drop(self.empty());
+        match &self.before {
+            Some(before) => drop(before.restore(self.directory.as_fd())),
+            None => drop(fs::remove_dir(self.path)),
+        }
+    }
+}
+
+/// What a directory holds.
+enum Contents {
+    Nothing,
+    /// A `lost+found` with nothing in it, as far as can be seen.
+    LostAndFound,
+    Something,
+}
+
+fn contents(directory: BorrowedFd<'_>) -> io::Result<Contents> {
+    let names = names(directory)?;
+    match &*names {
+        [] => return Ok(Contents::Nothing),
+        [name] if name == LOST_AND_FOUND => {}
+        _ => return Ok(Contents::Something),
+    }
+    let inner = match open(directory, LOST_AND_FOUND) {
+        // An ordinary user in a file system that root has made: he cannot harm what is in it.
+        Err(Errno::ACCESS) => return Ok(Contents::LostAndFound),
+        // A file that happens to be called so, or a link.
+        Err(Errno::NOTDIR | Errno::LOOP) => return Ok(Contents::Something),
+        opened => opened?,
+    };
+    Ok(if self::names(inner.as_fd())?.is_empty() {
+        Contents::LostAndFound
+    } else {
+        Contents::Something
+    })
+}
+
+fn open(directory: BorrowedFd<'_>, name: &str) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(directory, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())
+}
+
+fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if !matches!(name, b"." | b"..") {
+            names.push(OsStr::from_bytes(name).to_owned());
+        }
+    }
+    Ok(names)
+}
+
+fn not_empty(path: &Path) -> UnpackImageError {
+    UnpackImageError::NotEmpty {
+        path: path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
