@@ -10,7 +10,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::CWD;
+use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, unmount,
@@ -63,6 +63,8 @@ pub enum MountError {
 /// A mount of an image, as the system lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mounted {
+    /// The kernel's number of the mount.
+    number: u64,
     image: ImageId,
     at: PathBuf,
 }
@@ -89,11 +91,12 @@ impl Engine {
             path: at.to_owned(),
         };
         let path = at.canonicalize().map_err(|_| not_mounted())?;
-        let topmost = mounted()?
-            .into_iter()
-            .rev()
-            .find(|mounted| mounted.at == path);
-        topmost.ok_or_else(not_mounted)?;
+        // By its number: something else may be mounted over it.
+        let topmost = mount_number(&path).map_err(|_| not_mounted())?;
+        let is_ours = |mounted: &Mounted| mounted.number == topmost && mounted.at == path;
+        if !mounted()?.iter().any(is_ours) {
+            return Err(not_mounted());
+        }
         unmount(&path, UnmountFlags::NOFOLLOW).map_err(tried("unmount the directory"))
     }
 
@@ -156,6 +159,13 @@ fn mounted() -> Result<Vec<Mounted>, MountError> {
         .collect())
 }
 
+/// Returns the number of the topmost mount at `path`, as [`Mounted::number`].
+fn mount_number(path: &Path) -> rustix::io::Result<u64> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    let found = rustix::fs::statx(CWD, path, flags, StatxFlags::MNT_ID)?;
+    Ok(found.stx_mnt_id)
+}
+
 fn tried(action: &'static str) -> impl Fn(rustix::io::Errno) -> MountError {
     move |error| MountError::System {
         action,
@@ -168,10 +178,16 @@ impl Mounted {
     fn parse(line: &[u8]) -> Option<Self> {
         let fields: Vec<_> = line.split(|byte| *byte == b' ').collect();
         let separator = fields.iter().position(|field| *field == b"-")?;
+        // Users can choose the source of their own mounts (FUSE), but not that they are overlays.
+        if *fields.get(separator + 1)? != b"overlay" {
+            return None;
+        }
+        let number = std::str::from_utf8(fields.first()?).ok()?.parse().ok()?;
         let source = std::str::from_utf8(fields.get(separator + 2)?).ok()?;
         let image = source.strip_prefix(SOURCE)?.parse().ok()?;
         let at = unescaped(fields.get(4)?);
         Some(Self {
+            number,
             image,
             at: PathBuf::from(OsStr::from_bytes(&at)),
         })
@@ -217,6 +233,7 @@ mod tests {
         assert_eq!(
             mounted,
             Mounted {
+                number: 36,
                 image: id.parse().unwrap(),
                 at: "/mnt/two words".into()
             }
@@ -226,5 +243,8 @@ mod tests {
             None
         );
         assert_eq!(Mounted::parse(b""), None);
+        // Anybody who has `fusermount` can do this, and must not keep an image from being removed.
+        let forged = format!("36 35 0:9 / /mnt rw,nosuid,nodev - fuse.x windlass:{id} rw");
+        assert_eq!(Mounted::parse(forged.as_bytes()), None);
     }
 }
