@@ -28,7 +28,7 @@ pub enum Algorithm {
 /// A parsed digest, `algorithm:hex`.
 ///
 /// Parsing is strict (lower-case hex, the exact length), so a digest is always safe as part of a path or
-/// a URL (hardening T19).
+/// a URL (T19).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
     algorithm: Algorithm,

@@ -1,7 +1,7 @@
 //! JSON from outside, read strictly.
 //!
 //! Of two equal keys one reader takes the first, another the last, and Go's reads both into one: a document
-//! with a repeated key has no one meaning, so it is refused (I-JSON, RFC 7493; hardening C13). Go also ignores
+//! with a repeated key has no one meaning, so it is refused (I-JSON, RFC 7493; C13). Go also ignores
 //! the case of keys, so another case of a key that has a meaning is refused too. Depth is bounded, and errors
 //! say where they stand without echoing the document.
 

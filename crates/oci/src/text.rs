@@ -2,7 +2,7 @@
 //!
 //! Names, messages and media types come from registries and archives. They are data: before they reach
 //! a terminal, a log or an error, they are shortened, and whatever could move the cursor, hide or reorder
-//! what stands around them is written as an escape (hardening rule R9).
+//! what stands around them is written as an escape (R9).
 
 use std::fmt::{self, Write as _};
 

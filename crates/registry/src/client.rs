@@ -250,7 +250,7 @@ fn build(config: &RegistryConfig, resolver: &Resolver) -> Result<reqwest::Client
             .dns_resolver(Arc::new(resolver.clone()))
             .connect_timeout(config.timeouts.connect)
             .pool_idle_timeout(Duration::from_secs(90))
-            // Throughput is at most a window a round trip; hyper's own windows cost half of it (libraries A6).
+            // Throughput is at most a window a round trip; hyper's own windows cost half of it.
             .http2_initial_stream_window_size(8 << 20)
             .http2_initial_connection_window_size(16 << 20)
             .http2_max_frame_size(1 << 20)

@@ -29,7 +29,7 @@ pub enum RealmRefusal {
 /// Returns the token server that `realm` names if `endpoint` may send its clients there.
 ///
 /// Realms are data of a stranger: they have been used to collect credentials and to reach services inside
-/// the network of the victim (hardening D4, finding 6).
+/// the network of the victim (D4).
 pub(crate) fn check(
     realm: &str,
     endpoint: &Endpoint,

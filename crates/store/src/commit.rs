@@ -93,7 +93,7 @@ pub enum Outcome {
 /// Why an image could not be committed. Nothing of it is visible then.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// The layers are not those that the config names (hardening C15).
+    /// The layers are not those that the config names (C15).
     #[error("layer {position} is {given:?}, but the config says {expected:?}")]
     Chain {
         /// Which layer, counted from 0 at the base.
@@ -103,7 +103,7 @@ pub enum CommitError {
         /// What the config has there.
         expected: Option<DiffId>,
     },
-    /// The name's digest is not that of what was pulled (hardening C6).
+    /// The name's digest is not that of what was pulled (C6).
     #[error("{reference} does not stand for {target}")]
     Pin {
         /// The name.
@@ -222,7 +222,7 @@ impl Store {
     ///
     /// A failure before step 4 takes the renames back, so that drafts which other pulls share are where
     /// they were. A failed barrier is never tried again: the kernel may have thrown away what it could not
-    /// write and call the pages clean (hardening P7). The store takes no more images then.
+    /// write and call the pages clean (P7). The store takes no more images then.
     ///
     /// What is held already is left alone, whoever brought it (LS-3).
     pub fn commit(&self, image: &NewImage) -> Result<Committed, CommitError> {

@@ -1,4 +1,4 @@
-//! Leases: what a pull has found present stays present until it is done (hardening R6).
+//! Leases: what a pull has found present stays present until it is done (R6).
 //!
 //! They live in memory, because only the owner of the store deletes, and they end with it. What was kept
 //! for a lease alone goes with the next deletion, or when the store is opened again.

@@ -3,7 +3,7 @@
 //! Everything goes through directory handles and one plain name at a time; no link is followed. Nothing
 //! recurses: down to [`DEPTH`] the way back is kept as a stack of handles, and what is deeper is first
 //! renamed to the top of the tree, so that neither the stack nor the number of open files depends on
-//! what is removed (hardening F3, T48).
+//! what is removed (F3, T48).
 
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ pub(crate) fn document(out: &mut dyn Write, value: &impl Serialize) -> io::Resul
     writeln!(out, "{}", escaped(&text))
 }
 
-/// Spells out what could steer a terminal that shows the JSON (hardening R9); the values stay the same.
+/// Spells out what could steer a terminal that shows the JSON (R9); the values stay the same.
 ///
 /// The serializer escapes the ASCII control characters itself. Others than ASCII can only stand in
 /// strings, where `\u` may stand for any of them.

@@ -9,7 +9,7 @@ const NARROWEST: usize = 10;
 
 /// Rows under one header.
 ///
-/// Cells are made harmless as they come in (hardening R9), whoever wrote them.
+/// Cells are made harmless as they come in (R9), whoever wrote them.
 #[derive(Debug)]
 pub(crate) struct Table<const COLUMNS: usize> {
     rows: Vec<[String; COLUMNS]>,

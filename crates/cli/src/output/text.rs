@@ -1,4 +1,4 @@
-//! Text from elsewhere, made harmless before it reaches a terminal, a log or a table (hardening R9).
+//! Text from elsewhere, made harmless before it reaches a terminal, a log or a table (R9).
 
 use std::borrow::Cow;
 

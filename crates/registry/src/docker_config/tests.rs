@@ -11,7 +11,7 @@ fn config(json: &str) -> DockerConfig {
     DockerConfig::parse(json.as_bytes()).unwrap()
 }
 
-/// ecosystem 4: every form of an entry.
+/// Every form of an entry.
 #[test]
 fn reads_every_form_of_credentials() {
     // "me:pass:word" and "me:pass" + NUL in base64.
@@ -48,7 +48,6 @@ fn reads_every_form_of_credentials() {
     assert_eq!(config.credentials_for("unheard.of"), Credentials::Anonymous);
 }
 
-/// ecosystem 4.
 #[test]
 fn keys_may_have_a_scheme_and_a_path() {
     let entry = |user: &str| format!(r#"{{"username":"{user}","password":"x"}}"#);

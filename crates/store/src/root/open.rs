@@ -40,7 +40,7 @@ pub enum RootError {
         /// Something in it that no store has.
         entry: String,
     },
-    /// Somebody else may have planted or may change what is there (hardening F1, T49).
+    /// Somebody else may have planted or may change what is there (F1, T49).
     #[error("{} is refused: {reason}", .path.display())]
     Foreign {
         /// The path in question.
