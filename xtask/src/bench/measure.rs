@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -64,12 +65,16 @@ fn cpu_ticks(daemon: Option<u32>) -> anyhow::Result<u64> {
     Ok(ended_children + daemon.transpose()?.unwrap_or(0))
 }
 
-/// Sums fields of a `stat` file, counted from 0 (proc(5) counts from 1): 13 and 14 are the
-/// process's own user and system time, 15 and 16 those of its children that have ended.
-fn stat_ticks(stat: &str, fields: std::ops::Range<usize>) -> anyhow::Result<u64> {
+fn stat_ticks(stat: &str, fields: Range<usize>) -> anyhow::Result<u64> {
     let line = fs::read_to_string(stat).with_context(|| stat.to_owned())?;
-    // The second field, the name in brackets, may hold spaces.
-    let after_name = line.rsplit_once(") ").context("no name in stat")?.1;
+    sum_of_fields(&line, fields).with_context(|| stat.to_owned())
+}
+
+/// Sums fields of a line of `stat`, counted from 0 (proc(5) counts from 1): 13 and 14 are the
+/// process's own user and system time, 15 and 16 those of its children that have ended.
+fn sum_of_fields(stat: &str, fields: Range<usize>) -> anyhow::Result<u64> {
+    // The second field, the name in brackets, may hold spaces and brackets.
+    let after_name = stat.rsplit_once(") ").context("no name in stat")?.1;
     let words = after_name
         .split(' ')
         .skip(fields.start - 2)
@@ -180,4 +185,17 @@ fn process(pid: u32) -> Option<Process> {
         resident: number("VmRSS").unwrap_or(0) * 1024,
         high_water: number("VmHWM").unwrap_or(0) * 1024,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_behind_a_name_with_spaces_and_brackets() {
+        let stat = "7 (a) (b) S 1 7 7 0 -1 4194304 100 0 0 0 11 22 33 44 20 0 1 0 5 0 0";
+        assert_eq!(sum_of_fields(stat, 13..15).unwrap(), 33);
+        assert_eq!(sum_of_fields(stat, 15..17).unwrap(), 77);
+        assert_eq!(sum_of_fields(stat, 13..17).unwrap(), 110);
+    }
 }

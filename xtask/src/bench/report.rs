@@ -240,3 +240,62 @@ pub(super) fn progress(image: &BenchImage, run: usize, tool: Tool, outcome: &Out
         eprintln!("{} run {run}: {tool}: {came}", image.kind.name());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(wall: f64, cpu: f64, memory: u64) -> Figures {
+        Figures {
+            wall,
+            sync: wall / 10.0,
+            cpu,
+            memory: memory << 20,
+        }
+    }
+
+    #[test]
+    fn a_table_has_medians_ratios_and_what_failed() {
+        let windlass = ToolReport {
+            tool: Tool::Windlass,
+            runs: vec![
+                figures(4.0, 3.0, 30),
+                figures(1.0, 1.0, 10),
+                figures(2.0, 2.0, 20),
+            ],
+            failures: BTreeMap::new(),
+        };
+        let podman = ToolReport {
+            tool: Tool::Podman,
+            runs: vec![figures(6.0, 8.0, 100), figures(8.0, 10.0, 200)],
+            failures: BTreeMap::from([("no space".to_owned(), 1)]),
+        };
+        let image = ImageReport {
+            name: "mixed",
+            layers: 4,
+            files: 43_490,
+            compressed: 152_000_000,
+            unpacked: 603_000_000,
+            tools: vec![windlass, podman, ToolReport::new(Tool::Umoci)],
+        };
+
+        let table = image.table();
+
+        assert_eq!(
+            table,
+            "\
+### mixed
+
+4 layers, 43490 files; 152 MB to download, 603 MB unpacked.
+
+| | wall | × windlass | with sync | CPU | × windlass | peak memory |
+|---|--:|--:|--:|--:|--:|--:|
+| windlass pull | 2.00 s | 1.00 | 2.20 s | 2.00 s | 1.00 | 20 MiB |
+| podman pull | 7.00 s | 3.50 | 7.70 s | 9.00 s | 4.50 | 200 MiB |
+| skopeo copy && umoci unpack | – | – | – | – | – | – |
+
+podman pull: 1 failed: `no space`
+"
+        );
+    }
+}

@@ -142,7 +142,7 @@ fn podman(errand: &Errand<'_>) -> Command {
         "--quiet",
         "--tls-verify=false",
     ]);
-    // It looks for a policy in places that another tool's installation may have left empty.
+    // Layers pass through temporary files, which belong on the run's file system.
     podman.env("TMPDIR", errand.into).arg(errand.reference());
     podman
 }
