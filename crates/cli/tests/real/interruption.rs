@@ -57,11 +57,12 @@ fn signalled(world: &World, signal: Signal, name: &str) -> Ran {
     let ran = Ran::from(pull.wait_with_output().unwrap());
 
     assert_eq!(windlass.images(), [""; 0]);
-    assert_ne!(
-        windlass
-            .run(&["unpack", &reference, "/nowhere/to/be/made"])
-            .code,
-        Some(0)
+    let nothing = directory.join("nothing");
+    let unpack = windlass.run(&["unpack", &reference, nothing.to_str().unwrap()]);
+    assert_eq!(
+        (unpack.code, nothing.exists()),
+        (Some(1), false),
+        "{unpack:#?}"
     );
     valve.open();
     let tree = windlass.tree(&reference);
