@@ -3,6 +3,7 @@
 //! A stack may be 500 layers high, so no handle is kept: each look starts at the store's root, and the
 //! kernel is told to follow no link and to stay beneath (`openat2`).
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -37,6 +38,10 @@ pub(crate) struct Merged {
     levels: Vec<usize>,
 }
 
+/// How much more is looked for: links may be chained so that a short path takes a hundred thousand steps.
+#[derive(Debug)]
+pub(crate) struct Looks(Cell<u64>);
+
 /// What a name stands for.
 #[derive(Debug)]
 pub(crate) enum Found {
@@ -63,6 +68,18 @@ enum Entry {
     File,
 }
 
+impl Looks {
+    pub(crate) fn new(left: u64) -> Self {
+        Self(Cell::new(left))
+    }
+
+    fn spend(&self, looks: usize) -> rustix::io::Result<()> {
+        let left = self.0.get().checked_sub(looks as u64).ok_or(Errno::LOOP)?;
+        self.0.set(left);
+        Ok(())
+    }
+}
+
 impl<'a> Stack<'a> {
     pub(crate) fn new(root: BorrowedFd<'a>, levels: Vec<Level>) -> Self {
         Self { root, levels }
@@ -76,22 +93,30 @@ impl<'a> Stack<'a> {
     }
 
     /// Looks `path` up as a process would whose root this is. A link at the end is not followed.
-    pub(crate) fn resolve(&self, path: &[u8]) -> io::Result<Found> {
+    ///
+    /// Every layer that is looked into on the way is one of `looks`; when none are left, this fails.
+    pub(crate) fn resolve(&self, path: &[u8], looks: &Looks) -> io::Result<Found> {
         let mut links = LINKS;
         let mut left: VecDeque<Vec<u8>> = components(path).collect();
-        let mut here = self.top();
+        // The directories on the way to where we are, the root left out.
+        let mut way: Vec<Merged> = Vec::new();
+        let top = self.top();
         while let Some(name) = left.pop_front() {
             if name == b".." {
-                here = self.above(&here)?;
+                // The parent of the root is the root.
+                looks.spend(1)?;
+                way.pop();
                 continue;
             }
-            match self.look(&here, &name)? {
-                Found::Directory(directory) => here = directory,
+            let here = way.last().unwrap_or(&top);
+            looks.spend(here.levels.len())?;
+            match self.look(here, &name)? {
+                Found::Directory(directory) => way.push(directory),
                 found if left.is_empty() => return Ok(found),
                 Found::Symlink(target) if links > 0 => {
                     links -= 1;
                     if target.starts_with(b"/") {
-                        here = self.top();
+                        way.clear();
                     }
                     for name in components(&target).collect::<Vec<_>>().into_iter().rev() {
                         left.push_front(name);
@@ -100,7 +125,7 @@ impl<'a> Stack<'a> {
                 Found::Symlink(_) | Found::File | Found::Nothing => return Ok(Found::Nothing),
             }
         }
-        Ok(Found::Directory(here))
+        Ok(Found::Directory(way.pop().unwrap_or(top)))
     }
 
     /// Looks for the entry called `name` of `directory`, following nothing.
@@ -137,19 +162,6 @@ impl<'a> Stack<'a> {
     pub(crate) fn open(&self, directory: &Merged) -> io::Result<OwnedFd> {
         let index = *directory.levels.first().ok_or(Errno::NOENT)?;
         Ok(self.open_at(index, &directory.path, OFlags::RDONLY | OFlags::DIRECTORY)?)
-    }
-
-    fn above(&self, directory: &Merged) -> io::Result<Merged> {
-        let mut names: Vec<_> = components(&directory.path).collect();
-        names.pop();
-        let mut here = self.top();
-        for name in names {
-            match self.look(&here, &name)? {
-                Found::Directory(directory) => here = directory,
-                _ => return Err(Errno::NOENT.into()),
-            }
-        }
-        Ok(here)
     }
 
     fn entry(&self, index: usize, path: &[u8]) -> io::Result<Entry> {
@@ -258,4 +270,41 @@ pub(crate) fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     path.split(|byte| *byte == b'/')
         .filter(|name| !matches!(*name, b"" | b"."))
         .map(<[u8]>::to_vec)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A name of two bytes takes sixteen steps a link here, and could take a thousand: whoever chains links
+    /// must not choose how long a commit takes.
+    #[test]
+    fn chained_links_are_followed_as_far_as_it_was_allowed() {
+        let place = tempfile::tempdir().unwrap();
+        let layer = place.path().join("layer");
+        fs::create_dir_all(layer.join("a")).unwrap();
+        fs::write(layer.join("x"), "").unwrap();
+        for link in 0..LINKS - 1 {
+            let target = format!("{}l{}", "a/../".repeat(8), link + 1);
+            symlink(target, layer.join(format!("l{link}"))).unwrap();
+        }
+        symlink(".", layer.join(format!("l{}", LINKS - 1))).unwrap();
+
+        let root = File::open(place.path()).unwrap();
+        let level = Level {
+            directory: "layer".to_owned(),
+            hides: true,
+        };
+        let stack = Stack::new(root.as_fd(), vec![level]);
+        // Of each link but the last: itself, and eight times in and out. Then that one and the file.
+        let needed = (LINKS as u64 - 1) * 17 + 2;
+        let looks = Looks::new(2 * needed - 1);
+        assert!(matches!(stack.resolve(b"l0/x", &looks), Ok(Found::File)));
+        let error = stack.resolve(b"l0/x", &looks).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
+    }
 }

@@ -7,14 +7,19 @@ use windlass_oci::{DiffId, Digest};
 use super::{CommitError, LayerSource, NewLayer};
 use crate::LowerLink;
 use crate::error::{At, FileError};
-use crate::overlay::{Found, Level, Stack};
+use crate::overlay::{Found, Level, Looks, Stack};
 use crate::root::{Area, DIFF, Root};
+
+/// How often all lower links of an image together may have a layer looked into: half a minute, and a
+/// hundred times what images that are not made up have.
+const MOST_LOOKS: u64 = 16 << 20;
 
 /// Resolves the lower links of every layer against the layers below it.
 ///
 /// Most images have none. A layer that was stored for one image may not fit into another, so layers that
 /// are held already are looked at, too.
 pub(super) fn resolve(root: &Root, layers: &[NewLayer]) -> Result<(), CommitError> {
+    let looks = Looks::new(MOST_LOOKS);
     for (position, layer) in layers.iter().enumerate() {
         let facts = layer.layer.facts();
         if facts.lower_links.is_empty() {
@@ -30,7 +35,7 @@ pub(super) fn resolve(root: &Root, layers: &[NewLayer]) -> Result<(), CommitErro
         let levels = own.chain(below).collect::<Result<Vec<_>, _>>()?;
         let stack = Stack::new(root.dir(), levels);
         for link in &facts.lower_links {
-            resolve_one(root, &stack, &facts.diff_id, link)?;
+            resolve_one(root, &stack, &looks, &facts.diff_id, link)?;
         }
     }
     Ok(())
@@ -39,11 +44,12 @@ pub(super) fn resolve(root: &Root, layers: &[NewLayer]) -> Result<(), CommitErro
 fn resolve_one(
     root: &Root,
     stack: &Stack<'_>,
+    looks: &Looks,
     diff_id: &DiffId,
     link: &LowerLink,
 ) -> Result<(), CommitError> {
     let found = stack
-        .resolve(&link.target)
+        .resolve(&link.target, looks)
         .at("look up the target of a hard link in", || {
             root.content_path(Area::Layers, diff_id.digest())
         })?;
