@@ -10,6 +10,10 @@ use crate::output;
 
 /// Show the version
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windlass version
+  windlass version --json | jq -r .version")]
 pub(crate) struct Args {
     /// Print a JSON object
     #[arg(long)]
