@@ -64,6 +64,9 @@ pub struct Limits {
     pub tar_bytes: u64,
     /// Bytes of memory for directories, which are finished last, and for hard links to lower layers.
     pub directory_bytes: usize,
+    /// Components of paths through symbolic links, all entries together, one in a deep directory counting
+    /// for several: links can be chained so that one entry takes thousands.
+    pub link_steps: u64,
 }
 
 impl Ownership {
@@ -95,6 +98,7 @@ impl Default for Limits {
             header_bytes: 1 << 20,
             tar_bytes: u64::MAX,
             directory_bytes: 64 << 20,
+            link_steps: 16 << 20,
         }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Tree {
     pub(super) mode: options::Mode,
     pub(super) ownership: Ownership,
     pub(super) resolve: Resolve,
+    /// What resolving paths through links may still cost.
+    pub(super) link_steps: u64,
     pub(super) parents: Parents,
     pub(super) directories: Directories,
     pub(super) keys: Keys,
@@ -66,6 +68,7 @@ impl Tree {
             mode: options.mode,
             ownership: options.ownership,
             resolve: options.resolve,
+            link_steps: options.limits.link_steps,
             parents: Parents::default(),
             directories: Directories::new(options.limits.directory_bytes),
             keys: Keys::default(),

@@ -20,6 +20,9 @@ const MOST_LINKS: usize = 40;
 /// More components than this are never needed, only made up.
 const MOST_STEPS: usize = 8192;
 
+/// Opening a directory anew takes its path; so many bytes of it cost as much as one component.
+const BYTES_A_COMPONENT: usize = 64;
+
 /// A resolution on its way.
 struct Walk {
     /// The directory reached; none if it has to be opened, by `path`.
@@ -52,6 +55,11 @@ impl Tree {
             walk.steps += 1;
             if walk.steps > MOST_STEPS {
                 return Err(EntryError::LinkLoop);
+            }
+            if walk.links > 0 {
+                let cost = 1 + (walk.path.len() / BYTES_A_COMPONENT) as u64;
+                let left = self.link_steps.checked_sub(cost);
+                self.link_steps = left.ok_or(EntryError::LinkLoop)?;
             }
             if name == b".." {
                 // As at the root of a file system, the parent of the root is the root.

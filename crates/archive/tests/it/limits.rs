@@ -181,3 +181,24 @@ fn directories_are_bounded() {
         ));
     });
 }
+
+/// Chained links make one entry take thousands of steps: a small layer must not ask for days.
+#[test]
+fn steps_through_links_are_bounded() {
+    confined(|sandbox| {
+        let options = Options {
+            limits: Limits {
+                link_steps: 20,
+                ..Limits::default()
+            },
+            ..options()
+        };
+        // Six steps each, which lead nowhere: nothing is remembered.
+        let tar = Tar::new().dir("a").symlink("l", "a/../a/../a");
+        let tar = (0..9).fold(tar, |tar, link| {
+            tar.link(format!("h{link}"), format!("l/none/x{link}"))
+        });
+        let refusal = sandbox.refusal(&tar.end(), &options);
+        assert_eq!(refusal, "entry h3: too many levels of symbolic links");
+    });
+}
