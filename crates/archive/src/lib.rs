@@ -81,8 +81,7 @@ pub struct LowerLink {
 /// which is how to cancel it. When an entry fails, the call returns after the read that is under way.
 ///
 /// Nothing outside `into` is looked at or touched, whatever the layer says. After an error `into` is
-/// in an unknown state and should be removed. The process's umask must not change meanwhile for
-/// speed's sake only: modes are compared and set right either way.
+/// in an unknown state and should be removed.
 pub fn unpack(
     blob: impl Read + Send,
     into: BorrowedFd<'_>,

@@ -32,8 +32,7 @@ pub(crate) struct Applier<'a> {
     options: &'a Options,
     progress: &'a Progress,
     applied: Applied,
-    /// The devices that were skipped, by [`Parent::child_key`](parents::Parent::child_key): hard links
-    /// to them are, too.
+    /// The devices that were skipped, by their [keys](parents::Keys): hard links to them are, too.
     skipped_devices: HashSet<u64>,
     /// The cleaned name of the current entry.
     path: Vec<u8>,

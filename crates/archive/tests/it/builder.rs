@@ -7,7 +7,7 @@ use std::ops::Range;
 pub(crate) struct Tar(Vec<u8>);
 
 /// An entry in the making, extension headers included.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) header: [u8; 512],
     content: Vec<u8>,
