@@ -18,6 +18,9 @@ use windlass_registry::{Credentials, RegistryConfig, Timeouts};
 use windlass_store::{Access, Busy, Image, Store};
 use windlass_testing::{Registry, Tree};
 
+/// How long a test may wait before it is taken for stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A registry, a store and a puller between them.
 pub(crate) struct World {
     pub(crate) registry: Registry,
@@ -211,7 +214,7 @@ impl Running {
     /// Waits for an event.
     pub(crate) async fn until(&mut self, wanted: impl Fn(&PullEvent) -> bool) -> PullEvent {
         loop {
-            let event = self.events.recv().await;
+            let event = patiently(self.events.recv()).await;
             let event = event.expect("the pull ended before it told what is waited for");
             if wanted(&event) {
                 return event;
@@ -226,7 +229,7 @@ impl Running {
     }
 
     pub(crate) async fn outcome(self) -> Result<Pulled, PullError> {
-        self.task.await.expect("a pull does not panic")
+        patiently(self.task).await.expect("a pull does not panic")
     }
 
     /// Leaves, as by dropping the pull's future.
@@ -235,6 +238,12 @@ impl Running {
         let ended = self.task.await;
         assert!(ended.is_err_and(|error| error.is_cancelled()));
     }
+}
+
+/// Waits for what comes at once, unless something is stuck: then the test fails rather than hangs.
+async fn patiently<T>(awaited: impl Future<Output = T>) -> T {
+    let come = tokio::time::timeout(PATIENCE, awaited).await;
+    come.expect("what is waited for does not come")
 }
 
 /// What to ask for to pull `name` from `registry`.
