@@ -48,6 +48,8 @@ pub struct Unpacked {
     /// Whether the layer hides everything below its root. As an extended attribute on the root itself
     /// overlayfs does not heed that, so whoever stacks layers must.
     pub opaque_root: bool,
+    /// Whether the tar has an entry for the root itself. If not, the root keeps what metadata it had.
+    pub carries_root: bool,
     /// The directories that entries needed and the tar did not carry, sorted. They were made as mode
     /// 0755, owned by the unpacking user, with a modification time of 0.
     pub implied_directories: Vec<Vec<u8>>,
@@ -101,6 +103,7 @@ pub fn unpack(
         size: applied.size,
         skipped: applied.skipped,
         opaque_root: applied.opaque_root,
+        carries_root: applied.carries_root,
         implied_directories: applied.implied_directories,
         lower_links: applied.lower_links,
     })

@@ -17,7 +17,7 @@ use rustix::mount::{
 };
 use windlass_oci::text::{Shown, shown_bytes};
 use windlass_oci::{ImageId, ImageName};
-use windlass_store::{ChainError, ChainShape, FileError, FindError, Flattening};
+use windlass_store::{Chain, ChainError, ChainShape, FileError, FindError, Flattening};
 
 use crate::Engine;
 
@@ -80,7 +80,7 @@ impl Engine {
             return Err(MountError::NotStackable { path, reason });
         }
         let source = format!("{SOURCE}{}", image.id);
-        let tree = overlay(&source, &self.lower_directories(chain.directories())?)?;
+        let tree = overlay(&source, &self.lower_directories(&chain)?)?;
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
         move_mount(tree.as_fd(), "", CWD, at, flags).map_err(tried("mount on the directory"))
     }
@@ -101,14 +101,15 @@ impl Engine {
     }
 
     /// Returns what to stack, the top first.
-    fn lower_directories(&self, layers: Vec<PathBuf>) -> Result<Vec<PathBuf>, MountError> {
+    fn lower_directories(&self, chain: &Chain) -> Result<Vec<PathBuf>, MountError> {
+        let layers = chain.directories();
         // overlayfs does not heed the mark of an opaque directory on a root: all below it is hidden.
         let opaque = layers.iter().position(|layer| is_opaque(layer));
         let visible = opaque.map_or(layers.len(), |top| top + 1);
-        let mut stack: Vec<_> = layers.into_iter().take(visible).collect();
-        // One directory alone is no overlay.
-        stack.push(self.store.empty_directory()?);
-        Ok(stack)
+        let apex = self.store.apex(chain)?;
+        Ok(std::iter::once(apex)
+            .chain(layers.into_iter().take(visible))
+            .collect())
     }
 }
 

@@ -202,11 +202,15 @@ fn unpack(store: &Store, mut blob: Counted, options: &Options) -> Result<Fetched
         Err(error) => return Err(verdict(error, blob.follower)),
     };
     let verified = blob.follower.verify()?;
+    let mut implied_directories = unpacked.implied_directories;
+    if !unpacked.carries_root {
+        implied_directories.insert(0, Vec::new());
+    }
     let layer = draft.finish(LayerFacts {
         diff_id: unpacked.diff_id,
         size: unpacked.size,
         entries: unpacked.entries,
-        implied_directories: unpacked.implied_directories,
+        implied_directories,
         lower_links: unpacked
             .lower_links
             .into_iter()

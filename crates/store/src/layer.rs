@@ -32,7 +32,8 @@ pub struct LayerFacts {
     pub size: u64,
     /// The entries of its tar.
     pub entries: u64,
-    /// Directories that its paths need but its tar does not carry, made with default metadata.
+    /// Directories that its paths need but its tar does not carry, made with default metadata; the empty
+    /// path is the root.
     pub implied_directories: Vec<Vec<u8>>,
     /// Hard links to files that only a layer below can have; not in the layer's directory.
     pub lower_links: Vec<LowerLink>,

@@ -45,6 +45,7 @@ pub(crate) struct Applied {
     pub(crate) size: u64,
     pub(crate) skipped: Skipped,
     pub(crate) opaque_root: bool,
+    pub(crate) carries_root: bool,
     pub(crate) implied_directories: Vec<Vec<u8>>,
     pub(crate) lower_links: Vec<LowerLink>,
 }

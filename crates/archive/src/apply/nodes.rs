@@ -99,6 +99,7 @@ impl Applier<'_> {
         })?;
         let root = Rc::new(self.tree.new_parent(fd, Vec::new(), default_acl));
         self.tree.parents.insert(b"", root);
+        self.applied.carries_root = true;
         Ok(())
     }
 
