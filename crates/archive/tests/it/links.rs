@@ -87,7 +87,8 @@ fn links_of_a_lower_layer_stay_inside() {
 
         let replaced = Tar::new().file("l", "file").end();
         sandbox.unpack_ok(&replaced, &flatten());
-        assert!(shape(&sandbox.root()).starts_with("l \"file\"\n"));
+        let text = shape(&sandbox.root());
+        assert!(text.lines().any(|line| line == "l \"file\""), "{text}");
     });
 }
 
