@@ -1,18 +1,26 @@
 //! How registries are to be spoken to, as values.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use url::Url;
 
 use crate::address::Special;
 use crate::credentials::Secret;
+use crate::hosts::{Registries, Tls};
 
 /// Everything that can be chosen about the way to registries.
 #[derive(Clone, Debug)]
 pub struct RegistryConfig {
-    /// Hosts (`host` or `host:port`) that may be spoken to without TLS, beside this machine itself, which
-    /// always may (EP-7).
+    /// Who answers for which registry.
+    pub registries: Registries,
+    /// Certificates for endpoints by their `host` or `host:port`, whatever registry they answer for (EP-10).
+    pub certificates: BTreeMap<String, Tls>,
+    /// Hosts (`host` or `host:port`) and ranges of addresses (`10.0.0.0/8`) that may be spoken to without
+    /// TLS, beside this machine itself, which always may (EP-7).
     pub insecure: Vec<String>,
+    /// Whether manifests of Docker's schema 1 are taken (MF-7).
+    pub schema1: bool,
     /// Certificates in PEM form (one or more in each) trusted beside the system's.
     pub extra_roots: Vec<Vec<u8>>,
     /// The `User-Agent` of every request.
@@ -26,7 +34,7 @@ pub struct RegistryConfig {
 }
 
 /// Proxies, as the usual environment variables name them. This machine is never reached by one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Proxies {
     /// The proxy for `http` URLs; it may carry credentials, hence the [`Secret`].
     pub http: Option<Secret>,
@@ -57,7 +65,10 @@ pub struct Timeouts {
 impl Default for RegistryConfig {
     fn default() -> Self {
         Self {
+            registries: Registries::default(),
+            certificates: BTreeMap::new(),
             insecure: Vec::new(),
+            schema1: false,
             extra_roots: Vec::new(),
             user_agent: concat!("windlass/", env!("CARGO_PKG_VERSION")).to_owned(),
             proxies: Proxies::default(),

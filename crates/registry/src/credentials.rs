@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A text that must not be shown: its `Debug` is a placeholder, and it has no `Display`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 /// What a caller proves himself with to one registry.
@@ -31,8 +31,8 @@ impl Secret {
         Self(text.into())
     }
 
-    /// Returns the text, to be put on the wire and nowhere else.
-    pub(crate) fn expose(&self) -> &str {
+    /// Returns the text, to be put on the wire or into the keeping of the user, and nowhere else.
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }
