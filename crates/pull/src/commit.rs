@@ -29,11 +29,9 @@ impl Puller {
             let image = NewImage {
                 config: document(&store, &resolved.config_bytes)?,
                 manifest: document(&store, &resolved.manifest_bytes)?,
-                index: resolved
-                    .indexes
-                    .first()
+                indexes: (resolved.indexes.iter())
                     .map(|index| document(&store, index))
-                    .transpose()?,
+                    .collect::<Result<_, _>>()?,
                 layers: stack(&plan, &layers),
                 reference: Some(reference),
             };

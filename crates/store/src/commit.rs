@@ -28,8 +28,9 @@ pub struct NewImage {
     pub config: BlobSource,
     /// The manifest.
     pub manifest: BlobSource,
-    /// The index that the manifest was chosen from: then its digest is what the name stood for.
-    pub index: Option<BlobSource>,
+    /// The indexes that led to the manifest, the outermost first: its digest is what the name stood for.
+    /// A manifest of another form, which this one was made from, counts as one.
+    pub indexes: Vec<BlobSource>,
     /// The layers, base first, as the config's `diff_ids` name them.
     pub layers: Vec<NewLayer>,
     /// The name that was pulled, if it is to have one. Its tag is set, and the digest reference of its
@@ -156,19 +157,15 @@ pub enum CommitError {
 asks_no_space!(CommitError);
 
 impl NewImage {
-    /// Returns what the name stood for: the index, or else the manifest.
+    /// Returns what the name stood for: the outermost index, or else the manifest.
     pub fn target(&self) -> &Digest {
-        self.index.as_ref().unwrap_or(&self.manifest).digest()
+        self.indexes.first().unwrap_or(&self.manifest).digest()
     }
 
     fn blobs(&self) -> impl Iterator<Item = &BlobSource> {
-        let documents = [
-            Some(&self.config),
-            Some(&self.manifest),
-            self.index.as_ref(),
-        ];
-        let layers = self.layers.iter().map(|layer| layer.blob.as_ref());
-        documents.into_iter().chain(layers).flatten()
+        let documents = [&self.config, &self.manifest];
+        let layers = self.layers.iter().filter_map(|layer| layer.blob.as_ref());
+        documents.into_iter().chain(&self.indexes).chain(layers)
     }
 }
 

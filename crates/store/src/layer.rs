@@ -101,6 +101,17 @@ impl Store {
         Ok(is_whole.then_some(layer))
     }
 
+    /// Returns the layer that the blob called `blob` was seen to unpack to, if that is held.
+    pub fn layer_of_blob(&self, blob: &Digest) -> Result<Option<Layer>, LayerError> {
+        let found = self.database().ask(|transaction| {
+            let sql = "SELECT diff_id FROM layer_blobs WHERE blob = ?";
+            let diff_id = |row: &Row<'_>| row.get(0).map(|Text(diff_id)| diff_id);
+            transaction.query_row(sql, [Text(blob)], diff_id).optional()
+        })?;
+        // Gone in between is not held.
+        found.map_or(Ok(None), |diff_id: DiffId| self.layer(&diff_id))
+    }
+
     /// Begins a layer: an empty directory that only its owner can reach.
     pub fn draft_layer(&self) -> Result<LayerDraft, LayerError> {
         let inner = self.owned()?;

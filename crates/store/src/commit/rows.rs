@@ -171,7 +171,7 @@ fn write_image(
     let row = params![
         id,
         Text(image.manifest.digest()),
-        image.index.as_ref().map(|index| Text(index.digest())),
+        image.indexes.first().map(|index| Text(index.digest())),
         platform.os,
         platform.architecture,
         platform.variant,

@@ -115,7 +115,7 @@ fn a_digest_reference_is_never_moved() {
     let index = put(&store, b"an index of both");
     for (plan, stays) in [(&amd, None), (&arm, Some(amd.id()))] {
         let mut image = plan.draft(&store);
-        image.index = Some(index.clone());
+        image.indexes = vec![index.clone()];
         let committed = store.commit(&image).unwrap();
         assert_eq!(committed.outcome, Outcome::Downloaded);
         assert_eq!(committed.digest_stays_with, stays);
@@ -129,6 +129,45 @@ fn a_digest_reference_is_never_moved() {
     let image = store.image(&ImageName::Id(arm.id())).unwrap();
     assert_eq!(image.index.as_ref(), Some(index.digest()));
     assert_eq!(image.tags[0].target, *index.digest());
+}
+
+/// Indexes within indexes are all kept, and the outermost is what the name stands for.
+#[test]
+fn every_index_on_the_way_is_kept() {
+    let place = Place::new();
+    let store = place.own();
+    let plan = ImagePlan::new("one", &["base"], "example.com/image:1");
+    let mut image = plan.draft(&store);
+    image.indexes = [&b"outer"[..], b"inner"]
+        .map(|bytes| put(&store, bytes))
+        .to_vec();
+    store.commit(&image).unwrap();
+    drop(image);
+    let held = store.image(&ImageName::Id(plan.id())).unwrap();
+    assert_eq!(held.index, Some(Digest::sha256("outer")));
+    for bytes in ["outer", "inner"] {
+        assert_eq!(
+            store.read_blob(&Digest::sha256(bytes)).unwrap(),
+            bytes.as_bytes()
+        );
+    }
+}
+
+/// DL-2: a blob that was unpacked says which layer it gives; one that was only claimed to does not.
+#[test]
+fn a_blob_leads_to_the_layer_that_it_gave() {
+    let place = Place::new();
+    let store = place.own();
+    let plan = ImagePlan::new("one", &["base"], "example.com/one");
+    plan.pull(&store).unwrap();
+    let layer_of = |bytes: &[u8]| {
+        let layer = store.layer_of_blob(&Digest::sha256(bytes)).unwrap();
+        layer.map(|layer| *layer.diff_id())
+    };
+    let base = &plan.layers[0];
+    assert_eq!(layer_of(&base.blob()), Some(base.diff_id()));
+    assert_eq!(layer_of(&plan.manifest()), None);
+    assert_eq!(layer_of(b"never seen"), None);
 }
 
 /// C6: what was pinned is what is committed, or nothing is.

@@ -181,7 +181,11 @@ impl ImagePlan {
         NewImage {
             config: put(store, &self.config()),
             manifest: put(store, &self.manifest()),
-            index: self.index.then(|| put(store, &self.index_bytes())),
+            indexes: self
+                .index
+                .then(|| put(store, &self.index_bytes()))
+                .into_iter()
+                .collect(),
             layers,
             reference: self.reference.clone(),
         }
