@@ -1,0 +1,136 @@
+//! Which addresses are not out on the public network.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::Host;
+
+/// A range of addresses that is not out on the public network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    /// `0.0.0.0/8`, `255.255.255.255`, `::`: no host's address.
+    Unspecified,
+    /// `127.0.0.0/8`, `::1`: this machine.
+    Loopback,
+    /// `169.254.0.0/16`, `fe80::/10`: the link, where clouds put their metadata.
+    LinkLocal,
+    /// RFC 1918, RFC 6598 and `fc00::/7`: a network of somebody's own.
+    Private,
+    /// `224.0.0.0/4`, `ff00::/8`: many hosts at once.
+    Multicast,
+}
+
+impl Special {
+    /// Returns the range that `host` lies in, if it is an address literal or a name for this machine.
+    pub fn of_host<S: AsRef<str>>(host: &Host<S>) -> Option<Self> {
+        match host {
+            Host::Domain(name) => is_localhost(name.as_ref()).then_some(Self::Loopback),
+            Host::Ipv4(address) => Self::of_v4(*address),
+            Host::Ipv6(address) => Self::of_v6(*address),
+        }
+    }
+
+    /// Returns the range that `address` lies in; that of the IPv4 address where it has one inside.
+    pub fn of(address: IpAddr) -> Option<Self> {
+        match address {
+            IpAddr::V4(address) => Self::of_v4(address),
+            IpAddr::V6(address) => Self::of_v6(address),
+        }
+    }
+
+    fn of_v4(address: Ipv4Addr) -> Option<Self> {
+        let [first, second, ..] = address.octets();
+        if first == 0 || address.is_broadcast() {
+            Some(Self::Unspecified)
+        } else if address.is_loopback() {
+            Some(Self::Loopback)
+        } else if address.is_link_local() {
+            Some(Self::LinkLocal)
+        } else if address.is_private() || (first == 100 && second & 0xc0 == 64) {
+            Some(Self::Private)
+        } else if address.is_multicast() {
+            Some(Self::Multicast)
+        } else {
+            None
+        }
+    }
+
+    fn of_v6(address: Ipv6Addr) -> Option<Self> {
+        if let Some(inner) = embedded_v4(address) {
+            return Self::of_v4(inner);
+        }
+        if address.is_unspecified() {
+            Some(Self::Unspecified)
+        } else if address.is_loopback() {
+            Some(Self::Loopback)
+        } else if address.is_unicast_link_local() {
+            Some(Self::LinkLocal)
+        } else if address.is_unique_local() {
+            Some(Self::Private)
+        } else if address.is_multicast() {
+            Some(Self::Multicast)
+        } else {
+            None
+        }
+    }
+}
+
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// The IPv4 address inside a mapped (`::ffff:0:0/96`) or NAT64 (`64:ff9b::/96`) one.
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let nat64 = address.segments().starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]);
+    let [.., a, b, c, d] = address.octets();
+    let translated = nat64.then(|| Ipv4Addr::new(a, b, c, d));
+    address.to_ipv4_mapped().or(translated)
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::Special;
+
+    fn special(url: &str) -> Option<Special> {
+        Special::of_host(&Url::parse(url).unwrap().host().unwrap())
+    }
+
+    /// T25: all the ways to write an address that leads back inside.
+    #[test]
+    fn sees_through_every_spelling() {
+        use Special::{LinkLocal, Loopback, Multicast, Private, Unspecified};
+        for (url, expected) in [
+            ("https://127.0.0.1/", Some(Loopback)),
+            ("https://127.1/", Some(Loopback)),
+            ("https://2130706433/", Some(Loopback)),
+            ("https://0x7f.0.0.1/", Some(Loopback)),
+            ("https://[::1]/", Some(Loopback)),
+            ("https://[::ffff:127.0.0.1]/", Some(Loopback)),
+            ("https://localhost/", Some(Loopback)),
+            ("https://LOCALHOST./", Some(Loopback)),
+            ("https://a.localhost/", Some(Loopback)),
+            ("https://0/", Some(Unspecified)),
+            ("https://[::]/", Some(Unspecified)),
+            ("https://255.255.255.255/", Some(Unspecified)),
+            ("https://169.254.169.254/", Some(LinkLocal)),
+            ("https://[fe80::1]/", Some(LinkLocal)),
+            ("https://[64:ff9b::a9fe:a9fe]/", Some(LinkLocal)),
+            ("https://10.0.0.1/", Some(Private)),
+            ("https://172.31.0.1/", Some(Private)),
+            ("https://192.168.0.1/", Some(Private)),
+            ("https://100.64.0.1/", Some(Private)),
+            ("https://[fd00::1]/", Some(Private)),
+            ("https://224.0.0.1/", Some(Multicast)),
+            ("https://[ff02::1]/", Some(Multicast)),
+            ("https://8.8.8.8/", None),
+            ("https://100.128.0.1/", None),
+            ("https://[2606:4700::1]/", None),
+            ("https://auth.example/", None),
+            ("https://localhost.example/", None),
+        ] {
+            assert_eq!(special(url), expected, "{url}");
+        }
+    }
+}

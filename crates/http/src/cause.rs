@@ -1,0 +1,55 @@
+//! What the layers below said, without the layers between.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::{fmt, io};
+
+/// A failure of a layer below.
+///
+/// Its `Display` is the innermost cause alone ("Connection refused (os error 111)"): the layers between
+/// say only that they passed it on. It never holds a URL, as that of a redirect may be a secret.
+#[derive(Clone)]
+pub struct Cause(Arc<dyn Error + Send + Sync>);
+
+impl Cause {
+    pub(crate) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::from(error.into()))
+    }
+
+    /// Returns the outermost `T` among the error and its causes.
+    pub(crate) fn find<T: Error + 'static>(&self) -> Option<&T> {
+        chain(&*self.0).find_map(|error| error.downcast_ref())
+    }
+
+    /// Returns the kind of the I/O error in it, if there is one.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        self.find::<io::Error>().map(io::Error::kind)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outermost: &(dyn Error + 'static) = &*self.0;
+        let innermost = chain(outermost).last().unwrap_or(outermost);
+        fmt::Display::fmt(innermost, f)
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Cause {}
+
+/// The error and its causes, outermost first. An `io::Error` hides what it wraps from `source`.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let wrapped = error
+            .downcast_ref::<io::Error>()
+            .and_then(|error| error.get_ref())
+            .map(|inner| inner as &(dyn Error + 'static));
+        wrapped.or_else(|| error.source())
+    })
+}

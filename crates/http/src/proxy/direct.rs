@@ -1,0 +1,119 @@
+//! `NO_PROXY`: whom to go to directly.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use url::Host;
+
+use crate::target::Target;
+
+/// The places that no proxy is asked for.
+///
+/// What cannot be understood names nobody: the list is shared with other programs, and they differ.
+#[derive(Debug)]
+pub(super) struct Direct(Vec<Rule>);
+
+#[derive(Debug)]
+struct Rule {
+    hosts: Hosts,
+    /// `None` is every port.
+    port: Option<u16>,
+}
+
+#[derive(Debug)]
+enum Hosts {
+    All,
+    Range(IpNet),
+    /// The name, and all below it.
+    Domain(String),
+    /// All below the name.
+    Below(String),
+}
+
+impl Direct {
+    pub(super) fn parse(list: &str) -> Self {
+        let items = list.split(|c: char| c == ',' || c.is_ascii_whitespace());
+        Self(items.filter_map(Rule::parse).collect())
+    }
+
+    pub(super) fn contains(&self, target: &Target) -> bool {
+        self.0.iter().any(|rule| rule.covers(target))
+    }
+}
+
+impl Rule {
+    fn parse(item: &str) -> Option<Self> {
+        if let Some(hosts) = Hosts::parse_range(item) {
+            return Some(Self { hosts, port: None });
+        }
+        let (host, port) = match item.rsplit_once(':') {
+            Some((host, port)) => match port.parse() {
+                Ok(port) => (host, Some(port)),
+                Err(_) => (item, None),
+            },
+            None => (item, None),
+        };
+        let hosts = Hosts::parse(host)?;
+        Some(Self { hosts, port })
+    }
+
+    fn covers(&self, target: &Target) -> bool {
+        self.port.is_none_or(|port| port == target.port) && self.hosts.contain(&target.host)
+    }
+}
+
+impl Hosts {
+    fn parse(text: &str) -> Option<Self> {
+        if text == "*" {
+            return Some(Self::All);
+        }
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(text);
+        if let Some(range) = Self::parse_range(bare) {
+            return Some(range);
+        }
+        let name = plain(text);
+        let below = name.strip_prefix("*.").or_else(|| name.strip_prefix('.'));
+        match below {
+            Some("") => None,
+            Some(below) => Some(Self::Below(below.to_owned())),
+            None if name.is_empty() => None,
+            None => Some(Self::Domain(name)),
+        }
+    }
+
+    fn parse_range(text: &str) -> Option<Self> {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        address.or_else(|_| text.parse()).ok().map(Self::Range)
+    }
+
+    fn contain(&self, host: &Host) -> bool {
+        let below = |name: &str, parent: &str| {
+            name.strip_suffix(parent)
+                .is_some_and(|rest| rest.ends_with('.'))
+        };
+        match (self, host) {
+            (Self::All, _) => true,
+            (Self::Range(range), Host::Ipv4(address)) => range.contains(&IpAddr::V4(*address)),
+            (Self::Range(range), Host::Ipv6(address)) => {
+                range.contains(&IpAddr::V6(*address).to_canonical())
+                    || range.contains(&IpAddr::V6(*address))
+            }
+            (Self::Domain(name), Host::Domain(host)) => {
+                let host = plain(host);
+                host == *name || below(&host, name)
+            }
+            (Self::Below(name), Host::Domain(host)) => below(&plain(host), name),
+            (Self::Range(_), Host::Domain(_))
+            | (Self::Domain(_) | Self::Below(_), Host::Ipv4(_) | Host::Ipv6(_)) => false,
+        }
+    }
+}
+
+/// The form that names are compared in.
+fn plain(name: &str) -> String {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.to_ascii_lowercase()
+}

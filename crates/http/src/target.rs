@@ -1,0 +1,59 @@
+//! Where a request goes: scheme, host and port of its URI.
+
+use http::Uri;
+use url::Host;
+
+use crate::error::SendError;
+
+/// A place that requests go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// It is spoken to in TLS.
+    pub(crate) secure: bool,
+    /// An address literal is an address here, however it was spelled.
+    pub(crate) host: Host,
+    pub(crate) port: u16,
+}
+
+impl Target {
+    pub(crate) fn of(uri: &Uri) -> Result<Self, SendError> {
+        let secure = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(SendError::Uri),
+        };
+        let host = Host::parse(uri.host().unwrap_or_default()).map_err(|_| SendError::Uri)?;
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        Ok(Self { secure, host, port })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_scheme_host_and_port() {
+        for (uri, expected) in [
+            ("http://registry.test/v2/", Some("false registry.test 80")),
+            ("https://registry.test/", Some("true registry.test 443")),
+            (
+                "https://Registry.test:5000/",
+                Some("true registry.test 5000"),
+            ),
+            (
+                "https://me:pw@registry.test/",
+                Some("true registry.test 443"),
+            ),
+            ("http://2130706433/", Some("false 127.0.0.1 80")),
+            ("http://[::1]:5000/", Some("false [::1] 5000")),
+            ("ftp://registry.test/", None),
+            ("registry.test:443", None),
+            ("/v2/", None),
+        ] {
+            let target = Target::of(&uri.parse().unwrap()).ok();
+            let shown = target.map(|t| format!("{} {} {}", t.secure, t.host, t.port));
+            assert_eq!(shown.as_deref(), expected, "{uri}");
+        }
+    }
+}

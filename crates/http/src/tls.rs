@@ -1,0 +1,213 @@
+//! TLS: whom to believe, and whom to be.
+//!
+//! The cryptography is aws-lc-rs, named here and not taken from the process. The system's certificates are
+//! read by `rustls-native-certs` and not left to `rustls-platform-verifier`: on Linux the latter does the
+//! same, but takes it for an error that a machine has none, and writes to the log of another library. Plain
+//! http, and https under roots of one's own, work there as anywhere.
+
+mod unverified;
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::ResolvesClientCert;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+use url::Host;
+
+use crate::cause::Cause;
+use crate::connection::{Identity, Tls};
+use crate::error::{ConnectFailure, SendError, SetupError};
+use crate::stream::Stream;
+use unverified::Unverified;
+
+/// What is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// Who answers the request.
+    Origin,
+    /// Who leads there. It speaks HTTP/1.1, is not told who this client is, and is always verified.
+    Proxy,
+}
+
+/// Makes secure connections.
+pub(crate) struct Handshakes {
+    provider: Arc<CryptoProvider>,
+    roots: Vec<CertificateDer<'static>>,
+    identity: Option<Arc<dyn ResolvesClientCert>>,
+    skip_verify: bool,
+    /// Made when first needed: who speaks plain http only does not wait for the system's roots to be read.
+    origin: OnceLock<Arc<ClientConfig>>,
+    proxy: OnceLock<Arc<ClientConfig>>,
+}
+
+/// There is nobody to believe.
+#[derive(Debug, thiserror::Error)]
+#[error("this system has no certificate authorities, and no others are configured")]
+struct NoRoots;
+
+impl Handshakes {
+    pub(crate) fn new(tls: &Tls) -> Result<Self, SetupError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let identity = match &tls.identity {
+            Some(identity) => Some(own(identity, &provider)?),
+            None => None,
+        };
+        Ok(Self {
+            roots: roots(&tls.roots)?,
+            identity,
+            provider,
+            skip_verify: tls.skip_verify,
+            origin: OnceLock::new(),
+            proxy: OnceLock::new(),
+        })
+    }
+
+    /// Speaks TLS over `stream` with `host`; tells whether HTTP/2 was agreed upon.
+    pub(crate) async fn secure(
+        &self,
+        stream: Stream,
+        host: &Host,
+        peer: Peer,
+    ) -> Result<(Stream, bool), SendError> {
+        let name = server_name(host)?;
+        let config = match peer {
+            Peer::Origin => self.origin.get_or_init(|| Arc::new(self.configure(peer))),
+            Peer::Proxy => self.proxy.get_or_init(|| Arc::new(self.configure(peer))),
+        };
+        let connector = TlsConnector::from(config.clone());
+        let stream = connector
+            .connect(name, stream)
+            .await
+            .map_err(|error| self.failed(error))?;
+        let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok((Stream::Tls(Box::new(stream)), h2))
+    }
+
+    fn configure(&self, peer: Peer) -> ClientConfig {
+        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()
+            .expect("the provider has cipher suites for TLS 1.2 and 1.3");
+        let builder = match peer {
+            Peer::Origin if self.skip_verify => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Unverified::new(&self.provider))),
+            Peer::Origin | Peer::Proxy => builder.with_root_certificates(self.store()),
+        };
+        match peer {
+            Peer::Origin => {
+                let mut config = match &self.identity {
+                    Some(identity) => builder.with_client_cert_resolver(identity.clone()),
+                    None => builder.with_no_client_auth(),
+                };
+                config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+                config
+            }
+            Peer::Proxy => {
+                let mut config = builder.with_no_client_auth();
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                config
+            }
+        }
+    }
+
+    fn store(&self) -> RootCertStore {
+        let mut store = system().clone();
+        // They were tried out when they were taken.
+        store.add_parsable_certificates(self.roots.iter().cloned());
+        store
+    }
+
+    /// A peer that hangs up on the handshake speaks no TLS, either. What else happens to a connection is
+    /// nothing that TLS could know of.
+    fn failed(&self, error: std::io::Error) -> SendError {
+        let hung_up = error.kind() == std::io::ErrorKind::UnexpectedEof;
+        let cause = Cause::new(error);
+        let about_tls = cause.find::<rustls::Error>();
+        if about_tls.is_some() && self.has_nobody_to_believe() {
+            let source = Cause::new(NoRoots);
+            SendError::Tls { source }
+        } else if about_tls.is_some() || hung_up {
+            SendError::Tls { source: cause }
+        } else {
+            let failure = ConnectFailure::Other;
+            SendError::Connect {
+                failure,
+                source: cause,
+            }
+        }
+    }
+
+    fn has_nobody_to_believe(&self) -> bool {
+        !self.skip_verify && self.roots.is_empty() && system().is_empty()
+    }
+}
+
+/// The system's roots, read once per process. One that cannot be read is not there.
+fn system() -> &'static RootCertStore {
+    static SYSTEM: OnceLock<RootCertStore> = OnceLock::new();
+    SYSTEM.get_or_init(|| {
+        let found = rustls_native_certs::load_native_certs();
+        let mut store = RootCertStore::empty();
+        let (_, ignored) = store.add_parsable_certificates(found.certs);
+        tracing::debug!(
+            roots = store.len(),
+            ignored,
+            errors = found.errors.len(),
+            "the system's roots"
+        );
+        store
+    })
+}
+
+fn roots(pems: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    let mut roots = Vec::new();
+    for (index, pem) in pems.iter().enumerate() {
+        let refuse = |reason| SetupError::Root { index, reason };
+        for der in certificates(pem).map_err(refuse)? {
+            let added = RootCertStore::empty().add(der.clone());
+            added.map_err(|error| refuse(error.to_string()))?;
+            roots.push(der);
+        }
+    }
+    Ok(roots)
+}
+
+fn own(
+    identity: &Identity,
+    provider: &CryptoProvider,
+) -> Result<Arc<dyn ResolvesClientCert>, SetupError> {
+    let refuse = |reason| SetupError::Identity { reason };
+    let chain = certificates(&identity.certificates).map_err(refuse)?;
+    // What is wrong with it might be told in words of the key itself.
+    let key = PrivateKeyDer::from_pem_slice(identity.key.expose().as_bytes())
+        .map_err(|_| refuse("there is no unencrypted PEM private key in it".to_owned()))?;
+    let certified =
+        CertifiedKey::from_der(chain, key, provider).map_err(|error| refuse(error.to_string()))?;
+    Ok(Arc::new(SingleCertAndKey::from(certified)))
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.map_err(|_| "it is not sound PEM".to_owned())?;
+    if found.is_empty() {
+        return Err("there is no PEM certificate in it".to_owned());
+    }
+    Ok(found)
+}
+
+fn server_name(host: &Host) -> Result<ServerName<'static>, SendError> {
+    match host {
+        Host::Ipv4(address) => Ok(ServerName::IpAddress((*address).into())),
+        Host::Ipv6(address) => Ok(ServerName::IpAddress((*address).into())),
+        Host::Domain(name) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            ServerName::try_from(name.to_owned()).map_err(|error| SendError::Tls {
+                source: Cause::new(error),
+            })
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Requests against small servers and proxies of the tests own.
