@@ -250,7 +250,7 @@ fn push(list: &mut Value, item: Value) {
 }
 
 /// The name that images use for this machine's architecture.
-fn host_architecture() -> &'static str {
+pub(crate) fn host_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

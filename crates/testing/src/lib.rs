@@ -32,12 +32,21 @@
 //! [`Registry::builder`] adds passwords, tokens, pages, another address of loopback, a slow link. What can
 //! be scripted is in [`Route`].
 //!
+//! # What stands around it
+//!
+//! [`Ca`] makes certificates: a registry [with TLS](RegistryBuilder::tls) speaks HTTP/2 and HTTP/1.1 and may
+//! want the client's certificate. Registries may [mirror](RegistryBuilder::mirror_of) one another, and be
+//! [dead](Registry::stop_listening), [silent](Registry::stop_answering) or [wrong](Registry::every) as a
+//! whole until [`Registry::revive`]. [`Storage`] is where blobs are redirected to, by presigned URLs, and
+//! where foreign layers are. [`HttpProxy`] and [`Socks5Proxy`] lead to all of these by made-up names.
+//!
 //! # Archives, honest and other
 //!
 //! [`Layer`] writes what a builder of images would, always the same bytes for the same calls. [`tar::Tar`]
 //! writes anything: [`Layer::from_tar`] makes a layer of it, [`PackedLayer::from_reader`] one that is too
 //! large to hold. A [`PackedLayer`]'s fields may be changed to make an image lie about it, and
-//! [`Image::manifest`], [`Image::config`] and [`Index::edit`] change the documents.
+//! [`Image::manifest`], [`Image::config`] and [`Index::edit`] change the documents. [`Schema1`] is an image
+//! as Docker had them before, signed, with a choice of flaws.
 //!
 //! # Hostile archives
 //!
@@ -61,18 +70,24 @@ mod compress;
 mod confine;
 mod image;
 mod layer;
+mod proxy;
 mod random;
 pub mod real;
 mod registry;
 mod sandbox;
+mod schema1;
 pub mod tar;
+mod tls;
 mod tree;
 
 pub use compress::Compression;
 pub use confine::{can_confine, confined};
 pub use image::{Image, Index, PackedImage, PackedIndex, descriptor};
 pub use layer::{Layer, MTIME, PackedLayer};
+pub use proxy::{HttpProxy, ProxyBuilder, ProxyRequest, Socks5Proxy, SocksHost, SocksRequest};
 pub use random::Random;
-pub use registry::{Gate, RangeLie, Registry, RegistryBuilder, Request, Route};
+pub use registry::{Gate, Handshake, RangeLie, Registry, RegistryBuilder, Request, Route, Storage};
 pub use sandbox::{SENTINEL, Sandbox};
+pub use schema1::{PackedSchema1, Schema1, Schema1Flaw};
+pub use tls::{Ca, Identity};
 pub use tree::{Aspect, Difference, Entry, Kind, Tree};

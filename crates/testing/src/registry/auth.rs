@@ -221,7 +221,7 @@ fn covers(scope: &str, wanted: &str) -> bool {
 }
 
 /// Decodes `application/x-www-form-urlencoded`.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, behind @ ..] = rest {

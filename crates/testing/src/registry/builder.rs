@@ -1,33 +1,49 @@
 //! Prepares a registry: where it listens, whom it lets in, how fast it is.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::auth::{Door, Scheme};
+use super::content::Content;
 use super::flow::Pace;
-use super::serve::{self, Power};
-use super::{Registry, Shared, State};
+use super::power::{Port, Switch};
+use super::storage::{Presigning, Storage};
+use super::tls::{Certificate, Tls};
+use super::{Layout, Registry, Shared, State, serve};
+use crate::{Ca, Identity};
 
 /// A registry that is not running yet.
 #[derive(Debug)]
 pub struct RegistryBuilder {
     address: Ipv4Addr,
+    tls: Option<Tls>,
+    layout: Layout,
     door: Door,
-    tags_per_page: Option<usize>,
     link: Option<u64>,
+    content: Arc<Mutex<Content>>,
+    sources: Vec<(String, Arc<Mutex<Content>>)>,
+    storage: Option<Presigning>,
 }
 
 impl Default for RegistryBuilder {
     fn default() -> Self {
         Self {
             address: Ipv4Addr::LOCALHOST,
+            tls: None,
+            layout: Layout {
+                root: "/v2".to_owned(),
+                base: String::new(),
+                tags_per_page: None,
+                digest_header: true,
+                head: true,
+            },
             door: Door::default(),
-            tags_per_page: None,
             link: None,
+            content: Arc::default(),
+            sources: Vec::new(),
+            storage: None,
         }
     }
 }
@@ -37,6 +53,113 @@ impl RegistryBuilder {
     #[must_use]
     pub fn on(mut self, address: Ipv4Addr) -> Self {
         self.address = address;
+        self
+    }
+
+    /// Speaks TLS (and only that), with a certificate of `ca` for `localhost`, `reg.test` and its address.
+    /// HTTP/2 or HTTP/1.1 is spoken, as the client likes.
+    #[must_use]
+    pub fn tls(mut self, ca: &Ca) -> Self {
+        self.tls = Some(Tls::new(Certificate::SignedBy(ca.clone())));
+        self
+    }
+
+    /// As [`tls`](Self::tls), with this certificate: for other names, expired, self-signed.
+    #[must_use]
+    pub fn tls_as(mut self, identity: Identity) -> Self {
+        self.tls = Some(Tls::new(Certificate::Is(identity)));
+        self
+    }
+
+    /// Speaks only HTTP/1.1.
+    ///
+    /// # Panics
+    /// If TLS is not chosen before, as in the next three.
+    #[must_use]
+    pub fn only_http1(mut self) -> Self {
+        self.with_tls().protocols = vec!["http/1.1"];
+        self
+    }
+
+    /// Speaks only HTTP/2.
+    #[must_use]
+    pub fn only_http2(mut self) -> Self {
+        self.with_tls().protocols = vec!["h2"];
+        self
+    }
+
+    /// Makes no connection with a client that does not show a certificate of `ca`.
+    #[must_use]
+    pub fn require_client_certificate(mut self, ca: &Ca) -> Self {
+        (self.with_tls().clients, self.with_tls().client_must) = (Some(ca.clone()), true);
+        self
+    }
+
+    /// Asks clients for a certificate of `ca`, and serves also those who have none.
+    #[must_use]
+    pub fn ask_client_certificate(mut self, ca: &Ca) -> Self {
+        (self.with_tls().clients, self.with_tls().client_must) = (Some(ca.clone()), false);
+        self
+    }
+
+    /// Serves the API below `path`, `/some/prefix/v2/…`, and nothing at `/v2/`.
+    #[must_use]
+    pub fn base_path(mut self, path: &str) -> Self {
+        self.layout.root = format!("{path}/v2");
+        path.clone_into(&mut self.layout.base);
+        self
+    }
+
+    /// Serves the API at `path` without a `/v2` of its own, `/some/prefix/app/manifests/1`: what a
+    /// `hosts.toml` calls `override_path`.
+    #[must_use]
+    pub fn override_path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.layout.root);
+        path.clone_into(&mut self.layout.base);
+        self
+    }
+
+    /// Has the content of `other` for its own: what is pushed to one is in both.
+    #[must_use]
+    pub fn content_of(mut self, other: &Registry) -> Self {
+        self.content = other.shared.content.clone();
+        self
+    }
+
+    /// Serves the content of `other` to those who ask for it by name (`?ns=127.0.0.1:4711`), as mirrors of
+    /// containerd are asked. May be said of several.
+    #[must_use]
+    pub fn mirror_of(self, other: &Registry) -> Self {
+        self.mirror_of_as(&other.host(), other)
+    }
+
+    /// As [`mirror_of`](Self::mirror_of), with a name of one's own, `docker.io`.
+    #[must_use]
+    pub fn mirror_of_as(mut self, name: &str, other: &Registry) -> Self {
+        let content = other.shared.content.clone();
+        self.sources.push((name.to_owned(), content));
+        self
+    }
+
+    /// Redirects everyone who wants a blob to `storage`, each time with a new presigned URL of `uses` uses,
+    /// as registries do whose blobs are in S3.
+    #[must_use]
+    pub fn blobs_at(mut self, storage: &Storage, uses: u64) -> Self {
+        self.storage = Some(storage.presigning(uses));
+        self
+    }
+
+    /// Never says a digest (`Docker-Content-Digest`).
+    #[must_use]
+    pub fn without_digests(mut self) -> Self {
+        self.layout.digest_header = false;
+        self
+    }
+
+    /// Answers 405 to every `HEAD`.
+    #[must_use]
+    pub fn without_head(mut self) -> Self {
+        self.layout.head = false;
         self
     }
 
@@ -80,7 +203,7 @@ impl RegistryBuilder {
     /// Lists at most so many tags on a page.
     #[must_use]
     pub fn tags_per_page(mut self, tags: usize) -> Self {
-        self.tags_per_page = Some(tags);
+        self.layout.tags_per_page = Some(tags);
         self
     }
 
@@ -96,39 +219,48 @@ impl RegistryBuilder {
     /// # Panics
     /// If there is no free port at that address.
     pub fn start(self) -> Registry {
-        let listener = TcpListener::bind((self.address, 0)).expect("loopback has a free port");
-        let address = listener.local_addr().expect("a listener has an address");
-        listener
-            .set_nonblocking(true)
-            .expect("a socket can be told not to block");
+        let port = Port::reserve(self.address);
+        let listener = port.listen();
+        let address = port.address();
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let acceptor = |tls: Tls| tls.acceptor(&self.address.to_string());
         let shared = Arc::new(Shared {
             address,
-            url: format!("http://{address}"),
-            tags_per_page: self.tags_per_page,
+            url: format!("{scheme}://{address}"),
+            layout: self.layout,
+            acceptor: self.tls.map(acceptor),
             link: self.link.map(|speed| Arc::new(Pace::new(speed))),
-            power: watch::Sender::new(Power::Up),
+            switch: Switch::new(),
+            connections: AtomicU64::new(0),
             state: Mutex::new(State {
                 door: self.door,
                 ..State::default()
             }),
+            content: self.content,
+            sources: self.sources,
+            storage: self.storage,
             panicked: AtomicBool::new(false),
         });
         let serving = shared.clone();
         let thread = std::thread::Builder::new()
             .name(format!("registry {address}"))
-            .spawn(move || run(serving, listener))
+            .spawn(move || run(serving, port, listener))
             .expect("the system has a thread to give");
         Registry {
             shared,
             thread: Some(thread),
         }
     }
+
+    fn with_tls(&mut self) -> &mut Tls {
+        self.tls.as_mut().expect("TLS is chosen before")
+    }
 }
 
-fn run(shared: Arc<Shared>, listener: TcpListener) {
+fn run(shared: Arc<Shared>, port: Port, listener: TcpListener) {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime of one thread")
-        .block_on(serve::serve(shared, listener));
+        .block_on(serve::serve(shared, port, listener));
 }

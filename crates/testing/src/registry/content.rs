@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
+use hyper::Method;
 use windlass_oci::Digest;
 
 use super::script::Key;
+use crate::Random;
 
 /// Repositories by name, and plain paths.
 #[derive(Debug, Default)]
@@ -13,6 +15,10 @@ pub(super) struct Content {
     repositories: BTreeMap<String, Repository>,
     /// Bytes served at a path of their own, outside the protocol.
     pub(super) paths: HashMap<String, Bytes>,
+    /// Bytes served only to those whose query is a valid signature, by path.
+    pub(super) private: HashMap<String, Bytes>,
+    /// What a path with a query may still be used for, and how often.
+    pub(super) signatures: HashMap<String, (Method, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -66,14 +72,46 @@ impl Content {
             repository.blobs.remove(digest);
         }
     }
+
+    /// Signs a private path for so many uses by one method, and returns it with its query. Each signature is
+    /// another.
+    pub(super) fn sign(&mut self, path: &str, method: &Method, uses: u64) -> String {
+        let seed = self.signatures.len() as u64;
+        let signature = Random::new(seed).number();
+        let signed = format!("{path}?X-Amz-Expires=60&X-Amz-Signature={signature:016x}");
+        self.signatures
+            .insert(signed.clone(), (method.clone(), uses));
+        signed
+    }
+
+    /// Returns whether the signature is still good, for once less than before.
+    pub(super) fn use_signature(&mut self, signed: &str, method: &Method) -> bool {
+        match self.signatures.get_mut(signed) {
+            Some((of, uses)) if of == method && *uses > 0 => {
+                *uses -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn expire_signatures(&mut self) {
+        for (_, uses) in self.signatures.values_mut() {
+            *uses = 0;
+        }
+    }
 }
 
 impl Resource {
-    pub(super) fn of(path: &str) -> Self {
+    /// Reads a path; `root` is that of the API, usually `/v2`.
+    pub(super) fn of(root: &str, path: &str) -> Self {
         if path == "/token" {
             return Self::Token;
         }
-        let Some(rest) = path.strip_prefix("/v2/") else {
+        let Some(rest) = path
+            .strip_prefix(root)
+            .and_then(|rest| rest.strip_prefix('/'))
+        else {
             return Self::Other;
         };
         if rest.is_empty() {
@@ -119,9 +157,15 @@ impl Resource {
             Self::Tags { repository } => Some(Key::Tags(repository.clone())),
             Self::Other => None,
         };
+        let every = match self {
+            Self::Manifest { .. } => Some(Key::EveryManifest),
+            Self::Blob { .. } => Some(Key::EveryBlob),
+            Self::Ping | Self::Token | Self::Tags { .. } | Self::Other => None,
+        };
         [Key::Path(path.to_owned())]
             .into_iter()
             .chain(general)
+            .chain(every)
             .collect()
     }
 }
@@ -153,22 +197,30 @@ mod tests {
 
     #[test]
     fn a_path_says_what_it_wants() {
-        assert_eq!(Resource::of("/v2/"), Resource::Ping);
+        assert_eq!(Resource::of("/v2", "/v2/"), Resource::Ping);
         assert_eq!(
-            Resource::of("/v2/a/b/manifests/latest"),
+            Resource::of("/v2", "/v2/a/b/manifests/latest"),
             Resource::Manifest {
                 repository: "a/b".to_owned(),
                 reference: "latest".to_owned()
             }
         );
         assert_eq!(
-            Resource::of("/v2/a/tags/list"),
+            Resource::of("/v2", "/v2/a/tags/list"),
             Resource::Tags {
                 repository: "a".to_owned()
             }
         );
-        assert_eq!(Resource::of("/v2"), Resource::Other);
-        assert_eq!(Resource::of("/v1/a"), Resource::Other);
+        assert_eq!(Resource::of("/v2", "/v2"), Resource::Other);
+        assert_eq!(Resource::of("/v2", "/v1/a"), Resource::Other);
+        assert_eq!(Resource::of("/some/prefix", "/v2/"), Resource::Other);
+        assert_eq!(
+            Resource::of("/some/prefix", "/some/prefix/a/manifests/1"),
+            Resource::Manifest {
+                repository: "a".to_owned(),
+                reference: "1".to_owned()
+            }
+        );
     }
 
     #[test]

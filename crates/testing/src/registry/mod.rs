@@ -1,26 +1,30 @@
 //! A registry in this process, on loopback, that does what a test tells it to.
 
+mod answer;
 mod auth;
 mod builder;
 mod content;
 mod flow;
 mod gate;
+mod power;
+mod push;
 mod range;
 mod record;
 mod reply;
 mod script;
 mod serve;
+mod storage;
+mod tls;
 mod wire;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-use bytes::Bytes;
 use hyper::StatusCode;
-use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use windlass_oci::Digest;
 
 pub use builder::RegistryBuilder;
@@ -28,14 +32,15 @@ pub use gate::Gate;
 pub use range::RangeLie;
 pub use record::Request;
 pub use script::Route;
+pub use storage::Storage;
+pub use tls::Handshake;
 
 use auth::Door;
-use content::{Content, StoredManifest, is_tag};
+use content::Content;
 use flow::Pace;
+use power::{Power, Switch};
 use script::{Key, Scripts};
-use serve::Power;
-
-use crate::{PackedImage, PackedIndex, PackedLayer};
+use storage::Presigning;
 
 /// A registry that runs until it is dropped.
 ///
@@ -67,19 +72,39 @@ pub struct Registry {
 }
 
 /// What the threads of tests and of the registry share.
+///
+/// Locks are taken in this order: the state, then one content at a time, whosever it is.
 struct Shared {
     address: SocketAddr,
     url: String,
-    tags_per_page: Option<usize>,
+    layout: Layout,
+    acceptor: Option<TlsAcceptor>,
     link: Option<Arc<Pace>>,
-    power: watch::Sender<Power>,
+    switch: Switch,
+    connections: AtomicU64,
     state: Mutex<State>,
+    content: Arc<Mutex<Content>>,
+    /// What it serves to those who ask for the name (`?ns=`).
+    sources: Vec<(String, Arc<Mutex<Content>>)>,
+    /// Where it sends those who want a blob.
+    storage: Option<Presigning>,
     panicked: AtomicBool,
+}
+
+/// How the registry speaks the protocol.
+#[derive(Clone, Debug)]
+struct Layout {
+    /// The path of the API, `/v2` and what stands before it.
+    root: String,
+    /// What is configured as the registry's URL has this path.
+    base: String,
+    tags_per_page: Option<usize>,
+    digest_header: bool,
+    head: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    content: Content,
     door: Door,
     scripts: Scripts,
     requests: Vec<Request>,
@@ -111,6 +136,11 @@ impl Registry {
         &self.shared.url
     }
 
+    /// Returns the URL by which a configuration names it: with the base path, if it has one.
+    pub fn base_url(&self) -> String {
+        format!("{}{}", self.shared.url, self.shared.layout.base)
+    }
+
     /// Returns the full reference of something in it: `app:1` becomes `127.0.0.1:4711/app:1`.
     pub fn name(&self, name: &str) -> String {
         format!("{}/{name}", self.address())
@@ -118,100 +148,8 @@ impl Registry {
 
     /// Returns the URL of a blob.
     pub fn blob_url(&self, repository: &str, digest: &Digest) -> String {
-        format!("{}/v2/{repository}/blobs/{digest}", self.url())
-    }
-
-    /// Takes in an image with all that belongs to it; `name` is `repository` or `repository:tag`.
-    pub fn push(&self, image: impl Into<PackedImage>, name: &str) -> PackedImage {
-        let image = image.into();
-        let (repository, tag) = split(name);
-        self.put_image(repository, &image);
-        self.tag_if_any(repository, tag, &image.digest);
-        image
-    }
-
-    /// Takes in an index with all that belongs to it; `name` is `repository` or `repository:tag`.
-    pub fn push_index(&self, index: impl Into<PackedIndex>, name: &str) -> PackedIndex {
-        let index = index.into();
-        let (repository, tag) = split(name);
-        self.put_index(repository, &index);
-        self.tag_if_any(repository, tag, &index.digest);
-        index
-    }
-
-    /// Takes in a layer that no manifest need speak of.
-    pub fn push_layer(&self, layer: impl Into<PackedLayer>, repository: &str) -> Digest {
-        let layer = layer.into();
-        self.put_blob_as(repository, &layer.digest, layer.bytes);
-        layer.digest
-    }
-
-    /// Takes in a blob.
-    pub fn put_blob(&self, repository: &str, bytes: impl Into<Bytes>) -> Digest {
-        let bytes = bytes.into();
-        let digest = Digest::sha256(&bytes);
-        self.put_blob_as(repository, &digest, bytes);
-        digest
-    }
-
-    /// Takes in bytes under a digest that need not be theirs.
-    pub fn put_blob_as(&self, repository: &str, digest: &Digest, bytes: impl Into<Bytes>) {
-        let mut state = self.shared.state();
-        let blobs = &mut state.content.repository_mut(repository).blobs;
-        blobs.insert(*digest, bytes.into());
-    }
-
-    /// Takes in a manifest or an index, whatever it says.
-    pub fn put_manifest(
-        &self,
-        repository: &str,
-        media_type: &str,
-        bytes: impl Into<Bytes>,
-    ) -> Digest {
-        let bytes = bytes.into();
-        let digest = Digest::sha256(&bytes);
-        self.put_manifest_as(repository, &digest, media_type, bytes);
-        digest
-    }
-
-    /// Takes in a manifest under a digest that need not be its own.
-    pub fn put_manifest_as(
-        &self,
-        repository: &str,
-        digest: &Digest,
-        media_type: &str,
-        bytes: impl Into<Bytes>,
-    ) {
-        let manifest = StoredManifest {
-            media_type: media_type.to_owned(),
-            bytes: bytes.into(),
-        };
-        let mut state = self.shared.state();
-        let manifests = &mut state.content.repository_mut(repository).manifests;
-        manifests.insert(*digest, manifest);
-    }
-
-    /// Points a tag at a digest, wherever it pointed before.
-    ///
-    /// # Panics
-    /// If it is not a tag.
-    pub fn tag(&self, repository: &str, tag: &str, digest: &Digest) {
-        assert!(is_tag(tag), "{tag:?} is not a tag");
-        let mut state = self.shared.state();
-        let tags = &mut state.content.repository_mut(repository).tags;
-        tags.insert(tag.to_owned(), *digest);
-    }
-
-    /// Removes a blob from every repository.
-    pub fn remove_blob(&self, digest: &Digest) {
-        self.shared.state().content.remove_blob(digest);
-    }
-
-    /// Serves bytes at a path outside the protocol, to everyone: a CDN, say. With a query in `path`, only
-    /// that query is answered.
-    pub fn put_path(&self, path: &str, bytes: impl Into<Bytes>) {
-        let mut state = self.shared.state();
-        state.content.paths.insert(path.to_owned(), bytes.into());
+        let root = &self.shared.layout.root;
+        format!("{}{root}/{repository}/blobs/{digest}", self.url())
     }
 
     /// Scripts the next answers to `GET /v2/`.
@@ -239,6 +177,22 @@ impl Registry {
         Route::new(&self.shared, Key::Token)
     }
 
+    /// Scripts the next answers for all manifests by whatever reference.
+    pub fn every_manifest(&self) -> Route<'_> {
+        Route::new(&self.shared, Key::EveryManifest)
+    }
+
+    /// Scripts the next answers for all blobs.
+    pub fn every_blob(&self) -> Route<'_> {
+        Route::new(&self.shared, Key::EveryBlob)
+    }
+
+    /// Scripts the next answers to everything, whatever the method, the token endpoint included. These come
+    /// before all other scripts.
+    pub fn every(&self) -> Route<'_> {
+        Route::new(&self.shared, Key::Every)
+    }
+
     /// Scripts the next answers for exactly this path, which may be any.
     pub fn path(&self, path: &str) -> Route<'_> {
         Route::new(&self.shared, Key::Path(path.to_owned()))
@@ -248,92 +202,11 @@ impl Registry {
     pub fn expire_tokens(&self) {
         self.shared.state().door.expire_tokens();
     }
-
-    /// Goes down: open connections are reset, and new ones as they come.
-    pub fn go_down(&self) {
-        self.shared.power.send_replace(Power::Down);
-    }
-
-    /// Comes back from [`go_down`](Self::go_down), with everything it had.
-    pub fn come_back(&self) {
-        self.shared.power.send_replace(Power::Up);
-    }
-
-    /// Returns all requests so far, in the order in which they came.
-    pub fn requests(&self) -> Vec<Request> {
-        self.shared.state().requests.clone()
-    }
-
-    /// Returns all requests so far as lines, `GET /v2/app/manifests/1 200`.
-    pub fn log(&self) -> Vec<String> {
-        self.requests().iter().map(ToString::to_string).collect()
-    }
-
-    /// Returns the requests (of any method) for a blob.
-    pub fn blob_requests(&self, digest: &Digest) -> Vec<Request> {
-        let end = format!("/blobs/{digest}");
-        let mut requests = self.requests();
-        requests.retain(|request| request.path.ends_with(&end));
-        requests
-    }
-
-    /// Returns the `Range` of each GET for a blob; `whole` for those without.
-    pub fn ranges_asked(&self, digest: &Digest) -> Vec<String> {
-        let requests = self.blob_requests(digest);
-        let gets = requests.iter().filter(|request| request.method == "GET");
-        gets.map(|get| get.range().unwrap_or("whole").to_owned())
-            .collect()
-    }
-
-    /// Returns how many bytes of a blob have been given to connections so far.
-    pub fn bytes_sent(&self, digest: &Digest) -> u64 {
-        self.blob_requests(digest).iter().map(Request::sent).sum()
-    }
-
-    /// Returns whether `secret` came in any request: in a header (also inside Basic credentials), the query
-    /// or the body.
-    pub fn saw(&self, secret: &str) -> bool {
-        self.requests().iter().any(|request| request.holds(secret))
-    }
-
-    /// Returns whether any request carried an `Authorization`.
-    pub fn saw_authorization(&self) -> bool {
-        let requests = self.requests();
-        requests
-            .iter()
-            .any(|request| request.authorization().is_some())
-    }
-
-    fn put_image(&self, repository: &str, image: &PackedImage) {
-        for layer in &image.layers {
-            self.put_blob_as(repository, &layer.digest, layer.bytes.clone());
-        }
-        self.put_blob_as(repository, &image.config_digest, image.config.clone());
-        let (digest, bytes) = (&image.digest, image.manifest.clone());
-        self.put_manifest_as(repository, digest, &image.media_type, bytes);
-    }
-
-    fn put_index(&self, repository: &str, index: &PackedIndex) {
-        for image in &index.images {
-            self.put_image(repository, image);
-        }
-        for inner in &index.indexes {
-            self.put_index(repository, inner);
-        }
-        let (digest, bytes) = (&index.digest, index.bytes.clone());
-        self.put_manifest_as(repository, digest, &index.media_type, bytes);
-    }
-
-    fn tag_if_any(&self, repository: &str, tag: Option<&str>, digest: &Digest) {
-        if let Some(tag) = tag {
-            self.tag(repository, tag, digest);
-        }
-    }
 }
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        self.shared.power.send_replace(Power::Off);
+        self.shared.switch.turn_without_waiting(Power::Off);
         let ended = self.thread.take().map(JoinHandle::join);
         let panicked = self.shared.panicked.load(Ordering::Relaxed);
         if !std::thread::panicking() {
@@ -356,10 +229,12 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
+    fn content(&self) -> MutexGuard<'_, Content> {
+        locked(&self.content)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .expect("no thread panics with the state locked")
+        locked(&self.state)
     }
 
     /// Notes a request and returns its place in the record.
@@ -374,10 +249,8 @@ impl Shared {
     }
 }
 
-/// Splits `repository:tag`; the tag may be missing.
-fn split(name: &str) -> (&str, Option<&str>) {
-    match name.split_once(':') {
-        Some((repository, tag)) => (repository, Some(tag)),
-        None => (name, None),
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .expect("no thread panics with the state locked")
 }

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, RANGE};
-use hyper::{HeaderMap, Method};
+use hyper::{HeaderMap, Method, Version};
+use windlass_oci::Digest;
 
-use super::auth::basic;
+use super::Registry;
+use super::auth::{basic, decoded};
+use super::tls::Handshake;
 
 /// One request that a registry saw.
 ///
@@ -25,6 +28,12 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// The version of HTTP.
+    pub version: Version,
+    /// Whom the client believes to ask: `Host`, or `:authority` over HTTP/2.
+    pub host: Option<String>,
+    /// How TLS was agreed upon; `None` for what came in the clear.
+    pub handshake: Option<Handshake>,
     /// Which connection it came on, counted from 0.
     pub connection: u64,
     /// The status it was answered with, once it was.
@@ -46,6 +55,18 @@ impl Request {
     /// Returns the `Range` header.
     pub fn range(&self) -> Option<&str> {
         self.header(RANGE.as_str())
+    }
+
+    /// Returns the decoded value of a query parameter.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let mut pairs = self.query.as_deref()?.split('&');
+        pairs.find_map(|pair| Some(decoded(pair.strip_prefix(name)?.strip_prefix('=')?)))
+    }
+
+    /// Returns whether the client showed a certificate.
+    pub fn has_client_certificate(&self) -> bool {
+        let handshake = self.handshake.as_ref();
+        handshake.is_some_and(|it| it.client_certificate.is_some())
     }
 
     /// Returns whether `secret` is anywhere in it, also inside Basic credentials.
@@ -71,6 +92,65 @@ impl Request {
     /// 16 KiB less.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+}
+
+impl Registry {
+    /// Returns all requests so far, in the order in which they came.
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.state().requests.clone()
+    }
+
+    /// Returns all requests so far as lines, `GET /v2/app/manifests/1 200`.
+    pub fn log(&self) -> Vec<String> {
+        self.requests().iter().map(ToString::to_string).collect()
+    }
+
+    /// Returns the requests that came without TLS; of a registry with TLS, none should.
+    pub fn plaintext_requests(&self) -> Vec<Request> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.handshake.is_none());
+        requests
+    }
+
+    /// Returns how many connections were made so far, whatever came of them.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Returns the requests (of any method) for a blob.
+    pub fn blob_requests(&self, digest: &Digest) -> Vec<Request> {
+        let end = format!("/blobs/{digest}");
+        let mut requests = self.requests();
+        requests.retain(|request| request.path.ends_with(&end));
+        requests
+    }
+
+    /// Returns the `Range` of each GET for a blob; `whole` for those without.
+    pub fn ranges_asked(&self, digest: &Digest) -> Vec<String> {
+        let requests = self.blob_requests(digest);
+        let gets = requests.iter().filter(|request| request.method == "GET");
+        gets.map(|get| get.range().unwrap_or("whole").to_owned())
+            .collect()
+    }
+
+    /// Returns how many bytes of a blob have been given to connections so far.
+    pub fn bytes_sent(&self, digest: &Digest) -> u64 {
+        self.blob_requests(digest).iter().map(Request::sent).sum()
+    }
+
+    /// Returns whether `secret` came in any request: in a header (also inside Basic credentials), the query
+    /// or the body.
+    pub fn saw(&self, secret: &str) -> bool {
+        self.requests().iter().any(|request| request.holds(secret))
+    }
+
+    /// Returns whether any request carried an `Authorization`.
+    pub fn saw_authorization(&self) -> bool {
+        let requests = self.requests();
+        requests
+            .iter()
+            .any(|request| request.authorization().is_some())
     }
 }
 

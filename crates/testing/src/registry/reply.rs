@@ -9,6 +9,7 @@ use hyper::{Method, StatusCode};
 use serde_json::json;
 use windlass_oci::Digest;
 
+use super::Layout;
 use super::content::{Content, Repository, Resource, is_repository_name, is_tag};
 use super::range::{RangeLie, Wanted};
 
@@ -60,27 +61,35 @@ impl Reply {
 
 /// Answers a request for `resource` truly, from `content`.
 pub(super) fn reply(
-    content: &Content,
+    content: &mut Content,
     resource: &Resource,
     asked: &Asked<'_>,
-    tags_per_page: Option<usize>,
+    layout: &Layout,
 ) -> Reply {
     if !matches!(*asked.method, Method::GET | Method::HEAD) {
         let message = "this registry is read-only";
         return Reply::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
     }
-    let reply = match resource {
+    let in_repository = resource.repository().is_some();
+    if *asked.method == Method::HEAD && in_repository && !layout.head {
+        let message = "no HEAD here";
+        return Reply::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
+    }
+    let mut reply = match resource {
         Resource::Manifest {
             repository,
             reference,
         } => within(content, repository, |it| manifest(it, reference, asked)),
         Resource::Blob { repository, digest } => within(content, repository, |it| blob(it, digest)),
         Resource::Tags { repository } => within(content, repository, |it| {
-            tags(it, repository, asked.query, tags_per_page)
+            tags(it, repository, asked.query, layout)
         }),
         Resource::Ping => Reply::json(StatusCode::OK, &json!({})),
         Resource::Token | Resource::Other => return at_path(content, asked),
     };
+    if !layout.digest_header {
+        reply.headers.remove(DIGEST_HEADER);
+    }
     let version = HeaderName::from_static("docker-distribution-api-version");
     reply.with(version, "registry/2.0")
 }
@@ -167,12 +176,21 @@ fn within(content: &Content, name: &str, answer: impl FnOnce(&Repository) -> Rep
     content.repository(name).map_or_else(unknown, answer)
 }
 
-fn at_path(content: &Content, asked: &Asked<'_>) -> Reply {
+fn at_path(content: &mut Content, asked: &Asked<'_>) -> Reply {
+    let file = |bytes: Bytes| {
+        Reply::new(StatusCode::OK, "application/octet-stream", bytes).with(ACCEPT_RANGES, "bytes")
+    };
     let exact = asked.query.map(|query| format!("{}?{query}", asked.path));
-    let exact = exact.and_then(|path| content.paths.get(&path));
-    match exact.or_else(|| content.paths.get(asked.path)) {
-        Some(bytes) => Reply::new(StatusCode::OK, "application/octet-stream", bytes.clone())
-            .with(ACCEPT_RANGES, "bytes"),
+    if let Some(bytes) = content.private.get(asked.path).cloned() {
+        if exact.is_some_and(|url| content.use_signature(&url, asked.method)) {
+            return file(bytes);
+        }
+        let refusal = "<Error><Code>AccessDenied</Code></Error>";
+        return Reply::new(StatusCode::FORBIDDEN, "application/xml", refusal);
+    }
+    let found = exact.and_then(|path| content.paths.get(&path));
+    match found.or_else(|| content.paths.get(asked.path)) {
+        Some(bytes) => file(bytes.clone()),
         None => Reply::new(StatusCode::NOT_FOUND, "text/plain", "404 page not found\n"),
     }
 }
@@ -233,12 +251,8 @@ fn blob(repository: &Repository, digest: &str) -> Reply {
 }
 
 /// OCI distribution spec, "Listing Tags": sorted, `n` at most, behind `last`.
-fn tags(
-    repository: &Repository,
-    name: &str,
-    query: Option<&str>,
-    per_page: Option<usize>,
-) -> Reply {
+fn tags(repository: &Repository, name: &str, query: Option<&str>, layout: &Layout) -> Reply {
+    let per_page = layout.tags_per_page;
     let parameter = |key: &str| {
         let mut pairs = query.unwrap_or_default().split('&');
         pairs.find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
@@ -263,7 +277,8 @@ fn tags(
     let reply = Reply::json(StatusCode::OK, &json!({ "name": name, "tags": tags }));
     match (tags.last(), limit) {
         (Some(last), Some(limit)) if more => {
-            let next = format!("</v2/{name}/tags/list?last={last}&n={limit}>; rel=\"next\"");
+            let root = &layout.root;
+            let next = format!("<{root}/{name}/tags/list?last={last}&n={limit}>; rel=\"next\"");
             reply.with(LINK, &next)
         }
         _ => reply,

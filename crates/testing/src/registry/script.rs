@@ -1,15 +1,19 @@
 //! Scripts: what a route answers instead of the truth, and for how long.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use hyper::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use hyper::header::{
+    CONTENT_LENGTH, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hyper::{Method, StatusCode};
 
 use super::Shared;
 use super::flow::{Course, Cut};
 use super::gate::Gate;
 use super::range::RangeLie;
+use super::reply::DIGEST_HEADER;
 
 /// What a script is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +30,10 @@ pub(super) enum Key {
     Token,
     /// Exactly this path.
     Path(String),
+    EveryManifest,
+    EveryBlob,
+    /// Whatever it is.
+    Every,
 }
 
 /// One scripted answer. What it leaves open is answered truly.
@@ -36,6 +44,8 @@ pub(super) struct Answer {
     /// Headers to set, or (without a value) to leave out.
     pub(super) headers: Vec<(HeaderName, Option<HeaderValue>)>,
     pub(super) body: Option<Bytes>,
+    /// A page (media type, bytes) that has nothing of the truth, not even its headers.
+    pub(super) page: Option<(String, Bytes)>,
     pub(super) range: Option<RangeLie>,
     pub(super) corrupt: Vec<u64>,
     pub(super) course: Course,
@@ -55,7 +65,8 @@ pub(super) struct Answer {
 pub struct Route<'a> {
     shared: &'a Shared,
     key: Key,
-    method: Method,
+    /// `None` is any.
+    method: Option<Method>,
     before_auth: bool,
     answers: Vec<Answer>,
     current: Option<Answer>,
@@ -63,19 +74,22 @@ pub struct Route<'a> {
 
 /// All scripts of a registry.
 #[derive(Debug, Default)]
-pub(super) struct Scripts(HashMap<(Key, Method, bool), VecDeque<Answer>>);
+pub(super) struct Scripts(HashMap<(Key, Option<Method>, bool), VecDeque<Answer>>);
 
 impl Scripts {
-    /// Takes the next answer of a script, if there is one.
+    /// Takes the next answer of a script, if there is one: that for the method before that for any.
     pub(super) fn next(
         &mut self,
         keys: &[Key],
         method: &Method,
         before_auth: bool,
     ) -> Option<Answer> {
-        keys.iter().find_map(|key| {
-            let key = (key.clone(), method.clone(), before_auth);
-            let answers = self.0.get_mut(&key)?;
+        let methods = [Some(method.clone()), None];
+        let places = keys
+            .iter()
+            .flat_map(|key| methods.clone().map(|method| (key, method)));
+        places.into_iter().find_map(|(key, method)| {
+            let answers = self.0.get_mut(&(key.clone(), method, before_auth))?;
             let answer = answers.front_mut()?;
             match &mut answer.uses {
                 None => Some(answer.clone()),
@@ -87,15 +101,19 @@ impl Scripts {
             }
         })
     }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 impl<'a> Route<'a> {
     pub(super) fn new(shared: &'a Shared, key: Key) -> Self {
         Self {
             shared,
-            before_auth: matches!(key, Key::Ping | Key::Token | Key::Path(_)),
+            before_auth: matches!(key, Key::Ping | Key::Token | Key::Path(_) | Key::Every),
+            method: (key != Key::Every).then_some(Method::GET),
             key,
-            method: Method::GET,
             answers: Vec::new(),
             current: None,
         }
@@ -104,14 +122,21 @@ impl<'a> Route<'a> {
     /// Scripts the answers to `HEAD` rather than to `GET`.
     #[must_use]
     pub fn for_head(mut self) -> Self {
-        self.method = Method::HEAD;
+        self.method = Some(Method::HEAD);
         self
     }
 
     /// Scripts the answers to `POST` rather than to `GET`.
     #[must_use]
     pub fn for_post(mut self) -> Self {
-        self.method = Method::POST;
+        self.method = Some(Method::POST);
+        self
+    }
+
+    /// Scripts the answers to every method; those to one method come before these.
+    #[must_use]
+    pub fn for_any_method(mut self) -> Self {
+        self.method = None;
         self
     }
 
@@ -139,6 +164,19 @@ impl<'a> Route<'a> {
         self.header(RETRY_AFTER.as_str(), when.to_string())
     }
 
+    /// Adds `Retry-After` as an HTTP date (RFC 9110, section 10.2.3), which knows no fractions of a second.
+    #[must_use]
+    pub fn retry_after_date(self, when: SystemTime) -> Self {
+        self.retry_after(httpdate::fmt_http_date(when))
+    }
+
+    /// Answers 401 with a challenge, `Bearer realm="…"`, whether or not the request carries anything.
+    #[must_use]
+    pub fn unauthorized(self, challenge: &str) -> Self {
+        self.status(401)
+            .header(WWW_AUTHENTICATE.as_str(), challenge)
+    }
+
     /// Redirects (307) to `url`.
     #[must_use]
     pub fn redirect_to(self, url: &str) -> Self {
@@ -163,6 +201,39 @@ impl<'a> Route<'a> {
         self.shaped(|answer| answer.headers.push((name, None)))
     }
 
+    /// Says that the content has this digest (`Docker-Content-Digest`).
+    #[must_use]
+    pub fn digest(self, digest: impl std::fmt::Display) -> Self {
+        self.header(DIGEST_HEADER.as_str(), digest.to_string())
+    }
+
+    /// Leaves `Docker-Content-Digest` out.
+    #[must_use]
+    pub fn without_digest(self) -> Self {
+        self.without_header(DIGEST_HEADER.as_str())
+    }
+
+    /// Says that the content is so many bytes long (`Content-Length`). Only to a HEAD can this be a lie; to
+    /// a GET it must be what is sent.
+    #[must_use]
+    pub fn size(self, bytes: u64) -> Self {
+        self.header(CONTENT_LENGTH.as_str(), bytes.to_string())
+    }
+
+    /// Answers with this and nothing of the truth: 200, unless there is a status.
+    #[must_use]
+    pub fn page(self, media_type: &str, body: impl Into<Bytes>) -> Self {
+        let page = (media_type.to_owned(), body.into());
+        self.shaped(|answer| answer.page = Some(page))
+    }
+
+    /// Answers with a page for people, 200, as a captive portal or a misled proxy does.
+    #[must_use]
+    pub fn html(self) -> Self {
+        let page = "<!DOCTYPE html>\n<title>Welcome</title>\n<p>Please log in.</p>\n";
+        self.page("text/html; charset=utf-8", page)
+    }
+
     /// Sends other bytes; headers (also the digest) stay true, but for the length.
     #[must_use]
     pub fn body(self, body: impl Into<Bytes>) -> Self {
@@ -176,14 +247,15 @@ impl<'a> Route<'a> {
         self.shaped(|answer| answer.corrupt.push(offset))
     }
 
-    /// Closes the connection after `bytes` of this answer's body; the client gets all of these.
+    /// Closes the connection after `bytes` of this answer's body; the client gets all of these. Over HTTP/2
+    /// it is the stream that ends, with `RST_STREAM`, about there.
     #[must_use]
     pub fn cut_after(self, bytes: u64) -> Self {
         self.shaped(|answer| answer.course.cut = Some((bytes, Cut::Close)))
     }
 
     /// Resets the connection (RST) after `bytes` of this answer's body. What the client has not read by
-    /// then may be lost.
+    /// then may be lost. Over HTTP/2 this is [`cut_after`](Self::cut_after).
     #[must_use]
     pub fn reset_after(self, bytes: u64) -> Self {
         self.shaped(|answer| answer.course.cut = Some((bytes, Cut::Reset)))

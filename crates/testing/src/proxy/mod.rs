@@ -1,0 +1,136 @@
+//! Proxies on loopback that remember where they were asked to go: HTTP and SOCKS5.
+//!
+//! Names are made up: a proxy knows a name only if it was told what address of loopback it stands for, and
+//! goes nowhere else.
+
+mod http;
+mod server;
+mod socks5;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+pub use http::{HttpProxy, ProxyRequest};
+pub use socks5::{Socks5Proxy, SocksHost, SocksRequest};
+
+/// A proxy that is not running yet.
+///
+/// ```
+/// use windlass_testing::{Ca, HttpProxy, Registry};
+///
+/// let registry = Registry::builder().tls(&Ca::new()).start();
+/// let proxy = HttpProxy::builder()
+///     .name("reg.test:443", registry.address())
+///     .login("me", "secret")
+///     .start();
+/// // … pull `reg.test/app:1` through `proxy.url()` …
+/// assert_eq!(proxy.log(), [""; 0]);
+/// ```
+pub struct ProxyBuilder<P> {
+    rules: Rules,
+    start: fn(Rules) -> P,
+}
+
+/// What a proxy goes by.
+#[derive(Debug, Default)]
+struct Rules {
+    names: HashMap<String, SocketAddr>,
+    login: Option<(String, String)>,
+}
+
+/// What a proxy's connections share: its rules, its orders, and the record of `R`.
+#[derive(Debug)]
+struct Desk<R> {
+    rules: Rules,
+    book: Mutex<Book<R>>,
+}
+
+#[derive(Debug)]
+struct Book<R> {
+    requests: Vec<R>,
+    /// What is answered instead of going anywhere: a status, or a SOCKS reply.
+    refusal: Option<u16>,
+}
+
+impl<P> ProxyBuilder<P> {
+    fn new(start: fn(Rules) -> P) -> Self {
+        Self {
+            rules: Rules::default(),
+            start,
+        }
+    }
+
+    /// Lets `name:port` (or `address:port`) stand for an address of loopback.
+    ///
+    /// # Panics
+    /// If the address is not of loopback.
+    #[must_use]
+    pub fn name(mut self, name: &str, address: SocketAddr) -> Self {
+        assert!(address.ip().is_loopback(), "{address} is not of loopback");
+        self.rules.names.insert(name.to_owned(), address);
+        self
+    }
+
+    /// Serves only this user.
+    #[must_use]
+    pub fn login(mut self, username: &str, password: &str) -> Self {
+        self.rules.login = Some((username.to_owned(), password.to_owned()));
+        self
+    }
+
+    /// Starts it on a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn start(self) -> P {
+        (self.start)(self.rules)
+    }
+}
+
+impl Rules {
+    /// Where the proxy goes for `target`; addresses of loopback stand for themselves.
+    fn find(&self, target: &str) -> Option<SocketAddr> {
+        let itself = || target.parse().ok();
+        let address = self.names.get(target).copied().or_else(itself)?;
+        address.ip().is_loopback().then_some(address)
+    }
+}
+
+impl<R: Clone> Desk<R> {
+    fn new(rules: Rules) -> Arc<Self> {
+        let book = Mutex::new(Book {
+            requests: Vec::new(),
+            refusal: None,
+        });
+        Arc::new(Self { rules, book })
+    }
+
+    fn record(&self, request: R) {
+        self.book().requests.push(request);
+    }
+
+    fn requests(&self) -> Vec<R> {
+        self.book().requests.clone()
+    }
+
+    fn refusal(&self) -> Option<u16> {
+        self.book().refusal
+    }
+
+    fn refuse(&self, with: Option<u16>) {
+        self.book().refusal = with;
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book<R>> {
+        self.book.lock().expect("nothing panics in here")
+    }
+}
+
+impl<P> fmt::Debug for ProxyBuilder<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = &self.rules.names;
+        f.debug_tuple("ProxyBuilder").field(names).finish()
+    }
+}

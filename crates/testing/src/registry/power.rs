@@ -1,0 +1,166 @@
+//! Whether the registry is to be had: up, dead in one of several ways, or gone.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::os::fd::OwnedFd;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
+use tokio::sync::watch;
+
+use super::Registry;
+
+/// How long the registry's thread may take to do as the switch says.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the registry does with connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Power {
+    Up,
+    /// Resets connections as they come.
+    Resetting,
+    /// Does not listen.
+    Refusing,
+    /// Takes connections and neither reads nor writes.
+    Silent,
+    /// The end.
+    Off,
+}
+
+/// The switch as it was turned last. The number of resets tells a connection that it was to be reset,
+/// also when the power is already up again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) power: Power,
+    pub(super) resets: u64,
+}
+
+/// The switch, and how far the registry's thread has followed it.
+#[derive(Debug)]
+pub(super) struct Switch {
+    wanted: watch::Sender<Position>,
+    reached: Mutex<Position>,
+    followed: Condvar,
+}
+
+/// A port of loopback that is the registry's own, whether it is listened on or not.
+///
+/// It is held by a bound socket that never listens; the one that does shares the port with it
+/// (`SO_REUSEPORT`), which the kernel allows nobody who asks for any free port.
+#[derive(Debug)]
+pub(super) struct Port {
+    address: SocketAddrV4,
+    _reservation: OwnedFd,
+}
+
+impl Switch {
+    pub(super) fn new() -> Self {
+        let up = Position {
+            power: Power::Up,
+            resets: 0,
+        };
+        Self {
+            wanted: watch::Sender::new(up),
+            reached: Mutex::new(up),
+            followed: Condvar::new(),
+        }
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<Position> {
+        self.wanted.subscribe()
+    }
+
+    /// Turns the switch and waits until new connections meet with it.
+    pub(super) fn turn(&self, power: Power) {
+        self.turn_without_waiting(power);
+        let wanted = *self.wanted.borrow();
+        let reached = self.reached.lock().expect("nothing panics in here");
+        let (reached, _) = self
+            .followed
+            .wait_timeout_while(reached, PATIENCE, |reached| *reached != wanted)
+            .expect("nothing panics in here");
+        let there = *reached == wanted;
+        drop(reached);
+        assert!(there, "the registry did not do as told: {wanted:?}");
+    }
+
+    pub(super) fn turn_without_waiting(&self, power: Power) {
+        let resets = matches!(power, Power::Resetting | Power::Refusing | Power::Off);
+        self.wanted.send_modify(|position| {
+            position.power = power;
+            position.resets += u64::from(resets);
+        });
+    }
+
+    /// Says that new connections now meet with `position`.
+    pub(super) fn follow(&self, position: Position) {
+        *self.reached.lock().expect("nothing panics in here") = position;
+        self.followed.notify_all();
+    }
+}
+
+impl Port {
+    /// Takes a free port.
+    ///
+    /// # Panics
+    /// If there is none at that address.
+    pub(super) fn reserve(ip: Ipv4Addr) -> Self {
+        let (socket, address) = bound(SocketAddrV4::new(ip, 0));
+        Self {
+            address,
+            _reservation: socket,
+        }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address.into()
+    }
+
+    /// Listens on the port; it does not block.
+    pub(super) fn listen(&self) -> TcpListener {
+        let (socket, _) = bound(self.address);
+        listen(&socket, 1024).expect("the port is the registry's own");
+        socket.into()
+    }
+}
+
+impl Registry {
+    /// Goes down: open connections are reset, and new ones as they come.
+    pub fn go_down(&self) {
+        self.shared.switch.turn(Power::Resetting);
+    }
+
+    /// Dies: open connections are reset and new ones refused. The port stays this registry's own.
+    pub fn stop_listening(&self) {
+        self.shared.switch.turn(Power::Refusing);
+    }
+
+    /// Falls silent: connections are taken and nothing ever comes of them, not even a TLS handshake (T28,
+    /// T33). Open ones stop where they are.
+    pub fn stop_answering(&self) {
+        self.shared.switch.turn(Power::Silent);
+    }
+
+    /// Comes back, with everything it had, from wherever it went. Connections that waited in silence go on.
+    pub fn come_back(&self) {
+        self.shared.switch.turn(Power::Up);
+    }
+
+    /// Forgets all scripts and comes back: from now on there is the truth only.
+    pub fn revive(&self) {
+        self.shared.state().scripts.clear();
+        self.come_back();
+    }
+}
+
+/// A socket that shares its port with those that also would.
+fn bound(address: SocketAddrV4) -> (OwnedFd, SocketAddrV4) {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)
+        .expect("the system has a socket to give");
+    sockopt::set_socket_reuseport(&socket, true).expect("a TCP socket can share its port");
+    bind(&socket, &address).expect("loopback has a free port");
+    let address = rustix::net::getsockname(&socket).expect("a bound socket has an address");
+    let address = address.try_into().expect("it was bound to an IPv4 address");
+    (socket, address)
+}

@@ -1,0 +1,166 @@
+//! A file server beside registries: where blobs are redirected to, where foreign layers are.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use hyper::header::LOCATION;
+use hyper::{Method, StatusCode};
+use windlass_oci::Digest;
+
+use super::content::Content;
+use super::reply::Reply;
+use super::script::Route;
+use super::{Registry, RegistryBuilder, Request, locked};
+
+/// A server of files, which knows nothing of registries: an object store, a CDN, a host of foreign layers.
+///
+/// It serves ranges, records what it was asked as a [`Registry`] does, and asks nobody who they are. Files
+/// put with [`put_signed`](Self::put_signed) are only for those who have a presigned URL, which is good for
+/// some uses and then answers 403.
+///
+/// ```
+/// use windlass_testing::{Layer, Registry, Storage};
+///
+/// let storage = Storage::start();
+/// // A registry whose blobs are there, each by a URL that is good for one GET:
+/// let registry = Registry::builder().blobs_at(&storage, 1).start();
+/// // A foreign layer, whose server would like to have a password:
+/// let url = storage.put("/windows/base", Layer::of_size(100).pack().bytes);
+/// storage.file("/windows/base").unauthorized("Bearer realm=\"https://auth.test/\"").forever();
+/// // … pull …
+/// assert!(!storage.saw_authorization() && !storage.saw_cookie());
+/// ```
+#[derive(Debug)]
+pub struct Storage(Registry);
+
+/// How a registry sends others to a [`Storage`].
+#[derive(Clone)]
+pub(super) struct Presigning {
+    content: Arc<Mutex<Content>>,
+    url: String,
+    uses: u64,
+}
+
+impl Storage {
+    /// Starts an empty one on a free port of 127.0.0.1.
+    pub fn start() -> Self {
+        Self::with(Registry::builder())
+    }
+
+    /// Starts an empty one with the address, TLS and speed of `builder`.
+    pub fn with(builder: RegistryBuilder) -> Self {
+        Self(builder.start())
+    }
+
+    /// Returns the address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.0.address()
+    }
+
+    /// Returns the URL of its root, without a slash at the end.
+    pub fn url(&self) -> &str {
+        self.0.url()
+    }
+
+    /// Takes in a file for everyone, and returns its URL.
+    pub fn put(&self, path: &str, bytes: impl Into<Bytes>) -> String {
+        self.0.put_path(path, bytes);
+        format!("{}{path}", self.url())
+    }
+
+    /// Takes in a file, and returns a presigned URL by which it can be had (GET) so many times, in parts or
+    /// whole.
+    pub fn put_signed(&self, path: &str, bytes: impl Into<Bytes>, uses: u64) -> String {
+        let mut content = self.0.shared.content();
+        content.private.insert(path.to_owned(), bytes.into());
+        drop(content);
+        self.sign(path, uses)
+    }
+
+    /// Returns another presigned URL of a file; the others stay as they are.
+    pub fn sign(&self, path: &str, uses: u64) -> String {
+        let signed = self.0.shared.content().sign(path, &Method::GET, uses);
+        format!("{}{signed}", self.url())
+    }
+
+    /// Ends the validity of all presigned URLs made so far.
+    pub fn expire_signatures(&self) {
+        self.0.shared.content().expire_signatures();
+    }
+
+    /// Scripts the next answers for a file, with whatever query.
+    pub fn file(&self, path: &str) -> Route<'_> {
+        self.0.path(path)
+    }
+
+    /// Scripts the next answers for a blob of a registry whose blobs are here.
+    pub fn blob(&self, digest: &Digest) -> Route<'_> {
+        self.file(&blob_path(&digest.to_string()))
+    }
+
+    /// Returns all requests so far, in the order in which they came.
+    pub fn requests(&self) -> Vec<Request> {
+        self.0.requests()
+    }
+
+    /// Returns all requests so far as lines, without their queries: signatures are not to be foreseen.
+    pub fn log(&self) -> Vec<String> {
+        let mut requests = self.requests();
+        for request in &mut requests {
+            request.query = None;
+        }
+        requests.iter().map(ToString::to_string).collect()
+    }
+
+    /// Returns whether `secret` came in any request, as [`Registry::saw`] does.
+    pub fn saw(&self, secret: &str) -> bool {
+        self.0.saw(secret)
+    }
+
+    /// Returns whether any request carried an `Authorization`.
+    pub fn saw_authorization(&self) -> bool {
+        self.0.saw_authorization()
+    }
+
+    /// Returns whether any request carried a cookie.
+    pub fn saw_cookie(&self) -> bool {
+        let requests = self.requests();
+        requests.iter().any(|it| it.header("cookie").is_some())
+    }
+
+    /// Returns the server itself, to switch it off or script it as a whole.
+    pub fn server(&self) -> &Registry {
+        &self.0
+    }
+
+    pub(super) fn presigning(&self, uses: u64) -> Presigning {
+        Presigning {
+            content: self.0.shared.content.clone(),
+            url: self.url().to_owned(),
+            uses,
+        }
+    }
+}
+
+impl Presigning {
+    /// Puts a blob into the storage and sends the client there.
+    pub(super) fn redirect(&self, method: &Method, digest: &str, bytes: Bytes) -> Reply {
+        let path = blob_path(digest);
+        let mut content = locked(&self.content);
+        content.private.insert(path.clone(), bytes);
+        let signed = content.sign(&path, method, self.uses);
+        Reply::new(StatusCode::TEMPORARY_REDIRECT, "text/plain", "")
+            .with(LOCATION, &format!("{}{signed}", self.url))
+    }
+}
+
+impl std::fmt::Debug for Presigning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Presigning").field(&self.url).finish()
+    }
+}
+
+fn blob_path(digest: &str) -> String {
+    format!("/blobs/{digest}")
+}

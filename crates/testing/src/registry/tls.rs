@@ -1,0 +1,124 @@
+//! TLS before the registry: its certificate, the clients' certificates, and the choice of HTTP.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::server::TlsStream;
+
+use crate::{Ca, Identity};
+
+/// With which a TLS record begins that carries a handshake (RFC 8446, section 5.1).
+const HANDSHAKE: u8 = 22;
+
+/// What was agreed when a TLS connection was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// The name that the client asked for (SNI); none for an IP address.
+    pub server_name: Option<String>,
+    /// The client's certificate, DER, if it showed one.
+    pub client_certificate: Option<Bytes>,
+}
+
+/// How TLS is to be spoken.
+#[derive(Clone, Debug)]
+pub(super) struct Tls {
+    pub(super) certificate: Certificate,
+    /// Who signs the certificates that clients show.
+    pub(super) clients: Option<Ca>,
+    pub(super) client_must: bool,
+    /// In order of preference.
+    pub(super) protocols: Vec<&'static str>,
+}
+
+/// Whose certificate the registry shows.
+#[derive(Clone, Debug)]
+pub(super) enum Certificate {
+    /// One for all its names, made when it starts.
+    SignedBy(Ca),
+    Is(Identity),
+}
+
+impl Tls {
+    pub(super) fn new(certificate: Certificate) -> Self {
+        Self {
+            certificate,
+            clients: None,
+            client_must: false,
+            protocols: vec!["h2", "http/1.1"],
+        }
+    }
+
+    /// Makes ready to serve at `address`.
+    pub(super) fn acceptor(&self, address: &str) -> TlsAcceptor {
+        let identity = match &self.certificate {
+            Certificate::SignedBy(ca) => {
+                ca.server(&["localhost", "127.0.0.1", address, "reg.test"])
+            }
+            Certificate::Is(identity) => identity.clone(),
+        };
+        let chain: Result<Vec<_>, _> =
+            CertificateDer::pem_slice_iter(identity.certificate.as_bytes()).collect();
+        let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a PEM key");
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .expect("the provider knows TLS");
+        let builder = match &self.clients {
+            Some(ca) => builder.with_client_cert_verifier(self.verifier(ca, provider)),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder
+            .with_single_cert(chain.expect("a PEM certificate"), key)
+            .expect("the key is the certificate's");
+        let protocols = self.protocols.iter();
+        config.alpn_protocols = protocols.map(|name| name.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    fn verifier(&self, ca: &Ca, provider: Arc<CryptoProvider>) -> Arc<dyn ClientCertVerifier> {
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(ca.pem().as_bytes());
+        let added = roots.add(root.expect("the authority writes PEM"));
+        added.expect("the authority can be trusted");
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        let builder = if self.client_must {
+            builder
+        } else {
+            builder.allow_unauthenticated()
+        };
+        builder.build().expect("there is a root")
+    }
+}
+
+impl Handshake {
+    pub(super) fn of(stream: &TlsStream<TcpStream>) -> Self {
+        let (_, connection) = stream.get_ref();
+        let certificate = connection.peer_certificates().and_then(<[_]>::first);
+        Self {
+            server_name: connection.server_name().map(str::to_owned),
+            client_certificate: certificate.map(|it| Bytes::copy_from_slice(it)),
+        }
+    }
+}
+
+/// Whether HTTP/2 was agreed upon.
+pub(super) fn is_http2(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(b"h2")
+}
+
+/// Whether the client begins as TLS begins; `None` if it says nothing and leaves.
+pub(super) async fn speaks_tls(stream: &TcpStream) -> Option<bool> {
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        Ok(1) => Some(first == [HANDSHAKE]),
+        _ => None,
+    }
+}

@@ -1,0 +1,311 @@
+//! Builds images in Docker's manifest schema 1, signed as Docker signed them.
+
+mod sign;
+
+use bytes::Bytes;
+use serde::Serialize as _;
+use serde_json::{Value, json};
+use windlass_oci::Digest;
+
+use crate::PackedLayer;
+use crate::image::host_architecture;
+
+const MEDIA_TYPE: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+/// The tar without entries, as Docker compresses it: the layer of every step that made none.
+const EMPTY_LAYER: [u8; 32] = [
+    31, 139, 8, 0, 0, 9, 110, 136, 0, 255, 98, 24, 5, 163, 96, 20, 140, 88, 0, 8, 0, 0, 255, 255,
+    46, 175, 181, 239, 0, 4, 0, 0,
+];
+
+/// An image of schema 1 in the making: its steps, base first.
+///
+/// ```
+/// use windlass_testing::{Layer, Registry, Schema1};
+///
+/// let registry = Registry::start();
+/// let image = Schema1::new("app", "1")
+///     .layer(Layer::of_size(100)).created_by("/bin/sh -c make")
+///     .empty_step("/bin/sh -c #(nop) CMD [\"/app\"]");
+/// let image = registry.push_schema1(image, "app:1");
+/// assert_ne!(image.digest, windlass_oci::Digest::sha256(&image.bytes));
+/// ```
+///
+/// What a step says of itself (`v1Compatibility`) may be changed with [`step`](Self::step), the document that
+/// is signed with [`document`](Self::document), and the signature with [`flaw`](Self::flaw),
+/// [`header`](Self::header) and [`protected`](Self::protected).
+#[derive(Clone, Debug)]
+pub struct Schema1 {
+    name: String,
+    tag: String,
+    config: Value,
+    layers: Vec<PackedLayer>,
+    steps: Vec<Step>,
+    document_edits: Vec<Edit>,
+    signing: sign::Signing,
+}
+
+/// An image of schema 1 as a registry holds it.
+#[derive(Clone, Debug)]
+pub struct PackedSchema1 {
+    /// The signed document, exactly as served.
+    pub bytes: Bytes,
+    /// What was signed: the document without its signatures.
+    pub payload: Bytes,
+    /// The digest of `payload`, under which the document is served.
+    pub digest: Digest,
+    /// The document's media type.
+    pub media_type: String,
+    /// The layers, base first, each step's: those of steps that made none are Docker's empty one.
+    pub layers: Vec<PackedLayer>,
+    /// The steps' IDs, base first.
+    pub ids: Vec<String>,
+}
+
+/// A signature that must not be believed, or a document that must not be read past it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schema1Flaw {
+    /// There are no signatures.
+    Unsigned,
+    /// The list of signatures is empty.
+    NoSignatures,
+    /// One bit of the signature is another.
+    WrongSignature,
+    /// The key that is shown is not the one that signed.
+    OtherKey,
+    /// The key's ID is not that of the key that is shown.
+    OtherKeyId,
+    /// The first layer's digest was changed after signing.
+    Tampered,
+    /// Other layers stand behind what is signed: `fsLayers` once more (CVE-2014-8179, T18).
+    UnsignedLayers,
+    /// The signed tail is more than a closing brace: it holds other layers, which are not in the document.
+    LayersInTail,
+    /// The signed part is said to be longer than the document.
+    LongerThanItIs,
+    /// The algorithm is said to be `none`.
+    NoAlgorithm,
+}
+
+/// A change to a document before it is written down.
+type Edit = fn(&mut Value);
+
+#[derive(Clone, Debug)]
+struct Step {
+    blob: Digest,
+    compatibility: Value,
+}
+
+impl Schema1 {
+    /// Starts an image without steps that calls itself `name:tag`, for this machine, by Docker 1.10.
+    pub fn new(name: &str, tag: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            tag: tag.to_owned(),
+            config: json!({
+                "architecture": host_architecture(),
+                "os": "linux",
+                "docker_version": "1.10.3",
+                "config": { "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] },
+            }),
+            layers: Vec::new(),
+            steps: Vec::new(),
+            document_edits: Vec::new(),
+            signing: sign::Signing::default(),
+        }
+    }
+
+    /// Puts a layer on top.
+    #[must_use]
+    pub fn layer(self, layer: impl Into<PackedLayer>) -> Self {
+        let layer = layer.into();
+        let size = json!({ "Size": layer.size });
+        self.put(layer, "layer", &size)
+    }
+
+    /// Adds a step that made no layer (`throwaway`).
+    #[must_use]
+    pub fn empty_step(self, command: &str) -> Self {
+        self.put(empty_layer(), command, &json!({ "throwaway": true }))
+    }
+
+    /// Says what made the last step (`container_config.Cmd`).
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn created_by(self, command: &str) -> Self {
+        let words: Vec<&str> = command.split(' ').collect();
+        self.step(|step| step["container_config"]["Cmd"] = json!(words))
+    }
+
+    /// Changes what the last step says of itself: its ID, its parent, anything.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn step(mut self, edit: impl FnOnce(&mut Value)) -> Self {
+        let last = self.steps.last_mut().expect("a step comes first");
+        edit(&mut last.compatibility);
+        self
+    }
+
+    /// Sets the version of the Docker that built it, in the config. Before 1.8.3 an image's ID was made in
+    /// another way (S1-6).
+    #[must_use]
+    pub fn docker_version(self, version: &str) -> Self {
+        self.config(|config| config["docker_version"] = json!(version))
+    }
+
+    /// Changes the config, which the top step carries.
+    #[must_use]
+    pub fn config(mut self, edit: impl FnOnce(&mut Value)) -> Self {
+        edit(&mut self.config);
+        self
+    }
+
+    /// Changes the document just before it is signed.
+    #[must_use]
+    pub fn document(mut self, edit: Edit) -> Self {
+        self.document_edits.push(edit);
+        self
+    }
+
+    /// Gives it a flaw.
+    #[must_use]
+    pub fn flaw(mut self, flaw: Schema1Flaw) -> Self {
+        self.signing.flaw = Some(flaw);
+        self
+    }
+
+    /// Changes the signature's header, which is not signed.
+    #[must_use]
+    pub fn header(mut self, edit: Edit) -> Self {
+        self.signing.header_edits.push(edit);
+        self
+    }
+
+    /// Changes the signature's protected header (`formatLength`, `formatTail`, `time`) before it is signed.
+    #[must_use]
+    pub fn protected(mut self, edit: Edit) -> Self {
+        self.signing.protected_edits.push(edit);
+        self
+    }
+
+    /// Signs it with a new key, and returns what a registry holds of it. The signature is another each time.
+    pub fn pack(&self) -> PackedSchema1 {
+        let compatibilities = self.compatibilities();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let ids = compatibilities.iter().map(|it| text(&it["id"])).collect();
+        let blobs = self
+            .steps
+            .iter()
+            .map(|step| json!({ "blobSum": step.blob }));
+        let history = compatibilities
+            .iter()
+            .map(|it| json!({ "v1Compatibility": it.to_string() }));
+        let mut document = json!({
+            "schemaVersion": 1,
+            "name": self.name,
+            "tag": self.tag,
+            "architecture": self.config["architecture"],
+            "fsLayers": blobs.rev().collect::<Value>(),
+            "history": history.rev().collect::<Value>(),
+        });
+        for edit in &self.document_edits {
+            edit(&mut document);
+        }
+        let payload = pretty(&document);
+        let bytes = self.signing.sign(&payload);
+        PackedSchema1 {
+            bytes: bytes.into(),
+            digest: Digest::sha256(&payload),
+            payload: payload.into(),
+            media_type: MEDIA_TYPE.to_owned(),
+            layers: self.layers.clone(),
+            ids,
+        }
+    }
+
+    fn put(mut self, layer: PackedLayer, command: &str, more: &Value) -> Self {
+        let parent = self.steps.last().map(|it| it.compatibility["id"].clone());
+        let number = self.steps.len();
+        let seed = format!("{number} {} {parent:?}", layer.digest);
+        let mut compatibility = json!({
+            "id": hex(&Digest::sha256(seed.as_bytes())),
+            "created": format!("2016-01-01T00:00:{:02}Z", number % 60),
+            "container_config": { "Cmd": [command] },
+        });
+        if let Some(parent) = parent {
+            compatibility["parent"] = parent;
+        }
+        merge(&mut compatibility, more);
+        let blob = layer.digest;
+        self.steps.push(Step {
+            blob,
+            compatibility,
+        });
+        self.layers.push(layer);
+        self
+    }
+
+    /// What the steps say of themselves, base first; the top one carries the config.
+    fn compatibilities(&self) -> Vec<Value> {
+        let steps = self.steps.iter();
+        let mut all: Vec<Value> = steps.map(|step| step.compatibility.clone()).collect();
+        if let Some(top) = all.last_mut() {
+            merge(top, &self.config);
+        }
+        all
+    }
+}
+
+impl From<Schema1> for PackedSchema1 {
+    fn from(image: Schema1) -> Self {
+        image.pack()
+    }
+}
+
+impl From<&Schema1> for PackedSchema1 {
+    fn from(image: &Schema1) -> Self {
+        image.pack()
+    }
+}
+
+impl From<&Self> for PackedSchema1 {
+    fn from(image: &Self) -> Self {
+        image.clone()
+    }
+}
+
+/// Writes JSON as Docker does: indented by three.
+fn pretty(value: &Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"   ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
+    let written = value.serialize(&mut serializer);
+    written.expect("a JSON value can be written to memory");
+    bytes
+}
+
+/// Adds what `into` does not have.
+fn merge(into: &mut Value, from: &Value) {
+    let into = into.as_object_mut().expect("a step is an object");
+    for (key, value) in from.as_object().into_iter().flatten() {
+        into.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+}
+
+fn empty_layer() -> PackedLayer {
+    let tar = vec![0; 1024];
+    let diff_id = windlass_oci::DiffId::new(Digest::sha256(&tar));
+    PackedLayer::new(EMPTY_LAYER.to_vec(), diff_id, crate::Compression::default())
+}
+
+fn hex(digest: &Digest) -> String {
+    let text = digest.to_string();
+    let (_, hex) = text.split_once(':').expect("a digest names its algorithm");
+    hex.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

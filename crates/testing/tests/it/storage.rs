@@ -1,0 +1,99 @@
+//! Storage beside registries: presigned URLs and foreign layers (T22, T26).
+
+use std::net::Ipv4Addr;
+
+use windlass_testing::{Layer, Registry, Storage};
+
+use crate::client::{Answer, ask, get};
+
+/// Gets a URL of `storage`.
+fn fetch(storage: &Storage, url: &str, headers: &[&str]) -> Answer {
+    let path = url.strip_prefix(storage.url()).unwrap();
+    get(storage.address(), path, headers)
+}
+
+#[test]
+fn a_presigned_url_is_good_for_so_many_uses() {
+    let storage = Storage::start();
+    let url = storage.put_signed("/bucket/x", &b"0123456789"[..], 2);
+    let part = fetch(&storage, &url, &["Range: bytes=4-"]);
+    assert_eq!((part.status, &*part.body), (206, &b"456789"[..]));
+    assert_eq!(fetch(&storage, &url, &[]).status, 200);
+    assert_eq!(fetch(&storage, &url, &[]).status, 403);
+    let another = storage.sign("/bucket/x", 9);
+    assert_eq!(fetch(&storage, &another, &[]).status, 200);
+    storage.expire_signatures();
+    assert_eq!(fetch(&storage, &another, &[]).status, 403);
+    let bare = format!("{}/bucket/x", storage.url());
+    assert_eq!(fetch(&storage, &bare, &[]).status, 403);
+    let forged = format!("{bare}?X-Amz-Signature=0");
+    assert_eq!(fetch(&storage, &forged, &[]).status, 403);
+    assert_eq!(
+        storage.log()[..2],
+        ["GET /bucket/x 206", "GET /bucket/x 200"]
+    );
+}
+
+#[test]
+fn a_registry_sends_everyone_there() {
+    let storage = Storage::with(Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)));
+    let registry = Registry::builder()
+        .basic("me", "secret")
+        .blobs_at(&storage, 1)
+        .start();
+    let layer = Layer::of_size(1000).pack();
+    let digest = registry.push_layer(&layer, "app");
+    let path = format!("/v2/app/blobs/{digest}");
+    assert_eq!(get(registry.address(), &path, &[]).status, 401);
+    let login = ["Authorization: Basic bWU6c2VjcmV0"];
+    let location = || {
+        let answer = get(registry.address(), &path, &login);
+        assert_eq!(answer.status, 307);
+        answer.header("location").unwrap().to_owned()
+    };
+    let (first, second) = (location(), location());
+    assert_ne!(first, second, "each time another URL");
+    let rest = fetch(&storage, &first, &["Range: bytes=500-"]);
+    assert!(rest.status == 206 && rest.body == layer.bytes[500..]);
+    assert_eq!(fetch(&storage, &first, &[]).status, 403);
+    storage.blob(&digest).status(503).then_ok();
+    assert_eq!(fetch(&storage, &second, &[]).status, 503);
+    assert_eq!(fetch(&storage, &second, &[]).body, layer.bytes);
+    assert!(!storage.saw_authorization() && !storage.saw_cookie());
+    let elsewhere = ["Cookie: session=1", login[0]];
+    fetch(&storage, &second, &elsewhere);
+    assert!(storage.saw_authorization() && storage.saw_cookie() && storage.saw("secret"));
+    let absent = format!("/v2/app/blobs/sha256:{}", "0".repeat(64));
+    assert_eq!(get(registry.address(), &absent, &login).status, 404);
+}
+
+#[test]
+fn a_signature_is_for_one_method() {
+    let storage = Storage::start();
+    let registry = Registry::builder().blobs_at(&storage, 5).start();
+    let digest = registry.push_layer(Layer::of_size(10), "app");
+    let path = format!("/v2/app/blobs/{digest}");
+    let head = ask(registry.address(), "HEAD", &path, &[]);
+    let location = head.header("location").unwrap().to_owned();
+    assert_eq!(fetch(&storage, &location, &[]).status, 403);
+    let path = location.strip_prefix(storage.url()).unwrap();
+    assert_eq!(ask(storage.address(), "HEAD", path, &[]).status, 200);
+}
+
+/// T22: the server of a foreign layer that would like to be given credentials.
+#[test]
+fn a_file_may_ask_who_is_there() {
+    let storage = Storage::start();
+    let url = storage.put("/foreign/layer", &b"layer"[..]);
+    let challenge = "Bearer realm=\"https://evil.test/token\"";
+    storage
+        .file("/foreign/layer")
+        .unauthorized(challenge)
+        .then_ok();
+    let asked = fetch(&storage, &url, &[]);
+    assert_eq!(asked.status, 401);
+    assert_eq!(asked.header("www-authenticate"), Some(challenge));
+    assert_eq!(fetch(&storage, &url, &[]).body, b"layer");
+    storage.server().stop_listening();
+    assert!(std::net::TcpStream::connect(storage.address()).is_err());
+}
