@@ -1,0 +1,34 @@
+//! The door for pulls: lookups that do not block.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+use windlass_registry::{Credentials, Door, Keyring, KeyringError};
+
+use crate::keys::Keys;
+
+/// Why a lookup has no result at all.
+#[derive(Debug, thiserror::Error)]
+#[error("looking up credentials was stopped")]
+struct Stopped(#[source] tokio::task::JoinError);
+
+impl Keyring for Keys {
+    /// Looks credentials up on a thread that may block. Dropping the future ends a helper for which nobody
+    /// else waits.
+    fn credentials<'a>(
+        &'a self,
+        door: &'a Door,
+    ) -> Pin<Box<dyn Future<Output = Result<Credentials, KeyringError>> + Send + 'a>> {
+        let asker = Arc::new(());
+        let (keys, door, waiting) = (self.clone(), door.clone(), Arc::downgrade(&asker));
+        Box::pin(async move {
+            let lookup = spawn_blocking(move || keys.lookup_while(&door, &waiting)).await;
+            drop(asker);
+            match lookup {
+                Ok(outcome) => outcome.map_err(KeyringError::new),
+                Err(error) => Err(KeyringError::new(Stopped(error))),
+            }
+        })
+    }
+}

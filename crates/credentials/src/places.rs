@@ -1,0 +1,209 @@
+//! Where credential files are, and how one is read.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use windlass_registry::Secret;
+
+use crate::file::{CredentialFile, CredentialFileError, Format};
+
+/// The largest credential file that is read, in bytes.
+pub(crate) const LARGEST: u64 = 1 << 20;
+
+/// Where this user may keep credentials, in the order in which they are looked for. The first that has
+/// something wins.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// A file that the user named (`--authfile`, `REGISTRY_AUTH_FILE`), in podman's format. It must be there,
+    /// unless for a login, which makes it.
+    pub explicit: Option<PathBuf>,
+    /// The content of a file in Docker's format, as CI systems hand it over (`DOCKER_AUTH_CONFIG`).
+    pub text: Option<Secret>,
+    /// The directory of Docker's `config.json` (`DOCKER_CONFIG`), if it is not `.docker` in [`Self::home`].
+    pub docker: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`, which has podman's `containers/auth.json`.
+    pub runtime: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`, which has another `containers/auth.json`, if it is not `.config` in [`Self::home`].
+    pub config: Option<PathBuf>,
+    /// The home directory; it may also have Docker's old `.dockercfg`.
+    pub home: Option<PathBuf>,
+}
+
+/// One of the [`Places`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// A file.
+    File(PathBuf),
+    /// [`Places::text`].
+    Text,
+}
+
+/// Why a credential file is of no use. Shows nothing of what is in it, beside keys.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The user named it, and it is not there.
+    #[error("{} was named for credentials, and is not there", .path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is there and cannot be read.
+    #[error("cannot read credentials in {}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Nobody has so many credentials.
+    #[error("{place} is too large for credentials, more than 1 MiB")]
+    TooLarge {
+        /// The file.
+        place: Place,
+    },
+    /// It does not say what such a file says.
+    #[error("cannot use the credentials in {place}")]
+    Broken {
+        /// The file.
+        place: Place,
+        /// What is wrong with it.
+        source: CredentialFileError,
+    },
+}
+
+/// A place, and how to read it.
+#[derive(Clone, Debug)]
+pub(crate) struct Spot {
+    pub(crate) place: Place,
+    pub(crate) format: Format,
+    is_required: bool,
+}
+
+impl Places {
+    /// Returns the places in their order, whether there is anything or not.
+    pub fn in_order(&self) -> Vec<Place> {
+        self.spots().into_iter().map(|spot| spot.place).collect()
+    }
+
+    pub(crate) fn spots(&self) -> Vec<Spot> {
+        let podman = |directory: PathBuf| directory.join("containers/auth.json");
+        let file = |path: Option<PathBuf>, format| path.map(|path| Spot::file(path, format));
+        let runtime = self.runtime.clone().map(podman);
+        let config = self.in_home(self.config.as_ref(), ".config").map(podman);
+        let dockercfg = self.home.as_ref().map(|home| home.join(".dockercfg"));
+        let places = [
+            self.explicit.clone().map(Spot::explicit),
+            self.text.as_ref().map(|_| Spot::TEXT),
+            file(self.docker_config(), Format::Docker),
+            file(runtime, Format::Podman),
+            file(config, Format::Podman),
+            file(dockercfg, Format::Dockercfg),
+        ];
+        places.into_iter().flatten().collect()
+    }
+
+    /// Returns the file that logins are kept in: the one that the user named, else Docker's.
+    pub(crate) fn for_login(&self) -> Option<(PathBuf, Format)> {
+        let explicit = self.explicit.clone().map(|path| (path, Format::Podman));
+        explicit.or_else(|| Some((self.docker_config()?, Format::Docker)))
+    }
+
+    /// Reads what is at `spot`; `None` if there is nothing.
+    pub(crate) fn read(&self, spot: &Spot) -> Result<Option<CredentialFile>, FileError> {
+        let bytes = match (&spot.place, &self.text) {
+            (Place::File(path), _) => match read(path)? {
+                None if spot.is_required => return Err(FileError::Missing { path: path.clone() }),
+                None => return Ok(None),
+                Some(bytes) => bytes,
+            },
+            (Place::Text, Some(text)) if text.expose().len() as u64 > LARGEST => {
+                return Err(FileError::TooLarge { place: Place::Text });
+            }
+            (Place::Text, text) => {
+                let text = text.as_ref().map_or("", Secret::expose);
+                text.as_bytes().to_vec()
+            }
+        };
+        let parsed = CredentialFile::parse(spot.format, &bytes);
+        parsed.map(Some).map_err(|source| FileError::Broken {
+            place: spot.place.clone(),
+            source,
+        })
+    }
+
+    fn docker_config(&self) -> Option<PathBuf> {
+        let directory = self.in_home(self.docker.as_ref(), ".docker");
+        directory.map(|directory| directory.join("config.json"))
+    }
+
+    fn in_home(&self, directory: Option<&PathBuf>, name: &str) -> Option<PathBuf> {
+        let usual = || self.home.as_ref().map(|home| home.join(name));
+        directory.cloned().or_else(usual)
+    }
+}
+
+impl Spot {
+    const TEXT: Self = Self {
+        place: Place::Text,
+        format: Format::Docker,
+        is_required: false,
+    };
+
+    fn file(path: PathBuf, format: Format) -> Self {
+        Self {
+            place: Place::File(path),
+            format,
+            is_required: false,
+        }
+    }
+
+    fn explicit(path: PathBuf) -> Self {
+        Self {
+            is_required: true,
+            ..Self::file(path, Format::Podman)
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Text => f.write_str("DOCKER_AUTH_CONFIG"),
+        }
+    }
+}
+
+/// Returns the bytes of the credential file at `path`; `None` if there is no file.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    let unreadable = |source| FileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        let place = Place::File(path.to_owned());
+        return Err(FileError::TooLarge { place });
+    }
+    Ok(Some(bytes))
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! A user with a home directory and a directory of helpers.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags, fcntl_setfl, mkfifoat, open};
+use windlass_credentials::{Helpers, Keys, Login, Places, Proof};
+use windlass_registry::{Credentials, Door, Secret};
+
+/// The directories of the user; removed when it is dropped.
+pub(crate) struct User {
+    directory: tempfile::TempDir,
+}
+
+/// A pipe with a name. Whoever has it open for writing is alive.
+pub(crate) struct Fifo {
+    file: File,
+}
+
+impl User {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("bin")).unwrap();
+        fs::create_dir(directory.path().join("home")).unwrap();
+        Self { directory }
+    }
+
+    pub(crate) fn home(&self, name: &str) -> PathBuf {
+        self.directory.path().join("home").join(name)
+    }
+
+    /// Makes a file in the home directory.
+    pub(crate) fn file(&self, name: &str, content: &str) {
+        let path = self.home(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// Makes Docker's `config.json`.
+    pub(crate) fn docker(&self, content: &str) {
+        self.file(".docker/config.json", content);
+    }
+
+    /// Reads Docker's `config.json`.
+    pub(crate) fn docker_now(&self) -> serde_json::Value {
+        let text = fs::read(self.home(".docker/config.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    /// Makes the helper `name` of a script for the shell, in which `$D` is the directory of helpers.
+    pub(crate) fn helper(&self, name: &str, script: &str) {
+        let program = self.bin(&format!("docker-credential-{name}"));
+        let bin = self.bin("");
+        let script = format!(
+            "#!/bin/sh\nPATH=/usr/bin:/bin\nD='{}'\n{script}\n",
+            bin.display()
+        );
+        // Another program writes it: a file that this one has open for writing, or a child forked
+        // meanwhile by another test, cannot be run.
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", r#"cat > "$0" && chmod 755 "$0""#])
+            .arg(&program)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = shell.stdin.take().unwrap();
+        stdin.write_all(script.as_bytes()).unwrap();
+        drop(stdin);
+        assert!(shell.wait().unwrap().success());
+    }
+
+    /// A path in the directory of helpers.
+    pub(crate) fn bin(&self, name: &str) -> PathBuf {
+        self.directory.path().join("bin").join(name)
+    }
+
+    /// Makes a pipe in the directory of helpers.
+    pub(crate) fn fifo(&self, name: &str) -> Fifo {
+        let path = self.bin(name);
+        let mode = Mode::RUSR | Mode::WUSR;
+        mkfifoat(rustix::fs::CWD, &path, mode).unwrap();
+        // Does not wait for a writer to come.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(open(&path, flags, Mode::empty()).unwrap());
+        Fifo { file }
+    }
+
+    pub(crate) fn places(&self) -> Places {
+        Places {
+            home: Some(self.home("")),
+            ..Places::default()
+        }
+    }
+
+    pub(crate) fn helpers(&self) -> Helpers {
+        Helpers::new(self.bin(""))
+    }
+
+    pub(crate) fn keys(&self) -> Keys {
+        Keys::new(self.places(), self.helpers())
+    }
+
+    /// Keys with helpers that may take a moment only.
+    pub(crate) fn impatient_keys(&self) -> Keys {
+        let helpers = Helpers {
+            limit: Duration::from_millis(300),
+            ..self.helpers()
+        };
+        Keys::new(self.places(), helpers)
+    }
+}
+
+impl Fifo {
+    /// Reads until nobody has the pipe open for writing.
+    pub(crate) fn read_to_end(mut self) -> String {
+        fcntl_setfl(&self.file, OFlags::empty()).unwrap();
+        let mut text = String::new();
+        self.file.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Waits until somebody writes a byte.
+    pub(crate) fn wait_for_a_byte(&mut self) {
+        let mut fds = [rustix::event::PollFd::new(
+            &self.file,
+            rustix::event::PollFlags::IN,
+        )];
+        rustix::event::poll(&mut fds, None).unwrap();
+        self.file.read_exact(&mut [0]).unwrap();
+    }
+}
+
+/// The door of `name`, which is `host` or `host/repository`.
+pub(crate) fn door(name: &str) -> Door {
+    let (host, repository) = name.split_once('/').unwrap_or((name, ""));
+    Door {
+        host: host.to_owned(),
+        repository: repository.to_owned(),
+    }
+}
+
+pub(crate) fn basic(username: &str, password: &str) -> Credentials {
+    login(username, password).credentials()
+}
+
+pub(crate) fn login(username: &str, password: &str) -> Login {
+    Login {
+        username: username.to_owned(),
+        proof: Proof::Password(Secret::new(password)),
+    }
+}
+
+/// Renders an error and its causes as the command line does, with paths in `user` as `~` and `$D`.
+pub(crate) fn chain(user: &User, error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    let replace = |text: String, path: &Path, by: &str| text.replace(path.to_str().unwrap(), by);
+    let text = replace(text, &user.home(""), "~/");
+    replace(text, &user.bin(""), "$D/")
+}
