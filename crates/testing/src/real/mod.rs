@@ -1,15 +1,22 @@
 //! Debian's own servers and tools, run for tests and benchmarks: on loopback, in a directory of
-//! their own, ended on drop.
+//! their own, ended on drop. Beside them a token server, which no package of Debian's is.
 
 mod disk;
+mod http;
 mod layout;
 mod namespace;
+mod process;
 mod registry;
+mod s3;
+mod service;
+mod tokens;
 
 pub use disk::{Disk, Mounted};
 pub use layout::{Layer, LayerCompression, Layout, StoredBlob};
 pub use namespace::{can_make_namespaces, end_on_interrupt, in_namespaces, is_first_process};
-pub use registry::{Access, DockerRegistry, LoggedRequest, PASSWORD, USER};
+pub use registry::{Access, DockerRegistry, DockerRegistryBuilder, LoggedRequest, PASSWORD, USER};
+pub use s3::{S3, S3Request};
+pub use tokens::{Action, Grant, TokenAuthority, TokenRequest, TokenServer, TokenServerBuilder};
 
 use std::io;
 use std::path::PathBuf;

@@ -28,9 +28,13 @@ impl Answer {
 
 /// Asks on a connection of its own and reads until that ends.
 pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &[&str]) -> Answer {
-    let mut answer = begin(address, method, path, headers);
+    read(begin(address, method, path, headers))
+}
+
+/// Reads until the connection ends.
+pub(crate) fn read(mut stream: TcpStream) -> Answer {
     let mut bytes = Vec::new();
-    let reset = match answer.read_to_end(&mut bytes) {
+    let reset = match stream.read_to_end(&mut bytes) {
         Ok(_) => false,
         Err(error) if error.kind() == ErrorKind::ConnectionReset => true,
         Err(error) => panic!("{error}"),

@@ -1,0 +1,222 @@
+//! How the server is configured: whom it serves, where it keeps what, how it speaks.
+
+use std::fs;
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{DockerRegistry, PASSWORD, USER};
+use crate::Ca;
+use crate::real::s3::{ACCESS_KEY, BUCKET, S3, SECRET_KEY};
+use crate::real::tokens::TokenAuthority;
+
+/// [`USER`] and [`PASSWORD`] as `htpasswd -B` writes them.
+const HTPASSWD: &str = "bosun:$2y$04$tPOfpdnx5.z7V1F4jGqwa.j0janoD8kBYuVwJBIkmjrK9tFUEPEmy\n";
+
+/// Whom the registry serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Open,
+    /// [`USER`] with [`PASSWORD`], by HTTP Basic.
+    Basic,
+    /// Whom a token server gives tokens; see [`TokenServer::authority`](super::super::TokenServer::authority).
+    Tokens(TokenAuthority),
+}
+
+/// A server that is not running yet.
+#[derive(Debug)]
+pub struct DockerRegistryBuilder {
+    pub(super) dir: PathBuf,
+    pub(super) access: Access,
+    address: Ipv4Addr,
+    storage: Storage,
+    pub(super) ca: Option<Ca>,
+    upstream: Option<Upstream>,
+    pub(super) schema1: bool,
+}
+
+/// Where the content is.
+#[derive(Debug)]
+enum Storage {
+    /// In the registry's directory.
+    Files,
+    /// In the bucket of this S3, to which clients are redirected.
+    S3 { url: String },
+}
+
+/// The registry that a cache stands before.
+#[derive(Debug)]
+struct Upstream {
+    url: String,
+    access: Access,
+    /// Certificates to trust, PEM.
+    roots: String,
+}
+
+impl DockerRegistryBuilder {
+    pub(super) fn new(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            access: Access::Open,
+            address: Ipv4Addr::LOCALHOST,
+            storage: Storage::Files,
+            ca: None,
+            upstream: None,
+            schema1: false,
+        }
+    }
+
+    /// Serves only whom `access` lets in.
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// Listens on another address of loopback, such as 127.0.0.3.
+    #[must_use]
+    pub fn on(mut self, address: Ipv4Addr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Speaks TLS, with a certificate of `ca` for `localhost`, `reg.test` and its address.
+    #[must_use]
+    pub fn tls(mut self, ca: &Ca) -> Self {
+        self.ca = Some(ca.clone());
+        self
+    }
+
+    /// Keeps its content in `s3`, and redirects those who want a blob to presigned URLs there.
+    #[must_use]
+    pub fn s3(mut self, s3: &S3) -> Self {
+        self.storage = Storage::S3 { url: s3.url() };
+        self
+    }
+
+    /// Is a pull-through cache of `upstream`: serves what that serves, and takes no pushes.
+    ///
+    /// The cache shows its upstream [`USER`] and [`PASSWORD`] if that wants tokens. `docker-registry` 2.8
+    /// cannot do so by HTTP Basic: a cache of such a registry has nothing to serve.
+    #[must_use]
+    pub fn cache_of(mut self, upstream: &DockerRegistry) -> Self {
+        self.upstream = Some(Upstream {
+            url: upstream.url(),
+            access: upstream.access.clone(),
+            roots: upstream.roots().concat(),
+        });
+        self
+    }
+
+    /// Takes Docker's schema 1, and makes it of schema 2 for those who accept nothing newer.
+    #[must_use]
+    pub fn schema1(mut self) -> Self {
+        self.schema1 = true;
+        self
+    }
+
+    /// Starts the server with its configuration, log and content in its directory; content that is
+    /// already there is served.
+    ///
+    /// # Errors
+    /// When the server is missing, or ends or stays silent instead of listening.
+    pub fn start(self) -> io::Result<DockerRegistry> {
+        fs::create_dir_all(&self.dir)?;
+        DockerRegistry::run(self)
+    }
+
+    /// Writes the configuration and all that it refers to. JSON is YAML, which the server reads.
+    pub(super) fn write_configuration(&self) -> io::Result<PathBuf> {
+        let mut configuration = json!({
+            "version": "0.1",
+            "log": { "level": "info", "accesslog": { "disabled": false } },
+            "storage": self.storage(),
+            "http": { "addr": format!("{}:0", self.address) },
+        });
+        if let Some(auth) = self.write_auth()? {
+            configuration["auth"] = auth;
+        }
+        if let Some(ca) = &self.ca {
+            configuration["http"]["tls"] = self.write_tls(ca)?;
+        }
+        if let (Some(upstream), Some(roots)) = (&self.upstream, self.upstream_roots()) {
+            fs::write(roots, &upstream.roots)?;
+            configuration["proxy"] = upstream.configuration();
+        }
+        if self.schema1 {
+            configuration["compatibility"] = json!({ "schema1": { "enabled": true } });
+        }
+        let path = self.dir.join("config.json");
+        fs::write(&path, configuration.to_string())?;
+        Ok(path)
+    }
+
+    /// Where the certificates are that a cache trusts.
+    pub(super) fn upstream_roots(&self) -> Option<PathBuf> {
+        self.upstream
+            .as_ref()
+            .map(|_| self.dir.join("upstream.crt"))
+    }
+
+    fn storage(&self) -> Value {
+        match &self.storage {
+            Storage::Files => {
+                json!({ "filesystem": { "rootdirectory": self.dir.join("content") } })
+            }
+            Storage::S3 { url } => json!({ "s3": {
+                "regionendpoint": url,
+                "region": "us-east-1",
+                "bucket": BUCKET,
+                "accesskey": ACCESS_KEY,
+                "secretkey": SECRET_KEY,
+                "secure": false,
+                "v4auth": true,
+            } }),
+        }
+    }
+
+    fn write_auth(&self) -> io::Result<Option<Value>> {
+        match &self.access {
+            Access::Open => Ok(None),
+            Access::Basic => {
+                let path = self.dir.join("htpasswd");
+                fs::write(&path, HTPASSWD)?;
+                let htpasswd = json!({ "realm": "dock", "path": path });
+                Ok(Some(json!({ "htpasswd": htpasswd })))
+            }
+            Access::Tokens(authority) => {
+                let path = self.dir.join("token.crt");
+                fs::write(&path, &authority.certificate)?;
+                let token = json!({
+                    "realm": authority.realm,
+                    "service": authority.service,
+                    "issuer": authority.issuer,
+                    "rootcertbundle": path,
+                });
+                Ok(Some(json!({ "token": token })))
+            }
+        }
+    }
+
+    fn write_tls(&self, ca: &Ca) -> io::Result<Value> {
+        let identity = ca.server(&["localhost", "reg.test", &self.address.to_string()]);
+        let (certificate, key) = (self.dir.join("tls.crt"), self.dir.join("tls.key"));
+        fs::write(&certificate, identity.certificate)?;
+        fs::write(&key, identity.key)?;
+        Ok(json!({ "certificate": certificate, "key": key }))
+    }
+}
+
+impl Upstream {
+    fn configuration(&self) -> Value {
+        let mut proxy = json!({ "remoteurl": self.url });
+        if self.access != Access::Open {
+            proxy["username"] = USER.into();
+            proxy["password"] = PASSWORD.into();
+        }
+        proxy
+    }
+}

@@ -1,0 +1,196 @@
+//! Who there is, and what they may do.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::Random;
+use crate::real::{PASSWORD, USER};
+
+/// What can be done with a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// To read.
+    Pull,
+    /// To write.
+    Push,
+    /// To delete.
+    Delete,
+}
+
+/// What one may do with a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The repository's full name.
+    pub repository: String,
+    /// All that is granted.
+    pub actions: Vec<Action>,
+}
+
+/// Whom a request comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// Nobody in particular.
+    Anonymous,
+    /// A user, who has shown it.
+    User(String),
+}
+
+/// The users, their grants, and the refresh tokens that were given out.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    users: HashMap<String, User>,
+    anonymous: Vec<Grant>,
+    /// Whose each is.
+    refresh_tokens: HashMap<String, String>,
+    random: Random,
+}
+
+#[derive(Debug)]
+struct User {
+    password: String,
+    /// `None` for everything.
+    grants: Option<Vec<Grant>>,
+}
+
+impl Grant {
+    /// Grants `actions` on `repository`.
+    pub fn new(repository: &str, actions: &[Action]) -> Self {
+        Self {
+            repository: repository.to_owned(),
+            actions: actions.to_owned(),
+        }
+    }
+
+    /// Grants pulling from `repository`.
+    pub fn pull(repository: &str) -> Self {
+        Self::new(repository, &[Action::Pull])
+    }
+}
+
+impl Accounts {
+    /// Knows only [`USER`], who may do everything.
+    pub(super) fn new() -> Self {
+        let password = PASSWORD.to_owned();
+        let user = User {
+            password,
+            grants: None,
+        };
+        Self {
+            users: HashMap::from([(USER.to_owned(), user)]),
+            anonymous: Vec::new(),
+            refresh_tokens: HashMap::new(),
+            random: Random::new(0x77_69_6e_63_68),
+        }
+    }
+
+    pub(super) fn add(&mut self, name: &str, password: &str, grants: &[Grant]) {
+        let user = User {
+            password: password.to_owned(),
+            grants: Some(grants.to_owned()),
+        };
+        self.users.insert(name.to_owned(), user);
+    }
+
+    pub(super) fn grant_to_all(&mut self, grant: Grant) {
+        self.anonymous.push(grant);
+    }
+
+    /// Whether this is the password of that user.
+    pub(super) fn knows(&self, name: &str, password: &str) -> bool {
+        let user = self.users.get(name);
+        user.is_some_and(|user| user.password == password)
+    }
+
+    /// Whose this refresh token is.
+    pub(super) fn owner(&self, refresh_token: &str) -> Option<&str> {
+        self.refresh_tokens.get(refresh_token).map(String::as_str)
+    }
+
+    /// Gives a user a refresh token.
+    pub(super) fn refresh_token(&mut self, name: &str) -> String {
+        let token = format!("refresh-{:016x}", self.random.number());
+        self.refresh_tokens.insert(token.clone(), name.to_owned());
+        token
+    }
+
+    /// Forgets all refresh tokens.
+    pub(super) fn revoke_refresh_tokens(&mut self) {
+        self.refresh_tokens.clear();
+    }
+
+    /// What of the scope `type:name:actions` the caller gets, as a token says it; `None` for nothing.
+    pub(super) fn granted(&self, caller: &Caller, scope: &str) -> Option<Value> {
+        let (kind, rest) = scope.split_once(':')?;
+        let (name, actions) = rest.rsplit_once(':')?;
+        let granted: Vec<_> = actions
+            .split(',')
+            .filter(|action| self.may(caller, kind, name, action))
+            .collect();
+        (!granted.is_empty()).then(|| json!({ "type": kind, "name": name, "actions": granted }))
+    }
+
+    fn may(&self, caller: &Caller, kind: &str, name: &str, action: &str) -> bool {
+        let user = match caller {
+            Caller::Anonymous => None,
+            Caller::User(user) => self.users.get(user),
+        };
+        let own = match user {
+            Some(User { grants: None, .. }) => return true,
+            Some(User {
+                grants: Some(grants),
+                ..
+            }) => grants.as_slice(),
+            None => &[],
+        };
+        kind == "repository"
+            && own.iter().chain(&self.anonymous).any(|grant| {
+                grant.repository == name && grant.actions.iter().any(|it| it.name() == action)
+            })
+    }
+}
+
+impl Action {
+    /// As scopes and tokens name it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "push",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_says_what_was_both_asked_for_and_granted() {
+        let mut accounts = Accounts::new();
+        accounts.add("mate", "oar", &[Grant::pull("hold/app")]);
+        accounts.grant_to_all(Grant::pull("deck"));
+        let granted = |caller: &Caller, scope| {
+            let granted = accounts.granted(caller, scope);
+            granted.map(|granted| granted["actions"].to_string())
+        };
+        let mate = Caller::User("mate".to_owned());
+        let bosun = Caller::User(USER.to_owned());
+
+        let pull = Some("[\"pull\"]".to_owned());
+        assert_eq!(granted(&mate, "repository:hold/app:pull,push"), pull);
+        assert_eq!(granted(&mate, "repository:deck:pull"), pull);
+        assert_eq!(granted(&mate, "repository:hold:pull"), None);
+        assert_eq!(granted(&mate, "registry:hold/app:pull"), None);
+        assert_eq!(granted(&Caller::Anonymous, "repository:deck:pull"), pull);
+        assert_eq!(
+            granted(&Caller::Anonymous, "repository:hold/app:pull"),
+            None
+        );
+        assert_eq!(
+            granted(&bosun, "registry:catalog:*"),
+            Some("[\"*\"]".to_owned())
+        );
+        assert_eq!(granted(&bosun, "repository"), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! What a request for a token asks, in either form: the GET with a query, the POST of `OAuth2`.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hyper::Method;
+use hyper::header::{AUTHORIZATION, HeaderMap};
+use url::form_urlencoded;
+
+/// What is asked, by whom.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) service: Option<String>,
+    /// One a scope, however many a parameter had.
+    pub(super) scopes: Vec<String>,
+    /// `GET` has none.
+    pub(super) grant_type: Option<String>,
+    pub(super) wants_refresh_token: bool,
+    pub(super) proof: Proof,
+}
+
+/// How the caller shows who it is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// It does not.
+    #[default]
+    None,
+    Password {
+        username: String,
+        password: String,
+    },
+    RefreshToken(String),
+    /// In a way that means nothing here.
+    Unreadable,
+}
+
+impl Asked {
+    /// Reads a request; `parameters` are the query of a `GET` and the body of a `POST`.
+    pub(super) fn read(method: &Method, headers: &HeaderMap, parameters: &[u8]) -> Self {
+        let is_post = *method == Method::POST;
+        let mut asked = Self::default();
+        let (mut username, mut password, mut refresh_token) = (None, None, None);
+        for (key, value) in form_urlencoded::parse(parameters).into_owned() {
+            match key.as_str() {
+                "service" => asked.service = Some(value),
+                "scope" => asked.scopes.extend(value.split(' ').map(str::to_owned)),
+                "offline_token" if !is_post => asked.wants_refresh_token = value == "true",
+                "access_type" if is_post => asked.wants_refresh_token = value == "offline",
+                "grant_type" if is_post => asked.grant_type = Some(value),
+                "username" if is_post => username = Some(value),
+                "password" if is_post => password = Some(value),
+                "refresh_token" if is_post => refresh_token = Some(value),
+                _ => {}
+            }
+        }
+        asked.proof = match asked.grant_type.as_deref() {
+            None if is_post => Proof::Unreadable,
+            None => Proof::basic(headers),
+            Some("password") => match (username, password) {
+                (Some(username), Some(password)) => Proof::Password { username, password },
+                _ => Proof::Unreadable,
+            },
+            Some("refresh_token") => refresh_token.map_or(Proof::Unreadable, Proof::RefreshToken),
+            Some(_) => Proof::Unreadable,
+        };
+        asked
+    }
+}
+
+impl Proof {
+    fn basic(headers: &HeaderMap) -> Self {
+        let Some(authorization) = headers.get(AUTHORIZATION) else {
+            return Self::None;
+        };
+        let decoded = authorization
+            .to_str()
+            .ok()
+            .and_then(|it| it.strip_prefix("Basic "))
+            .and_then(|it| BASE64_STANDARD.decode(it).ok())
+            .and_then(|it| String::from_utf8(it).ok());
+        let pair = decoded.as_deref().and_then(|it| it.split_once(':'));
+        pair.map_or(Self::Unreadable, |(username, password)| Self::Password {
+            username: username.to_owned(),
+            password: password.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_get_form_is_read() {
+        let mut headers = HeaderMap::new();
+        let credentials = BASE64_STANDARD.encode("mate:a:b");
+        headers.insert(
+            AUTHORIZATION,
+            format!("Basic {credentials}").parse().unwrap(),
+        );
+        let query = b"service=dock&scope=repository:a:pull&scope=repository%3Ab%3Apull+repository:c:push&offline_token=true&account=mate";
+
+        let asked = Asked::read(&Method::GET, &headers, query);
+
+        assert_eq!(
+            asked,
+            Asked {
+                service: Some("dock".to_owned()),
+                scopes: [
+                    "repository:a:pull",
+                    "repository:b:pull",
+                    "repository:c:push"
+                ]
+                .map(str::to_owned)
+                .to_vec(),
+                grant_type: None,
+                wants_refresh_token: true,
+                proof: Proof::Password {
+                    username: "mate".to_owned(),
+                    password: "a:b".to_owned(),
+                },
+            }
+        );
+        let nobody = Asked::read(&Method::GET, &HeaderMap::new(), b"username=a&password=b");
+        assert_eq!(nobody, Asked::default());
+    }
+
+    #[test]
+    fn the_post_form_is_read() {
+        let read = |body| Asked::read(&Method::POST, &HeaderMap::new(), body).proof;
+        let asked = b"grant_type=refresh_token&refresh_token=r%2F1&access_type=offline";
+
+        assert_eq!(read(asked), Proof::RefreshToken("r/1".to_owned()));
+        assert!(Asked::read(&Method::POST, &HeaderMap::new(), asked).wants_refresh_token);
+        assert_eq!(
+            read(b"grant_type=password&username=mate&password=a%26b"),
+            Proof::Password {
+                username: "mate".to_owned(),
+                password: "a&b".to_owned(),
+            }
+        );
+        for unreadable in [
+            &b""[..],
+            b"grant_type=password&username=mate",
+            b"grant_type=code",
+        ] {
+            assert_eq!(read(unreadable), Proof::Unreadable);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Prepares a token server: whom it knows, how long its tokens are good for, how it speaks.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::accounts::{Accounts, Grant};
+use super::signer::Signer;
+use super::{Office, State, TokenServer};
+use crate::Ca;
+use crate::real::service::Service;
+
+/// A token server that is not running yet.
+#[derive(Debug)]
+pub struct TokenServerBuilder {
+    address: Ipv4Addr,
+    ca: Option<Ca>,
+    service: String,
+    life: Duration,
+    takes_post: bool,
+    accounts: Accounts,
+}
+
+impl Default for TokenServerBuilder {
+    fn default() -> Self {
+        Self {
+            address: Ipv4Addr::LOCALHOST,
+            ca: None,
+            service: "dock".to_owned(),
+            life: Duration::from_secs(300),
+            takes_post: true,
+            accounts: Accounts::new(),
+        }
+    }
+}
+
+impl TokenServerBuilder {
+    /// Knows `name` by `password`, and grants them this and what everyone has.
+    #[must_use]
+    pub fn user(mut self, name: &str, password: &str, grants: &[Grant]) -> Self {
+        self.accounts.add(name, password, grants);
+        self
+    }
+
+    /// Grants this to everyone.
+    #[must_use]
+    pub fn everyone(mut self, grant: Grant) -> Self {
+        self.accounts.grant_to_all(grant);
+        self
+    }
+
+    /// Gives tokens for a registry that calls itself so; `dock`, unless said otherwise.
+    #[must_use]
+    pub fn service(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.service);
+        self
+    }
+
+    /// Says how long tokens are good for, in whole seconds; five minutes, unless said otherwise. A
+    /// `docker-registry` takes them a minute longer, lest the clocks differ.
+    #[must_use]
+    pub fn life(mut self, life: Duration) -> Self {
+        self.life = life;
+        self
+    }
+
+    /// Answers 405 to every `POST`, as token servers do that are older than `OAuth2` among registries.
+    #[must_use]
+    pub fn without_post(mut self) -> Self {
+        self.takes_post = false;
+        self
+    }
+
+    /// Listens on another address of loopback, such as 127.0.0.2.
+    #[must_use]
+    pub fn on(mut self, address: Ipv4Addr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Speaks TLS, with a certificate of `ca` for `localhost`, `auth.test` and its address.
+    #[must_use]
+    pub fn tls(mut self, ca: &Ca) -> Self {
+        self.ca = Some(ca.clone());
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When it cannot listen at that address.
+    pub fn start(self) -> io::Result<TokenServer> {
+        let office = Arc::new(Office {
+            signer: Signer::new(),
+            service: self.service,
+            issuer: "windlass test token server".to_owned(),
+            life: self.life,
+            takes_post: self.takes_post,
+            state: Mutex::new(State {
+                accounts: self.accounts,
+                requests: Vec::new(),
+                issued: 0,
+            }),
+        });
+        let names = ["localhost", "auth.test", &self.address.to_string()];
+        let identity = self.ca.as_ref().map(|ca| ca.server(&names));
+        let answering = Arc::clone(&office);
+        let service = Service::start(self.address, identity.as_ref(), move |request| {
+            let office = Arc::clone(&answering);
+            async move { office.respond(request).await }
+        })?;
+        Ok(TokenServer {
+            service,
+            office,
+            root: self.ca.map(|ca| ca.pem().to_owned()),
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! A registry that caches another.
+
+use windlass_testing::Ca;
+use windlass_testing::real::{Access, DockerRegistry, TokenServer};
+
+use super::{Place, can_inspect, can_run};
+
+const TOOLS: &[&str] = &["docker-registry", "skopeo", "gzip"];
+
+#[test]
+fn a_cache_serves_what_its_upstream_has_and_takes_no_pushes() {
+    if !can_run(TOOLS) {
+        return;
+    }
+    let place = Place::new();
+    let upstream = DockerRegistry::start(&place.path("upstream"), Access::Open).unwrap();
+    place.push(&upstream, "hold/app");
+    let cache = DockerRegistry::builder(&place.path("cache"))
+        .cache_of(&upstream)
+        .start()
+        .unwrap();
+
+    for copy in ["one", "two"] {
+        cache.copy("hold/app:it", &place.path(copy)).unwrap();
+        place.assert_copied(&place.path(copy));
+    }
+
+    // How often is another matter: what is served and what is kept are two downloads.
+    let asked = upstream.requests().unwrap();
+    for hex in place.blobs() {
+        let path = format!("/v2/hold/app/blobs/sha256:{hex}");
+        assert!(
+            asked
+                .iter()
+                .any(|it| it.is_blob_download() && it.path == path)
+        );
+    }
+    assert!(cache.push(place.layout.dir(), "it", "hold/new").is_err());
+    assert!(!can_inspect(
+        &upstream,
+        "hold/new:it",
+        &["--tls-verify=false"]
+    ));
+}
+
+#[test]
+fn a_cache_gets_tokens_for_its_upstream() {
+    if !can_run(TOOLS) {
+        return;
+    }
+    let place = Place::new();
+    let ca = Ca::new();
+    let tokens = TokenServer::builder().tls(&Ca::new()).start().unwrap();
+    let upstream = DockerRegistry::builder(&place.path("upstream"))
+        .access(Access::Tokens(tokens.authority()))
+        .tls(&ca)
+        .start()
+        .unwrap();
+    place.push(&upstream, "hold/app");
+    let cache = DockerRegistry::builder(&place.path("cache"))
+        .cache_of(&upstream)
+        .access(Access::Basic)
+        .tls(&ca)
+        .start()
+        .unwrap();
+
+    cache.copy("hold/app:it", &place.path("copy")).unwrap();
+
+    place.assert_copied(&place.path("copy"));
+    let open = ["--tls-verify=false", "--no-creds"];
+    assert!(!can_inspect(&cache, "hold/app:it", &open));
+}

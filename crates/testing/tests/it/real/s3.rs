@@ -1,0 +1,80 @@
+//! A registry whose blobs are in S3, as `moto` plays it.
+
+use std::collections::BTreeSet;
+
+use windlass_testing::real::{Access, DockerRegistry, S3};
+
+use super::{Place, can_run};
+use crate::client::{ask, get};
+
+const TOOLS: &[&str] = &["docker-registry", "moto_server", "skopeo", "gzip"];
+
+#[test]
+fn blobs_are_had_from_s3_by_presigned_urls() {
+    if !can_run(TOOLS) {
+        return;
+    }
+    let place = Place::new();
+    let s3 = S3::start(&place.path("s3")).unwrap();
+    let registry = DockerRegistry::builder(&place.path("registry"))
+        .access(Access::Basic)
+        .s3(&s3)
+        .start()
+        .unwrap();
+    place.push(&registry, "hold/app");
+    // While pushing, skopeo asks which blobs are there.
+    let before = s3.presigned_requests().len();
+
+    registry.copy("hold/app:it", &place.path("copy")).unwrap();
+
+    place.assert_copied(&place.path("copy"));
+    let requests = s3.presigned_requests().split_off(before);
+    assert!(
+        requests.iter().all(|request| request.method == "GET"
+            && request.status == 200
+            && !request.has_authorization),
+        "{requests:#?}"
+    );
+    let asked: BTreeSet<_> = requests
+        .iter()
+        .filter_map(|request| request.path.split('/').rev().nth(1).map(str::to_owned))
+        .collect();
+    assert_eq!(asked, place.blobs().into_iter().collect());
+    let own = s3.requests();
+    let own = own.iter().filter(|request| !request.is_presigned);
+    assert!(own.clone().count() > 0 && own.clone().all(|request| request.has_authorization));
+}
+
+#[test]
+fn a_redirect_leads_to_another_host_which_wants_no_second_key() {
+    if !can_run(TOOLS) {
+        return;
+    }
+    let place = Place::new();
+    let s3 = S3::start(&place.path("s3")).unwrap();
+    let registry = DockerRegistry::builder(&place.path("registry"))
+        .s3(&s3)
+        .start()
+        .unwrap();
+    place.push(&registry, "app");
+    let blob = format!("/v2/app/blobs/sha256:{}", place.blobs()[1]);
+
+    let redirect = ask(registry.address(), "GET", &blob, &[]);
+
+    assert_eq!(redirect.status, 307);
+    let location = redirect.header("Location").unwrap();
+    let signed = location.strip_prefix(&s3.url()).unwrap();
+    assert_ne!(s3.address().ip(), registry.address().ip());
+    let part = get(s3.address(), signed, &["Range: bytes=2-4"]);
+    assert_eq!((part.status, part.body.len()), (206, 3));
+    let refused = get(s3.address(), signed, &["Authorization: Bearer secret"]);
+    assert_eq!(refused.status, 400);
+    let seen: Vec<_> = s3
+        .presigned_requests()
+        .into_iter()
+        .filter(|request| request.method == "GET")
+        .map(|request| (request.has_authorization, request.range, request.status))
+        .collect();
+    let range = Some("bytes=2-4".to_owned());
+    assert_eq!(seen, [(false, range, 206), (true, None, 400)]);
+}

@@ -1,0 +1,73 @@
+//! Docker's schema 1, as `docker-registry` makes it.
+
+use windlass_testing::real::{Access, DockerRegistry};
+
+use super::{Place, can_run};
+use crate::client::ask;
+
+const SIGNED_TYPE: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+const SCHEMA2_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
+
+#[test]
+fn a_stored_conversion_is_served_to_everyone() {
+    if !can_run(&["docker-registry", "skopeo", "gzip"]) {
+        return;
+    }
+    let place = Place::new();
+    let registry = DockerRegistry::builder(&place.path("registry"))
+        .schema1()
+        .start()
+        .unwrap();
+    registry
+        .push_docker(place.layout.dir(), "it", "app")
+        .unwrap();
+    let typed = |tag: &str, accept: &str| {
+        let path = format!("/v2/app/manifests/{tag}");
+        let answer = ask(
+            registry.address(),
+            "GET",
+            &path,
+            &[&format!("Accept: {accept}")],
+        );
+        let content_type = answer.header("Content-Type").unwrap().to_owned();
+        (content_type, answer)
+    };
+    assert_eq!(typed("it", SCHEMA2_TYPE).0, SCHEMA2_TYPE);
+
+    let document = registry.store_schema1("app", "it", "old").unwrap();
+    registry.store_schema1("app", "it", "it").unwrap();
+
+    let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+    for tag in ["old", "it"] {
+        for accept in [SCHEMA2_TYPE, SIGNED_TYPE, "*/*"] {
+            let (content_type, answer) = typed(tag, accept);
+            assert_eq!(content_type, SIGNED_TYPE);
+            let mut served = answer.json();
+            assert_ne!(served["signatures"][0]["signature"], "");
+            served["signatures"] = document["signatures"].clone();
+            assert_eq!(served, document, "but for the signatures");
+        }
+    }
+    assert_eq!(
+        (&document["name"], &document["tag"]),
+        (&"app".into(), &"it".into())
+    );
+    assert_eq!(document["fsLayers"].as_array().unwrap().len(), 2);
+    registry.copy("app:it", &place.path("copy")).unwrap();
+}
+
+#[test]
+fn a_registry_without_schema1_stores_none() {
+    if !can_run(&["docker-registry", "skopeo", "gzip"]) {
+        return;
+    }
+    let place = Place::new();
+    let registry = DockerRegistry::start(&place.path("registry"), Access::Open).unwrap();
+    registry
+        .push_docker(place.layout.dir(), "it", "app")
+        .unwrap();
+
+    let refused = registry.store_schema1("app", "it", "old").unwrap_err();
+
+    assert_eq!(refused.kind(), std::io::ErrorKind::Unsupported);
+}
