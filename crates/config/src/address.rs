@@ -1,0 +1,252 @@
+//! Addresses of hosts, proxies and registries as people write them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::Url;
+use windlass_oci::{DEFAULT_REGISTRY, Reference};
+use windlass_registry::Secret;
+
+/// Where Docker Hub's API is (EP-1).
+const HUB: &str = "registry-1.docker.io";
+/// Names of Docker Hub that are sometimes taken for the address of its API.
+const HUB_NAMES: [&str; 2] = ["docker.io", "index.docker.io"];
+
+/// Why a text is not the address of a host. The text itself may hold a password and is not in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlProblem {
+    /// It is not a URL.
+    #[error("not an address: {0}")]
+    Form(url::ParseError),
+    /// Its scheme is another one.
+    #[error("the scheme must be `http` or `https`")]
+    Scheme,
+    /// It holds a user or a password.
+    #[error("an address cannot hold a user or password: use `windlass login`")]
+    Userinfo,
+    /// It has a path (EP-3).
+    #[error(
+        "expected only a host and a port behind the scheme; a mirror with a path goes into windlass.toml"
+    )]
+    Path,
+    /// It has a query or a fragment.
+    #[error("an address cannot have a `?` or `#` part")]
+    Query,
+}
+
+/// Why a text is not the address of a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyProblem {
+    /// It is not a URL.
+    #[error("not the address of a proxy: {0}")]
+    Form(url::ParseError),
+    /// Its scheme is another one.
+    #[error("the scheme of a proxy must be `http`, `https`, `socks5` or `socks5h`")]
+    Scheme,
+    /// There is more than a host and a port.
+    #[error("the address of a proxy is [SCHEME://][USER:PASSWORD@]HOST[:PORT], and nothing more")]
+    More,
+}
+
+/// Why a text is not a host, a host and port or a range that may be spoken to without TLS (EP-8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InsecureProblem {
+    /// It is none of them.
+    #[error("expected HOST, HOST:PORT or a range such as 10.0.0.0/8")]
+    Form,
+    /// The part behind the slash is too long for such an address.
+    #[error("the length of the range is more than the address has bits")]
+    Length,
+    /// Its scheme is another than `http` or `https`.
+    #[error("expected HOST, HOST:PORT or a range, without a scheme")]
+    Scheme,
+}
+
+/// What may stand behind a host and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paths {
+    /// A path below which the API is at `/v2/`; an own `/v2` is cut off.
+    Prefix,
+    /// A path that is the API's own.
+    Own,
+    /// None (EP-3).
+    None,
+}
+
+/// Parses the address of a host; one without scheme gets `https` (EP-2).
+pub(crate) fn host(text: &str, paths: Paths) -> Result<Url, UrlProblem> {
+    let text = text.trim();
+    let address = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("https://{text}"),
+    };
+    let mut url = Url::parse(&address).map_err(UrlProblem::Form)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(UrlProblem::Scheme);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(UrlProblem::Userinfo);
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(UrlProblem::Query);
+    }
+    if paths == Paths::None && url.path() != "/" {
+        return Err(UrlProblem::Path);
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    match paths {
+        Paths::Prefix => url.set_path(path.strip_suffix("/v2").unwrap_or(&path)),
+        Paths::Own | Paths::None => url.set_path(&path),
+    }
+    if url.port().is_none() && url.host_str().is_some_and(|name| HUB_NAMES.contains(&name)) {
+        url.set_host(Some(HUB)).map_err(UrlProblem::Form)?;
+    }
+    Ok(url)
+}
+
+/// Parses a place as `scheme://host[:port]`.
+pub(crate) fn origin(text: &str) -> Result<String, UrlProblem> {
+    let url = host(text, Paths::None)?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Returns the address of the registry's own host.
+pub(crate) fn own_host(registry: &str) -> Result<Url, UrlProblem> {
+    host(registry, Paths::None)
+}
+
+/// Returns the host of `url`, and its port where that is not the usual one of https: how certificates are
+/// looked up.
+pub(crate) fn authority(url: &Url) -> String {
+    let name = url.host_str().unwrap_or_default();
+    match url.port_or_known_default() {
+        None | Some(443) => name.to_owned(),
+        Some(port) => format!("{name}:{port}"),
+    }
+}
+
+/// Returns the name of an endpoint's directory in the form of [`authority`]; Docker Hub's names become the one
+/// of its API.
+pub(crate) fn endpoint(name: &str) -> Option<String> {
+    if name.contains(['/', '@', '?', '#', '\\']) {
+        return None;
+    }
+    let url = host(name, Paths::None).ok()?;
+    Some(authority(&url))
+}
+
+/// Parses the address of a proxy; one without scheme gets `http`, as everywhere.
+pub(crate) fn proxy(text: &str) -> Result<Secret, ProxyProblem> {
+    let text = text.trim();
+    let address = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("http://{text}"),
+    };
+    let url = Url::parse(&address).map_err(ProxyProblem::Form)?;
+    if !matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") {
+        return Err(ProxyProblem::Scheme);
+    }
+    let has_more =
+        !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some();
+    if url.host_str().is_none_or(str::is_empty) || has_more {
+        return Err(ProxyProblem::More);
+    }
+    Ok(Secret::new(address))
+}
+
+/// Returns the address of a proxy without what is secret in it.
+pub fn shown_proxy(proxy: &Secret) -> String {
+    let Ok(mut url) = Url::parse(proxy.expose()) else {
+        return "[hidden]".to_owned();
+    };
+    let has_userinfo = !url.username().is_empty() || url.password().is_some();
+    if has_userinfo && (url.set_password(None).is_err() || url.set_username("hidden").is_err()) {
+        return "[hidden]".to_owned();
+    }
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+/// An entry of a list of insecure registries, in one form.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Insecure {
+    /// `host`, `host:port` or `address/length`.
+    pub(crate) entry: String,
+    /// Whether a scheme stood before it.
+    pub(crate) had_scheme: bool,
+}
+
+/// Parses an entry of a list of insecure registries (EP-7, EP-8).
+pub(crate) fn insecure(text: &str) -> Result<Insecure, InsecureProblem> {
+    let (bare, had_scheme) = match text.split_once("://") {
+        None => (text, false),
+        Some((scheme, bare)) if is_web(scheme) => (bare, true),
+        Some(_) => return Err(InsecureProblem::Scheme),
+    };
+    let entry = match bare.split_once('/') {
+        Some((address, length)) => range(address, length)?,
+        None => host_and_port(bare).ok_or(InsecureProblem::Form)?,
+    };
+    Ok(Insecure { entry, had_scheme })
+}
+
+/// Returns the name that references have for the registry `text` (REF-1, REF-2), if it is one.
+pub(crate) fn registry_name(text: &str) -> Option<String> {
+    if text.contains(['/', '@']) {
+        return None;
+    }
+    let reference: Reference = format!("{text}/name/name").parse().ok()?;
+    let name = reference.repository().registry();
+    let is_meant =
+        name != DEFAULT_REGISTRY || HUB_NAMES.iter().any(|hub| hub.eq_ignore_ascii_case(text));
+    is_meant.then(|| name.to_owned())
+}
+
+fn is_web(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+}
+
+fn range(address: &str, length: &str) -> Result<String, InsecureProblem> {
+    let address: IpAddr = address.parse().map_err(|_| InsecureProblem::Form)?;
+    if length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(InsecureProblem::Form);
+    }
+    let length: u32 = length.parse().map_err(|_| InsecureProblem::Length)?;
+    let first: IpAddr = match address {
+        IpAddr::V4(v4) => {
+            let rest = 32_u32.checked_sub(length).ok_or(InsecureProblem::Length)?;
+            let mask = u32::MAX.checked_shl(rest).unwrap_or(0);
+            Ipv4Addr::from_bits(v4.to_bits() & mask).into()
+        }
+        IpAddr::V6(v6) => {
+            let rest = 128_u32.checked_sub(length).ok_or(InsecureProblem::Length)?;
+            let mask = u128::MAX.checked_shl(rest).unwrap_or(0);
+            Ipv6Addr::from_bits(v6.to_bits() & mask).into()
+        }
+    };
+    Ok(format!("{first}/{length}"))
+}
+
+fn host_and_port(text: &str) -> Option<String> {
+    if let Ok(IpAddr::V6(address)) = text.parse() {
+        return Some(format!("[{address}]"));
+    }
+    let is_strange = |c: char| c.is_whitespace() || c.is_control() || "@?#\\%".contains(c);
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (text, None),
+    };
+    let hyphen = name.starts_with('-') || name.ends_with('-');
+    if name.is_empty() || hyphen || text.contains(is_strange) {
+        return None;
+    }
+    let url = Url::parse(&format!("http://{name}/")).ok()?;
+    let name = url.host_str()?;
+    let Some(port) = port else {
+        return Some(name.to_owned());
+    };
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let port: u16 = port.parse().ok().filter(|port| is_number && *port != 0)?;
+    Some(format!("{name}:{port}"))
+}
+
+#[cfg(test)]
+mod tests;

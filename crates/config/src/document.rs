@@ -1,0 +1,346 @@
+//! TOML that remembers where everything stands, read key by key.
+
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use windlass_oci::text::{shown, shown_up_to};
+
+use crate::error::{ConfigError, Place, Problem};
+use crate::source::Origin;
+
+/// A file that is being read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Document<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+/// A table whose keys are taken out one by one; what is left has no meaning.
+#[derive(Debug)]
+pub(crate) struct Table<'a> {
+    document: Document<'a>,
+    key: String,
+    span: Range<usize>,
+    entries: Vec<(String, Range<usize>, Spanned<DeValue<'a>>)>,
+}
+
+/// A value, and what it is called.
+#[derive(Debug)]
+pub(crate) struct Item<'a> {
+    document: Document<'a>,
+    /// The whole way to it.
+    key: String,
+    /// The last step of that way, as it is meant.
+    name: String,
+    span: Range<usize>,
+    value: DeValue<'a>,
+}
+
+impl<'a> Document<'a> {
+    /// Reads the text of the file at `path`.
+    pub(crate) fn parse(path: &'a Path, text: &'a str) -> Result<Table<'a>, ConfigError> {
+        let document = Self { path, text };
+        let table = DeTable::parse(text).map_err(|error| {
+            // Its `Display` would quote the line, and a password with it.
+            let message = shown(error.message());
+            let at = error.span().unwrap_or(0..0);
+            document.error(&at, None, Problem::Syntax { message })
+        })?;
+        let span = table.span();
+        Ok(Table::new(
+            document,
+            String::new(),
+            span,
+            table.into_inner(),
+        ))
+    }
+
+    fn error(&self, at: &Range<usize>, key: Option<&str>, problem: Problem) -> ConfigError {
+        ConfigError {
+            path: self.path.to_owned(),
+            place: Some(self.place(at.start)),
+            key: key.map(|key| shown_up_to(key, 400).to_string()),
+            problem: Box::new(problem),
+        }
+    }
+
+    fn place(&self, at: usize) -> Place {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Place {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+
+    fn origin(&self, at: &Range<usize>) -> Origin {
+        Origin {
+            path: self.path.to_owned(),
+            line: Some(self.place(at.start).line),
+        }
+    }
+}
+
+impl<'a> Table<'a> {
+    fn new(document: Document<'a>, key: String, span: Range<usize>, table: DeTable<'a>) -> Self {
+        let entries = table.into_iter().map(|(key, value)| {
+            let span = key.span();
+            (key.into_inner().into_owned(), span, value)
+        });
+        Self {
+            document,
+            key,
+            span,
+            entries: entries.collect(),
+        }
+    }
+
+    /// Takes out the value of `name`, if there is one.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Item<'a>> {
+        let at = self.entries.iter().position(|(key, ..)| key == name)?;
+        let entry = self.entries.remove(at);
+        Some(self.item(entry))
+    }
+
+    /// Takes out everything, in the order of the file.
+    pub(crate) fn take_all(&mut self) -> Vec<Item<'a>> {
+        let entries = std::mem::take(&mut self.entries);
+        entries.into_iter().map(|entry| self.item(entry)).collect()
+    }
+
+    /// Refuses what is left; `known` is what could have been meant.
+    pub(crate) fn refuse_rest(mut self, known: &[&'static str]) -> Result<(), ConfigError> {
+        match self.take_all().into_iter().next() {
+            None => Ok(()),
+            Some(item) => {
+                let nearest = nearest(&item.name, known);
+                Err(item.error(Problem::UnknownKey { nearest }))
+            }
+        }
+    }
+
+    /// Returns an error about the whole table.
+    pub(crate) fn error(&self, problem: Problem) -> ConfigError {
+        self.document.error(
+            &self.span,
+            Some(&self.key)
+                .filter(|key| !key.is_empty())
+                .map(String::as_str),
+            problem,
+        )
+    }
+
+    /// Returns where the table begins.
+    pub(crate) fn origin(&self) -> Origin {
+        self.document.origin(&self.span)
+    }
+
+    fn item(
+        &self,
+        (name, key_span, value): (String, Range<usize>, Spanned<DeValue<'a>>),
+    ) -> Item<'a> {
+        let step = quoted(&name);
+        let key = match self.key.is_empty() {
+            true => step,
+            false => format!("{}.{step}", self.key),
+        };
+        Item {
+            document: self.document,
+            key,
+            name,
+            span: key_span,
+            value: value.into_inner(),
+        }
+    }
+}
+
+impl<'a> Item<'a> {
+    /// The last step of the way to it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole way to it.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Returns where it stands.
+    pub(crate) fn origin(&self) -> Origin {
+        self.document.origin(&self.span)
+    }
+
+    /// Returns where in the file it, or something in it, is first mentioned.
+    pub(crate) fn first_mention(&self) -> usize {
+        self.span.start.min(first_mention(&self.value))
+    }
+
+    /// Returns an error about it.
+    pub(crate) fn error(&self, problem: Problem) -> ConfigError {
+        self.document.error(&self.span, Some(&self.key), problem)
+    }
+
+    /// Tells whether it is a table.
+    pub(crate) fn is_table(&self) -> bool {
+        self.value.is_table()
+    }
+
+    /// Tells whether it is an array.
+    pub(crate) fn is_array(&self) -> bool {
+        self.value.is_array()
+    }
+
+    /// Returns the text that it must be.
+    pub(crate) fn text(&self) -> Result<&str, ConfigError> {
+        let text = self.value.as_str();
+        text.ok_or_else(|| self.wrong_type("a string"))
+    }
+
+    /// Returns the text that it must be, and that must say something.
+    pub(crate) fn some_text(&self) -> Result<&str, ConfigError> {
+        match self.text()?.trim() {
+            "" => Err(self.error(Problem::Empty)),
+            _ => self.text(),
+        }
+    }
+
+    /// Returns the `true` or `false` that it must be.
+    pub(crate) fn flag(&self) -> Result<bool, ConfigError> {
+        let flag = self.value.as_bool();
+        flag.ok_or_else(|| self.wrong_type("true or false"))
+    }
+
+    /// Returns the number between `least` and `most` that it must be.
+    pub(crate) fn number(&self, least: u64, most: u64) -> Result<u64, ConfigError> {
+        let number = self.value.as_integer();
+        let number = number.ok_or_else(|| self.wrong_type("a number"))?;
+        let value = u64::from_str_radix(number.as_str(), number.radix()).ok();
+        value
+            .filter(|value| (least..=most).contains(value))
+            .ok_or_else(|| self.error(Problem::Range { least, most }))
+    }
+
+    /// Returns the elements of the array that it must be.
+    pub(crate) fn elements(self) -> Result<Vec<Self>, ConfigError> {
+        let DeValue::Array(array) = self.value else {
+            return Err(self.wrong_type("an array"));
+        };
+        let elements = array.into_iter().enumerate().map(|(index, value)| Self {
+            document: self.document,
+            key: format!("{}[{index}]", self.key),
+            name: self.name.clone(),
+            span: value.span(),
+            value: value.into_inner(),
+        });
+        Ok(elements.collect())
+    }
+
+    /// Returns the elements of an array, or the one text that it is instead.
+    pub(crate) fn one_or_more(self) -> Result<Vec<Self>, ConfigError> {
+        match &self.value {
+            DeValue::String(_) => Ok(vec![self]),
+            DeValue::Array(_) => self.elements(),
+            _ => Err(self.wrong_type("a string or an array of strings")),
+        }
+    }
+
+    /// Returns the table that it must be.
+    pub(crate) fn table(self) -> Result<Table<'a>, ConfigError> {
+        match self.value {
+            DeValue::Table(table) => Ok(Table::new(self.document, self.key, self.span, table)),
+            _ => Err(self.wrong_type("a table")),
+        }
+    }
+
+    /// Returns the error that it is of another type.
+    pub(crate) fn wrong_type(&self, expected: &'static str) -> ConfigError {
+        let found = match self.value {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "a number",
+            DeValue::Float(_) => "a number with a fraction",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date or time",
+            DeValue::Array(_) => "an array",
+            DeValue::Table(_) => "a table",
+        };
+        self.error(Problem::Type { expected, found })
+    }
+}
+
+/// A table that is named after a table in it has its own place in the file only.
+fn first_mention(value: &DeValue<'_>) -> usize {
+    let entries = value.as_table().into_iter().flatten();
+    let places = entries.map(|(key, value)| key.span().start.min(first_mention(value.get_ref())));
+    places.min().unwrap_or(usize::MAX)
+}
+
+/// Writes a step of a key as TOML would.
+fn quoted(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    match !name.is_empty() && name.bytes().all(is_bare) {
+        true => name.to_owned(),
+        false => format!("\"{}\"", shown(name)),
+    }
+}
+
+/// Returns the one of `known` that `found` was probably meant to be.
+fn nearest(found: &str, known: &[&'static str]) -> Option<&'static str> {
+    let found: Vec<char> = found
+        .to_lowercase()
+        .replace('_', "-")
+        .chars()
+        .take(64)
+        .collect();
+    let (changes, key) = known
+        .iter()
+        .map(|key| (changes(&found, &key.chars().collect::<Vec<_>>()), *key))
+        .min()?;
+    (changes <= 1 + key.len() / 5).then_some(key)
+}
+
+/// Returns how many letters must be put in, left out or changed to make one word of the other.
+fn changes(from: &[char], to: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, one) in from.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, other) in to.iter().enumerate() {
+            let changed = diagonal + usize::from(one != other);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_which_key_was_meant() {
+        let known = ["insecure-registries", "downloads", "ca", "url"];
+        for (found, expected) in [
+            ("insecure_registries", Some("insecure-registries")),
+            ("insecure-registry", Some("insecure-registries")),
+            ("download", Some("downloads")),
+            ("cs", Some("ca")),
+            ("uri", Some("url")),
+            ("mirrors", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(found, &known), expected, "{found}");
+        }
+    }
+
+    /// I7: a line that cannot be read may hold a password.
+    #[test]
+    fn a_syntax_error_has_a_place_and_no_text() {
+        let text = "downloads = 3\nproxy = \"http://me:hunter2@p\n";
+        let error = Document::parse(Path::new("w.toml"), text).unwrap_err();
+        assert_eq!(error.to_string(), "w.toml:2:29");
+        assert!(!format!("{error:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,41 @@
+//! Reads what people configured into values, and remembers what was read from where.
+//!
+//! [`Loaded::load`] reads windlass's own `windlass.toml`, containerd's `hosts.toml`, and Docker's `certs.d` and
+//! `daemon.json`, wherever the [`Places`] that it is given say they are. The result is a value:
+//! [`Loaded::apply`] puts it into a [`windlass_registry::RegistryConfig`], [`Loaded::overview`] shows it
+//! without its secrets. Loading again is how to reload: who does it swaps the values if all went well, and
+//! keeps what he has if not (EP-8, EP-9).
+//!
+//! What beats what is in `docs/configuration.md`. Nothing here reads the environment or knows a home, and no
+//! error or finding shows a value that could be secret.
+
+mod address;
+mod certs;
+mod daemon_json;
+mod document;
+mod duration;
+mod error;
+mod file;
+mod header;
+mod host_spec;
+mod hosts_toml;
+mod loaded;
+mod merge;
+mod overview;
+mod pem;
+mod scan;
+mod settings;
+mod source;
+mod windlass_toml;
+
+pub use address::{InsecureProblem, ProxyProblem, UrlProblem, shown_proxy};
+pub use duration::DurationProblem;
+pub use error::{ConfigError, Place, Problem};
+pub use header::HeaderProblem;
+pub use loaded::Loaded;
+pub use overview::{HostOverview, OriginOverview, Overview, RegistryOverview, SettingOverview};
+pub use settings::{
+    CertificateOrigin, Places, Proxy, ProxySettings, RegistrySettings, TimeoutSettings,
+    WindlassFiles,
+};
+pub use source::{Finding, Origin, Remark, Setting, Source, SourceKind, SourceState};

@@ -1,0 +1,298 @@
+//! What beats what.
+//!
+//! Windlass's own file, then `hosts.toml`, then `daemon.json`. About the hosts of a registry the first that
+//! names the registry decides alone, and only if none does, the first that speaks of every registry: lists of
+//! mirrors from different files are never mixed. Certificates add up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use windlass_oci::DEFAULT_REGISTRY;
+use windlass_registry::{HostConfig, Tls, Unusable};
+
+use crate::address;
+use crate::daemon_json::DaemonJson;
+use crate::error::ConfigError;
+use crate::hosts_toml::Hosts;
+use crate::loaded::Loaded;
+use crate::scan::{Certificates, Scan};
+use crate::settings::{Proxy, ProxySettings, RegistrySettings};
+use crate::source::{Finding, Origin, Setting, Source, SourceState};
+use crate::windlass_toml::{EVERYBODY, Own, OwnRegistry};
+
+/// Puts together what the files say.
+pub(crate) fn merge(
+    own: Own,
+    scan: Scan,
+    daemon: Option<(PathBuf, DaemonJson)>,
+    sources: Vec<Source>,
+    findings: Vec<Finding>,
+) -> Result<Loaded, ConfigError> {
+    let (daemon_path, daemon) = daemon.unwrap_or_default();
+    let at_daemon = || Origin::file(&daemon_path);
+    let by_daemon = |value| Setting::new(value, at_daemon());
+    let mut roots = own.roots;
+    roots.extend(scan.roots);
+    let mut loaded = Loaded {
+        root: own.root,
+        downloads: own.downloads.or(daemon.downloads.map(by_daemon)),
+        attempts: own.attempts.or(daemon.attempts.map(by_daemon)),
+        schema1: own.schema1,
+        insecure: own
+            .insecure
+            .or_else(|| Some(Setting::new(daemon.insecure?, at_daemon()))),
+        roots,
+        proxies: own.proxies.over(ProxySettings {
+            http: daemon.http.map(|proxy| proxy_of(proxy, &daemon_path)),
+            https: daemon.https.map(|proxy| proxy_of(proxy, &daemon_path)),
+            no_proxy: daemon
+                .no_proxy
+                .map(|hosts| Setting::new(hosts, at_daemon())),
+        }),
+        timeouts: own.timeouts,
+        sources,
+        findings,
+        ..Loaded::default()
+    };
+    let hub = hub_of(&daemon_path, daemon.mirrors);
+    let mut merge = Merge {
+        loaded: &mut loaded,
+        hosts: scan.hosts,
+        default: scan.default,
+        not_default: scan.not_default,
+        certificates: scan.certificates,
+        hub,
+    };
+    merge.registries(own.registries)?;
+    Ok(loaded)
+}
+
+/// What is used up while the registries are put together.
+struct Merge<'a> {
+    loaded: &'a mut Loaded,
+    hosts: BTreeMap<String, Result<Hosts, ConfigError>>,
+    default: Option<Hosts>,
+    not_default: BTreeSet<String>,
+    certificates: BTreeMap<String, Certificates>,
+    hub: Option<Hosts>,
+}
+
+impl Merge<'_> {
+    fn registries(&mut self, mut own: BTreeMap<String, OwnRegistry>) -> Result<(), ConfigError> {
+        for (name, registry) in &mut own {
+            if let Ok(url) = address::own_host(name) {
+                let certificates = self.certificates.entry(address::authority(&url));
+                let certificates = certificates.or_default();
+                for read in registry.certificates.drain(..) {
+                    add_own(certificates, read);
+                }
+            }
+        }
+        self.certificates
+            .retain(|_, certificates| certificates.is_said());
+
+        let everybody = own.remove(EVERYBODY).unwrap_or_default();
+        let own_default = everybody.hosts.transpose()?;
+        let shadows = own_default.is_none() && self.default.is_some();
+        let default = match own_default {
+            Some(hosts) => {
+                self.ignore_default();
+                hosts
+            }
+            None => self.default.take().unwrap_or_default(),
+        };
+        self.loaded.default = settings(default, everybody.proxies, everybody.foreign_hosts);
+        self.refuse_broken_default()?;
+
+        let mut names: BTreeSet<String> = own.keys().cloned().collect();
+        names.extend(self.hosts.keys().cloned());
+        names.extend(self.hub.as_ref().map(|_| DEFAULT_REGISTRY.to_owned()));
+        if shadows {
+            names.append(&mut self.not_default.clone());
+        }
+        for name in names {
+            let own = own.remove(&name).unwrap_or_default();
+            self.registry(name, own, shadows);
+        }
+        self.refuse_broken();
+        let certificates = std::mem::take(&mut self.certificates);
+        for (endpoint, certificates) in certificates {
+            let origins = certificates.origins;
+            if certificates.tls != Tls::default() {
+                self.loaded
+                    .certificates
+                    .insert(endpoint.clone(), certificates.tls);
+                self.loaded.certificate_origins.insert(endpoint, origins);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides about the registry `name`.
+    fn registry(&mut self, name: String, own: OwnRegistry, shadows: bool) {
+        let scanned = self.hosts.remove(&name);
+        let hub = match name == DEFAULT_REGISTRY {
+            true => self.hub.take(),
+            false => None,
+        };
+        let hosts = match (own.hosts, scanned) {
+            (Some(hosts), ignored) => {
+                self.ignore(ignored.as_ref());
+                Some(hosts)
+            }
+            (None, Some(hosts)) => Some(hosts),
+            (None, None) => hub.map(Ok),
+        };
+        let default = &self.loaded.default;
+        let mut decided = match hosts {
+            Some(Ok(hosts)) => settings(hosts, None, None),
+            Some(Err(error)) => {
+                let unusable = Unusable::new(error);
+                self.loaded.unusable.insert(name.clone(), unusable);
+                RegistrySettings::default()
+            }
+            None if shadows && self.not_default.contains(&name) => RegistrySettings::default(),
+            None => default.clone(),
+        };
+        decided.proxies = own.proxies.or(decided.proxies).or(default.proxies.clone());
+        decided.foreign_hosts = own.foreign_hosts.or(default.foreign_hosts.clone());
+        self.loaded.registries.insert(name, decided);
+    }
+
+    /// Notes that a `hosts.toml` was read for nothing.
+    fn ignore(&mut self, hosts: Option<&Result<Hosts, ConfigError>>) {
+        match hosts {
+            None => {}
+            Some(Ok(hosts)) => {
+                let path = hosts.origin.as_ref().map(|origin| origin.path.clone());
+                self.ignore_source(path.as_deref());
+            }
+            Some(Err(error)) => {
+                self.loaded.findings.push(Finding::broken(error));
+                let path = error.path.clone();
+                self.ignore_source(Some(&path));
+            }
+        }
+    }
+
+    fn ignore_default(&mut self) {
+        let path = self.default.as_ref().and_then(|hosts| hosts.origin.clone());
+        self.ignore_source(path.as_ref().map(|origin| &*origin.path));
+    }
+
+    fn ignore_source(&mut self, path: Option<&Path>) {
+        let sources = self.loaded.sources.iter_mut();
+        for source in sources.filter(|source| Some(&*source.path) == path) {
+            source.state = SourceState::Ignored;
+        }
+    }
+
+    /// Every registry would ask a host whose certificates cannot be used.
+    fn refuse_broken_default(&mut self) -> Result<(), ConfigError> {
+        for endpoint in endpoints(&self.loaded.default) {
+            let certificates = self.certificates.get_mut(&endpoint);
+            if let Some(error) = certificates.and_then(|found| found.broken.take()) {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the registries that would ask a host whose certificates cannot be used.
+    fn refuse_broken(&mut self) {
+        for (endpoint, certificates) in &mut self.certificates {
+            let Some(error) = certificates.broken.take() else {
+                continue;
+            };
+            let unusable = Unusable::new(error);
+            for (name, settings) in &self.loaded.registries {
+                if endpoints(settings).contains(endpoint) {
+                    let entry = self.loaded.unusable.entry(name.clone());
+                    entry.or_insert_with(|| unusable.clone());
+                }
+            }
+            for name in registries_at(endpoint) {
+                let replaced = self
+                    .loaded
+                    .registries
+                    .get(&name)
+                    .is_some_and(|settings| settings.server.is_some());
+                if !replaced {
+                    let entry = self.loaded.unusable.entry(name);
+                    entry.or_insert_with(|| unusable.clone());
+                }
+            }
+        }
+    }
+}
+
+impl Certificates {
+    fn is_said(&self) -> bool {
+        self.broken.is_some() || self.tls != Tls::default()
+    }
+}
+
+fn add_own(certificates: &mut Certificates, read: Result<Setting<Tls>, ConfigError>) {
+    match read {
+        Ok(setting) => certificates.add(Ok(setting.value), setting.origin),
+        Err(error) => {
+            let origin = Origin::file(&error.path);
+            certificates.add(Err(error), origin);
+        }
+    }
+}
+
+fn settings(
+    hosts: Hosts,
+    proxies: Option<Setting<windlass_registry::Proxies>>,
+    foreign_hosts: Option<Setting<Vec<String>>>,
+) -> RegistrySettings {
+    RegistrySettings {
+        mirrors: hosts.mirrors,
+        server: hosts.server,
+        hosts_from: hosts.origin,
+        proxies: proxies.or(hosts.proxies),
+        foreign_hosts,
+    }
+}
+
+/// `registry-mirrors` are Docker Hub's (EP-1, EP-2).
+fn hub_of(path: &Path, mirrors: Vec<url::Url>) -> Option<Hosts> {
+    if mirrors.is_empty() {
+        return None;
+    }
+    let origin = Origin::file(path);
+    let mirrors = mirrors.into_iter();
+    Some(Hosts {
+        mirrors: mirrors
+            .map(|url| Setting::new(HostConfig::new(url), origin.clone()))
+            .collect(),
+        origin: Some(origin.clone()),
+        ..Hosts::default()
+    })
+}
+
+fn proxy_of(proxy: Proxy, path: &Path) -> Setting<Proxy> {
+    Setting::new(proxy, Origin::file(path))
+}
+
+/// Where the hosts are that `settings` name.
+fn endpoints(settings: &RegistrySettings) -> Vec<String> {
+    let hosts = settings.mirrors.iter().chain(&settings.server);
+    hosts
+        .map(|host| address::authority(&host.value.url))
+        .collect()
+}
+
+/// The registries whose own host is `endpoint`, by all the names that they have.
+fn registries_at(endpoint: &str) -> Vec<String> {
+    let mut names: Vec<String> = address::registry_name(endpoint).into_iter().collect();
+    let has_port = endpoint.contains(':') && !endpoint.ends_with(']');
+    if !has_port {
+        names.extend(address::registry_name(&format!("{endpoint}:443")));
+    }
+    if address::own_host(DEFAULT_REGISTRY).is_ok_and(|url| address::authority(&url) == endpoint) {
+        names.push(DEFAULT_REGISTRY.to_owned());
+    }
+    names
+}
