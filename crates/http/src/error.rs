@@ -79,7 +79,8 @@ pub enum SendError {
         /// Where that shows.
         source: Cause,
     },
-    /// The head of the answer is larger than any honest one.
+    /// The head of the answer is larger than any honest one. (In HTTP/2 such a stream is broken off, and
+    /// that is [`Self::Transport`].)
     #[error("the head of the answer is too large")]
     HeadTooLarge,
     /// The connection failed before there was an answer.

@@ -90,12 +90,7 @@ impl Line {
             return false;
         };
         let unanswered = match cause.find::<h2::Error>() {
-            // RFC 9113 section 8.7; other errors are about the request.
-            Some(error) => {
-                error.is_io()
-                    || error.reason() == Some(h2::Reason::REFUSED_STREAM)
-                    || (error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR))
-            }
+            Some(error) => error.is_io() || is_refusal(error),
             None => !marks.heard.load(Ordering::Relaxed),
         };
         marks.answered.load(Ordering::Relaxed) && unanswered
@@ -109,6 +104,14 @@ impl Line {
             .get_extras(&mut extras);
         extras.remove()
     }
+}
+
+/// Tells whether the server said that it did not look at the request (RFC 9113 section 8.7).
+fn is_refusal(error: &h2::Error) -> bool {
+    let reason = error.reason();
+    error.is_remote()
+        && (reason == Some(h2::Reason::REFUSED_STREAM)
+            || (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)))
 }
 
 impl Connection for Wire {

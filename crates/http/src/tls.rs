@@ -7,6 +7,7 @@
 
 mod unverified;
 
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::ResolvesClientCert;
@@ -14,7 +15,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
 use tokio_rustls::TlsConnector;
 use url::Host;
 
@@ -123,26 +124,27 @@ impl Handshakes {
 
     /// A peer that hangs up on the handshake speaks no TLS, either. What else happens to a connection is
     /// nothing that TLS could know of.
-    fn failed(&self, error: std::io::Error) -> SendError {
-        let hung_up = error.kind() == std::io::ErrorKind::UnexpectedEof;
-        let cause = Cause::new(error);
-        let about_tls = cause.find::<rustls::Error>();
-        if about_tls.is_some() && self.has_nobody_to_believe() {
-            let source = Cause::new(NoRoots);
-            SendError::Tls { source }
-        } else if about_tls.is_some() || hung_up {
-            SendError::Tls { source: cause }
-        } else {
-            let failure = ConnectFailure::Other;
-            SendError::Connect {
-                failure,
-                source: cause,
+    fn failed(&self, error: io::Error) -> SendError {
+        let hung_up = error.kind() == io::ErrorKind::UnexpectedEof;
+        let source = Cause::new(error);
+        match source.find::<Error>() {
+            Some(Error::InvalidCertificate(CertificateError::UnknownIssuer))
+                if self.believes_nobody() =>
+            {
+                let source = Cause::new(NoRoots);
+                SendError::Tls { source }
             }
+            Some(_) => SendError::Tls { source },
+            None if hung_up => SendError::Tls { source },
+            None => SendError::Connect {
+                failure: ConnectFailure::Other,
+                source,
+            },
         }
     }
 
-    fn has_nobody_to_believe(&self) -> bool {
-        !self.skip_verify && self.roots.is_empty() && system().is_empty()
+    fn believes_nobody(&self) -> bool {
+        self.roots.is_empty() && system().is_empty()
     }
 }
 

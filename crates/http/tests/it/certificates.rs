@@ -1,0 +1,143 @@
+//! Authorities, and what they sign.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
+use windlass_http::{Identity, Secret};
+
+/// How many authorities there are.
+static MADE: AtomicUsize = AtomicUsize::new(0);
+
+/// An authority that nobody trusts unless told to.
+pub(crate) struct Authority {
+    pub(crate) pem: Vec<u8>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// What a certificate says of itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    /// It is for `127.0.0.1` and `registry.test`.
+    Good,
+    ForAnotherName,
+    Expired,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        // Two of the same name could be told apart by their signatures only.
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("authority {number}");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).unwrap().pem().into_bytes();
+        let issuer = Issuer::new(params, key);
+        Self { pem, issuer }
+    }
+
+    /// The configuration of a server with a new certificate, which speaks HTTP/1.1.
+    pub(crate) fn server(&self, certificate: Certificate) -> ServerConfig {
+        let identity = self.sign(certificate);
+        let config = builder().with_no_client_auth();
+        let (chain, key) = parsed(&identity);
+        config.with_single_cert(chain, key).unwrap()
+    }
+
+    /// The same for HTTP/2.
+    pub(crate) fn h2_server(&self) -> ServerConfig {
+        let mut config = self.server(Certificate::Good);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        config
+    }
+
+    /// The same for a server that wants a certificate of its clients, signed by this authority.
+    pub(crate) fn demanding_server(&self) -> ServerConfig {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(&self.pem).unwrap())
+            .unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+        let (chain, key) = parsed(&self.sign(Certificate::Good));
+        builder()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(chain, key)
+            .unwrap()
+    }
+
+    pub(crate) fn sign(&self, certificate: Certificate) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let names = match certificate {
+            Certificate::ForAnotherName => vec!["another.test".to_owned()],
+            Certificate::Good | Certificate::Expired => {
+                vec!["127.0.0.1".to_owned(), "registry.test".to_owned()]
+            }
+        };
+        let mut params = CertificateParams::new(names).unwrap();
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        if certificate == Certificate::Expired {
+            params.not_before = date_time_ymd(2000, 1, 1);
+            params.not_after = date_time_ymd(2001, 1, 1);
+        }
+        let signed = params.signed_by(&key, &self.issuer).unwrap();
+        Identity {
+            certificates: signed.pem().into_bytes(),
+            key: Secret::new(key.serialize_pem()),
+        }
+    }
+}
+
+/// The configuration of a server whose certificate nobody signed but itself.
+pub(crate) fn self_signed() -> ServerConfig {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let identity = Identity {
+        certificates: params.self_signed(&key).unwrap().pem().into_bytes(),
+        key: Secret::new(key.serialize_pem()),
+    };
+    let (chain, key) = parsed(&identity);
+    builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap()
+}
+
+/// The configuration of a server that has the certificate of another one, and not its key.
+pub(crate) fn stolen(identity: &Identity) -> ServerConfig {
+    use rustls::sign::{CertifiedKey, SingleCertAndKey};
+    let (chain, _) = parsed(identity);
+    let other = PrivateKeyDer::Pkcs8(KeyPair::generate().unwrap().serialize_der().into());
+    let key = aws_lc_rs::sign::any_supported_type(&other).unwrap();
+    let resolver = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+    builder()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver))
+}
+
+fn builder() -> ConfigBuilder<ServerConfig, WantsVerifier> {
+    ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+}
+
+fn parsed(identity: &Identity) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let chain = CertificateDer::pem_slice_iter(&identity.certificates);
+    (
+        chain.map(Result::unwrap).collect(),
+        PrivateKeyDer::from_pem_slice(identity.key.expose().as_bytes()).unwrap(),
+    )
+}

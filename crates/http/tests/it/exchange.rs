@@ -1,0 +1,250 @@
+//! Requests and heads over plain HTTP/1.1.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode, Version};
+use socket2::SockRef;
+use tokio::io::AsyncWriteExt;
+use tokio::time::sleep;
+use windlass_http::{ConnectFailure, Phase, SendError, Transport};
+
+use crate::server::{Log, Server, greet, linger, ok, read_head, say};
+use crate::support::{
+    LONG, Names, PATIENT, SHORT, connection, get, read, request, shown, text, transport,
+};
+
+/// HT-2, HT-15.
+#[tokio::test]
+async fn requests_share_a_connection() {
+    let log = Log::default();
+    let server = Server::friendly(&log).await;
+    let transport = transport();
+    for _ in 0..5 {
+        assert_eq!(text(&transport, &server.url()).await, "hello");
+    }
+    assert_eq!(server.connections(), 1);
+    let host = server.address;
+    let expected = format!("GET / HTTP/1.1\r\nuser-agent: test/1\r\nhost: {host}\r\n\r\n");
+    assert_eq!(log.heads(), vec![expected; 5]);
+}
+
+#[test]
+fn several_threads_will_do() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let server = Server::friendly(&Log::default()).await;
+        assert_eq!(text(&transport(), &server.url()).await, "hello");
+    });
+}
+
+#[tokio::test]
+async fn what_the_caller_says_is_sent_as_it_is() {
+    let log = Log::default();
+    let server = Server::friendly(&log).await;
+    let mut request = request(Method::GET, &format!("{}v2/?a=b", server.url()));
+    for (name, value) in [("user-agent", "mine"), ("accept-encoding", "identity")] {
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    transport().send(request, LONG).await.unwrap();
+    let host = server.address;
+    let expected = format!(
+        "GET /v2/?a=b HTTP/1.1\r\nuser-agent: mine\r\naccept-encoding: identity\r\nhost: {host}\r\n\r\n"
+    );
+    assert_eq!(log.heads(), [expected]);
+}
+
+/// I7: credentials in a URL are no part of what is asked.
+#[tokio::test]
+async fn userinfo_is_left_out() {
+    let log = Log::default();
+    let server = Server::friendly(&log).await;
+    let url = format!("http://me:hunter2@{}/", server.address);
+    assert_eq!(text(&transport(), &url).await, "hello");
+    assert!(!log.heads()[0].contains("hunter2"));
+}
+
+/// Redirects, challenges and errors are the caller's.
+#[tokio::test]
+async fn any_status_is_a_response() {
+    for (status, header) in [
+        (302, "Location: http://elsewhere.test/"),
+        (401, "WWW-Authenticate: Basic"),
+        (407, "Proxy-Authenticate: Basic"),
+        (500, "Content-Type: text/plain"),
+    ] {
+        let server = Server::start(move |mut stream, _| async move {
+            read_head(&mut stream).await;
+            let head = format!("HTTP/1.1 {status} -\r\n{header}\r\nContent-Length: 2\r\n\r\nno");
+            say(&mut stream, &head).await;
+        })
+        .await;
+        let response = get(&transport(), &server.url()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::from_u16(status).unwrap());
+        assert_eq!(response.version(), Version::HTTP_11);
+        assert_eq!(response.content_length(), Some(2));
+        let (name, value) = header.split_once(": ").unwrap();
+        assert_eq!(response.headers()[name], value);
+        assert_eq!(read(response).await, "no");
+    }
+}
+
+#[tokio::test]
+async fn the_head_of_a_body_that_does_not_come() {
+    let server = Server::start(|mut stream, _| async move {
+        read_head(&mut stream).await;
+        say(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").await;
+    })
+    .await;
+    let request = request(Method::HEAD, &server.url());
+    let response = transport().send(request, LONG).await.unwrap();
+    assert_eq!(response.headers()["content-length"], "9");
+    assert_eq!(response.content_length(), Some(0));
+    let body = response.into_body(PATIENT).whole(0).await.unwrap();
+    assert_eq!(body, "");
+}
+
+#[tokio::test]
+async fn nothing_listens() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let error = get(&transport(), &url).await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        "nothing listens there: Connection refused (os error 111)"
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_is_none() {
+    let transport = Transport::with_resolver(&connection(), Names::new(&[])).unwrap();
+    let error = get(&transport, "http://registry.test/").await.unwrap_err();
+    let SendError::Connect { failure, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(*failure, ConnectFailure::NoSuchHost);
+    assert_eq!(shown(&error), "no such host: Name or service not known");
+}
+
+/// The system's resolver knows `localhost` without any name server.
+#[tokio::test]
+async fn the_system_looks_names_up() {
+    let server = Server::friendly(&Log::default()).await;
+    let url = format!("http://localhost:{}/", server.address.port());
+    assert_eq!(text(&transport(), &url).await, "hello");
+}
+
+#[tokio::test]
+async fn what_is_no_url_of_a_host_is_not_asked() {
+    for url in ["/v2/", "ftp://registry.test/", "registry.test:443"] {
+        let error = get(&transport(), url).await.unwrap_err();
+        assert!(matches!(error, SendError::Uri), "{url}: {error:?}");
+    }
+}
+
+/// E6.
+#[tokio::test]
+async fn what_is_not_http() {
+    for said in ["SSH-2.0-OpenSSH_9.2p1\r\n", "HTTP/1.1 abc\r\n\r\n"] {
+        let server = Server::start(move |mut stream, _| async move {
+            read_head(&mut stream).await;
+            say(&mut stream, said).await;
+        })
+        .await;
+        let error = get(&transport(), &server.url()).await.unwrap_err();
+        assert!(matches!(error, SendError::NotHttp { .. }), "{error:?}");
+    }
+}
+
+/// T31: reset before the head, on a connection that is new.
+#[tokio::test]
+async fn a_reset_before_the_head() {
+    let server = Server::start(|mut stream, _| async move {
+        read_head(&mut stream).await;
+        SockRef::from(&stream)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+    })
+    .await;
+    let error = get(&transport(), &server.url()).await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        "the connection failed: Connection reset by peer (os error 104)"
+    );
+    assert_eq!(server.connections(), 1);
+}
+
+/// T33: whoever does not answer is waited for no longer than was said, and no other request is given to him.
+#[tokio::test]
+async fn an_answer_that_does_not_come() {
+    let server = Server::start(|mut stream, number| async move {
+        if number == 1 {
+            return greet(stream, Log::default()).await;
+        }
+        read_head(&mut stream).await;
+        say(&mut stream, &ok("first")).await;
+        linger(stream).await;
+    })
+    .await;
+    let transport = transport();
+    assert_eq!(text(&transport, &server.url()).await, "first");
+    let sent = transport.send(request(Method::GET, &server.url()), SHORT);
+    let error = sent.await.unwrap_err();
+    let SendError::Timeout { waiting_for } = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(waiting_for, Phase::Answer);
+    assert_eq!(server.connections(), 1);
+    assert_eq!(text(&transport, &server.url()).await, "hello");
+}
+
+/// T33: a head that comes a byte at a time is no answer, either.
+#[tokio::test]
+async fn a_head_that_never_ends_slowly() {
+    let server = Server::start(|mut stream, number| async move {
+        read_head(&mut stream).await;
+        say(&mut stream, &ok("first")).await;
+        read_head(&mut stream).await;
+        say(&mut stream, "HTTP/1.1 200 OK\r\nSlow: ").await;
+        assert_eq!(number, 0);
+        while stream.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    let transport = transport();
+    assert_eq!(text(&transport, &server.url()).await, "first");
+    let sent = transport.send(request(Method::GET, &server.url()), SHORT);
+    let error = sent.await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            SendError::Timeout {
+                waiting_for: Phase::Answer
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+/// C12 for heads: neither one header without end, nor headers without end, nor an empty head after another.
+#[tokio::test]
+async fn a_head_that_never_ends() {
+    for piece in ["x".repeat(4096), format!("x: {}\r\n", "x".repeat(60))] {
+        let server = Server::start(move |mut stream, _| {
+            let piece = piece.clone();
+            async move {
+                read_head(&mut stream).await;
+                say(&mut stream, "HTTP/1.1 200 OK\r\nx: y").await;
+                while stream.write_all(piece.as_bytes()).await.is_ok() {}
+            }
+        })
+        .await;
+        let error = get(&transport(), &server.url()).await.unwrap_err();
+        assert!(matches!(error, SendError::HeadTooLarge), "{error:?}");
+    }
+}

@@ -1,0 +1,294 @@
+//! HTTP proxies: `CONNECT` for https, the whole URI for http.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::net::TcpStream;
+use windlass_http::{
+    ConnectFailure, Connection, Phase, Proxies, ProxyFailure, Secret, SendError, Transport,
+};
+
+use crate::certificates::{Authority, Certificate};
+use crate::server::{Log, Server, greet, linger, read_head, say};
+use crate::support::{Names, SHORT, connection, get, read, shown, text, trusting};
+
+/// `me` and `p@ss` in base64.
+const ME: &str = "proxy-authorization: Basic bWU6cEBzcw==";
+
+/// A proxy that leads everyone to `origin`.
+async fn proxy_to(origin: SocketAddr, log: &Log) -> Server {
+    let log = log.clone();
+    Server::start(move |stream, _| lead(stream, origin, log.clone())).await
+}
+
+async fn lead(mut stream: impl AsyncRead + AsyncWrite + Unpin, origin: SocketAddr, log: Log) {
+    let head = read_head(&mut stream).await;
+    if head.is_empty() {
+        return;
+    }
+    log.push(&head);
+    if head.starts_with("CONNECT ") {
+        let mut inside = TcpStream::connect(origin).await.unwrap();
+        say(&mut stream, "HTTP/1.1 200 Connected\r\nVia: test\r\n\r\n").await;
+        drop(copy_bidirectional(&mut stream, &mut inside).await);
+    } else {
+        say(&mut stream, &crate::server::ok("relayed")).await;
+        greet(stream, log).await;
+    }
+}
+
+/// A proxy that answers everything with `answer`.
+async fn answering(answer: &'static str) -> Server {
+    Server::start(move |mut stream, _| async move {
+        read_head(&mut stream).await;
+        say(&mut stream, answer).await;
+        linger(stream).await;
+    })
+    .await
+}
+
+fn through(proxy: &str, rest: Connection) -> Connection {
+    let proxy = Some(Secret::new(proxy));
+    Connection {
+        proxies: Proxies {
+            http: proxy.clone(),
+            https: proxy,
+            no_proxy: None,
+        },
+        ..rest
+    }
+}
+
+/// The origin's name is looked up by the proxy, its certificate checked here; the proxy's credentials do not
+/// get there.
+#[tokio::test]
+async fn https_goes_through_a_tunnel() {
+    let authority = Authority::new();
+    let (at_origin, at_proxy) = (Log::default(), Log::default());
+    let heads = at_origin.clone();
+    let config = authority.server(Certificate::Good);
+    let origin = Server::tls(config, move |stream, _| greet(stream, heads.clone())).await;
+    let proxy = proxy_to(origin.address, &at_proxy).await;
+    let url = format!("http://me:p%40ss@{}", proxy.address);
+    let connection = through(&url, trusting(&authority.pem));
+    let transport = Transport::with_resolver(&connection, Names::new(&[])).unwrap();
+    for _ in 0..2 {
+        assert_eq!(text(&transport, "https://registry.test/v2/").await, "hello");
+    }
+    assert_eq!(
+        at_proxy.heads(),
+        [
+            "CONNECT registry.test:443 HTTP/1.1\r\nHost: registry.test:443\r\n\
+          User-Agent: test/1\r\nProxy-Authorization: Basic bWU6cEBzcw==\r\n\r\n"
+        ]
+    );
+    let expected = "GET /v2/ HTTP/1.1\r\nuser-agent: test/1\r\nhost: registry.test\r\n\r\n";
+    assert_eq!(at_origin.heads(), [expected; 2]);
+}
+
+/// T28: a proxy cannot pass for the origin.
+#[tokio::test]
+async fn behind_a_tunnel_the_name_is_the_origins() {
+    let authority = Authority::new();
+    let log = Log::default();
+    let heads = log.clone();
+    let config = authority.server(Certificate::Good);
+    let origin = Server::tls(config, move |stream, _| greet(stream, heads.clone())).await;
+    let proxy = proxy_to(origin.address, &Log::default()).await;
+    let connection = through(&proxy.url(), trusting(&authority.pem));
+    let transport = Transport::new(&connection).unwrap();
+    let error = get(&transport, "https://other.test/").await.unwrap_err();
+    assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
+    assert_eq!(log.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn http_is_relayed() {
+    let log = Log::default();
+    let proxy = proxy_to("127.0.0.1:1".parse().unwrap(), &log).await;
+    let url = format!("http://me:p%40ss@{}", proxy.address);
+    let transport = Transport::new(&through(&url, connection())).unwrap();
+    let found = text(&transport, "http://registry.test:5000/v2/?a=b").await;
+    assert_eq!(found, "relayed");
+    let found = text(&transport, "http://registry.test:5000/v2/").await;
+    assert_eq!(found, "hello");
+    let expected = |path: &str| {
+        format!(
+            "GET http://registry.test:5000{path} HTTP/1.1\r\nuser-agent: test/1\r\n{ME}\r\n\
+             host: registry.test:5000\r\n\r\n"
+        )
+    };
+    assert_eq!(log.heads(), [expected("/v2/?a=b"), expected("/v2/")]);
+    assert_eq!(proxy.connections(), 1);
+}
+
+/// Who is gone to directly does not get the proxy's credentials.
+#[tokio::test]
+async fn this_machine_is_never_reached_by_a_proxy() {
+    let log = Log::default();
+    let origin = Server::friendly(&log).await;
+    let transport =
+        Transport::new(&through("http://me:p%40ss@192.0.2.1:3128", connection())).unwrap();
+    assert_eq!(text(&transport, &origin.url()).await, "hello");
+    assert!(!log.heads()[0].contains("proxy-authorization"));
+}
+
+#[tokio::test]
+async fn no_proxy_is_heeded() {
+    let (log, names) = (Log::default(), [("registry.test", &["127.0.0.1"][..])]);
+    let origin = Server::friendly(&log).await;
+    let mut connection = through("http://192.0.2.1:3128", connection());
+    connection.proxies.no_proxy = Some("registry.test".to_owned());
+    let transport = Transport::with_resolver(&connection, Names::new(&names)).unwrap();
+    let url = format!("http://registry.test:{}/", origin.address.port());
+    assert_eq!(text(&transport, &url).await, "hello");
+}
+
+#[tokio::test]
+async fn a_proxy_inside_tls() {
+    let authority = Authority::new();
+    let at_proxy = Log::default();
+    let config = authority.server(Certificate::Good);
+    let origin = Server::tls(config, |stream, _| greet(stream, Log::default())).await;
+    let (heads, address) = (at_proxy.clone(), origin.address);
+    let proxy = Server::tls(authority.server(Certificate::Good), move |stream, _| {
+        lead(stream, address, heads.clone())
+    })
+    .await;
+    let connection = through(&proxy.secure_url(), trusting(&authority.pem));
+    let transport = Transport::new(&connection).unwrap();
+    assert_eq!(text(&transport, "https://registry.test/").await, "hello");
+    assert_eq!(text(&transport, "http://registry.test/").await, "relayed");
+    assert_eq!(
+        at_proxy.lines(),
+        [
+            "CONNECT registry.test:443 HTTP/1.1",
+            "GET http://registry.test/ HTTP/1.1"
+        ]
+    );
+}
+
+/// Not to look at the origin's certificate is no reason to give the proxy's password to anyone.
+#[tokio::test]
+async fn the_certificate_of_a_proxy_is_always_looked_at() {
+    let log = Log::default();
+    let heads = log.clone();
+    let config = Authority::new().server(Certificate::Good);
+    let proxy = Server::tls(config, move |stream, _| greet(stream, heads.clone())).await;
+    let mut rest = trusting(&Authority::new().pem);
+    rest.tls.skip_verify = true;
+    let transport = Transport::new(&through(&proxy.secure_url(), rest)).unwrap();
+    let error = get(&transport, "https://registry.test/").await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        "no way through the proxy: no secure connection: \
+         invalid peer certificate: UnknownIssuer"
+    );
+    assert_eq!(log.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_refused_tunnel() {
+    for (answer, expected) in [
+        (
+            "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+            "it does not accept the credentials",
+        ),
+        (
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno",
+            "it answered with status 403",
+        ),
+        (
+            "HTTP/1.1 502 Bad Gateway\r\n\r\n",
+            "it answered with status 502",
+        ),
+        (
+            "SSH-2.0-OpenSSH_9.2p1\r\n",
+            "it does not answer like a proxy",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\n\r\nand more",
+            "it does not answer like a proxy",
+        ),
+    ] {
+        let proxy = answering(answer).await;
+        let url = format!("http://me:hunter2@{}", proxy.address);
+        let transport = Transport::new(&through(&url, connection())).unwrap();
+        let error = get(&transport, "https://registry.test/").await.unwrap_err();
+        assert_eq!(
+            shown(&error),
+            format!("no way through the proxy: {expected}")
+        );
+        assert!(!format!("{error:?}").contains("hunter2"));
+    }
+}
+
+/// 407 is the proxy's; every other status may be the origin's.
+#[tokio::test]
+async fn a_refused_relay() {
+    let proxy = answering("HTTP/1.1 407 -\r\nContent-Length: 0\r\n\r\n").await;
+    let transport = Transport::new(&through(&proxy.url(), connection())).unwrap();
+    let error = get(&transport, "http://registry.test/").await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            SendError::Proxy {
+                source: ProxyFailure::Credentials
+            }
+        ),
+        "{error:?}"
+    );
+    let proxy = answering("HTTP/1.1 403 -\r\nContent-Length: 2\r\n\r\nno").await;
+    let transport = Transport::new(&through(&proxy.url(), connection())).unwrap();
+    let response = get(&transport, "http://registry.test/").await.unwrap();
+    assert_eq!(response.status(), 403);
+    assert_eq!(read(response).await, "no");
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_there() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let transport = Transport::new(&through(&url, connection())).unwrap();
+    for url in ["http://registry.test/", "https://registry.test/"] {
+        let error = get(&transport, url).await.unwrap_err();
+        let SendError::Proxy {
+            source: ProxyFailure::Connect { failure, .. },
+        } = error
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!(failure, ConnectFailure::Refused);
+    }
+}
+
+/// T33: the head of a proxy's answer is bounded in time and size as any other.
+#[tokio::test]
+async fn a_proxy_that_does_not_come_to_the_point() {
+    let silent = answering("HTTP/1.1 200 OK\r\n").await;
+    let limited = Connection {
+        connect: SHORT,
+        ..connection()
+    };
+    let transport = Transport::new(&through(&silent.url(), limited)).unwrap();
+    let error = get(&transport, "https://registry.test/").await.unwrap_err();
+    let SendError::Timeout { waiting_for } = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(waiting_for, Phase::Connection);
+
+    let endless = Server::start(|mut stream, _| async move {
+        use tokio::io::AsyncWriteExt;
+        read_head(&mut stream).await;
+        say(&mut stream, "HTTP/1.1 200 OK\r\nx: ").await;
+        while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
+    })
+    .await;
+    let transport = Transport::new(&through(&endless.url(), connection())).unwrap();
+    let error = get(&transport, "https://registry.test/").await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        "no way through the proxy: it does not answer like a proxy"
+    );
+}

@@ -1,0 +1,252 @@
+//! SOCKS5 proxies (RFC 1928, RFC 1929).
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::TcpStream;
+use windlass_http::{Connection, Proxies, Reach, Secret, Transport};
+
+use crate::certificates::{Authority, Certificate};
+use crate::server::{Log, Server, greet};
+use crate::support::{Names, connection, get, shown, text, trusting};
+
+/// What a proxy of the tests says; it leads everyone to one origin.
+#[derive(Clone)]
+struct Script {
+    origin: SocketAddr,
+    /// Who may use it; `None` is everyone.
+    account: Option<(&'static str, &'static str)>,
+    /// How it answers the first requests; the others with success.
+    replies: Arc<Mutex<VecDeque<u8>>>,
+    log: Log,
+}
+
+impl Script {
+    fn new(origin: &Server) -> Self {
+        Self {
+            origin: origin.address,
+            account: None,
+            replies: Arc::default(),
+            log: Log::default(),
+        }
+    }
+
+    async fn start(&self) -> Server {
+        let script = self.clone();
+        Server::start(move |stream, _| {
+            let script = script.clone();
+            async move { drop(script.serve(stream).await) }
+        })
+        .await
+    }
+
+    async fn serve(self, mut stream: TcpStream) -> std::io::Result<()> {
+        assert_eq!(stream.read_u8().await?, 5);
+        let methods = read_counted(&mut stream).await?;
+        match self.account {
+            None => {
+                assert!(methods.contains(&0));
+                stream.write_all(&[5, 0]).await?;
+            }
+            Some(_) if !methods.contains(&2) => {
+                return stream.write_all(&[5, 0xff]).await;
+            }
+            Some((username, password)) => {
+                stream.write_all(&[5, 2]).await?;
+                assert_eq!(stream.read_u8().await?, 1);
+                let given = (
+                    read_counted(&mut stream).await?,
+                    read_counted(&mut stream).await?,
+                );
+                let known = (username.as_bytes().to_vec(), password.as_bytes().to_vec());
+                if given != known {
+                    return stream.write_all(&[1, 1]).await;
+                }
+                stream.write_all(&[1, 0]).await?;
+            }
+        }
+        let mut head = [0; 4];
+        stream.read_exact(&mut head).await?;
+        assert_eq!(head[..3], [5, 1, 0]);
+        let host = match head[3] {
+            1 => IpAddr::from(read_array::<4>(&mut stream).await?).to_string(),
+            4 => IpAddr::from(read_array::<16>(&mut stream).await?).to_string(),
+            _ => String::from_utf8(read_counted(&mut stream).await?).unwrap(),
+        };
+        self.log
+            .push(&format!("{host} {}", stream.read_u16().await?));
+        let reply = self.replies.lock().unwrap().pop_front().unwrap_or(0);
+        // Bound to a name, the longest form.
+        stream
+            .write_all(&[5, reply, 0, 3, 2, b'm', b'e', 0, 80])
+            .await?;
+        if reply == 0 {
+            let mut inside = TcpStream::connect(self.origin).await?;
+            copy_bidirectional(&mut stream, &mut inside).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn read_counted(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let length = stream.read_u8().await?;
+    let mut bytes = vec![0; usize::from(length)];
+    stream.read_exact(&mut bytes).await?;
+    Ok(bytes)
+}
+
+async fn read_array<const N: usize>(stream: &mut TcpStream) -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes).await?;
+    Ok(bytes)
+}
+
+fn through(proxy: String, rest: Connection) -> Connection {
+    let proxy = Some(Secret::new(proxy));
+    Connection {
+        proxies: Proxies {
+            http: proxy.clone(),
+            https: proxy,
+            no_proxy: None,
+        },
+        ..rest
+    }
+}
+
+#[tokio::test]
+async fn the_proxy_looks_the_name_up() {
+    let origin = Server::friendly(&Log::default()).await;
+    let script = Script::new(&origin);
+    let proxy = script.start().await;
+    let connection = through(format!("socks5h://{}", proxy.address), connection());
+    let transport = Transport::with_resolver(&connection, Names::new(&[])).unwrap();
+    assert_eq!(
+        text(&transport, "http://registry.test:5000/").await,
+        "hello"
+    );
+    assert_eq!(text(&transport, "http://192.0.2.1/").await, "hello");
+    assert_eq!(text(&transport, "http://[2001:db8::1]/").await, "hello");
+    assert_eq!(
+        script.log.heads(),
+        ["registry.test 5000", "192.0.2.1 80", "2001:db8::1 80"]
+    );
+}
+
+/// Behind the proxy the origin is spoken to as ever, in TLS and without the proxy's credentials.
+#[tokio::test]
+async fn with_credentials_and_tls() {
+    let authority = Authority::new();
+    let log = Log::default();
+    let heads = log.clone();
+    let config = authority.server(Certificate::Good);
+    let origin = Server::tls(config, move |stream, _| greet(stream, heads.clone())).await;
+    let script = Script {
+        account: Some(("me", "p@ss")),
+        ..Script::new(&origin)
+    };
+    let proxy = script.start().await;
+    let url = format!("socks5h://me:p%40ss@{}", proxy.address);
+    let transport = Transport::new(&through(url, trusting(&authority.pem))).unwrap();
+    assert_eq!(text(&transport, "https://registry.test/").await, "hello");
+    assert_eq!(script.log.heads(), ["registry.test 443"]);
+    assert_eq!(
+        log.heads(),
+        ["GET / HTTP/1.1\r\nuser-agent: test/1\r\nhost: registry.test\r\n\r\n"]
+    );
+}
+
+/// A proxy that asks for none is content with one that has credentials.
+#[tokio::test]
+async fn credentials_that_are_not_asked_for() {
+    let origin = Server::friendly(&Log::default()).await;
+    let proxy = Script::new(&origin).start().await;
+    let url = format!("socks5h://me:p%40ss@{}", proxy.address);
+    let transport = Transport::new(&through(url, connection())).unwrap();
+    assert_eq!(text(&transport, "http://registry.test/").await, "hello");
+}
+
+#[tokio::test]
+async fn wrong_credentials_and_none() {
+    let origin = Server::friendly(&Log::default()).await;
+    let script = Script {
+        account: Some(("me", "p@ss")),
+        ..Script::new(&origin)
+    };
+    let proxy = script.start().await;
+    for userinfo in ["me:wrong@", ""] {
+        let url = format!("socks5h://{userinfo}{}", proxy.address);
+        let transport = Transport::new(&through(url, connection())).unwrap();
+        let error = get(&transport, "http://registry.test/").await.unwrap_err();
+        assert_eq!(
+            shown(&error),
+            "no way through the proxy: it does not accept the credentials"
+        );
+    }
+    assert_eq!(script.log.heads(), [""; 0]);
+}
+
+/// With `socks5` names are looked up here, and what the proxy cannot reach is not all there is.
+#[tokio::test]
+async fn by_the_addresses_of_the_name() {
+    let origin = Server::friendly(&Log::default()).await;
+    let script = Script {
+        replies: Arc::new(Mutex::new([8, 4].into())),
+        ..Script::new(&origin)
+    };
+    let proxy = script.start().await;
+    let connection = Connection {
+        reach: Reach::NotTheLink,
+        ..through(format!("socks5://{}", proxy.address), connection())
+    };
+    let addresses: &[&str] = &["192.0.2.1", "169.254.169.254", "192.0.2.2", "2001:db8::1"];
+    let names = Names::new(&[("registry.test", addresses)]);
+    let transport = Transport::with_resolver(&connection, names).unwrap();
+    assert_eq!(text(&transport, "http://registry.test/").await, "hello");
+    assert_eq!(
+        script.log.heads(),
+        ["2001:db8::1 80", "192.0.2.1 80", "192.0.2.2 80"]
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_says_why() {
+    let origin = Server::friendly(&Log::default()).await;
+    for (code, words) in [
+        (2, "it answered: not allowed"),
+        (5, "it answered: connection refused"),
+        (99, "it answered: code 99"),
+    ] {
+        let script = Script {
+            replies: Arc::new(Mutex::new([code].into())),
+            ..Script::new(&origin)
+        };
+        let proxy = script.start().await;
+        let url = format!("socks5h://{}", proxy.address);
+        let transport = Transport::new(&through(url, connection())).unwrap();
+        let error = get(&transport, "http://registry.test/").await.unwrap_err();
+        assert_eq!(shown(&error), format!("no way through the proxy: {words}"));
+    }
+}
+
+#[tokio::test]
+async fn what_speaks_no_socks() {
+    let closed = Server::start(|_, _| async {}).await;
+    let url = format!("socks5h://{}", closed.address);
+    let transport = Transport::new(&through(url, connection())).unwrap();
+    let error = get(&transport, "http://registry.test/").await.unwrap_err();
+    assert!(shown(&error).starts_with("no way through the proxy: "));
+    let says_http = Server::start(|mut stream, _| async move {
+        crate::server::say(&mut stream, "HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        crate::server::linger(stream).await;
+    })
+    .await;
+    let url = format!("socks5h://{}", says_http.address);
+    let transport = Transport::new(&through(url, connection())).unwrap();
+    let error = get(&transport, "http://registry.test/").await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        "no way through the proxy: it does not answer like a proxy"
+    );
+}

@@ -1,0 +1,117 @@
+//! Connections that the server closed while they lay idle.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use socket2::SockRef;
+use tokio::sync::Semaphore;
+use windlass_http::SendError;
+
+use crate::server::{Log, Server, greet, ok, read_head, say};
+use crate::support::{LONG, request, text, transport};
+
+/// What the server does with the second request on its first connection.
+#[derive(Clone, Copy)]
+enum Then {
+    Close,
+    Reset,
+    BeginToAnswer,
+}
+
+/// Serves one request, and drops the connection over the next.
+async fn server(then: Then, log: &Log) -> Server {
+    let log = log.clone();
+    Server::start(move |mut stream, number| {
+        let log = log.clone();
+        async move {
+            if number > 0 {
+                return greet(stream, log).await;
+            }
+            read_head(&mut stream).await;
+            say(&mut stream, &ok("first")).await;
+            log.push(&read_head(&mut stream).await);
+            match then {
+                Then::Close => {}
+                Then::Reset => SockRef::from(&stream)
+                    .set_linger(Some(Duration::ZERO))
+                    .unwrap(),
+                Then::BeginToAnswer => say(&mut stream, "HTTP/1.1 200").await,
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_request_that_met_a_closed_connection_is_sent_again() {
+    for then in [Then::Close, Then::Reset] {
+        let log = Log::default();
+        let server = server(then, &log).await;
+        let transport = transport();
+        assert_eq!(text(&transport, &server.url()).await, "first");
+        assert_eq!(text(&transport, &server.url()).await, "hello");
+        assert_eq!(log.lines(), ["GET / HTTP/1.1", "GET / HTTP/1.1"]);
+        assert_eq!(server.connections(), 2);
+    }
+}
+
+/// RFC 9110 section 9.2.2: the server may have acted on it.
+#[tokio::test]
+async fn a_post_is_not_sent_again() {
+    let log = Log::default();
+    let server = server(Then::Close, &log).await;
+    let transport = transport();
+    assert_eq!(text(&transport, &server.url()).await, "first");
+    let sent = transport.send(request(Method::POST, &server.url()), LONG);
+    let error = sent.await.unwrap_err();
+    assert!(matches!(error, SendError::Transport { .. }), "{error:?}");
+    assert_eq!(log.lines(), ["POST / HTTP/1.1"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_has_begun_is_not_asked_for_again() {
+    let log = Log::default();
+    let server = server(Then::BeginToAnswer, &log).await;
+    let transport = transport();
+    assert_eq!(text(&transport, &server.url()).await, "first");
+    let sent = transport.send(request(Method::GET, &server.url()), LONG);
+    let error = sent.await.unwrap_err();
+    assert!(matches!(error, SendError::Transport { .. }), "{error:?}");
+    assert_eq!(log.lines(), ["GET / HTTP/1.1"]);
+}
+
+/// One that hangs up on every request is not asked without end.
+#[tokio::test]
+async fn a_request_is_sent_again_once() {
+    let gate = Arc::new(Semaphore::new(0));
+    let (log, opened) = (Log::default(), gate.clone());
+    let heads = log.clone();
+    let server = Server::start(move |mut stream, _| {
+        let (gate, log) = (gate.clone(), heads.clone());
+        async move {
+            read_head(&mut stream).await;
+            // Both first requests are there before either is answered: two connections.
+            gate.acquire().await.unwrap().forget();
+            say(&mut stream, &ok("first")).await;
+            log.push(&read_head(&mut stream).await);
+        }
+    })
+    .await;
+    let (transport, url) = (transport(), server.url());
+    let both = async { tokio::join!(text(&transport, &url), text(&transport, &url)) };
+    let open = async {
+        while server.connections() < 2 {
+            tokio::task::yield_now().await;
+        }
+        opened.add_permits(2);
+    };
+    let (bodies, ()) = tokio::join!(both, open);
+    assert_eq!(bodies, ("first".to_owned(), "first".to_owned()));
+
+    let sent = transport.send(request(Method::GET, &url), LONG);
+    let error = sent.await.unwrap_err();
+    assert!(matches!(error, SendError::Transport { .. }), "{error:?}");
+    assert_eq!(log.lines(), ["GET / HTTP/1.1", "GET / HTTP/1.1"]);
+    assert_eq!(server.connections(), 2);
+}

@@ -1,0 +1,293 @@
+//! TLS: whom to believe, and whom to be (T28).
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use windlass_http::{Connection, Identity, Phase, Secret, SendError, SetupError, Tls, Transport};
+
+use crate::certificates::{Authority, Certificate, self_signed, stolen};
+use crate::server::{Log, Server, greet, linger, say};
+use crate::support::{Names, SHORT, connection, get, shown, text, trusting};
+
+/// Serves `hello` with a certificate of `authority`.
+async fn server(authority: &Authority, certificate: Certificate, log: &Log) -> Server {
+    let log = log.clone();
+    let config = authority.server(certificate);
+    Server::tls(config, move |stream, _| greet(stream, log.clone())).await
+}
+
+fn unverified() -> Connection {
+    Connection {
+        tls: Tls {
+            skip_verify: true,
+            ..Tls::default()
+        },
+        ..connection()
+    }
+}
+
+#[tokio::test]
+async fn an_extra_root_is_believed() {
+    let authority = Authority::new();
+    let server = server(&authority, Certificate::Good, &Log::default()).await;
+    let transport = Transport::new(&trusting(&authority.pem)).unwrap();
+    assert_eq!(text(&transport, &server.secure_url()).await, "hello");
+
+    let names = Names::new(&[("registry.test", &["127.0.0.1"])]);
+    let transport = Transport::with_resolver(&trusting(&authority.pem), names).unwrap();
+    for name in ["registry.test", "Registry.Test."] {
+        let url = format!("https://{name}:{}/", server.address.port());
+        assert_eq!(text(&transport, &url).await, "hello");
+    }
+}
+
+/// D1: nothing is asked of whom cannot be believed.
+#[tokio::test]
+async fn a_bad_certificate_is_not_believed() {
+    let (authority, another) = (Authority::new(), Authority::new());
+    for (certificate, trusted, expected) in [
+        (
+            Certificate::Good,
+            &another,
+            "invalid peer certificate: UnknownIssuer",
+        ),
+        (
+            Certificate::ForAnotherName,
+            &authority,
+            "not valid for name",
+        ),
+        (Certificate::Expired, &authority, "certificate expired"),
+    ] {
+        let log = Log::default();
+        let server = server(&authority, certificate, &log).await;
+        let transport = Transport::new(&trusting(&trusted.pem)).unwrap();
+        let error = get(&transport, &server.secure_url()).await.unwrap_err();
+        assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
+        assert!(shown(&error).contains(expected), "{}", shown(&error));
+        assert_eq!(log.lines(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_believed_by_no_one() {
+    let log = Log::default();
+    let heads = log.clone();
+    let server = Server::tls(self_signed(), move |stream, _| greet(stream, heads.clone())).await;
+    let transport = Transport::new(&trusting(&Authority::new().pem)).unwrap();
+    let error = get(&transport, &server.secure_url()).await.unwrap_err();
+    assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
+    assert_eq!(log.lines(), [""; 0]);
+}
+
+/// Who does not want to know takes any certificate; others in the same process still do.
+#[tokio::test]
+async fn without_verification_any_certificate_will_do() {
+    let authority = Authority::new();
+    let transport = Transport::new(&unverified()).unwrap();
+    let server = Server::tls(self_signed(), |stream, _| greet(stream, Log::default())).await;
+    assert_eq!(text(&transport, &server.secure_url()).await, "hello");
+    for certificate in [Certificate::ForAnotherName, Certificate::Expired] {
+        let server = self::server(&authority, certificate, &Log::default()).await;
+        assert_eq!(text(&transport, &server.secure_url()).await, "hello");
+        let strict = Transport::new(&trusting(&authority.pem)).unwrap();
+        let error = get(&strict, &server.secure_url()).await.unwrap_err();
+        assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
+    }
+}
+
+/// Any certificate, but not without its key.
+#[tokio::test]
+async fn without_verification_the_handshake_is_still_signed() {
+    let identity = Authority::new().sign(Certificate::Good);
+    let log = Log::default();
+    let heads = log.clone();
+    let server = Server::tls(stolen(&identity), move |stream, _| {
+        greet(stream, heads.clone())
+    })
+    .await;
+    let transport = Transport::new(&unverified()).unwrap();
+    let error = get(&transport, &server.secure_url()).await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        "no secure connection: invalid peer certificate: BadSignature"
+    );
+    assert_eq!(log.lines(), [""; 0]);
+}
+
+/// D1: what speaks no TLS is told apart, verified or not, and hears nothing in the clear.
+#[tokio::test]
+async fn plain_http_where_tls_should_be() {
+    for connection in [connection(), unverified()] {
+        let server = Server::start(|mut stream, _| async move {
+            say(&mut stream, "HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            linger(stream).await;
+        })
+        .await;
+        let transport = Transport::new(&connection).unwrap();
+        let error = get(&transport, &server.secure_url()).await.unwrap_err();
+        assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
+        assert_eq!(server.connections(), 1);
+    }
+}
+
+#[tokio::test]
+async fn who_hangs_up_on_the_handshake_speaks_no_tls() {
+    let server = Server::start(|mut stream, _| async move {
+        // The client's first word, so that closing is no reset.
+        let mut hello = [0; 16 << 10];
+        drop(tokio::io::AsyncReadExt::read(&mut stream, &mut hello).await);
+    })
+    .await;
+    let transport = Transport::new(&unverified()).unwrap();
+    let error = get(&transport, &server.secure_url()).await.unwrap_err();
+    assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_handshake_that_stalls_ends_with_the_connection_limit() {
+    let server = Server::start(|stream, _| linger(stream)).await;
+    let transport = Transport::new(&Connection {
+        connect: SHORT,
+        ..connection()
+    })
+    .unwrap();
+    let error = get(&transport, &server.secure_url()).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            SendError::Timeout {
+                waiting_for: Phase::Connection
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_demands_a_certificate_gets_it() {
+    let authority = Authority::new();
+    let config = Arc::new(authority.demanding_server());
+    let server = Server::tls((*config).clone(), |stream, _| greet(stream, Log::default())).await;
+    let with = |identity| {
+        let mut connection = trusting(&authority.pem);
+        connection.tls.identity = identity;
+        Transport::new(&connection).unwrap()
+    };
+    let mine = with(Some(authority.sign(Certificate::Good)));
+    assert_eq!(text(&mine, &server.secure_url()).await, "hello");
+
+    let nobody = with(None);
+    let error = get(&nobody, &server.secure_url()).await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        "no secure connection: received fatal alert: CertificateRequired"
+    );
+    let stranger = with(Some(Authority::new().sign(Certificate::Good)));
+    let error = get(&stranger, &server.secure_url()).await.unwrap_err();
+    assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn who_does_not_ask_for_a_certificate_gets_none() {
+    let authority = Authority::new();
+    let server = server(&authority, Certificate::Good, &Log::default()).await;
+    let mut connection = trusting(&authority.pem);
+    connection.tls.identity = Some(authority.sign(Certificate::Good));
+    let transport = Transport::new(&connection).unwrap();
+    assert_eq!(text(&transport, &server.secure_url()).await, "hello");
+}
+
+/// The system's roots are read once per process, and it is not for a test to take them away: this runs the
+/// next one where there are none.
+#[test]
+fn a_machine_without_roots() {
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "tls::on_a_machine_without_roots"])
+        .env("SSL_CERT_FILE", "/dev/null")
+        .env_remove("SSL_CERT_DIR")
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[tokio::test]
+#[ignore = "run by the one above"]
+async fn on_a_machine_without_roots() {
+    let authority = Authority::new();
+    let secure = server(&authority, Certificate::Good, &Log::default()).await;
+    let trusting = Transport::new(&trusting(&authority.pem)).unwrap();
+    assert_eq!(text(&trusting, &secure.secure_url()).await, "hello");
+
+    let transport = Transport::new(&connection()).unwrap();
+    let plain = Server::friendly(&Log::default()).await;
+    assert_eq!(text(&transport, &plain.url()).await, "hello");
+    let error = get(&transport, &secure.secure_url()).await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        "no secure connection: this system has no certificate authorities, \
+         and no others are configured"
+    );
+}
+
+#[test]
+fn a_root_must_be_a_certificate() {
+    let garbage = "-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n";
+    let cut = "-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n";
+    let good = Authority::new().pem;
+    for (pem, reason) in [
+        (garbage, "invalid peer certificate: BadEncoding"),
+        (cut, "it is not sound PEM"),
+        ("", "there is no PEM certificate in it"),
+        ("garbage", "there is no PEM certificate in it"),
+    ] {
+        let mut connection = connection();
+        connection.tls.roots = vec![good.clone(), pem.as_bytes().to_vec()];
+        let error = Transport::new(&connection).unwrap_err();
+        let reason = reason.to_owned();
+        assert_eq!(error, SetupError::Root { index: 1, reason });
+    }
+}
+
+/// I7: what is wrong with a key is not told in its words.
+#[test]
+fn an_identity_must_be_a_certificate_with_its_key() {
+    let (mine, other) = (
+        Authority::new().sign(Certificate::Good),
+        Authority::new().sign(Certificate::Good),
+    );
+    let key = |text: &str| Identity {
+        key: Secret::new(text),
+        ..mine.clone()
+    };
+    let no_key = "there is no unencrypted PEM private key in it";
+    for (identity, reason) in [
+        (key("-----BEGIN hunter2"), no_key),
+        (key(""), no_key),
+        (
+            key(other.key.expose()),
+            "keys may not be consistent: KeyMismatch",
+        ),
+        (
+            Identity {
+                certificates: Vec::new(),
+                ..mine.clone()
+            },
+            "there is no PEM certificate in it",
+        ),
+    ] {
+        let mut connection = connection();
+        connection.tls.identity = Some(identity);
+        let error = Transport::new(&connection).unwrap_err();
+        let reason = reason.to_owned();
+        assert_eq!(error, SetupError::Identity { reason });
+    }
+}
+
+#[test]
+fn a_user_agent_must_be_a_header() {
+    let error = Transport::new(&Connection {
+        user_agent: "a\r\nb: c".to_owned(),
+        ..connection()
+    });
+    assert_eq!(error.unwrap_err(), SetupError::UserAgent);
+}
