@@ -55,7 +55,7 @@ pub enum JsonError {
 }
 
 /// Reads `bytes` as one JSON document without repeated keys; `keys` are those that have a meaning.
-pub(crate) fn parse<'de, T: Deserialize<'de>>(
+pub fn parse<'de, T: Deserialize<'de>>(
     bytes: &'de [u8],
     keys: &'static [&'static str],
 ) -> Result<T, JsonError> {
@@ -119,7 +119,7 @@ where
 }
 
 /// Reads an array of at most `LIMIT` elements; it may be `null`.
-pub(crate) fn bounded<'de, T, const LIMIT: usize, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub fn bounded<'de, T, const LIMIT: usize, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,

@@ -7,7 +7,7 @@ mod config;
 mod descriptor;
 mod digest;
 mod image_name;
-mod json;
+pub mod json;
 mod manifest;
 mod media_type;
 mod platform;
