@@ -1,0 +1,260 @@
+//! Which signatures hold.
+
+use windlass_oci::Digest;
+
+use crate::build::{app, parse, refusal};
+use crate::sign::{self, Signer, base64, block, protected, protected_format, signed};
+
+const FORMAT: &str = "signature 0 of the schema 1 manifest: the document is not the signed payload \
+                      and its signatures, and nothing else";
+const MISMATCH: &str = "signature 0 of the schema 1 manifest: it does not match";
+
+/// Signs the app with a header of one's own.
+fn with_header(signer: &Signer, header: &str) -> String {
+    let payload = app().to_string();
+    let block = block(signer, header, &protected(&payload), &payload);
+    sign::with_signatures(&payload, &[block])
+}
+
+fn with_protected(protected: &str) -> String {
+    let payload = app().to_string();
+    let signer = Signer::new("ES256");
+    let block = block(&signer, &signer.header(), protected, &payload);
+    sign::with_signatures(&payload, &[block])
+}
+
+/// S1-1, MF-2
+#[test]
+fn every_algorithm_of_libtrust_is_verified() {
+    for algorithm in ["ES256", "ES384", "ES512", "RS256", "RS384", "RS512"] {
+        let payload = app().to_string();
+        let manifest = parse(&signed(&payload, &[&Signer::new(algorithm)])).unwrap();
+        assert_eq!(manifest.payload(), payload.as_bytes(), "{algorithm}");
+        assert_eq!(manifest.digest(), Digest::sha256(&payload), "{algorithm}");
+    }
+}
+
+#[test]
+fn the_payload_may_be_indented() {
+    let payload = format!("{:#}\n \t", app());
+    let manifest = parse(&signed(&payload, &[&Signer::new("ES256")])).unwrap();
+    assert_eq!(manifest.payload(), payload.as_bytes());
+}
+
+#[test]
+fn every_signature_must_match() {
+    let payload = app().to_string();
+    let (one, two) = (Signer::new("ES256"), Signer::new("RS256"));
+    parse(&signed(&payload, &[&one, &two])).unwrap();
+    let good = block(&one, &one.header(), &protected(&payload), &payload);
+    let bad = block(&two, &two.header(), &protected(&payload), "another payload");
+    assert_eq!(
+        refusal(&sign::with_signatures(&payload, &[good, bad])),
+        "signature 1 of the schema 1 manifest: it does not match"
+    );
+}
+
+#[test]
+fn a_signature_of_another_key_does_not_match() {
+    let (one, two) = (Signer::new("ES256"), Signer::new("ES256"));
+    assert_eq!(refusal(&with_header(&one, &two.header())), MISMATCH);
+}
+
+#[test]
+fn an_unsigned_manifest_is_refused_by_name() {
+    let unsigned = app().to_string();
+    let null = unsigned.replacen('{', r#"{"signatures":null,"#, 1);
+    let empty = sign::with_signatures(&unsigned, &[]);
+    for document in [&unsigned, &null, &empty] {
+        assert_eq!(refusal(document), "the schema 1 manifest is not signed");
+    }
+}
+
+#[test]
+fn signatures_that_are_none_are_refused() {
+    let (ec, rsa) = (Signer::new("ES256"), Signer::new("RS256"));
+    let header = |algorithm: &str, jwk: &str| format!(r#"{{"alg":"{algorithm}","jwk":{jwk}}}"#);
+    let unsupported = |found: &str| {
+        format!("unsupported algorithm \"{found}\": ES256, ES384, ES512, RS256, RS384, RS512 are")
+    };
+    let secret = format!(r#"{{"kty":"oct","k":"{}"}}"#, base64("secret"));
+    let other_curve = ec.jwk().replace("P-256", "P-384");
+    let unknown_curve = ec.jwk().replace("P-256", "secp256k1");
+    let x = base64([0xff; 32]);
+    let off_curve = format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{x}"}}"#);
+    let small = format!(
+        r#"{{"kty":"RSA","n":"{}","e":"AQAB"}}"#,
+        base64([0xff; 128])
+    );
+    let huge = format!(
+        r#"{{"kty":"RSA","n":"{}","e":"AQAB"}}"#,
+        base64([0xff; 1025])
+    );
+    for (signer, header, expected) in [
+        (&ec, header("none", &ec.jwk()), unsupported("none")),
+        (&ec, header("HS256", &secret), unsupported("HS256")),
+        (&ec, header("", &ec.jwk()), unsupported("")),
+        (&rsa, header("PS256", &rsa.jwk()), unsupported("PS256")),
+        (
+            &ec,
+            header("ES256", &secret),
+            "unsupported key \"oct\"".to_owned(),
+        ),
+        (
+            &ec,
+            header("ES384", &ec.jwk()),
+            "the key is not one for ES384".to_owned(),
+        ),
+        (
+            &ec,
+            header("RS256", &ec.jwk()),
+            "the key is not one for RS256".to_owned(),
+        ),
+        (
+            &rsa,
+            header("ES256", &rsa.jwk()),
+            "the key is not one for ES256".to_owned(),
+        ),
+        (
+            &ec,
+            header("ES256", &other_curve),
+            "the key is invalid".to_owned(),
+        ),
+        (
+            &ec,
+            header("ES256", &unknown_curve),
+            "unsupported key \"secp256k1\"".to_owned(),
+        ),
+        (
+            &ec,
+            header("ES256", &off_curve),
+            "it does not match".to_owned(),
+        ),
+        (
+            &rsa,
+            header("RS384", &rsa.jwk()),
+            "it does not match".to_owned(),
+        ),
+        (
+            &rsa,
+            header("RS256", &small),
+            "it does not match".to_owned(),
+        ),
+        (
+            &rsa,
+            header("RS256", &huge),
+            "the key is invalid".to_owned(),
+        ),
+        (
+            &ec,
+            header("ES256", "null"),
+            "invalid signature: header.jwk: missing".to_owned(),
+        ),
+        (
+            &ec,
+            header("ES256", "[]"),
+            "invalid signature: header.jwk: invalid type: sequence, expected a map".to_owned(),
+        ),
+        (
+            &ec,
+            header("ES256", &ec.jwk().replace(r#""x":""#, r#""x":"=="#)),
+            "header.jwk.x is not base64url".to_owned(),
+        ),
+        (
+            &ec,
+            format!(r#"{{"alg":"ES256","x5c":["MIIB"],"jwk":{}}}"#, ec.jwk()),
+            "its key is in a certificate (x5c), which is not supported".to_owned(),
+        ),
+        (
+            &ec,
+            format!(r#"{{"alg":"ES256","crit":["b64"],"jwk":{}}}"#, ec.jwk()),
+            "it demands extensions (crit), and none are supported".to_owned(),
+        ),
+        (
+            &ec,
+            format!(r#"{{"Alg":"ES256","jwk":{}}}"#, ec.jwk()),
+            "invalid signature: header.Alg: the key is spelled \"alg\"".to_owned(),
+        ),
+    ] {
+        let expected = format!("signature 0 of the schema 1 manifest: {expected}");
+        assert_eq!(refusal(&with_header(signer, &header)), expected, "{header}");
+    }
+}
+
+/// C2: what is protected says where the payload ends, and must say it truly.
+#[test]
+fn a_format_that_does_not_fit_is_refused() {
+    let payload = app().to_string();
+    let length = payload.len() - 1;
+    for length in [
+        0,
+        1,
+        length - 1,
+        length + 1,
+        payload.len() + 9999,
+        usize::MAX,
+    ] {
+        let document = with_protected(&protected_format(length, "}"));
+        assert_eq!(refusal(&document), FORMAT, "{length}");
+    }
+    for tail in ["", "}}", ",\"tag\":\"2\"}", "}{", "]", "\u{a0}}", "} x"] {
+        let document = with_protected(&protected_format(length, tail));
+        assert_eq!(refusal(&document), FORMAT, "{tail:?}");
+    }
+    for number in [
+        "-1",
+        "1.0",
+        "1e3",
+        "\"1\"",
+        "null",
+        "99999999999999999999999",
+    ] {
+        let protected = format!(r#"{{"formatLength":{number},"formatTail":"fQ"}}"#);
+        let refusal = refusal(&with_protected(&protected));
+        let expected = "signature 0 of the schema 1 manifest: invalid signature: formatLength: ";
+        assert!(refusal.starts_with(expected), "{number}: {refusal}");
+    }
+}
+
+/// C2: the tail that is signed is the one that is read, and the document's own end is of no matter.
+#[test]
+fn the_tail_is_the_signed_one() {
+    let payload = app().to_string();
+    let document = with_protected(&protected_format(payload.len() - 1, "\n}\n"));
+    assert_eq!(
+        refusal(&document),
+        MISMATCH,
+        "the payload was signed without the line ends"
+    );
+}
+
+#[test]
+fn all_signatures_are_of_the_same_payload() {
+    let signer = Signer::new("ES256");
+    let (payload, longer) = (app().to_string(), format!("{}\n", app()));
+    let one = block(&signer, &signer.header(), &protected(&payload), &payload);
+    let two = block(&signer, &signer.header(), &protected(&longer), &longer);
+    assert_eq!(
+        refusal(&sign::with_signatures(&payload, &[one, two])),
+        "signature 1 of the schema 1 manifest: it is of another payload than the first signature"
+    );
+}
+
+#[test]
+fn nothing_unknown_is_protected() {
+    let payload = app().to_string();
+    let protected = protected(&payload);
+    for (name, value) in [("alg", "\"none\""), ("crit", "[\"b64\"]"), ("b64", "false")] {
+        let more = protected.replacen('{', &format!(r#"{{"{name}":{value},"#), 1);
+        let expected = format!(
+            "signature 0 of the schema 1 manifest: unknown member \"{name}\" in what is protected"
+        );
+        assert_eq!(refusal(&with_protected(&more)), expected);
+    }
+    let twice = protected.replacen('{', r#"{"formatLength":3,"#, 1);
+    assert_eq!(
+        refusal(&with_protected(&twice)),
+        "signature 0 of the schema 1 manifest: invalid signature: formatLength: the key stands \
+         there twice"
+    );
+}
