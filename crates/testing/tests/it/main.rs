@@ -11,7 +11,6 @@ mod https;
 mod mirrors;
 mod protocol;
 mod proxies;
-mod real;
 mod storage;
 mod tls;
 mod trees;

@@ -85,6 +85,19 @@ async fn scripts_are_played_over_http2() {
     assert!(*whole.body() == layer.bytes);
 }
 
+/// A mistake in a script must not look like a fault of what is tested, also in a task of HTTP/2.
+#[tokio::test]
+#[should_panic(expected = "the registry panicked")]
+async fn a_script_that_cannot_be_played_fails_the_test() {
+    let ca = Ca::new();
+    let registry = Registry::builder().tls(&ca).start();
+    let digest = registry.put_blob("app", &b"short"[..]);
+    registry.blob(&digest).corrupt(1 << 40).then_ok();
+    let client = Client::new(ca.pem(), "reg.test").http2();
+    let path = format!("/v2/app/blobs/{digest}");
+    assert!(client.get(registry.address(), &path).await.is_err());
+}
+
 #[tokio::test]
 async fn bad_certificates_are_bad() {
     let ca = Ca::new();
