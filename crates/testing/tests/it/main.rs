@@ -11,6 +11,7 @@ mod https;
 mod mirrors;
 mod protocol;
 mod proxies;
+mod real;
 mod storage;
 mod tls;
 mod trees;
