@@ -1,13 +1,15 @@
 //! Fetches blobs: streams that begin where they were cut and end where the descriptor says.
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_RANGE, HeaderMap};
+use http::header::{CONTENT_RANGE, HeaderMap};
+use windlass_http::{Body, BodyError};
 use windlass_oci::text::shown_bytes;
 use windlass_oci::{Descriptor, Digest};
 
-use crate::body::{Body, BodyError};
-use crate::client::Answer;
+use crate::client::Client;
 use crate::error::{Asked, Mismatch, Phase, RegistryError, What};
+use crate::exchange::Answer;
+use crate::origin::Origin;
 use crate::repository::Repository;
 
 /// The bytes of a blob, from some offset on, as they arrive.
@@ -17,6 +19,9 @@ use crate::repository::Repository;
 #[derive(Debug)]
 pub struct BlobStream {
     asked: Asked,
+    /// Whose health it tells about how the stream goes.
+    client: Client,
+    from: Origin,
     /// `None` when there is nothing more to read from, be it for good or for bad.
     body: Option<Body>,
     start: u64,
@@ -28,13 +33,13 @@ pub struct BlobStream {
 
 /// Which part of a blob an answer brings: from `start` up to, and without, `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Part {
+pub(crate) struct Part {
     start: u64,
     end: u64,
 }
 
 /// Why an answer is not a part of the blob.
-enum Wrong {
+pub(crate) enum Wrong {
     /// It is not the range that was asked for, but this.
     Range(String),
     /// It would make the blob this long.
@@ -52,10 +57,19 @@ impl Repository {
         descriptor: &Descriptor,
         offset: u64,
     ) -> Result<BlobStream, RegistryError> {
+        self.noted(self.fetch_blob(descriptor, offset).await)
+    }
+
+    async fn fetch_blob(
+        &self,
+        descriptor: &Descriptor,
+        offset: u64,
+    ) -> Result<BlobStream, RegistryError> {
         let asked = self.asked(What::Blob(descriptor.digest));
         let size = descriptor.size;
+        let stream = |asked| BlobStream::new(asked, self.client(), self.endpoint().origin(), size);
         if offset == size {
-            return Ok(BlobStream::at_end(asked, size));
+            return Ok(stream(asked));
         }
         let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
         // DL-7: a partial blob that is longer than the blob is not its beginning.
@@ -63,7 +77,7 @@ impl Repository {
         loop {
             let answer = self.get(&asked, &path, None, start).await?;
             match Part::of(&answer, start, size) {
-                Ok(part) => return Ok(BlobStream::new(asked, self, answer, part, size)),
+                Ok(part) => return Ok(stream(asked).from(answer, part)),
                 Err(Wrong::Size(found)) => return Err(wrong_size(&asked, size, found)),
                 Err(Wrong::Range(range)) => {
                     tracing::debug!(%asked, start, range, "asking for the whole blob instead");
@@ -97,36 +111,35 @@ impl Repository {
         let found = Digest::of(expected.algorithm(), &bytes);
         if found != expected {
             let mismatch = Box::new(Mismatch { expected, found });
-            return Err(RegistryError::Digest {
+            return self.noted(Err(RegistryError::Digest {
                 asked: asked.boxed(),
                 mismatch,
-            });
+            }));
         }
         Ok(bytes.into())
     }
 }
 
 impl BlobStream {
-    fn new(asked: Asked, repository: &Repository, answer: Answer, part: Part, size: u64) -> Self {
+    /// Returns a stream that is at its end.
+    pub(crate) fn new(asked: Asked, client: &Client, from: &Origin, size: u64) -> Self {
         Self {
             asked,
-            body: Some(repository.client().body(answer.response)),
-            start: part.start,
-            position: part.start,
-            end: part.end,
-            size,
-        }
-    }
-
-    fn at_end(asked: Asked, size: u64) -> Self {
-        Self {
-            asked,
+            client: client.clone(),
+            from: from.clone(),
             body: None,
             start: size,
             position: size,
             end: size,
             size,
         }
+    }
+
+    /// Lets the stream bring what `answer` brings.
+    pub(crate) fn from(mut self, answer: Answer, part: Part) -> Self {
+        self.body = Some(self.client.body(answer.response));
+        (self.start, self.position, self.end) = (part.start, part.start, part.end);
+        self
     }
 
     /// Returns the place in the blob of the first byte of the stream.
@@ -143,21 +156,26 @@ impl BlobStream {
     ///
     /// After an error the stream yields no more bytes; how far it came is [`Self::position`].
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
-        loop {
-            let Some(body) = &mut self.body else {
-                return self.ended();
-            };
-            match body.next().await {
-                Ok(Some(chunk)) if chunk.is_empty() => {}
-                Ok(Some(chunk)) => return self.take(chunk).map(Some),
-                Ok(None) => {
-                    self.body = None;
-                    return self.ended();
-                }
-                Err(error) => {
-                    self.body = None;
-                    return Err(self.broken(error));
-                }
+        let chunk = self.chunk().await;
+        if chunk.is_err() {
+            self.client.note(&self.from, &chunk);
+        }
+        chunk
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
+        let Some(body) = &mut self.body else {
+            return self.ended();
+        };
+        match body.next_chunk().await {
+            Ok(Some(chunk)) => self.take(chunk).map(Some),
+            Ok(None) => {
+                self.body = None;
+                self.ended()
+            }
+            Err(error) => {
+                self.body = None;
+                Err(self.broken(error))
             }
         }
     }
@@ -190,7 +208,8 @@ impl BlobStream {
                 asked,
                 waiting_for: Phase::Body,
             },
-            BodyError::Broken(source) => RegistryError::Interrupted {
+            BodyError::TooLarge { limit } => RegistryError::TooLarge { asked, limit },
+            BodyError::Transport { source } => RegistryError::Interrupted {
                 asked,
                 received: self.position,
                 expected: self.size,
@@ -203,7 +222,7 @@ impl BlobStream {
 impl Part {
     /// Returns the part of a blob of `size` bytes that `answer` brings after `start` was asked for. Without
     /// a range asked for, there are only answers with status 200.
-    fn of(answer: &Answer, start: u64, size: u64) -> Result<Self, Wrong> {
+    pub(crate) fn of(answer: &Answer, start: u64, size: u64) -> Result<Self, Wrong> {
         let part = match answer.response.status().as_u16() {
             200 => Self {
                 start: 0,
@@ -262,7 +281,7 @@ fn parse_content_range(header: &str) -> Option<(u64, u64, Option<u64>)> {
     Some((number(first)?, number(last)?, total))
 }
 
-fn wrong_size(asked: &Asked, expected: u64, found: u64) -> RegistryError {
+pub(crate) fn wrong_size(asked: &Asked, expected: u64, found: u64) -> RegistryError {
     RegistryError::Size {
         asked: asked.boxed(),
         expected,
@@ -272,7 +291,7 @@ fn wrong_size(asked: &Asked, expected: u64, found: u64) -> RegistryError {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
+    use http::header::HeaderValue;
 
     use super::*;
 

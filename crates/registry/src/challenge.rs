@@ -3,7 +3,7 @@
 //! RFC 9110, section 11.6.1: a list of challenges, each a scheme with comma-separated parameters, the list
 //! itself comma-separated too. It may come in one header or in several.
 
-use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+use http::header::{HeaderMap, WWW_AUTHENTICATE};
 
 /// How a registry wants to be authenticated to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +139,7 @@ fn is_token_char(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
+    use http::header::HeaderValue;
 
     use super::*;
 

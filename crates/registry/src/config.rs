@@ -3,21 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use url::Url;
+pub use windlass_http::{Identity, Proxies, Tls};
 
-use crate::address::Special;
-use crate::credentials::Secret;
-use crate::hosts::{Registries, Tls};
+use crate::hosts::Registries;
 
 /// Everything that can be chosen about the way to registries.
 #[derive(Clone, Debug)]
 pub struct RegistryConfig {
     /// Who answers for which registry.
     pub registries: Registries,
-    /// Certificates for endpoints by their `host` or `host:port`, whatever registry they answer for (EP-10).
+    /// Certificates for hosts, by their `host:port` or, at the scheme's own port, `host`: whatever registry
+    /// they answer for, and wherever a registry leads (EP-10).
     pub certificates: BTreeMap<String, Tls>,
     /// Hosts (`host` or `host:port`) and ranges of addresses (`10.0.0.0/8`) that may be spoken to without
-    /// TLS, beside this machine itself, which always may (EP-7).
+    /// TLS, or in TLS with any certificate (EP-7). This machine itself may always be spoken to without TLS.
     pub insecure: Vec<String>,
     /// Whether manifests of Docker's schema 1 are taken (MF-7).
     pub schema1: bool,
@@ -31,17 +30,6 @@ pub struct RegistryConfig {
     pub timeouts: Timeouts,
     /// How many redirects are followed for one request.
     pub redirects: usize,
-}
-
-/// Proxies, as the usual environment variables name them. This machine is never reached by one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Proxies {
-    /// The proxy for `http` URLs; it may carry credentials, hence the [`Secret`].
-    pub http: Option<Secret>,
-    /// The proxy for `https` URLs.
-    pub https: Option<Secret>,
-    /// Hosts, domains, addresses and CIDR ranges to go to directly, separated by commas.
-    pub no_proxy: Option<String>,
 }
 
 /// How long the client waits.
@@ -88,84 +76,5 @@ impl Default for Timeouts {
             token: Duration::from_secs(15),
             ping: Duration::from_secs(15),
         }
-    }
-}
-
-impl RegistryConfig {
-    /// Tells whether the host of `url` may be spoken to without TLS.
-    pub(crate) fn permits_plain_http(&self, url: &Url) -> bool {
-        let Some(host) = url.host() else { return false };
-        if Special::of_host(&host) == Some(Special::Loopback) {
-            return true;
-        }
-        self.insecure.iter().any(|listed| {
-            // Parsed as a URL, so that both sides are normalised alike (C21).
-            let Ok(listed_url) = Url::parse(&format!("http://{listed}/")) else {
-                return false;
-            };
-            let any_port = listed_url.port().is_none() && !names_port(listed);
-            listed_url.host() == url.host()
-                && (any_port || listed_url.port_or_known_default() == url.port_or_known_default())
-        })
-    }
-}
-
-/// Tells whether `authority` ends in a port; the URL type drops one that is the scheme's own.
-fn names_port(authority: &str) -> bool {
-    authority
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|c| c.is_ascii_digit()))
-        && !authority.ends_with(']')
-        && (authority.starts_with('[') || authority.matches(':').count() == 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// EP-7.
-    #[test]
-    fn plain_http_is_for_this_machine_and_listed_hosts() {
-        let config = RegistryConfig {
-            insecure: [
-                "registry.test",
-                "other.test:5000",
-                "third.test:80",
-                "[fd00::1]:5000",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-            ..RegistryConfig::default()
-        };
-        for (url, expected) in [
-            ("http://127.0.0.1:5000/", true),
-            ("http://127.9.9.9/", true),
-            ("http://[::1]:5000/", true),
-            ("http://localhost:5000/", true),
-            ("http://registry.test/", true),
-            ("http://registry.test:5000/", true),
-            ("http://REGISTRY.test:5000/", true),
-            ("http://other.test:5000/", true),
-            ("http://other.test/", false),
-            ("http://third.test/", true),
-            ("http://third.test:81/", false),
-            ("http://[fd00::1]:5000/", true),
-            ("http://[fd00::1]:5001/", false),
-            ("http://registry.test.evil.test/", false),
-            ("http://10.0.0.1/", false),
-        ] {
-            let url = Url::parse(url).unwrap();
-            assert_eq!(config.permits_plain_http(&url), expected, "{url}");
-        }
-    }
-
-    /// I7.
-    #[test]
-    fn debug_does_not_show_a_proxy_password() {
-        let proxies = Proxies {
-            https: Some(Secret::new("http://me:hunter2@proxy.test:3128")),
-            ..Proxies::default()
-        };
-        assert!(!format!("{proxies:?}").contains("hunter2"));
     }
 }

@@ -1,10 +1,6 @@
 //! Who the caller is to a registry, kept out of every message.
 
-use std::fmt;
-
-/// A text that must not be shown: its `Debug` is a placeholder, and it has no `Display`.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Secret(String);
+pub use windlass_http::Secret;
 
 /// What a caller proves himself with to one registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,24 +19,6 @@ pub enum Credentials {
     IdentityToken(Secret),
     /// An access token for the registry itself, sent as it is (HT-10).
     RegistryToken(Secret),
-}
-
-impl Secret {
-    /// Takes `text` out of sight.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Returns the text, to be put on the wire or into the keeping of the user, and nowhere else.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[hidden]")
-    }
 }
 
 #[cfg(test)]

@@ -1,193 +1,294 @@
-//! One place that answers for a registry: scheme, host and port.
+//! One place that answers for a registry, and how it is spoken to.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
 use url::Url;
-use windlass_oci::RepositoryName;
-use windlass_oci::text::shown;
 
-use crate::config::RegistryConfig;
+use crate::config::{Proxies, RegistryConfig, Tls};
+use crate::hosts::{Capabilities, HostConfig, Unusable};
+use crate::origin::Origin;
 
-/// The host that answers for `docker.io` (EP-1).
-const DOCKER_HUB: &str = "registry-1.docker.io";
+mod lookup;
 
-/// Where a registry is spoken to: scheme, host and port. Credentials are bound to all three (R8).
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint(Url);
+/// Who answers for `docker.io` (EP-1).
+pub(crate) const DOCKER_HUB: &str = "registry-1.docker.io";
 
-/// Why a text is not an endpoint.
-#[derive(Debug, thiserror::Error)]
-#[error("invalid registry address {address}: {reason}")]
-pub struct EndpointError {
-    /// What was to be an address.
-    pub address: String,
-    /// What is wrong about it.
-    pub reason: String,
+/// One place that answers for a registry. Cheap to clone.
+///
+/// Two endpoints are equal if they are spoken to in the same way.
+#[derive(Clone)]
+pub struct Endpoint(Arc<Inner>);
+
+struct Inner {
+    way: Way,
+    /// Whether it has answered anything, since this endpoint was looked up (FB-4).
+    has_answered: AtomicBool,
+}
+
+/// Everything about the way to an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Way {
+    pub(crate) origin: Origin,
+    /// Where the API is: ends in a slash.
+    base: Url,
+    role: Role,
+    /// What credentials are filed under, in a keyring.
+    pub(crate) key: String,
+    /// The registry that a mirror is to answer for, as it is told with every request.
+    namespace: Option<String>,
+    capabilities: Capabilities,
+    /// Sent with every request to the origin, and to no other.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Beside what is configured for the host in general.
+    pub(crate) tls: Tls,
+    pub(crate) connect: Option<Duration>,
+    /// The proxies for its registry's hosts, where those of everybody do not count.
+    pub(crate) proxies: Option<Proxies>,
+    /// Not empty: it may be spoken to only at addresses in one of these, and without a proxy (EP-7).
+    pub(crate) within: Vec<IpNet>,
+}
+
+/// What an endpoint is to its registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// It has copies.
+    Mirror,
+    /// It is the registry, and has the last word.
+    Registry,
+}
+
+/// Why a registry has no endpoints.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// A text is not an address.
+    #[error("invalid registry address {address}: {reason}")]
+    Address {
+        /// What was to be an address.
+        address: String,
+        /// What is wrong about it.
+        reason: String,
+    },
+    /// The configuration of the registry cannot be used (FB-8).
+    #[error("the configuration of {registry} cannot be used")]
+    Unusable {
+        /// The registry, as in a name.
+        registry: String,
+        /// What is wrong with it.
+        source: Unusable,
+    },
+    /// One of the headers for a host is none.
+    #[error("the header {name:?} that is configured for {origin} cannot be sent")]
+    Header {
+        /// Which host.
+        origin: Origin,
+        /// The name of the header. Its value may be a secret.
+        name: String,
+    },
 }
 
 impl Endpoint {
-    /// Returns the endpoints of the registry that `name` lives in, best first.
-    ///
-    /// `docker.io` is answered by `https://registry-1.docker.io` (EP-1), any other registry by https on its
-    /// own host. A host that [`RegistryConfig::insecure`] lists is tried by https first and then by plain
-    /// http (EP-4); this machine by plain http first, as hardly any registry on loopback has a certificate.
-    pub fn of(name: &RepositoryName, config: &RegistryConfig) -> Result<Vec<Self>, EndpointError> {
-        let host = match name.registry() {
-            "docker.io" => DOCKER_HUB,
-            host => host,
-        };
-        let secure = Self::parse(&format!("https://{host}"))?;
-        let plain = Self::parse(&format!("http://{host}"))?;
-        if !config.permits_plain_http(&plain.0) {
-            return Ok(vec![secure]);
-        }
-        if plain.is_loopback() {
-            return Ok(vec![plain, secure]);
-        }
-        Ok(vec![secure, plain])
-    }
-
-    /// Parses `http://host[:port]` or `https://host[:port]`, as for a mirror (EP-3).
+    /// Returns a registry at `http://host[:port]` or `https://host[:port]`, of which nothing is configured.
     pub fn parse(address: &str) -> Result<Self, EndpointError> {
-        let refuse = |reason: &str| EndpointError {
-            address: without_userinfo(address),
-            reason: reason.to_owned(),
-        };
-        let url = Url::parse(address).map_err(|error| refuse(&error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(refuse("the scheme must be http or https"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(refuse("it must not carry credentials"));
-        }
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(refuse("expected only a host and a port behind the scheme"));
-        }
-        Ok(Self(url))
+        Ok(Self::plain(Origin::parse(address)?))
     }
 
-    /// Returns where `url` is served.
-    pub(crate) fn serving(url: &Url) -> Self {
-        let mut url = url.clone();
-        // A `cannot-be-a-base` URL has neither; none gets here, as only http(s) URLs are asked.
-        let _: Result<(), ()> = url.set_username("");
-        let _: Result<(), ()> = url.set_password(None);
-        url.set_path("/");
-        url.set_query(None);
-        url.set_fragment(None);
-        Self(url)
+    fn plain(origin: Origin) -> Self {
+        let key = key_of(&origin);
+        let mut base = origin.url().clone();
+        base.set_path("/v2/");
+        Self::new(Way {
+            origin,
+            base,
+            role: Role::Registry,
+            key,
+            namespace: None,
+            capabilities: Capabilities::default(),
+            headers: Vec::new(),
+            tls: Tls::default(),
+            connect: None,
+            proxies: None,
+            within: Vec::new(),
+        })
     }
 
-    /// Tells whether the connection is protected by TLS.
+    /// Returns a host as it is configured.
+    fn configured(host: &HostConfig, proxies: Option<&Proxies>) -> Result<Way, EndpointError> {
+        let origin = Origin::of(&host.url);
+        Ok(Way {
+            base: base(host),
+            role: Role::Registry,
+            key: key_of(&origin),
+            namespace: None,
+            capabilities: host.capabilities,
+            headers: headers(host, &origin)?,
+            tls: host.tls.clone(),
+            connect: host.connect,
+            proxies: proxies.cloned(),
+            within: Vec::new(),
+            origin,
+        })
+    }
+
+    fn new(way: Way) -> Self {
+        let has_answered = AtomicBool::new(false);
+        Self(Arc::new(Inner { way, has_answered }))
+    }
+
+    /// Returns the scheme, host and port.
+    pub fn origin(&self) -> &Origin {
+        &self.way().origin
+    }
+
+    /// Returns what it is to its registry.
+    pub fn role(&self) -> Role {
+        self.way().role
+    }
+
+    /// Tells whether it is a mirror.
+    pub fn is_mirror(&self) -> bool {
+        self.role() == Role::Mirror
+    }
+
+    /// Returns what it may be asked for.
+    pub fn capabilities(&self) -> Capabilities {
+        self.way().capabilities
+    }
+
+    /// Tells whether it is spoken to in TLS.
     pub fn is_https(&self) -> bool {
-        self.0.scheme() == "https"
+        self.origin().is_https()
     }
 
     /// Returns the host, without port.
     pub fn host(&self) -> &str {
-        self.0.host_str().unwrap_or_default()
+        self.origin().host()
     }
 
     /// Tells whether this is the machine itself.
     pub fn is_loopback(&self) -> bool {
-        use crate::address::Special;
-        self.0
-            .host()
-            .is_some_and(|host| Special::of_host(&host) == Some(Special::Loopback))
+        self.origin().is_loopback()
     }
 
-    /// Returns the URL itself, with the path `/`.
-    pub(crate) fn url(&self) -> &Url {
-        &self.0
+    pub(crate) fn way(&self) -> &Way {
+        &self.0.way
     }
 
-    /// Returns the URL of `path` below `/v2/`.
+    /// Returns the URL of `path` below the API.
     pub(crate) fn api(&self, path: &str) -> Url {
-        let mut url = self.0.clone();
-        url.set_path(&format!("/v2/{path}"));
+        let mut url = self.way().base.clone();
+        let path = format!("{}{path}", url.path());
+        url.set_path(&path);
+        self.with_namespace(url)
+    }
+
+    /// Tells `url`, which is on the endpoint, for which registry it is asked, if it is not told yet.
+    pub(crate) fn with_namespace(&self, mut url: Url) -> Url {
+        if let Some(namespace) = &self.way().namespace
+            && url.query_pairs().all(|(name, _)| name != "ns")
+        {
+            url.query_pairs_mut().append_pair("ns", namespace);
+        }
         url
+    }
+
+    /// Tells whether the API is where it is without any configuration.
+    pub(crate) fn is_at_root(&self) -> bool {
+        self.way().base.path() == "/v2/"
+    }
+
+    /// Tells whether a user's credentials may be sent there: not in the clear, unless that was said to be
+    /// all right.
+    pub(crate) fn may_have_credentials(&self, config: &RegistryConfig) -> bool {
+        let way = self.way();
+        self.is_https() || !way.within.is_empty() || config.permits_plain_http(way.origin.url())
+    }
+
+    /// Remembers that it answered.
+    pub(crate) fn note_answer(&self) {
+        self.0.has_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether it has answered anything since it was looked up.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.0.has_answered.load(Ordering::Relaxed)
+    }
+}
+
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.way() == other.way()
+    }
+}
+
+impl Eq for Endpoint {}
+
+impl Hash for Endpoint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.way().origin.hash(state);
+        self.way().role.hash(state);
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str().trim_end_matches('/'))
+        fmt::Display::fmt(self.origin(), f)
     }
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        f.debug_struct("Endpoint")
+            .field("origin", self.origin())
+            .field("role", &self.role())
+            .finish_non_exhaustive()
     }
 }
 
-/// An address that is shown in an error loses what stands before an `@`: it may be a password.
-fn without_userinfo(address: &str) -> String {
-    let Some((before, host)) = address.rsplit_once('@') else {
-        return shown(address).to_string();
+/// Returns what the credentials for `origin` are filed under. Docker Hub has one name there.
+fn key_of(origin: &Origin) -> String {
+    match origin.authority() {
+        DOCKER_HUB | "index.docker.io" => "docker.io".to_owned(),
+        authority => authority.to_owned(),
+    }
+}
+
+/// Returns where the API of `host` is: at `/v2/` below its URL, which may end in `/v2` already.
+fn base(host: &HostConfig) -> Url {
+    let mut url = host.url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    let path = url.path().trim_end_matches('/').to_owned();
+    if host.override_path || path.ends_with("/v2") {
+        url.set_path(&format!("{path}/"));
+    } else {
+        url.set_path(&format!("{path}/v2/"));
+    }
+    url
+}
+
+fn headers(
+    host: &HostConfig,
+    origin: &Origin,
+) -> Result<Vec<(HeaderName, HeaderValue)>, EndpointError> {
+    let header = |(name, value): &(String, windlass_http::Secret)| {
+        let mut value = HeaderValue::from_str(value.expose()).ok()?;
+        value.set_sensitive(true);
+        Some((name.parse().ok()?, value))
     };
-    let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-    format!("{}://…@{}", shown(scheme), shown(host))
+    let headers = host.headers.iter().map(|configured| {
+        header(configured).ok_or_else(|| EndpointError::Header {
+            origin: origin.clone(),
+            name: configured.0.clone(),
+        })
+    });
+    headers.collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn endpoints(reference: &str, insecure: &[&str]) -> Vec<String> {
-        let reference: windlass_oci::Reference = reference.parse().unwrap();
-        let config = RegistryConfig {
-            insecure: insecure.iter().map(ToString::to_string).collect(),
-            ..RegistryConfig::default()
-        };
-        let endpoints = Endpoint::of(reference.repository(), &config).unwrap();
-        endpoints.iter().map(ToString::to_string).collect()
-    }
-
-    /// EP-1.
-    #[test]
-    fn docker_hub_is_answered_by_its_registry_host() {
-        assert_eq!(endpoints("alpine", &[]), ["https://registry-1.docker.io"]);
-    }
-
-    /// EP-4, EP-7.
-    #[test]
-    fn https_unless_loopback_or_listed() {
-        assert_eq!(endpoints("quay.io/a/b", &[]), ["https://quay.io"]);
-        assert_eq!(
-            endpoints("registry.test:5000/b", &["registry.test:5000"]),
-            ["https://registry.test:5000", "http://registry.test:5000"]
-        );
-        assert_eq!(
-            endpoints("localhost:5000/b", &[]),
-            ["http://localhost:5000", "https://localhost:5000"]
-        );
-        assert_eq!(
-            endpoints("127.0.0.1:5000/b", &[]),
-            ["http://127.0.0.1:5000", "https://127.0.0.1:5000"]
-        );
-    }
-
-    /// EP-3.
-    #[test]
-    fn an_address_is_scheme_host_and_port_only() {
-        for address in [
-            "ftp://a.test",
-            "a.test",
-            "https://",
-            "https://a.test/v2",
-            "https://a.test/?x",
-            "https://a.test/#x",
-            "https://me:hunter2@a.test",
-            "https://a.test:99999",
-            "https://me:hunter2@a.test:99999",
-        ] {
-            let error = Endpoint::parse(address).unwrap_err();
-            assert!(!error.to_string().contains("hunter2"), "{error}");
-        }
-        assert_eq!(
-            Endpoint::parse("https://A.test:443/").unwrap().to_string(),
-            "https://a.test"
-        );
-    }
-}
+mod tests;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use http::StatusCode;
+use http::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 use windlass_oci::text::shown_up_to;
 
@@ -11,7 +11,7 @@ use crate::challenge::Challenge;
 use crate::error::{Asked, RegistryError, What};
 
 /// The most that is read of the body of an error.
-pub(crate) const LARGEST_ERROR_BODY: u64 = 64 << 10;
+pub(crate) const LARGEST_ERROR_BODY: usize = 64 << 10;
 /// The most that is shown of a registry's own words.
 const LONGEST_REASON: usize = 300;
 

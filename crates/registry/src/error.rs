@@ -3,20 +3,20 @@
 use std::fmt;
 use std::time::Duration;
 
+use windlass_http::{BodyError, Cause, ConnectFailure, ProxyFailure, SetupError};
 use windlass_oci::{Digest, ManifestError};
 
 use crate::auth::AuthError;
-use crate::cause::Cause;
-use crate::endpoint::Endpoint;
 use crate::manifest::Target;
+use crate::origin::Origin;
 use crate::redirect::RedirectError;
 
-/// What was asked of which endpoint.
+/// What was asked of whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// Who was asked.
-    pub endpoint: Endpoint,
-    /// The repository's path, such as `library/alpine`.
+    pub origin: Origin,
+    /// The repository's path, such as `library/alpine`; empty where none in particular is meant.
     pub repository: String,
     /// For what.
     pub what: What,
@@ -112,7 +112,7 @@ pub enum RegistryError {
         /// What was asked of whom.
         asked: Box<Asked>,
         /// Where the redirect led.
-        target: Endpoint,
+        target: Origin,
         /// The HTTP status.
         status: u16,
     },
@@ -194,6 +194,22 @@ pub enum RegistryError {
         /// What did not come.
         waiting_for: Phase,
     },
+    /// What is configured for the way there cannot be used.
+    #[error("{asked}: the configuration for it cannot be used")]
+    Setup {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// What is wrong with it.
+        source: SetupError,
+    },
+    /// There is no way through the proxy.
+    #[error("{asked}: no way through the proxy")]
+    Proxy {
+        /// What was asked of whom.
+        asked: Box<Asked>,
+        /// How the proxy failed.
+        source: ProxyFailure,
+    },
     /// There is no connection to the endpoint.
     #[error("{asked}: {failure}")]
     Connect {
@@ -258,21 +274,6 @@ pub enum Phase {
     Body,
 }
 
-/// Why there is no connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectFailure {
-    /// Nothing listens there.
-    Refused,
-    /// There is no way there.
-    Unreachable,
-    /// The host has no address.
-    NoSuchHost,
-    /// The name servers did not answer.
-    NameServer,
-    /// Something else; the source says what.
-    Other,
-}
-
 impl RegistryError {
     /// Returns what was asked of whom.
     pub fn asked(&self) -> &Asked {
@@ -295,6 +296,8 @@ impl RegistryError {
             | Self::Interrupted { asked, .. }
             | Self::TooLarge { asked, .. }
             | Self::Timeout { asked, .. }
+            | Self::Setup { asked, .. }
+            | Self::Proxy { asked, .. }
             | Self::Connect { asked, .. }
             | Self::Tls { asked, .. }
             | Self::Transport { asked, .. }
@@ -308,24 +311,38 @@ impl Asked {
     pub(crate) fn boxed(&self) -> Box<Self> {
         Box::new(self.clone())
     }
+
+    /// Says what a failure of the answer's body means.
+    pub(crate) fn body_failed(&self, error: BodyError) -> RegistryError {
+        let asked = self.boxed();
+        match error {
+            BodyError::Stalled => RegistryError::Timeout {
+                asked,
+                waiting_for: Phase::Body,
+            },
+            BodyError::TooLarge { limit } => RegistryError::TooLarge { asked, limit },
+            BodyError::Transport { source } => RegistryError::Transport { asked, source },
+        }
+    }
 }
 
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            endpoint,
+            origin,
             repository,
             what,
         } = self;
         match what {
-            What::Ping => write!(f, "{endpoint}"),
-            What::Token => write!(f, "token for {repository} from {endpoint}"),
-            What::Manifest(Target::Tag(tag)) => write!(f, "{repository}:{tag} at {endpoint}"),
+            What::Ping => write!(f, "{origin}"),
+            What::Token if repository.is_empty() => write!(f, "token from {origin}"),
+            What::Token => write!(f, "token for {repository} from {origin}"),
+            What::Manifest(Target::Tag(tag)) => write!(f, "{repository}:{tag} at {origin}"),
             What::Manifest(Target::Digest(digest)) => {
-                write!(f, "{repository}@{digest} at {endpoint}")
+                write!(f, "{repository}@{digest} at {origin}")
             }
-            What::Blob(digest) => write!(f, "blob {digest} of {repository} at {endpoint}"),
-            What::Tags => write!(f, "tags of {repository} at {endpoint}"),
+            What::Blob(digest) => write!(f, "blob {digest} of {repository} at {origin}"),
+            What::Tags => write!(f, "tags of {repository} at {origin}"),
         }
     }
 }
@@ -342,18 +359,6 @@ impl fmt::Display for Phase {
             Self::Connection => "a connection",
             Self::Answer => "an answer",
             Self::Body => "more of the answer",
-        })
-    }
-}
-
-impl fmt::Display for ConnectFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refused => "nothing listens there",
-            Self::Unreachable => "unreachable",
-            Self::NoSuchHost => "no such host",
-            Self::NameServer => "the name servers do not answer",
-            Self::Other => "cannot connect",
         })
     }
 }

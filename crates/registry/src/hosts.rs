@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::config::Proxies;
+use crate::config::{Proxies, Tls};
 use crate::credentials::Secret;
 
 /// The registries that something is said about.
@@ -54,32 +54,12 @@ pub struct HostConfig {
 }
 
 /// What a host is asked for. Windlass does not push, so that is not among it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Capabilities {
     /// Manifests by digest, and blobs.
     pub pull: bool,
     /// Manifests by tag, and lists of tags. A host without it never says what a tag means.
     pub resolve: bool,
-}
-
-/// Whom to trust, and whom to be, on a connection with TLS.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Tls {
-    /// PEM files with certificates that are trusted beside the system's.
-    pub roots: Vec<Vec<u8>>,
-    /// Who this client is, if it is asked for a certificate.
-    pub identity: Option<Identity>,
-    /// Take any certificate. The connection is still encrypted, with whoever is at its other end.
-    pub skip_verify: bool,
-}
-
-/// A client certificate and its key.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// The certificate chain in PEM form, the client's own first.
-    pub certificates: Vec<u8>,
-    /// The key in PEM form.
-    pub key: Secret,
 }
 
 /// Why a registry's configuration cannot be used: an error that is told when it is asked for.

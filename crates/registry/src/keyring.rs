@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::credentials::Credentials;
 
@@ -30,8 +31,8 @@ pub struct Door {
 }
 
 /// Why credentials could not be looked up. Holds no secret.
-#[derive(Debug)]
-pub struct KeyringError(Box<dyn std::error::Error + Send + Sync>);
+#[derive(Clone, Debug)]
+pub struct KeyringError(Arc<dyn std::error::Error + Send + Sync>);
 
 /// Credentials for one host, known beforehand. All others are met as nobody.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +60,7 @@ impl Keyring for OneKey {
 impl KeyringError {
     /// Wraps what went wrong.
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(error.into())
+        Self(Arc::from(error.into()))
     }
 }
 

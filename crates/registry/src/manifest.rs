@@ -3,10 +3,11 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use windlass_oci::text::shown_bytes;
 use windlass_oci::{
-    Digest, DigestError, MANIFEST_TYPES, MAX_MANIFEST_SIZE, Manifest, Reference, Tag,
+    Digest, DigestError, MANIFEST_TYPES, MAX_MANIFEST_SIZE, Manifest, ManifestError, MediaType,
+    Reference, Tag,
 };
 
 use crate::error::{Asked, Mismatch, RegistryError, What};
@@ -32,6 +33,22 @@ pub struct FetchedManifest {
     pub manifest: Manifest,
 }
 
+/// What came when a manifest was asked for.
+#[derive(Clone, Debug)]
+pub enum Fetched {
+    /// A manifest or an index, held against every digest.
+    Manifest(Box<FetchedManifest>),
+    /// A manifest of Docker's schema 1, where [`RegistryConfig::schema1`](crate::RegistryConfig::schema1)
+    /// wants it. Nothing about it is verified, not even its digest: that is one of its payload only, which
+    /// its signature says where to find.
+    Schema1 {
+        /// The exact bytes.
+        bytes: Bytes,
+        /// The digest that the registry announced; to be held against the payload's.
+        announced: Option<Digest>,
+    },
+}
+
 impl Target {
     /// Returns what `reference` asks for: its digest, else its tag, else `latest` (REF-6, REF-7).
     pub fn of(reference: &Reference) -> Self {
@@ -55,19 +72,29 @@ impl From<Digest> for Target {
     }
 }
 
+impl Fetched {
+    /// Returns the manifest, unless it is of schema 1.
+    pub fn into_manifest(self) -> Option<FetchedManifest> {
+        match self {
+            Self::Manifest(manifest) => Some(*manifest),
+            Self::Schema1 { .. } => None,
+        }
+    }
+}
+
 impl Repository {
     /// Fetches and reads the manifest that `target` names.
     ///
     /// The digest is computed from the bytes that are read, and compared with the one asked for (MF-2) and
     /// with the one the registry announces (T17). At most 4 MiB are accepted (T21).
-    pub async fn manifest(&self, target: &Target) -> Result<FetchedManifest, RegistryError> {
+    pub async fn manifest(&self, target: &Target) -> Result<Fetched, RegistryError> {
+        self.noted(self.fetch_manifest(target).await)
+    }
+
+    async fn fetch_manifest(&self, target: &Target) -> Result<Fetched, RegistryError> {
         let asked = self.asked(What::Manifest(target.clone()));
-        let name = match target {
-            Target::Tag(tag) => tag.to_string(),
-            Target::Digest(digest) => digest.to_string(),
-        };
-        let path = format!("{}/manifests/{name}", self.path());
-        let answer = self.get(&asked, &path, Some(&ACCEPT_MANIFESTS), 0).await?;
+        let path = self.manifest_path(target);
+        let answer = self.get(&asked, &path, Some(self.manifests()), 0).await?;
         let headers = answer.response.headers().clone();
         let content_type = content_type(&headers);
         if content_type.is_some_and(is_html) {
@@ -78,38 +105,73 @@ impl Repository {
             });
         }
         let body = self.client().body(answer.response);
-        let bytes = body.whole(&asked, MAX_MANIFEST_SIZE as u64).await?;
-        let digest = digest(&asked, target, &headers, &bytes)?;
-        let manifest =
-            Manifest::parse(&bytes, content_type).map_err(|source| RegistryError::Manifest {
-                asked: asked.boxed(),
-                source,
-            })?;
-        Ok(FetchedManifest {
+        let bytes = body.whole(MAX_MANIFEST_SIZE as u64).await;
+        let bytes = bytes.map_err(|error| asked.body_failed(error))?;
+        let announced = announced(&asked, &headers)?;
+        let parsed = Manifest::parse(&bytes, content_type);
+        // MF-7: refused by name, with the setting that would allow it.
+        if self.takes_schema1() && matches!(parsed, Err(ManifestError::Schema1)) {
+            return Ok(Fetched::Schema1 { bytes, announced });
+        }
+        let digest = digest(&asked, target, announced, &bytes)?;
+        let manifest = parsed.map_err(|source| RegistryError::Manifest {
+            asked: asked.boxed(),
+            source,
+        })?;
+        Ok(Fetched::Manifest(Box::new(FetchedManifest {
             bytes,
             digest,
             manifest,
-        })
+        })))
+    }
+
+    pub(crate) fn manifest_path(&self, target: &Target) -> String {
+        match target {
+            Target::Tag(tag) => format!("{}/manifests/{tag}", self.path()),
+            Target::Digest(digest) => format!("{}/manifests/{digest}", self.path()),
+        }
+    }
+
+    /// Returns which types of manifests to ask for (HT-16).
+    pub(crate) fn manifests(&self) -> &'static HeaderValue {
+        if self.takes_schema1() {
+            &ACCEPT_WITH_SCHEMA1
+        } else {
+            &ACCEPT_MANIFESTS
+        }
+    }
+
+    fn takes_schema1(&self) -> bool {
+        self.client().config().schema1
     }
 }
 
-/// Every type of manifest that can be read (HT-16).
-static ACCEPT_MANIFESTS: LazyLock<HeaderValue> = LazyLock::new(|| {
-    HeaderValue::from_str(&MANIFEST_TYPES.join(", ")).expect("media types are fit for a header")
+/// Every type of manifest that can be read.
+static ACCEPT_MANIFESTS: LazyLock<HeaderValue> = LazyLock::new(|| accept(&[]));
+
+/// The same, and those of schema 1.
+static ACCEPT_WITH_SCHEMA1: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let signed = MediaType::DockerSignedSchema1.to_string();
+    accept(&[&signed, &MediaType::DockerSchema1.to_string()])
 });
+
+fn accept(more: &[&str]) -> HeaderValue {
+    let types = [&MANIFEST_TYPES[..], more].concat().join(", ");
+    HeaderValue::from_str(&types).expect("media types are fit for a header")
+}
 
 /// Returns the digest of `bytes` if it is the one that was asked for and announced.
 fn digest(
     asked: &Asked,
     target: &Target,
-    headers: &HeaderMap,
+    announced: Option<Digest>,
     bytes: &[u8],
 ) -> Result<Digest, RegistryError> {
     let wanted = match target {
         Target::Digest(digest) => Some(*digest),
         Target::Tag(_) => None,
     };
-    for expected in wanted.into_iter().chain(announced(asked, headers)?) {
+    for expected in wanted.into_iter().chain(announced) {
         let found = Digest::of(expected.algorithm(), bytes);
         if found != expected {
             let mismatch = Box::new(Mismatch { expected, found });
@@ -124,7 +186,10 @@ fn digest(
 
 /// The digest in `Docker-Content-Digest`. One by an algorithm that is not known here says nothing; one that
 /// is not a digest is an error (T19).
-fn announced(asked: &Asked, headers: &HeaderMap) -> Result<Option<Digest>, RegistryError> {
+pub(crate) fn announced(
+    asked: &Asked,
+    headers: &HeaderMap,
+) -> Result<Option<Digest>, RegistryError> {
     let Some(header) = headers.get("docker-content-digest") else {
         return Ok(None);
     };
@@ -150,7 +215,7 @@ fn is_by_another_algorithm(text: &str) -> bool {
     })
 }
 
-fn content_type(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(CONTENT_TYPE)?.to_str().ok()
 }
 

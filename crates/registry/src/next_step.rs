@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::error::{ConnectFailure, RegistryError};
+use windlass_http::{ConnectFailure, ProxyFailure};
+
+use crate::auth::AuthError;
+use crate::error::{RegistryError, What};
+use crate::manifest::Target;
 
 /// What a puller should do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +39,20 @@ impl RegistryError {
             Self::Size {
                 expected, found, ..
             } if found < expected => NextStep::Retry { after: None },
-            Self::Connect { failure, .. } => match failure {
-                ConnectFailure::NoSuchHost => NextStep::NextEndpoint,
-                ConnectFailure::Refused
-                | ConnectFailure::Unreachable
-                | ConnectFailure::NameServer
-                | ConnectFailure::Other => NextStep::Retry { after: None },
+            Self::Connect { failure, .. } => unconnected(*failure),
+            Self::Proxy { source, .. } => no_way_through(source),
+            Self::Auth { source, .. } => match source {
+                // The user's own affair: to go on without a word would be to go on as somebody else (D9).
+                AuthError::Keyring(_) | AuthError::RegistryToken | AuthError::Username => {
+                    NextStep::Stop
+                }
+                AuthError::Realm { .. } | AuthError::Token(_) | AuthError::PlainHttp => {
+                    NextStep::NextEndpoint
+                }
+            },
+            Self::Manifest { asked, .. } => match asked.what {
+                What::Manifest(Target::Tag(_)) => NextStep::NextEndpoint,
+                _ => NextStep::Stop,
             },
             Self::Unauthorized { .. }
             | Self::Denied { .. }
@@ -49,7 +61,6 @@ impl RegistryError {
             | Self::BlobUnknown { .. }
             | Self::Unexpected { .. }
             | Self::NotARegistry { .. }
-            | Self::Auth { .. }
             | Self::Redirect { .. }
             | Self::Digest { .. }
             | Self::DigestHeader { .. }
@@ -57,7 +68,33 @@ impl RegistryError {
             | Self::TooLarge { .. }
             | Self::Tls { .. }
             | Self::Malformed { .. } => NextStep::NextEndpoint,
-            Self::Manifest { .. } => NextStep::Stop,
+            Self::Setup { .. } => NextStep::Stop,
         }
+    }
+}
+
+fn unconnected(failure: ConnectFailure) -> NextStep {
+    match failure {
+        ConnectFailure::NoSuchHost => NextStep::NextEndpoint,
+        ConnectFailure::Refused
+        | ConnectFailure::Unreachable
+        | ConnectFailure::NameServer
+        | ConnectFailure::Other => NextStep::Retry { after: None },
+    }
+}
+
+fn no_way_through(failure: &ProxyFailure) -> NextStep {
+    match failure {
+        ProxyFailure::Connect { failure, .. } => unconnected(*failure),
+        ProxyFailure::Transport { .. } => NextStep::Retry { after: None },
+        // What a gateway says about the other side, and may not say the next time.
+        ProxyFailure::Status { status: 500.. } | ProxyFailure::Socks { code: 1 | 3..=6 } => {
+            NextStep::Retry { after: None }
+        }
+        ProxyFailure::Status { .. }
+        | ProxyFailure::Socks { .. }
+        | ProxyFailure::Tls { .. }
+        | ProxyFailure::Credentials
+        | ProxyFailure::NotAProxy => NextStep::NextEndpoint,
     }
 }

@@ -1,8 +1,8 @@
 //! Which token server a registry may send its clients, and their credentials, to.
 
 use url::Url;
+use windlass_http::Special;
 
-use crate::address::Special;
 use crate::config::RegistryConfig;
 use crate::endpoint::Endpoint;
 
@@ -43,7 +43,7 @@ pub(crate) fn check(
     if !url.username().is_empty() || url.password().is_some() {
         return Err(RealmRefusal::UserInfo);
     }
-    let same_host = endpoint.url().host() == Some(host.clone());
+    let same_host = endpoint.origin().parsed_host() == Some(host.clone());
     if url.scheme() == "http" {
         if endpoint.is_https() {
             return Err(RealmRefusal::Downgrade);

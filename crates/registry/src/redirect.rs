@@ -1,9 +1,8 @@
 //! Where a redirect may lead (T26).
 
-use reqwest::header::{HeaderMap, LOCATION};
+use http::header::{HeaderMap, LOCATION};
 use url::Url;
-
-use crate::address::Special;
+use windlass_http::Special;
 
 /// No presigned URL in use is near this long.
 const LONGEST_LOCATION: usize = 16 << 10;
@@ -67,7 +66,7 @@ pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, RedirectErr
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
+    use http::header::HeaderValue;
 
     use super::*;
 

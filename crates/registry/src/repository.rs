@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 use windlass_oci::RepositoryName;
 
 use crate::auth::Session;
 use crate::challenge::Challenge;
-use crate::client::{Answer, Ask, Client};
-use crate::credentials::Credentials;
+use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
 use crate::error::{Asked, RegistryError, What};
+use crate::exchange::{Answer, Ask, Party};
+use crate::origin::Origin;
 
 /// A session with one repository at one endpoint: asks, authenticates as it is asked to, and checks what
 /// comes. Cheap to clone; clones share the session.
@@ -25,7 +25,7 @@ struct Inner {
     client: Client,
     endpoint: Endpoint,
     name: RepositoryName,
-    session: Session,
+    session: Arc<Session>,
 }
 
 impl Repository {
@@ -33,10 +33,8 @@ impl Repository {
         client: Client,
         endpoint: Endpoint,
         name: RepositoryName,
-        credentials: Credentials,
+        session: Arc<Session>,
     ) -> Self {
-        let path = name.path().to_owned();
-        let session = Session::new(client.clone(), endpoint.clone(), path, credentials);
         Self(Arc::new(Inner {
             client,
             endpoint,
@@ -65,7 +63,7 @@ impl Repository {
 
     pub(crate) fn asked(&self, what: What) -> Asked {
         Asked {
-            endpoint: self.0.endpoint.clone(),
+            origin: self.0.endpoint.origin().clone(),
             repository: self.path().to_owned(),
             what,
         }
@@ -93,15 +91,9 @@ impl Repository {
         accept: Option<&HeaderValue>,
         start: u64,
     ) -> Result<Answer, RegistryError> {
-        let patience = self.0.client.config().timeouts.response;
-        let ask = Ask {
-            asked,
-            url,
-            accept,
-            start,
-            form: None,
-            patience,
-        };
+        let mut ask = self.ask(asked, url);
+        ask.accept = accept;
+        ask.start = start;
         let answer = self.authorized(&ask).await?;
         match answer.response.status() {
             StatusCode::OK => Ok(answer),
@@ -112,9 +104,35 @@ impl Repository {
         }
     }
 
+    /// Asks for the headers of `path` below the API alone; returns the answer, whatever its status.
+    pub(crate) async fn head_of(
+        &self,
+        asked: &Asked,
+        path: &str,
+        accept: Option<&HeaderValue>,
+    ) -> Result<Answer, RegistryError> {
+        let mut ask = self.ask(asked, self.0.endpoint.api(path));
+        ask.method = Method::HEAD;
+        ask.accept = accept;
+        self.authorized(&ask).await
+    }
+
+    fn ask<'a>(&'a self, asked: &'a Asked, url: Url) -> Ask<'a> {
+        let endpoint = &self.0.endpoint;
+        let patience = self.0.client.config().timeouts.response;
+        let url = endpoint.with_namespace(url);
+        Ask::get(asked, Party::Endpoint(endpoint), url, patience)
+    }
+
+    /// Has it remembered what `answer` says about the endpoint's health.
+    pub(crate) fn noted<T>(&self, answer: Result<T, RegistryError>) -> Result<T, RegistryError> {
+        self.0.client.note(self.0.endpoint.origin(), &answer);
+        answer
+    }
+
     /// Makes the request, and once more with a new authorization if it is refused for want of one (HT-12).
     async fn authorized(&self, ask: &Ask<'_>) -> Result<Answer, RegistryError> {
-        let pass = self.0.session.pass().await?;
+        let pass = self.0.session.pass(&self.0.client).await?;
         let answer = self.0.client.send(ask, pass.header()).await?;
         // What a storage elsewhere wants is not for it to ask (T26).
         if answer.response.status() != StatusCode::UNAUTHORIZED || !answer.at_home {
@@ -123,19 +141,22 @@ impl Repository {
         let Some(challenge) = Challenge::choose(answer.response.headers()) else {
             return Ok(answer);
         };
-        match self.0.session.renew(&pass, &challenge).await? {
+        match (self.0.session)
+            .renew(&self.0.client, &pass, &challenge)
+            .await?
+        {
             Some(pass) => self.0.client.send(ask, pass.header()).await,
             None => Ok(answer),
         }
     }
 
     /// Says what an answer that is not a success means.
-    async fn refused(&self, asked: &Asked, answer: Answer) -> RegistryError {
+    pub(crate) async fn refused(&self, asked: &Asked, answer: Answer) -> RegistryError {
         let status = answer.response.status();
         if !answer.at_home && status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
             return RegistryError::Storage {
                 asked: asked.boxed(),
-                target: Endpoint::serving(&answer.url),
+                target: Origin::of(&answer.url),
                 status: status.as_u16(),
             };
         }
@@ -170,19 +191,8 @@ impl Repository {
     /// HT-4 wants the version header. Registries of the OCI specification need not send it ("Determining
     /// Support"), so 200, and 401 with a challenge, count as well.
     async fn is_no_registry(&self) -> Option<String> {
-        let asked = self.asked(What::Ping);
-        let patience = self.0.client.config().timeouts.ping;
-        let url = self.0.endpoint.api("");
-        let ask = Ask {
-            asked: &asked,
-            url,
-            accept: None,
-            start: 0,
-            form: None,
-            patience,
-        };
         // A failure here says nothing about what is there.
-        let answer = self.0.client.send(&ask, None).await.ok()?;
+        let answer = self.ping(self.0.endpoint.api("")).await.ok()?;
         let headers = answer.response.headers();
         let status = answer.response.status();
         let speaks = match status.as_u16() {
@@ -192,12 +202,37 @@ impl Repository {
             // Busy or out of order: who knows.
             status => status == 429 || status >= 500,
         };
-        (!speaks).then(|| format!("/v2/ answers with status {}", status.as_u16()))
+        if speaks {
+            return None;
+        }
+        if status == StatusCode::NOT_FOUND && self.speaks_v1().await {
+            return Some("it speaks version 1 of the protocol, which windlass does not".to_owned());
+        }
+        Some(format!("/v2/ answers with status {}", status.as_u16()))
+    }
+
+    /// FB-14 is left out: such registries are told apart so that the message can say so.
+    async fn speaks_v1(&self) -> bool {
+        let mut url = self.0.endpoint.origin().url().clone();
+        url.set_path("/v1/_ping");
+        let answer = if self.0.endpoint.is_at_root() {
+            self.ping(url).await.ok()
+        } else {
+            None
+        };
+        answer.is_some_and(|answer| answer.at_home && answer.response.status() == StatusCode::OK)
+    }
+
+    async fn ping(&self, url: Url) -> Result<Answer, RegistryError> {
+        let asked = self.asked(What::Ping);
+        let mut ask = self.ask(&asked, url);
+        ask.patience = self.0.client.config().timeouts.ping;
+        self.0.client.send(&ask, None).await
     }
 }
 
 /// HT-4.
-fn speaks_v2(headers: &reqwest::header::HeaderMap) -> bool {
+pub(crate) fn speaks_v2(headers: &HeaderMap) -> bool {
     let versions = headers.get_all("docker-distribution-api-version");
     versions.iter().any(|version| {
         version

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use reqwest::header::{HeaderMap, LINK};
+use http::header::{HeaderMap, LINK};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -49,6 +49,10 @@ impl Repository {
     /// Follows `Link` from page to page (HT-18), on the same scheme, host and port only (D7), through at most
     /// 1000 pages, 64 MiB and a million tags. Names that are no tags are left out.
     pub async fn tags(&self) -> Result<Vec<Tag>, RegistryError> {
+        self.noted(self.all_tags().await)
+    }
+
+    async fn all_tags(&self) -> Result<Vec<Tag>, RegistryError> {
         let asked = self.asked(What::Tags);
         let malformed = |reason: &str| RegistryError::Malformed {
             asked: asked.boxed(),
@@ -60,12 +64,8 @@ impl Repository {
         for _ in 0..MOST_PAGES {
             let answer = self.get_url(&asked, url.clone(), None, 0).await?;
             let next = next_page(&url, answer.response.headers());
-            let body = self
-                .client()
-                .body(answer.response)
-                .whole(&asked, left)
-                .await;
-            let body = body.map_err(|error| whole_list(error, &asked))?;
+            let body = self.client().body(answer.response).whole(left).await;
+            let body = body.map_err(|error| whole_list(asked.body_failed(error), &asked))?;
             left -= body.len() as u64;
             let page: Page =
                 serde_json::from_slice(&body).map_err(|_| malformed("it is not a list of tags"))?;
@@ -179,7 +179,7 @@ fn next_target(link: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
+    use http::header::HeaderValue;
 
     use super::*;
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::header::HeaderValue;
+use http::HeaderValue;
 use serde_json::Value;
+
+use crate::credentials::Secret;
 
 /// A registry that hands out shorter lives than this is taken to mean this (HT-9); if it means it, it
 /// answers 401, and the token is renewed then.
@@ -18,6 +20,8 @@ const LONGEST_TOKEN: usize = 64 << 10;
 pub(crate) struct Token {
     pub(crate) header: HeaderValue,
     pub(crate) life: Duration,
+    /// What further tokens can be had with.
+    pub(crate) refresh: Option<Secret>,
 }
 
 /// Why the answer of a token server is of no use (T27).
@@ -47,9 +51,12 @@ impl Token {
             .filter_map(|name| answer.get(*name).and_then(Value::as_str))
             .find(|token| !token.is_empty())
             .ok_or(TokenError::Missing)?;
+        let refresh = answer.get("refresh_token").and_then(Value::as_str);
+        let refresh = refresh.filter(|token| !token.is_empty() && token.len() <= LONGEST_TOKEN);
         Ok(Self {
             header: bearer(token).ok_or(TokenError::Unusable)?,
             life: answer.get("expires_in").map_or(SHORTEST_LIFE, life),
+            refresh: refresh.map(Secret::new),
         })
     }
 }

@@ -1,13 +1,13 @@
 use std::time::UNIX_EPOCH;
 
-use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
+use http::header::{HeaderValue, WWW_AUTHENTICATE};
 
 use super::*;
-use crate::{Endpoint, NextStep, Target};
+use crate::{NextStep, Origin, Target};
 
 fn asked(what: What) -> Asked {
     Asked {
-        endpoint: Endpoint::parse("https://reg.test").unwrap(),
+        origin: Origin::parse("https://reg.test").unwrap(),
         repository: "a/b".to_owned(),
         what,
     }

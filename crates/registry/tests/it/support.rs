@@ -1,12 +1,13 @@
 //! What the tests share: clients for a scripted registry.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use windlass_oci::{Descriptor, Digest, MediaType, Reference};
 use windlass_registry::{
-    Client, Credentials, Endpoint, FetchedManifest, RegistryConfig, RegistryError, Repository,
-    Secret, Target, Timeouts,
+    Caller, Client, Credentials, Endpoint, FetchedManifest, OneKey, RegistryConfig, RegistryError,
+    Repository, Secret, Target, Timeouts,
 };
 use windlass_testing::Registry;
 
@@ -56,7 +57,14 @@ pub(crate) fn session_at(client: &Client, url: &str, credentials: Credentials) -
     let name: Reference = format!("{host}/app")
         .parse()
         .expect("the test has a good host");
-    client.repository(endpoint, name.repository().clone(), credentials)
+    let caller = caller(&endpoint, credentials);
+    client.repository(endpoint, name.repository().clone(), &caller)
+}
+
+/// Someone who has these credentials for `endpoint`.
+pub(crate) fn caller(endpoint: &Endpoint, credentials: Credentials) -> Caller {
+    let host = endpoint.origin().authority().to_owned();
+    Caller::new(Arc::new(OneKey { host, credentials }))
 }
 
 pub(crate) fn basic(username: &str, password: &str) -> Credentials {
@@ -72,7 +80,8 @@ pub(crate) fn tag(tag: &str) -> Target {
 
 /// Fetches the manifest that the tests pull: `app:1`.
 pub(crate) async fn fetch(repository: &Repository) -> Result<FetchedManifest, RegistryError> {
-    repository.manifest(&tag("1")).await
+    let fetched = repository.manifest(&tag("1")).await?;
+    Ok(fetched.into_manifest().expect("schema 1 is off"))
 }
 
 /// A descriptor of a layer.

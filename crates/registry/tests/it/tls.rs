@@ -121,7 +121,7 @@ async fn a_token_server_with_a_bad_certificate_gets_no_password() {
         .await
         .unwrap_err();
     assert!(matches!(error, RegistryError::Tls { .. }), "{error:?}");
-    assert_eq!(error.asked().endpoint.to_string(), auth_front.url());
+    assert_eq!(error.asked().origin.to_string(), auth_front.url());
     assert_eq!(auth.log().len(), 0);
 }
 

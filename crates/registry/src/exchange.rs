@@ -1,0 +1,264 @@
+//! The one way to make a request: redirects by hand, and nothing said to a stranger.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RANGE};
+use http::{Method, Request};
+use url::Url;
+use windlass_http::{Body, Patience, Proxies, Response, SendError, Transport};
+
+use crate::auth::AuthError;
+use crate::client::Client;
+use crate::endpoint::Endpoint;
+use crate::error::{Asked, Phase, RegistryError, What};
+use crate::origin::Origin;
+use crate::realm::RealmRefusal;
+use crate::redirect::{RedirectError, target};
+use crate::transports::Plan;
+
+/// A request, whole but for the authorization.
+#[derive(Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) asked: &'a Asked,
+    pub(crate) party: Party<'a>,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) accept: Option<&'a HeaderValue>,
+    /// Where in the body to begin; 0 asks for all of it.
+    pub(crate) start: u64,
+    /// The body of a POST. It carries a secret.
+    pub(crate) form: Option<String>,
+    /// How long to wait for the head of each response.
+    pub(crate) patience: Duration,
+}
+
+/// Whose affair a request is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Party<'a> {
+    /// An endpoint's, or a token server's in its name.
+    Endpoint(&'a Endpoint),
+    /// Nobody's that is known, by way of these proxies if they are not those of everybody.
+    Stranger(Option<&'a Proxies>),
+}
+
+/// A response, and whether it is from where the request was meant to go.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) response: Response,
+    pub(crate) url: Url,
+    /// No redirect led to another scheme, host or port.
+    pub(crate) at_home: bool,
+}
+
+/// One step of the way that redirects lead along.
+struct Hop<'a> {
+    url: &'a Url,
+    authorization: Option<&'a HeaderValue>,
+    /// The endpoint whose own place this is.
+    endpoint: Option<&'a Endpoint>,
+    is_first: bool,
+}
+
+impl<'a> Ask<'a> {
+    /// Returns a GET of all that is at `url`.
+    pub(crate) fn get(asked: &'a Asked, party: Party<'a>, url: Url, patience: Duration) -> Self {
+        Self {
+            asked,
+            party,
+            method: Method::GET,
+            url,
+            accept: None,
+            start: 0,
+            form: None,
+            patience,
+        }
+    }
+
+    fn request(&self, hop: &Hop<'_>) -> Option<Request<Bytes>> {
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(hop.url.as_str());
+        let headers = request.headers_mut()?;
+        // First, so that what has to be cannot be configured away.
+        if let Some(endpoint) = hop.endpoint {
+            headers.extend(endpoint.way().headers.iter().cloned());
+        }
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(accept) = self.accept {
+            headers.insert(ACCEPT, accept.clone());
+        }
+        if self.start > 0 {
+            let range = HeaderValue::try_from(format!("bytes={}-", self.start));
+            headers.insert(RANGE, range.expect("digits are fit for a header"));
+        }
+        if let Some(authorization) = hop.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        if self.form.is_some() {
+            headers.insert(CONTENT_TYPE, form_type);
+        }
+        let body = self.form.clone().unwrap_or_default();
+        request.body(body.into()).ok()
+    }
+
+    /// Says what a failure before any answer means.
+    fn failed(&self, error: SendError, hop: &Hop<'_>) -> RegistryError {
+        let asked = self.asked.boxed();
+        match error {
+            SendError::Uri => RegistryError::Malformed {
+                asked,
+                reason: "it leads to a URL that cannot be asked".to_owned(),
+            },
+            SendError::Connect { failure, source } => RegistryError::Connect {
+                asked,
+                failure,
+                source,
+            },
+            SendError::Proxy { source } => RegistryError::Proxy { asked, source },
+            SendError::Tls { source } => RegistryError::Tls { asked, source },
+            SendError::RefusedAddress { .. } => self.led_inside(hop),
+            SendError::Timeout { waiting_for } => RegistryError::Timeout {
+                asked,
+                waiting_for: match waiting_for {
+                    windlass_http::Phase::Connection => Phase::Connection,
+                    windlass_http::Phase::Answer => Phase::Answer,
+                },
+            },
+            SendError::NotHttp { .. } => RegistryError::NotARegistry {
+                asked,
+                reason: "its answer is not HTTP".to_owned(),
+            },
+            SendError::HeadTooLarge => RegistryError::Malformed {
+                asked,
+                reason: "its headers are too large".to_owned(),
+            },
+            SendError::Transport { source } => RegistryError::Transport { asked, source },
+        }
+    }
+
+    /// D4: a name that resolved to an address that is not asked.
+    fn led_inside(&self, hop: &Hop<'_>) -> RegistryError {
+        let asked = self.asked.boxed();
+        if self.asked.what == What::Token && hop.is_first {
+            let (realm, source) = (Origin::of(hop.url).to_string(), RealmRefusal::Inside);
+            return RegistryError::Auth {
+                asked,
+                source: AuthError::Realm { realm, source },
+            };
+        }
+        RegistryError::Redirect {
+            asked,
+            source: RedirectError::Inside,
+        }
+    }
+}
+
+impl<'a> Party<'a> {
+    fn endpoint(self) -> Option<&'a Endpoint> {
+        match self {
+            Self::Endpoint(endpoint) => Some(endpoint),
+            Self::Stranger(_) => None,
+        }
+    }
+
+    fn proxies(self) -> Option<&'a Proxies> {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.way().proxies.as_ref(),
+            Self::Stranger(proxies) => proxies,
+        }
+    }
+}
+
+impl Client {
+    /// Makes the request and follows redirects by hand.
+    ///
+    /// `authorization` goes to the scheme, host and port of the request and to no other (R8, T26), what is
+    /// configured for an endpoint (headers, certificates) to the endpoint's. Once the way has led elsewhere
+    /// nothing of it is sent again, not even back home.
+    pub(crate) async fn send(
+        &self,
+        ask: &Ask<'_>,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Answer, RegistryError> {
+        let refuse = |source| RegistryError::Redirect {
+            asked: ask.asked.boxed(),
+            source,
+        };
+        let limit = self.config().redirects;
+        let mut url = ask.url.clone();
+        let mut at_home = true;
+        for turn in 0..=limit {
+            let is_endpoint = |endpoint: &&Endpoint| *endpoint.origin() == Origin::of(&url);
+            let hop = Hop {
+                url: &url,
+                authorization: authorization.filter(|_| at_home),
+                endpoint: ask.party.endpoint().filter(|_| at_home).filter(is_endpoint),
+                is_first: turn == 0,
+            };
+            let response = self.send_once(ask, &hop).await?;
+            if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+                return Ok(Answer {
+                    response,
+                    url,
+                    at_home,
+                });
+            }
+            if ask.form.is_some() {
+                return Err(refuse(RedirectError::Post));
+            }
+            url = target(&url, response.headers()).map_err(refuse)?;
+            at_home &= url.origin() == ask.url.origin();
+        }
+        Err(refuse(RedirectError::TooMany(limit)))
+    }
+
+    async fn send_once(&self, ask: &Ask<'_>, hop: &Hop<'_>) -> Result<Response, RegistryError> {
+        let transport = self.transport_for(ask, hop)?;
+        let request = ask.request(hop);
+        let request = request.ok_or_else(|| ask.failed(SendError::Uri, hop))?;
+        tracing::debug!(asked = %ask.asked, host = hop.url.host_str(), start = ask.start, "request");
+        let sent = transport.send(request, ask.patience).await;
+        let response = sent.map_err(|error| ask.failed(error, hop))?;
+        if let Some(endpoint) = hop.endpoint {
+            endpoint.note_answer();
+        }
+        tracing::debug!(
+            asked = %ask.asked,
+            status = response.status().as_u16(),
+            version = ?response.version(),
+            "response"
+        );
+        Ok(response)
+    }
+
+    fn transport_for(&self, ask: &Ask<'_>, hop: &Hop<'_>) -> Result<Transport, RegistryError> {
+        let plan = match (hop.endpoint, ask.party.endpoint()) {
+            (Some(endpoint), _) => Plan::endpoint(endpoint, self.config()),
+            (None, known) => {
+                let plan = Plan::stranger(hop.url, ask.party.proxies(), self.config());
+                // The same host at another port is where the configuration says that it is.
+                let same_host = |known: &Endpoint| known.origin().parsed_host() == hop.url.host();
+                if known.is_some_and(same_host) {
+                    plan.anywhere()
+                } else {
+                    plan
+                }
+            }
+        };
+        self.transport(plan).map_err(|source| RegistryError::Setup {
+            asked: ask.asked.boxed(),
+            source,
+        })
+    }
+
+    /// Makes the body of `response` readable.
+    pub(crate) fn body(&self, response: Response) -> Body {
+        let timeouts = &self.config().timeouts;
+        response.into_body(Patience {
+            stall: timeouts.stall,
+            floor: timeouts.floor,
+        })
+    }
+}

@@ -1,0 +1,263 @@
+//! The table of what leads on, row by row.
+
+use windlass_http::SetupError;
+use windlass_oci::{Digest, ManifestError};
+
+use super::*;
+use crate::config::RegistryConfig;
+use crate::error::{Asked, Mismatch};
+use crate::hosts::{HostConfig, RegistryHosts};
+use crate::keyring::KeyringError;
+use crate::realm::RealmRefusal;
+use crate::redirect::RedirectError;
+use crate::token::TokenError;
+
+/// A mirror, the registry in TLS, and the same in the clear.
+fn endpoints() -> [Endpoint; 3] {
+    let mirror = HostConfig::new("https://mirror.test".parse().unwrap());
+    let mut config = RegistryConfig {
+        insecure: vec!["registry.test".to_owned()],
+        ..RegistryConfig::default()
+    };
+    config.registries.default = RegistryHosts {
+        mirrors: vec![mirror],
+        ..RegistryHosts::default()
+    };
+    let reference: windlass_oci::Reference = "registry.test/app".parse().unwrap();
+    let endpoints = Endpoint::of(reference.repository(), &config).unwrap();
+    endpoints.try_into().unwrap()
+}
+
+fn asked(what: What) -> Box<Asked> {
+    Box::new(Asked {
+        origin: crate::Origin::parse("https://registry.test").unwrap(),
+        repository: "app".to_owned(),
+        what,
+    })
+}
+
+fn ping() -> Box<Asked> {
+    asked(What::Ping)
+}
+
+fn auth(source: AuthError) -> RegistryError {
+    let asked = ping();
+    RegistryError::Auth { asked, source }
+}
+
+fn manifest(target: Target) -> RegistryError {
+    RegistryError::Manifest {
+        asked: asked(What::Manifest(target)),
+        source: ManifestError::Schema1,
+    }
+}
+
+fn reason() -> String {
+    "x".to_owned()
+}
+
+fn timeout(waiting_for: Phase) -> RegistryError {
+    let asked = ping();
+    RegistryError::Timeout { asked, waiting_for }
+}
+
+fn size(expected: u64, found: u64) -> RegistryError {
+    RegistryError::Size {
+        asked: ping(),
+        expected,
+        found,
+    }
+}
+
+/// What can be made without a socket, by what it says about who was asked.
+fn errors() -> Vec<(RegistryError, Conduct)> {
+    use Conduct::{Answer, Disorder, Interruption, Irrelevant, Lie, Nonsense, Silence};
+    let digest = Digest::sha256("x");
+    let mismatch = Box::new(Mismatch {
+        expected: digest,
+        found: digest,
+    });
+    let asked = ping;
+    vec![
+        (
+            RegistryError::Setup {
+                asked: asked(),
+                source: SetupError::UserAgent,
+            },
+            Irrelevant,
+        ),
+        (auth(AuthError::Keyring(KeyringError::new("x"))), Irrelevant),
+        (auth(AuthError::RegistryToken), Irrelevant),
+        (auth(AuthError::Username), Irrelevant),
+        (manifest(Target::Digest(digest)), Irrelevant),
+        (timeout(Phase::Connection), Silence),
+        (timeout(Phase::Answer), Silence),
+        (
+            RegistryError::Proxy {
+                asked: asked(),
+                source: windlass_http::ProxyFailure::NotAProxy,
+            },
+            Silence,
+        ),
+        (
+            RegistryError::NotARegistry {
+                asked: asked(),
+                reason: reason(),
+            },
+            Nonsense,
+        ),
+        (timeout(Phase::Body), Interruption),
+        (size(10, 9), Interruption),
+        (size(10, 11), Lie),
+        (
+            RegistryError::Digest {
+                asked: asked(),
+                mismatch,
+            },
+            Lie,
+        ),
+        (
+            RegistryError::DigestHeader {
+                asked: asked(),
+                header: reason(),
+            },
+            Lie,
+        ),
+        (
+            RegistryError::TooLarge {
+                asked: asked(),
+                limit: 1,
+            },
+            Lie,
+        ),
+        (
+            RegistryError::Malformed {
+                asked: asked(),
+                reason: reason(),
+            },
+            Lie,
+        ),
+        (
+            RegistryError::Unavailable {
+                asked: asked(),
+                status: 503,
+                retry_after: None,
+            },
+            Disorder,
+        ),
+        (
+            RegistryError::Unauthorized {
+                asked: asked(),
+                reason: reason(),
+            },
+            Answer,
+        ),
+        (
+            RegistryError::Denied {
+                asked: asked(),
+                reason: reason(),
+            },
+            Answer,
+        ),
+        (RegistryError::NameUnknown { asked: asked() }, Answer),
+        (RegistryError::ManifestUnknown { asked: asked() }, Answer),
+        (RegistryError::BlobUnknown { asked: asked() }, Answer),
+        (
+            RegistryError::TooManyRequests {
+                asked: asked(),
+                retry_after: None,
+            },
+            Answer,
+        ),
+        (
+            RegistryError::Unexpected {
+                asked: asked(),
+                status: 418,
+                reason: reason(),
+            },
+            Answer,
+        ),
+        (
+            RegistryError::Storage {
+                asked: asked(),
+                target: asked().origin,
+                status: 403,
+            },
+            Answer,
+        ),
+        (
+            RegistryError::Redirect {
+                asked: asked(),
+                source: RedirectError::Inside,
+            },
+            Answer,
+        ),
+        (
+            auth(AuthError::Realm {
+                realm: reason(),
+                source: RealmRefusal::Inside,
+            }),
+            Answer,
+        ),
+        (auth(AuthError::Token(TokenError::Missing)), Answer),
+        (auth(AuthError::PlainHttp), Answer),
+        (manifest(Target::Tag(windlass_oci::Tag::latest())), Answer),
+    ]
+}
+
+/// FB-9, FB-13: the table.
+#[test]
+fn what_leads_on_from_a_mirror_and_from_the_registry() {
+    for (error, conduct) in errors() {
+        let [mirror, secure, plain] = endpoints();
+        assert_eq!(error.conduct(), conduct, "{error:?}");
+        assert_eq!(
+            error.falls_back(&mirror, &secure),
+            conduct != Conduct::Irrelevant,
+            "{error:?}"
+        );
+        // The registry's word stands; and what came over TLS does not lead out of it (FB-4).
+        assert_eq!(
+            error.falls_back(&secure, &plain),
+            conduct == Conduct::Silence,
+            "{error:?}"
+        );
+        assert_eq!(
+            error.falls_back(&plain, &secure),
+            matches!(conduct, Conduct::Silence | Conduct::Nonsense),
+            "{error:?}"
+        );
+    }
+}
+
+/// FB-4: once it has answered in TLS, not even silence leads to plain http on the same host.
+#[test]
+fn an_answer_in_tls_is_remembered() {
+    let [mirror, secure, plain] = endpoints();
+    secure.clone().note_answer();
+    mirror.note_answer();
+    let silence = timeout(Phase::Connection);
+    assert!(!silence.falls_back(&secure, &plain));
+    assert!(silence.falls_back(&mirror, &secure));
+    assert!(silence.falls_back(&plain, &secure));
+    let [_, fresh, _] = endpoints();
+    assert!(silence.falls_back(&fresh, &plain));
+}
+
+/// D1, T28: a listed host whose certificate is not believed is asked in the clear; no other ever is.
+#[test]
+fn a_host_in_the_clear_has_to_be_listed() {
+    let reference: windlass_oci::Reference = "registry.test/app".parse().unwrap();
+    let endpoints = Endpoint::of(reference.repository(), &RegistryConfig::default()).unwrap();
+    assert!(endpoints.iter().all(Endpoint::is_https));
+}
+
+/// D9, T30: what only the user can mend stops a pull; what one registry said does not stop the next.
+#[test]
+fn the_users_own_affairs_stop_a_pull() {
+    use crate::next_step::NextStep;
+    for (error, conduct) in errors() {
+        let stops = error.next_step() == NextStep::Stop;
+        assert_eq!(stops, conduct == Conduct::Irrelevant, "{error:?}");
+    }
+}

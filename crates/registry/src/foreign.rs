@@ -1,0 +1,132 @@
+//! Fetches layers from URLs that a manifest names (S2-9): from places the user allows, as nobody.
+
+use std::fmt;
+
+use url::Url;
+use windlass_oci::{Descriptor, RepositoryName};
+
+use crate::blob::{BlobStream, Part, Wrong, wrong_size};
+use crate::client::Client;
+use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
+use crate::error::{Asked, RegistryError, What};
+use crate::exchange::{Answer, Ask, Party};
+use crate::origin::Origin;
+
+/// A URL in a manifest that a layer may be fetched from. Its query may be a secret, and is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ForeignUrl {
+    url: Url,
+    name: RepositoryName,
+}
+
+impl ForeignUrl {
+    /// Returns the scheme, host and port.
+    pub fn origin(&self) -> Origin {
+        Origin::of(&self.url)
+    }
+}
+
+impl fmt::Debug for ForeignUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ForeignUrl").field(&self.origin()).finish()
+    }
+}
+
+impl Client {
+    /// Returns those of the URLs of `descriptor`, which a manifest of `name` has, that it may be fetched from.
+    ///
+    /// Only the places that [`RegistryHosts::foreign_hosts`](crate::RegistryHosts::foreign_hosts) lists are
+    /// among them: https, or plain http where that is allowed, and without a user name (T22).
+    pub fn foreign_urls(&self, name: &RepositoryName, descriptor: &Descriptor) -> Vec<ForeignUrl> {
+        let Ok(hosts) = self.config().registries.hosts(name.registry()) else {
+            return Vec::new();
+        };
+        let allowed = |url: &Url| {
+            let secure = match url.scheme() {
+                "https" => true,
+                "http" => self.config().permits_plain_http(url),
+                _ => false,
+            };
+            secure
+                && url.username().is_empty()
+                && url.password().is_none()
+                && hosts.permits_foreign(url)
+        };
+        let urls = descriptor.urls.iter().flat_map(|url| Url::parse(url));
+        let urls = urls.filter(allowed).map(|url| ForeignUrl {
+            url,
+            name: name.clone(),
+        });
+        urls.collect()
+    }
+
+    /// Begins to fetch the blob that `descriptor` names from `url`, at `offset` if the server can do that.
+    ///
+    /// No credentials are sent, and no challenge is answered (D3). Size and range are held against what was
+    /// asked for, as [`Repository::blob`](crate::Repository::blob) does it.
+    pub async fn foreign_blob(
+        &self,
+        url: &ForeignUrl,
+        descriptor: &Descriptor,
+        offset: u64,
+    ) -> Result<BlobStream, RegistryError> {
+        let stream = self.fetch_foreign(url, descriptor, offset).await;
+        self.note(&url.origin(), &stream);
+        stream
+    }
+
+    async fn fetch_foreign(
+        &self,
+        url: &ForeignUrl,
+        descriptor: &Descriptor,
+        offset: u64,
+    ) -> Result<BlobStream, RegistryError> {
+        let (origin, size) = (url.origin(), descriptor.size);
+        let asked = Asked {
+            origin: origin.clone(),
+            repository: url.name.path().to_owned(),
+            what: What::Blob(descriptor.digest),
+        };
+        let stream = |asked| BlobStream::new(asked, self, &origin, size);
+        if offset == size {
+            return Ok(stream(asked));
+        }
+        let mut start = if offset < size { offset } else { 0 };
+        loop {
+            let answer = self.ask_foreign(&asked, url, start).await?;
+            match Part::of(&answer, start, size) {
+                Ok(part) => return Ok(stream(asked).from(answer, part)),
+                Err(Wrong::Size(found)) => return Err(wrong_size(&asked, size, found)),
+                Err(Wrong::Range(_)) => start = 0,
+            }
+        }
+    }
+
+    async fn ask_foreign(
+        &self,
+        asked: &Asked,
+        url: &ForeignUrl,
+        start: u64,
+    ) -> Result<Answer, RegistryError> {
+        let hosts = self.config().registries.hosts(url.name.registry());
+        let proxies = hosts.ok().and_then(|hosts| hosts.proxies.as_ref());
+        let patience = self.config().timeouts.response;
+        let mut ask = Ask::get(asked, Party::Stranger(proxies), url.url.clone(), patience);
+        ask.start = start;
+        let answer = self.send(&ask, None).await?;
+        match answer.response.status().as_u16() {
+            200 => return Ok(answer),
+            206 | 416 if start > 0 => return Ok(answer),
+            _ => {}
+        }
+        let (status, headers) = (answer.response.status(), answer.response.headers().clone());
+        let body = self.body(answer.response);
+        let refusal = Refusal {
+            asked,
+            status,
+            headers: &headers,
+            body: &body.beginning(LARGEST_ERROR_BODY).await,
+        };
+        Err(refusal.into_error())
+    }
+}

@@ -1,0 +1,159 @@
+//! Which hosts may be spoken to without TLS, or with any certificate (EP-7).
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use url::{Host, Url};
+use windlass_http::{Special, Tls};
+
+use crate::config::RegistryConfig;
+
+impl RegistryConfig {
+    /// Tells whether the host of `url` may be spoken to without TLS: this machine, and what is listed.
+    pub(crate) fn permits_plain_http(&self, url: &Url) -> bool {
+        let here = |host| Special::of_host(&host) == Some(Special::Loopback);
+        url.host().is_some_and(here) || self.lists_as_insecure(url)
+    }
+
+    /// Tells whether the host of `url` is listed, by its name or by a range that its address lies in. What a
+    /// name resolves to does not count here.
+    pub(crate) fn lists_as_insecure(&self, url: &Url) -> bool {
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            Some(Host::Domain(_)) | None => None,
+        };
+        let in_range = |address: IpAddr| {
+            let mut ranges = self.insecure_ranges().into_iter();
+            ranges.any(|range| range.contains(&address.to_canonical()) || range.contains(&address))
+        };
+        address.is_some_and(in_range) || self.insecure.iter().any(|listed| names(listed, url))
+    }
+
+    /// Returns the ranges of addresses that are listed.
+    pub(crate) fn insecure_ranges(&self) -> Vec<IpNet> {
+        let ranges = self.insecure.iter().map(|listed| listed.trim().parse());
+        ranges.flatten().collect()
+    }
+
+    /// Returns whom to trust, and whom to be, at `url`: what is configured for its host and port, whatever it
+    /// is asked for. Certificates count for insecure hosts as well (better than EP-11), which may also have
+    /// one that cannot be verified. This machine is not such a host just by being this machine: what speaks
+    /// TLS here was given a certificate, and needs none to be spoken to without.
+    pub(crate) fn tls_at(&self, url: &Url) -> Tls {
+        let mut tls = self.certificates_at(url).cloned().unwrap_or_default();
+        tls.roots.extend_from_slice(&self.extra_roots);
+        tls.skip_verify |= self.lists_as_insecure(url);
+        tls
+    }
+
+    /// EP-10.
+    fn certificates_at(&self, url: &Url) -> Option<&Tls> {
+        let (host, port) = (url.host_str()?, url.port_or_known_default()?);
+        let with_port = self.certificates.get(&format!("{host}:{port}"));
+        with_port.or_else(|| self.certificates.get(url.authority()))
+    }
+}
+
+/// Tells whether `listed` is the host of `url`: on any port if it names none.
+fn names(listed: &str, url: &Url) -> bool {
+    let Ok(listed_url) = Url::parse(&format!("{}://{listed}", url.scheme())) else {
+        return false;
+    };
+    let any_port = listed_url.port().is_none() && !names_port(listed);
+    listed_url.path() == "/"
+        && listed_url.host() == url.host()
+        && (any_port || listed_url.port_or_known_default() == url.port_or_known_default())
+}
+
+/// Tells whether `authority` ends in a port; the URL type drops one that is the scheme's own.
+fn names_port(authority: &str) -> bool {
+    authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|c| c.is_ascii_digit()))
+        && !authority.ends_with(']')
+        && (authority.starts_with('[') || authority.matches(':').count() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(insecure: &[&str]) -> RegistryConfig {
+        RegistryConfig {
+            insecure: insecure.iter().map(ToString::to_string).collect(),
+            ..RegistryConfig::default()
+        }
+    }
+
+    /// EP-7.
+    #[test]
+    fn plain_http_is_for_this_machine_and_listed_hosts() {
+        let config = config(&[
+            "registry.test",
+            "other.test:5000",
+            "third.test:80",
+            "[fd00::1]:5000",
+            "10.1.0.0/16",
+            "fd01::/64",
+            "garbage/16",
+        ]);
+        for (url, expected) in [
+            ("http://127.0.0.1:5000/", true),
+            ("http://127.9.9.9/", true),
+            ("http://[::1]:5000/", true),
+            ("http://localhost:5000/", true),
+            ("http://registry.test/", true),
+            ("http://registry.test:5000/", true),
+            ("http://REGISTRY.test:5000/", true),
+            ("http://other.test:5000/", true),
+            ("http://other.test/", false),
+            ("http://third.test/", true),
+            ("http://third.test:81/", false),
+            ("http://[fd00::1]:5000/", true),
+            ("http://[fd00::1]:5001/", false),
+            ("http://10.1.2.3:5000/", true),
+            ("http://[::ffff:10.1.2.3]/", true),
+            ("http://10.2.0.1/", false),
+            ("http://[fd01::7]/", true),
+            ("http://[fd01:0:0:1::7]/", false),
+            ("http://garbage/", false),
+            ("http://registry.test.evil.test/", false),
+            ("http://10.0.0.1/", false),
+        ] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!(config.permits_plain_http(&url), expected, "{url}");
+        }
+    }
+
+    /// EP-10, EP-11: certificates are found by host and port, those of an insecure host as well.
+    #[test]
+    fn certificates_are_for_one_host_and_port() {
+        let tls = |root: &str| Tls {
+            roots: vec![root.into()],
+            ..Tls::default()
+        };
+        let config = RegistryConfig {
+            certificates: [
+                ("a.test".to_owned(), tls("a")),
+                ("b.test:5000".to_owned(), tls("b")),
+                ("c.test:443".to_owned(), tls("c")),
+            ]
+            .into(),
+            extra_roots: vec!["all".into()],
+            ..config(&["b.test:5000"])
+        };
+        for (url, roots, skip_verify) in [
+            ("https://a.test/", vec!["a", "all"], false),
+            ("https://a.test:5000/", vec!["all"], false),
+            ("https://b.test:5000/", vec!["b", "all"], true),
+            ("https://b.test/", vec!["all"], false),
+            ("https://c.test/", vec!["c", "all"], false),
+            ("https://localhost:5000/", vec!["all"], false),
+        ] {
+            let tls = config.tls_at(&Url::parse(url).unwrap());
+            let roots: Vec<Vec<u8>> = roots.into_iter().map(Into::into).collect();
+            assert_eq!((tls.roots, tls.skip_verify), (roots, skip_verify), "{url}");
+        }
+    }
+}
