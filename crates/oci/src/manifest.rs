@@ -74,7 +74,8 @@ pub enum ManifestError {
     Json(#[source] JsonError),
     /// It is a manifest of Docker's schema 1.
     #[error(
-        "the manifest is of Docker's schema 1, which is no longer pulled: push the image again"
+        "the manifest is of Docker's schema 1: push the image again, or allow such manifests with \
+         `schema1 = true`"
     )]
     Schema1,
     /// `schemaVersion` is not 2.

@@ -205,7 +205,8 @@ fn keys_in_another_case_are_refused() {
 #[test]
 fn schema1_is_refused_by_name() {
     let expected =
-        "the manifest is of Docker's schema 1, which is no longer pulled: push the image again";
+        "the manifest is of Docker's schema 1: push the image again, or allow such manifests with \
+         `schema1 = true`";
     let schema1 = r#"{"schemaVersion":1,"name":"a","fsLayers":[{"blobSum":"../../x"}],
         "history":[{"v1Compatibility":"{\"id\":\"../../x\"}"}],"signatures":[]}"#;
     assert_eq!(refusal(schema1, Some(SCHEMA1)), expected);
