@@ -1,13 +1,13 @@
 //! The windlass engine: the one service that every door calls.
 //!
 //! An [`Engine`] is a store and the ways to fill, read and empty it: [`pull`](Engine::pull),
-//! [`images`](Engine::images), [`inspect`](Engine::inspect), [`history`](Engine::history),
+//! [`preview`](Engine::preview), [`images`](Engine::images), [`inspect`](Engine::inspect), [`history`](Engine::history),
 //! [`tag`](Engine::tag), [`remove`](Engine::remove), [`unpack`](Engine::unpack), [`mount`](Engine::mount).
 //! It makes no text for people, reads no environment and knows no home directory: configuration and
 //! credentials arrive as values, and what happens is told as data.
 //!
 //! ```no_run
-//! use windlass::{Access, Credentials, Engine, EngineConfig, Events, PullRequest};
+//! use windlass::{Access, Caller, Engine, EngineConfig, Events, PullRequest};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let access = Access::Own { purpose: "the example".to_owned() };
@@ -15,7 +15,7 @@
 //! let request = PullRequest {
 //!     reference: "alpine:3".parse()?,
 //!     platform: None,
-//!     credentials: Credentials::Anonymous,
+//!     caller: Caller::anonymous(),
 //! };
 //! let (events, mut told) = Events::channel();
 //! let pulled = engine.pull(&request, &events).await?;
@@ -54,13 +54,16 @@ pub use windlass_oci::{
     Tag, TagError, text,
 };
 pub use windlass_pull::{
-    Events, LayerError, LayerStatus, Outcome, PlanError, PlannedLayer, PullError, PullEvent,
-    PullRequest, Pulled, RetryPolicy,
+    EndpointsError, Events, FoundManifest, HistoryError, LayerError, LayerStatus, Need, Outcome,
+    PlanError, PlannedLayer, Preview, PullError, PullEvent, PullRequest, Pulled, Reason, Remote,
+    RetryPolicy, Schema1Error, Setback, SignatureError,
 };
 pub use windlass_registry::{
-    Asked, AuthError, Cause, ClientError, ConnectFailure, Credentials, DockerConfig,
-    DockerConfigError, Endpoint, EndpointError, Mismatch, Phase, Proxies, RealmRefusal,
-    RedirectError, RegistryConfig, RegistryError, Secret, Timeouts, TokenError, What,
+    Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
+    Credentials, Door, Endpoint, EndpointError, HostConfig, Identity, Keyring, KeyringError,
+    LoggedIn, Mismatch, OneKey, Origin, Phase, Proxies, RealmRefusal, RedirectError, Registries,
+    RegistryConfig, RegistryError, RegistryHosts, Secret, Timeouts, Tls, TokenError, Unusable,
+    What,
 };
 pub use windlass_store::{
     AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, IngestError,
@@ -170,13 +173,25 @@ impl Engine {
         self.puller.pull(request, events).await
     }
 
-    /// Returns the tags that a repository has, in its registry's order.
-    pub async fn tags(
+    /// Finds out what [`Engine::pull`] would do. No layer is asked for, and nothing changes.
+    pub async fn preview(
         &self,
-        repository: &RepositoryName,
-        credentials: &Credentials,
-    ) -> Result<Vec<Tag>, PullError> {
-        self.puller.tags(repository, credentials).await
+        request: &PullRequest,
+        events: &Events,
+    ) -> Result<Preview, PullError> {
+        self.puller.preview(request, events).await
+    }
+
+    /// Returns what registries are asked through: for tags, digests and manifests.
+    pub fn remote(&self) -> Remote {
+        self.puller.remote()
+    }
+
+    /// From now on speaks to registries as `config` says; pulls that run already are not disturbed.
+    ///
+    /// All of it or, if it does not work out, nothing.
+    pub fn reconfigure(&self, config: RegistryConfig) -> Result<(), ClientError> {
+        self.puller.reconfigure(config)
     }
 
     /// Waits until no transfer runs any more.

@@ -4,6 +4,7 @@
 //! a terminal, a log or an error, they are shortened, and whatever could move the cursor, hide or reorder
 //! what stands around them is written as an escape (R9).
 
+use std::error::Error;
 use std::fmt::{self, Write as _};
 
 /// The number of characters that [`shown`] keeps.
@@ -52,6 +53,25 @@ pub fn shown_bytes(bytes: &[u8]) -> Shown {
         }
     }
     shown(&text)
+}
+
+/// Returns `error` and its causes on one line, the outermost first.
+///
+/// A cause that only repeats the text before it is left out.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if next != last {
+            text += ": ";
+            text += &next;
+        }
+        last = next;
+        cause = error.source();
+    }
+    text
 }
 
 impl fmt::Display for Shown {

@@ -4,24 +4,29 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::task;
-use windlass_oci::{DiffId, ImageId, Reference};
+use windlass_oci::{DiffId, Reference};
 use windlass_store::{BlobSource, LayerSource, NewImage, NewLayer, Store};
 
+use crate::Outcome;
 use crate::error::PullError;
 use crate::layer::FetchedLayer;
 use crate::plan::Plan;
-use crate::resolve::{Document, Resolved};
-use crate::{Layers, Outcome, Puller, done};
+use crate::puller::{Complete, Layers, Puller, done};
+use crate::resolve::Document;
 
 impl Puller {
     /// Commits the image under `reference`: all of it, or nothing.
     pub(crate) async fn commit(
         &self,
         reference: &Reference,
-        resolved: Resolved,
-        plan: Plan,
-        layers: Layers,
-    ) -> Result<(ImageId, Outcome), PullError> {
+        complete: Complete,
+    ) -> Result<Outcome, PullError> {
+        let Complete {
+            resolved,
+            plan,
+            layers,
+            ..
+        } = complete;
         let (store, reference) = (Arc::clone(&self.store), reference.clone());
         let not_over = self.commits.subscribe();
         done(task::spawn_blocking(move || {
@@ -36,11 +41,10 @@ impl Puller {
                 reference: Some(reference),
             };
             let committed = store.commit(&image)?;
-            let outcome = match committed.outcome {
+            Ok(match committed.outcome {
                 windlass_store::Outcome::Downloaded => Outcome::Downloaded,
                 windlass_store::Outcome::UpToDate => Outcome::UpToDate,
-            };
-            Ok((committed.image_id, outcome))
+            })
         }))
         .await
     }

@@ -4,18 +4,20 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::task::{self, JoinHandle};
 use tokio::time;
 use windlass_oci::Descriptor;
-use windlass_registry::{BlobStream, RegistryError, Repository};
+use windlass_registry::{BlobStream, RegistryError};
 use windlass_store::{AppendError, IngestWriter};
 use windlass_transfer::{Job, Slot};
 
-use crate::events::LayerStatus;
+use crate::events::{LayerStatus, Reason};
 use crate::layer::LayerError;
+use crate::line::Line;
 use crate::retry::{Attempts, RetryPolicy};
 
 /// Bytes that are written in one go, at most; what has arrived is written without waiting for more.
@@ -47,7 +49,6 @@ pub(crate) struct Counters {
 /// One blob's download.
 pub(crate) struct Download<'a> {
     pub(crate) job: &'a Job<Progress>,
-    pub(crate) repository: &'a Repository,
     pub(crate) descriptor: &'a Descriptor,
     pub(crate) counters: Arc<Counters>,
     pub(crate) retry: RetryPolicy,
@@ -61,23 +62,35 @@ enum Interrupted {
     Final(LayerError),
 }
 
+/// What to do after a failed attempt.
+enum Next {
+    /// The same once more, or another one, after this pause.
+    Attempt(Duration),
+    GiveUp,
+}
+
 impl Download<'_> {
-    /// Downloads until the blob is whole, keeping what has arrived between attempts.
+    /// Downloads until the blob is whole, keeping what has arrived between attempts, from whoever in `line`
+    /// delivers it.
     ///
     /// The slot is given back while nothing is downloaded: during pauses (DM-11), and at the end. Who drops
     /// this future before it is done has yet to [settle](Appender::settle) the appender.
-    pub(crate) async fn run(self, slot: Slot, appender: &mut Appender) -> Result<(), LayerError> {
+    pub(crate) async fn run(
+        self,
+        slot: Slot,
+        line: &mut Line,
+        appender: &mut Appender,
+    ) -> Result<(), LayerError> {
         let mut slot = Some(slot);
         let mut attempts = Attempts::new(self.retry);
         loop {
-            if slot.is_none() {
-                slot = Some(self.job.slot().await);
-            }
+            slot = Some(self.left_alone(slot, line, &attempts).await);
             let before = appender.offset;
             self.tell(LayerStatus::Connecting {
+                endpoint: line.current().origin(),
                 attempt: attempts.current(),
             });
-            let ended = self.attempt(appender).await;
+            let ended = self.attempt(line, appender).await;
             // What was written is kept, however the attempt ended. What was not cannot be asked for again:
             // the appender is past it.
             let written = appender.flush().await;
@@ -85,33 +98,50 @@ impl Download<'_> {
             let error = match written.map_err(Interrupted::Final).and(ended) {
                 Ok(()) => break,
                 Err(Interrupted::Final(error)) => return Err(error),
-                Err(Interrupted::Registry(error)) => error,
+                Err(Interrupted::Registry(error)) => Arc::new(error),
             };
-            if appender.offset > before {
-                attempts.progressed();
+            let progressed = appender.offset > before;
+            match next(line, &mut attempts, &error, progressed) {
+                Next::GiveUp => return Err(LayerError::Download(error)),
+                Next::Attempt(after) => {
+                    let attempt = attempts.current();
+                    let reason = Reason(error);
+                    self.tell(LayerStatus::Retrying {
+                        after,
+                        attempt,
+                        reason,
+                    });
+                    time::sleep(after).await;
+                }
             }
-            let Some(after) = attempts.pause_after(&error) else {
-                return Err(LayerError::Download(error));
-            };
-            let attempt = attempts.current();
-            self.tell(LayerStatus::Retrying {
-                after,
-                attempt,
-                error: chain(&error),
-            });
-            time::sleep(after).await;
         }
         self.tell(LayerStatus::Downloaded);
         appender.finish()
     }
 
-    async fn attempt(&self, appender: &mut Appender) -> Result<(), Interrupted> {
+    /// Waits for a slot, and for the time that the endpoint asked to be left alone, whichever transfer it
+    /// said so to; the slot is given back meanwhile.
+    async fn left_alone(&self, mut slot: Option<Slot>, line: &Line, attempts: &Attempts) -> Slot {
+        loop {
+            let slot = match slot.take() {
+                Some(slot) => slot,
+                None => self.job.slot().await,
+            };
+            let pause = line
+                .pause()
+                .filter(|pause| *pause <= self.retry.longest_asked);
+            let Some(after) = pause else { return slot };
+            drop(slot);
+            let attempt = attempts.current();
+            self.tell(LayerStatus::Paused { after, attempt });
+            time::sleep(after).await;
+        }
+    }
+
+    async fn attempt(&self, line: &mut Line, appender: &mut Appender) -> Result<(), Interrupted> {
         let offset = appender.offset;
-        let mut stream = self
-            .repository
-            .blob(self.descriptor, offset)
-            .await
-            .map_err(Interrupted::Registry)?;
+        let stream = line.blob(self.descriptor, offset).await;
+        let mut stream = stream.map_err(Interrupted::Registry)?;
         // A server that ignores the range sends from the start: what is here already is skipped (DL-5).
         let mut skip = offset.saturating_sub(stream.starts_at());
         loop {
@@ -122,6 +152,7 @@ impl Download<'_> {
                     .fetch_add(chunk.len() as u64, Ordering::Relaxed);
             }
             if !batch.is_empty() {
+                line.delivered(offset);
                 appender.append(batch).await.map_err(Interrupted::Final)?;
             }
             match ended {
@@ -253,13 +284,28 @@ fn leave_out(skip: &mut u64, chunk: &mut Bytes) {
     *skip -= skipped as u64;
 }
 
-/// Renders an error and what caused it on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+/// Decides what follows a failed attempt, and moves the line on if it is another endpoint.
+///
+/// A mirror that delivers nothing is left at once. One that was cut off is asked for the rest first: it has
+/// what is wanted.
+fn next(line: &mut Line, attempts: &mut Attempts, error: &RegistryError, progressed: bool) -> Next {
+    if progressed {
+        attempts.progressed();
+    }
+    let stays = progressed || line.current().is_final() || !line.has_next();
+    let pause = if stays {
+        attempts.pause_after(error)
+    } else {
+        None
+    };
+    match pause {
+        Some(pause) => Next::Attempt(pause),
+        None if line.goes_on(error) => {
+            attempts.start_over();
+            Next::Attempt(Duration::ZERO)
+        }
+        None => Next::GiveUp,
+    }
 }
 
 #[cfg(test)]
@@ -300,7 +346,10 @@ mod tests {
 
     #[test]
     fn milestones_are_kept_for_who_looks_seldom() {
-        let connecting = |attempt| LayerStatus::Connecting { attempt };
+        let connecting = |attempt| LayerStatus::Paused {
+            after: Duration::ZERO,
+            attempt,
+        };
         let progress = Progress {
             recent: (3..=5).map(connecting).collect(),
             number: 5,

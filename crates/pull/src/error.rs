@@ -1,30 +1,56 @@
 //! Why a pull failed.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use windlass_oci::{ConfigError, DiffId, Digest, ManifestError, NoMatch};
 use windlass_registry::{EndpointError, RegistryError};
+use windlass_schema1::Schema1Error;
 use windlass_store::{CommitError, PutError, ReadError};
 
 use crate::layer::LayerError;
 use crate::plan::PlanError;
+use crate::sources::Need;
 
 /// Why a pull failed. Whatever it is: nothing of the image is visible, and the next pull works.
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
-    /// The registry did not answer, or answered no.
+    /// The registry and its mirrors did not answer, or answered no.
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Registry(#[from] EndpointsError),
+    /// Nobody is configured who could be asked (FB-8).
+    #[error("no endpoint of {registry} is configured to {need}")]
+    NoEndpoint {
+        /// The registry.
+        registry: String,
+        /// What it was needed for.
+        need: Need,
+    },
     /// No image in the index is for the platform.
     #[error(transparent)]
     NoMatch(#[from] NoMatch),
-    /// A document below the index is not what its descriptor says.
-    #[error("the manifest {digest}")]
-    Manifest {
-        /// The document.
+    /// An index leads to a manifest of schema 1.
+    #[error(
+        "the manifest {digest} below an index is of Docker's schema 1, which has no place there"
+    )]
+    Schema1BelowIndex {
+        /// The manifest.
         digest: Digest,
-        /// What is wrong with it.
-        source: ManifestError,
+    },
+    /// The manifest of schema 1 is broken, or not the one that was asked for (S1-1..S1-6).
+    #[error("the manifest of Docker's schema 1")]
+    Schema1(#[from] Schema1Error),
+    /// What was made of a manifest of schema 1 is not a manifest.
+    #[error("converting the manifest of Docker's schema 1")]
+    Converted(#[source] ManifestError),
+    /// A reference by digest leads to a manifest of schema 1 with another (MF-2).
+    #[error("the manifest has the digest {actual}, not {expected}")]
+    Digest {
+        /// The one that was asked for.
+        expected: Digest,
+        /// The one that came.
+        actual: Digest,
     },
     /// A document has another size than its descriptor says.
     #[error("{digest} has {actual} bytes, its descriptor says {expected}")]
@@ -81,4 +107,25 @@ pub enum PullError {
     /// Everything was there and could not be made visible.
     #[error(transparent)]
     Commit(#[from] CommitError),
+}
+
+/// Why no endpoint of a registry gave what it was asked for: one error each.
+#[derive(Debug)]
+pub struct EndpointsError {
+    /// The registry's own: what it comes down to.
+    pub error: Arc<RegistryError>,
+    /// Those of the other endpoints that were asked, in their order.
+    pub others: Vec<Arc<RegistryError>>,
+}
+
+impl fmt::Display for EndpointsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for EndpointsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
 }

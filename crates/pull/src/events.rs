@@ -3,11 +3,15 @@
 //! Milestones are sent once each and never lost. Byte counts are sampled: the latest wins, at most one
 //! event a layer and tick, so a slow reader of the channel costs a bounded rate and never a transfer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 use tokio::sync::mpsc;
+use windlass_oci::text::chain;
 use windlass_oci::{Digest, Platform, Reference};
+use windlass_registry::{Origin, RegistryError};
 
 /// The sending end that a pull is given.
 ///
@@ -25,8 +29,13 @@ pub enum PullEvent {
         #[serde(serialize_with = "as_text")]
         reference: Reference,
     },
+    /// An endpoint did not give what it was asked for. Mirrors may, without harm; it is told all the same.
+    Setback(Setback),
     /// The reference names this.
     Resolved {
+        /// Who said so.
+        #[serde(serialize_with = "as_text")]
+        endpoint: Origin,
         /// The digest of the index or manifest that the reference names.
         digest: Digest,
         /// The platform of the image that was chosen.
@@ -71,8 +80,19 @@ pub struct PlannedLayer {
 pub enum LayerStatus {
     /// Waits for a download slot.
     Waiting,
-    /// Asks the registry for the blob.
+    /// Waits because the endpoint asked to be left alone, be it for another layer's sake (T34).
+    Paused {
+        /// How long.
+        #[serde(serialize_with = "as_millis", rename = "after_ms")]
+        after: Duration,
+        /// The attempt that will follow, from 1.
+        attempt: u32,
+    },
+    /// Asks an endpoint for the blob.
     Connecting {
+        /// Who is asked.
+        #[serde(serialize_with = "as_text")]
+        endpoint: Origin,
         /// Which try this is, from 1.
         attempt: u32,
     },
@@ -93,7 +113,8 @@ pub enum LayerStatus {
         /// The attempt that will follow, from 2.
         attempt: u32,
         /// Why the last one failed.
-        error: String,
+        #[serde(flatten)]
+        reason: Reason,
     },
     /// Verified and unpacked.
     Unpacked {
@@ -104,6 +125,40 @@ pub enum LayerStatus {
         /// Extended attributes that could not be set here.
         skipped_xattrs: u64,
     },
+}
+
+/// A request for a document that failed, and what comes next.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Setback {
+    /// Who was asked.
+    #[serde(serialize_with = "as_text")]
+    pub endpoint: Origin,
+    /// How long until the same endpoint is asked again; `None` if another one is.
+    #[serde(serialize_with = "as_optional_millis", rename = "after_ms")]
+    pub after: Option<Duration>,
+    /// Why it failed.
+    #[serde(flatten)]
+    pub reason: Reason,
+}
+
+/// Why something failed that is tried again.
+///
+/// Equal to another if they read the same, and serialised as `error`, with its causes on one line.
+#[derive(Clone, Debug)]
+pub struct Reason(pub Arc<RegistryError>);
+
+impl PartialEq for Reason {
+    fn eq(&self, other: &Self) -> bool {
+        chain(&*self.0) == chain(&*other.0)
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Reason", 1)?;
+        fields.serialize_field("error", &chain(&*self.0))?;
+        fields.end()
+    }
 }
 
 impl Events {
@@ -120,13 +175,26 @@ impl Events {
     }
 }
 
-fn as_text<T: std::fmt::Display, S: serde::Serializer>(
+fn as_text<T: std::fmt::Display, S: Serializer>(
     value: &T,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
-fn as_millis<S: serde::Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+fn as_millis<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(millis(value))
+}
+
+// serde hands over what it has: a reference to the field.
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
+fn as_optional_millis<S: Serializer>(
+    value: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(millis).serialize(serializer)
+}
+
+fn millis(duration: &Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -20,7 +20,7 @@ use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use windlass_archive::{self as archive, Fault, Options, Ownership, Skipped, UnpackError};
 use windlass_oci::{Descriptor, DiffId};
-use windlass_registry::{RegistryError, Repository};
+use windlass_registry::RegistryError;
 use windlass_store::{
     AppendError, BlobDraft, FinishedLayer, Follower, Ingest, IngestError, LayerFacts, LowerLink,
     Store, VerifyError,
@@ -28,7 +28,9 @@ use windlass_store::{
 use windlass_transfer::{Job, Slot, Slots};
 
 use crate::download::{Appender, Counters, Download, Progress};
+use crate::line::{Excluded, Line};
 use crate::retry::RetryPolicy;
+use crate::sources::Sources;
 
 /// What every layer transfer of a process needs.
 #[derive(Clone, Debug)]
@@ -57,7 +59,7 @@ pub(crate) struct FetchedLayer {
 pub enum LayerError {
     /// The registry did not deliver the blob.
     #[error(transparent)]
-    Download(RegistryError),
+    Download(Arc<RegistryError>),
     /// The partial blob could not be begun.
     #[error(transparent)]
     Ingest(#[from] IngestError),
@@ -73,6 +75,9 @@ pub enum LayerError {
     /// The store could not take the layer.
     #[error(transparent)]
     Store(#[from] windlass_store::LayerError),
+    /// No endpoint is configured to pull from.
+    #[error("no endpoint is configured to pull from")]
+    Nobody,
     /// Nobody waited for it any more.
     #[error("cancelled")]
     Cancelled,
@@ -99,22 +104,47 @@ impl LayerFetcher {
     pub(crate) async fn fetch(
         self,
         job: Job<Progress>,
-        repository: Repository,
+        sources: Sources,
         descriptor: Descriptor,
     ) -> Outcome {
-        let fetched = tokio::select! {
-            biased;
-            () = job.cancelled() => Err(LayerError::Cancelled),
-            slot = job.slot() => self.fetch_in(slot, &job, &repository, &descriptor).await,
-        };
+        let fetched = self.fetch_from(&job, &sources, &descriptor).await;
         fetched.map(Arc::new).map_err(Arc::new)
+    }
+
+    /// Fetches until what came is right, or nobody is left who could do better (T29, DL-9).
+    async fn fetch_from(
+        &self,
+        job: &Job<Progress>,
+        sources: &Sources,
+        descriptor: &Descriptor,
+    ) -> Result<FetchedLayer, LayerError> {
+        let mut excluded = Excluded::default();
+        let mut wrong = None;
+        loop {
+            let Some(mut line) = Line::up(sources, descriptor, &excluded) else {
+                return Err(wrong.unwrap_or(LayerError::Nobody));
+            };
+            let slot = tokio::select! {
+                biased;
+                () = job.cancelled() => return Err(LayerError::Cancelled),
+                slot = job.slot() => slot,
+            };
+            let error = match self.fetch_in(slot, job, &mut line, descriptor).await {
+                Err(error @ LayerError::Verify(_)) => error,
+                done => return done,
+            };
+            if !line.was_wrong(&mut excluded) {
+                return Err(error);
+            }
+            wrong = Some(error);
+        }
     }
 
     async fn fetch_in(
         &self,
         slot: Slot,
         job: &Job<Progress>,
-        repository: &Repository,
+        line: &mut Line,
         descriptor: &Descriptor,
     ) -> Result<FetchedLayer, LayerError> {
         let (ingest, writer) = self.store.ingest(&descriptor.digest, descriptor.size)?;
@@ -123,7 +153,6 @@ impl LayerFetcher {
         let mut appender = Appender::new(writer);
         let download = Download {
             job,
-            repository,
             descriptor,
             counters,
             retry: self.retry,
@@ -133,7 +162,7 @@ impl LayerFetcher {
         let fetched = tokio::select! {
             biased;
             () = job.cancelled() => Err(LayerError::Cancelled),
-            done = try_join(download.run(slot, &mut appender), following.ended()) => {
+            done = try_join(download.run(slot, line, &mut appender), following.ended()) => {
                 done.map(|((), layer)| layer)
             }
         };

@@ -27,6 +27,15 @@ pub(crate) struct LayerPlan {
     pub(crate) chain_id: ChainId,
 }
 
+/// A layer that has to be fetched.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The blob.
+    pub(crate) descriptor: Descriptor,
+    /// The tar that it must hold, where that is known beforehand.
+    pub(crate) diff_id: Option<DiffId>,
+}
+
 /// A plan in numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Summary {
@@ -90,6 +99,21 @@ impl Plan {
         let mut seen = HashSet::new();
         let diff_ids = self.layers.iter().map(|layer| layer.diff_id);
         diff_ids.filter(|diff_id| seen.insert(*diff_id)).collect()
+    }
+
+    /// Returns the layers that are neither in the store nor here otherwise, each once, bases first.
+    pub(crate) fn missing(&self, here: impl IntoIterator<Item = DiffId>) -> Vec<Wanted> {
+        let mut here: HashSet<_> = here.into_iter().collect();
+        let missing = self
+            .layers
+            .iter()
+            .filter(|layer| here.insert(layer.diff_id));
+        missing
+            .map(|layer| Wanted {
+                descriptor: layer.descriptor.clone(),
+                diff_id: Some(layer.diff_id),
+            })
+            .collect()
     }
 
     /// Sums up what is to be done where the store has `held`. A layer that stands twice counts once.

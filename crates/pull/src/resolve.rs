@@ -1,18 +1,19 @@
 //! From a reference to one image's manifest and config.
 //!
 //! A document that is asked for by digest and is in the store already is not fetched: its digest says
-//! all that a registry could. What a *tag* names is always asked.
+//! all that a registry could. What the *reference* names is always asked: by HEAD where it named something
+//! before, so that an image which is up to date costs one small request.
 
 use bytes::Bytes;
-use tokio::time;
 use windlass_oci::{
-    Descriptor, Digest, ImageConfig, ImageManifest, MAX_CONFIG_SIZE, Manifest, NoMatch, Platform,
+    Descriptor, Digest, ImageConfig, ImageId, ImageManifest, MAX_CONFIG_SIZE, Manifest, NoMatch,
+    Platform,
 };
-use windlass_registry::{RegistryError, Repository, Target};
+use windlass_registry::{Endpoint, Fetched, Target};
 use windlass_store::{ReadError, Store};
 
 use crate::error::PullError;
-use crate::retry::{Attempts, RetryPolicy};
+use crate::sources::{Answer, Need, Sources};
 
 /// Indexes within indexes, at most (T21).
 const DEPTH: usize = 4;
@@ -25,12 +26,29 @@ const LOOKS: usize = 16;
 pub(crate) struct Resolved {
     /// The digest of what the reference names: an index, or the manifest itself.
     pub(crate) digest: Digest,
-    /// The indexes on the way to the manifest, outermost first.
+    /// What led to the manifest, outermost first: indexes, or the manifest of schema 1 that it was made of.
     pub(crate) indexes: Vec<Document>,
     pub(crate) manifest_bytes: Document,
     pub(crate) manifest: ImageManifest,
     pub(crate) config_bytes: Document,
     pub(crate) config: ImageConfig,
+}
+
+/// What a reference names, before anything is made of it.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// Who said so.
+    pub(crate) endpoint: Endpoint,
+    pub(crate) content: Content,
+}
+
+/// The document that a reference names.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// A manifest or an index.
+    Manifest(Document, Box<Manifest>),
+    /// A manifest of schema 1, its signature yet to be verified.
+    Schema1(Bytes),
 }
 
 /// Bytes, and the digest that they were seen to hash to.
@@ -40,11 +58,28 @@ pub(crate) struct Document {
     pub(crate) bytes: Bytes,
 }
 
-/// Asks one repository, and the store before it.
+impl Resolved {
+    /// Returns the image: the digest of its config (IM-1).
+    pub(crate) fn image_id(&self) -> ImageId {
+        ImageId::new(self.config_bytes.digest)
+    }
+}
+
+impl Document {
+    /// Takes bytes that were made here.
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self {
+            digest: Digest::sha256(&bytes),
+            bytes: bytes.into(),
+        }
+    }
+}
+
+/// Asks the endpoints of a repository, and the store before them.
 pub(crate) struct Resolver<'a> {
-    pub(crate) repository: &'a Repository,
-    pub(crate) store: &'a Store,
-    pub(crate) retry: RetryPolicy,
+    pub(crate) sources: &'a Sources,
+    /// What is here already, if that is of any interest.
+    pub(crate) store: Option<&'a Store>,
 }
 
 /// A descriptor in an index that may lead to the image, and the indexes that led to it.
@@ -54,31 +89,36 @@ struct Lead {
 }
 
 impl Resolver<'_> {
-    /// Finds the image that `target` names on `platform`, or on this machine's where that is `None`.
+    /// Finds out what `target` names.
+    ///
+    /// `is_known` says that it named something when it was asked for before. Then it is enough to ask for the
+    /// digest, and if that is still the same nothing else is asked for (MF-3, ST-5).
+    pub(crate) async fn name(&self, target: &Target, is_known: bool) -> Result<Named, PullError> {
+        let head_is_worth_it = is_known || self.sources.is_resolved_elsewhere();
+        if head_is_worth_it && let Some((digest, endpoint)) = self.ask_for_digest(target).await? {
+            let content = match self.stored_manifest(&digest)? {
+                Some((document, manifest)) => Content::Manifest(document, Box::new(manifest)),
+                // By digest, it can come from wherever it is nearest.
+                None => self.fetch(&Target::Digest(digest)).await?.content,
+            };
+            return Ok(Named { endpoint, content });
+        }
+        self.fetch(target).await
+    }
+
+    /// Finds the image that `named` leads to on `platform`, or on this machine's where that is `None`.
     pub(crate) async fn resolve(
         &self,
-        target: &Target,
+        document: Document,
+        manifest: Manifest,
         platform: Option<&Platform>,
     ) -> Result<Resolved, PullError> {
-        let fetched = retrying(self.retry, || self.repository.manifest(target)).await?;
-        let document = Document {
-            digest: fetched.digest,
-            bytes: fetched.bytes,
-        };
         let digest = document.digest;
-        let (indexes, manifest_bytes, manifest) = match fetched.manifest {
-            Manifest::Image(manifest) => (Vec::new(), document, manifest),
-            Manifest::Index(index) => {
-                let host = Platform::host();
-                let wanted = platform.unwrap_or(&host);
-                let leads = leads(index.candidates(wanted)?, &[document]).collect();
-                self.search(leads, wanted).await?
-            }
-        };
+        let (indexes, manifest_bytes, manifest) = self.choose(document, manifest, platform).await?;
         let config_bytes = self.config(&manifest.config).await?;
         let config = ImageConfig::parse(&config_bytes.bytes)?;
         if let Some(wanted) = platform {
-            check_platform(wanted, &config)?;
+            check_platform(wanted, &config.platform())?;
         }
         Ok(Resolved {
             digest,
@@ -88,6 +128,82 @@ impl Resolver<'_> {
             config_bytes,
             config,
         })
+    }
+
+    /// Goes from what a reference names to the manifest of one image, through indexes if there are any.
+    pub(crate) async fn choose(
+        &self,
+        document: Document,
+        manifest: Manifest,
+        platform: Option<&Platform>,
+    ) -> Result<(Vec<Document>, Document, ImageManifest), PullError> {
+        match manifest {
+            Manifest::Image(manifest) => Ok((Vec::new(), document, manifest)),
+            Manifest::Index(index) => {
+                let host = Platform::host();
+                let wanted = platform.unwrap_or(&host);
+                let leads = leads(index.candidates(wanted)?, &[document]).collect();
+                self.search(leads, wanted).await
+            }
+        }
+    }
+
+    /// Checks that a manifest which no index led to is for `platform`, if one is asked for.
+    pub(crate) async fn check_lone(
+        &self,
+        manifest: &ImageManifest,
+        platform: Option<&Platform>,
+    ) -> Result<(), PullError> {
+        if let Some(wanted) = platform {
+            let config = ImageConfig::parse(&self.config(&manifest.config).await?.bytes)?;
+            check_platform(wanted, &config.platform())?;
+        }
+        Ok(())
+    }
+
+    /// Asks for the digest of what `target` names, by HEAD. `None` where nobody says it: then the document
+    /// itself has to be asked for.
+    pub(crate) async fn ask_for_digest(
+        &self,
+        target: &Target,
+    ) -> Result<Option<(Digest, Endpoint)>, PullError> {
+        let asked = self.sources.ask(need(target), |repository| async move {
+            repository.head(target).await
+        });
+        let Answer { endpoint, content } = asked.await?;
+        let said = content.map(|head| head.digest);
+        let fits = |digest: &Digest| match target {
+            Target::Digest(wanted) => wanted == digest,
+            Target::Tag(_) => true,
+        };
+        Ok(said.filter(fits).map(|digest| (digest, endpoint)))
+    }
+
+    /// Fetches what `target` names.
+    pub(crate) async fn fetch(&self, target: &Target) -> Result<Named, PullError> {
+        let asked = self.sources.ask(need(target), |repository| async move {
+            repository.manifest(target).await
+        });
+        let Answer { endpoint, content } = asked.await?;
+        let content = match content {
+            Fetched::Manifest(fetched) => {
+                let (digest, bytes) = (fetched.digest, fetched.bytes);
+                Content::Manifest(Document { digest, bytes }, Box::new(fetched.manifest))
+            }
+            Fetched::Schema1 { bytes, .. } => Content::Schema1(bytes),
+        };
+        Ok(Named { endpoint, content })
+    }
+
+    /// Returns a manifest or index that the store has. One that it has in another form (of schema 1) counts
+    /// as absent.
+    fn stored_manifest(&self, digest: &Digest) -> Result<Option<(Document, Manifest)>, PullError> {
+        let Some(bytes) = self.stored(digest)? else {
+            return Ok(None);
+        };
+        let manifest = Manifest::parse(&bytes, None).ok();
+        let digest = *digest;
+        Ok(manifest.map(|manifest| (Document { digest, bytes }, manifest)))
     }
 
     /// Follows `leads`, the last one first, into nested indexes, to the first image.
@@ -129,21 +245,15 @@ impl Resolver<'_> {
         descriptor: &Descriptor,
     ) -> Result<(Document, Manifest), PullError> {
         let digest = descriptor.digest;
-        let (bytes, manifest) = match self.stored(&digest)? {
-            Some(bytes) => {
-                let manifest = Manifest::parse(&bytes, None)
-                    .map_err(|source| PullError::Manifest { digest, source })?;
-                (bytes, manifest)
-            }
-            None => {
-                let target = Target::Digest(digest);
-                let get = || self.repository.manifest(&target);
-                let fetched = retrying(self.retry, get).await?;
-                (fetched.bytes, fetched.manifest)
-            }
+        let (document, manifest) = match self.stored_manifest(&digest)? {
+            Some(stored) => stored,
+            None => match self.fetch(&Target::Digest(digest)).await?.content {
+                Content::Manifest(document, manifest) => (document, *manifest),
+                Content::Schema1(_) => return Err(PullError::Schema1BelowIndex { digest }),
+            },
         };
-        check_size(descriptor, &bytes)?;
-        Ok((Document { digest, bytes }, manifest))
+        check_size(descriptor, &document.bytes)?;
+        Ok((document, manifest))
     }
 
     async fn config(&self, descriptor: &Descriptor) -> Result<Document, PullError> {
@@ -153,23 +263,34 @@ impl Resolver<'_> {
             return Ok(Document { digest, bytes });
         }
         let limit = MAX_CONFIG_SIZE as u64;
-        let get = || self.repository.blob_bytes(descriptor, limit);
-        Ok(Document {
-            digest,
-            bytes: retrying(self.retry, get).await?,
-        })
+        let asked = self.sources.ask(Need::Pull, |repository| async move {
+            repository.blob_bytes(descriptor, limit).await
+        });
+        let bytes = asked.await?.content;
+        Ok(Document { digest, bytes })
     }
 
     /// Returns a document that the store has.
     ///
     /// Small and rare: reading it here blocks for less than a request would take.
     fn stored(&self, digest: &Digest) -> Result<Option<Bytes>, PullError> {
-        match self.store.read_blob(digest) {
+        let Some(store) = self.store else {
+            return Ok(None);
+        };
+        match store.read_blob(digest) {
             Ok(bytes) => Ok(Some(bytes.into())),
             // What is damaged is fetched again, and the commit mends it.
             Err(ReadError::Unknown { .. } | ReadError::Damaged { .. }) => Ok(None),
             Err(error) => Err(PullError::Read(error)),
         }
+    }
+}
+
+/// A tag means what those say who may; a digest means the same everywhere.
+fn need(target: &Target) -> Need {
+    match target {
+        Target::Tag(_) => Need::Resolve,
+        Target::Digest(_) => Need::Pull,
     }
 }
 
@@ -195,31 +316,12 @@ fn check_size(descriptor: &Descriptor, bytes: &Bytes) -> Result<(), PullError> {
 }
 
 /// A manifest that no index led to says its platform in the config only.
-fn check_platform(wanted: &Platform, config: &ImageConfig) -> Result<(), NoMatch> {
-    let found = config.platform();
-    match wanted.rank(&found) {
+pub(crate) fn check_platform(wanted: &Platform, found: &Platform) -> Result<(), NoMatch> {
+    match wanted.rank(found) {
         Some(_) => Ok(()),
         None => Err(NoMatch {
             wanted: Box::new(wanted.clone()),
-            offered: vec![found],
+            offered: vec![found.clone()],
         }),
-    }
-}
-
-/// Tries a small request as often as `policy` and the errors allow.
-async fn retrying<T, F: Future<Output = Result<T, RegistryError>>>(
-    policy: RetryPolicy,
-    request: impl Fn() -> F,
-) -> Result<T, RegistryError> {
-    let mut attempts = Attempts::new(policy);
-    loop {
-        let error = match request().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        match attempts.pause_after(&error) {
-            Some(pause) => time::sleep(pause).await,
-            None => return Err(error),
-        }
     }
 }

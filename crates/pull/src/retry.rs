@@ -63,6 +63,11 @@ impl Attempts {
         self.failed = 0;
     }
 
+    /// Begins to count anew, for another endpoint.
+    pub(crate) fn start_over(&mut self) {
+        self.failed = 0;
+    }
+
     /// Counts a failure; returns how long to pause before the next attempt, or `None` to give up.
     pub(crate) fn pause_after(&mut self, error: &RegistryError) -> Option<Duration> {
         let asked = match error.next_step() {
@@ -87,7 +92,7 @@ impl Attempts {
 
 #[cfg(test)]
 mod tests {
-    use windlass_registry::{Asked, Endpoint, What};
+    use windlass_registry::{Asked, Origin, What};
 
     use super::*;
 
@@ -100,7 +105,7 @@ mod tests {
 
     fn asked() -> Box<Asked> {
         Box::new(Asked {
-            endpoint: Endpoint::parse("https://registry.test").unwrap(),
+            origin: Origin::parse("https://registry.test").unwrap(),
             repository: "app".to_owned(),
             what: What::Ping,
         })

@@ -11,7 +11,7 @@ use crate::download::Progress;
 use crate::error::PullError;
 use crate::events::{Events, LayerStatus, PullEvent};
 use crate::layer::{FetchedLayer, LayerError, Outcome};
-use crate::plan::LayerPlan;
+use crate::plan::Wanted;
 
 /// How often byte counts are told (PG-2).
 const TICK: Duration = Duration::from_millis(100);
@@ -24,13 +24,13 @@ struct Told {
     unpacked: u64,
 }
 
-/// Waits for `layer`, and checks that what came is what the config says.
+/// Waits for the layer that is wanted, and checks that what came is what the config says.
 pub(crate) async fn layer(
     mut watcher: Watcher<Progress, Outcome>,
-    layer: &LayerPlan,
+    wanted: &Wanted,
     events: &Events,
 ) -> Result<Arc<FetchedLayer>, PullError> {
-    let digest = layer.descriptor.digest;
+    let digest = wanted.descriptor.digest;
     let failed = |source| PullError::Layer { digest, source };
     let tell = |status| events.send(PullEvent::Layer { digest, status });
 
@@ -40,8 +40,11 @@ pub(crate) async fn layer(
         Ok(outcome) => outcome.map_err(failed)?,
         Err(Abandoned) => return Err(failed(Arc::new(LayerError::Cancelled))),
     };
-    if fetched.diff_id != layer.diff_id {
-        let (expected, actual) = (layer.diff_id, fetched.diff_id);
+    if let Some(expected) = wanted
+        .diff_id
+        .filter(|expected| *expected != fetched.diff_id)
+    {
+        let actual = fetched.diff_id;
         return Err(PullError::DiffId {
             digest,
             expected,

@@ -5,7 +5,7 @@ use windlass_oci::{Digest, MediaType};
 
 use crate::error::{RegistryError, What};
 use crate::exchange::Answer;
-use crate::manifest::{Target, announced, content_type};
+use crate::manifest::{ACCEPT_MANIFESTS, Target, announced, content_type};
 use crate::repository::Repository;
 
 /// What the registry says about a manifest without sending it. Nothing of it is verified.
@@ -32,7 +32,7 @@ impl Repository {
     async fn manifest_head(&self, target: &Target) -> Result<Option<ManifestHead>, RegistryError> {
         let asked = self.asked(What::Manifest(target.clone()));
         let path = self.manifest_path(target);
-        let answer = self.head_of(&asked, &path, Some(self.manifests())).await?;
+        let answer = self.head_of(&asked, &path, Some(&ACCEPT_MANIFESTS)).await?;
         match answer.response.status().as_u16() {
             200 => {}
             429 | 500 | 502..=599 => return Err(self.refused(&asked, answer).await),

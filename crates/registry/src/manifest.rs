@@ -94,7 +94,7 @@ impl Repository {
     async fn fetch_manifest(&self, target: &Target) -> Result<Fetched, RegistryError> {
         let asked = self.asked(What::Manifest(target.clone()));
         let path = self.manifest_path(target);
-        let answer = self.get(&asked, &path, Some(self.manifests()), 0).await?;
+        let answer = self.get(&asked, &path, Some(&ACCEPT_MANIFESTS), 0).await?;
         let headers = answer.response.headers().clone();
         let content_type = content_type(&headers);
         if content_type.is_some_and(is_html) {
@@ -109,15 +109,20 @@ impl Repository {
         let bytes = bytes.map_err(|error| asked.body_failed(error))?;
         let announced = announced(&asked, &headers)?;
         let parsed = Manifest::parse(&bytes, content_type);
-        // MF-7: refused by name, with the setting that would allow it.
-        if self.takes_schema1() && matches!(parsed, Err(ManifestError::Schema1)) {
-            return Ok(Fetched::Schema1 { bytes, announced });
-        }
-        let digest = digest(&asked, target, announced, &bytes)?;
-        let manifest = parsed.map_err(|source| RegistryError::Manifest {
+        let unusable = |source| RegistryError::Manifest {
             asked: asked.boxed(),
             source,
-        })?;
+        };
+        // MF-7: refused by name, with the setting that would allow it. Its digest is not that of the bytes.
+        if matches!(parsed, Err(ManifestError::Schema1)) {
+            return if self.client().config().schema1 {
+                Ok(Fetched::Schema1 { bytes, announced })
+            } else {
+                Err(unusable(ManifestError::Schema1))
+            };
+        }
+        let digest = digest(&asked, target, announced, &bytes)?;
+        let manifest = parsed.map_err(unusable)?;
         Ok(Fetched::Manifest(Box::new(FetchedManifest {
             bytes,
             digest,
@@ -131,34 +136,17 @@ impl Repository {
             Target::Digest(digest) => format!("{}/manifests/{digest}", self.path()),
         }
     }
-
-    /// Returns which types of manifests to ask for (HT-16).
-    pub(crate) fn manifests(&self) -> &'static HeaderValue {
-        if self.takes_schema1() {
-            &ACCEPT_WITH_SCHEMA1
-        } else {
-            &ACCEPT_MANIFESTS
-        }
-    }
-
-    fn takes_schema1(&self) -> bool {
-        self.client().config().schema1
-    }
 }
 
-/// Every type of manifest that can be read.
-static ACCEPT_MANIFESTS: LazyLock<HeaderValue> = LazyLock::new(|| accept(&[]));
-
-/// The same, and those of schema 1.
-static ACCEPT_WITH_SCHEMA1: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let signed = MediaType::DockerSignedSchema1.to_string();
-    accept(&[&signed, &MediaType::DockerSchema1.to_string()])
-});
-
-fn accept(more: &[&str]) -> HeaderValue {
-    let types = [&MANIFEST_TYPES[..], more].concat().join(", ");
+/// Every type of manifest that is known (HT-16). Those of schema 1 are among them whether they are wanted or
+/// not: a registry that has nothing else would say that it has nothing.
+pub(crate) static ACCEPT_MANIFESTS: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let schema1 = [MediaType::DockerSignedSchema1, MediaType::DockerSchema1];
+    let schema1 = schema1.iter().map(ToString::to_string);
+    let types = MANIFEST_TYPES.map(str::to_owned).into_iter().chain(schema1);
+    let types = types.collect::<Vec<_>>().join(", ");
     HeaderValue::from_str(&types).expect("media types are fit for a header")
-}
+});
 
 /// Returns the digest of `bytes` if it is the one that was asked for and announced.
 fn digest(

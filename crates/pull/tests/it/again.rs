@@ -11,9 +11,9 @@ fn two_layers() -> Image {
         .layer(Layer::new().file("top", b"1"))
 }
 
-/// ST-2, ST-5: the second pull asks what the tag names, and nothing else.
+/// MF-3, ST-1, ST-2, ST-5, S2-1: the second pull asks for the digest of what the tag names, and nothing else.
 #[tokio::test]
-async fn the_second_pull_asks_for_one_manifest() {
+async fn the_second_pull_asks_for_one_digest() {
     let world = World::new();
     let image = world.registry.push(two_layers(), "app:1");
     let first = world.pull("app:1").await.unwrap();
@@ -21,7 +21,7 @@ async fn the_second_pull_asks_for_one_manifest() {
 
     let second = world.pull("app:1").await.unwrap();
 
-    assert_eq!(world.log_since(before), ["GET /v2/app/manifests/1 200"]);
+    assert_eq!(world.log_since(before), ["HEAD /v2/app/manifests/1 200"]);
     assert_eq!(second.outcome, Outcome::UpToDate);
     assert_eq!(second.image_id, first.image_id);
     assert_eq!((second.downloaded_bytes, second.unpacked_bytes), (0, 0));
@@ -31,7 +31,7 @@ async fn the_second_pull_asks_for_one_manifest() {
 
 /// The same through an index: its manifest is here.
 #[tokio::test]
-async fn the_second_pull_of_an_index_asks_for_the_index() {
+async fn the_second_pull_of_an_index_asks_for_its_digest() {
     let world = World::new();
     world
         .registry
@@ -39,7 +39,7 @@ async fn the_second_pull_of_an_index_asks_for_the_index() {
     world.pull("app:1").await.unwrap();
     let before = world.registry.log().len();
     let second = world.pull("app:1").await.unwrap();
-    assert_eq!(world.log_since(before), ["GET /v2/app/manifests/1 200"]);
+    assert_eq!(world.log_since(before), ["HEAD /v2/app/manifests/1 200"]);
     assert_eq!(second.outcome, Outcome::UpToDate);
 }
 
@@ -59,7 +59,8 @@ async fn a_moved_tag_fetches_what_is_new() {
     assert_eq!(
         world.log_since(before),
         [
-            "GET /v2/app/manifests/1 200".to_owned(),
+            "HEAD /v2/app/manifests/1 200".to_owned(),
+            format!("GET /v2/app/manifests/{} 200", new.digest),
             format!("GET /v2/app/blobs/{} 200", new.config_digest),
             format!("GET /v2/app/blobs/{} 200", new.layers[2].digest),
         ]
@@ -83,7 +84,7 @@ async fn by_digest_there_is_no_tag() {
     let before = world.registry.log().len();
     let again = world.pull(&name).await.unwrap();
     assert_eq!(again.outcome, Outcome::UpToDate);
-    let expected = format!("GET /v2/app/manifests/{} 200", image.digest);
+    let expected = format!("HEAD /v2/app/manifests/{} 200", image.digest);
     assert_eq!(world.log_since(before), [expected]);
 }
 

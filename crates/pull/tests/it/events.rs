@@ -41,6 +41,7 @@ async fn a_small_pull_tells_this() {
         reference: world.registry.name("app:1").parse().unwrap(),
     };
     let resolved = PullEvent::Resolved {
+        endpoint: world.origin(),
         digest: image.digest,
         platform: "linux/s390x".parse().unwrap(),
     };
@@ -58,7 +59,7 @@ async fn a_small_pull_tells_this() {
                 reused_bytes: 0,
             },
             of_layer(LayerStatus::Waiting),
-            of_layer(LayerStatus::Connecting { attempt: 1 }),
+            of_layer(world.connecting(1)),
             of_layer(LayerStatus::Downloaded),
             of_layer(LayerStatus::Unpacked {
                 size: 5,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use windlass_pull::{LayerStatus, PullerConfig, RetryPolicy};
+use windlass_pull::{LayerStatus, PullEvent, PullerConfig, RetryPolicy};
 use windlass_testing::{Image, Layer};
 
 use crate::support::{World, config, milestones, status};
@@ -23,23 +23,32 @@ async fn attempts_are_counted_and_told() {
     outcome.unwrap();
     let asked = format!("blob {layer} of app at {}", world.registry.url());
     let after = Duration::from_millis(1);
+    let told = milestones(&events, &layer);
+    let retries: Vec<_> = told
+        .iter()
+        .filter_map(|status| match status {
+            LayerStatus::Retrying {
+                after,
+                attempt,
+                reason,
+            } => Some((*after, *attempt, reason.0.to_string())),
+            _ => None,
+        })
+        .collect();
+    let busy = format!("{asked}: out of order: status 503");
+    let often = format!("{asked}: too many requests");
+    assert_eq!(retries, [(after, 2, busy), (after, 3, often)]);
+    let others: Vec<_> = told
+        .into_iter()
+        .filter(|status| !matches!(status, LayerStatus::Retrying { .. }))
+        .collect();
     assert_eq!(
-        milestones(&events, &layer),
+        others,
         [
             LayerStatus::Waiting,
-            LayerStatus::Connecting { attempt: 1 },
-            LayerStatus::Retrying {
-                after,
-                attempt: 2,
-                error: format!("{asked}: out of order: status 503")
-            },
-            LayerStatus::Connecting { attempt: 2 },
-            LayerStatus::Retrying {
-                after,
-                attempt: 3,
-                error: format!("{asked}: too many requests")
-            },
-            LayerStatus::Connecting { attempt: 3 },
+            world.connecting(1),
+            world.connecting(2),
+            world.connecting(3),
             LayerStatus::Downloaded,
             LayerStatus::Unpacked {
                 size: 1,
@@ -132,7 +141,8 @@ async fn a_pause_takes_no_slot() {
     let patient = PullerConfig {
         downloads: 1,
         retry: RetryPolicy {
-            longest_asked: Duration::MAX,
+            first_pause: Duration::from_secs(100_000),
+            longest_pause: Duration::MAX,
             ..config().retry
         },
         ..config()
@@ -143,8 +153,7 @@ async fn a_pause_takes_no_slot() {
         .layer(Layer::new().file("b", b"2"));
     let image = world.registry.push(image, "app:1");
     let [pausing, other] = [image.layers[0].digest, image.layers[1].digest];
-    let script = world.registry.blob(&pausing).status(503);
-    script.retry_after(100_000).forever();
+    world.registry.blob(&pausing).status(503).forever();
 
     let mut pull = world.start("app:1");
     let unpacked = |event: &_| matches!(status(event, &other), Some(LayerStatus::Unpacked { .. }));
@@ -154,6 +163,53 @@ async fn a_pause_takes_no_slot() {
     pull.leave().await;
     world.puller.idle().await;
     world.assert_nothing_here();
+}
+
+/// T34: what one request is told, all heed: 20 layers do not ask 20 times while the registry wants to be left
+/// alone, and that is told.
+#[tokio::test]
+async fn a_registry_that_asks_to_be_left_alone_is_left_alone() {
+    let patient = PullerConfig {
+        retry: RetryPolicy {
+            longest_asked: Duration::MAX,
+            ..config().retry
+        },
+        ..config()
+    };
+    let world = Arc::new(World::with(patient));
+    let mut image = Image::new();
+    for number in 0..20 {
+        image = image.layer(Layer::new().file(format!("f{number}"), b"1"));
+    }
+    let image = world.registry.push(image, "app:1");
+    for layer in &image.layers {
+        world
+            .registry
+            .blob(&layer.digest)
+            .status(429)
+            .retry_after(100_000)
+            .forever();
+    }
+
+    let mut pull = world.start("app:1");
+    let mut paused = 0;
+    while paused < 17 {
+        let event = pull
+            .until(|event| matches!(event, PullEvent::Layer { .. }))
+            .await;
+        let PullEvent::Layer { status, .. } = event else {
+            continue;
+        };
+        paused += usize::from(matches!(status, LayerStatus::Paused { .. }));
+    }
+    // Those that were under way already, one for each slot, and no other.
+    assert!(
+        world.asked_for_blobs() <= 1 + 3,
+        "{:?}",
+        world.registry.log()
+    );
+    pull.leave().await;
+    world.puller.idle().await;
 }
 
 /// A registry that goes down and comes back in the middle of it all.

@@ -194,7 +194,7 @@ async fn who_joins_late_is_told_how_far_it_is() {
     let next = second
         .until(|event| status(event, &base.digest).is_some())
         .await;
-    let connecting = LayerStatus::Connecting { attempt: 2 };
+    let connecting = world.connecting(2);
     assert_eq!(status(&next, &base.digest), Some(&connecting));
     let next = second
         .until(|event| status(event, &base.digest).is_some())

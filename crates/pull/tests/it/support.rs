@@ -14,7 +14,7 @@ use windlass_pull::{
     Events, LayerStatus, PullError, PullEvent, PullRequest, Pulled, Puller, PullerConfig,
     RetryPolicy,
 };
-use windlass_registry::{Credentials, RegistryConfig, Timeouts};
+use windlass_registry::{Caller, HostConfig, Origin, RegistryConfig, RegistryHosts, Timeouts};
 use windlass_store::{Access, Busy, Image, Store};
 use windlass_testing::{Registry, Tree};
 
@@ -73,6 +73,32 @@ impl World {
         }
     }
 
+    /// A world whose registry has `mirrors`, the first to be asked first, made as `configure` likes.
+    pub(crate) fn mirrored(
+        mirrors: &[&Registry],
+        registry: Registry,
+        configure: impl FnOnce(&mut RegistryHosts, &mut PullerConfig),
+    ) -> Self {
+        let mut config = config();
+        let mut hosts = RegistryHosts {
+            mirrors: mirrors.iter().map(|mirror| host(mirror)).collect(),
+            ..RegistryHosts::default()
+        };
+        configure(&mut hosts, &mut config);
+        config
+            .registry
+            .registries
+            .named
+            .insert(registry.host(), hosts);
+        let directory = tempfile::tempdir().expect("temporary directories can be made");
+        let world = Self::at(&directory.path().join("store"), config);
+        Self {
+            registry,
+            _directory: Some(directory),
+            ..world
+        }
+    }
+
     pub(crate) fn at(path: &Path, config: PullerConfig) -> Self {
         let access = Access::Own {
             for_what: "the tests",
@@ -85,6 +111,19 @@ impl World {
             store,
             path: path.to_owned(),
             _directory: None,
+        }
+    }
+
+    /// The registry, as events name it.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin::parse(self.registry.url()).expect("a registry has an address")
+    }
+
+    /// What is told when the registry is asked for a layer.
+    pub(crate) fn connecting(&self, attempt: u32) -> LayerStatus {
+        LayerStatus::Connecting {
+            endpoint: self.origin(),
+            attempt,
         }
     }
 
@@ -252,8 +291,13 @@ pub(crate) fn request(registry: &Registry, name: &str) -> PullRequest {
     PullRequest {
         reference: reference.expect("the test has a good name"),
         platform: None,
-        credentials: Credentials::Anonymous,
+        caller: Caller::anonymous(),
     }
+}
+
+/// A mirror, as a configuration has it.
+pub(crate) fn host(mirror: &Registry) -> HostConfig {
+    HostConfig::new(mirror.url().parse().expect("a registry has a URL"))
 }
 
 /// What an event says about a layer.

@@ -1,0 +1,147 @@
+//! Asks registries what they have, without pulling anything.
+
+use bytes::Bytes;
+use windlass_oci::{Digest, Manifest, Platform, Reference, RepositoryName, Tag};
+use windlass_registry::{Caller, Client, ClientError, Endpoint, RegistryConfig, Target};
+
+use crate::error::PullError;
+use crate::events::Events;
+use crate::resolve::{Content, Document, Named, Resolver};
+use crate::retry::RetryPolicy;
+use crate::schema1;
+use crate::sources::{Need, Sources};
+
+/// Registries and their mirrors, with nothing kept of what they say. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    client: Client,
+    retry: RetryPolicy,
+}
+
+/// What a reference names, as it came.
+#[derive(Clone, Debug)]
+pub struct FoundManifest {
+    /// Its digest.
+    pub digest: Digest,
+    /// The exact bytes; of a manifest of schema 1, with its signatures.
+    pub bytes: Bytes,
+    /// The endpoint that said what the reference names.
+    pub endpoint: Endpoint,
+}
+
+impl Remote {
+    /// Makes one that speaks to registries as `config` says. Nothing is connected yet.
+    pub fn new(config: RegistryConfig, retry: RetryPolicy) -> Result<Self, ClientError> {
+        let client = Client::new(config)?;
+        Ok(Self { client, retry })
+    }
+
+    /// Returns the client behind it.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Returns the tags of a repository, in the registry's order (MF-1).
+    pub async fn tags(
+        &self,
+        repository: &RepositoryName,
+        caller: &Caller,
+    ) -> Result<Vec<Tag>, PullError> {
+        let sources = self.open(repository, caller, None)?;
+        let tags =
+            |repository: windlass_registry::Repository| async move { repository.tags().await };
+        Ok(sources.ask(Need::Resolve, tags).await?.content)
+    }
+
+    /// Returns the digest of what `reference` names: of the index where it is one (MF-10).
+    pub async fn digest(
+        &self,
+        reference: &Reference,
+        caller: &Caller,
+    ) -> Result<Digest, PullError> {
+        let reference = reference.clone().or_latest();
+        let sources = self.sources(&reference, caller, None)?;
+        let resolver = resolver(&sources);
+        let target = Target::of(&reference);
+        match resolver.ask_for_digest(&target).await? {
+            Some((digest, _)) => Ok(digest),
+            None => digest_of(
+                &reference,
+                &sources,
+                &resolver.fetch(&target).await?.content,
+            ),
+        }
+    }
+
+    /// Returns what `reference` names; with `platform`, the manifest of the one image for it.
+    pub async fn manifest(
+        &self,
+        reference: &Reference,
+        platform: Option<&Platform>,
+        caller: &Caller,
+    ) -> Result<FoundManifest, PullError> {
+        let reference = reference.clone().or_latest();
+        let sources = self.sources(&reference, caller, None)?;
+        let resolver = resolver(&sources);
+        let Named { endpoint, content } = resolver.fetch(&Target::of(&reference)).await?;
+        let found = digest_of(&reference, &sources, &content)?;
+        let document = match (content, platform) {
+            (Content::Schema1(bytes), _) => Document {
+                digest: found,
+                bytes,
+            },
+            (Content::Manifest(document, _), None) => document,
+            (Content::Manifest(document, manifest), Some(_)) => {
+                let is_index = matches!(*manifest, Manifest::Index(_));
+                let (_, document, manifest) =
+                    resolver.choose(document, *manifest, platform).await?;
+                if !is_index {
+                    resolver.check_lone(&manifest, platform).await?;
+                }
+                document
+            }
+        };
+        Ok(FoundManifest {
+            digest: document.digest,
+            bytes: document.bytes,
+            endpoint,
+        })
+    }
+
+    /// Opens a session with each endpoint of the repository that `reference` names.
+    pub(crate) fn sources(
+        &self,
+        reference: &Reference,
+        caller: &Caller,
+        events: Option<&Events>,
+    ) -> Result<Sources, PullError> {
+        self.open(reference.repository(), caller, events)
+    }
+
+    fn open(
+        &self,
+        name: &RepositoryName,
+        caller: &Caller,
+        events: Option<&Events>,
+    ) -> Result<Sources, PullError> {
+        Sources::open(self.client.clone(), self.retry, name, caller, events)
+    }
+}
+
+fn resolver(sources: &Sources) -> Resolver<'_> {
+    Resolver {
+        sources,
+        store: None,
+    }
+}
+
+fn digest_of(
+    reference: &Reference,
+    sources: &Sources,
+    content: &Content,
+) -> Result<Digest, PullError> {
+    match content {
+        Content::Manifest(document, _) => Ok(document.digest),
+        Content::Schema1(bytes) => Ok(schema1::verify(bytes, reference, sources)?.digest()),
+    }
+}

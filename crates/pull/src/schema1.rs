@@ -1,0 +1,240 @@
+//! Images whose manifest is of Docker's schema 1: there is no config before the layers are here.
+//!
+//! The manifest names blobs, and nothing of what is in them. So the layers are fetched first; what their tars
+//! hash to completes the config (S1-6), and a manifest of today is written for both. What is stored under the
+//! digest of the name is the signed document's payload, as if it were an index of one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::json;
+use tokio::task;
+use windlass_oci::{
+    Descriptor, DiffId, Digest, ImageConfig, LayerEncoding, Manifest, MediaType, Reference,
+};
+use windlass_registry::{Origin, Target};
+use windlass_schema1::{Expected, Schema1, Version};
+use windlass_store::Layer;
+
+use crate::error::PullError;
+use crate::events::{PlannedLayer, PullEvent};
+use crate::layer::FetchedLayer;
+use crate::plan::{Plan, Summary, Wanted};
+use crate::puller::{Complete, Haul, Layers, Puller, done, each_once};
+use crate::resolve::{Document, Resolved, check_platform};
+use crate::sources::{Need, Sources};
+
+/// What the layers of schema 1 are.
+const LAYER: MediaType = MediaType::DockerLayer(LayerEncoding::Gzip);
+
+/// A blob of the manifest, as far as it is known before it is fetched.
+#[derive(Clone, Debug)]
+pub(crate) struct V1Blob {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    /// The layer that it was seen to unpack to, if that is here.
+    pub(crate) layer: Option<Layer>,
+}
+
+/// Verifies a manifest of schema 1: its signature, and that it is the one that was asked for (S1-1, MF-2).
+pub(crate) fn verify(
+    bytes: &[u8],
+    reference: &Reference,
+    sources: &Sources,
+) -> Result<Schema1, PullError> {
+    let target = Target::of(reference);
+    let version = match &target {
+        Target::Tag(tag) => Version::Tag(tag),
+        Target::Digest(digest) => Version::Digest(digest),
+    };
+    let expected = Expected {
+        repository: sources.name().path(),
+        version,
+    };
+    Ok(Schema1::parse(bytes, &expected)?)
+}
+
+impl Puller {
+    /// Gets everything that a manifest of schema 1 leads to.
+    pub(crate) async fn haul_schema1(
+        &self,
+        haul: &Haul<'_>,
+        told: &Origin,
+        bytes: &[u8],
+    ) -> Result<Complete, PullError> {
+        let schema1 = verify(bytes, haul.reference, haul.sources)?;
+        if let Some(wanted) = &haul.request.platform {
+            check_platform(wanted, schema1.platform())?;
+        }
+        haul.events.send(PullEvent::Resolved {
+            endpoint: told.clone(),
+            digest: schema1.digest(),
+            platform: schema1.platform().clone(),
+        });
+
+        let blobs = self.v1_blobs(&schema1, haul.sources).await?;
+        let Summary {
+            layers,
+            missing_bytes,
+            reused_bytes,
+        } = summary(&schema1, &blobs);
+        haul.events.send(PullEvent::Planned {
+            layers,
+            missing_bytes,
+            reused_bytes,
+        });
+        let wanted = blobs.iter().filter(|blob| blob.layer.is_none()).map(wanted);
+        let fetched = self
+            .fetch(haul.sources, wanted.collect(), haul.events)
+            .await?;
+
+        let held: Vec<Layer> = blobs.iter().filter_map(|blob| blob.layer.clone()).collect();
+        let resolved = converted(&schema1, &blobs, &fetched)?;
+        let plan = Plan::new(&resolved.manifest, &resolved.config)?;
+        Ok(Complete {
+            resolved,
+            plan,
+            layers: Layers { held, fetched },
+            downloaded_bytes: missing_bytes,
+            reused_bytes,
+        })
+    }
+
+    /// Finds out what is known of the blobs, each once: which are here, and of the others how large they are.
+    pub(crate) async fn v1_blobs(
+        &self,
+        schema1: &Schema1,
+        sources: &Sources,
+    ) -> Result<Vec<V1Blob>, PullError> {
+        let mut blobs = Vec::new();
+        for digest in each_once(schema1.layers().iter().map(|layer| layer.blob)) {
+            blobs.push(match self.v1_held(digest).await? {
+                Some(held) => held,
+                None => V1Blob {
+                    digest,
+                    size: blob_size(sources, digest).await?,
+                    layer: None,
+                },
+            });
+        }
+        Ok(blobs)
+    }
+
+    /// The blob, if both it and the layer that it gives are here.
+    async fn v1_held(&self, digest: Digest) -> Result<Option<V1Blob>, PullError> {
+        let store = Arc::clone(&self.store);
+        done(task::spawn_blocking(move || {
+            let (layer, blob) = (store.layer_of_blob(&digest)?, store.blob(&digest)?);
+            Ok(layer.zip(blob).map(|(layer, blob)| V1Blob {
+                digest,
+                size: blob.size(),
+                layer: Some(layer),
+            }))
+        }))
+        .await
+    }
+}
+
+async fn blob_size(sources: &Sources, digest: Digest) -> Result<u64, PullError> {
+    let size = |repository: windlass_registry::Repository| async move {
+        repository.blob_size(&digest).await
+    };
+    Ok(sources.ask(Need::Pull, size).await?.content)
+}
+
+/// Sums up what is to be done: all layers, base first, one that stands twice twice.
+pub(crate) fn summary(schema1: &Schema1, blobs: &[V1Blob]) -> Summary {
+    let sum = |is_here: bool| {
+        let blobs = blobs.iter().filter(|blob| blob.layer.is_some() == is_here);
+        blobs.fold(0, |sum: u64, blob| sum.saturating_add(blob.size))
+    };
+    let known: HashMap<Digest, &V1Blob> = blobs.iter().map(|blob| (blob.digest, blob)).collect();
+    let layers = schema1.layers().iter().map(|layer| known[&layer.blob]);
+    let planned = |blob: &V1Blob| PlannedLayer {
+        digest: blob.digest,
+        size: blob.size,
+        exists: blob.layer.is_some(),
+    };
+    Summary {
+        layers: layers.map(planned).collect(),
+        missing_bytes: sum(false),
+        reused_bytes: sum(true),
+    }
+}
+
+fn wanted(blob: &V1Blob) -> Wanted {
+    Wanted {
+        descriptor: Descriptor {
+            media_type: LAYER,
+            digest: blob.digest,
+            size: blob.size,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+            platform: None,
+            artifact_type: None,
+        },
+        diff_id: None,
+    }
+}
+
+/// Writes config and manifest of an image whose layers are all here.
+fn converted(
+    schema1: &Schema1,
+    blobs: &[V1Blob],
+    fetched: &[Arc<FetchedLayer>],
+) -> Result<Resolved, PullError> {
+    let mut diff_ids: HashMap<Digest, DiffId> = HashMap::new();
+    for blob in blobs {
+        if let Some(layer) = &blob.layer {
+            diff_ids.insert(blob.digest, *layer.diff_id());
+        }
+    }
+    for layer in fetched {
+        diff_ids.insert(*layer.blob.digest(), layer.diff_id);
+    }
+    let diff_ids: Vec<DiffId> = (schema1.layers().iter())
+        .map(|layer| diff_ids[&layer.blob])
+        .collect();
+    let config = Document::new(schema1.config(&diff_ids)?);
+    let manifest = Document::new(manifest(schema1, blobs, &config));
+    let payload = Bytes::copy_from_slice(schema1.payload());
+    let Manifest::Image(parsed) =
+        Manifest::parse(&manifest.bytes, None).map_err(PullError::Converted)?
+    else {
+        unreachable!("what was written is the manifest of an image");
+    };
+    Ok(Resolved {
+        digest: schema1.digest(),
+        indexes: vec![Document {
+            digest: schema1.digest(),
+            bytes: payload,
+        }],
+        manifest: parsed,
+        config: ImageConfig::parse(&config.bytes)?,
+        manifest_bytes: manifest,
+        config_bytes: config,
+    })
+}
+
+fn manifest(schema1: &Schema1, blobs: &[V1Blob], config: &Document) -> Vec<u8> {
+    let sizes: HashMap<Digest, u64> = blobs.iter().map(|blob| (blob.digest, blob.size)).collect();
+    let layers = schema1.layers().iter().map(|layer| {
+        json!({
+            "mediaType": LAYER.to_string(),
+            "size": sizes[&layer.blob],
+            "digest": layer.blob.to_string(),
+        })
+    });
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MediaType::DockerManifest.to_string(),
+        "config": {
+            "mediaType": MediaType::DockerConfig.to_string(),
+            "size": config.bytes.len(),
+            "digest": config.digest.to_string(),
+        },
+        "layers": layers.collect::<Vec<_>>(),
+    });
+    manifest.to_string().into_bytes()
+}

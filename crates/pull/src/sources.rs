@@ -1,0 +1,255 @@
+//! The endpoints of a repository, and the order in which they are asked.
+//!
+//! Mirrors come first, those that have failed lately after the others; the registry itself is the last
+//! word. From a mirror every failure that another endpoint could mend leads on (FB-13), from the registry
+//! only what [`RegistryError::falls_back`] allows: nothing that was answered over TLS leads to plain http
+//! (FB-4).
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time;
+use windlass_oci::{Descriptor, RepositoryName};
+use windlass_registry::{Caller, Client, Endpoint, ForeignUrl, Origin, RegistryError, Repository};
+
+use crate::error::{EndpointsError, PullError};
+use crate::events::{Events, PullEvent, Reason, Setback};
+use crate::retry::{Attempts, RetryPolicy};
+
+/// One session with each endpoint of a repository, in the order of the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources {
+    client: Client,
+    name: RepositoryName,
+    repositories: Vec<Repository>,
+    retry: RetryPolicy,
+    /// Who is told of setbacks.
+    events: Option<Events>,
+    /// The mirrors that others are asked before, as far as this repository is concerned.
+    left_behind: Arc<Mutex<HashSet<Origin>>>,
+}
+
+/// What an endpoint is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A manifest by digest, or a blob.
+    Pull,
+    /// What a tag stands for, or which tags there are.
+    Resolve,
+}
+
+/// What came, and from whom.
+#[derive(Debug)]
+pub(crate) struct Answer<T> {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) content: T,
+}
+
+impl Sources {
+    /// Opens a session with each endpoint of `name`. Nothing is sent yet.
+    pub(crate) fn open(
+        client: Client,
+        retry: RetryPolicy,
+        name: &RepositoryName,
+        caller: &Caller,
+        events: Option<&Events>,
+    ) -> Result<Self, PullError> {
+        let endpoints = Endpoint::of(name, client.config())?;
+        let open = |endpoint| client.repository(endpoint, name.clone(), caller);
+        Ok(Self {
+            repositories: endpoints.into_iter().map(open).collect(),
+            client,
+            name: name.clone(),
+            retry,
+            events: events.cloned(),
+            left_behind: Arc::default(),
+        })
+    }
+
+    /// Returns who can be asked for what is needed, the best first.
+    pub(crate) fn line_up(&self, need: Need) -> Vec<Repository> {
+        let able = self.repositories.iter().filter(|repository| {
+            let capabilities = repository.endpoint().capabilities();
+            match need {
+                Need::Pull => capabilities.pull,
+                Need::Resolve => capabilities.resolve,
+            }
+        });
+        let mut line: Vec<Repository> = able.cloned().collect();
+        let left_behind = self
+            .left_behind
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Stable: those that may be expected to deliver in their order, then the others in theirs.
+        line.sort_by_key(|repository| {
+            let endpoint = repository.endpoint();
+            self.client.is_demoted(endpoint) || left_behind.contains(endpoint.origin())
+        });
+        line
+    }
+
+    /// Has others asked before `endpoint` from now on, if it is a mirror: what it costs that it fails, be it
+    /// with an honest no, it costs once.
+    pub(crate) fn leave_behind(&self, endpoint: &Endpoint) {
+        if endpoint.is_mirror() {
+            let mut left_behind = self
+                .left_behind
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            left_behind.insert(endpoint.origin().clone());
+        }
+    }
+
+    /// Tells whether tags are best resolved by another endpoint than the one that content is fetched from.
+    pub(crate) fn is_resolved_elsewhere(&self) -> bool {
+        let best = |need| {
+            self.line_up(need)
+                .first()
+                .map(|best| best.endpoint().clone())
+        };
+        best(Need::Pull) != best(Need::Resolve)
+    }
+
+    /// Returns the URLs of a foreign layer that the configuration allows (S2-9).
+    pub(crate) fn foreign_urls(&self, descriptor: &Descriptor) -> Vec<ForeignUrl> {
+        if descriptor.media_type.is_foreign_layer() {
+            self.client.foreign_urls(&self.name, descriptor)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Returns the client behind all of them.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Returns the repository that they have.
+    pub(crate) fn name(&self) -> &RepositoryName {
+        &self.name
+    }
+
+    /// Returns how long `origin` wants to be left alone, as it said to any request.
+    pub(crate) fn pause(&self, origin: &Origin) -> Option<Duration> {
+        self.client.pause(origin)
+    }
+
+    /// Asks one after the other for something small, until one answers.
+    pub(crate) async fn ask<T, F>(
+        &self,
+        need: Need,
+        request: impl Fn(Repository) -> F,
+    ) -> Result<Answer<T>, PullError>
+    where
+        F: Future<Output = Result<T, RegistryError>>,
+    {
+        let line = self.line_up(need);
+        let mut failed = Vec::new();
+        for (place, repository) in line.iter().enumerate() {
+            let endpoint = repository.endpoint();
+            let next = line.get(place + 1).map(Repository::endpoint);
+            let error = match self.try_one(repository, next.is_some(), &request).await {
+                Ok(content) => {
+                    let endpoint = endpoint.clone();
+                    return Ok(Answer { endpoint, content });
+                }
+                Err(error) => error,
+            };
+            let goes_on = next.is_some_and(|next| error.falls_back(endpoint, next));
+            failed.push((endpoint, error));
+            if !goes_on {
+                break;
+            }
+            let (_, error) = failed.last().expect("pushed just now");
+            self.leave_behind(endpoint);
+            self.tell(endpoint, None, error);
+        }
+        Err(decide(failed).map_or_else(|| self.nobody(need), PullError::Registry))
+    }
+
+    /// Asks one endpoint as often as it is worth it.
+    ///
+    /// A mirror before another endpoint is asked once: the other is nearer than the next try.
+    async fn try_one<T, F>(
+        &self,
+        repository: &Repository,
+        has_next: bool,
+        request: impl Fn(Repository) -> F,
+    ) -> Result<T, Arc<RegistryError>>
+    where
+        F: Future<Output = Result<T, RegistryError>>,
+    {
+        let endpoint = repository.endpoint();
+        let mut policy = self.retry.for_documents();
+        if has_next && endpoint.is_mirror() {
+            policy.attempts = 1;
+        }
+        let mut attempts = Attempts::new(policy);
+        loop {
+            self.wait_for(endpoint, policy).await;
+            let error = match request(repository.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => Arc::new(error),
+            };
+            let Some(pause) = attempts.pause_after(&error) else {
+                return Err(error);
+            };
+            self.tell(endpoint, Some(pause), &error);
+            time::sleep(pause).await;
+        }
+    }
+
+    /// Waits while `endpoint` wants to be left alone, if that is not too long: then it is asked, and says so.
+    async fn wait_for(&self, endpoint: &Endpoint, policy: RetryPolicy) {
+        while let Some(pause) = self.pause(endpoint.origin()) {
+            if pause > policy.longest_asked {
+                return;
+            }
+            time::sleep(pause).await;
+        }
+    }
+
+    fn tell(&self, endpoint: &Endpoint, after: Option<Duration>, error: &Arc<RegistryError>) {
+        if let Some(events) = &self.events {
+            events.send(PullEvent::Setback(Setback {
+                endpoint: endpoint.origin().clone(),
+                after,
+                reason: Reason(Arc::clone(error)),
+            }));
+        }
+    }
+
+    /// FB-8.
+    pub(crate) fn nobody(&self, need: Need) -> PullError {
+        PullError::NoEndpoint {
+            registry: self.name.registry().to_owned(),
+            need,
+        }
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pull => "pull from",
+            Self::Resolve => "resolve tags",
+        })
+    }
+}
+
+/// Says why nobody answered. The registry's own word counts most: of its addresses, the first's.
+fn decide(mut failed: Vec<(&Endpoint, Arc<RegistryError>)>) -> Option<EndpointsError> {
+    let of_registry = failed
+        .iter()
+        .position(|(endpoint, _)| !endpoint.is_mirror());
+    if failed.is_empty() {
+        return None;
+    }
+    let (_, error) = failed.remove(of_registry.unwrap_or(0));
+    Some(EndpointsError {
+        error,
+        others: failed.into_iter().map(|(_, error)| error).collect(),
+    })
+}

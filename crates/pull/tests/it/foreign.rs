@@ -1,0 +1,100 @@
+//! Layers that are somewhere else than the image (S2-9, T22).
+
+use serde_json::Value;
+use windlass_oci::Digest;
+use windlass_testing::{Image, Layer, PackedLayer, Registry, Storage};
+
+use crate::support::World;
+
+const FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+
+/// An image whose one layer is at `urls`, and not at the registry.
+fn pushed(registry: &Registry, layer: &PackedLayer, media_type: &str, urls: &[String]) {
+    let mut image = Image::new().layer(layer).pack();
+    let mut manifest: Value = serde_json::from_slice(&image.manifest).expect("it is JSON");
+    manifest["layers"][0]["mediaType"] = media_type.into();
+    manifest["layers"][0]["urls"] = urls.to_vec().into();
+    image.manifest = manifest.to_string().into();
+    image.digest = Digest::sha256(&image.manifest);
+    registry.push(image, "app:1");
+    registry.remove_blob(&layer.digest);
+}
+
+fn world(allowed: &[&Storage]) -> World {
+    let allowed = allowed
+        .iter()
+        .map(|storage| storage.url().to_owned())
+        .collect();
+    World::mirrored(&[], Registry::start(), |hosts, _| {
+        hosts.foreign_hosts = allowed;
+    })
+}
+
+fn layer() -> PackedLayer {
+    Layer::of_size(10_000).pack()
+}
+
+/// S2-9, D3: where the host is allowed, after the registry, without any credential.
+#[tokio::test]
+async fn a_foreign_layer_comes_from_where_it_is_allowed_to() {
+    let (storage, layer) = (Storage::start(), layer());
+    let world = world(&[&storage]);
+    let url = storage.put("/layers/one", layer.bytes.clone());
+    pushed(&world.registry, &layer, FOREIGN, &[url]);
+
+    world.pull("app:1").await.unwrap();
+
+    assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole"]);
+    assert_eq!(storage.log().len(), 1);
+    assert!(!storage.saw_authorization() && !storage.saw_cookie());
+}
+
+/// T22: by default from nowhere, and the registry's own answer is the error.
+#[tokio::test]
+async fn a_foreign_layer_comes_from_nowhere_by_default() {
+    let (storage, layer) = (Storage::start(), layer());
+    let world = World::new();
+    let url = storage.put("/layers/one", layer.bytes.clone());
+    pushed(&world.registry, &layer, FOREIGN, &[url]);
+    let refusal = world.refusal("app:1").await;
+    assert!(refusal.ends_with("no such blob"), "{refusal}");
+    assert_eq!(storage.log(), [""; 0]);
+}
+
+/// T22: a layer that is not foreign has no other place, whatever the manifest says.
+#[tokio::test]
+async fn an_ordinary_layer_has_no_other_place() {
+    let (storage, layer) = (Storage::start(), layer());
+    let world = world(&[&storage]);
+    let url = storage.put("/layers/one", layer.bytes.clone());
+    let ordinary = "application/vnd.oci.image.layer.v1.tar+gzip";
+    pushed(&world.registry, &layer, ordinary, &[url]);
+    world.refusal("app:1").await;
+    assert_eq!(storage.log(), [""; 0]);
+}
+
+/// T22: nonsense and forbidden places among the URLs are passed over; wrong bytes are refused.
+#[tokio::test]
+async fn foreign_urls_are_tried_in_turn() {
+    let (storage, layer) = (Storage::start(), layer());
+    let world = world(&[&storage]);
+    let wrong = vec![0; layer.bytes.len()];
+    let urls = [
+        "file:///etc/passwd".to_owned(),
+        "http://169.254.169.254/latest".to_owned(),
+        "ftp://evil.test/layer".to_owned(),
+        "https://evil.test/layer".to_owned(),
+        storage.url().to_owned() + "/not-there",
+        storage.put("/layers/wrong", wrong.clone()),
+        storage.put("/layers/right", layer.bytes.clone()),
+    ];
+    storage
+        .file("/not-there")
+        .unauthorized(r#"Bearer realm="http://127.0.0.1:1/""#)
+        .forever();
+    pushed(&world.registry, &layer, FOREIGN, &urls);
+    let outcome = world.pull("app:1").await;
+    assert!(!storage.saw_authorization());
+    assert_ne!(Digest::sha256(&wrong), layer.digest);
+    outcome.unwrap();
+}

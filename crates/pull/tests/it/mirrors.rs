@@ -1,0 +1,326 @@
+//! Mirrors: asked first, believed about nothing, and left behind when they fail.
+
+use windlass_pull::{Events, Outcome, PullEvent, PullRequest, Setback};
+use windlass_registry::Capabilities;
+use windlass_testing::{Image, Layer, PackedImage, Registry};
+
+use crate::support::{World, host, status};
+
+fn image() -> Image {
+    Image::new()
+        .layer(Layer::of_size(100_000))
+        .layer(Layer::new().file("top", b"1"))
+}
+
+/// A registry with an image, and a mirror that has it, too.
+fn pair() -> (Registry, Registry, PackedImage) {
+    let registry = Registry::start();
+    let image = registry.push(image(), "app:1");
+    let mirror = Registry::builder().mirror_of(&registry).start();
+    (registry, mirror, image)
+}
+
+fn mirrored(mirror: &Registry, registry: Registry) -> World {
+    World::mirrored(&[mirror], registry, |_, _| {})
+}
+
+/// The setbacks in `events`: by whom, and whether another endpoint was asked next.
+fn setbacks(events: &[PullEvent]) -> Vec<(String, bool)> {
+    let setback = |event: &PullEvent| match event {
+        PullEvent::Setback(Setback {
+            endpoint, after, ..
+        }) => Some((endpoint.to_string(), after.is_none())),
+        _ => None,
+    };
+    events.iter().filter_map(setback).collect()
+}
+
+/// EP-2, FB-1: a mirror of any registry is asked before it, says for whom it is asked, and is enough.
+#[tokio::test]
+async fn a_mirror_is_asked_first_and_is_enough() {
+    let (registry, mirror, image) = pair();
+    let world = mirrored(&mirror, registry);
+
+    let pulled = world.pull("app:1").await.unwrap();
+
+    assert_eq!(world.registry.log(), [""; 0]);
+    assert_eq!(pulled.endpoint.origin().to_string(), mirror.url());
+    assert!(pulled.endpoint.is_mirror());
+    assert_eq!(pulled.digest, image.digest);
+    assert_eq!(mirror.log().len(), 4);
+    let namespaces = mirror.requests();
+    let namespaces = namespaces.iter().map(|request| request.parameter("ns"));
+    let expected = Some(world.registry.host());
+    assert!(
+        namespaces
+            .into_iter()
+            .all(|namespace| namespace == expected)
+    );
+}
+
+/// FB-9, FB-13, T29: whatever a mirror answers, the registry has the last word, and the setback is told.
+#[tokio::test]
+async fn whatever_a_mirror_answers_the_registry_is_asked() {
+    type Break = fn(&Registry);
+    let ways: [(&str, Break); 9] = [
+        ("404", |mirror| mirror.every().status(404).forever()),
+        ("403", |mirror| mirror.every().status(403).forever()),
+        ("401", |mirror| mirror.every().status(401).forever()),
+        ("429", |mirror| mirror.every().status(429).forever()),
+        ("500", |mirror| mirror.every().status(500).forever()),
+        ("a web page", |mirror| mirror.every().html().forever()),
+        ("resets", Registry::go_down),
+        ("refusals", Registry::stop_listening),
+        ("nonsense", |mirror| {
+            mirror.every().raw("SSH-2.0-x\r\n").forever();
+        }),
+    ];
+    for (way, break_it) in ways {
+        let (registry, mirror, _) = pair();
+        break_it(&mirror);
+        let world = mirrored(&mirror, registry);
+
+        let (pulled, events) = world.told("app:1").await;
+
+        let pulled = pulled.unwrap_or_else(|error| panic!("{way}: {error}"));
+        assert!(!pulled.endpoint.is_mirror(), "{way}");
+        let expected = [(mirror.url().to_owned(), true)];
+        assert_eq!(
+            setbacks(&events),
+            expected,
+            "{way}: once a pull, not once a blob"
+        );
+        assert_eq!(mirror.log().len().min(2), mirror.log().len(), "{way}");
+    }
+}
+
+/// FB-13: a mirror that has the manifest and neither the config nor the layers.
+#[tokio::test]
+async fn what_a_mirror_lacks_comes_from_the_registry() {
+    let (registry, mirror, image) = pair();
+    mirror.every_blob().status(404).forever();
+    let world = mirrored(&mirror, registry);
+    world.pull("app:1").await.unwrap();
+    assert!(
+        world
+            .registry
+            .log()
+            .iter()
+            .all(|line| line.contains("/blobs/"))
+    );
+    assert_eq!(world.registry.log().len(), 3);
+    assert_eq!(
+        world.image("app:1").id.to_string(),
+        image.config_digest.to_string()
+    );
+}
+
+/// T29: one wrong blob, then the mirror is not asked for any other, in this pull and the next.
+#[tokio::test]
+async fn a_mirror_that_lies_is_asked_once() {
+    let (registry, mirror, image) = pair();
+    let layer = image.layers[0].digest;
+    mirror.blob(&layer).corrupt(50_000).forever();
+    let world = mirrored(&mirror, registry);
+
+    let pulled = world.pull("app:1").await.unwrap();
+
+    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(mirror.ranges_asked(&layer), ["whole"]);
+    assert_eq!(world.registry.ranges_asked(&layer), ["whole"]);
+    world.assert_nothing_unfinished();
+
+    let before = mirror.log().len();
+    world
+        .registry
+        .push(Image::new().layer(Layer::of_size(5000)), "other:1");
+    world.pull("other:1").await.unwrap();
+    assert_eq!(mirror.log().len(), before);
+}
+
+/// T29, MF-2: a pinned digest is right wherever it comes from.
+#[tokio::test]
+async fn a_mirror_cannot_change_what_a_digest_means() {
+    let (registry, mirror, image) = pair();
+    mirror
+        .manifest(image.digest)
+        .body(r#"{"schemaVersion":2}"#)
+        .without_digest()
+        .forever();
+    let world = mirrored(&mirror, registry);
+    let pulled = world.pull(&format!("app@{}", image.digest)).await.unwrap();
+    assert_eq!(pulled.digest, image.digest);
+    assert!(!pulled.endpoint.is_mirror());
+}
+
+/// T31, T29: what a mirror has delivered is kept when the registry goes on.
+#[tokio::test]
+async fn the_registry_goes_on_where_a_mirror_stopped() {
+    let (registry, mirror, image) = pair();
+    let layer = image.layers[0].digest;
+    mirror
+        .blob(&layer)
+        .cut_after(60_000)
+        .then()
+        .status(404)
+        .forever();
+    let world = mirrored(&mirror, registry);
+
+    let (pulled, events) = world.told("app:1").await;
+
+    pulled.unwrap();
+    assert_eq!(mirror.ranges_asked(&layer), ["whole", "bytes=60000-"]);
+    assert_eq!(world.registry.ranges_asked(&layer), ["bytes=60000-"]);
+    let asked = events.iter().filter_map(|event| status(event, &layer));
+    let asked = asked.filter(|status| format!("{status:?}").starts_with("Connecting"));
+    assert_eq!(asked.count(), 3);
+}
+
+/// Without `resolve` a mirror never says what a tag means, and still delivers all that has a digest.
+#[tokio::test]
+async fn a_mirror_without_resolve_is_not_asked_about_tags() {
+    let (registry, mirror, image) = pair();
+    let world = World::mirrored(&[&mirror], registry, |hosts, _| {
+        hosts.mirrors[0].capabilities.resolve = false;
+    });
+
+    let pulled = world.pull("app:1").await.unwrap();
+
+    assert_eq!(world.registry.log(), ["HEAD /v2/app/manifests/1 200"]);
+    assert!(mirror.log()[0].contains(&format!("/v2/app/manifests/{}", image.digest)));
+    assert!(!pulled.endpoint.is_mirror());
+    assert_eq!(mirror.log().len(), 4);
+}
+
+/// A mirror without `pull` only says what tags mean.
+#[tokio::test]
+async fn a_mirror_without_pull_is_not_asked_for_content() {
+    let (registry, mirror, _) = pair();
+    let world = World::mirrored(&[&mirror], registry, |hosts, _| {
+        hosts.mirrors[0].capabilities.pull = false;
+    });
+    let pulled = world.pull("app:1").await.unwrap();
+    assert!(pulled.endpoint.is_mirror());
+    assert_eq!(mirror.log().len(), 1);
+    assert!(mirror.log()[0].starts_with("HEAD "));
+    assert_eq!(world.registry.log().len(), 4);
+}
+
+/// FB-8: nobody who could be asked is an error that names the registry.
+#[tokio::test]
+async fn no_endpoint_is_an_error() {
+    let (registry, mirror, _) = pair();
+    let name = registry.host();
+    let world = World::mirrored(&[&mirror], registry, |hosts, _| {
+        let blind = Capabilities {
+            resolve: false,
+            pull: true,
+        };
+        hosts.mirrors[0].capabilities = blind;
+        let mut server = host(&mirror);
+        server.capabilities = blind;
+        hosts.server = Some(server);
+    });
+    let refusal = world.refusal("app:1").await;
+    assert_eq!(
+        refusal,
+        format!("no endpoint of {name} is configured to resolve tags")
+    );
+}
+
+/// FB-6: the error that counts is the registry's, and the mirrors' are not lost.
+#[tokio::test]
+async fn the_registrys_error_counts_and_the_mirrors_are_kept() {
+    let (registry, mirror, _) = pair();
+    mirror.every().status(500).forever();
+    let world = mirrored(&mirror, registry);
+    let error = world.pull("app:nope").await.unwrap_err();
+    assert_eq!(
+        world.shown(&error),
+        "app:nope at REGISTRY: no such manifest"
+    );
+    let windlass_pull::PullError::Registry(error) = error else {
+        panic!("{error:?}");
+    };
+    let others: Vec<String> = error.others.iter().map(ToString::to_string).collect();
+    let expected = format!("app:nope at {}: out of order: status 500", mirror.url());
+    assert_eq!(others, [expected]);
+}
+
+/// FB-5: who leaves while a mirror does not answer asks nobody else.
+#[tokio::test]
+async fn who_leaves_falls_back_to_nobody() {
+    let (registry, mirror, _) = pair();
+    let gate = mirror.manifest("1").hold();
+    let world = std::sync::Arc::new(mirrored(&mirror, registry));
+    let running = world.start("app:1");
+    let arrived = tokio::task::spawn_blocking(move || {
+        gate.wait_for(1);
+        gate
+    });
+    let gate = arrived.await.unwrap();
+    running.leave().await;
+    gate.open();
+    world.puller.idle().await;
+    assert_eq!(world.registry.log(), [""; 0]);
+}
+
+/// EP-8, EP-9: the way to registries is changed as a whole, or not at all, and running pulls keep theirs.
+#[tokio::test]
+async fn the_configuration_is_swapped_as_a_whole() {
+    let (registry, mirror, image) = pair();
+    let world = std::sync::Arc::new(mirrored(&mirror, registry));
+    let gate = mirror.blob(&image.layers[0].digest).hold_after(1000);
+    let running = world.start("app:1");
+    let arrived = tokio::task::spawn_blocking(move || {
+        gate.wait_for(1);
+        gate
+    });
+    let gate = arrived.await.unwrap();
+
+    let broken = windlass_registry::RegistryConfig {
+        extra_roots: vec![b"no certificate".to_vec()],
+        ..crate::support::config().registry
+    };
+    world.puller.reconfigure(broken).unwrap_err();
+    world
+        .puller
+        .reconfigure(crate::support::config().registry)
+        .unwrap();
+    gate.open();
+    assert!(running.outcome().await.unwrap().endpoint.is_mirror());
+
+    world.registry.push(Image::new(), "app:2");
+    assert!(!world.pull("app:2").await.unwrap().endpoint.is_mirror());
+}
+
+/// D13: two callers never share a token; the pulls of one do.
+#[tokio::test]
+async fn a_caller_asks_for_one_token() {
+    let registry = Registry::builder().bearer().start();
+    registry.push(image(), "app:1");
+    registry.push(Image::new(), "app:2");
+    let world = World::mirrored(&[], registry, |_, _| {});
+    let first = world.request("app:1");
+    let second = PullRequest {
+        reference: world.request("app:2").reference,
+        ..first.clone()
+    };
+    let tokens = || {
+        let requests = world.registry.requests();
+        requests
+            .iter()
+            .filter(|request| request.path.starts_with("/token"))
+            .count()
+    };
+    for request in [&first, &second] {
+        world
+            .puller
+            .pull(request, &Events::channel().0)
+            .await
+            .unwrap();
+    }
+    assert_eq!(tokens(), 1);
+    world.pull("app:1").await.unwrap();
+    assert_eq!(tokens(), 2);
+}

@@ -1,0 +1,127 @@
+//! What a pull would do, and what registries say, without any pulling.
+
+use windlass_oci::{Digest, Platform};
+use windlass_pull::{Events, Preview, Remote};
+use windlass_registry::Caller;
+use windlass_testing::{Image, Index, Layer, Registry};
+
+use crate::support::{World, config};
+
+fn image(name: &str) -> Image {
+    Image::new()
+        .layer(Layer::new().file("base", b"0"))
+        .layer(Layer::new().file(name, b"1"))
+}
+
+async fn preview(world: &World, name: &str) -> Preview {
+    let request = world.request(name);
+    world
+        .puller
+        .preview(&request, &Events::channel().0)
+        .await
+        .expect("it can be previewed")
+}
+
+/// Nothing is fetched but documents, and nothing is kept.
+#[tokio::test]
+async fn a_preview_says_what_is_missing_and_changes_nothing() {
+    let world = World::new();
+    let image = world.registry.push(image("top"), "app:1");
+    let preview = preview(&world, "app:1").await;
+    assert!(preview.is_newer);
+    assert_eq!(preview.current, None);
+    assert_eq!(preview.digest, image.digest);
+    let sizes: u64 = image.layers.iter().map(|layer| layer.size).sum();
+    assert_eq!((preview.missing_bytes, preview.reused_bytes), (sizes, 0));
+    assert_eq!(world.asked_for_blobs(), 1, "the config");
+    world.assert_nothing_here();
+}
+
+/// ST-5: after a pull there is nothing to do, until the tag moves.
+#[tokio::test]
+async fn a_preview_knows_what_is_newer() {
+    let world = World::new();
+    world.registry.push(image("top"), "app:1");
+    let pulled = world.pull("app:1").await.unwrap();
+    let same = preview(&world, "app:1").await;
+    assert!(!same.is_newer);
+    assert_eq!(
+        (same.current, same.missing_bytes),
+        (Some(pulled.image_id), 0)
+    );
+
+    let new = world.registry.push(image("new"), "app:1");
+    let newer = preview(&world, "app:1").await;
+    assert!(newer.is_newer);
+    assert_eq!(newer.current, Some(pulled.image_id));
+    assert_eq!(newer.missing_bytes, new.layers[1].size);
+    assert_eq!(world.image("app:1").id, pulled.image_id);
+}
+
+fn remote() -> Remote {
+    let config = config();
+    Remote::new(config.registry, config.retry).expect("the configuration is good")
+}
+
+/// MF-10: the digest of a name is one small request, and that of an index the index's.
+#[tokio::test]
+async fn a_digest_is_asked_for_by_head() {
+    let registry = Registry::start();
+    let index = registry.push_index(Index::new().image(image("a")), "app:1");
+    let reference = registry.name("app:1").parse().unwrap();
+    let digest = remote()
+        .digest(&reference, &Caller::anonymous())
+        .await
+        .unwrap();
+    assert_eq!(digest, index.digest);
+    assert_eq!(registry.log(), ["HEAD /v2/app/manifests/1 200"]);
+}
+
+/// Where a registry does not say it, the digest is computed.
+#[tokio::test]
+async fn a_digest_is_computed_where_nobody_says_it() {
+    for registry in [
+        Registry::builder().without_head().start(),
+        Registry::builder().without_digests().start(),
+    ] {
+        let image = registry.push(image("a"), "app:1");
+        let reference = registry.name("app:1").parse().unwrap();
+        let digest = remote()
+            .digest(&reference, &Caller::anonymous())
+            .await
+            .unwrap();
+        assert_eq!(digest, image.digest);
+    }
+}
+
+/// The exact bytes: of the index, or of the manifest for one platform.
+#[tokio::test]
+async fn a_manifest_is_shown_as_it_is() {
+    let registry = Registry::start();
+    let index = Index::new()
+        .image(image("a"))
+        .image(image("b").platform("linux/s390x"));
+    let index = registry.push_index(index, "app:1");
+    let reference = registry.name("app:1").parse().unwrap();
+    let remote = remote();
+    let caller = Caller::anonymous();
+
+    let found = remote.manifest(&reference, None, &caller).await.unwrap();
+    assert_eq!((found.digest, &found.bytes), (index.digest, &index.bytes));
+    let platform: Platform = "linux/s390x".parse().unwrap();
+    let found = remote
+        .manifest(&reference, Some(&platform), &caller)
+        .await
+        .unwrap();
+    assert_eq!(Digest::sha256(&found.bytes), found.digest);
+    assert_eq!(found.digest, index.images[1].digest);
+
+    let lone = registry.push(image("a"), "lone:1");
+    let reference = registry.name("lone:1").parse().unwrap();
+    remote
+        .manifest(&reference, Some(&platform), &caller)
+        .await
+        .unwrap_err();
+    let found = remote.manifest(&reference, None, &caller).await.unwrap();
+    assert_eq!(found.digest, lone.digest);
+}
