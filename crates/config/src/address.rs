@@ -1,5 +1,6 @@
 //! Addresses of hosts, proxies and registries as people write them.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Url;
@@ -165,6 +166,17 @@ pub fn shown_proxy(proxy: &Secret) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
+/// Returns `text`, which people may have taken for the place of an address, without a user and a password.
+pub(crate) fn without_userinfo(text: &str) -> Cow<'_, str> {
+    let Some((userinfo, rest)) = text.rsplit_once('@') else {
+        return Cow::Borrowed(text);
+    };
+    match userinfo.split_once("://") {
+        Some((scheme, _)) => Cow::Owned(format!("{scheme}://[hidden]@{rest}")),
+        None => Cow::Owned(format!("[hidden]@{rest}")),
+    }
+}
+
 /// An entry of a list of insecure registries, in one form.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Insecure {
@@ -172,6 +184,11 @@ pub(crate) struct Insecure {
     pub(crate) entry: String,
     /// Whether a scheme stood before it.
     pub(crate) had_scheme: bool,
+}
+
+/// Returns `text`, an insecure registry as the command line names one, in the form that lists have it in (EP-8).
+pub fn insecure_registry(text: &str) -> Result<String, InsecureProblem> {
+    insecure(text).map(|insecure| insecure.entry)
 }
 
 /// Parses an entry of a list of insecure registries (EP-7, EP-8).

@@ -32,8 +32,8 @@ enum Json {
     Flag,
     Number(Option<u64>),
     Text(String),
-    List(Vec<Json>),
-    Object(Vec<(String, Json)>),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 /// Reads the text of the `daemon.json` at `path`. To Docker an empty file is an empty object.
@@ -257,7 +257,10 @@ impl<'de> Visitor<'de> for JsonVisitor {
         let mut keys = std::collections::HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             if !keys.insert(key.clone()) {
-                let message = format!("the key {:?} stands there twice", shown(&key));
+                let message = format!(
+                    "the key {:?} stands there twice",
+                    shown(&address::without_userinfo(&key))
+                );
                 return Err(A::Error::custom(message));
             }
             object.push((key, entries.next_value()?));

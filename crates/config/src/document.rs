@@ -1,20 +1,25 @@
 //! TOML that remembers where everything stands, read key by key.
 
+use std::iter;
 use std::ops::Range;
 use std::path::Path;
+use std::rc::Rc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use windlass_oci::text::{shown, shown_up_to};
 
+use crate::address::without_userinfo;
 use crate::error::{ConfigError, Place, Problem};
 use crate::source::Origin;
 
 /// A file that is being read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Document<'a> {
     path: &'a Path,
     text: &'a str,
+    /// Where each line begins.
+    lines: Rc<[usize]>,
 }
 
 /// A table whose keys are taken out one by one; what is left has no meaning.
@@ -41,7 +46,12 @@ pub(crate) struct Item<'a> {
 impl<'a> Document<'a> {
     /// Reads the text of the file at `path`.
     pub(crate) fn parse(path: &'a Path, text: &'a str) -> Result<Table<'a>, ConfigError> {
-        let document = Self { path, text };
+        let lines = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        let document = Self {
+            path,
+            text,
+            lines: iter::once(0).chain(lines).collect(),
+        };
         let table = DeTable::parse(text).map_err(|error| {
             // Its `Display` would quote the line, and a password with it.
             let message = shown(error.message());
@@ -67,11 +77,13 @@ impl<'a> Document<'a> {
     }
 
     fn place(&self, at: usize) -> Place {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.lines.partition_point(|start| *start <= at);
+        // The first line begins at 0, which no place is before.
+        let start = self.lines[line - 1];
+        let before = self.text.get(start..at).unwrap_or_default();
         Place {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line,
+            column: before.chars().count() + 1,
         }
     }
 
@@ -147,7 +159,7 @@ impl<'a> Table<'a> {
             false => format!("{}.{step}", self.key),
         };
         Item {
-            document: self.document,
+            document: self.document.clone(),
             key,
             name,
             span: key_span,
@@ -228,7 +240,7 @@ impl<'a> Item<'a> {
             return Err(self.wrong_type("an array"));
         };
         let elements = array.into_iter().enumerate().map(|(index, value)| Self {
-            document: self.document,
+            document: self.document.clone(),
             key: format!("{}[{index}]", self.key),
             name: self.name.clone(),
             span: value.span(),
@@ -281,7 +293,7 @@ fn quoted(name: &str) -> String {
     let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     match !name.is_empty() && name.bytes().all(is_bare) {
         true => name.to_owned(),
-        false => format!("\"{}\"", shown(name)),
+        false => format!("\"{}\"", shown(&without_userinfo(name))),
     }
 }
 

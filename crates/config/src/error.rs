@@ -151,7 +151,7 @@ pub enum Problem {
         path: PathBuf,
         /// What is wrong with it.
         #[source]
-        problem: Box<Problem>,
+        problem: Box<Self>,
     },
     /// A file that should hold certificates holds none, or broken ones.
     #[error("it holds no certificate in PEM form that can be read")]

@@ -307,7 +307,7 @@ fn capabilities(item: Item<'_>, dialect: Dialect) -> Result<Option<Capabilities>
             "resolve" => capabilities.resolve = true,
             "push" => {}
             _ => {
-                let found = shown(text);
+                let found = shown(&address::without_userinfo(text));
                 return Err(item.error(Problem::Capability { found }));
             }
         }

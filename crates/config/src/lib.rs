@@ -28,7 +28,7 @@ mod settings;
 mod source;
 mod windlass_toml;
 
-pub use address::{InsecureProblem, ProxyProblem, UrlProblem, shown_proxy};
+pub use address::{InsecureProblem, ProxyProblem, UrlProblem, insecure_registry, shown_proxy};
 pub use duration::DurationProblem;
 pub use error::{ConfigError, Place, Problem};
 pub use header::HeaderProblem;

@@ -17,7 +17,7 @@ use crate::settings::{
     WindlassFiles,
 };
 use crate::source::{Finding, Remark, Setting, Source, SourceKind, SourceState};
-use crate::windlass_toml::{self, Own};
+use crate::windlass_toml::{self, DaemonFile, Own};
 
 /// What the files say, put together. A setting that none of them mentions is `None`.
 #[derive(Clone, Debug, Default)]
@@ -69,8 +69,8 @@ impl Loaded {
         sources.append(&mut scan.sources);
         findings.append(&mut scan.findings);
         let daemon = match &own.daemon_json {
-            Some(None) => None,
-            Some(Some(path)) => {
+            Some(DaemonFile::None) => None,
+            Some(DaemonFile::At(path)) => {
                 let daemon = read_daemon(path, &mut sources, &mut findings)?;
                 let missing = || ConfigError::file(path, Problem::NotThere);
                 Some(daemon.ok_or_else(missing)?)

@@ -211,7 +211,7 @@ impl Merge<'_> {
                     entry.or_insert_with(|| unusable.clone());
                 }
             }
-            for name in registries_at(endpoint) {
+            for name in registries_at(endpoint, &certificates.registries) {
                 let replaced = self
                     .loaded
                     .registries
@@ -284,13 +284,11 @@ fn endpoints(settings: &RegistrySettings) -> Vec<String> {
         .collect()
 }
 
-/// The registries whose own host is `endpoint`, by all the names that they have.
-fn registries_at(endpoint: &str) -> Vec<String> {
-    let mut names: Vec<String> = address::registry_name(endpoint).into_iter().collect();
-    let has_port = endpoint.contains(':') && !endpoint.ends_with(']');
-    if !has_port {
-        names.extend(address::registry_name(&format!("{endpoint}:443")));
-    }
+/// The registries whose own host is `endpoint`, by the names that they are known by; `named` are those that
+/// a directory has.
+fn registries_at(endpoint: &str, named: &[String]) -> Vec<String> {
+    let mut names = named.to_vec();
+    names.extend(address::registry_name(endpoint));
     if address::own_host(DEFAULT_REGISTRY).is_ok_and(|url| address::authority(&url) == endpoint) {
         names.push(DEFAULT_REGISTRY.to_owned());
     }

@@ -44,6 +44,8 @@ pub(crate) struct Scan {
 pub(crate) struct Certificates {
     pub(crate) tls: Tls,
     pub(crate) origins: Vec<CertificateOrigin>,
+    /// The registries that the directories are called after.
+    pub(crate) registries: Vec<String>,
     pub(crate) broken: Option<ConfigError>,
 }
 
@@ -216,6 +218,9 @@ impl Scan {
         };
         self.source(&directory.path, SourceKind::Certificates, state);
         let certificates = self.certificates.entry(endpoint.to_owned()).or_default();
+        certificates
+            .registries
+            .extend(address::registry_name(&directory.name));
         certificates.add(tls, Origin::file(&directory.path));
     }
 

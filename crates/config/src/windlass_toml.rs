@@ -36,6 +36,15 @@ const KEYS: [&str; 11] = [
     "timeouts",
 ];
 
+/// Which `daemon.json` to read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum DaemonFile {
+    /// None at all.
+    None,
+    /// This one, which must be there.
+    At(PathBuf),
+}
+
 /// What the files say. Nothing else is in it: each key that is absent is `None`.
 #[derive(Debug, Default)]
 pub(crate) struct Own {
@@ -48,8 +57,7 @@ pub(crate) struct Own {
     pub(crate) proxies: ProxySettings,
     pub(crate) timeouts: TimeoutSettings,
     pub(crate) certs_dirs: Option<Vec<PathBuf>>,
-    /// `Some(None)`: none is read.
-    pub(crate) daemon_json: Option<Option<PathBuf>>,
+    pub(crate) daemon_json: Option<DaemonFile>,
     /// By name; [`EVERYBODY`] may be among them.
     pub(crate) registries: BTreeMap<String, OwnRegistry>,
 }
@@ -252,11 +260,11 @@ fn timeouts(mut table: Table<'_>) -> Result<TimeoutSettings, ConfigError> {
     Ok(timeouts)
 }
 
-fn daemon_json(item: &Item<'_>, base: &Path) -> Result<Option<PathBuf>, ConfigError> {
+fn daemon_json(item: &Item<'_>, base: &Path) -> Result<DaemonFile, ConfigError> {
     match item.flag() {
-        Ok(false) => Ok(None),
+        Ok(false) => Ok(DaemonFile::None),
         Ok(true) => Err(item.wrong_type("a path or false")),
-        Err(_) => Ok(Some(base.join(item.some_text()?))),
+        Err(_) => Ok(DaemonFile::At(base.join(item.some_text()?))),
     }
 }
 
@@ -270,7 +278,7 @@ fn registries(
         let name = match item.name() {
             EVERYBODY => EVERYBODY.to_owned(),
             text => address::registry_name(text).ok_or_else(|| {
-                let found = shown(text);
+                let found = shown(&address::without_userinfo(text));
                 item.error(Problem::Registry { found })
             })?,
         };

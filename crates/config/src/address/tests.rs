@@ -160,3 +160,16 @@ fn certificates_are_for_a_host_and_a_port() {
         assert_eq!(endpoint(text).as_deref(), expected, "{text}");
     }
 }
+
+/// I7.
+#[test]
+fn an_address_in_the_wrong_place_is_shown_without_its_password() {
+    for (text, shown) in [
+        ("a.test", "a.test"),
+        ("me:hunter2@a.test", "[hidden]@a.test"),
+        ("https://me:hunter2@a.test/b", "https://[hidden]@a.test/b"),
+        ("https://me:hun@ter2@a.test", "https://[hidden]@a.test"),
+    ] {
+        assert_eq!(without_userinfo(text), shown);
+    }
+}

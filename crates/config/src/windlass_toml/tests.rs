@@ -53,7 +53,7 @@ fn reads_every_key() {
     assert_eq!(value(own.insecure).unwrap(), ["lab:5000", "10.0.0.0/8"]);
     let dirs = ["/etc/windlass/certs.d", "/etc/docker/certs.d"].map(PathBuf::from);
     assert_eq!(own.certs_dirs, Some(dirs.to_vec()));
-    assert_eq!(own.daemon_json, Some(None));
+    assert_eq!(own.daemon_json, Some(DaemonFile::None));
     assert_eq!(value(own.proxies.http), Some(Proxy::Direct));
     assert_eq!(
         value(own.proxies.https),

@@ -1,0 +1,10 @@
+//! What files of all kinds together mean.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod certs;
+mod documentation;
+mod golden;
+mod hostile;
+mod precedence;
+mod support;
