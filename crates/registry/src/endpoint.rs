@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use url::Url;
 
 use crate::config::{Proxies, RegistryConfig, Tls};
+use crate::credentials::Secret;
 use crate::hosts::{Capabilities, HostConfig, Unusable};
 use crate::origin::Origin;
 
@@ -18,6 +19,15 @@ mod lookup;
 
 /// Who answers for `docker.io` (EP-1).
 pub(crate) const DOCKER_HUB: &str = "registry-1.docker.io";
+
+/// Headers that say what is asked, and of whom: not to be configured.
+const OURS: [HeaderName; 5] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::HOST,
+    header::RANGE,
+    header::TRANSFER_ENCODING,
+];
 
 /// One place that answers for a registry. Cheap to clone.
 ///
@@ -276,10 +286,11 @@ fn headers(
     host: &HostConfig,
     origin: &Origin,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, EndpointError> {
-    let header = |(name, value): &(String, windlass_http::Secret)| {
+    let header = |(name, value): &(String, Secret)| {
+        let name: HeaderName = name.parse().ok()?;
         let mut value = HeaderValue::from_str(value.expose()).ok()?;
         value.set_sensitive(true);
-        Some((name.parse().ok()?, value))
+        (!OURS.contains(&name)).then_some((name, value))
     };
     let headers = host.headers.iter().map(|configured| {
         header(configured).ok_or_else(|| EndpointError::Header {

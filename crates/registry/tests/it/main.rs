@@ -2,12 +2,17 @@
 
 mod auth;
 mod blobs;
+mod callers;
 mod faults;
+mod foreign;
+mod head;
+mod health;
+mod login;
 mod manifests;
+mod mirrors;
 mod redirects;
 mod secrets;
 mod support;
 mod tags;
 mod tls;
-mod tls_front;
 mod token_server;

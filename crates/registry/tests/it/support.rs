@@ -4,10 +4,10 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use windlass_oci::{Descriptor, Digest, MediaType, Reference};
+use windlass_oci::{Descriptor, Digest, MediaType, Reference, RepositoryName};
 use windlass_registry::{
-    Caller, Client, Credentials, Endpoint, FetchedManifest, OneKey, RegistryConfig, RegistryError,
-    Repository, Secret, Target, Timeouts,
+    BlobStream, Caller, Client, Credentials, Endpoint, FetchedManifest, HostConfig, OneKey,
+    RegistryConfig, RegistryError, RegistryHosts, Repository, Secret, Target, Timeouts,
 };
 use windlass_testing::Registry;
 
@@ -61,6 +61,35 @@ pub(crate) fn session_at(client: &Client, url: &str, credentials: Credentials) -
     client.repository(endpoint, name.repository().clone(), &caller)
 }
 
+/// A configuration in which `mirror` answers for `upstream.test` first, and `server` last.
+pub(crate) fn mirrored(mirror: HostConfig, server: &Registry) -> RegistryConfig {
+    let hosts = RegistryHosts {
+        mirrors: vec![mirror],
+        server: Some(host(server)),
+        ..RegistryHosts::default()
+    };
+    let mut config = RegistryConfig::default();
+    let named = &mut config.registries.named;
+    named.insert("upstream.test".to_owned(), hosts);
+    config
+}
+
+/// `registry` as a configuration names it.
+pub(crate) fn host(registry: &Registry) -> HostConfig {
+    HostConfig::new(registry.base_url().parse().expect("it has a good URL"))
+}
+
+/// The endpoints of `upstream.test`.
+pub(crate) fn upstream(config: &RegistryConfig) -> Vec<Endpoint> {
+    Endpoint::of(&app(), config).expect("the configuration is good")
+}
+
+/// The repository `app` of `upstream.test`.
+pub(crate) fn app() -> RepositoryName {
+    let name: Reference = "upstream.test/app".parse().expect("it is a good name");
+    name.repository().clone()
+}
+
 /// Someone who has these credentials for `endpoint`.
 pub(crate) fn caller(endpoint: &Endpoint, credentials: Credentials) -> Caller {
     let host = endpoint.origin().authority().to_owned();
@@ -108,10 +137,14 @@ pub(crate) async fn read(
     descriptor: &Descriptor,
     offset: u64,
 ) -> (Vec<u8>, u64, Option<RegistryError>) {
-    let mut stream = match repository.blob(descriptor, offset).await {
-        Ok(stream) => stream,
-        Err(error) => return (Vec::new(), offset, Some(error)),
-    };
+    match repository.blob(descriptor, offset).await {
+        Ok(stream) => drain(stream).await,
+        Err(error) => (Vec::new(), offset, Some(error)),
+    }
+}
+
+/// Reads a stream to its end or its error.
+pub(crate) async fn drain(mut stream: BlobStream) -> (Vec<u8>, u64, Option<RegistryError>) {
     let mut bytes = Vec::new();
     let error = loop {
         match stream.next_chunk().await {
@@ -141,6 +174,7 @@ fn futures_are_send(repository: &Repository, descriptor: &Descriptor) {
     fn is_send<T: Send>(_: T) {}
     is_send(fetch(repository));
     is_send(repository.tags());
+    is_send(repository.head(&tag("1")));
     is_send(repository.blob_bytes(descriptor, 0));
     is_send(async {
         let mut stream = repository.blob(descriptor, 0).await?;

@@ -1,52 +1,63 @@
-//! TLS: whom to believe (T28), what must not leave it (T25, T26), and HTTP/2.
+//! TLS: whom to believe (T28), who to be, what must not leave it (T25, T26), and HTTP/2.
 
-use windlass_oci::Digest;
+use std::net::Ipv4Addr;
+
 use windlass_registry::{
-    AuthError, Client, Credentials, NextStep, RealmRefusal, RedirectError, RegistryConfig,
-    RegistryError,
+    AuthError, Caller, Client, ClientError, Credentials, Endpoint, HostConfig, Identity, NextStep,
+    RealmRefusal, RedirectError, RegistryConfig, RegistryError, Secret, Tls,
 };
-use windlass_testing::{Image, Registry};
+use windlass_testing::{Ca, Image, Registry, RegistryBuilder};
 
-use crate::support::{basic, client, fetch, layer, noise, read, session_at};
-use crate::tls_front::{Certificate, Front};
+use crate::support::{
+    app, basic, client, fetch, host, layer, mirrored, noise, read, session, upstream,
+};
 
-fn registry() -> Registry {
-    let registry = Registry::start();
+fn started(builder: RegistryBuilder) -> Registry {
+    let registry = builder.start();
     registry.push(Image::new(), "app:1");
     registry
 }
 
+fn trusting(ca: &Ca) -> RegistryConfig {
+    RegistryConfig {
+        extra_roots: vec![ca.pem().into()],
+        ..RegistryConfig::default()
+    }
+}
+
+fn identity(ca: &Ca) -> Identity {
+    let identity = ca.client("windlass");
+    Identity {
+        certificates: identity.certificate.into_bytes(),
+        key: Secret::new(identity.key),
+    }
+}
+
 #[tokio::test]
 async fn an_extra_root_is_believed() {
-    let registry = registry();
-    let front = Front::before(&registry, Certificate::Good).await;
-    let client = client(front.trusted());
-    fetch(&session_at(&client, &front.url(), Credentials::Anonymous))
-        .await
-        .unwrap();
+    let ca = Ca::new();
+    let registry = started(Registry::builder().tls(&ca));
+    let repository = session(&client(trusting(&ca)), &registry, Credentials::Anonymous);
+    fetch(&repository).await.unwrap();
     assert_eq!(registry.log(), ["GET /v2/app/manifests/1 200"]);
 }
 
 /// T28, D1: a certificate that cannot be believed ends it, and nothing is tried without TLS.
 #[tokio::test]
 async fn a_bad_certificate_is_not_believed() {
-    for (certificate, trusted, expected) in [
+    let (ca, unknown) = (Ca::new(), Ca::new());
+    for (certificate, expected) in [
+        (unknown.server(&["127.0.0.1"]), "UnknownIssuer"),
         (
-            Certificate::Good,
-            false,
-            "invalid peer certificate: UnknownIssuer",
+            windlass_testing::Identity::self_signed(&["127.0.0.1"]),
+            "UnknownIssuer",
         ),
-        (Certificate::ForAnotherName, true, "not valid for name"),
-        (Certificate::Expired, true, "certificate expired"),
+        (ca.server(&["other.test"]), "not valid for name"),
+        (ca.expired_server(&["127.0.0.1"]), "certificate expired"),
     ] {
-        let registry = registry();
-        let front = Front::before(&registry, certificate).await;
-        let config = if trusted {
-            front.trusted()
-        } else {
-            RegistryConfig::default()
-        };
-        let repository = session_at(&client(config), &front.url(), basic("me", "hunter2"));
+        let registry = started(Registry::builder().tls_as(certificate));
+        let client = client(trusting(&ca));
+        let repository = session(&client, &registry, basic("me", "hunter2"));
         let error = fetch(&repository).await.unwrap_err();
         let RegistryError::Tls { source, .. } = &error else {
             panic!("{error:?}")
@@ -54,7 +65,144 @@ async fn a_bad_certificate_is_not_believed() {
         assert!(source.to_string().contains(expected), "{source}");
         assert_eq!(error.next_step(), NextStep::NextEndpoint);
         assert_eq!(registry.log().len(), 0);
+        assert_eq!(registry.plaintext_requests().len(), 0);
     }
+}
+
+/// EP-10: certificates are found by host and port, and count there only.
+#[tokio::test]
+async fn certificates_are_configured_by_host_and_port() {
+    let ca = Ca::new();
+    let registry = started(Registry::builder().tls(&ca).require_client_certificate(&ca));
+    let tls = |with_identity: bool| Tls {
+        roots: vec![ca.pem().into()],
+        identity: with_identity.then(|| identity(&ca)),
+        skip_verify: false,
+    };
+    for (key, with_identity, believed, taken) in [
+        (registry.host(), true, true, true),
+        (registry.host(), false, true, false),
+        ("127.0.0.1".to_owned(), true, false, false),
+    ] {
+        let config = RegistryConfig {
+            certificates: [(key, tls(with_identity))].into(),
+            ..RegistryConfig::default()
+        };
+        let repository = session(&client(config), &registry, Credentials::Anonymous);
+        let outcome = fetch(&repository).await;
+        assert_eq!(outcome.is_ok(), believed && taken, "{outcome:?}");
+        if let Err(error) = outcome {
+            let is_tls = matches!(error, RegistryError::Tls { .. });
+            assert!(is_tls || taken != believed, "{error:?}");
+        }
+    }
+    let shown = registry.requests();
+    assert!(shown.len() == 1 && shown[0].has_client_certificate());
+}
+
+/// EP-7, EP-11: an insecure host may have any certificate, and still gets the client's own.
+#[tokio::test]
+async fn an_insecure_host_may_have_any_certificate() {
+    let ca = Ca::new();
+    let certificate = windlass_testing::Identity::self_signed(&["other.test"]);
+    let registry = started(
+        Registry::builder()
+            .tls_as(certificate)
+            .require_client_certificate(&ca),
+    );
+    let tls = Tls {
+        identity: Some(identity(&ca)),
+        ..Tls::default()
+    };
+    for insecure in ["127.0.0.1", &registry.host(), "127.0.0.0/8"] {
+        let config = RegistryConfig {
+            insecure: vec![insecure.to_owned()],
+            certificates: [(registry.host(), tls.clone())].into(),
+            ..RegistryConfig::default()
+        };
+        let repository = session(&client(config), &registry, Credentials::Anonymous);
+        fetch(&repository).await.unwrap();
+    }
+    assert!(registry.requests()[0].has_client_certificate());
+}
+
+/// `skip_verify` and certificates of a mirror are for that mirror.
+#[tokio::test]
+async fn a_mirror_has_its_own_certificates() {
+    let (ca, clients) = (Ca::new(), Ca::new());
+    let server = started(Registry::builder().tls(&ca));
+    let certificate = windlass_testing::Identity::self_signed(&["other.test"]);
+    let mirror = Registry::builder()
+        .tls_as(certificate)
+        .ask_client_certificate(&clients)
+        .mirror_of_as("upstream.test", &server)
+        .start();
+    let configured = HostConfig {
+        tls: Tls {
+            identity: Some(identity(&clients)),
+            skip_verify: true,
+            ..Tls::default()
+        },
+        ..host(&mirror)
+    };
+    let config = mirrored(configured, &server);
+    let endpoints = upstream(&config);
+    let client = client(config);
+    let caller = Caller::anonymous();
+    let open = |place: usize| client.repository(endpoints[place].clone(), app(), &caller);
+    fetch(&open(0)).await.unwrap();
+    assert!(mirror.requests()[0].has_client_certificate());
+    let error = fetch(&open(1)).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Tls { .. }), "{error:?}");
+}
+
+/// D5, T26: where a redirect leads, nothing counts that is configured for the endpoint: not its roots, not
+/// its leave to skip the check, not its client certificate.
+#[tokio::test]
+async fn a_stranger_gets_no_client_certificate() {
+    let (ca, other) = (Ca::new(), Ca::new());
+    let registry = started(Registry::builder().tls(&ca).ask_client_certificate(&ca));
+    let cdn = Registry::builder()
+        .on(Ipv4Addr::new(127, 0, 0, 2))
+        .tls(&other)
+        .ask_client_certificate(&ca)
+        .start();
+    let bytes = noise(100);
+    let digest = registry.put_blob("app", bytes.clone());
+    cdn.put_path("/data", bytes);
+    let to_cdn = format!("{}/data", cdn.url());
+    registry
+        .blob(&digest)
+        .redirect_to(&to_cdn)
+        .times(2)
+        .then_ok();
+    let configured = HostConfig {
+        tls: Tls {
+            roots: vec![ca.pem().into(), other.pem().into()],
+            identity: Some(identity(&ca)),
+            skip_verify: true,
+        },
+        ..host(&registry)
+    };
+    for (roots, is_believed) in [(vec![], false), (vec![other.pem().into()], true)] {
+        let config = RegistryConfig {
+            extra_roots: roots,
+            ..mirrored(configured.clone(), &registry)
+        };
+        let endpoint = upstream(&config).swap_remove(0);
+        let caller = Caller::anonymous();
+        let repository = client(config).repository(endpoint, app(), &caller);
+        let (_, _, error) = read(&repository, &layer(digest, 100), 0).await;
+        assert_eq!(error.is_none(), is_believed, "{error:?}");
+    }
+    assert!(
+        registry
+            .requests()
+            .iter()
+            .all(windlass_testing::Request::has_client_certificate)
+    );
+    let asked = cdn.requests();
+    assert!(asked.len() == 1 && !asked[0].has_client_certificate());
 }
 
 #[test]
@@ -78,20 +226,34 @@ fn a_root_must_be_a_certificate() {
     }
 }
 
+/// FB-8: what is wrong with one host's certificates is told when it is asked, and stops the pull.
+#[tokio::test]
+async fn a_hosts_own_root_must_be_a_certificate() {
+    let registry = started(Registry::builder());
+    let tls = Tls {
+        roots: vec![b"garbage".to_vec()],
+        ..Tls::default()
+    };
+    let config = RegistryConfig {
+        certificates: [(registry.host(), tls)].into(),
+        ..RegistryConfig::default()
+    };
+    let repository = session(&client(config), &registry, Credentials::Anonymous);
+    let error = fetch(&repository).await.unwrap_err();
+    let RegistryError::Setup { source, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(matches!(source, ClientError::Root { .. }), "{source:?}");
+    assert_eq!(error.next_step(), NextStep::Stop);
+}
+
 /// T25: a registry behind TLS cannot have the password sent in the clear.
 #[tokio::test]
 async fn a_realm_without_tls_is_not_asked() {
-    let registry = Registry::builder()
-        .bearer()
-        .account("me", "hunter2")
-        .start();
-    registry.push(Image::new(), "app:1");
-    let front = Front::before(&registry, Certificate::Good).await;
-    let repository = session_at(
-        &client(front.trusted()),
-        &front.url(),
-        basic("me", "hunter2"),
-    );
+    let (ca, tokens) = (Ca::new(), Registry::builder().bearer().start());
+    let realm = format!("{}/token", tokens.url());
+    let registry = started(Registry::builder().tls(&ca).bearer_at(&realm));
+    let repository = session(&client(trusting(&ca)), &registry, basic("me", "hunter2"));
     let error = fetch(&repository).await.unwrap_err();
     let RegistryError::Auth {
         source: AuthError::Realm { source, .. },
@@ -102,87 +264,100 @@ async fn a_realm_without_tls_is_not_asked() {
     };
     assert_eq!(source, RealmRefusal::Downgrade);
     assert_eq!(registry.log(), ["GET /v2/app/manifests/1 401"]);
+    assert_eq!(tokens.log().len(), 0);
 }
 
 /// D2: the token server's certificate is held to the same standard.
 #[tokio::test]
 async fn a_token_server_with_a_bad_certificate_gets_no_password() {
-    let auth = Registry::builder()
+    let ca = Ca::new();
+    let tokens = Registry::builder()
+        .tls_as(ca.server(&["other.test"]))
         .bearer()
         .account("me", "hunter2")
         .start();
-    let auth_front = Front::before(&auth, Certificate::ForAnotherName).await;
-    let registry = Registry::builder()
-        .bearer_at(&format!("{}/token", auth_front.url()))
-        .start();
-    registry.push(Image::new(), "app:1");
-    let client = client(auth_front.trusted());
-    let error = fetch(&session_at(&client, registry.url(), basic("me", "hunter2")))
-        .await
-        .unwrap_err();
+    let realm = format!("{}/token", tokens.url());
+    let registry = started(Registry::builder().bearer_at(&realm));
+    let repository = session(&client(trusting(&ca)), &registry, basic("me", "hunter2"));
+    let error = fetch(&repository).await.unwrap_err();
     assert!(matches!(error, RegistryError::Tls { .. }), "{error:?}");
-    assert_eq!(error.asked().origin.to_string(), auth_front.url());
-    assert_eq!(auth.log().len(), 0);
+    assert_eq!(error.asked().origin.to_string(), tokens.url());
+    assert_eq!(tokens.log().len(), 0);
 }
 
 /// T26: not even a blob is fetched in the clear after TLS.
 #[tokio::test]
 async fn a_redirect_out_of_tls_is_not_followed() {
-    let registry = registry();
-    let front = Front::before(&registry, Certificate::Good).await;
+    let ca = Ca::new();
+    let (registry, plain) = (started(Registry::builder().tls(&ca)), Registry::start());
     registry
         .manifest("1")
-        .redirect_to(&format!("{}/v2/app/manifests/1", registry.url()))
+        .redirect_to(&format!("{}/v2/app/manifests/1", plain.url()))
         .then_ok();
-    let repository = session_at(
-        &client(front.trusted()),
-        &front.url(),
-        Credentials::Anonymous,
-    );
+    let repository = session(&client(trusting(&ca)), &registry, Credentials::Anonymous);
     let error = fetch(&repository).await.unwrap_err();
     let RegistryError::Redirect { source, .. } = error else {
         panic!("{error:?}")
     };
     assert_eq!(source, RedirectError::Downgrade("http".to_owned()));
-    assert_eq!(registry.log().len(), 1);
+    assert_eq!(plain.log().len(), 0);
 }
 
 /// EP-4: what speaks TLS is not spoken to in the clear; it is told apart at once, so the next endpoint is
 /// tried without a wait.
 #[tokio::test]
 async fn plain_http_to_a_tls_server_leads_to_the_next_endpoint() {
-    let registry = registry();
-    let front = Front::before(&registry, Certificate::Good).await;
-    let url = front.url().replace("https://", "http://");
-    let client = client(front.trusted());
-    let error = fetch(&session_at(&client, &url, Credentials::Anonymous))
-        .await
-        .unwrap_err();
+    let ca = Ca::new();
+    let registry = started(Registry::builder().tls(&ca));
+    let client = client(trusting(&ca));
+    let name: windlass_oci::Reference = registry.name("app").parse().unwrap();
+    let found = Endpoint::of(name.repository(), client.config()).unwrap();
+    let [plain, secure] = found.try_into().unwrap();
+    let caller = Caller::anonymous();
+    let open = |endpoint: &Endpoint| {
+        client.repository(endpoint.clone(), name.repository().clone(), &caller)
+    };
+    let error = fetch(&open(&plain)).await.unwrap_err();
     assert!(
         matches!(error, RegistryError::NotARegistry { .. }),
         "{error:?}"
     );
     assert_eq!(error.next_step(), NextStep::NextEndpoint);
+    assert!(error.falls_back(&plain, &secure));
+    fetch(&open(&secure)).await.unwrap();
+}
+
+/// FB-4: once it has answered in TLS, nothing leads to plain http on the same host; until then, silence does.
+#[tokio::test]
+async fn an_answer_in_tls_forbids_plain_http() {
+    let ca = Ca::new();
+    let registry = started(Registry::builder().tls(&ca));
+    let config = trusting(&ca);
+    let secure = Endpoint::parse(registry.url()).unwrap();
+    let plain = registry.url().replace("https://", "http://");
+    let plain = Endpoint::parse(&plain).unwrap();
+    let repository = client(config).repository(secure.clone(), app(), &Caller::anonymous());
+    registry.go_down();
+    let error = fetch(&repository).await.unwrap_err();
+    assert!(error.falls_back(&secure, &plain), "{error:?}");
+    registry.come_back();
+    fetch(&repository).await.unwrap();
+    registry.go_down();
+    let error = fetch(&repository).await.unwrap_err();
+    assert!(!error.falls_back(&secure, &plain), "{error:?}");
 }
 
 /// Where TLS offers HTTP/2 it is spoken: this server knows nothing else.
 #[tokio::test]
 async fn http2_is_spoken_where_it_is_offered() {
-    let image = Image::new().pack();
+    let ca = Ca::new();
+    let registry = started(Registry::builder().tls(&ca).only_http2());
     let bytes = noise(3 << 20);
-    let digest = Digest::sha256(&bytes);
-    let front = Front::http2(vec![
-        ("/v2/app/manifests/1".to_owned(), image.manifest.clone()),
-        (format!("/v2/app/blobs/{digest}"), bytes.clone().into()),
-    ])
-    .await;
-    let repository = session_at(
-        &client(front.trusted()),
-        &front.url(),
-        Credentials::Anonymous,
-    );
-    assert_eq!(fetch(&repository).await.unwrap().digest, image.digest);
+    let digest = registry.put_blob("app", bytes.clone());
+    let repository = session(&client(trusting(&ca)), &registry, Credentials::Anonymous);
+    fetch(&repository).await.unwrap();
     let (read, _, error) = read(&repository, &layer(digest, 3 << 20), 0).await;
     assert!(error.is_none(), "{error:?}");
     assert!(read == bytes);
+    assert_eq!(registry.connections(), 1);
 }

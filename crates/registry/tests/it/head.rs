@@ -1,0 +1,115 @@
+//! HEAD: what a tag stands for, and how large a blob is.
+
+use windlass_oci::{Digest, MediaType};
+use windlass_registry::{ManifestHead, RegistryError};
+use windlass_testing::{Image, PackedImage, Registry, Storage};
+
+use crate::support::{basic, noise, open, open_as, tag};
+
+fn with_image() -> (Registry, PackedImage) {
+    let registry = Registry::start();
+    let image = registry.push(Image::new(), "app:1");
+    (registry, image)
+}
+
+/// MF-3, ST-5: one small request says whether anything is new.
+#[tokio::test]
+async fn a_head_says_what_a_tag_stands_for() {
+    let (registry, image) = with_image();
+    let head = open(&registry).head(&tag("1")).await.unwrap();
+    let expected = ManifestHead {
+        digest: image.digest,
+        size: Some(image.manifest.len() as u64),
+        media_type: Some(MediaType::OciManifest),
+    };
+    assert_eq!(head, Some(expected));
+    assert_eq!(registry.log(), ["HEAD /v2/app/manifests/1 200"]);
+}
+
+/// HT-12: it authenticates as any other request.
+#[tokio::test]
+async fn a_head_authenticates() {
+    let registry = Registry::builder()
+        .bearer()
+        .account("me", "hunter2")
+        .start();
+    let image = registry.push(Image::new(), "app:1");
+    let repository = open_as(&registry, basic("me", "hunter2"));
+    let head = repository.head(&tag("1")).await.unwrap().unwrap();
+    assert_eq!(head.digest, image.digest);
+}
+
+/// A registry that does not say the digest, or knows no HEAD, is asked for the manifest itself; so is one
+/// that says no, as only that answer says why.
+#[tokio::test]
+async fn a_head_that_says_nothing_is_none() {
+    let (registry, _) = with_image();
+    let repository = open(&registry);
+    for status in [400, 401, 403, 404, 405, 501] {
+        registry.manifest("1").for_head().status(status).then_ok();
+        assert_eq!(repository.head(&tag("1")).await.unwrap(), None, "{status}");
+    }
+    registry.manifest("1").for_head().without_digest().then_ok();
+    assert_eq!(repository.head(&tag("1")).await.unwrap(), None);
+    registry
+        .manifest("1")
+        .for_head()
+        .digest("sha256:x")
+        .then_ok();
+    assert_eq!(repository.head(&tag("1")).await.unwrap(), None);
+}
+
+/// T34: what only has to be waited for is an error.
+#[tokio::test]
+async fn a_busy_registry_is_an_error() {
+    let (registry, _) = with_image();
+    let repository = open(&registry);
+    for status in [429, 500, 503] {
+        registry.manifest("1").for_head().status(status).then_ok();
+        let error = repository.head(&tag("1")).await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                RegistryError::TooManyRequests { .. } | RegistryError::Unavailable { .. }
+            ),
+            "{error:?}"
+        );
+    }
+}
+
+/// T16: a HEAD may say anything; nothing is made of it but a number.
+#[tokio::test]
+async fn a_lie_about_the_size_is_harmless() {
+    let (registry, _) = with_image();
+    let size = 10 << 30;
+    registry.manifest("1").for_head().size(size).then_ok();
+    let head = open(&registry).head(&tag("1")).await.unwrap().unwrap();
+    assert_eq!(head.size, Some(size));
+}
+
+#[tokio::test]
+async fn the_size_of_a_blob_is_known_without_it() {
+    let registry = Registry::start();
+    let digest = registry.put_blob("app", noise(12_345));
+    assert_eq!(open(&registry).blob_size(&digest).await.unwrap(), 12_345);
+    assert_eq!(registry.log(), [format!("HEAD /v2/app/blobs/{digest} 200")]);
+
+    let registry = Registry::builder().without_head().start();
+    let digest = registry.put_blob("app", noise(12_345));
+    assert_eq!(open(&registry).blob_size(&digest).await.unwrap(), 12_345);
+    let unknown = Digest::sha256("x");
+    let error = open(&registry).blob_size(&unknown).await.unwrap_err();
+    assert!(
+        matches!(error, RegistryError::BlobUnknown { .. }),
+        "{error:?}"
+    );
+}
+
+/// A presigned URL for GET is not good for HEAD.
+#[tokio::test]
+async fn the_size_of_a_blob_in_a_storage_is_known_by_a_get() {
+    let storage = Storage::start();
+    let registry = Registry::builder().blobs_at(&storage, 1).start();
+    let digest = registry.put_blob("app", noise(12_345));
+    assert_eq!(open(&registry).blob_size(&digest).await.unwrap(), 12_345);
+}
