@@ -19,6 +19,9 @@ use crate::origin::Origin;
 use crate::repository::Repository;
 use crate::transports::{Plan, Transports};
 
+/// The most endpoints whose challenges are remembered. Each costs one request to be learned again.
+const MOST_CHALLENGES: usize = 1024;
+
 /// Holds the connections to registries, and what is remembered of their hosts. Cheap to clone; clones share
 /// both.
 #[derive(Clone)]
@@ -116,6 +119,9 @@ impl Client {
     pub(crate) fn learn(&self, endpoint: &Endpoint, challenge: &Challenge) {
         let challenges = self.0.challenges.lock();
         let mut challenges = challenges.unwrap_or_else(PoisonError::into_inner);
+        if challenges.len() >= MOST_CHALLENGES {
+            challenges.clear();
+        }
         challenges.insert(endpoint.clone(), challenge.clone());
     }
 

@@ -262,3 +262,65 @@ impl Client {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(what: What, is_first: bool, error: SendError) -> RegistryError {
+        let asked = Asked {
+            origin: Origin::parse("https://registry.test").unwrap(),
+            repository: "app".to_owned(),
+            what,
+        };
+        let url = Url::parse("https://elsewhere.test/x?signature=hunter2").unwrap();
+        let ask = Ask::get(
+            &asked,
+            Party::Stranger(None),
+            url.clone(),
+            Duration::from_secs(1),
+        );
+        let hop = Hop {
+            url: &url,
+            authorization: None,
+            endpoint: None,
+            is_first,
+        };
+        ask.failed(error, &hop)
+    }
+
+    fn refused() -> SendError {
+        let address = "169.254.169.254".parse().unwrap();
+        SendError::RefusedAddress { address }
+    }
+
+    /// D4, T25: a name that turns out to be an address of the link is refused as the address would be.
+    #[test]
+    fn a_name_that_leads_onto_the_link_is_refused() {
+        let realm = failed(What::Token, true, refused());
+        let RegistryError::Auth {
+            source: AuthError::Realm { realm, source },
+            ..
+        } = realm
+        else {
+            panic!("{realm:?}")
+        };
+        assert_eq!(
+            (&*realm, source),
+            ("https://elsewhere.test", RealmRefusal::Inside)
+        );
+        for (what, is_first) in [(What::Token, false), (What::Tags, false)] {
+            let error = failed(what, is_first, refused());
+            assert!(
+                matches!(
+                    error,
+                    RegistryError::Redirect {
+                        source: RedirectError::Inside,
+                        ..
+                    }
+                ),
+                "{error:?}"
+            );
+        }
+    }
+}

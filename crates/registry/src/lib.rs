@@ -1,14 +1,20 @@
-//! Speaks the OCI distribution protocol to one [`Endpoint`].
+//! Speaks the OCI distribution protocol: to mirrors and registries, on behalf of callers.
 //!
-//! A [`Client`] holds the connections. [`Client::repository`] opens a session with one repository, which
-//! authenticates as the registry asks it to and refreshes its token by itself. What comes back is bounded
-//! and checked: a manifest is the exact bytes its digest says, a [`BlobStream`] never yields more bytes
-//! than the descriptor promised, and an error says what was asked of whom and, by
-//! [`RegistryError::next_step`], what may help.
+//! [`Endpoint::of`] says who answers for a registry, in which order, as the configuration has it. A [`Client`]
+//! holds the connections, and remembers who failed lately or wants to be left alone. [`Client::repository`]
+//! opens a session with one repository at one endpoint on behalf of a [`Caller`], which authenticates as the
+//! registry asks it to, with what the caller's [`Keyring`] has, and refreshes its token by itself. What comes
+//! back is bounded and checked: a manifest is the exact bytes its digest says, a [`BlobStream`] never yields
+//! more bytes than the descriptor promised, and an error says what was asked of whom, by
+//! [`RegistryError::next_step`] what may help, and by [`RegistryError::falls_back`] whether the next endpoint
+//! is to be asked.
 //!
 //! Rules that hold everywhere in this crate:
-//! - Credentials are bound to scheme, host and port. A redirect to elsewhere travels without them, and the
-//!   token realm that a registry names is checked before anything is sent to it.
+//! - Credentials are bound to scheme, host and port. Where a redirect, a token realm or the URL of a foreign
+//!   layer leads is a stranger: it is looked at before it is asked, gets nothing that is configured for the
+//!   endpoint, and is not looked for at addresses of the link. Only a token server gets the credentials, and
+//!   only one that the endpoint may name.
+//! - What one caller proves gives another one nothing.
 //! - Every body has a size cap, every wait a limit.
 //! - No secret (password, token, query of a presigned URL) is in an error or in a log line.
 //! - Nothing here touches files or the environment.

@@ -205,7 +205,7 @@ fn errors() -> Vec<(RegistryError, Conduct)> {
     ]
 }
 
-/// FB-9, FB-13: the table.
+/// FB-6, FB-9, FB-13: the table.
 #[test]
 fn what_leads_on_from_a_mirror_and_from_the_registry() {
     for (error, conduct) in errors() {
@@ -230,7 +230,7 @@ fn what_leads_on_from_a_mirror_and_from_the_registry() {
     }
 }
 
-/// FB-4: once it has answered in TLS, not even silence leads to plain http on the same host.
+/// FB-4, HT-6: once it has answered in TLS, not even silence leads to plain http on the same host.
 #[test]
 fn an_answer_in_tls_is_remembered() {
     let [mirror, secure, plain] = endpoints();

@@ -167,7 +167,7 @@ async fn the_announced_digest_must_be_a_digest() {
     assert_eq!(fetch(&repository).await.unwrap().digest, image.digest);
 }
 
-/// T21, C12: a manifest may be 4 MiB and no byte more, announced or not.
+/// T21, C12, HT-19: a manifest may be 4 MiB and no byte more, announced or not.
 #[tokio::test]
 async fn a_manifest_is_at_most_4_mib() {
     const LIMIT: usize = 4 << 20;
@@ -354,6 +354,39 @@ async fn schema1_is_a_matter_of_configuration() {
                  application/vnd.docker.distribution.manifest.v1+json"
             )
         );
+    }
+}
+
+/// HT-17: what it is, is said by type and content together; no type at all leaves it to the content.
+#[tokio::test]
+async fn the_type_and_the_content_have_to_agree() {
+    let registry = Registry::start();
+    let image = registry.push(image(), "app:1");
+    let repository = open(&registry);
+    for (content_type, agrees) in [
+        (None, true),
+        (Some("application/json"), true),
+        (Some("application/vnd.oci.image.index.v1+json"), false),
+        (
+            Some("application/vnd.docker.distribution.manifest.v1+prettyjws"),
+            false,
+        ),
+    ] {
+        match content_type {
+            Some(text) => registry
+                .manifest("1")
+                .header("content-type", text)
+                .then_ok(),
+            None => registry
+                .manifest("1")
+                .without_header("content-type")
+                .then_ok(),
+        }
+        match fetch(&repository).await {
+            Ok(fetched) => assert!(agrees && fetched.digest == image.digest, "{content_type:?}"),
+            Err(RegistryError::Manifest { .. }) => assert!(!agrees, "{content_type:?}"),
+            Err(error) => panic!("{content_type:?}: {error:?}"),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ fn cdn() -> Registry {
     Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start()
 }
 
-/// D5, R8: the CDN gets the range, and no Authorization.
+/// D5, R8, HT-13: the CDN gets the range, and no Authorization.
 #[tokio::test]
 async fn a_blob_from_a_cdn_is_fetched_without_authorization() {
     let (registry, cdn) = (Registry::builder().basic("me", "hunter2").start(), cdn());
@@ -135,7 +135,7 @@ async fn a_cdn_that_challenges_gets_nothing() {
     assert!(!cdn.saw_authorization());
 }
 
-/// T26: five hops and no more.
+/// T26, HT-13: five hops and no more.
 #[tokio::test]
 async fn a_loop_ends_after_five_redirects() {
     let registry = Registry::start();
