@@ -10,6 +10,7 @@ mod health;
 mod login;
 mod manifests;
 mod mirrors;
+mod older;
 mod redirects;
 mod secrets;
 mod support;

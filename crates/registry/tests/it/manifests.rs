@@ -1,8 +1,8 @@
 //! Manifests: the exact bytes, held against every digest.
 
 use windlass_oci::{Digest, Manifest};
-use windlass_registry::{Credentials, Fetched, NextStep, RegistryConfig, RegistryError, Target};
-use windlass_testing::{Image, Index, Layer, PackedImage, Registry, Schema1};
+use windlass_registry::{Credentials, NextStep, RegistryConfig, RegistryError, Target};
+use windlass_testing::{Image, Index, Layer, PackedImage, Registry};
 
 use crate::support::{client, fetch, open, report, session, tag};
 
@@ -315,48 +315,6 @@ async fn a_manifest_that_cannot_be_used_is_refused() {
     }
 }
 
-/// MF-7, HT-16: a manifest of schema 1 is asked for in any case, and refused by name, with the setting that
-/// allows it; where that is on, it is left to who can verify it.
-#[tokio::test]
-async fn schema1_is_a_matter_of_configuration() {
-    let registry = Registry::start();
-    let image = registry.push_schema1(Schema1::new("app", "1"), "app:1");
-    let error = fetch(&open(&registry)).await.unwrap_err();
-    assert_eq!(
-        report(&error, &registry),
-        "app:1 at REGISTRY: unusable manifest: the manifest is of Docker's schema 1: push the image again, \
-         or allow such manifests with `schema1 = true`"
-    );
-    let client = client(RegistryConfig {
-        schema1: true,
-        ..RegistryConfig::default()
-    });
-    let repository = session(&client, &registry, Credentials::Anonymous);
-    for target in [tag("1"), Target::from(image.digest)] {
-        let fetched = repository.manifest(&target).await.unwrap();
-        let Fetched::Schema1 { bytes, announced } = fetched else {
-            panic!("{fetched:?}")
-        };
-        assert_eq!(
-            (bytes, announced),
-            (image.bytes.clone(), Some(image.digest))
-        );
-    }
-    for request in registry.requests() {
-        assert_eq!(
-            request.header("accept"),
-            Some(
-                "application/vnd.oci.image.index.v1+json, \
-                 application/vnd.docker.distribution.manifest.list.v2+json, \
-                 application/vnd.oci.image.manifest.v1+json, \
-                 application/vnd.docker.distribution.manifest.v2+json, \
-                 application/vnd.docker.distribution.manifest.v1+prettyjws, \
-                 application/vnd.docker.distribution.manifest.v1+json"
-            )
-        );
-    }
-}
-
 /// HT-17: what it is, is said by type and content together; no type at all leaves it to the content.
 #[tokio::test]
 async fn the_type_and_the_content_have_to_agree() {
@@ -388,33 +346,4 @@ async fn the_type_and_the_content_have_to_agree() {
             Err(error) => panic!("{content_type:?}: {error:?}"),
         }
     }
-}
-
-/// FB-2, FB-3, FB-11, FB-14: version 1 of the protocol is told apart, and not spoken.
-#[tokio::test]
-async fn a_registry_of_version_1_is_told_apart() {
-    let registry = Registry::start();
-    registry
-        .every_manifest()
-        .status(404)
-        .page("text/plain", "?")
-        .forever();
-    registry
-        .ping()
-        .status(404)
-        .page("text/plain", "?")
-        .forever();
-    let error = fetch(&open(&registry)).await.unwrap_err();
-    let message = |error: &RegistryError| report(error, &registry);
-    assert_eq!(
-        message(&error),
-        "app:1 at REGISTRY: this is not an OCI registry: /v2/ answers with status 404"
-    );
-    registry.put_path("/v1/_ping", "true");
-    let error = fetch(&open(&registry)).await.unwrap_err();
-    assert_eq!(
-        message(&error),
-        "app:1 at REGISTRY: this is not an OCI registry: it speaks version 1 of the protocol, which windlass \
-         does not"
-    );
 }
