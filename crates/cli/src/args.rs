@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completion, df, history, images, inspect, mount, pull, rmi, tag, umount, unpack, version,
+    completion, config, df, digest, history, images, inspect, login, logout, manifest, mount, pull,
+    rmi, tag, tags, umount, unpack, version,
 };
 
-/// Pulls container images, fast and safely: no daemon, no configuration.
+/// Pulls container images, fast and safely: no daemon, no configuration needed.
 #[derive(Debug, Parser)]
 #[command(
     name = "windlass",
@@ -45,6 +46,16 @@ pub(crate) struct Global {
     )]
     pub(crate) root: Option<PathBuf>,
 
+    /// Configuration to read in place of /etc/windlass/windlass.toml and ~/.config/windlass/windlass.toml
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "WINDLASS_CONFIG",
+        hide_env_values = true
+    )]
+    pub(crate) config: Option<PathBuf>,
+
     /// Registry (HOST or HOST:PORT) that may be spoken to without TLS; can be given several times
     #[arg(long, global = true, value_name = "HOST")]
     pub(crate) insecure_registry: Vec<String>,
@@ -75,6 +86,18 @@ pub(crate) enum Command {
     Umount(umount::Args),
     /// Show what takes up the space
     Df(df::Args),
+    /// Show the manifest or index that a name leads to in its registry
+    Manifest(manifest::Args),
+    /// Show the digest that a name has in its registry
+    Digest(digest::Args),
+    /// List the tags of a repository in its registry
+    Tags(tags::Args),
+    /// Log in to a registry
+    Login(login::Args),
+    /// Log out of a registry
+    Logout(logout::Args),
+    /// Show what is configured
+    Config(config::Args),
     /// Print a completion script for a shell
     Completion(completion::Args),
     /// Show the version

@@ -1,134 +1,155 @@
 //! What a command works with: where the store is, how registries are reached, who the user is to them.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use windlass::{DockerConfig, RegistryConfig};
+use windlass::RegistryConfig;
+use windlass_config::{Loaded, Places, WindlassFiles};
+use windlass_credentials::{Helpers, Keys, Places as CredentialPlaces};
 
 use crate::environment::Environment;
 use crate::error::Error;
 
 /// The store's place for root, unless told otherwise.
 const SYSTEM_ROOT: &str = "/var/lib/windlass";
+/// The directory that has windlass's own configuration, in `/etc` and in the user's.
+const OWN: &str = "windlass";
+const OWN_FILE: &str = "windlass.toml";
+const CERTS: &str = "certs.d";
+/// What others call their directories for registries; the first that has something decides.
+const OTHERS: [&str; 3] = ["containerd", "docker", "containers"];
 
-/// Returns the store's place: the one asked for, or the default of this user.
-pub(crate) fn root(asked: Option<PathBuf>, environment: &Environment) -> Result<PathBuf, Error> {
-    if let Some(root) = asked {
-        return Ok(root);
+/// How everything is to be done, and where that is said.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// What the files say.
+    pub(crate) loaded: Loaded,
+    /// The same for the registry client, with the environment and the command line.
+    pub(crate) registry: RegistryConfig,
+}
+
+impl Settings {
+    /// Reads the configuration: `file` instead of windlass's usual ones if it is given. `insecure` is what the
+    /// command line adds to the hosts that may be spoken to without TLS.
+    pub(crate) fn load(
+        file: Option<&Path>,
+        insecure: &[String],
+        environment: &Environment,
+    ) -> Result<Self, Error> {
+        let places = places(file, environment);
+        let loaded = Loaded::load(&places).map_err(|error| Error::Config(Box::new(error)))?;
+        let mut registry = RegistryConfig {
+            proxies: environment.proxies.clone(),
+            extra_roots: extra_roots(environment)?,
+            ..RegistryConfig::default()
+        };
+        loaded.apply(&mut registry);
+        registry.insecure.extend_from_slice(insecure);
+        Ok(Self { loaded, registry })
     }
+
+    /// Returns the store's place: the one asked for, the configured one, or the default of this user.
+    pub(crate) fn root(
+        &self,
+        asked: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<PathBuf, Error> {
+        let configured = self.loaded.root.as_ref().map(|root| &*root.value);
+        match asked.or(configured) {
+            Some(root) => Ok(root.to_owned()),
+            None => default_root(environment).ok_or(Error::NoRoot),
+        }
+    }
+}
+
+/// Returns the credentials of the user; see [`credential_places`].
+pub(crate) fn keys(authfile: Option<&Path>, environment: &Environment) -> Keys {
+    let helpers = Helpers::new(environment.path.clone());
+    Keys::new(credential_places(authfile, environment), helpers)
+}
+
+/// Returns where credentials are looked for: in `authfile` before all other places if it is given.
+pub(crate) fn credential_places(
+    authfile: Option<&Path>,
+    environment: &Environment,
+) -> CredentialPlaces {
+    let explicit = authfile.or(environment.registry_auth_file.as_deref());
+    CredentialPlaces {
+        explicit: explicit.map(Path::to_owned),
+        text: environment.docker_auth_config.clone(),
+        docker: environment.docker_config.clone(),
+        runtime: environment.xdg_runtime_dir.clone(),
+        config: environment.xdg_config_home.clone(),
+        home: environment.home.clone(),
+    }
+}
+
+fn default_root(environment: &Environment) -> Option<PathBuf> {
     if environment.is_root {
-        return Ok(SYSTEM_ROOT.into());
+        return Some(SYSTEM_ROOT.into());
     }
     let data = environment.xdg_data_home.clone();
-    let data = data.or_else(|| {
-        environment
-            .home
-            .as_ref()
-            .map(|home| home.join(".local/share"))
+    let data = data.or_else(|| Some(environment.home.as_ref()?.join(".local/share")));
+    data.map(|data| data.join("windlass"))
+}
+
+/// Returns what is to be read: the user's own before the machine's, windlass's before others'.
+fn places(file: Option<&Path>, environment: &Environment) -> Places {
+    let system = (!environment.ignores_system_config).then(|| PathBuf::from("/etc"));
+    let user = user_config(environment);
+    // Windlass's own files are read the other way round: there a later one's keys win.
+    let files = [&system, &user].into_iter().flatten();
+    let files = files.map(|directory| directory.join(OWN).join(OWN_FILE));
+    let own = [&user, &system].into_iter().flatten();
+    let own = own.map(|directory| directory.join(OWN).join(CERTS));
+    let users = user.iter().flat_map(|directory| {
+        let others = OTHERS[1..].iter();
+        others.map(|other| directory.join(other).join(CERTS))
     });
-    data.map(|data| data.join("windlass")).ok_or(Error::NoRoot)
-}
-
-/// Returns how registries are reached.
-pub(crate) fn registry(
-    insecure: Vec<String>,
-    environment: &Environment,
-) -> Result<RegistryConfig, Error> {
-    let mut config = RegistryConfig {
-        insecure,
-        proxies: environment.proxies.clone(),
-        ..RegistryConfig::default()
-    };
-    if let Some(path) = &environment.ssl_cert_file {
-        let roots = fs::read(path).map_err(|source| Error::Certificates {
-            path: path.clone(),
-            source,
-        })?;
-        config.extra_roots.push(roots);
+    let systems = system.iter().flat_map(|directory| {
+        let others = OTHERS.iter();
+        others.map(|other| directory.join(other).join(CERTS))
+    });
+    Places {
+        windlass: match file {
+            Some(file) => WindlassFiles::Only(absolute(file)),
+            None => WindlassFiles::Usual(files.collect()),
+        },
+        certs_dirs: own.chain(users).chain(systems).collect(),
+        daemon_json: system
+            .as_ref()
+            .map(|directory| directory.join("docker/daemon.json")),
     }
-    Ok(config)
 }
 
-/// Returns what Docker's `config.json` holds. Nobody is logged in where there is none.
+fn user_config(environment: &Environment) -> Option<PathBuf> {
+    let config = environment.xdg_config_home.clone();
+    config.or_else(|| Some(environment.home.as_ref()?.join(".config")))
+}
+
+/// What it names is relative to the file, not to where the command was called.
+fn absolute(file: &Path) -> PathBuf {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
+}
+
+/// Reads the certificates that the environment names.
 ///
-/// A file that is there and cannot be used is an error: to go on as nobody would end in a refusal that
-/// says nothing of the cause.
-pub(crate) fn docker_config(environment: &Environment) -> Result<DockerConfig, Error> {
-    let directory = environment.docker_config.clone();
-    let directory =
-        directory.or_else(|| environment.home.as_ref().map(|home| home.join(".docker")));
-    let Some(path) = directory.map(|directory| directory.join("config.json")) else {
-        return Ok(DockerConfig::default());
+/// The TLS library takes them in place of the system's, and goes on in silence where it cannot read them; to
+/// read them here makes that an error that says what is wrong. The directories it reads alone, for they may
+/// hold anything.
+fn extra_roots(environment: &Environment) -> Result<Vec<Vec<u8>>, Error> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Certificates { path, source }
     };
-    match fs::read(&path) {
-        Ok(bytes) => parsed(&path, &bytes),
-        Err(error) if is_absent(&error) => Ok(DockerConfig::default()),
-        Err(source) => Err(Error::DockerConfigUnreadable { path, source }),
+    for directory in &environment.ssl_cert_dirs {
+        fs::read_dir(directory).map_err(failed(directory))?;
     }
-}
-
-fn parsed(path: &Path, bytes: &[u8]) -> Result<DockerConfig, Error> {
-    DockerConfig::parse(bytes).map_err(|source| Error::DockerConfigBroken {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    let roots = environment.ssl_cert_file.iter();
+    roots
+        .map(|path| fs::read(path).map_err(failed(path)))
+        .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn environment() -> Environment {
-        Environment {
-            home: Some("/home/me".into()),
-            ..Environment::default()
-        }
-    }
-
-    #[test]
-    fn the_store_is_where_the_user_keeps_data() {
-        let root_of = |environment: Environment| root(None, &environment).unwrap();
-        assert_eq!(
-            root_of(environment()),
-            Path::new("/home/me/.local/share/windlass")
-        );
-        let xdg = Environment {
-            xdg_data_home: Some("/data".into()),
-            ..environment()
-        };
-        assert_eq!(root_of(xdg), Path::new("/data/windlass"));
-        let superuser = Environment {
-            is_root: true,
-            ..environment()
-        };
-        assert_eq!(root_of(superuser.clone()), Path::new("/var/lib/windlass"));
-        assert_eq!(root(Some("x".into()), &superuser).unwrap(), Path::new("x"));
-        assert!(matches!(
-            root(None, &Environment::default()),
-            Err(Error::NoRoot)
-        ));
-    }
-
-    #[test]
-    fn a_missing_docker_config_is_none_and_a_broken_one_is_an_error() {
-        let directory = tempfile::tempdir().unwrap();
-        let environment = Environment {
-            docker_config: Some(directory.path().into()),
-            ..environment()
-        };
-        assert!(docker_config(&environment).is_ok());
-        fs::write(directory.path().join("config.json"), "{").unwrap();
-        let error = docker_config(&environment).unwrap_err();
-        assert!(
-            matches!(error, Error::DockerConfigBroken { path, .. } if path.ends_with("config.json"))
-        );
-    }
-}
+mod tests;

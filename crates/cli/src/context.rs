@@ -1,12 +1,14 @@
-//! What every command is given: the way to the engine, and where its result goes.
+//! What every command is given: the way to the engine and to registries, and where its result goes.
 
+use std::cell::OnceCell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use windlass::{Access, Engine, EngineConfig, Owner};
+use windlass::{Access, Engine, EngineConfig, Owner, Remote, RetryPolicy};
+use windlass_credentials::Keys;
 
 use crate::args::Global;
-use crate::config;
+use crate::config::{self, Settings};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::output::text::{harmless, shortened};
@@ -20,8 +22,8 @@ pub(crate) struct Context<'a> {
     pub(crate) environment: Environment,
     /// Where the result goes: standard output.
     pub(crate) out: &'a mut dyn Write,
-    root: Option<PathBuf>,
-    insecure_registries: Vec<String>,
+    global: Global,
+    settings: OnceCell<Settings>,
 }
 
 impl<'a> Context<'a> {
@@ -30,8 +32,8 @@ impl<'a> Context<'a> {
         Self {
             environment,
             out,
-            root: global.root,
-            insecure_registries: global.insecure_registry,
+            global,
+            settings: OnceCell::new(),
         }
     }
 
@@ -55,17 +57,54 @@ impl<'a> Context<'a> {
         self.open(&Access::Share, |_| {})
     }
 
+    /// Returns the way to registries without any store.
+    pub(crate) fn remote(&self) -> Result<Remote, Error> {
+        let settings = self.settings()?;
+        Remote::new(settings.registry.clone(), retry(settings)).map_err(Error::Client)
+    }
+
+    /// Returns the credentials of the user, in `authfile` before all other places if it is given.
+    pub(crate) fn keys(&self, authfile: Option<&Path>) -> Keys {
+        config::keys(authfile, &self.environment)
+    }
+
+    /// Returns the configuration, which is read when it is first asked for.
+    pub(crate) fn settings(&self) -> Result<&Settings, Error> {
+        if let Some(settings) = self.settings.get() {
+            return Ok(settings);
+        }
+        let file = self.global.config.as_deref();
+        let insecure = &self.global.insecure_registry;
+        let settings = Settings::load(file, insecure, &self.environment)?;
+        Ok(self.settings.get_or_init(|| settings))
+    }
+
+    /// Returns where the store is, or would be.
+    pub(crate) fn root(&self) -> Result<PathBuf, Error> {
+        let asked = self.global.root.as_deref();
+        self.settings()?.root(asked, &self.environment)
+    }
+
+    /// Returns what every command was given.
+    pub(crate) fn global(&self) -> &Global {
+        &self.global
+    }
+
     fn open(
         &self,
         access: &Access,
         configure: impl FnOnce(&mut EngineConfig),
     ) -> Result<Engine, Error> {
-        let root = config::root(self.root.clone(), &self.environment)?;
-        let registry = config::registry(self.insecure_registries.clone(), &self.environment)?;
+        let root = self.root()?;
+        let settings = self.settings()?;
         let mut engine = EngineConfig {
-            registry,
+            registry: settings.registry.clone(),
+            retry: retry(settings),
             ..EngineConfig::new(root.clone())
         };
+        if let Some(downloads) = &settings.loaded.downloads {
+            engine.downloads = usize::try_from(downloads.value).unwrap_or(usize::MAX);
+        }
         configure(&mut engine);
         let mut has_told = false;
         let on_wait = |owner: &Owner| {
@@ -81,6 +120,19 @@ impl<'a> Context<'a> {
 pub(crate) fn note(text: &str) {
     // Standard error that is gone cannot be told so.
     drop(writeln!(io::stderr(), "{text}"));
+}
+
+/// Tells people something that they should not overlook. What is in it that comes from elsewhere is harmless.
+pub(crate) fn warn(text: &str) {
+    note(&format!("warning: {text}"));
+}
+
+fn retry(settings: &Settings) -> RetryPolicy {
+    let mut policy = RetryPolicy::default();
+    if let Some(attempts) = &settings.loaded.attempts {
+        policy.attempts = u32::try_from(attempts.value).unwrap_or(u32::MAX);
+    }
+    policy
 }
 
 fn waiting(owner: &Owner, root: &Path) -> String {

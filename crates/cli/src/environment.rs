@@ -10,20 +10,35 @@ use crate::progress::Surroundings;
 
 /// The variables that windlass heeds, as they were when it started.
 ///
-/// `WINDLASS_ROOT` is an argument's default and read with the arguments; the variables about colour are
-/// read where colours are decided, by the library that does it for the help texts, too.
+/// `WINDLASS_ROOT` and `WINDLASS_CONFIG` are defaults of arguments and read with the arguments; the variables
+/// about colour are read where colours are decided, by the library that does it for the help texts, too.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a variable each")]
 pub(crate) struct Environment {
     /// `HOME`.
     pub(crate) home: Option<PathBuf>,
-    /// `XDG_DATA_HOME`, where it is absolute; the XDG specification has other values ignored.
+    /// `XDG_DATA_HOME`, where it is absolute.
     pub(crate) xdg_data_home: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`, where it is absolute.
+    pub(crate) xdg_config_home: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`, where it is absolute.
+    pub(crate) xdg_runtime_dir: Option<PathBuf>,
     /// `DOCKER_CONFIG`: the directory of Docker's `config.json`.
     pub(crate) docker_config: Option<PathBuf>,
-    /// `SSL_CERT_FILE`: certificates to trust beside the system's.
+    /// `DOCKER_AUTH_CONFIG`: the content of such a file, as CI systems hand it over.
+    pub(crate) docker_auth_config: Option<Secret>,
+    /// `REGISTRY_AUTH_FILE`: podman's file with credentials.
+    pub(crate) registry_auth_file: Option<PathBuf>,
+    /// `PATH`: where credential helpers are.
+    pub(crate) path: OsString,
+    /// `SSL_CERT_FILE`: certificates to trust in place of the system's.
     pub(crate) ssl_cert_file: Option<PathBuf>,
+    /// `SSL_CERT_DIR`: directories with such files, separated by colons.
+    pub(crate) ssl_cert_dirs: Vec<PathBuf>,
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, in either case.
     pub(crate) proxies: Proxies,
+    /// `WINDLASS_NO_SYSTEM_CONFIG`: nothing in `/etc` is read, for tests and for who wants to know.
+    pub(crate) ignores_system_config: bool,
     /// Whether the user is root.
     pub(crate) is_root: bool,
     /// `CI` is set: whatever looks like a terminal there is a log.
@@ -54,18 +69,32 @@ impl Environment {
             Some(value.to_string_lossy().into_owned())
         };
         let proxy = |name: &str| text(name).or_else(|| text("all_proxy")).map(Secret::new);
+        // The XDG specification has relative ones ignored.
+        let xdg = |name: &str| path(name).filter(|path| path.is_absolute());
+        let is_on = |name: &str| set(name).is_some_and(|value| value != "false" && value != "0");
+        let cert_dirs = set("SSL_CERT_DIR").unwrap_or_default();
+        let auth_config = set("DOCKER_AUTH_CONFIG");
         Self {
             home: path("HOME"),
-            xdg_data_home: path("XDG_DATA_HOME").filter(|path| path.is_absolute()),
+            xdg_data_home: xdg("XDG_DATA_HOME"),
+            xdg_config_home: xdg("XDG_CONFIG_HOME"),
+            xdg_runtime_dir: xdg("XDG_RUNTIME_DIR"),
             docker_config: path("DOCKER_CONFIG"),
+            docker_auth_config: auth_config.map(|text| Secret::new(text.to_string_lossy())),
+            registry_auth_file: path("REGISTRY_AUTH_FILE"),
+            path: set("PATH").unwrap_or_default(),
             ssl_cert_file: path("SSL_CERT_FILE"),
+            ssl_cert_dirs: std::env::split_paths(&cert_dirs)
+                .filter(|path| !path.as_os_str().is_empty())
+                .collect(),
             proxies: Proxies {
                 http: proxy("http_proxy"),
                 https: proxy("https_proxy"),
                 no_proxy: text("no_proxy"),
             },
+            ignores_system_config: is_on("WINDLASS_NO_SYSTEM_CONFIG"),
             is_root,
-            is_ci: set("CI").is_some_and(|value| value != "false" && value != "0"),
+            is_ci: is_on("CI"),
             is_dumb: set("TERM").is_some_and(|value| value == "dumb"),
         }
     }
@@ -110,6 +139,42 @@ mod tests {
         assert_eq!(environment.xdg_data_home, None);
         assert_eq!(environment.docker_config, None);
         assert!(!environment.is_ci && !environment.is_dumb);
+    }
+
+    #[test]
+    fn the_machines_own_configuration_is_read_unless_told_otherwise() {
+        let ignores = |value| {
+            let variables = [("WINDLASS_NO_SYSTEM_CONFIG", value)];
+            environment(&variables).ignores_system_config
+        };
+        assert_eq!(
+            ["1", "", "0", "false"].map(ignores),
+            [true, false, false, false]
+        );
+    }
+
+    #[test]
+    fn directories_of_certificates_are_separated_by_colons() {
+        let environment = environment(&[("SSL_CERT_DIR", "/a::/b"), ("XDG_RUNTIME_DIR", "run")]);
+        assert_eq!(environment.ssl_cert_dirs, ["/a", "/b"].map(PathBuf::from));
+        assert_eq!(environment.xdg_runtime_dir, None);
+    }
+
+    /// I7.
+    #[test]
+    fn credentials_in_the_environment_are_not_shown() {
+        let environment = environment(&[
+            (
+                "DOCKER_AUTH_CONFIG",
+                r#"{"auths":{"a.test":{"auth":"Z29waGVyOmh1bnRlcjI="}}}"#,
+            ),
+            ("HTTPS_PROXY", "http://gopher:hunter2@proxy.test"),
+        ]);
+        let shown = format!("{environment:?}");
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("Z29w"),
+            "{shown}"
+        );
     }
 
     #[test]

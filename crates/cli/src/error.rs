@@ -1,18 +1,23 @@
 //! Where errors meet people and programs: sentences, codes, hints and exit codes, all made here.
 
 mod advice;
+mod report;
 
-use std::error::Error as StdError;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use clap::builder::styling::{AnsiColor, Style};
 use windlass::{
-    DockerConfigError, FindError, MountError, OpenError, PlatformError, PullError, Reference,
+    ClientError, FindError, LoginError, MountError, OpenError, PlatformError, PullError, Reference,
     ReferenceError, RemoveError, StoreError, StoreRemoveError, TagImageError, UnpackImageError,
+    text,
 };
+use windlass_config::ConfigError;
+use windlass_credentials::{LookupError, Source};
 
 use crate::output::text::harmless;
+
+pub(crate) use report::Report;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -26,37 +31,64 @@ pub(crate) enum Error {
     /// `--all-tags` with a tag or digest (REF-7).
     #[error("--all-tags takes names without tag and digest, not {text:?}")]
     TagWithAllTags { text: String },
+    /// A repository was wanted, and something in it was named.
+    #[error("expected the name of a repository, without tag and digest, not {text:?}")]
+    NotARepository { text: String },
+    /// A registry was wanted, and something else was named.
+    #[error("expected a registry, HOST or HOST:PORT, not {text:?}")]
+    NotARegistry { text: String },
     /// There is no place to keep images.
     #[error("no place to keep images: neither HOME nor XDG_DATA_HOME is set")]
     NoRoot,
-    /// `SSL_CERT_FILE` names a file that cannot be read.
+    /// `SSL_CERT_FILE` or `SSL_CERT_DIR` names something that cannot be read.
     #[error("reading the certificates in {}", .path.display())]
     Certificates { path: PathBuf, source: io::Error },
-    /// Docker's configuration is there and cannot be read.
-    #[error("reading {}", .path.display())]
-    DockerConfigUnreadable { path: PathBuf, source: io::Error },
-    /// Docker's configuration is there and makes no sense.
-    #[error("reading {}", .path.display())]
-    DockerConfigBroken {
-        path: PathBuf,
-        source: DockerConfigError,
-    },
+    /// A configuration file cannot be used.
+    #[error(transparent)]
+    Config(Box<ConfigError>),
     /// The store could not be opened, or the engine not be started.
     #[error(transparent)]
     Open(OpenError),
-    /// An image could not be pulled.
-    #[error("pulling {}", .reference.familiar())]
-    Pull {
+    /// Registries could not be spoken to as the configuration wants it.
+    #[error(transparent)]
+    Client(ClientError),
+    /// A registry did not give what it was asked for, or what it gave could not be used.
+    #[error("{doing} {}", .reference.familiar())]
+    Remote {
+        doing: Doing,
         reference: Reference,
         login: Login,
         source: Box<PullError>,
     },
-    /// The tags of a repository could not be had.
-    #[error("listing the tags of {}", .repository.familiar())]
-    Tags {
-        repository: Reference,
-        login: Login,
-        source: Box<PullError>,
+    /// Somebody is to be asked for a name or password, and nobody can be.
+    #[error("no {what} was given, and there is no terminal to ask for it")]
+    NoTerminal { what: &'static str },
+    /// The answer was nothing.
+    #[error("no {what} was given")]
+    NothingGiven { what: &'static str },
+    /// Standard input or the terminal did not give what it was asked for.
+    #[error("reading the {what}")]
+    Answer {
+        what: &'static str,
+        source: io::Error,
+    },
+    /// The registry does not take the credentials, or could not be asked.
+    #[error("logging in to {registry}")]
+    LogIn {
+        registry: String,
+        source: Box<LoginError>,
+    },
+    /// A login could not be kept.
+    #[error("keeping the login to {registry}")]
+    Keep {
+        registry: String,
+        source: Box<windlass_credentials::LoginError>,
+    },
+    /// A login could not be removed.
+    #[error("logging out of {registry}")]
+    LogOut {
+        registry: String,
+        source: Box<windlass_credentials::LoginError>,
     },
     /// The store could not be read.
     #[error("listing")]
@@ -71,7 +103,7 @@ pub(crate) enum Error {
     #[error("removing {name}")]
     Remove { name: String, source: RemoveError },
     /// An image could not be unpacked.
-    #[error("unpacking {name} into {}", .directory.display())]
+    #[error("unpacking {name}")]
     Unpack {
         name: String,
         directory: PathBuf,
@@ -98,36 +130,42 @@ pub(crate) enum Error {
     Output(#[from] io::Error),
 }
 
+/// What is wanted of a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// An image.
+    Pull,
+    /// What a pull would do.
+    Preview,
+    /// The tags of a repository.
+    Tags,
+    /// A manifest.
+    Manifest,
+    /// A digest.
+    Digest,
+}
+
 /// What was at hand to prove to a registry who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Login {
-    /// Credentials.
-    Known,
+    /// Credentials, or a helper that may have some.
+    Known(Source),
     /// Nothing.
     Nobody,
-    /// Perhaps something, with this credential helper: a program, and windlass runs none.
-    WithHelper(String),
-}
-
-/// An error as it is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Report {
-    /// For programs; one of a fixed set.
-    pub(crate) code: &'static str,
-    /// What went wrong, where and why, on one line, harmless to terminals.
-    pub(crate) message: String,
-    /// What to do about it, if that is known.
-    pub(crate) hint: Option<String>,
+    /// A file with credentials that cannot be used.
+    Unusable,
 }
 
 impl Error {
     /// Returns what people and programs are told.
     pub(crate) fn report(&self) -> Report {
         let advice = self.advice();
+        let line = |text: &str| harmless(text).into_owned();
         Report {
             code: advice.code,
-            message: harmless(&chain(self)).into_owned(),
-            hint: advice.hint.map(|hint| harmless(&hint).into_owned()),
+            message: line(&self.message()),
+            tried: self.tried().iter().map(|text| line(text)).collect(),
+            hint: advice.hint.as_deref().map(line),
         }
     }
 
@@ -135,17 +173,24 @@ impl Error {
     /// wrong, and what shells make of SIGPIPE where nobody reads the result any more.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::TagWithAllTags { .. } => 2,
+            Self::TagWithAllTags { .. }
+            | Self::NotARepository { .. }
+            | Self::NotARegistry { .. } => 2,
             Self::Output(_) if self.is_broken_pipe() => 141,
             Self::Reference(_)
             | Self::Platform(_)
             | Self::NoRoot
             | Self::Certificates { .. }
-            | Self::DockerConfigUnreadable { .. }
-            | Self::DockerConfigBroken { .. }
+            | Self::Config(_)
             | Self::Open(_)
-            | Self::Pull { .. }
-            | Self::Tags { .. }
+            | Self::Client(_)
+            | Self::Remote { .. }
+            | Self::NoTerminal { .. }
+            | Self::NothingGiven { .. }
+            | Self::Answer { .. }
+            | Self::LogIn { .. }
+            | Self::Keep { .. }
+            | Self::LogOut { .. }
             | Self::List(_)
             | Self::Image { .. }
             | Self::Tag { .. }
@@ -160,65 +205,95 @@ impl Error {
 
     /// Tells whether what should be removed is not there.
     pub(crate) fn is_unknown_image(&self) -> bool {
-        matches!(
-            self,
-            Self::Remove {
-                source: RemoveError::Store(StoreRemoveError::Find(FindError::Unknown { .. })),
-                ..
-            }
-        )
+        let is_removal = matches!(self, Self::Remove { .. });
+        is_removal && matches!(self.find_error(), Some(FindError::Unknown { .. }))
     }
 
     /// Tells whether nobody reads the result any more.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
-}
 
-impl Report {
-    /// Returns the report of pulls that a signal stopped.
-    pub(crate) fn stopped(message: String) -> Self {
-        Self {
-            code: "interrupted",
-            message,
-            hint: None,
-        }
-    }
-
-    /// Returns the lines that people read, without an end of line.
-    pub(crate) fn text(&self, color: bool) -> String {
-        let label = |style: Style, text: &str| {
-            if color {
-                format!("{style}{text}{style:#}")
-            } else {
-                text.to_owned()
+    /// What went wrong, where and why. What was wanted is left out where the cause names the same things.
+    fn message(&self) -> String {
+        match (self.find_error(), self) {
+            (Some(error @ (FindError::Unknown { .. } | FindError::Ambiguous { .. })), _) => {
+                text::chain(error)
             }
+            (
+                _,
+                Self::Umount {
+                    source: source @ MountError::NotMounted { .. },
+                    ..
+                },
+            ) => text::chain(source),
+            _ => text::chain(self),
+        }
+    }
+
+    /// What the other endpoints said that were asked before it came to this.
+    fn tried(&self) -> Vec<String> {
+        let Self::Remote { source, .. } = self else {
+            return Vec::new();
         };
-        let error = label(AnsiColor::Red.on_default().bold(), "error:");
-        let text = format!("{error} {}", self.message);
-        let Some(hint) = &self.hint else {
-            return text;
-        };
-        let label = label(AnsiColor::Cyan.on_default().bold(), "hint:");
-        format!("{text}\n{label} {hint}")
+        match &**source {
+            PullError::Registry(error) => {
+                let others = error.others.iter();
+                others.map(|error| text::chain(&**error)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The name that leads to no image, if that is what went wrong.
+    fn find_error(&self) -> Option<&FindError> {
+        match self {
+            Self::Image {
+                source: StoreError::Find(error),
+                ..
+            }
+            | Self::Tag {
+                source: TagImageError::Find(error),
+                ..
+            }
+            | Self::Remove {
+                source: RemoveError::Store(StoreRemoveError::Find(error)),
+                ..
+            }
+            | Self::Unpack {
+                source: UnpackImageError::Find(error),
+                ..
+            }
+            | Self::Mount {
+                source: MountError::Find(error),
+                ..
+            } => Some(error),
+            _ => None,
+        }
     }
 }
 
-/// The error and its causes on one line. A cause that only repeats the text before it is left out.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut last = text.clone();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if next != last {
-            text += ": ";
-            text += &next;
+impl Login {
+    /// Returns what there is, as far as that can be told without running a program.
+    pub(crate) fn of(source: Result<Option<Source>, LookupError>) -> Self {
+        match source {
+            Ok(Some(source)) => Self::Known(source),
+            Ok(None) => Self::Nobody,
+            Err(_) => Self::Unusable,
         }
-        last = next;
-        cause = error.source();
     }
-    text
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pull => "pulling",
+            Self::Preview => "looking up",
+            Self::Tags => "listing the tags of",
+            Self::Manifest => "reading the manifest of",
+            Self::Digest => "asking for the digest of",
+        })
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod environment;
 mod error;
 mod output;
 mod progress;
+mod prompt;
 mod signals;
 
 use std::process::ExitCode;

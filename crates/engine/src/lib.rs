@@ -61,13 +61,14 @@ pub use windlass_pull::{
 pub use windlass_registry::{
     Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
     Credentials, Door, Endpoint, EndpointError, HostConfig, Identity, Keyring, KeyringError,
-    LoggedIn, Mismatch, OneKey, Origin, Phase, Proxies, RealmRefusal, RedirectError, Registries,
-    RegistryConfig, RegistryError, RegistryHosts, Secret, Timeouts, Tls, TokenError, Unusable,
-    What,
+    LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies, ProxyFailure, RealmRefusal,
+    RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role, Secret, Timeouts,
+    Tls, TokenError, Unusable, What,
 };
 pub use windlass_store::{
     AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, IngestError,
-    NotOwner, Owner, PutError, ReadError, RemoveError as StoreRemoveError, RootError, VerifyError,
+    NotOwner, OpenError as StoreOpenError, Owner, PutError, ReadError,
+    RemoveError as StoreRemoveError, RootError, VerifyError,
 };
 
 /// How an [`Engine`] is to work.

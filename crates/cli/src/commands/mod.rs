@@ -1,23 +1,31 @@
 //! One file a command.
 
+mod asking;
 pub(crate) mod completion;
+pub(crate) mod config;
 pub(crate) mod df;
+pub(crate) mod digest;
 pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod inspect;
+pub(crate) mod login;
+pub(crate) mod logout;
+pub(crate) mod manifest;
 pub(crate) mod mount;
 pub(crate) mod pull;
 pub(crate) mod rmi;
 pub(crate) mod tag;
+pub(crate) mod tags;
 pub(crate) mod umount;
 pub(crate) mod unpack;
 pub(crate) mod version;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use windlass::ImageName;
+use windlass::{ImageName, Platform, Reference};
 
 use crate::args::{Cli, Command};
 use crate::context::{Context, note};
@@ -30,11 +38,28 @@ use crate::signals::Signal;
 pub(crate) enum Ended {
     /// All went well.
     Well,
+    /// All went well, and a pull would change something.
+    Newer,
     /// Something failed, and was reported.
     Failed,
     /// A signal stopped it.
     Stopped(Signal),
 }
+
+/// Where credentials are looked for first.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AuthFile {
+    /// Asked before all others.
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "File with credentials, in podman's form, asked before all others [env: REGISTRY_AUTH_FILE]"
+    )]
+    pub(crate) authfile: Option<PathBuf>,
+}
+
+/// The exit code of a dry run that found something to do.
+const NEWER: u8 = 10;
 
 /// Runs the command that the arguments ask for.
 pub(crate) fn main() -> ExitCode {
@@ -43,6 +68,7 @@ pub(crate) fn main() -> ExitCode {
     let mut context = Context::new(cli.global, Environment::read(), &mut stdout);
     match run(cli.command, &mut context) {
         Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::Newer) => NEWER.into(),
         Ok(Ended::Failed) => ExitCode::FAILURE,
         Ok(Ended::Stopped(signal)) => signal.exit_code().into(),
         Err(error) => {
@@ -71,6 +97,12 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
         Command::Mount(args) => args.run(context).map(|()| Ended::Well),
         Command::Umount(args) => args.run(context).map(|()| Ended::Well),
         Command::Df(args) => args.run(context).map(|()| Ended::Well),
+        Command::Manifest(args) => args.run(context),
+        Command::Digest(args) => args.run(context),
+        Command::Tags(args) => args.run(context),
+        Command::Login(args) => args.run(context),
+        Command::Logout(args) => args.run(context).map(|()| Ended::Well),
+        Command::Config(args) => args.run(context).map(|()| Ended::Well),
         Command::Completion(args) => args.run(context).map(|()| Ended::Well),
         Command::Version(args) => args.run(context).map(|()| Ended::Well),
         Command::Image(command) => run(command.into(), context),
@@ -80,4 +112,12 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
 /// Parses what a user calls an image that is here (REF-8).
 fn image_name(text: &str) -> Result<ImageName, Error> {
     text.parse().map_err(Error::Reference)
+}
+
+fn parse_reference(text: &str) -> Result<Reference, Error> {
+    text.parse().map_err(Error::Reference)
+}
+
+fn parse_platform(text: &str) -> Result<Platform, Error> {
+    text.parse().map_err(Error::Platform)
 }

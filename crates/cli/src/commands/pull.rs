@@ -1,32 +1,30 @@
 //! `windlass pull`
 
-use std::cell::RefCell;
+mod dry_run;
+mod errand;
+mod haul;
+
 use std::collections::HashSet;
 use std::io;
-use std::pin::pin;
-use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use tokio::runtime;
-use tokio::time::{self, Instant};
-use windlass::{
-    Credentials, DockerConfig, Engine, Events, Platform, PullRequest, Pulled, Reference,
-};
+use windlass::{Pulled, Reference};
 
-use super::Ended;
-use crate::config;
+use super::asking::runtime;
+use super::{AuthFile, Ended, parse_platform, parse_reference};
 use crate::context::{Context, note};
-use crate::environment;
-use crate::error::{Error, Login};
+use crate::error::Error;
 use crate::output;
 use crate::progress::{Asked, Board, Mode, Record};
-use crate::signals::{Signal, Signals};
+use crate::signals::Signals;
+use errand::Errand;
+use haul::{Haul, Outcome};
 
-/// Images that are pulled at the same time; their layers share the download slots.
-const PULLS_AT_ONCE: usize = 8;
+/// Images that are pulled, or looked up, at the same time; their layers share the download slots.
+const AT_ONCE: usize = 8;
 
 /// Download images, verify and unpack them
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag each")]
 #[command(after_help = "\
 Progress goes to standard error. Standard output gets one line an image, its reference with the digest.
 
@@ -36,7 +34,11 @@ Examples:
   windlass pull --platform linux/arm64 alpine:3     For another machine
   windlass pull ghcr.io/owner/app@sha256:…          Exactly this, whatever a tag says today
   windlass pull --all-tags localhost:5000/app       Every tag of a repository
-  windlass pull --json alpine | jq .                For programs")]
+  windlass pull --json alpine | jq .                For programs
+  windlass pull --dry-run alpine                    What there is to download; nothing changes
+
+A dry run exits with 0 if there is nothing to do, with 10 if a pull would change something, with 1 if that \
+could not be found out. Disk space is an estimate: what a layer unpacks to is known when it is here.")]
 pub(crate) struct Args {
     /// Images to pull: NAME, NAME:TAG or NAME@DIGEST
     #[arg(value_name = "REF", required = true)]
@@ -68,31 +70,25 @@ pub(crate) struct Args {
     )]
     progress: Asked,
 
-    /// Layers to download at once; 0 for no limit
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    max_concurrent_downloads: usize,
-}
+    /// Layers to download at once; 0 for no limit [default: 3]
+    #[arg(long, value_name = "N")]
+    max_concurrent_downloads: Option<usize>,
 
-/// All pulls of the command, on one thread.
-struct Haul<'a> {
-    engine: &'a Engine,
-    docker: &'a DockerConfig,
-    platform: Option<Platform>,
-    board: RefCell<Board<'a>>,
-    start: Instant,
-}
+    /// Show what a pull would do, and do nothing; exits with 10 if it would change something
+    #[arg(long)]
+    dry_run: bool,
 
-/// How the pulls ended.
-enum Outcome {
-    /// All are over. One that failed was reported and is `None`.
-    Over(Vec<Option<Pulled>>),
-    Stopped(Signal),
+    #[command(flatten)]
+    auth: AuthFile,
 }
 
 impl Args {
     /// Pulls. An image that fails is reported and does not keep the others from being pulled.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
-        let ended = self.pull(context);
+        let ended = match self.dry_run {
+            true => self.look(context),
+            false => self.pull(context),
+        };
         match &ended {
             Err(error) if self.mode(context) == Mode::Json && !error.is_broken_pipe() => {
                 let report = error.report();
@@ -107,13 +103,15 @@ impl Args {
         let mode = self.mode(context);
         let references = self.references(mode)?;
         let platform = self.platform.as_deref().map(parse_platform).transpose()?;
-        let docker = config::docker_config(&context.environment)?;
         let engine = context.own(&self.purpose(), |engine| {
-            engine.downloads = self.max_concurrent_downloads;
+            if let Some(downloads) = self.max_concurrent_downloads {
+                engine.downloads = downloads;
+            }
         })?;
+        let keys = context.keys(self.auth.authfile.as_deref());
+        let errand = Errand::new(&engine, keys, platform);
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(Error::Runtime)?;
+        let runtime = runtime()?;
 
         let mut stderr = io::stderr();
         let out = if mode == Mode::Json {
@@ -121,13 +119,7 @@ impl Args {
         } else {
             &mut stderr
         };
-        let mut haul = Haul {
-            engine: &engine,
-            docker: &docker,
-            platform,
-            board: RefCell::new(Board::new(mode, out)),
-            start: Instant::now(),
-        };
+        let mut haul = Haul::new(errand, Board::new(mode, out), &runtime);
         let outcome = runtime.block_on(haul.pull_all(references, self.all_tags, &signals));
         // What was left in the middle comes to rest first: what is said then stays true.
         runtime.block_on(engine.idle());
@@ -201,142 +193,4 @@ impl Args {
         }
         context.out.flush()
     }
-}
-
-impl Haul<'_> {
-    async fn pull_all(
-        &self,
-        references: Vec<Reference>,
-        all_tags: bool,
-        signals: &Signals,
-    ) -> Result<Outcome, Error> {
-        let pulls = async {
-            let wanted = if all_tags {
-                self.all_tags(&references).await?
-            } else {
-                references
-            };
-            self.pull_each(wanted).await
-        };
-        tokio::select! {
-            biased;
-            signal = signals.first() => Ok(Outcome::Stopped(signal)),
-            pulls = pulls => pulls.map(Outcome::Over),
-            never = self.tick() => match never {},
-        }
-    }
-
-    async fn pull_each(&self, references: Vec<Reference>) -> Result<Vec<Option<Pulled>>, Error> {
-        let requests: Vec<PullRequest> = references
-            .into_iter()
-            .map(|reference| self.request(reference))
-            .collect();
-        for request in &requests {
-            self.board.borrow_mut().add(&request.reference);
-        }
-        let pulls = stream::iter(requests.iter().enumerate())
-            .map(|(place, request)| self.pull_one(place, request))
-            .buffered(PULLS_AT_ONCE);
-        Ok(pulls.try_collect().await?)
-    }
-
-    /// Pulls one image and shows how. Returns `None` if it failed, which was said.
-    async fn pull_one(&self, place: usize, request: &PullRequest) -> io::Result<Option<Pulled>> {
-        let (events, mut incoming) = Events::channel();
-        self.board.borrow_mut().start(place, self.now());
-        let mut pull = pin!(self.engine.pull(request, &events));
-        let outcome = loop {
-            tokio::select! {
-                biased;
-                Some(event) = incoming.recv() => {
-                    self.board.borrow_mut().event(place, &event, self.now())?;
-                }
-                outcome = &mut pull => break outcome,
-            }
-        };
-        let mut board = self.board.borrow_mut();
-        while let Ok(event) = incoming.try_recv() {
-            board.event(place, &event, self.now())?;
-        }
-        match outcome {
-            Ok(pulled) => {
-                board.pulled(place, &pulled, self.now())?;
-                Ok(Some(pulled))
-            }
-            Err(source) => {
-                let error = Error::Pull {
-                    reference: request.reference.clone(),
-                    login: self.login(&request.reference, &request.credentials),
-                    source: Box::new(source),
-                };
-                board.failed(place, &error.report(), environment::colors(), self.now())?;
-                Ok(None)
-            }
-        }
-    }
-
-    /// The references of every tag of `repositories`.
-    async fn all_tags(&self, repositories: &[Reference]) -> Result<Vec<Reference>, Error> {
-        let mut references = Vec::new();
-        for repository in repositories {
-            let name = repository.repository();
-            let credentials = self.credentials(repository);
-            let tags = self.engine.tags(name, &credentials).await;
-            let tags = tags.map_err(|source| Error::Tags {
-                repository: repository.clone(),
-                login: self.login(repository, &credentials),
-                source: Box::new(source),
-            })?;
-            references.extend(tags.into_iter().map(|tag| repository.with_tag(tag)));
-        }
-        Ok(references)
-    }
-
-    fn request(&self, reference: Reference) -> PullRequest {
-        PullRequest {
-            platform: self.platform.clone(),
-            credentials: self.credentials(&reference),
-            reference,
-        }
-    }
-
-    fn credentials(&self, reference: &Reference) -> Credentials {
-        self.docker
-            .credentials_for(reference.repository().registry())
-    }
-
-    fn login(&self, reference: &Reference, credentials: &Credentials) -> Login {
-        let helper = self.docker.helper_for(reference.repository().registry());
-        match (credentials, helper) {
-            (Credentials::Anonymous, Some(helper)) => Login::WithHelper(helper.to_owned()),
-            (Credentials::Anonymous, None) => Login::Nobody,
-            _ => Login::Known,
-        }
-    }
-
-    async fn tick(&self) -> std::convert::Infallible {
-        let mut ticks = time::interval(self.board.borrow().tick_time());
-        ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            self.board.borrow_mut().tick(self.now());
-        }
-    }
-
-    fn stopped(&mut self) -> io::Result<()> {
-        let now = self.now();
-        self.board.get_mut().stopped(now)
-    }
-
-    fn now(&self) -> Duration {
-        self.start.elapsed()
-    }
-}
-
-fn parse_reference(text: &str) -> Result<Reference, Error> {
-    text.parse().map_err(Error::Reference)
-}
-
-fn parse_platform(text: &str) -> Result<Platform, Error> {
-    text.parse().map_err(Error::Platform)
 }

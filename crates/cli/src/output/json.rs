@@ -25,6 +25,56 @@ pub(crate) fn document(out: &mut dyn Write, value: &impl Serialize) -> io::Resul
     writeln!(out, "{}", escaped(&text))
 }
 
+/// Writes `json` over several lines, four spaces a level, with its members, numbers and texts as they are.
+///
+/// What is not JSON comes out as something else, and steers no terminal either.
+pub(crate) fn indented(out: &mut dyn Write, json: &str) -> io::Result<()> {
+    let mut text = String::with_capacity(2 * json.len());
+    let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
+    let mut characters = json.chars().filter(|c| *c >= ' ').peekable();
+    while let Some(character) = characters.next() {
+        if in_string {
+            in_string = is_escaped || character != '"';
+            is_escaped = !is_escaped && character == '\\';
+            text.push(character);
+            continue;
+        }
+        match character {
+            '{' | '[' => {
+                text.push(character);
+                while characters.next_if(char::is_ascii_whitespace).is_some() {}
+                if let Some(end) = characters.next_if(|c| matches!(c, '}' | ']')) {
+                    text.push(end);
+                } else {
+                    depth += 1;
+                    new_line(&mut text, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                new_line(&mut text, depth);
+                text.push(character);
+            }
+            ',' => {
+                text.push(character);
+                new_line(&mut text, depth);
+            }
+            ':' => text.push_str(": "),
+            ' ' => {}
+            _ => {
+                in_string = character == '"';
+                text.push(character);
+            }
+        }
+    }
+    writeln!(out, "{}", escaped(&text))
+}
+
+fn new_line(text: &mut String, depth: usize) {
+    text.push('\n');
+    text.push_str(&"    ".repeat(depth));
+}
+
 /// Spells out what could steer a terminal that shows the JSON (R9); the values stay the same.
 ///
 /// The serializer escapes the ASCII control characters itself. Others than ASCII can only stand in
@@ -59,6 +109,40 @@ mod tests {
         assert_eq!(
             serde_json::from_str::<serde_json::Value>(&text).unwrap(),
             value
+        );
+    }
+
+    /// Order, repeated members, numbers and escapes stay, which a parser would change.
+    #[test]
+    fn any_json_can_be_indented() {
+        let json =
+            "{\"b\":[1.50,{}, [ ],\n\t{\"x\":null}],\"a\":\"{,:\\\"}\\\\\",\"b\":\"\u{202e}\"}\n";
+        let mut out = Vec::new();
+        indented(&mut out, json).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
+        {
+            "b": [
+                1.50,
+                {},
+                [],
+                {
+                    "x": null
+                }
+            ],
+            "a": "{,:\"}\\",
+            "b": "\u202e"
+        }
+        "#);
+    }
+
+    /// R9: what is no JSON is no way to a terminal either.
+    #[test]
+    fn broken_json_steers_no_terminal() {
+        let mut out = Vec::new();
+        indented(&mut out, "}}]\u{1b}[2J\"\u{9b}\u{7f}").unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "\n}\n}\n][\n    2J\"\\u009b\\u007f\n"
         );
     }
 

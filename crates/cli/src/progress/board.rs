@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use windlass::{PullEvent, Pulled, Reference};
+use windlass::{Origin, PullEvent, Pulled, Reference};
 
 use super::frame::{FRAME_TIME, Size, frame};
 use super::json::Record;
@@ -31,6 +31,8 @@ pub(crate) struct Board<'a> {
 struct Pull {
     view: PullView,
     reference: String,
+    /// The mirrors that may have a part in it.
+    mirrors: Vec<Origin>,
     stage: Stage,
 }
 
@@ -75,11 +77,13 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Adds the pull of `reference`, which is to start later. Pulls are numbered from 0 as they are added.
-    pub(crate) fn add(&mut self, reference: &Reference) {
+    /// Adds the pull of `reference`, which is to start later and may use `mirrors`. Pulls are numbered from 0
+    /// as they are added.
+    pub(crate) fn add(&mut self, reference: &Reference, mirrors: Vec<Origin>) {
         self.pulls.push(Pull {
             view: PullView::new(short_name(reference)),
             reference: reference.to_string(),
+            mirrors,
             stage: Stage::Queued,
         });
     }
@@ -140,10 +144,10 @@ impl<'a> Board<'a> {
     ) -> io::Result<()> {
         self.pulls[place].stage = Stage::Pulled;
         let pull = &self.pulls[place];
-        let line = words::pulled(&pull.view, pulled);
+        let line = words::pulled(&pull.view, pulled, &pull.mirrors);
         match &self.drawing {
             Drawing::Json => {
-                output::json::line(self.out, &Record::done(&pull.reference, pulled))?;
+                output::json::line(self.out, &Record::done(&pull.reference, pulled, &pull.view))?;
                 self.out.flush()?;
             }
             Drawing::Terminal(terminal) => {

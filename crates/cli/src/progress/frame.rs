@@ -70,7 +70,7 @@ const PARTS: [&[Part]; 8] = {
 pub(super) fn frame(views: &[&PullView], now: Duration, size: Size) -> Vec<Line> {
     // The last column stays free: writing there wraps on some terminals.
     let columns = size.columns.saturating_sub(1);
-    // One row for the layers, one for a retry, one for the cursor.
+    // One row for the layers, one for what holds them up, one for the cursor.
     let shown = views.len().min(size.rows.saturating_sub(3).max(1));
     let mut lines: Vec<Line> = views[..shown]
         .iter()
@@ -85,7 +85,7 @@ pub(super) fn frame(views: &[&PullView], now: Duration, size: Size) -> Vec<Line>
         lines.push(more);
     }
     lines.extend(layers_line(views, columns));
-    lines.extend(retry_line(views, now));
+    lines.extend(trouble_line(views, now));
     for line in &mut lines {
         line.fit(columns);
     }
@@ -227,7 +227,10 @@ fn moving<'a>(views: &[&'a PullView]) -> Vec<&'a LayerView> {
         .flat_map(|view| view.layers())
         .filter(|layer| match layer.state {
             LayerState::Connecting { .. } | LayerState::Downloading | LayerState::Unpacking => true,
-            LayerState::Waiting | LayerState::Retrying { .. } | LayerState::Done => false,
+            LayerState::Waiting
+            | LayerState::Paused { .. }
+            | LayerState::Retrying { .. }
+            | LayerState::Done => false,
         })
         .filter(|layer| seen.insert(layer.digest))
         .collect()
@@ -252,9 +255,56 @@ fn cell(layer: &LayerView, bar_columns: usize) -> Line {
             let amount = human::amount_of(layer.unpacked, layer.size);
             line.push(Look::Plain, format!("unpacking {amount}"));
         }
-        LayerState::Waiting | LayerState::Retrying { .. } | LayerState::Done => {}
+        LayerState::Waiting
+        | LayerState::Paused { .. }
+        | LayerState::Retrying { .. }
+        | LayerState::Done => {}
     }
     line
+}
+
+/// What holds a pull up: a retry or a pause of a layer, else a document that was not had at once.
+fn trouble_line(views: &[&PullView], now: Duration) -> Option<Line> {
+    retry_line(views, now)
+        .or_else(|| pause_line(views, now))
+        .or_else(|| setback_line(views, now))
+}
+
+/// The pause that ends first.
+fn pause_line(views: &[&PullView], now: Duration) -> Option<Line> {
+    let layers = views
+        .iter()
+        .flat_map(|view| view.layers().iter().map(move |layer| (view, layer)));
+    let pauses = layers.filter_map(|(view, layer)| match layer.state {
+        LayerState::Paused { until } => Some((until, view.deliverer(&layer.digest), layer)),
+        LayerState::Waiting
+        | LayerState::Connecting { .. }
+        | LayerState::Downloading
+        | LayerState::Unpacking
+        | LayerState::Retrying { .. }
+        | LayerState::Done => None,
+    });
+    let (until, host, layer) = pauses.min_by_key(|(until, ..)| *until)?;
+    let wait = human::span(until.saturating_sub(now));
+    let mut line = Line::default();
+    line.push(Look::Faint, format!("{INDENT}{}  ", short(layer)));
+    line.push(Look::Warning, format!("waiting {wait}"));
+    line.push(Look::Plain, format!("  {} asked for it", harmless(host)));
+    Some(line)
+}
+
+/// The endpoint that did not answer as it should.
+fn setback_line(views: &[&PullView], now: Duration) -> Option<Line> {
+    let setback = views.iter().find_map(|view| view.setback())?;
+    let next = match setback.again_at {
+        None => "asking another endpoint".to_owned(),
+        Some(at) => format!("asking again in {}", human::span(at.saturating_sub(now))),
+    };
+    let mut line = Line::default();
+    line.push(Look::Plain, INDENT);
+    line.push(Look::Warning, next);
+    line.push(Look::Plain, format!("  {}", harmless(&setback.error)));
+    Some(line)
 }
 
 /// The retry that comes next, with its reason: it deserves a line of its own.
@@ -265,6 +315,7 @@ fn retry_line(views: &[&PullView], now: Duration) -> Option<Line> {
         .filter_map(|layer| match &layer.state {
             LayerState::Retrying { at, attempt, error } => Some((at, layer, attempt, error)),
             LayerState::Waiting
+            | LayerState::Paused { .. }
             | LayerState::Connecting { .. }
             | LayerState::Downloading
             | LayerState::Unpacking

@@ -6,8 +6,12 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use windlass::{Digest, ImageId, LayerStatus, Outcome, PlannedLayer, PullEvent, Pulled};
+use windlass::{
+    Digest, ImageId, LayerStatus, Outcome, PlannedLayer, Preview, PullEvent, Pulled, Setback, text,
+};
 
+use super::forecast::Forecast;
+use super::view::PullView;
 use crate::error::Report;
 
 /// One line of `windlass pull --json`.
@@ -17,10 +21,19 @@ pub(crate) enum Record<'a> {
     Resolving {
         reference: &'a str,
     },
+    /// A document could not be had; another endpoint is asked, or the same one once more.
+    Setback {
+        reference: &'a str,
+        endpoint: String,
+        /// `null` if another endpoint is asked.
+        after_ms: Option<u64>,
+        error: String,
+    },
     Resolved {
         reference: &'a str,
         digest: Digest,
         platform: String,
+        endpoint: String,
     },
     Planned {
         reference: &'a str,
@@ -32,7 +45,7 @@ pub(crate) enum Record<'a> {
         reference: &'a str,
         digest: Digest,
         #[serde(flatten)]
-        status: Status<'a>,
+        status: Status,
     },
     Committing {
         reference: &'a str,
@@ -47,24 +60,60 @@ pub(crate) enum Record<'a> {
         bytes_reused: u64,
         bytes_unpacked: u64,
         duration_ms: u64,
+        /// Who said what the reference names.
+        endpoint: String,
+        /// The layers that were fetched.
+        layers: Vec<Fetched>,
+    },
+    /// What a pull would do.
+    Preview {
+        reference: &'a str,
+        status: Forecast,
+        digest: Digest,
+        image_id: Option<ImageId>,
+        current_image_id: Option<ImageId>,
+        platform: String,
+        endpoint: String,
+        layers: &'a [PlannedLayer],
+        bytes_missing: u64,
+        bytes_reused: u64,
+        bytes_disk_estimate: u64,
+        bytes_free: Option<u64>,
     },
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
         reference: Option<&'a str>,
         code: &'static str,
         message: &'a str,
+        /// What other endpoints said, such as mirrors.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        tried: &'a [String],
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<&'a str>,
     },
 }
 
+/// A layer that was fetched.
+#[derive(Debug, Serialize)]
+pub(crate) struct Fetched {
+    digest: Digest,
+    size: u64,
+    /// Who delivered it, at last.
+    source: Option<String>,
+}
+
 /// Where a layer stands.
 #[derive(Debug, Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
-pub(crate) enum Status<'a> {
+pub(crate) enum Status {
     Waiting,
+    Paused {
+        after_ms: u64,
+        attempt: u32,
+    },
     Connecting {
         attempt: u32,
+        endpoint: String,
     },
     Moving {
         bytes_downloaded: u64,
@@ -74,7 +123,7 @@ pub(crate) enum Status<'a> {
     Retrying {
         after_ms: u64,
         attempt: u32,
-        error: &'a str,
+        error: String,
     },
     Unpacked {
         size: u64,
@@ -85,13 +134,28 @@ pub(crate) enum Status<'a> {
 
 impl<'a> Record<'a> {
     /// Returns what is written for `event` of the pull of `reference`.
-    pub(super) fn of_event(reference: &'a str, event: &'a PullEvent) -> Self {
+    pub(crate) fn of_event(reference: &'a str, event: &'a PullEvent) -> Self {
         match event {
             PullEvent::Resolving { .. } => Self::Resolving { reference },
-            PullEvent::Resolved { digest, platform } => Self::Resolved {
+            PullEvent::Setback(Setback {
+                endpoint,
+                after,
+                reason,
+            }) => Self::Setback {
+                reference,
+                endpoint: endpoint.to_string(),
+                after_ms: after.map(millis),
+                error: text::chain(&*reason.0),
+            },
+            PullEvent::Resolved {
+                endpoint,
+                digest,
+                platform,
+            } => Self::Resolved {
                 reference,
                 digest: *digest,
                 platform: platform.to_string(),
+                endpoint: endpoint.to_string(),
             },
             PullEvent::Planned {
                 layers,
@@ -113,7 +177,12 @@ impl<'a> Record<'a> {
     }
 
     /// Returns the last record of a pull that succeeded.
-    pub(super) fn done(reference: &'a str, pulled: &Pulled) -> Self {
+    pub(super) fn done(reference: &'a str, pulled: &Pulled, view: &PullView) -> Self {
+        let fetched = view.layers().iter().map(|layer| Fetched {
+            digest: layer.digest,
+            size: layer.size,
+            source: layer.source.as_ref().map(ToString::to_string),
+        });
         Self::Done {
             reference,
             status: match pulled.outcome {
@@ -127,6 +196,26 @@ impl<'a> Record<'a> {
             bytes_reused: pulled.reused_bytes,
             bytes_unpacked: pulled.unpacked_bytes,
             duration_ms: millis(pulled.duration),
+            endpoint: pulled.endpoint.origin().to_string(),
+            layers: fetched.collect(),
+        }
+    }
+
+    /// Returns what a pull would do, on a disk that has `free` bytes.
+    pub(crate) fn preview(reference: &'a str, preview: &'a Preview, free: Option<u64>) -> Self {
+        Self::Preview {
+            reference,
+            status: Forecast::of(preview),
+            digest: preview.digest,
+            image_id: preview.image_id,
+            current_image_id: preview.current,
+            platform: preview.platform.to_string(),
+            endpoint: preview.endpoint.origin().to_string(),
+            layers: &preview.layers,
+            bytes_missing: preview.missing_bytes,
+            bytes_reused: preview.reused_bytes,
+            bytes_disk_estimate: Forecast::disk(preview.missing_bytes),
+            bytes_free: free,
         }
     }
 
@@ -136,16 +225,24 @@ impl<'a> Record<'a> {
             reference,
             code: report.code,
             message: &report.message,
+            tried: &report.tried,
             hint: report.hint.as_deref(),
         }
     }
 }
 
-impl<'a> Status<'a> {
-    fn of(status: &'a LayerStatus) -> Self {
+impl Status {
+    fn of(status: &LayerStatus) -> Self {
         match status {
             LayerStatus::Waiting => Self::Waiting,
-            LayerStatus::Connecting { attempt } => Self::Connecting { attempt: *attempt },
+            LayerStatus::Paused { after, attempt } => Self::Paused {
+                after_ms: millis(*after),
+                attempt: *attempt,
+            },
+            LayerStatus::Connecting { endpoint, attempt } => Self::Connecting {
+                attempt: *attempt,
+                endpoint: endpoint.to_string(),
+            },
             LayerStatus::Moving {
                 downloaded,
                 unpacked,
@@ -157,11 +254,11 @@ impl<'a> Status<'a> {
             LayerStatus::Retrying {
                 after,
                 attempt,
-                error,
+                reason,
             } => Self::Retrying {
                 after_ms: millis(*after),
                 attempt: *attempt,
-                error,
+                error: text::chain(&*reason.0),
             },
             LayerStatus::Unpacked {
                 size,

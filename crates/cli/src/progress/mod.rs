@@ -4,6 +4,7 @@
 //! all pulls of a command and the one renderer that was chosen.
 
 mod board;
+mod forecast;
 mod frame;
 mod json;
 mod line;
@@ -16,7 +17,9 @@ mod words;
 use clap::ValueEnum;
 
 pub(crate) use board::Board;
+pub(crate) use forecast::Forecast;
 pub(crate) use json::Record;
+pub(crate) use plain::setback as setback_line;
 
 /// What `--progress` may ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
-use windlass::{LayerStatus, PullEvent};
+use windlass::{LayerStatus, PullEvent, Reason, Setback, text};
 
 use super::view::{Phase, PullView, percent};
 use crate::output::human;
@@ -38,20 +38,35 @@ impl Plain {
             PullEvent::Planned { reused_bytes, .. } if view.missing_bytes() > 0 => {
                 start(view, *reused_bytes)
             }
+            PullEvent::Setback(what) => setback(view.name(), what),
             PullEvent::Layer {
                 digest,
                 status:
                     LayerStatus::Retrying {
                         after,
                         attempt,
-                        error,
+                        reason,
                     },
+            } => {
+                let layer = format!("{}: layer {}", view.name(), digest.short());
+                match attempt {
+                    // Counted anew: it is the first try with another endpoint.
+                    1 => format!("{layer}: {}; asking another endpoint", words(reason)),
+                    _ => {
+                        let wait = human::span(*after);
+                        format!("{layer}: try {attempt} in {wait}: {}", words(reason))
+                    }
+                }
+            }
+            PullEvent::Layer {
+                digest,
+                status: LayerStatus::Paused { after, .. },
             } => format!(
-                "{}: layer {}: try {attempt} in {}: {}",
+                "{}: layer {}: waiting {}: {} asked for it",
                 view.name(),
                 digest.short(),
                 human::span(*after),
-                harmless(error)
+                view.deliverer(digest)
             ),
             PullEvent::Resolving { .. }
             | PullEvent::Resolved { .. }
@@ -81,6 +96,19 @@ impl Plain {
         // A log that cannot be written is no reason to fail a pull.
         drop(writeln!(out, "{line}"));
     }
+}
+
+/// Returns the line about an endpoint that did not give what it was asked for.
+pub(crate) fn setback(name: &str, setback: &Setback) -> String {
+    let reason = words(&setback.reason);
+    match setback.after {
+        None => format!("{name}: {reason}; asking another endpoint"),
+        Some(after) => format!("{name}: {reason}; asking again in {}", human::span(after)),
+    }
+}
+
+fn words(reason: &Reason) -> String {
+    harmless(&text::chain(&*reason.0)).into_owned()
 }
 
 fn start(view: &PullView, reused_bytes: u64) -> String {

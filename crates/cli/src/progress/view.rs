@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use windlass::{Digest, LayerStatus, PlannedLayer, Platform, PullEvent};
+use windlass::{Digest, LayerStatus, Origin, PlannedLayer, Platform, PullEvent, Setback, text};
 
 use super::rate::Rate;
 
@@ -26,6 +26,17 @@ pub(crate) struct PullView {
     skipped: Skipped,
     downloading: Rate,
     unpacking: Rate,
+    /// The last request for a document that failed, while what came of it is not known.
+    setback: Option<SetbackView>,
+}
+
+/// A request that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SetbackView {
+    /// When the same endpoint is asked again, on the clock of the events; `None` if another one is.
+    pub(crate) again_at: Option<Duration>,
+    /// Why it failed; text from elsewhere.
+    pub(crate) error: String,
 }
 
 /// What an ordinary user, or the file system, could not take over from the layers.
@@ -63,6 +74,8 @@ pub(crate) struct LayerView {
     pub(crate) unpacked: u64,
     /// What it is doing.
     pub(crate) state: LayerState,
+    /// Who was asked for it last.
+    pub(crate) source: Option<Origin>,
 }
 
 /// What a layer is doing.
@@ -70,7 +83,12 @@ pub(crate) struct LayerView {
 pub(crate) enum LayerState {
     /// Waits for a download slot.
     Waiting,
-    /// Asks the registry for the blob.
+    /// Waits because the endpoint wants to be left alone.
+    Paused {
+        /// Until when, on the clock of the events.
+        until: Duration,
+    },
+    /// Asks an endpoint for the blob.
     Connecting {
         /// Which try this is, from 1.
         attempt: u32,
@@ -107,6 +125,7 @@ impl PullView {
             skipped: Skipped::default(),
             downloading: Rate::default(),
             unpacking: Rate::default(),
+            setback: None,
         }
     }
 
@@ -114,7 +133,14 @@ impl PullView {
     pub(crate) fn apply(&mut self, event: &PullEvent, now: Duration) {
         match event {
             PullEvent::Resolving { .. } => self.phase = Phase::Resolving,
+            PullEvent::Setback(Setback { after, reason, .. }) => {
+                self.setback = Some(SetbackView {
+                    again_at: after.map(|after| now + after),
+                    error: text::chain(&*reason.0),
+                });
+            }
             PullEvent::Resolved { platform, .. } => {
+                self.setback = None;
                 self.phase = Phase::Planning;
                 self.platform = Some(platform.clone());
             }
@@ -123,6 +149,7 @@ impl PullView {
                 missing_bytes,
                 ..
             } => {
+                self.setback = None;
                 self.phase = Phase::Moving;
                 self.missing_bytes = *missing_bytes;
                 self.plan(layers);
@@ -165,6 +192,18 @@ impl PullView {
     /// Returns the layers that are fetched, in the order of the image.
     pub(crate) fn layers(&self) -> &[LayerView] {
         &self.layers
+    }
+
+    /// Returns the last request for a document that failed, if its answer is still awaited.
+    pub(crate) fn setback(&self) -> Option<&SetbackView> {
+        self.setback.as_ref()
+    }
+
+    /// Returns who was asked last for the blob of a layer, as people call him.
+    pub(crate) fn deliverer(&self, digest: &Digest) -> &str {
+        let layer = self.places.get(digest).map(|place| &self.layers[*place]);
+        let source = layer.and_then(|layer| layer.source.as_ref());
+        source.map_or("the registry", Origin::authority)
     }
 
     /// Returns the number of the image's layers.
@@ -253,13 +292,19 @@ impl LayerView {
             downloaded: 0,
             unpacked: 0,
             state: LayerState::Waiting,
+            source: None,
         }
     }
 
     fn apply(&mut self, status: &LayerStatus, now: Duration) {
         match status {
             LayerStatus::Waiting => self.state = LayerState::Waiting,
-            LayerStatus::Connecting { attempt } => {
+            LayerStatus::Paused { after, .. } => {
+                let until = now + *after;
+                self.state = LayerState::Paused { until };
+            }
+            LayerStatus::Connecting { endpoint, attempt } => {
+                self.source = Some(endpoint.clone());
                 self.state = LayerState::Connecting { attempt: *attempt };
             }
             LayerStatus::Moving {
@@ -283,12 +328,12 @@ impl LayerView {
             LayerStatus::Retrying {
                 after,
                 attempt,
-                error,
+                reason,
             } => {
                 self.state = LayerState::Retrying {
                     at: now + *after,
                     attempt: *attempt,
-                    error: error.clone(),
+                    error: text::chain(&*reason.0),
                 };
             }
             LayerStatus::Unpacked { .. } => {

@@ -1,13 +1,14 @@
 //! The sentences that stay: how a pull ended, or was stopped.
 
-use windlass::{Outcome, Pulled};
+use windlass::{Origin, Outcome, Pulled};
 
 use super::line::{Line, Look};
 use super::view::{Phase, PullView, Skipped, percent};
 use crate::output::human;
+use crate::output::text::harmless;
 
-/// Returns the one line that a pull leaves behind.
-pub(super) fn pulled(view: &PullView, pulled: &Pulled) -> Line {
+/// Returns the one line that a pull leaves behind. Those of `mirrors` that had a part in it are named.
+pub(super) fn pulled(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> Line {
     let mut line = Line::default();
     match pulled.outcome {
         Outcome::Downloaded => {
@@ -22,7 +23,26 @@ pub(super) fn pulled(view: &PullView, pulled: &Pulled) -> Line {
             line.push(Look::Plain, " is up to date");
         }
     }
+    line.push(Look::Faint, through(view, pulled, mirrors));
     line
+}
+
+/// The mirrors that said what the reference names, or delivered a layer.
+fn through(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> String {
+    let sources = view
+        .layers()
+        .iter()
+        .filter_map(|layer| layer.source.as_ref());
+    let sources: Vec<&Origin> = sources.chain([pulled.endpoint.origin()]).collect();
+    let had_a_part = mirrors.iter().filter(|mirror| sources.contains(mirror));
+    let names: Vec<_> = had_a_part
+        .map(|mirror| harmless(mirror.authority()))
+        .collect();
+    match names.len() {
+        0 => String::new(),
+        1 => format!("  (mirror: {})", names[0]),
+        _ => format!("  (mirrors: {})", names.join(", ")),
+    }
 }
 
 /// Returns what is said when a signal ended the pulls in `unfinished`, after `pulled` of `total` had

@@ -155,12 +155,12 @@ fn no_credentials_and_wrong_ones() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: authentication required
-    hint: check the name; if it is private, log in with `docker login registry.test`
+    hint: check the name; if it is private, log in with `windlass login registry.test`
 
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: authentication required
-    hint: its credentials are not accepted: log in again with `docker login registry.test`
+    hint: the credentials in [dir]/home/.docker/config.json are not accepted: log in again with `windlass login registry.test`
     ");
 }
 
@@ -171,12 +171,12 @@ fn credentials_that_only_a_helper_has() {
     registry.push(image(), "app:1");
     let windlass = Windlass::with(&registry);
     windlass.configure_docker(&serde_json::json!({ "credsStore": "desktop" }));
-    insta::assert_snapshot!(windlass.run(args(&registry.name("app:1"))), @r#"
+    insta::assert_snapshot!(windlass.run(args(&registry.name("app:1"))), @r"
     exit: 1
     --- stderr
-    error: pulling registry.test/app:1: app:1 at http://registry.test: authentication required
-    hint: the credential helper "desktop" of Docker's config.json was not asked: set DOCKER_CONFIG to another directory, and log in with `docker login registry.test` there
-    "#);
+    error: pulling registry.test/app:1: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: asking docker-credential-desktop, which [dir]/home/.docker/config.json names, for the credentials of registry.test: not found on PATH
+    hint: see what `docker-credential-desktop list` says, or take it out of [dir]/home/.docker/config.json and log in with `windlass login registry.test`
+    ");
 }
 
 #[test]
@@ -189,12 +189,12 @@ fn no_credentials_and_wrong_ones_for_a_token() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: token for app from http://registry.test: authentication required
-    hint: check the name; if it is private, log in with `docker login registry.test`
+    hint: check the name; if it is private, log in with `windlass login registry.test`
 
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: token for app from http://registry.test: authentication required
-    hint: its credentials are not accepted: log in again with `docker login registry.test`
+    hint: the credentials in [dir]/home/.docker/config.json are not accepted: log in again with `windlass login registry.test`
     ");
 }
 
@@ -210,6 +210,7 @@ fn a_registry_that_is_down() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: nothing listens there: Connection refused (os error 111)
+    tried: app:1 at https://registry.test: nothing listens there: Connection refused (os error 111)
     hint: check that a registry runs at registry.test
     ");
 }
@@ -352,6 +353,6 @@ fn a_registry_with_a_message() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: no\u{1b}[2J\r\nPulled everything
-    hint: check the name; if it is private, log in with `docker login registry.test` as one who may
+    hint: check the name; if it is private, log in with `windlass login registry.test` as one who may
     ");
 }

@@ -50,7 +50,8 @@ impl Windlass {
         self.path("store")
     }
 
-    /// The command, ready to run: a store and a home of its own, no environment else.
+    /// The command, ready to run: a store and a home of its own, no environment else, and nothing of what
+    /// is configured on this machine.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
         command
@@ -58,6 +59,7 @@ impl Windlass {
             .env_clear()
             .env("HOME", self.path("home"))
             .env("WINDLASS_ROOT", self.root())
+            .env("WINDLASS_NO_SYSTEM_CONFIG", "1")
             .current_dir(self.directory.path())
             .stdin(Stdio::null());
         command

@@ -61,7 +61,7 @@ fn an_empty_store_has_nothing() {
     --- stdout
     []
     --- stderr
-    error: looking at alpine: no such image: alpine
+    error: no such image: alpine
     hint: `windlass images` shows what is there
     ");
     assert!(!windlass.root().exists());
@@ -152,7 +152,7 @@ fn inspect_and_history_show_what_the_config_says() {
         }
     ]
     --- stderr
-    error: looking at missing: no such image: missing
+    error: no such image: missing
     hint: `windlass images` shows what is there
     "#);
     insta::assert_snapshot!(windlass.run(["history", "-H=false", &name]), @r#"
@@ -200,7 +200,7 @@ fn an_image_goes_with_its_last_name() {
     --- stdout
     Untagged: mine:latest
     --- stderr
-    error: removing missing: no such image: missing
+    error: no such image: missing
     hint: `windlass images` shows what is there
 
     exit: 0
@@ -234,12 +234,12 @@ fn a_root_filesystem_is_unpacked_once() {
 
     exit: 1
     --- stderr
-    error: unpacking registry.test/app:1 into rootfs: rootfs is not empty
+    error: unpacking registry.test/app:1: rootfs is not empty
     hint: give a directory that is empty or does not exist
 
     exit: 1
     --- stderr
-    error: unpacking missing into other: no such image: missing
+    error: no such image: missing
     hint: `windlass images` shows what is there
     ");
     let rootfs = windlass.path("rootfs");
@@ -302,8 +302,8 @@ fn an_image_is_mounted_and_unmounted() {
             --- stderr
             error: removing registry.test/app:1: it is mounted on [dir]/mnt
             hint: `windlass umount [dir]/mnt` first
-            error: unmounting mnt: no image is mounted on mnt
-            error: unmounting mnt: no image is mounted on mnt
+            error: no image is mounted on mnt
+            error: no image is mounted on mnt
             ");
         }
         Ok(_) | Err(_) => eprintln!("not run: no mount namespace here"),

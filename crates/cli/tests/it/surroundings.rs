@@ -11,17 +11,19 @@ fn args(name: &str) -> [&str; 5] {
     ["pull", "--progress=none", "--platform", PLATFORM, name]
 }
 
+/// Who goes on as nobody would be refused, and not told why. A registry that lets everybody in does not ask.
 #[test]
 fn a_docker_configuration_that_is_broken() {
-    let windlass = Windlass::new();
+    let registry = Registry::builder().basic("gopher", "hunter2").start();
+    let windlass = Windlass::with(&registry);
     let directory = windlass.path("home/.docker");
     fs::create_dir(&directory).unwrap();
     fs::write(directory.join("config.json"), "{\"auths\": [").unwrap();
-    insta::assert_snapshot!(windlass.run(args("registry.test/app:1")), @r"
+    insta::assert_snapshot!(windlass.run(args(&registry.name("app:1"))), @r"
     exit: 1
     --- stderr
-    error: reading [dir]/home/.docker/config.json: not valid JSON: EOF while parsing a list at line 1 column 11
-    hint: correct the file, or name another directory with DOCKER_CONFIG
+    error: pulling registry.test/app:1: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: cannot use the credentials in [dir]/home/.docker/config.json: not valid JSON: EOF while parsing a list at line 1 column 11
+    hint: correct that file, or name another one with --authfile
     ");
 }
 
@@ -78,6 +80,7 @@ fn a_store_that_may_not_be_written() {
         exit: 1
         --- stderr
         error: cannot open [dir]/store: Not a directory (os error 20)
+        hint: name another directory with --root
         ");
         return;
     }

@@ -34,7 +34,7 @@ fn usage_errors_exit_with_2() {
 #[test]
 fn help_shows_commands_and_examples() {
     insta::assert_snapshot!(Windlass::new().stdout(["help"]), @r"
-    Pulls container images, fast and safely: no daemon, no configuration
+    Pulls container images, fast and safely: no daemon, no configuration needed
 
     Usage: windlass [OPTIONS] <COMMAND>
 
@@ -49,6 +49,12 @@ fn help_shows_commands_and_examples() {
       mount       Mount an image's root filesystem, read-only
       umount      Unmount what `mount` mounted [alias: unmount]
       df          Show what takes up the space
+      manifest    Show the manifest or index that a name leads to in its registry
+      digest      Show the digest that a name has in its registry
+      tags        List the tags of a repository in its registry
+      login       Log in to a registry
+      logout      Log out of a registry
+      config      Show what is configured
       completion  Print a completion script for a shell
       version     Show the version
       help        Print this message or the help of the given subcommand(s)
@@ -60,6 +66,8 @@ fn help_shows_commands_and_examples() {
     Global options:
           --root <DIR>                Where images are kept [default: /var/lib/windlass as root, else
                                       ~/.local/share/windlass] [env: WINDLASS_ROOT]
+          --config <FILE>             Configuration to read in place of /etc/windlass/windlass.toml and
+                                      ~/.config/windlass/windlass.toml [env: WINDLASS_CONFIG]
           --insecure-registry <HOST>  Registry (HOST or HOST:PORT) that may be spoken to without TLS;
                                       can be given several times
 
@@ -86,11 +94,17 @@ fn help_shows_commands_and_examples() {
           --progress <HOW>                How progress is shown [possible values: auto, tty, plain,
                                           json, none]
           --max-concurrent-downloads <N>  Layers to download at once; 0 for no limit [default: 3]
+          --dry-run                       Show what a pull would do, and do nothing; exits with 10 if it
+                                          would change something
+          --authfile <FILE>               File with credentials, in podman's form, asked before all
+                                          others [env: REGISTRY_AUTH_FILE]
       -h, --help                          Print help (see more with '--help')
 
     Global options:
           --root <DIR>                Where images are kept [default: /var/lib/windlass as root, else
                                       ~/.local/share/windlass] [env: WINDLASS_ROOT]
+          --config <FILE>             Configuration to read in place of /etc/windlass/windlass.toml and
+                                      ~/.config/windlass/windlass.toml [env: WINDLASS_CONFIG]
           --insecure-registry <HOST>  Registry (HOST or HOST:PORT) that may be spoken to without TLS;
                                       can be given several times
 
@@ -104,6 +118,11 @@ fn help_shows_commands_and_examples() {
       windlass pull ghcr.io/owner/app@sha256:…          Exactly this, whatever a tag says today
       windlass pull --all-tags localhost:5000/app       Every tag of a repository
       windlass pull --json alpine | jq .                For programs
+      windlass pull --dry-run alpine                    What there is to download; nothing changes
+
+    A dry run exits with 0 if there is nothing to do, with 10 if a pull would change something, with 1
+    if that could not be found out. Disk space is an estimate: what a layer unpacks to is known when it
+    is here.
     ");
 }
 

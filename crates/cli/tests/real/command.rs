@@ -56,7 +56,8 @@ impl Windlass {
         command.env_clear().env("PATH", "/usr/bin:/bin");
         command
             .env("HOME", &self.directory)
-            .env("DOCKER_CONFIG", self.directory.join("docker"));
+            .env("DOCKER_CONFIG", self.directory.join("docker"))
+            .env("WINDLASS_NO_SYSTEM_CONFIG", "1");
         command
             .arg("--root")
             .arg(self.directory.join("store"))

@@ -1,6 +1,11 @@
 //! What a whole command writes, mode by mode.
 
-use windlass::{Digest, Endpoint, ImageId, LayerStatus, Outcome, PlannedLayer, Platform};
+use std::sync::Arc;
+
+use windlass::{
+    Asked, Digest, Endpoint, ImageId, LayerStatus, Outcome, PlannedLayer, Platform, Reason,
+    RegistryError, Setback, What,
+};
 
 use super::*;
 
@@ -38,12 +43,32 @@ fn pulled(name: &str, outcome: Outcome) -> Pulled {
     }
 }
 
+fn origin(host: &str) -> Origin {
+    Origin::parse(&format!("https://{host}")).unwrap()
+}
+
+fn reason(host: &str, words: &str) -> Reason {
+    let asked = Asked {
+        origin: origin(host),
+        repository: "library/alpine".to_owned(),
+        what: What::Tags,
+    };
+    Reason(Arc::new(RegistryError::Malformed {
+        asked: Box::new(asked),
+        reason: words.to_owned(),
+    }))
+}
+
 /// The events of a pull that takes long enough for heartbeats and meets a hiccup.
 fn events() -> Vec<(u64, PullEvent)> {
     let base = digest('a');
     let status = |status| PullEvent::Layer {
         digest: base,
         status,
+    };
+    let connecting = |host, attempt| {
+        let endpoint = origin(host);
+        status(LayerStatus::Connecting { endpoint, attempt })
     };
     let layers = vec![
         PlannedLayer {
@@ -66,8 +91,17 @@ fn events() -> Vec<(u64, PullEvent)> {
             },
         ),
         (
+            50,
+            PullEvent::Setback(Setback {
+                endpoint: origin("mirror.test"),
+                after: None,
+                reason: reason("mirror.test", "nothing\n\x1b[7m there"),
+            }),
+        ),
+        (
             100,
             PullEvent::Resolved {
+                endpoint: origin("registry-1.docker.io"),
                 digest: digest('d'),
                 platform,
             },
@@ -81,7 +115,14 @@ fn events() -> Vec<(u64, PullEvent)> {
             },
         ),
         (200, status(LayerStatus::Waiting)),
-        (300, status(LayerStatus::Connecting { attempt: 1 })),
+        (
+            250,
+            status(LayerStatus::Paused {
+                after: at(50),
+                attempt: 1,
+            }),
+        ),
+        (300, connecting("mirror.test", 1)),
         (
             10_000,
             status(LayerStatus::Moving {
@@ -94,10 +135,10 @@ fn events() -> Vec<(u64, PullEvent)> {
             status(LayerStatus::Retrying {
                 after: at(2000),
                 attempt: 2,
-                error: "cut off\r\nby \x1b[7ma proxy".to_owned(),
+                reason: reason("mirror.test", "cut off\r\nby \x1b[7ma proxy"),
             }),
         ),
-        (13_000, status(LayerStatus::Connecting { attempt: 2 })),
+        (13_000, connecting("mirror.test", 2)),
         (
             22_000,
             status(LayerStatus::Moving {
@@ -130,7 +171,7 @@ fn written(mode: Mode, work: impl FnOnce(&mut Board<'_>)) -> String {
 
 /// Plays the events with a tick every second, as the command does.
 fn play(board: &mut Board<'_>, until: u64) {
-    board.add(&reference("alpine:3"));
+    board.add(&reference("alpine:3"), vec![origin("mirror.test")]);
     board.start(0, at(0));
     let events = events();
     let mut events = events.iter().peekable();
@@ -155,12 +196,14 @@ fn a_log_gets_few_lines() {
     });
     assert!(!text.contains(['\r', '\x1b']));
     insta::assert_snapshot!(text, @r"
+    alpine:3: tags of library/alpine at https://mirror.test: malformed answer: nothing\n\u{1b}[7m there; asking another endpoint
     Pulling alpine:3 for linux/amd64: 2 layers, 100.0 MB to download, 5.0 MB here already
-    alpine:3: layer aaaaaaaaaaaa: try 2 in 2.0s: cut off\r\nby \u{1b}[7ma proxy
+    alpine:3: layer aaaaaaaaaaaa: waiting 0.1s: the registry asked for it
+    alpine:3: layer aaaaaaaaaaaa: try 2 in 2.0s: tags of library/alpine at https://mirror.test: malformed answer: cut off\r\nby \u{1b}[7ma proxy
     alpine:3: 20%, 20.0/100.0 MB, 0 B/s
     alpine:3: 100%, 100.0 MB, unpacking 50%
     alpine:3: still committing
-    Pulled alpine:3 in 0.9s  144.6 MB down, 61.0 MB reused, 431 MB unpacked, without 1 device node and 2 extended attributes
+    Pulled alpine:3 in 0.9s  144.6 MB down, 61.0 MB reused, 431 MB unpacked, without 1 device node and 2 extended attributes  (mirror: mirror.test)
     ");
 }
 
@@ -168,7 +211,7 @@ fn a_log_gets_few_lines() {
 fn a_log_says_what_was_up_to_date_or_failed_or_stopped() {
     let text = written(Mode::Plain, |board| {
         for (place, name) in ["alpine:3", "app:1", "other:1"].into_iter().enumerate() {
-            board.add(&reference(name));
+            board.add(&reference(name), vec![origin("mirror.test")]);
             board.start(place, at(0));
         }
         board
@@ -183,6 +226,7 @@ fn a_log_says_what_was_up_to_date_or_failed_or_stopped() {
     app:1: still resolving
     other:1: still resolving
     error: pulling app:1: no such manifest
+    tried: app:1 at https://mirror.test: no such manifest
     hint: check the name and the tag
     Stopped. 1 of 3 images pulled; nothing else was changed.
     ");
@@ -195,10 +239,10 @@ fn programs_get_an_object_a_line() {
         board
             .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(47_000))
             .unwrap();
-        board.add(&reference("alpine:4"));
+        board.add(&reference("alpine:4"), vec![origin("mirror.test")]);
         board.start(1, at(47_000));
         board.failed(1, &failure(), true, at(48_000)).unwrap();
-        board.add(&reference("alpine:5"));
+        board.add(&reference("alpine:5"), vec![origin("mirror.test")]);
         board.stopped(at(49_000)).unwrap();
     });
     for line in text.lines() {
@@ -210,19 +254,21 @@ fn programs_get_an_object_a_line() {
     }
     insta::assert_snapshot!(text, @r#"
     {"type":"resolving","reference":"docker.io/library/alpine:3"}
-    {"type":"resolved","reference":"docker.io/library/alpine:3","digest":"sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd","platform":"linux/amd64"}
+    {"type":"setback","reference":"docker.io/library/alpine:3","endpoint":"https://mirror.test","after_ms":null,"error":"tags of library/alpine at https://mirror.test: malformed answer: nothing\n\u001b[7m there"}
+    {"type":"resolved","reference":"docker.io/library/alpine:3","digest":"sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd","platform":"linux/amd64","endpoint":"https://registry-1.docker.io"}
     {"type":"planned","reference":"docker.io/library/alpine:3","layers":[{"digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","size":100000000,"exists":false},{"digest":"sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","size":5000000,"exists":true}],"bytes_missing":100000000,"bytes_reused":5000000}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"waiting"}
-    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"connecting","attempt":1}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"paused","after_ms":50,"attempt":1}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"connecting","attempt":1,"endpoint":"https://mirror.test"}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"moving","bytes_downloaded":20000000,"bytes_unpacked":10000000}
-    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"retrying","after_ms":2000,"attempt":2,"error":"cut off\r\nby \u001b[7ma proxy"}
-    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"connecting","attempt":2}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"retrying","after_ms":2000,"attempt":2,"error":"tags of library/alpine at https://mirror.test: malformed answer: cut off\r\nby \u001b[7ma proxy"}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"connecting","attempt":2,"endpoint":"https://mirror.test"}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"moving","bytes_downloaded":61000000,"bytes_unpacked":50000000}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"downloaded"}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"unpacked","size":431000000,"skipped_devices":1,"skipped_xattrs":2}
     {"type":"committing","reference":"docker.io/library/alpine:3"}
-    {"type":"done","reference":"docker.io/library/alpine:3","status":"downloaded","digest":"sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd","image_id":"sha256:1111111111111111111111111111111111111111111111111111111111111111","platform":"linux/amd64","bytes_downloaded":144600000,"bytes_reused":61000000,"bytes_unpacked":431000000,"duration_ms":900}
-    {"type":"error","reference":"docker.io/library/alpine:4","code":"not_found","message":"pulling app:1: no such manifest","hint":"check the name and the tag"}
+    {"type":"done","reference":"docker.io/library/alpine:3","status":"downloaded","digest":"sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd","image_id":"sha256:1111111111111111111111111111111111111111111111111111111111111111","platform":"linux/amd64","bytes_downloaded":144600000,"bytes_reused":61000000,"bytes_unpacked":431000000,"duration_ms":900,"endpoint":"https://registry-1.docker.io","layers":[{"digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","size":100000000,"source":"https://mirror.test"}]}
+    {"type":"error","reference":"docker.io/library/alpine:4","code":"not_found","message":"pulling app:1: no such manifest","tried":["app:1 at https://mirror.test: no such manifest"],"hint":"check the name and the tag"}
     {"type":"error","reference":"docker.io/library/alpine:5","code":"interrupted","message":"Stopped. 1 of 3 images pulled; nothing else was changed."}
     "#);
 }
@@ -231,8 +277,8 @@ fn programs_get_an_object_a_line() {
 #[test]
 fn a_terminal_keeps_one_line_an_image() {
     let text = written(Mode::Terminal { color: false }, |board| {
-        board.add(&reference("alpine:3"));
-        board.add(&reference("app:1"));
+        board.add(&reference("alpine:3"), vec![origin("mirror.test")]);
+        board.add(&reference("app:1"), vec![origin("mirror.test")]);
         board.start(0, at(0));
         board.start(1, at(0));
         board.tick(at(0));
@@ -246,6 +292,7 @@ fn a_terminal_keeps_one_line_an_image() {
     ⠋ alpine:3  resolving␛[K
     ⠋ app:1  resolving␛[J␍␛[1APulled alpine:3 in 0.9s  144.6 MB down, 61.0 MB reused, 431 MB unpacked␛[K
     ⠙ app:1  resolving␛[J␍error: pulling app:1: no such manifest␛[K
+    tried: app:1 at https://mirror.test: no such manifest␛[K
     hint: check the name and the tag␛[K
     ␛[J␛[J
     ");
@@ -258,11 +305,12 @@ fn silence_is_silent_except_for_failures() {
         board
             .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(47_000))
             .unwrap();
-        board.add(&reference("app:1"));
+        board.add(&reference("app:1"), vec![origin("mirror.test")]);
         board.failed(1, &failure(), false, at(48_000)).unwrap();
     });
     insta::assert_snapshot!(text, @r"
     error: pulling app:1: no such manifest
+    tried: app:1 at https://mirror.test: no such manifest
     hint: check the name and the tag
     ");
 }
@@ -286,6 +334,7 @@ fn failure() -> Report {
     Report {
         code: "not_found",
         message: "pulling app:1: no such manifest".to_owned(),
+        tried: vec!["app:1 at https://mirror.test: no such manifest".to_owned()],
         hint: Some("check the name and the tag".to_owned()),
     }
 }

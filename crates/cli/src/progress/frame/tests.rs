@@ -1,6 +1,11 @@
 //! Frames as people see them: events and a clock go in, text comes out.
 
-use windlass::{Digest, LayerStatus, PlannedLayer, Platform, PullEvent};
+use std::sync::Arc;
+
+use windlass::{
+    Asked, Digest, LayerStatus, Origin, PlannedLayer, Platform, PullEvent, Reason, RegistryError,
+    Setback, What,
+};
 
 use super::*;
 
@@ -23,8 +28,30 @@ fn layer(number: u64) -> Digest {
         .unwrap()
 }
 
+fn registry() -> Origin {
+    Origin::parse("https://registry.test").unwrap()
+}
+
+fn connecting(attempt: u32) -> LayerStatus {
+    let endpoint = registry();
+    LayerStatus::Connecting { endpoint, attempt }
+}
+
+fn reason(words: &str) -> Reason {
+    let asked = Asked {
+        origin: registry(),
+        repository: "app".to_owned(),
+        what: What::Tags,
+    };
+    Reason(Arc::new(RegistryError::Malformed {
+        asked: Box::new(asked),
+        reason: words.to_owned(),
+    }))
+}
+
 fn resolved() -> PullEvent {
     PullEvent::Resolved {
+        endpoint: registry(),
         digest: layer(0),
         platform: Platform::new("linux", "amd64", None),
     }
@@ -110,7 +137,7 @@ fn postgres() -> PullView {
         &[
             (0, resolved()),
             (10, planned(&sizes)),
-            (20, status(10, LayerStatus::Connecting { attempt: 1 })),
+            (20, status(10, connecting(1))),
             (200, moving(10, 100, 50)),
             (300, unpacked(10)),
             (300, moving(11, 250, 200)),
@@ -171,7 +198,7 @@ fn each_stage_says_what_it_is() {
         (80, resolved()),
         (160, planned(&[8])),
         (170, status(1, LayerStatus::Waiting)),
-        (240, status(1, LayerStatus::Connecting { attempt: 1 })),
+        (240, status(1, connecting(1))),
         (320, moving(1, 40, 20)),
         (800, moving(1, 80, 60)),
         (880, unpacked(1)),
@@ -202,7 +229,7 @@ fn a_retry_says_when_and_why() {
     let retrying = LayerStatus::Retrying {
         after: at(3000),
         attempt: 2,
-        error: "503 \x1b[31mfrom\nthe proxy".to_owned(),
+        reason: reason("503 \x1b[31mfrom\nthe proxy"),
     };
     let mut view = view(
         "alpine:3",
@@ -210,14 +237,60 @@ fn a_retry_says_when_and_why() {
     );
     view.apply(&status(2, retrying), at(1000));
     let waiting = drawn(&[&view], 1500, WIDE);
-    view.apply(&status(2, LayerStatus::Connecting { attempt: 2 }), at(4000));
+    view.apply(&status(2, connecting(2)), at(4000));
     let again = drawn(&[&view], 4000, WIDE);
     insta::assert_snapshot!([waiting, again].join("\n"), @r"
     ⠇ alpine:3  2 layers  33%  ━━━━━━────────────  4.0/12.0 MB  2.67 MB/s  eta 7.5s
         0001…  ━━━━━━──────  4.0/8.0 MB
-        0002…  try 2 in 2.5s  503 \u{1b}[31mfrom\nthe proxy
+        0002…  try 2 in 2.5s  tags of app at https://registry.test: malformed answer: 503 \u{1b}[31mfrom\nthe proxy
     ⠋ alpine:3  2 layers  33%  ━━━━━━────────────  4.0/12.0 MB  0 B/s
         0001…  ━━━━━━──────  4.0/8.0 MB     0002…  connecting, try 2
+    ");
+}
+
+/// T34: who asked to be left alone is named, so that nobody takes the wait for a fault.
+#[test]
+fn a_pause_says_for_whom() {
+    let mut view = view("alpine:3", &[(0, planned(&[8, 4]))]);
+    let paused = |attempt| LayerStatus::Paused {
+        after: at(12_000),
+        attempt,
+    };
+    view.apply(&status(1, paused(1)), at(0));
+    let before = drawn(&[&view], 0, WIDE);
+    view.apply(&status(1, connecting(1)), at(12_000));
+    view.apply(&status(1, paused(2)), at(12_000));
+    let after = drawn(&[&view], 14_000, WIDE);
+    insta::assert_snapshot!([before, after].join("\n"), @r"
+    ⠋ alpine:3  2 layers  0%  ──────────────────  0.0/12.0 MB
+        0001…  waiting 12s  the registry asked for it
+    ⠴ alpine:3  2 layers  0%  ──────────────────  0.0/12.0 MB  0 B/s
+        0001…  waiting 10s  registry.test asked for it
+    ");
+}
+
+/// A mirror that failed is told while its successor is asked, and no longer.
+#[test]
+fn a_setback_is_shown_until_it_is_overcome() {
+    let setback = |after| {
+        PullEvent::Setback(Setback {
+            endpoint: registry(),
+            after,
+            reason: reason("out of\norder"),
+        })
+    };
+    let mut view = view("alpine:3", &[(0, setback(None))]);
+    let elsewhere = drawn(&[&view], 0, WIDE);
+    view.apply(&setback(Some(at(3000))), at(80));
+    let again = drawn(&[&view], 1080, WIDE);
+    view.apply(&resolved(), at(4000));
+    let over = drawn(&[&view], 4000, WIDE);
+    insta::assert_snapshot!([elsewhere, again, over].join("\n"), @r"
+    ⠋ alpine:3  resolving
+        asking another endpoint  tags of app at https://registry.test: malformed answer: out of\norder
+    ⠸ alpine:3  resolving
+        asking again in 2.0s  tags of app at https://registry.test: malformed answer: out of\norder
+    ⠋ alpine:3  linux/amd64  reading the config
     ");
 }
 

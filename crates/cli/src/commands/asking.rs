@@ -1,0 +1,71 @@
+//! Asks registries, until they have answered or a signal comes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+use windlass::{Caller, Door, PullError, Reference, Remote};
+use windlass_credentials::Keys;
+
+use crate::context::{Context, note};
+use crate::error::{Doing, Error, Login};
+use crate::signals::{Signal, Signals};
+
+/// How a question ended.
+pub(super) enum Answer<T> {
+    /// This is the answer.
+    Got(T),
+    /// A signal came first, which was said.
+    Stopped(Signal),
+}
+
+/// Asks the registry of `reference`, or its mirrors, on behalf of the user.
+pub(super) fn ask<T, F>(
+    context: &Context<'_>,
+    authfile: Option<&Path>,
+    (doing, reference): (Doing, &Reference),
+    question: impl FnOnce(Remote, Caller) -> F,
+) -> Result<Answer<T>, Error>
+where
+    F: Future<Output = Result<T, PullError>>,
+{
+    let keys = context.keys(authfile);
+    let question = question(context.remote()?, Caller::new(Arc::new(keys.clone())));
+    let signals = Signals::watch().map_err(Error::Runtime)?;
+    let answer = runtime()?.block_on(async {
+        tokio::select! {
+            biased;
+            signal = signals.first() => Err(signal),
+            answer = question => Ok(answer),
+        }
+    });
+    match answer {
+        Ok(Ok(answer)) => Ok(Answer::Got(answer)),
+        Ok(Err(source)) => Err(Error::Remote {
+            doing,
+            reference: reference.clone(),
+            login: login(&keys, reference),
+            source: Box::new(source),
+        }),
+        Err(signal) => {
+            note("Stopped.");
+            Ok(Answer::Stopped(signal))
+        }
+    }
+}
+
+/// Returns what the user has to prove himself with where `reference` lives.
+pub(super) fn login(keys: &Keys, reference: &Reference) -> Login {
+    let repository = reference.repository();
+    let door = Door {
+        host: repository.registry().to_owned(),
+        repository: repository.path().to_owned(),
+    };
+    Login::of(keys.source_of(&door))
+}
+
+/// Makes the runtime that commands wait in: this thread is all of it.
+pub(super) fn runtime() -> Result<Runtime, Error> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Error::Runtime)
+}

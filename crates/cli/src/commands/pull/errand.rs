@@ -1,0 +1,73 @@
+//! Who asks, for which platform: what is the same for all images of the command.
+
+use std::sync::Arc;
+
+use windlass::{Caller, Endpoint, Engine, Origin, Platform, PullError, PullRequest, Reference};
+use windlass_credentials::Keys;
+
+use crate::commands::asking::login;
+use crate::error::{Doing, Error};
+
+/// What all images of the command have in common.
+pub(super) struct Errand<'a> {
+    pub(super) engine: &'a Engine,
+    keys: Keys,
+    /// One for the whole command: images of one repository share their tokens.
+    caller: Caller,
+    platform: Option<Platform>,
+}
+
+impl<'a> Errand<'a> {
+    pub(super) fn new(engine: &'a Engine, keys: Keys, platform: Option<Platform>) -> Self {
+        Self {
+            engine,
+            caller: Caller::new(Arc::new(keys.clone())),
+            keys,
+            platform,
+        }
+    }
+
+    /// Returns what to ask the engine for.
+    pub(super) fn request(&self, reference: Reference) -> PullRequest {
+        PullRequest {
+            reference,
+            platform: self.platform.clone(),
+            caller: self.caller.clone(),
+        }
+    }
+
+    /// Returns the references of every tag of `repositories`.
+    pub(super) async fn all_tags(
+        &self,
+        repositories: &[Reference],
+    ) -> Result<Vec<Reference>, Error> {
+        let remote = self.engine.remote();
+        let mut references = Vec::new();
+        for repository in repositories {
+            let tags = remote.tags(repository.repository(), &self.caller).await;
+            let tags = tags.map_err(|source| self.error(Doing::Tags, repository, source))?;
+            references.extend(tags.into_iter().map(|tag| repository.with_tag(tag)));
+        }
+        Ok(references)
+    }
+
+    /// Returns the mirrors that may be asked for `reference`.
+    pub(super) fn mirrors(&self, reference: &Reference) -> Vec<Origin> {
+        let remote = self.engine.remote();
+        let config = remote.client().config();
+        // If there are none to be had, the pull says why.
+        let endpoints = Endpoint::of(reference.repository(), config).unwrap_or_default();
+        let mirrors = endpoints.iter().filter(|endpoint| endpoint.is_mirror());
+        mirrors.map(|mirror| mirror.origin().clone()).collect()
+    }
+
+    /// Says what was wanted when `source` happened, and who asked.
+    pub(super) fn error(&self, doing: Doing, reference: &Reference, source: PullError) -> Error {
+        Error::Remote {
+            doing,
+            reference: reference.clone(),
+            login: login(&self.keys, reference),
+            source: Box::new(source),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! All pulls of the command, on one thread, and how they are shown.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio::runtime::Runtime;
+use tokio::time::{self, Instant};
+use windlass::{Events, PullRequest, Pulled, Reference};
+
+use super::AT_ONCE;
+use super::errand::Errand;
+use crate::environment;
+use crate::error::{Doing, Error};
+use crate::progress::Board;
+use crate::signals::{Signal, Signals};
+
+/// The pulls.
+pub(super) struct Haul<'a> {
+    errand: Errand<'a>,
+    board: RefCell<Board<'a>>,
+    start: Instant,
+}
+
+/// How the pulls ended.
+pub(super) enum Outcome {
+    /// All are over. One that failed was reported and is `None`.
+    Over(Vec<Option<Pulled>>),
+    Stopped(Signal),
+}
+
+impl<'a> Haul<'a> {
+    /// Prepares pulls that are shown on `board`.
+    pub(super) fn new(errand: Errand<'a>, board: Board<'a>, runtime: &Runtime) -> Self {
+        let _inside = runtime.enter();
+        Self {
+            errand,
+            board: RefCell::new(board),
+            start: Instant::now(),
+        }
+    }
+}
+
+impl Haul<'_> {
+    /// Pulls everything, or all tags of the repositories, until a signal comes.
+    pub(super) async fn pull_all(
+        &self,
+        references: Vec<Reference>,
+        all_tags: bool,
+        signals: &Signals,
+    ) -> Result<Outcome, Error> {
+        let pulls = async {
+            let wanted = if all_tags {
+                self.errand.all_tags(&references).await?
+            } else {
+                references
+            };
+            self.pull_each(wanted).await
+        };
+        tokio::select! {
+            biased;
+            signal = signals.first() => Ok(Outcome::Stopped(signal)),
+            pulls = pulls => pulls.map(Outcome::Over),
+            never = self.tick() => match never {},
+        }
+    }
+
+    async fn pull_each(&self, references: Vec<Reference>) -> Result<Vec<Option<Pulled>>, Error> {
+        let requests: Vec<PullRequest> = references
+            .into_iter()
+            .map(|reference| self.errand.request(reference))
+            .collect();
+        for request in &requests {
+            let mirrors = self.errand.mirrors(&request.reference);
+            self.board.borrow_mut().add(&request.reference, mirrors);
+        }
+        let pulls = stream::iter(requests.iter().enumerate())
+            .map(|(place, request)| self.pull_one(place, request))
+            .buffered(AT_ONCE);
+        Ok(pulls.try_collect().await?)
+    }
+
+    /// Pulls one image and shows how. Returns `None` if it failed, which was said.
+    async fn pull_one(&self, place: usize, request: &PullRequest) -> io::Result<Option<Pulled>> {
+        let (events, mut incoming) = Events::channel();
+        self.board.borrow_mut().start(place, self.now());
+        let mut pull = pin!(self.errand.engine.pull(request, &events));
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Some(event) = incoming.recv() => {
+                    self.board.borrow_mut().event(place, &event, self.now())?;
+                }
+                outcome = &mut pull => break outcome,
+            }
+        };
+        let mut board = self.board.borrow_mut();
+        while let Ok(event) = incoming.try_recv() {
+            board.event(place, &event, self.now())?;
+        }
+        match outcome {
+            Ok(pulled) => {
+                board.pulled(place, &pulled, self.now())?;
+                Ok(Some(pulled))
+            }
+            Err(source) => {
+                let error = self.errand.error(Doing::Pull, &request.reference, source);
+                board.failed(place, &error.report(), environment::colors(), self.now())?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn tick(&self) -> std::convert::Infallible {
+        let mut ticks = time::interval(self.board.borrow().tick_time());
+        ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.board.borrow_mut().tick(self.now());
+        }
+    }
+
+    /// Says that a signal stopped what was not over.
+    pub(super) fn stopped(&mut self) -> io::Result<()> {
+        let now = self.now();
+        self.board.get_mut().stopped(now)
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+}

@@ -1,0 +1,70 @@
+//! `windlass tags`
+
+use serde::Serialize;
+
+use super::asking::{Answer, ask};
+use super::{AuthFile, Ended, parse_reference};
+use crate::context::Context;
+use crate::error::{Doing, Error};
+use crate::output;
+
+/// List the tags of a repository in its registry
+///
+/// In the order of the registry. Nothing is pulled, and no store is touched.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windlass tags alpine
+  windlass tags ghcr.io/owner/app | sort -V | tail
+  windlass tags --json localhost:5000/app | jq -r .tag")]
+pub(crate) struct Args {
+    /// The repository: a NAME without tag and digest
+    #[arg(value_name = "REPOSITORY")]
+    repository: String,
+
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    auth: AuthFile,
+}
+
+/// A tag for programs.
+#[derive(Serialize)]
+struct Record<'a> {
+    repository: &'a str,
+    tag: &'a str,
+}
+
+impl Args {
+    /// Prints the tags.
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+        let reference = parse_reference(&self.repository)?;
+        if !reference.is_name_only() {
+            return Err(Error::NotARepository {
+                text: self.repository.clone(),
+            });
+        }
+        let authfile = self.auth.authfile.as_deref();
+        let question = (Doing::Tags, &reference);
+        let tags = ask(context, authfile, question, async |remote, caller| {
+            remote.tags(reference.repository(), &caller).await
+        })?;
+        let tags = match tags {
+            Answer::Got(tags) => tags,
+            Answer::Stopped(signal) => return Ok(Ended::Stopped(signal)),
+        };
+        let repository = reference.repository().to_string();
+        for tag in &tags {
+            if self.json {
+                let (repository, tag) = (repository.as_str(), tag.as_str());
+                output::json::line(context.out, &Record { repository, tag })?;
+            } else {
+                writeln!(context.out, "{tag}")?;
+            }
+        }
+        context.out.flush()?;
+        Ok(Ended::Well)
+    }
+}
