@@ -7,9 +7,9 @@ use std::time::Instant;
 use futures_util::future::try_join_all;
 use tokio::sync::watch::Sender;
 use tokio::task;
-use windlass_oci::{DiffId, Digest, ImageName, Manifest, Reference};
+use windlass_oci::{DiffId, Digest, Manifest, Reference};
 use windlass_registry::{ClientError, RegistryConfig, Target};
-use windlass_store::{FindError, Layer, Store};
+use windlass_store::{Layer, Store};
 use windlass_transfer::{Slots, Transfers, Watcher};
 
 use crate::download::Progress;
@@ -18,7 +18,7 @@ use crate::events::{Events, PullEvent};
 use crate::layer::{FetchedLayer, LayerFetcher, Outcome as LayerOutcome};
 use crate::plan::{Plan, Summary, Wanted};
 use crate::remote::Remote;
-use crate::resolve::{Content, Document, Named, Resolved, Resolver};
+use crate::resolve::{Content, Document, Named, Resolved, Resolver, is_known};
 use crate::sources::Sources;
 use crate::{PullRequest, Pulled, PullerConfig, watch};
 
@@ -159,11 +159,7 @@ impl Puller {
         sources: &Sources,
     ) -> Result<Named, PullError> {
         let target = Target::of(reference);
-        let is_known = match self.store.image(&ImageName::Reference(reference.clone())) {
-            Ok(_) => true,
-            Err(FindError::Unknown { .. } | FindError::Ambiguous { .. }) => false,
-            Err(FindError::Database(error)) => return Err(PullError::Held(error.into())),
-        };
+        let is_known = is_known(&self.store, reference)?;
         self.resolver(sources).name(&target, is_known).await
     }
 

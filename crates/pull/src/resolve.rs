@@ -6,11 +6,11 @@
 
 use bytes::Bytes;
 use windlass_oci::{
-    Descriptor, Digest, ImageConfig, ImageId, ImageManifest, MAX_CONFIG_SIZE, Manifest, NoMatch,
-    Platform,
+    Descriptor, Digest, ImageConfig, ImageId, ImageManifest, ImageName, MAX_CONFIG_SIZE, Manifest,
+    NoMatch, Platform, Reference,
 };
 use windlass_registry::{Endpoint, Fetched, Target};
-use windlass_store::{ReadError, Store};
+use windlass_store::{FindError, ReadError, Store};
 
 use crate::error::PullError;
 use crate::sources::{Answer, Need, Sources};
@@ -96,7 +96,11 @@ impl Resolver<'_> {
     pub(crate) async fn name(&self, target: &Target, is_known: bool) -> Result<Named, PullError> {
         let head_is_worth_it = is_known || self.sources.is_resolved_elsewhere();
         if head_is_worth_it && let Some((digest, endpoint)) = self.ask_for_digest(target).await? {
-            let content = match self.stored_manifest(&digest)? {
+            let stored = match self.is_known_here(&digest)? {
+                true => self.stored_manifest(&digest)?,
+                false => None,
+            };
+            let content = match stored {
                 Some((document, manifest)) => Content::Manifest(document, Box::new(manifest)),
                 // By digest, it can come from wherever it is nearest.
                 None => self.fetch(&Target::Digest(digest)).await?.content,
@@ -195,6 +199,18 @@ impl Resolver<'_> {
         Ok(Named { endpoint, content })
     }
 
+    /// Tells whether `digest` named something in this very repository before.
+    ///
+    /// What came from elsewhere is not enough: who says no more than a digest has not shown that he may read
+    /// what it stands for (C7, D13).
+    fn is_known_here(&self, digest: &Digest) -> Result<bool, PullError> {
+        let Some(store) = self.store else {
+            return Ok(false);
+        };
+        let name = self.sources.name().clone().reference().with_digest(*digest);
+        is_known(store, &name)
+    }
+
     /// Returns a manifest or index that the store has. One that it has in another form (of schema 1) counts
     /// as absent.
     fn stored_manifest(&self, digest: &Digest) -> Result<Option<(Document, Manifest)>, PullError> {
@@ -283,6 +299,15 @@ impl Resolver<'_> {
             Err(ReadError::Unknown { .. } | ReadError::Damaged { .. }) => Ok(None),
             Err(error) => Err(PullError::Read(error)),
         }
+    }
+}
+
+/// Tells whether `name` leads to an image that is here.
+pub(crate) fn is_known(store: &Store, name: &Reference) -> Result<bool, PullError> {
+    match store.image(&ImageName::Reference(name.clone())) {
+        Ok(_) => Ok(true),
+        Err(FindError::Unknown { .. } | FindError::Ambiguous { .. }) => Ok(false),
+        Err(FindError::Database(error)) => Err(PullError::Held(error.into())),
     }
 }
 

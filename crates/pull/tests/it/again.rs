@@ -149,3 +149,20 @@ async fn a_pull_mends_a_damaged_config() {
     let config = world.store.read_blob(&image.config_digest).unwrap();
     assert_eq!(config, image.config);
 }
+
+/// C7, D13: a registry that says the digest of what came from elsewhere has to deliver it all the same.
+#[tokio::test]
+async fn a_digest_alone_proves_nothing() {
+    let world = World::new();
+    let private = world.registry.push(two_layers(), "private:1");
+    world.registry.push(Image::new(), "evil:1");
+    world.pull("private:1").await.unwrap();
+    world.pull("evil:1").await.unwrap();
+    let route = world.registry.manifest("1").for_head();
+    route.digest(private.digest).times(2).then_ok();
+
+    let refusal = world.refusal("evil:1").await;
+
+    let expected = format!("evil@{} at REGISTRY: no such manifest", private.digest);
+    assert_eq!(refusal, expected);
+}
