@@ -1,6 +1,6 @@
 //! Questions to whoever sits at the terminal.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::thread;
 
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
@@ -41,30 +41,52 @@ async fn ask(question: &str, signals: &Signals) -> io::Result<Answer> {
     let mut stderr = io::stderr();
     write!(stderr, "{question}")?;
     stderr.flush()?;
+    let answer = read(signals, || {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).map(|_| line)
+    });
+    let answer = answer.await?;
+    if let Answer::Stopped(_) = answer {
+        writeln!(stderr)?;
+    }
+    Ok(answer)
+}
+
+/// Reads standard input to its end, which `limit` bytes must hold.
+pub(crate) async fn standard_input(limit: u64, signals: &Signals) -> io::Result<Answer> {
+    let all = move || {
+        let mut text = String::new();
+        io::stdin().take(limit + 1).read_to_string(&mut text)?;
+        match text.len() as u64 > limit {
+            true => Err(io::Error::other(format!("it is longer than {limit} bytes"))),
+            false => Ok(text),
+        }
+    };
+    read(signals, all).await
+}
+
+/// Waits for what `work` reads, on a thread of its own.
+async fn read(
+    signals: &Signals,
+    work: impl FnOnce() -> io::Result<String> + Send + 'static,
+) -> io::Result<Answer> {
     let (sender, answer) = oneshot::channel();
     thread::Builder::new()
         .name("prompt".to_owned())
-        .spawn(move || {
-            let mut line = String::new();
-            let read = io::stdin().read_line(&mut line);
-            // Nobody waits for it any more: a signal came.
-            drop(sender.send(read.map(|_| line)));
-        })?;
+        // If a signal came meanwhile, nobody waits for it any more.
+        .spawn(move || drop(sender.send(work())))?;
     tokio::select! {
         biased;
-        signal = signals.first() => {
-            writeln!(stderr)?;
-            Ok(Answer::Stopped(signal))
-        }
-        line = answer => {
-            let line = line.map_err(io::Error::other)??;
-            Ok(Answer::Text(without_end(&line).to_owned()))
+        signal = signals.first() => Ok(Answer::Stopped(signal)),
+        text = answer => {
+            let text = text.map_err(io::Error::other)??;
+            Ok(Answer::Text(without_end(&text).to_owned()))
         }
     }
 }
 
 /// Returns `text` without the one end of line that it may have.
-pub(crate) fn without_end(text: &str) -> &str {
+fn without_end(text: &str) -> &str {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.strip_suffix('\r').unwrap_or(text)
 }

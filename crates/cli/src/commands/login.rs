@@ -1,7 +1,5 @@
 //! `windlass login`
 
-use std::io::{self, Read as _};
-
 use clap::builder::{StringValueParser, TypedValueParser as _};
 use windlass::{DEFAULT_REGISTRY, Door, LoggedIn, Reference, Secret};
 use windlass_credentials::{Keys, Login, Place, Proof, Source, Stored};
@@ -121,10 +119,17 @@ impl Args {
         }
         let password = if let Some(password) = &self.password {
             password.clone()
-        } else if self.password_stdin {
-            password_of_stdin()?
         } else {
-            match asked(PASSWORD, "Password: ", true, signals).await? {
+            let answer = if self.password_stdin {
+                let password = prompt::standard_input(LONGEST_PASSWORD, signals).await;
+                password.map_err(|source| Error::Answer {
+                    what: PASSWORD,
+                    source,
+                })?
+            } else {
+                asked(PASSWORD, "Password: ", true, signals).await?
+            };
+            match answer {
                 Answer::Text(password) => Secret::new(password),
                 Answer::Stopped(signal) => return Ok(Err(signal)),
             }
@@ -181,19 +186,6 @@ async fn asked(
         false => prompt::line(question, signals).await,
     };
     answer.map_err(|source| Error::Answer { what, source })
-}
-
-/// Nobody types here, so nobody presses ^C in the middle.
-fn password_of_stdin() -> Result<Secret, Error> {
-    let what = PASSWORD;
-    let failed = |source| Error::Answer { what, source };
-    let mut text = String::new();
-    let mut stdin = io::stdin().take(LONGEST_PASSWORD + 1);
-    stdin.read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > LONGEST_PASSWORD {
-        return Err(failed(io::Error::other("it is longer than 64 KiB")));
-    }
-    Ok(Secret::new(prompt::without_end(&text)))
 }
 
 /// What is kept: the registry's token if it gave one, else the password.

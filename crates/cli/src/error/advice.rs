@@ -129,7 +129,7 @@ fn of_endpoint(error: &EndpointError) -> Advice {
 fn of_pull(error: &PullError, asker: &Asker<'_>) -> Advice {
     match error {
         PullError::Endpoint(error) => of_endpoint(error),
-        PullError::Registry(error) => registry::of_registry(&error.error, asker),
+        PullError::Registry(error) => registry::of_endpoints(error, asker),
         PullError::NoEndpoint { registry, .. } => Advice::hint(
             "no_endpoint",
             format!(

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -117,6 +118,23 @@ impl Windlass {
         let directory = self.path("home/.docker");
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("config.json"), config.to_string()).unwrap();
+    }
+
+    /// Writes the user's `windlass.toml`.
+    pub(crate) fn configure(&self, toml: &str) {
+        let directory = self.path("home/.config/windlass");
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("windlass.toml"), toml).unwrap();
+    }
+
+    /// Writes a program into the directory `bin`, for a `PATH`.
+    pub(crate) fn program(&self, name: &str, script: &str) -> PathBuf {
+        let directory = self.path("bin");
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        directory
     }
 
     /// Everything that a run did, as text.

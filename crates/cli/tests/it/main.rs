@@ -2,10 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod asking;
 mod bad_input;
+mod config_show;
+mod configuration;
+mod dry_run;
 mod harness;
 mod images;
 mod json;
+mod login;
+mod mirrors;
+mod prompt;
 mod pull;
 mod signals;
 mod surroundings;

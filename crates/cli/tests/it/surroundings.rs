@@ -94,3 +94,58 @@ fn a_store_that_may_not_be_written() {
     hint: run it as a user who may do that, or keep images elsewhere with --root
     ");
 }
+
+/// Directories that are not what they should be: each is named once, with what to do.
+#[test]
+fn directories_in_the_way() {
+    let registry = Registry::start();
+    let image = Image::new().platform(PLATFORM).layer(Layer::of_size(1000));
+    registry.push(image.pack(), "app:1");
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app:1");
+    windlass.pull(&name);
+    fs::create_dir(windlass.path("home/papers")).unwrap();
+    fs::write(windlass.path("home/papers/letter"), "").unwrap();
+    let root = windlass.path("home/papers");
+    let runs = [
+        windlass.run(["unpack", &name, "no/such/rootfs"]),
+        windlass.run(["--root", root.to_str().unwrap(), "pull", &name]),
+    ];
+    insta::assert_snapshot!(runs.join("\n"), @r#"
+    exit: 1
+    --- stderr
+    error: unpacking registry.test/app:1: cannot create no/such/rootfs: No such file or directory (os error 2)
+    hint: make the one above it first: `mkdir -p no/such`
+
+    exit: 1
+    --- stderr
+    error: [dir]/home/papers is not a store: it holds "letter"; give an empty or new directory
+    hint: name another directory with --root
+    "#);
+}
+
+/// Mounting takes root, and here a mount namespace.
+#[test]
+fn a_mount_on_nothing() {
+    let registry = Registry::start();
+    let image = Image::new().platform(PLATFORM).layer(Layer::of_size(1000));
+    registry.push(image.pack(), "app:1");
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app:1");
+    windlass.pull(&name);
+    let script = r#"mount --make-rprivate / || exit 77
+        exec "$0" mount "$1" no/such"#;
+    let runner = ["unshare", "--mount", "sh", "-c", script];
+    match windlass.through(runner, [name.as_str()]).output() {
+        Ok(output) if matches!(output.status.code(), Some(code) if code == 1 && !output.stderr.starts_with(b"unshare")) =>
+        {
+            insta::assert_snapshot!(windlass.show(&output), @r"
+            exit: 1
+            --- stderr
+            error: mounting registry.test/app:1 on no/such: cannot mount on the directory: No such file or directory (os error 2)
+            hint: make it first: `mkdir -p no/such`
+            ");
+        }
+        Ok(_) | Err(_) => eprintln!("not run: no mount namespace here"),
+    }
+}

@@ -8,12 +8,16 @@ use crate::harness::Windlass;
 #[test]
 fn usage_errors_exit_with_2() {
     let windlass = Windlass::new();
-    let cases: [&[&str]; 5] = [
+    let cases: [&[&str]; 9] = [
         &["pull"],
         &["pull", "--bogus", "alpine"],
         &["pull", "--progress=loud", "alpine"],
         &["pull", "--json", "-q", "alpine"],
         &["pull", "-a", "alpine:3"],
+        &["tags", "alpine:3"],
+        &["login", "ghcr.io/owner"],
+        &["login", "-p", "x", "--password-stdin", "-u", "me"],
+        &["login", "--password-stdin"],
     ];
     for case in cases {
         let output = windlass.command(case).output().unwrap();
@@ -141,6 +145,12 @@ fn every_command_has_help() {
         "mount",
         "umount",
         "df",
+        "manifest",
+        "digest",
+        "tags",
+        "login",
+        "logout",
+        "config",
         "completion",
         "version",
     ] {
@@ -174,7 +184,9 @@ fn completions_know_the_commands() {
     let windlass = Windlass::new();
     for shell in ["bash", "zsh", "fish"] {
         let script = windlass.stdout(["completion", shell]);
-        for word in ["pull", "unpack", "all-tags"] {
+        for word in [
+            "pull", "unpack", "all-tags", "dry-run", "login", "digest", "authfile",
+        ] {
             assert!(script.contains(word), "{shell}: no {word}");
         }
     }

@@ -54,6 +54,8 @@ pub(super) struct Setting {
 pub(super) enum From {
     /// In a file.
     File { path: PathBuf, line: Option<usize> },
+    /// In a file, and the command line adds to it.
+    FileAndCommandLine { path: PathBuf, line: Option<usize> },
     /// In the environment.
     Environment,
     /// On the command line, or in the variable that stands in for the option.
@@ -100,11 +102,10 @@ impl From {
     /// Returns what people read.
     pub(super) fn text(&self) -> String {
         match self {
-            Self::File { path, line: None } => path.display().to_string(),
-            Self::File {
-                path,
-                line: Some(line),
-            } => format!("{}:{line}", path.display()),
+            Self::File { path, line } => place(path, *line),
+            Self::FileAndCommandLine { path, line } => {
+                format!("{}, command line", place(path, *line))
+            }
             Self::Environment => "environment".to_owned(),
             Self::CommandLine => "command line".to_owned(),
             Self::Default => "default".to_owned(),
@@ -123,8 +124,13 @@ fn setting(
     let from_file = origin.as_ref().map(From::file);
     let (value, from) = match key {
         "root" if global.root.is_some() => (path(&context.root()?), From::CommandLine),
+        // They add up.
         "insecure-registries" if !global.insecure_registry.is_empty() => {
-            (json!(config.insecure), From::CommandLine)
+            let from = match origin {
+                Some(OriginOverview { path, line }) => From::FileAndCommandLine { path, line },
+                None => From::CommandLine,
+            };
+            (json!(config.insecure), from)
         }
         // It is a list of files, which say it themselves.
         "ca" => roots(value, &context.environment),
@@ -191,6 +197,13 @@ fn roots(value: Value, environment: &Environment) -> (Value, From) {
     };
     named.extend(value.as_array().into_iter().flatten().cloned());
     (Value::Array(named), from)
+}
+
+fn place(path: &Path, line: Option<usize>) -> String {
+    match line {
+        None => path.display().to_string(),
+        Some(line) => format!("{}:{line}", path.display()),
+    }
 }
 
 fn path(path: &Path) -> Value {

@@ -80,6 +80,9 @@ fn write_way(out: &mut dyn Write, way: &Way) -> io::Result<()> {
 
 fn facts_of(host: &Host) -> Vec<(&'static str, String)> {
     let mut facts = vec![("asked to", host.capabilities.join(", "))];
+    if !host.within.is_empty() {
+        facts.push(("only within", host.within.join(", ")));
+    }
     if host.url.starts_with("https:") {
         facts.push(("TLS", tls(host)));
     } else {
@@ -150,7 +153,9 @@ fn value(setting: &Setting) -> String {
             });
             items.collect::<Vec<_>>().join(", ")
         }
-        other if is_time => format!("{other} s"),
+        Value::Number(seconds) if is_time => {
+            format!("{} s", seconds.as_f64().unwrap_or_default())
+        }
         other => other.to_string(),
     }
 }

@@ -39,6 +39,9 @@ pub(super) struct Host {
     pub(super) ca: usize,
     pub(super) client_certificate: bool,
     pub(super) skip_verify: bool,
+    /// Ranges of addresses: it is asked only if it has one in these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) within: Vec<String>,
     /// Without what may be secret in it; `null` if it is gone to directly.
     pub(super) proxy: Option<String>,
     /// The names of headers that are sent to it. Their values may be secrets.
@@ -92,13 +95,16 @@ impl Way {
         };
         let described = |place: usize, endpoint: &Endpoint| match overview.hosts.get(place) {
             Some(host) => Host::described(host),
-            None => Host::plain(endpoint, &endpoints),
+            None => Host::plain(endpoint, &endpoints, &settings.registry),
         };
         let hosts = endpoints.iter().enumerate().map(|(place, endpoint)| {
             let mut host = described(place, endpoint);
             let is_own = overview.hosts.get(place).is_none();
             host.add_general(endpoint, &settings.registry);
-            host.proxy = proxy(endpoint, registry, &settings.registry);
+            // What a proxy would connect to could not be seen.
+            if host.within.is_empty() {
+                host.proxy = proxy(endpoint, registry, &settings.registry);
+            }
             let door = Door {
                 host: match endpoint.origin().authority() {
                     _ if is_own => registry.to_owned(),
@@ -128,6 +134,7 @@ impl Host {
             ca: host.ca,
             client_certificate: host.client,
             skip_verify: host.skip_verify,
+            within: Vec::new(),
             proxy: None,
             headers: host.headers.clone(),
             dial_timeout: host.dial_timeout,
@@ -137,15 +144,16 @@ impl Host {
     }
 
     /// The registry itself, about which no file says anything.
-    fn plain(endpoint: &Endpoint, all: &[Endpoint]) -> Self {
+    fn plain(endpoint: &Endpoint, all: &[Endpoint], config: &RegistryConfig) -> Self {
         let Capabilities { pull, resolve } = endpoint.capabilities();
         let can = [(pull, "pull"), (resolve, "resolve")];
         // One that may be spoken to in the clear may have any certificate, too. If that is so only at certain
-        // addresses, it is asked once more, and only then.
+        // addresses, it is asked as any other first, and then once more in either way, at those alone.
         let same = |other: &&Endpoint| other.role() == Role::Registry;
         let own: Vec<&Endpoint> = all.iter().filter(same).collect();
         let may_be_insecure = own.iter().any(|own| !own.is_https()) && !endpoint.is_loopback();
-        let first_of_three = own.len() == 3 && own.first() == Some(&endpoint);
+        let is_within = own.len() == 3 && own.first() != Some(&endpoint);
+        let ranges = config.insecure.iter().filter(|listed| listed.contains('/'));
         Self {
             url: endpoint.origin().to_string(),
             role: match endpoint.role() {
@@ -158,7 +166,8 @@ impl Host {
                 .collect(),
             ca: 0,
             client_certificate: false,
-            skip_verify: endpoint.is_https() && may_be_insecure && !first_of_three,
+            skip_verify: endpoint.is_https() && may_be_insecure && (own.len() < 3 || is_within),
+            within: ranges.filter(|_| is_within).cloned().collect(),
             proxy: None,
             headers: Vec::new(),
             dial_timeout: None,

@@ -15,10 +15,10 @@ use crate::commands::{Ended, parse_platform};
 use crate::context::{Context, note, warn};
 use crate::environment;
 use crate::error::{Doing, Error, Report};
+use crate::output;
 use crate::output::human;
 use crate::output::table::Table;
 use crate::output::text::harmless;
-use crate::output::{self};
 use crate::progress::{Forecast, Mode, Record, setback_line};
 use crate::signals::Signals;
 
@@ -96,8 +96,10 @@ impl Args {
             }
             return Ok(());
         }
-        table(&previews).write(context.out)?;
-        context.out.flush()?;
+        if !previews.is_empty() {
+            table(&previews).write(context.out)?;
+            context.out.flush()?;
+        }
         room.tell(root);
         Ok(())
     }

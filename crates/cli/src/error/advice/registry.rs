@@ -1,12 +1,13 @@
 //! What to do about what a registry says, or does not say.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use windlass::{
-    AuthError, ConnectFailure, DEFAULT_REGISTRY, LoginError, ManifestError, ProxyFailure,
-    RegistryError,
+    AuthError, ConnectFailure, DEFAULT_REGISTRY, EndpointsError, LoginError, ManifestError,
+    ProxyFailure, RegistryError,
 };
-use windlass_credentials::Source;
+use windlass_credentials::{Place, Source};
 
 use super::{Advice, broken, corrupt, of_endpoint};
 use crate::error::Login;
@@ -44,6 +45,21 @@ pub(super) fn of_login(error: &LoginError, registry: &str) -> Advice {
     }
 }
 
+/// What to do where every endpoint has failed. What counts is the registry's own word, except where that is
+/// the answer of a server that wanted TLS: then it is what kept TLS from working.
+pub(super) fn of_endpoints(error: &EndpointsError, asker: &Asker<'_>) -> Advice {
+    let host = error.error.asked().origin.authority();
+    let is_tls = |other: &&Arc<RegistryError>| {
+        matches!(***other, RegistryError::Tls { .. }) && other.asked().origin.authority() == host
+    };
+    let wanted_tls = matches!(
+        *error.error,
+        RegistryError::NotARegistry { .. } | RegistryError::Transport { .. }
+    );
+    let tls = error.others.iter().find(is_tls).filter(|_| wanted_tls);
+    of_registry(tls.unwrap_or(&error.error), asker)
+}
+
 pub(super) fn of_registry(error: &RegistryError, asker: &Asker<'_>) -> Advice {
     let registry = asker.registry;
     let host = error.asked().origin.authority();
@@ -61,7 +77,8 @@ pub(super) fn of_registry(error: &RegistryError, asker: &Asker<'_>) -> Advice {
         }
         RegistryError::BlobUnknown { .. } => Advice::hint(
             "blob_missing",
-            "the registry has lost a part of this image: it has to be pushed again",
+            "the registry does not have this part of the image: push it again; if it is a layer from elsewhere, \
+             as Windows has them, allow the place with `foreign-layers` in windlass.toml",
         ),
         RegistryError::TooManyRequests { retry_after, .. } => {
             Advice::hint("rate_limited", rate_limited(*retry_after, asker))
@@ -172,6 +189,12 @@ fn rate_limited(retry_after: Option<Duration>, asker: &Asker<'_>) -> String {
 fn unauthorized(asker: &Asker<'_>) -> String {
     let login = login(asker.registry);
     match asker.login {
+        Login::Known(Source::Entry {
+            place: place @ Place::Text,
+            ..
+        }) => format!(
+            "the credentials in {place} are not accepted: correct it, or unset it and log in with `{login}`"
+        ),
         Login::Known(Source::Entry { place, .. }) => {
             format!("the credentials in {place} are not accepted: log in again with `{login}`")
         }

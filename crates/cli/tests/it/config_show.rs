@@ -1,0 +1,386 @@
+//! `windlass config show`: what is in effect, and no secret of it.
+
+use std::fs;
+
+use windlass_testing::{Ca, Registry};
+
+use crate::harness::Windlass;
+
+/// A home with something of everything.
+fn configured() -> Windlass {
+    let windlass = Windlass::new();
+    windlass.configure(
+        r#"
+downloads = 5
+insecure-registries = ["10.0.0.0/8"]
+
+[proxy]
+https = "http://gopher:hunter2@proxy.test:3128"
+no-proxy = "intern.test"
+
+[timeouts]
+connect = "3s"
+
+[registry."docker.io"]
+mirror = [{ url = "https://mirror.test:5000/hub", header = { X-Key = "hunter2" }, capabilities = ["pull"] }]
+
+[registry."direct.test"]
+proxy = "direct"
+"#,
+    );
+    let certs = windlass.path("home/.config/docker/certs.d/mirror.test:5000");
+    fs::create_dir_all(&certs).unwrap();
+    fs::write(certs.join("ca.crt"), Ca::new().pem()).unwrap();
+    let auth = "Z29waGVyOmh1bnRlcjI=";
+    windlass.configure_docker(&serde_json::json!({
+        "auths": { "https://index.docker.io/v1/": { "auth": auth } },
+        "credHelpers": { "mirror.test:5000": "vault" },
+    }));
+    windlass
+}
+
+fn assert_no_secret(text: &str) {
+    for secret in ["hunter2", "gopher", "Z29w"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+/// Columns are as wide as the paths in them, which differ from machine to machine.
+fn squeezed(text: &str) -> String {
+    let line = |line: &str| {
+        let columns = line
+            .split("   ")
+            .map(str::trim)
+            .filter(|column| !column.is_empty());
+        columns.collect::<Vec<_>>().join("   ")
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// I7.
+#[test]
+fn everything_is_shown_with_its_file() {
+    let windlass = configured();
+    let mut command = windlass.command(["config", "show", "--insecure-registry", "plain.test"]);
+    let shown = windlass.show(
+        &command
+            .env("HTTP_PROXY", "http://gopher:hunter2@env.test")
+            .output()
+            .unwrap(),
+    );
+    assert_no_secret(&shown);
+    insta::assert_snapshot!(squeezed(&shown), @r"
+    exit: 0
+    --- stdout
+    FILE   STATE
+    [dir]/home/.config/windlass/windlass.toml   read
+    [dir]/home/.config/windlass/certs.d   not there
+    [dir]/home/.config/docker/certs.d   read
+    [dir]/home/.config/docker/certs.d/mirror.test:5000   read
+    [dir]/home/.config/containers/certs.d   not there
+    [dir]/home/.docker/config.json   for credentials
+    [dir]/home/.config/containers/auth.json   not there
+    [dir]/home/.dockercfg   not there
+
+    SETTING   VALUE   FROM
+    root   [dir]/store   command line
+    downloads   5   [dir]/home/.config/windlass/windlass.toml:2
+    attempts   5   default
+    schema1   false   default
+    insecure-registries   10.0.0.0/8, plain.test   [dir]/home/.config/windlass/windlass.toml:3, command line
+    ca   -   default
+    proxy.http   http://hidden@env.test   environment
+    proxy.https   http://hidden@proxy.test:3128   [dir]/home/.config/windlass/windlass.toml:6
+    proxy.no-proxy   intern.test   [dir]/home/.config/windlass/windlass.toml:7
+    timeouts.connect   3 s   [dir]/home/.config/windlass/windlass.toml:10
+    timeouts.response   30 s   default
+    timeouts.stall   30 s   default
+    timeouts.floor   30720   default
+    timeouts.token   15 s   default
+    timeouts.ping   15 s   default
+
+    REGISTRY   ASKED   FROM
+    direct.test   the registry itself   default
+    docker.io   https://mirror.test:5000/hub, the registry itself   [dir]/home/.config/windlass/windlass.toml:12
+    *   the registry itself   default
+    ");
+    assert!(!windlass.root().exists());
+}
+
+/// I7: mirror and registry, in their order, with what each is asked for and how.
+#[test]
+fn a_registry_is_shown_with_all_who_answer_for_it() {
+    let windlass = configured();
+    let runs = [
+        windlass.run(["config", "show", "docker.io"]),
+        windlass.run(["config", "show", "direct.test/owner/app:1"]),
+        windlass.run(["config", "show", "localhost:5000"]),
+        windlass.run(["config", "show", "10.1.2.3:5000"]),
+        windlass.run([
+            "config",
+            "show",
+            "other.test",
+            "--insecure-registry=other.test",
+        ]),
+    ];
+    let shown = runs.join("\n");
+    assert_no_secret(&shown);
+    insta::assert_snapshot!(shown, @r"
+    exit: 0
+    --- stdout
+    docker.io
+      1. https://mirror.test:5000/hub  mirror
+         asked to     pull
+         TLS          verified, 1 file with CAs of its own
+         proxy        http://hidden@proxy.test:3128
+         headers      X-Key
+         credentials  docker-credential-vault, which [dir]/home/.docker/config.json names
+         from         [dir]/home/.config/windlass/windlass.toml:13
+      2. https://registry-1.docker.io  registry
+         asked to     pull, resolve
+         TLS          verified
+         proxy        http://hidden@proxy.test:3128
+         credentials  [dir]/home/.docker/config.json, under https://index.docker.io/v1/
+         from         default
+      3. https://registry-1.docker.io  registry
+         asked to     pull, resolve
+         only within  10.0.0.0/8
+         TLS          any certificate is taken
+         credentials  [dir]/home/.docker/config.json, under https://index.docker.io/v1/
+         from         default
+      4. http://registry-1.docker.io  registry
+         asked to     pull, resolve
+         only within  10.0.0.0/8
+         TLS          none: plain http
+         credentials  [dir]/home/.docker/config.json, under https://index.docker.io/v1/
+         from         default
+
+    exit: 0
+    --- stdout
+    direct.test
+      1. https://direct.test  registry
+         asked to     pull, resolve
+         TLS          verified
+         credentials  none
+         from         default
+      2. https://direct.test  registry
+         asked to     pull, resolve
+         only within  10.0.0.0/8
+         TLS          any certificate is taken
+         credentials  none
+         from         default
+      3. http://direct.test  registry
+         asked to     pull, resolve
+         only within  10.0.0.0/8
+         TLS          none: plain http
+         credentials  none
+         from         default
+
+    exit: 0
+    --- stdout
+    localhost:5000
+      1. http://localhost:5000  registry
+         asked to     pull, resolve
+         TLS          none: plain http
+         credentials  none
+         from         default
+      2. https://localhost:5000  registry
+         asked to     pull, resolve
+         TLS          verified
+         credentials  none
+         from         default
+
+    exit: 0
+    --- stdout
+    10.1.2.3:5000
+      1. https://10.1.2.3:5000  registry
+         asked to     pull, resolve
+         TLS          any certificate is taken
+         proxy        http://hidden@proxy.test:3128
+         credentials  none
+         from         default
+      2. http://10.1.2.3:5000  registry
+         asked to     pull, resolve
+         TLS          none: plain http
+         credentials  none
+         from         default
+
+    exit: 0
+    --- stdout
+    other.test
+      1. https://other.test  registry
+         asked to     pull, resolve
+         TLS          any certificate is taken
+         proxy        http://hidden@proxy.test:3128
+         credentials  none
+         from         default
+      2. http://other.test  registry
+         asked to     pull, resolve
+         TLS          none: plain http
+         credentials  none
+         from         default
+    ");
+}
+
+/// I7.
+#[test]
+fn programs_get_one_object() {
+    let windlass = configured();
+    let shown = windlass.stdout(["config", "show", "--json", "alpine"]);
+    assert_no_secret(&shown);
+    let facts: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(facts["settings"][1]["key"], "downloads");
+    assert_eq!(facts["settings"][1]["value"], 5);
+    let registries = serde_json::to_string_pretty(&facts["registries"]).unwrap();
+    insta::assert_snapshot!(registries, @r#"
+    [
+      {
+        "endpoints": [
+          {
+            "ca": 1,
+            "capabilities": [
+              "pull"
+            ],
+            "client_certificate": false,
+            "credentials": "docker-credential-vault, which [dir]/home/.docker/config.json names",
+            "from": {
+              "file": {
+                "line": 13,
+                "path": "[dir]/home/.config/windlass/windlass.toml"
+              }
+            },
+            "headers": [
+              "X-Key"
+            ],
+            "proxy": "http://hidden@proxy.test:3128",
+            "role": "mirror",
+            "skip_verify": false,
+            "url": "https://mirror.test:5000/hub"
+          },
+          {
+            "ca": 0,
+            "capabilities": [
+              "pull",
+              "resolve"
+            ],
+            "client_certificate": false,
+            "credentials": "[dir]/home/.docker/config.json, under https://index.docker.io/v1/",
+            "from": "default",
+            "headers": [],
+            "proxy": "http://hidden@proxy.test:3128",
+            "role": "registry",
+            "skip_verify": false,
+            "url": "https://registry-1.docker.io"
+          },
+          {
+            "ca": 0,
+            "capabilities": [
+              "pull",
+              "resolve"
+            ],
+            "client_certificate": false,
+            "credentials": "[dir]/home/.docker/config.json, under https://index.docker.io/v1/",
+            "from": "default",
+            "headers": [],
+            "proxy": null,
+            "role": "registry",
+            "skip_verify": true,
+            "url": "https://registry-1.docker.io",
+            "within": [
+              "10.0.0.0/8"
+            ]
+          },
+          {
+            "ca": 0,
+            "capabilities": [
+              "pull",
+              "resolve"
+            ],
+            "client_certificate": false,
+            "credentials": "[dir]/home/.docker/config.json, under https://index.docker.io/v1/",
+            "from": "default",
+            "headers": [],
+            "proxy": null,
+            "role": "registry",
+            "skip_verify": false,
+            "url": "http://registry-1.docker.io",
+            "within": [
+              "10.0.0.0/8"
+            ]
+          }
+        ],
+        "foreign_layers": [],
+        "from": {
+          "file": {
+            "line": 12,
+            "path": "[dir]/home/.config/windlass/windlass.toml"
+          }
+        },
+        "registry": "docker.io"
+      }
+    ]
+    "#);
+}
+
+/// Without any file there are still defaults, and the places that were looked at.
+#[test]
+fn nothing_configured_is_shown_too() {
+    insta::assert_snapshot!(squeezed(&Windlass::new().run(["config", "show"])), @r"
+    exit: 0
+    --- stdout
+    FILE   STATE
+    [dir]/home/.config/windlass/windlass.toml   not there
+    [dir]/home/.config/windlass/certs.d   not there
+    [dir]/home/.config/docker/certs.d   not there
+    [dir]/home/.config/containers/certs.d   not there
+    [dir]/home/.docker/config.json   not there
+    [dir]/home/.config/containers/auth.json   not there
+    [dir]/home/.dockercfg   not there
+
+    SETTING   VALUE   FROM
+    root   [dir]/store   command line
+    downloads   3   default
+    attempts   5   default
+    schema1   false   default
+    insecure-registries   -   default
+    ca   -   default
+    proxy.http   -   default
+    proxy.https   -   default
+    proxy.no-proxy   -   default
+    timeouts.connect   10 s   default
+    timeouts.response   30 s   default
+    timeouts.stall   30 s   default
+    timeouts.floor   30720   default
+    timeouts.token   15 s   default
+    timeouts.ping   15 s   default
+
+    REGISTRY   ASKED   FROM
+    *   the registry itself   default
+    ");
+}
+
+/// What is wrong with one registry keeps nobody from seeing it, or the others.
+#[test]
+fn a_registry_that_cannot_be_used_says_why() {
+    let windlass = Windlass::new();
+    let certs = windlass.path("home/.config/windlass/certs.d/broken.test");
+    fs::create_dir_all(&certs).unwrap();
+    fs::write(certs.join("hosts.toml"), "server = \"ftp://x\"\n").unwrap();
+    let runs = [
+        windlass.run(["config", "show", "broken.test"]),
+        windlass.run(["digest", "broken.test/app:1"]),
+    ];
+    insta::assert_snapshot!(runs.join("\n"), @r"
+    exit: 0
+    --- stdout
+    broken.test
+      cannot be asked: the configuration of broken.test cannot be used: [dir]/home/.config/windlass/certs.d/broken.test/hosts.toml:1:1: server: the scheme must be `http` or `https`
+
+    exit: 1
+    --- stderr
+    error: asking for the digest of broken.test/app:1: the configuration of broken.test cannot be used: [dir]/home/.config/windlass/certs.d/broken.test/hosts.toml:1:1: server: the scheme must be `http` or `https`
+    hint: correct it; `windlass config show broken.test` shows what is read
+    ");
+    let registry = Registry::start();
+    assert!(registry.log().is_empty());
+}

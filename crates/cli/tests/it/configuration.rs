@@ -1,0 +1,158 @@
+//! What is configured decides: files, the environment, the command line.
+
+use std::fs;
+
+use windlass_testing::{Ca, Image, Layer, PackedImage, Registry, Schema1};
+
+use crate::harness::{PLATFORM, Windlass};
+
+fn image() -> PackedImage {
+    Image::new()
+        .platform(PLATFORM)
+        .layer(Layer::of_size(1000))
+        .pack()
+}
+
+fn args(name: &str) -> [&str; 5] {
+    ["pull", "-q", "--platform", PLATFORM, name]
+}
+
+/// EP-10: a private CA is trusted where it is said to be, and the error without says where that is.
+#[test]
+fn a_private_ca_is_trusted_by_its_directory() {
+    let ca = Ca::new();
+    let registry = Registry::builder().tls(&ca).start();
+    registry.push(image(), "app:1");
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app:1");
+    let before = windlass.run(args(&name));
+    for place in [
+        "home/.config/windlass/certs.d",
+        "home/.config/docker/certs.d",
+    ] {
+        let directory = windlass.path(place).join(registry.host());
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("ca.crt"), ca.pem()).unwrap();
+        windlass.stdout(["digest", &name]);
+        fs::remove_dir_all(directory).unwrap();
+    }
+    fs::write(windlass.path("ca.pem"), ca.pem()).unwrap();
+    let mut command = windlass.command(["digest", &name]);
+    let by_environment = command
+        .env("SSL_CERT_FILE", windlass.path("ca.pem"))
+        .output();
+    assert!(by_environment.unwrap().status.success());
+    fs::write(windlass.path("my.toml"), "ca = \"ca.pem\"\n").unwrap();
+    windlass.stdout(["--config", "my.toml", "digest", &name]);
+    insta::assert_snapshot!(before, @r"
+    exit: 1
+    --- stderr
+    error: pulling registry.test/app:1: app:1 at http://registry.test: this is not an OCI registry: /v2/ answers with status 400
+    tried: app:1 at https://registry.test: no secure connection: invalid peer certificate: UnknownIssuer
+    hint: if it speaks plain HTTP, allow that with --insecure-registry registry.test; if its CA is a private one, put its certificate into /etc/windlass/certs.d/registry.test/ca.crt or the same below ~/.config, or name it as `ca` in windlass.toml
+    ");
+}
+
+/// `--config` goes before `WINDLASS_CONFIG`, which goes before the user's file; each must be there and right.
+#[test]
+fn the_configuration_can_be_named() {
+    let windlass = Windlass::new();
+    windlass.configure("root = \"/nowhere/usual\"\n");
+    fs::write(windlass.path("one.toml"), "downloads = 7\n").unwrap();
+    fs::write(windlass.path("two.toml"), "downlods = 7\n").unwrap();
+    let downloads = |args: &[&str]| {
+        let mut command = windlass.command(args);
+        let output = command.env("WINDLASS_CONFIG", "one.toml").output().unwrap();
+        let shown = windlass.show(&output);
+        let line = shown.lines().find(|line| line.starts_with("downloads"));
+        let words = line.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        words.unwrap_or(shown)
+    };
+    let runs = [
+        downloads(&["config", "show"]),
+        downloads(&["--config", "two.toml", "images"]),
+        downloads(&["--config", "three.toml", "images"]),
+    ];
+    insta::assert_snapshot!(runs.join("\n"), @r"
+    downloads 7 [dir]/one.toml:1
+    exit: 1
+    --- stderr
+    error: [dir]/two.toml:1:1: downlods: there is no such key; did you mean `downloads`?
+    hint: correct it, or name another file with --config
+
+    exit: 1
+    --- stderr
+    error: [dir]/three.toml: there is no such file
+    hint: correct it, or name another file with --config
+    ");
+}
+
+/// The store that is configured is the store, unless the command line names another.
+#[test]
+fn the_store_can_be_configured() {
+    let registry = Registry::start();
+    registry.push(image(), "app:1");
+    let windlass = Windlass::with(&registry);
+    windlass.configure("root = \"images\"\n");
+    let mut command = windlass.command(args(&registry.name("app:1")));
+    let output = command.env_remove("WINDLASS_ROOT").output().unwrap();
+    assert!(output.status.success(), "{}", windlass.show(&output));
+    assert!(windlass.path("home/.config/windlass/images").exists());
+    assert!(!windlass.root().exists());
+}
+
+/// MF-7: refused with the setting that lets it in.
+#[test]
+fn schema_1_is_refused_with_the_setting_that_allows_it() {
+    let registry = Registry::start();
+    let windlass = Windlass::with(&registry);
+    registry.push_schema1(
+        Schema1::new("app", "1").layer(Layer::of_size(1000)),
+        "app:1",
+    );
+    let name = registry.name("app:1");
+    insta::assert_snapshot!(windlass.run(["pull", "--progress=none", &name]), @r"
+    exit: 1
+    --- stderr
+    error: pulling registry.test/app:1: app:1 at http://registry.test: unusable manifest: the manifest is of Docker's schema 1: push the image again, or allow such manifests with `schema1 = true`
+    hint: push it again with a builder of today, or take it as it is with `schema1 = true` in windlass.toml
+    ");
+    windlass.configure("schema1 = true\n");
+    windlass.stdout(["pull", "-q", &name]);
+}
+
+/// The wait that a registry asks for is in the hint, if it is too long to be waited for.
+#[test]
+fn a_rate_limit_says_how_long() {
+    let registry = Registry::start();
+    registry.push(image(), "app:1");
+    registry
+        .every_manifest()
+        .for_any_method()
+        .status(429)
+        .retry_after(3600)
+        .forever();
+    let windlass = Windlass::with(&registry);
+    insta::assert_snapshot!(windlass.run(["digest", &registry.name("app:1")]), @r"
+    exit: 1
+    --- stderr
+    error: asking for the digest of registry.test/app:1: app:1 at http://registry.test: too many requests, retry after 3600 s
+    hint: wait 1h 00m, or log in with `windlass login registry.test`: known users may ask more often
+    ");
+}
+
+/// What cannot be a proxy is said before anything is sent.
+#[test]
+fn a_proxy_that_is_none() {
+    let windlass = Windlass::new();
+    let mut command = windlass.command(["digest", "registry.test/app:1"]);
+    let output = command
+        .env("ALL_PROXY", "gopher://gopher:hunter2@proxy.test")
+        .output();
+    insta::assert_snapshot!(windlass.show(&output.unwrap()), @r"
+    exit: 1
+    --- stderr
+    error: the http proxy cannot be used: its scheme is not http, https, socks5 or socks5h
+    hint: correct HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or `proxy` in windlass.toml
+    ");
+}

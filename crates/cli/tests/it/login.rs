@@ -1,0 +1,334 @@
+//! `windlass login` and `logout`: what is asked, kept, and said.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use windlass_testing::{Image, Layer, Registry};
+
+use crate::harness::{PLATFORM, Windlass};
+
+const PASSWORD: &str = "hunter2";
+
+fn registry() -> Registry {
+    let registry = Registry::builder().basic("gopher", PASSWORD).start();
+    let image = Image::new().platform(PLATFORM).layer(Layer::of_size(1000));
+    registry.push(image.pack(), "app:1");
+    registry
+}
+
+/// Runs `command` with `input` on its standard input.
+fn with_input(mut command: Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Logs in to `registry` with `password` on standard input.
+fn log_in(windlass: &Windlass, registry: &Registry, password: &str) -> String {
+    let args = [
+        "login",
+        "-u",
+        "gopher",
+        "--password-stdin",
+        &registry.host(),
+    ];
+    windlass.show(&with_input(windlass.command(args), password))
+}
+
+/// The password is proven, kept where Docker keeps it, used by the next pull, and gone after a logout.
+#[test]
+fn a_login_is_kept_and_used_and_removed() {
+    let registry = registry();
+    let windlass = Windlass::with(&registry);
+    let told = log_in(&windlass, &registry, "hunter2\n");
+    insta::assert_snapshot!(told, @r"
+    exit: 0
+    --- stdout
+    Login Succeeded
+    --- stderr
+    warning: the password is stored unencrypted in [dir]/home/.docker/config.json; a credential helper (`credsStore`) keeps it safer
+    ");
+    let file = fs::read(windlass.path("home/.docker/config.json")).unwrap();
+    insta::assert_snapshot!(windlass.comparable(&file), @r#"
+    {
+    	"auths": {
+    		"registry.test": {
+    			"auth": "Z29waGVyOmh1bnRlcjI="
+    		}
+    	}
+    }
+    "#);
+    windlass.pull(&registry.name("app:1"));
+    let (first, second) = (
+        windlass.run(["logout", &registry.host()]),
+        windlass.run(["logout", &registry.host()]),
+    );
+    insta::assert_snapshot!([first, second].join("\n"), @r"
+    exit: 0
+    --- stdout
+    Removed the login to registry.test from [dir]/home/.docker/config.json
+
+    exit: 0
+    --- stdout
+    Not logged in to registry.test: nothing in [dir]/home/.docker/config.json
+    ");
+    let refused = windlass
+        .command(["digest", &registry.name("app:1")])
+        .output();
+    assert_eq!(refused.unwrap().status.code(), Some(1));
+}
+
+/// Nothing is kept of what the registry does not take; nothing shows it (I7).
+#[test]
+fn a_wrong_password_is_not_kept() {
+    let registry = registry();
+    let windlass = Windlass::with(&registry);
+    let told = log_in(&windlass, &registry, "secret");
+    assert!(!told.contains("secret"));
+    insta::assert_snapshot!(told, @r"
+    exit: 1
+    --- stderr
+    error: logging in to registry.test: http://registry.test: authentication required
+    hint: check user name and password; many registries want an access token for a password
+    ");
+    assert!(!windlass.path("home/.docker/config.json").exists());
+}
+
+/// Where there is a token server, it is what is asked.
+#[test]
+fn a_token_server_decides() {
+    let registry = Registry::builder()
+        .bearer()
+        .account("gopher", PASSWORD)
+        .start();
+    let windlass = Windlass::with(&registry);
+    let right = log_in(&windlass, &registry, PASSWORD);
+    assert!(right.starts_with("exit: 0"), "{right}");
+    insta::assert_snapshot!(log_in(&windlass, &registry, "wrong"), @r"
+    exit: 1
+    --- stderr
+    error: logging in to registry.test: token from http://registry.test: authentication required
+    hint: check user name and password; many registries want an access token for a password
+    ");
+}
+
+/// On the command line it works, and is warned about.
+#[test]
+fn a_password_on_the_command_line_is_warned_about() {
+    let registry = registry();
+    let windlass = Windlass::with(&registry);
+    let args = ["login", "-u", "gopher", "-p", PASSWORD, &registry.host()];
+    insta::assert_snapshot!(windlass.run(args), @r"
+    exit: 0
+    --- stdout
+    Login Succeeded
+    --- stderr
+    warning: --password on the command line can be seen by others: use --password-stdin
+    warning: the password is stored unencrypted in [dir]/home/.docker/config.json; a credential helper (`credsStore`) keeps it safer
+    ");
+}
+
+/// Scripts that forgot something are told what, and not kept waiting.
+#[test]
+fn without_a_terminal_nobody_is_asked() {
+    let registry = registry();
+    let windlass = Windlass::with(&registry);
+    let host = registry.host();
+    let runs = [
+        windlass.run(["login", &host]),
+        windlass.run(["login", "-u", "gopher", &host]),
+        log_in(&windlass, &registry, "\n"),
+        windlass.run(["login", "alpine"]),
+    ];
+    insta::assert_snapshot!(runs.join("\n"), @r#"
+    exit: 1
+    --- stderr
+    error: no user name was given, and there is no terminal to ask for it
+    hint: give --username, and the password on standard input with --password-stdin
+
+    exit: 1
+    --- stderr
+    error: no password was given, and there is no terminal to ask for it
+    hint: give --username, and the password on standard input with --password-stdin
+
+    exit: 1
+    --- stderr
+    error: no password was given
+
+    exit: 2
+    --- stderr
+    error: expected a registry, HOST or HOST:PORT, not "alpine"
+    "#);
+}
+
+/// The file that is named, in podman's form.
+#[test]
+fn an_authfile_keeps_the_login() {
+    let registry = registry();
+    let windlass = Windlass::with(&registry);
+    let args = [
+        "login",
+        "-u",
+        "gopher",
+        "--password-stdin",
+        "--authfile",
+        "auth.json",
+        &registry.host(),
+    ];
+    let told = windlass.show(&with_input(windlass.command(args), PASSWORD));
+    insta::assert_snapshot!(told, @r"
+    exit: 0
+    --- stdout
+    Login Succeeded
+    --- stderr
+    warning: the password is stored unencrypted in auth.json; a credential helper (`credsStore`) keeps it safer
+    ");
+    assert!(!windlass.path("home/.docker").exists());
+    let args = ["digest", "--authfile", "auth.json", &registry.name("app:1")];
+    windlass.stdout(args);
+    let args = ["logout", "--authfile", "auth.json", &registry.host()];
+    insta::assert_snapshot!(windlass.run(args), @r"
+    exit: 0
+    --- stdout
+    Removed the login to registry.test from auth.json
+    ");
+}
+
+/// D11: the helper is given the secret on its standard input, and the file does not have it.
+#[test]
+fn a_credential_helper_keeps_the_secret() {
+    let registry = registry();
+    let windlass = Windlass::with(&registry);
+    windlass.configure_docker(&serde_json::json!({ "credsStore": "test" }));
+    let kept = windlass.path("kept");
+    let script = format!(
+        "echo \"$*\" >>{0}.args; case $1 in store) cat >{0};; get) cat {0};; erase) rm {0};; esac",
+        kept.display()
+    );
+    let path = format!(
+        "{}:/usr/bin:/bin",
+        windlass
+            .program("docker-credential-test", &script)
+            .display()
+    );
+    let mut command = windlass.command([
+        "login",
+        "-u",
+        "gopher",
+        "--password-stdin",
+        &registry.host(),
+    ]);
+    command.env("PATH", &path);
+    insta::assert_snapshot!(windlass.show(&with_input(command, PASSWORD)), @r"
+    exit: 0
+    --- stdout
+    Login Succeeded
+    --- stderr
+    The password is kept by docker-credential-test, as [dir]/home/.docker/config.json wants it.
+    ");
+    assert!(fs::read_to_string(&kept).unwrap().contains(PASSWORD));
+    let file = fs::read_to_string(windlass.path("home/.docker/config.json")).unwrap();
+    assert!(!file.contains("Z29waGVy"), "{file}");
+    let mut command = windlass.command(["digest", &registry.name("app:1")]);
+    assert!(
+        command
+            .env("PATH", &path)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let mut command = windlass.command(["logout", &registry.host()]);
+    let output = command.env("PATH", &path).output().unwrap();
+    insta::assert_snapshot!(windlass.show(&output), @r"
+    exit: 0
+    --- stdout
+    Removed the login to registry.test from docker-credential-test
+    ");
+    assert!(!kept.exists());
+    assert_eq!(
+        fs::read_to_string(windlass.path("kept.args")).unwrap(),
+        "store\nget\nerase\n"
+    );
+}
+
+/// A helper that fails is an error that names it, and nothing is kept in the open instead.
+#[test]
+fn a_helper_that_fails_is_said() {
+    let registry = registry();
+    let windlass = Windlass::with(&registry);
+    windlass.configure_docker(&serde_json::json!({ "credsStore": "test" }));
+    let path = windlass.program(
+        "docker-credential-test",
+        "echo no keychain here >&2; exit 3",
+    );
+    let mut command = windlass.command([
+        "login",
+        "-u",
+        "gopher",
+        "--password-stdin",
+        &registry.host(),
+    ]);
+    command.env("PATH", &path);
+    let login = windlass.show(&with_input(command, PASSWORD));
+    let mut command = windlass.command(["digest", &registry.name("app:1")]);
+    let digest = windlass.show(&command.env("PATH", &path).output().unwrap());
+    insta::assert_snapshot!([login, digest].join("\n"), @r#"
+    exit: 1
+    --- stderr
+    error: keeping the login to registry.test: having docker-credential-test, which [dir]/home/.docker/config.json names, store the credentials of registry.test: failed with exit status: 3
+    hint: see what `docker-credential-test list` says, or take it out of [dir]/home/.docker/config.json
+
+    exit: 1
+    --- stderr
+    error: asking for the digest of registry.test/app:1: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: asking docker-credential-test, which [dir]/home/.docker/config.json names, for the credentials of registry.test: failed with exit status: 3, saying "no keychain here"
+    hint: see what `docker-credential-test list` says, or take it out of [dir]/home/.docker/config.json and log in with `windlass login registry.test`
+    "#);
+    let file = fs::read_to_string(windlass.path("home/.docker/config.json")).unwrap();
+    assert!(!file.contains("auth"), "{file}");
+}
+
+/// A login that another place hides is no riddle.
+#[test]
+fn what_goes_before_the_login_is_said() {
+    let registry = registry();
+    let mut windlass = Windlass::with(&registry);
+    windlass.shows(&"Z29waGVyOndyb25n", "<wrong>");
+    let auths = serde_json::json!({ "auths": { registry.host(): { "auth": "Z29waGVyOndyb25n" } } });
+    let mut command = windlass.command([
+        "login",
+        "-u",
+        "gopher",
+        "--password-stdin",
+        &registry.host(),
+    ]);
+    command.env("DOCKER_AUTH_CONFIG", auths.to_string());
+    let login = windlass.show(&with_input(command, PASSWORD));
+    let mut command = windlass.command(["digest", &registry.name("app:1")]);
+    command.env("DOCKER_AUTH_CONFIG", auths.to_string());
+    let digest = windlass.show(&command.output().unwrap());
+    insta::assert_snapshot!([login, digest].join("\n"), @r"
+    exit: 0
+    --- stdout
+    Login Succeeded
+    --- stderr
+    warning: the password is stored unencrypted in [dir]/home/.docker/config.json; a credential helper (`credsStore`) keeps it safer
+    warning: DOCKER_AUTH_CONFIG has credentials for registry.test, too, and goes before it
+
+    exit: 1
+    --- stderr
+    error: asking for the digest of registry.test/app:1: app:1 at http://registry.test: authentication required
+    hint: the credentials in DOCKER_AUTH_CONFIG are not accepted: correct it, or unset it and log in with `windlass login registry.test`
+    ");
+}

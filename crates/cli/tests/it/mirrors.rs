@@ -1,0 +1,178 @@
+//! Mirrors: what a pull through them says, and what it says of those that fail.
+
+use windlass_testing::{Image, Layer, PackedImage, Registry};
+
+use crate::harness::{PLATFORM, Windlass};
+
+fn image() -> PackedImage {
+    Image::new()
+        .platform(PLATFORM)
+        .layer(Layer::of_size(1 << 20))
+        .pack()
+}
+
+/// The command, configured to ask `mirrors` before `registry`; they read `one.test` and so on.
+fn windlass(registry: &Registry, mirrors: &[(&Registry, &str)]) -> Windlass {
+    let mut windlass = Windlass::with(registry);
+    let urls = mirrors.iter().map(|(mirror, name)| {
+        windlass.shows(&mirror.host(), name);
+        mirror.url().to_owned()
+    });
+    let urls: Vec<String> = urls.collect();
+    windlass.configure(&format!(
+        "[registry.\"{}\"]\nmirror = {urls:?}\n",
+        registry.host()
+    ));
+    windlass
+}
+
+/// The mirror has all of it: the last line names it, the registry is not asked for anything.
+#[test]
+fn a_mirror_that_served_is_named() {
+    let registry = Registry::start();
+    registry.push(image(), "app:1");
+    let mirror = Registry::builder().mirror_of(&registry).start();
+    let windlass = windlass(&registry, &[(&mirror, "mirror.test")]);
+    let args = ["pull", "--platform", PLATFORM, &registry.name("app:1")];
+    let runs = [windlass.run(args), windlass.run(args)];
+    insta::assert_snapshot!(runs.join("\n"), @r"
+    exit: 0
+    --- stdout
+    registry.test/app:1@sha256:[digest]
+    --- stderr
+    Pulling registry.test/app:1 for linux/amd64: 1 layer, 1.0 MB to download
+    Pulled registry.test/app:1 in [time]s  1.0 MB down, 1.05 MB unpacked  (mirror: mirror.test)
+
+    exit: 0
+    --- stdout
+    registry.test/app:1@sha256:[digest]
+    --- stderr
+    registry.test/app:1 is up to date  (mirror: mirror.test)
+    ");
+    assert_eq!(registry.log(), [""; 0]);
+}
+
+/// One quiet line, and the pull goes on.
+#[test]
+fn a_mirror_that_is_down_is_a_line_and_no_error() {
+    let registry = Registry::start();
+    registry.push(image(), "app:1");
+    let mirror = Registry::start();
+    let windlass = windlass(&registry, &[(&mirror, "mirror.test")]);
+    drop(mirror);
+    let name = registry.name("app:1");
+    let plain = windlass.run(["pull", "--platform", PLATFORM, &name]);
+    windlass.stdout(["rmi", &name]);
+    let quiet = windlass.run(["pull", "-q", "--platform", PLATFORM, &name]);
+    insta::assert_snapshot!([plain, quiet].join("\n"), @r"
+    exit: 0
+    --- stdout
+    registry.test/app:1@sha256:[digest]
+    --- stderr
+    registry.test/app:1: app:1 at http://mirror.test: nothing listens there: Connection refused (os error 111); asking another endpoint
+    Pulling registry.test/app:1 for linux/amd64: 1 layer, 1.0 MB to download
+    Pulled registry.test/app:1 in [time]s  1.0 MB down, 1.05 MB unpacked
+
+    exit: 0
+    --- stdout
+    registry.test/app:1
+    ");
+}
+
+/// Programs are told of the setback, and in the end of who delivered what.
+#[test]
+fn programs_are_told_who_delivered() {
+    let registry = Registry::start();
+    let image = registry.push(image(), "app:1");
+    let mirror = Registry::builder().mirror_of(&registry).start();
+    mirror.every_manifest().status(500).forever();
+    let mut windlass = windlass(&registry, &[(&mirror, "mirror.test")]);
+    windlass.shows(&image.layers[0].digest, "<layer>");
+    let name = registry.name("app:1");
+    let told = windlass.stdout(["pull", "--json", "--platform", PLATFORM, &name]);
+    let told = told.lines().filter(|line| {
+        [
+            r#""type":"setback""#,
+            r#""type":"resolved""#,
+            r#""type":"done""#,
+        ]
+        .iter()
+        .any(|kind| line.contains(kind))
+    });
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r#"
+    {"type":"setback","reference":"registry.test/app:1","endpoint":"http://mirror.test","after_ms":null,"error":"app:1 at http://mirror.test: out of order: status 500"}
+    {"type":"resolved","reference":"registry.test/app:1","digest":"sha256:[digest]","platform":"linux/amd64","endpoint":"http://registry.test"}
+    {"type":"done","reference":"registry.test/app:1","status":"downloaded","digest":"sha256:[digest]","image_id":"sha256:[digest]","platform":"linux/amd64","bytes_downloaded":1049033,"bytes_reused":0,"bytes_unpacked":1048576,"duration_ms":0,"endpoint":"http://registry.test","layers":[{"digest":"<layer>","size":1049033,"source":"http://registry.test"}]}
+    "#);
+}
+
+/// The registry's own word comes first, then what the mirrors said; the hint is about the former.
+#[test]
+fn a_failure_says_what_everybody_said() {
+    let registry = Registry::start();
+    let (one, two) = (Registry::start(), Registry::start());
+    let windlass = windlass(&registry, &[(&one, "one.test"), (&two, "two.test")]);
+    two.every_manifest().status(403).forever();
+    drop(one);
+    let name = registry.name("app:1");
+    let text = windlass.run(["pull", "--progress=none", &name]);
+    let json = windlass.run(["pull", "--json", &name]);
+    insta::assert_snapshot!([text, json].join("\n"), @r#"
+    exit: 1
+    --- stderr
+    error: pulling registry.test/app:1: app:1 at http://registry.test: no such repository
+    tried: app:1 at http://one.test: nothing listens there: Connection refused (os error 111)
+    tried: app:1 at http://two.test: Forbidden
+    hint: check the name and the tag
+
+    exit: 1
+    --- stdout
+    {"type":"resolving","reference":"registry.test/app:1"}
+    {"type":"setback","reference":"registry.test/app:1","endpoint":"http://one.test","after_ms":null,"error":"app:1 at http://one.test: nothing listens there: Connection refused (os error 111)"}
+    {"type":"setback","reference":"registry.test/app:1","endpoint":"http://two.test","after_ms":null,"error":"app:1 at http://two.test: Forbidden"}
+    {"type":"error","reference":"registry.test/app:1","code":"not_found","message":"pulling registry.test/app:1: app:1 at http://registry.test: no such repository","tried":["app:1 at http://one.test: nothing listens there: Connection refused (os error 111)","app:1 at http://two.test: Forbidden"],"hint":"check the name and the tag"}
+    "#);
+}
+
+/// A mirror's credentials are its own: the registry's never reach it (D12), and none are ever shown (I7).
+#[test]
+fn the_registrys_password_is_not_the_mirrors() {
+    let registry = Registry::builder().basic("gopher", "hunter2").start();
+    registry.push(image(), "app:1");
+    let mirror = Registry::builder()
+        .mirror_of(&registry)
+        .basic("other", "secret")
+        .start();
+    let windlass = windlass(&registry, &[(&mirror, "mirror.test")]);
+    windlass.log_in(&registry, "gopher", "hunter2");
+    let name = registry.name("app:1");
+    let told = windlass.run(["pull", "--platform", PLATFORM, &name]);
+    assert!(!mirror.saw_authorization());
+    assert!(!told.contains("hunter2"));
+    insta::assert_snapshot!(told, @r"
+    exit: 0
+    --- stdout
+    registry.test/app:1@sha256:[digest]
+    --- stderr
+    registry.test/app:1: app:1 at http://mirror.test: authentication required; asking another endpoint
+    Pulling registry.test/app:1 for linux/amd64: 1 layer, 1.0 MB to download
+    Pulled registry.test/app:1 in [time]s  1.0 MB down, 1.05 MB unpacked
+    ");
+}
+
+/// FB-8: what keeps everybody from being asked is said with the way to find out.
+#[test]
+fn a_registry_that_nobody_may_be_asked_for() {
+    let registry = Registry::start();
+    let windlass = Windlass::with(&registry);
+    let host = registry.host();
+    windlass.configure(&format!(
+        "[registry.\"{host}\"]\nserver = \"http://{host}\"\ncapabilities = [\"pull\"]\n"
+    ));
+    insta::assert_snapshot!(windlass.run(["pull", &registry.name("app:1")]), @r"
+    exit: 1
+    --- stderr
+    error: pulling registry.test/app:1: no endpoint of registry.test is configured to resolve tags
+    hint: `windlass config show registry.test` shows who is asked for what; give one of them the capability
+    ");
+}

@@ -1,0 +1,107 @@
+//! Questions at a terminal: what is typed as a password is not shown, and ^C puts everything right again.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+use windlass_testing::Registry;
+
+use crate::harness::Windlass;
+
+/// A terminal, and what was seen on its screen so far.
+struct Terminal {
+    master: File,
+    slave: File,
+    screen: String,
+}
+
+impl Terminal {
+    fn open() -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let slave = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlags::NOCTTY.bits().cast_signed())
+            .open(Path::new(std::ffi::OsStr::from_bytes(name.as_bytes())))
+            .unwrap();
+        Self {
+            master: master.into(),
+            slave,
+            screen: String::new(),
+        }
+    }
+
+    fn start(&self, windlass: &Windlass, args: &[&str]) -> Child {
+        let mut command = windlass.command(args);
+        command
+            .stdin(self.slave.try_clone().unwrap())
+            .stderr(self.slave.try_clone().unwrap())
+            .stdout(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
+    /// Waits until the screen ends in `text`.
+    fn wait_for(&mut self, text: &str) {
+        while !self.screen.ends_with(text) {
+            let mut byte = [0];
+            self.master.read_exact(&mut byte).unwrap();
+            self.screen.push(char::from(byte[0]));
+        }
+    }
+
+    fn type_in(&mut self, text: &str) {
+        self.master.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn shows_what_is_typed(&self) -> bool {
+        tcgetattr(&self.slave)
+            .unwrap()
+            .local_modes
+            .contains(LocalModes::ECHO)
+    }
+}
+
+#[test]
+fn a_password_is_asked_for_and_not_shown() {
+    let registry = Registry::builder().basic("gopher", "hunter2").start();
+    let windlass = Windlass::with(&registry);
+    let mut terminal = Terminal::open();
+    let child = terminal.start(&windlass, &["login", &registry.host()]);
+    terminal.wait_for("Username: ");
+    terminal.type_in("gopher\n");
+    terminal.wait_for("Password: ");
+    assert!(!terminal.shows_what_is_typed());
+    terminal.type_in("hunter2\n");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(windlass.comparable(&output.stdout), "Login Succeeded\n");
+    terminal.wait_for("safer\r\n");
+    assert!(terminal.shows_what_is_typed());
+    assert!(!terminal.screen.contains("hunter2"), "{}", terminal.screen);
+    windlass.stdout(["logout", &registry.host()]);
+}
+
+/// As ^C does it.
+#[test]
+fn an_interrupt_at_the_prompt_leaves_the_terminal_as_it_was() {
+    let registry = Registry::start();
+    let windlass = Windlass::with(&registry);
+    let mut terminal = Terminal::open();
+    let child = terminal.start(&windlass, &["login", "-u", "gopher", &registry.host()]);
+    terminal.wait_for("Password: ");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    terminal.wait_for("Stopped. Nothing was changed.\r\n");
+    assert!(terminal.shows_what_is_typed());
+    assert_eq!(registry.log(), [""; 0]);
+}
