@@ -131,6 +131,28 @@ fn all_tags_are_pulled() {
     ");
 }
 
+/// FB-12: a tag that fails is told, and does not keep the others from being pulled.
+#[test]
+fn a_failing_tag_does_not_stop_the_others() {
+    let registry = Registry::start();
+    for (seed, tag) in [(2, "app:1"), (3, "app:2"), (4, "app:3")] {
+        registry.push(image(seed), tag);
+    }
+    registry.manifest("2").status(403).forever();
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app");
+    let args = ["pull", "-qa", "--platform", PLATFORM, &name];
+    insta::assert_snapshot!(windlass.run(args), @r"
+    exit: 1
+    --- stdout
+    registry.test/app:1
+    registry.test/app:3
+    --- stderr
+    error: pulling registry.test/app:2: app:2 at http://registry.test: Forbidden
+    hint: check the name; if it is private, log in with `windlass login registry.test` as one who may
+    ");
+}
+
 /// The same reference twice, in two spellings, is one pull.
 #[test]
 fn a_reference_is_pulled_once_however_it_is_spelled() {

@@ -1,4 +1,4 @@
-//! Names with several addresses, some of which swallow all they are sent (T36).
+//! Names with several addresses, some of which swallow all they are sent (HT-1, T36).
 //!
 //! A swallowing address is a listener whose queue is full: the system drops what asks for a connection, and
 //! would go on asking for two minutes. That nothing waits for so long is all that is looked at here; the

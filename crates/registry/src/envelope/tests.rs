@@ -65,6 +65,23 @@ fn codes_and_statuses_become_variants() {
     }
 }
 
+/// FB-10: of several errors the first counts.
+#[test]
+fn the_first_of_several_errors_counts() {
+    let errors = |first: &str, second: &str| {
+        format!(
+            r#"{{"errors":[{{"code":"{first}","message":"one"}},{{"code":"{second}","message":"two"}}]}}"#
+        )
+    };
+    for (body, expected) in [
+        (errors("DENIED", "MANIFEST_UNKNOWN"), "one"),
+        (errors("MANIFEST_UNKNOWN", "DENIED"), "no such manifest"),
+    ] {
+        let expected = format!("a/b:3 at https://reg.test: {expected}");
+        assert_eq!(message(404, &body), expected, "{body}");
+    }
+}
+
 /// HT-14: `insufficient_scope` is a refusal of this, not of who asks.
 #[test]
 fn insufficient_scope_is_denied() {
