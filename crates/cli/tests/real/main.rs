@@ -7,12 +7,15 @@
 
 mod access;
 mod command;
+mod door;
 mod fixture;
 mod interruption;
 mod judge;
 mod needs;
+mod registries;
 mod trees;
 mod valve;
+mod ways;
 mod world;
 
 use std::os::unix::process::CommandExt;
@@ -50,7 +53,14 @@ fn main() -> ExitCode {
     let files = mounted.as_ref().map_or(directory.path(), Mounted::path);
     let world = Arc::new(World::new(files));
     let is_required = is_required();
-    let cases = [trees::CASES, access::CASES, interruption::CASES].concat();
+    let cases = [
+        trees::CASES,
+        access::CASES,
+        registries::CASES,
+        ways::CASES,
+        interruption::CASES,
+    ]
+    .concat();
     let trials = cases
         .into_iter()
         .map(|case| trial(case, &world, is_required));

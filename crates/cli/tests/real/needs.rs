@@ -34,6 +34,15 @@ pub(crate) const REGISTRY: &[Need] = &[
     Need::Tool("zstd"),
 ];
 
+/// For a registry that keeps its blobs in S3.
+pub(crate) const OBJECT_STORAGE: &[Need] = &[
+    Need::Tool("docker-registry"),
+    Need::Tool("moto_server"),
+    Need::Tool("skopeo"),
+    Need::Tool("gzip"),
+    Need::Tool("zstd"),
+];
+
 /// For images that are mounted, or unpacked by another user.
 pub(crate) const ROOT: &[Need] = &[
     Need::Root,

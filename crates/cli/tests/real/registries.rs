@@ -1,0 +1,241 @@
+//! The registries that companies run: with a CA of their own, with tokens, with object storage, with old
+//! manifests.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use windlass_testing::Ca;
+use windlass_testing::real::{
+    Access, DockerRegistry, Grant, PASSWORD, S3, TokenServer, USER, command, run,
+};
+
+use crate::Case;
+use crate::command::{Ran, Windlass};
+use crate::door::{Door, fill, named};
+use crate::fixture::Fixture;
+use crate::needs::{JUDGE, OBJECT_STORAGE, REGISTRY};
+use crate::world::World;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "registries::one_with_its_own_ca_is_trusted_in_three_ways",
+        needs: REGISTRY,
+        test: own_ca,
+    },
+    Case {
+        name: "registries::tokens_are_had_by_logging_in",
+        needs: REGISTRY,
+        test: tokens,
+    },
+    Case {
+        name: "registries::object_storage_is_shown_no_credentials",
+        needs: OBJECT_STORAGE,
+        test: object_storage,
+    },
+    Case {
+        name: "registries::schema1_is_refused_and_pulled_where_it_is_wanted",
+        needs: JUDGE,
+        test: schema1,
+    },
+    Case {
+        name: "registries::what_is_up_to_date_costs_one_request",
+        needs: REGISTRY,
+        test: one_request,
+    },
+];
+
+/// EP-10, T28: not at all, then by `windlass.toml`, by `certs.d`, by `SSL_CERT_FILE`; with a login over TLS.
+fn own_ca(world: &World) {
+    let ca = Ca::new();
+    let directory = world.directory("own-ca");
+    let registry = DockerRegistry::builder(&directory.join("registry"))
+        .access(Access::Basic)
+        .tls(&ca)
+        .start()
+        .unwrap();
+    let host = registry.address().to_string();
+    let pem = directory.join("ca.pem");
+    fs::write(&pem, ca.pem()).unwrap();
+
+    let door = Door::new(world, "own-ca-toml");
+    fill(world, &registry);
+    let name = named(&registry);
+    door.fails(&["pull", &name], "no secure connection");
+    door.configure(&format!(
+        "[registry.{host:?}]\nca = {:?}\n",
+        pem.to_str().unwrap()
+    ));
+    door.fails(&["pull", &name], "authentication required");
+    let refused = door.log_in(&host, "wrong");
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(!refused.stderr.contains("wrong\n"), "{}", refused.stderr);
+    door.fails(&["pull", &name], "authentication required");
+    let welcome = door.log_in(&host, PASSWORD);
+    assert_eq!(welcome.code, Some(0), "{welcome:#?}");
+    assert!(
+        welcome.stdout.starts_with("Login Succeeded"),
+        "{welcome:#?}"
+    );
+    door.windlass.succeeds(&["pull", &name]);
+    door.windlass.succeeds(&["logout", &host]);
+    door.fails_again(&["pull", &name]);
+
+    let door = Door::new(world, "own-ca-certs-d");
+    let certificates = door.directory.join(".config/windlass/certs.d").join(&host);
+    fs::create_dir_all(&certificates).unwrap();
+    fs::copy(&pem, certificates.join("ca.crt")).unwrap();
+    assert_eq!(door.log_in(&host, PASSWORD).code, Some(0));
+    door.windlass.succeeds(&["pull", &name]);
+
+    let door = Door::new(world, "own-ca-environment");
+    log_in_as_docker_does(&door.directory, &host);
+    let mut pull = door.windlass.command(&["pull", &name]);
+    let ran = Ran::from(pull.env("SSL_CERT_FILE", &pem).output().unwrap());
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+}
+
+fn log_in_as_docker_does(directory: &Path, host: &str) {
+    let file = directory.join("docker");
+    fs::create_dir_all(&file).unwrap();
+    let file = file.join("config.json");
+    let mut login = command("skopeo");
+    login.args(["login", "--tls-verify=false", "--username", USER]);
+    login
+        .args(["--password", PASSWORD, "--authfile"])
+        .arg(&file);
+    run(login.arg(host)).unwrap();
+}
+
+/// HT-7 to HT-12: nobody gets in, a login gets a refresh token, and tokens that end are renewed.
+fn tokens(world: &World) {
+    let door = Door::new(world, "tokens");
+    let server = TokenServer::builder()
+        .everyone(Grant::pull("deck/small"))
+        .start()
+        .unwrap();
+    let registry = DockerRegistry::builder(&door.directory.join("registry"))
+        .access(Access::Tokens(server.authority()))
+        .start()
+        .unwrap();
+    let host = registry.address().to_string();
+    fill(world, &registry);
+    let name = named(&registry);
+
+    door.fails(&["pull", &name], &host);
+    assert_eq!(door.log_in(&host, "wrong").code, Some(1));
+    let welcome = door.log_in(&host, PASSWORD);
+    assert_eq!(welcome.code, Some(0), "{welcome:#?}");
+    let kept = fs::read_to_string(door.directory.join("docker/config.json")).unwrap();
+    let kept: Value = serde_json::from_str(&kept).unwrap();
+    assert!(kept["auths"][&host]["identitytoken"].is_string(), "{kept}");
+
+    let before = server.requests().len();
+    door.windlass.succeeds(&["pull", &name]);
+    let asked = server.requests().split_off(before);
+    assert_eq!(asked.len(), 1, "{asked:#?}");
+    assert_eq!(asked[0].grant_type.as_deref(), Some("refresh_token"));
+    assert_eq!(asked[0].scopes, ["repository:hold/small:pull"]);
+
+    server.revoke_refresh_tokens();
+    let ran = door.windlass.run(&["digest", &name]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(ran.stderr.contains("windlass login"), "{}", ran.stderr);
+}
+
+/// T26, D5: the registry wants a password, and redirects to presigned URLs that must not be shown it.
+fn object_storage(world: &World) {
+    let door = Door::new(world, "object-storage");
+    let s3 = S3::start(&door.directory.join("s3")).unwrap();
+    let registry = DockerRegistry::builder(&door.directory.join("registry"))
+        .access(Access::Basic)
+        .s3(&s3)
+        .start()
+        .unwrap();
+    fill(world, &registry);
+    let before = s3.presigned_requests().len();
+    assert_eq!(
+        door.log_in(&registry.address().to_string(), PASSWORD).code,
+        Some(0)
+    );
+
+    door.windlass.succeeds(&["pull", &named(&registry)]);
+
+    let requests = s3.presigned_requests().split_off(before);
+    assert_eq!(requests.len(), 2, "the config and the layer: {requests:#?}");
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.status == 200 && !request.has_authorization),
+        "{requests:#?}"
+    );
+}
+
+/// MF-7, S1-7: the registry's own conversion holds the same tree.
+fn schema1(world: &World) {
+    let door = Door::new(world, "schema1");
+    let registry = DockerRegistry::builder(&door.directory.join("registry"))
+        .schema1()
+        .start()
+        .unwrap();
+    let layout = world.directory("schema1-layout");
+    Fixture::Whiteouts.build(world, &layout).unwrap();
+    registry.push_docker(&layout, "gzip", "hold/new").unwrap();
+    registry.push_docker(&layout, "gzip", "hold/old").unwrap();
+    registry.store_schema1("hold/old", "gzip", "gzip").unwrap();
+    let [new, old] = ["new", "old"].map(|name| format!("{}/hold/{name}:gzip", registry.address()));
+
+    door.fails(&["pull", &old], "schema1 = true");
+    door.configure("schema1 = true\n");
+    let tree = door.windlass.tree(&old);
+    assert_eq!(
+        tree,
+        Windlass::new(&world.directory("schema1-new")).tree(&new)
+    );
+    let blobs = || {
+        let requests = registry.requests().unwrap();
+        requests
+            .iter()
+            .filter(|request| request.is_blob_download())
+            .count()
+    };
+    let before = blobs();
+    let again = door.windlass.succeeds(&["pull", &old]);
+    assert!(again.stderr.contains("is up to date"), "{}", again.stderr);
+    assert_eq!(blobs(), before);
+}
+
+/// ST-5: HEAD, and nothing else. The digest that is told is skopeo's, and that of the bytes.
+fn one_request(world: &World) {
+    let door = Door::new(world, "one-request");
+    let registry = DockerRegistry::start(&door.directory.join("registry"), Access::Open).unwrap();
+    fill(world, &registry);
+    let name = named(&registry);
+
+    let dry = door.windlass.run(&["pull", "--dry-run", &name]);
+    assert_eq!(dry.code, Some(10), "{dry:#?}");
+    assert!(!door.directory.join("store").exists());
+    door.windlass.succeeds(&["pull", &name]);
+    door.windlass.succeeds(&["pull", "--dry-run", &name]);
+
+    let before = registry.requests().unwrap().len();
+    door.windlass.succeeds(&["pull", &name]);
+    let asked: Vec<String> = (registry.requests().unwrap().split_off(before).iter())
+        .map(|request| format!("{} {} {}", request.method, request.path, request.status))
+        .collect();
+    assert_eq!(asked, ["HEAD /v2/hold/small/manifests/gzip 200"]);
+
+    let digest = door.windlass.succeeds(&["digest", &name]).stdout;
+    let mut skopeo = command("skopeo");
+    skopeo.args(["inspect", "--tls-verify=false", "--format", "{{.Digest}}"]);
+    let judged = run(skopeo.arg(format!("docker://{name}"))).unwrap();
+    assert_eq!(digest.as_bytes(), judged);
+    let manifest = door.windlass.succeeds(&["manifest", "--raw", &name]).stdout;
+    let computed = windlass::Digest::sha256(manifest.as_bytes()).to_string();
+    assert_eq!(digest.trim_end(), computed);
+    let repository = format!("{}/hold/small", registry.address());
+    assert_eq!(
+        door.windlass.succeeds(&["tags", &repository]).stdout,
+        "gzip\n"
+    );
+}
