@@ -3,6 +3,7 @@
 mod again;
 mod cancel;
 mod contradictions;
+mod doors;
 mod events;
 mod foreign;
 mod hostile;

@@ -65,7 +65,7 @@ async fn a_bare_name_is_latest() {
     assert_eq!(world.image("app:latest").id, pulled.image_id);
 }
 
-/// Docker's manifest schema 2.
+/// MF-12: Docker's manifest schema 2, where all others here are OCI's.
 #[tokio::test]
 async fn a_docker_image_is_pulled() {
     let world = World::new();

@@ -55,7 +55,7 @@ async fn an_index_can_be_pinned() {
     assert_eq!(world.image(&name).id, pulled.image_id);
 }
 
-/// An index may lie in an index. Where the first leads nowhere, the next is looked into.
+/// MF-9: An index may lie in an index. Where the first leads nowhere, the next is looked into.
 #[tokio::test]
 async fn nested_indexes_are_looked_into() {
     let world = World::new();

@@ -81,7 +81,7 @@ async fn a_layer_that_does_not_come_is_given_up() {
     gate.open();
 }
 
-/// The documents before the layers are tried again, too.
+/// S2-10: the documents before the layers are tried again, too.
 #[tokio::test]
 async fn manifests_and_configs_are_tried_again() {
     let world = World::new();

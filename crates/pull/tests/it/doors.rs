@@ -1,0 +1,279 @@
+//! What stands between a pull and its bytes: configs that come first, storage elsewhere, TLS, tokens.
+
+use std::time::Duration;
+
+use windlass_pull::PullerConfig;
+use windlass_registry::{Caller, Credentials, Identity, OneKey, RegistryHosts, Secret, Tls};
+use windlass_testing::{Ca, Image, Layer, PackedImage, Registry, Storage};
+
+use crate::support::{World, config, host};
+
+fn image() -> Image {
+    Image::new()
+        .layer(Layer::of_size(300_000))
+        .layer(Layer::new().file("top", b"1"))
+}
+
+fn world(
+    registry: Registry,
+    configure: impl FnOnce(&mut RegistryHosts, &mut PullerConfig),
+) -> World {
+    World::mirrored(&[], registry, configure)
+}
+
+/// Someone with the password of the scripted registries.
+fn known(registry: &Registry) -> Caller {
+    Caller::new(std::sync::Arc::new(OneKey {
+        host: registry.host(),
+        credentials: Credentials::Basic {
+            username: "bosun".to_owned(),
+            password: Secret::new("heave-ho"),
+        },
+    }))
+}
+
+async fn pull_as(
+    world: &World,
+    caller: Caller,
+) -> Result<windlass_pull::Pulled, windlass_pull::PullError> {
+    let mut request = world.request("app:1");
+    request.caller = caller;
+    let (events, mut told) = windlass_pull::Events::channel();
+    let outcome = world.puller.pull(&request, &events).await;
+    drop(events);
+    while let Some(event) = told.recv().await {
+        let told = serde_json::to_string(&event).expect("events can be written down");
+        assert!(!told.contains("heave-ho"), "I7: {told}");
+    }
+    outcome
+}
+
+/// S2-2: the config comes before any layer.
+#[tokio::test]
+async fn the_config_comes_first() {
+    let world = World::new();
+    let image = world.registry.push(image(), "app:1");
+    world.pull("app:1").await.unwrap();
+    let log = world.registry.log();
+    assert!(log[1].contains(&image.config_digest.to_string()), "{log:?}");
+}
+
+/// S2-3, T15: a config that cannot be had fails the pull, and no layer is asked for.
+#[tokio::test]
+async fn without_the_config_there_is_no_layer() {
+    let world = World::new();
+    let image = world.registry.push(image(), "app:1");
+    world
+        .registry
+        .blob(&image.config_digest)
+        .corrupt(3)
+        .forever();
+    let refusal = world.refusal("app:1").await;
+    assert!(
+        refusal.contains(&image.config_digest.to_string()),
+        "{refusal}"
+    );
+    assert_eq!(
+        world.asked_for_blobs(),
+        world.registry.ranges_asked(&image.config_digest).len()
+    );
+    assert!(world.asked_for_blobs() <= 2);
+    world.assert_nothing_here();
+}
+
+fn behind_storage(uses: u64) -> (World, Storage, PackedImage) {
+    let storage = Storage::start();
+    let registry = Registry::builder()
+        .basic("bosun", "heave-ho")
+        .blobs_at(&storage, uses)
+        .start();
+    let image = registry.push(image(), "app:1");
+    let world = world(registry, |_, _| {});
+    (world, storage, image)
+}
+
+/// T26, D5: storage that a registry redirects to is shown no credentials.
+#[tokio::test]
+async fn storage_is_shown_no_credentials() {
+    let (world, storage, _) = behind_storage(1);
+    pull_as(&world, known(&world.registry)).await.unwrap();
+    assert_eq!(storage.log().len(), 3);
+    assert!(!storage.saw_authorization() && !storage.saw_cookie());
+    assert!(!storage.saw("heave-ho"));
+}
+
+/// T26, T31: a presigned URL that has expired in the middle of a layer is asked for anew, and the rest comes
+/// from there.
+#[tokio::test]
+async fn an_expired_url_is_asked_for_anew() {
+    let (world, storage, image) = behind_storage(1);
+    let layer = image.layers[0].digest;
+    storage
+        .blob(&layer)
+        .cut_after(100_000)
+        .then()
+        .status(403)
+        .then_ok();
+
+    pull_as(&world, known(&world.registry)).await.unwrap();
+
+    let asked = world.registry.ranges_asked(&layer);
+    assert_eq!(asked, ["whole", "bytes=100000-", "bytes=100000-"]);
+    assert!(!storage.saw_authorization());
+    world.assert_nothing_unfinished();
+}
+
+/// T28: what does not prove who it is gets no request at all, and nothing in plain text.
+#[tokio::test]
+async fn a_registry_without_a_trusted_certificate_gets_no_request() {
+    let ca = Ca::new();
+    let other = Ca::new();
+    let registry = Registry::builder().tls(&ca).start();
+    registry.push(image(), "app:1");
+    let server = host(&registry);
+    let world = world(registry, |hosts, config| {
+        hosts.server = Some(server);
+        config.registry.extra_roots = vec![other.pem().as_bytes().to_vec()];
+    });
+    world.refusal("app:1").await;
+    assert_eq!(world.registry.log(), [""; 0]);
+    world.assert_nothing_here();
+}
+
+/// EP-10, T26: a client certificate is for its host; storage elsewhere gets none.
+#[tokio::test]
+async fn a_client_certificate_stays_at_home() {
+    let ca = Ca::new();
+    let storage = Storage::with(Registry::builder().tls(&ca).ask_client_certificate(&ca));
+    let registry = Registry::builder()
+        .tls(&ca)
+        .require_client_certificate(&ca)
+        .blobs_at(&storage, 1)
+        .start();
+    registry.push(image(), "app:1");
+    let mate = ca.client("mate");
+    let (server, name) = (host(&registry), registry.host());
+    let world = world(registry, |hosts, config| {
+        hosts.server = Some(server);
+        config.registry.extra_roots = vec![ca.pem().as_bytes().to_vec()];
+        let tls = Tls {
+            identity: Some(Identity {
+                certificates: mate.certificate.as_bytes().to_vec(),
+                key: Secret::new(mate.key.clone()),
+            }),
+            ..Tls::default()
+        };
+        config.registry.certificates.insert(name, tls);
+    });
+
+    world.pull("app:1").await.unwrap();
+
+    let shown = |registry: &Registry| {
+        let requests = registry.requests();
+        assert!(!requests.is_empty());
+        requests
+            .iter()
+            .filter(|request| request.has_client_certificate())
+            .count()
+    };
+    assert_eq!(shown(&world.registry), world.registry.requests().len());
+    assert_eq!(shown(storage.server()), 0);
+}
+
+/// T35, HT-12: tokens that end while layers come are renewed, one for all who need it; a refusal that stays
+/// is the end.
+#[tokio::test]
+async fn tokens_that_end_are_renewed_once_for_all() {
+    let registry = Registry::builder().bearer().start();
+    let mut many = Image::new();
+    for number in 0..10 {
+        many = many.layer(Layer::new().file(format!("f{number}"), b"1"));
+    }
+    let image = registry.push(many, "app:1");
+    let world = world(registry, |_, _| {});
+    registry_expires(&world.registry, &image);
+    world.pull("app:1").await.unwrap();
+    let tokens = |log: Vec<String>| log.iter().filter(|line| line.contains("/token")).count();
+    let asked = tokens(world.registry.log());
+    assert!((2..=4).contains(&asked), "{asked}");
+
+    let registry = Registry::builder().bearer().start();
+    let image = registry.push(Image::new().layer(Layer::of_size(1000)), "app:1");
+    let layer = image.layers[0].digest;
+    let world = self::world(registry, |_, _| {});
+    world
+        .registry
+        .blob(&layer)
+        .unauthorized(r#"Bearer realm="http://127.0.0.1:1/""#)
+        .forever();
+    world.refusal("app:1").await;
+    assert!(world.registry.blob_requests(&layer).len() <= 3);
+    world.assert_nothing_here();
+}
+
+/// Ends all tokens right before a layer in the middle is served.
+fn registry_expires(registry: &Registry, image: &PackedImage) {
+    registry
+        .blob(&image.layers[4].digest)
+        .expire_token()
+        .then_ok();
+}
+
+/// T34: a wait that is too long ends the pull at once, and how long it is is said.
+#[tokio::test]
+async fn a_day_is_not_waited_for() {
+    let world = World::new();
+    world.registry.push(image(), "app:1");
+    world
+        .registry
+        .manifest("1")
+        .status(429)
+        .retry_after(86_400)
+        .forever();
+    let refusal = tokio::time::timeout(Duration::from_secs(20), world.refusal("app:1")).await;
+    let refusal = refusal.expect("it is not waited for");
+    assert!(refusal.contains("86400 s"), "{refusal}");
+    assert_eq!(world.registry.log().len(), 1);
+}
+
+/// T34: nonsense in `Retry-After` is as none.
+#[tokio::test]
+async fn nonsense_is_not_waited_for() {
+    for nonsense in ["-5", "x", ""] {
+        let world = World::new();
+        world.registry.push(image(), "app:1");
+        world
+            .registry
+            .manifest("1")
+            .status(503)
+            .retry_after(nonsense)
+            .then_ok();
+        world.pull("app:1").await.unwrap();
+        assert_eq!(config().retry.attempts, 3);
+    }
+}
+
+/// T16, T17: what HEAD says of a document is not believed beyond its digest, and that only until the
+/// document is here.
+#[tokio::test]
+async fn lies_in_a_head_are_harmless() {
+    let world = World::new();
+    let old = world.registry.push(Image::new(), "app:1");
+    world.pull("app:1").await.unwrap();
+    let new = world.registry.push(image(), "app:1");
+    let head = || world.registry.manifest("1").for_head();
+
+    head().size(10 << 30).then_ok();
+    assert_eq!(world.pull("app:1").await.unwrap().digest, new.digest);
+    // A config, and a layer: here, and no manifests.
+    for digest in [new.config_digest, new.layers[0].digest] {
+        head().digest(digest).then_ok();
+        world.refusal("app:1").await;
+        assert_eq!(world.image("app:1").manifest, new.digest);
+    }
+    head().digest("sha256:../../x").then_ok();
+    assert_eq!(world.pull("app:1").await.unwrap().digest, new.digest);
+    // What was here before may be named again: nobody can tell that from a tag that was moved back.
+    head().digest(old.digest).then_ok();
+    assert_eq!(world.pull("app:1").await.unwrap().digest, old.digest);
+}
