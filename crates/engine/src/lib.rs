@@ -62,8 +62,8 @@ pub use windlass_registry::{
     Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
     Credentials, Door, Endpoint, EndpointError, HostConfig, Identity, Keyring, KeyringError,
     LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies, ProxyFailure, RealmRefusal,
-    RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role, Secret, Timeouts,
-    Tls, TokenError, Unusable, What,
+    RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role, Secret,
+    Timeouts, Tls, TokenError, Unusable, What,
 };
 pub use windlass_store::{
     AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, IngestError,

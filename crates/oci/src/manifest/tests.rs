@@ -204,8 +204,7 @@ fn keys_in_another_case_are_refused() {
 /// C9
 #[test]
 fn schema1_is_refused_by_name() {
-    let expected =
-        "the manifest is of Docker's schema 1: push the image again, or allow such manifests with \
+    let expected = "the manifest is of Docker's schema 1: push the image again, or allow such manifests with \
          `schema1 = true`";
     let schema1 = r#"{"schemaVersion":1,"name":"a","fsLayers":[{"blobSum":"../../x"}],
         "history":[{"v1Compatibility":"{\"id\":\"../../x\"}"}],"signatures":[]}"#;
