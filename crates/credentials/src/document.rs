@@ -54,16 +54,32 @@ impl Document {
             .filter(|value| value.get() != "null")
     }
 
+    /// Returns every value of `name` but `null`: what readers that merge objects see, as Docker and podman do.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &RawValue> {
+        let named = self.members().filter(move |(key, _)| *key == name);
+        named
+            .map(|(_, value)| value)
+            .filter(|value| value.get() != "null")
+    }
+
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &RawValue)> {
         self.0.iter().map(|(key, value)| (key.as_str(), &**value))
     }
 
-    /// Gives `name` another value, in its place if it has one.
+    /// Appends the members of `other`.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Gives `name` another value, in its place if it has one. It is the only one then.
     pub(crate) fn set(&mut self, name: &str, value: Box<RawValue>) {
-        match self.0.iter_mut().rev().find(|(key, _)| key == name) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((name.to_owned(), value)),
-        }
+        let Some(place) = self.0.iter().rposition(|(key, _)| key == name) else {
+            return self.0.push((name.to_owned(), value));
+        };
+        self.0[place].1 = value;
+        let mut index = 0..;
+        self.0
+            .retain(|(key, _)| index.next() == Some(place) || key != name);
     }
 
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {

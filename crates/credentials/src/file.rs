@@ -155,10 +155,13 @@ pub(crate) fn auths(document: &Document, format: Format) -> Result<Document, Cre
     }
 }
 
-/// Returns the object called `name`; an empty one if it is not there.
+/// Returns the object called `name`; an empty one if it is not there. One that is there twice counts twice.
 fn section(document: &Document, name: &str) -> Result<Document, CredentialFileError> {
-    let section = document.get(name).map(|raw| entry::object(raw, || name));
-    section.transpose().map(Option::unwrap_or_default)
+    let mut section = Document::default();
+    for raw in document.all(name) {
+        section.extend(entry::object(raw, || name)?);
+    }
+    Ok(section)
 }
 
 #[cfg(test)]

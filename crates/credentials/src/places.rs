@@ -1,10 +1,12 @@
 //! Where credential files are, and how one is read.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use windlass_registry::Secret;
 
 use crate::file::{CredentialFile, CredentialFileError, Format};
@@ -176,13 +178,14 @@ impl fmt::Display for Place {
     }
 }
 
-/// Returns the bytes of the credential file at `path`; `None` if there is no file.
+/// Returns the bytes of the credential file at `path`; `None` if there is no file. Does not wait for whoever
+/// might write into a pipe or a terminal.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     let unreadable = |source| FileError::Unreadable {
         path: path.to_owned(),
         source,
     };
-    let file = match File::open(path) {
+    let file = match open(path) {
         Ok(file) => file,
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(unreadable(error)),
@@ -196,6 +199,20 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
         return Err(FileError::TooLarge { place });
     }
     Ok(Some(bytes))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut options = OpenOptions::new();
+    let file = options
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    // An empty pipe looks like an empty file, which is nobody's credentials.
+    match file.metadata()?.file_type().is_fifo() {
+        true => Err(io::Error::other("it is a pipe")),
+        false => Ok(file),
+    }
 }
 
 fn is_absent(error: &io::Error) -> bool {

@@ -4,7 +4,9 @@
 //! - Under the path is, at any moment and after a crash, the old file or the new one, whole. The new one is
 //!   written and synced beside it, under a name that nothing reads, and renamed.
 //! - Windlass changes a file only while it holds the lock on the directory (`flock`, which leaves no file
-//!   behind), from reading to renaming: of two logins at once, the second sees what the first wrote.
+//!   behind), from reading to renaming: of two logins at once, the second sees what the first wrote. Anybody
+//!   who can read the directory can lock it, so the wait has an end.
+//! - What a login that was killed left beside the file has a secret: the next who holds the lock removes it.
 //! - Docker and podman know no lock. So the file is read again right before the renaming, and if it is
 //!   another than the one that was changed, all is done anew. (What is left is the time of one system call.)
 //! - The secret is never in a file that others can read, unless they could read the old one: the new file
@@ -13,8 +15,11 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Gid, Uid, fchown, flock};
 use rustix::io::Errno;
@@ -26,6 +31,10 @@ use crate::places::{self, FileError, Place};
 const ATTEMPTS: usize = 10;
 /// As many symlinks as the kernel follows.
 const SYMLINKS: usize = 40;
+/// How the names of files that are being written begin.
+const PREFIX: &str = ".windlass-auth-";
+/// How long to wait for the lock, and how often to try.
+const LOCK: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(20));
 
 /// Why a file could not be replaced.
 #[derive(Debug)]
@@ -46,6 +55,14 @@ pub(crate) enum RewriteError {
 /// `edit` may be called several times; the last call counts.
 pub(crate) fn rewrite(
     path: &Path,
+    edit: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, CredentialFileError>,
+) -> Result<(), RewriteError> {
+    rewrite_within(LOCK.0, path, edit)
+}
+
+fn rewrite_within(
+    patience: Duration,
+    path: &Path,
     mut edit: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, CredentialFileError>,
 ) -> Result<(), RewriteError> {
     let target = followed(path).map_err(|error| RewriteError::Io(path.to_owned(), error))?;
@@ -62,10 +79,14 @@ pub(crate) fn rewrite(
         let Some(new) = edited.map_err(|source| RewriteError::File(broken(source)))? else {
             return Ok(());
         };
+        if new.len() as u64 > places::LARGEST {
+            let place = Place::File(path.to_owned());
+            return Err(RewriteError::File(FileError::TooLarge { place }));
+        }
         if locked.is_none() {
             // Only now, since what changes nothing makes no directory. What was read before the lock was
             // had is compared below like everything else.
-            locked = Some(lock(directory).map_err(failed)?);
+            locked = Some(lock(directory, patience).map_err(failed)?);
         }
         let metadata = metadata_of(&target).map_err(failed)?;
         if metadata
@@ -88,12 +109,16 @@ fn write(
     old: Option<&fs::Metadata>,
 ) -> io::Result<tempfile::NamedTempFile> {
     let mut written = tempfile::Builder::new()
-        .prefix(".windlass-")
+        .prefix(PREFIX)
         .permissions(Permissions::from_mode(0o600))
         .tempfile_in(directory)?;
     written.write_all(bytes)?;
-    if let Some(old) = old {
-        take_after(written.as_file(), old)?;
+    match old {
+        Some(old) => take_after(written.as_file(), old)?,
+        // Whatever the umask left of it.
+        None => written
+            .as_file()
+            .set_permissions(Permissions::from_mode(0o600))?,
     }
     written.as_file().sync_all()?;
     Ok(written)
@@ -119,20 +144,39 @@ fn commit(written: tempfile::NamedTempFile, target: &Path, directory: &Path) -> 
 }
 
 /// Makes `directory` if it is missing, and waits until it can be locked.
-fn lock(directory: &Path) -> io::Result<File> {
+fn lock(directory: &Path, patience: Duration) -> io::Result<File> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
     let handle = File::open(directory)?;
+    let start = Instant::now();
     loop {
-        match flock(&handle, FlockOperation::LockExclusive) {
+        match flock(&handle, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                remove_leftovers(directory);
+                return Ok(handle);
+            }
             Err(Errno::INTR) => {}
+            Err(Errno::WOULDBLOCK) if start.elapsed() < patience => thread::sleep(LOCK.1),
+            Err(Errno::WOULDBLOCK) => {
+                let reason = "another program has its directory locked";
+                return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
+            }
             // Some network file systems do not lock directories. What is left is the comparison.
-            Ok(()) | Err(Errno::BADF | Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOLCK) => {
+            Err(Errno::BADF | Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOLCK) => {
                 return Ok(handle);
             }
             Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Removes what was being written when its writer was killed. Nobody is writing now.
+fn remove_leftovers(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_name().as_bytes().starts_with(PREFIX.as_bytes()) {
+            fs::remove_file(entry.path()).ok();
         }
     }
 }

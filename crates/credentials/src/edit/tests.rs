@@ -150,6 +150,23 @@ fn a_dockercfg_has_no_auths() {
     assert_eq!(left, b"{\n\t\"b.test\": {}\n}");
 }
 
+/// No old password stays behind in what is hidden by something of the same name.
+#[test]
+fn what_is_there_twice_is_there_once_then() {
+    let old = r#"{"auths":{"a.test":{"auth":"b2xkOm9sZA=="}},"auths":{"b.test":{},"a.test":{"auth":"b2xkOm9sZA=="}}}"#;
+    assert_eq!(
+        put_docker(old, "a.test", Some(&login("me", "x"))),
+        "{\n\t\"auths\": {\n\t\t\"b.test\": {},\n\t\t\"a.test\": {\n\t\t\t\"auth\": \"bWU6eA==\"\n\t\t}\n\t}\n}"
+    );
+    let Taken { bytes: left, .. } = take(old.as_bytes(), Format::Docker, "a.test")
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8(left).unwrap(),
+        "{\n\t\"auths\": {\n\t\t\"b.test\": {}\n\t}\n}"
+    );
+}
+
 /// What cannot be understood is not changed.
 #[test]
 fn a_broken_file_is_left_alone() {

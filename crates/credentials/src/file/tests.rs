@@ -194,6 +194,21 @@ fn other_fields_may_be_anything() {
     assert_eq!(found(&file, "a.test"), basic("a", "x"));
 }
 
+/// As Docker and podman read it: objects are merged, and of two entries the last counts.
+#[test]
+fn what_is_there_twice_counts_twice() {
+    let file = docker(&format!(
+        r#"{{"auths":{{"a.test":{},"a.test":{}}},"credHelpers":{{"c.test":"x"}},
+            "auths":{{"b.test":{}}},"credHelpers":null}}"#,
+        entry("old"),
+        entry("a"),
+        entry("b"),
+    ));
+    assert_eq!(found(&file, "a.test"), basic("a", "x"));
+    assert_eq!(found(&file, "b.test"), basic("b", "x"));
+    assert_eq!(file.helper_for("c.test").unwrap().name, "x");
+}
+
 /// I7: an error names the place, and shows nothing of what is there.
 #[test]
 fn errors_do_not_show_secrets() {

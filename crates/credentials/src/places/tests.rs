@@ -139,3 +139,34 @@ fn the_text_is_read_and_not_shown() {
         FileError::TooLarge { .. }
     ));
 }
+
+/// T30: nothing is waited for. A pipe is no file, a device says what it says, at most so much of it.
+#[test]
+fn what_is_no_file_keeps_nobody_waiting() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    use std::os::unix::fs::symlink;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.json");
+    let places = Places {
+        docker: Some(directory.path().into()),
+        ..Places::default()
+    };
+    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+    let error = first(&places).unwrap_err();
+    let FileError::Unreadable { source, .. } = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(source.to_string(), "it is a pipe");
+    fs::remove_file(&path).unwrap();
+
+    symlink("/dev/null", &path).unwrap();
+    assert!(first(&places).unwrap().is_some());
+    fs::remove_file(&path).unwrap();
+    symlink("/dev/zero", &path).unwrap();
+    assert!(matches!(first(&places), Err(FileError::TooLarge { .. })));
+    fs::remove_file(&path).unwrap();
+
+    let sparse = File::create(&path).unwrap();
+    sparse.set_len(1 << 40).unwrap();
+    assert!(matches!(first(&places), Err(FileError::TooLarge { .. })));
+}

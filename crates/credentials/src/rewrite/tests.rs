@@ -146,3 +146,50 @@ fn changes_at_once_are_all_kept() {
     letters.sort_unstable();
     assert_eq!(letters, b"abcdefghijklmnop");
 }
+
+/// Whoever can read a directory can lock it, and need not ever let go.
+#[test]
+fn a_lock_that_is_never_given_back_is_not_waited_for_without_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.json");
+    fs::write(&path, "old").unwrap();
+    let other = File::open(directory.path()).unwrap();
+    flock(&other, FlockOperation::LockShared).unwrap();
+    let error = rewrite_within(Duration::ZERO, &path, |_| Ok(Some(b"new".to_vec())));
+    let Err(RewriteError::Io(named, error)) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(named, path);
+    assert_eq!(
+        error.to_string(),
+        "another program has its directory locked"
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+    assert_eq!(names(directory.path()), ["config.json"]);
+}
+
+/// I7: of a login that was killed no secret stays behind.
+#[test]
+fn what_a_killed_login_left_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.json");
+    fs::write(directory.path().join(".windlass-auth-x8Zq1a"), "hunter2").unwrap();
+    fs::write(directory.path().join(".windlass"), "another's").unwrap();
+    replace(&path, "new").unwrap();
+    assert_eq!(names(directory.path()), [".windlass", "config.json"]);
+}
+
+/// What could not be read again is not written.
+#[test]
+fn a_file_does_not_grow_beyond_what_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.json");
+    let largest = usize::try_from(places::LARGEST).unwrap();
+    replace(&path, &" ".repeat(largest)).unwrap();
+    let error = replace(&path, &" ".repeat(largest + 1));
+    assert!(matches!(
+        error,
+        Err(RewriteError::File(FileError::TooLarge { .. }))
+    ));
+    assert_eq!(fs::metadata(&path).unwrap().len(), places::LARGEST);
+}

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 use std::thread;
 
+use rustix::fs::Mode;
 use serde_json::json;
 use windlass_credentials::{Keys, Login, LoginError, Places, Proof};
 use windlass_registry::{Credentials, Secret};
@@ -205,4 +207,31 @@ fn logins_at_once_are_all_kept() {
             basic("me", &host)
         );
     }
+}
+
+/// The umask is the process's, which other tests share: this runs the next one in another.
+#[test]
+fn whatever_the_umask_is_the_file_is_for_its_user() {
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "login::under_an_unusual_umask"])
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+#[ignore = "run by the one above"]
+fn under_an_unusual_umask() {
+    let user = User::new();
+    fs::create_dir_all(user.home(".docker")).unwrap();
+    let umask = rustix::process::umask(Mode::from_raw_mode(0o777));
+    let stored = user.keys().store("a.test", &login("me", "x"));
+    rustix::process::umask(umask);
+    let file = stored.unwrap().file;
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(
+        user.keys().lookup(&door("a.test")).unwrap(),
+        basic("me", "x")
+    );
 }
