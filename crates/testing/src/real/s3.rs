@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, EXPECT, HeaderMap, RANGE};
+use hyper::header::{AUTHORIZATION, COOKIE, EXPECT, HeaderMap, RANGE};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -54,6 +54,8 @@ pub struct S3Request {
     pub is_presigned: bool,
     /// Whether there was an `Authorization` header, of whatever kind.
     pub has_authorization: bool,
+    /// Whether there was a cookie.
+    pub has_cookie: bool,
     /// The `Range` asked for.
     pub range: Option<String>,
     /// The status answered.
@@ -132,6 +134,7 @@ impl S3Request {
                 .split('&')
                 .any(|pair| pair.starts_with("X-Amz-Signature=")),
             has_authorization: request.headers().contains_key(AUTHORIZATION),
+            has_cookie: request.headers().contains_key(COOKIE),
             range: range.map(str::to_owned),
             status: 0,
         }
