@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod certs;
+mod companies;
 mod documentation;
 mod golden;
 mod hostile;
