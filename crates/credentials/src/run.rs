@@ -3,13 +3,14 @@
 //! Invariants:
 //! - The program leads a process group of its own. If it is not let go of as a success, the group is killed
 //!   before its leader is reaped: until then the group's number cannot belong to anybody else.
-//! - The leader is reaped whatever happens, and nothing waits for anybody but the leader: a child that was
-//!   left behind with the pipes open keeps nobody waiting. What the leader printed before its end is in the
-//!   pipe by then.
-//! - No read or write blocks; the only wait is [`poll`], which has the limit.
+//! - Nothing waits for anybody but the leader: a child that was left behind with the pipes open keeps nobody
+//!   waiting. What the leader printed before its end is in the pipe by then.
+//! - The leader is reaped, unless it outlives being killed: one that became another user may not be killed,
+//!   one that waits for a disk cannot be.
+//! - No read or write blocks; the only wait is [`poll`], which has a limit.
 
 use std::io::{self, ErrorKind, Read, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -21,6 +22,11 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 /// How often it is looked whether anybody still wants the answer.
 const TICK: Duration = Duration::from_millis(100);
+/// How long a program that was killed is waited for.
+const GRACE: Timespec = Timespec {
+    tv_sec: 2,
+    tv_nsec: 0,
+};
 /// What is read from one stream before the other things are looked at again, in bytes.
 const PORTION: usize = 1 << 20;
 
@@ -70,10 +76,8 @@ pub(crate) fn run(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
-    let mut running = Running(Some(command.spawn().map_err(RunError::Start)?));
-    let child = running.child();
-    let exit = pidfd_open(Pid::from_child(child), PidfdFlags::empty())
-        .map_err(|error| RunError::Io(error.into()))?;
+    let mut running = Running::start(command)?;
+    let child = &mut running.child;
     let mut stdin = Feed::new(child.stdin.take(), input)?;
     let mut stdout = Stream::new(child.stdout.take(), limits.stdout)?;
     let mut stderr = Stream::new(child.stderr.take(), limits.stderr)?;
@@ -85,7 +89,7 @@ pub(crate) fn run(
         if left.is_zero() {
             return Err(RunError::TimedOut);
         }
-        let has_exited = wait(&exit, &stdin, &stdout, &stderr, left.min(TICK))?;
+        let has_exited = wait(&running.exit, &stdin, &stdout, &stderr, left.min(TICK))?;
         stdin.feed()?;
         let is_drained = stdout.fill()?;
         stderr.fill()?;
@@ -126,26 +130,52 @@ fn wait(
 }
 
 /// A program that has not been reaped. Dropping it ends it and its process group.
-struct Running(Option<Child>);
+struct Running {
+    child: Child,
+    /// Readable once it has ended.
+    exit: OwnedFd,
+    is_let_go: bool,
+}
 
 impl Running {
-    fn child(&mut self) -> &mut Child {
-        self.0.as_mut().expect("it is let go of by value only")
+    fn start(command: &mut Command) -> Result<Self, RunError> {
+        let mut child = command.spawn().map_err(RunError::Start)?;
+        match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
+            Ok(exit) => Ok(Self {
+                child,
+                exit,
+                is_let_go: false,
+            }),
+            Err(error) => {
+                kill(&child);
+                child.try_wait().ok();
+                Err(RunError::Io(error.into()))
+            }
+        }
     }
 
     /// Reaps a program that has ended. Children that it left behind are left alone.
     fn let_go(mut self) -> io::Result<ExitStatus> {
-        self.0.take().expect("it is let go of once").wait()
+        self.is_let_go = true;
+        self.child.wait()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let Some(child) = &mut self.0 else { return };
-        // Neither fails for a child that was not reaped.
-        kill_process_group(Pid::from_child(child), Signal::KILL).ok();
-        child.wait().ok();
+        if self.is_let_go {
+            return;
+        }
+        kill(&self.child);
+        let mut exit = [PollFd::new(&self.exit, PollFlags::IN)];
+        poll(&mut exit, Some(&GRACE)).ok();
+        self.child.try_wait().ok();
     }
+}
+
+/// Ends a program that was not reaped, and its process group.
+fn kill(child: &Child) {
+    kill_process_group(Pid::from_child(child), Signal::KILL).ok();
 }
 
 /// What is written to the program, until it has all or does not want more.
