@@ -25,10 +25,14 @@ pub enum UrlProblem {
     #[error("an address cannot hold a user or password: use `windlass login`")]
     Userinfo,
     /// It has a path (EP-3).
-    #[error(
-        "expected only a host and a port behind the scheme; a mirror with a path goes into windlass.toml"
-    )]
+    #[error("expected only a host and a port behind the scheme")]
     Path,
+    /// It holds characters that programs read differently, or drop.
+    #[error("an address cannot hold blanks, control characters or `\\`")]
+    Character,
+    /// Nothing stands behind the colon for the port: often a slash is missing behind the scheme.
+    #[error("not an address: expected [SCHEME://]HOST[:PORT][/PATH]")]
+    Colon,
     /// It has a query or a fragment.
     #[error("an address cannot have a `?` or `#` part")]
     Query,
@@ -62,20 +66,18 @@ pub enum InsecureProblem {
     Scheme,
 }
 
-/// What may stand behind a host and a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Paths {
-    /// A path below which the API is at `/v2/`; an own `/v2` is cut off.
-    Prefix,
-    /// A path that is the API's own.
-    Own,
-    /// None (EP-3).
-    None,
-}
-
 /// Parses the address of a host; one without scheme gets `https` (EP-2).
-pub(crate) fn host(text: &str, paths: Paths) -> Result<Url, UrlProblem> {
+///
+/// Its path is the API's own, or what the API is at `/v2/` below, unless it ends in that.
+pub(crate) fn host(text: &str) -> Result<Url, UrlProblem> {
     let text = text.trim();
+    if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
+        return Err(UrlProblem::Character);
+    }
+    let bare = text.split_once("://").map_or(text, |(_, bare)| bare);
+    if bare.split('/').next().is_some_and(|it| it.ends_with(':')) {
+        return Err(UrlProblem::Colon);
+    }
     let address = match text.contains("://") {
         true => text.to_owned(),
         false => format!("https://{text}"),
@@ -90,29 +92,32 @@ pub(crate) fn host(text: &str, paths: Paths) -> Result<Url, UrlProblem> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(UrlProblem::Query);
     }
-    if paths == Paths::None && url.path() != "/" {
-        return Err(UrlProblem::Path);
-    }
     let path = url.path().trim_end_matches('/').to_owned();
-    match paths {
-        Paths::Prefix => url.set_path(path.strip_suffix("/v2").unwrap_or(&path)),
-        Paths::Own | Paths::None => url.set_path(&path),
-    }
+    url.set_path(&path);
     if url.port().is_none() && url.host_str().is_some_and(|name| HUB_NAMES.contains(&name)) {
         url.set_host(Some(HUB)).map_err(UrlProblem::Form)?;
     }
     Ok(url)
 }
 
+/// Parses the address of a host without a path (EP-3).
+fn bare_host(text: &str) -> Result<Url, UrlProblem> {
+    let url = host(text)?;
+    match url.path() {
+        "/" => Ok(url),
+        _ => Err(UrlProblem::Path),
+    }
+}
+
 /// Parses a place as `scheme://host[:port]`.
 pub(crate) fn origin(text: &str) -> Result<String, UrlProblem> {
-    let url = host(text, Paths::None)?;
+    let url = bare_host(text)?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// Returns the address of the registry's own host.
 pub(crate) fn own_host(registry: &str) -> Result<Url, UrlProblem> {
-    host(registry, Paths::None)
+    bare_host(registry)
 }
 
 /// Returns the host of `url`, and its port where that is not the usual one of https: how certificates are
@@ -131,7 +136,7 @@ pub(crate) fn endpoint(name: &str) -> Option<String> {
     if name.contains(['/', '@', '?', '#', '\\']) {
         return None;
     }
-    let url = host(name, Paths::None).ok()?;
+    let url = bare_host(name).ok()?;
     Some(authority(&url))
 }
 
@@ -166,8 +171,17 @@ pub fn shown_proxy(proxy: &Secret) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-/// Returns `text`, which people may have taken for the place of an address, without a user and a password.
-pub(crate) fn without_userinfo(text: &str) -> Cow<'_, str> {
+/// Returns `text`, which people may have taken for the place of an address, without what may be secret in one:
+/// a user and a password, and what stands behind a `?` or `#`.
+pub(crate) fn without_secrets(text: &str) -> Cow<'_, str> {
+    let text = without_userinfo(text);
+    match text.find(['?', '#']) {
+        None => text,
+        Some(end) => Cow::Owned(format!("{}?[hidden]", &text[..end])),
+    }
+}
+
+fn without_userinfo(text: &str) -> Cow<'_, str> {
     let Some((userinfo, rest)) = text.rsplit_once('@') else {
         return Cow::Borrowed(text);
     };

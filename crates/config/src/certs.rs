@@ -30,10 +30,10 @@ pub(crate) fn read(
     let mut first: Option<PathBuf> = None;
     for name in names {
         let path = dir.join(name);
-        let has = |ending: &str| names.contains(&name.with_extension(ending));
+        let has = |ending: &str| names.binary_search(&name.with_extension(ending)).is_ok();
         match name.extension().and_then(OsStr::to_str) {
             Some("crt") if is_clients(beside, &has) => {}
-            Some("crt") => tls.roots.push(pem::certificates(&path).map_err(wrong)?),
+            Some("crt") => tls.roots.push(pem::roots(&path).map_err(wrong)?),
             Some("cert") => {
                 let key = path.with_extension("key");
                 let key = match has("key") {

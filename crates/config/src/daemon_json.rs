@@ -7,10 +7,15 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use url::Url;
 use windlass_oci::text::shown;
 
-use crate::address::{self, Paths};
+use crate::address;
 use crate::error::{ConfigError, Place, Problem};
 use crate::settings::Proxy;
 use crate::source::{Finding, Origin, Remark};
+
+/// The most that a number may say here. What is more is as good as no limit, and no reason to refuse a file.
+const MOST: u64 = 1000;
+/// How long an array may be.
+const MOST_ELEMENTS: usize = 1000;
 
 /// What `daemon.json` says.
 #[derive(Debug, Default)]
@@ -60,16 +65,22 @@ pub(crate) fn read(
         }
         let refuse = |problem| wrong(&key, problem);
         match key.as_str() {
-            "registry-mirrors" => read.mirrors = mirrors(value, &refuse)?,
+            "registry-mirrors" => {
+                let texts = value.texts().map_err(refuse)?;
+                read.mirrors = mirrors(&texts, &|index, problem| {
+                    wrong(&format!("{key}[{index}]"), problem)
+                })?;
+            }
             "insecure-registries" => {
-                let entries = value.texts().map_err(refuse)?;
-                read.insecure = Some(insecure(path, &entries, &refuse, findings)?);
+                let texts = value.texts().map_err(refuse)?;
+                let refuse = |index, problem| wrong(&format!("{key}[{index}]"), problem);
+                read.insecure = Some(insecure(path, &texts, &refuse, findings)?);
             }
             "max-concurrent-downloads" => {
-                read.downloads = Some(value.number(0, 1000).map_err(refuse)?);
+                read.downloads = Some(value.number(0).map_err(refuse)?);
             }
             "max-download-attempts" => {
-                read.attempts = Some(value.number(1, 1000).map_err(refuse)?);
+                read.attempts = Some(value.number(1).map_err(refuse)?);
             }
             "proxies" => read.proxies(value, &wrong)?,
             _ => {}
@@ -108,11 +119,13 @@ impl DaemonJson {
     }
 }
 
-fn mirrors(value: Json, refuse: &impl Fn(Problem) -> ConfigError) -> Result<Vec<Url>, ConfigError> {
+fn mirrors(
+    texts: &[String],
+    refuse: &impl Fn(usize, Problem) -> ConfigError,
+) -> Result<Vec<Url>, ConfigError> {
     let mut mirrors = Vec::new();
-    for text in value.texts().map_err(refuse)? {
-        let url =
-            address::host(&text, Paths::None).map_err(|problem| refuse(Problem::Url(problem)))?;
+    for (index, text) in texts.iter().enumerate() {
+        let url = address::host(text).map_err(|problem| refuse(index, Problem::Url(problem)))?;
         if !mirrors.contains(&url) {
             mirrors.push(url);
         }
@@ -123,14 +136,14 @@ fn mirrors(value: Json, refuse: &impl Fn(Problem) -> ConfigError) -> Result<Vec<
 /// Reads a list of insecure registries. One bad entry refuses all of them (EP-8).
 fn insecure(
     path: &Path,
-    entries: &[String],
-    refuse: &impl Fn(Problem) -> ConfigError,
+    texts: &[String],
+    refuse: &impl Fn(usize, Problem) -> ConfigError,
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<String>, ConfigError> {
     let mut insecure = Vec::new();
-    for text in entries {
-        let found =
-            address::insecure(text).map_err(|problem| refuse(Problem::Insecure(problem)))?;
+    for (index, text) in texts.iter().enumerate() {
+        let found = address::insecure(text);
+        let found = found.map_err(|problem| refuse(index, Problem::Insecure(problem)))?;
         if found.had_scheme {
             findings.push(Finding {
                 origin: Origin::file(path),
@@ -189,16 +202,22 @@ impl Json {
         let Self::List(elements) = self else {
             return Err(self.wrong_type("an array of strings"));
         };
+        if elements.len() > MOST_ELEMENTS {
+            let limit = MOST_ELEMENTS;
+            return Err(Problem::TooLong { limit });
+        }
         let texts = elements
             .iter()
             .map(|element| element.text().map(str::to_owned));
         texts.collect()
     }
 
-    fn number(&self, least: u64, most: u64) -> Result<u64, Problem> {
+    fn number(&self, least: u64) -> Result<u64, Problem> {
+        let most = MOST;
         match self {
             Self::Number(number) => number
-                .filter(|number| (least..=most).contains(number))
+                .filter(|number| *number >= least)
+                .map(|number| number.min(most))
                 .ok_or(Problem::Range { least, most }),
             _ => Err(self.wrong_type("a number")),
         }
@@ -259,7 +278,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
             if !keys.insert(key.clone()) {
                 let message = format!(
                     "the key {:?} stands there twice",
-                    shown(&address::without_userinfo(&key))
+                    shown(&address::without_secrets(&key))
                 );
                 return Err(A::Error::custom(message));
             }

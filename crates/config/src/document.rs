@@ -2,16 +2,25 @@
 
 use std::iter;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use windlass_oci::text::{shown, shown_up_to};
 
-use crate::address::without_userinfo;
+use crate::address::without_secrets;
 use crate::error::{ConfigError, Place, Problem};
 use crate::source::Origin;
+
+mod nearest;
+
+use nearest::nearest;
+
+/// How long an array may be. What is done for each element may compare it with the others, or read a file.
+const MOST_ELEMENTS: usize = 1000;
+/// The distance of the places whose characters are counted beforehand, in bytes.
+const STRIDE: usize = 4096;
 
 /// A file that is being read.
 #[derive(Clone, Debug)]
@@ -20,6 +29,8 @@ pub(crate) struct Document<'a> {
     text: &'a str,
     /// Where each line begins.
     lines: Rc<[usize]>,
+    /// How many characters begin before each [`STRIDE`]th byte. Everything may stand in one line.
+    characters: Rc<[usize]>,
 }
 
 /// A table whose keys are taken out one by one; what is left has no meaning.
@@ -51,6 +62,7 @@ impl<'a> Document<'a> {
             path,
             text,
             lines: iter::once(0).chain(lines).collect(),
+            characters: characters(text),
         };
         let table = DeTable::parse(text).map_err(|error| {
             // Its `Display` would quote the line, and a password with it.
@@ -80,11 +92,17 @@ impl<'a> Document<'a> {
         let line = self.lines.partition_point(|start| *start <= at);
         // The first line begins at 0, which no place is before.
         let start = self.lines[line - 1];
-        let before = self.text.get(start..at).unwrap_or_default();
         Place {
             line,
-            column: before.chars().count() + 1,
+            column: self.characters_before(at) - self.characters_before(start) + 1,
         }
+    }
+
+    fn characters_before(&self, at: usize) -> usize {
+        let at = at.min(self.text.len());
+        let counted = at / STRIDE;
+        let rest = &self.text.as_bytes()[counted * STRIDE..at];
+        self.characters[counted] + beginnings(rest)
     }
 
     fn origin(&self, at: &Range<usize>) -> Origin {
@@ -218,6 +236,16 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Returns the path that it must be, where a relative one begins at `base`.
+    pub(crate) fn path(&self, base: &Path) -> Result<PathBuf, ConfigError> {
+        let text = self.some_text()?;
+        match text.starts_with('~') {
+            // It would be a directory of that name, which nobody means.
+            true => Err(self.error(Problem::Tilde)),
+            false => Ok(base.join(text)),
+        }
+    }
+
     /// Returns the `true` or `false` that it must be.
     pub(crate) fn flag(&self) -> Result<bool, ConfigError> {
         let flag = self.value.as_bool();
@@ -239,6 +267,11 @@ impl<'a> Item<'a> {
         let DeValue::Array(array) = self.value else {
             return Err(self.wrong_type("an array"));
         };
+        if array.len() > MOST_ELEMENTS {
+            let limit = MOST_ELEMENTS;
+            let problem = Problem::TooLong { limit };
+            return Err(self.document.error(&self.span, Some(&self.key), problem));
+        }
         let elements = array.into_iter().enumerate().map(|(index, value)| Self {
             document: self.document.clone(),
             key: format!("{}[{index}]", self.key),
@@ -281,6 +314,21 @@ impl<'a> Item<'a> {
     }
 }
 
+/// Returns how many characters begin before each [`STRIDE`]th byte of `text`.
+fn characters(text: &str) -> Rc<[usize]> {
+    let sums = text.as_bytes().chunks(STRIDE).scan(0, |sum, chunk| {
+        *sum += beginnings(chunk);
+        Some(*sum)
+    });
+    iter::once(0).chain(sums).collect()
+}
+
+/// Returns how many characters begin in these bytes of a text.
+fn beginnings(bytes: &[u8]) -> usize {
+    let is_beginning = |byte: &&u8| **byte & 0xc0 != 0x80;
+    bytes.iter().filter(is_beginning).count()
+}
+
 /// A table that is named after a table in it has its own place in the file only.
 fn first_mention(value: &DeValue<'_>) -> usize {
     let entries = value.as_table().into_iter().flatten();
@@ -288,64 +336,18 @@ fn first_mention(value: &DeValue<'_>) -> usize {
     places.min().unwrap_or(usize::MAX)
 }
 
-/// Writes a step of a key as TOML would.
+/// Writes a step of a key as TOML would, and no more of it than people read: it is repeated in every key below.
 fn quoted(name: &str) -> String {
     let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     match !name.is_empty() && name.bytes().all(is_bare) {
-        true => name.to_owned(),
-        false => format!("\"{}\"", shown(&without_userinfo(name))),
+        true => shown(name).to_string(),
+        false => format!("\"{}\"", shown(&without_secrets(name))),
     }
-}
-
-/// Returns the one of `known` that `found` was probably meant to be.
-fn nearest(found: &str, known: &[&'static str]) -> Option<&'static str> {
-    let found: Vec<char> = found
-        .to_lowercase()
-        .replace('_', "-")
-        .chars()
-        .take(64)
-        .collect();
-    let (changes, key) = known
-        .iter()
-        .map(|key| (changes(&found, &key.chars().collect::<Vec<_>>()), *key))
-        .min()?;
-    (changes <= 1 + key.len() / 5).then_some(key)
-}
-
-/// Returns how many letters must be put in, left out or changed to make one word of the other.
-fn changes(from: &[char], to: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, one) in from.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, other) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(one != other);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn says_which_key_was_meant() {
-        let known = ["insecure-registries", "downloads", "ca", "url"];
-        for (found, expected) in [
-            ("insecure_registries", Some("insecure-registries")),
-            ("insecure-registry", Some("insecure-registries")),
-            ("download", Some("downloads")),
-            ("cs", Some("ca")),
-            ("uri", Some("url")),
-            ("mirrors", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest(found, &known), expected, "{found}");
-        }
-    }
 
     /// I7: a line that cannot be read may hold a password.
     #[test]

@@ -36,14 +36,13 @@ pub enum DurationProblem {
 
 /// Parses a duration as Go's `time.ParseDuration` does, except that it must not be negative.
 pub(crate) fn parse(text: &str) -> Result<Duration, DurationProblem> {
-    let unsigned = text.strip_prefix('+').unwrap_or(text);
-    if let Some(positive) = unsigned.strip_prefix('-') {
+    if let Some(positive) = text.strip_prefix('-') {
         return match parse_sum(positive)? {
             0 => Ok(Duration::ZERO),
             _ => Err(DurationProblem::Negative),
         };
     }
-    let nanoseconds = parse_sum(unsigned)?;
+    let nanoseconds = parse_sum(text.strip_prefix('+').unwrap_or(text))?;
     let nanoseconds = u64::try_from(nanoseconds).map_err(|_| DurationProblem::TooLong)?;
     Ok(Duration::from_nanos(nanoseconds))
 }
@@ -151,7 +150,7 @@ mod tests {
     fn refuses_what_is_not_a_length_of_time() {
         for text in [
             "", "3", "-", "+", "s", ".", ".s", "-.", "+.s", "1d", "5 s", "1s ", "1S", "1,5s",
-            "ten", "1.2.3s", "--1s", "1e3s",
+            "ten", "1.2.3s", "--1s", "+-1s", "-+1s", "+-0", "1e3s",
         ] {
             assert_eq!(parse(text), Err(DurationProblem::Form), "{text}");
         }

@@ -98,6 +98,15 @@ pub enum Problem {
         /// The largest that is taken.
         most: u64,
     },
+    /// An array is longer than any sensible configuration.
+    #[error("expected at most {limit} elements")]
+    TooLong {
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A path that a shell would make another one of.
+    #[error("`~` does not stand for the home directory here: write the whole path")]
+    Tilde,
     /// A text or list says nothing.
     #[error("it is empty")]
     Empty,
@@ -136,6 +145,11 @@ pub enum Problem {
     /// A key that only means something for one host, where none is named.
     #[error("it needs a `server` beside it")]
     NeedsServer,
+    /// What is said about a host would settle whether it is spoken to in TLS, without a word about that.
+    #[error(
+        "this host may be spoken to without TLS: say with `server` whether it is at `https://` or `http://`"
+    )]
+    WhichScheme,
     /// A host inside a host.
     #[error("hosts cannot be nested")]
     Nested,
@@ -156,6 +170,14 @@ pub enum Problem {
     /// A file that should hold certificates holds none, or broken ones.
     #[error("it holds no certificate in PEM form that can be read")]
     NoCertificate,
+    /// One of the certificates in a file is none that could be trusted.
+    #[error("certificate {number} in it cannot be used: {reason}")]
+    Certificate {
+        /// Its place, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file that should hold a key holds none, or a broken one.
     #[error("it holds no private key in PEM form that can be read")]
     NoKey,

@@ -1,11 +1,28 @@
 //! Headers that people add to requests.
 
-/// What the connection, the length of a message or the bytes that are asked for hang on; windlass sets it.
-const RESERVED: [&str; 9] = [
+/// How many headers a host gets at most. Servers refuse more.
+pub(crate) const MOST: usize = 100;
+/// How many bytes their names and values may have together.
+pub(crate) const MOST_BYTES: usize = 16 << 10;
+
+/// What the connection, the length of a message, what is asked for or the form of the answer hang on: windlass
+/// sets it, or must not.
+const RESERVED: [&str; 20] = [
+    "accept",
+    "accept-encoding",
     "connection",
     "content-length",
+    "content-type",
+    "expect",
     "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
     "proxy-authorization",
+    "proxy-connection",
     "range",
     "te",
     "trailer",
@@ -22,9 +39,12 @@ pub enum HeaderProblem {
     /// It is set by windlass.
     #[error("this header cannot be configured")]
     Reserved,
-    /// Its value holds control characters.
-    #[error("the value of a header cannot hold control characters")]
+    /// Its value holds control characters, or others that do not go into a header.
+    #[error("the value of a header can hold printable ASCII only")]
     Value,
+    /// There are more of them, or longer ones, than servers take.
+    #[error("a host gets at most {MOST} headers, of {MOST_BYTES} bytes together")]
+    TooMany,
 }
 
 /// Checks the name of a header.
@@ -44,9 +64,9 @@ pub(crate) fn check_name(name: &str) -> Result<(), HeaderProblem> {
 
 /// Checks the value of a header; no line can be smuggled in.
 pub(crate) fn check_value(value: &str) -> Result<(), HeaderProblem> {
-    match value.chars().any(|c| c.is_control() && c != '\t') {
-        true => Err(HeaderProblem::Value),
-        false => Ok(()),
+    match value.chars().all(|c| matches!(c, ' '..='~' | '\t')) {
+        true => Ok(()),
+        false => Err(HeaderProblem::Value),
     }
 }
 
@@ -65,10 +85,15 @@ mod tests {
             ("ä", Err(HeaderProblem::Name)),
             ("Host", Err(HeaderProblem::Reserved)),
             ("Range", Err(HeaderProblem::Reserved)),
+            ("If-None-Match", Err(HeaderProblem::Reserved)),
+            ("Accept-Encoding", Err(HeaderProblem::Reserved)),
+            ("User-Agent", Ok(())),
         ] {
             assert_eq!(check_name(name), expected, "{name:?}");
         }
-        assert_eq!(check_value("a\tb ü"), Ok(()));
+        assert_eq!(check_value("a\tb ~"), Ok(()));
+        assert_eq!(check_value("ü"), Err(HeaderProblem::Value));
+        assert_eq!(check_value("a\x7f"), Err(HeaderProblem::Value));
         assert_eq!(check_value("a\r\nEvil: 1"), Err(HeaderProblem::Value));
         assert_eq!(check_value("a\0"), Err(HeaderProblem::Value));
     }

@@ -7,11 +7,11 @@ use url::Url;
 use windlass_oci::text::shown;
 use windlass_registry::{Capabilities, HostConfig, Secret, Tls};
 
-use crate::address::{self, Paths, UrlProblem};
+use crate::address;
 use crate::document::{Item, Table};
 use crate::duration;
 use crate::error::{ConfigError, Problem};
-use crate::header;
+use crate::header::{self, HeaderProblem};
 use crate::pem;
 use crate::source::{Finding, Origin, Remark, Setting};
 
@@ -30,7 +30,7 @@ pub(crate) struct HostSpec {
     capabilities: Option<Capabilities>,
     ca: Vec<FileName>,
     client: Vec<ClientFiles>,
-    skip_verify: bool,
+    skip_verify: Option<bool>,
     headers: Vec<(String, Secret)>,
     override_path: bool,
     connect: Option<Duration>,
@@ -84,7 +84,7 @@ impl HostSpec {
             spec.client = clients(item, base)?;
         }
         if let Some(item) = table.take(&dialect.key("skip-verify")) {
-            spec.skip_verify = item.flag()?;
+            spec.skip_verify = Some(item.flag()?);
         }
         if let Some(item) = table.take("capabilities") {
             spec.take_for_server(&item);
@@ -105,9 +105,19 @@ impl HostSpec {
         Ok(spec)
     }
 
+    /// Tells whether files with certificates are named.
+    pub(crate) fn has_files(&self) -> bool {
+        !self.ca.is_empty() || !self.client.is_empty()
+    }
+
     /// Tells whether anything is said about certificates.
-    pub(crate) fn has_tls(&self) -> bool {
-        !self.ca.is_empty() || !self.client.is_empty() || self.skip_verify
+    pub(crate) fn is_about_tls(&self) -> bool {
+        self.has_files() || self.skip_verify.is_some()
+    }
+
+    /// Returns whether any certificate is to be taken, if that is said.
+    pub(crate) fn skip_verify(&self) -> Option<bool> {
+        self.skip_verify
     }
 
     /// Tells whether anything is said about how requests are made.
@@ -117,7 +127,8 @@ impl HostSpec {
 
     /// Tells whether anything is said that counts for a host that is not named, too.
     pub(crate) fn says_more_than_where(&self) -> bool {
-        self.has_tls() || !self.headers.is_empty() || self.connect.is_some()
+        let skips = self.skip_verify == Some(true);
+        skips || self.has_files() || !self.headers.is_empty() || self.connect.is_some()
     }
 
     /// Refuses what needs a host that is named.
@@ -144,15 +155,6 @@ impl HostSpec {
         }
     }
 
-    /// Parses the address of the host.
-    pub(crate) fn url(&self, text: &str) -> Result<Url, UrlProblem> {
-        let paths = match self.override_path {
-            true => Paths::Own,
-            false => Paths::Prefix,
-        };
-        address::host(text, paths)
-    }
-
     /// Reads the files, and returns the host at `url`.
     pub(crate) fn host(
         self,
@@ -175,11 +177,11 @@ impl HostSpec {
     /// Reads the files with certificates and keys.
     pub(crate) fn tls(&self, findings: &mut Vec<Finding>) -> Result<Tls, ConfigError> {
         let mut tls = Tls {
-            skip_verify: self.skip_verify,
+            skip_verify: self.skip_verify.unwrap_or_default(),
             ..Tls::default()
         };
         for file in &self.ca {
-            let roots = pem::certificates(&file.path);
+            let roots = pem::roots(&file.path);
             tls.roots
                 .push(roots.map_err(|problem| file.at.error(problem))?);
         }
@@ -206,7 +208,7 @@ impl HostSpec {
 impl FileName {
     fn of(item: &Item<'_>, base: &Path) -> Result<Self, ConfigError> {
         Ok(Self {
-            path: base.join(item.some_text()?),
+            path: item.path(base)?,
             at: ConfigErrorAt(item.error(Problem::NotThere)),
         })
     }
@@ -239,7 +241,7 @@ pub(crate) fn roots(item: Item<'_>, base: &Path) -> Result<Vec<Setting<Vec<u8>>>
     let mut roots = Vec::new();
     for item in item.one_or_more()? {
         let file = FileName::of(&item, base)?;
-        let bytes = pem::certificates(&file.path).map_err(|problem| item.error(problem))?;
+        let bytes = pem::roots(&file.path).map_err(|problem| item.error(problem))?;
         roots.push(Setting::new(bytes, Origin::file(&file.path)));
     }
     Ok(roots)
@@ -279,7 +281,7 @@ fn pair(certificate: &Item<'_>, key: &Item<'_>, base: &Path) -> Result<ClientFil
     let key = match key.text()? {
         // In the certificate's file.
         "" => None,
-        name => Some(base.join(name)),
+        _ => Some(key.path(base)?),
     };
     Ok(ClientFiles {
         certificate: FileName::of(certificate, base)?,
@@ -307,7 +309,7 @@ fn capabilities(item: Item<'_>, dialect: Dialect) -> Result<Option<Capabilities>
             "resolve" => capabilities.resolve = true,
             "push" => {}
             _ => {
-                let found = shown(&address::without_userinfo(text));
+                let found = shown(&address::without_secrets(text));
                 return Err(item.error(Problem::Capability { found }));
             }
         }
@@ -317,6 +319,7 @@ fn capabilities(item: Item<'_>, dialect: Dialect) -> Result<Option<Capabilities>
 
 fn headers(item: Item<'_>) -> Result<Vec<(String, Secret)>, ConfigError> {
     let mut headers = Vec::new();
+    let mut bytes = 0;
     for item in item.table()?.take_all() {
         let wrong = |item: &Item<'_>, problem| item.error(Problem::Header(problem));
         header::check_name(item.name()).map_err(|problem| wrong(&item, problem))?;
@@ -324,6 +327,10 @@ fn headers(item: Item<'_>) -> Result<Vec<(String, Secret)>, ConfigError> {
         for value in item.one_or_more()? {
             let text = value.text()?;
             header::check_value(text).map_err(|problem| wrong(&value, problem))?;
+            bytes += name.len() + text.len();
+            if headers.len() == header::MOST || bytes > header::MOST_BYTES {
+                return Err(wrong(&value, HeaderProblem::TooMany));
+            }
             headers.push((name.clone(), Secret::new(text)));
         }
     }

@@ -11,13 +11,22 @@ use crate::host_spec::{Dialect, HostSpec};
 use crate::source::{Finding, Origin, Remark, Setting};
 
 /// What a file says about the hosts of a registry.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Hosts {
     pub(crate) mirrors: Vec<Setting<HostConfig>>,
-    pub(crate) server: Option<Setting<HostConfig>>,
+    pub(crate) server: Option<Server>,
     pub(crate) proxies: Option<Setting<Proxies>>,
     /// Where it is said.
     pub(crate) origin: Option<Origin>,
+}
+
+/// The host that has the last word.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) host: Setting<HostConfig>,
+    /// Where no host is named and so it is the registry's own: what is wrong with that if the host may be spoken
+    /// to without TLS, which one address cannot say.
+    pub(crate) unnamed: Option<ConfigError>,
 }
 
 /// Whose file it is.
@@ -76,7 +85,7 @@ fn mirror(
         return Err(nested.error(Problem::Nested));
     }
     let spec = HostSpec::take(&mut table, Dialect::Containerd, base)?;
-    let url = spec.url(&address).map_err(|problem| ConfigError {
+    let url = address::host(&address).map_err(|problem| ConfigError {
         problem: Box::new(Problem::Url(problem)),
         ..named
     })?;
@@ -92,16 +101,19 @@ fn server(
     whose: Whose<'_>,
     proxies: &mut Vec<ProxyOf>,
     findings: &mut Vec<Finding>,
-) -> Result<Option<Setting<HostConfig>>, ConfigError> {
+) -> Result<Option<Server>, ConfigError> {
     let item = table.take("server");
     let mut spec = HostSpec::take(table, Dialect::Containerd, base)?;
     proxies.push(proxy(table)?);
     if let Some(item) = item
         && !item.text()?.is_empty()
     {
-        let url = spec.url(item.text()?);
+        let url = address::host(item.text()?);
         let url = url.map_err(|problem| item.error(Problem::Url(problem)))?;
-        return Ok(Some(spec.host(url, item.origin(), findings)?));
+        return Ok(Some(Server {
+            host: spec.host(url, item.origin(), findings)?,
+            unnamed: None,
+        }));
     }
     spec.without_server(findings);
     if !spec.says_more_than_where() {
@@ -112,7 +124,10 @@ fn server(
         Whose::Registry(name) => {
             let url = address::own_host(name);
             let url = url.map_err(|problem| table.error(Problem::Url(problem)))?;
-            Ok(Some(spec.host(url, origin, findings)?))
+            Ok(Some(Server {
+                host: spec.host(url, origin, findings)?,
+                unnamed: Some(table.error(Problem::WhichScheme)),
+            }))
         }
         // There is no one host that it could be about, and every host would be too many.
         Whose::Everybody => {

@@ -64,8 +64,10 @@ impl Loaded {
         let mut sources = Vec::new();
         let mut findings = Vec::new();
         let own = read_own(&places.windlass, &mut sources, &mut findings)?;
-        let certs_dirs = own.certs_dirs.as_ref().unwrap_or(&places.certs_dirs);
-        let mut scan = Scan::read(certs_dirs)?;
+        let mut scan = match &own.certs_dirs {
+            Some(asked_for) => Scan::read(asked_for, true)?,
+            None => Scan::read(&places.certs_dirs, false)?,
+        };
         sources.append(&mut scan.sources);
         findings.append(&mut scan.findings);
         let daemon = match &own.daemon_json {
@@ -87,7 +89,8 @@ impl Loaded {
     ///
     /// What `config` holds already is the environment's, which every setting beats; except that insecure
     /// registries and certificates are added to those that are there. What the command line says about
-    /// anything else is to be put into `config` afterwards.
+    /// anything else is to be put into `config` afterwards. Who loads again applies it to a `config` of its own:
+    /// what another [`Loaded`] has added to this one would stay.
     pub fn apply(&self, config: &mut RegistryConfig) {
         config.registries = self.registries();
         for (endpoint, tls) in &self.certificates {

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use windlass_oci::DEFAULT_REGISTRY;
-use windlass_registry::{HostConfig, Tls, Unusable};
+use windlass_registry::{Endpoint, HostConfig, Proxies, RegistryConfig, Tls, Unusable};
 
 use crate::address;
 use crate::daemon_json::DaemonJson;
 use crate::error::ConfigError;
-use crate::hosts_toml::Hosts;
+use crate::hosts_toml::{Hosts, Server};
 use crate::loaded::Loaded;
 use crate::scan::{Certificates, Scan};
 use crate::settings::{Proxy, ProxySettings, RegistrySettings};
@@ -62,6 +62,7 @@ pub(crate) fn merge(
         not_default: scan.not_default,
         certificates: scan.certificates,
         hub,
+        everybodys_proxies: None,
     };
     merge.registries(own.registries)?;
     Ok(loaded)
@@ -75,17 +76,15 @@ struct Merge<'a> {
     not_default: BTreeSet<String>,
     certificates: BTreeMap<String, Certificates>,
     hub: Option<Hosts>,
+    /// What a `windlass.toml` says is every registry's, whoever decides about the hosts.
+    everybodys_proxies: Option<Setting<Proxies>>,
 }
 
 impl Merge<'_> {
     fn registries(&mut self, mut own: BTreeMap<String, OwnRegistry>) -> Result<(), ConfigError> {
         for (name, registry) in &mut own {
             if let Ok(url) = address::own_host(name) {
-                let certificates = self.certificates.entry(address::authority(&url));
-                let certificates = certificates.or_default();
-                for read in registry.certificates.drain(..) {
-                    add_own(certificates, read);
-                }
+                self.own_certificates(address::authority(&url), registry);
             }
         }
         self.certificates
@@ -101,6 +100,7 @@ impl Merge<'_> {
             }
             None => self.default.take().unwrap_or_default(),
         };
+        self.everybodys_proxies.clone_from(&everybody.proxies);
         self.loaded.default = settings(default, everybody.proxies, everybody.foreign_hosts);
         self.refuse_broken_default()?;
 
@@ -117,6 +117,7 @@ impl Merge<'_> {
         self.refuse_broken();
         let certificates = std::mem::take(&mut self.certificates);
         for (endpoint, certificates) in certificates {
+            self.loaded.findings.extend(certificates.findings);
             let origins = certificates.origins;
             if certificates.tls != Tls::default() {
                 self.loaded
@@ -128,6 +129,29 @@ impl Merge<'_> {
         Ok(())
     }
 
+    /// Puts what a `windlass.toml` says about the certificates of a registry's own host before what directories do.
+    fn own_certificates(&mut self, endpoint: String, registry: &mut OwnRegistry) {
+        let mut certificates = Certificates::default();
+        for read in registry.certificates.drain(..) {
+            add_own(&mut certificates, read);
+        }
+        if let Some(Setting {
+            value: true,
+            origin,
+        }) = &registry.skip_verify
+        {
+            let tls = Tls {
+                skip_verify: true,
+                ..Tls::default()
+            };
+            certificates.add(Ok(tls), origin.clone());
+        }
+        if let Some(scanned) = self.certificates.remove(&endpoint) {
+            certificates.append(scanned);
+        }
+        self.certificates.insert(endpoint, certificates);
+    }
+
     /// Decides about the registry `name`.
     fn registry(&mut self, name: String, own: OwnRegistry, shadows: bool) {
         let scanned = self.hosts.remove(&name);
@@ -135,7 +159,7 @@ impl Merge<'_> {
             true => self.hub.take(),
             false => None,
         };
-        let hosts = match (own.hosts, scanned) {
+        let mut hosts = match (own.hosts, scanned) {
             (Some(hosts), ignored) => {
                 self.ignore(ignored.as_ref());
                 Some(hosts)
@@ -143,6 +167,11 @@ impl Merge<'_> {
             (None, Some(hosts)) => Some(hosts),
             (None, None) => hub.map(Ok),
         };
+        if let Some(Ok(decided)) = &mut hosts
+            && let Err(error) = self.settle_own_host(&name, decided, own.skip_verify.as_ref())
+        {
+            hosts = Some(Err(error));
+        }
         let default = &self.loaded.default;
         let mut decided = match hosts {
             Some(Ok(hosts)) => settings(hosts, None, None),
@@ -154,9 +183,67 @@ impl Merge<'_> {
             None if shadows && self.not_default.contains(&name) => RegistrySettings::default(),
             None => default.clone(),
         };
-        decided.proxies = own.proxies.or(decided.proxies).or(default.proxies.clone());
+        let everybodys = self.everybodys_proxies.clone();
+        decided.proxies = own.proxies.or(decided.proxies).or(everybodys);
         decided.foreign_hosts = own.foreign_hosts.or(default.foreign_hosts.clone());
         self.loaded.registries.insert(name, decided);
+    }
+
+    /// Settles what is said about the registry's own host in `hosts`, if it is the server there.
+    ///
+    /// Where a `windlass.toml` says that its certificate counts, it counts. Where the host may be spoken to
+    /// without TLS, and is not named with a scheme, it stays so (EP-4): what is said about its certificates holds
+    /// wherever it is met, and what else is said needs a name.
+    fn settle_own_host(
+        &mut self,
+        name: &str,
+        hosts: &mut Hosts,
+        skip_verify: Option<&Setting<bool>>,
+    ) -> Result<(), ConfigError> {
+        let Ok(own) = address::own_host(name) else {
+            return Ok(());
+        };
+        let Some(server) = &mut hosts.server else {
+            return Ok(());
+        };
+        let tls = &mut server.host.value.tls;
+        let endpoint = address::authority(&own);
+        if let Some(Setting { value: false, .. }) = skip_verify
+            && address::authority(&server.host.value.url) == endpoint
+        {
+            tls.skip_verify = false;
+        }
+        let Some(error) = server.unnamed.take_if(|_| self.may_be_plain(name)) else {
+            return Ok(());
+        };
+        if server.says_more_than_certificates() {
+            return Err(error);
+        }
+        let certificates = self.certificates.entry(endpoint).or_default();
+        let origin = server.host.origin.clone();
+        certificates.add(Ok(std::mem::take(&mut server.host.value.tls)), origin);
+        hosts.server = None;
+        Ok(())
+    }
+
+    /// Tells whether the registry's own host is asked by plain http, too, if nothing is said about it.
+    ///
+    /// Not for what a name could turn out to be: it may lie in a range, and most do not.
+    fn may_be_plain(&self, name: &str) -> bool {
+        let Ok(repository) = format!("{name}/name/name").parse() else {
+            return false;
+        };
+        let config = RegistryConfig {
+            insecure: self
+                .loaded
+                .insecure
+                .iter()
+                .flat_map(|setting| setting.value.clone())
+                .collect(),
+            ..RegistryConfig::default()
+        };
+        let endpoints = Endpoint::of(&repository, &config).unwrap_or_default();
+        matches!(&*endpoints, [one, other] if one.is_https() != other.is_https())
     }
 
     /// Notes that a `hosts.toml` was read for nothing.
@@ -232,6 +319,17 @@ impl Certificates {
     }
 }
 
+impl Server {
+    fn says_more_than_certificates(&self) -> bool {
+        let host = &self.host.value;
+        let usual = HostConfig::new(host.url.clone());
+        !host.headers.is_empty()
+            || host.connect.is_some()
+            || host.override_path
+            || host.capabilities != usual.capabilities
+    }
+}
+
 fn add_own(certificates: &mut Certificates, read: Result<Setting<Tls>, ConfigError>) {
     match read {
         Ok(setting) => certificates.add(Ok(setting.value), setting.origin),
@@ -244,12 +342,12 @@ fn add_own(certificates: &mut Certificates, read: Result<Setting<Tls>, ConfigErr
 
 fn settings(
     hosts: Hosts,
-    proxies: Option<Setting<windlass_registry::Proxies>>,
+    proxies: Option<Setting<Proxies>>,
     foreign_hosts: Option<Setting<Vec<String>>>,
 ) -> RegistrySettings {
     RegistrySettings {
         mirrors: hosts.mirrors,
-        server: hosts.server,
+        server: hosts.server.map(|server| server.host),
         hosts_from: hosts.origin,
         proxies: proxies.or(hosts.proxies),
         foreign_hosts,

@@ -11,7 +11,7 @@ use windlass_registry::{HostConfig, Proxies, Secret};
 use crate::address::shown_proxy;
 use crate::loaded::Loaded;
 use crate::settings::{Proxy, RegistrySettings};
-use crate::source::{Origin, Setting, Source};
+use crate::source::{Origin, Setting, Source, lossy};
 
 /// Everything that is configured, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -87,6 +87,7 @@ pub struct HostOverview {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OriginOverview {
     /// The file.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     /// The line in it, where that is known.
     pub line: Option<usize>,

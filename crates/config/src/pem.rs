@@ -12,26 +12,40 @@ use crate::file;
 /// What a key that nobody can use without its passphrase begins with, in its two forms.
 const ENCRYPTED: [&str; 2] = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"];
 
-/// Returns the bytes of a file that holds one certificate or more.
-pub(crate) fn certificates(path: &Path) -> Result<Vec<u8>, Problem> {
+/// Returns the bytes of a file that holds one certificate or more to trust.
+pub(crate) fn roots(path: &Path) -> Result<Vec<u8>, Problem> {
     let wrap = |problem| in_file(path, problem);
     let bytes = file::read(path).map_err(wrap)?;
-    check_certificates(&bytes).map_err(wrap)?;
+    let certificates = certificates(&bytes).map_err(wrap)?;
+    for (index, certificate) in certificates.iter().enumerate() {
+        // Later nobody would know which file it is in.
+        if let Err(error) = webpki::anchor_from_trusted_cert(certificate) {
+            return Err(wrap(Problem::Certificate {
+                number: index + 1,
+                reason: error.to_string(),
+            }));
+        }
+    }
     Ok(bytes)
 }
 
 /// Returns who the files say that this client is. Without `key`, the file of the certificate holds it, too.
 pub(crate) fn identity(certificate: &Path, key: Option<&Path>) -> Result<Identity, Problem> {
-    let certificates = certificates(certificate)?;
+    let wrap = |problem| in_file(certificate, problem);
+    let chain = file::read(certificate).map_err(wrap)?;
+    certificates(&chain).map_err(wrap)?;
     let (key_path, bytes) = match key {
-        None => (certificate, certificates.clone()),
+        None => (certificate, chain.clone()),
         Some(path) => (
             path,
             file::read(path).map_err(|problem| in_file(path, problem))?,
         ),
     };
     let key = key_text(bytes).map_err(|problem| in_file(key_path, problem))?;
-    Ok(Identity { certificates, key })
+    Ok(Identity {
+        certificates: chain,
+        key,
+    })
 }
 
 /// Tells whether the file holds a private key beside what else is in it.
@@ -39,15 +53,12 @@ pub(crate) fn holds_key(path: &Path) -> bool {
     file::read(path).is_ok_and(|bytes| PrivateKeyDer::from_pem_slice(&bytes).is_ok())
 }
 
-fn check_certificates(bytes: &[u8]) -> Result<(), Problem> {
-    let mut count = 0_usize;
-    for certificate in CertificateDer::pem_slice_iter(bytes) {
-        certificate.map_err(|_| Problem::NoCertificate)?;
-        count += 1;
-    }
-    match count {
-        0 => Err(Problem::NoCertificate),
-        _ => Ok(()),
+fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'_>>, Problem> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
+    let found = found.map_err(|_| Problem::NoCertificate)?;
+    match found.is_empty() {
+        true => Err(Problem::NoCertificate),
+        false => Ok(found),
     }
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct Certificates {
     /// The registries that the directories are called after.
     pub(crate) registries: Vec<String>,
     pub(crate) broken: Option<ConfigError>,
+    /// Client certificates that are passed over.
+    pub(crate) findings: Vec<Finding>,
 }
 
 /// A registry's directory.
@@ -60,19 +62,22 @@ struct Directory {
 
 impl Scan {
     /// Reads the directories `roots`, of which earlier ones decide.
-    pub(crate) fn read(roots: &[PathBuf]) -> Result<Self, ConfigError> {
+    pub(crate) fn read(roots: &[PathBuf], are_asked_for: bool) -> Result<Self, ConfigError> {
         let mut scan = Self::default();
         for root in roots {
-            scan.read_root(root)?;
+            scan.read_root(root, are_asked_for)?;
         }
         Ok(scan)
     }
 
-    fn read_root(&mut self, root: &Path) -> Result<(), ConfigError> {
+    fn read_root(&mut self, root: &Path, is_asked_for: bool) -> Result<(), ConfigError> {
         let names = match list(root, &mut self.entries) {
             Ok(names) => names,
             Err(Problem::Read(error)) if file::is_absent(&error) => {
                 self.source(root, SourceKind::CertsDir, SourceState::Absent);
+                if is_asked_for {
+                    self.findings.push(Finding::file(root, Remark::NotThere));
+                }
                 return Ok(());
             }
             Err(Problem::Read(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -84,17 +89,7 @@ impl Scan {
             Err(problem) => return Err(ConfigError::file(root, problem)),
         };
         self.source(root, SourceKind::CertsDir, SourceState::Read);
-        let mut directories = Vec::new();
-        for name in names {
-            let path = root.join(&name);
-            // What is hidden is not a registry's: a mounted ConfigMap has its files there.
-            let is_hidden = name.as_os_str().as_encoded_bytes().starts_with(b".");
-            if !is_hidden && path.is_dir() {
-                directories.push(Directory::new(path, &name.to_string_lossy()));
-            }
-        }
-        directories
-            .sort_by(|a, b| (&a.name, !a.has_underscores).cmp(&(&b.name, !b.has_underscores)));
+        let directories = self.directories(root, &names);
         let mut own = BTreeSet::new();
         let had_default = self.default.is_some();
         for directory in &directories {
@@ -107,6 +102,29 @@ impl Scan {
             self.not_default = own;
         }
         Ok(())
+    }
+
+    /// Returns the directories among `names`, with those that go before others of their registry first.
+    fn directories(&mut self, root: &Path, names: &[PathBuf]) -> Vec<Directory> {
+        let mut directories = Vec::new();
+        for name in names {
+            // What is hidden is not a registry's: a mounted ConfigMap has its files there.
+            if name.as_os_str().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let path = root.join(name);
+            match fs::metadata(&path) {
+                Ok(found) if !found.is_dir() => {}
+                Err(error) if file::is_absent(&error) => {
+                    let remark = Remark::Unreadable(error.kind());
+                    self.findings.push(Finding::file(&path, remark));
+                }
+                // What it is about is not known to be nothing: listing it will tell.
+                Ok(_) | Err(_) => directories.push(Directory::new(path, &name.to_string_lossy())),
+            }
+        }
+        directories.sort_by_cached_key(Directory::rank);
+        directories
     }
 
     /// Reads the directory of one registry, and returns the registry's name.
@@ -234,26 +252,63 @@ impl Certificates {
     pub(crate) fn add(&mut self, read: Result<Tls, ConfigError>, origin: Origin) {
         match read {
             Ok(tls) => {
-                self.origins.push(CertificateOrigin {
+                self.note(CertificateOrigin {
                     origin,
                     roots: tls.roots.len(),
                     has_identity: tls.identity.is_some(),
                     skip_verify: tls.skip_verify,
                 });
-                self.tls.roots.extend(tls.roots);
-                self.tls.skip_verify |= tls.skip_verify;
-                if self.tls.identity.is_none() {
-                    self.tls.identity = tls.identity;
-                }
+                self.add_tls(tls);
             }
             Err(error) => {
                 self.broken.get_or_insert(error);
             }
         }
     }
+
+    /// Adds what weaker files say.
+    pub(crate) fn append(&mut self, weaker: Self) {
+        self.findings.extend(weaker.findings);
+        weaker
+            .origins
+            .into_iter()
+            .for_each(|origin| self.note(origin));
+        self.add_tls(weaker.tls);
+        self.registries.extend(weaker.registries);
+        self.broken = self.broken.take().or(weaker.broken);
+    }
+
+    /// Notes where certificates come from, and a client's that is passed over.
+    fn note(&mut self, origin: CertificateOrigin) {
+        let first = self.origins.iter().find(|found| found.has_identity);
+        if let (Some(first), true) = (first, origin.has_identity) {
+            self.findings.push(Finding {
+                origin: origin.origin.clone(),
+                key: None,
+                remark: Remark::SeveralIdentities {
+                    used: first.origin.path.clone(),
+                },
+            });
+        }
+        self.origins.push(origin);
+    }
+
+    fn add_tls(&mut self, tls: Tls) {
+        self.tls.roots.extend(tls.roots);
+        self.tls.skip_verify |= tls.skip_verify;
+        self.tls.identity = self.tls.identity.take().or(tls.identity);
+    }
 }
 
 impl Directory {
+    /// Returns what directories are sorted by: those of one registry stand together, the one that is called
+    /// like it first.
+    fn rank(&self) -> (String, bool, bool, String) {
+        let lower = self.name.to_lowercase();
+        let is_other = lower != self.name;
+        (lower, is_other, !self.has_underscores, self.name.clone())
+    }
+
     fn new(path: PathBuf, name: &str) -> Self {
         let port = name
             .strip_suffix('_')

@@ -4,15 +4,19 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-use windlass_oci::text::Shown;
+use serde::{Serialize, Serializer};
+use windlass_oci::text::{Shown, chain, shown_up_to};
 
 use crate::error::{ConfigError, shown_path};
+
+/// How much is told of why a file is broken: paths are in it.
+const REASON_CHARS: usize = 1000;
 
 /// A file or directory that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Source {
     /// Where it is, or would be.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     /// What it is.
     pub kind: SourceKind,
@@ -105,6 +109,9 @@ pub enum Remark {
     /// A client certificate that every server would be shown.
     #[error("a client certificate for every registry is ignored")]
     EverybodysIdentity,
+    /// A directory that was asked for by its name.
+    #[error("there is no such directory")]
+    NotThere,
     /// A directory that is not called like a registry.
     #[error("not the name of a registry, ignored")]
     NotARegistry,
@@ -159,9 +166,14 @@ impl Finding {
                 line: error.place.map(|place| place.line),
             },
             key: error.key.clone(),
-            remark: Remark::Broken(windlass_oci::text::shown(&error.problem.to_string())),
+            remark: Remark::Broken(shown_up_to(&chain(&*error.problem), REASON_CHARS)),
         }
     }
+}
+
+/// Writes a path that may not be UTF-8, for people to see.
+pub(crate) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 impl fmt::Display for Origin {

@@ -72,7 +72,7 @@ pub(crate) fn read(
     let mut table = Document::parse(path, text)?;
     let mut own = Own::default();
     if let Some(item) = table.take("root") {
-        own.root = Some(setting(&item, base.join(item.some_text()?)));
+        own.root = Some(setting(&item, item.path(base)?));
     }
     if let Some(item) = table.take("downloads") {
         own.downloads = Some(setting(&item, item.number(0, 1000)?));
@@ -94,7 +94,7 @@ pub(crate) fn read(
     }
     if let Some(item) = table.take("certs-dirs") {
         let elements = item.elements()?;
-        let paths = elements.iter().map(|item| Ok(base.join(item.some_text()?)));
+        let paths = elements.iter().map(|item| item.path(base));
         own.certs_dirs = Some(paths.collect::<Result<_, ConfigError>>()?);
     }
     if let Some(item) = table.take("daemon-json") {
@@ -264,7 +264,7 @@ fn daemon_json(item: &Item<'_>, base: &Path) -> Result<DaemonFile, ConfigError> 
     match item.flag() {
         Ok(false) => Ok(DaemonFile::None),
         Ok(true) => Err(item.wrong_type("a path or false")),
-        Err(_) => Ok(DaemonFile::At(base.join(item.some_text()?))),
+        Err(_) => Ok(DaemonFile::At(item.path(base)?)),
     }
 }
 
@@ -278,7 +278,7 @@ fn registries(
         let name = match item.name() {
             EVERYBODY => EVERYBODY.to_owned(),
             text => address::registry_name(text).ok_or_else(|| {
-                let found = shown(&address::without_userinfo(text));
+                let found = shown(&address::without_secrets(text));
                 item.error(Problem::Registry { found })
             })?,
         };

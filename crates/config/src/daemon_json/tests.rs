@@ -22,15 +22,21 @@ fn mirrors_are_docker_hubs_in_order_and_once() {
     assert_eq!(mirrors, ["https://m1.test/", "http://m2.test:5000/"]);
 }
 
+/// EP-3, but for paths: today's Docker takes them, and a file that Docker works with is no reason to stop.
+#[test]
+fn a_mirror_may_be_below_a_path() {
+    let text = r#"{"registry-mirrors": ["https://m.test/hub/"]}"#;
+    let [mirror] = &*read_text(text).unwrap().mirrors else {
+        panic!("one mirror")
+    };
+    assert_eq!(mirror.as_str(), "https://m.test/hub");
+}
+
 /// EP-3.
 #[test]
-fn refuses_mirrors_that_are_more_than_a_host() {
+fn refuses_mirrors_that_are_more_than_an_address() {
     for (mirror, reason) in [
         ("ftp://m.test", "the scheme must be `http` or `https`"),
-        (
-            "https://m.test/hub",
-            "expected only a host and a port behind the scheme; a mirror with a path goes into windlass.toml",
-        ),
         (
             "https://m.test/?a",
             "an address cannot have a `?` or `#` part",
@@ -44,8 +50,8 @@ fn refuses_mirrors_that_are_more_than_a_host() {
             "an address cannot hold a user or password: use `windlass login`",
         ),
     ] {
-        let text = format!(r#"{{"registry-mirrors": ["{mirror}"]}}"#);
-        let expected = format!("daemon.json: registry-mirrors: {reason}");
+        let text = format!(r#"{{"registry-mirrors": ["a.test", "{mirror}"]}}"#);
+        let expected = format!("daemon.json: registry-mirrors[1]: {reason}");
         assert_eq!(read_text(&text).unwrap_err(), expected);
     }
 }
@@ -68,7 +74,7 @@ fn insecure_registries_are_hosts_and_ranges() {
     );
     assert_eq!(
         read_text(r#"{"insecure-registries": ["lab:5000", "-bad"]}"#).unwrap_err(),
-        "daemon.json: insecure-registries: expected HOST, HOST:PORT or a range such as 10.0.0.0/8"
+        "daemon.json: insecure-registries[1]: expected HOST, HOST:PORT or a range such as 10.0.0.0/8"
     );
 }
 
@@ -121,4 +127,19 @@ fn says_where_it_cannot_be_read() {
         assert_eq!(read_text(text).unwrap_err(), expected);
     }
     assert!(read_text(" \n").is_ok());
+    let long = format!(
+        r#"{{"insecure-registries": [{}"x"]}}"#,
+        r#""x","#.repeat(1000)
+    );
+    assert_eq!(
+        read_text(&long).unwrap_err(),
+        "daemon.json: insecure-registries: expected at most 1000 elements"
+    );
+}
+
+#[test]
+fn what_is_as_good_as_no_limit_is_taken() {
+    let text = r#"{"max-concurrent-downloads": 5000, "max-download-attempts": 1001}"#;
+    let read = read_text(text).unwrap();
+    assert_eq!((read.downloads, read.attempts), (Some(1000), Some(1000)));
 }

@@ -7,7 +7,18 @@ use windlass_registry::Capabilities;
 
 use super::*;
 
-const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBezCCASGgAwIBAgIUUAdpIBKaem/3U5R5G6rdsWtKj5UwCgYIKoZIzj0EAwIw
+EjEQMA4GA1UEAwwHY2EudGVzdDAgFw0yNjExMjQwMjA1MzZaGA8yMTI2MTAzMTAy
+MDUzNlowEjEQMA4GA1UEAwwHY2EudGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEH
+A0IABAEI4XD7FIwBNZvYSrHVPOT34vBaZYc/ZYo1VCUWIVO0o9YyhiL9t0BO0WwD
+UkPgI+5vzt7zYrNyX9yneHGNuDajUzBRMB0GA1UdDgQWBBQ1e9JRDNrVbg3fLRz0
+A41HEtlACTAfBgNVHSMEGDAWgBQ1e9JRDNrVbg3fLRz0A41HEtlACTAPBgNVHRMB
+Af8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIFt6pu6r0iH5J8MEy8ain7s/7CMH
+A7lr40LxPstO7qGnAiEAoaxtqlb9CNW1aZur0P73VkTbi9+Nvn7ekWQ4ok87+0Q=
+-----END CERTIFICATE-----
+";
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
 
 /// What became of a text, with the findings.
@@ -49,7 +60,8 @@ fn one_mirror(keys: &str) -> Result<HostConfig, String> {
 }
 
 fn urls(hosts: &Hosts) -> Vec<&str> {
-    let hosts = hosts.mirrors.iter().chain(&hosts.server);
+    let server = hosts.server.iter().map(|server| &server.host);
+    let hosts = hosts.mirrors.iter().chain(server);
     hosts.map(|host| host.value.url.as_str()).collect()
 }
 
@@ -73,7 +85,7 @@ fn hosts_are_asked_in_the_order_of_the_file() {
             "https://z.test/",
             "https://a.test:5000/",
             "http://m.test/",
-            "https://b.test/prefix",
+            "https://b.test/prefix/v2",
             "https://registry.test/"
         ]
     );
@@ -192,7 +204,7 @@ fn headers_are_texts_or_lists_of_them() {
         ),
         (
             "x = \"hunter2\\r\\ny: z\"",
-            "x: the value of a header cannot hold control characters",
+            "x: the value of a header can hold printable ASCII only",
         ),
         ("Host = 'x'", "Host: this header cannot be configured"),
         ("'a b' = 'x'", "\"a b\": that is not the name of a header"),
@@ -214,7 +226,7 @@ fn a_path_of_its_own_is_left_alone() {
             "[host.\"https://m.test/hub/v2\"]\noverride_path = true",
             "https://m.test/hub/v2",
         ),
-        ("[host.\"https://m.test/hub/v2\"]", "https://m.test/hub"),
+        ("[host.\"https://m.test/hub/v2\"]", "https://m.test/hub/v2"),
     ] {
         let hosts = read_text(text).unwrap();
         assert_eq!(urls(&hosts), [expected], "{text}");
@@ -251,7 +263,7 @@ fn the_root_describes_the_server() {
     assert_eq!(urls(&read.unwrap()), ["https://registry-1.docker.io/"]);
     assert_eq!(urls(&read_text("# nothing").unwrap()), Vec::<&str>::new());
     let hosts = read_text("server = 'https://s.test/v2'\ncapabilities = ['pull']").unwrap();
-    assert!(!hosts.server.unwrap().value.capabilities.resolve);
+    assert!(!hosts.server.unwrap().host.value.capabilities.resolve);
 }
 
 #[test]

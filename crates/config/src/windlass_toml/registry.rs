@@ -10,7 +10,7 @@ use crate::address;
 use crate::document::Item;
 use crate::error::{ConfigError, Problem};
 use crate::host_spec::{Dialect, HostSpec};
-use crate::hosts_toml::Hosts;
+use crate::hosts_toml::{Hosts, Server};
 use crate::settings::Proxy;
 use crate::source::{Finding, Origin, Setting};
 
@@ -46,8 +46,10 @@ const KEYS: [&str; 11] = [
 #[derive(Debug, Default)]
 pub(crate) struct OwnRegistry {
     pub(crate) hosts: Option<Result<Hosts, ConfigError>>,
-    /// For the registry's own host.
+    /// For the registry's own host, those of the strongest file first.
     pub(crate) certificates: Vec<Result<Setting<Tls>, ConfigError>>,
+    /// Whether the registry's own host may have any certificate.
+    pub(crate) skip_verify: Option<Setting<bool>>,
     pub(crate) proxies: Option<Setting<Proxies>>,
     pub(crate) foreign_hosts: Option<Setting<Vec<String>>>,
 }
@@ -57,16 +59,19 @@ struct Unread {
     spec: HostSpec,
     url: Url,
     origin: Origin,
+    /// See [`Server::unnamed`].
+    unnamed: Option<ConfigError>,
 }
 
 impl OwnRegistry {
     /// Returns what holds if `self` is read after `earlier`.
     pub(super) fn over(self, earlier: Self) -> Self {
-        let mut certificates = earlier.certificates;
-        certificates.extend(self.certificates);
+        let mut certificates = self.certificates;
+        certificates.extend(earlier.certificates);
         Self {
             hosts: self.hosts.or(earlier.hosts),
             certificates,
+            skip_verify: self.skip_verify.or(earlier.skip_verify),
             proxies: self.proxies.or(earlier.proxies),
             foreign_hosts: self.foreign_hosts.or(earlier.foreign_hosts),
         }
@@ -96,24 +101,25 @@ pub(super) fn read(
     table.refuse_rest(&KEYS)?;
     let (server, spec) = match server {
         Some(item) => {
-            let url = spec.url(item.some_text()?);
+            let url = address::host(item.some_text()?);
             let url = url.map_err(|problem| item.error(Problem::Url(problem)))?;
-            let origin = item.origin();
-            (Some(Unread { spec, url, origin }), HostSpec::default())
+            let server = Unread {
+                spec,
+                url,
+                origin: item.origin(),
+                unnamed: None,
+            };
+            (Some(server), HostSpec::default())
         }
-        None if name == EVERYBODY && spec.has_tls() => return Err(needs_server),
+        None if name == EVERYBODY && spec.is_about_tls() => return Err(needs_server),
         None if name == EVERYBODY => (None, spec.refuse_without_server()?),
-        None if spec.is_about_requests() => {
-            let url = address::own_host(name).map_err(|problem| ConfigError {
-                problem: Box::new(Problem::Url(problem)),
-                ..needs_server
-            })?;
-            let origin = origin.clone();
-            (Some(Unread { spec, url, origin }), HostSpec::default())
+        None => {
+            let skip_verify = spec.skip_verify();
+            registry.skip_verify = skip_verify.map(|skip| Setting::new(skip, origin.clone()));
+            own_host(spec, name, &origin, needs_server)?
         }
-        None => (None, spec),
     };
-    if spec.has_tls() {
+    if spec.has_files() {
         let tls = spec.tls(findings);
         let tls = tls.map(|tls| Setting::new(tls, origin.clone()));
         registry.certificates.push(tls);
@@ -123,6 +129,33 @@ pub(super) fn read(
         registry.hosts = Some(hosts(mirrors, server, origin, findings));
     }
     Ok(registry)
+}
+
+/// Returns the registry's own host as a server, if anything is said about it that only a server has; else what is
+/// said about its certificates. `needs_server` is an error about the registry's table.
+fn own_host(
+    spec: HostSpec,
+    name: &str,
+    origin: &Origin,
+    needs_server: ConfigError,
+) -> Result<(Option<Unread>, HostSpec), ConfigError> {
+    if !spec.is_about_requests() {
+        return Ok((None, spec));
+    }
+    let wrong = |problem| ConfigError {
+        problem: Box::new(problem),
+        ..needs_server
+    };
+    let server = match address::own_host(name) {
+        Ok(url) => Unread {
+            spec,
+            url,
+            origin: origin.clone(),
+            unnamed: Some(wrong(Problem::WhichScheme)),
+        },
+        Err(problem) => return Err(wrong(Problem::Url(problem))),
+    };
+    Ok((Some(server), HostSpec::default()))
 }
 
 /// Reads `mirror`: an array of tables, or of addresses alone.
@@ -141,9 +174,14 @@ fn mirrors(item: Item<'_>, base: &Path) -> Result<Vec<Unread>, ConfigError> {
                 (spec, address.ok_or(missing)?)
             }
         };
-        let url = spec.url(address.some_text()?);
+        let url = address::host(address.some_text()?);
         let url = url.map_err(|problem| address.error(Problem::Url(problem)))?;
-        mirrors.push(Unread { spec, url, origin });
+        mirrors.push(Unread {
+            spec,
+            url,
+            origin,
+            unnamed: None,
+        });
     }
     Ok(mirrors)
 }
@@ -156,12 +194,14 @@ fn hosts(
     findings: &mut Vec<Finding>,
 ) -> Result<Hosts, ConfigError> {
     let mut read = |unread: Unread| unread.spec.host(unread.url, unread.origin, findings);
+    let mirrors: Result<_, ConfigError> = mirrors.into_iter().map(&mut read).collect();
+    let server = server.map(|mut unread| {
+        let unnamed = unread.unnamed.take();
+        read(unread).map(|host| Server { host, unnamed })
+    });
     Ok(Hosts {
-        mirrors: mirrors
-            .into_iter()
-            .map(&mut read)
-            .collect::<Result<_, _>>()?,
-        server: server.map(&mut read).transpose()?,
+        mirrors: mirrors?,
+        server: server.transpose()?,
         proxies: None,
         origin: Some(origin),
     })

@@ -117,8 +117,8 @@ fn reads_who_answers_for_a_registry() {
     assert!(mirror.override_path && mirror.capabilities.pull && !mirror.capabilities.resolve);
     assert_eq!(mirror.connect, Some(Duration::from_millis(300)));
     assert_eq!(mirror.headers, [("x-a".to_owned(), Secret::new("b"))]);
-    let server = &hosts.server.as_ref().unwrap().value;
-    assert_eq!(server.url.as_str(), "https://hub.test/hub");
+    let server = &hosts.server.as_ref().unwrap().host.value;
+    assert_eq!(server.url.as_str(), "https://hub.test/hub/v2");
     assert!(server.tls.skip_verify);
     assert_eq!(
         hub.foreign_hosts.as_ref().unwrap().value,
@@ -150,9 +150,9 @@ fn keys_without_server_are_about_the_registrys_own_host() {
     let mut own = own.unwrap();
     let a = own.registries.remove("a.test").unwrap();
     assert!(a.hosts.is_none());
-    assert!(a.certificates[0].as_ref().unwrap().value.skip_verify);
+    assert!(a.skip_verify.unwrap().value);
     let b = own.registries.remove("b.test").unwrap();
-    let server = b.hosts.unwrap().unwrap().server.unwrap().value;
+    let server = b.hosts.unwrap().unwrap().server.unwrap().host.value;
     assert_eq!(server.url.as_str(), "https://b.test/");
     assert_eq!(server.headers.len(), 1);
 }
@@ -253,7 +253,7 @@ fn says_where_and_what_is_wrong() {
         ),
         (
             "[registry.\"a.test\"]\nforeign-layers = ['b/c']",
-            "2:19: registry.\"a.test\".foreign-layers[0]: expected only a host and a port behind the scheme; a mirror with a path goes into windlass.toml",
+            "2:19: registry.\"a.test\".foreign-layers[0]: expected only a host and a port behind the scheme",
         ),
         (
             "[registry.\"*\"]\nskip-verify = true",

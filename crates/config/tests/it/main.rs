@@ -7,5 +7,7 @@ mod companies;
 mod documentation;
 mod golden;
 mod hostile;
+mod odd_files;
+mod own_host;
 mod precedence;
 mod support;

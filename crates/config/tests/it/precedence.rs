@@ -207,7 +207,7 @@ fn loading_again_is_all_or_nothing() {
     );
     assert_eq!(
         files.load().unwrap_err(),
-        "daemon.json: insecure-registries: expected HOST, HOST:PORT or a range such as 10.0.0.0/8"
+        "daemon.json: insecure-registries[1]: expected HOST, HOST:PORT or a range such as 10.0.0.0/8"
     );
     files.write(
         "daemon.json",

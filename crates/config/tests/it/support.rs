@@ -8,9 +8,19 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use windlass_config::{Loaded, Places, WindlassFiles};
 
-/// The form of a certificate; what is in it is nobody's business here.
-pub(crate) const CERTIFICATE: &str =
-    "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+/// A certificate, of an authority called ca.test.
+pub(crate) const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBezCCASGgAwIBAgIUUAdpIBKaem/3U5R5G6rdsWtKj5UwCgYIKoZIzj0EAwIw
+EjEQMA4GA1UEAwwHY2EudGVzdDAgFw0yNjExMjQwMjA1MzZaGA8yMTI2MTAzMTAy
+MDUzNlowEjEQMA4GA1UEAwwHY2EudGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEH
+A0IABAEI4XD7FIwBNZvYSrHVPOT34vBaZYc/ZYo1VCUWIVO0o9YyhiL9t0BO0WwD
+UkPgI+5vzt7zYrNyX9yneHGNuDajUzBRMB0GA1UdDgQWBBQ1e9JRDNrVbg3fLRz0
+A41HEtlACTAfBgNVHSMEGDAWgBQ1e9JRDNrVbg3fLRz0A41HEtlACTAPBgNVHRMB
+Af8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIFt6pu6r0iH5J8MEy8ain7s/7CMH
+A7lr40LxPstO7qGnAiEAoaxtqlb9CNW1aZur0P73VkTbi9+Nvn7ekWQ4ok87+0Q=
+-----END CERTIFICATE-----
+";
 /// The form of a key.
 pub(crate) const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
 
