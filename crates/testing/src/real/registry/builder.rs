@@ -34,6 +34,7 @@ pub struct DockerRegistryBuilder {
     address: Ipv4Addr,
     storage: Storage,
     pub(super) ca: Option<Ca>,
+    names: Vec<String>,
     upstream: Option<Upstream>,
     pub(super) schema1: bool,
 }
@@ -64,6 +65,7 @@ impl DockerRegistryBuilder {
             address: Ipv4Addr::LOCALHOST,
             storage: Storage::Files,
             ca: None,
+            names: ["localhost", "reg.test"].map(str::to_owned).into(),
             upstream: None,
             schema1: false,
         }
@@ -87,6 +89,13 @@ impl DockerRegistryBuilder {
     #[must_use]
     pub fn tls(mut self, ca: &Ca) -> Self {
         self.ca = Some(ca.clone());
+        self
+    }
+
+    /// Has its certificate be for one more name.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        self.names.push(name.to_owned());
         self
     }
 
@@ -202,7 +211,9 @@ impl DockerRegistryBuilder {
     }
 
     fn write_tls(&self, ca: &Ca) -> io::Result<Value> {
-        let identity = ca.server(&["localhost", "reg.test", &self.address.to_string()]);
+        let address = self.address.to_string();
+        let names = self.names.iter().map(String::as_str);
+        let identity = ca.server(&names.chain([&*address]).collect::<Vec<_>>());
         let (certificate, key) = (self.dir.join("tls.crt"), self.dir.join("tls.key"));
         fs::write(&certificate, identity.certificate)?;
         fs::write(&key, identity.key)?;

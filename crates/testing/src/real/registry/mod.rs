@@ -10,9 +10,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::{Request, StatusCode, Uri};
+
 pub use builder::{Access, DockerRegistryBuilder};
 pub use log::LoggedRequest;
 
+use super::http::exchange;
 use super::process::ServerProcess;
 use super::{command, run};
 use crate::Ca;
@@ -110,6 +116,19 @@ impl DockerRegistry {
         skopeo.arg(format!("docker://{}/{name}", self.address));
         skopeo.arg(format!("dir:{}", to.display()));
         run(&mut skopeo).map(drop)
+    }
+
+    /// Whether the server, which speaks plain HTTP, takes this token at all.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn takes_token(&self, token: &str) -> io::Result<bool> {
+        let mut request = Request::new(Full::<Bytes>::default());
+        *request.uri_mut() = Uri::from_static("/v2/");
+        let bearer = HeaderValue::try_from(format!("Bearer {token}"));
+        let bearer = bearer.map_err(io::Error::other)?;
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        Ok(exchange(self.address, request)?.status() == StatusCode::OK)
     }
 
     /// The requests answered so far, in order.

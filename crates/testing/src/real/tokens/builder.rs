@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::accounts::{Accounts, Grant};
 use super::signer::Signer;
-use super::{Office, State, TokenServer};
+use super::{LEEWAY, Office, State, TokenServer};
 use crate::Ca;
 use crate::real::service::Service;
 
@@ -18,6 +18,7 @@ pub struct TokenServerBuilder {
     ca: Option<Ca>,
     service: String,
     life: Duration,
+    accepted: Option<Duration>,
     takes_post: bool,
     accounts: Accounts,
 }
@@ -29,6 +30,7 @@ impl Default for TokenServerBuilder {
             ca: None,
             service: "dock".to_owned(),
             life: Duration::from_secs(300),
+            accepted: None,
             takes_post: true,
             accounts: Accounts::new(),
         }
@@ -65,6 +67,14 @@ impl TokenServerBuilder {
         self
     }
 
+    /// Signs tokens that a `docker-registry` takes for this long only, to the second below, whatever
+    /// [`life`](Self::life) promises those who get them.
+    #[must_use]
+    pub fn accepted_for(mut self, time: Duration) -> Self {
+        self.accepted = Some(time);
+        self
+    }
+
     /// Answers 405 to every `POST`, as token servers do that are older than `OAuth2` among registries.
     #[must_use]
     pub fn without_post(mut self) -> Self {
@@ -96,6 +106,7 @@ impl TokenServerBuilder {
             service: self.service,
             issuer: "windlass test token server".to_owned(),
             life: self.life,
+            accepted: self.accepted.unwrap_or(self.life + LEEWAY),
             takes_post: self.takes_post,
             state: Mutex::new(State {
                 accounts: self.accounts,

@@ -28,6 +28,8 @@ use super::service::{Body, Service, full};
 
 /// Where tokens are had.
 const PATH: &str = "/token";
+/// How much longer than they say a `docker-registry` takes tokens, lest the clocks differ.
+const LEEWAY: Duration = Duration::from_secs(60);
 /// No request for a token has more to say.
 const BODY_LIMIT: usize = 64 << 10;
 
@@ -104,6 +106,8 @@ struct Office {
     service: String,
     issuer: String,
     life: Duration,
+    /// How long a `docker-registry` takes its tokens.
+    accepted: Duration,
     takes_post: bool,
     state: Mutex<State>,
 }
@@ -160,6 +164,16 @@ impl TokenServer {
     /// Gives a refresh token, as `docker login` gets one, to a user.
     pub fn refresh_token(&self, user: &str) -> String {
         self.office.state().accounts.refresh_token(user)
+    }
+
+    /// Gives an access token to a user, for pulling from `repository`.
+    pub fn access_token(&self, user: &str, repository: &str) -> String {
+        let asked = Asked {
+            scopes: vec![format!("repository:{repository}:pull")],
+            ..Asked::default()
+        };
+        let caller = Caller::User(user.to_owned());
+        self.office.token(&mut self.office.state(), &asked, &caller)
     }
 
     /// Takes no refresh token any more that was given out so far.
@@ -268,7 +282,7 @@ impl Office {
             "aud": self.service,
             "iat": now.as_secs(),
             "nbf": now.as_secs(),
-            "exp": (now + self.life).as_secs(),
+            "exp": (now + self.accepted).saturating_sub(LEEWAY).as_secs(),
             "jti": state.issued.to_string(),
             "access": access,
         }))

@@ -165,6 +165,30 @@ fn the_post_form_gives_tokens_for_a_password_and_for_a_refresh_token() {
 }
 
 #[test]
+fn tokens_can_be_worth_less_than_they_promise() {
+    if !can_run(TOOLS) {
+        return;
+    }
+    let place = Place::new();
+    let spent = TokenServer::builder()
+        .accepted_for(Duration::ZERO)
+        .start()
+        .unwrap();
+    let registry = registry(&place, &spent);
+    let fresh = TokenServer::start().unwrap();
+    let (directory, access) = (place.path("other"), Access::Tokens(fresh.authority()));
+    let other = DockerRegistry::start(&directory, access).unwrap();
+
+    let token = spent.access_token(USER, "app");
+
+    assert!(!registry.takes_token(&token).unwrap());
+    assert!(!other.takes_token(&token).unwrap());
+    let token = fresh.access_token(USER, "app");
+    assert!(other.takes_token(&token).unwrap());
+    assert_eq!(spent.requests(), []);
+}
+
+#[test]
 fn the_get_form_gives_a_refresh_token_when_asked() {
     let tokens = TokenServer::start().unwrap();
     let user = basic(USER, PASSWORD);
