@@ -1,6 +1,7 @@
 //! Where a request goes: scheme, host and port of its URI.
 
 use http::Uri;
+use http::uri::Authority;
 use url::Host;
 
 use crate::error::SendError;
@@ -17,14 +18,27 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn of(uri: &Uri) -> Result<Self, SendError> {
-        let secure = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
+        let (secure, usual) = match uri.scheme_str() {
+            Some("http") => (false, 80),
+            Some("https") => (true, 443),
             _ => return Err(SendError::Uri),
         };
         let host = Host::parse(uri.host().unwrap_or_default()).map_err(|_| SendError::Uri)?;
-        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let port = match port_of(uri) {
+            "" => usual,
+            port => port.parse().map_err(|_| SendError::Uri)?,
+        };
         Ok(Self { secure, host, port })
+    }
+}
+
+/// Returns what is behind the host. `Uri` takes any text for a port, and one that is no number for none.
+fn port_of(uri: &Uri) -> &str {
+    let authority = uri.authority().map_or("", Authority::as_str);
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    match place.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port,
+        _ => "",
     }
 }
 
@@ -47,6 +61,14 @@ mod tests {
             ),
             ("http://2130706433/", Some("false 127.0.0.1 80")),
             ("http://[::1]:5000/", Some("false [::1] 5000")),
+            ("http://[::1]/", Some("false [::1] 80")),
+            (
+                "https://me:pw@registry.test:/",
+                Some("true registry.test 443"),
+            ),
+            ("https://registry.test:99999/", None),
+            ("https://registry.test:80x/", None),
+            ("https://[::1]:x/", None),
             ("ftp://registry.test/", None),
             ("registry.test:443", None),
             ("/v2/", None),
