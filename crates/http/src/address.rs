@@ -4,6 +4,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Host;
 
+/// Where clouds put their metadata beside the link: Alibaba's and Oracle's.
+const METADATA_V4: [Ipv4Addr; 2] = [
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(192, 0, 0, 192),
+];
+/// The same: Amazon's and Google's.
+const METADATA_V6: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
+
 /// A range of addresses that is not out on the public network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Special {
@@ -11,7 +22,8 @@ pub enum Special {
     Unspecified,
     /// `127.0.0.0/8`, `::1`: this machine.
     Loopback,
-    /// `169.254.0.0/16`, `fe80::/10`: the link, where clouds put their metadata.
+    /// `169.254.0.0/16`, `fe80::/10`: the link, where clouds put their metadata; and the few addresses
+    /// elsewhere that some clouds put it at.
     LinkLocal,
     /// RFC 1918, RFC 6598 and `fc00::/7`: a network of somebody's own.
     Private,
@@ -30,6 +42,9 @@ impl Special {
     }
 
     /// Returns the range that `address` lies in; that of the IPv4 address where it has one inside.
+    ///
+    /// An IPv4 address for which the network has to translate is none of this machine's: a translated
+    /// `127.0.0.1` is unspecified, and not loopback.
     pub fn of(address: IpAddr) -> Option<Self> {
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
@@ -39,7 +54,9 @@ impl Special {
 
     fn of_v4(address: Ipv4Addr) -> Option<Self> {
         let [first, second, ..] = address.octets();
-        if first == 0 || address.is_broadcast() {
+        if METADATA_V4.contains(&address) {
+            Some(Self::LinkLocal)
+        } else if first == 0 || address.is_broadcast() {
             Some(Self::Unspecified)
         } else if address.is_loopback() {
             Some(Self::Loopback)
@@ -55,16 +72,21 @@ impl Special {
     }
 
     fn of_v6(address: Ipv6Addr) -> Option<Self> {
-        if let Some(inner) = embedded_v4(address) {
-            return Self::of_v4(inner);
+        if let Some(mapped) = address.to_ipv4_mapped() {
+            return Self::of_v4(mapped);
         }
         if address.is_unspecified() {
             Some(Self::Unspecified)
         } else if address.is_loopback() {
             Some(Self::Loopback)
-        } else if address.is_unicast_link_local() {
+        } else if let Some(inner) = translated_v4(address) {
+            match Self::of_v4(inner) {
+                Some(Self::Loopback) => Some(Self::Unspecified),
+                special => special,
+            }
+        } else if METADATA_V6.contains(&address) || address.is_unicast_link_local() {
             Some(Self::LinkLocal)
-        } else if address.is_unique_local() {
+        } else if address.is_unique_local() || is_site_local(address) {
             Some(Self::Private)
         } else if address.is_multicast() {
             Some(Self::Multicast)
@@ -79,12 +101,25 @@ fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// The IPv4 address inside a mapped (`::ffff:0:0/96`) or NAT64 (`64:ff9b::/96`) one.
-fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let nat64 = address.segments().starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]);
-    let [.., a, b, c, d] = address.octets();
-    let translated = nat64.then(|| Ipv4Addr::new(a, b, c, d));
-    address.to_ipv4_mapped().or(translated)
+/// `fec0::/10`, which RFC 3879 took back and some networks still have.
+fn is_site_local(address: Ipv6Addr) -> bool {
+    address.segments()[0] & 0xffc0 == 0xfec0
+}
+
+/// The IPv4 address that the network makes of one: NAT64 (`64:ff9b::/96`, RFC 6052, and `64:ff9b:1::/48`,
+/// RFC 8215, of which the last bits are taken), 6to4 (`2002::/16`, RFC 3056), and the two old forms with
+/// zeros before it (`::/96`, `::ffff:0:0:0/96`).
+fn translated_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let last = |[high, low]: [u16; 2]| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Ipv4Addr::new(a, b, c, d)
+    };
+    match address.segments() {
+        [0x64, 0xff9b, 0 | 1, _, _, _, high, low]
+        | [0, 0, 0, 0, 0 | 0xffff, 0, high, low]
+        | [0x2002, high, low, ..] => Some(last([high, low])),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -117,6 +152,21 @@ mod tests {
             ("https://169.254.169.254/", Some(LinkLocal)),
             ("https://[fe80::1]/", Some(LinkLocal)),
             ("https://[64:ff9b::a9fe:a9fe]/", Some(LinkLocal)),
+            ("https://[64:ff9b:1::a9fe:a9fe]/", Some(LinkLocal)),
+            ("https://[2002:a9fe:a9fe::1]/", Some(LinkLocal)),
+            ("https://[::169.254.169.254]/", Some(LinkLocal)),
+            ("https://[::ffff:0:169.254.169.254]/", Some(LinkLocal)),
+            ("https://100.100.100.200/", Some(LinkLocal)),
+            ("https://192.0.0.192/", Some(LinkLocal)),
+            ("https://[fd00:ec2::254]/", Some(LinkLocal)),
+            ("https://[fd20:ce::254]/", Some(LinkLocal)),
+            ("https://[64:ff9b::127.0.0.1]/", Some(Unspecified)),
+            ("https://[2002:7f00:1::]/", Some(Unspecified)),
+            ("https://[::127.0.0.1]/", Some(Unspecified)),
+            ("https://[64:ff9b::10.0.0.1]/", Some(Private)),
+            ("https://[64:ff9b::8.8.8.8]/", None),
+            ("https://[2002:808:808::1]/", None),
+            ("https://[fec0::1]/", Some(Private)),
             ("https://10.0.0.1/", Some(Private)),
             ("https://172.31.0.1/", Some(Private)),
             ("https://192.168.0.1/", Some(Private)),
