@@ -6,11 +6,13 @@
 //! http, and https under roots of one's own, work there as anywhere.
 
 mod unverified;
+mod verified;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::ResolvesClientCert;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -24,6 +26,7 @@ use crate::connection::{Identity, Tls};
 use crate::error::{ConnectFailure, SendError, SetupError};
 use crate::stream::Stream;
 use unverified::Unverified;
+use verified::Verified;
 
 /// What is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,12 +95,13 @@ impl Handshakes {
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()
             .expect("the provider has cipher suites for TLS 1.2 and 1.3");
-        let builder = match peer {
-            Peer::Origin if self.skip_verify => builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Unverified::new(&self.provider))),
-            Peer::Origin | Peer::Proxy => builder.with_root_certificates(self.store()),
+        let verifier: Arc<dyn ServerCertVerifier> = match peer {
+            Peer::Origin if self.skip_verify => Arc::new(Unverified::new(&self.provider)),
+            Peer::Origin | Peer::Proxy => Arc::new(Verified::new(self.store(), &self.provider)),
         };
+        let builder = builder
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
         match peer {
             Peer::Origin => {
                 let mut config = match &self.identity {
@@ -185,7 +189,7 @@ fn own(
     let refuse = |reason| SetupError::Identity { reason };
     let chain = certificates(&identity.certificates).map_err(refuse)?;
     // What is wrong with it might be told in words of the key itself.
-    let key = PrivateKeyDer::from_pem_slice(identity.key.expose().as_bytes())
+    let key = PrivateKeyDer::from_pem_slice(without_mark(identity.key.expose().as_bytes()))
         .map_err(|_| refuse("there is no unencrypted PEM private key in it".to_owned()))?;
     let certified =
         CertifiedKey::from_der(chain, key, provider).map_err(|error| refuse(error.to_string()))?;
@@ -193,12 +197,17 @@ fn own(
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(without_mark(pem)).collect();
     let found = found.map_err(|_| "it is not sound PEM".to_owned())?;
     if found.is_empty() {
         return Err("there is no PEM certificate in it".to_owned());
     }
     Ok(found)
+}
+
+/// Leaves out the mark that some editors begin a file with: the first line would be none of PEM.
+fn without_mark(pem: &[u8]) -> &[u8] {
+    pem.strip_prefix("\u{feff}".as_bytes()).unwrap_or(pem)
 }
 
 fn server_name(host: &Host) -> Result<ServerName<'static>, SendError> {

@@ -78,21 +78,11 @@ impl Authority {
 
     pub(crate) fn sign(&self, certificate: Certificate) -> Identity {
         let key = KeyPair::generate().unwrap();
-        let names = match certificate {
-            Certificate::ForAnotherName => vec!["another.test".to_owned()],
-            Certificate::Good | Certificate::Expired => {
-                vec!["127.0.0.1".to_owned(), "registry.test".to_owned()]
-            }
-        };
-        let mut params = CertificateParams::new(names).unwrap();
+        let mut params = params(certificate);
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
-        if certificate == Certificate::Expired {
-            params.not_before = date_time_ymd(2000, 1, 1);
-            params.not_after = date_time_ymd(2001, 1, 1);
-        }
         let signed = params.signed_by(&key, &self.issuer).unwrap();
         Identity {
             certificates: signed.pem().into_bytes(),
@@ -116,6 +106,22 @@ pub(crate) fn self_signed() -> ServerConfig {
         .unwrap()
 }
 
+/// The configuration of a server whose certificate is that of an authority (as `openssl req -x509` makes
+/// them), and the certificate.
+pub(crate) fn authority_as_server(certificate: Certificate) -> (ServerConfig, Vec<u8>) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = params(certificate);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let identity = Identity {
+        certificates: params.self_signed(&key).unwrap().pem().into_bytes(),
+        key: Secret::new(key.serialize_pem()),
+    };
+    let (chain, key) = parsed(&identity);
+    let config = builder().with_no_client_auth();
+    let config = config.with_single_cert(chain, key).unwrap();
+    (config, identity.certificates)
+}
+
 /// The configuration of a server that has the certificate of another one, and not its key.
 pub(crate) fn stolen(identity: &Identity) -> ServerConfig {
     use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -126,6 +132,21 @@ pub(crate) fn stolen(identity: &Identity) -> ServerConfig {
     builder()
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver))
+}
+
+fn params(certificate: Certificate) -> CertificateParams {
+    let names = match certificate {
+        Certificate::ForAnotherName => vec!["another.test".to_owned()],
+        Certificate::Good | Certificate::Expired => {
+            vec!["127.0.0.1".to_owned(), "registry.test".to_owned()]
+        }
+    };
+    let mut params = CertificateParams::new(names).unwrap();
+    if certificate == Certificate::Expired {
+        params.not_before = date_time_ymd(2000, 1, 1);
+        params.not_after = date_time_ymd(2001, 1, 1);
+    }
+    params
 }
 
 fn builder() -> ConfigBuilder<ServerConfig, WantsVerifier> {

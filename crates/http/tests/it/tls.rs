@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use windlass_http::{Connection, Identity, Phase, Secret, SendError, SetupError, Tls, Transport};
 
-use crate::certificates::{Authority, Certificate, self_signed, stolen};
+use crate::certificates::{Authority, Certificate, authority_as_server, self_signed, stolen};
 use crate::server::{Log, Server, greet, linger, say};
-use crate::support::{Names, SHORT, connection, get, shown, text, trusting};
+use crate::support::{Names, SHORT, connection, get, read, shown, text, trusting};
 
 /// Serves `hello` with a certificate of `authority`.
 async fn server(authority: &Authority, certificate: Certificate, log: &Log) -> Server {
@@ -77,6 +77,34 @@ async fn a_self_signed_certificate_is_believed_by_no_one() {
     let error = get(&transport, &server.secure_url()).await.unwrap_err();
     assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
     assert_eq!(log.lines(), [""; 0]);
+}
+
+/// What Docker's own guide has people make: a server whose certificate is the authority that they are told to
+/// trust. Its name and its time count all the same.
+#[tokio::test]
+async fn an_authority_may_be_the_server_itself() {
+    for (certificate, expected) in [
+        (Certificate::Good, None),
+        (Certificate::ForAnotherName, Some("not valid for name")),
+        (Certificate::Expired, Some("certificate expired")),
+    ] {
+        let (config, pem) = authority_as_server(certificate);
+        let server = Server::tls(config, |stream, _| greet(stream, Log::default())).await;
+        let trusting_it = Transport::new(&trusting(&pem)).unwrap();
+        let answer = get(&trusting_it, &server.secure_url()).await;
+        match (answer, expected) {
+            (Ok(response), None) => assert_eq!(read(response).await, "hello"),
+            (Err(error), Some(words)) => {
+                assert!(shown(&error).contains(words), "{}", shown(&error));
+            }
+            (answer, _) => panic!("{answer:?}"),
+        }
+        // Only for who trusts just that one.
+        let another = authority_as_server(certificate).1;
+        let trusting_another = Transport::new(&trusting(&another)).unwrap();
+        let error = get(&trusting_another, &server.secure_url()).await;
+        assert!(matches!(error, Err(SendError::Tls { .. })), "{error:?}");
+    }
 }
 
 /// Who does not want to know takes any certificate; others in the same process still do.
@@ -229,6 +257,27 @@ async fn on_a_machine_without_roots() {
     );
 }
 
+/// As editors on other systems save them, with what `openssl` writes around them.
+#[tokio::test]
+async fn a_root_may_come_in_any_layout() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = server(&authority, Certificate::Good, &Log::default()).await;
+    let (mine, other) = (text_of(&authority.pem), text_of(&other.pem));
+    for pem in [
+        mine.replace('\n', "\r\n"),
+        format!("\u{feff}{mine}{other}"),
+        format!("subject=CN = other\n{other}\n\nsubject=CN = mine\n{mine}\n# end\n"),
+        mine.trim_end().to_owned(),
+    ] {
+        let transport = Transport::new(&trusting(pem.as_bytes())).unwrap();
+        assert_eq!(text(&transport, &server.secure_url()).await, "hello");
+    }
+}
+
+fn text_of(pem: &[u8]) -> String {
+    String::from_utf8(pem.to_vec()).unwrap()
+}
+
 #[test]
 fn a_root_must_be_a_certificate() {
     let garbage = "-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n";
@@ -262,6 +311,18 @@ fn an_identity_must_be_a_certificate_with_its_key() {
     let no_key = "there is no unencrypted PEM private key in it";
     for (identity, reason) in [
         (key("-----BEGIN hunter2"), no_key),
+        (
+            key(
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\naHVudGVyMg==\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            ),
+            no_key,
+        ),
+        (
+            key(
+                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\naHVudGVyMg==\n-----END RSA PRIVATE KEY-----\n",
+            ),
+            no_key,
+        ),
         (key(""), no_key),
         (
             key(other.key.expose()),
