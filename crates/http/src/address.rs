@@ -96,7 +96,8 @@ impl Special {
     }
 }
 
-fn is_localhost(name: &str) -> bool {
+/// Tells whether `name` is one of this machine's (RFC 6761 section 6.3).
+pub(crate) fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost")
 }

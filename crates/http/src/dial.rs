@@ -9,7 +9,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream};
 use url::Host;
 
-use crate::address::Special;
+use crate::address::{Special, is_localhost};
 use crate::cause::Cause;
 use crate::connection::Reach;
 use crate::error::{ConnectFailure, Phase, SendError};
@@ -50,7 +50,7 @@ impl Dialer {
             Host::Ipv6(address) => vec![IpAddr::V6(*address)],
             Host::Domain(name) => {
                 let found = self.resolver.resolve(name).await;
-                found.map_err(resolve::failed)?
+                at_home(name, found.map_err(resolve::failed)?)?
             }
         };
         Ok(interleaved(reach.narrow(found)?))
@@ -97,6 +97,22 @@ impl Reach {
             ),
         }
     }
+}
+
+/// Keeps this machine's addresses of a name of this machine. It is spoken to without TLS and without a proxy,
+/// and name servers are asked for it: they must not make another machine of it (RFC 6761 section 6.3).
+fn at_home(name: &str, mut found: Vec<IpAddr>) -> Result<Vec<IpAddr>, SendError> {
+    if !is_localhost(name) {
+        return Ok(found);
+    }
+    found.retain(|address| Special::of(*address) == Some(Special::Loopback));
+    if found.is_empty() {
+        return Err(SendError::Connect {
+            failure: ConnectFailure::NoSuchHost,
+            source: Cause::new("a name of this machine has no address of it"),
+        });
+    }
+    Ok(found)
 }
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {

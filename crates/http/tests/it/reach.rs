@@ -51,6 +51,24 @@ async fn of_several_addresses_the_others_are_dialled() {
     assert_eq!(text(&transport, &url).await, "hello");
 }
 
+/// D1: this machine is spoken to without TLS, so name servers have no say in where it is.
+#[tokio::test]
+async fn a_name_of_this_machine_leads_to_no_other() {
+    let server = Server::friendly(&Log::default()).await;
+    let names = Names::new(&[
+        ("registry.localhost", &["192.0.2.1", "127.0.0.1"]),
+        ("evil.localhost", &["192.0.2.1"]),
+    ]);
+    let transport = Transport::with_resolver(&connection(), names).unwrap();
+    let url = format!("http://registry.localhost:{}/", server.address.port());
+    assert_eq!(text(&transport, &url).await, "hello");
+    let error = get(&transport, "http://evil.localhost/").await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        "no such host: a name of this machine has no address of it"
+    );
+}
+
 /// A proxy would dial it, and is not asked to.
 #[tokio::test]
 async fn a_literal_is_refused_on_the_way_through_a_proxy_too() {
