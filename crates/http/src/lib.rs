@@ -38,7 +38,7 @@ pub use body::{Body, BodyError, Patience};
 pub use cause::Cause;
 pub use connection::{Connection, Identity, Proxies, Reach, Tls};
 pub use error::{ConnectFailure, Phase, ProxyFailure, SendError, SetupError};
-pub use resolve::{Resolve, Resolving};
+pub use resolve::{Resolve, Resolving, System};
 pub use response::Response;
 pub use secret::Secret;
 pub use transport::Transport;

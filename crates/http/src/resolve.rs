@@ -1,8 +1,11 @@
 //! Names to addresses.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::pin::Pin;
+use std::thread;
+
+use tokio::sync::oneshot;
 
 use crate::cause::Cause;
 use crate::error::{ConnectFailure, SendError};
@@ -20,16 +23,35 @@ pub trait Resolve: Send + Sync + 'static {
 }
 
 /// The system's way: `getaddrinfo`, on a thread that may block.
-#[derive(Debug)]
-pub(crate) struct System;
+///
+/// It cannot be told to stop, and may take half a minute where name servers are silent. Nobody waits for it
+/// after that, not even the end of the runtime, which waits for tokio's own blocking threads.
+#[derive(Clone, Copy, Debug)]
+pub struct System;
 
 impl Resolve for System {
     fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name, 0)).await?;
-            Ok(found.map(|address| address.ip()).collect())
+            let name = name.to_owned();
+            apart(move || {
+                let found = (name.as_str(), 0).to_socket_addrs()?;
+                Ok(found.map(|address| address.ip()).collect())
+            })
+            .await
         })
     }
+}
+
+/// Has `work` done on a thread that nobody has to wait for.
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (done, outcome) = oneshot::channel();
+    thread::Builder::new()
+        .name("windlass-names".to_owned())
+        .spawn(move || drop(done.send(work())))?;
+    let gone = |_| io::Error::other("looking the name up was stopped");
+    outcome.await.map_err(gone)?
 }
 
 /// Says what a failed look-up means.
@@ -58,7 +80,26 @@ fn meaning(error: &io::Error) -> ConnectFailure {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+
+    /// T36: leaving is dropping, whatever the name servers do.
+    #[test]
+    fn the_end_of_the_runtime_waits_for_no_look_up() {
+        let (let_go, gate) = std::sync::mpsc::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap();
+        runtime.block_on(async {
+            let hanging = apart(move || {
+                gate.recv().ok();
+                Ok(())
+            });
+            assert!(hanging.now_or_never().is_none());
+        });
+        drop(runtime);
+        drop(let_go);
+    }
 
     /// T36: a name server that does not answer may do so later, a name that is none will not.
     #[test]
