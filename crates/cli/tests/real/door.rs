@@ -35,7 +35,12 @@ impl Door {
 
     /// Logs in with the password from standard input.
     pub(crate) fn log_in(&self, host: &str, password: &str) -> Ran {
-        let arguments = ["login", "--username", USER, "--password-stdin", host];
+        self.log_in_as(USER, host, password)
+    }
+
+    /// The same as another user.
+    pub(crate) fn log_in_as(&self, user: &str, host: &str, password: &str) -> Ran {
+        let arguments = ["login", "--username", user, "--password-stdin", host];
         let mut command = self.windlass.command(&arguments);
         let command = command.stdin(Stdio::piped());
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -71,9 +76,7 @@ impl Door {
 
 /// Pushes the small image.
 pub(crate) fn fill(world: &World, registry: &DockerRegistry) {
-    let layout = world.directory("door-layout");
-    Fixture::Small.build(world, &layout).unwrap();
-    registry.push(&layout, "gzip", "hold/small").unwrap();
+    world.push(registry, Fixture::Small, "hold/small");
 }
 
 /// The small image, as it is called there.

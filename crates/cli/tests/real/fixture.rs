@@ -30,6 +30,8 @@ pub(crate) enum Fixture {
     MultiArch,
     /// One small file.
     Small,
+    /// Two layers of a megabyte of noise each.
+    Heavy,
 }
 
 impl Fixture {
@@ -42,6 +44,7 @@ impl Fixture {
             Self::Repacked => "repacked",
             Self::MultiArch => "multi-arch",
             Self::Small => "small",
+            Self::Heavy => "heavy",
         }
     }
 
@@ -50,7 +53,7 @@ impl Fixture {
         match self {
             Self::Debian | Self::Many => &["gzip", "zstd"],
             Self::Kinds | Self::Whiteouts => &["gzip", "zstd", "plain", "mixed"],
-            Self::Repacked | Self::Small => &["gzip"],
+            Self::Repacked | Self::Small | Self::Heavy => &["gzip"],
             Self::MultiArch => &["both"],
         }
     }
@@ -82,6 +85,10 @@ impl Fixture {
                     &Layer::new().dir("./").file("hello", "ahoy\n"),
                 )?],
             ),
+            Self::Heavy => {
+                let [one, other] = [1, 2].map(|seed| Layer::of_size_seeded(1 << 20, seed));
+                self.pack(dir, &[tar("one", &one)?, tar("other", &other)?])
+            }
             Self::Whiteouts => {
                 let [lower, middle, upper] = whiteouts();
                 let lower = tar("lower", &lower)?;

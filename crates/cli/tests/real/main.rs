@@ -9,10 +9,16 @@ mod access;
 mod command;
 mod door;
 mod fixture;
+mod hub;
 mod interruption;
 mod judge;
+mod logins;
 mod needs;
+mod proxies;
+mod questions;
 mod registries;
+mod schema1;
+mod tokens;
 mod trees;
 mod valve;
 mod ways;
@@ -57,7 +63,13 @@ fn main() -> ExitCode {
         trees::CASES,
         access::CASES,
         registries::CASES,
+        tokens::CASES,
+        logins::CASES,
+        questions::CASES,
+        schema1::CASES,
         ways::CASES,
+        hub::CASES,
+        proxies::CASES,
         interruption::CASES,
     ]
     .concat();

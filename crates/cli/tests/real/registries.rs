@@ -1,5 +1,4 @@
-//! The registries that companies run: with a CA of their own, with tokens, with object storage, with old
-//! manifests.
+//! The registries that companies run: with a CA of their own, with tokens, with object storage.
 
 use std::fs;
 use std::path::Path;
@@ -11,10 +10,9 @@ use windlass_testing::real::{
 };
 
 use crate::Case;
-use crate::command::{Ran, Windlass};
+use crate::command::Ran;
 use crate::door::{Door, fill, named};
-use crate::fixture::Fixture;
-use crate::needs::{JUDGE, OBJECT_STORAGE, REGISTRY};
+use crate::needs::{OBJECT_STORAGE, REGISTRY};
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
@@ -32,11 +30,6 @@ pub(crate) const CASES: &[Case] = &[
         name: "registries::object_storage_is_shown_no_credentials",
         needs: OBJECT_STORAGE,
         test: object_storage,
-    },
-    Case {
-        name: "registries::schema1_is_refused_and_pulled_where_it_is_wanted",
-        needs: JUDGE,
-        test: schema1,
     },
     Case {
         name: "registries::what_is_up_to_date_costs_one_request",
@@ -143,66 +136,35 @@ fn tokens(world: &World) {
     assert!(ran.stderr.contains("windlass login"), "{}", ran.stderr);
 }
 
-/// T26, D5: the registry wants a password, and redirects to presigned URLs that must not be shown it.
+/// T26, D5: the registry wants a password, or a token, and redirects to presigned URLs that must not be
+/// shown it.
 fn object_storage(world: &World) {
-    let door = Door::new(world, "object-storage");
-    let s3 = S3::start(&door.directory.join("s3")).unwrap();
-    let registry = DockerRegistry::builder(&door.directory.join("registry"))
-        .access(Access::Basic)
-        .s3(&s3)
-        .start()
-        .unwrap();
-    fill(world, &registry);
-    let before = s3.presigned_requests().len();
-    assert_eq!(
-        door.log_in(&registry.address().to_string(), PASSWORD).code,
-        Some(0)
-    );
+    let directory = world.directory("object-storage");
+    let s3 = S3::start(&directory.join("s3")).unwrap();
+    let server = TokenServer::start().unwrap();
+    for (name, access) in [
+        ("basic", Access::Basic),
+        ("tokens", Access::Tokens(server.authority())),
+    ] {
+        let door = Door::new(world, name);
+        let registry = DockerRegistry::builder(&directory.join(name));
+        let registry = registry.access(access).s3(&s3).start().unwrap();
+        fill(world, &registry);
+        let host = registry.address().to_string();
+        assert_eq!(door.log_in(&host, PASSWORD).code, Some(0));
+        let before = s3.presigned_requests().len();
 
-    door.windlass.succeeds(&["pull", &named(&registry)]);
+        door.windlass.succeeds(&["pull", &named(&registry)]);
 
-    let requests = s3.presigned_requests().split_off(before);
-    assert_eq!(requests.len(), 2, "the config and the layer: {requests:#?}");
-    assert!(
-        requests.iter().all(|request| request.status == 200
-            && !request.has_authorization
-            && !request.has_cookie),
-        "{requests:#?}"
-    );
-}
-
-/// MF-7, S1-7: the registry's own conversion holds the same tree.
-fn schema1(world: &World) {
-    let door = Door::new(world, "schema1");
-    let registry = DockerRegistry::builder(&door.directory.join("registry"))
-        .schema1()
-        .start()
-        .unwrap();
-    let layout = world.directory("schema1-layout");
-    Fixture::Whiteouts.build(world, &layout).unwrap();
-    registry.push_docker(&layout, "gzip", "hold/new").unwrap();
-    registry.push_docker(&layout, "gzip", "hold/old").unwrap();
-    registry.store_schema1("hold/old", "gzip", "gzip").unwrap();
-    let [new, old] = ["new", "old"].map(|name| format!("{}/hold/{name}:gzip", registry.address()));
-
-    door.fails(&["pull", &old], "schema1 = true");
-    door.configure("schema1 = true\n");
-    let tree = door.windlass.tree(&old);
-    assert_eq!(
-        tree,
-        Windlass::new(&world.directory("schema1-new")).tree(&new)
-    );
-    let blobs = || {
-        let requests = registry.requests().unwrap();
-        requests
-            .iter()
-            .filter(|request| request.is_blob_download())
-            .count()
-    };
-    let before = blobs();
-    let again = door.windlass.succeeds(&["pull", &old]);
-    assert!(again.stderr.contains("is up to date"), "{}", again.stderr);
-    assert_eq!(blobs(), before);
+        let requests = s3.presigned_requests().split_off(before);
+        assert_eq!(requests.len(), 2, "the config and the layer: {requests:#?}");
+        assert!(
+            requests.iter().all(|request| request.status == 200
+                && !request.has_authorization
+                && !request.has_cookie),
+            "{requests:#?}"
+        );
+    }
 }
 
 /// ST-5: HEAD, and nothing else. The digest that is told is skopeo's, and that of the bytes.

@@ -1,15 +1,13 @@
-//! Ways to registries: mirrors, proxies, and who keeps the password.
+//! Ways to registries: a mirror, and who keeps the password.
 
 use std::fs;
 use std::path::Path;
 
-use windlass_testing::real::{Access, DockerRegistry, LoggedRequest, PASSWORD, USER};
-use windlass_testing::{Ca, HttpProxy, Socks5Proxy};
+use windlass_testing::real::{Access, DockerRegistry, LoggedRequest, PASSWORD, USER, command, run};
 
 use crate::Case;
 use crate::command::Ran;
 use crate::door::{Door, fill, named};
-use crate::fixture::Fixture;
 use crate::needs::REGISTRY;
 use crate::world::World;
 
@@ -18,16 +16,6 @@ pub(crate) const CASES: &[Case] = &[
         name: "ways::a_pull_through_cache_is_a_mirror",
         needs: REGISTRY,
         test: cache,
-    },
-    Case {
-        name: "ways::docker_hub_is_had_from_the_mirrors_of_daemon_json",
-        needs: REGISTRY,
-        test: hub_mirror,
-    },
-    Case {
-        name: "ways::registries_are_reached_through_proxies",
-        needs: REGISTRY,
-        test: proxies,
     },
     Case {
         name: "ways::a_credential_helper_keeps_the_password",
@@ -74,64 +62,6 @@ fn cache(world: &World) {
     assert!(pulled.stderr.contains(&address), "{}", pulled.stderr);
 }
 
-/// EP-1: `registry-mirrors` of Docker's own file, for a name of Docker Hub.
-fn hub_mirror(world: &World) {
-    let door = Door::new(world, "hub-mirror");
-    let registry = DockerRegistry::start(&door.directory.join("registry"), Access::Open).unwrap();
-    let layout = world.directory("hub-layout");
-    Fixture::Small.build(world, &layout).unwrap();
-    registry.push(&layout, "gzip", "library/small").unwrap();
-    let daemon = door.directory.join("daemon.json");
-    let mirrors = serde_json::json!({ "registry-mirrors": [registry.url()], "debug": true });
-    fs::write(&daemon, mirrors.to_string()).unwrap();
-    door.configure(&format!("daemon-json = {:?}\n", daemon.to_str().unwrap()));
-
-    let pulled = door.windlass.succeeds(&["pull", "small:gzip"]);
-
-    assert!(
-        pulled
-            .stdout
-            .starts_with("docker.io/library/small:gzip@sha256:"),
-        "{pulled:?}"
-    );
-    let shown = door.windlass.succeeds(&["config", "show", "docker.io"]);
-    assert!(shown.stdout.contains(&registry.url()), "{}", shown.stdout);
-}
-
-/// HT-1: by the environment, and for one registry; the made-up name is known to the proxies only.
-fn proxies(world: &World) {
-    let ca = Ca::new();
-    let directory = world.directory("proxies");
-    let registry = DockerRegistry::builder(&directory.join("registry"))
-        .tls(&ca)
-        .start()
-        .unwrap();
-    let pem = directory.join("ca.pem");
-    fs::write(&pem, ca.pem()).unwrap();
-    fill(world, &registry);
-    let name = "reg.test/hold/small:gzip";
-
-    let proxy = HttpProxy::builder();
-    let proxy = proxy.name("reg.test:443", registry.address()).start();
-    let door = Door::new(world, "proxies-http");
-    door.configure(&format!("ca = {:?}\n", pem.to_str().unwrap()));
-    let mut pull = door.windlass.command(&["pull", name]);
-    let ran = Ran::from(pull.env("HTTPS_PROXY", proxy.url()).output().unwrap());
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
-
-    let proxy = Socks5Proxy::builder().login("gob", "smacked");
-    let proxy = proxy.name("reg.test:443", registry.address()).start();
-    let door = Door::new(world, "proxies-socks");
-    let url = proxy.url().replace("socks5h://", "socks5h://gob:smacked@");
-    door.configure(&format!(
-        "ca = {:?}\n[registry.\"reg.test\"]\nproxy = {url:?}\n",
-        pem.to_str().unwrap()
-    ));
-    door.windlass.succeeds(&["pull", name]);
-    let shown = door.windlass.succeeds(&["config", "show", "reg.test"]);
-    assert!(!shown.stdout.contains("smacked"), "{}", shown.stdout);
-}
-
 /// T30: what a helper keeps is in no file, and is asked for when a registry wants it.
 fn helper(world: &World) {
     let door = Door::new(world, "helper");
@@ -151,25 +81,25 @@ fn helper(world: &World) {
     let config = door.directory.join("docker/config.json");
     fs::write(&config, r#"{"credsStore":"locker"}"#).unwrap();
     let path = format!("{}:/usr/bin:/bin", programs.display());
-    let run = |arguments: &[&str]| {
+    let windlass = |arguments: &[&str]| {
         let mut command = door.windlass.command(arguments);
         Ran::from(command.env("PATH", &path).output().unwrap())
     };
 
     let arguments = ["login", "-u", USER, "-p", PASSWORD, &host];
-    assert_eq!(run(&arguments).code, Some(0));
+    assert_eq!(windlass(&arguments).code, Some(0));
     assert!(fs::read_to_string(&kept).unwrap().contains(PASSWORD));
     assert!(!fs::read_to_string(&config).unwrap().contains("auth\""));
-    assert_eq!(run(&["pull", &named(&registry)]).code, Some(0));
-    assert_eq!(run(&["logout", &host]).code, Some(0));
+    assert_eq!(windlass(&["pull", &named(&registry)]).code, Some(0));
+    assert_eq!(windlass(&["logout", &host]).code, Some(0));
     assert!(!kept.exists());
-    assert_eq!(run(&["digest", &named(&registry)]).code, Some(1));
+    assert_eq!(windlass(&["digest", &named(&registry)]).code, Some(1));
 
     write_program(
         &programs.join("docker-credential-locker"),
         "#!/bin/sh\nexit 3\n",
     );
-    let broken = run(&["digest", &named(&registry)]);
+    let broken = windlass(&["digest", &named(&registry)]);
     assert_eq!(broken.code, Some(1));
     assert!(
         broken.stderr.contains("docker-credential-locker"),
@@ -178,8 +108,10 @@ fn helper(world: &World) {
     );
 }
 
+/// By another program: a child that another test starts meanwhile must not have it open for writing, or it
+/// cannot be run.
 fn write_program(path: &Path, script: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::write(path, script).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    let source = path.with_extension("source");
+    fs::write(&source, script).unwrap();
+    run(command("install").args([&source, path])).unwrap();
 }

@@ -18,6 +18,7 @@ use crate::judge;
 pub(crate) struct World {
     registry: OnceLock<DockerRegistry>,
     debian: OnceLock<Result<PathBuf, String>>,
+    layouts: Mutex<HashMap<Fixture, Arc<OnceLock<PathBuf>>>>,
     pushed: Mutex<HashMap<Fixture, Arc<OnceLock<()>>>>,
     judged: Mutex<HashMap<Fixture, Arc<OnceLock<Tree>>>>,
     undisturbed: Mutex<HashMap<Fixture, Arc<OnceLock<Tree>>>>,
@@ -31,6 +32,7 @@ impl World {
         Self {
             registry: OnceLock::new(),
             debian: OnceLock::new(),
+            layouts: Mutex::default(),
             pushed: Mutex::default(),
             judged: Mutex::default(),
             undisturbed: Mutex::default(),
@@ -58,18 +60,21 @@ impl World {
     pub(crate) fn reference(&self, fixture: Fixture, tag: &str) -> String {
         let pushed = Arc::clone(self.pushed.lock().unwrap().entry(fixture).or_default());
         pushed.get_or_init(|| {
-            let layout = self.layout(fixture);
-            for tag in fixture.tags() {
-                self.registry()
-                    .push(&layout, tag, fixture.repository())
-                    .unwrap();
-            }
+            self.push(self.registry(), fixture, fixture.repository());
         });
         format!(
             "{}/{}:{tag}",
             self.registry().address(),
             fixture.repository()
         )
+    }
+
+    /// Pushes all tags of a fixture to a registry of a test's own.
+    pub(crate) fn push(&self, registry: &DockerRegistry, fixture: Fixture, repository: &str) {
+        let layout = self.layout(fixture);
+        for tag in fixture.tags() {
+            registry.push(&layout, tag, repository).unwrap();
+        }
     }
 
     /// What the judge makes of the gzip form of a fixture.
@@ -100,10 +105,15 @@ impl World {
         tar.as_deref().map_err(String::as_str)
     }
 
-    fn layout(&self, fixture: Fixture) -> PathBuf {
-        let layout = self.directory(&format!("layout-{}", fixture.repository()));
-        fixture.build(self, &layout).unwrap();
-        layout
+    /// The OCI layout of a fixture, which is built when it is first asked for.
+    pub(crate) fn layout(&self, fixture: Fixture) -> PathBuf {
+        let layout = Arc::clone(self.layouts.lock().unwrap().entry(fixture).or_default());
+        let layout = layout.get_or_init(|| {
+            let layout = self.directory(&format!("layout-{}", fixture.repository()));
+            fixture.build(self, &layout).unwrap();
+            layout
+        });
+        layout.clone()
     }
 }
 

@@ -1,0 +1,126 @@
+//! A registry with TLS that is known by a name to proxies only.
+
+use std::fs;
+use std::path::PathBuf;
+
+use windlass_testing::real::{Access, DockerRegistry, PASSWORD};
+use windlass_testing::{Ca, HttpProxy, Socks5Proxy, SocksHost};
+
+use crate::Case;
+use crate::command::Ran;
+use crate::door::{Door, fill};
+use crate::needs::REGISTRY;
+use crate::world::World;
+
+const NAME: &str = "reg.test/hold/small:gzip";
+const PLACE: &str = "reg.test:443";
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "proxies::one_of_the_environment_sees_no_more_than_where_to",
+        needs: REGISTRY,
+        test: environment,
+    },
+    Case {
+        name: "proxies::one_of_a_registry_is_for_that_one_only",
+        needs: REGISTRY,
+        test: of_a_registry,
+    },
+];
+
+/// The registry, and its authority's certificate.
+struct Island {
+    registry: DockerRegistry,
+    pem: PathBuf,
+}
+
+impl Island {
+    fn new(world: &World, name: &str, access: Access) -> Self {
+        let directory = world.directory(name);
+        let ca = Ca::new();
+        let registry = DockerRegistry::builder(&directory.join("registry"));
+        let registry = registry.access(access).tls(&ca).start().unwrap();
+        let pem = directory.join("ca.pem");
+        fs::write(&pem, ca.pem()).unwrap();
+        fill(world, &registry);
+        Self { registry, pem }
+    }
+
+    fn pem(&self) -> &str {
+        self.pem.to_str().unwrap()
+    }
+}
+
+/// HT-1, D13: a login and a pull through `HTTPS_PROXY`; a proxy that refuses is told.
+fn environment(world: &World) {
+    let island = Island::new(world, "proxies-environment", Access::Basic);
+    let proxy = HttpProxy::builder().login("gob", "smacked");
+    let proxy = proxy.name(PLACE, island.registry.address()).start();
+    let door = Door::new(world, "proxies-environment-door");
+    door.configure(&format!("ca = {:?}\n", island.pem()));
+    let url = proxy.url().replace("http://", "http://gob:smacked@");
+    let run = |arguments: &[&str]| {
+        let mut command = door.windlass.command(arguments);
+        Ran::from(command.env("HTTPS_PROXY", &url).output().unwrap())
+    };
+
+    let login = run(&["login", "-u", "bosun", "-p", PASSWORD, "reg.test"]);
+    let pull = run(&["pull", NAME]);
+
+    assert_eq!((login.code, pull.code), (Some(0), Some(0)), "{pull:#?}");
+    let requests = proxy.requests();
+    assert!(!requests.is_empty());
+    for request in requests {
+        assert_eq!(request.to_string(), format!("CONNECT {PLACE} 200"));
+        assert!(
+            !request.headers.contains_key("authorization"),
+            "{request:?}"
+        );
+    }
+    proxy.refuse(403);
+    let refused = run(&["digest", NAME]);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.stderr.contains("403"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("smacked"), "{}", refused.stderr);
+}
+
+/// Names are left to the proxy; another registry is gone to past it, and past that of the environment.
+fn of_a_registry(world: &World) {
+    let island = Island::new(world, "proxies-registry", Access::Open);
+    let proxy = Socks5Proxy::builder().login("gob", "smacked");
+    let proxy = proxy.name(PLACE, island.registry.address()).start();
+    let unused = HttpProxy::builder().start();
+    let door = Door::new(world, "proxies-registry-door");
+    let url = proxy.url().replace("socks5h://", "socks5h://gob:smacked@");
+    door.configure(&format!(
+        "ca = {:?}\n[registry.\"reg.test\"]\nproxy = {url:?}\n",
+        island.pem()
+    ));
+
+    let mut pull = door.windlass.command(&["pull", NAME]);
+    let pull = Ran::from(pull.env("HTTPS_PROXY", unused.url()).output().unwrap());
+    let other = door.windlass.command(&["pull", "other.test/app"]);
+    let other = Ran::from({ other }.env("HTTPS_PROXY", unused.url()).output().unwrap());
+
+    assert_eq!(pull.code, Some(0), "{pull:#?}");
+    let requests = proxy.requests();
+    assert!(!requests.is_empty());
+    let host = SocksHost::Name("reg.test".to_owned());
+    assert!(
+        requests
+            .iter()
+            .all(|it| (&it.host, it.port, it.reply) == (&host, 443, 0)),
+        "{requests:#?}"
+    );
+    assert_eq!(other.code, Some(1), "{other:#?}");
+    assert!(!unused.log().is_empty());
+    assert!(
+        unused
+            .log()
+            .iter()
+            .all(|it| it == "CONNECT other.test:443 502")
+    );
+    let shown = door.windlass.succeeds(&["config", "show", "reg.test"]);
+    assert!(shown.stdout.contains("socks5h://"), "{}", shown.stdout);
+    assert!(!shown.stdout.contains("smacked"), "{}", shown.stdout);
+}

@@ -1,0 +1,115 @@
+//! What is asked without pulling, by the word of `skopeo`.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::Value;
+use windlass_testing::real::{command, run};
+
+use crate::Case;
+use crate::door::Door;
+use crate::fixture::Fixture;
+use crate::needs::REGISTRY;
+use crate::world::World;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "questions::manifest_digest_and_tags_are_what_skopeo_says",
+        needs: REGISTRY,
+        test: answers,
+    },
+    Case {
+        name: "questions::a_dry_run_tells_when_a_tag_has_moved",
+        needs: REGISTRY,
+        test: moved,
+    },
+];
+
+/// MF-1, MF-2, MF-10: the index, byte for byte; one image of it; all tags of a repository.
+fn answers(world: &World) {
+    let door = Door::new(world, "questions");
+    let asks = |arguments: &[&str]| door.windlass.succeeds(arguments).stdout;
+    let both = world.reference(Fixture::MultiArch, "both");
+    let repository = both.strip_suffix(":both").unwrap();
+
+    let index = asks(&["manifest", "--raw", &both]);
+    let digest = asks(&["digest", &both]);
+    assert_eq!(index, skopeo(&["inspect", "--raw"], &both));
+    assert_eq!(digest, skopeo(&["inspect", "--format={{.Digest}}"], &both));
+    assert_eq!(digest.trim_end(), format!("sha256:{}", sha256sum(&index)));
+
+    let parsed: Value = serde_json::from_str(&index).unwrap();
+    for image in parsed["manifests"].as_array().unwrap() {
+        let architecture = image["platform"]["architecture"].as_str().unwrap();
+        let platform = format!("--platform=linux/{architecture}");
+        let digest = image["digest"].as_str().unwrap();
+        let exact = format!("{repository}@{digest}");
+        assert_eq!(asks(&["digest", &platform, &both]).trim_end(), digest);
+        let manifest = asks(&["manifest", "--raw", &platform, &both]);
+        assert_eq!(manifest, skopeo(&["inspect", "--raw"], &exact));
+        let pretty: Value = serde_json::from_str(&asks(&["manifest", &exact])).unwrap();
+        assert_eq!(pretty, serde_json::from_str::<Value>(&manifest).unwrap());
+    }
+
+    let kinds = world.reference(Fixture::Kinds, "gzip");
+    let repository = kinds.strip_suffix(":gzip").unwrap();
+    let listed: Value = serde_json::from_str(&skopeo(&["list-tags"], repository)).unwrap();
+    let listed: Vec<_> = listed["Tags"].as_array().unwrap().iter().collect();
+    assert_eq!(listed.len(), Fixture::Kinds.tags().len());
+    let tags = asks(&["tags", repository]);
+    assert_eq!(tags.lines().collect::<Vec<_>>(), listed);
+    assert!(!door.directory.join("store").exists());
+}
+
+/// Exit code 10 where a pull would change something, 0 where not; nothing is changed either way.
+fn moved(world: &World) {
+    let door = Door::new(world, "moved");
+    let name = format!("{}/moving/tag:gzip", world.registry().address());
+    let dry = |name: &str, code, word: &str| {
+        let ran = door.windlass.run(&["pull", "--dry-run", name]);
+        assert_eq!(ran.code, Some(code), "{ran:#?}");
+        assert!(ran.stdout.contains(word), "{word:?}: {}", ran.stdout);
+    };
+
+    world.push(world.registry(), Fixture::Small, "moving/tag");
+    dry(&name, 10, " new ");
+    assert_eq!(door.windlass.images(), [""; 0]);
+    let first = door.windlass.succeeds(&["pull", &name]);
+    dry(&name, 0, "up to date");
+    let small = door.windlass.images();
+
+    world.push(world.registry(), Fixture::Heavy, "moving/tag");
+    dry(&name, 10, " newer ");
+    assert_eq!(door.windlass.images(), small);
+    let exact = first.stdout.trim_end().replace(":gzip@", "@");
+    dry(&exact, 0, "up to date");
+    door.windlass.succeeds(&["pull", &name]);
+    dry(&name, 0, "up to date");
+    let gone = door
+        .windlass
+        .run(&["pull", "--dry-run", &format!("{name}-not")]);
+    assert_eq!(gone.code, Some(1), "{gone:#?}");
+}
+
+fn skopeo(arguments: &[&str], reference: &str) -> String {
+    let mut skopeo = command("skopeo");
+    skopeo.args(arguments).arg("--tls-verify=false");
+    let said = run(skopeo.arg(format!("docker://{reference}"))).unwrap();
+    String::from_utf8(said).unwrap()
+}
+
+fn sha256sum(text: &str) -> String {
+    let mut child = command("sha256sum")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap()[..64].to_owned()
+}

@@ -1,0 +1,210 @@
+//! Docker's manifests of schema 1, as `docker-registry` makes them of newer ones.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use windlass::Digest;
+use windlass_testing::real::{DockerRegistry, LoggedRequest};
+
+use crate::Case;
+use crate::command::Windlass;
+use crate::door::Door;
+use crate::fixture::Fixture;
+use crate::needs::REGISTRY;
+use crate::world::World;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "schema1::it_is_refused_unless_it_is_wanted_and_then_the_same_tree",
+        needs: REGISTRY,
+        test: wanted,
+    },
+    Case {
+        name: "schema1::the_config_is_the_one_that_docker_makes",
+        needs: REGISTRY,
+        test: converted,
+    },
+    Case {
+        name: "schema1::a_tag_that_the_manifest_does_not_name_is_refused",
+        needs: REGISTRY,
+        test: other_tag,
+    },
+];
+
+/// A registry that speaks schema 1, and a windlass that may not take it yet.
+struct Museum {
+    registry: DockerRegistry,
+    door: Door,
+}
+
+impl Museum {
+    fn new(world: &World, name: &str) -> Self {
+        let door = Door::new(world, name);
+        let registry = DockerRegistry::builder(&door.directory.join("registry"));
+        let registry = registry.schema1().start().unwrap();
+        Self { registry, door }
+    }
+
+    /// Pushes `layout` in Docker's types of today and of old, and returns the reference of the old one and
+    /// the registry's document.
+    fn push(&self, layout: &Path) -> (String, Value) {
+        let registry = &self.registry;
+        registry.push_docker(layout, "gzip", "hold/new").unwrap();
+        registry.push_docker(layout, "gzip", "hold/old").unwrap();
+        let document = registry.store_schema1("hold/old", "gzip", "gzip").unwrap();
+        let document = serde_json::from_slice(&document).unwrap();
+        (self.reference("old:gzip"), document)
+    }
+
+    fn reference(&self, name: &str) -> String {
+        format!("{}/hold/{name}", self.registry.address())
+    }
+
+    fn allow(&self) {
+        self.door.configure("schema1 = true\n");
+    }
+
+    fn downloads(&self) -> usize {
+        let requests = self.registry.requests().unwrap();
+        { requests.iter() }
+            .filter(|it| LoggedRequest::is_blob_download(it))
+            .count()
+    }
+}
+
+/// MF-7: the error names the setting; with it the tree is that of the same image as it is made today.
+fn wanted(world: &World) {
+    let museum = Museum::new(world, "schema1");
+    let windlass = &museum.door.windlass;
+    let (old, _) = museum.push(&world.layout(Fixture::Whiteouts));
+    let other = Windlass::new(&world.directory("schema1-new"));
+    let tree = other.tree(&museum.reference("new:gzip"));
+
+    museum.door.fails(&["pull", &old], "schema1 = true");
+    museum.allow();
+    let before = windlass.run(&["pull", "--dry-run", &old]);
+    let first = windlass.succeeds(&["pull", &old]);
+    let downloads = museum.downloads();
+    let second = windlass.succeeds(&["pull", &old]);
+    let after = windlass.run(&["pull", "--dry-run", &old]);
+
+    tree.assert_same(&windlass.unpacked(&old));
+    assert!(second.stderr.contains("is up to date"), "{}", second.stderr);
+    assert_eq!(first.stdout, second.stdout);
+    assert_eq!(museum.downloads(), downloads);
+    assert_eq!((before.code, after.code), (Some(10), Some(0)), "{after:#?}");
+    let digest = windlass.succeeds(&["digest", &old]).stdout;
+    assert!(first.stdout.ends_with(&format!("@{digest}")), "{first:#?}");
+}
+
+/// S1-5, S1-6, S1-7: made here from the registry's document, by the rules that Docker's daemon goes by.
+fn converted(world: &World) {
+    let museum = Museum::new(world, "schema1-config");
+    let layout = world.directory("schema1-docker");
+    Fixture::Whiteouts.build(world, &layout).unwrap();
+    make_it_dockers(&layout);
+    let (old, document) = museum.push(&layout);
+    museum.allow();
+    let windlass = &museum.door.windlass;
+
+    windlass.succeeds(&["pull", &old]);
+
+    let today = Windlass::new(&world.directory("schema1-config-new"));
+    let new = museum.reference("new:gzip");
+    today.succeeds(&["pull", &new]);
+    let expected = dockers_config(&document, &inspected(&today, &new)["RootFS"]["Layers"]);
+    let id = inspected(windlass, &old)["Id"].as_str().unwrap().to_owned();
+    let hex = id.strip_prefix("sha256:").unwrap();
+    let config = museum.door.directory.join("store/blobs/sha256").join(hex);
+    assert_eq!(fs::read_to_string(config).unwrap(), expected);
+    assert_eq!(id, Digest::sha256(expected.as_bytes()).to_string());
+}
+
+/// S1-1.
+fn other_tag(world: &World) {
+    let museum = Museum::new(world, "schema1-tag");
+    let (old, _) = museum.push(&world.layout(Fixture::Small));
+    { &museum.registry }
+        .push_docker(&world.layout(Fixture::Small), "gzip", "hold/moved")
+        .unwrap();
+    { &museum.registry }
+        .store_schema1("hold/moved", "gzip", "other")
+        .unwrap();
+    museum.allow();
+
+    let moved = museum.reference("moved:other");
+    let why = r#"signed for the tag "gzip", not "other""#;
+    museum.door.fails(&["pull", &moved], why);
+    let digest = museum.door.windlass.succeeds(&["digest", &old]).stdout;
+    let by_digest = museum.reference(&format!("old@{}", digest.trim_end()));
+    museum.door.windlass.succeeds(&["pull", &by_digest]);
+}
+
+fn inspected(windlass: &Windlass, name: &str) -> Value {
+    let found = windlass.succeeds(&["inspect", name]).stdout;
+    serde_json::from_str::<Value>(&found).unwrap()[0].take()
+}
+
+/// What Docker 17.03 makes of a manifest of schema 1 whose layers have these diff IDs.
+fn dockers_config(document: &Value, diff_ids: &Value) -> String {
+    let newest_first = document["history"].as_array().unwrap();
+    let entries: Vec<Value> = { newest_first.iter() }
+        .map(|entry| serde_json::from_str(entry["v1Compatibility"].as_str().unwrap()).unwrap())
+        .collect();
+    let mut config = entries[0].as_object().unwrap().clone();
+    for name in ["id", "parent", "Size", "parent_id", "layer_id", "throwaway"] {
+        config.remove(name);
+    }
+    let steps: Vec<_> = entries.iter().rev().map(step).collect();
+    config.insert("history".to_owned(), steps.into());
+    config.insert("rootfs".to_owned(), "-".into());
+    // Names in their order, no blanks; but this one object is written as it was declared.
+    let rootfs = format!(r#"{{"type":"layers","diff_ids":{diff_ids}}}"#);
+    let config = Value::Object(config).to_string();
+    config.replace(r#""rootfs":"-""#, &format!(r#""rootfs":{rootfs}"#))
+}
+
+fn step(entry: &Value) -> Value {
+    let mut step = json!({ "created": entry["created"] });
+    let command = entry["container_config"]["Cmd"].as_array();
+    let words = command.into_iter().flatten().filter_map(Value::as_str);
+    let words: Vec<_> = words.collect();
+    if !words.is_empty() {
+        step["created_by"] = words.join(" ").into();
+    }
+    if entry["throwaway"] == true {
+        step["empty_layer"] = true.into();
+    }
+    step
+}
+
+/// Has the image of the layout say that Docker made it: of such ones the daemon keeps what they say.
+fn make_it_dockers(layout: &Path) {
+    let mut index = read(&layout.join("index.json"));
+    for tagged in index["manifests"].as_array_mut().unwrap() {
+        let mut manifest = read(&blob(layout, &tagged["digest"]));
+        let mut config = read(&blob(layout, &manifest["config"]["digest"]));
+        config["docker_version"] = "17.03.0-ce".into();
+        config["container_config"] = json!({ "Cmd": ["/bin/sh", "-c", "tar"] });
+        replace(layout, &mut manifest["config"], &config);
+        replace(layout, tagged, &manifest);
+    }
+    fs::write(layout.join("index.json"), index.to_string()).unwrap();
+}
+
+fn replace(layout: &Path, descriptor: &mut Value, document: &Value) {
+    let bytes = document.to_string();
+    descriptor["digest"] = Digest::sha256(bytes.as_bytes()).to_string().into();
+    descriptor["size"] = bytes.len().into();
+    fs::write(blob(layout, &descriptor["digest"]), bytes).unwrap();
+}
+
+fn blob(layout: &Path, digest: &Value) -> PathBuf {
+    let hex = digest.as_str().unwrap().strip_prefix("sha256:").unwrap();
+    layout.join("blobs/sha256").join(hex)
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
