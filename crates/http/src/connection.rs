@@ -16,6 +16,8 @@ pub struct Connection {
     pub connect: Duration,
     /// Which addresses may be dialled.
     pub reach: Reach,
+    /// Which versions of HTTP are spoken, where TLS lets them be agreed upon.
+    pub versions: Versions,
     /// The `User-Agent` of every request that does not bring its own.
     pub user_agent: String,
 }
@@ -70,6 +72,16 @@ pub enum Reach {
     NotTheLink,
 }
 
+/// Which versions of HTTP are spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Versions {
+    /// HTTP/2 where the origin offers it: all requests to an origin share one connection.
+    #[default]
+    Any,
+    /// HTTP/1.1 only: requests that run at the same time have a connection each.
+    Http1,
+}
+
 impl Default for Connection {
     fn default() -> Self {
         Self {
@@ -77,6 +89,7 @@ impl Default for Connection {
             proxies: Proxies::default(),
             connect: Duration::from_secs(10),
             reach: Reach::default(),
+            versions: Versions::default(),
             user_agent: concat!("windlass/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

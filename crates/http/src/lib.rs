@@ -36,7 +36,7 @@ mod transport;
 pub use address::Special;
 pub use body::{Body, BodyError, Patience};
 pub use cause::Cause;
-pub use connection::{Connection, Identity, Proxies, Reach, Tls};
+pub use connection::{Connection, Identity, Proxies, Reach, Tls, Versions};
 pub use error::{ConnectFailure, Phase, ProxyFailure, SendError, SetupError};
 pub use resolve::{Resolve, Resolving, System};
 pub use response::Response;

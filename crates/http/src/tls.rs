@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use url::Host;
 
 use crate::cause::Cause;
-use crate::connection::{Identity, Tls};
+use crate::connection::{Identity, Tls, Versions};
 use crate::error::{ConnectFailure, SendError, SetupError};
 use crate::stream::Stream;
 use unverified::Unverified;
@@ -43,6 +43,7 @@ pub(crate) struct Handshakes {
     roots: Vec<CertificateDer<'static>>,
     identity: Option<Arc<dyn ResolvesClientCert>>,
     skip_verify: bool,
+    versions: Versions,
     /// Made when first needed: who speaks plain http only does not wait for the system's roots to be read.
     origin: OnceLock<Arc<ClientConfig>>,
     proxy: OnceLock<Arc<ClientConfig>>,
@@ -54,7 +55,7 @@ pub(crate) struct Handshakes {
 struct NoRoots;
 
 impl Handshakes {
-    pub(crate) fn new(tls: &Tls) -> Result<Self, SetupError> {
+    pub(crate) fn new(tls: &Tls, versions: Versions) -> Result<Self, SetupError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let identity = match &tls.identity {
             Some(identity) => Some(own(identity, &provider)?),
@@ -65,6 +66,7 @@ impl Handshakes {
             identity,
             provider,
             skip_verify: tls.skip_verify,
+            versions,
             origin: OnceLock::new(),
             proxy: OnceLock::new(),
         })
@@ -108,7 +110,10 @@ impl Handshakes {
                     Some(identity) => builder.with_client_cert_resolver(identity.clone()),
                     None => builder.with_no_client_auth(),
                 };
-                config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+                config.alpn_protocols = match self.versions {
+                    Versions::Any => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+                    Versions::Http1 => vec![b"http/1.1".to_vec()],
+                };
                 config
             }
             Peer::Proxy => {

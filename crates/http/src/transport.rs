@@ -63,7 +63,7 @@ impl Transport {
             dialer: Dialer {
                 resolver: Arc::new(resolver),
             },
-            handshakes: Handshakes::new(&connection.tls)?,
+            handshakes: Handshakes::new(&connection.tls, connection.versions)?,
             routes: Routes::new(&connection.proxies)?,
             reach: connection.reach,
             limit: connection.connect,

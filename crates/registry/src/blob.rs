@@ -1,5 +1,7 @@
 //! Fetches blobs: streams that begin where they were cut and end where the descriptor says.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, HeaderMap};
 use windlass_http::{Body, BodyError};
@@ -8,7 +10,7 @@ use windlass_oci::{Descriptor, Digest};
 
 use crate::client::Client;
 use crate::error::{Asked, Mismatch, Phase, RegistryError, What};
-use crate::exchange::Answer;
+use crate::exchange::{Answer, Span};
 use crate::origin::Origin;
 use crate::repository::Repository;
 
@@ -26,8 +28,10 @@ pub struct BlobStream {
     body: Option<Body>,
     start: u64,
     position: u64,
-    /// Where the body says it ends; at most `size`.
+    /// Where the body says it ends; at most `goal`.
     end: u64,
+    /// Where the stream ends if all is well: the size, or the end of the part that was asked for.
+    goal: u64,
     size: u64,
 }
 
@@ -75,8 +79,9 @@ impl Repository {
         // DL-7: a partial blob that is longer than the blob is not its beginning.
         let mut start = if offset < size { offset } else { 0 };
         loop {
-            let answer = self.get(&asked, &path, None, start).await?;
-            match Part::of(&answer, start, size) {
+            let span = Span::From(start);
+            let answer = self.get(&asked, &path, None, span).await?;
+            match Part::of(&answer, span, size) {
                 Ok(part) => return Ok(stream(asked).from(answer, part)),
                 Err(Wrong::Size(found)) => return Err(wrong_size(&asked, size, found)),
                 Err(Wrong::Range(range)) => {
@@ -85,6 +90,37 @@ impl Repository {
                 }
             }
         }
+    }
+
+    /// Begins to fetch the bytes of `part`, and no more, of the blob that `descriptor` names.
+    ///
+    /// `None` if the registry does not answer that as it should: with exactly these bytes, of a blob of this
+    /// size (RFC 9110, section 14). It may be asked for the whole then.
+    pub async fn blob_part(
+        &self,
+        descriptor: &Descriptor,
+        part: Range<u64>,
+    ) -> Result<Option<BlobStream>, RegistryError> {
+        self.noted(self.fetch_part(descriptor, part).await)
+    }
+
+    async fn fetch_part(
+        &self,
+        descriptor: &Descriptor,
+        part: Range<u64>,
+    ) -> Result<Option<BlobStream>, RegistryError> {
+        let asked = self.asked(What::Blob(descriptor.digest));
+        let size = descriptor.size;
+        let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
+        let span = Span::Between(part.start, part.end);
+        let answer = self.get(&asked, &path, None, span).await?;
+        Ok(match Part::of(&answer, span, size) {
+            Ok(found) if found.start == part.start && found.end == part.end => {
+                let stream = BlobStream::new(asked, self.client(), self.endpoint().origin(), size);
+                Some(stream.from(answer, found).up_to(part.end))
+            }
+            Ok(_) | Err(_) => None,
+        })
     }
 
     /// Fetches the blob that `descriptor` names and verifies its size and digest.
@@ -131,8 +167,14 @@ impl BlobStream {
             start: size,
             position: size,
             end: size,
+            goal: size,
             size,
         }
+    }
+
+    fn up_to(mut self, goal: u64) -> Self {
+        self.goal = goal;
+        self
     }
 
     /// Lets the stream bring what `answer` brings.
@@ -195,10 +237,10 @@ impl BlobStream {
     }
 
     fn ended(&self) -> Result<Option<Bytes>, RegistryError> {
-        if self.position == self.size {
+        if self.position == self.goal {
             return Ok(None);
         }
-        Err(wrong_size(&self.asked, self.size, self.position))
+        Err(wrong_size(&self.asked, self.goal, self.position))
     }
 
     fn broken(&self, error: BodyError) -> RegistryError {
@@ -220,15 +262,16 @@ impl BlobStream {
 }
 
 impl Part {
-    /// Returns the part of a blob of `size` bytes that `answer` brings after `start` was asked for. Without
+    /// Returns the part of a blob of `size` bytes that `answer` brings after `span` was asked for. Without
     /// a range asked for, there are only answers with status 200.
-    pub(crate) fn of(answer: &Answer, start: u64, size: u64) -> Result<Self, Wrong> {
+    pub(crate) fn of(answer: &Answer, span: Span, size: u64) -> Result<Self, Wrong> {
         let part = match answer.response.status().as_u16() {
             200 => Self {
                 start: 0,
                 end: size,
             },
-            206 => content_range(answer.response.headers(), start, size).map_err(Wrong::Range)?,
+            206 => content_range(answer.response.headers(), span.start(), size)
+                .map_err(Wrong::Range)?,
             status => return Err(Wrong::Range(format!("status {status}"))),
         };
         match answer.response.content_length() {

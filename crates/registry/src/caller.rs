@@ -35,6 +35,11 @@ impl Caller {
         Self::new(Arc::new(OneKey::default()))
     }
 
+    /// Tells whether both are the same one.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Returns the caller's one session with `repository` at `endpoint`.
     pub(crate) fn session(&self, endpoint: &Endpoint, repository: &str) -> Arc<Session> {
         let key = (endpoint.clone(), repository.to_owned());

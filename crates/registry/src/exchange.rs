@@ -25,12 +25,22 @@ pub(crate) struct Ask<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) accept: Option<&'a HeaderValue>,
-    /// Where in the body to begin; 0 asks for all of it.
-    pub(crate) start: u64,
+    /// Which bytes to ask for.
+    pub(crate) span: Span,
     /// The body of a POST. It carries a secret.
     pub(crate) form: Option<String>,
     /// How long to wait for the head of each response.
     pub(crate) patience: Duration,
+}
+
+/// Which bytes of a body are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Span {
+    /// From a place on, to the end; from 0 on it is the whole, and no range.
+    From(u64),
+    /// From the first place up to, and without, the second: one of several requests for one body, each with a
+    /// connection of its own.
+    Between(u64, u64),
 }
 
 /// Whose affair a request is.
@@ -69,7 +79,7 @@ impl<'a> Ask<'a> {
             method: Method::GET,
             url,
             accept: None,
-            start: 0,
+            span: Span::From(0),
             form: None,
             patience,
         }
@@ -88,9 +98,8 @@ impl<'a> Ask<'a> {
         if let Some(accept) = self.accept {
             headers.insert(ACCEPT, accept.clone());
         }
-        if self.start > 0 {
-            let range = HeaderValue::try_from(format!("bytes={}-", self.start));
-            headers.insert(RANGE, range.expect("digits are fit for a header"));
+        if let Some(range) = self.span.range() {
+            headers.insert(RANGE, range);
         }
         if let Some(authorization) = hop.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
@@ -151,6 +160,30 @@ impl<'a> Ask<'a> {
         RegistryError::Redirect {
             asked,
             source: RedirectError::Inside,
+        }
+    }
+}
+
+impl Span {
+    /// Returns the header `Range` (RFC 9110, section 14.2), if there has to be one.
+    fn range(self) -> Option<HeaderValue> {
+        let range = match self {
+            Self::From(0) => return None,
+            Self::From(start) => format!("bytes={start}-"),
+            Self::Between(start, end) => format!("bytes={start}-{}", end.saturating_sub(1)),
+        };
+        Some(HeaderValue::try_from(range).expect("digits are fit for a header"))
+    }
+
+    /// Returns whether the answer may be a range.
+    pub(crate) fn is_range(self) -> bool {
+        self != Self::From(0)
+    }
+
+    /// Returns the first place.
+    pub(crate) fn start(self) -> u64 {
+        match self {
+            Self::From(start) | Self::Between(start, _) => start,
         }
     }
 }
@@ -218,7 +251,7 @@ impl Client {
         let transport = self.transport_for(ask, hop)?;
         let request = ask.request(hop);
         let request = request.ok_or_else(|| ask.failed(SendError::Uri, hop))?;
-        tracing::debug!(asked = %ask.asked, host = hop.url.host_str(), start = ask.start, "request");
+        tracing::debug!(asked = %ask.asked, host = hop.url.host_str(), span = ?ask.span, "request");
         let sent = transport.send(request, ask.patience).await;
         let response = sent.map_err(|error| ask.failed(error, hop))?;
         if let Some(endpoint) = hop.endpoint {
@@ -246,6 +279,10 @@ impl Client {
                     plan
                 }
             }
+        };
+        let plan = match ask.span {
+            Span::From(_) => plan,
+            Span::Between(..) => plan.apart(),
         };
         self.transport(plan).map_err(|source| RegistryError::Setup {
             asked: ask.asked.boxed(),

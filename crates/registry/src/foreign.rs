@@ -9,7 +9,7 @@ use crate::blob::{BlobStream, Part, Wrong, wrong_size};
 use crate::client::Client;
 use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
 use crate::error::{Asked, RegistryError, What};
-use crate::exchange::{Answer, Ask, Party};
+use crate::exchange::{Answer, Ask, Party, Span};
 use crate::origin::Origin;
 
 /// A URL in a manifest that a layer may be fetched from. Its query may be a secret, and is not shown.
@@ -93,8 +93,9 @@ impl Client {
         }
         let mut start = if offset < size { offset } else { 0 };
         loop {
-            let answer = self.ask_foreign(&asked, url, start).await?;
-            match Part::of(&answer, start, size) {
+            let span = Span::From(start);
+            let answer = self.ask_foreign(&asked, url, span).await?;
+            match Part::of(&answer, span, size) {
                 Ok(part) => return Ok(stream(asked).from(answer, part)),
                 Err(Wrong::Size(found)) => return Err(wrong_size(&asked, size, found)),
                 Err(Wrong::Range(_)) => start = 0,
@@ -106,17 +107,17 @@ impl Client {
         &self,
         asked: &Asked,
         url: &ForeignUrl,
-        start: u64,
+        span: Span,
     ) -> Result<Answer, RegistryError> {
         let hosts = self.config().registries.hosts(url.name.registry());
         let proxies = hosts.ok().and_then(|hosts| hosts.proxies.as_ref());
         let patience = self.config().timeouts.response;
         let mut ask = Ask::get(asked, Party::Stranger(proxies), url.url.clone(), patience);
-        ask.start = start;
+        ask.span = span;
         let answer = self.send(&ask, None).await?;
         match answer.response.status().as_u16() {
             200 => return Ok(answer),
-            206 | 416 if start > 0 => return Ok(answer),
+            206 | 416 if span.is_range() => return Ok(answer),
             _ => {}
         }
         let (status, headers) = (answer.response.status(), answer.response.headers().clone());

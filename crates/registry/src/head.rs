@@ -4,7 +4,7 @@ use http::header::CONTENT_LENGTH;
 use windlass_oci::{Digest, MediaType};
 
 use crate::error::{RegistryError, What};
-use crate::exchange::Answer;
+use crate::exchange::{Answer, Span};
 use crate::manifest::{ACCEPT_MANIFESTS, Target, announced, content_type};
 use crate::repository::Repository;
 
@@ -68,7 +68,7 @@ impl Repository {
         {
             return Ok(size);
         }
-        let answer = self.get(&asked, &path, None, 0).await?;
+        let answer = self.get(&asked, &path, None, Span::From(0)).await?;
         length(&answer).ok_or_else(|| RegistryError::Malformed {
             asked: asked.boxed(),
             reason: "it does not say how large it is".to_owned(),

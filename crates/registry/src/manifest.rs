@@ -11,6 +11,7 @@ use windlass_oci::{
 };
 
 use crate::error::{Asked, Mismatch, RegistryError, What};
+use crate::exchange::Span;
 use crate::repository::Repository;
 
 /// Which manifest of a repository is meant.
@@ -94,7 +95,9 @@ impl Repository {
     async fn fetch_manifest(&self, target: &Target) -> Result<Fetched, RegistryError> {
         let asked = self.asked(What::Manifest(target.clone()));
         let path = self.manifest_path(target);
-        let answer = self.get(&asked, &path, Some(&ACCEPT_MANIFESTS), 0).await?;
+        let answer = self
+            .get(&asked, &path, Some(&ACCEPT_MANIFESTS), Span::From(0))
+            .await?;
         let headers = answer.response.headers().clone();
         let content_type = content_type(&headers);
         if content_type.is_some_and(is_html) {

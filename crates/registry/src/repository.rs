@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
 use crate::error::{Asked, RegistryError, What};
-use crate::exchange::{Answer, Ask, Party};
+use crate::exchange::{Answer, Ask, Party, Span};
 use crate::origin::Origin;
 
 /// A session with one repository at one endpoint: asks, authenticates as it is asked to, and checks what
@@ -71,15 +71,15 @@ impl Repository {
 
     /// Asks for `path` below `/v2/`; returns the answer if it is a success.
     ///
-    /// `start` makes it a request for a range, which may also be answered with 206 and 416.
+    /// One for a range may also be answered with 206 and 416.
     pub(crate) async fn get(
         &self,
         asked: &Asked,
         path: &str,
         accept: Option<&HeaderValue>,
-        start: u64,
+        span: Span,
     ) -> Result<Answer, RegistryError> {
-        self.get_url(asked, self.0.endpoint.api(path), accept, start)
+        self.get_url(asked, self.0.endpoint.api(path), accept, span)
             .await
     }
 
@@ -89,15 +89,15 @@ impl Repository {
         asked: &Asked,
         url: Url,
         accept: Option<&HeaderValue>,
-        start: u64,
+        span: Span,
     ) -> Result<Answer, RegistryError> {
         let mut ask = self.ask(asked, url);
         ask.accept = accept;
-        ask.start = start;
+        ask.span = span;
         let answer = self.authorized(&ask).await?;
         match answer.response.status() {
             StatusCode::OK => Ok(answer),
-            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if start > 0 => {
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if span.is_range() => {
                 Ok(answer)
             }
             _ => Err(self.refused(asked, answer).await),

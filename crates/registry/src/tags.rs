@@ -11,6 +11,7 @@ use url::Url;
 use windlass_oci::Tag;
 
 use crate::error::{Asked, RegistryError, What};
+use crate::exchange::Span;
 use crate::repository::Repository;
 
 /// The most pages that are asked for (T23).
@@ -62,7 +63,9 @@ impl Repository {
         let mut list = List::default();
         let mut left = LARGEST_LIST;
         for _ in 0..MOST_PAGES {
-            let answer = self.get_url(&asked, url.clone(), None, 0).await?;
+            let answer = self
+                .get_url(&asked, url.clone(), None, Span::From(0))
+                .await?;
             let next = next_page(&url, answer.response.headers());
             let body = self.client().body(answer.response).whole(left).await;
             let body = body.map_err(|error| whole_list(asked.body_failed(error), &asked))?;

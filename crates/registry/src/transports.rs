@@ -7,7 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use ipnet::IpNet;
 use url::Url;
-use windlass_http::{Connection, Proxies, Reach, Resolve, Resolving, SetupError, Transport};
+use windlass_http::{
+    Connection, Proxies, Reach, Resolve, Resolving, SetupError, Transport, Versions,
+};
 
 use crate::config::RegistryConfig;
 use crate::endpoint::Endpoint;
@@ -40,6 +42,7 @@ impl Plan {
                 proxies: config.proxies.clone(),
                 connect: config.timeouts.connect,
                 reach: Reach::Anywhere,
+                versions: Versions::Any,
                 user_agent: config.user_agent.clone(),
             },
             within: Vec::new(),
@@ -81,6 +84,12 @@ impl Plan {
             plan.connection.proxies = proxies.clone();
         }
         plan
+    }
+
+    /// Has every request that runs at the same time have a connection of its own.
+    pub(crate) fn apart(mut self) -> Self {
+        self.connection.versions = Versions::Http1;
+        self
     }
 
     /// Lets it be at addresses of the link, too.

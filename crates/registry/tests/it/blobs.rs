@@ -1,10 +1,10 @@
 //! Blobs: no byte too many, and from where they were cut.
 
 use windlass_oci::Digest;
-use windlass_registry::{NextStep, RegistryError};
-use windlass_testing::{RangeLie, Registry};
+use windlass_registry::{Credentials, NextStep, RegistryConfig, RegistryError};
+use windlass_testing::{Ca, Gate, RangeLie, Registry};
 
-use crate::support::{layer, noise, open, open_in_a_hurry, read, report};
+use crate::support::{client, drain, layer, noise, open, open_in_a_hurry, read, report, session};
 
 const SIZE: usize = 300 << 10;
 const HALF: u64 = 150 << 10;
@@ -306,4 +306,88 @@ async fn a_blob_that_is_not_there() {
         report(&error, &registry),
         format!("blob {digest} of app at REGISTRY: no such blob")
     );
+}
+
+/// Exactly the bytes that were asked for, from the beginning as from the middle; at the same time, and each
+/// over a connection of its own, also where HTTP/2 would let them share one.
+#[tokio::test]
+async fn parts_are_fetched_over_connections_of_their_own() {
+    let ca = Ca::new();
+    let registry = Registry::builder().tls(&ca).start();
+    let bytes = noise(SIZE);
+    let digest = registry.put_blob("app", bytes.clone());
+    let gate = Gate::new();
+    registry.blob(&digest).held_by(&gate).times(3).then_ok();
+    let config = RegistryConfig {
+        extra_roots: vec![ca.pem().into()],
+        ..RegistryConfig::default()
+    };
+    let repository = session(&client(config), &registry, Credentials::Anonymous);
+    let blob = layer(digest, SIZE as u64);
+    let part = |range: std::ops::Range<usize>| {
+        let (repository, blob, bytes) = (&repository, &blob, &bytes);
+        async move {
+            let asked = range.start as u64..range.end as u64;
+            let stream = repository.blob_part(blob, asked).await.unwrap();
+            let (read, _, error) = drain(stream.unwrap()).await;
+            assert!(error.is_none(), "{error:?}");
+            assert!(read == bytes[range]);
+        }
+    };
+    let all_are_there = async {
+        let waiting = gate.clone();
+        tokio::task::spawn_blocking(move || waiting.wait_for(3))
+            .await
+            .unwrap();
+        gate.open();
+    };
+    tokio::join!(
+        part(0..100_000),
+        part(100_000..200_000),
+        part(307_199..307_200),
+        all_are_there
+    );
+    let mut ranges = registry.ranges_asked(&digest);
+    ranges.sort();
+    let expected = [
+        "bytes=0-99999",
+        "bytes=100000-199999",
+        "bytes=307199-307199",
+    ];
+    assert_eq!(ranges, expected);
+    assert_eq!(registry.connections(), 3);
+}
+
+/// T32: whoever does not answer with exactly these bytes cannot be asked for parts.
+#[tokio::test]
+async fn a_part_is_exact_or_none() {
+    for lie in [
+        RangeLie::Ignored,
+        RangeLie::StartsLate,
+        RangeLie::Unlabelled,
+        RangeLie::OtherTotal,
+        RangeLie::Multipart,
+        RangeLie::Shorter,
+        RangeLie::Unsatisfiable,
+    ] {
+        let registry = Registry::start();
+        let digest = registry.put_blob("app", noise(SIZE));
+        registry.blob(&digest).range(lie).then_ok();
+        let blob = layer(digest, SIZE as u64);
+        let part = open(&registry).blob_part(&blob, 1000..2000).await.unwrap();
+        assert!(part.is_none(), "{lie:?}");
+    }
+}
+
+/// One that breaks off is no part.
+#[tokio::test]
+async fn a_part_that_breaks_off_is_an_error() {
+    let registry = Registry::start();
+    let digest = registry.put_blob("app", noise(SIZE));
+    registry.blob(&digest).cut_after(500).then_ok();
+    let blob = layer(digest, SIZE as u64);
+    let part = open(&registry).blob_part(&blob, 1000..2000).await.unwrap();
+    let (read, _, error) = drain(part.unwrap()).await;
+    assert!(read.len() <= 500);
+    assert_eq!(error.unwrap().next_step(), NextStep::Retry { after: None });
 }
