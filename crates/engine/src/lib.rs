@@ -7,7 +7,7 @@
 //! credentials arrive as values, and what happens is told as data.
 //!
 //! ```no_run
-//! use windlass::{Access, Caller, Engine, EngineConfig, Events, PullRequest};
+//! use windlass::{Access, Caller, Engine, EngineConfig, Events, PullRequest, Throttle};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let access = Access::Own { purpose: "the example".to_owned() };
@@ -16,6 +16,7 @@
 //!     reference: "alpine:3".parse()?,
 //!     platform: None,
 //!     caller: Caller::anonymous(),
+//!     throttle: Throttle::unlimited(),
 //! };
 //! let (events, mut told) = Events::channel();
 //! let pulled = engine.pull(&request, &events).await?;
@@ -34,6 +35,8 @@ mod list;
 mod mount;
 mod unpack;
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,9 +57,10 @@ pub use windlass_oci::{
     Tag, TagError, text,
 };
 pub use windlass_pull::{
-    EndpointsError, Events, FoundManifest, HistoryError, LayerError, LayerStatus, Need, Outcome,
-    PlanError, PlannedLayer, Preview, PullError, PullEvent, PullRequest, Pulled, Reason, Remote,
-    RetryPolicy, Schema1Error, Setback, SignatureError,
+    EndpointsError, Events, FoundManifest, HistoryError, Keep, LayerError, LayerState, LayerStatus,
+    LayerView, Need, NoRoom, Outcome, PlanError, PlannedLayer, Preview, PullError, PullEvent,
+    PullPhase, PullRequest, PullView, Pulled, Rate, Reason, Remote, RetryPolicy, Schema1Error,
+    Setback, SetbackView, SignatureError, Split, Throttle, percent,
 };
 pub use windlass_registry::{
     Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
@@ -67,7 +71,7 @@ pub use windlass_registry::{
 };
 pub use windlass_store::{
     AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, IngestError,
-    NotOwner, OpenError as StoreOpenError, Owner, PutError, ReadError,
+    NotOwner, OpenError as StoreOpenError, Owner, PartialBlob, PutError, ReadError,
     RemoveError as StoreRemoveError, RootError, VerifyError,
 };
 
@@ -84,6 +88,14 @@ pub struct EngineConfig {
     pub unpacks: usize,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// When a large blob is fetched over several connections.
+    pub split: Split,
+    /// How fast bytes may come, over all pulls.
+    pub rate: Rate,
+    /// How fast bytes may come from a registry, by its name, in bytes a second.
+    pub registry_rates: BTreeMap<String, NonZeroU64>,
+    /// For how long parts of blobs are kept that were not finished.
+    pub keep: Keep,
 }
 
 /// What an engine is opened for.
@@ -115,6 +127,10 @@ impl EngineConfig {
             downloads,
             unpacks,
             retry,
+            split,
+            rate,
+            registry_rates,
+            keep,
             ..
         } = PullerConfig::default();
         Self {
@@ -123,6 +139,10 @@ impl EngineConfig {
             downloads,
             unpacks,
             retry,
+            split,
+            rate,
+            registry_rates,
+            keep,
         }
     }
 }
@@ -142,7 +162,12 @@ impl Engine {
             downloads,
             unpacks,
             retry,
+            split,
+            rate,
+            registry_rates,
+            keep,
         } = config;
+        let is_owner = matches!(access, Access::Own { .. });
         let access = match access {
             Access::Own { purpose } => windlass_store::Access::Own { for_what: purpose },
             Access::Share => windlass_store::Access::Share,
@@ -159,7 +184,14 @@ impl Engine {
             unpacks,
             ownership,
             retry,
+            split,
+            rate,
+            registry_rates,
+            keep,
         };
+        if is_owner && let Err(error) = store.expire(&keep, &[]) {
+            tracing::warn!(%error, "partial blobs are not looked after");
+        }
         Ok(Self {
             puller: Puller::new(config, Arc::clone(&store))?,
             store,
@@ -193,6 +225,26 @@ impl Engine {
     /// All of it or, if it does not work out, nothing.
     pub fn reconfigure(&self, config: RegistryConfig) -> Result<(), ClientError> {
         self.puller.reconfigure(config)
+    }
+
+    /// Changes how many layers download at a time, over all pulls; 0 for no limit. Those that do are not disturbed.
+    pub fn set_downloads(&self, downloads: usize) {
+        self.puller.set_downloads(downloads);
+    }
+
+    /// Changes how many layers unpack at a time, over all pulls; 0 for no limit.
+    pub fn set_unpacks(&self, unpacks: usize) {
+        self.puller.set_unpacks(unpacks);
+    }
+
+    /// Changes how fast bytes may come, over all pulls.
+    pub fn set_rate(&self, rate: Rate) {
+        self.puller.set_rate(rate);
+    }
+
+    /// Changes how fast bytes may come in pulls from `registry`, whoever delivers them.
+    pub fn set_registry_rate(&self, registry: &str, rate: Rate) {
+        self.puller.set_registry_rate(registry, rate);
     }
 
     /// Waits until no transfer runs any more.

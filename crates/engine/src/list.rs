@@ -1,7 +1,7 @@
 //! What is there, what it is called, and what it takes up.
 
 use windlass_oci::{Digest, ImageId, ImageName, Platform, Reference};
-use windlass_store::{Amount, Image};
+use windlass_store::{Amount, Image, PartialBlob};
 
 use crate::mount::mount_of;
 use crate::{Engine, RemoveError, StoreError, TagImageError};
@@ -35,7 +35,7 @@ pub enum Removed {
 }
 
 /// What the store takes up, by kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskUsage {
     /// Images, by the file content of their layers; a layer that several have counts once.
     pub images: Usage,
@@ -43,8 +43,10 @@ pub struct DiskUsage {
     pub layers: Usage,
     /// Manifests, configs and compressed layers.
     pub blobs: Usage,
-    /// Blobs that are on their way in, or that a crash left behind.
+    /// Blobs that are on their way in, or that stopped on it.
     pub partial: Usage,
+    /// Of those, the ones that the next pull can go on with, the oldest first.
+    pub partial_blobs: Vec<PartialBlob>,
 }
 
 /// How much there is of one kind.
@@ -54,7 +56,7 @@ pub struct Usage {
     pub count: u64,
     /// Bytes.
     pub size: u64,
-    /// Bytes that only images without a name hold.
+    /// Bytes that only images without a name hold; of partial blobs, all of them.
     pub reclaimable: u64,
 }
 
@@ -104,6 +106,7 @@ impl Engine {
             layers: usage.layers.into(),
             blobs: usage.blobs.into(),
             partial: usage.partials.into(),
+            partial_blobs: usage.partial_blobs,
         })
     }
 }

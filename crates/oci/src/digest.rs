@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::text::{Shown, shown};
@@ -214,6 +215,33 @@ impl Hasher {
         }
     }
 
+    /// Returns the algorithm.
+    pub fn algorithm(&self) -> Algorithm {
+        match self.0 {
+            State::Sha256(_) => Algorithm::Sha256,
+            State::Sha512(_) => Algorithm::Sha512,
+        }
+    }
+
+    /// Returns what [`Hasher::resume`] needs to go on from here, in a hasher of another time.
+    ///
+    /// It tells something about the bytes that were taken: to be kept where they are kept.
+    pub fn state(&self) -> Vec<u8> {
+        match &self.0 {
+            State::Sha256(state) => state.serialize().to_vec(),
+            State::Sha512(state) => state.serialize().to_vec(),
+        }
+    }
+
+    /// Makes a hasher that has taken what one with this [`Hasher::state`] had taken; `None` if `state` is not
+    /// that of such a hasher.
+    pub fn resume(algorithm: Algorithm, state: &[u8]) -> Option<Self> {
+        Some(Self(match algorithm {
+            Algorithm::Sha256 => State::Sha256(resumed(state)?),
+            Algorithm::Sha512 => State::Sha512(resumed(state)?),
+        }))
+    }
+
     /// Returns the digest of everything that was taken.
     pub fn finish(self) -> Digest {
         let mut bytes = [0u8; 64];
@@ -229,6 +257,10 @@ impl Hasher {
         };
         Digest { algorithm, bytes }
     }
+}
+
+fn resumed<H: SerializableState>(state: &[u8]) -> Option<H> {
+    H::deserialize(state.try_into().ok()?).ok()
 }
 
 macro_rules! identity {

@@ -8,8 +8,8 @@ use windlass_oci::{DiffId, Reference};
 use windlass_store::{BlobSource, LayerSource, NewImage, NewLayer, Store};
 
 use crate::Outcome;
+use crate::arrived::Fetched;
 use crate::error::PullError;
-use crate::layer::FetchedLayer;
 use crate::plan::Plan;
 use crate::puller::{Complete, Layers, Puller, done};
 use crate::resolve::Document;
@@ -28,7 +28,7 @@ impl Puller {
             ..
         } = complete;
         let (store, reference) = (Arc::clone(&self.store), reference.clone());
-        let not_over = self.commits.subscribe();
+        let not_over = self.endings.subscribe();
         done(task::spawn_blocking(move || {
             let _not_over = not_over;
             let image = NewImage {
@@ -41,6 +41,8 @@ impl Puller {
                 reference: Some(reference),
             };
             let committed = store.commit(&image)?;
+            // Until here: whoever asks for a layer that is neither held nor somebody's fetches it once more.
+            drop(layers);
             Ok(match committed.outcome {
                 windlass_store::Outcome::Downloaded => Outcome::Downloaded,
                 windlass_store::Outcome::UpToDate => Outcome::UpToDate,
@@ -57,7 +59,7 @@ fn stack(plan: &Plan, layers: &Layers) -> Vec<NewLayer> {
         .iter()
         .map(|layer| (*layer.diff_id(), layer))
         .collect();
-    let fetched: HashMap<DiffId, &Arc<FetchedLayer>> = layers
+    let fetched: HashMap<DiffId, &Fetched> = layers
         .fetched
         .iter()
         .map(|layer| (layer.diff_id, layer))

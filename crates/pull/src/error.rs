@@ -7,10 +7,11 @@ use std::sync::Arc;
 use windlass_oci::{ConfigError, DiffId, Digest, ManifestError, NoMatch};
 use windlass_registry::{EndpointError, RegistryError};
 use windlass_schema1::Schema1Error;
-use windlass_store::{CommitError, PutError, ReadError};
+use windlass_store::{CommitError, FileError, IngestError, PutError, ReadError};
 
 use crate::layer::LayerError;
 use crate::plan::PlanError;
+use crate::room::NoRoom;
 use crate::sources::Need;
 
 /// Why a pull failed. Whatever it is: nothing of the image is visible, and the next pull works.
@@ -74,6 +75,15 @@ pub enum PullError {
     /// Manifest and config contradict each other.
     #[error("manifest and config do not belong together")]
     Plan(#[from] PlanError),
+    /// There is no room for the layers; none of them was begun.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+    /// The file system of the store could not be looked at.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// What earlier pulls left could not be cleared away.
+    #[error(transparent)]
+    Partials(#[from] IngestError),
     /// A layer could not be downloaded, verified or unpacked.
     #[error("layer {digest}")]
     Layer {

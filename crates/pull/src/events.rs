@@ -50,6 +50,8 @@ pub enum PullEvent {
         missing_bytes: u64,
         /// Compressed bytes of layers that are here already.
         reused_bytes: u64,
+        /// Of the bytes to download, those that are here from an earlier pull that did not come to its end.
+        resumed_bytes: u64,
     },
     /// Something changed for one layer.
     Layer {
@@ -79,7 +81,12 @@ pub struct PlannedLayer {
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum LayerStatus {
     /// Waits for a download slot.
-    Waiting,
+    Queued,
+    /// Some of it is here from an earlier pull.
+    Resumed {
+        /// How many of its compressed bytes.
+        bytes: u64,
+    },
     /// Waits because the endpoint asked to be left alone, be it for another layer's sake (T34).
     Paused {
         /// How long.
@@ -105,6 +112,8 @@ pub enum LayerStatus {
     },
     /// The last byte has arrived; unpacking may go on.
     Downloaded,
+    /// Everything is unpacked; whether it was the right blob is being found out.
+    Verifying,
     /// An attempt failed in a way that is worth another.
     Retrying {
         /// How long until then.

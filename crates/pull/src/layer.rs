@@ -18,18 +18,25 @@ use std::sync::atomic::Ordering;
 use futures_util::future::try_join;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use windlass_archive::{self as archive, Fault, Options, Ownership, Skipped, UnpackError};
 use windlass_oci::{Descriptor, DiffId};
 use windlass_registry::RegistryError;
 use windlass_store::{
-    AppendError, BlobDraft, FinishedLayer, Follower, Ingest, IngestError, LayerFacts, LowerLink,
-    Store, VerifyError,
+    AppendError, BlobDraft, FinishedLayer, Follower, Ingest, IngestError, IngestWriter, Keep,
+    Layer, LayerFacts, LowerLink, Store, VerifyError,
 };
-use windlass_transfer::{Job, Slot, Slots};
+use windlass_transfer::{Claims, Job, Slot, Slots};
 
-use crate::download::{Appender, Counters, Download, Progress};
+use crate::arrived::{Arrivals, Arrived};
+use crate::download::{Download, Split};
+use crate::error::EndpointsError;
+use crate::events::LayerStatus;
+use crate::limits::Limits;
 use crate::line::{Excluded, Line};
+use crate::progress::{Counters, Progress, Tell as _};
 use crate::retry::RetryPolicy;
+use crate::room::Room;
 use crate::sources::Sources;
 
 /// What every layer transfer of a process needs.
@@ -40,6 +47,10 @@ pub(crate) struct LayerFetcher {
     pub(crate) unpacks: Slots,
     pub(crate) ownership: Ownership,
     pub(crate) retry: RetryPolicy,
+    pub(crate) split: Split,
+    pub(crate) keep: Keep,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) room: Arc<Room>,
 }
 
 /// A layer that is verified and unpacked, and not visible yet.
@@ -57,9 +68,9 @@ pub(crate) struct FetchedLayer {
 /// Why a layer could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
-    /// The registry did not deliver the blob.
+    /// Nobody delivered the blob, or nobody said that it may be had.
     #[error(transparent)]
-    Download(Arc<RegistryError>),
+    Download(EndpointsError),
     /// The partial blob could not be begun.
     #[error(transparent)]
     Ingest(#[from] IngestError),
@@ -84,13 +95,24 @@ pub enum LayerError {
 }
 
 /// A transfer's outcome, as all its watchers get it.
-pub(crate) type Outcome = Result<Arc<FetchedLayer>, Arc<LayerError>>;
+pub(crate) type Outcome = Result<Arrived, Arc<LayerError>>;
 
 /// The thread behind the download, or the wait for its turn.
 struct Following {
     task: JoinHandle<Result<FetchedLayer, LayerError>>,
     ingest: Ingest,
     stop: CancellationToken,
+}
+
+/// One way to the blob: those in the line, one after the other.
+struct Attempt<'a> {
+    fetcher: &'a LayerFetcher,
+    job: &'a Job<Progress>,
+    sources: &'a Sources,
+    descriptor: &'a Descriptor,
+    limits: &'a Limits,
+    line: Line,
+    split: Split,
 }
 
 /// Counts what is read, for whoever watches.
@@ -100,15 +122,42 @@ struct Counted {
 }
 
 impl LayerFetcher {
-    /// Downloads, verifies and unpacks the blob of `descriptor`.
+    /// Downloads, verifies and unpacks the blob of `descriptor`, unless that was done by now.
     pub(crate) async fn fetch(
         self,
         job: Job<Progress>,
         sources: Sources,
         descriptor: Descriptor,
+        limits: Limits,
     ) -> Outcome {
-        let fetched = self.fetch_from(&job, &sources, &descriptor).await;
-        fetched.map(Arc::new).map_err(Arc::new)
+        job.publish(|progress| progress.sources = Some(sources.clone()));
+        let fetched = tokio::select! {
+            biased;
+            () = job.cancelled() => Err(LayerError::Cancelled),
+            here = self.here(&sources, &descriptor) => here,
+        };
+        let fetched = match fetched {
+            Ok(Some(here)) => return Ok(here),
+            Ok(None) => self.fetch_from(&job, &sources, &descriptor, &limits).await,
+            Err(error) => Err(error),
+        };
+        let fetched = fetched.map_err(Arc::new)?;
+        Ok(self.arrivals.arrived(fetched))
+    }
+
+    /// Finds the layer if it came since it was found missing: for a pull that goes on, or for good.
+    async fn here(
+        &self,
+        sources: &Sources,
+        descriptor: &Descriptor,
+    ) -> Result<Option<Arrived>, LayerError> {
+        if let Some(arrived) = self.arrivals.get(descriptor) {
+            sources.prove(descriptor).await?;
+            return Ok(Some(arrived));
+        }
+        let (store, descriptor) = (Arc::clone(&self.store), descriptor.clone());
+        let held = joined(task::spawn_blocking(move || held(&store, &descriptor)).await)?;
+        Ok(held.map(Arrived::Held))
     }
 
     /// Fetches until what came is right, or nobody is left who could do better (T29, DL-9).
@@ -117,11 +166,12 @@ impl LayerFetcher {
         job: &Job<Progress>,
         sources: &Sources,
         descriptor: &Descriptor,
+        limits: &Limits,
     ) -> Result<FetchedLayer, LayerError> {
         let mut excluded = Excluded::default();
         let mut wrong = None;
         loop {
-            let Some(mut line) = Line::up(sources, descriptor, &excluded) else {
+            let Some(line) = Line::up(sources, descriptor, &excluded) else {
                 return Err(wrong.unwrap_or(LayerError::Nobody));
             };
             let slot = tokio::select! {
@@ -129,52 +179,29 @@ impl LayerFetcher {
                 () = job.cancelled() => return Err(LayerError::Cancelled),
                 slot = job.slot() => slot,
             };
-            let error = match self.fetch_in(slot, job, &mut line, descriptor).await {
-                Err(error @ LayerError::Verify(_)) => error,
+            let mut attempt = Attempt {
+                fetcher: self,
+                job,
+                sources,
+                descriptor,
+                limits,
+                line,
+                // What has to come in one piece comes over one connection.
+                split: self.split.unless(excluded.had_clean_try),
+            };
+            let error = match attempt.fetch(slot).await {
+                Err(error) if attempt.may_have_wrong_bytes(&error) => error,
                 done => return done,
             };
-            if !line.was_wrong(&mut excluded) {
+            if !attempt.line.was_wrong(&mut excluded) {
                 return Err(error);
             }
             wrong = Some(error);
         }
     }
 
-    async fn fetch_in(
-        &self,
-        slot: Slot,
-        job: &Job<Progress>,
-        line: &mut Line,
-        descriptor: &Descriptor,
-    ) -> Result<FetchedLayer, LayerError> {
-        let (ingest, writer) = self.store.ingest(&descriptor.digest, descriptor.size)?;
-        let counters = Arc::new(Counters::default());
-        let mut following = self.follow(ingest, Arc::clone(&counters));
-        let mut appender = Appender::new(writer);
-        let download = Download {
-            job,
-            descriptor,
-            counters,
-            retry: self.retry,
-        };
-
-        // Both have to come to their end: who follows may be through while the end of the answer is out.
-        let fetched = tokio::select! {
-            biased;
-            () = job.cancelled() => Err(LayerError::Cancelled),
-            done = try_join(download.run(slot, line, &mut appender), following.ended()) => {
-                done.map(|((), layer)| layer)
-            }
-        };
-        if fetched.is_err() {
-            following.stop().await;
-            appender.settle().await;
-        }
-        fetched
-    }
-
     /// Starts what follows behind the download, as soon as it is its turn.
-    fn follow(&self, ingest: Ingest, counters: Arc<Counters>) -> Following {
+    fn follow(&self, ingest: &Ingest, counters: Arc<Counters>, claims: Claims) -> Following {
         let stop = CancellationToken::new();
         let (store, unpacks) = (Arc::clone(&self.store), self.unpacks.clone());
         let (stopped, follower) = (stop.clone(), ingest.follower());
@@ -186,12 +213,115 @@ impl LayerFetcher {
             let _slot = tokio::select! {
                 biased;
                 () = stopped.cancelled() => return Err(LayerError::Cancelled),
-                slot = unpacks.take() => slot,
+                slot = unpacks.take(&claims) => slot,
             };
             let blob = Counted { follower, counters };
             joined(task::spawn_blocking(move || unpack(&store, blob, &options)).await)
         });
-        Following { task, ingest, stop }
+        Following {
+            task,
+            ingest: ingest.clone(),
+            stop,
+        }
+    }
+}
+
+impl Attempt<'_> {
+    async fn fetch(&mut self, slot: Slot) -> Result<FetchedLayer, LayerError> {
+        let (store, digest) = (Arc::clone(&self.fetcher.store), self.descriptor.digest);
+        let size = self.descriptor.size;
+        let begun = task::spawn_blocking(move || Ok(store.ingest(&digest, size)?));
+        let (ingest, writer) = joined(begun.await)?;
+        let fetched = self.bring(slot, &ingest, &writer).await;
+        if let Err(error) = &fetched {
+            if is_layers_fault(error) || is_too_long(error) {
+                ingest.discard();
+            }
+            self.let_go(ingest, writer).await;
+        }
+        fetched
+    }
+
+    /// Downloads and unpacks, one behind the other.
+    async fn bring(
+        &mut self,
+        slot: Slot,
+        ingest: &Ingest,
+        writer: &IngestWriter,
+    ) -> Result<FetchedLayer, LayerError> {
+        let (job, descriptor) = (self.job, self.descriptor);
+        let counters = Arc::new(Counters::default());
+        self.resume(ingest, &counters);
+        let room = &self.fetcher.room;
+        room.begins(descriptor.digest, descriptor.size, &counters);
+        let claims = job.claims().clone();
+        let mut following = { self.fetcher }.follow(ingest, Arc::clone(&counters), claims);
+        let writes = TaskTracker::new();
+        let download = Download {
+            job,
+            descriptor,
+            writer,
+            counters,
+            retry: self.fetcher.retry,
+            split: self.split,
+            limits: self.limits,
+            writes: writes.clone(),
+        };
+        let (sources, line) = (self.sources, &mut self.line);
+        let is_complete = writer.is_complete();
+        let download = async move {
+            if is_complete {
+                // Nobody will be asked for a byte of it; that it may be had is asked all the same.
+                sources.prove(descriptor).await?;
+            }
+            download.run(slot, line).await
+        };
+
+        // Both have to come to their end: who follows may be through while the end of the answer is out.
+        let fetched = tokio::select! {
+            biased;
+            () = job.cancelled() => Err(LayerError::Cancelled),
+            done = try_join(download, following.ended()) => done.map(|((), layer)| layer),
+        };
+        if fetched.is_err() {
+            following.stop().await;
+        }
+        writes.close();
+        writes.wait().await;
+        fetched
+    }
+
+    /// Tells what is here from an earlier transfer.
+    fn resume(&mut self, ingest: &Ingest, counters: &Arc<Counters>) {
+        let bytes = ingest.held();
+        counters.downloaded.store(bytes, Ordering::Relaxed);
+        let shared = Arc::clone(counters);
+        self.job.publish(|progress| progress.counters = shared);
+        if bytes > 0 {
+            self.line.goes_on_with_earlier_bytes();
+            self.job.tell(LayerStatus::Resumed { bytes });
+        }
+    }
+
+    /// Leaves what there is to the next pull, within the bounds. Takes as long as the disk does.
+    async fn let_go(&self, ingest: Ingest, writer: IngestWriter) {
+        let (store, keep) = (Arc::clone(&self.fetcher.store), self.fetcher.keep);
+        let gone = task::spawn_blocking(move || {
+            drop((ingest, writer));
+            if let Err(error) = store.expire(&keep, &[]) {
+                tracing::warn!(%error, "partial blobs are not looked after");
+            }
+        });
+        drop(gone.await);
+    }
+
+    /// Tells whether `error` may come of bytes that are not the blob's, so that others may have the right ones.
+    fn may_have_wrong_bytes(&self, error: &LayerError) -> bool {
+        match error {
+            LayerError::Verify(_) => true,
+            // What was hashed before is not hashed again: a disk that has lost it since shows here.
+            _ => is_layers_fault(error) && self.line.is_pieced_together(),
+        }
     }
 }
 
@@ -230,6 +360,7 @@ fn unpack(store: &Store, mut blob: Counted, options: &Options) -> Result<Fetched
         Ok(unpacked) => unpacked,
         Err(error) => return Err(verdict(error, blob.follower)),
     };
+    blob.counters.is_verifying.store(true, Ordering::Relaxed);
     let verified = blob.follower.verify()?;
     let mut implied_directories = unpacked.implied_directories;
     if !unpacked.carries_root {
@@ -270,6 +401,35 @@ fn verdict(error: UnpackError, mut follower: Follower) -> LayerError {
         Ok(_) => LayerError::Unpack(error),
         Err(wrong) => LayerError::Verify(wrong),
     }
+}
+
+/// Finds the layer that the blob was seen to unpack to, if both are held.
+fn held(store: &Store, descriptor: &Descriptor) -> Result<Option<Layer>, LayerError> {
+    let blob = match store.blob(&descriptor.digest) {
+        Ok(blob) => blob.filter(|blob| blob.size() == descriptor.size),
+        // Whatever is wrong with it, it can be fetched.
+        Err(error) => {
+            tracing::debug!(%error, "a blob that may be held");
+            None
+        }
+    };
+    match blob {
+        Some(_) => Ok(store.layer_of_blob(&descriptor.digest)?),
+        None => Ok(None),
+    }
+}
+
+/// Tells whether the layer itself is broken, whoever delivered it.
+fn is_layers_fault(error: &LayerError) -> bool {
+    matches!(error, LayerError::Unpack(error) if error.fault() == Fault::Layer)
+}
+
+/// Tells whether whoever delivered has more than the descriptor says: then what came is not its blob.
+fn is_too_long(error: &LayerError) -> bool {
+    let LayerError::Download(EndpointsError { error, .. }) = error else {
+        return false;
+    };
+    matches!(**error, RegistryError::Size { expected, found, .. } if found > expected)
 }
 
 fn joined<T>(ended: Result<Result<T, LayerError>, task::JoinError>) -> Result<T, LayerError> {

@@ -7,38 +7,53 @@
 //!
 //! [`Remote`] asks registries without any store.
 
+mod arrived;
 mod commit;
 mod download;
 mod error;
 mod events;
 mod layer;
+mod limits;
 mod line;
+mod off_thread;
 mod plan;
 mod preview;
+mod progress;
 mod puller;
+mod rate;
 mod remote;
 mod resolve;
 mod retry;
+mod room;
 mod schema1;
 mod sources;
+mod view;
 mod watch;
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use windlass_archive::Ownership;
 use windlass_oci::{Digest, ImageId, Platform, Reference};
 use windlass_registry::{Caller, Endpoint, RegistryConfig};
 
+pub use download::Split;
 pub use error::{EndpointsError, PullError};
 pub use events::{Events, LayerStatus, PlannedLayer, PullEvent, Reason, Setback};
 pub use layer::LayerError;
+pub use limits::Rate;
 pub use plan::PlanError;
 pub use preview::Preview;
 pub use puller::Puller;
 pub use remote::{FoundManifest, Remote};
 pub use retry::RetryPolicy;
+pub use room::NoRoom;
 pub use sources::Need;
+pub use view::{LayerState, LayerView, PullPhase, PullView, SetbackView, percent};
 pub use windlass_schema1::{HistoryError, Schema1Error, SignatureError};
+pub use windlass_store::Keep;
+pub use windlass_transfer::Throttle;
 
 /// How a [`Puller`] goes about its work.
 #[derive(Clone, Debug)]
@@ -53,6 +68,14 @@ pub struct PullerConfig {
     pub ownership: Ownership,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// When a large blob is fetched over several connections.
+    pub split: Split,
+    /// How fast bytes may come, over all pulls.
+    pub rate: Rate,
+    /// How fast bytes may come from a registry, by its name, in bytes a second.
+    pub registry_rates: BTreeMap<String, NonZeroU64>,
+    /// For how long parts of blobs are kept that were not finished.
+    pub keep: Keep,
 }
 
 /// What to pull.
@@ -64,6 +87,8 @@ pub struct PullRequest {
     pub platform: Option<Platform>,
     /// Who asks. Pulls of the same caller share their tokens.
     pub caller: Caller,
+    /// How fast the bytes of this pull may come; it can be changed while it runs.
+    pub throttle: Throttle,
 }
 
 /// What a pull brought.
@@ -108,6 +133,10 @@ impl Default for PullerConfig {
             unpacks: 4,
             ownership: Ownership::Exact,
             retry: RetryPolicy::default(),
+            split: Split::default(),
+            rate: None,
+            registry_rates: BTreeMap::new(),
+            keep: Keep::default(),
         }
     }
 }

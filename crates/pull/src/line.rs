@@ -4,11 +4,14 @@
 //! right. If it was not, those who delivered are not asked for it again (T29: one bad blob a mirror).
 
 use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use windlass_oci::Descriptor;
 use windlass_registry::{BlobStream, Fault, ForeignUrl, Origin, RegistryError, Repository};
 
+use crate::error::EndpointsError;
 use crate::sources::{Need, Sources};
 
 /// Those who are asked for one blob.
@@ -19,8 +22,10 @@ pub(crate) struct Line {
     left: VecDeque<Deliverer>,
     /// Who delivered bytes of the blob as it is now.
     delivered: Vec<Deliverer>,
-    /// Whether bytes of several answers were put together.
+    /// Whether bytes of several answers were put together, be they an earlier pull's.
     pieced_together: bool,
+    /// Why those before were left.
+    failed: Vec<Arc<RegistryError>>,
 }
 
 /// One who may have the blob.
@@ -43,7 +48,8 @@ enum Place {
 #[derive(Debug, Default)]
 pub(crate) struct Excluded {
     places: Vec<Place>,
-    had_clean_try: bool,
+    /// Whether what comes now has to come in one piece.
+    pub(crate) had_clean_try: bool,
 }
 
 impl Line {
@@ -71,6 +77,7 @@ impl Line {
             left,
             delivered: Vec::new(),
             pieced_together: false,
+            failed: Vec::new(),
         })
     }
 
@@ -99,9 +106,37 @@ impl Line {
         }
     }
 
-    /// Notes that bytes came from who is asked at the moment, to a blob that had `offset` bytes.
-    pub(crate) fn delivered(&mut self, offset: u64) {
-        self.pieced_together |= offset > 0;
+    /// Tells whether who is asked at the moment may be asked for parts.
+    pub(crate) fn has_parts(&self) -> bool {
+        matches!(self.current, Deliverer::Endpoint(_))
+    }
+
+    /// Begins to fetch a part of the blob; `None` if who is asked at the moment cannot do that.
+    pub(crate) async fn part(
+        &self,
+        descriptor: &Descriptor,
+        part: Range<u64>,
+    ) -> Result<Option<BlobStream>, RegistryError> {
+        match &self.current {
+            Deliverer::Endpoint(repository) => repository.blob_part(descriptor, part).await,
+            Deliverer::Foreign(_) => Ok(None),
+        }
+    }
+
+    /// Notes that some of the blob is here already.
+    pub(crate) fn goes_on_with_earlier_bytes(&mut self) {
+        self.pieced_together = true;
+    }
+
+    /// Tells whether bytes of several answers were put together.
+    pub(crate) fn is_pieced_together(&self) -> bool {
+        self.pieced_together
+    }
+
+    /// Notes that bytes came from who is asked at the moment; whether they were put to others, or came in
+    /// several answers themselves, is said by `with_others`.
+    pub(crate) fn delivered(&mut self, with_others: bool) {
+        self.pieced_together |= with_others;
         let place = self.current.place();
         if self.delivered.iter().all(|before| before.place() != place) {
             self.delivered.push(self.current.clone());
@@ -109,13 +144,13 @@ impl Line {
     }
 
     /// Goes on to the next whom `error` lets be asked; tells whether there is one.
-    pub(crate) fn goes_on(&mut self, error: &RegistryError) -> bool {
+    pub(crate) fn goes_on(&mut self, error: &Arc<RegistryError>) -> bool {
         let leads_to = |to: &Deliverer| match (&self.current, to) {
             (Deliverer::Endpoint(from), Deliverer::Endpoint(to)) => {
                 error.falls_back(from.endpoint(), to.endpoint())
             }
             (Deliverer::Endpoint(_), Deliverer::Foreign(_)) => {
-                matches!(error, RegistryError::BlobUnknown { .. })
+                matches!(**error, RegistryError::BlobUnknown { .. })
             }
             (Deliverer::Foreign(_), _) => true,
         };
@@ -125,9 +160,18 @@ impl Line {
         if let Deliverer::Endpoint(repository) = &self.current {
             self.sources.leave_behind(repository.endpoint());
         }
+        self.failed.push(Arc::clone(error));
         self.left.drain(..place);
         self.current = self.left.pop_front().expect("its place was found just now");
         true
+    }
+
+    /// Says why nobody delivered: the last error, and those before.
+    pub(crate) fn gave_up(&mut self, error: Arc<RegistryError>) -> EndpointsError {
+        EndpointsError {
+            error,
+            others: std::mem::take(&mut self.failed),
+        }
     }
 
     /// Tells whether there is somebody to ask after this one.

@@ -6,9 +6,10 @@
 use std::collections::HashSet;
 
 use windlass_oci::{ChainId, Descriptor, DiffId, ImageConfig, ImageManifest};
-use windlass_store::Layer;
+use windlass_store::{Layer, PartialBlob};
 
-use crate::events::PlannedLayer;
+use crate::events::{PlannedLayer, PullEvent};
+use crate::room::here;
 
 /// The layers of an image, base first.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub(crate) struct Summary {
     pub(crate) missing_bytes: u64,
     /// Compressed bytes of layers that are here.
     pub(crate) reused_bytes: u64,
+    /// Of the bytes to download, those that are here from an earlier pull.
+    pub(crate) resumed_bytes: u64,
 }
 
 /// How manifest and config contradict each other.
@@ -65,6 +68,18 @@ pub enum PlanError {
         /// What the manifest says it is.
         media_type: String,
     },
+}
+
+impl Summary {
+    /// Returns what is told of it.
+    pub(crate) fn planned(self) -> PullEvent {
+        PullEvent::Planned {
+            layers: self.layers,
+            missing_bytes: self.missing_bytes,
+            reused_bytes: self.reused_bytes,
+            resumed_bytes: self.resumed_bytes,
+        }
+    }
 }
 
 impl Plan {
@@ -116,14 +131,16 @@ impl Plan {
             .collect()
     }
 
-    /// Sums up what is to be done where the store has `held`. A layer that stands twice counts once.
-    pub(crate) fn summary(&self, held: &[Layer]) -> Summary {
+    /// Sums up what is to be done where the store has `held`, and parts of blobs: `kept`. A layer that stands
+    /// twice counts once.
+    pub(crate) fn summary(&self, held: &[Layer], kept: &[PartialBlob]) -> Summary {
         let held: HashSet<_> = held.iter().map(|layer| *layer.diff_id()).collect();
         let mut counted = HashSet::new();
         let mut summary = Summary {
             layers: Vec::new(),
             missing_bytes: 0,
             reused_bytes: 0,
+            resumed_bytes: 0,
         };
         for LayerPlan {
             descriptor,
@@ -145,6 +162,9 @@ impl Plan {
                     &mut summary.missing_bytes
                 };
                 *sum = sum.saturating_add(size);
+                if !exists {
+                    summary.resumed_bytes += here(kept, &digest, size);
+                }
             }
         }
         summary
@@ -182,7 +202,7 @@ mod tests {
     fn no_layers_are_a_plan() {
         let plan = plan(&Image::new()).unwrap();
         assert!(plan.layers().is_empty() && plan.diff_ids().is_empty());
-        let summary = plan.summary(&[]);
+        let summary = plan.summary(&[], &[]);
         assert_eq!((summary.missing_bytes, summary.reused_bytes), (0, 0));
     }
 
@@ -192,7 +212,7 @@ mod tests {
         let [a, b] = [layer("a", 10), layer("b", 5)];
         let plan = plan(&Image::new().layer(&a).layer(&b).layer(&a)).unwrap();
         assert_eq!(plan.diff_ids(), [a.diff_id, b.diff_id]);
-        let summary = plan.summary(&[]);
+        let summary = plan.summary(&[], &[]);
         assert_eq!((summary.missing_bytes, summary.reused_bytes), (15, 0));
         let sizes: Vec<_> = summary.layers.iter().map(|layer| layer.size).collect();
         assert_eq!(sizes, [10, 5, 10]);

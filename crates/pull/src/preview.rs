@@ -34,6 +34,8 @@ pub struct Preview {
     pub missing_bytes: u64,
     /// Compressed bytes of layers that are here.
     pub reused_bytes: u64,
+    /// Of the bytes to download, those that are here from an earlier pull that did not come to its end.
+    pub resumed_bytes: u64,
 }
 
 impl Puller {
@@ -58,7 +60,8 @@ impl Puller {
                 let resolver = self.resolver(&sources);
                 let resolved = resolver.resolve(document, *manifest, platform).await?;
                 let plan = Plan::new(&resolved.manifest, &resolved.config)?;
-                let summary = plan.summary(&self.held(plan.diff_ids()).await?);
+                let held = self.held(plan.diff_ids()).await?;
+                let summary = plan.summary(&held, &self.kept().await?);
                 let platform = resolved.config.platform();
                 (
                     resolved.digest,
@@ -73,7 +76,7 @@ impl Puller {
                     check_platform(wanted, schema1.platform())?;
                 }
                 let blobs = self.v1_blobs(&schema1, &sources).await?;
-                let summary = schema1::summary(&schema1, &blobs);
+                let summary = schema1::summary(&schema1, &blobs, &self.kept().await?);
                 (schema1.digest(), None, schema1.platform().clone(), summary)
             }
         };
@@ -81,6 +84,7 @@ impl Puller {
             layers,
             missing_bytes,
             reused_bytes,
+            resumed_bytes,
         } = summary;
         let current = self.current(&reference)?;
         Ok(Preview {
@@ -99,6 +103,7 @@ impl Puller {
             layers,
             missing_bytes,
             reused_bytes,
+            resumed_bytes,
         })
     }
 

@@ -1,24 +1,29 @@
 //! Pulls, from the request to the commit.
 
-use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
-use futures_util::future::try_join_all;
+use futures_util::TryFutureExt as _;
+use futures_util::future::{try_join, try_join_all};
 use tokio::sync::watch::Sender;
 use tokio::task;
 use windlass_oci::{DiffId, Digest, Manifest, Reference};
 use windlass_registry::{ClientError, RegistryConfig, Target};
-use windlass_store::{Layer, Store};
-use windlass_transfer::{Slots, Transfers, Watcher};
+use windlass_store::{Layer, PartialBlob, Store};
+use windlass_transfer::{Claim, Party, Slots, Throttle, Transfers, Watcher};
 
-use crate::download::Progress;
+use crate::arrived::{Arrivals, Arrived, Fetched};
 use crate::error::PullError;
 use crate::events::{Events, PullEvent};
-use crate::layer::{FetchedLayer, LayerFetcher, Outcome as LayerOutcome};
-use crate::plan::{Plan, Summary, Wanted};
+use crate::layer::{LayerFetcher, Outcome as LayerOutcome};
+use crate::limits::{Limits, Rate};
+use crate::plan::{Plan, Wanted};
+use crate::progress::Progress;
 use crate::remote::Remote;
 use crate::resolve::{Content, Document, Named, Resolved, Resolver, is_known};
+use crate::room::Room;
 use crate::sources::Sources;
 use crate::{PullRequest, Pulled, PullerConfig, watch};
 
@@ -32,11 +37,16 @@ pub struct Puller {
     /// Replaced as a whole: a pull goes on with the one that it began with.
     remote: RwLock<Remote>,
     pub(crate) store: Arc<Store>,
+    pub(crate) room: Arc<Room>,
+    /// Over all pulls.
+    throttle: Throttle,
+    /// Over the pulls from one registry, by its name.
+    throttles: Mutex<HashMap<String, Throttle>>,
     fetcher: LayerFetcher,
     /// By digest and announced size: who lies about a blob's size does not share it with those who do not.
     transfers: Transfers<(Digest, u64), Progress, LayerOutcome>,
-    /// Every commit holds a receiver until it is over.
-    pub(crate) commits: Sender<()>,
+    /// Every commit, and every layer that came, holds a receiver until it is over.
+    pub(crate) endings: Sender<()>,
 }
 
 /// One pull that is under way.
@@ -45,6 +55,8 @@ pub(crate) struct Haul<'a> {
     pub(crate) reference: &'a Reference,
     pub(crate) sources: &'a Sources,
     pub(crate) events: &'a Events,
+    /// Among whom slots are shared out.
+    pub(crate) party: Party,
 }
 
 /// Everything that an image is made of, verified and here.
@@ -61,24 +73,31 @@ pub(crate) struct Complete {
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
     pub(crate) held: Vec<Layer>,
-    pub(crate) fetched: Vec<Arc<FetchedLayer>>,
+    pub(crate) fetched: Vec<Fetched>,
+    /// The blobs of those that another pull has brought meanwhile, and what they hold.
+    pub(crate) held_blobs: Vec<(Digest, DiffId)>,
 }
 
 impl Puller {
     /// Makes a puller into `store`.
     pub fn new(config: PullerConfig, store: Arc<Store>) -> Result<Self, ClientError> {
+        let (endings, room) = (Sender::new(()), Arc::new(Room::default()));
         let fetcher = LayerFetcher {
             store: Arc::clone(&store),
-            unpacks: Slots::of(match config.unpacks {
-                0 => MOST_UNPACKS,
-                unpacks => unpacks.min(MOST_UNPACKS),
-            }),
+            unpacks: Slots::of(unpacks_at_a_time(config.unpacks)),
             ownership: config.ownership,
             retry: config.retry,
+            split: config.split,
+            keep: config.keep,
+            arrivals: Arrivals::new(endings.clone()),
+            room: Arc::clone(&room),
         };
         Ok(Self {
             remote: RwLock::new(Remote::new(config.registry, config.retry)?),
-            commits: Sender::new(()),
+            endings,
+            room,
+            throttle: Throttle::new(config.rate),
+            throttles: Mutex::new(throttles(&config.registry_rates)),
             transfers: Transfers::new(Slots::of(config.downloads)),
             fetcher,
             store,
@@ -118,6 +137,7 @@ impl Puller {
             reference: &reference,
             sources,
             events,
+            party: Party::new(),
         };
         let told = endpoint.origin();
         let complete = match content {
@@ -128,7 +148,8 @@ impl Puller {
         };
 
         events.send(PullEvent::Committing);
-        let unpacked = complete.layers.fetched.iter().map(|layer| layer.size);
+        let fetched = &complete.layers.fetched;
+        let unpacked = fetched.iter().map(|layer| layer.size);
         let mut pulled = Pulled {
             digest: complete.resolved.digest,
             platform: complete.resolved.config.platform(),
@@ -146,10 +167,43 @@ impl Puller {
         Ok(pulled)
     }
 
+    /// Changes how many layers download at a time, over all pulls; 0 for no limit. Those that do are not disturbed.
+    pub fn set_downloads(&self, downloads: usize) {
+        self.transfers.slots().set(downloads);
+    }
+
+    /// Changes how many layers unpack at a time, over all pulls; 0 for as many as there are threads for.
+    pub fn set_unpacks(&self, unpacks: usize) {
+        self.fetcher.unpacks.set(unpacks_at_a_time(unpacks));
+    }
+
+    /// Changes how fast bytes may come, over all pulls.
+    pub fn set_rate(&self, rate: Rate) {
+        self.throttle.set(rate);
+    }
+
+    /// Changes how fast bytes may come in pulls from `registry`, whoever delivers them.
+    pub fn set_registry_rate(&self, registry: &str, rate: Rate) {
+        self.throttle_of(registry).set(rate);
+    }
+
+    fn limits(&self, haul: &Haul<'_>) -> Limits {
+        let registry = self.throttle_of(haul.sources.name().registry());
+        let pull = haul.request.throttle.clone();
+        Limits(vec![self.throttle.clone(), registry, pull])
+    }
+
+    fn throttle_of(&self, registry: &str) -> Throttle {
+        let throttles = self.throttles.lock();
+        let mut throttles = throttles.unwrap_or_else(PoisonError::into_inner);
+        let throttle = throttles.entry(registry.to_owned());
+        throttle.or_insert_with(Throttle::unlimited).clone()
+    }
+
     /// Waits until nothing moves any more, what was cancelled included.
     pub async fn idle(&self) {
         self.transfers.idle().await;
-        self.commits.closed().await;
+        self.endings.closed().await;
     }
 
     /// Finds out what `reference` names, at the price of one small request if that is still the same.
@@ -189,23 +243,18 @@ impl Puller {
 
         let plan = Plan::new(&resolved.manifest, &resolved.config)?;
         let held = self.held(plan.diff_ids()).await?;
-        let Summary {
-            layers,
-            missing_bytes,
-            reused_bytes,
-        } = plan.summary(&held);
-        haul.events.send(PullEvent::Planned {
-            layers,
-            missing_bytes,
-            reused_bytes,
-        });
+        let kept = self.kept().await?;
+        let summary = plan.summary(&held, &kept);
+        let (missing_bytes, reused_bytes) = (summary.missing_bytes, summary.reused_bytes);
+        let downloaded_bytes = missing_bytes - summary.resumed_bytes;
+        haul.events.send(summary.planned());
         let missing = plan.missing(held.iter().map(|layer| *layer.diff_id()));
-        let fetched = self.fetch(haul.sources, missing, haul.events).await?;
+        let layers = self.fetch(haul, missing, &kept, held).await?;
         Ok(Complete {
             resolved,
             plan,
-            layers: Layers { held, fetched },
-            downloaded_bytes: missing_bytes,
+            layers,
+            downloaded_bytes,
             reused_bytes,
         })
     }
@@ -222,39 +271,110 @@ impl Puller {
         .await
     }
 
-    /// Brings every missing layer here, bases first. The first failure ends all.
+    /// Lists the parts of blobs that earlier pulls have left.
+    pub(crate) async fn kept(&self) -> Result<Vec<PartialBlob>, PullError> {
+        let store = Arc::clone(&self.store);
+        done(task::spawn_blocking(move || Ok(store.partial_blobs()?))).await
+    }
+
+    /// Brings every missing layer here, bases first, if there is room for them. The first failure ends all.
     pub(crate) async fn fetch(
         &self,
-        sources: &Sources,
+        haul: &Haul<'_>,
         missing: Vec<Wanted>,
-        events: &Events,
-    ) -> Result<Vec<Arc<FetchedLayer>>, PullError> {
-        let transfers = missing.into_iter().map(|wanted| {
-            let mut watcher = self.join(sources, &wanted);
-            async move {
-                loop {
-                    let ours = watcher.started_it();
-                    match watch::layer(watcher, &wanted, events).await {
-                        // It was another pull's registry that failed; ours is yet to be asked.
-                        Err(PullError::Layer { .. }) if !ours => {}
-                        outcome => return outcome,
-                    }
-                    watcher = self.join(sources, &wanted);
+        kept: &[PartialBlob],
+        held: Vec<Layer>,
+    ) -> Result<Layers, PullError> {
+        self.make_room(&missing, kept).await?;
+        // All are joined before any is waited for.
+        let mut transfers = Vec::new();
+        for (rank, wanted) in (0..).zip(missing) {
+            let party = haul.party;
+            let watcher = self.join(haul, &wanted, Claim { party, rank });
+            transfers.push(self.watch(haul, wanted, Claim { party, rank }, watcher));
+        }
+        let mut layers = Layers {
+            held,
+            ..Layers::default()
+        };
+        for (digest, arrived) in try_join_all(transfers).await? {
+            match arrived {
+                Arrived::Fetched(layer) => layers.fetched.push(layer),
+                Arrived::Held(layer) => {
+                    layers.held_blobs.push((digest, *layer.diff_id()));
+                    layers.held.push(layer);
                 }
             }
-        });
-        // All are joined before any is waited for.
-        try_join_all(transfers.collect::<Vec<_>>()).await
+        }
+        Ok(layers)
+    }
+
+    /// Waits for a layer. What another pull asks for is had when this one has proved that it may have it, too.
+    async fn watch(
+        &self,
+        haul: &Haul<'_>,
+        wanted: Wanted,
+        claim: Claim,
+        mut watcher: Watcher<Progress, LayerOutcome>,
+    ) -> Result<(Digest, Arrived), PullError> {
+        let digest = wanted.descriptor.digest;
+        loop {
+            let is_ours = watcher.started_it();
+            let is_proved = is_ours || is_proved(&watcher, haul.sources);
+            let proof = async {
+                match is_proved {
+                    true => Ok(()),
+                    false => haul.sources.prove(&wanted.descriptor).await.map_err(Ok),
+                }
+            };
+            let arrival = watch::layer(watcher, &wanted, haul.events);
+            match try_join(proof, arrival.map_err(Err)).await {
+                Ok(((), arrived)) => return Ok((digest, arrived)),
+                Err(Ok(source)) => {
+                    let source = Arc::new(source);
+                    return Err(PullError::Layer { digest, source });
+                }
+                // It was another pull's registry that failed; ours is yet to be asked.
+                Err(Err(PullError::Layer { .. })) if !is_ours => {}
+                Err(Err(error)) => return Err(error),
+            }
+            watcher = self.join(haul, &wanted, claim);
+        }
     }
 
     /// Joins the transfer of a layer's blob, or starts it.
-    fn join(&self, sources: &Sources, wanted: &Wanted) -> Watcher<Progress, LayerOutcome> {
-        let (fetcher, sources) = (self.fetcher.clone(), sources.clone());
+    fn join(
+        &self,
+        haul: &Haul<'_>,
+        wanted: &Wanted,
+        claim: Claim,
+    ) -> Watcher<Progress, LayerOutcome> {
+        let (fetcher, sources) = (self.fetcher.clone(), haul.sources.clone());
         let descriptor = wanted.descriptor.clone();
         let key = (descriptor.digest, descriptor.size);
-        self.transfers
-            .join(key, move |job| fetcher.fetch(job, sources, descriptor))
+        let limits = self.limits(haul);
+        let fetch = move |job| fetcher.fetch(job, sources, descriptor, limits);
+        self.transfers.join(key, claim, fetch)
     }
+}
+
+fn unpacks_at_a_time(unpacks: usize) -> usize {
+    match unpacks {
+        0 => MOST_UNPACKS,
+        unpacks => unpacks.min(MOST_UNPACKS),
+    }
+}
+
+fn throttles(rates: &BTreeMap<String, NonZeroU64>) -> HashMap<String, Throttle> {
+    let throttle =
+        |(registry, rate): (&String, &NonZeroU64)| (registry.clone(), Throttle::new(Some(*rate)));
+    rates.iter().map(throttle).collect()
+}
+
+/// Tells whether the transfer runs for somebody who may read what `sources` may: then nothing is to be proved.
+fn is_proved(watcher: &Watcher<Progress, LayerOutcome>, sources: &Sources) -> bool {
+    let of_transfer = watcher.progress().sources;
+    of_transfer.is_some_and(|other| other.is_as_good_as(sources))
 }
 
 /// Each layer once, in the order in which it first stands.

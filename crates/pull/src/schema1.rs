@@ -15,14 +15,14 @@ use windlass_oci::{
 };
 use windlass_registry::{Origin, Target};
 use windlass_schema1::{Expected, Schema1, Version};
-use windlass_store::Layer;
+use windlass_store::{Layer, PartialBlob};
 
 use crate::error::PullError;
 use crate::events::{PlannedLayer, PullEvent};
-use crate::layer::FetchedLayer;
 use crate::plan::{Plan, Summary, Wanted};
 use crate::puller::{Complete, Haul, Layers, Puller, done, each_once};
 use crate::resolve::{Document, Resolved, check_platform};
+use crate::room::here;
 use crate::sources::{Need, Sources};
 
 /// What the layers of schema 1 are.
@@ -74,29 +74,21 @@ impl Puller {
         });
 
         let blobs = self.v1_blobs(&schema1, haul.sources).await?;
-        let Summary {
-            layers,
-            missing_bytes,
-            reused_bytes,
-        } = summary(&schema1, &blobs);
-        haul.events.send(PullEvent::Planned {
-            layers,
-            missing_bytes,
-            reused_bytes,
-        });
+        let kept = self.kept().await?;
+        let summary = summary(&schema1, &blobs, &kept);
+        let (downloaded_bytes, reused_bytes) = (summary.missing_bytes, summary.reused_bytes);
+        haul.events.send(summary.planned());
         let wanted = blobs.iter().filter(|blob| blob.layer.is_none()).map(wanted);
-        let fetched = self
-            .fetch(haul.sources, wanted.collect(), haul.events)
-            .await?;
+        let held = blobs.iter().filter_map(|blob| blob.layer.clone()).collect();
+        let layers = self.fetch(haul, wanted.collect(), &kept, held).await?;
 
-        let held: Vec<Layer> = blobs.iter().filter_map(|blob| blob.layer.clone()).collect();
-        let resolved = converted(&schema1, &blobs, &fetched)?;
+        let resolved = converted(&schema1, &blobs, &layers)?;
         let plan = Plan::new(&resolved.manifest, &resolved.config)?;
         Ok(Complete {
             resolved,
             plan,
-            layers: Layers { held, fetched },
-            downloaded_bytes: missing_bytes,
+            layers,
+            downloaded_bytes,
             reused_bytes,
         })
     }
@@ -144,7 +136,7 @@ async fn blob_size(sources: &Sources, digest: Digest) -> Result<u64, PullError> 
 }
 
 /// Sums up what is to be done: all layers, base first, one that stands twice twice.
-pub(crate) fn summary(schema1: &Schema1, blobs: &[V1Blob]) -> Summary {
+pub(crate) fn summary(schema1: &Schema1, blobs: &[V1Blob], kept: &[PartialBlob]) -> Summary {
     let sum = |is_here: bool| {
         let blobs = blobs.iter().filter(|blob| blob.layer.is_some() == is_here);
         blobs.fold(0, |sum: u64, blob| sum.saturating_add(blob.size))
@@ -160,6 +152,10 @@ pub(crate) fn summary(schema1: &Schema1, blobs: &[V1Blob]) -> Summary {
         layers: layers.map(planned).collect(),
         missing_bytes: sum(false),
         reused_bytes: sum(true),
+        resumed_bytes: { blobs.iter() }
+            .filter(|blob| blob.layer.is_none())
+            .map(|blob| here(kept, &blob.digest, blob.size))
+            .sum(),
     }
 }
 
@@ -179,20 +175,17 @@ fn wanted(blob: &V1Blob) -> Wanted {
 }
 
 /// Writes config and manifest of an image whose layers are all here.
-fn converted(
-    schema1: &Schema1,
-    blobs: &[V1Blob],
-    fetched: &[Arc<FetchedLayer>],
-) -> Result<Resolved, PullError> {
+fn converted(schema1: &Schema1, blobs: &[V1Blob], layers: &Layers) -> Result<Resolved, PullError> {
     let mut diff_ids: HashMap<Digest, DiffId> = HashMap::new();
     for blob in blobs {
         if let Some(layer) = &blob.layer {
             diff_ids.insert(blob.digest, *layer.diff_id());
         }
     }
-    for layer in fetched {
+    for layer in &layers.fetched {
         diff_ids.insert(*layer.blob.digest(), layer.diff_id);
     }
+    diff_ids.extend(layers.held_blobs.iter().copied());
     let diff_ids: Vec<DiffId> = (schema1.layers().iter())
         .map(|layer| diff_ids[&layer.blob])
         .collect();

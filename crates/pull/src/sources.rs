@@ -12,10 +12,13 @@ use std::time::Duration;
 
 use tokio::time;
 use windlass_oci::{Descriptor, RepositoryName};
-use windlass_registry::{Caller, Client, Endpoint, ForeignUrl, Origin, RegistryError, Repository};
+use windlass_registry::{
+    Caller, Client, Endpoint, ForeignUrl, Origin, RegistryError, Repository, What,
+};
 
 use crate::error::{EndpointsError, PullError};
 use crate::events::{Events, PullEvent, Reason, Setback};
+use crate::layer::LayerError;
 use crate::retry::{Attempts, RetryPolicy};
 
 /// One session with each endpoint of a repository, in the order of the configuration.
@@ -23,6 +26,7 @@ use crate::retry::{Attempts, RetryPolicy};
 pub(crate) struct Sources {
     client: Client,
     name: RepositoryName,
+    caller: Caller,
     repositories: Vec<Repository>,
     retry: RetryPolicy,
     /// Who is told of setbacks.
@@ -62,6 +66,7 @@ impl Sources {
             repositories: endpoints.into_iter().map(open).collect(),
             client,
             name: name.clone(),
+            caller: caller.clone(),
             retry,
             events: events.cloned(),
             left_behind: Arc::default(),
@@ -199,6 +204,38 @@ impl Sources {
             self.tell(endpoint, Some(pause), &error);
             time::sleep(pause).await;
         }
+    }
+
+    /// Finds out whether the blob of `descriptor` may be read, by asking for it in the caller's own name.
+    ///
+    /// That another has it, or has had it, does not say so (DM-6, D13).
+    pub(crate) async fn prove(&self, descriptor: &Descriptor) -> Result<(), LayerError> {
+        let (digest, size) = (descriptor.digest, descriptor.size);
+        for url in self.foreign_urls(descriptor) {
+            if self.client.foreign_blob(&url, descriptor, 0).await.is_ok() {
+                return Ok(());
+            }
+        }
+        let may_be_read = |repository: Repository| async move {
+            match repository.blob_size(&digest).await? {
+                found if found == size => Ok(()),
+                found => Err(RegistryError::Size {
+                    asked: Box::new(repository.asked(What::Blob(digest))),
+                    expected: size,
+                    found,
+                }),
+            }
+        };
+        match self.ask(Need::Pull, may_be_read).await {
+            Ok(_) => Ok(()),
+            Err(PullError::Registry(error)) => Err(LayerError::Download(error)),
+            Err(_) => Err(LayerError::Nobody),
+        }
+    }
+
+    /// Tells whether what `other` may read is what this may.
+    pub(crate) fn is_as_good_as(&self, other: &Self) -> bool {
+        self.name == other.name && self.caller.is(&other.caller)
     }
 
     /// Waits while `endpoint` wants to be left alone, if that is not too long: then it is asked, and says so.

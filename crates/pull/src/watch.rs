@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::time;
 use windlass_transfer::{Abandoned, Update, Watcher};
 
-use crate::download::Progress;
+use crate::arrived::Arrived;
 use crate::error::PullError;
 use crate::events::{Events, LayerStatus, PullEvent};
-use crate::layer::{FetchedLayer, LayerError, Outcome};
+use crate::layer::{LayerError, Outcome};
 use crate::plan::Wanted;
+use crate::progress::Progress;
 
 /// How often byte counts are told (PG-2).
 const TICK: Duration = Duration::from_millis(100);
@@ -22,6 +23,8 @@ struct Told {
     milestones: u64,
     downloaded: u64,
     unpacked: u64,
+    is_downloaded: bool,
+    is_verifying: bool,
 }
 
 /// Waits for the layer that is wanted, and checks that what came is what the config says.
@@ -29,34 +32,44 @@ pub(crate) async fn layer(
     mut watcher: Watcher<Progress, Outcome>,
     wanted: &Wanted,
     events: &Events,
-) -> Result<Arc<FetchedLayer>, PullError> {
+) -> Result<Arrived, PullError> {
     let digest = wanted.descriptor.digest;
     let failed = |source| PullError::Layer { digest, source };
     let tell = |status| events.send(PullEvent::Layer { digest, status });
 
-    tell(LayerStatus::Waiting);
+    tell(LayerStatus::Queued);
     let outcome = follow(&mut watcher, tell).await;
-    let fetched = match outcome {
+    let arrived = match outcome {
         Ok(outcome) => outcome.map_err(failed)?,
         Err(Abandoned) => return Err(failed(Arc::new(LayerError::Cancelled))),
     };
     if let Some(expected) = wanted
         .diff_id
-        .filter(|expected| *expected != fetched.diff_id)
+        .filter(|expected| *expected != arrived.diff_id())
     {
-        let actual = fetched.diff_id;
+        let actual = arrived.diff_id();
+        // Whoever is wrong, it is nothing to go on with.
+        arrived.is_of_no_use();
         return Err(PullError::DiffId {
             digest,
             expected,
             actual,
         });
     }
-    tell(LayerStatus::Unpacked {
-        size: fetched.size,
-        skipped_devices: fetched.skipped.devices,
-        skipped_xattrs: fetched.skipped.xattrs,
+    tell(match &arrived {
+        Arrived::Fetched(layer) => LayerStatus::Unpacked {
+            size: layer.size,
+            skipped_devices: layer.skipped.devices,
+            skipped_xattrs: layer.skipped.xattrs,
+        },
+        // Another pull has told what could not be taken over.
+        Arrived::Held(layer) => LayerStatus::Unpacked {
+            size: layer.size(),
+            skipped_devices: 0,
+            skipped_xattrs: 0,
+        },
     });
-    Ok(fetched)
+    Ok(arrived)
 }
 
 /// Tells each milestone as it comes and byte counts at every tick, until the outcome is there.
@@ -95,17 +108,27 @@ impl Told {
             downloaded,
             unpacked,
         });
+        let is_verifying = progress.counters.is_verifying.load(Ordering::Relaxed);
+        let mut news = progress.since(self.milestones);
+        let is_downloaded = self.is_downloaded || news.any(|it| *it == LayerStatus::Downloaded);
+        // In this order, whoever was faster.
+        let is_verifying = is_downloaded && is_verifying;
         let milestones = progress.since(self.milestones).cloned();
         // Bytes move after a connection is asked for, and before whatever else can happen.
         if let Some(LayerStatus::Connecting { .. }) = progress.since(self.milestones).last() {
-            milestones.chain(moving).for_each(tell);
+            milestones.chain(moving).for_each(&tell);
         } else {
-            moving.into_iter().chain(milestones).for_each(tell);
+            moving.into_iter().chain(milestones).for_each(&tell);
+        }
+        if is_verifying && !self.is_verifying {
+            tell(LayerStatus::Verifying);
         }
         *self = Self {
             milestones: progress.number,
             downloaded,
             unpacked,
+            is_downloaded,
+            is_verifying,
         };
     }
 }

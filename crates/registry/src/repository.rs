@@ -61,7 +61,8 @@ impl Repository {
         &self.0.client
     }
 
-    pub(crate) fn asked(&self, what: What) -> Asked {
+    /// Returns how errors name a request for `what`.
+    pub fn asked(&self, what: What) -> Asked {
         Asked {
             origin: self.0.endpoint.origin().clone(),
             repository: self.path().to_owned(),

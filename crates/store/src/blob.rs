@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{IoSlice, Read as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::OptionalExtension as _;
 use rustix::fs::OFlags;
@@ -12,8 +12,8 @@ use crate::Store;
 use crate::database::{Text, from_integer};
 use crate::error::{At, DatabaseError, FileError, NotOwner, asks_no_space};
 use crate::ingest::PartialFile;
-use crate::lease::{Lease, Leased};
-use crate::root::Area;
+use crate::lease::{Lease, Leased, Leases};
+use crate::root::{Area, fresh_name};
 
 /// A blob that is held. It stays as long as this is not dropped.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct BlobDraft {
     size: u64,
     /// Owns the [`PartialFile`], alone or within an ingest.
     file: Arc<dyn HoldsFile>,
+    /// Once an image was committed with it: whoever else has it may commit it, too.
+    lease: Arc<OnceLock<Lease>>,
 }
 
 /// Why bytes could not be put into the store.
@@ -126,7 +128,7 @@ impl Store {
             let expected = *digest;
             return Err(PutError::Digest { expected, actual });
         }
-        let file = PartialFile::create(self.owned()?)?;
+        let file = PartialFile::create(self.owned()?, fresh_name())?;
         file.write_at(&[IoSlice::new(bytes)], 0)?;
         Ok(BlobDraft::new(actual, bytes.len() as u64, Arc::new(file)))
     }
@@ -198,7 +200,12 @@ impl Blob {
 
 impl BlobDraft {
     pub(crate) fn new(digest: Digest, size: u64, file: Arc<dyn HoldsFile>) -> Self {
-        Self { digest, size, file }
+        Self {
+            digest,
+            size,
+            file,
+            lease: Arc::default(),
+        }
     }
 
     /// Returns what its bytes hash to.
@@ -211,8 +218,19 @@ impl BlobDraft {
         self.size
     }
 
+    /// Has the bytes go with the last of the drafts in any case, and not be kept for another pull.
+    pub fn discard(&self) {
+        self.file().condemn();
+    }
+
     pub(crate) fn file(&self) -> &PartialFile {
         self.file.file()
+    }
+
+    /// Keeps the blob that this becomes from being deleted while anybody has the draft.
+    pub(crate) fn lease(&self, leases: &Arc<Leases>) {
+        self.lease
+            .get_or_init(|| leases.take(Leased::Blob(self.digest)));
     }
 }
 

@@ -162,6 +162,30 @@ impl NewImage {
         self.indexes.first().unwrap_or(&self.manifest).digest()
     }
 
+    /// Keeps everything that becomes visible now from being deleted while others have the drafts of it.
+    fn lease(&self, inner: &Inner) {
+        self.blob_drafts()
+            .for_each(|draft| draft.lease(inner.leases()));
+        for layer in &self.layers {
+            if let LayerSource::New(draft) = &layer.layer {
+                draft.lease(inner.leases());
+            }
+        }
+    }
+
+    /// Has what is left of the blobs in `ingest/` removed: they are held.
+    fn published(&self) {
+        self.blob_drafts()
+            .for_each(|draft| draft.file().published());
+    }
+
+    fn blob_drafts(&self) -> impl Iterator<Item = &BlobDraft> {
+        self.blobs().filter_map(|source| match source {
+            BlobSource::New(draft) => Some(draft),
+            BlobSource::Held(_) => None,
+        })
+    }
+
     fn blobs(&self) -> impl Iterator<Item = &BlobSource> {
         let documents = [&self.config, &self.manifest];
         let layers = self.layers.iter().filter_map(|layer| layer.blob.as_ref());
@@ -230,11 +254,13 @@ impl Store {
         if inner.is_degraded() {
             return Err(degraded(inner));
         }
+        image.lease(inner);
         links::resolve(inner.root(), &image.layers)?;
         let publication = Publication::plan(inner, image)?;
         let recorded = publish(inner, publication, |inner| {
             rows::record(inner, image, &config)
         })?;
+        image.published();
         Ok(Committed {
             image_id: ImageId::new(*image.config.digest()),
             outcome: recorded.outcome,

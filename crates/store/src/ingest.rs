@@ -1,38 +1,65 @@
 //! A blob on its way in: the file is the queue between the wire and whoever reads it.
 //!
-//! An [`IngestWriter`] appends to a partial blob and publishes how far it is contiguous (the watermark).
-//! [`Follower`]s read behind the watermark and hash what they yield, so that every compressed byte is
-//! hashed while it is still in the cache. A slow reader never stalls the wire, and no byte waits in memory.
+//! Who fetches claims [`Piece`]s of the blob from its [`IngestWriter`] and fills each from front to back; several
+//! may be filled at a time. How far the blob is contiguous is the watermark. [`Follower`]s read behind it and
+//! hash what they yield, so that every compressed byte is hashed while it is still in the cache. A slow reader
+//! never stalls the wire, and no byte waits in memory.
+//!
+//! What is not finished is kept: dropped, a partial blob stays on disk with a record of what is there, for the
+//! next [`Store::ingest`] of the same blob, in this process or another.
+//!
+//! # Invariants
+//! - A byte of the file is written by the one who claimed it, and never again.
+//! - The record says nothing that is not so (`record.rs`).
+//! - What turned out wrong is condemned: its record goes at once, and no crash brings it back.
+//! - A partial blob has one owner in the process; who asks for it meanwhile gets an empty one of their own.
 
 mod follower;
+mod kept;
+mod live;
 mod partial;
+mod piece;
+mod progress;
+mod ranges;
+mod record;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::io::IoSlice;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use windlass_oci::Digest;
 
 use crate::Store;
 use crate::blob::HoldsFile;
 use crate::error::{FileError, NotOwner, asks_no_space};
+use crate::root::fresh_name;
+
+use kept::kept_name;
+use live::Taken;
+use progress::{Progress, RecordOf};
+use record::{Checkpoint, Record};
 
 pub use follower::{Follower, VerifyError};
+pub use kept::{Keep, PartialBlob};
+pub(crate) use kept::{is_kept, is_record};
+pub(crate) use live::Live;
 pub(crate) use partial::PartialFile;
+#[cfg(test)]
+use partial::RECORD_SUFFIX;
+pub use piece::{Extent, Piece};
+pub(crate) use ranges::Ranges;
 
-/// A partial blob. Clones are the same one; it is removed when the last of its parts is dropped.
+/// A partial blob. Clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Ingest {
     shared: Arc<Shared>,
 }
 
-/// The one writer of an [`Ingest`]. Dropped before the last byte is in, it fails the followers.
+/// Gives out the pieces of an [`Ingest`]. Dropped before the last byte is in, it fails the followers.
 #[derive(Debug)]
 pub struct IngestWriter {
     shared: Arc<Shared>,
-    offset: u64,
 }
 
 /// Why a blob could not be begun.
@@ -49,7 +76,7 @@ pub enum IngestError {
 /// Why bytes could not be appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// There is more than the descriptor announced (T16).
+    /// There is more than was claimed; of a whole blob, than the descriptor announced (T16).
     #[error("{digest} goes on after the {size} bytes that were announced")]
     TooLong {
         /// The blob.
@@ -97,46 +124,50 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-/// What writer and followers share.
+/// What writers and followers share.
 #[derive(Debug)]
 struct Shared {
-    file: PartialFile,
     digest: Digest,
     size: u64,
-    progress: Mutex<Progress>,
-    grown: Condvar,
-}
-
-#[derive(Debug)]
-struct Progress {
-    /// The watermark: every byte before it is in the file.
-    held: u64,
-    /// The lowest watermark that a sleeping follower waits for; waking it earlier helps nobody.
-    awaited: Option<u64>,
-    stopped: Option<Stopped>,
+    progress: Arc<Progress>,
+    /// How far it was hashed when it was opened.
+    hashed: Option<Checkpoint>,
+    file: PartialFile,
+    /// Last: the name is free when the file is left alone. Without it the file is never kept.
+    taken: Option<Taken>,
 }
 
 impl Store {
-    /// Begins a blob of `size` bytes.
+    /// Begins a blob of `size` bytes, or goes on with what was kept of it.
     pub fn ingest(
         &self,
         digest: &Digest,
         size: u64,
     ) -> Result<(Ingest, IngestWriter), IngestError> {
+        let inner = self.owned()?;
+        let name = kept_name(digest, size);
+        let (taken, (file, record)) = match inner.live().take(&name) {
+            Some(taken) => (Some(taken), PartialFile::find(inner, name, size)?),
+            None => {
+                let file = PartialFile::create(inner, fresh_name())?;
+                (None, (file, Record::default()))
+            }
+        };
+        let hashed = record.hash.clone();
+        let progress = Arc::new(Progress::new(size, record));
+        if let Some(taken) = &taken {
+            taken.follow(&progress);
+        }
         let shared = Arc::new(Shared {
-            file: PartialFile::create(self.owned()?)?,
             digest: *digest,
             size,
-            progress: Mutex::new(Progress {
-                held: 0,
-                awaited: None,
-                stopped: None,
-            }),
-            grown: Condvar::new(),
+            progress,
+            hashed,
+            file,
+            taken,
         });
         let writer = IngestWriter {
             shared: Arc::clone(&shared),
-            offset: 0,
         };
         Ok((Ingest { shared }, writer))
     }
@@ -155,7 +186,12 @@ impl Ingest {
 
     /// Returns how many bytes are in, counted from the first without a gap.
     pub fn received(&self) -> u64 {
-        self.shared.progress().held
+        self.shared.progress.contiguous()
+    }
+
+    /// Returns how many bytes are in.
+    pub fn held(&self) -> u64 {
+        self.shared.progress.held()
     }
 
     /// Returns a reader that starts at the first byte.
@@ -163,94 +199,107 @@ impl Ingest {
         Follower::new(Arc::clone(&self.shared))
     }
 
-    /// Stops writer and followers: what they do next fails with "cancelled".
+    /// Stops writers and followers: what they do next fails with "cancelled".
     pub fn cancel(&self) {
-        self.shared.stop(Stopped::Cancelled);
+        self.shared.progress.stop(Stopped::Cancelled);
+    }
+
+    /// Has nothing of it kept: it is of no use to anybody.
+    pub fn discard(&self) {
+        self.shared.file.condemn();
     }
 }
 
 impl IngestWriter {
-    /// Returns how many bytes are in: where the next request has to begin.
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
     /// Returns the announced size, in bytes.
     pub fn size(&self) -> u64 {
         self.shared.size
     }
 
-    /// Appends `chunks`, one after the other.
-    ///
-    /// On an error some of the bytes may be in the file, but [`IngestWriter::offset`] has not moved, so
-    /// the same bytes can be appended again.
-    pub fn append(&mut self, chunks: &[IoSlice<'_>]) -> Result<(), AppendError> {
-        let added = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        let end = self
-            .offset
-            .checked_add(added)
-            .filter(|end| *end <= self.size());
-        let Some(end) = end else {
-            let (digest, size) = (self.shared.digest, self.size());
-            return Err(AppendError::TooLong { digest, size });
-        };
-        self.shared.file.write_at(chunks, self.offset)?;
-        self.shared.publish(end)?;
-        self.offset = end;
-        self.shared.moved(added);
-        Ok(())
+    /// Returns how many bytes are in.
+    pub fn held(&self) -> u64 {
+        self.shared.progress.held()
+    }
+
+    /// Returns how many bytes are in, counted from the first without a gap.
+    pub fn received(&self) -> u64 {
+        self.shared.progress.contiguous()
+    }
+
+    /// Returns whether every byte is in.
+    pub fn is_complete(&self) -> bool {
+        self.shared.progress.is_complete()
+    }
+
+    /// Claims the first stretch that is missing and that nobody fills, but no more than `most` bytes of it.
+    /// `None` if there is none.
+    pub fn claim(&self, most: u64) -> Option<Piece> {
+        let range = self.shared.progress.claim(most)?;
+        Some(Piece::new(Arc::clone(&self.shared), range))
     }
 
     /// Says that the last byte was appended.
     pub fn finish(self) -> Result<(), AppendError> {
-        match (self.offset, self.size()) {
-            (held, size) if held == size => Ok(()),
-            (held, size) => Err(AppendError::TooShort {
-                digest: self.shared.digest,
-                held,
-                size,
-            }),
+        if self.is_complete() {
+            return Ok(());
         }
+        Err(AppendError::TooShort {
+            digest: self.shared.digest,
+            held: self.held(),
+            size: self.size(),
+        })
     }
 }
 
 impl Drop for IngestWriter {
     fn drop(&mut self) {
-        if self.offset < self.shared.size {
-            self.shared.stop(Stopped::Abandoned);
+        if !self.is_complete() {
+            self.shared.progress.stop(Stopped::Abandoned);
         }
     }
 }
 
 impl Shared {
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        // Nothing that runs under this lock can panic half way through a change.
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Notes that bytes were appended or read.
     fn moved(&self, bytes: u64) {
         let inner = self.file.inner();
-        inner.write_back().moved(inner.root().dir(), bytes);
+        inner
+            .write_back()
+            .moved(inner.root().dir(), inner.live(), bytes);
     }
 
-    fn publish(&self, held: u64) -> Result<(), AppendError> {
-        let mut progress = self.progress();
-        if progress.stopped.is_some() {
-            return Err(AppendError::Cancelled);
+    /// Writes down what is there, for whoever comes after a crash. Without it more has to be fetched again.
+    fn note(&self, record: RecordOf) {
+        if self.taken.is_some() {
+            let record = record.in_boot(self.file.inner().boot());
+            if let Err(error) = self.file.write_record(&record) {
+                tracing::debug!(%error, "no record of a partial blob");
+            }
         }
-        progress.held = held;
-        if progress.awaited.is_some_and(|awaited| held >= awaited) {
-            progress.awaited = None;
-            self.grown.notify_all();
-        }
+    }
+
+    /// Leaves the file to the next pull, with all that is in it.
+    fn keep(&self) -> Result<(), FileError> {
+        self.file.sync()?;
+        self.progress.is_safe(&self.progress.held_ranges());
+        let record = self.progress.record().in_boot(self.file.inner().boot());
+        self.file.write_record(&record)?;
+        self.file.sync_record()?;
+        self.file.keep();
         Ok(())
     }
+}
 
-    /// The first reason to stop stays.
-    fn stop(&self, reason: Stopped) {
-        self.progress().stopped.get_or_insert(reason);
-        self.grown.notify_all();
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let is_nobodys = self.taken.is_some() && !self.file.is_let_go();
+        if is_nobodys
+            && !self.file.is_condemned()
+            && self.progress.held() > 0
+            && let Err(error) = self.keep()
+        {
+            tracing::warn!(path = %self.file.path().display(), %error, "not kept");
+        }
     }
 }
 

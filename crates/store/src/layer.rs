@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::{OptionalExtension as _, Row};
 use rustix::fs::{Mode, OFlags};
@@ -10,7 +10,7 @@ use windlass_oci::{DiffId, Digest};
 
 use crate::database::{Text, from_integer};
 use crate::error::{At, DatabaseError, FileError, NotOwner, asks_no_space};
-use crate::lease::{Lease, Leased};
+use crate::lease::{Lease, Leased, Leases};
 use crate::root::{Area, DIFF, fresh_name, make_dir};
 use crate::store::Inner;
 use crate::{ReadError, Store, paths, tree};
@@ -65,6 +65,8 @@ pub struct FinishedLayer(Arc<Finished>);
 struct Finished {
     facts: LayerFacts,
     tree: DraftTree,
+    /// Once an image was committed with it: whoever else has it may commit it, too.
+    lease: OnceLock<Lease>,
 }
 
 /// `drafts/<name>`, removed when it is dropped (unless it was published, which moved it away).
@@ -239,7 +241,11 @@ impl LayerDraft {
     /// hashed to its `diff_id`.
     pub fn finish(self, facts: LayerFacts) -> FinishedLayer {
         let tree = self.tree;
-        FinishedLayer(Arc::new(Finished { facts, tree }))
+        FinishedLayer(Arc::new(Finished {
+            facts,
+            tree,
+            lease: OnceLock::new(),
+        }))
     }
 }
 
@@ -252,6 +258,12 @@ impl FinishedLayer {
     /// Returns everything that unpacking it found out.
     pub fn facts(&self) -> &LayerFacts {
         &self.0.facts
+    }
+
+    /// Keeps the layer that this becomes from being deleted while anybody has the draft.
+    pub(crate) fn lease(&self, leases: &Arc<Leases>) {
+        let take = || leases.take(Leased::Layer(*self.diff_id()));
+        self.0.lease.get_or_init(take);
     }
 
     /// Returns its name in `drafts/`.

@@ -48,7 +48,10 @@ pub use chain::{Chain, ChainError, ChainShape, Flattening};
 pub use commit::{BlobSource, CommitError, Committed, LayerSource, NewImage, NewLayer, Outcome};
 pub use error::{DatabaseError, FileError, NotOwner};
 pub use image::{FindError, Image, ImageLayer, Tagged};
-pub use ingest::{AppendError, Follower, Ingest, IngestError, IngestWriter, Stopped, VerifyError};
+pub use ingest::{
+    AppendError, Extent, Follower, Ingest, IngestError, IngestWriter, Keep, PartialBlob, Piece,
+    Stopped, VerifyError,
+};
 pub use layer::{FinishedLayer, Layer, LayerDraft, LayerError, LayerFacts, LowerLink};
 pub use lock::{Busy, Owner};
 pub use names::NameError;

@@ -8,6 +8,7 @@ use rusqlite::Transaction;
 
 use crate::database::Database;
 use crate::error::{DatabaseError, FileError, NotOwner, asks_no_space, is_no_space};
+use crate::ingest::Live;
 use crate::lease::Leases;
 use crate::lock::{Busy, Lock, LockError, Owner};
 use crate::root::{Root, RootError};
@@ -65,6 +66,9 @@ pub(crate) struct Inner {
     /// `None` where there is no store: then nothing was ever held, and nothing leads there.
     root: Option<Root>,
     leases: Arc<Leases>,
+    live: Arc<Live>,
+    /// Which boot of the machine this is; empty where that cannot be told.
+    boot: String,
     write_back: WriteBack,
     /// Held while files and rows are made to agree: commits and deletions come one after the other.
     settling: Mutex<()>,
@@ -162,6 +166,8 @@ impl Inner {
             database,
             root,
             leases: Arc::default(),
+            live: Arc::default(),
+            boot: boot(),
             write_back: WriteBack::default(),
             settling: Mutex::new(()),
             degraded: AtomicBool::new(false),
@@ -176,6 +182,15 @@ impl Inner {
 
     pub(crate) fn leases(&self) -> &Arc<Leases> {
         &self.leases
+    }
+
+    /// Returns the partial blobs that are worked on.
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    pub(crate) fn boot(&self) -> &str {
+        &self.boot
     }
 
     pub(crate) fn write_back(&self) -> &WriteBack {
@@ -226,6 +241,14 @@ fn open_database(root: &Root) -> Result<Database, DatabaseError> {
         }
         other => other,
     }
+}
+
+/// Returns what tells this boot of the machine from every other.
+fn boot() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let id = id.trim();
+    let is_one = id.len() <= 64 && id.bytes().all(|c| c.is_ascii_hexdigit() || c == b'-');
+    if is_one { id.to_owned() } else { String::new() }
 }
 
 fn not_locked(root: &Root, error: LockError) -> OpenError {

@@ -12,17 +12,21 @@ use windlass_oci::{Algorithm, Digest};
 use crate::commit::clear;
 use crate::database::Text;
 use crate::error::{At, FileError};
+use crate::ingest::is_kept;
 use crate::remove::collect;
 use crate::root::{Area, Root, Section};
 use crate::store::{Inner, OpenError};
 use crate::tree;
 
-/// Removes drafts and partial blobs; if files and rows may differ, files without a row; and rows that were
+/// Removes drafts, and partial blobs of which nothing is known; if files and rows may differ, files without a row; and rows that were
 /// kept for a lease alone.
 pub(crate) fn sweep(inner: &Inner) -> Result<(), OpenError> {
     let root = inner.root();
     for area in [Area::Drafts, Area::Ingest] {
         for name in names(root.area(area), || root.area_path(area))? {
+            if area == Area::Ingest && is_kept(root, &name.to_string_lossy())? {
+                continue;
+            }
             let path = root.area_path(area).join(&name);
             tree::remove(root.area(area), &name).at("remove", || path)?;
         }

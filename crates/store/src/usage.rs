@@ -6,9 +6,10 @@ use rustix::fs::AtFlags;
 use crate::database::from_integer;
 use crate::error::{At, DatabaseError, FileError, asks_no_space};
 use crate::image::load;
+use crate::ingest::is_record;
 use crate::root::Area;
 use crate::sweep::names;
-use crate::{Image, Store};
+use crate::{Image, PartialBlob, Store};
 
 /// What the store takes up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +20,10 @@ pub struct DiskUsage {
     pub layers: Amount,
     /// The blobs: manifests, configs, compressed layers.
     pub blobs: Amount,
-    /// Blobs that are coming in.
+    /// Blobs that are coming in, and those that stopped on their way.
     pub partials: Amount,
+    /// Of those, the ones that the next pull can go on with, the oldest first.
+    pub partial_blobs: Vec<PartialBlob>,
     /// Layers that are being unpacked, counted only.
     pub drafts: u64,
 }
@@ -41,7 +44,8 @@ pub struct Amount {
     pub count: u64,
     /// What they take up, in bytes.
     pub bytes: u64,
-    /// How much of that is held by dangling images alone, in bytes: removing those gives it back.
+    /// How much of that is held by dangling images alone, in bytes: removing those gives it back. Of partial
+    /// blobs, all.
     pub reclaimable: u64,
 }
 
@@ -82,6 +86,7 @@ impl Store {
             layers,
             blobs,
             partials,
+            partial_blobs: self.partial_blobs()?,
             drafts,
         })
     }
@@ -93,10 +98,15 @@ impl Store {
         };
         let ingest = root.area(Area::Ingest);
         for name in names(ingest, || root.area_path(Area::Ingest))? {
+            if is_record(&name) {
+                continue;
+            }
             match rustix::fs::statat(ingest, &name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => {
                     partials.count += 1;
-                    partials.bytes += from_integer(stat.st_blocks).saturating_mul(512);
+                    let bytes = from_integer(stat.st_blocks).saturating_mul(512);
+                    partials.bytes += bytes;
+                    partials.reclaimable += bytes;
                 }
                 // It was finished in the meantime.
                 Err(rustix::io::Errno::NOENT) => {}

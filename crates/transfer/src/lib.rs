@@ -10,12 +10,14 @@
 //! - A job that was told to stop is over when its work has returned (TM-5). One who joins in between gets
 //!   a job of its own, which starts when the old one is over (TM-2).
 //! - A late watcher sees the latest progress at once; nobody gets a backlog (TM-6).
-//! - Slots are given in the order in which they were asked for, and given back while a job waits for
-//!   anything but the wire (TM-7, TM-8, DM-11).
+//! - Slots are shared out fairly among those who wait for jobs, and given back while a job waits for anything
+//!   but the wire (TM-7, TM-8, DM-11). A job is as urgent as the most urgent claim on it.
 
+mod claims;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -26,7 +28,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use claims::Claimed;
+
+pub use claims::{Claim, Claims, Party};
 pub use slots::{Slot, Slots};
+pub use throttle::Throttle;
 
 /// The transfers of a process: at most one a key.
 ///
@@ -38,6 +44,7 @@ pub struct Transfers<K, P, T>(Arc<Shared<K, P, T>>);
 #[derive(Debug)]
 pub struct Job<P> {
     slots: Slots,
+    claims: Claims,
     progress: watch::Sender<P>,
     cancelled: CancellationToken,
 }
@@ -47,6 +54,7 @@ pub struct Watcher<P, T> {
     progress: watch::Receiver<P>,
     outcome: watch::Receiver<Option<T>>,
     started_it: bool,
+    _claim: Claimed,
     // Dropped last of all its clones: tells the job to stop.
     _interest: Arc<Interest>,
 }
@@ -77,6 +85,7 @@ struct Running<P, T> {
     progress: watch::Receiver<P>,
     outcome: watch::Receiver<Option<T>>,
     interest: std::sync::Weak<Interest>,
+    claims: Claims,
 }
 
 /// Held by every watcher of one job.
@@ -105,11 +114,12 @@ where
         }))
     }
 
-    /// Watches the transfer for `key`, starting `work` if none is running.
+    /// Watches the transfer for `key`, starting `work` if none is running. As long as it is watched, `claim` is
+    /// one of those that decide when it gets its slot.
     ///
     /// `work` runs as a task of the current tokio runtime. When [`Job::cancelled`] is done it should
     /// return soon, with all that it started ended: only then may another job for the key begin.
-    pub fn join<F, W>(&self, key: K, work: F) -> Watcher<P, T>
+    pub fn join<F, W>(&self, key: K, claim: Claim, work: F) -> Watcher<P, T>
     where
         F: FnOnce(Job<P>) -> W + Send + 'static,
         W: Future<Output = T> + Send + 'static,
@@ -120,7 +130,7 @@ where
             Entry::Occupied(entry) => {
                 let job = entry.get();
                 match job.interest.upgrade() {
-                    Some(interest) => return job.watcher(interest, false),
+                    Some(interest) => return job.watcher(interest, claim, false),
                     // Told to stop, not over yet.
                     None => Some(job.outcome.clone()),
                 }
@@ -131,8 +141,10 @@ where
         let (outcome, outcome_seen) = watch::channel(None);
         let cancelled = CancellationToken::new();
         let interest = Arc::new(Interest(cancelled.clone()));
+        let claims = Claims::default();
         let job = Job {
             slots: self.0.slots.clone(),
+            claims: claims.clone(),
             progress,
             cancelled,
         };
@@ -140,8 +152,9 @@ where
             progress: progress_seen,
             outcome: outcome_seen.clone(),
             interest: Arc::downgrade(&interest),
+            claims,
         };
-        let watcher = listed.watcher(interest, true);
+        let watcher = listed.watcher(interest, claim, true);
         running.insert(key.clone(), listed);
 
         let place = Place {
@@ -167,6 +180,11 @@ where
 }
 
 impl<K, P, T> Transfers<K, P, T> {
+    /// Returns the slots that the jobs share.
+    pub fn slots(&self) -> &Slots {
+        &self.0.slots
+    }
+
     /// Waits until no job runs, cancelled ones included, and the outcomes that nobody waits for are dropped.
     ///
     /// Jobs that are started meanwhile are waited for as well.
@@ -192,7 +210,17 @@ impl<K, P, T> fmt::Debug for Transfers<K, P, T> {
 impl<P> Job<P> {
     /// Waits for a slot and takes it; dropping it gives it back.
     pub async fn slot(&self) -> Slot {
-        self.slots.take().await
+        self.slots.take(&self.claims).await
+    }
+
+    /// Returns whether other jobs wait for a slot.
+    pub fn is_slot_wanted(&self) -> bool {
+        self.slots.queued() > 0
+    }
+
+    /// Returns the claims of all who wait for this job.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// Changes where the job stands; watchers see the latest.
@@ -262,11 +290,12 @@ impl<K, P, T> Shared<K, P, T> {
 }
 
 impl<P, T> Running<P, T> {
-    fn watcher(&self, interest: Arc<Interest>, started_it: bool) -> Watcher<P, T> {
+    fn watcher(&self, interest: Arc<Interest>, claim: Claim, started_it: bool) -> Watcher<P, T> {
         Watcher {
             progress: self.progress.clone(),
             outcome: self.outcome.clone(),
             started_it,
+            _claim: self.claims.add(claim),
             _interest: interest,
         }
     }

@@ -145,8 +145,10 @@ fn of_pull(error: &PullError, asker: &Asker<'_>) -> Advice {
         | PullError::Schema1(_)
         | PullError::Converted(_) => broken("invalid_image"),
         PullError::Size { .. } | PullError::DiffId { .. } | PullError::Digest { .. } => corrupt(),
+        PullError::NoRoom(_) => of_disk(error, true, "no_space"),
+        PullError::Partials(partials) => of_disk(error, partials.is_no_space(), "store"),
         PullError::Layer { source, .. } => of_layer(source, asker),
-        PullError::Read(_) => of_disk(error, false, "store"),
+        PullError::File(_) | PullError::Read(_) => of_disk(error, false, "store"),
         PullError::Put(put) => of_disk(error, put.is_no_space(), "store"),
         PullError::Held(held) => of_disk(error, held.is_no_space(), "store"),
         PullError::Commit(commit) => of_disk(error, commit.is_no_space(), "store"),
@@ -155,7 +157,7 @@ fn of_pull(error: &PullError, asker: &Asker<'_>) -> Advice {
 
 fn of_layer(error: &LayerError, asker: &Asker<'_>) -> Advice {
     match error {
-        LayerError::Download(error) => registry::of_registry(error, asker),
+        LayerError::Download(error) => registry::of_endpoints(error, asker),
         LayerError::Verify(_) => corrupt(),
         LayerError::Unpack(unpack) => match unpack.fault() {
             Fault::Layer => broken("invalid_layer"),

@@ -3,14 +3,13 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use windlass::{Origin, PullEvent, Pulled, Reference};
+use windlass::{Origin, PullEvent, PullPhase, PullView, Pulled, Reference};
 
 use super::frame::{FRAME_TIME, Size, frame};
 use super::json::Record;
 use super::line::Line;
 use super::plain::Plain;
 use super::terminal::Terminal;
-use super::view::PullView;
 use super::{Mode, words};
 use crate::error::Report;
 use crate::output;
@@ -34,6 +33,8 @@ struct Pull {
     /// The mirrors that may have a part in it.
     mirrors: Vec<Origin>,
     stage: Stage,
+    /// What was told last of all layers together: downloaded, unpacked.
+    told: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,7 @@ impl<'a> Board<'a> {
             reference: reference.to_string(),
             mirrors,
             stage: Stage::Queued,
+            told: None,
         });
     }
 
@@ -131,7 +133,14 @@ impl<'a> Board<'a> {
                     }
                 }
             }
-            Drawing::Json | Drawing::Silent => {}
+            Drawing::Json => {
+                for pull in self.pulls.iter_mut().filter_map(Pull::news) {
+                    let record = Record::progress(&pull.reference, &pull.view, now);
+                    // What matters is told by the events; if they cannot be written, that is said there.
+                    drop(output::json::line(self.out, &record).and_then(|()| self.out.flush()));
+                }
+            }
+            Drawing::Silent => {}
         }
     }
 
@@ -213,6 +222,17 @@ impl<'a> Board<'a> {
         } else {
             drop(writeln!(self.out, "{line}"));
         }
+    }
+}
+
+impl Pull {
+    /// Returns the pull if it moved since it was last asked.
+    fn news(&mut self) -> Option<&Self> {
+        let is_moving = self.stage == Stage::Running && self.view.phase() == PullPhase::Moving;
+        let now = Some((self.view.downloaded(), self.view.unpacked()));
+        let is_news = is_moving && self.told != now;
+        self.told = now;
+        is_news.then_some(self)
     }
 }
 

@@ -10,8 +10,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use windlass::{LayerState, LayerView, PullPhase, PullView, percent};
+
 use super::line::{Line, Look};
-use super::view::{LayerState, LayerView, Phase, PullView, percent};
 use crate::output::human;
 use crate::output::text::{harmless, shortened};
 
@@ -125,8 +126,8 @@ fn image_line_of(view: &PullView, parts: &[Part], name: &str, now: Duration) -> 
 }
 
 fn part_of(view: &PullView, part: Part, now: Duration) -> Option<Line> {
-    let is_planned = matches!(view.phase(), Phase::Moving | Phase::Committing);
-    let is_moving = view.phase() == Phase::Moving && view.missing_bytes() > 0;
+    let is_planned = matches!(view.phase(), PullPhase::Moving | PullPhase::Committing);
+    let is_moving = view.phase() == PullPhase::Moving && view.missing_bytes() > 0;
     let is_downloading = is_moving && !view.is_downloaded();
     let (done, total) = (view.downloaded(), view.missing_bytes());
     let mut line = Line::default();
@@ -170,13 +171,13 @@ fn part_of(view: &PullView, part: Part, now: Duration) -> Option<Line> {
 
 fn doing(view: &PullView) -> Option<&'static str> {
     match view.phase() {
-        Phase::Resolving => Some("resolving"),
-        Phase::Planning => Some("reading the config"),
-        Phase::Moving if view.is_downloaded() && view.unpacked() < view.missing_bytes() => {
+        PullPhase::Resolving => Some("resolving"),
+        PullPhase::Planning => Some("reading the config"),
+        PullPhase::Moving if view.is_downloaded() && view.unpacked() < view.missing_bytes() => {
             Some("unpacking")
         }
-        Phase::Moving => None,
-        Phase::Committing => Some("committing"),
+        PullPhase::Moving => None,
+        PullPhase::Committing => Some("committing"),
     }
 }
 
@@ -223,11 +224,14 @@ fn moving<'a>(views: &[&'a PullView]) -> Vec<&'a LayerView> {
     let mut seen = HashSet::new();
     views
         .iter()
-        .filter(|view| view.phase() == Phase::Moving)
+        .filter(|view| view.phase() == PullPhase::Moving)
         .flat_map(|view| view.layers())
         .filter(|layer| match layer.state {
-            LayerState::Connecting { .. } | LayerState::Downloading | LayerState::Unpacking => true,
-            LayerState::Waiting
+            LayerState::Connecting { .. }
+            | LayerState::Downloading
+            | LayerState::Unpacking
+            | LayerState::Verifying => true,
+            LayerState::Queued
             | LayerState::Paused { .. }
             | LayerState::Retrying { .. }
             | LayerState::Done => false,
@@ -255,7 +259,8 @@ fn cell(layer: &LayerView, bar_columns: usize) -> Line {
             let amount = human::amount_of(layer.unpacked, layer.size);
             line.push(Look::Plain, format!("unpacking {amount}"));
         }
-        LayerState::Waiting
+        LayerState::Verifying => line.push(Look::Plain, "verifying"),
+        LayerState::Queued
         | LayerState::Paused { .. }
         | LayerState::Retrying { .. }
         | LayerState::Done => {}
@@ -277,10 +282,11 @@ fn pause_line(views: &[&PullView], now: Duration) -> Option<Line> {
         .flat_map(|view| view.layers().iter().map(move |layer| (view, layer)));
     let pauses = layers.filter_map(|(view, layer)| match layer.state {
         LayerState::Paused { until } => Some((until, view.deliverer(&layer.digest), layer)),
-        LayerState::Waiting
+        LayerState::Queued
         | LayerState::Connecting { .. }
         | LayerState::Downloading
         | LayerState::Unpacking
+        | LayerState::Verifying
         | LayerState::Retrying { .. }
         | LayerState::Done => None,
     });
@@ -314,11 +320,12 @@ fn retry_line(views: &[&PullView], now: Duration) -> Option<Line> {
         .flat_map(|view| view.layers())
         .filter_map(|layer| match &layer.state {
             LayerState::Retrying { at, attempt, error } => Some((at, layer, attempt, error)),
-            LayerState::Waiting
+            LayerState::Queued
             | LayerState::Paused { .. }
             | LayerState::Connecting { .. }
             | LayerState::Downloading
             | LayerState::Unpacking
+            | LayerState::Verifying
             | LayerState::Done => None,
         });
     let (at, layer, attempt, error) = retries.min_by_key(|&(at, ..)| at)?;

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 use windlass::{
-    Digest, ImageId, LayerStatus, Outcome, PlannedLayer, Preview, PullEvent, Pulled, Setback, text,
+    Digest, ImageId, LayerStatus, Outcome, PlannedLayer, Preview, PullEvent, PullView, Pulled,
+    Setback, text,
 };
 
 use super::forecast::Forecast;
-use super::view::PullView;
 use crate::error::Report;
 
 /// One line of `windlass pull --json`.
@@ -40,6 +40,20 @@ pub(crate) enum Record<'a> {
         layers: &'a [PlannedLayer],
         bytes_missing: u64,
         bytes_reused: u64,
+        /// Of the missing ones, those that are here from an earlier pull.
+        bytes_resumed: u64,
+    },
+    /// All layers together, once a second while they move.
+    Progress {
+        reference: &'a str,
+        bytes_missing: u64,
+        bytes_downloaded: u64,
+        bytes_unpacked: u64,
+        bytes_reused: u64,
+        bytes_resumed: u64,
+        /// `null` while it is too early to tell.
+        bytes_per_second: Option<u64>,
+        eta_ms: Option<u64>,
     },
     Layer {
         reference: &'a str,
@@ -77,6 +91,7 @@ pub(crate) enum Record<'a> {
         layers: &'a [PlannedLayer],
         bytes_missing: u64,
         bytes_reused: u64,
+        bytes_resumed: u64,
         bytes_disk_estimate: u64,
         bytes_free: Option<u64>,
     },
@@ -106,7 +121,10 @@ pub(crate) struct Fetched {
 #[derive(Debug, Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub(crate) enum Status {
-    Waiting,
+    Queued,
+    Resumed {
+        bytes: u64,
+    },
     Paused {
         after_ms: u64,
         attempt: u32,
@@ -120,6 +138,7 @@ pub(crate) enum Status {
         bytes_unpacked: u64,
     },
     Downloaded,
+    Verifying,
     Retrying {
         after_ms: u64,
         attempt: u32,
@@ -161,11 +180,13 @@ impl<'a> Record<'a> {
                 layers,
                 missing_bytes,
                 reused_bytes,
+                resumed_bytes,
             } => Self::Planned {
                 reference,
                 layers,
                 bytes_missing: *missing_bytes,
                 bytes_reused: *reused_bytes,
+                bytes_resumed: *resumed_bytes,
             },
             PullEvent::Layer { digest, status } => Self::Layer {
                 reference,
@@ -173,6 +194,25 @@ impl<'a> Record<'a> {
                 status: Status::of(status),
             },
             PullEvent::Committing => Self::Committing { reference },
+        }
+    }
+
+    /// Returns how far the pull is as a whole.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate is not negative, and what does not fit saturates"
+    )]
+    pub(super) fn progress(reference: &'a str, view: &PullView, now: Duration) -> Self {
+        Self::Progress {
+            reference,
+            bytes_missing: view.missing_bytes(),
+            bytes_downloaded: view.downloaded(),
+            bytes_unpacked: view.unpacked(),
+            bytes_reused: view.reused_bytes(),
+            bytes_resumed: view.resumed(),
+            bytes_per_second: view.rate(now).map(|rate| rate as u64),
+            eta_ms: view.time_left(now).map(millis),
         }
     }
 
@@ -214,6 +254,7 @@ impl<'a> Record<'a> {
             layers: &preview.layers,
             bytes_missing: preview.missing_bytes,
             bytes_reused: preview.reused_bytes,
+            bytes_resumed: preview.resumed_bytes,
             bytes_disk_estimate: Forecast::disk(preview.missing_bytes),
             bytes_free: free,
         }
@@ -234,7 +275,8 @@ impl<'a> Record<'a> {
 impl Status {
     fn of(status: &LayerStatus) -> Self {
         match status {
-            LayerStatus::Waiting => Self::Waiting,
+            LayerStatus::Queued => Self::Queued,
+            LayerStatus::Resumed { bytes } => Self::Resumed { bytes: *bytes },
             LayerStatus::Paused { after, attempt } => Self::Paused {
                 after_ms: millis(*after),
                 attempt: *attempt,
@@ -251,6 +293,7 @@ impl Status {
                 bytes_unpacked: *unpacked,
             },
             LayerStatus::Downloaded => Self::Downloaded,
+            LayerStatus::Verifying => Self::Verifying,
             LayerStatus::Retrying {
                 after,
                 attempt,

@@ -1,6 +1,6 @@
 //! Shows how pulls go: live on a terminal, as lines in a log, or as JSON for programs.
 //!
-//! [`PullView`] gathers the events of a pull; the renderers beside it make text of it. The [`Board`] holds
+//! [`windlass::PullView`] gathers the events of a pull; the renderers beside it make text of it. The [`Board`] holds
 //! all pulls of a command and the one renderer that was chosen.
 
 mod board;
@@ -9,9 +9,7 @@ mod frame;
 mod json;
 mod line;
 mod plain;
-mod rate;
 mod terminal;
-mod view;
 mod words;
 
 use clap::ValueEnum;

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
-use windlass::{LayerStatus, PullEvent, Reason, Setback, text};
+use windlass::{LayerStatus, PullEvent, PullPhase, PullView, Reason, Setback, percent, text};
 
-use super::view::{Phase, PullView, percent};
 use crate::output::human;
 use crate::output::text::harmless;
 
@@ -35,9 +34,11 @@ impl Plain {
         now: Duration,
     ) {
         let line = match event {
-            PullEvent::Planned { reused_bytes, .. } if view.missing_bytes() > 0 => {
-                start(view, *reused_bytes)
-            }
+            PullEvent::Planned {
+                reused_bytes,
+                resumed_bytes,
+                ..
+            } if view.missing_bytes() > 0 => start(view, *reused_bytes, *resumed_bytes),
             PullEvent::Setback(what) => setback(view.name(), what),
             PullEvent::Layer {
                 digest,
@@ -111,7 +112,7 @@ fn words(reason: &Reason) -> String {
     harmless(&text::chain(&*reason.0)).into_owned()
 }
 
-fn start(view: &PullView, reused_bytes: u64) -> String {
+fn start(view: &PullView, reused_bytes: u64, resumed_bytes: u64) -> String {
     let name = view.name();
     let platform = view
         .platform()
@@ -123,22 +124,26 @@ fn start(view: &PullView, reused_bytes: u64) -> String {
         "Pulling {name}{}: {layers}, {missing} to download",
         harmless(&platform)
     );
-    match reused_bytes {
+    let line = match reused_bytes {
         0 => line,
         _ => format!("{line}, {} here already", human::amount(reused_bytes)),
+    };
+    match resumed_bytes {
+        0 => line,
+        _ => format!("{line}, {} kept from before", human::amount(resumed_bytes)),
     }
 }
 
 fn heartbeat(view: &PullView, now: Duration) -> String {
     let (done, total) = (view.downloaded(), view.missing_bytes());
     let news = match view.phase() {
-        Phase::Resolving => "still resolving".to_owned(),
-        Phase::Planning => "still reading the config".to_owned(),
-        Phase::Moving if view.is_downloaded() => {
+        PullPhase::Resolving => "still resolving".to_owned(),
+        PullPhase::Planning => "still reading the config".to_owned(),
+        PullPhase::Moving if view.is_downloaded() => {
             let unpacked = percent(view.unpacked(), total);
             format!("100%, {}, unpacking {unpacked}%", human::amount(total))
         }
-        Phase::Moving => {
+        PullPhase::Moving => {
             let rate = view
                 .rate(now)
                 .map(|rate| format!(", {}/s", human::about_rate(rate)));
@@ -153,7 +158,7 @@ fn heartbeat(view: &PullView, now: Duration) -> String {
                 left.unwrap_or_default()
             )
         }
-        Phase::Committing => "still committing".to_owned(),
+        PullPhase::Committing => "still committing".to_owned(),
     };
     format!("{}: {news}", view.name())
 }

@@ -1,9 +1,8 @@
 //! The sentences that stay: how a pull ended, or was stopped.
 
-use windlass::{Origin, Outcome, Pulled};
+use windlass::{Origin, Outcome, PullPhase, PullView, Pulled, Skipped, percent};
 
 use super::line::{Line, Look};
-use super::view::{Phase, PullView, Skipped, percent};
 use crate::output::human;
 use crate::output::text::harmless;
 
@@ -51,22 +50,26 @@ pub(super) fn stopped(unfinished: &[&PullView], pulled: usize, total: usize) -> 
     // Between the last event and the signal the commit may have got through.
     if unfinished
         .iter()
-        .any(|view| view.phase() == Phase::Committing)
+        .any(|view| view.phase() == PullPhase::Committing)
     {
         return "Stopped while committing; `windlass images` shows what is there.".to_owned();
     }
     let missing = unfinished.iter().map(|view| view.missing_bytes()).sum();
-    let downloaded = unfinished.iter().map(|view| view.downloaded()).sum();
+    let downloaded: u64 = unfinished.iter().map(|view| view.downloaded()).sum();
     let place = match missing {
         0 => String::new(),
         _ => format!(" at {}%", percent(downloaded, missing)),
     };
-    match pulled {
-        0 => format!("Stopped{place}. Nothing was changed."),
-        _ => {
-            format!("Stopped{place}. {pulled} of {total} images pulled; nothing else was changed.")
-        }
-    }
+    let done = match pulled {
+        0 => String::new(),
+        _ => format!(" {pulled} of {total} images pulled;"),
+    };
+    let rest = match (downloaded, pulled) {
+        (0, 0) => "Nothing was changed.".to_owned(),
+        (0, _) => "nothing else was changed.".to_owned(),
+        _ => format!("{} kept; the next pull resumes.", human::amount(downloaded)),
+    };
+    format!("Stopped{place}.{done} {rest}")
 }
 
 fn amounts(pulled: &Pulled) -> String {

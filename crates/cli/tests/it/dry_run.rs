@@ -152,7 +152,7 @@ fn programs_get_an_object_an_image() {
     exit: 1
     --- stdout
     {"type":"resolving","reference":"registry.test/app:1"}
-    {"type":"preview","reference":"registry.test/app:1","status":"new","digest":"<manifest>","image_id":"<image>","current_image_id":null,"platform":"linux/amd64","endpoint":"http://registry.test","layers":[{"digest":"<base>","size":3146829,"exists":false},{"digest":"<top>","size":1049033,"exists":false}],"bytes_missing":4195862,"bytes_reused":0,"bytes_disk_estimate":14685517,"bytes_free":1}
+    {"type":"preview","reference":"registry.test/app:1","status":"new","digest":"<manifest>","image_id":"<image>","current_image_id":null,"platform":"linux/amd64","endpoint":"http://registry.test","layers":[{"digest":"<base>","size":3146829,"exists":false},{"digest":"<top>","size":1049033,"exists":false}],"bytes_missing":4195862,"bytes_reused":0,"bytes_resumed":0,"bytes_disk_estimate":14685517,"bytes_free":1}
     {"type":"resolving","reference":"registry.test/missing:1"}
     {"type":"error","reference":"registry.test/missing:1","code":"not_found","message":"looking up registry.test/missing:1: missing:1 at http://registry.test: no such repository","hint":"check the name and the tag"}
     "#);

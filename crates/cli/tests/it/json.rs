@@ -45,7 +45,7 @@ fn every_line_is_an_object_and_the_last_says_all() {
     insta::assert_snapshot!(milestones(&first), @r#"
     {"type":"resolving","reference":"registry.test/app:1"}
     {"type":"resolved","reference":"registry.test/app:1","digest":"<manifest>","platform":"linux/amd64","endpoint":"http://registry.test"}
-    {"type":"planned","reference":"registry.test/app:1","layers":[{"digest":"<layer>","size":1049033,"exists":false}],"bytes_missing":1049033,"bytes_reused":0}
+    {"type":"planned","reference":"registry.test/app:1","layers":[{"digest":"<layer>","size":1049033,"exists":false}],"bytes_missing":1049033,"bytes_reused":0,"bytes_resumed":0}
     {"type":"layer","reference":"registry.test/app:1","digest":"<layer>","status":"unpacked","size":1048576,"skipped_devices":0,"skipped_xattrs":0}
     {"type":"committing","reference":"registry.test/app:1"}
     {"type":"done","reference":"registry.test/app:1","status":"downloaded","digest":"<manifest>","image_id":"<image>","platform":"linux/amd64","bytes_downloaded":1049033,"bytes_reused":0,"bytes_unpacked":1048576,"duration_ms":0,"endpoint":"http://registry.test","layers":[{"digest":"<layer>","size":1049033,"source":"http://registry.test"}]}

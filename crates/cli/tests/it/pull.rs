@@ -101,7 +101,7 @@ fn several_images_share_what_they_can() {
         two.layers[1].digest,
     ]
     .iter()
-    .map(|digest| registry.blob_requests(digest).len())
+    .map(|digest| registry.ranges_asked(digest).len())
     .collect();
     assert_eq!(fetches, [1, 1, 1]);
 }

@@ -57,10 +57,12 @@ async fn a_small_pull_tells_this() {
                 layers: vec![planned(layer, false)],
                 missing_bytes: layer.size,
                 reused_bytes: 0,
+                resumed_bytes: 0,
             },
-            of_layer(LayerStatus::Waiting),
+            of_layer(LayerStatus::Queued),
             of_layer(world.connecting(1)),
             of_layer(LayerStatus::Downloaded),
+            of_layer(LayerStatus::Verifying),
             of_layer(LayerStatus::Unpacked {
                 size: 5,
                 skipped_devices: 0,
@@ -81,6 +83,7 @@ async fn a_small_pull_tells_this() {
                 layers: vec![planned(layer, true)],
                 missing_bytes: 0,
                 reused_bytes: layer.size,
+                resumed_bytes: 0,
             },
             PullEvent::Committing,
         ]
@@ -114,6 +117,7 @@ async fn the_plan_tells_what_is_here() {
                 .to_vec(),
             missing_bytes: top.size,
             reused_bytes: base.size,
+            resumed_bytes: 0,
         }
     );
 }

@@ -45,11 +45,12 @@ async fn attempts_are_counted_and_told() {
     assert_eq!(
         others,
         [
-            LayerStatus::Waiting,
+            LayerStatus::Queued,
             world.connecting(1),
             world.connecting(2),
             world.connecting(3),
             LayerStatus::Downloaded,
+            LayerStatus::Verifying,
             LayerStatus::Unpacked {
                 size: 1,
                 skipped_devices: 0,

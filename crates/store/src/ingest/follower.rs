@@ -1,16 +1,20 @@
 //! Reading a blob while it comes in, and the proof that it is the right one.
 
 use std::io::{self, Read};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use windlass_oci::{Digest, Hasher};
 
 use super::Shared;
+use super::record::Checkpoint;
 use crate::BlobDraft;
 
 /// A follower that sleeps wants at least this much when it wakes, in bytes: fewer switches between two
 /// threads, at no more delay than a fraction of a millisecond on a fast line.
 const MORSEL: u64 = 64 << 10;
+
+/// Bytes that are hashed between two checkpoints.
+const CHECKPOINT_EVERY: u64 = 1 << 20;
 
 /// Reads an [`Ingest`](super::Ingest) from its first byte to its last, waiting where it must, and hashes
 /// what it yields.
@@ -18,7 +22,10 @@ const MORSEL: u64 = 64 << 10;
 pub struct Follower {
     shared: Arc<Shared>,
     hasher: Hasher,
+    /// How far the hash is: ahead of what was read where an earlier pull has hashed before.
+    hashed: u64,
     read: u64,
+    noted: u64,
 }
 
 /// Why the bytes are not the blob that was asked for.
@@ -46,10 +53,16 @@ pub enum VerifyError {
 
 impl Follower {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let algorithm = shared.digest.algorithm();
+        let (hashed, hasher) = { shared.hashed.as_ref() }
+            .and_then(|before| Some((before.position, before.hasher(algorithm)?)))
+            .unwrap_or_else(|| (0, Hasher::new(algorithm)));
         Self {
-            hasher: Hasher::new(shared.digest.algorithm()),
-            shared,
+            hasher,
+            hashed,
+            noted: hashed,
             read: 0,
+            shared,
         }
     }
 
@@ -67,26 +80,27 @@ impl Follower {
         }
         let actual = self.hasher.finish();
         if actual != digest {
+            // Never offered again, whoever lives or dies from here on.
+            self.shared.file.condemn();
             let expected = digest;
             return Err(VerifyError::Digest { expected, actual });
         }
         Ok(BlobDraft::new(digest, size, self.shared))
     }
 
-    /// Waits until there is something to read, and returns how far.
-    fn watermark(&self, wanted: u64) -> io::Result<u64> {
-        let enough = self.read + wanted.min(MORSEL);
-        let mut progress = self.shared.progress();
-        loop {
-            if let Some(reason) = progress.stopped {
-                return Err(io::Error::other(reason));
-            }
-            if progress.held >= enough {
-                return Ok(progress.held);
-            }
-            progress.awaited = Some(progress.awaited.map_or(enough, |other| other.min(enough)));
-            let grown = self.shared.grown.wait(progress);
-            progress = grown.unwrap_or_else(PoisonError::into_inner);
+    fn hash(&mut self, bytes: &[u8]) {
+        let Some(new) = self.read.checked_sub(self.hashed) else {
+            return;
+        };
+        debug_assert_eq!(new, 0, "the hash is never behind");
+        self.hasher.update(bytes);
+        self.hashed += bytes.len() as u64;
+        if self.hashed - self.noted >= CHECKPOINT_EVERY {
+            self.noted = self.hashed;
+            self.shared.progress.hashed(Checkpoint {
+                position: self.hashed,
+                state: self.hasher.state(),
+            });
         }
     }
 }
@@ -95,17 +109,22 @@ impl Read for Follower {
     /// Reads what is there, up to the whole of `buffer`; sleeps while there is next to nothing. Ends at
     /// the announced size. Fails with [`Stopped`](super::Stopped) inside when the download did.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let wanted = (self.shared.size - self.read).min(buffer.len() as u64);
+        let mut wanted = (self.shared.size - self.read).min(buffer.len() as u64);
+        if self.read < self.hashed {
+            // What is hashed already and what is not are told apart at this place.
+            wanted = wanted.min(self.hashed - self.read);
+        }
         if wanted == 0 {
             return Ok(0);
         }
-        let there = self.watermark(wanted)? - self.read;
+        let enough = self.read + wanted.min(MORSEL);
+        let there = self.shared.progress.wait_for(enough)? - self.read;
         let length = usize::try_from(there.min(wanted)).expect("not longer than the buffer");
         let length = self.shared.file.read_at(&mut buffer[..length], self.read)?;
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.hasher.update(&buffer[..length]);
+        self.hash(&buffer[..length]);
         self.read += length as u64;
         self.shared.moved(length as u64);
         Ok(length)

@@ -1,41 +1,105 @@
-//! The file of a partial blob.
+//! The file of a partial blob, and the record beside it.
 
-use std::io::IoSlice;
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::io::{IoSlice, Read as _};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::record::{RECORD_SIZE, Record};
 use crate::error::{At, FileError};
-use crate::root::{Area, fresh_name};
+use crate::root::{Area, Root};
 use crate::store::Inner;
+use crate::tree;
 
 /// How many chunks one system call takes (`IOV_MAX`).
 const MAX_CHUNKS: usize = 1024;
 
-/// A file in `ingest/`, removed when it is dropped (unless it was published, which moved it away).
+/// What the name of a record ends in, behind that of its file.
+pub(crate) const RECORD_SUFFIX: &str = ".record";
+
+/// A file in `ingest/`. Dropped, it is removed with its record, unless it is to be kept or was moved away.
 #[derive(Debug)]
 pub(crate) struct PartialFile {
     inner: Arc<Inner>,
     name: String,
     file: OwnedFd,
+    record: Mutex<RecordFile>,
+    /// Somebody else's now: the next pull's, or `blobs/`.
+    let_go: AtomicBool,
+}
+
+/// The file of the record.
+#[derive(Debug)]
+enum RecordFile {
+    /// To be made when it is first written.
+    Unopened,
+    Open(OwnedFd),
+    /// There is none, and never will be.
+    Condemned,
 }
 
 impl PartialFile {
-    pub(crate) fn create(inner: &Arc<Inner>) -> Result<Self, FileError> {
-        let root = inner.root();
-        let name = fresh_name();
+    /// Makes the file called `name`, which is nobody's.
+    pub(crate) fn create(inner: &Arc<Inner>, name: String) -> Result<Self, FileError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let root = inner.root();
         let mode = Mode::RUSR | Mode::WUSR;
         let file = rustix::fs::openat(root.area(Area::Ingest), &name, flags, mode)
             .at("create", || root.area_path(Area::Ingest).join(&name))?;
-        Ok(Self {
+        Ok(Self::of(inner, name, file))
+    }
+
+    /// Opens the file called `name` of a blob of `size` bytes with what is known of it; makes it anew if nothing
+    /// sound was kept.
+    pub(super) fn find(
+        inner: &Arc<Inner>,
+        name: String,
+        size: u64,
+    ) -> Result<(Self, Record), FileError> {
+        if let Some(kept) = Self::open(inner, &name, size)? {
+            return Ok(kept);
+        }
+        let ingest = inner.root().area(Area::Ingest);
+        for unsound in [&name, &format!("{name}{RECORD_SUFFIX}")] {
+            let path = || inner.root().area_path(Area::Ingest).join(unsound);
+            tree::remove(ingest, unsound.as_ref()).at("remove", path)?;
+        }
+        Ok((Self::create(inner, name)?, Record::default()))
+    }
+
+    /// Opens the file called `name` of a blob of `size` bytes, if it was kept, with what is known of it.
+    fn open(
+        inner: &Arc<Inner>,
+        name: &str,
+        size: u64,
+    ) -> Result<Option<(Self, Record)>, FileError> {
+        let root = inner.root();
+        let (Some(record), Some((file, length))) = (
+            read_record(root, name, size)?,
+            open_regular(root, name, OFlags::RDWR)?,
+        ) else {
+            return Ok(None);
+        };
+        if length > size {
+            return Ok(None);
+        }
+        let record = record.in_boot(inner.boot(), length);
+        Ok(Some((Self::of(inner, name.to_owned(), file), record)))
+    }
+
+    fn of(inner: &Arc<Inner>, name: String, file: OwnedFd) -> Self {
+        Self {
             inner: Arc::clone(inner),
             name,
             file,
-        })
+            record: Mutex::new(RecordFile::Unopened),
+            let_go: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn inner(&self) -> &Inner {
@@ -74,6 +138,68 @@ impl PartialFile {
         Ok(())
     }
 
+    /// Writes the record. Whoever is killed leaves the one before or this one.
+    pub(super) fn write_record(&self, record: &Record) -> Result<(), FileError> {
+        let root = self.inner.root();
+        let at = || root.area_path(Area::Ingest).join(self.record_name());
+        let mut file = self.record_file();
+        if matches!(*file, RecordFile::Unopened) {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let (ingest, name) = (root.area(Area::Ingest), self.record_name());
+            let made = rustix::fs::openat(ingest, name, flags, Mode::RUSR | Mode::WUSR);
+            *file = RecordFile::Open(made.at("create", at)?);
+        }
+        let RecordFile::Open(file) = &*file else {
+            return Ok(());
+        };
+        let written = rustix::io::pwrite(file, &record.to_bytes(), 0).at("write", at)?;
+        if written < RECORD_SIZE {
+            return Err(Errno::NOSPC).at("write", at);
+        }
+        Ok(())
+    }
+
+    /// Waits until what was written is on the medium.
+    pub(super) fn sync(&self) -> Result<(), FileError> {
+        rustix::fs::fdatasync(&self.file).at("sync", || self.path())
+    }
+
+    /// Waits until the record that was written last is on the medium.
+    pub(super) fn sync_record(&self) -> Result<(), FileError> {
+        match &*self.record_file() {
+            RecordFile::Open(file) => rustix::fs::fdatasync(file).at("sync", || self.path()),
+            RecordFile::Unopened | RecordFile::Condemned => Ok(()),
+        }
+    }
+
+    /// Leaves the file and its record to the next pull.
+    pub(super) fn keep(&self) {
+        self.let_go.store(true, Ordering::Release);
+    }
+
+    /// Has the file never offered again, whatever happens from here on.
+    pub(crate) fn condemn(&self) {
+        *self.record_file() = RecordFile::Condemned;
+        remove(self.inner.root(), &self.record_name());
+    }
+
+    pub(super) fn is_condemned(&self) -> bool {
+        matches!(*self.record_file(), RecordFile::Condemned)
+    }
+
+    /// Returns whether it is somebody else's by now.
+    pub(super) fn is_let_go(&self) -> bool {
+        self.let_go.load(Ordering::Acquire)
+    }
+
+    /// Notes that the blob is held now, in its place: what may be left here goes.
+    pub(crate) fn published(&self) {
+        if !self.let_go.swap(true, Ordering::AcqRel) {
+            remove(self.inner.root(), &self.name);
+            remove(self.inner.root(), &self.record_name());
+        }
+    }
+
     /// Reads the first `length` bytes.
     pub(crate) fn read(&self, length: u64) -> Result<Vec<u8>, FileError> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
@@ -101,14 +227,64 @@ impl PartialFile {
             }
         }
     }
+
+    fn record_file(&self) -> MutexGuard<'_, RecordFile> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record_name(&self) -> String {
+        format!("{}{RECORD_SUFFIX}", self.name)
+    }
 }
 
 impl Drop for PartialFile {
     fn drop(&mut self) {
-        let ingest = self.inner.root().area(Area::Ingest);
-        match rustix::fs::unlinkat(ingest, &self.name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => tracing::warn!(path = %self.path().display(), %error, "left behind"),
+        if !*self.let_go.get_mut() {
+            remove(self.inner.root(), &self.name);
+            remove(self.inner.root(), &self.record_name());
+        }
+    }
+}
+
+/// Reads the record of the blob of `size` bytes whose file is called `name`, if there is a sound one.
+pub(crate) fn read_record(root: &Root, name: &str, size: u64) -> Result<Option<Record>, FileError> {
+    let record = format!("{name}{RECORD_SUFFIX}");
+    let Some((file, _)) = open_regular(root, &record, OFlags::RDONLY)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    let file = File::from(file);
+    file.take(RECORD_SIZE as u64)
+        .read_to_end(&mut bytes)
+        .at("read", || root.area_path(Area::Ingest).join(&record))?;
+    Ok(Record::parse(&bytes, size))
+}
+
+/// Opens what is called `name` in `ingest/` if it is a file, and returns its length.
+fn open_regular(
+    root: &Root,
+    name: &str,
+    flags: OFlags,
+) -> Result<Option<(OwnedFd, u64)>, FileError> {
+    let at = || root.area_path(Area::Ingest).join(name);
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(root.area(Area::Ingest), name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT | Errno::LOOP | Errno::ISDIR | Errno::NXIO) => return Ok(None),
+        Err(error) => return Err(error).at("open", at),
+    };
+    let stat = rustix::fs::fstat(file.as_fd()).at("examine", at)?;
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    let length = u64::try_from(stat.st_size).unwrap_or(0);
+    Ok(is_file.then_some((file, length)))
+}
+
+fn remove(root: &Root, name: &str) {
+    match rustix::fs::unlinkat(root.area(Area::Ingest), name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => {
+            let path = root.area_path(Area::Ingest).join(name);
+            tracing::warn!(path = %path.display(), %error, "left behind");
         }
     }
 }

@@ -1,12 +1,15 @@
 //! One writes, others follow: every interleaving ends in the right bytes or in the right error.
 
+mod resuming;
+
 use std::io::{IoSlice, Read as _};
 use std::sync::mpsc;
 use std::thread;
 
 use windlass_oci::{Algorithm, Digest};
 
-use super::{AppendError, Ingest, IngestWriter, Stopped, VerifyError};
+use super::{AppendError, Follower, Ingest, IngestWriter, Piece, Stopped, VerifyError};
+use crate::BlobDraft;
 use crate::tests::fixture::{Place, list};
 
 /// Bytes that differ from place to place.
@@ -20,13 +23,36 @@ fn begin(place: &Place, content: &[u8]) -> (Ingest, IngestWriter) {
     place.own().ingest(&digest, content.len() as u64).unwrap()
 }
 
+/// Appends to the first piece that is missing.
+fn append(writer: &IngestWriter, chunks: &[&[u8]]) -> Result<(), AppendError> {
+    let chunks: Vec<_> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
+    writer.claim(u64::MAX).unwrap().append(&chunks)
+}
+
+/// Returns what belongs into a piece.
+fn part<'a>(content: &'a [u8], piece: &Piece) -> &'a [u8] {
+    let [start, end] = [piece.position(), piece.end()].map(|place| usize::try_from(place).unwrap());
+    &content[start..end]
+}
+
+/// Reads to the end, `size` bytes at a time.
+fn read_all(mut follower: Follower, size: usize) -> (Vec<u8>, Result<BlobDraft, VerifyError>) {
+    let mut seen = Vec::new();
+    let mut piece = vec![0; size];
+    loop {
+        match follower.read(&mut piece).unwrap() {
+            0 => return (seen, follower.verify()),
+            length => seen.extend_from_slice(&piece[..length]),
+        }
+    }
+}
+
 fn stopped(error: &std::io::Error) -> Option<Stopped> {
     error.get_ref()?.downcast_ref().copied()
 }
 
 #[test]
 fn followers_see_every_byte_whatever_the_pieces() {
-    let place = Place::new();
     let content = bytes(3_000_017);
     for (written, read) in [
         (1 << 20, 4096),
@@ -34,36 +60,89 @@ fn followers_see_every_byte_whatever_the_pieces() {
         (70_001, 333),
         (4096, 65_536),
     ] {
-        let (ingest, mut writer) = begin(&place, &content);
+        let place = Place::new();
+        let (ingest, writer) = begin(&place, &content);
         let readers: Vec<_> = (0..2)
             .map(|_| {
-                let mut follower = ingest.follower();
-                thread::spawn(move || {
-                    let mut seen = Vec::new();
-                    let mut piece = vec![0; read];
-                    loop {
-                        match follower.read(&mut piece).unwrap() {
-                            0 => return (seen, follower.verify().unwrap()),
-                            length => seen.extend_from_slice(&piece[..length]),
-                        }
-                    }
-                })
+                let follower = ingest.follower();
+                thread::spawn(move || read_all(follower, read))
             })
             .collect();
         for chunk in content.chunks(written) {
             let (front, back) = chunk.split_at(chunk.len() / 3);
-            writer
-                .append(&[IoSlice::new(front), IoSlice::new(back)])
-                .unwrap();
+            append(&writer, &[front, back]).unwrap();
         }
         writer.finish().unwrap();
         for reader in readers {
             let (seen, draft) = reader.join().unwrap();
+            let draft = draft.unwrap();
             assert!(seen == content, "pieces of {written} read by {read}");
             assert_eq!(draft.size(), content.len() as u64);
         }
     }
-    assert_eq!(list(&place.path().join("ingest")), [""; 0]);
+}
+
+/// Several writers, each with pieces of their own, in whatever order they get on.
+#[test]
+fn several_writers_make_one_blob() {
+    let place = Place::new();
+    let content = bytes(2_000_003);
+    let (ingest, writer) = begin(&place, &content);
+    let follower = ingest.follower();
+    let reader = thread::spawn(move || read_all(follower, 10_000));
+    thread::scope(|scope| {
+        for length in [1000, 7777, 64] {
+            let (writer, content) = (&writer, &content);
+            scope.spawn(move || {
+                while let Some(mut piece) = writer.claim(100_000) {
+                    for chunk in part(content, &piece).chunks(length) {
+                        piece.append(&[IoSlice::new(chunk)]).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    writer.finish().unwrap();
+    let (seen, draft) = reader.join().unwrap();
+    assert!(seen == content);
+    draft.unwrap();
+}
+
+/// What is given back, by cutting or by leaving, is claimed by the next.
+#[test]
+fn pieces_are_claimed_in_order_and_given_back() {
+    let place = Place::new();
+    let content = bytes(100);
+    let (ingest, writer) = begin(&place, &content);
+    let ends = |piece: &Piece| (piece.position(), piece.end());
+    let mut whole = writer.claim(u64::MAX).unwrap();
+    assert_eq!(ends(&whole), (0, 100));
+    assert!(writer.claim(1).is_none());
+    whole.append(&[IoSlice::new(&content[..10])]).unwrap();
+    whole.extent().cut(40);
+    let mut next = writer.claim(20).unwrap();
+    assert_eq!(ends(&next), (40, 60));
+    let error = next.append(&[IoSlice::new(&content[40..61])]).unwrap_err();
+    assert!(matches!(error, AppendError::TooLong { .. }), "{error}");
+    next.append(&[IoSlice::new(&content[40..50])]).unwrap();
+    assert_eq!((ingest.received(), ingest.held()), (10, 20));
+    assert_eq!(
+        [whole.extent().reserve(5), whole.extent().reserve(100)],
+        [5, 25]
+    );
+    whole.extent().cut(20);
+    assert_eq!(ends(&whole), (10, 40), "what is reserved is not cut off");
+    let extent = whole.extent();
+    drop((next, whole));
+    extent.cut(0);
+    let gaps: Vec<_> = std::iter::from_fn(|| writer.claim(45))
+        .map(|piece| {
+            let range = ends(&piece);
+            std::mem::forget(piece);
+            range
+        })
+        .collect();
+    assert_eq!(gaps, [(10, 40), (50, 95), (95, 100)]);
 }
 
 /// The follower sleeps for bytes that it knows must come, and is woken by the last of them.
@@ -71,7 +150,7 @@ fn followers_see_every_byte_whatever_the_pieces() {
 fn a_waiting_follower_gets_the_last_byte() {
     let place = Place::new();
     let content = bytes(100_000);
-    let (ingest, mut writer) = begin(&place, &content);
+    let (ingest, writer) = begin(&place, &content);
     let mut follower = ingest.follower();
     let (says, hears) = mpsc::channel();
     let reader = thread::spawn(move || {
@@ -81,10 +160,10 @@ fn a_waiting_follower_gets_the_last_byte() {
         follower.read_to_end(&mut seen).unwrap();
         (seen, follower.verify().unwrap())
     });
-    writer.append(&[IoSlice::new(&content[..99_999])]).unwrap();
+    append(&writer, &[&content[..99_999]]).unwrap();
     hears.recv().unwrap();
     assert_eq!(ingest.received(), 99_999);
-    writer.append(&[IoSlice::new(&content[99_999..])]).unwrap();
+    append(&writer, &[&content[99_999..]]).unwrap();
     assert!(reader.join().unwrap().0 == content);
 }
 
@@ -93,11 +172,12 @@ fn a_waiting_follower_gets_the_last_byte() {
 fn many_small_pieces_arrive_in_order() {
     let place = Place::new();
     let content = bytes(3000);
-    let (ingest, mut writer) = begin(&place, &content);
+    let (ingest, writer) = begin(&place, &content);
     let pieces = content
         .chunks(1)
         .flat_map(|byte| [IoSlice::new(byte), IoSlice::new(b"")]);
-    writer.append(&pieces.collect::<Vec<_>>()).unwrap();
+    let mut piece = writer.claim(u64::MAX).unwrap();
+    piece.append(&pieces.collect::<Vec<_>>()).unwrap();
     let mut follower = ingest.follower();
     std::io::copy(&mut follower, &mut std::io::sink()).unwrap();
     follower.verify().unwrap();
@@ -117,14 +197,14 @@ fn an_empty_blob_is_complete_at_once() {
 #[test]
 fn refuses_more_than_was_announced() {
     let place = Place::new();
-    let (ingest, mut writer) = begin(&place, b"12345");
-    writer.append(&[IoSlice::new(b"123")]).unwrap();
-    let error = writer.append(&[IoSlice::new(b"456")]).unwrap_err();
+    let (ingest, writer) = begin(&place, b"12345");
+    append(&writer, &[b"123"]).unwrap();
+    let error = append(&writer, &[b"456"]).unwrap_err();
     assert!(
         matches!(error, AppendError::TooLong { size: 5, .. }),
         "{error}"
     );
-    assert_eq!((writer.offset(), ingest.received()), (3, 3));
+    assert_eq!((writer.held(), ingest.received()), (3, 3));
     let error = writer.finish().unwrap_err();
     assert!(
         matches!(
@@ -142,21 +222,21 @@ fn refuses_more_than_was_announced() {
 #[test]
 fn cancelling_wakes_a_follower_and_stops_the_writer() {
     let place = Place::new();
-    let (ingest, mut writer) = begin(&place, b"12345");
+    let (ingest, writer) = begin(&place, b"12345");
     let mut follower = ingest.follower();
     let reader = thread::spawn(move || follower.read(&mut [0; 8]).unwrap_err());
     ingest.cancel();
     assert_eq!(stopped(&reader.join().unwrap()), Some(Stopped::Cancelled));
-    let error = writer.append(&[IoSlice::new(b"1")]).unwrap_err();
+    let error = append(&writer, &[b"1"]).unwrap_err();
     assert!(matches!(error, AppendError::Cancelled), "{error}");
 }
 
 #[test]
 fn a_writer_that_leaves_fails_its_followers() {
     let place = Place::new();
-    let (ingest, mut writer) = begin(&place, b"12345");
+    let (ingest, writer) = begin(&place, b"12345");
     let mut follower = ingest.follower();
-    writer.append(&[IoSlice::new(b"1234")]).unwrap();
+    append(&writer, &[b"1234"]).unwrap();
     let reader = thread::spawn(move || {
         let error = std::io::copy(&mut follower, &mut std::io::sink()).unwrap_err();
         (error, follower)
@@ -170,7 +250,9 @@ fn a_writer_that_leaves_fails_its_followers() {
         "{error}"
     );
     drop(ingest);
-    assert_eq!(list(&place.path().join("ingest")), [""; 0]);
+    let name = format!("sha256-{}-5", Digest::sha256(b"12345").hex());
+    let kept = [name.clone(), name + ".record"];
+    assert_eq!(list(&place.path().join("ingest")), kept);
 }
 
 /// T15: the wrong bytes are no blob, and nothing of them stays.
@@ -180,8 +262,8 @@ fn wrong_bytes_are_refused() {
     let store = place.own();
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         let wanted = Digest::of(algorithm, b"right");
-        let (ingest, mut writer) = store.ingest(&wanted, 5).unwrap();
-        writer.append(&[IoSlice::new(b"wrong")]).unwrap();
+        let (ingest, writer) = store.ingest(&wanted, 5).unwrap();
+        append(&writer, &[b"wrong"]).unwrap();
         let mut follower = ingest.follower();
         std::io::copy(&mut follower, &mut std::io::sink()).unwrap();
         let error = follower.verify().unwrap_err();

@@ -373,7 +373,7 @@ fn a_hard_link_must_lead_to_a_lower_file() {
             ),
         ];
         let layers = drafts.map(|(plan, draft)| new_layer(plan, LayerSource::New(draft), None));
-        let result = store.commit(&plan.with_layers(&store, layers.to_vec()));
+        let result = store.commit(&plan.with_layers(&store, Vec::from(layers)));
         match (result, resolves) {
             (Ok(_), true) => {
                 let removed = store.remove(&ImageName::Id(plan.id()), Remove::default());

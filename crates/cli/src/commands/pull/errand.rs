@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use windlass::{Caller, Endpoint, Engine, Origin, Platform, PullError, PullRequest, Reference};
+use windlass::{
+    Caller, Endpoint, Engine, Origin, Platform, PullError, PullRequest, Reference, Throttle,
+};
 use windlass_credentials::Keys;
 
 use crate::commands::asking::login;
@@ -33,6 +35,7 @@ impl<'a> Errand<'a> {
             reference,
             platform: self.platform.clone(),
             caller: self.caller.clone(),
+            throttle: Throttle::unlimited(),
         }
     }
 

@@ -112,9 +112,10 @@ fn events() -> Vec<(u64, PullEvent)> {
                 layers,
                 missing_bytes: 100_000_000,
                 reused_bytes: 5_000_000,
+                resumed_bytes: 0,
             },
         ),
-        (200, status(LayerStatus::Waiting)),
+        (200, status(LayerStatus::Queued)),
         (
             250,
             status(LayerStatus::Paused {
@@ -256,16 +257,20 @@ fn programs_get_an_object_a_line() {
     {"type":"resolving","reference":"docker.io/library/alpine:3"}
     {"type":"setback","reference":"docker.io/library/alpine:3","endpoint":"https://mirror.test","after_ms":null,"error":"tags of library/alpine at https://mirror.test: malformed answer: nothing\n\u001b[7m there"}
     {"type":"resolved","reference":"docker.io/library/alpine:3","digest":"sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd","platform":"linux/amd64","endpoint":"https://registry-1.docker.io"}
-    {"type":"planned","reference":"docker.io/library/alpine:3","layers":[{"digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","size":100000000,"exists":false},{"digest":"sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","size":5000000,"exists":true}],"bytes_missing":100000000,"bytes_reused":5000000}
-    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"waiting"}
+    {"type":"planned","reference":"docker.io/library/alpine:3","layers":[{"digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","size":100000000,"exists":false},{"digest":"sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","size":5000000,"exists":true}],"bytes_missing":100000000,"bytes_reused":5000000,"bytes_resumed":0}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"queued"}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"paused","after_ms":50,"attempt":1}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"connecting","attempt":1,"endpoint":"https://mirror.test"}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"moving","bytes_downloaded":20000000,"bytes_unpacked":10000000}
+    {"type":"progress","reference":"docker.io/library/alpine:3","bytes_missing":100000000,"bytes_downloaded":20000000,"bytes_unpacked":10000000,"bytes_reused":5000000,"bytes_resumed":0,"bytes_per_second":2061855,"eta_ms":87300}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"retrying","after_ms":2000,"attempt":2,"error":"tags of library/alpine at https://mirror.test: malformed answer: cut off\r\nby \u001b[7ma proxy"}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"connecting","attempt":2,"endpoint":"https://mirror.test"}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"moving","bytes_downloaded":61000000,"bytes_unpacked":50000000}
+    {"type":"progress","reference":"docker.io/library/alpine:3","bytes_missing":100000000,"bytes_downloaded":61000000,"bytes_unpacked":50000000,"bytes_reused":5000000,"bytes_resumed":0,"bytes_per_second":4555555,"eta_ms":11250}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"downloaded"}
+    {"type":"progress","reference":"docker.io/library/alpine:3","bytes_missing":100000000,"bytes_downloaded":100000000,"bytes_unpacked":50000000,"bytes_reused":5000000,"bytes_resumed":0,"bytes_per_second":8000000,"eta_ms":12500}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"unpacked","size":431000000,"skipped_devices":1,"skipped_xattrs":2}
+    {"type":"progress","reference":"docker.io/library/alpine:3","bytes_missing":100000000,"bytes_downloaded":100000000,"bytes_unpacked":100000000,"bytes_reused":5000000,"bytes_resumed":0,"bytes_per_second":0,"eta_ms":0}
     {"type":"committing","reference":"docker.io/library/alpine:3"}
     {"type":"done","reference":"docker.io/library/alpine:3","status":"downloaded","digest":"sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd","image_id":"sha256:1111111111111111111111111111111111111111111111111111111111111111","platform":"linux/amd64","bytes_downloaded":144600000,"bytes_reused":61000000,"bytes_unpacked":431000000,"duration_ms":900,"endpoint":"https://registry-1.docker.io","layers":[{"digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","size":100000000,"source":"https://mirror.test"}]}
     {"type":"error","reference":"docker.io/library/alpine:4","code":"not_found","message":"pulling app:1: no such manifest","tried":["app:1 at https://mirror.test: no such manifest"],"hint":"check the name and the tag"}
@@ -325,7 +330,7 @@ fn what_was_stopped_says_how_far_it_was_and_what_is_kept() {
     };
     insta::assert_snapshot!([stop(0), stop(22), stop(46)].concat(), @r"
     Stopped. Nothing was changed.
-    Stopped at 61%. Nothing was changed.
+    Stopped at 61%. 61.0 MB kept; the next pull resumes.
     Stopped while committing; `windlass images` shows what is there.
     ");
 }

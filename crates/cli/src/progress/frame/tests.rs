@@ -75,6 +75,7 @@ fn planned(sizes: &[i64]) -> PullEvent {
     PullEvent::Planned {
         missing_bytes: bytes(false),
         reused_bytes: bytes(true),
+        resumed_bytes: 0,
         layers,
     }
 }
@@ -197,7 +198,7 @@ fn each_stage_says_what_it_is() {
     for (millis, event) in [
         (80, resolved()),
         (160, planned(&[8])),
-        (170, status(1, LayerStatus::Waiting)),
+        (170, status(1, LayerStatus::Queued)),
         (240, status(1, connecting(1))),
         (320, moving(1, 40, 20)),
         (800, moving(1, 80, 60)),
@@ -365,6 +366,7 @@ fn odd_numbers_draw() {
         layers,
         missing_bytes: 3 * MB,
         reused_bytes: 0,
+        resumed_bytes: 0,
     };
     let view = view(
         "odd:1",

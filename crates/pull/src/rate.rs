@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::output::human::to_float;
-
 /// How far back the rate looks.
 const WINDOW: Duration = Duration::from_secs(3);
 /// Samples closer together than this tell nothing new.
@@ -14,7 +12,7 @@ const SHORTEST: Duration = Duration::from_millis(200);
 
 /// The recent growth of a count of bytes.
 #[derive(Debug, Default)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     /// Time and count, oldest first. One sample may be older than the window: where it began.
     samples: VecDeque<(Duration, u64)>,
     latest: u64,
@@ -22,7 +20,7 @@ pub(super) struct Rate {
 
 impl Rate {
     /// Notes that the count stands at `bytes`.
-    pub(super) fn note(&mut self, now: Duration, bytes: u64) {
+    pub(crate) fn note(&mut self, now: Duration, bytes: u64) {
         self.latest = bytes;
         let is_news = match self.samples.back() {
             Some(&(time, _)) => now.saturating_sub(time) >= STEP,
@@ -38,14 +36,14 @@ impl Rate {
     }
 
     /// Returns bytes a second, or `None` while it is too early to tell. A count that stands still decays.
-    pub(super) fn per_second(&self, now: Duration) -> Option<f64> {
+    pub(crate) fn per_second(&self, now: Duration) -> Option<f64> {
         let &(since, base) = self.samples.front()?;
         let time = now.saturating_sub(since);
         (time >= SHORTEST).then(|| to_float(self.latest.saturating_sub(base)) / time.as_secs_f64())
     }
 
     /// Returns how long the rest will take at this rate, or `None` if that cannot be told.
-    pub(super) fn time_for(&self, rest: u64, now: Duration) -> Option<Duration> {
+    pub(crate) fn time_for(&self, rest: u64, now: Duration) -> Option<Duration> {
         if rest == 0 {
             return Some(Duration::ZERO);
         }
@@ -55,6 +53,11 @@ impl Rate {
             .ok()
             .filter(|time| time.as_secs() < 100 * 60 * 60)
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate is not exact")]
+fn to_float(bytes: u64) -> f64 {
+    bytes as f64
 }
 
 #[cfg(test)]

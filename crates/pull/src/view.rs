@@ -1,19 +1,22 @@
-//! What one pull looks like right now, gathered from its events.
+//! What one pull looks like right now, gathered from its events: totals, rate, time left, each layer.
 //!
-//! Pure: events and times go in, numbers come out. The renderers make text of it.
+//! Pure: events and times go in, numbers come out. Who shows a pull makes text of it.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use windlass::{Digest, LayerStatus, Origin, PlannedLayer, Platform, PullEvent, Setback, text};
+use windlass_archive::Skipped;
+use windlass_oci::{Digest, Platform, text};
+use windlass_registry::Origin;
 
-use super::rate::Rate;
+use crate::events::{LayerStatus, PlannedLayer, PullEvent, Setback};
+use crate::rate::Rate;
 
 /// The state of one pull, as its events told it.
 #[derive(Debug)]
-pub(crate) struct PullView {
+pub struct PullView {
     name: String,
-    phase: Phase,
+    phase: PullPhase,
     platform: Option<Platform>,
     /// Layers that are fetched, each once, in the order of the image.
     layers: Vec<LayerView>,
@@ -23,6 +26,7 @@ pub(crate) struct PullView {
     layer_count: usize,
     cached_count: usize,
     missing_bytes: u64,
+    reused_bytes: u64,
     skipped: Skipped,
     downloading: Rate,
     unpacking: Rate,
@@ -32,25 +36,16 @@ pub(crate) struct PullView {
 
 /// A request that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SetbackView {
+pub struct SetbackView {
     /// When the same endpoint is asked again, on the clock of the events; `None` if another one is.
-    pub(crate) again_at: Option<Duration>,
+    pub again_at: Option<Duration>,
     /// Why it failed; text from elsewhere.
-    pub(crate) error: String,
-}
-
-/// What an ordinary user, or the file system, could not take over from the layers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Skipped {
-    /// Device nodes.
-    pub(crate) devices: u64,
-    /// Extended attributes.
-    pub(crate) xattrs: u64,
+    pub error: String,
 }
 
 /// How far a pull has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub enum PullPhase {
     /// The registry is being asked what the reference names.
     Resolving,
     /// The manifest is known, the plan is not.
@@ -63,26 +58,28 @@ pub(crate) enum Phase {
 
 /// A layer that is fetched.
 #[derive(Debug)]
-pub(crate) struct LayerView {
+pub struct LayerView {
     /// The digest of the compressed blob.
-    pub(crate) digest: Digest,
+    pub digest: Digest,
     /// The compressed size.
-    pub(crate) size: u64,
-    /// Compressed bytes that have arrived.
-    pub(crate) downloaded: u64,
+    pub size: u64,
+    /// Compressed bytes that were here from an earlier pull.
+    pub resumed: u64,
+    /// Compressed bytes that have arrived, those included.
+    pub downloaded: u64,
     /// Compressed bytes that are unpacked.
-    pub(crate) unpacked: u64,
+    pub unpacked: u64,
     /// What it is doing.
-    pub(crate) state: LayerState,
+    pub state: LayerState,
     /// Who was asked for it last.
-    pub(crate) source: Option<Origin>,
+    pub source: Option<Origin>,
 }
 
 /// What a layer is doing.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum LayerState {
+pub enum LayerState {
     /// Waits for a download slot.
-    Waiting,
+    Queued,
     /// Waits because the endpoint wants to be left alone.
     Paused {
         /// Until when, on the clock of the events.
@@ -97,6 +94,8 @@ pub(crate) enum LayerState {
     Downloading,
     /// All bytes are here and some are still to be unpacked.
     Unpacking,
+    /// Everything is unpacked; whether it was the right blob is being found out.
+    Verifying,
     /// Waits to try again.
     Retrying {
         /// When, on the clock of the events.
@@ -112,16 +111,17 @@ pub(crate) enum LayerState {
 
 impl PullView {
     /// Makes the view of a pull that has told nothing yet; `name` is what people call the image.
-    pub(crate) fn new(name: impl Into<String>) -> Self {
+    pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            phase: Phase::Resolving,
+            phase: PullPhase::Resolving,
             platform: None,
             layers: Vec::new(),
             places: HashMap::new(),
             layer_count: 0,
             cached_count: 0,
             missing_bytes: 0,
+            reused_bytes: 0,
             skipped: Skipped::default(),
             downloading: Rate::default(),
             unpacking: Rate::default(),
@@ -130,9 +130,9 @@ impl PullView {
     }
 
     /// Takes in what happened at `now`.
-    pub(crate) fn apply(&mut self, event: &PullEvent, now: Duration) {
+    pub fn apply(&mut self, event: &PullEvent, now: Duration) {
         match event {
-            PullEvent::Resolving { .. } => self.phase = Phase::Resolving,
+            PullEvent::Resolving { .. } => self.phase = PullPhase::Resolving,
             PullEvent::Setback(Setback { after, reason, .. }) => {
                 self.setback = Some(SetbackView {
                     again_at: after.map(|after| now + after),
@@ -141,16 +141,18 @@ impl PullView {
             }
             PullEvent::Resolved { platform, .. } => {
                 self.setback = None;
-                self.phase = Phase::Planning;
+                self.phase = PullPhase::Planning;
                 self.platform = Some(platform.clone());
             }
             PullEvent::Planned {
                 layers,
                 missing_bytes,
+                reused_bytes,
                 ..
             } => {
+                self.reused_bytes = *reused_bytes;
                 self.setback = None;
-                self.phase = Phase::Moving;
+                self.phase = PullPhase::Moving;
                 self.missing_bytes = *missing_bytes;
                 self.plan(layers);
                 self.note(now);
@@ -170,59 +172,69 @@ impl PullView {
                     self.skipped.xattrs += skipped_xattrs;
                 }
             }
-            PullEvent::Committing => self.phase = Phase::Committing,
+            PullEvent::Committing => self.phase = PullPhase::Committing,
         }
     }
 
     /// Returns what people call the image.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Returns how far the pull has come.
-    pub(crate) fn phase(&self) -> Phase {
+    pub fn phase(&self) -> PullPhase {
         self.phase
     }
 
     /// Returns the platform, once it is known.
-    pub(crate) fn platform(&self) -> Option<&Platform> {
+    pub fn platform(&self) -> Option<&Platform> {
         self.platform.as_ref()
     }
 
     /// Returns the layers that are fetched, in the order of the image.
-    pub(crate) fn layers(&self) -> &[LayerView] {
+    pub fn layers(&self) -> &[LayerView] {
         &self.layers
     }
 
     /// Returns the last request for a document that failed, if its answer is still awaited.
-    pub(crate) fn setback(&self) -> Option<&SetbackView> {
+    pub fn setback(&self) -> Option<&SetbackView> {
         self.setback.as_ref()
     }
 
     /// Returns who was asked last for the blob of a layer, as people call him.
-    pub(crate) fn deliverer(&self, digest: &Digest) -> &str {
+    pub fn deliverer(&self, digest: &Digest) -> &str {
         let layer = self.places.get(digest).map(|place| &self.layers[*place]);
         let source = layer.and_then(|layer| layer.source.as_ref());
         source.map_or("the registry", Origin::authority)
     }
 
     /// Returns the number of the image's layers.
-    pub(crate) fn layer_count(&self) -> usize {
+    pub fn layer_count(&self) -> usize {
         self.layer_count
     }
 
     /// Returns how many of them were here before.
-    pub(crate) fn cached_count(&self) -> usize {
+    pub fn cached_count(&self) -> usize {
         self.cached_count
     }
 
     /// Returns the bytes that were to be downloaded when the pull was planned.
-    pub(crate) fn missing_bytes(&self) -> u64 {
+    pub fn missing_bytes(&self) -> u64 {
         self.missing_bytes
     }
 
-    /// Returns how many of [`Self::missing_bytes`] have arrived.
-    pub(crate) fn downloaded(&self) -> u64 {
+    /// Returns the compressed bytes of layers that were here before.
+    pub fn reused_bytes(&self) -> u64 {
+        self.reused_bytes
+    }
+
+    /// Returns how many of [`Self::missing_bytes`] were here from earlier pulls that did not come to their end.
+    pub fn resumed(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.resumed).sum()
+    }
+
+    /// Returns how many of [`Self::missing_bytes`] have arrived, in this pull or an earlier one.
+    pub fn downloaded(&self) -> u64 {
         self.layers
             .iter()
             .map(|layer| layer.downloaded)
@@ -231,7 +243,7 @@ impl PullView {
     }
 
     /// Returns how many of [`Self::missing_bytes`] are unpacked.
-    pub(crate) fn unpacked(&self) -> u64 {
+    pub fn unpacked(&self) -> u64 {
         self.layers
             .iter()
             .map(|layer| layer.unpacked)
@@ -240,23 +252,23 @@ impl PullView {
     }
 
     /// Returns what the layers unpacked so far could not be given.
-    pub(crate) fn skipped(&self) -> Skipped {
+    pub fn skipped(&self) -> Skipped {
         self.skipped
     }
 
     /// Returns whether every byte is here.
-    pub(crate) fn is_downloaded(&self) -> bool {
+    pub fn is_downloaded(&self) -> bool {
         self.downloaded() == self.missing_bytes
     }
 
     /// Returns the bytes a second that arrive, or `None` while it is too early to tell.
-    pub(crate) fn rate(&self, now: Duration) -> Option<f64> {
+    pub fn rate(&self, now: Duration) -> Option<f64> {
         self.downloading.per_second(now)
     }
 
     /// Returns how long until the last layer is unpacked, as far as can be told: whatever takes longer,
     /// the wire or the disk.
-    pub(crate) fn time_left(&self, now: Duration) -> Option<Duration> {
+    pub fn time_left(&self, now: Duration) -> Option<Duration> {
         let wire = self
             .downloading
             .time_for(self.missing_bytes - self.downloaded(), now)?;
@@ -279,7 +291,9 @@ impl PullView {
     }
 
     fn note(&mut self, now: Duration) {
-        self.downloading.note(now, self.downloaded());
+        // What was here before says nothing about how fast the rest comes.
+        let new = self.downloaded().saturating_sub(self.resumed());
+        self.downloading.note(now, new);
         self.unpacking.note(now, self.unpacked());
     }
 }
@@ -289,16 +303,22 @@ impl LayerView {
         Self {
             digest: planned.digest,
             size: planned.size,
+            resumed: 0,
             downloaded: 0,
             unpacked: 0,
-            state: LayerState::Waiting,
+            state: LayerState::Queued,
             source: None,
         }
     }
 
     fn apply(&mut self, status: &LayerStatus, now: Duration) {
         match status {
-            LayerStatus::Waiting => self.state = LayerState::Waiting,
+            LayerStatus::Queued => self.state = LayerState::Queued,
+            LayerStatus::Resumed { bytes } => {
+                self.resumed = (*bytes).min(self.size);
+                self.downloaded = self.resumed;
+            }
+            LayerStatus::Verifying => self.state = LayerState::Verifying,
             LayerStatus::Paused { after, .. } => {
                 let until = now + *after;
                 self.state = LayerState::Paused { until };
@@ -315,7 +335,9 @@ impl LayerView {
                 self.downloaded = (*downloaded).min(self.size);
                 self.unpacked = (*unpacked).min(self.size);
                 // Unpacking goes on while the download waits; that it waits is the news.
-                if self.downloaded == self.size {
+                if self.state == LayerState::Verifying {
+                    // The last count may be told after it.
+                } else if self.downloaded == self.size {
                     self.state = LayerState::Unpacking;
                 } else if has_arrived {
                     self.state = LayerState::Downloading;
@@ -346,7 +368,7 @@ impl LayerView {
 }
 
 /// Returns `done` of `total` in whole percent, never rounded up to a hundred.
-pub(crate) fn percent(done: u64, total: u64) -> u64 {
+pub fn percent(done: u64, total: u64) -> u64 {
     match total {
         0 => 100,
         _ => u64::try_from(u128::from(done) * 100 / u128::from(total)).unwrap_or(100),

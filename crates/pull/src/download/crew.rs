@@ -1,0 +1,198 @@
+//! How many connections one blob is worth.
+//!
+//! More than one help where a single one is slower than the line: far away, or held back by who sends. Elsewhere
+//! they cost. So each is tried: it stays the last one unless the blob comes clearly faster for it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::fill::Helped;
+
+/// For how long the rate is measured before another connection is tried.
+const TRIAL: Duration = Duration::from_secs(1);
+
+/// What would be here within so short a time anyway is left to the connections that there are.
+const WORTHWHILE: Duration = Duration::from_secs(2);
+
+/// When a large blob is fetched over several connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Connections for one blob, at most; 1 for never more than one.
+    pub connections: usize,
+    /// What is missing of a blob must be at least so much for a second connection, in bytes.
+    pub from: u64,
+    /// What one of several connections asks for at a time, in bytes; at least 1.
+    pub chunk: u64,
+}
+
+/// The connections of one blob, as a number.
+#[derive(Debug)]
+pub(super) struct Crew {
+    split: Split,
+    /// Connections beside the first.
+    helpers: usize,
+    has_lost: bool,
+    has_stopped_growing: bool,
+    /// When the present number began to be measured, and what was held then.
+    since: Option<(Instant, u64)>,
+    /// Bytes a second with one connection fewer.
+    before: u64,
+}
+
+impl Default for Split {
+    fn default() -> Self {
+        Self {
+            connections: 4,
+            from: 32 << 20,
+            chunk: 8 << 20,
+        }
+    }
+}
+
+impl Split {
+    /// Returns it, or one connection only if `is_whole`: what has to come in one piece.
+    pub(crate) fn unless(self, is_whole: bool) -> Self {
+        let connections = if is_whole { 1 } else { self.connections };
+        Self {
+            connections,
+            ..self
+        }
+    }
+}
+
+impl Crew {
+    /// Begins with one connection; whether more are possible is said by `may_grow`.
+    pub(super) fn new(split: Split, may_grow: bool) -> Self {
+        Self {
+            split,
+            helpers: 0,
+            has_lost: false,
+            has_stopped_growing: !may_grow,
+            since: None,
+            before: 0,
+        }
+    }
+
+    /// Tells whether another connection may be worth a try, now or later.
+    pub(super) fn may_grow(&self) -> bool {
+        !self.has_stopped_growing && self.helpers + 1 < self.split.connections
+    }
+
+    /// Tells whether others than the first have been at work.
+    pub(super) fn is_shared(&self) -> bool {
+        self.before > 0
+    }
+
+    /// Notes that a helper ended.
+    pub(super) fn left(&mut self, how: &Helped) {
+        self.helpers -= 1;
+        match how {
+            Helped::Through => {}
+            Helped::NoParts | Helped::Failed => {
+                self.has_stopped_growing = true;
+                self.has_lost = true;
+            }
+        }
+    }
+
+    /// Tells, once, whether a helper has left a stretch behind.
+    pub(super) fn has_lost(&mut self) -> bool {
+        std::mem::take(&mut self.has_lost)
+    }
+
+    /// Decides whether another connection is to be tried, and counts it.
+    ///
+    /// `held` and `missing` are bytes; while somebody else `is_waiting` for a slot, nobody gets a second one.
+    pub(super) fn grows(
+        &mut self,
+        now: Instant,
+        held: u64,
+        missing: u64,
+        is_waiting: bool,
+    ) -> bool {
+        let (since, base) = *self.since.get_or_insert((now, held));
+        let time = now - since;
+        if time < TRIAL || !self.may_grow() {
+            return false;
+        }
+        let rate = per_second(held.saturating_sub(base), time);
+        // One that makes no difference of a fifth was one too many.
+        if rate < self.before.saturating_add(self.before / 5) {
+            self.has_stopped_growing = true;
+            return false;
+        }
+        self.since = None;
+        let soon = rate.saturating_mul(WORTHWHILE.as_secs());
+        if is_waiting || missing < self.split.from.max(soon) || rate == 0 {
+            return false;
+        }
+        self.before = rate;
+        self.helpers += 1;
+        true
+    }
+}
+
+fn per_second(bytes: u64, time: Duration) -> u64 {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    bytes.saturating_mul(1000) / millis.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// Lets the blob come at a rate that depends on the number of connections; returns how many there were in
+    /// the end.
+    fn connections(size: u64, is_waiting: bool, rate: impl Fn(u64) -> u64) -> u64 {
+        let mut crew = Crew::new(Split::default(), true);
+        let (mut now, mut held, mut connections) = (Instant::now(), 0, 1);
+        while held < size {
+            now += Duration::from_millis(250);
+            held = (held + rate(connections) / 4).min(size);
+            if crew.may_grow() && crew.grows(now, held, size - held, is_waiting) {
+                connections += 1;
+            }
+        }
+        connections
+    }
+
+    #[test]
+    fn a_slow_connection_gets_help_up_to_the_limit() {
+        assert_eq!(connections(1000 * MIB, false, |n| n * 5 * MIB), 4);
+    }
+
+    /// The second one is tried, does not help, and stays alone.
+    #[test]
+    fn a_full_line_is_not_filled_more() {
+        assert_eq!(connections(1000 * MIB, false, |_| 20 * MIB), 2);
+        assert_eq!(connections(1000 * MIB, false, |n| n.min(2) * 20 * MIB), 3);
+    }
+
+    #[test]
+    fn what_comes_soon_is_left_alone() {
+        assert_eq!(connections(1000 * MIB, false, |_| 600 * MIB), 1);
+        assert_eq!(connections(31 * MIB, false, |_| MIB), 1);
+    }
+
+    #[test]
+    fn others_that_wait_go_first() {
+        assert_eq!(connections(1000 * MIB, true, |n| n * 5 * MIB), 1);
+    }
+
+    #[test]
+    fn one_that_fails_is_the_last() {
+        let mut crew = Crew::new(Split::default(), true);
+        let now = Instant::now();
+        assert!(!crew.grows(now, 0, 1000 * MIB, false));
+        assert!(crew.grows(now + TRIAL, MIB, 1000 * MIB, false));
+        assert!(crew.may_grow() && crew.is_shared());
+        crew.left(&Helped::NoParts);
+        assert!(!crew.may_grow());
+        assert_eq!([crew.has_lost(), crew.has_lost()], [true, false]);
+        let never = Crew::new(Split::default(), false);
+        assert!(!never.may_grow());
+    }
+}

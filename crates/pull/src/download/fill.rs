@@ -1,0 +1,323 @@
+//! Fills stretches of a blob with what connections bring.
+
+use std::io::IoSlice;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+use windlass_registry::{BlobStream, RegistryError};
+use windlass_store::{AppendError, Extent, Piece};
+
+use super::{Download, Interrupted};
+use crate::layer::LayerError;
+use crate::line::Line;
+
+/// The connections that fill one blob, in one attempt.
+pub(super) struct Fill<'a> {
+    download: &'a Download<'a>,
+    line: &'a Line,
+    /// How far the request for all the rest goes, while that is all there is.
+    whole: Mutex<Option<Extent>>,
+    brought: AtomicU64,
+    brought_by_helpers: AtomicU64,
+}
+
+/// How a helper ended.
+#[derive(Debug)]
+pub(super) enum Helped {
+    /// Nothing is left to be claimed.
+    Through,
+    /// The registry does not answer requests for parts as it should.
+    NoParts,
+    /// Its connection failed, or the disk.
+    Failed,
+}
+
+/// Appends to a piece on threads that may block, one batch at a time, while the next one is received.
+struct Appender<'a> {
+    writes: &'a TaskTracker,
+    extent: Extent,
+    /// Not here while it is written to.
+    piece: Option<Piece>,
+    writing: Option<JoinHandle<(Piece, Result<(), AppendError>)>>,
+    is_full: bool,
+}
+
+impl<'a> Fill<'a> {
+    pub(super) fn new(download: &'a Download<'a>, line: &'a Line) -> Self {
+        Self {
+            download,
+            line,
+            whole: Mutex::default(),
+            brought: AtomicU64::new(0),
+            brought_by_helpers: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns whether anything came, and whether by several connections.
+    pub(super) fn brought(&self) -> (bool, bool) {
+        let by_helpers = self.brought_by_helpers.load(Ordering::Relaxed) > 0;
+        let by_first = self.brought.load(Ordering::Relaxed) > 0;
+        (by_first || by_helpers, by_helpers)
+    }
+
+    /// Fills whatever nobody else does, from the first gap on: with one request for all of it or, while others
+    /// help, for a stretch at a time.
+    pub(super) async fn all(&self, is_shared: bool) -> Result<(), Interrupted> {
+        let download = self.download;
+        let mut most = if is_shared {
+            download.split.chunk
+        } else {
+            u64::MAX
+        };
+        while let Some(piece) = download.writer.claim(most) {
+            if most == u64::MAX {
+                *self.whole() = Some(piece.extent());
+            }
+            let stream = self.open(&piece).await.map_err(Interrupted::Registry)?;
+            self.pour(stream, piece, &self.brought).await?;
+            if self.whole().take().is_none() {
+                most = download.split.chunk;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves what lies more than a chunk ahead of the first connection to others.
+    pub(super) fn share(&self) {
+        if let Some(extent) = self.whole().take() {
+            let ahead = self.download.writer.received();
+            extent.cut(ahead.saturating_add(self.download.split.chunk));
+        }
+    }
+
+    /// Fills one chunk after the other.
+    pub(super) async fn help(&self) -> Helped {
+        let download = self.download;
+        while let Some(piece) = download.writer.claim(download.split.chunk) {
+            let range = piece.position()..piece.end();
+            let stream = match self.line.part(download.descriptor, range).await {
+                Ok(Some(stream)) => stream,
+                Ok(None) => return Helped::NoParts,
+                Err(error) => return failed(&error),
+            };
+            match self.pour(stream, piece, &self.brought_by_helpers).await {
+                Ok(()) => {}
+                Err(Interrupted::Registry(error)) => return failed(&error),
+                // The first connection will meet it, too.
+                Err(Interrupted::Final(_)) => return Helped::Failed,
+            }
+        }
+        Helped::Through
+    }
+
+    /// Begins to fetch `piece`, and what is around it as well if it must be.
+    async fn open(&self, piece: &Piece) -> Result<BlobStream, RegistryError> {
+        let descriptor = self.download.descriptor;
+        if piece.end() < descriptor.size {
+            let range = piece.position()..piece.end();
+            if let Some(part) = self.line.part(descriptor, range).await? {
+                return Ok(part);
+            }
+        }
+        self.line.blob(descriptor, piece.position()).await
+    }
+
+    /// Pours what `stream` brings into `piece`, until that is full or the stream ends.
+    async fn pour(
+        &self,
+        mut stream: BlobStream,
+        piece: Piece,
+        brought: &AtomicU64,
+    ) -> Result<(), Interrupted> {
+        let download = self.download;
+        // A server that ignores the range sends from the start: what is here already is skipped (DL-5).
+        let mut skip = piece.position().saturating_sub(stream.starts_at());
+        let mut appender = Appender::new(piece, &download.writes);
+        while !appender.is_full {
+            let most = download.limits.batch();
+            let (batch, ended) = gather(&mut stream, &mut skip, most).await;
+            if !batch.is_empty() {
+                let added = appender.append(batch).await.map_err(Interrupted::Final)?;
+                brought.fetch_add(added, Ordering::Relaxed);
+                download
+                    .counters
+                    .downloaded
+                    .fetch_add(added, Ordering::Relaxed);
+                download.limits.take(added).await;
+            }
+            match ended {
+                None => {}
+                Some(Ok(())) => break,
+                Some(Err(error)) => {
+                    appender.flush().await.map_err(Interrupted::Final)?;
+                    return Err(Interrupted::Registry(error));
+                }
+            }
+        }
+        appender.flush().await.map_err(Interrupted::Final)
+    }
+
+    fn whole(&self) -> std::sync::MutexGuard<'_, Option<Extent>> {
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Appender<'a> {
+    fn new(piece: Piece, writes: &'a TaskTracker) -> Self {
+        Self {
+            writes,
+            extent: piece.extent(),
+            piece: Some(piece),
+            writing: None,
+            is_full: false,
+        }
+    }
+
+    /// Hands as much of `batch` over as belongs to the piece; returns how much that is.
+    async fn append(&mut self, mut batch: Vec<Bytes>) -> Result<u64, LayerError> {
+        let size = batch.iter().map(|chunk| chunk.len() as u64).sum();
+        let reserved = self.extent.reserve(size);
+        self.is_full = reserved < size;
+        truncate(&mut batch, reserved);
+        self.flush().await?;
+        let mut piece = self.piece.take().expect("flush brings the piece back");
+        self.writing = Some(self.writes.spawn_blocking(move || {
+            let slices: Vec<_> = batch.iter().map(|chunk| IoSlice::new(chunk)).collect();
+            let written = piece.append(&slices);
+            (piece, written)
+        }));
+        Ok(reserved)
+    }
+
+    /// Waits for the batch that is being written.
+    async fn flush(&mut self) -> Result<(), LayerError> {
+        let Some(writing) = &mut self.writing else {
+            return Ok(());
+        };
+        let ended = writing.await;
+        self.writing = None;
+        let (piece, written) = match ended {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is being shut down.
+                Err(_) => return Err(LayerError::Cancelled),
+            },
+        };
+        self.is_full |= piece.position() == piece.end();
+        self.piece = Some(piece);
+        Ok(written?)
+    }
+}
+
+fn failed(error: &RegistryError) -> Helped {
+    tracing::debug!(%error, "a connection that helped");
+    Helped::Failed
+}
+
+/// Waits for bytes, then takes what else has arrived already, up to `most`.
+///
+/// The second value says how the stream ended, if it did.
+async fn gather(
+    stream: &mut BlobStream,
+    skip: &mut u64,
+    most: u64,
+) -> (Vec<Bytes>, Option<Result<(), RegistryError>>) {
+    let mut batch = Vec::new();
+    let mut size = 0;
+    let mut next = Some(stream.next_chunk().await);
+    while let Some(chunk) = next {
+        match chunk {
+            Ok(Some(mut chunk)) => {
+                leave_out(skip, &mut chunk);
+                size += chunk.len() as u64;
+                if !chunk.is_empty() {
+                    batch.push(chunk);
+                }
+            }
+            Ok(None) => return (batch, Some(Ok(()))),
+            Err(error) => return (batch, Some(Err(error))),
+        }
+        next = if size < most {
+            stream.next_chunk().now_or_never()
+        } else {
+            None
+        };
+    }
+    (batch, None)
+}
+
+/// Leaves the first bytes of a chunk out, as many of the next `skip` as it has.
+fn leave_out(skip: &mut u64, chunk: &mut Bytes) {
+    let skipped = usize::try_from(*skip)
+        .unwrap_or(usize::MAX)
+        .min(chunk.len());
+    drop(chunk.split_to(skipped));
+    *skip -= skipped as u64;
+}
+
+/// Leaves out what is more than `size` bytes.
+fn truncate(batch: &mut Vec<Bytes>, mut size: u64) {
+    batch.retain_mut(|chunk| {
+        let length = usize::try_from(size).unwrap_or(usize::MAX);
+        chunk.truncate(length);
+        size -= chunk.len() as u64;
+        !chunk.is_empty()
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// DL-5: however the bytes are cut into chunks, exactly the first ones are left out.
+    #[test]
+    fn what_is_here_already_is_left_out() {
+        let blob = Bytes::from_static(b"0123456789");
+        for skip in 0..=10 {
+            for size in 1..=11 {
+                let mut left = skip;
+                let chunks = blob.chunks(size).map(|chunk| {
+                    let mut chunk = Bytes::copy_from_slice(chunk);
+                    leave_out(&mut left, &mut chunk);
+                    chunk
+                });
+                let rest: Vec<u8> = chunks.flatten().collect();
+                assert_eq!(
+                    rest,
+                    blob[usize::try_from(skip).unwrap()..],
+                    "{skip} {size}"
+                );
+                assert_eq!(left, 0);
+            }
+        }
+    }
+
+    /// More is left out than there is: the rest is left out of what comes next.
+    #[test]
+    fn leaving_out_goes_on_with_the_next_chunk() {
+        let mut skip = u64::MAX;
+        let mut chunk = Bytes::from_static(b"0123");
+        leave_out(&mut skip, &mut chunk);
+        assert_eq!((chunk.len(), skip), (0, u64::MAX - 4));
+    }
+
+    #[test]
+    fn what_does_not_belong_to_the_piece_is_left_out() {
+        let blob = Bytes::from_static(b"0123456789");
+        for size in 0..=11 {
+            for length in 1..=11 {
+                let chunks = blob.chunks(length).map(Bytes::copy_from_slice);
+                let mut batch: Vec<_> = chunks.collect();
+                truncate(&mut batch, size);
+                assert!(batch.iter().all(|chunk| !chunk.is_empty()));
+                let kept = usize::try_from(size).unwrap().min(10);
+                assert_eq!(batch.concat(), blob[..kept]);
+            }
+        }
+    }
+}

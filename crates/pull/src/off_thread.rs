@@ -1,0 +1,46 @@
+//! Things that take time to let go of.
+
+use std::ops::Deref;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+/// A value whose end has to do with the disk: wherever it is dropped, it goes on a thread that may block.
+#[derive(Debug)]
+pub(crate) struct OffThread<T: Send + 'static> {
+    /// Taken when it is dropped.
+    value: Option<T>,
+    not_over: watch::Receiver<()>,
+}
+
+impl<T: Send + 'static> OffThread<T> {
+    /// Keeps `value`; until it is gone, `over` has a receiver more.
+    pub(crate) fn new(value: T, over: &watch::Sender<()>) -> Self {
+        Self {
+            value: Some(value),
+            not_over: over.subscribe(),
+        }
+    }
+}
+
+impl<T: Send + 'static> Deref for OffThread<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value.as_ref().expect("it is taken in the end only")
+    }
+}
+
+impl<T: Send + 'static> Drop for OffThread<T> {
+    fn drop(&mut self) {
+        let (value, not_over) = (self.value.take(), self.not_over.clone());
+        let gone = move || {
+            drop(value);
+            drop(not_over);
+        };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(gone)),
+            Err(_) => gone(),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Where a layer's transfer stands, for whoever watches it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use windlass_transfer::Job;
+
+use crate::events::LayerStatus;
+use crate::sources::Sources;
+
+/// Milestones that are kept for watchers who look seldom.
+const KEPT: usize = 16;
+
+/// Where a layer's transfer stands, for whoever watches it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress {
+    /// The last milestones, the latest at the end.
+    recent: VecDeque<LayerStatus>,
+    /// How many milestones there were; two equal ones are still two.
+    pub(crate) number: u64,
+    /// Byte counts, which move between milestones.
+    pub(crate) counters: Arc<Counters>,
+    /// In whose name it runs, once it does.
+    pub(crate) sources: Option<Sources>,
+}
+
+/// Compressed bytes, out of the layer's size.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Bytes that have arrived, by this transfer or an earlier one.
+    pub(crate) downloaded: AtomicU64,
+    /// Bytes that were decompressed and written out.
+    pub(crate) unpacked: AtomicU64,
+    /// All of it is unpacked; what is left is to look whether it is the right one.
+    pub(crate) is_verifying: AtomicBool,
+}
+
+/// What a job can tell its watchers.
+pub(crate) trait Tell {
+    /// Tells a milestone.
+    fn tell(&self, milestone: LayerStatus);
+}
+
+impl Tell for Job<Progress> {
+    fn tell(&self, milestone: LayerStatus) {
+        self.publish(|progress| progress.add(milestone));
+    }
+}
+
+impl Progress {
+    /// Returns the milestones after the first `told`, as far as they are kept.
+    pub(crate) fn since(&self, told: u64) -> impl Iterator<Item = &LayerStatus> {
+        let new = usize::try_from(self.number.saturating_sub(told)).unwrap_or(usize::MAX);
+        let kept = self.recent.len();
+        self.recent.iter().skip(kept.saturating_sub(new))
+    }
+
+    fn add(&mut self, milestone: LayerStatus) {
+        if self.recent.len() == KEPT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(milestone);
+        self.number += 1;
+    }
+}
+
+impl Counters {
+    /// Returns how many of `size` compressed bytes have yet to be written, and how many to be unpacked.
+    pub(crate) fn outstanding(&self, size: u64) -> (u64, u64) {
+        let left = |done: &AtomicU64| size.saturating_sub(done.load(Ordering::Relaxed));
+        (left(&self.downloaded), left(&self.unpacked))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn milestones_are_kept_for_who_looks_seldom() {
+        let paused = |attempt| LayerStatus::Paused {
+            after: Duration::ZERO,
+            attempt,
+        };
+        let mut progress = Progress::default();
+        (1..=40).for_each(|attempt| progress.add(paused(attempt)));
+        let since = |told| progress.since(told).cloned().collect::<Vec<_>>();
+        assert_eq!(since(40), []);
+        assert_eq!(since(39), [paused(40)]);
+        assert_eq!(since(0), (25..=40).map(paused).collect::<Vec<_>>());
+        assert_eq!(since(99), []);
+    }
+}

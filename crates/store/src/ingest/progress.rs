@@ -1,0 +1,208 @@
+//! How far a partial blob is: what is there, who fills what, and how far it is hashed.
+
+use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::record::{Checkpoint, Record};
+use super::{Ranges, Stopped};
+
+/// Bytes that are filled before the record says so, at most, if the process is killed: less than the megabyte
+/// that may be fetched again.
+const RECORD_EVERY: u64 = 256 << 10;
+
+/// Checkpoints of the hash that wait to become safe; beyond that, every other one is forgotten.
+const MOST_CHECKPOINTS: usize = 256;
+
+/// The state that writers and followers of one blob share.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    state: Mutex<State>,
+    grown: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    size: u64,
+    /// In the file.
+    held: Ranges,
+    /// In the file, or to be put there by somebody.
+    claimed: Ranges,
+    /// On the medium.
+    safe: Ranges,
+    /// In the order of their positions; of those in safe bytes only the last.
+    checkpoints: VecDeque<Checkpoint>,
+    /// Bytes that came since the record was written.
+    unrecorded: u64,
+    /// The lowest watermark that a sleeping follower waits for; waking it earlier helps nobody.
+    awaited: Option<u64>,
+    stopped: Option<Stopped>,
+}
+
+impl Progress {
+    pub(crate) fn new(size: u64, record: Record) -> Self {
+        Self {
+            state: Mutex::new(State {
+                size,
+                claimed: record.held.clone(),
+                held: record.held,
+                safe: record.safe,
+                checkpoints: record.hash.into_iter().collect(),
+                unrecorded: 0,
+                awaited: None,
+                stopped: None,
+            }),
+            grown: Condvar::new(),
+        }
+    }
+
+    /// Returns the watermark: every byte before it is in the file.
+    pub(super) fn contiguous(&self) -> u64 {
+        self.state().held.contiguous()
+    }
+
+    /// Returns how many bytes are in the file.
+    pub(super) fn held(&self) -> u64 {
+        self.state().held.total()
+    }
+
+    pub(super) fn held_ranges(&self) -> Ranges {
+        self.state().held.clone()
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        let state = self.state();
+        state.held.contiguous() == state.size
+    }
+
+    /// Gives the first stretch that nobody has or fills, or the first `most` bytes of it.
+    pub(super) fn claim(&self, most: u64) -> Option<Range<u64>> {
+        let mut state = self.state();
+        let gap = state.claimed.gaps(state.size).next()?;
+        let claim = gap.start..gap.end.min(gap.start.saturating_add(most));
+        state.claimed.insert(claim.clone());
+        Some(claim)
+    }
+
+    /// Takes back what somebody wanted to fill.
+    pub(super) fn unclaim(&self, range: Range<u64>) {
+        self.state().claimed.remove(range);
+    }
+
+    /// Notes that `range` is in the file. Returns a record if it is time for one.
+    pub(super) fn filled(&self, range: Range<u64>) -> Result<Option<RecordOf>, Stopped> {
+        let mut state = self.state();
+        if let Some(stopped) = state.stopped {
+            return Err(stopped);
+        }
+        state.unrecorded += range.end - range.start;
+        state.held.insert(range);
+        let watermark = state.held.contiguous();
+        if state.awaited.is_some_and(|awaited| watermark >= awaited) {
+            state.awaited = None;
+            self.grown.notify_all();
+        }
+        let is_due = state.unrecorded >= RECORD_EVERY;
+        Ok(is_due.then(|| state.record()))
+    }
+
+    /// Returns what is known now.
+    pub(super) fn record(&self) -> RecordOf {
+        self.state().record()
+    }
+
+    /// Notes that `held` was on the medium.
+    pub(super) fn is_safe(&self, held: &Ranges) {
+        let mut state = self.state();
+        for range in held.iter() {
+            state.safe.insert(range.clone());
+        }
+        let safe = state.safe.contiguous();
+        while state
+            .checkpoints
+            .get(1)
+            .is_some_and(|next| next.position <= safe)
+        {
+            state.checkpoints.pop_front();
+        }
+    }
+
+    /// Notes that everything before a place was hashed.
+    pub(super) fn hashed(&self, checkpoint: Checkpoint) {
+        let mut state = self.state();
+        let last = state.checkpoints.back().map_or(0, |last| last.position);
+        if checkpoint.position <= last {
+            return;
+        }
+        if state.checkpoints.len() == MOST_CHECKPOINTS {
+            let mut place = 0;
+            state.checkpoints.retain(|_| {
+                place += 1;
+                place % 2 == 1
+            });
+        }
+        state.checkpoints.push_back(checkpoint);
+    }
+
+    /// Waits until every byte before `enough` is there; returns how far it is.
+    pub(super) fn wait_for(&self, enough: u64) -> io::Result<u64> {
+        let mut state = self.state();
+        loop {
+            if let Some(reason) = state.stopped {
+                return Err(io::Error::other(reason));
+            }
+            let watermark = state.held.contiguous();
+            if watermark >= enough {
+                return Ok(watermark);
+            }
+            state.awaited = Some(state.awaited.map_or(enough, |other| other.min(enough)));
+            let grown = self.grown.wait(state);
+            state = grown.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The first reason to stop stays.
+    pub(super) fn stop(&self, reason: Stopped) {
+        self.state().stopped.get_or_insert(reason);
+        self.grown.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that runs under this lock can panic half way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is known of a blob, but for the boot in which it is.
+#[derive(Debug)]
+pub(super) struct RecordOf {
+    held: Ranges,
+    safe: Ranges,
+    hash: Option<Checkpoint>,
+}
+
+impl RecordOf {
+    pub(super) fn in_boot(self, boot: &str) -> Record {
+        Record {
+            boot: boot.to_owned(),
+            held: self.held,
+            safe: self.safe,
+            hash: self.hash,
+        }
+    }
+}
+
+impl State {
+    fn record(&mut self) -> RecordOf {
+        self.unrecorded = 0;
+        let safe = self.safe.contiguous();
+        let hash = self.checkpoints.iter().rev();
+        let hash = { hash }.find(|checkpoint| checkpoint.position <= safe);
+        RecordOf {
+            held: self.held.clone(),
+            safe: self.safe.clone(),
+            hash: hash.cloned(),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Sets of places in a blob, as stretches that neither touch nor overlap.
+
+use std::ops::Range;
+
+/// A set of places.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ranges(Vec<Range<u64>>);
+
+impl Ranges {
+    /// Adds every place of `range`.
+    pub(crate) fn insert(&mut self, range: Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        // Those that touch it become one with it.
+        let first = self.0.partition_point(|other| other.end < range.start);
+        let last = self.0.partition_point(|other| other.start <= range.end);
+        let merged = self.0[first..last].iter().fold(range, |sum, other| {
+            sum.start.min(other.start)..sum.end.max(other.end)
+        });
+        self.0.splice(first..last, [merged]);
+    }
+
+    /// Takes every place of `range` out.
+    pub(crate) fn remove(&mut self, range: Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        let first = self.0.partition_point(|other| other.end <= range.start);
+        let last = self.0.partition_point(|other| other.start < range.end);
+        let touched = &self.0[first..last];
+        let before = touched.first().map(|other| other.start..range.start);
+        let after = touched.last().map(|other| range.end..other.end);
+        let left = before.into_iter().chain(after);
+        let left: Vec<_> = left.filter(|left| !left.is_empty()).collect();
+        self.0.splice(first..last, left);
+    }
+
+    /// Returns the places that both have.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        let mut both = self.clone();
+        for gap in other.gaps(self.end()) {
+            both.remove(gap);
+        }
+        both
+    }
+
+    /// Returns where the first gap begins: every place before is in the set.
+    pub(crate) fn contiguous(&self) -> u64 {
+        let first = self.0.first().filter(|first| first.start == 0);
+        first.map_or(0, |first| first.end)
+    }
+
+    /// Returns where the last stretch ends.
+    pub(crate) fn end(&self) -> u64 {
+        self.0.last().map_or(0, |last| last.end)
+    }
+
+    /// Returns how many places there are.
+    pub(crate) fn total(&self) -> u64 {
+        self.0.iter().map(|range| range.end - range.start).sum()
+    }
+
+    /// Returns the stretches below `size` that are not in the set, in order.
+    pub(crate) fn gaps(&self, size: u64) -> impl Iterator<Item = Range<u64>> {
+        let starts = std::iter::once(0).chain(self.0.iter().map(|range| range.end));
+        let ends = { self.0.iter().map(|range| range.start) }.chain([u64::MAX]);
+        let gaps = starts.zip(ends);
+        gaps.map(move |(start, end)| start..end.min(size))
+            .filter(|gap| !gap.is_empty())
+    }
+
+    /// Returns the stretches, in order.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Range<u64>> {
+        self.0.iter()
+    }
+}
+
+impl From<Range<u64>> for Ranges {
+    fn from(range: Range<u64>) -> Self {
+        Self::from_iter([range])
+    }
+}
+
+impl FromIterator<Range<u64>> for Ranges {
+    fn from_iter<T: IntoIterator<Item = Range<u64>>>(ranges: T) -> Self {
+        let mut set = Self::default();
+        ranges.into_iter().for_each(|range| set.insert(range));
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same, place by place.
+    fn places(set: &Ranges) -> BTreeSet<u64> {
+        set.iter().cloned().flatten().collect()
+    }
+
+    fn range() -> impl Strategy<Value = Range<u64>> {
+        (0u64..40, 0u64..12).prop_map(|(start, length)| start..start + length)
+    }
+
+    proptest! {
+        /// Whatever is added and taken out, in whatever order, it is the set that it would be place by place.
+        #[test]
+        fn a_set_is_a_set(changes in prop::collection::vec((any::<bool>(), range()), 0..24)) {
+            let (mut set, mut model) = (Ranges::default(), BTreeSet::new());
+            for (adds, range) in changes {
+                if adds {
+                    set.insert(range.clone());
+                    model.extend(range);
+                } else {
+                    set.remove(range.clone());
+                    model.retain(|place| !range.contains(place));
+                }
+                prop_assert_eq!(places(&set), model.clone());
+                let stretches: Vec<_> = set.iter().collect();
+                prop_assert!(stretches.iter().all(|range| !range.is_empty()));
+                prop_assert!(stretches.windows(2).all(|pair| pair[0].end < pair[1].start));
+                prop_assert_eq!(set.total(), model.len() as u64);
+                prop_assert_eq!(set.end(), model.last().map_or(0, |last| last + 1));
+                let gap = (0..99).find(|place| !model.contains(place)).unwrap();
+                prop_assert_eq!(set.contiguous(), gap);
+                let gaps: Vec<u64> = set.gaps(45).flatten().collect();
+                let missing: Vec<u64> = (0..45).filter(|place| !model.contains(place)).collect();
+                prop_assert_eq!(gaps, missing);
+            }
+        }
+
+        #[test]
+        fn what_both_have(one in prop::collection::vec(range(), 0..8), other in prop::collection::vec(range(), 0..8)) {
+            let (one, other): (Ranges, Ranges) = (one.into_iter().collect(), other.into_iter().collect());
+            let both: BTreeSet<_> = places(&one).intersection(&places(&other)).copied().collect();
+            prop_assert_eq!(places(&one.and(&other)), both);
+        }
+    }
+}
