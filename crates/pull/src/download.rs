@@ -40,9 +40,6 @@ pub use crew::Split;
 /// Less than this is no progress, unless it is the rest: who brings a byte a connection is not making any.
 const PROGRESS: u64 = 16 << 10;
 
-/// How often it is looked whether more connections would help.
-const LOOK: Duration = Duration::from_millis(250);
-
 /// One blob's download.
 pub(crate) struct Download<'a> {
     pub(crate) job: &'a Job<Progress>,
@@ -157,7 +154,8 @@ impl Download<'_> {
         let mut first = Box::pin(fill.all(false));
         let mut is_through = false;
         let mut helpers = FuturesUnordered::new();
-        let mut looks = time::interval_at(time::Instant::now() + LOOK, LOOK);
+        let look = (self.split.trial / 4).max(Duration::from_millis(1));
+        let mut looks = time::interval_at(time::Instant::now() + look, look);
         looks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {

@@ -12,6 +12,7 @@
 //!   is left of it.
 
 use std::io::{self, Read};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -104,6 +105,14 @@ struct Following {
     stop: CancellationToken,
 }
 
+/// What a transfer begins with.
+enum Begun {
+    /// There is nothing to be done.
+    Here(Arrived),
+    /// It is its turn.
+    Turn(Slot),
+}
+
 /// One way to the blob: those in the line, one after the other.
 struct Attempt<'a> {
     fetcher: &'a LayerFetcher,
@@ -131,18 +140,45 @@ impl LayerFetcher {
         limits: Limits,
     ) -> Outcome {
         job.publish(|progress| progress.sources = Some(sources.clone()));
-        let fetched = tokio::select! {
+        let begun = tokio::select! {
             biased;
             () = job.cancelled() => Err(LayerError::Cancelled),
-            here = self.here(&sources, &descriptor) => here,
+            begun = self.begin(&job, &sources, &descriptor) => begun,
         };
-        let fetched = match fetched {
-            Ok(Some(here)) => return Ok(here),
-            Ok(None) => self.fetch_from(&job, &sources, &descriptor, &limits).await,
+        let fetched = match begun {
+            Ok(Begun::Here(arrived)) => return Ok(arrived),
+            Ok(Begun::Turn(slot)) => {
+                let way = (&sources, &descriptor, &limits);
+                self.fetch_from(&job, way, slot).await
+            }
             Err(error) => Err(error),
         };
         let fetched = fetched.map_err(Arc::new)?;
         Ok(self.arrivals.arrived(fetched))
+    }
+
+    /// Waits for a slot, and looks meanwhile whether one is needed. The place in the queue is taken first: those
+    /// that begin at once get their slots in this order.
+    async fn begin(
+        &self,
+        job: &Job<Progress>,
+        sources: &Sources,
+        descriptor: &Descriptor,
+    ) -> Result<Begun, LayerError> {
+        let (mut turn, mut slot) = (pin!(job.slot()), None);
+        let mut here = pin!(self.here(sources, descriptor));
+        let here = loop {
+            tokio::select! {
+                biased;
+                taken = &mut turn, if slot.is_none() => slot = Some(taken),
+                here = &mut here => break here?,
+            }
+        };
+        Ok(match (here, slot) {
+            (Some(arrived), _) => Begun::Here(arrived),
+            (None, Some(slot)) => Begun::Turn(slot),
+            (None, None) => Begun::Turn(turn.await),
+        })
     }
 
     /// Finds the layer if it came since it was found missing: for a pull that goes on, or for good.
@@ -164,20 +200,23 @@ impl LayerFetcher {
     async fn fetch_from(
         &self,
         job: &Job<Progress>,
-        sources: &Sources,
-        descriptor: &Descriptor,
-        limits: &Limits,
+        (sources, descriptor, limits): (&Sources, &Descriptor, &Limits),
+        slot: Slot,
     ) -> Result<FetchedLayer, LayerError> {
         let mut excluded = Excluded::default();
         let mut wrong = None;
+        let mut slot = Some(slot);
         loop {
             let Some(line) = Line::up(sources, descriptor, &excluded) else {
                 return Err(wrong.unwrap_or(LayerError::Nobody));
             };
-            let slot = tokio::select! {
-                biased;
-                () = job.cancelled() => return Err(LayerError::Cancelled),
-                slot = job.slot() => slot,
+            let slot = match slot.take() {
+                Some(slot) => slot,
+                None => tokio::select! {
+                    biased;
+                    () = job.cancelled() => return Err(LayerError::Cancelled),
+                    slot = job.slot() => slot,
+                },
             };
             let mut attempt = Attempt {
                 fetcher: self,

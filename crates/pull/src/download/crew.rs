@@ -9,12 +9,6 @@ use tokio::time::Instant;
 
 use super::fill::Helped;
 
-/// For how long the rate is measured before another connection is tried.
-const TRIAL: Duration = Duration::from_secs(1);
-
-/// What would be here within so short a time anyway is left to the connections that there are.
-const WORTHWHILE: Duration = Duration::from_secs(2);
-
 /// When a large blob is fetched over several connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Split {
@@ -24,6 +18,9 @@ pub struct Split {
     pub from: u64,
     /// What one of several connections asks for at a time, in bytes; at least 1.
     pub chunk: u64,
+    /// For how long the rate is measured before another connection is tried. What would be here within twice
+    /// that time anyway is left to the connections that there are.
+    pub trial: Duration,
 }
 
 /// The connections of one blob, as a number.
@@ -46,6 +43,7 @@ impl Default for Split {
             connections: 4,
             from: 32 << 20,
             chunk: 8 << 20,
+            trial: Duration::from_secs(1),
         }
     }
 }
@@ -113,7 +111,7 @@ impl Crew {
     ) -> bool {
         let (since, base) = *self.since.get_or_insert((now, held));
         let time = now - since;
-        if time < TRIAL || !self.may_grow() {
+        if time < self.split.trial || !self.may_grow() {
             return false;
         }
         let rate = per_second(held.saturating_sub(base), time);
@@ -123,7 +121,8 @@ impl Crew {
             return false;
         }
         self.since = None;
-        let soon = rate.saturating_mul(WORTHWHILE.as_secs());
+        let soon = u128::from(rate) * 2 * self.split.trial.as_millis() / 1000;
+        let soon = u64::try_from(soon).unwrap_or(u64::MAX);
         if is_waiting || missing < self.split.from.max(soon) || rate == 0 {
             return false;
         }
@@ -187,7 +186,7 @@ mod tests {
         let mut crew = Crew::new(Split::default(), true);
         let now = Instant::now();
         assert!(!crew.grows(now, 0, 1000 * MIB, false));
-        assert!(crew.grows(now + TRIAL, MIB, 1000 * MIB, false));
+        assert!(crew.grows(now + Split::default().trial, MIB, 1000 * MIB, false));
         assert!(crew.may_grow() && crew.is_shared());
         crew.left(&Helped::NoParts);
         assert!(!crew.may_grow());

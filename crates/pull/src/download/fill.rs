@@ -1,7 +1,7 @@
 //! Fills stretches of a blob with what connections bring.
 
 use std::io::IoSlice;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -21,6 +21,8 @@ pub(super) struct Fill<'a> {
     line: &'a Line,
     /// How far the request for all the rest goes, while that is all there is.
     whole: Mutex<Option<Extent>>,
+    /// Whether requests for parts are answered, as far as is known.
+    has_parts: AtomicBool,
     brought: AtomicU64,
     brought_by_helpers: AtomicU64,
 }
@@ -52,6 +54,7 @@ impl<'a> Fill<'a> {
             download,
             line,
             whole: Mutex::default(),
+            has_parts: AtomicBool::new(true),
             brought: AtomicU64::new(0),
             brought_by_helpers: AtomicU64::new(0),
         }
@@ -65,25 +68,25 @@ impl<'a> Fill<'a> {
     }
 
     /// Fills whatever nobody else does, from the first gap on: with one request for all of it or, while others
-    /// help, for a stretch at a time.
-    pub(super) async fn all(&self, is_shared: bool) -> Result<(), Interrupted> {
+    /// help, for a chunk at a time.
+    pub(super) async fn all(&self, mut is_shared: bool) -> Result<(), Interrupted> {
         let download = self.download;
-        let mut most = if is_shared {
-            download.split.chunk
-        } else {
-            u64::MAX
-        };
-        while let Some(piece) = download.writer.claim(most) {
-            if most == u64::MAX {
+        loop {
+            let is_one_of_many = is_shared && self.has_parts.load(Ordering::Relaxed);
+            let most = match is_one_of_many {
+                true => download.split.chunk,
+                false => u64::MAX,
+            };
+            let Some(piece) = download.writer.claim(most) else {
+                return Ok(());
+            };
+            if !is_one_of_many {
                 *self.whole() = Some(piece.extent());
             }
             let stream = self.open(&piece).await.map_err(Interrupted::Registry)?;
             self.pour(stream, piece, &self.brought).await?;
-            if self.whole().take().is_none() {
-                most = download.split.chunk;
-            }
+            is_shared |= self.whole().take().is_none();
         }
-        Ok(())
     }
 
     /// Leaves what lies more than a chunk ahead of the first connection to others.
@@ -101,7 +104,10 @@ impl<'a> Fill<'a> {
             let range = piece.position()..piece.end();
             let stream = match self.line.part(download.descriptor, range).await {
                 Ok(Some(stream)) => stream,
-                Ok(None) => return Helped::NoParts,
+                Ok(None) => {
+                    self.has_parts.store(false, Ordering::Relaxed);
+                    return Helped::NoParts;
+                }
                 Err(error) => return failed(&error),
             };
             match self.pour(stream, piece, &self.brought_by_helpers).await {
@@ -117,11 +123,12 @@ impl<'a> Fill<'a> {
     /// Begins to fetch `piece`, and what is around it as well if it must be.
     async fn open(&self, piece: &Piece) -> Result<BlobStream, RegistryError> {
         let descriptor = self.download.descriptor;
-        if piece.end() < descriptor.size {
+        if piece.end() < descriptor.size && self.has_parts.load(Ordering::Relaxed) {
             let range = piece.position()..piece.end();
             if let Some(part) = self.line.part(descriptor, range).await? {
                 return Ok(part);
             }
+            self.has_parts.store(false, Ordering::Relaxed);
         }
         self.line.blob(descriptor, piece.position()).await
     }

@@ -1,11 +1,14 @@
 //! How many layers move at a time (TM-7), and that no limit stands in another's way.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use windlass_pull::PullerConfig;
+use windlass_oci::Digest;
+use windlass_pull::{LayerStatus, PullRequest, PullerConfig, Rate};
 use windlass_testing::{Gate, Image, Layer, PackedImage};
 
-use crate::support::{World, config};
+use crate::support::{World, config, status};
 
 const LAYERS: usize = 6;
 
@@ -79,5 +82,95 @@ async fn limits_do_not_lock_each_other_up() {
             cuts.cut_after(200_000).times(3).then_ok();
         }
         world.pull("app:1").await.unwrap();
+    }
+}
+
+/// Better than TM-9: more slots are used at once, fewer are kept to as they come back.
+#[tokio::test]
+async fn the_limit_can_be_changed_while_pulls_run() {
+    let world = world(1, 4);
+    let image = push(&world);
+    let gates: Vec<_> = { image.layers.iter() }
+        .map(|layer| world.registry.blob(&layer.digest).hold())
+        .collect();
+    let pull = world.start("app:1");
+    gates[0].reached(1).await;
+    world.puller.set_downloads(3);
+    gates[2].reached(1).await;
+    world.puller.set_downloads(1);
+    gates[0].open();
+    gates[1].open();
+    // A whole other pull goes by: whoever would come, would have come.
+    world.registry.push(Image::new(), "other:1");
+    world.pull("other:1").await.unwrap();
+    assert_eq!(gates[3].arrivals(), 0);
+    gates[2].open();
+    gates[3].reached(1).await;
+    gates[3..].iter().for_each(Gate::open);
+    pull.outcome().await.unwrap();
+}
+
+/// A pull of one small layer does not wait behind all the layers of another.
+#[tokio::test]
+async fn slots_are_shared_out_fairly() {
+    let world = world(1, 4);
+    let image = push(&world);
+    let small = Image::new().layer(Layer::new().file("small", b""));
+    let small = world.registry.push(small, "small:1");
+    let gate = world.registry.blob(&image.layers[0].digest).hold();
+    let large = world.start("app:1");
+    gate.reached(1).await;
+    let mut other = world.start("small:1");
+    other.until_waiting_for(&small.layers[0].digest).await;
+    gate.open();
+    large.outcome().await.unwrap();
+    other.outcome().await.unwrap();
+    let log = world.registry.log();
+    let place = |digest: &Digest| {
+        let digest = digest.to_string();
+        log.iter().position(|line| line.contains(&digest)).unwrap()
+    };
+    let places = [
+        &image.layers[0],
+        &small.layers[0],
+        &image.layers[1],
+        &image.layers[5],
+    ];
+    assert!(
+        places.map(|layer| place(&layer.digest)).is_sorted(),
+        "{log:#?}"
+    );
+}
+
+/// However it is said, bytes come no faster; and it can be taken back on the way.
+#[tokio::test]
+async fn bytes_are_limited() {
+    type Limit = fn(&World, &mut PullRequest, Rate);
+    let limits: [Limit; 3] = [
+        |world, _, rate| world.puller.set_rate(rate),
+        |world, _, rate| world.puller.set_registry_rate(&world.registry.host(), rate),
+        |_, request, rate| request.throttle.set(rate),
+    ];
+    for limit in limits {
+        let world = Arc::new(World::new());
+        let image = Image::new().layer(Layer::of_size(1 << 20));
+        world.registry.push(image, "app:1");
+        let mut request = world.request("app:1");
+        limit(&world, &mut request, NonZeroU64::new(1 << 20));
+        let started = Instant::now();
+        let pull = world.start_request(request);
+        pull.outcome().await.unwrap();
+        assert!(started.elapsed() >= Duration::from_millis(800));
+
+        let image = Image::new().layer(Layer::of_size(2 << 20));
+        let digest = world.registry.push(image, "app:2").layers[0].digest;
+        let mut request = world.request("app:2");
+        limit(&world, &mut request, NonZeroU64::new(1));
+        let mut again = request.clone();
+        let mut pull = world.start_request(request);
+        pull.until(|event| matches!(status(event, &digest), Some(LayerStatus::Moving { .. })))
+            .await;
+        limit(&world, &mut again, None);
+        pull.outcome().await.unwrap();
     }
 }

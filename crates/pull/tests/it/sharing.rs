@@ -204,3 +204,135 @@ async fn who_joins_late_is_told_how_far_it_is() {
     first.outcome().await.unwrap();
     second.outcome().await.unwrap();
 }
+
+/// D13, DM-6: a fan-in is no authorisation. Who names a blob that another pull is just fetching, and that his
+/// own registry does not let him have, gets it neither while it comes nor while the other has it.
+#[tokio::test]
+async fn nobody_gets_a_blob_by_knowing_its_name() {
+    for is_here in [false, true] {
+        let (world, thiefs) = (Arc::new(World::new()), Registry::start());
+        let secret = base();
+        let image = world.registry.push(on(&secret, "own"), "own:1");
+        thiefs.push(on(&secret, "mine"), "mine:1");
+        thiefs.remove_blob(&secret.digest);
+        let held_up = if is_here { 1 } else { 0 };
+        let gate = world.registry.blob(&image.layers[held_up].digest).hold();
+
+        let mut owner = world.start("own:1");
+        gate.reached(1).await;
+        if is_here {
+            owner
+                .until(|event| {
+                    matches!(
+                        status(event, &secret.digest),
+                        Some(LayerStatus::Unpacked { .. })
+                    )
+                })
+                .await;
+        }
+        let thief = world.start_request(request(&thiefs, "mine:1"));
+        let error = thief.outcome().await.unwrap_err();
+        assert!(world.shown(&error).ends_with("no such blob"), "{error:?}");
+        gate.open();
+
+        owner.outcome().await.unwrap();
+        assert_eq!(world.registry.ranges_asked(&secret.digest), ["whole"]);
+        assert_eq!(world.images().len(), 1);
+    }
+}
+
+/// Who may read it asks once, in one small request, and fetches nothing.
+#[tokio::test]
+async fn who_joins_proves_it_and_fetches_nothing() {
+    let (world, other) = (Arc::new(World::new()), Registry::start());
+    let base = base();
+    let image = world.registry.push(on(&base, "one"), "one:1");
+    other.push(on(&base, "two"), "two:1");
+    let gate = world.registry.blob(&image.layers[1].digest).hold();
+    let mut first = world.start("one:1");
+    gate.reached(1).await;
+    first
+        .until(|event| {
+            matches!(
+                status(event, &base.digest),
+                Some(LayerStatus::Unpacked { .. })
+            )
+        })
+        .await;
+
+    let second = world.start_request(request(&other, "two:1"));
+    second.outcome().await.unwrap();
+    gate.open();
+    first.outcome().await.unwrap();
+
+    let asked: Vec<_> = { other.log().into_iter() }
+        .filter(|line| line.contains(&base.digest.to_string()))
+        .collect();
+    assert_eq!(asked, [format!("HEAD /v2/two/blobs/{} 200", base.digest)]);
+    assert_eq!(world.images().len(), 2);
+}
+
+/// T46: fifty pulls at once, of twenty images on one base, each by somebody of their own.
+#[tokio::test]
+async fn fifty_pulls_fetch_each_blob_once() {
+    let world = Arc::new(World::new());
+    let base = [1, 2].map(|seed| Layer::of_size_seeded(400_000, seed).pack());
+    let images: Vec<_> = (0..20)
+        .map(|number| {
+            let top = Layer::of_size_seeded(30_000, 100 + number);
+            let image = base
+                .iter()
+                .fold(Image::new(), |image, layer| image.layer(layer));
+            world
+                .registry
+                .push(image.layer(top), &format!("image{number}:1"))
+        })
+        .collect();
+    let pulls: Vec<_> = (0..50)
+        .map(|number| world.start(&format!("image{}:1", number % 20)))
+        .collect();
+    for pull in pulls {
+        pull.outcome().await.unwrap();
+    }
+    for layer in images.iter().flat_map(|image| &image.layers) {
+        assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole"]);
+    }
+    assert_eq!(world.images().len(), 20);
+    world.puller.idle().await;
+    assert_eq!(world.store.partial_blobs().unwrap(), []);
+    world.assert_nothing_unfinished();
+}
+
+/// What one pull has made visible, another that has it as well may make visible once more, also when it was
+/// removed in between.
+#[tokio::test]
+async fn a_layer_may_be_removed_between_two_commits() {
+    let world = Arc::new(World::new());
+    let base = base();
+    world.registry.push(Image::new().layer(&base), "one:1");
+    let image = world.registry.push(on(&base, "two"), "two:1");
+    let gate = world.registry.blob(&image.layers[1].digest).hold();
+    let mut second = world.start("two:1");
+    gate.reached(1).await;
+    second
+        .until(|event| {
+            matches!(
+                status(event, &base.digest),
+                Some(LayerStatus::Unpacked { .. })
+            )
+        })
+        .await;
+    world.pull("one:1").await.unwrap();
+    let name = world.registry.name("one:1").parse().unwrap();
+    world
+        .store
+        .remove(&name, windlass_store::Remove::default())
+        .unwrap();
+
+    gate.open();
+    let pulled = second.outcome().await.unwrap();
+    assert_eq!(world.registry.ranges_asked(&base.digest), ["whole"]);
+    let diff_id = world.image("two:1").layers[0].diff_id;
+    assert_eq!(world.image("two:1").id, pulled.image_id);
+    world.tree(&diff_id);
+}

@@ -16,7 +16,7 @@ use windlass_pull::{
 };
 use windlass_registry::{Caller, HostConfig, Origin, RegistryConfig, RegistryHosts, Timeouts};
 use windlass_store::{Access, Busy, Image, Store};
-use windlass_testing::{Registry, Tree};
+use windlass_testing::{PackedLayer, Registry, Tree};
 
 /// How long a test may wait before it is taken for stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -111,6 +111,24 @@ impl World {
             store,
             path: path.to_owned(),
             _directory: None,
+        }
+    }
+
+    /// The same store, opened anew, as by the next process; waits until this one's is closed.
+    pub(crate) async fn reopened(self, config: PullerConfig) -> Self {
+        let Self {
+            registry,
+            store,
+            puller,
+            path,
+            _directory,
+        } = self;
+        puller.idle().await;
+        drop((puller, store));
+        Self {
+            registry,
+            _directory,
+            ..Self::at(&path, config)
         }
     }
 
@@ -221,6 +239,12 @@ impl World {
         let mut left = self.on_disk();
         left.retain(|path| unfinished(path) && !path.starts_with("ingest/sha256-"));
         assert_eq!(left, [""; 0]);
+    }
+
+    /// Returns where the part of a blob is kept.
+    pub(crate) fn in_ingest(&self, layer: &PackedLayer) -> PathBuf {
+        let name = format!("sha256-{}-{}", layer.digest.hex(), layer.size);
+        self.path.join("ingest").join(name)
     }
 
     /// Returns how much of a blob the next pull can go on with; `None` if nothing is kept.

@@ -1,0 +1,197 @@
+//! What a pull leaves that does not come to its end: parts that the next one goes on with.
+
+use std::sync::Arc;
+
+use windlass_oci::Digest;
+use windlass_pull::{Keep, LayerStatus, PullEvent, PullerConfig};
+use windlass_testing::{Image, Layer, PackedLayer, Registry};
+
+use crate::support::{World, config, milestones, request};
+
+const SIZE: usize = 3 << 20;
+const HALF: u64 = 3 << 19;
+
+fn layer(seed: u64) -> PackedLayer {
+    Layer::of_size_seeded(SIZE, seed).pack()
+}
+
+/// Pulls an image of `layer` and leaves when half of it is there.
+async fn leave_half_way(world: World, layer: &PackedLayer) -> World {
+    let world = Arc::new(world);
+    world.registry.push(Image::new().layer(layer), "app:1");
+    let gate = world.registry.blob(&layer.digest).hold_after(HALF);
+    let mut pull = world.start("app:1");
+    let digest = layer.digest;
+    pull.until(|event| {
+        let is_half = |status: &_| matches!(status, LayerStatus::Moving { downloaded, .. } if *downloaded == HALF);
+        matches!(event, PullEvent::Layer { digest: it, status } if *it == digest && is_half(status))
+    })
+    .await;
+    pull.leave().await;
+    world.puller.idle().await;
+    gate.open();
+    Arc::into_inner(world).expect("nobody else has it")
+}
+
+/// DM-15, rank 1: the next process goes on where this one was stopped, and tells so. Nothing is counted as
+/// downloaded twice.
+#[tokio::test]
+async fn the_next_process_goes_on() {
+    let layer = layer(1);
+    let world = leave_half_way(World::new(), &layer).await;
+    assert_eq!(world.kept(&layer.digest), Some(HALF));
+
+    let world = world.reopened(config()).await;
+    let (pulled, events) = world.told("app:1").await;
+
+    let pulled = pulled.unwrap();
+    let rest = format!("bytes={HALF}-");
+    assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole", &rest]);
+    assert_eq!(pulled.downloaded_bytes, layer.size - HALF);
+    let planned = events.iter().find_map(|event| match event {
+        PullEvent::Planned {
+            missing_bytes,
+            resumed_bytes,
+            ..
+        } => Some((*missing_bytes, *resumed_bytes)),
+        _ => None,
+    });
+    assert_eq!(planned, Some((layer.size, HALF)));
+    let told = milestones(&events, &layer.digest);
+    assert_eq!(
+        told[..2],
+        [LayerStatus::Queued, LayerStatus::Resumed { bytes: HALF }]
+    );
+    assert_eq!(world.kept(&layer.digest), None);
+}
+
+/// Whatever image needs the blob, and whoever has it.
+#[tokio::test]
+async fn another_image_from_another_registry_goes_on_with_it() {
+    let layer = layer(1);
+    let world = leave_half_way(World::new(), &layer).await;
+    let other = Registry::start();
+    let image = Image::new()
+        .layer(Layer::new().file("base", b""))
+        .layer(&layer);
+    other.push(image, "other:2");
+    let (events, _) = windlass_pull::Events::channel();
+    world
+        .puller
+        .pull(&request(&other, "other:2"), &events)
+        .await
+        .unwrap();
+    assert_eq!(
+        other.ranges_asked(&layer.digest),
+        [format!("bytes={HALF}-")]
+    );
+    assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole"]);
+}
+
+/// DM-15 is the reference's defect: layers that were complete when the pull failed are not fetched again. That
+/// they may be read is asked.
+#[tokio::test]
+async fn complete_layers_outlive_a_failed_pull() {
+    let world = World::new();
+    let (done, failing) = (layer(1), layer(2));
+    let image = Image::new().layer(&done).layer(&failing);
+    world.registry.push(image, "app:1");
+    let script = world.registry.blob(&failing.digest).status(503);
+    script.times(3).then_ok();
+    let config = || PullerConfig {
+        // One after the other: the first is complete when the second fails.
+        downloads: 1,
+        ..config()
+    };
+    let world = world.reopened(config()).await;
+    world.refusal("app:1").await;
+    assert_eq!(world.kept(&done.digest), Some(done.size));
+
+    let world = world.reopened(config()).await;
+    let before = world.registry.log().len();
+    world.pull("app:1").await.unwrap();
+    let asked: Vec<_> = { world.log_since(before).into_iter() }
+        .filter(|line| line.contains(&done.digest.to_string()))
+        .collect();
+    let head = format!("HEAD /v2/app/blobs/{} 200", done.digest);
+    assert_eq!(asked, [head]);
+}
+
+/// Who has a complete blob from somebody else's failed pull may not have it without asking (D13).
+#[tokio::test]
+async fn a_complete_blob_is_nobodys_without_proof() {
+    let world = World::new();
+    let (secret, failing) = (layer(1), layer(2));
+    let image = Image::new().layer(&secret).layer(&failing);
+    world.registry.push(image, "app:1");
+    world.registry.blob(&failing.digest).status(404).forever();
+    let one_by_one = PullerConfig {
+        downloads: 1,
+        ..config()
+    };
+    let world = world.reopened(one_by_one).await;
+    world.refusal("app:1").await;
+    assert_eq!(world.kept(&secret.digest), Some(secret.size));
+
+    let thief = Registry::start();
+    thief.push(Image::new().layer(&secret), "mine:1");
+    thief.remove_blob(&secret.digest);
+    let (events, _) = windlass_pull::Events::channel();
+    let stolen = world.puller.pull(&request(&thief, "mine:1"), &events).await;
+    let error = world.shown(&stolen.unwrap_err());
+    assert!(error.ends_with("no such blob"), "{error}");
+    world.puller.idle().await;
+    world.assert_nothing_here();
+}
+
+/// T45: bytes that are not what they were are found out, and everything is fetched once more.
+#[tokio::test]
+async fn a_damaged_part_is_thrown_away() {
+    let layer = layer(1);
+    let world = leave_half_way(World::new(), &layer).await;
+    let file = world.in_ingest(&layer);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+
+    world.pull("app:1").await.unwrap();
+
+    let rest = format!("bytes={HALF}-");
+    let asked = world.registry.ranges_asked(&layer.digest);
+    assert_eq!(asked, ["whole", &rest, "whole"]);
+}
+
+/// What turned out wrong is not kept: the next pull begins anew.
+#[tokio::test]
+async fn wrong_bytes_are_not_kept() {
+    type Lie = fn(&Registry, &Digest);
+    let lies: [Lie; 2] = [
+        |registry, blob| registry.blob(blob).corrupt(1_000).forever(),
+        |registry, blob| registry.blob(blob).endless().forever(),
+    ];
+    for lie in lies {
+        let world = World::new();
+        let layer = layer(1);
+        world.registry.push(Image::new().layer(&layer), "app:1");
+        lie(&world.registry, &layer.digest);
+        world.refusal("app:1").await;
+        assert_eq!(world.kept(&layer.digest), None);
+        assert_eq!(world.on_disk(), [""; 0]);
+    }
+}
+
+/// They are kept as long, and as many, as it was said.
+#[tokio::test]
+async fn what_is_kept_has_its_bounds() {
+    let layer = layer(1);
+    let world = World::with(PullerConfig {
+        keep: Keep {
+            max_bytes: 1 << 20,
+            ..Keep::default()
+        },
+        ..config()
+    });
+    let world = leave_half_way(world, &layer).await;
+    assert_eq!(world.kept(&layer.digest), None);
+    assert_eq!(world.on_disk(), [""; 0]);
+}

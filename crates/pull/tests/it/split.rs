@@ -1,0 +1,137 @@
+//! Several connections for one blob: where they help, and what they cannot spoil.
+
+use std::time::Duration;
+
+use windlass_pull::{PullerConfig, Split};
+use windlass_testing::{Image, Layer, PackedLayer, RangeLie};
+
+use crate::support::{World, config};
+
+const SIZE: usize = 4 << 20;
+/// What one connection brings in a second.
+const SLOW: u64 = 2 << 20;
+
+fn world() -> World {
+    World::with(PullerConfig {
+        split: Split {
+            connections: 3,
+            from: 1 << 18,
+            chunk: 1 << 18,
+            trial: Duration::from_millis(100),
+        },
+        ..config()
+    })
+}
+
+fn push(world: &World) -> PackedLayer {
+    let image = Image::new().layer(Layer::of_size(SIZE));
+    world.registry.push(image, "app:1").layers[0].clone()
+}
+
+/// Each connection is slow: several are used, no byte is asked for by two of them but what was on its way when
+/// the first was cut short.
+#[tokio::test]
+async fn a_slow_blob_comes_over_several_connections() {
+    let world = world();
+    let layer = push(&world);
+    world.registry.blob(&layer.digest).throttle(SLOW).forever();
+    world.pull("app:1").await.unwrap();
+    let asked = world.registry.ranges_asked(&layer.digest);
+    assert_eq!(asked[0], "whole");
+    assert!(asked.len() > 4, "{asked:?}");
+    let sent = world.registry.bytes_sent(&layer.digest);
+    assert!(sent < layer.size + (1 << 20), "{sent} of {}", layer.size);
+}
+
+/// T32: a server that does not answer requests for parts as it should is asked for them once, and hurts nobody.
+#[tokio::test]
+async fn who_knows_no_parts_is_not_asked_for_them_again() {
+    for lie in [
+        RangeLie::Ignored,
+        RangeLie::StartsLate,
+        RangeLie::Unlabelled,
+    ] {
+        let world = world();
+        let layer = push(&world);
+        let slow = world.registry.blob(&layer.digest).throttle(SLOW);
+        slow.then().range(lie).throttle(SLOW).forever();
+        world.pull("app:1").await.unwrap();
+        let asked = world.registry.ranges_asked(&layer.digest);
+        // The first, the trial, and whatever is left of what the first gave up.
+        assert!(asked.len() <= 4, "{lie:?}: {asked:?}");
+    }
+}
+
+/// T32, DL-9: parts under false labels show in the digest; what comes then comes in one piece.
+#[tokio::test]
+async fn wrong_parts_are_found_out() {
+    let world = world();
+    let layer = push(&world);
+    let slow = world.registry.blob(&layer.digest).throttle(SLOW);
+    let lie = slow.then().range(RangeLie::FromTheStart).throttle(SLOW);
+    lie.times(2).then_ok();
+    world.pull("app:1").await.unwrap();
+    let asked = world.registry.ranges_asked(&layer.digest);
+    assert_eq!(
+        asked.iter().filter(|range| *range == "whole").count(),
+        2,
+        "{asked:?}"
+    );
+    assert_eq!(asked.last().unwrap(), "whole");
+}
+
+/// A connection that breaks is nobody's loss: its stretch is fetched by another.
+#[tokio::test]
+async fn a_helper_that_fails_leaves_its_stretch_to_others() {
+    let world = world();
+    let layer = push(&world);
+    let slow = world.registry.blob(&layer.digest).throttle(SLOW);
+    let cut = slow.then().cut_after(100_000).throttle(SLOW).times(1);
+    cut.then().throttle(SLOW).forever();
+    world.pull("app:1").await.unwrap();
+    assert_eq!(world.images().len(), 1);
+}
+
+/// What is kept of several connections has gaps; the next pull fills them, and asks for nothing else.
+#[tokio::test]
+async fn gaps_are_filled_by_the_next_pull() {
+    let world = std::sync::Arc::new(world());
+    let layer = push(&world);
+    world
+        .registry
+        .blob(&layer.digest)
+        .throttle(SLOW / 2)
+        .forever();
+    let pull = world.start("app:1");
+    while world.registry.ranges_asked(&layer.digest).len() < 4 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    pull.leave().await;
+    world.puller.idle().await;
+    let kept = world.kept(&layer.digest).unwrap();
+    let before = world.registry.bytes_sent(&layer.digest);
+    world.pull("app:1").await.unwrap();
+    let sent = world.registry.bytes_sent(&layer.digest) - before;
+    assert!(
+        sent < layer.size - kept + (1 << 20),
+        "{sent} for {}",
+        layer.size - kept
+    );
+}
+
+/// One connection where one is all that is wanted.
+#[tokio::test]
+async fn one_connection_may_be_the_limit() {
+    let mut config = config();
+    config.split.connections = 1;
+    config.split.trial = Duration::from_millis(10);
+    let world = World::with(config);
+    let layer = push(&world);
+    world
+        .registry
+        .blob(&layer.digest)
+        .throttle(SLOW * 4)
+        .forever();
+    world.pull("app:1").await.unwrap();
+    assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole"]);
+}
