@@ -58,9 +58,9 @@ pub use windlass_oci::{
 };
 pub use windlass_pull::{
     EndpointsError, Events, FoundManifest, HistoryError, Keep, LayerError, LayerState, LayerStatus,
-    LayerView, Need, NoRoom, Outcome, PlanError, PlannedLayer, Preview, PullError, PullEvent,
-    PullPhase, PullRequest, PullView, Pulled, Rate, Reason, Remote, RetryPolicy, Schema1Error,
-    Setback, SetbackView, SignatureError, Split, Throttle, percent,
+    LayerView, Need, NoRoom, Outcome, PlanError, PlannedLayer, Platforms, Preview, PullError,
+    PullEvent, PullPhase, PullRequest, PullView, Pulled, Rate, Reason, Remote, RetryPolicy,
+    Schema1Error, Setback, SetbackView, SignatureError, Split, Throttle, percent,
 };
 pub use windlass_registry::{
     Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,

@@ -194,6 +194,11 @@ impl Index {
     pub fn candidates(&self, wanted: &Platform) -> Result<Vec<&Descriptor>, NoMatch> {
         index::candidates(&self.manifests, wanted)
     }
+
+    /// Returns the platforms that there are manifests for, each once, in the order of the document.
+    pub fn platforms(&self) -> Vec<Platform> {
+        index::offered(&self.manifests)
+    }
 }
 
 #[cfg(test)]

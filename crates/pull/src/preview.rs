@@ -109,7 +109,12 @@ impl Puller {
 
     /// The image that `reference` names here, and what it stood for when it was pulled.
     fn current(&self, reference: &Reference) -> Result<Option<(ImageId, Digest)>, PullError> {
-        match self.store.image(&ImageName::Reference(reference.clone())) {
+        // With both, the tag is what a pull may move.
+        let name = match reference.tag() {
+            Some(_) => reference.without_digest(),
+            None => reference.clone(),
+        };
+        match self.store.image(&ImageName::Reference(name)) {
             Ok(image) => {
                 let tag = image.tags.iter().find(|tagged| {
                     tagged.reference.repository() == reference.repository()

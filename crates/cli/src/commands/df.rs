@@ -1,7 +1,9 @@
 //! `windlass df`
 
+use std::time::{Duration, SystemTime};
+
 use serde::Serialize;
-use windlass::{DiskUsage, Usage};
+use windlass::{Digest, DiskUsage, PartialBlob, Usage};
 
 use crate::context::Context;
 use crate::error::Error;
@@ -28,6 +30,16 @@ struct Record {
     layers: Kind,
     blobs: Kind,
     partial: Kind,
+    partial_blobs: Vec<Partial>,
+}
+
+/// A part of a layer that the next pull goes on with.
+#[derive(Serialize)]
+struct Partial {
+    digest: Digest,
+    size: u64,
+    held: u64,
+    age_seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -45,6 +57,10 @@ impl Args {
             output::json::line(context.out, &Record::of(&usage))?;
         } else {
             table(&usage).write(context.out)?;
+            if !usage.partial_blobs.is_empty() {
+                writeln!(context.out)?;
+                partials(&usage.partial_blobs, SystemTime::now()).write(context.out)?;
+            }
         }
         Ok(context.out.flush()?)
     }
@@ -68,6 +84,24 @@ fn table(usage: &DiskUsage) -> Table<4> {
     table
 }
 
+/// What the next pulls go on with.
+fn partials(blobs: &[PartialBlob], now: SystemTime) -> Table<4> {
+    let mut table = Table::new(["PARTIAL DOWNLOAD", "HERE", "OF", "LAST GROWN"]);
+    for blob in blobs {
+        table.push([
+            blob.digest.short(),
+            human::usage_size(blob.held),
+            human::usage_size(blob.size),
+            human::age(age(blob, now)),
+        ]);
+    }
+    table
+}
+
+fn age(blob: &PartialBlob, now: SystemTime) -> Duration {
+    now.duration_since(blob.grown).unwrap_or_default()
+}
+
 /// As Docker has it: the size, and the share of all in whole percent.
 fn reclaimable(usage: &Usage) -> String {
     let size = human::usage_size(usage.reclaimable);
@@ -84,6 +118,14 @@ impl Record {
             layers: Kind::of(&usage.layers),
             blobs: Kind::of(&usage.blobs),
             partial: Kind::of(&usage.partial),
+            partial_blobs: { usage.partial_blobs.iter() }
+                .map(|blob| Partial {
+                    digest: blob.digest,
+                    size: blob.size,
+                    held: blob.held,
+                    age_seconds: age(blob, SystemTime::now()).as_secs(),
+                })
+                .collect(),
         }
     }
 }

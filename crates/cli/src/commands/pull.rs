@@ -7,7 +7,7 @@ mod haul;
 use std::collections::HashSet;
 use std::io;
 
-use windlass::{Pulled, Reference};
+use windlass::{Platforms, Pulled, Reference};
 
 use super::asking::runtime;
 use super::{AuthFile, Ended, parse_platform, parse_reference};
@@ -27,11 +27,13 @@ const AT_ONCE: usize = 8;
 #[expect(clippy::struct_excessive_bools, reason = "a flag each")]
 #[command(after_help = "\
 Progress goes to standard error. Standard output gets one line an image, its reference with the digest.
+Of several platforms, the machine's own has the name (or else the first); the others are called by their digests.
 
 Examples:
   windlass pull alpine                              The tag `latest` of a Docker Hub image
   windlass pull postgres:18 redis:8                 Two images at once
   windlass pull --platform linux/arm64 alpine:3     For another machine
+  windlass pull --all-platforms alpine:3            For every machine that it is there for
   windlass pull ghcr.io/owner/app@sha256:…          Exactly this, whatever a tag says today
   windlass pull --all-tags localhost:5000/app       Every tag of a repository
   windlass pull --json alpine | jq .                For programs
@@ -52,9 +54,13 @@ pub(crate) struct Args {
     #[arg(short, long, conflicts_with = "json")]
     quiet: bool,
 
-    /// Pull for this platform instead of the machine's own
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    platform: Option<String>,
+    /// Pull for these platforms, separated by commas, instead of the machine's own
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',')]
+    platform: Vec<String>,
+
+    /// Pull for every platform that there is
+    #[arg(long, conflicts_with = "platform")]
+    all_platforms: bool,
 
     /// Print one JSON object a line; the same as --progress=json
     #[arg(long, conflicts_with = "progress")]
@@ -102,14 +108,14 @@ impl Args {
     fn pull(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
         let mode = self.mode(context);
         let references = self.references(mode)?;
-        let platform = self.platform.as_deref().map(parse_platform).transpose()?;
+        let platforms = self.platforms()?;
         let engine = context.own(&self.purpose(), |engine| {
             if let Some(downloads) = self.max_concurrent_downloads {
                 engine.downloads = downloads;
             }
         })?;
         let keys = context.keys(self.auth.authfile.as_deref());
-        let errand = Errand::new(&engine, keys, platform);
+        let errand = Errand::new(&engine, keys, platforms);
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let runtime = runtime()?;
 
@@ -138,6 +144,18 @@ impl Args {
                 Ok(if is_well { Ended::Well } else { Ended::Failed })
             }
         }
+    }
+
+    fn platforms(&self) -> Result<Platforms, Error> {
+        if self.all_platforms {
+            return Ok(Platforms::All);
+        }
+        let wanted = self.platform.iter().map(|text| parse_platform(text));
+        let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
+        Ok(match wanted.is_empty() {
+            true => Platforms::Host,
+            false => Platforms::These(wanted),
+        })
     }
 
     fn mode(&self, context: &Context<'_>) -> Mode {

@@ -271,7 +271,7 @@ fn usage_of_the_disk_is_told() {
     insta::assert_snapshot!(windlass.run(["df", "--json"]), @r#"
     exit: 0
     --- stdout
-    {"images":{"count":1,"size":10,"reclaimable":0},"layers":{"count":2,"size":10,"reclaimable":0},"blobs":{"count":4,"size":1453,"reclaimable":0},"partial":{"count":0,"size":0,"reclaimable":0}}
+    {"images":{"count":1,"size":10,"reclaimable":0},"layers":{"count":2,"size":10,"reclaimable":0},"blobs":{"count":4,"size":1453,"reclaimable":0},"partial":{"count":0,"size":0,"reclaimable":0},"partial_blobs":[]}
     "#);
 }
 

@@ -53,7 +53,7 @@ fn every_line_is_an_object_and_the_last_says_all() {
     insta::assert_snapshot!(milestones(&second), @r#"
     {"type":"resolving","reference":"registry.test/app:1"}
     {"type":"resolved","reference":"registry.test/app:1","digest":"<manifest>","platform":"linux/amd64","endpoint":"http://registry.test"}
-    {"type":"planned","reference":"registry.test/app:1","layers":[{"digest":"<layer>","size":1049033,"exists":true}],"bytes_missing":0,"bytes_reused":1049033}
+    {"type":"planned","reference":"registry.test/app:1","layers":[{"digest":"<layer>","size":1049033,"exists":true}],"bytes_missing":0,"bytes_reused":1049033,"bytes_resumed":0}
     {"type":"committing","reference":"registry.test/app:1"}
     {"type":"done","reference":"registry.test/app:1","status":"up_to_date","digest":"<manifest>","image_id":"<image>","platform":"linux/amd64","bytes_downloaded":0,"bytes_reused":1049033,"bytes_unpacked":0,"duration_ms":0,"endpoint":"http://registry.test","layers":[]}
     "#);

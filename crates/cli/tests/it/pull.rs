@@ -179,6 +179,74 @@ fn the_platform_is_chosen_from_an_index() {
     assert!(images.contains(r#""platform":"linux/arm64""#), "{images}");
 }
 
+/// One command for several platforms: each image once, what they share fetched once. The name stays with this
+/// machine's own, or with the first.
+#[test]
+fn several_platforms_at_once() {
+    let registry = Registry::start();
+    let base = Layer::of_size(1000).pack();
+    let platforms = ["linux/s390x", "linux/arm64", "linux/riscv64"];
+    let images = platforms.map(|platform| {
+        let top = Layer::new().file(platform.replace('/', "-"), b"");
+        Image::new()
+            .platform(platform)
+            .layer(&base)
+            .layer(top)
+            .pack()
+    });
+    let index = images.iter().fold(Index::new(), Index::image);
+    let index = registry.push_index(index.attestation(), "app:1");
+    let mut windlass = Windlass::with(&registry);
+    windlass.shows(&index.digest, "<index>");
+    for (image, platform) in images.iter().zip(platforms) {
+        windlass.shows(&image.digest, &format!("<{platform}>"));
+    }
+    let name = registry.name("app:1");
+
+    let pull = [
+        "pull",
+        "--progress=none",
+        "--platform",
+        "linux/arm64,linux/s390x",
+        &name,
+    ];
+    insta::assert_snapshot!(windlass.run(pull), @r"
+    exit: 0
+    --- stdout
+    registry.test/app:1@<index>
+    registry.test/app@<linux/s390x>
+    ");
+    assert_eq!(registry.ranges_asked(&base.digest), ["whole"]);
+    insta::assert_snapshot!(windlass.run(["pull", "--progress=none", "--all-platforms", &name]), @r"
+    exit: 0
+    --- stdout
+    registry.test/app:1@<index>
+    registry.test/app@<linux/arm64>
+    registry.test/app@<linux/riscv64>
+    ");
+    insta::assert_snapshot!(windlass.run(["pull", "--dry-run", "--all-platforms", &name]), @r"
+    exit: 0
+    --- stdout
+    IMAGE                                                                                           STATUS       LAYERS    DOWNLOAD   REUSED    DISK
+    registry.test/app:1@<index>   up to date   2         0B         1.235kB   0B
+    registry.test/app@<linux/arm64>     up to date   2         0B         1.236kB   0B
+    registry.test/app@<linux/riscv64>     up to date   2         0B         1.238kB   0B
+    ");
+    let wrong = [
+        "pull",
+        "--progress=none",
+        "--platform",
+        "linux/arm64,linux/mips",
+        &name,
+    ];
+    insta::assert_snapshot!(windlass.run(wrong), @r"
+    exit: 1
+    --- stderr
+    error: pulling registry.test/app:1: no matching manifest for linux/mips: the index has linux/s390x, linux/arm64, linux/riscv64
+    hint: choose another one, as with --platform linux/s390x
+    ");
+}
+
 /// Frames are drawn where they are asked for, and leave one line; nothing of them reaches standard output.
 #[test]
 fn a_terminal_is_left_with_one_line() {

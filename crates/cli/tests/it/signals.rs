@@ -1,11 +1,16 @@
 //! ^C and SIGTERM: a pull stops, says what is kept, and the next one works.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use windlass_testing::{Image, Layer, PackedImage, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
+
+/// Half of what [`image`] has, but for the headers of its tar.
+const HALF: u64 = 1 << 19;
 
 fn image() -> PackedImage {
     Image::new()
@@ -78,20 +83,72 @@ fn termination_stops_the_pull_before_anything_is_known() {
     assert_nothing_changed(&windlass, &name);
 }
 
-/// Whatever a kill leaves behind, the next pull works.
+/// What came before ^C is kept, listed, and gone on with.
 #[test]
-fn a_kill_leaves_nothing_in_the_way() {
+fn what_came_before_an_interrupt_is_gone_on_with() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
-    let gate = registry.blob(&image.layers[0].digest).hold_after(1 << 19);
+    let layer = image.layers[0].digest;
+    let gate = registry.blob(&layer).hold_after(HALF);
+    let mut windlass = Windlass::with(&registry);
+    windlass.shows(&layer.short(), "<layer>");
+    let name = registry.name("app:1");
+    let child = start_half_way(&windlass, &name);
+    send(&child, Signal::INT);
+    let output = child.wait_with_output().unwrap();
+    let last = String::from_utf8(output.stdout).unwrap();
+    let last: Value = serde_json::from_str(last.lines().last().unwrap()).unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let expected = "Stopped at 49%. 524.3 kB kept; the next pull resumes.";
+    assert_eq!(last["message"], expected);
+    let df = windlass.stdout(["df"]);
+    let (df, age) = df.trim_end().rsplit_once("   ").unwrap();
+    assert!(age.ends_with(" ago"), "{age}");
+    insta::assert_snapshot!(df, @r"
+    TYPE                TOTAL     SIZE      RECLAIMABLE
+    Images              0         0B        0B
+    Layers              0         0B        0B
+    Blobs               0         0B        0B
+    Partial downloads   1         524.3kB   524.3kB (100%)
+
+    PARTIAL DOWNLOAD   HERE      OF        LAST GROWN
+    <layer>       524.3kB   1.049MB
+    ");
+
+    gate.open();
+    insta::assert_snapshot!(windlass.run(["pull", "--progress=plain", "--platform", PLATFORM, &name]), @r"
+    exit: 0
+    --- stdout
+    registry.test/app:1@sha256:[digest]
+    --- stderr
+    Pulling registry.test/app:1 for linux/amd64: 1 layer, 1.0 MB to download, 524.3 kB kept from before
+    Pulled registry.test/app:1 in [time]s  524.7 kB down, 1.05 MB unpacked
+    ");
+    let rest = format!("bytes={HALF}-");
+    assert_eq!(registry.ranges_asked(&layer), ["whole", &rest]);
+}
+
+/// Whatever a kill leaves behind, the next pull works, and fetches no more than a megabyte again.
+#[test]
+fn a_kill_leaves_nothing_in_the_way_and_costs_little() {
+    let registry = Registry::start();
+    let image = Image::new()
+        .platform(PLATFORM)
+        .layer(Layer::of_size(8 << 20));
+    let image = registry.push(image, "app:1");
+    let layer = &image.layers[0];
+    let held = 6 << 20;
+    let gate = registry.blob(&layer.digest).hold_after(held);
     let windlass = Windlass::with(&registry);
     let name = registry.name("app:1");
-    let mut child = start(&windlass, &name);
-    gate.wait_for(1);
+    let mut child = start_until(&windlass, &name, held);
     child.kill().unwrap();
     child.wait().unwrap();
     gate.open();
+    let before = registry.bytes_sent(&layer.digest);
     assert_nothing_changed(&windlass, &name);
+    let again = registry.bytes_sent(&layer.digest) - before;
+    assert!(again <= layer.size - held + (1 << 20), "{again}");
 }
 
 /// A second pull waits for the store, says for whom, and works when the first is gone.
@@ -111,6 +168,33 @@ fn a_second_pull_waits_and_says_for_whom() {
     assert!(first.wait_with_output().unwrap().status.success());
     assert!(second.wait_with_output().unwrap().status.success());
     insta::assert_snapshot!(windlass.comparable(told.as_bytes()), @"waiting for pid <pid> (windlass pull registry.test/app:1) to finish with [dir]/store");
+}
+
+/// Starts a pull, and waits until half a megabyte is there.
+fn start_half_way(windlass: &Windlass, name: &str) -> Child {
+    start_until(windlass, name, HALF)
+}
+
+/// Starts a pull, and waits until so many bytes of its layer are there.
+fn start_until(windlass: &Windlass, name: &str, bytes: u64) -> Child {
+    let args = ["pull", "--json", "--platform", PLATFORM, name];
+    let mut child = windlass
+        .command(args)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let expected = format!("\"bytes_downloaded\":{bytes},");
+    let mut line = String::new();
+    while !line.contains(&expected) {
+        line.clear();
+        assert!(
+            stdout.read_line(&mut line).unwrap() > 0,
+            "it ended too early"
+        );
+    }
+    child.stdout = Some(stdout.into_inner());
+    child
 }
 
 /// Reads the first line that `child` writes to standard error.

@@ -93,7 +93,9 @@ fn help_shows_commands_and_examples() {
     Options:
       -a, --all-tags                      Pull every tag of the repositories
       -q, --quiet                         Print nothing but the reference
-          --platform <OS/ARCH[/VARIANT]>  Pull for this platform instead of the machine's own
+          --platform <OS/ARCH[/VARIANT]>  Pull for these platforms, separated by commas, instead of the
+                                          machine's own
+          --all-platforms                 Pull for every platform that there is
           --json                          Print one JSON object a line; the same as --progress=json
           --progress <HOW>                How progress is shown [possible values: auto, tty, plain,
                                           json, none]
@@ -114,11 +116,14 @@ fn help_shows_commands_and_examples() {
 
     Progress goes to standard error. Standard output gets one line an image, its reference with the
     digest.
+    Of several platforms, the machine's own has the name (or else the first); the others are called by
+    their digests.
 
     Examples:
       windlass pull alpine                              The tag `latest` of a Docker Hub image
       windlass pull postgres:18 redis:8                 Two images at once
       windlass pull --platform linux/arm64 alpine:3     For another machine
+      windlass pull --all-platforms alpine:3            For every machine that it is there for
       windlass pull ghcr.io/owner/app@sha256:…          Exactly this, whatever a tag says today
       windlass pull --all-tags localhost:5000/app       Every tag of a repository
       windlass pull --json alpine | jq .                For programs

@@ -101,7 +101,7 @@ fn is_image_type(artifact_type: &str) -> bool {
     artifact_type.is_empty() || crate::MediaType::from(artifact_type).is_config()
 }
 
-fn offered(manifests: &[Descriptor]) -> Vec<Platform> {
+pub(super) fn offered(manifests: &[Descriptor]) -> Vec<Platform> {
     let mut seen = HashSet::new();
     let runnable = manifests
         .iter()

@@ -215,7 +215,7 @@ async fn nobody_gets_a_blob_by_knowing_its_name() {
         let image = world.registry.push(on(&secret, "own"), "own:1");
         thiefs.push(on(&secret, "mine"), "mine:1");
         thiefs.remove_blob(&secret.digest);
-        let held_up = if is_here { 1 } else { 0 };
+        let held_up = usize::from(is_here);
         let gate = world.registry.blob(&image.layers[held_up].digest).hold();
 
         let mut owner = world.start("own:1");
@@ -280,9 +280,7 @@ async fn fifty_pulls_fetch_each_blob_once() {
     let images: Vec<_> = (0..20)
         .map(|number| {
             let top = Layer::of_size_seeded(30_000, 100 + number);
-            let image = base
-                .iter()
-                .fold(Image::new(), |image, layer| image.layer(layer));
+            let image = base.iter().fold(Image::new(), Image::layer);
             world
                 .registry
                 .push(image.layer(top), &format!("image{number}:1"))

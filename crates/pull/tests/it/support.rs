@@ -27,7 +27,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<Store>,
     pub(crate) puller: Puller,
     path: PathBuf,
-    _directory: Option<TempDir>,
+    directory: Option<TempDir>,
 }
 
 /// A pull that runs by itself.
@@ -68,7 +68,7 @@ impl World {
         let directory = tempfile::tempdir().expect("temporary directories can be made");
         let world = Self::at(&directory.path().join("store"), config);
         Self {
-            _directory: Some(directory),
+            directory: Some(directory),
             ..world
         }
     }
@@ -94,7 +94,7 @@ impl World {
         let world = Self::at(&directory.path().join("store"), config);
         Self {
             registry,
-            _directory: Some(directory),
+            directory: Some(directory),
             ..world
         }
     }
@@ -110,7 +110,7 @@ impl World {
             puller: Puller::new(config, Arc::clone(&store)).expect("the configuration is good"),
             store,
             path: path.to_owned(),
-            _directory: None,
+            directory: None,
         }
     }
 
@@ -121,13 +121,13 @@ impl World {
             store,
             puller,
             path,
-            _directory,
+            directory,
         } = self;
         puller.idle().await;
         drop((puller, store));
         Self {
             registry,
-            _directory,
+            directory,
             ..Self::at(&path, config)
         }
     }

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::pin::pin;
 
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::mpsc::UnboundedReceiver;
-use windlass::{Digest, Events, Preview, PullEvent, Reference};
+use windlass::{Digest, Events, Preview, PullEvent, PullRequest, Reference};
 
 use super::errand::Errand;
 use super::{AT_ONCE, Args};
+use crate::commands::Ended;
 use crate::commands::asking::runtime;
-use crate::commands::{Ended, parse_platform};
 use crate::context::{Context, note, warn};
 use crate::environment;
 use crate::error::{Doing, Error, Report};
@@ -42,11 +43,11 @@ impl Args {
     pub(super) fn look(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
         let mode = self.mode(context);
         let references = self.references(mode)?;
-        let platform = self.platform.as_deref().map(parse_platform).transpose()?;
+        let platforms = self.platforms()?;
         let engine = context.look()?;
         let root = context.root()?;
         let keys = context.keys(self.auth.authfile.as_deref());
-        let errand = Errand::new(&engine, keys, platform);
+        let errand = Errand::new(&engine, keys, platforms);
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let found = runtime()?.block_on(async {
             tokio::select! {
@@ -116,15 +117,23 @@ async fn find_all(
         references
     };
     let found = stream::iter(references)
-        .map(|reference| find(errand, reference))
+        .map(|reference| async move {
+            match errand.requests(reference).await {
+                Ok(requests) => {
+                    let found = requests.into_iter().map(|request| find(errand, request));
+                    join_all(found).await
+                }
+                Err(error) => vec![not_found(error)],
+            }
+        })
         .buffered(AT_ONCE);
-    Ok(found.collect().await)
+    Ok(found.concat().await)
 }
 
-async fn find(errand: &Errand<'_>, reference: Reference) -> Found {
+async fn find(errand: &Errand<'_>, request: PullRequest) -> Found {
     let (events, mut incoming) = Events::channel();
-    let request = errand.request(reference.clone());
     let outcome = pin!(errand.engine.preview(&request, &events)).await;
+    let reference = request.reference;
     let outcome =
         outcome.map_err(|source| errand.error(Doing::Preview, &reference, source).report());
     drop(events);
@@ -132,6 +141,15 @@ async fn find(errand: &Errand<'_>, reference: Reference) -> Found {
         reference,
         events: drained(&mut incoming),
         outcome,
+    }
+}
+
+fn not_found(error: (Reference, Report)) -> Found {
+    let (reference, report) = error;
+    Found {
+        reference,
+        events: Vec::new(),
+        outcome: Err(report),
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use windlass::{
-    Caller, Endpoint, Engine, Origin, Platform, PullError, PullRequest, Reference, Throttle,
+    Caller, Endpoint, Engine, Origin, Platforms, PullError, PullRequest, Reference, Throttle,
 };
 use windlass_credentials::Keys;
 
 use crate::commands::asking::login;
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Error, Report};
 
 /// What all images of the command have in common.
 pub(super) struct Errand<'a> {
@@ -16,27 +16,36 @@ pub(super) struct Errand<'a> {
     keys: Keys,
     /// One for the whole command: images of one repository share their tokens.
     caller: Caller,
-    platform: Option<Platform>,
+    platforms: Platforms,
 }
 
 impl<'a> Errand<'a> {
-    pub(super) fn new(engine: &'a Engine, keys: Keys, platform: Option<Platform>) -> Self {
+    pub(super) fn new(engine: &'a Engine, keys: Keys, platforms: Platforms) -> Self {
         Self {
             engine,
             caller: Caller::new(Arc::new(keys.clone())),
             keys,
-            platform,
+            platforms,
         }
     }
 
-    /// Returns what to ask the engine for.
-    pub(super) fn request(&self, reference: Reference) -> PullRequest {
-        PullRequest {
+    /// Returns what to ask the engine for: a pull for each platform. A failure is reported with the reference.
+    pub(super) async fn requests(
+        &self,
+        reference: Reference,
+    ) -> Result<Vec<PullRequest>, (Reference, Report)> {
+        let request = PullRequest {
             reference,
-            platform: self.platform.clone(),
+            platform: None,
             caller: self.caller.clone(),
             throttle: Throttle::unlimited(),
-        }
+        };
+        let remote = self.engine.remote();
+        let requests = remote.for_platforms(&request, &self.platforms).await;
+        requests.map_err(|source| {
+            let error = self.error(Doing::Pull, &request.reference, source);
+            (request.reference, error.report())
+        })
     }
 
     /// Returns the references of every tag of `repositories`.

@@ -13,7 +13,7 @@ use windlass::{Events, PullRequest, Pulled, Reference};
 use super::AT_ONCE;
 use super::errand::Errand;
 use crate::environment;
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Error, Report};
 use crate::progress::Board;
 use crate::signals::{Signal, Signals};
 
@@ -68,18 +68,42 @@ impl Haul<'_> {
     }
 
     async fn pull_each(&self, references: Vec<Reference>) -> Result<Vec<Option<Pulled>>, Error> {
-        let requests: Vec<PullRequest> = references
-            .into_iter()
-            .map(|reference| self.errand.request(reference))
-            .collect();
-        for request in &requests {
-            let mirrors = self.errand.mirrors(&request.reference);
-            self.board.borrow_mut().add(&request.reference, mirrors);
+        let wanted = stream::iter(references)
+            .map(|reference| self.errand.requests(reference))
+            .buffered(AT_ONCE);
+        let wanted: Vec<_> = wanted.collect().await;
+        let mut requests = Vec::new();
+        for wanted in wanted {
+            let wanted = match wanted {
+                Ok(wanted) => wanted.into_iter().map(Ok).collect(),
+                Err(failure) => vec![Err(failure)],
+            };
+            for request in wanted {
+                let reference = match &request {
+                    Ok(request) => &request.reference,
+                    Err((reference, _)) => reference,
+                };
+                let mirrors = self.errand.mirrors(reference);
+                self.board.borrow_mut().add(reference, mirrors);
+                requests.push(request);
+            }
         }
         let pulls = stream::iter(requests.iter().enumerate())
-            .map(|(place, request)| self.pull_one(place, request))
+            .map(|(place, request)| async move {
+                match request {
+                    Ok(request) => self.pull_one(place, request).await,
+                    Err((_, report)) => self.failed(place, report),
+                }
+            })
             .buffered(AT_ONCE);
         Ok(pulls.try_collect().await?)
+    }
+
+    /// Says that nothing is pulled, and why.
+    fn failed(&self, place: usize, report: &Report) -> io::Result<Option<Pulled>> {
+        let mut board = self.board.borrow_mut();
+        board.failed(place, report, environment::colors(), self.now())?;
+        Ok(None)
     }
 
     /// Pulls one image and shows how. Returns `None` if it failed, which was said.
