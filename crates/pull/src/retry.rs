@@ -15,6 +15,8 @@ pub struct RetryPolicy {
     pub longest_pause: Duration,
     /// A server that asks for a longer pause than this is taken at its word: the pull stops and says so.
     pub longest_asked: Duration,
+    /// How much longer a pause may be than it would be, in percent: by chance, so that not all come back at once.
+    pub jitter: u32,
 }
 
 /// Counts the attempts at one thing.
@@ -31,6 +33,7 @@ impl Default for RetryPolicy {
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(20),
             longest_asked: Duration::from_secs(300),
+            jitter: 25,
         }
     }
 }
@@ -84,8 +87,18 @@ impl Attempts {
             .saturating_mul(1 << (self.failed - 1).min(16));
         match asked {
             Some(asked) if asked > self.policy.longest_asked => None,
-            Some(asked) => Some(asked),
-            None => Some(doubled.min(self.policy.longest_pause)),
+            Some(asked) => Some(self.jittered(asked)),
+            None => Some(self.jittered(doubled.min(self.policy.longest_pause))),
+        }
+    }
+}
+
+impl Attempts {
+    /// Never shorter than `pause`: a server's own word is kept.
+    fn jittered(&self, pause: Duration) -> Duration {
+        match self.policy.jitter {
+            0 => pause,
+            most => pause.saturating_add(pause.saturating_mul(fastrand::u32(..=most)) / 100),
         }
     }
 }
@@ -101,6 +114,7 @@ mod tests {
         first_pause: Duration::from_secs(1),
         longest_pause: Duration::from_secs(5),
         longest_asked: Duration::from_secs(60),
+        jitter: 0,
     };
 
     fn asked() -> Box<Asked> {
@@ -148,6 +162,24 @@ mod tests {
         assert_eq!(pauses(POLICY, &busy(Some(60))), [60; 4]);
         assert_eq!(pauses(POLICY, &busy(Some(0))), [0; 4]);
         assert_eq!(pauses(POLICY, &busy(Some(61))), [0; 0]);
+    }
+
+    /// T34: up to a quarter longer, never shorter, and not always the same.
+    #[test]
+    fn pauses_differ_a_little() {
+        let policy = RetryPolicy {
+            jitter: 25,
+            ..POLICY
+        };
+        let second = |error: &RegistryError| Attempts::new(policy).pause_after(error).unwrap();
+        let pauses: Vec<_> = (0..200).map(|_| second(&busy(None))).collect();
+        let range = Duration::from_millis(1000)..=Duration::from_millis(1250);
+        assert!(
+            pauses.iter().all(|pause| range.contains(pause)),
+            "{pauses:?}"
+        );
+        assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+        assert!(second(&busy(Some(10))) >= Duration::from_secs(10));
     }
 
     #[test]

@@ -43,7 +43,7 @@ async fn the_second_pull_of_an_index_asks_for_its_digest() {
     assert_eq!(second.outcome, Outcome::UpToDate);
 }
 
-/// ST-3, ST-5: a tag that moved is news; of its layers only those are fetched that are missing.
+/// ST-3, ST-5, DM-1: a tag that moved is news; of its layers only those are fetched that are missing.
 #[tokio::test]
 async fn a_moved_tag_fetches_what_is_new() {
     let world = World::new();

@@ -41,7 +41,7 @@ async fn when_all_have_left_nothing_is_left() {
     assert_eq!(world.registry.ranges_asked(&first), ["whole", &rest]);
 }
 
-/// T37: while the registry thinks about its answer.
+/// T37, DL-14, DM-8: while the registry thinks about its answer.
 #[tokio::test]
 async fn a_pull_can_be_left_before_an_answer() {
     let world = Arc::new(World::new());

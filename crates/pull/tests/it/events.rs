@@ -24,7 +24,7 @@ fn without_counts(events: Vec<PullEvent>) -> Vec<PullEvent> {
     events.into_iter().filter(|event| !counts(event)).collect()
 }
 
-/// PG-1: all that is told of a small pull, and of the next, which has nothing to do.
+/// PG-1, DM-7: all that is told of a small pull, and of the next, which has nothing to do.
 #[tokio::test]
 async fn a_small_pull_tells_this() {
     let world = World::new();

@@ -33,7 +33,7 @@ async fn leave_half_way(world: World, layer: &PackedLayer) -> World {
     Arc::into_inner(world).expect("nobody else has it")
 }
 
-/// DM-15, rank 1: the next process goes on where this one was stopped, and tells so. Nothing is counted as
+/// DL-4, DL-13: the next process goes on where this one was stopped, and tells so. Nothing is counted as
 /// downloaded twice.
 #[tokio::test]
 async fn the_next_process_goes_on() {

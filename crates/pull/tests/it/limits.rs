@@ -70,7 +70,7 @@ async fn the_limit_is_for_all_pulls_together() {
     second.outcome().await.unwrap();
 }
 
-/// However few may unpack, and however few download: it all comes to its end. The one that unpacks first is
+/// TM-8: however few may unpack, and however few download, it all comes to its end. The one that unpacks first is
 /// cut again and again, and has to wait for a download slot while it has that for unpacking.
 #[tokio::test]
 async fn limits_do_not_lock_each_other_up() {
@@ -107,6 +107,23 @@ async fn the_limit_can_be_changed_while_pulls_run() {
     gates[2].open();
     gates[3].reached(1).await;
     gates[3..].iter().for_each(Gate::open);
+    pull.outcome().await.unwrap();
+}
+
+/// DM-2, DM-3: what stands above a layer neither waits for its bytes nor for its files.
+#[tokio::test]
+async fn layers_come_and_unpack_side_by_side() {
+    let world = world(3, 3);
+    let image = push(&world);
+    let base = world
+        .registry
+        .blob(&image.layers[0].digest)
+        .hold_after(1000);
+    let mut pull = world.start("app:1");
+    let top = image.layers[LAYERS - 1].digest;
+    pull.until(|event| matches!(status(event, &top), Some(LayerStatus::Unpacked { .. })))
+        .await;
+    base.open();
     pull.outcome().await.unwrap();
 }
 

@@ -6,7 +6,7 @@ use windlass_testing::{Compression, Image, Layer, PackedLayer};
 
 use crate::support::World;
 
-/// Everything is asked for once, manifest first, then config, then layers; and it is all there.
+/// DM-9: everything is asked for once, manifest first, then config, then layers; and it is all there.
 #[tokio::test]
 async fn an_image_is_pulled() {
     let world = World::new();

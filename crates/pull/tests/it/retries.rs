@@ -60,7 +60,7 @@ async fn attempts_are_counted_and_told() {
     );
 }
 
-/// What does not come is given up, with nothing left; the others' transfers end with it.
+/// DM-12: what does not come is given up; the others' transfers end with it.
 #[tokio::test]
 async fn a_layer_that_does_not_come_is_given_up() {
     let world = World::new();

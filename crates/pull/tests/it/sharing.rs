@@ -18,7 +18,7 @@ fn on(base: &PackedLayer, top: &str) -> Image {
         .layer(Layer::new().file(top, top.as_bytes()))
 }
 
-/// DM-6: each blob is fetched once, at whatever place it stands.
+/// DL-1, DM-5, DM-6: each blob is fetched once, at whatever place it stands.
 #[tokio::test]
 async fn a_shared_layer_is_fetched_once() {
     let world = Arc::new(World::new());

@@ -54,6 +54,7 @@ pub(crate) fn config() -> PullerConfig {
             first_pause: Duration::from_millis(1),
             longest_pause: Duration::from_millis(1),
             longest_asked: Duration::from_secs(60),
+            jitter: 0,
         },
         ..PullerConfig::default()
     }

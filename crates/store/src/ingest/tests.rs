@@ -51,6 +51,7 @@ fn stopped(error: &std::io::Error) -> Option<Stopped> {
     error.get_ref()?.downcast_ref().copied()
 }
 
+/// DL-3.
 #[test]
 fn followers_see_every_byte_whatever_the_pieces() {
     let content = bytes(3_000_017);

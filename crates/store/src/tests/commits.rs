@@ -153,7 +153,7 @@ fn every_index_on_the_way_is_kept() {
     }
 }
 
-/// DL-2: a blob that was unpacked says which layer it gives; one that was only claimed to does not.
+/// DL-2, DL-15: a blob that was unpacked says which layer it gives; one that was only claimed to does not.
 #[test]
 fn a_blob_leads_to_the_layer_that_it_gave() {
     let place = Place::new();

@@ -201,7 +201,7 @@ fn an_id_with_several_names_has_to_be_forced() {
     assert_eq!(check(&store, &[]), [""; 0]);
 }
 
-/// R6: what a pull has found present stays until it is done.
+/// R6, DM-16: what a pull has found present stays until it is done.
 #[test]
 fn what_is_leased_outlives_its_image() {
     let place = Place::new();

@@ -279,6 +279,7 @@ fn what_is_in_the_store_is_private() {
     assert_eq!(mode(layer.path().parent().unwrap()), 0o700);
 }
 
+/// DL-12.
 #[test]
 fn opening_sweeps_what_a_crash_left() {
     let place = Place::new();
