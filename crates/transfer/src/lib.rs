@@ -14,6 +14,9 @@
 //!   but the wire (TM-7, TM-8, DM-11). A job is as urgent as the most urgent claim on it.
 
 mod claims;
+#[cfg(test)]
+mod model;
+mod schedule;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -156,6 +159,7 @@ where
         };
         let watcher = listed.watcher(interest, claim, true);
         running.insert(key.clone(), listed);
+        drop(running);
 
         let place = Place {
             shared: Arc::clone(&self.0),
@@ -163,7 +167,7 @@ where
             outcome: outcome_seen,
         };
         let not_over = self.0.over.subscribe();
-        tokio::spawn(async move {
+        schedule::spawn(async move {
             if let Some(before) = before {
                 over(before).await;
             }
@@ -284,6 +288,7 @@ impl<P, T> fmt::Debug for Watcher<P, T> {
 
 impl<K, P, T> Shared<K, P, T> {
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Running<P, T>>> {
+        schedule::point();
         // Nothing that can panic runs under this lock.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -303,6 +308,7 @@ impl<P, T> Running<P, T> {
 
 impl Drop for Interest {
     fn drop(&mut self) {
+        schedule::point();
         self.0.cancel();
     }
 }

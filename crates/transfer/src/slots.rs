@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::claims::{Claim, Claims, Party};
+use crate::schedule;
 
 /// A number of slots, shared by everything that was given a clone of it.
 #[derive(Clone, Debug)]
@@ -143,6 +144,7 @@ impl Slots {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
+        schedule::point();
         // Nothing that can panic half way through a change runs under this lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
