@@ -100,6 +100,8 @@ fn help_shows_commands_and_examples() {
           --max-concurrent-downloads <N>  Layers to download at once; 0 for no limit [default: 3]
           --dry-run                       Show what a pull would do, and do nothing; exits with 10 if it
                                           would change something
+          --timings <FILE.html>           Write a picture of the pull, a web page: what each layer did
+                                          when, throughput and CPU
           --authfile <FILE>               File with credentials, in podman's form, asked before all
                                           others [env: REGISTRY_AUTH_FILE]
       -h, --help                          Print help (see more with '--help')
