@@ -258,9 +258,10 @@ const table = (pull) => {
   return html("div", { class: "scroll" }, html("table", {}, html("thead", {}, row("head", COLUMNS)), html("tbody", {}, ...rows)));
 };
 const section = (pull) => {
-  const { resolving = 0, fetching = 0, committing = 0 } = pull.times;
+  const verbs = [["resolving", "to resolve"], ["fetching", "to fetch"], ["committing", "to commit"]];
+  const took = verbs.filter(([phase]) => pull.times[phase]).map(([phase, verb]) => `${time(pull.times[phase])} ${verb}`);
   const facts = [["digest", pull.digest], ["image ID", pull.image_id], ["platform", pull.platform], ["from", pull.endpoint],
-    ["took", `${time(resolving)} to resolve, ${time(fetching)} to fetch, ${time(committing)} to commit`]];
+    ["took", took.join(", ")]];
   const told = pull.setbacks.map(({ at, layer, error }) => `${time(at)}: ${layer ? `layer ${short(layer)}: ` : ""}${error}`);
   if (pull.more_setbacks > 0) told.push(`and ${pull.more_setbacks} more`);
   const parts = [html("h2", {}, pull.reference), html("dl", { class: "facts" },

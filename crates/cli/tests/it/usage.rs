@@ -125,6 +125,7 @@ fn help_shows_commands_and_examples() {
       windlass pull --all-tags localhost:5000/app       Every tag of a repository
       windlass pull --json alpine | jq .                For programs
       windlass pull --dry-run alpine                    What there is to download; nothing changes
+      windlass pull --timings pull.html postgres:18     Where the time went, for a browser
 
     A dry run exits with 0 if there is nothing to do, with 10 if a pull would change something, with 1
     if that could not be found out. Disk space is an estimate: what a layer unpacks to is known when it
