@@ -112,7 +112,7 @@ const drawRows = () => {
   const picture = frame("rows", data.pulls.length * heading + count * step + 6);
   let y = 0;
   for (const pull of data.pulls) {
-    const words = `${pull.reference}  ·  ${STAGES[pull.stage]}`;
+    const words = [pull.reference, pull.platform, STAGES[pull.stage]].filter(Boolean).join("  ·  ");
     picture.append(svg("text", { class: "pull", x: 0, y: y + 26 }, words));
     for (const span of pull.spans) {
       picture.append(bar(span.state, span, y + 34, 7, pull.reference, { "data-pull": pull.reference }));
