@@ -16,6 +16,7 @@ use windlass_config::ConfigError;
 use windlass_credentials::{LookupError, Source};
 
 use crate::output::text::harmless;
+use crate::timings::DestinationError;
 
 pub(crate) use report::Report;
 
@@ -122,6 +123,9 @@ pub(crate) enum Error {
         directory: PathBuf,
         source: MountError,
     },
+    /// The picture of the pulls cannot be written.
+    #[error(transparent)]
+    Timings(DestinationError),
     /// The system did not give what every program needs.
     #[error("starting")]
     Runtime(#[source] io::Error),
@@ -198,6 +202,7 @@ impl Error {
             | Self::Unpack { .. }
             | Self::Mount { .. }
             | Self::Umount { .. }
+            | Self::Timings(_)
             | Self::Runtime(_)
             | Self::Output(_) => 1,
         }

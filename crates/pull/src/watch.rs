@@ -113,13 +113,21 @@ impl Told {
         let is_downloaded = self.is_downloaded || news.any(|it| *it == LayerStatus::Downloaded);
         // In this order, whoever was faster.
         let is_verifying = is_downloaded && is_verifying;
-        let milestones = progress.since(self.milestones).cloned();
-        // Bytes move after a connection is asked for, and before whatever else can happen.
-        if let Some(LayerStatus::Connecting { .. }) = progress.since(self.milestones).last() {
-            milestones.chain(moving).for_each(&tell);
-        } else {
-            moving.into_iter().chain(milestones).for_each(&tell);
-        }
+        let milestones: Vec<_> = progress.since(self.milestones).cloned().collect();
+        // Bytes move behind those that were here before and after a connection is asked for, and before whatever
+        // else can happen.
+        let is_asking = matches!(milestones.last(), Some(LayerStatus::Connecting { .. }));
+        let is_resumed = |milestone: &_| matches!(milestone, LayerStatus::Resumed { .. });
+        let before = match is_asking {
+            true => milestones.len(),
+            false => milestones
+                .iter()
+                .rposition(is_resumed)
+                .map_or(0, |place| place + 1),
+        };
+        let (before, after) = milestones.split_at(before);
+        let told = before.iter().cloned().chain(moving);
+        told.chain(after.iter().cloned()).for_each(&tell);
         if is_verifying && !self.is_verifying {
             tell(LayerStatus::Verifying);
         }

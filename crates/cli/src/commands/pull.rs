@@ -6,16 +6,19 @@ mod haul;
 
 use std::collections::HashSet;
 use std::io;
+use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use windlass::{Platforms, Pulled, Reference};
 
 use super::asking::runtime;
-use super::{AuthFile, Ended, parse_platform, parse_reference};
+use super::{AuthFile, Ended, parse_platform, parse_reference, report};
 use crate::context::{Context, note};
 use crate::error::Error;
 use crate::output;
 use crate::progress::{Asked, Board, Mode, Record};
 use crate::signals::Signals;
+use crate::timings::{Destination, Recorder, is_path, page};
 use errand::Errand;
 use haul::{Haul, Outcome};
 
@@ -38,6 +41,7 @@ Examples:
   windlass pull --all-tags localhost:5000/app       Every tag of a repository
   windlass pull --json alpine | jq .                For programs
   windlass pull --dry-run alpine                    What there is to download; nothing changes
+  windlass pull --timings pull.html postgres:18     Where the time went, for a browser
 
 A dry run exits with 0 if there is nothing to do, with 10 if a pull would change something, with 1 if that \
 could not be found out. Disk space is an estimate: what a layer unpacks to is known when it is here.")]
@@ -84,6 +88,15 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
 
+    /// Write a picture of the pull, a web page: what each layer did when, throughput and CPU
+    #[arg(
+        long,
+        value_name = "FILE.html",
+        conflicts_with = "dry_run",
+        value_parser = PathBufValueParser::new().try_map(is_path)
+    )]
+    timings: Option<PathBuf>,
+
     #[command(flatten)]
     auth: AuthFile,
 }
@@ -109,6 +122,8 @@ impl Args {
         let mode = self.mode(context);
         let references = self.references(mode)?;
         let platforms = self.platforms()?;
+        let destination = self.timings.as_deref().map(Destination::prepare);
+        let destination = destination.transpose().map_err(Error::Timings)?;
         let engine = context.own(&self.purpose(), |engine| {
             if let Some(downloads) = self.max_concurrent_downloads {
                 engine.downloads = downloads;
@@ -126,20 +141,29 @@ impl Args {
             &mut stderr
         };
         let mut haul = Haul::new(errand, Board::new(mode, out), &runtime);
+        if destination.is_some() {
+            haul.record(Recorder::start());
+        }
         let outcome = runtime.block_on(haul.pull_all(references, self.all_tags, &signals));
         // What was left in the middle comes to rest first: what is said then stays true.
         runtime.block_on(engine.idle());
         drop(runtime);
-        let outcome = outcome?;
-        match outcome {
+        let written = match destination.zip(haul.recorded()) {
+            Some((destination, recorder)) => destination.write(&page(recorder)),
+            None => Ok(()),
+        };
+        let written = written.map_err(Error::Timings);
+        match outcome? {
             Outcome::Stopped(signal) => {
                 haul.stopped()?;
+                written.unwrap_or_else(|error| report(&error));
                 Ok(Ended::Stopped(signal))
             }
             Outcome::Over(pulls) => {
                 if mode != Mode::Json {
                     self.print(context, &pulls)?;
                 }
+                written?;
                 let is_well = pulls.iter().all(Option::is_some);
                 Ok(if is_well { Ended::Well } else { Ended::Failed })
             }

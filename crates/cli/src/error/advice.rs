@@ -79,6 +79,7 @@ impl Error {
                 directory, source, ..
             }
             | Self::Umount { directory, source } => store::of_mount(source, directory),
+            Self::Timings(_) => Advice::code("timings"),
             Self::Answer { source, .. } | Self::Runtime(source) | Self::Output(source) => {
                 of_disk(source, false, "io")
             }

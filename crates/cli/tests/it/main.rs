@@ -16,4 +16,5 @@ mod prompt;
 mod pull;
 mod signals;
 mod surroundings;
+mod timings;
 mod usage;

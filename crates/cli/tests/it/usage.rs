@@ -102,6 +102,8 @@ fn help_shows_commands_and_examples() {
           --max-concurrent-downloads <N>  Layers to download at once; 0 for no limit [default: 3]
           --dry-run                       Show what a pull would do, and do nothing; exits with 10 if it
                                           would change something
+          --timings <FILE.html>           Write a picture of the pull, a web page: what each layer did
+                                          when, throughput and CPU
           --authfile <FILE>               File with credentials, in podman's form, asked before all
                                           others [env: REGISTRY_AUTH_FILE]
       -h, --help                          Print help (see more with '--help')
@@ -128,6 +130,7 @@ fn help_shows_commands_and_examples() {
       windlass pull --all-tags localhost:5000/app       Every tag of a repository
       windlass pull --json alpine | jq .                For programs
       windlass pull --dry-run alpine                    What there is to download; nothing changes
+      windlass pull --timings pull.html postgres:18     Where the time went, for a browser
 
     A dry run exits with 0 if there is nothing to do, with 10 if a pull would change something, with 1
     if that could not be found out. Disk space is an estimate: what a layer unpacks to is known when it

@@ -18,6 +18,7 @@ mod proxies;
 mod questions;
 mod registries;
 mod schema1;
+mod timings;
 mod tokens;
 mod trees;
 mod valve;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         hub::CASES,
         proxies::CASES,
         interruption::CASES,
+        timings::CASES,
     ]
     .concat();
     let trials = cases

@@ -43,6 +43,9 @@ pub(crate) const OBJECT_STORAGE: &[Need] = &[
     Need::Tool("zstd"),
 ];
 
+/// For web pages.
+pub(crate) const BROWSER: &[Need] = &[Need::Tool("chromium")];
+
 /// For images that are mounted, or unpacked by another user.
 pub(crate) const ROOT: &[Need] = &[
     Need::Root,

@@ -1,6 +1,8 @@
 //! All pulls of the command, on one thread, and how they are shown.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
@@ -16,11 +18,13 @@ use crate::environment;
 use crate::error::{Doing, Error, Report};
 use crate::progress::Board;
 use crate::signals::{Signal, Signals};
+use crate::timings::{CpuTime, Recorder, SAMPLE_TIME};
 
 /// The pulls.
 pub(super) struct Haul<'a> {
     errand: Errand<'a>,
     board: RefCell<Board<'a>>,
+    recorder: Option<RefCell<Recorder>>,
     start: Instant,
 }
 
@@ -38,6 +42,7 @@ impl<'a> Haul<'a> {
         Self {
             errand,
             board: RefCell::new(board),
+            recorder: None,
             start: Instant::now(),
         }
     }
@@ -59,12 +64,18 @@ impl Haul<'_> {
             };
             self.pull_each(wanted).await
         };
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
             signal = signals.first() => Ok(Outcome::Stopped(signal)),
             pulls = pulls => pulls.map(Outcome::Over),
             never = self.tick() => match never {},
-        }
+            never = self.sample() => match never {},
+        };
+        self.note(|recorder, now| {
+            let failure = outcome.as_ref().err().map(Error::report);
+            recorder.end(CpuTime::now(), failure.as_ref(), now);
+        });
+        outcome
     }
 
     async fn pull_each(&self, references: Vec<Reference>) -> Result<Vec<Option<Pulled>>, Error> {
@@ -85,6 +96,7 @@ impl Haul<'_> {
                 };
                 let mirrors = self.errand.mirrors(reference);
                 self.board.borrow_mut().add(reference, mirrors);
+                self.note(|recorder, _| recorder.add(reference));
                 requests.push(request);
             }
         }
@@ -101,6 +113,7 @@ impl Haul<'_> {
 
     /// Says that nothing is pulled, and why.
     fn failed(&self, place: usize, report: &Report) -> io::Result<Option<Pulled>> {
+        self.note(|recorder, now| recorder.failed(place, report, now));
         let mut board = self.board.borrow_mut();
         board.failed(place, report, environment::colors(), self.now())?;
         Ok(None)
@@ -110,11 +123,13 @@ impl Haul<'_> {
     async fn pull_one(&self, place: usize, request: &PullRequest) -> io::Result<Option<Pulled>> {
         let (events, mut incoming) = Events::channel();
         self.board.borrow_mut().start(place, self.now());
+        self.note(|recorder, now| recorder.begin(place, now));
         let mut pull = pin!(self.errand.engine.pull(request, &events));
         let outcome = loop {
             tokio::select! {
                 biased;
                 Some(event) = incoming.recv() => {
+                    self.note(|recorder, now| recorder.event(place, &event, now));
                     self.board.borrow_mut().event(place, &event, self.now())?;
                 }
                 outcome = &mut pull => break outcome,
@@ -122,27 +137,60 @@ impl Haul<'_> {
         };
         let mut board = self.board.borrow_mut();
         while let Ok(event) = incoming.try_recv() {
+            self.note(|recorder, now| recorder.event(place, &event, now));
             board.event(place, &event, self.now())?;
         }
         match outcome {
             Ok(pulled) => {
+                self.note(|recorder, now| recorder.pulled(place, &pulled, now));
                 board.pulled(place, &pulled, self.now())?;
                 Ok(Some(pulled))
             }
             Err(source) => {
                 let error = self.errand.error(Doing::Pull, &request.reference, source);
-                board.failed(place, &error.report(), environment::colors(), self.now())?;
+                let report = error.report();
+                self.note(|recorder, now| recorder.failed(place, &report, now));
+                board.failed(place, &report, environment::colors(), self.now())?;
                 Ok(None)
             }
         }
     }
 
-    async fn tick(&self) -> std::convert::Infallible {
+    async fn tick(&self) -> Infallible {
         let mut ticks = time::interval(self.board.borrow().tick_time());
         ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             self.board.borrow_mut().tick(self.now());
+        }
+    }
+
+    /// Notes the CPU time at every tick, if that is recorded.
+    async fn sample(&self) -> Infallible {
+        if self.recorder.is_none() {
+            return future::pending().await;
+        }
+        let mut ticks = time::interval(SAMPLE_TIME);
+        ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.note(|recorder, now| recorder.sample(CpuTime::now(), now));
+        }
+    }
+
+    /// Has what happens recorded.
+    pub(super) fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(RefCell::new(recorder));
+    }
+
+    /// Returns what was recorded.
+    pub(super) fn recorded(&mut self) -> Option<&Recorder> {
+        self.recorder.as_mut().map(|recorder| &*recorder.get_mut())
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Recorder, Duration)) {
+        if let Some(recorder) = &self.recorder {
+            what(&mut recorder.borrow_mut(), self.now());
         }
     }
 

@@ -1,0 +1,207 @@
+//! `windlass pull --timings`: the file, whatever comes of the pull.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use windlass_testing::{Gate, Image, Layer, PackedImage, Registry};
+
+use crate::harness::{PLATFORM, Windlass};
+
+const NAME: &str = "t.html";
+
+fn image() -> PackedImage {
+    Image::new()
+        .platform(PLATFORM)
+        .layer(Layer::of_size_seeded(1 << 20, 1))
+        .layer(Layer::of_size_seeded(1 << 20, 2))
+        .pack()
+}
+
+fn arguments<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let arguments = ["pull", "--timings", NAME, "--platform", PLATFORM, name];
+    [&arguments, more].concat()
+}
+
+/// What the page shows.
+fn data(page: &Path) -> Value {
+    let page = fs::read_to_string(page).unwrap();
+    let start = "<script type=\"application/json\" id=\"data\">";
+    let rest = &page[page.find(start).unwrap() + start.len()..];
+    serde_json::from_str(&rest[..rest.find("</script>").unwrap()]).unwrap()
+}
+
+/// How each pull ended, and what each of its layers was at then.
+fn stages(data: &Value) -> Vec<String> {
+    let pulls = data["pulls"].as_array().unwrap().iter();
+    let told = pulls.map(|pull| {
+        let layers = pull["layers"].as_array().unwrap().iter();
+        let states = layers.map(|layer| layer["state"].as_str().unwrap());
+        let states: Vec<&str> = states.collect();
+        format!("{}: {}", pull["stage"].as_str().unwrap(), states.join(" "))
+    });
+    told.collect()
+}
+
+/// The same in every mode, and beside it nothing changes.
+#[test]
+fn a_pull_leaves_its_picture_however_it_is_shown() {
+    let registry = Registry::start();
+    let image = registry.push(image(), "app:1");
+    let name = registry.name("app:1");
+    for mode in [
+        "-q",
+        "--progress=none",
+        "--progress=plain",
+        "--progress=tty",
+        "--json",
+    ] {
+        let windlass = Windlass::with(&registry);
+        let before = windlass.outside_the_store();
+        windlass.stdout(arguments(&name, &[mode]));
+        let data = data(&windlass.path(NAME));
+        assert_eq!(stages(&data), ["pulled: done done"], "{mode}");
+        let pull = &data["pulls"][0];
+        assert_eq!(pull["reference"], name);
+        assert_eq!(pull["digest"], image.digest.to_string());
+        for (layer, packed) in pull["layers"].as_array().unwrap().iter().zip(&image.layers) {
+            assert_eq!(layer["digest"], packed.digest.to_string());
+            assert_eq!(layer["source"], registry.base_url().trim_end_matches('/'));
+            assert_eq!(
+                (&layer["tries"], &layer["downloaded"]),
+                (&1.into(), &layer["size"])
+            );
+        }
+        let mut after = windlass.outside_the_store();
+        after.retain(|path| path != Path::new(NAME));
+        assert_eq!(after, before);
+    }
+}
+
+/// A picture of what went wrong is worth most; the others are in it, too.
+#[test]
+fn a_pull_that_fails_leaves_its_picture() {
+    let registry = Registry::start();
+    let broken = registry.push(image(), "app:1");
+    let other = Image::new()
+        .platform(PLATFORM)
+        .layer(Layer::of_size(9))
+        .pack();
+    registry.push(other, "other:1");
+    let digest = broken.layers[1].digest;
+    registry.blob(&digest).status(404).forever();
+    let windlass = Windlass::with(&registry);
+    let names = ["app:1", "missing:1", "other:1"].map(|name| registry.name(name));
+    fs::write(windlass.path(NAME), "what is there").unwrap();
+    let ran = windlass.run(arguments(&names[0], &[&names[1], &names[2], "-q"]));
+    assert!(ran.starts_with("exit: 1\n"), "{ran}");
+    let data = data(&windlass.path(NAME));
+    let stages = stages(&data);
+    assert_eq!(stages[1..], ["failed: ", "pulled: done"]);
+    assert!(stages[0].starts_with("failed: "), "{stages:?}");
+    let failure = data["pulls"][0]["failure"]["message"].as_str().unwrap();
+    assert!(failure.contains(&digest.to_string()), "{failure}");
+}
+
+/// What every layer was at when ^C came.
+#[test]
+fn a_pull_that_is_stopped_leaves_its_picture() {
+    let registry = Registry::start();
+    let image = registry.push(image(), "app:1");
+    let gate = Gate::new();
+    for layer in &image.layers {
+        drop(registry.blob(&layer.digest).held_by(&gate));
+    }
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app:1");
+    let mut command = windlass.command(arguments(&name, &["--json"]));
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let told = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut connecting = told.filter(|line| line.as_ref().unwrap().contains("connecting"));
+    assert_eq!(connecting.by_ref().take(2).count(), 2);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(connecting.count(), 0);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    gate.open();
+    let data = data(&windlass.path(NAME));
+    assert_eq!(stages(&data), ["stopped: connecting connecting"]);
+}
+
+/// Said before anything is asked for, and nothing is left of it.
+#[test]
+fn a_place_that_cannot_be_written_is_an_error_at_once() {
+    let registry = Registry::start();
+    registry.push(image(), "app:1");
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app:1");
+    let before = windlass.outside_the_store();
+    let places: [&[&str]; 6] = [
+        &["--timings=missing/t.html"],
+        &["--timings=home"],
+        &["--timings=/dev/null"],
+        &["--timings=/proc/t.html", "--json"],
+        &["--timings=-"],
+        &["--timings=t.html", "--dry-run"],
+    ];
+    let runs = places.map(|place| {
+        let arguments = [&["pull", "--platform", PLATFORM, &name], place].concat();
+        windlass.run(arguments)
+    });
+    insta::assert_snapshot!(runs.join("\n"), @r#"
+    exit: 1
+    --- stderr
+    error: writing the timings to missing/t.html: No such file or directory (os error 2)
+
+    exit: 1
+    --- stderr
+    error: writing the timings to home: that is no file
+
+    exit: 1
+    --- stderr
+    error: writing the timings to /dev/null: that is no file
+
+    exit: 1
+    --- stdout
+    {"type":"error","code":"timings","message":"writing the timings to /proc/t.html: No such file or directory (os error 2)"}
+
+    exit: 2
+    --- stderr
+    error: invalid value '-' for '--timings <FILE.html>': standard output is for the result; name a file
+
+    For more information, try '--help'.
+
+    exit: 2
+    --- stderr
+    error: the argument '--timings <FILE.html>' cannot be used with '--dry-run'
+
+    Usage: windlass pull --platform <OS/ARCH[/VARIANT]> --timings <FILE.html> --root <DIR> <REF>...
+
+    For more information, try '--help'.
+    "#);
+    assert_eq!(windlass.outside_the_store(), before);
+    assert_eq!(registry.log(), [""; 0]);
+}
+
+/// R9: what a registry says is data in the page: it ends no element and begins none.
+#[test]
+fn what_a_registry_says_is_no_markup() {
+    let registry = Registry::start();
+    let hostile = "</script><!--<script>\u{2028}";
+    let body = serde_json::json!({ "errors": [{ "code": "DENIED", "message": hostile }] });
+    let route = registry.manifest("1").status(403);
+    route.page("application/json", body.to_string()).forever();
+    let windlass = Windlass::with(&registry);
+    windlass.run(arguments(&registry.name("app:1"), &["-q"]));
+    let page = windlass.path(NAME);
+    let failure = &data(&page)["pulls"][0]["failure"]["message"];
+    assert!(
+        failure.to_string().contains("</script><!--<script>"),
+        "{failure}"
+    );
+    let text = fs::read_to_string(&page).unwrap();
+    assert_eq!(text.matches("</script>").count(), 2);
+    assert!(!text.contains("<!--") && !text.contains('\u{2028}'));
+}
