@@ -1,4 +1,4 @@
-//! Lengths of time as Go writes them: `300ms`, `1h15m`, `1.5s`.
+//! Lengths of time as Go writes them: `300ms`, `1h15m`, `1.5s`; and days and weeks, `7d`, `2w`.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 const MOST_NANOSECONDS: u128 = i64::MAX as u128;
 
 /// Longer names first, so that `ms` is not read as `m`.
-const UNITS: [(&str, u128); 8] = [
+const UNITS: [(&str, u128); 10] = [
     ("ns", 1),
     ("us", 1_000),
     ("\u{b5}s", 1_000),
@@ -15,14 +15,22 @@ const UNITS: [(&str, u128); 8] = [
     ("s", 1_000_000_000),
     ("m", 60_000_000_000),
     ("h", 3_600_000_000_000),
+    ("d", DAY),
+    ("w", 7 * DAY),
 ];
+
+/// Of 24 hours, in nanoseconds.
+const DAY: u128 = 86_400_000_000_000;
 
 /// Why a text is not a length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationProblem {
     /// It is not written as one.
-    #[error("expected a length of time such as \"10s\", \"300ms\" or \"1m30s\"")]
+    #[error("expected a length of time such as \"10s\", \"300ms\", \"1m30s\" or \"7d\"")]
     Form,
+    /// It is not written as one that other programs read, too.
+    #[error("expected a length of time such as \"10s\", \"300ms\" or \"1m30s\"")]
+    GoForm,
     /// It lies in the past.
     #[error("a length of time cannot be negative")]
     Negative,
@@ -34,8 +42,12 @@ pub enum DurationProblem {
     TooLong,
 }
 
-/// Parses a duration as Go's `time.ParseDuration` does, except that it must not be negative.
-pub(crate) fn parse(text: &str) -> Result<Duration, DurationProblem> {
+/// Parses a length of time as Go's `time.ParseDuration` does, except that it must not be negative, and that there
+/// are days and weeks: `10s`, `1m30s`, `7d`. Only 0 needs no unit.
+///
+/// # Errors
+/// If it is anything else, or longer than 292 years.
+pub fn parse_duration(text: &str) -> Result<Duration, DurationProblem> {
     if let Some(positive) = text.strip_prefix('-') {
         return match parse_sum(positive)? {
             0 => Ok(Duration::ZERO),
@@ -47,9 +59,25 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationProblem> {
     Ok(Duration::from_nanos(nanoseconds))
 }
 
-/// Parses a duration that must leave some time.
-pub(crate) fn parse_positive(text: &str) -> Result<Duration, DurationProblem> {
-    let duration = parse(text)?;
+/// Parses a length of time that Go reads, too.
+pub(crate) fn parse_go(text: &str) -> Result<Duration, DurationProblem> {
+    // None of its units has these letters.
+    let duration = match text.contains(['d', 'w']) {
+        true => Err(DurationProblem::Form),
+        false => parse_duration(text),
+    };
+    duration.map_err(|problem| match problem {
+        DurationProblem::Form => DurationProblem::GoForm,
+        other => other,
+    })
+}
+
+/// Parses a length of time as [`parse_duration`] does, which must not be zero.
+///
+/// # Errors
+/// If it is zero, anything else, or longer than 292 years.
+pub fn parse_positive_duration(text: &str) -> Result<Duration, DurationProblem> {
+    let duration = parse_duration(text)?;
     match duration.is_zero() {
         true => Err(DurationProblem::Zero),
         false => Ok(duration),
@@ -142,27 +170,39 @@ mod tests {
             ("1h2m3s4ms5us6ns", 3_723_004_005_006),
             ("9223372036854775807ns", 9_223_372_036_854_775_807),
         ] {
-            assert_eq!(parse(text), Ok(Duration::from_nanos(nanoseconds)), "{text}");
+            let expected = Ok(Duration::from_nanos(nanoseconds));
+            assert_eq!(parse_duration(text), expected, "{text}");
+            assert_eq!(parse_go(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_days_and_weeks_which_go_does_not() {
+        for (text, hours) in [("7d", 168), ("2w", 336), ("1w2d12h", 228), (".5d", 12)] {
+            let expected = Duration::from_secs(hours * 3600);
+            assert_eq!(parse_duration(text), Ok(expected), "{text}");
+            assert_eq!(parse_go(text), Err(DurationProblem::GoForm), "{text}");
         }
     }
 
     #[test]
     fn refuses_what_is_not_a_length_of_time() {
         for text in [
-            "", "3", "-", "+", "s", ".", ".s", "-.", "+.s", "1d", "5 s", "1s ", "1S", "1,5s",
-            "ten", "1.2.3s", "--1s", "+-1s", "-+1s", "+-0", "1e3s",
+            "", "3", "-", "+", "s", ".", ".s", "-.", "+.s", "1D", "5 s", "1s ", "1S", "1,5s",
+            "ten", "1.2.3s", "--1s", "+-1s", "-+1s", "+-0", "1e3s", "7days", "1y", "1M",
         ] {
-            assert_eq!(parse(text), Err(DurationProblem::Form), "{text}");
+            assert_eq!(parse_duration(text), Err(DurationProblem::Form), "{text}");
+            assert_eq!(parse_go(text), Err(DurationProblem::GoForm), "{text}");
         }
-        assert_eq!(parse("-1s"), Err(DurationProblem::Negative));
-        assert_eq!(
-            parse("9223372036854775808ns"),
-            Err(DurationProblem::TooLong)
-        );
-        assert_eq!(
-            parse(&format!("{}h", "9".repeat(1000))),
-            Err(DurationProblem::TooLong)
-        );
-        assert_eq!(parse_positive("0s"), Err(DurationProblem::Zero));
+        assert_eq!(parse_duration("-1s"), Err(DurationProblem::Negative));
+        let long = format!("{}h", "9".repeat(1000));
+        for text in ["9223372036854775808ns", "15251w", &long] {
+            assert_eq!(
+                parse_duration(text),
+                Err(DurationProblem::TooLong),
+                "{text:.20}"
+            );
+        }
+        assert_eq!(parse_positive_duration("0s"), Err(DurationProblem::Zero));
     }
 }

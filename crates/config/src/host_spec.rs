@@ -343,9 +343,9 @@ fn dial_timeout(item: &Item<'_>, dialect: Dialect) -> Result<Option<Duration>, C
     let connect = match dialect {
         Dialect::Containerd if text.is_empty() => return Ok(None),
         Dialect::Containerd => {
-            duration::parse(text).map(|time| Some(time).filter(|t| !t.is_zero()))
+            duration::parse_go(text).map(|time| Some(time).filter(|t| !t.is_zero()))
         }
-        Dialect::Windlass => duration::parse_positive(text).map(Some),
+        Dialect::Windlass => duration::parse_positive_duration(text).map(Some),
     };
     connect.map_err(|problem| item.error(Problem::Duration(problem)))
 }

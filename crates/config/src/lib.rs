@@ -25,11 +25,12 @@ mod overview;
 mod pem;
 mod scan;
 mod settings;
+mod size;
 mod source;
 mod windlass_toml;
 
 pub use address::{InsecureProblem, ProxyProblem, UrlProblem, insecure_registry, shown_proxy};
-pub use duration::DurationProblem;
+pub use duration::{DurationProblem, parse_duration, parse_positive_duration};
 pub use error::{ConfigError, Place, Problem};
 pub use header::HeaderProblem;
 pub use loaded::Loaded;
@@ -38,4 +39,5 @@ pub use settings::{
     CertificateOrigin, Places, Proxy, ProxySettings, RegistrySettings, TimeoutSettings,
     WindlassFiles,
 };
+pub use size::{Rate, RateProblem, SizeProblem, parse_rate, parse_size, shown_size};
 pub use source::{Finding, Origin, Remark, Setting, Source, SourceKind, SourceState};

@@ -241,7 +241,7 @@ fn timeouts(mut table: Table<'_>) -> Result<TimeoutSettings, ConfigError> {
         let Some(item) = table.take(key) else {
             return Ok(None);
         };
-        let time = duration::parse_positive(item.text()?);
+        let time = duration::parse_positive_duration(item.text()?);
         let time = time.map_err(|problem| item.error(Problem::Duration(problem)))?;
         Ok(Some(setting(&item, time)))
     };
