@@ -3,6 +3,7 @@
 mod dry_run;
 mod errand;
 mod haul;
+mod patience;
 
 use std::collections::HashSet;
 use std::io;
@@ -21,6 +22,7 @@ use crate::signals::Signals;
 use crate::timings::{Destination, Recorder, is_path, page};
 use errand::Errand;
 use haul::{Haul, Outcome};
+use patience::Patience;
 
 /// Images that are pulled, or looked up, at the same time; their layers share the download slots.
 const AT_ONCE: usize = 8;
@@ -41,6 +43,7 @@ Examples:
   windlass pull --all-tags localhost:5000/app       Every tag of a repository
   windlass pull --json alpine | jq .                For programs
   windlass pull --dry-run alpine                    What there is to download; nothing changes
+  windlass pull --limit-rate 2MB alpine             No faster than two megabytes a second
   windlass pull --timings pull.html postgres:18     Where the time went, for a browser
 
 A dry run exits with 0 if there is nothing to do, with 10 if a pull would change something, with 1 if that \
@@ -83,6 +86,13 @@ pub(crate) struct Args {
     /// Layers to download at once; 0 for no limit [default: 3]
     #[arg(long, value_name = "N")]
     max_concurrent_downloads: Option<usize>,
+
+    /// Connections for one large layer, at most; 1 for never more than one [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    connections: Option<u16>,
+
+    #[command(flatten)]
+    patience: Patience,
 
     /// Show what a pull would do, and do nothing; exits with 10 if it would change something
     #[arg(long)]
@@ -128,6 +138,10 @@ impl Args {
             if let Some(downloads) = self.max_concurrent_downloads {
                 engine.downloads = downloads;
             }
+            if let Some(connections) = self.connections {
+                engine.split.connections = connections.into();
+            }
+            self.patience.apply(engine);
         })?;
         let keys = context.keys(self.auth.authfile.as_deref());
         let errand = Errand::new(&engine, keys, platforms);

@@ -1,6 +1,7 @@
 //! `windlass pull`: what it fetches and what it says.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use windlass_testing::{Image, Index, Layer, PackedImage, Registry};
 
@@ -245,6 +246,63 @@ fn several_platforms_at_once() {
     error: pulling registry.test/app:1: no matching manifest for linux/mips: the index has linux/s390x, linux/arm64, linux/riscv64
     hint: choose another one, as with --platform linux/s390x
     ");
+}
+
+/// How often it is tried, how long it is waited, how fast bytes come.
+#[test]
+fn patience_can_be_chosen() {
+    let registry = Registry::start();
+    let image = registry.push(image(1), "app:1");
+    let layer = image.layers[0].digest;
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app:1");
+    let pull = |flags: &[&str]| {
+        let args = ["pull", "--progress=none", "--platform", PLATFORM];
+        let args = args.iter().chain(flags).copied().chain([name.as_str()]);
+        windlass.command(args).output().unwrap().status.code()
+    };
+    registry.blob(&layer).status(503).times(3).then_ok();
+    assert_eq!(pull(&["--retry=2", "--retry-delay=1ms"]), Some(1));
+    assert_eq!(registry.ranges_asked(&layer).len(), 3);
+
+    registry.blob(&layer).stall_after(1000).then_ok();
+    assert_eq!(
+        pull(&["--timeout=300ms", "--retry-delay=1ms", "--limit-rate=off"]),
+        Some(0)
+    );
+    assert_eq!(registry.ranges_asked(&layer).len(), 5);
+
+    assert_eq!(
+        windlass
+            .command(["rmi", &name])
+            .output()
+            .unwrap()
+            .status
+            .code(),
+        Some(0)
+    );
+    let started = Instant::now();
+    assert_eq!(pull(&["--limit-rate=2MB", "--connections=1"]), Some(0));
+    // Two megabytes, but for what comes at once.
+    assert!(started.elapsed() > Duration::from_millis(800));
+}
+
+/// What makes no sense is told with what would.
+#[test]
+fn patience_has_its_form() {
+    let windlass = Windlass::new();
+    for (flag, reason) in [
+        ("--limit-rate=fast", "expected bytes a second such as"),
+        ("--timeout=0s", "cannot be zero"),
+        ("--retry-delay=1", "expected a length of time"),
+        ("--retry=-1", "-1 is not in 0..="),
+        ("--connections=0", "0 is not in 1..=64"),
+    ] {
+        let output = windlass.command(["pull", flag, "app"]).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flag}: {stderr}");
+        assert!(stderr.contains(reason), "{flag}: {stderr}");
+    }
 }
 
 /// Frames are drawn where they are asked for, and leave one line; nothing of them reaches standard output.

@@ -100,6 +100,16 @@ fn help_shows_commands_and_examples() {
           --progress <HOW>                How progress is shown [possible values: auto, tty, plain,
                                           json, none]
           --max-concurrent-downloads <N>  Layers to download at once; 0 for no limit [default: 3]
+          --connections <N>               Connections for one large layer, at most; 1 for never more
+                                          than one [default: 4]
+          --retry <N>                     Tries more when nothing came, for each request; 0 to try once
+                                          [default: 4]
+          --retry-delay <TIME>            Time before the first further try; it doubles with each
+                                          [default: 1s]
+          --timeout <TIME>                Time without progress after which a connection is given up,
+                                          and another one tried [default: 30s]
+          --limit-rate <RATE>             Bytes a second at most, such as 2MB, 1.5MiB or 80Mbit
+                                          [default: off]
           --dry-run                       Show what a pull would do, and do nothing; exits with 10 if it
                                           would change something
           --timings <FILE.html>           Write a picture of the pull, a web page: what each layer did
@@ -130,6 +140,7 @@ fn help_shows_commands_and_examples() {
       windlass pull --all-tags localhost:5000/app       Every tag of a repository
       windlass pull --json alpine | jq .                For programs
       windlass pull --dry-run alpine                    What there is to download; nothing changes
+      windlass pull --limit-rate 2MB alpine             No faster than two megabytes a second
       windlass pull --timings pull.html postgres:18     Where the time went, for a browser
 
     A dry run exits with 0 if there is nothing to do, with 10 if a pull would change something, with 1

@@ -1,0 +1,60 @@
+//! How patient a pull is with registries, and how gentle.
+
+use std::time::Duration;
+
+use windlass::EngineConfig;
+use windlass_config::{Rate, parse_duration, parse_positive_duration, parse_rate};
+
+/// How often, after what time, how fast.
+#[derive(Debug, clap::Args)]
+pub(super) struct Patience {
+    /// Tries more when nothing came, for each request; 0 to try once [default: 4]
+    #[arg(long, value_name = "N")]
+    retry: Option<u32>,
+
+    /// Time before the first further try; it doubles with each [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = delay)]
+    retry_delay: Option<Duration>,
+
+    /// Time without progress after which a connection is given up, and another one tried [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    timeout: Option<Duration>,
+
+    /// Bytes a second at most, such as 2MB, 1.5MiB or 80Mbit [default: off]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    limit_rate: Option<Rate>,
+}
+
+impl Patience {
+    /// Puts what was asked for into `engine`.
+    pub(super) fn apply(&self, engine: &mut EngineConfig) {
+        if let Some(retry) = self.retry {
+            engine.retry.attempts = retry.saturating_add(1);
+        }
+        if let Some(delay) = self.retry_delay {
+            engine.retry.first_pause = delay;
+            engine.retry.longest_pause = engine.retry.longest_pause.max(delay);
+        }
+        if let Some(timeout) = self.timeout {
+            let timeouts = &mut engine.registry.timeouts;
+            timeouts.connect = timeouts.connect.min(timeout);
+            (timeouts.response, timeouts.stall) = (timeout, timeout);
+            timeouts.token = timeouts.token.min(timeout);
+        }
+        if let Some(rate) = self.limit_rate {
+            engine.rate = rate.limit();
+        }
+    }
+}
+
+fn delay(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|problem| problem.to_string())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    parse_positive_duration(text).map_err(|problem| problem.to_string())
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    parse_rate(text).map_err(|problem| problem.to_string())
+}
