@@ -13,7 +13,7 @@ use crate::source::Setting;
 pub struct PullSettings {
     /// Layers that download at a time, over all pulls; 0 for no limit (TM-7).
     pub downloads: Option<usize>,
-    /// Layers that unpack at a time, over all pulls; 0 for no limit.
+    /// Layers that unpack at a time, over all pulls; 0 for as many as there are threads for.
     pub unpacks: Option<usize>,
     /// Connections for one large blob, at most; 1 for never more than one.
     pub connections: Option<usize>,
