@@ -222,6 +222,11 @@ impl<'a> Item<'a> {
         self.value.is_array()
     }
 
+    /// Tells whether it is a whole number.
+    pub(crate) fn is_number(&self) -> bool {
+        self.value.as_integer().is_some()
+    }
+
     /// Returns the text that it must be.
     pub(crate) fn text(&self) -> Result<&str, ConfigError> {
         let text = self.value.as_str();

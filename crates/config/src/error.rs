@@ -9,6 +9,7 @@ use windlass_oci::text::{Shown, shown_up_to};
 use crate::address::{InsecureProblem, ProxyProblem, UrlProblem};
 use crate::duration::DurationProblem;
 use crate::header::HeaderProblem;
+use crate::size::{RateProblem, SizeProblem};
 
 /// Paths are as long as they are; this is Linux's longest.
 const PATH_CHARS: usize = 4096;
@@ -119,6 +120,21 @@ pub enum Problem {
     /// It is not a length of time.
     #[error(transparent)]
     Duration(DurationProblem),
+    /// It is not an amount of bytes.
+    #[error(transparent)]
+    Size(SizeProblem),
+    /// It is not an amount of bytes a second.
+    #[error(transparent)]
+    Rate(RateProblem),
+    /// It is said under another name already.
+    #[error("`{other}` says the same: leave out one of the two")]
+    SaidTwice {
+        /// The other name.
+        other: &'static str,
+    },
+    /// A limit for one registry, where none is named.
+    #[error("it is about one registry: for all of them together there is `pull.limit-rate`")]
+    NeedsName,
     /// It is not the address of a host.
     #[error(transparent)]
     Url(UrlProblem),

@@ -23,6 +23,7 @@ mod loaded;
 mod merge;
 mod overview;
 mod pem;
+mod pull_settings;
 mod scan;
 mod settings;
 mod size;
@@ -35,6 +36,7 @@ pub use error::{ConfigError, Place, Problem};
 pub use header::HeaderProblem;
 pub use loaded::Loaded;
 pub use overview::{HostOverview, OriginOverview, Overview, RegistryOverview, SettingOverview};
+pub use pull_settings::PullSettings;
 pub use settings::{
     CertificateOrigin, Places, Proxy, ProxySettings, RegistrySettings, TimeoutSettings,
     WindlassFiles,

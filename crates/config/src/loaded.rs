@@ -11,6 +11,7 @@ use crate::daemon_json::{self, DaemonJson};
 use crate::error::{ConfigError, Problem};
 use crate::file;
 use crate::merge;
+use crate::pull_settings::Pulling;
 use crate::scan::Scan;
 use crate::settings::{
     CertificateOrigin, Places, Proxy, ProxySettings, RegistrySettings, TimeoutSettings,
@@ -24,7 +25,7 @@ use crate::windlass_toml::{self, DaemonFile, Own};
 pub struct Loaded {
     /// Where the store is.
     pub root: Option<Setting<PathBuf>>,
-    /// How many blobs are downloaded at a time; 0 is no limit (TM-8).
+    /// How many layers download at a time; 0 is no limit (TM-7, TM-8).
     pub downloads: Option<Setting<u64>>,
     /// How many attempts without progress a blob gets (DM-10).
     pub attempts: Option<Setting<u64>>,
@@ -38,6 +39,8 @@ pub struct Loaded {
     pub proxies: ProxySettings,
     /// How long to wait.
     pub timeouts: TimeoutSettings,
+    /// What [`Self::pull_settings`] returns beside these.
+    pub(crate) pull: Pulling,
     /// The registries that something is said about, by name.
     pub registries: BTreeMap<String, RegistrySettings>,
     /// All others.

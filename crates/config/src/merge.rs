@@ -50,6 +50,7 @@ pub(crate) fn merge(
                 .map(|hosts| Setting::new(hosts, at_daemon())),
         }),
         timeouts: own.timeouts,
+        pull: own.pull,
         sources,
         findings,
         ..Loaded::default()
@@ -186,6 +187,7 @@ impl Merge<'_> {
         let everybodys = self.everybodys_proxies.clone();
         decided.proxies = own.proxies.or(decided.proxies).or(everybodys);
         decided.foreign_hosts = own.foreign_hosts.or(default.foreign_hosts.clone());
+        decided.limit_rate = own.limit_rate;
         self.loaded.registries.insert(name, decided);
     }
 
@@ -351,6 +353,7 @@ fn settings(
         hosts_from: hosts.origin,
         proxies: proxies.or(hosts.proxies),
         foreign_hosts,
+        limit_rate: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is configured, to be shown: without secrets, and without words.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use windlass_registry::{HostConfig, Proxies, Secret};
 use crate::address::shown_proxy;
 use crate::loaded::Loaded;
 use crate::settings::{Proxy, RegistrySettings};
+use crate::size::Rate;
 use crate::source::{Origin, Setting, Source, lossy};
 
 /// Everything that is configured, and where it comes from.
@@ -55,6 +57,8 @@ pub struct RegistryOverview {
     pub proxy: Option<Value>,
     /// Places that foreign layers may be fetched from.
     pub foreign_layers: Vec<String>,
+    /// How fast bytes may come from it, in bytes a second, 0 for no limit; `null` if nothing says so.
+    pub limit_rate: Option<SettingOverview>,
 }
 
 /// One host.
@@ -138,8 +142,6 @@ impl Loaded {
             shown("root", self.root.as_ref(), |path| {
                 json!(path.to_string_lossy())
             }),
-            shown("downloads", self.downloads.as_ref(), |number| json!(number)),
-            shown("attempts", self.attempts.as_ref(), |number| json!(number)),
             shown("schema1", self.schema1.as_ref(), |flag| json!(flag)),
             shown("insecure-registries", self.insecure.as_ref(), |list| {
                 json!(list)
@@ -152,12 +154,29 @@ impl Loaded {
             }),
             shown("timeouts.connect", timeouts.connect.as_ref(), seconds),
             shown("timeouts.response", timeouts.response.as_ref(), seconds),
-            shown("timeouts.stall", timeouts.stall.as_ref(), seconds),
-            shown("timeouts.floor", timeouts.floor.as_ref(), |bytes| {
-                json!(bytes)
-            }),
+            shown("timeouts.floor", timeouts.floor.as_ref(), number),
             shown("timeouts.token", timeouts.token.as_ref(), seconds),
             shown("timeouts.ping", timeouts.ping.as_ref(), seconds),
+        ]
+        .into_iter()
+        .chain(self.pull_overview())
+        .collect()
+    }
+
+    fn pull_overview(&self) -> [SettingOverview; 11] {
+        let pull = &self.pull;
+        [
+            shown("pull.downloads", self.downloads.as_ref(), number),
+            shown("pull.unpacks", pull.unpacks.as_ref(), number),
+            shown("pull.connections", pull.connections.as_ref(), number),
+            shown("pull.split-from", pull.split_from.as_ref(), number),
+            shown("pull.chunk", pull.chunk.as_ref(), number),
+            shown("pull.retry", self.attempts.as_ref(), number),
+            shown("pull.retry-delay", pull.retry_delay.as_ref(), seconds),
+            shown("pull.timeout", self.timeouts.stall.as_ref(), seconds),
+            shown_rate("pull.limit-rate", pull.limit_rate.as_ref()),
+            shown("partials.max-age", pull.max_age.as_ref(), seconds),
+            shown("partials.max-size", pull.max_size.as_ref(), number),
         ]
     }
 
@@ -198,6 +217,17 @@ fn proxy(proxy: &Proxy) -> Value {
     }
 }
 
+/// 0 is no limit, as in a file.
+fn shown_rate(key: &'static str, setting: Option<&Setting<Rate>>) -> SettingOverview {
+    shown(key, setting, |rate| {
+        json!(rate.limit().map_or(0, NonZeroU64::get))
+    })
+}
+
+fn number<T: Serialize>(number: &T) -> Value {
+    json!(number)
+}
+
 fn seconds(time: &Duration) -> Value {
     json!(time.as_secs_f64())
 }
@@ -222,6 +252,10 @@ fn registry_overview(name: &str, settings: &RegistrySettings) -> RegistryOvervie
             .as_ref()
             .map(|setting| proxies(&setting.value)),
         foreign_layers: foreign_layers.map_or_else(Vec::new, |setting| setting.value.clone()),
+        limit_rate: settings
+            .limit_rate
+            .as_ref()
+            .map(|limit| shown_rate("limit-rate", Some(limit))),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use windlass_registry::{HostConfig, Proxies, Secret};
 
+use crate::size::Rate;
 use crate::source::{Origin, Setting};
 
 /// The way to hosts.
@@ -57,6 +58,8 @@ pub struct RegistrySettings {
     pub proxies: Option<Setting<Proxies>>,
     /// Places that foreign layers may be fetched from (S2-9).
     pub foreign_hosts: Option<Setting<Vec<String>>>,
+    /// How fast bytes may come from all of these hosts together.
+    pub limit_rate: Option<Setting<Rate>>,
 }
 
 /// Files with certificates for a host and port.

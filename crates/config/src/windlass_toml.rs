@@ -12,9 +12,11 @@ use crate::document::{Document, Item, Table};
 use crate::duration;
 use crate::error::{ConfigError, Problem};
 use crate::host_spec;
+use crate::pull_settings::Pulling;
 use crate::settings::{Proxy, ProxySettings, TimeoutSettings};
 use crate::source::{Finding, Remark, Setting};
 
+mod pull;
 mod registry;
 
 pub(crate) use registry::OwnRegistry;
@@ -22,14 +24,16 @@ pub(crate) use registry::OwnRegistry;
 /// The name that stands for every registry which is not named.
 pub(crate) const EVERYBODY: &str = "*";
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "attempts",
     "ca",
     "certs-dirs",
     "daemon-json",
     "downloads",
     "insecure-registries",
+    "partials",
     "proxy",
+    "pull",
     "registry",
     "root",
     "schema1",
@@ -56,6 +60,7 @@ pub(crate) struct Own {
     pub(crate) roots: Vec<Setting<Vec<u8>>>,
     pub(crate) proxies: ProxySettings,
     pub(crate) timeouts: TimeoutSettings,
+    pub(crate) pull: Pulling,
     pub(crate) certs_dirs: Option<Vec<PathBuf>>,
     pub(crate) daemon_json: Option<DaemonFile>,
     /// By name; [`EVERYBODY`] may be among them.
@@ -91,6 +96,12 @@ pub(crate) fn read(
     }
     if let Some(item) = table.take("timeouts") {
         own.timeouts = timeouts(item.table()?)?;
+    }
+    if let Some(item) = table.take("pull") {
+        pull::read(item.table()?, &mut own)?;
+    }
+    if let Some(item) = table.take("partials") {
+        pull::read_partials(item.table()?, &mut own.pull)?;
     }
     if let Some(item) = table.take("certs-dirs") {
         let elements = item.elements()?;
@@ -131,6 +142,7 @@ impl Own {
             roots,
             proxies: self.proxies.over(earlier.proxies),
             timeouts: self.timeouts.over(earlier.timeouts),
+            pull: self.pull.over(earlier.pull),
             certs_dirs: self.certs_dirs.or(earlier.certs_dirs),
             daemon_json: self.daemon_json.or(earlier.daemon_json),
             registries,
@@ -238,12 +250,7 @@ fn no_proxy(item: Item<'_>) -> Result<Setting<String>, ConfigError> {
 
 fn timeouts(mut table: Table<'_>) -> Result<TimeoutSettings, ConfigError> {
     let mut time = |key| -> Result<Option<Setting<Duration>>, ConfigError> {
-        let Some(item) = table.take(key) else {
-            return Ok(None);
-        };
-        let time = duration::parse_positive_duration(item.text()?);
-        let time = time.map_err(|problem| item.error(Problem::Duration(problem)))?;
-        Ok(Some(setting(&item, time)))
+        table.take(key).map(|item| time(&item)).transpose()
     };
     let mut timeouts = TimeoutSettings {
         connect: time("connect")?,
@@ -258,6 +265,12 @@ fn timeouts(mut table: Table<'_>) -> Result<TimeoutSettings, ConfigError> {
     }
     table.refuse_rest(&["connect", "floor", "ping", "response", "stall", "token"])?;
     Ok(timeouts)
+}
+
+fn time(item: &Item<'_>) -> Result<Setting<Duration>, ConfigError> {
+    let time = duration::parse_positive_duration(item.text()?);
+    let time = time.map_err(|problem| item.error(Problem::Duration(problem)))?;
+    Ok(setting(item, time))
 }
 
 fn daemon_json(item: &Item<'_>, base: &Path) -> Result<DaemonFile, ConfigError> {

@@ -5,13 +5,14 @@ use std::path::Path;
 use url::Url;
 use windlass_registry::{Proxies, Secret, Tls};
 
-use super::{EVERYBODY, proxies};
+use super::{EVERYBODY, proxies, pull};
 use crate::address;
 use crate::document::Item;
 use crate::error::{ConfigError, Problem};
 use crate::host_spec::{Dialect, HostSpec};
 use crate::hosts_toml::{Hosts, Server};
 use crate::settings::Proxy;
+use crate::size::Rate;
 use crate::source::{Finding, Origin, Setting};
 
 const HOST_KEYS: [&str; 8] = [
@@ -25,13 +26,14 @@ const HOST_KEYS: [&str; 8] = [
     "url",
 ];
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "ca",
     "capabilities",
     "client",
     "dial-timeout",
     "foreign-layers",
     "header",
+    "limit-rate",
     "mirror",
     "override-path",
     "proxy",
@@ -52,6 +54,7 @@ pub(crate) struct OwnRegistry {
     pub(crate) skip_verify: Option<Setting<bool>>,
     pub(crate) proxies: Option<Setting<Proxies>>,
     pub(crate) foreign_hosts: Option<Setting<Vec<String>>>,
+    pub(crate) limit_rate: Option<Setting<Rate>>,
 }
 
 /// A host whose files are not read yet.
@@ -74,6 +77,7 @@ impl OwnRegistry {
             skip_verify: self.skip_verify.or(earlier.skip_verify),
             proxies: self.proxies.or(earlier.proxies),
             foreign_hosts: self.foreign_hosts.or(earlier.foreign_hosts),
+            limit_rate: self.limit_rate.or(earlier.limit_rate),
         }
     }
 }
@@ -92,6 +96,12 @@ pub(super) fn read(
     }
     if let Some(item) = table.take("foreign-layers") {
         registry.foreign_hosts = Some(foreign_hosts(item)?);
+    }
+    if let Some(item) = table.take("limit-rate") {
+        registry.limit_rate = Some(pull::rate(&item)?);
+        if name == EVERYBODY {
+            return Err(item.error(Problem::NeedsName));
+        }
     }
     let mirrors = table.take("mirror").map(|item| mirrors(item, base));
     let mirrors = mirrors.transpose()?;

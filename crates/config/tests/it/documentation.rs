@@ -7,7 +7,7 @@ const MANUAL: &str = include_str!("../../../../docs/configuration.md");
 #[test]
 fn every_example_can_be_loaded() {
     let examples: Vec<&str> = MANUAL.split("```toml\n").skip(1).collect();
-    assert_eq!(examples.len(), 6);
+    assert_eq!(examples.len(), 7);
     for example in examples {
         let (example, _) = example.split_once("```").unwrap();
         let files = Files::new(&[

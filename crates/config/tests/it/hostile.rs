@@ -8,7 +8,7 @@ use windlass_registry::{Endpoint, RegistryConfig};
 use crate::support::{CERTIFICATE, Files, KEY};
 
 /// Pieces of which files that are nearly right are made.
-const PIECES: [&str; 44] = [
+const PIECES: [&str; 50] = [
     "server",
     "host",
     "ca",
@@ -19,6 +19,12 @@ const PIECES: [&str; 44] = [
     "url",
     "proxy",
     "timeouts",
+    "pull",
+    "partials",
+    "limit-rate",
+    "max-age",
+    "chunk",
+    "'8MiB'",
     "insecure-registries",
     "capabilities",
     "\"docker.io\"",

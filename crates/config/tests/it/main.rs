@@ -10,4 +10,6 @@ mod hostile;
 mod odd_files;
 mod own_host;
 mod precedence;
+mod pulls;
+mod pulls_refused;
 mod support;
