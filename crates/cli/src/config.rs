@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use windlass::RegistryConfig;
-use windlass_config::{Loaded, Places, WindlassFiles};
+use windlass::{EngineConfig, RegistryConfig};
+use windlass_config::{Loaded, Places, Rate, WindlassFiles};
 use windlass_credentials::{Helpers, Keys, Places as CredentialPlaces};
 
 use crate::environment::Environment;
@@ -48,6 +48,29 @@ impl Settings {
         Ok(Self { loaded, registry })
     }
 
+    /// Returns how an engine with its store at `root` is to go about its work.
+    pub(crate) fn engine(&self, root: PathBuf) -> EngineConfig {
+        let pull = self.loaded.pull_settings();
+        let mut engine = EngineConfig {
+            registry: self.registry.clone(),
+            registry_rates: pull.registry_rates,
+            ..EngineConfig::new(root)
+        };
+        set(&mut engine.downloads, pull.downloads);
+        set(&mut engine.unpacks, pull.unpacks);
+        set(&mut engine.split.connections, pull.connections);
+        set(&mut engine.split.from, pull.split_from);
+        set(&mut engine.split.chunk, pull.chunk);
+        set(&mut engine.retry.attempts, pull.retry);
+        set(&mut engine.retry.first_pause, pull.retry_delay);
+        set(&mut engine.rate, pull.limit_rate.map(Rate::limit));
+        set(&mut engine.keep.max_age, pull.partials_max_age);
+        set(&mut engine.keep.max_bytes, pull.partials_max_size);
+        let policy = &mut engine.retry;
+        policy.longest_pause = policy.longest_pause.max(policy.first_pause);
+        engine
+    }
+
     /// Returns the store's place: the one asked for, the configured one, or the default of this user.
     pub(crate) fn root(
         &self,
@@ -59,6 +82,12 @@ impl Settings {
             Some(root) => Ok(root.to_owned()),
             None => default_root(environment).ok_or(Error::NoRoot),
         }
+    }
+}
+
+fn set<T>(value: &mut T, said: Option<T>) {
+    if let Some(said) = said {
+        *value = said;
     }
 }
 

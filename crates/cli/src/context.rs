@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use windlass::{Access, Engine, EngineConfig, Owner, Remote, RetryPolicy};
+use windlass::{Access, Engine, EngineConfig, Owner, Remote};
 use windlass_credentials::Keys;
 
 use crate::args::Global;
@@ -60,7 +60,10 @@ impl<'a> Context<'a> {
     /// Returns the way to registries without any store.
     pub(crate) fn remote(&self) -> Result<Remote, Error> {
         let settings = self.settings()?;
-        Remote::new(settings.registry.clone(), retry(settings)).map_err(Error::Client)
+        let EngineConfig {
+            registry, retry, ..
+        } = settings.engine(PathBuf::new());
+        Remote::new(registry, retry).map_err(Error::Client)
     }
 
     /// Returns the credentials of the user, in `authfile` before all other places if it is given.
@@ -97,14 +100,7 @@ impl<'a> Context<'a> {
     ) -> Result<Engine, Error> {
         let root = self.root()?;
         let settings = self.settings()?;
-        let mut engine = EngineConfig {
-            registry: settings.registry.clone(),
-            retry: retry(settings),
-            ..EngineConfig::new(root.clone())
-        };
-        if let Some(downloads) = &settings.loaded.downloads {
-            engine.downloads = usize::try_from(downloads.value).unwrap_or(usize::MAX);
-        }
+        let mut engine = settings.engine(root.clone());
         configure(&mut engine);
         let mut has_told = false;
         let on_wait = |owner: &Owner| {
@@ -125,14 +121,6 @@ pub(crate) fn note(text: &str) {
 /// Tells people something that they should not overlook. What is in it that comes from elsewhere is harmless.
 pub(crate) fn warn(text: &str) {
     note(&format!("warning: {text}"));
-}
-
-fn retry(settings: &Settings) -> RetryPolicy {
-    let mut policy = RetryPolicy::default();
-    if let Some(attempts) = &settings.loaded.attempts {
-        policy.attempts = u32::try_from(attempts.value).unwrap_or(u32::MAX);
-    }
-    policy
 }
 
 fn waiting(owner: &Owner, root: &Path) -> String {

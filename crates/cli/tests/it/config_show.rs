@@ -84,8 +84,6 @@ fn everything_is_shown_with_its_file() {
 
     SETTING   VALUE   FROM
     root   [dir]/store   command line
-    downloads   5   [dir]/home/.config/windlass/windlass.toml:2
-    attempts   5   default
     schema1   false   default
     insecure-registries   10.0.0.0/8, plain.test   [dir]/home/.config/windlass/windlass.toml:3, command line
     ca   -   default
@@ -94,10 +92,20 @@ fn everything_is_shown_with_its_file() {
     proxy.no-proxy   intern.test   [dir]/home/.config/windlass/windlass.toml:7
     timeouts.connect   3 s   [dir]/home/.config/windlass/windlass.toml:10
     timeouts.response   30 s   default
-    timeouts.stall   30 s   default
     timeouts.floor   30720   default
     timeouts.token   15 s   default
     timeouts.ping   15 s   default
+    pull.downloads   5   [dir]/home/.config/windlass/windlass.toml:2
+    pull.unpacks   4   default
+    pull.connections   4   default
+    pull.split-from   32MiB   default
+    pull.chunk   8MiB   default
+    pull.retry   5   default
+    pull.retry-delay   1 s   default
+    pull.timeout   30 s   default
+    pull.limit-rate   off   default
+    partials.max-age   604800 s   default
+    partials.max-size   16GiB   default
 
     REGISTRY   ASKED   FROM
     direct.test   the registry itself   default
@@ -229,8 +237,12 @@ fn programs_get_one_object() {
     let shown = windlass.stdout(["config", "show", "--json", "alpine"]);
     assert_no_secret(&shown);
     let facts: serde_json::Value = serde_json::from_str(&shown).unwrap();
-    assert_eq!(facts["settings"][1]["key"], "downloads");
-    assert_eq!(facts["settings"][1]["value"], 5);
+    let settings = facts["settings"].as_array().unwrap();
+    let downloads = settings
+        .iter()
+        .find(|it| it["key"] == "pull.downloads")
+        .unwrap();
+    assert_eq!(downloads["value"], 5);
     let registries = serde_json::to_string_pretty(&facts["registries"]).unwrap();
     insta::assert_snapshot!(registries, @r#"
     [
@@ -339,8 +351,6 @@ fn nothing_configured_is_shown_too() {
 
     SETTING   VALUE   FROM
     root   [dir]/store   command line
-    downloads   3   default
-    attempts   5   default
     schema1   false   default
     insecure-registries   -   default
     ca   -   default
@@ -349,10 +359,20 @@ fn nothing_configured_is_shown_too() {
     proxy.no-proxy   -   default
     timeouts.connect   10 s   default
     timeouts.response   30 s   default
-    timeouts.stall   30 s   default
     timeouts.floor   30720   default
     timeouts.token   15 s   default
     timeouts.ping   15 s   default
+    pull.downloads   3   default
+    pull.unpacks   4   default
+    pull.connections   4   default
+    pull.split-from   32MiB   default
+    pull.chunk   8MiB   default
+    pull.retry   5   default
+    pull.retry-delay   1 s   default
+    pull.timeout   30 s   default
+    pull.limit-rate   off   default
+    partials.max-age   604800 s   default
+    partials.max-size   16GiB   default
 
     REGISTRY   ASKED   FROM
     *   the registry itself   default

@@ -64,7 +64,9 @@ fn the_configuration_can_be_named() {
         let mut command = windlass.command(args);
         let output = command.env("WINDLASS_CONFIG", "one.toml").output().unwrap();
         let shown = windlass.show(&output);
-        let line = shown.lines().find(|line| line.starts_with("downloads"));
+        let line = shown
+            .lines()
+            .find(|line| line.starts_with("pull.downloads"));
         let words = line.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
         words.unwrap_or(shown)
     };
@@ -74,7 +76,7 @@ fn the_configuration_can_be_named() {
         downloads(&["--config", "three.toml", "images"]),
     ];
     insta::assert_snapshot!(runs.join("\n"), @r"
-    downloads 7 [dir]/one.toml:1
+    pull.downloads 7 [dir]/one.toml:1
     exit: 1
     --- stderr
     error: [dir]/two.toml:1:1: downlods: there is no such key; did you mean `downloads`?
@@ -155,4 +157,34 @@ fn a_proxy_that_is_none() {
     error: the http proxy cannot be used: its scheme is not http, https, socks5 or socks5h
     hint: correct HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or `proxy` in windlass.toml
     ");
+}
+
+/// What `[pull]` and `[partials]` say is done, unless the command line says otherwise.
+#[test]
+fn how_pulls_go_about_their_work_can_be_configured() {
+    let registry = Registry::start();
+    let image = registry.push(image(), "app:1");
+    let layer = image.layers[0].digest;
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app:1");
+    let host = registry.host();
+    windlass.configure(&format!(
+        "[pull]\nretry = 2\nretry-delay = \"1ms\"\n[partials]\nmax-size = 0\n[registry.\"{host}\"]\nlimit-rate = \"2MB\"\n"
+    ));
+    registry
+        .blob(&layer)
+        .cut_after(500)
+        .then()
+        .status(503)
+        .forever();
+    windlass.run(args(&name));
+    // One and, because that brought nothing but a few bytes, one more.
+    assert_eq!(registry.ranges_asked(&layer).len(), 2);
+    let df = windlass.stdout(["df", "--json"]);
+    assert!(df.contains(r#""partial_blobs":[]"#), "{df}");
+    let mut once = windlass.command(args(&name));
+    once.arg("--retry=0").output().unwrap();
+    assert_eq!(registry.ranges_asked(&layer).len(), 3);
+    let shown = windlass.stdout(["config", "show", &host]);
+    assert!(shown.contains("no faster than 2MB/s"), "{shown}");
 }

@@ -1,10 +1,11 @@
 //! What is in effect: from the files, the environment, the command line, or because nobody says otherwise.
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use windlass::{Proxies, RegistryConfig, RetryPolicy, Secret};
+use windlass::{EngineConfig, Proxies, RegistryConfig, Secret};
 use windlass_config::{OriginOverview, SettingOverview, Source, shown_proxy};
 
 use super::Asked;
@@ -13,9 +14,6 @@ use crate::config;
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::Error;
-
-/// Layers that are downloaded at a time if nothing is configured.
-const DOWNLOADS: usize = 3;
 
 /// Everything that is shown. The names are an interface: add, do not rename.
 #[derive(Debug, Serialize)]
@@ -158,10 +156,20 @@ fn unsaid(
     };
     let proxy = |proxy: &Option<Secret>| by_environment(json!(proxy.as_ref().map(shown_proxy)));
     let timeouts = &config.timeouts;
+    let engine = EngineConfig::new(PathBuf::new());
     let value = match key {
         "root" => path(&context.root()?),
-        "downloads" => json!(DOWNLOADS),
-        "attempts" => json!(RetryPolicy::default().attempts),
+        "pull.downloads" => json!(engine.downloads),
+        "pull.unpacks" => json!(engine.unpacks),
+        "pull.connections" => json!(engine.split.connections),
+        "pull.split-from" => json!(engine.split.from),
+        "pull.chunk" => json!(engine.split.chunk),
+        "pull.retry" => json!(engine.retry.attempts),
+        "pull.retry-delay" => json!(engine.retry.first_pause.as_secs_f64()),
+        "pull.timeout" => json!(timeouts.stall.as_secs_f64()),
+        "pull.limit-rate" => json!(engine.rate.map_or(0, NonZeroU64::get)),
+        "partials.max-age" => json!(engine.keep.max_age.as_secs_f64()),
+        "partials.max-size" => json!(engine.keep.max_bytes),
         "schema1" => json!(config.schema1),
         "insecure-registries" => json!(config.insecure),
         "proxy.http" => return Ok(proxy(http)),
@@ -169,7 +177,6 @@ fn unsaid(
         "proxy.no-proxy" => return Ok(by_environment(json!(no_proxy))),
         "timeouts.connect" => json!(timeouts.connect.as_secs_f64()),
         "timeouts.response" => json!(timeouts.response.as_secs_f64()),
-        "timeouts.stall" => json!(timeouts.stall.as_secs_f64()),
         "timeouts.floor" => json!(timeouts.floor),
         "timeouts.token" => json!(timeouts.token.as_secs_f64()),
         "timeouts.ping" => json!(timeouts.ping.as_secs_f64()),

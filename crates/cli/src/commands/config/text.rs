@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use serde_json::Value;
-use windlass_config::SourceState;
+use windlass_config::{SourceState, shown_size};
 
 use super::facts::{Facts, Setting};
 use super::way::{Host, Way};
@@ -75,6 +75,9 @@ fn write_way(out: &mut dyn Write, way: &Way) -> io::Result<()> {
         let places = way.foreign_layers.join(", ");
         writeln!(out, "  foreign layers from {}", harmless(&places))?;
     }
+    if let Some(limit) = way.limit_rate {
+        writeln!(out, "  no faster than {}", rate(Some(limit)))?;
+    }
     Ok(())
 }
 
@@ -141,8 +144,28 @@ fn state(state: SourceState) -> &'static str {
 }
 
 fn value(setting: &Setting) -> String {
-    let is_time = setting.key.starts_with("timeouts.") && setting.key != "timeouts.floor";
-    match &setting.value {
+    let is_time = match setting.key {
+        "pull.timeout" | "pull.retry-delay" | "partials.max-age" => true,
+        key => key.starts_with("timeouts.") && key != "timeouts.floor",
+    };
+    match (&setting.value, setting.key) {
+        (Value::Number(bytes), "pull.split-from" | "pull.chunk" | "partials.max-size") => {
+            shown_size(bytes.as_u64().unwrap_or_default())
+        }
+        (Value::Number(bytes), "pull.limit-rate") => rate(bytes.as_u64()),
+        (value, _) => plain(value, is_time),
+    }
+}
+
+fn rate(bytes: Option<u64>) -> String {
+    match bytes {
+        None | Some(0) => "off".to_owned(),
+        Some(bytes) => format!("{}/s", shown_size(bytes)),
+    }
+}
+
+fn plain(value: &Value, is_time: bool) -> String {
+    match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "-".to_owned(),

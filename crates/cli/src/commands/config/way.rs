@@ -26,6 +26,9 @@ pub(super) struct Way {
     pub(super) endpoints: Vec<Host>,
     /// Places that foreign layers may be fetched from.
     pub(super) foreign_layers: Vec<String>,
+    /// Bytes a second that may come from it, if that is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) limit_rate: Option<u64>,
 }
 
 /// One that is asked.
@@ -68,6 +71,9 @@ impl Way {
             unusable: overview.unusable.as_ref().map(|causes| causes.join(": ")),
             endpoints: endpoints.collect(),
             foreign_layers: overview.foreign_layers.clone(),
+            limit_rate: { overview.limit_rate.as_ref() }
+                .and_then(|limit| limit.value.as_u64())
+                .filter(|limit| *limit > 0),
         }
     }
 
