@@ -8,9 +8,9 @@ use std::io;
 use std::path::PathBuf;
 
 use windlass::{
-    ClientError, FindError, LoginError, MountError, OpenError, PlatformError, PullError, Reference,
-    ReferenceError, RemoveError, StoreError, StoreRemoveError, TagImageError, UnpackImageError,
-    text,
+    ClientError, FindError, LayerError, LoginError, MountError, OpenError, PlatformError,
+    PullError, Reference, ReferenceError, RemoveError, StoreError, StoreRemoveError, TagImageError,
+    UnpackImageError, text,
 };
 use windlass_config::ConfigError;
 use windlass_credentials::{LookupError, Source};
@@ -241,13 +241,16 @@ impl Error {
         let Self::Remote { source, .. } = self else {
             return Vec::new();
         };
-        match &**source {
-            PullError::Registry(error) => {
-                let others = error.others.iter();
-                others.map(|error| text::chain(&**error)).collect()
-            }
-            _ => Vec::new(),
-        }
+        let endpoints = match &**source {
+            PullError::Registry(error) => Some(error),
+            PullError::Layer { source, .. } => match &**source {
+                LayerError::Download(error) => Some(error),
+                _ => None,
+            },
+            _ => None,
+        };
+        let others = endpoints.iter().flat_map(|error| &error.others);
+        others.map(|error| text::chain(&**error)).collect()
     }
 
     /// The name that leads to no image, if that is what went wrong.

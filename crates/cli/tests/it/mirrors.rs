@@ -176,3 +176,27 @@ fn a_registry_that_nobody_may_be_asked_for() {
     hint: `windlass config show registry.test` shows who is asked for what; give one of them the capability
     ");
 }
+
+/// A layer that nobody delivers: the registry's word, and each mirror's.
+#[test]
+fn a_layer_that_nobody_has_says_who_was_asked() {
+    let registry = Registry::start();
+    let image = registry.push(image(), "app:1");
+    let [one, two] = [0, 1].map(|_| Registry::builder().mirror_of(&registry).start());
+    let layer = image.layers[0].digest;
+    registry.blob(&layer).status(404).forever();
+    one.blob(&layer).status(403).forever();
+    two.blob(&layer).status(404).forever();
+    let mut windlass = windlass(&registry, &[(&one, "one.test"), (&two, "two.test")]);
+    windlass.shows(&layer, "<layer>");
+    let name = registry.name("app:1");
+    let args = ["pull", "--progress=none", "--platform", PLATFORM, &name];
+    insta::assert_snapshot!(windlass.run(args), @r"
+    exit: 1
+    --- stderr
+    error: pulling registry.test/app:1: layer <layer>: blob <layer> of app at http://registry.test: no such blob
+    tried: blob <layer> of app at http://one.test: Forbidden
+    tried: blob <layer> of app at http://two.test: no such blob
+    hint: the registry does not have this part of the image: push it again; if it is a layer from elsewhere, as Windows has them, allow the place with `foreign-layers` in windlass.toml
+    ");
+}

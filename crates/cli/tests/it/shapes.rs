@@ -1,0 +1,80 @@
+//! Images of unusual shapes: what they cost is memory that depends on neither their size nor their number (T48).
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use windlass_testing::{Compression, Image, Layer, PackedLayer, Registry};
+
+use crate::harness::{PLATFORM, Windlass};
+
+/// What a pull may take, in KiB; of builds without optimisation, too.
+const CEILING: u64 = 150 << 10;
+
+/// Pulls the image, and returns the most memory that it took, in KiB.
+fn pull(windlass: &Windlass, registry: &Registry) -> u64 {
+    let name = registry.name("app:1");
+    let args = ["pull", "-q", "--platform", PLATFORM, &name];
+    let mut command = windlass.command(args);
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    let mut peak = 0;
+    loop {
+        peak = most_memory(&child).unwrap_or(peak);
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "{status}");
+            return peak;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What the kernel has counted so far; `None` when the process is over.
+fn most_memory(child: &Child) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
+}
+
+/// The header of a file of `size` bytes (POSIX ustar).
+fn header_of(size: u64) -> Vec<u8> {
+    let mut header = Layer::new().file("zeros", b"").tar();
+    header.truncate(512);
+    header[124..136].copy_from_slice(format!("{size:011o}\0").as_bytes());
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().copied().map(u32::from).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    header
+}
+
+#[test]
+fn five_hundred_layers() {
+    let registry = Registry::start();
+    let layers = (0..500).map(|number| Layer::new().file(format!("layer-{number}"), b"x"));
+    let image = layers.fold(Image::new().platform(PLATFORM), Image::layer);
+    registry.push(image, "app:1");
+    let windlass = Windlass::with(&registry);
+    let peak = pull(&windlass, &registry);
+    assert!(peak < CEILING, "{peak} KiB");
+}
+
+/// Half a gigabyte that comes as half a megabyte, and thirty megabytes that come as they are.
+#[test]
+fn layers_that_are_large_packed_or_unpacked() {
+    let registry = Registry::start();
+    let size = 512 << 20;
+    let zeros = io::repeat(0).take(size + 1024);
+    let tar = io::Cursor::new(header_of(size)).chain(zeros);
+    let large = PackedLayer::from_reader(tar, Compression::Gzip).unwrap();
+    let image = Image::new()
+        .platform(PLATFORM)
+        .layer(large)
+        .layer(Layer::of_size(30 << 20));
+    registry.push(image, "app:1");
+    let windlass = Windlass::with(&registry);
+    let peak = pull(&windlass, &registry);
+    assert!(peak < CEILING, "{peak} KiB");
+}
