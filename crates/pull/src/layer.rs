@@ -307,7 +307,8 @@ impl Attempt<'_> {
             writes: writes.clone(),
         };
         let (sources, line) = (self.sources, &mut self.line);
-        let is_complete = writer.is_complete();
+        // Everybody has the empty one.
+        let is_complete = writer.is_complete() && descriptor.size > 0;
         let download = async move {
             if is_complete {
                 // Nobody will be asked for a byte of it; that it may be had is asked all the same.

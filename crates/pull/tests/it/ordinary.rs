@@ -169,4 +169,5 @@ async fn a_blob_without_bytes_is_an_empty_layer() {
     world.registry.push(Image::new().layer(&empty), "app:1");
     world.pull("app:1").await.unwrap();
     assert_eq!(world.tree(&diff_id).paths(), ["."]);
+    assert!(world.registry.blob_requests(&empty.digest).is_empty());
 }
