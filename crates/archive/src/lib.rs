@@ -12,6 +12,7 @@
 mod apply;
 mod decompress;
 mod error;
+mod members;
 mod options;
 mod pipeline;
 mod progress;
@@ -22,8 +23,9 @@ use std::os::fd::BorrowedFd;
 
 use windlass_oci::{Algorithm, DiffId, Hasher};
 
-pub use crate::decompress::Compression;
+pub use crate::decompress::{Compression, Decompressed};
 pub use crate::error::{EntryError, EntryName, Fault, StreamError, TarError, UnpackError};
+pub use crate::members::{Member, MemberKind, members};
 pub use crate::options::{Limits, Mode, Options, Ownership, Resolve, Threads};
 pub use crate::progress::Progress;
 

@@ -28,6 +28,12 @@ pub(crate) trait Chunks {
 
     /// Goes to the next piece and says whether there is one. The one before is gone.
     fn advance(&mut self) -> Result<bool, UnpackError>;
+
+    /// Goes over at most `bytes` bytes behind the current piece without reading them, and says how many these were.
+    fn skip(&mut self, bytes: u64) -> u64 {
+        let _ = bytes;
+        0
+    }
 }
 
 /// Decompresses all of `decoder`, has `apply` take it, and returns what that returned and the digest of

@@ -5,7 +5,7 @@ mod input;
 mod zstandard;
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 
 use crate::error::{StreamError, UnpackError};
 use gzip::Gzip;
@@ -23,6 +23,12 @@ pub enum Compression {
     Zstd,
 }
 
+/// A stream with its compression undone, whichever it had; that of a plain stream is the stream itself.
+#[derive(Debug)]
+pub struct Decompressed<R> {
+    decoder: Decoder<R>,
+}
+
 /// Decompresses a blob.
 pub(crate) struct Decoder<R> {
     input: Input<R>,
@@ -37,7 +43,7 @@ enum Codec {
 
 /// What went wrong below: the reader, or the stream.
 enum FillError {
-    Read(std::io::Error),
+    Read(io::Error),
     Stream(StreamError),
 }
 
@@ -96,6 +102,34 @@ impl<R: Read> Decoder<R> {
                 source,
             },
         })
+    }
+}
+
+impl<R: Read> Decompressed<R> {
+    /// Reads the beginning of `stream` and tells its compression by that.
+    pub fn new(stream: R) -> Result<Self, UnpackError> {
+        let decoder = Decoder::new(stream)?;
+        Ok(Self { decoder })
+    }
+
+    /// Returns the compression that was told.
+    pub fn compression(&self) -> Compression {
+        self.decoder.compression()
+    }
+}
+
+impl<R: Read> Read for Decompressed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.decoder.fill(buffer).map_err(|error| match error {
+            UnpackError::Read(error) => error,
+            error => io::Error::new(io::ErrorKind::InvalidData, error),
+        })
+    }
+}
+
+impl<R> fmt::Debug for Decoder<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder").finish_non_exhaustive()
     }
 }
 

@@ -173,8 +173,19 @@ impl<'a> TarReader<'a> {
         self.padding = size.wrapping_neg() % BLOCK as u64;
     }
 
+    /// Returns how much of the tar was read: where the content of the entry last read begins, as long as none of
+    /// it is read.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     fn skip_content(&mut self) -> Result<(), UnpackError> {
         while self.content > 0 {
+            if self.at == self.chunks.chunk().len() {
+                let skipped = self.chunks.skip(self.content);
+                self.content -= skipped;
+                self.offset += skipped;
+            }
             self.content()?;
         }
         while self.padding > 0 {

@@ -10,6 +10,7 @@ mod compression;
 mod hostile;
 mod limits;
 mod links;
+mod members;
 mod names;
 mod numbers;
 mod ordinary;

@@ -1,0 +1,63 @@
+//! Listing a tar that lies in a file.
+
+use std::io::Write as _;
+
+use windlass_archive::{Member, MemberKind, UnpackError, members};
+
+use crate::builder::{Entry, Tar};
+
+fn list(tar: &[u8]) -> Result<Vec<Member>, UnpackError> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(tar).unwrap();
+    let mut found = Vec::new();
+    members(&file, |member| {
+        found.push(member);
+        Ok::<_, UnpackError>(())
+    })?;
+    Ok(found)
+}
+
+fn content<'a>(tar: &'a [u8], member: &Member) -> &'a [u8] {
+    let start = usize::try_from(member.offset).unwrap();
+    &tar[start..start + usize::try_from(member.size).unwrap()]
+}
+
+/// The content of each member is where it is said to be, however long those before it are.
+#[test]
+fn members_are_found_behind_large_ones() {
+    let large = vec![7; 100_001];
+    let long = Entry::file("short", b"hello").pax("path", "d/".repeat(90) + "name");
+    let tar = Tar::new()
+        .file("a", &large)
+        .entry(long)
+        .symlink("l", "../../canary")
+        .link("h", "a")
+        .dir("e")
+        .entry(Entry::fifo("p"))
+        .end();
+    let found = list(&tar).unwrap();
+    assert_eq!(content(&tar, &found[0]), large);
+    assert_eq!(found[1].path, ("d/".repeat(90) + "name").as_bytes());
+    assert_eq!(content(&tar, &found[1]), b"hello");
+    let kinds: Vec<_> = found.into_iter().map(|member| member.kind).collect();
+    let expected = [
+        MemberKind::File,
+        MemberKind::File,
+        MemberKind::Symlink(b"../../canary".to_vec()),
+        MemberKind::HardLink(b"a".to_vec()),
+        MemberKind::Directory,
+        MemberKind::Other,
+    ];
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn a_tar_may_not_end_within_a_member() {
+    let tar = Tar::new().file("a", vec![1; 70_000]).end();
+    for cut in [600, 30_000, 70_000] {
+        assert!(matches!(
+            list(&tar[..cut]),
+            Err(UnpackError::Tar { offset: 0, .. })
+        ));
+    }
+}
