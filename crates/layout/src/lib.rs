@@ -1,0 +1,29 @@
+//! Images in files: reading and writing what other tools keep and exchange them in.
+//!
+//! [`Layout::open`] takes a Docker archive of either school, an OCI archive, an OCI layout or a directory of
+//! `skopeo`, tells them apart by their content, and says which images are there. What a manifest names is opened
+//! where it lies, and no byte is copied. An [`ArchiveWriter`] writes the archives, a [`LayoutDir`] the directories.
+//!
+//! # Invariants
+//! - What is read is hostile (hardening T24, R4): no path of it leads out of it, no link is followed by the
+//!   kernel, documents and counts are bounded, a name is never proof of content.
+//! - What is opened as a blob is read through [`Verified`], or hashed by whoever takes it.
+//! - A file or directory appears when it is whole. What was there before is only replaced by what is whole.
+//! - The same images make the same bytes.
+
+mod contents;
+mod error;
+mod extent;
+mod kind;
+mod path;
+mod read;
+mod spool;
+mod verified;
+mod write;
+
+pub use error::{Defect, LayoutError};
+pub use extent::{Extent, ExtentReader};
+pub use kind::Kind;
+pub use read::{Entry, Layout};
+pub use verified::{Mismatch, Verified};
+pub use write::{ArchiveWriter, Batch, BatchImage, LayoutDir, NewFile, Step, WriteError};

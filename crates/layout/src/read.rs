@@ -1,0 +1,231 @@
+//! Reading: which images are there, and where their bytes lie.
+
+mod directory;
+mod docker;
+mod oci;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use windlass_oci::text::shown;
+use windlass_oci::{Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, Reference};
+
+use crate::contents::Contents;
+use crate::error::{Defect, LayoutError};
+use crate::extent::Extent;
+use crate::kind::Kind;
+use crate::path::InnerPath;
+use crate::spool;
+use crate::verified::Mismatch;
+
+/// Images in an archive or a directory.
+#[derive(Debug)]
+pub struct Layout {
+    kind: Kind,
+    contents: Contents,
+    entries: Vec<Entry>,
+    /// Manifests that were made for images that came without, by digest.
+    made: HashMap<Digest, Vec<u8>>,
+    /// Where blobs lie that are not under their digest.
+    places: HashMap<Digest, InnerPath>,
+}
+
+/// An image, or a choice of them, as its archive lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its manifest or index.
+    pub root: Descriptor,
+    /// The full names that the archive has for it.
+    pub names: Vec<Reference>,
+    /// What else it is called: in an OCI layout that may be any word, mostly a tag.
+    pub words: Vec<String>,
+}
+
+const OCI_LAYOUT: &str = "oci-layout";
+const INDEX: &str = "index.json";
+const MANIFEST: &str = "manifest.json";
+const REPOSITORIES: &str = "repositories";
+const VERSION: &str = "version";
+
+/// The largest list of images that is read, in bytes.
+const LARGEST_LIST: usize = MAX_MANIFEST_SIZE;
+
+impl Layout {
+    /// Opens the archive or directory at `path`. For an archive that is compressed, `scratch` makes the file that
+    /// it is spread out in: unnamed, and with room for all of it.
+    pub fn open(
+        path: &Path,
+        scratch: impl FnOnce() -> io::Result<File>,
+    ) -> Result<Self, LayoutError> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(path, flags, Mode::empty());
+        let opened = opened.map_err(|error| LayoutError::io("open it")(error.into()))?;
+        let facts = rustix::fs::fstat(opened.as_fd());
+        let facts = facts.map_err(|error| LayoutError::io("read it")(error.into()))?;
+        if rustix::fs::FileType::from_raw_mode(facts.st_mode).is_dir() {
+            return Self::of(Contents::Directory(opened));
+        }
+        Self::from_file(opened.into(), scratch)
+    }
+
+    /// Opens the archive that `file` is, from where it stands: a file, or a pipe, which is read to its end.
+    pub fn from_file(
+        file: File,
+        scratch: impl FnOnce() -> io::Result<File>,
+    ) -> Result<Self, LayoutError> {
+        Self::of(Contents::archive(spool::seekable(file, scratch)?)?)
+    }
+
+    fn of(contents: Contents) -> Result<Self, LayoutError> {
+        let is_there = |name| {
+            contents
+                .find(&InnerPath::of_name(name))
+                .map(|file| file.is_some())
+        };
+        let is_archive = matches!(contents, Contents::Archive(..));
+        if is_there(OCI_LAYOUT)? && is_there(INDEX)? {
+            let kind = if is_archive {
+                Kind::OciArchive
+            } else {
+                Kind::OciDirectory
+            };
+            return oci::read(kind, contents);
+        }
+        if is_there(MANIFEST)? {
+            if is_there(VERSION)? && !is_archive {
+                return directory::read(contents);
+            }
+            return docker::read(contents);
+        }
+        if is_there(REPOSITORIES)? {
+            return Err(Defect::TooOld.into());
+        }
+        Err(Defect::NoImages.into())
+    }
+
+    /// Returns what form the images are in.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the images, in the order of their list.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Returns the image with this name; the only one, if none is given.
+    pub fn find(&self, name: Option<&str>) -> Result<&Entry, LayoutError> {
+        let others = || self.entries.iter().flat_map(Entry::shown).collect();
+        match (name, &*self.entries) {
+            (None, [only]) => Ok(only),
+            (None, entries) => {
+                let (count, others) = (entries.len(), others());
+                Err(Defect::Several { count, others }.into())
+            }
+            (Some(name), entries) => {
+                let found = entries.iter().find(|entry| entry.is_called(name));
+                let (name, others) = (shown(name), others());
+                Ok(found.ok_or(Defect::Unknown { name, others })?)
+            }
+        }
+    }
+
+    /// Reads a manifest, index or config, proves it, and returns it; none if it is not there.
+    pub fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, LayoutError> {
+        if let Some(made) = self.made.get(&descriptor.digest) {
+            return Ok(Some(made.clone()));
+        }
+        let path = self.path_of(&descriptor.digest);
+        if self.contents.find(&path)?.is_none() {
+            return Ok(None);
+        }
+        let bytes = self.contents.read(&path, MAX_MANIFEST_SIZE)?;
+        let (expected, actual) = (descriptor.size, bytes.len() as u64);
+        if expected != actual {
+            return Err(content(&path, Mismatch::Size { expected, actual }));
+        }
+        prove(&path, descriptor.digest, &bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// Finds a blob; none if it is not there. Its length is right, its bytes are for the reader to prove.
+    pub fn blob(&self, descriptor: &Descriptor) -> Result<Option<Extent>, LayoutError> {
+        let path = self.path_of(&descriptor.digest);
+        let Some(extent) = self.contents.find(&path)? else {
+            return Ok(None);
+        };
+        let (expected, actual) = (descriptor.size, extent.size());
+        if expected != actual {
+            return Err(content(&path, Mismatch::Size { expected, actual }));
+        }
+        Ok(Some(extent))
+    }
+
+    fn path_of(&self, digest: &Digest) -> InnerPath {
+        let place = self.places.get(digest).cloned();
+        place.unwrap_or_else(|| match self.kind {
+            Kind::Directory => InnerPath::of_name(&digest.hex()),
+            _ => InnerPath::of_blob(digest),
+        })
+    }
+}
+
+impl Entry {
+    /// Returns what people may call it.
+    fn shown(&self) -> Vec<String> {
+        let names = self.names.iter().map(Reference::familiar);
+        let words = self.words.iter().map(|word| shown(word).to_string());
+        let mut all: Vec<_> = names.chain(words).collect();
+        all.dedup();
+        if all.is_empty() {
+            all.push(self.root.digest.to_string());
+        }
+        all
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        let is_word = self.words.iter().any(|word| word == name);
+        let parsed = name.parse::<Reference>().ok().map(Reference::or_latest);
+        let is_name = parsed.is_some_and(|name| self.names.contains(&name));
+        let is_digest = name.parse() == Ok(self.root.digest);
+        is_word || is_name || is_digest
+    }
+}
+
+/// Checks that `bytes`, found at `path`, are what `expected` stands for.
+fn prove(path: &InnerPath, expected: Digest, bytes: &[u8]) -> Result<(), LayoutError> {
+    let actual = Digest::of(expected.algorithm(), bytes);
+    if expected != actual {
+        return Err(content(path, Mismatch::Digest { expected, actual }));
+    }
+    Ok(())
+}
+
+fn content(path: &InnerPath, mismatch: Mismatch) -> LayoutError {
+    let path = path.shown();
+    Defect::Content { path, mismatch }.into()
+}
+
+fn manifest(path: &InnerPath, bytes: &[u8]) -> Result<Manifest, LayoutError> {
+    Manifest::parse(bytes, None).map_err(|source| {
+        let path = path.shown();
+        Defect::Manifest { path, source }.into()
+    })
+}
+
+/// Returns the descriptor of a document that stands by itself.
+fn descriptor(media_type: windlass_oci::MediaType, bytes: &[u8]) -> Descriptor {
+    Descriptor {
+        media_type,
+        digest: Digest::sha256(bytes),
+        size: bytes.len() as u64,
+        urls: Vec::new(),
+        annotations: std::collections::BTreeMap::new(),
+        platform: None,
+        artifact_type: None,
+    }
+}

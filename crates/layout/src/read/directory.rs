@@ -1,0 +1,36 @@
+//! The form `dir:` of skopeo: one manifest, and its blobs under the hex of their digests.
+
+use std::collections::HashMap;
+
+use super::{Entry, LARGEST_LIST, Layout, MANIFEST, descriptor, manifest};
+use crate::contents::Contents;
+use crate::error::LayoutError;
+use crate::kind::Kind;
+use crate::path::InnerPath;
+
+pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
+    let path = InnerPath::of_name(MANIFEST);
+    let bytes = contents.read(&path, LARGEST_LIST)?;
+    let parsed = manifest(&path, &bytes)?;
+    let root = descriptor(parsed.media_type().clone(), &bytes);
+    let mut places = HashMap::new();
+    if let windlass_oci::Manifest::Index(index) = &parsed {
+        // Where an index is kept, its manifests have names of their own.
+        for child in &index.manifests {
+            let name = InnerPath::of_name(&format!("{}.manifest.json", child.digest.hex()));
+            places.insert(child.digest, name);
+        }
+    }
+    let entry = Entry {
+        root: root.clone(),
+        names: Vec::new(),
+        words: Vec::new(),
+    };
+    Ok(Layout {
+        kind: Kind::Directory,
+        contents,
+        entries: vec![entry],
+        made: HashMap::from([(root.digest, bytes)]),
+        places,
+    })
+}

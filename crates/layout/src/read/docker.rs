@@ -1,0 +1,175 @@
+//! Docker archives: `manifest.json` lists configs and layers by their paths, and there are no manifests.
+//!
+//! One is made for each image: an OCI manifest of the config's and the layers' exact bytes, so that the image ID is
+//! the one it had.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Read as _};
+
+use serde::Deserialize;
+use serde_json::json;
+use windlass_archive::{Compression, Decompressed};
+use windlass_oci::{
+    Algorithm, Descriptor, DiffId, Digest, Hasher, ImageConfig, LayerEncoding, MAX_CONFIG_SIZE,
+    MAX_LAYERS, MediaType, Reference,
+};
+
+use super::{Entry, LARGEST_LIST, Layout, MANIFEST, descriptor, prove};
+use crate::contents::Contents;
+use crate::error::{Defect, LayoutError};
+use crate::extent::Extent;
+use crate::kind::Kind;
+use crate::path::InnerPath;
+
+/// An image, as the list has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    config: String,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
+    #[serde(
+        default,
+        deserialize_with = "windlass_oci::json::bounded::<_, MAX_LAYERS, _>"
+    )]
+    layers: Vec<String>,
+}
+
+/// The blobs that were looked at.
+struct Blobs<'a> {
+    contents: &'a Contents,
+    places: HashMap<Digest, InnerPath>,
+    /// By path: many images share their layers.
+    seen: HashMap<InnerPath, Descriptor>,
+}
+
+const KEYS: &[&str] = &["Config", "RepoTags", "Layers"];
+
+pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
+    let path = InnerPath::of_name(MANIFEST);
+    let bytes = contents.read(&path, LARGEST_LIST)?;
+    let listed: Vec<Listed> = windlass_oci::json::parse(&bytes, KEYS).map_err(|source| {
+        let path = path.shown();
+        Defect::Json { path, source }
+    })?;
+    let mut blobs = Blobs {
+        contents: &contents,
+        places: HashMap::new(),
+        seen: HashMap::new(),
+    };
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut made = HashMap::new();
+    for image in listed {
+        let manifest = blobs.manifest(&image)?;
+        let root = descriptor(MediaType::OciManifest, &manifest);
+        let names = image.repo_tags.unwrap_or_default();
+        let names = names
+            .iter()
+            .filter_map(|name| name.parse::<Reference>().ok());
+        entries.push(Entry {
+            root: root.clone(),
+            names: names
+                .map(|name| name.without_digest().or_latest())
+                .collect(),
+            words: Vec::new(),
+        });
+        made.insert(root.digest, manifest);
+    }
+    let places = blobs.places;
+    Ok(Layout {
+        kind: Kind::DockerArchive,
+        contents,
+        entries,
+        made,
+        places,
+    })
+}
+
+impl Blobs<'_> {
+    /// Makes the manifest of an image.
+    fn manifest(&mut self, image: &Listed) -> Result<Vec<u8>, LayoutError> {
+        let path = inner_path(&image.config)?;
+        let bytes = self.contents.read(&path, MAX_CONFIG_SIZE)?;
+        if let Some(digest) = path.claimed_digest() {
+            prove(&path, digest, &bytes)?;
+        }
+        let config = ImageConfig::parse(&bytes).map_err(|source| {
+            let path = path.shown();
+            Defect::Config { path, source }
+        })?;
+        let (diff_ids, layers) = (&config.rootfs.diff_ids, &image.layers);
+        if diff_ids.len() != layers.len() {
+            return Err(LayoutError::Defect(Defect::LayerCount {
+                path: path.shown(),
+                diff_ids: diff_ids.len(),
+                layers: layers.len(),
+            }));
+        }
+        let descriptor = descriptor(MediaType::OciConfig, &bytes);
+        self.places.insert(descriptor.digest, path);
+        let layers: Vec<_> = (layers.iter().zip(diff_ids))
+            .map(|(layer, diff_id)| self.layer(layer, diff_id))
+            .collect::<Result<_, _>>()?;
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MediaType::OciManifest.as_str(),
+            "config": descriptor,
+            "layers": layers,
+        });
+        Ok(manifest.to_string().into_bytes())
+    }
+
+    /// Describes the layer at `path`. What a plain tar hashes to is its diff ID, if the config is right; whoever
+    /// reads it will see. A compressed one is read through, unless its name says what it hashes to.
+    fn layer(&mut self, path: &str, diff_id: &DiffId) -> Result<Descriptor, LayoutError> {
+        let path = inner_path(path)?;
+        if let Some(seen) = self.seen.get(&path) {
+            return Ok(seen.clone());
+        }
+        let extent = self.contents.get(&path)?;
+        let compression = Decompressed::new(extent.read_from(0))?.compression();
+        let digest = match (path.claimed_digest(), compression) {
+            (Some(digest), _) => digest,
+            (None, Compression::Plain) => *diff_id.digest(),
+            (None, _) => hash(&extent)?,
+        };
+        let encoding = match compression {
+            Compression::Plain => LayerEncoding::Plain,
+            Compression::Gzip => LayerEncoding::Gzip,
+            Compression::Zstd => LayerEncoding::Zstd,
+        };
+        let layer = Descriptor {
+            media_type: MediaType::OciLayer(encoding),
+            digest,
+            size: extent.size(),
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+            platform: None,
+            artifact_type: None,
+        };
+        self.places.insert(digest, path.clone());
+        self.seen.insert(path, layer.clone());
+        Ok(layer)
+    }
+}
+
+fn inner_path(text: &str) -> Result<InnerPath, LayoutError> {
+    let none = || Defect::Path {
+        path: windlass_oci::text::shown(text),
+    };
+    Ok(InnerPath::parse(text.as_bytes())?.ok_or_else(none)?)
+}
+
+fn hash(extent: &Extent) -> Result<Digest, LayoutError> {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    let mut reader = extent.read_from(0);
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(read) => hasher.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(LayoutError::io("read it")(error)),
+        }
+    }
+}

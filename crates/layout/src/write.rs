@@ -1,0 +1,139 @@
+//! Writing: archives in one stream, directories blob by blob.
+
+mod archive;
+mod directory;
+mod file;
+mod lists;
+
+use std::collections::BTreeMap;
+use std::io;
+
+use windlass_oci::{Descriptor, Digest, ImageManifest, Manifest, ManifestError, Reference};
+
+pub use archive::{ArchiveWriter, Step};
+pub use directory::LayoutDir;
+pub use file::NewFile;
+
+/// Images that are written together.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The images, in the order of their list.
+    pub images: Vec<BatchImage>,
+    /// Manifests and indexes by their digests, the images' own and those that their indexes lead to. What an
+    /// index names and is not here is left out.
+    pub documents: BTreeMap<Digest, Vec<u8>>,
+    /// Configs, layers and whatever else the documents name.
+    pub blobs: BTreeMap<Digest, Descriptor>,
+}
+
+/// An image of a [`Batch`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchImage {
+    /// Its manifest or index.
+    pub root: Descriptor,
+    /// What it is to be called.
+    pub names: Vec<Reference>,
+    /// What it is to be called in an OCI layout where it has no name; any word.
+    pub word: Option<String>,
+}
+
+/// Why images could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Where it was to be written failed.
+    #[error("cannot {action}")]
+    Write {
+        /// What was tried.
+        action: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// What was to be written could not be had.
+    #[error("cannot read {digest}")]
+    Read {
+        /// The blob.
+        digest: Digest,
+        /// Why.
+        source: io::Error,
+    },
+    /// A manifest is none.
+    #[error("the manifest {digest} is invalid")]
+    Manifest {
+        /// The manifest.
+        digest: Digest,
+        /// What is wrong with it.
+        source: ManifestError,
+    },
+    /// The directory holds something else.
+    #[error("it is not empty, and not {expected}")]
+    Occupied {
+        /// What it would have to be.
+        expected: &'static str,
+    },
+    /// Only one image fits.
+    #[error("a directory of this form holds one image, not {count}")]
+    OneImage {
+        /// How many were to be written.
+        count: usize,
+    },
+    /// The layout that is there cannot be added to.
+    #[error("what is there cannot be added to")]
+    There(#[from] crate::LayoutError),
+}
+
+impl WriteError {
+    fn write(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Write { action, source }
+    }
+
+    /// Says whether nobody reads any more what is written.
+    pub fn is_broken_pipe(&self) -> bool {
+        match self {
+            Self::Write { source, .. } => source.kind() == io::ErrorKind::BrokenPipe,
+            _ => false,
+        }
+    }
+}
+
+impl Batch {
+    /// Adds a manifest or index, and the blobs that it names.
+    pub fn add(&mut self, digest: Digest, bytes: Vec<u8>) -> Result<Manifest, WriteError> {
+        let manifest = Manifest::parse(&bytes, None);
+        let manifest = manifest.map_err(|source| WriteError::Manifest { digest, source })?;
+        if let Manifest::Image(image) = &manifest {
+            for blob in blobs_of(image) {
+                self.blobs.insert(blob.digest, blob.clone());
+            }
+        }
+        self.documents.insert(digest, bytes);
+        Ok(manifest)
+    }
+
+    /// Returns the manifests of images below `root`, in order, as far as they are here.
+    fn image_manifests(&self, root: &Digest) -> Vec<ImageManifest> {
+        /// How deep indexes are nested at most.
+        const DEEPEST: usize = 4;
+        let mut found = Vec::new();
+        let mut waiting = vec![(*root, 0)];
+        while let Some((digest, depth)) = waiting.pop() {
+            let Some(bytes) = self.documents.get(&digest) else {
+                continue;
+            };
+            match Manifest::parse(bytes, None) {
+                Ok(Manifest::Image(image)) => found.push(image),
+                Ok(Manifest::Index(index)) if depth < DEEPEST => {
+                    let children = index.manifests.iter().rev();
+                    waiting.extend(children.map(|child| (child.digest, depth + 1)));
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+/// Returns what a manifest is made of. Foreign layers that lie elsewhere are no part of an archive's blobs.
+fn blobs_of(image: &ImageManifest) -> impl Iterator<Item = &Descriptor> {
+    let layers = image.layers.iter().filter(|layer| layer.urls.is_empty());
+    std::iter::once(&image.config).chain(layers)
+}

@@ -1,0 +1,170 @@
+//! Archives: a tar of an OCI layout, and for Docker a list in its own form beside it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+
+use tar::{Builder, EntryType, Header};
+use windlass_oci::{Descriptor, Digest};
+
+use super::lists::{self, blob_path};
+use super::{Batch, WriteError};
+use crate::kind::Kind;
+
+/// Writes a [`Batch`] as an archive, in one stream: sorted by name, of 1970, owned by 0.
+///
+/// The same batch makes the same bytes. A [`Kind::DockerArchive`] is an OCI archive with one list more, as Docker
+/// makes it since 25; older ones read it by that list.
+pub struct ArchiveWriter<'a> {
+    kind: Kind,
+    out: Builder<&'a mut dyn Write>,
+}
+
+/// What an [`ArchiveWriter`] has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// This blob comes now.
+    Begin(Digest),
+    /// So many more bytes of it are written.
+    Wrote(u64),
+    /// It is complete.
+    End(Digest),
+}
+
+/// A member that is not a blob, or a blob.
+enum Member<'a> {
+    Directory,
+    Bytes(&'a [u8]),
+    Blob(&'a Descriptor),
+}
+
+/// Keeps apart who failed: reading what goes in, or writing.
+struct Source<'r, 't> {
+    reader: Box<dyn Read + 'r>,
+    told: &'t mut dyn FnMut(Step),
+    failed: Option<io::Error>,
+}
+
+impl<'a> ArchiveWriter<'a> {
+    /// Writes to `out`, which should be able to take small pieces.
+    pub fn new(kind: Kind, out: &'a mut dyn Write) -> Self {
+        let out = Builder::new(out);
+        Self { kind, out }
+    }
+
+    /// Writes all of `batch`. `open` gives the bytes of a blob, proved while they are read; `tell` is told of
+    /// each step.
+    pub fn write<'r>(
+        mut self,
+        batch: &Batch,
+        open: &mut dyn FnMut(&Descriptor) -> io::Result<Box<dyn Read + 'r>>,
+        tell: &mut dyn FnMut(Step),
+    ) -> Result<(), WriteError> {
+        let entries = lists::index_entries(&batch.images);
+        let (index, list) = (lists::index(&entries), lists::manifest_json(batch));
+        let mut members = BTreeMap::from([
+            ("blobs/".to_owned(), Member::Directory),
+            ("index.json".to_owned(), Member::Bytes(&index)),
+            ("oci-layout".to_owned(), Member::Bytes(lists::OCI_LAYOUT)),
+        ]);
+        if self.kind == Kind::DockerArchive {
+            members.insert("manifest.json".to_owned(), Member::Bytes(&list));
+        }
+        for digest in batch.documents.keys().chain(batch.blobs.keys()) {
+            let directory = format!("blobs/{}/", digest.algorithm().name());
+            members.insert(directory, Member::Directory);
+        }
+        for blob in batch.blobs.values() {
+            members.insert(blob_path(&blob.digest), Member::Blob(blob));
+        }
+        for (digest, bytes) in &batch.documents {
+            members.insert(blob_path(digest), Member::Bytes(bytes));
+        }
+        for (path, member) in &members {
+            match member {
+                Member::Directory => self.append(path, EntryType::Directory, 0, io::empty())?,
+                Member::Bytes(bytes) => {
+                    self.append(path, EntryType::Regular, bytes.len() as u64, *bytes)?;
+                }
+                Member::Blob(blob) => self.blob(path, blob, open, tell)?,
+            }
+        }
+        self.out.finish().map_err(WriteError::write("write"))
+    }
+
+    fn blob<'r>(
+        &mut self,
+        path: &str,
+        blob: &Descriptor,
+        open: &mut dyn FnMut(&Descriptor) -> io::Result<Box<dyn Read + 'r>>,
+        tell: &mut dyn FnMut(Step),
+    ) -> Result<(), WriteError> {
+        let digest = blob.digest;
+        let unread = |source| WriteError::Read { digest, source };
+        tell(Step::Begin(digest));
+        let reader = open(blob).map_err(unread)?;
+        let mut source = Source {
+            reader,
+            told: tell,
+            failed: None,
+        };
+        let written = self.append(path, EntryType::Regular, blob.size, &mut source);
+        let ended = source.failed.take();
+        let Source { mut reader, .. } = source;
+        if let Some(error) = ended {
+            return Err(unread(error));
+        }
+        written?;
+        // Only at its end it is proved.
+        if reader.read(&mut [0]).map_err(unread)? > 0 {
+            return Err(unread(io::ErrorKind::InvalidData.into()));
+        }
+        tell(Step::End(digest));
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        path: &str,
+        kind: EntryType,
+        size: u64,
+        content: impl Read,
+    ) -> Result<(), WriteError> {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(if kind == EntryType::Directory {
+            0o755
+        } else {
+            0o644
+        });
+        header.set_size(size);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        let appended = self.out.append_data(&mut header, path, content.take(size));
+        appended.map_err(WriteError::write("write"))
+    }
+}
+
+impl Read for Source<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match self.reader.read(buffer) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+            Err(error) => {
+                let kind = error.kind();
+                self.failed = Some(error);
+                return Err(kind.into());
+            }
+        };
+        (self.told)(Step::Wrote(read as u64));
+        Ok(read)
+    }
+}
+
+impl std::fmt::Debug for ArchiveWriter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ArchiveWriter")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! The documents by which an archive or layout is read: what is in it, and what it is called.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::{Value, json};
+use windlass_oci::{Descriptor, Digest, MediaType, Reference, Tag};
+
+use super::{Batch, BatchImage};
+
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+const IMAGE_NAME: &str = "io.containerd.image.name";
+
+pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// Returns the entries of `index.json`: one for each name of each image.
+pub(super) fn index_entries(images: &[BatchImage]) -> Vec<Descriptor> {
+    let mut entries = Vec::new();
+    for image in images {
+        let entry = |annotations: BTreeMap<String, String>| Descriptor {
+            annotations,
+            ..image.root.clone()
+        };
+        for name in &image.names {
+            let tag = name.tag().map_or("latest", Tag::as_str).to_owned();
+            let word = image.word.clone().unwrap_or(tag);
+            entries.push(entry(BTreeMap::from([
+                (REF_NAME.to_owned(), word),
+                (IMAGE_NAME.to_owned(), name.to_string()),
+            ])));
+        }
+        if image.names.is_empty() {
+            let word = image.word.iter();
+            let annotations = word.map(|word| (REF_NAME.to_owned(), word.clone()));
+            entries.push(entry(annotations.collect()));
+        }
+    }
+    entries
+}
+
+/// Returns the word that an entry of `index.json` is found by.
+pub(super) fn word_of(entry: &Descriptor) -> Option<&String> {
+    entry.annotations.get(REF_NAME)
+}
+
+/// Returns `index.json`.
+pub(super) fn index(entries: &[Descriptor]) -> Vec<u8> {
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": MediaType::OciIndex.as_str(),
+        "manifests": entries,
+    });
+    index.to_string().into_bytes()
+}
+
+/// Returns Docker's `manifest.json`: each image with the paths of its config and layers. The names of an index are
+/// those of the first of its images.
+pub(super) fn manifest_json(batch: &Batch) -> Vec<u8> {
+    let mut listed = Vec::new();
+    let mut named: HashSet<&Reference> = HashSet::new();
+    for image in &batch.images {
+        for manifest in batch.image_manifests(&image.root.digest) {
+            let names = image.names.iter().filter(|name| named.insert(name));
+            let names: Vec<_> = names.map(Reference::familiar).collect();
+            let layers = manifest.layers.iter();
+            let layers: Vec<_> = layers.map(|layer| blob_path(&layer.digest)).collect();
+            let names = if names.is_empty() {
+                Value::Null
+            } else {
+                names.into()
+            };
+            listed.push(json!({
+                "Config": blob_path(&manifest.config.digest),
+                "RepoTags": names,
+                "Layers": layers,
+            }));
+        }
+    }
+    Value::from(listed).to_string().into_bytes()
+}
+
+pub(super) fn blob_path(digest: &Digest) -> String {
+    format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
+}

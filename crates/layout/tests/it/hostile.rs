@@ -1,0 +1,159 @@
+//! T24: archives that want more than to be read.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::symlink;
+
+use serde_json::{Value, json};
+use windlass_layout::{Layout, Verified};
+use windlass_oci::text::chain;
+use windlass_oci::{Descriptor, Digest};
+
+use crate::fixture::{Tar, batch, image, open};
+
+fn refusal(tar: Tar) -> String {
+    chain(&tar.open().unwrap_err())
+}
+
+fn listing(config: &str, layer: &str) -> Tar {
+    let list = json!([{"Config": config, "RepoTags": ["app:1"], "Layers": [layer]}]);
+    Tar::new().file("manifest.json", list.to_string())
+}
+
+fn config() -> Vec<u8> {
+    let diff_id = Digest::sha256(b"layer");
+    json!({"rootfs": {"type": "layers", "diff_ids": [diff_id]}})
+        .to_string()
+        .into_bytes()
+}
+
+#[test]
+fn paths_that_lead_out_are_refused() {
+    for path in ["../../canary/f", "/canary/f", "a/../../f"] {
+        let expected = format!("{path:?} is not a path within it");
+        assert_eq!(refusal(listing(path, "l")), expected);
+        let with_config = listing("c", path).file("c", config());
+        assert_eq!(refusal(with_config), expected);
+        assert_eq!(refusal(Tar::new().file(path, "x")), expected);
+    }
+    assert_eq!(refusal(listing("c", "l")), "c is not in it");
+}
+
+#[test]
+fn links_that_lead_out_are_no_files() {
+    for target in ["/canary/f", "../../canary/f", "layer.tar", "gone"] {
+        let link = listing("c", "x/layer.tar").file("c", config());
+        let link = link.symlink("x/layer.tar", target);
+        assert_eq!(refusal(link), "x/layer.tar is no plain file", "{target}");
+    }
+    for target in ["/etc/passwd", "../x", "x/layer.tar"] {
+        let link = listing("c", "x/layer.tar").file("c", config());
+        let link = link.hard_link("x/layer.tar", target);
+        assert_eq!(refusal(link), "x/layer.tar is no plain file", "{target}");
+    }
+}
+
+#[test]
+fn names_that_lie_are_found_out() {
+    let name = format!("{}.json", Digest::sha256(b"x").hex());
+    let lie = listing(&name, "l").file(&name, config());
+    assert!(refusal(lie).contains(": its content is sha256:"));
+    let twice = listing("c", "l").file("c", "1").file("./c", "2");
+    assert_eq!(refusal(twice), "c is in it twice");
+
+    // A blob that is not what it is called is found out when it is read.
+    let blob = Digest::sha256(b"right");
+    let path = format!("blobs/sha256/{}", blob.hex());
+    let list = json!({"schemaVersion": 2, "manifests": []});
+    let layout = Tar::new()
+        .file("oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#)
+        .file("index.json", list.to_string())
+        .file(&path, "wrong")
+        .open()
+        .unwrap();
+    let descriptor = |size| -> Descriptor {
+        serde_json::from_value(windlass_testing::descriptor("", blob, size)).unwrap()
+    };
+    let extent = layout.blob(&descriptor(5)).unwrap().unwrap();
+    let mut reader = Verified::new(extent.read_from(0), blob, 5);
+    assert!(reader.read_to_end(&mut Vec::new()).is_err());
+    assert!(layout.blob(&descriptor(6)).is_err());
+    assert!(layout.document(&descriptor(5)).is_err());
+}
+
+#[test]
+fn what_is_too_large_is_not_read() {
+    let endless = Tar::new().file("manifest.json", vec![b' '; 5 << 20]);
+    let expected = "manifest.json has 5242880 bytes, more than the 4194304 allowed";
+    assert_eq!(refusal(endless), expected);
+    let many: Vec<Value> = (0..600).map(|_| json!("l")).collect();
+    let list = json!([{"Config": "c", "Layers": many}]);
+    let many = Tar::new().file("manifest.json", list.to_string());
+    assert!(refusal(many).starts_with("manifest.json is invalid: "));
+}
+
+#[test]
+fn what_is_no_archive_of_images_says_so() {
+    let refused = |bytes: &[u8]| chain(&open(bytes).unwrap_err());
+    assert!(refused(b"hello").starts_with("it is not an archive of images: "));
+    let none = "it has none of oci-layout, manifest.json and index.json: these are no images";
+    assert_eq!(refusal(Tar::new().file("letter", "dear")), none);
+    assert_eq!(refused(b""), none);
+    let old = "it was saved by a Docker before 1.10: load it there and save it again";
+    assert_eq!(refusal(Tar::new().file("repositories", "{}")), old);
+    let version = Tar::new()
+        .file("oci-layout", r#"{"imageLayoutVersion":"2"}"#)
+        .file("index.json", "{}");
+    assert_eq!(
+        refusal(version),
+        r#"its layout has version "2", not "1.0.0""#
+    );
+}
+
+/// F4: a link in a layout leads nowhere.
+#[test]
+fn links_in_directories_are_not_followed() {
+    let top = tempfile::tempdir().unwrap();
+    let (canary, layout) = (top.path().join("canary"), top.path().join("layout"));
+    fs::write(&canary, "secret").unwrap();
+    fs::create_dir_all(layout.join("blobs")).unwrap();
+    fs::write(
+        layout.join("oci-layout"),
+        r#"{"imageLayoutVersion":"1.0.0"}"#,
+    )
+    .unwrap();
+    fs::write(
+        layout.join("index.json"),
+        r#"{"schemaVersion":2,"manifests":[]}"#,
+    )
+    .unwrap();
+    let digest = Digest::sha256(b"secret");
+    let blob = serde_json::from_value(windlass_testing::descriptor("", digest, 6)).unwrap();
+    let ask = || {
+        let layout = Layout::open(&layout, tempfile::tempfile).unwrap();
+        layout.blob(&blob).map(|found| found.is_some())
+    };
+    assert!(!ask().unwrap());
+    let sha256 = layout.join("blobs/sha256");
+    fs::create_dir(&sha256).unwrap();
+    symlink(&canary, sha256.join(digest.hex())).unwrap();
+    let expected = format!("blobs/sha256/{} is no plain file", digest.hex());
+    assert_eq!(ask().unwrap_err().to_string(), expected);
+    fs::remove_dir_all(&sha256).unwrap();
+    let elsewhere = top.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::copy(&canary, elsewhere.join(digest.hex())).unwrap();
+    symlink(&elsewhere, &sha256).unwrap();
+    assert_eq!(ask().unwrap_err().to_string(), expected);
+}
+
+/// An index that leads to itself is not gone round.
+#[test]
+fn nothing_is_gone_round() {
+    let image = image().pack();
+    let mut batch = batch(&image, &["app"]);
+    let index = json!({"schemaVersion": 2, "manifests": [batch.images[0].root]}).to_string();
+    let digest = Digest::sha256(&index);
+    batch.add(digest, index.into_bytes()).unwrap();
+    assert_eq!(batch.documents.len(), 2);
+}

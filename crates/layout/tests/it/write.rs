@@ -1,0 +1,151 @@
+//! What is written is read back, byte for byte.
+
+use std::fs;
+use std::io::Read as _;
+
+use windlass_layout::{ArchiveWriter, Kind, Layout, LayoutDir, Verified, WriteError};
+use windlass_oci::Manifest;
+use windlass_testing::{Image, PackedImage};
+
+use crate::fixture::{batch, blobs, image, open, root, source};
+
+fn archive(kind: Kind, image: &PackedImage, names: &[&str]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let writer = ArchiveWriter::new(kind, &mut out);
+    let mut source = source(blobs(image));
+    writer
+        .write(&batch(image, names), &mut source, &mut |_| {})
+        .unwrap();
+    out
+}
+
+/// Checks that `layout` holds exactly this image.
+fn check(layout: &Layout, image: &PackedImage, names: &[&str]) {
+    let entry = layout.find(None).unwrap();
+    assert_eq!(entry.root, root(image));
+    let found: Vec<_> = entry.names.iter().map(ToString::to_string).collect();
+    assert_eq!(found, names);
+    let manifest = layout.document(&entry.root).unwrap().unwrap();
+    assert_eq!(manifest, image.manifest);
+    let Manifest::Image(manifest) = Manifest::parse(&manifest, None).unwrap() else {
+        panic!("it is an image's");
+    };
+    for descriptor in manifest.layers.iter().chain([&manifest.config]) {
+        let extent = layout.blob(descriptor).unwrap().unwrap();
+        let mut bytes = Vec::new();
+        Verified::new(extent.read_from(0), descriptor.digest, descriptor.size)
+            .read_to_end(&mut bytes)
+            .unwrap();
+        let blobs = blobs(image);
+        assert!(blobs.contains(&(descriptor.digest, bytes)));
+    }
+}
+
+#[test]
+fn archives_come_back_byte_for_byte() {
+    let names = ["docker.io/library/app:1", "quay.io/x/app:2"];
+    for kind in [Kind::DockerArchive, Kind::OciArchive] {
+        for image in [image().pack(), image().docker().pack(), Image::new().pack()] {
+            let bytes = archive(kind, &image, &names);
+            check(&open(&bytes).unwrap(), &image, &names);
+            assert_eq!(archive(kind, &image, &names), bytes, "the same bytes again");
+        }
+    }
+}
+
+/// Docker's own list leads to the same config and layers.
+#[test]
+fn older_dockers_find_the_image_by_their_list() {
+    let image = image().pack();
+    let bytes = archive(Kind::DockerArchive, &image, &["app:1"]);
+    let mut without = tar::Builder::new(Vec::new());
+    for entry in tar::Archive::new(&*bytes).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().into_owned();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        if !matches!(path.to_str().unwrap(), "index.json" | "oci-layout") {
+            without.append(&entry.header().clone(), &*content).unwrap();
+        }
+    }
+    let layout = open(&without.into_inner().unwrap()).unwrap();
+    assert_eq!(layout.kind(), Kind::DockerArchive);
+    let entry = layout.find(Some("app:1")).unwrap();
+    let made = layout.document(&entry.root).unwrap().unwrap();
+    let (Ok(Manifest::Image(made)), Ok(Manifest::Image(was))) = (
+        Manifest::parse(&made, None),
+        Manifest::parse(&image.manifest, None),
+    ) else {
+        panic!("both are images'");
+    };
+    assert_eq!(made.config.digest, was.config.digest);
+    let digests = |manifest: &windlass_oci::ImageManifest| {
+        let layers = manifest.layers.iter();
+        layers.map(|layer| layer.digest).collect::<Vec<_>>()
+    };
+    assert_eq!(digests(&made), digests(&was));
+}
+
+#[test]
+fn directories_come_back_and_take_more() {
+    let top = tempfile::tempdir().unwrap();
+    for kind in [Kind::OciDirectory, Kind::Directory] {
+        let path = top.path().join(kind.to_string());
+        let first = image().pack();
+        let put = |image: &PackedImage, names: &[&str]| {
+            let (directory, batch) = (LayoutDir::open(kind, &path).unwrap(), batch(image, names));
+            let mut source = source(blobs(image));
+            for blob in batch.blobs.values() {
+                if !directory.has(blob) {
+                    let mut reader = source(blob).unwrap();
+                    directory.put(blob, &mut reader, &|_| {}).unwrap();
+                }
+                assert!(directory.has(blob));
+            }
+            directory.commit(&batch).unwrap();
+            Layout::open(&path, tempfile::tempfile).unwrap()
+        };
+        let is_named = kind == Kind::OciDirectory;
+        let names: &[&str] = if is_named {
+            &["docker.io/library/app:1"]
+        } else {
+            &[]
+        };
+        check(&put(&first, names), &first, names);
+        // The same name again, for another image: the one that was there is not listed any more.
+        let second = Image::new().pack();
+        check(&put(&second, names), &second, names);
+        if is_named {
+            let third = put(&first, &["app:2"]);
+            assert_eq!(third.entries().len(), 2);
+            assert_eq!(third.find(Some("app:2")).unwrap().root, root(&first));
+            assert_eq!(third.find(Some("1")).unwrap().root, root(&second));
+        }
+    }
+}
+
+#[test]
+fn wrong_bytes_are_not_kept() {
+    let top = tempfile::tempdir().unwrap();
+    let directory = LayoutDir::open(Kind::OciDirectory, &top.path().join("oci")).unwrap();
+    let image = image().pack();
+    let batch = batch(&image, &["app"]);
+    for blob in batch.blobs.values() {
+        let mut wrong = Verified::new(&b"wrong"[..], blob.digest, blob.size);
+        let error = directory.put(blob, &mut wrong, &|_| {}).unwrap_err();
+        assert!(matches!(error, WriteError::Read { .. }), "{error:?}");
+        assert!(!directory.has(blob));
+    }
+    let left = fs::read_dir(top.path().join("oci/blobs/sha256")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn what_is_somebody_elses_is_not_written_into() {
+    let top = tempfile::tempdir().unwrap();
+    fs::write(top.path().join("letter"), "dear").unwrap();
+    for kind in [Kind::OciDirectory, Kind::Directory] {
+        let error = LayoutDir::open(kind, top.path()).unwrap_err();
+        assert!(matches!(error, WriteError::Occupied { .. }));
+    }
+}
