@@ -8,7 +8,7 @@ mod lists;
 use std::collections::BTreeMap;
 use std::io;
 
-use windlass_oci::{Descriptor, Digest, ImageManifest, Manifest, ManifestError, Reference};
+use windlass_oci::{Descriptor, Digest, ImageManifest, Links, Manifest, ManifestError, Reference};
 
 pub use archive::{ArchiveWriter, Step};
 pub use directory::LayoutDir;
@@ -96,17 +96,15 @@ impl WriteError {
 }
 
 impl Batch {
-    /// Adds a manifest or index, and the blobs that it names.
-    pub fn add(&mut self, digest: Digest, bytes: Vec<u8>) -> Result<Manifest, WriteError> {
-        let manifest = Manifest::parse(&bytes, None);
-        let manifest = manifest.map_err(|source| WriteError::Manifest { digest, source })?;
-        if let Manifest::Image(image) = &manifest {
-            for blob in blobs_of(image) {
-                self.blobs.insert(blob.digest, blob.clone());
-            }
+    /// Adds a manifest or index, and the blobs that it names; those that lie elsewhere are no part of an archive.
+    pub fn add(&mut self, digest: Digest, bytes: Vec<u8>) -> Result<Links, WriteError> {
+        let links = Links::parse(&bytes);
+        let links = links.map_err(|source| WriteError::Manifest { digest, source })?;
+        for blob in links.blobs.iter().filter(|blob| blob.urls.is_empty()) {
+            self.blobs.insert(blob.digest, blob.clone());
         }
         self.documents.insert(digest, bytes);
-        Ok(manifest)
+        Ok(links)
     }
 
     /// Returns the manifests of images below `root`, in order, as far as they are here.
@@ -130,10 +128,4 @@ impl Batch {
         }
         found
     }
-}
-
-/// Returns what a manifest is made of. Foreign layers that lie elsewhere are no part of an archive's blobs.
-fn blobs_of(image: &ImageManifest) -> impl Iterator<Item = &Descriptor> {
-    let layers = image.layers.iter().filter(|layer| layer.urls.is_empty());
-    std::iter::once(&image.config).chain(layers)
 }

@@ -20,7 +20,7 @@ pub use digest::{Algorithm, ChainId, DiffId, Digest, DigestError, Hasher, ImageI
 pub use image_name::{IdPrefix, ImageName};
 pub use json::JsonError;
 pub use manifest::{
-    Ambiguity, ArtifactKind, ImageManifest, Index, MAX_INDEX_ENTRIES, MAX_LAYERS,
+    Ambiguity, ArtifactKind, ImageManifest, Index, Links, MAX_INDEX_ENTRIES, MAX_LAYERS,
     MAX_MANIFEST_SIZE, Manifest, ManifestError, NoMatch,
 };
 pub use media_type::{LayerEncoding, MANIFEST_TYPES, MediaType};

@@ -11,8 +11,10 @@ use crate::{Descriptor, MediaType, Platform};
 
 mod document;
 mod index;
+mod links;
 
 pub use index::NoMatch;
+pub use links::Links;
 
 /// The largest manifest that is read, in bytes (T21).
 pub const MAX_MANIFEST_SIZE: usize = 4 << 20;

@@ -20,7 +20,9 @@ use futures_util::future::try_join;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use windlass_archive::{self as archive, Fault, Options, Ownership, Skipped, UnpackError};
+use windlass_archive::{
+    self as archive, Fault, Options, Ownership, Skipped, UnpackError, Unpacked,
+};
 use windlass_oci::{Descriptor, DiffId};
 use windlass_registry::RegistryError;
 use windlass_store::{
@@ -402,31 +404,34 @@ fn unpack(store: &Store, mut blob: Counted, options: &Options) -> Result<Fetched
     };
     blob.counters.is_verifying.store(true, Ordering::Relaxed);
     let verified = blob.follower.verify()?;
+    let (diff_id, size, skipped) = (unpacked.diff_id, unpacked.size, unpacked.skipped);
+    let layer = draft.finish(facts(unpacked));
+    Ok(FetchedLayer {
+        blob: verified,
+        layer,
+        diff_id,
+        size,
+        skipped,
+    })
+}
+
+/// Returns what the store keeps of what unpacking a layer found out.
+pub(crate) fn facts(unpacked: Unpacked) -> LayerFacts {
     let mut implied_directories = unpacked.implied_directories;
     if !unpacked.carries_root {
         implied_directories.insert(0, Vec::new());
     }
-    let layer = draft.finish(LayerFacts {
+    let link = |link: archive::LowerLink| LowerLink {
+        path: link.path,
+        target: link.target,
+    };
+    LayerFacts {
         diff_id: unpacked.diff_id,
         size: unpacked.size,
         entries: unpacked.entries,
         implied_directories,
-        lower_links: unpacked
-            .lower_links
-            .into_iter()
-            .map(|link| LowerLink {
-                path: link.path,
-                target: link.target,
-            })
-            .collect(),
-    });
-    Ok(FetchedLayer {
-        blob: verified,
-        layer,
-        diff_id: unpacked.diff_id,
-        size: unpacked.size,
-        skipped: unpacked.skipped,
-    })
+        lower_links: unpacked.lower_links.into_iter().map(link).collect(),
+    }
 }
 
 /// Says whose fault it was that a layer could not be unpacked.

@@ -70,6 +70,17 @@ pub enum PlanError {
     },
 }
 
+/// Matches the layers of `manifest` with the diff IDs of `config`, base first.
+pub fn layers(
+    manifest: &ImageManifest,
+    config: &ImageConfig,
+) -> Result<Vec<(Descriptor, DiffId)>, PlanError> {
+    let layers = Plan::new(manifest, config)?.layers.into_iter();
+    Ok(layers
+        .map(|layer| (layer.descriptor, layer.diff_id))
+        .collect())
+}
+
 impl Summary {
     /// Returns what is told of it.
     pub(crate) fn planned(self) -> PullEvent {

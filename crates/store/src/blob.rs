@@ -1,5 +1,7 @@
 //! Blobs: bytes that hashed to their digest, held or about to be.
 
+mod writer;
+
 use std::fs::File;
 use std::io::{IoSlice, Read as _};
 use std::sync::{Arc, OnceLock};
@@ -14,6 +16,8 @@ use crate::error::{At, DatabaseError, FileError, NotOwner, asks_no_space};
 use crate::ingest::PartialFile;
 use crate::lease::{Lease, Leased, Leases};
 use crate::root::{Area, fresh_name};
+
+pub use writer::BlobWriter;
 
 /// A blob that is held. It stays as long as this is not dropped.
 #[derive(Clone, Debug)]

@@ -43,7 +43,7 @@ mod tree;
 mod usage;
 mod write_back;
 
-pub use blob::{Blob, BlobDraft, PutError, ReadError};
+pub use blob::{Blob, BlobDraft, BlobWriter, PutError, ReadError};
 pub use chain::{Chain, ChainError, ChainShape, Flattening};
 pub use commit::{BlobSource, CommitError, Committed, LayerSource, NewImage, NewLayer, Outcome};
 pub use error::{DatabaseError, FileError, NotOwner};

@@ -1,0 +1,83 @@
+//! A blob that is written here and now, from bytes that come in order.
+
+use std::io::{self, IoSlice, Write};
+use std::sync::Arc;
+
+use windlass_oci::{Algorithm, Digest, Hasher};
+
+use super::{BlobDraft, PutError};
+use crate::Store;
+use crate::error::FileError;
+use crate::ingest::PartialFile;
+use crate::root::fresh_name;
+
+/// Writes a blob from its first byte to its last, and finds out what it is called. Dropped, nothing of it stays.
+#[derive(Debug)]
+pub struct BlobWriter {
+    store: Store,
+    file: PartialFile,
+    hasher: Hasher,
+    written: u64,
+}
+
+impl Store {
+    /// Begins a blob whose digest is of this kind.
+    pub fn draft_blob(&self, algorithm: Algorithm) -> Result<BlobWriter, PutError> {
+        let file = PartialFile::create(self.owned()?, fresh_name())?;
+        Ok(BlobWriter {
+            store: self.clone(),
+            file,
+            hasher: Hasher::new(algorithm),
+            written: 0,
+        })
+    }
+}
+
+impl BlobWriter {
+    /// Appends some bytes.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.file.write_at(&[IoSlice::new(bytes)], self.written)?;
+        self.hasher.update(bytes);
+        self.written += bytes.len() as u64;
+        let inner = self.store.inner();
+        let root = inner.root().dir();
+        inner
+            .write_back()
+            .moved(root, inner.live(), bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Returns how many bytes there are.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Says that this is all, whatever it is.
+    pub fn finish(self) -> BlobDraft {
+        BlobDraft::new(self.hasher.finish(), self.written, Arc::new(self.file))
+    }
+
+    /// Says that this is all of the blob called `expected`.
+    pub fn finish_as(self, expected: &Digest) -> Result<BlobDraft, PutError> {
+        let draft = self.finish();
+        if draft.digest() != expected {
+            return Err(PutError::Digest {
+                expected: *expected,
+                actual: *draft.digest(),
+            });
+        }
+        Ok(draft)
+    }
+}
+
+/// A [`FileError`] is found within the [`io::Error`].
+impl Write for BlobWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.append(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
