@@ -6,6 +6,7 @@ use windlass_registry::{Caller, Client, ClientError, Endpoint, RegistryConfig, T
 
 use crate::error::PullError;
 use crate::events::Events;
+use crate::remote_repository::RemoteRepository;
 use crate::resolve::{Content, Document, Named, Resolver};
 use crate::retry::RetryPolicy;
 use crate::schema1;
@@ -106,6 +107,23 @@ impl Remote {
             bytes: document.bytes,
             endpoint,
         })
+    }
+
+    /// Opens a repository, to read what is in it. Nothing is sent yet.
+    pub fn repository(
+        &self,
+        name: &RepositoryName,
+        caller: &Caller,
+    ) -> Result<RemoteRepository, PullError> {
+        Ok(RemoteRepository::new(
+            self.open(name, caller, None)?,
+            self.retry,
+        ))
+    }
+
+    /// Returns when requests are to be tried again.
+    pub fn retry(&self) -> RetryPolicy {
+        self.retry
     }
 
     /// Opens a session with each endpoint of the repository that `reference` names.

@@ -65,7 +65,7 @@ pub use health::Fault;
 pub use hosts::{Capabilities, HostConfig, Registries, RegistryHosts, Unusable};
 pub use keyring::{Door, Keyring, KeyringError, OneKey};
 pub use login::{LoggedIn, LoginError};
-pub use manifest::{Fetched, FetchedManifest, Target};
+pub use manifest::{Fetched, FetchedManifest, RawManifest, Target};
 pub use next_step::NextStep;
 pub use origin::Origin;
 pub use realm::RealmRefusal;

@@ -34,6 +34,15 @@ pub struct FetchedManifest {
     pub manifest: Manifest,
 }
 
+/// A manifest whose digest is right, and of which nothing else is known.
+#[derive(Clone, Debug)]
+pub struct RawManifest {
+    /// The exact bytes.
+    pub bytes: Bytes,
+    /// Their digest: the one they were asked for by, else their sha256.
+    pub digest: Digest,
+}
+
 /// What came when a manifest was asked for.
 #[derive(Clone, Debug)]
 pub enum Fetched {
@@ -92,26 +101,30 @@ impl Repository {
         self.noted(self.fetch_manifest(target).await)
     }
 
+    /// Fetches the document that `target` names, whatever it is a manifest of; `None` if it is of schema 1.
+    ///
+    /// It is held against every digest, as in [`Self::manifest`], and not read.
+    pub async fn document(&self, target: &Target) -> Result<Option<RawManifest>, RegistryError> {
+        self.noted(self.fetch_document(target).await)
+    }
+
+    async fn fetch_document(&self, target: &Target) -> Result<Option<RawManifest>, RegistryError> {
+        let asked = self.asked(What::Manifest(target.clone()));
+        let (bytes, headers) = self.fetch_bytes(&asked, target).await?;
+        let parsed = Manifest::parse(&bytes, content_type(&headers));
+        if matches!(parsed, Err(ManifestError::Schema1)) {
+            return Ok(None);
+        }
+        let announced = announced(&asked, &headers)?;
+        let digest = digest(&asked, target, announced, &bytes)?;
+        Ok(Some(RawManifest { bytes, digest }))
+    }
+
     async fn fetch_manifest(&self, target: &Target) -> Result<Fetched, RegistryError> {
         let asked = self.asked(What::Manifest(target.clone()));
-        let path = self.manifest_path(target);
-        let answer = self
-            .get(&asked, &path, Some(&ACCEPT_MANIFESTS), Span::From(0))
-            .await?;
-        let headers = answer.response.headers().clone();
-        let content_type = content_type(&headers);
-        if content_type.is_some_and(is_html) {
-            let reason = "it answers with a web page".to_owned();
-            return Err(RegistryError::NotARegistry {
-                asked: asked.boxed(),
-                reason,
-            });
-        }
-        let body = self.client().body(answer.response);
-        let bytes = body.whole(MAX_MANIFEST_SIZE as u64).await;
-        let bytes = bytes.map_err(|error| asked.body_failed(error))?;
+        let (bytes, headers) = self.fetch_bytes(&asked, target).await?;
         let announced = announced(&asked, &headers)?;
-        let parsed = Manifest::parse(&bytes, content_type);
+        let parsed = Manifest::parse(&bytes, content_type(&headers));
         let unusable = |source| RegistryError::Manifest {
             asked: asked.boxed(),
             source,
@@ -131,6 +144,29 @@ impl Repository {
             digest,
             manifest,
         })))
+    }
+
+    async fn fetch_bytes(
+        &self,
+        asked: &Asked,
+        target: &Target,
+    ) -> Result<(Bytes, HeaderMap), RegistryError> {
+        let path = self.manifest_path(target);
+        let answer = self
+            .get(asked, &path, Some(&ACCEPT_MANIFESTS), Span::From(0))
+            .await?;
+        let headers = answer.response.headers().clone();
+        if content_type(&headers).is_some_and(is_html) {
+            let reason = "it answers with a web page".to_owned();
+            return Err(RegistryError::NotARegistry {
+                asked: asked.boxed(),
+                reason,
+            });
+        }
+        let body = self.client().body(answer.response);
+        let bytes = body.whole(MAX_MANIFEST_SIZE as u64).await;
+        let bytes = bytes.map_err(|error| asked.body_failed(error))?;
+        Ok((bytes, headers))
     }
 
     pub(crate) fn manifest_path(&self, target: &Target) -> String {

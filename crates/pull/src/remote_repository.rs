@@ -1,0 +1,122 @@
+//! Reads what a repository has, to carry it elsewhere than into a store.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time;
+use windlass_oci::{Descriptor, RepositoryName};
+use windlass_registry::{BlobStream, RawManifest, RegistryError, Target};
+
+use crate::error::{EndpointsError, PullError};
+use crate::line::{Excluded, Line};
+use crate::retry::{Attempts, RetryPolicy};
+use crate::sources::{Need, Sources};
+
+/// A repository at its registry and its mirrors. Cheap to clone; clones share their tokens.
+#[derive(Clone, Debug)]
+pub struct RemoteRepository {
+    sources: Sources,
+    retry: RetryPolicy,
+}
+
+/// A blob on its way, whoever delivers it. Nobody has proved its bytes.
+#[derive(Debug)]
+pub struct RemoteBlob {
+    line: Line,
+    descriptor: Descriptor,
+    policy: RetryPolicy,
+    attempts: Attempts,
+    stream: Option<BlobStream>,
+    position: u64,
+}
+
+impl RemoteRepository {
+    pub(crate) fn new(sources: Sources, retry: RetryPolicy) -> Self {
+        Self { sources, retry }
+    }
+
+    /// Returns what it is called.
+    pub fn name(&self) -> &RepositoryName {
+        self.sources.name()
+    }
+
+    /// Fetches the manifest or index that `target` names; `None` if it is of schema 1.
+    pub async fn document(&self, target: &Target) -> Result<Option<RawManifest>, PullError> {
+        let need = match target {
+            Target::Tag(_) => Need::Resolve,
+            Target::Digest(_) => Need::Pull,
+        };
+        let asked = self.sources.ask(need, |repository| async move {
+            repository.document(target).await
+        });
+        Ok(asked.await?.content)
+    }
+
+    /// Begins to fetch a blob from `position` on. Nothing is sent before the first byte is asked for.
+    ///
+    /// `None` if nobody can be asked.
+    pub fn blob(&self, descriptor: &Descriptor, position: u64) -> Option<RemoteBlob> {
+        Some(RemoteBlob {
+            line: Line::up(&self.sources, descriptor, &Excluded::default())?,
+            descriptor: descriptor.clone(),
+            policy: self.retry,
+            attempts: Attempts::new(self.retry),
+            stream: None,
+            position,
+        })
+    }
+}
+
+impl RemoteBlob {
+    /// Returns the next bytes; `None` at the end.
+    ///
+    /// Whatever breaks is taken up again where it broke, at the same endpoint or the next, as long as that is
+    /// worth it (DL-5, DM-10).
+    pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, EndpointsError> {
+        loop {
+            match self.chunk().await {
+                Ok(Some(chunk)) => {
+                    let news = self.after_what_came(chunk);
+                    if !news.is_empty() {
+                        self.attempts.progressed();
+                        self.position += news.len() as u64;
+                        return Ok(Some(news));
+                    }
+                }
+                Ok(None) => return Ok(None),
+                Err(error) => self.recover(Arc::new(error)).await?,
+            }
+        }
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
+        if self.stream.is_none() {
+            let begun = self.line.blob(&self.descriptor, self.position).await?;
+            self.stream = Some(begun);
+        }
+        let stream = self.stream.as_mut().expect("it was begun");
+        stream.next_chunk().await
+    }
+
+    /// Leaves out what came before: who cannot begin in the middle begins at the beginning.
+    fn after_what_came(&self, mut chunk: Bytes) -> Bytes {
+        let end = self.stream.as_ref().map_or(0, BlobStream::position);
+        let begin = end.saturating_sub(chunk.len() as u64);
+        let known = self.position.saturating_sub(begin);
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        chunk.split_off(known.min(chunk.len()))
+    }
+
+    async fn recover(&mut self, error: Arc<RegistryError>) -> Result<(), EndpointsError> {
+        self.stream = None;
+        if let Some(pause) = self.attempts.pause_after(&error) {
+            time::sleep(pause).await;
+            return Ok(());
+        }
+        if self.line.goes_on(&error) {
+            self.attempts = Attempts::new(self.policy);
+            return Ok(());
+        }
+        Err(self.line.gave_up(error))
+    }
+}
