@@ -32,7 +32,9 @@ mod error;
 mod history;
 mod inspect;
 mod list;
+mod load;
 mod mount;
+mod save;
 mod unpack;
 
 use std::collections::BTreeMap;
@@ -48,9 +50,13 @@ pub use error::{OpenError, RemoveError, StoreError, TagImageError};
 pub use history::HistoryEntry;
 pub use inspect::{Inspection, RootFs};
 pub use list::{DiskUsage, ImageSummary, Remove, Removed, Usage};
+pub use load::{LoadError, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
+pub use save::{SaveError, SaveTo, Saved};
 pub use unpack::{UnpackImageError, UnpackSummary};
 pub use windlass_archive::{EntryError, Fault, Skipped, StreamError, TarError, UnpackError};
+pub use windlass_copy::{BlobStatus, Choice, CopyError, CopyEvent, SourceError, Tell, TreeError};
+pub use windlass_layout::{Defect, Kind, Layout, LayoutError, NewFile, WriteError};
 pub use windlass_oci::{
     ConfigError, DEFAULT_REGISTRY, DiffId, Digest, DigestError, IdPrefix, ImageId, ImageName,
     ManifestError, NoMatch, Platform, PlatformError, Reference, ReferenceError, RepositoryName,
@@ -58,9 +64,9 @@ pub use windlass_oci::{
 };
 pub use windlass_pull::{
     EndpointsError, Events, FoundManifest, HistoryError, Keep, LayerError, LayerState, LayerStatus,
-    LayerView, Need, NoRoom, Outcome, PlanError, PlannedLayer, Platforms, Preview, PullError,
-    PullEvent, PullPhase, PullRequest, PullView, Pulled, Rate, Reason, Remote, RetryPolicy,
-    Schema1Error, Setback, SetbackView, SignatureError, Split, Throttle, percent,
+    LayerView, LocalLayerError, Need, NoRoom, Outcome, PlanError, PlannedLayer, Platforms, Preview,
+    PullError, PullEvent, PullPhase, PullRequest, PullView, Pulled, Rate, Reason, Remote,
+    RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError, Split, Throttle, percent,
 };
 pub use windlass_registry::{
     Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
@@ -74,6 +80,9 @@ pub use windlass_store::{
     NotOwner, OpenError as StoreOpenError, Owner, PartialBlob, PutError, ReadError,
     RemoveError as StoreRemoveError, RootError, VerifyError,
 };
+
+/// Layers that unpack at a time from an archive where there is no limit.
+const MOST_AT_ONCE: usize = 16;
 
 /// How an [`Engine`] is to work.
 #[derive(Clone, Debug)]
@@ -117,6 +126,8 @@ pub enum Access {
 pub struct Engine {
     store: Arc<Store>,
     puller: Puller,
+    /// Layers that unpack at a time where they come from an archive.
+    at_once: usize,
 }
 
 impl EngineConfig {
@@ -193,6 +204,7 @@ impl Engine {
             tracing::warn!(%error, "partial blobs are not looked after");
         }
         Ok(Self {
+            at_once: if unpacks == 0 { MOST_AT_ONCE } else { unpacks },
             puller: Puller::new(config, Arc::clone(&store))?,
             store,
         })

@@ -21,9 +21,23 @@ mod spool;
 mod verified;
 mod write;
 
+use std::io::Read;
+
+use windlass_archive::{Compression, Decompressed};
+use windlass_oci::LayerEncoding;
+
 pub use error::{Defect, LayoutError};
 pub use extent::{Extent, ExtentReader};
 pub use kind::Kind;
 pub use read::{Entry, Layout};
 pub use verified::{Mismatch, Verified};
 pub use write::{ArchiveWriter, Batch, BatchImage, LayoutDir, NewFile, Step, WriteError};
+
+/// Tells by its beginning how the layer that `blob` yields is encoded.
+pub fn encoding(blob: &mut dyn Read) -> Result<LayerEncoding, LayoutError> {
+    Ok(match Decompressed::new(blob)?.compression() {
+        Compression::Plain => LayerEncoding::Plain,
+        Compression::Gzip => LayerEncoding::Gzip,
+        Compression::Zstd => LayerEncoding::Zstd,
+    })
+}

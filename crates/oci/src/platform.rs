@@ -85,7 +85,7 @@ impl Platform {
     }
 
     /// Returns whether neither system nor architecture says anything: how attestations are marked.
-    pub(crate) fn is_unknown(&self) -> bool {
+    pub fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
     }
 }

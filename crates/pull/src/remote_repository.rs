@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time;
-use windlass_oci::{Descriptor, RepositoryName};
+use windlass_oci::{Descriptor, MAX_CONFIG_SIZE, RepositoryName};
 use windlass_registry::{BlobStream, RawManifest, RegistryError, Target};
 
 use crate::error::{EndpointsError, PullError};
@@ -48,6 +48,15 @@ impl RemoteRepository {
         };
         let asked = self.sources.ask(need, |repository| async move {
             repository.document(target).await
+        });
+        Ok(asked.await?.content)
+    }
+
+    /// Fetches a config, proved by its digest.
+    pub async fn small_blob(&self, descriptor: &Descriptor) -> Result<Bytes, PullError> {
+        let limit = MAX_CONFIG_SIZE as u64;
+        let asked = self.sources.ask(Need::Pull, |repository| async move {
+            repository.blob_bytes(descriptor, limit).await
         });
         Ok(asked.await?.content)
     }

@@ -8,7 +8,6 @@ use std::io::{self, Read as _};
 
 use serde::Deserialize;
 use serde_json::json;
-use windlass_archive::{Compression, Decompressed};
 use windlass_oci::{
     Algorithm, Descriptor, DiffId, Digest, Hasher, ImageConfig, LayerEncoding, MAX_CONFIG_SIZE,
     MAX_LAYERS, MediaType, Reference,
@@ -16,6 +15,7 @@ use windlass_oci::{
 
 use super::{Entry, LARGEST_LIST, Layout, MANIFEST, descriptor, prove};
 use crate::contents::Contents;
+use crate::encoding;
 use crate::error::{Defect, LayoutError};
 use crate::extent::Extent;
 use crate::kind::Kind;
@@ -127,16 +127,11 @@ impl Blobs<'_> {
             return Ok(seen.clone());
         }
         let extent = self.contents.get(&path)?;
-        let compression = Decompressed::new(extent.read_from(0))?.compression();
-        let digest = match (path.claimed_digest(), compression) {
+        let encoding = encoding(&mut extent.read_from(0))?;
+        let digest = match (path.claimed_digest(), encoding) {
             (Some(digest), _) => digest,
-            (None, Compression::Plain) => *diff_id.digest(),
+            (None, LayerEncoding::Plain) => *diff_id.digest(),
             (None, _) => hash(&extent)?,
-        };
-        let encoding = match compression {
-            Compression::Plain => LayerEncoding::Plain,
-            Compression::Gzip => LayerEncoding::Gzip,
-            Compression::Zstd => LayerEncoding::Zstd,
         };
         let layer = Descriptor {
             media_type: MediaType::OciLayer(encoding),

@@ -1,5 +1,6 @@
 //! A blob that is written here and now, from bytes that come in order.
 
+use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 
@@ -30,6 +31,14 @@ impl Store {
             hasher: Hasher::new(algorithm),
             written: 0,
         })
+    }
+}
+
+impl Store {
+    /// Makes an empty file without a name, on the file system of the store. What is in it goes with it.
+    pub fn scratch(&self) -> Result<File, PutError> {
+        let file = PartialFile::create(self.owned()?, fresh_name())?;
+        Ok(file.unnamed()?)
     }
 }
 

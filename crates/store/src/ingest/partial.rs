@@ -200,6 +200,12 @@ impl PartialFile {
         }
     }
 
+    /// Returns the file, and takes its name away.
+    pub(crate) fn unnamed(self) -> Result<File, FileError> {
+        let file = self.file.try_clone().at("open", || self.path())?;
+        Ok(File::from(file))
+    }
+
     /// Reads the first `length` bytes.
     pub(crate) fn read(&self, length: u64) -> Result<Vec<u8>, FileError> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);

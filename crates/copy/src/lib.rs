@@ -1,0 +1,22 @@
+//! Carries images from where they are to where they should be, byte for byte.
+//!
+//! A [`Source`] has images: a store, an archive or directory, a registry. [`gather`] finds out what belongs to one of
+//! them; [`to_archive`], [`to_directory`] and [`to_repository`] carry that elsewhere. What takes images in and
+//! unpacks them is the store's affair; [`images`] finds what there is to take.
+//!
+//! Everything here blocks, on threads of its own; what speaks to a registry needs tokio's runtime beside it.
+//!
+//! # Invariants
+//! - No byte arrives that was not proved: by [`Verified`](windlass_layout::Verified) on its way.
+//! - What names an image is written last, when all that it needs is there.
+//! - Memory is bounded by the number of blobs that move at a time.
+
+mod events;
+mod files;
+mod source;
+mod tree;
+
+pub use events::{BlobStatus, CopyEvent, Tell};
+pub use files::{CopyError, Stop, each, to_archive, to_directory};
+pub use source::{RegistrySource, Root, Source, SourceError, StoreSource};
+pub use tree::{Choice, ImageHere, TreeError, gather, images};

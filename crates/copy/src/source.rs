@@ -1,0 +1,73 @@
+//! Where images are.
+
+mod registry;
+mod store;
+
+use std::io::{self, Read};
+
+use windlass_layout::{Layout, LayoutError};
+use windlass_oci::{Descriptor, Digest};
+use windlass_pull::PullError;
+use windlass_store::ReadError;
+
+pub use registry::RegistrySource;
+pub use store::{Root, StoreSource};
+
+/// Something that has images.
+pub trait Source: Sync {
+    /// Reads a manifest, index or config, proved by its digest; `None` if it is not there.
+    fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, SourceError>;
+
+    /// Begins to read a blob from `position` on. Nobody has proved its bytes.
+    fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send>>;
+}
+
+/// Why a document could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The archive or directory.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] ReadError),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] PullError),
+    /// A document has another size than its descriptor says.
+    #[error("{digest} has {actual} bytes, its descriptor says {expected}")]
+    Size {
+        /// The document.
+        digest: Digest,
+        /// Bytes according to the descriptor.
+        expected: u64,
+        /// Bytes that it has.
+        actual: u64,
+    },
+}
+
+impl Source for Layout {
+    fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, SourceError> {
+        Ok(Self::document(self, descriptor)?)
+    }
+
+    fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send>> {
+        let found = self.blob(blob).map_err(io::Error::other)?;
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "it is not in the archive");
+        Ok(Box::new(found.ok_or_else(missing)?.read_from(position)))
+    }
+}
+
+/// Holds the size of a document against its descriptor.
+fn check_size(descriptor: &Descriptor, bytes: &[u8]) -> Result<(), SourceError> {
+    let (expected, actual) = (descriptor.size, bytes.len() as u64);
+    if expected == actual {
+        return Ok(());
+    }
+    let digest = descriptor.digest;
+    Err(SourceError::Size {
+        digest,
+        expected,
+        actual,
+    })
+}

@@ -1,0 +1,253 @@
+//! What belongs to an image: the way from its name down to its blobs.
+
+use windlass_layout::{Batch, WriteError};
+use windlass_oci::{
+    ConfigError, Descriptor, Digest, ImageConfig, ImageManifest, Links, Manifest, ManifestError,
+    NoMatch, Platform,
+};
+
+use crate::source::{Source, SourceError};
+
+/// Which images of an index are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The one for this platform; if it is `None`, for this machine's, or if there is none the first that is there.
+    One(Option<Platform>),
+    /// All that are there.
+    All,
+}
+
+/// An image that a source has.
+#[derive(Clone, Debug)]
+pub struct ImageHere {
+    /// Its manifest.
+    pub descriptor: Descriptor,
+    /// The manifest's bytes.
+    pub bytes: Vec<u8>,
+    /// What they say.
+    pub manifest: ImageManifest,
+    /// The config's bytes.
+    pub config_bytes: Vec<u8>,
+    /// What they say.
+    pub config: ImageConfig,
+    /// The indexes that led to it, the outermost first.
+    pub indexes: Vec<(Digest, Vec<u8>)>,
+}
+
+/// Why an image could not be found out about.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// A document could not be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A document that is needed is not there.
+    #[error("{digest} is not there")]
+    Missing {
+        /// The document.
+        digest: Digest,
+    },
+    /// A manifest is none.
+    #[error("the manifest {digest}")]
+    Manifest {
+        /// The manifest.
+        digest: Digest,
+        /// What is wrong with it.
+        source: ManifestError,
+    },
+    /// An image config is none.
+    #[error("the image config {digest}")]
+    Config {
+        /// The config.
+        digest: Digest,
+        /// What is wrong with it.
+        source: ConfigError,
+    },
+    /// No image is for the platform.
+    #[error(transparent)]
+    NoMatch(#[from] NoMatch),
+    /// The index leads to no image that is there.
+    #[error("none of the images of {digest} is there")]
+    NoImage {
+        /// The index.
+        digest: Digest,
+    },
+    /// Indexes lie in indexes beyond all use, or documents are too many.
+    #[error("no end within {limit} documents below {digest}")]
+    TooMany {
+        /// Where it began.
+        digest: Digest,
+        /// How far it was looked.
+        limit: usize,
+    },
+    /// What was found does not fit together.
+    #[error(transparent)]
+    Batch(#[from] WriteError),
+}
+
+/// A document on the way down, and the indexes that led there.
+type Lead = (Descriptor, Vec<(Digest, Vec<u8>)>);
+
+/// How many documents are looked at below one name. Every index says how many it has itself.
+const MOST_DOCUMENTS: usize = 8192;
+/// How many indexes lead to an image at most.
+const DEEPEST: usize = 4;
+
+/// Finds the images that `root` leads to, in the order of their indexes.
+pub fn images(
+    source: &dyn Source,
+    root: &Descriptor,
+    choice: &Choice,
+) -> Result<Vec<ImageHere>, TreeError> {
+    let mut found = Vec::new();
+    let mut leads: Vec<Lead> = vec![(root.clone(), Vec::new())];
+    let mut looked = 0;
+    while let Some((descriptor, indexes)) = leads.pop() {
+        let digest = descriptor.digest;
+        looked += 1;
+        if looked > MOST_DOCUMENTS || indexes.len() > DEEPEST {
+            let (digest, limit) = (root.digest, MOST_DOCUMENTS);
+            return Err(TreeError::TooMany { digest, limit });
+        }
+        let Some(bytes) = source.document(&descriptor)? else {
+            if indexes.is_empty() {
+                return Err(TreeError::Missing { digest });
+            }
+            // Of other platforms, archives mostly have nothing.
+            continue;
+        };
+        match Manifest::parse(&bytes, None) {
+            Ok(Manifest::Index(index)) => {
+                let wanted = wanted(&index.manifests, choice);
+                let mut indexes = indexes;
+                indexes.push((digest, bytes));
+                let below = wanted.into_iter().rev();
+                leads.extend(below.map(|child| (child, indexes.clone())));
+            }
+            Ok(Manifest::Image(manifest)) => {
+                found.extend(image(source, descriptor, bytes, manifest, indexes)?);
+            }
+            // Beside images there are attestations, signatures and other things in an index.
+            Err(ManifestError::NotAnImage(_)) if !indexes.is_empty() => {}
+            Err(source) => return Err(TreeError::Manifest { digest, source }),
+        }
+    }
+    choose(found, root, choice)
+}
+
+/// Finds what has to be carried so that the image that `root` leads to is whole elsewhere.
+///
+/// With [`Choice::All`] that is everything below `root`, artifacts included; what is not there is left out.
+pub fn gather(
+    source: &dyn Source,
+    root: &Descriptor,
+    choice: &Choice,
+) -> Result<(Descriptor, Batch), TreeError> {
+    let mut batch = Batch::default();
+    let links = document(source, root)?;
+    let is_index = !links.manifests.is_empty() || root.media_type.is_index();
+    let root = match choice {
+        Choice::One(_) if is_index => {
+            let image = images(source, root, choice)?.swap_remove(0);
+            batch.add(image.descriptor.digest, image.bytes)?;
+            image.descriptor
+        }
+        Choice::One(_) | Choice::All => {
+            gather_all(source, root, &mut batch)?;
+            root.clone()
+        }
+    };
+    Ok((root, batch))
+}
+
+fn gather_all(source: &dyn Source, root: &Descriptor, batch: &mut Batch) -> Result<(), TreeError> {
+    let mut waiting = vec![root.clone()];
+    while let Some(descriptor) = waiting.pop() {
+        let digest = descriptor.digest;
+        if batch.documents.contains_key(&digest) {
+            continue;
+        }
+        if batch.documents.len() == MOST_DOCUMENTS {
+            let (digest, limit) = (root.digest, MOST_DOCUMENTS);
+            return Err(TreeError::TooMany { digest, limit });
+        }
+        match source.document(&descriptor)? {
+            Some(bytes) => waiting.extend(batch.add(digest, bytes)?.manifests),
+            None if digest == root.digest => return Err(TreeError::Missing { digest }),
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+fn document(source: &dyn Source, descriptor: &Descriptor) -> Result<Links, TreeError> {
+    let digest = descriptor.digest;
+    let bytes = source.document(descriptor)?;
+    let bytes = bytes.ok_or(TreeError::Missing { digest })?;
+    Links::parse(&bytes).map_err(|source| TreeError::Manifest { digest, source })
+}
+
+/// Returns the entries of an index that are worth a look.
+fn wanted(entries: &[Descriptor], choice: &Choice) -> Vec<Descriptor> {
+    let may_be = |entry: &&Descriptor| match (choice, &entry.platform) {
+        (Choice::One(Some(wanted)), Some(platform)) => wanted.rank(platform).is_some(),
+        (_, platform) => !platform.as_ref().is_some_and(Platform::is_unknown),
+    };
+    entries.iter().filter(may_be).cloned().collect()
+}
+
+fn image(
+    source: &dyn Source,
+    descriptor: Descriptor,
+    bytes: Vec<u8>,
+    manifest: ImageManifest,
+    indexes: Vec<(Digest, Vec<u8>)>,
+) -> Result<Option<ImageHere>, TreeError> {
+    let digest = manifest.config.digest;
+    let Some(config_bytes) = source.document(&manifest.config)? else {
+        return match indexes.is_empty() {
+            true => Err(TreeError::Missing { digest }),
+            false => Ok(None),
+        };
+    };
+    let config = ImageConfig::parse(&config_bytes);
+    let config = config.map_err(|source| TreeError::Config { digest, source })?;
+    Ok(Some(ImageHere {
+        descriptor,
+        bytes,
+        manifest,
+        config_bytes,
+        config,
+        indexes,
+    }))
+}
+
+fn choose(
+    mut found: Vec<ImageHere>,
+    root: &Descriptor,
+    choice: &Choice,
+) -> Result<Vec<ImageHere>, TreeError> {
+    if found.is_empty() && !matches!(choice, Choice::One(Some(_))) {
+        let digest = root.digest;
+        return Err(TreeError::NoImage { digest });
+    }
+    let Choice::One(platform) = choice else {
+        return Ok(found);
+    };
+    let wanted = platform.clone().unwrap_or_else(Platform::host);
+    let rank = |image: &ImageHere| wanted.rank(&image.config.platform());
+    let best = (found.iter().enumerate())
+        .filter_map(|(at, image)| Some((rank(image)?, at)))
+        // Of equally good ones the first.
+        .max_by_key(|(rank, at)| (*rank, std::cmp::Reverse(*at)));
+    let at = match (best, platform) {
+        (Some((_, at)), _) => at,
+        (None, None) => 0,
+        (None, Some(_)) => {
+            return Err(TreeError::NoMatch(NoMatch {
+                wanted: Box::new(wanted),
+                offered: found.iter().map(|image| image.config.platform()).collect(),
+            }));
+        }
+    };
+    Ok(vec![found.swap_remove(at)])
+}

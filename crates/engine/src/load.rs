@@ -1,0 +1,386 @@
+//! Images out of archives and directories, into the store.
+//!
+//! # Invariants
+//! - Nothing of an archive is visible before all of it was verified and unpacked: one that is bad in its last byte
+//!   leaves no image, and moves no tag (T24).
+//! - What is stored is byte for byte what the archive has.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use windlass_archive::Ownership;
+use windlass_copy::{
+    BlobStatus, Choice, CopyEvent, ImageHere, Source as _, Tell, TreeError, images,
+};
+use windlass_layout::{Entry, Layout, LayoutError, Verified};
+use windlass_oci::{Descriptor, DiffId, Digest, ImageId, ImageName, Platform, Reference};
+use windlass_pull::{LocalLayer, LocalLayerError, PlanError, Wanted, layers, take_layer};
+use windlass_store::{
+    BlobSource, CommitError, FindError, Layer, LayerSource, NameError, NewImage, NewLayer,
+    PutError, ReadError,
+};
+
+use crate::Engine;
+
+/// What is to be loaded of an archive.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Which images of an index.
+    pub choice: Choice,
+    /// What the image is to be called in place of what the archive says; there must be one only.
+    pub name: Option<Reference>,
+}
+
+/// An image that was loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The image.
+    pub image_id: ImageId,
+    /// Its manifest.
+    pub manifest: Digest,
+    /// What it runs on.
+    pub platform: Platform,
+    /// What it is called now.
+    pub names: Vec<Reference>,
+    /// The names that led to other images before.
+    pub moved: Vec<Moved>,
+    /// Whether it was not there before.
+    pub is_new: bool,
+}
+
+/// A name that was taken from an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The name.
+    pub name: Reference,
+    /// The image that it led to before.
+    pub from: ImageId,
+}
+
+/// Why nothing was loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The archive could not be read.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// An image of it could not be made out.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// Manifest and config of an image contradict each other.
+    #[error("manifest and config of {image} do not belong together")]
+    Plan {
+        /// The image.
+        image: ImageId,
+        /// How.
+        source: PlanError,
+    },
+    /// A layer could not be taken.
+    #[error("layer {digest}")]
+    Layer {
+        /// The layer's blob.
+        digest: Digest,
+        /// Why.
+        source: Box<LocalLayerError>,
+    },
+    /// A name was given, and there are several images.
+    #[error("there are {count} images in it, which cannot all be called {name}")]
+    OneName {
+        /// How many images.
+        count: usize,
+        /// The name.
+        name: String,
+    },
+    /// The store could not be asked.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// The store could not be asked what it holds.
+    #[error(transparent)]
+    Held(#[from] windlass_store::LayerError),
+    /// A document could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A document could not be stored.
+    #[error(transparent)]
+    Put(#[from] PutError),
+    /// The image could not be stored.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// It is stored, and could not be given its name.
+    #[error("it is loaded, and cannot be called {name}")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why.
+        source: NameError,
+    },
+    /// It was told to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// An image to be stored, with its layers.
+struct Incoming {
+    image: ImageHere,
+    layers: Vec<(Descriptor, DiffId)>,
+    names: Vec<Reference>,
+}
+
+/// The layers of all images.
+#[derive(Default)]
+struct Layers {
+    held: HashMap<DiffId, Layer>,
+    /// By the digest of the blob.
+    taken: HashMap<Digest, LocalLayer>,
+}
+
+/// Reads until it is told to stop, and tells how far it is.
+struct Reading<'a, R> {
+    inner: R,
+    digest: Digest,
+    stop: &'a AtomicBool,
+    tell: Tell<'a>,
+}
+
+impl Engine {
+    /// Makes an empty file beside the store's own, without a name: for an archive that has to be spread out.
+    pub fn scratch(&self) -> io::Result<File> {
+        self.store.scratch().map_err(io::Error::other)
+    }
+
+    /// Loads the images of `layout`: all of them, or nothing. Blocks.
+    pub fn load(
+        &self,
+        layout: &Layout,
+        options: &LoadOptions,
+        stop: &AtomicBool,
+        tell: Tell<'_>,
+    ) -> Result<Vec<Loaded>, LoadError> {
+        let incoming = incoming(layout, options)?;
+        let mut layers = self.held(&incoming)?;
+        let missing = missing(&incoming, &layers.held);
+        let blobs = missing.iter().map(|(blob, _)| (blob.digest, blob.size));
+        tell(CopyEvent::Planned(blobs.collect()));
+        layers.taken = self.take(layout, &missing, stop, tell)?;
+        let stored = incoming
+            .iter()
+            .map(|image| self.store_image(image, &layers));
+        let stored: Vec<bool> = stored.collect::<Result<_, _>>()?;
+        drop(layers);
+        let named = incoming.into_iter().zip(stored);
+        named
+            .map(|(image, is_new)| self.name_image(image, is_new))
+            .collect()
+    }
+
+    /// Leases the layers that are here.
+    fn held(&self, incoming: &[Incoming]) -> Result<Layers, LoadError> {
+        let mut layers = Layers::default();
+        for (_, diff_id) in incoming.iter().flat_map(|image| &image.layers) {
+            if !layers.held.contains_key(diff_id)
+                && let Some(layer) = self.store.layer(diff_id)?
+            {
+                layers.held.insert(*diff_id, layer);
+            }
+        }
+        Ok(layers)
+    }
+
+    /// Unpacks the layers that are missing, several at a time.
+    fn take(
+        &self,
+        layout: &Layout,
+        missing: &[(Descriptor, DiffId)],
+        stop: &AtomicBool,
+        tell: Tell<'_>,
+    ) -> Result<HashMap<Digest, LocalLayer>, LoadError> {
+        let taken = Mutex::new(HashMap::new());
+        windlass_copy::each(missing, self.at_once, stop, |(blob, diff_id)| {
+            let layer = self.take_one(layout, (blob, *diff_id), stop, tell)?;
+            let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+            taken.insert(blob.digest, layer);
+            Ok::<_, LoadError>(())
+        })?;
+        if stop.load(Ordering::Relaxed) {
+            return Err(LoadError::Cancelled);
+        }
+        Ok(taken.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take_one(
+        &self,
+        layout: &Layout,
+        (blob, diff_id): (&Descriptor, DiffId),
+        stop: &AtomicBool,
+        tell: Tell<'_>,
+    ) -> Result<LocalLayer, LoadError> {
+        let digest = blob.digest;
+        let failed = |source| match stop.load(Ordering::Relaxed) {
+            true => LoadError::Cancelled,
+            false => LoadError::Layer {
+                digest,
+                source: Box::new(source),
+            },
+        };
+        let status = |status| tell(CopyEvent::Blob { digest, status });
+        status(BlobStatus::Carrying);
+        let inner = layout.open(blob, 0);
+        let inner = inner.map_err(|error| failed(LocalLayerError::Read(error)))?;
+        let reading = Reading {
+            inner,
+            digest,
+            stop,
+            tell,
+        };
+        let wanted = Wanted {
+            blob: Some(digest),
+            diff_id: Some(diff_id),
+        };
+        let proved = Verified::new(reading, digest, blob.size);
+        let layer = take_layer(&self.store, proved, wanted, Ownership::of_this_process());
+        let layer = layer.map_err(failed)?;
+        status(BlobStatus::Carried);
+        Ok(layer)
+    }
+
+    /// Stores an image without a name; says whether it was not there before.
+    fn store_image(&self, incoming: &Incoming, layers: &Layers) -> Result<bool, LoadError> {
+        let Incoming { image, .. } = incoming;
+        let id = ImageId::new(image.manifest.config.digest);
+        let is_new = match self.store.image(&ImageName::Id(id)) {
+            Ok(_) => false,
+            Err(FindError::Unknown { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+        let stack = incoming.layers.iter().map(|(blob, diff_id)| {
+            let (layer, kept) = match layers.held.get(diff_id) {
+                Some(layer) => (LayerSource::Held(layer.clone()), None),
+                None => {
+                    let taken = &layers.taken[&blob.digest];
+                    let kept = BlobSource::New(taken.blob.clone());
+                    (LayerSource::New(taken.layer.clone()), Some(kept))
+                }
+            };
+            NewLayer {
+                layer,
+                digest: blob.digest,
+                size: blob.size,
+                blob: kept,
+            }
+        });
+        let indexes = image.indexes.iter();
+        let new = NewImage {
+            config: self.document(&image.manifest.config.digest, &image.config_bytes)?,
+            manifest: self.document(&image.descriptor.digest, &image.bytes)?,
+            indexes: indexes
+                .map(|(digest, bytes)| self.document(digest, bytes))
+                .collect::<Result<_, _>>()?,
+            layers: stack.collect(),
+            reference: None,
+        };
+        self.store.commit(&new)?;
+        Ok(is_new)
+    }
+
+    fn document(&self, digest: &Digest, bytes: &[u8]) -> Result<BlobSource, LoadError> {
+        Ok(match self.store.blob(digest)? {
+            Some(blob) => BlobSource::Held(blob),
+            None => BlobSource::New(self.store.put_blob(digest, bytes)?),
+        })
+    }
+
+    fn name_image(&self, incoming: Incoming, is_new: bool) -> Result<Loaded, LoadError> {
+        let Incoming { image, names, .. } = incoming;
+        let image_id = ImageId::new(image.manifest.config.digest);
+        let mut moved = Vec::new();
+        for name in &names {
+            let before = self.store.tag(&ImageName::Id(image_id), name);
+            let before = before.map_err(|source| LoadError::Name {
+                name: name.familiar(),
+                source,
+            })?;
+            let name = name.clone();
+            moved.extend(before.map(|from| Moved { name, from }));
+        }
+        Ok(Loaded {
+            image_id,
+            manifest: image.descriptor.digest,
+            platform: image.config.platform(),
+            names,
+            moved,
+            is_new,
+        })
+    }
+}
+
+/// Makes out what is to be loaded.
+fn incoming(layout: &Layout, options: &LoadOptions) -> Result<Vec<Incoming>, LoadError> {
+    let mut incoming: Vec<Incoming> = Vec::new();
+    for Entry { root, names, .. } in layout.entries() {
+        // The names are those of the best image.
+        let mut names = names.clone();
+        let mut found = images(layout, root, &options.choice)?;
+        let best = best(&found);
+        found.swap(0, best);
+        for image in found {
+            let layers = layers(&image.manifest, &image.config);
+            let id = ImageId::new(image.manifest.config.digest);
+            let layers = layers.map_err(|source| LoadError::Plan { image: id, source })?;
+            let names = std::mem::take(&mut names);
+            incoming.push(Incoming {
+                image,
+                layers,
+                names,
+            });
+        }
+    }
+    if let Some(name) = &options.name {
+        let [only] = &mut *incoming else {
+            let (count, name) = (incoming.len(), name.familiar());
+            return Err(LoadError::OneName { count, name });
+        };
+        only.names = vec![name.clone()];
+    }
+    Ok(incoming)
+}
+
+/// Returns which of `found` the name is for: the one that runs here best, else the first.
+fn best(found: &[ImageHere]) -> usize {
+    let host = Platform::host();
+    let ranked = found
+        .iter()
+        .enumerate()
+        .filter_map(|(at, image)| Some((host.rank(&image.config.platform())?, at)));
+    let best = ranked.max_by_key(|(rank, at)| (*rank, std::cmp::Reverse(*at)));
+    best.map_or(0, |(_, at)| at)
+}
+
+/// Returns the layers that are not held, each blob once, bases first.
+fn missing(incoming: &[Incoming], held: &HashMap<DiffId, Layer>) -> Vec<(Descriptor, DiffId)> {
+    let mut seen = std::collections::HashSet::new();
+    let all = incoming.iter().flat_map(|image| &image.layers);
+    let missing = all.filter(|(_, diff_id)| !held.contains_key(diff_id));
+    missing
+        .filter(|(blob, _)| seen.insert(blob.digest))
+        .cloned()
+        .collect()
+}
+
+impl<R: Read> Read for Reading<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            // Not `Interrupted`: that would be tried again.
+            return Err(io::Error::other("cancelled"));
+        }
+        let bytes = self.inner.read(buffer)?;
+        let digest = self.digest;
+        (self.tell)(CopyEvent::Moved {
+            digest,
+            bytes: bytes as u64,
+        });
+        Ok(bytes)
+    }
+}
