@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completion, config, df, digest, history, images, inspect, login, logout, manifest, mount, pull,
-    rmi, tag, tags, umount, unpack, version,
+    completion, config, copy, df, digest, history, images, inspect, load, login, logout, manifest,
+    mount, pull, push, rmi, save, tag, tags, umount, unpack, version,
 };
 
 /// Pulls container images, fast and safely: no daemon, no configuration needed.
@@ -65,6 +65,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Download and unpack images
     Pull(pull::Args),
+    /// Send images to their registries
+    Push(push::Args),
     /// List images
     #[command(visible_alias = "ls")]
     Images(images::Args),
@@ -77,6 +79,13 @@ pub(crate) enum Command {
     /// Remove names of images, and images that have no name left
     #[command(visible_alias = "rm")]
     Rmi(rmi::Args),
+    /// Write images into an archive or a directory
+    Save(save::Args),
+    /// Take images out of an archive or a directory
+    Load(load::Args),
+    /// Carry an image between registries, files and the store
+    #[command(visible_alias = "cp")]
+    Copy(copy::Args),
     /// Write an image's root filesystem into a directory
     Unpack(unpack::Args),
     /// Mount an image's root filesystem, read-only
@@ -112,6 +121,8 @@ pub(crate) enum Command {
 pub(crate) enum ImageCommand {
     /// Download and unpack images
     Pull(pull::Args),
+    /// Send images to their registries
+    Push(push::Args),
     /// List images
     #[command(visible_alias = "list")]
     Ls(images::Args),
@@ -124,17 +135,24 @@ pub(crate) enum ImageCommand {
     /// Remove names of images, and images that have no name left
     #[command(visible_alias = "remove")]
     Rm(rmi::Args),
+    /// Write images into an archive or a directory
+    Save(save::Args),
+    /// Take images out of an archive or a directory
+    Load(load::Args),
 }
 
 impl From<ImageCommand> for Command {
     fn from(command: ImageCommand) -> Self {
         match command {
             ImageCommand::Pull(args) => Self::Pull(args),
+            ImageCommand::Push(args) => Self::Push(args),
             ImageCommand::Ls(args) => Self::Images(args),
             ImageCommand::Inspect(args) => Self::Inspect(args),
             ImageCommand::History(args) => Self::History(args),
             ImageCommand::Tag(args) => Self::Tag(args),
             ImageCommand::Rm(args) => Self::Rmi(args),
+            ImageCommand::Save(args) => Self::Save(args),
+            ImageCommand::Load(args) => Self::Load(args),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Where errors meet people and programs: sentences, codes, hints and exit codes, all made here.
 
 mod advice;
+mod freight;
 mod report;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use windlass_credentials::{LookupError, Source};
 use crate::output::text::harmless;
 use crate::timings::DestinationError;
 
+pub(crate) use freight::FreightError;
 pub(crate) use report::Report;
 
 /// Why a command failed.
@@ -123,6 +125,18 @@ pub(crate) enum Error {
         directory: PathBuf,
         source: MountError,
     },
+    /// Images could not be carried from one place to another.
+    #[error("{doing}")]
+    Freight {
+        /// What was being done, such as `saving alpine to alpine.tar`.
+        doing: String,
+        /// The registry that has a part in it, and what was at hand to prove there who asks.
+        asked: Option<(String, Login)>,
+        source: Box<FreightError>,
+    },
+    /// Two things were asked for that do not go together.
+    #[error("{text}")]
+    Usage { text: String },
     /// The picture of the pulls cannot be written.
     #[error(transparent)]
     Timings(DestinationError),
@@ -179,8 +193,9 @@ impl Error {
         match self {
             Self::TagWithAllTags { .. }
             | Self::NotARepository { .. }
-            | Self::NotARegistry { .. } => 2,
-            Self::Output(_) if self.is_broken_pipe() => 141,
+            | Self::NotARegistry { .. }
+            | Self::Usage { .. } => 2,
+            Self::Output(_) | Self::Freight { .. } if self.is_broken_pipe() => 141,
             Self::Reference(_)
             | Self::Platform(_)
             | Self::NoRoot
@@ -202,6 +217,7 @@ impl Error {
             | Self::Unpack { .. }
             | Self::Mount { .. }
             | Self::Umount { .. }
+            | Self::Freight { .. }
             | Self::Timings(_)
             | Self::Runtime(_)
             | Self::Output(_) => 1,
@@ -216,7 +232,11 @@ impl Error {
 
     /// Tells whether nobody reads the result any more.
     pub(crate) fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        match self {
+            Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
+            Self::Freight { source, .. } => source.is_broken_pipe(),
+            _ => false,
+        }
     }
 
     /// What went wrong, where and why. What was wanted is left out where the cause names the same things.
@@ -276,6 +296,7 @@ impl Error {
                 source: MountError::Find(error),
                 ..
             } => Some(error),
+            Self::Freight { source, .. } => source.find_error(),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ use windlass_layout::{ArchiveWriter, Batch, Kind, LayoutDir, Step, Verified, Wri
 use windlass_oci::{Descriptor, Digest};
 
 use crate::events::{BlobStatus, CopyEvent, Tell};
+use crate::push::PushError;
 use crate::source::Source;
 
 /// Why images could not be carried.
@@ -20,6 +21,9 @@ pub enum CopyError {
     /// They could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// They could not be pushed.
+    #[error(transparent)]
+    Push(#[from] PushError),
 }
 
 /// Ends what runs, when it is set.

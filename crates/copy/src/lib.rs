@@ -13,10 +13,14 @@
 
 mod events;
 mod files;
+mod place;
+mod push;
 mod source;
 mod tree;
 
 pub use events::{BlobStatus, CopyEvent, Tell};
 pub use files::{CopyError, Stop, each, to_archive, to_directory};
+pub use place::{Place, PlaceError};
+pub use push::{PushError, PushTo, to_repository};
 pub use source::{RegistrySource, Root, Source, SourceError, StoreSource};
 pub use tree::{Choice, ImageHere, TreeError, gather, images};

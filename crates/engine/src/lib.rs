@@ -34,6 +34,7 @@ mod inspect;
 mod list;
 mod load;
 mod mount;
+mod push;
 mod save;
 mod unpack;
 
@@ -52,27 +53,35 @@ pub use inspect::{Inspection, RootFs};
 pub use list::{DiskUsage, ImageSummary, Remove, Removed, Usage};
 pub use load::{LoadError, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
+pub use push::{PushImageError, PushRequest, Pushed};
 pub use save::{SaveError, SaveTo, Saved};
 pub use unpack::{UnpackImageError, UnpackSummary};
 pub use windlass_archive::{EntryError, Fault, Skipped, StreamError, TarError, UnpackError};
-pub use windlass_copy::{BlobStatus, Choice, CopyError, CopyEvent, SourceError, Tell, TreeError};
-pub use windlass_layout::{Defect, Kind, Layout, LayoutError, NewFile, WriteError};
+pub use windlass_copy::{
+    BlobStatus, Choice, CopyError, CopyEvent, Place, PlaceError, PushError, PushTo, RegistrySource,
+    Source, SourceError, StoreSource, Tell, TreeError, gather, to_archive, to_directory,
+    to_repository,
+};
+pub use windlass_layout::{
+    Batch, BatchImage, Defect, Kind, Layout, LayoutDir, LayoutError, NewFile, WriteError,
+};
 pub use windlass_oci::{
-    ConfigError, DEFAULT_REGISTRY, DiffId, Digest, DigestError, IdPrefix, ImageId, ImageName,
-    ManifestError, NoMatch, Platform, PlatformError, Reference, ReferenceError, RepositoryName,
-    Tag, TagError, text,
+    ConfigError, DEFAULT_REGISTRY, Descriptor, DiffId, Digest, DigestError, IdPrefix, ImageId,
+    ImageName, ManifestError, NoMatch, Platform, PlatformError, Reference, ReferenceError,
+    RepositoryName, Tag, TagError, text,
 };
 pub use windlass_pull::{
     EndpointsError, Events, FoundManifest, HistoryError, Keep, LayerError, LayerState, LayerStatus,
     LayerView, LocalLayerError, Need, NoRoom, Outcome, PlanError, PlannedLayer, Platforms, Preview,
     PullError, PullEvent, PullPhase, PullRequest, PullView, Pulled, Rate, Reason, Remote,
-    RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError, Split, Throttle, percent,
+    RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError, Speed, Split, Throttle,
+    percent,
 };
 pub use windlass_registry::{
     Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
     Credentials, Door, Endpoint, EndpointError, HostConfig, Identity, Keyring, KeyringError,
     LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies, ProxyFailure, RealmRefusal,
-    RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role, Secret,
+    RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role, Secret, Target,
     Timeouts, Tls, TokenError, Unusable, What,
 };
 pub use windlass_store::{

@@ -10,7 +10,7 @@ use windlass_copy::{
     Choice, CopyError, SourceError, StoreSource, Tell, TreeError, gather, to_archive, to_directory,
 };
 use windlass_layout::{Batch, BatchImage, Kind, LayoutDir, WriteError};
-use windlass_oci::{Digest, ImageId, ImageName, Reference};
+use windlass_oci::{Descriptor, Digest, ImageId, ImageName, Reference};
 use windlass_store::{DatabaseError, FindError, Image};
 
 use crate::Engine;
@@ -98,6 +98,25 @@ impl Engine {
             }
         }
         Ok(saved)
+    }
+
+    /// Gathers one image, to be carried elsewhere than into files.
+    pub fn stored(
+        &self,
+        name: &ImageName,
+        choice: &Choice,
+    ) -> Result<(StoreSource, Descriptor, Batch), SaveError> {
+        let mut source = StoreSource::new(Arc::clone(&self.store));
+        let name = match name {
+            ImageName::Reference(name) => ImageName::Reference(name.clone().or_latest()),
+            ImageName::ReferenceOrPrefix(name, prefix) => {
+                ImageName::ReferenceOrPrefix(name.clone().or_latest(), prefix.clone())
+            }
+            id => id.clone(),
+        };
+        let (batch, _) = self.batch(&[name], choice, &mut source)?;
+        let root = batch.images[0].root.clone();
+        Ok((source, root, batch))
     }
 
     /// Gathers all that belongs to the images.

@@ -1,14 +1,15 @@
 //! Sends requests, over connections that are kept.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{PROXY_AUTHORIZATION, USER_AGENT};
 use http::uri::Authority;
 use http::{HeaderValue, Request, StatusCode, Uri};
-use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout};
@@ -19,6 +20,7 @@ use crate::connector::{Connector, Ways};
 use crate::dial::Dialer;
 use crate::error::{Phase, ProxyFailure, SendError, SetupError};
 use crate::line::Line;
+use crate::outgoing::{Outgoing, Sending};
 use crate::proxy::Routes;
 use crate::resolve::{Resolve, System};
 use crate::response::Response;
@@ -43,7 +45,7 @@ const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs
 pub struct Transport(Arc<Shared>);
 
 struct Shared {
-    client: Client<Connector, Full<Bytes>>,
+    client: Client<Connector, Sending>,
     ways: Arc<Ways>,
 }
 
@@ -89,7 +91,7 @@ impl Transport {
         let request = self.complete(request, &target)?;
         let mut may_repeat = request.method().is_idempotent();
         loop {
-            let mut attempt = request.clone().map(Full::new);
+            let mut attempt = request.clone().map(|bytes| Sending::Whole(Some(bytes)));
             let line = Line::of(&mut attempt);
             let left = patience.saturating_sub(started.elapsed());
             match timeout(left, self.0.client.request(attempt)).await {
@@ -105,6 +107,40 @@ impl Transport {
                     may_repeat = false;
                 }
                 Err(_) => return Err(too_late(&line)),
+            }
+        }
+    }
+
+    /// Sends `request` with a body that comes piece by piece, and waits for the head of the response: for as long as
+    /// bytes go out, and then at most for as long as `patience`.
+    ///
+    /// What was sent is never sent again: the body is gone.
+    pub async fn send_stream(
+        &self,
+        request: Request<Outgoing>,
+        patience: Duration,
+    ) -> Result<Response, SendError> {
+        let target = Target::of(request.uri())?;
+        let sent = Arc::new(AtomicU64::new(0));
+        let (parts, body) = request.into_parts();
+        let request = self.complete(Request::from_parts(parts, Bytes::new()), &target)?;
+        let mut request = request.map(|_| body.into_sending(Arc::clone(&sent)));
+        let line = Line::of(&mut request);
+        let mut head = pin!(self.0.client.request(request));
+        let mut before = None;
+        loop {
+            match timeout(patience, &mut head).await {
+                Ok(Ok(head)) => {
+                    line.answered();
+                    return self.judge(Response::new(head, line), &target);
+                }
+                Ok(Err(error)) => return Err(SendError::of(Cause::new(error))),
+                Err(_) => {
+                    let now = sent.load(Ordering::Relaxed);
+                    if before.replace(now) == Some(now) || now == 0 {
+                        return Err(too_late(&line));
+                    }
+                }
             }
         }
     }
@@ -148,7 +184,7 @@ impl fmt::Debug for Transport {
     }
 }
 
-fn pool(connector: Connector) -> Client<Connector, Full<Bytes>> {
+fn pool(connector: Connector) -> Client<Connector, Sending> {
     Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())

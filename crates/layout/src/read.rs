@@ -134,6 +134,12 @@ impl Layout {
         }
     }
 
+    /// Leaves nothing listed but the image with this name; the only one, if none is given.
+    pub fn only(mut self, name: Option<&str>) -> Result<Self, LayoutError> {
+        self.entries = vec![self.find(name)?.clone()];
+        Ok(self)
+    }
+
     /// Reads a manifest, index or config, proves it, and returns it; none if it is not there.
     pub fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, LayoutError> {
         if let Some(made) = self.made.get(&descriptor.digest) {

@@ -12,7 +12,7 @@ const SHORTEST: Duration = Duration::from_millis(200);
 
 /// The recent growth of a count of bytes.
 #[derive(Debug, Default)]
-pub(crate) struct Rate {
+pub struct Rate {
     /// Time and count, oldest first. One sample may be older than the window: where it began.
     samples: VecDeque<(Duration, u64)>,
     latest: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Rate {
 
 impl Rate {
     /// Notes that the count stands at `bytes`.
-    pub(crate) fn note(&mut self, now: Duration, bytes: u64) {
+    pub fn note(&mut self, now: Duration, bytes: u64) {
         self.latest = bytes;
         let is_news = match self.samples.back() {
             Some(&(time, _)) => now.saturating_sub(time) >= STEP,
@@ -36,14 +36,14 @@ impl Rate {
     }
 
     /// Returns bytes a second, or `None` while it is too early to tell. A count that stands still decays.
-    pub(crate) fn per_second(&self, now: Duration) -> Option<f64> {
+    pub fn per_second(&self, now: Duration) -> Option<f64> {
         let &(since, base) = self.samples.front()?;
         let time = now.saturating_sub(since);
         (time >= SHORTEST).then(|| to_float(self.latest.saturating_sub(base)) / time.as_secs_f64())
     }
 
     /// Returns how long the rest will take at this rate, or `None` if that cannot be told.
-    pub(crate) fn time_for(&self, rest: u64, now: Duration) -> Option<Duration> {
+    pub fn time_for(&self, rest: u64, now: Duration) -> Option<Duration> {
         if rest == 0 {
             return Some(Duration::ZERO);
         }

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use windlass_oci::{Digest, Manifest, Platform, Reference, RepositoryName, Tag};
-use windlass_registry::{Caller, Client, ClientError, Endpoint, RegistryConfig, Target};
+use windlass_registry::{
+    Caller, Client, ClientError, Endpoint, RegistryConfig, Repository, Target,
+};
 
 use crate::error::PullError;
 use crate::events::Events;
@@ -49,8 +51,7 @@ impl Remote {
         caller: &Caller,
     ) -> Result<Vec<Tag>, PullError> {
         let sources = self.open(repository, caller, None)?;
-        let tags =
-            |repository: windlass_registry::Repository| async move { repository.tags().await };
+        let tags = |repository: Repository| async move { repository.tags().await };
         Ok(sources.ask(Need::Resolve, tags).await?.content)
     }
 
@@ -119,6 +120,25 @@ impl Remote {
             self.open(name, caller, None)?,
             self.retry,
         ))
+    }
+
+    /// Opens a repository to push to it, at its registry itself; blobs may be taken over from those of `from`.
+    pub fn to_push(
+        &self,
+        name: &RepositoryName,
+        from: &[RepositoryName],
+        caller: &Caller,
+    ) -> Result<Repository, PullError> {
+        let endpoints = Endpoint::of(name, self.client.config())?;
+        let registry = endpoints.into_iter().find(|endpoint| !endpoint.is_mirror());
+        let nobody = || PullError::NoEndpoint {
+            registry: name.registry().to_owned(),
+            need: Need::Push,
+        };
+        let registry = registry.ok_or_else(nobody)?;
+        Ok(self
+            .client
+            .repository_to_push(registry, name.clone(), from, caller))
     }
 
     /// Returns when requests are to be tried again.

@@ -21,7 +21,7 @@ pub struct RetryPolicy {
 
 /// Counts the attempts at one thing.
 #[derive(Debug)]
-pub(crate) struct Attempts {
+pub struct Attempts {
     policy: RetryPolicy,
     failed: u32,
 }
@@ -52,7 +52,8 @@ impl RetryPolicy {
 }
 
 impl Attempts {
-    pub(crate) fn new(policy: RetryPolicy) -> Self {
+    /// Begins to count.
+    pub fn new(policy: RetryPolicy) -> Self {
         Self { policy, failed: 0 }
     }
 
@@ -62,7 +63,7 @@ impl Attempts {
     }
 
     /// Forgets the failures: something was achieved since.
-    pub(crate) fn progressed(&mut self) {
+    pub fn progressed(&mut self) {
         self.failed = 0;
     }
 
@@ -72,7 +73,7 @@ impl Attempts {
     }
 
     /// Counts a failure; returns how long to pause before the next attempt, or `None` to give up.
-    pub(crate) fn pause_after(&mut self, error: &RegistryError) -> Option<Duration> {
+    pub fn pause_after(&mut self, error: &RegistryError) -> Option<Duration> {
         let asked = match error.next_step() {
             NextStep::Retry { after } => after,
             NextStep::NextEndpoint | NextStep::Stop => return None,

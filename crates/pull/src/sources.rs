@@ -42,6 +42,8 @@ pub enum Need {
     Pull,
     /// What a tag stands for, or which tags there are.
     Resolve,
+    /// To take an image. Mirrors are not asked for that.
+    Push,
 }
 
 /// What came, and from whom.
@@ -80,6 +82,7 @@ impl Sources {
             match need {
                 Need::Pull => capabilities.pull,
                 Need::Resolve => capabilities.resolve,
+                Need::Push => !repository.endpoint().is_mirror(),
             }
         });
         let mut line: Vec<Repository> = able.cloned().collect();
@@ -272,6 +275,7 @@ impl fmt::Display for Need {
         f.write_str(match self {
             Self::Pull => "pull from",
             Self::Resolve => "resolve tags",
+            Self::Push => "push to",
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::{Asked, RegistryError, What};
 use crate::keyring::{Door, Keyring, KeyringError};
-use crate::proof::Prover;
+use crate::proof::{Prover, Scope};
 use crate::realm::RealmRefusal;
 use crate::token::TokenError;
 
@@ -52,6 +52,7 @@ pub(crate) struct Session {
     endpoint: Endpoint,
     /// The repository's path.
     repository: String,
+    scope: Scope,
     keyring: Arc<dyn Keyring>,
     /// Held while credentials are looked up and a token is fetched, so that all who need one wait for the
     /// same.
@@ -77,11 +78,17 @@ struct State {
 }
 
 impl Session {
-    pub(crate) fn new(endpoint: Endpoint, repository: String, keyring: Arc<dyn Keyring>) -> Self {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        repository: String,
+        scope: Scope,
+        keyring: Arc<dyn Keyring>,
+    ) -> Self {
         let state = Mutex::default();
         Self {
             endpoint,
             repository,
+            scope,
             keyring,
             state,
         }
@@ -139,6 +146,7 @@ impl Session {
             client,
             endpoint: &self.endpoint,
             repository: &self.repository,
+            scope: &self.scope,
             credentials: &credentials,
             offline: false,
         };

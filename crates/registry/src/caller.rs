@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::auth::Session;
 use crate::endpoint::Endpoint;
 use crate::keyring::{Keyring, OneKey};
+use crate::proof::Scope;
 
 /// Someone on whose behalf registries are asked: a command, or a request to an API.
 ///
@@ -19,8 +20,8 @@ pub struct Caller(Arc<Inner>);
 
 struct Inner {
     keyring: Arc<dyn Keyring>,
-    /// By endpoint and path of the repository.
-    sessions: Mutex<HashMap<(Endpoint, String), Arc<Session>>>,
+    /// By endpoint, path of the repository, and what is to be done there.
+    sessions: Mutex<HashMap<(Endpoint, String, Scope), Arc<Session>>>,
 }
 
 impl Caller {
@@ -40,16 +41,22 @@ impl Caller {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Returns the caller's one session with `repository` at `endpoint`.
-    pub(crate) fn session(&self, endpoint: &Endpoint, repository: &str) -> Arc<Session> {
-        let key = (endpoint.clone(), repository.to_owned());
+    /// Returns the caller's one session with `repository` at `endpoint` for what `scope` says.
+    pub(crate) fn session(
+        &self,
+        endpoint: &Endpoint,
+        repository: &str,
+        scope: Scope,
+    ) -> Arc<Session> {
+        let key = (endpoint.clone(), repository.to_owned(), scope);
         let sessions = self.0.sessions.lock();
         let mut sessions = sessions.unwrap_or_else(PoisonError::into_inner);
         let session = sessions
             .entry(key)
-            .or_insert_with_key(|(endpoint, repository)| {
+            .or_insert_with_key(|(endpoint, repository, scope)| {
                 let keyring = Arc::clone(&self.0.keyring);
-                Arc::new(Session::new(endpoint.clone(), repository.clone(), keyring))
+                let (endpoint, repository) = (endpoint.clone(), repository.clone());
+                Arc::new(Session::new(endpoint, repository, scope.clone(), keyring))
             });
         Arc::clone(session)
     }

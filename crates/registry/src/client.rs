@@ -16,6 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
 use crate::health::{Fault, Health};
 use crate::origin::Origin;
+use crate::proof::Scope;
 use crate::repository::Repository;
 use crate::transports::{Plan, Transports};
 
@@ -64,7 +65,21 @@ impl Client {
         name: RepositoryName,
         caller: &Caller,
     ) -> Repository {
-        let session = caller.session(&endpoint, name.path());
+        let session = caller.session(&endpoint, name.path(), Scope::Pull);
+        Repository::new(self.clone(), endpoint, name, session)
+    }
+
+    /// Opens a session in which the repository can be written to, and blobs be taken over from the
+    /// repositories `from` of the same registry. Nothing is sent yet.
+    pub fn repository_to_push(
+        &self,
+        endpoint: Endpoint,
+        name: RepositoryName,
+        from: &[RepositoryName],
+        caller: &Caller,
+    ) -> Repository {
+        let from = from.iter().map(|from| from.path().to_owned());
+        let session = caller.session(&endpoint, name.path(), Scope::Push(from.collect()));
         Repository::new(self.clone(), endpoint, name, session)
     }
 

@@ -84,13 +84,18 @@ impl Refusal<'_> {
                 reason: or(reason, "authentication required"),
             },
             (_, "DENIED") => denied(asked, reason),
+            (404, "BLOB_UPLOAD_UNKNOWN") => RegistryError::Unexpected {
+                asked,
+                status,
+                reason: or(reason, "the upload is gone"),
+            },
             (_, "NAME_UNKNOWN" | "NAME_INVALID") => RegistryError::NameUnknown { asked },
             (_, "MANIFEST_UNKNOWN") => RegistryError::ManifestUnknown { asked },
             (_, "BLOB_UNKNOWN") => RegistryError::BlobUnknown { asked },
             (404 | 410, _) => match asked.what {
                 What::Manifest(_) => RegistryError::ManifestUnknown { asked },
                 What::Blob(_) => RegistryError::BlobUnknown { asked },
-                What::Tags => RegistryError::NameUnknown { asked },
+                What::Tags | What::Upload(_) | What::Put(_) => RegistryError::NameUnknown { asked },
                 What::Ping | What::Token => RegistryError::Unexpected {
                     asked,
                     status,

@@ -35,6 +35,10 @@ pub enum What {
     Blob(Digest),
     /// The repository's tags.
     Tags,
+    /// To take a blob.
+    Upload(Digest),
+    /// To take a manifest.
+    Put(Target),
 }
 
 /// Why a registry did not give what it was asked for.
@@ -343,6 +347,11 @@ impl fmt::Display for Asked {
             }
             What::Blob(digest) => write!(f, "blob {digest} of {repository} at {origin}"),
             What::Tags => write!(f, "tags of {repository} at {origin}"),
+            What::Upload(digest) => write!(f, "upload of {digest} to {repository} at {origin}"),
+            What::Put(Target::Tag(tag)) => write!(f, "push of {repository}:{tag} to {origin}"),
+            What::Put(Target::Digest(digest)) => {
+                write!(f, "push of {repository}@{digest} to {origin}")
+            }
         }
     }
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RANGE};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE,
+};
 use http::{Method, Request};
 use url::Url;
-use windlass_http::{Body, Patience, Proxies, Response, SendError, Transport};
+use windlass_http::{Body, Outgoing, Patience, Proxies, Response, SendError, Transport};
 
 use crate::auth::AuthError;
 use crate::client::Client;
@@ -29,6 +31,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) span: Span,
     /// The body of a POST. It carries a secret.
     pub(crate) form: Option<String>,
+    /// The body of a PUT, and its type.
+    pub(crate) document: Option<(HeaderValue, Bytes)>,
     /// How long to wait for the head of each response.
     pub(crate) patience: Duration,
 }
@@ -81,11 +85,28 @@ impl<'a> Ask<'a> {
             accept: None,
             span: Span::From(0),
             form: None,
+            document: None,
             patience,
         }
     }
 
     fn request(&self, hop: &Hop<'_>) -> Option<Request<Bytes>> {
+        let mut request = self.head(hop)?;
+        let headers = request.headers_mut();
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        if self.form.is_some() {
+            headers.insert(CONTENT_TYPE, form_type);
+        }
+        if let Some((media_type, bytes)) = &self.document {
+            headers.insert(CONTENT_TYPE, media_type.clone());
+            return Some(request.map(|()| bytes.clone()));
+        }
+        let body = self.form.clone().unwrap_or_default();
+        Some(request.map(|()| body.into()))
+    }
+
+    /// Returns the request without its body.
+    fn head(&self, hop: &Hop<'_>) -> Option<Request<()>> {
         let mut request = Request::builder()
             .method(self.method.clone())
             .uri(hop.url.as_str());
@@ -104,12 +125,7 @@ impl<'a> Ask<'a> {
         if let Some(authorization) = hop.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        if self.form.is_some() {
-            headers.insert(CONTENT_TYPE, form_type);
-        }
-        let body = self.form.clone().unwrap_or_default();
-        request.body(body.into()).ok()
+        request.body(()).ok()
     }
 
     /// Says what a failure before any answer means.
@@ -241,10 +257,52 @@ impl Client {
             if ask.form.is_some() {
                 return Err(refuse(RedirectError::Post));
             }
+            if !matches!(ask.method, Method::GET | Method::HEAD) {
+                return Err(refuse(RedirectError::Write));
+            }
             url = target(&url, response.headers()).map_err(refuse)?;
             at_home &= url.origin() == ask.url.origin();
         }
         Err(refuse(RedirectError::TooMany(limit)))
+    }
+
+    /// Makes the request with a body that comes piece by piece, and follows no redirect.
+    pub(crate) async fn send_stream(
+        &self,
+        ask: &Ask<'_>,
+        authorization: Option<&HeaderValue>,
+        (body, range): (Outgoing, Option<HeaderValue>),
+    ) -> Result<Answer, RegistryError> {
+        let hop = Hop {
+            url: &ask.url,
+            authorization,
+            endpoint: ask.party.endpoint(),
+            is_first: true,
+        };
+        let transport = self.transport_for(ask, &hop)?;
+        let request = ask.head(&hop);
+        let mut request = request.ok_or_else(|| ask.failed(SendError::Uri, &hop))?;
+        let octets = HeaderValue::from_static("application/octet-stream");
+        request.headers_mut().insert(CONTENT_TYPE, octets);
+        if let Some(range) = range {
+            request.headers_mut().insert(CONTENT_RANGE, range);
+        }
+        tracing::debug!(asked = %ask.asked, method = %ask.method, "upload");
+        let sent = transport
+            .send_stream(request.map(|()| body), ask.patience)
+            .await;
+        let response = sent.map_err(|error| ask.failed(error, &hop))?;
+        if matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+            return Err(RegistryError::Redirect {
+                asked: ask.asked.boxed(),
+                source: RedirectError::Write,
+            });
+        }
+        Ok(Answer {
+            response,
+            url: ask.url.clone(),
+            at_home: true,
+        })
     }
 
     async fn send_once(&self, ask: &Ask<'_>, hop: &Hop<'_>) -> Result<Response, RegistryError> {

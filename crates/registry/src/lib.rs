@@ -49,6 +49,7 @@ mod repository;
 mod tags;
 mod token;
 mod transports;
+mod upload;
 
 pub use auth::AuthError;
 pub use blob::BlobStream;
@@ -72,4 +73,5 @@ pub use realm::RealmRefusal;
 pub use redirect::RedirectError;
 pub use repository::Repository;
 pub use token::TokenError;
-pub use windlass_http::{Cause, ConnectFailure, ProxyFailure, SetupError as ClientError};
+pub use upload::{Begun, Upload};
+pub use windlass_http::{Cause, ConnectFailure, Outgoing, ProxyFailure, SetupError as ClientError};

@@ -10,7 +10,7 @@ use crate::endpoint::{Endpoint, EndpointError};
 use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
 use crate::error::{Asked, RegistryError, What};
 use crate::exchange::{Answer, Ask, Party};
-use crate::proof::Prover;
+use crate::proof::{Prover, Scope};
 use crate::repository::speaks_v2;
 
 /// What a registry gave for a name and a password.
@@ -108,6 +108,7 @@ impl Login<'_> {
         let prover = Prover {
             client: self.client,
             endpoint: self.endpoint,
+            scope: &Scope::Pull,
             repository: "",
             credentials,
             offline: true,

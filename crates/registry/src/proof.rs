@@ -35,9 +35,20 @@ pub(crate) struct Prover<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// The path of the repository that is to be pulled from; empty for none.
     pub(crate) repository: &'a str,
+    pub(crate) scope: &'a Scope,
     pub(crate) credentials: &'a Credentials,
     /// Whether a refresh token is wanted, too: for a login.
     pub(crate) offline: bool,
+}
+
+/// What a session is to be allowed to do with its repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Scope {
+    /// Read.
+    #[default]
+    Pull,
+    /// Read and write, and read the repositories with these paths, to take blobs over from them.
+    Push(Vec<String>),
 }
 
 /// What to send, and for how long.
@@ -200,7 +211,7 @@ impl Prover<'_> {
         if let Some(service) = &challenge.service {
             query.append_pair("service", service);
         }
-        if let Some(scope) = self.scope() {
+        for scope in self.scopes() {
             query.append_pair("scope", &scope);
         }
         if self.offline {
@@ -220,8 +231,10 @@ impl Prover<'_> {
         fields.extend_pairs(grant);
         fields.append_pair("client_id", CLIENT_ID);
         fields.append_pair("service", challenge.service.as_deref().unwrap_or_default());
-        if let Some(scope) = self.scope() {
-            fields.append_pair("scope", &scope);
+        let scopes = self.scopes();
+        if !scopes.is_empty() {
+            // RFC 6749, section 3.3: in a form there is one field, with spaces.
+            fields.append_pair("scope", &scopes.join(" "));
         }
         if self.offline {
             fields.append_pair("access_type", "offline");
@@ -229,9 +242,17 @@ impl Prover<'_> {
         fields.finish()
     }
 
-    fn scope(&self) -> Option<String> {
-        let repository = Some(self.repository).filter(|path| !path.is_empty());
-        repository.map(|path| format!("repository:{path}:pull"))
+    fn scopes(&self) -> Vec<String> {
+        let path = self.repository;
+        match self.scope {
+            _ if path.is_empty() => Vec::new(),
+            Scope::Pull => vec![format!("repository:{path}:pull")],
+            Scope::Push(from) => {
+                let from = from.iter().map(|path| format!("repository:{path}:pull"));
+                let own = format!("repository:{path}:pull,push");
+                std::iter::once(own).chain(from).collect()
+            }
+        }
     }
 
     async fn refused(&self, asked: &Asked, answer: Answer, is_form: bool) -> RegistryError {

@@ -28,6 +28,12 @@ pub enum RedirectError {
     /// A request that carries a secret in its body was redirected.
     #[error("a redirect of a request that carries a secret")]
     Post,
+    /// A request that writes was redirected.
+    #[error("a redirect of a request that writes")]
+    Write,
+    /// The place to upload to is on another scheme, host or port than the registry.
+    #[error("an upload that would go to {0}")]
+    Elsewhere(String),
 }
 
 /// Returns the URL that the redirect in `headers`, answered at `from`, leads to.

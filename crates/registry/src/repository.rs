@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
+use windlass_http::Outgoing;
 use windlass_oci::RepositoryName;
 
 use crate::auth::Session;
@@ -118,7 +119,7 @@ impl Repository {
         self.authorized(&ask).await
     }
 
-    fn ask<'a>(&'a self, asked: &'a Asked, url: Url) -> Ask<'a> {
+    pub(crate) fn ask<'a>(&'a self, asked: &'a Asked, url: Url) -> Ask<'a> {
         let endpoint = &self.0.endpoint;
         let patience = self.0.client.config().timeouts.response;
         let url = endpoint.with_namespace(url);
@@ -132,7 +133,7 @@ impl Repository {
     }
 
     /// Makes the request, and once more with a new authorization if it is refused for want of one (HT-12).
-    async fn authorized(&self, ask: &Ask<'_>) -> Result<Answer, RegistryError> {
+    pub(crate) async fn authorized(&self, ask: &Ask<'_>) -> Result<Answer, RegistryError> {
         let pass = self.0.session.pass(&self.0.client).await?;
         let answer = self.0.client.send(ask, pass.header()).await?;
         // What a storage elsewhere wants is not for it to ask (T26).
@@ -149,6 +150,24 @@ impl Repository {
             Some(pass) => self.0.client.send(ask, pass.header()).await,
             None => Ok(answer),
         }
+    }
+
+    /// Makes the request with a body that comes piece by piece, which can only be done once.
+    pub(crate) async fn send_stream(
+        &self,
+        ask: &Ask<'_>,
+        body: (Outgoing, Option<HeaderValue>),
+    ) -> Result<Answer, RegistryError> {
+        let pass = self.0.session.pass(&self.0.client).await?;
+        let answer = self.0.client.send_stream(ask, pass.header(), body).await?;
+        if answer.response.status() == StatusCode::UNAUTHORIZED
+            && let Some(challenge) = Challenge::choose(answer.response.headers())
+        {
+            // For the next attempt; this body is gone.
+            let client = &self.0.client;
+            self.0.session.renew(client, &pass, &challenge).await?;
+        }
+        Ok(answer)
     }
 
     /// Says what an answer that is not a success means.

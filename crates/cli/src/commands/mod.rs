@@ -1,19 +1,25 @@
 //! One file a command.
 
 mod asking;
+mod choice;
 pub(crate) mod completion;
 pub(crate) mod config;
+pub(crate) mod copy;
 pub(crate) mod df;
 pub(crate) mod digest;
+mod files;
 pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod inspect;
+pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod manifest;
 pub(crate) mod mount;
 pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod rmi;
+pub(crate) mod save;
 pub(crate) mod tag;
 pub(crate) mod tags;
 pub(crate) mod umount;
@@ -92,7 +98,11 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
         Command::Inspect(args) => args.run(context),
         Command::History(args) => args.run(context).map(|()| Ended::Well),
         Command::Tag(args) => args.run(context).map(|()| Ended::Well),
+        Command::Push(args) => args.run(context),
         Command::Rmi(args) => args.run(context),
+        Command::Save(args) => args.run(context),
+        Command::Load(args) => args.run(context),
+        Command::Copy(args) => args.run(context),
         Command::Unpack(args) => args.run(context),
         Command::Mount(args) => args.run(context).map(|()| Ended::Well),
         Command::Umount(args) => args.run(context).map(|()| Ended::Well),

@@ -10,10 +10,13 @@ mod store;
 use std::error::Error as StdError;
 use std::io::ErrorKind;
 
-use windlass::{ClientError, EndpointError, Fault, LayerError, NoMatch, PullError};
+use windlass::{
+    ClientError, EndpointError, Fault, LayerError, LayoutError, LoadError, NoMatch, PullError,
+    SaveError, TreeError,
+};
 use windlass_config::ConfigError;
 
-use super::Error;
+use super::{Error, FreightError, Login};
 use registry::Asker;
 
 /// A code and perhaps a hint.
@@ -45,7 +48,8 @@ impl Error {
             Self::TagWithAllTags { .. }
             | Self::NotARepository { .. }
             | Self::NotARegistry { .. }
-            | Self::NothingGiven { .. } => Advice::code("usage"),
+            | Self::NothingGiven { .. }
+            | Self::Usage { .. } => Advice::code("usage"),
             Self::NoRoot => Advice::hint("no_root", "name a directory with --root"),
             Self::Certificates { .. } => Advice::hint(
                 "certificates",
@@ -79,11 +83,38 @@ impl Error {
                 directory, source, ..
             }
             | Self::Umount { directory, source } => store::of_mount(source, directory),
+            Self::Freight { source, asked, .. } => of_freight(source, asked.as_ref()),
             Self::Timings(_) => Advice::code("timings"),
             Self::Answer { source, .. } | Self::Runtime(source) | Self::Output(source) => {
                 of_disk(source, false, "io")
             }
         }
+    }
+}
+
+fn of_freight(error: &FreightError, asked: Option<&(String, Login)>) -> Advice {
+    let nobody = (String::new(), Login::Nobody);
+    let (registry, login) = asked.unwrap_or(&nobody);
+    let asker = Asker::new(registry, login);
+    if let Some(find) = error.find_error() {
+        return store::of_find(find);
+    }
+    if let Some(pull) = error.pull_error() {
+        return of_pull(pull, &asker);
+    }
+    if let Some(error) = error.registry_error() {
+        return registry::of_registry(error, &asker);
+    }
+    match error {
+        FreightError::Layout(LayoutError::Defect(_) | LayoutError::Tar(_))
+        | FreightError::Load(
+            LoadError::Layout(LayoutError::Defect(_) | LayoutError::Tar(_))
+            | LoadError::Plan { .. },
+        ) => Advice::code("invalid_archive"),
+        FreightError::Tree(TreeError::NoMatch(error))
+        | FreightError::Load(LoadError::Tree(TreeError::NoMatch(error)))
+        | FreightError::Save(SaveError::Tree(TreeError::NoMatch(error))) => of_no_match(error),
+        _ => of_disk(error, false, "io"),
     }
 }
 

@@ -254,7 +254,7 @@ fn short_name(reference: &Reference) -> String {
     }
 }
 
-fn terminal_size() -> Size {
+pub(super) fn terminal_size() -> Size {
     match terminal_size::terminal_size_of(io::stderr()) {
         Some((columns, rows)) => Size {
             columns: usize::from(columns.0),

@@ -19,7 +19,7 @@ use crate::output::text::{harmless, shortened};
 /// How often a frame is drawn, and how long each picture of the spinner stays.
 pub(super) const FRAME_TIME: Duration = Duration::from_millis(80);
 
-const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+pub(super) const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const LAYER_BAR: usize = 12;
 const CELL_GAP: usize = 5;
 const INDENT: &str = "    ";
@@ -338,7 +338,7 @@ fn retry_line(views: &[&PullView], now: Duration) -> Option<Line> {
 }
 
 /// A bar of `columns`: full cells, a half cell, empty cells.
-fn bar(done: u64, total: u64, columns: usize) -> Line {
+pub(super) fn bar(done: u64, total: u64, columns: usize) -> Line {
     let halves = match total {
         0 => 2 * columns,
         _ => usize::try_from(u128::from(done) * 2 * columns as u128 / u128::from(total))

@@ -6,6 +6,7 @@
 mod board;
 mod forecast;
 mod frame;
+mod freight;
 mod json;
 mod line;
 mod plain;
@@ -16,6 +17,7 @@ use clap::ValueEnum;
 
 pub(crate) use board::Board;
 pub(crate) use forecast::Forecast;
+pub(crate) use freight::shown;
 pub(crate) use json::Record;
 pub(crate) use plain::setback as setback_line;
 

@@ -10,7 +10,7 @@ use crate::output::human;
 use crate::output::text::harmless;
 
 /// The longest silence while something goes on.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Writes whole lines, without escapes.
 #[derive(Debug, Default)]

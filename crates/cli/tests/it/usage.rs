@@ -44,11 +44,15 @@ fn help_shows_commands_and_examples() {
 
     Commands:
       pull        Download and unpack images
+      push        Send images to their registries
       images      List images [alias: ls]
       inspect     Show everything about images, as JSON
       history     Show how an image was built, newest step first
       tag         Give an image one more name
       rmi         Remove names of images, and images that have no name left [alias: rm]
+      save        Write images into an archive or a directory
+      load        Take images out of an archive or a directory
+      copy        Carry an image between registries, files and the store [alias: cp]
       unpack      Write an image's root filesystem into a directory
       mount       Mount an image's root filesystem, read-only
       umount      Unmount what `mount` mounted [alias: unmount]

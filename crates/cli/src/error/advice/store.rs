@@ -43,7 +43,7 @@ pub(super) fn of_store(error: &StoreError) -> Advice {
     }
 }
 
-fn of_find(error: &FindError) -> Advice {
+pub(super) fn of_find(error: &FindError) -> Advice {
     match error {
         FindError::Unknown { .. } => {
             Advice::hint("no_such_image", "`windlass images` shows what is there")

@@ -1,0 +1,144 @@
+//! `windlass load`
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _};
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use windlass::{Engine, Layout, LoadOptions, Loaded, Reference};
+
+use super::choice::{Platforms, Showing};
+use super::files::failed;
+use super::{Ended, parse_reference};
+use crate::context::{Context, note, warn};
+use crate::error::{Error, FreightError};
+use crate::output;
+use crate::output::text::harmless;
+use crate::progress::shown;
+use crate::signals::Signals;
+
+/// Take images out of an archive or a directory
+///
+/// Archives of docker, podman, skopeo, ctr and windlass, plain or compressed; OCI layouts, and skopeo's directories.
+/// Everything is verified before any of it is there, and is kept byte for byte.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windlass load -i alpine.tar
+  docker save app:1 | windlass load
+  windlass load -i layout/ --name app:1     An OCI layout whose image has no name of its own")]
+pub(crate) struct Args {
+    /// File or directory to read [default: standard input]
+    #[arg(short, long, value_name = "PATH")]
+    input: Option<PathBuf>,
+
+    /// Give the image this name, and not the one that the archive has
+    #[arg(long, value_name = "NAME[:TAG]")]
+    name: Option<String>,
+
+    #[command(flatten)]
+    platforms: Platforms,
+
+    #[command(flatten)]
+    showing: Showing,
+}
+
+/// An image, for programs.
+#[derive(Serialize)]
+struct Record {
+    image_id: String,
+    digest: String,
+    platform: String,
+    names: Vec<String>,
+    is_new: bool,
+}
+
+impl Args {
+    /// Loads.
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+        let name = self.name.as_deref().map(parse_reference).transpose()?;
+        let options = LoadOptions {
+            choice: self.platforms.choice()?,
+            name: name.map(Reference::or_latest),
+        };
+        if self.input.is_none() && io::stdin().is_terminal() {
+            let text = "no archive: give one with --input, or on standard input".to_owned();
+            return Err(Error::Usage { text });
+        }
+        let engine = context.own(&self.doing("windlass load: loading"), |_| {})?;
+        let signals = Signals::watch().map_err(Error::Runtime)?;
+        let mode = self.showing.mode(context);
+        let loaded = shown(mode, &self.doing("Loading"), |tell| {
+            let layout = self.open(&engine)?;
+            Ok(engine.load(&layout, &options, signals.flag(), tell)?)
+        });
+        match (loaded, signals.came()) {
+            (Ok(loaded), _) => {
+                self.tell(context, &loaded)?;
+                Ok(Ended::Well)
+            }
+            (Err(_), Some(signal)) => {
+                note("Stopped. Nothing was loaded.");
+                Ok(Ended::Stopped(signal))
+            }
+            (Err(source), None) => Err(Error::Freight {
+                doing: self.doing("loading"),
+                asked: None,
+                source: Box::new(source),
+            }),
+        }
+    }
+
+    fn open(&self, engine: &Engine) -> Result<Layout, FreightError> {
+        let scratch = || engine.scratch();
+        let Some(path) = &self.input else {
+            let stdin = io::stdin().as_fd().try_clone_to_owned();
+            let stdin = File::from(stdin.map_err(failed("read standard input"))?);
+            return Ok(Layout::from_file(stdin, scratch)?);
+        };
+        Ok(Layout::open(path, scratch)?)
+    }
+
+    fn doing(&self, verb: &str) -> String {
+        match &self.input {
+            Some(path) => format!("{verb} {}", path.display()),
+            None => format!("{verb} what comes from standard input"),
+        }
+    }
+
+    fn tell(&self, context: &mut Context<'_>, loaded: &[Loaded]) -> Result<(), Error> {
+        for image in loaded {
+            for moved in &image.moved {
+                warn(&format!(
+                    "{} was the name of {} before",
+                    moved.name.familiar(),
+                    moved.from.short()
+                ));
+            }
+            if self.showing.json {
+                output::json::line(context.out, &Record::of(image))?;
+                continue;
+            }
+            for name in &image.names {
+                writeln!(context.out, "Loaded image: {}", harmless(&name.familiar()))?;
+            }
+            if image.names.is_empty() {
+                writeln!(context.out, "Loaded image ID: {}", image.image_id)?;
+            }
+        }
+        Ok(context.out.flush()?)
+    }
+}
+
+impl Record {
+    fn of(image: &Loaded) -> Self {
+        Self {
+            image_id: image.image_id.to_string(),
+            digest: image.manifest.to_string(),
+            platform: image.platform.to_string(),
+            names: image.names.iter().map(ToString::to_string).collect(),
+            is_new: image.is_new,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! `windlass push`
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::runtime::Builder;
+use windlass::{Caller, Engine, ImageName, PushRequest, Pushed, Reference};
+
+use super::asking::login;
+use super::choice::{Platforms, Showing};
+use super::{AuthFile, Ended, parse_reference, report};
+use crate::context::{Context, note, warn};
+use crate::error::Error;
+use crate::output;
+use crate::output::text::harmless;
+use crate::progress::shown;
+use crate::signals::Signals;
+
+/// Send images to their registries
+///
+/// Byte for byte as they came, so that the digests stay. What the registry has is not sent again, and what another
+/// repository of it has is taken over from there.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windlass push localhost:5000/app:1
+  windlass push --all-tags ghcr.io/owner/app
+  windlass tag alpine:3 localhost:5000/alpine:3 && windlass push localhost:5000/alpine:3")]
+pub(crate) struct Args {
+    /// Names of images that are here; the name says where they go
+    #[arg(value_name = "NAME[:TAG]", required = true)]
+    names: Vec<String>,
+
+    /// Push every tag that is here of the repositories
+    #[arg(short, long)]
+    all_tags: bool,
+
+    /// Blobs to send at once
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64))]
+    max_concurrent_uploads: u16,
+
+    /// Send large blobs in pieces of this many bytes, for registries that refuse long requests
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    chunk_size: Option<NonZeroU64>,
+
+    #[command(flatten)]
+    platforms: Platforms,
+
+    #[command(flatten)]
+    showing: Showing,
+
+    #[command(flatten)]
+    auth: AuthFile,
+}
+
+/// An image, for programs.
+#[derive(Serialize)]
+struct Record {
+    reference: String,
+    digest: String,
+    size: u64,
+    is_rewritten: bool,
+}
+
+impl Args {
+    /// Pushes. An image that fails is reported and does not keep the others from being pushed.
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+        let names = self.names.iter().map(|name| parse_reference(name));
+        let names: Vec<_> = names.collect::<Result<_, _>>()?;
+        let engine = context.share()?;
+        let names = if self.all_tags {
+            all_tags(&engine, &names)?
+        } else {
+            names
+        };
+        let signals = Signals::watch().map_err(Error::Runtime)?;
+        let keys = context.keys(self.auth.authfile.as_deref());
+        let caller = Caller::new(Arc::new(keys.clone()));
+        let mut ended = Ended::Well;
+        for reference in names {
+            let request = PushRequest {
+                reference: reference.clone(),
+                image: None,
+                choice: self.platforms.choice()?,
+                caller: caller.clone(),
+                at_once: self.max_concurrent_uploads.into(),
+                chunk: self.chunk_size.map(NonZeroU64::get),
+            };
+            let pushed = self.push(context, &engine, &request, &signals)?;
+            match (pushed, signals.came()) {
+                (Ok(pushed), _) => self.tell(context, &pushed)?,
+                (Err(_), Some(signal)) => {
+                    note("Stopped. What was sent whole is there.");
+                    return Ok(Ended::Stopped(signal));
+                }
+                (Err(source), None) => {
+                    let registry = reference.repository().registry().to_owned();
+                    report(&Error::Freight {
+                        doing: format!("pushing {}", reference.familiar()),
+                        asked: Some((registry, login(&keys, &reference))),
+                        source: Box::new(source.into()),
+                    });
+                    ended = Ended::Failed;
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    fn push(
+        &self,
+        context: &Context<'_>,
+        engine: &Engine,
+        request: &PushRequest,
+        signals: &Signals,
+    ) -> Result<Result<Pushed, windlass::PushImageError>, Error> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(Error::Runtime)?;
+        let doing = format!("Pushing {}", request.reference.familiar());
+        Ok(shown(self.showing.mode(context), &doing, |tell| {
+            engine.push(request, runtime.handle(), signals.flag(), tell)
+        }))
+    }
+
+    fn tell(&self, context: &mut Context<'_>, pushed: &Pushed) -> Result<(), Error> {
+        let name = pushed.reference.familiar();
+        if pushed.is_rewritten {
+            warn(&format!(
+                "{name} came with layers that were here in another compression; its manifest is a new one"
+            ));
+        }
+        if self.showing.json {
+            let record = Record {
+                reference: pushed.reference.to_string(),
+                digest: pushed.digest.to_string(),
+                size: pushed.size,
+                is_rewritten: pushed.is_rewritten,
+            };
+            output::json::line(context.out, &record)?;
+        } else {
+            let repository = pushed.reference.without_tag().without_digest();
+            let name = repository.with_digest(pushed.digest);
+            writeln!(context.out, "{}", harmless(&name.to_string()))?;
+            if self.showing.tells() {
+                note(&format!("Pushed {}", pushed.reference.familiar()));
+            }
+        }
+        Ok(context.out.flush()?)
+    }
+}
+
+/// Returns every tag that is here of `repositories`.
+fn all_tags(engine: &Engine, repositories: &[Reference]) -> Result<Vec<Reference>, Error> {
+    let images = engine.images().map_err(Error::List)?;
+    let mut tags = Vec::new();
+    for repository in repositories {
+        if !repository.is_name_only() {
+            let text = repository.familiar();
+            return Err(Error::TagWithAllTags { text });
+        }
+        let all = images.iter().flat_map(|image| &image.names);
+        let of_it = all.filter(|name| name.repository() == repository.repository());
+        let of_it: BTreeSet<String> = of_it.map(ToString::to_string).collect();
+        if of_it.is_empty() {
+            let name = ImageName::Reference(repository.clone());
+            let source = windlass::StoreError::Find(windlass::FindError::Unknown { name });
+            let name = repository.familiar();
+            return Err(Error::Image { name, source });
+        }
+        tags.extend(
+            of_it
+                .iter()
+                .filter_map(|name| name.parse::<Reference>().ok()),
+        );
+    }
+    Ok(tags)
+}
+
+fn parse_size(text: &str) -> Result<NonZeroU64, String> {
+    let size = windlass_config::parse_size(text).map_err(|error| error.to_string())?;
+    NonZeroU64::new(size).ok_or_else(|| "no byte at a time is no way to send anything".to_owned())
+}

@@ -1,0 +1,209 @@
+//! `windlass save`
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde::Serialize;
+use windlass::{Choice, Engine, ImageName, Kind, SaveTo, Saved};
+
+use super::choice::{Platforms, Showing};
+use super::files::{Compression, Output};
+use super::{Ended, image_name};
+use crate::context::{Context, note, warn};
+use crate::error::{Error, FreightError};
+use crate::output;
+use crate::output::human;
+use crate::output::text::harmless;
+use crate::progress::shown;
+use crate::signals::Signals;
+
+/// Write images into an archive or a directory
+///
+/// Everything as it was pulled, byte for byte: the same digests, for every tool. Images given by name keep the name; a
+/// repository alone stands for all its tags.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windlass save -o alpine.tar alpine:3          For docker load, podman load, skopeo and windlass load
+  windlass save alpine:3 | ssh host docker load
+  windlass save -o images.tar.zst app:1 db:2    Several at once, the whole archive compressed
+  windlass save --format oci -o layout app:1    Into an OCI layout; what is there already stays")]
+pub(crate) struct Args {
+    /// Names or IDs of images that are here
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+
+    /// File or directory to write [default: standard output]
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
+
+    /// What to write
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        default_value = "docker-archive"
+    )]
+    format: Format,
+
+    /// Compress the archive as a whole [default: as the name of the file ends]
+    #[arg(long, value_enum, value_name = "HOW")]
+    compress: Option<Compression>,
+
+    #[command(flatten)]
+    platforms: Platforms,
+
+    #[command(flatten)]
+    showing: Showing,
+}
+
+/// What can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// An archive that both Docker and OCI tools read
+    DockerArchive,
+    /// An archive of an OCI layout
+    OciArchive,
+    /// An OCI layout: a directory that takes more images
+    Oci,
+    /// A directory of one image, as skopeo's `dir:`
+    Dir,
+}
+
+/// An image, for programs.
+#[derive(Serialize)]
+struct Record<'a> {
+    image_id: String,
+    digest: String,
+    names: Vec<String>,
+    is_rewritten: bool,
+    output: Option<&'a str>,
+}
+
+impl Args {
+    /// Saves. Nothing of it appears unless all of it is written.
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+        let names = self.names.iter().map(|name| image_name(name));
+        let names: Vec<ImageName> = names.collect::<Result<_, _>>()?;
+        let choice = self.platforms.choice()?;
+        self.check()?;
+        let engine = context.share()?;
+        let signals = Signals::watch().map_err(Error::Runtime)?;
+        let saved = self.save(context, &engine, (&names, &choice), &signals);
+        match (saved, signals.came()) {
+            (Ok(saved), _) => {
+                self.tell(context, &saved)?;
+                Ok(Ended::Well)
+            }
+            (Err(_), Some(signal)) => {
+                note("Stopped. Nothing was written.");
+                Ok(Ended::Stopped(signal))
+            }
+            (Err(source), None) => Err(Error::Freight {
+                doing: self.doing("saving"),
+                asked: None,
+                source: Box::new(source),
+            }),
+        }
+    }
+
+    fn save(
+        &self,
+        context: &Context<'_>,
+        engine: &Engine,
+        (names, choice): (&[ImageName], &Choice),
+        signals: &Signals,
+    ) -> Result<Vec<Saved>, FreightError> {
+        shown(self.showing.mode(context), &self.doing("Saving"), |tell| {
+            let stop = signals.flag();
+            let kind = match self.format {
+                Format::DockerArchive => Kind::DockerArchive,
+                Format::OciArchive => Kind::OciArchive,
+                Format::Oci | Format::Dir => {
+                    let kind = match self.format {
+                        Format::Oci => Kind::OciDirectory,
+                        _ => Kind::Directory,
+                    };
+                    let path = self.output.as_deref().unwrap_or_else(|| ".".as_ref());
+                    let to = SaveTo::Directory(kind, path);
+                    return Ok(engine.save(names, choice, to, stop, tell)?);
+                }
+            };
+            let mut stdout = io::stdout();
+            let output = match &self.output {
+                Some(path) => Output::file(path)?,
+                None => Output::Stream(&mut stdout),
+            };
+            output.write(self.compression(), |out| {
+                let to = SaveTo::Archive(kind, out);
+                Ok(engine.save(names, choice, to, stop, tell)?)
+            })
+        })
+    }
+
+    /// Finds what does not go together.
+    fn check(&self) -> Result<(), Error> {
+        let is_directory = matches!(self.format, Format::Oci | Format::Dir);
+        let problem = if self.output.is_none() && is_directory {
+            "a directory needs a name: give it with --output"
+        } else if self.output.is_none() && io::stdout().is_terminal() {
+            "an archive is not for a terminal: give a file with --output, or redirect it"
+        } else if self.output.is_none() && self.showing.json {
+            "--json and the archive cannot both go to standard output: give a file with --output"
+        } else if is_directory && self.compress.is_some() {
+            "only an archive can be compressed, not a directory"
+        } else if self.format == Format::Dir && self.names.len() > 1 {
+            "a directory of this form holds one image"
+        } else {
+            return Ok(());
+        };
+        let text = problem.to_owned();
+        Err(Error::Usage { text })
+    }
+
+    fn compression(&self) -> Compression {
+        let by_name = || self.output.as_deref().map(Compression::of_name);
+        self.compress.or_else(by_name).unwrap_or(Compression::None)
+    }
+
+    fn doing(&self, verb: &str) -> String {
+        let names = self.names.join(", ");
+        match &self.output {
+            Some(path) => format!("{verb} {names} to {}", path.display()),
+            None => format!("{verb} {names}"),
+        }
+    }
+
+    fn tell(&self, context: &mut Context<'_>, saved: &[Saved]) -> Result<(), Error> {
+        let output = self.output.as_deref().map(std::path::Path::to_string_lossy);
+        for image in saved {
+            if image.is_rewritten {
+                let name = image.names.first();
+                let name = name.map_or(image.image_id.short(), windlass::Reference::familiar);
+                warn(&format!(
+                    "{name} came with layers that were here in another compression; its manifest is a new one, {}",
+                    image.digest
+                ));
+            }
+            if self.showing.json {
+                let names = image.names.iter().map(ToString::to_string);
+                let record = Record {
+                    image_id: image.image_id.to_string(),
+                    digest: image.digest.to_string(),
+                    names: names.collect(),
+                    is_rewritten: image.is_rewritten,
+                    output: output.as_deref(),
+                };
+                output::json::line(context.out, &record)?;
+            }
+        }
+        if self.showing.tells()
+            && let Some(path) = output
+        {
+            let count = human::count(saved.len() as u64, "image");
+            note(&format!("Saved {count} to {}", harmless(&path)));
+        }
+        Ok(context.out.flush()?)
+    }
+}

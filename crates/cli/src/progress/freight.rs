@@ -1,0 +1,177 @@
+//! How images are carried between files, registries and the store: one line that counts bytes.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use windlass::{BlobStatus, CopyEvent, Digest, Speed, Tell, percent};
+
+use super::Mode;
+use super::board::terminal_size;
+use super::frame::{FRAME_TIME, SPINNER, Size, bar};
+use super::line::{Line, Look};
+use super::plain::HEARTBEAT;
+use super::terminal::Terminal;
+use crate::context::note;
+use crate::output::human;
+use crate::output::text::harmless;
+
+/// What is being carried.
+#[derive(Debug, Default)]
+struct Freight {
+    name: String,
+    sizes: HashMap<Digest, u64>,
+    total: u64,
+    /// Bytes that are where they should be.
+    moved: u64,
+    /// Bytes of each blob that is on its way.
+    moving: HashMap<Digest, u64>,
+    done: usize,
+    speed: Speed,
+}
+
+const BAR: usize = 18;
+
+/// Does `work` and shows how it goes; `name` is what is carried and where, such as `Saving alpine`.
+pub(crate) fn shown<T>(mode: Mode, name: &str, work: impl FnOnce(Tell<'_>) -> T) -> T {
+    let start = Instant::now();
+    let freight = Mutex::new(Freight {
+        name: harmless(name).into_owned(),
+        ..Freight::default()
+    });
+    let lock = || freight.lock().unwrap_or_else(PoisonError::into_inner);
+    let (over, is_over) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || match mode {
+            Mode::Terminal { color } => {
+                let mut terminal = Terminal::new(color);
+                let mut draw = |lines: &[Line], size| terminal.draw(&mut io::stderr(), lines, size);
+                while let Err(RecvTimeoutError::Timeout) = is_over.recv_timeout(FRAME_TIME) {
+                    let size = terminal_size();
+                    draw(&[lock().line(start.elapsed(), size)], size);
+                }
+                draw(&[], terminal_size());
+            }
+            Mode::Plain => {
+                while let Err(RecvTimeoutError::Timeout) = is_over.recv_timeout(HEARTBEAT) {
+                    note(&lock().heartbeat(start.elapsed()));
+                }
+            }
+            Mode::Json | Mode::Silent => {}
+        });
+        let result = work(&|event| lock().take(event, start.elapsed()));
+        drop(over);
+        result
+    })
+}
+
+impl Freight {
+    fn take(&mut self, event: CopyEvent, now: Duration) {
+        match event {
+            CopyEvent::Planned(blobs) => {
+                self.sizes.extend(blobs);
+                self.total = self.sizes.values().sum();
+            }
+            CopyEvent::Moved { digest, bytes } => {
+                *self.moving.entry(digest).or_default() += bytes;
+                self.moved += bytes;
+                self.speed.note(now, self.moved);
+            }
+            CopyEvent::Blob { digest, status } => match status {
+                BlobStatus::Carrying => {}
+                BlobStatus::Again { position, .. } => self.set(digest, position),
+                BlobStatus::Exists | BlobStatus::Mounted { .. } | BlobStatus::Carried => {
+                    self.done += 1;
+                    let size = self.sizes.get(&digest).copied().unwrap_or_default();
+                    self.set(digest, size);
+                }
+            },
+        }
+    }
+
+    fn set(&mut self, digest: Digest, bytes: u64) {
+        let before = self.moving.insert(digest, bytes).unwrap_or_default();
+        self.moved = (self.moved + bytes).saturating_sub(before);
+    }
+
+    fn line(&self, now: Duration, size: Size) -> Line {
+        let mut line = Line::default();
+        let picture = now.as_millis() / FRAME_TIME.as_millis().max(1);
+        let picture = usize::try_from(picture).unwrap_or_default() % SPINNER.len();
+        line.push(Look::Moving, SPINNER[picture]);
+        line.push(Look::Strong, format!(" {}", self.name));
+        if self.total > 0 {
+            let done = percent(self.moved, self.total);
+            line.push(Look::Plain, format!("  {}/{}", self.done, self.sizes.len()));
+            line.push(Look::Plain, format!("  {done}%  "));
+            line.append(bar(self.moved, self.total, BAR));
+            let amount = human::amount_of(self.moved, self.total);
+            line.push(Look::Plain, format!("  {amount}{}", self.rate(now)));
+        }
+        line.fit(size.columns.saturating_sub(1));
+        line
+    }
+
+    fn heartbeat(&self, now: Duration) -> String {
+        let done = percent(self.moved, self.total);
+        let amount = human::amount_of(self.moved, self.total);
+        format!("{}: {done}%, {amount}{}", self.name, self.rate(now))
+    }
+
+    fn rate(&self, now: Duration) -> String {
+        let rate = self.speed.per_second(now);
+        rate.map_or(String::new(), |rate| {
+            format!("  {}/s", human::about_rate(rate))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size {
+        columns: 80,
+        rows: 24,
+    };
+
+    #[test]
+    fn bytes_are_counted_once_however_they_came() {
+        let [a, b] = [Digest::sha256(b"a"), Digest::sha256(b"b")];
+        let mut freight = Freight {
+            name: "Saving app".to_owned(),
+            ..Freight::default()
+        };
+        let at = Duration::from_secs;
+        let line = |freight: &Freight| freight.line(at(1), SIZE).text(false);
+        assert_eq!(&line(&freight)[3..], " Saving app");
+        let blob = |digest, status| CopyEvent::Blob { digest, status };
+        freight.take(CopyEvent::Planned(vec![(a, 1000), (b, 3000)]), at(0));
+        freight.take(blob(a, BlobStatus::Exists), at(0));
+        freight.take(
+            CopyEvent::Moved {
+                digest: b,
+                bytes: 2000,
+            },
+            at(0),
+        );
+        let error = String::new();
+        freight.take(
+            blob(
+                b,
+                BlobStatus::Again {
+                    position: 1000,
+                    error,
+                },
+            ),
+            at(0),
+        );
+        assert_eq!((freight.moved, freight.done), (2000, 1));
+        assert!(line(&freight).contains("1/2  50%  ━"), "{}", line(&freight));
+        freight.take(blob(b, BlobStatus::Carried), at(1));
+        assert_eq!((freight.moved, freight.done), (4000, 2));
+    }
+}

@@ -1,0 +1,167 @@
+//! Where images are carried from and to, as people write it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use windlass_layout::Kind;
+use windlass_oci::text::{Shown, shown};
+use windlass_oci::{ImageName, Reference, ReferenceError};
+
+/// A place that images are in, or are to be in: `docker://alpine:3`, `oci:DIR:TAG`, `oci-archive:FILE`,
+/// `docker-archive:FILE:NAME`, `dir:DIR`, `windlass:NAME`. A plain name is in its registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a registry.
+    Registry(Reference),
+    /// In the store.
+    Store(ImageName),
+    /// In files.
+    Files {
+        /// Their form.
+        kind: Kind,
+        /// Where they are.
+        path: PathBuf,
+        /// What the image is called among them.
+        word: Option<String>,
+    },
+}
+
+/// What is written is no place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// What should be a name is none.
+    #[error(transparent)]
+    Name(#[from] ReferenceError),
+    /// The path is missing.
+    #[error("{text:?} has no path behind the colon")]
+    NoPath {
+        /// What was written.
+        text: Shown,
+    },
+    /// Other tools have such places; here there are none.
+    #[error(
+        "{text:?}: there is no {scheme:?} here, but docker://, oci:, oci-archive:, docker-archive:, dir: and windlass:"
+    )]
+    Unknown {
+        /// What was written.
+        text: Shown,
+        /// What stands before the colon.
+        scheme: &'static str,
+    },
+}
+
+/// Places of other tools, whose names would be taken for repositories.
+const OTHERS: [&str; 5] = [
+    "containers-storage",
+    "docker-daemon",
+    "ostree",
+    "sif",
+    "tarball",
+];
+
+impl FromStr for Place {
+    type Err = PlaceError;
+
+    fn from_str(text: &str) -> Result<Self, PlaceError> {
+        if let Some(name) = text.strip_prefix("docker://") {
+            return Ok(Self::Registry(name.parse()?));
+        }
+        let Some((scheme, rest)) = text.split_once(':') else {
+            return Ok(Self::Registry(text.parse()?));
+        };
+        let kind = match scheme {
+            "windlass" => return Ok(Self::Store(rest.parse()?)),
+            "oci" => Kind::OciDirectory,
+            "oci-archive" => Kind::OciArchive,
+            "docker-archive" => Kind::DockerArchive,
+            "dir" => Kind::Directory,
+            _ => {
+                if let Some(scheme) = OTHERS.into_iter().find(|other| *other == scheme) {
+                    let text = shown(text);
+                    return Err(PlaceError::Unknown { text, scheme });
+                }
+                return Ok(Self::Registry(text.parse()?));
+            }
+        };
+        // A directory of one image has no names; a path may well have a colon.
+        let (path, word) = match (kind, rest.split_once(':')) {
+            (Kind::Directory, _) | (_, None) => (rest, None),
+            (_, Some((path, word))) => (path, Some(word.to_owned())),
+        };
+        if path.is_empty() {
+            return Err(PlaceError::NoPath { text: shown(text) });
+        }
+        Ok(Self::Files {
+            kind,
+            path: path.into(),
+            word: word.filter(|word| !word.is_empty()),
+        })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registry(reference) => f.write_str(&reference.familiar()),
+            Self::Store(name) => write!(f, "windlass:{name}"),
+            Self::Files { path, word, .. } => {
+                write!(f, "{}", path.display())?;
+                word.iter().try_for_each(|word| write!(f, ":{word}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Place, PlaceError> {
+        text.parse()
+    }
+
+    #[test]
+    fn places_are_told_apart_by_what_stands_before_the_colon() {
+        let registry = |text: &str| Place::Registry(text.parse().unwrap());
+        assert_eq!(parse("docker://alpine:3"), Ok(registry("alpine:3")));
+        assert_eq!(
+            parse("localhost:5000/app:1"),
+            Ok(registry("localhost:5000/app:1"))
+        );
+        assert_eq!(parse("alpine:3"), Ok(registry("alpine:3")));
+        let files = |kind, path: &str, word: Option<&str>| {
+            let (path, word) = (path.into(), word.map(str::to_owned));
+            Ok(Place::Files { kind, path, word })
+        };
+        assert_eq!(parse("oci:d"), files(Kind::OciDirectory, "d", None));
+        assert_eq!(
+            parse("oci:/a/b:v1"),
+            files(Kind::OciDirectory, "/a/b", Some("v1"))
+        );
+        let word = Some("quay.io/x/app:1");
+        let expected = files(Kind::DockerArchive, "a.tar", word);
+        assert_eq!(parse("docker-archive:a.tar:quay.io/x/app:1"), expected);
+        assert_eq!(
+            parse("oci-archive:a.tar"),
+            files(Kind::OciArchive, "a.tar", None)
+        );
+        assert_eq!(parse("dir:a:b"), files(Kind::Directory, "a:b", None));
+        assert_eq!(
+            parse("windlass:app"),
+            Ok(Place::Store("app".parse().unwrap()))
+        );
+    }
+
+    #[test]
+    fn what_is_no_place_says_why() {
+        let error = parse("oci:").unwrap_err().to_string();
+        assert_eq!(error, r#""oci:" has no path behind the colon"#);
+        let error = parse("docker-daemon:app:1").unwrap_err().to_string();
+        assert!(
+            error.contains(r#"there is no "docker-daemon" here"#),
+            "{error}"
+        );
+        assert!(parse("docker://UPPER").is_err());
+    }
+}

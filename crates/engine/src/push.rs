@@ -1,0 +1,128 @@
+//! Images out of the store, into their registries.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::runtime::Handle;
+use windlass_copy::{Choice, CopyError, PushTo, StoreSource, Tell, to_repository};
+use windlass_oci::{Digest, ImageName, Reference, RepositoryName, Tag};
+use windlass_pull::PullError;
+use windlass_registry::Caller;
+use windlass_store::DatabaseError;
+
+use crate::{Engine, SaveError};
+
+/// What to push.
+#[derive(Clone, Debug)]
+pub struct PushRequest {
+    /// What the image is called here, which says where it goes.
+    pub reference: Reference,
+    /// The image, if it is not called that here.
+    pub image: Option<ImageName>,
+    /// Which images of an index.
+    pub choice: Choice,
+    /// Who asks.
+    pub caller: Caller,
+    /// How many blobs are sent at a time; at least 1.
+    pub at_once: usize,
+    /// How many bytes are sent in one request at most.
+    pub chunk: Option<u64>,
+}
+
+/// What was pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// What it is called there.
+    pub reference: Reference,
+    /// The manifest or index that the name stands for now.
+    pub digest: Digest,
+    /// The size of that in bytes.
+    pub size: u64,
+    /// Whether the manifest is another than the one it came with, because layers of it were here in another
+    /// compression.
+    pub is_rewritten: bool,
+}
+
+/// Why an image was not pushed.
+#[derive(Debug, thiserror::Error)]
+pub enum PushImageError {
+    /// There is no such image, or it could not be read.
+    #[error(transparent)]
+    Image(#[from] SaveError),
+    /// There is no way to its registry.
+    #[error(transparent)]
+    Registry(#[from] PullError),
+    /// The store could not be asked.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// It could not be carried.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+}
+
+/// How many repositories a session may read from, to take blobs over: each is one more line of a token.
+const MOST_SOURCES: usize = 8;
+
+impl Engine {
+    /// Pushes an image to where its name says. What is there already is not sent, and what another repository of the
+    /// registry has, by the names that images have here, is taken over from there (MD-3). Blocks; the requests
+    /// run on `runtime`.
+    pub fn push(
+        &self,
+        request: &PushRequest,
+        runtime: &Handle,
+        stop: &AtomicBool,
+        tell: Tell<'_>,
+    ) -> Result<Pushed, PushImageError> {
+        let reference = request.reference.clone().or_latest();
+        let image = request.image.clone();
+        let image = image.unwrap_or_else(|| ImageName::Reference(reference.clone()));
+        let mut source = StoreSource::new(Arc::clone(&self.store));
+        let (batch, saved) = self.batch(&[image], &request.choice, &mut source)?;
+        let known = self.known(reference.repository())?;
+        let mut from: Vec<_> = known.values().cloned().collect();
+        from.sort_by_key(RepositoryName::familiar);
+        from.dedup();
+        from.truncate(MOST_SOURCES);
+        let remote = self.remote();
+        let to = PushTo {
+            repository: remote.to_push(reference.repository(), &from, &request.caller)?,
+            runtime: runtime.clone(),
+            retry: remote.retry(),
+            at_once: request.at_once.max(1),
+            known: (known.into_iter())
+                .filter(|(_, repository)| from.contains(repository))
+                .collect(),
+            chunk: request.chunk,
+        };
+        let tags: Vec<Tag> = reference.tag().cloned().into_iter().collect();
+        to_repository(&source, &batch, &tags, &to, stop, tell)?;
+        let root = &batch.images[0].root;
+        Ok(Pushed {
+            reference,
+            digest: root.digest,
+            size: root.size,
+            is_rewritten: saved.iter().any(|saved| saved.is_rewritten),
+        })
+    }
+
+    /// Returns for each layer a repository of the same registry that images here are called by.
+    fn known(
+        &self,
+        to: &RepositoryName,
+    ) -> Result<BTreeMap<Digest, RepositoryName>, DatabaseError> {
+        let mut known = BTreeMap::new();
+        for image in self.store.images()? {
+            let tags = image.tags.iter().map(|tag| &tag.reference);
+            let repositories = tags.chain(&image.digests).map(Reference::repository);
+            let mut others = repositories
+                .filter(|other| other.registry() == to.registry() && other.path() != to.path());
+            let Some(other) = others.next() else { continue };
+            for layer in &image.layers {
+                known.entry(layer.blob).or_insert_with(|| other.clone());
+            }
+        }
+        Ok(known)
+    }
+}

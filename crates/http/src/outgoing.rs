@@ -1,0 +1,91 @@
+//! What a request carries: a few bytes, or a stream of known length.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper_core::body::{Body, Frame, SizeHint};
+use tokio::sync::mpsc::Receiver;
+
+/// A body that is sent piece by piece. It can be sent once.
+#[derive(Debug)]
+pub struct Outgoing {
+    pieces: Receiver<io::Result<Bytes>>,
+    length: u64,
+}
+
+/// The body of any request.
+#[derive(Debug)]
+pub(crate) enum Sending {
+    Whole(Option<Bytes>),
+    Pieces {
+        pieces: Receiver<io::Result<Bytes>>,
+        left: u64,
+        /// How many bytes were handed to the connection.
+        sent: Arc<AtomicU64>,
+    },
+}
+
+impl Outgoing {
+    /// Makes a body of exactly `length` bytes out of the pieces that come. Fewer or more fail the request.
+    pub fn new(pieces: Receiver<io::Result<Bytes>>, length: u64) -> Self {
+        Self { pieces, length }
+    }
+
+    pub(crate) fn into_sending(self, sent: Arc<AtomicU64>) -> Sending {
+        Sending::Pieces {
+            pieces: self.pieces,
+            left: self.length,
+            sent,
+        }
+    }
+}
+
+impl Body for Sending {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Pieces { left: 0, .. } => Poll::Ready(None),
+            Self::Pieces { pieces, left, sent } => {
+                let piece = match std::task::ready!(pieces.poll_recv(context)) {
+                    Some(Ok(piece)) if piece.len() as u64 <= *left => piece,
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    Some(Ok(_)) | None => return Poll::Ready(Some(Err(wrong_length()))),
+                };
+                *left -= piece.len() as u64;
+                sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Pieces { left, .. } => *left == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match self {
+            Self::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Self::Pieces { left, .. } => *left,
+        })
+    }
+}
+
+fn wrong_length() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the body is not as long as it was said to be",
+    )
+}

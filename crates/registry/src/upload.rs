@@ -1,0 +1,312 @@
+//! Takes blobs and manifests to a registry (OCI distribution specification, "Push").
+
+use http::header::{HeaderMap, HeaderValue, LOCATION, RANGE};
+use http::{Method, StatusCode};
+use url::Url;
+use windlass_http::Outgoing;
+use windlass_oci::{Descriptor, Digest, RepositoryName};
+
+use crate::error::{Asked, Mismatch, RegistryError, What};
+use crate::exchange::Answer;
+use crate::manifest::{Target, announced};
+use crate::origin::Origin;
+use crate::redirect::{RedirectError, target};
+use crate::repository::Repository;
+
+/// How an upload began.
+#[derive(Debug)]
+pub enum Begun {
+    /// The registry took the blob over from another repository: there is nothing to send.
+    Mounted,
+    /// The registry takes the bytes.
+    Upload(Upload),
+}
+
+/// A blob on its way to a registry. What was sent stays there for a while, to be gone on with.
+#[derive(Debug)]
+pub struct Upload {
+    repository: Repository,
+    digest: Digest,
+    /// Where to send what comes next. It may hold a secret, and is in no error.
+    location: Url,
+    offset: u64,
+}
+
+/// How many times longer an answer may take when a registry has a whole blob to hash first.
+const HASHING: u32 = 10;
+
+impl Repository {
+    /// Tells whether the repository has the blob.
+    pub async fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, RegistryError> {
+        match self.blob_size(&descriptor.digest).await {
+            Ok(size) => Ok(size == descriptor.size),
+            Err(RegistryError::BlobUnknown { .. } | RegistryError::NameUnknown { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Begins to upload the blob called `digest`, unless the registry takes it over from the repository `from`.
+    pub async fn begin_upload(
+        &self,
+        digest: &Digest,
+        from: Option<&RepositoryName>,
+    ) -> Result<Begun, RegistryError> {
+        let asked = self.asked(What::Upload(*digest));
+        if let Some(from) = from {
+            let answer = self.post(&asked, Some((digest, from))).await?;
+            match answer.response.status() {
+                StatusCode::CREATED => return Ok(Begun::Mounted),
+                StatusCode::ACCEPTED => return self.begun(&asked, digest, &answer),
+                // One that does not mount may say so in many ways: without, it is asked for the usual.
+                _ => tracing::debug!(%asked, "not mounted"),
+            }
+        }
+        let answer = self.post(&asked, None).await?;
+        match answer.response.status() {
+            StatusCode::ACCEPTED => self.begun(&asked, digest, &answer),
+            _ => Err(self.refused(&asked, answer).await),
+        }
+    }
+
+    /// Puts a manifest or index under `to`, a tag or its own digest.
+    pub async fn put_manifest(
+        &self,
+        to: &Target,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<(), RegistryError> {
+        let asked = self.asked(What::Put(to.clone()));
+        let url = self.endpoint().api(&self.manifest_path(to));
+        let media_type = HeaderValue::from_str(media_type);
+        let media_type = media_type.map_err(|_| malformed(&asked, "its media type is none"))?;
+        let mut ask = self.ask(&asked, url);
+        ask.method = Method::PUT;
+        ask.document = Some((media_type, bytes.to_vec().into()));
+        ask.patience *= HASHING;
+        let answer = self.authorized(&ask).await?;
+        if !answer.response.status().is_success() {
+            return Err(self.refused(&asked, answer).await);
+        }
+        if let Some(found) = announced(&asked, answer.response.headers())? {
+            let expected = Digest::of(found.algorithm(), bytes);
+            if found != expected {
+                let mismatch = Box::new(Mismatch { expected, found });
+                let asked = asked.boxed();
+                return Err(RegistryError::Digest { asked, mismatch });
+            }
+        }
+        Ok(())
+    }
+
+    async fn post(
+        &self,
+        asked: &Asked,
+        mount: Option<(&Digest, &RepositoryName)>,
+    ) -> Result<Answer, RegistryError> {
+        let path = format!("{}/blobs/uploads/", self.path());
+        let mut url = self.endpoint().api(&path);
+        if let Some((digest, from)) = mount {
+            let mut query = url.query_pairs_mut();
+            query.append_pair("mount", &digest.to_string());
+            query.append_pair("from", from.path());
+        }
+        let mut ask = self.ask(asked, url);
+        ask.method = Method::POST;
+        self.authorized(&ask).await
+    }
+
+    fn begun(
+        &self,
+        asked: &Asked,
+        digest: &Digest,
+        answer: &Answer,
+    ) -> Result<Begun, RegistryError> {
+        Ok(Begun::Upload(Upload {
+            repository: self.clone(),
+            digest: *digest,
+            location: location(asked, &answer.url, answer.response.headers())?,
+            offset: 0,
+        }))
+    }
+}
+
+impl Upload {
+    /// Returns how many bytes the registry has.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Sends the next `length` bytes.
+    pub async fn send(&mut self, body: Outgoing, length: u64) -> Result<(), RegistryError> {
+        let asked = self.asked();
+        let mut ask = self.repository.ask(&asked, self.location.clone());
+        ask.method = Method::PATCH;
+        let end = self.offset + length;
+        let range = format!("{}-{}", self.offset, end.saturating_sub(1));
+        let range = HeaderValue::try_from(range).expect("digits are fit for a header");
+        // The first piece of all says nothing of a range: registries that take no pieces take that.
+        let range = (self.offset > 0).then_some(range);
+        let answer = self.repository.send_stream(&ask, (body, range)).await?;
+        if !answer.response.status().is_success() {
+            return Err(self.repository.refused(&asked, answer).await);
+        }
+        let headers = answer.response.headers();
+        self.location = location(&asked, &answer.url, headers)?;
+        // Some say nothing of how much they have: then it is what they were sent.
+        self.offset = received(headers).unwrap_or(end);
+        if self.offset != end {
+            let (expected, found) = (end, self.offset);
+            let asked = asked.boxed();
+            return Err(RegistryError::Size {
+                asked,
+                expected,
+                found,
+            });
+        }
+        Ok(())
+    }
+
+    /// Sends all of the blob and ends the upload, in one request.
+    pub async fn put(mut self, body: Outgoing) -> Result<(), RegistryError> {
+        let asked = self.asked();
+        self.name_it();
+        let mut ask = self.repository.ask(&asked, self.location.clone());
+        ask.method = Method::PUT;
+        ask.patience *= HASHING;
+        let answer = self.repository.send_stream(&ask, (body, None)).await?;
+        self.ended(&asked, answer).await
+    }
+
+    /// Ends the upload: the registry hashes what it has, and keeps it if that is the blob.
+    pub async fn finish(mut self) -> Result<(), RegistryError> {
+        let asked = self.asked();
+        self.name_it();
+        let mut ask = self.repository.ask(&asked, self.location.clone());
+        ask.method = Method::PUT;
+        ask.patience *= HASHING;
+        let answer = self.repository.authorized(&ask).await?;
+        self.ended(&asked, answer).await
+    }
+
+    /// Asks how many bytes the registry has, to go on behind them.
+    pub async fn resume(&mut self) -> Result<(), RegistryError> {
+        let asked = self.asked();
+        let ask = self.repository.ask(&asked, self.location.clone());
+        let answer = self.repository.authorized(&ask).await?;
+        let status = answer.response.status();
+        if status != StatusCode::NO_CONTENT && status != StatusCode::ACCEPTED {
+            return Err(self.repository.refused(&asked, answer).await);
+        }
+        let headers = answer.response.headers();
+        let received = received(headers);
+        self.offset = received.ok_or_else(|| malformed(&asked, "it has no usable Range"))?;
+        if headers.contains_key(LOCATION) {
+            self.location = location(&asked, &answer.url, headers)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the registry forget what it has. Nobody waits for a registry that does not.
+    pub async fn cancel(self) {
+        let asked = self.asked();
+        let mut ask = self.repository.ask(&asked, self.location.clone());
+        ask.method = Method::DELETE;
+        if let Err(error) = self.repository.authorized(&ask).await {
+            tracing::debug!(%error, "an upload is left behind");
+        }
+    }
+
+    fn asked(&self) -> Asked {
+        self.repository.asked(What::Upload(self.digest))
+    }
+
+    fn name_it(&mut self) {
+        let mut query = self.location.query_pairs_mut();
+        query.append_pair("digest", &self.digest.to_string());
+    }
+
+    async fn ended(&self, asked: &Asked, answer: Answer) -> Result<(), RegistryError> {
+        match answer.response.status().is_success() {
+            true => Ok(()),
+            false => Err(self.repository.refused(asked, answer).await),
+        }
+    }
+}
+
+/// Returns where an upload goes on: at the same scheme, host and port, for the credentials go there, too.
+fn location(asked: &Asked, from: &Url, headers: &HeaderMap) -> Result<Url, RegistryError> {
+    let refuse = |source| RegistryError::Redirect {
+        asked: asked.boxed(),
+        source,
+    };
+    let to = target(from, headers).map_err(refuse)?;
+    if to.origin() != from.origin() {
+        let elsewhere = Origin::of(&to).to_string();
+        return Err(refuse(RedirectError::Elsewhere(elsewhere)));
+    }
+    Ok(to)
+}
+
+/// Reads `Range: 0-N`, which says how many bytes there are: one more than N, or none if N is 0 and nothing was sent.
+fn received(headers: &HeaderMap) -> Option<u64> {
+    let text = headers.get(RANGE)?.to_str().ok()?;
+    let text = text.strip_prefix("bytes=").unwrap_or(text);
+    let (start, end) = text.split_once('-')?;
+    if start != "0" {
+        return None;
+    }
+    let end: u64 = end.parse().ok()?;
+    Some(if end == 0 { 0 } else { end.checked_add(1)? })
+}
+
+fn malformed(asked: &Asked, reason: &str) -> RegistryError {
+    RegistryError::Malformed {
+        asked: asked.boxed(),
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        let value = HeaderValue::from_str(value).unwrap();
+        HeaderMap::from_iter([(http::header::HeaderName::from_static(name), value)])
+    }
+
+    #[test]
+    fn ranges_say_how_much_is_there() {
+        let read = |text| received(&headers("range", text));
+        assert_eq!(read("0-0"), Some(0));
+        assert_eq!(read("0-9"), Some(10));
+        assert_eq!(read("bytes=0-9"), Some(10));
+        for odd in ["", "5-9", "0-", "0-x", "9", "0-18446744073709551615"] {
+            assert_eq!(read(odd), None, "{odd}");
+        }
+    }
+
+    /// R8: credentials go where the upload goes.
+    #[test]
+    fn uploads_stay_at_their_registry() {
+        let asked = Asked {
+            origin: Origin::parse("https://reg.test").unwrap(),
+            repository: "app".to_owned(),
+            what: What::Ping,
+        };
+        let from = Url::parse("https://reg.test/v2/app/blobs/uploads/").unwrap();
+        let leads = |to: &str| location(&asked, &from, &headers("location", to)).map(String::from);
+        let there = "https://reg.test/v2/app/blobs/uploads/1?_state=x";
+        assert_eq!(leads("/v2/app/blobs/uploads/1?_state=x").unwrap(), there);
+        assert_eq!(leads(there).unwrap(), there);
+        for elsewhere in [
+            "https://evil.test/x?_state=secret",
+            "https://reg.test:444/x?_state=secret",
+            "http://reg.test/x?_state=secret",
+            "//evil.test/x?_state=secret",
+        ] {
+            let error = windlass_oci::text::chain(&leads(elsewhere).unwrap_err());
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}
