@@ -54,7 +54,7 @@ fn basic(world: &World) {
 }
 
 /// Writes what `docker login` writes.
-fn log_in(directory: &Path, host: &str, credentials: &str) {
+pub(crate) fn log_in(directory: &Path, host: &str, credentials: &str) {
     let credentials = BASE64_STANDARD.encode(credentials);
     let config = serde_json::json!({ "auths": { host: { "auth": credentials } } });
     fs::create_dir_all(directory.join("docker")).unwrap();

@@ -9,6 +9,7 @@ mod access;
 mod command;
 mod door;
 mod fixture;
+mod freight;
 mod hub;
 mod interruption;
 mod judge;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         proxies::CASES,
         interruption::CASES,
         timings::CASES,
+        freight::CASES,
     ]
     .concat();
     let trials = cases

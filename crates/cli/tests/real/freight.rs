@@ -1,0 +1,300 @@
+//! Images that leave and come: into archives and registries and back, byte for byte, with other tools between.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use windlass_testing::real::{Access, DockerRegistry, PASSWORD, TokenServer, USER, command, run};
+
+use crate::Case;
+use crate::access::log_in;
+use crate::command::Windlass;
+use crate::fixture::Fixture;
+use crate::needs::{JUDGE, REGISTRY};
+use crate::world::World;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "freight::what_is_saved_is_what_was_pulled",
+        needs: JUDGE,
+        test: saved,
+    },
+    Case {
+        name: "freight::what_skopeo_writes_is_loaded",
+        needs: REGISTRY,
+        test: loaded,
+    },
+    Case {
+        name: "freight::images_go_to_registries_and_nothing_goes_twice",
+        needs: REGISTRY,
+        test: pushed,
+    },
+    Case {
+        name: "freight::a_token_server_lets_push_and_take_over",
+        needs: REGISTRY,
+        test: pushed_by_token,
+    },
+    Case {
+        name: "freight::all_platforms_are_copied_with_their_index",
+        needs: REGISTRY,
+        test: copied,
+    },
+];
+
+/// The digest of the manifest or index that `place` has, by skopeo's word.
+fn digest(place: &str) -> String {
+    let inspected = run(command("skopeo")
+        .args([
+            "--insecure-policy",
+            "inspect",
+            "--tls-verify=false",
+            "--raw",
+        ])
+        .arg(place))
+    .unwrap();
+    windlass::Digest::sha256(inspected).to_string()
+}
+
+/// Has skopeo carry an image, in a form that it may have to change.
+fn skopeo(from: &str, to: &str) {
+    run(command("skopeo")
+        .args([
+            "--insecure-policy",
+            "copy",
+            "--quiet",
+            "--src-tls-verify=false",
+        ])
+        .args([from, to]))
+    .unwrap();
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Every form that other tools read has the same manifest, and what they make of it is the same tree.
+fn saved(world: &World) {
+    let reference = world.reference(Fixture::Whiteouts, "mixed");
+    let directory = world.directory("saved");
+    let windlass = Windlass::new(&directory);
+    windlass.succeeds(&["pull", &reference]);
+    let expected = digest(&format!("docker://{reference}"));
+    let save = |format: &str, name: &str| {
+        let path = directory.join(name);
+        let arguments = ["save", "--format", format, "-o", text(&path), &reference];
+        windlass.succeeds(&arguments);
+        path
+    };
+
+    let oci = save("oci", "oci");
+    let tag = reference.rsplit_once(':').unwrap().1;
+    assert_eq!(digest(&format!("oci:{}:{tag}", oci.display())), expected);
+    let archive = save("oci-archive", "oci.tar");
+    assert_eq!(
+        digest(&format!("oci-archive:{}", archive.display())),
+        expected
+    );
+    let dir = save("dir", "dir");
+    assert_eq!(digest(&format!("dir:{}", dir.display())), expected);
+    let docker = save("docker-archive", "docker.tar");
+    assert_eq!(
+        digest(&format!("oci-archive:{}", docker.display())),
+        expected
+    );
+
+    // By Docker's own list, skopeo finds the same layers; umoci makes the same tree of them.
+    let layout = directory.join("layout");
+    let by_list = format!("oci:{}:it", layout.display());
+    skopeo(&format!("docker-archive:{}", docker.display()), &by_list);
+    let bundle = directory.join("bundle");
+    let image = format!("{}:it", layout.display());
+    run(command("umoci")
+        .args(["unpack", "--image", &image])
+        .arg(&bundle))
+    .unwrap();
+    let tree = windlass_testing::Tree::of(bundle.join("rootfs")).unwrap();
+    world.judged(Fixture::Whiteouts).assert_same(&tree);
+
+    // All of it comes back, and leaves again as the same bytes.
+    for (place, name) in [(&oci, "a"), (&archive, "b"), (&docker, "c")] {
+        let other = world.directory(&format!("loaded-{name}"));
+        let again = Windlass::new(&other);
+        let loaded = again.succeeds(&["load", "-i", text(place)]);
+        assert_eq!(loaded.stdout, format!("Loaded image: {reference}\n"));
+        assert_eq!(again.images(), windlass.images());
+        let copy = other.join("docker.tar");
+        again.succeeds(&["save", "-o", text(&copy), &reference]);
+        assert!(
+            fs::read(&copy).unwrap() == fs::read(&docker).unwrap(),
+            "{name}"
+        );
+        let tree = again.unpacked(&reference);
+        world.judged(Fixture::Whiteouts).assert_same(&tree);
+    }
+}
+
+fn loaded(world: &World) {
+    let reference = world.reference(Fixture::Kinds, "gzip");
+    let directory = world.directory("skopeo-writes");
+    let here = Windlass::new(&directory.join("here"));
+    here.succeeds(&["pull", &reference]);
+    for (number, form) in ["docker-archive", "oci-archive", "oci", "dir"]
+        .into_iter()
+        .enumerate()
+    {
+        let path = directory.join(form);
+        let name = match form {
+            "dir" => String::new(),
+            _ => ":app:1".to_owned(),
+        };
+        skopeo(
+            &format!("docker://{reference}"),
+            &format!("{form}:{}{name}", path.display()),
+        );
+        let windlass = Windlass::new(&directory.join(format!("{number}")));
+        windlass.succeeds(&["load", "-i", text(&path), "--name", "it:1"]);
+        assert_eq!(windlass.images(), here.images(), "{form}");
+        world
+            .undisturbed(Fixture::Kinds)
+            .assert_same(&windlass.unpacked("it:1"));
+    }
+}
+
+/// The requests since `after` that carried blobs or took them over.
+fn uploads(registry: &DockerRegistry, after: usize) -> Vec<String> {
+    let requests = registry.requests().unwrap();
+    let writes = requests[after..].iter().filter(|request| {
+        let is_blob = request.path.contains("/blobs/uploads/");
+        is_blob && matches!(&*request.method, "POST" | "PATCH" | "PUT")
+    });
+    writes
+        .map(|request| format!("{} {}", request.method, request.status))
+        .collect()
+}
+
+fn pushed(world: &World) {
+    let reference = world.reference(Fixture::Heavy, "gzip");
+    let expected = digest(&format!("docker://{reference}"));
+    let directory = world.directory("pushed");
+    let registry = DockerRegistry::start(&directory.join("registry"), Access::Basic).unwrap();
+    let host = registry.address().to_string();
+    let windlass = Windlass::new(&directory);
+    windlass.succeeds(&["pull", &reference]);
+    let name = format!("{host}/a/heavy:1");
+    windlass.succeeds(&["tag", &reference, &name]);
+
+    let refused = windlass.run(&["push", &name]);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(
+        refused.stderr.contains("log in with `windlass login"),
+        "{}",
+        refused.stderr
+    );
+    log_in(&directory, &host, &format!("{USER}:{PASSWORD}"));
+    let pushed = windlass.succeeds(&["push", &name]);
+    assert_eq!(pushed.stdout, format!("{host}/a/heavy@{expected}\n"));
+
+    // Again: nothing is sent. Into another repository: the registry takes it over.
+    let seen = || registry.requests().unwrap().len();
+    let before = seen();
+    windlass.succeeds(&["push", &name]);
+    assert_eq!(uploads(&registry, before), [""; 0]);
+    let other = format!("{host}/b/heavy:1");
+    windlass.succeeds(&["tag", &reference, &other]);
+    let before = seen();
+    windlass.succeeds(&["push", &other]);
+    let uploads = uploads(&registry, before);
+    let mounted = uploads
+        .iter()
+        .filter(|request| *request == "POST 201")
+        .count();
+    assert!(mounted >= 2, "{uploads:?}");
+
+    let fresh = Windlass::new(&directory.join("fresh"));
+    log_in(
+        &directory.join("fresh"),
+        &host,
+        &format!("{USER}:{PASSWORD}"),
+    );
+    fresh.succeeds(&["pull", &other]);
+    assert_eq!(fresh.images(), windlass.images());
+
+    // In pieces, and from one registry to the other without a store.
+    let pieces = format!("{host}/c/heavy:1");
+    let copied = windlass.succeeds(&["copy", &reference, &pieces]);
+    assert_eq!(copied.stdout.trim(), expected);
+    let chunked = format!("{host}/d/heavy:1");
+    let empty = Windlass::new(&directory.join("empty"));
+    log_in(
+        &directory.join("empty"),
+        &host,
+        &format!("{USER}:{PASSWORD}"),
+    );
+    empty.succeeds(&["pull", &reference]);
+    empty.succeeds(&["tag", &reference, &chunked]);
+    let before = seen();
+    empty.succeeds(&["push", "--chunk-size", "300kB", &chunked]);
+    let patches = registry.requests().unwrap()[before..]
+        .iter()
+        .filter(|request| request.method == "PATCH")
+        .count();
+    assert!(patches > 4, "{patches} pieces");
+}
+
+fn pushed_by_token(world: &World) {
+    let reference = world.reference(Fixture::Heavy, "gzip");
+    let directory = world.directory("token-push");
+    let server = TokenServer::builder().start().unwrap();
+    let registry = DockerRegistry::builder(&directory.join("registry"))
+        .access(Access::Tokens(server.authority()))
+        .start()
+        .unwrap();
+    let host = registry.address().to_string();
+    let windlass = Windlass::new(&directory);
+    windlass.succeeds(&["pull", &reference]);
+    log_in(&directory, &host, &format!("{USER}:{PASSWORD}"));
+    for repository in ["one", "two"] {
+        let name = format!("{host}/{repository}/heavy:1");
+        windlass.succeeds(&["tag", &reference, &name]);
+        windlass.succeeds(&["push", &name]);
+    }
+    assert!(uploads(&registry, 0).contains(&"POST 201".to_owned()));
+}
+
+/// Every place in turn; at the end the index is the one it was.
+fn copied(world: &World) {
+    let reference = world.reference(Fixture::MultiArch, "both");
+    let expected = digest(&format!("docker://{reference}"));
+    let directory = world.directory("copied");
+    let registry = DockerRegistry::start(&directory.join("registry"), Access::Open).unwrap();
+    let windlass = Windlass::new(&directory);
+    let place = |scheme: &str, name: &str| format!("{scheme}:{}", directory.join(name).display());
+    let way = [
+        format!("docker://{reference}"),
+        place("oci", "layout") + ":all",
+        place("oci-archive", "all.tar.gz"),
+        place("dir", "dir"),
+        place("docker-archive", "all.tar"),
+        format!("docker://{}/far/away:1", registry.address()),
+    ];
+    for (from, to) in way.iter().zip(&way[1..]) {
+        let copied = windlass.succeeds(&["copy", "--all", from, to]);
+        assert_eq!(copied.stdout.trim(), expected, "{from} to {to}");
+    }
+    assert_eq!(digest(way.last().unwrap()), expected);
+
+    // One of them is the manifest that the index has for it.
+    let arm = place("oci", "arm");
+    let copied = windlass.succeeds(&["copy", "--platform", "linux/arm64", &way[2], &arm]);
+    let index = fs::read(directory.join("layout/index.json")).unwrap();
+    let index: Value = serde_json::from_slice(&index).unwrap();
+    assert_eq!(index["manifests"][0]["digest"], expected.as_str());
+    let blob = expected.replace(':', "/");
+    let index = fs::read(directory.join("layout/blobs").join(blob)).unwrap();
+    let index: Value = serde_json::from_slice(&index).unwrap();
+    let entries = index["manifests"].as_array().unwrap();
+    let entry = entries
+        .iter()
+        .find(|entry| entry["platform"]["architecture"] == "arm64");
+    assert_eq!(entry.unwrap()["digest"], copied.stdout.trim());
+}
