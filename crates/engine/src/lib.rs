@@ -30,6 +30,7 @@
 
 mod error;
 mod history;
+mod holdings;
 mod inspect;
 mod list;
 mod load;
@@ -49,6 +50,7 @@ use windlass_store::{Busy, Store};
 
 pub use error::{OpenError, RemoveError, StoreError, TagImageError};
 pub use history::HistoryEntry;
+pub use holdings::{HeldBlob, HeldManifest, Holdings, HoldingsError};
 pub use inspect::{Inspection, RootFs};
 pub use list::{DiskUsage, ImageSummary, Remove, Removed, Usage};
 pub use load::{LoadError, LoadOptions, Loaded, Moved};
@@ -67,7 +69,7 @@ pub use windlass_layout::{
 };
 pub use windlass_oci::{
     ConfigError, DEFAULT_REGISTRY, Descriptor, DiffId, Digest, DigestError, IdPrefix, ImageId,
-    ImageName, ManifestError, NoMatch, Platform, PlatformError, Reference, ReferenceError,
+    ImageName, ManifestError, MediaType, NoMatch, Platform, PlatformError, Reference, ReferenceError,
     RepositoryName, Tag, TagError, text,
 };
 pub use windlass_pull::{
@@ -85,7 +87,7 @@ pub use windlass_registry::{
     Timeouts, Tls, TokenError, Unusable, What,
 };
 pub use windlass_store::{
-    AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, IngestError,
+    AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, Found, IngestError,
     NotOwner, OpenError as StoreOpenError, Owner, PartialBlob, PutError, ReadError,
     RemoveError as StoreRemoveError, RootError, VerifyError,
 };

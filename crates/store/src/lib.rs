@@ -34,6 +34,7 @@ mod names;
 mod overlay;
 mod paths;
 mod remove;
+mod repository;
 mod root;
 mod store;
 mod sweep;
@@ -56,6 +57,7 @@ pub use layer::{FinishedLayer, Layer, LayerDraft, LayerError, LayerFacts, LowerL
 pub use lock::{Busy, Owner};
 pub use names::NameError;
 pub use remove::{Remove, RemoveError, Removed};
+pub use repository::{Found, Kept};
 pub use root::{ForeignReason, RootError};
 pub use store::{Access, OpenError, Store};
 pub use tree::remove as remove_tree;
