@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     completion, config, copy, df, digest, history, images, inspect, load, login, logout, manifest,
-    mount, pull, push, rmi, save, tag, tags, umount, unpack, version,
+    mount, pull, push, rmi, save, serve, tag, tags, umount, unpack, version,
 };
 
 /// Pulls container images, fast and safely: no daemon, no configuration needed.
@@ -86,6 +86,8 @@ pub(crate) enum Command {
     /// Carry an image between registries, files and the store
     #[command(visible_alias = "cp")]
     Copy(copy::Args),
+    /// Serve what is here to others, as a read-only registry
+    Serve(serve::Args),
     /// Write an image's root filesystem into a directory
     Unpack(unpack::Args),
     /// Mount an image's root filesystem, read-only

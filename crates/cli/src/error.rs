@@ -9,12 +9,13 @@ use std::io;
 use std::path::PathBuf;
 
 use windlass::{
-    ClientError, FindError, LayerError, LoginError, MountError, OpenError, PlatformError,
-    PullError, Reference, ReferenceError, RemoveError, StoreError, StoreRemoveError, TagImageError,
-    UnpackImageError, text,
+    ClientError, FindError, HoldingsError, LayerError, LoginError, MountError, OpenError,
+    PlatformError, PullError, Reference, ReferenceError, RemoveError, StoreError, StoreRemoveError,
+    TagImageError, UnpackImageError, text,
 };
 use windlass_config::ConfigError;
 use windlass_credentials::{LookupError, Source};
+use windlass_serve::{BindError, TlsError};
 
 use crate::output::text::harmless;
 use crate::timings::DestinationError;
@@ -134,6 +135,22 @@ pub(crate) enum Error {
         asked: Option<(String, Login)>,
         source: Box<FreightError>,
     },
+    /// There can be no listening where it was asked for.
+    #[error(transparent)]
+    Listen(BindError),
+    /// It could not be found out what is here to be served.
+    #[error("reading what is here")]
+    Holdings(#[source] HoldingsError),
+    /// A file that an option names cannot be read.
+    #[error("reading {}", .path.display())]
+    File { path: PathBuf, source: io::Error },
+    /// A server cannot speak TLS with what it was given.
+    #[error("using {} with {}", .certificate.display(), .key.display())]
+    Identity {
+        certificate: PathBuf,
+        key: PathBuf,
+        source: TlsError,
+    },
     /// Two things were asked for that do not go together.
     #[error("{text}")]
     Usage { text: String },
@@ -218,6 +235,10 @@ impl Error {
             | Self::Mount { .. }
             | Self::Umount { .. }
             | Self::Freight { .. }
+            | Self::Listen(_)
+            | Self::Holdings(_)
+            | Self::File { .. }
+            | Self::Identity { .. }
             | Self::Timings(_)
             | Self::Runtime(_)
             | Self::Output(_) => 1,

@@ -69,8 +69,8 @@ pub use windlass_layout::{
 };
 pub use windlass_oci::{
     ConfigError, DEFAULT_REGISTRY, Descriptor, DiffId, Digest, DigestError, IdPrefix, ImageId,
-    ImageName, ManifestError, MediaType, NoMatch, Platform, PlatformError, Reference, ReferenceError,
-    RepositoryName, Tag, TagError, text,
+    ImageName, ManifestError, MediaType, NoMatch, Platform, PlatformError, Reference,
+    ReferenceError, RepositoryName, Tag, TagError, text,
 };
 pub use windlass_pull::{
     EndpointsError, Events, FoundManifest, HistoryError, Keep, LayerError, LayerState, LayerStatus,
@@ -87,8 +87,8 @@ pub use windlass_registry::{
     Timeouts, Tls, TokenError, Unusable, What,
 };
 pub use windlass_store::{
-    AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, Found, IngestError,
-    NotOwner, OpenError as StoreOpenError, Owner, PartialBlob, PutError, ReadError,
+    AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, Found,
+    IngestError, NotOwner, OpenError as StoreOpenError, Owner, PartialBlob, PutError, ReadError,
     RemoveError as StoreRemoveError, RootError, VerifyError,
 };
 

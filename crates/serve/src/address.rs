@@ -79,9 +79,21 @@ mod tests {
             ("unix:a/b", "unix:a/b", false),
         ] {
             let listen: Listen = text.parse().unwrap();
-            assert_eq!((listen.to_string().as_str(), listen.is_remote()), (shown, is_remote));
+            assert_eq!(
+                (listen.to_string().as_str(), listen.is_remote()),
+                (shown, is_remote)
+            );
         }
-        for text in ["", "7700", ":7700", "localhost", "localhost:+1", "unix:", "::1:80", "a.test:1"] {
+        for text in [
+            "",
+            "7700",
+            ":7700",
+            "localhost",
+            "localhost:+1",
+            "unix:",
+            "::1:80",
+            "a.test:1",
+        ] {
             assert_eq!(text.parse::<Listen>(), Err(ListenError), "{text}");
         }
     }

@@ -97,7 +97,9 @@ fn check_host(hosts: &Hosts, uri: &Uri, headers: &HeaderMap) -> Result<(), Refus
     };
     let is_admitted = |authority: &str| hosts.admit(authority);
     let is_right = host.to_str().is_ok_and(is_admitted)
-        && uri.authority().is_none_or(|authority| is_admitted(authority.as_str()));
+        && uri
+            .authority()
+            .is_none_or(|authority| is_admitted(authority.as_str()));
     is_right.then_some(()).ok_or_else(Refusal::other_host)
 }
 
@@ -113,7 +115,9 @@ fn look(holdings: &Holdings, headers: &HeaderMap, wanted: Wanted) -> Answer {
         What::Tagged(tag) => tagged(holdings, headers, &asked, &tag),
         What::Manifest(digest) => {
             let found = holdings.manifest(repository, &digest).map_err(failed)?;
-            let found = held(found, &asked, || Refusal::manifest_unknown(&digest.to_string()))?;
+            let found = held(found, &asked, || {
+                Refusal::manifest_unknown(&digest.to_string())
+            })?;
             Ok(manifest(found, headers, FOR_EVER))
         }
         What::Blob(digest) => {
@@ -133,7 +137,9 @@ fn tagged(holdings: &Holdings, headers: &HeaderMap, asked: &Asked, tag: &Tag) ->
     let unknown = || Refusal::manifest_unknown(tag.as_str());
     let target = holdings.target(&asked.repository, tag).map_err(failed)?;
     let target = held(target, asked, unknown)?;
-    let found = holdings.manifest(&asked.repository, &target).map_err(failed)?;
+    let found = holdings
+        .manifest(&asked.repository, &target)
+        .map_err(failed)?;
     let found = held(found, asked, unknown)?;
     Ok(manifest(found, headers, ASK_AGAIN))
 }
@@ -197,15 +203,25 @@ fn list_repositories(holdings: &Holdings, catalog: &Catalog) -> Answer {
         None => repository.to_string(),
     };
     let (limit, after) = (catalog.limit, catalog.after.as_ref());
-    let found = holdings.repositories(registry, after, limit + 1).map_err(failed)?;
+    let found = holdings
+        .repositories(registry, after, limit + 1)
+        .map_err(failed)?;
     let (names, more) = page(found.iter().map(name).collect(), limit);
     let list = json!({ "repositories": names });
     let path = "/v2/_catalog";
-    Ok(listed(&list, path, limit, names.last().filter(|_| more), registry))
+    Ok(listed(
+        &list,
+        path,
+        limit,
+        names.last().filter(|_| more),
+        registry,
+    ))
 }
 
 fn list_tags(holdings: &Holdings, asked: &Asked, limit: usize, after: Option<&Tag>) -> Answer {
-    let found = holdings.tags(&asked.repository, after, limit + 1).map_err(failed)?;
+    let found = holdings
+        .tags(&asked.repository, after, limit + 1)
+        .map_err(failed)?;
     let found = held(found, asked, Refusal::no_such_resource)?;
     let (tags, more) = page(found.iter().map(Tag::to_string).collect(), limit);
     let list = json!({ "name": asked.name, "tags": tags });
@@ -249,7 +265,9 @@ fn referrers(
     subject: &Digest,
     artifact_type: Option<&str>,
 ) -> Answer {
-    let found = holdings.referrers(&asked.repository, subject).map_err(failed)?;
+    let found = holdings
+        .referrers(&asked.repository, subject)
+        .map_err(failed)?;
     let mut found = held(found, asked, Refusal::no_such_resource)?;
     if let Some(wanted) = artifact_type {
         found.retain(|descriptor| descriptor.artifact_type.as_deref() == Some(wanted));
@@ -282,7 +300,10 @@ fn held<T>(
 }
 
 fn failed(error: HoldingsError) -> Refusal {
-    tracing::error!(error = &error as &dyn std::error::Error, "the store could not be read");
+    tracing::error!(
+        error = &error as &dyn std::error::Error,
+        "the store could not be read"
+    );
     Refusal::failed()
 }
 
@@ -305,7 +326,9 @@ fn etag(digest: &Digest) -> HeaderValue {
 fn is_known(headers: &HeaderMap, digest: &Digest) -> bool {
     let tag = format!("\"{digest}\"");
     let fields = headers.get_all(IF_NONE_MATCH).iter();
-    let mut tags = fields.filter_map(|field| field.to_str().ok()).flat_map(|field| field.split(','));
+    let mut tags = fields
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(|field| field.split(','));
     tags.any(|given| {
         let given = given.trim();
         given == "*" || given.strip_prefix("W/").unwrap_or(given) == tag

@@ -35,7 +35,13 @@ pub(crate) async fn serve<S>(
     };
     let limits = &visit.shared.config.limits;
     let stream = Patient::new(stream, limits.write);
-    let Some(tls) = visit.shared.config.tls.as_ref().filter(|_| visit.peer != UNIX) else {
+    let Some(tls) = visit
+        .shared
+        .config
+        .tls
+        .as_ref()
+        .filter(|_| visit.peer != UNIX)
+    else {
         return visit.speak(stream).await;
     };
     // An error is a client that speaks no TLS, or does not like the certificate.
@@ -68,7 +74,10 @@ impl Visit {
             let (shared, hosts, peer) = (&shared, &hosts, &peer);
             async move {
                 let note = shared.config.on_answer.as_ref().map(|on_answer| {
-                    let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+                    let target = head
+                        .uri
+                        .path_and_query()
+                        .map_or("", |target| target.as_str());
                     Note::new(peer, head.method.as_str(), target, Arc::clone(on_answer))
                 });
                 let response = answer(&shared.holdings, hosts, &head).await;

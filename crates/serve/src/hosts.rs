@@ -45,7 +45,9 @@ fn host_of(authority: &str) -> Option<&str> {
 }
 
 fn is_address(host: &str) -> bool {
-    let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let in_brackets = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     match in_brackets {
         Some(host) => matches!(host.parse(), Ok(IpAddr::V6(_))),
         None => matches!(host.parse(), Ok(IpAddr::V4(_))),
@@ -60,14 +62,31 @@ mod tests {
     fn names_of_others_are_refused() {
         let hosts = Hosts::Only(vec!["Mirror.test".to_owned()]);
         for host in [
-            "127.0.0.1", "127.0.0.1:80", "[::1]:80", "[::1]", "localhost", "LOCALHOST:1", "a.localhost.",
-            "mirror.test:443", "192.0.2.1",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "[::1]:80",
+            "[::1]",
+            "localhost",
+            "LOCALHOST:1",
+            "a.localhost.",
+            "mirror.test:443",
+            "192.0.2.1",
         ] {
             assert!(hosts.admit(host), "{host}");
         }
         for host in [
-            "", ":80", "evil.test", "evil.test:80", "localhost.evil.test", "127.0.0.1.evil.test",
-            "127.1:80", "::1", "[127.0.0.1]", "localhost:a", "user@localhost", "notlocalhost",
+            "",
+            ":80",
+            "evil.test",
+            "evil.test:80",
+            "localhost.evil.test",
+            "127.0.0.1.evil.test",
+            "127.1:80",
+            "::1",
+            "[127.0.0.1]",
+            "localhost:a",
+            "user@localhost",
+            "notlocalhost",
         ] {
             assert!(!hosts.admit(host), "{host}");
         }

@@ -78,9 +78,7 @@ impl Listener {
     pub(crate) fn into_accepting(self) -> io::Result<Accepting> {
         self.socket.set_nonblocking(true)?;
         let socket = match self.address {
-            Listen::Tcp(_) => {
-                Accepted::Tcp(tokio::net::TcpListener::from_std(self.socket.into())?)
-            }
+            Listen::Tcp(_) => Accepted::Tcp(tokio::net::TcpListener::from_std(self.socket.into())?),
             Listen::Unix(_) => {
                 Accepted::Unix(tokio::net::UnixListener::from_std(self.socket.into())?)
             }

@@ -38,17 +38,29 @@ impl Refusal {
     }
 
     pub(crate) fn manifest_unknown(reference: &str) -> Self {
-        let refusal = Self::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "manifest unknown");
+        let refusal = Self::new(
+            StatusCode::NOT_FOUND,
+            "MANIFEST_UNKNOWN",
+            "manifest unknown",
+        );
         refusal.detail(json!({ "reference": reference }))
     }
 
     pub(crate) fn blob_unknown(digest: &str) -> Self {
-        let refusal = Self::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry");
+        let refusal = Self::new(
+            StatusCode::NOT_FOUND,
+            "BLOB_UNKNOWN",
+            "blob unknown to registry",
+        );
         refusal.detail(json!({ "digest": digest }))
     }
 
     pub(crate) fn name_invalid() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "NAME_INVALID", "invalid repository name")
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "NAME_INVALID",
+            "invalid repository name",
+        )
     }
 
     pub(crate) fn digest_invalid() -> Self {
@@ -57,7 +69,11 @@ impl Refusal {
 
     pub(crate) fn page_invalid() -> Self {
         let message = "n is a number, and last something that was listed";
-        Self::new(StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID", message)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "PAGINATION_NUMBER_INVALID",
+            message,
+        )
     }
 
     pub(crate) fn no_such_resource() -> Self {
@@ -71,7 +87,11 @@ impl Refusal {
     }
 
     pub(crate) fn too_long() -> Self {
-        Self::new(StatusCode::URI_TOO_LONG, "NAME_INVALID", "the request is longer than any name")
+        Self::new(
+            StatusCode::URI_TOO_LONG,
+            "NAME_INVALID",
+            "the request is longer than any name",
+        )
     }
 
     pub(crate) fn no_host() -> Self {
@@ -80,7 +100,8 @@ impl Refusal {
     }
 
     pub(crate) fn other_host() -> Self {
-        let message = "this registry is not called that: use its address, or have it allow the name";
+        let message =
+            "this registry is not called that: use its address, or have it allow the name";
         Self::new(StatusCode::MISDIRECTED_REQUEST, "DENIED", message)
     }
 
@@ -92,7 +113,11 @@ impl Refusal {
     }
 
     pub(crate) fn failed() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", "the store could not be read")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "UNKNOWN",
+            "the store could not be read",
+        )
     }
 
     pub(crate) fn busy() -> Self {

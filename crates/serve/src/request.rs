@@ -76,13 +76,16 @@ impl Wanted {
         if matches!(path, "" | "/") {
             return Ok(Self::Version);
         }
-        let path = path.strip_prefix('/').ok_or_else(Refusal::no_such_resource)?;
+        let path = path
+            .strip_prefix('/')
+            .ok_or_else(Refusal::no_such_resource)?;
         let query = Query::parse(query.unwrap_or_default())?;
         if path == "_catalog" {
             return query.catalog().map(Self::Catalog);
         }
         let mut parts = path.rsplitn(3, '/');
-        let (Some(last), Some(kind), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+        let (Some(last), Some(kind), Some(name)) = (parts.next(), parts.next(), parts.next())
+        else {
             return Err(Refusal::no_such_resource());
         };
         let last = last.replace("%3A", ":").replace("%3a", ":");
@@ -217,11 +220,17 @@ mod tests {
             ("alpine/tags/list", "docker.io/library/alpine"),
             ("library/alpine/tags/list", "docker.io/library/alpine"),
             ("docker.io/alpine/tags/list", "docker.io/library/alpine"),
-            ("index.docker.io/alpine/tags/list", "docker.io/library/alpine"),
+            (
+                "index.docker.io/alpine/tags/list",
+                "docker.io/library/alpine",
+            ),
             ("ghcr.io/x/y/tags/list", "ghcr.io/x/y"),
             ("localhost/x/tags/list", "localhost/x"),
             ("localhost:5000/x/tags/list", "localhost:5000/x"),
-            ("library/alpine/tags/list?ns=docker.io", "docker.io/library/alpine"),
+            (
+                "library/alpine/tags/list?ns=docker.io",
+                "docker.io/library/alpine",
+            ),
             ("alpine/tags/list?ns=registry.test", "registry.test/alpine"),
             ("x/tags/list?ns=localhost%3A5000", "localhost:5000/x"),
             ("x/tags/list?ns=localhost:5000&n=3", "localhost:5000/x"),
@@ -229,23 +238,55 @@ mod tests {
             ("a/manifests/manifests/latest", "docker.io/a/manifests"),
             ("tags/list/tags/list", "docker.io/tags/list"),
         ] {
-            assert_eq!(repository_of(&format!("/v2/{target}")).as_deref(), Ok(repository), "{target}");
+            assert_eq!(
+                repository_of(&format!("/v2/{target}")).as_deref(),
+                Ok(repository),
+                "{target}"
+            );
         }
         for target in [
-            "Alpine/tags/list", "a//b/tags/list", "../x/tags/list", "a/./b/tags/list", "a%2fb/tags/list",
-            "%2e%2e/x/tags/list", "a:b/tags/list", "a@b/tags/list", "/tags/list", "a/tags/list?ns=",
-            "a/tags/list?ns=docker.io/x", "a/tags/list?ns=docker.io&ns=ghcr.io", "a/tags/list?ns=docker",
-            "a/tags/list?ns=a.test@b", "a/tags/list?n=x", "a/tags/list?n=-1", "a/tags/list?last=/",
-            "a/blobs/sha256:0", "a/blobs/md5:00", "a/manifests/sha256:..", "scratch/tags/list",
+            "Alpine/tags/list",
+            "a//b/tags/list",
+            "../x/tags/list",
+            "a/./b/tags/list",
+            "a%2fb/tags/list",
+            "%2e%2e/x/tags/list",
+            "a:b/tags/list",
+            "a@b/tags/list",
+            "/tags/list",
+            "a/tags/list?ns=",
+            "a/tags/list?ns=docker.io/x",
+            "a/tags/list?ns=docker.io&ns=ghcr.io",
+            "a/tags/list?ns=docker",
+            "a/tags/list?ns=a.test@b",
+            "a/tags/list?n=x",
+            "a/tags/list?n=-1",
+            "a/tags/list?last=/",
+            "a/blobs/sha256:0",
+            "a/blobs/md5:00",
+            "a/manifests/sha256:..",
+            "scratch/tags/list",
         ] {
             let status = repository_of(&format!("/v2/{target}"));
             assert_eq!(status, Err(StatusCode::BAD_REQUEST), "{target}");
         }
         for target in [
-            "/v1/x", "/v2x", "/v2/x", "/v2/a/b", "/v2/a/tags/all", "/v2/a/blobs/uploads/", "/",
-            "/v2/a/manifests/..", "/v2/a/manifests/%2e", "//v2/a/tags/list",
+            "/v1/x",
+            "/v2x",
+            "/v2/x",
+            "/v2/a/b",
+            "/v2/a/tags/all",
+            "/v2/a/blobs/uploads/",
+            "/",
+            "/v2/a/manifests/..",
+            "/v2/a/manifests/%2e",
+            "//v2/a/tags/list",
         ] {
-            assert_eq!(repository_of(target), Err(StatusCode::NOT_FOUND), "{target}");
+            assert_eq!(
+                repository_of(target),
+                Err(StatusCode::NOT_FOUND),
+                "{target}"
+            );
         }
     }
 

@@ -126,7 +126,11 @@ impl Server {
         let mut doors = JoinSet::new();
         for listener in listeners {
             let accepting = listener.into_accepting()?;
-            doors.spawn(keep_door(Arc::clone(&self.shared), accepting, closing.clone()));
+            doors.spawn(keep_door(
+                Arc::clone(&self.shared),
+                accepting,
+                closing.clone(),
+            ));
         }
         until.await;
         close.send_replace(true);
@@ -157,7 +161,14 @@ async fn keep_door(
                 // Small answers are not held back. Who is gone already is noticed later.
                 drop(stream.set_nodelay(true));
                 let hosts = shared.config.hosts.clone();
-                admit(&shared, stream, peer.to_string(), hosts, &closing, &mut visits);
+                admit(
+                    &shared,
+                    stream,
+                    peer.to_string(),
+                    hosts,
+                    &closing,
+                    &mut visits,
+                );
             }
             Ok(Visitor::Unix(stream)) => {
                 // No browser gets here, and a socket has no name.

@@ -107,7 +107,9 @@ impl Store {
         let sql = "SELECT target FROM tags WHERE repository = ? AND tag = ?";
         self.database().ask(|transaction| {
             let row = params![Text(repository), Text(tag)];
-            let target = transaction.query_row(sql, row, |row| row.get(0)).optional()?;
+            let target = transaction
+                .query_row(sql, row, |row| row.get(0))
+                .optional()?;
             found(transaction, repository, target.map(|Text(digest)| digest))
         })
     }
@@ -128,7 +130,9 @@ impl Store {
             let row = params![Text(repository), Text(digest)];
             let mut kept = transaction.query_row(&kept, row, |_| Ok(())).optional()?;
             if kept.is_some() && what == Kept::Manifest {
-                let other = transaction.query_row(other, [Text(digest)], |_| Ok(())).optional()?;
+                let other = transaction
+                    .query_row(other, [Text(digest)], |_| Ok(()))
+                    .optional()?;
                 kept = kept.filter(|()| other.is_none());
             }
             found(transaction, repository, kept)
@@ -156,7 +160,11 @@ impl Store {
                     row.get(0).map(|Text(digest)| digest)
                 })?
                 .collect::<Result<_, _>>()?;
-            found(transaction, repository, Some(digests).filter(|all| !all.is_empty()))
+            found(
+                transaction,
+                repository,
+                Some(digests).filter(|all| !all.is_empty()),
+            )
         })
     }
 }

@@ -20,6 +20,7 @@ pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod rmi;
 pub(crate) mod save;
+pub(crate) mod serve;
 pub(crate) mod tag;
 pub(crate) mod tags;
 pub(crate) mod umount;
@@ -103,6 +104,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
         Command::Save(args) => args.run(context),
         Command::Load(args) => args.run(context),
         Command::Copy(args) => args.run(context),
+        Command::Serve(args) => args.run(context),
         Command::Unpack(args) => args.run(context),
         Command::Mount(args) => args.run(context).map(|()| Ended::Well),
         Command::Umount(args) => args.run(context).map(|()| Ended::Well),

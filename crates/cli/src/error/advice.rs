@@ -15,6 +15,7 @@ use windlass::{
     SaveError, TreeError,
 };
 use windlass_config::ConfigError;
+use windlass_serve::BindError;
 
 use super::{Error, FreightError, Login};
 use registry::Asker;
@@ -85,6 +86,10 @@ impl Error {
             | Self::Umount { directory, source } => store::of_mount(source, directory),
             Self::Freight { source, asked, .. } => of_freight(source, asked.as_ref()),
             Self::Timings(_) => Advice::code("timings"),
+            Self::Listen(error) => of_listen(error),
+            Self::Holdings(error) => of_disk(error, false, "store"),
+            Self::File { source, .. } => of_disk(source, false, "io"),
+            Self::Identity { .. } => Advice::code("certificates"),
             Self::Answer { source, .. } | Self::Runtime(source) | Self::Output(source) => {
                 of_disk(source, false, "io")
             }
@@ -144,6 +149,19 @@ fn of_client(error: &ClientError) -> Advice {
             "correct the files that SSL_CERT_FILE or `ca` in windlass.toml names",
         ),
         ClientError::Identity { .. } | ClientError::UserAgent => Advice::code("client"),
+    }
+}
+
+fn of_listen(error: &BindError) -> Advice {
+    match error.source.kind() {
+        ErrorKind::AddrInUse => Advice::hint(
+            "listen",
+            "another program is there already: choose another place, as with --listen 127.0.0.1:0",
+        ),
+        ErrorKind::AddrNotAvailable => {
+            Advice::hint("listen", "name an address that this machine has")
+        }
+        _ => Advice::code("listen"),
     }
 }
 

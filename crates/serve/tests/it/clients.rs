@@ -38,7 +38,11 @@ fn who_says_nothing_or_too_little_is_left() {
         let mut said = Vec::new();
         drop(stream.read_to_end(&mut said));
         let said = String::from_utf8_lossy(&said);
-        assert_eq!(said.matches("HTTP/1.1 200").count(), answers, "{said_first:?}: {said}");
+        assert_eq!(
+            said.matches("HTTP/1.1 200").count(),
+            answers,
+            "{said_first:?}: {said}"
+        );
     }
 }
 
@@ -52,14 +56,20 @@ fn who_stops_reading_is_left() {
     let serving = limited(&stored, limits);
     let layer = &image.layers[0];
     let mut stream = serving.connect();
-    let request = format!("GET /v2/app/blobs/{} HTTP/1.1\r\nHost: localhost\r\n\r\n", layer.digest);
+    let request = format!(
+        "GET /v2/app/blobs/{} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        layer.digest
+    );
     stream.write_all(request.as_bytes()).unwrap();
     // The server's note is made when it has given up.
     while serving.answered.lock().unwrap().is_empty() {
         std::thread::sleep(Duration::from_millis(10));
     }
     let answered = serving.answered.lock().unwrap()[0].clone();
-    assert!(!answered.is_complete && answered.bytes < layer.size, "{answered:?}");
+    assert!(
+        !answered.is_complete && answered.bytes < layer.size,
+        "{answered:?}"
+    );
     let mut said = Vec::new();
     drop(stream.read_to_end(&mut said));
     assert!((said.len() as u64) < layer.size);
@@ -114,7 +124,12 @@ fn what_is_being_sent_is_sent_to_its_end() {
     assert!(!stored.file_of(&layer.digest).exists());
     stream.read_to_end(&mut said).unwrap();
     assert!(Said::parse(&said).body == layer.bytes);
-    assert_eq!(serving.get(&format!("/v2/app/blobs/{}", layer.digest)).status, 404);
+    assert_eq!(
+        serving
+            .get(&format!("/v2/app/blobs/{}", layer.digest))
+            .status,
+        404
+    );
 }
 
 /// Answers that are on their way are finished; who is idle is not waited for, and who does not read is cut.

@@ -82,18 +82,24 @@ impl Stored {
         self.own(|engine| {
             let runtime = runtime();
             let (events, _told) = Events::channel();
-            runtime.block_on(async { engine.pull(&request, &events).await }).unwrap();
+            runtime
+                .block_on(async { engine.pull(&request, &events).await })
+                .unwrap();
             for name in names {
                 let source = request.reference.to_string().parse().unwrap();
                 engine.tag(&source, &name.parse().unwrap()).unwrap();
             }
-            engine.remove(&name.parse().unwrap(), Remove::default()).unwrap();
+            engine
+                .remove(&name.parse().unwrap(), Remove::default())
+                .unwrap();
         });
     }
 
     pub(crate) fn remove(&self, name: &str) {
         self.own(|engine| {
-            engine.remove(&name.parse().unwrap(), Remove::default()).unwrap();
+            engine
+                .remove(&name.parse().unwrap(), Remove::default())
+                .unwrap();
         });
     }
 
@@ -138,7 +144,9 @@ impl Serving {
         let thread = std::thread::spawn(move || {
             let server = Server::new(holdings, config);
             let until = async { drop(stopped.await) };
-            runtime().block_on(server.run(vec![listener], until)).unwrap()
+            runtime()
+                .block_on(server.run(vec![listener], until))
+                .unwrap()
         });
         Self {
             address,
@@ -192,7 +200,10 @@ impl Drop for Serving {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
-            assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
+            assert!(
+                ended.is_ok() || std::thread::panicking(),
+                "the server panicked"
+            );
         }
     }
 }
@@ -236,6 +247,9 @@ pub(crate) fn image(content: &str) -> Image {
     Image::new().layer(Layer::new().file("file", content))
 }
 
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }

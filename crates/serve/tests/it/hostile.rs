@@ -18,16 +18,27 @@ fn a_name_of_others_is_refused() {
         let said = serving.ask("GET", target, &[&format!("Host: {host}")]);
         assert_eq!(said.status, 200, "{host}");
     }
-    let said = serving.ask("GET", &format!("http://evil.test{target}"), &["Host: localhost"]);
+    let said = serving.ask(
+        "GET",
+        &format!("http://evil.test{target}"),
+        &["Host: localhost"],
+    );
     assert_eq!(said.error(), (421, "DENIED".to_owned()));
-    let said = serving.ask("GET", &format!("http://localhost{target}"), &["Host: localhost"]);
+    let said = serving.ask(
+        "GET",
+        &format!("http://localhost{target}"),
+        &["Host: localhost"],
+    );
     assert_eq!(said.status, 200);
     let said = serving.ask("GET", target, &["Host: localhost", "Host: localhost"]);
     assert_eq!(said.status, 400);
     let said = Said::parse(&serving.send(format!("GET {target} HTTP/1.0\r\n\r\n")));
     assert_eq!(said.status, 400);
 
-    let config = |hosts| ServeConfig { hosts, ..ServeConfig::default() };
+    let config = |hosts| ServeConfig {
+        hosts,
+        ..ServeConfig::default()
+    };
     for hosts in [Hosts::Any, Hosts::Only(vec!["evil.test".to_owned()])] {
         let serving = Serving::start(&stored.root(), config(hosts));
         let said = serving.ask("GET", target, &["Host: evil.test:1"]);
@@ -43,11 +54,23 @@ fn paths_that_are_none_are_refused() {
     let (stored, _) = Stored::with(image("a"), &["app:1"]);
     let serving = stored.serve();
     for target in [
-        "/v2/../v2/app/manifests/1", "/v2/app/../app/manifests/1", "/v2/./app/manifests/1",
-        "/v2//app/manifests/1", "/v2/%61pp/manifests/1", "/v2/app%2fx/manifests/1", "/v2/app/manifests/%31",
-        "/v2/%2e%2e/%2e%2e/etc/passwd/blobs/x", "/v2/app/blobs/../../../format", "/v2/app/blobs/sha256:..",
-        "/v2/app\\x/manifests/1", "/etc/passwd", "/", "/v2/app/manifests/1/", "*",
-        "/v2/app/blobs/sha512:00", "/v2/APP/manifests/1",
+        "/v2/../v2/app/manifests/1",
+        "/v2/app/../app/manifests/1",
+        "/v2/./app/manifests/1",
+        "/v2//app/manifests/1",
+        "/v2/%61pp/manifests/1",
+        "/v2/app%2fx/manifests/1",
+        "/v2/app/manifests/%31",
+        "/v2/%2e%2e/%2e%2e/etc/passwd/blobs/x",
+        "/v2/app/blobs/../../../format",
+        "/v2/app/blobs/sha256:..",
+        "/v2/app\\x/manifests/1",
+        "/etc/passwd",
+        "/",
+        "/v2/app/manifests/1/",
+        "*",
+        "/v2/app/blobs/sha512:00",
+        "/v2/APP/manifests/1",
     ] {
         let said = serving.get(target);
         assert!(matches!(said.status, 400 | 404), "{target}: {said:?}");
@@ -69,8 +92,14 @@ fn what_is_no_request_gets_no_answer_to_one() {
     let next = format!("GET /v2/app/manifests/1 HTTP/1.1\r\n{host}\r\n");
     let field = "A: b\r\n";
     let requests = [
-        format!("GET /v2/ HTTP/1.1\r\n{host}A: {}\r\n\r\n{next}", "b".repeat(20_000)),
-        format!("GET /v2/ HTTP/1.1\r\n{host}{}\r\n{next}", field.repeat(1000)),
+        format!(
+            "GET /v2/ HTTP/1.1\r\n{host}A: {}\r\n\r\n{next}",
+            "b".repeat(20_000)
+        ),
+        format!(
+            "GET /v2/ HTTP/1.1\r\n{host}{}\r\n{next}",
+            field.repeat(1000)
+        ),
         format!("GET /v2/ HTTP/1.1\r\n{host}Content-Length: 5\r\nContent-Length: 6\r\n\r\n{next}"),
         format!("GET /v2/ HTTP/1.1\r\n{host}Content-Length: -1\r\n\r\n{next}"),
         format!("GET /v2/ HTTP/1.1\r\n{host}Transfer-Encoding: x\r\n\r\n{next}"),
@@ -84,20 +113,33 @@ fn what_is_no_request_gets_no_answer_to_one() {
     ];
     for request in requests {
         let said = serving.send(&request);
-        let leaked = said.windows(image.manifest.len()).any(|bytes| bytes == &*image.manifest);
+        let leaked = said
+            .windows(image.manifest.len())
+            .any(|bytes| bytes == &*image.manifest);
         assert!(!leaked, "{request:.80?}");
-        assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 4"), "{:?}", String::from_utf8_lossy(&said));
+        assert!(
+            said.is_empty() || said.starts_with(b"HTTP/1.1 4"),
+            "{:?}",
+            String::from_utf8_lossy(&said)
+        );
     }
     // A body that is not read ends the connection, or is skipped: it is never taken for a request.
-    for framing in [format!("Content-Length: {}", next.len()), "Transfer-Encoding: chunked".to_owned()] {
+    for framing in [
+        format!("Content-Length: {}", next.len()),
+        "Transfer-Encoding: chunked".to_owned(),
+    ] {
         let body = match framing.starts_with("Transfer") {
             true => format!("{:x}\r\n{next}\r\n0\r\n\r\n", next.len()),
             false => next.clone(),
         };
         let close = format!("GET /v2/ HTTP/1.1\r\n{host}Connection: close\r\n\r\n");
         for method in ["GET", "POST"] {
-            let said = serving.send(format!("{method} /v2/ HTTP/1.1\r\n{host}{framing}\r\n\r\n{body}{close}"));
-            let leaked = said.windows(image.manifest.len()).any(|bytes| bytes == &*image.manifest);
+            let said = serving.send(format!(
+                "{method} /v2/ HTTP/1.1\r\n{host}{framing}\r\n\r\n{body}{close}"
+            ));
+            let leaked = said
+                .windows(image.manifest.len())
+                .any(|bytes| bytes == &*image.manifest);
             assert!(!leaked, "{method} {framing}");
         }
     }
@@ -111,8 +153,18 @@ fn noise_does_no_harm() {
     let serving = stored.serve();
     let mut random = windlass_testing::Random::new(7);
     let pieces: [&[u8]; 12] = [
-        b"GET ", b"HEAD ", b"/v2/", b"app", b"/manifests/", b"/blobs/", b"sha256:", b"%", b"?ns=", b"\r\n",
-        b"Host: localhost\r\n", b" HTTP/1.1\r\n",
+        b"GET ",
+        b"HEAD ",
+        b"/v2/",
+        b"app",
+        b"/manifests/",
+        b"/blobs/",
+        b"sha256:",
+        b"%",
+        b"?ns=",
+        b"\r\n",
+        b"Host: localhost\r\n",
+        b" HTTP/1.1\r\n",
     ];
     for _ in 0..200 {
         let mut request = Vec::new();

@@ -21,7 +21,13 @@ fn pages(serving: &Serving, target: &str, key: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn tags_and_repositories_come_in_pages() {
-    let names = ["alpine:3", "alpine:10", "alpine:edge", "ghcr.io/x/y:1", "localhost:5000/z:1"];
+    let names = [
+        "alpine:3",
+        "alpine:10",
+        "alpine:edge",
+        "ghcr.io/x/y:1",
+        "localhost:5000/z:1",
+    ];
     let (stored, _) = Stored::with(image("a"), &names);
     let serving = stored.serve();
     let tags = |target: &str| pages(&serving, &format!("/v2/{target}"), "tags");
@@ -37,15 +43,24 @@ fn tags_and_repositories_come_in_pages() {
     let said = serving.get("/v2/busybox/tags/list");
     assert_eq!(said.error(), (404, "NAME_UNKNOWN".to_owned()));
 
-    let all = ["docker.io/library/alpine", "ghcr.io/x/y", "localhost:5000/z"];
-    let repositories = |query: &str| pages(&serving, &format!("/v2/_catalog{query}"), "repositories");
+    let all = [
+        "docker.io/library/alpine",
+        "ghcr.io/x/y",
+        "localhost:5000/z",
+    ];
+    let repositories =
+        |query: &str| pages(&serving, &format!("/v2/_catalog{query}"), "repositories");
     assert_eq!(repositories(""), [all]);
     assert_eq!(repositories("?n=1"), all.map(|name| [name]));
     assert_eq!(repositories("?ns=docker.io"), [["library/alpine"]]);
     assert_eq!(repositories("?ns=localhost:5000&n=1"), [["z"]]);
     for query in ["?n=x", "?n=", "?n=1e3", "?last=UP"] {
         let said = serving.get(&format!("/v2/_catalog{query}"));
-        assert_eq!(said.error(), (400, "PAGINATION_NUMBER_INVALID".to_owned()), "{query}");
+        assert_eq!(
+            said.error(),
+            (400, "PAGINATION_NUMBER_INVALID".to_owned()),
+            "{query}"
+        );
     }
 }
 
@@ -61,7 +76,10 @@ fn what_refers_to_a_manifest_is_listed_as_far_as_it_is_here() {
     let (stored, image) = Stored::with(about, &["app:1"]);
     let serving = stored.serve();
     let said = serving.get(&format!("/v2/app/referrers/{ABOUT}"));
-    assert_eq!(said.field("content-type"), "application/vnd.oci.image.index.v1+json");
+    assert_eq!(
+        said.field("content-type"),
+        "application/vnd.oci.image.index.v1+json"
+    );
     let kind = "application/vnd.oci.image.config.v1+json";
     assert_eq!(
         said.json()["manifests"],
@@ -74,7 +92,11 @@ fn what_refers_to_a_manifest_is_listed_as_far_as_it_is_here() {
     for (wanted, count) in [(kind.replace('+', "%2B"), 1), ("other".to_owned(), 0)] {
         let said = serving.get(&format!("{target}{wanted}"));
         assert_eq!(said.field("oci-filters-applied"), "artifactType");
-        assert_eq!(said.json()["manifests"].as_array().unwrap().len(), count, "{wanted}");
+        assert_eq!(
+            said.json()["manifests"].as_array().unwrap().len(),
+            count,
+            "{wanted}"
+        );
     }
     let said = serving.get(&format!("/v2/app/referrers/{}", image.digest));
     assert_eq!(said.json()["manifests"], json!([]));

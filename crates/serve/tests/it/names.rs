@@ -23,7 +23,11 @@ fn each_way_to_name_a_repository_leads_to_it() {
         ("x/y/manifests/1?ns=ghcr.io", &host),
     ] {
         let said = serving.get(&format!("/v2/{target}"));
-        assert_eq!((said.status, said.body.as_slice()), (200, &*image.manifest), "{target}");
+        assert_eq!(
+            (said.status, said.body.as_slice()),
+            (200, &*image.manifest),
+            "{target}"
+        );
     }
     // The registry that is named decides, and no other is tried.
     for target in [

@@ -13,7 +13,10 @@ fn it_says_that_it_is_a_registry() {
     for target in ["/v2/", "/v2"] {
         let said = serving.get(target);
         assert_eq!((said.status, said.body.as_slice()), (200, &b"{}"[..]));
-        assert_eq!(said.field("docker-distribution-api-version"), "registry/2.0");
+        assert_eq!(
+            said.field("docker-distribution-api-version"),
+            "registry/2.0"
+        );
     }
 }
 
@@ -27,7 +30,10 @@ fn manifests_are_what_was_pulled() {
     for (name, image) in [("oci", &oci), ("docker", &docker)] {
         let digest = image.digest.to_string();
         let tagged = serving.get(&format!("/v2/{name}/manifests/1"));
-        assert_eq!((tagged.status, tagged.body.as_slice()), (200, &*image.manifest));
+        assert_eq!(
+            (tagged.status, tagged.body.as_slice()),
+            (200, &*image.manifest)
+        );
         assert_eq!(tagged.field("content-type"), image.media_type);
         assert_eq!(tagged.field("docker-content-digest"), digest);
         assert_eq!(tagged.field("cache-control"), "no-cache");
@@ -35,12 +41,24 @@ fn manifests_are_what_was_pulled() {
         assert_eq!(by_digest.body, tagged.body);
         assert!(by_digest.field("cache-control").contains("immutable"));
 
-        let head = serving.ask("HEAD", &format!("/v2/{name}/manifests/1"), &["Accept: text/x"]);
+        let head = serving.ask(
+            "HEAD",
+            &format!("/v2/{name}/manifests/1"),
+            &["Accept: text/x"],
+        );
         assert_eq!((head.status, head.body.len()), (200, 0));
-        for field in ["content-type", "content-length", "docker-content-digest", "etag"] {
+        for field in [
+            "content-type",
+            "content-length",
+            "docker-content-digest",
+            "etag",
+        ] {
             assert_eq!(head.field(field), tagged.field(field), "{field}");
         }
-        assert_eq!(head.field("content-length"), image.manifest.len().to_string());
+        assert_eq!(
+            head.field("content-length"),
+            image.manifest.len().to_string()
+        );
     }
     for (target, code) in [
         ("/v2/oci/manifests/2", "MANIFEST_UNKNOWN"),
@@ -103,7 +121,10 @@ fn blobs_come_whole_and_in_parts() {
     assert_eq!((whole.status, whole.body.as_slice()), (200, &*layer.bytes));
     assert_eq!(whole.field("accept-ranges"), "bytes");
     assert_eq!(whole.field("content-type"), "application/octet-stream");
-    assert_eq!(whole.field("docker-content-digest"), layer.digest.to_string());
+    assert_eq!(
+        whole.field("docker-content-digest"),
+        layer.digest.to_string()
+    );
     let head = serving.ask("HEAD", &target, &[]);
     assert_eq!(head.field("content-length"), layer.size.to_string());
     assert_eq!(head.body.len(), 0);
@@ -120,7 +141,10 @@ fn blobs_come_whole_and_in_parts() {
     ] {
         let said = serving.ask("GET", &target, &[&format!("Range: {range}")]);
         let label = format!("bytes {}-{}/{size}", part.start, part.end - 1);
-        assert_eq!((said.status, said.field("content-range")), (206, label.as_str()));
+        assert_eq!(
+            (said.status, said.field("content-range")),
+            (206, label.as_str())
+        );
         assert!(said.body == layer.bytes[part], "{range}");
     }
     let beyond = serving.ask("GET", &target, &[&format!("Range: bytes={size}-")]);
@@ -134,7 +158,11 @@ fn blobs_come_whole_and_in_parts() {
         (&["Range: bytes=1-2", "Range: bytes=4-5"], 200),
     ];
     for (fields, status) in conditions {
-        assert_eq!(serving.ask("GET", &target, fields).status, status, "{fields:?}");
+        assert_eq!(
+            serving.ask("GET", &target, fields).status,
+            status,
+            "{fields:?}"
+        );
     }
     let part = serving.ask("HEAD", &target, &["Range: bytes=0-9"]);
     assert_eq!((part.status, part.field("content-length")), (206, "10"));
@@ -222,11 +250,16 @@ fn requests_follow_one_another_on_a_connection() {
     let mut requests = format!("GET /v2/app/manifests/1 HTTP/1.1\r\n{host}\r\n").repeat(3);
     requests += &format!("GET /v2/app/manifests/1 HTTP/1.1\r\n{host}Connection: close\r\n\r\n");
     let said = serving.send(requests);
-    let manifests = said.windows(image.manifest.len()).filter(|bytes| *bytes == &*image.manifest);
+    let manifests = said
+        .windows(image.manifest.len())
+        .filter(|bytes| *bytes == &*image.manifest);
     assert_eq!(manifests.count(), 4);
     let first = Said::parse(&said);
     assert_eq!(first.status, 200);
     let answered = serving.answered.lock().unwrap();
-    let sizes: Vec<_> = answered.iter().map(|it| (it.status, it.bytes, it.is_complete)).collect();
+    let sizes: Vec<_> = answered
+        .iter()
+        .map(|it| (it.status, it.bytes, it.is_complete))
+        .collect();
     assert_eq!(sizes, [(200, image.manifest.len() as u64, true); 4]);
 }

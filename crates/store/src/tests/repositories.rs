@@ -30,10 +30,17 @@ fn repositories_and_tags_come_in_order_and_in_pages() {
         ("d", "ghcr.io:443/x/y:1"),
         ("e", "ghcr.io.test/x/y:1"),
     ] {
-        ImagePlan::new(name, &["base"], reference).pull(&store).unwrap();
+        ImagePlan::new(name, &["base"], reference)
+            .pull(&store)
+            .unwrap();
     }
     let alpine = repository("alpine");
-    let all = ["docker.io/library/alpine", "ghcr.io.test/x/y", "ghcr.io/x/y", "ghcr.io:443/x/y"];
+    let all = [
+        "docker.io/library/alpine",
+        "ghcr.io.test/x/y",
+        "ghcr.io/x/y",
+        "ghcr.io:443/x/y",
+    ];
     assert_eq!(listed(&store, None, None, 9), all);
     assert_eq!(listed(&store, None, Some("ghcr.io.test/x/y"), 1), all[2..3]);
     assert_eq!(listed(&store, Some("ghcr.io"), None, 9), all[2..3]);
@@ -72,7 +79,10 @@ fn a_repository_has_what_its_images_keep_and_nothing_else() {
     assert_eq!(store.target(&its, &tag("2")).unwrap(), Found::Missing);
     assert_eq!(keeps(&its, &one.target(), Kept::Manifest), Found::Here(()));
     assert_eq!(keeps(&its, &layer, Kept::Manifest), Found::Missing);
-    assert_eq!(keeps(&its, one.id().digest(), Kept::Manifest), Found::Missing);
+    assert_eq!(
+        keeps(&its, one.id().digest(), Kept::Manifest),
+        Found::Missing
+    );
     assert_eq!(keeps(&its, one.id().digest(), Kept::Blob), Found::Here(()));
     let manifests = store.manifests_of(&its, 9).unwrap();
     assert_eq!(manifests, Found::Here(vec![one.target()]));
