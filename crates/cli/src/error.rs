@@ -145,7 +145,7 @@ pub(crate) enum Error {
     #[error("reading {}", .path.display())]
     File { path: PathBuf, source: io::Error },
     /// A server cannot speak TLS with what it was given.
-    #[error("using {} with {}", .certificate.display(), .key.display())]
+    #[error("speaking TLS with {} and {}", .certificate.display(), .key.display())]
     Identity {
         certificate: PathBuf,
         key: PathBuf,

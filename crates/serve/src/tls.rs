@@ -17,13 +17,13 @@ pub struct Tls(Arc<ServerConfig>);
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// There is no PEM certificate.
-    #[error("there is no PEM certificate in it")]
+    #[error("the certificate's file has no PEM certificate")]
     Certificate,
     /// There is no private key that could be read.
-    #[error("there is no unencrypted PEM private key in it")]
+    #[error("the key's file has no unencrypted PEM private key")]
     Key,
     /// They cannot be used, or do not belong together.
-    #[error("certificate and key cannot be used")]
+    #[error("certificate and key cannot be used together")]
     Unusable(#[source] rustls::Error),
 }
 

@@ -14,6 +14,7 @@ mod login;
 mod mirrors;
 mod prompt;
 mod pull;
+mod serve;
 mod shapes;
 mod signals;
 mod surroundings;

@@ -53,6 +53,7 @@ fn help_shows_commands_and_examples() {
       save        Write images into an archive or a directory
       load        Take images out of an archive or a directory
       copy        Carry an image between registries, files and the store [alias: cp]
+      serve       Serve what is here to others, as a read-only registry
       unpack      Write an image's root filesystem into a directory
       mount       Mount an image's root filesystem, read-only
       umount      Unmount what `mount` mounted [alias: unmount]
