@@ -43,6 +43,17 @@ pub(crate) const OBJECT_STORAGE: &[Need] = &[
     Need::Tool("zstd"),
 ];
 
+/// For containerd, which pulls from what windlass serves.
+pub(crate) const CONTAINERD: &[Need] = &[
+    Need::Root,
+    Need::Tool("containerd"),
+    Need::Tool("ctr"),
+    Need::Tool("docker-registry"),
+    Need::Tool("skopeo"),
+    Need::Tool("gzip"),
+    Need::Tool("zstd"),
+];
+
 /// For web pages.
 pub(crate) const BROWSER: &[Need] = &[Need::Tool("chromium")];
 

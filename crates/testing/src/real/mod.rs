@@ -1,6 +1,7 @@
 //! Debian's own servers and tools, run for tests and benchmarks: on loopback, in a directory of
 //! their own, ended on drop. Beside them a token server, which no package of Debian's is.
 
+mod containerd;
 mod disk;
 mod http;
 mod layout;
@@ -11,6 +12,7 @@ mod s3;
 mod service;
 mod tokens;
 
+pub use containerd::Containerd;
 pub use disk::{Disk, Mounted};
 pub use layout::{Layer, LayerCompression, Layout, StoredBlob};
 pub use namespace::{can_make_namespaces, end_on_interrupt, in_namespaces, is_first_process};
