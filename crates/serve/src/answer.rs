@@ -114,14 +114,14 @@ fn look(holdings: &Holdings, headers: &HeaderMap, wanted: Wanted) -> Answer {
     match what {
         What::Tagged(tag) => tagged(holdings, headers, &asked, &tag),
         What::Manifest(digest) => {
-            let found = holdings.manifest(repository, &digest).map_err(failed)?;
+            let found = holdings.manifest(repository, &digest)?;
             let found = held(found, &asked, || {
                 Refusal::manifest_unknown(&digest.to_string())
             })?;
             Ok(manifest(found, headers, FOR_EVER))
         }
         What::Blob(digest) => {
-            let found = holdings.blob(repository, &digest).map_err(failed)?;
+            let found = holdings.blob(repository, &digest)?;
             let found = held(found, &asked, || Refusal::blob_unknown(&digest.to_string()))?;
             blob(found, headers)
         }
@@ -135,11 +135,9 @@ fn look(holdings: &Holdings, headers: &HeaderMap, wanted: Wanted) -> Answer {
 
 fn tagged(holdings: &Holdings, headers: &HeaderMap, asked: &Asked, tag: &Tag) -> Answer {
     let unknown = || Refusal::manifest_unknown(tag.as_str());
-    let target = holdings.target(&asked.repository, tag).map_err(failed)?;
+    let target = holdings.target(&asked.repository, tag)?;
     let target = held(target, asked, unknown)?;
-    let found = holdings
-        .manifest(&asked.repository, &target)
-        .map_err(failed)?;
+    let found = holdings.manifest(&asked.repository, &target)?;
     let found = held(found, asked, unknown)?;
     Ok(manifest(found, headers, ASK_AGAIN))
 }
@@ -203,9 +201,7 @@ fn list_repositories(holdings: &Holdings, catalog: &Catalog) -> Answer {
         None => repository.to_string(),
     };
     let (limit, after) = (catalog.limit, catalog.after.as_ref());
-    let found = holdings
-        .repositories(registry, after, limit + 1)
-        .map_err(failed)?;
+    let found = holdings.repositories(registry, after, limit + 1)?;
     let (names, more) = page(found.iter().map(name).collect(), limit);
     let list = json!({ "repositories": names });
     let path = "/v2/_catalog";
@@ -219,9 +215,7 @@ fn list_repositories(holdings: &Holdings, catalog: &Catalog) -> Answer {
 }
 
 fn list_tags(holdings: &Holdings, asked: &Asked, limit: usize, after: Option<&Tag>) -> Answer {
-    let found = holdings
-        .tags(&asked.repository, after, limit + 1)
-        .map_err(failed)?;
+    let found = holdings.tags(&asked.repository, after, limit + 1)?;
     let found = held(found, asked, Refusal::no_such_resource)?;
     let (tags, more) = page(found.iter().map(Tag::to_string).collect(), limit);
     let list = json!({ "name": asked.name, "tags": tags });
@@ -248,11 +242,12 @@ fn listed(
     let mut response = json_response(list.to_string().into()).map(Body::bytes);
     if let Some(last) = last {
         let escaped = |text| utf8_percent_encode(text, ESCAPED);
-        let mut next = format!("<{path}?n={limit}&last={}", escaped(last));
-        if let Some(registry) = registry {
-            next.push_str(&format!("&ns={}", escaped(registry)));
-        }
-        next.push_str(">; rel=\"next\"");
+        let ns = registry.map(|registry| format!("&ns={}", escaped(registry)));
+        let ns = ns.unwrap_or_default();
+        let next = format!(
+            "<{path}?n={limit}&last={}{ns}>; rel=\"next\"",
+            escaped(last)
+        );
         let next = HeaderValue::try_from(next).expect("names are ASCII");
         response.headers_mut().insert(LINK, next);
     }
@@ -265,9 +260,7 @@ fn referrers(
     subject: &Digest,
     artifact_type: Option<&str>,
 ) -> Answer {
-    let found = holdings
-        .referrers(&asked.repository, subject)
-        .map_err(failed)?;
+    let found = holdings.referrers(&asked.repository, subject)?;
     let mut found = held(found, asked, Refusal::no_such_resource)?;
     if let Some(wanted) = artifact_type {
         found.retain(|descriptor| descriptor.artifact_type.as_deref() == Some(wanted));
@@ -299,12 +292,12 @@ fn held<T>(
     }
 }
 
-fn failed(error: HoldingsError) -> Refusal {
-    tracing::error!(
-        error = &error as &dyn std::error::Error,
-        "the store could not be read"
-    );
-    Refusal::failed()
+impl From<HoldingsError> for Refusal {
+    fn from(error: HoldingsError) -> Self {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(error, "the store could not be read");
+        Self::failed()
+    }
 }
 
 /// Begins an answer about something that has a digest.

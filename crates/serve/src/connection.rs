@@ -53,6 +53,9 @@ pub(crate) async fn serve<S>(
 /// What those are called who come by a socket in the file system.
 pub(crate) const UNIX: &str = "unix";
 
+/// What hyper wants for a head, in bytes.
+const LEAST_HEAD: usize = 8192;
+
 struct Visit {
     shared: Arc<Shared>,
     peer: String,
@@ -95,7 +98,7 @@ impl Visit {
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head)
-            .max_buf_size(limits.head_bytes)
+            .max_buf_size(limits.head_bytes.max(LEAST_HEAD))
             .half_close(false);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         // An error is a client that left, or was too slow, or spoke something else.

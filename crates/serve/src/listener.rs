@@ -60,7 +60,7 @@ impl Listener {
     /// Listens. A socket in the file system is for its owner alone; one that nobody listens on any more is replaced.
     pub fn bind(listen: &Listen) -> Result<Self, BindError> {
         let bound = match listen {
-            Listen::Tcp(address) => tcp((*address).into()),
+            Listen::Tcp(address) => tcp(&(*address).into()),
             Listen::Unix(path) => unix(path),
         };
         bound.map_err(|source| BindError {
@@ -113,11 +113,11 @@ impl Drop for LeftBehind {
     }
 }
 
-fn tcp(address: SockAddr) -> io::Result<Listener> {
+fn tcp(address: &SockAddr) -> io::Result<Listener> {
     let socket = Socket::new(address.domain(), Type::STREAM, None)?;
     // Connections of a server that was just here do not keep the port.
     socket.set_reuse_address(true)?;
-    socket.bind(&address)?;
+    socket.bind(address)?;
     socket.listen(BACKLOG)?;
     let bound = socket.local_addr()?.as_socket();
     let bound = bound.expect("an IP socket has an IP address");

@@ -34,7 +34,7 @@ pub struct ServeConfig {
 pub struct Limits {
     /// Connections at a time; who comes then is told 503.
     pub connections: usize,
-    /// Bytes of a request's head; at least 8192.
+    /// Bytes of a request's head; less than 8192 is 8192.
     pub head_bytes: usize,
     /// How long a request's head may take from the end of the one before: also how long a connection may be idle.
     pub head: Duration,

@@ -31,7 +31,8 @@ impl Serving {
             host: String::new(),
         };
         let host = url.trim().strip_prefix("http://");
-        serving.host = host.context("windlass serve does not serve")?.to_owned();
+        let host = host.context("windlass serve does not serve")?;
+        host.clone_into(&mut serving.host);
         Ok(serving)
     }
 

@@ -1,6 +1,7 @@
 //! `windlass serve`
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -57,8 +58,8 @@ pub(crate) struct Args {
     tls_key: Option<PathBuf>,
 
     /// Connections at a time; who comes then is told to come later
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
-    max_connections: usize,
+    #[arg(long, value_name = "N", default_value = "256")]
+    max_connections: NonZeroUsize,
 
     /// Tell of every request, on standard error
     #[arg(short, long)]
@@ -111,7 +112,7 @@ impl Args {
         let config = ServeConfig {
             hosts: self.hosts(),
             limits: Limits {
-                connections: self.max_connections,
+                connections: self.max_connections.get(),
                 ..Limits::default()
             },
             tls,

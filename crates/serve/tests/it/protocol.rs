@@ -3,7 +3,7 @@
 use std::fs;
 
 use windlass::Digest;
-use windlass_testing::{Image, Index, Layer};
+use windlass_testing::{Compression, Image, Index, Layer};
 
 use crate::harness::{Said, Stored, image};
 
@@ -230,6 +230,26 @@ fn a_file_that_vanished_is_not_here() {
     assert_eq!(said.error(), (404, "BLOB_UNKNOWN".to_owned()));
 }
 
+/// An image keeps the manifest that it came with, and may have come without a blob that this names: its layer was
+/// here already, in another compression.
+#[test]
+fn a_blob_that_an_image_came_without_is_not_here() {
+    let stored = Stored::nothing();
+    let layer = || Layer::new().file("file", "shared");
+    let gzip = Image::new().layer(layer().compressed(Compression::Gzip));
+    let gzip = stored.add(gzip, &["gzip:1"]);
+    let zstd = Image::new()
+        .layer(layer().compressed(Compression::Zstd))
+        .empty_step("another");
+    let zstd = stored.add(zstd, &["zstd:1"]);
+    let serving = stored.serve();
+    let [held, other] = [&gzip, &zstd].map(|image| image.layers[0].digest);
+    assert_eq!(serving.get("/v2/zstd/manifests/1").body, zstd.manifest);
+    let said = serving.get(&format!("/v2/zstd/blobs/{other}"));
+    assert_eq!(said.error(), (404, "BLOB_UNKNOWN".to_owned()));
+    assert_eq!(serving.get(&format!("/v2/zstd/blobs/{held}")).status, 200);
+}
+
 /// A pull that runs beside it is not in the way, and what comes is served.
 #[test]
 fn a_store_may_change_and_even_begin_beside_it() {
@@ -248,7 +268,7 @@ fn requests_follow_one_another_on_a_connection() {
     let serving = stored.serve();
     let host = format!("Host: {}\r\n", serving.address);
     let mut requests = format!("GET /v2/app/manifests/1 HTTP/1.1\r\n{host}\r\n").repeat(3);
-    requests += &format!("GET /v2/app/manifests/1 HTTP/1.1\r\n{host}Connection: close\r\n\r\n");
+    requests += &requests[..requests.len() / 3].replacen("\r\n", "\r\nConnection: close\r\n", 1);
     let said = serving.send(requests);
     let manifests = said
         .windows(image.manifest.len())
