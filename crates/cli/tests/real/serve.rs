@@ -113,6 +113,23 @@ fn copies(world: &World) {
     .unwrap();
     assert!(String::from_utf8(listed).unwrap().contains("\"1\""));
 
+    // As a mirror of a registry that nobody asks.
+    let conf = directory.join("registries.conf");
+    let toml = format!(
+        "[[registry]]\nprefix = \"ghcr.io\"\nlocation = \"127.0.0.1:1\"\n\
+         [[registry.mirror]]\nlocation = \"{}/ghcr.io\"\ninsecure = true\n",
+        serving.host()
+    );
+    fs::write(&conf, toml).unwrap();
+    let mirrored = format!("oci:{}:it", directory.join("mirrored").display());
+    run(command("skopeo")
+        .arg("--registries-conf")
+        .arg(&conf)
+        .args(["--insecure-policy", "copy", "--quiet", "--preserve-digests"])
+        .args(["docker://ghcr.io/x/kinds:1", &mirrored]))
+    .unwrap();
+    assert_eq!(digest(&mirrored), expected);
+
     // Of an index, the image that is here.
     let image = (Fixture::MultiArch, "both");
     let (_here, serving, expected) = served(world, "served-index", image, &["both:1"]);
