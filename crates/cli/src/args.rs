@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completion, config, copy, df, digest, history, images, inspect, load, login, logout, manifest,
-    mount, pull, push, rmi, save, tag, tags, umount, unpack, version,
+    bundle, completion, config, copy, df, digest, history, images, inspect, load, login, logout,
+    manifest, mount, pull, push, rmi, save, tag, tags, umount, unpack, version,
 };
 
 /// Pulls container images, fast and safely: no daemon, no configuration needed.
@@ -88,6 +88,8 @@ pub(crate) enum Command {
     Copy(copy::Args),
     /// Write an image's root filesystem into a directory
     Unpack(unpack::Args),
+    /// Write an image as an OCI runtime bundle, for runc to start
+    Bundle(bundle::Args),
     /// Mount an image's root filesystem, read-only
     Mount(mount::Args),
     /// Unmount what `mount` mounted

@@ -130,6 +130,8 @@ fn a_file_without_end_is_not_read() {
             .set_len(5 << 30)
             .unwrap();
         let converted = convert("", BOB, &sandbox.root(), &BundleOptions::default()).unwrap();
+        // The sandbox would look for the canary in all of it.
+        fs::remove_dir_all(sandbox.root().join("etc")).unwrap();
         insta::assert_snapshot!(format!("{sparse}\n{line}\n{:?}", converted.warnings), @r#"
         looking for "bob" in the image's /etc/passwd: larger than 10485760 bytes
         looking for "bob" in the image's /etc/passwd: a line of more than 1048576 bytes

@@ -54,6 +54,7 @@ fn help_shows_commands_and_examples() {
       load        Take images out of an archive or a directory
       copy        Carry an image between registries, files and the store [alias: cp]
       unpack      Write an image's root filesystem into a directory
+      bundle      Write an image as an OCI runtime bundle, for runc to start
       mount       Mount an image's root filesystem, read-only
       umount      Unmount what `mount` mounted [alias: unmount]
       df          Show what takes up the space
