@@ -166,6 +166,7 @@ fn every_command_has_help() {
         "tag",
         "rmi",
         "unpack",
+        "bundle",
         "mount",
         "umount",
         "df",

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod access;
+mod bundles;
 mod command;
 mod door;
 mod fixture;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         interruption::CASES,
         timings::CASES,
         freight::CASES,
+        bundles::CASES,
     ]
     .concat();
     let trials = cases
