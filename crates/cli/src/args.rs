@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completion, config, copy, df, digest, history, images, inspect, load, login, logout, manifest,
-    mount, pull, push, rmi, save, serve, tag, tags, umount, unpack, version,
+    bundle, completion, config, copy, df, digest, history, images, inspect, load, login, logout,
+    manifest, mount, pull, push, rmi, save, serve, tag, tags, umount, unpack, version,
 };
 
 /// Pulls container images, fast and safely: no daemon, no configuration needed.
@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Serve(serve::Args),
     /// Write an image's root filesystem into a directory
     Unpack(unpack::Args),
+    /// Write an image as an OCI runtime bundle, for runc to start
+    Bundle(bundle::Args),
     /// Mount an image's root filesystem, read-only
     Mount(mount::Args),
     /// Unmount what `mount` mounted

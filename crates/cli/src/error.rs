@@ -9,9 +9,9 @@ use std::io;
 use std::path::PathBuf;
 
 use windlass::{
-    ClientError, FindError, HoldingsError, LayerError, LoginError, MountError, OpenError,
-    PlatformError, PullError, Reference, ReferenceError, RemoveError, StoreError, StoreRemoveError,
-    TagImageError, UnpackImageError, text,
+    BundleImageError, ClientError, FindError, HoldingsError, LayerError, LoginError, MountError,
+    OpenError, PlatformError, PullError, Reference, ReferenceError, RemoveError, StoreError,
+    StoreRemoveError, TagImageError, UnpackImageError, text,
 };
 use windlass_config::ConfigError;
 use windlass_credentials::{LookupError, Source};
@@ -112,6 +112,13 @@ pub(crate) enum Error {
         name: String,
         directory: PathBuf,
         source: UnpackImageError,
+    },
+    /// An image could not be made a bundle.
+    #[error("bundling {name}")]
+    Bundle {
+        name: String,
+        directory: PathBuf,
+        source: BundleImageError,
     },
     /// An image could not be mounted.
     #[error("mounting {name} on {}", .directory.display())]
@@ -232,6 +239,7 @@ impl Error {
             | Self::Tag { .. }
             | Self::Remove { .. }
             | Self::Unpack { .. }
+            | Self::Bundle { .. }
             | Self::Mount { .. }
             | Self::Umount { .. }
             | Self::Freight { .. }
@@ -311,6 +319,10 @@ impl Error {
             }
             | Self::Unpack {
                 source: UnpackImageError::Find(error),
+                ..
+            }
+            | Self::Bundle {
+                source: BundleImageError::Find(error),
                 ..
             }
             | Self::Mount {

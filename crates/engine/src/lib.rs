@@ -2,7 +2,8 @@
 //!
 //! An [`Engine`] is a store and the ways to fill, read and empty it: [`pull`](Engine::pull),
 //! [`preview`](Engine::preview), [`images`](Engine::images), [`inspect`](Engine::inspect), [`history`](Engine::history),
-//! [`tag`](Engine::tag), [`remove`](Engine::remove), [`unpack`](Engine::unpack), [`mount`](Engine::mount).
+//! [`tag`](Engine::tag), [`remove`](Engine::remove), [`unpack`](Engine::unpack), [`bundle`](Engine::bundle),
+//! [`mount`](Engine::mount).
 //! It makes no text for people, reads no environment and knows no home directory: configuration and
 //! credentials arrive as values, and what happens is told as data.
 //!
@@ -28,6 +29,7 @@
 //! # }
 //! ```
 
+mod bundle;
 mod error;
 mod history;
 mod holdings;
@@ -48,6 +50,7 @@ use windlass_archive::Ownership;
 use windlass_pull::{Puller, PullerConfig};
 use windlass_store::{Busy, Store};
 
+pub use bundle::{BundleImageError, BundleRequest, Bundled};
 pub use error::{OpenError, RemoveError, StoreError, TagImageError};
 pub use history::HistoryEntry;
 pub use holdings::{HeldBlob, HeldManifest, Holdings, HoldingsError};
@@ -59,6 +62,11 @@ pub use push::{PushImageError, PushRequest, Pushed};
 pub use save::{SaveError, SaveTo, Saved};
 pub use unpack::{UnpackImageError, UnpackSummary};
 pub use windlass_archive::{EntryError, Fault, Skipped, StreamError, TarError, UnpackError};
+pub use windlass_bundle::{
+    AccountsError, BundleOptions, BundleWarning, CONFIG as BUNDLE_CONFIG, ConvertError, Hostname,
+    HostnameError, ROOTFS as BUNDLE_ROOTFS, Rights, Spec, Variable, VariableError, VolumeFault,
+    Volumes,
+};
 pub use windlass_copy::{
     BlobStatus, Choice, CopyError, CopyEvent, Place, PlaceError, PushError, PushTo, RegistrySource,
     Source, SourceError, StoreSource, Tell, TreeError, gather, to_archive, to_directory,

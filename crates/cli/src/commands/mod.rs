@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod asking;
+pub(crate) mod bundle;
 mod choice;
 pub(crate) mod completion;
 pub(crate) mod config;
@@ -106,6 +107,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
         Command::Copy(args) => args.run(context),
         Command::Serve(args) => args.run(context),
         Command::Unpack(args) => args.run(context),
+        Command::Bundle(args) => args.run(context),
         Command::Mount(args) => args.run(context).map(|()| Ended::Well),
         Command::Umount(args) => args.run(context).map(|()| Ended::Well),
         Command::Df(args) => args.run(context).map(|()| Ended::Well),

@@ -3,6 +3,7 @@
 //! The codes are an interface: add, do not rename. The matches have no default arm, so that a new error has
 //! to be given its advice.
 
+mod bundle;
 mod credentials;
 mod registry;
 mod store;
@@ -80,6 +81,11 @@ impl Error {
             Self::Unpack {
                 directory, source, ..
             } => store::of_unpack(source, directory),
+            Self::Bundle {
+                name,
+                directory,
+                source,
+            } => bundle::of_bundle(source, name, directory),
             Self::Mount {
                 directory, source, ..
             }

@@ -4,6 +4,7 @@
 
 mod asking;
 mod bad_input;
+mod bundle;
 mod config_show;
 mod configuration;
 mod dry_run;

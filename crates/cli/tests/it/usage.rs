@@ -55,6 +55,7 @@ fn help_shows_commands_and_examples() {
       copy        Carry an image between registries, files and the store [alias: cp]
       serve       Serve what is here to others, as a read-only registry
       unpack      Write an image's root filesystem into a directory
+      bundle      Write an image as an OCI runtime bundle, for runc to start
       mount       Mount an image's root filesystem, read-only
       umount      Unmount what `mount` mounted [alias: unmount]
       df          Show what takes up the space
@@ -166,6 +167,7 @@ fn every_command_has_help() {
         "tag",
         "rmi",
         "unpack",
+        "bundle",
         "mount",
         "umount",
         "df",

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod access;
+mod bundles;
 mod command;
 mod door;
 mod fixture;
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         timings::CASES,
         freight::CASES,
         serve::CASES,
+        bundles::CASES,
     ]
     .concat();
     let trials = cases

@@ -66,6 +66,17 @@ pub(crate) const ROOT: &[Need] = &[
     Need::Tool("zstd"),
 ];
 
+/// For bundles that are started.
+pub(crate) const RUNTIME: &[Need] = &[
+    Need::Root,
+    Need::Tool("runc"),
+    Need::Tool("busybox"),
+    Need::Tool("gzip"),
+];
+
+/// For bundles beside those of another tool.
+pub(crate) const BUNDLES: &[Need] = &[Need::Root, Need::Tool("umoci"), Need::Tool("gzip")];
+
 /// For an image of a Debian root.
 pub(crate) const DEBIAN: &[Need] = &[
     Need::Root,
