@@ -17,6 +17,7 @@ use windlass_config::ConfigError;
 use windlass_credentials::{LookupError, Source};
 
 use crate::output::text::harmless;
+use crate::template::EvalError;
 use crate::timings::DestinationError;
 
 pub(crate) use freight::FreightError;
@@ -137,6 +138,9 @@ pub(crate) enum Error {
     /// Two things were asked for that do not go together.
     #[error("{text}")]
     Usage { text: String },
+    /// A template cannot be rendered.
+    #[error("--format")]
+    Format(#[source] EvalError),
     /// The picture of the pulls cannot be written.
     #[error(transparent)]
     Timings(DestinationError),
@@ -194,6 +198,7 @@ impl Error {
             Self::TagWithAllTags { .. }
             | Self::NotARepository { .. }
             | Self::NotARegistry { .. }
+            | Self::Format(EvalError::UnknownField { .. })
             | Self::Usage { .. } => 2,
             Self::Output(_) | Self::Freight { .. } if self.is_broken_pipe() => 141,
             Self::Reference(_)
@@ -218,6 +223,7 @@ impl Error {
             | Self::Mount { .. }
             | Self::Umount { .. }
             | Self::Freight { .. }
+            | Self::Format(_)
             | Self::Timings(_)
             | Self::Runtime(_)
             | Self::Output(_) => 1,

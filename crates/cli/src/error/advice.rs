@@ -84,6 +84,7 @@ impl Error {
             }
             | Self::Umount { directory, source } => store::of_mount(source, directory),
             Self::Freight { source, asked, .. } => of_freight(source, asked.as_ref()),
+            Self::Format(_) => Advice::code("format"),
             Self::Timings(_) => Advice::code("timings"),
             Self::Answer { source, .. } | Self::Runtime(source) | Self::Output(source) => {
                 of_disk(source, false, "io")
