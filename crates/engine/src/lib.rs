@@ -37,6 +37,7 @@ mod load;
 mod mount;
 mod push;
 mod save;
+mod tree;
 mod unpack;
 
 use std::collections::BTreeMap;
@@ -57,6 +58,7 @@ pub use load::{LoadError, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
 pub use push::{PushImageError, PushRequest, Pushed};
 pub use save::{SaveError, SaveTo, Saved};
+pub use tree::{HeldImage, ImageTree, PlatformImage};
 pub use unpack::{UnpackImageError, UnpackSummary};
 pub use windlass_archive::{EntryError, Fault, Skipped, StreamError, TarError, UnpackError};
 pub use windlass_copy::{
