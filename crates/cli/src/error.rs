@@ -9,9 +9,9 @@ use std::io;
 use std::path::PathBuf;
 
 use windlass::{
-    ClientError, FindError, LayerError, LoginError, MountError, OpenError, PlatformError,
-    PullError, Reference, ReferenceError, RemoveError, StoreError, StoreRemoveError, TagImageError,
-    UnpackImageError, text,
+    ClientError, FilterError, FindError, LayerError, LoginError, MountError, OpenError,
+    PlatformError, PullError, Reference, ReferenceError, RemoveError, StoreError, StoreRemoveError,
+    TagImageError, UnpackImageError, text,
 };
 use windlass_config::ConfigError;
 use windlass_credentials::{LookupError, Source};
@@ -138,6 +138,9 @@ pub(crate) enum Error {
     /// Two things were asked for that do not go together.
     #[error("{text}")]
     Usage { text: String },
+    /// A filter is none.
+    #[error(transparent)]
+    Filter(FilterError),
     /// A template cannot be rendered.
     #[error("--format")]
     Format(#[source] EvalError),
@@ -198,6 +201,7 @@ impl Error {
             Self::TagWithAllTags { .. }
             | Self::NotARepository { .. }
             | Self::NotARegistry { .. }
+            | Self::Filter(_)
             | Self::Format(EvalError::UnknownField { .. })
             | Self::Usage { .. } => 2,
             Self::Output(_) | Self::Freight { .. } if self.is_broken_pipe() => 141,
@@ -282,7 +286,8 @@ impl Error {
     /// The name that leads to no image, if that is what went wrong.
     fn find_error(&self) -> Option<&FindError> {
         match self {
-            Self::Image {
+            Self::List(StoreError::Find(error))
+            | Self::Image {
                 source: StoreError::Find(error),
                 ..
             }

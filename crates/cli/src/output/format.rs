@@ -42,7 +42,11 @@ impl FromStr for Format {
         let rows = match (text, text.strip_prefix("table").map(str::trim)) {
             ("", _) | (_, Some("")) => return Ok(Self::Table),
             ("json", _) => RowFormat::Json,
-            (_, Some(columns)) => RowFormat::Columns(Template::parse(columns, Escapes::Mean)?),
+            (_, Some(columns)) => {
+                let before = text.len() - text["table".len()..].trim_start().len();
+                let template = Template::parse(columns, Escapes::Mean);
+                RowFormat::Columns(template.map_err(|error| error.behind(&text[..before]))?)
+            }
             (lines, None) => RowFormat::Lines(Template::parse(lines, Escapes::Mean)?),
         };
         Ok(Self::Rows(rows))
@@ -140,6 +144,8 @@ mod tests {
         for default in ["", "table", "table  "] {
             assert_eq!(default.parse::<Format>().unwrap(), Format::Table);
         }
+        let error = "table  {{foo}}".parse::<Format>().unwrap_err();
+        assert!(error.to_string().starts_with("at character 10: "));
         let rows = |text: &str| match text.parse::<Format>() {
             Ok(Format::Rows(rows)) => rows,
             other => panic!("{other:?}"),

@@ -27,12 +27,13 @@ fn is_equal(a: &Value, b: &Value) -> Result<bool, CallFault> {
     })
 }
 
-/// Tells which of two numbers or texts comes first; a fraction that is no number is nowhere.
-pub(super) fn order(a: &Value, b: &Value) -> Result<Option<Ordering>, CallFault> {
-    match (a, b) {
-        (Value::Int(a), Value::Int(b)) => Ok(Some(a.cmp(b))),
-        (Value::Float(a), Value::Float(b)) => Ok(a.partial_cmp(b)),
-        (Value::Text(a), Value::Text(b)) => Ok(Some(a.raw().cmp(b.raw()))),
-        (a, b) => Err(CallFault::Incomparable(a.kind(), b.kind())),
-    }
+/// Tells whether two numbers or texts are in the order that `is` asks for; what is no number is in none.
+pub(super) fn order(a: &Value, b: &Value, is: fn(Ordering) -> bool) -> Result<bool, CallFault> {
+    let order = match (a, b) {
+        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
+        (Value::Float(a), Value::Float(b)) => a.partial_cmp(b),
+        (Value::Text(a), Value::Text(b)) => Some(a.raw().cmp(b.raw())),
+        (a, b) => return Err(CallFault::Incomparable(a.kind(), b.kind())),
+    };
+    Ok(order.is_some_and(is))
 }

@@ -20,6 +20,14 @@ impl ParseError {
             ..self
         }
     }
+
+    /// Says where it is in a text that has `before` before the template.
+    pub(crate) fn behind(self, before: &str) -> Self {
+        Self {
+            at: self.at + before.chars().count(),
+            ..self
+        }
+    }
 }
 
 /// What is wrong.

@@ -3,6 +3,7 @@
 mod lists;
 mod texts;
 
+use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 use super::compare;
@@ -138,18 +139,10 @@ fn apply(function: Function, values: &[Value]) -> Result<Value, CallFault> {
         (F::Ne, [a, b]) => {
             compare::is_one_of(a, std::slice::from_ref(b)).map(|eq| Value::Bool(!eq))
         }
-        (F::Lt, [a, b]) => {
-            compare::order(a, b).map(|order| Value::Bool(order.is_some_and(|o| o.is_lt())))
-        }
-        (F::Le, [a, b]) => {
-            compare::order(a, b).map(|order| Value::Bool(order.is_some_and(|o| o.is_le())))
-        }
-        (F::Gt, [a, b]) => {
-            compare::order(a, b).map(|order| Value::Bool(order.is_some_and(|o| o.is_gt())))
-        }
-        (F::Ge, [a, b]) => {
-            compare::order(a, b).map(|order| Value::Bool(order.is_some_and(|o| o.is_ge())))
-        }
+        (F::Lt, [a, b]) => compare::order(a, b, Ordering::is_lt).map(Value::Bool),
+        (F::Le, [a, b]) => compare::order(a, b, Ordering::is_le).map(Value::Bool),
+        (F::Gt, [a, b]) => compare::order(a, b, Ordering::is_gt).map(Value::Bool),
+        (F::Ge, [a, b]) => compare::order(a, b, Ordering::is_ge).map(Value::Bool),
         (F::Index, [value, keys @ ..]) => lists::index(value, keys),
         (F::Slice, [value, bounds @ ..]) => lists::slice(value, bounds),
         (F::Len, [value]) => lists::length(value),

@@ -97,16 +97,16 @@ impl Lexer<'_> {
                     trims
                 }
                 None => {
+                    let unclosed = self.fault(ParseFault::UnclosedAction);
                     self.push(Kind::Open, 2 + usize::from(trims_before));
-                    self.action()?
+                    self.action(unclosed)?
                 }
             };
         }
     }
 
     /// Takes the tokens of an action to its end, and tells whether the space behind it goes.
-    fn action(&mut self) -> Result<bool, ParseError> {
-        let start = self.fault(ParseFault::UnclosedAction);
+    fn action(&mut self, unclosed: ParseError) -> Result<bool, ParseError> {
         loop {
             let spaces = self.rest.len() - self.rest.trim_start_matches(is_space).len();
             self.rest = &self.rest[spaces..];
@@ -117,7 +117,7 @@ impl Lexer<'_> {
                 }
             }
             let Some(first) = self.rest.chars().next() else {
-                return Err(start);
+                return Err(unclosed);
             };
             let (kind, length) = self.token(first)?;
             self.push(kind, length);

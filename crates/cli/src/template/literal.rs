@@ -3,6 +3,9 @@
 use super::error::ParseFault;
 use super::value::Value;
 
+/// The last byte that is a character: others are parts of one, and texts are made of characters here.
+const ASCII: u32 = 0x7f;
+
 /// A value, and how many bytes of the source say it.
 type Read = Result<(Value, usize), ParseFault>;
 
@@ -105,8 +108,6 @@ fn one(source: &str, quotes: char) -> Result<(char, usize), ParseFault> {
         let fault = || ParseFault::Escape(source.chars().skip(1).take(digits + skip - 1).collect());
         Ok((character.ok_or_else(fault)?, skip + digits))
     };
-    // Bytes beyond ASCII are parts of characters, and texts are made of characters here.
-    const ASCII: u32 = 0x7f;
     let character = match escape {
         'a' => '\x07',
         'b' => '\x08',

@@ -18,7 +18,7 @@ mod show;
 mod value;
 
 pub(crate) use error::{EvalError, ParseError};
-pub(crate) use value::{Field, Map, Struct, Value};
+pub(crate) use value::{Field, Struct, Value};
 
 use ast::Node;
 use eval::Evaluator;
@@ -46,6 +46,7 @@ pub(crate) enum Escapes {
 /// A parsed template.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Template {
+    source: String,
     nodes: Vec<Node>,
 }
 
@@ -54,7 +55,13 @@ impl Template {
     pub(crate) fn parse(source: &str, escapes: Escapes) -> Result<Self, ParseError> {
         let nodes = lexer::tokens(source, escapes).and_then(parser::nodes);
         let nodes = nodes.map_err(|error| error.in_characters(source))?;
-        Ok(Self { nodes })
+        let source = source.to_owned();
+        Ok(Self { source, nodes })
+    }
+
+    /// Tells whether the template has the name of `field` in it.
+    pub(crate) fn mentions(&self, field: &str) -> bool {
+        self.source.contains(&format!(".{field}"))
     }
 
     /// Returns what the template makes of `value`.

@@ -72,7 +72,7 @@ impl Printer<'_> {
         }
         if let Some(number) = spec.index {
             self.is_reordered = true;
-            match number.and_then(|number| number.checked_sub(1)) {
+            match number.checked_sub(1) {
                 Some(at) if at < self.values.len() => self.next = at,
                 _ => return format!("{complaint}%!{verb}(BADINDEX)"),
             }

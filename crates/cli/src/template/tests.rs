@@ -13,9 +13,8 @@ fn value() -> Value {
         "Mixed": { "n": null, "f": 1.5, "i": 3, "l": [1, "x"], "o": {} },
         "Empty": {},
     });
-    let Map { entries, .. } = match Value::from_json(json, false) {
-        Value::Map(map) => map,
-        _ => unreachable!(),
+    let Value::Map(value::Map { entries, .. }) = Value::from_json(json, false) else {
+        panic!("an object is a map");
     };
     let field = |name: &str| Field::new(name, entries[name].clone());
     Value::Struct(Struct::new(vec![
@@ -120,7 +119,7 @@ fn what_is_wrong_is_said() {
     insta::assert_snapshot!(table(&cases), @r#"
     {{.Foo}} => error: there is no field .Foo; there are Name, Current, Size, Env, Labels, Mixed, Empty, Entrypoint, Volumes
     {{.Labels.a.b}} => error: there is no field .Labels.a.b: what should have it is a text
-    ünï {{.Name => no template: at character 7: {{ without }}
+    ünï {{.Name => no template: at character 5: {{ without }}
     {{/* no end }} => no template: at character 1: a comment has to end with */}}
     {{foo .Name}} => no template: at character 3: there is no function foo; there are and, eq, ge, gt, index, join, json, le, len, lower, lt, ne, not, or, pad, print, printf, println, slice, split, title, truncate, upper
     {{if .Name}}x => no template: at character 3: {{if}} without {{end}}

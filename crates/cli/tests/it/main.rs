@@ -7,6 +7,7 @@ mod bad_input;
 mod config_show;
 mod configuration;
 mod dry_run;
+mod formats;
 mod harness;
 mod images;
 mod json;

@@ -77,9 +77,10 @@ pub(super) fn slice(value: &Value, bounds: &[Value]) -> Result<Value, CallFault>
         Value::Text(text) => {
             // Half a character is none.
             let raw = text.raw();
-            let start = raw.ceil_char_boundary(start);
-            let end = raw.floor_char_boundary(end).max(start);
-            Value::Text(text.with(&raw[start..end]))
+            let is_whole = |at: &usize| raw.is_char_boundary(*at);
+            let start = (start..=end).find(is_whole).unwrap_or(end);
+            let end = (start..=end).rfind(is_whole).unwrap_or(start);
+            Value::Text(text.with(raw.get(start..end).unwrap_or_default()))
         }
         _ => Value::Nil,
     })

@@ -31,7 +31,8 @@ pub(super) fn title(text: &Text) -> Value {
 pub(super) fn truncate(text: &Text, length: i64) -> Result<Value, CallFault> {
     let length = usize::try_from(length).map_err(|_| CallFault::Negative(length))?;
     let raw = text.raw();
-    let end = raw.floor_char_boundary(length.min(raw.len()));
+    let end = (0..=length.min(raw.len())).rfind(|end| raw.is_char_boundary(*end));
+    let end = end.unwrap_or(0);
     Ok(Value::Text(text.with(&raw[..end])))
 }
 

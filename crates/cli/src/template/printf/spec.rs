@@ -13,8 +13,8 @@ pub(super) struct Spec {
     pub(super) has_zeros: bool,
     pub(super) width: Option<Count>,
     pub(super) precision: Option<Count>,
-    /// The value that it asks for, counted from 1, if it asks; nothing if that is no number.
-    pub(super) index: Option<Option<usize>>,
+    /// The value that it asks for, counted from 1, if it asks; 0 if it asks for none that there can be.
+    pub(super) index: Option<usize>,
     pub(super) verb: Option<char>,
 }
 
@@ -60,7 +60,7 @@ impl Spec {
             return;
         };
         let (number, after) = inside.split_once(']').unwrap_or((inside, ""));
-        self.index = Some(number.parse().ok());
+        self.index = Some(number.parse().unwrap_or(0));
         *rest = after;
     }
 

@@ -13,15 +13,15 @@ pub(super) fn print(value: &Value, verb: char, spec: &Spec) -> String {
         ..spec.clone()
     };
     match verb {
-        'T' => pad(go_type(value).to_owned(), spec),
+        'T' => pad(go_type(value), spec),
         _ => show::with(value, &mut |value| one(value, verb, spec)),
     }
 }
 
 fn one(value: &Value, verb: char, spec: &Spec) -> String {
     let printed = match value {
-        Value::Nil if verb == 'v' => Some(pad("<nil>".to_owned(), spec)),
-        Value::Bool(bool) if matches!(verb, 't' | 'v') => Some(pad(bool.to_string(), spec)),
+        Value::Nil if verb == 'v' => Some(pad("<nil>", spec)),
+        Value::Bool(bool) if matches!(verb, 't' | 'v') => Some(pad(&bool.to_string(), spec)),
         Value::Int(int) => whole(*int, verb, spec),
         Value::Float(number) => fraction(*number, verb, spec),
         Value::Text(text) => {
@@ -74,14 +74,14 @@ fn whole(int: i64, verb: char, spec: &Spec) -> Option<String> {
         'O' => ("0o", format!("{size:o}")),
         'x' => (prefix("0x"), format!("{size:x}")),
         'X' => (prefix("0X"), format!("{size:X}")),
-        'c' => return Some(pad(character().to_string(), spec)),
-        'q' => return Some(pad(quoted(&character().to_string(), '\'', spec), spec)),
-        'U' => return Some(pad(format!("U+{:04X}", u32::from(character())), spec)),
+        'c' => return Some(pad(&character().to_string(), spec)),
+        'q' => return Some(pad(&quoted(&character().to_string(), '\'', spec), spec)),
+        'U' => return Some(pad(&format!("U+{:04X}", u32::from(character())), spec)),
         _ => return None,
     };
     let least = spec.precision().unwrap_or(0);
     let digits = format!("{prefix}{digits:0>least$}");
-    Some(number(int < 0, digits, spec, spec.precision().is_none()))
+    Some(number(int < 0, &digits, spec, spec.precision().is_none()))
 }
 
 fn fraction(value: f64, verb: char, spec: &Spec) -> Option<String> {
@@ -94,11 +94,11 @@ fn fraction(value: f64, verb: char, spec: &Spec) -> Option<String> {
         'G' => float::general(size, spec.precision()).to_uppercase(),
         _ => return None,
     };
-    Some(number(value.is_sign_negative(), digits, spec, true))
+    Some(number(value.is_sign_negative(), &digits, spec, true))
 }
 
 /// Puts the sign before digits, and zeros between where they are wanted.
-fn number(is_negative: bool, digits: String, spec: &Spec, zeros: bool) -> String {
+fn number(is_negative: bool, digits: &str, spec: &Spec, zeros: bool) -> String {
     let sign = match is_negative {
         true => "-",
         false if spec.has_sign => "+",
@@ -107,9 +107,9 @@ fn number(is_negative: bool, digits: String, spec: &Spec, zeros: bool) -> String
     };
     if spec.has_zeros && !spec.is_left && zeros {
         let width = spec.width().saturating_sub(sign.len());
-        return format!("{sign}{}", zeroed(&digits, width));
+        return format!("{sign}{}", zeroed(digits, width));
     }
-    pad(format!("{sign}{digits}"), spec)
+    pad(&format!("{sign}{digits}"), spec)
 }
 
 fn word(text: String, verb: char, spec: &Spec) -> Option<String> {
@@ -127,7 +127,7 @@ fn word(text: String, verb: char, spec: &Spec) -> Option<String> {
         'X' => hexadecimal(true),
         _ => return None,
     };
-    Some(pad(text, spec))
+    Some(pad(&text, spec))
 }
 
 /// Puts `text` in quotes, with Go's escapes for what does not print.
@@ -150,21 +150,21 @@ fn quoted(text: &str, quotes: char, spec: &Spec) -> String {
             '\t' => quoted.push_str("\\t"),
             '\x0b' => quoted.push_str("\\v"),
             _ if prints => quoted.push(character),
-            _ if code < 0x80 => quoted.push_str(&format!("\\x{code:02x}")),
-            _ if code < 0x1_0000 => quoted.push_str(&format!("\\u{code:04x}")),
-            _ => quoted.push_str(&format!("\\U{code:08x}")),
+            _ if code < 0x80 => quoted.extend(["\\x", &format!("{code:02x}")]),
+            _ if code < 0x1_0000 => quoted.extend(["\\u", &format!("{code:04x}")]),
+            _ => quoted.extend(["\\U", &format!("{code:08x}")]),
         }
     }
     quoted.push(quotes);
     quoted
 }
 
-fn pad(text: String, spec: &Spec) -> String {
+fn pad(text: &str, spec: &Spec) -> String {
     let width = spec.width();
     match (spec.is_left, spec.has_zeros) {
-        (true, _) => format!("{}{}", text, " ".repeat(missing(&text, width))),
-        (false, true) => zeroed(&text, width),
-        (false, false) => format!("{}{}", " ".repeat(missing(&text, width)), text),
+        (true, _) => format!("{}{}", text, " ".repeat(missing(text, width))),
+        (false, true) => zeroed(text, width),
+        (false, false) => format!("{}{}", " ".repeat(missing(text, width)), text),
     }
 }
 

@@ -36,10 +36,10 @@ const CASES: &[(&str, &str)] = &[
     (r#"{{and 1 0 2}}|{{or 0 "" "x"}}|{{not 1}}"#, "0|x|false"),
     ("{{and .Name nil}}{{not nil}}", "<no value>true"),
     (
-        r#"{{if .Current}}cur{{else if eq 1 1}}x{{else}}y{{end}}"#,
+        r"{{if .Current}}cur{{else if eq 1 1}}x{{else}}y{{end}}",
         "cur",
     ),
-    (r#"{{with $x := .Name}}{{$x}}{{end}}"#, "default"),
+    (r"{{with $x := .Name}}{{$x}}{{end}}", "default"),
     (
         r#"{{with ""}}x{{else}}y{{end}} {{with ""}}x{{else with "q"}}{{.}}{{end}}"#,
         "y q",
@@ -89,7 +89,7 @@ const CASES: &[(&str, &str)] = &[
         r#"["a","b"] null"#,
     ),
     (r#"{{json "<&>\u2028"}}"#, r#""<&>\u2028""#),
-    (r#"a\tb\n{{.Name}}"#, "a\tb\ndefault"),
+    (r"a\tb\n{{.Name}}", "a\tb\ndefault"),
     // printf
     (
         r#"{{printf "%5d|%-5d|%05d|%x|%q|%v|%t" 3 3 3 255 "a\"b" 1.5 true}}"#,
