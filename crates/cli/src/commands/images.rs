@@ -27,12 +27,12 @@ Filters (several must all hold; of several references, one):
   dangling=true|false         Images without a tag, or with one
   label=KEY[=VALUE]           Images with this label; label!= for those without it
   before=IMAGE, since=IMAGE   Images made before or after another
-  until=TIME                  Images made before a time: 24h (ago), 7d, 2026-01-31, 2026-01-31T12:00:00Z
+  until=TIME                  Images made before a time: 24h (ago), 7d, 2026-01-31, RFC 3339
   reference=PATTERN           Names like this; * and ? stand for anything but a slash
 
 Fields of --format:
-  .Repository .Tag .Digest .ID .Platform .CreatedSince .CreatedAt .Size; as in Docker also .VirtualSize, which is
-  .Size, and .Containers, .SharedSize and .UniqueSize, which are N/A
+  .Repository .Tag .Digest .ID .Platform .CreatedSince .CreatedAt .Size
+  and for Docker's sake .VirtualSize, and as N/A .Containers .SharedSize .UniqueSize
 
 Examples:
   windlass images                           All images, the youngest first
