@@ -9,15 +9,16 @@ use std::io;
 use std::path::PathBuf;
 
 use windlass::{
-    BundleImageError, ClientError, FindError, HoldingsError, LayerError, LoginError, MountError,
-    OpenError, PlatformError, PullError, Reference, ReferenceError, RemoveError, StoreError,
-    StoreRemoveError, TagImageError, UnpackImageError, text,
+    BundleImageError, ClientError, FilterError, FindError, HoldingsError, LayerError, LoginError,
+    MountError, OpenError, PlatformError, PullError, Reference, ReferenceError, RemoveError,
+    StoreError, StoreRemoveError, TagImageError, UnpackImageError, text,
 };
 use windlass_config::ConfigError;
 use windlass_credentials::{LookupError, Source};
 use windlass_serve::{BindError, TlsError};
 
 use crate::output::text::harmless;
+use crate::template::EvalError;
 use crate::timings::DestinationError;
 
 pub(crate) use freight::FreightError;
@@ -161,6 +162,12 @@ pub(crate) enum Error {
     /// Two things were asked for that do not go together.
     #[error("{text}")]
     Usage { text: String },
+    /// A filter is none.
+    #[error(transparent)]
+    Filter(FilterError),
+    /// A template cannot be rendered.
+    #[error("--format")]
+    Format(#[source] EvalError),
     /// The picture of the pulls cannot be written.
     #[error(transparent)]
     Timings(DestinationError),
@@ -218,6 +225,8 @@ impl Error {
             Self::TagWithAllTags { .. }
             | Self::NotARepository { .. }
             | Self::NotARegistry { .. }
+            | Self::Filter(_)
+            | Self::Format(EvalError::UnknownField { .. })
             | Self::Usage { .. } => 2,
             Self::Output(_) | Self::Freight { .. } if self.is_broken_pipe() => 141,
             Self::Reference(_)
@@ -247,6 +256,7 @@ impl Error {
             | Self::Holdings(_)
             | Self::File { .. }
             | Self::Identity { .. }
+            | Self::Format(_)
             | Self::Timings(_)
             | Self::Runtime(_)
             | Self::Output(_) => 1,
@@ -305,7 +315,8 @@ impl Error {
     /// The name that leads to no image, if that is what went wrong.
     fn find_error(&self) -> Option<&FindError> {
         match self {
-            Self::Image {
+            Self::List(StoreError::Find(error))
+            | Self::Image {
                 source: StoreError::Find(error),
                 ..
             }

@@ -10,6 +10,7 @@ mod output;
 mod progress;
 mod prompt;
 mod signals;
+mod template;
 mod timings;
 
 use std::process::ExitCode;

@@ -31,6 +31,7 @@
 
 mod bundle;
 mod error;
+mod filter;
 mod history;
 mod holdings;
 mod inspect;
@@ -39,6 +40,7 @@ mod load;
 mod mount;
 mod push;
 mod save;
+mod tree;
 mod unpack;
 
 use std::collections::BTreeMap;
@@ -52,6 +54,7 @@ use windlass_store::{Busy, Store};
 
 pub use bundle::{BundleImageError, BundleRequest, Bundled};
 pub use error::{OpenError, RemoveError, StoreError, TagImageError};
+pub use filter::{FilterError, FilterProblem, FilterUse, Filters};
 pub use history::HistoryEntry;
 pub use holdings::{HeldBlob, HeldManifest, Holdings, HoldingsError};
 pub use inspect::{Inspection, RootFs};
@@ -60,6 +63,7 @@ pub use load::{LoadError, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
 pub use push::{PushImageError, PushRequest, Pushed};
 pub use save::{SaveError, SaveTo, Saved};
+pub use tree::{HeldImage, ImageTree, PlatformImage};
 pub use unpack::{UnpackImageError, UnpackSummary};
 pub use windlass_archive::{EntryError, Fault, Skipped, StreamError, TarError, UnpackError};
 pub use windlass_bundle::{

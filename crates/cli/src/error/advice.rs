@@ -12,8 +12,8 @@ use std::error::Error as StdError;
 use std::io::ErrorKind;
 
 use windlass::{
-    ClientError, EndpointError, Fault, LayerError, LayoutError, LoadError, NoMatch, PullError,
-    SaveError, TreeError,
+    ClientError, EndpointError, Fault, FilterError, LayerError, LayoutError, LoadError, NoMatch,
+    PullError, SaveError, TreeError,
 };
 use windlass_config::ConfigError;
 use windlass_serve::BindError;
@@ -91,6 +91,8 @@ impl Error {
             }
             | Self::Umount { directory, source } => store::of_mount(source, directory),
             Self::Freight { source, asked, .. } => of_freight(source, asked.as_ref()),
+            Self::Filter(error) => of_filter(error),
+            Self::Format(_) => Advice::code("format"),
             Self::Timings(_) => Advice::code("timings"),
             Self::Listen(error) => of_listen(error),
             Self::Holdings(error) => of_disk(error, false, "store"),
@@ -100,6 +102,15 @@ impl Error {
                 of_disk(source, false, "io")
             }
         }
+    }
+}
+
+fn of_filter(error: &FilterError) -> Advice {
+    match error {
+        FilterError::Key { usage, .. } => {
+            Advice::hint("filter", format!("there are {}", usage.keys().join(", ")))
+        }
+        FilterError::Form { .. } | FilterError::Value { .. } => Advice::code("filter"),
     }
 }
 

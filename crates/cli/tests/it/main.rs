@@ -8,6 +8,7 @@ mod bundle;
 mod config_show;
 mod configuration;
 mod dry_run;
+mod formats;
 mod harness;
 mod images;
 mod json;
