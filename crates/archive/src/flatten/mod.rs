@@ -47,10 +47,11 @@ pub struct Looked {
 
 /// The one tar, on its way to a writer.
 ///
-/// Directories come first, the root before all if a layer carries it, each before what is in it and sorted by name;
-/// then, layer by layer, what is left of each in the order that the layer has it. A file of several names is written
-/// under the first of them, and the others follow as links to it. Same layers, same bytes: nothing of this process,
-/// its user or the clock is in them.
+/// Layer by layer comes what is left of each, in the order that the layer has it; a file of several names is written
+/// under the first of them, and the others follow as links to it. Directories come last, each behind what is in it and
+/// the root, if a layer carries it, behind all: whoever gives a directory its time or takes the right to write into it
+/// as soon as he reads of it is done with it by then. Same layers, same bytes: nothing of this process, its user or
+/// the clock is in them.
 #[derive(Debug)]
 pub struct FlatTar<W> {
     plan: Plan,
@@ -94,17 +95,14 @@ impl Flattening {
         Ok(Looked { diff_id, entries })
     }
 
-    /// Writes the directories, and is ready for the layers in the same order.
-    pub fn write<W: Write>(self, out: W) -> io::Result<FlatTar<W>> {
-        let plan = Plan::of(self.tree);
-        let mut out = TarWriter::new(out);
-        plan.write_directories(&mut out)?;
-        Ok(FlatTar {
-            plan,
+    /// Begins the tar: the layers are to be read once more, in the same order.
+    pub fn write<W: Write>(self, out: W) -> FlatTar<W> {
+        FlatTar {
+            plan: Plan::of(self.tree),
             options: self.options,
-            out,
+            out: TarWriter::new(out),
             next: 1,
-        })
+        }
     }
 }
 
@@ -138,10 +136,11 @@ impl<W: Write> FlatTar<W> {
         }
     }
 
-    /// Writes the end, and returns the number of entries there are.
+    /// Writes the directories and the end, and returns the number of entries there are.
     ///
     /// What was dropped before has no end, and so nobody takes it for whole.
-    pub fn finish(self) -> io::Result<u64> {
+    pub fn finish(mut self) -> io::Result<u64> {
+        self.plan.write_directories(&mut self.out)?;
         self.out.finish()
     }
 }

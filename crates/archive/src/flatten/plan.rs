@@ -72,7 +72,8 @@ impl Plan {
     }
 
     pub(super) fn write_directories<W: Write>(&self, out: &mut TarWriter<W>) -> io::Result<()> {
-        for (place, directory) in self.directories.iter().enumerate() {
+        // What is in one has a place behind it.
+        for (place, directory) in self.directories.iter().enumerate().rev() {
             let Some(metadata) = &directory.metadata else {
                 continue;
             };
