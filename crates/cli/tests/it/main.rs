@@ -17,5 +17,6 @@ mod pull;
 mod shapes;
 mod signals;
 mod surroundings;
+mod tars;
 mod timings;
 mod usage;

@@ -19,6 +19,7 @@ mod proxies;
 mod questions;
 mod registries;
 mod schema1;
+mod tars;
 mod timings;
 mod tokens;
 mod trees;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         interruption::CASES,
         timings::CASES,
         freight::CASES,
+        tars::CASES,
     ]
     .concat();
     let trials = cases
