@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bundle, completion, config, copy, df, digest, history, images, inspect, load, login, logout,
-    manifest, mount, pull, push, rmi, save, serve, tag, tags, umount, unpack, version,
+    bundle, completion, config, copy, df, digest, export, history, images, import, inspect, load,
+    login, logout, manifest, mount, pull, push, rmi, save, serve, tag, tags, umount, unpack,
+    version,
 };
 
 /// Pulls container images, fast and safely: no daemon, no configuration needed.
@@ -83,6 +84,10 @@ pub(crate) enum Command {
     Save(save::Args),
     /// Take images out of an archive or a directory
     Load(load::Args),
+    /// Make an image of a tar
+    Import(import::Args),
+    /// Write an image's root filesystem as one tar
+    Export(export::Args),
     /// Carry an image between registries, files and the store
     #[command(visible_alias = "cp")]
     Copy(copy::Args),
@@ -143,6 +148,8 @@ pub(crate) enum ImageCommand {
     Save(save::Args),
     /// Take images out of an archive or a directory
     Load(load::Args),
+    /// Make an image of a tar
+    Import(import::Args),
 }
 
 impl From<ImageCommand> for Command {
@@ -157,6 +164,7 @@ impl From<ImageCommand> for Command {
             ImageCommand::Rm(args) => Self::Rmi(args),
             ImageCommand::Save(args) => Self::Save(args),
             ImageCommand::Load(args) => Self::Load(args),
+            ImageCommand::Import(args) => Self::Import(args),
         }
     }
 }

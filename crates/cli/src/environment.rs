@@ -39,6 +39,8 @@ pub(crate) struct Environment {
     pub(crate) proxies: Proxies,
     /// `WINDLASS_NO_SYSTEM_CONFIG`: nothing in `/etc` is read, for tests and for who wants to know.
     pub(crate) ignores_system_config: bool,
+    /// `SOURCE_DATE_EPOCH`: the moment that what is made is said to be made at, in seconds since 1970.
+    pub(crate) source_date_epoch: Option<String>,
     /// Whether the user is root.
     pub(crate) is_root: bool,
     /// `CI` is set: whatever looks like a terminal there is a log.
@@ -93,6 +95,8 @@ impl Environment {
                 no_proxy: text("no_proxy"),
             },
             ignores_system_config: is_on("WINDLASS_NO_SYSTEM_CONFIG"),
+            source_date_epoch: set("SOURCE_DATE_EPOCH")
+                .map(|epoch| epoch.to_string_lossy().into_owned()),
             is_root,
             is_ci: is_on("CI"),
             is_dumb: set("TERM").is_some_and(|value| value == "dumb"),

@@ -4,6 +4,8 @@
 //! [`preview`](Engine::preview), [`images`](Engine::images), [`inspect`](Engine::inspect), [`history`](Engine::history),
 //! [`tag`](Engine::tag), [`remove`](Engine::remove), [`unpack`](Engine::unpack), [`bundle`](Engine::bundle),
 //! [`mount`](Engine::mount).
+//! [`tag`](Engine::tag), [`remove`](Engine::remove), [`unpack`](Engine::unpack), [`mount`](Engine::mount),
+//! [`export`](Engine::export), [`import`](Engine::import).
 //! It makes no text for people, reads no environment and knows no home directory: configuration and
 //! credentials arrive as values, and what happens is told as data.
 //!
@@ -31,9 +33,11 @@
 
 mod bundle;
 mod error;
+mod export;
 mod filter;
 mod history;
 mod holdings;
+mod import;
 mod inspect;
 mod list;
 mod load;
@@ -54,9 +58,13 @@ use windlass_store::{Busy, Store};
 
 pub use bundle::{BundleImageError, BundleRequest, Bundled};
 pub use error::{OpenError, RemoveError, StoreError, TagImageError};
+pub use export::{ExportError, Exported};
 pub use filter::{FilterError, FilterProblem, FilterUse, Filters};
 pub use history::HistoryEntry;
 pub use holdings::{HeldBlob, HeldManifest, Holdings, HoldingsError};
+pub use import::{
+    ChangeError, ChangeProblem, ContainerConfig, Fetching, Healthcheck, ImportError, ImportOptions,
+};
 pub use inspect::{Inspection, RootFs};
 pub use list::{DiskUsage, ImageSummary, Remove, Removed, Usage};
 pub use load::{LoadError, LoadOptions, Loaded, Moved};
@@ -93,10 +101,10 @@ pub use windlass_pull::{
 };
 pub use windlass_registry::{
     Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
-    Credentials, Door, Endpoint, EndpointError, HostConfig, Identity, Keyring, KeyringError,
-    LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies, ProxyFailure, RealmRefusal,
-    RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role, Secret, Target,
-    Timeouts, Tls, TokenError, Unusable, What,
+    Credentials, Door, Download, Endpoint, EndpointError, HostConfig, Identity, Keyring,
+    KeyringError, LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies, ProxyFailure,
+    RealmRefusal, RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role,
+    Secret, Target, Timeouts, Tls, TokenError, Unusable, WebUrl, WebUrlError, What,
 };
 pub use windlass_store::{
     AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, Found,

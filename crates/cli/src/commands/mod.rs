@@ -8,9 +8,11 @@ pub(crate) mod config;
 pub(crate) mod copy;
 pub(crate) mod df;
 pub(crate) mod digest;
+pub(crate) mod export;
 mod files;
 pub(crate) mod history;
 pub(crate) mod images;
+pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod load;
 pub(crate) mod login;
@@ -104,6 +106,8 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
         Command::Rmi(args) => args.run(context),
         Command::Save(args) => args.run(context),
         Command::Load(args) => args.run(context),
+        Command::Import(args) => args.run(context),
+        Command::Export(args) => args.run(context),
         Command::Copy(args) => args.run(context),
         Command::Serve(args) => args.run(context),
         Command::Unpack(args) => args.run(context),

@@ -12,8 +12,9 @@ use std::error::Error as StdError;
 use std::io::ErrorKind;
 
 use windlass::{
-    ClientError, EndpointError, Fault, FilterError, LayerError, LayoutError, LoadError, NoMatch,
-    PullError, SaveError, TreeError,
+    ClientError, CommitError, EndpointError, ExportError, Fault, FilterError, ImportError,
+    LayerError, LayoutError, LoadError, LocalLayerError, NoMatch, PullError, RegistryError,
+    SaveError, TreeError,
 };
 use windlass_config::ConfigError;
 use windlass_serve::BindError;
@@ -133,10 +134,70 @@ fn of_freight(error: &FreightError, asked: Option<&(String, Login)>) -> Advice {
             LoadError::Layout(LayoutError::Defect(_) | LayoutError::Tar(_))
             | LoadError::Plan { .. },
         ) => Advice::code("invalid_archive"),
+        FreightError::Import(error) => of_import(error),
+        FreightError::Export(ExportError::Blob(_) | ExportError::Damaged { .. }) => {
+            Advice::hint("store", "pull the image again: that repairs it")
+        }
+        FreightError::Url(RegistryError::Unauthorized { .. } | RegistryError::Denied { .. }) => {
+            Advice::hint(
+                "unauthorized",
+                "it is asked for without credentials: have another program fetch it, and write it into \
+                 `windlass import -`",
+            )
+        }
+        FreightError::Url(error @ RegistryError::Unexpected { .. }) => match error {
+            RegistryError::Unexpected {
+                status: 404 | 410, ..
+            } => Advice::hint("not_found", "check the URL"),
+            error => registry::of_registry(error, &asker),
+        },
+        FreightError::Url(error) => registry::of_registry(error, &asker),
         FreightError::Tree(TreeError::NoMatch(error))
         | FreightError::Load(LoadError::Tree(TreeError::NoMatch(error)))
         | FreightError::Save(SaveError::Tree(TreeError::NoMatch(error))) => of_no_match(error),
         _ => of_disk(error, false, "io"),
+    }
+}
+
+fn of_import(error: &ImportError) -> Advice {
+    match error {
+        ImportError::Empty => Advice::hint(
+            "empty",
+            "see whether what should have written it failed; an empty image is made of an empty tar, as by \
+             `tar -c -T /dev/null`",
+        ),
+        ImportError::Compression { name } => {
+            let program = match *name {
+                "bzip2" => "bzip2",
+                _ => "xz",
+            };
+            Advice::hint(
+                "compression",
+                format!("decompress it on the way: `{program} -dc FILE | windlass import -`"),
+            )
+        }
+        ImportError::TooLarge { .. } => Advice::hint(
+            "too_large",
+            "if that is what it should be, raise --max-size",
+        ),
+        ImportError::Layer(layer) => match &**layer {
+            LocalLayerError::Unpack(unpack) if unpack.fault() == Fault::Layer => {
+                Advice::code("invalid_archive")
+            }
+            LocalLayerError::Read(_)
+            | LocalLayerError::Put(_)
+            | LocalLayerError::Write(_)
+            | LocalLayerError::Unpack(_)
+            | LocalLayerError::Store(_)
+            | LocalLayerError::DiffId { .. } => of_disk(error, false, "io"),
+        },
+        ImportError::Commit(CommitError::UnresolvedLink { .. }) => Advice::code("invalid_archive"),
+        ImportError::Digest { .. } => Advice::code("usage"),
+        ImportError::Cancelled => Advice::code("interrupted"),
+        ImportError::Find(_)
+        | ImportError::Read(_)
+        | ImportError::Put(_)
+        | ImportError::Commit(_) => of_disk(error, false, "store"),
     }
 }
 

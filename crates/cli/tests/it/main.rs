@@ -20,5 +20,6 @@ mod serve;
 mod shapes;
 mod signals;
 mod surroundings;
+mod tars;
 mod timings;
 mod usage;

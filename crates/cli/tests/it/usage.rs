@@ -52,6 +52,8 @@ fn help_shows_commands_and_examples() {
       rmi         Remove names of images, and images that have no name left [alias: rm]
       save        Write images into an archive or a directory
       load        Take images out of an archive or a directory
+      import      Make an image of a tar
+      export      Write an image's root filesystem as one tar
       copy        Carry an image between registries, files and the store [alias: cp]
       serve       Serve what is here to others, as a read-only registry
       unpack      Write an image's root filesystem into a directory

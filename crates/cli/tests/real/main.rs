@@ -21,6 +21,7 @@ mod questions;
 mod registries;
 mod schema1;
 mod serve;
+mod tars;
 mod timings;
 mod tokens;
 mod trees;
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         freight::CASES,
         serve::CASES,
         bundles::CASES,
+        tars::CASES,
     ]
     .concat();
     let trials = cases

@@ -222,3 +222,25 @@ fn what_is_leased_outlives_its_image() {
     drop((gone, store));
     assert_eq!(check(&place.own(), &[one, two]), ["two"]);
 }
+
+/// A name that comes with the image: both are there, or neither. No registry is said to have it.
+#[test]
+fn an_image_is_committed_with_its_name() {
+    let place = Place::new();
+    let store = place.own();
+    let [one, two] = ["one", "two"].map(|name| ImagePlan::new(name, &[name], "unused"));
+    let commit = |plan: &ImagePlan| {
+        let image = crate::NewImage {
+            reference: None,
+            ..plan.draft(&store)
+        };
+        let committed = store.commit_as(&image, &reference("app")).unwrap();
+        committed.tag_taken_from
+    };
+    assert_eq!(commit(&one), None);
+    assert_eq!(commit(&one), None);
+    assert_eq!(commit(&two), Some(one.id()));
+    let image = store.image(&name("app:latest")).unwrap();
+    assert_eq!((image.id, image.digests.len()), (two.id(), 0));
+    assert!(store.image(&ImageName::Id(one.id())).unwrap().is_dangling());
+}
