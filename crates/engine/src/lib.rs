@@ -29,6 +29,7 @@
 //! ```
 
 mod error;
+mod filter;
 mod history;
 mod inspect;
 mod list;
@@ -48,6 +49,7 @@ use windlass_pull::{Puller, PullerConfig};
 use windlass_store::{Busy, Store};
 
 pub use error::{OpenError, RemoveError, StoreError, TagImageError};
+pub use filter::{FilterError, FilterProblem, FilterUse, Filters};
 pub use history::HistoryEntry;
 pub use inspect::{Inspection, RootFs};
 pub use list::{DiskUsage, ImageSummary, Remove, Removed, Usage};
