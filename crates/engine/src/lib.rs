@@ -2,7 +2,8 @@
 //!
 //! An [`Engine`] is a store and the ways to fill, read and empty it: [`pull`](Engine::pull),
 //! [`preview`](Engine::preview), [`images`](Engine::images), [`inspect`](Engine::inspect), [`history`](Engine::history),
-//! [`tag`](Engine::tag), [`remove`](Engine::remove), [`unpack`](Engine::unpack), [`mount`](Engine::mount).
+//! [`tag`](Engine::tag), [`remove`](Engine::remove), [`prune`](Engine::prune), [`unpack`](Engine::unpack),
+//! [`mount`](Engine::mount).
 //! It makes no text for people, reads no environment and knows no home directory: configuration and
 //! credentials arrive as values, and what happens is told as data.
 //!
@@ -35,6 +36,7 @@ mod inspect;
 mod list;
 mod load;
 mod mount;
+mod prune;
 mod push;
 mod save;
 mod unpack;
@@ -42,7 +44,7 @@ mod unpack;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use windlass_archive::Ownership;
 use windlass_pull::{Puller, PullerConfig};
@@ -52,9 +54,10 @@ pub use error::{OpenError, RemoveError, StoreError, TagImageError};
 pub use filter::{FilterError, FilterProblem, FilterUse, Filters};
 pub use history::HistoryEntry;
 pub use inspect::{Inspection, RootFs};
-pub use list::{DiskUsage, ImageSummary, Remove, Removed, Usage};
+pub use list::{DiskUsage, ImageSummary, ImageUsage, Removal, Remove, Removed, Usage};
 pub use load::{LoadError, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
+pub use prune::{Prune, PruneError, Pruned};
 pub use push::{PushImageError, PushRequest, Pushed};
 pub use save::{SaveError, SaveTo, Saved};
 pub use unpack::{UnpackImageError, UnpackSummary};
@@ -87,9 +90,9 @@ pub use windlass_registry::{
     Timeouts, Tls, TokenError, Unusable, What,
 };
 pub use windlass_store::{
-    AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, IngestError,
-    NotOwner, OpenError as StoreOpenError, Owner, PartialBlob, PutError, ReadError,
-    RemoveError as StoreRemoveError, RootError, VerifyError,
+    AppendError, BlobKind, CommitError, DatabaseError, FileError, FindError, ForeignReason,
+    HeldBlob, HeldLayer, IngestError, Measured, NotOwner, OpenError as StoreOpenError, Owner,
+    PartialBlob, PutError, ReadError, RemoveError as StoreRemoveError, RootError, VerifyError,
 };
 
 /// Layers that unpack at a time from an archive where there is no limit.
@@ -139,6 +142,8 @@ pub struct Engine {
     puller: Puller,
     /// Layers that unpack at a time where they come from an archive.
     at_once: usize,
+    /// Held while an image is mounted or removed.
+    mounting: Mutex<()>,
 }
 
 impl EngineConfig {
@@ -217,6 +222,7 @@ impl Engine {
         Ok(Self {
             at_once: if unpacks == 0 { MOST_AT_ONCE } else { unpacks },
             puller: Puller::new(config, Arc::clone(&store))?,
+            mounting: Mutex::new(()),
             store,
         })
     }

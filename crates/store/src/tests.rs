@@ -7,3 +7,4 @@ pub(crate) mod fixture;
 mod model;
 mod names;
 mod opening;
+mod space;
