@@ -9,9 +9,9 @@ use std::io;
 use std::path::PathBuf;
 
 use windlass::{
-    ClientError, FindError, LayerError, LoginError, MountError, OpenError, PlatformError,
-    PullError, Reference, ReferenceError, RemoveError, StoreError, StoreRemoveError, TagImageError,
-    UnpackImageError, text,
+    ClientError, FilterError, FindError, LayerError, LoginError, MountError, OpenError,
+    PlatformError, PruneError, PullError, Reference, ReferenceError, RemoveError, StoreError,
+    StoreRemoveError, TagImageError, UnpackImageError, text,
 };
 use windlass_config::ConfigError;
 use windlass_credentials::{LookupError, Source};
@@ -105,6 +105,9 @@ pub(crate) enum Error {
     /// A name or image could not be removed.
     #[error("removing {name}")]
     Remove { name: String, source: RemoveError },
+    /// Images could not be pruned.
+    #[error("pruning")]
+    Prune(#[source] PruneError),
     /// An image could not be unpacked.
     #[error("unpacking {name}")]
     Unpack {
@@ -137,6 +140,9 @@ pub(crate) enum Error {
     /// Two things were asked for that do not go together.
     #[error("{text}")]
     Usage { text: String },
+    /// A filter is none.
+    #[error(transparent)]
+    Filter(FilterError),
     /// The picture of the pulls cannot be written.
     #[error(transparent)]
     Timings(DestinationError),
@@ -194,6 +200,7 @@ impl Error {
             Self::TagWithAllTags { .. }
             | Self::NotARepository { .. }
             | Self::NotARegistry { .. }
+            | Self::Filter(_)
             | Self::Usage { .. } => 2,
             Self::Output(_) | Self::Freight { .. } if self.is_broken_pipe() => 141,
             Self::Reference(_)
@@ -214,6 +221,7 @@ impl Error {
             | Self::Image { .. }
             | Self::Tag { .. }
             | Self::Remove { .. }
+            | Self::Prune(_)
             | Self::Unpack { .. }
             | Self::Mount { .. }
             | Self::Umount { .. }

@@ -11,8 +11,8 @@ use std::error::Error as StdError;
 use std::io::ErrorKind;
 
 use windlass::{
-    ClientError, EndpointError, Fault, LayerError, LayoutError, LoadError, NoMatch, PullError,
-    SaveError, TreeError,
+    ClientError, EndpointError, Fault, FilterError, LayerError, LayoutError, LoadError, NoMatch,
+    PullError, SaveError, TreeError,
 };
 use windlass_config::ConfigError;
 
@@ -76,6 +76,7 @@ impl Error {
             Self::List(source) | Self::Image { source, .. } => store::of_store(source),
             Self::Tag { source, .. } => store::of_tag(source),
             Self::Remove { source, .. } => store::of_remove(source),
+            Self::Prune(source) => store::of_prune(source),
             Self::Unpack {
                 directory, source, ..
             } => store::of_unpack(source, directory),
@@ -84,11 +85,21 @@ impl Error {
             }
             | Self::Umount { directory, source } => store::of_mount(source, directory),
             Self::Freight { source, asked, .. } => of_freight(source, asked.as_ref()),
+            Self::Filter(error) => of_filter(error),
             Self::Timings(_) => Advice::code("timings"),
             Self::Answer { source, .. } | Self::Runtime(source) | Self::Output(source) => {
                 of_disk(source, false, "io")
             }
         }
+    }
+}
+
+fn of_filter(error: &FilterError) -> Advice {
+    match error {
+        FilterError::Key { usage, .. } => {
+            Advice::hint("filter", format!("there are {}", usage.keys().join(", ")))
+        }
+        FilterError::Form { .. } | FilterError::Value { .. } => Advice::code("filter"),
     }
 }
 

@@ -13,6 +13,7 @@ mod json;
 mod login;
 mod mirrors;
 mod prompt;
+mod prune;
 mod pull;
 mod shapes;
 mod signals;
