@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     bundle, completion, config, copy, df, digest, export, history, images, import, inspect, load,
-    login, logout, manifest, mount, pull, push, rmi, save, serve, tag, tags, umount, unpack,
+    login, logout, manifest, mount, prune, pull, push, rmi, save, serve, tag, tags, umount, unpack,
     version,
 };
 
@@ -80,6 +80,8 @@ pub(crate) enum Command {
     /// Remove names of images, and images that have no name left
     #[command(visible_alias = "rm")]
     Rmi(rmi::Args),
+    /// Remove images without a tag, or all
+    Prune(prune::Args),
     /// Write images into an archive or a directory
     Save(save::Args),
     /// Take images out of an archive or a directory
@@ -144,6 +146,8 @@ pub(crate) enum ImageCommand {
     /// Remove names of images, and images that have no name left
     #[command(visible_alias = "remove")]
     Rm(rmi::Args),
+    /// Remove images without a tag, or all
+    Prune(prune::Args),
     /// Write images into an archive or a directory
     Save(save::Args),
     /// Take images out of an archive or a directory
@@ -162,6 +166,7 @@ impl From<ImageCommand> for Command {
             ImageCommand::History(args) => Self::History(args),
             ImageCommand::Tag(args) => Self::Tag(args),
             ImageCommand::Rm(args) => Self::Rmi(args),
+            ImageCommand::Prune(args) => Self::Prune(args),
             ImageCommand::Save(args) => Self::Save(args),
             ImageCommand::Load(args) => Self::Load(args),
             ImageCommand::Import(args) => Self::Import(args),

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 use windlass::{
     BundleImageError, ClientError, FilterError, FindError, HoldingsError, LayerError, LoginError,
-    MountError, OpenError, PlatformError, PullError, Reference, ReferenceError, RemoveError,
-    StoreError, StoreRemoveError, TagImageError, UnpackImageError, text,
+    MountError, OpenError, PlatformError, PruneError, PullError, Reference, ReferenceError,
+    RemoveError, StoreError, StoreRemoveError, TagImageError, UnpackImageError, text,
 };
 use windlass_config::ConfigError;
 use windlass_credentials::{LookupError, Source};
@@ -107,6 +107,9 @@ pub(crate) enum Error {
     /// A name or image could not be removed.
     #[error("removing {name}")]
     Remove { name: String, source: RemoveError },
+    /// Images could not be pruned.
+    #[error("pruning")]
+    Prune(#[source] PruneError),
     /// An image could not be unpacked.
     #[error("unpacking {name}")]
     Unpack {
@@ -247,6 +250,7 @@ impl Error {
             | Self::Image { .. }
             | Self::Tag { .. }
             | Self::Remove { .. }
+            | Self::Prune(_)
             | Self::Unpack { .. }
             | Self::Bundle { .. }
             | Self::Mount { .. }

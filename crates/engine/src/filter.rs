@@ -18,6 +18,8 @@ use windlass_oci::{ImageName, Reference, ReferenceError};
 
 use pattern::Pattern;
 
+pub(crate) use select::Selection;
+
 /// What images are filtered for; each has keys of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterUse {

@@ -2,10 +2,9 @@
 //!
 //! An [`Engine`] is a store and the ways to fill, read and empty it: [`pull`](Engine::pull),
 //! [`preview`](Engine::preview), [`images`](Engine::images), [`inspect`](Engine::inspect), [`history`](Engine::history),
-//! [`tag`](Engine::tag), [`remove`](Engine::remove), [`unpack`](Engine::unpack), [`bundle`](Engine::bundle),
-//! [`mount`](Engine::mount).
-//! [`tag`](Engine::tag), [`remove`](Engine::remove), [`unpack`](Engine::unpack), [`mount`](Engine::mount),
-//! [`export`](Engine::export), [`import`](Engine::import).
+//! [`tag`](Engine::tag), [`remove`](Engine::remove), [`prune`](Engine::prune), [`unpack`](Engine::unpack),
+//! [`bundle`](Engine::bundle), [`mount`](Engine::mount), [`save`](Engine::save), [`load`](Engine::load),
+//! [`push`](Engine::push), [`export`](Engine::export), [`import`](Engine::import).
 //! It makes no text for people, reads no environment and knows no home directory: configuration and
 //! credentials arrive as values, and what happens is told as data.
 //!
@@ -42,6 +41,7 @@ mod inspect;
 mod list;
 mod load;
 mod mount;
+mod prune;
 mod push;
 mod save;
 mod tree;
@@ -50,7 +50,7 @@ mod unpack;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use windlass_archive::Ownership;
 use windlass_pull::{Puller, PullerConfig};
@@ -66,9 +66,10 @@ pub use import::{
     ChangeError, ChangeProblem, ContainerConfig, Fetching, Healthcheck, ImportError, ImportOptions,
 };
 pub use inspect::{Inspection, RootFs};
-pub use list::{DiskUsage, ImageSummary, Remove, Removed, Usage};
+pub use list::{DiskUsage, ImageSummary, ImageUsage, Removal, Remove, Removed, Usage};
 pub use load::{LoadError, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
+pub use prune::{Prune, PruneError, Pruned};
 pub use push::{PushImageError, PushRequest, Pushed};
 pub use save::{SaveError, SaveTo, Saved};
 pub use tree::{HeldImage, ImageTree, PlatformImage};
@@ -107,9 +108,10 @@ pub use windlass_registry::{
     Secret, Target, Timeouts, Tls, TokenError, Unusable, WebUrl, WebUrlError, What,
 };
 pub use windlass_store::{
-    AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, Found,
-    IngestError, NotOwner, OpenError as StoreOpenError, Owner, PartialBlob, PutError, ReadError,
-    RemoveError as StoreRemoveError, RootError, VerifyError,
+    AppendError, BlobKind, CommitError, DatabaseError, FileError, FindError, ForeignReason, Found,
+    IngestError, Measured, MeasuredBlob, MeasuredLayer, NotOwner, OpenError as StoreOpenError,
+    Owner, PartialBlob, PutError, ReadError, RemoveError as StoreRemoveError, RootError,
+    VerifyError,
 };
 
 /// Layers that unpack at a time from an archive where there is no limit.
@@ -159,6 +161,8 @@ pub struct Engine {
     puller: Puller,
     /// Layers that unpack at a time where they come from an archive.
     at_once: usize,
+    /// Held while an image is mounted or removed.
+    mounting: Mutex<()>,
 }
 
 impl EngineConfig {
@@ -237,6 +241,7 @@ impl Engine {
         Ok(Self {
             at_once: if unpacks == 0 { MOST_AT_ONCE } else { unpacks },
             puller: Puller::new(config, Arc::clone(&store))?,
+            mounting: Mutex::new(()),
             store,
         })
     }

@@ -8,3 +8,4 @@ mod model;
 mod names;
 mod opening;
 mod repositories;
+mod space;

@@ -19,8 +19,10 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod manifest;
 pub(crate) mod mount;
+pub(crate) mod prune;
 pub(crate) mod pull;
 pub(crate) mod push;
+mod removed;
 pub(crate) mod rmi;
 pub(crate) mod save;
 pub(crate) mod serve;
@@ -104,6 +106,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
         Command::Tag(args) => args.run(context).map(|()| Ended::Well),
         Command::Push(args) => args.run(context),
         Command::Rmi(args) => args.run(context),
+        Command::Prune(args) => args.run(context),
         Command::Save(args) => args.run(context),
         Command::Load(args) => args.run(context),
         Command::Import(args) => args.run(context),

@@ -79,6 +79,7 @@ impl Error {
             Self::List(source) | Self::Image { source, .. } => store::of_store(source),
             Self::Tag { source, .. } => store::of_tag(source),
             Self::Remove { source, .. } => store::of_remove(source),
+            Self::Prune(source) => store::of_prune(source),
             Self::Unpack {
                 directory, source, ..
             } => store::of_unpack(source, directory),

@@ -15,6 +15,7 @@ mod json;
 mod login;
 mod mirrors;
 mod prompt;
+mod prune;
 mod pull;
 mod serve;
 mod shapes;
