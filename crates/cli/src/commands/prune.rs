@@ -21,17 +21,17 @@ use crate::signals::{Signal, Signals};
 #[expect(clippy::struct_excessive_bools, reason = "a flag each")]
 #[command(after_help = "\
 Filters (all of them must hold):
-  until=TIME             Made before that: 24h, 7d, 2026-01-31T12:00:00 or seconds since 1970. An image that does
-                         not say when it was made is older than everything
-  label=KEY[=VALUE]      With this label
-  label!=KEY[=VALUE]     Without it
-  dangling=true|false    Without a tag, or with one
+  until=TIME            Made before that: 24h, 7d, 2026-01-31T12:00 or seconds since 1970.
+                        An image that does not say when it was made is older than everything
+  label=KEY[=VALUE]     With this label
+  label!=KEY[=VALUE]    Without it
+  dangling=true|false   Without a tag, or with one
 
 Examples:
-  windlass prune                               Images without a tag
-  windlass prune --all --filter until=7d       All that were made more than a week ago
+  windlass prune                           Images without a tag
+  windlass prune --all --filter until=7d   All that were made more than a week ago
   windlass prune --all --filter label!=keep
-  windlass prune --partials --force            Also parts of layers that the next pull would go on with
+  windlass prune --partials --force        Also what the next pulls would go on with
   windlass prune --dry-run --json | jq .reclaimed")]
 pub(crate) struct Args {
     /// Remove all images, not only those without a tag

@@ -20,7 +20,7 @@ Examples:
   windlass rmi alpine:3
   windlass rmi --force 05455a08881e
   windlass rmi $(windlass images -q alpine)
-  windlass rmi --json alpine:3 | jq .reclaimed   The bytes of the disk that this gave back")]
+  windlass rmi --json alpine:3 | jq .reclaimed   Bytes of the disk that this gave back")]
 pub(crate) struct Args {
     /// Names or IDs of images that are here
     #[arg(value_name = "NAME", required = true)]

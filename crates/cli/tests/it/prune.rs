@@ -20,7 +20,7 @@ fn layer(seed: u64) -> PackedLayer {
 
 fn image(layers: &[&PackedLayer], label: &str) -> PackedImage {
     let image = Image::new().platform(PLATFORM).config(|config| {
-        config["created"] = "2026-01-01T00:00:00Z".into();
+        config["created"] = "2020-01-01T00:00:00Z".into();
         config["config"]["Labels"] = serde_json::json!({ "team": label });
     });
     layers.iter().copied().fold(image, Image::layer).pack()
@@ -83,6 +83,13 @@ fn images_without_a_tag_are_pruned() {
         windlass.run(["prune", "--dry-run", "--filter", "label=team=blue"]),
     ];
     insta::assert_snapshot!(runs.join("\n"), @r"
+    exit: 2
+    --- stderr
+    error: there is no terminal to ask before images are removed: give --force, or --dry-run to see which those are
+
+    exit: 0
+    --- stdout
+    Total reclaimable space: 0B
     ");
     let foreseen = json(&windlass, &["prune", "--dry-run", "--json"]);
     let said = reclaimable(&windlass);
@@ -96,6 +103,9 @@ fn images_without_a_tag_are_pruned() {
     assert_eq!(foreseen["deleted"], pruned["deleted"]);
     assert_eq!(pruned["deleted"].as_array().unwrap().len(), 2, "{pruned}");
     insta::assert_snapshot!(windlass.run(["prune", "--force"]), @r"
+    exit: 0
+    --- stdout
+    Total reclaimed space: 0B
     ");
 }
 
@@ -105,7 +115,18 @@ fn all_images_are_pruned_where_all_are_meant() {
     let windlass = moved(&registry);
     insta::assert_snapshot!(
         without_total(&windlass.run(["prune", "-af", "--filter", "label!=team=green"])),
-        @r""
+        @r"
+    exit: 0
+    --- stdout
+    Deleted Images:
+    untagged: registry.test/app:1
+    untagged: registry.test/app@<manifest new>
+    deleted: <new>
+    deleted: sha256:[digest]
+    untagged: registry.test/app@<manifest old>
+    deleted: <old>
+    deleted: sha256:[digest]
+    "
     );
     assert_eq!(windlass.stdout(["images", "-q"]).lines().count(), 1);
     let before = du(&windlass, &["blobs", "layers"]);
@@ -144,6 +165,27 @@ fn filters_that_are_none_are_refused() {
     ];
     let runs = filters.map(|filter| windlass.run(["prune", "-f", "--filter", filter]));
     insta::assert_snapshot!(runs.join("\n"), @r"
+    exit: 2
+    --- stderr
+    error: invalid filter 'foo'
+    hint: there are dangling, label, label!, until
+
+    exit: 2
+    --- stderr
+    error: invalid filter 'reference'
+    hint: there are dangling, label, label!, until
+
+    exit: 2
+    --- stderr
+    error: invalid filter 'label': expected KEY=VALUE
+
+    exit: 2
+    --- stderr
+    error: invalid filter 'dangling=maybe': expected true or false
+
+    exit: 2
+    --- stderr
+    error: invalid filter 'until=soon': expected a span such as 24h, a time such as 2026-01-31T12:00:00Z, or seconds since 1970
     ");
     assert!(!windlass.root().exists());
 }
@@ -173,6 +215,10 @@ fn partial_downloads_go_when_they_are_meant() {
     let before = du(&windlass, &["ingest"]);
     let foreseen = json(&windlass, &["prune", "--partials", "--dry-run", "--json"]);
     insta::assert_snapshot!(without_total(&windlass.run(["prune", "--partials", "--force"])), @r"
+    exit: 0
+    --- stdout
+    Deleted Partial Downloads:
+    deleted: <layer>
     ");
     let freed = before - du(&windlass, &["ingest"]);
     assert_eq!(number(&foreseen, "/reclaimed"), freed);
@@ -254,13 +300,28 @@ fn usage_is_told_to_the_last_layer() {
     assert!(number(&plain, "/images/reclaimable") > 50_000);
 
     let shown = windlass.stdout(["df", "-v"]);
-    let (images, _) = shown.split_once("Layers:").unwrap();
-    insta::assert_snapshot!(images, @r"
+    let (images, _) = shown.split_once("\nLayers:").unwrap();
+    // Those that were pulled within one second have any order.
+    let mut images: Vec<_> = images.lines().collect();
+    images[2..].sort_unstable();
+    insta::assert_snapshot!(images.join("\n"), @r"
+    Images:
+    REPOSITORY             TAG       IMAGE ID       CREATED       SIZE      SHARED SIZE   UNIQUE SIZE
+    registry.test/app    1         <new ID>   [age]   100kB     50kB          50kB
+    registry.test/app    <none>    <old ID>   [age]   100kB     50kB          50kB
+    registry.test/keep   1         <keep ID>   [age]   50kB      50kB          0B
     ");
     let headers = shown
         .lines()
         .filter(|line| line.ends_with(':') || line.contains("ON DISK"));
     insta::assert_snapshot!(headers.collect::<Vec<_>>().join("\n"), @r"
+    Images:
+    Layers:
+    LAYER          IMAGES    SIZE      ON DISK
+    Blobs:
+    BLOB           KIND       IMAGES    SIZE      ON DISK
+    On the disk:
+    TYPE                TOTAL     SIZE      ON DISK   RECLAIMABLE
     ");
 }
 
@@ -284,6 +345,20 @@ fn a_mounted_image_stays() {
             if !output.stderr.starts_with(b"unshare") && output.status.code() != Some(77) =>
         {
             insta::assert_snapshot!(windlass.show(&output), @r"
+            exit: 0
+            --- stdout
+            Untagged: mine:latest
+            1
+            again
+            1
+            Untagged: registry.test/keep:1
+            --- stderr
+            error: removing registry.test/keep:1: it is mounted on [dir]/mnt
+            hint: `windlass umount [dir]/mnt` first
+            error: removing registry.test/keep:1: it is mounted on [dir]/mnt
+            hint: `windlass umount [dir]/mnt` first
+            error: removing <keep ID>: it is mounted on [dir]/mnt
+            hint: `windlass umount [dir]/mnt` first
             ");
         }
         Ok(_) | Err(_) => eprintln!("not run: no mount namespace here"),

@@ -50,6 +50,7 @@ fn help_shows_commands_and_examples() {
       history     Show how an image was built, newest step first
       tag         Give an image one more name
       rmi         Remove names of images, and images that have no name left [alias: rm]
+      prune       Remove images without a tag, or all
       save        Write images into an archive or a directory
       load        Take images out of an archive or a directory
       import      Make an image of a tar
@@ -168,6 +169,7 @@ fn every_command_has_help() {
         "history",
         "tag",
         "rmi",
+        "prune",
         "unpack",
         "bundle",
         "mount",

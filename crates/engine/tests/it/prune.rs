@@ -1,5 +1,6 @@
 //! Pruning while a pull is running.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use windlass::{Events, LayerStatus, Prune, PullEvent, Remove};

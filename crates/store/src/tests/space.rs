@@ -154,7 +154,7 @@ fn what_is_measured_is_what_du_says() {
     let (_ingest, writer) = store.ingest(&digest, 50_000).unwrap();
     let mut piece = writer.claim(u64::MAX).unwrap();
     piece
-        .append(&[std::io::IoSlice::new(&[1; 20_000])])
+        .append(&[std::io::IoSlice::new(&[1; 12_000])])
         .unwrap();
     fs::write(place.path().join("layers/leftover"), vec![0; 10_000]).unwrap();
 
@@ -197,7 +197,7 @@ fn dropping_partial_blobs_leaves_those_that_are_coming_in() {
         let (ingest, writer) = store.ingest(&Digest::sha256(text), 50_000).unwrap();
         let mut piece = writer.claim(u64::MAX).unwrap();
         piece
-            .append(&[std::io::IoSlice::new(&[1; 20_000])])
+            .append(&[std::io::IoSlice::new(&[1; 12_000])])
             .unwrap();
         drop(piece);
         (ingest, writer)

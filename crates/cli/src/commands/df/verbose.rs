@@ -33,13 +33,16 @@ pub(super) struct OnDisk {
 /// Everything one by one, for programs.
 #[derive(Serialize)]
 pub(super) struct Each {
-    each_image: Vec<Image>,
-    each_layer: Vec<Layer>,
-    each_blob: Vec<Blob>,
+    #[serde(rename = "each_image")]
+    images: Vec<Held>,
+    #[serde(rename = "each_layer")]
+    layers: Vec<Layer>,
+    #[serde(rename = "each_blob")]
+    blobs: Vec<Blob>,
 }
 
 #[derive(Serialize)]
-struct Image {
+struct Held {
     image_id: ImageId,
     names: Vec<String>,
     created: Option<String>,
@@ -206,9 +209,9 @@ impl<'a> Report<'a> {
             reclaimable: blob.is_reclaimable,
         });
         Each {
-            each_image: self.usage.each_image.iter().map(Image::of).collect(),
-            each_layer: layers.collect(),
-            each_blob: blobs.collect(),
+            images: self.usage.each_image.iter().map(Held::of).collect(),
+            layers: layers.collect(),
+            blobs: blobs.collect(),
         }
     }
 }
@@ -222,7 +225,7 @@ impl OnDisk {
     }
 }
 
-impl Image {
+impl Held {
     fn of(usage: &ImageUsage) -> Self {
         let image = &usage.image;
         let names = image.names.iter().chain(&image.digests);
