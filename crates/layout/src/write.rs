@@ -1,5 +1,6 @@
 //! Writing: archives in one stream, directories blob by blob.
 
+mod ahead;
 mod archive;
 mod directory;
 mod file;
