@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completion, config, copy, df, digest, history, images, inspect, load, login, logout, manifest,
-    mount, pull, push, rmi, save, tag, tags, umount, unpack, version,
+    completion, config, copy, daemon, df, digest, history, images, inspect, load, login, logout,
+    manifest, mount, pull, push, rmi, save, tag, tags, umount, unpack, version,
 };
 
 /// Pulls container images, fast and safely: no daemon, no configuration needed.
@@ -95,6 +95,8 @@ pub(crate) enum Command {
     Umount(umount::Args),
     /// Show what takes up the space
     Df(df::Args),
+    /// Serve the image part of Docker's API
+    Daemon(daemon::Args),
     /// Show the manifest or index that a name leads to in its registry
     Manifest(manifest::Args),
     /// Show the digest that a name has in its registry

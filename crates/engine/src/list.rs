@@ -23,6 +23,10 @@ pub struct ImageSummary {
     pub size: u64,
     /// What it runs on.
     pub platform: Platform,
+    /// The manifest or index that it came as.
+    pub target: Digest,
+    /// When it came, in seconds since 1970.
+    pub pulled: u64,
 }
 
 /// One thing that [`Engine::remove`] removed.
@@ -71,6 +75,16 @@ impl Engine {
             .collect())
     }
 
+    /// Returns the image that `name` means.
+    pub fn image(&self, name: &ImageName) -> Result<ImageSummary, StoreError> {
+        Ok(self.store.image(name)?.into())
+    }
+
+    /// Reads a manifest, an index or a config that is here, proved by its digest.
+    pub fn read_document(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        Ok(self.store.read_blob(digest)?)
+    }
+
     /// Gives an image one more name; a tag that named another image before names this one now.
     pub fn tag(&self, source: &ImageName, target: &Reference) -> Result<(), TagImageError> {
         self.store.tag(source, target).map(drop)
@@ -116,6 +130,8 @@ impl From<Image> for ImageSummary {
         Self {
             id: image.id,
             size: image.size(),
+            target: *image.target(),
+            pulled: image.pulled,
             names: image.tags.into_iter().map(|tag| tag.reference).collect(),
             digests: image.digests,
             created: image.created,

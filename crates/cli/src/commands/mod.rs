@@ -5,6 +5,7 @@ mod choice;
 pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod copy;
+pub(crate) mod daemon;
 pub(crate) mod df;
 pub(crate) mod digest;
 mod files;
@@ -107,6 +108,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
         Command::Mount(args) => args.run(context).map(|()| Ended::Well),
         Command::Umount(args) => args.run(context).map(|()| Ended::Well),
         Command::Df(args) => args.run(context).map(|()| Ended::Well),
+        Command::Daemon(args) => args.run(context),
         Command::Manifest(args) => args.run(context),
         Command::Digest(args) => args.run(context),
         Command::Tags(args) => args.run(context),

@@ -1,0 +1,58 @@
+//! No more of what is here.
+
+use std::sync::Arc;
+
+use windlass::{Remove, Removed};
+use windlass_engine_api as api;
+
+use super::{blocking, image_name};
+use crate::Daemon;
+use crate::answer::{Answer, Failure, json};
+use crate::journal::{Action, called};
+use crate::request::Request;
+use crate::words;
+
+/// `DELETE /images/{name}`
+pub(super) async fn remove(
+    daemon: &Arc<Daemon>,
+    name: &str,
+    request: &Request,
+) -> Result<Answer, Failure> {
+    let name = image_name(name)?;
+    let how = Remove {
+        force: request.query.flag("force"),
+    };
+    let removed = blocking(daemon, move |daemon| {
+        let image = daemon
+            .engine
+            .image(&name)
+            .map_err(|error| words::error::of_store(&error))?;
+        let removed = daemon.engine.remove(&name, how);
+        let removed = removed.map_err(|error| words::error::of_remove(&error))?;
+        let id = image.id.to_string();
+        for removed in &removed {
+            match removed {
+                Removed::Untagged(_) => daemon.journal.note(Action::Untag, &id, called(&id)),
+                Removed::Deleted(digest) if digest == image.id.digest() => {
+                    daemon.journal.note(Action::Delete, &id, called(&id));
+                }
+                Removed::Deleted(_) => {}
+            }
+        }
+        Ok(removed.into_iter().map(told).collect::<Vec<_>>())
+    });
+    Ok(json(&removed.await?))
+}
+
+/// `POST /images/prune`
+pub(super) async fn prune(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
+    let _ = (daemon, request);
+    Err(Failure::internal("not yet"))
+}
+
+fn told(removed: Removed) -> api::DeletedImage {
+    match removed {
+        Removed::Untagged(name) => api::DeletedImage::Untagged(name),
+        Removed::Deleted(digest) => api::DeletedImage::Deleted(digest.to_string()),
+    }
+}
