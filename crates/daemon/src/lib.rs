@@ -15,6 +15,7 @@ mod answer;
 mod api;
 mod auth;
 mod body;
+mod deeds;
 mod journal;
 mod metrics;
 mod notify;
@@ -36,6 +37,7 @@ use crate::api::facts::FactsCache;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 
+pub use deeds::Haul;
 pub use notify::Notifier;
 pub use server::{Limits, Stop};
 pub use socket::{Address, AddressError, BindError, Bound, bind, inherited};

@@ -50,7 +50,7 @@ use windlass_store::{Busy, Store};
 pub use error::{OpenError, RemoveError, StoreError, TagImageError};
 pub use history::HistoryEntry;
 pub use inspect::{Inspection, RootFs};
-pub use list::{DiskUsage, ImageSummary, Remove, Removed, Usage};
+pub use list::{DiskUsage, Held, ImageSummary, Remove, Removed, Usage};
 pub use load::{LoadError, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
 pub use push::{PushImageError, PushRequest, Pushed};

@@ -43,10 +43,14 @@ impl Args {
             }
         }
         let stop = Stop::default();
+        let root = context.root()?;
         runtime.block_on(async {
+            let daemon = Arc::new(daemon);
+            let hatch = crate::hatch::open(&root, Arc::clone(&daemon)).map_err(Error::Runtime)?;
+            tokio::spawn(hatch);
             let mut terminations = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
             let mut interrupts = signal(SignalKind::interrupt()).map_err(Error::Runtime)?;
-            let served = Arc::new(daemon).serve(sockets, Limits::default(), stop.clone());
+            let served = daemon.serve(sockets, Limits::default(), stop.clone());
             let mut served = std::pin::pin!(served);
             note("ready");
             tokio::select! {

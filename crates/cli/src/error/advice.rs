@@ -19,6 +19,9 @@ use windlass_config::ConfigError;
 use super::{Error, FreightError, Login};
 use registry::Asker;
 
+/// What an image is called that is not there.
+pub(super) const UNKNOWN_IMAGE: &str = "no_such_image";
+
 /// A code and perhaps a hint.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Advice {
@@ -84,6 +87,15 @@ impl Error {
             }
             | Self::Umount { directory, source } => store::of_mount(source, directory),
             Self::Freight { source, asked, .. } => of_freight(source, asked.as_ref()),
+            // Its report is the daemon's.
+            Self::Told(_) => Advice::code("daemon"),
+            Self::Hatch { .. } => {
+                Advice::hint("daemon", "see its log; `windlass daemon` says where it is")
+            }
+            Self::OtherDaemon { .. } => Advice::hint(
+                "other_daemon",
+                "restart the daemon, or use the windlass that it is",
+            ),
             Self::Timings(_) => Advice::code("timings"),
             Self::Answer { source, .. } | Self::Runtime(source) | Self::Output(source) => {
                 of_disk(source, false, "io")

@@ -12,7 +12,6 @@ use super::facts::Facts;
 use super::{blocking, image_name, reference};
 use crate::Daemon;
 use crate::answer::{Answer, Failure, empty, json};
-use crate::journal::{Action, called};
 use crate::request::Request;
 use crate::words;
 
@@ -262,17 +261,8 @@ pub(super) async fn tag(
         target = target.with_tag(tag);
     }
     blocking(daemon, move |daemon| {
-        let target = target.or_latest();
-        let tagged = daemon.engine.tag(&source, &target);
-        tagged.map_err(|error| words::error::of_tag(&error))?;
-        if let Ok(image) = daemon.engine.image(&source) {
-            daemon.journal.note(
-                Action::Tag,
-                &image.id.to_string(),
-                called(target.familiar()),
-            );
-        }
-        Ok(())
+        let tagged = daemon.tag(&source, &target);
+        tagged.map_err(|error| words::error::of_tag(&error))
     })
     .await?;
     Ok(empty(StatusCode::CREATED))
