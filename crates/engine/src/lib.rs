@@ -79,10 +79,10 @@ pub use windlass_pull::{
 };
 pub use windlass_registry::{
     Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
-    Credentials, Door, Endpoint, EndpointError, HostConfig, Identity, Keyring, KeyringError,
-    LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies, ProxyFailure, RealmRefusal,
-    RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role, Secret, Target,
-    Timeouts, Tls, TokenError, Unusable, What,
+    Credentials, Door, Endpoint, EndpointError, FoundRepository, HostConfig, Identity, Keyring,
+    KeyringError, LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies, ProxyFailure,
+    RealmRefusal, RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role,
+    Secret, Target, Timeouts, Tls, TokenError, Unusable, What,
 };
 pub use windlass_store::{
     AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, IngestError,
