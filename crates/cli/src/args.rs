@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bundle, completion, config, copy, df, digest, export, history, images, import, inspect, load,
-    login, logout, manifest, mount, prune, pull, push, rmi, save, serve, tag, tags, umount, unpack,
-    version,
+    bundle, completion, config, copy, daemon, df, digest, export, history, images, import, inspect,
+    load, login, logout, manifest, mount, prune, pull, push, rmi, save, serve, tag, tags, umount,
+    unpack, version,
 };
 
 /// Pulls container images, fast and safely: no daemon, no configuration needed.
@@ -106,6 +106,8 @@ pub(crate) enum Command {
     Umount(umount::Args),
     /// Show what takes up the space
     Df(df::Args),
+    /// Serve the image part of Docker's API
+    Daemon(daemon::Args),
     /// Show the manifest or index that a name leads to in its registry
     Manifest(manifest::Args),
     /// Show the digest that a name has in its registry

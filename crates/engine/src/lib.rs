@@ -66,7 +66,7 @@ pub use import::{
     ChangeError, ChangeProblem, ContainerConfig, Fetching, Healthcheck, ImportError, ImportOptions,
 };
 pub use inspect::{Inspection, RootFs};
-pub use list::{DiskUsage, ImageSummary, ImageUsage, Removal, Remove, Removed, Usage};
+pub use list::{DiskUsage, Held, ImageSummary, ImageUsage, Removal, Remove, Removed, Usage};
 pub use load::{LoadError, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
 pub use prune::{Prune, PruneError, Pruned};
@@ -102,10 +102,11 @@ pub use windlass_pull::{
 };
 pub use windlass_registry::{
     Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
-    Credentials, Door, Download, Endpoint, EndpointError, HostConfig, Identity, Keyring,
-    KeyringError, LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies, ProxyFailure,
-    RealmRefusal, RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role,
-    Secret, Target, Timeouts, Tls, TokenError, Unusable, WebUrl, WebUrlError, What,
+    Credentials, Door, Download, Endpoint, EndpointError, FoundRepository, HostConfig, Identity,
+    Keyring, KeyringError, LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies,
+    ProxyFailure, RealmRefusal, RedirectError, Registries, RegistryConfig, RegistryError,
+    RegistryHosts, Role, Secret, Target, Timeouts, Tls, TokenError, Unusable, WebUrl, WebUrlError,
+    What,
 };
 pub use windlass_store::{
     AppendError, BlobKind, CommitError, DatabaseError, FileError, FindError, ForeignReason, Found,

@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 
+use serde::{Deserialize, Serialize};
 use windlass_oci::{Digest, ImageId, ImageName, Platform, Reference};
 use windlass_store::{Amount, Image, Measured, PartialBlob};
 
 use crate::mount::mounts;
 use crate::{Engine, RemoveError, StoreError, TagImageError};
 
-pub use windlass_store::Remove;
+pub use windlass_store::{Held, Remove};
 
 /// An image, as a list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +26,14 @@ pub struct ImageSummary {
     pub size: u64,
     /// What it runs on.
     pub platform: Platform,
+    /// The manifest or index that it came as.
+    pub target: Digest,
+    /// When it came, in seconds since 1970.
+    pub pulled: u64,
 }
 
 /// One thing that [`Engine::remove`] removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Removed {
     /// A name, in its short form.
     Untagged(String),
@@ -37,7 +42,7 @@ pub enum Removed {
 }
 
 /// What [`Engine::remove`] removed, and what that gave back.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removal {
     /// What is gone, in order.
     pub removed: Vec<Removed>,
@@ -95,6 +100,22 @@ impl Engine {
             .collect())
     }
 
+    /// Returns the image that `name` means.
+    pub fn image(&self, name: &ImageName) -> Result<ImageSummary, StoreError> {
+        Ok(self.store.image(name)?.into())
+    }
+
+    /// Reads a manifest, an index or a config that is here, proved by its digest.
+    pub fn read_document(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        Ok(self.store.read_blob(digest)?)
+    }
+
+    /// Keeps all that is there now from being removed, until what this returns is dropped (R6): names may go, and what
+    /// they stood for is removed with the next deletion after that.
+    pub fn hold(&self) -> Result<Held, StoreError> {
+        Ok(self.store.hold()?)
+    }
+
     /// Gives an image one more name; a tag that named another image before names this one now.
     pub fn tag(&self, source: &ImageName, target: &Reference) -> Result<(), TagImageError> {
         self.store.tag(source, target).map(drop)
@@ -148,6 +169,8 @@ impl From<Image> for ImageSummary {
         Self {
             id: image.id,
             size: image.size(),
+            target: *image.target(),
+            pulled: image.pulled,
             names: image.tags.into_iter().map(|tag| tag.reference).collect(),
             digests: image.digests,
             created: image.created,

@@ -56,6 +56,7 @@ pub use ingest::{
     Stopped, VerifyError,
 };
 pub use layer::{FinishedLayer, Layer, LayerDraft, LayerError, LayerFacts, LowerLink};
+pub use lease::Held;
 pub use lock::{Busy, Owner};
 pub use measure::{BlobKind, Measured, MeasuredBlob, MeasuredLayer};
 pub use names::NameError;

@@ -6,6 +6,7 @@ mod choice;
 pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod copy;
+pub(crate) mod daemon;
 pub(crate) mod df;
 pub(crate) mod digest;
 pub(crate) mod export;
@@ -38,6 +39,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use windlass::{ImageName, Platform, Reference};
+
+pub(crate) use asking::runtime;
 
 use crate::args::{Cli, Command};
 use crate::context::{Context, note};
@@ -118,6 +121,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
         Command::Mount(args) => args.run(context).map(|()| Ended::Well),
         Command::Umount(args) => args.run(context).map(|()| Ended::Well),
         Command::Df(args) => args.run(context).map(|()| Ended::Well),
+        Command::Daemon(args) => args.run(context),
         Command::Manifest(args) => args.run(context),
         Command::Digest(args) => args.run(context),
         Command::Tags(args) => args.run(context),

@@ -22,6 +22,9 @@ use windlass_serve::BindError;
 use super::{Error, FreightError, Login};
 use registry::Asker;
 
+/// What an image is called that is not there.
+pub(super) const UNKNOWN_IMAGE: &str = "no_such_image";
+
 /// A code and perhaps a hint.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Advice {
@@ -95,6 +98,15 @@ impl Error {
             Self::Freight { source, asked, .. } => of_freight(source, asked.as_ref()),
             Self::Filter(error) => of_filter(error),
             Self::Format(_) => Advice::code("format"),
+            // Its report is the daemon's.
+            Self::Told(_) => Advice::code("daemon"),
+            Self::Hatch { .. } => {
+                Advice::hint("daemon", "see its log; `windlass daemon` says where it is")
+            }
+            Self::OtherDaemon { .. } => Advice::hint(
+                "other_daemon",
+                "restart the daemon, or use the windlass that it is",
+            ),
             Self::Timings(_) => Advice::code("timings"),
             Self::Listen(error) => of_listen(error),
             Self::Holdings(error) => of_disk(error, false, "store"),

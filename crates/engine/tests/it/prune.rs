@@ -93,6 +93,10 @@ async fn partial_blobs_go_when_they_are_meant() {
     let (events, _told) = Events::channel();
     let pulling = tokio::spawn(async move { engine.pull(&request, &events).await });
     gate.reached(1).await;
+    // On this one thread, somebody has to let the pull read what was sent.
+    while world.engine.disk_usage().unwrap().partial.size < 100_000 {
+        tokio::task::yield_now().await;
+    }
     pulling.abort();
     assert!(pulling.await.unwrap_err().is_cancelled());
     world.engine.idle().await;

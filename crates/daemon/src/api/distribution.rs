@@ -1,0 +1,195 @@
+//! What registries have, and whether they know somebody.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use windlass::{DEFAULT_REGISTRY, Reference, Secret};
+use windlass_engine_api as api;
+
+use super::reference;
+use crate::Daemon;
+use crate::answer::{Answer, Failure, json};
+use crate::auth;
+use crate::request::Request;
+use crate::words;
+
+/// `POST /auth`
+pub(super) async fn log_in(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
+    let document = Request::document(request.body).await?;
+    let config = api::AuthConfig::parse(&document);
+    let config = config.map_err(|error| Failure::bad_request(error.to_string()))?;
+    let registry = auth::server(&config.serveraddress)
+        .unwrap_or(DEFAULT_REGISTRY)
+        .to_owned();
+    if config.username.is_empty() {
+        return Err(Failure::bad_request("a login needs a user name"));
+    }
+    let remote = daemon.engine.remote();
+    let password = Secret::new(config.password.clone());
+    let logged_in = remote
+        .client()
+        .log_in(&registry, &config.username, &password)
+        .await;
+    let logged_in = logged_in.map_err(|error| words::error::of_login(&error))?;
+    let token = logged_in.identity_token;
+    Ok(json(&api::LoginAnswer {
+        status: "Login Succeeded".to_owned(),
+        identity_token: token
+            .map(|token| token.expose().to_owned())
+            .unwrap_or_default(),
+    }))
+}
+
+/// What a manifest or index says of what it is for.
+#[derive(Deserialize)]
+struct Document {
+    #[serde(rename = "mediaType")]
+    media_type: Option<String>,
+    #[serde(default)]
+    manifests: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    platform: Option<api::ImagePlatform>,
+}
+
+/// `GET /distribution/{name}/json`
+pub(super) async fn inspect(
+    daemon: &Arc<Daemon>,
+    name: &str,
+    request: &Request,
+) -> Result<Answer, Failure> {
+    let reference: Reference = reference(name)?.or_latest();
+    let caller = auth::caller(&request.headers, reference.repository().registry());
+    let remote = daemon.engine.remote();
+    let failed = |error| words::error::of_pull(&error, &reference);
+    let found = remote
+        .manifest(&reference, None, &caller)
+        .await
+        .map_err(failed)?;
+    let document: Document = serde_json::from_slice(&found.bytes)
+        .map_err(|_| Failure::internal("the manifest is none"))?;
+    let is_index = !document.manifests.is_empty();
+    let platforms = match is_index {
+        true => document
+            .manifests
+            .into_iter()
+            .filter_map(|entry| entry.platform)
+            .collect(),
+        false => platform(daemon, &reference, &caller).await?,
+    };
+    let usual = match is_index {
+        true => "application/vnd.oci.image.index.v1+json",
+        false => "application/vnd.oci.image.manifest.v1+json",
+    };
+    Ok(json(&api::DistributionInspect {
+        descriptor: api::Descriptor {
+            media_type: document.media_type.unwrap_or_else(|| usual.to_owned()),
+            digest: found.digest.to_string(),
+            size: found.bytes.len().try_into().unwrap_or(i64::MAX),
+            platform: None,
+            annotations: BTreeMap::new(),
+        },
+        platforms,
+    }))
+}
+
+/// Returns what a lone manifest is for: its config says.
+async fn platform(
+    daemon: &Arc<Daemon>,
+    reference: &Reference,
+    caller: &windlass::Caller,
+) -> Result<Vec<api::ImagePlatform>, Failure> {
+    let (events, _told) = windlass::Events::channel();
+    let request = windlass::PullRequest {
+        reference: reference.clone(),
+        platform: None,
+        caller: caller.clone(),
+        throttle: windlass::Throttle::unlimited(),
+    };
+    let preview = daemon.engine.preview(&request, &events).await;
+    let preview = preview.map_err(|error| words::error::of_pull(&error, reference))?;
+    let platform = preview.platform;
+    Ok(vec![api::ImagePlatform {
+        architecture: platform.architecture,
+        os: platform.os,
+        os_version: platform.os_version.unwrap_or_default(),
+        variant: platform.variant.unwrap_or_default(),
+    }])
+}
+
+/// How many repositories are found where it is not said, and at most, as by Docker.
+const FOUND: u32 = 25;
+const MOST_FOUND: u32 = 100;
+
+/// `GET /images/search`
+pub(super) async fn search(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
+    let term = request.query.get("term").unwrap_or_default();
+    let limit = match request.query.get("limit").map(str::parse::<u32>) {
+        None | Some(Ok(0)) => FOUND,
+        Some(Ok(limit)) if limit <= MOST_FOUND => limit,
+        _ => return Err(Failure::bad_request("limit has to be between 1 and 100")),
+    };
+    let filters = filters(request)?;
+    // As in names: what looks like a host is one.
+    let (registry, term) = match term.split_once('/') {
+        Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
+        _ => (DEFAULT_REGISTRY, term),
+    };
+    let remote = daemon.engine.remote();
+    let found = remote.client().search(registry, term, limit).await;
+    let found = found.map_err(|error| Failure::internal(windlass::text::chain(&error)))?;
+    let found = found.into_iter().filter(|found| filters.lets(found));
+    let found = found.map(|found| api::SearchResult {
+        star_count: found.stars,
+        is_official: found.is_official,
+        name: found.name,
+        is_automated: found.is_automated,
+        description: found.description,
+    });
+    Ok(json(&found.collect::<Vec<_>>()))
+}
+
+/// What is to be left out of what was found.
+#[derive(Debug, Default)]
+struct SearchFilters {
+    stars: i64,
+    is_official: Option<bool>,
+    is_automated: Option<bool>,
+}
+
+fn filters(request: &Request) -> Result<SearchFilters, Failure> {
+    let values = api::FilterValues::parse(request.query.get("filters"));
+    let values = values.map_err(|error| Failure::bad_request(windlass::text::chain(&error)))?;
+    let mut filters = SearchFilters::default();
+    for (key, values) in &values.0 {
+        let bad = |value: &str| Failure::bad_request(format!("invalid filter '{key}={value}'"));
+        for value in values {
+            match key.as_str() {
+                "stars" => filters.stars = value.parse().map_err(|_| bad(value))?,
+                "is-official" => {
+                    filters.is_official = Some(value.parse().map_err(|_| bad(value))?);
+                }
+                "is-automated" => {
+                    filters.is_automated = Some(value.parse().map_err(|_| bad(value))?);
+                }
+                key => return Err(Failure::bad_request(format!("invalid filter '{key}'"))),
+            }
+        }
+    }
+    Ok(filters)
+}
+
+impl SearchFilters {
+    fn lets(&self, found: &windlass::FoundRepository) -> bool {
+        found.stars >= self.stars
+            && self
+                .is_official
+                .is_none_or(|wanted| found.is_official == wanted)
+            && self
+                .is_automated
+                .is_none_or(|wanted| found.is_automated == wanted)
+    }
+}

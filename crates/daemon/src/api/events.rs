@@ -1,0 +1,182 @@
+//! `GET /events`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time;
+use windlass_engine_api::{Event, FilterValues};
+
+use crate::Daemon;
+use crate::answer::{self, Answer, Failure};
+use crate::body::Body;
+use crate::request::Request;
+
+/// What is to be told of what happens.
+#[derive(Debug)]
+struct Wanted {
+    /// Only what happened from then on, in nanoseconds since 1970; `None` for what is to come.
+    since: Option<i64>,
+    /// Only what happens until then.
+    until: Option<i64>,
+    filters: FilterValues,
+    /// Whether the fields for old clients are left out (1.52).
+    is_new: bool,
+}
+
+/// Answers.
+pub(super) fn events(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
+    let filters = FilterValues::parse(request.query.get("filters"));
+    let time = |key| request.query.get(key).map(parse_time).transpose();
+    let wanted = Wanted {
+        since: time("since")?,
+        until: time("until")?,
+        filters: filters.map_err(|error| Failure::bad_request(windlass::text::chain(&error)))?,
+        is_new: request.speaks(1, 52),
+    };
+    let (pieces, body) = Body::pieces();
+    let (past, mut coming) = daemon.journal.listen();
+    tokio::spawn(async move {
+        let told = async {
+            for event in past.iter().filter(|_| wanted.since.is_some()) {
+                if wanted.is(event) && pieces.send(Ok(wanted.line(event))).await.is_err() {
+                    return;
+                }
+            }
+            let Some(left) = wanted.time_left() else {
+                return;
+            };
+            let listening = async {
+                loop {
+                    let event = match coming.recv().await {
+                        Ok(event) => event,
+                        // Whoever is this slow has missed some.
+                        Err(RecvError::Lagged(_)) => continue,
+                        Err(RecvError::Closed) => return,
+                    };
+                    if wanted.is(&event) && pieces.send(Ok(wanted.line(&event))).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            let _over = time::timeout(left, listening).await;
+        };
+        tokio::select! {
+            () = told => {}
+            () = pieces.closed() => {}
+        }
+    });
+    Ok(answer::stream(answer::JSON, body))
+}
+
+impl Wanted {
+    /// Returns for how long it is to be listened; `None` if that is over.
+    fn time_left(&self) -> Option<Duration> {
+        const FOR_EVER: Duration = Duration::from_secs(86_400 * 365 * 30);
+        let Some(until) = self.until else {
+            return Some(FOR_EVER);
+        };
+        let now = i64::try_from(Timestamp::now().as_nanosecond()).ok()?;
+        let left = u64::try_from(until.checked_sub(now)?).ok()?;
+        Some(Duration::from_nanos(left))
+    }
+
+    fn is(&self, event: &Event) -> bool {
+        let is_late = self.since.is_none_or(|since| event.time_nano >= since);
+        let is_early = self.until.is_none_or(|until| event.time_nano <= until);
+        is_late
+            && is_early
+            && self
+                .filters
+                .0
+                .iter()
+                .all(|(key, values)| passes(event, key, values))
+    }
+
+    fn line(&self, event: &Event) -> Bytes {
+        let mut event = event.clone();
+        if self.is_new {
+            event.status.clear();
+            event.id.clear();
+        }
+        let mut line = serde_json::to_vec(&event).unwrap_or_default();
+        line.push(b'\n');
+        line.into()
+    }
+}
+
+/// A key that says nothing about images lets nothing through.
+fn passes(event: &Event, key: &str, values: &[String]) -> bool {
+    if values.is_empty() {
+        return true;
+    }
+    let attribute = |key: &str| event.actor.attributes.get(key).map(String::as_str);
+    match key {
+        "type" => values.contains(&event.kind),
+        "event" => values.contains(&event.action),
+        "scope" => values.contains(&event.scope),
+        "image" => {
+            let name = attribute("name").unwrap_or_default();
+            let is = |value: &String| {
+                *value == event.actor.id
+                    || value == name
+                    || event.actor.id.starts_with(&format!("{value}:"))
+            };
+            values.iter().any(is)
+        }
+        "label" => values.iter().all(|value| match value.split_once('=') {
+            Some((key, value)) => attribute(key) == Some(value),
+            None => attribute(value).is_some(),
+        }),
+        _ => false,
+    }
+}
+
+/// Reads seconds since 1970, with a fraction or without, or a time of RFC 3339; in nanoseconds.
+fn parse_time(text: &str) -> Result<i64, Failure> {
+    let bad = || {
+        Failure::bad_request(format!(
+            "invalid time {text:?}: give seconds since 1970, or RFC 3339"
+        ))
+    };
+    let nanoseconds = match text.split_once('.').unwrap_or((text, "")) {
+        (seconds, fraction)
+            if !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            let fraction: String = fraction
+                .chars()
+                .chain("000000000".chars())
+                .take(9)
+                .collect();
+            let seconds: i64 = seconds.parse().map_err(|_| bad())?;
+            let fraction: i64 = fraction.parse().map_err(|_| bad())?;
+            seconds
+                .checked_mul(1_000_000_000)
+                .and_then(|all| all.checked_add(fraction))
+        }
+        _ => {
+            let time: Timestamp = text.parse().map_err(|_| bad())?;
+            i64::try_from(time.as_nanosecond()).ok()
+        }
+    };
+    nanoseconds.ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_two_forms() {
+        let read = |text| parse_time(text).ok();
+        assert_eq!(read("12"), Some(12_000_000_000));
+        assert_eq!(read("12.5"), Some(12_500_000_000));
+        assert_eq!(read("12.000000001"), Some(12_000_000_001));
+        assert_eq!(read("1970-01-01T00:00:12Z"), Some(12_000_000_000));
+        for odd in ["", "x", "-1", "1.x", "99999999999999999999"] {
+            assert_eq!(read(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What an image's own documents say of it. They never change, so they are read once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+use windlass::{Digest, Engine, ImageId, ImageSummary, StoreError};
+use windlass_engine_api::Descriptor;
+
+use super::images::seconds;
+
+/// What the config and the manifest or index of an image say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) labels: Option<BTreeMap<String, String>>,
+    pub(crate) comment: String,
+    pub(crate) author: String,
+    pub(crate) docker_version: String,
+    pub(crate) os_version: Option<String>,
+    /// When it was made, in seconds since 1970.
+    pub(crate) created: i64,
+    /// The diff IDs of its layers, base first.
+    pub(crate) layers: Vec<String>,
+    /// How to run it, as it stands there.
+    pub(crate) config: Map<String, Value>,
+    pub(crate) descriptor: Option<Descriptor>,
+}
+
+/// Facts by image, and by what the image came as.
+#[derive(Debug, Default)]
+pub(crate) struct FactsCache(Mutex<HashMap<(ImageId, Digest), Arc<Facts>>>);
+
+/// How many images are remembered: more are read again and again.
+const MOST: usize = 4096;
+
+impl FactsCache {
+    /// Returns what is known of `image`. Reads its documents if that was not done before.
+    pub(crate) fn of(
+        &self,
+        engine: &Engine,
+        image: &ImageSummary,
+    ) -> Result<Arc<Facts>, StoreError> {
+        let key = (image.id, image.target);
+        if let Some(facts) = self.known().get(&key) {
+            return Ok(Arc::clone(facts));
+        }
+        let facts = Arc::new(Facts::read(engine, image)?);
+        let mut known = self.known();
+        if known.len() == MOST {
+            known.clear();
+        }
+        known.insert(key, Arc::clone(&facts));
+        Ok(facts)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(ImageId, Digest), Arc<Facts>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Facts {
+    fn read(engine: &Engine, image: &ImageSummary) -> Result<Self, StoreError> {
+        let config = engine.read_document(image.id.digest())?;
+        let mut facts = Self::of_config(&config);
+        facts.created = image
+            .created
+            .as_deref()
+            .and_then(seconds)
+            .unwrap_or_default();
+        let target = engine.read_document(&image.target)?;
+        facts.descriptor = Some(descriptor(&image.target, &target));
+        Ok(facts)
+    }
+
+    /// The store took the config, so it is one. What is odd about it is left out.
+    fn of_config(config: &[u8]) -> Self {
+        let document: Value = serde_json::from_slice(config).unwrap_or_default();
+        let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
+        let run = match document.get("config") {
+            Some(Value::Object(run)) => run.clone(),
+            _ => Map::new(),
+        };
+        let history = document.get("history").and_then(Value::as_array);
+        let last = history.and_then(|steps| steps.last());
+        let comment = last.and_then(|step| step.get("comment")?.as_str());
+        let layers = document
+            .pointer("/rootfs/diff_ids")
+            .and_then(Value::as_array);
+        let layers = layers.into_iter().flatten().filter_map(Value::as_str);
+        Self {
+            labels: run.get("Labels").and_then(Value::as_object).map(labels),
+            comment: text("comment")
+                .or(comment.map(str::to_owned))
+                .unwrap_or_default(),
+            author: text("author").unwrap_or_default(),
+            docker_version: text("docker_version").unwrap_or_default(),
+            os_version: text("os.version"),
+            created: 0,
+            layers: layers.map(str::to_owned).collect(),
+            config: run,
+            descriptor: None,
+        }
+    }
+}
+
+fn labels(labels: &Map<String, Value>) -> BTreeMap<String, String> {
+    let pair = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+    labels.iter().filter_map(pair).collect()
+}
+
+pub(super) fn descriptor(digest: &Digest, bytes: &[u8]) -> Descriptor {
+    let document: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let media_type = document.get("mediaType").and_then(Value::as_str);
+    let is_index = document.get("manifests").is_some();
+    let usual = match is_index {
+        true => "application/vnd.oci.image.index.v1+json",
+        false => "application/vnd.oci.image.manifest.v1+json",
+    };
+    Descriptor {
+        media_type: media_type.unwrap_or(usual).to_owned(),
+        digest: digest.to_string(),
+        size: bytes.len().try_into().unwrap_or(i64::MAX),
+        platform: None,
+        annotations: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,361 @@
+//! What is here, and what it is called.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::StatusCode;
+use jiff::{Timestamp, ZonedDateTime};
+
+use serde_json::{Map, Value, json};
+use windlass::{
+    Engine, FilterUse, Filters, ImageId, ImageSummary, Platform, Reference, StoreError,
+};
+use windlass_engine_api as api;
+
+use super::facts::Facts;
+use super::manifests::Manifests;
+use super::{blocking, image_name, reference};
+use crate::Daemon;
+use crate::answer::{Answer, Failure, empty, json};
+use crate::request::Request;
+use crate::words;
+
+/// What inspecting tells how layers are kept.
+const DRIVER: &str = "windlass";
+/// What Docker says of a time that is not known.
+const NO_TIME: &str = "0001-01-01T00:00:00Z";
+const NONE: &str = "<none>";
+
+/// `GET /images/json`
+pub(super) async fn list(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
+    let filters = filters(request, FilterUse::Images)?;
+    let shape = Shape::of(request);
+    let images = blocking(daemon, move |daemon| {
+        let images = daemon.engine.images_matching(&filters);
+        let images = images.map_err(|error| words::error::of_store(&error))?;
+        summaries(daemon, &images, shape)
+    });
+    Ok(json(&images.await?))
+}
+
+/// How images are told to the version that the client speaks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    has_virtual_size: bool,
+    /// Images without a name are called `<none>:<none>`.
+    names_none: bool,
+    has_descriptor: bool,
+    has_manifests: bool,
+    has_shared_size: bool,
+}
+
+impl Shape {
+    pub(super) fn of(request: &Request) -> Self {
+        Self {
+            has_virtual_size: !request.speaks(1, 44),
+            names_none: !request.speaks(1, 43),
+            has_descriptor: request.speaks(1, 48),
+            has_manifests: request.speaks(1, 47) && request.query.flag("manifests"),
+            has_shared_size: request.speaks(1, 42) && request.query.flag("shared-size"),
+        }
+    }
+}
+
+impl Shape {
+    /// With how much of each image others have, too.
+    pub(super) fn with_shared_size(self) -> Self {
+        Self {
+            has_shared_size: true,
+            ..self
+        }
+    }
+}
+
+/// Reads the filters, and refuses those that there are not.
+pub(super) fn filters(request: &Request, usage: FilterUse) -> Result<Filters, Failure> {
+    let values = api::FilterValues::parse(request.query.get("filters"));
+    let mut values = values.map_err(|error| Failure::bad_request(windlass::text::chain(&error)))?;
+    // As of old: the name has its own parameter.
+    if let Some(name) = request
+        .query
+        .get("filter")
+        .filter(|_| usage == FilterUse::Images)
+    {
+        let names = values.0.entry("reference".to_owned()).or_default();
+        names.push(name.to_owned());
+    }
+    let filters = Filters::from_lists(usage, &values.0, &ZonedDateTime::now());
+    filters.map_err(|error| Failure::bad_request(error.to_string()))
+}
+
+/// Tells of images, the youngest first.
+pub(super) fn summaries(
+    daemon: &Daemon,
+    images: &[ImageSummary],
+    shape: Shape,
+) -> Result<Vec<api::ImageSummary>, Failure> {
+    let of_store = |error| words::error::of_store(&error);
+    let engine = &*daemon.engine;
+    let manifests = match shape.has_manifests {
+        true => Some(Manifests::here(engine).map_err(of_store)?),
+        false => None,
+    };
+    let shared = match shape.has_shared_size {
+        true => shared_sizes(engine).map_err(of_store)?,
+        false => BTreeMap::new(),
+    };
+    let told = images.iter().map(|image| {
+        let facts = daemon.facts.of(engine, image)?;
+        let mut told = summary(image, &facts, shape);
+        if let Some(manifests) = &manifests {
+            told.manifests = Some(manifests.of(engine, image)?);
+        }
+        if let Some(shared) = shared.get(&image.id) {
+            told.shared_size = signed(*shared);
+        }
+        Ok(told)
+    });
+    let told: Result<Vec<_>, StoreError> = told.collect();
+    let mut told = told.map_err(of_store)?;
+    told.sort_by_key(|image| Reverse(image.created));
+    Ok(told)
+}
+
+/// Returns how much of each image others have, too.
+fn shared_sizes(engine: &Engine) -> Result<BTreeMap<ImageId, u64>, StoreError> {
+    let usage = engine.disk_usage()?;
+    let sizes = usage.each_image.into_iter();
+    Ok(sizes.map(|usage| (usage.image.id, usage.shared)).collect())
+}
+
+fn summary(image: &ImageSummary, facts: &Facts, shape: Shape) -> api::ImageSummary {
+    let size = signed(image.size);
+    let (mut tags, mut digests) = (familiar(&image.names), familiar(&image.digests));
+    if shape.names_none && tags.is_empty() && digests.is_empty() {
+        tags.push(format!("{NONE}:{NONE}"));
+        digests.push(format!("{NONE}@{NONE}"));
+    }
+    api::ImageSummary {
+        containers: -1,
+        created: facts.created,
+        id: image.id.to_string(),
+        labels: facts.labels.clone(),
+        parent_id: String::new(),
+        repo_digests: Some(digests),
+        repo_tags: Some(tags),
+        shared_size: -1,
+        size,
+        virtual_size: shape.has_virtual_size.then_some(size),
+        descriptor: facts.descriptor.clone().filter(|_| shape.has_descriptor),
+        manifests: None,
+    }
+}
+
+/// `GET /images/{name}/json`
+pub(super) async fn inspect(
+    daemon: &Arc<Daemon>,
+    name: &str,
+    request: &Request,
+) -> Result<Answer, Failure> {
+    let name = image_name(name)?;
+    let wanted = request
+        .query
+        .get("platform")
+        .map(parse_platform)
+        .transpose()?;
+    let shape = Shape::of(request);
+    let version = Version {
+        has_container: !request.speaks(1, 45),
+        has_whole_config: !request.speaks(1, 50),
+    };
+    let inspected = blocking(daemon, move |daemon| {
+        let image = daemon
+            .engine
+            .image(&name)
+            .map_err(|error| words::error::of_store(&error))?;
+        if let Some(wanted) = &wanted
+            && wanted.rank(&image.platform).is_none()
+        {
+            return Err(Failure::not_found(format!(
+                "image with reference {name} was found but does not provide the specified platform ({wanted})"
+            )));
+        }
+        let facts = daemon.facts.of(&daemon.engine, &image);
+        let facts = facts.map_err(|error| words::error::of_store(&error))?;
+        let mut inspected = inspection(&image, &facts, shape, version);
+        if shape.has_descriptor && shape.has_manifests {
+            let manifests = Manifests::here(&daemon.engine);
+            let manifests = manifests.and_then(|manifests| manifests.of(&daemon.engine, &image));
+            inspected.manifests = Some(manifests.map_err(|error| words::error::of_store(&error))?);
+        }
+        Ok(inspected)
+    });
+    Ok(json(&inspected.await?))
+}
+
+/// What inspecting told in older versions.
+#[derive(Clone, Copy, Debug)]
+struct Version {
+    has_container: bool,
+    has_whole_config: bool,
+}
+
+fn inspection(
+    image: &ImageSummary,
+    facts: &Facts,
+    shape: Shape,
+    version: Version,
+) -> api::ImageInspect {
+    let size = signed(image.size);
+    let platform = &image.platform;
+    let config = match version.has_whole_config {
+        true => whole(&facts.config),
+        false => facts.config.clone(),
+    };
+    api::ImageInspect {
+        id: image.id.to_string(),
+        repo_tags: familiar(&image.names),
+        repo_digests: familiar(&image.digests),
+        parent: String::new(),
+        comment: facts.comment.clone(),
+        created: image.created.clone(),
+        container: version.has_container.then(String::new),
+        container_config: version
+            .has_container
+            .then(|| Value::Object(whole(&Map::new()))),
+        docker_version: facts.docker_version.clone(),
+        author: facts.author.clone(),
+        config: Value::Object(config),
+        architecture: platform.architecture.clone(),
+        variant: platform.variant.clone(),
+        os: platform.os.clone(),
+        os_version: facts.os_version.clone(),
+        size,
+        virtual_size: shape.has_virtual_size.then_some(size),
+        graph_driver: api::GraphDriver {
+            data: None,
+            name: DRIVER.to_owned(),
+        },
+        root_fs: api::ImageRootFs {
+            kind: "layers".to_owned(),
+            layers: facts.layers.clone(),
+        },
+        metadata: api::ImageMetadata {
+            last_tag_time: time(image.pulled),
+        },
+        descriptor: facts.descriptor.clone().filter(|_| shape.has_descriptor),
+        manifests: None,
+    }
+}
+
+/// Adds what a container's config has: older clients read it without asking whether it is there.
+fn whole(config: &Map<String, Value>) -> Map<String, Value> {
+    let defaults = json!({
+        "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "AttachStdout": false,
+        "AttachStderr": false, "Tty": false, "OpenStdin": false, "StdinOnce": false, "Env": null, "Cmd": null,
+        "Image": "", "Volumes": null, "WorkingDir": "", "Entrypoint": null, "OnBuild": null, "Labels": null,
+    });
+    let Value::Object(mut whole) = defaults else {
+        return config.clone();
+    };
+    whole.extend(config.clone());
+    whole
+}
+
+/// `GET /images/{name}/history`
+pub(super) async fn history(daemon: &Arc<Daemon>, name: &str) -> Result<Answer, Failure> {
+    let name = image_name(name)?;
+    let steps = blocking(daemon, move |daemon| {
+        let of_store = |error| words::error::of_store(&error);
+        let tags = familiar(&daemon.engine.image(&name).map_err(of_store)?.names);
+        let steps = daemon.engine.history(&name).map_err(of_store)?;
+        let steps = steps.into_iter().map(|step| api::HistoryStep {
+            comment: step.comment,
+            created: step
+                .created
+                .as_deref()
+                .and_then(seconds)
+                .unwrap_or_default(),
+            created_by: step.created_by,
+            tags: step
+                .id
+                .is_some()
+                .then(|| tags.clone())
+                .filter(|tags| !tags.is_empty()),
+            id: step.id.map_or("<missing>".to_owned(), |id| id.to_string()),
+            size: signed(step.size),
+        });
+        Ok(steps.collect::<Vec<_>>())
+    });
+    Ok(json(&steps.await?))
+}
+
+/// `POST /images/{name}/tag`
+pub(super) async fn tag(
+    daemon: &Arc<Daemon>,
+    name: &str,
+    request: &Request,
+) -> Result<Answer, Failure> {
+    let source = image_name(name)?;
+    let repository = request.query.get("repo").unwrap_or_default();
+    let mut target = reference(repository)?;
+    if target.digest().is_some() {
+        return Err(Failure::bad_request(
+            "refusing to create a tag with a digest reference",
+        ));
+    }
+    if let Some(tag) = request.query.get("tag") {
+        let tag = tag.parse();
+        let tag =
+            tag.map_err(|_: windlass::TagError| Failure::bad_request("invalid tag format"))?;
+        target = target.with_tag(tag);
+    }
+    blocking(daemon, move |daemon| {
+        let tagged = daemon.tag(&source, &target);
+        tagged.map_err(|error| words::error::of_tag(&error))
+    })
+    .await?;
+    Ok(empty(StatusCode::CREATED))
+}
+
+/// Reads a platform: `os/arch[/variant]`, or the JSON of one.
+pub(super) fn parse_platform(text: &str) -> Result<Platform, Failure> {
+    let bad = |why: String| Failure::bad_request(format!("invalid platform {text:?}: {why}"));
+    if !text.trim_start().starts_with('{') {
+        return text
+            .parse()
+            .map_err(|error: windlass::PlatformError| bad(error.to_string()));
+    }
+    let read: api::ImagePlatform =
+        serde_json::from_str(text).map_err(|_| bad("it is no JSON of one".to_owned()))?;
+    let parts = [&read.os, &read.architecture, &read.variant];
+    let parts: Vec<&str> = parts
+        .into_iter()
+        .map(String::as_str)
+        .filter(|part| !part.is_empty())
+        .collect();
+    let text = parts.join("/");
+    text.parse()
+        .map_err(|error: windlass::PlatformError| bad(error.to_string()))
+}
+
+pub(super) fn familiar(names: &[Reference]) -> Vec<String> {
+    names.iter().map(Reference::familiar).collect()
+}
+
+/// Reads a time as configs have it, in seconds since 1970.
+pub(super) fn seconds(text: &str) -> Option<i64> {
+    let time: Timestamp = text.parse().ok()?;
+    Some(time.as_second())
+}
+
+fn time(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).ok();
+    let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map_or(NO_TIME.to_owned(), |time| time.to_string())
+}
+
+pub(super) fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}

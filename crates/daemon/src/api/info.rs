@@ -1,0 +1,118 @@
+//! `GET /info`
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+use std::thread;
+
+use jiff::Timestamp;
+use rustix::system::{sysinfo, uname};
+use serde_json::{Map, Value, json};
+
+use super::blocking;
+use super::system::machine;
+use crate::answer::{self, Answer, Failure};
+use crate::{About, Daemon, words};
+
+/// Answers.
+pub(super) async fn info(daemon: &Arc<Daemon>) -> Result<Answer, Failure> {
+    let images = blocking(daemon, |daemon| {
+        let images = daemon.engine.images();
+        Ok(images
+            .map_err(|error| words::error::of_store(&error))?
+            .len())
+    });
+    let images = images.await?;
+    let parts = [of_daemon(daemon, images), of_machine(), of_containers()];
+    let mut info = Map::new();
+    for part in parts {
+        if let Value::Object(part) = part {
+            info.extend(part);
+        }
+    }
+    Ok(answer::json(&info))
+}
+
+fn of_daemon(daemon: &Daemon, images: usize) -> Value {
+    let about = &daemon.about;
+    json!({
+        "ID": "", "Images": images, "Driver": "windlass",
+        "DriverStatus": [["Pulls running", daemon.metrics.running().to_string()]],
+        "Debug": false, "NFd": open_files(), "NGoroutines": 0,
+        "SystemTime": Timestamp::now().to_string(), "NEventsListener": daemon.journal.listeners(),
+        "IndexServerAddress": "https://index.docker.io/v1/", "RegistryConfig": registries(about),
+        "DockerRootDir": about.root, "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
+        "Labels": about.labels, "ExperimentalBuild": false, "ServerVersion": about.version,
+        "Warnings": ["This daemon keeps images and runs no containers."],
+    })
+}
+
+fn of_machine() -> Value {
+    let (kernel, _) = machine();
+    let os = os_release();
+    let os = |key: &str| os.get(key).cloned().unwrap_or_default();
+    let system = sysinfo();
+    let memory = u64::from(system.mem_unit).saturating_mul(system.totalram);
+    json!({
+        "Name": uname().nodename().to_string_lossy(),
+        "KernelVersion": kernel, "OperatingSystem": os("PRETTY_NAME"), "OSVersion": os("VERSION_ID"),
+        "OSType": "linux", "Architecture": uname().machine().to_string_lossy(),
+        "NCPU": thread::available_parallelism().map_or(1, usize::from), "MemTotal": memory,
+    })
+}
+
+/// What a daemon that runs containers would say of them.
+fn of_containers() -> Value {
+    let nothing = json!({"ID": "", "Expected": ""});
+    json!({
+        "Containers": 0, "ContainersRunning": 0, "ContainersPaused": 0, "ContainersStopped": 0,
+        "Plugins": {"Volume": [], "Network": [], "Authorization": null, "Log": []},
+        "MemoryLimit": false, "SwapLimit": false, "CpuCfsPeriod": false, "CpuCfsQuota": false, "CPUShares": false,
+        "CPUSet": false, "PidsLimit": false, "IPv4Forwarding": true, "OomKillDisable": false,
+        "LoggingDriver": "none", "CgroupDriver": "none", "CgroupVersion": "2",
+        "GenericResources": null, "Runtimes": {}, "DefaultRuntime": "none", "LiveRestoreEnabled": false,
+        "Isolation": "", "InitBinary": "", "SecurityOptions": [],
+        "Swarm": {"NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false,
+                  "Error": "", "RemoteManagers": null},
+        "ContainerdCommit": nothing, "RuncCommit": nothing, "InitCommit": nothing,
+    })
+}
+
+fn registries(about: &About) -> Value {
+    let is_range = |entry: &&String| entry.contains('/');
+    let ranges = about.insecure_registries.iter().filter(is_range).cloned();
+    let hosts = about
+        .insecure_registries
+        .iter()
+        .filter(|entry| !is_range(entry));
+    let mut configs = Map::new();
+    configs.insert(
+        "docker.io".to_owned(),
+        json!({"Name": "docker.io", "Mirrors": about.mirrors, "Secure": true, "Official": true}),
+    );
+    for host in hosts {
+        configs.insert(
+            host.clone(),
+            json!({"Name": host, "Mirrors": [], "Secure": false, "Official": false}),
+        );
+    }
+    let mut all = vec!["::1/128".to_owned(), "127.0.0.0/8".to_owned()];
+    all.extend(ranges);
+    json!({"InsecureRegistryCIDRs": all, "IndexConfigs": configs, "Mirrors": about.mirrors})
+}
+
+/// Reads what the system calls itself (os-release(5)).
+fn os_release() -> BTreeMap<String, String> {
+    let text = fs::read_to_string("/etc/os-release");
+    let text = text
+        .or_else(|_| fs::read_to_string("/usr/lib/os-release"))
+        .unwrap_or_default();
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    let pairs =
+        pairs.map(|(key, value)| (key.to_owned(), value.trim_matches(['"', '\'']).to_owned()));
+    pairs.collect()
+}
+
+fn open_files() -> usize {
+    fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}

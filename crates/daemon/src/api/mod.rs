@@ -1,0 +1,81 @@
+//! What is asked, one file a matter.
+
+mod archive;
+mod create;
+mod distribution;
+mod elsewhere;
+mod events;
+pub(crate) mod facts;
+mod images;
+mod import;
+mod info;
+mod manifests;
+mod push;
+mod remove;
+mod route;
+mod system;
+
+use std::sync::Arc;
+
+use tokio::task;
+
+use crate::Daemon;
+use crate::answer::{Answer, Failure};
+use crate::request::Request;
+
+use route::Route;
+
+/// Answers a question.
+pub(crate) async fn answer(daemon: Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
+    match Route::of(&request.method, &request.path) {
+        Route::Ping => Ok(system::ping()),
+        Route::Version => Ok(system::version(&daemon)),
+        Route::Info => info::info(&daemon).await,
+        Route::DiskUsage => system::disk_usage(&daemon, &request).await,
+        Route::Auth => distribution::log_in(&daemon, request).await,
+        Route::Events => events::events(&daemon, &request),
+        Route::Metrics => system::metrics(&daemon).await,
+        Route::Images => images::list(&daemon, &request).await,
+        Route::Create => create::create(&daemon, request).await,
+        Route::Inspect(name) => images::inspect(&daemon, &name, &request).await,
+        Route::History(name) => images::history(&daemon, &name).await,
+        Route::Tag(name) => images::tag(&daemon, &name, &request).await,
+        Route::Push(name) => push::push(&daemon, &name, request).await,
+        Route::Remove(name) => remove::remove(&daemon, &name, &request).await,
+        Route::Prune => remove::prune(&daemon, &request).await,
+        Route::Search => distribution::search(&daemon, &request).await,
+        Route::Save(name) => archive::save(&daemon, name, &request).await,
+        Route::Load => archive::load(&daemon, request).await,
+        Route::Distribution(name) => distribution::inspect(&daemon, &name, &request).await,
+        Route::Elsewhere(what) => elsewhere::answer(&what),
+        Route::Nothing => Err(Failure::not_found("page not found")),
+    }
+}
+
+/// Does what waits for the disk, on a thread that may.
+async fn blocking<T: Send + 'static>(
+    daemon: &Arc<Daemon>,
+    work: impl FnOnce(&Daemon) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let daemon = Arc::clone(daemon);
+    match task::spawn_blocking(move || work(&daemon)).await {
+        Ok(done) => done,
+        Err(error) => {
+            tracing::error!(%error, "a request failed by a defect");
+            Err(Failure::internal("a defect in windlass: see its log"))
+        }
+    }
+}
+
+/// Parses what a client calls an image that is here (REF-8).
+fn image_name(text: &str) -> Result<windlass::ImageName, Failure> {
+    text.parse().map_err(|error| invalid_reference(&error))
+}
+
+fn reference(text: &str) -> Result<windlass::Reference, Failure> {
+    text.parse().map_err(|error| invalid_reference(&error))
+}
+
+fn invalid_reference(error: &windlass::ReferenceError) -> Failure {
+    Failure::bad_request(format!("invalid reference format: {error}"))
+}

@@ -1,0 +1,151 @@
+//! `POST /images/{name}/push`
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::task;
+use windlass::{Caller, Choice, PushImageError, PushRequest, Reference};
+use windlass_engine_api::Message;
+
+use super::{blocking, reference};
+use crate::Daemon;
+use crate::answer::{self, Answer, Failure};
+use crate::auth;
+use crate::journal::{Action, called};
+use crate::request::Request;
+use crate::stream::{Feed, Lines};
+use crate::words;
+use crate::words::transfer::{PushWords, pushed, pushing_to};
+
+/// How many blobs are sent at a time, as by Docker.
+const AT_ONCE: usize = 5;
+
+/// Stops a push when whoever waits for it has left.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Answers.
+pub(super) async fn push(
+    daemon: &Arc<Daemon>,
+    name: &str,
+    request: Request,
+) -> Result<Answer, Failure> {
+    let named = reference(name)?;
+    let named = match request.query.get("tag") {
+        Some(tag) => {
+            let tag = tag.parse();
+            let tag =
+                tag.map_err(|_: windlass::TagError| Failure::bad_request("invalid tag format"))?;
+            named.without_digest().with_tag(tag)
+        }
+        None => named,
+    };
+    let platform = super::create::platform(&request.query)?;
+    let caller = auth::caller(&request.headers, named.repository().registry());
+    let tags = tags(daemon, &named).await?;
+    let choice = match platform {
+        Some(platform) => Choice::One(Some(platform)),
+        None => Choice::All,
+    };
+    let lines = Lines::default();
+    lines.push(pushing_to(&named));
+    let (feed, body) = Feed::new(lines.clone());
+    task::spawn(run(Arc::clone(daemon), tags, (choice, caller), lines, feed));
+    Ok(answer::stream(answer::JSON, body))
+}
+
+/// Returns what is to be pushed: the tag, or all that are here of the repository.
+async fn tags(daemon: &Arc<Daemon>, named: &Reference) -> Result<Vec<Reference>, Failure> {
+    if !named.is_name_only() {
+        return Ok(vec![named.clone()]);
+    }
+    let named = named.clone();
+    blocking(daemon, move |daemon| {
+        let images = daemon
+            .engine
+            .images()
+            .map_err(|error| words::error::of_store(&error))?;
+        let tags = images.into_iter().flat_map(|image| image.names);
+        let mut tags: Vec<_> = tags
+            .filter(|tag| tag.repository() == named.repository())
+            .collect();
+        tags.sort_by_key(ToString::to_string);
+        Ok(tags)
+    })
+    .await
+}
+
+/// Pushes one after the other, and tells the client, until it is over or the client has left.
+async fn run(
+    daemon: Arc<Daemon>,
+    tags: Vec<Reference>,
+    (choice, caller): (Choice, Caller),
+    lines: Lines,
+    feed: Feed,
+) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let _stop = StopOnDrop(Arc::clone(&stop));
+    let work = async {
+        for reference in tags {
+            let request = PushRequest {
+                reference: reference.clone(),
+                image: None,
+                choice: choice.clone(),
+                caller: caller.clone(),
+                at_once: AT_ONCE,
+                chunk: None,
+            };
+            one(&daemon, request, &lines, &stop).await?;
+        }
+        Ok(())
+    };
+    let outcome: Result<(), Failure> = tokio::select! {
+        biased;
+        () = feed.closed() => return,
+        outcome = work => outcome,
+        () = feed.run() => return,
+    };
+    if let Err(failure) = outcome {
+        lines.push(Message::failed(failure.message));
+    }
+    feed.finish().await;
+}
+
+async fn one(
+    daemon: &Arc<Daemon>,
+    request: PushRequest,
+    lines: &Lines,
+    stop: &Arc<AtomicBool>,
+) -> Result<(), Failure> {
+    let reference = request.reference.clone();
+    let (stop, told) = (Arc::clone(stop), lines.clone());
+    let done = blocking(daemon, move |daemon| {
+        let words = PushWords::default();
+        let tell = |event| words.event(&event, &told);
+        Ok(daemon.engine.push(&request, &daemon.hauls, &stop, &tell))
+    });
+    let done: Result<_, PushImageError> = done.await?;
+    daemon.metrics.pushed(done.is_ok());
+    match done {
+        Ok(done) => {
+            for message in pushed(&done) {
+                lines.push(message);
+            }
+            let name = reference.repository().familiar();
+            daemon
+                .journal
+                .note(Action::Push, &reference.familiar(), called(name));
+            Ok(())
+        }
+        Err(error) => {
+            let cause = windlass::text::chain(&error);
+            tracing::info!(error = %cause, reference = %reference.familiar(), "a push failed");
+            Err(words::error::of_push(&error, &reference))
+        }
+    }
+}

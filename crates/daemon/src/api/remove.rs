@@ -1,0 +1,56 @@
+//! No more of what is here.
+
+use std::sync::Arc;
+
+use windlass::{FilterUse, Prune, Remove, Removed};
+use windlass_engine_api as api;
+
+use super::{blocking, image_name};
+use crate::Daemon;
+use crate::answer::{Answer, Failure, json};
+use crate::request::Request;
+use crate::words;
+
+/// `DELETE /images/{name}`
+pub(super) async fn remove(
+    daemon: &Arc<Daemon>,
+    name: &str,
+    request: &Request,
+) -> Result<Answer, Failure> {
+    let name = image_name(name)?;
+    let how = Remove {
+        force: request.query.flag("force"),
+    };
+    let removed = blocking(daemon, move |daemon| {
+        let removed = daemon.remove(&name, how);
+        let removed = removed.map_err(|error| words::error::of_remove(&error))?;
+        Ok(removed.removed.into_iter().map(told).collect::<Vec<_>>())
+    });
+    Ok(json(&removed.await?))
+}
+
+/// `POST /images/prune`: images without a tag, or with `dangling=false` all.
+pub(super) async fn prune(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
+    let filters = super::images::filters(request, FilterUse::Prune)?;
+    let what = Prune {
+        filters,
+        ..Prune::default()
+    };
+    let pruned = blocking(daemon, move |daemon| {
+        let pruned = daemon.prune(&what);
+        pruned.map_err(|error| Failure::internal(windlass::text::chain(&error)))
+    });
+    let pruned = pruned.await?;
+    let removed: Vec<_> = pruned.removed.into_iter().map(told).collect();
+    Ok(json(&api::PruneReport {
+        images_deleted: Some(removed).filter(|removed| !removed.is_empty()),
+        space_reclaimed: pruned.freed,
+    }))
+}
+
+fn told(removed: Removed) -> api::DeletedImage {
+    match removed {
+        Removed::Untagged(name) => api::DeletedImage::Untagged(name),
+        Removed::Deleted(digest) => api::DeletedImage::Deleted(digest.to_string()),
+    }
+}

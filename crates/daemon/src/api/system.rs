@@ -1,0 +1,106 @@
+//! The daemon itself, and the machine that it is on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use rustix::system::uname;
+use windlass_engine_api::{self as api, NEWEST, OLDEST};
+
+use super::blocking;
+use super::images::{Shape, signed, summaries};
+use crate::Daemon;
+use crate::answer::{self, Answer, Failure, with};
+use crate::request::Request;
+use crate::words;
+
+/// What `/metrics` is written in.
+const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// `GET /_ping`: from here clients learn the version; that of `Builder-Version` names the builder that they bring along.
+pub(super) fn ping() -> Answer {
+    let headers = [
+        ("builder-version", "2"),
+        ("swarm", "inactive"),
+        ("cache-control", "no-cache, no-store, must-revalidate"),
+        ("pragma", "no-cache"),
+    ];
+    let ping = answer::text("OK");
+    headers
+        .into_iter()
+        .fold(ping, |ping, (name, value)| with(ping, name, value))
+}
+
+/// `GET /version`
+pub(super) fn version(daemon: &Daemon) -> Answer {
+    let (kernel, arch) = machine();
+    let details = [
+        ("ApiVersion", NEWEST.to_string()),
+        ("MinAPIVersion", OLDEST.to_string()),
+        ("Os", "linux".to_owned()),
+        ("Arch", arch.to_owned()),
+        ("KernelVersion", kernel.clone()),
+        ("Experimental", "false".to_owned()),
+    ];
+    let details = details.map(|(key, value)| (key.to_owned(), value));
+    let version = daemon.about.version.clone();
+    answer::json(&api::Version {
+        platform: BTreeMap::from([("Name".to_owned(), format!("windlass {version}"))]),
+        components: vec![api::VersionComponent {
+            name: "Engine".to_owned(),
+            version: version.clone(),
+            details: details.into(),
+        }],
+        version,
+        api_version: NEWEST.to_string(),
+        min_api_version: OLDEST.to_string(),
+        git_commit: String::new(),
+        go_version: String::new(),
+        os: "linux".to_owned(),
+        arch: arch.to_owned(),
+        kernel_version: kernel,
+        build_time: String::new(),
+    })
+}
+
+/// `GET /system/df`
+pub(super) async fn disk_usage(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
+    let shape = Shape::of(request).with_shared_size();
+    let has_builder = !request.speaks(1, 42);
+    let usage = blocking(daemon, move |daemon| {
+        let of_store = |error| words::error::of_store(&error);
+        let usage = daemon.engine.disk_usage().map_err(of_store)?;
+        let images = daemon.engine.images().map_err(of_store)?;
+        Ok(api::DiskUsage {
+            layers_size: signed(usage.layers.size),
+            images: summaries(daemon, &images, shape)?,
+            containers: [],
+            volumes: [],
+            build_cache: [],
+            builder_size: has_builder.then_some(0),
+        })
+    });
+    Ok(answer::json(&usage.await?))
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(daemon: &Arc<Daemon>) -> Result<Answer, Failure> {
+    let text = blocking(daemon, |daemon| {
+        let usage = daemon.engine.disk_usage().ok();
+        Ok(daemon.metrics.text(usage.as_ref(), &daemon.about.version))
+    });
+    Ok(answer::text_of(METRICS, text.await?))
+}
+
+/// Returns the kernel's version, and the processor in Go's words.
+pub(super) fn machine() -> (String, &'static str) {
+    let kernel = uname().release().to_string_lossy().into_owned();
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "powerpc64" => "ppc64le",
+        other => other,
+    };
+    (kernel, arch)
+}

@@ -1,0 +1,140 @@
+//! Who the client is to registries: `X-Registry-Auth` (API-2).
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::HeaderMap;
+use windlass::{Caller, Credentials, DEFAULT_REGISTRY, OneKey, Secret};
+use windlass_engine_api::AuthConfig;
+
+/// Padded or not; some clients use the other alphabet.
+const CONFIG: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
+
+/// The longest header that is looked at, in bytes.
+const LONGEST: usize = 64 << 10;
+
+/// Returns who the client is to the registry that `registry` names, as in the name of an image.
+///
+/// What cannot be read is nobody, as in Docker: the registry has the last word. What is meant for another registry
+/// than this is shown to none.
+pub(crate) fn caller(headers: &HeaderMap, registry: &str) -> Caller {
+    let Some(config) = config(headers) else {
+        return Caller::anonymous();
+    };
+    let meant_for = server(&config.serveraddress).unwrap_or(registry);
+    let credentials = credentials(&config);
+    if meant_for != registry || credentials == Credentials::Anonymous {
+        return Caller::anonymous();
+    }
+    Caller::new(Arc::new(OneKey {
+        host: registry.to_owned(),
+        credentials,
+    }))
+}
+
+fn config(headers: &HeaderMap) -> Option<AuthConfig> {
+    let text = headers.get("x-registry-auth")?.as_bytes();
+    if text.len() > LONGEST {
+        return None;
+    }
+    let decoded = URL_SAFE
+        .decode(text)
+        .or_else(|_| STANDARD.decode(text))
+        .ok()?;
+    AuthConfig::parse(&decoded).ok()
+}
+
+/// Returns what the client proves himself with.
+pub(crate) fn credentials(config: &AuthConfig) -> Credentials {
+    if !config.registrytoken.is_empty() {
+        return Credentials::RegistryToken(Secret::new(&config.registrytoken));
+    }
+    if !config.identitytoken.is_empty() {
+        return Credentials::IdentityToken(Secret::new(&config.identitytoken));
+    }
+    let (username, password) = match config.username.is_empty() && !config.auth.is_empty() {
+        true => user_and_password(&config.auth).unwrap_or_default(),
+        false => (config.username.clone(), config.password.clone()),
+    };
+    if username.is_empty() || password.is_empty() {
+        return Credentials::Anonymous;
+    }
+    Credentials::Basic {
+        username,
+        password: Secret::new(&password),
+    }
+}
+
+fn user_and_password(auth: &str) -> Option<(String, String)> {
+    let decoded = String::from_utf8(STANDARD.decode(auth).ok()?).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    Some((user.to_owned(), password.trim_end_matches('\0').to_owned()))
+}
+
+/// Returns the registry that a server's address means: `https://index.docker.io/v1/` is Docker Hub's, others are
+/// `host[:port]`, with or without a scheme and a path. `None` if it does not say.
+pub(crate) fn server(address: &str) -> Option<&str> {
+    let bare = address.split_once("://").map_or(address, |(_, bare)| bare);
+    let host = bare.split('/').next().unwrap_or_default();
+    match host {
+        "" => None,
+        "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => {
+            Some(DEFAULT_REGISTRY)
+        }
+        host => Some(host),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Credentials {
+        credentials(&AuthConfig::parse(json.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn every_shape_is_understood() {
+        let basic = Credentials::Basic {
+            username: "u".to_owned(),
+            password: Secret::new("p"),
+        };
+        assert_eq!(read(r#"{"username":"u","password":"p"}"#), basic);
+        assert_eq!(read(r#"{"auth":"dTpw"}"#), basic);
+        assert_eq!(read("{}"), Credentials::Anonymous);
+        let token = Credentials::IdentityToken(Secret::new("t"));
+        assert_eq!(read(r#"{"identitytoken":"t","username":null}"#), token);
+        let token = Credentials::RegistryToken(Secret::new("t"));
+        assert_eq!(read(r#"{"registrytoken":"t"}"#), token);
+    }
+
+    #[test]
+    fn headers_are_read_in_any_alphabet_and_padding() {
+        for text in ["e30=", "e30", "eyJ1c2VybmFtZSI6InU_In0="] {
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static("x-registry-auth"),
+                http::HeaderValue::from_static(text),
+            )]);
+            assert!(config(&headers).is_some(), "{text}");
+        }
+        let headers = HeaderMap::from_iter([(
+            http::HeaderName::from_static("x-registry-auth"),
+            http::HeaderValue::from_static("!!!"),
+        )]);
+        assert!(config(&headers).is_none());
+    }
+
+    #[test]
+    fn addresses_name_registries() {
+        assert_eq!(server("https://index.docker.io/v1/"), Some("docker.io"));
+        assert_eq!(server("docker.io"), Some("docker.io"));
+        assert_eq!(server("http://localhost:5000"), Some("localhost:5000"));
+        assert_eq!(server("ghcr.io/v2/"), Some("ghcr.io"));
+        assert_eq!(server(""), None);
+    }
+}

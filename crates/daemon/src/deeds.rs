@@ -1,0 +1,179 @@
+//! What is done for a client, by whichever way it came in: with the journal and the numbers kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::{Context, Poll};
+
+use tokio::task::JoinHandle;
+use windlass::{
+    Events, ImageName, ImportError, ImportOptions, Layout, LoadError, LoadOptions, Loaded, Prune,
+    PruneError, Pruned, PullError, PullRequest, Pulled, Reference, Removal, Remove, RemoveError,
+    Removed, TagImageError, Tell,
+};
+
+use crate::Daemon;
+use crate::journal::{Action, called};
+
+/// A pull that runs on the thread of transfers. Dropping it is leaving.
+#[derive(Debug)]
+pub struct Haul(JoinHandle<Result<Pulled, PullError>>);
+
+impl Daemon {
+    /// Begins to pull an image on the thread of transfers.
+    pub fn haul(self: &Arc<Self>, request: PullRequest, events: Events) -> Haul {
+        let daemon = Arc::clone(self);
+        Haul(
+            self.hauls
+                .spawn(async move { daemon.pull(&request, &events).await }),
+        )
+    }
+
+    /// Pulls an image.
+    pub(crate) async fn pull(
+        &self,
+        request: &PullRequest,
+        events: &Events,
+    ) -> Result<Pulled, PullError> {
+        let running = self.metrics.begin();
+        let (counted, mut incoming) = Events::channel();
+        let count = |event| {
+            self.metrics.event(&event);
+            events.send(event);
+        };
+        let mut pull = std::pin::pin!(self.engine.pull(request, &counted));
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Some(event) = incoming.recv() => count(event),
+                outcome = &mut pull => break outcome,
+            }
+        };
+        while let Ok(event) = incoming.try_recv() {
+            count(event);
+        }
+        let name = request.reference.clone().or_latest().familiar();
+        match &outcome {
+            Ok(pulled) => {
+                let repository = request.reference.repository().familiar();
+                self.journal.note(Action::Pull, &name, called(repository));
+                running.pulled(pulled);
+                tracing::info!(
+                    reference = %name,
+                    digest = %pulled.digest,
+                    bytes = pulled.downloaded_bytes,
+                    milliseconds = u64::try_from(pulled.duration.as_millis()).unwrap_or(u64::MAX),
+                    from = %pulled.endpoint.origin(),
+                    "pulled"
+                );
+            }
+            Err(error) => {
+                running.failed();
+                let error = windlass::text::chain(error);
+                tracing::info!(reference = %name, %error, "a pull failed");
+            }
+        }
+        outcome
+    }
+
+    /// Gives an image one more name. Blocks.
+    pub fn tag(&self, source: &ImageName, target: &Reference) -> Result<(), TagImageError> {
+        let target = target.clone().or_latest();
+        self.engine.tag(source, &target)?;
+        if let Ok(image) = self.engine.image(&ImageName::Reference(target.clone())) {
+            let id = image.id.to_string();
+            self.journal
+                .note(Action::Tag, &id, called(target.familiar()));
+        }
+        Ok(())
+    }
+
+    /// Removes a name, and the image with it if that was its last one. Blocks.
+    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Removal, RemoveError> {
+        let image = self.engine.image(name);
+        let removal = self.engine.remove(name, how)?;
+        if let Ok(image) = image {
+            let id = image.id.to_string();
+            for removed in &removal.removed {
+                match removed {
+                    Removed::Untagged(_) => self.journal.note(Action::Untag, &id, called(&id)),
+                    Removed::Deleted(digest) if digest == image.id.digest() => {
+                        self.journal.note(Action::Delete, &id, called(&id));
+                    }
+                    Removed::Deleted(_) => {}
+                }
+            }
+        }
+        Ok(removal)
+    }
+
+    /// Removes images that nobody needs. Blocks.
+    pub fn prune(&self, what: &Prune) -> Result<Pruned, PruneError> {
+        let images = self.engine.images()?;
+        let ids: BTreeSet<_> = images.iter().map(|image| *image.id.digest()).collect();
+        let pruned = self.engine.prune(what)?;
+        for removed in &pruned.removed {
+            if let Removed::Deleted(digest) = removed
+                && ids.contains(digest)
+            {
+                let id = digest.to_string();
+                self.journal.note(Action::Delete, &id, called(&id));
+            }
+        }
+        let reclaimed = BTreeMap::from([("reclaimed".to_owned(), pruned.freed.to_string())]);
+        self.journal.note(Action::Prune, "", reclaimed);
+        Ok(pruned)
+    }
+
+    /// Loads the images of `layout`. Blocks.
+    pub fn load(
+        &self,
+        layout: &Layout,
+        options: &LoadOptions,
+        stop: &AtomicBool,
+        tell: Tell<'_>,
+    ) -> Result<Vec<Loaded>, LoadError> {
+        let loaded = self.engine.load(layout, options, stop, tell)?;
+        for image in &loaded {
+            let id = image.image_id.to_string();
+            self.journal.note(Action::Load, &id, called(&id));
+        }
+        Ok(loaded)
+    }
+
+    /// Makes an image of a tar. Blocks.
+    pub fn import(
+        &self,
+        from: impl Read + Send,
+        options: &ImportOptions,
+        stop: &AtomicBool,
+        tell: &(dyn Fn(u64) + Sync),
+    ) -> Result<Loaded, ImportError> {
+        let image = self.engine.import(from, options, stop, tell)?;
+        let id = image.image_id.to_string();
+        self.journal.note(Action::Import, &id, called(&id));
+        Ok(image)
+    }
+}
+
+impl Future for Haul {
+    type Output = Result<Pulled, PullError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|ended| match ended {
+                Ok(outcome) => outcome,
+                // It is cancelled only when this is dropped.
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            })
+    }
+}
+
+impl Drop for Haul {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,101 @@
+//! What happened to images: told as it happens, and for a while afterwards.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::broadcast::{Receiver, Sender, channel};
+use windlass_engine_api::{Actor, Event};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Pull,
+    Push,
+    Tag,
+    Untag,
+    Delete,
+    Load,
+    Save,
+    Import,
+    Prune,
+}
+
+/// Remembers the latest events, and tells those that come.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    recent: Mutex<VecDeque<Arc<Event>>>,
+    sender: Sender<Arc<Event>>,
+}
+
+/// How many events are remembered, as many as by Docker.
+const REMEMBERED: usize = 256;
+/// How many events may wait for one who listens; one who is slower misses some.
+const WAITING: usize = 1024;
+
+impl Journal {
+    pub(crate) fn new() -> Self {
+        let (sender, _) = channel(WAITING);
+        let recent = Mutex::default();
+        Self { recent, sender }
+    }
+
+    /// Notes that something happened to the image or name `id`.
+    pub(crate) fn note(&self, action: Action, id: &str, attributes: BTreeMap<String, String>) {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let event = Arc::new(Event {
+            status: action.word().to_owned(),
+            id: id.to_owned(),
+            kind: "image".to_owned(),
+            action: action.word().to_owned(),
+            actor: Actor {
+                id: id.to_owned(),
+                attributes,
+            },
+            scope: "local".to_owned(),
+            time: now.as_secs().try_into().unwrap_or(i64::MAX),
+            time_nano: now.as_nanos().try_into().unwrap_or(i64::MAX),
+        });
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() == REMEMBERED {
+            recent.pop_front();
+        }
+        recent.push_back(Arc::clone(&event));
+        // Under the lock: whoever listens gets each event once, remembered or told. Nobody need be listening.
+        let _listeners = self.sender.send(event);
+    }
+
+    /// Returns what is remembered, and tells what comes behind it.
+    pub(crate) fn listen(&self) -> (Vec<Arc<Event>>, Receiver<Arc<Event>>) {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        (recent.iter().cloned().collect(), self.sender.subscribe())
+    }
+
+    /// Returns how many listen.
+    pub(crate) fn listeners(&self) -> usize {
+        self.sender.receiver_count()
+    }
+}
+
+impl Action {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "push",
+            Self::Tag => "tag",
+            Self::Untag => "untag",
+            Self::Delete => "delete",
+            Self::Load => "load",
+            Self::Save => "save",
+            Self::Import => "import",
+            Self::Prune => "prune",
+        }
+    }
+}
+
+/// Returns the one attribute that most events have.
+pub(crate) fn called(name: impl Into<String>) -> BTreeMap<String, String> {
+    BTreeMap::from([("name".to_owned(), name.into())])
+}

@@ -1,0 +1,106 @@
+//! The image part of Docker's Engine API, over the windlass engine: what `docker`, Compose and the SDKs speak.
+//!
+//! This is translation: requests become calls of the [`Engine`], and what comes of them becomes documents, lines of
+//! progress and Docker's words. What is to be said in words is in `words`, and what is asked in `api`; nothing else knows
+//! either.
+//!
+//! # Invariants
+//! - A client that is slow, dead or gone slows nothing: what is told to it is queued, within bounds, and its pull is
+//!   left when the client leaves.
+//! - Everything before the first byte of a stream fails with a status; everything behind it with a line in the stream.
+//! - What blocks happens on threads that may: the thread that answers never waits for a disk.
+//! - Transfers have a thread of their own: answers do not wait for them either.
+
+mod answer;
+mod api;
+mod auth;
+mod body;
+mod deeds;
+mod journal;
+mod metrics;
+mod notify;
+mod request;
+mod server;
+mod socket;
+mod stream;
+mod words;
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use windlass::Engine;
+
+use crate::api::facts::FactsCache;
+use crate::journal::Journal;
+use crate::metrics::Metrics;
+
+pub use deeds::Haul;
+pub use notify::Notifier;
+pub use server::{Limits, Stop};
+pub use socket::{Address, AddressError, BindError, Bound, bind, inherited};
+
+/// What the daemon says of itself.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The version of windlass.
+    pub version: String,
+    /// Where the store is.
+    pub root: String,
+    /// The registries that may be spoken to without TLS, as they are configured.
+    pub insecure_registries: Vec<String>,
+    /// Docker Hub's mirrors.
+    pub mirrors: Vec<String>,
+    /// Words about this daemon, `key=value`.
+    pub labels: Vec<String>,
+}
+
+/// A daemon: an engine, and what is known beside it.
+#[derive(Debug)]
+pub struct Daemon {
+    engine: Arc<Engine>,
+    about: About,
+    journal: Journal,
+    metrics: Metrics,
+    facts: FactsCache,
+    /// Where transfers run.
+    hauls: Handle,
+    /// Ends that thread.
+    _end: oneshot::Sender<()>,
+}
+
+impl Daemon {
+    /// Makes a daemon over `engine`, and starts the thread that its transfers run on.
+    pub fn new(engine: Arc<Engine>, about: About) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let hauls = runtime.handle().clone();
+        let (end, ended) = oneshot::channel::<()>();
+        thread::Builder::new()
+            .name("hauls".to_owned())
+            .spawn(move || {
+                // Ends with the daemon: then the other end is dropped.
+                drop(runtime.block_on(ended));
+            })?;
+        Ok(Self {
+            engine,
+            about,
+            journal: Journal::new(),
+            metrics: Metrics::default(),
+            facts: FactsCache::default(),
+            hauls,
+            _end: end,
+        })
+    }
+
+    /// Returns the engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Returns how many pulls run.
+    pub fn pulls_running(&self) -> u64 {
+        self.metrics.running()
+    }
+}

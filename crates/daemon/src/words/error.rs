@@ -1,0 +1,176 @@
+//! What failures are called, and the status that goes with it (API-4, API-6).
+
+use http::StatusCode;
+use windlass::text::chain;
+use windlass::{
+    CopyError, EndpointsError, FindError, LoadError, LoginError, PullError, PushError,
+    PushImageError, Reference, RegistryError, RemoveError, SaveError, StoreError, StoreRemoveError,
+    TagImageError,
+};
+
+use crate::answer::Failure;
+
+/// A pull of `reference` failed.
+pub(crate) fn of_pull(error: &PullError, reference: &Reference) -> Failure {
+    match error {
+        PullError::Registry(error) => of_endpoints(error, reference),
+        PullError::NoMatch(no_match) => Failure::not_found(format!(
+            "no matching manifest for {} in the manifest list entries: {no_match}",
+            no_match.wanted
+        )),
+        error => Failure::internal(chain(error)),
+    }
+}
+
+/// What it comes down to when no endpoint of a registry gave what it was asked for.
+pub(crate) fn of_endpoints(error: &EndpointsError, reference: &Reference) -> Failure {
+    of_registry(&error.error, reference)
+}
+
+fn of_registry(error: &RegistryError, reference: &Reference) -> Failure {
+    let repository = reference.repository().familiar();
+    match error {
+        RegistryError::Denied { reason, .. } => Failure::not_found(format!(
+            "pull access denied for {repository}, repository does not exist or may require 'docker login': denied: \
+             {reason}"
+        )),
+        RegistryError::ManifestUnknown { .. } => Failure::not_found(format!(
+            "manifest for {} not found: manifest unknown: manifest unknown",
+            reference.familiar()
+        )),
+        RegistryError::NameUnknown { .. } => Failure::not_found(format!(
+            "repository {repository} not found: name unknown: repository name not known to registry"
+        )),
+        RegistryError::Unauthorized { reason, .. } => Failure::new(
+            StatusCode::UNAUTHORIZED,
+            format!("unauthorized: {}", or(reason, "authentication required")),
+        ),
+        RegistryError::TooManyRequests { .. } => Failure::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("toomanyrequests: {}", chain(error)),
+        ),
+        error => Failure::internal(chain(error)),
+    }
+}
+
+/// A push failed.
+pub(crate) fn of_push(error: &PushImageError, reference: &Reference) -> Failure {
+    let of = |error: &RegistryError| match error {
+        RegistryError::Denied { reason, .. } => Failure::new(
+            StatusCode::FORBIDDEN,
+            format!(
+                "denied: {}",
+                or(reason, "requested access to the resource is denied")
+            ),
+        ),
+        error => of_registry(error, reference),
+    };
+    match error {
+        PushImageError::Image(SaveError::Find(_)) => {
+            let repository = reference.repository();
+            let name = format!("{}/{}", repository.registry(), repository.path());
+            let tag = reference
+                .tag()
+                .map(|tag| format!(" {tag}"))
+                .unwrap_or_default();
+            Failure::not_found(match tag.is_empty() {
+                true => format!("An image does not exist locally with the tag: {name}"),
+                false => format!("tag does not exist: {name}:{}", tag.trim()),
+            })
+        }
+        PushImageError::Image(error) => of_save(error),
+        PushImageError::Registry(error) => of_pull(error, reference),
+        PushImageError::Copy(CopyError::Push(PushError::Registry(error))) => of(error),
+        PushImageError::Copy(error) => Failure::internal(chain(error)),
+        PushImageError::Database(error) => Failure::internal(chain(error)),
+    }
+}
+
+/// An image was not found.
+pub(crate) fn of_find(error: &FindError) -> Failure {
+    match error {
+        FindError::Unknown { name } => {
+            use windlass::ImageName;
+            let name = match name {
+                ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _) => {
+                    name.clone().or_latest().familiar()
+                }
+                ImageName::Id(_) | ImageName::IdPrefix(_) => name.to_string(),
+            };
+            Failure::not_found(format!("No such image: {name}"))
+        }
+        FindError::Ambiguous { .. } => Failure::bad_request(error.to_string()),
+        FindError::Database(error) => Failure::internal(chain(error)),
+    }
+}
+
+/// The store could not be asked.
+pub(crate) fn of_store(error: &StoreError) -> Failure {
+    match error {
+        StoreError::Find(error) => of_find(error),
+        error => Failure::internal(chain(error)),
+    }
+}
+
+/// A name was not given.
+pub(crate) fn of_tag(error: &TagImageError) -> Failure {
+    match error {
+        TagImageError::Find(error) => of_find(error),
+        error => Failure::bad_request(chain(error)),
+    }
+}
+
+/// A name or an image was not removed.
+pub(crate) fn of_remove(error: &RemoveError) -> Failure {
+    match error {
+        RemoveError::Store(StoreRemoveError::Find(error)) => of_find(error),
+        RemoveError::Store(StoreRemoveError::SeveralNames { id, .. }) => Failure::new(
+            StatusCode::CONFLICT,
+            format!(
+                "conflict: unable to delete {} (must be forced) - image is referenced in multiple repositories",
+                id.short()
+            ),
+        ),
+        RemoveError::Mounted { at } => Failure::new(
+            StatusCode::CONFLICT,
+            format!(
+                "conflict: unable to delete (cannot be forced) - image is mounted on {}",
+                at.display()
+            ),
+        ),
+        error => Failure::internal(chain(error)),
+    }
+}
+
+/// An image was not saved.
+pub(crate) fn of_save(error: &SaveError) -> Failure {
+    match error {
+        SaveError::Find(error) => of_find(error),
+        error => Failure::internal(chain(error)),
+    }
+}
+
+/// An archive was not loaded.
+pub(crate) fn of_load(error: &LoadError) -> Failure {
+    Failure::internal(chain(error))
+}
+
+/// A login was not taken.
+pub(crate) fn of_login(error: &LoginError) -> Failure {
+    match error {
+        LoginError::Registry(
+            RegistryError::Unauthorized { reason, .. } | RegistryError::Denied { reason, .. },
+        ) => Failure::new(
+            StatusCode::UNAUTHORIZED,
+            format!(
+                "unauthorized: {}",
+                or(reason, "incorrect username or password")
+            ),
+        ),
+        error => Failure::internal(chain(error)),
+    }
+}
+
+fn or<'a>(reason: &'a str, otherwise: &'a str) -> &'a str {
+    if reason.is_empty() { otherwise } else { reason }
+}

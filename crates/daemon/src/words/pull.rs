@@ -1,0 +1,186 @@
+//! What a pull is told in (PG-1, MF-6, ST-1, ST-5).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use windlass::{Digest, LayerStatus, Outcome, PullEvent, Pulled, Reference};
+use windlass_engine_api::Message;
+
+use crate::stream::Lines;
+
+/// Turns what happens in one pull into lines.
+#[derive(Debug)]
+pub(crate) struct PullWords {
+    reference: Reference,
+    layers: HashMap<Digest, Layer>,
+    /// Layers that wait for another attempt, and until when.
+    waits: HashMap<Digest, Wait>,
+    has_begun: bool,
+}
+
+#[derive(Debug, Default)]
+struct Layer {
+    size: u64,
+    downloaded: u64,
+    is_downloaded: bool,
+}
+
+#[derive(Debug)]
+struct Wait {
+    until: Instant,
+    /// The seconds that were told last.
+    told: Option<u64>,
+}
+
+/// How much more has to have come before it is told: a hundredth, or this many bytes (PG-2).
+const STEP: u64 = 512 << 10;
+
+impl PullWords {
+    /// Begins with a pull of `reference`, which has a tag or a digest.
+    pub(crate) fn new(reference: Reference) -> Self {
+        Self {
+            reference,
+            layers: HashMap::new(),
+            waits: HashMap::new(),
+            has_begun: false,
+        }
+    }
+
+    /// Says whether the image was found: from here on a failure is told in the stream.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Tells what happened.
+    pub(crate) fn event(&mut self, event: &PullEvent, now: Instant, lines: &Lines) {
+        match event {
+            PullEvent::Resolved { .. } if !self.has_begun => {
+                self.has_begun = true;
+                lines.push(pulling_from(&self.reference));
+            }
+            PullEvent::Planned { layers, .. } => {
+                for layer in layers {
+                    let known = Layer {
+                        size: layer.size,
+                        ..Layer::default()
+                    };
+                    if self.layers.insert(layer.digest, known).is_none() {
+                        let words = match layer.exists {
+                            true => "Already exists",
+                            false => "Pulling fs layer",
+                        };
+                        lines.push(Message::progress(&layer.digest.short(), words, 0, 0));
+                    }
+                }
+            }
+            PullEvent::Layer { digest, status } => self.layer(*digest, status, now, lines),
+            PullEvent::Resolving { .. }
+            | PullEvent::Resolved { .. }
+            | PullEvent::Setback(_)
+            | PullEvent::Committing => {}
+        }
+    }
+
+    fn layer(&mut self, digest: Digest, status: &LayerStatus, now: Instant, lines: &Lines) {
+        let id = digest.short();
+        let layer = self.layers.entry(digest).or_default();
+        if !matches!(
+            status,
+            LayerStatus::Retrying { .. } | LayerStatus::Paused { .. }
+        ) {
+            self.waits.remove(&digest);
+        }
+        let step = |words: &str| lines.push(Message::progress(&id, words, 0, 0));
+        match status {
+            LayerStatus::Queued => step("Waiting"),
+            LayerStatus::Resumed { bytes } => {
+                layer.downloaded = *bytes;
+                lines.count(&id, "Downloading", *bytes, layer.size);
+            }
+            LayerStatus::Moving {
+                downloaded,
+                unpacked,
+            } => {
+                if layer.is_downloaded {
+                    lines.count(&id, "Extracting", *unpacked, layer.size);
+                } else if is_worth_telling(layer.downloaded, *downloaded, layer.size) {
+                    layer.downloaded = *downloaded;
+                    lines.count(&id, "Downloading", *downloaded, layer.size);
+                }
+            }
+            LayerStatus::Downloaded => {
+                if !std::mem::replace(&mut layer.is_downloaded, true) {
+                    lines.count(&id, "Downloading", layer.size, layer.size);
+                    step("Verifying Checksum");
+                    step("Download complete");
+                }
+            }
+            LayerStatus::Verifying => lines.count(&id, "Extracting", layer.size, layer.size),
+            LayerStatus::Unpacked { .. } => step("Pull complete"),
+            LayerStatus::Retrying { after, .. } | LayerStatus::Paused { after, .. } => {
+                let until = now + *after;
+                self.waits.insert(digest, Wait { until, told: None });
+                self.tick(now, lines);
+            }
+            LayerStatus::Connecting { .. } => {}
+        }
+    }
+
+    /// Tells how long it is until layers are tried again, once a second (DM-10).
+    pub(crate) fn tick(&mut self, now: Instant, lines: &Lines) {
+        for (digest, wait) in &mut self.waits {
+            let left = wait.until.saturating_duration_since(now);
+            let seconds = whole_seconds(left);
+            if seconds > 0 && wait.told != Some(seconds) {
+                wait.told = Some(seconds);
+                let plural = if seconds == 1 { "" } else { "s" };
+                let words = format!("Retrying in {seconds} second{plural}");
+                lines.push(Message::progress(&digest.short(), &words, 0, 0));
+            }
+        }
+    }
+
+    /// Tells the digest of what was pulled.
+    pub(crate) fn pulled(&mut self, pulled: &Pulled, lines: &Lines) {
+        if !self.has_begun {
+            self.has_begun = true;
+            lines.push(pulling_from(&self.reference));
+        }
+        lines.push(Message::status(format!("Digest: {}", pulled.digest)));
+    }
+}
+
+/// Returns the last line: whether anything is newer than what was here.
+pub(crate) fn ending(name: &str, outcome: Outcome) -> Message {
+    Message::status(match outcome {
+        Outcome::Downloaded => format!("Status: Downloaded newer image for {name}"),
+        Outcome::UpToDate => format!("Status: Image is up to date for {name}"),
+    })
+}
+
+/// Returns the first line: which tag or digest, and the path of its repository.
+fn pulling_from(reference: &Reference) -> Message {
+    let id = match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => digest.to_string(),
+        (None, Some(tag)) => tag.to_string(),
+        (None, None) => "latest".to_owned(),
+    };
+    // Docker names no registry here.
+    Message::about(
+        id,
+        format!("Pulling from {}", reference.repository().path()),
+    )
+}
+
+fn is_worth_telling(before: u64, now: u64, size: u64) -> bool {
+    let step = (size / 100).min(STEP);
+    now >= before.saturating_add(step) || now == size
+}
+
+fn whole_seconds(left: Duration) -> u64 {
+    left.as_millis()
+        .div_ceil(1000)
+        .try_into()
+        .unwrap_or(u64::MAX)
+}

@@ -1,0 +1,79 @@
+//! Versions of the API, as they stand in front of paths.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A version of the API, such as `1.51`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiVersion {
+    major: u16,
+    minor: u16,
+}
+
+/// What is no version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a version of the API")]
+pub struct VersionError;
+
+impl ApiVersion {
+    /// Returns `major.minor`.
+    pub const fn new(major: u16, minor: u16) -> Self {
+        Self { major, minor }
+    }
+
+    /// Reads the first part of a path, such as `v1.41`; `None` if it is no version.
+    ///
+    /// As in Docker, digits and dots behind a `v`; what stands behind the second number is of no interest.
+    pub fn of_prefix(segment: &str) -> Option<Self> {
+        let text = segment.strip_prefix('v')?;
+        let is_version = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+        if !text.bytes().all(is_version) {
+            return None;
+        }
+        text.parse().ok()
+    }
+}
+
+impl FromStr for ApiVersion {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        let mut parts = text.split('.');
+        let mut number = || {
+            let part = parts.next().unwrap_or("0");
+            part.parse().map_err(|_| VersionError)
+        };
+        Ok(Self {
+            major: number()?,
+            minor: number()?,
+        })
+    }
+}
+
+impl fmt::Display for ApiVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_are_versions_or_names() {
+        let version = |text| ApiVersion::of_prefix(text).map(|version| version.to_string());
+        assert_eq!(version("v1.41").as_deref(), Some("1.41"));
+        assert_eq!(version("v1").as_deref(), Some("1.0"));
+        assert_eq!(version("v1.41.7").as_deref(), Some("1.41"));
+        for name in ["volumes", "version", "1.41", "v", "v1.x", "v99999.1", ""] {
+            assert_eq!(version(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn later_versions_are_greater() {
+        assert!(ApiVersion::new(1, 9) < ApiVersion::new(1, 24));
+        assert!(ApiVersion::new(2, 0) > ApiVersion::new(1, 51));
+    }
+}
