@@ -16,6 +16,7 @@ use windlass::{
 use windlass_config::ConfigError;
 use windlass_credentials::{LookupError, Source};
 
+use crate::commands::daemon::DaemonError;
 use crate::output::text::harmless;
 use crate::timings::DestinationError;
 
@@ -140,6 +141,9 @@ pub(crate) enum Error {
     /// The picture of the pulls cannot be written.
     #[error(transparent)]
     Timings(DestinationError),
+    /// The daemon cannot be as it is wanted.
+    #[error(transparent)]
+    Daemon(Box<DaemonError>),
     /// The system did not give what every program needs.
     #[error("starting")]
     Runtime(#[source] io::Error),
@@ -219,6 +223,7 @@ impl Error {
             | Self::Umount { .. }
             | Self::Freight { .. }
             | Self::Timings(_)
+            | Self::Daemon(_)
             | Self::Runtime(_)
             | Self::Output(_) => 1,
         }

@@ -15,8 +15,10 @@ use windlass::{
     SaveError, TreeError,
 };
 use windlass_config::ConfigError;
+use windlass_daemon::BindError;
 
 use super::{Error, FreightError, Login};
+use crate::commands::daemon::DaemonError;
 use registry::Asker;
 
 /// A code and perhaps a hint.
@@ -85,6 +87,7 @@ impl Error {
             | Self::Umount { directory, source } => store::of_mount(source, directory),
             Self::Freight { source, asked, .. } => of_freight(source, asked.as_ref()),
             Self::Timings(_) => Advice::code("timings"),
+            Self::Daemon(error) => of_daemon(error),
             Self::Answer { source, .. } | Self::Runtime(source) | Self::Output(source) => {
                 of_disk(source, false, "io")
             }
@@ -115,6 +118,35 @@ fn of_freight(error: &FreightError, asked: Option<&(String, Login)>) -> Advice {
         | FreightError::Load(LoadError::Tree(TreeError::NoMatch(error)))
         | FreightError::Save(SaveError::Tree(TreeError::NoMatch(error))) => of_no_match(error),
         _ => of_disk(error, false, "io"),
+    }
+}
+
+fn of_daemon(error: &DaemonError) -> Advice {
+    const CODE: &str = "daemon";
+    match error {
+        DaemonError::NoPlace => Advice::hint(CODE, "name one with --host unix:///PATH"),
+        DaemonError::Twice { .. } => Advice::hint(CODE, "leave out one of the two"),
+        DaemonError::WithoutTls { .. } => Advice::hint(
+            CODE,
+            "give --tlscacert, --tlscert and --tlskey; from this machine a unix socket is enough, and ssh carries it \
+             elsewhere: docker -H ssh://USER@HOST",
+        ),
+        DaemonError::Bind(BindError::Live { .. }) => {
+            Advice::hint(CODE, "stop that one, or listen elsewhere with --host")
+        }
+        DaemonError::Bind(BindError::NoGroup { .. }) => Advice::hint(
+            CODE,
+            "make it with `groupadd --system`, or name another one",
+        ),
+        DaemonError::Bind(BindError::Exposed { .. }) => {
+            Advice::hint(CODE, "name a directory that is root's or yours with --host")
+        }
+        DaemonError::Bind(_)
+        | DaemonError::Address { .. }
+        | DaemonError::Mirror { .. }
+        | DaemonError::File { .. }
+        | DaemonError::Tls { .. }
+        | DaemonError::Log => Advice::code(CODE),
     }
 }
 
