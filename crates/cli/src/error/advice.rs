@@ -128,8 +128,8 @@ fn of_daemon(error: &DaemonError) -> Advice {
         DaemonError::Twice { .. } => Advice::hint(CODE, "leave out one of the two"),
         DaemonError::WithoutTls { .. } => Advice::hint(
             CODE,
-            "give --tlscacert, --tlscert and --tlskey; from this machine a unix socket is enough, and ssh carries it \
-             elsewhere: docker -H ssh://USER@HOST",
+            "give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it \
+             elsewhere",
         ),
         DaemonError::Bind(BindError::Live { .. }) => {
             Advice::hint(CODE, "stop that one, or listen elsewhere with --host")
@@ -157,8 +157,15 @@ fn of_config(error: &ConfigError) -> Advice {
         .extension()
         .is_some_and(|ending| ending == "toml");
     let is_hosts = error.path.ends_with("hosts.toml");
+    let is_json = error
+        .path
+        .extension()
+        .is_some_and(|ending| ending == "json");
+    let is_own = is_json && !error.path.ends_with("docker/daemon.json");
     let hint = if is_toml && !is_hosts {
         "correct it, or name another file with --config"
+    } else if is_own {
+        "correct it, or name another file"
     } else {
         "correct it, or have windlass.toml name other places, with `certs-dirs` or `daemon-json`"
     };

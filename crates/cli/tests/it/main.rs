@@ -6,6 +6,7 @@ mod asking;
 mod bad_input;
 mod config_show;
 mod configuration;
+mod daemon;
 mod dry_run;
 mod harness;
 mod images;

@@ -38,8 +38,8 @@ pub(crate) enum DaemonError {
     #[error("reading {}", .path.display())]
     File { path: PathBuf, source: io::Error },
     /// The certificates cannot be used.
-    #[error("TLS")]
-    Tls { source: TlsError },
+    #[error("{}", .path.display())]
+    Tls { path: PathBuf, source: TlsError },
     /// Nobody can come in.
     #[error(transparent)]
     Bind(BindError),

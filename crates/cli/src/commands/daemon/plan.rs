@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use windlass::{DEFAULT_REGISTRY, EngineConfig, HostConfig};
 use windlass_config::{DaemonSettings, LogFormat, LogLevel, Setting, registry_mirror};
-use windlass_daemon::{About, Address, Tls, find_group};
+use windlass_daemon::{About, Address, Tls, TlsError, find_group};
 
 use super::Args;
 use super::error::DaemonError;
@@ -278,7 +278,15 @@ impl TlsFiles {
         };
         let (ca, certificate) = (read(&self.ca)?, read(&self.certificate)?);
         let tls = Tls::new(&ca, &certificate, &read(&self.key)?);
-        tls.map_err(|source| DaemonError::Tls { source })
+        tls.map_err(|source| {
+            let path = match &source {
+                TlsError::Authorities { .. } => &self.ca,
+                TlsError::Certificate { .. } => &self.certificate,
+                TlsError::Key { .. } => &self.key,
+            };
+            let path = path.clone();
+            DaemonError::Tls { path, source }
+        })
     }
 }
 
