@@ -37,9 +37,9 @@ pub(crate) use error::DaemonError;
 /// Whoever may use the socket may change every image that others run: treat it as root's.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
-Without --host the socket is /run/windlass.sock for root, else $XDG_RUNTIME_DIR/windlass.sock; under a service manager
-that made sockets (LISTEN_FDS), those. What the options say can stand in /etc/windlass/daemon.json as well, in Docker's
-words; what stands in both places is refused.
+Without --host the socket is /run/windlass.sock for root, else $XDG_RUNTIME_DIR/windlass.sock; under
+a service manager that made sockets (LISTEN_FDS), those. --data-root is the same as --root. What the
+options say can stand in the configuration instead, in Docker's words; what stands in both is refused.
 
 SIGHUP reads the configuration again. SIGTERM lets what runs end, a second one does not.
 

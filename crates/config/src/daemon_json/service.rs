@@ -200,6 +200,9 @@ const DOCKERS: [&str; 84] = [
     "https-proxy",
 ];
 
+/// Those of `proxies`.
+const PROXIES: [&str; 3] = ["http-proxy", "https-proxy", "no-proxy"];
+
 /// Reads the text of the file at `path`.
 pub(crate) fn read(
     path: &Path,
@@ -262,7 +265,6 @@ impl Reader<'_> {
             if key != "proxies" {
                 continue;
             }
-            const PROXIES: [&str; 3] = ["http-proxy", "https-proxy", "no-proxy"];
             let unknown = inner
                 .iter()
                 .find(|(inner, _)| !PROXIES.contains(&inner.as_str()));

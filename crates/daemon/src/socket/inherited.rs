@@ -1,4 +1,4 @@
-//! Sockets that the service manager made: they are there before the daemon is (sd_listen_fds(3)).
+//! Sockets that the service manager made: they are there before the daemon is (`sd_listen_fds(3)`).
 
 use std::net::TcpListener;
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
