@@ -11,10 +11,19 @@ use crate::args::Global;
 use crate::config::{self, Settings};
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::hatch::{Hatch, Holding};
 use crate::output::text::{harmless, shortened};
 
 /// Waiting processes are shown what the owner does; an argument list may be long.
 const PURPOSE_WIDTH: usize = 100;
+
+/// Who changes the store for a command.
+pub(crate) enum Hand {
+    /// The command itself, which owns it.
+    Engine(Engine),
+    /// The daemon that owns it.
+    Daemon(Hatch),
+}
 
 /// The surroundings of a command.
 pub(crate) struct Context<'a> {
@@ -24,6 +33,8 @@ pub(crate) struct Context<'a> {
     pub(crate) out: &'a mut dyn Write,
     global: Global,
     settings: OnceCell<Settings>,
+    /// Keeps a daemon from removing what this command reads.
+    holding: OnceCell<Holding>,
 }
 
 impl<'a> Context<'a> {
@@ -34,6 +45,7 @@ impl<'a> Context<'a> {
             out,
             global,
             settings: OnceCell::new(),
+            holding: OnceCell::new(),
         }
     }
 
@@ -52,8 +64,26 @@ impl<'a> Context<'a> {
         self.open(&Access::Own { purpose }, configure)
     }
 
-    /// Opens the engine to use what is there, beside others that do.
+    /// Returns who changes what is there: the daemon that owns the store, or else an engine that does.
+    pub(crate) fn hand(
+        &self,
+        purpose: &str,
+        configure: impl FnOnce(&mut EngineConfig),
+    ) -> Result<Hand, Error> {
+        match Hatch::find(&self.root()?) {
+            Some(daemon) => Ok(Hand::Daemon(daemon)),
+            None => self.own(purpose, configure).map(Hand::Engine),
+        }
+    }
+
+    /// Opens the engine to use what is there, beside others that do. A daemon that owns the store keeps all of it
+    /// meanwhile.
     pub(crate) fn share(&self) -> Result<Engine, Error> {
+        if let Some(daemon) = Hatch::find(&self.root()?) {
+            let held = daemon.hold()?;
+            self.holding.get_or_init(|| held);
+            return self.look();
+        }
         self.open(&Access::Share, |_| {})
     }
 

@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use windlass::{
     ClientError, FindError, LayerError, LoginError, MountError, OpenError, PlatformError,
     PullError, Reference, ReferenceError, RemoveError, StoreError, StoreRemoveError, TagImageError,
@@ -135,6 +136,18 @@ pub(crate) enum Error {
         asked: Option<(String, Login)>,
         source: Box<FreightError>,
     },
+    /// The daemon that owns the store said so.
+    #[error("{}", .0.message)]
+    Told(Box<Report>),
+    /// The daemon that owns the store did not answer as it should.
+    #[error("the daemon that owns the store: {why}")]
+    Hatch { why: String },
+    /// The daemon that owns the store is another windlass.
+    #[error(
+        "the daemon that owns the store is windlass {theirs}, and this is windlass {}",
+        env!("CARGO_PKG_VERSION")
+    )]
+    OtherDaemon { theirs: String },
     /// Two things were asked for that do not go together.
     #[error("{text}")]
     Usage { text: String },
@@ -168,7 +181,7 @@ pub(crate) enum Doing {
 }
 
 /// What was at hand to prove to a registry who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Login {
     /// Credentials, or a helper that may have some.
     Known(Source),
@@ -181,10 +194,13 @@ pub(crate) enum Login {
 impl Error {
     /// Returns what people and programs are told.
     pub(crate) fn report(&self) -> Report {
+        if let Self::Told(report) = self {
+            return (**report).clone();
+        }
         let advice = self.advice();
         let line = |text: &str| harmless(text).into_owned();
         Report {
-            code: advice.code,
+            code: advice.code.into(),
             message: line(&self.message()),
             tried: self.tried().iter().map(|text| line(text)).collect(),
             hint: advice.hint.as_deref().map(line),
@@ -222,6 +238,9 @@ impl Error {
             | Self::Mount { .. }
             | Self::Umount { .. }
             | Self::Freight { .. }
+            | Self::Told(_)
+            | Self::Hatch { .. }
+            | Self::OtherDaemon { .. }
             | Self::Timings(_)
             | Self::Daemon(_)
             | Self::Runtime(_)
@@ -231,8 +250,16 @@ impl Error {
 
     /// Tells whether what should be removed is not there.
     pub(crate) fn is_unknown_image(&self) -> bool {
+        if let Self::Told(report) = self {
+            return report.code == advice::UNKNOWN_IMAGE;
+        }
         let is_removal = matches!(self, Self::Remove { .. });
         is_removal && matches!(self.find_error(), Some(FindError::Unknown { .. }))
+    }
+
+    /// Returns what is told of a daemon that does not answer as it should.
+    pub(crate) fn hatch(why: impl Into<String>) -> Self {
+        Self::Hatch { why: why.into() }
     }
 
     /// Tells whether nobody reads the result any more.

@@ -1,12 +1,14 @@
 //! What happens while images are carried.
 
+use serde::{Deserialize, Serialize};
 use windlass_oci::{Digest, RepositoryName};
 
 /// Who is told what happens, by any thread.
 pub type Tell<'a> = &'a (dyn Fn(CopyEvent) + Sync);
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CopyEvent {
     /// These blobs are to be carried: their digests and sizes.
     Planned(Vec<(Digest, u64)>),
@@ -27,7 +29,8 @@ pub enum CopyEvent {
 }
 
 /// How far a blob is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BlobStatus {
     /// It is being carried.
     Carrying,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use serde::{Deserialize, Serialize};
 use windlass_oci::text::{Shown, shown};
 use windlass_registry::{Credentials, Door};
 
@@ -22,7 +23,7 @@ pub struct Keys {
 }
 
 /// Where credentials for a host come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// An entry of a file.
     Entry {

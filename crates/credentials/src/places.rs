@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
 use windlass_registry::Secret;
 
 use crate::file::{CredentialFile, CredentialFileError, Format};
@@ -34,7 +35,7 @@ pub struct Places {
 }
 
 /// One of the [`Places`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Place {
     /// A file.
     File(PathBuf),

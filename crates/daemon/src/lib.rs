@@ -15,6 +15,7 @@ mod answer;
 mod api;
 mod auth;
 mod body;
+mod deeds;
 mod journal;
 mod metrics;
 mod notify;
@@ -40,6 +41,7 @@ use crate::api::facts::FactsCache;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 
+pub use deeds::Haul;
 pub use notify::Notifier;
 pub use server::Limits;
 pub use socket::{
@@ -81,8 +83,10 @@ pub struct Daemon {
     hauls: Handle,
     /// Those that do.
     hauling: TaskTracker,
+    /// Who is in.
+    visits: TaskTracker,
     /// Ends that thread.
-    _hauls: oneshot::Sender<()>,
+    _end: oneshot::Sender<()>,
 }
 
 impl Daemon {
@@ -90,7 +94,7 @@ impl Daemon {
     pub fn new(engine: Arc<Engine>, about: About) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let hauls = runtime.handle().clone();
-        let (_hauls, ended) = oneshot::channel::<()>();
+        let (end, ended) = oneshot::channel::<()>();
         thread::Builder::new()
             .name("hauls".to_owned())
             .spawn(move || {
@@ -107,13 +111,27 @@ impl Daemon {
             facts: FactsCache::default(),
             hauls,
             hauling: TaskTracker::new(),
-            _hauls,
+            visits: TaskTracker::new(),
+            _end: end,
         })
     }
 
     /// Returns the engine.
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    /// Does what somebody wants who has come in, by whichever way: it may end when the daemon stops, and is left when time is
+    /// up.
+    pub fn attend(&self, visit: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.visits.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.is_cut() => {}
+                () = visit => {}
+            }
+        });
     }
 
     /// Returns what tells it to stop.

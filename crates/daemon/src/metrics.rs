@@ -217,16 +217,6 @@ impl Running<'_> {
     /// The pull went well.
     pub(crate) fn pulled(mut self, pulled: &Pulled) {
         let metrics = self.metrics;
-        tracing::info!(
-            reference = %pulled.reference.familiar(),
-            image = %pulled.image_id,
-            from = %pulled.endpoint,
-            outcome = ?pulled.outcome,
-            downloaded = pulled.downloaded_bytes,
-            reused = pulled.reused_bytes,
-            milliseconds = u64::try_from(pulled.duration.as_millis()).unwrap_or(u64::MAX),
-            "pulled"
-        );
         let outcome = match pulled.outcome {
             windlass::Outcome::Downloaded => &metrics.pulled,
             windlass::Outcome::UpToDate => &metrics.up_to_date,

@@ -14,7 +14,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time;
-use tokio_util::task::TaskTracker;
 use windlass_engine_api::NEWEST;
 
 use crate::Daemon;
@@ -58,12 +57,10 @@ impl Daemon {
     /// Answers who comes in by `sockets`, until [`Daemon::stopper`] is told to stop. Then nobody new is let in, and what runs
     /// may end for as long as that says; what has not is left, and what it pulled is kept for the next pull.
     pub async fn serve(self: Arc<Self>, sockets: Vec<Bound>, limits: Limits) -> io::Result<()> {
-        let tracker = TaskTracker::new();
         let mut doors = tokio::task::JoinSet::new();
         for socket in sockets {
             let door = Door {
                 daemon: Arc::clone(&self),
-                tracker: tracker.clone(),
                 room: Arc::new(Semaphore::new(limits.connections)),
             };
             // The socket is closed, and its path removed, when the door is.
@@ -72,17 +69,17 @@ impl Daemon {
         while let Some(closed) = doors.join_next().await {
             closed.map_err(io::Error::other)??;
         }
-        tracker.close();
-        if time::timeout_at(self.stop.deadline(), tracker.wait())
+        self.visits.close();
+        if time::timeout_at(self.stop.deadline(), self.visits.wait())
             .await
             .is_err()
         {
             tracing::warn!(
-                connections = tracker.len(),
+                connections = self.visits.len(),
                 "requests that were not over in time are left"
             );
             self.stop.cut();
-            tracker.wait().await;
+            self.visits.wait().await;
         }
         // Those who left, left their pulls: what came of them is written down.
         self.hauling.close();
@@ -95,7 +92,6 @@ impl Daemon {
 /// Where clients come in.
 struct Door {
     daemon: Arc<Daemon>,
-    tracker: TaskTracker,
     room: Arc<Semaphore>,
 }
 
@@ -170,13 +166,8 @@ impl Door {
                 }
             };
             let daemon = Arc::clone(&self.daemon);
-            self.tracker.spawn(async move {
-                let stop = daemon.stop.clone();
-                tokio::select! {
-                    biased;
-                    () = stop.is_cut() => {}
-                    () = receive(daemon, visitor) => {}
-                }
+            self.daemon.attend(async move {
+                receive(daemon, visitor).await;
                 drop(place);
             });
         }

@@ -43,7 +43,7 @@ impl Stop {
     }
 
     /// Waits until nobody new is to be let in.
-    pub(crate) async fn came(&self) {
+    pub async fn came(&self) {
         self.wait(|phase| *phase != Phase::Serving).await;
     }
 

@@ -50,7 +50,7 @@ use windlass_store::{Busy, Store};
 pub use error::{OpenError, RemoveError, StoreError, TagImageError};
 pub use history::HistoryEntry;
 pub use inspect::{Inspection, RootFs};
-pub use list::{DiskUsage, ImageSummary, Remove, Removed, Usage};
+pub use list::{DiskUsage, Held, ImageSummary, Remove, Removed, Usage};
 pub use load::{LoadError, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
 pub use push::{PushImageError, PushRequest, Pushed};
@@ -79,10 +79,10 @@ pub use windlass_pull::{
 };
 pub use windlass_registry::{
     Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
-    Credentials, Door, Endpoint, EndpointError, HostConfig, Identity, Keyring, KeyringError,
-    LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies, ProxyFailure, RealmRefusal,
-    RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role, Secret, Target,
-    Timeouts, Tls, TokenError, Unusable, What,
+    Credentials, Door, Endpoint, EndpointError, FoundRepository, HostConfig, Identity, Keyring,
+    KeyringError, LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies, ProxyFailure,
+    RealmRefusal, RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role,
+    Secret, Target, Timeouts, Tls, TokenError, Unusable, What,
 };
 pub use windlass_store::{
     AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, IngestError,

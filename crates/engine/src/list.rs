@@ -1,12 +1,13 @@
 //! What is there, what it is called, and what it takes up.
 
+use serde::{Deserialize, Serialize};
 use windlass_oci::{Digest, ImageId, ImageName, Platform, Reference};
 use windlass_store::{Amount, Image, PartialBlob};
 
 use crate::mount::mount_of;
 use crate::{Engine, RemoveError, StoreError, TagImageError};
 
-pub use windlass_store::Remove;
+pub use windlass_store::{Held, Remove};
 
 /// An image, as a list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub struct ImageSummary {
 }
 
 /// One thing that [`Engine::remove`] removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Removed {
     /// A name, in its short form.
     Untagged(String),
@@ -83,6 +84,12 @@ impl Engine {
     /// Reads a manifest, an index or a config that is here, proved by its digest.
     pub fn read_document(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         Ok(self.store.read_blob(digest)?)
+    }
+
+    /// Keeps all that is there now from being removed, until what this returns is dropped (R6): names may go, and what
+    /// they stood for is removed with the next deletion after that.
+    pub fn hold(&self) -> Result<Held, StoreError> {
+        Ok(self.store.hold()?)
     }
 
     /// Gives an image one more name; a tag that named another image before names this one now.

@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::{Deserialize, Serialize};
 use windlass_archive::Ownership;
 use windlass_copy::{
     BlobStatus, Choice, CopyEvent, ImageHere, Source as _, Tell, TreeError, images,
@@ -36,7 +37,7 @@ pub struct LoadOptions {
 }
 
 /// An image that was loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
     /// The image.
     pub image_id: ImageId,
@@ -53,7 +54,7 @@ pub struct Loaded {
 }
 
 /// A name that was taken from an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
     /// The name.
     pub name: Reference,

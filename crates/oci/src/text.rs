@@ -7,13 +7,15 @@
 use std::error::Error;
 use std::fmt::{self, Write as _};
 
+use serde::{Deserialize, Serialize};
+
 /// The number of characters that [`shown`] keeps.
 pub const SHOWN_CHARS: usize = 120;
 
 /// Text from outside, shortened; its `Display` and `Debug` contain printable characters only.
 ///
 /// `Display` writes the text bare, `Debug` in quotes (with quotes and backslashes inside escaped).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Shown {
     /// As it came, but no longer than was allowed.
     text: String,

@@ -3,15 +3,19 @@
 //! Milestones are sent once each and never lost. Byte counts are sampled: the latest wins, at most one
 //! event a layer and tick, so a slow reader of the channel costs a bounded rate and never a transfer.
 
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::Error as _;
 use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::mpsc;
 use windlass_oci::text::chain;
 use windlass_oci::{Digest, Platform, Reference};
-use windlass_registry::{Origin, RegistryError};
+use windlass_registry::Origin;
 
 /// The sending end that a pull is given.
 ///
@@ -20,13 +24,13 @@ use windlass_registry::{Origin, RegistryError};
 pub struct Events(mpsc::UnboundedSender<PullEvent>);
 
 /// One thing that happened in a pull.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PullEvent {
     /// The registry is being asked what the reference names.
     Resolving {
         /// The reference, as asked for.
-        #[serde(serialize_with = "as_text")]
+        #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
         reference: Reference,
     },
     /// An endpoint did not give what it was asked for. Mirrors may, without harm; it is told all the same.
@@ -34,12 +38,12 @@ pub enum PullEvent {
     /// The reference names this.
     Resolved {
         /// Who said so.
-        #[serde(serialize_with = "as_text")]
+        #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
         endpoint: Origin,
         /// The digest of the index or manifest that the reference names.
         digest: Digest,
         /// The platform of the image that was chosen.
-        #[serde(serialize_with = "as_text")]
+        #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
         platform: Platform,
     },
     /// What is to be done is known: which layers there are and which are missing.
@@ -66,7 +70,7 @@ pub enum PullEvent {
 }
 
 /// A layer as the plan has it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedLayer {
     /// The digest of the compressed blob.
     pub digest: Digest,
@@ -77,7 +81,7 @@ pub struct PlannedLayer {
 }
 
 /// Where a layer's transfer stands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum LayerStatus {
     /// Waits for a download slot.
@@ -90,7 +94,11 @@ pub enum LayerStatus {
     /// Waits because the endpoint asked to be left alone, be it for another layer's sake (T34).
     Paused {
         /// How long.
-        #[serde(serialize_with = "as_millis", rename = "after_ms")]
+        #[serde(
+            serialize_with = "as_millis",
+            deserialize_with = "from_millis",
+            rename = "after_ms"
+        )]
         after: Duration,
         /// The attempt that will follow, from 1.
         attempt: u32,
@@ -98,7 +106,7 @@ pub enum LayerStatus {
     /// Asks an endpoint for the blob.
     Connecting {
         /// Who is asked.
-        #[serde(serialize_with = "as_text")]
+        #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
         endpoint: Origin,
         /// Which try this is, from 1.
         attempt: u32,
@@ -117,7 +125,11 @@ pub enum LayerStatus {
     /// An attempt failed in a way that is worth another.
     Retrying {
         /// How long until then.
-        #[serde(serialize_with = "as_millis", rename = "after_ms")]
+        #[serde(
+            serialize_with = "as_millis",
+            deserialize_with = "from_millis",
+            rename = "after_ms"
+        )]
         after: Duration,
         /// The attempt that will follow, from 2.
         attempt: u32,
@@ -137,13 +149,17 @@ pub enum LayerStatus {
 }
 
 /// A request for a document that failed, and what comes next.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setback {
     /// Who was asked.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub endpoint: Origin,
     /// How long until the same endpoint is asked again; `None` if another one is.
-    #[serde(serialize_with = "as_optional_millis", rename = "after_ms")]
+    #[serde(
+        serialize_with = "as_optional_millis",
+        deserialize_with = "from_optional_millis",
+        rename = "after_ms"
+    )]
     pub after: Option<Duration>,
     /// Why it failed.
     #[serde(flatten)]
@@ -154,11 +170,27 @@ pub struct Setback {
 ///
 /// Equal to another if they read the same, and serialised as `error`, with its causes on one line.
 #[derive(Clone, Debug)]
-pub struct Reason(pub Arc<RegistryError>);
+pub struct Reason(pub Arc<dyn Error + Send + Sync>);
+
+/// A [`Reason`] of which only the text is here: it happened in another process.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Elsewhere(String);
 
 impl PartialEq for Reason {
     fn eq(&self, other: &Self) -> bool {
         chain(&*self.0) == chain(&*other.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            error: String,
+        }
+        let Fields { error } = Fields::deserialize(deserializer)?;
+        Ok(Self(Arc::new(Elsewhere(error))))
     }
 }
 
@@ -184,15 +216,32 @@ impl Events {
     }
 }
 
-fn as_text<T: std::fmt::Display, S: Serializer>(
-    value: &T,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn as_text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
 fn as_millis<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(millis(value))
+}
+
+fn from_text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(D::Error::custom)
+}
+
+fn from_millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_millis)
+}
+
+fn from_optional_millis<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    let millis: Option<u64> = Option::deserialize(deserializer)?;
+    Ok(millis.map(Duration::from_millis))
 }
 
 // serde hands over what it has: a reference to the field.

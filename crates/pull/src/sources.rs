@@ -256,7 +256,7 @@ impl Sources {
             events.send(PullEvent::Setback(Setback {
                 endpoint: endpoint.origin().clone(),
                 after,
-                reason: Reason(Arc::clone(error)),
+                reason: Reason(error.clone()),
             }));
         }
     }

@@ -35,6 +35,8 @@ pub enum What {
     Blob(Digest),
     /// The repository's tags.
     Tags,
+    /// Repositories that fit a word.
+    Search,
     /// To take a blob.
     Upload(Digest),
     /// To take a manifest.
@@ -346,6 +348,7 @@ impl fmt::Display for Asked {
                 write!(f, "{repository}@{digest} at {origin}")
             }
             What::Blob(digest) => write!(f, "blob {digest} of {repository} at {origin}"),
+            What::Search => write!(f, "search at {origin}"),
             What::Tags => write!(f, "tags of {repository} at {origin}"),
             What::Upload(digest) => write!(f, "upload of {digest} to {repository} at {origin}"),
             What::Put(Target::Tag(tag)) => write!(f, "push of {repository}:{tag} to {origin}"),

@@ -1,6 +1,7 @@
 //! Scheme, host and port: what credentials are bound to.
 
 use std::fmt;
+use std::str::FromStr;
 
 use url::{Host, Url};
 use windlass_http::Special;
@@ -73,6 +74,14 @@ impl Origin {
     /// Returns the URL itself, with the path `/`.
     pub(crate) fn url(&self) -> &Url {
         &self.0
+    }
+}
+
+impl FromStr for Origin {
+    type Err = EndpointError;
+
+    fn from_str(address: &str) -> Result<Self, EndpointError> {
+        Self::parse(address)
     }
 }
 

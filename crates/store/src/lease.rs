@@ -6,7 +6,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rusqlite::{Connection, Row};
 use windlass_oci::{DiffId, Digest};
+
+use crate::Store;
+use crate::database::Text;
+use crate::error::DatabaseError;
 
 /// Something that must not be deleted now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +29,31 @@ pub(crate) struct Leases(Mutex<HashMap<Leased, usize>>);
 pub(crate) struct Lease {
     all: Arc<Leases>,
     what: Leased,
+}
+
+/// Keeps all that was there from being deleted until it is dropped.
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "they are dropped with this")] Vec<Lease>);
+
+impl Store {
+    /// Leases every blob and every layer that is held.
+    pub fn hold(&self) -> Result<Held, DatabaseError> {
+        let leases = self.inner().leases();
+        let held = self.database().ask(|connection| {
+            let layers = digests(connection, "SELECT diff_id FROM layers")?.into_iter();
+            let blobs = digests(connection, "SELECT digest FROM blobs")?.into_iter();
+            let layers = layers.map(|layer| Leased::Layer(DiffId::new(layer)));
+            let all = layers.chain(blobs.map(Leased::Blob));
+            Ok(all.map(|what| leases.take(what)).collect())
+        });
+        held.map(Held)
+    }
+}
+
+fn digests(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<Digest>> {
+    let mut statement = connection.prepare(sql)?;
+    let digest = |row: &Row<'_>| row.get(0).map(|Text(digest)| digest);
+    statement.query_map([], digest)?.collect()
 }
 
 impl Leases {

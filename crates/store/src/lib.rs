@@ -53,6 +53,7 @@ pub use ingest::{
     Stopped, VerifyError,
 };
 pub use layer::{FinishedLayer, Layer, LayerDraft, LayerError, LayerFacts, LowerLink};
+pub use lease::Held;
 pub use lock::{Busy, Owner};
 pub use names::NameError;
 pub use remove::{Remove, RemoveError, Removed};

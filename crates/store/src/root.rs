@@ -35,6 +35,8 @@ pub(crate) const DIFF: &str = "diff";
 /// Made when it is first wanted: a layer with nothing in it.
 pub(crate) const EMPTY: &str = "empty";
 
+/// The socket by which commands reach the daemon that owns the store.
+const DAEMON: &str = "daemon.sock";
 const FORMAT: &str = "format";
 const LOCK: &str = "lock";
 const RESERVE: &str = "reserve";

@@ -65,7 +65,7 @@ pub(super) fn login(keys: &Keys, reference: &Reference) -> Login {
 }
 
 /// Makes the runtime that commands wait in: this thread is all of it.
-pub(super) fn runtime() -> Result<Runtime, Error> {
+pub(crate) fn runtime() -> Result<Runtime, Error> {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.map_err(Error::Runtime)
 }

@@ -49,8 +49,13 @@ Examples:
   docker context create windlass --docker host=unix:///run/windlass.sock
   docker --context windlass pull alpine")]
 pub(crate) struct Args {
-    /// Where clients come in: unix:///PATH, tcp://IP:PORT or fd://; can be given several times
-    #[arg(short = 'H', long = "host", value_name = "ADDRESS")]
+    /// Where clients come in.
+    #[arg(
+        short = 'H',
+        long = "host",
+        value_name = "ADDRESS",
+        help = "Where clients come in: unix:///PATH, tcp://IP:PORT or fd://; can be given several times"
+    )]
     hosts: Vec<Address>,
 
     /// Group that may use the socket beside its owner, by name or number [default: none]

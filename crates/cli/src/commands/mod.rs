@@ -34,6 +34,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use windlass::{ImageName, Platform, Reference};
 
+pub(crate) use asking::runtime;
+
 use crate::args::{Cli, Command};
 use crate::context::{Context, note};
 use crate::environment::{self, Environment};

@@ -14,7 +14,7 @@ use windlass::{Platforms, Pulled, Reference};
 
 use super::asking::runtime;
 use super::{AuthFile, Ended, parse_platform, parse_reference, report};
-use crate::context::{Context, note};
+use crate::context::{Context, Hand, note, warn};
 use crate::error::Error;
 use crate::output;
 use crate::progress::{Asked, Board, Mode, Record};
@@ -134,7 +134,7 @@ impl Args {
         let platforms = self.platforms()?;
         let destination = self.timings.as_deref().map(Destination::prepare);
         let destination = destination.transpose().map_err(Error::Timings)?;
-        let engine = context.own(&self.purpose(), |engine| {
+        let hand = context.hand(&self.purpose(), |engine| {
             if let Some(downloads) = self.max_concurrent_downloads {
                 engine.downloads = downloads;
             }
@@ -143,8 +143,16 @@ impl Args {
             }
             self.patience.apply(engine);
         })?;
+        let (engine, daemon) = match hand {
+            Hand::Engine(engine) => (engine, None),
+            Hand::Daemon(daemon) => (context.look()?, Some(daemon)),
+        };
         let keys = context.keys(self.auth.authfile.as_deref());
-        let errand = Errand::new(&engine, keys, platforms);
+        let mut errand = Errand::new(&engine, keys, platforms);
+        if let Some(daemon) = daemon {
+            self.tell_whose_settings(mode);
+            errand = errand.by(daemon, self.patience.rate());
+        }
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let runtime = runtime()?;
 
@@ -228,6 +236,18 @@ impl Args {
             }
         }
         Ok(references)
+    }
+
+    /// Says what has no effect where a daemon pulls.
+    fn tell_whose_settings(&self, mode: Mode) {
+        let is_given = self.max_concurrent_downloads.is_some()
+            || self.connections.is_some()
+            || self.patience.is_given();
+        if is_given && !matches!(mode, Mode::Json | Mode::Silent) {
+            warn(
+                "the daemon that owns the store pulls: how often, how long and over how many connections is its own",
+            );
+        }
     }
 
     fn purpose(&self) -> String {

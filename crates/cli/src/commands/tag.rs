@@ -3,8 +3,9 @@
 use windlass::Reference;
 
 use super::image_name;
-use crate::context::Context;
+use crate::context::{Context, Hand};
 use crate::error::Error;
+use crate::hatch::Ask;
 
 /// Give an image one more name
 ///
@@ -31,14 +32,19 @@ impl Args {
             .parse::<Reference>()
             .map_err(Error::Reference)?
             .or_latest();
-        let engine = context.own(
-            &format!("windlass tag {} {}", self.source, self.target),
-            |_| {},
-        )?;
-        let named = engine.tag(&source, &target);
-        named.map_err(|source| Error::Tag {
-            name: self.source.clone(),
-            source,
-        })
+        let purpose = format!("windlass tag {} {}", self.source, self.target);
+        match context.hand(&purpose, |_| {})? {
+            Hand::Engine(engine) => {
+                let named = engine.tag(&source, &target);
+                named.map_err(|source| Error::Tag {
+                    name: self.source.clone(),
+                    source,
+                })
+            }
+            Hand::Daemon(daemon) => {
+                let source = self.source.clone();
+                daemon.have_done(&Ask::Tag { source, target }).map(drop)
+            }
+        }
     }
 }

@@ -21,6 +21,9 @@ use super::{Error, FreightError, Login};
 use crate::commands::daemon::DaemonError;
 use registry::Asker;
 
+/// What an image is called that is not there.
+pub(super) const UNKNOWN_IMAGE: &str = "no_such_image";
+
 /// A code and perhaps a hint.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Advice {
@@ -86,6 +89,15 @@ impl Error {
             }
             | Self::Umount { directory, source } => store::of_mount(source, directory),
             Self::Freight { source, asked, .. } => of_freight(source, asked.as_ref()),
+            // Its report is the daemon's.
+            Self::Told(_) => Advice::code("daemon"),
+            Self::Hatch { .. } => {
+                Advice::hint("daemon", "see its log; `windlass daemon` says where it is")
+            }
+            Self::OtherDaemon { .. } => Advice::hint(
+                "other_daemon",
+                "restart the daemon, or use the windlass that it is",
+            ),
             Self::Timings(_) => Advice::code("timings"),
             Self::Daemon(error) => of_daemon(error),
             Self::Answer { source, .. } | Self::Runtime(source) | Self::Output(source) => {

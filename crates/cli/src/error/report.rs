@@ -1,12 +1,15 @@
 //! An error as it is told.
 
+use std::borrow::Cow;
+
 use clap::builder::styling::{AnsiColor, Style};
+use serde::{Deserialize, Serialize};
 
 /// An error as people and programs are told it. All texts are one line each, and harmless to terminals.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
     /// For programs; one of a fixed set.
-    pub(crate) code: &'static str,
+    pub(crate) code: Cow<'static, str>,
     /// What went wrong, where and why.
     pub(crate) message: String,
     /// What the other endpoints said that were asked, such as mirrors.
@@ -19,7 +22,7 @@ impl Report {
     /// Returns the report of pulls that a signal stopped.
     pub(crate) fn stopped(message: String) -> Self {
         Self {
-            code: "interrupted",
+            code: "interrupted".into(),
             message,
             tried: Vec::new(),
             hint: None,

@@ -98,7 +98,7 @@ pub(crate) enum Record<'a> {
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
         reference: Option<&'a str>,
-        code: &'static str,
+        code: &'a str,
         message: &'a str,
         /// What other endpoints said, such as mirrors.
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -264,7 +264,7 @@ impl<'a> Record<'a> {
     pub(crate) fn error(reference: Option<&'a str>, report: &'a Report) -> Self {
         Self::Error {
             reference,
-            code: report.code,
+            code: &report.code,
             message: &report.message,
             tried: &report.tried,
             hint: report.hint.as_deref(),

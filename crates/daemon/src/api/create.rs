@@ -5,16 +5,13 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio::time::{self, Instant};
-use windlass::{
-    Caller, Events, Outcome, Platform, PullError, PullRequest, Pulled, Reference, Throttle,
-};
+use windlass::{Caller, Events, Outcome, Platform, PullRequest, Pulled, Reference, Throttle};
 
 use super::reference;
 use crate::Daemon;
 use crate::answer::{self, Answer, Failure};
 use crate::auth;
 use crate::body::Body;
-use crate::journal::{Action, called};
 use crate::request::{Query, Request};
 use crate::stream::{Feed, Lines};
 use crate::words;
@@ -97,13 +94,11 @@ async fn run(daemon: Arc<Daemon>, wanted: Wanted, mut head: Head) {
     };
     let mut work = std::pin::pin!(work);
     // Nothing is sent before the image was found, so that what is not there has a status.
-    let early = loop {
-        tokio::select! {
-            biased;
-            () = head.closed() => return,
-            outcome = &mut work => break Some(outcome),
-            () = lines.begun() => break None,
-        }
+    let early = tokio::select! {
+        biased;
+        () = head.closed() => return,
+        outcome = &mut work => Some(outcome),
+        () = lines.begun() => None,
     };
     if let Some(Err((failure, false))) = early {
         // One who has left does not learn it.
@@ -146,16 +141,14 @@ async fn pull(
         caller: wanted.caller.clone(),
         throttle: Throttle::unlimited(),
     };
-    let running = daemon.metrics.begin();
     let mut words = PullWords::new(reference.clone());
     let (events, mut incoming) = Events::channel();
     let mut ticks = time::interval(TICK);
-    let mut pull = std::pin::pin!(daemon.engine.pull(&request, &events));
+    let mut pull = std::pin::pin!(daemon.pull(&request, &events));
     let outcome = loop {
         tokio::select! {
             biased;
             Some(event) = incoming.recv() => {
-                daemon.metrics.event(&event);
                 words.event(&event, Instant::now(), lines);
             }
             outcome = &mut pull => break outcome,
@@ -168,18 +161,9 @@ async fn pull(
     match outcome {
         Ok(pulled) => {
             words.pulled(&pulled, lines);
-            running.pulled(&pulled);
-            let repository = reference.repository().familiar();
-            daemon
-                .journal
-                .note(Action::Pull, &reference.familiar(), called(repository));
             Ok(pulled)
         }
-        Err(error) => {
-            running.failed();
-            log(reference, &error);
-            Err((words::error::of_pull(&error, reference), words.has_begun()))
-        }
+        Err(error) => Err((words::error::of_pull(&error, reference), words.has_begun())),
     }
 }
 
@@ -206,11 +190,6 @@ async fn pull_all(daemon: &Daemon, wanted: &Wanted, lines: &Lines) -> Ended<Outc
         }
     }
     Ok(outcome)
-}
-
-fn log(reference: &Reference, error: &PullError) {
-    let error = windlass::text::chain(error);
-    tracing::info!(%error, reference = %reference.familiar(), "a pull failed");
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::StatusCode;
 use serde::Deserialize;
 use windlass::{DEFAULT_REGISTRY, Reference, Secret};
 use windlass_engine_api as api;
@@ -121,8 +120,76 @@ async fn platform(
     }])
 }
 
+/// How many repositories are found where it is not said, and at most, as by Docker.
+const FOUND: u32 = 25;
+const MOST_FOUND: u32 = 100;
+
 /// `GET /images/search`
 pub(super) async fn search(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
-    let _ = (daemon, request);
-    Err(Failure::new(StatusCode::NOT_IMPLEMENTED, "not yet"))
+    let term = request.query.get("term").unwrap_or_default();
+    let limit = match request.query.get("limit").map(str::parse::<u32>) {
+        None | Some(Ok(0)) => FOUND,
+        Some(Ok(limit)) if limit <= MOST_FOUND => limit,
+        _ => return Err(Failure::bad_request("limit has to be between 1 and 100")),
+    };
+    let filters = filters(request)?;
+    // As in names: what looks like a host is one.
+    let (registry, term) = match term.split_once('/') {
+        Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
+        _ => (DEFAULT_REGISTRY, term),
+    };
+    let remote = daemon.engine.remote();
+    let found = remote.client().search(registry, term, limit).await;
+    let found = found.map_err(|error| Failure::internal(windlass::text::chain(&error)))?;
+    let found = found.into_iter().filter(|found| filters.lets(found));
+    let found = found.map(|found| api::SearchResult {
+        star_count: found.stars,
+        is_official: found.is_official,
+        name: found.name,
+        is_automated: found.is_automated,
+        description: found.description,
+    });
+    Ok(json(&found.collect::<Vec<_>>()))
+}
+
+/// What is to be left out of what was found.
+#[derive(Debug, Default)]
+struct SearchFilters {
+    stars: i64,
+    is_official: Option<bool>,
+    is_automated: Option<bool>,
+}
+
+fn filters(request: &Request) -> Result<SearchFilters, Failure> {
+    let values = api::FilterValues::parse(request.query.get("filters"));
+    let values = values.map_err(|error| Failure::bad_request(windlass::text::chain(&error)))?;
+    let mut filters = SearchFilters::default();
+    for (key, values) in &values.0 {
+        let bad = |value: &str| Failure::bad_request(format!("invalid filter '{key}={value}'"));
+        for value in values {
+            match key.as_str() {
+                "stars" => filters.stars = value.parse().map_err(|_| bad(value))?,
+                "is-official" => {
+                    filters.is_official = Some(value.parse().map_err(|_| bad(value))?);
+                }
+                "is-automated" => {
+                    filters.is_automated = Some(value.parse().map_err(|_| bad(value))?);
+                }
+                key => return Err(Failure::bad_request(format!("invalid filter '{key}'"))),
+            }
+        }
+    }
+    Ok(filters)
+}
+
+impl SearchFilters {
+    fn lets(&self, found: &windlass::FoundRepository) -> bool {
+        found.stars >= self.stars
+            && self
+                .is_official
+                .is_none_or(|wanted| found.is_official == wanted)
+            && self
+                .is_automated
+                .is_none_or(|wanted| found.is_automated == wanted)
+    }
 }

@@ -12,7 +12,6 @@ use super::facts::Facts;
 use super::{blocking, image_name, reference};
 use crate::Daemon;
 use crate::answer::{Answer, Failure, empty, json};
-use crate::journal::{Action, called};
 use crate::request::Request;
 use crate::words;
 
@@ -31,7 +30,7 @@ pub(super) async fn list(daemon: &Arc<Daemon>, request: &Request) -> Result<Answ
             .engine
             .images()
             .map_err(|error| words::error::of_store(&error))?;
-        summaries(daemon, &images, &filters, &shape)
+        summaries(daemon, &images, &filters, shape)
     });
     Ok(json(&images.await?))
 }
@@ -73,7 +72,7 @@ pub(super) fn summaries(
     daemon: &Daemon,
     images: &[ImageSummary],
     _filters: &api::FilterValues,
-    shape: &Shape,
+    shape: Shape,
 ) -> Result<Vec<api::ImageSummary>, Failure> {
     let told = images.iter().map(|image| {
         let facts = daemon.facts.of(&daemon.engine, image);
@@ -85,7 +84,7 @@ pub(super) fn summaries(
     Ok(told)
 }
 
-fn summary(image: &ImageSummary, facts: &Facts, shape: &Shape) -> api::ImageSummary {
+fn summary(image: &ImageSummary, facts: &Facts, shape: Shape) -> api::ImageSummary {
     let size = signed(image.size);
     let (mut tags, mut digests) = (familiar(&image.names), familiar(&image.digests));
     if shape.names_none && tags.is_empty() && digests.is_empty() {
@@ -139,7 +138,7 @@ pub(super) async fn inspect(
         }
         let facts = daemon.facts.of(&daemon.engine, &image);
         let facts = facts.map_err(|error| words::error::of_store(&error))?;
-        Ok(inspection(&image, &facts, &shape, &version))
+        Ok(inspection(&image, &facts, shape, version))
     });
     Ok(json(&inspected.await?))
 }
@@ -154,8 +153,8 @@ struct Version {
 fn inspection(
     image: &ImageSummary,
     facts: &Facts,
-    shape: &Shape,
-    version: &Version,
+    shape: Shape,
+    version: Version,
 ) -> api::ImageInspect {
     let size = signed(image.size);
     let platform = &image.platform;
@@ -262,17 +261,8 @@ pub(super) async fn tag(
         target = target.with_tag(tag);
     }
     blocking(daemon, move |daemon| {
-        let target = target.or_latest();
-        let tagged = daemon.engine.tag(&source, &target);
-        tagged.map_err(|error| words::error::of_tag(&error))?;
-        if let Ok(image) = daemon.engine.image(&source) {
-            daemon.journal.note(
-                Action::Tag,
-                &image.id.to_string(),
-                called(target.familiar()),
-            );
-        }
-        Ok(())
+        let tagged = daemon.tag(&source, &target);
+        tagged.map_err(|error| words::error::of_tag(&error))
     })
     .await?;
     Ok(empty(StatusCode::CREATED))

@@ -8,7 +8,6 @@ use windlass_engine_api as api;
 use super::{blocking, image_name};
 use crate::Daemon;
 use crate::answer::{Answer, Failure, json};
-use crate::journal::{Action, called};
 use crate::request::Request;
 use crate::words;
 
@@ -23,22 +22,8 @@ pub(super) async fn remove(
         force: request.query.flag("force"),
     };
     let removed = blocking(daemon, move |daemon| {
-        let image = daemon
-            .engine
-            .image(&name)
-            .map_err(|error| words::error::of_store(&error))?;
-        let removed = daemon.engine.remove(&name, how);
+        let removed = daemon.remove(&name, how);
         let removed = removed.map_err(|error| words::error::of_remove(&error))?;
-        let id = image.id.to_string();
-        for removed in &removed {
-            match removed {
-                Removed::Untagged(_) => daemon.journal.note(Action::Untag, &id, called(&id)),
-                Removed::Deleted(digest) if digest == image.id.digest() => {
-                    daemon.journal.note(Action::Delete, &id, called(&id));
-                }
-                Removed::Deleted(_) => {}
-            }
-        }
         Ok(removed.into_iter().map(told).collect::<Vec<_>>())
     });
     Ok(json(&removed.await?))

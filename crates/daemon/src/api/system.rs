@@ -74,7 +74,7 @@ pub(super) async fn disk_usage(daemon: &Arc<Daemon>, request: &Request) -> Resul
         let none = api::FilterValues::default();
         Ok(api::DiskUsage {
             layers_size: signed(usage.layers.size),
-            images: summaries(daemon, &images, &none, &shape)?,
+            images: summaries(daemon, &images, &none, shape)?,
             containers: [],
             volumes: [],
             build_cache: [],

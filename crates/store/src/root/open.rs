@@ -10,7 +10,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::{
-    Area, DATABASE, DIRECTORY, EMPTY, FORMAT, LOCK, PRIVATE, RESERVE, Root, UNSETTLED, make_dir,
+    Area, DAEMON, DATABASE, DIRECTORY, EMPTY, FORMAT, LOCK, PRIVATE, RESERVE, Root, UNSETTLED,
+    make_dir,
 };
 use crate::error::{At, FileError};
 
@@ -330,6 +331,7 @@ fn expected_kind(name: &str) -> Option<FileType> {
         FORMAT | NEW_FORMAT | LOCK | RESERVE | UNSETTLED | DATABASE | "meta.db-wal"
         | "meta.db-shm" | "meta.db-journal" => Some(FileType::RegularFile),
         EMPTY => Some(FileType::Directory),
+        DAEMON => Some(FileType::Socket),
         name if Area::ALL.iter().any(|area| area.name() == name) => Some(FileType::Directory),
         _ => None,
     }

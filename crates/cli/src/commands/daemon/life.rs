@@ -11,6 +11,7 @@ use windlass_daemon::{Bound, Daemon, Limits, Notifier};
 
 use super::reload::Reloader;
 use crate::error::Error;
+use crate::hatch;
 use crate::signals::Signals;
 
 /// What ending takes beside waiting for requests: pulls write down how far they came.
@@ -26,6 +27,9 @@ pub(super) async fn live(
 ) -> Result<(), Error> {
     // From here on it does not end the process.
     let mut hangups = signal(SignalKind::hangup()).map_err(Error::Runtime)?;
+    // The commands' way in (docs/decisions/0014).
+    let hatch = hatch::open(reloader.root(), Arc::clone(&daemon)).map_err(Error::Runtime)?;
+    task::spawn(hatch);
     let stop = daemon.stopper();
     let mut served = task::spawn(Arc::clone(&daemon).serve(sockets, Limits::default()));
     let mut reloader = Some(reloader);

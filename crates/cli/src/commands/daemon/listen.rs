@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use windlass_daemon::{Address, Bound, Inherited, Tls, bind, bind_metrics, bind_tcp};
 
 use super::error::DaemonError;
-use super::plan::{Fixed, daemon};
+use super::plan::{Fixed, TlsFiles, daemon};
 use crate::environment::Environment;
 use crate::error::Error;
 
@@ -36,7 +36,7 @@ impl Listening {
                 vec![Address::Unix(usual)]
             }
         };
-        let tls = fixed.tls.as_ref().map(|files| files.read());
+        let tls = fixed.tls.as_ref().map(TlsFiles::read);
         Ok(Self {
             fixed: fixed.clone(),
             addresses,

@@ -1,5 +1,6 @@
 //! SIGHUP: the configuration is read again, and counts in one step or not at all (EP-8, EP-9).
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,11 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
+    /// Returns where the store is.
+    pub(super) fn root(&self) -> &Path {
+        &self.plan.fixed.root
+    }
+
     /// Returns how long requests may take to end.
     pub(super) fn drain(&self) -> Duration {
         self.plan.live.drain

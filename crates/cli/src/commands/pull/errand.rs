@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use windlass::{
-    Caller, Endpoint, Engine, Origin, Platforms, PullError, PullRequest, Reference, Throttle,
+    Caller, Endpoint, Engine, Events, Origin, Platforms, PullError, PullRequest, Pulled, Rate,
+    Reference, Throttle,
 };
 use windlass_credentials::Keys;
 
 use crate::commands::asking::login;
 use crate::error::{Doing, Error, Report};
+use crate::hatch::{Ask, Hatch, Optional};
 
 /// What all images of the command have in common.
 pub(super) struct Errand<'a> {
     pub(super) engine: &'a Engine,
+    /// The daemon that owns the store, where one does, and how fast each pull may be.
+    daemon: Option<(Hatch, Rate)>,
     keys: Keys,
     /// One for the whole command: images of one repository share their tokens.
     caller: Caller,
@@ -23,10 +27,37 @@ impl<'a> Errand<'a> {
     pub(super) fn new(engine: &'a Engine, keys: Keys, platforms: Platforms) -> Self {
         Self {
             engine,
+            daemon: None,
             caller: Caller::new(Arc::new(keys.clone())),
             keys,
             platforms,
         }
+    }
+
+    /// Has the daemon pull that owns the store.
+    pub(super) fn by(mut self, daemon: Hatch, rate: Rate) -> Self {
+        self.daemon = Some((daemon, rate));
+        self
+    }
+
+    /// Pulls one image.
+    pub(super) async fn pull(
+        &self,
+        request: &PullRequest,
+        events: &Events,
+    ) -> Result<Pulled, Error> {
+        let reference = &request.reference;
+        let Some((daemon, limit_rate)) = &self.daemon else {
+            let pulled = self.engine.pull(request, events).await;
+            return pulled.map_err(|source| self.error(Doing::Pull, reference, source));
+        };
+        let ask = Ask::Pull {
+            reference: reference.clone(),
+            platform: Optional(request.platform.clone()),
+            limit_rate: *limit_rate,
+            login: login(&self.keys, reference),
+        };
+        daemon.pull(&ask, &self.keys, events).await
     }
 
     /// Returns what to ask the engine for: a pull for each platform. A failure is reported with the reference.

@@ -15,7 +15,7 @@ use windlass::{Events, PullRequest, Pulled, Reference};
 use super::AT_ONCE;
 use super::errand::Errand;
 use crate::environment;
-use crate::error::{Doing, Error, Report};
+use crate::error::{Error, Report};
 use crate::progress::Board;
 use crate::signals::{Signal, Signals};
 use crate::timings::{CpuTime, Recorder, SAMPLE_TIME};
@@ -124,7 +124,7 @@ impl Haul<'_> {
         let (events, mut incoming) = Events::channel();
         self.board.borrow_mut().start(place, self.now());
         self.note(|recorder, now| recorder.begin(place, now));
-        let mut pull = pin!(self.errand.engine.pull(request, &events));
+        let mut pull = pin!(self.errand.pull(request, &events));
         let outcome = loop {
             tokio::select! {
                 biased;
@@ -146,8 +146,7 @@ impl Haul<'_> {
                 board.pulled(place, &pulled, self.now())?;
                 Ok(Some(pulled))
             }
-            Err(source) => {
-                let error = self.errand.error(Doing::Pull, &request.reference, source);
+            Err(error) => {
                 let report = error.report();
                 self.note(|recorder, now| recorder.failed(place, &report, now));
                 board.failed(place, &report, environment::colors(), self.now())?;

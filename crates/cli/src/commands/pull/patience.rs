@@ -45,6 +45,16 @@ impl Patience {
             engine.rate = rate.limit();
         }
     }
+
+    /// Returns how fast bytes may come.
+    pub(super) fn rate(&self) -> windlass::Rate {
+        self.limit_rate.and_then(Rate::limit)
+    }
+
+    /// Tells whether anything was asked for but the rate.
+    pub(super) fn is_given(&self) -> bool {
+        self.retry.is_some() || self.retry_delay.is_some() || self.timeout.is_some()
+    }
 }
 
 fn delay(text: &str) -> Result<Duration, String> {

@@ -45,9 +45,10 @@ pub(super) fn of_store(error: &StoreError) -> Advice {
 
 pub(super) fn of_find(error: &FindError) -> Advice {
     match error {
-        FindError::Unknown { .. } => {
-            Advice::hint("no_such_image", "`windlass images` shows what is there")
-        }
+        FindError::Unknown { .. } => Advice::hint(
+            super::UNKNOWN_IMAGE,
+            "`windlass images` shows what is there",
+        ),
         FindError::Ambiguous { .. } => Advice::hint("ambiguous", "give more digits of the ID"),
         FindError::Database(_) => of_disk(error, false, "store"),
     }

@@ -78,6 +78,26 @@ fn what_does_not_end_is_left_and_gone_on_with() {
     assert_eq!(registry.ranges_asked(&layer), ["whole", &rest]);
 }
 
+/// Windlass's own commands come in by another way, and are as welcome to end.
+#[test]
+fn commands_may_end_as_well() {
+    let registry = Registry::start();
+    let image = registry.push(image(), "app:1");
+    let gate = registry.blob(&image.layers[0].digest).hold_after(HALF);
+    let windlass = Windlass::new();
+    let daemon = Running::start(&windlass, &["--shutdown-timeout", "600"]);
+    let name = registry.name("app:1");
+    let mut pull = windlass.command(["pull", "-q", "--platform", PLATFORM, &name]);
+    let mut pull = pull.spawn().unwrap();
+    gate.wait_for(1);
+    daemon.send(Signal::TERM);
+    daemon.hear("STOPPING=1");
+    gate.open();
+    assert!(pull.wait().unwrap().success());
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert_eq!(windlass.stdout(["images", "-q"]).lines().count(), 1);
+}
+
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let registry = Registry::start();

@@ -1,0 +1,257 @@
+//! The daemon's end.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task;
+use windlass::{
+    Caller, Credentials, Door, Events, Keyring, KeyringError, PullRequest, Reference, Remove,
+    Throttle,
+};
+use windlass_daemon::Daemon;
+
+use super::NAME;
+use super::fds::Directory;
+use super::lines::{Reader, Writer, split};
+use super::wire::{Ask, Done, Hello, Reply, Word, image_name};
+use crate::error::{Doing, Error, Login};
+
+/// One who asked, as the daemon's transfers see him: who the user is, is asked of him.
+struct Asker(mpsc::Sender<(Door, oneshot::Sender<Reply>)>);
+
+/// Opens the way in, in the store at `root`, which this process owns. Returns what answers there, until the
+/// daemon stops.
+pub(crate) fn open(
+    root: &Path,
+    daemon: Arc<Daemon>,
+) -> io::Result<impl Future<Output = ()> + use<>> {
+    let directory = Directory::open(root)?;
+    let path = directory.path(NAME);
+    // Whoever owned the store before is gone.
+    if let Err(error) = fs::remove_file(&path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let listener = UnixListener::bind(&path)?;
+    Ok(async move {
+        // The socket goes by the same handle, when this is dropped.
+        let _left = Left(directory);
+        let stop = daemon.stopper();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.came() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    daemon.attend(converse(stream, Arc::clone(&daemon)));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a command could not come in");
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+            }
+        }
+    })
+}
+
+/// Takes the socket away at the end.
+struct Left(Directory);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        // Left behind, the next owner takes it away.
+        drop(fs::remove_file(self.0.path(NAME)));
+    }
+}
+
+async fn converse(stream: UnixStream, daemon: Arc<Daemon>) {
+    if let Err(error) = answer(stream, &daemon).await {
+        tracing::debug!(%error, "a command has left");
+    }
+}
+
+async fn answer(stream: UnixStream, daemon: &Arc<Daemon>) -> io::Result<()> {
+    let (mut reader, writer) = split(stream);
+    let ours = Hello::ours();
+    let theirs = reader.next::<Hello>().await?;
+    writer.send(&ours).await?;
+    if theirs != Some(ours) {
+        return Ok(());
+    }
+    let Some(ask) = reader.next::<Ask>().await? else {
+        return Ok(());
+    };
+    let writer = Arc::new(writer);
+    let word = match ask {
+        Ask::Hold => return hold(reader, &writer, daemon).await,
+        Ask::Pull {
+            reference,
+            platform,
+            limit_rate,
+            login,
+        } => {
+            let request = Wanted {
+                reference,
+                platform: platform.0,
+                limit_rate,
+                login,
+            };
+            match pull(&mut reader, &writer, daemon, request).await? {
+                Some(word) => word,
+                None => return Ok(()),
+            }
+        }
+        Ask::Tag { source, target } => {
+            blocking(daemon, move |daemon| {
+                let name = image_name(&source)?;
+                let tagged = daemon.tag(&name, &target);
+                tagged.map_err(|error| Error::Tag {
+                    name: source,
+                    source: error,
+                })?;
+                Ok(Done::Well)
+            })
+            .await
+        }
+        Ask::Remove { name, force } => {
+            blocking(daemon, move |daemon| {
+                let image = image_name(&name)?;
+                let removed = daemon.remove(&image, Remove { force });
+                let removed = removed.map_err(|source| Error::Remove { name, source })?;
+                Ok(Done::Removed { removed })
+            })
+            .await
+        }
+    };
+    writer.send(&word).await
+}
+
+/// What is to be pulled.
+struct Wanted {
+    reference: Reference,
+    platform: Option<windlass::Platform>,
+    limit_rate: Option<std::num::NonZeroU64>,
+    login: Login,
+}
+
+/// Keeps what is there until the command has left.
+async fn hold(mut reader: Reader, writer: &Writer, daemon: &Arc<Daemon>) -> io::Result<()> {
+    let held = Arc::clone(daemon);
+    let held = task::spawn_blocking(move || held.engine().hold()).await?;
+    let word = match held {
+        Ok(held) => {
+            let done = Box::new(Done::Well);
+            writer.send(&Word::Done { done }).await?;
+            // Nothing more is said: this is the end of it.
+            drop(reader.next::<Ask>().await);
+            drop(held);
+            return Ok(());
+        }
+        Err(error) => failed(&Error::List(error)),
+    };
+    writer.send(&word).await
+}
+
+/// Pulls; `None` if the command left before it was over.
+async fn pull(
+    reader: &mut Reader,
+    writer: &Arc<Writer>,
+    daemon: &Arc<Daemon>,
+    wanted: Wanted,
+) -> io::Result<Option<Word>> {
+    let (asker, mut asked) = mpsc::channel(1);
+    let request = PullRequest {
+        reference: wanted.reference.clone(),
+        platform: wanted.platform,
+        caller: Caller::new(Arc::new(Asker(asker))),
+        throttle: Throttle::new(wanted.limit_rate),
+    };
+    let (events, mut incoming) = Events::channel();
+    // Dropping it is leaving.
+    let mut pulling = daemon.haul(request, events);
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            Some(event) = incoming.recv() => writer.send(&Word::Pull { event }).await?,
+            Some((door, reply)) = asked.recv() => {
+                let Door { host, repository } = door;
+                writer.send(&Word::Who { host, repository }).await?;
+                match reader.next::<Reply>().await? {
+                    Some(said) => drop(reply.send(said)),
+                    None => return Ok(None),
+                }
+            }
+            outcome = &mut pulling => break outcome,
+            // Nothing is said unasked: whatever comes is the end.
+            _ = reader.next::<Reply>() => return Ok(None),
+        }
+    };
+    while let Ok(event) = incoming.try_recv() {
+        writer.send(&Word::Pull { event }).await?;
+    }
+    Ok(Some(match outcome {
+        Ok(pulled) => Word::Done {
+            done: Box::new(Done::Pulled(pulled.into())),
+        },
+        Err(source) => failed(&Error::Remote {
+            doing: Doing::Pull,
+            reference: wanted.reference,
+            login: wanted.login,
+            source: Box::new(source),
+        }),
+    }))
+}
+
+/// Does what waits for the disk.
+async fn blocking(
+    daemon: &Arc<Daemon>,
+    work: impl FnOnce(&Daemon) -> Result<Done, Error> + Send + 'static,
+) -> Word {
+    let daemon = Arc::clone(daemon);
+    match task::spawn_blocking(move || work(&daemon)).await {
+        Ok(Ok(done)) => Word::Done {
+            done: Box::new(done),
+        },
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&Error::hatch(error.to_string())),
+    }
+}
+
+fn failed(error: &Error) -> Word {
+    Word::Failed {
+        report: error.report(),
+    }
+}
+
+impl Keyring for Asker {
+    fn credentials<'a>(
+        &'a self,
+        door: &'a Door,
+    ) -> Pin<Box<dyn Future<Output = Result<Credentials, KeyringError>> + Send + 'a>> {
+        Box::pin(async {
+            let (reply, said) = oneshot::channel();
+            let lost = || KeyringError::new("the command that asked has left");
+            self.0
+                .send((door.clone(), reply))
+                .await
+                .map_err(|_| lost())?;
+            let said = said.await.map_err(|_| lost())?;
+            said.credentials().map_err(KeyringError::new)
+        })
+    }
+}
+
+impl fmt::Debug for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asker")
+    }
+}

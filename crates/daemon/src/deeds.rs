@@ -1,0 +1,125 @@
+//! What is done for a client, by whichever way it came in: with the journal and the numbers kept.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::task::JoinHandle;
+use windlass::{
+    Events, ImageName, PullError, PullRequest, Pulled, Reference, Remove, RemoveError, Removed,
+    TagImageError,
+};
+
+use crate::Daemon;
+use crate::journal::{Action, called};
+
+/// A pull that runs on the thread of transfers. Dropping it is leaving.
+#[derive(Debug)]
+pub struct Haul(JoinHandle<Result<Pulled, PullError>>);
+
+impl Daemon {
+    /// Begins to pull an image on the thread of transfers.
+    pub fn haul(self: &Arc<Self>, request: PullRequest, events: Events) -> Haul {
+        let daemon = Arc::clone(self);
+        let work = async move { daemon.pull(&request, &events).await };
+        Haul(self.hauling.spawn_on(work, &self.hauls))
+    }
+
+    /// Pulls an image.
+    pub(crate) async fn pull(
+        &self,
+        request: &PullRequest,
+        events: &Events,
+    ) -> Result<Pulled, PullError> {
+        let running = self.metrics.begin();
+        let (counted, mut incoming) = Events::channel();
+        let count = |event| {
+            self.metrics.event(&event);
+            events.send(event);
+        };
+        let mut pull = std::pin::pin!(self.engine.pull(request, &counted));
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Some(event) = incoming.recv() => count(event),
+                outcome = &mut pull => break outcome,
+            }
+        };
+        while let Ok(event) = incoming.try_recv() {
+            count(event);
+        }
+        let name = request.reference.clone().or_latest().familiar();
+        match &outcome {
+            Ok(pulled) => {
+                let repository = request.reference.repository().familiar();
+                self.journal.note(Action::Pull, &name, called(repository));
+                running.pulled(pulled);
+                tracing::info!(
+                    reference = %name,
+                    digest = %pulled.digest,
+                    bytes = pulled.downloaded_bytes,
+                    milliseconds = u64::try_from(pulled.duration.as_millis()).unwrap_or(u64::MAX),
+                    from = %pulled.endpoint.origin(),
+                    "pulled"
+                );
+            }
+            Err(error) => {
+                running.failed();
+                let error = windlass::text::chain(error);
+                tracing::info!(reference = %name, %error, "a pull failed");
+            }
+        }
+        outcome
+    }
+
+    /// Gives an image one more name. Blocks.
+    pub fn tag(&self, source: &ImageName, target: &Reference) -> Result<(), TagImageError> {
+        let target = target.clone().or_latest();
+        self.engine.tag(source, &target)?;
+        if let Ok(image) = self.engine.image(&ImageName::Reference(target.clone())) {
+            let id = image.id.to_string();
+            self.journal
+                .note(Action::Tag, &id, called(target.familiar()));
+        }
+        Ok(())
+    }
+
+    /// Removes a name, and the image with it if that was its last one. Blocks.
+    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Vec<Removed>, RemoveError> {
+        let image = self.engine.image(name);
+        let removed = self.engine.remove(name, how)?;
+        if let Ok(image) = image {
+            let id = image.id.to_string();
+            for removed in &removed {
+                match removed {
+                    Removed::Untagged(_) => self.journal.note(Action::Untag, &id, called(&id)),
+                    Removed::Deleted(digest) if digest == image.id.digest() => {
+                        self.journal.note(Action::Delete, &id, called(&id));
+                    }
+                    Removed::Deleted(_) => {}
+                }
+            }
+        }
+        Ok(removed)
+    }
+}
+
+impl Future for Haul {
+    type Output = Result<Pulled, PullError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|ended| match ended {
+                Ok(outcome) => outcome,
+                // It is cancelled only when this is dropped.
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            })
+    }
+}
+
+impl Drop for Haul {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
