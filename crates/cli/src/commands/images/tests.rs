@@ -17,6 +17,8 @@ fn references(texts: &[&str]) -> Vec<Reference> {
 fn image(digit: char, names: &[&str], digests: &[&str], created: Option<&str>) -> ImageSummary {
     ImageSummary {
         id: ImageId::new(digest(digit)),
+        target: digest(digit),
+        pulled: 0,
         names: references(names),
         digests: references(digests),
         created: created.map(str::to_owned),
