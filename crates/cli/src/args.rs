@@ -40,6 +40,7 @@ pub(crate) struct Global {
     /// Where images are kept [default: /var/lib/windlass as root, else ~/.local/share/windlass]
     #[arg(
         long,
+        alias = "data-root",
         global = true,
         value_name = "DIR",
         env = "WINDLASS_ROOT",

@@ -18,6 +18,7 @@ use windlass_config::ConfigError;
 use windlass_credentials::{LookupError, Source};
 use windlass_serve::{BindError, TlsError};
 
+use crate::commands::daemon::DaemonError;
 use crate::output::text::harmless;
 use crate::template::EvalError;
 use crate::timings::DestinationError;
@@ -187,6 +188,9 @@ pub(crate) enum Error {
     /// The picture of the pulls cannot be written.
     #[error(transparent)]
     Timings(DestinationError),
+    /// The daemon cannot be as it is wanted.
+    #[error(transparent)]
+    Daemon(Box<DaemonError>),
     /// The system did not give what every program needs.
     #[error("starting")]
     Runtime(#[source] io::Error),
@@ -281,6 +285,7 @@ impl Error {
             | Self::Hatch { .. }
             | Self::OtherDaemon { .. }
             | Self::Timings(_)
+            | Self::Daemon(_)
             | Self::Runtime(_)
             | Self::Output(_) => 1,
         }

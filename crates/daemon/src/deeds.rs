@@ -25,10 +25,8 @@ impl Daemon {
     /// Begins to pull an image on the thread of transfers.
     pub fn haul(self: &Arc<Self>, request: PullRequest, events: Events) -> Haul {
         let daemon = Arc::clone(self);
-        Haul(
-            self.hauls
-                .spawn(async move { daemon.pull(&request, &events).await }),
-        )
+        let work = async move { daemon.pull(&request, &events).await };
+        Haul(self.hauling.spawn_on(work, &self.hauls))
     }
 
     /// Pulls an image.

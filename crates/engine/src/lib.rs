@@ -203,6 +203,23 @@ impl Engine {
         access: &Access,
         mut on_wait: impl FnMut(&Owner),
     ) -> Result<Self, OpenError> {
+        Self::open_unless(config, access, |owner| {
+            on_wait(owner);
+            Busy::Wait
+        })
+    }
+
+    /// As [`Engine::open`], but if another process is in the way, this is an error at once:
+    /// [`StoreOpenError::InUse`].
+    pub fn try_open(config: EngineConfig, access: &Access) -> Result<Self, OpenError> {
+        Self::open_unless(config, access, |_| Busy::GiveUp)
+    }
+
+    fn open_unless(
+        config: EngineConfig,
+        access: &Access,
+        on_busy: impl FnMut(&Owner) -> Busy,
+    ) -> Result<Self, OpenError> {
         let EngineConfig {
             root,
             registry,
@@ -220,10 +237,7 @@ impl Engine {
             Access::Share => windlass_store::Access::Share,
             Access::Look => windlass_store::Access::Look,
         };
-        let store = Arc::new(Store::open(&root, access, |owner| {
-            on_wait(owner);
-            Busy::Wait
-        })?);
+        let store = Arc::new(Store::open(&root, access, on_busy)?);
         let ownership = Ownership::of_this_process();
         let config = PullerConfig {
             registry,

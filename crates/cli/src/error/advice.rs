@@ -20,6 +20,7 @@ use windlass_config::ConfigError;
 use windlass_serve::BindError;
 
 use super::{Error, FreightError, Login};
+use crate::commands::daemon::DaemonError;
 use registry::Asker;
 
 /// What an image is called that is not there.
@@ -112,6 +113,7 @@ impl Error {
             Self::Holdings(error) => of_disk(error, false, "store"),
             Self::File { source, .. } => of_disk(source, false, "io"),
             Self::Identity { .. } => Advice::code("certificates"),
+            Self::Daemon(error) => of_daemon(error),
             Self::Answer { source, .. } | Self::Runtime(source) | Self::Output(source) => {
                 of_disk(source, false, "io")
             }
@@ -214,6 +216,35 @@ fn of_import(error: &ImportError) -> Advice {
     }
 }
 
+fn of_daemon(error: &DaemonError) -> Advice {
+    const CODE: &str = "daemon";
+    match error {
+        DaemonError::NoPlace => Advice::hint(CODE, "name one with --host unix:///PATH"),
+        DaemonError::Twice { .. } => Advice::hint(CODE, "leave out one of the two"),
+        DaemonError::WithoutTls { .. } => Advice::hint(
+            CODE,
+            "give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it \
+             elsewhere",
+        ),
+        DaemonError::Bind(windlass_daemon::BindError::Live { .. }) => {
+            Advice::hint(CODE, "stop that one, or listen elsewhere with --host")
+        }
+        DaemonError::Bind(windlass_daemon::BindError::NoGroup { .. }) => Advice::hint(
+            CODE,
+            "make it with `groupadd --system`, or name another one",
+        ),
+        DaemonError::Bind(windlass_daemon::BindError::Exposed { .. }) => {
+            Advice::hint(CODE, "name a directory that is root's or yours with --host")
+        }
+        DaemonError::Bind(_)
+        | DaemonError::Address { .. }
+        | DaemonError::Mirror { .. }
+        | DaemonError::File { .. }
+        | DaemonError::Tls { .. }
+        | DaemonError::Log => Advice::code(CODE),
+    }
+}
+
 /// Whatever stands in the message: where to correct it, or how to do without.
 fn of_config(error: &ConfigError) -> Advice {
     let is_toml = error
@@ -221,8 +252,15 @@ fn of_config(error: &ConfigError) -> Advice {
         .extension()
         .is_some_and(|ending| ending == "toml");
     let is_hosts = error.path.ends_with("hosts.toml");
+    let is_json = error
+        .path
+        .extension()
+        .is_some_and(|ending| ending == "json");
+    let is_own = is_json && !error.path.ends_with("docker/daemon.json");
     let hint = if is_toml && !is_hosts {
         "correct it, or name another file with --config"
+    } else if is_own {
+        "correct it, or name another file"
     } else {
         "correct it, or have windlass.toml name other places, with `certs-dirs` or `daemon-json`"
     };

@@ -7,6 +7,7 @@ mod bad_input;
 mod bundle;
 mod config_show;
 mod configuration;
+mod daemon;
 mod dry_run;
 mod formats;
 mod harness;

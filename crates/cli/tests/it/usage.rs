@@ -62,6 +62,7 @@ fn help_shows_commands_and_examples() {
       mount       Mount an image's root filesystem, read-only
       umount      Unmount what `mount` mounted [alias: unmount]
       df          Show what takes up the space
+      daemon      Serve the image part of Docker's API
       manifest    Show the manifest or index that a name leads to in its registry
       digest      Show the digest that a name has in its registry
       tags        List the tags of a repository in its registry

@@ -46,7 +46,8 @@ pub(crate) async fn create(daemon: &Arc<Daemon>, request: Request) -> Result<Ans
         reference,
     };
     let (head, begun) = oneshot::channel();
-    daemon.hauls.spawn(run(Arc::clone(daemon), wanted, head));
+    let work = run(Arc::clone(daemon), wanted, head);
+    daemon.hauling.spawn_on(work, &daemon.hauls);
     let lost = || Failure::internal("a defect in windlass: see its log");
     let body = begun.await.map_err(|_| lost())??;
     Ok(answer::stream(answer::JSON, body))

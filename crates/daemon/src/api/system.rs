@@ -43,7 +43,7 @@ pub(super) fn version(daemon: &Daemon) -> Answer {
         ("Experimental", "false".to_owned()),
     ];
     let details = details.map(|(key, value)| (key.to_owned(), value));
-    let version = daemon.about.version.clone();
+    let version = daemon.about().version.clone();
     answer::json(&api::Version {
         platform: BTreeMap::from([("Name".to_owned(), format!("windlass {version}"))]),
         components: vec![api::VersionComponent {
@@ -87,7 +87,7 @@ pub(super) async fn disk_usage(daemon: &Arc<Daemon>, request: &Request) -> Resul
 pub(super) async fn metrics(daemon: &Arc<Daemon>) -> Result<Answer, Failure> {
     let text = blocking(daemon, |daemon| {
         let usage = daemon.engine.disk_usage().ok();
-        Ok(daemon.metrics.text(usage.as_ref(), &daemon.about.version))
+        Ok(daemon.metrics.text(usage.as_ref(), &daemon.about().version))
     });
     Ok(answer::text_of(METRICS, text.await?))
 }

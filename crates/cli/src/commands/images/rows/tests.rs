@@ -22,6 +22,8 @@ pub(in super::super) fn image(
 ) -> ImageSummary {
     ImageSummary {
         id: ImageId::new(digest(digit)),
+        target: digest(digit),
+        pulled: 0,
         names: references(names),
         digests: references(digests),
         created: created.map(str::to_owned),
