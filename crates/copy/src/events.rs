@@ -17,6 +17,8 @@ pub enum CopyEvent {
         /// Its state.
         status: BlobStatus,
     },
+    /// So many more bytes came of an archive that cannot be read before all of it is here.
+    Received(u64),
     /// So many more bytes of a blob were carried.
     Moved {
         /// The blob.
@@ -29,6 +31,10 @@ pub enum CopyEvent {
 /// How far a blob is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlobStatus {
+    /// It is to be pushed.
+    Preparing,
+    /// Others are pushed before it.
+    Waiting,
     /// It is being carried.
     Carrying,
     /// It was there already.
@@ -42,7 +48,7 @@ pub enum BlobStatus {
     Again {
         /// From which byte on.
         position: u64,
-        /// What failed.
+        /// What failed; nothing, if the registry only wanted another token.
         error: String,
     },
     /// It is there.

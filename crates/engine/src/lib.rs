@@ -28,6 +28,7 @@
 //! # }
 //! ```
 
+mod copy;
 mod error;
 mod history;
 mod inspect;
@@ -47,23 +48,25 @@ use windlass_archive::Ownership;
 use windlass_pull::{Puller, PullerConfig};
 use windlass_store::{Busy, Store};
 
+pub use copy::{Copied, Copier, CopyImageError, CopyRequest};
 pub use error::{OpenError, RemoveError, StoreError, TagImageError};
 pub use history::HistoryEntry;
 pub use inspect::{Inspection, RootFs};
 pub use list::{DiskUsage, ImageSummary, Remove, Removed, Usage};
-pub use load::{LoadError, LoadOptions, Loaded, Moved};
+pub use load::{LoadError, LoadFrom, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
 pub use push::{PushImageError, PushRequest, Pushed};
 pub use save::{SaveError, SaveTo, Saved};
 pub use unpack::{UnpackImageError, UnpackSummary};
 pub use windlass_archive::{EntryError, Fault, Skipped, StreamError, TarError, UnpackError};
 pub use windlass_copy::{
-    BlobStatus, Choice, CopyError, CopyEvent, Place, PlaceError, PushError, PushTo, RegistrySource,
-    Source, SourceError, StoreSource, Tell, TreeError, gather, to_archive, to_directory,
-    to_repository,
+    BlobStatus, Budget, Choice, Compression, CopyError, CopyEvent, Output, Place, PlaceError,
+    PushError, PushTo, RegistrySource, Source, SourceError, StoreSource, Tell, TreeError, gather,
+    gather_referrers, to_archive, to_directory, to_repository,
 };
 pub use windlass_layout::{
-    Batch, BatchImage, Defect, Kind, Layout, LayoutDir, LayoutError, NewFile, WriteError,
+    Artifact, Batch, BatchImage, Defect, Kind, Layout, LayoutDir, LayoutError, NewFile, Spool,
+    WriteError,
 };
 pub use windlass_oci::{
     ConfigError, DEFAULT_REGISTRY, Descriptor, DiffId, Digest, DigestError, IdPrefix, ImageId,

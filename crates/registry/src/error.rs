@@ -35,6 +35,8 @@ pub enum What {
     Blob(Digest),
     /// The repository's tags.
     Tags,
+    /// Which artifacts belong to a manifest.
+    Referrers(Digest),
     /// To take a blob.
     Upload(Digest),
     /// To take a manifest.
@@ -347,6 +349,9 @@ impl fmt::Display for Asked {
             }
             What::Blob(digest) => write!(f, "blob {digest} of {repository} at {origin}"),
             What::Tags => write!(f, "tags of {repository} at {origin}"),
+            What::Referrers(digest) => {
+                write!(f, "referrers of {repository}@{digest} at {origin}")
+            }
             What::Upload(digest) => write!(f, "upload of {digest} to {repository} at {origin}"),
             What::Put(Target::Tag(tag)) => write!(f, "push of {repository}:{tag} to {origin}"),
             What::Put(Target::Digest(digest)) => {

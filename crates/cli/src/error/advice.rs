@@ -11,8 +11,7 @@ use std::error::Error as StdError;
 use std::io::ErrorKind;
 
 use windlass::{
-    ClientError, EndpointError, Fault, LayerError, LayoutError, LoadError, NoMatch, PullError,
-    SaveError, TreeError,
+    ClientError, EndpointError, Fault, LayerError, NoMatch, PullError, TreeError,
 };
 use windlass_config::ConfigError;
 
@@ -105,15 +104,14 @@ fn of_freight(error: &FreightError, asked: Option<&(String, Login)>) -> Advice {
     if let Some(error) = error.registry_error() {
         return registry::of_registry(error, &asker);
     }
-    match error {
-        FreightError::Layout(LayoutError::Defect(_) | LayoutError::Tar(_))
-        | FreightError::Load(
-            LoadError::Layout(LayoutError::Defect(_) | LayoutError::Tar(_))
-            | LoadError::Plan { .. },
-        ) => Advice::code("invalid_archive"),
-        FreightError::Tree(TreeError::NoMatch(error))
-        | FreightError::Load(LoadError::Tree(TreeError::NoMatch(error)))
-        | FreightError::Save(SaveError::Tree(TreeError::NoMatch(error))) => of_no_match(error),
+    if let Some(TreeError::NoMatch(error)) = error.tree_error() {
+        return of_no_match(error);
+    }
+    match io_kind(error) {
+        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => of_disk(error, true, "no_space"),
+        None | Some(ErrorKind::InvalidData) if error.is_bad_archive() => {
+            Advice::code("invalid_archive")
+        }
         _ => of_disk(error, false, "io"),
     }
 }
