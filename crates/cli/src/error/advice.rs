@@ -10,9 +10,7 @@ mod store;
 use std::error::Error as StdError;
 use std::io::ErrorKind;
 
-use windlass::{
-    ClientError, EndpointError, Fault, LayerError, NoMatch, PullError, TreeError,
-};
+use windlass::{ClientError, EndpointError, Fault, LayerError, NoMatch, PullError, TreeError};
 use windlass_config::ConfigError;
 
 use super::{Error, FreightError, Login};

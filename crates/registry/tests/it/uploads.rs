@@ -72,8 +72,15 @@ async fn a_blob_is_sent_whole_or_in_pieces() {
     pieces.finish().await.unwrap();
     assert!(repository.has_blob(&blob).await.unwrap());
     // What the registry said about going on is said to it again, as it was.
-    let states = registry.requests().into_iter().filter(|it| it.method == "PATCH");
-    assert!(states.into_iter().all(|it| it.parameter("_state").is_some()));
+    let states = registry
+        .requests()
+        .into_iter()
+        .filter(|it| it.method == "PATCH");
+    assert!(
+        states
+            .into_iter()
+            .all(|it| it.parameter("_state").is_some())
+    );
 }
 
 #[tokio::test]
@@ -83,25 +90,61 @@ async fn a_broken_upload_says_how_far_it_got() {
     let bytes = noise(100_000);
     let blob = blob(&bytes);
     let mut upload = begin(&repository, &blob.digest).await.unwrap();
-    registry.uploads().for_patch().hang_up_after(30_000).then_ok();
+    registry
+        .uploads()
+        .for_patch()
+        .hang_up_after(30_000)
+        .then_ok();
     let error = upload.send(body(&bytes), 100_000).await.unwrap_err();
-    assert_eq!(error.next_step(), NextStep::Retry { after: None }, "{error}");
-    // The state has changed with what came; this registry wants it to be known.
-    let gone = upload.resume().await;
-    assert!(gone.is_err());
+    assert_eq!(
+        error.next_step(),
+        NextStep::Retry { after: None },
+        "{error}"
+    );
+    upload.resume().await.unwrap();
+    assert_eq!(upload.offset(), 30_000);
+    let rest = &bytes[30_000..];
+    upload.send(body(rest), rest.len() as u64).await.unwrap();
+    upload.finish().await.unwrap();
+    assert!(repository.has_blob(&blob).await.unwrap());
+    let patches = registry
+        .requests()
+        .into_iter()
+        .filter(|it| it.method == "PATCH");
+    let ranges: Vec<_> = patches
+        .map(|it| it.header("content-range").map(str::to_owned))
+        .collect();
+    assert_eq!(ranges, [None, Some("30000-99999".to_owned())]);
+}
 
-    // One that keeps to the specification says where it is by the same address.
-    let mut upload = begin(&repository, &blob.digest).await.unwrap();
+/// One whose word on how much it has is not what it was sent is asked again, or left.
+#[tokio::test]
+async fn an_upload_out_of_step_is_asked_how_far_it_is() {
+    let registry = writable();
+    let repository = to_push(&registry, Credentials::Anonymous);
+    let bytes = noise(1000);
+    let mut upload = begin(&repository, &Digest::sha256(&bytes)).await.unwrap();
     registry
         .uploads()
         .for_patch()
         .status(416)
-        .header("range", "0-29999")
+        .header("range", "0-9")
         .then_ok();
-    let error = upload.send(body(&bytes), 100_000).await.unwrap_err();
-    assert_eq!(error.next_step(), NextStep::Retry { after: None }, "{error}");
+    let error = upload.send(body(&bytes), 1000).await.unwrap_err();
+    assert_eq!(
+        error.next_step(),
+        NextStep::Retry { after: None },
+        "{error}"
+    );
     upload.resume().await.unwrap();
     assert_eq!(upload.offset(), 0);
+    registry
+        .uploads()
+        .for_patch()
+        .header("range", "0-99")
+        .then_ok();
+    let error = upload.send(body(&bytes), 1000).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Size { .. }), "{error:?}");
 }
 
 /// R8: who is sent elsewhere with an upload does not go there, let alone with a password.
@@ -111,7 +154,10 @@ async fn an_upload_does_not_leave_its_registry() {
         .on(Ipv4Addr::new(127, 0, 0, 2))
         .writable()
         .start();
-    let registry = Registry::builder().basic("me", "hunter2").writable().start();
+    let registry = Registry::builder()
+        .basic("me", "hunter2")
+        .writable()
+        .start();
     let repository = to_push(&registry, basic("me", "hunter2"));
     let bytes = noise(100);
     let elsewhere = format!("{}/v2/app/blobs/uploads/1?_state=secret", evil.url());
@@ -121,18 +167,30 @@ async fn an_upload_does_not_leave_its_registry() {
         .status(202)
         .header("location", &elsewhere)
         .then_ok();
-    let error = begin(&repository, &Digest::sha256(&bytes)).await.unwrap_err();
+    let error = begin(&repository, &Digest::sha256(&bytes))
+        .await
+        .unwrap_err();
     let said = report(&error, &registry);
-    assert!(said.contains("an upload that would go to http://127.0.0.2:"), "{said}");
+    assert!(
+        said.contains("an upload that would go to http://127.0.0.2:"),
+        "{said}"
+    );
     assert!(!said.contains("secret"), "{said}");
     assert!(evil.requests().is_empty());
 
     // Nor is a redirect of the bytes followed.
     let mut upload = begin(&repository, &Digest::sha256(&bytes)).await.unwrap();
-    registry.uploads().for_put().redirect_to(&elsewhere).then_ok();
+    registry
+        .uploads()
+        .for_put()
+        .redirect_to(&elsewhere)
+        .then_ok();
     let error = upload.put(body(&bytes)).await.unwrap_err();
     let said = report(&error, &registry);
-    assert!(said.ends_with("a redirect of a request that writes"), "{said}");
+    assert!(
+        said.ends_with("a redirect of a request that writes"),
+        "{said}"
+    );
     assert!(evil.requests().is_empty());
 }
 
@@ -145,17 +203,31 @@ async fn blobs_are_taken_over_or_else_sent() {
     let begun = repository.begin_upload(&held, Some(&from)).await.unwrap();
     assert!(matches!(begun, Begun::Mounted));
     let unknown = Digest::sha256(b"nobody has it");
-    let begun = repository.begin_upload(&unknown, Some(&from)).await.unwrap();
+    let begun = repository
+        .begin_upload(&unknown, Some(&from))
+        .await
+        .unwrap();
     assert!(matches!(begun, Begun::Upload(_)));
     assert_eq!(registry.requests().len(), 2);
 
     // One that does not know of it says so in its own way, and is asked for the usual.
     registry.uploads().for_post().status(400).then_ok();
-    let begun = repository.begin_upload(&unknown, Some(&from)).await.unwrap();
+    let begun = repository
+        .begin_upload(&unknown, Some(&from))
+        .await
+        .unwrap();
     assert!(matches!(begun, Begun::Upload(_)));
     // One that wants to be left alone is.
-    registry.uploads().for_post().status(429).retry_after(7).then_ok();
-    let error = repository.begin_upload(&unknown, Some(&from)).await.unwrap_err();
+    registry
+        .uploads()
+        .for_post()
+        .status(429)
+        .retry_after(7)
+        .then_ok();
+    let error = repository
+        .begin_upload(&unknown, Some(&from))
+        .await
+        .unwrap_err();
     let after = Some(std::time::Duration::from_secs(7));
     assert_eq!(error.next_step(), NextStep::Retry { after });
 }
@@ -175,14 +247,23 @@ async fn what_the_registry_has_is_what_it_was_sent() {
     let mut upload = begin(&repository, &wrong).await.unwrap();
     let error = upload.put(body(&bytes)).await.unwrap_err();
     let said = report(&error, &registry);
-    assert!(said.ends_with("unexpected status 400: provided digest did not match uploaded content"), "{said}");
+    assert!(
+        said.ends_with("unexpected status 400: provided digest did not match uploaded content"),
+        "{said}"
+    );
 
     let index = json!({"schemaVersion": 2, "manifests": []}).to_string();
     let index_type = "application/vnd.oci.image.index.v1+json";
     registry.manifest("1").for_put().digest(wrong).then_ok();
-    let error = repository.put_manifest(&tag("1"), index_type, index.as_bytes()).await.unwrap_err();
+    let error = repository
+        .put_manifest(&tag("1"), index_type, index.as_bytes())
+        .await
+        .unwrap_err();
     assert!(matches!(error, RegistryError::Digest { .. }), "{error:?}");
-    repository.put_manifest(&tag("1"), index_type, index.as_bytes()).await.unwrap();
+    repository
+        .put_manifest(&tag("1"), index_type, index.as_bytes())
+        .await
+        .unwrap();
 }
 
 /// HT-12: a body can be sent once only; with a new token it is asked for again.
@@ -196,7 +277,10 @@ async fn a_token_that_ends_meanwhile_is_renewed() {
     registry.expire_tokens();
     assert_eq!(upload.put(body(&bytes)).await.unwrap(), Sent::Again);
     assert_eq!(upload.put(body(&bytes)).await.unwrap(), Sent::Taken);
-    let tokens = registry.requests().into_iter().filter(|it| it.path == "/token");
+    let tokens = registry
+        .requests()
+        .into_iter()
+        .filter(|it| it.path == "/token");
     let scopes: Vec<_> = tokens.filter_map(|it| it.query).collect();
     assert_eq!(scopes.len(), 2);
     for scope in scopes {
@@ -232,10 +316,19 @@ async fn referrers_are_listed_page_by_page() {
     expected.sort();
     let mut found: Vec<_> = repository.referrers(&subject).await.unwrap();
     found.sort_by_key(|found| found.digest);
-    assert_eq!(found.iter().map(|found| found.digest).collect::<Vec<_>>(), expected);
+    assert_eq!(
+        found.iter().map(|found| found.digest).collect::<Vec<_>>(),
+        expected
+    );
     assert!(found[0].artifact_type.is_some());
     assert_eq!(registry.requests().len(), 3);
-    assert_eq!(repository.referrers(&Digest::sha256(b"other")).await.unwrap(), []);
+    assert_eq!(
+        repository
+            .referrers(&Digest::sha256(b"other"))
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 #[tokio::test]
@@ -250,11 +343,17 @@ async fn pages_of_referrers_come_to_an_end() {
     for link in [&here, &there] {
         registry.referrers(&subject).header("link", link).then_ok();
         let error = repository.referrers(&subject).await.unwrap_err();
-        assert!(matches!(error, RegistryError::Malformed { .. }), "{error:?}");
+        assert!(
+            matches!(error, RegistryError::Malformed { .. }),
+            "{error:?}"
+        );
     }
     let more = |page: u64| format!("</v2/app/referrers/{subject}?page={page}>; rel=\"next\"");
     for page in 0..120 {
-        registry.referrers(&subject).header("link", more(page)).then_ok();
+        registry
+            .referrers(&subject)
+            .header("link", more(page))
+            .then_ok();
     }
     let error = repository.referrers(&subject).await.unwrap_err();
     assert!(report(&error, &registry).ends_with("it has more than 100 pages"));
@@ -267,7 +366,10 @@ async fn registries_without_a_list_have_a_tag() {
     let repository = to_push(&registry, Credentials::Anonymous);
     let subject = Digest::sha256(b"subject");
     assert_eq!(repository.referrers(&subject).await.unwrap(), []);
-    let (one, two) = (artifact(&registry, &subject, "1"), artifact(&registry, &subject, "2"));
+    let (one, two) = (
+        artifact(&registry, &subject, "1"),
+        artifact(&registry, &subject, "2"),
+    );
     for artifact in [&one, &two, &one] {
         repository.add_referrer(&subject, artifact).await.unwrap();
     }
@@ -278,7 +380,11 @@ async fn registries_without_a_list_have_a_tag() {
     // Whatever is answered in place of a list, the tag is there.
     for status in [400, 404, 405, 501] {
         registry.referrers(&subject).status(status).then_ok();
-        assert_eq!(repository.referrers(&subject).await.unwrap().len(), 2, "{status}");
+        assert_eq!(
+            repository.referrers(&subject).await.unwrap().len(),
+            2,
+            "{status}"
+        );
     }
     registry.referrers(&subject).html().then_ok();
     assert_eq!(repository.referrers(&subject).await.unwrap().len(), 2);

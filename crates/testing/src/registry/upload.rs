@@ -46,7 +46,10 @@ pub(super) fn upload(
     let Some(session) = content.sessions.get_mut(id) else {
         return gone();
     };
-    if session.repository != repository || parameter(asked, "_state") != Some(session.state()) {
+    // Who asks how far it got does not know what came since.
+    let state = parameter(asked, "_state");
+    let knows_how_far = *asked.method == Method::GET || state == Some(session.state());
+    if session.repository != repository || state.is_none() || !knows_how_far {
         return gone();
     }
     match *asked.method {

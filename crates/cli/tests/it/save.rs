@@ -1,0 +1,181 @@
+//! `windlass save`: what comes out, and what is left when it does not.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
+use std::process::{Command, Stdio};
+
+use windlass_testing::{PackedImage, Registry};
+
+use crate::freight::image;
+use crate::harness::{PLATFORM, Windlass};
+
+/// The command with `app:1` in its store.
+fn pulled() -> (Windlass, Registry, PackedImage) {
+    let registry = Registry::start();
+    let image = registry.push(image(), "app:1");
+    let windlass = Windlass::with(&registry);
+    windlass.pull(&registry.name("app:1"));
+    (windlass, registry, image)
+}
+
+#[test]
+fn files_pipes_and_standard_output_get_the_same_bytes() {
+    let (windlass, registry, _) = pulled();
+    let name = registry.name("app:1");
+    insta::assert_snapshot!(windlass.run(["save", "--progress=plain", "-o", "app.tar", &name]), @r"
+    exit: 0
+    --- stderr
+    Saved 1 image to app.tar
+    ");
+    let file = fs::read(windlass.path("app.tar")).unwrap();
+    let output = windlass.command(["save", &name]).output().unwrap();
+    assert!(output.stdout == file);
+    let again = windlass.command(["save", &name]).output().unwrap();
+    assert!(again.stdout == file);
+
+    // A pipe with a name stays one.
+    let fifo = windlass.path("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let mut child = windlass
+        .command(["save", "-o", "fifo", &name])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut read = Vec::new();
+    File::open(&fifo).unwrap().read_to_end(&mut read).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(read == file);
+    assert!(fs::metadata(&fifo).unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn what_is_saved_is_loaded_and_saved_again_the_same() {
+    let (windlass, registry, _) = pulled();
+    let name = registry.name("app:1");
+    for (number, path) in ["a.tar", "b.tar.gz", "c.tar.zst"].into_iter().enumerate() {
+        windlass.stdout(["save", "-q", "-o", path, &name]);
+        let other = Windlass::with(&registry);
+        let archive = windlass.path(path);
+        let archive = archive.to_str().unwrap();
+        assert_eq!(
+            other.stdout(["load", "-q", "-i", archive]),
+            "Loaded image: registry.test/app:1\n"
+        );
+        let again = other.path("again");
+        other.stdout([
+            "save",
+            "-q",
+            "--compress",
+            ["none", "gzip", "zstd"][number],
+            "-o",
+            "again",
+            &name,
+        ]);
+        assert!(
+            fs::read(again).unwrap() == fs::read(windlass.path(path)).unwrap(),
+            "{path}"
+        );
+    }
+}
+
+/// Nobody reads to the end: that is no failure to be told of.
+#[test]
+fn a_closed_pipe_is_left_quietly() {
+    let (windlass, registry, _) = pulled();
+    let mut child = windlass
+        .command(["save", &registry.name("app:1")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 100]).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    insta::assert_snapshot!(windlass.show(&output), @"exit: 141");
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "of a test: what was not run is said")]
+fn a_full_disk_keeps_what_was_there() {
+    let (windlass, registry, _) = pulled();
+    fs::create_dir(windlass.path("disk")).unwrap();
+    let name = registry.name("app:1");
+    let unshare = |form: &str, to: &str| {
+        let script = "mount -t tmpfs -o size=2m,mode=0755 tmpfs disk || exit 77; \
+             echo before > disk/there.tar; \"$@\"; code=$?; \
+             cat disk/there.tar; ls -A disk; exit $code";
+        let runner = [
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ];
+        let args = [
+            "save",
+            "--progress=plain",
+            "--format",
+            form,
+            "-o",
+            to,
+            &name,
+        ];
+        windlass.through(runner, args).output()
+    };
+    for (form, to) in [
+        ("docker-archive", "disk/there.tar"),
+        ("oci", "disk/new"),
+        ("dir", "disk/new"),
+    ] {
+        let output = match unshare(form, to) {
+            Ok(output)
+                if output.status.code() == Some(1) && !output.stderr.starts_with(b"unshare") =>
+            {
+                output
+            }
+            Ok(_) | Err(_) => {
+                eprintln!("not run: no mount namespace here");
+                return;
+            }
+        };
+        let said = windlass.show(&output).replace(to, "<to>");
+        let said = said.replace("cannot write a blob:", "cannot write:");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(said, @"");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_go_together_is_said() {
+    let (windlass, registry, _) = pulled();
+    let name = registry.name("app:1");
+    let said = [
+        &["save", "--format", "oci", &name][..],
+        &["save", "--json", &name],
+        &[
+            "save",
+            "--format",
+            "dir",
+            "--compress",
+            "gzip",
+            "-o",
+            "x",
+            &name,
+        ],
+        &["save", "-o", ".", &name],
+        &["save", "-o", "nowhere/app.tar", &name],
+        &["save", "-o", "x", "gone"],
+        &["save", "--platform", "linux/s390x", "-o", "x", &name],
+    ]
+    .map(|args| windlass.run(args));
+    insta::assert_snapshot!(said.join("\n"), @"");
+    assert!(!windlass.path("x").exists());
+    let _ = PLATFORM;
+}
