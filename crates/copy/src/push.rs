@@ -211,6 +211,6 @@ impl PushTo {
     }
 
     fn pause(&self, pause: Duration, stop: &Stop) -> Result<(), CopyError> {
-        wait(&self.runtime, stop, time::sleep(pause)).ok_or(CopyError::Cancelled)
+        wait(&self.runtime, stop, async { time::sleep(pause).await }).ok_or(CopyError::Cancelled)
     }
 }

@@ -152,7 +152,8 @@ pub fn gather(
     let links = document(source, root)?;
     let is_index = !links.manifests.is_empty() || root.media_type.is_index();
     let root = match choice {
-        Choice::One(_) if is_index => {
+        // Of one image alone it is looked whether it is for the platform that is wanted.
+        Choice::One(platform) if is_index || platform.is_some() => {
             let image = images(source, root, choice, budget)?.swap_remove(0);
             batch.add(image.descriptor.digest, image.bytes)?;
             image.descriptor

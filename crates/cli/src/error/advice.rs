@@ -106,6 +106,12 @@ fn of_freight(error: &FreightError, asked: Option<&(String, Login)>) -> Advice {
         return of_no_match(error);
     }
     match io_kind(error) {
+        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) if error.is_output() => {
+            Advice::hint("no_space", "make room on that disk, or write to another")
+        }
+        Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) if error.is_output() => {
+            Advice::code("no_permission")
+        }
         Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => of_disk(error, true, "no_space"),
         None | Some(ErrorKind::InvalidData) if error.is_bad_archive() => {
             Advice::code("invalid_archive")

@@ -51,6 +51,16 @@ impl FreightError {
         }
     }
 
+    /// Tells whether what failed is what was to be written, and not the store.
+    pub(super) fn is_output(&self) -> bool {
+        matches!(
+            self,
+            Self::Save(SaveError::Write(_) | SaveError::Copy(CopyError::Write(_)))
+                | Self::Copy(CopyImageError::Write(_) | CopyImageError::Copy(CopyError::Write(_)))
+                | Self::Write(_)
+        )
+    }
+
     /// The name that leads to no image, if that is what went wrong.
     pub(super) fn find_error(&self) -> Option<&FindError> {
         match self {
@@ -116,8 +126,10 @@ impl FreightError {
             LoadError::Tree(TreeError::Source(SourceError::Layout(error))) => Some(error),
             _ => None,
         });
-        let is_bad =
-            |error: &LayoutError| matches!(error, LayoutError::Defect(_) | LayoutError::Tar(_));
+        let is_bad = |error: &LayoutError| match error {
+            LayoutError::Defect(_) | LayoutError::Tar(_) => true,
+            LayoutError::Io { source, .. } => source.kind() == io::ErrorKind::InvalidData,
+        };
         let is_unfit = matches!(
             load,
             Some(LoadError::Plan { .. } | LoadError::Layer { .. } | LoadError::Tree(_))

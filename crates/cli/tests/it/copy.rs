@@ -23,8 +23,8 @@ fn place(registry: &Registry, name: &str) -> String {
     format!("docker://{}", registry.name(name))
 }
 
-/// Puts an artifact about `subject` into a registry.
-fn artifact(registry: &Registry, subject: &str, name: &str) -> String {
+/// Puts an artifact about `subject` into a registry; returns its descriptor.
+fn put_artifact(registry: &Registry, subject: &str, name: &str) -> Value {
     let config = registry.put_blob("app", "{}");
     let layer = registry.put_blob("app", name.to_owned());
     let manifest = json!({
@@ -34,10 +34,20 @@ fn artifact(registry: &Registry, subject: &str, name: &str) -> String {
         "config": descriptor("application/vnd.oci.empty.v1+json", config, 2),
         "layers": [descriptor("text/plain", layer, name.len() as u64)],
         "subject": { "mediaType": MANIFEST, "digest": subject, "size": 7 },
-    });
-    registry
-        .put_manifest("app", MANIFEST, manifest.to_string())
-        .to_string()
+    })
+    .to_string();
+    let size = manifest.len() as u64;
+    descriptor(
+        MANIFEST,
+        registry.put_manifest("app", MANIFEST, manifest),
+        size,
+    )
+}
+
+/// The same, with its digest alone.
+fn artifact(registry: &Registry, subject: &str, name: &str) -> String {
+    let artifact = put_artifact(registry, subject, name);
+    artifact["digest"].as_str().unwrap().to_owned()
 }
 
 fn has(registry: &Registry, repository: &str, digest: &str) -> bool {
@@ -62,8 +72,6 @@ fn all_of_an_index_goes_from_one_registry_to_the_other() {
     Copied from.test/app:1 to registry.test/far/app:2
     ");
     assert!(!windlass.root().exists(), "nothing goes through the store");
-    let digest = windlass.stdout(["digest", &to.name("far/app:2")]);
-    let _ = digest;
     let json = windlass
         .command(["copy", "--all", "--json", &source, &destination])
         .output()
@@ -204,63 +212,36 @@ fn what_belongs_to_an_image_goes_along_on_request() {
 fn what_only_claims_to_belong_there_is_left() {
     let from = Registry::builder().referrers_per_page(10).start();
     let image = from.push(image(), "app:1");
-    let of_another = artifact(
-        &from,
-        &descriptor("", image.config_digest, 1)["digest"]
-            .as_str()
-            .unwrap()
-            .to_owned(),
-        "x",
-    );
+    let of_another = put_artifact(&from, &image.config_digest.to_string(), "x");
     let gone = windlass::Digest::sha256(b"gone");
-    let list = json!({"schemaVersion": 2, "manifests": [
-        { "mediaType": MANIFEST, "digest": of_another, "size": 1 },
-        { "mediaType": MANIFEST, "digest": gone, "size": 1 },
-        { "mediaType": "text/plain", "digest": gone, "size": 1 },
-    ]});
-    let size = |list: &mut Value| {
-        let bytes = from_size(&from, &of_another);
-        list["manifests"][0]["size"] = bytes.into();
-    };
-    let mut list = list;
-    size(&mut list);
+    let list = json!({ "schemaVersion": 2, "manifests": [
+        of_another,
+        descriptor(MANIFEST, gone, 1),
+        descriptor("text/plain", gone, 1),
+    ] });
     from.referrers(&image.digest)
         .page("application/vnd.oci.image.index.v1+json", list.to_string())
         .then_ok();
     let to = Registry::builder().writable().start();
     let windlass = Windlass::with(&to);
-    windlass.stdout([
-        "copy",
-        "--referrers",
-        &place(&from, "app:1"),
-        &place(&to, "app:1"),
-    ]);
-    assert!(!has(&to, "app", &of_another));
-}
-
-fn from_size(registry: &Registry, digest: &str) -> u64 {
-    let windlass = Windlass::new();
-    let output = windlass
-        .command(["manifest", &registry.name(&format!("app@{digest}"))])
-        .output()
-        .unwrap();
-    // The bytes as they are; a newline is no part of them.
-    output
-        .stdout
-        .strip_suffix(b"\n")
-        .unwrap_or(&output.stdout)
-        .len() as u64
+    let (source, destination) = (place(&from, "app:1"), place(&to, "app:1"));
+    windlass.stdout(["copy", "--referrers", &source, &destination]);
+    assert!(!has(&to, "app", of_another["digest"].as_str().unwrap()));
 }
 
 #[test]
 fn old_manifests_are_not_copied() {
     let from = Registry::start();
-    let image = windlass_testing::Schema1::new().layer(Layer::of_size(100));
+    let image = windlass_testing::Schema1::new("app", "1").layer(Layer::of_size(100));
     from.push_schema1(image, "app:1");
     let to = Registry::builder().writable().start();
     let mut windlass = Windlass::with(&to);
     windlass.shows(&from.host(), "from.test");
-    insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), &place(&to, "app:1")]), @"");
+    insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), &place(&to, "app:1")]), @"
+    exit: 1
+    --- stderr
+    error: copying from.test/app:1 to registry.test/app:1: the manifest is of Docker's schema 1, which can be pulled and not be copied
+    ");
     assert!(to.requests().is_empty());
 }
 
@@ -278,7 +259,13 @@ fn into_the_store_goes_what_a_pull_brings() {
         &place(&from, "app:1"),
         "windlass:here:1",
     ];
-    insta::assert_snapshot!(windlass.run(args), @"");
+    insta::assert_snapshot!(windlass.run(args), @r"
+    exit: 0
+    --- stdout
+    sha256:[digest]
+    --- stderr
+    Copied registry.test/app:1 to windlass:here:1
+    ");
     insta::assert_snapshot!(windlass.stdout(["images", "--format", "{{.Repository}}:{{.Tag}}"]), @"");
     let id = "windlass:0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab0123";
     insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), id]), @"");

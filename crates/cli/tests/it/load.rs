@@ -11,7 +11,6 @@ use windlass::Digest;
 use windlass_testing::tar::{Field, Header, Tar};
 use windlass_testing::{Image, Layer, PackedImage, Registry, descriptor};
 
-use crate::freight::start;
 use crate::harness::{PLATFORM, Windlass};
 
 /// What must never be found in the store.
@@ -299,12 +298,12 @@ fn links_in_a_layout() {
 #[test]
 fn names_that_lie() {
     let windlass = prepared();
-    let (image, other) = (image("hello"), self::image("another"));
+    let (image, other) = (image("hello"), image("another"));
     // The layer is another one than its name and the config say.
     let mut lie = image.clone();
     lie.layers[0].bytes = other.layers[0].bytes.clone();
     let line = refused_tar(&windlass, docker(&lie, &list(&image, "app:1")));
-    assert!(line.contains("its content is sha256:"), "{line}");
+    assert!(line.contains("that were announced"), "{line}");
     let line = refused_tar(
         &windlass,
         oci(&lie, &[entry(&image, "docker.io/library/app:1")]),
@@ -330,11 +329,7 @@ fn names_that_lie() {
     let good = docker(&image, &list(&image, "app:1"));
     let path = blob_path(&image.layers[0].digest);
     let line = refused_tar(&windlass, add(good, &path, CANARY.as_bytes()));
-    assert_eq!(
-        line,
-        format!("{path} is in it twice")
-            .replace(&image.layers[0].digest.hex(), &image.layers[0].digest.hex())
-    );
+    assert_eq!(line, format!("{path} is in it twice"));
     // Of two images, the second is bad in its last byte.
     let mut last = other.clone();
     let mut bytes = last.layers[0].bytes.to_vec();
@@ -361,7 +356,6 @@ fn one_blob_is_one_layer() {
     let windlass = prepared();
     let image = image("hello");
     let mut liar = self::image("another");
-    let layer = &image.layers[0];
     let manifest: Value = serde_json::from_slice(&image.manifest).unwrap();
     let mut lie: Value = serde_json::from_slice(&liar.manifest).unwrap();
     lie["layers"] = manifest["layers"].clone();
@@ -376,7 +370,6 @@ fn one_blob_is_one_layer() {
     let tar = add(tar, &blob_path(&liar.config_digest), &liar.config);
     let line = refused_tar(&windlass, tar);
     assert!(line.contains("its tar has diff ID"), "{line}");
-    let _ = layer;
 }
 
 /// C11, T24: lists without end.
@@ -476,7 +469,14 @@ fn what_is_no_archive() {
     said.push(refused(&windlass, &windlass.path("archive")));
     fs::create_dir(windlass.path("archive")).unwrap();
     said.push(refused(&windlass, &windlass.path("archive")));
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r"
+    it has none of oci-layout, manifest.json and index.json: these are no images
+    it is not an archive of images: invalid tar at byte 0: this is neither a tar nor a known compression
+    it has none of oci-layout, manifest.json and index.json: these are no images
+    cannot read it: invalid gzip stream: the data is damaged: deflate decompression error: invalid block type
+    cannot open it: No such file or directory (os error 2)
+    it has none of oci-layout, manifest.json and index.json: these are no images
+    ");
 }
 
 /// Names in an archive are names, or they are left.
@@ -512,7 +512,6 @@ fn an_interrupt_ends_the_wait_for_a_pipe() {
     --- stderr
     Stopped. Nothing was loaded.
     ");
-    let _ = start;
 }
 
 #[test]
@@ -549,7 +548,12 @@ fn a_full_disk_keeps_what_was_there() {
             let said = windlass
                 .show(&output)
                 .replace(&large.layers[0].digest.hex(), "<layer>");
-            insta::assert_snapshot!(said, @"");
+            insta::assert_snapshot!(said, @r"
+            exit: 1
+            --- stderr
+            error: loading archive: layer sha256:[digest]: it cannot be unpacked: entry random-1: cannot write: No space left on device (os error 28)
+            hint: make room on that disk, or keep images elsewhere with --root
+            ");
         }
         Ok(_) | Err(_) => eprintln!("not run: no mount namespace here"),
     }

@@ -235,7 +235,7 @@ fn credentials_do_not_go_where_an_upload_is_sent() {
     insta::assert_snapshot!(windlass.run(push(&registry.name("app:1"))), @r"
     exit: 1
     --- stderr
-    error: pushing registry.test/app:1: upload of <blob> to app at http://registry.test: an upload that would go to http://evil.test
+    error: pushing registry.test/app:1: upload of <blob> to app at http://registry.test: redirect refused: an upload that would go to http://evil.test
     ");
     assert!(evil.requests().is_empty());
 }
@@ -259,7 +259,7 @@ fn who_may_not_push_is_told_what_to_do() {
     exit: 1
     --- stderr
     error: pushing registry.test/app:1: blob <blob> of app at http://registry.test: authentication required
-    hint: log in with `windlass login registry.test`
+    hint: check the name; if it is private, log in with `windlass login registry.test`
     ");
 }
 
@@ -288,7 +288,12 @@ fn an_interrupt_stops_a_push() {
 #[test]
 fn what_is_not_here_is_not_pushed() {
     let windlass = Windlass::new();
-    insta::assert_snapshot!(windlass.run(["push", "registry.test/app:1"]), @"");
+    insta::assert_snapshot!(windlass.run(["push", "registry.test/app:1"]), @r"
+    exit: 1
+    --- stderr
+    error: no such image: registry.test/app:1
+    hint: `windlass images` shows what is there
+    ");
     insta::assert_snapshot!(windlass.run(["push", "--all-tags", "registry.test/app:1"]), @"");
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use windlass_testing::{PackedImage, Registry};
 
 use crate::freight::image;
-use crate::harness::{PLATFORM, Windlass};
+use crate::harness::Windlass;
 
 /// The command with `app:1` in its store.
 fn pulled() -> (Windlass, Registry, PackedImage) {
@@ -147,7 +147,15 @@ fn a_full_disk_keeps_what_was_there() {
         let said = windlass.show(&output).replace(to, "<to>");
         let said = said.replace("cannot write a blob:", "cannot write:");
         insta::allow_duplicates! {
-            insta::assert_snapshot!(said, @"");
+            insta::assert_snapshot!(said, @r"
+            exit: 1
+            --- stdout
+            before
+            there.tar
+            --- stderr
+            error: saving registry.test/app:1 to <to>: cannot write: No space left on device (os error 28)
+            hint: make room on that disk, or write to another
+            ");
         }
     }
 }
@@ -175,7 +183,35 @@ fn what_does_not_go_together_is_said() {
         &["save", "--platform", "linux/s390x", "-o", "x", &name],
     ]
     .map(|args| windlass.run(args));
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r"
+    exit: 2
+    --- stderr
+    error: a directory needs a name: give it with --output
+
+    exit: 2
+    --- stderr
+    error: --json and the archive cannot both go to standard output: give a file with --output
+
+    exit: 2
+    --- stderr
+    error: only an archive can be compressed, not a directory
+
+    exit: 1
+    --- stderr
+    error: saving registry.test/app:1 to .: cannot make the file: is a directory
+
+    exit: 1
+    --- stderr
+    error: saving registry.test/app:1 to nowhere/app.tar: cannot make the file: No such file or directory (os error 2)
+
+    exit: 1
+    --- stderr
+    error: no such image: gone
+    hint: `windlass images` shows what is there
+
+    exit: 1
+    --- stderr
+    error: saving registry.test/app:1 to x: no match for linux/s390x
+    ");
     assert!(!windlass.path("x").exists());
-    let _ = PLATFORM;
 }

@@ -36,8 +36,10 @@ impl Carrying<'_> {
         let carried = self.persist(&mut upload);
         if let Some(left) = upload {
             // Whoever gives up says so, and waits for nobody.
-            let forget = time::timeout(FORGET, left.cancel());
-            drop(self.to.runtime.block_on(async { forget.await }));
+            let forget = async { time::timeout(FORGET, left.cancel()).await };
+            if self.to.runtime.block_on(forget).is_err() {
+                tracing::debug!(digest = %self.blob.digest, "an upload is left behind");
+            }
         }
         status(self.tell, self.blob.digest, carried?);
         Ok(())

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 /// A file that is being written and has no name yet, where the file system knows such files. Dropped before
@@ -33,8 +34,10 @@ impl NewFile {
     pub fn begin(path: &Path) -> io::Result<Self> {
         let parent = parent(path);
         let file = match nameless(parent) {
-            Some(file) => Unfinished::Nameless(file),
-            None => Unfinished::Named(temporary().tempfile_in(parent)?),
+            Ok(Some(file)) => Unfinished::Nameless(file),
+            // Said without a name that nobody gave.
+            Err(Errno::NOENT) => return Err(Errno::NOENT.into()),
+            Ok(None) | Err(_) => Unfinished::Named(temporary().tempfile_in(parent)?),
         };
         let path = path.to_owned();
         Ok(Self { file, path })
@@ -71,13 +74,12 @@ impl NewFile {
     }
 }
 
-/// Makes a file without a name; none where there cannot be any, or where it could not be given one.
-fn nameless(parent: &Path) -> Option<File> {
+/// Makes a file without a name; none where it could not be given one.
+fn nameless(parent: &Path) -> rustix::io::Result<Option<File>> {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = File::from(open(parent, flags, Mode::RUSR | Mode::WUSR).ok()?);
-    fs::symlink_metadata(proc_path(&file))
-        .is_ok()
-        .then_some(file)
+    let file = File::from(open(parent, flags, Mode::RUSR | Mode::WUSR)?);
+    let has_path = fs::symlink_metadata(proc_path(&file)).is_ok();
+    Ok(has_path.then_some(file))
 }
 
 fn proc_path(file: &File) -> PathBuf {
