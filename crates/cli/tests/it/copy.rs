@@ -266,10 +266,22 @@ fn into_the_store_goes_what_a_pull_brings() {
     --- stderr
     Copied registry.test/app:1 to windlass:here:1
     ");
-    insta::assert_snapshot!(windlass.stdout(["images", "--format", "{{.Repository}}:{{.Tag}}"]), @"");
+    assert_eq!(windlass.stdout(["images", "-q"]).lines().count(), 2);
+    assert_eq!(
+        windlass.stdout(["images", "-q", "here:1"]).lines().count(),
+        1
+    );
     let id = "windlass:0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab0123";
-    insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), id]), @"");
-    insta::assert_snapshot!(windlass.run(["copy", "--referrers", &place(&from, "app:1"), "windlass:x"]), @"");
+    insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), id]), @r"
+    exit: 1
+    --- stderr
+    error: copying registry.test/app:1 to windlass:0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab0123: an image that comes into the store needs a name, not an ID
+    ");
+    insta::assert_snapshot!(windlass.run(["copy", "--referrers", &place(&from, "app:1"), "windlass:x"]), @r"
+    exit: 1
+    --- stderr
+    error: copying registry.test/app:1 to windlass:x: the store has images only, and nothing that belongs to them
+    ");
 }
 
 /// Nothing is left of a copy that was stopped: no half archive, no new directory; what was there before is.
@@ -357,8 +369,16 @@ fn wrong_bytes_are_not_passed_on() {
     windlass.shows(&image.layers[0].digest, "<layer>");
     let before = windlass.outside_the_store();
     let archive = format!("oci-archive:{}", windlass.path("a.tar").display());
-    insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), &place(&to, "app:1")]), @"");
-    insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), &archive]), @"");
+    insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), &place(&to, "app:1")]), @r"
+    exit: 1
+    --- stderr
+    error: copying from.test/app:1 to registry.test/app:1: cannot read <layer>: its content is sha256:[digest], not <layer>
+    ");
+    insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), &archive]), @r"
+    exit: 1
+    --- stderr
+    error: copying from.test/app:1 to [dir]/a.tar: cannot read <layer>: its content is sha256:[digest], not <layer>
+    ");
     assert_eq!(windlass.outside_the_store(), before);
     assert!(
         to.requests()

@@ -294,7 +294,12 @@ fn what_is_not_here_is_not_pushed() {
     error: no such image: registry.test/app:1
     hint: `windlass images` shows what is there
     ");
-    insta::assert_snapshot!(windlass.run(["push", "--all-tags", "registry.test/app:1"]), @"");
+    insta::assert_snapshot!(windlass.run(["push", "--all-tags", "registry.test/app"]), @r"
+    exit: 1
+    --- stderr
+    error: no such image: registry.test/app
+    hint: `windlass images` shows what is there
+    ");
 }
 
 /// Layers that may not be distributed stay where they are, unless it is asked for.

@@ -211,7 +211,8 @@ fn what_does_not_go_together_is_said() {
 
     exit: 1
     --- stderr
-    error: saving registry.test/app:1 to x: no match for linux/s390x
+    error: saving registry.test/app:1 to x: no matching manifest for linux/s390x: the index has linux/amd64
+    hint: choose another one, as with --platform linux/amd64
     ");
     assert!(!windlass.path("x").exists());
 }
