@@ -57,6 +57,14 @@ pub enum PushError {
     },
 }
 
+/// Why an attempt failed.
+enum Failure {
+    /// The registry did not take it: it says whether another is worth it.
+    Registry(RegistryError),
+    /// Another would fail as well.
+    Last(CopyError),
+}
+
 /// Pushes the image of `batch`, which `source` has, and names it by `tags`; by its digest alone where there are none.
 ///
 /// Its artifacts are listed for their subjects: by the registry, or where it does not do that, under the fallback tag.
@@ -70,12 +78,12 @@ pub fn to_repository(
 ) -> Result<(), CopyError> {
     plan(batch, tell);
     let blobs: Vec<_> = batch.blobs.values().collect();
-    let waiting = blobs.iter().skip(to.at_once);
-    let each_is = |blob: &Descriptor, how| status(tell, blob.digest, how);
-    blobs
-        .iter()
-        .for_each(|blob| each_is(blob, BlobStatus::Preparing));
-    waiting.for_each(|blob| each_is(blob, BlobStatus::Waiting));
+    for (place, blob) in blobs.iter().enumerate() {
+        status(tell, blob.digest, BlobStatus::Preparing);
+        if place >= to.at_once {
+            status(tell, blob.digest, BlobStatus::Waiting);
+        }
+    }
     each(&blobs, to.at_once, stop, |blob| {
         let carrying = Carrying {
             to,
@@ -154,12 +162,8 @@ impl PushTo {
     fn put_document(&self, target: &Target, bytes: &[u8], stop: &Stop) -> Result<(), CopyError> {
         let links = Links::parse(bytes).unwrap_or_default();
         let media_type = links.media_type.clone();
-        let listed = self.persist(stop, || {
-            let put = self
-                .repository
-                .put_manifest(target, media_type.as_str(), bytes);
-            async move { put.await }
-        })?;
+        let put = || (self.repository).put_manifest(target, media_type.as_str(), bytes);
+        let listed = self.persist(stop, put)?;
         let Some(subject) = links.subject.as_ref().map(|subject| subject.digest) else {
             return Ok(());
         };
@@ -190,9 +194,10 @@ impl PushTo {
     {
         let mut attempts = Attempts::new(self.retry);
         loop {
-            let error = match self.wait(request(), stop)? {
+            let error = match self.wait(request(), stop) {
                 Ok(done) => return Ok(done),
-                Err(error) => error,
+                Err(Failure::Last(error)) => return Err(error),
+                Err(Failure::Registry(error)) => error,
             };
             match attempts.pause_after(&error) {
                 Some(pause) => self.pause(pause, stop)?,
@@ -206,11 +211,25 @@ impl PushTo {
         &self,
         request: impl Future<Output = Result<T, RegistryError>>,
         stop: &Stop,
-    ) -> Result<Result<T, RegistryError>, CopyError> {
-        wait(&self.runtime, stop, request).ok_or(CopyError::Cancelled)
+    ) -> Result<T, Failure> {
+        let answer = wait(&self.runtime, stop, request);
+        Ok(answer.ok_or(CopyError::Cancelled)??)
     }
 
     fn pause(&self, pause: Duration, stop: &Stop) -> Result<(), CopyError> {
-        wait(&self.runtime, stop, async { time::sleep(pause).await }).ok_or(CopyError::Cancelled)
+        let pause = async { time::sleep(pause).await };
+        wait(&self.runtime, stop, pause).ok_or(CopyError::Cancelled)
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
+    }
+}
+
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
+        Self::Last(error)
     }
 }

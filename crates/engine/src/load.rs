@@ -290,10 +290,7 @@ impl Engine {
         let new = incoming.iter().zip(stored).filter(|(_, is_new)| **is_new);
         for (image, _) in new {
             let id = ImageId::new(image.image.manifest.config.digest);
-            let how = Remove {
-                force: false,
-                ..Remove::default()
-            };
+            let how = Remove { force: false };
             if let Err(error) = self.store.remove(&ImageName::Id(id), how) {
                 tracing::warn!(%id, %error, "an image without a name is left behind");
             }

@@ -1,7 +1,6 @@
 //! Which artifacts belong to a manifest: signatures, attestations, bills of materials (OCI distribution
 //! specification, "Listing Referrers" and "Referrers Tag Schema").
 
-use http::StatusCode;
 use http::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use windlass_oci::{Descriptor, Digest, Links, MAX_INDEX_ENTRIES, MediaType, Tag};
@@ -88,21 +87,11 @@ impl Repository {
             let mut ask = self.ask(&asked, url.clone());
             ask.accept = Some(&ACCEPT);
             let answer = self.authorized(&ask).await?;
-            match answer.response.status() {
-                StatusCode::OK if page > 0 || is_index(answer.response.headers()) => {}
+            let is_first = page == 0;
+            match answer.response.status().as_u16() {
+                200 if !is_first || is_index(answer.response.headers()) => {}
                 // Many an older registry answers what it does not know in its own way.
-                StatusCode::OK | StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED
-                    if page == 0 =>
-                {
-                    return Ok(None);
-                }
-                StatusCode::NOT_FOUND
-                | StatusCode::METHOD_NOT_ALLOWED
-                | StatusCode::NOT_ACCEPTABLE
-                    if page == 0 =>
-                {
-                    return Ok(None);
-                }
+                200 | 400 | 404 | 405 | 406 | 501 if is_first => return Ok(None),
                 _ => return Err(self.refused(&asked, answer).await),
             }
             let next = next_page(&url, answer.response.headers());

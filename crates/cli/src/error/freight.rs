@@ -122,8 +122,8 @@ impl FreightError {
             _ => (None, None),
         };
         let of_load = load.and_then(|error| match error {
-            LoadError::Layout(error) => Some(error),
-            LoadError::Tree(TreeError::Source(SourceError::Layout(error))) => Some(error),
+            LoadError::Layout(error)
+            | LoadError::Tree(TreeError::Source(SourceError::Layout(error))) => Some(error),
             _ => None,
         });
         let is_bad = |error: &LayoutError| match error {

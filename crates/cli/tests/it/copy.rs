@@ -275,7 +275,7 @@ fn into_the_store_goes_what_a_pull_brings() {
     insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), id]), @r"
     exit: 1
     --- stderr
-    error: copying registry.test/app:1 to windlass:0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab0123: an image that comes into the store needs a name, not an ID
+    error: copying registry.test/app:1 to windlass:sha256:[digest]: an image that comes into the store needs a name, not an ID
     ");
     insta::assert_snapshot!(windlass.run(["copy", "--referrers", &place(&from, "app:1"), "windlass:x"]), @r"
     exit: 1

@@ -520,7 +520,6 @@ fn an_interrupt_ends_the_wait_for_a_pipe() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "of a test: what was not run is said")]
 fn a_full_disk_keeps_what_was_there() {
     let windlass = Windlass::new();
     let large = Image::new()

@@ -17,7 +17,7 @@ fn pulled(to: &Registry) -> (Windlass, PackedImage) {
     (windlass, image)
 }
 
-fn push<'a>(name: &'a str) -> [&'a str; 3] {
+fn push(name: &str) -> [&str; 3] {
     ["push", "--progress=plain", name]
 }
 

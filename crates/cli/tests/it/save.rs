@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use windlass_testing::{PackedImage, Registry};
 
 use crate::freight::image;
-use crate::harness::Windlass;
+use crate::harness::{PLATFORM, Windlass};
 
 /// The command with `app:1` in its store.
 fn pulled() -> (Windlass, Registry, PackedImage) {
@@ -80,6 +80,57 @@ fn what_is_saved_is_loaded_and_saved_again_the_same() {
     }
 }
 
+/// A repository alone is all its tags; what images share is there once.
+#[test]
+fn several_images_are_one_archive() {
+    let (windlass, registry, image) = pulled();
+    let [name, again] = ["app:1", "app:2"].map(|name| registry.name(name));
+    windlass.stdout(["tag", &name, &again]);
+    let other = registry.push(
+        windlass_testing::Image::new()
+            .platform(PLATFORM)
+            .layer(&image.layers[0]),
+        "other:1",
+    );
+    let other_name = registry.name("other:1");
+    windlass.pull(&other_name);
+    windlass.stdout([
+        "save",
+        "-q",
+        "-o",
+        "all.tar",
+        &registry.name("app"),
+        &other_name,
+    ]);
+    let archive = fs::read(windlass.path("all.tar")).unwrap();
+    let layer = image.layers[0].digest.hex();
+    let members = archive
+        .windows(layer.len())
+        .filter(|it| *it == layer.as_bytes());
+    // Once as a member, twice in manifests, twice in Docker's list.
+    assert_eq!(members.count(), 5);
+    let fresh = Windlass::with(&registry);
+    let archive = windlass.path("all.tar");
+    let loaded = fresh.stdout(["load", "-i", archive.to_str().unwrap()]);
+    let mut loaded: Vec<_> = loaded.lines().collect();
+    loaded.sort_unstable();
+    let expected =
+        ["app:1", "app:2", "other:1"].map(|name| format!("Loaded image: registry.test/{name}"));
+    assert_eq!(loaded, expected);
+    let ids = |windlass: &Windlass| {
+        let output = windlass
+            .command(["images", "-q", "--no-trunc"])
+            .output()
+            .unwrap();
+        let ids = String::from_utf8(output.stdout).unwrap();
+        ids.lines()
+            .map(str::to_owned)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(ids(&fresh), ids(&windlass));
+    assert!(ids(&fresh).contains(&other.config_digest.to_string()));
+}
+
 /// Nobody reads to the end: that is no failure to be told of.
 #[test]
 fn a_closed_pipe_is_left_quietly() {
@@ -98,7 +149,6 @@ fn a_closed_pipe_is_left_quietly() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "of a test: what was not run is said")]
 fn a_full_disk_keeps_what_was_there() {
     let (windlass, registry, _) = pulled();
     fs::create_dir(windlass.path("disk")).unwrap();

@@ -311,7 +311,7 @@ fn copied(world: &World) {
 
 /// What skopeo writes and what windlass writes are the same files, but for the lists; umoci finds the image in ours.
 fn same_bytes(world: &World) {
-    let reference = world.reference(Fixture::Whiteouts, "mixed");
+    let reference = world.reference(Fixture::Whiteouts, "gzip");
     let directory = world.directory("same-bytes");
     let windlass = Windlass::new(&directory);
     let from = format!("docker://{reference}");

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tokio::time;
-use windlass_oci::{Descriptor, RepositoryName};
+use windlass_oci::Descriptor;
 use windlass_pull::Attempts;
-use windlass_registry::{Begun, NextStep, Outgoing, RegistryError, Sent, Upload};
+use windlass_registry::{Begun, NextStep, Outgoing, RegistryError, Sent, Upload, What};
 
 use super::feed::Feed;
-use super::{PushError, PushTo};
+use super::{Failure, PushError, PushTo};
 use crate::events::{BlobStatus, CopyEvent, Tell};
 use crate::files::{CopyError, Stop, open, status};
 use crate::source::Source;
@@ -49,9 +49,10 @@ impl Carrying<'_> {
         let mut attempts = Attempts::new(self.to.retry);
         let mut furthest = 0;
         loop {
-            let error = match self.attempt(upload)? {
+            let error = match self.attempt(upload) {
                 Ok(how) => return Ok(how),
-                Err(error) => error,
+                Err(Failure::Last(error)) => return Err(error),
+                Err(Failure::Registry(error)) => error,
             };
             if !matches!(error.next_step(), NextStep::Retry { .. }) {
                 return Err(PushError::from(error).into());
@@ -65,9 +66,7 @@ impl Carrying<'_> {
             let Some(pause) = attempts.pause_after(&error) else {
                 return Err(PushError::from(error).into());
             };
-            let error = windlass_oci::text::chain(&error);
-            let again = BlobStatus::Again { position, error };
-            status(self.tell, self.blob.digest, again);
+            self.again(position, windlass_oci::text::chain(&error));
             self.to.pause(pause, self.stop)?;
         }
     }
@@ -75,72 +74,54 @@ impl Carrying<'_> {
     /// Asks how far the broken upload got. One that cannot be gone on with is begun anew.
     fn resume(&self, upload: &mut Option<Upload>) -> Result<u64, CopyError> {
         let Some(broken) = upload else { return Ok(0) };
-        match self.to.wait(broken.resume(), self.stop)? {
+        match self.to.wait(broken.resume(), self.stop) {
+            Err(Failure::Last(error)) => Err(error),
             Ok(()) if broken.offset() <= self.blob.size => Ok(broken.offset()),
-            _ => {
+            Ok(()) | Err(Failure::Registry(_)) => {
                 *upload = None;
                 Ok(0)
             }
         }
     }
 
-    fn attempt(
-        &self,
-        upload: &mut Option<Upload>,
-    ) -> Result<Result<BlobStatus, RegistryError>, CopyError> {
-        /// Returns what the registry said, to be judged, where it is an error.
-        macro_rules! answered {
-            ($answer:expr) => {
-                match $answer? {
-                    Ok(answer) => answer,
-                    Err(error) => return Ok(Err(error)),
-                }
-            };
-        }
+    /// Carries it, or what is missing of it.
+    fn attempt(&self, upload: &mut Option<Upload>) -> Result<BlobStatus, Failure> {
         let (to, blob) = (self.to, self.blob);
         if upload.is_none() {
-            if answered!(to.wait(to.repository.has_blob(blob), self.stop)) {
-                return Ok(Ok(BlobStatus::Exists));
+            if to.wait(to.repository.has_blob(blob), self.stop)? {
+                return Ok(BlobStatus::Exists);
             }
-            match answered!(self.begin()) {
-                Ok(begun) => *upload = Some(begun),
-                Err(from) => return Ok(Ok(BlobStatus::Mounted { from })),
+            let known = to.known.get(&blob.digest);
+            let begin = to.repository.begin_upload(&blob.digest, known);
+            match to.wait(begin, self.stop)? {
+                Begun::Upload(begun) => *upload = Some(begun),
+                Begun::Mounted => {
+                    let from = known.unwrap_or_else(|| to.repository.name()).clone();
+                    return Ok(BlobStatus::Mounted { from });
+                }
             }
             status(self.tell, blob.digest, BlobStatus::Carrying);
         }
-        let begun = upload.as_mut().expect("it was begun");
-        if blob.size <= SMALL && begun.offset() == 0 {
-            answered!(self.feed(0, blob.size, async |body| begun.put(body).await));
-            *upload = None;
-            return Ok(Ok(BlobStatus::Carried));
+        self.send(upload.as_mut().expect("it was begun"))?;
+        *upload = None;
+        Ok(BlobStatus::Carried)
+    }
+
+    /// Sends what the registry does not have yet.
+    fn send(&self, upload: &mut Upload) -> Result<(), Failure> {
+        let (to, size) = (self.to, self.blob.size);
+        if size <= SMALL && upload.offset() == 0 {
+            return self.feed(0, size, async |body| upload.put(body).await);
         }
         let most = to
             .chunk
-            .map_or(u64::MAX, |chunk| chunk.max(begun.min_chunk()));
-        while begun.offset() < blob.size {
-            let offset = begun.offset();
-            let length = (blob.size - offset).min(most);
-            answered!(self.feed(offset, length, async |body| begun.send(body, length).await));
+            .map_or(u64::MAX, |chunk| chunk.max(upload.min_chunk()));
+        while upload.offset() < size {
+            let offset = upload.offset();
+            let length = (size - offset).min(most);
+            self.feed(offset, length, async |body| upload.send(body, length).await)?;
         }
-        answered!(to.wait(begun.finish(), self.stop));
-        *upload = None;
-        Ok(Ok(BlobStatus::Carried))
-    }
-
-    /// Begins an upload, or has the blob taken over from another repository: that one is returned as the error.
-    #[expect(
-        clippy::type_complexity,
-        reason = "three ways to end, each for another"
-    )]
-    fn begin(&self) -> Result<Result<Result<Upload, RepositoryName>, RegistryError>, CopyError> {
-        let known = self.to.known.get(&self.blob.digest);
-        let begin = self.to.repository.begin_upload(&self.blob.digest, known);
-        let begun = self.to.wait(begin, self.stop)?;
-        let name = || known.unwrap_or_else(|| self.to.repository.name()).clone();
-        Ok(begun.map(|begun| match begun {
-            Begun::Upload(upload) => Ok(upload),
-            Begun::Mounted => Err(name()),
-        }))
+        to.wait(upload.finish(), self.stop)
     }
 
     /// Reads `length` bytes from `offset` on, while `send` sends them; and once more if that is asked for.
@@ -149,24 +130,16 @@ impl Carrying<'_> {
         offset: u64,
         length: u64,
         mut send: impl AsyncFnMut(Outgoing) -> Result<Sent, RegistryError>,
-    ) -> Result<Result<(), RegistryError>, CopyError> {
+    ) -> Result<(), Failure> {
         for _ in 0..MOST_TOKENS {
             match self.feed_once(offset, length, &mut send)? {
-                Ok(Sent::Taken) => return Ok(Ok(())),
-                Ok(Sent::Again) => {
-                    let error = String::new();
-                    let again = BlobStatus::Again {
-                        position: offset,
-                        error,
-                    };
-                    status(self.tell, self.blob.digest, again);
-                }
-                Err(error) => return Ok(Err(error)),
+                Sent::Taken => return Ok(()),
+                Sent::Again => self.again(offset, String::new()),
             }
         }
-        let what = windlass_registry::What::Upload(self.blob.digest);
-        Ok(Err(RegistryError::Unauthorized {
-            asked: Box::new(self.to.repository.asked(what)),
+        let asked = self.to.repository.asked(What::Upload(self.blob.digest));
+        Err(Failure::Registry(RegistryError::Unauthorized {
+            asked: Box::new(asked),
             reason: "every token is refused".to_owned(),
         }))
     }
@@ -176,7 +149,7 @@ impl Carrying<'_> {
         offset: u64,
         length: u64,
         send: &mut impl AsyncFnMut(Outgoing) -> Result<Sent, RegistryError>,
-    ) -> Result<Result<Sent, RegistryError>, CopyError> {
+    ) -> Result<Sent, Failure> {
         let digest = self.blob.digest;
         let unread = |source| CopyError::from(PushError::Read { digest, source });
         let is_whole = offset == 0 && length == self.blob.size;
@@ -193,9 +166,14 @@ impl Carrying<'_> {
         let moved = |bytes| (self.tell)(CopyEvent::Moved { digest, bytes });
         let (sent, failed) = feed.while_sending(moved, |body| self.to.wait(send(body), self.stop));
         match (sent, failed) {
-            (Err(CopyError::Cancelled), _) => Err(CopyError::Cancelled),
-            (_, Some(error)) => Err(unread(error)),
+            (Err(Failure::Last(error)), _) => Err(error.into()),
+            (_, Some(error)) => Err(unread(error).into()),
             (sent, None) => sent,
         }
+    }
+
+    fn again(&self, position: u64, error: String) {
+        let again = BlobStatus::Again { position, error };
+        status(self.tell, self.blob.digest, again);
     }
 }

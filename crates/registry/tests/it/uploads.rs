@@ -21,7 +21,7 @@ fn writable() -> Registry {
 
 /// A session that may write to the repository `app`, and take over from `other`.
 fn to_push(registry: &Registry, credentials: Credentials) -> Repository {
-    let endpoint = Endpoint::parse(registry.url()).unwrap();
+    let endpoint = Endpoint::parse(registry.url()).expect("the test has a good URL");
     let caller = caller(&endpoint, credentials);
     let from = [repository(registry, "other")];
     let name = repository(registry, "app");
@@ -29,7 +29,8 @@ fn to_push(registry: &Registry, credentials: Credentials) -> Repository {
 }
 
 fn repository(registry: &Registry, name: &str) -> RepositoryName {
-    let reference: windlass_oci::Reference = registry.name(name).parse().unwrap();
+    let reference: windlass_oci::Reference =
+        registry.name(name).parse().expect("it is a good name");
     reference.repository().clone()
 }
 
@@ -302,7 +303,8 @@ fn artifact(registry: &Registry, subject: &Digest, name: &str) -> Descriptor {
     let media_type = "application/vnd.oci.image.manifest.v1+json";
     let size = bytes.len() as u64;
     let digest = registry.put_manifest("app", media_type, bytes);
-    serde_json::from_value(windlass_testing::descriptor(media_type, digest, size)).unwrap()
+    let json = windlass_testing::descriptor(media_type, digest, size);
+    serde_json::from_value(json).expect("it is a descriptor")
 }
 
 #[tokio::test]
