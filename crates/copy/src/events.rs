@@ -19,6 +19,8 @@ pub enum CopyEvent {
         /// Its state.
         status: BlobStatus,
     },
+    /// So many more bytes came of an archive that cannot be read before all of it is here.
+    Received(u64),
     /// So many more bytes of a blob were carried.
     Moved {
         /// The blob.
@@ -32,6 +34,10 @@ pub enum CopyEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BlobStatus {
+    /// It is to be pushed.
+    Preparing,
+    /// Others are pushed before it.
+    Waiting,
     /// It is being carried.
     Carrying,
     /// It was there already.
@@ -45,7 +51,7 @@ pub enum BlobStatus {
     Again {
         /// From which byte on.
         position: u64,
-        /// What failed.
+        /// What failed; nothing, if the registry only wanted another token.
         error: String,
     },
     /// It is there.

@@ -29,6 +29,10 @@ pub enum CopyError {
 /// Ends what runs, when it is set.
 pub type Stop = AtomicBool;
 
+/// It was told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
 /// Reads until it is told to stop.
 struct Stoppable<'a, R> {
     inner: R,
@@ -66,11 +70,12 @@ pub fn to_archive(
 pub fn to_directory(
     source: &dyn Source,
     batch: &Batch,
-    directory: &LayoutDir,
+    directory: LayoutDir,
     at_once: usize,
     stop: &Stop,
     tell: Tell<'_>,
 ) -> Result<(), CopyError> {
+    directory.check(batch.images.len())?;
     plan(batch, tell);
     let blobs: Vec<_> = batch.blobs.values().collect();
     each(&blobs, at_once, stop, |blob| {
@@ -87,16 +92,16 @@ pub fn to_directory(
         status(tell, digest, BlobStatus::Carried);
         Ok(())
     })
-    .map_err(|error: WriteError| unless_stopped(error, stop))?;
-    if stop.load(Ordering::Relaxed) {
-        return Err(CopyError::Cancelled);
-    }
+    .map_err(|error: CopyError| match stop.load(Ordering::Relaxed) {
+        true => CopyError::Cancelled,
+        false => error,
+    })?;
     Ok(directory.commit(batch)?)
 }
 
 /// Does `work` for each of `items`, `at_once` at a time, until one fails or all are told to stop. Returns the first
-/// failure.
-pub fn each<T: Sync, E: Send>(
+/// failure, or that it was told to stop.
+pub fn each<T: Sync, E: Send + From<Stopped>>(
     items: &[T],
     at_once: usize,
     stop: &Stop,
@@ -127,12 +132,16 @@ pub fn each<T: Sync, E: Send>(
     let failed = failed
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    failed.map_or(Ok(()), Err)
+    match failed {
+        Some(error) => Err(error),
+        None if stop.load(Ordering::Relaxed) => Err(Stopped.into()),
+        None => Ok(()),
+    }
 }
 
 /// Begins to read a blob that proves itself.
 pub(crate) fn open<'a>(
-    source: &dyn Source,
+    source: &'a dyn Source,
     blob: &Descriptor,
     stop: &'a Stop,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
@@ -149,6 +158,12 @@ pub(crate) fn plan(batch: &Batch, tell: Tell<'_>) {
 
 pub(crate) fn status(tell: Tell<'_>, digest: Digest, status: BlobStatus) {
     tell(CopyEvent::Blob { digest, status });
+}
+
+impl From<Stopped> for CopyError {
+    fn from(_: Stopped) -> Self {
+        Self::Cancelled
+    }
 }
 
 fn unless_stopped(error: WriteError, stop: &Stop) -> CopyError {

@@ -11,16 +11,24 @@
 //! - What names an image is written last, when all that it needs is there.
 //! - Memory is bounded by the number of blobs that move at a time.
 
+mod budget;
 mod events;
 mod files;
+mod output;
 mod place;
 mod push;
+mod referrers;
 mod source;
 mod tree;
+mod wait;
 
+pub use budget::Budget;
 pub use events::{BlobStatus, CopyEvent, Tell};
-pub use files::{CopyError, Stop, each, to_archive, to_directory};
+pub use files::{CopyError, Stop, Stopped, each, to_archive, to_directory};
+pub use output::{Compression, Output};
 pub use place::{Place, PlaceError};
 pub use push::{PushError, PushTo, to_repository};
+pub use referrers::gather_referrers;
 pub use source::{RegistrySource, Root, Source, SourceError, StoreSource};
 pub use tree::{Choice, ImageHere, TreeError, gather, images};
+pub use wait::wait;

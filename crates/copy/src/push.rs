@@ -1,25 +1,28 @@
 //! Into a registry.
 //!
-//! Blobs first, several at a time; then the manifests that others name, deepest first; the one that is named last.
+//! Blobs first, several at a time; then the manifests that others name, deepest first; what belongs to the images; and
+//! what is named, last.
+
+mod carry;
+mod feed;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{Sender, channel};
 use tokio::time;
 use windlass_layout::Batch;
 use windlass_oci::{Descriptor, Digest, Links, RepositoryName, Tag};
 use windlass_pull::{Attempts, RetryPolicy};
-use windlass_registry::{Begun, Outgoing, RegistryError, Repository, Target, Upload};
+use windlass_registry::{RegistryError, Repository, Target};
 
-use crate::events::{BlobStatus, CopyEvent, Tell};
-use crate::files::{CopyError, Stop, each, open, plan, status};
+use crate::events::{BlobStatus, Tell};
+use crate::files::{CopyError, Stop, each, plan, status};
+use crate::referrers::described;
 use crate::source::Source;
+use crate::wait::wait;
+use carry::Carrying;
 
 /// A repository that images are pushed to.
 #[derive(Clone, Debug)]
@@ -34,7 +37,7 @@ pub struct PushTo {
     pub at_once: usize,
     /// A repository of the same registry that may have the blob already.
     pub known: BTreeMap<Digest, RepositoryName>,
-    /// How many bytes are sent in one request at most; all, if it is `None`.
+    /// How many bytes are sent in one request at most, unless the registry wants more; all, if it is `None`.
     pub chunk: Option<u64>,
 }
 
@@ -54,34 +57,17 @@ pub enum PushError {
     },
 }
 
-/// How much is read at a time. The connection gathers pieces of its own accord; of 256 KiB they took 10 MiB more, and no
-/// less time.
-const PIECE: usize = 64 << 10;
-/// How many pieces wait to be sent.
-const WAITING: usize = 2;
-/// Blobs up to this size are sent in one request, for there is nothing to go on with.
-const SMALL: u64 = 1 << 20;
-/// How soon a wait notices that it is told to stop.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// One blob on its way.
-struct Carrying<'a> {
-    to: &'a PushTo,
-    source: &'a dyn Source,
-    blob: &'a Descriptor,
-    stop: &'a Stop,
-    tell: Tell<'a>,
-}
-
-/// What is sent, and what became of reading it.
-struct Feed<'a> {
-    reader: Box<dyn Read + Send + 'a>,
-    length: u64,
-    /// Whether nothing may come behind it.
-    is_whole: bool,
+/// Why an attempt failed.
+enum Failure {
+    /// The registry did not take it: it says whether another is worth it.
+    Registry(RegistryError),
+    /// Another would fail as well.
+    Last(CopyError),
 }
 
 /// Pushes the image of `batch`, which `source` has, and names it by `tags`; by its digest alone where there are none.
+///
+/// Its artifacts are listed for their subjects: by the registry, or where it does not do that, under the fallback tag.
 pub fn to_repository(
     source: &dyn Source,
     batch: &Batch,
@@ -92,6 +78,12 @@ pub fn to_repository(
 ) -> Result<(), CopyError> {
     plan(batch, tell);
     let blobs: Vec<_> = batch.blobs.values().collect();
+    for (place, blob) in blobs.iter().enumerate() {
+        status(tell, blob.digest, BlobStatus::Preparing);
+        if place >= to.at_once {
+            status(tell, blob.digest, BlobStatus::Waiting);
+        }
+    }
     each(&blobs, to.at_once, stop, |blob| {
         let carrying = Carrying {
             to,
@@ -101,42 +93,42 @@ pub fn to_repository(
             tell,
         };
         carrying.carry()
-    })
-    .map_err(|error| unless_stopped(error, stop))?;
-    let roots: BTreeSet<_> = batch.images.iter().map(|image| image.root.digest).collect();
-    for digest in deepest_first(batch) {
-        if stop.load(Ordering::Relaxed) {
-            return Err(CopyError::Cancelled);
-        }
-        let mut targets = vec![Target::Digest(digest)];
-        if roots.contains(&digest) && !tags.is_empty() {
-            targets = tags.iter().cloned().map(Target::Tag).collect();
-        }
+    })?;
+    for (digest, targets) in order(batch, tags) {
+        let bytes = &batch.documents[&digest];
         for target in targets {
-            let put = put_document(to, &target, &batch.documents[&digest], stop);
-            put.map_err(|error| unless_stopped(error, stop))?;
+            to.put_document(&target, bytes, stop)?;
         }
     }
     Ok(())
 }
 
-fn put_document(to: &PushTo, target: &Target, bytes: &[u8], stop: &Stop) -> Result<(), PushError> {
-    let media_type = Links::parse(bytes).unwrap_or_default().media_type;
-    let mut attempts = Attempts::new(to.retry);
-    loop {
-        let put = to
-            .repository
-            .put_manifest(target, media_type.as_str(), bytes);
-        match to.wait(put, stop) {
-            Err(PushError::Registry(error)) => {
-                let Some(pause) = attempts.pause_after(&error) else {
-                    return Err(error.into());
-                };
-                to.pause(pause, stop);
+/// Returns the documents in the order in which they are put, and under which names.
+fn order(batch: &Batch, tags: &[Tag]) -> Vec<(Digest, Vec<Target>)> {
+    let roots: BTreeSet<_> = batch.images.iter().map(|image| image.root.digest).collect();
+    let (last, first): (Vec<_>, Vec<_>) = deepest_first(batch)
+        .into_iter()
+        .partition(|digest| roots.contains(digest));
+    let of_artifacts = batch.artifacts.iter().filter_map(|artifact| {
+        let tag = artifact.tag.clone()?;
+        Some((artifact.root.digest, Target::Tag(tag)))
+    });
+    let of_artifacts: Vec<_> = of_artifacts.collect();
+    let targets = |digest: &Digest| {
+        let named: Vec<_> = match roots.contains(digest) {
+            true => tags.iter().cloned().map(Target::Tag).collect(),
+            false => {
+                let mine = of_artifacts.iter().filter(|(of, _)| of == digest);
+                mine.map(|(_, target)| target.clone()).collect()
             }
-            done => return done,
+        };
+        match named.is_empty() {
+            true => vec![Target::Digest(*digest)],
+            false => named,
         }
-    }
+    };
+    let all = first.into_iter().chain(last);
+    all.map(|digest| (digest, targets(&digest))).collect()
 }
 
 /// Returns the documents so that each comes after those that it names.
@@ -167,213 +159,77 @@ fn deepest_first(batch: &Batch) -> Vec<Digest> {
 }
 
 impl PushTo {
+    fn put_document(&self, target: &Target, bytes: &[u8], stop: &Stop) -> Result<(), CopyError> {
+        let links = Links::parse(bytes).unwrap_or_default();
+        let media_type = links.media_type.clone();
+        let put = || (self.repository).put_manifest(target, media_type.as_str(), bytes);
+        let listed = self.persist(stop, put)?;
+        let Some(subject) = links.subject.as_ref().map(|subject| subject.digest) else {
+            return Ok(());
+        };
+        if listed.is_some() {
+            return Ok(());
+        }
+        let digest = match target {
+            Target::Digest(digest) => *digest,
+            Target::Tag(_) => Digest::sha256(bytes),
+        };
+        let root = Descriptor {
+            media_type,
+            digest,
+            size: bytes.len() as u64,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+            platform: None,
+            artifact_type: None,
+        };
+        let artifact = described(&root, links, bytes.len());
+        self.persist(stop, || self.repository.add_referrer(&subject, &artifact))
+    }
+
+    /// Makes a request until it succeeds or there is no use in trying.
+    fn persist<T, F>(&self, stop: &Stop, request: impl Fn() -> F) -> Result<T, CopyError>
+    where
+        F: Future<Output = Result<T, RegistryError>>,
+    {
+        let mut attempts = Attempts::new(self.retry);
+        loop {
+            let error = match self.wait(request(), stop) {
+                Ok(done) => return Ok(done),
+                Err(Failure::Last(error)) => return Err(error),
+                Err(Failure::Registry(error)) => error,
+            };
+            match attempts.pause_after(&error) {
+                Some(pause) => self.pause(pause, stop)?,
+                None => return Err(PushError::from(error).into()),
+            }
+        }
+    }
+
     /// Waits for a request, on a thread of its own.
     fn wait<T>(
         &self,
         request: impl Future<Output = Result<T, RegistryError>>,
         stop: &Stop,
-    ) -> Result<T, PushError> {
-        let stopped = async {
-            while !stop.load(Ordering::Relaxed) {
-                time::sleep(LOOK).await;
-            }
-        };
-        self.runtime.block_on(async {
-            tokio::select! {
-                biased;
-                done = request => Ok(done?),
-                () = stopped => Err(stopped_error()),
-            }
-        })
+    ) -> Result<T, Failure> {
+        let answer = wait(&self.runtime, stop, request);
+        Ok(answer.ok_or(CopyError::Cancelled)??)
     }
 
-    fn pause(&self, pause: Duration, stop: &Stop) {
-        let pause = async {
-            time::sleep(pause).await;
-            Ok(())
-        };
-        // Told to stop, the next request is not made.
-        drop(self.wait(pause, stop));
+    fn pause(&self, pause: Duration, stop: &Stop) -> Result<(), CopyError> {
+        let pause = async { time::sleep(pause).await };
+        wait(&self.runtime, stop, pause).ok_or(CopyError::Cancelled)
     }
 }
 
-impl Carrying<'_> {
-    fn carry(&self) -> Result<(), PushError> {
-        let mut attempts = Attempts::new(self.to.retry);
-        let mut upload = None;
-        loop {
-            let before = upload.as_ref().map_or(0, Upload::offset);
-            let error = match self.attempt(&mut upload) {
-                Ok(how) => {
-                    status(self.tell, self.blob.digest, how);
-                    return Ok(());
-                }
-                Err(PushError::Registry(error)) => error,
-                Err(error) => return Err(error),
-            };
-            let after = self.resume(&mut upload);
-            if after > before {
-                attempts.progressed();
-            }
-            let Some(pause) = attempts.pause_after(&error) else {
-                return Err(error.into());
-            };
-            let error = windlass_oci::text::chain(&error);
-            let again = BlobStatus::Again {
-                position: after,
-                error,
-            };
-            status(self.tell, self.blob.digest, again);
-            self.to.pause(pause, self.stop);
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(stopped_error());
-            }
-        }
-    }
-
-    /// Asks how far the broken upload got. One that cannot be gone on with is begun anew.
-    fn resume(&self, upload: &mut Option<Upload>) -> u64 {
-        let Some(broken) = upload else { return 0 };
-        match self.to.wait(broken.resume(), self.stop) {
-            Ok(()) if broken.offset() <= self.blob.size => broken.offset(),
-            _ => {
-                *upload = None;
-                0
-            }
-        }
-    }
-
-    fn attempt(&self, upload: &mut Option<Upload>) -> Result<BlobStatus, PushError> {
-        let (to, blob) = (self.to, self.blob);
-        if upload.is_none() {
-            if to.wait(to.repository.has_blob(blob), self.stop)? {
-                return Ok(BlobStatus::Exists);
-            }
-            match self.begin()? {
-                Ok(begun) => *upload = Some(begun),
-                Err(from) => return Ok(BlobStatus::Mounted { from }),
-            }
-            status(self.tell, blob.digest, BlobStatus::Carrying);
-        }
-        if blob.size <= SMALL
-            && let Some(small) = upload.take_if(|upload| upload.offset() == 0)
-        {
-            let put = |body| small.put(body);
-            self.feed(0, blob.size, put)?;
-            return Ok(BlobStatus::Carried);
-        }
-        let begun = upload.as_mut().expect("it was begun");
-        while begun.offset() < blob.size {
-            let offset = begun.offset();
-            let length = (blob.size - offset).min(to.chunk.unwrap_or(u64::MAX));
-            self.feed(offset, length, |body| begun.send(body, length))?;
-        }
-        let whole = upload.take().expect("it was begun");
-        to.wait(whole.finish(), self.stop)?;
-        Ok(BlobStatus::Carried)
-    }
-
-    /// Begins an upload, or has the blob taken over from another repository: that one is returned as the error.
-    fn begin(&self) -> Result<Result<Upload, RepositoryName>, PushError> {
-        let known = self.to.known.get(&self.blob.digest);
-        let begin = self.to.repository.begin_upload(&self.blob.digest, known);
-        let name = || known.unwrap_or_else(|| self.to.repository.name()).clone();
-        Ok(match self.to.wait(begin, self.stop)? {
-            Begun::Upload(upload) => Ok(upload),
-            Begun::Mounted => Err(name()),
-        })
-    }
-
-    /// Reads `length` bytes from `offset` on, while `send` sends them.
-    fn feed<F>(
-        &self,
-        offset: u64,
-        length: u64,
-        send: impl FnOnce(Outgoing) -> F,
-    ) -> Result<(), PushError>
-    where
-        F: Future<Output = Result<(), RegistryError>>,
-    {
-        let digest = self.blob.digest;
-        let unread = |source| PushError::Read { digest, source };
-        let is_whole = offset == 0 && length == self.blob.size;
-        // A part proves nothing: then the registry does, at the end.
-        let reader = match is_whole {
-            true => open(self.source, self.blob, self.stop),
-            false => self.source.open(self.blob, offset),
-        };
-        let feed = Feed {
-            reader: reader.map_err(unread)?,
-            length,
-            is_whole,
-        };
-        let (pieces, waiting) = channel(WAITING);
-        let failed = Arc::new(Mutex::new(None));
-        let sent = std::thread::scope(|scope| {
-            let moved = |bytes| (self.tell)(CopyEvent::Moved { digest, bytes });
-            let failure = Arc::clone(&failed);
-            scope.spawn(move || feed.run(&pieces, &failure, moved));
-            self.to
-                .wait(send(Outgoing::new(waiting, length)), self.stop)
-        });
-        let failed = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match failed {
-            Some(error) => Err(unread(error)),
-            None => sent,
-        }
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
     }
 }
 
-impl Feed<'_> {
-    /// Reads until all is read, or nobody sends any more.
-    fn run(
-        mut self,
-        pieces: &Sender<io::Result<Bytes>>,
-        failed: &Mutex<Option<io::Error>>,
-        moved: impl Fn(u64),
-    ) {
-        let mut left = self.length;
-        while left > 0 {
-            let piece = match self.piece(left) {
-                Ok(piece) => piece,
-                Err(error) => {
-                    let kind = error.kind();
-                    *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    drop(pieces.blocking_send(Err(kind.into())));
-                    return;
-                }
-            };
-            let length = piece.len() as u64;
-            left -= length;
-            if pieces.blocking_send(Ok(piece)).is_err() {
-                return;
-            }
-            moved(length);
-        }
-    }
-
-    /// The last piece is handed over when what comes behind it is proved to be nothing.
-    fn piece(&mut self, left: u64) -> io::Result<Bytes> {
-        let most = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
-        let mut piece = vec![0; most];
-        self.reader.read_exact(&mut piece)?;
-        if most as u64 == left && self.is_whole && self.reader.read(&mut [0])? > 0 {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        Ok(piece.into())
-    }
-}
-
-fn stopped_error() -> PushError {
-    PushError::Read {
-        digest: Digest::sha256(b""),
-        source: io::Error::other("cancelled"),
-    }
-}
-
-fn unless_stopped(error: PushError, stop: &Stop) -> CopyError {
-    match stop.load(Ordering::Relaxed) {
-        true => CopyError::Cancelled,
-        false => error.into(),
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
+        Self::Last(error)
     }
 }

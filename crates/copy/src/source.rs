@@ -5,7 +5,7 @@ mod store;
 
 use std::io::{self, Read};
 
-use windlass_layout::{Layout, LayoutError};
+use windlass_layout::{Artifact, Layout, LayoutError};
 use windlass_oci::{Descriptor, Digest};
 use windlass_pull::PullError;
 use windlass_store::ReadError;
@@ -19,7 +19,13 @@ pub trait Source: Sync {
     fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, SourceError>;
 
     /// Begins to read a blob from `position` on. Nobody has proved its bytes.
-    fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send>>;
+    fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send + '_>>;
+
+    /// Says whether a blob is here for certain.
+    fn has(&self, blob: &Descriptor) -> bool;
+
+    /// Returns what is listed as belonging to the manifest `subject`. Nobody has proved that it does.
+    fn referrers(&self, subject: &Digest) -> Result<Vec<Artifact>, SourceError>;
 }
 
 /// Why a document could not be read.
@@ -34,6 +40,9 @@ pub enum SourceError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] PullError),
+    /// It was told to stop.
+    #[error("cancelled")]
+    Cancelled,
     /// A document has another size than its descriptor says.
     #[error("{digest} has {actual} bytes, its descriptor says {expected}")]
     Size {
@@ -51,10 +60,18 @@ impl Source for Layout {
         Ok(Self::document(self, descriptor)?)
     }
 
-    fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send>> {
+    fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send + '_>> {
         let found = self.blob(blob).map_err(io::Error::other)?;
         let missing = || io::Error::new(io::ErrorKind::NotFound, "it is not in the archive");
         Ok(Box::new(found.ok_or_else(missing)?.read_from(position)))
+    }
+
+    fn has(&self, blob: &Descriptor) -> bool {
+        self.blob(blob).is_ok_and(|found| found.is_some())
+    }
+
+    fn referrers(&self, subject: &Digest) -> Result<Vec<Artifact>, SourceError> {
+        Ok(self.artifacts_of(subject).to_vec())
     }
 }
 

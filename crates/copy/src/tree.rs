@@ -1,11 +1,14 @@
 //! What belongs to an image: the way from its name down to its blobs.
 
+use std::sync::Arc;
+
 use windlass_layout::{Batch, WriteError};
 use windlass_oci::{
     ConfigError, Descriptor, Digest, ImageConfig, ImageManifest, Links, Manifest, ManifestError,
     NoMatch, Platform,
 };
 
+use crate::budget::Budget;
 use crate::source::{Source, SourceError};
 
 /// Which images of an index are meant.
@@ -31,7 +34,7 @@ pub struct ImageHere {
     /// What they say.
     pub config: ImageConfig,
     /// The indexes that led to it, the outermost first.
-    pub indexes: Vec<(Digest, Vec<u8>)>,
+    pub indexes: Vec<(Digest, Arc<[u8]>)>,
 }
 
 /// Why an image could not be found out about.
@@ -72,12 +75,14 @@ pub enum TreeError {
         digest: Digest,
     },
     /// Indexes lie in indexes beyond all use, or documents are too many.
-    #[error("no end within {limit} documents below {digest}")]
+    #[error("below {digest} there are more than {limit} documents, or than {bytes} bytes of them")]
     TooMany {
         /// Where it began.
         digest: Digest,
-        /// How far it was looked.
+        /// How many are looked at.
         limit: usize,
+        /// How many bytes are looked at.
+        bytes: usize,
     },
     /// What was found does not fit together.
     #[error(transparent)]
@@ -85,10 +90,8 @@ pub enum TreeError {
 }
 
 /// A document on the way down, and the indexes that led there.
-type Lead = (Descriptor, Vec<(Digest, Vec<u8>)>);
+type Lead = (Descriptor, Vec<(Digest, Arc<[u8]>)>);
 
-/// How many documents are looked at below one name. Every index says how many it has itself.
-const MOST_DOCUMENTS: usize = 8192;
 /// How many indexes lead to an image at most.
 const DEEPEST: usize = 4;
 
@@ -97,16 +100,14 @@ pub fn images(
     source: &dyn Source,
     root: &Descriptor,
     choice: &Choice,
+    budget: &mut Budget,
 ) -> Result<Vec<ImageHere>, TreeError> {
     let mut found = Vec::new();
     let mut leads: Vec<Lead> = vec![(root.clone(), Vec::new())];
-    let mut looked = 0;
     while let Some((descriptor, indexes)) = leads.pop() {
         let digest = descriptor.digest;
-        looked += 1;
-        if looked > MOST_DOCUMENTS || indexes.len() > DEEPEST {
-            let (digest, limit) = (root.digest, MOST_DOCUMENTS);
-            return Err(TreeError::TooMany { digest, limit });
+        if indexes.len() > DEEPEST {
+            return Err(Budget::exceeded(&root.digest));
         }
         let Some(bytes) = source.document(&descriptor)? else {
             if indexes.is_empty() {
@@ -115,16 +116,20 @@ pub fn images(
             // Of other platforms, archives mostly have nothing.
             continue;
         };
+        budget.take(&root.digest, bytes.len())?;
         match Manifest::parse(&bytes, None) {
             Ok(Manifest::Index(index)) => {
                 let wanted = wanted(&index.manifests, choice);
                 let mut indexes = indexes;
-                indexes.push((digest, bytes));
+                indexes.push((digest, bytes.into()));
                 let below = wanted.into_iter().rev();
                 leads.extend(below.map(|child| (child, indexes.clone())));
             }
             Ok(Manifest::Image(manifest)) => {
-                found.extend(image(source, descriptor, bytes, manifest, indexes)?);
+                let image = image(source, descriptor, bytes, manifest, indexes)?;
+                let config = image.as_ref().map_or(0, |image| image.config_bytes.len());
+                budget.take(&root.digest, config)?;
+                found.extend(image);
             }
             // Beside images there are attestations, signatures and other things in an index.
             Err(ManifestError::NotAnImage(_)) if !indexes.is_empty() => {}
@@ -141,37 +146,44 @@ pub fn gather(
     source: &dyn Source,
     root: &Descriptor,
     choice: &Choice,
+    budget: &mut Budget,
 ) -> Result<(Descriptor, Batch), TreeError> {
     let mut batch = Batch::default();
     let links = document(source, root)?;
     let is_index = !links.manifests.is_empty() || root.media_type.is_index();
     let root = match choice {
-        Choice::One(_) if is_index => {
-            let image = images(source, root, choice)?.swap_remove(0);
+        // Of one image alone it is looked whether it is for the platform that is wanted.
+        Choice::One(platform) if is_index || platform.is_some() => {
+            let image = images(source, root, choice, budget)?.swap_remove(0);
             batch.add(image.descriptor.digest, image.bytes)?;
             image.descriptor
         }
         Choice::One(_) | Choice::All => {
-            gather_all(source, root, &mut batch)?;
+            gather_all(source, root, &mut batch, budget)?;
             root.clone()
         }
     };
     Ok((root, batch))
 }
 
-fn gather_all(source: &dyn Source, root: &Descriptor, batch: &mut Batch) -> Result<(), TreeError> {
+/// Adds everything below `root`; what is not there is left out.
+pub(crate) fn gather_all(
+    source: &dyn Source,
+    root: &Descriptor,
+    batch: &mut Batch,
+    budget: &mut Budget,
+) -> Result<(), TreeError> {
     let mut waiting = vec![root.clone()];
     while let Some(descriptor) = waiting.pop() {
         let digest = descriptor.digest;
         if batch.documents.contains_key(&digest) {
             continue;
         }
-        if batch.documents.len() == MOST_DOCUMENTS {
-            let (digest, limit) = (root.digest, MOST_DOCUMENTS);
-            return Err(TreeError::TooMany { digest, limit });
-        }
         match source.document(&descriptor)? {
-            Some(bytes) => waiting.extend(batch.add(digest, bytes)?.manifests),
+            Some(bytes) => {
+                budget.take(&root.digest, bytes.len())?;
+                waiting.extend(batch.add(digest, bytes)?.manifests);
+            }
             None if digest == root.digest => return Err(TreeError::Missing { digest }),
             None => {}
         }
@@ -200,7 +212,7 @@ fn image(
     descriptor: Descriptor,
     bytes: Vec<u8>,
     manifest: ImageManifest,
-    indexes: Vec<(Digest, Vec<u8>)>,
+    indexes: Vec<(Digest, Arc<[u8]>)>,
 ) -> Result<Option<ImageHere>, TreeError> {
     let digest = manifest.config.digest;
     let Some(config_bytes) = source.document(&manifest.config)? else {

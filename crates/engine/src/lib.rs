@@ -31,6 +31,7 @@
 //! ```
 
 mod bundle;
+mod copy;
 mod error;
 mod export;
 mod filter;
@@ -57,6 +58,7 @@ use windlass_pull::{Puller, PullerConfig};
 use windlass_store::{Busy, Store};
 
 pub use bundle::{BundleImageError, BundleRequest, Bundled};
+pub use copy::{Copied, Copier, CopyImageError, CopyRequest};
 pub use error::{OpenError, RemoveError, StoreError, TagImageError};
 pub use export::{ExportError, Exported};
 pub use filter::{FilterError, FilterProblem, FilterUse, Filters};
@@ -67,7 +69,7 @@ pub use import::{
 };
 pub use inspect::{Inspection, RootFs};
 pub use list::{DiskUsage, Held, ImageSummary, ImageUsage, Removal, Remove, Removed, Usage};
-pub use load::{LoadError, LoadOptions, Loaded, Moved};
+pub use load::{LoadError, LoadFrom, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
 pub use prune::{Prune, PruneError, Pruned};
 pub use push::{PushImageError, PushRequest, Pushed};
@@ -81,12 +83,13 @@ pub use windlass_bundle::{
     Volumes,
 };
 pub use windlass_copy::{
-    BlobStatus, Choice, CopyError, CopyEvent, Place, PlaceError, PushError, PushTo, RegistrySource,
-    Source, SourceError, StoreSource, Tell, TreeError, gather, to_archive, to_directory,
-    to_repository,
+    BlobStatus, Budget, Choice, Compression, CopyError, CopyEvent, Output, Place, PlaceError,
+    PushError, PushTo, RegistrySource, Source, SourceError, StoreSource, Tell, TreeError, gather,
+    gather_referrers, to_archive, to_directory, to_repository,
 };
 pub use windlass_layout::{
-    Batch, BatchImage, Defect, Kind, Layout, LayoutDir, LayoutError, NewFile, WriteError,
+    Artifact, Batch, BatchImage, Defect, Kind, Layout, LayoutDir, LayoutError, NewFile, Spool,
+    WriteError,
 };
 pub use windlass_oci::{
     ConfigError, DEFAULT_REGISTRY, Descriptor, DiffId, Digest, DigestError, IdPrefix, ImageId,

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,9 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 use windlass_archive::Ownership;
 use windlass_copy::{
-    BlobStatus, Choice, CopyEvent, ImageHere, Source as _, Tell, TreeError, images,
+    BlobStatus, Budget, Choice, CopyEvent, ImageHere, Source as _, Stopped, Tell, TreeError, images,
 };
-use windlass_layout::{Entry, Layout, LayoutError, Verified};
+use windlass_layout::{Entry, Layout, LayoutError, Spool, Verified};
 use windlass_oci::{Descriptor, DiffId, Digest, ImageId, ImageName, Platform, Reference};
 use windlass_pull::{LocalLayer, LocalLayerError, PlanError, Wanted, layers, take_layer};
 use windlass_store::{
@@ -25,7 +26,16 @@ use windlass_store::{
     PutError, ReadError,
 };
 
-use crate::Engine;
+use crate::{Engine, Remove};
+
+/// Where an archive comes from.
+#[derive(Debug)]
+pub enum LoadFrom<'a> {
+    /// A file, a pipe with a name, or a directory.
+    Path(&'a Path),
+    /// What is open already, from where it stands.
+    File(File),
+}
 
 /// What is to be loaded of an archive.
 #[derive(Clone, Debug)]
@@ -134,8 +144,8 @@ struct Incoming {
 #[derive(Default)]
 struct Layers {
     held: HashMap<DiffId, Layer>,
-    /// By the digest of the blob.
-    taken: HashMap<Digest, LocalLayer>,
+    /// By the blob, and by what its tar was proved to be: an archive may say two things about one blob.
+    taken: HashMap<(Digest, DiffId), LocalLayer>,
 }
 
 /// Reads until it is told to stop, and tells how far it is.
@@ -152,6 +162,25 @@ impl Engine {
         self.store.scratch().map_err(io::Error::other)
     }
 
+    /// Opens an archive or a directory, to load it. What is compressed or comes through a pipe is spread out beside
+    /// the store first, of which `tell` is told. Blocks.
+    pub fn layout(
+        &self,
+        from: LoadFrom<'_>,
+        stop: &AtomicBool,
+        tell: Tell<'_>,
+    ) -> Result<Layout, LayoutError> {
+        let spool = Spool {
+            scratch: &|| self.scratch(),
+            stop,
+            tell: &|bytes| tell(CopyEvent::Received(bytes)),
+        };
+        match from {
+            LoadFrom::Path(path) => Layout::open(path, spool),
+            LoadFrom::File(file) => Layout::from_file(file, spool),
+        }
+    }
+
     /// Loads the images of `layout`: all of them, or nothing. Blocks.
     pub fn load(
         &self,
@@ -166,10 +195,7 @@ impl Engine {
         let blobs = missing.iter().map(|(blob, _)| (blob.digest, blob.size));
         tell(CopyEvent::Planned(blobs.collect()));
         layers.taken = self.take(layout, &missing, stop, tell)?;
-        let stored = incoming
-            .iter()
-            .map(|image| self.store_image(image, &layers));
-        let stored: Vec<bool> = stored.collect::<Result<_, _>>()?;
+        let stored = self.store_all(&incoming, &layers)?;
         drop(layers);
         let named = incoming.into_iter().zip(stored);
         named
@@ -197,17 +223,14 @@ impl Engine {
         missing: &[(Descriptor, DiffId)],
         stop: &AtomicBool,
         tell: Tell<'_>,
-    ) -> Result<HashMap<Digest, LocalLayer>, LoadError> {
+    ) -> Result<HashMap<(Digest, DiffId), LocalLayer>, LoadError> {
         let taken = Mutex::new(HashMap::new());
         windlass_copy::each(missing, self.at_once, stop, |(blob, diff_id)| {
             let layer = self.take_one(layout, (blob, *diff_id), stop, tell)?;
             let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
-            taken.insert(blob.digest, layer);
+            taken.insert((blob.digest, *diff_id), layer);
             Ok::<_, LoadError>(())
         })?;
-        if stop.load(Ordering::Relaxed) {
-            return Err(LoadError::Cancelled);
-        }
         Ok(taken.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -247,6 +270,34 @@ impl Engine {
         Ok(layer)
     }
 
+    /// Stores the images without names, all of them or none; says of each whether it was not there before.
+    fn store_all(&self, incoming: &[Incoming], layers: &Layers) -> Result<Vec<bool>, LoadError> {
+        let mut stored = Vec::new();
+        for image in incoming {
+            match self.store_image(image, layers) {
+                Ok(is_new) => stored.push(is_new),
+                Err(error) => {
+                    self.take_back(incoming, &stored);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(stored)
+    }
+
+    /// Removes those of the images that were not there before. Whatever cannot be removed has no name, and harms
+    /// nobody.
+    fn take_back(&self, incoming: &[Incoming], stored: &[bool]) {
+        let new = incoming.iter().zip(stored).filter(|(_, is_new)| **is_new);
+        for (image, _) in new {
+            let id = ImageId::new(image.image.manifest.config.digest);
+            let how = Remove { force: false };
+            if let Err(error) = self.store.remove(&ImageName::Id(id), how) {
+                tracing::warn!(%id, %error, "an image without a name is left behind");
+            }
+        }
+    }
+
     /// Stores an image without a name; says whether it was not there before.
     fn store_image(&self, incoming: &Incoming, layers: &Layers) -> Result<bool, LoadError> {
         let Incoming { image, .. } = incoming;
@@ -260,7 +311,7 @@ impl Engine {
             let (layer, kept) = match layers.held.get(diff_id) {
                 Some(layer) => (LayerSource::Held(layer.clone()), None),
                 None => {
-                    let taken = &layers.taken[&blob.digest];
+                    let taken = &layers.taken[&(blob.digest, *diff_id)];
                     let kept = BlobSource::New(taken.blob.clone());
                     (LayerSource::New(taken.layer.clone()), Some(kept))
                 }
@@ -320,10 +371,11 @@ impl Engine {
 /// Makes out what is to be loaded.
 fn incoming(layout: &Layout, options: &LoadOptions) -> Result<Vec<Incoming>, LoadError> {
     let mut incoming: Vec<Incoming> = Vec::new();
+    let mut budget = Budget::default();
     for Entry { root, names, .. } in layout.entries() {
         // The names are those of the best image.
         let mut names = names.clone();
-        let mut found = images(layout, root, &options.choice)?;
+        let mut found = images(layout, root, &options.choice, &mut budget)?;
         let best = best(&found);
         found.swap(0, best);
         for image in found {
@@ -359,15 +411,21 @@ fn best(found: &[ImageHere]) -> usize {
     best.map_or(0, |(_, at)| at)
 }
 
-/// Returns the layers that are not held, each blob once, bases first.
+/// Returns the layers that are not held, each once, bases first.
 fn missing(incoming: &[Incoming], held: &HashMap<DiffId, Layer>) -> Vec<(Descriptor, DiffId)> {
     let mut seen = std::collections::HashSet::new();
     let all = incoming.iter().flat_map(|image| &image.layers);
     let missing = all.filter(|(_, diff_id)| !held.contains_key(diff_id));
     missing
-        .filter(|(blob, _)| seen.insert(blob.digest))
+        .filter(|(blob, diff_id)| seen.insert((blob.digest, *diff_id)))
         .cloned()
         .collect()
+}
+
+impl From<Stopped> for LoadError {
+    fn from(_: Stopped) -> Self {
+        Self::Cancelled
+    }
 }
 
 impl<R: Read> Read for Reading<'_, R> {

@@ -28,6 +28,8 @@ pub struct PushRequest {
     pub at_once: usize,
     /// How many bytes are sent in one request at most.
     pub chunk: Option<u64>,
+    /// Whether layers are pushed that may not be distributed freely.
+    pub foreign: bool,
 }
 
 /// What was pushed.
@@ -79,7 +81,8 @@ impl Engine {
         let image = request.image.clone();
         let image = image.unwrap_or_else(|| ImageName::Reference(reference.clone()));
         let mut source = StoreSource::new(Arc::clone(&self.store));
-        let (batch, saved) = self.batch(&[image], &request.choice, &mut source)?;
+        let (mut batch, saved) = self.batch(&[image], &request.choice, &mut source)?;
+        batch.carry_foreign(|_| request.foreign);
         let known = self.known(reference.repository())?;
         let mut from: Vec<_> = known.values().cloned().collect();
         from.sort_by_key(RepositoryName::familiar);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use windlass_copy::{
-    Choice, CopyError, SourceError, StoreSource, Tell, TreeError, gather, to_archive, to_directory,
+    Budget, Choice, CopyError, Source as _, SourceError, StoreSource, Tell, TreeError, gather,
+    to_archive, to_directory,
 };
 use windlass_layout::{Batch, BatchImage, Kind, LayoutDir, WriteError};
 use windlass_oci::{Descriptor, Digest, ImageId, ImageName, Reference};
@@ -87,14 +88,16 @@ impl Engine {
         tell: Tell<'_>,
     ) -> Result<Vec<Saved>, SaveError> {
         let mut source = StoreSource::new(Arc::clone(&self.store));
-        let (batch, saved) = self.batch(names, choice, &mut source)?;
+        let (mut batch, saved) = self.batch(names, choice, &mut source)?;
+        // Whoever loads it has no other way to them.
+        batch.carry_foreign(|blob| source.has(blob));
         match to {
             SaveTo::Archive(kind, out) => {
                 to_archive(&source, &batch, (kind, out), stop, tell)?;
             }
             SaveTo::Directory(kind, path) => {
                 let directory = LayoutDir::open(kind, path)?;
-                to_directory(&source, &batch, &directory, AT_ONCE, stop, tell)?;
+                to_directory(&source, &batch, directory, AT_ONCE, stop, tell)?;
             }
         }
         Ok(saved)
@@ -130,9 +133,9 @@ impl Engine {
         let mut saved = Vec::new();
         for (image, names) in self.chosen(names)? {
             let root = source.root(&image, *choice == Choice::All)?;
-            let (descriptor, of_image) = gather(source, &root.descriptor, choice)?;
-            batch.documents.extend(of_image.documents);
-            batch.blobs.extend(of_image.blobs);
+            let mut budget = Budget::default();
+            let (descriptor, of_image) = gather(source, &root.descriptor, choice, &mut budget)?;
+            batch.extend(of_image);
             batch.images.push(BatchImage {
                 root: descriptor.clone(),
                 names: names.clone(),

@@ -38,6 +38,8 @@ pub(crate) enum Node {
 
 /// The most members that are looked at. An image has a few for each layer.
 const MOST_MEMBERS: usize = 1 << 16;
+/// How many bytes their names may have together.
+const LONGEST_NAMES: usize = 16 << 20;
 /// The most links that are followed, one to the next.
 const MOST_LINKS: usize = 8;
 
@@ -45,10 +47,11 @@ impl Contents {
     /// Lists the members of the plain tar in `file`.
     pub(crate) fn archive(file: File) -> Result<Self, LayoutError> {
         let mut nodes = HashMap::new();
-        let mut count = 0;
+        let (mut count, mut names) = (0, 0);
         windlass_archive::members(&file, |member| -> Result<(), LayoutError> {
             count += 1;
-            if count > MOST_MEMBERS {
+            names += member.path.len();
+            if count > MOST_MEMBERS || names > LONGEST_NAMES {
                 let limit = MOST_MEMBERS;
                 return Err(Defect::TooManyMembers { limit }.into());
             }

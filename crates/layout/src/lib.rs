@@ -30,8 +30,9 @@ pub use error::{Defect, LayoutError};
 pub use extent::{Extent, ExtentReader};
 pub use kind::Kind;
 pub use read::{Entry, Layout};
+pub use spool::Spool;
 pub use verified::{Mismatch, Verified};
-pub use write::{ArchiveWriter, Batch, BatchImage, LayoutDir, NewFile, Step, WriteError};
+pub use write::{ArchiveWriter, Artifact, Batch, BatchImage, LayoutDir, NewFile, Step, WriteError};
 
 /// Tells by its beginning how the layer that `blob` yields is encoded.
 pub fn encoding(blob: &mut dyn Read) -> Result<LayerEncoding, LayoutError> {

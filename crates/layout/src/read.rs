@@ -3,10 +3,10 @@
 mod directory;
 mod docker;
 mod oci;
+mod referrers;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
@@ -19,8 +19,9 @@ use crate::error::{Defect, LayoutError};
 use crate::extent::Extent;
 use crate::kind::Kind;
 use crate::path::InnerPath;
-use crate::spool;
+use crate::spool::{self, Spool};
 use crate::verified::Mismatch;
+use crate::write::Artifact;
 
 /// Images in an archive or a directory.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Layout {
     entries: Vec<Entry>,
     /// Manifests that were made for images that came without, by digest.
     made: HashMap<Digest, Vec<u8>>,
+    /// What belongs to manifests and is no part of them, by what it belongs to.
+    artifacts: HashMap<Digest, Vec<Artifact>>,
     /// Where blobs lie that are not under their digest.
     places: HashMap<Digest, InnerPath>,
 }
@@ -55,13 +58,10 @@ const VERSION: &str = "version";
 const LARGEST_LIST: usize = MAX_MANIFEST_SIZE;
 
 impl Layout {
-    /// Opens the archive or directory at `path`. For an archive that is compressed, `scratch` makes the file that
-    /// it is spread out in: unnamed, and with room for all of it.
-    pub fn open(
-        path: &Path,
-        scratch: impl FnOnce() -> io::Result<File>,
-    ) -> Result<Self, LayoutError> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    /// Opens the archive or directory at `path`; an archive that is compressed, by way of `spool`.
+    pub fn open(path: &Path, spool: Spool<'_>) -> Result<Self, LayoutError> {
+        // Of a pipe nobody may have the other end yet: that is not waited for here.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = rustix::fs::open(path, flags, Mode::empty());
         let opened = opened.map_err(|error| LayoutError::io("open it")(error.into()))?;
         let facts = rustix::fs::fstat(opened.as_fd());
@@ -69,15 +69,17 @@ impl Layout {
         if rustix::fs::FileType::from_raw_mode(facts.st_mode).is_dir() {
             return Self::of(Contents::Directory(opened));
         }
-        Self::from_file(opened.into(), scratch)
+        let flags = rustix::fs::fcntl_getfl(&opened).and_then(|flags| {
+            let waits = flags.difference(OFlags::NONBLOCK);
+            rustix::fs::fcntl_setfl(&opened, waits)
+        });
+        flags.map_err(|error| LayoutError::io("read it")(error.into()))?;
+        Self::from_file(opened.into(), spool)
     }
 
     /// Opens the archive that `file` is, from where it stands: a file, or a pipe, which is read to its end.
-    pub fn from_file(
-        file: File,
-        scratch: impl FnOnce() -> io::Result<File>,
-    ) -> Result<Self, LayoutError> {
-        Self::of(Contents::archive(spool::seekable(file, scratch)?)?)
+    pub fn from_file(file: File, spool: Spool<'_>) -> Result<Self, LayoutError> {
+        Self::of(Contents::archive(spool::seekable(file, spool)?)?)
     }
 
     fn of(contents: Contents) -> Result<Self, LayoutError> {
@@ -115,6 +117,11 @@ impl Layout {
     /// Returns the images, in the order of their list.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Returns what is listed as belonging to the manifest `subject`.
+    pub fn artifacts_of(&self, subject: &Digest) -> &[Artifact] {
+        self.artifacts.get(subject).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the image with this name; the only one, if none is given.

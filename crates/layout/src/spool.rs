@@ -3,25 +3,47 @@
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
 use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use windlass_archive::{Compression, Decompressed};
 
 use crate::error::LayoutError;
 
+/// How an archive is read that is compressed, or comes through a pipe: all of it is spread out first.
+#[derive(Clone, Copy)]
+pub struct Spool<'a> {
+    /// Makes the file that it is spread out in: unnamed, and with room for all of it.
+    pub scratch: &'a dyn Fn() -> io::Result<File>,
+    /// Ends it, when it is set.
+    pub stop: &'a AtomicBool,
+    /// Is told how many bytes came.
+    pub tell: &'a dyn Fn(u64),
+}
+
+/// Reads what comes, and waits for it no longer than it takes to be told to stop.
+struct Coming<'a> {
+    file: File,
+    spool: Spool<'a>,
+}
+
 /// How much is carried over at a time.
 const BUFFER: usize = 256 << 10;
+/// How soon a wait notices that it is told to stop.
+const LOOK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
 
-/// Returns the plain tar that `input` holds: itself if it is a plain tar in a file, else a copy in `scratch`.
-pub(crate) fn seekable(
-    mut input: File,
-    scratch: impl FnOnce() -> io::Result<File>,
-) -> Result<File, LayoutError> {
+/// Returns the plain tar that `input` holds: itself if it is a plain tar in a file, else a copy in a scratch file.
+pub(crate) fn seekable(mut input: File, spool: Spool<'_>) -> Result<File, LayoutError> {
     let facts = input.metadata().map_err(LayoutError::io("read it"))?;
     if facts.is_file() && is_plain(&mut input)? {
         return Ok(input);
     }
-    let mut tar = Decompressed::new(input)?;
-    let mut copy = scratch().map_err(LayoutError::io("make a temporary file"))?;
+    let mut tar = Decompressed::new(Coming { file: input, spool })?;
+    let mut copy = (spool.scratch)().map_err(LayoutError::io("make a temporary file"))?;
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = match tar.read(&mut buffer) {
@@ -46,4 +68,30 @@ fn is_plain(file: &mut File) -> Result<bool, LayoutError> {
     let length = length.map_err(LayoutError::io("read it"))?;
     let compression = Decompressed::new(&beginning[..length])?.compression();
     Ok(compression == Compression::Plain)
+}
+
+impl Read for Coming<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.spool.stop.load(Ordering::Relaxed) {
+                // Not `Interrupted`: that would be tried again.
+                return Err(io::Error::other("cancelled"));
+            }
+            let mut waited = [PollFd::new(&self.file, PollFlags::IN)];
+            match poll(&mut waited, Some(&LOOK)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let read = self.file.read(buffer)?;
+        (self.spool.tell)(read as u64);
+        Ok(read)
+    }
+}
+
+impl std::fmt::Debug for Spool<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spool").finish_non_exhaustive()
+    }
 }

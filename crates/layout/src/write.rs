@@ -9,7 +9,9 @@ mod lists;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
-use windlass_oci::{Descriptor, Digest, ImageManifest, Links, Manifest, ManifestError, Reference};
+use windlass_oci::{
+    Descriptor, Digest, ImageManifest, Links, Manifest, ManifestError, Reference, Tag,
+};
 
 pub use archive::{ArchiveWriter, Step};
 pub use directory::LayoutDir;
@@ -25,6 +27,19 @@ pub struct Batch {
     pub documents: BTreeMap<Digest, Vec<u8>>,
     /// Configs, layers and whatever else the documents name.
     pub blobs: BTreeMap<Digest, Descriptor>,
+    /// Layers that may not be distributed freely: they are named, and not carried.
+    pub foreign: BTreeMap<Digest, Descriptor>,
+    /// What belongs to the images: signatures, attestations and the like.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// Something that belongs to an image and is no part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// Its manifest or index.
+    pub root: Descriptor,
+    /// The tag that it is found by where its manifest does not name a subject, such as `sha256-….sig`.
+    pub tag: Option<Tag>,
 }
 
 /// An image of a [`Batch`].
@@ -130,15 +145,36 @@ impl WriteError {
 }
 
 impl Batch {
-    /// Adds a manifest or index, and the blobs that it names; those that lie elsewhere are no part of an archive.
+    /// Adds a manifest or index, and the blobs that it names.
     pub fn add(&mut self, digest: Digest, bytes: Vec<u8>) -> Result<Links, WriteError> {
         let links = Links::parse(&bytes);
         let links = links.map_err(|source| WriteError::Manifest { digest, source })?;
-        for blob in links.blobs.iter().filter(|blob| blob.urls.is_empty()) {
-            self.blobs.insert(blob.digest, blob.clone());
+        for blob in &links.blobs {
+            let blobs = match blob.media_type.is_foreign_layer() {
+                true => &mut self.foreign,
+                false => &mut self.blobs,
+            };
+            blobs.insert(blob.digest, blob.clone());
         }
         self.documents.insert(digest, bytes);
         Ok(links)
+    }
+
+    /// Adds all that is in `other`.
+    pub fn extend(&mut self, other: Self) {
+        self.images.extend(other.images);
+        self.documents.extend(other.documents);
+        self.blobs.extend(other.blobs);
+        self.foreign.extend(other.foreign);
+        self.artifacts.extend(other.artifacts);
+    }
+
+    /// Has those of the layers carried, too, that may not be distributed freely, as `which` says.
+    pub fn carry_foreign(&mut self, which: impl Fn(&Descriptor) -> bool) {
+        let foreign = std::mem::take(&mut self.foreign);
+        let (carried, left) = foreign.into_iter().partition(|(_, blob)| which(blob));
+        self.foreign = left;
+        self.blobs.extend::<BTreeMap<_, _>>(carried);
     }
 
     /// Returns the manifests of images below `root`, in order, as far as they are here.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time;
-use windlass_oci::{Descriptor, MAX_CONFIG_SIZE, RepositoryName};
+use windlass_oci::{Descriptor, Digest, MAX_CONFIG_SIZE, RepositoryName, Tag};
 use windlass_registry::{BlobStream, RawManifest, RegistryError, Target};
 
 use crate::error::{EndpointsError, PullError};
@@ -52,6 +52,23 @@ impl RemoteRepository {
         Ok(asked.await?.content)
     }
 
+    /// Fetches what a tag stands for; `None` if there is no such tag.
+    pub async fn tagged(&self, tag: &Tag) -> Result<Option<RawManifest>, PullError> {
+        match self.document(&Target::Tag(tag.clone())).await {
+            Err(PullError::Registry(failed)) if is_missing(&failed.error) => Ok(None),
+            found => found,
+        }
+    }
+
+    /// Returns the artifacts that belong to the manifest `subject`, as the registry lists them. Nothing of that is
+    /// proved.
+    pub async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, PullError> {
+        let asked = self.sources.ask(Need::Resolve, |repository| async move {
+            repository.referrers(subject).await
+        });
+        Ok(asked.await?.content)
+    }
+
     /// Fetches a config, proved by its digest.
     pub async fn small_blob(&self, descriptor: &Descriptor) -> Result<Bytes, PullError> {
         let limit = MAX_CONFIG_SIZE as u64;
@@ -74,6 +91,13 @@ impl RemoteRepository {
             position,
         })
     }
+}
+
+fn is_missing(error: &RegistryError) -> bool {
+    matches!(
+        error,
+        RegistryError::ManifestUnknown { .. } | RegistryError::NameUnknown { .. }
+    )
 }
 
 impl RemoteBlob {

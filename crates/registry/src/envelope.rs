@@ -95,7 +95,9 @@ impl Refusal<'_> {
             (404 | 410, _) => match asked.what {
                 What::Manifest(_) => RegistryError::ManifestUnknown { asked },
                 What::Blob(_) => RegistryError::BlobUnknown { asked },
-                What::Tags | What::Upload(_) | What::Put(_) => RegistryError::NameUnknown { asked },
+                What::Tags | What::Referrers(_) | What::Upload(_) | What::Put(_) => {
+                    RegistryError::NameUnknown { asked }
+                }
                 What::Ping | What::Token | What::Search | What::Url => RegistryError::Unexpected {
                     asked,
                     status,

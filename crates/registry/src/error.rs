@@ -38,6 +38,8 @@ pub enum What {
     Tags,
     /// Repositories that fit a word.
     Search,
+    /// Which artifacts belong to a manifest.
+    Referrers(Digest),
     /// To take a blob.
     Upload(Digest),
     /// To take a manifest.
@@ -353,6 +355,9 @@ impl fmt::Display for Asked {
             What::Blob(digest) => write!(f, "blob {digest} of {repository} at {origin}"),
             What::Search => write!(f, "search at {origin}"),
             What::Tags => write!(f, "tags of {repository} at {origin}"),
+            What::Referrers(digest) => {
+                write!(f, "referrers of {repository}@{digest} at {origin}")
+            }
             What::Upload(digest) => write!(f, "upload of {digest} to {repository} at {origin}"),
             What::Url => write!(f, "{origin}{}", shown(repository)),
             What::Put(Target::Tag(tag)) => write!(f, "push of {repository}:{tag} to {origin}"),

@@ -77,7 +77,7 @@ impl Repository {
 }
 
 /// Returns what `Content-Length` says; of an answer to HEAD, that is the length of what would have come.
-fn length(answer: &Answer) -> Option<u64> {
+pub(crate) fn length(answer: &Answer) -> Option<u64> {
     let length = answer.response.headers().get(CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }

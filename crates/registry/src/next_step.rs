@@ -54,6 +54,12 @@ impl RegistryError {
                 What::Manifest(Target::Tag(_)) => NextStep::NextEndpoint,
                 _ => NextStep::Stop,
             },
+            // An upload that is not where it was thought to be is asked how far it got, or begun anew.
+            Self::Unexpected {
+                asked,
+                status: 404 | 416,
+                ..
+            } if matches!(asked.what, What::Upload(_)) => NextStep::Retry { after: None },
             Self::Unauthorized { .. }
             | Self::Denied { .. }
             | Self::NameUnknown { .. }

@@ -152,22 +152,25 @@ impl Repository {
         }
     }
 
-    /// Makes the request with a body that comes piece by piece, which can only be done once.
+    /// Makes the request with a body that comes piece by piece, which can only be done once. `None` if it was refused
+    /// for want of an authorization, and there is a new one now: the next attempt has it.
     pub(crate) async fn send_stream(
         &self,
         ask: &Ask<'_>,
         body: (Outgoing, Option<HeaderValue>),
-    ) -> Result<Answer, RegistryError> {
+    ) -> Result<Option<Answer>, RegistryError> {
         let pass = self.0.session.pass(&self.0.client).await?;
         let answer = self.0.client.send_stream(ask, pass.header(), body).await?;
         if answer.response.status() == StatusCode::UNAUTHORIZED
             && let Some(challenge) = Challenge::choose(answer.response.headers())
         {
-            // For the next attempt; this body is gone.
             let client = &self.0.client;
-            self.0.session.renew(client, &pass, &challenge).await?;
+            let renewed = self.0.session.renew(client, &pass, &challenge).await?;
+            if renewed.is_some() {
+                return Ok(None);
+            }
         }
-        Ok(answer)
+        Ok(Some(answer))
     }
 
     /// Says what an answer that is not a success means.

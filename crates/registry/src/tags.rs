@@ -148,7 +148,7 @@ fn whole_list(error: RegistryError, asked: &Asked) -> RegistryError {
 }
 
 /// Returns the URL of the page after the one at `url`, if there is one.
-fn next_page(url: &Url, headers: &HeaderMap) -> Option<Result<Url, &'static str>> {
+pub(crate) fn next_page(url: &Url, headers: &HeaderMap) -> Option<Result<Url, &'static str>> {
     let links = headers
         .get_all(LINK)
         .iter()

@@ -8,6 +8,7 @@ use windlass_oci::{Descriptor, Digest, RepositoryName};
 
 use crate::error::{Asked, Mismatch, RegistryError, What};
 use crate::exchange::Answer;
+use crate::head::length;
 use crate::manifest::{Target, announced};
 use crate::origin::Origin;
 use crate::redirect::{RedirectError, target};
@@ -30,18 +31,32 @@ pub struct Upload {
     /// Where to send what comes next. It may hold a secret, and is in no error.
     location: Url,
     offset: u64,
+    /// How few bytes the registry takes in a piece that is not the last.
+    min_chunk: u64,
+}
+
+/// What became of a body that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The registry has it.
+    Taken,
+    /// The registry wants another token, which is there now: the same has to be sent again.
+    Again,
 }
 
 /// How many times longer an answer may take when a registry has a whole blob to hash first.
 const HASHING: u32 = 10;
 
 impl Repository {
-    /// Tells whether the repository has the blob.
+    /// Tells whether the repository has the blob: by HEAD alone, for what it does not tell is found out by sending it.
     pub async fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, RegistryError> {
-        match self.blob_size(&descriptor.digest).await {
-            Ok(size) => Ok(size == descriptor.size),
-            Err(RegistryError::BlobUnknown { .. } | RegistryError::NameUnknown { .. }) => Ok(false),
-            Err(error) => Err(error),
+        let asked = self.asked(What::Blob(descriptor.digest));
+        let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
+        let answer = self.head_of(&asked, &path, None).await?;
+        match answer.response.status().as_u16() {
+            200 => Ok(length(&answer).is_none_or(|size| size == descriptor.size)),
+            401 | 403 | 408 | 425 | 429 | 500..=599 => Err(self.refused(&asked, answer).await),
+            _ => Ok(false),
         }
     }
 
@@ -54,9 +69,13 @@ impl Repository {
         let asked = self.asked(What::Upload(*digest));
         if let Some(from) = from {
             let answer = self.post(&asked, Some((digest, from))).await?;
-            match answer.response.status() {
-                StatusCode::CREATED => return Ok(Begun::Mounted),
-                StatusCode::ACCEPTED => return self.begun(&asked, digest, &answer),
+            match answer.response.status().as_u16() {
+                201 => {
+                    check_digest(&asked, digest, answer.response.headers())?;
+                    return Ok(Begun::Mounted);
+                }
+                202 => return self.begun(&asked, digest, &answer),
+                408 | 425 | 429 | 500..=599 => return Err(self.refused(&asked, answer).await),
                 // One that does not mount may say so in many ways: without, it is asked for the usual.
                 _ => tracing::debug!(%asked, "not mounted"),
             }
@@ -68,13 +87,14 @@ impl Repository {
         }
     }
 
-    /// Puts a manifest or index under `to`, a tag or its own digest.
+    /// Puts a manifest or index under `to`, a tag or its own digest. Returns the subject that the registry lists it
+    /// for, if it does so itself.
     pub async fn put_manifest(
         &self,
         to: &Target,
         media_type: &str,
         bytes: &[u8],
-    ) -> Result<(), RegistryError> {
+    ) -> Result<Option<Digest>, RegistryError> {
         let asked = self.asked(What::Put(to.clone()));
         let url = self.endpoint().api(&self.manifest_path(to));
         let media_type = HeaderValue::from_str(media_type);
@@ -95,7 +115,9 @@ impl Repository {
                 return Err(RegistryError::Digest { asked, mismatch });
             }
         }
-        Ok(())
+        let subject = answer.response.headers().get("oci-subject");
+        let subject = subject.and_then(|subject| subject.to_str().ok());
+        Ok(subject.and_then(|subject| subject.parse().ok()))
     }
 
     async fn post(
@@ -126,6 +148,7 @@ impl Repository {
             digest: *digest,
             location: location(asked, &answer.url, answer.response.headers())?,
             offset: 0,
+            min_chunk: min_chunk(answer.response.headers()),
         }))
     }
 }
@@ -136,8 +159,13 @@ impl Upload {
         self.offset
     }
 
+    /// Returns how few bytes a piece may have that is not the last.
+    pub fn min_chunk(&self) -> u64 {
+        self.min_chunk
+    }
+
     /// Sends the next `length` bytes.
-    pub async fn send(&mut self, body: Outgoing, length: u64) -> Result<(), RegistryError> {
+    pub async fn send(&mut self, body: Outgoing, length: u64) -> Result<Sent, RegistryError> {
         let asked = self.asked();
         let mut ask = self.repository.ask(&asked, self.location.clone());
         ask.method = Method::PATCH;
@@ -146,7 +174,9 @@ impl Upload {
         let range = HeaderValue::try_from(range).expect("digits are fit for a header");
         // The first piece of all says nothing of a range: registries that take no pieces take that.
         let range = (self.offset > 0).then_some(range);
-        let answer = self.repository.send_stream(&ask, (body, range)).await?;
+        let Some(answer) = self.repository.send_stream(&ask, (body, range)).await? else {
+            return Ok(Sent::Again);
+        };
         if !answer.response.status().is_success() {
             return Err(self.repository.refused(&asked, answer).await);
         }
@@ -163,25 +193,26 @@ impl Upload {
                 found,
             });
         }
-        Ok(())
+        Ok(Sent::Taken)
     }
 
     /// Sends all of the blob and ends the upload, in one request.
-    pub async fn put(mut self, body: Outgoing) -> Result<(), RegistryError> {
+    pub async fn put(&mut self, body: Outgoing) -> Result<Sent, RegistryError> {
         let asked = self.asked();
-        self.name_it();
-        let mut ask = self.repository.ask(&asked, self.location.clone());
+        let mut ask = self.repository.ask(&asked, self.named());
         ask.method = Method::PUT;
         ask.patience *= HASHING;
-        let answer = self.repository.send_stream(&ask, (body, None)).await?;
-        self.ended(&asked, answer).await
+        let Some(answer) = self.repository.send_stream(&ask, (body, None)).await? else {
+            return Ok(Sent::Again);
+        };
+        self.ended(&asked, answer).await?;
+        Ok(Sent::Taken)
     }
 
     /// Ends the upload: the registry hashes what it has, and keeps it if that is the blob.
-    pub async fn finish(mut self) -> Result<(), RegistryError> {
+    pub async fn finish(&mut self) -> Result<(), RegistryError> {
         let asked = self.asked();
-        self.name_it();
-        let mut ask = self.repository.ask(&asked, self.location.clone());
+        let mut ask = self.repository.ask(&asked, self.named());
         ask.method = Method::PUT;
         ask.patience *= HASHING;
         let answer = self.repository.authorized(&ask).await?;
@@ -220,17 +251,44 @@ impl Upload {
         self.repository.asked(What::Upload(self.digest))
     }
 
-    fn name_it(&mut self) {
-        let mut query = self.location.query_pairs_mut();
-        query.append_pair("digest", &self.digest.to_string());
+    /// Returns where to send what ends the upload: there it is said which blob it is.
+    fn named(&self) -> Url {
+        let mut location = self.location.clone();
+        let digest = self.digest.to_string();
+        location.query_pairs_mut().append_pair("digest", &digest);
+        location
     }
 
     async fn ended(&self, asked: &Asked, answer: Answer) -> Result<(), RegistryError> {
         match answer.response.status().is_success() {
-            true => Ok(()),
+            true => check_digest(asked, &self.digest, answer.response.headers()),
             false => Err(self.repository.refused(asked, answer).await),
         }
     }
+}
+
+/// Holds what the registry says that it has now against what it should have.
+fn check_digest(
+    asked: &Asked,
+    expected: &Digest,
+    headers: &HeaderMap,
+) -> Result<(), RegistryError> {
+    match announced(asked, headers)? {
+        Some(found) if found.algorithm() == expected.algorithm() && found != *expected => {
+            let expected = *expected;
+            let mismatch = Box::new(Mismatch { expected, found });
+            let asked = asked.boxed();
+            Err(RegistryError::Digest { asked, mismatch })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads `OCI-Chunk-Min-Length`; what is no number asks for nothing.
+fn min_chunk(headers: &HeaderMap) -> u64 {
+    let min = headers.get("oci-chunk-min-length");
+    let min = min.and_then(|min| min.to_str().ok()?.trim().parse().ok());
+    min.unwrap_or(0)
 }
 
 /// Returns where an upload goes on: at the same scheme, host and port, for the credentials go there, too.

@@ -4,10 +4,10 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use windlass::Exported;
+use windlass::{Exported, Output};
 
 use super::choice::Showing;
-use super::files::{Compression, Output};
+use super::files::Compression;
 use super::{Ended, image_name};
 use crate::context::{Context, note};
 use crate::error::{Error, FreightError};
@@ -64,15 +64,16 @@ impl Args {
         let mode = self.showing.mode(context);
         let exported = shown(mode, &self.doing("Exporting"), |tell| {
             // Before a file is begun.
-            engine.inspect(&name)?;
+            engine.image(&name)?;
             let mut stdout = io::stdout();
             let output = match self.file() {
-                Some(path) => Output::file(path)?,
+                Some(path) => Output::at(path)?,
                 None => Output::Stream(&mut stdout),
             };
             output.write(self.compression(), |out| {
                 let mut out = out;
-                Ok(engine.export(&name, &mut out, signals.flag(), tell)?)
+                let exported = engine.export(&name, &mut out, signals.flag(), tell);
+                exported.map_err(FreightError::from)
             })
         });
         match (exported, signals.came()) {
@@ -115,9 +116,12 @@ impl Args {
         output.filter(|path| *path != Path::new("-"))
     }
 
-    fn compression(&self) -> Compression {
-        let by_name = || self.file().map(Compression::of_name);
-        self.compress.or_else(by_name).unwrap_or(Compression::None)
+    fn compression(&self) -> windlass::Compression {
+        let by_name = || self.file().map(windlass::Compression::of_name);
+        let asked = self.compress.map(windlass::Compression::from);
+        asked
+            .or_else(by_name)
+            .unwrap_or(windlass::Compression::None)
     }
 
     fn doing(&self, verb: &str) -> String {

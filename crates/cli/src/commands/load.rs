@@ -6,10 +6,9 @@ use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use windlass::{Engine, Layout, LoadOptions, Loaded, Reference};
+use windlass::{LoadFrom, LoadOptions, Loaded, Reference};
 
 use super::choice::{Platforms, Showing};
-use super::files::failed;
 use super::{Ended, parse_reference};
 use crate::context::{Context, note, warn};
 use crate::error::{Error, FreightError};
@@ -70,7 +69,7 @@ impl Args {
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let mode = self.showing.mode(context);
         let loaded = shown(mode, &self.doing("Loading"), |tell| {
-            let layout = self.open(&engine)?;
+            let layout = engine.layout(self.from()?, signals.flag(), tell)?;
             Ok(engine.load(&layout, &options, signals.flag(), tell)?)
         });
         match (loaded, signals.came()) {
@@ -90,14 +89,16 @@ impl Args {
         }
     }
 
-    fn open(&self, engine: &Engine) -> Result<Layout, FreightError> {
-        let scratch = || engine.scratch();
-        let Some(path) = &self.input else {
-            let stdin = io::stdin().as_fd().try_clone_to_owned();
-            let stdin = File::from(stdin.map_err(failed("read standard input"))?);
-            return Ok(Layout::from_file(stdin, scratch)?);
-        };
-        Ok(Layout::open(path, scratch)?)
+    fn from(&self) -> Result<LoadFrom<'_>, FreightError> {
+        if let Some(path) = &self.input {
+            return Ok(LoadFrom::Path(path));
+        }
+        let stdin = io::stdin().as_fd().try_clone_to_owned();
+        let stdin = stdin.map_err(|source| FreightError::File {
+            action: "read standard input",
+            source,
+        })?;
+        Ok(LoadFrom::File(File::from(stdin)))
     }
 
     fn doing(&self, verb: &str) -> String {

@@ -45,6 +45,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     chunk_size: Option<NonZeroU64>,
 
+    /// Push layers, too, that are not to be distributed freely
+    #[arg(long)]
+    allow_nondistributable_artifacts: bool,
+
     #[command(flatten)]
     platforms: Platforms,
 
@@ -87,6 +91,7 @@ impl Args {
                 caller: caller.clone(),
                 at_once: self.max_concurrent_uploads.into(),
                 chunk: self.chunk_size.map(NonZeroU64::get),
+                foreign: self.allow_nondistributable_artifacts,
             };
             let pushed = self.push(context, &engine, &request, &signals)?;
             match (pushed, signals.came()) {
@@ -181,7 +186,8 @@ fn all_tags(engine: &Engine, repositories: &[Reference]) -> Result<Vec<Reference
     Ok(tags)
 }
 
-fn parse_size(text: &str) -> Result<NonZeroU64, String> {
+/// Reads the size of a piece.
+pub(super) fn parse_size(text: &str) -> Result<NonZeroU64, String> {
     let size = windlass_config::parse_size(text).map_err(|error| error.to_string())?;
     NonZeroU64::new(size).ok_or_else(|| "no byte at a time is no way to send anything".to_owned())
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use windlass::{Choice, Engine, ImageName, Kind, SaveTo, Saved};
+use windlass::{Choice, Engine, ImageName, Kind, Output, SaveTo, Saved};
 
 use super::choice::{Platforms, Showing};
-use super::files::{Compression, Output};
+use super::files::Compression;
 use super::{Ended, image_name};
 use crate::context::{Context, note, warn};
 use crate::error::{Error, FreightError};
@@ -132,7 +132,7 @@ impl Args {
             };
             let mut stdout = io::stdout();
             let output = match &self.output {
-                Some(path) => Output::file(path)?,
+                Some(path) => Output::at(path)?,
                 None => Output::Stream(&mut stdout),
             };
             output.write(self.compression(), |out| {
@@ -162,9 +162,12 @@ impl Args {
         Err(Error::Usage { text })
     }
 
-    fn compression(&self) -> Compression {
-        let by_name = || self.output.as_deref().map(Compression::of_name);
-        self.compress.or_else(by_name).unwrap_or(Compression::None)
+    fn compression(&self) -> windlass::Compression {
+        let by_name = || self.output.as_deref().map(windlass::Compression::of_name);
+        let asked = self.compress.map(windlass::Compression::from);
+        asked
+            .or_else(by_name)
+            .unwrap_or(windlass::Compression::None)
     }
 
     fn doing(&self, verb: &str) -> String {

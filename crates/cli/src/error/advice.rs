@@ -13,8 +13,7 @@ use std::io::ErrorKind;
 
 use windlass::{
     ClientError, CommitError, EndpointError, ExportError, Fault, FilterError, ImportError,
-    LayerError, LayoutError, LoadError, LocalLayerError, NoMatch, PullError, RegistryError,
-    SaveError, TreeError,
+    LayerError, LocalLayerError, NoMatch, PullError, RegistryError, TreeError,
 };
 use windlass_config::ConfigError;
 use windlass_serve::BindError;
@@ -144,33 +143,43 @@ fn of_freight(error: &FreightError, asked: Option<&(String, Login)>) -> Advice {
         return registry::of_registry(error, &asker);
     }
     match error {
-        FreightError::Layout(LayoutError::Defect(_) | LayoutError::Tar(_))
-        | FreightError::Load(
-            LoadError::Layout(LayoutError::Defect(_) | LayoutError::Tar(_))
-            | LoadError::Plan { .. },
-        ) => Advice::code("invalid_archive"),
-        FreightError::Import(error) => of_import(error),
+        FreightError::Import(error) => return of_import(error),
         FreightError::Export(ExportError::Blob(_) | ExportError::Damaged { .. }) => {
-            Advice::hint("store", "pull the image again: that repairs it")
+            return Advice::hint("store", "pull the image again: that repairs it");
         }
-        FreightError::Url(RegistryError::Unauthorized { .. } | RegistryError::Denied { .. }) => {
-            Advice::hint(
-                "unauthorized",
-                "it is asked for without credentials: have another program fetch it, and write it into \
-                 `windlass import -`",
-            )
+        FreightError::Url(error) => return of_url(error, &asker),
+        _ => {}
+    }
+    if let Some(TreeError::NoMatch(error)) = error.tree_error() {
+        return of_no_match(error);
+    }
+    match io_kind(error) {
+        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) if error.is_output() => {
+            Advice::hint("no_space", "make room on that disk, or write to another")
         }
-        FreightError::Url(error @ RegistryError::Unexpected { .. }) => match error {
-            RegistryError::Unexpected {
-                status: 404 | 410, ..
-            } => Advice::hint("not_found", "check the URL"),
-            error => registry::of_registry(error, &asker),
-        },
-        FreightError::Url(error) => registry::of_registry(error, &asker),
-        FreightError::Tree(TreeError::NoMatch(error))
-        | FreightError::Load(LoadError::Tree(TreeError::NoMatch(error)))
-        | FreightError::Save(SaveError::Tree(TreeError::NoMatch(error))) => of_no_match(error),
+        Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) if error.is_output() => {
+            Advice::code("no_permission")
+        }
+        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => of_disk(error, true, "no_space"),
+        None | Some(ErrorKind::InvalidData) if error.is_bad_archive() => {
+            Advice::code("invalid_archive")
+        }
         _ => of_disk(error, false, "io"),
+    }
+}
+
+/// A URL is asked for without credentials.
+fn of_url(error: &RegistryError, asker: &Asker<'_>) -> Advice {
+    match error {
+        RegistryError::Unauthorized { .. } | RegistryError::Denied { .. } => Advice::hint(
+            "unauthorized",
+            "it is asked for without credentials: have another program fetch it, and write it into \
+             `windlass import -`",
+        ),
+        RegistryError::Unexpected {
+            status: 404 | 410, ..
+        } => Advice::hint("not_found", "check the URL"),
+        error => registry::of_registry(error, asker),
     }
 }
 

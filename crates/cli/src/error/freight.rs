@@ -3,9 +3,9 @@
 use std::io;
 
 use windlass::{
-    CopyError, ExportError, FindError, ImportError, LayoutError, LoadError, PullError, PushError,
-    PushImageError, RegistryError, SaveError, SourceError, StoreError, TagImageError, TreeError,
-    WriteError,
+    CopyError, CopyImageError, ExportError, FindError, ImportError, LayoutError, LoadError,
+    PullError, PushError, PushImageError, RegistryError, SaveError, SourceError, StoreError,
+    TagImageError, TreeError, WriteError,
 };
 
 /// Why images could not be carried.
@@ -23,6 +23,9 @@ pub(crate) enum FreightError {
     /// A root file system could not be written.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// The image could not be looked up.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// What is at a URL could not be fetched.
     #[error(transparent)]
     Url(RegistryError),
@@ -32,49 +35,44 @@ pub(crate) enum FreightError {
     /// They could not be pushed.
     #[error(transparent)]
     Push(#[from] PushImageError),
-    /// They could not be made out.
+    /// It could not be copied.
     #[error(transparent)]
-    Tree(#[from] TreeError),
-    /// A document could not be read.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// They could not be carried.
-    #[error(transparent)]
-    Copy(#[from] CopyError),
-    /// The directory cannot be written into.
+    Copy(#[from] CopyImageError),
+    /// The file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// The store could not be asked.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The registry.
-    #[error(transparent)]
-    Registry(#[from] PullError),
-    /// The image could not be given its name.
-    #[error(transparent)]
-    Name(#[from] TagImageError),
-    /// The file cannot be made or put in its place.
+    /// A file or standard input cannot be read.
     #[error("cannot {action}")]
     File {
         action: &'static str,
         source: io::Error,
     },
-    /// A manifest that no other tool takes any more.
-    #[error("the manifest is of Docker's schema 1, which is only pulled")]
-    Schema1,
 }
 
 impl FreightError {
     /// Tells whether nobody reads any more what is written.
     pub(super) fn is_broken_pipe(&self) -> bool {
         match self {
-            Self::Copy(CopyError::Write(error))
-            | Self::Save(SaveError::Copy(CopyError::Write(error))) => error.is_broken_pipe(),
+            Self::Save(SaveError::Copy(CopyError::Write(error)))
+            | Self::Copy(
+                CopyImageError::Copy(CopyError::Write(error)) | CopyImageError::Write(error),
+            )
+            | Self::Write(error) => error.is_broken_pipe(),
             Self::Export(ExportError::Write(source)) | Self::File { source, .. } => {
                 source.kind() == io::ErrorKind::BrokenPipe
             }
             _ => false,
         }
+    }
+
+    /// Tells whether what failed is what was to be written, and not the store.
+    pub(super) fn is_output(&self) -> bool {
+        matches!(
+            self,
+            Self::Save(SaveError::Write(_) | SaveError::Copy(CopyError::Write(_)))
+                | Self::Copy(CopyImageError::Write(_) | CopyImageError::Copy(CopyError::Write(_)))
+                | Self::Write(_)
+        )
     }
 
     /// The name that leads to no image, if that is what went wrong.
@@ -84,7 +82,11 @@ impl FreightError {
             | Self::Push(PushImageError::Image(SaveError::Find(error)))
             | Self::Export(ExportError::Find(error))
             | Self::Store(StoreError::Find(error))
-            | Self::Name(TagImageError::Find(error)) => Some(error),
+            | Self::Copy(
+                CopyImageError::Save(SaveError::Find(error))
+                | CopyImageError::Store(StoreError::Find(error))
+                | CopyImageError::Name(TagImageError::Find(error)),
+            ) => Some(error),
             _ => None,
         }
     }
@@ -92,10 +94,12 @@ impl FreightError {
     /// What the registry said, if it was that.
     pub(super) fn pull_error(&self) -> Option<&PullError> {
         match self {
-            Self::Registry(error)
-            | Self::Push(PushImageError::Registry(error))
-            | Self::Source(SourceError::Registry(error))
-            | Self::Tree(TreeError::Source(SourceError::Registry(error))) => Some(error),
+            Self::Push(PushImageError::Registry(error))
+            | Self::Copy(
+                CopyImageError::Registry(error)
+                | CopyImageError::Source(SourceError::Registry(error))
+                | CopyImageError::Tree(TreeError::Source(SourceError::Registry(error))),
+            ) => Some(error),
             _ => None,
         }
     }
@@ -103,11 +107,49 @@ impl FreightError {
     /// What a registry said that was pushed to, if it was that.
     pub(super) fn registry_error(&self) -> Option<&RegistryError> {
         match self {
-            Self::Copy(CopyError::Push(PushError::Registry(error)))
+            Self::Copy(CopyImageError::Copy(CopyError::Push(PushError::Registry(error))))
             | Self::Push(PushImageError::Copy(CopyError::Push(PushError::Registry(error)))) => {
                 Some(error)
             }
             _ => None,
         }
+    }
+
+    /// What cannot be made out of images in files, if it was that.
+    pub(super) fn tree_error(&self) -> Option<&TreeError> {
+        match self {
+            Self::Load(LoadError::Tree(error))
+            | Self::Save(SaveError::Tree(error))
+            | Self::Push(PushImageError::Image(SaveError::Tree(error)))
+            | Self::Copy(
+                CopyImageError::Tree(error)
+                | CopyImageError::Load(LoadError::Tree(error))
+                | CopyImageError::Save(SaveError::Tree(error)),
+            ) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Tells whether an archive or a directory is not what it should be.
+    pub(super) fn is_bad_archive(&self) -> bool {
+        let (layout, load) = match self {
+            Self::Layout(error) | Self::Copy(CopyImageError::Layout(error)) => (Some(error), None),
+            Self::Load(error) | Self::Copy(CopyImageError::Load(error)) => (None, Some(error)),
+            _ => (None, None),
+        };
+        let of_load = load.and_then(|error| match error {
+            LoadError::Layout(error)
+            | LoadError::Tree(TreeError::Source(SourceError::Layout(error))) => Some(error),
+            _ => None,
+        });
+        let is_bad = |error: &LayoutError| match error {
+            LayoutError::Defect(_) | LayoutError::Tar(_) => true,
+            LayoutError::Io { source, .. } => source.kind() == io::ErrorKind::InvalidData,
+        };
+        let is_unfit = matches!(
+            load,
+            Some(LoadError::Plan { .. } | LoadError::Layer { .. } | LoadError::Tree(_))
+        );
+        layout.or(of_load).map_or(is_unfit, is_bad)
     }
 }

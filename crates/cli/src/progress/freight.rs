@@ -25,6 +25,8 @@ struct Freight {
     name: String,
     sizes: HashMap<Digest, u64>,
     total: u64,
+    /// Bytes that came of an archive which has to be here as a whole first.
+    received: u64,
     /// Bytes that are where they should be.
     moved: u64,
     /// Bytes of each blob that is on its way.
@@ -72,8 +74,15 @@ impl Freight {
     fn take(&mut self, event: CopyEvent, now: Duration) {
         match event {
             CopyEvent::Planned(blobs) => {
+                if std::mem::take(&mut self.received) > 0 {
+                    self.speed = Speed::default();
+                }
                 self.sizes.extend(blobs);
                 self.total = self.sizes.values().sum();
+            }
+            CopyEvent::Received(bytes) => {
+                self.received += bytes;
+                self.speed.note(now, self.received);
             }
             CopyEvent::Moved { digest, bytes } => {
                 *self.moving.entry(digest).or_default() += bytes;
@@ -81,7 +90,7 @@ impl Freight {
                 self.speed.note(now, self.moved);
             }
             CopyEvent::Blob { digest, status } => match status {
-                BlobStatus::Carrying => {}
+                BlobStatus::Preparing | BlobStatus::Waiting | BlobStatus::Carrying => {}
                 BlobStatus::Again { position, .. } => self.set(digest, position),
                 BlobStatus::Exists | BlobStatus::Mounted { .. } | BlobStatus::Carried => {
                     self.done += 1;
@@ -110,9 +119,8 @@ impl Freight {
             line.append(bar(self.moved, self.total, BAR));
             let amount = human::amount_of(self.moved, self.total);
             line.push(Look::Plain, format!("  {amount}{}", self.rate(now)));
-        } else if self.moved > 0 {
-            // Nobody said how much there will be.
-            let amount = human::amount(self.moved);
+        } else if self.received > 0 {
+            let amount = human::amount(self.received);
             line.push(Look::Plain, format!("  {amount}{}", self.rate(now)));
         }
         line.fit(size.columns.saturating_sub(1));
@@ -120,9 +128,9 @@ impl Freight {
     }
 
     fn heartbeat(&self, now: Duration) -> String {
-        if self.total == 0 {
-            let amount = human::amount(self.moved);
-            return format!("{}: {amount}{}", self.name, self.rate(now));
+        if self.received > 0 {
+            let amount = human::amount(self.received);
+            return format!("{}: {amount} read{}", self.name, self.rate(now));
         }
         let done = percent(self.moved, self.total);
         let amount = human::amount_of(self.moved, self.total);

@@ -39,6 +39,16 @@ pub(crate) const CASES: &[Case] = &[
         needs: REGISTRY,
         test: copied,
     },
+    Case {
+        name: "freight::blobs_are_the_same_files_everywhere",
+        needs: JUDGE,
+        test: same_bytes,
+    },
+    Case {
+        name: "freight::referrers_go_from_registry_to_registry",
+        needs: REGISTRY,
+        test: referrers,
+    },
 ];
 
 /// The digest of the manifest or index that `place` has, by skopeo's word.
@@ -297,4 +307,124 @@ fn copied(world: &World) {
         .iter()
         .find(|entry| entry["platform"]["architecture"] == "arm64");
     assert_eq!(entry.unwrap()["digest"], copied.stdout.trim());
+}
+
+/// What skopeo writes and what windlass writes are the same files, but for the lists; umoci finds the image in ours.
+fn same_bytes(world: &World) {
+    let reference = world.reference(Fixture::Whiteouts, "gzip");
+    let directory = world.directory("same-bytes");
+    let windlass = Windlass::new(&directory);
+    let from = format!("docker://{reference}");
+    for (form, blobs) in [("oci", "blobs/sha256"), ("dir", "")] {
+        let (ours, theirs) = (
+            directory.join(form),
+            directory.join(format!("skopeo-{form}")),
+        );
+        let tag = if form == "oci" { ":it" } else { "" };
+        windlass.succeeds(&["copy", &from, &format!("{form}:{}{tag}", ours.display())]);
+        skopeo(&from, &format!("{form}:{}{tag}", theirs.display()));
+        let files = |top: &Path| {
+            let entries = fs::read_dir(top.join(blobs)).unwrap();
+            let files = entries.map(|entry| entry.unwrap().path());
+            let mut files: Vec<_> = files
+                .map(|path| {
+                    (
+                        path.file_name().unwrap().to_owned(),
+                        fs::read(&path).unwrap(),
+                    )
+                })
+                .collect();
+            files.sort();
+            files
+        };
+        let (ours, theirs) = (files(&ours), files(&theirs));
+        let names = |files: &[(std::ffi::OsString, Vec<u8>)]| {
+            files
+                .iter()
+                .map(|(name, _)| name.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&ours), names(&theirs), "{form}");
+        assert!(ours == theirs, "{form}: other bytes");
+    }
+    let bundle = directory.join("bundle");
+    let image = format!("{}:it", directory.join("oci").display());
+    run(command("umoci")
+        .args(["unpack", "--image", &image])
+        .arg(&bundle))
+    .unwrap();
+    let tree = windlass_testing::Tree::of(bundle.join("rootfs")).unwrap();
+    world.judged(Fixture::Whiteouts).assert_same(&tree);
+}
+
+/// Debian's registry knows nothing of referrers: the fallback tag has them, in one and then in the other.
+fn referrers(world: &World) {
+    let reference = world.reference(Fixture::Heavy, "gzip");
+    let directory = world.directory("referrers");
+    let windlass = Windlass::new(&directory);
+    let [first, second] = ["first", "second"]
+        .map(|name| DockerRegistry::start(&directory.join(name), Access::Open).unwrap());
+    // An artifact about the image, in a layout, as ORAS and cosign put it there.
+    let layout = directory.join("layout");
+    let place = format!("oci:{}:it", layout.display());
+    windlass.succeeds(&["copy", &format!("docker://{reference}"), &place]);
+    let subject = digest(&place);
+    let put = |bytes: &[u8]| {
+        let digest = windlass::Digest::sha256(bytes);
+        fs::write(layout.join("blobs/sha256").join(digest.hex()), bytes).unwrap();
+        digest
+    };
+    let manifest_type = "application/vnd.oci.image.manifest.v1+json";
+    let statement = b"{\"it\":\"is fine\"}";
+    let manifest = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": manifest_type,
+        "artifactType": "application/example",
+        "config": windlass_testing::descriptor("application/vnd.oci.empty.v1+json", put(b"{}"), 2),
+        "layers": [windlass_testing::descriptor("application/json", put(statement), statement.len() as u64)],
+        "subject": { "mediaType": manifest_type, "digest": subject, "size": 1 },
+    })
+    .to_string();
+    let artifact = put(manifest.as_bytes());
+    let index = layout.join("index.json");
+    let mut list: Value = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
+    let entry = windlass_testing::descriptor(manifest_type, artifact, manifest.len() as u64);
+    list["manifests"].as_array_mut().unwrap().push(entry);
+    fs::write(&index, list.to_string()).unwrap();
+
+    let name = |registry: &DockerRegistry| format!("docker://{}/app:1", registry.address());
+    let way = [
+        place,
+        name(&first),
+        name(&second),
+        format!("oci:{}:it", directory.join("last").display()),
+    ];
+    for (from, to) in way.iter().zip(&way[1..]) {
+        let copied = windlass.succeeds(&["copy", "--json", "--referrers", from, to]);
+        let copied: Value = serde_json::from_str(&copied.stdout).unwrap();
+        assert_eq!(copied["artifacts"], 1, "{from} to {to}");
+        assert_eq!(digest(to), subject, "{to}");
+    }
+    let by_digest = format!("docker://{}/app@{artifact}", second.address());
+    assert_eq!(digest(&by_digest), artifact.to_string());
+    let fallback = format!(
+        "docker://{}/app:{}",
+        second.address(),
+        subject.replace(':', "-")
+    );
+    let listed = run(command("skopeo")
+        .args([
+            "--insecure-policy",
+            "inspect",
+            "--tls-verify=false",
+            "--raw",
+        ])
+        .arg(&fallback))
+    .unwrap();
+    let listed: Value = serde_json::from_slice(listed.as_ref()).unwrap();
+    assert_eq!(listed["manifests"][0]["digest"], artifact.to_string());
+    assert_eq!(
+        listed["manifests"][0]["artifactType"],
+        "application/example"
+    );
 }

@@ -1,94 +1,132 @@
 //! A repository in a registry.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use windlass_oci::{Descriptor, MediaType};
-use windlass_pull::{RemoteBlob, RemoteRepository};
-use windlass_registry::{RawManifest, Target};
+use windlass_layout::Artifact;
+use windlass_oci::{Descriptor, Digest, Links, MediaType, Tag};
+use windlass_pull::{PullError, RemoteBlob, RemoteRepository};
+use windlass_registry::{RawManifest, Target, referrers_tag};
 
 use super::{Source, SourceError, check_size};
+use crate::files::Stop;
+use crate::wait::wait;
 
 /// A repository whose images are carried elsewhere.
 #[derive(Clone, Debug)]
-pub struct RegistrySource {
+pub struct RegistrySource<'a> {
     repository: RemoteRepository,
     runtime: Handle,
+    stop: &'a Stop,
 }
+
+/// With what the tags end by which cosign finds what belongs to a manifest.
+const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 
 /// Reads a blob as it is fetched: the next piece when the last one is used up. The connection is read ahead of that by
 /// its own task and by the kernel; a queue between gained no time, and took 4 MiB for each blob.
-struct Fetching {
+struct Fetching<'a> {
     blob: RemoteBlob,
-    runtime: Handle,
     piece: Bytes,
+    runtime: &'a Handle,
+    stop: &'a Stop,
 }
 
-impl RegistrySource {
-    /// Reads what `repository` has; `runtime` is where its requests run.
-    pub fn new(repository: RemoteRepository, runtime: Handle) -> Self {
+impl<'a> RegistrySource<'a> {
+    /// Reads what `repository` has, until told to stop; `runtime` is where its requests run.
+    pub fn new(repository: RemoteRepository, runtime: Handle, stop: &'a Stop) -> Self {
         Self {
             repository,
             runtime,
+            stop,
         }
     }
 
     /// Finds what `target` names; `None` if it is of Docker's schema 1, which is not carried.
     pub fn root(&self, target: &Target) -> Result<Option<Descriptor>, SourceError> {
-        let found = self.runtime.block_on(self.repository.document(target))?;
-        let Some(RawManifest { bytes, digest }) = found else {
-            return Ok(None);
-        };
-        let links = windlass_oci::Links::parse(&bytes).unwrap_or_default();
-        Ok(Some(Descriptor {
-            media_type: links.media_type,
-            digest,
-            size: bytes.len() as u64,
-            urls: Vec::new(),
-            annotations: std::collections::BTreeMap::new(),
-            platform: None,
-            artifact_type: None,
-        }))
+        let found = self.ask(self.repository.document(target))?;
+        Ok(found.map(|found| described(&found)))
     }
 
-    /// Returns the repository.
-    pub fn repository(&self) -> &RemoteRepository {
-        &self.repository
+    fn ask<T>(
+        &self,
+        question: impl Future<Output = Result<T, PullError>>,
+    ) -> Result<T, SourceError> {
+        let answer = wait(&self.runtime, self.stop, question);
+        Ok(answer.ok_or(SourceError::Cancelled)??)
     }
 }
 
-impl Source for RegistrySource {
+impl Source for RegistrySource<'_> {
     fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, SourceError> {
         let is_manifest = descriptor.media_type.is_manifest() || descriptor.media_type.is_index();
         if is_manifest || descriptor.media_type == MediaType::Unspecified {
             let target = Target::Digest(descriptor.digest);
-            let found = self.runtime.block_on(self.repository.document(&target))?;
+            let found = self.ask(self.repository.document(&target))?;
             let Some(found) = found else { return Ok(None) };
             check_size(descriptor, &found.bytes)?;
             return Ok(Some(found.bytes.into()));
         }
-        let bytes = self
-            .runtime
-            .block_on(self.repository.small_blob(descriptor))?;
+        let bytes = self.ask(self.repository.small_blob(descriptor))?;
         Ok(Some(bytes.into()))
     }
 
-    fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send>> {
+    fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send + '_>> {
         let fetch = self.repository.blob(blob, position);
         let nobody = || io::Error::other("no endpoint is configured to pull from");
         Ok(Box::new(Fetching {
             blob: fetch.ok_or_else(nobody)?,
-            runtime: self.runtime.clone(),
             piece: Bytes::new(),
+            runtime: &self.runtime,
+            stop: self.stop,
         }))
+    }
+
+    fn has(&self, _: &Descriptor) -> bool {
+        false
+    }
+
+    fn referrers(&self, subject: &Digest) -> Result<Vec<Artifact>, SourceError> {
+        let listed = self.ask(self.repository.referrers(subject))?;
+        let listed = listed.into_iter().map(|root| Artifact { root, tag: None });
+        let mut found: Vec<_> = listed.collect();
+        for ending in COSIGN {
+            let tag = format!("{}.{ending}", referrers_tag(subject));
+            let tag: Tag = tag
+                .parse()
+                .expect("a tag that has become no longer than 128");
+            if let Some(tagged) = self.ask(self.repository.tagged(&tag))? {
+                let root = described(&tagged);
+                found.push(Artifact {
+                    root,
+                    tag: Some(tag),
+                });
+            }
+        }
+        Ok(found)
     }
 }
 
-impl Read for Fetching {
+fn described(RawManifest { bytes, digest }: &RawManifest) -> Descriptor {
+    Descriptor {
+        media_type: Links::parse(bytes).unwrap_or_default().media_type,
+        digest: *digest,
+        size: bytes.len() as u64,
+        urls: Vec::new(),
+        annotations: BTreeMap::new(),
+        platform: None,
+        artifact_type: None,
+    }
+}
+
+impl Read for Fetching<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.piece.is_empty() {
-            let next = self.runtime.block_on(self.blob.next_chunk());
+            // A registry may be silent for long.
+            let next = wait(self.runtime, self.stop, self.blob.next_chunk());
+            let next = next.ok_or_else(|| io::Error::other("cancelled"))?;
             match next.map_err(io::Error::other)? {
                 Some(piece) => self.piece = piece,
                 None => return Ok(0),

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use serde_json::Value;
-use windlass_layout::Extent;
+use windlass_layout::{Artifact, Extent};
 use windlass_oci::{Descriptor, Digest, Manifest, MediaType};
 use windlass_store::{Image, ReadError, Store};
 
@@ -131,7 +131,7 @@ impl Source for StoreSource {
         Ok(Some(bytes))
     }
 
-    fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send>> {
+    fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send + '_>> {
         let (file, size) = self
             .store
             .open_blob(&blob.digest)
@@ -139,5 +139,15 @@ impl Source for StoreSource {
         Ok(Box::new(
             Extent::new(Arc::new(file), 0, size).read_from(position),
         ))
+    }
+
+    fn has(&self, blob: &Descriptor) -> bool {
+        let held = self.store.blob(&blob.digest);
+        held.is_ok_and(|held| held.is_some_and(|held| held.size() == blob.size))
+    }
+
+    /// A store keeps images, and nothing about them.
+    fn referrers(&self, _: &Digest) -> Result<Vec<Artifact>, SourceError> {
+        Ok(Vec::new())
     }
 }

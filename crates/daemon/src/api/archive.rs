@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::task;
-use windlass::{Choice, ImageName, Kind, Layout, LoadOptions, Loaded, SaveTo};
+use windlass::{Choice, ImageName, Kind, LoadFrom, LoadOptions, Loaded, SaveTo};
 use windlass_engine_api::Message;
 
 use super::{blocking, image_name};
@@ -190,7 +190,7 @@ fn unpack(
     options: &LoadOptions,
     stop: &AtomicBool,
 ) -> Result<Vec<Loaded>, Failure> {
-    let layout = Layout::from_file(archive, || daemon.engine.scratch());
+    let layout = daemon.engine.layout(LoadFrom::File(archive), stop, &|_| {});
     let layout = layout.map_err(|error| {
         Failure::internal(format!(
             "unrecognized image format: {}",

@@ -96,6 +96,7 @@ async fn run(
                 caller: caller.clone(),
                 at_once: daemon.uploads(),
                 chunk: None,
+                foreign: false,
             };
             one(&daemon, request, &lines, &stop).await?;
         }

@@ -31,10 +31,12 @@ impl PushWords {
                         moved: 0,
                     };
                     blobs.insert(*digest, blob);
-                    step(lines, digest, "Preparing");
                 }
             }
+            CopyEvent::Received(_) => {}
             CopyEvent::Blob { digest, status } => match status {
+                BlobStatus::Preparing => step(lines, digest, "Preparing"),
+                BlobStatus::Waiting => step(lines, digest, "Waiting"),
                 BlobStatus::Carrying => {}
                 BlobStatus::Exists => step(lines, digest, "Layer already exists"),
                 BlobStatus::Mounted { from } => {

@@ -31,6 +31,7 @@ pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
         contents,
         entries: vec![entry],
         made: HashMap::from([(root.digest, bytes)]),
+        artifacts: HashMap::new(),
         places,
     })
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use windlass_oci::{
     Algorithm, Descriptor, DiffId, Digest, Hasher, ImageConfig, LayerEncoding, MAX_CONFIG_SIZE,
-    MAX_LAYERS, MediaType, Reference,
+    MAX_INDEX_ENTRIES, MAX_LAYERS, MediaType, Reference,
 };
 
 use super::{Entry, LARGEST_LIST, Layout, MANIFEST, descriptor, prove};
@@ -35,9 +35,18 @@ struct Listed {
     layers: Vec<String>,
 }
 
+/// The list.
+#[derive(Deserialize)]
+struct List(
+    #[serde(deserialize_with = "windlass_oci::json::bounded::<_, MAX_INDEX_ENTRIES, _>")]
+    Vec<Listed>,
+);
+
 /// The blobs that were looked at.
 struct Blobs<'a> {
     contents: &'a Contents,
+    /// By path: the descriptor of a config, and what it says. Many names may be listed with one.
+    configs: HashMap<InnerPath, (Descriptor, Vec<DiffId>)>,
     places: HashMap<Digest, InnerPath>,
     /// By path: many images share their layers.
     seen: HashMap<InnerPath, Descriptor>,
@@ -48,17 +57,18 @@ const KEYS: &[&str] = &["Config", "RepoTags", "Layers"];
 pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
     let path = InnerPath::of_name(MANIFEST);
     let bytes = contents.read(&path, LARGEST_LIST)?;
-    let listed: Vec<Listed> = windlass_oci::json::parse(&bytes, KEYS).map_err(|source| {
+    let List(listed) = windlass_oci::json::parse(&bytes, KEYS).map_err(|source| {
         let path = path.shown();
         Defect::Json { path, source }
     })?;
     let mut blobs = Blobs {
         contents: &contents,
+        configs: HashMap::new(),
         places: HashMap::new(),
         seen: HashMap::new(),
     };
     let mut entries: Vec<Entry> = Vec::new();
-    let mut made = HashMap::new();
+    let (mut made, mut places) = (HashMap::new(), HashMap::new());
     for image in listed {
         let manifest = blobs.manifest(&image)?;
         let root = descriptor(MediaType::OciManifest, &manifest);
@@ -66,14 +76,14 @@ pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
         let names = names
             .iter()
             .filter_map(|name| name.parse::<Reference>().ok());
-        entries.push(Entry {
-            root: root.clone(),
-            names: names
-                .map(|name| name.without_digest().or_latest())
-                .collect(),
-            words: Vec::new(),
-        });
-        made.insert(root.digest, manifest);
+        let names = names.map(|name| name.without_digest().or_latest());
+        let at = *places.entry(root.digest).or_insert(entries.len());
+        if at == entries.len() {
+            made.insert(root.digest, manifest);
+            let (names, words) = (Vec::new(), Vec::new());
+            entries.push(Entry { root, names, words });
+        }
+        entries[at].names.extend(names);
     }
     let places = blobs.places;
     Ok(Layout {
@@ -81,6 +91,7 @@ pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
         contents,
         entries,
         made,
+        artifacts: HashMap::new(),
         places,
     })
 }
@@ -89,15 +100,11 @@ impl Blobs<'_> {
     /// Makes the manifest of an image.
     fn manifest(&mut self, image: &Listed) -> Result<Vec<u8>, LayoutError> {
         let path = inner_path(&image.config)?;
-        let bytes = self.contents.read(&path, MAX_CONFIG_SIZE)?;
-        if let Some(digest) = path.claimed_digest() {
-            prove(&path, digest, &bytes)?;
-        }
-        let config = ImageConfig::parse(&bytes).map_err(|source| {
-            let path = path.shown();
-            Defect::Config { path, source }
-        })?;
-        let (diff_ids, layers) = (&config.rootfs.diff_ids, &image.layers);
+        let (descriptor, diff_ids) = match self.configs.get(&path) {
+            Some(known) => known.clone(),
+            None => self.config(&path)?,
+        };
+        let layers = &image.layers;
         if diff_ids.len() != layers.len() {
             return Err(LayoutError::Defect(Defect::LayerCount {
                 path: path.shown(),
@@ -105,9 +112,7 @@ impl Blobs<'_> {
                 layers: layers.len(),
             }));
         }
-        let descriptor = descriptor(MediaType::OciConfig, &bytes);
-        self.places.insert(descriptor.digest, path);
-        let layers: Vec<_> = (layers.iter().zip(diff_ids))
+        let layers: Vec<_> = (layers.iter().zip(&diff_ids))
             .map(|(layer, diff_id)| self.layer(layer, diff_id))
             .collect::<Result<_, _>>()?;
         let manifest = json!({
@@ -117,6 +122,23 @@ impl Blobs<'_> {
             "layers": layers,
         });
         Ok(manifest.to_string().into_bytes())
+    }
+
+    /// Reads the config at `path`.
+    fn config(&mut self, path: &InnerPath) -> Result<(Descriptor, Vec<DiffId>), LayoutError> {
+        let bytes = self.contents.read(path, MAX_CONFIG_SIZE)?;
+        if let Some(digest) = path.claimed_digest() {
+            prove(path, digest, &bytes)?;
+        }
+        let config = ImageConfig::parse(&bytes).map_err(|source| {
+            let path = path.shown();
+            Defect::Config { path, source }
+        })?;
+        let descriptor = descriptor(MediaType::OciConfig, &bytes);
+        self.places.insert(descriptor.digest, path.clone());
+        let known = (descriptor, config.rootfs.diff_ids);
+        self.configs.insert(path.clone(), known.clone());
+        Ok(known)
     }
 
     /// Describes the layer at `path`. What a plain tar hashes to is its diff ID, if the config is right; whoever

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 use windlass_oci::text::shown;
-use windlass_oci::{Descriptor, Manifest, Reference, json};
+use windlass_oci::{Descriptor, Digest, Manifest, Reference, json};
 
+use super::referrers::Left;
 use super::{Entry, INDEX, LARGEST_LIST, Layout, OCI_LAYOUT, manifest};
 use crate::contents::Contents;
 use crate::error::{Defect, LayoutError};
@@ -30,36 +31,54 @@ pub(super) fn read(kind: Kind, contents: Contents) -> Result<Layout, LayoutError
     check_version(&contents)?;
     let path = InnerPath::of_name(INDEX);
     let bytes = contents.read(&path, LARGEST_LIST)?;
-    let mut entries: Vec<Entry> = Vec::new();
     let Manifest::Index(index) = manifest(&path, &bytes)? else {
         return Err(Defect::NoImages.into());
     };
-    let images = index.manifests.into_iter().filter(|descriptor| {
-        descriptor.media_type.is_manifest() || descriptor.media_type.is_index()
-    });
-    for mut descriptor in images {
-        let (name, word) = names(&descriptor);
-        descriptor.annotations.clear();
-        let same = |entry: &&mut Entry| entry.root.digest == descriptor.digest;
-        let entry = match entries.iter_mut().find(same) {
-            Some(entry) => entry,
-            None => {
-                let (names, words) = (Vec::new(), Vec::new());
-                let root = descriptor;
-                entries.push(Entry { root, names, words });
-                entries.last_mut().expect("it was pushed just now")
-            }
-        };
-        entry.names.extend(name);
-        entry.words.extend(word);
-    }
-    Ok(Layout {
+    let mut layout = Layout {
         kind,
         contents,
-        entries,
+        entries: Vec::new(),
         made: HashMap::new(),
+        artifacts: HashMap::new(),
         places: HashMap::new(),
-    })
+    };
+    let (mut artifacts, mut places) = (Vec::new(), HashMap::new());
+    let mut left = Left::default();
+    let listed = index.manifests.into_iter().filter(|descriptor| {
+        descriptor.media_type.is_manifest() || descriptor.media_type.is_index()
+    });
+    for descriptor in listed {
+        let (name, word) = names(&descriptor);
+        if name.is_none() && layout.take_artifact(&descriptor, word.as_deref(), &mut left) {
+            artifacts.push((descriptor, word));
+            continue;
+        }
+        add(&mut layout.entries, &mut places, descriptor, (name, word));
+    }
+    // Where there is nothing else, they are what is meant.
+    if layout.entries.is_empty() {
+        for (descriptor, word) in artifacts {
+            add(&mut layout.entries, &mut places, descriptor, (None, word));
+        }
+    }
+    Ok(layout)
+}
+
+/// Lists an image; one that is listed already has some names more.
+fn add(
+    entries: &mut Vec<Entry>,
+    places: &mut HashMap<Digest, usize>,
+    mut root: Descriptor,
+    (name, word): (Option<Reference>, Option<String>),
+) {
+    root.annotations.clear();
+    let at = *places.entry(root.digest).or_insert(entries.len());
+    if at == entries.len() {
+        let (names, words) = (Vec::new(), Vec::new());
+        entries.push(Entry { root, names, words });
+    }
+    entries[at].names.extend(name);
+    entries[at].words.extend(word);
 }
 
 fn check_version(contents: &Contents) -> Result<(), LayoutError> {

@@ -6,7 +6,7 @@
 
 use std::cell::OnceCell;
 use std::fs::File;
-use std::path::Path;
+use std::os::fd::AsRawFd as _;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -23,23 +23,23 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Notes that `bytes` were written to the file at `path`.
-    pub(super) fn wrote(&mut self, bytes: u64, path: &Path) {
+    /// Notes that `bytes` were written to `file`.
+    pub(super) fn wrote(&mut self, bytes: u64, file: &File) {
         let before = self.written / PIECE;
         self.written += bytes;
         if before == self.written / PIECE {
             return;
         }
-        if let Some(thread) = self.thread.get_or_init(|| start(path)) {
+        if let Some(thread) = self.thread.get_or_init(|| start(file)) {
             // One that is still busy begins again right after, at most once.
             _ = thread.try_send(());
         }
     }
 }
 
-fn start(path: &Path) -> Option<SyncSender<()>> {
+fn start(file: &File) -> Option<SyncSender<()>> {
     // A handle of its own: an error is reported once per handle, and the sync at the end must see it.
-    let file = File::open(path).ok()?;
+    let file = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
     let (send, signs) = sync_channel(1);
     let thread = thread::Builder::new().name("write-ahead".to_owned());
     let run = move || signs.iter().for_each(|()| drop(file.sync_data()));

@@ -55,7 +55,7 @@ impl<'a> ArchiveWriter<'a> {
         open: &mut dyn FnMut(&Descriptor) -> io::Result<Box<dyn Read + 'r>>,
         tell: &mut dyn FnMut(Step),
     ) -> Result<(), WriteError> {
-        let entries = lists::index_entries(&batch.images);
+        let entries = lists::index_entries(batch);
         let (index, list) = (lists::index(&entries), lists::manifest_json(batch));
         let mut members = BTreeMap::from([
             ("blobs/".to_owned(), Member::Directory),

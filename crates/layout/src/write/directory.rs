@@ -1,23 +1,38 @@
 //! Directories: OCI layouts, which are added to, and skopeo's, which hold one image.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::io::Errno;
+use tempfile::TempDir;
 use windlass_oci::{Descriptor, Digest, Manifest};
 
-use super::lists;
 use super::{BUFFER, Batch, NewFile, WriteError, carry};
+use super::{file, lists};
 use crate::kind::Kind;
 use crate::verified::Verified;
 
 /// A directory that images are written into, blob by blob, by any number of threads.
 ///
-/// What lists an image is written last: until then the directory is what it was, with some blobs more.
+/// A new one appears when it is whole. In one that was there, what lists an image is written last: until then it is
+/// what it was, with some blobs more.
 #[derive(Debug)]
 pub struct LayoutDir {
     kind: Kind,
+    /// Where it is written: at its place, or beside that as long as it is new and not whole.
     path: PathBuf,
+    new: Option<New>,
+}
+
+/// A directory that is not there yet.
+#[derive(Debug)]
+struct New {
+    /// Where it is made; gone with everything in it when this is dropped.
+    directory: TempDir,
+    place: PathBuf,
 }
 
 const INDEX: &str = "index.json";
@@ -27,25 +42,44 @@ const VERSION: &str = "version";
 const VERSION_TEXT: &[u8] = b"Directory Transport Version: 1.1\n";
 
 impl LayoutDir {
-    /// Makes the directory at `path`, or finds one of the same form there.
+    /// Begins the directory at `path`, or finds an empty one or one of the same form there.
     pub fn open(kind: Kind, path: &Path) -> Result<Self, WriteError> {
-        let made = fs::create_dir(path);
-        match made {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(WriteError::write("make it")(error));
-            }
-            _ => {}
-        }
-        let (mark, expected) = match kind {
-            Kind::Directory => (VERSION, "an image directory"),
-            _ => (MARKER, "an OCI layout"),
+        let (mark, text, expected) = match kind {
+            Kind::Directory => (VERSION, VERSION_TEXT, "an image directory"),
+            _ => (MARKER, lists::OCI_LAYOUT, "an OCI layout"),
         };
-        let mut there = fs::read_dir(path).map_err(WriteError::write("read it"))?;
-        if there.next().is_some() && !path.join(mark).is_file() {
-            return Err(WriteError::Occupied { expected });
-        }
+        let mut there = match fs::read_dir(path) {
+            Ok(there) => there,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Self::begin_new(kind, path);
+            }
+            Err(error) => return Err(WriteError::write("read it")(error)),
+        };
         let path = path.to_owned();
-        Ok(Self { kind, path })
+        let directory = Self {
+            kind,
+            path,
+            new: None,
+        };
+        let mark = directory.path.join(mark);
+        match (there.next().is_some(), mark.is_file()) {
+            (true, false) => return Err(WriteError::Occupied { expected }),
+            // Said first: what is left of it after a failure can be gone on with.
+            (false, _) => directory.write(&mark, text)?,
+            (true, true) => {}
+        }
+        Ok(directory)
+    }
+
+    fn begin_new(kind: Kind, place: &Path) -> Result<Self, WriteError> {
+        let place = place.to_owned();
+        let made = file::temporary().tempdir_in(file::parent(&place));
+        let directory = made.map_err(WriteError::write("make it"))?;
+        Ok(Self {
+            kind,
+            path: directory.path().to_owned(),
+            new: Some(New { directory, place }),
+        })
     }
 
     /// Says whether a blob is there, whole. It is read to find out.
@@ -78,10 +112,34 @@ impl LayoutDir {
     }
 
     /// Lists the images of `batch`, all of whose blobs are there. A name that led elsewhere leads to them now.
-    pub fn commit(&self, batch: &Batch) -> Result<(), WriteError> {
+    pub fn commit(self, batch: &Batch) -> Result<(), WriteError> {
         match self.kind {
-            Kind::Directory => self.commit_directory(batch),
-            _ => self.commit_layout(batch),
+            Kind::Directory => self.commit_directory(batch)?,
+            _ => self.commit_layout(batch)?,
+        }
+        let Some(New { directory, place }) = self.new else {
+            return Ok(());
+        };
+        let rights = Permissions::from_mode(0o777 & !file::umask());
+        fs::set_permissions(directory.path(), rights).map_err(WriteError::write("finish it"))?;
+        let (from, to) = (directory.path(), &place);
+        // Nobody's directory is replaced that was made meanwhile.
+        let placed = renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+        let placed = match placed {
+            Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
+            placed => placed.map_err(io::Error::from),
+        };
+        placed.map_err(WriteError::write("put it in its place"))?;
+        // It is not where it would be removed from any more.
+        drop(directory.keep());
+        Ok(())
+    }
+
+    /// Says whether images of this form fit into it, so many.
+    pub fn check(&self, count: usize) -> Result<(), WriteError> {
+        match self.kind {
+            Kind::Directory if count != 1 => Err(WriteError::OneImage { count }),
+            _ => Ok(()),
         }
     }
 
@@ -89,7 +147,9 @@ impl LayoutDir {
         for (digest, bytes) in &batch.documents {
             self.write(&self.place(digest), bytes)?;
         }
-        let new = lists::index_entries(&batch.images);
+        let new = lists::index_entries(batch);
+        // Others may add to it at the same time.
+        let _alone = self.lock()?;
         let mut entries = self.listed()?;
         let is_replaced = |old: &Descriptor| {
             let same_word = |new: &Descriptor| lists::word_of(new) == lists::word_of(old);
@@ -121,6 +181,14 @@ impl LayoutDir {
             &self.path.join(MANIFEST),
             root.map_or(&[][..], Vec::as_slice),
         )
+    }
+
+    /// Keeps others of this program from changing the list; until the file is closed.
+    fn lock(&self) -> Result<File, WriteError> {
+        let directory = File::open(&self.path).map_err(WriteError::write("open it"))?;
+        let locked = flock(&directory, FlockOperation::LockExclusive);
+        locked.map_err(|error| WriteError::write("lock it")(error.into()))?;
+        Ok(directory)
     }
 
     /// Returns what the layout lists now.

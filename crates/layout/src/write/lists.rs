@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 use windlass_oci::{Descriptor, Digest, MediaType, Reference, Tag};
 
-use super::{Batch, BatchImage};
+use super::{Artifact, Batch};
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const IMAGE_NAME: &str = "io.containerd.image.name";
 
 pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
-/// Returns the entries of `index.json`: one for each name of each image.
-pub(super) fn index_entries(images: &[BatchImage]) -> Vec<Descriptor> {
+/// Returns the entries of `index.json`: one for each name of each image, and one for each artifact.
+pub(super) fn index_entries(batch: &Batch) -> Vec<Descriptor> {
     let mut entries = Vec::new();
-    for image in images {
+    for image in &batch.images {
         let entry = |annotations: BTreeMap<String, String>| Descriptor {
             annotations,
             ..image.root.clone()
@@ -33,6 +33,13 @@ pub(super) fn index_entries(images: &[BatchImage]) -> Vec<Descriptor> {
             let annotations = word.map(|word| (REF_NAME.to_owned(), word.clone()));
             entries.push(entry(annotations.collect()));
         }
+    }
+    for Artifact { root, tag } in &batch.artifacts {
+        let mut entry = root.clone();
+        entry
+            .annotations
+            .extend(tag.iter().map(|tag| (REF_NAME.to_owned(), tag.to_string())));
+        entries.push(entry);
     }
     entries
 }

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek as _, Write as _};
+use std::sync::atomic::AtomicBool;
 
 use tar::{Builder, EntryType, Header};
-use windlass_layout::{Batch, BatchImage, Layout, LayoutError, Verified};
+use windlass_layout::{Batch, BatchImage, Layout, LayoutError, Spool, Verified};
 use windlass_oci::{Descriptor, Digest};
 use windlass_testing::{Image, Layer, PackedImage};
 
@@ -51,7 +52,17 @@ impl Tar {
 
 /// Opens an archive.
 pub(crate) fn open(bytes: &[u8]) -> Result<Layout, LayoutError> {
-    Layout::from_file(file(bytes), tempfile::tempfile)
+    Layout::from_file(file(bytes), spool())
+}
+
+/// Spreads out what has to be, and is never told to stop.
+pub(crate) fn spool() -> Spool<'static> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    Spool {
+        scratch: &tempfile::tempfile,
+        stop: &STOP,
+        tell: &|_| {},
+    }
 }
 
 pub(crate) fn file(bytes: &[u8]) -> File {

@@ -9,7 +9,7 @@ use windlass_layout::{Layout, Verified};
 use windlass_oci::text::chain;
 use windlass_oci::{Descriptor, Digest};
 
-use crate::fixture::{Tar, batch, image, open};
+use crate::fixture::{Tar, batch, image, open, spool};
 
 fn refusal(tar: Tar) -> String {
     chain(&tar.open().unwrap_err())
@@ -130,7 +130,7 @@ fn links_in_directories_are_not_followed() {
     let digest = Digest::sha256(b"secret");
     let blob = serde_json::from_value(windlass_testing::descriptor("", digest, 6)).unwrap();
     let ask = || {
-        let layout = Layout::open(&layout, tempfile::tempfile).unwrap();
+        let layout = Layout::open(&layout, spool()).unwrap();
         layout.blob(&blob).map(|found| found.is_some())
     };
     assert!(!ask().unwrap());

@@ -7,7 +7,7 @@ use windlass_layout::{Kind, Layout};
 use windlass_oci::{Digest, Manifest};
 use windlass_testing::{Layer, PackedImage};
 
-use crate::fixture::{Tar, image, open};
+use crate::fixture::{Tar, image, open, spool};
 
 /// The old form of `docker save`: a directory for each layer, and links where layers are the same.
 fn old_archive(image: &PackedImage) -> Tar {
@@ -74,7 +74,7 @@ fn compressed_archives_and_pipes_are_spread_out() {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let thread = std::thread::spawn(move || writer.write_all(&plain).unwrap());
     let file = std::fs::File::from(std::os::fd::OwnedFd::from(reader));
-    let layout = Layout::from_file(file, tempfile::tempfile).unwrap();
+    let layout = Layout::from_file(file, spool()).unwrap();
     assert!(layout.find(Some("app:1")).is_ok());
     thread.join().unwrap();
 }

@@ -7,7 +7,7 @@ use windlass_layout::{ArchiveWriter, Kind, Layout, LayoutDir, Verified, WriteErr
 use windlass_oci::Manifest;
 use windlass_testing::{Image, PackedImage};
 
-use crate::fixture::{batch, blobs, image, open, root, source};
+use crate::fixture::{batch, blobs, image, open, root, source, spool};
 
 fn archive(kind: Kind, image: &PackedImage, names: &[&str]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -103,7 +103,7 @@ fn directories_come_back_and_take_more() {
                 assert!(directory.has(blob));
             }
             directory.commit(&batch).unwrap();
-            Layout::open(&path, tempfile::tempfile).unwrap()
+            Layout::open(&path, spool()).unwrap()
         };
         let is_named = kind == Kind::OciDirectory;
         let names: &[&str] = if is_named {
@@ -136,8 +136,61 @@ fn wrong_bytes_are_not_kept() {
         assert!(matches!(error, WriteError::Read { .. }), "{error:?}");
         assert!(!directory.has(blob));
     }
-    let left = fs::read_dir(top.path().join("oci/blobs/sha256")).unwrap();
-    assert_eq!(left.count(), 0);
+    // What was new is gone with what failed.
+    drop(directory);
+    assert_eq!(fs::read_dir(top.path()).unwrap().count(), 0);
+}
+
+/// An empty directory may be given; what a failure leaves in it is no hindrance.
+#[test]
+fn what_a_failure_left_is_gone_on_with() {
+    let top = tempfile::tempdir().unwrap();
+    let image = image().pack();
+    for kind in [Kind::OciDirectory, Kind::Directory] {
+        let path = top.path().join(kind.to_string());
+        fs::create_dir(&path).unwrap();
+        let batch = batch(&image, &[]);
+        let put = |directory: &LayoutDir, most: usize| {
+            let mut source = source(blobs(&image));
+            for blob in batch.blobs.values().take(most) {
+                let mut reader = source(blob).unwrap();
+                directory.put(blob, &mut reader, &|_| {}).unwrap();
+            }
+        };
+        put(&LayoutDir::open(kind, &path).unwrap(), 1);
+        let directory = LayoutDir::open(kind, &path).unwrap();
+        put(&directory, usize::MAX);
+        directory.commit(&batch).unwrap();
+        check(&Layout::open(&path, spool()).unwrap(), &image, &[]);
+    }
+}
+
+/// Several may add to one layout at a time: none of their images is lost.
+#[test]
+fn everybody_who_adds_to_a_layout_is_listed() {
+    let top = tempfile::tempdir().unwrap();
+    let path = top.path().join("oci");
+    let image = image().pack();
+    let add = |name: &str| {
+        let (directory, batch) = (
+            LayoutDir::open(Kind::OciDirectory, &path).unwrap(),
+            batch(&image, &[name]),
+        );
+        let mut source = source(blobs(&image));
+        for blob in batch.blobs.values() {
+            let mut reader = source(blob).unwrap();
+            directory.put(blob, &mut reader, &|_| {}).unwrap();
+        }
+        directory.commit(&batch).unwrap();
+    };
+    add("app:0");
+    std::thread::scope(|scope| {
+        for number in 1..9 {
+            scope.spawn(move || add(&format!("app:{number}")));
+        }
+    });
+    let layout = Layout::open(&path, spool()).unwrap();
+    assert_eq!(layout.entries()[0].names.len(), 9);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What any manifest leads to, image or not: enough to carry it elsewhere.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::{MAX_INDEX_ENTRIES, MAX_MANIFEST_SIZE, ManifestError, document};
-use crate::json::{self, bounded, read_from_objects};
+use crate::json::{self, bounded, read_from_objects, text_map};
 use crate::{Descriptor, MediaType};
 
 /// What a manifest or index leads to: other manifests, and blobs.
@@ -20,6 +22,10 @@ pub struct Links {
     pub blobs: Vec<Descriptor>,
     /// What an artifact belongs to.
     pub subject: Option<Descriptor>,
+    /// What kind of artifact it is: as it says itself, or else by its config.
+    pub artifact_type: Option<String>,
+    /// Free-form notes.
+    pub annotations: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +41,9 @@ struct Document {
     #[serde(default, deserialize_with = "bounded::<_, MAX_INDEX_ENTRIES, _>")]
     manifests: Vec<Descriptor>,
     subject: Option<Descriptor>,
+    artifact_type: Option<String>,
+    #[serde(default, deserialize_with = "text_map")]
+    annotations: BTreeMap<String, String>,
 }
 
 read_from_objects! { Document }
@@ -52,6 +61,9 @@ impl Links {
             (MediaType::Unspecified, None) => MediaType::OciIndex,
             (stated, _) => stated,
         };
+        let of_config = document.config.as_ref();
+        let of_config = of_config.map(|config| config.media_type.as_str().to_owned());
+        let artifact_type = document.artifact_type.filter(|kind| !kind.is_empty());
         let config = document.config.into_iter();
         Ok(Self {
             media_type,
@@ -61,6 +73,8 @@ impl Links {
                 .chain(document.blobs)
                 .collect(),
             subject: document.subject,
+            artifact_type: artifact_type.or(of_config),
+            annotations: document.annotations,
         })
     }
 }
@@ -88,6 +102,7 @@ mod tests {
             (artifact.media_type, sizes),
             (MediaType::OciManifest, vec![2, 7])
         );
+        assert_eq!(artifact.artifact_type.as_deref(), Some("a/b"));
         assert_eq!(artifact.subject.unwrap().size, 9);
         let index = links(r#"{"manifests":[{"digest":"DIGEST","size":3}]}"#);
         assert_eq!(

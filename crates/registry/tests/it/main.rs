@@ -17,3 +17,4 @@ mod support;
 mod tags;
 mod tls;
 mod token_server;
+mod uploads;

@@ -21,8 +21,8 @@ use super::tls::Handshake;
 use super::wire::Wire;
 use super::{Shared, locked};
 
-/// No request to a registry that only serves has more to say.
-const BODY_LIMIT: usize = 1 << 20;
+/// More than any test pushes at a time.
+const BODY_LIMIT: usize = 64 << 20;
 
 /// What is known of the connection on which requests come.
 #[derive(Debug)]
@@ -43,8 +43,11 @@ pub(super) async fn respond(
 ) -> Result<Response<Body>, Hangup> {
     let shared = &*visit.shared;
     let (head, body) = request.into_parts();
-    let limited = http_body_util::Limited::new(body, BODY_LIMIT);
-    let body = limited.collect().await.map_err(|_| Hangup)?.to_bytes();
+    let resource = Resource::of(&shared.layout.root, head.uri.path());
+    let keys = resource.keys(head.uri.path());
+    let hear = shared.state().scripts.hear(&keys, &head.method);
+    let body = heard(body, hear.unwrap_or(BODY_LIMIT)).await?;
+    let is_whole = hear.is_none();
     let named = head.headers.get(HOST).and_then(|it| it.to_str().ok());
     let authority = head.uri.authority().map(ToString::to_string);
     let request = Request {
@@ -61,9 +64,12 @@ pub(super) async fn respond(
         sent: Arc::default(),
     };
     let number = shared.record(request.clone());
-    let (reply, answer) = decide(shared, &request);
+    let (reply, answer) = decide(shared, &request, is_whole);
     if let Some(gate) = &answer.gate {
         gate.pass().await;
+    }
+    if !is_whole {
+        return Err(Hangup);
     }
     if let Some(raw) = &answer.raw {
         return Err(write_raw(&visit.wire, raw, &answer, &request.sent).await);
@@ -72,8 +78,25 @@ pub(super) async fn respond(
     Ok(response(&visit, &request, reply, answer))
 }
 
+/// Reads the body of a request, up to so many bytes.
+async fn heard(mut body: Incoming, most: usize) -> Result<Bytes, Hangup> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Hangup)?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        bytes.extend_from_slice(&data);
+        if bytes.len() >= most {
+            bytes.truncate(most);
+            break;
+        }
+    }
+    Ok(bytes.into())
+}
+
 /// Finds the answer: the script's before the door, the door's, the script's behind it, or the truth.
-fn decide(shared: &Shared, request: &Request) -> (Reply, Answer) {
+fn decide(shared: &Shared, request: &Request, is_whole: bool) -> (Reply, Answer) {
     if shared.acceptor.is_some() && request.handshake.is_none() {
         return (not_tls(), Answer::default());
     }
@@ -84,9 +107,12 @@ fn decide(shared: &Shared, request: &Request) -> (Reply, Answer) {
     let scripted = every.or_else(|| state.scripts.next(&keys, &request.method, true));
     if scripted.is_none() && needs_key(&resource) {
         let repository = resource.repository();
-        let refusal = state
-            .door
-            .refusal(&request.headers, repository, &shared.url);
+        let refusal = state.door.refusal(
+            &request.headers,
+            repository,
+            actions(&request.method),
+            &shared.url,
+        );
         if let Some(refusal) = refusal {
             return (refusal, Answer::default());
         }
@@ -97,7 +123,7 @@ fn decide(shared: &Shared, request: &Request) -> (Reply, Answer) {
         state.door.expire_tokens();
         let scope = resource
             .repository()
-            .map(|name| format!("repository:{name}:pull"));
+            .map(|name| format!("repository:{name}:{}", actions(&request.method)));
         let challenge = state
             .door
             .challenge(scope.as_deref(), "invalid_token", &shared.url);
@@ -108,6 +134,8 @@ fn decide(shared: &Shared, request: &Request) -> (Reply, Answer) {
         path: &request.path,
         query: request.query.as_deref(),
         headers: &request.headers,
+        body: &request.body,
+        is_whole,
     };
     if let Some(stand_in) = stand_in(&answer) {
         return (shaped(stand_in, &answer, &asked), answer);
@@ -138,6 +166,14 @@ fn truth(shared: &Shared, resource: &Resource, asked: &Asked<'_>, request: &Requ
             storage.redirect(asked.method, digest, reply.body)
         }
         _ => reply,
+    }
+}
+
+/// What a token has to allow who makes such a request.
+fn actions(method: &Method) -> &'static str {
+    match *method {
+        Method::GET | Method::HEAD => "pull",
+        _ => "pull,push",
     }
 }
 

@@ -64,10 +64,11 @@ impl Door {
         &self,
         headers: &HeaderMap,
         repository: Option<&str>,
+        actions: &str,
         own_url: &str,
     ) -> Option<Reply> {
         let authorization = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
-        let scope = repository.map(|name| format!("repository:{name}:pull"));
+        let scope = repository.map(|name| format!("repository:{name}:{actions}"));
         match &self.scheme {
             Scheme::Open => None,
             Scheme::Basic if self.knows(authorization) => None,
@@ -216,8 +217,9 @@ fn covers(scope: &str, wanted: &str) -> bool {
         let (resource, actions) = scope.rsplit_once(':').unwrap_or((scope, ""));
         (resource.to_owned(), actions.to_owned())
     };
-    let ((resource, actions), (wanted, action)) = (split(scope), split(wanted));
-    resource == wanted && actions.split(',').any(|granted| granted == action)
+    let ((resource, actions), (wanted, needed)) = (split(scope), split(wanted));
+    let is_granted = |action: &str| actions.split(',').any(|granted| granted == action);
+    resource == wanted && needed.split(',').all(is_granted)
 }
 
 /// Decodes `application/x-www-form-urlencoded`.

@@ -11,6 +11,7 @@ use super::flow::Pace;
 use super::power::{Port, Switch};
 use super::storage::{Presigning, Storage};
 use super::tls::{Certificate, Tls};
+use super::upload::Uploads;
 use super::{Layout, Registry, Shared, State, serve};
 use crate::{Ca, Identity};
 
@@ -38,6 +39,8 @@ impl Default for RegistryBuilder {
                 tags_per_page: None,
                 digest_header: true,
                 head: true,
+                uploads: None,
+                referrers: None,
             },
             door: Door::default(),
             link: None,
@@ -163,6 +166,35 @@ impl RegistryBuilder {
         self
     }
 
+    /// Takes what is pushed, as well: blobs whole and in pieces, from other repositories, and manifests whose blobs
+    /// are there.
+    #[must_use]
+    pub fn writable(mut self) -> Self {
+        self.uploads();
+        self
+    }
+
+    /// Takes what is pushed, in pieces of so many bytes at least (`OCI-Chunk-Min-Length`).
+    #[must_use]
+    pub fn min_chunk(mut self, bytes: usize) -> Self {
+        self.uploads().min_chunk = Some(bytes);
+        self
+    }
+
+    /// Takes what is pushed, and nothing over from another repository.
+    #[must_use]
+    pub fn without_mounts(mut self) -> Self {
+        self.uploads().mounts = false;
+        self
+    }
+
+    /// Knows which artifacts belong to a manifest, and lists so many of them on a page.
+    #[must_use]
+    pub fn referrers_per_page(mut self, entries: usize) -> Self {
+        self.layout.referrers = Some(entries);
+        self
+    }
+
     /// Asks everyone for this account, by Basic authentication.
     #[must_use]
     pub fn basic(mut self, username: &str, password: &str) -> Self {
@@ -250,6 +282,13 @@ impl RegistryBuilder {
             shared,
             thread: Some(thread),
         }
+    }
+
+    fn uploads(&mut self) -> &mut Uploads {
+        self.layout.uploads.get_or_insert(Uploads {
+            min_chunk: None,
+            mounts: true,
+        })
     }
 
     fn with_tls(&mut self) -> &mut Tls {

@@ -19,6 +19,19 @@ pub(super) struct Content {
     pub(super) private: HashMap<String, Bytes>,
     /// What a path with a query may still be used for, and how often.
     pub(super) signatures: HashMap<String, (Method, u64)>,
+    /// Uploads under way.
+    pub(super) sessions: HashMap<String, Session>,
+    /// How many uploads were begun so far.
+    pub(super) began: u64,
+}
+
+/// A blob on its way into a repository.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) repository: String,
+    pub(super) bytes: Vec<u8>,
+    /// A piece came that only the last may be as small as.
+    pub(super) is_short: bool,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +62,15 @@ pub(super) enum Resource {
     },
     Tags {
         repository: String,
+    },
+    /// An upload; one that is to begin, without a session.
+    Upload {
+        repository: String,
+        session: Option<String>,
+    },
+    Referrers {
+        repository: String,
+        digest: String,
     },
     Other,
 }
@@ -128,6 +150,18 @@ impl Resource {
                 reference: reference.to_owned(),
             };
         }
+        if let Some((repository, session)) = rest.rsplit_once("/blobs/uploads/") {
+            return Self::Upload {
+                repository: repository.to_owned(),
+                session: (!session.is_empty()).then(|| session.to_owned()),
+            };
+        }
+        if let Some((repository, digest)) = rest.rsplit_once("/referrers/") {
+            return Self::Referrers {
+                repository: repository.to_owned(),
+                digest: digest.to_owned(),
+            };
+        }
         if let Some((repository, digest)) = rest.rsplit_once("/blobs/") {
             return Self::Blob {
                 repository: repository.to_owned(),
@@ -142,6 +176,8 @@ impl Resource {
         match self {
             Self::Manifest { repository, .. }
             | Self::Blob { repository, .. }
+            | Self::Upload { repository, .. }
+            | Self::Referrers { repository, .. }
             | Self::Tags { repository } => Some(repository),
             Self::Ping | Self::Token | Self::Other => None,
         }
@@ -155,12 +191,19 @@ impl Resource {
             Self::Manifest { reference, .. } => Some(Key::Manifest(reference.clone())),
             Self::Blob { digest, .. } => Some(Key::Blob(digest.clone())),
             Self::Tags { repository } => Some(Key::Tags(repository.clone())),
+            Self::Upload { .. } => Some(Key::Uploads),
+            Self::Referrers { digest, .. } => Some(Key::Referrers(digest.clone())),
             Self::Other => None,
         };
         let every = match self {
             Self::Manifest { .. } => Some(Key::EveryManifest),
             Self::Blob { .. } => Some(Key::EveryBlob),
-            Self::Ping | Self::Token | Self::Tags { .. } | Self::Other => None,
+            Self::Ping
+            | Self::Token
+            | Self::Tags { .. }
+            | Self::Upload { .. }
+            | Self::Referrers { .. }
+            | Self::Other => None,
         };
         [Key::Path(path.to_owned())]
             .into_iter()

@@ -10,11 +10,13 @@ mod power;
 mod push;
 mod range;
 mod record;
+mod referrers;
 mod reply;
 mod script;
 mod serve;
 mod storage;
 mod tls;
+mod upload;
 mod wire;
 
 use std::fmt;
@@ -41,10 +43,12 @@ use flow::Pace;
 use power::{Power, Switch};
 use script::{Key, Scripts};
 use storage::Presigning;
+use upload::Uploads;
 
 /// A registry that runs until it is dropped.
 ///
-/// It speaks the pulling half of the OCI distribution protocol, strictly: names and digests follow the
+/// It speaks the OCI distribution protocol, strictly, and the pushing half of it if it is
+/// [`writable`](RegistryBuilder::writable): names and digests follow the
 /// grammar, a manifest is served only to those who accept its type, blobs belong to repositories, ranges
 /// and pages are as the RFCs say. It has a thread and a runtime of its own, so tests may be blocking or
 /// async; nothing of a test needs to be `await`ed to use it.
@@ -101,6 +105,10 @@ struct Layout {
     tags_per_page: Option<usize>,
     digest_header: bool,
     head: bool,
+    /// How it takes what is pushed; not at all, if it is `None`.
+    uploads: Option<Uploads>,
+    /// How many referrers it lists on a page; without a number it knows nothing of referrers.
+    referrers: Option<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -175,6 +183,17 @@ impl Registry {
     /// Scripts the next answers of the token endpoint (`GET`, unless told otherwise).
     pub fn token(&self) -> Route<'_> {
         Route::new(&self.shared, Key::Token)
+    }
+
+    /// Scripts the next answers to everything that belongs to an upload of a blob, of whatever method unless one is
+    /// chosen.
+    pub fn uploads(&self) -> Route<'_> {
+        Route::new(&self.shared, Key::Uploads)
+    }
+
+    /// Scripts the next answers to who asks for the referrers of `digest`.
+    pub fn referrers(&self, digest: &Digest) -> Route<'_> {
+        Route::new(&self.shared, Key::Referrers(digest.to_string()))
     }
 
     /// Scripts the next answers for all manifests by whatever reference.

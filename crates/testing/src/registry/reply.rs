@@ -12,6 +12,8 @@ use windlass_oci::Digest;
 use super::Layout;
 use super::content::{Content, Repository, Resource, is_repository_name, is_tag};
 use super::range::{RangeLie, Wanted};
+use super::referrers::referrers;
+use super::upload;
 
 pub(super) const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
 
@@ -30,6 +32,9 @@ pub(super) struct Asked<'a> {
     pub(super) path: &'a str,
     pub(super) query: Option<&'a str>,
     pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a Bytes,
+    /// Whether the body came to its end.
+    pub(super) is_whole: bool,
 }
 
 impl Reply {
@@ -66,9 +71,28 @@ pub(super) fn reply(
     asked: &Asked<'_>,
     layout: &Layout,
 ) -> Reply {
-    if !matches!(*asked.method, Method::GET | Method::HEAD) {
-        let message = "this registry is read-only";
-        return Reply::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
+    match (resource, asked.method) {
+        (
+            Resource::Upload {
+                repository,
+                session,
+            },
+            _,
+        ) => {
+            let upload_of = (&**repository, session.as_deref());
+            return upload::upload(content, upload_of, asked, layout);
+        }
+        (
+            Resource::Manifest {
+                repository,
+                reference,
+            },
+            &Method::PUT,
+        ) => {
+            return upload::put_manifest(content, (repository, reference), asked, layout);
+        }
+        (_, &Method::GET | &Method::HEAD) => {}
+        _ => return upload::read_only(),
     }
     let in_repository = resource.repository().is_some();
     if *asked.method == Method::HEAD && in_repository && !layout.head {
@@ -84,8 +108,14 @@ pub(super) fn reply(
         Resource::Tags { repository } => within(content, repository, |it| {
             tags(it, repository, asked.query, layout)
         }),
+        Resource::Referrers { repository, digest } => {
+            let held = content.repository(repository);
+            referrers(held, (repository, digest), asked, layout)
+        }
         Resource::Ping => Reply::json(StatusCode::OK, &json!({})),
-        Resource::Token | Resource::Other => return at_path(content, asked),
+        Resource::Token | Resource::Other | Resource::Upload { .. } => {
+            return at_path(content, asked);
+        }
     };
     if !layout.digest_header {
         reply.headers.remove(DIGEST_HEADER);

@@ -26,6 +26,10 @@ pub(super) enum Key {
     Blob(String),
     /// A repository's list of tags.
     Tags(String),
+    /// Whatever belongs to an upload of a blob.
+    Uploads,
+    /// The referrers of a manifest.
+    Referrers(String),
     /// The token endpoint.
     Token,
     /// Exactly this path.
@@ -50,6 +54,8 @@ pub(super) struct Answer {
     pub(super) corrupt: Vec<u64>,
     pub(super) course: Course,
     pub(super) expire_token: bool,
+    /// How much is read of the request before the connection breaks.
+    pub(super) hear: Option<usize>,
     pub(super) raw: Option<Bytes>,
     /// How often it is given; `None` is for ever.
     uses: Option<u64>,
@@ -102,6 +108,18 @@ impl Scripts {
         })
     }
 
+    /// Looks how much the next answer wants to hear of a request.
+    pub(super) fn hear(&self, keys: &[Key], method: &Method) -> Option<usize> {
+        let methods = [Some(method.clone()), None];
+        let places = keys.iter().flat_map(|key| {
+            let methods = methods.clone().into_iter();
+            methods
+                .flat_map(|method| [true, false].map(|early| (key.clone(), method.clone(), early)))
+        });
+        let mut answers = places.filter_map(|place| self.0.get(&place)?.front());
+        answers.find_map(|answer| answer.hear)
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
@@ -112,7 +130,7 @@ impl<'a> Route<'a> {
         Self {
             shared,
             before_auth: matches!(key, Key::Ping | Key::Token | Key::Path(_) | Key::Every),
-            method: (key != Key::Every).then_some(Method::GET),
+            method: (!matches!(key, Key::Every | Key::Uploads)).then_some(Method::GET),
             key,
             answers: Vec::new(),
             current: None,
@@ -130,6 +148,20 @@ impl<'a> Route<'a> {
     #[must_use]
     pub fn for_post(mut self) -> Self {
         self.method = Some(Method::POST);
+        self
+    }
+
+    /// Scripts the answers to `PUT` rather than to `GET`.
+    #[must_use]
+    pub fn for_put(mut self) -> Self {
+        self.method = Some(Method::PUT);
+        self
+    }
+
+    /// Scripts the answers to `PATCH` rather than to `GET`.
+    #[must_use]
+    pub fn for_patch(mut self) -> Self {
+        self.method = Some(Method::PATCH);
         self
     }
 
@@ -301,6 +333,12 @@ impl<'a> Route<'a> {
     #[must_use]
     pub fn expire_token(self) -> Self {
         self.shaped(|answer| answer.expire_token = true)
+    }
+
+    /// Reads `bytes` of the request's body, keeps them if it is an upload, and breaks the connection.
+    #[must_use]
+    pub fn hang_up_after(self, bytes: usize) -> Self {
+        self.shaped(|answer| answer.hear = Some(bytes))
     }
 
     /// Writes these bytes in place of an HTTP answer and closes. A throttle or a stall applies to them.

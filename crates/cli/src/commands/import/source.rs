@@ -11,7 +11,6 @@ use rustix::io::Errno;
 use tokio::runtime::Runtime;
 use windlass::{Fetching, ImportError, Remote, WebUrl};
 
-use crate::commands::files::failed;
 use crate::error::{Error, FreightError};
 use crate::signals::Signals;
 
@@ -34,6 +33,10 @@ const LOOK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
+
+fn failed(action: &'static str) -> impl Fn(io::Error) -> FreightError {
+    move |source| FreightError::File { action, source }
+}
 
 impl Source {
     /// Makes out what `text` means.

@@ -1,0 +1,388 @@
+//! `windlass copy` between registries that do as they are told, files and the store.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use windlass_testing::{Gate, Image, Index, Layer, PackedIndex, Registry, descriptor};
+
+use crate::freight::{image, interrupted, start};
+use crate::harness::{PLATFORM, Windlass};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+fn index() -> PackedIndex {
+    let of = |platform: &str, size| Image::new().platform(platform).layer(Layer::of_size(size));
+    Index::new()
+        .image(of("linux/amd64", 1000).pack())
+        .image(of("linux/arm64", 2000).pack())
+        .attestation()
+        .pack()
+}
+
+fn place(registry: &Registry, name: &str) -> String {
+    format!("docker://{}", registry.name(name))
+}
+
+/// Puts an artifact about `subject` into a registry; returns its descriptor.
+fn put_artifact(registry: &Registry, subject: &str, name: &str) -> Value {
+    let config = registry.put_blob("app", "{}");
+    let layer = registry.put_blob("app", name.to_owned());
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": "application/example",
+        "config": descriptor("application/vnd.oci.empty.v1+json", config, 2),
+        "layers": [descriptor("text/plain", layer, name.len() as u64)],
+        "subject": { "mediaType": MANIFEST, "digest": subject, "size": 7 },
+    })
+    .to_string();
+    let size = manifest.len() as u64;
+    descriptor(
+        MANIFEST,
+        registry.put_manifest("app", MANIFEST, manifest),
+        size,
+    )
+}
+
+/// The same, with its digest alone.
+fn artifact(registry: &Registry, subject: &str, name: &str) -> String {
+    let artifact = put_artifact(registry, subject, name);
+    artifact["digest"].as_str().unwrap().to_owned()
+}
+
+fn has(registry: &Registry, repository: &str, digest: &str) -> bool {
+    let url = format!("/v2/{repository}/manifests/{digest}");
+    let log = registry.log();
+    log.iter().any(|line| *line == format!("PUT {url} 201"))
+}
+
+#[test]
+fn all_of_an_index_goes_from_one_registry_to_the_other() {
+    let from = Registry::start();
+    let index = from.push_index(index(), "app:1");
+    let to = Registry::builder().writable().start();
+    let mut windlass = Windlass::with(&to);
+    windlass.shows(&from.host(), "from.test");
+    let (source, destination) = (place(&from, "app:1"), place(&to, "far/app:2"));
+    insta::assert_snapshot!(windlass.run(["copy", "--all", "--progress=plain", &source, &destination]), @r"
+    exit: 0
+    --- stdout
+    sha256:[digest]
+    --- stderr
+    Copied from.test/app:1 to registry.test/far/app:2
+    ");
+    assert!(!windlass.root().exists(), "nothing goes through the store");
+    let json = windlass
+        .command(["copy", "--all", "--json", &source, &destination])
+        .output()
+        .unwrap();
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["digest"], index.digest.to_string());
+    assert_eq!(json["artifacts"], 0);
+    for image in &index.images {
+        assert!(has(&to, "far/app", &image.digest.to_string()));
+    }
+    // The second time nothing was sent but manifests.
+    let posts = to.requests().into_iter().filter(|it| it.method == "POST");
+    assert_eq!(posts.count(), 5);
+}
+
+#[test]
+fn one_platform_is_its_manifest() {
+    let from = Registry::start();
+    let index = from.push_index(index(), "app:1");
+    let to = Registry::builder().writable().start();
+    let windlass = Windlass::with(&to);
+    let (source, destination) = (place(&from, "app:1"), place(&to, "app:1"));
+    let args = [
+        "copy",
+        "-q",
+        "--json",
+        "--platform",
+        "linux/arm64",
+        &source,
+        &destination,
+    ];
+    let json = windlass.command(args).output().unwrap();
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["digest"], index.images[1].digest.to_string());
+}
+
+/// Within one registry nothing goes over the wire, and within one repository nothing is even begun.
+#[test]
+fn within_a_registry_nothing_is_sent() {
+    let registry = Registry::builder().writable().start();
+    let image = registry.push(image(), "app:1");
+    let windlass = Windlass::with(&registry);
+    let copy = |to: &str| {
+        let before = registry.requests().len();
+        windlass.stdout(["copy", &place(&registry, "app:1"), &place(&registry, to)]);
+        registry.requests().split_off(before)
+    };
+    let requests = copy("app:2");
+    assert!(
+        requests.iter().all(|it| it.method != "POST"),
+        "{requests:#?}"
+    );
+    let requests = copy("other:1");
+    let mounted = requests
+        .iter()
+        .filter(|it| it.method == "POST" && it.status == Some(201));
+    assert_eq!(mounted.count(), image.layers.len() + 1);
+    assert!(
+        requests
+            .iter()
+            .all(
+                |it| !matches!(it.method.as_str(), "PATCH") && !it.path.contains("blobs/sha256")
+                    || it.method == "HEAD"
+            )
+    );
+}
+
+#[test]
+fn what_belongs_to_an_image_goes_along_on_request() {
+    let from = Registry::builder().referrers_per_page(1).start();
+    let image = from.push(image(), "app:1");
+    let subject = image.digest.to_string();
+    let first = artifact(&from, &subject, "one");
+    let second = artifact(&from, &subject, "two");
+    let about = artifact(&from, &first, "about one");
+    // As cosign has it: found by a tag, and by nothing else.
+    let signature = from.push(Image::new().layer(Layer::of_size(10)), "app");
+    let tag = format!("{}.sig", subject.replace(':', "-"));
+    from.tag("app", &tag, &signature.digest);
+    let source = place(&from, "app:1");
+
+    let to = Registry::builder().writable().start();
+    let windlass = Windlass::with(&to);
+    windlass.stdout(["copy", &source, &place(&to, "app:1")]);
+    assert!(!has(&to, "app", &first));
+    let json = |args: &[&str]| {
+        let output = windlass.command(args).output().unwrap();
+        assert!(output.status.success(), "{}", windlass.show(&output));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let copied = json(&[
+        "copy",
+        "--json",
+        "--referrers",
+        &source,
+        &place(&to, "app:1"),
+    ]);
+    assert_eq!(copied["artifacts"], 4);
+    for digest in [&first, &second, &about] {
+        assert!(has(&to, "app", digest), "{digest}");
+    }
+    assert!(has(&to, "app", &tag));
+    // This one does not list them itself.
+    assert!(has(&to, "app", &subject.replace(':', "-")));
+
+    // Through an OCI layout, an archive, and into one that does: with a page for each.
+    let layout = windlass.path("layout");
+    let layout = format!("oci:{}:it", layout.display());
+    let archive = format!("oci-archive:{}", windlass.path("all.tar.gz").display());
+    let last = Registry::builder().writable().referrers_per_page(1).start();
+    let way = [
+        place(&to, "app:1"),
+        layout.clone(),
+        archive,
+        place(&last, "app:1"),
+    ];
+    for (from, to) in way.iter().zip(&way[1..]) {
+        let copied = json(&["copy", "--json", "--referrers", from, to]);
+        assert_eq!(copied["artifacts"], 4, "{from} to {to}");
+        assert_eq!(copied["digest"], *subject);
+    }
+    assert!(
+        !has(&last, "app", &subject.replace(':', "-")),
+        "it lists them itself"
+    );
+    // What belongs to images is in nobody's way.
+    windlass.stdout([
+        "load",
+        "-i",
+        windlass.path("layout").to_str().unwrap(),
+        "--name",
+        "it:1",
+    ]);
+}
+
+/// What a list says is not believed: an artifact has to say itself what it is about.
+#[test]
+fn what_only_claims_to_belong_there_is_left() {
+    let from = Registry::builder().referrers_per_page(10).start();
+    let image = from.push(image(), "app:1");
+    let of_another = put_artifact(&from, &image.config_digest.to_string(), "x");
+    let gone = windlass::Digest::sha256(b"gone");
+    let list = json!({ "schemaVersion": 2, "manifests": [
+        of_another,
+        descriptor(MANIFEST, gone, 1),
+        descriptor("text/plain", gone, 1),
+    ] });
+    from.referrers(&image.digest)
+        .page("application/vnd.oci.image.index.v1+json", list.to_string())
+        .then_ok();
+    let to = Registry::builder().writable().start();
+    let windlass = Windlass::with(&to);
+    let (source, destination) = (place(&from, "app:1"), place(&to, "app:1"));
+    windlass.stdout(["copy", "--referrers", &source, &destination]);
+    assert!(!has(&to, "app", of_another["digest"].as_str().unwrap()));
+}
+
+#[test]
+fn old_manifests_are_not_copied() {
+    let from = Registry::start();
+    let image = windlass_testing::Schema1::new("app", "1").layer(Layer::of_size(100));
+    from.push_schema1(image, "app:1");
+    let to = Registry::builder().writable().start();
+    let mut windlass = Windlass::with(&to);
+    windlass.shows(&from.host(), "from.test");
+    insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), &place(&to, "app:1")]), @"
+    exit: 1
+    --- stderr
+    error: copying from.test/app:1 to registry.test/app:1: the manifest is of Docker's schema 1, which can be pulled and not be copied
+    ");
+    assert!(to.requests().is_empty());
+}
+
+/// Into the store it is a pull: every platform if that is asked for, and by the name that was given.
+#[test]
+fn into_the_store_goes_what_a_pull_brings() {
+    let from = Registry::start();
+    from.push_index(index(), "app:1");
+    let mut windlass = Windlass::with(&from);
+    windlass.shows(&from.host(), "registry.test");
+    let args = [
+        "copy",
+        "--progress=plain",
+        "--all",
+        &place(&from, "app:1"),
+        "windlass:here:1",
+    ];
+    insta::assert_snapshot!(windlass.run(args), @r"
+    exit: 0
+    --- stdout
+    sha256:[digest]
+    --- stderr
+    Copied registry.test/app:1 to windlass:here:1
+    ");
+    assert_eq!(windlass.stdout(["images", "-q"]).lines().count(), 2);
+    assert_eq!(
+        windlass.stdout(["images", "-q", "here:1"]).lines().count(),
+        1
+    );
+    let id = "windlass:0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab0123";
+    insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), id]), @r"
+    exit: 1
+    --- stderr
+    error: copying registry.test/app:1 to windlass:sha256:[digest]: an image that comes into the store needs a name, not an ID
+    ");
+    insta::assert_snapshot!(windlass.run(["copy", "--referrers", &place(&from, "app:1"), "windlass:x"]), @r"
+    exit: 1
+    --- stderr
+    error: copying registry.test/app:1 to windlass:x: the store has images only, and nothing that belongs to them
+    ");
+}
+
+/// Nothing is left of a copy that was stopped: no half archive, no new directory; what was there before is.
+#[test]
+fn an_interrupt_leaves_nothing_half_done() {
+    let from = Registry::start();
+    let image = from.push(image(), "app:1");
+    let windlass = Windlass::with(&from);
+    fs::write(windlass.path("there.tar"), "before").unwrap();
+    let before = windlass.outside_the_store();
+    let path = |scheme: &str, name: &str| format!("{scheme}:{}", windlass.path(name).display());
+    for to in [
+        path("oci", "new"),
+        path("dir", "dir"),
+        path("oci-archive", "there.tar"),
+        path("docker-archive", "new.tar.gz"),
+    ] {
+        let gate = from.blob(&image.layers[1].digest).hold_after(1 << 20);
+        let child = start(&windlass, &["copy", &place(&from, "app:1"), &to]);
+        let output = interrupted(child, &gate);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(windlass.show(&output), @r"
+            exit: 130
+            --- stderr
+            Stopped. What was carried whole is there; nothing has a new name.
+            ");
+        }
+        gate.open();
+        assert_eq!(windlass.outside_the_store(), before, "{to}");
+    }
+    assert_eq!(fs::read(windlass.path("there.tar")).unwrap(), b"before");
+    // In a layout that was there, whole blobs may have come to others; its list is what it was.
+    windlass.stdout(["copy", &place(&from, "app:1"), &path("oci", "layout:1")]);
+    let list = fs::read(windlass.path("layout/index.json")).unwrap();
+    let other = from.push(
+        Image::new()
+            .platform(PLATFORM)
+            .layer(Layer::of_size(2 << 20)),
+        "app:2",
+    );
+    let gate = from.blob(&other.layers[0].digest).hold_after(1 << 20);
+    let child = start(
+        &windlass,
+        &["copy", &place(&from, "app:2"), &path("oci", "layout:2")],
+    );
+    interrupted(child, &gate);
+    gate.open();
+    assert_eq!(fs::read(windlass.path("layout/index.json")).unwrap(), list);
+}
+
+#[test]
+fn an_interrupt_is_heard_while_a_registry_is_silent() {
+    let from = Registry::start();
+    let image = from.push(image(), "app:1");
+    let to = Registry::builder().writable().start();
+    let windlass = Windlass::with(&to);
+    let gate = Gate::new();
+    drop(
+        from.blob(&image.layers[1].digest)
+            .held_by_after(&gate, 1 << 20),
+    );
+    let child = start(
+        &windlass,
+        &["copy", &place(&from, "app:1"), &place(&to, "app:1")],
+    );
+    let output = interrupted(child, &gate);
+    assert_eq!(output.status.code(), Some(130));
+    gate.open();
+    assert!(
+        to.requests()
+            .iter()
+            .all(|it| !it.path.contains("/manifests/"))
+    );
+}
+
+/// Bytes that are not what they are called come nowhere.
+#[test]
+fn wrong_bytes_are_not_passed_on() {
+    let from = Registry::start();
+    let image = from.push(image(), "app:1");
+    from.blob(&image.layers[0].digest).corrupt(1).forever();
+    let to = Registry::builder().writable().start();
+    let mut windlass = Windlass::with(&to);
+    windlass.shows(&from.host(), "from.test");
+    windlass.shows(&image.layers[0].digest, "<layer>");
+    let before = windlass.outside_the_store();
+    let archive = format!("oci-archive:{}", windlass.path("a.tar").display());
+    insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), &place(&to, "app:1")]), @r"
+    exit: 1
+    --- stderr
+    error: copying from.test/app:1 to registry.test/app:1: cannot read <layer>: its content is sha256:[digest], not <layer>
+    ");
+    insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), &archive]), @r"
+    exit: 1
+    --- stderr
+    error: copying from.test/app:1 to [dir]/a.tar: cannot read <layer>: its content is sha256:[digest], not <layer>
+    ");
+    assert_eq!(windlass.outside_the_store(), before);
+    assert!(
+        to.requests()
+            .iter()
+            .all(|it| !it.path.contains("/manifests/"))
+    );
+}

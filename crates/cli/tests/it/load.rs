@@ -1,0 +1,560 @@
+//! `windlass load`: the archives of others, and those of nobody who means well (T24).
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use windlass::Digest;
+use windlass_testing::tar::{Field, Header, Tar};
+use windlass_testing::{Image, Layer, PackedImage, Registry, descriptor};
+
+use crate::harness::{PLATFORM, Windlass};
+
+/// What must never be found in the store.
+const CANARY: &str = "this is nobody's business";
+
+fn image(content: &str) -> PackedImage {
+    Image::new()
+        .platform(PLATFORM)
+        .layer(Layer::new().file("hello", content.as_bytes()))
+        .pack()
+}
+
+/// Adds a file under a name of any length.
+fn add(tar: Tar, name: &str, content: &[u8]) -> Tar {
+    let tar = match name.len() > 100 {
+        true => tar.gnu_name(name.as_bytes()),
+        false => tar,
+    };
+    let short = &name[..name.len().min(100)];
+    tar.entry(Header::file(short), content)
+}
+
+fn blob_path(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+/// A Docker archive as the graph store makes it, with `list` in place of its own list.
+fn docker(image: &PackedImage, list: &Value) -> Tar {
+    let tar = add(Tar::new(), &blob_path(&image.config_digest), &image.config);
+    let layer = &image.layers[0];
+    let tar = add(tar, &blob_path(&layer.digest), &layer.bytes);
+    add(tar, "manifest.json", list.to_string().as_bytes())
+}
+
+fn list(image: &PackedImage, name: &str) -> Value {
+    json!([{
+        "Config": blob_path(&image.config_digest),
+        "RepoTags": [name],
+        "Layers": [blob_path(&image.layers[0].digest)],
+    }])
+}
+
+/// An OCI archive with `entries` in its index.
+fn oci(image: &PackedImage, entries: &[Value]) -> Tar {
+    let index = json!({ "schemaVersion": 2, "manifests": entries });
+    let tar = add(
+        Tar::new(),
+        "oci-layout",
+        br#"{"imageLayoutVersion":"1.0.0"}"#,
+    );
+    let tar = add(tar, "index.json", index.to_string().as_bytes());
+    let tar = add(tar, &blob_path(&image.digest), &image.manifest);
+    let tar = add(tar, &blob_path(&image.config_digest), &image.config);
+    add(
+        tar,
+        &blob_path(&image.layers[0].digest),
+        &image.layers[0].bytes,
+    )
+}
+
+fn entry(image: &PackedImage, name: &str) -> Value {
+    let mut entry = descriptor(&image.media_type, image.digest, image.manifest.len() as u64);
+    entry["annotations"] = json!({ "io.containerd.image.name": name });
+    entry
+}
+
+/// The command with an image called `app:1` here, which is not that of any archive.
+fn prepared() -> Windlass {
+    let registry = Registry::start();
+    registry.push(image("what was there"), "app:1");
+    let windlass = Windlass::with(&registry);
+    windlass.pull(&registry.name("app:1"));
+    windlass.stdout(["tag", &registry.name("app:1"), "app:1"]);
+    fs::write(windlass.path("canary"), CANARY).unwrap();
+    windlass
+}
+
+/// Loads what must not be loaded, and checks that nothing came of it: no image, no moved name, nothing outside of the
+/// store, and no byte of the canary in it. Returns what was said, in one line.
+fn refused(windlass: &Windlass, archive: &Path) -> String {
+    let state = || windlass.stdout(["images", "--no-trunc"]);
+    let (before, outside) = (state(), windlass.outside_the_store());
+    let args = ["load", "--progress=none", "-i", archive.to_str().unwrap()];
+    let output = windlass.command(args).output().unwrap();
+    let said = windlass.show(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(state(), before, "{said}");
+    assert_eq!(windlass.outside_the_store(), outside, "{said}");
+    assert_no_canary(&windlass.root());
+    let lines: Vec<_> = said.lines().skip(2).collect();
+    assert_eq!(lines.len(), 1, "{said}");
+    let behind = lines[0].split_once(": ").unwrap().1;
+    behind.replace("loading [dir]/archive: ", "")
+}
+
+fn refused_tar(windlass: &Windlass, tar: Tar) -> String {
+    let path = windlass.path("archive");
+    fs::write(&path, tar.end()).unwrap();
+    refused(windlass, &path)
+}
+
+fn assert_no_canary(directory: &Path) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.is_symlink() {
+            assert_no_canary(&path);
+        } else if path.is_file() {
+            let bytes = fs::read(&path).unwrap();
+            let found = bytes
+                .windows(CANARY.len())
+                .any(|window| window == CANARY.as_bytes());
+            assert!(!found, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn an_archive_is_loaded_from_a_file_and_from_a_pipe() {
+    let image = image("hello");
+    let list = list(&image, "loaded:1");
+    let windlass = Windlass::new();
+    fs::write(windlass.path("archive"), docker(&image, &list).end()).unwrap();
+    insta::assert_snapshot!(windlass.run(["load", "-i", "archive"]), @r"
+    exit: 0
+    --- stdout
+    Loaded image: loaded:1
+    ");
+    // The image ID is the one that it has everywhere.
+    let id = windlass
+        .command(["images", "-q", "--no-trunc"])
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8(id.stdout).unwrap().trim(),
+        image.config_digest.to_string()
+    );
+
+    let other = Windlass::new();
+    let mut child = other
+        .command(["load", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let bytes = oci(&image, &[entry(&image, "docker.io/library/loaded:1")]).end();
+    child.stdin.take().unwrap().write_all(&bytes).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["image_id"], image.config_digest.to_string());
+    assert_eq!(json["digest"], image.digest.to_string());
+    assert_eq!(json["names"], json!(["docker.io/library/loaded:1"]));
+    assert_eq!(json["is_new"], true);
+}
+
+/// F8: a name that led elsewhere is moved by a valid archive, and that is said.
+#[test]
+fn a_name_that_moves_is_told_of() {
+    let mut windlass = prepared();
+    let before = windlass
+        .command(["images", "-q", "app:1"])
+        .output()
+        .unwrap();
+    windlass.shows(
+        &String::from_utf8(before.stdout).unwrap().trim(),
+        "<before>",
+    );
+    let image = image("hello");
+    let archive = docker(&image, &list(&image, "app:1")).end();
+    fs::write(windlass.path("archive"), archive).unwrap();
+    insta::assert_snapshot!(windlass.run(["load", "-i", "archive"]), @r"
+    exit: 0
+    --- stdout
+    Loaded image: app:1
+    --- stderr
+    warning: app:1 was the name of <before> before
+    ");
+}
+
+/// T24, A5: paths that lead out of an archive, as names in it and in what it says.
+#[test]
+fn paths_that_lead_out() {
+    let windlass = prepared();
+    let canary = windlass.path("canary");
+    let canary = canary.to_str().unwrap();
+    let image = image("hello");
+    let mut said = Vec::new();
+    for path in ["../../canary", canary, "a/../../canary", "../../x/json"] {
+        let mut config = list(&image, "app:1");
+        config[0]["Config"] = path.into();
+        said.push(refused_tar(&windlass, docker(&image, &config)));
+        let mut layer = list(&image, "app:1");
+        layer[0]["Layers"] = json!([path]);
+        said.push(refused_tar(&windlass, docker(&image, &layer)));
+        let good = docker(&image, &list(&image, "app:1"));
+        said.push(refused_tar(&windlass, add(good, path, b"x")));
+    }
+    for line in said {
+        assert!(line.ends_with("is not a path within it"), "{line}");
+    }
+}
+
+/// T24, F4: links, symbolic and hard, where a file should be.
+#[test]
+fn links_that_lead_out() {
+    let windlass = prepared();
+    let canary = windlass.path("canary");
+    let image = image("hello");
+    let mut list = list(&image, "app:1");
+    list[0]["Layers"] = json!(["one/layer.tar"]);
+    for target in [
+        canary.to_str().unwrap(),
+        "../../canary",
+        "../canary",
+        "layer.tar",
+        "/dev/zero",
+    ] {
+        for link in [
+            Header::symlink("one/layer.tar", target),
+            Header::hardlink("one/layer.tar", target),
+        ] {
+            let tar = docker(&image, &list).header(link);
+            let line = refused_tar(&windlass, tar);
+            assert_eq!(line, "one/layer.tar is no plain file", "{target}");
+        }
+    }
+    for other in [
+        Header::fifo("one/layer.tar"),
+        Header::device(b'3', "one/layer.tar", 1, 5),
+        Header::dir("one/layer.tar"),
+    ] {
+        let line = refused_tar(&windlass, docker(&image, &list).header(other));
+        assert_eq!(line, "one/layer.tar is not in it");
+    }
+}
+
+/// T24, F4: a layout in a directory, with links to files of the user.
+#[test]
+fn links_in_a_layout() {
+    let windlass = prepared();
+    let image = image("hello");
+    let layout = windlass.path("archive");
+    let blobs = layout.join("blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
+    fs::write(
+        layout.join("oci-layout"),
+        r#"{"imageLayoutVersion":"1.0.0"}"#,
+    )
+    .unwrap();
+    let index =
+        json!({ "schemaVersion": 2, "manifests": [entry(&image, "docker.io/library/app:1")] });
+    fs::write(layout.join("index.json"), index.to_string()).unwrap();
+    fs::write(blobs.join(image.digest.hex()), &image.manifest).unwrap();
+    fs::write(blobs.join(image.config_digest.hex()), &image.config).unwrap();
+    let layer = blobs.join(image.layers[0].digest.hex());
+    symlink(windlass.path("canary"), &layer).unwrap();
+    let line = refused(&windlass, &layout);
+    assert!(line.ends_with("is no plain file"), "{line}");
+
+    // Even if what it leads to is right, it is not followed.
+    let elsewhere = windlass.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("layer"), &image.layers[0].bytes).unwrap();
+    fs::remove_file(&layer).unwrap();
+    symlink(elsewhere.join("layer"), &layer).unwrap();
+    assert!(refused(&windlass, &layout).ends_with("is no plain file"));
+    fs::remove_file(&layer).unwrap();
+    fs::write(&layer, &image.layers[0].bytes).unwrap();
+    fs::rename(&blobs, elsewhere.join("sha256")).unwrap();
+    symlink(elsewhere.join("sha256"), &blobs).unwrap();
+    assert!(refused(&windlass, &layout).ends_with("is no plain file"));
+    // A pipe is not waited for.
+    fs::remove_file(layout.join("index.json")).unwrap();
+    let fifo = layout.join("index.json");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(refused(&windlass, &layout), "index.json is no plain file");
+}
+
+/// Says whether it was found that bytes are not those that were announced: by their number, or by their digest.
+fn is_found_out(line: &str) -> bool {
+    line.contains("its content is sha256:") || line.contains("that were announced")
+}
+
+/// T24: content that is not what its name says, wherever that is found out; and names that stand twice.
+#[test]
+fn names_that_lie() {
+    let windlass = prepared();
+    let (image, other) = (image("hello"), image("another"));
+    // The layer is another one than its name and the config say.
+    let mut lie = image.clone();
+    lie.layers[0].bytes = other.layers[0].bytes.clone();
+    let line = refused_tar(&windlass, docker(&lie, &list(&image, "app:1")));
+    assert!(is_found_out(&line), "{line}");
+    let line = refused_tar(
+        &windlass,
+        oci(&lie, &[entry(&image, "docker.io/library/app:1")]),
+    );
+    assert!(is_found_out(&line), "{line}");
+    // The config is.
+    let mut lie = image.clone();
+    lie.config = other.config.clone();
+    let line = refused_tar(&windlass, docker(&lie, &list(&image, "app:1")));
+    assert!(line.contains("its content is sha256:"), "{line}");
+    // The manifest is.
+    let mut lie = image.clone();
+    lie.manifest = other.manifest.clone();
+    let line = refused_tar(
+        &windlass,
+        oci(&lie, &[entry(&image, "docker.io/library/app:1")]),
+    );
+    assert!(
+        line.contains("its content is sha256:") || line.contains("bytes"),
+        "{line}"
+    );
+    // One file is there twice, once as it should be.
+    let good = docker(&image, &list(&image, "app:1"));
+    let path = blob_path(&image.layers[0].digest);
+    let line = refused_tar(&windlass, add(good, &path, CANARY.as_bytes()));
+    assert_eq!(line, format!("{path} is in it twice"));
+    // Of two images, the second is bad in its last byte.
+    let mut last = other.clone();
+    let mut bytes = last.layers[0].bytes.to_vec();
+    *bytes.last_mut().unwrap() ^= 1;
+    last.layers[0].bytes = bytes.into();
+    let mut both = list(&image, "new:1");
+    both.as_array_mut()
+        .unwrap()
+        .extend(list(&other, "app:1").as_array().unwrap().clone());
+    let tar = docker(&image, &both);
+    let tar = add(tar, &blob_path(&last.config_digest), &last.config);
+    let tar = add(
+        tar,
+        &blob_path(&last.layers[0].digest),
+        &last.layers[0].bytes,
+    );
+    let line = refused_tar(&windlass, tar);
+    assert!(line.contains("layer sha256:"), "{line}");
+}
+
+/// Two images that do not agree on what one blob unpacks to.
+#[test]
+fn one_blob_is_one_layer() {
+    let windlass = prepared();
+    let image = image("hello");
+    let mut liar = self::image("another");
+    let manifest: Value = serde_json::from_slice(&image.manifest).unwrap();
+    let mut lie: Value = serde_json::from_slice(&liar.manifest).unwrap();
+    lie["layers"] = manifest["layers"].clone();
+    liar.manifest = lie.to_string().into();
+    liar.digest = Digest::sha256(&liar.manifest);
+    let entries = [
+        entry(&image, "docker.io/library/new:1"),
+        entry(&liar, "docker.io/library/app:1"),
+    ];
+    let tar = oci(&image, &entries);
+    let tar = add(tar, &blob_path(&liar.digest), &liar.manifest);
+    let tar = add(tar, &blob_path(&liar.config_digest), &liar.config);
+    let line = refused_tar(&windlass, tar);
+    assert!(line.contains("its tar has diff ID"), "{line}");
+}
+
+/// C11, T24: lists without end.
+#[test]
+fn lists_that_are_too_long() {
+    let windlass = prepared();
+    let image = image("hello");
+    let large = vec![b' '; 5 << 20];
+    for name in ["index.json", "manifest.json", "oci-layout"] {
+        let tar = match name {
+            "manifest.json" => add(Tar::new(), name, &large),
+            "index.json" => add(
+                add(
+                    Tar::new(),
+                    "oci-layout",
+                    br#"{"imageLayoutVersion":"1.0.0"}"#,
+                ),
+                name,
+                &large,
+            ),
+            _ => add(add(Tar::new(), "index.json", b"{}"), name, &large),
+        };
+        let line = refused_tar(&windlass, tar);
+        assert!(
+            line.starts_with(&format!("{name} has 5242880 bytes, more than")),
+            "{line}"
+        );
+    }
+    // A gigabyte that is announced, and not there.
+    let endless = Header::file("index.json").octal(Field::Size, 1 << 30);
+    let tar = add(
+        Tar::new(),
+        "oci-layout",
+        br#"{"imageLayoutVersion":"1.0.0"}"#,
+    );
+    let line = refused_tar(&windlass, tar.entry(endless, b"{}"));
+    assert!(line.starts_with("it is not an archive of images"), "{line}");
+    let many: Vec<_> = (0..5000)
+        .map(|_| entry(&image, "docker.io/library/app:1"))
+        .collect();
+    let line = refused_tar(&windlass, oci(&image, &many));
+    assert!(line.starts_with("index.json is invalid"), "{line}");
+    let one = &list(&image, "app:1")[0];
+    let many: Vec<_> = (0..5000).map(|_| one.clone()).collect();
+    let line = refused_tar(&windlass, docker(&image, &json!(many)));
+    assert!(line.starts_with("manifest.json is invalid"), "{line}");
+    let mut tar = Tar::new();
+    for number in 0..70_000 {
+        tar = tar.entry(Header::file(format!("{number}")), b"");
+    }
+    assert_eq!(
+        refused_tar(&windlass, tar),
+        "it has more than 65536 members"
+    );
+}
+
+/// Indexes in indexes, deeper than any use.
+#[test]
+fn indexes_without_a_bottom() {
+    let windlass = prepared();
+    let image = image("hello");
+    let index_type = "application/vnd.oci.image.index.v1+json";
+    let mut inner = entry(&image, "docker.io/library/app:1");
+    let mut tar = Vec::new();
+    for _ in 0..8 {
+        let index = json!({ "schemaVersion": 2, "mediaType": index_type, "manifests": [inner] })
+            .to_string();
+        let digest = Digest::sha256(&index);
+        inner = descriptor(index_type, digest, index.len() as u64);
+        tar.push((blob_path(&digest), index));
+    }
+    inner["annotations"] = json!({ "io.containerd.image.name": "docker.io/library/app:1" });
+    let archive = tar
+        .iter()
+        .fold(oci(&image, &[inner]), |tar, (path, index)| {
+            add(tar, path, index.as_bytes())
+        });
+    let line = refused_tar(&windlass, archive);
+    assert!(line.contains("there are more than"), "{line}");
+}
+
+#[test]
+fn what_is_no_archive() {
+    let windlass = prepared();
+    let mut said = Vec::new();
+    for bytes in [
+        &b""[..],
+        b"hello",
+        &[0; 4096],
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03not gzip",
+    ] {
+        let path = windlass.path("archive");
+        fs::write(&path, bytes).unwrap();
+        said.push(refused(&windlass, &path));
+    }
+    fs::remove_file(windlass.path("archive")).unwrap();
+    said.push(refused(&windlass, &windlass.path("archive")));
+    fs::create_dir(windlass.path("archive")).unwrap();
+    said.push(refused(&windlass, &windlass.path("archive")));
+    insta::assert_snapshot!(said.join("\n"), @r"
+    it has none of oci-layout, manifest.json and index.json: these are no images
+    it is not an archive of images: invalid tar at byte 0: this is neither a tar nor a known compression
+    it has none of oci-layout, manifest.json and index.json: these are no images
+    cannot read it: invalid gzip stream: the data is damaged: deflate decompression error: invalid block type
+    cannot open it: No such file or directory (os error 2)
+    it has none of oci-layout, manifest.json and index.json: these are no images
+    ");
+}
+
+/// Names in an archive are names, or they are left.
+#[test]
+fn names_that_are_none() {
+    let windlass = Windlass::new();
+    let image = image("hello");
+    let mut list = list(&image, "app:1");
+    list[0]["RepoTags"] = json!(["../../x", "UPPER:1", "a b", "\u{1b}[31mred", "good:1", ""]);
+    fs::write(windlass.path("archive"), docker(&image, &list).end()).unwrap();
+    insta::assert_snapshot!(windlass.stdout(["load", "-i", "archive"]), @"Loaded image: good:1");
+}
+
+/// A pipe that nobody writes into is not waited for when it is enough.
+#[test]
+fn an_interrupt_ends_the_wait_for_a_pipe() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let windlass = Windlass::new();
+    let mut child = windlass
+        .command(["load"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // Once the pipe has been read there is somebody to be interrupted.
+    stdin.write_all(&vec![0; 1 << 20]).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    insta::assert_snapshot!(windlass.show(&output), @r"
+    exit: 130
+    --- stderr
+    Stopped. Nothing was loaded.
+    ");
+}
+
+#[test]
+fn a_full_disk_keeps_what_was_there() {
+    let windlass = Windlass::new();
+    let large = Image::new()
+        .platform(PLATFORM)
+        .layer(Layer::of_size(8 << 20))
+        .pack();
+    fs::write(
+        windlass.path("archive"),
+        docker(&large, &list(&large, "app:1")).end(),
+    )
+    .unwrap();
+    fs::create_dir(windlass.root()).unwrap();
+    let script = "mount -t tmpfs -o size=4m,mode=0755 tmpfs \"$WINDLASS_ROOT\" || exit 77; \
+         \"$@\"; code=$?; \"$1\" images -q; exit $code";
+    let runner = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+    ];
+    let output = windlass
+        .through(runner, ["load", "--progress=none", "-i", "archive"])
+        .output();
+    match output {
+        Ok(output) if output.status.code() == Some(1) && !output.stderr.starts_with(b"unshare") => {
+            let said = windlass.show(&output);
+            assert!(said.contains("No space left on device"), "{said}");
+            let hint = "hint: make room on that disk, or keep images elsewhere with --root";
+            assert!(said.contains(hint), "{said}");
+            assert!(output.stdout.is_empty(), "{said}");
+        }
+        Ok(_) | Err(_) => eprintln!("not run: no mount namespace here"),
+    }
+}

@@ -1,0 +1,334 @@
+//! `windlass push` against a registry that does as it is told.
+
+use serde_json::Value;
+use windlass_testing::{Gate, PackedImage, Registry};
+
+use crate::freight::{image, interrupted, start};
+use crate::harness::{PLATFORM, Windlass};
+
+/// The command with `app:1` of one registry in its store, which is called `app:1` of another now.
+fn pulled(to: &Registry) -> (Windlass, PackedImage) {
+    let from = Registry::start();
+    let image = from.push(image(), "app:1");
+    let mut windlass = Windlass::with(to);
+    windlass.shows(&from.host(), "from.test");
+    windlass.pull(&from.name("app:1"));
+    windlass.stdout(["tag", &from.name("app:1"), &to.name("app:1")]);
+    (windlass, image)
+}
+
+fn push(name: &str) -> [&str; 3] {
+    ["push", "--progress=plain", name]
+}
+
+/// The requests that carried something.
+fn writes(registry: &Registry) -> Vec<String> {
+    let requests = registry.requests().into_iter();
+    let writes = requests.filter(|request| !matches!(request.method.as_str(), "GET" | "HEAD"));
+    let mut writes: Vec<_> = writes
+        .map(|request| {
+            let what = if request.path.contains("/manifests/") {
+                "manifest"
+            } else {
+                "blob"
+            };
+            format!(
+                "{} {what} {}",
+                request.method,
+                request.status.unwrap_or_default()
+            )
+        })
+        .collect();
+    writes.sort();
+    writes
+}
+
+#[test]
+fn what_is_pushed_is_what_was_pulled() {
+    let registry = Registry::builder().writable().start();
+    let (windlass, image) = pulled(&registry);
+    let name = registry.name("app:1");
+    insta::assert_snapshot!(windlass.run(push(&name)), @r"
+    exit: 0
+    --- stdout
+    registry.test/app@sha256:[digest]
+    --- stderr
+    Pushed registry.test/app:1
+    ");
+    // Two blobs in one request each, behind the one that begins them; the large one in pieces.
+    insta::assert_snapshot!(writes(&registry).join("\n"), @r"
+    PATCH blob 202
+    POST blob 202
+    POST blob 202
+    POST blob 202
+    PUT blob 201
+    PUT blob 201
+    PUT blob 201
+    PUT manifest 201
+    ");
+    let fresh = Windlass::with(&registry);
+    fresh.pull(&name);
+    assert_eq!(
+        fresh.stdout(["images", "-q"]),
+        windlass.stdout(["images", "-q"])
+    );
+
+    // Again, nothing is sent but the name; the JSON says what is there.
+    let before = writes(&registry).len();
+    let json: Value = serde_json::from_str(&{
+        let output = windlass
+            .command(["push", "--json", &name])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    })
+    .unwrap();
+    assert_eq!(json["digest"], image.digest.to_string());
+    assert_eq!(json["size"], image.manifest.len());
+    assert_eq!(json["reference"], name);
+    assert_eq!(writes(&registry).len(), before + 1);
+}
+
+/// The registry says how small a piece may be.
+#[test]
+fn pieces_are_as_large_as_the_registry_wants_them() {
+    let registry = Registry::builder().min_chunk(1 << 20).start();
+    let (windlass, _) = pulled(&registry);
+    let name = registry.name("app:1");
+    windlass.stdout(["push", "--chunk-size", "100kB", &name]);
+    let requests = registry.requests();
+    let patches = requests.iter().filter(|request| request.method == "PATCH");
+    let sizes: Vec<_> = patches.map(|patch| patch.body.len()).collect();
+    assert_eq!(
+        sizes[..sizes.len() - 1],
+        [1 << 20; 3][..sizes.len() - 1],
+        "{sizes:?}"
+    );
+    assert!(sizes.len() > 2);
+}
+
+#[test]
+fn what_breaks_off_is_gone_on_with() {
+    let registry = Registry::builder().writable().start();
+    let (windlass, image) = pulled(&registry);
+    registry
+        .uploads()
+        .for_patch()
+        .hang_up_after(1 << 20)
+        .then_ok();
+    windlass.stdout(push(&registry.name("app:1")));
+    let requests = registry.requests();
+    let patches = requests.iter().filter(|request| request.method == "PATCH");
+    let ranges: Vec<_> = patches.map(|patch| patch.header("content-range")).collect();
+    let rest = format!("{}-{}", 1 << 20, image.layers[1].size - 1);
+    assert_eq!(ranges, [None, Some(&*rest)]);
+}
+
+#[test]
+fn other_repositories_have_what_is_not_sent() {
+    let registry = Registry::builder().writable().start();
+    let image = registry.push(image(), "team/base:1");
+    let windlass = Windlass::with(&registry);
+    windlass.pull(&registry.name("team/base:1"));
+    let name = registry.name("app:1");
+    windlass.stdout(["tag", &registry.name("team/base:1"), &name]);
+    windlass.stdout(push(&name));
+    let requests = registry.requests();
+    let mounts = requests.iter().filter(|it| it.parameter("mount").is_some());
+    let from: Vec<_> = mounts.map(|it| (it.parameter("from"), it.status)).collect();
+    assert_eq!(
+        from,
+        vec![(Some("team/base".to_owned()), Some(201)); image.layers.len()]
+    );
+
+    // Where nothing is taken over, it is sent.
+    let registry = Registry::builder().without_mounts().start();
+    registry.push(self::image(), "team/base:1");
+    let windlass = Windlass::with(&registry);
+    windlass.pull(&registry.name("team/base:1"));
+    let name = registry.name("app:1");
+    windlass.stdout(["tag", &registry.name("team/base:1"), &name]);
+    windlass.stdout(push(&name));
+    let fresh = Windlass::with(&registry);
+    fresh.pull(&name);
+}
+
+/// EP-6: a mirror is for pulling.
+#[test]
+fn a_mirror_is_passed_by() {
+    let mirror = Registry::builder().writable().start();
+    let registry = Registry::builder().writable().start();
+    let (windlass, _) = pulled(&registry);
+    windlass.configure(&format!(
+        "[registry.\"{}\"]\nmirror = [\"{}\"]\n",
+        registry.host(),
+        mirror.url()
+    ));
+    windlass.stdout(push(&registry.name("app:1")));
+    assert_eq!(mirror.log(), [""; 0]);
+}
+
+#[test]
+fn a_busy_registry_is_asked_again_and_not_for_ever() {
+    let registry = Registry::builder().writable().start();
+    let (windlass, _) = pulled(&registry);
+    let name = registry.name("app:1");
+    registry
+        .uploads()
+        .status(429)
+        .retry_after(0)
+        .times(3)
+        .then_ok();
+    registry
+        .manifest("1")
+        .for_put()
+        .status(503)
+        .retry_after(0)
+        .then_ok();
+    windlass.stdout(push(&name));
+
+    // All that it ever says is that it is busy.
+    let registry = Registry::builder().writable().start();
+    let (windlass, _) = pulled(&registry);
+    registry
+        .uploads()
+        .for_post()
+        .status(429)
+        .retry_after(0)
+        .forever();
+    let said = windlass.run(push(&registry.name("app:1")));
+    assert!(said.starts_with("exit: 1\n"), "{said}");
+    assert!(said.contains("too many requests"), "{said}");
+    let posts = registry
+        .requests()
+        .into_iter()
+        .filter(|it| it.method == "POST");
+    assert!(posts.count() <= 15);
+    assert!(registry.requests().iter().all(|it| it.method != "PUT"));
+}
+
+/// R8.
+#[test]
+fn credentials_do_not_go_where_an_upload_is_sent() {
+    let evil = Registry::builder()
+        .on([127, 0, 0, 2].into())
+        .writable()
+        .start();
+    let registry = Registry::builder()
+        .basic("me", "hunter2")
+        .writable()
+        .start();
+    let (mut windlass, image) = pulled(&registry);
+    windlass.log_in(&registry, "me", "hunter2");
+    let location = format!("{}/v2/app/blobs/uploads/1?_state=secret", evil.url());
+    registry
+        .uploads()
+        .for_post()
+        .status(202)
+        .header("location", location)
+        .forever();
+    windlass.shows(&evil.host(), "evil.test");
+    for layer in &image.layers {
+        windlass.shows(&layer.digest, "<blob>");
+    }
+    windlass.shows(&image.config_digest, "<blob>");
+    insta::assert_snapshot!(windlass.run(push(&registry.name("app:1"))), @r"
+    exit: 1
+    --- stderr
+    error: pushing registry.test/app:1: upload of <blob> to app at http://registry.test: redirect refused: an upload that would go to http://evil.test
+    ");
+    assert!(evil.requests().is_empty());
+}
+
+#[test]
+fn who_may_not_push_is_told_what_to_do() {
+    let registry = Registry::builder()
+        .basic("me", "hunter2")
+        .writable()
+        .start();
+    let (mut windlass, image) = pulled(&registry);
+    for digest in image
+        .layers
+        .iter()
+        .map(|layer| layer.digest)
+        .chain([image.config_digest])
+    {
+        windlass.shows(&digest, "<blob>");
+    }
+    insta::assert_snapshot!(windlass.run(push(&registry.name("app:1"))), @r"
+    exit: 1
+    --- stderr
+    error: pushing registry.test/app:1: blob <blob> of app at http://registry.test: authentication required
+    hint: check the name; if it is private, log in with `windlass login registry.test`
+    ");
+}
+
+#[test]
+fn an_interrupt_stops_a_push() {
+    let registry = Registry::builder().writable().start();
+    let (windlass, _) = pulled(&registry);
+    let gate = Gate::new();
+    drop(registry.uploads().for_patch().held_by(&gate).then());
+    let child = start(&windlass, &push(&registry.name("app:1")));
+    let output = interrupted(child, &gate);
+    insta::assert_snapshot!(windlass.show(&output), @r"
+    exit: 130
+    --- stderr
+    Stopped. What was sent whole is there.
+    ");
+    gate.open();
+    assert!(
+        registry
+            .requests()
+            .iter()
+            .all(|it| !it.path.contains("/manifests/") || it.method != "PUT")
+    );
+}
+
+#[test]
+fn what_is_not_here_is_not_pushed() {
+    let windlass = Windlass::new();
+    insta::assert_snapshot!(windlass.run(["push", "registry.test/app:1"]), @r"
+    exit: 1
+    --- stderr
+    error: no such image: registry.test/app:1
+    hint: `windlass images` shows what is there
+    ");
+    insta::assert_snapshot!(windlass.run(["push", "--all-tags", "registry.test/app"]), @r"
+    exit: 1
+    --- stderr
+    error: no such image: registry.test/app
+    hint: `windlass images` shows what is there
+    ");
+}
+
+/// Layers that may not be distributed stay where they are, unless it is asked for.
+#[test]
+fn foreign_layers_are_named_and_not_sent() {
+    use windlass_testing::{Image, Layer};
+    let from = Registry::start();
+    let foreign = Image::new()
+        .platform(PLATFORM)
+        .layer(Layer::new().file("a", b"free"))
+        .layer(Layer::new().file("b", b"not free"))
+        .manifest(|manifest| {
+            let layer = &mut manifest["layers"][1];
+            layer["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar".into();
+            layer["urls"] = serde_json::json!(["https://elsewhere.test/layer"]);
+        });
+    let image = from.push(foreign, "app:1");
+    let is_sent = |more: &[&str]| {
+        let registry = Registry::builder().writable().start();
+        let windlass = Windlass::with(&registry);
+        windlass.pull(&from.name("app:1"));
+        let name = registry.name("app:1");
+        windlass.stdout(["tag", &from.name("app:1"), &name]);
+        windlass.stdout([&["push", &name], more].concat());
+        registry
+            .requests()
+            .iter()
+            .any(|it| it.parameter("digest") == Some(image.layers[1].digest.to_string()))
+    };
+    assert!(!is_sent(&[]));
+    assert!(is_sent(&["--allow-nondistributable-artifacts"]));
+}

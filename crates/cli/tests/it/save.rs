@@ -1,0 +1,268 @@
+//! `windlass save`: what comes out, and what is left when it does not.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
+use std::process::{Command, Stdio};
+
+use windlass_testing::{PackedImage, Registry};
+
+use crate::freight::image;
+use crate::harness::{PLATFORM, Windlass};
+
+/// The command with `app:1` in its store.
+fn pulled() -> (Windlass, Registry, PackedImage) {
+    let registry = Registry::start();
+    let image = registry.push(image(), "app:1");
+    let windlass = Windlass::with(&registry);
+    windlass.pull(&registry.name("app:1"));
+    (windlass, registry, image)
+}
+
+#[test]
+fn files_pipes_and_standard_output_get_the_same_bytes() {
+    let (windlass, registry, _) = pulled();
+    let name = registry.name("app:1");
+    insta::assert_snapshot!(windlass.run(["save", "--progress=plain", "-o", "app.tar", &name]), @r"
+    exit: 0
+    --- stderr
+    Saved 1 image to app.tar
+    ");
+    let file = fs::read(windlass.path("app.tar")).unwrap();
+    let output = windlass.command(["save", &name]).output().unwrap();
+    assert!(output.stdout == file);
+    let again = windlass.command(["save", &name]).output().unwrap();
+    assert!(again.stdout == file);
+
+    // A pipe with a name stays one.
+    let fifo = windlass.path("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let mut child = windlass
+        .command(["save", "-o", "fifo", &name])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut read = Vec::new();
+    File::open(&fifo).unwrap().read_to_end(&mut read).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(read == file);
+    assert!(fs::metadata(&fifo).unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn what_is_saved_is_loaded_and_saved_again_the_same() {
+    let (windlass, registry, _) = pulled();
+    let name = registry.name("app:1");
+    for (number, path) in ["a.tar", "b.tar.gz", "c.tar.zst"].into_iter().enumerate() {
+        windlass.stdout(["save", "-q", "-o", path, &name]);
+        let other = Windlass::with(&registry);
+        let archive = windlass.path(path);
+        let archive = archive.to_str().unwrap();
+        assert_eq!(
+            other.stdout(["load", "-q", "-i", archive]),
+            "Loaded image: registry.test/app:1\n"
+        );
+        let again = other.path("again");
+        other.stdout([
+            "save",
+            "-q",
+            "--compress",
+            ["none", "gzip", "zstd"][number],
+            "-o",
+            "again",
+            &name,
+        ]);
+        assert!(
+            fs::read(again).unwrap() == fs::read(windlass.path(path)).unwrap(),
+            "{path}"
+        );
+    }
+}
+
+/// A repository alone is all its tags; what images share is there once.
+#[test]
+fn several_images_are_one_archive() {
+    let (windlass, registry, image) = pulled();
+    let [name, again] = ["app:1", "app:2"].map(|name| registry.name(name));
+    windlass.stdout(["tag", &name, &again]);
+    let other = registry.push(
+        windlass_testing::Image::new()
+            .platform(PLATFORM)
+            .layer(&image.layers[0]),
+        "other:1",
+    );
+    let other_name = registry.name("other:1");
+    windlass.pull(&other_name);
+    windlass.stdout([
+        "save",
+        "-q",
+        "-o",
+        "all.tar",
+        &registry.name("app"),
+        &other_name,
+    ]);
+    let archive = fs::read(windlass.path("all.tar")).unwrap();
+    let layer = image.layers[0].digest.hex();
+    let members = archive
+        .windows(layer.len())
+        .filter(|it| *it == layer.as_bytes());
+    // Once as a member, twice in manifests, twice in Docker's list.
+    assert_eq!(members.count(), 5);
+    let fresh = Windlass::with(&registry);
+    let archive = windlass.path("all.tar");
+    let loaded = fresh.stdout(["load", "-i", archive.to_str().unwrap()]);
+    let mut loaded: Vec<_> = loaded.lines().collect();
+    loaded.sort_unstable();
+    let expected =
+        ["app:1", "app:2", "other:1"].map(|name| format!("Loaded image: registry.test/{name}"));
+    assert_eq!(loaded, expected);
+    let ids = |windlass: &Windlass| {
+        let output = windlass
+            .command(["images", "-q", "--no-trunc"])
+            .output()
+            .unwrap();
+        let ids = String::from_utf8(output.stdout).unwrap();
+        ids.lines()
+            .map(str::to_owned)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(ids(&fresh), ids(&windlass));
+    assert!(ids(&fresh).contains(&other.config_digest.to_string()));
+}
+
+/// Nobody reads to the end: that is no failure to be told of.
+#[test]
+fn a_closed_pipe_is_left_quietly() {
+    let (windlass, registry, _) = pulled();
+    let mut child = windlass
+        .command(["save", &registry.name("app:1")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 100]).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    insta::assert_snapshot!(windlass.show(&output), @"exit: 141");
+}
+
+#[test]
+fn a_full_disk_keeps_what_was_there() {
+    let (windlass, registry, _) = pulled();
+    fs::create_dir(windlass.path("disk")).unwrap();
+    let name = registry.name("app:1");
+    let unshare = |form: &str, to: &str| {
+        let script = "mount -t tmpfs -o size=2m,mode=0755 tmpfs disk || exit 77; \
+             echo before > disk/there.tar; \"$@\"; code=$?; \
+             cat disk/there.tar; ls -A disk; exit $code";
+        let runner = [
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ];
+        let args = [
+            "save",
+            "--progress=plain",
+            "--format",
+            form,
+            "-o",
+            to,
+            &name,
+        ];
+        windlass.through(runner, args).output()
+    };
+    for (form, to) in [
+        ("docker-archive", "disk/there.tar"),
+        ("oci", "disk/new"),
+        ("dir", "disk/new"),
+    ] {
+        let output = match unshare(form, to) {
+            Ok(output)
+                if output.status.code() == Some(1) && !output.stderr.starts_with(b"unshare") =>
+            {
+                output
+            }
+            Ok(_) | Err(_) => {
+                eprintln!("not run: no mount namespace here");
+                return;
+            }
+        };
+        let said = windlass.show(&output).replace(to, "<to>");
+        let said = said.replace("cannot write a blob:", "cannot write:");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(said, @r"
+            exit: 1
+            --- stdout
+            before
+            there.tar
+            --- stderr
+            error: saving registry.test/app:1 to <to>: cannot write: No space left on device (os error 28)
+            hint: make room on that disk, or write to another
+            ");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_go_together_is_said() {
+    let (windlass, registry, _) = pulled();
+    let name = registry.name("app:1");
+    let said = [
+        &["save", "--format", "oci", &name][..],
+        &["save", "--json", &name],
+        &[
+            "save",
+            "--format",
+            "dir",
+            "--compress",
+            "gzip",
+            "-o",
+            "x",
+            &name,
+        ],
+        &["save", "-o", ".", &name],
+        &["save", "-o", "nowhere/app.tar", &name],
+        &["save", "-o", "x", "gone"],
+        &["save", "--platform", "linux/s390x", "-o", "x", &name],
+    ]
+    .map(|args| windlass.run(args));
+    insta::assert_snapshot!(said.join("\n"), @r"
+    exit: 2
+    --- stderr
+    error: a directory needs a name: give it with --output
+
+    exit: 2
+    --- stderr
+    error: --json and the archive cannot both go to standard output: give a file with --output
+
+    exit: 2
+    --- stderr
+    error: only an archive can be compressed, not a directory
+
+    exit: 1
+    --- stderr
+    error: saving registry.test/app:1 to .: cannot make the file: is a directory
+
+    exit: 1
+    --- stderr
+    error: saving registry.test/app:1 to nowhere/app.tar: cannot make the file: No such file or directory (os error 2)
+
+    exit: 1
+    --- stderr
+    error: no such image: gone
+    hint: `windlass images` shows what is there
+
+    exit: 1
+    --- stderr
+    error: saving registry.test/app:1 to x: no matching manifest for linux/s390x: the index has linux/amd64
+    hint: choose another one, as with --platform linux/amd64
+    ");
+    assert!(!windlass.path("x").exists());
+}

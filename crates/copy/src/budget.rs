@@ -1,0 +1,38 @@
+//! How much is looked at before it is too much.
+
+use windlass_oci::Digest;
+
+use crate::tree::TreeError;
+
+/// Counts the documents that are read, over all images of one errand, and their bytes: all of them are in memory.
+#[derive(Debug, Default)]
+pub struct Budget {
+    documents: usize,
+    bytes: usize,
+}
+
+/// How many documents are read. Every index says how many it has itself.
+const MOST_DOCUMENTS: usize = 8192;
+/// How many bytes they have together.
+const MOST_BYTES: usize = 256 << 20;
+
+impl Budget {
+    /// Counts a document of so many bytes, found below `root`.
+    pub(crate) fn take(&mut self, root: &Digest, bytes: usize) -> Result<(), TreeError> {
+        self.documents += 1;
+        self.bytes += bytes;
+        if self.documents > MOST_DOCUMENTS || self.bytes > MOST_BYTES {
+            return Err(Self::exceeded(root));
+        }
+        Ok(())
+    }
+
+    /// Returns the error that says that there is no end below `root`.
+    pub(crate) fn exceeded(root: &Digest) -> TreeError {
+        TreeError::TooMany {
+            digest: *root,
+            limit: MOST_DOCUMENTS,
+            bytes: MOST_BYTES,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Archives as files: where they are written, and how they are compressed on the way.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use flate2::GzBuilder;
+use flate2::write::GzEncoder;
+use windlass_layout::{NewFile, WriteError};
+use zstd::stream::write::Encoder as ZstdEncoder;
+
+/// How an archive is compressed as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all: layers mostly are already.
+    None,
+    /// As by gzip.
+    Gzip,
+    /// As by zstd.
+    Zstd,
+}
+
+/// Where an archive goes.
+pub enum Output<'a> {
+    /// A file that appears when it is whole.
+    File(NewFile),
+    /// A pipe with a name, or a device: what is written to it is gone.
+    Device(File),
+    /// Whoever reads.
+    Stream(&'a mut (dyn Write + Send)),
+}
+
+/// Small pieces are gathered before they are written; those of blobs are larger, and pass by.
+const BUFFER: usize = 64 << 10;
+
+impl Compression {
+    /// Returns what the ending of a file's name asks for.
+    pub fn of_name(path: &Path) -> Self {
+        let name = path.to_string_lossy().to_lowercase();
+        let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+        if ends(&[".gz", ".tgz"]) {
+            Self::Gzip
+        } else if ends(&[".zst", ".tzst", ".zstd"]) {
+            Self::Zstd
+        } else {
+            Self::None
+        }
+    }
+}
+
+impl Output<'_> {
+    /// Begins a file at `path`; a link there is followed to the file that it stands for.
+    pub fn at(path: &Path) -> Result<Self, WriteError> {
+        let begun = match fs::metadata(path) {
+            Ok(facts) if facts.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Ok(facts) if facts.is_file() => fs::canonicalize(path)
+                .and_then(|path| NewFile::begin(&path))
+                .map(Self::File),
+            // What is no file is nothing to be put in place of.
+            Ok(_) => OpenOptions::new().write(true).open(path).map(Self::Device),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                NewFile::begin(path).map(Self::File)
+            }
+            Err(error) => Err(error),
+        };
+        begun.map_err(failed("make the file"))
+    }
+
+    /// Has `work` write, compressed, and finishes what it wrote if that went well.
+    pub fn write<T, E: From<WriteError>>(
+        mut self,
+        compression: Compression,
+        work: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let out: &mut (dyn Write + Send) = match &mut self {
+            Self::File(file) => file,
+            Self::Device(file) => file,
+            Self::Stream(out) => *out,
+        };
+        let mut out = BufWriter::with_capacity(BUFFER, out);
+        let result = match compression {
+            Compression::None => work(&mut out),
+            Compression::Gzip => {
+                // Without a time: the same images make the same bytes.
+                let gzip = GzBuilder::new().write(&mut out, flate2::Compression::fast());
+                gzipped(gzip, work)
+            }
+            Compression::Zstd => {
+                let zstd = ZstdEncoder::new(&mut out, zstd::DEFAULT_COMPRESSION_LEVEL);
+                let zstd = zstd.map_err(failed("compress"));
+                zstd.map_err(E::from).and_then(|zstd| zstded(zstd, work))
+            }
+        };
+        let result = match result {
+            Ok(result) => result,
+            Err(error) => {
+                // What is left of it is of no use to anybody.
+                drop(out.into_parts());
+                return Err(error);
+            }
+        };
+        out.flush().map_err(failed("write"))?;
+        drop(out);
+        if let Self::File(file) = self {
+            file.finish().map_err(failed("put the file in its place"))?;
+        }
+        Ok(result)
+    }
+}
+
+fn gzipped<W: Write + Send, T, E: From<WriteError>>(
+    mut gzip: GzEncoder<W>,
+    work: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
+) -> Result<T, E> {
+    let result = work(&mut gzip)?;
+    gzip.finish().map_err(failed("write"))?;
+    Ok(result)
+}
+
+fn zstded<W: Write + Send, T, E: From<WriteError>>(
+    mut zstd: ZstdEncoder<'_, W>,
+    work: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
+) -> Result<T, E> {
+    let result = work(&mut zstd)?;
+    zstd.finish().map_err(failed("write"))?;
+    Ok(result)
+}
+
+impl std::fmt::Debug for Output<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::File(_) => "File",
+            Self::Device(_) => "Device",
+            Self::Stream(_) => "Stream",
+        })
+    }
+}
+
+fn failed(action: &'static str) -> impl Fn(io::Error) -> WriteError {
+    move |source| WriteError::Write { action, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn write(path: &Path, text: &'static str, well: bool) -> Result<(), WriteError> {
+        Output::at(path)?.write(Compression::of_name(path), |out| {
+            out.write_all(text.as_bytes()).map_err(failed("write"))?;
+            match well {
+                true => Ok(()),
+                false => Err(failed("go on")(io::ErrorKind::Other.into())),
+            }
+        })
+    }
+
+    #[test]
+    fn a_file_appears_when_it_is_whole() {
+        let top = tempfile::tempdir().unwrap();
+        for name in ["a.tar", "a.tar.gz", "a.tar.zst"] {
+            let path = top.path().join(name);
+            fs::write(&path, "before").unwrap();
+            write(&path, "after", false).unwrap_err();
+            assert_eq!(fs::read(&path).unwrap(), b"before", "{name}");
+            write(&path, "after", true).unwrap();
+            assert_ne!(fs::read(&path).unwrap(), b"before", "{name}");
+        }
+        assert_eq!(fs::read_dir(top.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn links_are_written_through_and_devices_stay_what_they_are() {
+        let top = tempfile::tempdir().unwrap();
+        let (file, link) = (top.path().join("file"), top.path().join("link"));
+        fs::write(&file, "before").unwrap();
+        symlink(&file, &link).unwrap();
+        write(&link, "after", true).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"after");
+        assert!(link.is_symlink());
+        write(Path::new("/dev/null"), "after", true).unwrap();
+        assert!(!Path::new("/dev/null").is_file());
+        let error = Output::at(top.path()).unwrap_err();
+        assert_eq!(
+            windlass_oci::text::chain(&error),
+            "cannot make the file: is a directory"
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! One blob on its way to a registry.
+
+use std::time::Duration;
+
+use tokio::time;
+use windlass_oci::Descriptor;
+use windlass_pull::Attempts;
+use windlass_registry::{Begun, NextStep, Outgoing, RegistryError, Sent, Upload, What};
+
+use super::feed::Feed;
+use super::{Failure, PushError, PushTo};
+use crate::events::{BlobStatus, CopyEvent, Tell};
+use crate::files::{CopyError, Stop, open, status};
+use crate::source::Source;
+
+/// Blobs up to this size are sent in one request, for there is nothing to go on with.
+const SMALL: u64 = 1 << 20;
+/// How often the same bytes are sent because the registry wanted another token first.
+const MOST_TOKENS: usize = 2;
+/// For how long a registry is waited for that is told to forget what it has.
+const FORGET: Duration = Duration::from_millis(500);
+
+/// One blob on its way.
+pub(super) struct Carrying<'a> {
+    pub(super) to: &'a PushTo,
+    pub(super) source: &'a dyn Source,
+    pub(super) blob: &'a Descriptor,
+    pub(super) stop: &'a Stop,
+    pub(super) tell: Tell<'a>,
+}
+
+impl Carrying<'_> {
+    /// Carries it, as often as it takes and is worth it.
+    pub(super) fn carry(&self) -> Result<(), CopyError> {
+        let mut upload = None;
+        let carried = self.persist(&mut upload);
+        if let Some(left) = upload {
+            // Whoever gives up says so, and waits for nobody.
+            let forget = async { time::timeout(FORGET, left.cancel()).await };
+            if self.to.runtime.block_on(forget).is_err() {
+                tracing::debug!(digest = %self.blob.digest, "an upload is left behind");
+            }
+        }
+        status(self.tell, self.blob.digest, carried?);
+        Ok(())
+    }
+
+    fn persist(&self, upload: &mut Option<Upload>) -> Result<BlobStatus, CopyError> {
+        let mut attempts = Attempts::new(self.to.retry);
+        let mut furthest = 0;
+        loop {
+            let error = match self.attempt(upload) {
+                Ok(how) => return Ok(how),
+                Err(Failure::Last(error)) => return Err(error),
+                Err(Failure::Registry(error)) => error,
+            };
+            if !matches!(error.next_step(), NextStep::Retry { .. }) {
+                return Err(PushError::from(error).into());
+            }
+            let position = self.resume(upload)?;
+            // Further than ever: one who goes to and fro gets nowhere.
+            if position > furthest {
+                furthest = position;
+                attempts.progressed();
+            }
+            let Some(pause) = attempts.pause_after(&error) else {
+                return Err(PushError::from(error).into());
+            };
+            self.again(position, windlass_oci::text::chain(&error));
+            self.to.pause(pause, self.stop)?;
+        }
+    }
+
+    /// Asks how far the broken upload got. One that cannot be gone on with is begun anew.
+    fn resume(&self, upload: &mut Option<Upload>) -> Result<u64, CopyError> {
+        let Some(broken) = upload else { return Ok(0) };
+        match self.to.wait(broken.resume(), self.stop) {
+            Err(Failure::Last(error)) => Err(error),
+            Ok(()) if broken.offset() <= self.blob.size => Ok(broken.offset()),
+            Ok(()) | Err(Failure::Registry(_)) => {
+                *upload = None;
+                Ok(0)
+            }
+        }
+    }
+
+    /// Carries it, or what is missing of it.
+    fn attempt(&self, upload: &mut Option<Upload>) -> Result<BlobStatus, Failure> {
+        let (to, blob) = (self.to, self.blob);
+        if upload.is_none() {
+            if to.wait(to.repository.has_blob(blob), self.stop)? {
+                return Ok(BlobStatus::Exists);
+            }
+            let known = to.known.get(&blob.digest);
+            let begin = to.repository.begin_upload(&blob.digest, known);
+            match to.wait(begin, self.stop)? {
+                Begun::Upload(begun) => *upload = Some(begun),
+                Begun::Mounted => {
+                    let from = known.unwrap_or_else(|| to.repository.name()).clone();
+                    return Ok(BlobStatus::Mounted { from });
+                }
+            }
+            status(self.tell, blob.digest, BlobStatus::Carrying);
+        }
+        self.send(upload.as_mut().expect("it was begun"))?;
+        *upload = None;
+        Ok(BlobStatus::Carried)
+    }
+
+    /// Sends what the registry does not have yet.
+    fn send(&self, upload: &mut Upload) -> Result<(), Failure> {
+        let (to, size) = (self.to, self.blob.size);
+        if size <= SMALL && upload.offset() == 0 {
+            return self.feed(0, size, async |body| upload.put(body).await);
+        }
+        let most = to
+            .chunk
+            .map_or(u64::MAX, |chunk| chunk.max(upload.min_chunk()));
+        while upload.offset() < size {
+            let offset = upload.offset();
+            let length = (size - offset).min(most);
+            self.feed(offset, length, async |body| upload.send(body, length).await)?;
+        }
+        to.wait(upload.finish(), self.stop)
+    }
+
+    /// Reads `length` bytes from `offset` on, while `send` sends them; and once more if that is asked for.
+    fn feed(
+        &self,
+        offset: u64,
+        length: u64,
+        mut send: impl AsyncFnMut(Outgoing) -> Result<Sent, RegistryError>,
+    ) -> Result<(), Failure> {
+        for _ in 0..MOST_TOKENS {
+            match self.feed_once(offset, length, &mut send)? {
+                Sent::Taken => return Ok(()),
+                Sent::Again => self.again(offset, String::new()),
+            }
+        }
+        let asked = self.to.repository.asked(What::Upload(self.blob.digest));
+        Err(Failure::Registry(RegistryError::Unauthorized {
+            asked: Box::new(asked),
+            reason: "every token is refused".to_owned(),
+        }))
+    }
+
+    fn feed_once(
+        &self,
+        offset: u64,
+        length: u64,
+        send: &mut impl AsyncFnMut(Outgoing) -> Result<Sent, RegistryError>,
+    ) -> Result<Sent, Failure> {
+        let digest = self.blob.digest;
+        let unread = |source| CopyError::from(PushError::Read { digest, source });
+        let is_whole = offset == 0 && length == self.blob.size;
+        // A part proves nothing: then the registry does, at the end.
+        let reader = match is_whole {
+            true => open(self.source, self.blob, self.stop),
+            false => self.source.open(self.blob, offset),
+        };
+        let feed = Feed {
+            reader: reader.map_err(unread)?,
+            length,
+            is_whole,
+        };
+        let moved = |bytes| (self.tell)(CopyEvent::Moved { digest, bytes });
+        let (sent, failed) = feed.while_sending(moved, |body| self.to.wait(send(body), self.stop));
+        match (sent, failed) {
+            (Err(Failure::Last(error)), _) => Err(error.into()),
+            (_, Some(error)) => Err(unread(error).into()),
+            (sent, None) => sent,
+        }
+    }
+
+    fn again(&self, position: u64, error: String) {
+        let again = BlobStatus::Again { position, error };
+        status(self.tell, self.blob.digest, again);
+    }
+}

@@ -1,0 +1,130 @@
+//! From a registry into the store: that is a pull, told as the other copies are.
+
+use std::collections::HashMap;
+
+use windlass_copy::{BlobStatus, Choice, CopyEvent, Tell};
+use windlass_oci::{Digest, ImageName, Reference};
+use windlass_pull::{Events, LayerStatus, Platforms, PullEvent, PullRequest, Pulled, Throttle};
+
+use super::{CopyImageError, Copying};
+use crate::Engine;
+
+/// Tells of a pull in the words of a copy.
+struct Translator<'a> {
+    tell: Tell<'a>,
+    /// How many bytes came of each layer.
+    moved: HashMap<Digest, u64>,
+}
+
+impl Copying<'_> {
+    /// Pulls the image, or all images of its index, and calls the one `name` that runs here best.
+    pub(super) fn pull(
+        &self,
+        engine: &Engine,
+        reference: &Reference,
+        name: &Reference,
+    ) -> Result<Digest, CopyImageError> {
+        let pulled = self.pull_all(engine, reference);
+        // What was left in the middle comes to rest first.
+        self.with.runtime.block_on(engine.idle());
+        let first = pulled?;
+        engine.tag(&ImageName::Id(first.image_id), name)?;
+        Ok(first.digest)
+    }
+
+    fn pull_all(&self, engine: &Engine, reference: &Reference) -> Result<Pulled, CopyImageError> {
+        let (remote, caller) = (&self.with.remote, &self.request.caller);
+        // By its digest: the image gets the name that was given, and no other.
+        let digest = self.wait(remote.digest(reference, caller))?;
+        let request = PullRequest {
+            reference: reference.without_tag().without_digest().with_digest(digest),
+            platform: match &self.request.choice {
+                Choice::One(platform) => platform.clone(),
+                Choice::All => None,
+            },
+            caller: caller.clone(),
+            throttle: Throttle::unlimited(),
+        };
+        let mut others = match &self.request.choice {
+            Choice::One(_) => vec![request],
+            Choice::All => self.wait(remote.for_platforms(&request, &Platforms::All))?,
+        }
+        .into_iter();
+        let first = others.next().ok_or(CopyImageError::Cancelled)?;
+        let first = self.pull_one(engine, &first)?;
+        for other in others {
+            self.pull_one(engine, &other)?;
+        }
+        Ok(first)
+    }
+
+    fn pull_one(&self, engine: &Engine, request: &PullRequest) -> Result<Pulled, CopyImageError> {
+        let (events, mut told) = Events::channel();
+        let mut translator = Translator {
+            tell: self.tell,
+            moved: HashMap::new(),
+        };
+        self.wait(async {
+            let pull = engine.pull(request, &events);
+            tokio::pin!(pull);
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(event) = told.recv() => translator.tell(event),
+                    pulled = &mut pull => break pulled,
+                }
+            }
+        })
+    }
+}
+
+impl Translator<'_> {
+    fn tell(&mut self, event: PullEvent) {
+        match event {
+            PullEvent::Planned { layers, .. } => {
+                let blobs = layers.iter().map(|layer| (layer.digest, layer.size));
+                (self.tell)(CopyEvent::Planned(blobs.collect()));
+                for layer in layers.iter().filter(|layer| layer.exists) {
+                    self.status(layer.digest, BlobStatus::Exists);
+                }
+            }
+            PullEvent::Layer { digest, status } => self.layer(digest, status),
+            PullEvent::Resolving { .. }
+            | PullEvent::Setback(_)
+            | PullEvent::Resolved { .. }
+            | PullEvent::Committing => {}
+        }
+    }
+
+    fn layer(&mut self, digest: Digest, status: LayerStatus) {
+        match status {
+            LayerStatus::Queued => self.status(digest, BlobStatus::Waiting),
+            LayerStatus::Connecting { attempt: 1, .. } => {
+                self.status(digest, BlobStatus::Carrying);
+            }
+            LayerStatus::Resumed { bytes } => self.moved(digest, bytes),
+            LayerStatus::Moving { downloaded, .. } => self.moved(digest, downloaded),
+            LayerStatus::Retrying { reason, .. } => {
+                let position = self.moved.get(&digest).copied().unwrap_or_default();
+                let error = windlass_oci::text::chain(&*reason.0);
+                self.status(digest, BlobStatus::Again { position, error });
+            }
+            LayerStatus::Unpacked { .. } => self.status(digest, BlobStatus::Carried),
+            LayerStatus::Connecting { .. }
+            | LayerStatus::Paused { .. }
+            | LayerStatus::Downloaded
+            | LayerStatus::Verifying => {}
+        }
+    }
+
+    fn moved(&mut self, digest: Digest, now: u64) {
+        let before = self.moved.insert(digest, now).unwrap_or_default();
+        if let Some(bytes) = now.checked_sub(before).filter(|bytes| *bytes > 0) {
+            (self.tell)(CopyEvent::Moved { digest, bytes });
+        }
+    }
+
+    fn status(&self, digest: Digest, status: BlobStatus) {
+        (self.tell)(CopyEvent::Blob { digest, status });
+    }
+}

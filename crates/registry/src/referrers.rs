@@ -1,0 +1,164 @@
+//! Which artifacts belong to a manifest: signatures, attestations, bills of materials (OCI distribution
+//! specification, "Listing Referrers" and "Referrers Tag Schema").
+
+use http::header::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
+use windlass_oci::{Descriptor, Digest, Links, MAX_INDEX_ENTRIES, MediaType, Tag};
+
+use crate::error::{Asked, RegistryError, What};
+use crate::manifest::{Target, content_type};
+use crate::repository::Repository;
+use crate::tags::next_page;
+
+/// The most pages that are asked for.
+const MOST_PAGES: usize = 100;
+/// The most bytes that all pages may have together.
+const LARGEST_LIST: u64 = 16 << 20;
+/// The length to which the parts of a fallback tag are cut.
+const LONGEST_PART: usize = 64;
+
+static ACCEPT: HeaderValue = HeaderValue::from_static("application/vnd.oci.image.index.v1+json");
+
+/// Returns the tag that lists the referrers of `subject` in registries that do not do it themselves.
+pub fn referrers_tag(subject: &Digest) -> Tag {
+    let mut hex = subject.hex();
+    hex.truncate(LONGEST_PART);
+    let tag = format!("{}-{hex}", subject.algorithm().name());
+    tag.parse().expect("a digest is fit for a tag")
+}
+
+impl Repository {
+    /// Returns the artifacts that the registry lists for `subject`; those of the fallback tag, if it lists none
+    /// itself. Nothing of the list is proved.
+    ///
+    /// Follows `Link` from page to page, on the same scheme, host and port only, through at most 100 pages, 16 MiB
+    /// and 4096 artifacts.
+    pub async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
+        let listed = match self.listed(subject).await {
+            Ok(Some(listed)) => Ok(listed),
+            Ok(None) => self.by_tag(subject).await,
+            Err(error) => Err(error),
+        };
+        self.noted(listed)
+    }
+
+    /// Lists `artifact` under the fallback tag of `subject`, unless it is listed there.
+    ///
+    /// Two who do this at the same moment may lose one of their entries: the protocol has no way to prevent it.
+    pub async fn add_referrer(
+        &self,
+        subject: &Digest,
+        artifact: &Descriptor,
+    ) -> Result<(), RegistryError> {
+        let target = Target::Tag(referrers_tag(subject));
+        let mut index = match self.document(&target).await {
+            Ok(Some(there)) => serde_json::from_slice(&there.bytes).unwrap_or(Value::Null),
+            Ok(None) => Value::Null,
+            Err(error) if is_missing(&error) => Value::Null,
+            Err(error) => return Err(error),
+        };
+        if !index["manifests"].is_array() {
+            index = json!({
+                "schemaVersion": 2,
+                "mediaType": MediaType::OciIndex.as_str(),
+                "manifests": [],
+            });
+        }
+        let listed = index["manifests"].as_array_mut().expect("it was made one");
+        let digest = artifact.digest.to_string();
+        if listed.iter().any(|entry| entry["digest"] == digest) {
+            return Ok(());
+        }
+        listed.push(json!(artifact));
+        let bytes = index.to_string().into_bytes();
+        let media_type = MediaType::OciIndex;
+        self.put_manifest(&target, media_type.as_str(), &bytes)
+            .await?;
+        Ok(())
+    }
+
+    /// Asks for the registry's own list; `None` if it has no such thing.
+    async fn listed(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, RegistryError> {
+        let asked = self.asked(What::Referrers(*subject));
+        let path = format!("{}/referrers/{subject}", self.path());
+        let mut url = self.endpoint().api(&path);
+        let (mut found, mut left) = (Vec::new(), LARGEST_LIST);
+        for page in 0..MOST_PAGES {
+            let mut ask = self.ask(&asked, url.clone());
+            ask.accept = Some(&ACCEPT);
+            let answer = self.authorized(&ask).await?;
+            let is_first = page == 0;
+            match answer.response.status().as_u16() {
+                200 if !is_first || is_index(answer.response.headers()) => {}
+                // Many an older registry answers what it does not know in its own way.
+                200 | 400 | 404 | 405 | 406 | 501 if is_first => return Ok(None),
+                _ => return Err(self.refused(&asked, answer).await),
+            }
+            let next = next_page(&url, answer.response.headers());
+            let body = self.client().body(answer.response).whole(left).await;
+            let body = body.map_err(|error| asked.body_failed(error))?;
+            left -= body.len() as u64;
+            let listed = Links::parse(&body).map_err(|_| malformed(&asked, "it is no index"))?;
+            let is_empty = listed.manifests.is_empty();
+            found.extend(listed.manifests);
+            if found.len() > MAX_INDEX_ENTRIES {
+                return Err(malformed(&asked, "it lists more than 4096 artifacts"));
+            }
+            let Some(next) = next else {
+                return Ok(Some(found));
+            };
+            let next = next.map_err(|reason| malformed(&asked, reason))?;
+            if next == url || is_empty {
+                return Err(malformed(&asked, "its pages go round in circles"));
+            }
+            url = next;
+        }
+        Err(malformed(&asked, "it has more than 100 pages"))
+    }
+
+    async fn by_tag(&self, subject: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
+        let target = Target::Tag(referrers_tag(subject));
+        match self.document(&target).await {
+            Ok(Some(index)) => {
+                let links = Links::parse(&index.bytes);
+                Ok(links.unwrap_or_default().manifests)
+            }
+            Ok(None) => Ok(Vec::new()),
+            Err(error) if is_missing(&error) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_missing(error: &RegistryError) -> bool {
+    matches!(
+        error,
+        RegistryError::ManifestUnknown { .. } | RegistryError::NameUnknown { .. }
+    )
+}
+
+fn is_index(headers: &HeaderMap) -> bool {
+    let media_type = content_type(headers).map(MediaType::from_content_type);
+    media_type == Some(MediaType::OciIndex)
+}
+
+fn malformed(asked: &Asked, reason: &str) -> RegistryError {
+    RegistryError::Malformed {
+        asked: asked.boxed(),
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fallback_tag_is_a_tag() {
+        let subject = Digest::sha256(b"");
+        let expected = format!("sha256-{}", subject.hex());
+        assert_eq!(referrers_tag(&subject).as_str(), expected);
+        let long = Digest::of(windlass_oci::Algorithm::Sha512, b"");
+        assert_eq!(referrers_tag(&long).as_str().len(), "sha512-".len() + 64);
+    }
+}

@@ -1,0 +1,59 @@
+//! Which artifacts belong to a manifest (OCI distribution specification, "Listing Referrers").
+
+use hyper::StatusCode;
+use hyper::header::LINK;
+use serde_json::{Value, json};
+
+use super::Layout;
+use super::content::Repository;
+use super::reply::{Asked, Reply};
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// Lists the manifests whose subject is `digest`, so many on a page.
+pub(super) fn referrers(
+    repository: Option<&Repository>,
+    (name, digest): (&str, &str),
+    asked: &Asked<'_>,
+    layout: &Layout,
+) -> Reply {
+    let Some(per_page) = layout.referrers else {
+        return Reply::new(StatusCode::NOT_FOUND, "text/plain", "404 page not found\n");
+    };
+    let manifests = repository.into_iter().flat_map(|held| &held.manifests);
+    let mut found: Vec<Value> = manifests
+        .filter_map(|(of, manifest)| {
+            let document: Value = serde_json::from_slice(&manifest.bytes).ok()?;
+            let is_about = document["subject"]["digest"] == digest;
+            let kind = match &document["artifactType"] {
+                Value::Null => document["config"]["mediaType"].clone(),
+                kind => kind.clone(),
+            };
+            is_about.then(|| {
+                json!({
+                    "mediaType": manifest.media_type,
+                    "digest": of,
+                    "size": manifest.bytes.len(),
+                    "artifactType": kind,
+                })
+            })
+        })
+        .collect();
+    found.sort_by_key(|entry| entry["digest"].to_string());
+    let query = asked.query.unwrap_or_default();
+    let skipped = query
+        .strip_prefix("skip=")
+        .and_then(|skipped| skipped.parse().ok())
+        .unwrap_or(0);
+    let total = found.len();
+    let page: Vec<_> = found.into_iter().skip(skipped).take(per_page).collect();
+    let next = skipped + page.len();
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": page });
+    let reply = Reply::new(StatusCode::OK, INDEX, index.to_string());
+    if next >= total {
+        return reply;
+    }
+    let root = &layout.root;
+    let link = format!("<{root}/{name}/referrers/{digest}?skip={next}>; rel=\"next\"");
+    reply.with(LINK, &link)
+}
