@@ -3,6 +3,8 @@
 use std::cell::OnceCell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use windlass::{Access, Engine, EngineConfig, Owner, Remote};
 use windlass_credentials::Keys;
@@ -11,19 +13,16 @@ use crate::args::Global;
 use crate::config::{self, Settings};
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::hand::Hand;
 use crate::hatch::{Hatch, Holding};
 use crate::output::text::{harmless, shortened};
 
 /// Waiting processes are shown what the owner does; an argument list may be long.
 const PURPOSE_WIDTH: usize = 100;
 
-/// Who changes the store for a command.
-pub(crate) enum Hand {
-    /// The command itself, which owns it.
-    Engine(Engine),
-    /// The daemon that owns it.
-    Daemon(Hatch),
-}
+/// How often, and for how long each time, a daemon is waited for that owns the store and does not answer yet.
+const LOOKS: usize = 40;
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The surroundings of a command.
 pub(crate) struct Context<'a> {
@@ -70,21 +69,34 @@ impl<'a> Context<'a> {
         purpose: &str,
         configure: impl FnOnce(&mut EngineConfig),
     ) -> Result<Hand, Error> {
-        match Hatch::find(&self.root()?) {
+        match self.daemon()? {
             Some(daemon) => Ok(Hand::Daemon(daemon)),
-            None => self.own(purpose, configure).map(Hand::Engine),
+            None => self.own(purpose, configure).map(Box::new).map(Hand::Engine),
         }
     }
 
     /// Opens the engine to use what is there, beside others that do. A daemon that owns the store keeps all of it
     /// meanwhile.
     pub(crate) fn share(&self) -> Result<Engine, Error> {
-        if let Some(daemon) = Hatch::find(&self.root()?) {
+        if let Some(daemon) = self.daemon()? {
             let held = daemon.hold()?;
             self.holding.get_or_init(|| held);
             return self.look();
         }
         self.open(&Access::Share, |_| {})
+    }
+
+    /// Returns the daemon that owns the store, if one does. One that is about to open its hatch is waited for a little.
+    fn daemon(&self) -> Result<Option<Hatch>, Error> {
+        let root = self.root()?;
+        for _ in 0..LOOKS {
+            let found = Hatch::find(&root);
+            if found.is_some() || !Hatch::is_coming(&root) {
+                return Ok(found);
+            }
+            thread::sleep(LOOK);
+        }
+        Ok(None)
     }
 
     /// Returns the way to registries without any store.

@@ -6,6 +6,7 @@ mod config;
 mod context;
 mod environment;
 mod error;
+mod hand;
 mod hatch;
 mod output;
 mod progress;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use windlass_layout::{Batch, WriteError};
 use windlass_oci::{
     ConfigError, Descriptor, Digest, ImageConfig, ImageManifest, Links, Manifest, ManifestError,
@@ -12,7 +13,8 @@ use crate::budget::Budget;
 use crate::source::{Source, SourceError};
 
 /// Which images of an index are meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Choice {
     /// The one for this platform; if it is `None`, for this machine's, or if there is none the first that is there.
     One(Option<Platform>),

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use windlass::{
-    Events, ImageName, ImportError, ImportOptions, Layout, LoadError, LoadOptions, Loaded, Prune,
-    PruneError, Pruned, PullError, PullRequest, Pulled, Reference, Removal, Remove, RemoveError,
-    Removed, TagImageError, Tell,
+    Download, Events, ImageName, ImportError, ImportOptions, Layout, LoadError, LoadOptions,
+    Loaded, Prune, PruneError, Pruned, PullError, PullRequest, Pulled, Reference, RegistryError,
+    Removal, Remove, RemoveError, Removed, TagImageError, Tell, WebUrl,
 };
 
 use crate::Daemon;
@@ -74,6 +75,17 @@ impl Daemon {
             }
         }
         outcome
+    }
+
+    /// Returns where transfers run.
+    pub fn runtime(&self) -> Handle {
+        self.hauls.clone()
+    }
+
+    /// Begins to fetch what is at a URL. Blocks.
+    pub fn download(&self, url: &WebUrl, limit: Option<u64>) -> Result<Download, RegistryError> {
+        self.hauls
+            .block_on(self.engine.remote().download(url, limit))
     }
 
     /// Gives an image one more name. Blocks.

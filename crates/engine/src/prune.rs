@@ -1,5 +1,6 @@
 //! Removing what nobody has a use for any more.
 
+use serde::{Deserialize, Serialize};
 use windlass_store::{DatabaseError, IngestError, PartialBlob, UsageError};
 
 use crate::filter::Selection;
@@ -18,7 +19,7 @@ pub struct Prune {
 }
 
 /// What was pruned, and what that gave back.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pruned {
     /// What is gone, image by image.
     pub removed: Vec<Removed>,

@@ -57,6 +57,11 @@ impl WebUrl {
         url.set_fragment(None);
         Ok(Self(url))
     }
+
+    /// Returns all of it. The query may be a secret, and is not for people.
+    pub fn expose(&self) -> &str {
+        self.0.as_str()
+    }
 }
 
 /// Without the query.

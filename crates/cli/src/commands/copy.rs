@@ -5,14 +5,19 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::runtime::Builder;
-use windlass::{Caller, Copied, Copier, CopyRequest, Engine, Place, PlaceError};
+use windlass::{
+    Caller, Choice, Copied, Copier, CopyImageError, CopyRequest, ImageName, Place, PlaceError,
+};
+use windlass_credentials::Keys;
 
 use super::asking::login;
 use super::choice::{Platforms, Showing};
 use super::push::parse_size;
 use super::{AuthFile, Ended};
 use crate::context::{Context, note};
-use crate::error::Error;
+use crate::error::{Error, FreightError, Login};
+use crate::hand::{self, Hand};
+use crate::hatch::{Ask, From, Hatch};
 use crate::output;
 use crate::output::human;
 use crate::output::text::harmless;
@@ -93,7 +98,14 @@ impl Args {
             .enable_all()
             .build();
         let runtime = runtime.map_err(Error::Runtime)?;
-        let engine = self.engine(context)?;
+        let engine = match self.engine(context)? {
+            Some(Hand::Daemon(daemon)) => {
+                let doing = (choice, &keys, &signals);
+                return self.by(context, &daemon, doing);
+            }
+            Some(Hand::Engine(engine)) => Some(*engine),
+            None => None,
+        };
         let copier = Copier {
             engine: engine.as_ref(),
             remote: context.remote()?,
@@ -123,35 +135,100 @@ impl Args {
                 note("Stopped. What was carried whole is there; nothing has a new name.");
                 Ok(Ended::Stopped(signal))
             }
-            (Err(source), None) => {
-                let asked = [&self.destination, &self.source]
-                    .into_iter()
-                    .find_map(|place| {
-                        let Place::Registry(reference) = &**place else {
-                            return None;
-                        };
-                        let registry = reference.repository().registry().to_owned();
-                        Some((registry, login(&keys, reference)))
-                    });
-                Err(Error::Freight {
-                    doing: self.doing("copying"),
-                    asked,
-                    source: Box::new(source.into()),
-                })
-            }
+            (Err(source), None) => Err(Error::Freight {
+                doing: self.doing("copying"),
+                asked: self.asked(&keys),
+                source: Box::new(source.into()),
+            }),
         }
     }
 
+    /// Has the daemon that owns the store take the image in.
+    fn by(
+        &self,
+        context: &mut Context<'_>,
+        daemon: &Hatch,
+        (choice, keys, signals): (Choice, &Keys, &Signals),
+    ) -> Result<Ended, Error> {
+        let Place::Store(ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _)) =
+            &*self.destination
+        else {
+            return Err(self.failed(CopyImageError::Unnamed.into(), keys));
+        };
+        if self.referrers {
+            let what = "the store";
+            return Err(self.failed(CopyImageError::NoReferrers { what }.into(), keys));
+        }
+        let (from, file) = match &*self.source {
+            Place::Registry(reference) => {
+                let reference = reference.clone();
+                (From::Registry { reference }, None)
+            }
+            Place::Store(name) => {
+                let name = name.to_string();
+                (From::Store { name }, None)
+            }
+            Place::Files { path, word, .. } => {
+                let file = hand::open(path).map_err(|error| self.failed(error, keys))?;
+                let word = word.clone();
+                (From::Files { word }, Some(file))
+            }
+        };
+        let ask = Ask::Copy {
+            from,
+            name: name.clone().or_latest(),
+            choice,
+            doing: self.doing("copying"),
+            login: self.asked(keys),
+        };
+        let mode = self.showing.mode(context);
+        let copied = shown(mode, &self.doing("Copying"), |tell| {
+            daemon.carry_as(&ask, file, keys, (signals.flag(), tell))
+        });
+        match (copied.and_then(|done| hand::copied(&done)), signals.came()) {
+            (Ok(digest), _) => {
+                let artifacts = 0;
+                self.tell(context, &Copied { digest, artifacts })?;
+                Ok(Ended::Well)
+            }
+            (Err(_), Some(signal)) => {
+                note("Stopped. What was carried whole is there; nothing has a new name.");
+                Ok(Ended::Stopped(signal))
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    fn failed(&self, source: FreightError, keys: &Keys) -> Error {
+        Error::Freight {
+            doing: self.doing("copying"),
+            asked: self.asked(keys),
+            source: Box::new(source),
+        }
+    }
+
+    /// Returns the registry that has a part in it, and what is at hand to prove there who asks.
+    fn asked(&self, keys: &Keys) -> Option<(String, Login)> {
+        let places = [&self.destination, &self.source];
+        places.into_iter().find_map(|place| {
+            let Place::Registry(reference) = &**place else {
+                return None;
+            };
+            let registry = reference.repository().registry().to_owned();
+            Some((registry, login(keys, reference)))
+        })
+    }
+
     /// Opens the store, if the image goes there or comes from there.
-    fn engine(&self, context: &Context<'_>) -> Result<Option<Engine>, Error> {
+    fn engine(&self, context: &Context<'_>) -> Result<Option<Hand>, Error> {
         let is_store = |place: &Place| matches!(place, Place::Store(_));
         if is_store(&self.destination) {
             return context
-                .own(&self.doing("windlass copy: copying"), |_| {})
+                .hand(&self.doing("windlass copy: copying"), |_| {})
                 .map(Some);
         }
         if is_store(&self.source) {
-            return context.share().map(Some);
+            return context.share().map(Box::new).map(Hand::Engine).map(Some);
         }
         Ok(None)
     }

@@ -141,7 +141,7 @@ impl Args {
         let logs = Logs::start(plan.live.level, plan.fixed.format, colors).map_err(daemon)?;
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let access = Access::Own {
-            purpose: "windlass daemon".to_owned(),
+            purpose: crate::hatch::PURPOSE.to_owned(),
         };
         let engine = Engine::try_open(plan.live.engine.clone(), &access).map_err(Error::Open)?;
         let served = Daemon::new(Arc::new(engine), plan.live.about.clone());

@@ -2,6 +2,8 @@
 
 mod source;
 
+pub(crate) use source::Patient;
+
 use std::io::{self, IsTerminal as _};
 use std::num::NonZeroU64;
 
@@ -9,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::runtime::Builder;
 use windlass::{
-    ContainerConfig, CopyEvent, Digest, ImportOptions, Loaded, Platform, Reference, text,
+    ContainerConfig, CopyEvent, Digest, Engine, ImportOptions, Loaded, Platform, Reference, text,
 };
 
 use super::choice::Showing;
@@ -17,9 +19,10 @@ use super::{Ended, parse_platform, parse_reference};
 use crate::context::{Context, note, warn};
 use crate::environment::Environment;
 use crate::error::{Error, FreightError};
+use crate::hand::{Hand, import_by};
 use crate::output;
 use crate::output::text::harmless;
-use crate::progress::shown;
+use crate::progress::{Mode, shown};
 use crate::signals::Signals;
 use source::Source;
 
@@ -86,47 +89,29 @@ impl Args {
             let text = "a tar is not typed: redirect standard input, or name a file".to_owned();
             return Err(Error::Usage { text });
         }
-        let remote = match &source {
-            Source::Url(_) => Some(context.remote()?),
-            Source::Stdin | Source::File(_) => None,
-        };
-        let engine = context.own(&source.doing("windlass import: importing"), |_| {})?;
+        let hand = context.hand(&source.doing("windlass import: importing"), |_| {})?;
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(Error::Runtime)?;
         let mode = self.showing.mode(context);
-        let imported = shown(mode, &source.doing("Importing"), |tell| {
-            let limit = options.limit;
-            let (from, size) = source.open(remote.as_ref(), &runtime, &signals, limit)?;
-            // What it will be called is known at its end.
-            let digest = Digest::sha256(b"");
-            if let Some(size) = size {
-                tell(CopyEvent::Planned(vec![(digest, size)]));
-            }
-            let tell = |bytes| tell(CopyEvent::Moved { digest, bytes });
-            Ok(engine.import(from, &options, signals.flag(), &tell)?)
-        });
+        let imported = match hand {
+            Hand::Engine(engine) => here(context, &engine, (&source, &options), &signals, mode)?,
+            Hand::Daemon(daemon) => shown(mode, &source.doing("Importing"), |tell| {
+                let url = source.url();
+                let file = source.file().map_err(|error| failed(&source, error))?;
+                let doing = source.doing("importing");
+                let telling = (&*doing, signals.flag(), tell);
+                import_by(&daemon, (&options, &self.change), (url, file), telling)
+            }),
+        };
         match (imported, signals.came()) {
             (Ok(image), _) => {
                 self.tell(context, &image)?;
                 Ok(Ended::Well)
             }
-            (Err::<_, FreightError>(_), Some(signal)) => {
+            (Err(_), Some(signal)) => {
                 note("Stopped. Nothing was imported.");
                 Ok(Ended::Stopped(signal))
             }
-            (Err(error), None) => Err(Error::Freight {
-                doing: match error {
-                    // That names the URL.
-                    FreightError::Url(_) => "importing".to_owned(),
-                    _ => source.doing("importing"),
-                },
-                asked: None,
-                source: Box::new(error),
-            }),
+            (Err(error), None) => Err(error),
         }
     }
 
@@ -181,6 +166,49 @@ impl Args {
             }
         }
         Ok(context.out.flush()?)
+    }
+}
+
+/// Imports into the store that `engine` owns.
+fn here(
+    context: &Context<'_>,
+    engine: &Engine,
+    (source, options): (&Source, &ImportOptions),
+    signals: &Signals,
+    mode: Mode,
+) -> Result<Result<Loaded, Error>, Error> {
+    let remote = match source {
+        Source::Url(_) => Some(context.remote()?),
+        Source::Stdin | Source::File(_) => None,
+    };
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(Error::Runtime)?;
+    let imported = shown(mode, &source.doing("Importing"), |tell| {
+        let limit = options.limit;
+        let (from, size) = source.open(remote.as_ref(), &runtime, signals, limit)?;
+        // What it will be called is known at its end.
+        let digest = Digest::sha256(b"");
+        if let Some(size) = size {
+            tell(CopyEvent::Planned(vec![(digest, size)]));
+        }
+        let tell = |bytes| tell(CopyEvent::Moved { digest, bytes });
+        Ok(engine.import(from, options, signals.flag(), &tell)?)
+    });
+    Ok(imported.map_err(|error| failed(source, error)))
+}
+
+fn failed(source: &Source, error: FreightError) -> Error {
+    Error::Freight {
+        doing: match error {
+            // That names the URL.
+            FreightError::Url(_) => "importing".to_owned(),
+            _ => source.doing("importing"),
+        },
+        asked: None,
+        source: Box::new(error),
     }
 }
 

@@ -65,12 +65,17 @@ impl Args {
             let text = "no archive: give one with --input, or on standard input".to_owned();
             return Err(Error::Usage { text });
         }
-        let engine = context.own(&self.doing("windlass load: loading"), |_| {})?;
+        let hand = context.hand(&self.doing("windlass load: loading"), |_| {})?;
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let mode = self.showing.mode(context);
         let loaded = shown(mode, &self.doing("Loading"), |tell| {
-            let layout = engine.layout(self.from()?, signals.flag(), tell)?;
-            Ok(engine.load(&layout, &options, signals.flag(), tell)?)
+            let from = self.from();
+            let from = from.map_err(|error| self.failed(error))?;
+            hand.load(
+                from,
+                &options,
+                (&self.doing("loading"), signals.flag(), tell),
+            )
         });
         match (loaded, signals.came()) {
             (Ok(loaded), _) => {
@@ -81,11 +86,15 @@ impl Args {
                 note("Stopped. Nothing was loaded.");
                 Ok(Ended::Stopped(signal))
             }
-            (Err(source), None) => Err(Error::Freight {
-                doing: self.doing("loading"),
-                asked: None,
-                source: Box::new(source),
-            }),
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    fn failed(&self, source: FreightError) -> Error {
+        Error::Freight {
+            doing: self.doing("loading"),
+            asked: None,
+            source: Box::new(source),
         }
     }
 

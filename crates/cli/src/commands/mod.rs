@@ -135,7 +135,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
 }
 
 /// Parses what a user calls an image that is here (REF-8).
-fn image_name(text: &str) -> Result<ImageName, Error> {
+pub(crate) fn image_name(text: &str) -> Result<ImageName, Error> {
     text.parse().map_err(Error::Reference)
 }
 

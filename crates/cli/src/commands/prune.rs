@@ -100,8 +100,8 @@ impl Args {
                     return Ok(Ended::Stopped(signal));
                 }
             }
-            let engine = context.own("windlass prune", |_| {})?;
-            engine.prune(&what).map_err(Error::Prune)?
+            let hand = context.hand("windlass prune", |_| {})?;
+            hand.prune(&what, &self.filters)?
         };
         if self.json {
             output::json::line(context.out, &self.record(&pruned))?;

@@ -14,8 +14,9 @@ use windlass::{Platforms, Pulled, Reference};
 
 use super::asking::runtime;
 use super::{AuthFile, Ended, parse_platform, parse_reference, report};
-use crate::context::{Context, Hand, note, warn};
+use crate::context::{Context, note, warn};
 use crate::error::Error;
+use crate::hand::Hand;
 use crate::output;
 use crate::progress::{Asked, Board, Mode, Record};
 use crate::signals::Signals;
@@ -144,7 +145,7 @@ impl Args {
             self.patience.apply(engine);
         })?;
         let (engine, daemon) = match hand {
-            Hand::Engine(engine) => (engine, None),
+            Hand::Engine(engine) => (*engine, None),
             Hand::Daemon(daemon) => (context.look()?, Some(daemon)),
         };
         let keys = context.keys(self.auth.authfile.as_deref());

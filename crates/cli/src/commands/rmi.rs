@@ -1,10 +1,10 @@
 //! `windlass rmi`
 
 use serde::Serialize;
-use windlass::{Remove, Removed};
+use windlass::Removed;
 
 use super::removed::Gone;
-use super::{Ended, image_name, report};
+use super::{Ended, report};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
@@ -50,17 +50,11 @@ struct Record<'a> {
 impl Args {
     /// Removes what can be removed; what cannot is reported, and the others are removed still.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
-        let engine = context.own(&format!("windlass rmi {}", self.names.join(" ")), |_| {})?;
+        let purpose = format!("windlass rmi {}", self.names.join(" "));
+        let hand = context.hand(&purpose, |_| {})?;
         let mut ended = Ended::Well;
         for text in &self.names {
-            let how = Remove { force: self.force };
-            let removed = image_name(text).and_then(|name| {
-                engine.remove(&name, how).map_err(|source| Error::Remove {
-                    name: text.clone(),
-                    source,
-                })
-            });
-            match removed {
+            match hand.remove(text, self.force) {
                 Ok(removal) if self.json => {
                     let gone = Gone::new(&removal.removed, removal.freed);
                     let record = Record { name: text, gone };

@@ -3,9 +3,8 @@
 use windlass::Reference;
 
 use super::image_name;
-use crate::context::{Context, Hand};
+use crate::context::Context;
 use crate::error::Error;
-use crate::hatch::Ask;
 
 /// Give an image one more name
 ///
@@ -26,25 +25,14 @@ pub(crate) struct Args {
 impl Args {
     /// Names the image.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
-        let source = image_name(&self.source)?;
+        // What makes no sense is said before anybody is waited for.
+        image_name(&self.source)?;
         let target = self
             .target
             .parse::<Reference>()
             .map_err(Error::Reference)?
             .or_latest();
         let purpose = format!("windlass tag {} {}", self.source, self.target);
-        match context.hand(&purpose, |_| {})? {
-            Hand::Engine(engine) => {
-                let named = engine.tag(&source, &target);
-                named.map_err(|source| Error::Tag {
-                    name: self.source.clone(),
-                    source,
-                })
-            }
-            Hand::Daemon(daemon) => {
-                let source = self.source.clone();
-                daemon.have_done(&Ask::Tag { source, target }).map(drop)
-            }
-        }
+        context.hand(&purpose, |_| {})?.tag(&self.source, target)
     }
 }

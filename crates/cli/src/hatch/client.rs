@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::time;
-use windlass::{CopyEvent, Door, Events, Keyring, PullEvent, Pulled};
+use windlass::{CopyEvent, Door, Events, Keyring, OneKey, PullEvent, Pulled};
 
-use super::NAME;
 use super::fds::Directory;
 use super::lines::{Reader, Writer, split};
 use super::wire::{Ask, Done, Hello, Reply, Word};
+use super::{NAME, PURPOSE};
 use crate::commands::runtime;
 use crate::error::{Error, Report};
 
@@ -51,6 +51,12 @@ impl Hatch {
         StdStream::connect(directory.path(NAME)).ok()?;
         let root = root.to_owned();
         Some(Self { root })
+    }
+
+    /// Tells whether the lock of the store at `root` says that a daemon has it. It may have died.
+    pub(crate) fn is_coming(root: &Path) -> bool {
+        let says = std::fs::read_to_string(root.join("lock")).unwrap_or_default();
+        says.lines().nth(1) == Some(PURPOSE)
     }
 
     /// Has the daemon keep all that is there.
@@ -96,6 +102,17 @@ impl Hatch {
         stop: &AtomicBool,
         tell: &dyn Fn(CopyEvent),
     ) -> Result<Done, Error> {
+        self.carry_as(ask, file, &OneKey::default(), (stop, tell))
+    }
+
+    /// The same, for what asks a registry, too: who the user is there, is asked of `keyring`.
+    pub(crate) fn carry_as(
+        &self,
+        ask: &Ask,
+        file: Option<OwnedFd>,
+        keyring: &dyn Keyring,
+        (stop, tell): (&AtomicBool, &dyn Fn(CopyEvent)),
+    ) -> Result<Done, Error> {
         let stopped = async {
             while !stop.load(Ordering::Relaxed) {
                 time::sleep(LOOK).await;
@@ -103,10 +120,14 @@ impl Hatch {
             Err(Trouble::Lost(io::Error::other("cancelled")))
         };
         let done = async {
-            let (mut reader, _writer) = self.ask(ask, file).await?;
+            let (mut reader, writer) = self.ask(ask, file).await?;
             loop {
                 match reader.next().await? {
                     Some(Word::Copy { event }) => tell(event),
+                    Some(Word::Who { host, repository }) => {
+                        let door = Door { host, repository };
+                        writer.send(&who(keyring, &door).await).await?;
+                    }
                     Some(Word::Done { done }) => return Ok(*done),
                     other => return Err(unexpected(other)),
                 }

@@ -15,9 +15,11 @@ mod wire;
 
 pub(crate) use client::{Hatch, Holding};
 pub(crate) use serve::open;
-pub(crate) use wire::{Ask, Done, Optional};
+pub(crate) use wire::{Ask, Done, From, Import, Optional};
 
 /// The socket's name in the store.
 const NAME: &str = "daemon.sock";
+/// What a daemon says in the lock of its store that it is doing there.
+pub(crate) const PURPOSE: &str = "windlass daemon";
 /// The longest line that is read, in bytes: the plan of an image with very many layers.
 const LONGEST: usize = 8 << 20;

@@ -1,29 +1,35 @@
 //! The daemon's end.
 
+mod work;
+
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task;
 use windlass::{
-    Caller, Credentials, Door, Events, Keyring, KeyringError, PullRequest, Reference, Remove,
-    Throttle,
+    Caller, Credentials, Door, Events, Keyring, KeyringError, PullRequest, Reference, Throttle,
 };
 use windlass_daemon::Daemon;
 
 use super::NAME;
 use super::fds::Directory;
 use super::lines::{Reader, Writer, split};
-use super::wire::{Ask, Done, Hello, Reply, Word, image_name};
+use super::wire::{Ask, Done, Hello, Reply, Word};
 use crate::error::{Doing, Error, Login};
 
+/// Who the user is somewhere, and where the answer goes.
+type Question = (Door, oneshot::Sender<Reply>);
+
 /// One who asked, as the daemon's transfers see him: who the user is, is asked of him.
-struct Asker(mpsc::Sender<(Door, oneshot::Sender<Reply>)>);
+struct Asker(mpsc::Sender<Question>);
 
 /// Opens the way in, in the store at `root`, which this process owns. Returns what answers there, until the
 /// daemon stops.
@@ -111,25 +117,27 @@ async fn answer(stream: UnixStream, daemon: &Arc<Daemon>) -> io::Result<()> {
             }
         }
         Ask::Tag { source, target } => {
-            blocking(daemon, move |daemon| {
-                let name = image_name(&source)?;
-                let tagged = daemon.tag(&name, &target);
-                tagged.map_err(|error| Error::Tag {
-                    name: source,
-                    source: error,
-                })?;
-                Ok(Done::Well)
+            small(daemon, move |daemon| work::tag(daemon, source, &target)).await
+        }
+        Ask::Remove { name, force } => {
+            small(daemon, move |daemon| work::remove(daemon, name, force)).await
+        }
+        Ask::Prune {
+            all,
+            partials,
+            filters,
+        } => {
+            small(daemon, move |daemon| {
+                work::prune(daemon, (all, partials), &filters)
             })
             .await
         }
-        Ask::Remove { name, force } => {
-            blocking(daemon, move |daemon| {
-                let image = image_name(&name)?;
-                let removed = daemon.remove(&image, Remove { force });
-                let removed = removed.map_err(|source| Error::Remove { name, source })?;
-                Ok(Done::Removed { removal: removed })
-            })
-            .await
+        ask @ (Ask::Load { .. } | Ask::Import(_) | Ask::Copy { .. }) => {
+            let file = reader.file();
+            match carry(&mut reader, &writer, daemon, (ask, file)).await? {
+                Some(word) => word,
+                None => return Ok(()),
+            }
         }
     };
     writer.send(&word).await
@@ -168,7 +176,7 @@ async fn pull(
     daemon: &Arc<Daemon>,
     wanted: Wanted,
 ) -> io::Result<Option<Word>> {
-    let (asker, mut asked) = mpsc::channel(1);
+    let (asker, asked) = mpsc::channel(1);
     let request = PullRequest {
         reference: wanted.reference.clone(),
         platform: wanted.platform,
@@ -176,31 +184,30 @@ async fn pull(
         throttle: Throttle::new(wanted.limit_rate),
     };
     let (events, mut incoming) = Events::channel();
-    // Dropping it is leaving.
-    let mut pulling = daemon.haul(request, events);
-    let outcome = loop {
-        tokio::select! {
-            biased;
-            Some(event) = incoming.recv() => writer.send(&Word::Pull { event }).await?,
-            Some((door, reply)) = asked.recv() => {
-                let Door { host, repository } = door;
-                writer.send(&Word::Who { host, repository }).await?;
-                match reader.next::<Reply>().await? {
-                    Some(said) => drop(reply.send(said)),
-                    None => return Ok(None),
-                }
+    let (words, told) = mpsc::unbounded_channel();
+    let hauling = daemon.haul(request, events);
+    let pulling = async move {
+        // Dropping it is leaving.
+        let mut hauling = hauling;
+        let tell = |event| drop(words.send(Word::Pull { event }));
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Some(event) = incoming.recv() => tell(event),
+                outcome = &mut hauling => break outcome,
             }
-            outcome = &mut pulling => break outcome,
-            // Nothing is said unasked: whatever comes is the end.
-            _ = reader.next::<Reply>() => return Ok(None),
+        };
+        while let Ok(event) = incoming.try_recv() {
+            tell(event);
         }
+        outcome
     };
-    while let Ok(event) = incoming.try_recv() {
-        writer.send(&Word::Pull { event }).await?;
-    }
+    let Some(outcome) = converse_while(reader, writer, (told, asked), pulling).await? else {
+        return Ok(None);
+    };
     Ok(Some(match outcome {
         Ok(pulled) => Word::Done {
-            done: Box::new(Done::Pulled(pulled.into())),
+            done: Box::new(Done::Pulled(Box::new(pulled.into()))),
         },
         Err(source) => failed(&Error::Remote {
             doing: Doing::Pull,
@@ -211,13 +218,75 @@ async fn pull(
     }))
 }
 
-/// Does what waits for the disk.
-async fn blocking(
+/// Does `work`, and meanwhile passes on what is told and asked; `None` if the command left before it was over.
+async fn converse_while<T>(
+    reader: &mut Reader,
+    writer: &Writer,
+    (mut told, mut asked): (mpsc::UnboundedReceiver<Word>, mpsc::Receiver<Question>),
+    work: impl Future<Output = T>,
+) -> io::Result<Option<T>> {
+    let mut work = std::pin::pin!(work);
+    let done = loop {
+        tokio::select! {
+            biased;
+            Some(word) = told.recv() => writer.send(&word).await?,
+            Some((door, reply)) = asked.recv() => {
+                let Door { host, repository } = door;
+                writer.send(&Word::Who { host, repository }).await?;
+                match reader.next::<Reply>().await? {
+                    Some(said) => drop(reply.send(said)),
+                    None => return Ok(None),
+                }
+            }
+            done = &mut work => break done,
+            // Nothing is said unasked: whatever comes is the end.
+            _ = reader.next::<Reply>() => return Ok(None),
+        }
+    };
+    while let Ok(word) = told.try_recv() {
+        writer.send(&word).await?;
+    }
+    Ok(Some(done))
+}
+
+/// Carries something into the store; `None` if the command left before it was over, which stops it.
+async fn carry(
+    reader: &mut Reader,
+    writer: &Writer,
+    daemon: &Arc<Daemon>,
+    (ask, file): (Ask, Option<OwnedFd>),
+) -> io::Result<Option<Word>> {
+    let (asker, asked) = mpsc::channel(1);
+    let (words, told) = mpsc::unbounded_channel();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (stopped, daemon) = (Arc::clone(&stop), Arc::clone(daemon));
+    let caller = Caller::new(Arc::new(Asker(asker)));
+    let working = task::spawn_blocking(move || {
+        let tell = |event| drop(words.send(Word::Copy { event }));
+        let with = work::With {
+            daemon: &daemon,
+            caller,
+            stop: &stopped,
+            tell: &tell,
+        };
+        with.carry(ask, file)
+    });
+    let word = converse_while(reader, writer, (told, asked), working).await;
+    stop.store(true, Ordering::Relaxed);
+    Ok(word?.map(ended))
+}
+
+/// Does something small that waits for the disk.
+async fn small(
     daemon: &Arc<Daemon>,
     work: impl FnOnce(&Daemon) -> Result<Done, Error> + Send + 'static,
 ) -> Word {
     let daemon = Arc::clone(daemon);
-    match task::spawn_blocking(move || work(&daemon)).await {
+    ended(task::spawn_blocking(move || work(&daemon)).await)
+}
+
+fn ended(done: Result<Result<Done, Error>, task::JoinError>) -> Word {
+    match done {
         Ok(Ok(done)) => Word::Done {
             done: Box::new(done),
         },

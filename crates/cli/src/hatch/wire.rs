@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use windlass::{
-    CopyEvent, Credentials, Digest, Endpoint, ImageId, ImageName, Loaded, Outcome, Platform,
-    PullEvent, Pulled, Reference, Secret,
+    Choice, CopyEvent, Credentials, Digest, Endpoint, ImageId, ImageName, Loaded, Outcome,
+    Platform, PullEvent, Pulled, Reference, Secret,
 };
 
 use crate::error::{Error, Login, Report};
@@ -39,6 +39,62 @@ pub(crate) enum Ask {
     },
     /// No more of a name, or an image.
     Remove { name: String, force: bool },
+    /// No more of what nobody needs.
+    Prune {
+        all: bool,
+        partials: bool,
+        /// As the user wrote them.
+        filters: Vec<String>,
+    },
+    /// Images out of the archive or directory that comes along.
+    Load {
+        choice: Choice,
+        name: Option<Reference>,
+        /// What the user is told is being done.
+        doing: String,
+    },
+    /// An image of the tar that comes along, or of what is at a URL.
+    Import(Import),
+    /// An image from elsewhere, by a name of its own.
+    Copy {
+        from: From,
+        name: Reference,
+        choice: Choice,
+        doing: String,
+        /// What is at hand to prove to the registry who asks, if it comes from one.
+        login: Option<(String, Login)>,
+    },
+}
+
+/// Where an image comes from.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub(crate) enum From {
+    Registry {
+        reference: Reference,
+    },
+    Store {
+        name: String,
+    },
+    /// The archive or directory that comes along.
+    Files {
+        word: Option<String>,
+    },
+}
+
+/// What is to be made of a tar.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Import {
+    pub(crate) url: Option<String>,
+    pub(crate) name: Option<Reference>,
+    #[serde(with = "as_text")]
+    pub(crate) platform: Platform,
+    /// As the user wrote them; they were found to be right.
+    pub(crate) changes: Vec<String>,
+    pub(crate) created: String,
+    pub(crate) comment: String,
+    pub(crate) limit: Option<u64>,
+    pub(crate) doing: String,
 }
 
 /// A text form, or nothing.
@@ -89,9 +145,13 @@ pub(crate) enum Done {
     /// Nothing that needs telling.
     Well,
     /// An image was pulled.
-    Pulled(PulledWire),
+    Pulled(Box<PulledWire>),
     /// These are gone.
     Removed { removal: windlass::Removal },
+    /// These are gone.
+    Pruned { pruned: windlass::Pruned },
+    /// An image was copied.
+    Copied { digest: Digest },
     /// These were loaded.
     Loaded { loaded: Vec<Loaded> },
 }
@@ -112,7 +172,7 @@ pub(crate) struct PulledWire {
     duration: Duration,
 }
 
-impl From<Pulled> for PulledWire {
+impl std::convert::From<Pulled> for PulledWire {
     fn from(pulled: Pulled) -> Self {
         Self {
             endpoint: pulled.endpoint.origin().to_string(),

@@ -37,7 +37,7 @@ type Head = oneshot::Sender<Result<Body, Failure>>;
 /// Answers.
 pub(crate) async fn create(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
     let Some(image) = request.query.get("fromImage") else {
-        return super::import::import(daemon, request).await;
+        return super::import::import(daemon, request);
     };
     let reference = wanted(image, request.query.get("tag"))?;
     let wanted = Wanted {

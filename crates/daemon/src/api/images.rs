@@ -41,6 +41,10 @@ pub(super) async fn list(daemon: &Arc<Daemon>, request: &Request) -> Result<Answ
 
 /// How images are told to the version that the client speaks.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one a version, or a question"
+)]
 pub(super) struct Shape {
     has_virtual_size: bool,
     /// Images without a name are called `<none>:<none>`.

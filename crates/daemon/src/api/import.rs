@@ -39,7 +39,7 @@ struct Arriving {
 }
 
 /// Answers.
-pub(super) async fn import(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
+pub(super) fn import(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
     let options = options(&request)?;
     let source = match request.query.get("fromSrc") {
         Some("-") => Source::Body(request.body),

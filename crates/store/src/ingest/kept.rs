@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use windlass_oci::Digest;
 
 use super::partial::{RECORD_SUFFIX, read_record};
@@ -21,7 +22,7 @@ use crate::sweep::names;
 use crate::tree;
 
 /// A part of a blob that is on disk, so that it need not be fetched again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartialBlob {
     /// What all of it would hash to.
     pub digest: Digest,

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,9 +23,9 @@ pub(super) enum Source {
 }
 
 /// A pipe that may be silent for long: it is asked again and again, and so ^C is noticed.
-struct Patient<'a> {
-    file: File,
-    stop: &'a AtomicBool,
+pub(crate) struct Patient<'a> {
+    pub(crate) file: File,
+    pub(crate) stop: &'a AtomicBool,
 }
 
 /// How long one look takes.
@@ -75,6 +75,33 @@ impl Source {
             Self::File(path) => format!("{verb} {}", path.display()),
             Self::Url(url) => format!("{verb} {url}"),
         }
+    }
+
+    /// Returns the URL, if it is one.
+    pub(super) fn url(&self) -> Option<String> {
+        match self {
+            Self::Url(url) => Some(url.expose().to_owned()),
+            Self::Stdin | Self::File(_) => None,
+        }
+    }
+
+    /// Opens the file or standard input, if it is that, for somebody else to read.
+    pub(super) fn file(&self) -> Result<Option<OwnedFd>, FreightError> {
+        Ok(match self {
+            Self::Stdin => {
+                let stdin = io::stdin().as_fd().try_clone_to_owned();
+                Some(stdin.map_err(failed("read standard input"))?)
+            }
+            Self::File(path) => {
+                let file = File::open(path).map_err(failed("open it"))?;
+                let data = file.metadata().map_err(failed("look at it"))?;
+                if data.is_dir() {
+                    return Err(failed("read it")(io::ErrorKind::IsADirectory.into()));
+                }
+                Some(file.into())
+            }
+            Self::Url(_) => None,
+        })
     }
 
     /// Opens it, and returns its size if that is known.
