@@ -1,6 +1,7 @@
 //! `windlass daemon`: how it begins, how it is reached, and how it ends.
 
 mod beginning;
+mod beside;
 mod ending;
 mod reload;
 mod sockets;
