@@ -68,8 +68,8 @@ fn registry() -> Registry {
 /// Runs all of it, and returns what came of each.
 fn run(windlass: &Windlass, registry: &Registry) -> Vec<String> {
     fs::write(windlass.path("garbage"), "garbage").unwrap();
-    let run = |line: &&str| {
-        let line = line.replace("REG", &registry.host());
+    let run = |shown: &&str| {
+        let line = shown.replace("REG", &registry.host());
         let (line, input) = line.split_once('<').unwrap_or((&line, ""));
         let mut command = windlass.command(line.split_whitespace());
         command.env("SOURCE_DATE_EPOCH", "1000000000");
@@ -77,7 +77,7 @@ fn run(windlass: &Windlass, registry: &Registry) -> Vec<String> {
             "" => Stdio::null(),
             file => fs::File::open(windlass.path(file)).unwrap().into(),
         });
-        format!("$ {line}\n{}", windlass.show(&command.output().unwrap()))
+        format!("$ {shown}\n{}", windlass.show(&command.output().unwrap()))
     };
     COMMANDS.iter().map(run).collect()
 }
