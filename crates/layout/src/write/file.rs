@@ -7,15 +7,12 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::ahead::Ahead;
-
 /// A file that is being written beside the place where it will be. Dropped before [`NewFile::finish`], nothing of it
 /// stays, and what was in its place is untouched.
 #[derive(Debug)]
 pub struct NewFile {
     file: NamedTempFile,
     path: PathBuf,
-    ahead: Ahead,
 }
 
 impl NewFile {
@@ -29,8 +26,7 @@ impl NewFile {
             .prefix(".windlass-")
             .tempfile_in(parent)?;
         let path = path.to_owned();
-        let ahead = Ahead::default();
-        Ok(Self { file, path, ahead })
+        Ok(Self { file, path })
     }
 
     /// Puts it in its place, durable, with the rights that new files of this process have.
@@ -61,9 +57,7 @@ fn umask() -> u32 {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.ahead.wrote(written as u64, self.file.path());
-        Ok(written)
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
