@@ -54,8 +54,8 @@ pub enum PushError {
     },
 }
 
-/// How much is read at a time. The connection gathers pieces of its own accord; of 256 KiB they took 10 MiB more, and no
-/// less time.
+/// How much is read at a time. The connection gathers pieces of its own accord: four waiting of 256 KiB took 4 MiB more
+/// for a push of four layers, and no less time.
 const PIECE: usize = 64 << 10;
 /// How many pieces wait to be sent.
 const WAITING: usize = 2;
