@@ -1,6 +1,5 @@
 //! Writing: archives in one stream, directories blob by blob.
 
-mod ahead;
 mod archive;
 mod directory;
 mod file;

@@ -10,15 +10,12 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
-use super::ahead::Ahead;
-
 /// A file that is being written and has no name yet, where the file system knows such files. Dropped before
 /// [`NewFile::finish`], or killed, nothing of it stays, and what was in its place is untouched.
 #[derive(Debug)]
 pub struct NewFile {
     file: Unfinished,
     path: PathBuf,
-    ahead: Ahead,
 }
 
 #[derive(Debug)]
@@ -43,8 +40,7 @@ impl NewFile {
             Ok(None) | Err(_) => Unfinished::Named(temporary().tempfile_in(parent)?),
         };
         let path = path.to_owned();
-        let ahead = Ahead::default();
-        Ok(Self { file, path, ahead })
+        Ok(Self { file, path })
     }
 
     /// Puts it in its place, durable, with the rights that new files of this process have.
@@ -115,13 +111,7 @@ pub(super) fn umask() -> u32 {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file().write(bytes)?;
-        let file = match &self.file {
-            Unfinished::Nameless(file) => file,
-            Unfinished::Named(file) => file.as_file(),
-        };
-        self.ahead.wrote(written as u64, file);
-        Ok(written)
+        self.file().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
