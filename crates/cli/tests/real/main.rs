@@ -7,6 +7,7 @@
 
 mod access;
 mod command;
+mod daemon;
 mod door;
 mod fixture;
 mod freight;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         interruption::CASES,
         timings::CASES,
         freight::CASES,
+        &daemon::cases(),
     ]
     .concat();
     let trials = cases

@@ -14,6 +14,8 @@ pub(crate) enum Need {
     DebianPackages,
     /// A program.
     Tool(&'static str),
+    /// Debian's `dockerd`, and what that wants of a machine.
+    Dockerd,
 }
 
 /// For images made of tars, served by the registry and unpacked by the judge.
@@ -41,6 +43,15 @@ pub(crate) const OBJECT_STORAGE: &[Need] = &[
     Need::Tool("skopeo"),
     Need::Tool("gzip"),
     Need::Tool("zstd"),
+];
+
+/// For what is asked of Docker's own daemon, too.
+pub(crate) const DOCKERD: &[Need] = &[
+    Need::Root,
+    Need::Tool("dockerd"),
+    Need::Tool("docker-registry"),
+    Need::Tool("skopeo"),
+    Need::Dockerd,
 ];
 
 /// For web pages.
@@ -82,6 +93,10 @@ impl Need {
                 .debian()
                 .err()
                 .map(|error| format!("needs Debian's packages: {error}")),
+            Self::Dockerd => world
+                .dockerd()
+                .err()
+                .map(|error| format!("needs a dockerd that starts: {error}")),
             Self::Root | Self::Tool(_) => None,
         }
     }
