@@ -68,7 +68,7 @@ pub use windlass_layout::{
 pub use windlass_oci::{
     ConfigError, DEFAULT_REGISTRY, Descriptor, DiffId, Digest, DigestError, IdPrefix, ImageId,
     ImageName, ManifestError, NoMatch, Platform, PlatformError, Reference, ReferenceError,
-    RepositoryName, Tag, TagError, text,
+    ReferenceProblem, RepositoryName, Tag, TagError, text,
 };
 pub use windlass_pull::{
     EndpointsError, Events, FoundManifest, HistoryError, Keep, LayerError, LayerState, LayerStatus,

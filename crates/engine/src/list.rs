@@ -1,5 +1,7 @@
 //! What is there, what it is called, and what it takes up.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use windlass_oci::{Digest, ImageId, ImageName, Platform, Reference};
 use windlass_store::{Amount, Image, PartialBlob};
@@ -108,6 +110,12 @@ impl Engine {
         }
         let removed = self.store.remove(name, how)?;
         Ok(removed.into_iter().map(Removed::from).collect())
+    }
+
+    /// Returns for each image how many bytes of its layers other images have, too.
+    pub fn shared_sizes(&self) -> Result<HashMap<ImageId, u64>, StoreError> {
+        let usage = self.store.disk_usage()?.images.into_iter();
+        Ok(usage.map(|usage| (usage.image.id, usage.shared)).collect())
     }
 
     /// Returns what the store takes up.

@@ -20,6 +20,7 @@ use tokio::task;
 use crate::Daemon;
 use crate::answer::{Answer, Failure};
 use crate::request::Request;
+use crate::words;
 
 use route::Route;
 
@@ -74,6 +75,11 @@ fn reference(text: &str) -> Result<windlass::Reference, Failure> {
     text.parse().map_err(|error| invalid_reference(&error))
 }
 
+fn tag(text: &str) -> Result<windlass::Tag, Failure> {
+    text.parse()
+        .map_err(|_: windlass::TagError| Failure::bad_request("invalid tag format"))
+}
+
 fn invalid_reference(error: &windlass::ReferenceError) -> Failure {
-    Failure::bad_request(format!("invalid reference format: {error}"))
+    words::error::of_reference(&error.problem)
 }

@@ -24,7 +24,7 @@ pub(super) async fn remove(
     let removed = blocking(daemon, move |daemon| {
         let removed = daemon.remove(&name, how);
         let removed = removed.map_err(|error| words::error::of_remove(&error))?;
-        Ok(removed.into_iter().map(told).collect::<Vec<_>>())
+        Ok(in_order(removed.into_iter().map(told).collect()))
     });
     Ok(json(&removed.await?))
 }
@@ -33,6 +33,16 @@ pub(super) async fn remove(
 pub(super) async fn prune(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
     let _ = (daemon, request);
     Err(Failure::internal("not yet"))
+}
+
+/// Names come before what they named, and in the order of the alphabet, as in Docker.
+fn in_order(mut removed: Vec<api::DeletedImage>) -> Vec<api::DeletedImage> {
+    removed.sort_by_key(|removed| match removed {
+        api::DeletedImage::Untagged(name) => (false, name.clone()),
+        // What is deleted stays as it was: the image, then its layers.
+        api::DeletedImage::Deleted(_) => (true, String::new()),
+    });
+    removed
 }
 
 fn told(removed: Removed) -> api::DeletedImage {

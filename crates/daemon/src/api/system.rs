@@ -1,6 +1,6 @@
 //! The daemon itself, and the machine that it is on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -72,9 +72,17 @@ pub(super) async fn disk_usage(daemon: &Arc<Daemon>, request: &Request) -> Resul
         let usage = daemon.engine.disk_usage().map_err(of_store)?;
         let images = daemon.engine.images().map_err(of_store)?;
         let none = api::FilterValues::default();
+        let mut images = summaries(daemon, &images, &none, &shape)?;
+        let shared = daemon.engine.shared_sizes().map_err(of_store)?;
+        let shared = shared.into_iter().map(|(id, size)| (id.to_string(), size));
+        let shared: HashMap<String, u64> = shared.collect();
+        for image in &mut images {
+            image.containers = 0;
+            image.shared_size = signed(shared.get(&image.id).copied().unwrap_or_default());
+        }
         Ok(api::DiskUsage {
             layers_size: signed(usage.layers.size),
-            images: summaries(daemon, &images, &none, &shape)?,
+            images,
             containers: [],
             volumes: [],
             build_cache: [],

@@ -36,11 +36,15 @@ impl Dockerd {
         let socket = run.path().join("d.sock");
         let mut dockerd = command("dockerd");
         // It would take proxies and settings from the environment.
-        dockerd.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        dockerd
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         dockerd.arg("--data-root").arg(dir.join("data"));
         dockerd.arg("--exec-root").arg(run.path().join("exec"));
         dockerd.arg("--pidfile").arg(run.path().join("pid"));
-        dockerd.arg("--host").arg(format!("unix://{}", socket.display()));
+        dockerd
+            .arg("--host")
+            .arg(format!("unix://{}", socket.display()));
         // What containers would need, and a way to keep layers that works on every file system.
         dockerd.args(["--iptables=false", "--ip6tables=false", "--bridge=none"]);
         dockerd.arg("--storage-driver=vfs");

@@ -47,7 +47,12 @@ impl Docker {
     #[track_caller]
     pub(crate) fn does(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
-        assert_eq!(ran.code, Some(0), "{:?} {arguments:?}: {ran:#?}", self.program);
+        assert_eq!(
+            ran.code,
+            Some(0),
+            "{:?} {arguments:?}: {ran:#?}",
+            self.program
+        );
         ran.stdout
     }
 
@@ -55,7 +60,12 @@ impl Docker {
     #[track_caller]
     pub(crate) fn fails(&self, arguments: &[&str], words: &[&str]) {
         let ran = self.run(arguments);
-        assert_eq!(ran.code, Some(1), "{:?} {arguments:?}: {ran:#?}", self.program);
+        assert_eq!(
+            ran.code,
+            Some(1),
+            "{:?} {arguments:?}: {ran:#?}",
+            self.program
+        );
         for words in words {
             assert!(ran.stderr.contains(words), "{words:?}: {ran:#?}");
         }

@@ -95,15 +95,19 @@ fn full(base: Layer) -> Image {
 
 fn bare(base: Layer) -> Image {
     let image = Image::new().layer(base).created_by("ADD base /");
-    image.config(|config| config["config"] = json!({}))
+    image.config(|config| {
+        config["created"] = json!("2020-05-06T07:08:09Z");
+        config["config"] = json!({});
+    })
 }
 
 fn both() -> Index {
-    let image = |platform, machine: &str| {
-        let layer = Layer::new().file("machine", machine);
-        Image::new().platform(platform).layer(layer)
+    let image = |platform, created: &str| {
+        let image = Image::new().platform(platform);
+        let image = image.layer(Layer::new().file("machine", platform));
+        image.config(|config| config["created"] = json!(created))
     };
-    let amd64 = image("linux/amd64", "amd64\n");
-    let arm64 = image("linux/arm64/v8", "arm64\n");
+    let amd64 = image("linux/amd64", "2019-01-01T00:00:00Z");
+    let arm64 = image("linux/arm64/v8", "2018-01-01T00:00:00Z");
     Index::new().image(amd64.pack()).image(arm64.pack())
 }

@@ -12,7 +12,11 @@ pub(super) struct Known {
     pub(super) why: &'static str,
 }
 
-pub(super) const KNOWN: &[Known] = &[];
+pub(super) const KNOWN: &[Known] = &[Known {
+    requests: &["*"],
+    places: &["headers.api-version"],
+    why: "newer",
+}];
 
 impl Known {
     /// Whether this is one of them.

@@ -50,7 +50,12 @@ fn all_are_known(world: &World) {
     let seen: BTreeSet<&str> = found.iter().filter_map(known).map(|it| it.why).collect();
     let gone = KNOWN.iter().filter(|known| !seen.contains(known.why));
     let gone: Vec<_> = gone.collect();
-    assert!(unknown.is_empty(), "{} differences:\n{}", unknown.len(), unknown.join("\n"));
+    assert!(
+        unknown.is_empty(),
+        "{} differences that are not known:\n{}",
+        unknown.len(),
+        unknown.join("\n")
+    );
     assert!(gone.is_empty(), "no difference any more: {gone:#?}");
 }
 

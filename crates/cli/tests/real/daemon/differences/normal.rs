@@ -30,8 +30,14 @@ const HEADERS: [&str; 7] = [
 ];
 /// Members that are times of this run.
 const TIMES: [&str; 5] = ["LastTagTime", "SystemTime", "time", "timeNano", "BuildTime"];
-/// Steps that come or do not, as time has it.
-const CHANCY: [&str; 1] = ["Waiting"];
+/// Steps that come or do not, as time has it: dockerd tells each watcher of a layer the latest that there is.
+const CHANCY: [&str; 5] = [
+    "Waiting",
+    "Downloading",
+    "Verifying Checksum",
+    "Extracting",
+    "Pushing",
+];
 
 /// Makes a document of an answer.
 pub(super) fn normal(answer: &SocketAnswer, body: Body) -> Value {
@@ -83,7 +89,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Tells layers apart, as they come in any order; of counts in a row, the first counts.
+/// Tells layers apart, as they come in any order.
 fn progress(text: &str) -> Value {
     let (mut words, mut layers) = (Vec::new(), Map::new());
     for line in text.lines() {
@@ -97,15 +103,11 @@ fn progress(text: &str) -> Value {
         if CHANCY.contains(&status) {
             continue;
         }
-        let has_numbers = message.get("progress").is_some();
-        let step = match has_numbers {
-            true => format!("{status} (with numbers)"),
-            false => status.to_owned(),
-        };
+        let step = json!(status);
         let steps = layers.entry(id).or_insert_with(|| json!([]));
         let steps = steps.as_array_mut().expect("it was made one");
         if steps.last().is_none_or(|last| *last != step) {
-            steps.push(json!(step));
+            steps.push(step);
         }
     }
     json!({ "words": words, "layers": layers })

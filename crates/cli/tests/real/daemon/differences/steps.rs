@@ -85,7 +85,10 @@ pub(super) fn steps(fleet: &Fleet) -> Vec<Step> {
 
 fn greetings(script: &mut Script) {
     script.get("ping", "/_ping").at("").reads(Body::Text);
-    script.ask("ping, head", "HEAD", "/_ping").at("").reads(Body::Text);
+    script
+        .ask("ping, head", "HEAD", "/_ping")
+        .at("")
+        .reads(Body::Text);
     script.get("ping, versioned", "/_ping").reads(Body::Text);
     script.get("version", "/version");
     script.get("info", "/info");
@@ -114,15 +117,25 @@ fn pulls(script: &mut Script, fleet: &Fleet) {
     pull("pull, tag in the name", &format!("{bare}:1"), "");
     pull("pull, platform", &both, "&tag=1&platform=linux/arm64/v8");
     pull("pull, index", &both, "&tag=1");
+    let digest = format!("&tag={}", fleet.full.digest);
+    pull("pull, digest", &full, &digest);
     let digest = format!("&tag={}", fleet.both.digest);
-    pull("pull, digest", &both, &digest);
+    pull("pull, digest of another platform's", &both, &digest);
     pull("pull, all tags", &fleet.name("many"), "");
     pull("pull, other platform", &both, "&tag=1&platform=linux/s390x");
-    pull("pull, platform of a lone image", &full, "&tag=1&platform=linux/s390x");
+    pull(
+        "pull, platform of a lone image",
+        &full,
+        "&tag=1&platform=linux/s390x",
+    );
     pull("pull, no platform", &both, "&tag=1&platform=a/b/c/d");
     pull("pull, missing tag", &full, "&tag=nope");
     pull("pull, missing repository", &fleet.name("nope"), "&tag=1");
-    pull("pull, missing repository, all tags", &fleet.name("nope"), "");
+    pull(
+        "pull, missing repository, all tags",
+        &fleet.name("nope"),
+        "",
+    );
     let unknown = format!("&tag=sha256:{}", "0".repeat(64));
     pull("pull, missing digest", &full, &unknown);
     pull("pull, bad name", "BAD", "&tag=1");
@@ -136,7 +149,10 @@ fn pulls(script: &mut Script, fleet: &Fleet) {
 
 fn filters(filters: &Value) -> String {
     let text = filters.to_string();
-    let text = text.replace('%', "%25").replace('"', "%22").replace(' ', "%20");
+    let text = text
+        .replace('%', "%25")
+        .replace('"', "%22")
+        .replace(' ', "%20");
     format!("filters={}", text.replace('{', "%7B").replace('}', "%7D"))
 }
 
@@ -151,8 +167,14 @@ fn lists(script: &mut Script, fleet: &Fleet) {
         ("dangling", json!({ "dangling": { "true": true } })),
         ("not dangling", json!({ "dangling": ["false"] })),
         ("odd dangling", json!({ "dangling": ["perhaps"] })),
-        ("reference", json!({ "reference": { "*/fleet/full": true } })),
-        ("references", json!({ "reference": [&full, format!("{full}:*")] })),
+        (
+            "reference",
+            json!({ "reference": { "*/fleet/full": true } }),
+        ),
+        (
+            "references",
+            json!({ "reference": [&full, format!("{full}:*")] }),
+        ),
         ("bad reference", json!({ "reference": ["["] })),
         ("label", json!({ "label": ["a=1"] })),
         ("label, key", json!({ "label": ["a"] })),
@@ -235,7 +257,10 @@ fn registries(script: &mut Script, fleet: &Fleet) {
     let both = fleet.name("both:1");
     script.get("distribution, index", &format!("/distribution/{both}/json"));
     let nope = fleet.name("nope:1");
-    script.get("distribution, missing", &format!("/distribution/{nope}/json"));
+    script.get(
+        "distribution, missing",
+        &format!("/distribution/{nope}/json"),
+    );
     script.get("distribution, bad name", "/distribution/BAD/json");
     script.post(
         "tag, to push",
@@ -249,16 +274,24 @@ fn registries(script: &mut Script, fleet: &Fleet) {
     push("push", &format!("{host}/pushed/full/push?tag=1"));
     push("push, again", &format!("{host}/pushed/full/push?tag=1"));
     push("push, all tags", &format!("{host}/pushed/full/push"));
-    push("push, missing tag", &format!("{host}/pushed/full/push?tag=no"));
+    push(
+        "push, missing tag",
+        &format!("{host}/pushed/full/push?tag=no"),
+    );
     push("push, missing", &format!("{host}/pushed/nope/push?tag=1"));
-    push("push, missing, all tags", &format!("{host}/pushed/nope/push"));
+    push(
+        "push, missing, all tags",
+        &format!("{host}/pushed/nope/push"),
+    );
     push("push, bad name", "BAD/push?tag=1");
     push("push, nobody listens", "127.0.0.1:1/x/push?tag=1");
     let login = json!({ "username": "bosun", "password": "x", "serveraddress": host.to_string() });
     script
         .post("login", "/auth")
         .sends(login.to_string(), "application/json");
-    script.post("login, no JSON", "/auth").sends("{", "application/json");
+    script
+        .post("login, no JSON", "/auth")
+        .sends("{", "application/json");
 }
 
 fn archives(script: &mut Script, fleet: &Fleet) {
@@ -281,15 +314,28 @@ fn archives(script: &mut Script, fleet: &Fleet) {
     load("load, garbage", "/images/load?quiet=1", b"garbage".to_vec());
     load("load, nothing", "/images/load?quiet=1", Vec::new());
     script.get("inspect, loaded", "/images/loaded:1/json");
-    let root = || windlass_testing::Layer::new().dir("etc").file("etc/new", "new\n").tar();
+    let root = || {
+        windlass_testing::Layer::new()
+            .dir("etc")
+            .file("etc/new", "new\n")
+            .tar()
+    };
     let mut import = |name: &str, query: &str, body: Vec<u8>| {
         let path = format!("/images/create?fromSrc=-&{query}");
         let import = script.post(name, &path).reads(Body::Progress);
         import.sends(body, "text/plain");
     };
-    import("import, garbage", "repo=imported&tag=2", b"garbage".to_vec());
+    import(
+        "import, garbage",
+        "repo=imported&tag=2",
+        b"garbage".to_vec(),
+    );
     import("import, bad name", "repo=BAD&tag=2", root());
-    import("import, bad change", "repo=imported&changes=FLY%20high", root());
+    import(
+        "import, bad change",
+        "repo=imported&changes=FLY%20high",
+        root(),
+    );
 }
 
 fn removals(script: &mut Script, fleet: &Fleet) {
@@ -302,27 +348,51 @@ fn removals(script: &mut Script, fleet: &Fleet) {
     remove("remove, bad name", "BAD");
     remove("remove, ID with several names", &id);
     remove("remove, a tag", "spare:latest");
-    remove("remove, a tag by digest", &format!("{}@{}", fleet.name("both"), fleet.both.digest));
+    remove(
+        "remove, a tag by digest",
+        &format!("{}@{}", fleet.name("both"), fleet.both.digest),
+    );
     remove("remove, forced", &format!("{bare}?force=1"));
     script.get("images, some removed", "/images/json");
     let prune = |value: Value| format!("/images/prune?{}", filters(&value));
     script.post("prune", &prune(json!({ "dangling": ["true"] })));
     script.post("prune, bad filter", &prune(json!({ "colour": ["red"] })));
-    script.post("prune, odd dangling", &prune(json!({ "dangling": ["perhaps"] })));
-    script.post("prune, label", &prune(json!({ "dangling": ["false"], "label": ["a=7"] })));
+    script.post(
+        "prune, odd dangling",
+        &prune(json!({ "dangling": ["perhaps"] })),
+    );
+    script.post(
+        "prune, label",
+        &prune(json!({ "dangling": ["false"], "label": ["a=7"] })),
+    );
     script.post("prune, all", &prune(json!({ "dangling": ["false"] })));
     script.get("images, all removed", "/images/json");
 }
 
 fn elsewhere(script: &mut Script) {
-    for what in ["containers/json", "networks", "volumes", "plugins", "nodes", "swarm"] {
+    for what in [
+        "containers/json",
+        "networks",
+        "volumes",
+        "plugins",
+        "nodes",
+        "swarm",
+    ] {
         script.get(&format!("elsewhere: {what}"), &format!("/{what}"));
     }
-    for what in ["containers/x/json", "networks/x", "volumes/x", "plugins/x/json"] {
+    for what in [
+        "containers/x/json",
+        "networks/x",
+        "volumes/x",
+        "plugins/x/json",
+    ] {
         script.get(&format!("elsewhere: {what}"), &format!("/{what}"));
     }
     for what in ["containers", "networks", "volumes", "build"] {
-        script.post(&format!("elsewhere: {what}/prune"), &format!("/{what}/prune"));
+        script.post(
+            &format!("elsewhere: {what}/prune"),
+            &format!("/{what}/prune"),
+        );
     }
     let create = script.post("elsewhere: containers/create", "/containers/create");
     create.sends(r#"{"Image":"nope"}"#, "application/json");
