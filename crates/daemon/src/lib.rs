@@ -68,7 +68,7 @@ pub struct Daemon {
     /// Where transfers run.
     hauls: Handle,
     /// Ends that thread.
-    _hauls: oneshot::Sender<()>,
+    _end: oneshot::Sender<()>,
 }
 
 impl Daemon {
@@ -76,7 +76,7 @@ impl Daemon {
     pub fn new(engine: Arc<Engine>, about: About) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let hauls = runtime.handle().clone();
-        let (_hauls, ended) = oneshot::channel::<()>();
+        let (end, ended) = oneshot::channel::<()>();
         thread::Builder::new()
             .name("hauls".to_owned())
             .spawn(move || {
@@ -90,7 +90,7 @@ impl Daemon {
             metrics: Metrics::default(),
             facts: FactsCache::default(),
             hauls,
-            _hauls,
+            _end: end,
         })
     }
 

@@ -1,6 +1,5 @@
 //! A question, as far as HTTP tells it apart.
 
-use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -70,12 +69,6 @@ impl Request {
             }
             Err(_) => Err(Failure::bad_request("the body did not come to its end")),
         }
-    }
-
-    /// Returns how long the body is, if that was said.
-    pub(crate) fn length(&self) -> Option<u64> {
-        let length = self.headers.get(CONTENT_LENGTH)?;
-        length.to_str().ok()?.parse().ok()
     }
 }
 

@@ -185,7 +185,7 @@ fn find_group(name: &str) -> Result<u32, BindError> {
     of_name.ok_or(BindError::NoGroup { name })
 }
 
-/// Takes the sockets that the service manager made (sd_listen_fds(3)): `count` of them, meant for process `pid`.
+/// Takes the sockets that the service manager made (`sd_listen_fds(3)`): `count` of them, meant for process `pid`.
 ///
 /// # Safety of what it does
 /// Once in a process, before anything else could have opened these numbers.

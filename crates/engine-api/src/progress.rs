@@ -129,8 +129,7 @@ const BAR: u64 = 50;
 /// Draws how far something is: `[=====>     ]  1.2MB/3MB`.
 pub fn bar(current: u64, total: u64) -> String {
     let mut drawn = String::new();
-    if total > 0 {
-        let filled = current.saturating_mul(BAR) / total;
+    if let Some(filled) = current.saturating_mul(BAR).checked_div(total) {
         let filled = filled.min(BAR);
         let (filled, empty) = (count(filled), count(BAR - filled));
         let _ = write!(drawn, "[{}>{}] ", "=".repeat(filled), " ".repeat(empty));

@@ -12,7 +12,7 @@ use crate::exchange::{Ask, Party};
 use crate::login::LoginError;
 
 /// A repository that was found.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct FoundRepository {
     /// Its name there.
@@ -39,18 +39,6 @@ struct Found {
 const HUB: &str = "https://index.docker.io";
 /// The largest answer that is read, in bytes.
 const LARGEST: u64 = 4 << 20;
-
-impl Default for FoundRepository {
-    fn default() -> Self {
-        Self {
-            name: String::new(),
-            description: String::new(),
-            stars: 0,
-            is_official: false,
-            is_automated: false,
-        }
-    }
-}
 
 impl Client {
     /// Asks `registry` (`host`, `host:port`, `docker.io` for Docker Hub) for repositories that fit `term`, at most

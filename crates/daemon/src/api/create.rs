@@ -94,13 +94,11 @@ async fn run(daemon: Arc<Daemon>, wanted: Wanted, mut head: Head) {
     };
     let mut work = std::pin::pin!(work);
     // Nothing is sent before the image was found, so that what is not there has a status.
-    let early = loop {
-        tokio::select! {
-            biased;
-            () = head.closed() => return,
-            outcome = &mut work => break Some(outcome),
-            () = lines.begun() => break None,
-        }
+    let early = tokio::select! {
+        biased;
+        () = head.closed() => return,
+        outcome = &mut work => Some(outcome),
+        () = lines.begun() => None,
     };
     if let Some(Err((failure, false))) = early {
         // One who has left does not learn it.

@@ -30,7 +30,7 @@ pub(super) async fn list(daemon: &Arc<Daemon>, request: &Request) -> Result<Answ
             .engine
             .images()
             .map_err(|error| words::error::of_store(&error))?;
-        summaries(daemon, &images, &filters, &shape)
+        summaries(daemon, &images, &filters, shape)
     });
     Ok(json(&images.await?))
 }
@@ -72,7 +72,7 @@ pub(super) fn summaries(
     daemon: &Daemon,
     images: &[ImageSummary],
     _filters: &api::FilterValues,
-    shape: &Shape,
+    shape: Shape,
 ) -> Result<Vec<api::ImageSummary>, Failure> {
     let told = images.iter().map(|image| {
         let facts = daemon.facts.of(&daemon.engine, image);
@@ -84,7 +84,7 @@ pub(super) fn summaries(
     Ok(told)
 }
 
-fn summary(image: &ImageSummary, facts: &Facts, shape: &Shape) -> api::ImageSummary {
+fn summary(image: &ImageSummary, facts: &Facts, shape: Shape) -> api::ImageSummary {
     let size = signed(image.size);
     let (mut tags, mut digests) = (familiar(&image.names), familiar(&image.digests));
     if shape.names_none && tags.is_empty() && digests.is_empty() {
@@ -141,7 +141,7 @@ pub(super) async fn inspect(
         }
         let facts = daemon.facts.of(&daemon.engine, &image);
         let facts = facts.map_err(|error| words::error::of_store(&error))?;
-        Ok(inspection(&image, &facts, &shape, &version))
+        Ok(inspection(&image, &facts, shape, version))
     });
     Ok(json(&inspected.await?))
 }
@@ -156,8 +156,8 @@ struct Version {
 fn inspection(
     image: &ImageSummary,
     facts: &Facts,
-    shape: &Shape,
-    version: &Version,
+    shape: Shape,
+    version: Version,
 ) -> api::ImageInspect {
     let size = signed(image.size);
     let platform = &image.platform;

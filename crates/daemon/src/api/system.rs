@@ -72,7 +72,7 @@ pub(super) async fn disk_usage(daemon: &Arc<Daemon>, request: &Request) -> Resul
         let usage = daemon.engine.disk_usage().map_err(of_store)?;
         let images = daemon.engine.images().map_err(of_store)?;
         let none = api::FilterValues::default();
-        let mut images = summaries(daemon, &images, &none, &shape)?;
+        let mut images = summaries(daemon, &images, &none, shape)?;
         let shared = daemon.engine.shared_sizes().map_err(of_store)?;
         let shared = shared.into_iter().map(|(id, size)| (id.to_string(), size));
         let shared: HashMap<String, u64> = shared.collect();
