@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,16 @@ impl Host {
     /// The same, as clients are told.
     pub(crate) fn url(&self) -> String {
         format!("unix://{}", self.socket.display())
+    }
+
+    /// Has a client find it, and nothing else of this machine's.
+    pub(crate) fn show(&self, client: &mut Command) {
+        client.env_clear().env("PATH", "/usr/bin:/bin");
+        client
+            .env("HOME", &self.directory)
+            .env("DOCKER_CONFIG", self.directory.join("docker"))
+            .env("DOCKER_HOST", self.url())
+            .current_dir("/");
     }
 
     fn wait_until_listening(&mut self) {

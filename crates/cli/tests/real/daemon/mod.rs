@@ -2,11 +2,26 @@
 
 mod differences;
 mod docker;
+mod freight;
 mod host;
+mod images;
+mod libraries;
+mod pulls;
+mod rest;
+mod tools;
 
 use crate::Case;
 
 /// All of them.
 pub(crate) fn cases() -> Vec<Case> {
-    [differences::CASES].concat()
+    [
+        pulls::CASES,
+        images::CASES,
+        freight::CASES,
+        rest::CASES,
+        tools::CASES,
+        libraries::CASES,
+        differences::CASES,
+    ]
+    .concat()
 }
