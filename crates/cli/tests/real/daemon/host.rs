@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use windlass_testing::real::SocketRequest;
 
 use crate::command::Windlass;
 use crate::door::Door;
@@ -62,6 +63,13 @@ impl Host {
     /// The same, as clients are told.
     pub(crate) fn url(&self) -> String {
         format!("unix://{}", self.socket.display())
+    }
+
+    /// Has it remove an image.
+    pub(crate) fn removes(&self, name: &str) {
+        let request = SocketRequest::new("DELETE", &format!("/images/{name}"));
+        let answer = request.send(&self.socket).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
     }
 
     /// Has a client find it, and nothing else of this machine's.

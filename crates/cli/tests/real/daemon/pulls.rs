@@ -151,7 +151,7 @@ fn missing(world: &World, docker: &Docker) {
     docker.fails(&["image", "inspect", "nope"], &["No such image: nope"]);
     docker.fails(&["history", "nope"], &["No such image: nope:latest"]);
     docker.fails(&["tag", "nope", "a"], &["No such image: nope:latest"]);
-    docker.fails(&["rmi", "nope"], &["No such image: nope:latest"]);
+    docker.fails(&["rmi", "nope"], &["No such image: nope"]);
     docker.fails(&["save", "nope"], &["No such image: nope"]);
     docker.fails(
         &["push", &nope],

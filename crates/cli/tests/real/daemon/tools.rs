@@ -93,7 +93,7 @@ fn skopeo(world: &World) {
     let dir = format!("dir:{}", host.directory.join("dir").display());
 
     copy("src", &format!("docker-daemon:{heavy}"), &dir);
-    host.windlass.succeeds(&["rmi", &heavy]);
+    host.removes(&heavy);
     copy("dest", &dir, "docker-daemon:docker.io/library/back:1");
 
     assert_eq!(host.windlass.images(), [id]);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use windlass_testing::real::{Access, DockerRegistry, command, run};
+use windlass_testing::real::{Access, DockerRegistry, TokenServer, command, run};
 use windlass_testing::{Image, Index, Layer, PackedImage, PackedIndex, Registry};
 
 /// Images, and the registry that has them.
@@ -16,6 +16,9 @@ pub(super) struct Fleet {
     pub(super) bare: PackedImage,
     /// For two processors.
     pub(super) both: PackedIndex,
+    /// Where a password is wanted, and where a token is.
+    pub(super) locked: [DockerRegistry; 2],
+    _tokens: TokenServer,
     /// `full` as `docker save` would have it, called `loaded:1`.
     pub(super) archive: PathBuf,
 }
@@ -35,6 +38,13 @@ impl Fleet {
             let to = format!("docker://{}/fleet/{name}", registry.address());
             copy(&["--all", "--preserve-digests"], &from, &to);
         }
+        let tokens = TokenServer::builder().start().unwrap();
+        let locked = [
+            ("basic", Access::Basic),
+            ("tokens", Access::Tokens(tokens.authority())),
+        ];
+        let locked = locked
+            .map(|(name, access)| DockerRegistry::start(&directory.join(name), access).unwrap());
         let archive = directory.join("loaded.tar");
         let from = format!("docker://{}", scripted.name("fleet/full:1"));
         let to = format!("docker-archive:{}:loaded:1", archive.display());
@@ -44,6 +54,8 @@ impl Fleet {
             full,
             bare,
             both,
+            locked,
+            _tokens: tokens,
             archive,
         }
     }

@@ -28,8 +28,15 @@ const HEADERS: [&str; 7] = [
     "ostype",
     "pragma",
 ];
-/// Members that are times of this run.
-const TIMES: [&str; 5] = ["LastTagTime", "SystemTime", "time", "timeNano", "BuildTime"];
+/// Members that are of this run: times, and tokens.
+const OF_NOW: [&str; 6] = [
+    "BuildTime",
+    "IdentityToken",
+    "LastTagTime",
+    "SystemTime",
+    "time",
+    "timeNano",
+];
 /// Steps that come or do not, as time has it: dockerd tells each watcher of a layer the latest that there is.
 const CHANCY: [&str; 5] = [
     "Waiting",
@@ -62,30 +69,31 @@ pub(super) fn normal(answer: &SocketAnswer, body: Body) -> Value {
 
 fn document(text: &str) -> Value {
     let mut read = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-    without_times(&mut read);
+    without_now(&mut read);
     read
 }
 
-fn without_times(value: &mut Value) {
+fn without_now(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
-                match TIMES.contains(&&**name) {
+                match OF_NOW.contains(&&**name) {
                     true => *value = json!(kind(value)),
-                    false => without_times(value),
+                    false => without_now(value),
                 }
             }
         }
-        Value::Array(values) => values.iter_mut().for_each(without_times),
+        Value::Array(values) => values.iter_mut().for_each(without_now),
         _ => {}
     }
 }
 
 fn kind(value: &Value) -> &'static str {
     match value {
-        Value::String(_) => "a time",
+        Value::String(text) if text.is_empty() => "no text",
+        Value::String(_) => "a text",
         Value::Number(_) => "a number",
-        _ => "no time",
+        _ => "something else",
     }
 }
 

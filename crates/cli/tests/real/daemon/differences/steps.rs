@@ -1,7 +1,7 @@
 //! What both daemons are asked, one after the other: each request finds what those before it left.
 
 use serde_json::{Value, json};
-use windlass_testing::real::SocketRequest;
+use windlass_testing::real::{PASSWORD, SocketRequest, USER};
 
 use super::fleet::Fleet;
 use super::normal::Body;
@@ -77,6 +77,7 @@ pub(super) fn steps(fleet: &Fleet) -> Vec<Step> {
     looks(&mut script, fleet);
     names(&mut script, fleet);
     registries(&mut script, fleet);
+    logins(&mut script, fleet);
     archives(&mut script, fleet);
     removals(&mut script, fleet);
     elsewhere(&mut script);
@@ -285,13 +286,39 @@ fn registries(script: &mut Script, fleet: &Fleet) {
     );
     push("push, bad name", "BAD/push?tag=1");
     push("push, nobody listens", "127.0.0.1:1/x/push?tag=1");
-    let login = json!({ "username": "bosun", "password": "x", "serveraddress": host.to_string() });
-    script
-        .post("login", "/auth")
-        .sends(login.to_string(), "application/json");
+}
+
+fn logins(script: &mut Script, fleet: &Fleet) {
     script
         .post("login, no JSON", "/auth")
         .sends("{", "application/json");
+    for (kind, registry) in ["password", "token"].into_iter().zip(&fleet.locked) {
+        let host = registry.address();
+        let mut log_in = |name: &str, password: &str| {
+            let server = host.to_string();
+            let login = json!({ "username": USER, "password": password, "serveraddress": server });
+            let post = script.post(&format!("login, {kind}{name}"), "/auth");
+            post.sends(login.to_string(), "application/json");
+        };
+        log_in("", PASSWORD);
+        log_in(", wrong", "wrong");
+        let pull = format!("/images/create?fromImage={host}/a&tag=1");
+        script.post(&format!("pull, {kind} is wanted"), &pull);
+        let pull = script.post(&format!("pull, {kind} is wrong"), &pull);
+        // {"username":"bosun","password":"wrong"}
+        let wrong = "eyJ1c2VybmFtZSI6ImJvc3VuIiwicGFzc3dvcmQiOiJ3cm9uZyJ9";
+        pull.says("X-Registry-Auth", wrong);
+        let look = format!("/distribution/{host}/a:1/json");
+        script.get(&format!("distribution, {kind} is wanted"), &look);
+        let full = fleet.name("full:1");
+        let tag = format!("/images/{full}/tag?repo={host}/a&tag=1");
+        script.post(&format!("tag, to where a {kind} is wanted"), &tag);
+        let push = format!("/images/{host}/a/push?tag=1");
+        let push = script.post(&format!("push, {kind} is wanted"), &push);
+        push.reads(Body::Progress).says("X-Registry-Auth", "e30=");
+        let remove = format!("/images/{host}/a:1");
+        script.delete(&format!("remove, where a {kind} is wanted"), &remove);
+    }
 }
 
 fn archives(script: &mut Script, fleet: &Fleet) {
