@@ -1,6 +1,8 @@
-//! `cargo demo`: pulls a small but real image from an embedded registry and shows what it became.
+//! `cargo demo`: serves a small but real image, pulls it from there, and shows what it became.
 
 mod image;
+mod layout;
+mod registry;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,15 +11,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
-use windlass_testing::{PackedImage, Registry, real};
+use windlass_testing::{PackedImage, real};
 
-/// How long the registry takes to send the image, so that there is something to see of it.
+use registry::Serving;
+
+/// How long the pull takes, so that there is something to see of it.
 const SECONDS: u64 = 3;
 
-/// Build windlass, pull a small image from an embedded registry, show what it became.
+/// What the image is called.
+const NAME: &str = "demo/windlass";
+
+/// Build windlass, serve a small image with it, pull that from there, show what it became.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
-    /// Serve the image as fast as it goes, not in about three seconds
+    /// Pull the image as fast as it goes, not in about three seconds
     #[arg(long)]
     full_speed: bool,
 }
@@ -25,6 +32,11 @@ pub(crate) struct Demo {
 /// Where things are.
 struct Places {
     windlass: PathBuf,
+    /// The image, as it is built.
+    layout: PathBuf,
+    /// The store that is served.
+    harbour: PathBuf,
+    /// The store that is pulled into.
     store: PathBuf,
     rootfs: PathBuf,
     /// A directory without credentials, in place of `~/.docker`.
@@ -36,36 +48,44 @@ impl Demo {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let places = Places::build()?;
         let image = image::of_this_machine(&places.windlass)?;
-        let registry = self.serve(&image);
-        let name = registry.name("demo/windlass:latest");
-        say("an image of windlass itself, in a registry that this process runs on loopback:");
-        places.windlass(&["pull", &name])?;
+        layout::write(&image, &places.layout)?;
+        say("an image of windlass itself, taken into a store, and served from there on loopback:");
+        let layout = text(&places.layout)?;
+        places.windlass(
+            &places.harbour,
+            &["load", "-q", "-i", layout, "--name", NAME],
+        )?;
+        let registry = places.serve()?;
+        let name = format!("{}/docker.io/{NAME}:latest", registry.host);
+        say("from there, into another store:");
+        let mut pull = vec!["pull"];
+        let rate = self.rate(&image);
+        if let Some(rate) = &rate {
+            pull.extend(["--limit-rate", rate]);
+        }
+        pull.push(&name);
+        places.windlass(&places.store, &pull)?;
+        registry.stop()?;
         say("it is here:");
-        places.windlass(&["images"])?;
-        places.windlass(&["history", &name])?;
+        places.windlass(&places.store, &["images"])?;
+        places.windlass(&places.store, &["history", &name])?;
         say(if rustix::process::geteuid().is_root() {
             "as a directory, with owners, modes and times as in the image:"
         } else {
             "as a directory, with modes and times as in the image (owners are root's to give):"
         });
         let rootfs = text(&places.rootfs)?;
-        places.windlass(&["unpack", &name, rootfs])?;
+        places.windlass(&places.store, &["unpack", &name, rootfs])?;
         places.list()?;
         places.run_unpacked()?;
         say(&format!("all of it is in {}", text(places.demo())?));
         Ok(())
     }
 
-    fn serve(&self, image: &PackedImage) -> Registry {
+    /// Returns how fast the image is to come, in bytes a second, unless as fast as it goes.
+    fn rate(&self, image: &PackedImage) -> Option<String> {
         let size: u64 = image.layers.iter().map(|layer| layer.size).sum();
-        let builder = Registry::builder();
-        let registry = if self.full_speed {
-            builder.start()
-        } else {
-            builder.link(size / SECONDS).start()
-        };
-        registry.push(image, "demo/windlass:latest");
-        registry
+        (!self.full_speed).then(|| (size / SECONDS).to_string())
     }
 }
 
@@ -89,6 +109,8 @@ impl Places {
         }
         let places = Self {
             windlass: directory.join("windlass"),
+            layout: demo.join("layout"),
+            harbour: demo.join("harbour"),
             store: demo.join("store"),
             rootfs: demo.join("rootfs"),
             no_docker: demo.join("no-docker"),
@@ -101,15 +123,27 @@ impl Places {
         self.store.parent().unwrap_or(&self.store)
     }
 
-    /// Runs windlass, away from the user's own store, credentials and proxies.
-    fn windlass(&self, arguments: &[&str]) -> anyhow::Result<()> {
+    /// Runs windlass on a store.
+    fn windlass(&self, store: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+        run(&mut self.command(store, arguments))
+    }
+
+    /// Serves the image on a port that is free.
+    fn serve(&self) -> anyhow::Result<Serving> {
+        let mut command = self.command(&self.harbour, &["serve", "--listen", "127.0.0.1:0"]);
+        show(&format!("\n$ {} &", line_of(&command)), "1");
+        Serving::start(&mut command)
+    }
+
+    /// Prepares windlass, away from the user's own store, credentials and proxies.
+    fn command(&self, store: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.windlass);
-        command.arg("--root").arg(&self.store).args(arguments);
+        command.arg("--root").arg(store).args(arguments);
         command.env("DOCKER_CONFIG", &self.no_docker);
         command
             .env("NO_PROXY", "127.0.0.1")
             .env("no_proxy", "127.0.0.1");
-        run(&mut command)
+        command
     }
 
     fn list(&self) -> anyhow::Result<()> {
@@ -143,13 +177,7 @@ impl Places {
 
 /// Shows a command as one would type it, and runs it on this terminal.
 fn run(command: &mut Command) -> anyhow::Result<()> {
-    // Programs of this machine are known by their names, the one that was unpacked by where it is.
-    let program = Path::new(command.get_program());
-    let name = program.file_name().filter(|_| program.is_absolute());
-    let program = name.unwrap_or(program.as_os_str());
-    let words = std::iter::once(program).chain(command.get_args());
-    let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
-    let line = words.join(" ");
+    let line = line_of(command);
     show(&format!("\n$ {line}"), "1");
     let status = command
         .status()
@@ -158,6 +186,17 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
         bail!("{line}: {status}");
     }
     Ok(())
+}
+
+/// Returns a command as one would type it.
+fn line_of(command: &Command) -> String {
+    // Programs of this machine are known by their names, the one that was unpacked by where it is.
+    let program = Path::new(command.get_program());
+    let name = program.file_name().filter(|_| program.is_absolute());
+    let program = name.unwrap_or(program.as_os_str());
+    let words = std::iter::once(program).chain(command.get_args());
+    let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
+    words.join(" ")
 }
 
 fn say(text: &str) {

@@ -213,6 +213,13 @@ pub enum EntryError {
         /// The limit.
         limit: usize,
     },
+    /// The names of all layers together need more memory than
+    /// [`Limits::tree_bytes`](crate::Limits::tree_bytes).
+    #[error("too many entries: they need more than the limit of {limit} bytes of memory")]
+    TooManyEntries {
+        /// The limit.
+        limit: usize,
+    },
     /// The system refused.
     #[error("cannot {action}")]
     System {
@@ -250,7 +257,8 @@ impl UnpackError {
                 | EntryError::MissingTarget { .. }
                 | EntryError::WhiteoutDevice
                 | EntryError::Device { .. }
-                | EntryError::TooManyDirectories { .. } => Fault::Layer,
+                | EntryError::TooManyDirectories { .. }
+                | EntryError::TooManyEntries { .. } => Fault::Layer,
             },
         }
     }

@@ -5,6 +5,9 @@
 //! path is resolved inside the directory it was given, as if by `chroot`, but by file descriptors
 //! alone (hardening R4, T01-T14).
 //!
+//! [`Flattening`] makes one tar of the layers of an image, as [`unpack`] would lay them over each other, without
+//! a directory to do it in.
+//!
 //! ```text
 //! blob ─► decompress ─► pipeline (ring of buffers, sha256) ─► tar ─► apply ─► directory
 //! ```
@@ -12,6 +15,7 @@
 mod apply;
 mod decompress;
 mod error;
+mod flatten;
 mod members;
 mod options;
 mod pipeline;
@@ -25,6 +29,7 @@ use windlass_oci::{Algorithm, DiffId, Hasher};
 
 pub use crate::decompress::{Compression, Decompressed};
 pub use crate::error::{EntryError, EntryName, Fault, StreamError, TarError, UnpackError};
+pub use crate::flatten::{FlatTar, FlattenError, Flattening, Looked};
 pub use crate::members::{Member, MemberKind, members};
 pub use crate::options::{Limits, Mode, Options, Ownership, Resolve, Threads};
 pub use crate::progress::Progress;

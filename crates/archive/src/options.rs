@@ -67,6 +67,8 @@ pub struct Limits {
     /// Components of paths through symbolic links, all entries together, one in a deep directory counting
     /// for several: links can be chained so that one entry takes thousands.
     pub link_steps: u64,
+    /// Bytes of memory for the names of a [`Flattening`](crate::Flattening), roughly.
+    pub tree_bytes: usize,
 }
 
 impl Ownership {
@@ -99,6 +101,7 @@ impl Default for Limits {
             tar_bytes: u64::MAX,
             directory_bytes: 64 << 20,
             link_steps: 16 << 20,
+            tree_bytes: 1 << 30,
         }
     }
 }

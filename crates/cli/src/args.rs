@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completion, config, copy, daemon, df, digest, history, images, inspect, load, login, logout,
-    manifest, mount, pull, push, rmi, save, tag, tags, umount, unpack, version,
+    bundle, completion, config, copy, daemon, df, digest, export, history, images, import, inspect,
+    load, login, logout, manifest, mount, prune, pull, push, rmi, save, serve, tag, tags, umount,
+    unpack, version,
 };
 
 /// Pulls container images, fast and safely: no daemon, no configuration needed.
@@ -39,6 +40,7 @@ pub(crate) struct Global {
     /// Where images are kept [default: /var/lib/windlass as root, else ~/.local/share/windlass]
     #[arg(
         long,
+        alias = "data-root",
         global = true,
         value_name = "DIR",
         env = "WINDLASS_ROOT",
@@ -79,15 +81,25 @@ pub(crate) enum Command {
     /// Remove names of images, and images that have no name left
     #[command(visible_alias = "rm")]
     Rmi(rmi::Args),
+    /// Remove images without a tag, or all
+    Prune(prune::Args),
     /// Write images into an archive or a directory
     Save(save::Args),
     /// Take images out of an archive or a directory
     Load(load::Args),
+    /// Make an image of a tar
+    Import(import::Args),
+    /// Write an image's root filesystem as one tar
+    Export(export::Args),
     /// Carry an image between registries, files and the store
     #[command(visible_alias = "cp")]
     Copy(copy::Args),
+    /// Serve what is here to others, as a read-only registry
+    Serve(serve::Args),
     /// Write an image's root filesystem into a directory
     Unpack(unpack::Args),
+    /// Write an image as an OCI runtime bundle, for runc to start
+    Bundle(bundle::Args),
     /// Mount an image's root filesystem, read-only
     Mount(mount::Args),
     /// Unmount what `mount` mounted
@@ -137,10 +149,14 @@ pub(crate) enum ImageCommand {
     /// Remove names of images, and images that have no name left
     #[command(visible_alias = "remove")]
     Rm(rmi::Args),
+    /// Remove images without a tag, or all
+    Prune(prune::Args),
     /// Write images into an archive or a directory
     Save(save::Args),
     /// Take images out of an archive or a directory
     Load(load::Args),
+    /// Make an image of a tar
+    Import(import::Args),
 }
 
 impl From<ImageCommand> for Command {
@@ -153,8 +169,10 @@ impl From<ImageCommand> for Command {
             ImageCommand::History(args) => Self::History(args),
             ImageCommand::Tag(args) => Self::Tag(args),
             ImageCommand::Rm(args) => Self::Rmi(args),
+            ImageCommand::Prune(args) => Self::Prune(args),
             ImageCommand::Save(args) => Self::Save(args),
             ImageCommand::Load(args) => Self::Load(args),
+            ImageCommand::Import(args) => Self::Import(args),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use windlass::{EngineConfig, RegistryConfig};
-use windlass_config::{Loaded, Places, Rate, WindlassFiles};
+use windlass_config::{ConfigError, DaemonJsonFile, Loaded, Places, Rate, WindlassFiles};
 use windlass_credentials::{Helpers, Keys, Places as CredentialPlaces};
 
 use crate::environment::Environment;
@@ -15,6 +15,7 @@ const SYSTEM_ROOT: &str = "/var/lib/windlass";
 /// The directory that has windlass's own configuration, in `/etc` and in the user's.
 const OWN: &str = "windlass";
 const OWN_FILE: &str = "windlass.toml";
+const DAEMON_FILE: &str = "daemon.json";
 const CERTS: &str = "certs.d";
 /// What others call their directories for registries; the first that has something decides.
 const OTHERS: [&str; 3] = ["containerd", "docker", "containers"];
@@ -36,8 +37,36 @@ impl Settings {
         insecure: &[String],
         environment: &Environment,
     ) -> Result<Self, Error> {
+        let loaded = Loaded::load(&places(file, environment));
+        Self::of(loaded, insecure, environment)
+    }
+
+    /// Reads the configuration of the daemon, which has a `daemon.json` of its own beside the usual files.
+    pub(crate) fn load_for_daemon(
+        file: Option<&Path>,
+        daemon_json: Option<&Path>,
+        insecure: &[String],
+        environment: &Environment,
+    ) -> Result<Self, Error> {
         let places = places(file, environment);
-        let loaded = Loaded::load(&places).map_err(|error| Error::Config(Box::new(error)))?;
+        let own = daemon_json.map(|path| DaemonJsonFile::Only(absolute(path)));
+        let usual = (!environment.ignores_system_config).then(|| {
+            let path = Path::new("/etc").join(OWN).join(DAEMON_FILE);
+            DaemonJsonFile::Usual(path)
+        });
+        let loaded = match own.or(usual) {
+            Some(daemon_json) => Loaded::load_for_daemon(&places, &daemon_json),
+            None => Loaded::load(&places),
+        };
+        Self::of(loaded, insecure, environment)
+    }
+
+    fn of(
+        loaded: Result<Loaded, ConfigError>,
+        insecure: &[String],
+        environment: &Environment,
+    ) -> Result<Self, Error> {
+        let loaded = loaded.map_err(|error| Error::Config(Box::new(error)))?;
         let mut registry = RegistryConfig {
             proxies: environment.proxies.clone(),
             extra_roots: extra_roots(environment)?,
@@ -77,7 +106,10 @@ impl Settings {
         asked: Option<&Path>,
         environment: &Environment,
     ) -> Result<PathBuf, Error> {
-        let configured = self.loaded.root.as_ref().map(|root| &*root.value);
+        // Only the daemon's own file has the latter.
+        let configured = self.loaded.root.as_ref();
+        let configured = configured.or(self.loaded.daemon.data_root.as_ref());
+        let configured = configured.map(|root| &*root.value);
         match asked.or(configured) {
             Some(root) => Ok(root.to_owned()),
             None => default_root(environment).ok_or(Error::NoRoot),

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use windlass::{Proxies, Secret};
 
@@ -37,14 +38,31 @@ pub(crate) struct Environment {
     pub(crate) ssl_cert_dirs: Vec<PathBuf>,
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, in either case.
     pub(crate) proxies: Proxies,
+    /// What a service manager says of itself.
+    pub(crate) service: Service,
     /// `WINDLASS_NO_SYSTEM_CONFIG`: nothing in `/etc` is read, for tests and for who wants to know.
     pub(crate) ignores_system_config: bool,
+    /// `SOURCE_DATE_EPOCH`: the moment that what is made is said to be made at, in seconds since 1970.
+    pub(crate) source_date_epoch: Option<String>,
     /// Whether the user is root.
     pub(crate) is_root: bool,
     /// `CI` is set: whatever looks like a terminal there is a log.
     pub(crate) is_ci: bool,
     /// `TERM=dumb`: no escapes.
     pub(crate) is_dumb: bool,
+}
+
+/// What a service manager such as systemd tells the services that it starts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Service {
+    /// `LISTEN_FDS`: how many sockets it made for this process (`LISTEN_PID`).
+    pub(crate) sockets: usize,
+    /// `LISTEN_FDNAMES`: what they are called.
+    pub(crate) socket_names: Vec<String>,
+    /// `NOTIFY_SOCKET`: where it is told how the service is.
+    pub(crate) notify_socket: Option<PathBuf>,
+    /// `WATCHDOG_USEC`: how often it has to be told by this process (`WATCHDOG_PID`).
+    pub(crate) watchdog: Option<Duration>,
 }
 
 impl Environment {
@@ -92,7 +110,10 @@ impl Environment {
                 https: proxy("https_proxy"),
                 no_proxy: text("no_proxy"),
             },
+            service: Service::from(set, std::process::id()),
             ignores_system_config: is_on("WINDLASS_NO_SYSTEM_CONFIG"),
+            source_date_epoch: set("SOURCE_DATE_EPOCH")
+                .map(|epoch| epoch.to_string_lossy().into_owned()),
             is_root,
             is_ci: is_on("CI"),
             is_dumb: set("TERM").is_some_and(|value| value == "dumb"),
@@ -105,6 +126,29 @@ impl Environment {
         Surroundings {
             is_live,
             color: colors(),
+        }
+    }
+}
+
+impl Service {
+    /// What is meant for another process was left to this one by its parent.
+    fn from(set: impl Fn(&str) -> Option<OsString>, pid: u32) -> Self {
+        let text = |name: &str| set(name)?.into_string().ok();
+        let number = |name: &str| text(name)?.parse::<u64>().ok();
+        let is_this = |number: u64| number == u64::from(pid);
+        let is_called = number("LISTEN_PID").is_some_and(is_this);
+        let is_watched = number("WATCHDOG_PID").is_none_or(is_this);
+        let sockets = number("LISTEN_FDS").filter(|_| is_called);
+        let watchdog = number("WATCHDOG_USEC").filter(|micros| is_watched && *micros > 0);
+        let names = text("LISTEN_FDNAMES").unwrap_or_default();
+        Self {
+            sockets: sockets.map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX)),
+            socket_names: match names.is_empty() {
+                true => Vec::new(),
+                false => names.split(':').map(str::to_owned).collect(),
+            },
+            notify_socket: set("NOTIFY_SOCKET").map(PathBuf::from),
+            watchdog: watchdog.map(Duration::from_micros),
         }
     }
 }
@@ -158,6 +202,29 @@ mod tests {
         let environment = environment(&[("SSL_CERT_DIR", "/a::/b"), ("XDG_RUNTIME_DIR", "run")]);
         assert_eq!(environment.ssl_cert_dirs, ["/a", "/b"].map(PathBuf::from));
         assert_eq!(environment.xdg_runtime_dir, None);
+    }
+
+    #[test]
+    fn what_a_service_manager_tells_another_process_does_not_count() {
+        let service = |pid| {
+            let variables = |name: &str| {
+                let value = match name {
+                    "LISTEN_PID" | "WATCHDOG_PID" => "7",
+                    "LISTEN_FDS" => "2",
+                    "LISTEN_FDNAMES" => "api:metrics",
+                    "WATCHDOG_USEC" => "3000000",
+                    _ => return None,
+                };
+                Some(OsString::from(value))
+            };
+            Service::from(variables, pid)
+        };
+        let ours = service(7);
+        assert_eq!(ours.sockets, 2);
+        assert_eq!(ours.socket_names, ["api", "metrics"]);
+        assert_eq!(ours.watchdog, Some(Duration::from_secs(3)));
+        let others = service(8);
+        assert_eq!((others.sockets, others.watchdog), (0, None));
     }
 
     /// I7.

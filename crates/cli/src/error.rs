@@ -10,14 +10,17 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use windlass::{
-    ClientError, FindError, LayerError, LoginError, MountError, OpenError, PlatformError,
-    PullError, Reference, ReferenceError, RemoveError, StoreError, StoreRemoveError, TagImageError,
-    UnpackImageError, text,
+    BundleImageError, ClientError, FilterError, FindError, HoldingsError, LayerError, LoginError,
+    MountError, OpenError, PlatformError, PruneError, PullError, Reference, ReferenceError,
+    RemoveError, StoreError, StoreRemoveError, TagImageError, UnpackImageError, text,
 };
 use windlass_config::ConfigError;
 use windlass_credentials::{LookupError, Source};
+use windlass_serve::{BindError, TlsError};
 
+use crate::commands::daemon::DaemonError;
 use crate::output::text::harmless;
+use crate::template::EvalError;
 use crate::timings::DestinationError;
 
 pub(crate) use freight::FreightError;
@@ -106,12 +109,22 @@ pub(crate) enum Error {
     /// A name or image could not be removed.
     #[error("removing {name}")]
     Remove { name: String, source: RemoveError },
+    /// Images could not be pruned.
+    #[error("pruning")]
+    Prune(#[source] PruneError),
     /// An image could not be unpacked.
     #[error("unpacking {name}")]
     Unpack {
         name: String,
         directory: PathBuf,
         source: UnpackImageError,
+    },
+    /// An image could not be made a bundle.
+    #[error("bundling {name}")]
+    Bundle {
+        name: String,
+        directory: PathBuf,
+        source: BundleImageError,
     },
     /// An image could not be mounted.
     #[error("mounting {name} on {}", .directory.display())]
@@ -135,6 +148,22 @@ pub(crate) enum Error {
         asked: Option<(String, Login)>,
         source: Box<FreightError>,
     },
+    /// There can be no listening where it was asked for.
+    #[error(transparent)]
+    Listen(BindError),
+    /// It could not be found out what is here to be served.
+    #[error("reading what is here")]
+    Holdings(#[source] HoldingsError),
+    /// A file that an option names cannot be read.
+    #[error("reading {}", .path.display())]
+    File { path: PathBuf, source: io::Error },
+    /// A server cannot speak TLS with what it was given.
+    #[error("speaking TLS with {} and {}", .certificate.display(), .key.display())]
+    Identity {
+        certificate: PathBuf,
+        key: PathBuf,
+        source: TlsError,
+    },
     /// The daemon that owns the store said so.
     #[error("{}", .0.message)]
     Told(Box<Report>),
@@ -150,9 +179,18 @@ pub(crate) enum Error {
     /// Two things were asked for that do not go together.
     #[error("{text}")]
     Usage { text: String },
+    /// A filter is none.
+    #[error(transparent)]
+    Filter(FilterError),
+    /// A template cannot be rendered.
+    #[error("--format")]
+    Format(#[source] EvalError),
     /// The picture of the pulls cannot be written.
     #[error(transparent)]
     Timings(DestinationError),
+    /// The daemon cannot be as it is wanted.
+    #[error(transparent)]
+    Daemon(Box<DaemonError>),
     /// The system did not give what every program needs.
     #[error("starting")]
     Runtime(#[source] io::Error),
@@ -210,6 +248,8 @@ impl Error {
             Self::TagWithAllTags { .. }
             | Self::NotARepository { .. }
             | Self::NotARegistry { .. }
+            | Self::Filter(_)
+            | Self::Format(EvalError::UnknownField { .. })
             | Self::Usage { .. } => 2,
             Self::Output(_) | Self::Freight { .. } if self.is_broken_pipe() => 141,
             Self::Reference(_)
@@ -230,14 +270,22 @@ impl Error {
             | Self::Image { .. }
             | Self::Tag { .. }
             | Self::Remove { .. }
+            | Self::Prune(_)
             | Self::Unpack { .. }
+            | Self::Bundle { .. }
             | Self::Mount { .. }
             | Self::Umount { .. }
             | Self::Freight { .. }
+            | Self::Listen(_)
+            | Self::Holdings(_)
+            | Self::File { .. }
+            | Self::Identity { .. }
+            | Self::Format(_)
             | Self::Told(_)
             | Self::Hatch { .. }
             | Self::OtherDaemon { .. }
             | Self::Timings(_)
+            | Self::Daemon(_)
             | Self::Runtime(_)
             | Self::Output(_) => 1,
         }
@@ -303,7 +351,8 @@ impl Error {
     /// The name that leads to no image, if that is what went wrong.
     fn find_error(&self) -> Option<&FindError> {
         match self {
-            Self::Image {
+            Self::List(StoreError::Find(error))
+            | Self::Image {
                 source: StoreError::Find(error),
                 ..
             }
@@ -317,6 +366,10 @@ impl Error {
             }
             | Self::Unpack {
                 source: UnpackImageError::Find(error),
+                ..
+            }
+            | Self::Bundle {
+                source: BundleImageError::Find(error),
                 ..
             }
             | Self::Mount {

@@ -66,6 +66,11 @@ pub enum InsecureProblem {
     Scheme,
 }
 
+/// Returns the address of a mirror of Docker Hub's that `text` is, as the command line names one (EP-1..EP-3).
+pub fn registry_mirror(text: &str) -> Result<Url, UrlProblem> {
+    host(text)
+}
+
 /// Parses the address of a host; one without scheme gets `https` (EP-2).
 ///
 /// Its path is the API's own, or what the API is at `/v2/` below, unless it ends in that.

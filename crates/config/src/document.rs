@@ -15,7 +15,7 @@ use crate::source::Origin;
 
 mod nearest;
 
-use nearest::nearest;
+pub(crate) use nearest::nearest;
 
 /// How long an array may be. What is done for each element may compare it with the others, or read a file.
 const MOST_ELEMENTS: usize = 1000;

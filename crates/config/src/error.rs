@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use windlass_oci::text::{Shown, shown_up_to};
 
 use crate::address::{InsecureProblem, ProxyProblem, UrlProblem};
+use crate::daemon_json::WordError;
 use crate::duration::DurationProblem;
 use crate::header::HeaderProblem;
 use crate::size::{RateProblem, SizeProblem};
@@ -126,6 +127,9 @@ pub enum Problem {
     /// It is not an amount of bytes a second.
     #[error(transparent)]
     Rate(RateProblem),
+    /// It is none of the words that can stand there.
+    #[error(transparent)]
+    Word(WordError),
     /// It is said under another name already.
     #[error("`{other}` says the same: leave out one of the two")]
     SaidTwice {

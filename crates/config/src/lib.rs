@@ -30,7 +30,10 @@ mod size;
 mod source;
 mod windlass_toml;
 
-pub use address::{InsecureProblem, ProxyProblem, UrlProblem, insecure_registry, shown_proxy};
+pub use address::{
+    InsecureProblem, ProxyProblem, UrlProblem, insecure_registry, registry_mirror, shown_proxy,
+};
+pub use daemon_json::{DaemonSettings, LogFormat, LogLevel, WordError};
 pub use duration::{DurationProblem, parse_duration, parse_positive_duration};
 pub use error::{ConfigError, Place, Problem};
 pub use header::HeaderProblem;
@@ -38,8 +41,8 @@ pub use loaded::Loaded;
 pub use overview::{HostOverview, OriginOverview, Overview, RegistryOverview, SettingOverview};
 pub use pull_settings::PullSettings;
 pub use settings::{
-    CertificateOrigin, Places, Proxy, ProxySettings, RegistrySettings, TimeoutSettings,
-    WindlassFiles,
+    CertificateOrigin, DaemonJsonFile, Places, Proxy, ProxySettings, RegistrySettings,
+    TimeoutSettings, WindlassFiles,
 };
 pub use size::{Rate, RateProblem, SizeProblem, parse_rate, parse_size, shown_size};
 pub use source::{Finding, Origin, Remark, Setting, Source, SourceKind, SourceState};

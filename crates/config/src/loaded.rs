@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use windlass_registry::{Registries, RegistryConfig, RegistryHosts, Secret, Tls, Unusable};
 
 use crate::address;
-use crate::daemon_json::{self, DaemonJson};
+use crate::daemon_json::{self, DaemonSettings, Said};
 use crate::error::{ConfigError, Problem};
 use crate::file;
 use crate::merge;
 use crate::pull_settings::Pulling;
 use crate::scan::Scan;
 use crate::settings::{
-    CertificateOrigin, Places, Proxy, ProxySettings, RegistrySettings, TimeoutSettings,
-    WindlassFiles,
+    CertificateOrigin, DaemonJsonFile, Places, Proxy, ProxySettings, RegistrySettings,
+    TimeoutSettings, WindlassFiles,
 };
 use crate::source::{Finding, Remark, Setting, Source, SourceKind, SourceState};
 use crate::windlass_toml::{self, DaemonFile, Own};
@@ -51,6 +51,8 @@ pub struct Loaded {
     pub certificates: BTreeMap<String, Tls>,
     /// Where they come from.
     pub certificate_origins: BTreeMap<String, Vec<CertificateOrigin>>,
+    /// What [`Self::load_for_daemon`] read of the daemon itself.
+    pub daemon: DaemonSettings,
     /// Every file and directory that was looked at, in order.
     pub sources: Vec<Source>,
     /// What people may want to know.
@@ -64,6 +66,19 @@ impl Loaded {
     /// If a `windlass.toml` or `daemon.json` or what is for every registry cannot be used. What is wrong about
     /// one registry is in [`Self::unusable`] instead.
     pub fn load(places: &Places) -> Result<Self, ConfigError> {
+        Self::read(places, None)
+    }
+
+    /// The same for windlass's daemon, whose own `daemon.json` is `file`: what it says of registries and pulling goes
+    /// before what Docker's says.
+    ///
+    /// # Errors
+    /// Beside those of [`Self::load`], if it has a key that neither windlass nor Docker knows.
+    pub fn load_for_daemon(places: &Places, file: &DaemonJsonFile) -> Result<Self, ConfigError> {
+        Self::read(places, Some(file))
+    }
+
+    fn read(places: &Places, service: Option<&DaemonJsonFile>) -> Result<Self, ConfigError> {
         let mut sources = Vec::new();
         let mut findings = Vec::new();
         let own = read_own(&places.windlass, &mut sources, &mut findings)?;
@@ -81,11 +96,19 @@ impl Loaded {
                 Some(daemon.ok_or_else(missing)?)
             }
             None => match &places.daemon_json {
+                // Who names Docker's file as the daemon's has it read once, with all that is in it.
+                Some(path) if service.is_some_and(|file| file.path() == path) => None,
                 Some(path) => read_daemon(path, &mut sources, &mut findings)?,
                 None => None,
             },
         };
-        merge::merge(own, scan, daemon, sources, findings)
+        let dockers = daemon.unwrap_or_default();
+        let (daemon, said) = match service {
+            Some(file) => read_service(file, &mut sources, &mut findings)?,
+            None => Default::default(),
+        };
+        let loaded = merge::merge(own, scan, said.over(dockers), sources, findings)?;
+        Ok(Self { daemon, ..loaded })
     }
 
     /// Puts what is configured into `config`.
@@ -218,7 +241,7 @@ fn read_daemon(
     path: &Path,
     sources: &mut Vec<Source>,
     findings: &mut Vec<Finding>,
-) -> Result<Option<(PathBuf, DaemonJson)>, ConfigError> {
+) -> Result<Option<Said>, ConfigError> {
     let mut note = |state| sources.push(Source::new(path, SourceKind::DaemonJson, state));
     let text = match file::read_text(path) {
         Err(Problem::Read(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -235,5 +258,28 @@ fn read_daemon(
     };
     note(SourceState::Read);
     let daemon = daemon_json::read(path, &text, findings)?;
-    Ok(Some((path.to_owned(), daemon)))
+    Ok(Some(Said::at(path, daemon)))
+}
+
+/// Reads the daemon's own file. Whoever may not read it is not to go on without.
+fn read_service(
+    file: &DaemonJsonFile,
+    sources: &mut Vec<Source>,
+    findings: &mut Vec<Finding>,
+) -> Result<(DaemonSettings, Said), ConfigError> {
+    let path = file.path();
+    let text = file::read_text(path).map_err(|problem| ConfigError::file(path, problem))?;
+    let state = match text {
+        Some(_) => SourceState::Read,
+        None => SourceState::Absent,
+    };
+    sources.push(Source::new(path, SourceKind::DaemonJson, state));
+    let Some(text) = text else {
+        return match file {
+            DaemonJsonFile::Usual(_) => Ok(Default::default()),
+            DaemonJsonFile::Only(_) => Err(ConfigError::file(path, Problem::NotThere)),
+        };
+    };
+    let (daemon, registries) = daemon_json::read_service(path, &text, findings)?;
+    Ok((daemon, Said::at(path, registries)))
 }

@@ -1,22 +1,22 @@
 //! What beats what.
 //!
-//! Windlass's own file, then `hosts.toml`, then `daemon.json`. About the hosts of a registry the first that
+//! Windlass's own file, then `hosts.toml`, then `daemon.json` (the daemon's own before Docker's). About the hosts of a registry the first that
 //! names the registry decides alone, and only if none does, the first that speaks of every registry: lists of
 //! mirrors from different files are never mixed. Certificates add up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use windlass_oci::DEFAULT_REGISTRY;
 use windlass_registry::{Endpoint, HostConfig, Proxies, RegistryConfig, Tls, Unusable};
 
 use crate::address;
-use crate::daemon_json::DaemonJson;
+use crate::daemon_json::Said;
 use crate::error::ConfigError;
 use crate::hosts_toml::{Hosts, Server};
 use crate::loaded::Loaded;
 use crate::scan::{Certificates, Scan};
-use crate::settings::{Proxy, ProxySettings, RegistrySettings};
+use crate::settings::RegistrySettings;
 use crate::source::{Finding, Origin, Setting, Source, SourceState};
 use crate::windlass_toml::{EVERYBODY, Own, OwnRegistry};
 
@@ -24,38 +24,27 @@ use crate::windlass_toml::{EVERYBODY, Own, OwnRegistry};
 pub(crate) fn merge(
     own: Own,
     scan: Scan,
-    daemon: Option<(PathBuf, DaemonJson)>,
+    daemon: Said,
     sources: Vec<Source>,
     findings: Vec<Finding>,
 ) -> Result<Loaded, ConfigError> {
-    let (daemon_path, daemon) = daemon.unwrap_or_default();
-    let at_daemon = || Origin::file(&daemon_path);
-    let by_daemon = |value| Setting::new(value, at_daemon());
     let mut roots = own.roots;
     roots.extend(scan.roots);
     let mut loaded = Loaded {
         root: own.root,
-        downloads: own.downloads.or(daemon.downloads.map(by_daemon)),
-        attempts: own.attempts.or(daemon.attempts.map(by_daemon)),
+        downloads: own.downloads.or(daemon.downloads),
+        attempts: own.attempts.or(daemon.attempts),
         schema1: own.schema1,
-        insecure: own
-            .insecure
-            .or_else(|| Some(Setting::new(daemon.insecure?, at_daemon()))),
+        insecure: own.insecure.or(daemon.insecure),
         roots,
-        proxies: own.proxies.over(ProxySettings {
-            http: daemon.http.map(|proxy| proxy_of(proxy, &daemon_path)),
-            https: daemon.https.map(|proxy| proxy_of(proxy, &daemon_path)),
-            no_proxy: daemon
-                .no_proxy
-                .map(|hosts| Setting::new(hosts, at_daemon())),
-        }),
+        proxies: own.proxies.over(daemon.proxies),
         timeouts: own.timeouts,
         pull: own.pull,
         sources,
         findings,
         ..Loaded::default()
     };
-    let hub = hub_of(&daemon_path, daemon.mirrors);
+    let hub = daemon.mirrors.map(hub_of);
     let mut merge = Merge {
         loaded: &mut loaded,
         hosts: scan.hosts,
@@ -358,23 +347,16 @@ fn settings(
 }
 
 /// `registry-mirrors` are Docker Hub's (EP-1, EP-2).
-fn hub_of(path: &Path, mirrors: Vec<url::Url>) -> Option<Hosts> {
-    if mirrors.is_empty() {
-        return None;
-    }
-    let origin = Origin::file(path);
-    let mirrors = mirrors.into_iter();
-    Some(Hosts {
+fn hub_of(mirrors: Setting<Vec<url::Url>>) -> Hosts {
+    let Setting { value, origin } = mirrors;
+    let mirrors = value.into_iter();
+    Hosts {
         mirrors: mirrors
             .map(|url| Setting::new(HostConfig::new(url), origin.clone()))
             .collect(),
         origin: Some(origin.clone()),
         ..Hosts::default()
-    })
-}
-
-fn proxy_of(proxy: Proxy, path: &Path) -> Setting<Proxy> {
-    Setting::new(proxy, Origin::file(path))
+    }
 }
 
 /// Where the hosts are that `settings` name.

@@ -1,6 +1,6 @@
 //! What can be configured, each with the place that it comes from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use windlass_registry::{HostConfig, Proxies, Secret};
@@ -96,6 +96,23 @@ pub enum WindlassFiles {
     Usual(Vec<PathBuf>),
     /// This one, which must be there, instead of all others.
     Only(PathBuf),
+}
+
+/// The `daemon.json` of windlass's own daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DaemonJsonFile {
+    /// This one, if it is there.
+    Usual(PathBuf),
+    /// This one, which must be there.
+    Only(PathBuf),
+}
+
+impl DaemonJsonFile {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Usual(path) | Self::Only(path) => path,
+        }
+    }
 }
 
 impl Default for WindlassFiles {

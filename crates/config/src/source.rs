@@ -91,6 +91,9 @@ pub enum Remark {
     /// A key without a meaning, in a file whose other readers ignore such keys, too.
     #[error("unknown key, ignored")]
     UnknownKey,
+    /// Keys of Docker's that have no meaning here.
+    #[error("of Docker's keys, without a meaning here, ignored")]
+    Dockers,
     /// A key that counts only together with `server`.
     #[error("ignored, because there is no `server`")]
     NeedsServer,

@@ -54,10 +54,11 @@ pub enum PushError {
     },
 }
 
-/// How much is read at a time.
-const PIECE: usize = 256 << 10;
+/// How much is read at a time. The connection gathers pieces of its own accord; of 256 KiB they took 10 MiB more, and no
+/// less time.
+const PIECE: usize = 64 << 10;
 /// How many pieces wait to be sent.
-const WAITING: usize = 4;
+const WAITING: usize = 2;
 /// Blobs up to this size are sent in one request, for there is nothing to go on with.
 const SMALL: u64 = 1 << 20;
 /// How soon a wait notices that it is told to stop.

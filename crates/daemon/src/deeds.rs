@@ -1,13 +1,17 @@
 //! What is done for a client, by whichever way it came in: with the journal and the numbers kept.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
 use tokio::task::JoinHandle;
 use windlass::{
-    Events, ImageName, PullError, PullRequest, Pulled, Reference, Remove, RemoveError, Removed,
-    TagImageError,
+    Events, ImageName, ImportError, ImportOptions, Layout, LoadError, LoadOptions, Loaded, Prune,
+    PruneError, Pruned, PullError, PullRequest, Pulled, Reference, Removal, Remove, RemoveError,
+    Removed, TagImageError, Tell,
 };
 
 use crate::Daemon;
@@ -21,10 +25,8 @@ impl Daemon {
     /// Begins to pull an image on the thread of transfers.
     pub fn haul(self: &Arc<Self>, request: PullRequest, events: Events) -> Haul {
         let daemon = Arc::clone(self);
-        Haul(
-            self.hauls
-                .spawn(async move { daemon.pull(&request, &events).await }),
-        )
+        let work = async move { daemon.pull(&request, &events).await };
+        Haul(self.hauling.spawn_on(work, &self.hauls))
     }
 
     /// Pulls an image.
@@ -87,12 +89,12 @@ impl Daemon {
     }
 
     /// Removes a name, and the image with it if that was its last one. Blocks.
-    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Vec<Removed>, RemoveError> {
+    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Removal, RemoveError> {
         let image = self.engine.image(name);
-        let removed = self.engine.remove(name, how)?;
+        let removal = self.engine.remove(name, how)?;
         if let Ok(image) = image {
             let id = image.id.to_string();
-            for removed in &removed {
+            for removed in &removal.removed {
                 match removed {
                     Removed::Untagged(_) => self.journal.note(Action::Untag, &id, called(&id)),
                     Removed::Deleted(digest) if digest == image.id.digest() => {
@@ -102,7 +104,55 @@ impl Daemon {
                 }
             }
         }
-        Ok(removed)
+        Ok(removal)
+    }
+
+    /// Removes images that nobody needs. Blocks.
+    pub fn prune(&self, what: &Prune) -> Result<Pruned, PruneError> {
+        let images = self.engine.images()?;
+        let ids: BTreeSet<_> = images.iter().map(|image| *image.id.digest()).collect();
+        let pruned = self.engine.prune(what)?;
+        for removed in &pruned.removed {
+            if let Removed::Deleted(digest) = removed
+                && ids.contains(digest)
+            {
+                let id = digest.to_string();
+                self.journal.note(Action::Delete, &id, called(&id));
+            }
+        }
+        let reclaimed = BTreeMap::from([("reclaimed".to_owned(), pruned.freed.to_string())]);
+        self.journal.note(Action::Prune, "", reclaimed);
+        Ok(pruned)
+    }
+
+    /// Loads the images of `layout`. Blocks.
+    pub fn load(
+        &self,
+        layout: &Layout,
+        options: &LoadOptions,
+        stop: &AtomicBool,
+        tell: Tell<'_>,
+    ) -> Result<Vec<Loaded>, LoadError> {
+        let loaded = self.engine.load(layout, options, stop, tell)?;
+        for image in &loaded {
+            let id = image.image_id.to_string();
+            self.journal.note(Action::Load, &id, called(&id));
+        }
+        Ok(loaded)
+    }
+
+    /// Makes an image of a tar. Blocks.
+    pub fn import(
+        &self,
+        from: impl Read + Send,
+        options: &ImportOptions,
+        stop: &AtomicBool,
+        tell: &(dyn Fn(u64) + Sync),
+    ) -> Result<Loaded, ImportError> {
+        let image = self.engine.import(from, options, stop, tell)?;
+        let id = image.image_id.to_string();
+        self.journal.note(Action::Import, &id, called(&id));
+        Ok(image)
     }
 }
 

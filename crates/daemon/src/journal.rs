@@ -42,6 +42,10 @@ impl Journal {
 
     /// Notes that something happened to the image or name `id`.
     pub(crate) fn note(&self, action: Action, id: &str, attributes: BTreeMap<String, String>) {
+        // Of pulls more is known elsewhere.
+        if action != Action::Pull {
+            tracing::info!(action = action.word(), image = id, "done");
+        }
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();

@@ -22,15 +22,19 @@ mod notify;
 mod request;
 mod server;
 mod socket;
+mod stop;
 mod stream;
+mod tls;
 mod words;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 use windlass::Engine;
 
 use crate::api::facts::FactsCache;
@@ -39,8 +43,12 @@ use crate::metrics::Metrics;
 
 pub use deeds::Haul;
 pub use notify::Notifier;
-pub use server::{Limits, Stop};
-pub use socket::{Address, AddressError, BindError, Bound, bind, inherited};
+pub use server::Limits;
+pub use socket::{
+    Address, AddressError, BindError, Bound, Inherited, bind, bind_metrics, bind_tcp, find_group,
+};
+pub use stop::Stop;
+pub use tls::{Tls, TlsError};
 
 /// What the daemon says of itself.
 #[derive(Clone, Debug)]
@@ -57,16 +65,26 @@ pub struct About {
     pub labels: Vec<String>,
 }
 
+/// How many blobs a push sends at a time, as by Docker.
+const UPLOADS: usize = 5;
+
 /// A daemon: an engine, and what is known beside it.
 #[derive(Debug)]
 pub struct Daemon {
     engine: Arc<Engine>,
-    about: About,
+    about: RwLock<Arc<About>>,
+    /// Blobs that one push sends at a time.
+    uploads: AtomicUsize,
+    stop: Stop,
     journal: Journal,
     metrics: Metrics,
     facts: FactsCache,
     /// Where transfers run.
     hauls: Handle,
+    /// Those that do.
+    hauling: TaskTracker,
+    /// Who is in.
+    visits: TaskTracker,
     /// Ends that thread.
     _end: oneshot::Sender<()>,
 }
@@ -85,11 +103,15 @@ impl Daemon {
             })?;
         Ok(Self {
             engine,
-            about,
+            about: RwLock::new(Arc::new(about)),
+            uploads: AtomicUsize::new(UPLOADS),
+            stop: Stop::default(),
             journal: Journal::new(),
             metrics: Metrics::default(),
             facts: FactsCache::default(),
             hauls,
+            hauling: TaskTracker::new(),
+            visits: TaskTracker::new(),
             _end: end,
         })
     }
@@ -97,6 +119,43 @@ impl Daemon {
     /// Returns the engine.
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    /// Does what somebody wants who has come in, by whichever way: it may end when the daemon stops, and is left when time is
+    /// up.
+    pub fn attend(&self, visit: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.visits.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.is_cut() => {}
+                () = visit => {}
+            }
+        });
+    }
+
+    /// Returns what tells it to stop.
+    pub fn stopper(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// From now on says this of itself.
+    pub fn set_about(&self, about: About) {
+        *self.about.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(about);
+    }
+
+    /// Changes how many blobs a push that begins sends at a time, from 1; `None` for as many as usual.
+    pub fn set_uploads(&self, uploads: Option<usize>) {
+        let uploads = uploads.unwrap_or(UPLOADS).max(1);
+        self.uploads.store(uploads, Ordering::Relaxed);
+    }
+
+    pub(crate) fn about(&self) -> Arc<About> {
+        Arc::clone(&self.about.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn uploads(&self) -> usize {
+        self.uploads.load(Ordering::Relaxed)
     }
 
     /// Returns how many pulls run.

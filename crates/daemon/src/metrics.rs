@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use windlass::{DiskUsage, LayerStatus, PullEvent, Pulled};
 
 /// Counts since the daemon began.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
+    started: Started,
     running: AtomicU64,
     pulled: AtomicU64,
     up_to_date: AtomicU64,
@@ -27,6 +29,10 @@ pub(crate) struct Metrics {
     hosts: Mutex<BTreeMap<String, u64>>,
     durations: Durations,
 }
+
+/// When the daemon began.
+#[derive(Debug)]
+struct Started(SystemTime);
 
 /// How long pulls took.
 #[derive(Debug, Default)]
@@ -109,6 +115,15 @@ impl Metrics {
         let mut out = Text(String::new());
         out.head("windlass_build_info", "gauge", "Which windlass this is.");
         out.line("windlass_build_info", &[("version", version)], 1);
+        let started = self.started.0.duration_since(UNIX_EPOCH);
+        out.head(
+            "windlass_daemon_start_time_seconds",
+            "gauge",
+            "When the daemon began, in seconds since 1970.",
+        );
+        let started = started.unwrap_or_default().as_secs_f64();
+        out.line("windlass_daemon_start_time_seconds", &[], started);
+        out.process();
         out.head("windlass_pulls_running", "gauge", "Pulls that run.");
         out.line("windlass_pulls_running", &[], self.running());
         out.head(
@@ -224,6 +239,7 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.metrics.running.fetch_sub(1, Ordering::Relaxed);
         if !self.is_over {
+            tracing::info!("a pull was left by its client");
             add(&self.metrics.left, 1);
         }
     }
@@ -285,6 +301,20 @@ impl Text {
         let _ = writeln!(self.0, "{name}{labels} {value}");
     }
 
+    /// What the system says of this process, under the names that every exporter uses.
+    fn process(&mut self) {
+        if let Some(resident) = resident() {
+            const NAME: &str = "process_resident_memory_bytes";
+            self.head(NAME, "gauge", "Memory that the daemon takes up.");
+            self.line(NAME, &[], resident);
+        }
+        if let Ok(open) = fs::read_dir("/proc/self/fd") {
+            const NAME: &str = "process_open_fds";
+            self.head(NAME, "gauge", "Files and connections that are open.");
+            self.line(NAME, &[], open.count());
+        }
+    }
+
     fn usage(&mut self, usage: &DiskUsage) {
         let kinds = [
             ("images", &usage.images),
@@ -308,6 +338,19 @@ impl Text {
         for (kind, usage) in kinds {
             self.line("windlass_store_bytes", &[("kind", kind)], usage.size);
         }
+    }
+}
+
+/// Reads how much memory this process takes up, in bytes (proc(5)).
+fn resident() -> Option<usize> {
+    let sizes = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: usize = sizes.split(' ').nth(1)?.parse().ok()?;
+    pages.checked_mul(rustix::param::page_size())
+}
+
+impl Default for Started {
+    fn default() -> Self {
+        Self(SystemTime::now())
     }
 }
 

@@ -18,8 +18,8 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Makes one of `NOTIFY_SOCKET` (a path, or `@` and an abstract name) and half of `WATCHDOG_USEC`, as they came in the
-    /// environment.
+    /// Makes one of `NOTIFY_SOCKET` (a path, or `@` and an abstract name) and `WATCHDOG_USEC`, as they came in the environment.
+    /// What is to be told is told twice in that time.
     pub fn new(socket: Option<&Path>, watchdog: Option<Duration>) -> io::Result<Self> {
         let Some(path) = socket else {
             return Ok(Self::default());
@@ -52,9 +52,10 @@ impl Notifier {
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }
 
-    /// The daemon ends.
-    pub fn stopping(&self) {
-        self.send("STOPPING=1");
+    /// The daemon ends, which may take as long as `within`.
+    pub fn stopping(&self, within: Duration) {
+        let micros = within.as_micros();
+        self.send(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={micros}"));
     }
 
     /// Returns how often [`Self::alive`] has to be said, if it has.

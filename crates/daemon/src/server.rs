@@ -11,30 +11,25 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use tokio::time;
-use tokio_util::task::TaskTracker;
 use windlass_engine_api::NEWEST;
 
 use crate::Daemon;
-use crate::answer::Answer;
+use crate::answer::{Answer, Failure};
 use crate::api;
 use crate::request::Request;
-use crate::socket::Bound;
+use crate::socket::{Bound, Entry};
+
+use crate::tls::Tls;
 
 /// What the daemon bears.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time; further ones wait until one ends.
+    /// Connections at a time by each socket; further ones wait until one ends.
     pub connections: usize,
-    /// How long requests that run may take to end when the daemon is stopped.
-    pub drain: Duration,
 }
-
-/// Tells the daemon to stop. Clones are the same.
-#[derive(Clone, Debug)]
-pub struct Stop(watch::Sender<bool>);
 
 /// How long a client from elsewhere may take for the head of a request.
 const HEAD: Duration = Duration::from_secs(60);
@@ -43,52 +38,30 @@ const LONGEST_HEAD: usize = 128 << 10;
 /// How long accepting rests when there is no room for another socket.
 const REST: Duration = Duration::from_millis(100);
 
+/// What is asked of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offer {
+    /// All that the daemon does.
+    Everything,
+    /// The metrics.
+    Metrics,
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections: 4096,
-            drain: Duration::from_secs(10),
-        }
-    }
-}
-
-impl Default for Stop {
-    fn default() -> Self {
-        Self(watch::Sender::new(false))
-    }
-}
-
-impl Stop {
-    /// Stops it.
-    pub fn now(&self) {
-        self.0.send_replace(true);
-    }
-
-    async fn came(&self) {
-        let mut stopped = self.0.subscribe();
-        // The sender is here: it does not go.
-        drop(stopped.wait_for(|stopped| *stopped).await);
+        Self { connections: 4096 }
     }
 }
 
 impl Daemon {
-    /// Answers who comes in by `sockets`, until `stop` says so. Then nobody new is let in, and what runs may end within
-    /// the limit; what has not is left, and what it pulled is kept for the next pull.
-    pub async fn serve(
-        self: Arc<Self>,
-        sockets: Vec<Bound>,
-        limits: Limits,
-        stop: Stop,
-    ) -> io::Result<()> {
-        let tracker = TaskTracker::new();
-        let room = Arc::new(Semaphore::new(limits.connections));
+    /// Answers who comes in by `sockets`, until [`Daemon::stopper`] is told to stop. Then nobody new is let in, and what runs
+    /// may end for as long as that says; what has not is left, and what it pulled is kept for the next pull.
+    pub async fn serve(self: Arc<Self>, sockets: Vec<Bound>, limits: Limits) -> io::Result<()> {
         let mut doors = tokio::task::JoinSet::new();
         for socket in sockets {
             let door = Door {
                 daemon: Arc::clone(&self),
-                tracker: tracker.clone(),
-                room: Arc::clone(&room),
-                stop: stop.clone(),
+                room: Arc::new(Semaphore::new(limits.connections)),
             };
             // The socket is closed, and its path removed, when the door is.
             doors.spawn(door.watch(socket));
@@ -96,10 +69,22 @@ impl Daemon {
         while let Some(closed) = doors.join_next().await {
             closed.map_err(io::Error::other)??;
         }
-        tracker.close();
-        if time::timeout(limits.drain, tracker.wait()).await.is_err() {
-            tracing::warn!("requests that were not over are left");
+        self.visits.close();
+        if time::timeout_at(self.stop.deadline(), self.visits.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                connections = self.visits.len(),
+                "requests that were not over in time are left"
+            );
+            self.stop.cut();
+            self.visits.wait().await;
         }
+        // Those who left, left their pulls: what came of them is written down.
+        self.hauling.close();
+        self.hauling.wait().await;
+        self.engine.idle().await;
         Ok(())
     }
 }
@@ -107,15 +92,22 @@ impl Daemon {
 /// Where clients come in.
 struct Door {
     daemon: Arc<Daemon>,
-    tracker: TaskTracker,
     room: Arc<Semaphore>,
-    stop: Stop,
 }
 
 /// A socket that is listened on.
 enum Listener {
     Unix(UnixListener),
-    Tcp(TcpListener),
+    Tcp(TcpListener, Tls),
+    Metrics(TcpListener),
+}
+
+/// Who has come in.
+enum Visitor {
+    Unix(UnixStream),
+    /// Who has to prove who he is first.
+    Tcp(TcpStream, Tls),
+    Metrics(TcpStream),
 }
 
 /// Both directions of a connection.
@@ -125,34 +117,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
 
 impl Listener {
     fn new(socket: &Bound) -> io::Result<Self> {
-        Ok(match socket {
-            Bound::Unix { listener, .. } => {
+        let tcp = |listener: &std::net::TcpListener| {
+            let listener = listener.try_clone()?;
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        };
+        Ok(match &socket.entry {
+            Entry::Unix(listener) => {
                 let listener = listener.try_clone()?;
                 listener.set_nonblocking(true)?;
                 Self::Unix(UnixListener::from_std(listener)?)
             }
-            Bound::Tcp(listener) => {
-                let listener = listener.try_clone()?;
-                listener.set_nonblocking(true)?;
-                Self::Tcp(TcpListener::from_std(listener)?)
-            }
+            Entry::Tcp(listener, tls) => Self::Tcp(tcp(listener)?, tls.clone()),
+            Entry::Metrics(listener) => Self::Metrics(tcp(listener)?),
         })
     }
 
-    async fn accept(&self) -> io::Result<Box<dyn Duplex>> {
+    async fn accept(&self) -> io::Result<Visitor> {
         Ok(match self {
-            Self::Unix(listener) => Box::new(listener.accept().await?.0),
-            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+            Self::Unix(listener) => Visitor::Unix(listener.accept().await?.0),
+            Self::Tcp(listener, tls) => Visitor::Tcp(listener.accept().await?.0, tls.clone()),
+            Self::Metrics(listener) => Visitor::Metrics(listener.accept().await?.0),
         })
-    }
-
-    /// Returns how long a client may take for the head of a request. Those on this machine may keep a connection for
-    /// ever: to close one that they are about to use would fail them.
-    fn patience(&self) -> Option<Duration> {
-        match self {
-            Self::Unix(_) => None,
-            Self::Tcp(_) => Some(HEAD),
-        }
     }
 }
 
@@ -165,13 +151,13 @@ impl Door {
                 let place = Arc::clone(&self.room).acquire_owned().await;
                 (place, listener.accept().await)
             };
-            let (place, stream) = tokio::select! {
+            let (place, visitor) = tokio::select! {
                 biased;
-                () = self.stop.came() => return Ok(()),
+                () = self.daemon.stop.came() => return Ok(()),
                 entered = entered => entered,
             };
-            let stream = match stream {
-                Ok(stream) => stream,
+            let visitor = match visitor {
+                Ok(visitor) => visitor,
                 Err(error) => {
                     // Out of descriptors, mostly: some come back when others leave.
                     tracing::warn!(%error, "a client could not come in");
@@ -179,14 +165,38 @@ impl Door {
                     continue;
                 }
             };
-            let (daemon, stop) = (Arc::clone(&self.daemon), self.stop.clone());
-            let patience = listener.patience();
-            self.tracker.spawn(async move {
-                converse(daemon, stream, patience, stop).await;
+            let daemon = Arc::clone(&self.daemon);
+            self.daemon.attend(async move {
+                receive(daemon, visitor).await;
                 drop(place);
             });
         }
     }
+}
+
+/// Finds out who has come in, and answers.
+///
+/// Those on this machine may keep a connection for ever: to close one that they are about to use would fail them.
+async fn receive(daemon: Arc<Daemon>, visitor: Visitor) {
+    let (stream, patience, offer): (Box<dyn Duplex>, _, _) = match visitor {
+        Visitor::Unix(stream) => (Box::new(stream), None, Offer::Everything),
+        Visitor::Metrics(stream) => (Box::new(stream), Some(HEAD), Offer::Metrics),
+        Visitor::Tcp(stream, tls) => {
+            let from = stream.peer_addr().ok();
+            let secured = tokio::select! {
+                secured = tls.accept(stream) => secured,
+                () = daemon.stop.came() => return,
+            };
+            match secured {
+                Ok(stream) => (Box::new(stream), Some(HEAD), Offer::Everything),
+                Err(error) => {
+                    tracing::warn!(%error, ?from, "a client from elsewhere was not let in");
+                    return;
+                }
+            }
+        }
+    };
+    converse(daemon, stream, patience, offer).await;
 }
 
 /// Answers one client, until it has left or the daemon stops.
@@ -194,9 +204,10 @@ async fn converse(
     daemon: Arc<Daemon>,
     stream: Box<dyn Duplex>,
     patience: Option<Duration>,
-    stop: Stop,
+    offer: Offer,
 ) {
-    let service = service_fn(move |request| respond(Arc::clone(&daemon), request));
+    let stop = daemon.stop.clone();
+    let service = service_fn(move |request| respond(Arc::clone(&daemon), request, offer));
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -219,9 +230,13 @@ async fn converse(
 async fn respond(
     daemon: Arc<Daemon>,
     request: http::Request<Incoming>,
+    offer: Offer,
 ) -> Result<Answer, Infallible> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let answered = match Request::read(request) {
+        Ok(request) if offer == Offer::Metrics && request.path != "/metrics" => {
+            Err(Failure::not_found("page not found"))
+        }
         Ok(request) => api::answer(Arc::clone(&daemon), request).await,
         Err(failure) => Err(failure),
     };
@@ -233,7 +248,7 @@ async fn respond(
     });
     daemon.metrics.answered(answer.status().as_u16());
     tracing::debug!(%method, %path, status = answer.status().as_u16(), "answered");
-    sign(&mut answer, &daemon.about.version);
+    sign(&mut answer, &daemon.about().version);
     Ok(answer)
 }
 

@@ -1,28 +1,29 @@
 //! Where clients come in: sockets that are made here, or inherited.
 
-use std::fs;
+mod inherited;
+mod unix;
+
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use rustix::fs::Mode;
-use rustix::io::Errno;
-use rustix::net::AddressFamily;
-use rustix::net::sockopt::socket_domain;
+use crate::tls::Tls;
+
+pub use inherited::Inherited;
+pub use unix::{bind, find_group};
 
 /// Where clients come in, as people write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// `unix://PATH`
+    /// `unix:///PATH`
     Unix(PathBuf),
     /// `tcp://IP:PORT`
     Tcp(SocketAddr),
-    /// `fd://`: the sockets that the service manager made.
-    Inherited,
+    /// `fd://`: the sockets that the service manager made; `fd://NAME`: those that it calls so.
+    Inherited(Option<String>),
 }
 
 /// What is no address.
@@ -34,16 +35,23 @@ pub struct AddressError {
 
 /// A socket that clients come in by.
 #[derive(Debug)]
-pub enum Bound {
+pub struct Bound {
+    pub(crate) entry: Entry,
+    /// What it is called in the log.
+    name: String,
+    /// Its path, where it was made here: it goes with the daemon.
+    _path: Option<unix::OwnPath>,
+}
+
+/// What a socket is.
+#[derive(Debug)]
+pub(crate) enum Entry {
     /// On this machine, by a path.
-    Unix {
-        /// The socket.
-        listener: UnixListener,
-        /// Its path, where it was made here: it goes with the daemon.
-        path: Option<PathBuf>,
-    },
+    Unix(UnixListener),
     /// From elsewhere: only with certificates on both sides.
-    Tcp(TcpListener),
+    Tcp(TcpListener, Tls),
+    /// For the metrics, and nothing else.
+    Metrics(TcpListener),
 }
 
 /// Why nobody can come in.
@@ -60,6 +68,24 @@ pub enum BindError {
     NotASocket {
         /// What is there.
         path: PathBuf,
+    },
+    /// It does not fit where the system wants it.
+    #[error("{} is too long for a socket: {length} bytes, and {most} are the most", .path.display())]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+        /// How long it is, in bytes.
+        length: usize,
+        /// How long it may be, in bytes.
+        most: usize,
+    },
+    /// Others could put another socket in its place.
+    #[error("{} is no place for a socket: {reason}", .directory.display())]
+    Exposed {
+        /// The directory.
+        directory: PathBuf,
+        /// Why not.
+        reason: &'static str,
     },
     /// There is no such group.
     #[error("there is no group {name:?} for the socket")]
@@ -80,12 +106,42 @@ pub enum BindError {
     /// No socket was inherited.
     #[error("fd:// was given, and the service manager passed no socket")]
     NothingInherited,
+    /// None that was inherited is called so.
+    #[error("fd://{name} was given, and the service manager passed no socket of that name")]
+    NotInherited {
+        /// The name.
+        name: String,
+    },
+    /// What was inherited is nothing to listen on.
+    #[error("the inherited descriptor {number} is not a stream socket that listens")]
+    NotListening {
+        /// Its number.
+        number: i32,
+    },
+    /// The socket has no path, so no permissions either.
+    #[error("the inherited socket {number} has no path: anybody on this network could use it")]
+    Abstract {
+        /// Its number.
+        number: i32,
+    },
+    /// Whoever reaches it would be master of the store.
+    #[error("{place} is open to the network: it takes TLS with certificates on both sides")]
+    WithoutTls {
+        /// The socket.
+        place: String,
+    },
 }
 
-/// What clients on this machine may: the owner and the group, nobody else.
-const MODE: u32 = 0o660;
-/// The first of the sockets that a service manager passes.
-const FIRST_INHERITED: RawFd = 3;
+impl BindError {
+    fn io(action: &'static str, place: impl fmt::Display) -> impl FnOnce(io::Error) -> Self {
+        let place = place.to_string();
+        move |source| Self::Io {
+            action,
+            place,
+            source,
+        }
+    }
+}
 
 impl FromStr for Address {
     type Err = AddressError;
@@ -96,179 +152,62 @@ impl FromStr for Address {
         };
         let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
         match (scheme, rest) {
-            ("unix", path) if path.starts_with('/') => Ok(Self::Unix(path.into())),
+            ("unix", path) if path.starts_with('/') && !path.contains('\0') => {
+                Ok(Self::Unix(path.into()))
+            }
             ("tcp", address) => address.parse().map(Self::Tcp).map_err(|_| wrong()),
-            ("fd", _) => Ok(Self::Inherited),
+            // Docker's people write `fd://*`, too.
+            ("fd", "" | "*") => Ok(Self::Inherited(None)),
+            ("fd", name) if !name.contains([':', '/']) => Ok(Self::Inherited(Some(name.into()))),
             _ => Err(wrong()),
         }
     }
 }
 
-/// Makes a socket at `path` that its owner and `group` may use. One that is left from a daemon that died is replaced, one
-/// that somebody answers on is not.
-pub fn bind(path: &Path, group: Option<&str>) -> Result<Bound, BindError> {
-    let failed = |action| {
-        let place = path.display().to_string();
-        move |source: io::Error| BindError::Io {
-            action,
-            place,
-            source,
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Inherited(name) => write!(f, "fd://{}", name.as_deref().unwrap_or_default()),
         }
-    };
-    if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
-        fs::create_dir_all(parent).map_err(failed("make the directory of"))?;
     }
-    clear(path)?;
-    let gid = group.map(find_group).transpose()?;
-    // Nobody comes in before owner and mode are right.
-    let before = rustix::process::umask(Mode::from_raw_mode(0o177));
-    let listener = UnixListener::bind(path);
-    rustix::process::umask(before);
-    let listener = listener.map_err(failed("listen on"))?;
-    if let Some(gid) = gid {
-        std::os::unix::fs::chown(path, None, Some(gid)).map_err(failed("give the group to"))?;
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(MODE))
-        .map_err(failed("change the mode of"))?;
-    Ok(Bound::Unix {
-        listener,
-        path: Some(path.to_owned()),
+}
+
+/// Makes a socket at `address` for clients from elsewhere, who prove by `tls` who they are.
+pub fn bind_tcp(address: SocketAddr, tls: &Tls) -> Result<Bound, BindError> {
+    let listener = listen(address)?;
+    Ok(Bound {
+        name: format!("tcp://{}", local(&listener, address)),
+        entry: Entry::Tcp(listener, tls.clone()),
+        _path: None,
     })
 }
 
-/// Makes room for a socket.
-fn clear(path: &Path) -> Result<(), BindError> {
-    let failed = |action| {
-        move |source| BindError::Io {
-            action,
-            place: path.display().to_string(),
-            source,
-        }
-    };
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed("look at")(error)),
-    };
-    if !metadata.file_type().is_socket() {
-        let path = path.to_owned();
-        return Err(BindError::NotASocket { path });
-    }
-    match UnixStream::connect(path) {
-        Ok(_) => {
-            let path = path.to_owned();
-            return Err(BindError::Live { path });
-        }
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-        Err(error) => return Err(failed("look at")(error)),
-    }
-    // What was looked at is what goes: somebody else may have put a new one there meanwhile.
-    let is_same = fs::symlink_metadata(path)
-        .is_ok_and(|now| (now.dev(), now.ino()) == (metadata.dev(), metadata.ino()));
-    if is_same {
-        fs::remove_file(path).map_err(failed("replace"))?;
-    }
-    Ok(())
+/// Makes a socket at `address` where anybody may read the metrics, in plain HTTP, and nothing else.
+pub fn bind_metrics(address: SocketAddr) -> Result<Bound, BindError> {
+    let listener = listen(address)?;
+    Ok(Bound {
+        name: format!("http://{}/metrics", local(&listener, address)),
+        entry: Entry::Metrics(listener),
+        _path: None,
+    })
 }
 
-/// Finds a group by its name, or takes its number.
-fn find_group(name: &str) -> Result<u32, BindError> {
-    if let Ok(gid) = name.parse() {
-        return Ok(gid);
-    }
-    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
-    let of_name = groups.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
-    });
-    let name = name.to_owned();
-    of_name.ok_or(BindError::NoGroup { name })
+fn listen(address: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).map_err(BindError::io("listen on", address))
 }
 
-/// Takes the sockets that the service manager made (`sd_listen_fds(3)`): `count` of them, meant for process `pid`.
-///
-/// # Safety of what it does
-/// Once in a process, before anything else could have opened these numbers.
-pub fn inherited(count: Option<u32>, pid: Option<u32>) -> Result<Vec<Bound>, BindError> {
-    let count = count.filter(|_| pid.is_none_or(|pid| pid == std::process::id()));
-    let count = RawFd::try_from(count.unwrap_or_default()).unwrap_or_default();
-    if count == 0 {
-        return Err(BindError::NothingInherited);
-    }
-    let sockets = FIRST_INHERITED..FIRST_INHERITED.saturating_add(count.min(64));
-    sockets.map(take).collect()
-}
-
-#[expect(unsafe_code, reason = "a number that is inherited has no owner yet")]
-fn take(number: RawFd) -> Result<Bound, BindError> {
-    // SAFETY: the service manager says that this one is ours, and nobody else takes it.
-    let socket = unsafe { OwnedFd::from_raw_fd(number) };
-    let failed = |source: Errno| BindError::Io {
-        action: "use the inherited socket",
-        place: number.to_string(),
-        source: source.into(),
-    };
-    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).map_err(failed)?;
-    debug_assert_eq!(socket.as_raw_fd(), number);
-    if socket_domain(&socket).map_err(failed)? == AddressFamily::UNIX {
-        let listener = UnixListener::from(socket);
-        let path = None;
-        return Ok(Bound::Unix { listener, path });
-    }
-    Ok(Bound::Tcp(TcpListener::from(socket)))
-}
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        if let Self::Unix {
-            path: Some(path), ..
-        } = self
-        {
-            // Left behind, the next daemon replaces it.
-            drop(fs::remove_file(path));
-        }
-    }
+/// The port is the system's choice where none was asked for.
+fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(asked)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_have_a_scheme() {
-        let parse = |text: &str| text.parse::<Address>();
-        assert_eq!(
-            parse("unix:///run/x.sock"),
-            Ok(Address::Unix("/run/x.sock".into()))
-        );
-        assert_eq!(
-            parse("tcp://127.0.0.1:2376"),
-            Ok(Address::Tcp(([127, 0, 0, 1], 2376).into()))
-        );
-        assert_eq!(parse("fd://"), Ok(Address::Inherited));
-        for odd in ["", "/run/x", "unix://x", "tcp://host:1", "npipe:////x"] {
-            assert!(parse(odd).is_err(), "{odd}");
-        }
-    }
-
-    #[test]
-    fn stale_sockets_are_replaced_and_live_ones_are_not() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("new/d.sock");
-        let first = bind(&path, None).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);
-        assert!(matches!(bind(&path, None), Err(BindError::Live { .. })));
-        // As a daemon that was killed leaves it.
-        let Bound::Unix { listener, .. } = &first else {
-            unreachable!()
-        };
-        let copy = listener.try_clone().unwrap();
-        std::mem::forget(first);
-        drop(copy);
-        fs::write(directory.path().join("file"), "x").unwrap();
-        let file = bind(&directory.path().join("file"), None);
-        assert!(matches!(file, Err(BindError::NotASocket { .. })));
-        let none = bind(&directory.path().join("other"), Some("no-such-group"));
-        assert!(matches!(none, Err(BindError::NoGroup { .. })));
-    }
-}
+mod tests;

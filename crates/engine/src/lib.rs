@@ -2,7 +2,9 @@
 //!
 //! An [`Engine`] is a store and the ways to fill, read and empty it: [`pull`](Engine::pull),
 //! [`preview`](Engine::preview), [`images`](Engine::images), [`inspect`](Engine::inspect), [`history`](Engine::history),
-//! [`tag`](Engine::tag), [`remove`](Engine::remove), [`unpack`](Engine::unpack), [`mount`](Engine::mount).
+//! [`tag`](Engine::tag), [`remove`](Engine::remove), [`prune`](Engine::prune), [`unpack`](Engine::unpack),
+//! [`bundle`](Engine::bundle), [`mount`](Engine::mount), [`save`](Engine::save), [`load`](Engine::load),
+//! [`push`](Engine::push), [`export`](Engine::export), [`import`](Engine::import).
 //! It makes no text for people, reads no environment and knows no home directory: configuration and
 //! credentials arrive as values, and what happens is told as data.
 //!
@@ -28,35 +30,56 @@
 //! # }
 //! ```
 
+mod bundle;
 mod error;
+mod export;
+mod filter;
 mod history;
+mod holdings;
+mod import;
 mod inspect;
 mod list;
 mod load;
 mod mount;
+mod prune;
 mod push;
 mod save;
+mod tree;
 mod unpack;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use windlass_archive::Ownership;
 use windlass_pull::{Puller, PullerConfig};
 use windlass_store::{Busy, Store};
 
+pub use bundle::{BundleImageError, BundleRequest, Bundled};
 pub use error::{OpenError, RemoveError, StoreError, TagImageError};
+pub use export::{ExportError, Exported};
+pub use filter::{FilterError, FilterProblem, FilterUse, Filters};
 pub use history::HistoryEntry;
+pub use holdings::{HeldBlob, HeldManifest, Holdings, HoldingsError};
+pub use import::{
+    ChangeError, ChangeProblem, ContainerConfig, Fetching, Healthcheck, ImportError, ImportOptions,
+};
 pub use inspect::{Inspection, RootFs};
-pub use list::{DiskUsage, Held, ImageSummary, Remove, Removed, Usage};
+pub use list::{DiskUsage, Held, ImageSummary, ImageUsage, Removal, Remove, Removed, Usage};
 pub use load::{LoadError, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
+pub use prune::{Prune, PruneError, Pruned};
 pub use push::{PushImageError, PushRequest, Pushed};
 pub use save::{SaveError, SaveTo, Saved};
+pub use tree::{HeldImage, ImageTree, PlatformImage};
 pub use unpack::{UnpackImageError, UnpackSummary};
 pub use windlass_archive::{EntryError, Fault, Skipped, StreamError, TarError, UnpackError};
+pub use windlass_bundle::{
+    AccountsError, BundleOptions, BundleWarning, CONFIG as BUNDLE_CONFIG, ConvertError, Hostname,
+    HostnameError, ROOTFS as BUNDLE_ROOTFS, Rights, Spec, Variable, VariableError, VolumeFault,
+    Volumes,
+};
 pub use windlass_copy::{
     BlobStatus, Choice, CopyError, CopyEvent, Place, PlaceError, PushError, PushTo, RegistrySource,
     Source, SourceError, StoreSource, Tell, TreeError, gather, to_archive, to_directory,
@@ -67,8 +90,8 @@ pub use windlass_layout::{
 };
 pub use windlass_oci::{
     ConfigError, DEFAULT_REGISTRY, Descriptor, DiffId, Digest, DigestError, IdPrefix, ImageId,
-    ImageName, ManifestError, NoMatch, Platform, PlatformError, Reference, ReferenceError,
-    ReferenceProblem, RepositoryName, Tag, TagError, text,
+    ImageName, ManifestError, MediaType, NoMatch, Platform, PlatformError, Reference,
+    ReferenceError, ReferenceProblem, RepositoryName, Tag, TagError, text,
 };
 pub use windlass_pull::{
     EndpointsError, Events, FoundManifest, HistoryError, Keep, LayerError, LayerState, LayerStatus,
@@ -79,15 +102,17 @@ pub use windlass_pull::{
 };
 pub use windlass_registry::{
     Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
-    Credentials, Door, Endpoint, EndpointError, FoundRepository, HostConfig, Identity, Keyring,
-    KeyringError, LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies, ProxyFailure,
-    RealmRefusal, RedirectError, Registries, RegistryConfig, RegistryError, RegistryHosts, Role,
-    Secret, Target, Timeouts, Tls, TokenError, Unusable, What,
+    Credentials, Door, Download, Endpoint, EndpointError, FoundRepository, HostConfig, Identity,
+    Keyring, KeyringError, LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies,
+    ProxyFailure, RealmRefusal, RedirectError, Registries, RegistryConfig, RegistryError,
+    RegistryHosts, Role, Secret, Target, Timeouts, Tls, TokenError, Unusable, WebUrl, WebUrlError,
+    What,
 };
 pub use windlass_store::{
-    AppendError, CommitError, DatabaseError, FileError, FindError, ForeignReason, IngestError,
-    NotOwner, OpenError as StoreOpenError, Owner, PartialBlob, PutError, ReadError,
-    RemoveError as StoreRemoveError, RootError, VerifyError,
+    AppendError, BlobKind, CommitError, DatabaseError, FileError, FindError, ForeignReason, Found,
+    IngestError, Measured, MeasuredBlob, MeasuredLayer, NotOwner, OpenError as StoreOpenError,
+    Owner, PartialBlob, PutError, ReadError, RemoveError as StoreRemoveError, RootError,
+    VerifyError,
 };
 
 /// Layers that unpack at a time from an archive where there is no limit.
@@ -137,6 +162,8 @@ pub struct Engine {
     puller: Puller,
     /// Layers that unpack at a time where they come from an archive.
     at_once: usize,
+    /// Held while an image is mounted or removed.
+    mounting: Mutex<()>,
 }
 
 impl EngineConfig {
@@ -176,6 +203,23 @@ impl Engine {
         access: &Access,
         mut on_wait: impl FnMut(&Owner),
     ) -> Result<Self, OpenError> {
+        Self::open_unless(config, access, |owner| {
+            on_wait(owner);
+            Busy::Wait
+        })
+    }
+
+    /// As [`Engine::open`], but if another process is in the way, this is an error at once:
+    /// [`StoreOpenError::InUse`].
+    pub fn try_open(config: EngineConfig, access: &Access) -> Result<Self, OpenError> {
+        Self::open_unless(config, access, |_| Busy::GiveUp)
+    }
+
+    fn open_unless(
+        config: EngineConfig,
+        access: &Access,
+        on_busy: impl FnMut(&Owner) -> Busy,
+    ) -> Result<Self, OpenError> {
         let EngineConfig {
             root,
             registry,
@@ -193,10 +237,7 @@ impl Engine {
             Access::Share => windlass_store::Access::Share,
             Access::Look => windlass_store::Access::Look,
         };
-        let store = Arc::new(Store::open(&root, access, |owner| {
-            on_wait(owner);
-            Busy::Wait
-        })?);
+        let store = Arc::new(Store::open(&root, access, on_busy)?);
         let ownership = Ownership::of_this_process();
         let config = PullerConfig {
             registry,
@@ -215,6 +256,7 @@ impl Engine {
         Ok(Self {
             at_once: if unpacks == 0 { MOST_AT_ONCE } else { unpacks },
             puller: Puller::new(config, Arc::clone(&store))?,
+            mounting: Mutex::new(()),
             store,
         })
     }

@@ -1,12 +1,12 @@
 //! What is there, what it is called, and what it takes up.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 use windlass_oci::{Digest, ImageId, ImageName, Platform, Reference};
-use windlass_store::{Amount, Image, PartialBlob};
+use windlass_store::{Amount, Image, Measured, PartialBlob};
 
-use crate::mount::mount_of;
+use crate::mount::mounts;
 use crate::{Engine, RemoveError, StoreError, TagImageError};
 
 pub use windlass_store::{Held, Remove};
@@ -41,11 +41,33 @@ pub enum Removed {
     Deleted(Digest),
 }
 
+/// What [`Engine::remove`] removed, and what that gave back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// What is gone, in order.
+    pub removed: Vec<Removed>,
+    /// How much of the disk that gave back, in bytes, as `du` counts them.
+    pub freed: u64,
+}
+
+/// What one image takes up, in bytes of file content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageUsage {
+    /// The image.
+    pub image: ImageSummary,
+    /// How much of its size is in layers that other images have too.
+    pub shared: u64,
+    /// How much no other image has.
+    pub unique: u64,
+}
+
 /// What the store takes up, by kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskUsage {
     /// Images, by the file content of their layers; a layer that several have counts once.
     pub images: Usage,
+    /// Each of them, the last pulled first.
+    pub each_image: Vec<ImageUsage>,
     /// Unpacked layers, by their file content.
     pub layers: Usage,
     /// Manifests, configs and compressed layers.
@@ -63,7 +85,7 @@ pub struct Usage {
     pub count: u64,
     /// Bytes.
     pub size: u64,
-    /// Bytes that only images without a name hold; of partial blobs, all of them.
+    /// Bytes that only images without a tag hold; of partial blobs, all of them.
     pub reclaimable: u64,
 }
 
@@ -101,42 +123,44 @@ impl Engine {
 
     /// Removes a name, and the image with it if that was its last one (API-11).
     ///
-    /// An image that is mounted stays.
-    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Vec<Removed>, RemoveError> {
-        if let Ok(image) = self.store.image(name)
-            && let Some(at) = mount_of(&image.id)?
-        {
-            return Err(RemoveError::Mounted { at });
+    /// An image that is mounted stays, and keeps its last name, whatever is forced.
+    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Removal, RemoveError> {
+        let _nobody_mounts = self.mounting();
+        let mounts = mounts()?;
+        let is_mounted = |id: &ImageId| mounts.contains_key(id);
+        match self.store.remove_unless(name, how, is_mounted) {
+            Ok(removal) => Ok(removal.into()),
+            Err(windlass_store::RemoveError::InUse { id }) => {
+                let at = mounts.get(&id).cloned().unwrap_or_default();
+                Err(RemoveError::Mounted { at })
+            }
+            Err(error) => Err(error.into()),
         }
-        let removed = self.store.remove(name, how)?;
-        Ok(removed.into_iter().map(Removed::from).collect())
     }
 
-    /// Returns for each image how many bytes of its layers other images have, too.
-    pub fn shared_sizes(&self) -> Result<HashMap<ImageId, u64>, StoreError> {
-        let usage = self.store.disk_usage()?.images.into_iter();
-        Ok(usage.map(|usage| (usage.image.id, usage.shared)).collect())
-    }
-
-    /// Returns what the store takes up.
+    /// Returns what the store takes up, by its own records: bytes of file content. Partial blobs are measured.
     pub fn disk_usage(&self) -> Result<DiskUsage, StoreError> {
         let usage = self.store.disk_usage()?;
-        let dangling = usage
-            .images
-            .iter()
-            .filter(|usage| usage.image.is_dangling());
         let images = Usage {
             count: usage.images.len() as u64,
             size: usage.layers.bytes,
-            reclaimable: dangling.map(windlass_store::ImageUsage::unique).sum(),
+            reclaimable: usage.layers.reclaimable,
         };
+        let mut each: Vec<_> = usage.images;
+        each.sort_by_key(|usage| (Reverse(usage.image.pulled), usage.image.id));
         Ok(DiskUsage {
             images,
+            each_image: each.into_iter().map(ImageUsage::from).collect(),
             layers: usage.layers.into(),
             blobs: usage.blobs.into(),
             partial: usage.partials.into(),
             partial_blobs: usage.partial_blobs,
         })
+    }
+
+    /// Measures what the store takes up on the disk, as `du` does: a look at every file.
+    pub fn measure(&self) -> Result<Measured, StoreError> {
+        Ok(self.store.measure()?)
     }
 }
 
@@ -151,6 +175,25 @@ impl From<Image> for ImageSummary {
             digests: image.digests,
             created: image.created,
             platform: image.platform,
+        }
+    }
+}
+
+impl From<windlass_store::ImageUsage> for ImageUsage {
+    fn from(usage: windlass_store::ImageUsage) -> Self {
+        Self {
+            shared: usage.shared,
+            unique: usage.unique(),
+            image: usage.image.into(),
+        }
+    }
+}
+
+impl From<windlass_store::Removal> for Removal {
+    fn from(removal: windlass_store::Removal) -> Self {
+        Self {
+            removed: removal.removed.into_iter().map(Removed::from).collect(),
+            freed: removal.freed,
         }
     }
 }

@@ -139,11 +139,11 @@ struct Layers {
 }
 
 /// Reads until it is told to stop, and tells how far it is.
-struct Reading<'a, R> {
-    inner: R,
-    digest: Digest,
-    stop: &'a AtomicBool,
-    tell: Tell<'a>,
+pub(crate) struct Reading<'a, R> {
+    pub(crate) inner: R,
+    pub(crate) digest: Digest,
+    pub(crate) stop: &'a AtomicBool,
+    pub(crate) tell: Tell<'a>,
 }
 
 impl Engine {

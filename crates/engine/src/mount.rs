@@ -4,11 +4,13 @@
 //! layers mean something else when they are stacked by overlayfs than when they are unpacked over each other
 //! is refused, with the word on what to do instead.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::mount::{
@@ -73,6 +75,7 @@ impl Engine {
     /// Mounts the root file system of an image on the directory `at`, read-only, without device nodes and
     /// set-user-ID programs taking effect. Needs root.
     pub fn mount(&self, name: &ImageName, at: &Path) -> Result<(), MountError> {
+        let _nobody_removes = self.mounting();
         let image = self.store.image(name)?;
         let chain = self.store.chain(&image)?;
         if let ChainShape::NeedsFlattening { path, reason, .. } = &chain.shape {
@@ -100,6 +103,11 @@ impl Engine {
         unmount(&path, UnmountFlags::NOFOLLOW).map_err(tried("unmount the directory"))
     }
 
+    /// Keeps mounts and removals apart: what is found not to be mounted stays so until it is removed.
+    pub(crate) fn mounting(&self) -> MutexGuard<'_, ()> {
+        self.mounting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns what to stack, the top first.
     fn lower_directories(&self, chain: &Chain) -> Result<Vec<PathBuf>, MountError> {
         let layers = chain.directories();
@@ -113,13 +121,13 @@ impl Engine {
     }
 }
 
-/// Returns where `image` is mounted, as far as this process can see.
-pub(crate) fn mount_of(image: &ImageId) -> Result<Option<PathBuf>, MountError> {
-    let mounts = mounted()?.into_iter();
-    Ok(mounts
-        .filter(|mounted| mounted.image == *image)
-        .map(|mounted| mounted.at)
-        .next())
+/// Returns the images that are mounted, as far as this process can see, each with one place.
+pub(crate) fn mounts() -> Result<BTreeMap<ImageId, PathBuf>, MountError> {
+    let mut places = BTreeMap::new();
+    for Mounted { image, at, .. } in mounted()? {
+        places.entry(image).or_insert(at);
+    }
+    Ok(places)
 }
 
 /// Makes a read-only overlay of `layers`, the top one first.

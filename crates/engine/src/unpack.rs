@@ -17,7 +17,7 @@ use windlass_oci::{DiffId, Digest, ImageName};
 use windlass_store::{FindError, Image, ReadError};
 
 use crate::Engine;
-use filling::Filling;
+pub(crate) use filling::Filling;
 
 /// What [`Engine::unpack`] made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Engine {
     }
 
     /// Applies the layers of `image` over each other in the directory `into`.
-    fn flatten(
+    pub(crate) fn flatten(
         &self,
         image: &Image,
         into: BorrowedFd<'_>,

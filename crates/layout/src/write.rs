@@ -1,12 +1,13 @@
 //! Writing: archives in one stream, directories blob by blob.
 
+mod ahead;
 mod archive;
 mod directory;
 mod file;
 mod lists;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read, Write};
 
 use windlass_oci::{Descriptor, Digest, ImageManifest, Links, Manifest, ManifestError, Reference};
 
@@ -79,6 +80,39 @@ pub enum WriteError {
     /// The layout that is there cannot be added to.
     #[error("what is there cannot be added to")]
     There(#[from] crate::LayoutError),
+}
+
+/// How much is read and written at a time.
+const BUFFER: usize = 256 << 10;
+
+/// Writes the bytes of `blob`, which `reader` proves at its end, and tells `wrote` of each piece.
+///
+/// Never writes more than the blob has: a tar goes on behind it.
+fn carry(
+    blob: &Descriptor,
+    reader: &mut dyn Read,
+    out: &mut dyn Write,
+    wrote: &mut dyn FnMut(u64),
+) -> Result<(), WriteError> {
+    let digest = blob.digest;
+    let unread = |source| WriteError::Read { digest, source };
+    let mut buffer = vec![0; BUFFER];
+    let mut left = blob.size;
+    loop {
+        let read = match reader.read(&mut buffer) {
+            // Only at its end it is proved.
+            Ok(0) if left == 0 => return Ok(()),
+            Ok(0) => return Err(unread(io::ErrorKind::UnexpectedEof.into())),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(unread(error)),
+        };
+        let rest = left.checked_sub(read as u64);
+        left = rest.ok_or_else(|| unread(io::ErrorKind::InvalidData.into()))?;
+        let written = out.write_all(&buffer[..read]);
+        written.map_err(WriteError::write("write a blob"))?;
+        wrote(read as u64);
+    }
 }
 
 impl WriteError {

@@ -44,6 +44,9 @@ pub struct ImageConfig {
     /// The version of the operating system.
     #[serde(default, rename = "os.version", deserialize_with = "lenient")]
     pub os_version: Option<String>,
+    /// What the operating system has to have.
+    #[serde(default, rename = "os.features", deserialize_with = "lenient_list")]
+    pub os_features: Vec<String>,
     /// How to run it.
     #[serde(default, deserialize_with = "lenient")]
     pub config: Option<RuntimeConfig>,

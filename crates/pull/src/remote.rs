@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use windlass_oci::{Digest, Manifest, Platform, Reference, RepositoryName, Tag};
 use windlass_registry::{
-    Caller, Client, ClientError, Endpoint, RegistryConfig, Repository, Target,
+    Caller, Client, ClientError, Download, Endpoint, RegistryConfig, RegistryError, Repository,
+    Target, WebUrl,
 };
 
 use crate::error::PullError;
@@ -139,6 +140,15 @@ impl Remote {
         Ok(self
             .client
             .repository_to_push(registry, name.clone(), from, caller))
+    }
+
+    /// Begins to fetch what is at a URL that a user named; see [`Client::download`].
+    pub async fn download(
+        &self,
+        url: &WebUrl,
+        limit: Option<u64>,
+    ) -> Result<Download, RegistryError> {
+        self.client.download(url, limit).await
     }
 
     /// Returns when requests are to be tried again.

@@ -96,7 +96,7 @@ impl Refusal<'_> {
                 What::Manifest(_) => RegistryError::ManifestUnknown { asked },
                 What::Blob(_) => RegistryError::BlobUnknown { asked },
                 What::Tags | What::Upload(_) | What::Put(_) => RegistryError::NameUnknown { asked },
-                What::Ping | What::Token | What::Search => RegistryError::Unexpected {
+                What::Ping | What::Token | What::Search | What::Url => RegistryError::Unexpected {
                     asked,
                     status,
                     reason,

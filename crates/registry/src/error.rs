@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use windlass_http::{BodyError, Cause, ConnectFailure, ProxyFailure, SetupError};
+use windlass_oci::text::shown;
 use windlass_oci::{Digest, ManifestError};
 
 use crate::auth::AuthError;
@@ -41,6 +42,8 @@ pub enum What {
     Upload(Digest),
     /// To take a manifest.
     Put(Target),
+    /// What is there, and no registry's; the repository is the path.
+    Url,
 }
 
 /// Why a registry did not give what it was asked for.
@@ -351,6 +354,7 @@ impl fmt::Display for Asked {
             What::Search => write!(f, "search at {origin}"),
             What::Tags => write!(f, "tags of {repository} at {origin}"),
             What::Upload(digest) => write!(f, "upload of {digest} to {repository} at {origin}"),
+            What::Url => write!(f, "{origin}{}", shown(repository)),
             What::Put(Target::Tag(tag)) => write!(f, "push of {repository}:{tag} to {origin}"),
             What::Put(Target::Digest(digest)) => {
                 write!(f, "push of {repository}@{digest} to {origin}")

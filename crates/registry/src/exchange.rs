@@ -54,6 +54,8 @@ pub(crate) enum Party<'a> {
     Endpoint(&'a Endpoint),
     /// Nobody's that is known, by way of these proxies if they are not those of everybody.
     Stranger(Option<&'a Proxies>),
+    /// Nobody's that is known, at a place that the user named.
+    Named,
 }
 
 /// A response, and whether it is from where the request was meant to go.
@@ -151,6 +153,10 @@ impl<'a> Ask<'a> {
                     windlass_http::Phase::Answer => Phase::Answer,
                 },
             },
+            SendError::NotHttp { .. } if self.asked.what == What::Url => RegistryError::Malformed {
+                asked,
+                reason: "its answer is not HTTP".to_owned(),
+            },
             SendError::NotHttp { .. } => RegistryError::NotARegistry {
                 asked,
                 reason: "its answer is not HTTP".to_owned(),
@@ -208,7 +214,7 @@ impl<'a> Party<'a> {
     fn endpoint(self) -> Option<&'a Endpoint> {
         match self {
             Self::Endpoint(endpoint) => Some(endpoint),
-            Self::Stranger(_) => None,
+            Self::Stranger(_) | Self::Named => None,
         }
     }
 
@@ -216,6 +222,7 @@ impl<'a> Party<'a> {
         match self {
             Self::Endpoint(endpoint) => endpoint.way().proxies.as_ref(),
             Self::Stranger(proxies) => proxies,
+            Self::Named => None,
         }
     }
 }
@@ -330,12 +337,13 @@ impl Client {
             (None, known) => {
                 let plan = Plan::stranger(hop.url, ask.party.proxies(), self.config());
                 // The same host at another port is where the configuration says that it is.
-                let same_host = |known: &Endpoint| known.origin().parsed_host() == hop.url.host();
-                if known.is_some_and(same_host) {
-                    plan.anywhere()
-                } else {
-                    plan
-                }
+                let same_host = match ask.party {
+                    Party::Named => ask.url.host() == hop.url.host(),
+                    Party::Endpoint(_) | Party::Stranger(_) => {
+                        known.is_some_and(|known| known.origin().parsed_host() == hop.url.host())
+                    }
+                };
+                if same_host { plan.anywhere() } else { plan }
             }
         };
         let plan = match ask.span {

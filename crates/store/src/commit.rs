@@ -80,6 +80,8 @@ pub struct Committed {
     /// The image that the digest reference led to before, and still does (ST-4): a digest names one image,
     /// and another platform of the same index does not take it away.
     pub digest_stays_with: Option<ImageId>,
+    /// The image that [`Store::commit_as`] took the tag from.
+    pub tag_taken_from: Option<ImageId>,
 }
 
 /// What a pull did to the name it was given (ST-2..ST-5).
@@ -247,6 +249,20 @@ impl Store {
     ///
     /// What is held already is left alone, whoever brought it (LS-3).
     pub fn commit(&self, image: &NewImage) -> Result<Committed, CommitError> {
+        self.commit_and_tag(image, None)
+    }
+
+    /// As [`Store::commit`], and lets a tag (that of `name`, or `latest`) lead to the image in the same transaction,
+    /// wherever it led before. Nothing says that a registry has it: there is no digest reference.
+    pub fn commit_as(&self, image: &NewImage, name: &Reference) -> Result<Committed, CommitError> {
+        self.commit_and_tag(image, Some(&name.without_digest().or_latest()))
+    }
+
+    fn commit_and_tag(
+        &self,
+        image: &NewImage,
+        tag: Option<&Reference>,
+    ) -> Result<Committed, CommitError> {
         let inner = self.owned()?;
         let config = self.read_config(&image.config)?;
         check(image, &config)?;
@@ -258,13 +274,14 @@ impl Store {
         links::resolve(inner.root(), &image.layers)?;
         let publication = Publication::plan(inner, image)?;
         let recorded = publish(inner, publication, |inner| {
-            rows::record(inner, image, &config)
+            rows::record(inner, image, &config, tag)
         })?;
         image.published();
         Ok(Committed {
             image_id: ImageId::new(*image.config.digest()),
             outcome: recorded.outcome,
             digest_stays_with: recorded.digest_stays_with,
+            tag_taken_from: recorded.tag_taken_from,
         })
     }
 

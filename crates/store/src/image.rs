@@ -95,9 +95,9 @@ impl Image {
         self.index.as_ref().unwrap_or(&self.manifest)
     }
 
-    /// Says whether nothing leads to it but its ID.
+    /// Says whether it has no tag: nothing leads to it but its ID, and digests.
     pub fn is_dangling(&self) -> bool {
-        self.tags.is_empty() && self.digests.is_empty()
+        self.tags.is_empty()
     }
 }
 

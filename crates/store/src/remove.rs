@@ -24,6 +24,16 @@ pub struct Remove {
     pub force: bool,
 }
 
+/// What was removed, and what that gave back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// What is gone, in order.
+    pub removed: Vec<Removed>,
+    /// How much of the disk that gave back, in bytes, as `du` counts them: blocks of blobs and of unpacked layers
+    /// with their directories, a file with several names once. What a pull is using still comes later.
+    pub freed: u64,
+}
+
 /// One thing that is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removed {
@@ -59,6 +69,12 @@ pub enum RemoveError {
         /// Its names.
         names: Vec<Reference>,
     },
+    /// It was the image's last name, or its ID, and the image is in use.
+    #[error("image {} is in use", .id.short())]
+    InUse {
+        /// The image.
+        id: ImageId,
+    },
     /// The store is not ours to write to.
     #[error(transparent)]
     NotOwner(#[from] NotOwner),
@@ -81,25 +97,44 @@ impl Store {
     /// then files, so that a crash leaves files without rows and never rows without files.
     ///
     /// This works on a full disk: room is kept for it.
-    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Vec<Removed>, RemoveError> {
+    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Removal, RemoveError> {
+        self.remove_unless(name, how, |_| false)
+    }
+
+    /// Does what [`Store::remove`] does, but for the images that `is_used` is true of: they may lose names, but the
+    /// last one, whatever is forced.
+    pub fn remove_unless(
+        &self,
+        name: &ImageName,
+        how: Remove,
+        is_used: impl Fn(&ImageId) -> bool,
+    ) -> Result<Removal, RemoveError> {
         let inner = self.owned()?;
         let settling = inner.settling();
-        let removed = change(inner, |transaction| untag(inner, transaction, name, how));
+        let removal = change(inner, |transaction| {
+            let (image, gone) = find_names(inner, transaction, name, how)?;
+            if image.is_gone_without(&gone) && is_used(&image.id) {
+                return Err(RemoveError::InUse { id: image.id });
+            }
+            let error = |source| inner.database().error(source);
+            Ok(remove_rows(transaction, &image, gone).map_err(error)?)
+        });
         drop(settling);
-        removed
+        let (removed, freed) = removal?;
+        Ok(Removal { removed, freed })
     }
 }
 
 /// Removes what no image has and no lease keeps.
 pub(crate) fn collect(inner: &Inner) -> Result<(), OpenError> {
-    change(inner, |_| Ok(()))
+    change(inner, |_| Ok(())).map(|((), _)| ())
 }
 
-/// Changes rows, and then removes the files that no row needs any more.
-fn change<T, E>(
+/// Changes rows, and then removes the files that no row needs any more; returns how many bytes that gave back.
+pub(crate) fn change<T, E>(
     inner: &Inner,
     mut rows: impl FnMut(&Transaction<'_>) -> Result<T, E>,
-) -> Result<T, E>
+) -> Result<(T, u64), E>
 where
     E: Error + From<FileError> + From<DatabaseError> + 'static,
 {
@@ -110,11 +145,12 @@ where
         }
         other => other,
     }?;
-    if !garbage.is_empty() {
-        garbage.remove(root);
-    }
+    let freed = match garbage.is_empty() {
+        true => 0,
+        false => garbage.remove(root),
+    };
     root.keep_reserve();
-    Ok(changed)
+    Ok((changed, freed))
 }
 
 fn change_rows<T, E>(
@@ -144,12 +180,13 @@ where
     Ok((changed, garbage))
 }
 
-fn untag(
+/// Finds the image that `name` means, and which of its names are to go.
+fn find_names(
     inner: &Inner,
     transaction: &Transaction<'_>,
     name: &ImageName,
     how: Remove,
-) -> Result<Vec<Removed>, RemoveError> {
+) -> Result<(Image, Vec<Reference>), RemoveError> {
     let error = |source| inner.database().error(source);
     let (id, by) = match find(transaction, name).map_err(error)? {
         Lookup::One { id, by } => (id, by),
@@ -161,7 +198,7 @@ fn untag(
         Some(reference) => names_that_go_with(&image, &reference),
         None => all_names(&image, how)?,
     };
-    Ok(remove_rows(transaction, &image, gone).map_err(error)?)
+    Ok((image, gone))
 }
 
 /// Removes `gone`, names of `image`, and the image if no name is left.
@@ -173,7 +210,7 @@ fn remove_rows(
     for reference in &gone {
         remove_name(connection, reference)?;
     }
-    let is_last = gone.len() == image.tags.len() + image.digests.len();
+    let is_last = image.is_gone_without(&gone);
     let mut removed: Vec<_> = gone.into_iter().map(Removed::Untagged).collect();
     if is_last {
         let sql = "DELETE FROM images WHERE id = ?";
@@ -182,6 +219,19 @@ fn remove_rows(
         removed.extend(freed_layers(connection, image)?);
     }
     Ok(removed)
+}
+
+impl Image {
+    /// Tells whether no name is left without `gone`, which are names of it.
+    fn is_gone_without(&self, gone: &[Reference]) -> bool {
+        gone.len() == self.tags.len() + self.digests.len()
+    }
+
+    /// Returns all its names, the tags first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Reference> {
+        let tags = self.tags.iter().map(|tag| &tag.reference);
+        tags.chain(&self.digests)
+    }
 }
 
 /// Untagging the last tag of a repository takes the digest references of the repository along.
@@ -204,8 +254,7 @@ fn names_that_go_with(image: &Image, reference: &Reference) -> Vec<Reference> {
 
 /// All names, if they are one tag and the digests of its repository, or if it is forced.
 fn all_names(image: &Image, how: Remove) -> Result<Vec<Reference>, RemoveError> {
-    let tags = image.tags.iter().map(|tag| &tag.reference);
-    let names: Vec<_> = tags.chain(&image.digests).cloned().collect();
+    let names: Vec<_> = image.names().cloned().collect();
     let repositories: BTreeSet<_> = names.iter().map(Reference::repository).collect();
     let is_one = image.tags.len() <= 1 && repositories.len() <= 1;
     if is_one || how.force {

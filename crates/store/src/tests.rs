@@ -7,3 +7,5 @@ pub(crate) mod fixture;
 mod model;
 mod names;
 mod opening;
+mod repositories;
+mod space;

@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::root::fresh_name;
@@ -21,31 +21,52 @@ use crate::root::fresh_name;
 /// How many directories are open at once.
 const DEPTH: usize = 32;
 
+/// The bytes of a block as `stat` counts them, whatever the file system's own are.
+const BLOCK: u64 = 512;
+
 /// A directory that is being emptied.
 struct Frame {
     name: CString,
     dir: OwnedFd,
     entries: Dir,
+    /// What it took up when it was full: some file systems shrink a directory as it empties.
+    on_disk: u64,
 }
 
 /// Removes the tree called `name` in `parent`; that there is none is fine.
 pub fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    remove_counting(parent, name, &mut 0)
+}
+
+/// Does what [`remove`] does, and adds to `freed` the bytes that this gives back, as `du` counts them: blocks, and
+/// those of a file when its last link goes. What was removed before a failure is counted as well.
+pub(crate) fn remove_counting(
+    parent: BorrowedFd<'_>,
+    name: &OsStr,
+    freed: &mut u64,
+) -> io::Result<()> {
     let name = CString::new(name.as_bytes())?;
     let mut pending = vec![name];
     // Each round removes one subtree of at most `DEPTH` levels; deeper ones come to lie in `parent`,
     // beside it, and are removed in the rounds that follow.
     while let Some(name) = pending.pop() {
-        remove_shallow(parent, name, &mut pending)?;
+        remove_shallow(parent, name, &mut pending, freed)?;
     }
     Ok(())
+}
+
+/// Returns the bytes on the disk of what `stat` is about.
+pub(crate) fn on_disk(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_blocks).unwrap_or(0) * BLOCK
 }
 
 fn remove_shallow(
     parent: BorrowedFd<'_>,
     name: CString,
     pending: &mut Vec<CString>,
+    freed: &mut u64,
 ) -> io::Result<()> {
-    if unlink_unless_dir(parent, &name)? {
+    if unlink_unless_dir(parent, &name, freed)? {
         return Ok(());
     }
     let mut stack = vec![Frame::open(parent, name)?];
@@ -54,7 +75,7 @@ fn remove_shallow(
         let Some(frame) = stack.last_mut() else {
             return Ok(());
         };
-        match frame.next_directory()? {
+        match frame.next_directory(freed)? {
             Some(child) if !deep => {
                 let below = Frame::open(frame.dir.as_fd(), child)?;
                 stack.push(below);
@@ -64,7 +85,8 @@ fn remove_shallow(
                 let done = stack.pop().expect("the loop looked at it");
                 let above = stack.last().map_or(parent, |frame| frame.dir.as_fd());
                 match rustix::fs::unlinkat(above, &done.name, AtFlags::REMOVEDIR) {
-                    Ok(()) | Err(Errno::NOENT) => {}
+                    Ok(()) => *freed += done.on_disk,
+                    Err(Errno::NOENT) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -74,13 +96,18 @@ fn remove_shallow(
 
 impl Frame {
     fn open(parent: BorrowedFd<'_>, name: CString) -> io::Result<Self> {
-        let dir = open_dir(parent, &name)?;
+        let (dir, on_disk) = open_dir(parent, &name)?;
         let entries = Dir::read_from(&dir)?;
-        Ok(Self { name, dir, entries })
+        Ok(Self {
+            name,
+            dir,
+            entries,
+            on_disk,
+        })
     }
 
     /// Removes entries until one is a directory that has to be emptied first.
-    fn next_directory(&mut self) -> io::Result<Option<CString>> {
+    fn next_directory(&mut self, freed: &mut u64) -> io::Result<Option<CString>> {
         while let Some(entry) = self.entries.read() {
             let entry = entry?;
             let name = entry.file_name();
@@ -88,7 +115,7 @@ impl Frame {
                 continue;
             }
             let is_dir = entry.file_type() == FileType::Directory;
-            if is_dir || !unlink_unless_dir(self.dir.as_fd(), name)? {
+            if is_dir || !unlink_unless_dir(self.dir.as_fd(), name, freed)? {
                 return Ok(Some(name.to_owned()));
             }
         }
@@ -97,24 +124,26 @@ impl Frame {
 }
 
 /// Unlinks `name`, unless it is a directory: then it returns `false`.
-fn unlink_unless_dir(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<bool> {
-    match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(true),
-        Err(Errno::ISDIR) => Ok(false),
-        Err(Errno::PERM) => {
-            // Some file systems say so of directories too.
-            let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Directory => Ok(false),
-                _ => Err(Errno::PERM.into()),
-            }
-        }
-        Err(error) => Err(error.into()),
+fn unlink_unless_dir(dir: BorrowedFd<'_>, name: &CStr, freed: &mut u64) -> io::Result<bool> {
+    let stat = match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(true),
+        Err(error) => return Err(error.into()),
+    };
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        return Ok(false);
     }
+    match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
+        Ok(()) if stat.st_nlink <= 1 => *freed += on_disk(&stat),
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(true)
 }
 
-/// Opens a directory to empty it. An ordinary user may have to give the right to do so to himself first.
-fn open_dir(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+/// Opens a directory to empty it, and says what it takes up. An ordinary user may have to give the right to do so
+/// to himself first.
+fn open_dir(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<(OwnedFd, u64)> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = || rustix::fs::openat(parent, name, flags, Mode::empty());
     let dir = match open() {
@@ -124,12 +153,13 @@ fn open_dir(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
         }
         other => other?,
     };
-    let mode = Mode::from_raw_mode(rustix::fs::fstat(&dir)?.st_mode);
+    let stat = rustix::fs::fstat(&dir)?;
+    let mode = Mode::from_raw_mode(stat.st_mode);
     if !mode.contains(Mode::RWXU) {
         // Root needs no such right, and may not own what it removes.
         let _ = rustix::fs::fchmod(&dir, Mode::RWXU);
     }
-    Ok(dir)
+    Ok((dir, on_disk(&stat)))
 }
 
 /// Makes the directory `name` readable for its owner. `chmod` would follow a link, so it goes by way of

@@ -1,7 +1,10 @@
 //! How much the store takes up, and how much of it could be given back.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rusqlite::Connection;
 use rustix::fs::AtFlags;
+use windlass_oci::{DiffId, ImageId};
 
 use crate::database::from_integer;
 use crate::error::{At, DatabaseError, FileError, asks_no_space};
@@ -9,7 +12,8 @@ use crate::image::load;
 use crate::ingest::is_record;
 use crate::root::Area;
 use crate::sweep::names;
-use crate::{Image, PartialBlob, Store};
+use crate::tree::on_disk;
+use crate::{Image, ImageLayer, PartialBlob, Store};
 
 /// What the store takes up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +24,7 @@ pub struct DiskUsage {
     pub layers: Amount,
     /// The blobs: manifests, configs, compressed layers.
     pub blobs: Amount,
-    /// Blobs that are coming in, and those that stopped on their way.
+    /// Blobs that are coming in, and those that stopped on their way, with what is noted about them.
     pub partials: Amount,
     /// Of those, the ones that the next pull can go on with, the oldest first.
     pub partial_blobs: Vec<PartialBlob>,
@@ -69,8 +73,8 @@ impl ImageUsage {
     }
 }
 
-/// The images that a name leads to.
-const NAMED: &str = "SELECT image FROM tags UNION SELECT image FROM digest_references";
+/// The images that are not dangling, as [`Image::is_dangling`] has it.
+const NAMED: &str = "SELECT image FROM tags";
 
 impl Store {
     /// Returns how much the store takes up, by its own records; partial blobs are measured on the disk.
@@ -98,13 +102,11 @@ impl Store {
         };
         let ingest = root.area(Area::Ingest);
         for name in names(ingest, || root.area_path(Area::Ingest))? {
-            if is_record(&name) {
-                continue;
-            }
+            let count = u64::from(!is_record(&name));
             match rustix::fs::statat(ingest, &name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => {
-                    partials.count += 1;
-                    let bytes = from_integer(stat.st_blocks).saturating_mul(512);
+                    partials.count += count;
+                    let bytes = on_disk(&stat);
                     partials.bytes += bytes;
                     partials.reclaimable += bytes;
                 }
@@ -143,17 +145,18 @@ fn amount(
 
 fn images(connection: &Connection) -> rusqlite::Result<Vec<ImageUsage>> {
     let images = load(connection, None)?;
-    let shared = images.iter().map(|image| {
-        let elsewhere = |diff_id| {
-            let others = images.iter().filter(|other| other.id != image.id);
-            others
-                .flat_map(|other| &other.layers)
-                .any(|layer| layer.diff_id == diff_id)
-        };
-        let shared = image.layers.iter().filter(|layer| elsewhere(layer.diff_id));
+    let mut users: BTreeMap<DiffId, BTreeSet<ImageId>> = BTreeMap::new();
+    for image in &images {
+        for layer in &image.layers {
+            users.entry(layer.diff_id).or_default().insert(image.id);
+        }
+    }
+    let shared = |image: &Image| {
+        let is_shared = |layer: &&ImageLayer| users[&layer.diff_id].len() > 1;
+        let shared = image.layers.iter().filter(is_shared);
         shared.map(|layer| layer.size).sum()
-    });
-    let shared: Vec<u64> = shared.collect();
+    };
+    let shared: Vec<u64> = images.iter().map(shared).collect();
     let usage = |(image, shared)| ImageUsage { image, shared };
     Ok(images.into_iter().zip(shared).map(usage).collect())
 }

@@ -2,26 +2,50 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Counts the regular files below `dir`.
 pub(super) fn count_files(dir: &Path) -> io::Result<u64> {
     let mut files = 0;
-    let mut directories = vec![dir.to_owned()];
+    walk(dir, |_, _| {
+        files += 1;
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+/// Adds up the sizes of the regular files below `dir`.
+pub(super) fn count_bytes(dir: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    walk(dir, |_, size| {
+        bytes += size;
+        Ok(())
+    })?;
+    Ok(bytes)
+}
+
+/// Reads a file, or all files below a directory, to their ends, so that the page cache holds them.
+pub(super) fn read_through(path: &Path) -> io::Result<()> {
+    let read = |path: &Path| io::copy(&mut File::open(path)?, &mut io::sink()).map(drop);
+    match path.is_dir() {
+        true => walk(path, |file, _| read(file)),
+        false => read(path),
+    }
+}
+
+/// Has `look` look at each regular file below `dir`, and its size.
+fn walk(dir: &Path, mut look: impl FnMut(&Path, u64) -> io::Result<()>) -> io::Result<()> {
+    let mut directories: Vec<PathBuf> = vec![dir.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 directories.push(entry.path());
+            } else if kind.is_file() {
+                look(&entry.path(), entry.metadata()?.len())?;
             }
-            files += u64::from(kind.is_file());
         }
     }
-    Ok(files)
-}
-
-/// Reads a file to its end, so that the page cache holds it.
-pub(super) fn read_through(path: &Path) -> io::Result<u64> {
-    io::copy(&mut File::open(path)?, &mut io::sink())
+    Ok(())
 }

@@ -1,11 +1,10 @@
 //! The facts of the machine that the figures depend on, in generic words.
 
+use std::collections::HashSet;
 use std::fs;
 
 use serde::Serialize;
 use windlass_testing::real::{command, run};
-
-use super::tool::Tool;
 
 /// What the figures were taken on.
 #[derive(Debug, Serialize)]
@@ -18,15 +17,15 @@ pub(super) struct Machine {
     pub(super) memory: u64,
     /// The kernel's name and version, two numbers of it.
     pub(super) kernel: String,
-    /// Each tool's programs with their versions.
+    /// The programs with their versions.
     pub(super) versions: Vec<String>,
 }
 
 impl Machine {
-    /// Looks at this one.
-    pub(super) fn here(tools: &[Tool]) -> Self {
-        let programs = tools.iter().flat_map(|tool| tool.programs());
+    /// Looks at this one, and at the versions of `programs`.
+    pub(super) fn here(programs: &[&str]) -> Self {
         let served = ["docker-registry"];
+        let mut seen = HashSet::new();
         Self {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             processor: processor(),
@@ -35,6 +34,7 @@ impl Machine {
             versions: served
                 .iter()
                 .chain(programs)
+                .filter(|name| seen.insert(**name))
                 .map(|name| version(name))
                 .collect(),
         }

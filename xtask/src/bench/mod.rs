@@ -1,13 +1,16 @@
-//! `cargo xtask bench`: pull-and-unpack of real images, by windlass, its peers and a bare pipe.
+//! `cargo xtask bench`: real images pulled and unpacked, and carried in and out, by windlass and its peers.
 //!
 //! The first part makes the images, with the network's help, and keeps them. The second runs in
 //! mount and process namespaces of its own, so that nothing it mounts or starts outlives it.
 
 mod containerd;
 mod files;
+mod freight;
 mod image;
 mod machine;
 mod measure;
+mod page;
+mod pull;
 mod report;
 mod serve;
 mod tool;
@@ -18,20 +21,22 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail, ensure};
-use clap::Args;
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
 use windlass_testing::real::{Disk, end_on_interrupt, find, in_namespaces};
 
+use self::freight::{Carrier, Task};
 use self::image::{BenchImage, ImageKind};
-use self::measure::Figures;
-use self::report::Report;
 use self::serve::Served;
-use self::tool::{Errand, Tool};
+use self::tool::Tool;
 
 /// Bytes of the file system of a run: the largest image, its blobs, and what a tool keeps beside.
 const DISK_SIZE: u64 = 12 << 30;
 
-/// Time pull-and-unpack by windlass, its peers and a bare pipe, and print a table.
+/// Where the tables are.
+const PAGE: &str = "docs/benchmarks.md";
+
+/// Time windlass beside its peers, at pulling and at carrying in and out, and print tables.
 ///
 /// Needs root on Debian, with docker-registry, skopeo, debootstrap, zstd, python3-pip and npm; the
 /// peers that are not installed are left out.
@@ -41,15 +46,28 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     work: PathBuf,
 
-    /// How often each tool pulls each image
+    /// How often each tool does each thing with each image
     #[arg(long, value_name = "N", default_value_t = 5)]
     runs: usize,
 
-    /// The tools to time [default: those that are installed]
+    /// What to time
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum,
+          default_values = ["pull", "freight"])]
+    only: Vec<Part>,
+
+    /// The tools to time at pulling [default: those that are installed]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
     tools: Vec<Tool>,
 
-    /// The images to pull
+    /// The tools to time at carrying [default: those that are installed]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
+    carriers: Vec<Carrier>,
+
+    /// What is to be carried where [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
+    tasks: Vec<Task>,
+
+    /// The images to time it with
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum,
           default_values = ["mixed", "gzip", "large"])]
     images: Vec<ImageKind>,
@@ -58,7 +76,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "FILE")]
     windlass: Option<PathBuf>,
 
-    /// Write the table into docs/benchmarks.md too
+    /// Write the tables into docs/benchmarks.md too
     #[arg(long)]
     write: bool,
 
@@ -67,8 +85,38 @@ pub(crate) struct Bench {
     inside: bool,
 }
 
+/// A part of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Pulling and unpacking
+    Pull,
+    /// Carrying in and out: save, load, copy, push
+    Freight,
+}
+
+/// What both parts work with.
+#[derive(Debug)]
+struct Setting<'a> {
+    work: &'a Path,
+    runs: usize,
+    images: &'a [BenchImage],
+    served: &'a Served,
+    disk: &'a Disk,
+    /// The windlass to time.
+    windlass: Option<&'a Path>,
+}
+
 impl Bench {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        if self.tools.is_empty() {
+            self.tools = Tool::installed();
+        }
+        if self.carriers.is_empty() {
+            self.carriers = Carrier::installed();
+        }
+        if self.tasks.is_empty() {
+            self.tasks = Task::value_variants().to_vec();
+        }
         if self.inside {
             self.measure()
         } else {
@@ -93,24 +141,35 @@ impl Bench {
         let work = self.work.canonicalize()?;
         image::make_missing(&work, &self.images)?;
         let windlass = match &self.windlass {
-            _ if !self.tools().contains(&Tool::Windlass) => None,
+            _ if !self.needs_windlass() => None,
             Some(given) => Some(given.canonicalize().context("--windlass")?),
             None => Some(build_windlass()?),
         };
         Err(self.reentered(&work, windlass.as_deref())?.exec()).context("unshare")
     }
 
+    fn needs_windlass(&self) -> bool {
+        self.only.iter().any(|part| match part {
+            Part::Pull => self.tools.contains(&Tool::Windlass),
+            Part::Freight => self.carriers.contains(&Carrier::Windlass),
+        })
+    }
+
     /// This command again, where mounts and processes end with it.
     fn reentered(&self, work: &Path, windlass: Option<&Path>) -> anyhow::Result<Command> {
+        fn list<T: ValueEnum>(command: &mut Command, option: &str, values: &[T]) {
+            for value in values.iter().filter_map(ValueEnum::to_possible_value) {
+                command.args([option, value.get_name()]);
+            }
+        }
         let mut command = in_namespaces(std::env::current_exe()?);
         command.args(["bench", "--inside", "--runs", &self.runs.to_string()]);
         command.arg("--work").arg(work);
-        for tool in self.tools() {
-            command.arg("--tools").arg(tool.name());
-        }
-        for image in &self.images {
-            command.arg("--images").arg(image.name());
-        }
+        list(&mut command, "--only", &self.only);
+        list(&mut command, "--tools", &self.tools);
+        list(&mut command, "--carriers", &self.carriers);
+        list(&mut command, "--tasks", &self.tasks);
+        list(&mut command, "--images", &self.images);
         if let Some(windlass) = windlass {
             command.arg("--windlass").arg(windlass);
         }
@@ -125,55 +184,29 @@ impl Bench {
         let images = image::load(&self.work, &self.images)?;
         let served = Served::start(&self.work, &images)?;
         let disk = Disk::reserved(&self.work, DISK_SIZE)?;
-        let mut report = Report::new(self.runs, &images, &self.tools);
-        for image in &images {
-            for run in 1..=self.runs {
-                for &tool in &self.tools {
-                    let outcome = self.one_run(&served, &disk, image, tool);
-                    report::progress(image, run, tool, &outcome);
-                    report.add(image, tool, &outcome);
-                }
-            }
-        }
-        report.save(&self.work.join("results.json"))?;
-        report.print();
-        if self.write {
-            report.write(Path::new("docs/benchmarks.md"))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// One pull into a fresh file system.
-    fn one_run(
-        &self,
-        served: &Served,
-        disk: &Disk,
-        image: &BenchImage,
-        tool: Tool,
-    ) -> anyhow::Result<Figures> {
-        served.warm_up(image)?;
-        let mounted = disk.fresh()?;
-        let errand = Errand {
-            into: mounted.path(),
-            image,
-            registry: served.address(),
+        let setting = Setting {
+            work: &self.work,
+            runs: self.runs,
+            images: &images,
+            served: &served,
+            disk: &disk,
             windlass: self.windlass.as_deref(),
         };
-        let figures = tool.run(&errand)?;
-        let files = files::count_files(mounted.path())?;
-        if files < image.files {
-            bail!("{tool} left {files} files, the image has {}", image.files);
+        for part in &self.only {
+            let (report, name) = match part {
+                Part::Pull => (pull::measure(&setting, &self.tools), "results.json"),
+                Part::Freight => {
+                    let report = freight::measure(&setting, &self.tasks, &self.carriers)?;
+                    (report, "freight.json")
+                }
+            };
+            report.save(&self.work.join(name))?;
+            report.print();
+            if self.write {
+                report.write(Path::new(PAGE))?;
+            }
         }
-        Ok(figures)
-    }
-
-    fn tools(&self) -> Vec<Tool> {
-        if self.tools.is_empty() {
-            Tool::installed()
-        } else {
-            self.tools.clone()
-        }
+        Ok(())
     }
 }
 

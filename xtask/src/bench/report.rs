@@ -1,4 +1,4 @@
-//! The table of medians, for people, and every run, for machines.
+//! The tables of medians, for people, and every run, for machines.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,69 +9,73 @@ use serde::Serialize;
 use super::image::BenchImage;
 use super::machine::Machine;
 use super::measure::Figures;
-use super::tool::Tool;
-
-/// What a reader of the table has to know.
-const PREAMBLE: &str = include_str!("preamble.md");
+use super::page;
 
 /// What came of a run.
 pub(super) type Outcome = anyhow::Result<Figures>;
 
-/// All that was measured.
+/// A part of the page, and all that was measured for it.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
+    /// The heading of the part.
+    title: &'static str,
+    /// What a reader of its tables has to know.
+    #[serde(skip)]
+    preamble: &'static str,
     machine: Machine,
     runs: usize,
-    images: Vec<ImageReport>,
+    /// One for each image.
+    pub(super) tables: Vec<Table>,
 }
 
 /// What was measured of one image.
 #[derive(Debug, Serialize)]
-struct ImageReport {
+pub(super) struct Table {
     name: &'static str,
     layers: usize,
     files: u64,
     compressed: u64,
     unpacked: u64,
-    tools: Vec<ToolReport>,
+    pub(super) groups: Vec<Group>,
+}
+
+/// What was done with the image in one way or the other; ratios are to the way that is windlass's.
+#[derive(Debug, Serialize)]
+pub(super) struct Group {
+    /// What was to be done, where a table is about several things.
+    task: Option<&'static str>,
+    pub(super) rows: Vec<Row>,
 }
 
 /// What was measured of one tool.
 #[derive(Debug, Serialize)]
-struct ToolReport {
-    tool: Tool,
+pub(super) struct Row {
+    tool: &'static str,
+    #[serde(skip)]
+    description: &'static str,
     runs: Vec<Figures>,
     /// Why runs failed, and how often.
     failures: BTreeMap<String, usize>,
 }
 
-impl Report {
-    pub(super) fn new(runs: usize, images: &[BenchImage], tools: &[Tool]) -> Self {
-        let images = images.iter().map(|image| ImageReport {
-            name: image.kind.name(),
-            layers: image.layers.len(),
-            files: image.files,
-            compressed: image.compressed(),
-            unpacked: image.unpacked,
-            tools: tools.iter().map(|&tool| ToolReport::new(tool)).collect(),
-        });
-        Self {
-            machine: Machine::here(tools),
-            runs,
-            images: images.collect(),
-        }
-    }
+/// The name of the tool that the others are compared with.
+const WINDLASS: &str = "windlass";
 
-    /// Takes one run's outcome in.
-    pub(super) fn add(&mut self, image: &BenchImage, tool: Tool, outcome: &Outcome) {
-        let mut images = self.images.iter_mut();
-        let image = images.find(|report| report.name == image.kind.name());
-        let tools = image.into_iter().flat_map(|image| &mut image.tools);
-        for report in tools.filter(|report| report.tool == tool) {
-            match outcome {
-                Ok(figures) => report.runs.push(*figures),
-                Err(error) => *report.failures.entry(format!("{error:#}")).or_default() += 1,
-            }
+impl Report {
+    /// Nothing is measured yet.
+    pub(super) fn new(
+        (title, preamble): (&'static str, &'static str),
+        runs: usize,
+        programs: &[&str],
+        tables: Vec<Table>,
+    ) -> Self {
+        let machine = Machine::here(programs);
+        Self {
+            title,
+            preamble,
+            machine,
+            runs,
+            tables,
         }
     }
 
@@ -84,15 +88,22 @@ impl Report {
     pub(super) fn print(&self) {
         #[expect(clippy::print_stdout, reason = "the chore's result")]
         {
-            println!("{}", self.tables());
+            println!("{}", self.table_texts());
         }
     }
 
-    /// Writes the page with the tables to `path`.
+    /// Writes this part into the page at `path`; the other parts stay.
     pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let before = fs::read_to_string(path)?;
+        let part = format!(
+            "{}\n{}\n{}",
+            self.preamble,
+            self.facts(),
+            self.table_texts()
+        );
         Ok(fs::write(
             path,
-            format!("{PREAMBLE}\n{}\n{}", self.facts(), self.tables()),
+            page::with_part(&before, self.title, &part),
         )?)
     }
 
@@ -112,18 +123,26 @@ impl Report {
         )
     }
 
-    fn tables(&self) -> String {
-        self.images
-            .iter()
-            .map(ImageReport::table)
-            .collect::<Vec<_>>()
-            .join("\n")
+    fn table_texts(&self) -> String {
+        let texts: Vec<_> = self.tables.iter().map(Table::text).collect();
+        texts.join("\n")
     }
 }
 
-impl ImageReport {
-    fn table(&self) -> String {
-        let mut table = format!(
+impl Table {
+    pub(super) fn new(image: &BenchImage, groups: Vec<Group>) -> Self {
+        Self {
+            name: image.kind.name(),
+            layers: image.layers.len(),
+            files: image.files,
+            compressed: image.compressed(),
+            unpacked: image.unpacked,
+            groups,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
             "### {}\n\n{} layers, {} files; {} MB to download, {} MB unpacked.\n\n",
             self.name,
             self.layers,
@@ -131,32 +150,54 @@ impl ImageReport {
             self.compressed / 1_000_000,
             self.unpacked / 1_000_000
         );
-        table.push_str("| | wall | × windlass | with sync | CPU | × windlass | peak memory |\n");
-        table.push_str("|---|--:|--:|--:|--:|--:|--:|\n");
-        let windlass = self
-            .tools
-            .iter()
-            .find(|report| report.tool == Tool::Windlass);
-        let windlass = windlass.and_then(ToolReport::median);
-        for report in &self.tools {
-            table.push_str(&report.row(windlass));
-        }
-        table.extend(self.tools.iter().map(ToolReport::notes));
-        table
+        text.push_str("| | wall | × windlass | with sync | CPU | × windlass | peak memory |\n");
+        text.push_str("|---|--:|--:|--:|--:|--:|--:|\n");
+        text.extend(self.groups.iter().map(Group::text));
+        let rows = self.groups.iter().flat_map(|group| &group.rows);
+        text.extend(rows.map(Row::notes));
+        text
     }
 }
 
-impl ToolReport {
-    fn new(tool: Tool) -> Self {
+impl Group {
+    pub(super) fn new(task: Option<&'static str>, rows: Vec<Row>) -> Self {
+        Self { task, rows }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        if let Some(task) = self.task {
+            text = format!("| **{task}** | | | | | | |\n");
+        }
+        let windlass = self.rows.iter().find(|row| row.tool == WINDLASS);
+        let windlass = windlass.and_then(Row::median);
+        text.extend(self.rows.iter().map(|row| row.text(windlass)));
+        text
+    }
+}
+
+impl Row {
+    /// A row for what the command line calls `tool`, and the page `description`.
+    pub(super) fn new(tool: &'static str, description: &'static str) -> Self {
         Self {
             tool,
+            description,
             runs: Vec::new(),
             failures: BTreeMap::new(),
         }
     }
 
-    fn row(&self, windlass: Option<Figures>) -> String {
-        let name = self.tool.description();
+    /// Takes one run's outcome in, and tells the person who waits.
+    pub(super) fn add(&mut self, what: &str, outcome: Outcome) {
+        progress(&format!("{what}: {}: {}", self.tool, came(&outcome)));
+        match outcome {
+            Ok(figures) => self.runs.push(figures),
+            Err(error) => *self.failures.entry(format!("{error:#}")).or_default() += 1,
+        }
+    }
+
+    fn text(&self, windlass: Option<Figures>) -> String {
+        let name = self.description;
         let Some(Figures {
             wall,
             sync,
@@ -178,10 +219,7 @@ impl ToolReport {
     /// What is said below the table about runs that failed.
     fn notes(&self) -> String {
         let note = |(reason, times): (&String, &usize)| {
-            format!(
-                "\n{}: {times} failed: `{reason}`\n",
-                self.tool.description()
-            )
+            format!("\n{}: {times} failed: `{reason}`\n", self.description)
         };
         self.failures.iter().map(note).collect()
     }
@@ -216,9 +254,8 @@ fn ratio(figure: f64, windlass: Option<f64>) -> String {
     )
 }
 
-/// Tells the person who waits about a run.
-pub(super) fn progress(image: &BenchImage, run: usize, tool: Tool, outcome: &Outcome) {
-    let came = match outcome {
+fn came(outcome: &Outcome) -> String {
+    match outcome {
         Ok(Figures {
             wall,
             sync,
@@ -231,13 +268,17 @@ pub(super) fn progress(image: &BenchImage, run: usize, tool: Tool, outcome: &Out
             )
         }
         Err(error) => format!("failed: {error:#}"),
-    };
+    }
+}
+
+/// Tells the person who waits.
+pub(super) fn progress(message: &str) {
     #[expect(
         clippy::print_stderr,
         reason = "a chore's progress, for the person who started it"
     )]
     {
-        eprintln!("{} run {run}: {tool}: {came}", image.kind.name());
+        eprintln!("{message}");
     }
 }
 
@@ -254,35 +295,42 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_table_has_medians_ratios_and_what_failed() {
-        let windlass = ToolReport {
-            tool: Tool::Windlass,
-            runs: vec![
-                figures(4.0, 3.0, 30),
-                figures(1.0, 1.0, 10),
-                figures(2.0, 2.0, 20),
-            ],
-            failures: BTreeMap::new(),
-        };
-        let podman = ToolReport {
-            tool: Tool::Podman,
-            runs: vec![figures(6.0, 8.0, 100), figures(8.0, 10.0, 200)],
-            failures: BTreeMap::from([("no space".to_owned(), 1)]),
-        };
-        let image = ImageReport {
+    fn row(tool: &'static str, description: &'static str, runs: &[Figures]) -> Row {
+        Row {
+            runs: runs.to_vec(),
+            ..Row::new(tool, description)
+        }
+    }
+
+    fn table(groups: Vec<Group>) -> Table {
+        Table {
             name: "mixed",
             layers: 4,
             files: 43_490,
             compressed: 152_000_000,
             unpacked: 603_000_000,
-            tools: vec![windlass, podman, ToolReport::new(Tool::Umoci)],
-        };
+            groups,
+        }
+    }
 
-        let table = image.table();
+    #[test]
+    fn a_table_has_medians_ratios_and_what_failed() {
+        let runs = [
+            figures(4.0, 3.0, 30),
+            figures(1.0, 1.0, 10),
+            figures(2.0, 2.0, 20),
+        ];
+        let windlass = row("windlass", "windlass pull", &runs);
+        let runs = [figures(6.0, 8.0, 100), figures(8.0, 10.0, 200)];
+        let podman = Row {
+            failures: BTreeMap::from([("no space".to_owned(), 1)]),
+            ..row("podman", "podman pull", &runs)
+        };
+        let umoci = Row::new("umoci", "skopeo copy && umoci unpack");
+        let rows = vec![windlass, podman, umoci];
 
         assert_eq!(
-            table,
+            table(vec![Group::new(None, rows)]).text(),
             "\
 ### mixed
 
@@ -295,6 +343,28 @@ mod tests {
 | skopeo copy && umoci unpack | – | – | – | – | – | – |
 
 podman pull: 1 failed: `no space`
+"
+        );
+    }
+
+    #[test]
+    fn each_task_is_compared_with_windlass_at_the_same_task() {
+        let group = |task, wall| {
+            let windlass = row("windlass", "windlass", &[figures(wall, 1.0, 10)]);
+            let skopeo = row("skopeo", "skopeo", &[figures(6.0, 1.0, 10)]);
+            Group::new(Some(task), vec![windlass, skopeo])
+        };
+        let text = table(vec![group("save", 2.0), group("load", 3.0)]).text();
+        let rows = text.split_once("--:|\n").unwrap().1;
+        assert_eq!(
+            rows,
+            "\
+| **save** | | | | | | |
+| windlass | 2.00 s | 1.00 | 2.20 s | 1.00 s | 1.00 | 10 MiB |
+| skopeo | 6.00 s | 3.00 | 6.60 s | 1.00 s | 1.00 | 10 MiB |
+| **load** | | | | | | |
+| windlass | 3.00 s | 1.00 | 3.30 s | 1.00 s | 1.00 | 10 MiB |
+| skopeo | 6.00 s | 2.00 | 6.60 s | 1.00 s | 1.00 | 10 MiB |
 "
         );
     }

@@ -1,14 +1,13 @@
 //! What is timed, and how each is told to pull and unpack.
 
 use std::ffi::OsStr;
-use std::fmt::{self, Write};
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use serde::Serialize;
 use windlass_testing::real::{command, find};
 
 use super::containerd::Containerd;
@@ -16,8 +15,7 @@ use super::image::{BenchImage, TAG};
 use super::measure::{Figures, measured};
 
 /// A way to pull and unpack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Tool {
     /// `windlass pull`
     Windlass,
@@ -99,12 +97,6 @@ impl Tool {
                 measured(&mut ctr, Some(daemon.pid()), errand.into)
             }
         }
-    }
-}
-
-impl fmt::Display for Tool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

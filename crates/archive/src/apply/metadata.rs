@@ -123,7 +123,7 @@ pub(super) fn timestamps(time: Time) -> Timestamps {
 
 /// Says whether a layer may set the attribute. overlayfs's own would redirect the kernel (A21), and
 /// labels and measurements are this host's, not the image's.
-fn is_kept(name: &[u8]) -> bool {
+pub(crate) fn is_kept(name: &[u8]) -> bool {
     let overlay = name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.");
     let host = matches!(
         name,

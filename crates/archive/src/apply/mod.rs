@@ -6,13 +6,13 @@
 
 mod directories;
 mod links;
-mod metadata;
-mod names;
-mod nodes;
+pub(crate) mod metadata;
+pub(crate) mod names;
+pub(crate) mod nodes;
 mod parents;
 mod remove;
-mod tree;
-mod walk;
+pub(crate) mod tree;
+pub(crate) mod walk;
 mod whiteouts;
 
 use std::collections::HashSet;

@@ -3,11 +3,11 @@
 use crate::error::EntryError;
 
 /// Paths are shorter than this, as the system's are: what is deeper could not be used by its path.
-pub(super) const PATH_MAX: usize = 4096;
+pub(crate) const PATH_MAX: usize = 4096;
 
 /// What an entry's name stands for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Meaning<'a> {
+pub(crate) enum Meaning<'a> {
     /// The root.
     Root,
     /// Something in a directory.
@@ -26,7 +26,7 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// Puts `name` into `path` as a relative path without empty components, `.` and `..`. One that climbs
 /// over the root is refused, not clamped (T01).
-pub(super) fn clean(name: &[u8], path: &mut Vec<u8>) -> Result<(), EntryError> {
+pub(crate) fn clean(name: &[u8], path: &mut Vec<u8>) -> Result<(), EntryError> {
     path.clear();
     for component in name.split(|&byte| byte == b'/') {
         match component {
@@ -43,7 +43,7 @@ pub(super) fn clean(name: &[u8], path: &mut Vec<u8>) -> Result<(), EntryError> {
 }
 
 /// Tells the meaning of a cleaned name (OCI image specification, "Whiteouts"; T06).
-pub(super) fn meaning(path: &[u8]) -> Result<Meaning<'_>, EntryError> {
+pub(crate) fn meaning(path: &[u8]) -> Result<Meaning<'_>, EntryError> {
     if path.is_empty() {
         return Ok(Meaning::Root);
     }
@@ -68,7 +68,7 @@ pub(super) fn meaning(path: &[u8]) -> Result<Meaning<'_>, EntryError> {
 }
 
 /// Splits a cleaned path into its directory and its last component.
-pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|&byte| byte == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
         None => (&[], path),
@@ -76,7 +76,7 @@ pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Appends a component to a cleaned path.
-pub(super) fn push(path: &mut Vec<u8>, component: &[u8]) {
+pub(crate) fn push(path: &mut Vec<u8>, component: &[u8]) {
     if !path.is_empty() {
         path.push(b'/');
     }
@@ -84,7 +84,7 @@ pub(super) fn push(path: &mut Vec<u8>, component: &[u8]) {
 }
 
 /// Returns `directory/name`, both cleaned.
-pub(super) fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+pub(crate) fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     let mut path = Vec::with_capacity(directory.len() + 1 + name.len());
     path.extend_from_slice(directory);
     push(&mut path, name);
@@ -92,6 +92,6 @@ pub(super) fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the length of a cleaned path's directory.
-pub(super) fn parent_length(path: &[u8]) -> usize {
+pub(crate) fn parent_length(path: &[u8]) -> usize {
     split(path).0.len()
 }

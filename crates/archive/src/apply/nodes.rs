@@ -253,7 +253,7 @@ impl Applier<'_> {
 }
 
 /// Returns the number as the kernel takes it: twelve bits and twenty.
-fn device_number(entry: &Entry) -> Result<u64, EntryError> {
+pub(crate) fn device_number(entry: &Entry) -> Result<u64, EntryError> {
     let (major, minor) = entry.device;
     let fits = |number: u64, bits: u32| u32::try_from(number).ok().filter(|n| n >> bits == 0);
     let number = fits(major, 12).zip(fits(minor, 20));

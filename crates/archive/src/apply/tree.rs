@@ -35,7 +35,7 @@ pub(super) struct Tree {
 
 /// What to do where a parent directory is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(crate) enum Missing {
     /// Make it, for something is about to be added.
     Make,
     /// Nothing, for there is nothing to look for.
@@ -56,7 +56,7 @@ pub(super) const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 /// The mode of directories that no entry describes.
-const IMPLIED_MODE: u32 = 0o755;
+pub(crate) const IMPLIED_MODE: u32 = 0o755;
 
 /// How often the kernel may ask to try again before the slow way is taken.
 const TRIES: usize = 16;
@@ -199,6 +199,8 @@ impl Tree {
         name: &[u8],
         path: &[u8],
     ) -> Result<OwnedFd, EntryError> {
+        // What it is made in ends as it was, too, though nothing else may be added there.
+        self.adopt(at, names::split(path).0)?;
         let mode = Mode::from_raw_mode(IMPLIED_MODE);
         rustix::fs::mkdirat(at, name, mode).trying("make a directory on its path")?;
         let fd = rustix::fs::openat(at, name, DIRECTORY, Mode::empty())

@@ -16,12 +16,12 @@ use crate::error::{EntryError, EntryName, Trying};
 use crate::options::{self, Ownership};
 
 /// As the kernel's limit.
-const MOST_LINKS: usize = 40;
+pub(crate) const MOST_LINKS: usize = 40;
 /// More components than this are never needed, only made up.
-const MOST_STEPS: usize = 8192;
+pub(crate) const MOST_STEPS: usize = 8192;
 
 /// Opening a directory anew takes its path; so many bytes of it cost as much as one component.
-const BYTES_A_COMPONENT: usize = 64;
+pub(crate) const BYTES_A_COMPONENT: usize = 64;
 
 /// A resolution on its way.
 struct Walk {
@@ -188,8 +188,13 @@ impl Tree {
 
 impl Walk {
     fn push_components(&mut self, path: &[u8]) {
-        let components = path.split(|&byte| byte == b'/').rev();
-        let real = components.filter(|name| !matches!(*name, b"" | b"."));
-        self.ahead.extend(real.map(<[u8]>::to_vec));
+        push_components(&mut self.ahead, path);
     }
+}
+
+/// Puts the components of `path` before those that are `ahead`, the next one last.
+pub(crate) fn push_components(ahead: &mut Vec<Vec<u8>>, path: &[u8]) {
+    let components = path.split(|&byte| byte == b'/').rev();
+    let real = components.filter(|name| !matches!(*name, b"" | b"."));
+    ahead.extend(real.map(<[u8]>::to_vec));
 }

@@ -15,7 +15,7 @@ use crate::options::Limits;
 use crate::pipeline::Chunks;
 
 pub(crate) use entry::{Entry, Kind, Time};
-pub(crate) use sparse::Segment;
+pub(crate) use sparse::{Segment, Sparse};
 
 use header::{Block, Header};
 

@@ -7,6 +7,7 @@
 
 mod builder;
 mod compression;
+mod flatten;
 mod hostile;
 mod limits;
 mod links;

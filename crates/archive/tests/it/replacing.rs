@@ -144,3 +144,19 @@ fn a_replaced_parent_is_looked_up_again() {
         }
     });
 }
+
+/// A directory below ends as it was, though one that no tar carries is made in it.
+#[test]
+fn what_is_implied_does_not_change_the_time_of_what_is_above() {
+    confined(|sandbox| {
+        let below = Tar::new().dir("./").dir("d").end();
+        let above = Tar::new().file("d/implied/f", "").end();
+        for layer in [below, above] {
+            sandbox.unpack_ok(&layer, &flatten());
+        }
+        let shape = full(&sandbox.root());
+        let line = shape.lines().find(|line| line.starts_with("d/ "));
+        let line = line.unwrap();
+        assert!(line.ends_with(" 1000000000.000000000"), "{line}");
+    });
+}

@@ -1,5 +1,7 @@
 //! `windlass df`
 
+mod verbose;
+
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -12,12 +14,21 @@ use crate::output::human;
 use crate::output::table::Table;
 
 /// Show what takes up the space
+///
+/// Sizes are those of the content, as it is noted with each layer and blob. With --verbose, every file is looked at, too:
+/// what it takes up on the disk, as `du` has it. Reclaimable is what `windlass prune` would give back.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass df
-  windlass df --json | jq .layers.size")]
+  windlass df -v                                  Image by image, layer by layer, and on the disk
+  windlass df --json | jq .layers.size
+  windlass df -v --json | jq .layers.on_disk")]
 pub(crate) struct Args {
+    /// Show each image, layer and blob, and measure what is on the disk
+    #[arg(short, long)]
+    verbose: bool,
+
     /// Print one JSON object, sizes in bytes
     #[arg(long)]
     json: bool,
@@ -31,6 +42,8 @@ struct Record {
     blobs: Kind,
     partial: Kind,
     partial_blobs: Vec<Partial>,
+    #[serde(flatten)]
+    each: Option<verbose::Each>,
 }
 
 /// A part of a layer that the next pull goes on with.
@@ -47,13 +60,23 @@ struct Kind {
     count: u64,
     size: u64,
     reclaimable: u64,
+    #[serde(flatten)]
+    measured: Option<verbose::OnDisk>,
 }
 
 impl Args {
     /// Prints the usage by kind.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
-        let usage = context.look()?.disk_usage().map_err(Error::List)?;
-        if self.json {
+        let engine = context.look()?;
+        let usage = engine.disk_usage().map_err(Error::List)?;
+        if self.verbose {
+            let measured = engine.measure().map_err(Error::List)?;
+            let report = verbose::Report::new(&usage, &measured);
+            match self.json {
+                true => output::json::line(context.out, &report.record())?,
+                false => report.write(context.out)?,
+            }
+        } else if self.json {
             output::json::line(context.out, &Record::of(&usage))?;
         } else {
             table(&usage).write(context.out)?;
@@ -104,10 +127,14 @@ fn age(blob: &PartialBlob, now: SystemTime) -> Duration {
 
 /// As Docker has it: the size, and the share of all in whole percent.
 fn reclaimable(usage: &Usage) -> String {
-    let size = human::usage_size(usage.reclaimable);
-    match u128::from(usage.size) {
+    share(usage.reclaimable, usage.size)
+}
+
+fn share(part: u64, all: u64) -> String {
+    let size = human::usage_size(part);
+    match u128::from(all) {
         0 => size,
-        all => format!("{size} ({}%)", u128::from(usage.reclaimable) * 100 / all),
+        all => format!("{size} ({}%)", u128::from(part) * 100 / all),
     }
 }
 
@@ -126,6 +153,7 @@ impl Record {
                     age_seconds: age(blob, SystemTime::now()).as_secs(),
                 })
                 .collect(),
+            each: None,
         }
     }
 }
@@ -136,6 +164,7 @@ impl Kind {
             count: usage.count,
             size: usage.size,
             reclaimable: usage.reclaimable,
+            measured: None,
         }
     }
 }

@@ -30,8 +30,8 @@ pub(crate) enum Output<'a> {
     Stream(&'a mut (dyn Write + Send)),
 }
 
-/// Small pieces are gathered before they are written.
-const BUFFER: usize = 1 << 20;
+/// Small pieces are gathered before they are written; those of blobs are larger, and pass by.
+const BUFFER: usize = 64 << 10;
 
 impl Compression {
     /// Returns what the ending of a file's name asks for.

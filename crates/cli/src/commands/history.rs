@@ -7,12 +7,24 @@ use windlass::{HistoryEntry, ImageId};
 use super::image_name;
 use crate::context::Context;
 use crate::error::Error;
+use crate::output::format::Format;
 use crate::output::human;
 use crate::output::table::Table;
 use crate::output::text::{harmless, shortened};
 use crate::output::{self, time};
+use crate::template::{Field, Struct, Value};
 
+/// The fields of a step for templates, and the columns that they make.
+const FIELDS: [(&str, &str); 6] = [
+    ("Comment", "COMMENT"),
+    ("CreatedAt", "CREATED AT"),
+    ("CreatedBy", "CREATED BY"),
+    ("CreatedSince", "CREATED"),
+    ("ID", "IMAGE"),
+    ("Size", "SIZE"),
+];
 const MISSING: &str = "<missing>";
+const UNKNOWN: &str = "N/A";
 /// The columns that Docker gives to a command before it cuts.
 const COMMAND_WIDTH: usize = 45;
 
@@ -20,9 +32,14 @@ const COMMAND_WIDTH: usize = 45;
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "a flag each")]
 #[command(after_help = "\
+Fields of --format:
+  .ID .CreatedSince .CreatedAt .CreatedBy .Size .Comment
+
 Examples:
   windlass history alpine
   windlass history --no-trunc postgres:18
+  windlass history --format '{{.CreatedBy}}' --no-trunc alpine
+  windlass history --format 'table {{.Size}}\\t{{.CreatedBy}}' alpine
   windlass history --json alpine | jq -r .created_by")]
 pub(crate) struct Args {
     /// Name or ID of an image that is here
@@ -44,6 +61,10 @@ pub(crate) struct Args {
     )]
     human: bool,
 
+    /// Print `json`, `table`, or what a Go template says, as for Docker; `table TEMPLATE` for columns
+    #[arg(long, value_name = "TEMPLATE")]
+    format: Option<Format>,
+
     /// Do not shorten IDs and commands
     #[arg(long)]
     no_trunc: bool,
@@ -53,7 +74,7 @@ pub(crate) struct Args {
     quiet: bool,
 
     /// Print one JSON object a line
-    #[arg(long, conflicts_with_all = ["quiet", "no_trunc"])]
+    #[arg(long, conflicts_with_all = ["quiet", "no_trunc", "format"])]
     json: bool,
 }
 
@@ -77,7 +98,11 @@ impl Args {
             name: self.name.clone(),
             source,
         })?;
-        if self.json {
+        if let Some(Format::Rows(format)) = &self.format {
+            let is_guarded = format.is_guarded();
+            let values = steps.iter().map(|step| self.value(step, is_guarded));
+            format.write(context.out, &names(), values)?;
+        } else if self.json {
             for step in &steps {
                 output::json::line(context.out, &Record::of(step))?;
             }
@@ -115,7 +140,7 @@ impl Args {
 
     fn created(&self, step: &HistoryEntry) -> String {
         match (step.created.as_deref(), self.human) {
-            (None, _) => "N/A".to_owned(),
+            (None, _) => UNKNOWN.to_owned(),
             (Some(created), true) => time::age(created),
             (Some(created), false) => created.to_owned(),
         }
@@ -123,11 +148,14 @@ impl Args {
 
     fn command(&self, step: &HistoryEntry) -> String {
         let command = step.created_by.replace('\t', " ");
-        let command = harmless(&command);
+        self.cut(&harmless(&command))
+    }
+
+    fn cut(&self, command: &str) -> String {
         if self.no_trunc {
-            command.into_owned()
+            command.to_owned()
         } else {
-            shortened(&command, COMMAND_WIDTH).into_owned()
+            shortened(command, COMMAND_WIDTH).into_owned()
         }
     }
 
@@ -138,6 +166,28 @@ impl Args {
             step.size.to_string()
         }
     }
+
+    /// Returns `step` for templates; its texts are `guarded` if they are on their way to a terminal.
+    fn value(&self, step: &HistoryEntry, guarded: bool) -> Value {
+        let fields = FIELDS.map(|(name, _)| {
+            let text = match name {
+                "Comment" => step.comment.clone(),
+                "CreatedAt" => step.created.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
+                "CreatedBy" => self.cut(&step.created_by.replace('\t', " ")),
+                "CreatedSince" => self.created(step),
+                "ID" => self.id(step),
+                _ => self.size(step),
+            };
+            Field::new(name, Value::text(&text, guarded))
+        });
+        Value::Struct(Struct::new(fields.into()))
+    }
+}
+
+/// Returns the names of the columns.
+fn names() -> Value {
+    let fields = FIELDS.map(|(name, column)| Field::new(name, Value::plain(column)));
+    Value::Struct(Struct::new(fields.into()))
 }
 
 impl<'a> Record<'a> {

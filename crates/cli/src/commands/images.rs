@@ -1,32 +1,53 @@
 //! `windlass images`
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashSet};
+mod fields;
+mod names;
+mod rows;
+mod tree;
 
+use std::collections::HashSet;
+
+use jiff::ZonedDateTime;
 use serde::Serialize;
-use windlass::{Digest, ImageId, ImageSummary, Reference};
+use windlass::{Digest, FilterUse, Filters, ImageId, ImageSummary};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::output::human;
+use crate::output;
+use crate::output::format::{Format, RowFormat};
 use crate::output::table::Table;
-use crate::output::{self, time};
-
-const NONE: &str = "<none>";
+use names::{NamePattern, Names};
+use rows::{Digests, Row};
 
 /// List images
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "a flag each")]
 #[command(after_help = "\
+Filters (several must all hold; of several references, one):
+  dangling=true|false         Images without a tag, or with one
+  label=KEY[=VALUE]           Images with this label; label!= for those without it
+  before=IMAGE, since=IMAGE   Images made before or after another
+  until=TIME                  Images made before a time: 24h (ago), 7d, 2026-01-31, RFC 3339
+  reference=PATTERN           Names like this; * and ? stand for anything but a slash
+
+Fields of --format:
+  .Repository .Tag .Digest .ID .Platform .CreatedSince .CreatedAt .Size
+  and for Docker's sake .VirtualSize, and as N/A .Containers .SharedSize .UniqueSize
+
 Examples:
-  windlass images                 All images, the youngest first
-  windlass images alpine          All tags of a repository
-  windlass images -q alpine:3     The ID only, for scripts
-  windlass images --json | jq .   One JSON object a line")]
+  windlass images                           All images, the youngest first
+  windlass images alpine                    All tags of a repository
+  windlass images 'ghcr.io/*/*:v2*'         All names that are like this
+  windlass images -q alpine:3               The ID only, for scripts
+  windlass images -f dangling=true          Images that have lost their tags
+  windlass images --tree                    What is here for which platform
+  windlass images --format '{{.Repository}}:{{.Tag}} {{.Size}}'
+  windlass images --format 'table {{.ID}}\\t{{.CreatedSince}}'
+  windlass images --json | jq .             One JSON object a line")]
 pub(crate) struct Args {
-    /// Only images of this repository, or with this name
+    /// Only images of this repository, with this name, or with a name like this
     #[arg(value_name = "REPOSITORY[:TAG]")]
-    name: Option<String>,
+    name: Option<NamePattern>,
 
     /// Accepted for Docker's sake: all images are listed anyway
     #[arg(short, long)]
@@ -36,6 +57,14 @@ pub(crate) struct Args {
     #[arg(long)]
     digests: bool,
 
+    /// List only images that the filter lets through; can be given several times
+    #[arg(short, long = "filter", value_name = "KEY=VALUE")]
+    filters: Vec<String>,
+
+    /// Print `json`, `table`, or what a Go template says, as for Docker; `table TEMPLATE` for columns
+    #[arg(long, value_name = "TEMPLATE", value_parser = fields::format)]
+    format: Option<Format>,
+
     /// Do not shorten IDs
     #[arg(long)]
     no_trunc: bool,
@@ -44,24 +73,13 @@ pub(crate) struct Args {
     #[arg(short, long)]
     quiet: bool,
 
+    /// Show the platforms of every image: those that are here, and those that could be pulled
+    #[arg(long, conflicts_with_all = ["quiet", "digests", "format", "json"])]
+    tree: bool,
+
     /// Print one JSON object a line
-    #[arg(long, conflicts_with_all = ["quiet", "digests", "no_trunc"])]
+    #[arg(long, conflicts_with_all = ["quiet", "digests", "no_trunc", "format"])]
     json: bool,
-}
-
-/// One name of one image. Images without a name have one row, too.
-#[derive(Debug)]
-struct Row<'a> {
-    image: &'a ImageSummary,
-    name: Name,
-}
-
-/// What stands in the columns that name the image.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Name {
-    repository: Option<String>,
-    tag: Option<String>,
-    digest: Option<Digest>,
 }
 
 /// A row for programs.
@@ -79,17 +97,46 @@ struct Record<'a> {
 impl Args {
     /// Lists what is there.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
-        let wanted = self
-            .name
-            .as_deref()
-            .map(str::parse::<Reference>)
-            .transpose();
-        let wanted = wanted.map_err(Error::Reference)?;
-        let images = context.look()?.images().map_err(Error::List)?;
-        let rows = rows(&images, wanted.as_ref());
+        let filters = self.filters.iter().map(String::as_str);
+        let filters = Filters::parse(FilterUse::Images, filters, &ZonedDateTime::now());
+        let filters = filters.map_err(Error::Filter)?;
+        let engine = context.look()?;
+        let images = engine.images_matching(&filters).map_err(Error::List)?;
+        let names = Names {
+            argument: self.name.as_ref(),
+            filters: &filters,
+        };
+        if self.tree {
+            let trees = engine.image_trees().map_err(Error::List)?;
+            let trees = tree::chosen(trees, &images, &names);
+            tree::write(&trees, self.no_trunc, context.out)?;
+        } else {
+            self.list(&images, &names, context)?;
+        }
+        Ok(context.out.flush()?)
+    }
+
+    fn list(
+        &self,
+        images: &[ImageSummary],
+        names: &Names<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        let rows = rows::rows(images, names, self.digests());
+        match &self.format {
+            // As in Docker, a format of one's own is stronger than `--quiet`.
+            Some(Format::Rows(format)) => {
+                let is_guarded = format.is_guarded();
+                let values = rows
+                    .iter()
+                    .map(|row| fields::of(row, &self.id(row), is_guarded));
+                return format.write(context.out, &fields::names(), values);
+            }
+            Some(Format::Table) | None => {}
+        }
         if self.json {
             for row in &rows {
-                output::json::line(context.out, &row.record())?;
+                output::json::line(context.out, &record(row))?;
             }
         } else if self.quiet {
             let mut seen = HashSet::new();
@@ -101,7 +148,21 @@ impl Args {
         } else {
             self.table(&rows).write(context.out)?;
         }
-        Ok(context.out.flush()?)
+        Ok(())
+    }
+
+    /// A name with several digests has several rows where digests are shown.
+    fn digests(&self) -> Digests {
+        let is_shown = match &self.format {
+            Some(Format::Rows(RowFormat::Columns(template) | RowFormat::Lines(template))) => {
+                template.mentions("Digest")
+            }
+            Some(_) | None => false,
+        };
+        match self.digests || is_shown {
+            true => Digests::All,
+            false => Digests::First,
+        }
     }
 
     fn table(&self, rows: &[Row<'_>]) -> Table<5> {
@@ -138,102 +199,16 @@ impl Args {
     }
 }
 
-impl Row<'_> {
-    fn created(&self) -> String {
-        self.image
-            .created
-            .as_deref()
-            .map_or_else(|| "N/A".to_owned(), time::age)
+fn record<'a>(row: &'a Row<'_>) -> Record<'a> {
+    Record {
+        repository: row.name.repository.as_deref(),
+        tag: row.name.tag.as_deref(),
+        digest: row.name.digest.as_ref(),
+        image_id: &row.image.id,
+        created: row.image.created.as_deref(),
+        size: row.image.size,
+        platform: row.image.platform.to_string(),
     }
-
-    fn size(&self) -> String {
-        human::table_size(self.image.size)
-    }
-
-    fn record(&self) -> Record<'_> {
-        Record {
-            repository: self.name.repository.as_deref(),
-            tag: self.name.tag.as_deref(),
-            digest: self.name.digest.as_ref(),
-            image_id: &self.image.id,
-            created: self.image.created.as_deref(),
-            size: self.image.size,
-            platform: self.image.platform.to_string(),
-        }
-    }
-}
-
-impl Name {
-    fn cells(&self) -> [String; 3] {
-        let cell = |text: Option<String>| text.unwrap_or_else(|| NONE.to_owned());
-        let digest = self.digest.map(|digest| digest.to_string());
-        [
-            cell(self.repository.clone()),
-            cell(self.tag.clone()),
-            cell(digest),
-        ]
-    }
-}
-
-/// A row for each name that `wanted` lets through, the youngest image first.
-fn rows<'a>(images: &'a [ImageSummary], wanted: Option<&Reference>) -> Vec<Row<'a>> {
-    let mut rows: Vec<Row<'_>> = images
-        .iter()
-        .flat_map(|image| {
-            names(image)
-                .into_iter()
-                .map(move |name| Row { image, name })
-        })
-        .filter(|row| wanted.is_none_or(|wanted| matches(wanted, &row.name)))
-        .collect();
-    rows.sort_by_cached_key(|row| {
-        let created = row.image.created.as_deref().and_then(time::parse);
-        (Reverse(created), row.name.clone(), row.image.id)
-    });
-    rows
-}
-
-/// The names of an image: every tag, and the repositories that hold it by digest alone.
-fn names(image: &ImageSummary) -> Vec<Name> {
-    let mut repositories: BTreeMap<String, (Vec<String>, Option<Digest>)> = BTreeMap::new();
-    for reference in image.names.iter().chain(&image.digests) {
-        let (tags, digest) = repositories
-            .entry(reference.repository().familiar())
-            .or_default();
-        tags.extend(reference.tag().map(ToString::to_string));
-        *digest = digest.or(reference.digest().copied());
-    }
-    let names = repositories
-        .into_iter()
-        .flat_map(|(repository, (tags, digest))| {
-            let tags = if tags.is_empty() {
-                vec![None]
-            } else {
-                tags.into_iter().map(Some).collect()
-            };
-            let name = move |tag| Name {
-                repository: Some(repository.clone()),
-                tag,
-                digest,
-            };
-            tags.into_iter().map(name)
-        });
-    let names: Vec<Name> = names.collect();
-    if names.is_empty() {
-        vec![Name::default()]
-    } else {
-        names
-    }
-}
-
-fn matches(wanted: &Reference, name: &Name) -> bool {
-    name.repository.as_deref() == Some(wanted.repository().familiar().as_str())
-        && wanted
-            .tag()
-            .is_none_or(|tag| name.tag.as_deref() == Some(tag.as_str()))
-        && wanted
-            .digest()
-            .is_none_or(|digest| name.digest.as_ref() == Some(digest))
 }
 
 #[cfg(test)]

@@ -1,21 +1,36 @@
 //! `windlass inspect`
 
+mod value;
+
+use std::io::{self, IsTerminal as _};
+
+use windlass::Inspection;
+
 use super::{Ended, image_name, report};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
+use crate::output::format::DocumentFormat;
 
 /// Show everything about images, as a JSON array in the form of `docker inspect`
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass inspect alpine
+  windlass inspect 05455a08881e redis:8
   windlass inspect alpine | jq '.[0].Config.Cmd'
-  windlass inspect 05455a08881e redis:8")]
+  windlass inspect -f '{{.Id}} {{.Config.Cmd}}' alpine
+  windlass inspect -f '{{index .RepoDigests 0}}' alpine
+  windlass inspect -f '{{json .Config.Labels}}' alpine
+  windlass inspect -f '{{range .Config.Env}}{{println .}}{{end}}' alpine")]
 pub(crate) struct Args {
     /// Names or IDs of images that are here
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
+
+    /// Print each image as a Go template says, as for Docker; or `json` for one line
+    #[arg(short, long, value_name = "TEMPLATE")]
+    format: Option<DocumentFormat>,
 }
 
 impl Args {
@@ -39,8 +54,23 @@ impl Args {
                 }
             }
         }
-        output::json::document(context.out, &found)?;
+        self.write(context, &found)?;
         context.out.flush()?;
         Ok(ended)
+    }
+
+    fn write(&self, context: &mut Context<'_>, images: &[Inspection]) -> Result<(), Error> {
+        match &self.format {
+            None => output::json::document(context.out, &images)?,
+            Some(DocumentFormat::Json) => output::json::line(context.out, &images)?,
+            Some(DocumentFormat::Lines(template)) => {
+                let guarded = io::stdout().is_terminal();
+                for image in images {
+                    let text = template.render(&value::of(image, guarded));
+                    writeln!(context.out, "{}", text.map_err(Error::Format)?)?;
+                }
+            }
+        }
+        Ok(())
     }
 }

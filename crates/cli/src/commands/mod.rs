@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod asking;
+pub(crate) mod bundle;
 mod choice;
 pub(crate) mod completion;
 pub(crate) mod config;
@@ -8,19 +9,24 @@ pub(crate) mod copy;
 pub(crate) mod daemon;
 pub(crate) mod df;
 pub(crate) mod digest;
+pub(crate) mod export;
 mod files;
 pub(crate) mod history;
 pub(crate) mod images;
+pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod manifest;
 pub(crate) mod mount;
+pub(crate) mod prune;
 pub(crate) mod pull;
 pub(crate) mod push;
+mod removed;
 pub(crate) mod rmi;
 pub(crate) mod save;
+pub(crate) mod serve;
 pub(crate) mod tag;
 pub(crate) mod tags;
 pub(crate) mod umount;
@@ -103,10 +109,15 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
         Command::Tag(args) => args.run(context).map(|()| Ended::Well),
         Command::Push(args) => args.run(context),
         Command::Rmi(args) => args.run(context),
+        Command::Prune(args) => args.run(context),
         Command::Save(args) => args.run(context),
         Command::Load(args) => args.run(context),
+        Command::Import(args) => args.run(context),
+        Command::Export(args) => args.run(context),
         Command::Copy(args) => args.run(context),
+        Command::Serve(args) => args.run(context),
         Command::Unpack(args) => args.run(context),
+        Command::Bundle(args) => args.run(context),
         Command::Mount(args) => args.run(context).map(|()| Ended::Well),
         Command::Umount(args) => args.run(context).map(|()| Ended::Well),
         Command::Df(args) => args.run(context).map(|()| Ended::Well),

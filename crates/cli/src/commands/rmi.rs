@@ -1,20 +1,26 @@
 //! `windlass rmi`
 
+use serde::Serialize;
 use windlass::{Remove, Removed};
 
+use super::removed::Gone;
 use super::{Ended, image_name, report};
 use crate::context::Context;
 use crate::error::Error;
+use crate::output;
 
 /// Remove names of images, and images that have no name left
 ///
-/// An image goes with its last name. Given an ID, all its names go; if there are several, only with --force.
+/// An image goes with its last name; when a repository's last tag goes, so do the digests of the image there. Given
+/// an ID, all its names go; if there are several, only with --force. A mounted image keeps its last name, whatever is
+/// forced.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass rmi alpine:3
   windlass rmi --force 05455a08881e
-  windlass rmi $(windlass images -q alpine)")]
+  windlass rmi $(windlass images -q alpine)
+  windlass rmi --json alpine:3 | jq .reclaimed   Bytes of the disk that this gave back")]
 pub(crate) struct Args {
     /// Names or IDs of images that are here
     #[arg(value_name = "NAME", required = true)]
@@ -23,6 +29,22 @@ pub(crate) struct Args {
     /// Remove an image given by its ID even if it has several names; names that do not exist are no error
     #[arg(short, long)]
     force: bool,
+
+    /// Accepted for Docker's sake: images here have no parents that could be left behind
+    #[arg(long)]
+    no_prune: bool,
+
+    /// Print one JSON object a line, one for each name that was given
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of one name, for programs.
+#[derive(Serialize)]
+struct Record<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    gone: Gone<'a>,
 }
 
 impl Args {
@@ -39,7 +61,12 @@ impl Args {
                 })
             });
             match removed {
-                Ok(removed) => print(context, &removed)?,
+                Ok(removal) if self.json => {
+                    let gone = Gone::new(&removal.removed, removal.freed);
+                    let record = Record { name: text, gone };
+                    output::json::line(context.out, &record)?;
+                }
+                Ok(removal) => print(context, &removal.removed)?,
                 // As with rm: forced, what is not there is gone.
                 Err(error) if self.force && error.is_unknown_image() => {}
                 Err(error) => {

@@ -7,17 +7,24 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
+use crate::output::format::DocumentFormat;
+use crate::template::{Field, Struct, Value};
 
 /// Show the version
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass version
-  windlass version --json | jq -r .version")]
+  windlass version --json | jq -r .version
+  windlass version --format '{{.Version}}'")]
 pub(crate) struct Args {
     /// Print a JSON object
     #[arg(long)]
     json: bool,
+
+    /// Print it as a Go template says, with .Version, .Os and .Arch, also as .Client; or `json`
+    #[arg(short, long, value_name = "TEMPLATE", conflicts_with = "json")]
+    format: Option<DocumentFormat>,
 }
 
 /// The version for programs.
@@ -36,11 +43,35 @@ impl Args {
             os: consts::OS,
             architecture: consts::ARCH,
         };
-        if self.json {
-            output::json::line(context.out, &record)?;
-        } else {
-            writeln!(context.out, "windlass {}", record.version)?;
+        match &self.format {
+            Some(DocumentFormat::Json) => output::json::line(context.out, &record.value())?,
+            Some(DocumentFormat::Lines(template)) => {
+                let text = template.render(&record.value()).map_err(Error::Format)?;
+                writeln!(context.out, "{text}")?;
+            }
+            None if self.json => output::json::line(context.out, &record)?,
+            None => writeln!(context.out, "windlass {}", record.version)?,
         }
         Ok(context.out.flush()?)
+    }
+}
+
+impl Record {
+    /// The version for templates: as Docker's, that of the client, and the same without it.
+    fn value(&self) -> Value {
+        let fields = [
+            ("Version", self.version),
+            ("Os", self.os),
+            ("Arch", self.architecture),
+        ];
+        let field = |(name, text)| Field::new(name, Value::plain(text));
+        let client = Value::Struct(Struct::new(fields.into_iter().map(field).collect()));
+        let mut all = vec![Field::new("Client", client)];
+        all.extend(
+            fields
+                .into_iter()
+                .map(|(name, text)| Field::hidden(name, Value::plain(text))),
+        );
+        Value::Struct(Struct::new(all))
     }
 }

@@ -3,6 +3,7 @@
 //! The codes are an interface: add, do not rename. The matches have no default arm, so that a new error has
 //! to be given its advice.
 
+mod bundle;
 mod credentials;
 mod registry;
 mod store;
@@ -11,12 +12,15 @@ use std::error::Error as StdError;
 use std::io::ErrorKind;
 
 use windlass::{
-    ClientError, EndpointError, Fault, LayerError, LayoutError, LoadError, NoMatch, PullError,
+    ClientError, CommitError, EndpointError, ExportError, Fault, FilterError, ImportError,
+    LayerError, LayoutError, LoadError, LocalLayerError, NoMatch, PullError, RegistryError,
     SaveError, TreeError,
 };
 use windlass_config::ConfigError;
+use windlass_serve::BindError;
 
 use super::{Error, FreightError, Login};
+use crate::commands::daemon::DaemonError;
 use registry::Asker;
 
 /// What an image is called that is not there.
@@ -79,14 +83,22 @@ impl Error {
             Self::List(source) | Self::Image { source, .. } => store::of_store(source),
             Self::Tag { source, .. } => store::of_tag(source),
             Self::Remove { source, .. } => store::of_remove(source),
+            Self::Prune(source) => store::of_prune(source),
             Self::Unpack {
                 directory, source, ..
             } => store::of_unpack(source, directory),
+            Self::Bundle {
+                name,
+                directory,
+                source,
+            } => bundle::of_bundle(source, name, directory),
             Self::Mount {
                 directory, source, ..
             }
             | Self::Umount { directory, source } => store::of_mount(source, directory),
             Self::Freight { source, asked, .. } => of_freight(source, asked.as_ref()),
+            Self::Filter(error) => of_filter(error),
+            Self::Format(_) => Advice::code("format"),
             // Its report is the daemon's.
             Self::Told(_) => Advice::code("daemon"),
             Self::Hatch { .. } => {
@@ -97,10 +109,24 @@ impl Error {
                 "restart the daemon, or use the windlass that it is",
             ),
             Self::Timings(_) => Advice::code("timings"),
+            Self::Listen(error) => of_listen(error),
+            Self::Holdings(error) => of_disk(error, false, "store"),
+            Self::File { source, .. } => of_disk(source, false, "io"),
+            Self::Identity { .. } => Advice::code("certificates"),
+            Self::Daemon(error) => of_daemon(error),
             Self::Answer { source, .. } | Self::Runtime(source) | Self::Output(source) => {
                 of_disk(source, false, "io")
             }
         }
+    }
+}
+
+fn of_filter(error: &FilterError) -> Advice {
+    match error {
+        FilterError::Key { usage, .. } => {
+            Advice::hint("filter", format!("there are {}", usage.keys().join(", ")))
+        }
+        FilterError::Form { .. } | FilterError::Value { .. } => Advice::code("filter"),
     }
 }
 
@@ -123,10 +149,99 @@ fn of_freight(error: &FreightError, asked: Option<&(String, Login)>) -> Advice {
             LoadError::Layout(LayoutError::Defect(_) | LayoutError::Tar(_))
             | LoadError::Plan { .. },
         ) => Advice::code("invalid_archive"),
+        FreightError::Import(error) => of_import(error),
+        FreightError::Export(ExportError::Blob(_) | ExportError::Damaged { .. }) => {
+            Advice::hint("store", "pull the image again: that repairs it")
+        }
+        FreightError::Url(RegistryError::Unauthorized { .. } | RegistryError::Denied { .. }) => {
+            Advice::hint(
+                "unauthorized",
+                "it is asked for without credentials: have another program fetch it, and write it into \
+                 `windlass import -`",
+            )
+        }
+        FreightError::Url(error @ RegistryError::Unexpected { .. }) => match error {
+            RegistryError::Unexpected {
+                status: 404 | 410, ..
+            } => Advice::hint("not_found", "check the URL"),
+            error => registry::of_registry(error, &asker),
+        },
+        FreightError::Url(error) => registry::of_registry(error, &asker),
         FreightError::Tree(TreeError::NoMatch(error))
         | FreightError::Load(LoadError::Tree(TreeError::NoMatch(error)))
         | FreightError::Save(SaveError::Tree(TreeError::NoMatch(error))) => of_no_match(error),
         _ => of_disk(error, false, "io"),
+    }
+}
+
+fn of_import(error: &ImportError) -> Advice {
+    match error {
+        ImportError::Empty => Advice::hint(
+            "empty",
+            "see whether what should have written it failed; an empty image is made of an empty tar, as by \
+             `tar -c -T /dev/null`",
+        ),
+        ImportError::Compression { name } => {
+            let program = match *name {
+                "bzip2" => "bzip2",
+                _ => "xz",
+            };
+            Advice::hint(
+                "compression",
+                format!("decompress it on the way: `{program} -dc FILE | windlass import -`"),
+            )
+        }
+        ImportError::TooLarge { .. } => Advice::hint(
+            "too_large",
+            "if that is what it should be, raise --max-size",
+        ),
+        ImportError::Layer(layer) => match &**layer {
+            LocalLayerError::Unpack(unpack) if unpack.fault() == Fault::Layer => {
+                Advice::code("invalid_archive")
+            }
+            LocalLayerError::Read(_)
+            | LocalLayerError::Put(_)
+            | LocalLayerError::Write(_)
+            | LocalLayerError::Unpack(_)
+            | LocalLayerError::Store(_)
+            | LocalLayerError::DiffId { .. } => of_disk(error, false, "io"),
+        },
+        ImportError::Commit(CommitError::UnresolvedLink { .. }) => Advice::code("invalid_archive"),
+        ImportError::Digest { .. } => Advice::code("usage"),
+        ImportError::Cancelled => Advice::code("interrupted"),
+        ImportError::Find(_)
+        | ImportError::Read(_)
+        | ImportError::Put(_)
+        | ImportError::Commit(_) => of_disk(error, false, "store"),
+    }
+}
+
+fn of_daemon(error: &DaemonError) -> Advice {
+    const CODE: &str = "daemon";
+    match error {
+        DaemonError::NoPlace => Advice::hint(CODE, "name one with --host unix:///PATH"),
+        DaemonError::Twice { .. } => Advice::hint(CODE, "leave out one of the two"),
+        DaemonError::WithoutTls { .. } => Advice::hint(
+            CODE,
+            "give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it \
+             elsewhere",
+        ),
+        DaemonError::Bind(windlass_daemon::BindError::Live { .. }) => {
+            Advice::hint(CODE, "stop that one, or listen elsewhere with --host")
+        }
+        DaemonError::Bind(windlass_daemon::BindError::NoGroup { .. }) => Advice::hint(
+            CODE,
+            "make it with `groupadd --system`, or name another one",
+        ),
+        DaemonError::Bind(windlass_daemon::BindError::Exposed { .. }) => {
+            Advice::hint(CODE, "name a directory that is root's or yours with --host")
+        }
+        DaemonError::Bind(_)
+        | DaemonError::Address { .. }
+        | DaemonError::Mirror { .. }
+        | DaemonError::File { .. }
+        | DaemonError::Tls { .. }
+        | DaemonError::Log => Advice::code(CODE),
     }
 }
 
@@ -137,8 +252,15 @@ fn of_config(error: &ConfigError) -> Advice {
         .extension()
         .is_some_and(|ending| ending == "toml");
     let is_hosts = error.path.ends_with("hosts.toml");
+    let is_json = error
+        .path
+        .extension()
+        .is_some_and(|ending| ending == "json");
+    let is_own = is_json && !error.path.ends_with("docker/daemon.json");
     let hint = if is_toml && !is_hosts {
         "correct it, or name another file with --config"
+    } else if is_own {
+        "correct it, or name another file"
     } else {
         "correct it, or have windlass.toml name other places, with `certs-dirs` or `daemon-json`"
     };
@@ -156,6 +278,19 @@ fn of_client(error: &ClientError) -> Advice {
             "correct the files that SSL_CERT_FILE or `ca` in windlass.toml names",
         ),
         ClientError::Identity { .. } | ClientError::UserAgent => Advice::code("client"),
+    }
+}
+
+fn of_listen(error: &BindError) -> Advice {
+    match error.source.kind() {
+        ErrorKind::AddrInUse => Advice::hint(
+            "listen",
+            "another program is there already: choose another place, as with --listen 127.0.0.1:0",
+        ),
+        ErrorKind::AddrNotAvailable => {
+            Advice::hint("listen", "name an address that this machine has")
+        }
+        _ => Advice::code("listen"),
     }
 }
 

@@ -3,8 +3,9 @@
 use std::io;
 
 use windlass::{
-    CopyError, FindError, LayoutError, LoadError, PullError, PushError, PushImageError,
-    RegistryError, SaveError, SourceError, StoreError, TagImageError, TreeError, WriteError,
+    CopyError, ExportError, FindError, ImportError, LayoutError, LoadError, PullError, PushError,
+    PushImageError, RegistryError, SaveError, SourceError, StoreError, TagImageError, TreeError,
+    WriteError,
 };
 
 /// Why images could not be carried.
@@ -16,6 +17,15 @@ pub(crate) enum FreightError {
     /// They could not be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A tar could not be made an image.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// A root file system could not be written.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// What is at a URL could not be fetched.
+    #[error(transparent)]
+    Url(RegistryError),
     /// They could not be saved.
     #[error(transparent)]
     Save(#[from] SaveError),
@@ -60,7 +70,9 @@ impl FreightError {
         match self {
             Self::Copy(CopyError::Write(error))
             | Self::Save(SaveError::Copy(CopyError::Write(error))) => error.is_broken_pipe(),
-            Self::File { source, .. } => source.kind() == io::ErrorKind::BrokenPipe,
+            Self::Export(ExportError::Write(source)) | Self::File { source, .. } => {
+                source.kind() == io::ErrorKind::BrokenPipe
+            }
             _ => false,
         }
     }
@@ -70,6 +82,7 @@ impl FreightError {
         match self {
             Self::Save(SaveError::Find(error))
             | Self::Push(PushImageError::Image(SaveError::Find(error)))
+            | Self::Export(ExportError::Find(error))
             | Self::Store(StoreError::Find(error))
             | Self::Name(TagImageError::Find(error)) => Some(error),
             _ => None,

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_report_is_a_line_and_a_hint() {
     let report = Report {
-        code: "x",
+        code: "x".into(),
         message: "pulling alpine:3: out of order".to_owned(),
         tried: vec!["alpine:3 at mirror.test: no such host".to_owned()],
         hint: Some("try later".to_owned()),

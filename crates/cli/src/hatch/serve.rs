@@ -25,7 +25,8 @@ use crate::error::{Doing, Error, Login};
 /// One who asked, as the daemon's transfers see him: who the user is, is asked of him.
 struct Asker(mpsc::Sender<(Door, oneshot::Sender<Reply>)>);
 
-/// Opens the way in, in the store at `root`, which this process owns. Returns what answers there; it never ends.
+/// Opens the way in, in the store at `root`, which this process owns. Returns what answers there, until the
+/// daemon stops.
 pub(crate) fn open(
     root: &Path,
     daemon: Arc<Daemon>,
@@ -42,10 +43,16 @@ pub(crate) fn open(
     Ok(async move {
         // The socket goes by the same handle, when this is dropped.
         let _left = Left(directory);
+        let stop = daemon.stopper();
         loop {
-            match listener.accept().await {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.came() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
                 Ok((stream, _)) => {
-                    task::spawn(converse(stream, Arc::clone(&daemon)));
+                    daemon.attend(converse(stream, Arc::clone(&daemon)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a command could not come in");
@@ -120,7 +127,7 @@ async fn answer(stream: UnixStream, daemon: &Arc<Daemon>) -> io::Result<()> {
                 let image = image_name(&name)?;
                 let removed = daemon.remove(&image, Remove { force });
                 let removed = removed.map_err(|source| Error::Remove { name, source })?;
-                Ok(Done::Removed { removed })
+                Ok(Done::Removed { removal: removed })
             })
             .await
         }

@@ -91,7 +91,7 @@ pub(crate) enum Done {
     /// An image was pulled.
     Pulled(PulledWire),
     /// These are gone.
-    Removed { removed: Vec<windlass::Removed> },
+    Removed { removal: windlass::Removal },
     /// These were loaded.
     Loaded { loaded: Vec<Loaded> },
 }

@@ -79,7 +79,7 @@ fn new_line(text: &mut String, depth: usize) {
 ///
 /// The serializer escapes the ASCII control characters itself. Others than ASCII can only stand in
 /// strings, where `\u` may stand for any of them.
-fn escaped(json: &str) -> String {
+pub(crate) fn escaped(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for character in json.chars() {
         // DEL is the one control character of ASCII that JSON leaves alone.

@@ -1,5 +1,7 @@
 //! How results are written: tables, human numbers, harmless text.
 
+mod columns;
+pub(crate) mod format;
 pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod table;

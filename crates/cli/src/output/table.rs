@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::text::harmless;
 
-const GAP: usize = 3;
-const NARROWEST: usize = 10;
+pub(super) const GAP: usize = 3;
+pub(super) const NARROWEST: usize = 10;
 
 /// Rows under one header.
 ///

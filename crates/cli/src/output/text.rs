@@ -20,7 +20,7 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
 }
 
 /// Tells whether `character` prints as itself and nothing else.
-pub(super) fn is_harmless(character: char) -> bool {
+pub(crate) fn is_harmless(character: char) -> bool {
     // Quotes and backslashes are escaped in Rust's strings only.
     matches!(character, '"' | '\'' | '\\') || character.escape_debug().len() == 1
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::human;
 
@@ -18,6 +19,20 @@ pub(crate) fn age(text: &str) -> String {
     age_at(text, Timestamp::now())
 }
 
+/// Returns the moment that `text` names as Docker's lists have it, in the time zone of this machine
+/// ("2026-11-09 12:00:00 +0000 UTC"), or "N/A" if that is no moment.
+pub(crate) fn moment(text: &str) -> String {
+    moment_in(text, TimeZone::system())
+}
+
+fn moment_in(text: &str, zone: TimeZone) -> String {
+    let Some(moment) = parse(text) else {
+        return "N/A".to_owned();
+    };
+    let moment = moment.to_zoned_datetime(zone);
+    moment.strftime("%Y-%m-%d %H:%M:%S %z %Z").to_string()
+}
+
 /// A moment in the future is now: clocks differ.
 fn age_at(text: &str, now: Timestamp) -> String {
     let Some(moment) = parse(text) else {
@@ -30,6 +45,18 @@ fn age_at(text: &str, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_read_as_gos() {
+        let text = "2026-11-09T12:00:00.123456789+01:00";
+        assert_eq!(
+            moment_in(text, TimeZone::UTC),
+            "2026-11-09 11:00:00 +0000 UTC"
+        );
+        let zone = TimeZone::fixed(jiff::tz::offset(-8));
+        assert_eq!(moment_in(text, zone), "2026-11-09 03:00:00 -0800 -08");
+        assert_eq!(moment_in("0001-01-01T00:00:00Z", TimeZone::UTC), "N/A");
+    }
 
     #[test]
     fn ages_are_told_from_any_text() {

@@ -110,12 +110,20 @@ impl Freight {
             line.append(bar(self.moved, self.total, BAR));
             let amount = human::amount_of(self.moved, self.total);
             line.push(Look::Plain, format!("  {amount}{}", self.rate(now)));
+        } else if self.moved > 0 {
+            // Nobody said how much there will be.
+            let amount = human::amount(self.moved);
+            line.push(Look::Plain, format!("  {amount}{}", self.rate(now)));
         }
         line.fit(size.columns.saturating_sub(1));
         line
     }
 
     fn heartbeat(&self, now: Duration) -> String {
+        if self.total == 0 {
+            let amount = human::amount(self.moved);
+            return format!("{}: {amount}{}", self.name, self.rate(now));
+        }
         let done = percent(self.moved, self.total);
         let amount = human::amount_of(self.moved, self.total);
         format!("{}: {done}%, {amount}{}", self.name, self.rate(now))

@@ -58,6 +58,7 @@ impl Windlass {
         command
             .args(args)
             .env_clear()
+            .env("TZ", "UTC")
             .env("HOME", self.path("home"))
             .env("WINDLASS_ROOT", self.root())
             .env("WINDLASS_NO_SYSTEM_CONFIG", "1")

@@ -11,9 +11,9 @@ use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
-use windlass_testing::Registry;
+use windlass_testing::{Image, Registry};
 
-use crate::harness::Windlass;
+use crate::harness::{PLATFORM, Windlass};
 
 /// A terminal, and what was seen on its screen so far.
 struct Terminal {
@@ -104,4 +104,36 @@ fn an_interrupt_at_the_prompt_leaves_the_terminal_as_it_was() {
     terminal.wait_for("Stopped. Nothing was changed.\r\n");
     assert!(terminal.shows_what_is_typed());
     assert_eq!(registry.log(), [""; 0]);
+}
+
+#[test]
+fn images_are_removed_when_that_is_wanted() {
+    let registry = Registry::start();
+    let windlass = Windlass::with(&registry);
+    registry.push(Image::new().platform(PLATFORM), "app:1");
+    windlass.pull(&registry.name("app:1"));
+    for (answer, left, code) in [("", 1, 1), ("n", 1, 1), ("y", 0, 0)] {
+        let mut terminal = Terminal::open();
+        let args = ["prune", "--all", "--partials", "--filter", "until=1h"];
+        let child = terminal.start(&windlass, &args);
+        terminal.wait_for("[y/N] ");
+        let question = "WARNING! This will remove:\r
+  - all images that the filters let through\r
+  - all parts of layers that the next pull would go on with\r
+Are you sure you want to continue? [y/N] ";
+        assert_eq!(terminal.screen, question);
+        terminal.type_in(&format!("{answer}\n"));
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{answer:?}");
+        let images = windlass.stdout(["images", "-q"]);
+        assert_eq!(images.lines().count(), left, "{answer:?}");
+    }
+
+    let mut terminal = Terminal::open();
+    let child = terminal.start(&windlass, &["prune"]);
+    terminal.wait_for("[y/N] ");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    terminal.wait_for("Stopped. Nothing was removed.\r\n");
 }

@@ -109,7 +109,7 @@ fn what_came_before_an_interrupt_is_gone_on_with() {
     Images              0         0B        0B
     Layers              0         0B        0B
     Blobs               0         0B        0B
-    Partial downloads   1         524.3kB   524.3kB (100%)
+    Partial downloads   1         528.4kB   528.4kB (100%)
 
     PARTIAL DOWNLOAD   HERE      OF        LAST GROWN
     <layer>       524.3kB   1.049MB

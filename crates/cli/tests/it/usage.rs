@@ -50,13 +50,19 @@ fn help_shows_commands_and_examples() {
       history     Show how an image was built, newest step first
       tag         Give an image one more name
       rmi         Remove names of images, and images that have no name left [alias: rm]
+      prune       Remove images without a tag, or all
       save        Write images into an archive or a directory
       load        Take images out of an archive or a directory
+      import      Make an image of a tar
+      export      Write an image's root filesystem as one tar
       copy        Carry an image between registries, files and the store [alias: cp]
+      serve       Serve what is here to others, as a read-only registry
       unpack      Write an image's root filesystem into a directory
+      bundle      Write an image as an OCI runtime bundle, for runc to start
       mount       Mount an image's root filesystem, read-only
       umount      Unmount what `mount` mounted [alias: unmount]
       df          Show what takes up the space
+      daemon      Serve the image part of Docker's API
       manifest    Show the manifest or index that a name leads to in its registry
       digest      Show the digest that a name has in its registry
       tags        List the tags of a repository in its registry
@@ -164,7 +170,9 @@ fn every_command_has_help() {
         "history",
         "tag",
         "rmi",
+        "prune",
         "unpack",
+        "bundle",
         "mount",
         "umount",
         "df",

@@ -42,7 +42,7 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// The digest of the manifest or index that `place` has, by skopeo's word.
-fn digest(place: &str) -> String {
+pub(crate) fn digest(place: &str) -> String {
     let inspected = run(command("skopeo")
         .args([
             "--insecure-policy",

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod access;
+mod bundles;
 mod command;
 mod daemon;
 mod door;
@@ -20,6 +21,8 @@ mod proxies;
 mod questions;
 mod registries;
 mod schema1;
+mod serve;
+mod tars;
 mod timings;
 mod tokens;
 mod trees;
@@ -76,6 +79,9 @@ fn main() -> ExitCode {
         interruption::CASES,
         timings::CASES,
         freight::CASES,
+        serve::CASES,
+        bundles::CASES,
+        tars::CASES,
         &daemon::cases(),
     ]
     .concat();

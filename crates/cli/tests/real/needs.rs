@@ -49,6 +49,17 @@ pub(crate) const OBJECT_STORAGE: &[Need] = &[
     Need::Tool("zstd"),
 ];
 
+/// For containerd, which pulls from what windlass serves.
+pub(crate) const CONTAINERD: &[Need] = &[
+    Need::Root,
+    Need::Tool("containerd"),
+    Need::Tool("ctr"),
+    Need::Tool("docker-registry"),
+    Need::Tool("skopeo"),
+    Need::Tool("gzip"),
+    Need::Tool("zstd"),
+];
+
 /// For the docker CLI.
 pub(crate) const DOCKER: &[Need] = &[
     Need::Tool("docker"),
@@ -94,6 +105,17 @@ pub(crate) const ROOT: &[Need] = &[
     Need::Tool("gzip"),
     Need::Tool("zstd"),
 ];
+
+/// For bundles that are started.
+pub(crate) const RUNTIME: &[Need] = &[
+    Need::Root,
+    Need::Tool("runc"),
+    Need::Tool("busybox"),
+    Need::Tool("gzip"),
+];
+
+/// For bundles beside those of another tool.
+pub(crate) const BUNDLES: &[Need] = &[Need::Root, Need::Tool("umoci"), Need::Tool("gzip")];
 
 /// For an image of a Debian root.
 pub(crate) const DEBIAN: &[Need] = &[

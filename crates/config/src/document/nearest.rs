@@ -1,7 +1,7 @@
 //! Which key was meant.
 
 /// Returns the one of `known` that `found` was probably meant to be.
-pub(super) fn nearest(found: &str, known: &[&'static str]) -> Option<&'static str> {
+pub(crate) fn nearest(found: &str, known: &[&'static str]) -> Option<&'static str> {
     let found: Vec<char> = found
         .to_lowercase()
         .replace('_', "-")

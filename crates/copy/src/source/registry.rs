@@ -4,9 +4,8 @@ use std::io::{self, Read};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{Receiver, channel};
 use windlass_oci::{Descriptor, MediaType};
-use windlass_pull::{EndpointsError, RemoteBlob, RemoteRepository};
+use windlass_pull::{RemoteBlob, RemoteRepository};
 use windlass_registry::{RawManifest, Target};
 
 use super::{Source, SourceError, check_size};
@@ -18,12 +17,11 @@ pub struct RegistrySource {
     runtime: Handle,
 }
 
-/// How many pieces wait between the wire and who reads.
-const WAITING: usize = 16;
-
-/// Reads what a task fetches.
+/// Reads a blob as it is fetched: the next piece when the last one is used up. The connection is read ahead of that by
+/// its own task and by the kernel; a queue between gained no time, and took 4 MiB for each blob.
 struct Fetching {
-    pieces: Receiver<Result<Bytes, EndpointsError>>,
+    blob: RemoteBlob,
+    runtime: Handle,
     piece: Bytes,
 }
 
@@ -79,38 +77,20 @@ impl Source for RegistrySource {
     fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send>> {
         let fetch = self.repository.blob(blob, position);
         let nobody = || io::Error::other("no endpoint is configured to pull from");
-        let fetch = fetch.ok_or_else(nobody)?;
-        let (send, pieces) = channel(WAITING);
-        self.runtime.spawn(run(fetch, send));
-        let piece = Bytes::new();
-        Ok(Box::new(Fetching { pieces, piece }))
-    }
-}
-
-/// Fetches until nobody reads any more.
-async fn run(mut blob: RemoteBlob, send: tokio::sync::mpsc::Sender<Result<Bytes, EndpointsError>>) {
-    loop {
-        let next = tokio::select! {
-            biased;
-            () = send.closed() => return,
-            next = blob.next_chunk() => next,
-        };
-        let (next, is_last) = match next {
-            Ok(None) => return,
-            Ok(Some(piece)) => (Ok(piece), false),
-            Err(error) => (Err(error), true),
-        };
-        if send.send(next).await.is_err() || is_last {
-            return;
-        }
+        Ok(Box::new(Fetching {
+            blob: fetch.ok_or_else(nobody)?,
+            runtime: self.runtime.clone(),
+            piece: Bytes::new(),
+        }))
     }
 }
 
 impl Read for Fetching {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.piece.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(piece) => self.piece = piece.map_err(io::Error::other)?,
+            let next = self.runtime.block_on(self.blob.next_chunk());
+            match next.map_err(io::Error::other)? {
+                Some(piece) => self.piece = piece,
                 None => return Ok(0),
             }
         }

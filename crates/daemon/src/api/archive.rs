@@ -1,4 +1,4 @@
-//! Images in archives: out (`GET /images/get`), and in (`POST /images/load`, `POST /images/create?fromSrc=`).
+//! Images in archives: out (`GET /images/get`), and in (`POST /images/load`).
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write};
@@ -197,12 +197,8 @@ fn unpack(
             windlass::text::chain(&error)
         ))
     })?;
-    let loaded = daemon.engine.load(&layout, options, stop, &|_| {});
+    let loaded = daemon.load(&layout, options, stop, &|_| {});
     let loaded = loaded.map_err(|error| words::error::of_load(&error))?;
-    for image in &loaded {
-        let id = image.image_id.to_string();
-        daemon.journal.note(Action::Load, &id, called(&id));
-    }
     Ok(loaded)
 }
 
@@ -228,10 +224,4 @@ fn tell(loaded: &[Loaded], lines: &Lines) {
             )));
         }
     }
-}
-
-/// `POST /images/create?fromSrc=…`
-pub(super) async fn import(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
-    let _ = (daemon, request);
-    Err(Failure::internal("not yet"))
 }

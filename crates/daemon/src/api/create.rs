@@ -39,7 +39,7 @@ type Head = oneshot::Sender<Result<Body, Failure>>;
 /// Answers.
 pub(crate) async fn create(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
     let Some(image) = request.query.get("fromImage") else {
-        return super::archive::import(daemon, request).await;
+        return super::import::import(daemon, request).await;
     };
     let reference = wanted(image, request.query.get("tag"))?;
     let wanted = Wanted {
@@ -48,7 +48,8 @@ pub(crate) async fn create(daemon: &Arc<Daemon>, request: Request) -> Result<Ans
         reference,
     };
     let (head, begun) = oneshot::channel();
-    daemon.hauls.spawn(run(Arc::clone(daemon), wanted, head));
+    let work = run(Arc::clone(daemon), wanted, head);
+    daemon.hauling.spawn_on(work, &daemon.hauls);
     let lost = || Failure::internal("a defect in windlass: see its log");
     let body = begun.await.map_err(|_| lost())??;
     Ok(answer::stream(answer::JSON, body))

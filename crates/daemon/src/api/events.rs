@@ -38,6 +38,7 @@ pub(super) fn events(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, 
     };
     let (pieces, body) = Body::pieces();
     let (past, mut coming) = daemon.journal.listen();
+    let stop = daemon.stopper();
     tokio::spawn(async move {
         let told = async {
             for event in past.iter().filter(|_| wanted.since.is_some()) {
@@ -66,6 +67,7 @@ pub(super) fn events(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, 
         tokio::select! {
             () = told => {}
             () = pieces.closed() => {}
+            () = stop.came() => {}
         }
     });
     Ok(answer::stream(answer::JSON, body))

@@ -108,7 +108,7 @@ fn labels(labels: &Map<String, Value>) -> BTreeMap<String, String> {
     labels.iter().filter_map(pair).collect()
 }
 
-fn descriptor(digest: &Digest, bytes: &[u8]) -> Descriptor {
+pub(super) fn descriptor(digest: &Digest, bytes: &[u8]) -> Descriptor {
     let document: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let media_type = document.get("mediaType").and_then(Value::as_str);
     let is_index = document.get("manifests").is_some();

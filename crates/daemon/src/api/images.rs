@@ -1,14 +1,20 @@
 //! What is here, and what it is called.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::StatusCode;
-use jiff::Timestamp;
+use jiff::{Timestamp, ZonedDateTime};
+
 use serde_json::{Map, Value, json};
-use windlass::{ImageSummary, Platform, Reference};
+use windlass::{
+    Engine, FilterUse, Filters, ImageId, ImageSummary, Platform, Reference, StoreError,
+};
 use windlass_engine_api as api;
 
 use super::facts::Facts;
+use super::manifests::Manifests;
 use super::{blocking, image_name, reference};
 use crate::Daemon;
 use crate::answer::{Answer, Failure, empty, json};
@@ -23,14 +29,12 @@ const NONE: &str = "<none>";
 
 /// `GET /images/json`
 pub(super) async fn list(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
-    let filters = filters(request)?;
+    let filters = filters(request, FilterUse::Images)?;
     let shape = Shape::of(request);
     let images = blocking(daemon, move |daemon| {
-        let images = daemon
-            .engine
-            .images()
-            .map_err(|error| words::error::of_store(&error))?;
-        summaries(daemon, &images, &filters, shape)
+        let images = daemon.engine.images_matching(&filters);
+        let images = images.map_err(|error| words::error::of_store(&error))?;
+        summaries(daemon, &images, shape)
     });
     Ok(json(&images.await?))
 }
@@ -42,6 +46,8 @@ pub(super) struct Shape {
     /// Images without a name are called `<none>:<none>`.
     names_none: bool,
     has_descriptor: bool,
+    has_manifests: bool,
+    has_shared_size: bool,
 }
 
 impl Shape {
@@ -50,38 +56,77 @@ impl Shape {
             has_virtual_size: !request.speaks(1, 44),
             names_none: !request.speaks(1, 43),
             has_descriptor: request.speaks(1, 48),
+            has_manifests: request.speaks(1, 47) && request.query.flag("manifests"),
+            has_shared_size: request.speaks(1, 42) && request.query.flag("shared-size"),
+        }
+    }
+}
+
+impl Shape {
+    /// With how much of each image others have, too.
+    pub(super) fn with_shared_size(self) -> Self {
+        Self {
+            has_shared_size: true,
+            ..self
         }
     }
 }
 
 /// Reads the filters, and refuses those that there are not.
-fn filters(request: &Request) -> Result<api::FilterValues, Failure> {
-    let filters = api::FilterValues::parse(request.query.get("filters"));
-    let mut filters =
-        filters.map_err(|error| Failure::bad_request(windlass::text::chain(&error)))?;
+pub(super) fn filters(request: &Request, usage: FilterUse) -> Result<Filters, Failure> {
+    let values = api::FilterValues::parse(request.query.get("filters"));
+    let mut values = values.map_err(|error| Failure::bad_request(windlass::text::chain(&error)))?;
     // As of old: the name has its own parameter.
-    if let Some(name) = request.query.get("filter") {
-        let names = filters.0.entry("reference".to_owned()).or_default();
+    if let Some(name) = request
+        .query
+        .get("filter")
+        .filter(|_| usage == FilterUse::Images)
+    {
+        let names = values.0.entry("reference".to_owned()).or_default();
         names.push(name.to_owned());
     }
-    Ok(filters)
+    let filters = Filters::from_lists(usage, &values.0, &ZonedDateTime::now());
+    filters.map_err(|error| Failure::bad_request(error.to_string()))
 }
 
 /// Tells of images, the youngest first.
 pub(super) fn summaries(
     daemon: &Daemon,
     images: &[ImageSummary],
-    _filters: &api::FilterValues,
     shape: Shape,
 ) -> Result<Vec<api::ImageSummary>, Failure> {
+    let of_store = |error| words::error::of_store(&error);
+    let engine = &*daemon.engine;
+    let manifests = match shape.has_manifests {
+        true => Some(Manifests::here(engine).map_err(of_store)?),
+        false => None,
+    };
+    let shared = match shape.has_shared_size {
+        true => shared_sizes(engine).map_err(of_store)?,
+        false => BTreeMap::new(),
+    };
     let told = images.iter().map(|image| {
-        let facts = daemon.facts.of(&daemon.engine, image);
-        let facts = facts.map_err(|error| words::error::of_store(&error))?;
-        Ok(summary(image, &facts, shape))
+        let facts = daemon.facts.of(engine, image)?;
+        let mut told = summary(image, &facts, shape);
+        if let Some(manifests) = &manifests {
+            told.manifests = Some(manifests.of(engine, image)?);
+        }
+        if let Some(shared) = shared.get(&image.id) {
+            told.shared_size = signed(*shared);
+        }
+        Ok(told)
     });
-    let mut told: Vec<api::ImageSummary> = told.collect::<Result<_, _>>()?;
-    told.sort_by_key(|image| std::cmp::Reverse(image.created));
+    let told: Result<Vec<_>, StoreError> = told.collect();
+    let mut told = told.map_err(of_store)?;
+    told.sort_by_key(|image| Reverse(image.created));
     Ok(told)
+}
+
+/// Returns how much of each image others have, too.
+fn shared_sizes(engine: &Engine) -> Result<BTreeMap<ImageId, u64>, StoreError> {
+    let usage = engine.disk_usage()?;
+    let sizes = usage.each_image.into_iter();
+    Ok(sizes.map(|usage| (usage.image.id, usage.shared)).collect())
 }
 
 fn summary(image: &ImageSummary, facts: &Facts, shape: Shape) -> api::ImageSummary {
@@ -141,7 +186,13 @@ pub(super) async fn inspect(
         }
         let facts = daemon.facts.of(&daemon.engine, &image);
         let facts = facts.map_err(|error| words::error::of_store(&error))?;
-        Ok(inspection(&image, &facts, shape, version))
+        let mut inspected = inspection(&image, &facts, shape, version);
+        if shape.has_descriptor && shape.has_manifests {
+            let manifests = Manifests::here(&daemon.engine);
+            let manifests = manifests.and_then(|manifests| manifests.of(&daemon.engine, &image));
+            inspected.manifests = Some(manifests.map_err(|error| words::error::of_store(&error))?);
+        }
+        Ok(inspected)
     });
     Ok(json(&inspected.await?))
 }

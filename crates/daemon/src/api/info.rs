@@ -34,7 +34,7 @@ pub(super) async fn info(daemon: &Arc<Daemon>) -> Result<Answer, Failure> {
 }
 
 fn of_daemon(daemon: &Daemon, images: usize) -> Value {
-    let about = &daemon.about;
+    let about = &*daemon.about();
     json!({
         "ID": "", "Images": images, "Driver": "windlass",
         "DriverStatus": [["Pulls running", daemon.metrics.running().to_string()]],

@@ -17,9 +17,6 @@ use crate::stream::{Feed, Lines};
 use crate::words;
 use crate::words::transfer::{PushWords, pushed, pushing_to};
 
-/// How many blobs are sent at a time, as by Docker.
-const AT_ONCE: usize = 5;
-
 /// Stops a push when whoever waits for it has left.
 struct StopOnDrop(Arc<AtomicBool>);
 
@@ -98,7 +95,7 @@ async fn run(
                 image: None,
                 choice: choice.clone(),
                 caller: caller.clone(),
-                at_once: AT_ONCE,
+                at_once: daemon.uploads(),
                 chunk: None,
             };
             one(&daemon, request, &lines, &stop).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use windlass::{Remove, Removed};
+use windlass::{FilterUse, Prune, Remove, Removed};
 use windlass_engine_api as api;
 
 use super::{blocking, image_name};
@@ -24,15 +24,28 @@ pub(super) async fn remove(
     let removed = blocking(daemon, move |daemon| {
         let removed = daemon.remove(&name, how);
         let removed = removed.map_err(|error| words::error::of_remove(&error))?;
-        Ok(in_order(removed.into_iter().map(told).collect()))
+        Ok(in_order(removed.removed.into_iter().map(told).collect()))
     });
     Ok(json(&removed.await?))
 }
 
-/// `POST /images/prune`
+/// `POST /images/prune`: images without a tag, or with `dangling=false` all.
 pub(super) async fn prune(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
-    let _ = (daemon, request);
-    Err(Failure::internal("not yet"))
+    let filters = super::images::filters(request, FilterUse::Prune)?;
+    let what = Prune {
+        filters,
+        ..Prune::default()
+    };
+    let pruned = blocking(daemon, move |daemon| {
+        let pruned = daemon.prune(&what);
+        pruned.map_err(|error| Failure::internal(windlass::text::chain(&error)))
+    });
+    let pruned = pruned.await?;
+    let removed: Vec<_> = pruned.removed.into_iter().map(told).collect();
+    Ok(json(&api::PruneReport {
+        images_deleted: Some(removed).filter(|removed| !removed.is_empty()),
+        space_reclaimed: pruned.freed,
+    }))
 }
 
 /// Names come before what they named, and in the order of the alphabet, as in Docker.

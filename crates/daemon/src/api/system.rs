@@ -1,6 +1,6 @@
 //! The daemon itself, and the machine that it is on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -43,7 +43,7 @@ pub(super) fn version(daemon: &Daemon) -> Answer {
         ("Experimental", "false".to_owned()),
     ];
     let details = details.map(|(key, value)| (key.to_owned(), value));
-    let version = daemon.about.version.clone();
+    let version = daemon.about().version.clone();
     answer::json(&api::Version {
         platform: BTreeMap::from([("Name".to_owned(), format!("windlass {version}"))]),
         components: vec![api::VersionComponent {
@@ -65,20 +65,15 @@ pub(super) fn version(daemon: &Daemon) -> Answer {
 
 /// `GET /system/df`
 pub(super) async fn disk_usage(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
-    let shape = Shape::of(request);
+    let shape = Shape::of(request).with_shared_size();
     let has_builder = !request.speaks(1, 42);
     let usage = blocking(daemon, move |daemon| {
         let of_store = |error| words::error::of_store(&error);
         let usage = daemon.engine.disk_usage().map_err(of_store)?;
         let images = daemon.engine.images().map_err(of_store)?;
-        let none = api::FilterValues::default();
-        let mut images = summaries(daemon, &images, &none, shape)?;
-        let shared = daemon.engine.shared_sizes().map_err(of_store)?;
-        let shared = shared.into_iter().map(|(id, size)| (id.to_string(), size));
-        let shared: HashMap<String, u64> = shared.collect();
+        let mut images = summaries(daemon, &images, shape)?;
         for image in &mut images {
             image.containers = 0;
-            image.shared_size = signed(shared.get(&image.id).copied().unwrap_or_default());
         }
         Ok(api::DiskUsage {
             layers_size: signed(usage.layers.size),
@@ -96,7 +91,7 @@ pub(super) async fn disk_usage(daemon: &Arc<Daemon>, request: &Request) -> Resul
 pub(super) async fn metrics(daemon: &Arc<Daemon>) -> Result<Answer, Failure> {
     let text = blocking(daemon, |daemon| {
         let usage = daemon.engine.disk_usage().ok();
-        Ok(daemon.metrics.text(usage.as_ref(), &daemon.about.version))
+        Ok(daemon.metrics.text(usage.as_ref(), &daemon.about().version))
     });
     Ok(answer::text_of(METRICS, text.await?))
 }

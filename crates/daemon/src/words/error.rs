@@ -67,10 +67,11 @@ fn of_registry(error: &RegistryError, reference: &Reference) -> Failure {
         RegistryError::NameUnknown { .. } => Failure::not_found(format!(
             "repository {repository} not found: name unknown: repository name not known to registry"
         )),
-        RegistryError::Unauthorized { reason, .. } => Failure::new(
-            StatusCode::UNAUTHORIZED,
-            format!("unauthorized: {}", or(reason, "authentication required")),
-        ),
+        // As from Docker's daemon, no 401: the CLI would ask for a password, and where it gets none it ends with 0.
+        RegistryError::Unauthorized { reason, .. } => Failure::internal(format!(
+            "unauthorized: {}",
+            or(reason, "authentication required")
+        )),
         RegistryError::TooManyRequests { .. } => Failure::new(
             StatusCode::TOO_MANY_REQUESTS,
             format!("toomanyrequests: {}", chain(error)),

@@ -24,7 +24,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 /// A directory being filled; unless it is kept, it ends as it was before.
-pub(super) struct Filling<'a> {
+pub(crate) struct Filling<'a> {
     path: &'a Path,
     directory: OwnedFd,
     /// What it was before; `None` where it was not there.
@@ -41,7 +41,7 @@ struct Before {
 
 impl<'a> Filling<'a> {
     /// Makes the directory `path`, or finds it empty. Nobody else fills it meanwhile.
-    pub(super) fn begin(path: &'a Path) -> Result<Self, UnpackImageError> {
+    pub(crate) fn begin(path: &'a Path) -> Result<Self, UnpackImageError> {
         let failed = |action| {
             let path = path.to_owned();
             move |error: io::Error| UnpackImageError::Directory {
@@ -82,12 +82,17 @@ impl<'a> Filling<'a> {
     }
 
     /// Returns the directory.
-    pub(super) fn directory(&self) -> BorrowedFd<'_> {
+    pub(crate) fn directory(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
 
+    /// Tells whether it was made for this.
+    pub(crate) fn is_new(&self) -> bool {
+        self.before.is_none()
+    }
+
     /// Leaves it filled.
-    pub(super) fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         self.kept = true;
     }
 

@@ -7,7 +7,7 @@ use tar::{Builder, EntryType, Header};
 use windlass_oci::{Descriptor, Digest};
 
 use super::lists::{self, blob_path};
-use super::{Batch, WriteError};
+use super::{Batch, WriteError, carry};
 use crate::kind::Kind;
 
 /// Writes a [`Batch`] as an archive, in one stream: sorted by name, of 1970, owned by 0.
@@ -37,12 +37,8 @@ enum Member<'a> {
     Blob(&'a Descriptor),
 }
 
-/// Keeps apart who failed: reading what goes in, or writing.
-struct Source<'r, 't> {
-    reader: Box<dyn Read + 'r>,
-    told: &'t mut dyn FnMut(Step),
-    failed: Option<io::Error>,
-}
+/// What the content of a member is filled up to.
+const BLOCK: u64 = 512;
 
 impl<'a> ArchiveWriter<'a> {
     /// Writes to `out`, which should be able to take small pieces.
@@ -81,9 +77,9 @@ impl<'a> ArchiveWriter<'a> {
         }
         for (path, member) in &members {
             match member {
-                Member::Directory => self.append(path, EntryType::Directory, 0, io::empty())?,
+                Member::Directory => self.append(path, EntryType::Directory, 0, &[])?,
                 Member::Bytes(bytes) => {
-                    self.append(path, EntryType::Regular, bytes.len() as u64, *bytes)?;
+                    self.append(path, EntryType::Regular, bytes.len() as u64, bytes)?;
                 }
                 Member::Blob(blob) => self.blob(path, blob, open, tell)?,
             }
@@ -101,33 +97,24 @@ impl<'a> ArchiveWriter<'a> {
         let digest = blob.digest;
         let unread = |source| WriteError::Read { digest, source };
         tell(Step::Begin(digest));
-        let reader = open(blob).map_err(unread)?;
-        let mut source = Source {
-            reader,
-            told: tell,
-            failed: None,
-        };
-        let written = self.append(path, EntryType::Regular, blob.size, &mut source);
-        let ended = source.failed.take();
-        let Source { mut reader, .. } = source;
-        if let Some(error) = ended {
-            return Err(unread(error));
-        }
-        written?;
-        // Only at its end it is proved.
-        if reader.read(&mut [0]).map_err(unread)? > 0 {
-            return Err(unread(io::ErrorKind::InvalidData.into()));
-        }
+        let mut reader = open(blob).map_err(unread)?;
+        self.append(path, EntryType::Regular, blob.size, &[])?;
+        let mut wrote = |bytes| tell(Step::Wrote(bytes));
+        carry(blob, &mut reader, self.out.get_mut(), &mut wrote)?;
+        let rest = (BLOCK - blob.size % BLOCK) % BLOCK;
+        let filled = io::copy(&mut io::repeat(0).take(rest), self.out.get_mut());
+        filled.map_err(WriteError::write("write"))?;
         tell(Step::End(digest));
         Ok(())
     }
 
+    /// Appends a member of `size` bytes with its `content`; without, the content has yet to be written behind it.
     fn append(
         &mut self,
         path: &str,
         kind: EntryType,
         size: u64,
-        content: impl Read,
+        content: &[u8],
     ) -> Result<(), WriteError> {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
@@ -140,24 +127,8 @@ impl<'a> ArchiveWriter<'a> {
         header.set_uid(0);
         header.set_gid(0);
         header.set_mtime(0);
-        let appended = self.out.append_data(&mut header, path, content.take(size));
+        let appended = self.out.append_data(&mut header, path, content);
         appended.map_err(WriteError::write("write"))
-    }
-}
-
-impl Read for Source<'_, '_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = match self.reader.read(buffer) {
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
-            Err(error) => {
-                let kind = error.kind();
-                self.failed = Some(error);
-                return Err(kind.into());
-            }
-        };
-        (self.told)(Step::Wrote(read as u64));
-        Ok(read)
     }
 }
 

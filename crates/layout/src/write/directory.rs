@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use windlass_oci::{Descriptor, Digest, Manifest};
 
 use super::lists;
-use super::{Batch, NewFile, WriteError};
+use super::{BUFFER, Batch, NewFile, WriteError, carry};
 use crate::kind::Kind;
 use crate::verified::Verified;
 
@@ -25,9 +25,6 @@ const MARKER: &str = "oci-layout";
 const MANIFEST: &str = "manifest.json";
 const VERSION: &str = "version";
 const VERSION_TEXT: &[u8] = b"Directory Transport Version: 1.1\n";
-
-/// How much is written at a time.
-const BUFFER: usize = 256 << 10;
 
 impl LayoutDir {
     /// Makes the directory at `path`, or finds one of the same form there.
@@ -75,20 +72,8 @@ impl LayoutDir {
         reader: &mut dyn Read,
         tell: &dyn Fn(u64),
     ) -> Result<(), WriteError> {
-        let digest = blob.digest;
-        let mut file = self.begin(&self.place(&digest))?;
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let read = match reader.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(source) => return Err(WriteError::Read { digest, source }),
-            };
-            let written = file.write_all(&buffer[..read]);
-            written.map_err(WriteError::write("write a blob"))?;
-            tell(read as u64);
-        }
+        let mut file = self.begin(&self.place(&blob.digest))?;
+        carry(blob, reader, &mut file, &mut |bytes| tell(bytes))?;
         file.finish().map_err(WriteError::write("write a blob"))
     }
 

@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::ahead::Ahead;
+
 /// A file that is being written beside the place where it will be. Dropped before [`NewFile::finish`], nothing of it
 /// stays, and what was in its place is untouched.
 #[derive(Debug)]
 pub struct NewFile {
     file: NamedTempFile,
     path: PathBuf,
+    ahead: Ahead,
 }
 
 impl NewFile {
@@ -26,7 +29,8 @@ impl NewFile {
             .prefix(".windlass-")
             .tempfile_in(parent)?;
         let path = path.to_owned();
-        Ok(Self { file, path })
+        let ahead = Ahead::default();
+        Ok(Self { file, path, ahead })
     }
 
     /// Puts it in its place, durable, with the rights that new files of this process have.
@@ -57,7 +61,9 @@ fn umask() -> u32 {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let written = self.file.write(bytes)?;
+        self.ahead.wrote(written as u64, self.file.path());
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {

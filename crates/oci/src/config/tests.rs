@@ -24,7 +24,7 @@ fn refusal(json: &str) -> String {
 #[test]
 fn reads_what_there_is_to_an_image() {
     let read = parse(&config(
-        r#""created":"2026-01-02T03:04:05Z","author":"me","architecture":"arm","variant":"v6","os":"linux",
+        r#""created":"2026-01-02T03:04:05Z","author":"me","architecture":"arm","variant":"v6","os":"linux","os.features":["f"],
         "config":{"User":"1:2","Env":["A=b","C="],"Entrypoint":["/e"],"Cmd":["-c"],"WorkingDir":"/w",
             "Labels":{"k":"v"},"ExposedPorts":{"80/tcp":{}},"Volumes":{"/data":{}},"StopSignal":"SIGINT",
             "Shell":["sh"],"OnBuild":["RUN x"],"Healthcheck":{"Interval":1e400}},
@@ -39,6 +39,7 @@ fn reads_what_there_is_to_an_image() {
         os: "linux".to_owned(),
         variant: text("v6"),
         os_version: None,
+        os_features: list("f"),
         config: Some(RuntimeConfig {
             user: text("1:2"),
             env: vec!["A=b".to_owned(), "C=".to_owned()],

@@ -17,6 +17,7 @@ use crate::{LayerFacts, paths};
 pub(super) struct Recorded {
     pub(super) outcome: Outcome,
     pub(super) digest_stays_with: Option<ImageId>,
+    pub(super) tag_taken_from: Option<ImageId>,
 }
 
 /// Why the rows were not, or may not have been, written.
@@ -66,6 +67,7 @@ pub(super) fn record(
     inner: &Inner,
     image: &NewImage,
     config: &ImageConfig,
+    tag: Option<&Reference>,
 ) -> Result<Recorded, RecordError> {
     fail::point(Step::Begin)?;
     let database = inner.database();
@@ -88,7 +90,8 @@ pub(super) fn record(
         })
         .and_then(|()| write_layer_blobs(&transaction, image))
         .and_then(|()| write_image(&transaction, image, config))
-        .and_then(|()| write_names(&transaction, image));
+        .and_then(|()| write_names(&transaction, image))
+        .and_then(|recorded| write_given(&transaction, image, tag, recorded));
     let recorded = written.map_err(error)?;
     fail::point(Step::Commit)?;
     match inner.end(transaction) {
@@ -235,6 +238,7 @@ fn write_names(connection: &Connection, image: &NewImage) -> rusqlite::Result<Re
         return Ok(Recorded {
             outcome,
             digest_stays_with: None,
+            tag_taken_from: None,
         });
     };
     let had = write_digest_reference(connection, reference.repository(), image.target(), &id)?;
@@ -251,6 +255,23 @@ fn write_names(connection: &Connection, image: &NewImage) -> rusqlite::Result<Re
     Ok(Recorded {
         outcome,
         digest_stays_with,
+        tag_taken_from: None,
+    })
+}
+
+/// Sets a tag that the user gives, and not a registry.
+fn write_given(
+    connection: &Connection,
+    image: &NewImage,
+    tag: Option<&Reference>,
+    recorded: Recorded,
+) -> rusqlite::Result<Recorded> {
+    let Some(tag) = tag else { return Ok(recorded) };
+    let id = ImageId::new(*image.config.digest());
+    let had = write_tag(connection, tag, image.target(), &id)?;
+    Ok(Recorded {
+        tag_taken_from: had.filter(|had| *had != id),
+        ..recorded
     })
 }
 

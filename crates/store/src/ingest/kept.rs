@@ -81,13 +81,43 @@ impl Store {
             if is_fine {
                 continue;
             }
-            if self.remove_partial(&blob)? {
+            if self.remove_partial(&blob)?.is_some() {
                 taken_up -= blob.on_disk;
                 free = free.saturating_add(blob.on_disk);
                 gone.push(blob);
             }
         }
         Ok(gone)
+    }
+
+    /// Removes all partial blobs but those that are coming in. Returns them, and how many bytes of the disk that gave
+    /// back, as `du` counts them.
+    pub fn drop_partials(&self) -> Result<(Vec<PartialBlob>, u64), IngestError> {
+        let (mut gone, mut freed) = (Vec::new(), 0);
+        for blob in kept(self.owned()?.root())? {
+            if let Some(bytes) = self.remove_partial(&blob)? {
+                freed += bytes;
+                gone.push(blob);
+            }
+        }
+        Ok((gone, freed))
+    }
+
+    /// Returns what [`Store::drop_partials`] would remove and give back if no pull was running. Changes nothing.
+    pub fn drop_partials_preview(&self) -> Result<(Vec<PartialBlob>, u64), FileError> {
+        let Some(root) = self.inner().find_root() else {
+            return Ok((Vec::new(), 0));
+        };
+        let (blobs, mut freed) = (kept(root)?, 0);
+        for blob in &blobs {
+            let name = kept_name(&blob.digest, blob.size);
+            for name in [format!("{name}{RECORD_SUFFIX}"), name] {
+                let length = length(root.area(Area::Ingest), &name);
+                let length = length.at("examine", || path(root, &name))?;
+                freed += length.map_or(0, |(_, on_disk, _)| on_disk);
+            }
+        }
+        Ok((blobs, freed))
     }
 
     /// Returns how many bytes can be written to the file system of the store.
@@ -99,20 +129,21 @@ impl Store {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// Removes it unless it is coming in; tells whether it is gone.
-    fn remove_partial(&self, blob: &PartialBlob) -> Result<bool, IngestError> {
+    /// Removes it, and its record, unless it is coming in; returns the bytes that this gave back.
+    fn remove_partial(&self, blob: &PartialBlob) -> Result<Option<u64>, IngestError> {
         let inner = self.owned()?;
         let name = kept_name(&blob.digest, blob.size);
         let Some(_taken) = inner.live().take(&name) else {
-            return Ok(false);
+            return Ok(None);
         };
+        let mut freed = 0;
         let ingest = inner.root().area(Area::Ingest);
         // The record first: without it the file is a leftover.
         for name in [format!("{name}{RECORD_SUFFIX}"), name] {
             let path = || inner.root().area_path(Area::Ingest).join(&name);
-            tree::remove(ingest, name.as_ref()).at("remove", path)?;
+            tree::remove_counting(ingest, name.as_ref(), &mut freed).at("remove", path)?;
         }
-        Ok(true)
+        Ok(Some(freed))
     }
 }
 

@@ -1,11 +1,12 @@
 //! Blobs and layers that nothing wants any more.
 
 use std::ffi::OsStr;
+use std::os::fd::AsFd as _;
 
 use rusqlite::{Connection, Row};
 use windlass_oci::{DiffId, Digest};
 
-use crate::commit::{clear, take_off};
+use crate::commit::take_off;
 use crate::database::Text;
 use crate::error::{At, FileError};
 use crate::fail::{self, Step};
@@ -45,10 +46,10 @@ impl Garbage {
         self.blobs.is_empty() && self.layers.is_empty()
     }
 
-    /// Removes the files. The rows are gone for good, so a failure here is not one of the deletion: what
-    /// stays behind is nobody's, and the next opening tries again.
-    pub(super) fn remove(&self, root: &Root) {
-        let mut whole = true;
+    /// Removes the files, and returns how many bytes of the disk that gave back. The rows are gone for good, so
+    /// a failure here is not one of the deletion: what stays behind is nobody's, and the next opening tries again.
+    pub(super) fn remove(&self, root: &Root) -> u64 {
+        let (mut whole, mut freed) = (true, 0);
         let mut note = |result: Result<(), FileError>| {
             if let Err(error) = result {
                 tracing::warn!(%error, "left for the next opening");
@@ -56,7 +57,7 @@ impl Garbage {
             }
         };
         for blob in &self.blobs {
-            note(remove_blob(root, blob));
+            note(remove_blob(root, blob, &mut freed));
         }
         let mut trash = Vec::new();
         for layer in &self.layers {
@@ -69,12 +70,14 @@ impl Garbage {
         for name in trash {
             let path = root.area_path(Area::Drafts).join(&name);
             let removed = fail::point(Step::RemoveTree).and_then(|()| {
-                tree::remove(root.area(Area::Drafts), name.as_ref()).at("remove", || path)
+                tree::remove_counting(root.area(Area::Drafts), name.as_ref(), &mut freed)
+                    .at("remove", || path)
             });
             if let Err(error) = removed {
                 tracing::warn!(%error, "left for the next opening");
             }
         }
+        freed
     }
 }
 
@@ -90,10 +93,11 @@ fn unleased(
     free.collect()
 }
 
-fn remove_blob(root: &Root, blob: &Digest) -> Result<(), FileError> {
+fn remove_blob(root: &Root, blob: &Digest, freed: &mut u64) -> Result<(), FileError> {
     fail::point(Step::TakeAway)?;
     match root.section(Area::Blobs, blob.algorithm())? {
-        Some(section) => clear(root, Area::Blobs, &section, OsStr::new(&blob.hex())),
+        Some(section) => tree::remove_counting(section.dir.as_fd(), OsStr::new(&blob.hex()), freed)
+            .at("remove", || root.content_path(Area::Blobs, blob)),
         None => Ok(()),
     }
 }

@@ -178,7 +178,7 @@ fn a_chain_has_each_layer_once() {
 fn usage_counts_each_layer_once() {
     let place = Place::new();
     let store = place.own();
-    let one = ImagePlan::new("one", &["base", "own"], "example.com/one");
+    let one = ImagePlan::new("one", &["base", "own"], "example.com/one:1");
     let mut two = ImagePlan::new("two", &["base", "other"], "example.com/two");
     two.reference = None;
     one.pull(&store).unwrap();

@@ -7,7 +7,7 @@ use windlass_oci::ImageName;
 
 use super::fixture::{ImagePlan, Place, check, own};
 use crate::fail::{Action, Step, arm};
-use crate::{CommitError, Remove, Store};
+use crate::{CommitError, Prune, Remove, Store};
 
 /// How the child is told what to do.
 const ORDER: &str = "WINDLASS_STORE_TEST_CHILD";
@@ -20,7 +20,7 @@ fn plans() -> [ImagePlan; 2] {
     ]
 }
 
-fn remove_new(store: &Store) -> Result<Vec<crate::Removed>, crate::RemoveError> {
+fn remove_new(store: &Store) -> Result<crate::Removal, crate::RemoveError> {
     let [_, new] = plans();
     store.remove(&ImageName::Id(new.id()), Remove::default())
 }
@@ -204,6 +204,11 @@ fn a_full_disk_does_not_stop_a_deletion() {
     arm(Step::CommitDeletion, 0, Action::NoSpace);
     remove_new(&store).unwrap();
     assert_eq!(check(&store, &plans), ["old"]);
+    arm(Step::CommitDeletion, 0, Action::NoSpace);
+    let images = plans.iter().map(ImagePlan::id).collect();
+    let tagged = true;
+    store.prune(&Prune { images, tagged }).unwrap();
+    assert_eq!(check(&store, &plans), [""; 0]);
     assert!(
         place.path().join("reserve").exists(),
         "room is kept for the next time"

@@ -37,6 +37,12 @@ pub(crate) struct ImagePlan {
 }
 
 impl Place {
+    /// On a disk, where directories have blocks as well.
+    pub(crate) fn on_disk() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { dir }
+    }
+
     /// In memory where there is such a file system: a commit's barrier flushes the whole of the one that it
     /// is on, and a busy one is no business of these tests.
     pub(crate) fn new() -> Self {
@@ -260,10 +266,26 @@ pub(crate) fn list(path: &Path) -> Vec<String> {
     names
 }
 
+/// Blobs and layers, by the hex digits of their digests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Content {
+    pub(crate) blobs: BTreeSet<String>,
+    pub(crate) layers: BTreeSet<String>,
+}
+
 /// Checks that `store` holds exactly what its images need, complete (invariants 1, 4 and 5), and that its
 /// images are among `plans`. Returns their names, in order.
 pub(crate) fn check(store: &Store, plans: &[ImagePlan]) -> Vec<String> {
-    let (mut names, mut blobs, mut layers) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    check_beside(store, plans, &Content::default())
+}
+
+/// The same, where `others` is there as well, kept for a pull.
+pub(crate) fn check_beside(store: &Store, plans: &[ImagePlan], others: &Content) -> Vec<String> {
+    let mut names = Vec::new();
+    let Content {
+        mut blobs,
+        mut layers,
+    } = others.clone();
     for image in store.images().unwrap() {
         let plan = plans
             .iter()

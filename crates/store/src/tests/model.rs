@@ -1,12 +1,12 @@
-//! Any sequence of pulls, tags and removals: names, counts and files as a model of a few lines has them.
+//! Any sequence of pulls, tags, removals and prunings, while a pull is running or not: names, counts and files as a model of a few lines has them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use windlass_oci::{ImageName, Reference};
+use windlass_oci::{Digest, ImageName, Reference};
 
-use super::fixture::{ImagePlan, Place, check};
-use crate::{Outcome, Remove, Store};
+use super::fixture::{Content, ImagePlan, Place, check_beside, list};
+use crate::{Blob, Layer, Measured, Outcome, Prune, Remove, Store};
 
 const REPOSITORIES: [&str; 2] = ["example.com/a", "example.com/b"];
 const TAGS: [&str; 2] = ["1", "2"];
@@ -16,13 +16,47 @@ type Name = (usize, usize);
 
 #[derive(Clone, Debug)]
 enum Step {
-    Pull { image: usize, name: Name },
-    PullDigest { image: usize, repository: usize },
-    Tag { from: Name, to: Name },
+    Pull {
+        image: usize,
+        name: Name,
+    },
+    PullDigest {
+        image: usize,
+        repository: usize,
+    },
+    Tag {
+        from: Name,
+        to: Name,
+    },
     RemoveTag(Name),
-    RemoveDigest { image: usize, repository: usize },
-    RemoveId { image: usize, force: bool },
+    RemoveDigest {
+        image: usize,
+        repository: usize,
+    },
+    RemoveId {
+        image: usize,
+        force: bool,
+    },
+    /// Of the images whose bits are set.
+    Prune {
+        images: u8,
+        tagged: bool,
+    },
+    /// A pull finds out what of this image is there already.
+    Begin {
+        image: usize,
+    },
+    /// It ends without a commit.
+    End,
     Reopen,
+}
+
+/// What a pull that is running keeps.
+#[derive(Debug, Default)]
+struct Pulling {
+    layers: Vec<Layer>,
+    blobs: Vec<Blob>,
+    keeps: Content,
 }
 
 /// What should be there.
@@ -31,6 +65,8 @@ struct Model {
     images: BTreeSet<usize>,
     tags: BTreeMap<Name, usize>,
     digests: BTreeSet<(usize, usize)>,
+    /// What is on the disk for a pull alone, or was when it was last cleared up.
+    beside: Content,
 }
 
 /// Images that share layers in every way: at the base, higher up, in another order, twice.
@@ -70,6 +106,21 @@ impl Model {
         (tags.collect(), digests.collect())
     }
 
+    /// Returns whether an image is one of those that are pruned.
+    fn is_pruned(&self, image: usize, images: u8, tagged: bool) -> bool {
+        images & (1 << image) != 0 && (tagged || self.names(image).0.is_empty())
+    }
+
+    /// What was kept for a pull alone goes with the next removal, unless a pull wants it still.
+    fn clear_up(&mut self, held: &Content, keeps: &Content) {
+        let both =
+            |a: &BTreeSet<String>, b: &BTreeSet<String>| a.intersection(b).cloned().collect();
+        self.beside = Content {
+            blobs: both(&held.blobs, &keeps.blobs),
+            layers: both(&held.layers, &keeps.layers),
+        };
+    }
+
     fn drop_unnamed(&mut self, image: usize) {
         let (tags, digests) = self.names(image);
         if tags.is_empty() && digests.is_empty() {
@@ -105,7 +156,9 @@ impl Model {
 }
 
 /// Takes the same step in the store and in the model, and compares what they say.
-fn take(step: &Step, store: &Store, model: &mut Model, plans: &[ImagePlan]) {
+fn take(step: &Step, store: &Store, model: &mut Model, pulling: &mut Pulling, plans: &[ImagePlan]) {
+    let (held, before) = (content(store), store.measure().unwrap());
+    let mut freed = None;
     match *step {
         Step::Pull { image, name } => {
             let plan = ImagePlan {
@@ -140,6 +193,7 @@ fn take(step: &Step, store: &Store, model: &mut Model, plans: &[ImagePlan]) {
         Step::RemoveTag(name) => {
             let removed = store.remove(&ImageName::Reference(reference(name)), Remove::default());
             assert_eq!(removed.is_ok(), model.remove_tag(name));
+            freed = removed.ok();
         }
         Step::RemoveDigest { image, repository } => {
             let reference = digest_reference(&plans[image], repository);
@@ -149,19 +203,102 @@ fn take(step: &Step, store: &Store, model: &mut Model, plans: &[ImagePlan]) {
             if was_there {
                 model.drop_unnamed(image);
             }
+            freed = removed.ok();
         }
         Step::RemoveId { image, force } => {
             let removed = store.remove(&ImageName::Id(plans[image].id()), Remove { force });
             assert_eq!(removed.is_ok(), model.remove_id(image, force));
+            freed = removed.ok();
         }
+        Step::Prune { images, tagged } => {
+            let numbers: Vec<_> = (0..plans.len())
+                .filter(|image| model.is_pruned(*image, images, tagged))
+                .collect();
+            let chosen = (0..plans.len()).filter(|image| images & (1 << image) != 0);
+            let what = Prune {
+                images: chosen.map(|image| plans[image].id()).collect(),
+                tagged,
+            };
+            let foreseen = store.prune_preview(&what).unwrap();
+            let pruned = store.prune(&what).unwrap();
+            assert_eq!(foreseen.removed, pruned.removed);
+            if pulling.keeps == Content::default() && model.beside == Content::default() {
+                assert_eq!(foreseen.freed, pruned.freed);
+            }
+            for image in numbers {
+                model.remove_id(image, true);
+            }
+            freed = Some(pruned);
+        }
+        Step::Begin { image } => pulling.begin(store, &plans[image]),
+        Step::End => *pulling = Pulling::default(),
         Step::Reopen => {}
     }
+    if let Some(removal) = freed {
+        model.clear_up(&held, &pulling.keeps);
+        let gone = total(&before) - total(&store.measure().unwrap());
+        assert_eq!(removal.freed, gone, "what was said to be freed");
+    }
+}
+
+impl Pulling {
+    fn begin(&mut self, store: &Store, plan: &ImagePlan) {
+        for layer in &plan.layers {
+            let Some(held) = store.layer(&layer.diff_id()).unwrap() else {
+                continue;
+            };
+            self.keeps.layers.insert(layer.diff_id().digest().hex());
+            self.keeps.blobs.insert(Digest::sha256(layer.blob()).hex());
+            self.layers.push(held);
+        }
+        for bytes in [plan.config(), plan.manifest()] {
+            let digest = Digest::sha256(bytes);
+            if let Some(held) = store.blob(&digest).unwrap() {
+                self.keeps.blobs.insert(digest.hex());
+                self.blobs.push(held);
+            }
+        }
+    }
+}
+
+/// What is on the disk.
+fn content(store: &Store) -> Content {
+    let path = store.path().unwrap();
+    let names = |area: &str| list(&path.join(area)).into_iter().collect();
+    Content {
+        blobs: names("blobs/sha256"),
+        layers: names("layers/sha256"),
+    }
+}
+
+fn total(measured: &Measured) -> u64 {
+    measured.blobs_on_disk + measured.layers_on_disk
 }
 
 /// Compares all that the store holds with the model.
 fn compare(store: &Store, model: &Model, plans: &[ImagePlan]) {
     let expected: Vec<_> = model.images.iter().map(ToString::to_string).collect();
-    assert_eq!(check(store, plans), expected);
+    assert_eq!(check_beside(store, plans, &model.beside), expected);
+    let measured = store.measure().unwrap();
+    let blobs = measured
+        .blobs
+        .iter()
+        .map(|blob| (blob.on_disk, blob.is_reclaimable));
+    let layers = measured
+        .layers
+        .iter()
+        .map(|layer| (layer.on_disk, layer.is_reclaimable));
+    let reclaimable = blobs
+        .chain(layers)
+        .filter(|(_, is_reclaimable)| *is_reclaimable);
+    let all = Prune {
+        images: plans.iter().map(ImagePlan::id).collect(),
+        tagged: false,
+    };
+    assert_eq!(
+        reclaimable.map(|(bytes, _)| bytes).sum::<u64>(),
+        store.prune_preview(&all).unwrap().freed
+    );
     for image in store.images().unwrap() {
         let number = plans.iter().position(|plan| plan.id() == image.id).unwrap();
         let (tags, digests) = model.names(number);
@@ -184,6 +321,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4usize, 0..2usize)
             .prop_map(|(image, repository)| Step::RemoveDigest { image, repository }),
         2 => (0..4usize, any::<bool>()).prop_map(|(image, force)| Step::RemoveId { image, force }),
+        2 => (any::<u8>(), any::<bool>())
+            .prop_map(|(images, tagged)| Step::Prune { images, tagged }),
+        2 => (0..4usize).prop_map(|image| Step::Begin { image }),
+        1 => Just(Step::End),
         1 => Just(Step::Reopen),
     ]
 }
@@ -191,17 +332,20 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// LS-6, IM-10, API-11: reference counts are exact, whatever happened before.
+    /// LS-6, IM-10, API-11, R6: reference counts are exact, whatever happened before, and nothing that a pull has found
+    /// present goes; what a removal says it gave back is what it gave back, and what a pruning was said to.
     #[test]
     fn counts_are_exact(steps in prop::collection::vec(step(), 1..24)) {
         let (place, plans, mut model) = (Place::new(), plans(), Model::default());
-        let mut store = place.own();
+        let (mut store, mut pulling) = (place.own(), Pulling::default());
         for step in &steps {
             if matches!(step, Step::Reopen) {
+                pulling = Pulling::default();
                 drop(store);
                 store = place.own();
+                model.beside = Content::default();
             }
-            take(step, &store, &mut model, &plans);
+            take(step, &store, &mut model, &mut pulling, &plans);
             compare(&store, &model, &plans);
         }
     }

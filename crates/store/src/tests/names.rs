@@ -26,7 +26,7 @@ fn lines(removed: &[Removed]) -> Vec<String> {
 fn remove(store: &Store, text: &str) -> Result<Vec<String>, RemoveError> {
     store
         .remove(&name(text), Remove::default())
-        .map(|removed| lines(&removed))
+        .map(|removal| lines(&removal.removed))
 }
 
 /// API-12: by ID, by reference, by the beginning of an ID.
@@ -197,7 +197,7 @@ fn an_id_with_several_names_has_to_be_forced() {
     let removed = store
         .remove(&ImageName::Id(plan.id()), Remove { force: true })
         .unwrap();
-    assert_eq!(removed.len(), 5);
+    assert_eq!(removed.removed.len(), 5);
     assert_eq!(check(&store, &[]), [""; 0]);
 }
 
@@ -221,4 +221,89 @@ fn what_is_leased_outlives_its_image() {
     assert!(gone.open_dir().is_ok());
     drop((gone, store));
     assert_eq!(check(&place.own(), &[one, two]), ["two"]);
+}
+
+/// A name that comes with the image: both are there, or neither. No registry is said to have it.
+#[test]
+fn an_image_is_committed_with_its_name() {
+    let place = Place::new();
+    let store = place.own();
+    let [one, two] = ["one", "two"].map(|name| ImagePlan::new(name, &[name], "unused"));
+    let commit = |plan: &ImagePlan| {
+        let image = crate::NewImage {
+            reference: None,
+            ..plan.draft(&store)
+        };
+        let committed = store.commit_as(&image, &reference("app")).unwrap();
+        committed.tag_taken_from
+    };
+    assert_eq!(commit(&one), None);
+    assert_eq!(commit(&one), None);
+    assert_eq!(commit(&two), Some(one.id()));
+    let image = store.image(&name("app:latest")).unwrap();
+    assert_eq!((image.id, image.digests.len()), (two.id(), 0));
+    assert!(store.image(&ImageName::Id(one.id())).unwrap().is_dangling());
+}
+
+/// API-11, RS-3: what is in use keeps its last name, whatever is forced; others it may lose.
+#[test]
+fn an_image_in_use_keeps_its_last_name() {
+    let place = Place::new();
+    let store = place.own();
+    let plan = ImagePlan::new("one", &["base"], "i:1");
+    plan.pull(&store).unwrap();
+    store.tag(&name("i:1"), &reference("other:1")).unwrap();
+    let id = plan.id();
+    let remove = |text: &str, force| {
+        let removal = store.remove_unless(&name(text), Remove { force }, |used| *used == id);
+        removal.map(|removal| lines(&removal.removed))
+    };
+    assert!(matches!(
+        remove(&id.to_string(), true),
+        Err(RemoveError::InUse { .. })
+    ));
+    assert_eq!(remove("other:1", false).unwrap(), ["untagged other:1"]);
+    for text in ["i:1", &id.to_string(), &id.short()] {
+        for force in [false, true] {
+            let error = remove(text, force).unwrap_err();
+            assert!(matches!(error, RemoveError::InUse { .. }), "{error}");
+        }
+    }
+    let digest = format!("i@{}", plan.target());
+    assert_eq!(
+        remove(&digest, false).unwrap(),
+        [format!("untagged {digest}")]
+    );
+    assert!(matches!(
+        remove("i:1", true),
+        Err(RemoveError::InUse { .. })
+    ));
+    assert_eq!(check(&store, &[plan]), ["one"]);
+}
+
+/// API-12, IM-8: a removal finds its image as everything else does.
+#[test]
+fn an_image_is_removed_by_the_beginning_of_its_id() {
+    let place = Place::new();
+    let store = place.own();
+    let mut plans = Vec::new();
+    for number in 0..17 {
+        plans.push(ImagePlan::new(&number.to_string(), &[], "i"));
+        plans[number].reference = None;
+        plans[number].pull(&store).unwrap();
+    }
+    let first = |plan: &ImagePlan| plan.id().digest().hex()[..1].to_owned();
+    let firsts: Vec<_> = plans.iter().map(first).collect();
+    let is_shared = |digit: &&String| firsts.iter().filter(|other| other == digit).count() > 1;
+    let shared = firsts.iter().find(is_shared).unwrap();
+    let error = remove(&store, shared).unwrap_err();
+    assert!(
+        matches!(error, RemoveError::Find(FindError::Ambiguous { .. })),
+        "{error}"
+    );
+    assert_eq!(store.images().unwrap().len(), 17);
+    let id = plans[0].id();
+    let removed = remove(&store, &format!("sha256:{}", &id.digest().hex()[..20]));
+    assert_eq!(removed.unwrap(), [format!("image {id}")]);
+    assert_eq!(store.images().unwrap().len(), 16);
 }

@@ -115,6 +115,19 @@ impl Layout {
     /// # Errors
     /// When they cannot be written.
     pub fn add_image(&self, architecture: &str, layers: &[Layer]) -> io::Result<StoredBlob> {
+        self.add_image_with(architecture, layers, &json!({ "Cmd": ["/bin/sh"] }))
+    }
+
+    /// The same for an image that is run by `config`.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn add_image_with(
+        &self,
+        architecture: &str,
+        layers: &[Layer],
+        config: &Value,
+    ) -> io::Result<StoredBlob> {
         let diff_ids: Vec<_> = layers
             .iter()
             .map(|layer| layer.diff_id.to_string())
@@ -123,7 +136,7 @@ impl Layout {
             "created": "2026-01-01T00:00:00Z",
             "architecture": architecture,
             "os": "linux",
-            "config": { "Cmd": ["/bin/sh"] },
+            "config": config,
             "rootfs": { "type": "layers", "diff_ids": diff_ids },
             "history": layers.iter().map(|_| json!({ "created_by": "tar" })).collect::<Vec<_>>(),
         });

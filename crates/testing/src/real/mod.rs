@@ -1,6 +1,7 @@
 //! Debian's own servers and tools, run for tests and benchmarks: on loopback, in a directory of
 //! their own, ended on drop. Beside them a token server, which no package of Debian's is.
 
+mod containerd;
 mod disk;
 mod dockerd;
 mod http;
@@ -12,6 +13,7 @@ mod s3;
 mod service;
 mod tokens;
 
+pub use containerd::Containerd;
 pub use disk::{Disk, Mounted};
 pub use dockerd::Dockerd;
 pub use http::{SocketAnswer, SocketRequest};

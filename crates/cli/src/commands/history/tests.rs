@@ -43,6 +43,7 @@ fn the_table_has_dockers_columns() {
     let args = Args {
         name: "x".to_owned(),
         human: true,
+        format: None,
         no_trunc: false,
         quiet: false,
         json: false,
@@ -63,5 +64,47 @@ fn the_table_has_dockers_columns() {
     sha256:b79606fb3afea5bd1609ed40b622142f1c98125abcfe89a76a661b0e8e343910   N/A       CMD ["/bin/sh"]                                                0         buildkit.dockerfile.v0
     <missing>                                                                 N/A       RUN /bin/sh -c apk add \\n --no-cache ca-certificates tzdata   7377000
     <missing>                                                                 N/A       ADD \u{1b}[2Jalpine.tar.gz / # buildkit                        3400000   \u{7}
+    "#);
+}
+
+/// Docker's fields; `--no-trunc` and `--human` count for them, too.
+#[test]
+fn formats_have_dockers_fields() {
+    let written = |format: &str, no_trunc: bool| {
+        let args = Args {
+            name: "x".to_owned(),
+            human: !no_trunc,
+            format: None,
+            no_trunc,
+            quiet: false,
+            json: false,
+        };
+        let Format::Rows(format) = format.parse().unwrap() else {
+            panic!("{format} is the default");
+        };
+        let steps = steps();
+        let values = steps
+            .iter()
+            .map(|step| args.value(step, format.is_guarded()));
+        let mut out = Vec::new();
+        format.write(&mut out, &names(), values).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let texts = [
+        written("json", true),
+        written(
+            r"table {{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.CreatedBy}}",
+            false,
+        ),
+    ];
+    insta::assert_snapshot!(texts.join("\n"), @r#"
+    {"Comment":"buildkit.dockerfile.v0","CreatedAt":"N/A","CreatedBy":"CMD [\"/bin/sh\"]","CreatedSince":"N/A","ID":"sha256:b79606fb3afea5bd1609ed40b622142f1c98125abcfe89a76a661b0e8e343910","Size":"0"}
+    {"Comment":"","CreatedAt":"N/A","CreatedBy":"RUN /bin/sh -c apk add \\\n --no-cache ca-certificates tzdata","CreatedSince":"N/A","ID":"<missing>","Size":"7377000"}
+    {"Comment":"\u0007","CreatedAt":"N/A","CreatedBy":"ADD \u001b[2Jalpine.tar.gz / # buildkit","CreatedSince":"N/A","ID":"<missing>","Size":"3400000"}
+
+    IMAGE          CREATED   SIZE      CREATED BY
+    b79606fb3afe   N/A       0B        CMD ["/bin/sh"]
+    <missing>      N/A       7.38MB    RUN /bin/sh -c apk add \\n --no-cache ca-cert…
+    <missing>      N/A       3.4MB     ADD \u{1b}[2Jalpine.tar.gz / # buildkit
     "#);
 }

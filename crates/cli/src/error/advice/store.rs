@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use windlass::{
-    Fault, FindError, MountError, OpenError, RemoveError, RootError, StoreError, StoreOpenError,
-    StoreRemoveError, TagImageError, UnpackImageError,
+    Fault, FindError, MountError, OpenError, PruneError, RemoveError, RootError, StoreError,
+    StoreOpenError, StoreRemoveError, TagImageError, UnpackImageError,
 };
 
 use super::{Advice, broken, of_client, of_disk};
@@ -65,19 +65,33 @@ pub(super) fn of_tag(error: &TagImageError) -> Advice {
 
 pub(super) fn of_remove(error: &RemoveError) -> Advice {
     match error {
-        RemoveError::Store(store) => match store {
-            StoreRemoveError::Find(find) => of_find(find),
-            StoreRemoveError::SeveralNames { .. } => Advice::code("several_names"),
-            StoreRemoveError::NotOwner(_) => Advice::code("store"),
-            StoreRemoveError::File(_) | StoreRemoveError::Database(_) => {
-                of_disk(error, store.is_no_space(), "store")
-            }
-        },
+        RemoveError::Store(store) => of_store_remove(store),
         RemoveError::Mounted { at } => Advice::hint(
             "mounted",
             format!("`windlass umount {}` first", at.display()),
         ),
         RemoveError::Mounts(mounts) => of_mount(mounts, Path::new("")),
+    }
+}
+
+pub(super) fn of_prune(error: &PruneError) -> Advice {
+    match error {
+        PruneError::Ask(ask) => of_store(ask),
+        PruneError::Mounts(mounts) => of_mount(mounts, Path::new("")),
+        PruneError::Remove(remove) => of_store_remove(remove),
+        PruneError::Partials(_) => of_disk(error, false, "store"),
+    }
+}
+
+fn of_store_remove(error: &StoreRemoveError) -> Advice {
+    match error {
+        StoreRemoveError::Find(find) => of_find(find),
+        StoreRemoveError::SeveralNames { .. } => Advice::code("several_names"),
+        StoreRemoveError::InUse { .. } => Advice::code("mounted"),
+        StoreRemoveError::NotOwner(_) => Advice::code("store"),
+        StoreRemoveError::File(_) | StoreRemoveError::Database(_) => {
+            of_disk(error, error.is_no_space(), "store")
+        }
     }
 }
 

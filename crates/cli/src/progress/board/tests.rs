@@ -337,7 +337,7 @@ fn what_was_stopped_says_how_far_it_was_and_what_is_kept() {
 
 fn failure() -> Report {
     Report {
-        code: "not_found",
+        code: "not_found".into(),
         message: "pulling app:1: no such manifest".to_owned(),
         tried: vec!["app:1 at https://mirror.test: no such manifest".to_owned()],
         hint: Some("check the name and the tag".to_owned()),

@@ -360,7 +360,7 @@ fn a_pull_that_fails_or_is_stopped_is_recorded() {
         }
     }
     let report = Report {
-        code: "x",
+        code: "x".into(),
         message: "pulling one.test/app:1: broken".to_owned(),
         tried: vec!["other".to_owned()],
         hint: None,

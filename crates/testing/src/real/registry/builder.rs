@@ -120,6 +120,17 @@ impl DockerRegistryBuilder {
         self
     }
 
+    /// Is a pull-through cache of the registry at `url`, which is for everybody and speaks plain HTTP.
+    #[must_use]
+    pub fn cache_of_url(mut self, url: &str) -> Self {
+        self.upstream = Some(Upstream {
+            url: url.to_owned(),
+            access: Access::Open,
+            roots: String::new(),
+        });
+        self
+    }
+
     /// Takes Docker's schema 1, and makes it of schema 2 for those who accept nothing newer.
     #[must_use]
     pub fn schema1(mut self) -> Self {

@@ -1,0 +1,454 @@
+//! One tar of all layers: it unpacks to what the layers unpack to, one over the other.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
+
+use proptest::prelude::*;
+use windlass_archive::{
+    Compression, FlattenError, Flattening, Limits, Options, Progress, UnpackError,
+};
+
+use crate::builder::{Entry, Tar};
+use crate::sandbox::{Sandbox, chain, confined, flatten, is_root};
+use crate::shape::full;
+
+/// Flattens what must not fail.
+fn flat(layers: &[Vec<u8>]) -> Vec<u8> {
+    try_flat(layers).unwrap_or_else(|error| panic!("{}", chain(&error)))
+}
+
+fn try_flat(layers: &[Vec<u8>]) -> Result<Vec<u8>, UnpackError> {
+    let mut flattening = Flattening::default();
+    let mut diff_ids = Vec::new();
+    for layer in layers {
+        diff_ids.push(flattening.look(&**layer)?.diff_id);
+    }
+    let mut bytes = Vec::new();
+    let mut tar = flattening.write(&mut bytes);
+    for (layer, diff_id) in layers.iter().zip(diff_ids) {
+        if tar.wants_next() {
+            assert_eq!(tar.layer(&**layer).unwrap(), diff_id);
+        }
+    }
+    tar.finish().unwrap();
+    Ok(bytes)
+}
+
+/// Unpacks layers over each other; the directory is new.
+fn unpacked(sandbox: &Sandbox, layers: &[Vec<u8>]) -> Result<String, UnpackError> {
+    sandbox.reset();
+    let time = std::time::SystemTime::UNIX_EPOCH;
+    File::open(sandbox.root())
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    for layer in layers {
+        sandbox.unpack(layer, &flatten())?;
+    }
+    Ok(full(&sandbox.root()))
+}
+
+/// The layers and their one tar make the same tree.
+fn assert_same(sandbox: &Sandbox, layers: &[Vec<u8>]) -> String {
+    let expected = unpacked(sandbox, layers).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let flat = flat(layers);
+    assert_eq!(
+        unpacked(sandbox, std::slice::from_ref(&flat)).unwrap(),
+        expected
+    );
+    assert_eq!(
+        self::flat(std::slice::from_ref(&flat)),
+        flat,
+        "once more changes nothing"
+    );
+    expected
+}
+
+/// Paths and kinds in the order of the tar.
+fn listed(tar: &[u8]) -> Vec<String> {
+    let memory = rustix::fs::memfd_create("tar", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+    let mut file = File::from(memory);
+    file.write_all(tar).unwrap();
+    let mut names = Vec::new();
+    windlass_archive::members(&file, |member| {
+        let name = member.path.escape_ascii().to_string();
+        names.push(match member.kind {
+            windlass_archive::MemberKind::HardLink(to) => {
+                format!("{name} = {}", to.escape_ascii())
+            }
+            windlass_archive::MemberKind::Symlink(to) => format!("{name} -> {}", to.escape_ascii()),
+            _ => name,
+        });
+        Ok::<_, UnpackError>(())
+    })
+    .unwrap();
+    names
+}
+
+#[test]
+fn files_come_by_layer_and_directories_last() {
+    let below = Tar::new()
+        .dir("./")
+        .file("z/deep/f", "below")
+        .file("a", "replaced")
+        .file("b", "below")
+        .end();
+    let above = Tar::new()
+        .file("c", "above")
+        .file("a", "above")
+        .dir("b.d")
+        .end();
+    let tar = flat(&[below, above]);
+    assert_eq!(
+        listed(&tar),
+        ["z/deep/f", "b", "c", "a", "z/deep/", "z/", "b.d/", "./"]
+    );
+}
+
+/// A root that no layer has is not made up: whoever unpacks it keeps his own.
+#[test]
+fn a_root_is_there_if_a_layer_has_it() {
+    assert_eq!(listed(&flat(&[Tar::new().file("a", "").end()])), ["a"]);
+    assert_eq!(flat(&[Tar::new().end(), Vec::new()]), [0; 1024]);
+    assert_eq!(flat(&[]), [0; 1024]);
+}
+
+/// The first of the names that are left carries the content, whichever it was at first.
+#[test]
+fn hard_links_lose_names_and_not_content() {
+    confined(|sandbox| {
+        let below = Tar::new()
+            .file("m", "content")
+            .link("z", "m")
+            .link("b", "m")
+            .symlink("s", "m")
+            .link("t", "s")
+            .end();
+        let above = Tar::new()
+            .file("b", "another")
+            .file(".wh.m", "")
+            .link("d/new", "z")
+            .end();
+        let layers = [below, above];
+        let tar = flat(&layers);
+        assert_eq!(
+            listed(&tar),
+            ["z", "d/new = z", "s -> m", "t = s", "b", "d/"]
+        );
+        assert_same(sandbox, &layers);
+    });
+}
+
+#[test]
+fn whiteouts_take_away_what_is_below_only() {
+    confined(|sandbox| {
+        let below = Tar::new()
+            .file("d/old", "")
+            .file("e/old", "")
+            .file("gone/x", "")
+            .file("kept", "below")
+            .end();
+        let above = Tar::new()
+            .file("d/new", "")
+            .file("d/.wh..wh..opq", "")
+            .file("e/new", "")
+            .file(".wh.e", "")
+            .file(".wh.gone", "")
+            .file("kept", "above")
+            .file(".wh.kept", "")
+            .end();
+        let layers = [below, above];
+        let names = ["d/new", "e/new", "kept", "e/", "d/"];
+        assert_eq!(listed(&flat(&layers)), names);
+        assert_same(sandbox, &layers);
+    });
+}
+
+/// Attributes, times before 1970 and after 2242, large owners, long names, holes, set-id bits.
+#[test]
+fn all_that_a_layer_says_is_kept() {
+    confined(|sandbox| {
+        let long = "n/".repeat(80) + "name";
+        let owner = if is_root("large owners") {
+            3_000_000
+        } else {
+            0
+        };
+        let map = "2\n3\n4\n9000\n2\n";
+        let mut sparse = map.as_bytes().to_vec();
+        sparse.resize(512, 0);
+        sparse.extend(b"dataXY");
+        let holes = Entry::file("GNUSparseFile.0/s", sparse)
+            .pax("GNU.sparse.major", "1")
+            .pax("GNU.sparse.minor", "0")
+            .pax("GNU.sparse.name", "holes")
+            .pax("GNU.sparse.realsize", "70000");
+        let below = Tar::new()
+            .entry(Entry::dir("./").mode(0o1777))
+            .entry(Entry::dir("d").xattr("user.old", "gone").mode(0o2750))
+            .entry(Entry::file(&long, "content").xattr("user.a=b", ""))
+            .entry(Entry::file("old", "").pax("mtime", "-1.25"))
+            .entry(Entry::file("late", "").pax("mtime", "9000000000.000000001"))
+            .entry(Entry::file("setuid", "x").mode(0o4755).owner(owner, owner))
+            .entry(Entry::symlink("link", &long))
+            .entry(Entry::fifo("fifo").mode(0o600))
+            .entry(holes)
+            .entry(Entry::file([0xff, b'\n'], "bytes"))
+            .end();
+        let above = Tar::new()
+            .entry(
+                Entry::dir("d")
+                    .xattr("user.x", b"\0\n=")
+                    .xattr("user.y", "1"),
+            )
+            .entry(Entry::dir("d").xattr("user.y", "2").mode(0o700))
+            .end();
+        let shape = assert_same(sandbox, &[below, above]);
+        for line in [
+            "./ 1777 ",
+            " -2.750000000",
+            " 9000000000.000000001",
+            "setuid \"x\" 4755 ",
+            "holes 70000 ",
+            "fifo fifo 600 ",
+            "\\xff\\n \"bytes\"",
+        ] {
+            assert!(shape.contains(line), "{line}: {shape}");
+        }
+        assert!(!shape.contains("user.old"), "{shape}");
+        let tar = flat(&[Tar::new().file("f", "").end()]);
+        assert!(tar.len() < 2048, "no records where none are needed");
+    });
+}
+
+/// Devices are in the tar whoever makes it.
+#[test]
+fn devices_are_kept() {
+    let layer = Tar::new()
+        .entry(Entry::device(b'3', "null", 1, 3))
+        .entry(Entry::device(b'4', "disk", 4095, 1_048_575))
+        .link("zero", "null")
+        .end();
+    let tar = flat(std::slice::from_ref(&layer));
+    assert_eq!(listed(&tar), ["null", "zero = null", "disk"]);
+    confined(|sandbox| {
+        if is_root("device nodes") {
+            assert_same(sandbox, &[layer]);
+        }
+    });
+}
+
+/// Labels of the host that the layer was made on are nobody else's.
+#[test]
+fn attributes_that_unpack_leaves_out_are_left_out() {
+    let entry = Entry::file("f", "")
+        .xattr("security.selinux", "label")
+        .xattr("trusted.overlay.opaque", "y");
+    let directory = Entry::dir("d").xattr("user.overlay.opaque", "y");
+    let layer = Tar::new().entry(entry).entry(directory).end();
+    let tar = flat(&[layer]);
+    let text = String::from_utf8_lossy(&tar).into_owned();
+    assert!(!text.contains("SCHILY"), "{text}");
+}
+
+/// A name that is replaced in its own layer is not what a link made before has.
+#[test]
+fn a_link_keeps_what_it_was_made_of() {
+    confined(|sandbox| {
+        let layer = Tar::new()
+            .file("a", "first")
+            .link("b", "a")
+            .file("a", "second")
+            .dir("c")
+            .file("c/x", "inside")
+            .link("y", "c/x")
+            .file("c", "no directory any more")
+            .end();
+        let shape = assert_same(sandbox, &[layer]);
+        assert!(shape.contains("b \"first\"") && shape.contains("y \"inside\""));
+    });
+}
+
+#[test]
+fn what_is_damaged_says_what_unpack_says() {
+    let good = Tar::new().file("a", "content").end();
+    let cut = Tar::new().file("a", vec![1; 600]).end();
+    let layers = [good.clone(), cut[..700].to_vec()];
+    let error = try_flat(&layers).map(drop).unwrap_err();
+    assert!(matches!(error, UnpackError::Tar { .. }), "{error:?}");
+    let error = try_flat(&[b"BZh91AY&SY".to_vec()]).map(drop).unwrap_err();
+    assert!(matches!(error, UnpackError::UnsupportedCompression { .. }));
+
+    // Another blob than the one that was looked at: the digest is another.
+    let mut flattening = Flattening::default();
+    let looked = flattening.look(&*good).unwrap();
+    assert_eq!(looked.entries, 1);
+    let mut tar = flattening.write(std::io::sink());
+    let other = Tar::new().dir("a").end();
+    assert!(tar.wants_next());
+    assert_ne!(tar.layer(&*other).unwrap(), looked.diff_id);
+    assert!(!tar.wants_next());
+}
+
+/// The writer's error is the writer's; and what was not finished has no end.
+#[test]
+fn a_writer_that_fails_is_not_the_layers_fault() {
+    let layer = Tar::new().file("a", vec![7; 100_000]).end();
+    let mut room = vec![0; 5000];
+    let mut flattening = Flattening::default();
+    flattening.look(&*layer).unwrap();
+    let mut tar = flattening.write(&mut room[..]);
+    let error = tar.layer(&*layer).unwrap_err();
+    assert!(matches!(error, FlattenError::Write(_)), "{error:?}");
+    drop(tar);
+    assert_eq!(room.last(), Some(&7));
+}
+
+#[test]
+fn names_have_a_limit() {
+    let mut tar = Tar::new();
+    for number in 0..100 {
+        tar = tar.file(format!("{number}"), "");
+    }
+    let options = Options {
+        limits: Limits {
+            tree_bytes: 10_000,
+            ..Limits::default()
+        },
+        ..Options::default()
+    };
+    let error = Flattening::new(options).look(&*tar.end()).unwrap_err();
+    let expected = "too many entries: they need more than the limit of 10000 bytes of memory";
+    assert!(chain(&error).ends_with(expected), "{}", chain(&error));
+}
+
+/// A file of which the same layer has another version costs nothing, however often.
+#[test]
+fn what_is_replaced_is_forgotten() {
+    let mut tar = Tar::new();
+    for number in 0..1000 {
+        tar = tar
+            .dir("d")
+            .dir(format!("d/{number}"))
+            .entry(Entry::dir("d/x").xattr("user.a", vec![b'x'; 100]))
+            .file("d/x/y", "")
+            .file("d", "");
+    }
+    let options = Options {
+        limits: Limits {
+            tree_bytes: 4000,
+            ..Limits::default()
+        },
+        ..Options::default()
+    };
+    Flattening::new(options).look(&*tar.end()).unwrap();
+}
+
+/// An entry of any kind at a path that others are likely to have, too.
+#[derive(Clone)]
+struct Made {
+    path: String,
+    what: String,
+    entry: Entry,
+}
+
+impl fmt::Debug for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.path, self.what)
+    }
+}
+
+fn path() -> impl Strategy<Value = String> {
+    let name = prop_oneof![8 => "[a-c]", 1 => Just("..".to_owned())];
+    prop::collection::vec(name, 1..4).prop_map(|names| names.join("/"))
+}
+
+fn made() -> impl Strategy<Value = Made> {
+    let kinds = (0..16, path(), path(), 0..0o1000u64, any::<bool>());
+    kinds.prop_map(|(kind, path, other, mode, has_attribute)| {
+        let (directory, name) = path.rsplit_once('/').unwrap_or((".", &path));
+        let hidden = format!("{directory}/.wh.{name}");
+        let opaque = format!("{path}/.wh..wh..opq");
+        let what = format!("kind {kind} of {other}, {mode:o}");
+        let (path, entry) = match kind {
+            0..=3 => (path.clone(), Entry::file(&path, other).mode(mode)),
+            4..=6 => (path.clone(), Entry::dir(&path).mode(mode | 0o700)),
+            7 | 8 => (path.clone(), Entry::symlink(&path, other)),
+            9 => (path.clone(), Entry::symlink(&path, format!("/{other}"))),
+            10 | 11 => (path.clone(), Entry::link(&path, other)),
+            12 => (path.clone(), Entry::fifo(&path).mode(mode)),
+            13 => (".".to_owned(), Entry::dir(".").mode(mode | 0o700)),
+            14 => (hidden.clone(), Entry::file(hidden, "")),
+            _ => (opaque.clone(), Entry::file(opaque, "")),
+        };
+        let entry = match (has_attribute, kind) {
+            (true, 0..=6 | 13) => entry.xattr(&format!("user.{mode}"), "value"),
+            _ => entry,
+        };
+        Made { path, what, entry }
+    })
+}
+
+fn tar(layer: &[Made]) -> Vec<u8> {
+    let entries = layer.iter().map(|made| made.entry.clone());
+    entries.fold(Tar::new(), Tar::entry).end()
+}
+
+/// Whatever layers say, this does with names what [`windlass_archive::unpack`] does with files; and what is refused
+/// there is refused here, with the same words. An entry that is refused is taken out, and all is tried again.
+#[test]
+fn any_layers_come_to_the_same() {
+    confined(|sandbox| {
+        let layers = prop::collection::vec(prop::collection::vec(made(), 0..14), 1..5);
+        let config = ProptestConfig {
+            cases: 100,
+            failure_persistence: None,
+            max_shrink_iters: 2000,
+            ..ProptestConfig::default()
+        };
+        proptest!(config, |(layers in layers)| {
+            let mut layers = layers;
+            loop {
+                let tars: Vec<_> = layers.iter().map(|layer| tar(layer)).collect();
+                let error = match unpacked(sandbox, &tars) {
+                    Ok(expected) => {
+                        let flat = flat(&tars);
+                        prop_assert_eq!(unpacked(sandbox, &[flat]).unwrap(), expected);
+                        break;
+                    }
+                    Err(error) => error,
+                };
+                let same = try_flat(&tars).map(drop).expect_err("it is refused");
+                prop_assert_eq!(chain(&same), chain(&error));
+                let UnpackError::Entry { path, .. } = &error else {
+                    panic!("{}", chain(&error));
+                };
+                let before: usize = layers.iter().map(Vec::len).sum();
+                for layer in &mut layers {
+                    layer.retain(|made| made.path.as_bytes() != path.as_bytes());
+                }
+                let after: usize = layers.iter().map(Vec::len).sum();
+                prop_assert!(after < before, "{}", chain(&error));
+            }
+        });
+    });
+}
+
+/// Compressed layers are read as they are; the one tar is plain.
+#[test]
+fn the_compression_of_layers_makes_no_difference() {
+    use flate2::write::GzEncoder;
+    let plain = Tar::new().file("a", vec![1; 300_000]).end();
+    let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&plain).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let tar = flat(&[gzip]);
+    assert_eq!(tar, flat(&[plain]));
+    let directory = tempfile::tempdir().unwrap();
+    let into = File::open(directory.path()).unwrap();
+    let unpacked =
+        windlass_archive::unpack(&*tar, into.as_fd(), &flatten(), &Progress::default()).unwrap();
+    assert_eq!(unpacked.compression, Compression::Plain);
+}

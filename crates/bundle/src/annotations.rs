@@ -1,0 +1,122 @@
+//! The annotations of the runtime's config: what the image says about itself, under the image's labels.
+
+use std::collections::BTreeMap;
+
+use windlass_oci::text::shown;
+use windlass_oci::{ImageConfig, RuntimeConfig};
+
+use crate::error::BundleWarning;
+
+const PREFIX: &str = "org.opencontainers.image.";
+
+/// What runtimes take for commands to them, and not for notes: properties of the container's unit (runc, crun),
+/// the configuration of CRIU (runc), hooks and handlers (crun), hypervisors (Kata), flags (gVisor). Who built an
+/// image is not who may give those.
+const COMMANDS: [&str; 5] = [
+    "org.systemd.property.",
+    "org.criu.",
+    "run.oci.",
+    "io.katacontainers.",
+    "dev.gvisor.",
+];
+
+/// Returns the annotations; labels go before what the image says elsewhere.
+pub(crate) fn annotations(
+    image: &ImageConfig,
+    config: &RuntimeConfig,
+    warnings: &mut Vec<BundleWarning>,
+) -> BTreeMap<String, String> {
+    let mut annotations = BTreeMap::new();
+    let mut implied = |key: &str, value: &str| {
+        if !value.is_empty() {
+            annotations.insert(format!("{PREFIX}{key}"), value.to_owned());
+        }
+    };
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    implied("os", &image.os);
+    implied("architecture", &image.architecture);
+    implied("variant", &text(&image.variant));
+    implied("os.version", &text(&image.os_version));
+    implied("os.features", &image.os_features.join(","));
+    implied("author", &text(&image.author));
+    implied("created", &text(&image.created));
+    implied("stopSignal", &text(&config.stop_signal));
+    implied("exposedPorts", &config.exposed_ports.join(","));
+    for (key, value) in &config.labels {
+        // An annotation has a key that is not empty.
+        if key.is_empty() || COMMANDS.iter().any(|command| key.starts_with(command)) {
+            warnings.push(BundleWarning::Label { key: shown(key) });
+            continue;
+        }
+        annotations.insert(key.clone(), value.clone());
+    }
+    annotations
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn converted(json: &str) -> (Vec<String>, Vec<String>) {
+        let json = format!(r#"{{"rootfs":{{"diff_ids":[]}},{json}}}"#);
+        let image = ImageConfig::parse(json.as_bytes()).unwrap();
+        let config = image.config.clone().unwrap_or_default();
+        let mut warnings = Vec::new();
+        let annotations = annotations(&image, &config, &mut warnings);
+        let annotations = annotations
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        let warnings = warnings.iter().map(|warning| format!("{warning:?}"));
+        (annotations.collect(), warnings.collect())
+    }
+
+    #[test]
+    fn every_field_has_its_annotation() {
+        let (annotations, warnings) = converted(
+            r#""os":"linux","architecture":"arm","variant":"v7","os.version":"1","os.features":["a","b"],
+            "author":"me","created":"2026-01-02T03:04:05Z",
+            "config":{"StopSignal":"SIGINT","ExposedPorts":{"80/tcp":{},"53/udp":{}},"Labels":{"k":"v","e":""}}"#,
+        );
+        insta::assert_snapshot!(annotations.join("\n"), @r"
+        e=
+        k=v
+        org.opencontainers.image.architecture=arm
+        org.opencontainers.image.author=me
+        org.opencontainers.image.created=2026-01-02T03:04:05Z
+        org.opencontainers.image.exposedPorts=53/udp,80/tcp
+        org.opencontainers.image.os=linux
+        org.opencontainers.image.os.features=a,b
+        org.opencontainers.image.os.version=1
+        org.opencontainers.image.stopSignal=SIGINT
+        org.opencontainers.image.variant=v7
+        ");
+        assert_eq!(warnings, [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_said_is_not_annotated() {
+        assert_eq!(converted(r#""author":"","config":null"#).0, [""; 0]);
+    }
+
+    #[test]
+    fn labels_go_before_what_is_implied() {
+        let label = r#""org.opencontainers.image.author":"you""#;
+        let (annotations, _) = converted(&format!(
+            r#""author":"me","config":{{"Labels":{{{label}}}}}"#
+        ));
+        assert_eq!(annotations, ["org.opencontainers.image.author=you"]);
+    }
+
+    #[test]
+    fn labels_command_no_runtime() {
+        let labels: Vec<_> = COMMANDS
+            .iter()
+            .map(|it| format!(r#""{it}x":"y""#))
+            .collect();
+        let json = format!(r#""config":{{"Labels":{{"":"e",{}}}}}"#, labels.join(","));
+        let (annotations, warnings) = converted(&json);
+        assert_eq!(annotations, [""; 0]);
+        assert_eq!(warnings.len(), COMMANDS.len() + 1);
+        assert!(warnings.contains(&r#"Label { key: "run.oci.x" }"#.to_owned()));
+    }
+}

@@ -1,0 +1,182 @@
+//! What every container gets, whatever its image says.
+
+use crate::options::Rights;
+use crate::spec::{
+    Capabilities, Device, IdMapping, Linux, Mount, Namespace, Process, Resources, User,
+};
+
+/// Where programs are looked for if the image does not say.
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What root in the container may do: what programs that change users and own files need, and nothing that
+/// reaches the network's raw side, device nodes or the kernel.
+const CAPABILITIES: [&str; 11] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_SETFCAP",
+    "CAP_SETGID",
+    "CAP_SETPCAP",
+    "CAP_SETUID",
+    "CAP_SYS_CHROOT",
+];
+
+/// What tells of the machine, or lets it be changed.
+const MASKED: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+
+const READONLY: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
+
+/// Returns what the process may do: nothing but what everybody may, unless it is root.
+///
+/// The bounding set stays, for what file capabilities and `su` may give where that is allowed.
+pub(crate) fn capabilities(user: &User) -> Capabilities {
+    let held = match user.uid {
+        0 => CAPABILITIES.to_vec(),
+        _ => Vec::new(),
+    };
+    Capabilities {
+        bounding: CAPABILITIES.to_vec(),
+        effective: held.clone(),
+        permitted: held,
+    }
+}
+
+/// Returns the process of `user`, to be filled in.
+pub(crate) fn process(user: User) -> Process {
+    Process {
+        terminal: false,
+        capabilities: capabilities(&user),
+        user,
+        args: Vec::new(),
+        env: Vec::new(),
+        cwd: "/".to_owned(),
+        no_new_privileges: true,
+    }
+}
+
+/// Returns what is mounted in every container.
+pub(crate) fn mounts(rights: Rights) -> Vec<Mount> {
+    let (sys, tty_group) = match rights {
+        Rights::Root => (
+            mount(
+                "/sys",
+                "sysfs",
+                "sysfs",
+                &["nosuid", "noexec", "nodev", "ro"],
+            ),
+            ["gid=5"].as_slice(),
+        ),
+        // sysfs belongs to the network namespace, and that is not the container's own.
+        Rights::Rootless { .. } => (
+            mount(
+                "/sys",
+                "none",
+                "/sys",
+                &["rbind", "nosuid", "noexec", "nodev", "ro"],
+            ),
+            // That group is not there.
+            [].as_slice(),
+        ),
+    };
+    let pts = [
+        "nosuid",
+        "noexec",
+        "newinstance",
+        "ptmxmode=0666",
+        "mode=0620",
+    ];
+    let pts = [&pts, tty_group].concat();
+    vec![
+        mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
+        mount(
+            "/dev",
+            "tmpfs",
+            "tmpfs",
+            &["nosuid", "strictatime", "mode=755", "size=65536k"],
+        ),
+        mount("/dev/pts", "devpts", "devpts", &pts),
+        mount(
+            "/dev/shm",
+            "tmpfs",
+            "shm",
+            &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
+        ),
+        mount(
+            "/dev/mqueue",
+            "mqueue",
+            "mqueue",
+            &["nosuid", "noexec", "nodev"],
+        ),
+        sys,
+        mount(
+            "/sys/fs/cgroup",
+            "cgroup",
+            "cgroup",
+            &["nosuid", "noexec", "nodev", "relatime", "ro"],
+        ),
+    ]
+}
+
+/// Returns what a container of Linux has of its own, and what it does not see.
+pub(crate) fn linux(rights: Rights) -> Linux {
+    let namespaces = match rights {
+        Rights::Root => ["pid", "network", "ipc", "uts", "mount", "cgroup"],
+        // A network of its own would be one that leads nowhere, and that nobody but root could lead elsewhere.
+        Rights::Rootless { .. } => ["pid", "ipc", "uts", "mount", "cgroup", "user"],
+    };
+    let (uids, gids) = match rights {
+        Rights::Root => (None, None),
+        Rights::Rootless { uid, gid } => (Some(uid), Some(gid)),
+    };
+    let mapping = |host_id| IdMapping {
+        container_id: 0,
+        host_id,
+        size: 1,
+    };
+    let forbidden = Device {
+        allow: false,
+        access: "rwm",
+    };
+    Linux {
+        uid_mappings: uids.into_iter().map(mapping).collect(),
+        gid_mappings: gids.into_iter().map(mapping).collect(),
+        // Nobody but root may set them.
+        resources: (rights == Rights::Root).then(|| Resources {
+            devices: vec![forbidden],
+        }),
+        namespaces: namespaces.map(|kind| Namespace { kind }).to_vec(),
+        masked_paths: MASKED.to_vec(),
+        readonly_paths: READONLY.to_vec(),
+    }
+}
+
+fn mount(destination: &str, kind: &'static str, source: &'static str, options: &[&str]) -> Mount {
+    Mount {
+        destination: destination.to_owned(),
+        kind,
+        source,
+        options: options.iter().map(|option| (*option).to_owned()).collect(),
+    }
+}

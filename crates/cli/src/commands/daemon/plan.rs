@@ -1,0 +1,351 @@
+//! What the daemon is to be: the command line and the files, put together.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use windlass::{DEFAULT_REGISTRY, EngineConfig, HostConfig};
+use windlass_config::{DaemonSettings, LogFormat, LogLevel, Setting, registry_mirror};
+use windlass_daemon::{About, Address, Tls, TlsError, find_group};
+
+use super::Args;
+use super::error::DaemonError;
+use crate::config::Settings;
+use crate::context::Context;
+use crate::environment::Environment;
+use crate::error::Error;
+
+/// Where what the daemon is to be stands. It can be read again.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    args: Args,
+    root: Option<PathBuf>,
+    config: Option<PathBuf>,
+    insecure: Vec<String>,
+    environment: Environment,
+}
+
+/// What the daemon is to be.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) fixed: Fixed,
+    pub(super) live: Live,
+    /// What people may want to know of the files.
+    pub(super) findings: Vec<String>,
+}
+
+/// What holds for as long as it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fixed {
+    /// Where clients come in; empty for the usual place.
+    pub(super) hosts: Vec<Address>,
+    pub(super) group: Option<String>,
+    pub(super) tls: Option<TlsFiles>,
+    pub(super) metrics: Option<SocketAddr>,
+    pub(super) root: PathBuf,
+    pub(super) format: LogFormat,
+    pub(super) raw: bool,
+}
+
+/// What can be changed while it runs.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) engine: EngineConfig,
+    pub(super) about: About,
+    pub(super) uploads: Option<usize>,
+    pub(super) level: LogLevel,
+    pub(super) drain: Duration,
+}
+
+/// Where the certificates are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TlsFiles {
+    ca: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+/// How long requests may take to end, where nobody says it.
+const DRAIN: Duration = Duration::from_secs(10);
+
+impl Reading {
+    pub(super) fn new(args: &Args, context: &Context<'_>) -> Self {
+        let global = context.global();
+        Self {
+            args: args.clone(),
+            root: global.root.clone(),
+            config: global.config.clone(),
+            insecure: global.insecure_registry.clone(),
+            environment: context.environment.clone(),
+        }
+    }
+
+    /// Reads all of it.
+    pub(super) fn plan(&self) -> Result<Plan, Error> {
+        let settings = Settings::load_for_daemon(
+            self.config.as_deref(),
+            self.args.config_file.as_deref(),
+            &self.insecure,
+            &self.environment,
+        )?;
+        let said = &settings.loaded.daemon;
+        self.refuse_twice(said).map_err(daemon)?;
+        let root = settings.root(self.root.as_deref(), &self.environment)?;
+        let fixed = self.fixed(said, root.clone()).map_err(daemon)?;
+        let findings = settings.loaded.findings.iter();
+        let mut findings: Vec<_> = findings.map(ToString::to_string).collect();
+        findings.extend(overruled(&settings));
+        Ok(Plan {
+            live: self.live(&settings, root).map_err(daemon)?,
+            fixed,
+            findings,
+        })
+    }
+
+    /// As Docker's: what stands in both places is most likely forgotten in one of them.
+    fn refuse_twice(&self, said: &DaemonSettings) -> Result<(), DaemonError> {
+        let args = &self.args;
+        let given = [
+            ("hosts", !args.hosts.is_empty()),
+            ("group", args.group.is_some()),
+            ("data-root", self.root.is_some()),
+            ("tlsverify", args.tlsverify),
+            ("tlscacert", args.tlscacert.is_some()),
+            ("tlscert", args.tlscert.is_some()),
+            ("tlskey", args.tlskey.is_some()),
+            ("log-level", args.log_level.is_some()),
+            ("log-format", args.log_format.is_some()),
+            ("labels", !args.labels.is_empty()),
+            ("metrics-addr", args.metrics_addr.is_some()),
+            ("shutdown-timeout", args.shutdown_timeout.is_some()),
+            ("registry-mirrors", !args.registry_mirrors.is_empty()),
+            ("insecure-registries", !self.insecure.is_empty()),
+            (
+                "max-concurrent-downloads",
+                args.max_concurrent_downloads.is_some(),
+            ),
+            (
+                "max-concurrent-uploads",
+                args.max_concurrent_uploads.is_some(),
+            ),
+            (
+                "max-download-attempts",
+                args.max_download_attempts.is_some(),
+            ),
+        ];
+        let is_given = |key: &str| given.contains(&(key, true));
+        let twice = said.keys.iter().filter(|key| is_given(&key.value));
+        let keys: Vec<_> = twice
+            .map(|key| format!("{} ({})", key.value, key.origin))
+            .collect();
+        match keys.is_empty() {
+            true => Ok(()),
+            false => Err(DaemonError::Twice { keys }),
+        }
+    }
+
+    fn fixed(&self, said: &DaemonSettings, root: PathBuf) -> Result<Fixed, DaemonError> {
+        let args = &self.args;
+        let hosts = match args.hosts.is_empty() {
+            false => args.hosts.clone(),
+            true => said.hosts.as_ref().map_or(Ok(Vec::new()), addresses)?,
+        };
+        let tls = self.tls(said, &hosts)?;
+        let group = args.group.clone().or_else(|| value(said.group.as_ref()));
+        if let Some(group) = &group {
+            find_group(group).map_err(DaemonError::Bind)?;
+        }
+        let format = args.log_format.or_else(|| value(said.log_format.as_ref()));
+        Ok(Fixed {
+            hosts,
+            group,
+            tls,
+            metrics: args.metrics_addr.or_else(|| value(said.metrics.as_ref())),
+            root,
+            format: format.unwrap_or(LogFormat::Text),
+            raw: value(said.raw_logs.as_ref()).unwrap_or_default(),
+        })
+    }
+
+    /// Returns where the certificates are, all of them or none. An address that is open to the network needs them.
+    fn tls(
+        &self,
+        said: &DaemonSettings,
+        hosts: &[Address],
+    ) -> Result<Option<TlsFiles>, DaemonError> {
+        let args = &self.args;
+        let path = |given: &Option<PathBuf>, said: &Option<Setting<PathBuf>>| {
+            given.clone().or_else(|| value(said.as_ref()))
+        };
+        let ca = path(&args.tlscacert, &said.ca);
+        let certificate = path(&args.tlscert, &said.certificate);
+        let key = path(&args.tlskey, &said.key);
+        let is_off = !args.tlsverify && value(said.tls.as_ref()) == Some(false);
+        let is_on = args.tlsverify || value(said.tls.as_ref()) == Some(true);
+        let tcp = hosts.iter().find(|host| matches!(host, Address::Tcp(_)));
+        let missing = match (&ca, &certificate, &key) {
+            (Some(_), Some(_), Some(_)) if is_off => "`tlsverify`",
+            (Some(ca), Some(certificate), Some(key)) => {
+                return Ok(Some(TlsFiles {
+                    ca: ca.clone(),
+                    certificate: certificate.clone(),
+                    key: key.clone(),
+                }));
+            }
+            (None, _, _) => "--tlscacert, the authority of clients' certificates,",
+            (_, None, _) => "--tlscert, the daemon's certificate,",
+            (_, _, None) => "--tlskey, the key to the daemon's certificate,",
+        };
+        let address = match tcp {
+            Some(tcp) => tcp.to_string(),
+            None if is_on => "--tlsverify".to_owned(),
+            None => return Ok(None),
+        };
+        Err(DaemonError::WithoutTls { address, missing })
+    }
+
+    fn live(&self, settings: &Settings, root: PathBuf) -> Result<Live, DaemonError> {
+        let args = &self.args;
+        let said = &settings.loaded.daemon;
+        let mut engine = settings.engine(root);
+        if let Some(downloads) = args.max_concurrent_downloads {
+            engine.downloads = downloads;
+        }
+        if let Some(attempts) = args.max_download_attempts {
+            engine.retry.attempts = attempts;
+        }
+        if !args.registry_mirrors.is_empty() {
+            let registries = &mut engine.registry.registries;
+            let hub = registries.named.entry(DEFAULT_REGISTRY.to_owned());
+            let hub = hub.or_insert_with(|| registries.default.clone());
+            hub.mirrors = mirrors(&args.registry_mirrors)?;
+        }
+        let labels = match args.labels.is_empty() {
+            false => args.labels.clone(),
+            true => value(said.labels.as_ref()).unwrap_or_default(),
+        };
+        let drain = args.shutdown_timeout.map(Duration::from_secs);
+        let level = args.log_level.or_else(|| value(said.log_level.as_ref()));
+        let uploads = args.max_concurrent_uploads;
+        Ok(Live {
+            about: about(&engine, labels),
+            engine,
+            uploads: uploads.or_else(|| value(said.uploads.as_ref())),
+            level: level.unwrap_or(LogLevel::Info),
+            drain: drain
+                .or_else(|| value(said.shutdown_timeout.as_ref()))
+                .unwrap_or(DRAIN),
+        })
+    }
+}
+
+impl Fixed {
+    /// Returns what differs in `other`, by the keys of the file.
+    pub(super) fn changes(&self, other: &Self) -> Vec<&'static str> {
+        let all = [
+            ("hosts", self.hosts != other.hosts),
+            ("group", self.group != other.group),
+            ("tlscacert, tlscert, tlskey", self.tls != other.tls),
+            ("metrics-addr", self.metrics != other.metrics),
+            ("data-root", self.root != other.root),
+            ("log-format", self.format != other.format),
+            ("raw-logs", self.raw != other.raw),
+        ];
+        changed(&all)
+    }
+}
+
+impl Live {
+    /// Returns what differs in `other` and cannot be changed all the same, by the names that it has in `windlass.toml`.
+    pub(super) fn changes(&self, other: &Self) -> Vec<&'static str> {
+        let (ours, theirs) = (&self.engine, &other.engine);
+        changed(&[
+            ("pull.retry", ours.retry != theirs.retry),
+            ("pull.connections", ours.split != theirs.split),
+            ("partials", ours.keep != theirs.keep),
+        ])
+    }
+}
+
+impl TlsFiles {
+    /// Reads them.
+    pub(super) fn read(&self) -> Result<Tls, DaemonError> {
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|source| DaemonError::File {
+                path: path.to_owned(),
+                source,
+            })
+        };
+        let (ca, certificate) = (read(&self.ca)?, read(&self.certificate)?);
+        let tls = Tls::new(&ca, &certificate, &read(&self.key)?);
+        tls.map_err(|source| {
+            let path = match &source {
+                TlsError::Authorities { .. } => &self.ca,
+                TlsError::Certificate { .. } => &self.certificate,
+                TlsError::Key { .. } => &self.key,
+            };
+            let path = path.clone();
+            DaemonError::Tls { path, source }
+        })
+    }
+}
+
+/// Makes the error of a command of the daemon's.
+pub(super) fn daemon(error: DaemonError) -> Error {
+    Error::Daemon(Box::new(error))
+}
+
+fn value<T: Clone>(setting: Option<&Setting<T>>) -> Option<T> {
+    setting.map(|setting| setting.value.clone())
+}
+
+fn changed(all: &[(&'static str, bool)]) -> Vec<&'static str> {
+    let changed = all.iter().filter(|(_, is_changed)| *is_changed);
+    changed.map(|(name, _)| *name).collect()
+}
+
+fn addresses(said: &Setting<Vec<String>>) -> Result<Vec<Address>, DaemonError> {
+    let parse = |(index, text): (usize, &String)| {
+        text.parse().map_err(|source| DaemonError::Address {
+            origin: said.origin.clone(),
+            index,
+            source,
+        })
+    };
+    said.value.iter().enumerate().map(parse).collect()
+}
+
+fn mirrors(texts: &[String]) -> Result<Vec<HostConfig>, DaemonError> {
+    let parse = |text: &String| {
+        let url = registry_mirror(text).map_err(|source| DaemonError::Mirror {
+            text: text.clone(),
+            source,
+        })?;
+        Ok(HostConfig::new(url))
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn about(engine: &EngineConfig, labels: Vec<String>) -> About {
+    let hub = engine.registry.registries.named.get(DEFAULT_REGISTRY);
+    let mirrors = hub.into_iter().flat_map(|hub| &hub.mirrors);
+    About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        root: engine.root.to_string_lossy().into_owned(),
+        insecure_registries: engine.registry.insecure.clone(),
+        mirrors: mirrors.map(|mirror| mirror.url.to_string()).collect(),
+        labels,
+    }
+}
+
+/// Two files may name a place for the store; that it is not the daemon's that counts is told.
+fn overruled(settings: &Settings) -> Option<String> {
+    let root = settings.loaded.root.as_ref()?;
+    let data_root = settings.loaded.daemon.data_root.as_ref()?;
+    (root.value != data_root.value).then(|| {
+        format!(
+            "{}: data-root: ignored, because {} names another store",
+            data_root.origin, root.origin
+        )
+    })
+}

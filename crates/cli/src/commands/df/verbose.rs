@@ -1,0 +1,277 @@
+//! `windlass df --verbose`: image by image, layer by layer, and what is on the disk.
+
+use std::io::{self, Write};
+use std::time::SystemTime;
+
+use serde::Serialize;
+use windlass::{
+    BlobKind, DiffId, Digest, DiskUsage, ImageId, ImageSummary, ImageUsage, Measured, Usage,
+};
+
+use super::{Kind, Record, partials, share};
+use crate::output::table::Table;
+use crate::output::{human, time};
+
+const NONE: &str = "<none>";
+
+/// What is shown.
+pub(super) struct Report<'a> {
+    usage: &'a DiskUsage,
+    measured: &'a Measured,
+    layers: OnDisk,
+    blobs: OnDisk,
+    partial: OnDisk,
+}
+
+/// What one kind takes up on the disk, in bytes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct OnDisk {
+    on_disk: u64,
+    reclaimable_on_disk: u64,
+}
+
+/// Everything one by one, for programs.
+#[derive(Serialize)]
+pub(super) struct Each {
+    #[serde(rename = "each_image")]
+    images: Vec<Held>,
+    #[serde(rename = "each_layer")]
+    layers: Vec<Layer>,
+    #[serde(rename = "each_blob")]
+    blobs: Vec<Blob>,
+}
+
+#[derive(Serialize)]
+struct Held {
+    image_id: ImageId,
+    names: Vec<String>,
+    created: Option<String>,
+    size: u64,
+    shared_size: u64,
+    unique_size: u64,
+}
+
+#[derive(Serialize)]
+struct Layer {
+    diff_id: DiffId,
+    images: u64,
+    size: u64,
+    on_disk: u64,
+    reclaimable: bool,
+}
+
+#[derive(Serialize)]
+struct Blob {
+    digest: Digest,
+    kind: &'static str,
+    images: u64,
+    size: u64,
+    on_disk: u64,
+    reclaimable: bool,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(usage: &'a DiskUsage, measured: &'a Measured) -> Self {
+        let layers = measured.layers.iter().filter(|layer| layer.is_reclaimable);
+        let blobs = measured.blobs.iter().filter(|blob| blob.is_reclaimable);
+        Self {
+            layers: OnDisk {
+                on_disk: measured.layers_on_disk,
+                reclaimable_on_disk: layers.map(|layer| layer.on_disk).sum(),
+            },
+            blobs: OnDisk {
+                on_disk: measured.blobs_on_disk,
+                reclaimable_on_disk: blobs.map(|blob| blob.on_disk).sum(),
+            },
+            partial: OnDisk {
+                on_disk: measured.partials_on_disk,
+                reclaimable_on_disk: usage.partial.reclaimable,
+            },
+            usage,
+            measured,
+        }
+    }
+
+    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "Images:")?;
+        self.images().write(out)?;
+        writeln!(out, "\nLayers:")?;
+        self.layers().write(out)?;
+        writeln!(out, "\nBlobs:")?;
+        self.blobs().write(out)?;
+        if !self.usage.partial_blobs.is_empty() {
+            writeln!(out, "\nPartial downloads:")?;
+            partials(&self.usage.partial_blobs, SystemTime::now()).write(out)?;
+        }
+        writeln!(out, "\nOn the disk:")?;
+        self.on_disk().write(out)
+    }
+
+    fn images(&self) -> Table<7> {
+        let mut table = Table::new([
+            "REPOSITORY",
+            "TAG",
+            "IMAGE ID",
+            "CREATED",
+            "SIZE",
+            "SHARED SIZE",
+            "UNIQUE SIZE",
+        ]);
+        for usage in &self.usage.each_image {
+            for [repository, tag] in names(&usage.image) {
+                table.push([
+                    repository,
+                    tag,
+                    usage.image.id.short(),
+                    { usage.image.created.as_deref() }.map_or_else(|| "N/A".to_owned(), time::age),
+                    human::table_size(usage.image.size),
+                    human::table_size(usage.shared),
+                    human::table_size(usage.unique),
+                ]);
+            }
+        }
+        table
+    }
+
+    fn layers(&self) -> Table<4> {
+        let mut table = Table::new(["LAYER", "IMAGES", "SIZE", "ON DISK"]);
+        for layer in &self.measured.layers {
+            table.push([
+                layer.diff_id.digest().short(),
+                layer.images.to_string(),
+                human::table_size(layer.size),
+                human::table_size(layer.on_disk),
+            ]);
+        }
+        table
+    }
+
+    fn blobs(&self) -> Table<5> {
+        let mut table = Table::new(["BLOB", "KIND", "IMAGES", "SIZE", "ON DISK"]);
+        for blob in &self.measured.blobs {
+            table.push([
+                blob.digest.short(),
+                kind(blob.kind).to_owned(),
+                blob.images.to_string(),
+                human::table_size(blob.size),
+                human::table_size(blob.on_disk),
+            ]);
+        }
+        table
+    }
+
+    fn on_disk(&self) -> Table<5> {
+        let mut table = Table::new(["TYPE", "TOTAL", "SIZE", "ON DISK", "RECLAIMABLE"]);
+        let mut all = (Usage::default(), OnDisk::none());
+        for (name, usage, on_disk) in [
+            ("Layers", self.usage.layers, self.layers),
+            ("Blobs", self.usage.blobs, self.blobs),
+            ("Partial downloads", self.usage.partial, self.partial),
+        ] {
+            table.push(row(name, &usage, &on_disk));
+            all.0.count += usage.count;
+            all.0.size += usage.size;
+            all.1.on_disk += on_disk.on_disk;
+            all.1.reclaimable_on_disk += on_disk.reclaimable_on_disk;
+        }
+        table.push(row("All", &all.0, &all.1));
+        table
+    }
+
+    pub(super) fn record(&self) -> Record {
+        let measured = |usage: &Usage, on_disk| Kind {
+            measured: Some(on_disk),
+            ..Kind::of(usage)
+        };
+        Record {
+            layers: measured(&self.usage.layers, self.layers),
+            blobs: measured(&self.usage.blobs, self.blobs),
+            partial: measured(&self.usage.partial, self.partial),
+            each: Some(self.each()),
+            ..Record::of(self.usage)
+        }
+    }
+
+    fn each(&self) -> Each {
+        let layers = self.measured.layers.iter().map(|layer| Layer {
+            diff_id: layer.diff_id,
+            images: layer.images,
+            size: layer.size,
+            on_disk: layer.on_disk,
+            reclaimable: layer.is_reclaimable,
+        });
+        let blobs = self.measured.blobs.iter().map(|blob| Blob {
+            digest: blob.digest,
+            kind: kind(blob.kind),
+            images: blob.images,
+            size: blob.size,
+            on_disk: blob.on_disk,
+            reclaimable: blob.is_reclaimable,
+        });
+        Each {
+            images: self.usage.each_image.iter().map(Held::of).collect(),
+            layers: layers.collect(),
+            blobs: blobs.collect(),
+        }
+    }
+}
+
+impl OnDisk {
+    const fn none() -> Self {
+        Self {
+            on_disk: 0,
+            reclaimable_on_disk: 0,
+        }
+    }
+}
+
+impl Held {
+    fn of(usage: &ImageUsage) -> Self {
+        let image = &usage.image;
+        let names = image.names.iter().chain(&image.digests);
+        Self {
+            image_id: image.id,
+            names: names.map(windlass::Reference::familiar).collect(),
+            created: image.created.clone(),
+            size: image.size,
+            shared_size: usage.shared,
+            unique_size: usage.unique,
+        }
+    }
+}
+
+fn row(name: &str, usage: &Usage, on_disk: &OnDisk) -> [String; 5] {
+    [
+        name.to_owned(),
+        usage.count.to_string(),
+        human::usage_size(usage.size),
+        human::usage_size(on_disk.on_disk),
+        share(on_disk.reclaimable_on_disk, on_disk.on_disk),
+    ]
+}
+
+/// Repository and tag: a row for each tag, or for each repository that has it by digest alone.
+fn names(image: &ImageSummary) -> Vec<[String; 2]> {
+    let none = || NONE.to_owned();
+    let row = |name: &windlass::Reference| {
+        let tag = name.tag().map_or_else(none, ToString::to_string);
+        [name.repository().familiar(), tag]
+    };
+    let names = match image.names.is_empty() {
+        true => &image.digests,
+        false => &image.names,
+    };
+    match names.is_empty() {
+        true => vec![[none(), none()]],
+        false => names.iter().map(row).collect(),
+    }
+}
+
+fn kind(kind: BlobKind) -> &'static str {
+    match kind {
+        BlobKind::Config => "config",
+        BlobKind::Manifest => "manifest",
+        BlobKind::Layer => "layer",
+        BlobKind::Index => "index",
+    }
+}

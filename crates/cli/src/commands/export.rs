@@ -1,0 +1,154 @@
+//! `windlass export`
+
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use windlass::Exported;
+
+use super::choice::Showing;
+use super::files::{Compression, Output};
+use super::{Ended, image_name};
+use crate::context::{Context, note};
+use crate::error::{Error, FreightError};
+use crate::output;
+use crate::output::human;
+use crate::output::text::harmless;
+use crate::progress::shown;
+use crate::signals::Signals;
+
+/// Write an image's root filesystem as one tar
+///
+/// All layers, one over the other, as `unpack` writes them as root: with owners, devices and attributes, whoever runs
+/// it. The same image makes the same bytes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windlass export -o rootfs.tar alpine:3
+  windlass export -o rootfs.tar.zst alpine:3    Compressed, as the name ends
+  windlass export alpine:3 | tar -tv            What is in it
+  windlass export app:1 | windlass import - app:flat")]
+pub(crate) struct Args {
+    /// Name or ID of an image that is here
+    #[arg(value_name = "NAME")]
+    name: String,
+
+    /// File to write; `-` is standard output [default: standard output]
+    #[arg(short, long, value_name = "FILE|-")]
+    output: Option<PathBuf>,
+
+    /// Compress it [default: as the name of the file ends]
+    #[arg(long, value_enum, value_name = "HOW")]
+    compress: Option<Compression>,
+
+    #[command(flatten)]
+    showing: Showing,
+}
+
+/// What was written, for programs.
+#[derive(Serialize)]
+struct Record<'a> {
+    image_id: String,
+    layers: u64,
+    entries: u64,
+    output: &'a str,
+}
+
+impl Args {
+    /// Exports. A file does not appear unless all of it is written.
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+        let name = image_name(&self.name)?;
+        self.check()?;
+        let engine = context.share()?;
+        let signals = Signals::watch().map_err(Error::Runtime)?;
+        let mode = self.showing.mode(context);
+        let exported = shown(mode, &self.doing("Exporting"), |tell| {
+            // Before a file is begun.
+            engine.inspect(&name)?;
+            let mut stdout = io::stdout();
+            let output = match self.file() {
+                Some(path) => Output::file(path)?,
+                None => Output::Stream(&mut stdout),
+            };
+            output.write(self.compression(), |out| {
+                let mut out = out;
+                Ok(engine.export(&name, &mut out, signals.flag(), tell)?)
+            })
+        });
+        match (exported, signals.came()) {
+            (Ok(exported), _) => {
+                self.tell(context, &exported)?;
+                Ok(Ended::Well)
+            }
+            (Err::<_, FreightError>(_), Some(signal)) => {
+                note(match self.file() {
+                    Some(_) => "Stopped. Nothing was written.",
+                    None => "Stopped. What was written is not whole.",
+                });
+                Ok(Ended::Stopped(signal))
+            }
+            (Err(source), None) => Err(Error::Freight {
+                doing: self.doing("exporting"),
+                asked: None,
+                source: Box::new(source),
+            }),
+        }
+    }
+
+    /// Finds what does not go together.
+    fn check(&self) -> Result<(), Error> {
+        let problem = if self.file().is_some() {
+            return Ok(());
+        } else if io::stdout().is_terminal() {
+            "a tar is not for a terminal: give a file with --output, or redirect it"
+        } else if self.showing.json {
+            "--json and the tar cannot both go to standard output: give a file with --output"
+        } else {
+            return Ok(());
+        };
+        let text = problem.to_owned();
+        Err(Error::Usage { text })
+    }
+
+    fn file(&self) -> Option<&Path> {
+        let output = self.output.as_deref();
+        output.filter(|path| *path != Path::new("-"))
+    }
+
+    fn compression(&self) -> Compression {
+        let by_name = || self.file().map(Compression::of_name);
+        self.compress.or_else(by_name).unwrap_or(Compression::None)
+    }
+
+    fn doing(&self, verb: &str) -> String {
+        match self.file() {
+            Some(path) => format!("{verb} {} to {}", self.name, path.display()),
+            None => format!("{verb} {}", self.name),
+        }
+    }
+
+    fn tell(&self, context: &mut Context<'_>, exported: &Exported) -> Result<(), Error> {
+        let Some(path) = self.file() else {
+            return Ok(());
+        };
+        let output = path.to_string_lossy();
+        if self.showing.json {
+            let record = Record {
+                image_id: exported.image_id.to_string(),
+                layers: exported.layers,
+                entries: exported.entries,
+                output: &output,
+            };
+            output::json::line(context.out, &record)?;
+        } else if self.showing.tells() {
+            note(&format!(
+                "Exported {} to {}: {}, {}",
+                harmless(&self.name),
+                harmless(&output),
+                human::count(exported.layers, "layer"),
+                human::count(exported.entries, "entry")
+            ));
+        }
+        Ok(context.out.flush()?)
+    }
+}

@@ -1,0 +1,136 @@
+//! Rows of images.
+
+use windlass::{Filters, ImageId, Platform};
+
+use super::*;
+
+pub(in super::super) fn digest(digit: char) -> Digest {
+    format!("sha256:{}", digit.to_string().repeat(64))
+        .parse()
+        .unwrap()
+}
+
+fn references(texts: &[&str]) -> Vec<Reference> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+pub(in super::super) fn image(
+    digit: char,
+    names: &[&str],
+    digests: &[&str],
+    created: Option<&str>,
+) -> ImageSummary {
+    ImageSummary {
+        id: ImageId::new(digest(digit)),
+        target: digest(digit),
+        pulled: 0,
+        names: references(names),
+        digests: references(digests),
+        created: created.map(str::to_owned),
+        size: 7_377_000,
+        platform: Platform::new("linux", "amd64", None),
+    }
+}
+
+pub(in super::super) fn images() -> Vec<ImageSummary> {
+    let at = |name: &str, digit| format!("{name}@{}", digest(digit));
+    vec![
+        image(
+            '1',
+            &["alpine:3", "alpine:latest", "localhost:5000/base:3"],
+            &[&at("alpine", 'a')],
+            None,
+        ),
+        image(
+            '2',
+            &["app:2"],
+            &[&at("app", 'b')],
+            Some("2026-11-01T00:00:00Z"),
+        ),
+        image('3', &[], &[&at("app", 'c')], Some("2026-11-02T00:00:00Z")),
+        image('4', &[], &[], Some("not a time")),
+    ]
+}
+
+fn names_of(wanted: Option<&str>) -> String {
+    rows_of(wanted, Digests::First)
+}
+
+fn rows_of(wanted: Option<&str>, digests: Digests) -> String {
+    let images = images();
+    let wanted = wanted.map(|text| text.parse().unwrap());
+    let filters = Filters::default();
+    let names = Names {
+        argument: wanted.as_ref(),
+        filters: &filters,
+    };
+    let rows = rows(&images, &names, digests);
+    let line = |row: &Row<'_>| {
+        let [repository, tag, digest] = row.name.cells();
+        format!(
+            "{repository} {tag} {:.9} {}",
+            digest,
+            &row.image.id.short()[..1]
+        )
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The youngest first; a row a tag, one for a digest alone, one for no name at all.
+#[test]
+fn every_name_has_a_row() {
+    insta::assert_snapshot!(names_of(None), @r"
+    app <none> sha256:cc 3
+    app 2 sha256:bb 2
+    <none> <none> <none> 4
+    alpine 3 sha256:aa 1
+    alpine latest sha256:aa 1
+    localhost:5000/base 3 <none> 1
+    ");
+}
+
+#[test]
+fn a_name_filters_by_repository_and_tag() {
+    assert_eq!(
+        names_of(Some("app")),
+        "app <none> sha256:cc 3\napp 2 sha256:bb 2"
+    );
+    assert_eq!(
+        names_of(Some("docker.io/library/alpine:3")),
+        "alpine 3 sha256:aa 1"
+    );
+    assert_eq!(
+        names_of(Some("localhost:5000/base")),
+        "localhost:5000/base 3 <none> 1"
+    );
+    assert_eq!(names_of(Some("alp")), "");
+}
+
+/// Where digests are shown, every one of them is; a name has one row otherwise.
+#[test]
+fn a_name_with_several_digests_has_several_rows() {
+    let at = |digit| format!("app@{}", digest(digit));
+    let images = [image('5', &["app:1"], &[&at('a'), &at('b')], None)];
+    let filters = Filters::default();
+    let mut names = Names {
+        argument: None,
+        filters: &filters,
+    };
+    let count = |digests| rows(&images, &names, digests).len();
+    assert_eq!(count(Digests::All), 2);
+    assert_eq!(count(Digests::First), 1);
+    // The digest that was asked for is the one that is shown.
+    let wanted = at('b').parse().unwrap();
+    names.argument = Some(&wanted);
+    let rows = rows(&images, &names, Digests::First);
+    assert_eq!(rows[0].name.digest, Some(digest('b')));
+}
+
+#[test]
+fn names_are_like_patterns() {
+    assert_eq!(names_of(Some("a*")).lines().count(), 4);
+    assert_eq!(names_of(Some("alp?ne:l*")), "alpine latest sha256:aa 1");
+    assert_eq!(names_of(Some("*/base")), "localhost:5000/base 3 <none> 1");
+    assert_eq!(names_of(Some("*:[^3]")), "app 2 sha256:bb 2");
+    assert_eq!(names_of(Some("*base")), "");
+}

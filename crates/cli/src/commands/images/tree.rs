@@ -1,0 +1,103 @@
+//! `--tree`: what names lead to, platform by platform.
+
+use std::io::{self, Write};
+
+use windlass::{ImageSummary, ImageTree, PlatformImage};
+
+use super::names::Names;
+use super::rows::{NONE, Name};
+use crate::output::human;
+use crate::output::table::Table;
+
+/// What stands where something is not here.
+const ABSENT: &str = "-";
+
+/// Keeps the trees with an image of `images` and a name that is wanted; of the names, those.
+pub(super) fn chosen(
+    trees: Vec<ImageTree>,
+    images: &[ImageSummary],
+    names: &Names<'_>,
+) -> Vec<ImageTree> {
+    let is_chosen = |entry: &PlatformImage| {
+        let image = entry.image.as_ref();
+        image.is_some_and(|image| images.iter().any(|chosen| chosen.id == image.id))
+    };
+    let is_wanted = |tree: &mut ImageTree| {
+        let (target, was_nameless) = (tree.target, tree.names.is_empty());
+        tree.names.retain(|name| {
+            names.let_through(&Name {
+                repository: Some(name.repository().familiar()),
+                tag: name.tag().map(ToString::to_string),
+                digest: Some(target),
+            })
+        });
+        !tree.names.is_empty() || was_nameless && names.let_through(&Name::default())
+    };
+    let mut trees: Vec<ImageTree> = { trees.into_iter() }
+        .filter(|tree| tree.platforms.iter().any(is_chosen))
+        .collect();
+    trees.retain_mut(is_wanted);
+    trees
+}
+
+/// Writes a line for each name, and below the last one of a tree its platforms.
+pub(super) fn write(trees: &[ImageTree], no_trunc: bool, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new(["IMAGE", "ID", "SIZE", "COMPRESSED"]);
+    for tree in trees {
+        let total = |size: fn(&PlatformImage) -> Option<u64>| {
+            human::table_size(tree.platforms.iter().filter_map(size).sum())
+        };
+        let sizes = [total(size), total(compressed)];
+        let target = match no_trunc {
+            true => tree.target.to_string(),
+            false => tree.target.short(),
+        };
+        let mut names: Vec<String> = tree
+            .names
+            .iter()
+            .map(windlass::Reference::familiar)
+            .collect();
+        if names.is_empty() {
+            names.push(NONE.to_owned());
+        }
+        for name in names {
+            let [size, compressed] = sizes.clone();
+            table.push([name, target.clone(), size, compressed]);
+        }
+        for (number, entry) in tree.platforms.iter().enumerate() {
+            let branch = if number + 1 == tree.platforms.len() {
+                "└─"
+            } else {
+                "├─"
+            };
+            let name = format!("{branch} {}", entry.platform);
+            table.push([
+                name,
+                id(entry, no_trunc),
+                cell(size(entry)),
+                cell(compressed(entry)),
+            ]);
+        }
+    }
+    table.write(out)
+}
+
+fn id(entry: &PlatformImage, no_trunc: bool) -> String {
+    match &entry.image {
+        Some(image) if no_trunc => image.id.to_string(),
+        Some(image) => image.id.short(),
+        None => ABSENT.to_owned(),
+    }
+}
+
+fn size(entry: &PlatformImage) -> Option<u64> {
+    entry.image.as_ref().map(|image| image.size)
+}
+
+fn compressed(entry: &PlatformImage) -> Option<u64> {
+    entry.image.as_ref().map(|image| image.compressed)
+}
+
+fn cell(size: Option<u64>) -> String {
+    size.map_or_else(|| ABSENT.to_owned(), human::table_size)
+}

@@ -1,0 +1,206 @@
+//! `windlass import`
+
+mod source;
+
+use std::io::{self, IsTerminal as _};
+use std::num::NonZeroU64;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::runtime::Builder;
+use windlass::{
+    ContainerConfig, CopyEvent, Digest, ImportOptions, Loaded, Platform, Reference, text,
+};
+
+use super::choice::Showing;
+use super::{Ended, parse_platform, parse_reference};
+use crate::context::{Context, note, warn};
+use crate::environment::Environment;
+use crate::error::{Error, FreightError};
+use crate::output;
+use crate::output::text::harmless;
+use crate::progress::shown;
+use crate::signals::Signals;
+use source::Source;
+
+/// Make an image of a tar
+///
+/// The image has one layer: what came, byte for byte, plain or compressed with gzip or zstd. It is made and named at
+/// once, or not at all.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Changes:
+  CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR, as in a Dockerfile
+
+Examples:
+  windlass import rootfs.tar.gz app:1
+  debootstrap trixie ./root && tar -C ./root -c . | windlass import - debian:own
+  windlass import https://example.com/rootfs.tar.zst app:1
+  windlass import -c 'CMD [\"/bin/sh\"]' -c 'ENV LANG=C.UTF-8' rootfs.tar app:1
+  windlass export app:1 | windlass import - app:flat")]
+pub(crate) struct Args {
+    /// File to read, `-` for standard input, or an http or https URL
+    #[arg(value_name = "FILE|-|URL")]
+    source: String,
+
+    /// What to call the image
+    #[arg(value_name = "NAME[:TAG]")]
+    name: Option<String>,
+
+    /// Change how the image is run, by a Dockerfile's instruction; can be given several times
+    #[arg(short, long, value_name = "INSTRUCTION")]
+    change: Vec<String>,
+
+    /// Remark for the image's history [default: where it came from]
+    #[arg(short, long, value_name = "TEXT")]
+    message: Option<String>,
+
+    /// What the image runs on [default: linux and this machine's architecture]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<String>,
+
+    /// Take no more than so many bytes
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    max_size: Option<NonZeroU64>,
+
+    #[command(flatten)]
+    showing: Showing,
+}
+
+/// An image, for programs.
+#[derive(Serialize)]
+struct Record {
+    image_id: String,
+    digest: String,
+    platform: String,
+    names: Vec<String>,
+    is_new: bool,
+}
+
+impl Args {
+    /// Imports.
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+        let source = Source::parse(&self.source)?;
+        let options = self.options(&context.environment, &source)?;
+        if source == Source::Stdin && io::stdin().is_terminal() {
+            let text = "a tar is not typed: redirect standard input, or name a file".to_owned();
+            return Err(Error::Usage { text });
+        }
+        let remote = match &source {
+            Source::Url(_) => Some(context.remote()?),
+            Source::Stdin | Source::File(_) => None,
+        };
+        let engine = context.own(&source.doing("windlass import: importing"), |_| {})?;
+        let signals = Signals::watch().map_err(Error::Runtime)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(Error::Runtime)?;
+        let mode = self.showing.mode(context);
+        let imported = shown(mode, &source.doing("Importing"), |tell| {
+            let limit = options.limit;
+            let (from, size) = source.open(remote.as_ref(), &runtime, &signals, limit)?;
+            // What it will be called is known at its end.
+            let digest = Digest::sha256(b"");
+            if let Some(size) = size {
+                tell(CopyEvent::Planned(vec![(digest, size)]));
+            }
+            let tell = |bytes| tell(CopyEvent::Moved { digest, bytes });
+            Ok(engine.import(from, &options, signals.flag(), &tell)?)
+        });
+        match (imported, signals.came()) {
+            (Ok(image), _) => {
+                self.tell(context, &image)?;
+                Ok(Ended::Well)
+            }
+            (Err::<_, FreightError>(_), Some(signal)) => {
+                note("Stopped. Nothing was imported.");
+                Ok(Ended::Stopped(signal))
+            }
+            (Err(error), None) => Err(Error::Freight {
+                doing: match error {
+                    // That names the URL.
+                    FreightError::Url(_) => "importing".to_owned(),
+                    _ => source.doing("importing"),
+                },
+                asked: None,
+                source: Box::new(error),
+            }),
+        }
+    }
+
+    fn options(&self, environment: &Environment, source: &Source) -> Result<ImportOptions, Error> {
+        let usage = |text| Error::Usage { text };
+        let name = self.name.as_deref().map(parse_reference).transpose()?;
+        if let Some(name) = name.as_ref().filter(|name| name.digest().is_some()) {
+            let name = name.familiar();
+            return Err(usage(format!(
+                "{name} has a digest, and cannot be given as a name"
+            )));
+        }
+        let mut config = ContainerConfig::default();
+        for change in &self.change {
+            let changed = config.change(change);
+            changed.map_err(|error| usage(text::chain(&error)))?;
+        }
+        let platform = self.platform.as_deref().map(parse_platform).transpose()?;
+        let here = || Platform::new("linux", std::env::consts::ARCH, None);
+        let from = || format!("Imported from {}", source.shown());
+        Ok(ImportOptions {
+            name: name.map(Reference::or_latest),
+            platform: platform.unwrap_or_else(here),
+            config,
+            created: created(environment)?.to_string(),
+            comment: self.message.clone().unwrap_or_else(from),
+            limit: self.max_size.map(NonZeroU64::get),
+        })
+    }
+
+    fn tell(&self, context: &mut Context<'_>, image: &Loaded) -> Result<(), Error> {
+        for moved in &image.moved {
+            warn(&format!(
+                "{} was the name of {} before",
+                moved.name.familiar(),
+                moved.from.short()
+            ));
+        }
+        if self.showing.json {
+            let record = Record {
+                image_id: image.image_id.to_string(),
+                digest: image.manifest.to_string(),
+                platform: image.platform.to_string(),
+                names: image.names.iter().map(ToString::to_string).collect(),
+                is_new: image.is_new,
+            };
+            output::json::line(context.out, &record)?;
+        } else {
+            writeln!(context.out, "{}", image.image_id)?;
+            if let (Some(name), true) = (image.names.first(), self.showing.tells()) {
+                note(&format!("Imported as {}", harmless(&name.familiar())));
+            }
+        }
+        Ok(context.out.flush()?)
+    }
+}
+
+/// Returns the moment that the image is said to be made at: `SOURCE_DATE_EPOCH`, for those who want the same bytes
+/// again, or now.
+fn created(environment: &Environment) -> Result<Timestamp, Error> {
+    let Some(epoch) = &environment.source_date_epoch else {
+        return Ok(Timestamp::now());
+    };
+    let seconds = epoch.parse().ok();
+    let moment = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    moment.ok_or_else(|| Error::Usage {
+        text: format!(
+            "SOURCE_DATE_EPOCH has to be a number of seconds, not {:?}",
+            text::shown(epoch)
+        ),
+    })
+}
+
+fn parse_size(text: &str) -> Result<NonZeroU64, String> {
+    let size = windlass_config::parse_size(text).map_err(|error| error.to_string())?;
+    NonZeroU64::new(size).ok_or_else(|| "no byte is no tar".to_owned())
+}

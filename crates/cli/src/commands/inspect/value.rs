@@ -1,0 +1,158 @@
+//! An image as templates see it: with the fields that Docker's types have, also where the config has none.
+
+use serde_json::Value as Json;
+use windlass::Inspection;
+
+use crate::template::{Field, Struct, Value};
+
+/// What a config has where it does not have it: lists, maps, texts.
+const LISTS: [&str; 5] = ["Cmd", "Entrypoint", "Env", "OnBuild", "Shell"];
+const SETS: [&str; 2] = ["ExposedPorts", "Volumes"];
+const TEXTS: [&str; 3] = ["StopSignal", "User", "WorkingDir"];
+const LABELS: &str = "Labels";
+const HEALTHCHECK: &str = "Healthcheck";
+const ARGS_ESCAPED: &str = "ArgsEscaped";
+
+/// Returns `image` for templates; its texts are `guarded` if they are on their way to a terminal.
+pub(super) fn of(image: &Inspection, guarded: bool) -> Value {
+    let text = |text: &dyn ToString| Value::text(&text.to_string(), guarded);
+    let texts = |texts: &[String]| Value::list(texts.iter().map(|item| text(item)));
+    let id = text(&image.id);
+    let variant = text(&image.variant.clone().unwrap_or_default());
+    let layers = image.root_fs.layers.iter().map(|layer| text(layer));
+    let root_fs = vec![
+        Field::new("Type", text(&image.root_fs.kind)),
+        Field::new("Layers", Value::list(layers)),
+    ];
+    Value::Struct(Struct::new(vec![
+        Field::new("Id", id.clone()),
+        // What Docker's type calls it: scripts have both.
+        Field::hidden("ID", id),
+        Field::new("RepoTags", texts(&image.repo_tags)),
+        Field::new("RepoDigests", texts(&image.repo_digests)),
+        Field::new("Manifest", text(&image.manifest)),
+        Field::new("Created", text(&image.created.clone().unwrap_or_default())),
+        Field::new("Author", text(&image.author)),
+        Field::new("Architecture", text(&image.architecture)),
+        match image.variant {
+            Some(_) => Field::new("Variant", variant),
+            None => Field::hidden("Variant", variant),
+        },
+        Field::new("Os", text(&image.os)),
+        Field::new(
+            "Size",
+            Value::Int(image.size.try_into().unwrap_or(i64::MAX)),
+        ),
+        Field::new("Config", config(&image.config, guarded)),
+        Field::new("RootFS", Value::Struct(Struct::new(root_fs))),
+    ]))
+}
+
+/// All that the config has, and behind it, for those who ask by name, what it could have.
+fn config(config: &Json, guarded: bool) -> Value {
+    let mut fields = Vec::new();
+    if let Json::Object(entries) = config {
+        for (name, json) in entries {
+            fields.push(Field::new(name, typed(name, json, guarded)));
+        }
+    }
+    let known = LISTS.iter().chain(&SETS).chain(&TEXTS);
+    for name in known.chain(&[LABELS, HEALTHCHECK, ARGS_ESCAPED]) {
+        if !fields.iter().any(|field| field.name == *name) {
+            fields.push(Field::hidden(name, typed(name, &Json::Null, guarded)));
+        }
+    }
+    Value::Struct(Struct::new(fields))
+}
+
+/// Returns `json` as the type that Docker has for a field of this name.
+fn typed(name: &str, json: &Json, guarded: bool) -> Value {
+    match (Value::from_json(json.clone(), guarded), name) {
+        (Value::Nil, name) if LISTS.contains(&name) => Value::no_list(),
+        (Value::Nil, name) if SETS.contains(&name) => Value::no_map(false),
+        (Value::Nil, name) if TEXTS.contains(&name) => Value::plain(""),
+        (Value::Nil, LABELS) => Value::no_map(true),
+        (Value::Nil, ARGS_ESCAPED) => Value::Bool(false),
+        (Value::Map(map), name) if SETS.contains(&name) => map.into_set(),
+        (Value::Map(map), LABELS) => map.of_texts(),
+        (value, _) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use windlass::{Digest, ImageId, RootFs};
+
+    use super::*;
+    use crate::template::{Escapes, Template};
+
+    fn rendered(config: Json, source: &str) -> String {
+        let image = Inspection {
+            id: ImageId::new(Digest::sha256("config")),
+            repo_tags: vec!["alpine:3".to_owned()],
+            repo_digests: Vec::new(),
+            manifest: Digest::sha256("manifest"),
+            created: None,
+            author: "\u{1b}[31mme".to_owned(),
+            architecture: "amd64".to_owned(),
+            variant: None,
+            os: "linux".to_owned(),
+            size: 10,
+            config,
+            root_fs: RootFs {
+                kind: "layers",
+                layers: Vec::new(),
+            },
+        };
+        let template = Template::parse(source, Escapes::AreText).unwrap();
+        let text = template.render(&of(&image, true));
+        text.unwrap_or_else(|error| error.to_string())
+    }
+
+    /// As with Docker's types, where lists and maps that are not there are empty, and `null` as JSON.
+    #[test]
+    fn what_a_config_does_not_have_is_empty() {
+        let source = "{{.Config.Cmd}} {{.Config.Labels}} {{.Config.User}}| {{.Config.Volumes}} {{.Config.Healthcheck}} \
+            {{.Config.Labels.a}} {{index .Config.Labels `a`}}| {{json .Config.Cmd}} {{json .Config}} {{.Variant}}|";
+        for config in [Json::Null, json!({}), json!([])] {
+            assert_eq!(
+                rendered(config, source),
+                "[] map[] | map[] <no value> <no value> | null {} |"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_config_has_is_as_dockers() {
+        let config = json!({
+            "Cmd": ["sh", "-c", "x"], "ExposedPorts": { "80/tcp": {} }, "Labels": { "a": "b" }, "Entrypoint": null,
+            "Mine": { "x": 1 },
+        });
+        let source = "{{.Config.Cmd}} {{.Config.ExposedPorts}} {{.Config.Labels.a}} {{.Config.Entrypoint}} {{.Config.Mine.x}}";
+        assert_eq!(
+            rendered(config.clone(), source),
+            "[sh -c x] map[80/tcp:{}] b [] 1"
+        );
+        assert_eq!(
+            rendered(config, "{{json .Config}}"),
+            r#"{"Cmd":["sh","-c","x"],"Entrypoint":null,"ExposedPorts":{"80/tcp":{}},"Labels":{"a":"b"},"Mine":{"x":1}}"#
+        );
+    }
+
+    #[test]
+    fn fields_are_dockers_and_no_others() {
+        assert_eq!(
+            rendered(
+                Json::Null,
+                "{{.Os}}/{{.Architecture}} {{eq .Id .ID}} {{.RepoTags}} {{.RootFS}} {{.Author}}"
+            ),
+            r"linux/amd64 true [alpine:3] {layers []} \u{1b}[31mme"
+        );
+        assert_eq!(
+            rendered(Json::Null, "{{.Config.Command}}"),
+            "there is no field .Config.Command; there are Cmd, Entrypoint, Env, OnBuild, Shell, ExposedPorts, Volumes, \
+            StopSignal, User, WorkingDir, Labels, Healthcheck, ArgsEscaped"
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! `--format`: a list in the form that somebody asks for, in Docker's words.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::str::FromStr;
+
+use super::{columns, json};
+use crate::error::Error;
+use crate::template::{Escapes, EvalError, ParseError, Template, Value};
+
+/// What `--format` of a list says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Format {
+    /// `table`: as without it.
+    Table,
+    Rows(RowFormat),
+}
+
+/// How a row is written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RowFormat {
+    /// `json`: an object a line.
+    Json,
+    /// `table TEMPLATE`: in columns, with the names of the fields above.
+    Columns(Template),
+    /// A template.
+    Lines(Template),
+}
+
+/// How whole images are written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum DocumentFormat {
+    /// `json`: one array on one line.
+    Json,
+    /// A template.
+    Lines(Template),
+}
+
+impl FromStr for Format {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let rows = match (text, text.strip_prefix("table").map(str::trim)) {
+            ("", _) | (_, Some("")) => return Ok(Self::Table),
+            ("json", _) => RowFormat::Json,
+            (_, Some(columns)) => {
+                let before = text.len() - text["table".len()..].trim_start().len();
+                let template = Template::parse(columns, Escapes::Mean);
+                RowFormat::Columns(template.map_err(|error| error.behind(&text[..before]))?)
+            }
+            (lines, None) => RowFormat::Lines(Template::parse(lines, Escapes::Mean)?),
+        };
+        Ok(Self::Rows(rows))
+    }
+}
+
+impl FromStr for DocumentFormat {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text {
+            "json" => Ok(Self::Json),
+            _ => Ok(Self::Lines(Template::parse(text, Escapes::AreText)?)),
+        }
+    }
+}
+
+impl RowFormat {
+    /// Tells whether what rows hold is to be made harmless where it is printed (R9).
+    pub(crate) fn is_guarded(&self) -> bool {
+        match self {
+            // JSON has escapes of its own.
+            Self::Json => false,
+            Self::Columns(_) => true,
+            Self::Lines(_) => io::stdout().is_terminal(),
+        }
+    }
+
+    /// Writes `rows`, which have the fields of `names`, each of which has the name of its column there.
+    pub(crate) fn write(
+        &self,
+        out: &mut dyn Write,
+        names: &Value,
+        rows: impl IntoIterator<Item = Value>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Json => {
+                for row in rows {
+                    json::line(out, &row)?;
+                }
+            }
+            Self::Columns(template) => {
+                let mut text = header(template, names)? + "\n";
+                for row in rows {
+                    text += &template.render(&row).map_err(Error::Format)?;
+                    text += "\n";
+                }
+                out.write_all(columns::aligned(&text).as_bytes())?;
+            }
+            Self::Lines(template) => {
+                // A field that there is not is none in no rows either.
+                header(template, names)?;
+                for row in rows {
+                    let text = template.render(&row).map_err(Error::Format)?;
+                    writeln!(out, "{text}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns what stands above the columns: of names nothing else can go wrong than that they do not exist.
+fn header(template: &Template, names: &Value) -> Result<String, Error> {
+    match template.header(names) {
+        Ok(header) => Ok(header),
+        Err(error @ EvalError::UnknownField { .. }) => Err(Error::Format(error)),
+        Err(_) => Ok(String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::{Field, Struct};
+
+    fn row(name: &str, tag: &str) -> Value {
+        Value::Struct(Struct::new(vec![
+            Field::new("Name", Value::text(name, true)),
+            Field::new("Tag", Value::text(tag, true)),
+        ]))
+    }
+
+    fn written(format: &str, rows: &[Value]) -> Result<String, Error> {
+        let Format::Rows(format) = format.parse().unwrap() else {
+            panic!("{format} is the default");
+        };
+        let mut out = Vec::new();
+        format.write(&mut out, &row("NAME", "TAG"), rows.iter().cloned())?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn words_and_templates_are_told_apart() {
+        for default in ["", "table", "table  "] {
+            assert_eq!(default.parse::<Format>().unwrap(), Format::Table);
+        }
+        let error = "table  {{foo}}".parse::<Format>().unwrap_err();
+        assert!(error.to_string().starts_with("at character 10: "));
+        let rows = |text: &str| match text.parse::<Format>() {
+            Ok(Format::Rows(rows)) => rows,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(rows("json"), RowFormat::Json);
+        assert!(matches!(rows("table {{.X}}"), RowFormat::Columns(_)));
+        assert!(matches!(rows("{{.X}} table"), RowFormat::Lines(_)));
+        assert_eq!(
+            "json".parse::<DocumentFormat>().unwrap(),
+            DocumentFormat::Json
+        );
+        let table = "table {{.X}}".parse::<DocumentFormat>().unwrap();
+        assert!(matches!(table, DocumentFormat::Lines(_)));
+    }
+
+    /// R9: a cell stays in its row and column.
+    #[test]
+    fn rows_are_written_in_every_form() {
+        let rows = [row("alpine", "3"), row("x\ny\t\u{1b}", "latest")];
+        let forms = [
+            r"table {{.Name}}\t{{upper .Tag}}\tfix",
+            "{{.Name}}:{{.Tag}}",
+            "json",
+        ];
+        let texts = forms.map(|form| written(form, &rows).unwrap());
+        insta::assert_snapshot!(texts.join("\n"), @r#"
+        NAME           TAG       fix
+        alpine         3         fix
+        x\ny\t\u{1b}   LATEST    fix
+
+        alpine:3
+        x\ny\t\u{1b}:latest
+
+        {"Name":"alpine","Tag":"3"}
+        {"Name":"x\ny\t\u001b","Tag":"latest"}
+        "#);
+        assert_eq!(written("json", &[]).unwrap(), "");
+        assert_eq!(written("table {{.Name}}", &[]).unwrap(), "NAME\n");
+    }
+
+    #[test]
+    fn fields_that_do_not_exist_are_told_without_rows_too() {
+        for form in ["{{.Foo}}", "table {{.Foo}}"] {
+            let error = written(form, &[]).unwrap_err();
+            assert!(matches!(
+                error,
+                Error::Format(EvalError::UnknownField { .. })
+            ));
+        }
+        assert_eq!(written("{{index .Name 99}}", &[]).unwrap(), "");
+    }
+}

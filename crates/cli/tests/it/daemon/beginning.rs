@@ -1,0 +1,263 @@
+//! What is configured, and what is refused.
+
+use std::fs;
+
+use windlass_testing::Ca;
+
+use super::Running;
+use crate::harness::Windlass;
+
+fn validate(windlass: &Windlass, json: &str) -> String {
+    fs::write(windlass.path("daemon.json"), json).unwrap();
+    windlass.run(["daemon", "--validate", "--config-file", "daemon.json"])
+}
+
+#[test]
+fn a_configuration_is_looked_at_without_anything_being_opened() {
+    let windlass = Windlass::new();
+    let json = r#"{"hosts": ["unix:///nowhere/d.sock", "fd://"], "registry-mirrors": ["https://m.test"],
+        "insecure-registries": ["10.0.0.0/8"], "max-concurrent-downloads": 4, "log-format": "json",
+        "shutdown-timeout": 3, "features": {"containerd-snapshotter": true}, "iptables": false, "bridge": "none"}"#;
+    insta::assert_snapshot!(validate(&windlass, json), @r"
+    exit: 0
+    --- stdout
+    configuration OK
+    --- stderr
+    warning: [dir]/daemon.json: iptables, bridge: of Docker's keys, without a meaning here, ignored
+    ");
+    assert!(!windlass.root().exists());
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_one_line() {
+    let windlass = Windlass::new();
+    let files = [
+        "{\n  \"hosts\": [],\n  \"insecure-registry\": []\n}",
+        r#"{"hosts": ["unix:///a", "npipe://b"]}"#,
+        r#"{"group": "no-such-group"}"#,
+        r#"{"hosts": ["tcp://127.0.0.1:2375"]}"#,
+        r#"{"hosts": ["tcp://0.0.0.0:2376"], "tls": true, "tlscacert": "ca.pem", "tlscert": "cert.pem"}"#,
+        r#"{"hosts": ["tcp://0.0.0.0:2376"], "tls": false, "tlscacert": "a", "tlscert": "b", "tlskey": "c"}"#,
+        r#"{"tlsverify": true, "tlscacert": "a.pem", "tlscert": "b.pem", "tlskey": "c.pem"}"#,
+        r#"{"log-level": "loud"}"#,
+        r#"{"debug": true, "debug": false}"#,
+    ];
+    let told: Vec<_> = files.iter().map(|json| validate(&windlass, json)).collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    exit: 1
+    --- stderr
+    error: [dir]/daemon.json:3:3: insecure-registry: there is no such key; did you mean `insecure-registries`?
+    hint: correct it, or name another file
+
+    exit: 1
+    --- stderr
+    error: [dir]/daemon.json:1: hosts[1]: "npipe://b" is no address to listen on: give unix:///PATH, tcp://IP:PORT or fd://
+
+    exit: 1
+    --- stderr
+    error: there is no group "no-such-group" for the socket
+    hint: make it with `groupadd --system`, or name another one
+
+    exit: 1
+    --- stderr
+    error: tcp://127.0.0.1:2375 needs TLS with certificates on both sides, and --tlscacert, the authority of clients' certificates, is missing
+    hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
+
+    exit: 1
+    --- stderr
+    error: tcp://0.0.0.0:2376 needs TLS with certificates on both sides, and --tlskey, the key to the daemon's certificate, is missing
+    hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
+
+    exit: 1
+    --- stderr
+    error: tcp://0.0.0.0:2376 needs TLS with certificates on both sides, and `tlsverify` is missing
+    hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
+
+    exit: 1
+    --- stderr
+    error: reading [dir]/a.pem: No such file or directory (os error 2)
+
+    exit: 1
+    --- stderr
+    error: [dir]/daemon.json:1:2: log-level: expected `trace`, `debug`, `info`, `warn`, `error` or `fatal`
+    hint: correct it, or name another file
+
+    exit: 1
+    --- stderr
+    error: [dir]/daemon.json:1:23: the key "debug" stands there twice
+    hint: correct it, or name another file
+    "#);
+}
+
+#[test]
+fn what_is_said_twice_is_refused() {
+    let windlass = Windlass::new();
+    fs::write(
+        windlass.path("d.json"),
+        "{\"group\": \"0\",\n\"log-level\": \"info\", \"labels\": []}",
+    )
+    .unwrap();
+    let args = [
+        "daemon",
+        "--validate",
+        "--config-file",
+        "d.json",
+        "--group",
+        "0",
+        "-l",
+        "debug",
+    ];
+    insta::assert_snapshot!(windlass.run(args), @r"
+    exit: 1
+    --- stderr
+    error: the following directives are specified both as a flag and in the configuration file: group ([dir]/d.json:1), log-level ([dir]/d.json:2)
+    hint: leave out one of the two
+    ");
+    let args = [
+        "daemon",
+        "--validate",
+        "--config-file",
+        "d.json",
+        "--label",
+        "a=b",
+    ];
+    insta::assert_snapshot!(windlass.run(args), @r"
+    exit: 1
+    --- stderr
+    error: the following directives are specified both as a flag and in the configuration file: labels ([dir]/d.json:2)
+    hint: leave out one of the two
+    ");
+}
+
+#[test]
+fn flags_are_checked_too() {
+    let windlass = Windlass::new();
+    let told = [
+        &["--host", "tcp://127.0.0.1:2375"][..],
+        &["--host", "/run/d.sock"],
+        &["--registry-mirror", "ftp://m.test"],
+        &["--config-file", "nowhere.json"],
+        &["--tlsverify", "--tlscacert", "ca.pem"],
+    ]
+    .map(|args| windlass.run(["daemon", "--validate"].iter().chain(args)));
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    exit: 1
+    --- stderr
+    error: tcp://127.0.0.1:2375 needs TLS with certificates on both sides, and --tlscacert, the authority of clients' certificates, is missing
+    hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
+
+    exit: 2
+    --- stderr
+    error: invalid value '/run/d.sock' for '--host <ADDRESS>': "/run/d.sock" is no address to listen on: give unix:///PATH, tcp://IP:PORT or fd://
+
+    For more information, try '--help'.
+
+    exit: 1
+    --- stderr
+    error: --registry-mirror ftp://m.test: the scheme must be `http` or `https`
+
+    exit: 1
+    --- stderr
+    error: [dir]/nowhere.json: there is no such file
+    hint: correct it, or name another file
+
+    exit: 1
+    --- stderr
+    error: --tlsverify needs TLS with certificates on both sides, and --tlscert, the daemon's certificate, is missing
+    hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
+    "#);
+}
+
+#[test]
+fn certificates_that_do_not_fit_are_told() {
+    let windlass = Windlass::new();
+    let ca = Ca::new();
+    let own = ca.server(&["127.0.0.1"]);
+    for (name, pem) in [
+        ("ca", ca.pem()),
+        ("cert", &own.certificate),
+        ("key", "no key"),
+    ] {
+        fs::write(windlass.path(name), pem).unwrap();
+    }
+    let args = [
+        "daemon",
+        "--validate",
+        "-H",
+        "tcp://127.0.0.1:0",
+        "--tlscacert",
+        "ca",
+        "--tlscert",
+        "cert",
+        "--tlskey",
+        "key",
+    ];
+    insta::assert_snapshot!(windlass.run(args), @r"
+    exit: 1
+    --- stderr
+    error: key: the key: there is no unencrypted private key in PEM form in it
+    ");
+    fs::write(windlass.path("key"), own.key).unwrap();
+    insta::assert_snapshot!(windlass.run(args), @r"
+    exit: 0
+    --- stdout
+    configuration OK
+    ");
+}
+
+/// T44: it says who has the store, and the first one does not suffer.
+#[test]
+fn a_second_daemon_on_the_store_ends_at_once() {
+    let mut windlass = Windlass::new();
+    let first = Running::start(&windlass, &[]);
+    windlass.shows(&first.child.id(), "<pid>");
+    let other = format!("unix://{}", windlass.path("other.sock").display());
+    let second = windlass.run(["daemon", "-l", "error", "-H", &other]);
+    insta::assert_snapshot!(second, @r"
+    exit: 1
+    --- stderr
+    error: [dir]/store is in use by process <pid> (windlass daemon)
+    ");
+    assert!(!windlass.path("other.sock").exists());
+    assert_eq!(first.get("/_ping").body, "OK");
+    // Nor is the socket of one with another store taken away.
+    let host = format!("unix://{}", windlass.path("d.sock").display());
+    let third = windlass.run(["--root", "store2", "daemon", "-l", "error", "-H", &host]);
+    insta::assert_snapshot!(third, @r"
+    exit: 1
+    --- stderr
+    error: [dir]/d.sock is in use: another daemon answers there
+    hint: stop that one, or listen elsewhere with --host
+    ");
+    assert_eq!(first.get("/_ping").body, "OK");
+    assert!(first.stop().success());
+}
+
+#[test]
+fn the_log_is_text_or_json() {
+    let windlass = Windlass::new();
+    let daemon = Running::start(&windlass, &["--log-format", "json", "--log-level", "debug"]);
+    assert_eq!(daemon.get("/_ping").status, 200);
+    daemon.send(rustix::process::Signal::TERM);
+    daemon.hear("STOPPING=1");
+    let log = windlass.path("log");
+    assert!(daemon.wait().success());
+    let log = fs::read_to_string(log).unwrap();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let messages: Vec<_> = lines
+        .iter()
+        .filter_map(|line| line["message"].as_str())
+        .collect();
+    assert_eq!(messages[..3], ["windlass", "listening", "ready"]);
+    assert_eq!(messages.last(), Some(&"stopped"));
+    assert!(messages.contains(&"answered"), "{messages:?}");
+    assert_eq!(lines[0]["store"], windlass.root().to_str().unwrap());
+
+    let daemon = Running::start(&windlass, &[]);
+    let log = daemon.log();
+    assert!(log.contains(" INFO listening address=unix:///"), "{log}");
+    assert!(!log.contains('\x1b'), "{log}");
+}

@@ -1,0 +1,59 @@
+//! SIGHUP (EP-8, EP-9).
+
+use std::fs;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::Running;
+use crate::harness::Windlass;
+
+fn registries(daemon: &Running) -> Value {
+    let mut info = daemon.get("/info").json();
+    info["RegistryConfig"].take()
+}
+
+#[test]
+fn the_configuration_is_read_again_in_one_step_or_not_at_all() {
+    let windlass = Windlass::new();
+    let file = windlass.path("daemon.json");
+    let host = format!("unix://{}", windlass.path("d.sock").display());
+    let write = |json: &str| fs::write(&file, format!("{{\"hosts\": [\"{host}\"], {json}}}"));
+    write(r#""registry-mirrors": ["https://one.test"], "labels": ["a=1"]"#).unwrap();
+    let daemon = Running::of(
+        &windlass,
+        windlass.command(["daemon", "--config-file", "daemon.json"]),
+    );
+    let before = registries(&daemon);
+    assert_eq!(before["Mirrors"], serde_json::json!(["https://one.test/"]));
+
+    write(r#""registry-mirrors": ["https://two.test"], "insecure-registries": ["lab:5000"], "labels": ["a=2"], "log-level": "debug", "group": "0""#).unwrap();
+    daemon.send(Signal::HUP);
+    let told = daemon.hear("RELOADING=1");
+    assert!(told.contains("MONOTONIC_USEC="), "{told}");
+    daemon.hear("READY=1");
+    let after = registries(&daemon);
+    assert_eq!(after["Mirrors"], serde_json::json!(["https://two.test/"]));
+    assert_eq!(after["IndexConfigs"]["lab:5000"]["Secure"], false);
+    assert_eq!(
+        daemon.get("/info").json()["Labels"],
+        serde_json::json!(["a=2"])
+    );
+    let log = daemon.log();
+    assert!(log.contains("the configuration was read again"), "{log}");
+    assert!(log.contains("keys=group"), "{log}");
+    assert!(log.contains("DEBUG answered"), "{log}");
+
+    // One bad entry, and nothing of the rest counts either.
+    write(r#""registry-mirrors": ["https://three.test"], "insecure-registries": ["-bad"], "labels": ["a=3"]"#).unwrap();
+    daemon.send(Signal::HUP);
+    daemon.hear("READY=1");
+    assert_eq!(registries(&daemon), after);
+    let log = daemon.log();
+    assert!(
+        log.contains("ERROR the configuration cannot be used: all stays as it is error="),
+        "{log}"
+    );
+    assert!(log.contains("daemon.json:1:"), "{log}");
+    assert!(daemon.stop().success());
+}

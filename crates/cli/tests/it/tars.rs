@@ -1,0 +1,558 @@
+//! `import` and `export`: a tar becomes an image, and an image a tar.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::Ipv4Addr;
+use std::process::{Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use windlass_testing::{Compression, Image, Layer, Registry, Tree, confined};
+
+use crate::harness::{PLATFORM, Windlass};
+
+/// A tar that everybody may unpack.
+fn tar() -> Vec<u8> {
+    layer().tar()
+}
+
+fn layer() -> Layer {
+    Layer::new()
+        .dir("./")
+        .dir("bin")
+        .file("bin/app", b"#!/bin/sh\n")
+        .mode(0o755)
+        .symlink("app", "bin/app")
+        .hardlink("bin/same", "bin/app")
+}
+
+/// Runs the command with `input` on standard input.
+fn fed(windlass: &Windlass, args: &[&str], input: &[u8]) -> Output {
+    let mut command = windlass.command(args);
+    let command = command.stdin(Stdio::piped());
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // What is refused early is not read to its end.
+    let _unread = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The one line that says why an import failed; nothing is kept.
+fn refusal(windlass: &Windlass, args: &[&str], input: &[u8]) -> String {
+    let output = fed(windlass, args, input);
+    assert_eq!(output.status.code(), Some(1), "{}", windlass.show(&output));
+    assert_nothing_is_kept(windlass);
+    let text = stderr(&output);
+    let mut lines = text.lines().filter(|line| !line.starts_with("hint: "));
+    let line = lines.next().unwrap().to_owned();
+    assert_eq!(lines.next(), None, "{text}");
+    line.strip_prefix("error: ").unwrap().to_owned()
+}
+
+fn assert_nothing_is_kept(windlass: &Windlass) {
+    assert_eq!(windlass.stdout(["images", "-q"]), "");
+    for place in ["blobs", "layers", "ingest", "drafts"] {
+        let files = Tree::of(windlass.root().join(place));
+        let files = files.map(|tree| {
+            tree.iter()
+                .filter(|(_, it)| it.kind != windlass_testing::Kind::Directory)
+                .count()
+        });
+        assert_eq!(files.unwrap_or_default(), 0, "{place}");
+    }
+}
+
+fn document(windlass: &Windlass, digest: &str) -> Value {
+    let path = windlass.root().join("blobs").join(digest.replace(':', "/"));
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn a_tar_becomes_an_image_of_one_layer() {
+    let windlass = Windlass::new();
+    fs::write(windlass.path("rootfs.tar"), tar()).unwrap();
+    let mut command = windlass.command([
+        "import",
+        "--json",
+        "-c",
+        "CMD [\"app\"]",
+        "--change",
+        "ENV A=1 B=$A",
+        "-c",
+        "expose 80",
+        "--platform",
+        "linux/arm/v7",
+        "rootfs.tar",
+        "app",
+    ]);
+    let output = command
+        .env("SOURCE_DATE_EPOCH", "1700000000")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", windlass.show(&output));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        told["names"],
+        serde_json::json!(["docker.io/library/app:latest"])
+    );
+    assert_eq!(
+        (&told["platform"], &told["is_new"]),
+        (&"linux/arm/v7".into(), &true.into())
+    );
+    let manifest = document(&windlass, told["digest"].as_str().unwrap());
+    let blob = windlass::Digest::sha256(tar()).to_string();
+    let expected = serde_json::json!([{
+        "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": blob, "size": tar().len(),
+    }]);
+    assert_eq!(manifest["layers"], expected);
+    let config = document(&windlass, told["image_id"].as_str().unwrap());
+    let expected = serde_json::json!({
+        "created": "2023-11-14T22:13:20Z",
+        "os": "linux", "architecture": "arm", "variant": "v7",
+        "config": { "Cmd": ["app"], "Env": ["A=1", "B="], "ExposedPorts": { "80/tcp": {} } },
+        "rootfs": { "type": "layers", "diff_ids": [blob] },
+        "history": [{ "created": "2023-11-14T22:13:20Z", "comment": "Imported from rootfs.tar" }],
+    });
+    assert_eq!(config, expected);
+    assert_eq!(windlass.stdout(["images", "-q"]).lines().count(), 1);
+
+    // The same again is the same image; another one takes the name away.
+    let mut again = windlass.command([
+        "image",
+        "import",
+        "-m",
+        "Imported from rootfs.tar",
+        "-c",
+        "CMD [\"app\"]",
+        "-c",
+        "ENV A=1 B=$A",
+        "-c",
+        "EXPOSE 80/tcp",
+        "--platform",
+        "linux/arm/v7",
+        "./rootfs.tar",
+        "again:1",
+    ]);
+    let output = again
+        .env("SOURCE_DATE_EPOCH", "1700000000")
+        .output()
+        .unwrap();
+    assert_eq!(
+        output.stdout,
+        format!("{}\n", told["image_id"].as_str().unwrap()).as_bytes()
+    );
+    assert_eq!(stderr(&output), "Imported as again:1\n");
+    let output = fed(&windlass, &["import", "-", "app"], &tar());
+    let expected = "warning: app:latest was the name of ";
+    assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
+    assert_eq!(windlass.stdout(["images", "-q"]).lines().count(), 2);
+}
+
+/// Whatever the compression, what came is kept; and what is exported is the same.
+#[test]
+fn blobs_are_kept_as_they_came_and_come_back_as_one_tar() {
+    let windlass = Windlass::new();
+    let mut tars = Vec::new();
+    for (name, compression, media_type) in [
+        ("plain", Compression::Plain, "tar"),
+        ("gzip", Compression::Gzip, "tar+gzip"),
+        ("zstd", Compression::Zstd, "tar+zstd"),
+    ] {
+        let blob = layer().compressed(compression).pack();
+        let output = fed(&windlass, &["import", "--json", "-", name], &blob.bytes);
+        assert!(output.status.success(), "{}", windlass.show(&output));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let manifest = document(&windlass, told["digest"].as_str().unwrap());
+        assert_eq!(manifest["layers"][0]["digest"], blob.digest.to_string());
+        let expected = format!("application/vnd.oci.image.layer.v1.{media_type}");
+        assert_eq!(manifest["layers"][0]["mediaType"], expected);
+        let file = windlass
+            .root()
+            .join("blobs")
+            .join(blob.digest.to_string().replace(':', "/"));
+        assert!(fs::read(file).unwrap() == blob.bytes);
+        tars.push(windlass.command(["export", name]).output().unwrap().stdout);
+    }
+    assert!(tars.iter().all(|tar| *tar == tars[0] && tar.len() > 1024));
+    let output = fed(&windlass, &["import", "-q", "-", "flat"], &tars[0]);
+    assert!(output.status.success() && output.stderr.is_empty());
+    let trees = ["plain", "flat"].map(|name| {
+        windlass.stdout(["unpack", name, &format!("root-{name}")]);
+        Tree::of(windlass.path(&format!("root-{name}"))).unwrap()
+    });
+    trees[0].assert_same(&trees[1]);
+    assert!(
+        windlass
+            .command(["export", "flat"])
+            .output()
+            .unwrap()
+            .stdout
+            == tars[0]
+    );
+}
+
+#[test]
+fn what_is_no_tar_is_refused_and_nothing_is_kept() {
+    let windlass = Windlass::new();
+    let stdin = ["import", "-", "app"];
+    let from = "importing what comes from standard input: ";
+    for (input, expected) in [
+        (&b""[..], "there is nothing in it, not even an empty tar"),
+        (
+            b"<html>not found</html>",
+            "it cannot be unpacked: invalid tar at byte 0: this is neither a tar nor a known compression",
+        ),
+        (
+            b"BZh91AY&SY",
+            "it is compressed with bzip2, and a layer can only be plain, or compressed with gzip or zstd",
+        ),
+        (
+            b"\xfd7zXZ\0..",
+            "it is compressed with xz, and a layer can only be plain, or compressed with gzip or zstd",
+        ),
+    ] {
+        assert_eq!(
+            refusal(&windlass, &stdin, input),
+            format!("{from}{expected}")
+        );
+    }
+    let cut = &tar()[..700];
+    let expected = format!("{from}it cannot be unpacked: invalid tar at byte 512: it is cut short");
+    assert_eq!(refusal(&windlass, &stdin, cut), expected);
+    let link = Layer::new().hardlink("a", "nowhere").tar();
+    let line = refusal(&windlass, &stdin, &link);
+    assert!(line.contains("which no layer below it has"), "{line}");
+    let expected = format!("{from}it is larger than the limit of 1000 bytes");
+    assert_eq!(
+        refusal(&windlass, &["import", "--max-size", "1000", "-"], &tar()),
+        expected
+    );
+    let hint = fed(&windlass, &stdin, b"\xfd7zXZ\0..");
+    assert!(
+        stderr(&hint).contains("hint: decompress it on the way: `xz -dc FILE | windlass import -`")
+    );
+    for (args, expected) in [
+        (
+            &["import", "missing.tar"][..],
+            "importing missing.tar: cannot open it: No such file or directory (os error 2)",
+        ),
+        (
+            &["import", "home"],
+            "importing home: cannot read it: is a directory",
+        ),
+    ] {
+        assert_eq!(refusal(&windlass, args, b""), expected);
+    }
+    // An empty tar is an empty layer.
+    assert!(
+        fed(&windlass, &["import", "-", "app"], &[0; 1024])
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_told_before_anything_is_read() {
+    let windlass = Windlass::new();
+    let name = format!("app@{}", windlass::Digest::sha256(b""));
+    for (args, expected) in [
+        (
+            &["-c", "RUN x", "-"][..],
+            "invalid change \"RUN x\": RUN cannot be given here",
+        ),
+        (
+            &["-c", "EXPOSE x", "-"],
+            "invalid change \"EXPOSE x\": expected PORT",
+        ),
+        (&["-", &name], "app@sha256:"),
+        (
+            &["http://me:secret@a.test/x"],
+            "the URL cannot be used: it must not carry credentials",
+        ),
+        (
+            &["https://"],
+            "the URL cannot be used: it is not a URL: empty host",
+        ),
+    ] {
+        let output = windlass
+            .command(["import"].iter().chain(args))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(
+            stderr(&output).starts_with(&format!("error: {expected}")),
+            "{}",
+            stderr(&output)
+        );
+        assert!(!stderr(&output).contains("secret"));
+    }
+    let mut command = windlass.command(["import", "-"]);
+    let output = command.env("SOURCE_DATE_EPOCH", "today").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let expected = "error: SOURCE_DATE_EPOCH has to be a number of seconds, not \"today\"\n";
+    assert_eq!(stderr(&output), expected);
+    assert!(!windlass.root().exists());
+}
+
+#[test]
+fn a_url_is_fetched_as_nobody() {
+    let (server, other) = (
+        Registry::start(),
+        Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start(),
+    );
+    other.put_path("/there?key=secret", tar());
+    server
+        .path("/rootfs.tar")
+        .redirect_to(&format!("{}/there?key=secret", other.url()))
+        .forever();
+    let windlass = Windlass::with(&server);
+    windlass.log_in(&server, "me", "password");
+    let url = format!("{}/rootfs.tar?token=hunter2", server.url());
+    let id = windlass
+        .command(["import", "-q", &url, "app:1"])
+        .output()
+        .unwrap();
+    assert!(id.status.success(), "{}", windlass.show(&id));
+    let id = String::from_utf8(id.stdout).unwrap();
+    let config = document(&windlass, id.trim());
+    let comment = format!("Imported from {}/rootfs.tar", server.url());
+    assert_eq!(config["history"][0]["comment"], comment);
+    assert!(!server.saw_authorization() && !other.saw_authorization());
+    let asked = server.requests();
+    assert_eq!(asked.len(), 1);
+}
+
+/// T26: redirects are a registry's; errors are one line, without what may be a secret.
+#[test]
+fn what_a_server_does_wrong_is_told_and_nothing_is_kept() {
+    let server = Registry::start();
+    let windlass = Windlass::with(&server);
+    server.put_path("/x", vec![0; 100_000]);
+    let import = |path: &str, more: &[&str]| {
+        let url = format!("{}{path}", server.url());
+        let args: Vec<&str> = ["import", &url].iter().chain(more).copied().collect();
+        let line = refusal(&windlass, &args, b"");
+        let line = line.replace(server.url(), "SERVER");
+        assert!(!line.contains("secret"), "{line}");
+        line
+    };
+    assert_eq!(
+        import("/none?k=secret", &[]),
+        "importing: SERVER/none: unexpected status 404"
+    );
+    server
+        .path("/401")
+        .unauthorized("Basic realm=\"x\"")
+        .forever();
+    assert_eq!(import("/401", &[]), "importing: SERVER/401: Unauthorized");
+    server
+        .path("/link")
+        .redirect_to("http://169.254.169.254/latest")
+        .forever();
+    let expected =
+        "importing: SERVER/link: redirect refused: a redirect into this machine or its link";
+    assert_eq!(import("/link", &[]), expected);
+    server.path("/loop").redirect_to("/loop").forever();
+    let expected = "importing: SERVER/loop: redirect refused: more than 5 redirects";
+    assert_eq!(import("/loop", &[]), expected);
+    let expected = "importing: SERVER/x: larger than the limit of 1000 bytes";
+    assert_eq!(import("/x", &["--max-size=1000"]), expected);
+    server.path("/x").cut_after(5000).then_ok();
+    let line = import("/x", &[]);
+    assert!(
+        line.starts_with("importing SERVER/x: cannot read it: SERVER/x: the connection failed"),
+        "{line}"
+    );
+}
+
+/// ^C while nothing comes, from a pipe or from a server: it ends, and nothing is kept.
+#[test]
+fn an_interrupt_stops_an_import() {
+    let server = Registry::start();
+    server.put_path("/x", tar());
+    let gate = server.path("/x").hold_after(600);
+    let windlass = Windlass::with(&server);
+    let url = format!("{}/x", server.url());
+    for source in ["-", &*url] {
+        let mut command = windlass.command(["import", source, "app:1"]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&tar()[..600]).unwrap();
+        if source == "-" {
+            // It is at work once it has the store.
+            while !windlass
+                .root()
+                .join("drafts")
+                .read_dir()
+                .is_ok_and(|mut drafts| drafts.next().is_some())
+            {
+                std::thread::yield_now();
+            }
+        } else {
+            gate.wait_for(1);
+        }
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{source}");
+        assert_eq!(stderr(&output), "Stopped. Nothing was imported.\n");
+        assert_nothing_is_kept(&windlass);
+        drop(stdin);
+    }
+    gate.open();
+}
+
+/// T01, T02: through this door, too.
+#[test]
+fn hostile_tars_stay_inside() {
+    confined(|sandbox| {
+        let canary = sandbox.canary();
+        let target = canary.to_str().unwrap();
+        let windlass = Windlass::new();
+        let escape = Layer::new().file("../../../canary/file", b"x").tar();
+        let line = refusal(&windlass, &["import", "-"], &escape);
+        assert!(
+            line.ends_with("entry ../../../canary/file: its name leaves the root"),
+            "{line}"
+        );
+        let through = Layer::new()
+            .symlink("out", target)
+            .file("out/file", b"x")
+            .tar();
+        let output = fed(&windlass, &["import", "-", "app:1"], &through);
+        assert!(output.status.success(), "{}", windlass.show(&output));
+        let exported = windlass.command(["export", "app:1"]).output().unwrap();
+        assert!(exported.status.success());
+    });
+}
+
+/// An image of layers that change each other.
+fn layered(registry: &Registry) -> Windlass {
+    let base = layer()
+        .dir("gone")
+        .file("gone/x", b"")
+        .file("kept", b"base");
+    let top = Layer::new()
+        .whiteout("gone")
+        .file("bin/app", b"another")
+        .file("made/up/f", b"");
+    let image = Image::new().platform(PLATFORM).layer(base).layer(top);
+    registry.push(image, "app:1");
+    let windlass = Windlass::with(registry);
+    windlass.pull(&registry.name("app:1"));
+    windlass
+}
+
+#[test]
+fn an_export_appears_whole_and_compressed_as_its_name_ends() {
+    let registry = Registry::start();
+    let windlass = layered(&registry);
+    let name = registry.name("app:1");
+    let plain = windlass.command(["export", &name]).output().unwrap();
+    assert!(
+        plain.status.success() && plain.stderr.is_empty(),
+        "{}",
+        windlass.show(&plain)
+    );
+    let output = windlass
+        .command(["export", "-o", "root.tar.gz", &name])
+        .output()
+        .unwrap();
+    let expected = "Exported registry.test/app:1 to root.tar.gz: 2 layers, 9 entries\n";
+    assert_eq!(windlass.comparable(&output.stderr), expected);
+    let mut gzip = Vec::new();
+    let file = fs::File::open(windlass.path("root.tar.gz")).unwrap();
+    flate2::read::GzDecoder::new(file)
+        .read_to_end(&mut gzip)
+        .unwrap();
+    assert!(gzip == plain.stdout);
+    let json = windlass.stdout(["export", "--json", "-o", "root.tzst", &name]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["entries"], &json["output"]),
+        (&9.into(), &"root.tzst".into())
+    );
+    let zstd = fs::read(windlass.path("root.tzst")).unwrap();
+    assert!(zstd::stream::decode_all(&*zstd).unwrap() == plain.stdout);
+    let forced = windlass
+        .command(["export", "-o", "-", "--compress=zstd", &name])
+        .output()
+        .unwrap();
+    assert!(forced.stdout == zstd);
+}
+
+#[test]
+fn an_export_that_fails_leaves_nothing() {
+    let registry = Registry::start();
+    let windlass = layered(&registry);
+    let name = registry.name("app:1");
+    let before = windlass.outside_the_store();
+    let unknown = windlass.run(["export", "-o", "x.tar", "unknown:1"]);
+    let expected = "exit: 1\n--- stderr\nerror: no such image: unknown:1\nhint: ";
+    assert!(unknown.starts_with(expected), "{unknown}");
+    let json = windlass
+        .command(["export", "--json", &name])
+        .output()
+        .unwrap();
+    assert_eq!(json.status.code(), Some(2));
+    let nowhere = windlass.run(["export", "-o", "no/where.tar", &name]);
+    assert!(
+        nowhere.contains("exporting registry.test/app:1 to no/where.tar: cannot make the file: "),
+        "{nowhere}"
+    );
+    let mut full = windlass.command(["export", &name]);
+    let full = full
+        .stdout(fs::File::create("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(full.status.code(), Some(1));
+    assert!(
+        stderr(&full).contains(": No space left on device"),
+        "{}",
+        stderr(&full)
+    );
+    assert_eq!(windlass.outside_the_store(), before);
+
+    // Nobody reads: no word about it.
+    let mut broken = windlass.command(["export", &name]);
+    let mut child = broken
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let broken = child.wait_with_output().unwrap();
+    assert_eq!(
+        (broken.status.code(), stderr(&broken)),
+        (Some(141), String::new())
+    );
+
+    // A blob that is not what it was: told before a byte is written.
+    let blobs = windlass.root().join("blobs/sha256");
+    for blob in fs::read_dir(blobs).unwrap() {
+        let path = blob.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        if bytes.starts_with(&[0x1f, 0x8b]) {
+            let end = bytes.len() - 1;
+            bytes[end] ^= 1;
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+    let damaged = windlass.command(["export", &name]).output().unwrap();
+    assert_eq!((damaged.status.code(), damaged.stdout.len()), (Some(1), 0));
+    assert!(
+        stderr(&damaged).contains("invalid gzip stream"),
+        "{}",
+        stderr(&damaged)
+    );
+}

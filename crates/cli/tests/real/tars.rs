@@ -1,0 +1,204 @@
+//! `import` and `export` beside `tar`, `skopeo` and `umoci`.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Stdio;
+
+use windlass_testing::Tree;
+use windlass_testing::real::{command, run};
+
+use crate::Case;
+use crate::command::Windlass;
+use crate::fixture::Fixture;
+use crate::needs::{DEBIAN, JUDGE, Need};
+use crate::world::World;
+
+/// The user `nobody`, whom every system has.
+const NOBODY: u32 = 65534;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "tars::an_export_is_what_umoci_makes_of_the_image",
+        needs: JUDGE,
+        test: |world| {
+            for fixture in [Fixture::Kinds, Fixture::Whiteouts, Fixture::Repacked] {
+                same_as_judged(world, fixture);
+            }
+        },
+    },
+    Case {
+        name: "tars::an_export_of_a_debian_root_is_what_umoci_makes_of_it",
+        needs: DEBIAN,
+        test: |world| same_as_judged(world, Fixture::Debian),
+    },
+    Case {
+        name: "tars::an_ordinary_user_exports_the_same_bytes",
+        needs: JUDGE,
+        test: ordinary_user,
+    },
+    Case {
+        name: "tars::what_is_imported_is_what_other_tools_read",
+        needs: JUDGE,
+        test: imported,
+    },
+    Case {
+        name: "tars::pipes_from_tar_and_to_tar",
+        needs: &[Need::Root, Need::Tool("tar"), Need::Tool("zstd")],
+        test: piped,
+    },
+];
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Has GNU tar unpack a tar.
+fn untarred(tar: &Path, into: &Path) -> Tree {
+    fs::create_dir(into).unwrap();
+    run(command("tar")
+        .args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf"])
+        .arg(tar)
+        .arg("-C")
+        .arg(into))
+    .unwrap();
+    Tree::of(into).unwrap()
+}
+
+/// Exported, and unpacked by GNU tar; exported, imported, and unpacked: it is the tree that it was.
+fn same_as_judged(world: &World, fixture: Fixture) {
+    let judged = world.judged(fixture);
+    for tag in fixture.tags() {
+        let directory = world.directory(&format!("tars-{}-{tag}", fixture.repository()));
+        let windlass = Windlass::new(&directory);
+        let reference = world.reference(fixture, tag);
+        windlass.succeeds(&["pull", &reference]);
+        let tar = directory.join("flat.tar");
+        windlass.succeeds(&["export", "-o", text(&tar), &reference]);
+        judged.assert_same(&untarred(&tar, &directory.join("tar")));
+        windlass.succeeds(&["import", text(&tar), "flat:1"]);
+        judged.assert_same(&windlass.unpacked("flat:1"));
+        let again = directory.join("again.tar");
+        windlass.succeeds(&["export", "-o", text(&again), "flat:1"]);
+        assert!(fs::read(&again).unwrap() == fs::read(&tar).unwrap());
+    }
+}
+
+/// The files of an ordinary user's store are that user's; what is exported is the image's.
+fn ordinary_user(world: &World) {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("windlass");
+    fs::copy(env!("CARGO_BIN_EXE_windlass"), &program).unwrap();
+    run(std::process::Command::new("chown")
+        .arg(NOBODY.to_string())
+        .arg(directory.path()))
+    .unwrap();
+    let user = Windlass::new(directory.path()).by(NOBODY, program);
+    let root = Windlass::new(&world.directory("tars-by-root"));
+    let reference = world.reference(Fixture::Kinds, "gzip");
+    let [as_user, as_root] = [user, root].map(|windlass| {
+        windlass.succeeds(&["pull", &reference]);
+        windlass.command(&["export", &reference]).output().unwrap()
+    });
+    assert!(as_user.status.success() && as_user.stdout.len() > 1024);
+    assert!(as_user.stdout == as_root.stdout);
+}
+
+/// What windlass makes of a tar, skopeo reads and umoci unpacks.
+fn imported(world: &World) {
+    let directory = world.directory("tars-imported");
+    let windlass = Windlass::new(&directory);
+    let reference = world.reference(Fixture::Kinds, "gzip");
+    windlass.succeeds(&["pull", &reference]);
+    for name in ["flat.tar", "flat.tar.gz", "flat.tar.zst"] {
+        let tar = directory.join(name);
+        windlass.succeeds(&["export", "-o", text(&tar), &reference]);
+        let change = r#"ENTRYPOINT ["/app"]"#;
+        windlass.succeeds(&[
+            "import",
+            "-c",
+            change,
+            "-c",
+            "USER 1000:0",
+            text(&tar),
+            "flat:1",
+        ]);
+        let archive = directory.join(format!("{name}.oci"));
+        windlass.succeeds(&[
+            "save",
+            "--format=oci-archive",
+            "-o",
+            text(&archive),
+            "flat:1",
+        ]);
+        let place = format!("oci-archive:{}", archive.display());
+        let config = run(command("skopeo").args(["inspect", "--config", &place])).unwrap();
+        let config: serde_json::Value = serde_json::from_slice(config.as_ref()).unwrap();
+        assert_eq!(config["config"]["Entrypoint"], serde_json::json!(["/app"]));
+        assert_eq!(config["config"]["User"], "1000:0");
+        assert_eq!(
+            config["history"][0]["comment"],
+            format!("Imported from {name}")
+        );
+        let layout = directory.join(format!("{name}.layout"));
+        let layout = format!("{}:it", layout.display());
+        run(command("skopeo")
+            .args(["--insecure-policy", "copy", "--quiet", &place])
+            .arg(format!("oci:{layout}")))
+        .unwrap();
+        // umoci knows of no layers in zstd.
+        if name == "flat.tar.zst" {
+            continue;
+        }
+        let bundle = directory.join(format!("{name}.bundle"));
+        run(command("umoci")
+            .args(["unpack", "--image", &layout])
+            .arg(&bundle))
+        .unwrap();
+        let tree = Tree::of(bundle.join("rootfs")).unwrap();
+        world.judged(Fixture::Kinds).assert_same(&tree);
+    }
+}
+
+/// `tar -c | zstd | windlass import -`, and `windlass export | tar -x`.
+fn piped(world: &World) {
+    let directory = world.directory("tars-piped");
+    let windlass = Windlass::new(&directory);
+    let tree = directory.join("tree");
+    fs::create_dir_all(tree.join("a/b")).unwrap();
+    let long = "long-".repeat(40);
+    fs::write(tree.join("a/b").join(&long), vec![7; 200_000]).unwrap();
+    fs::hard_link(tree.join("a/b").join(&long), tree.join("a/link")).unwrap();
+    std::os::unix::fs::symlink(format!("b/{long}"), tree.join("a/symlink")).unwrap();
+    let holes = File::create(tree.join("holes")).unwrap();
+    holes.set_len(3 << 20).unwrap();
+    for arguments in [
+        &["--format=gnu"][..],
+        &["--format=pax", "--sparse"],
+        &["--format=gnu", "--sparse", "--zstd"],
+    ] {
+        let mut tar = command("tar");
+        tar.args(arguments).arg("-C").arg(&tree).args(["-c", "."]);
+        let mut tar = tar.stdout(Stdio::piped()).spawn().unwrap();
+        let mut import = windlass.command(&["import", "-q", "-", "piped:1"]);
+        let import = import.stdin(tar.stdout.take().unwrap()).output().unwrap();
+        assert!(
+            tar.wait().unwrap().success() && import.status.success(),
+            "{import:?}"
+        );
+        let mut export = windlass.command(&["export", "piped:1"]);
+        let mut export = export.stdout(Stdio::piped()).spawn().unwrap();
+        let out = directory.join(format!("out-{}", arguments.join("")));
+        fs::create_dir(&out).unwrap();
+        let mut untar = command("tar");
+        let untar = untar.arg("-xpC").arg(&out);
+        let untar = untar.stdin(export.stdout.take().unwrap()).status().unwrap();
+        assert!(untar.success() && export.wait().unwrap().success());
+        // GNU's own form has no fractions of seconds.
+        let beside: &[_] = match arguments[0] {
+            "--format=pax" => &[],
+            _ => &[windlass_testing::Aspect::Mtime],
+        };
+        let [before, after] = [&tree, &out].map(|path| Tree::of(path).unwrap().without(beside));
+        before.assert_same(&after);
+    }
+}

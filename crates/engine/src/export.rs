@@ -1,0 +1,168 @@
+//! An image's root file system as one tar.
+//!
+//! Out of the stored blobs, as [`unpack`](Engine::unpack) makes it, and not out of the unpacked layers: those are an
+//! ordinary user's where one runs windlass, and what is exported is the image's. An image keeps a blob of each of its
+//! layers, so there is always one to read (decision 0003).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use windlass_archive::{FlattenError, Flattening, UnpackError};
+use windlass_copy::{BlobStatus, CopyEvent, Tell};
+use windlass_oci::{DiffId, Digest, ImageId, ImageName};
+use windlass_store::{FindError, ImageLayer, ReadError};
+
+use crate::Engine;
+use crate::load::Reading;
+
+/// What [`Engine::export`] wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// The image.
+    pub image_id: ImageId,
+    /// Its layers.
+    pub layers: u64,
+    /// The entries of the tar.
+    pub entries: u64,
+}
+
+/// Why an image was not exported. What was written has no end, and is not a whole tar.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// There is no such image, or more than one.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// A layer's blob could not be read.
+    #[error(transparent)]
+    Blob(#[from] ReadError),
+    /// A layer could not be read as one.
+    #[error("layer {digest}")]
+    Layer {
+        /// The layer's blob.
+        digest: Digest,
+        /// Why.
+        source: UnpackError,
+    },
+    /// A stored blob is not what it was when it was pulled.
+    #[error("layer {digest} is damaged on disk: its tar has diff ID {actual}, not {expected}")]
+    Damaged {
+        /// The layer's blob.
+        digest: Digest,
+        /// What it was when it was pulled.
+        expected: DiffId,
+        /// What it is now.
+        actual: DiffId,
+    },
+    /// The tar could not be written.
+    #[error("cannot write")]
+    Write(#[source] io::Error),
+    /// It was told to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// How often each layer is read: for its headers, and for what is left of it.
+const PASSES: u64 = 2;
+
+/// The blobs of an image's layers, being read.
+struct Layers<'a> {
+    engine: &'a Engine,
+    stop: &'a AtomicBool,
+    tell: Tell<'a>,
+}
+
+impl Engine {
+    /// Writes the root file system of an image into `out` as one tar: the same bytes whoever does it, and whenever.
+    /// Blocks.
+    ///
+    /// What it unpacks to is what [`Engine::unpack`] makes as root. Nothing is written before all layers have proved
+    /// to be what they were.
+    pub fn export(
+        &self,
+        name: &ImageName,
+        out: &mut dyn Write,
+        stop: &AtomicBool,
+        tell: Tell<'_>,
+    ) -> Result<Exported, ExportError> {
+        let image = self.store.image(name)?;
+        let layers = Layers {
+            engine: self,
+            stop,
+            tell,
+        };
+        layers.plan(&image.layers);
+        let mut flattening = Flattening::default();
+        for layer in &image.layers {
+            let looked = layers.read(layer, |blob| Ok(flattening.look(blob)?))?;
+            proved(layer, looked.diff_id)?;
+        }
+        let mut tar = flattening.write(out);
+        for layer in &image.layers {
+            if tar.wants_next() {
+                let diff_id = layers.read(layer, |blob| tar.layer(blob))?;
+                proved(layer, diff_id)?;
+            }
+            layers.tell_end(layer);
+        }
+        Ok(Exported {
+            image_id: image.id,
+            layers: image.layers.len() as u64,
+            entries: tar.finish().map_err(ExportError::Write)?,
+        })
+    }
+}
+
+impl Layers<'_> {
+    fn plan(&self, layers: &[ImageLayer]) {
+        let mut blobs: BTreeMap<Digest, u64> = BTreeMap::new();
+        for layer in layers {
+            *blobs.entry(blob_of(layer)).or_default() += PASSES * layer.blob_size;
+        }
+        (self.tell)(CopyEvent::Planned(blobs.into_iter().collect()));
+    }
+
+    fn read<T>(
+        &self,
+        layer: &ImageLayer,
+        take: impl FnOnce(Reading<'_, File>) -> Result<T, FlattenError>,
+    ) -> Result<T, ExportError> {
+        let digest = blob_of(layer);
+        let (inner, _) = self.engine.store.open_blob(&digest)?;
+        let blob = Reading {
+            inner,
+            digest,
+            stop: self.stop,
+            tell: self.tell,
+        };
+        take(blob).map_err(|error| match error {
+            _ if self.stop.load(Ordering::Relaxed) => ExportError::Cancelled,
+            FlattenError::Layer(source) => ExportError::Layer { digest, source },
+            FlattenError::Write(error) => ExportError::Write(error),
+        })
+    }
+
+    fn tell_end(&self, layer: &ImageLayer) {
+        (self.tell)(CopyEvent::Blob {
+            digest: blob_of(layer),
+            status: BlobStatus::Carried,
+        });
+    }
+}
+
+fn blob_of(layer: &ImageLayer) -> Digest {
+    layer.held_blob.unwrap_or(layer.blob)
+}
+
+fn proved(layer: &ImageLayer, actual: DiffId) -> Result<(), ExportError> {
+    let expected = layer.diff_id;
+    if actual == expected {
+        return Ok(());
+    }
+    Err(ExportError::Damaged {
+        digest: blob_of(layer),
+        expected,
+        actual,
+    })
+}

@@ -1,0 +1,266 @@
+//! What a store holds, by repository: what there is to be served to other machines and programs.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Deserialize;
+use windlass_oci::{
+    Descriptor, Digest, Links, MAX_MANIFEST_SIZE, Manifest, ManifestError, MediaType,
+    RepositoryName, Tag,
+};
+use windlass_store::{Access, Busy, DatabaseError, Found, Kept, OpenError, ReadError, Store};
+
+use crate::Engine;
+
+/// What a store holds, by repository. Everything here blocks.
+///
+/// No lock is taken: pulls and removals go on beside it. What vanishes between two questions was there for the first
+/// and is not for the second; a file that was handed out stays readable.
+#[derive(Debug)]
+pub struct Holdings {
+    store: Mutex<Arc<Store>>,
+    /// Where to look again, as long as there is no store yet.
+    root: Option<PathBuf>,
+}
+
+/// A manifest or index that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldManifest {
+    /// What its bytes hash to.
+    pub digest: Digest,
+    /// What it says it is.
+    pub media_type: MediaType,
+    /// The exact bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A blob that is held.
+#[derive(Debug)]
+pub struct HeldBlob {
+    /// What its bytes hashed to when it was stored.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The open file, which is as long as `size` says.
+    pub file: File,
+}
+
+/// Why it could not be found out what is held.
+#[derive(Debug, thiserror::Error)]
+pub enum HoldingsError {
+    /// The store could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The metadata could not be read.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// A blob could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// How many manifests of a repository are read to find those that refer to another.
+const MOST_REFERRING: usize = 256;
+
+/// The parts of a manifest that a descriptor of it repeats.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Described {
+    artifact_type: Option<String>,
+    #[serde(default)]
+    config: Option<Config>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Config {
+    media_type: Option<String>,
+}
+
+impl Engine {
+    /// Returns what the store holds, by repository.
+    pub fn holdings(&self) -> Holdings {
+        Holdings {
+            store: Mutex::new(Arc::clone(&self.store)),
+            root: None,
+        }
+    }
+}
+
+impl Holdings {
+    /// Looks at the store at `root`. One that does not exist holds nothing until somebody makes it.
+    pub fn at(root: PathBuf) -> Result<Self, HoldingsError> {
+        let store = look(&root)?;
+        Ok(Self {
+            store: Mutex::new(Arc::new(store)),
+            root: Some(root),
+        })
+    }
+
+    /// Returns the repositories behind `after`, in the order of their full names; at most `limit`. With `registry`,
+    /// only those of this registry.
+    pub fn repositories(
+        &self,
+        registry: Option<&str>,
+        after: Option<&RepositoryName>,
+        limit: usize,
+    ) -> Result<Vec<RepositoryName>, HoldingsError> {
+        Ok(self.store()?.repositories(registry, after, limit)?)
+    }
+
+    /// Returns the tags of a repository behind `after`, in order; at most `limit`.
+    pub fn tags(
+        &self,
+        repository: &RepositoryName,
+        after: Option<&Tag>,
+        limit: usize,
+    ) -> Result<Found<Vec<Tag>>, HoldingsError> {
+        Ok(self.store()?.tags_of(repository, after, limit)?)
+    }
+
+    /// Returns the digest of the manifest or index that a tag stands for: what it stood for where it was pulled.
+    pub fn target(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<Found<Digest>, HoldingsError> {
+        Ok(self.store()?.target(repository, tag)?)
+    }
+
+    /// Reads a manifest or index, if an image keeps it that `repository` leads to. It is hashed again.
+    pub fn manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Found<HeldManifest>, HoldingsError> {
+        let store = self.store()?;
+        match store.keeps(repository, digest, Kept::Manifest)? {
+            Found::Here(()) => Ok(match read(&store, digest)? {
+                Some(manifest) => Found::Here(manifest),
+                None => Found::Missing,
+            }),
+            Found::Missing => Ok(Found::Missing),
+            Found::NoRepository => Ok(Found::NoRepository),
+        }
+    }
+
+    /// Opens a blob, if an image keeps it that `repository` leads to.
+    pub fn blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Found<HeldBlob>, HoldingsError> {
+        let store = self.store()?;
+        match store.keeps(repository, digest, Kept::Blob)? {
+            Found::Here(()) => {}
+            Found::Missing => return Ok(Found::Missing),
+            Found::NoRepository => return Ok(Found::NoRepository),
+        }
+        match present(store.open_blob(digest))? {
+            Some((file, size)) => Ok(Found::Here(HeldBlob {
+                digest: *digest,
+                size,
+                file,
+            })),
+            None => Ok(Found::Missing),
+        }
+    }
+
+    /// Describes the manifests of a repository that say they belong to `subject` (OCI distribution specification,
+    /// "Listing Referrers"), as far as they are held: of its first 256, and no more than fits into one manifest.
+    pub fn referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+    ) -> Result<Found<Vec<Descriptor>>, HoldingsError> {
+        let store = self.store()?;
+        let manifests = match store.manifests_of(repository, MOST_REFERRING)? {
+            Found::Here(manifests) => manifests,
+            Found::Missing => return Ok(Found::Missing),
+            Found::NoRepository => return Ok(Found::NoRepository),
+        };
+        let mut referrers = Vec::new();
+        let mut size = 0;
+        for digest in manifests {
+            let Some(manifest) = read(&store, &digest)? else {
+                continue;
+            };
+            let links = Links::parse(&manifest.bytes).ok();
+            let belongs_to = links.and_then(|links| links.subject);
+            if belongs_to.is_some_and(|descriptor| descriptor.digest == *subject) {
+                size += manifest.bytes.len();
+                if size > MAX_MANIFEST_SIZE {
+                    break;
+                }
+                referrers.push(manifest.describe());
+            }
+        }
+        Ok(Found::Here(referrers))
+    }
+
+    fn store(&self) -> Result<Arc<Store>, HoldingsError> {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (None, Some(root)) = (store.path(), &self.root) {
+            *store = Arc::new(look(root)?);
+        }
+        Ok(Arc::clone(&store))
+    }
+}
+
+impl HeldManifest {
+    fn describe(&self) -> Descriptor {
+        let described: Described = serde_json::from_slice(&self.bytes).unwrap_or_default();
+        let config = described.config.and_then(|config| config.media_type);
+        Descriptor {
+            media_type: self.media_type.clone(),
+            digest: self.digest,
+            size: self.bytes.len() as u64,
+            urls: Vec::new(),
+            annotations: described.annotations,
+            platform: None,
+            artifact_type: described.artifact_type.or(config),
+        }
+    }
+}
+
+fn look(root: &std::path::Path) -> Result<Store, OpenError> {
+    Store::open(root, Access::Look, |_| Busy::GiveUp)
+}
+
+/// Reads a document, if it is there and can be read as a manifest.
+fn read(store: &Store, digest: &Digest) -> Result<Option<HeldManifest>, HoldingsError> {
+    let Some(bytes) = present(store.read_blob(digest))? else {
+        return Ok(None);
+    };
+    let media_type = match Manifest::parse(&bytes, None) {
+        Ok(manifest) => manifest.media_type().clone(),
+        // An attestation or a signature.
+        Err(ManifestError::NotAnImage(_)) => match Links::parse(&bytes) {
+            Ok(links) => links.media_type,
+            Err(_) => return Ok(None),
+        },
+        Err(_) => return Ok(None),
+    };
+    Ok(Some(HeldManifest {
+        digest: *digest,
+        media_type,
+        bytes,
+    }))
+}
+
+/// What is gone or damaged counts as absent: who asks for it can get it elsewhere.
+fn present<T>(read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(error @ ReadError::Damaged { .. }) => {
+            tracing::warn!(%error, "not served");
+            Ok(None)
+        }
+        Err(ReadError::Unknown { .. } | ReadError::TooLarge { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

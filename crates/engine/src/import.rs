@@ -1,0 +1,277 @@
+//! A tar becomes an image of one layer.
+
+mod change;
+mod fetch;
+
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+use windlass_archive::{Compression, Ownership, UnpackError};
+use windlass_oci::{
+    Descriptor, Digest, ImageId, ImageName, LayerEncoding, MediaType, Platform, Reference,
+};
+use windlass_pull::{LocalLayer, LocalLayerError, Wanted, take_layer};
+use windlass_store::{
+    BlobSource, CommitError, FindError, LayerSource, NewImage, NewLayer, PutError, ReadError,
+};
+
+use crate::{Engine, Loaded, Moved};
+
+pub use change::{ChangeError, ChangeProblem, ContainerConfig, Healthcheck};
+pub use fetch::Fetching;
+
+/// What is to be made of a tar.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    /// What the image is to be called, if anything; a tag or `latest`, no digest.
+    pub name: Option<Reference>,
+    /// What it runs on.
+    pub platform: Platform,
+    /// How it is run.
+    pub config: ContainerConfig,
+    /// When it was made, in the form of RFC 3339.
+    pub created: String,
+    /// A remark for its history.
+    pub comment: String,
+    /// The most bytes that are taken, as they come.
+    pub limit: Option<u64>,
+}
+
+/// Why no image was made. Nothing is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// There was not one byte.
+    #[error("there is nothing in it, not even an empty tar")]
+    Empty,
+    /// There is more of it than was allowed.
+    #[error("it is larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// It is compressed as no layer can be.
+    #[error(
+        "it is compressed with {name}, and a layer can only be plain, or compressed with gzip or zstd"
+    )]
+    Compression {
+        /// How.
+        name: &'static str,
+    },
+    /// It could not be taken as a layer.
+    #[error(transparent)]
+    Layer(Box<LocalLayerError>),
+    /// A name with a digest says what the image has to be.
+    #[error("{name} has a digest, and cannot be given as a name")]
+    Digest {
+        /// The name.
+        name: String,
+    },
+    /// The store could not be asked.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// The store could not be asked for a document.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A document could not be stored.
+    #[error(transparent)]
+    Put(#[from] PutError),
+    /// The image could not be stored.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// It was told to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// Reads until it is told to stop or has had enough, and tells how far it is.
+struct Incoming<'a, R> {
+    from: R,
+    stop: &'a AtomicBool,
+    tell: &'a (dyn Fn(u64) + Sync),
+    read: u64,
+    limit: u64,
+}
+
+/// The documents of an image.
+struct Documents {
+    config: Vec<u8>,
+    manifest: Vec<u8>,
+}
+
+impl Engine {
+    /// Makes an image of the tar that `from` yields: one layer, whose blob is what came, byte for byte, plain or
+    /// compressed with gzip or zstd. `tell` is told of each piece that came. Blocks.
+    ///
+    /// The image and its name appear together, or nothing does. An empty tar is an empty layer; nothing at all is
+    /// refused, for it is what is left where somebody else failed.
+    pub fn import(
+        &self,
+        from: impl Read + Send,
+        options: &ImportOptions,
+        stop: &AtomicBool,
+        tell: &(dyn Fn(u64) + Sync),
+    ) -> Result<Loaded, ImportError> {
+        if let Some(name) = options.name.as_ref().filter(|name| name.digest().is_some()) {
+            let name = name.familiar();
+            return Err(ImportError::Digest { name });
+        }
+        let mut incoming = Incoming {
+            from,
+            stop,
+            tell,
+            read: 0,
+            limit: options.limit.unwrap_or(u64::MAX),
+        };
+        let ownership = Ownership::of_this_process();
+        let layer = take_layer(&self.store, &mut incoming, Wanted::default(), ownership);
+        let layer = layer.map_err(|error| incoming.failed(error))?;
+        if incoming.read == 0 {
+            return Err(ImportError::Empty);
+        }
+        self.store_import(layer, options)
+    }
+
+    fn store_import(
+        &self,
+        layer: LocalLayer,
+        options: &ImportOptions,
+    ) -> Result<Loaded, ImportError> {
+        let documents = Documents::of(&layer, options);
+        let [id, manifest] = [&documents.config, &documents.manifest].map(Digest::sha256);
+        let image_id = ImageId::new(id);
+        let is_new = match self.store.image(&ImageName::Id(image_id)) {
+            Ok(_) => false,
+            Err(FindError::Unknown { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+        let image = NewImage {
+            config: self.imported(&id, &documents.config)?,
+            manifest: self.imported(&manifest, &documents.manifest)?,
+            indexes: Vec::new(),
+            layers: vec![NewLayer {
+                digest: *layer.blob.digest(),
+                size: layer.blob.size(),
+                layer: LayerSource::New(layer.layer),
+                blob: Some(BlobSource::New(layer.blob)),
+            }],
+            reference: None,
+        };
+        let name = options.name.clone().map(Reference::or_latest);
+        let committed = match &name {
+            Some(name) => self.store.commit_as(&image, name)?,
+            None => self.store.commit(&image)?,
+        };
+        let moved = name.clone().zip(committed.tag_taken_from);
+        Ok(Loaded {
+            image_id,
+            manifest,
+            platform: options.platform.clone(),
+            names: name.into_iter().collect(),
+            moved: moved
+                .map(|(name, from)| Moved { name, from })
+                .into_iter()
+                .collect(),
+            is_new,
+        })
+    }
+
+    fn imported(&self, digest: &Digest, bytes: &[u8]) -> Result<BlobSource, ImportError> {
+        Ok(match self.store.blob(digest)? {
+            Some(blob) => BlobSource::Held(blob),
+            None => BlobSource::New(self.store.put_blob(digest, bytes)?),
+        })
+    }
+}
+
+impl Documents {
+    fn of(layer: &LocalLayer, options: &ImportOptions) -> Self {
+        let Platform {
+            os,
+            architecture,
+            variant,
+            os_version,
+            ..
+        } = &options.platform;
+        let mut config = json!({
+            "created": options.created,
+            "os": os,
+            "architecture": architecture,
+            "config": options.config,
+            "rootfs": { "type": "layers", "diff_ids": [layer.diff_id.to_string()] },
+            "history": [{ "created": options.created, "comment": options.comment }],
+        });
+        for (key, word) in [("variant", variant), ("os.version", os_version)] {
+            if let Some(word) = word {
+                config[key] = word.as_str().into();
+            }
+        }
+        let config = config.to_string().into_bytes();
+        let encoding = match layer.compression {
+            Compression::Plain => LayerEncoding::Plain,
+            Compression::Gzip => LayerEncoding::Gzip,
+            Compression::Zstd => LayerEncoding::Zstd,
+        };
+        let (digest, size) = (Digest::sha256(&config), config.len() as u64);
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MediaType::OciManifest.as_str(),
+            "config": descriptor(MediaType::OciConfig, digest, size),
+            "layers": [descriptor(
+                MediaType::OciLayer(encoding),
+                *layer.blob.digest(),
+                layer.blob.size(),
+            )],
+        });
+        Self {
+            config,
+            manifest: manifest.to_string().into_bytes(),
+        }
+    }
+}
+
+fn descriptor(media_type: MediaType, digest: Digest, size: u64) -> Descriptor {
+    Descriptor {
+        media_type,
+        digest,
+        size,
+        urls: Vec::new(),
+        annotations: std::collections::BTreeMap::new(),
+        platform: None,
+        artifact_type: None,
+    }
+}
+
+impl<R> Incoming<'_, R> {
+    fn failed(&self, error: LocalLayerError) -> ImportError {
+        if self.stop.load(Ordering::Relaxed) {
+            return ImportError::Cancelled;
+        }
+        if self.read > self.limit {
+            let limit = self.limit;
+            return ImportError::TooLarge { limit };
+        }
+        match error {
+            LocalLayerError::Unpack(UnpackError::UnsupportedCompression { name }) => {
+                ImportError::Compression { name }
+            }
+            error => ImportError::Layer(Box::new(error)),
+        }
+    }
+}
+
+impl<R: Read> Read for Incoming<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            // Not `Interrupted`: that would be tried again.
+            return Err(io::Error::other("cancelled"));
+        }
+        let read = self.from.read(buffer)?;
+        self.read += read as u64;
+        if self.read > self.limit {
+            return Err(io::Error::other("it is too large"));
+        }
+        (self.tell)(read as u64);
+        Ok(read)
+    }
+}

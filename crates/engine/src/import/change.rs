@@ -1,0 +1,347 @@
+//! Dockerfile instructions that change how an image is run, where no layer is made: `docker import --change` and
+//! `docker commit --change` take them.
+//!
+//! Pure: text in, [`ContainerConfig`] out. Quotes, escapes and variables are read as a Dockerfile's are; a variable is
+//! one that an `ENV` before has set, for nothing else is known.
+
+mod health;
+mod signal;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use windlass_oci::text::{Shown, shown};
+
+pub use health::Healthcheck;
+use words::{expand, expand_list, json_list, split};
+
+/// How an image is run, as its config says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerConfig {
+    /// User and perhaps group.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub user: String,
+    /// Ports, as `80/tcp`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", serialize_with = "keys")]
+    pub exposed_ports: BTreeSet<String>,
+    /// The environment, as `NAME=value`, each name once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
+    /// The command that always runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entrypoint: Vec<String>,
+    /// The command, or the default arguments of the entrypoint.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cmd: Vec<String>,
+    /// How to find out whether it is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
+    /// Directories that should be volumes.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", serialize_with = "keys")]
+    pub volumes: BTreeSet<String>,
+    /// The directory to start in.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub working_dir: String,
+    /// Free-form notes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The signal that stops it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stop_signal: String,
+    /// What to run when an image is built on this one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_build: Vec<String>,
+}
+
+/// An instruction that cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid change {instruction:?}: {problem}")]
+pub struct ChangeError {
+    /// The instruction as it was given.
+    pub instruction: Shown,
+    /// What is wrong with it.
+    pub problem: ChangeProblem,
+}
+
+/// What is wrong with an instruction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeProblem {
+    /// It is none that can be given here.
+    Unknown {
+        /// Its first word.
+        word: Shown,
+    },
+    /// It has no arguments.
+    Nothing {
+        /// The instruction's name.
+        name: &'static str,
+    },
+    /// An argument is not what it has to be.
+    Expected {
+        /// What it has to be.
+        what: &'static str,
+        /// What it is.
+        found: Shown,
+    },
+    /// A quote, or a `${`, has no end.
+    Open {
+        /// What stands at its beginning.
+        mark: &'static str,
+    },
+}
+
+/// The instructions that can be given.
+const KNOWN: &str = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR";
+
+/// What can be run on a build, beside.
+const BUILDING: [&str; 15] = [
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "HEALTHCHECK",
+    "LABEL",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
+impl ContainerConfig {
+    /// Carries out the instructions in `text`: one, or several in lines of their own. Empty lines and those that begin
+    /// with `#` say nothing; a line that ends with a backslash goes on in the next.
+    pub fn change(&mut self, text: &str) -> Result<(), ChangeError> {
+        for line in lines(text) {
+            self.carry_out(&line).map_err(|problem| ChangeError {
+                instruction: shown(&line),
+                problem,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, line: &str) -> Result<(), ChangeProblem> {
+        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let rest = rest.trim();
+        let name = word.to_ascii_uppercase();
+        let what = |name| match rest {
+            "" => Err(ChangeProblem::Nothing { name }),
+            rest => Ok(rest),
+        };
+        match &*name {
+            "CMD" => self.cmd = command(what("CMD")?)?,
+            "ENTRYPOINT" => self.entrypoint = command(what("ENTRYPOINT")?)?,
+            "ENV" => {
+                for (name, value) in self.pairs(what("ENV")?)? {
+                    self.set(&name, &value);
+                }
+            }
+            "EXPOSE" => {
+                for port in expand_list(what("EXPOSE")?, &self.env)? {
+                    self.expose(&port)?;
+                }
+            }
+            "HEALTHCHECK" => self.healthcheck = Some(Healthcheck::parse(what("HEALTHCHECK")?)?),
+            "LABEL" => {
+                let labels = self.pairs(what("LABEL")?)?;
+                self.labels.extend(labels);
+            }
+            "ONBUILD" => self.on_build.push(trigger(what("ONBUILD")?)?),
+            "STOPSIGNAL" => {
+                let found = self.one(what("STOPSIGNAL")?)?;
+                self.stop_signal = signal::checked(found)?;
+            }
+            "USER" => self.user = self.one(what("USER")?)?,
+            "VOLUME" => self.volumes(what("VOLUME")?)?,
+            "WORKDIR" => {
+                let directory = self.one(what("WORKDIR")?)?;
+                self.working_dir = resolved(&self.working_dir, &directory);
+            }
+            _ => return Err(ChangeProblem::Unknown { word: shown(word) }),
+        }
+        Ok(())
+    }
+
+    /// Reads `NAME=value NAME=value`, or `NAME value` with all the rest as the value.
+    fn pairs(&self, rest: &str) -> Result<Vec<(String, String)>, ChangeProblem> {
+        let words = split(rest)?;
+        let expected = |found: &str| ChangeProblem::Expected {
+            what: "NAME=VALUE",
+            found: shown(found),
+        };
+        let is_old = words.first().is_some_and(|first| !first.contains('='));
+        let pairs: Vec<(&str, &str)> = if is_old {
+            let pair = rest.split_once(char::is_whitespace);
+            let (name, value) = pair.ok_or_else(|| expected(rest))?;
+            vec![(name, value.trim())]
+        } else {
+            let pairs = words.iter().map(|word| {
+                let pair = word.split_once('=');
+                pair.ok_or_else(|| expected(word))
+            });
+            pairs.collect::<Result<_, _>>()?
+        };
+        let expanded = pairs.into_iter().map(|(name, value)| {
+            let name = expand(name, &self.env)?;
+            if name.is_empty() {
+                return Err(expected(&format!("{name}={value}")));
+            }
+            Ok((name, expand(value, &self.env)?))
+        });
+        expanded.collect()
+    }
+
+    /// Reads the one argument of an instruction.
+    fn one(&self, rest: &str) -> Result<String, ChangeProblem> {
+        let found = expand(rest, &self.env)?;
+        if found.trim().is_empty() {
+            return Err(ChangeProblem::Expected {
+                what: "something that is not empty",
+                found: shown(rest),
+            });
+        }
+        Ok(found)
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        let variable = format!("{name}={value}");
+        let same = |known: &&mut String| {
+            let rest = known.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with('='))
+        };
+        match self.env.iter_mut().find(same) {
+            Some(known) => *known = variable,
+            None => self.env.push(variable),
+        }
+    }
+
+    /// Adds `PORT`, `PORT-PORT`, either with `/PROTOCOL`.
+    fn expose(&mut self, text: &str) -> Result<(), ChangeProblem> {
+        let parsed = || {
+            let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+            let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+            let protocol = protocol.to_ascii_lowercase();
+            if !matches!(&*protocol, "tcp" | "udp" | "sctp") {
+                return None;
+            }
+            let (first, last) = (port(first)?, port(last)?);
+            (first <= last).then_some((first..=last, protocol))
+        };
+        let (ports, protocol) = parsed().ok_or_else(|| ChangeProblem::Expected {
+            what: "PORT[-PORT][/tcp|udp|sctp]",
+            found: shown(text),
+        })?;
+        let ports = ports.map(|port| format!("{port}/{protocol}"));
+        self.exposed_ports.extend(ports);
+        Ok(())
+    }
+
+    fn volumes(&mut self, rest: &str) -> Result<(), ChangeProblem> {
+        let listed = match json_list(rest)? {
+            Some(list) => {
+                let expanded = list.iter().map(|path| expand(path, &self.env));
+                expanded.collect::<Result<Vec<_>, _>>()?
+            }
+            None => expand_list(rest, &self.env)?,
+        };
+        for path in listed {
+            let path = path.trim();
+            if path.is_empty() {
+                return Err(ChangeProblem::Expected {
+                    what: "a path",
+                    found: shown(rest),
+                });
+            }
+            self.volumes.insert(path.to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Returns the instructions in a text.
+fn lines(text: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for part in text.lines() {
+        if part.trim_start().starts_with('#') {
+            continue;
+        }
+        match part.trim_end().strip_suffix('\\') {
+            Some(before) => line += before,
+            None => {
+                line += part;
+                lines.push(std::mem::take(&mut line));
+            }
+        }
+    }
+    lines.push(line);
+    let lines = lines.iter().map(|line| line.trim().to_owned());
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+/// Reads a command: a JSON array of words, or else a text for the shell.
+fn command(rest: &str) -> Result<Vec<String>, ChangeProblem> {
+    let shell = || ["/bin/sh", "-c", rest].map(str::to_owned).to_vec();
+    Ok(json_list(rest)?.unwrap_or_else(shell))
+}
+
+/// Reads what is to be run on a build, which is kept as it is.
+fn trigger(rest: &str) -> Result<String, ChangeProblem> {
+    let word = rest.split_whitespace().next().unwrap_or_default();
+    if !BUILDING.contains(&&*word.to_ascii_uppercase()) {
+        return Err(ChangeProblem::Expected {
+            what: "an instruction that a build can run there",
+            found: shown(word),
+        });
+    }
+    Ok(rest.to_owned())
+}
+
+fn port(text: &str) -> Option<u16> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let port: Option<u16> = is_number.then(|| text.parse().ok()).flatten();
+    port.filter(|&port| port > 0)
+}
+
+/// Returns `directory`, seen from `from`, without `.`, `..` and empty components.
+fn resolved(from: &str, directory: &str) -> String {
+    let mut components: Vec<&str> = Vec::new();
+    let from = if directory.starts_with('/') { "" } else { from };
+    for component in from.split('/').chain(directory.split('/')) {
+        match component {
+            "" | "." => {}
+            ".." => drop(components.pop()),
+            component => components.push(component),
+        }
+    }
+    format!("/{}", components.join("/"))
+}
+
+/// Writes a set as Docker does: an object whose values say nothing.
+fn keys<S: Serializer>(set: &BTreeSet<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Nothing {}
+    serializer.collect_map(set.iter().map(|key| (key, Nothing {})))
+}
+
+impl fmt::Display for ChangeProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { word } => write!(f, "{word} cannot be given here, only {KNOWN}"),
+            Self::Nothing { name } => write!(f, "{name} needs arguments"),
+            Self::Expected { what, found } => write!(f, "expected {what}, not {found:?}"),
+            Self::Open { mark } => write!(f, "a {mark} has no end"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

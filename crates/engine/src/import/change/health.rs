@@ -1,0 +1,140 @@
+//! `HEALTHCHECK`.
+
+use serde::Serialize;
+use windlass_oci::text::shown;
+
+use super::ChangeProblem;
+use super::words::json_list;
+
+/// How to find out whether a container is well. Times are in nanoseconds; 0 says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Healthcheck {
+    /// `NONE`; or `CMD` and the words of a command; or `CMD-SHELL` and a text for the shell.
+    pub test: Vec<String>,
+    /// How long to wait between two looks.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub interval: u64,
+    /// How long one may take.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub timeout: u64,
+    /// How long it may be unwell at first.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub start_period: u64,
+    /// How long to wait between two looks at first.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub start_interval: u64,
+    /// How often in a row it must be unwell.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retries: u64,
+}
+
+/// What Docker takes for the shortest time.
+const SHORTEST: u64 = 1_000_000;
+
+impl Healthcheck {
+    /// Reads what stands behind `HEALTHCHECK`.
+    pub(super) fn parse(rest: &str) -> Result<Self, ChangeProblem> {
+        let mut check = Self::default();
+        let mut rest = rest;
+        while rest.starts_with("--") {
+            let (flag, behind) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            check.flag(flag)?;
+            rest = behind.trim_start();
+        }
+        let (word, behind) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let behind = behind.trim();
+        let wrong = || ChangeProblem::Expected {
+            what: "NONE alone, or [--interval=, --timeout=, --start-period=, --start-interval=, --retries=] CMD and a \
+                   command",
+            found: shown(rest),
+        };
+        match (&*word.to_ascii_uppercase(), behind) {
+            ("NONE", "") if check == Self::default() => check.test.push("NONE".to_owned()),
+            ("CMD", behind) if !behind.is_empty() => {
+                check.test = match json_list(behind)? {
+                    Some(list) if list.is_empty() => return Err(wrong()),
+                    Some(list) => [vec!["CMD".to_owned()], list].concat(),
+                    None => ["CMD-SHELL", behind].map(str::to_owned).to_vec(),
+                };
+            }
+            _ => return Err(wrong()),
+        }
+        Ok(check)
+    }
+
+    fn flag(&mut self, flag: &str) -> Result<(), ChangeProblem> {
+        let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
+        let what = "a length of time, such as 30s or 1m30s";
+        let (field, parsed, what) = match name {
+            "--interval" => (&mut self.interval, duration(value), what),
+            "--timeout" => (&mut self.timeout, duration(value), what),
+            "--start-period" => (&mut self.start_period, duration(value), what),
+            "--start-interval" => (&mut self.start_interval, duration(value), what),
+            "--retries" => {
+                let retries = value.parse::<u32>().ok().map(u64::from);
+                (&mut self.retries, retries, "a number")
+            }
+            _ => {
+                return Err(ChangeProblem::Expected {
+                    what: "--interval=, --timeout=, --start-period=, --start-interval= or --retries=",
+                    found: shown(flag),
+                });
+            }
+        };
+        *field = parsed.ok_or_else(|| ChangeProblem::Expected {
+            what,
+            found: shown(flag),
+        })?;
+        Ok(())
+    }
+}
+
+/// Reads a length of time as Go writes it, in nanoseconds: numbers with units, one after the other.
+fn duration(text: &str) -> Option<u64> {
+    if text == "0" {
+        return Some(0);
+    }
+    let mut total = 0u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, behind) = rest.split_at(end);
+        let unit = behind.find(|c: char| c.is_ascii_digit() || c == '.');
+        let (unit, behind) = behind.split_at(unit.unwrap_or(behind.len()));
+        let unit: u64 = match unit {
+            "ns" => 1,
+            "us" | "µs" | "μs" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            _ => return None,
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() && fraction.is_empty() {
+            return None;
+        }
+        let digits = |text: &str| match text {
+            "" => Some(0),
+            text => text.parse::<u64>().ok(),
+        };
+        total = total.checked_add(digits(whole)?.checked_mul(unit)?)?;
+        // Nanoseconds have no more digits than these that count.
+        let fraction = &fraction[..fraction.len().min(12)];
+        let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
+        let part = u128::from(digits(fraction)?) * u128::from(unit) / scale;
+        total = total.checked_add(u64::try_from(part).ok()?)?;
+        rest = behind;
+    }
+    let fits = total >= SHORTEST && i64::try_from(total).is_ok();
+    (!text.is_empty() && fits).then_some(total)
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what serde wants of such a function"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

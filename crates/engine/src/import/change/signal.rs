@@ -1,0 +1,41 @@
+//! The names of signals.
+
+use windlass_oci::text::shown;
+
+use super::ChangeProblem;
+
+/// Linux's, by their names without `SIG`.
+const SIGNALS: [&str; 37] = [
+    "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL",
+    "PIPE", "POLL", "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP",
+    "TTIN", "TTOU", "UNUSED", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN",
+    "RTMAX",
+];
+
+/// The highest number of one.
+const LAST: u32 = 64;
+
+/// How many there are between the first and the last that have no names.
+const REAL_TIME: u32 = 30;
+
+/// Returns `signal` if it is one: a number, or a name with or without `SIG`, in any case.
+pub(super) fn checked(signal: String) -> Result<String, ChangeProblem> {
+    let upper = signal.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let is_number = signal
+        .parse::<u32>()
+        .is_ok_and(|number| (1..=LAST).contains(&number));
+    let is_between = ["RTMIN+", "RTMAX-"].iter().any(|start| {
+        let number = name
+            .strip_prefix(start)
+            .and_then(|text| text.parse::<u32>().ok());
+        number.is_some_and(|number| number <= REAL_TIME)
+    });
+    if is_number || is_between || SIGNALS.contains(&name) {
+        return Ok(signal);
+    }
+    Err(ChangeProblem::Expected {
+        what: "a signal, such as SIGTERM or 15",
+        found: shown(&signal),
+    })
+}

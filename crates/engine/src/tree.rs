@@ -1,0 +1,144 @@
+//! What names lead to, by platform: the images that are here, and those that the index has besides.
+
+use std::collections::BTreeMap;
+
+use windlass_oci::{Digest, ImageId, Manifest, Platform, Reference};
+use windlass_store::Image;
+
+use crate::{Engine, StoreError};
+
+/// What some names lead to: an index with its platforms, or a manifest with one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageTree {
+    /// The digest of the index, or of the manifest where there is none.
+    pub target: Digest,
+    /// The tags that lead there, in order; of a tree without tags, the digest references.
+    pub names: Vec<Reference>,
+    /// The platforms, in the order of the index.
+    pub platforms: Vec<PlatformImage>,
+}
+
+/// The image for one platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlatformImage {
+    /// What it runs on.
+    pub platform: Platform,
+    /// The digest of its manifest.
+    pub manifest: Digest,
+    /// The image, if it is here.
+    pub image: Option<HeldImage>,
+}
+
+/// An image that is here, as a tree shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldImage {
+    /// The image.
+    pub id: ImageId,
+    /// When it was made, as its config says.
+    pub created: Option<String>,
+    /// Bytes of file content in its layers.
+    pub size: u64,
+    /// Bytes of its layers' blobs, as its manifest has them.
+    pub compressed: u64,
+}
+
+impl Engine {
+    /// Returns what is there by the index or manifest that names lead to, the last pulled first.
+    ///
+    /// An image that several indexes have is in several trees. An index that is not held any more, or that has
+    /// indexes in it, is shown as far as it is known: by the images that are here.
+    pub fn image_trees(&self) -> Result<Vec<ImageTree>, StoreError> {
+        let images = self.store.images()?;
+        let mut trees: Vec<ImageTree> = Vec::new();
+        for image in &images {
+            for (target, name) in leads(image) {
+                let at = match trees.iter().position(|tree| tree.target == target) {
+                    Some(at) => at,
+                    None => {
+                        trees.push(self.tree(target, &images));
+                        trees.len() - 1
+                    }
+                };
+                let tree = &mut trees[at];
+                tree.names.extend(name.cloned());
+                if tree
+                    .platforms
+                    .iter()
+                    .all(|entry| entry.manifest != image.manifest)
+                {
+                    tree.platforms.push(PlatformImage::held(image));
+                }
+            }
+        }
+        for tree in &mut trees {
+            if tree.names.iter().any(|name| name.tag().is_some()) {
+                tree.names.retain(|name| name.tag().is_some());
+            }
+            tree.names.sort();
+            tree.names.dedup();
+        }
+        Ok(trees)
+    }
+
+    /// Reads the platforms of an index.
+    fn tree(&self, target: Digest, images: &[Image]) -> ImageTree {
+        let by_manifest: BTreeMap<&Digest, &Image> = images
+            .iter()
+            .map(|image| (&image.manifest, image))
+            .collect();
+        let bytes = self.store.read_blob(&target).ok();
+        let platforms = match bytes.map(|bytes| Manifest::parse(&bytes, None)) {
+            Some(Ok(Manifest::Index(index))) => {
+                let offered = index.platforms();
+                let entries = index.manifests.into_iter().filter_map(|entry| {
+                    let platform = entry.platform.filter(|one| offered.contains(one))?;
+                    Some(match by_manifest.get(&entry.digest) {
+                        Some(image) => PlatformImage::held(image),
+                        None => PlatformImage {
+                            platform,
+                            manifest: entry.digest,
+                            image: None,
+                        },
+                    })
+                });
+                entries.collect()
+            }
+            _ => Vec::new(),
+        };
+        ImageTree {
+            target,
+            names: Vec::new(),
+            platforms,
+        }
+    }
+}
+
+impl PlatformImage {
+    fn held(image: &Image) -> Self {
+        Self {
+            platform: image.platform.clone(),
+            manifest: image.manifest,
+            image: Some(HeldImage {
+                id: image.id,
+                created: image.created.clone(),
+                size: image.size(),
+                compressed: image.layers.iter().map(|layer| layer.blob_size).sum(),
+            }),
+        }
+    }
+}
+
+/// Returns where an image belongs, and what is it called there.
+fn leads(image: &Image) -> Vec<(Digest, Option<&Reference>)> {
+    let tags = image
+        .tags
+        .iter()
+        .map(|tag| (tag.target, Some(&tag.reference)));
+    let digests = { image.digests.iter() }
+        .filter_map(|reference| Some((*reference.digest()?, Some(reference))));
+    let leads: Vec<_> = tags.chain(digests).collect();
+    match leads.is_empty() {
+        true => vec![(*image.target(), None)],
+        false => leads,
+    }
+}

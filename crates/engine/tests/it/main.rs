@@ -1,0 +1,7 @@
+//! The engine as its doors see it, between a scripted registry and a real store.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod filters;
+mod prune;
+mod support;

@@ -1,0 +1,117 @@
+//! Pruning while a pull is running.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use windlass::{Events, LayerStatus, Prune, PullEvent, Remove};
+use windlass_testing::{Image, Layer};
+
+use crate::support::World;
+
+fn everything() -> Prune {
+    Prune {
+        all: true,
+        partials: true,
+        ..Prune::default()
+    }
+}
+
+fn exists(root: &Path, area: &str, digest: &windlass::Digest) -> bool {
+    root.join(area).join("sha256").join(digest.hex()).exists()
+}
+
+/// R6, DM-16: in the middle of a layer, with another that was here before and one that is done.
+#[tokio::test]
+async fn a_pruning_takes_nothing_that_a_pull_needs() {
+    let world = World::new();
+    let layer = |seed| Layer::of_size_seeded(500_000, seed).pack();
+    let (base, done, slow) = (layer(1), layer(2), layer(3));
+    let one = Image::new().layer(&base).layer(layer(4));
+    let one = world.registry.push(one, "one:1");
+    let two = Image::new().layer(&base).layer(&done).layer(&slow);
+    let two = world.registry.push(two, "two:1");
+    world.pull("one:1").await;
+
+    let gate = world.registry.blob(&slow.digest).hold_after(200_000);
+    let (engine, request) = (Arc::clone(&world.engine), world.request("two:1"));
+    let (events, mut told) = Events::channel();
+    let pulling = tokio::spawn(async move { engine.pull(&request, &events).await });
+    gate.reached(1).await;
+    while let Some(event) = told.recv().await {
+        if let PullEvent::Layer { digest, status, .. } = event
+            && digest == done.digest
+            && matches!(status, LayerStatus::Unpacked { .. })
+        {
+            break;
+        }
+    }
+
+    let pruned = world.engine.prune(&everything()).unwrap();
+    assert_eq!(pruned.partials, []);
+    assert_eq!(world.engine.images().unwrap(), []);
+    let root = world.root();
+    let diff_ids = one.diff_ids();
+    assert!(
+        exists(&root, "layers", diff_ids[0].digest()),
+        "the pull needs it"
+    );
+    assert!(!exists(&root, "layers", diff_ids[1].digest()));
+    assert!(exists(&root, "blobs", &base.digest), "the pull needs it");
+    assert!(!exists(&root, "blobs", &one.layers[1].digest));
+
+    gate.open();
+    let pulled = pulling.await.unwrap().unwrap();
+    assert_eq!(*pulled.image_id.digest(), two.config_digest);
+    for digest in [&base.digest, &done.digest, &slow.digest] {
+        assert_eq!(world.registry.ranges_asked(digest), ["whole"]);
+        assert!(exists(&root, "blobs", digest));
+    }
+    for diff_id in two.diff_ids() {
+        assert!(exists(&root, "layers", diff_id.digest()));
+    }
+
+    // What was left for the pull is the image's now, and goes with it.
+    world.engine.idle().await;
+    let name = world.registry.name("two:1").parse().unwrap();
+    let foreseen = world.engine.prune_preview(&everything()).unwrap();
+    let removal = world.engine.remove(&name, Remove::default()).unwrap();
+    assert_eq!(removal.freed, foreseen.freed);
+    for area in ["blobs/sha256", "layers/sha256", "drafts", "ingest"] {
+        let left = std::fs::read_dir(root.join(area)).unwrap().count();
+        assert_eq!(left, 0, "{area}");
+    }
+}
+
+/// What a pull has left behind goes when it is asked for, and not otherwise.
+#[tokio::test]
+async fn partial_blobs_go_when_they_are_meant() {
+    let world = World::new();
+    let slow = Layer::of_size_seeded(500_000, 1).pack();
+    world.registry.push(Image::new().layer(&slow), "one:1");
+    let gate = world.registry.blob(&slow.digest).hold_after(200_000);
+    let (engine, request) = (Arc::clone(&world.engine), world.request("one:1"));
+    let (events, _told) = Events::channel();
+    let pulling = tokio::spawn(async move { engine.pull(&request, &events).await });
+    gate.reached(1).await;
+    // On this one thread, somebody has to let the pull read what was sent.
+    while world.engine.disk_usage().unwrap().partial.size < 100_000 {
+        tokio::task::yield_now().await;
+    }
+    pulling.abort();
+    assert!(pulling.await.unwrap_err().is_cancelled());
+    world.engine.idle().await;
+
+    let images_only = Prune {
+        partials: false,
+        ..everything()
+    };
+    assert_eq!(world.engine.prune(&images_only).unwrap().freed, 0);
+    let usage = world.engine.disk_usage().unwrap().partial;
+    let foreseen = world.engine.prune_preview(&everything()).unwrap();
+    let pruned = world.engine.prune(&everything()).unwrap();
+    assert_eq!(pruned, foreseen);
+    assert_eq!(pruned.partials.len(), 1);
+    assert_eq!(pruned.partials[0].digest, slow.digest);
+    assert_eq!(pruned.freed, usage.reclaimable);
+    assert_eq!(world.engine.disk_usage().unwrap().partial.size, 0);
+}

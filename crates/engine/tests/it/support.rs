@@ -1,0 +1,71 @@
+//! An engine, and a registry for it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::ZonedDateTime;
+use tempfile::TempDir;
+use windlass::{
+    Access, Caller, Engine, EngineConfig, Events, FilterUse, Filters, PullRequest, Pulled, Throttle,
+};
+use windlass_testing::Registry;
+
+pub(crate) struct World {
+    pub(crate) registry: Registry,
+    pub(crate) engine: Arc<Engine>,
+    directory: TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = EngineConfig::new(directory.path().join("store"));
+        let access = Access::Own {
+            purpose: "the tests".to_owned(),
+        };
+        Self {
+            registry: Registry::start(),
+            engine: Arc::new(Engine::open(config, &access, |_| {}).unwrap()),
+            directory,
+        }
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.directory.path().join("store")
+    }
+
+    pub(crate) fn request(&self, name: &str) -> PullRequest {
+        PullRequest {
+            reference: self.registry.name(name).parse().unwrap(),
+            platform: None,
+            caller: Caller::anonymous(),
+            throttle: Throttle::unlimited(),
+        }
+    }
+
+    pub(crate) async fn pull(&self, name: &str) -> Pulled {
+        let (events, _told) = Events::channel();
+        self.engine
+            .pull(&self.request(name), &events)
+            .await
+            .unwrap()
+    }
+
+    /// The tags of the images that are there, without the registry, in order.
+    pub(crate) fn tags(&self, filters: &[&str]) -> Vec<String> {
+        let filters = filters_for(FilterUse::Images, filters);
+        let images = self.engine.images_matching(&filters).unwrap();
+        let names = images.iter().flat_map(|image| &image.names);
+        let mut tags: Vec<_> = names
+            .filter(|name| filters.takes_name(name))
+            .map(|name| name.familiar().rsplit_once('/').unwrap().1.to_owned())
+            .collect();
+        tags.sort();
+        tags
+    }
+}
+
+pub(crate) fn filters_for(usage: FilterUse, filters: &[&str]) -> Filters {
+    let now: ZonedDateTime = "2026-11-28T12:00:00+00:00[UTC]".parse().unwrap();
+    Filters::parse(usage, filters.iter().copied(), &now).unwrap()
+}

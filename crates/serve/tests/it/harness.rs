@@ -1,0 +1,255 @@
+//! What the tests share: a store with images, a server, and a client that sends bytes as they are.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use windlass::{
+    Access, Caller, Digest, Engine, EngineConfig, Events, Holdings, PullRequest, Remove, Throttle,
+};
+use windlass_serve::{Answered, Drained, Listen, Listener, ServeConfig, Server};
+use windlass_testing::{Image, Index, Layer, PackedImage, PackedIndex, Registry};
+
+/// How long a test may wait before it is taken for stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A store.
+pub(crate) struct Stored {
+    pub(crate) directory: TempDir,
+    registry: Registry,
+}
+
+/// A running server.
+pub(crate) struct Serving {
+    pub(crate) address: SocketAddr,
+    pub(crate) answered: Arc<Mutex<Vec<Answered>>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<Drained>>,
+}
+
+/// What a server said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Stored {
+    /// A store that does not exist.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            registry: Registry::start(),
+        }
+    }
+
+    /// A store with `image`, called by `names`.
+    pub(crate) fn with(image: impl Into<PackedImage>, names: &[&str]) -> (Self, PackedImage) {
+        let stored = Self::nothing();
+        let image = stored.add(image, names);
+        (stored, image)
+    }
+
+    /// Puts an image into the store, called by `names` and no other.
+    pub(crate) fn add(&self, image: impl Into<PackedImage>, names: &[&str]) -> PackedImage {
+        let image = self.registry.push(image, "app:1");
+        self.pull(names);
+        image
+    }
+
+    /// Puts an index into the store, with its image for this machine.
+    pub(crate) fn add_index(&self, index: Index, names: &[&str]) -> PackedIndex {
+        let index = self.registry.push_index(index, "app:1");
+        self.pull(names);
+        index
+    }
+
+    fn pull(&self, names: &[&str]) {
+        let name = self.registry.name("app:1");
+        let request = PullRequest {
+            reference: name.parse().unwrap(),
+            platform: None,
+            caller: Caller::anonymous(),
+            throttle: Throttle::unlimited(),
+        };
+        self.own(|engine| {
+            let runtime = runtime();
+            let (events, _told) = Events::channel();
+            runtime
+                .block_on(async { engine.pull(&request, &events).await })
+                .unwrap();
+            for name in names {
+                let source = request.reference.to_string().parse().unwrap();
+                engine.tag(&source, &name.parse().unwrap()).unwrap();
+            }
+            engine
+                .remove(&name.parse().unwrap(), Remove::default())
+                .unwrap();
+        });
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        self.own(|engine| {
+            engine
+                .remove(&name.parse().unwrap(), Remove::default())
+                .unwrap();
+        });
+    }
+
+    fn own(&self, work: impl FnOnce(&Engine)) {
+        let purpose = "a test".to_owned();
+        let config = EngineConfig::new(self.root());
+        let engine = Engine::open(config, &Access::Own { purpose }, |_| {}).unwrap();
+        work(&engine);
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.directory.path().join("store")
+    }
+
+    /// Where the store has a blob.
+    pub(crate) fn file_of(&self, digest: &Digest) -> PathBuf {
+        self.root().join("blobs/sha256").join(digest.hex())
+    }
+
+    /// Serves it on a free port.
+    pub(crate) fn serve(&self) -> Serving {
+        Serving::start(&self.root(), ServeConfig::default())
+    }
+}
+
+impl Serving {
+    pub(crate) fn start(root: &Path, config: ServeConfig) -> Self {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        Self::on(listener, root, config)
+    }
+
+    pub(crate) fn on(listener: Listener, root: &Path, mut config: ServeConfig) -> Self {
+        let answered: Arc<Mutex<Vec<Answered>>> = Arc::default();
+        let answers = Arc::clone(&answered);
+        config.on_answer = Some(Arc::new(move |answer| answers.lock().unwrap().push(answer)));
+        let address = match listener.address() {
+            Listen::Tcp(address) => *address,
+            Listen::Unix(_) => ([0, 0, 0, 0], 0).into(),
+        };
+        let holdings = Arc::new(Holdings::at(root.to_owned()).unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let server = Server::new(holdings, config);
+            let until = async { drop(stopped.await) };
+            runtime()
+                .block_on(server.run(vec![listener], until))
+                .unwrap()
+        });
+        Self {
+            address,
+            answered,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// Has it end, and returns how it did.
+    pub(crate) fn stop(mut self) -> Drained {
+        drop(self.stop.take());
+        self.thread.take().unwrap().join().unwrap()
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Sends these bytes, and returns all that comes until the server closes.
+    pub(crate) fn send(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut stream = self.connect();
+        // A server that has heard enough may have closed already.
+        drop(stream.write_all(bytes.as_ref()));
+        let mut said = Vec::new();
+        drop(stream.read_to_end(&mut said));
+        said
+    }
+
+    /// Asks for something, with more fields, `Name: value`.
+    pub(crate) fn ask(&self, method: &str, target: &str, fields: &[&str]) -> Said {
+        let mut request = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
+        if !fields.iter().any(|field| field.starts_with("Host:")) {
+            write!(request, "Host: {}\r\n", self.address).unwrap();
+        }
+        for field in fields {
+            write!(request, "{field}\r\n").unwrap();
+        }
+        Said::parse(&self.send(request + "\r\n"))
+    }
+
+    pub(crate) fn get(&self, target: &str) -> Said {
+        self.ask("GET", target, &[])
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(
+                ended.is_ok() || std::thread::panicking(),
+                "the server panicked"
+            );
+        }
+    }
+}
+
+impl Said {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = end.unwrap_or_else(|| panic!("no answer: {:?}", String::from_utf8_lossy(bytes)));
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = bytes[end + 4..].to_vec();
+        Self { status, head, body }
+    }
+
+    /// A field of the head, or nothing.
+    pub(crate) fn field(&self, name: &str) -> &str {
+        let fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        let mut values = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        values.next().map_or("", |(_, value)| value)
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The code of the error that it is.
+    pub(crate) fn code(&self) -> String {
+        assert_eq!(self.field("content-type"), "application/json", "{self:?}");
+        let code = &self.json()["errors"][0]["code"];
+        code.as_str().unwrap().to_owned()
+    }
+
+    /// Status and code of the error that it is.
+    pub(crate) fn error(&self) -> (u16, String) {
+        (self.status, self.code())
+    }
+}
+
+/// An image of one small layer, of which there is no other.
+pub(crate) fn image(content: &str) -> Image {
+    Image::new().layer(Layer::new().file("file", content))
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}

@@ -1,0 +1,147 @@
+//! Pruning: removing the images that nothing leads to, or all of them, in one go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, Row};
+use windlass_oci::{DiffId, Digest, ImageId};
+
+use crate::database::Text;
+use crate::image::load;
+use crate::measure::Disk;
+use crate::remove::change;
+use crate::{Image, Removal, RemoveError, Removed, Store, UsageError};
+
+/// What is pruned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prune {
+    /// The images that may go.
+    pub images: BTreeSet<ImageId>,
+    /// Also those of them that have a tag. Whether one has is looked at when it is removed.
+    pub tagged: bool,
+}
+
+impl Store {
+    /// Removes images with all their names, and what no other image has and no pull is using, in one transaction.
+    ///
+    /// This works on a full disk, as [`Store::remove`] does.
+    pub fn prune(&self, what: &Prune) -> Result<Removal, RemoveError> {
+        let inner = self.owned()?;
+        let settling = inner.settling();
+        let removal = change(inner, |transaction| {
+            let error = |source| inner.database().error(source);
+            Ok::<_, RemoveError>(remove_rows(transaction, what).map_err(error)?)
+        });
+        drop(settling);
+        let (removed, freed) = removal?;
+        Ok(Removal { removed, freed })
+    }
+
+    /// Returns what [`Store::prune`] would do if no pull was running. Changes nothing.
+    pub fn prune_preview(&self, what: &Prune) -> Result<Removal, UsageError> {
+        let (removed, [blobs, layers]) = self.database().ask(|connection| {
+            let images = load(connection, None)?;
+            let chosen = what.chosen(&images);
+            let gone = chosen.iter().map(|image| image.id).collect();
+            Ok((removed(&images, &chosen), freed(connection, &gone)?))
+        })?;
+        let disk = Disk::of(self);
+        let mut freed = 0;
+        for blob in &blobs {
+            freed += disk.blob(blob)?;
+        }
+        for layer in &layers {
+            freed += disk.layer(layer)?;
+        }
+        Ok(Removal { removed, freed })
+    }
+}
+
+impl Prune {
+    /// Returns those of `images` that it means.
+    pub(crate) fn chosen<'a>(&self, images: &'a [Image]) -> Vec<&'a Image> {
+        let is_chosen = |image: &&Image| {
+            self.images.contains(&image.id) && (self.tagged || image.is_dangling())
+        };
+        images.iter().filter(is_chosen).collect()
+    }
+}
+
+fn remove_rows(connection: &Connection, what: &Prune) -> rusqlite::Result<Vec<Removed>> {
+    let images = load(connection, None)?;
+    let chosen = what.chosen(&images);
+    for image in &chosen {
+        for sql in [
+            "DELETE FROM tags WHERE image = ?",
+            "DELETE FROM digest_references WHERE image = ?",
+            "DELETE FROM images WHERE id = ?",
+        ] {
+            connection.execute(sql, [Text(image.id)])?;
+        }
+    }
+    Ok(removed(&images, &chosen))
+}
+
+/// Says what goes when `chosen` of `images` go one after the other: a layer with the last image that has it, the
+/// top first.
+fn removed(images: &[Image], chosen: &[&Image]) -> Vec<Removed> {
+    let mut users: BTreeMap<DiffId, usize> = BTreeMap::new();
+    for layer in images.iter().flat_map(|image| &image.layers) {
+        *users.entry(layer.diff_id).or_default() += 1;
+    }
+    let mut removed = Vec::new();
+    for image in chosen {
+        removed.extend(image.names().cloned().map(Removed::Untagged));
+        removed.push(Removed::Image(image.id));
+        for layer in &image.layers {
+            *users.entry(layer.diff_id).or_default() -= 1;
+        }
+        for layer in image.layers.iter().rev() {
+            // Taken out, so that a layer that an image has twice goes once.
+            if users.get(&layer.diff_id) == Some(&0) {
+                users.remove(&layer.diff_id);
+                removed.push(Removed::Layer {
+                    diff_id: layer.diff_id,
+                    chain_id: layer.chain_id,
+                    size: layer.size,
+                });
+            }
+        }
+    }
+    removed
+}
+
+/// Returns the blobs, and the diff IDs of the layers, that no image has but those of `gone`.
+pub(crate) fn freed(
+    connection: &Connection,
+    gone: &BTreeSet<ImageId>,
+) -> rusqlite::Result<[Vec<Digest>; 2]> {
+    let unwanted = |all: &str, used: &str| -> rusqlite::Result<Vec<Digest>> {
+        let digest = |row: &Row<'_>| row.get(0).map(|Text(digest)| digest);
+        let use_of = |row: &Row<'_>| {
+            let Text(image): Text<ImageId> = row.get(1)?;
+            Ok((!gone.contains(&image)).then_some(digest(row)?))
+        };
+        let mut used = connection.prepare(used)?;
+        let wanted = used.query_map([], use_of)?;
+        let wanted: BTreeSet<Option<Digest>> = wanted.collect::<rusqlite::Result<_>>()?;
+        let mut all = connection.prepare(all)?;
+        let all = all.query_map([], digest)?;
+        let is_free = |found: &rusqlite::Result<Digest>| {
+            found
+                .as_ref()
+                .is_ok_and(|digest| !wanted.contains(&Some(*digest)))
+        };
+        all.filter(|found| found.is_err() || is_free(found))
+            .collect()
+    };
+    Ok([
+        unwanted(
+            "SELECT digest FROM blobs",
+            "SELECT digest, image FROM image_blobs",
+        )?,
+        unwanted(
+            "SELECT diff_id FROM layers",
+            "SELECT diff_id, image FROM image_layers",
+        )?,
+    ])
+}

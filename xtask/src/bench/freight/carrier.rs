@@ -1,0 +1,230 @@
+//! Who carries, and how each is told what.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use windlass_testing::real::{command, find, run};
+
+use super::source::{Sources, storage};
+use super::task::Task;
+use crate::bench::containerd::Containerd;
+use crate::bench::image::{BenchImage, TAG};
+use crate::bench::measure::{Figures, measured};
+
+/// What the image is called in local storage.
+pub(super) const NAME: &str = "localhost/bench:1";
+
+/// A tool that carries images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::bench) enum Carrier {
+    /// windlass
+    Windlass,
+    /// `skopeo copy`, whose local storage is an OCI layout
+    Skopeo,
+    /// podman
+    Podman,
+    /// `ctr images import`, on a containerd of its own
+    Containerd,
+}
+
+/// One errand to do.
+#[derive(Debug)]
+pub(super) struct Errand<'a> {
+    /// The empty file system that everything goes to.
+    pub(super) into: &'a Path,
+    pub(super) sources: &'a Sources,
+    pub(super) image: &'a BenchImage,
+    /// The registry that has the image.
+    pub(super) served: SocketAddr,
+    /// The empty registry, if it is to go to one.
+    pub(super) registry: Option<SocketAddr>,
+    /// The windlass to time.
+    pub(super) windlass: Option<&'a Path>,
+}
+
+impl Carrier {
+    /// Windlass and those whose programs are all found.
+    pub(in crate::bench) fn installed() -> Vec<Self> {
+        let all = Self::value_variants().iter().copied();
+        all.filter(|one| one.programs().iter().all(|name| find(name).is_some()))
+            .collect()
+    }
+
+    /// The name on the command line and in results.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Windlass => "windlass",
+            Self::Skopeo => "skopeo",
+            Self::Podman => "podman",
+            Self::Containerd => "containerd",
+        }
+    }
+
+    /// The programs it needs.
+    pub(super) fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Windlass => &[],
+            Self::Skopeo => &["skopeo"],
+            Self::Podman => &["podman"],
+            Self::Containerd => &["containerd", "ctr"],
+        }
+    }
+
+    /// What a reader of the table should see; `None` if it cannot do that.
+    pub(super) fn description(self, task: Task) -> Option<&'static str> {
+        use Task::{Across, DockerArchive, Fetch, Layout, Load, OciArchive, Push};
+        Some(match (self, task) {
+            (Self::Windlass, DockerArchive) => "windlass save",
+            (Self::Windlass, OciArchive) => "windlass save --format oci-archive",
+            (Self::Windlass, Layout) => "windlass save --format oci",
+            (Self::Windlass, Load) => "windlass load",
+            (Self::Windlass, Fetch | Across) => "windlass copy",
+            (Self::Windlass, Push) => "windlass push",
+            (Self::Skopeo, DockerArchive) => "skopeo copy oci: docker-archive:",
+            (Self::Skopeo, OciArchive) => "skopeo copy oci: oci-archive:",
+            (Self::Skopeo, Layout) => "skopeo copy oci: oci:",
+            (Self::Skopeo, Load) => "skopeo copy oci-archive: containers-storage:",
+            (Self::Skopeo, Fetch) => "skopeo copy docker:// oci:",
+            (Self::Skopeo, Across) => "skopeo copy docker:// docker://",
+            (Self::Skopeo, Push) => "skopeo copy oci: docker://",
+            (Self::Podman, DockerArchive) => "podman save",
+            (Self::Podman, OciArchive) => "podman save --format oci-archive",
+            (Self::Podman, Layout) => "podman save --format oci-dir",
+            (Self::Podman, Load) => "podman load",
+            (Self::Podman, Push) => "podman push",
+            (Self::Containerd, Load) => "ctr images import",
+            (Self::Podman | Self::Containerd, _) => return None,
+        })
+    }
+
+    /// Does the errand and measures it.
+    pub(super) fn run(self, task: Task, errand: &Errand<'_>) -> anyhow::Result<Figures> {
+        let mut command = match self {
+            Self::Windlass => errand.windlass(task)?,
+            Self::Skopeo => errand.skopeo(task)?,
+            Self::Podman => errand.podman(task)?,
+            Self::Containerd => {
+                let daemon = Containerd::start(errand.into)?;
+                let mut ctr = command("ctr");
+                ctr.arg("--address").arg(daemon.socket());
+                ctr.args(["images", "import", "--base-name", "localhost/bench"]);
+                ctr.arg(errand.sources.archive());
+                return measured(&mut ctr, Some(daemon.pid()), errand.into);
+            }
+        };
+        measured(&mut command, None, errand.into)
+    }
+}
+
+impl Errand<'_> {
+    fn windlass(&self, task: Task) -> anyhow::Result<Command> {
+        let program = self.windlass.context("no windlass was built")?;
+        let windlass = |root: &Path, arguments: &[&str]| {
+            let mut windlass = Command::new(program);
+            windlass.arg("--root").arg(root).args(arguments);
+            windlass
+        };
+        let store = self.sources.store();
+        let store = |arguments: &[&str]| windlass(&store, arguments);
+        let nowhere = |arguments: &[&str]| windlass(&self.into.join("store"), arguments);
+        let (tar, layout) = (self.path("image.tar"), self.path("layout"));
+        Ok(match task {
+            Task::DockerArchive => store(&["save", "--output", &tar, NAME]),
+            Task::OciArchive => store(&["save", "--format=oci-archive", "--output", &tar, NAME]),
+            Task::Layout => store(&["save", "--format=oci", "--output", &layout, NAME]),
+            Task::Load => {
+                let archive = self.sources.archive();
+                let mut load = nowhere(&["load", "--input"]);
+                load.arg(archive);
+                load
+            }
+            Task::Fetch => {
+                let to = format!("oci:{layout}:{TAG}");
+                nowhere(&["copy", &self.there(), &to])
+            }
+            Task::Across => nowhere(&["copy", &self.there(), &self.destination()?]),
+            Task::Push => {
+                let name = self.destination()?;
+                let name = name.trim_start_matches("docker://");
+                run(&mut store(&["tag", NAME, name]))?;
+                store(&["push", name])
+            }
+        })
+    }
+
+    fn skopeo(&self, task: Task) -> anyhow::Result<Command> {
+        let from = match task {
+            Task::Fetch | Task::Across => self.there(),
+            Task::Load => format!("oci-archive:{}", self.sources.archive().display()),
+            _ => format!("oci:{}:{TAG}", self.sources.layout().display()),
+        };
+        let to = match task {
+            Task::DockerArchive => format!("docker-archive:{}:{NAME}", self.path("image.tar")),
+            Task::OciArchive => format!("oci-archive:{}:{TAG}", self.path("image.tar")),
+            Task::Layout | Task::Fetch => format!("oci:{}:{TAG}", self.path("layout")),
+            Task::Load => storage(self.into),
+            Task::Across | Task::Push => self.destination()?,
+        };
+        let mut skopeo = skopeo(self.into);
+        skopeo.args([from, to]);
+        Ok(skopeo)
+    }
+
+    fn podman(&self, task: Task) -> anyhow::Result<Command> {
+        let dir = match task {
+            Task::Load => self.into,
+            _ => self.sources.dir(),
+        };
+        let mut podman = command("podman");
+        // Layers pass through temporary files, which belong on the run's file system.
+        podman.env("TMPDIR", self.into);
+        podman.arg("--root").arg(dir.join("root"));
+        podman.arg("--runroot").arg(dir.join("runroot"));
+        podman.arg("--storage-driver=overlay");
+        let (tar, layout) = (self.path("image.tar"), self.path("layout"));
+        let save = ["save", "--quiet", "--output"];
+        match task {
+            Task::DockerArchive => podman.args(save).args([&tar, NAME]),
+            Task::OciArchive => podman.args(save).args([&tar, "--format=oci-archive", NAME]),
+            Task::Layout => podman.args(save).args([&layout, "--format=oci-dir", NAME]),
+            Task::Load => podman
+                .args(["load", "--quiet", "--input"])
+                .arg(self.sources.archive()),
+            Task::Push => podman
+                .args(["push", "--quiet", "--tls-verify=false", NAME])
+                .arg(self.destination()?),
+            Task::Fetch | Task::Across => anyhow::bail!("podman copies nothing"),
+        };
+        Ok(podman)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.into.join(name).display().to_string()
+    }
+
+    /// Where the image is to be pulled from.
+    fn there(&self) -> String {
+        let (served, repository) = (self.served, self.image.repository());
+        format!("docker://{served}/{repository}:{TAG}")
+    }
+
+    /// Where the image is to be pushed to.
+    fn destination(&self) -> anyhow::Result<String> {
+        let registry = self.registry.context("no registry was started")?;
+        let repository = self.image.repository();
+        Ok(format!("docker://{registry}/{repository}:{TAG}"))
+    }
+}
+
+/// `skopeo copy`, which has yet to be told from where and to where.
+pub(super) fn skopeo(scratch: &Path) -> Command {
+    let mut skopeo = command("skopeo");
+    // Archives are spread out and put together beside where they go.
+    skopeo.env("TMPDIR", scratch);
+    skopeo.args(["--insecure-policy", "copy", "--quiet"]);
+    skopeo.args(["--src-tls-verify=false", "--dest-tls-verify=false"]);
+    skopeo
+}

@@ -1,0 +1,62 @@
+//! What is to be carried where.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::carrier::Carrier;
+use super::source::Sources;
+
+/// One kind of errand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::bench) enum Task {
+    /// From local storage into a Docker archive
+    DockerArchive,
+    /// From local storage into an OCI archive
+    OciArchive,
+    /// From local storage into an OCI layout
+    Layout,
+    /// From an OCI archive into local storage, unpacked
+    Load,
+    /// From a registry into an OCI layout
+    Fetch,
+    /// From one registry to another
+    Across,
+    /// From local storage to a registry
+    Push,
+}
+
+impl Task {
+    /// What a reader of the table should see.
+    pub(super) fn description(self) -> &'static str {
+        match self {
+            Self::DockerArchive => "save into a Docker archive",
+            Self::OciArchive => "save into an OCI archive",
+            Self::Layout => "save into an OCI layout",
+            Self::Load => "load an OCI archive",
+            Self::Fetch => "copy from a registry into an OCI layout",
+            Self::Across => "copy from a registry to another",
+            Self::Push => "push",
+        }
+    }
+
+    /// Whether it ends in a registry.
+    pub(super) fn needs_registry(self) -> bool {
+        matches!(self, Self::Across | Self::Push)
+    }
+
+    /// Where `carrier` takes it from; `None` for the registry.
+    pub(super) fn source(self, carrier: Carrier, sources: &Sources) -> Option<PathBuf> {
+        match self {
+            Self::Fetch | Self::Across => None,
+            Self::Load => Some(sources.archive()),
+            Self::DockerArchive | Self::OciArchive | Self::Layout | Self::Push => {
+                Some(match carrier {
+                    Carrier::Windlass => sources.store(),
+                    Carrier::Podman => sources.root(),
+                    _ => sources.layout(),
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The registry of the demo: `windlass serve`, in the background.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A running server; ended on drop.
+pub(super) struct Serving {
+    child: Child,
+    /// Where it is, `127.0.0.1:41233`.
+    pub(super) host: String,
+}
+
+impl Serving {
+    /// Starts `command`, and waits until it says where it serves.
+    pub(super) fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut child = child.context("starting windlass serve")?;
+        let mut url = String::new();
+        let stdout = child
+            .stdout
+            .take()
+            .context("it was to have a standard output")?;
+        BufReader::new(stdout)
+            .read_line(&mut url)
+            .context("reading where it serves")?;
+        let mut serving = Self {
+            child,
+            host: String::new(),
+        };
+        let host = url.trim().strip_prefix("http://");
+        let host = host.context("windlass serve does not serve")?;
+        host.clone_into(&mut serving.host);
+        Ok(serving)
+    }
+
+    /// Ends it, as a service manager does.
+    pub(super) fn stop(mut self) -> anyhow::Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).context("ending the registry")?;
+        let status = self.child.wait().context("waiting for the registry")?;
+        ensure!(status.success(), "windlass serve: {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Nothing to be done about a child that is already gone.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
