@@ -33,7 +33,11 @@ pub(super) async fn list(daemon: &Arc<Daemon>, request: &Request) -> Result<Answ
     let shape = Shape::of(request);
     let images = blocking(daemon, move |daemon| {
         let images = daemon.engine.images_matching(&filters);
-        let images = images.map_err(|error| words::error::of_store(&error))?;
+        let mut images = images.map_err(|error| words::error::of_store(&error))?;
+        for image in &mut images {
+            image.names.retain(|name| filters.takes_name(name));
+            image.digests.retain(|name| filters.takes_name(name));
+        }
         summaries(daemon, &images, shape)
     });
     Ok(json(&images.await?))

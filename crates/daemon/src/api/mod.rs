@@ -27,8 +27,12 @@ use crate::words;
 use route::Route;
 
 /// Answers a question.
-pub(crate) async fn answer(daemon: Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
-    match Route::of(&request.method, &request.path) {
+pub(crate) async fn answer(daemon: Arc<Daemon>, mut request: Request) -> Result<Answer, Failure> {
+    let route = Route::of(&request.method, &request.path);
+    if !matches!(route, Route::Auth | Route::Create | Route::Load) {
+        request.skip_body().await;
+    }
+    match route {
         Route::Ping => Ok(system::ping()),
         Route::Version => Ok(system::version(&daemon)),
         Route::Info => info::info(&daemon).await,

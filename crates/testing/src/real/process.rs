@@ -65,7 +65,7 @@ impl ServerProcess {
     pub(super) fn terminate(&mut self, limit: Duration) {
         let start = Instant::now();
         // Nothing to be done about a child that is already gone.
-        drop(kill_process(Pid::from_child(&self.child), Signal::TERM));
+        let _gone = kill_process(Pid::from_child(&self.child), Signal::TERM);
         while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < limit {
             thread::sleep(START_POLL);
         }

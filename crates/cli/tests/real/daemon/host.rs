@@ -104,7 +104,7 @@ impl Drop for Host {
     fn drop(&mut self) {
         let start = Instant::now();
         // Nothing to be done about a child that is already gone.
-        drop(kill_process(Pid::from_child(&self.daemon), Signal::TERM));
+        let _gone = kill_process(Pid::from_child(&self.daemon), Signal::TERM);
         while matches!(self.daemon.try_wait(), Ok(None)) && start.elapsed() < PATIENCE {
             thread::sleep(POLL);
         }

@@ -96,6 +96,7 @@ assert [one.tags for one in client.images.pull(repository, all_tags=True)] == [[
 lines = list(client.api.pull(repository, tag, stream=True, decode=True))
 assert lines[-1] == {"status": "Status: Image is up to date for " + name}, lines
 assert image.tag("spare", "1")
+image.reload()
 assert [one.id for one in client.images.list("spare")] == [image.id]
 assert [one.id for one in client.images.list(filters={"reference": "nope"})] == []
 archive = b"".join(image.save(named="spare:1"))

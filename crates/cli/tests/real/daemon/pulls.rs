@@ -169,8 +169,7 @@ fn private(world: &World, docker: &Docker) {
         let registry = DockerRegistry::start(&directory.join(name), access).unwrap();
         fill(world, &registry);
         let (host, reference) = (registry.address().to_string(), named(&registry));
-        let refused = docker.run(&["pull", &reference]);
-        assert_eq!(refused.code, Some(1), "{name}: {refused:#?}");
+        docker.fails(&["pull", &reference], &["authentication required"]);
         let wrong = docker.log_in(&host, "wrong");
         assert_eq!(wrong.code, Some(1), "{name}: {wrong:#?}");
         assert!(wrong.stderr.contains("unauthorized"), "{name}: {wrong:#?}");
@@ -220,18 +219,23 @@ fn stopped(world: &World, docker: &Docker) {
     let before = ranges();
     valve.open();
     docker.does(&["pull", &reference]);
-    assert!(ranges() > before, "nothing was kept");
+    // The registry's log comes a little later than its answers.
+    wait_until("nothing was kept", || ranges() > before);
 }
 
 fn wait_until_idle(host: &Host) {
-    let start = Instant::now();
-    loop {
+    wait_until("pulls run still", || {
         let info = SocketRequest::new("GET", "/info").send(host.socket());
         let info = String::from_utf8(info.unwrap().body).unwrap();
-        if info.contains(r#"["Pulls running","0"]"#) {
-            return;
-        }
-        assert!(start.elapsed() < PATIENCE, "{info}");
+        info.contains(r#"["Pulls running","0"]"#)
+    });
+}
+
+#[track_caller]
+fn wait_until(otherwise: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "{otherwise}");
         thread::sleep(POLL);
     }
 }

@@ -80,8 +80,8 @@ fn compose(world: &World) {
 /// Debian's pins a version of the API that is older than all that Docker itself still speaks.
 fn skopeo(world: &World) {
     let host = Host::start(world, "skopeo");
-    let heavy = world.reference(Fixture::Heavy, "gzip");
-    host.windlass.succeeds(&["pull", &heavy]);
+    let small = world.reference(Fixture::Small, "gzip");
+    host.windlass.succeeds(&["pull", &small]);
     let id = host.windlass.images().remove(0);
     let url = host.url();
     let copy = |side: &str, from: &str, to: &str| {
@@ -92,13 +92,13 @@ fn skopeo(world: &World) {
     };
     let dir = format!("dir:{}", host.directory.join("dir").display());
 
-    copy("src", &format!("docker-daemon:{heavy}"), &dir);
-    host.removes(&heavy);
+    copy("src", &format!("docker-daemon:{small}"), &dir);
+    host.removes(&small);
     copy("dest", &dir, "docker-daemon:docker.io/library/back:1");
 
     assert_eq!(host.windlass.images(), [id]);
     world
-        .undisturbed(Fixture::Heavy)
+        .undisturbed(Fixture::Small)
         .assert_same(&host.windlass.unpacked("back:1"));
     let mut inspect = command("skopeo");
     inspect.args([

@@ -37,6 +37,8 @@ const OF_NOW: [&str; 6] = [
     "time",
     "timeNano",
 ];
+/// Of several images, dockerd prunes any first.
+const IN_ANY_ORDER: &str = "ImagesDeleted";
 /// Steps that come or do not, as time has it: dockerd tells each watcher of a layer the latest that there is.
 const CHANCY: [&str; 5] = [
     "Waiting",
@@ -77,10 +79,15 @@ fn without_now(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
-                match OF_NOW.contains(&&**name) {
-                    true => *value = json!(kind(value)),
-                    false => without_now(value),
+                if OF_NOW.contains(&&**name) {
+                    *value = json!(kind(value));
                 }
+                if let Value::Array(values) = value
+                    && name == IN_ANY_ORDER
+                {
+                    values.sort_by_key(Value::to_string);
+                }
+                without_now(value);
             }
         }
         Value::Array(values) => values.iter_mut().for_each(without_now),

@@ -263,6 +263,14 @@ fn registries(script: &mut Script, fleet: &Fleet) {
         &format!("/distribution/{nope}/json"),
     );
     script.get("distribution, bad name", "/distribution/BAD/json");
+    script.get(
+        "search, where there is none",
+        &format!("/images/search?term={host}/x"),
+    );
+    script.get(
+        "search, bad filter",
+        "/images/search?term=x&filters=%7B%22a%22%3A%5B%22b%22%5D%7D",
+    );
     script.post(
         "tag, to push",
         &format!("/images/{full}/tag?repo={host}/pushed/full&tag=1"),
