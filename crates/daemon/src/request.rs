@@ -1,10 +1,14 @@
 //! A question, as far as HTTP tells it apart.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
+use tokio::time;
 use windlass_engine_api::{ApiVersion, NEWEST, OLDEST, OLDEST_TOLERATED};
 
 use crate::answer::Failure;
@@ -26,6 +30,9 @@ pub(crate) struct Request {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 
+/// How many bytes of a body that says nothing are taken in, and for how long.
+const LONGEST_SKIPPED: usize = 256 << 10;
+const SKIPPING: Duration = Duration::from_secs(2);
 /// The largest document that is taken with a question, in bytes.
 const LARGEST_DOCUMENT: usize = 1 << 20;
 
@@ -57,6 +64,22 @@ impl Request {
     /// Says whether the client speaks at least this version.
     pub(crate) fn speaks(&self, major: u16, minor: u16) -> bool {
         self.version >= ApiVersion::new(major, minor)
+    }
+
+    /// Takes in a body that says nothing, as far as it is short. A client that is still sending when it is answered finds
+    /// the connection closed, and some die of it.
+    pub(crate) async fn skip_body(&mut self) {
+        let skip = async {
+            let mut left = LONGEST_SKIPPED;
+            while let Some(Ok(frame)) = self.body.frame().await {
+                left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+                if left == 0 {
+                    return;
+                }
+            }
+        };
+        // What takes longer was meant to be answered before it ends.
+        let _enough = time::timeout(SKIPPING, skip).await;
     }
 
     /// Reads the document that came with the question.

@@ -94,7 +94,7 @@ pub use windlass_layout::{
 pub use windlass_oci::{
     ConfigError, DEFAULT_REGISTRY, Descriptor, DiffId, Digest, DigestError, IdPrefix, ImageId,
     ImageName, ManifestError, MediaType, NoMatch, Platform, PlatformError, Reference,
-    ReferenceError, RepositoryName, Tag, TagError, text,
+    ReferenceError, ReferenceProblem, RepositoryName, Tag, TagError, text,
 };
 pub use windlass_pull::{
     EndpointsError, Events, FoundManifest, HistoryError, Keep, LayerError, LayerState, LayerStatus,

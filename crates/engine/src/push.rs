@@ -9,7 +9,7 @@ use windlass_copy::{Choice, CopyError, PushTo, StoreSource, Tell, to_repository}
 use windlass_oci::{Digest, ImageName, Reference, RepositoryName, Tag};
 use windlass_pull::PullError;
 use windlass_registry::Caller;
-use windlass_store::DatabaseError;
+use windlass_store::{DatabaseError, NameError};
 
 use crate::{Engine, SaveError};
 
@@ -61,6 +61,9 @@ pub enum PushImageError {
     /// It could not be carried.
     #[error(transparent)]
     Copy(#[from] CopyError),
+    /// It was pushed, and the digest that it has there could not be noted.
+    #[error(transparent)]
+    Note(#[from] NameError),
 }
 
 /// How many repositories a session may read from, to take blobs over: each is one more line of a token.
@@ -68,8 +71,8 @@ const MOST_SOURCES: usize = 8;
 
 impl Engine {
     /// Pushes an image to where its name says. What is there already is not sent, and what another repository of the
-    /// registry has, by the names that images have here, is taken over from there (MD-3). Blocks; the requests
-    /// run on `runtime`.
+    /// registry has, by the names that images have here, is taken over from there (MD-3). Then the digest that it has
+    /// there leads to it. Blocks; the requests run on `runtime`.
     pub fn push(
         &self,
         request: &PushRequest,
@@ -81,7 +84,7 @@ impl Engine {
         let image = request.image.clone();
         let image = image.unwrap_or_else(|| ImageName::Reference(reference.clone()));
         let mut source = StoreSource::new(Arc::clone(&self.store));
-        let (mut batch, saved) = self.batch(&[image], &request.choice, &mut source)?;
+        let (mut batch, saved) = self.batch(std::slice::from_ref(&image), &request.choice, &mut source)?;
         batch.carry_foreign(|_| request.foreign);
         let known = self.known(reference.repository())?;
         let mut from: Vec<_> = known.values().cloned().collect();
@@ -102,11 +105,17 @@ impl Engine {
         let tags: Vec<Tag> = reference.tag().cloned().into_iter().collect();
         to_repository(&source, &batch, &tags, &to, stop, tell)?;
         let root = &batch.images[0].root;
+        let is_rewritten = saved.iter().any(|saved| saved.is_rewritten);
+        // One that was made for this is not here: its digest could not lead to it.
+        if !is_rewritten && self.store.read_blob(&root.digest).is_ok() {
+            self.store
+                .note_pushed(&image, reference.repository(), &root.digest)?;
+        }
         Ok(Pushed {
             reference,
             digest: root.digest,
             size: root.size,
-            is_rewritten: saved.iter().any(|saved| saved.is_rewritten),
+            is_rewritten,
         })
     }
 

@@ -16,7 +16,7 @@ use rows::Recorded;
 
 pub(crate) use files::{clear, take_off};
 pub(crate) use links::held_directory;
-pub(crate) use rows::write_tag;
+pub(crate) use rows::{write_digest_reference, write_tag};
 
 /// How much of a config is read: one byte more than a config may have.
 const CONFIG_LIMIT: u64 = MAX_CONFIG_SIZE as u64 + 1;

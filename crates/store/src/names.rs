@@ -1,9 +1,9 @@
 //! Giving an image another name.
 
 use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
-use windlass_oci::{Digest, ImageId, ImageName, Reference};
+use windlass_oci::{Digest, ImageId, ImageName, Reference, RepositoryName};
 
-use crate::commit::write_tag;
+use crate::commit::{write_digest_reference, write_tag};
 use crate::database::Text;
 use crate::error::{DatabaseError, NotOwner, asks_no_space};
 use crate::image::{Lookup, find, load};
@@ -61,6 +61,30 @@ impl Store {
             .map_err(error)?;
         inner.end(transaction)?;
         Ok(had.filter(|had| *had != id))
+    }
+
+    /// Lets `digest` lead to the image that `name` means: it was pushed to `repository`, so that is what it is called
+    /// there, as if it had been pulled. A digest that leads somewhere already stays as it is (ST-4).
+    pub fn note_pushed(
+        &self,
+        name: &ImageName,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<(), NameError> {
+        let inner = self.owned()?;
+        let database = inner.database();
+        let mut connection = database.connection();
+        let error = |source| database.error(source);
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(error)?;
+        let id = match find(&transaction, name).map_err(error)? {
+            Lookup::One { id, .. } => id,
+            other => return Err(other.into_error(name).into()),
+        };
+        write_digest_reference(&transaction, repository, digest, &id).map_err(error)?;
+        inner.end(transaction)?;
+        Ok(())
     }
 }
 

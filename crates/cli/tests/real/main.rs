@@ -8,6 +8,7 @@
 mod access;
 mod bundles;
 mod command;
+mod daemon;
 mod door;
 mod fixture;
 mod freight;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         serve::CASES,
         bundles::CASES,
         tars::CASES,
+        &daemon::cases(),
     ]
     .concat();
     let trials = cases

@@ -1,5 +1,7 @@
 //! What tests cannot do without, and whether it is here.
 
+use std::process::{Command, Stdio};
+
 use rustix::process::geteuid;
 use windlass_testing::real;
 
@@ -14,6 +16,10 @@ pub(crate) enum Need {
     DebianPackages,
     /// A program.
     Tool(&'static str),
+    /// Debian's `dockerd`, and what that wants of a machine.
+    Dockerd,
+    /// Python's `docker` and Ansible's `community.docker`, in one environment.
+    DockerLibraries,
 }
 
 /// For images made of tars, served by the registry and unpacked by the judge.
@@ -52,6 +58,40 @@ pub(crate) const CONTAINERD: &[Need] = &[
     Need::Tool("skopeo"),
     Need::Tool("gzip"),
     Need::Tool("zstd"),
+];
+
+/// For the docker CLI.
+pub(crate) const DOCKER: &[Need] = &[
+    Need::Tool("docker"),
+    Need::Tool("docker-registry"),
+    Need::Tool("skopeo"),
+    Need::Tool("gzip"),
+    Need::Tool("zstd"),
+];
+
+/// For the Compose that Debian has.
+pub(crate) const COMPOSE: &[Need] = &[
+    Need::Tool("docker-compose"),
+    Need::Tool("docker-registry"),
+    Need::Tool("skopeo"),
+    Need::Tool("gzip"),
+];
+
+/// For programs in Python.
+pub(crate) const LIBRARIES: &[Need] = &[
+    Need::DockerLibraries,
+    Need::Tool("docker-registry"),
+    Need::Tool("skopeo"),
+    Need::Tool("gzip"),
+];
+
+/// For what is asked of Docker's own daemon, too.
+pub(crate) const DOCKERD: &[Need] = &[
+    Need::Root,
+    Need::Tool("dockerd"),
+    Need::Tool("docker-registry"),
+    Need::Tool("skopeo"),
+    Need::Dockerd,
 ];
 
 /// For web pages.
@@ -104,7 +144,29 @@ impl Need {
                 .debian()
                 .err()
                 .map(|error| format!("needs Debian's packages: {error}")),
+            Self::Dockerd => world
+                .dockerd()
+                .err()
+                .map(|error| format!("needs a dockerd that starts: {error}")),
+            Self::DockerLibraries => has_docker_libraries()
+                .is_none()
+                .then(|| "needs docker and community.docker beside ansible-playbook".to_owned()),
             Self::Root | Self::Tool(_) => None,
         }
     }
+}
+
+/// A command for a program that came with `ansible-playbook`, such as its Python.
+pub(crate) fn beside_ansible(program: &str) -> Command {
+    let ansible = real::find("ansible-playbook").unwrap_or_default();
+    let mut command = Command::new(ansible.with_file_name(program));
+    command.stdin(Stdio::null());
+    command
+}
+
+fn has_docker_libraries() -> Option<()> {
+    real::find("ansible-playbook")?;
+    let imports = "import docker, ansible_collections.community.docker.plugins.modules";
+    real::run(beside_ansible("python").args(["-c", imports])).ok()?;
+    Some(())
 }

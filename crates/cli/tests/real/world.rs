@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use windlass_testing::Tree;
-use windlass_testing::real::{Access, DockerRegistry, command, run};
+use windlass_testing::real::{Access, DockerRegistry, Dockerd, command, run};
 
 use crate::command::Windlass;
 use crate::fixture::Fixture;
@@ -18,6 +18,7 @@ use crate::judge;
 pub(crate) struct World {
     registry: OnceLock<DockerRegistry>,
     debian: OnceLock<Result<PathBuf, String>>,
+    dockerd: OnceLock<Result<Dockerd, String>>,
     layouts: Mutex<HashMap<Fixture, Arc<OnceLock<PathBuf>>>>,
     pushed: Mutex<HashMap<Fixture, Arc<OnceLock<()>>>>,
     judged: Mutex<HashMap<Fixture, Arc<OnceLock<Tree>>>>,
@@ -32,6 +33,7 @@ impl World {
         Self {
             registry: OnceLock::new(),
             debian: OnceLock::new(),
+            dockerd: OnceLock::new(),
             layouts: Mutex::default(),
             pushed: Mutex::default(),
             judged: Mutex::default(),
@@ -103,6 +105,15 @@ impl World {
             .debian
             .get_or_init(|| debian().map_err(|error| error.to_string()));
         tar.as_deref().map_err(String::as_str)
+    }
+
+    /// Docker's own daemon, if it can run here.
+    pub(crate) fn dockerd(&self) -> Result<&Dockerd, &str> {
+        let dockerd = self.dockerd.get_or_init(|| {
+            let directory = self.directory.join("dockerd");
+            Dockerd::start(&directory).map_err(|error| error.to_string())
+        });
+        dockerd.as_ref().map_err(String::as_str)
     }
 
     /// The OCI layout of a fixture, which is built when it is first asked for.

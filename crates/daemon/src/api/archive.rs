@@ -135,7 +135,6 @@ impl Write for Sending {
 
 /// `POST /images/load`
 pub(super) async fn load(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
-    let is_quiet = request.query.flag("quiet");
     let options = LoadOptions {
         choice: choice(&request)?,
         name: None,
@@ -144,6 +143,7 @@ pub(super) async fn load(daemon: &Arc<Daemon>, request: Request) -> Result<Answe
     let lines = Lines::default();
     let (feed, body) = Feed::new(lines.clone());
     let daemon = Arc::clone(daemon);
+    let (over, ended) = oneshot::channel::<()>();
     task::spawn(async move {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -159,9 +159,11 @@ pub(super) async fn load(daemon: &Arc<Daemon>, request: Request) -> Result<Answe
             Ok(loaded) => tell(&loaded, &lines),
             Err(failure) => lines.push(Message::failed(failure.message)),
         }
-        let _ = is_quiet;
+        drop(over);
         feed.finish().await;
     });
+    // Some clients take the head of the answer for all of it, and leave: it comes when the images are here.
+    drop(ended.await);
     Ok(answer::stream(answer::JSON, body))
 }
 

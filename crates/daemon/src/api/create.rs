@@ -5,9 +5,11 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio::time::{self, Instant};
-use windlass::{Caller, Events, Outcome, Platform, PullRequest, Pulled, Reference, Throttle};
+use windlass::{
+    Caller, Events, Outcome, Platform, PullRequest, Pulled, Reference, ReferenceProblem, Throttle,
+};
 
-use super::reference;
+use super::{reference, tag};
 use crate::Daemon;
 use crate::answer::{self, Answer, Failure};
 use crate::auth;
@@ -37,7 +39,7 @@ type Head = oneshot::Sender<Result<Body, Failure>>;
 /// Answers.
 pub(crate) async fn create(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
     let Some(image) = request.query.get("fromImage") else {
-        return super::import::import(daemon, request);
+        return super::import::import(daemon, request).await;
     };
     let reference = wanted(image, request.query.get("tag"))?;
     let wanted = Wanted {
@@ -55,20 +57,19 @@ pub(crate) async fn create(daemon: &Arc<Daemon>, request: Request) -> Result<Ans
 
 /// Puts `fromImage` and `tag` together. The tag may be a digest, and `fromImage` may have a tag of its own; without
 /// any, all tags are meant.
-fn wanted(image: &str, tag: Option<&str>) -> Result<Reference, Failure> {
+fn wanted(image: &str, which: Option<&str>) -> Result<Reference, Failure> {
     let image = image.strip_suffix(':').unwrap_or(image);
     let named = reference(image)?;
-    let Some(tag) = tag else { return Ok(named) };
+    let Some(which) = which else {
+        return Ok(named);
+    };
     let repository = named.without_tag().without_digest();
-    if tag.contains(':') {
-        let digest = tag.parse();
-        let digest = digest.map_err(|error| Failure::bad_request(format!("{error}")))?;
+    if which.contains(':') {
+        let digest = which.parse().map_err(ReferenceProblem::Digest);
+        let digest = digest.map_err(|problem| words::error::of_reference(&problem))?;
         return Ok(repository.with_digest(digest));
     }
-    let tag = tag
-        .parse()
-        .map_err(|error| Failure::bad_request(format!("invalid reference format: {error}")))?;
-    Ok(repository.with_tag(tag))
+    Ok(repository.with_tag(tag(which)?))
 }
 
 /// Reads `platform`: `os/arch[/variant]`, or the JSON of one.

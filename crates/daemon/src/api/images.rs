@@ -33,7 +33,11 @@ pub(super) async fn list(daemon: &Arc<Daemon>, request: &Request) -> Result<Answ
     let shape = Shape::of(request);
     let images = blocking(daemon, move |daemon| {
         let images = daemon.engine.images_matching(&filters);
-        let images = images.map_err(|error| words::error::of_store(&error))?;
+        let mut images = images.map_err(|error| words::error::of_store(&error))?;
+        for image in &mut images {
+            image.names.retain(|name| filters.takes_name(name));
+            image.digests.retain(|name| filters.takes_name(name));
+        }
         summaries(daemon, &images, shape)
     });
     Ok(json(&images.await?))
@@ -140,14 +144,17 @@ fn summary(image: &ImageSummary, facts: &Facts, shape: Shape) -> api::ImageSumma
         tags.push(format!("{NONE}:{NONE}"));
         digests.push(format!("{NONE}@{NONE}"));
     }
+    // Of the two, the one that is empty was missing.
+    let has_null = shape.names_none;
+    let some = |names: Vec<String>| Some(names).filter(|names| !has_null || !names.is_empty());
     api::ImageSummary {
         containers: -1,
         created: facts.created,
         id: image.id.to_string(),
         labels: facts.labels.clone(),
         parent_id: String::new(),
-        repo_digests: Some(digests),
-        repo_tags: Some(tags),
+        repo_digests: some(digests),
+        repo_tags: some(tags),
         shared_size: -1,
         size,
         virtual_size: shape.has_virtual_size.then_some(size),
@@ -309,11 +316,8 @@ pub(super) async fn tag(
             "refusing to create a tag with a digest reference",
         ));
     }
-    if let Some(tag) = request.query.get("tag") {
-        let tag = tag.parse();
-        let tag =
-            tag.map_err(|_: windlass::TagError| Failure::bad_request("invalid tag format"))?;
-        target = target.with_tag(tag);
+    if let Some(text) = request.query.get("tag") {
+        target = target.with_tag(super::tag(text)?);
     }
     blocking(daemon, move |daemon| {
         let tagged = daemon.tag(&source, &target);
@@ -325,23 +329,23 @@ pub(super) async fn tag(
 
 /// Reads a platform: `os/arch[/variant]`, or the JSON of one.
 pub(super) fn parse_platform(text: &str) -> Result<Platform, Failure> {
-    let bad = |why: String| Failure::bad_request(format!("invalid platform {text:?}: {why}"));
+    let parse = |text: &str| {
+        text.parse()
+            .map_err(|error: windlass::PlatformError| Failure::bad_request(error.to_string()))
+    };
     if !text.trim_start().starts_with('{') {
-        return text
-            .parse()
-            .map_err(|error: windlass::PlatformError| bad(error.to_string()));
+        return parse(text);
     }
-    let read: api::ImagePlatform =
-        serde_json::from_str(text).map_err(|_| bad("it is no JSON of one".to_owned()))?;
+    let read: api::ImagePlatform = serde_json::from_str(text).map_err(|_| {
+        Failure::bad_request(format!("invalid platform {text:?}: it is no JSON of one"))
+    })?;
     let parts = [&read.os, &read.architecture, &read.variant];
     let parts: Vec<&str> = parts
         .into_iter()
         .map(String::as_str)
         .filter(|part| !part.is_empty())
         .collect();
-    let text = parts.join("/");
-    text.parse()
-        .map_err(|error: windlass::PlatformError| bad(error.to_string()))
+    parse(&parts.join("/"))
 }
 
 pub(super) fn familiar(names: &[Reference]) -> Vec<String> {

@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
 use tokio::task;
 use windlass::{
     ContainerConfig, Fetching, ImportError, ImportOptions, Platform, Reference, WebUrl,
@@ -39,7 +40,7 @@ struct Arriving {
 }
 
 /// Answers.
-pub(super) fn import(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
+pub(super) async fn import(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
     let options = options(&request)?;
     let source = match request.query.get("fromSrc") {
         Some("-") => Source::Body(request.body),
@@ -61,7 +62,11 @@ pub(super) fn import(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, F
     };
     let lines = Lines::default();
     let (feed, body) = Feed::new(lines.clone());
-    task::spawn(run(Arc::clone(daemon), source, options, lines, feed));
+    let (head, begun) = oneshot::channel();
+    let told = (lines, feed, head);
+    task::spawn(run(Arc::clone(daemon), source, options, told));
+    // Some clients take the head of the answer for all of it, and leave: it comes with the first line.
+    drop(begun.await);
     Ok(answer::stream(answer::JSON, body))
 }
 
@@ -99,21 +104,27 @@ async fn run(
     daemon: Arc<Daemon>,
     source: Source,
     options: ImportOptions,
-    lines: Lines,
-    feed: Feed,
+    (lines, feed, head): (Lines, Feed, oneshot::Sender<()>),
 ) {
     let stop = Arc::new(AtomicBool::new(false));
     let work = take(&daemon, source, options, &lines, &stop);
+    let mut head = Some(head);
+    let telling = async {
+        lines.begun().await;
+        drop(head.take());
+        feed.run().await;
+    };
     let imported = tokio::select! {
         biased;
         imported = work => imported,
         () = feed.closed() => return stop.store(true, Ordering::Relaxed),
-        () = feed.run() => return stop.store(true, Ordering::Relaxed),
+        () = telling => return stop.store(true, Ordering::Relaxed),
     };
     lines.push(match imported {
         Ok(id) => Message::status(id),
         Err(failure) => Message::failed(failure.message),
     });
+    drop(head);
     feed.finish().await;
 }
 

@@ -22,12 +22,17 @@ use tokio::task;
 use crate::Daemon;
 use crate::answer::{Answer, Failure};
 use crate::request::Request;
+use crate::words;
 
 use route::Route;
 
 /// Answers a question.
-pub(crate) async fn answer(daemon: Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
-    match Route::of(&request.method, &request.path) {
+pub(crate) async fn answer(daemon: Arc<Daemon>, mut request: Request) -> Result<Answer, Failure> {
+    let route = Route::of(&request.method, &request.path);
+    if !matches!(route, Route::Auth | Route::Create | Route::Load) {
+        request.skip_body().await;
+    }
+    match route {
         Route::Ping => Ok(system::ping()),
         Route::Version => Ok(system::version(&daemon)),
         Route::Info => info::info(&daemon).await,
@@ -76,6 +81,11 @@ fn reference(text: &str) -> Result<windlass::Reference, Failure> {
     text.parse().map_err(|error| invalid_reference(&error))
 }
 
+fn tag(text: &str) -> Result<windlass::Tag, Failure> {
+    text.parse()
+        .map_err(|_: windlass::TagError| Failure::bad_request("invalid tag format"))
+}
+
 fn invalid_reference(error: &windlass::ReferenceError) -> Failure {
-    Failure::bad_request(format!("invalid reference format: {error}"))
+    words::error::of_reference(&error.problem)
 }

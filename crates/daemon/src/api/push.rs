@@ -7,7 +7,7 @@ use tokio::task;
 use windlass::{Caller, Choice, PushImageError, PushRequest, Reference};
 use windlass_engine_api::Message;
 
-use super::{blocking, reference};
+use super::{blocking, reference, tag};
 use crate::Daemon;
 use crate::answer::{self, Answer, Failure};
 use crate::auth;
@@ -34,12 +34,7 @@ pub(super) async fn push(
 ) -> Result<Answer, Failure> {
     let named = reference(name)?;
     let named = match request.query.get("tag") {
-        Some(tag) => {
-            let tag = tag.parse();
-            let tag =
-                tag.map_err(|_: windlass::TagError| Failure::bad_request("invalid tag format"))?;
-            named.without_digest().with_tag(tag)
-        }
+        Some(text) => named.without_digest().with_tag(tag(text)?),
         None => named,
     };
     let platform = super::create::platform(&request.query)?;
@@ -52,15 +47,18 @@ pub(super) async fn push(
     let lines = Lines::default();
     lines.push(pushing_to(&named));
     let (feed, body) = Feed::new(lines.clone());
-    task::spawn(run(Arc::clone(daemon), tags, (choice, caller), lines, feed));
+    if tags.is_empty() {
+        let failure = words::error::nothing_called(named.repository());
+        lines.push(Message::failed(failure.message));
+        task::spawn(feed.finish());
+    } else {
+        task::spawn(run(Arc::clone(daemon), tags, (choice, caller), lines, feed));
+    }
     Ok(answer::stream(answer::JSON, body))
 }
 
-/// Returns what is to be pushed: the tag, or all that are here of the repository.
+/// Returns what is to be pushed: the tag, or all that are here of the repository; nothing if there are none.
 async fn tags(daemon: &Arc<Daemon>, named: &Reference) -> Result<Vec<Reference>, Failure> {
-    if !named.is_name_only() {
-        return Ok(vec![named.clone()]);
-    }
     let named = named.clone();
     blocking(daemon, move |daemon| {
         let images = daemon
@@ -72,6 +70,9 @@ async fn tags(daemon: &Arc<Daemon>, named: &Reference) -> Result<Vec<Reference>,
             .filter(|tag| tag.repository() == named.repository())
             .collect();
         tags.sort_by_key(ToString::to_string);
+        if !named.is_name_only() && !tags.is_empty() {
+            tags = vec![named];
+        }
         Ok(tags)
     })
     .await

@@ -24,7 +24,7 @@ pub(super) async fn remove(
     let removed = blocking(daemon, move |daemon| {
         let removed = daemon.remove(&name, how);
         let removed = removed.map_err(|error| words::error::of_remove(&error))?;
-        Ok(removed.removed.into_iter().map(told).collect::<Vec<_>>())
+        Ok(in_order(removed.removed.into_iter().map(told).collect()))
     });
     Ok(json(&removed.await?))
 }
@@ -41,11 +41,23 @@ pub(super) async fn prune(daemon: &Arc<Daemon>, request: &Request) -> Result<Ans
         pruned.map_err(|error| Failure::internal(windlass::text::chain(&error)))
     });
     let pruned = pruned.await?;
-    let removed: Vec<_> = pruned.removed.into_iter().map(told).collect();
+    let removed = in_order(pruned.removed.into_iter().map(told).collect());
     Ok(json(&api::PruneReport {
         images_deleted: Some(removed).filter(|removed| !removed.is_empty()),
         space_reclaimed: pruned.freed,
     }))
+}
+
+/// Names of one image are in the order of the alphabet, as in Docker; then it is told what went with them.
+fn in_order(mut removed: Vec<api::DeletedImage>) -> Vec<api::DeletedImage> {
+    let is_name = |removed: &api::DeletedImage| matches!(removed, api::DeletedImage::Untagged(_));
+    for run in removed.chunk_by_mut(|one, next| is_name(one) && is_name(next)) {
+        run.sort_by_key(|removed| match removed {
+            api::DeletedImage::Untagged(name) => name.clone(),
+            api::DeletedImage::Deleted(_) => String::new(),
+        });
+    }
+    removed
 }
 
 fn told(removed: Removed) -> api::DeletedImage {

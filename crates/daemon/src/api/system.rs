@@ -71,9 +71,13 @@ pub(super) async fn disk_usage(daemon: &Arc<Daemon>, request: &Request) -> Resul
         let of_store = |error| words::error::of_store(&error);
         let usage = daemon.engine.disk_usage().map_err(of_store)?;
         let images = daemon.engine.images().map_err(of_store)?;
+        let mut images = summaries(daemon, &images, shape)?;
+        for image in &mut images {
+            image.containers = 0;
+        }
         Ok(api::DiskUsage {
             layers_size: signed(usage.layers.size),
-            images: summaries(daemon, &images, shape)?,
+            images,
             containers: [],
             volumes: [],
             build_cache: [],

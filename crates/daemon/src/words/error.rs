@@ -3,22 +3,48 @@
 use http::StatusCode;
 use windlass::text::chain;
 use windlass::{
-    CopyError, EndpointsError, FindError, LoadError, LoginError, PullError, PushError,
-    PushImageError, Reference, RegistryError, RemoveError, SaveError, StoreError, StoreRemoveError,
-    TagImageError,
+    CopyError, EndpointsError, FindError, LoadError, LoginError, NoMatch, PullError, PushError,
+    PushImageError, Reference, ReferenceProblem, RegistryError, RemoveError, RepositoryName,
+    SaveError, StoreError, StoreRemoveError, TagImageError,
 };
 
 use crate::answer::Failure;
+
+/// What a client wrote is not the name of an image. Scripts look for the first two.
+pub(crate) fn of_reference(problem: &ReferenceProblem) -> Failure {
+    match problem {
+        ReferenceProblem::Uppercase => {
+            Failure::bad_request("invalid reference format: repository name must be lowercase")
+        }
+        ReferenceProblem::Reserved => {
+            Failure::new(StatusCode::FORBIDDEN, "'scratch' is a reserved name")
+        }
+        problem => Failure::bad_request(format!("invalid reference format: {problem}")),
+    }
+}
 
 /// A pull of `reference` failed.
 pub(crate) fn of_pull(error: &PullError, reference: &Reference) -> Failure {
     match error {
         PullError::Registry(error) => of_endpoints(error, reference),
         PullError::NoMatch(no_match) => Failure::not_found(format!(
-            "no matching manifest for {} in the manifest list entries: {no_match}",
-            no_match.wanted
+            "no matching manifest for {} in the manifest list entries: there are {}",
+            no_match.wanted,
+            offered(no_match)
         )),
         error => Failure::internal(chain(error)),
+    }
+}
+
+/// How many platforms are named that there are instead.
+const NAMED: usize = 8;
+
+fn offered(no_match: &NoMatch) -> String {
+    let platforms = no_match.offered.iter().take(NAMED).map(ToString::to_string);
+    let platforms: Vec<_> = platforms.collect();
+    match platforms.is_empty() {
+        true => "none".to_owned(),
+        false => platforms.join(", "),
     }
 }
 
@@ -41,10 +67,11 @@ fn of_registry(error: &RegistryError, reference: &Reference) -> Failure {
         RegistryError::NameUnknown { .. } => Failure::not_found(format!(
             "repository {repository} not found: name unknown: repository name not known to registry"
         )),
-        RegistryError::Unauthorized { reason, .. } => Failure::new(
-            StatusCode::UNAUTHORIZED,
-            format!("unauthorized: {}", or(reason, "authentication required")),
-        ),
+        // As from Docker's daemon, no 401: the CLI would ask for a password, and where it gets none it ends with 0.
+        RegistryError::Unauthorized { reason, .. } => Failure::internal(format!(
+            "unauthorized: {}",
+            or(reason, "authentication required")
+        )),
         RegistryError::TooManyRequests { .. } => Failure::new(
             StatusCode::TOO_MANY_REQUESTS,
             format!("toomanyrequests: {}", chain(error)),
@@ -67,23 +94,23 @@ pub(crate) fn of_push(error: &PushImageError, reference: &Reference) -> Failure 
     };
     match error {
         PushImageError::Image(SaveError::Find(_)) => {
-            let repository = reference.repository();
-            let name = format!("{}/{}", repository.registry(), repository.path());
-            let tag = reference
-                .tag()
-                .map(|tag| format!(" {tag}"))
-                .unwrap_or_default();
-            Failure::not_found(match tag.is_empty() {
-                true => format!("An image does not exist locally with the tag: {name}"),
-                false => format!("tag does not exist: {name}:{}", tag.trim()),
-            })
+            Failure::not_found(format!("tag does not exist: {}", reference.familiar()))
         }
         PushImageError::Image(error) => of_save(error),
         PushImageError::Registry(error) => of_pull(error, reference),
         PushImageError::Copy(CopyError::Push(PushError::Registry(error))) => of(error),
         PushImageError::Copy(error) => Failure::internal(chain(error)),
         PushImageError::Database(error) => Failure::internal(chain(error)),
+        PushImageError::Note(error) => Failure::internal(chain(error)),
     }
+}
+
+/// Nothing is called by any tag of `repository`, so there is nothing to push.
+pub(crate) fn nothing_called(repository: &RepositoryName) -> Failure {
+    Failure::not_found(format!(
+        "An image does not exist locally with the tag: {}",
+        repository.familiar()
+    ))
 }
 
 /// An image was not found.

@@ -17,6 +17,8 @@ pub(crate) struct PullWords {
     /// Layers that wait for another attempt, and until when.
     waits: HashMap<Digest, Wait>,
     has_begun: bool,
+    /// Nothing is to be fetched. Whether the image is here as well is not known yet: then its layers are not told.
+    all_exist: Vec<Digest>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +46,7 @@ impl PullWords {
             layers: HashMap::new(),
             waits: HashMap::new(),
             has_begun: false,
+            all_exist: Vec::new(),
         }
     }
 
@@ -58,6 +61,13 @@ impl PullWords {
             PullEvent::Resolved { .. } if !self.has_begun => {
                 self.has_begun = true;
                 lines.push(pulling_from(&self.reference));
+            }
+            PullEvent::Planned { layers, .. } if layers.iter().all(|layer| layer.exists) => {
+                for layer in layers {
+                    if !self.all_exist.contains(&layer.digest) {
+                        self.all_exist.push(layer.digest);
+                    }
+                }
             }
             PullEvent::Planned { layers, .. } => {
                 for layer in layers {
@@ -141,11 +151,16 @@ impl PullWords {
         }
     }
 
-    /// Tells the digest of what was pulled.
+    /// Tells the digest of what was pulled, and of an image that is new which layers were here.
     pub(crate) fn pulled(&mut self, pulled: &Pulled, lines: &Lines) {
         if !self.has_begun {
             self.has_begun = true;
             lines.push(pulling_from(&self.reference));
+        }
+        if pulled.outcome == Outcome::Downloaded {
+            for digest in &self.all_exist {
+                lines.push(Message::progress(&digest.short(), "Already exists", 0, 0));
+            }
         }
         lines.push(Message::status(format!("Digest: {}", pulled.digest)));
     }
@@ -159,10 +174,10 @@ pub(crate) fn ending(name: &str, outcome: Outcome) -> Message {
     })
 }
 
-/// Returns the first line: which tag or digest, and the path of its repository.
+/// Returns the first line: which tag, or the whole name if that has a digest, and the path of its repository.
 fn pulling_from(reference: &Reference) -> Message {
     let id = match (reference.digest(), reference.tag()) {
-        (Some(digest), _) => digest.to_string(),
+        (Some(_), _) => reference.to_string(),
         (None, Some(tag)) => tag.to_string(),
         (None, None) => "latest".to_owned(),
     };

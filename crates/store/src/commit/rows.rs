@@ -276,7 +276,7 @@ fn write_given(
 }
 
 /// Lets a digest lead to `id`, unless it leads somewhere already. Returns where it led before.
-fn write_digest_reference(
+pub(crate) fn write_digest_reference(
     connection: &Connection,
     repository: &RepositoryName,
     target: &Digest,

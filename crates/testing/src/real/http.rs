@@ -1,7 +1,9 @@
-//! A client of a few lines, for what servers must be told before a test begins.
+//! A client of a few lines, for what servers must be told before a test begins, and for what is asked by a socket.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::thread;
 
 use bytes::Bytes;
@@ -10,31 +12,118 @@ use hyper::client::conn::http1;
 use hyper::header::HOST;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A request that is sent to a socket in the file system, by nobody's client library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketRequest {
+    /// The method.
+    pub method: String,
+    /// The path and the query.
+    pub path: String,
+    /// Headers beside `Host` and the length.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What is answered to a [`SocketRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketAnswer {
+    /// The status.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// All of the body.
+    pub body: Vec<u8>,
+}
+
+impl SocketRequest {
+    /// Prepares a request without a body.
+    pub fn new(method: &str, path: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends it to whoever listens at `socket`, and waits for all of the answer.
+    ///
+    /// # Errors
+    /// When it is no request, or is not answered to the end.
+    pub fn send(&self, socket: &Path) -> io::Result<SocketAnswer> {
+        let mut request = Request::builder()
+            .method(&*self.method)
+            .uri(&self.path)
+            .header(HOST, "localhost");
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(Bytes::from(self.body.clone())));
+        let request = request.map_err(io::Error::other)?;
+        let socket = socket.to_owned();
+        let response = on_a_thread(async move {
+            let stream = UnixStream::connect(socket).await?;
+            exchanged(stream, request).await
+        })?;
+        let (head, body) = response.into_parts();
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let headers = head.headers.iter();
+        Ok(SocketAnswer {
+            status: head.status.as_u16(),
+            headers: headers
+                .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
+                .collect(),
+            body: body.into(),
+        })
+    }
+}
 
 /// Sends `request` over plain HTTP and waits for all of the answer. May be called from async tests.
 pub(super) fn exchange(
-    address: SocketAddr,
-    request: Request<Full<Bytes>>,
-) -> io::Result<Response<Bytes>> {
-    // A runtime cannot be entered within another.
-    let thread = thread::spawn(move || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?
-            .block_on(exchanged(address, request))
-    });
-    thread.join().expect("the client does not panic")
-}
-
-async fn exchanged(
     address: SocketAddr,
     mut request: Request<Full<Bytes>>,
 ) -> io::Result<Response<Bytes>> {
     let host = address.to_string().parse();
     let host = host.expect("an address can stand in a header");
     request.headers_mut().insert(HOST, host);
-    let stream = TcpStream::connect(address).await?;
+    on_a_thread(async move { exchanged(TcpStream::connect(address).await?, request).await })
+}
+
+/// A runtime cannot be entered within another.
+fn on_a_thread<T: Send + 'static>(
+    work: impl Future<Output = io::Result<T>> + Send + 'static,
+) -> io::Result<T> {
+    let thread = thread::spawn(move || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(work)
+    });
+    thread.join().expect("the client does not panic")
+}
+
+async fn exchanged(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+) -> io::Result<Response<Bytes>> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;

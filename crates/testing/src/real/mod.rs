@@ -3,6 +3,7 @@
 
 mod containerd;
 mod disk;
+mod dockerd;
 mod http;
 mod layout;
 mod namespace;
@@ -14,6 +15,8 @@ mod tokens;
 
 pub use containerd::Containerd;
 pub use disk::{Disk, Mounted};
+pub use dockerd::Dockerd;
+pub use http::{SocketAnswer, SocketRequest};
 pub use layout::{Layer, LayerCompression, Layout, StoredBlob};
 pub use namespace::{can_make_namespaces, end_on_interrupt, in_namespaces, is_first_process};
 pub use registry::{Access, DockerRegistry, DockerRegistryBuilder, LoggedRequest, PASSWORD, USER};
@@ -39,6 +42,24 @@ pub fn find(program: &str) -> Option<PathBuf> {
     let path = String::from_utf8(output.stdout).ok()?;
     let path = PathBuf::from(path.trim_end());
     (output.status.success() && path.is_absolute()).then_some(path)
+}
+
+/// Finds every `program` on `PATH` and among Debian's own, one by one.
+pub fn find_all(program: &str) -> Vec<PathBuf> {
+    let script = r#"IFS=:; for place in $PATH:/usr/bin; do
+        if [ -f "$place/$1" ] && [ -x "$place/$1" ]; then readlink -f -- "$place/$1"; fi
+    done"#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh", program]);
+    let output = shell.stdin(Stdio::null()).output();
+    let output = output.map(|output| output.stdout).unwrap_or_default();
+    let mut found: Vec<PathBuf> = Vec::new();
+    for path in String::from_utf8_lossy(&output).lines().map(PathBuf::from) {
+        if !found.contains(&path) {
+            found.push(path);
+        }
+    }
+    found
 }
 
 /// A command for `program`, wherever [`find`] finds it.

@@ -7,10 +7,12 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// How long a server may take to say where it listens.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// How often the log is looked at until then.
+/// How often the log is looked at until then, and whether a server has ended.
 const START_POLL: Duration = Duration::from_millis(10);
 
 /// A running server; killed on drop.
@@ -55,6 +57,16 @@ impl ServerProcess {
                 let message = format!("the server does not listen:\n{log}");
                 return Err(io::Error::other(message));
             }
+            thread::sleep(START_POLL);
+        }
+    }
+
+    /// Asks the server to end, and waits until it has, or for `limit`.
+    pub(super) fn terminate(&mut self, limit: Duration) {
+        let start = Instant::now();
+        // Nothing to be done about a child that is already gone.
+        let _gone = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < limit {
             thread::sleep(START_POLL);
         }
     }

@@ -1,0 +1,144 @@
+//! Images in and out of the daemon: archives, file systems, registries.
+
+use std::fs;
+
+use windlass_testing::Layer;
+use windlass_testing::real::{Access, DockerRegistry, PASSWORD};
+
+use super::docker::{Docker, each};
+use crate::Case;
+use crate::fixture::Fixture;
+use crate::needs::DOCKER;
+use crate::world::World;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "daemon::freight::what_is_saved_is_loaded_as_it_was",
+        needs: DOCKER,
+        test: |world| each(world, "save", |docker| archived(world, docker)),
+    },
+    Case {
+        name: "daemon::freight::a_file_system_becomes_an_image",
+        needs: DOCKER,
+        test: |world| each(world, "import", imported),
+    },
+    Case {
+        name: "daemon::freight::images_are_pushed_with_their_digest",
+        needs: DOCKER,
+        test: |world| each(world, "push", |docker| pushed(world, docker)),
+    },
+];
+
+fn archived(world: &World, docker: &Docker) {
+    let [small, heavy] = [Fixture::Small, Fixture::Heavy].map(|it| world.reference(it, "gzip"));
+    docker.does(&["pull", "-q", &small]);
+    docker.does(&["pull", "-q", &heavy]);
+    let file = docker.host.directory.join("both.tar");
+    let file = file.to_str().unwrap();
+    let inspect = [
+        "image",
+        "inspect",
+        "--format",
+        "{{.Id}} {{.RootFS.Layers}}",
+        &small,
+        &heavy,
+    ];
+    let before = docker.does(&inspect);
+
+    docker.does(&["save", "-o", file, &small, &heavy]);
+    docker.does(&["rmi", &small, &heavy]);
+    let loaded = docker.does(&["load", "-i", file]);
+    for name in [&small, &heavy] {
+        assert!(
+            loaded.contains(&format!("Loaded image: {name}\n")),
+            "{loaded}"
+        );
+    }
+    assert_eq!(docker.does(&inspect), before);
+
+    // By standard output and input; and the image is still the one that its registry has.
+    let mut save = docker.command(&["save", &heavy]);
+    let archive = save.output().unwrap().stdout;
+    docker.does(&["rmi", &heavy]);
+    let loaded = docker.reads(&["load", "-q"], &archive);
+    assert_eq!(
+        loaded.stdout,
+        format!("Loaded image: {heavy}\n"),
+        "{loaded:#?}"
+    );
+    let pulled = docker.does(&["pull", &heavy]);
+    assert!(!pulled.contains("Pulling fs layer"), "{pulled}");
+
+    let garbage = docker.reads(&["load"], b"garbage");
+    assert_eq!(garbage.code, Some(1), "{garbage:#?}");
+    assert!(!garbage.stderr.is_empty());
+}
+
+fn imported(docker: &Docker) {
+    let root = Layer::new().dir("etc").file("etc/motd", "welcome\n").tar();
+    let file = docker.host.directory.join("root.tar");
+    fs::write(&file, &root).unwrap();
+    let file = file.to_str().unwrap();
+    let changes = [
+        "--change",
+        "CMD [\"/hello\"]",
+        "--change",
+        "ENV A=1",
+        "--message",
+        "by hand",
+    ];
+    let arguments = [&["import"][..], &changes, &[file, "made:1"]].concat();
+    let id = docker.does(&arguments);
+    let id = id.trim_end();
+    assert!(id.starts_with("sha256:"), "{id}");
+    let format = "{{.Id}} {{.Config.Cmd}} {{.Config.Env}} {{.Comment}}";
+    let inspected = docker.does(&["image", "inspect", "--format", format, "made:1"]);
+    assert_eq!(inspected, format!("{id} [/hello] [A=1] by hand\n"));
+    let piped = docker.reads(&["import", "-", "made:2"], &root);
+    assert_eq!(piped.code, Some(0), "{piped:#?}");
+    let layers = "{{.RootFS.Layers}}";
+    let layers = docker.does(&["image", "inspect", "--format", layers, "made:1", "made:2"]);
+    let layers: Vec<&str> = layers.lines().collect();
+    assert_eq!(layers[0], layers[1]);
+}
+
+fn pushed(world: &World, docker: &Docker) {
+    let small = world.reference(Fixture::Small, "gzip");
+    docker.does(&["pull", "-q", &small]);
+    let format = "{{index .RepoDigests 0}}";
+    let digest = docker.does(&["image", "inspect", "--format", format, &small]);
+    let digest = digest.trim_end().split_once('@').unwrap().1.to_owned();
+    let directory = world.directory("pushed-by-docker");
+    let registry = DockerRegistry::start(&directory, Access::Basic).unwrap();
+    let repository = format!("{}/a/small", registry.address());
+    let [one, two] = ["1", "2"].map(|tag| format!("{repository}:{tag}"));
+    docker.does(&["tag", &small, &one]);
+    docker.does(&["tag", &small, &two]);
+
+    let refused = docker.run(&["push", &one]);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    let welcome = docker.log_in(&registry.address().to_string(), PASSWORD);
+    assert_eq!(welcome.code, Some(0), "{welcome:#?}");
+    let said = docker.does(&["push", &one]);
+    let first = format!("The push refers to repository [{repository}]\n");
+    assert!(said.starts_with(&first), "{said}");
+    assert!(
+        said.contains(&format!("1: digest: {digest} size: ")),
+        "{said}"
+    );
+    let said = docker.does(&["push", "--all-tags", &repository]);
+    assert!(
+        said.contains(&format!("2: digest: {digest} size: ")),
+        "{said}"
+    );
+    // As scripts look it up afterwards.
+    let digests = docker.does(&["image", "inspect", "--format", "{{.RepoDigests}}", &one]);
+    assert!(
+        digests.contains(&format!("{repository}@{digest}")),
+        "{digests}"
+    );
+
+    docker.does(&["rmi", "-f", &one, &two, &small]);
+    let pulled = docker.does(&["pull", &two]);
+    assert!(pulled.contains(&format!("Digest: {digest}\n")), "{pulled}");
+}

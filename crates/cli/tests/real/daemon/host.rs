@@ -1,0 +1,114 @@
+//! `windlass daemon`, as clients find it: by a socket.
+
+use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use windlass_testing::real::SocketRequest;
+
+use crate::command::Windlass;
+use crate::door::Door;
+use crate::world::World;
+
+/// How long the daemon may take to listen, and to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(10);
+
+/// A running daemon with a store and a socket of its own; asked to end on drop.
+pub(crate) struct Host {
+    daemon: Child,
+    pub(crate) windlass: Windlass,
+    pub(crate) directory: PathBuf,
+    socket: PathBuf,
+    /// A socket in it has a short path, which it needs.
+    _run: TempDir,
+}
+
+impl Host {
+    pub(crate) fn start(world: &World, name: &str) -> Self {
+        Self::configured(world, name, |_| ())
+    }
+
+    /// Starts it with the files that `configure` writes.
+    pub(crate) fn configured(world: &World, name: &str, configure: impl FnOnce(&Door)) -> Self {
+        let door = Door::new(world, name);
+        configure(&door);
+        let run = tempfile::tempdir().unwrap();
+        let socket = run.path().join("w.sock");
+        let host = format!("unix://{}", socket.display());
+        let log = File::create(door.directory.join("daemon.log")).unwrap();
+        let mut command = door.windlass.command(&["daemon", "-H", &host]);
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let mut host = Self {
+            daemon: command.spawn().unwrap(),
+            windlass: door.windlass,
+            directory: door.directory,
+            socket,
+            _run: run,
+        };
+        host.wait_until_listening();
+        host
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The same, as clients are told.
+    pub(crate) fn url(&self) -> String {
+        format!("unix://{}", self.socket.display())
+    }
+
+    /// Has it remove an image.
+    pub(crate) fn removes(&self, name: &str) {
+        let request = SocketRequest::new("DELETE", &format!("/images/{name}"));
+        let answer = request.send(&self.socket).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// Has a client find it, and nothing else of this machine's.
+    pub(crate) fn show(&self, client: &mut Command) {
+        client.env_clear().env("PATH", "/usr/bin:/bin");
+        client
+            .env("HOME", &self.directory)
+            .env("DOCKER_CONFIG", self.directory.join("docker"))
+            .env("DOCKER_HOST", self.url())
+            .current_dir("/");
+    }
+
+    fn wait_until_listening(&mut self) {
+        let start = Instant::now();
+        while UnixStream::connect(&self.socket).is_err() {
+            let has_ended = self.daemon.try_wait().unwrap().is_some();
+            assert!(
+                !has_ended && start.elapsed() < PATIENCE,
+                "the daemon does not listen: {}",
+                self.log()
+            );
+            thread::sleep(POLL);
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.join("daemon.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let start = Instant::now();
+        // Nothing to be done about a child that is already gone.
+        let _gone = kill_process(Pid::from_child(&self.daemon), Signal::TERM);
+        while matches!(self.daemon.try_wait(), Ok(None)) && start.elapsed() < PATIENCE {
+            thread::sleep(POLL);
+        }
+        drop(self.daemon.kill());
+        drop(self.daemon.wait());
+    }
+}

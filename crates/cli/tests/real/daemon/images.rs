@@ -1,0 +1,137 @@
+//! What is here, by the docker CLI: lists, names, what an image is, what becomes of it.
+
+use serde_json::Value;
+
+use super::docker::{Docker, each};
+use crate::Case;
+use crate::fixture::Fixture;
+use crate::needs::DOCKER;
+use crate::world::World;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "daemon::images::are_listed_in_every_way",
+        needs: DOCKER,
+        test: |world| each(world, "lists", |docker| listed(world, docker)),
+    },
+    Case {
+        name: "daemon::images::are_inspected_with_their_history",
+        needs: DOCKER,
+        test: |world| each(world, "inspect", |docker| inspected(world, docker)),
+    },
+    Case {
+        name: "daemon::images::go_with_their_last_name",
+        needs: DOCKER,
+        test: |world| each(world, "rmi", |docker| removed(world, docker)),
+    },
+];
+
+fn listed(world: &World, docker: &Docker) {
+    let [small, heavy] = [Fixture::Small, Fixture::Heavy].map(|it| world.reference(it, "gzip"));
+    docker.does(&["pull", "-q", &small]);
+    docker.does(&["pull", "-q", &heavy]);
+    docker.does(&["tag", &small, "spare"]);
+
+    let table = docker.does(&["images"]);
+    for name in ["heavy", "small", "spare"] {
+        assert!(table.contains(name), "{table}");
+    }
+    let names = ["images", "--format", "{{.Repository}}:{{.Tag}}"];
+    let mut all: Vec<String> = docker.does(&names).lines().map(str::to_owned).collect();
+    all.sort();
+    assert_eq!(all, [heavy, small.clone(), "spare:latest".to_owned()]);
+    let id = docker.does(&["images", "-q", "--no-trunc", "spare"]);
+    let inspect = ["image", "inspect", "--format", "{{.Id}}", &small];
+    assert_eq!(docker.does(&inspect), id);
+    let json = docker.does(&["images", "--format", "{{json .}}", "spare:latest"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["Repository"], &json["Tag"]),
+        (&"spare".into(), &"latest".into())
+    );
+    let only = |filter: &str| {
+        let arguments = ["images", "--filter", filter, "--format", "{{.Repository}}"];
+        docker.does(&arguments).lines().count()
+    };
+    assert_eq!(only("reference=spare"), 1);
+    assert_eq!(only("reference=*/small:*"), 1);
+    assert_eq!(only("dangling=true"), 0);
+    assert_eq!(only("dangling=false"), 3);
+    assert_eq!(only("label=nobody"), 0);
+    docker.fails(
+        &["images", "--filter", "colour=red"],
+        &["nvalid filter 'colour"],
+    );
+}
+
+fn inspected(world: &World, docker: &Docker) {
+    let heavy = world.reference(Fixture::Heavy, "gzip");
+    docker.does(&["pull", "-q", &heavy]);
+    let whole = docker.does(&["inspect", &heavy]);
+    let whole: Value = serde_json::from_str(&whole).unwrap();
+    let image = &whole[0];
+    assert_eq!(image["RepoTags"][0], heavy.as_str());
+    assert_eq!(image["RootFS"]["Layers"].as_array().unwrap().len(), 2);
+    assert!(image["Size"].as_u64().unwrap() >= 2 << 20, "{image}");
+    let id = image["Id"].as_str().unwrap();
+    for name in [id, &id[7..], &id[7..19]] {
+        let inspect = ["image", "inspect", "--format", "{{.Id}}", name];
+        assert_eq!(docker.does(&inspect).trim_end(), id);
+    }
+    let history = [
+        "history",
+        "--no-trunc",
+        "--format",
+        "{{.ID}} {{.Size}}",
+        &heavy,
+    ];
+    let history = docker.does(&history);
+    assert_eq!(history.lines().count(), 2, "{history}");
+    assert!(history.starts_with(id), "{history}");
+    assert!(
+        history
+            .lines()
+            .nth(1)
+            .unwrap()
+            .starts_with("<missing> 1.05MB"),
+        "{history}"
+    );
+}
+
+/// API-11.
+fn removed(world: &World, docker: &Docker) {
+    let small = world.reference(Fixture::Small, "gzip");
+    docker.does(&["pull", "-q", &small]);
+    docker.does(&["tag", &small, "spare:1"]);
+    docker.does(&["tag", &small, "spare:2"]);
+    let id = docker.does(&["images", "-q", "spare:1"]);
+    let id = id.trim_end();
+
+    let words = [
+        "conflict: unable to delete",
+        "must be forced",
+        "multiple repositories",
+    ];
+    docker.fails(&["rmi", id], &words);
+    assert_eq!(docker.does(&["rmi", "spare:2"]), "Untagged: spare:2\n");
+    let gone = docker.does(&["rmi", "-f", id]);
+    for line in [
+        format!("Untagged: {small}\n"),
+        "Untagged: spare:1\n".to_owned(),
+        format!("Deleted: sha256:{id}"),
+    ] {
+        assert!(gone.contains(&line), "{line:?}: {gone}");
+    }
+    assert_eq!(docker.does(&["images", "-q", "-a"]), "");
+
+    docker.does(&["pull", "-q", &small]);
+    docker.does(&["tag", &small, "spare:1"]);
+    docker.does(&["rmi", &small]);
+    docker.does(&["image", "prune", "--force"]);
+    assert_eq!(docker.does(&["images", "-q"]).trim_end(), id);
+    let pruned = docker.does(&["image", "prune", "--force", "--all"]);
+    assert!(pruned.contains("untagged: spare:1\n"), "{pruned}");
+    assert!(pruned.contains("Total reclaimed space: "), "{pruned}");
+    docker.does(&["system", "prune", "--force", "--all"]);
+    assert_eq!(docker.does(&["images", "-q", "-a"]), "");
+}

@@ -1,0 +1,283 @@
+//! `docker pull`: what it prints, and how it ends.
+
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use windlass_testing::Ca;
+use windlass_testing::real::{
+    Access, DockerRegistry, LoggedRequest, PASSWORD, SocketRequest, TokenServer,
+};
+
+use super::docker::{Docker, each, each_of};
+use super::host::Host;
+use crate::Case;
+use crate::command::Ran;
+use crate::door::{fill, named};
+use crate::fixture::Fixture;
+use crate::needs::DOCKER;
+use crate::valve::Valve;
+use crate::world::World;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "daemon::pulls::are_told_in_the_words_of_always",
+        needs: DOCKER,
+        test: |world| each(world, "pull", |docker| words(world, docker)),
+    },
+    Case {
+        name: "daemon::pulls::all_tags_and_other_platforms_come",
+        needs: DOCKER,
+        test: |world| {
+            each(world, "pull-all", |docker| {
+                tags_and_platforms(world, docker)
+            })
+        },
+    },
+    Case {
+        name: "daemon::pulls::what_is_not_there_is_said_and_exits_1",
+        needs: DOCKER,
+        test: |world| each(world, "pull-missing", |docker| missing(world, docker)),
+    },
+    Case {
+        name: "daemon::pulls::a_login_opens_private_registries",
+        needs: DOCKER,
+        test: |world| each(world, "pull-private", |docker| private(world, docker)),
+    },
+    Case {
+        name: "daemon::pulls::control_c_ends_one_and_the_next_goes_on",
+        needs: DOCKER,
+        test: |world| each(world, "pull-stopped", |docker| stopped(world, docker)),
+    },
+    Case {
+        name: "daemon::pulls::the_mirror_of_daemon_json_has_docker_hubs_names",
+        needs: DOCKER,
+        test: mirror,
+    },
+];
+
+/// ST-1, ST-5, PG-1, MF-6.
+fn words(world: &World, docker: &Docker) {
+    let reference = world.reference(Fixture::Heavy, "gzip");
+    let repository = reference.strip_suffix(":gzip").unwrap();
+
+    let first = docker.does(&["pull", &reference]);
+    let lines: Vec<&str> = first.lines().collect();
+    assert_eq!(lines[0], "gzip: Pulling from heavy");
+    for step in ["Pulling fs layer", "Download complete", "Pull complete"] {
+        let told = lines
+            .iter()
+            .filter(|line| line.ends_with(&format!(": {step}")));
+        assert_eq!(told.count(), 2, "{step}: {first}");
+    }
+    let [.., digest, status, name] = lines[..] else {
+        panic!("{first}");
+    };
+    let digest = digest.strip_prefix("Digest: ").unwrap();
+    let newer = format!("Status: Downloaded newer image for {reference}");
+    assert_eq!((status, name), (&*newer, &*reference));
+
+    let again = docker.does(&["pull", &reference]);
+    let expected = [
+        "gzip: Pulling from heavy",
+        &format!("Digest: {digest}"),
+        &format!("Status: Image is up to date for {reference}"),
+        &reference,
+    ];
+    assert_eq!(again.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(
+        docker.does(&["pull", "-q", &reference]),
+        format!("{reference}\n")
+    );
+
+    docker.does(&["rmi", &reference]);
+    let by_digest = format!("{repository}@{digest}");
+    let pulled = docker.does(&["pull", &by_digest]);
+    assert!(
+        pulled.starts_with(&format!("{by_digest}: Pulling from heavy\n")),
+        "{pulled}"
+    );
+    assert!(pulled.ends_with(&format!("{by_digest}\n")), "{pulled}");
+    let listed = ["images", "--digests", "--format", "{{.Tag}} {{.Digest}}"];
+    assert_eq!(docker.does(&listed), format!("<none> {digest}\n"));
+}
+
+fn tags_and_platforms(world: &World, docker: &Docker) {
+    let kinds = world.reference(Fixture::Kinds, "gzip");
+    let repository = kinds.strip_suffix(":gzip").unwrap();
+    docker.does(&["pull", "--quiet", "--all-tags", repository]);
+    let mut tags: Vec<String> = docker
+        .does(&["images", "--format", "{{.Tag}}"])
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    tags.sort();
+    let mut expected = Fixture::Kinds.tags().to_vec();
+    expected.sort_unstable();
+    assert_eq!(tags, expected);
+
+    let both = world.reference(Fixture::MultiArch, "both");
+    docker.does(&["pull", "--platform", "linux/arm64", &both]);
+    let architecture = [
+        "image",
+        "inspect",
+        "--format",
+        "{{.Os}}/{{.Architecture}}",
+        &both,
+    ];
+    assert_eq!(docker.does(&architecture), "linux/arm64\n");
+    let words = ["no matching manifest for linux/s390x"];
+    docker.fails(&["pull", "--platform", "linux/s390x", &both], &words);
+    // What was there is not touched.
+    assert_eq!(docker.does(&architecture), "linux/arm64\n");
+}
+
+/// API-3, API-4, API-6.
+fn missing(world: &World, docker: &Docker) {
+    let reference = world.reference(Fixture::Small, "gzip");
+    let nope = reference.replace(":gzip", ":nope");
+    let unknown = format!("manifest for {nope} not found: manifest unknown: manifest unknown");
+    docker.fails(
+        &["pull", &nope],
+        &["Error response from daemon: ", &unknown],
+    );
+    docker.fails(
+        &["pull", "127.0.0.1:1/x"],
+        &["Error response from daemon: ", "127.0.0.1:1"],
+    );
+    docker.fails(&["pull", "BAD"], &["must be lowercase"]);
+    assert_eq!(docker.does(&["images", "--quiet", "--all"]), "");
+    docker.fails(&["image", "inspect", "nope"], &["No such image: nope"]);
+    docker.fails(&["history", "nope"], &["No such image: nope:latest"]);
+    docker.fails(&["tag", "nope", "a"], &["No such image: nope:latest"]);
+    docker.fails(&["rmi", "nope"], &["No such image: nope"]);
+    docker.fails(&["save", "nope"], &["No such image: nope"]);
+    docker.fails(
+        &["push", &nope],
+        &["An image does not exist locally with the tag: "],
+    );
+}
+
+fn private(world: &World, docker: &Docker) {
+    let directory = world.directory("private");
+    let server = TokenServer::builder().start().unwrap();
+    for (name, access) in [
+        ("basic", Access::Basic),
+        ("tokens", Access::Tokens(server.authority())),
+    ] {
+        let registry = DockerRegistry::start(&directory.join(name), access).unwrap();
+        fill(world, &registry);
+        let (host, reference) = (registry.address().to_string(), named(&registry));
+        docker.fails(&["pull", &reference], &["authentication required"]);
+        let wrong = docker.log_in(&host, "wrong");
+        assert_eq!(wrong.code, Some(1), "{name}: {wrong:#?}");
+        assert!(wrong.stderr.contains("unauthorized"), "{name}: {wrong:#?}");
+        let welcome = docker.log_in(&host, PASSWORD);
+        assert_eq!(welcome.code, Some(0), "{name}: {welcome:#?}");
+        assert!(welcome.stdout.contains("Login Succeeded"), "{welcome:#?}");
+        docker.does(&["pull", &reference]);
+        docker.does(&["logout", &host]);
+        // What is here needs nobody's leave, and what the registry has, again a login.
+        docker.does(&["image", "inspect", &reference]);
+        let refused = docker.run(&["pull", &reference]);
+        assert_eq!(refused.code, Some(1), "{name}: {refused:#?}");
+        let log = fs::read_to_string(docker.host.directory.join("daemon.log")).unwrap();
+        assert!(!log.contains(PASSWORD) && !log.contains("wrong"), "{log}");
+    }
+}
+
+/// Somewhere in the first of two layers of a megabyte each.
+const MIDWAY: u64 = 512 << 10;
+/// How long the daemon may take to notice that a client has left.
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+/// API-5: nobody else waits for the pull, so it stops, and what came of it is kept.
+fn stopped(world: &World, docker: &Docker) {
+    world.reference(Fixture::Heavy, "gzip");
+    let valve = Valve::before(world.registry().address(), MIDWAY);
+    let reference = format!("{}/heavy:gzip", valve.address());
+    let mut pull = docker.command(&["pull", &reference]);
+    let pull = pull.spawn().unwrap();
+    valve.wait_until_holding();
+
+    kill_process(Pid::from_child(&pull), Signal::INT).unwrap();
+    let ran = Ran::from(pull.wait_with_output().unwrap());
+    // By its own hand or by the signal's, as its version has it.
+    assert_ne!(ran.code, Some(0), "{ran:#?}");
+    wait_until_idle(&docker.host);
+    assert_eq!(docker.does(&["images", "--quiet", "--all"]), "");
+
+    let ranges = || {
+        let requests = world.registry().requests().unwrap();
+        requests
+            .iter()
+            .filter(|request| request.status == 206)
+            .count()
+    };
+    let before = ranges();
+    valve.open();
+    docker.does(&["pull", &reference]);
+    // The registry's log comes a little later than its answers.
+    wait_until("nothing was kept", || ranges() > before);
+}
+
+fn wait_until_idle(host: &Host) {
+    wait_until("pulls run still", || {
+        let info = SocketRequest::new("GET", "/info").send(host.socket());
+        let info = String::from_utf8(info.unwrap().body).unwrap();
+        info.contains(r#"["Pulls running","0"]"#)
+    });
+}
+
+#[track_caller]
+fn wait_until(otherwise: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "{otherwise}");
+        thread::sleep(POLL);
+    }
+}
+
+/// EP-1, EP-2: of Docker's own configuration, the key that everybody has.
+fn mirror(world: &World) {
+    let directory = world.directory("mirror-of-hub");
+    let ca = Ca::new();
+    let hub = DockerRegistry::builder(&directory.join("hub"));
+    let hub = hub.tls(&ca).start().unwrap();
+    world.push(&hub, Fixture::Small, "library/small");
+    let cache = DockerRegistry::builder(&directory.join("cache"));
+    let cache = cache.cache_of(&hub).start().unwrap();
+    let file = directory.join("daemon.json");
+    let mirrors = json!({ "registry-mirrors": [cache.url()] });
+    fs::write(&file, mirrors.to_string()).unwrap();
+    let start = || {
+        Host::configured(world, "behind-a-mirror", |door| {
+            door.configure(&format!("daemon-json = {:?}\n", file.to_str().unwrap()));
+        })
+    };
+    each_of(start, |docker| {
+        let pulled = docker.does(&["pull", "small:gzip"]);
+        assert!(
+            pulled.starts_with("gzip: Pulling from library/small\n"),
+            "{pulled}"
+        );
+        assert!(
+            pulled.ends_with("docker.io/library/small:gzip\n"),
+            "{pulled}"
+        );
+        let named = ["images", "--format", "{{.Repository}}:{{.Tag}}"];
+        assert_eq!(docker.does(&named), "small:gzip\n");
+        let digests = [
+            "inspect",
+            "--format",
+            "{{index .RepoDigests 0}}",
+            "small:gzip",
+        ];
+        let digest = docker.does(&digests);
+        assert!(digest.starts_with("small@sha256:"), "{digest}");
+    });
+    let asked = cache.requests().unwrap();
+    assert!(asked.iter().any(LoggedRequest::is_blob_download));
+}

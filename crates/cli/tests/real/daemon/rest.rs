@@ -1,0 +1,113 @@
+//! Everything else that people ask of a docker daemon.
+
+use serde_json::Value;
+
+use super::docker::{Docker, each};
+use crate::Case;
+use crate::fixture::Fixture;
+use crate::needs::DOCKER;
+use crate::world::World;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "daemon::rest::tells_of_itself_and_of_what_happens",
+        needs: DOCKER,
+        test: |world| each(world, "itself", |docker| itself(world, docker)),
+    },
+    Case {
+        name: "daemon::rest::runs_nothing_and_says_so",
+        needs: DOCKER,
+        test: |world| each(world, "nothing", |docker| nothing(world, docker)),
+    },
+];
+
+fn itself(world: &World, docker: &Docker) {
+    let small = world.reference(Fixture::Small, "gzip");
+    docker.does(&["pull", "-q", &small]);
+    docker.does(&["tag", &small, "spare:1"]);
+    docker.does(&["rmi", "spare:1"]);
+
+    let versions = ["version", "--format", "{{.Server.Version}} {{.Server.Os}}"];
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(docker.does(&versions), format!("{version} linux\n"));
+    let info = docker.does(&["info", "--format", "{{json .}}"]);
+    let info: Value = serde_json::from_str(&info).unwrap();
+    assert_eq!(
+        (&info["Images"], &info["Containers"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(info["ServerVersion"], version);
+    docker.does(&["info"]);
+
+    // A moment ahead: the CLI leaves fractions of seconds out.
+    let until = (jiff::Timestamp::now().as_second() + 1).to_string();
+    let events = [
+        "events",
+        "--since",
+        "1",
+        "--until",
+        &until,
+        "--format",
+        "{{json .}}",
+    ];
+    let events = docker.does(&events);
+    let events: Vec<Value> = events
+        .lines()
+        .map(|event| serde_json::from_str(event).unwrap())
+        .collect();
+    let actions: Vec<_> = events
+        .iter()
+        .map(|event| event["Action"].as_str())
+        .collect();
+    assert_eq!(
+        actions,
+        [Some("pull"), Some("tag"), Some("untag")],
+        "{events:#?}"
+    );
+    assert_eq!(events[0]["Actor"]["ID"], small.as_str());
+
+    let usage = [
+        "system",
+        "df",
+        "--format",
+        "{{.Type}} {{.TotalCount}} {{.Active}}",
+    ];
+    let usage = docker.does(&usage);
+    assert!(usage.starts_with("Images 1 0\nContainers 0 0\n"), "{usage}");
+    docker.does(&["system", "df", "--verbose"]);
+
+    // A registry that has no search: what it says is told.
+    let term = format!("{}/smal", world.registry().address());
+    docker.fails(&["search", &term], &["404"]);
+}
+
+fn nothing(world: &World, docker: &Docker) {
+    let small = world.reference(Fixture::Small, "gzip");
+    for arguments in [&["run", &small][..], &["create", &small]] {
+        let ran = docker.run(arguments);
+        assert!(matches!(ran.code, Some(125 | 1)), "{ran:#?}");
+        assert!(
+            ran.stderr
+                .contains("this daemon keeps images and runs nothing"),
+            "{ran:#?}"
+        );
+        assert!(!ran.stderr.contains("Unable to find image"), "{ran:#?}");
+    }
+    assert_eq!(docker.run(&["run", &small]).code, Some(125));
+    for what in [
+        &["ps", "-q", "-a"][..],
+        &["volume", "ls", "-q"],
+        &["network", "ls", "-q"],
+        &["plugin", "ls", "-q"],
+    ] {
+        assert_eq!(docker.does(what), "", "{what:?}");
+    }
+    for arguments in [
+        &["inspect", "nope"][..],
+        &["logs", "nope"],
+        &["volume", "inspect", "nope"],
+        &["network", "inspect", "nope"],
+    ] {
+        docker.fails(arguments, &["nope"]);
+    }
+}
