@@ -84,8 +84,11 @@ impl Engine {
         let image = request.image.clone();
         let image = image.unwrap_or_else(|| ImageName::Reference(reference.clone()));
         let mut source = StoreSource::new(Arc::clone(&self.store));
-        let (mut batch, saved) = self.batch(std::slice::from_ref(&image), &request.choice, &mut source)?;
+        let (mut batch, saved) =
+            self.batch(std::slice::from_ref(&image), &request.choice, &mut source)?;
         batch.carry_foreign(|_| request.foreign);
+        let (batch, saved) =
+            self.batch(std::slice::from_ref(&image), &request.choice, &mut source)?;
         let known = self.known(reference.repository())?;
         let mut from: Vec<_> = known.values().cloned().collect();
         from.sort_by_key(RepositoryName::familiar);

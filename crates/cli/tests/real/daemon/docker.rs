@@ -66,8 +66,8 @@ impl Docker {
         assert_eq!(
             ran.code,
             Some(0),
-            "{:?} {arguments:?}: {ran:#?}",
-            self.program
+            "{} {arguments:?}: {ran:#?}",
+            self.program.display()
         );
         ran.stdout
     }
@@ -79,14 +79,14 @@ impl Docker {
         assert_eq!(
             ran.code,
             Some(1),
-            "{:?} {arguments:?}: {ran:#?}",
-            self.program
+            "{} {arguments:?}: {ran:#?}",
+            self.program.display()
         );
         for words in words {
             assert!(
                 ran.stderr.contains(words),
-                "{:?} {arguments:?}: {words:?}: {ran:#?}",
-                self.program
+                "{} {arguments:?}: {words:?}: {ran:#?}",
+                self.program.display()
             );
         }
     }

@@ -31,8 +31,8 @@ pub(crate) const CASES: &[Case] = &[
         needs: DOCKER,
         test: |world| {
             each(world, "pull-all", |docker| {
-                tags_and_platforms(world, docker)
-            })
+                tags_and_platforms(world, docker);
+            });
         },
     },
     Case {
