@@ -87,8 +87,6 @@ impl Engine {
         let (mut batch, saved) =
             self.batch(std::slice::from_ref(&image), &request.choice, &mut source)?;
         batch.carry_foreign(|_| request.foreign);
-        let (batch, saved) =
-            self.batch(std::slice::from_ref(&image), &request.choice, &mut source)?;
         let known = self.known(reference.repository())?;
         let mut from: Vec<_> = known.values().cloned().collect();
         from.sort_by_key(RepositoryName::familiar);
