@@ -72,7 +72,7 @@ const MOST_SOURCES: usize = 8;
 impl Engine {
     /// Pushes an image to where its name says. What is there already is not sent, and what another repository of the
     /// registry has, by the names that images have here, is taken over from there (MD-3). Then the digest that it has
-    /// there leads to it. Blocks; the requests run on `runtime`.
+    /// there leads to it, if the store is ours to write to. Blocks; the requests run on `runtime`.
     pub fn push(
         &self,
         request: &PushRequest,
@@ -109,8 +109,12 @@ impl Engine {
         let is_rewritten = saved.iter().any(|saved| saved.is_rewritten);
         // One that was made for this is not here: its digest could not lead to it.
         if !is_rewritten && self.store.read_blob(&root.digest).is_ok() {
-            self.store
-                .note_pushed(&image, reference.repository(), &root.digest)?;
+            let repository = reference.repository();
+            match self.store.note_pushed(&image, repository, &root.digest) {
+                // Who only reads the store pushes all the same.
+                Ok(()) | Err(NameError::NotOwner(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(Pushed {
             reference,
