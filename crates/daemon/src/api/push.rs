@@ -7,7 +7,7 @@ use tokio::task;
 use windlass::{Caller, Choice, PushImageError, PushRequest, Reference};
 use windlass_engine_api::Message;
 
-use super::{blocking, reference};
+use super::{blocking, lasting, reference};
 use crate::Daemon;
 use crate::answer::{self, Answer, Failure};
 use crate::auth;
@@ -45,6 +45,9 @@ pub(super) async fn push(
     let platform = super::create::platform(&request.query)?;
     let caller = auth::caller(&request.headers, named.repository().registry());
     let tags = tags(daemon, &named).await?;
+    if tags.is_empty() {
+        return Err(words::error::nothing_to_push(&named));
+    }
     let choice = match platform {
         Some(platform) => Choice::One(Some(platform)),
         None => Choice::All,
@@ -122,7 +125,7 @@ async fn one(
 ) -> Result<(), Failure> {
     let reference = request.reference.clone();
     let (stop, told) = (Arc::clone(stop), lines.clone());
-    let done = blocking(daemon, move |daemon| {
+    let done = lasting(daemon, move |daemon| {
         let words = PushWords::default();
         let tell = |event| words.event(&event, &told);
         Ok(daemon.engine.push(&request, &daemon.hauls, &stop, &tell))

@@ -66,24 +66,23 @@ pub(crate) fn of_push(error: &PushImageError, reference: &Reference) -> Failure 
         error => of_registry(error, reference),
     };
     match error {
-        PushImageError::Image(SaveError::Find(_)) => {
-            let repository = reference.repository();
-            let name = format!("{}/{}", repository.registry(), repository.path());
-            let tag = reference
-                .tag()
-                .map(|tag| format!(" {tag}"))
-                .unwrap_or_default();
-            Failure::not_found(match tag.is_empty() {
-                true => format!("An image does not exist locally with the tag: {name}"),
-                false => format!("tag does not exist: {name}:{}", tag.trim()),
-            })
-        }
+        PushImageError::Image(SaveError::Find(_)) => nothing_to_push(reference),
         PushImageError::Image(error) => of_save(error),
         PushImageError::Registry(error) => of_pull(error, reference),
         PushImageError::Copy(CopyError::Push(PushError::Registry(error))) => of(error),
         PushImageError::Copy(error) => Failure::internal(chain(error)),
         PushImageError::Database(error) => Failure::internal(chain(error)),
     }
+}
+
+/// There is nothing here of that name.
+pub(crate) fn nothing_to_push(reference: &Reference) -> Failure {
+    let repository = reference.repository();
+    let name = format!("{}/{}", repository.registry(), repository.path());
+    Failure::not_found(match reference.tag() {
+        None => format!("An image does not exist locally with the tag: {name}"),
+        Some(tag) => format!("tag does not exist: {name}:{tag}"),
+    })
 }
 
 /// An image was not found.
