@@ -33,7 +33,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 use windlass::Engine;
 
@@ -67,6 +67,9 @@ pub struct About {
 
 /// How many blobs a push sends at a time, as by Docker.
 const UPLOADS: usize = 5;
+/// How many requests at a time may last as long as a client or a registry likes, each on a thread that waits; further
+/// ones wait for their turn. Far fewer than there may be such threads: what is quick always finds one.
+const LASTING: usize = 128;
 
 /// A daemon: an engine, and what is known beside it.
 #[derive(Debug)]
@@ -75,6 +78,8 @@ pub struct Daemon {
     about: RwLock<Arc<About>>,
     /// Blobs that one push sends at a time.
     uploads: AtomicUsize,
+    /// Turns of what lasts.
+    lasting: Arc<Semaphore>,
     stop: Stop,
     journal: Journal,
     metrics: Metrics,
@@ -105,6 +110,7 @@ impl Daemon {
             engine,
             about: RwLock::new(Arc::new(about)),
             uploads: AtomicUsize::new(UPLOADS),
+            lasting: Arc::new(Semaphore::new(LASTING)),
             stop: Stop::default(),
             journal: Journal::new(),
             metrics: Metrics::default(),

@@ -41,7 +41,11 @@ impl FromStr for ApiVersion {
         let mut parts = text.split('.');
         let mut number = || {
             let part = parts.next().unwrap_or("0");
-            part.parse().map_err(|_| VersionError)
+            let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            // Later than all there are is late enough.
+            is_number
+                .then(|| part.parse().unwrap_or(u16::MAX))
+                .ok_or(VersionError)
         };
         Ok(Self {
             major: number()?,
@@ -66,7 +70,8 @@ mod tests {
         assert_eq!(version("v1.41").as_deref(), Some("1.41"));
         assert_eq!(version("v1").as_deref(), Some("1.0"));
         assert_eq!(version("v1.41.7").as_deref(), Some("1.41"));
-        for name in ["volumes", "version", "1.41", "v", "v1.x", "v99999.1", ""] {
+        assert!(ApiVersion::of_prefix("v99999.1") > Some(ApiVersion::new(99, 0)));
+        for name in ["volumes", "version", "1.41", "v", "v1.x", "v1.", "v..", ""] {
             assert_eq!(version(name), None, "{name}");
         }
     }

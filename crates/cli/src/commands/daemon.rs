@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
 use windlass::{Access, Engine, Remote};
 use windlass_config::{LogFormat, LogLevel};
@@ -135,6 +136,7 @@ impl Args {
             return validate(&plan, context);
         }
         let service = &context.environment.service;
+        raise_descriptors();
         // Before anything else is opened.
         let listening = Listening::new(&plan.fixed, &context.environment)?;
         let colors = environment::colors() && !plan.fixed.raw;
@@ -185,6 +187,18 @@ fn validate(plan: &Plan, context: &mut Context<'_>) -> Result<Ended, Error> {
     writeln!(context.out, "configuration OK")?;
     context.out.flush()?;
     Ok(Ended::Well)
+}
+
+/// Lets it have as many descriptors as the machine allows: each client is one, and the usual limit is older than all that
+/// serve thousands.
+fn raise_descriptors() {
+    let limits = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limits.maximum,
+        ..limits
+    };
+    // What it may not have, it does without.
+    let _unchanged = setrlimit(Resource::Nofile, raised);
 }
 
 /// Says what the daemon is.

@@ -17,6 +17,8 @@ use super::{LONGEST, fds};
 pub(super) struct Reader {
     half: OwnedReadHalf,
     read: Vec<u8>,
+    /// How much of it has no end of a line in it.
+    searched: usize,
     /// The file that came along.
     file: Option<OwnedFd>,
 }
@@ -31,6 +33,7 @@ pub(super) fn split(stream: UnixStream) -> (Reader, Writer) {
     let reader = Reader {
         half,
         read: Vec::new(),
+        searched: 0,
         file: None,
     };
     (reader, Writer(Mutex::new(write)))
@@ -40,12 +43,16 @@ impl Reader {
     /// Reads the next message; `None` if the other end has left.
     pub(super) async fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         loop {
-            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+            let mut unsearched = self.read[self.searched..].iter();
+            if let Some(end) = unsearched.position(|byte| *byte == b'\n') {
+                let end = self.searched + end;
+                self.searched = 0;
                 let rest = self.read.split_off(end + 1);
                 let line = std::mem::replace(&mut self.read, rest);
                 return Ok(Some(serde_json::from_slice(&line)?));
             }
-            if self.read.len() > LONGEST {
+            self.searched = self.read.len();
+            if self.searched > LONGEST {
                 return Err(io::Error::other("a message without an end"));
             }
             let file = &mut self.file;

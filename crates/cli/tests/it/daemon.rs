@@ -2,20 +2,26 @@
 
 mod beginning;
 mod beside;
+mod clients;
+mod crowd;
 mod ending;
+mod hatch;
+mod odd;
 mod reload;
 mod sockets;
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use windlass_testing::Registry;
 
-use crate::harness::Windlass;
+use crate::harness::{PLATFORM, Windlass};
 
 /// Longer than anything takes here: whoever waits so long has failed.
 const TOO_LONG: Duration = Duration::from_secs(120);
@@ -88,6 +94,43 @@ impl Running {
         fs::read_to_string(&self.log).unwrap()
     }
 
+    /// Waits until the log says it so many times.
+    fn logs(&self, times: usize, expected: &str) {
+        let until = Instant::now() + TOO_LONG;
+        while self.log().matches(expected).count() < times {
+            assert!(Instant::now() < until, "{}", self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// How many descriptors it has open, once it answers.
+    fn descriptors(&self) -> usize {
+        assert_eq!(self.get("/_ping").body, "OK");
+        fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .unwrap()
+            .count()
+    }
+
+    /// Waits until it has no more descriptors open than this.
+    fn settles_at(&self, descriptors: usize) {
+        let until = Instant::now() + TOO_LONG;
+        while self.descriptors() > descriptors {
+            assert!(Instant::now() < until, "{}", self.descriptors());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The most memory that it took so far, in KiB.
+    fn most_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap()
+    }
+
     fn get(&self, path: &str) -> Answer {
         ask(&self.socket, "GET", path)
     }
@@ -111,6 +154,24 @@ impl Answer {
     fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }
+}
+
+/// Asks for a pull, whose answer is still to come.
+fn begin_pull(daemon: &Running, registry: &Registry, name: &str) -> UnixStream {
+    let name = registry.name(name);
+    let (name, tag) = name.rsplit_once(':').unwrap();
+    let path = format!("/images/create?fromImage={name}&tag={tag}&platform={PLATFORM}");
+    begin(&daemon.socket, "POST", &path)
+}
+
+/// Reads until it says so, or is over; returns what came.
+fn read_until(stream: &mut UnixStream, expected: &str) -> String {
+    let mut told = Vec::new();
+    let mut byte = [0];
+    while !told.ends_with(expected.as_bytes()) && stream.read(&mut byte).unwrap() == 1 {
+        told.push(byte[0]);
+    }
+    String::from_utf8(told).unwrap()
 }
 
 /// Puts a question, and waits for the whole answer.

@@ -61,8 +61,12 @@ pub(super) async fn save(
         gathered: Vec::with_capacity(PIECE),
         head: Some((head, body)),
     };
+    let turn = Arc::clone(&daemon.lasting).acquire_owned().await;
     let daemon = Arc::clone(daemon);
-    task::spawn_blocking(move || send(&daemon, &names, &choice, sending));
+    task::spawn_blocking(move || {
+        let _turn = turn;
+        send(&daemon, &names, &choice, sending);
+    });
     let lost = |_| Failure::internal("a defect in windlass: see its log");
     let body = begun.await.map_err(lost)??;
     Ok(answer::stream(answer::TAR, body))

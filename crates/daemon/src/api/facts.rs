@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
-use windlass::{Digest, Engine, ImageId, ImageSummary, StoreError};
+use windlass::{Digest, Engine, ImageId, ImageName, ImageSummary, StoreError};
 use windlass_engine_api::Descriptor;
 
 use super::images::seconds;
@@ -53,6 +53,24 @@ impl FactsCache {
         Ok(facts)
     }
 
+    /// Returns what is known of `image` for a list: one whose documents are damaged is listed as well, by what else is
+    /// known of it. `None` if it went meanwhile.
+    pub(crate) fn of_listed(&self, engine: &Engine, image: &ImageSummary) -> Option<Arc<Facts>> {
+        let error = match self.of(engine, image) {
+            Ok(facts) => return Some(facts),
+            Err(error) => error,
+        };
+        if let Err(StoreError::Find(_)) = engine.image(&ImageName::Id(image.id)) {
+            return None;
+        }
+        let cause = windlass::text::chain(&error);
+        tracing::warn!(id = %image.id, error = %cause, "an image is listed without what its documents say");
+        Some(Arc::new(Facts {
+            created: created(image),
+            ..Facts::default()
+        }))
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(ImageId, Digest), Arc<Facts>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,11 +80,7 @@ impl Facts {
     fn read(engine: &Engine, image: &ImageSummary) -> Result<Self, StoreError> {
         let config = engine.read_document(image.id.digest())?;
         let mut facts = Self::of_config(&config);
-        facts.created = image
-            .created
-            .as_deref()
-            .and_then(seconds)
-            .unwrap_or_default();
+        facts.created = created(image);
         let target = engine.read_document(&image.target)?;
         facts.descriptor = Some(descriptor(&image.target, &target));
         Ok(facts)
@@ -101,6 +115,12 @@ impl Facts {
             descriptor: None,
         }
     }
+}
+
+/// Returns when it was made, in seconds since 1970.
+fn created(image: &ImageSummary) -> i64 {
+    let created = image.created.as_deref().and_then(seconds);
+    created.unwrap_or_default()
 }
 
 fn labels(labels: &Map<String, Value>) -> BTreeMap<String, String> {

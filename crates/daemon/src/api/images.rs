@@ -113,19 +113,19 @@ pub(super) fn summaries(
         true => shared_sizes(engine).map_err(of_store)?,
         false => BTreeMap::new(),
     };
-    let told = images.iter().map(|image| {
-        let facts = daemon.facts.of(engine, image)?;
+    let told = images.iter().filter_map(|image| {
+        let facts = daemon.facts.of_listed(engine, image)?;
         let mut told = summary(image, &facts, shape);
         if let Some(manifests) = &manifests {
-            told.manifests = Some(manifests.of(engine, image)?);
+            // What is damaged has none to tell of.
+            told.manifests = Some(manifests.of(engine, image).unwrap_or_default());
         }
         if let Some(shared) = shared.get(&image.id) {
             told.shared_size = signed(*shared);
         }
-        Ok(told)
+        Some(told)
     });
-    let told: Result<Vec<_>, StoreError> = told.collect();
-    let mut told = told.map_err(of_store)?;
+    let mut told: Vec<_> = told.collect();
     told.sort_by_key(|image| Reverse(image.created));
     Ok(told)
 }

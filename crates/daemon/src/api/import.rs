@@ -16,7 +16,7 @@ use windlass::{
 };
 use windlass_engine_api::Message;
 
-use super::{blocking, reference};
+use super::{lasting, reference};
 use crate::Daemon;
 use crate::answer::{self, Answer, Failure};
 use crate::request::Request;
@@ -143,7 +143,7 @@ async fn take(
                 pieces,
                 piece: Bytes::new(),
             };
-            let import = blocking(daemon, move |daemon| {
+            let import = lasting(daemon, move |daemon| {
                 ended(daemon.import(arriving, &options, &stopped, &|_| {}))
             });
             let (imported, ()) = tokio::join!(import, forward(body, sender));
@@ -156,7 +156,7 @@ async fn take(
             lines.push(Message::status(format!("Downloading from {url}")));
             let told = lines.clone();
             let total = download.length().unwrap_or_default();
-            blocking(daemon, move |daemon| {
+            lasting(daemon, move |daemon| {
                 let fetching = Fetching::new(download, daemon.hauls.clone(), &stopped);
                 let so_far = std::sync::atomic::AtomicU64::new(0);
                 let tell = |bytes| {

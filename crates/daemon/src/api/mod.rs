@@ -72,6 +72,19 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
+/// The same for what waits for a client or a registry: when its turn comes, and the turn ends with the work.
+async fn lasting<T: Send + 'static>(
+    daemon: &Arc<Daemon>,
+    work: impl FnOnce(&Daemon) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let turn = Arc::clone(&daemon.lasting).acquire_owned().await;
+    blocking(daemon, move |daemon| {
+        let _turn = turn;
+        work(daemon)
+    })
+    .await
+}
+
 /// Parses what a client calls an image that is here (REF-8).
 fn image_name(text: &str) -> Result<windlass::ImageName, Failure> {
     text.parse().map_err(|error| invalid_reference(&error))

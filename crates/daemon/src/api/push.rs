@@ -7,7 +7,8 @@ use tokio::task;
 use windlass::{Caller, Choice, PushImageError, PushRequest, Reference};
 use windlass_engine_api::Message;
 
-use super::{blocking, reference, tag};
+use super::{blocking, lasting, reference, tag};
+
 use crate::Daemon;
 use crate::answer::{self, Answer, Failure};
 use crate::auth;
@@ -123,7 +124,7 @@ async fn one(
 ) -> Result<(), Failure> {
     let reference = request.reference.clone();
     let (stop, told) = (Arc::clone(stop), lines.clone());
-    let done = blocking(daemon, move |daemon| {
+    let done = lasting(daemon, move |daemon| {
         let words = PushWords::default();
         let tell = |event| words.event(&event, &told);
         Ok(daemon.engine.push(&request, &daemon.hauls, &stop, &tell))

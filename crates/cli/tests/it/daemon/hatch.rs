@@ -1,0 +1,172 @@
+//! The commands' way into the daemon, for those who are no commands; and what is held there.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, IoSlice, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use windlass_testing::{Image, Layer, Registry};
+
+use super::{Running, TOO_LONG, ask, begin_pull, read};
+use crate::harness::{PLATFORM, Windlass};
+
+const HOLD: &str = "{\"ask\":\"hold\"}\n";
+
+fn hello() -> String {
+    format!("{{\"windlass\":\"{}\"}}\n", env!("CARGO_PKG_VERSION"))
+}
+
+fn connect(windlass: &Windlass) -> UnixStream {
+    let stream = UnixStream::connect(windlass.root().join("daemon.sock")).unwrap();
+    stream.set_read_timeout(Some(TOO_LONG)).unwrap();
+    stream
+}
+
+/// Says these things, and returns all that comes back until it is hung up.
+fn say(windlass: &Windlass, bytes: &[u8]) -> String {
+    let mut stream = connect(windlass);
+    drop(stream.write_all(bytes));
+    let mut told = Vec::new();
+    drop(stream.read_to_end(&mut told));
+    String::from_utf8(told).unwrap()
+}
+
+/// Has the daemon keep what is there until what this returns is dropped.
+fn hold(windlass: &Windlass) -> UnixStream {
+    let stream = connect(windlass);
+    (&stream).write_all((hello() + HOLD).as_bytes()).unwrap();
+    let mut lines = BufReader::new(&stream).lines();
+    assert_eq!(lines.next().unwrap().unwrap() + "\n", hello());
+    let held = lines.next().unwrap().unwrap();
+    assert!(held.contains("\"done\""), "{held}");
+    stream
+}
+
+#[test]
+fn garbage_is_hung_up_on() {
+    let windlass = Windlass::new();
+    let daemon = Running::start(&windlass, &["--log-level", "debug"]);
+    let before = daemon.descriptors();
+    assert_eq!(say(&windlass, b"GET / HTTP/1.1\r\n\r\n"), "");
+    assert_eq!(say(&windlass, b"\xff\xfe\n"), "");
+    assert_eq!(say(&windlass, &vec![b'['; 9 << 20]), "");
+    assert_eq!(say(&windlass, b"{\"windlass\":\"0.0.0\"}\n"), hello());
+    for ask in [
+        "{}\n",
+        "\n",
+        "{\"ask\":\"nope\"}\n",
+        "{\"ask\":\"tag\",\"source\":1}\n",
+    ] {
+        assert_eq!(say(&windlass, (hello() + ask).as_bytes()), hello(), "{ask}");
+    }
+    let deep = hello() + &"{\"ask\":".repeat(100_000) + "\n";
+    assert_eq!(say(&windlass, deep.as_bytes()), hello());
+    let remove = hello() + "{\"ask\":\"remove\",\"name\":\"../\\u0000\",\"force\":true}\n";
+    assert!(say(&windlass, remove.as_bytes()).contains("\"failed\""));
+    daemon.settles_at(before);
+    assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
+}
+
+/// Files where none are meant, and more than anybody may send with sense, are closed.
+#[test]
+fn files_that_come_unasked_are_closed() {
+    let windlass = Windlass::new();
+    let daemon = Running::start(&windlass, &[]);
+    let before = daemon.descriptors();
+    let file = fs::File::open("/dev/null").unwrap();
+    for count in [1, 4, 100] {
+        let files = vec![file.as_fd(); count];
+        for text in [hello(), hello() + HOLD, "garbage\n".to_owned()] {
+            let stream = connect(&windlass);
+            let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(100))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            assert!(control.push(SendAncillaryMessage::ScmRights(&files)));
+            let text = [IoSlice::new(text.as_bytes())];
+            sendmsg(&stream, &text, &mut control, SendFlags::empty()).unwrap();
+        }
+    }
+    daemon.settles_at(before);
+    drop(hold(&windlass));
+}
+
+#[test]
+fn commands_may_vanish_anywhere() {
+    let registry = Registry::start();
+    let image = Image::new()
+        .platform(PLATFORM)
+        .layer(Layer::of_size(1 << 20));
+    let image = registry.push(image, "app:1");
+    let gate = registry.blob(&image.layers[0].digest).hold_after(1 << 19);
+    let windlass = Windlass::new();
+    let daemon = Running::start(&windlass, &[]);
+    let before = daemon.descriptors();
+    let whole = hello() + HOLD;
+    for length in 0..whole.len() {
+        connect(&windlass)
+            .write_all(&whole.as_bytes()[..length])
+            .unwrap();
+    }
+    daemon.settles_at(before);
+    let name = registry.name("app:1");
+    let pull = windlass.command(["pull", "-q", "--platform", PLATFORM, &name]);
+    let mut pull = { pull }.spawn().unwrap();
+    gate.wait_for(1);
+    pull.kill().unwrap();
+    pull.wait().unwrap();
+    daemon.logs(1, "a pull was left by its client");
+    gate.open();
+    assert_eq!(daemon.get("/images/json").body, "[]\n");
+}
+
+/// R6: names go at once, and what they stood for when nobody holds it any more.
+#[test]
+fn what_is_held_stays_until_the_last_one_lets_go() {
+    let registry = Registry::start();
+    for (seed, name) in [(1, "a:1"), (2, "b:1"), (3, "c:1"), (4, "d:1")] {
+        let image = Image::new()
+            .platform(PLATFORM)
+            .layer(Layer::of_size_seeded(1000, seed));
+        registry.push(image, name);
+    }
+    let windlass = Windlass::new();
+    let daemon = Running::start(&windlass, &[]);
+    for name in ["a:1", "b:1", "c:1", "d:1"] {
+        read(&mut begin_pull(&daemon, &registry, name));
+    }
+    let kept = || {
+        let count = |path: &str| fs::read_dir(windlass.root().join(path)).unwrap().count();
+        (count("layers/sha256"), count("blobs/sha256"))
+    };
+    let remove = |name: &str| {
+        let path = format!("/images/{}", registry.name(name));
+        assert_eq!(ask(&daemon.socket, "DELETE", &path).status, 200);
+    };
+    let all = kept();
+    let [first, second] = [hold(&windlass), hold(&windlass)];
+    remove("a:1");
+    let prune = "/images/prune?filters=%7B%22dangling%22:[%22false%22]%7D";
+    assert_eq!(kept(), all);
+    drop(first);
+    remove("b:1");
+    assert_eq!(kept(), all);
+    drop(second);
+    // That the daemon has seen the end of it is seen by what the next deletions remove.
+    let until = std::time::Instant::now() + TOO_LONG;
+    remove("c:1");
+    while kept().0 > 1 {
+        assert!(std::time::Instant::now() < until);
+        assert_eq!(ask(&daemon.socket, "POST", "/images/prune").status, 200);
+    }
+    let third = hold(&windlass);
+    let one = kept();
+    assert_eq!(ask(&daemon.socket, "POST", prune).status, 200);
+    assert_eq!(daemon.get("/images/json").body, "[]\n");
+    assert_eq!(kept(), one);
+    drop(third);
+    while kept() != (0, 0) {
+        assert!(std::time::Instant::now() < until, "{:?}", kept());
+        assert_eq!(ask(&daemon.socket, "POST", "/images/prune").status, 200);
+    }
+}
