@@ -142,6 +142,7 @@ fn failed(action: &'static str) -> impl Fn(io::Error) -> WriteError {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -168,6 +169,40 @@ mod tests {
             assert_ne!(fs::read(&path).unwrap(), b"before", "{name}");
         }
         assert_eq!(fs::read_dir(top.path()).unwrap().count(), 3);
+    }
+
+    /// Whoever reads must notice, however it is compressed.
+    #[test]
+    fn a_stream_that_fails_does_not_look_whole() {
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            let mut out = Vec::new();
+            // More than any buffer holds, and hard to compress.
+            let mut noise = 1_u32;
+            let noise: Vec<u8> = std::iter::repeat_with(|| {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (noise >> 24) as u8
+            })
+            .take(1 << 20)
+            .collect();
+            let written: Result<(), WriteError> =
+                Output::Stream(&mut out).write(compression, |out| {
+                    out.write_all(&noise).map_err(failed("write"))?;
+                    Err(failed("go on")(io::ErrorKind::Other.into()))
+                });
+            written.unwrap_err();
+            assert!(!out.is_empty(), "{compression:?}");
+            let mut read = Vec::new();
+            let ended = match compression {
+                Compression::Gzip => flate2::read::GzDecoder::new(&*out).read_to_end(&mut read),
+                _ => zstd::Decoder::new(&*out).unwrap().read_to_end(&mut read),
+            };
+            let error = ended.unwrap_err();
+            assert_eq!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof,
+                "{compression:?}"
+            );
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::mem::ManuallyDrop;
 
 use tar::{Builder, EntryType, Header};
 use windlass_oci::{Descriptor, Digest};
@@ -16,7 +17,8 @@ use crate::kind::Kind;
 /// makes it since 25; older ones read it by that list.
 pub struct ArchiveWriter<'a> {
     kind: Kind,
-    out: Builder<&'a mut dyn Write>,
+    /// Not dropped: that would end an archive of which only a part is written. It owns nothing.
+    out: ManuallyDrop<Builder<&'a mut dyn Write>>,
 }
 
 /// What an [`ArchiveWriter`] has done.
@@ -43,12 +45,12 @@ const BLOCK: u64 = 512;
 impl<'a> ArchiveWriter<'a> {
     /// Writes to `out`, which should be able to take small pieces.
     pub fn new(kind: Kind, out: &'a mut dyn Write) -> Self {
-        let out = Builder::new(out);
+        let out = ManuallyDrop::new(Builder::new(out));
         Self { kind, out }
     }
 
     /// Writes all of `batch`. `open` gives the bytes of a blob, proved while they are read; `tell` is told of
-    /// each step.
+    /// each step. After an error the archive has no end, and so nobody takes it for whole.
     pub fn write<'r>(
         mut self,
         batch: &Batch,

@@ -1,7 +1,7 @@
 //! What is written is read back, byte for byte.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 
 use windlass_layout::{ArchiveWriter, Kind, Layout, LayoutDir, Verified, WriteError};
 use windlass_oci::Manifest;
@@ -50,6 +50,40 @@ fn archives_come_back_byte_for_byte() {
             check(&open(&bytes).unwrap(), &image, &names);
             assert_eq!(archive(kind, &image, &names), bytes, "the same bytes again");
         }
+    }
+}
+
+/// An end behind what is there so far would make it look whole.
+#[test]
+fn an_archive_that_fails_has_no_end() {
+    let image = image().pack();
+    for kind in [Kind::DockerArchive, Kind::OciArchive] {
+        let whole = archive(kind, &image, &["app:1"]);
+        let batch = batch(&image, &["app:1"]);
+        for failing in 0..batch.blobs.len() {
+            let mut source = source(blobs(&image));
+            let mut left = failing;
+            let mut out = Vec::new();
+            let error = ArchiveWriter::new(kind, &mut out)
+                .write(
+                    &batch,
+                    &mut |blob| match left.checked_sub(1) {
+                        Some(rest) => {
+                            left = rest;
+                            source(blob)
+                        }
+                        None => Err(io::ErrorKind::Other.into()),
+                    },
+                    &mut |_| {},
+                )
+                .unwrap_err();
+            assert!(matches!(error, WriteError::Read { .. }), "{error:?}");
+            assert!(whole.starts_with(&out), "{kind}: something was added");
+            assert!(open(&out).is_err(), "{kind}: it is taken for whole");
+        }
+        let mut out = Vec::new();
+        drop(ArchiveWriter::new(kind, &mut out));
+        assert!(out.is_empty());
     }
 }
 
