@@ -82,7 +82,7 @@ fn an_archive_that_fails_has_no_end() {
             assert!(open(&out).is_err(), "{kind}: it is taken for whole");
         }
         let mut out = Vec::new();
-        drop(ArchiveWriter::new(kind, &mut out));
+        _ = ArchiveWriter::new(kind, &mut out);
         assert!(out.is_empty());
     }
 }

@@ -216,7 +216,7 @@ fn an_image_that_is_damaged_is_listed_beside_the_others() {
     for tag in ["app:1", "app:2"] {
         read(&mut begin_pull(&daemon, &registry, tag));
     }
-    let config = images[0].config_digest.hex().to_string();
+    let config = images[0].config_digest.hex();
     let blob = windlass.root().join("blobs").join("sha256").join(&config);
     fs::write(&blob, "{}").unwrap();
     for query in ["", "?manifests=1&shared-size=1"] {

@@ -84,7 +84,7 @@ fn time(stream: &mut UnixStream) -> Duration {
         .write_all(b"GET /images/json HTTP/1.1\r\nhost: d\r\n\r\n")
         .unwrap();
     let mut text = Vec::new();
-    let mut piece = [0; 65536];
+    let mut piece = vec![0; 65536];
     loop {
         let length = stream.read(&mut piece).unwrap();
         assert_ne!(length, 0);
