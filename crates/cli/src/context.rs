@@ -13,6 +13,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::hatch::{Hatch, Holding};
 use crate::output::text::{harmless, shortened};
+use crate::stdin::Stdin;
 
 /// Waiting processes are shown what the owner does; an argument list may be long.
 const PURPOSE_WIDTH: usize = 100;
@@ -51,7 +52,7 @@ impl<'a> Context<'a> {
 
     /// Opens the engine to look at what is there.
     pub(crate) fn look(&self) -> Result<Engine, Error> {
-        self.open(&Access::Look, |_| {})
+        self.open(&Access::Look, |_| {}, || {})
     }
 
     /// Opens the engine to change what is there; `purpose` is the command, for those who wait meanwhile.
@@ -61,7 +62,18 @@ impl<'a> Context<'a> {
         configure: impl FnOnce(&mut EngineConfig),
     ) -> Result<Engine, Error> {
         let purpose = shortened(&harmless(purpose), PURPOSE_WIDTH).into_owned();
-        self.open(&Access::Own { purpose }, configure)
+        self.open(&Access::Own { purpose }, configure, || {})
+    }
+
+    /// Opens the engine to change what is there with what comes from `stdin`.
+    ///
+    /// Who writes to that may need the store, too, as in `windlass export app | windlass import -`, and has it for as
+    /// long as it writes. So the store is not taken before something comes, and if it is in use then, all that comes is
+    /// taken in before it is waited for.
+    pub(crate) fn own_with(&self, stdin: &mut Stdin, purpose: &str) -> Result<Engine, Error> {
+        stdin.wait();
+        let purpose = shortened(&harmless(purpose), PURPOSE_WIDTH).into_owned();
+        self.open(&Access::Own { purpose }, |_| {}, || stdin.take_in())
     }
 
     /// Returns who changes what is there: the daemon that owns the store, or else an engine that does.
@@ -84,7 +96,7 @@ impl<'a> Context<'a> {
             self.holding.get_or_init(|| held);
             return self.look();
         }
-        self.open(&Access::Share, |_| {})
+        self.open(&Access::Share, |_| {}, || {})
     }
 
     /// Returns the way to registries without any store.
@@ -127,6 +139,7 @@ impl<'a> Context<'a> {
         &self,
         access: &Access,
         configure: impl FnOnce(&mut EngineConfig),
+        mut meanwhile: impl FnMut(),
     ) -> Result<Engine, Error> {
         let root = self.root()?;
         let settings = self.settings()?;
@@ -137,6 +150,7 @@ impl<'a> Context<'a> {
             if !std::mem::replace(&mut has_told, true) {
                 note(&waiting(owner, &root));
             }
+            meanwhile();
         };
         Engine::open(engine, access, on_wait).map_err(Error::Open)
     }

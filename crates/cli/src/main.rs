@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod prompt;
 mod signals;
+mod stdin;
 mod template;
 mod timings;
 

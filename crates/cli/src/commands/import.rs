@@ -21,6 +21,7 @@ use crate::output;
 use crate::output::text::harmless;
 use crate::progress::shown;
 use crate::signals::Signals;
+use crate::stdin::Stdin;
 use source::Source;
 
 /// Make an image of a tar
@@ -90,7 +91,12 @@ impl Args {
             Source::Url(_) => Some(context.remote()?),
             Source::Stdin | Source::File(_) => None,
         };
-        let engine = context.own(&source.doing("windlass import: importing"), |_| {})?;
+        let mut stdin = Stdin::new(options.limit);
+        let purpose = source.doing("windlass import: importing");
+        let engine = match source {
+            Source::Stdin => context.own_with(&mut stdin, &purpose)?,
+            Source::File(_) | Source::Url(_) => context.own(&purpose, |_| {})?,
+        };
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
@@ -100,7 +106,7 @@ impl Args {
         let mode = self.showing.mode(context);
         let imported = shown(mode, &source.doing("Importing"), |tell| {
             let limit = options.limit;
-            let (from, size) = source.open(remote.as_ref(), &runtime, &signals, limit)?;
+            let (from, size) = source.open(stdin, remote.as_ref(), &runtime, &signals, limit)?;
             // What it will be called is known at its end.
             let digest = Digest::sha256(b"");
             if let Some(size) = size {

@@ -1,8 +1,6 @@
 //! `windlass load`
 
-use std::fs::File;
 use std::io::{self, IsTerminal as _};
-use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -16,6 +14,7 @@ use crate::output;
 use crate::output::text::harmless;
 use crate::progress::shown;
 use crate::signals::Signals;
+use crate::stdin::Stdin;
 
 /// Take images out of an archive or a directory
 ///
@@ -65,11 +64,16 @@ impl Args {
             let text = "no archive: give one with --input, or on standard input".to_owned();
             return Err(Error::Usage { text });
         }
-        let engine = context.own(&self.doing("windlass load: loading"), |_| {})?;
+        let mut stdin = Stdin::new(None);
+        let purpose = self.doing("windlass load: loading");
+        let engine = match &self.input {
+            Some(_) => context.own(&purpose, |_| {})?,
+            None => context.own_with(&mut stdin, &purpose)?,
+        };
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let mode = self.showing.mode(context);
         let loaded = shown(mode, &self.doing("Loading"), |tell| {
-            let layout = engine.layout(self.from()?, signals.flag(), tell)?;
+            let layout = engine.layout(self.from(stdin)?, signals.flag(), tell)?;
             Ok(engine.load(&layout, &options, signals.flag(), tell)?)
         });
         match (loaded, signals.came()) {
@@ -89,16 +93,15 @@ impl Args {
         }
     }
 
-    fn from(&self) -> Result<LoadFrom<'_>, FreightError> {
+    fn from(&self, stdin: Stdin) -> Result<LoadFrom<'_>, FreightError> {
         if let Some(path) = &self.input {
             return Ok(LoadFrom::Path(path));
         }
-        let stdin = io::stdin().as_fd().try_clone_to_owned();
-        let stdin = stdin.map_err(|source| FreightError::File {
+        let stdin = stdin.into_file().map_err(|source| FreightError::File {
             action: "read standard input",
             source,
         })?;
-        Ok(LoadFrom::File(File::from(stdin)))
+        Ok(LoadFrom::File(stdin))
     }
 
     fn doing(&self, verb: &str) -> String {

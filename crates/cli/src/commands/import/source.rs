@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,6 +12,7 @@ use windlass::{Fetching, ImportError, Remote, WebUrl};
 
 use crate::error::{Error, FreightError};
 use crate::signals::Signals;
+use crate::stdin::Stdin;
 
 /// Where a tar is.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,6 +80,7 @@ impl Source {
     /// Opens it, and returns its size if that is known.
     pub(super) fn open<'a>(
         &self,
+        stdin: Stdin,
         remote: Option<&Remote>,
         runtime: &Runtime,
         signals: &'a Signals,
@@ -88,8 +89,7 @@ impl Source {
         let stop = signals.flag();
         match self {
             Self::Stdin => {
-                let stdin = io::stdin().as_fd().try_clone_to_owned();
-                let file = File::from(stdin.map_err(failed("read standard input"))?);
+                let file = stdin.into_file().map_err(failed("read standard input"))?;
                 Ok((Box::new(Patient { file, stop }), None))
             }
             Self::File(path) => {
