@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::hand::Hand;
 use crate::hatch::{Hatch, Holding};
 use crate::output::text::{harmless, shortened};
+use crate::stdin::Stdin;
 
 /// Waiting processes are shown what the owner does; an argument list may be long.
 const PURPOSE_WIDTH: usize = 100;
@@ -50,7 +51,7 @@ impl<'a> Context<'a> {
 
     /// Opens the engine to look at what is there.
     pub(crate) fn look(&self) -> Result<Engine, Error> {
-        self.open(&Access::Look, |_| {})
+        self.open(&Access::Look, |_| {}, || {})
     }
 
     /// Opens the engine to change what is there; `purpose` is the command, for those who wait meanwhile.
@@ -60,7 +61,22 @@ impl<'a> Context<'a> {
         configure: impl FnOnce(&mut EngineConfig),
     ) -> Result<Engine, Error> {
         let purpose = shortened(&harmless(purpose), PURPOSE_WIDTH).into_owned();
-        self.open(&Access::Own { purpose }, configure)
+        self.open(&Access::Own { purpose }, configure, || {})
+    }
+
+    /// Returns who changes what is there with what comes from `stdin`.
+    ///
+    /// Who writes to that may need the store, too, as in `windlass export app | windlass import -`, and has it for as
+    /// long as it writes. So the store is not taken before something comes, and if it is in use then, all that comes is
+    /// taken in before it is waited for.
+    pub(crate) fn hand_with(&self, stdin: &mut Stdin, purpose: &str) -> Result<Hand, Error> {
+        Stdin::wait();
+        if let Some(daemon) = self.daemon()? {
+            return Ok(Hand::Daemon(daemon));
+        }
+        let purpose = shortened(&harmless(purpose), PURPOSE_WIDTH).into_owned();
+        let engine = self.open(&Access::Own { purpose }, |_| {}, || stdin.take_in());
+        engine.map(Box::new).map(Hand::Engine)
     }
 
     /// Returns who changes what is there: the daemon that owns the store, or else an engine that does.
@@ -83,7 +99,7 @@ impl<'a> Context<'a> {
             self.holding.get_or_init(|| held);
             return self.look();
         }
-        self.open(&Access::Share, |_| {})
+        self.open(&Access::Share, |_| {}, || {})
     }
 
     /// Returns the daemon that owns the store, if one does. One that is about to open its hatch is waited for a little.
@@ -139,6 +155,7 @@ impl<'a> Context<'a> {
         &self,
         access: &Access,
         configure: impl FnOnce(&mut EngineConfig),
+        mut meanwhile: impl FnMut(),
     ) -> Result<Engine, Error> {
         let root = self.root()?;
         let settings = self.settings()?;
@@ -149,6 +166,7 @@ impl<'a> Context<'a> {
             if !std::mem::replace(&mut has_told, true) {
                 note(&waiting(owner, &root));
             }
+            meanwhile();
         };
         Engine::open(engine, access, on_wait).map_err(Error::Open)
     }

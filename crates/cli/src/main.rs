@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod prompt;
 mod signals;
+mod stdin;
 mod template;
 mod timings;
 

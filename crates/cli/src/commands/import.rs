@@ -24,6 +24,7 @@ use crate::output;
 use crate::output::text::harmless;
 use crate::progress::{Mode, shown};
 use crate::signals::Signals;
+use crate::stdin::Stdin;
 use source::Source;
 
 /// Make an image of a tar
@@ -89,14 +90,21 @@ impl Args {
             let text = "a tar is not typed: redirect standard input, or name a file".to_owned();
             return Err(Error::Usage { text });
         }
-        let hand = context.hand(&source.doing("windlass import: importing"), |_| {})?;
+        let mut stdin = Stdin::new(options.limit);
+        let purpose = source.doing("windlass import: importing");
+        let hand = match source {
+            Source::Stdin => context.hand_with(&mut stdin, &purpose)?,
+            Source::File(_) | Source::Url(_) => context.hand(&purpose, |_| {})?,
+        };
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let mode = self.showing.mode(context);
         let imported = match hand {
-            Hand::Engine(engine) => here(context, &engine, (&source, &options), &signals, mode)?,
+            Hand::Engine(engine) => {
+                here(context, &engine, (&source, stdin, &options), &signals, mode)?
+            }
             Hand::Daemon(daemon) => shown(mode, &source.doing("Importing"), |tell| {
                 let url = source.url();
-                let file = source.file().map_err(|error| failed(&source, error))?;
+                let file = source.file(stdin).map_err(|error| failed(&source, error))?;
                 let doing = source.doing("importing");
                 let telling = (&*doing, signals.flag(), tell);
                 import_by(&daemon, (&options, &self.change), (url, file), telling)
@@ -173,7 +181,7 @@ impl Args {
 fn here(
     context: &Context<'_>,
     engine: &Engine,
-    (source, options): (&Source, &ImportOptions),
+    (source, stdin, options): (&Source, Stdin, &ImportOptions),
     signals: &Signals,
     mode: Mode,
 ) -> Result<Result<Loaded, Error>, Error> {
@@ -188,7 +196,7 @@ fn here(
     let runtime = runtime.map_err(Error::Runtime)?;
     let imported = shown(mode, &source.doing("Importing"), |tell| {
         let limit = options.limit;
-        let (from, size) = source.open(remote.as_ref(), &runtime, signals, limit)?;
+        let (from, size) = source.open(stdin, remote.as_ref(), &runtime, signals, limit)?;
         // What it will be called is known at its end.
         let digest = Digest::sha256(b"");
         if let Some(size) = size {

@@ -1,9 +1,7 @@
 //! `windlass load`
 
-use std::fs::File;
 use std::io::{self, IsTerminal as _};
-use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use windlass::{LoadFrom, LoadOptions, Loaded, Reference};
@@ -16,6 +14,7 @@ use crate::output;
 use crate::output::text::harmless;
 use crate::progress::shown;
 use crate::signals::Signals;
+use crate::stdin::Stdin;
 
 /// Take images out of an archive or a directory
 ///
@@ -28,7 +27,7 @@ Examples:
   docker save app:1 | windlass load
   windlass load -i layout/ --name app:1     An OCI layout whose image has no name of its own")]
 pub(crate) struct Args {
-    /// File or directory to read [default: standard input]
+    /// File or directory to read; - for standard input, which is the default
     #[arg(short, long, value_name = "PATH")]
     input: Option<PathBuf>,
 
@@ -61,15 +60,20 @@ impl Args {
             choice: self.platforms.choice()?,
             name: name.map(Reference::or_latest),
         };
-        if self.input.is_none() && io::stdin().is_terminal() {
+        if self.input().is_none() && io::stdin().is_terminal() {
             let text = "no archive: give one with --input, or on standard input".to_owned();
             return Err(Error::Usage { text });
         }
-        let hand = context.hand(&self.doing("windlass load: loading"), |_| {})?;
+        let mut stdin = Stdin::new(None);
+        let purpose = self.doing("windlass load: loading");
+        let hand = match self.input() {
+            Some(_) => context.hand(&purpose, |_| {})?,
+            None => context.hand_with(&mut stdin, &purpose)?,
+        };
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let mode = self.showing.mode(context);
         let loaded = shown(mode, &self.doing("Loading"), |tell| {
-            let from = self.from();
+            let from = self.from(stdin);
             let from = from.map_err(|error| self.failed(error))?;
             hand.load(
                 from,
@@ -90,6 +94,12 @@ impl Args {
         }
     }
 
+    /// Returns the file or directory; `-` is standard input.
+    fn input(&self) -> Option<&Path> {
+        let input = self.input.as_deref();
+        input.filter(|path| *path != Path::new("-"))
+    }
+
     fn failed(&self, source: FreightError) -> Error {
         Error::Freight {
             doing: self.doing("loading"),
@@ -98,20 +108,19 @@ impl Args {
         }
     }
 
-    fn from(&self) -> Result<LoadFrom<'_>, FreightError> {
-        if let Some(path) = &self.input {
+    fn from(&self, stdin: Stdin) -> Result<LoadFrom<'_>, FreightError> {
+        if let Some(path) = self.input() {
             return Ok(LoadFrom::Path(path));
         }
-        let stdin = io::stdin().as_fd().try_clone_to_owned();
-        let stdin = stdin.map_err(|source| FreightError::File {
+        let stdin = stdin.into_file().map_err(|source| FreightError::File {
             action: "read standard input",
             source,
         })?;
-        Ok(LoadFrom::File(File::from(stdin)))
+        Ok(LoadFrom::File(stdin))
     }
 
     fn doing(&self, verb: &str) -> String {
-        match &self.input {
+        match self.input() {
             Some(path) => format!("{verb} {}", path.display()),
             None => format!("{verb} what comes from standard input"),
         }

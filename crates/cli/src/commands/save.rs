@@ -1,7 +1,7 @@
 //! `windlass save`
 
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
 
-    /// File or directory to write [default: standard output]
+    /// File or directory to write; - for standard output, which is the default
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
 
@@ -125,13 +125,13 @@ impl Args {
                         Format::Oci => Kind::OciDirectory,
                         _ => Kind::Directory,
                     };
-                    let path = self.output.as_deref().unwrap_or_else(|| ".".as_ref());
+                    let path = self.output().unwrap_or_else(|| ".".as_ref());
                     let to = SaveTo::Directory(kind, path);
                     return Ok(engine.save(names, choice, to, stop, tell)?);
                 }
             };
             let mut stdout = io::stdout();
-            let output = match &self.output {
+            let output = match self.output() {
                 Some(path) => Output::at(path)?,
                 None => Output::Stream(&mut stdout),
             };
@@ -145,11 +145,11 @@ impl Args {
     /// Finds what does not go together.
     fn check(&self) -> Result<(), Error> {
         let is_directory = matches!(self.format, Format::Oci | Format::Dir);
-        let problem = if self.output.is_none() && is_directory {
+        let problem = if self.output().is_none() && is_directory {
             "a directory needs a name: give it with --output"
-        } else if self.output.is_none() && io::stdout().is_terminal() {
+        } else if self.output().is_none() && io::stdout().is_terminal() {
             "an archive is not for a terminal: give a file with --output, or redirect it"
-        } else if self.output.is_none() && self.showing.json {
+        } else if self.output().is_none() && self.showing.json {
             "--json and the archive cannot both go to standard output: give a file with --output"
         } else if is_directory && self.compress.is_some() {
             "only an archive can be compressed, not a directory"
@@ -162,8 +162,14 @@ impl Args {
         Err(Error::Usage { text })
     }
 
+    /// Returns the file or directory; `-` is standard output.
+    fn output(&self) -> Option<&Path> {
+        let output = self.output.as_deref();
+        output.filter(|path| *path != Path::new("-"))
+    }
+
     fn compression(&self) -> windlass::Compression {
-        let by_name = || self.output.as_deref().map(windlass::Compression::of_name);
+        let by_name = || self.output().map(windlass::Compression::of_name);
         let asked = self.compress.map(windlass::Compression::from);
         asked
             .or_else(by_name)
@@ -172,14 +178,14 @@ impl Args {
 
     fn doing(&self, verb: &str) -> String {
         let names = self.names.join(", ");
-        match &self.output {
+        match self.output() {
             Some(path) => format!("{verb} {names} to {}", path.display()),
             None => format!("{verb} {names}"),
         }
     }
 
     fn tell(&self, context: &mut Context<'_>, saved: &[Saved]) -> Result<(), Error> {
-        let output = self.output.as_deref().map(std::path::Path::to_string_lossy);
+        let output = self.output().map(Path::to_string_lossy);
         for image in saved {
             if image.is_rewritten {
                 let name = image.names.first();

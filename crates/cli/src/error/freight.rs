@@ -71,6 +71,7 @@ impl FreightError {
             self,
             Self::Save(SaveError::Write(_) | SaveError::Copy(CopyError::Write(_)))
                 | Self::Copy(CopyImageError::Write(_) | CopyImageError::Copy(CopyError::Write(_)))
+                | Self::Export(ExportError::Write(_))
                 | Self::Write(_)
         )
     }

@@ -556,3 +556,44 @@ fn an_export_that_fails_leaves_nothing() {
         stderr(&damaged)
     );
 }
+
+/// As the help has it: both want the store, and whichever is first has it for as long as the other one needs.
+#[test]
+fn an_export_may_be_imported_into_the_same_store() {
+    let windlass = Windlass::new();
+    // More than a pipe holds.
+    let content = vec![b'x'; 1 << 20];
+    let tar = layer().file("large", &content).tar();
+    assert!(
+        fed(&windlass, &["import", "-", "app:1"], &tar)
+            .status
+            .success()
+    );
+    for is_import_first in [false, true] {
+        let name = format!("flat:{is_import_first}");
+        let mut import_command = windlass.command(["import", "-", &name]);
+        let import = import_command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut export_command = windlass.command(["export", "app:1"]);
+        let export = &mut export_command;
+        let (mut import, mut export) = if is_import_first {
+            let mut import = import.spawn().unwrap();
+            export.stdout(import.stdin.take().unwrap());
+            let export = export.spawn().unwrap();
+            (import, export)
+        } else {
+            export.stdout(Stdio::piped());
+            let mut export = export.spawn().unwrap();
+            import.stdin(export.stdout.take().unwrap());
+            (import.spawn().unwrap(), export)
+        };
+        // They hold ends of the pipe, too.
+        drop((import_command, export_command));
+        assert!(export.wait().unwrap().success());
+        assert!(import.wait().unwrap().success());
+    }
+    let images = windlass.stdout(["images", "flat"]);
+    assert_eq!(images.lines().count(), 3, "{images}");
+}

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,6 +13,7 @@ use windlass::{Fetching, ImportError, Remote, WebUrl};
 
 use crate::error::{Error, FreightError};
 use crate::signals::Signals;
+use crate::stdin::Stdin;
 
 /// Where a tar is.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,11 +87,11 @@ impl Source {
     }
 
     /// Opens the file or standard input, if it is that, for somebody else to read.
-    pub(super) fn file(&self) -> Result<Option<OwnedFd>, FreightError> {
+    pub(super) fn file(&self, stdin: Stdin) -> Result<Option<OwnedFd>, FreightError> {
         Ok(match self {
             Self::Stdin => {
-                let stdin = io::stdin().as_fd().try_clone_to_owned();
-                Some(stdin.map_err(failed("read standard input"))?)
+                let file = stdin.into_file().map_err(failed("read standard input"))?;
+                Some(file.into())
             }
             Self::File(path) => {
                 let file = File::open(path).map_err(failed("open it"))?;
@@ -107,6 +108,7 @@ impl Source {
     /// Opens it, and returns its size if that is known.
     pub(super) fn open<'a>(
         &self,
+        stdin: Stdin,
         remote: Option<&Remote>,
         runtime: &Runtime,
         signals: &'a Signals,
@@ -115,8 +117,7 @@ impl Source {
         let stop = signals.flag();
         match self {
             Self::Stdin => {
-                let stdin = io::stdin().as_fd().try_clone_to_owned();
-                let file = File::from(stdin.map_err(failed("read standard input"))?);
+                let file = stdin.into_file().map_err(failed("read standard input"))?;
                 Ok((Box::new(Patient { file, stop }), None))
             }
             Self::File(path) => {
