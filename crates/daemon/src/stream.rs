@@ -78,7 +78,8 @@ impl Lines {
         }
     }
 
-    fn take(&self) -> Bytes {
+    /// Takes what waits, as it goes over the wire.
+    pub(crate) fn take(&self) -> Bytes {
         let lines = std::mem::take(&mut *self.waiting());
         let lines = lines.into_iter().flat_map(|line| line.message.line());
         lines.collect::<Vec<_>>().into()

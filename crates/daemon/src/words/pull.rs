@@ -199,3 +199,107 @@ fn whole_seconds(left: Duration) -> u64 {
         .try_into()
         .unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use windlass::PlannedLayer;
+
+    use super::*;
+
+    const SIZE: u64 = 10 << 20;
+
+    fn digest() -> Digest {
+        format!("sha256:{}", "a".repeat(64)).parse().unwrap()
+    }
+
+    fn layer(status: LayerStatus) -> PullEvent {
+        let digest = digest();
+        PullEvent::Layer { digest, status }
+    }
+
+    /// Returns the words that `events` are told in, each with how far it is.
+    fn told(events: &[PullEvent]) -> Vec<String> {
+        let reference: Reference = "alpine:3".parse().unwrap();
+        let (mut words, lines) = (PullWords::new(reference), Lines::default());
+        let mut told = Vec::new();
+        for event in events {
+            words.event(event, Instant::now(), &lines);
+            let taken = String::from_utf8(lines.take().to_vec()).unwrap();
+            told.extend(taken.lines().map(|line| {
+                let message: Message = serde_json::from_str(line).unwrap();
+                assert_eq!(message.id.as_deref(), Some("aaaaaaaaaaaa"));
+                let status = message.status.unwrap();
+                match message.progress_detail.filter(|detail| detail.total > 0) {
+                    Some(detail) => format!("{status} {}/{}", detail.current, detail.total),
+                    None => status,
+                }
+            }));
+        }
+        told
+    }
+
+    fn planned() -> PullEvent {
+        PullEvent::Planned {
+            layers: vec![PlannedLayer {
+                digest: digest(),
+                size: SIZE,
+                exists: false,
+            }],
+            missing_bytes: SIZE,
+            reused_bytes: 0,
+            resumed_bytes: 0,
+        }
+    }
+
+    /// PG-1, DM-13: each step once, in the order that clients know.
+    #[test]
+    fn a_layer_is_told_step_by_step() {
+        let moving = |downloaded, unpacked| {
+            layer(LayerStatus::Moving {
+                downloaded,
+                unpacked,
+            })
+        };
+        let events = [
+            planned(),
+            layer(LayerStatus::Queued),
+            moving(SIZE / 2, 5),
+            // Less than is worth telling.
+            moving(SIZE / 2 + 1, 6),
+            layer(LayerStatus::Downloaded),
+            moving(SIZE, SIZE / 2),
+            layer(LayerStatus::Verifying),
+            layer(LayerStatus::Unpacked {
+                size: 1,
+                skipped_devices: 0,
+                skipped_xattrs: 0,
+            }),
+        ];
+        let expected = [
+            "Pulling fs layer",
+            "Waiting",
+            "Downloading 5242880/10485760",
+            "Downloading 10485760/10485760",
+            "Verifying Checksum",
+            "Download complete",
+            "Extracting 5242880/10485760",
+            "Extracting 10485760/10485760",
+            "Pull complete",
+        ];
+        assert_eq!(told(&events), expected);
+    }
+
+    /// DM-10.
+    #[test]
+    fn another_attempt_is_counted_down_to() {
+        let paused = |seconds| {
+            layer(LayerStatus::Paused {
+                after: Duration::from_secs(seconds),
+                attempt: 2,
+            })
+        };
+        let events = [planned(), paused(2), paused(1)];
+        let told = told(&events);
+        assert_eq!(told[1..], ["Retrying in 2 seconds", "Retrying in 1 second"]);
+    }
+}
