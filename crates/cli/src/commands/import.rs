@@ -8,19 +8,18 @@ use std::io::{self, IsTerminal as _};
 use std::num::NonZeroU64;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use tokio::runtime::Builder;
 use windlass::{
     ContainerConfig, CopyEvent, Digest, Engine, ImportOptions, Loaded, Platform, Reference, text,
 };
 
 use super::choice::Showing;
+use super::loaded::{record, warn_of_moved};
 use super::{Ended, parse_platform, parse_reference};
-use crate::context::{Context, note, warn};
+use crate::context::{Context, note};
 use crate::environment::Environment;
 use crate::error::{Error, FreightError};
 use crate::hand::{Hand, import_by};
-use crate::output;
 use crate::output::text::harmless;
 use crate::progress::{Mode, shown};
 use crate::signals::Signals;
@@ -69,16 +68,6 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     showing: Showing,
-}
-
-/// An image, for programs.
-#[derive(Serialize)]
-struct Record {
-    image_id: String,
-    digest: String,
-    platform: String,
-    names: Vec<String>,
-    is_new: bool,
 }
 
 impl Args {
@@ -151,22 +140,9 @@ impl Args {
     }
 
     fn tell(&self, context: &mut Context<'_>, image: &Loaded) -> Result<(), Error> {
-        for moved in &image.moved {
-            warn(&format!(
-                "{} was the name of {} before",
-                moved.name.familiar(),
-                moved.from.short()
-            ));
-        }
+        warn_of_moved(image);
         if self.showing.json {
-            let record = Record {
-                image_id: image.image_id.to_string(),
-                digest: image.manifest.to_string(),
-                platform: image.platform.to_string(),
-                names: image.names.iter().map(ToString::to_string).collect(),
-                is_new: image.is_new,
-            };
-            output::json::line(context.out, &record)?;
+            record(context.out, image)?;
         } else {
             writeln!(context.out, "{}", image.image_id)?;
             if let (Some(name), true) = (image.names.first(), self.showing.tells()) {
@@ -209,11 +185,16 @@ fn here(
 }
 
 fn failed(source: &Source, error: FreightError) -> Error {
+    not_imported(source.doing("importing"), error)
+}
+
+/// Says what was being done when an import failed, whoever did it.
+pub(crate) fn not_imported(doing: String, error: FreightError) -> Error {
     Error::Freight {
         doing: match error {
             // That names the URL.
             FreightError::Url(_) => "importing".to_owned(),
-            _ => source.doing("importing"),
+            _ => doing,
         },
         asked: None,
         source: Box::new(error),

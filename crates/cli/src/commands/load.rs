@@ -3,14 +3,13 @@
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use windlass::{LoadFrom, LoadOptions, Loaded, Reference};
 
 use super::choice::{Platforms, Showing};
+use super::loaded::{record, warn_of_moved};
 use super::{Ended, parse_reference};
-use crate::context::{Context, note, warn};
+use crate::context::{Context, note};
 use crate::error::{Error, FreightError};
-use crate::output;
 use crate::output::text::harmless;
 use crate::progress::shown;
 use crate::signals::Signals;
@@ -40,16 +39,6 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     showing: Showing,
-}
-
-/// An image, for programs.
-#[derive(Serialize)]
-struct Record {
-    image_id: String,
-    digest: String,
-    platform: String,
-    names: Vec<String>,
-    is_new: bool,
 }
 
 impl Args {
@@ -128,15 +117,9 @@ impl Args {
 
     fn tell(&self, context: &mut Context<'_>, loaded: &[Loaded]) -> Result<(), Error> {
         for image in loaded {
-            for moved in &image.moved {
-                warn(&format!(
-                    "{} was the name of {} before",
-                    moved.name.familiar(),
-                    moved.from.short()
-                ));
-            }
+            warn_of_moved(image);
             if self.showing.json {
-                output::json::line(context.out, &Record::of(image))?;
+                record(context.out, image)?;
                 continue;
             }
             for name in &image.names {
@@ -147,17 +130,5 @@ impl Args {
             }
         }
         Ok(context.out.flush()?)
-    }
-}
-
-impl Record {
-    fn of(image: &Loaded) -> Self {
-        Self {
-            image_id: image.image_id.to_string(),
-            digest: image.manifest.to_string(),
-            platform: image.platform.to_string(),
-            names: image.names.iter().map(ToString::to_string).collect(),
-            is_new: image.is_new,
-        }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod load;
+mod loaded;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod manifest;

@@ -13,7 +13,7 @@ use windlass::{
 };
 use windlass_daemon::Daemon;
 
-use crate::commands::import::Patient;
+use crate::commands::import::{Patient, not_imported};
 use crate::error::{Error, FreightError, Login};
 use crate::hatch::wire::{Ask, Done, From, Import, image_name};
 
@@ -74,7 +74,7 @@ impl With<'_> {
             Ask::Import(import) => {
                 let doing = import.doing.clone();
                 let imported = self.import(import, file);
-                imported.map_err(|source| freight(doing, None, source))
+                imported.map_err(|source| not_imported(doing, source))
             }
             Ask::Copy {
                 from,

@@ -40,6 +40,8 @@ const COMMANDS: &[&str] = &[
     "import root.tar imported:1",
     "import - imported:2 <root.tar",
     "import garbage imported:3",
+    "import http://REG/none.tar imported:4",
+    "import http://REG/v2/app/manifests/1 imported:5",
     "copy docker://REG/app:2 windlass:copied:1",
     "copy docker://REG/app:none windlass:copied:2",
     "copy oci:layout windlass:copied:3",
