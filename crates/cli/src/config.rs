@@ -79,23 +79,22 @@ impl Settings {
 
     /// Returns how an engine with its store at `root` is to go about its work.
     pub(crate) fn engine(&self, root: PathBuf) -> EngineConfig {
-        let pull = self.loaded.pull_settings();
-        let mut engine = EngineConfig {
-            registry: self.registry.clone(),
-            registry_rates: pull.registry_rates,
-            ..EngineConfig::new(root)
-        };
-        set(&mut engine.downloads, pull.downloads);
-        set(&mut engine.unpacks, pull.unpacks);
-        set(&mut engine.split.connections, pull.connections);
-        set(&mut engine.split.from, pull.split_from);
-        set(&mut engine.split.chunk, pull.chunk);
-        set(&mut engine.retry.attempts, pull.retry);
-        set(&mut engine.retry.first_pause, pull.retry_delay);
-        set(&mut engine.rate, pull.limit_rate.map(Rate::limit));
-        set(&mut engine.keep.max_age, pull.partials_max_age);
-        set(&mut engine.keep.max_bytes, pull.partials_max_size);
-        let policy = &mut engine.retry;
+        let configured = self.loaded.pull_settings();
+        let mut engine = EngineConfig::new(root);
+        let pull = &mut engine.pull;
+        pull.registry = self.registry.clone();
+        pull.registry_rates = configured.registry_rates;
+        set(&mut pull.downloads, configured.downloads);
+        set(&mut pull.unpacks, configured.unpacks);
+        set(&mut pull.split.connections, configured.connections);
+        set(&mut pull.split.from, configured.split_from);
+        set(&mut pull.split.chunk, configured.chunk);
+        set(&mut pull.retry.attempts, configured.retry);
+        set(&mut pull.retry.first_pause, configured.retry_delay);
+        set(&mut pull.rate, configured.limit_rate.map(Rate::limit));
+        set(&mut pull.keep.max_age, configured.partials_max_age);
+        set(&mut pull.keep.max_bytes, configured.partials_max_size);
+        let policy = &mut pull.retry;
         policy.longest_pause = policy.longest_pause.max(policy.first_pause);
         engine
     }

@@ -118,10 +118,8 @@ impl<'a> Context<'a> {
     /// Returns the way to registries without any store.
     pub(crate) fn remote(&self) -> Result<Remote, Error> {
         let settings = self.settings()?;
-        let EngineConfig {
-            registry, retry, ..
-        } = settings.engine(PathBuf::new());
-        Remote::new(registry, retry).map_err(Error::Client)
+        let pull = settings.engine(PathBuf::new()).pull;
+        Remote::new(pull.registry, pull.retry).map_err(Error::Client)
     }
 
     /// Returns the credentials of the user, in `authfile` before all other places if it is given.

@@ -48,13 +48,11 @@ mod save;
 mod tree;
 mod unpack;
 
-use std::collections::BTreeMap;
-use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use windlass_archive::Ownership;
-use windlass_pull::{Puller, PullerConfig};
+use windlass_pull::Puller;
 use windlass_store::{Busy, Store};
 
 pub use bundle::{BundleImageError, BundleRequest, Bundled};
@@ -99,9 +97,9 @@ pub use windlass_oci::{
 pub use windlass_pull::{
     EndpointsError, Events, FoundManifest, HistoryError, Keep, LayerError, LayerState, LayerStatus,
     LayerView, LocalLayerError, Need, NoRoom, Outcome, PlanError, PlannedLayer, Platforms, Preview,
-    PullError, PullEvent, PullPhase, PullRequest, PullView, Pulled, Rate, Reason, Remote,
-    RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError, Speed, Split, Throttle,
-    percent,
+    PullError, PullEvent, PullPhase, PullRequest, PullView, Pulled, PullerConfig, Rate, Reason,
+    Remote, RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError, Speed, Split,
+    Throttle, percent,
 };
 pub use windlass_registry::{
     Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
@@ -121,27 +119,13 @@ pub use windlass_store::{
 /// Layers that unpack at a time from an archive where there is no limit.
 const MOST_AT_ONCE: usize = 16;
 
-/// How an [`Engine`] is to work.
+/// The configuration of an [`Engine`].
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
     /// The directory of the store.
     pub root: PathBuf,
-    /// How registries are to be spoken to.
-    pub registry: RegistryConfig,
-    /// Layers that download at a time, over all pulls; 0 for no limit.
-    pub downloads: usize,
-    /// Layers that unpack at a time, over all pulls; 0 for no limit.
-    pub unpacks: usize,
-    /// When to try again.
-    pub retry: RetryPolicy,
-    /// When a large blob is fetched over several connections.
-    pub split: Split,
-    /// How fast bytes may come, over all pulls.
-    pub rate: Rate,
-    /// How fast bytes may come from a registry, by its name, in bytes a second.
-    pub registry_rates: BTreeMap<String, NonZeroU64>,
-    /// For how long parts of blobs are kept that were not finished.
-    pub keep: Keep,
+    /// The configuration of pulls, and of everything else that is done with registries.
+    pub pull: PullerConfig,
 }
 
 /// What an engine is opened for.
@@ -170,29 +154,14 @@ pub struct Engine {
 }
 
 impl EngineConfig {
-    /// Returns the defaults for a store at `root`.
+    /// Returns the defaults for a store at `root`. Unpacked files keep their owners if this process may set them.
     pub fn new(root: PathBuf) -> Self {
-        let PullerConfig {
-            registry,
-            downloads,
-            unpacks,
-            retry,
-            split,
-            rate,
-            registry_rates,
-            keep,
-            ..
-        } = PullerConfig::default();
         Self {
             root,
-            registry,
-            downloads,
-            unpacks,
-            retry,
-            split,
-            rate,
-            registry_rates,
-            keep,
+            pull: PullerConfig {
+                ownership: Ownership::of_this_process(),
+                ..PullerConfig::default()
+            },
         }
     }
 }
@@ -223,17 +192,7 @@ impl Engine {
         access: &Access,
         on_busy: impl FnMut(&Owner) -> Busy,
     ) -> Result<Self, OpenError> {
-        let EngineConfig {
-            root,
-            registry,
-            downloads,
-            unpacks,
-            retry,
-            split,
-            rate,
-            registry_rates,
-            keep,
-        } = config;
+        let EngineConfig { root, pull } = config;
         let is_owner = matches!(access, Access::Own { .. });
         let access = match access {
             Access::Own { purpose } => windlass_store::Access::Own { for_what: purpose },
@@ -241,24 +200,15 @@ impl Engine {
             Access::Look => windlass_store::Access::Look,
         };
         let store = Arc::new(Store::open(&root, access, on_busy)?);
-        let ownership = Ownership::of_this_process();
-        let config = PullerConfig {
-            registry,
-            downloads,
-            unpacks,
-            ownership,
-            retry,
-            split,
-            rate,
-            registry_rates,
-            keep,
-        };
-        if is_owner && let Err(error) = store.expire(&keep, &[]) {
+        if is_owner && let Err(error) = store.expire(&pull.keep, &[]) {
             tracing::warn!(%error, "partial blobs are not looked after");
         }
         Ok(Self {
-            at_once: if unpacks == 0 { MOST_AT_ONCE } else { unpacks },
-            puller: Puller::new(config, Arc::clone(&store))?,
+            at_once: match pull.unpacks {
+                0 => MOST_AT_ONCE,
+                unpacks => unpacks,
+            },
+            puller: Puller::new(pull, Arc::clone(&store))?,
             mounting: Mutex::new(()),
             store,
         })

@@ -183,7 +183,7 @@ fn validate(plan: &Plan, context: &mut Context<'_>) -> Result<Ended, Error> {
         tls.read().map_err(daemon)?;
     }
     let engine = plan.live.engine.clone();
-    Remote::new(engine.registry, engine.retry).map_err(Error::Client)?;
+    Remote::new(engine.pull.registry, engine.pull.retry).map_err(Error::Client)?;
     writeln!(context.out, "configuration OK")?;
     context.out.flush()?;
     Ok(Ended::Well)

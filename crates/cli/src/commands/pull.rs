@@ -137,10 +137,10 @@ impl Args {
         let destination = destination.transpose().map_err(Error::Timings)?;
         let hand = context.hand(&self.purpose(), |engine| {
             if let Some(downloads) = self.max_concurrent_downloads {
-                engine.downloads = downloads;
+                engine.pull.downloads = downloads;
             }
             if let Some(connections) = self.connections {
-                engine.split.connections = connections.into();
+                engine.pull.split.connections = connections.into();
             }
             self.patience.apply(engine);
         })?;

@@ -62,7 +62,7 @@ fn it_speaks_tls() {
     );
 
     let mut config = EngineConfig::new(stored.directory.path().join("other"));
-    config.registry.extra_roots.push(ca.pem().into());
+    config.pull.registry.extra_roots.push(ca.pem().into());
     let purpose = "a test".to_owned();
     let engine = Engine::open(config, &Access::Own { purpose }, |_| {}).unwrap();
     let request = PullRequest {

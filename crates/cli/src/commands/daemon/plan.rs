@@ -209,13 +209,13 @@ impl Reading {
         let said = &settings.loaded.daemon;
         let mut engine = settings.engine(root);
         if let Some(downloads) = args.max_concurrent_downloads {
-            engine.downloads = downloads;
+            engine.pull.downloads = downloads;
         }
         if let Some(attempts) = args.max_download_attempts {
-            engine.retry.attempts = attempts;
+            engine.pull.retry.attempts = attempts;
         }
         if !args.registry_mirrors.is_empty() {
-            let registries = &mut engine.registry.registries;
+            let registries = &mut engine.pull.registry.registries;
             let hub = registries.named.entry(DEFAULT_REGISTRY.to_owned());
             let hub = hub.or_insert_with(|| registries.default.clone());
             hub.mirrors = mirrors(&args.registry_mirrors)?;
@@ -258,7 +258,7 @@ impl Fixed {
 impl Live {
     /// Returns what differs in `other` and cannot be changed all the same, by the names that it has in `windlass.toml`.
     pub(super) fn changes(&self, other: &Self) -> Vec<&'static str> {
-        let (ours, theirs) = (&self.engine, &other.engine);
+        let (ours, theirs) = (&self.engine.pull, &other.engine.pull);
         changed(&[
             ("pull.retry", ours.retry != theirs.retry),
             ("pull.connections", ours.split != theirs.split),
@@ -327,12 +327,12 @@ fn mirrors(texts: &[String]) -> Result<Vec<HostConfig>, DaemonError> {
 }
 
 fn about(engine: &EngineConfig, labels: Vec<String>) -> About {
-    let hub = engine.registry.registries.named.get(DEFAULT_REGISTRY);
+    let hub = engine.pull.registry.registries.named.get(DEFAULT_REGISTRY);
     let mirrors = hub.into_iter().flat_map(|hub| &hub.mirrors);
     About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         root: engine.root.to_string_lossy().into_owned(),
-        insecure_registries: engine.registry.insecure.clone(),
+        insecure_registries: engine.pull.registry.insecure.clone(),
         mirrors: mirrors.map(|mirror| mirror.url.to_string()).collect(),
         labels,
     }

@@ -52,7 +52,7 @@ impl Reloader {
             .map(|files| files.read().map_err(daemon))
             .transpose()?;
         let engine = self.daemon.engine();
-        let registry = plan.live.engine.registry.clone();
+        let registry = plan.live.engine.pull.registry.clone();
         engine.reconfigure(registry).map_err(Error::Client)?;
         if let (Some(ours), Some(new)) = (&self.tls, &tls) {
             ours.replace(new);
@@ -67,10 +67,10 @@ impl Reloader {
             let keys = waiting.join(", ");
             tracing::warn!(%keys, "some changes count when the daemon is started again");
         }
-        let Live { engine: was, .. } = &self.plan.live;
+        let was = &self.plan.live.engine.pull;
         let (retry, split, keep) = (was.retry, was.split, was.keep);
         self.plan.live = plan.live;
-        let now = &mut self.plan.live.engine;
+        let now = &mut self.plan.live.engine.pull;
         (now.retry, now.split, now.keep) = (retry, split, keep);
         Ok(())
     }
@@ -78,15 +78,15 @@ impl Reloader {
     /// Changes what can be changed and cannot fail.
     fn apply(&self, live: &Live) {
         let engine = self.daemon.engine();
-        engine.set_downloads(live.engine.downloads);
-        engine.set_unpacks(live.engine.unpacks);
-        engine.set_rate(live.engine.rate);
-        for registry in self.plan.live.engine.registry_rates.keys() {
-            if !live.engine.registry_rates.contains_key(registry) {
+        engine.set_downloads(live.engine.pull.downloads);
+        engine.set_unpacks(live.engine.pull.unpacks);
+        engine.set_rate(live.engine.pull.rate);
+        for registry in self.plan.live.engine.pull.registry_rates.keys() {
+            if !live.engine.pull.registry_rates.contains_key(registry) {
                 engine.set_registry_rate(registry, None);
             }
         }
-        for (registry, rate) in &live.engine.registry_rates {
+        for (registry, rate) in &live.engine.pull.registry_rates {
             engine.set_registry_rate(registry, Some(*rate));
         }
         self.daemon.set_uploads(live.uploads);

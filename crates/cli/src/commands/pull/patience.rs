@@ -29,20 +29,20 @@ impl Patience {
     /// Puts what was asked for into `engine`.
     pub(super) fn apply(&self, engine: &mut EngineConfig) {
         if let Some(retry) = self.retry {
-            engine.retry.attempts = retry.saturating_add(1);
+            engine.pull.retry.attempts = retry.saturating_add(1);
         }
         if let Some(delay) = self.retry_delay {
-            engine.retry.first_pause = delay;
-            engine.retry.longest_pause = engine.retry.longest_pause.max(delay);
+            engine.pull.retry.first_pause = delay;
+            engine.pull.retry.longest_pause = engine.pull.retry.longest_pause.max(delay);
         }
         if let Some(timeout) = self.timeout {
-            let timeouts = &mut engine.registry.timeouts;
+            let timeouts = &mut engine.pull.registry.timeouts;
             timeouts.connect = timeouts.connect.min(timeout);
             (timeouts.response, timeouts.stall) = (timeout, timeout);
             timeouts.token = timeouts.token.min(timeout);
         }
         if let Some(rate) = self.limit_rate {
-            engine.rate = rate.limit();
+            engine.pull.rate = rate.limit();
         }
     }
 
