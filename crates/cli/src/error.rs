@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use windlass::{
-    BundleImageError, ClientError, FilterError, FindError, HoldingsError, LayerError, LoginError,
+    AccessError, BundleImageError, ClientError, FilterError, FindError, HoldingsError, LayerError,
     MountError, OpenError, PlatformError, PruneError, PullError, Reference, ReferenceError,
     RemoveError, StoreError, StoreRemoveError, TagImageError, UnpackImageError, text,
 };
@@ -83,7 +83,7 @@ pub(crate) enum Error {
     #[error("logging in to {registry}")]
     LogIn {
         registry: String,
-        source: Box<LoginError>,
+        source: Box<AccessError>,
     },
     /// A login could not be kept.
     #[error("keeping the login to {registry}")]

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use windlass_registry::Tls;
+use windlass_registry::ClientTls;
 
 use crate::error::{ConfigError, Problem};
 use crate::pem;
@@ -24,9 +24,9 @@ pub(crate) fn read(
     names: &[PathBuf],
     beside: Beside,
     findings: &mut Vec<Finding>,
-) -> Result<Option<Tls>, ConfigError> {
+) -> Result<Option<ClientTls>, ConfigError> {
     let wrong = |problem| ConfigError::file(dir, problem);
-    let mut tls = Tls::default();
+    let mut tls = ClientTls::default();
     let mut first: Option<PathBuf> = None;
     for name in names {
         let path = dir.join(name);
@@ -57,7 +57,7 @@ pub(crate) fn read(
             _ => {}
         }
     }
-    Ok(Some(tls).filter(|tls| *tls != Tls::default()))
+    Ok(Some(tls).filter(|tls| *tls != ClientTls::default()))
 }
 
 /// `tls.crt` with its `tls.key` is a client's certificate that a `hosts.toml` names; nobody is to trust it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 use windlass_oci::text::shown;
-use windlass_registry::{Capabilities, HostConfig, Secret, Tls};
+use windlass_registry::{ClientTls, HostCapabilities, HostConfig, Secret};
 
 use crate::address;
 use crate::document::{Item, Table};
@@ -27,7 +27,7 @@ pub(crate) enum Dialect {
 /// What a table says about a host, but for where it is. Files are named in it and not read.
 #[derive(Debug, Default)]
 pub(crate) struct HostSpec {
-    capabilities: Option<Capabilities>,
+    capabilities: Option<HostCapabilities>,
     ca: Vec<FileName>,
     client: Vec<ClientFiles>,
     skip_verify: Option<bool>,
@@ -175,10 +175,10 @@ impl HostSpec {
     }
 
     /// Reads the files with certificates and keys.
-    pub(crate) fn tls(&self, findings: &mut Vec<Finding>) -> Result<Tls, ConfigError> {
-        let mut tls = Tls {
+    pub(crate) fn tls(&self, findings: &mut Vec<Finding>) -> Result<ClientTls, ConfigError> {
+        let mut tls = ClientTls {
             skip_verify: self.skip_verify.unwrap_or_default(),
-            ..Tls::default()
+            ..ClientTls::default()
         };
         for file in &self.ca {
             let roots = pem::roots(&file.path);
@@ -290,7 +290,7 @@ fn pair(certificate: &Item<'_>, key: &Item<'_>, base: &Path) -> Result<ClientFil
 }
 
 /// Reads `capabilities`. An empty list says nothing to containerd.
-fn capabilities(item: Item<'_>, dialect: Dialect) -> Result<Option<Capabilities>, ConfigError> {
+fn capabilities(item: Item<'_>, dialect: Dialect) -> Result<Option<HostCapabilities>, ConfigError> {
     let empty = item.error(Problem::Empty);
     let elements = item.elements()?;
     match (elements.is_empty(), dialect) {
@@ -298,7 +298,7 @@ fn capabilities(item: Item<'_>, dialect: Dialect) -> Result<Option<Capabilities>
         (true, Dialect::Containerd) => return Ok(None),
         (true, Dialect::Windlass) => return Err(empty),
     }
-    let mut capabilities = Capabilities {
+    let mut capabilities = HostCapabilities {
         pull: false,
         resolve: false,
     };

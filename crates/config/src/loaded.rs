@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use windlass_registry::{Registries, RegistryConfig, RegistryHosts, Secret, Tls, Unusable};
+use windlass_registry::{
+    ClientTls, InvalidConfig, Registries, RegistryConfig, RegistryHosts, Secret,
+};
 
 use crate::address;
 use crate::daemon_json::{self, DaemonSettings, Said};
@@ -46,9 +48,9 @@ pub struct Loaded {
     /// All others.
     pub default: RegistrySettings,
     /// Registries that cannot be asked, and why.
-    pub unusable: BTreeMap<String, Unusable>,
+    pub unusable: BTreeMap<String, InvalidConfig>,
     /// Certificates by `host` or `host:port`; 443 is not written (EP-10, EP-11).
-    pub certificates: BTreeMap<String, Tls>,
+    pub certificates: BTreeMap<String, ClientTls>,
     /// Where they come from.
     pub certificate_origins: BTreeMap<String, Vec<CertificateOrigin>>,
     /// What [`Self::load_for_daemon`] read of the daemon itself.
@@ -153,7 +155,7 @@ impl Loaded {
     ///
     /// # Errors
     /// If what is said about it cannot be used.
-    pub fn registry(&self, name: &str) -> Result<&RegistrySettings, &Unusable> {
+    pub fn registry(&self, name: &str) -> Result<&RegistrySettings, &InvalidConfig> {
         let name = address::registry_name(name).unwrap_or_else(|| name.to_owned());
         match self.unusable.get(&name) {
             Some(unusable) => Err(unusable),

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use windlass_oci::DEFAULT_REGISTRY;
-use windlass_registry::{Endpoint, HostConfig, Proxies, RegistryConfig, Tls, Unusable};
+use windlass_registry::{ClientTls, Endpoint, HostConfig, InvalidConfig, Proxies, RegistryConfig};
 
 use crate::address;
 use crate::daemon_json::Said;
@@ -109,7 +109,7 @@ impl Merge<'_> {
         for (endpoint, certificates) in certificates {
             self.loaded.findings.extend(certificates.findings);
             let origins = certificates.origins;
-            if certificates.tls != Tls::default() {
+            if certificates.tls != ClientTls::default() {
                 self.loaded
                     .certificates
                     .insert(endpoint.clone(), certificates.tls);
@@ -130,9 +130,9 @@ impl Merge<'_> {
             origin,
         }) = &registry.skip_verify
         {
-            let tls = Tls {
+            let tls = ClientTls {
                 skip_verify: true,
-                ..Tls::default()
+                ..ClientTls::default()
             };
             certificates.add(Ok(tls), origin.clone());
         }
@@ -166,7 +166,7 @@ impl Merge<'_> {
         let mut decided = match hosts {
             Some(Ok(hosts)) => settings(hosts, None, None),
             Some(Err(error)) => {
-                let unusable = Unusable::new(error);
+                let unusable = InvalidConfig::new(error);
                 self.loaded.unusable.insert(name.clone(), unusable);
                 RegistrySettings::default()
             }
@@ -282,7 +282,7 @@ impl Merge<'_> {
             let Some(error) = certificates.broken.take() else {
                 continue;
             };
-            let unusable = Unusable::new(error);
+            let unusable = InvalidConfig::new(error);
             for (name, settings) in &self.loaded.registries {
                 if endpoints(settings).contains(endpoint) {
                     let entry = self.loaded.unusable.entry(name.clone());
@@ -306,7 +306,7 @@ impl Merge<'_> {
 
 impl Certificates {
     fn is_said(&self) -> bool {
-        self.broken.is_some() || self.tls != Tls::default()
+        self.broken.is_some() || self.tls != ClientTls::default()
     }
 }
 
@@ -321,7 +321,7 @@ impl Server {
     }
 }
 
-fn add_own(certificates: &mut Certificates, read: Result<Setting<Tls>, ConfigError>) {
+fn add_own(certificates: &mut Certificates, read: Result<Setting<ClientTls>, ConfigError>) {
     match read {
         Ok(setting) => certificates.add(Ok(setting.value), setting.origin),
         Err(error) => {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use windlass_registry::{Identity, Secret};
+use windlass_registry::{ClientIdentity, Secret};
 
 use crate::error::Problem;
 use crate::file;
@@ -30,7 +30,7 @@ pub(crate) fn roots(path: &Path) -> Result<Vec<u8>, Problem> {
 }
 
 /// Returns who the files say that this client is. Without `key`, the file of the certificate holds it, too.
-pub(crate) fn identity(certificate: &Path, key: Option<&Path>) -> Result<Identity, Problem> {
+pub(crate) fn identity(certificate: &Path, key: Option<&Path>) -> Result<ClientIdentity, Problem> {
     let wrap = |problem| in_file(certificate, problem);
     let chain = file::read(certificate).map_err(wrap)?;
     certificates(&chain).map_err(wrap)?;
@@ -42,7 +42,7 @@ pub(crate) fn identity(certificate: &Path, key: Option<&Path>) -> Result<Identit
         ),
     };
     let key = key_text(bytes).map_err(|problem| in_file(key_path, problem))?;
-    Ok(Identity {
+    Ok(ClientIdentity {
         certificates: chain,
         key,
     })

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use windlass_registry::Tls;
+use windlass_registry::ClientTls;
 
 use crate::address;
 use crate::certs::{self, Beside};
@@ -42,7 +42,7 @@ pub(crate) struct Scan {
 /// The certificates for a host and port, from all directories.
 #[derive(Debug, Default)]
 pub(crate) struct Certificates {
-    pub(crate) tls: Tls,
+    pub(crate) tls: ClientTls,
     pub(crate) origins: Vec<CertificateOrigin>,
     /// The registries that the directories are called after.
     pub(crate) registries: Vec<String>,
@@ -227,7 +227,7 @@ impl Scan {
         &mut self,
         endpoint: &str,
         directory: &Directory,
-        read: Result<Option<Tls>, ConfigError>,
+        read: Result<Option<ClientTls>, ConfigError>,
     ) {
         let (state, tls) = match read {
             Ok(None) => return,
@@ -249,7 +249,7 @@ impl Scan {
 
 impl Certificates {
     /// Adds what is read from `origin`: roots add up, the first client certificate and the first error stay.
-    pub(crate) fn add(&mut self, read: Result<Tls, ConfigError>, origin: Origin) {
+    pub(crate) fn add(&mut self, read: Result<ClientTls, ConfigError>, origin: Origin) {
         match read {
             Ok(tls) => {
                 self.note(CertificateOrigin {
@@ -293,7 +293,7 @@ impl Certificates {
         self.origins.push(origin);
     }
 
-    fn add_tls(&mut self, tls: Tls) {
+    fn add_tls(&mut self, tls: ClientTls) {
         self.tls.roots.extend(tls.roots);
         self.tls.skip_verify |= tls.skip_verify;
         self.tls.identity = self.tls.identity.take().or(tls.identity);

@@ -15,7 +15,7 @@ use tokio::time;
 use windlass_layout::Batch;
 use windlass_oci::{Descriptor, Digest, Links, RepositoryName, Tag};
 use windlass_pull::{Attempts, RetryPolicy};
-use windlass_registry::{RegistryError, Repository, Target};
+use windlass_registry::{RegistryError, Repository, TagOrDigest};
 
 use crate::events::{BlobStatus, Tell};
 use crate::files::{CopyError, Stop, each, plan, status};
@@ -104,26 +104,26 @@ pub fn to_repository(
 }
 
 /// Returns the documents in the order in which they are put, and under which names.
-fn order(batch: &Batch, tags: &[Tag]) -> Vec<(Digest, Vec<Target>)> {
+fn order(batch: &Batch, tags: &[Tag]) -> Vec<(Digest, Vec<TagOrDigest>)> {
     let roots: BTreeSet<_> = batch.images.iter().map(|image| image.root.digest).collect();
     let (last, first): (Vec<_>, Vec<_>) = deepest_first(batch)
         .into_iter()
         .partition(|digest| roots.contains(digest));
     let of_artifacts = batch.artifacts.iter().filter_map(|artifact| {
         let tag = artifact.tag.clone()?;
-        Some((artifact.root.digest, Target::Tag(tag)))
+        Some((artifact.root.digest, TagOrDigest::Tag(tag)))
     });
     let of_artifacts: Vec<_> = of_artifacts.collect();
     let targets = |digest: &Digest| {
         let named: Vec<_> = match roots.contains(digest) {
-            true => tags.iter().cloned().map(Target::Tag).collect(),
+            true => tags.iter().cloned().map(TagOrDigest::Tag).collect(),
             false => {
                 let mine = of_artifacts.iter().filter(|(of, _)| of == digest);
                 mine.map(|(_, target)| target.clone()).collect()
             }
         };
         match named.is_empty() {
-            true => vec![Target::Digest(*digest)],
+            true => vec![TagOrDigest::Digest(*digest)],
             false => named,
         }
     };
@@ -159,7 +159,12 @@ fn deepest_first(batch: &Batch) -> Vec<Digest> {
 }
 
 impl PushTo {
-    fn put_document(&self, target: &Target, bytes: &[u8], stop: &Stop) -> Result<(), CopyError> {
+    fn put_document(
+        &self,
+        target: &TagOrDigest,
+        bytes: &[u8],
+        stop: &Stop,
+    ) -> Result<(), CopyError> {
         let links = Links::parse(bytes).unwrap_or_default();
         let media_type = links.media_type.clone();
         let put = || (self.repository).put_manifest(target, media_type.as_str(), bytes);
@@ -171,8 +176,8 @@ impl PushTo {
             return Ok(());
         }
         let digest = match target {
-            Target::Digest(digest) => *digest,
-            Target::Tag(_) => Digest::sha256(bytes),
+            TagOrDigest::Digest(digest) => *digest,
+            TagOrDigest::Tag(_) => Digest::sha256(bytes),
         };
         let root = Descriptor {
             media_type,

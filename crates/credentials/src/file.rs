@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use windlass_registry::{Credentials, Door};
+use windlass_registry::{CredentialScope, Credentials};
 
 use crate::document::{Document, NotAnObject};
 use crate::entry;
@@ -101,7 +101,7 @@ impl CredentialFile {
     /// Returns the entry for `door`: the key that leads furthest towards its repository, else its host as it
     /// is, else a form of the host that clients once wrote. Docker Hub is best known as
     /// `https://index.docker.io/v1/`.
-    pub fn find(&self, door: &Door) -> Option<Found<'_>> {
+    pub fn find(&self, door: &CredentialScope) -> Option<Found<'_>> {
         let of_somebody = self
             .auths
             .iter()

@@ -1,7 +1,7 @@
 //! Which registry a key of a credential file is for.
 
 use windlass_oci::text::{Shown, shown};
-use windlass_registry::Door;
+use windlass_registry::CredentialScope;
 
 use crate::file::Format;
 
@@ -26,7 +26,7 @@ pub(crate) enum Fit {
 }
 
 /// Tells whether `key` is for `door`, and how well it fits.
-pub(crate) fn fit(key: &str, format: Format, door: &Door) -> Option<Fit> {
+pub(crate) fn fit(key: &str, format: Format, door: &CredentialScope) -> Option<Fit> {
     let (has_scheme, bare) = match key.split_once("://") {
         Some((_, rest)) => (true, rest),
         None => (false, key),
@@ -65,8 +65,8 @@ pub(crate) fn key_of(host: &str) -> &str {
 }
 
 /// Returns the door of `host` that is no repository's.
-pub(crate) fn whole(host: &str) -> Door {
-    Door {
+pub(crate) fn whole(host: &str) -> CredentialScope {
+    CredentialScope {
         host: host.to_owned(),
         repository: String::new(),
     }
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_key_fits_its_host_and_what_is_within_its_path() {
-        let door = Door {
+        let door = CredentialScope {
             host: "a.test:5000".to_owned(),
             repository: "ns/app".to_owned(),
         };

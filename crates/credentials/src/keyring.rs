@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
-use windlass_registry::{Credentials, Door, Keyring, KeyringError};
+use windlass_registry::{CredentialError, CredentialProvider, CredentialScope, Credentials};
 
 use crate::keys::Keys;
 
@@ -13,21 +13,21 @@ use crate::keys::Keys;
 #[error("looking up credentials was stopped")]
 struct Stopped(#[source] tokio::task::JoinError);
 
-impl Keyring for Keys {
+impl CredentialProvider for Keys {
     /// Looks credentials up on a thread that may block. Dropping the future ends a helper for which nobody
     /// else waits.
     fn credentials<'a>(
         &'a self,
-        door: &'a Door,
-    ) -> Pin<Box<dyn Future<Output = Result<Credentials, KeyringError>> + Send + 'a>> {
+        door: &'a CredentialScope,
+    ) -> Pin<Box<dyn Future<Output = Result<Credentials, CredentialError>> + Send + 'a>> {
         let asker = Arc::new(());
         let (keys, door, waiting) = (self.clone(), door.clone(), Arc::downgrade(&asker));
         Box::pin(async move {
             let lookup = spawn_blocking(move || keys.lookup_while(&door, &waiting)).await;
             drop(asker);
             match lookup {
-                Ok(outcome) => outcome.map_err(KeyringError::new),
-                Err(error) => Err(KeyringError::new(Stopped(error))),
+                Ok(outcome) => outcome.map_err(CredentialError::new),
+                Err(error) => Err(CredentialError::new(Stopped(error))),
             }
         })
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use serde::{Deserialize, Serialize};
 use windlass_oci::text::{Shown, shown};
-use windlass_registry::{Credentials, Door};
+use windlass_registry::{CredentialScope, Credentials};
 
 use crate::file::CredentialFile;
 use crate::flight::{Flight, Outcome};
@@ -101,7 +101,7 @@ impl Keys {
     ///
     /// In each place the helper for the host is asked first; if it has nothing, the place's own entries
     /// count; if those have nothing, the next place. Blocks, and may run a program.
-    pub fn lookup(&self, door: &Door) -> Result<Credentials, LookupError> {
+    pub fn lookup(&self, door: &CredentialScope) -> Result<Credentials, LookupError> {
         let asker = Arc::new(());
         self.lookup_while(door, &Arc::downgrade(&asker))
     }
@@ -109,7 +109,7 @@ impl Keys {
     /// As [`Self::lookup`], but ends the helper when `asker` and all others are gone.
     pub(crate) fn lookup_while(
         &self,
-        door: &Door,
+        door: &CredentialScope,
         asker: &Weak<()>,
     ) -> Result<Credentials, LookupError> {
         let known = self.known();
@@ -137,7 +137,7 @@ impl Keys {
     }
 
     /// Returns where credentials for `door` would come from. Reads files, and runs nothing.
-    pub fn source_of(&self, door: &Door) -> Result<Option<Source>, LookupError> {
+    pub fn source_of(&self, door: &CredentialScope) -> Result<Option<Source>, LookupError> {
         let known = self.known();
         for file in &known.files {
             let Some(content) = file.content(&self.shared.places)? else {

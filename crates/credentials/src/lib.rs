@@ -1,7 +1,7 @@
 //! Who the user is to registries: the files of Docker and podman, credential helpers, login and logout.
 //!
 //! [`Keys`] is the door: it answers for one user, from the [`Places`] and with the [`Helpers`] that it was
-//! given. It blocks; for pulls it is a [`Keyring`](windlass_registry::Keyring), which does not.
+//! given. It blocks; for pulls it is a [`CredentialProvider`](windlass_registry::Keyring), which does not.
 //!
 //! Rules that hold everywhere in this crate:
 //! - Nothing here reads the environment or knows a home directory: places arrive as values.

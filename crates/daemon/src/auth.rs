@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
-use windlass::{Caller, Credentials, DEFAULT_REGISTRY, OneKey, Secret};
+use windlass::{Caller, Credentials, DEFAULT_REGISTRY, Secret, StaticCredentials};
 use windlass_engine_api::AuthConfig;
 
 /// Padded or not; some clients use the other alphabet.
@@ -31,7 +31,7 @@ pub(crate) fn caller(headers: &HeaderMap, registry: &str) -> Caller {
     if meant_for != registry || credentials == Credentials::Anonymous {
         return Caller::anonymous();
     }
-    Caller::new(Arc::new(OneKey {
+    Caller::new(Arc::new(StaticCredentials {
         host: registry.to_owned(),
         credentials,
     }))

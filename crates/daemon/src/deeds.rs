@@ -10,9 +10,9 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use windlass::{
-    Download, Events, ImageName, ImportError, ImportOptions, Layout, LoadError, LoadOptions,
-    Loaded, Prune, PruneError, Pruned, PullError, PullRequest, Pulled, Reference, RegistryError,
-    Removal, Remove, RemoveError, Removed, TagImageError, Tell, WebUrl,
+    Events, ImageName, ImportError, ImportOptions, Layout, LoadError, LoadOptions, Loaded, Prune,
+    PruneError, Pruned, PullError, PullRequest, Pulled, Reference, RegistryError, Removal, Remove,
+    RemoveError, Removed, TagImageError, Tell, UrlDownload, WebUrl,
 };
 
 use crate::Daemon;
@@ -83,7 +83,7 @@ impl Daemon {
     }
 
     /// Begins to fetch what is at a URL. Blocks.
-    pub fn download(&self, url: &WebUrl, limit: Option<u64>) -> Result<Download, RegistryError> {
+    pub fn download(&self, url: &WebUrl, limit: Option<u64>) -> Result<UrlDownload, RegistryError> {
         self.hauls
             .block_on(self.engine.remote().download(url, limit))
     }

@@ -16,7 +16,7 @@ use windlass_copy::{
 use windlass_layout::{Batch, Kind, Layout, LayoutError, Spool, WriteError};
 use windlass_oci::{Descriptor, Digest, ImageName, Reference};
 use windlass_pull::{PullError, Remote};
-use windlass_registry::{Caller, Target};
+use windlass_registry::{Caller, TagOrDigest};
 
 use crate::{Engine, LoadError, LoadOptions, SaveError, StoreError, TagImageError};
 
@@ -194,7 +194,7 @@ impl Copying<'_> {
                 let (with, caller) = (self.with, &self.request.caller);
                 let repository = with.remote.repository(reference.repository(), caller)?;
                 let source = RegistrySource::new(repository, with.runtime.clone(), self.stop);
-                let root = source.root(&Target::of(reference))?;
+                let root = source.root(&TagOrDigest::of(reference))?;
                 let root = root.ok_or(CopyImageError::Schema1)?;
                 let names = vec![reference.without_digest().or_latest()];
                 let found = self.gather(&source, &root, names)?;

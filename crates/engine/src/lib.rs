@@ -102,12 +102,13 @@ pub use windlass_pull::{
     Throttle, percent,
 };
 pub use windlass_registry::{
-    Asked, AuthError, Caller, Capabilities, Cause, Client, ClientError, ConnectFailure,
-    Credentials, Door, Download, Endpoint, EndpointError, FoundRepository, HostConfig, Identity,
-    Keyring, KeyringError, LoggedIn, LoginError, Mismatch, OneKey, Origin, Phase, Proxies,
-    ProxyFailure, RealmRefusal, RedirectError, Registries, RegistryConfig, RegistryError,
-    RegistryHosts, Role, Secret, Target, Timeouts, Tls, TokenError, Unusable, WebUrl, WebUrlError,
-    What,
+    AccessError, AuthError, Caller, Cause, Client, ClientError, ClientIdentity, ClientTls,
+    ConnectFailure, CredentialError, CredentialProvider, CredentialScope, Credentials,
+    DigestMismatch, Endpoint, EndpointError, EndpointRole, FoundRepository, HostCapabilities,
+    HostConfig, InvalidConfig, LoggedIn, Origin, Proxies, ProxyFailure, RealmError, RedirectError,
+    Registries, RegistryConfig, RegistryError, RegistryHosts, RequestContext, RequestKind, Secret,
+    StaticCredentials, TagOrDigest, Timeouts, TokenError, UrlDownload, WaitPhase, WebUrl,
+    WebUrlError,
 };
 pub use windlass_store::{
     AppendError, BlobKind, CommitError, DatabaseError, FileError, FindError, ForeignReason, Found,

@@ -17,7 +17,7 @@ const METADATA_V6: [Ipv6Addr; 2] = [
 
 /// A range of addresses that is not out on the public network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Special {
+pub enum SpecialAddress {
     /// `0.0.0.0/8`, `255.255.255.255`, `::`: no host's address.
     Unspecified,
     /// `127.0.0.0/8`, `::1`: this machine.
@@ -31,7 +31,7 @@ pub enum Special {
     Multicast,
 }
 
-impl Special {
+impl SpecialAddress {
     /// Returns the range that `host` lies in, if it is an address literal or a name for this machine.
     pub fn of_host<S: AsRef<str>>(host: &Host<S>) -> Option<Self> {
         match host {
@@ -127,16 +127,16 @@ fn translated_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 mod tests {
     use url::Url;
 
-    use super::Special;
+    use super::SpecialAddress;
 
-    fn special(url: &str) -> Option<Special> {
-        Special::of_host(&Url::parse(url).unwrap().host().unwrap())
+    fn special(url: &str) -> Option<SpecialAddress> {
+        SpecialAddress::of_host(&Url::parse(url).unwrap().host().unwrap())
     }
 
     /// T25: all the ways to write an address that leads back inside.
     #[test]
     fn sees_through_every_spelling() {
-        use Special::{LinkLocal, Loopback, Multicast, Private, Unspecified};
+        use SpecialAddress::{LinkLocal, Loopback, Multicast, Private, Unspecified};
         for (url, expected) in [
             ("https://127.0.0.1/", Some(Loopback)),
             ("https://127.1/", Some(Loopback)),

@@ -25,7 +25,7 @@ pub struct Body {
 /// A connection that brings less than `floor` bytes in `stall` of waiting is given up. Time in which the
 /// caller does not ask for more is not waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct BodyTimeout {
     /// For how long progress may fail to come.
     pub stall: Duration,
     /// How many bytes are progress; at least 1.
@@ -55,13 +55,13 @@ pub enum BodyError {
 /// Counts how long was waited for how much.
 #[derive(Debug)]
 struct Pace {
-    patience: Patience,
+    patience: BodyTimeout,
     waited: Duration,
     received: u64,
 }
 
 impl Body {
-    pub(crate) fn new(incoming: Incoming, line: Line, patience: Patience) -> Self {
+    pub(crate) fn new(incoming: Incoming, line: Line, patience: BodyTimeout) -> Self {
         Self {
             incoming,
             line,
@@ -127,7 +127,7 @@ impl Body {
 }
 
 impl Pace {
-    fn new(patience: Patience) -> Self {
+    fn new(patience: BodyTimeout) -> Self {
         Self {
             patience,
             waited: Duration::ZERO,
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     fn pace() -> Pace {
-        Pace::new(Patience {
+        Pace::new(BodyTimeout {
             stall: Duration::from_secs(30),
             floor: 100,
         })

@@ -9,26 +9,26 @@ use crate::secret::Secret;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Connection {
     /// Whom to trust, and whom to be, where TLS is spoken.
-    pub tls: Tls,
+    pub tls: ClientTls,
     /// Proxies to go through; none by default.
     pub proxies: Proxies,
     /// How long a connection may take: looking up the name, TCP, the proxy and the TLS handshake together.
     pub connect: Duration,
     /// Which addresses may be dialled.
-    pub reach: Reach,
+    pub reach: AddressPolicy,
     /// Which versions of HTTP are spoken, where TLS lets them be agreed upon.
-    pub versions: Versions,
+    pub versions: HttpVersions,
     /// The `User-Agent` of every request that does not bring its own.
     pub user_agent: String,
 }
 
 /// Whom to trust, and whom to be, on a connection with TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Tls {
+pub struct ClientTls {
     /// PEM files with certificates that are trusted beside the system's.
     pub roots: Vec<Vec<u8>>,
     /// Who this client is, if the origin asks it for a certificate. Proxies are not told.
-    pub identity: Option<Identity>,
+    pub identity: Option<ClientIdentity>,
     /// Take any certificate of the origin. The connection is still encrypted, with whoever is at its other
     /// end. The certificate of a proxy is looked at all the same.
     pub skip_verify: bool,
@@ -36,7 +36,7 @@ pub struct Tls {
 
 /// A client certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
+pub struct ClientIdentity {
     /// The certificate chain in PEM form, the client's own first.
     pub certificates: Vec<u8>,
     /// The key in PEM form (PKCS#8, PKCS#1 or SEC1, not encrypted).
@@ -64,17 +64,17 @@ pub struct Proxies {
 /// when, or how a literal is spelled (D4). Where a proxy is asked by name, the proxy dials: then only literals
 /// are looked at. The proxies' own addresses are not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Reach {
+pub enum AddressPolicy {
     /// Every address.
     #[default]
-    Anywhere,
+    Any,
     /// None that is link-local (where clouds keep their metadata), unspecified or multicast.
-    NotTheLink,
+    NoLinkLocal,
 }
 
 /// Which versions of HTTP are spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Versions {
+pub enum HttpVersions {
     /// HTTP/2 where the origin offers it: all requests to an origin share one connection.
     #[default]
     Any,
@@ -85,11 +85,11 @@ pub enum Versions {
 impl Default for Connection {
     fn default() -> Self {
         Self {
-            tls: Tls::default(),
+            tls: ClientTls::default(),
             proxies: Proxies::default(),
             connect: Duration::from_secs(10),
-            reach: Reach::default(),
-            versions: Versions::default(),
+            reach: AddressPolicy::default(),
+            versions: HttpVersions::default(),
             user_agent: concat!("windlass/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -107,12 +107,12 @@ mod tests {
                 https: Some(Secret::new("http://me:hunter2@proxy.test:3128")),
                 ..Proxies::default()
             },
-            tls: Tls {
-                identity: Some(Identity {
+            tls: ClientTls {
+                identity: Some(ClientIdentity {
                     certificates: Vec::new(),
                     key: Secret::new("hunter2"),
                 }),
-                ..Tls::default()
+                ..ClientTls::default()
             },
             ..Connection::default()
         };

@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use tower_service::Service;
 use url::Host;
 
-use crate::connection::Reach;
+use crate::connection::AddressPolicy;
 use crate::dial::Dialer;
-use crate::error::{Phase, ProxyFailure, SendError};
+use crate::error::{ProxyFailure, SendError, SendPhase};
 use crate::line::Wire;
 use crate::proxy::{Kind, Proxy, Routes, ask_socks, open_tunnel};
 use crate::stream::Stream;
@@ -30,7 +30,7 @@ pub(crate) struct Ways {
     pub(crate) dialer: Dialer,
     pub(crate) handshakes: Handshakes,
     pub(crate) routes: Routes,
-    pub(crate) reach: Reach,
+    pub(crate) reach: AddressPolicy,
     pub(crate) limit: Duration,
     pub(crate) user_agent: HeaderValue,
 }
@@ -50,7 +50,7 @@ impl Service<Uri> for Connector {
             let target = Target::of(&uri)?;
             let wire = timeout(ways.limit, ways.connect(&target)).await;
             let too_late = SendError::Timeout {
-                waiting_for: Phase::Connection,
+                waiting_for: SendPhase::Connection,
             };
             wire.unwrap_or(Err(too_late)).map(TokioIo::new)
         })
@@ -134,7 +134,7 @@ impl Ways {
 
     async fn reach_proxy(&self, proxy: &Proxy) -> Result<Stream, SendError> {
         let stream = self
-            .dial(&proxy.host, proxy.port, Reach::Anywhere)
+            .dial(&proxy.host, proxy.port, AddressPolicy::Any)
             .await
             .map_err(SendError::of_the_proxy)?;
         if proxy.kind != (Kind::Http { secure: true }) {
@@ -145,7 +145,12 @@ impl Ways {
         Ok(stream)
     }
 
-    async fn dial(&self, host: &Host, port: u16, reach: Reach) -> Result<Stream, SendError> {
+    async fn dial(
+        &self,
+        host: &Host,
+        port: u16,
+        reach: AddressPolicy,
+    ) -> Result<Stream, SendError> {
         let stream = self.dialer.dial(host, port, reach).await?;
         Ok(Stream::Plain(stream))
     }

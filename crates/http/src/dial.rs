@@ -9,12 +9,12 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream};
 use url::Host;
 
-use crate::address::{Special, is_localhost};
+use crate::address::{SpecialAddress, is_localhost};
 use crate::cause::Cause;
-use crate::connection::Reach;
-use crate::error::{ConnectFailure, Phase, SendError};
+use crate::connection::AddressPolicy;
+use crate::error::{ConnectFailure, SendError, SendPhase};
 use crate::race::{interleaved, is_unreachable, race};
-use crate::resolve::{self, Resolve};
+use crate::resolve::{self, NameResolver};
 
 /// How long a connection is silent before the system asks whether the peer is still there, and how long
 /// between the times it asks.
@@ -22,7 +22,7 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Connects to hosts.
 pub(crate) struct Dialer {
-    pub(crate) resolver: Arc<dyn Resolve>,
+    pub(crate) resolver: Arc<dyn NameResolver>,
 }
 
 impl Dialer {
@@ -31,7 +31,7 @@ impl Dialer {
         &self,
         host: &Host,
         port: u16,
-        reach: Reach,
+        reach: AddressPolicy,
     ) -> Result<TcpStream, SendError> {
         let addresses = self.addresses(host, reach).await?;
         race(addresses, |address| connect(SocketAddr::new(address, port)))
@@ -43,7 +43,7 @@ impl Dialer {
     pub(crate) async fn addresses(
         &self,
         host: &Host,
-        reach: Reach,
+        reach: AddressPolicy,
     ) -> Result<Vec<IpAddr>, SendError> {
         let found = match host {
             Host::Ipv4(address) => vec![IpAddr::V4(*address)],
@@ -57,7 +57,7 @@ impl Dialer {
     }
 }
 
-impl Reach {
+impl AddressPolicy {
     /// Keeps the addresses that may be dialled.
     fn narrow(self, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, SendError> {
         let first = found.first().copied().ok_or_else(|| SendError::Connect {
@@ -90,10 +90,14 @@ impl Reach {
 
     fn permits(self, address: IpAddr) -> bool {
         match self {
-            Self::Anywhere => true,
-            Self::NotTheLink => !matches!(
-                Special::of(address),
-                Some(Special::LinkLocal | Special::Unspecified | Special::Multicast)
+            Self::Any => true,
+            Self::NoLinkLocal => !matches!(
+                SpecialAddress::of(address),
+                Some(
+                    SpecialAddress::LinkLocal
+                        | SpecialAddress::Unspecified
+                        | SpecialAddress::Multicast
+                )
             ),
         }
     }
@@ -105,7 +109,7 @@ fn at_home(name: &str, mut found: Vec<IpAddr>) -> Result<Vec<IpAddr>, SendError>
     if !is_localhost(name) {
         return Ok(found);
     }
-    found.retain(|address| Special::of(*address) == Some(Special::Loopback));
+    found.retain(|address| SpecialAddress::of(*address) == Some(SpecialAddress::Loopback));
     if found.is_empty() {
         return Err(SendError::Connect {
             failure: ConnectFailure::NoSuchHost,
@@ -135,7 +139,7 @@ fn failed(error: io::Error) -> SendError {
         // The system's own patience, where it is the shorter one.
         io::ErrorKind::TimedOut => {
             return SendError::Timeout {
-                waiting_for: Phase::Connection,
+                waiting_for: SendPhase::Connection,
             };
         }
         _ => ConnectFailure::Other,
@@ -157,13 +161,13 @@ mod tests {
     /// D4, T25: a name that leads onto the link, wherever else it leads.
     #[test]
     fn addresses_on_the_link_are_left_out() {
-        let reach = Reach::NotTheLink;
+        let reach = AddressPolicy::NoLinkLocal;
         let both = addresses(&["169.254.169.254", "10.0.0.1"]);
         assert_eq!(
             reach.narrow(both.clone()).unwrap(),
             addresses(&["10.0.0.1"])
         );
-        assert_eq!(Reach::Anywhere.narrow(both.clone()).unwrap(), both);
+        assert_eq!(AddressPolicy::Any.narrow(both.clone()).unwrap(), both);
 
         let refused = addresses(&["fe80::1", "169.254.169.254", "0.0.0.0", "::", "ff02::1"]);
         for address in refused {
@@ -177,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_name_without_an_address_is_none() {
-        let error = Reach::Anywhere.narrow(Vec::new()).unwrap_err();
+        let error = AddressPolicy::Any.narrow(Vec::new()).unwrap_err();
         let SendError::Connect { failure, .. } = error else {
             panic!("{error:?}")
         };

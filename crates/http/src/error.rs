@@ -61,7 +61,7 @@ pub enum SendError {
         /// What the TLS library said.
         source: Cause,
     },
-    /// The host has no address but such as [`Reach`](crate::Reach) forbids.
+    /// The host has no address but such as [`AddressPolicy`](crate::Reach) forbids.
     #[error("the host's address {address} is not asked")]
     RefusedAddress {
         /// One of them.
@@ -71,7 +71,7 @@ pub enum SendError {
     #[error("timed out waiting for {waiting_for}")]
     Timeout {
         /// What did not come.
-        waiting_for: Phase,
+        waiting_for: SendPhase,
     },
     /// What came is no answer in HTTP.
     #[error("the answer is not HTTP")]
@@ -93,11 +93,11 @@ pub enum SendError {
 
 /// What a wait for a response was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum SendPhase {
     /// A connection, its TLS handshake included.
     Connection,
     /// The head of the response.
-    Answer,
+    Response,
 }
 
 /// Why there is no connection.
@@ -195,11 +195,11 @@ impl SendError {
     }
 }
 
-impl fmt::Display for Phase {
+impl fmt::Display for SendPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connection => "a connection",
-            Self::Answer => "an answer",
+            Self::Response => "an answer",
         })
     }
 }

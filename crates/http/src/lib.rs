@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //! - Every wait ends: a connection's by [`Connection::connect`], a head's by the patience that
-//!   [`Transport::send`] is given, a body's by its [`Patience`]. Every head has a largest size.
+//!   [`Transport::send`] is given, a body's by its [`BodyTimeout`]. Every head has a largest size.
 //! - What is said to one place is said to no other: a proxy's credentials go to the proxy, the origin's
 //!   certificate is checked whatever lies between, and two transports share nothing.
 //! - No error holds a URL, a header or a credential.
@@ -34,13 +34,13 @@ mod target;
 mod tls;
 mod transport;
 
-pub use address::Special;
-pub use body::{Body, BodyError, Patience};
+pub use address::SpecialAddress;
+pub use body::{Body, BodyError, BodyTimeout};
 pub use cause::Cause;
-pub use connection::{Connection, Identity, Proxies, Reach, Tls, Versions};
-pub use error::{ConnectFailure, Phase, ProxyFailure, SendError, SetupError};
-pub use outgoing::Outgoing;
-pub use resolve::{Resolve, Resolving, System};
+pub use connection::{AddressPolicy, ClientIdentity, ClientTls, Connection, HttpVersions, Proxies};
+pub use error::{ConnectFailure, ProxyFailure, SendError, SendPhase, SetupError};
+pub use outgoing::StreamingBody;
+pub use resolve::{AddressLookup, NameResolver, SystemResolver};
 pub use response::Response;
 pub use secret::Secret;
 pub use transport::Transport;

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Receiver;
 
 /// A body that is sent piece by piece. It can be sent once.
 #[derive(Debug)]
-pub struct Outgoing {
+pub struct StreamingBody {
     pieces: Receiver<io::Result<Bytes>>,
     length: u64,
 }
@@ -29,7 +29,7 @@ pub(crate) enum Sending {
     },
 }
 
-impl Outgoing {
+impl StreamingBody {
     /// Makes a body of exactly `length` bytes out of the pieces that come. Fewer or more fail the request.
     pub fn new(pieces: Receiver<io::Result<Bytes>>, length: u64) -> Self {
         Self { pieces, length }

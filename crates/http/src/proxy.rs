@@ -10,7 +10,7 @@ use http::HeaderValue;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use crate::address::Special;
+use crate::address::SpecialAddress;
 use crate::connection::Proxies;
 use crate::error::SetupError;
 use crate::secret::Secret;
@@ -75,7 +75,7 @@ impl Routes {
         } else {
             &self.http
         };
-        let local = Special::of_host(&target.host) == Some(Special::Loopback);
+        let local = SpecialAddress::of_host(&target.host) == Some(SpecialAddress::Loopback);
         proxy
             .as_ref()
             .filter(|_| !local && !self.direct.contains(target))

@@ -11,15 +11,15 @@ use crate::cause::Cause;
 use crate::error::{ConnectFailure, SendError};
 
 /// The addresses of a name, as soon as they are known.
-pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
+pub type AddressLookup<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
 
 /// Looks names up.
 ///
 /// Public so that a caller may know addresses that the system does not, and tests may have names without
 /// name servers.
-pub trait Resolve: Send + Sync + 'static {
+pub trait NameResolver: Send + Sync + 'static {
     /// Returns the addresses of `name`, those to be preferred first. None is as good as no such name.
-    fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a>;
+    fn resolve<'a>(&'a self, name: &'a str) -> AddressLookup<'a>;
 }
 
 /// The system's way: `getaddrinfo`, on a thread that may block.
@@ -27,10 +27,10 @@ pub trait Resolve: Send + Sync + 'static {
 /// It cannot be told to stop, and may take half a minute where name servers are silent. Nobody waits for it
 /// after that, not even the end of the runtime, which waits for tokio's own blocking threads.
 #[derive(Clone, Copy, Debug)]
-pub struct System;
+pub struct SystemResolver;
 
-impl Resolve for System {
-    fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
+impl NameResolver for SystemResolver {
+    fn resolve<'a>(&'a self, name: &'a str) -> AddressLookup<'a> {
         Box::pin(async move {
             let name = name.to_owned();
             apart(move || {

@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode, Version};
 use hyper_core::body::{Body as _, Incoming};
 
-use crate::body::{Body, Patience};
+use crate::body::{Body, BodyTimeout};
 use crate::line::Line;
 
 /// A response whose head is here. Dropping it gives up its body.
@@ -40,7 +40,7 @@ impl Response {
     }
 
     /// Makes the body readable.
-    pub fn into_body(self, patience: Patience) -> Body {
+    pub fn into_body(self, patience: BodyTimeout) -> Body {
         Body::new(self.head.into_body(), self.line, patience)
     }
 }

@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use url::Host;
 
 use crate::cause::Cause;
-use crate::connection::{Identity, Tls, Versions};
+use crate::connection::{ClientIdentity, ClientTls, HttpVersions};
 use crate::error::{ConnectFailure, SendError, SetupError};
 use crate::stream::Stream;
 use unverified::Unverified;
@@ -43,7 +43,7 @@ pub(crate) struct Handshakes {
     roots: Vec<CertificateDer<'static>>,
     identity: Option<Arc<dyn ResolvesClientCert>>,
     skip_verify: bool,
-    versions: Versions,
+    versions: HttpVersions,
     /// Made when first needed: who speaks plain http only does not wait for the system's roots to be read.
     origin: OnceLock<Arc<ClientConfig>>,
     proxy: OnceLock<Arc<ClientConfig>>,
@@ -55,7 +55,7 @@ pub(crate) struct Handshakes {
 struct NoRoots;
 
 impl Handshakes {
-    pub(crate) fn new(tls: &Tls, versions: Versions) -> Result<Self, SetupError> {
+    pub(crate) fn new(tls: &ClientTls, versions: HttpVersions) -> Result<Self, SetupError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let identity = match &tls.identity {
             Some(identity) => Some(own(identity, &provider)?),
@@ -111,8 +111,8 @@ impl Handshakes {
                     None => builder.with_no_client_auth(),
                 };
                 config.alpn_protocols = match self.versions {
-                    Versions::Any => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-                    Versions::Http1 => vec![b"http/1.1".to_vec()],
+                    HttpVersions::Any => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+                    HttpVersions::Http1 => vec![b"http/1.1".to_vec()],
                 };
                 config
             }
@@ -188,7 +188,7 @@ fn roots(pems: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, SetupError> {
 }
 
 fn own(
-    identity: &Identity,
+    identity: &ClientIdentity,
     provider: &CryptoProvider,
 ) -> Result<Arc<dyn ResolvesClientCert>, SetupError> {
     let refuse = |reason| SetupError::Identity { reason };

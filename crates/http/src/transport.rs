@@ -18,11 +18,11 @@ use crate::cause::Cause;
 use crate::connection::Connection;
 use crate::connector::{Connector, Ways};
 use crate::dial::Dialer;
-use crate::error::{Phase, ProxyFailure, SendError, SetupError};
+use crate::error::{ProxyFailure, SendError, SendPhase, SetupError};
 use crate::line::Line;
-use crate::outgoing::{Outgoing, Sending};
+use crate::outgoing::{Sending, StreamingBody};
 use crate::proxy::Routes;
-use crate::resolve::{Resolve, System};
+use crate::resolve::{NameResolver, SystemResolver};
 use crate::response::Response;
 use crate::target::Target;
 use crate::tls::Handshakes;
@@ -52,13 +52,13 @@ struct Shared {
 impl Transport {
     /// Makes a transport. Nothing is connected yet.
     pub fn new(connection: &Connection) -> Result<Self, SetupError> {
-        Self::with_resolver(connection, System)
+        Self::with_resolver(connection, SystemResolver)
     }
 
     /// Makes a transport that looks names up by `resolver`, those of its proxies included.
     pub fn with_resolver(
         connection: &Connection,
-        resolver: impl Resolve,
+        resolver: impl NameResolver,
     ) -> Result<Self, SetupError> {
         let user_agent = HeaderValue::try_from(&connection.user_agent);
         let ways = Arc::new(Ways {
@@ -117,7 +117,7 @@ impl Transport {
     /// What was sent is never sent again: the body is gone.
     pub async fn send_stream(
         &self,
-        request: Request<Outgoing>,
+        request: Request<StreamingBody>,
         patience: Duration,
     ) -> Result<Response, SendError> {
         let target = Target::of(request.uri())?;
@@ -205,9 +205,9 @@ fn pool(connector: Connector) -> Client<Connector, Sending> {
 fn too_late(line: &Line) -> SendError {
     line.give_up();
     let waiting_for = if line.is_connected() {
-        Phase::Answer
+        SendPhase::Response
     } else {
-        Phase::Connection
+        SendPhase::Connection
     };
     SendError::Timeout { waiting_for }
 }

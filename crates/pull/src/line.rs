@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windlass_oci::Descriptor;
-use windlass_registry::{BlobStream, Fault, ForeignUrl, Origin, RegistryError, Repository};
+use windlass_registry::{BlobStream, EndpointFault, ForeignUrl, Origin, RegistryError, Repository};
 
 use crate::error::EndpointsError;
 use crate::sources::{Need, Sources};
@@ -188,7 +188,9 @@ impl Line {
     pub(crate) fn was_wrong(self, excluded: &mut Excluded) -> bool {
         if let [Deliverer::Endpoint(liar)] = &self.delivered[..] {
             let origin = liar.endpoint().origin();
-            self.sources.client().blame(origin, Fault::Lie);
+            self.sources
+                .client()
+                .record_fault(origin, EndpointFault::WrongDigest);
         }
         let mirrors = self
             .delivered

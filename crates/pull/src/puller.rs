@@ -10,7 +10,7 @@ use futures_util::future::{try_join, try_join_all};
 use tokio::sync::watch::Sender;
 use tokio::task;
 use windlass_oci::{DiffId, Digest, Manifest, Reference};
-use windlass_registry::{ClientError, RegistryConfig, Target};
+use windlass_registry::{ClientError, RegistryConfig, TagOrDigest};
 use windlass_store::{Layer, PartialBlob, Store};
 use windlass_transfer::{Claim, Party, Slots, Throttle, Transfers, Watcher};
 
@@ -212,7 +212,7 @@ impl Puller {
         reference: &Reference,
         sources: &Sources,
     ) -> Result<Named, PullError> {
-        let target = Target::of(reference);
+        let target = TagOrDigest::of(reference);
         let is_known = is_known(&self.store, reference)?;
         self.resolver(sources).name(&target, is_known).await
     }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use windlass_oci::{Digest, Manifest, Platform, Reference, RepositoryName, Tag};
 use windlass_registry::{
-    Caller, Client, ClientError, Download, Endpoint, RegistryConfig, RegistryError, Repository,
-    Target, WebUrl,
+    Caller, Client, ClientError, Endpoint, RegistryConfig, RegistryError, Repository, TagOrDigest,
+    UrlDownload, WebUrl,
 };
 
 use crate::error::PullError;
@@ -65,7 +65,7 @@ impl Remote {
         let reference = reference.clone().or_latest();
         let sources = self.sources(&reference, caller, None)?;
         let resolver = resolver(&sources);
-        let target = Target::of(&reference);
+        let target = TagOrDigest::of(&reference);
         match resolver.ask_for_digest(&target).await? {
             Some((digest, _)) => Ok(digest),
             None => digest_of(
@@ -86,7 +86,7 @@ impl Remote {
         let reference = reference.clone().or_latest();
         let sources = self.sources(&reference, caller, None)?;
         let resolver = resolver(&sources);
-        let Named { endpoint, content } = resolver.fetch(&Target::of(&reference)).await?;
+        let Named { endpoint, content } = resolver.fetch(&TagOrDigest::of(&reference)).await?;
         let found = digest_of(&reference, &sources, &content)?;
         let document = match (content, platform) {
             (Content::Schema1(bytes), _) => Document {
@@ -147,7 +147,7 @@ impl Remote {
         &self,
         url: &WebUrl,
         limit: Option<u64>,
-    ) -> Result<Download, RegistryError> {
+    ) -> Result<UrlDownload, RegistryError> {
         self.client.download(url, limit).await
     }
 

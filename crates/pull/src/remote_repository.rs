@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time;
 use windlass_oci::{Descriptor, Digest, MAX_CONFIG_SIZE, RepositoryName, Tag};
-use windlass_registry::{BlobStream, RawManifest, RegistryError, Target};
+use windlass_registry::{BlobStream, RawManifest, RegistryError, TagOrDigest};
 
 use crate::error::{EndpointsError, PullError};
 use crate::line::{Excluded, Line};
@@ -41,10 +41,10 @@ impl RemoteRepository {
     }
 
     /// Fetches the manifest or index that `target` names; `None` if it is of schema 1.
-    pub async fn document(&self, target: &Target) -> Result<Option<RawManifest>, PullError> {
+    pub async fn document(&self, target: &TagOrDigest) -> Result<Option<RawManifest>, PullError> {
         let need = match target {
-            Target::Tag(_) => Need::Resolve,
-            Target::Digest(_) => Need::Pull,
+            TagOrDigest::Tag(_) => Need::Resolve,
+            TagOrDigest::Digest(_) => Need::Pull,
         };
         let asked = self.sources.ask(need, |repository| async move {
             repository.document(target).await
@@ -54,7 +54,7 @@ impl RemoteRepository {
 
     /// Fetches what a tag stands for; `None` if there is no such tag.
     pub async fn tagged(&self, tag: &Tag) -> Result<Option<RawManifest>, PullError> {
-        match self.document(&Target::Tag(tag.clone())).await {
+        match self.document(&TagOrDigest::Tag(tag.clone())).await {
             Err(PullError::Registry(failed)) if is_missing(&failed.error) => Ok(None),
             found => found,
         }

@@ -9,7 +9,7 @@ use windlass_oci::{
     Descriptor, Digest, ImageConfig, ImageId, ImageManifest, ImageName, MAX_CONFIG_SIZE, Manifest,
     NoMatch, Platform, Reference,
 };
-use windlass_registry::{Endpoint, Fetched, Target};
+use windlass_registry::{Endpoint, ManifestResponse, TagOrDigest};
 use windlass_store::{FindError, ReadError, Store};
 
 use crate::error::PullError;
@@ -93,7 +93,11 @@ impl Resolver<'_> {
     ///
     /// `is_known` says that it named something when it was asked for before. Then it is enough to ask for the
     /// digest, and if that is still the same nothing else is asked for (MF-3, ST-5).
-    pub(crate) async fn name(&self, target: &Target, is_known: bool) -> Result<Named, PullError> {
+    pub(crate) async fn name(
+        &self,
+        target: &TagOrDigest,
+        is_known: bool,
+    ) -> Result<Named, PullError> {
         let head_is_worth_it = is_known || self.sources.is_resolved_elsewhere();
         if head_is_worth_it && let Some((digest, endpoint)) = self.ask_for_digest(target).await? {
             let stored = match self.is_known_here(&digest)? {
@@ -103,7 +107,7 @@ impl Resolver<'_> {
             let content = match stored {
                 Some((document, manifest)) => Content::Manifest(document, Box::new(manifest)),
                 // By digest, it can come from wherever it is nearest.
-                None => self.fetch(&Target::Digest(digest)).await?.content,
+                None => self.fetch(&TagOrDigest::Digest(digest)).await?.content,
             };
             return Ok(Named { endpoint, content });
         }
@@ -169,7 +173,7 @@ impl Resolver<'_> {
     /// itself has to be asked for.
     pub(crate) async fn ask_for_digest(
         &self,
-        target: &Target,
+        target: &TagOrDigest,
     ) -> Result<Option<(Digest, Endpoint)>, PullError> {
         let asked = self.sources.ask(need(target), |repository| async move {
             repository.head(target).await
@@ -177,24 +181,24 @@ impl Resolver<'_> {
         let Answer { endpoint, content } = asked.await?;
         let said = content.map(|head| head.digest);
         let fits = |digest: &Digest| match target {
-            Target::Digest(wanted) => wanted == digest,
-            Target::Tag(_) => true,
+            TagOrDigest::Digest(wanted) => wanted == digest,
+            TagOrDigest::Tag(_) => true,
         };
         Ok(said.filter(fits).map(|digest| (digest, endpoint)))
     }
 
     /// Fetches what `target` names.
-    pub(crate) async fn fetch(&self, target: &Target) -> Result<Named, PullError> {
+    pub(crate) async fn fetch(&self, target: &TagOrDigest) -> Result<Named, PullError> {
         let asked = self.sources.ask(need(target), |repository| async move {
             repository.manifest(target).await
         });
         let Answer { endpoint, content } = asked.await?;
         let content = match content {
-            Fetched::Manifest(fetched) => {
+            ManifestResponse::Manifest(fetched) => {
                 let (digest, bytes) = (fetched.digest, fetched.bytes);
                 Content::Manifest(Document { digest, bytes }, Box::new(fetched.manifest))
             }
-            Fetched::Schema1 { bytes, .. } => Content::Schema1(bytes),
+            ManifestResponse::Schema1 { bytes, .. } => Content::Schema1(bytes),
         };
         Ok(Named { endpoint, content })
     }
@@ -263,7 +267,7 @@ impl Resolver<'_> {
         let digest = descriptor.digest;
         let (document, manifest) = match self.stored_manifest(&digest)? {
             Some(stored) => stored,
-            None => match self.fetch(&Target::Digest(digest)).await?.content {
+            None => match self.fetch(&TagOrDigest::Digest(digest)).await?.content {
                 Content::Manifest(document, manifest) => (document, *manifest),
                 Content::Schema1(_) => return Err(PullError::Schema1BelowIndex { digest }),
             },
@@ -312,10 +316,10 @@ pub(crate) fn is_known(store: &Store, name: &Reference) -> Result<bool, PullErro
 }
 
 /// A tag means what those say who may; a digest means the same everywhere.
-fn need(target: &Target) -> Need {
+fn need(target: &TagOrDigest) -> Need {
     match target {
-        Target::Tag(_) => Need::Resolve,
-        Target::Digest(_) => Need::Pull,
+        TagOrDigest::Tag(_) => Need::Resolve,
+        TagOrDigest::Digest(_) => Need::Pull,
     }
 }
 

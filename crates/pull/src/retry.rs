@@ -106,7 +106,7 @@ impl Attempts {
 
 #[cfg(test)]
 mod tests {
-    use windlass_registry::{Asked, Origin, What};
+    use windlass_registry::{Origin, RequestContext, RequestKind};
 
     use super::*;
 
@@ -118,17 +118,17 @@ mod tests {
         jitter: 0,
     };
 
-    fn asked() -> Box<Asked> {
-        Box::new(Asked {
+    fn context() -> Box<RequestContext> {
+        Box::new(RequestContext {
             origin: Origin::parse("https://registry.test").unwrap(),
             repository: "app".to_owned(),
-            what: What::Ping,
+            kind: RequestKind::Ping,
         })
     }
 
     fn busy(retry_after: Option<u64>) -> RegistryError {
         RegistryError::TooManyRequests {
-            asked: asked(),
+            context: context(),
             retry_after: retry_after.map(Duration::from_secs),
         }
     }
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_no_is_not_tried_again() {
-        let unknown = RegistryError::BlobUnknown { asked: asked() };
+        let unknown = RegistryError::BlobUnknown { context: context() };
         assert_eq!(pauses(POLICY, &unknown), [0; 0]);
     }
 

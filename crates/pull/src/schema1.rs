@@ -13,7 +13,7 @@ use tokio::task;
 use windlass_oci::{
     Descriptor, DiffId, Digest, ImageConfig, LayerEncoding, Manifest, MediaType, Reference,
 };
-use windlass_registry::{Origin, Target};
+use windlass_registry::{Origin, TagOrDigest};
 use windlass_schema1::{Expected, Schema1, Version};
 use windlass_store::{Layer, PartialBlob};
 
@@ -43,10 +43,10 @@ pub(crate) fn verify(
     reference: &Reference,
     sources: &Sources,
 ) -> Result<Schema1, PullError> {
-    let target = Target::of(reference);
+    let target = TagOrDigest::of(reference);
     let version = match &target {
-        Target::Tag(tag) => Version::Tag(tag),
-        Target::Digest(digest) => Version::Digest(digest),
+        TagOrDigest::Tag(tag) => Version::Tag(tag),
+        TagOrDigest::Digest(digest) => Version::Digest(digest),
     };
     let expected = Expected {
         repository: sources.name().path(),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time;
 use windlass_oci::{Descriptor, RepositoryName};
 use windlass_registry::{
-    Caller, Client, Endpoint, ForeignUrl, Origin, RegistryError, Repository, What,
+    Caller, Client, Endpoint, ForeignUrl, Origin, RegistryError, Repository, RequestKind,
 };
 
 use crate::error::{EndpointsError, PullError};
@@ -223,7 +223,7 @@ impl Sources {
             match repository.blob_size(&digest).await? {
                 found if found == size => Ok(()),
                 found => Err(RegistryError::Size {
-                    asked: Box::new(repository.asked(What::Blob(digest))),
+                    context: Box::new(repository.context(RequestKind::Blob(digest))),
                     expected: size,
                     found,
                 }),

@@ -11,10 +11,10 @@ use crate::challenge::Challenge;
 use crate::client::Client;
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
-use crate::error::{Asked, RegistryError, What};
-use crate::keyring::{Door, Keyring, KeyringError};
+use crate::error::{RegistryError, RequestContext, RequestKind};
+use crate::keyring::{CredentialError, CredentialProvider, CredentialScope};
 use crate::proof::{Prover, Scope};
-use crate::realm::RealmRefusal;
+use crate::realm::RealmError;
 use crate::token::TokenError;
 
 /// Why authentication did not get as far as being refused.
@@ -26,7 +26,7 @@ pub enum AuthError {
         /// The token server, without path and query.
         realm: String,
         /// Why it is not asked.
-        source: RealmRefusal,
+        source: RealmError,
     },
     /// The token server's answer is of no use.
     #[error("the token server's answer is of no use")]
@@ -39,7 +39,7 @@ pub enum AuthError {
     Username,
     /// The credentials could not be looked up (D9).
     #[error("the credentials cannot be looked up")]
-    Keyring(#[source] KeyringError),
+    Credentials(#[source] CredentialError),
     /// Credentials are wanted where they would have to be sent in the clear.
     #[error(
         "credentials are not sent over plain http, except to this machine and hosts listed as insecure"
@@ -53,7 +53,7 @@ pub(crate) struct Session {
     /// The repository's path.
     repository: String,
     scope: Scope,
-    keyring: Arc<dyn Keyring>,
+    keyring: Arc<dyn CredentialProvider>,
     /// Held while credentials are looked up and a token is fetched, so that all who need one wait for the
     /// same.
     state: Mutex<State>,
@@ -74,7 +74,7 @@ struct State {
     renew_at: Option<Instant>,
     challenge: Option<Challenge>,
     /// What the keyring had, once it was asked.
-    credentials: Option<Result<Credentials, KeyringError>>,
+    credentials: Option<Result<Credentials, CredentialError>>,
 }
 
 impl Session {
@@ -82,7 +82,7 @@ impl Session {
         endpoint: Endpoint,
         repository: String,
         scope: Scope,
-        keyring: Arc<dyn Keyring>,
+        keyring: Arc<dyn CredentialProvider>,
     ) -> Self {
         let state = Mutex::default();
         Self {
@@ -170,7 +170,7 @@ impl Session {
         challenge: &Challenge,
     ) -> Result<Credentials, RegistryError> {
         let refuse = |source| RegistryError::Auth {
-            asked: Box::new(self.asked()),
+            context: Box::new(self.context()),
             source,
         };
         if !self.endpoint.may_have_credentials(client.config()) {
@@ -180,7 +180,7 @@ impl Session {
             };
         }
         if state.credentials.is_none() {
-            let door = Door {
+            let door = CredentialScope {
                 host: self.endpoint.way().key.clone(),
                 repository: self.repository.clone(),
             };
@@ -188,16 +188,16 @@ impl Session {
         }
         match &state.credentials {
             Some(Ok(credentials)) => Ok(credentials.clone()),
-            Some(Err(error)) => Err(refuse(AuthError::Keyring(error.clone()))),
+            Some(Err(error)) => Err(refuse(AuthError::Credentials(error.clone()))),
             None => Ok(Credentials::Anonymous),
         }
     }
 
-    fn asked(&self) -> Asked {
-        Asked {
+    fn context(&self) -> RequestContext {
+        RequestContext {
             origin: self.endpoint.origin().clone(),
             repository: self.repository.clone(),
-            what: What::Token,
+            kind: RequestKind::Token,
         }
     }
 }

@@ -9,7 +9,7 @@ use windlass_oci::text::shown_bytes;
 use windlass_oci::{Descriptor, Digest};
 
 use crate::client::Client;
-use crate::error::{Asked, Mismatch, Phase, RegistryError, What};
+use crate::error::{DigestMismatch, RegistryError, RequestContext, RequestKind, WaitPhase};
 use crate::exchange::{Answer, Span};
 use crate::origin::Origin;
 use crate::repository::Repository;
@@ -20,7 +20,7 @@ use crate::repository::Repository;
 /// not hashed: who takes them has yet to find out whether they are the blob.
 #[derive(Debug)]
 pub struct BlobStream {
-    asked: Asked,
+    context: RequestContext,
     /// Whose health it tells about how the stream goes.
     client: Client,
     from: Origin,
@@ -69,23 +69,24 @@ impl Repository {
         descriptor: &Descriptor,
         offset: u64,
     ) -> Result<BlobStream, RegistryError> {
-        let asked = self.asked(What::Blob(descriptor.digest));
+        let context = self.context(RequestKind::Blob(descriptor.digest));
         let size = descriptor.size;
-        let stream = |asked| BlobStream::new(asked, self.client(), self.endpoint().origin(), size);
+        let stream =
+            |context| BlobStream::new(context, self.client(), self.endpoint().origin(), size);
         if offset == size {
-            return Ok(stream(asked));
+            return Ok(stream(context));
         }
         let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
         // DL-7: a partial blob that is longer than the blob is not its beginning.
         let mut start = if offset < size { offset } else { 0 };
         loop {
             let span = Span::From(start);
-            let answer = self.get(&asked, &path, None, span).await?;
+            let answer = self.get(&context, &path, None, span).await?;
             match Part::of(&answer, span, size) {
-                Ok(part) => return Ok(stream(asked).from(answer, part)),
-                Err(Wrong::Size(found)) => return Err(wrong_size(&asked, size, found)),
+                Ok(part) => return Ok(stream(context).from(answer, part)),
+                Err(Wrong::Size(found)) => return Err(wrong_size(&context, size, found)),
                 Err(Wrong::Range(range)) => {
-                    tracing::debug!(%asked, start, range, "asking for the whole blob instead");
+                    tracing::debug!(%context, start, range, "asking for the whole blob instead");
                     start = 0;
                 }
             }
@@ -109,14 +110,15 @@ impl Repository {
         descriptor: &Descriptor,
         part: Range<u64>,
     ) -> Result<Option<BlobStream>, RegistryError> {
-        let asked = self.asked(What::Blob(descriptor.digest));
+        let context = self.context(RequestKind::Blob(descriptor.digest));
         let size = descriptor.size;
         let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
         let span = Span::Between(part.start, part.end);
-        let answer = self.get(&asked, &path, None, span).await?;
+        let answer = self.get(&context, &path, None, span).await?;
         Ok(match Part::of(&answer, span, size) {
             Ok(found) if found.start == part.start && found.end == part.end => {
-                let stream = BlobStream::new(asked, self.client(), self.endpoint().origin(), size);
+                let stream =
+                    BlobStream::new(context, self.client(), self.endpoint().origin(), size);
                 Some(stream.from(answer, found).up_to(part.end))
             }
             Ok(_) | Err(_) => None,
@@ -131,10 +133,10 @@ impl Repository {
         descriptor: &Descriptor,
         limit: u64,
     ) -> Result<Bytes, RegistryError> {
-        let asked = self.asked(What::Blob(descriptor.digest));
+        let context = self.context(RequestKind::Blob(descriptor.digest));
         if descriptor.size > limit {
             return Err(RegistryError::TooLarge {
-                asked: asked.boxed(),
+                context: context.boxed(),
                 limit,
             });
         }
@@ -146,9 +148,9 @@ impl Repository {
         let expected = descriptor.digest;
         let found = Digest::of(expected.algorithm(), &bytes);
         if found != expected {
-            let mismatch = Box::new(Mismatch { expected, found });
+            let mismatch = Box::new(DigestMismatch { expected, found });
             return self.noted(Err(RegistryError::Digest {
-                asked: asked.boxed(),
+                context: context.boxed(),
                 mismatch,
             }));
         }
@@ -158,9 +160,9 @@ impl Repository {
 
 impl BlobStream {
     /// Returns a stream that is at its end.
-    pub(crate) fn new(asked: Asked, client: &Client, from: &Origin, size: u64) -> Self {
+    pub(crate) fn new(context: RequestContext, client: &Client, from: &Origin, size: u64) -> Self {
         Self {
-            asked,
+            context,
             client: client.clone(),
             from: from.clone(),
             body: None,
@@ -227,7 +229,7 @@ impl BlobStream {
         if position > self.end {
             self.body = None;
             return Err(wrong_size(
-                &self.asked,
+                &self.context,
                 self.size,
                 position.max(self.size + 1),
             ));
@@ -240,19 +242,19 @@ impl BlobStream {
         if self.position == self.goal {
             return Ok(None);
         }
-        Err(wrong_size(&self.asked, self.goal, self.position))
+        Err(wrong_size(&self.context, self.goal, self.position))
     }
 
     fn broken(&self, error: BodyError) -> RegistryError {
-        let asked = self.asked.boxed();
+        let context = self.context.boxed();
         match error {
             BodyError::Stalled => RegistryError::Timeout {
-                asked,
-                waiting_for: Phase::Body,
+                context,
+                waiting_for: WaitPhase::Body,
             },
-            BodyError::TooLarge { limit } => RegistryError::TooLarge { asked, limit },
+            BodyError::TooLarge { limit } => RegistryError::TooLarge { context, limit },
             BodyError::Transport { source } => RegistryError::Interrupted {
-                asked,
+                context,
                 received: self.position,
                 expected: self.size,
                 source,
@@ -324,9 +326,9 @@ fn parse_content_range(header: &str) -> Option<(u64, u64, Option<u64>)> {
     Some((number(first)?, number(last)?, total))
 }
 
-pub(crate) fn wrong_size(asked: &Asked, expected: u64, found: u64) -> RegistryError {
+pub(crate) fn wrong_size(context: &RequestContext, expected: u64, found: u64) -> RegistryError {
     RegistryError::Size {
-        asked: asked.boxed(),
+        context: context.boxed(),
         expected,
         found,
     }

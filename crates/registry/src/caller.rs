@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::auth::Session;
 use crate::endpoint::Endpoint;
-use crate::keyring::{Keyring, OneKey};
+use crate::keyring::{CredentialProvider, StaticCredentials};
 use crate::proof::Scope;
 
 /// Someone on whose behalf registries are asked: a command, or a request to an API.
@@ -19,21 +19,21 @@ use crate::proof::Scope;
 pub struct Caller(Arc<Inner>);
 
 struct Inner {
-    keyring: Arc<dyn Keyring>,
+    keyring: Arc<dyn CredentialProvider>,
     /// By endpoint, path of the repository, and what is to be done there.
     sessions: Mutex<HashMap<(Endpoint, String, Scope), Arc<Session>>>,
 }
 
 impl Caller {
     /// Returns someone who proves himself with what `keyring` has.
-    pub fn new(keyring: Arc<dyn Keyring>) -> Self {
+    pub fn new(keyring: Arc<dyn CredentialProvider>) -> Self {
         let sessions = Mutex::default();
         Self(Arc::new(Inner { keyring, sessions }))
     }
 
     /// Returns someone who has no credentials (HT-11).
     pub fn anonymous() -> Self {
-        Self::new(Arc::new(OneKey::default()))
+        Self::new(Arc::new(StaticCredentials::default()))
     }
 
     /// Tells whether both are the same one.

@@ -14,7 +14,7 @@ use crate::challenge::Challenge;
 use crate::config::RegistryConfig;
 use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
-use crate::health::{Fault, Health};
+use crate::health::{EndpointFault, Health};
 use crate::origin::Origin;
 use crate::proof::Scope;
 use crate::repository::Repository;
@@ -100,9 +100,9 @@ impl Client {
 
     /// Remembers for a while that something is wrong with `origin`. What this crate can see itself it
     /// remembers by itself: silence, nonsense, and documents with another digest.
-    pub fn blame(&self, origin: &Origin, fault: Fault) {
+    pub fn record_fault(&self, origin: &Origin, fault: EndpointFault) {
         tracing::debug!(%origin, ?fault, "blamed");
-        self.0.health.blame(origin, fault, Instant::now());
+        self.0.health.record_fault(origin, fault, Instant::now());
     }
 
     /// Returns for how long `origin` wants to be left alone, as it told this or another caller.
@@ -122,11 +122,11 @@ impl Client {
             self.0.health.praise(endpoint);
         }
         if let Some(fault) = error.fault() {
-            self.blame(endpoint, fault);
+            self.record_fault(endpoint, fault);
         }
         if let Some(pause) = error.retry_after() {
-            let asked = &error.asked().origin;
-            self.0.health.pause(asked, pause, Instant::now());
+            let context = &error.context().origin;
+            self.0.health.pause(context, pause, Instant::now());
         }
     }
 

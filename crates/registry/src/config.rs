@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use windlass_http::{Identity, Proxies, Tls};
+pub use windlass_http::{ClientIdentity, ClientTls, Proxies};
 
 use crate::hosts::Registries;
 
@@ -14,7 +14,7 @@ pub struct RegistryConfig {
     pub registries: Registries,
     /// Certificates for hosts, by their `host:port` or, at the scheme's own port, `host`: whatever registry
     /// they answer for, and wherever a registry leads (EP-10).
-    pub certificates: BTreeMap<String, Tls>,
+    pub certificates: BTreeMap<String, ClientTls>,
     /// Hosts (`host` or `host:port`) and ranges of addresses (`10.0.0.0/8`) that may be spoken to without
     /// TLS, or in TLS with any certificate (EP-7). This machine itself may always be spoken to without TLS.
     pub insecure: Vec<String>,

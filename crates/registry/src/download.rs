@@ -8,7 +8,7 @@ use windlass_http::Body;
 
 use crate::client::Client;
 use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
-use crate::error::{Asked, RegistryError, What};
+use crate::error::{RegistryError, RequestContext, RequestKind};
 use crate::exchange::{Ask, Party};
 use crate::origin::Origin;
 
@@ -35,8 +35,8 @@ pub enum WebUrlError {
 
 /// What is at a URL, as it arrives.
 #[derive(Debug)]
-pub struct Download {
-    asked: Asked,
+pub struct UrlDownload {
+    context: RequestContext,
     body: Option<Body>,
     length: Option<u64>,
 }
@@ -86,20 +86,20 @@ impl Client {
         &self,
         url: &WebUrl,
         limit: Option<u64>,
-    ) -> Result<Download, RegistryError> {
-        let asked = Asked {
+    ) -> Result<UrlDownload, RegistryError> {
+        let context = RequestContext {
             origin: Origin::of(&url.0),
             repository: url.0.path().to_owned(),
-            what: What::Url,
+            kind: RequestKind::Url,
         };
         let patience = self.config().timeouts.response;
-        let ask = Ask::get(&asked, Party::Named, url.0.clone(), patience);
+        let ask = Ask::get(&context, Party::Named, url.0.clone(), patience);
         let response = self.send(&ask, None).await?.response;
         if response.status().as_u16() != 200 {
             let (status, headers) = (response.status(), response.headers().clone());
             let body = self.body(response);
             let refusal = Refusal {
-                asked: &asked,
+                context: &context,
                 status,
                 headers: &headers,
                 body: &body.beginning(LARGEST_ERROR_BODY).await,
@@ -108,18 +108,18 @@ impl Client {
         }
         let length = response.content_length();
         if let Some(limit) = limit.filter(|&limit| length > Some(limit)) {
-            let asked = asked.boxed();
-            return Err(RegistryError::TooLarge { asked, limit });
+            let context = context.boxed();
+            return Err(RegistryError::TooLarge { context, limit });
         }
-        Ok(Download {
+        Ok(UrlDownload {
             body: Some(self.body(response)),
             length,
-            asked,
+            context,
         })
     }
 }
 
-impl Download {
+impl UrlDownload {
     /// Returns how many bytes there will be, if that was said.
     pub fn length(&self) -> Option<u64> {
         self.length
@@ -138,7 +138,7 @@ impl Download {
             }
             Err(error) => {
                 self.body = None;
-                Err(self.asked.body_failed(error))
+                Err(self.context.body_failed(error))
             }
         }
     }

@@ -10,9 +10,9 @@ use http::header::{self, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use url::Url;
 
-use crate::config::{Proxies, RegistryConfig, Tls};
+use crate::config::{ClientTls, Proxies, RegistryConfig};
 use crate::credentials::Secret;
-use crate::hosts::{Capabilities, HostConfig, Unusable};
+use crate::hosts::{HostCapabilities, HostConfig, InvalidConfig};
 use crate::origin::Origin;
 
 mod lookup;
@@ -47,16 +47,16 @@ pub(crate) struct Way {
     pub(crate) origin: Origin,
     /// Where the API is: ends in a slash.
     base: Url,
-    role: Role,
+    role: EndpointRole,
     /// What credentials are filed under, in a keyring.
     pub(crate) key: String,
     /// The registry that a mirror is to answer for, as it is told with every request.
     namespace: Option<String>,
-    capabilities: Capabilities,
+    capabilities: HostCapabilities,
     /// Sent with every request to the origin, and to no other.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Beside what is configured for the host in general.
-    pub(crate) tls: Tls,
+    pub(crate) tls: ClientTls,
     pub(crate) connect: Option<Duration>,
     /// The proxies for its registry's hosts, where those of everybody do not count.
     pub(crate) proxies: Option<Proxies>,
@@ -66,7 +66,7 @@ pub(crate) struct Way {
 
 /// What an endpoint is to its registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
+pub enum EndpointRole {
     /// It has copies.
     Mirror,
     /// It is the registry, and has the last word.
@@ -86,11 +86,11 @@ pub enum EndpointError {
     },
     /// The configuration of the registry cannot be used (FB-8).
     #[error("the configuration of {registry} cannot be used")]
-    Unusable {
+    Config {
         /// The registry, as in a name.
         registry: String,
         /// What is wrong with it.
-        source: Unusable,
+        source: InvalidConfig,
     },
     /// One of the headers for a host is none.
     #[error("the header {name:?} that is configured for {origin} cannot be sent")]
@@ -115,12 +115,12 @@ impl Endpoint {
         Self::new(Way {
             origin,
             base,
-            role: Role::Registry,
+            role: EndpointRole::Registry,
             key,
             namespace: None,
-            capabilities: Capabilities::default(),
+            capabilities: HostCapabilities::default(),
             headers: Vec::new(),
-            tls: Tls::default(),
+            tls: ClientTls::default(),
             connect: None,
             proxies: None,
             within: Vec::new(),
@@ -132,7 +132,7 @@ impl Endpoint {
         let origin = Origin::of(&host.url);
         Ok(Way {
             base: base(host),
-            role: Role::Registry,
+            role: EndpointRole::Registry,
             key: key_of(&origin),
             namespace: None,
             capabilities: host.capabilities,
@@ -156,17 +156,17 @@ impl Endpoint {
     }
 
     /// Returns what it is to its registry.
-    pub fn role(&self) -> Role {
+    pub fn role(&self) -> EndpointRole {
         self.way().role
     }
 
     /// Tells whether it is a mirror.
     pub fn is_mirror(&self) -> bool {
-        self.role() == Role::Mirror
+        self.role() == EndpointRole::Mirror
     }
 
     /// Returns what it may be asked for.
-    pub fn capabilities(&self) -> Capabilities {
+    pub fn capabilities(&self) -> HostCapabilities {
         self.way().capabilities
     }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use windlass_oci::text::shown_up_to;
 
 use crate::challenge::Challenge;
-use crate::error::{Asked, RegistryError, What};
+use crate::error::{RegistryError, RequestContext, RequestKind};
 
 /// The most that is read of the body of an error.
 pub(crate) const LARGEST_ERROR_BODY: usize = 64 << 10;
@@ -36,7 +36,7 @@ struct Entry {
 
 /// What is known of an answer that is not a success.
 pub(crate) struct Refusal<'a> {
-    pub(crate) asked: &'a Asked,
+    pub(crate) context: &'a RequestContext,
     pub(crate) status: StatusCode,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
@@ -56,7 +56,7 @@ impl Refusal<'_> {
 
     /// Returns the error it stands for.
     pub(crate) fn into_error(self) -> RegistryError {
-        let asked = self.asked.boxed();
+        let context = self.context.boxed();
         let envelope = self.envelope().unwrap_or_default();
         let details = envelope.details.unwrap_or_default();
         let first = envelope.errors.into_iter().next().unwrap_or_default();
@@ -69,43 +69,47 @@ impl Refusal<'_> {
         let retry_after = retry_after(self.headers, SystemTime::now());
         let status = self.status.as_u16();
         match (status, first.code.as_str()) {
-            (429, _) | (400..500, "TOOMANYREQUESTS") => {
-                RegistryError::TooManyRequests { asked, retry_after }
-            }
+            (429, _) | (400..500, "TOOMANYREQUESTS") => RegistryError::TooManyRequests {
+                context,
+                retry_after,
+            },
             (408 | 425 | 500..600, _) => RegistryError::Unavailable {
-                asked,
+                context,
                 status,
                 retry_after,
             },
-            (401, "DENIED") | (403, _) => denied(asked, reason),
-            (401, _) if self.lacks_scope() => denied(asked, reason),
+            (401, "DENIED") | (403, _) => denied(context, reason),
+            (401, _) if self.lacks_scope() => denied(context, reason),
             (401, _) | (_, "UNAUTHORIZED") => RegistryError::Unauthorized {
-                asked,
+                context,
                 reason: or(reason, "authentication required"),
             },
-            (_, "DENIED") => denied(asked, reason),
+            (_, "DENIED") => denied(context, reason),
             (404, "BLOB_UPLOAD_UNKNOWN") => RegistryError::Unexpected {
-                asked,
+                context,
                 status,
                 reason: or(reason, "the upload is gone"),
             },
-            (_, "NAME_UNKNOWN" | "NAME_INVALID") => RegistryError::NameUnknown { asked },
-            (_, "MANIFEST_UNKNOWN") => RegistryError::ManifestUnknown { asked },
-            (_, "BLOB_UNKNOWN") => RegistryError::BlobUnknown { asked },
-            (404 | 410, _) => match asked.what {
-                What::Manifest(_) => RegistryError::ManifestUnknown { asked },
-                What::Blob(_) => RegistryError::BlobUnknown { asked },
-                What::Tags | What::Referrers(_) | What::Upload(_) | What::Put(_) => {
-                    RegistryError::NameUnknown { asked }
+            (_, "NAME_UNKNOWN" | "NAME_INVALID") => RegistryError::NameUnknown { context },
+            (_, "MANIFEST_UNKNOWN") => RegistryError::ManifestUnknown { context },
+            (_, "BLOB_UNKNOWN") => RegistryError::BlobUnknown { context },
+            (404 | 410, _) => match context.kind {
+                RequestKind::Manifest(_) => RegistryError::ManifestUnknown { context },
+                RequestKind::Blob(_) => RegistryError::BlobUnknown { context },
+                RequestKind::Tags
+                | RequestKind::Referrers(_)
+                | RequestKind::Upload(_)
+                | RequestKind::Put(_) => RegistryError::NameUnknown { context },
+                RequestKind::Ping | RequestKind::Token | RequestKind::Search | RequestKind::Url => {
+                    RegistryError::Unexpected {
+                        context,
+                        status,
+                        reason,
+                    }
                 }
-                What::Ping | What::Token | What::Search | What::Url => RegistryError::Unexpected {
-                    asked,
-                    status,
-                    reason,
-                },
             },
             _ => RegistryError::Unexpected {
-                asked,
+                context,
                 status,
                 reason,
             },
@@ -121,9 +125,9 @@ impl Refusal<'_> {
     }
 }
 
-fn denied(asked: Box<Asked>, reason: String) -> RegistryError {
+fn denied(context: Box<RequestContext>, reason: String) -> RegistryError {
     RegistryError::Denied {
-        asked,
+        context,
         reason: or(reason, "access denied"),
     }
 }

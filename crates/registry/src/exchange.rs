@@ -8,21 +8,21 @@ use http::header::{
 };
 use http::{Method, Request};
 use url::Url;
-use windlass_http::{Body, Outgoing, Patience, Proxies, Response, SendError, Transport};
+use windlass_http::{Body, BodyTimeout, Proxies, Response, SendError, StreamingBody, Transport};
 
 use crate::auth::AuthError;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
-use crate::error::{Asked, Phase, RegistryError, What};
+use crate::error::{RegistryError, RequestContext, RequestKind, WaitPhase};
 use crate::origin::Origin;
-use crate::realm::RealmRefusal;
+use crate::realm::RealmError;
 use crate::redirect::{RedirectError, target};
 use crate::transports::Plan;
 
 /// A request, whole but for the authorization.
 #[derive(Debug)]
 pub(crate) struct Ask<'a> {
-    pub(crate) asked: &'a Asked,
+    pub(crate) context: &'a RequestContext,
     pub(crate) party: Party<'a>,
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -78,9 +78,14 @@ struct Hop<'a> {
 
 impl<'a> Ask<'a> {
     /// Returns a GET of all that is at `url`.
-    pub(crate) fn get(asked: &'a Asked, party: Party<'a>, url: Url, patience: Duration) -> Self {
+    pub(crate) fn get(
+        context: &'a RequestContext,
+        party: Party<'a>,
+        url: Url,
+        patience: Duration,
+    ) -> Self {
         Self {
-            asked,
+            context,
             party,
             method: Method::GET,
             url,
@@ -132,55 +137,57 @@ impl<'a> Ask<'a> {
 
     /// Says what a failure before any answer means.
     fn failed(&self, error: SendError, hop: &Hop<'_>) -> RegistryError {
-        let asked = self.asked.boxed();
+        let context = self.context.boxed();
         match error {
             SendError::Uri => RegistryError::Malformed {
-                asked,
+                context,
                 reason: "it leads to a URL that cannot be asked".to_owned(),
             },
             SendError::Connect { failure, source } => RegistryError::Connect {
-                asked,
+                context,
                 failure,
                 source,
             },
-            SendError::Proxy { source } => RegistryError::Proxy { asked, source },
-            SendError::Tls { source } => RegistryError::Tls { asked, source },
+            SendError::Proxy { source } => RegistryError::Proxy { context, source },
+            SendError::Tls { source } => RegistryError::Tls { context, source },
             SendError::RefusedAddress { .. } => self.led_inside(hop),
             SendError::Timeout { waiting_for } => RegistryError::Timeout {
-                asked,
+                context,
                 waiting_for: match waiting_for {
-                    windlass_http::Phase::Connection => Phase::Connection,
-                    windlass_http::Phase::Answer => Phase::Answer,
+                    windlass_http::SendPhase::Connection => WaitPhase::Connection,
+                    windlass_http::SendPhase::Response => WaitPhase::Response,
                 },
             },
-            SendError::NotHttp { .. } if self.asked.what == What::Url => RegistryError::Malformed {
-                asked,
-                reason: "its answer is not HTTP".to_owned(),
-            },
+            SendError::NotHttp { .. } if self.context.kind == RequestKind::Url => {
+                RegistryError::Malformed {
+                    context,
+                    reason: "its answer is not HTTP".to_owned(),
+                }
+            }
             SendError::NotHttp { .. } => RegistryError::NotARegistry {
-                asked,
+                context,
                 reason: "its answer is not HTTP".to_owned(),
             },
             SendError::HeadTooLarge => RegistryError::Malformed {
-                asked,
+                context,
                 reason: "its headers are too large".to_owned(),
             },
-            SendError::Transport { source } => RegistryError::Transport { asked, source },
+            SendError::Transport { source } => RegistryError::Transport { context, source },
         }
     }
 
     /// D4: a name that resolved to an address that is not asked.
     fn led_inside(&self, hop: &Hop<'_>) -> RegistryError {
-        let asked = self.asked.boxed();
-        if self.asked.what == What::Token && hop.is_first {
-            let (realm, source) = (Origin::of(hop.url).to_string(), RealmRefusal::Inside);
+        let context = self.context.boxed();
+        if self.context.kind == RequestKind::Token && hop.is_first {
+            let (realm, source) = (Origin::of(hop.url).to_string(), RealmError::Inside);
             return RegistryError::Auth {
-                asked,
+                context,
                 source: AuthError::Realm { realm, source },
             };
         }
         RegistryError::Redirect {
-            asked,
+            context,
             source: RedirectError::Inside,
         }
     }
@@ -239,7 +246,7 @@ impl Client {
         authorization: Option<&HeaderValue>,
     ) -> Result<Answer, RegistryError> {
         let refuse = |source| RegistryError::Redirect {
-            asked: ask.asked.boxed(),
+            context: ask.context.boxed(),
             source,
         };
         let limit = self.config().redirects;
@@ -278,7 +285,7 @@ impl Client {
         &self,
         ask: &Ask<'_>,
         authorization: Option<&HeaderValue>,
-        (body, range): (Outgoing, Option<HeaderValue>),
+        (body, range): (StreamingBody, Option<HeaderValue>),
     ) -> Result<Answer, RegistryError> {
         let hop = Hop {
             url: &ask.url,
@@ -294,14 +301,14 @@ impl Client {
         if let Some(range) = range {
             request.headers_mut().insert(CONTENT_RANGE, range);
         }
-        tracing::debug!(asked = %ask.asked, method = %ask.method, "upload");
+        tracing::debug!(context = %ask.context, method = %ask.method, "upload");
         let sent = transport
             .send_stream(request.map(|()| body), ask.patience)
             .await;
         let response = sent.map_err(|error| ask.failed(error, &hop))?;
         if matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Err(RegistryError::Redirect {
-                asked: ask.asked.boxed(),
+                context: ask.context.boxed(),
                 source: RedirectError::Write,
             });
         }
@@ -316,14 +323,14 @@ impl Client {
         let transport = self.transport_for(ask, hop)?;
         let request = ask.request(hop);
         let request = request.ok_or_else(|| ask.failed(SendError::Uri, hop))?;
-        tracing::debug!(asked = %ask.asked, host = hop.url.host_str(), span = ?ask.span, "request");
+        tracing::debug!(context = %ask.context, host = hop.url.host_str(), span = ?ask.span, "request");
         let sent = transport.send(request, ask.patience).await;
         let response = sent.map_err(|error| ask.failed(error, hop))?;
         if let Some(endpoint) = hop.endpoint {
             endpoint.note_answer();
         }
         tracing::debug!(
-            asked = %ask.asked,
+            context = %ask.context,
             status = response.status().as_u16(),
             version = ?response.version(),
             "response"
@@ -351,7 +358,7 @@ impl Client {
             Span::Between(..) => plan.apart(),
         };
         self.transport(plan).map_err(|source| RegistryError::Setup {
-            asked: ask.asked.boxed(),
+            context: ask.context.boxed(),
             source,
         })
     }
@@ -359,7 +366,7 @@ impl Client {
     /// Makes the body of `response` readable.
     pub(crate) fn body(&self, response: Response) -> Body {
         let timeouts = &self.config().timeouts;
-        response.into_body(Patience {
+        response.into_body(BodyTimeout {
             stall: timeouts.stall,
             floor: timeouts.floor,
         })
@@ -370,15 +377,15 @@ impl Client {
 mod tests {
     use super::*;
 
-    fn failed(what: What, is_first: bool, error: SendError) -> RegistryError {
-        let asked = Asked {
+    fn failed(kind: RequestKind, is_first: bool, error: SendError) -> RegistryError {
+        let context = RequestContext {
             origin: Origin::parse("https://registry.test").unwrap(),
             repository: "app".to_owned(),
-            what,
+            kind,
         };
         let url = Url::parse("https://elsewhere.test/x?signature=hunter2").unwrap();
         let ask = Ask::get(
-            &asked,
+            &context,
             Party::Stranger(None),
             url.clone(),
             Duration::from_secs(1),
@@ -400,7 +407,7 @@ mod tests {
     /// D4, T25: a name that turns out to be an address of the link is refused as the address would be.
     #[test]
     fn a_name_that_leads_onto_the_link_is_refused() {
-        let realm = failed(What::Token, true, refused());
+        let realm = failed(RequestKind::Token, true, refused());
         let RegistryError::Auth {
             source: AuthError::Realm { realm, source },
             ..
@@ -410,10 +417,10 @@ mod tests {
         };
         assert_eq!(
             (&*realm, source),
-            ("https://elsewhere.test", RealmRefusal::Inside)
+            ("https://elsewhere.test", RealmError::Inside)
         );
-        for (what, is_first) in [(What::Token, false), (What::Tags, false)] {
-            let error = failed(what, is_first, refused());
+        for (kind, is_first) in [(RequestKind::Token, false), (RequestKind::Tags, false)] {
+            let error = failed(kind, is_first, refused());
             assert!(
                 matches!(
                     error,

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::auth::AuthError;
 use crate::endpoint::Endpoint;
-use crate::error::{Phase, RegistryError, What};
-use crate::health::Fault;
-use crate::manifest::Target;
+use crate::error::{RegistryError, RequestKind, WaitPhase};
+use crate::health::EndpointFault;
+use crate::manifest::TagOrDigest;
 
 /// What an endpoint did, as far as an error tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +58,11 @@ impl RegistryError {
     }
 
     /// Returns what the endpoint that was asked is to blame for.
-    pub(crate) fn fault(&self) -> Option<Fault> {
+    pub(crate) fn fault(&self) -> Option<EndpointFault> {
         match self.conduct() {
-            Conduct::Silence | Conduct::Disorder => Some(Fault::Unreachable),
-            Conduct::Interruption => Some(Fault::Slow),
-            Conduct::Nonsense | Conduct::Lie => Some(Fault::Lie),
+            Conduct::Silence | Conduct::Disorder => Some(EndpointFault::Unreachable),
+            Conduct::Interruption => Some(EndpointFault::Slow),
+            Conduct::Nonsense | Conduct::Lie => Some(EndpointFault::WrongDigest),
             Conduct::Irrelevant | Conduct::Answer => None,
         }
     }
@@ -87,21 +87,21 @@ impl RegistryError {
         match self {
             Self::Setup { .. } => Conduct::Irrelevant,
             Self::Auth { source, .. } => match source {
-                AuthError::Keyring(_) | AuthError::RegistryToken | AuthError::Username => {
+                AuthError::Credentials(_) | AuthError::RegistryToken | AuthError::Username => {
                     Conduct::Irrelevant
                 }
                 AuthError::Realm { .. } | AuthError::Token(_) | AuthError::PlainHttp => {
                     Conduct::Answer
                 }
             },
-            Self::Manifest { asked, .. } => match &asked.what {
+            Self::Manifest { context, .. } => match &context.kind {
                 // Verified: whoever has it has the same.
-                What::Manifest(Target::Digest(_)) => Conduct::Irrelevant,
+                RequestKind::Manifest(TagOrDigest::Digest(_)) => Conduct::Irrelevant,
                 _ => Conduct::Answer,
             },
             Self::Timeout { waiting_for, .. } => match waiting_for {
-                Phase::Connection | Phase::Answer => Conduct::Silence,
-                Phase::Body => Conduct::Interruption,
+                WaitPhase::Connection | WaitPhase::Response => Conduct::Silence,
+                WaitPhase::Body => Conduct::Interruption,
             },
             Self::Connect { .. }
             | Self::Proxy { .. }

@@ -8,7 +8,7 @@ use windlass_oci::{Descriptor, RepositoryName};
 use crate::blob::{BlobStream, Part, Wrong, wrong_size};
 use crate::client::Client;
 use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
-use crate::error::{Asked, RegistryError, What};
+use crate::error::{RegistryError, RequestContext, RequestKind};
 use crate::exchange::{Answer, Ask, Party, Span};
 use crate::origin::Origin;
 
@@ -82,22 +82,22 @@ impl Client {
         offset: u64,
     ) -> Result<BlobStream, RegistryError> {
         let (origin, size) = (url.origin(), descriptor.size);
-        let asked = Asked {
+        let context = RequestContext {
             origin: origin.clone(),
             repository: url.name.path().to_owned(),
-            what: What::Blob(descriptor.digest),
+            kind: RequestKind::Blob(descriptor.digest),
         };
-        let stream = |asked| BlobStream::new(asked, self, &origin, size);
+        let stream = |context| BlobStream::new(context, self, &origin, size);
         if offset == size {
-            return Ok(stream(asked));
+            return Ok(stream(context));
         }
         let mut start = if offset < size { offset } else { 0 };
         loop {
             let span = Span::From(start);
-            let answer = self.ask_foreign(&asked, url, span).await?;
+            let answer = self.ask_foreign(&context, url, span).await?;
             match Part::of(&answer, span, size) {
-                Ok(part) => return Ok(stream(asked).from(answer, part)),
-                Err(Wrong::Size(found)) => return Err(wrong_size(&asked, size, found)),
+                Ok(part) => return Ok(stream(context).from(answer, part)),
+                Err(Wrong::Size(found)) => return Err(wrong_size(&context, size, found)),
                 Err(Wrong::Range(_)) => start = 0,
             }
         }
@@ -105,14 +105,14 @@ impl Client {
 
     async fn ask_foreign(
         &self,
-        asked: &Asked,
+        context: &RequestContext,
         url: &ForeignUrl,
         span: Span,
     ) -> Result<Answer, RegistryError> {
         let hosts = self.config().registries.hosts(url.name.registry());
         let proxies = hosts.ok().and_then(|hosts| hosts.proxies.as_ref());
         let patience = self.config().timeouts.response;
-        let mut ask = Ask::get(asked, Party::Stranger(proxies), url.url.clone(), patience);
+        let mut ask = Ask::get(context, Party::Stranger(proxies), url.url.clone(), patience);
         ask.span = span;
         let answer = self.send(&ask, None).await?;
         match answer.response.status().as_u16() {
@@ -123,7 +123,7 @@ impl Client {
         let (status, headers) = (answer.response.status(), answer.response.headers().clone());
         let body = self.body(answer.response);
         let refusal = Refusal {
-            asked,
+            context,
             status,
             headers: &headers,
             body: &body.beginning(LARGEST_ERROR_BODY).await,

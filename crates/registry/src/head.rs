@@ -3,9 +3,9 @@
 use http::header::CONTENT_LENGTH;
 use windlass_oci::{Digest, MediaType};
 
-use crate::error::{RegistryError, What};
+use crate::error::{RegistryError, RequestKind};
 use crate::exchange::{Answer, Span};
-use crate::manifest::{ACCEPT_MANIFESTS, Target, announced, content_type};
+use crate::manifest::{ACCEPT_MANIFESTS, TagOrDigest, announced, content_type};
 use crate::repository::Repository;
 
 /// What the registry says about a manifest without sending it. Nothing of it is verified.
@@ -25,22 +25,27 @@ impl Repository {
     /// `None` where the registry does not say it: it may not know such requests, or the answer may be an
     /// error, of which a request for the manifest itself brings the whole story. An error only where that
     /// would not help: the registry is not to be reached, or wants to be asked later.
-    pub async fn head(&self, target: &Target) -> Result<Option<ManifestHead>, RegistryError> {
+    pub async fn head(&self, target: &TagOrDigest) -> Result<Option<ManifestHead>, RegistryError> {
         self.noted(self.manifest_head(target).await)
     }
 
-    async fn manifest_head(&self, target: &Target) -> Result<Option<ManifestHead>, RegistryError> {
-        let asked = self.asked(What::Manifest(target.clone()));
+    async fn manifest_head(
+        &self,
+        target: &TagOrDigest,
+    ) -> Result<Option<ManifestHead>, RegistryError> {
+        let context = self.context(RequestKind::Manifest(target.clone()));
         let path = self.manifest_path(target);
-        let answer = self.head_of(&asked, &path, Some(&ACCEPT_MANIFESTS)).await?;
+        let answer = self
+            .head_of(&context, &path, Some(&ACCEPT_MANIFESTS))
+            .await?;
         match answer.response.status().as_u16() {
             200 => {}
-            429 | 500 | 502..=599 => return Err(self.refused(&asked, answer).await),
+            429 | 500 | 502..=599 => return Err(self.refused(&context, answer).await),
             _ => return Ok(None),
         }
         let headers = answer.response.headers();
         // What is not a digest is told by the request for the manifest (T19).
-        let Ok(Some(digest)) = announced(&asked, headers) else {
+        let Ok(Some(digest)) = announced(&context, headers) else {
             return Ok(None);
         };
         Ok(Some(ManifestHead {
@@ -60,17 +65,17 @@ impl Repository {
     }
 
     async fn ask_blob_size(&self, digest: &Digest) -> Result<u64, RegistryError> {
-        let asked = self.asked(What::Blob(*digest));
+        let context = self.context(RequestKind::Blob(*digest));
         let path = format!("{}/blobs/{digest}", self.path());
-        let answer = self.head_of(&asked, &path, None).await?;
+        let answer = self.head_of(&context, &path, None).await?;
         if answer.response.status().as_u16() == 200
             && let Some(size) = length(&answer)
         {
             return Ok(size);
         }
-        let answer = self.get(&asked, &path, None, Span::From(0)).await?;
+        let answer = self.get(&context, &path, None, Span::From(0)).await?;
         length(&answer).ok_or_else(|| RegistryError::Malformed {
-            asked: asked.boxed(),
+            context: context.boxed(),
             reason: "it does not say how large it is".to_owned(),
         })
     }

@@ -25,13 +25,13 @@ const MOST_HOSTS: usize = 1024;
 
 /// What a host is to blame for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum EndpointFault {
     /// It does not answer, or answers that it is out of order. Any good answer ends this, a minute does, too.
     Unreachable,
     /// What it sends stalls or breaks off. Remembered for a minute.
     Slow,
     /// It sent what it was not asked for, such as a blob with another digest. Remembered for ten minutes.
-    Lie,
+    WrongDigest,
 }
 
 /// The memory.
@@ -48,11 +48,11 @@ struct Record {
 }
 
 impl Health {
-    pub(crate) fn blame(&self, origin: &Origin, fault: Fault, now: Instant) {
+    pub(crate) fn record_fault(&self, origin: &Origin, fault: EndpointFault, now: Instant) {
         self.change(origin, now, |record| match fault {
-            Fault::Unreachable => record.unreachable = Some(now + UNREACHABLE),
-            Fault::Slow => record.slow = Some(now + SLOW),
-            Fault::Lie => record.lying = Some(now + LYING),
+            EndpointFault::Unreachable => record.unreachable = Some(now + UNREACHABLE),
+            EndpointFault::Slow => record.slow = Some(now + SLOW),
+            EndpointFault::WrongDigest => record.lying = Some(now + LYING),
         });
     }
 
@@ -136,12 +136,12 @@ mod tests {
     #[test]
     fn faults_expire_and_good_answers_end_silence() {
         for (fault, lasts, ended_by_an_answer) in [
-            (Fault::Unreachable, 60, true),
-            (Fault::Slow, 60, false),
-            (Fault::Lie, 600, false),
+            (EndpointFault::Unreachable, 60, true),
+            (EndpointFault::Slow, 60, false),
+            (EndpointFault::WrongDigest, 600, false),
         ] {
             let (health, now) = (Health::default(), Instant::now());
-            health.blame(&origin(1), fault, now);
+            health.record_fault(&origin(1), fault, now);
             assert!(health.is_bad(&origin(1), now + seconds(lasts - 1)));
             assert!(!health.is_bad(&origin(1), now + seconds(lasts)));
             assert!(!health.is_bad(&origin(2), now));
@@ -174,14 +174,14 @@ mod tests {
     #[test]
     fn the_memory_is_bounded() {
         let (health, now) = (Health::default(), Instant::now());
-        health.blame(&origin(0), Fault::Lie, now);
+        health.record_fault(&origin(0), EndpointFault::WrongDigest, now);
         for number in 1..3 * MOST_HOSTS {
-            health.blame(&origin(number), Fault::Unreachable, now);
+            health.record_fault(&origin(number), EndpointFault::Unreachable, now);
         }
         assert_eq!(health.lock().len(), MOST_HOSTS);
         assert!(health.is_bad(&origin(0), now));
-        health.blame(&origin(0), Fault::Slow, now + seconds(700));
-        health.blame(&origin(9_999), Fault::Slow, now + seconds(700));
+        health.record_fault(&origin(0), EndpointFault::Slow, now + seconds(700));
+        health.record_fault(&origin(9_999), EndpointFault::Slow, now + seconds(700));
         assert!(health.lock().len() <= 2);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::config::{Proxies, Tls};
+use crate::config::{ClientTls, Proxies};
 use crate::credentials::Secret;
 
 /// The registries that something is said about.
@@ -19,7 +19,7 @@ pub struct Registries {
     pub default: RegistryHosts,
     /// Registries whose configuration cannot be used. Asking one of them is an error that says why; the
     /// others do not suffer from it.
-    pub unusable: BTreeMap<String, Unusable>,
+    pub unusable: BTreeMap<String, InvalidConfig>,
 }
 
 /// Who answers for one registry.
@@ -44,9 +44,9 @@ pub struct HostConfig {
     /// Whether the path of [`Self::url`] is the API's own: no `/v2` is added to it.
     pub override_path: bool,
     /// What it is asked for.
-    pub capabilities: Capabilities,
+    pub capabilities: HostCapabilities,
     /// Certificates for it, beside those that are configured for its host and port in general.
-    pub tls: Tls,
+    pub tls: ClientTls,
     /// Sent with every request to it. They may be secrets.
     pub headers: Vec<(String, Secret)>,
     /// How long a connection to it may take, where that is not as long as for everybody.
@@ -55,7 +55,7 @@ pub struct HostConfig {
 
 /// What a host is asked for. Windlass does not push, so that is not among it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Capabilities {
+pub struct HostCapabilities {
     /// Manifests by digest, and blobs.
     pub pull: bool,
     /// Manifests by tag, and lists of tags. A host without it never says what a tag means.
@@ -64,9 +64,9 @@ pub struct Capabilities {
 
 /// Why a registry's configuration cannot be used: an error that is told when it is asked for.
 #[derive(Clone)]
-pub struct Unusable(Arc<dyn std::error::Error + Send + Sync>);
+pub struct InvalidConfig(Arc<dyn std::error::Error + Send + Sync>);
 
-impl Default for Capabilities {
+impl Default for HostCapabilities {
     fn default() -> Self {
         Self {
             pull: true,
@@ -81,34 +81,34 @@ impl HostConfig {
         Self {
             url,
             override_path: false,
-            capabilities: Capabilities::default(),
-            tls: Tls::default(),
+            capabilities: HostCapabilities::default(),
+            tls: ClientTls::default(),
             headers: Vec::new(),
             connect: None,
         }
     }
 }
 
-impl Unusable {
+impl InvalidConfig {
     /// Keeps `error` until the registry is asked for.
     pub fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self(Arc::new(error))
     }
 }
 
-impl fmt::Debug for Unusable {
+impl fmt::Debug for InvalidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl fmt::Display for Unusable {
+impl fmt::Display for InvalidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl std::error::Error for Unusable {
+impl std::error::Error for InvalidConfig {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source()
     }

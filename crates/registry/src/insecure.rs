@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use url::{Host, Url};
-use windlass_http::{Special, Tls};
+use windlass_http::{ClientTls, SpecialAddress};
 
 use crate::config::RegistryConfig;
 
 impl RegistryConfig {
     /// Tells whether the host of `url` may be spoken to without TLS: this machine, and what is listed.
     pub(crate) fn permits_plain_http(&self, url: &Url) -> bool {
-        let here = |host| Special::of_host(&host) == Some(Special::Loopback);
+        let here = |host| SpecialAddress::of_host(&host) == Some(SpecialAddress::Loopback);
         url.host().is_some_and(here) || self.lists_as_insecure(url)
     }
 
@@ -40,7 +40,7 @@ impl RegistryConfig {
     /// is asked for. Certificates count for insecure hosts as well (better than EP-11), which may also have
     /// one that cannot be verified. This machine is not such a host just by being this machine: what speaks
     /// TLS here was given a certificate, and needs none to be spoken to without.
-    pub(crate) fn tls_at(&self, url: &Url) -> Tls {
+    pub(crate) fn tls_at(&self, url: &Url) -> ClientTls {
         let mut tls = self.certificates_at(url).cloned().unwrap_or_default();
         tls.roots.extend_from_slice(&self.extra_roots);
         tls.skip_verify |= self.lists_as_insecure(url);
@@ -48,7 +48,7 @@ impl RegistryConfig {
     }
 
     /// EP-10.
-    fn certificates_at(&self, url: &Url) -> Option<&Tls> {
+    fn certificates_at(&self, url: &Url) -> Option<&ClientTls> {
         let (host, port) = (url.host_str()?, url.port_or_known_default()?);
         let with_port = self.certificates.get(&format!("{host}:{port}"));
         with_port.or_else(|| self.certificates.get(url.authority()))
@@ -129,9 +129,9 @@ mod tests {
     /// EP-10, EP-11: certificates are found by host and port, those of an insecure host as well.
     #[test]
     fn certificates_are_for_one_host_and_port() {
-        let tls = |root: &str| Tls {
+        let tls = |root: &str| ClientTls {
             roots: vec![root.into()],
-            ..Tls::default()
+            ..ClientTls::default()
         };
         let config = RegistryConfig {
             certificates: [

@@ -10,19 +10,19 @@ use crate::credentials::Credentials;
 ///
 /// It is asked at most once for a repository at an endpoint, and not at all by registries that let
 /// everybody in: looking credentials up may run a program, or ask a person.
-pub trait Keyring: fmt::Debug + Send + Sync {
+pub trait CredentialProvider: fmt::Debug + Send + Sync {
     /// Returns what the user proves himself with, [`Credentials::Anonymous`] if there is nothing.
     ///
     /// An error is not the same as nothing: the pull fails and says why (D9).
     fn credentials<'a>(
         &'a self,
-        door: &'a Door,
-    ) -> Pin<Box<dyn Future<Output = Result<Credentials, KeyringError>> + Send + 'a>>;
+        door: &'a CredentialScope,
+    ) -> Pin<Box<dyn Future<Output = Result<Credentials, CredentialError>> + Send + 'a>>;
 }
 
 /// What credentials are wanted for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Door {
+pub struct CredentialScope {
     /// `host` or `host:port` of the endpoint, `docker.io` for Docker Hub. A mirror is its own host, not the
     /// registry that it stands in for (D12).
     pub host: String,
@@ -32,22 +32,22 @@ pub struct Door {
 
 /// Why credentials could not be looked up. Holds no secret.
 #[derive(Clone, Debug)]
-pub struct KeyringError(Arc<dyn std::error::Error + Send + Sync>);
+pub struct CredentialError(Arc<dyn std::error::Error + Send + Sync>);
 
 /// Credentials for one host, known beforehand. All others are met as nobody.
 #[derive(Clone, Debug, Default)]
-pub struct OneKey {
-    /// As in [`Door::host`].
+pub struct StaticCredentials {
+    /// As in [`CredentialScope::host`].
     pub host: String,
     /// What the user proves himself with there.
     pub credentials: Credentials,
 }
 
-impl Keyring for OneKey {
+impl CredentialProvider for StaticCredentials {
     fn credentials<'a>(
         &'a self,
-        door: &'a Door,
-    ) -> Pin<Box<dyn Future<Output = Result<Credentials, KeyringError>> + Send + 'a>> {
+        door: &'a CredentialScope,
+    ) -> Pin<Box<dyn Future<Output = Result<Credentials, CredentialError>> + Send + 'a>> {
         let credentials = if door.host == self.host {
             self.credentials.clone()
         } else {
@@ -57,20 +57,20 @@ impl Keyring for OneKey {
     }
 }
 
-impl KeyringError {
+impl CredentialError {
     /// Wraps what went wrong.
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(Arc::from(error.into()))
     }
 }
 
-impl fmt::Display for KeyringError {
+impl fmt::Display for CredentialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl std::error::Error for KeyringError {
+impl std::error::Error for CredentialError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source()
     }

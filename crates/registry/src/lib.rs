@@ -3,7 +3,7 @@
 //! [`Endpoint::of`] says who answers for a registry, in which order, as the configuration has it. A [`Client`]
 //! holds the connections, and remembers who failed lately or wants to be left alone. [`Client::repository`]
 //! opens a session with one repository at one endpoint on behalf of a [`Caller`], which authenticates as the
-//! registry asks it to, with what the caller's [`Keyring`] has, and refreshes its token by itself. What comes
+//! registry asks it to, with what the caller's [`CredentialProvider`] has, and refreshes its token by itself. What comes
 //! back is bounded and checked: a manifest is the exact bytes its digest says, a [`BlobStream`] never yields
 //! more bytes than the descriptor promised, and an error says what was asked of whom, by
 //! [`RegistryError::next_step`] what may help, and by [`RegistryError::falls_back`] whether the next endpoint
@@ -26,7 +26,6 @@ mod challenge;
 mod client;
 mod config;
 mod credentials;
-mod docker_config;
 mod download;
 mod endpoint;
 mod envelope;
@@ -58,26 +57,27 @@ pub use auth::AuthError;
 pub use blob::BlobStream;
 pub use caller::Caller;
 pub use client::Client;
-pub use config::{Identity, Proxies, RegistryConfig, Timeouts, Tls};
+pub use config::{ClientIdentity, ClientTls, Proxies, RegistryConfig, Timeouts};
 pub use credentials::{Credentials, Secret};
-pub use docker_config::{DockerConfig, DockerConfigError};
-pub use download::{Download, WebUrl, WebUrlError};
-pub use endpoint::{Endpoint, EndpointError, Role};
-pub use error::{Asked, Mismatch, Phase, RegistryError, What};
+pub use download::{UrlDownload, WebUrl, WebUrlError};
+pub use endpoint::{Endpoint, EndpointError, EndpointRole};
+pub use error::{DigestMismatch, RegistryError, RequestContext, RequestKind, WaitPhase};
 pub use foreign::ForeignUrl;
 pub use head::ManifestHead;
-pub use health::Fault;
-pub use hosts::{Capabilities, HostConfig, Registries, RegistryHosts, Unusable};
-pub use keyring::{Door, Keyring, KeyringError, OneKey};
-pub use login::{LoggedIn, LoginError};
-pub use manifest::{Fetched, FetchedManifest, RawManifest, Target};
+pub use health::EndpointFault;
+pub use hosts::{HostCapabilities, HostConfig, InvalidConfig, Registries, RegistryHosts};
+pub use keyring::{CredentialError, CredentialProvider, CredentialScope, StaticCredentials};
+pub use login::{AccessError, LoggedIn};
+pub use manifest::{FetchedManifest, ManifestResponse, RawManifest, TagOrDigest};
 pub use next_step::NextStep;
 pub use origin::Origin;
-pub use realm::RealmRefusal;
+pub use realm::RealmError;
 pub use redirect::RedirectError;
 pub use referrers::referrers_tag;
 pub use repository::Repository;
 pub use search::FoundRepository;
 pub use token::TokenError;
-pub use upload::{Begun, Sent, Upload};
-pub use windlass_http::{Cause, ConnectFailure, Outgoing, ProxyFailure, SetupError as ClientError};
+pub use upload::{SendOutcome, Upload, UploadStart};
+pub use windlass_http::{
+    Cause, ConnectFailure, ProxyFailure, SetupError as ClientError, StreamingBody,
+};

@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::credentials::{Credentials, Secret};
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
-use crate::error::{Asked, RegistryError, What};
+use crate::error::{RegistryError, RequestContext, RequestKind};
 use crate::exchange::{Answer, Ask, Party};
 use crate::proof::{Prover, Scope};
 use crate::repository::speaks_v2;
@@ -23,7 +23,7 @@ pub struct LoggedIn {
 
 /// Why someone is not logged in.
 #[derive(Debug, thiserror::Error)]
-pub enum LoginError {
+pub enum AccessError {
     /// The registry cannot be asked.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -36,7 +36,7 @@ pub enum LoginError {
 struct Login<'a> {
     client: &'a Client,
     endpoint: &'a Endpoint,
-    asked: Asked,
+    context: RequestContext,
 }
 
 impl Client {
@@ -50,7 +50,7 @@ impl Client {
         registry: &str,
         username: &str,
         password: &Secret,
-    ) -> Result<LoggedIn, LoginError> {
+    ) -> Result<LoggedIn, AccessError> {
         let credentials = Credentials::Basic {
             username: username.to_owned(),
             password: password.clone(),
@@ -61,10 +61,10 @@ impl Client {
             let login = Login {
                 client: self,
                 endpoint,
-                asked: Asked {
+                context: RequestContext {
                     origin: endpoint.origin().clone(),
                     repository: String::new(),
-                    what: What::Ping,
+                    kind: RequestKind::Ping,
                 },
             };
             let outcome = login.run(&credentials).await;
@@ -101,7 +101,7 @@ impl Login<'_> {
         };
         if !self.endpoint.may_have_credentials(self.client.config()) {
             return Err(RegistryError::Auth {
-                asked: self.asked.boxed(),
+                context: self.context.boxed(),
                 source: AuthError::PlainHttp,
             });
         }
@@ -125,7 +125,7 @@ impl Login<'_> {
     async fn ping(&self, authorization: Option<&HeaderValue>) -> Result<Answer, RegistryError> {
         let party = Party::Endpoint(self.endpoint);
         let patience = self.client.config().timeouts.ping;
-        let ask = Ask::get(&self.asked, party, self.endpoint.api(""), patience);
+        let ask = Ask::get(&self.context, party, self.endpoint.api(""), patience);
         self.client.send(&ask, authorization).await
     }
 
@@ -137,7 +137,7 @@ impl Login<'_> {
         }
         let body = self.client.body(answer.response);
         let refusal = Refusal {
-            asked: &self.asked,
+            context: &self.context,
             status,
             headers: &headers,
             body: &body.beginning(LARGEST_ERROR_BODY).await,
@@ -145,7 +145,7 @@ impl Login<'_> {
         let doubtful = !matches!(status.as_u16(), 401 | 403 | 429 | 500..);
         if doubtful && !refusal.is_of_a_registry() && !speaks_v2(&headers) {
             return Err(RegistryError::NotARegistry {
-                asked: self.asked.boxed(),
+                context: self.context.boxed(),
                 reason: format!("/v2/ answers with status {}", status.as_u16()),
             });
         }

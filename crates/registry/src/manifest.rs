@@ -10,13 +10,13 @@ use windlass_oci::{
     Reference, Tag,
 };
 
-use crate::error::{Asked, Mismatch, RegistryError, What};
+use crate::error::{DigestMismatch, RegistryError, RequestContext, RequestKind};
 use crate::exchange::Span;
 use crate::repository::Repository;
 
 /// Which manifest of a repository is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum TagOrDigest {
     /// What this tag stands for at the moment.
     Tag(Tag),
     /// The one with this digest.
@@ -45,7 +45,7 @@ pub struct RawManifest {
 
 /// What came when a manifest was asked for.
 #[derive(Clone, Debug)]
-pub enum Fetched {
+pub enum ManifestResponse {
     /// A manifest or an index, held against every digest.
     Manifest(Box<FetchedManifest>),
     /// A manifest of Docker's schema 1, where [`RegistryConfig::schema1`](crate::RegistryConfig::schema1)
@@ -59,7 +59,7 @@ pub enum Fetched {
     },
 }
 
-impl Target {
+impl TagOrDigest {
     /// Returns what `reference` asks for: its digest, else its tag, else `latest` (REF-6, REF-7).
     pub fn of(reference: &Reference) -> Self {
         match (reference.digest(), reference.tag()) {
@@ -70,19 +70,19 @@ impl Target {
     }
 }
 
-impl From<Tag> for Target {
+impl From<Tag> for TagOrDigest {
     fn from(tag: Tag) -> Self {
         Self::Tag(tag)
     }
 }
 
-impl From<Digest> for Target {
+impl From<Digest> for TagOrDigest {
     fn from(digest: Digest) -> Self {
         Self::Digest(digest)
     }
 }
 
-impl Fetched {
+impl ManifestResponse {
     /// Returns the manifest, unless it is of schema 1.
     pub fn into_manifest(self) -> Option<FetchedManifest> {
         match self {
@@ -97,49 +97,58 @@ impl Repository {
     ///
     /// The digest is computed from the bytes that are read, and compared with the one asked for (MF-2) and
     /// with the one the registry announces (T17). At most 4 MiB are accepted (T21).
-    pub async fn manifest(&self, target: &Target) -> Result<Fetched, RegistryError> {
+    pub async fn manifest(&self, target: &TagOrDigest) -> Result<ManifestResponse, RegistryError> {
         self.noted(self.fetch_manifest(target).await)
     }
 
     /// Fetches the document that `target` names, whatever it is a manifest of; `None` if it is of schema 1.
     ///
     /// It is held against every digest, as in [`Self::manifest`], and not read.
-    pub async fn document(&self, target: &Target) -> Result<Option<RawManifest>, RegistryError> {
+    pub async fn document(
+        &self,
+        target: &TagOrDigest,
+    ) -> Result<Option<RawManifest>, RegistryError> {
         self.noted(self.fetch_document(target).await)
     }
 
-    async fn fetch_document(&self, target: &Target) -> Result<Option<RawManifest>, RegistryError> {
-        let asked = self.asked(What::Manifest(target.clone()));
-        let (bytes, headers) = self.fetch_bytes(&asked, target).await?;
+    async fn fetch_document(
+        &self,
+        target: &TagOrDigest,
+    ) -> Result<Option<RawManifest>, RegistryError> {
+        let context = self.context(RequestKind::Manifest(target.clone()));
+        let (bytes, headers) = self.fetch_bytes(&context, target).await?;
         let parsed = Manifest::parse(&bytes, content_type(&headers));
         if matches!(parsed, Err(ManifestError::Schema1)) {
             return Ok(None);
         }
-        let announced = announced(&asked, &headers)?;
-        let digest = digest(&asked, target, announced, &bytes)?;
+        let announced = announced(&context, &headers)?;
+        let digest = digest(&context, target, announced, &bytes)?;
         Ok(Some(RawManifest { bytes, digest }))
     }
 
-    async fn fetch_manifest(&self, target: &Target) -> Result<Fetched, RegistryError> {
-        let asked = self.asked(What::Manifest(target.clone()));
-        let (bytes, headers) = self.fetch_bytes(&asked, target).await?;
-        let announced = announced(&asked, &headers)?;
+    async fn fetch_manifest(
+        &self,
+        target: &TagOrDigest,
+    ) -> Result<ManifestResponse, RegistryError> {
+        let context = self.context(RequestKind::Manifest(target.clone()));
+        let (bytes, headers) = self.fetch_bytes(&context, target).await?;
+        let announced = announced(&context, &headers)?;
         let parsed = Manifest::parse(&bytes, content_type(&headers));
         let unusable = |source| RegistryError::Manifest {
-            asked: asked.boxed(),
+            context: context.boxed(),
             source,
         };
         // MF-7: refused by name, with the setting that would allow it. Its digest is not that of the bytes.
         if matches!(parsed, Err(ManifestError::Schema1)) {
             return if self.client().config().schema1 {
-                Ok(Fetched::Schema1 { bytes, announced })
+                Ok(ManifestResponse::Schema1 { bytes, announced })
             } else {
                 Err(unusable(ManifestError::Schema1))
             };
         }
-        let digest = digest(&asked, target, announced, &bytes)?;
+        let digest = digest(&context, target, announced, &bytes)?;
         let manifest = parsed.map_err(unusable)?;
-        Ok(Fetched::Manifest(Box::new(FetchedManifest {
+        Ok(ManifestResponse::Manifest(Box::new(FetchedManifest {
             bytes,
             digest,
             manifest,
@@ -148,31 +157,31 @@ impl Repository {
 
     async fn fetch_bytes(
         &self,
-        asked: &Asked,
-        target: &Target,
+        context: &RequestContext,
+        target: &TagOrDigest,
     ) -> Result<(Bytes, HeaderMap), RegistryError> {
         let path = self.manifest_path(target);
         let answer = self
-            .get(asked, &path, Some(&ACCEPT_MANIFESTS), Span::From(0))
+            .get(context, &path, Some(&ACCEPT_MANIFESTS), Span::From(0))
             .await?;
         let headers = answer.response.headers().clone();
         if content_type(&headers).is_some_and(is_html) {
             let reason = "it answers with a web page".to_owned();
             return Err(RegistryError::NotARegistry {
-                asked: asked.boxed(),
+                context: context.boxed(),
                 reason,
             });
         }
         let body = self.client().body(answer.response);
         let bytes = body.whole(MAX_MANIFEST_SIZE as u64).await;
-        let bytes = bytes.map_err(|error| asked.body_failed(error))?;
+        let bytes = bytes.map_err(|error| context.body_failed(error))?;
         Ok((bytes, headers))
     }
 
-    pub(crate) fn manifest_path(&self, target: &Target) -> String {
+    pub(crate) fn manifest_path(&self, target: &TagOrDigest) -> String {
         match target {
-            Target::Tag(tag) => format!("{}/manifests/{tag}", self.path()),
-            Target::Digest(digest) => format!("{}/manifests/{digest}", self.path()),
+            TagOrDigest::Tag(tag) => format!("{}/manifests/{tag}", self.path()),
+            TagOrDigest::Digest(digest) => format!("{}/manifests/{digest}", self.path()),
         }
     }
 }
@@ -189,21 +198,21 @@ pub(crate) static ACCEPT_MANIFESTS: LazyLock<HeaderValue> = LazyLock::new(|| {
 
 /// Returns the digest of `bytes` if it is the one that was asked for and announced.
 fn digest(
-    asked: &Asked,
-    target: &Target,
+    context: &RequestContext,
+    target: &TagOrDigest,
     announced: Option<Digest>,
     bytes: &[u8],
 ) -> Result<Digest, RegistryError> {
     let wanted = match target {
-        Target::Digest(digest) => Some(*digest),
-        Target::Tag(_) => None,
+        TagOrDigest::Digest(digest) => Some(*digest),
+        TagOrDigest::Tag(_) => None,
     };
     for expected in wanted.into_iter().chain(announced) {
         let found = Digest::of(expected.algorithm(), bytes);
         if found != expected {
-            let mismatch = Box::new(Mismatch { expected, found });
+            let mismatch = Box::new(DigestMismatch { expected, found });
             return Err(RegistryError::Digest {
-                asked: asked.boxed(),
+                context: context.boxed(),
                 mismatch,
             });
         }
@@ -214,7 +223,7 @@ fn digest(
 /// The digest in `Docker-Content-Digest`. One by an algorithm that is not known here says nothing; one that
 /// is not a digest is an error (T19).
 pub(crate) fn announced(
-    asked: &Asked,
+    context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<Option<Digest>, RegistryError> {
     let Some(header) = headers.get("docker-content-digest") else {
@@ -225,7 +234,7 @@ pub(crate) fn announced(
         Err(_) => is_by_another_algorithm(text).then_some(None),
     });
     parsed.ok_or_else(|| RegistryError::DigestHeader {
-        asked: asked.boxed(),
+        context: context.boxed(),
         header: shown_bytes(header.as_bytes()).to_string(),
     })
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use windlass_http::{ConnectFailure, ProxyFailure};
 
 use crate::auth::AuthError;
-use crate::error::{RegistryError, What};
-use crate::manifest::Target;
+use crate::error::{RegistryError, RequestKind};
+use crate::manifest::TagOrDigest;
 
 /// What a puller should do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,23 +43,23 @@ impl RegistryError {
             Self::Proxy { source, .. } => no_way_through(source),
             Self::Auth { source, .. } => match source {
                 // The user's own affair: to go on without a word would be to go on as somebody else (D9).
-                AuthError::Keyring(_) | AuthError::RegistryToken | AuthError::Username => {
+                AuthError::Credentials(_) | AuthError::RegistryToken | AuthError::Username => {
                     NextStep::Stop
                 }
                 AuthError::Realm { .. } | AuthError::Token(_) | AuthError::PlainHttp => {
                     NextStep::NextEndpoint
                 }
             },
-            Self::Manifest { asked, .. } => match asked.what {
-                What::Manifest(Target::Tag(_)) => NextStep::NextEndpoint,
+            Self::Manifest { context, .. } => match context.kind {
+                RequestKind::Manifest(TagOrDigest::Tag(_)) => NextStep::NextEndpoint,
                 _ => NextStep::Stop,
             },
             // An upload that is not where it was thought to be is asked how far it got, or begun anew.
             Self::Unexpected {
-                asked,
+                context,
                 status: 404 | 416,
                 ..
-            } if matches!(asked.what, What::Upload(_)) => NextStep::Retry { after: None },
+            } if matches!(context.kind, RequestKind::Upload(_)) => NextStep::Retry { after: None },
             Self::Unauthorized { .. }
             | Self::Denied { .. }
             | Self::NameUnknown { .. }

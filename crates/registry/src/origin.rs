@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use url::{Host, Url};
-use windlass_http::Special;
+use windlass_http::SpecialAddress;
 use windlass_oci::text::shown;
 
 use crate::endpoint::EndpointError;
@@ -64,7 +64,7 @@ impl Origin {
     /// Tells whether this is the machine itself.
     pub fn is_loopback(&self) -> bool {
         let host = self.parsed_host();
-        host.is_some_and(|host| Special::of_host(&host) == Some(Special::Loopback))
+        host.is_some_and(|host| SpecialAddress::of_host(&host) == Some(SpecialAddress::Loopback))
     }
 
     pub(crate) fn parsed_host(&self) -> Option<Host<&str>> {

@@ -17,7 +17,7 @@ use crate::client::Client;
 use crate::credentials::{Credentials, Secret};
 use crate::endpoint::Endpoint;
 use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
-use crate::error::{Asked, Phase, RegistryError, What};
+use crate::error::{RegistryError, RequestContext, RequestKind, WaitPhase};
 use crate::exchange::{Answer, Ask, Party};
 use crate::origin::Origin;
 use crate::realm;
@@ -102,26 +102,26 @@ impl Prover<'_> {
     async fn fetch_token(&self, challenge: &BearerChallenge) -> Result<Token, RegistryError> {
         let realm = self.realm(challenge)?;
         let origin = Origin::of(&realm);
-        let asked = self.asked(origin.clone());
+        let context = self.context(origin.clone());
         // No pull can know that it is about to ask a server that wants to be left alone (T34).
         if let Some(left) = self.client.pause(&origin) {
             return Err(RegistryError::TooManyRequests {
-                asked: asked.boxed(),
+                context: context.boxed(),
                 retry_after: Some(left),
             });
         }
         let limit = self.client.config().timeouts.token;
         let fetch = async {
-            let body = self.ask_for_token(&asked, &realm, challenge).await?;
+            let body = self.ask_for_token(&context, &realm, challenge).await?;
             Token::parse(&body).map_err(|error| RegistryError::Auth {
-                asked: asked.boxed(),
+                context: context.boxed(),
                 source: error.into(),
             })
         };
-        let waiting_for = Phase::Answer;
+        let waiting_for = WaitPhase::Response;
         timeout(limit, fetch).await.unwrap_or_else(|_| {
             Err(RegistryError::Timeout {
-                asked: asked.boxed(),
+                context: context.boxed(),
                 waiting_for,
             })
         })
@@ -140,7 +140,7 @@ impl Prover<'_> {
 
     async fn ask_for_token(
         &self,
-        asked: &Asked,
+        context: &RequestContext,
         realm: &Url,
         challenge: &BearerChallenge,
     ) -> Result<Bytes, RegistryError> {
@@ -157,7 +157,7 @@ impl Prover<'_> {
             }
             Credentials::Anonymous | Credentials::RegistryToken(_) => Request::Query(None),
         };
-        let answer = self.ask(asked, realm, challenge, &request).await?;
+        let answer = self.ask(context, realm, challenge, &request).await?;
         let status = answer.response.status();
         let is_form = matches!(request, Request::Form(_));
         let answer = match self.credentials {
@@ -171,28 +171,28 @@ impl Prover<'_> {
                     ("password", password.expose()),
                 ];
                 let request = Request::Form(self.form(&grant, challenge));
-                self.ask(asked, realm, challenge, &request).await?
+                self.ask(context, realm, challenge, &request).await?
             }
             _ => answer,
         };
         if answer.response.status().is_success() {
             let body = self.client.body(answer.response);
             let body = body.whole(LARGEST_TOKEN_BODY).await;
-            return body.map_err(|error| asked.body_failed(error));
+            return body.map_err(|error| context.body_failed(error));
         }
-        Err(self.refused(asked, answer, is_form).await)
+        Err(self.refused(context, answer, is_form).await)
     }
 
     async fn ask(
         &self,
-        asked: &Asked,
+        context: &RequestContext,
         realm: &Url,
         challenge: &BearerChallenge,
         request: &Request,
     ) -> Result<Answer, RegistryError> {
         let patience = self.client.config().timeouts.token;
         let party = Party::Endpoint(self.endpoint);
-        let mut ask = Ask::get(asked, party, realm.clone(), patience);
+        let mut ask = Ask::get(context, party, realm.clone(), patience);
         match request {
             Request::Form(form) => {
                 ask.method = Method::POST;
@@ -255,7 +255,12 @@ impl Prover<'_> {
         }
     }
 
-    async fn refused(&self, asked: &Asked, answer: Answer, is_form: bool) -> RegistryError {
+    async fn refused(
+        &self,
+        context: &RequestContext,
+        answer: Answer,
+        is_form: bool,
+    ) -> RegistryError {
         let status = answer.response.status();
         let headers = answer.response.headers().clone();
         let body = self.client.body(answer.response);
@@ -266,7 +271,7 @@ impl Prover<'_> {
             status => status,
         };
         Refusal {
-            asked,
+            context,
             status,
             headers: &headers,
             body: &body,
@@ -279,18 +284,18 @@ impl Prover<'_> {
     }
 
     fn refuse(&self, source: AuthError) -> RegistryError {
-        let asked = self.asked(self.endpoint.origin().clone());
+        let context = self.context(self.endpoint.origin().clone());
         RegistryError::Auth {
-            asked: Box::new(asked),
+            context: Box::new(context),
             source,
         }
     }
 
-    fn asked(&self, origin: Origin) -> Asked {
-        Asked {
+    fn context(&self, origin: Origin) -> RequestContext {
+        RequestContext {
             origin,
             repository: self.repository.to_owned(),
-            what: What::Token,
+            kind: RequestKind::Token,
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Which token server a registry may send its clients, and their credentials, to.
 
 use url::Url;
-use windlass_http::Special;
+use windlass_http::SpecialAddress;
 
 use crate::config::RegistryConfig;
 use crate::endpoint::Endpoint;
 
 /// Why a token realm is not asked (T25).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RealmRefusal {
+pub enum RealmError {
     /// It is not an `http` or `https` URL with a host.
     #[error("it is not an http or https URL")]
     NotAUrl,
@@ -34,27 +34,27 @@ pub(crate) fn check(
     realm: &str,
     endpoint: &Endpoint,
     config: &RegistryConfig,
-) -> Result<Url, RealmRefusal> {
-    let url = Url::parse(realm).map_err(|_| RealmRefusal::NotAUrl)?;
+) -> Result<Url, RealmError> {
+    let url = Url::parse(realm).map_err(|_| RealmError::NotAUrl)?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(RealmRefusal::NotAUrl);
+        return Err(RealmError::NotAUrl);
     }
-    let host = url.host().ok_or(RealmRefusal::NotAUrl)?;
+    let host = url.host().ok_or(RealmError::NotAUrl)?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(RealmRefusal::UserInfo);
+        return Err(RealmError::UserInfo);
     }
     let same_host = endpoint.origin().parsed_host() == Some(host.clone());
     if url.scheme() == "http" {
         if endpoint.is_https() {
-            return Err(RealmRefusal::Downgrade);
+            return Err(RealmError::Downgrade);
         }
         if !same_host && !config.permits_plain_http(&url) {
-            return Err(RealmRefusal::PlainHttp);
+            return Err(RealmError::PlainHttp);
         }
     }
-    match Special::of_host(&host) {
-        Some(Special::Loopback) if endpoint.is_loopback() => Ok(url),
-        Some(_) if !same_host => Err(RealmRefusal::Inside),
+    match SpecialAddress::of_host(&host) {
+        Some(SpecialAddress::Loopback) if endpoint.is_loopback() => Ok(url),
+        Some(_) if !same_host => Err(RealmError::Inside),
         _ => Ok(url),
     }
 }
@@ -63,7 +63,7 @@ pub(crate) fn check(
 mod tests {
     use super::*;
 
-    fn verdict(realm: &str, endpoint: &str) -> Result<(), RealmRefusal> {
+    fn verdict(realm: &str, endpoint: &str) -> Result<(), RealmError> {
         let config = RegistryConfig {
             insecure: vec!["listed.test".to_owned()],
             ..RegistryConfig::default()
@@ -74,7 +74,7 @@ mod tests {
     /// T25.
     #[test]
     fn a_registry_on_https_cannot_send_us_inside_or_to_plain_http() {
-        use RealmRefusal::{Downgrade, Inside, NotAUrl, UserInfo};
+        use RealmError::{Downgrade, Inside, NotAUrl, UserInfo};
         for (realm, expected) in [
             ("https://auth.test/token?a=b", Ok(())),
             ("https://reg.test:5001/token", Ok(())),
@@ -105,7 +105,7 @@ mod tests {
     /// T25: what is inside already may stay there.
     #[test]
     fn a_registry_may_name_its_own_host() {
-        use RealmRefusal::{Inside, PlainHttp};
+        use RealmError::{Inside, PlainHttp};
         for (realm, endpoint, expected) in [
             ("https://10.0.0.1:8443/token", "https://10.0.0.1", Ok(())),
             ("https://10.0.0.2/token", "https://10.0.0.1", Err(Inside)),
@@ -154,7 +154,7 @@ mod tests {
     fn a_punycode_disguise_is_refused() {
         assert_eq!(
             verdict("https://xn--reg-.test/", "https://reg.test"),
-            Err(RealmRefusal::NotAUrl)
+            Err(RealmError::NotAUrl)
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use http::header::{HeaderMap, LOCATION};
 use url::Url;
-use windlass_http::Special;
+use windlass_http::SpecialAddress;
 
 /// No presigned URL in use is near this long.
 const LONGEST_LOCATION: usize = 16 << 10;
@@ -55,14 +55,14 @@ pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, RedirectErr
     if !to.username().is_empty() || to.password().is_some() {
         return Err(RedirectError::UserInfo);
     }
-    let special = |url: &Url| url.host().and_then(|host| Special::of_host(&host));
-    let inside = match Special::of_host(&host) {
+    let special = |url: &Url| url.host().and_then(|host| SpecialAddress::of_host(&host));
+    let inside = match SpecialAddress::of_host(&host) {
         // Object stores on the local network are common, on the link or on this machine they are not.
-        None | Some(Special::Private) => false,
-        Some(Special::Loopback) => special(from) != Some(Special::Loopback),
-        Some(Special::Unspecified | Special::LinkLocal | Special::Multicast) => {
-            from.host() != Some(host)
-        }
+        None | Some(SpecialAddress::Private) => false,
+        Some(SpecialAddress::Loopback) => special(from) != Some(SpecialAddress::Loopback),
+        Some(
+            SpecialAddress::Unspecified | SpecialAddress::LinkLocal | SpecialAddress::Multicast,
+        ) => from.host() != Some(host),
     };
     if inside {
         return Err(RedirectError::Inside);

@@ -5,8 +5,8 @@ use http::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use windlass_oci::{Descriptor, Digest, Links, MAX_INDEX_ENTRIES, MediaType, Tag};
 
-use crate::error::{Asked, RegistryError, What};
-use crate::manifest::{Target, content_type};
+use crate::error::{RegistryError, RequestContext, RequestKind};
+use crate::manifest::{TagOrDigest, content_type};
 use crate::repository::Repository;
 use crate::tags::next_page;
 
@@ -50,7 +50,7 @@ impl Repository {
         subject: &Digest,
         artifact: &Descriptor,
     ) -> Result<(), RegistryError> {
-        let target = Target::Tag(referrers_tag(subject));
+        let target = TagOrDigest::Tag(referrers_tag(subject));
         let mut index = match self.document(&target).await {
             Ok(Some(there)) => serde_json::from_slice(&there.bytes).unwrap_or(Value::Null),
             Ok(None) => Value::Null,
@@ -79,12 +79,12 @@ impl Repository {
 
     /// Asks for the registry's own list; `None` if it has no such thing.
     async fn listed(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, RegistryError> {
-        let asked = self.asked(What::Referrers(*subject));
+        let context = self.context(RequestKind::Referrers(*subject));
         let path = format!("{}/referrers/{subject}", self.path());
         let mut url = self.endpoint().api(&path);
         let (mut found, mut left) = (Vec::new(), LARGEST_LIST);
         for page in 0..MOST_PAGES {
-            let mut ask = self.ask(&asked, url.clone());
+            let mut ask = self.ask(&context, url.clone());
             ask.accept = Some(&ACCEPT);
             let answer = self.authorized(&ask).await?;
             let is_first = page == 0;
@@ -92,32 +92,32 @@ impl Repository {
                 200 if !is_first || is_index(answer.response.headers()) => {}
                 // Many an older registry answers what it does not know in its own way.
                 200 | 400 | 404 | 405 | 406 | 501 if is_first => return Ok(None),
-                _ => return Err(self.refused(&asked, answer).await),
+                _ => return Err(self.refused(&context, answer).await),
             }
             let next = next_page(&url, answer.response.headers());
             let body = self.client().body(answer.response).whole(left).await;
-            let body = body.map_err(|error| asked.body_failed(error))?;
+            let body = body.map_err(|error| context.body_failed(error))?;
             left -= body.len() as u64;
-            let listed = Links::parse(&body).map_err(|_| malformed(&asked, "it is no index"))?;
+            let listed = Links::parse(&body).map_err(|_| malformed(&context, "it is no index"))?;
             let is_empty = listed.manifests.is_empty();
             found.extend(listed.manifests);
             if found.len() > MAX_INDEX_ENTRIES {
-                return Err(malformed(&asked, "it lists more than 4096 artifacts"));
+                return Err(malformed(&context, "it lists more than 4096 artifacts"));
             }
             let Some(next) = next else {
                 return Ok(Some(found));
             };
-            let next = next.map_err(|reason| malformed(&asked, reason))?;
+            let next = next.map_err(|reason| malformed(&context, reason))?;
             if next == url || is_empty {
-                return Err(malformed(&asked, "its pages go round in circles"));
+                return Err(malformed(&context, "its pages go round in circles"));
             }
             url = next;
         }
-        Err(malformed(&asked, "it has more than 100 pages"))
+        Err(malformed(&context, "it has more than 100 pages"))
     }
 
     async fn by_tag(&self, subject: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
-        let target = Target::Tag(referrers_tag(subject));
+        let target = TagOrDigest::Tag(referrers_tag(subject));
         match self.document(&target).await {
             Ok(Some(index)) => {
                 let links = Links::parse(&index.bytes);
@@ -142,9 +142,9 @@ fn is_index(headers: &HeaderMap) -> bool {
     media_type == Some(MediaType::OciIndex)
 }
 
-fn malformed(asked: &Asked, reason: &str) -> RegistryError {
+fn malformed(context: &RequestContext, reason: &str) -> RegistryError {
     RegistryError::Malformed {
-        asked: asked.boxed(),
+        context: context.boxed(),
         reason: reason.to_owned(),
     }
 }

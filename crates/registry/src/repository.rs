@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
-use windlass_http::Outgoing;
+use windlass_http::StreamingBody;
 use windlass_oci::RepositoryName;
 
 use crate::auth::Session;
@@ -12,7 +12,7 @@ use crate::challenge::Challenge;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
-use crate::error::{Asked, RegistryError, What};
+use crate::error::{RegistryError, RequestContext, RequestKind};
 use crate::exchange::{Answer, Ask, Party, Span};
 use crate::origin::Origin;
 
@@ -62,12 +62,12 @@ impl Repository {
         &self.0.client
     }
 
-    /// Returns how errors name a request for `what`.
-    pub fn asked(&self, what: What) -> Asked {
-        Asked {
+    /// Returns how errors name a request for `kind`.
+    pub fn context(&self, kind: RequestKind) -> RequestContext {
+        RequestContext {
             origin: self.0.endpoint.origin().clone(),
             repository: self.path().to_owned(),
-            what,
+            kind,
         }
     }
 
@@ -76,24 +76,24 @@ impl Repository {
     /// One for a range may also be answered with 206 and 416.
     pub(crate) async fn get(
         &self,
-        asked: &Asked,
+        context: &RequestContext,
         path: &str,
         accept: Option<&HeaderValue>,
         span: Span,
     ) -> Result<Answer, RegistryError> {
-        self.get_url(asked, self.0.endpoint.api(path), accept, span)
+        self.get_url(context, self.0.endpoint.api(path), accept, span)
             .await
     }
 
     /// Asks for `url`, which must be on the endpoint, as [`Self::get`] does.
     pub(crate) async fn get_url(
         &self,
-        asked: &Asked,
+        context: &RequestContext,
         url: Url,
         accept: Option<&HeaderValue>,
         span: Span,
     ) -> Result<Answer, RegistryError> {
-        let mut ask = self.ask(asked, url);
+        let mut ask = self.ask(context, url);
         ask.accept = accept;
         ask.span = span;
         let answer = self.authorized(&ask).await?;
@@ -102,28 +102,28 @@ impl Repository {
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if span.is_range() => {
                 Ok(answer)
             }
-            _ => Err(self.refused(asked, answer).await),
+            _ => Err(self.refused(context, answer).await),
         }
     }
 
     /// Asks for the headers of `path` below the API alone; returns the answer, whatever its status.
     pub(crate) async fn head_of(
         &self,
-        asked: &Asked,
+        context: &RequestContext,
         path: &str,
         accept: Option<&HeaderValue>,
     ) -> Result<Answer, RegistryError> {
-        let mut ask = self.ask(asked, self.0.endpoint.api(path));
+        let mut ask = self.ask(context, self.0.endpoint.api(path));
         ask.method = Method::HEAD;
         ask.accept = accept;
         self.authorized(&ask).await
     }
 
-    pub(crate) fn ask<'a>(&'a self, asked: &'a Asked, url: Url) -> Ask<'a> {
+    pub(crate) fn ask<'a>(&'a self, context: &'a RequestContext, url: Url) -> Ask<'a> {
         let endpoint = &self.0.endpoint;
         let patience = self.0.client.config().timeouts.response;
         let url = endpoint.with_namespace(url);
-        Ask::get(asked, Party::Endpoint(endpoint), url, patience)
+        Ask::get(context, Party::Endpoint(endpoint), url, patience)
     }
 
     /// Has it remembered what `answer` says about the endpoint's health.
@@ -157,7 +157,7 @@ impl Repository {
     pub(crate) async fn send_stream(
         &self,
         ask: &Ask<'_>,
-        body: (Outgoing, Option<HeaderValue>),
+        body: (StreamingBody, Option<HeaderValue>),
     ) -> Result<Option<Answer>, RegistryError> {
         let pass = self.0.session.pass(&self.0.client).await?;
         let answer = self.0.client.send_stream(ask, pass.header(), body).await?;
@@ -174,11 +174,11 @@ impl Repository {
     }
 
     /// Says what an answer that is not a success means.
-    pub(crate) async fn refused(&self, asked: &Asked, answer: Answer) -> RegistryError {
+    pub(crate) async fn refused(&self, context: &RequestContext, answer: Answer) -> RegistryError {
         let status = answer.response.status();
         if !answer.at_home && status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
             return RegistryError::Storage {
-                asked: asked.boxed(),
+                context: context.boxed(),
                 target: Origin::of(&answer.url),
                 status: status.as_u16(),
             };
@@ -191,7 +191,7 @@ impl Repository {
             .beginning(LARGEST_ERROR_BODY)
             .await;
         let refusal = Refusal {
-            asked,
+            context,
             status,
             headers: &headers,
             body: &body,
@@ -202,7 +202,7 @@ impl Repository {
             && !speaks_v2(&headers);
         if doubtful && let Some(reason) = self.is_no_registry().await {
             return RegistryError::NotARegistry {
-                asked: asked.boxed(),
+                context: context.boxed(),
                 reason,
             };
         }
@@ -247,8 +247,8 @@ impl Repository {
     }
 
     async fn ping(&self, url: Url) -> Result<Answer, RegistryError> {
-        let asked = self.asked(What::Ping);
-        let mut ask = self.ask(&asked, url);
+        let context = self.context(RequestKind::Ping);
+        let mut ask = self.ask(&context, url);
         ask.patience = self.0.client.config().timeouts.ping;
         self.0.client.send(&ask, None).await
     }

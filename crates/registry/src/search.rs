@@ -7,9 +7,9 @@ use windlass_oci::DEFAULT_REGISTRY;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
-use crate::error::{Asked, RegistryError, What};
+use crate::error::{RegistryError, RequestContext, RequestKind};
 use crate::exchange::{Ask, Party};
-use crate::login::LoginError;
+use crate::login::AccessError;
 
 /// A repository that was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -48,7 +48,7 @@ impl Client {
         registry: &str,
         term: &str,
         limit: u32,
-    ) -> Result<Vec<FoundRepository>, LoginError> {
+    ) -> Result<Vec<FoundRepository>, AccessError> {
         let endpoint = match registry {
             DEFAULT_REGISTRY => Endpoint::parse(HUB)?,
             _ => {
@@ -68,10 +68,10 @@ impl Client {
         term: &str,
         limit: u32,
     ) -> Result<Vec<FoundRepository>, RegistryError> {
-        let asked = Asked {
+        let context = RequestContext {
             origin: endpoint.origin().clone(),
             repository: String::new(),
-            what: What::Search,
+            kind: RequestKind::Search,
         };
         let mut url: Url = endpoint.origin().url().clone();
         url.set_path("/v1/search");
@@ -79,13 +79,13 @@ impl Client {
             .append_pair("q", term)
             .append_pair("n", &limit.to_string());
         let patience = self.config().timeouts.response;
-        let ask = Ask::get(&asked, Party::Endpoint(endpoint), url, patience);
+        let ask = Ask::get(&context, Party::Endpoint(endpoint), url, patience);
         let answer = self.send(&ask, None).await?;
         let (status, headers) = (answer.response.status(), answer.response.headers().clone());
         let body = self.body(answer.response);
         if !status.is_success() {
             let refusal = Refusal {
-                asked: &asked,
+                context: &context,
                 status,
                 headers: &headers,
                 body: &body.beginning(LARGEST_ERROR_BODY).await,
@@ -93,9 +93,9 @@ impl Client {
             return Err(refusal.into_error());
         }
         let body = body.whole(LARGEST).await;
-        let body = body.map_err(|error| asked.body_failed(error))?;
+        let body = body.map_err(|error| context.body_failed(error))?;
         let found: Found = serde_json::from_slice(&body).map_err(|_| RegistryError::Malformed {
-            asked: asked.boxed(),
+            context: context.boxed(),
             reason: "it is no list of repositories".to_owned(),
         })?;
         let most = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 use windlass_oci::Tag;
 
-use crate::error::{Asked, RegistryError, What};
+use crate::error::{RegistryError, RequestContext, RequestKind};
 use crate::exchange::Span;
 use crate::repository::Repository;
 
@@ -54,9 +54,9 @@ impl Repository {
     }
 
     async fn all_tags(&self) -> Result<Vec<Tag>, RegistryError> {
-        let asked = self.asked(What::Tags);
+        let context = self.context(RequestKind::Tags);
         let malformed = |reason: &str| RegistryError::Malformed {
-            asked: asked.boxed(),
+            context: context.boxed(),
             reason: reason.to_owned(),
         };
         let mut url = self.endpoint().api(&format!("{}/tags/list", self.path()));
@@ -64,11 +64,11 @@ impl Repository {
         let mut left = LARGEST_LIST;
         for _ in 0..MOST_PAGES {
             let answer = self
-                .get_url(&asked, url.clone(), None, Span::From(0))
+                .get_url(&context, url.clone(), None, Span::From(0))
                 .await?;
             let next = next_page(&url, answer.response.headers());
             let body = self.client().body(answer.response).whole(left).await;
-            let body = body.map_err(|error| whole_list(asked.body_failed(error), &asked))?;
+            let body = body.map_err(|error| whole_list(context.body_failed(error), &context))?;
             left -= body.len() as u64;
             let page: Page =
                 serde_json::from_slice(&body).map_err(|_| malformed("it is not a list of tags"))?;
@@ -137,10 +137,10 @@ impl<'de> Visitor<'de> for NamesVisitor {
 }
 
 /// The limit is for all pages; an error about what was left of it would name the wrong number.
-fn whole_list(error: RegistryError, asked: &Asked) -> RegistryError {
+fn whole_list(error: RegistryError, context: &RequestContext) -> RegistryError {
     match error {
         RegistryError::TooLarge { .. } => RegistryError::TooLarge {
-            asked: asked.boxed(),
+            context: context.boxed(),
             limit: LARGEST_LIST,
         },
         error => error,

@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use ipnet::IpNet;
 use url::Url;
 use windlass_http::{
-    Connection, Proxies, Reach, Resolve, Resolving, SetupError, Transport, Versions,
+    AddressLookup, AddressPolicy, Connection, HttpVersions, NameResolver, Proxies, SetupError,
+    Transport,
 };
 
 use crate::config::RegistryConfig;
@@ -35,14 +36,14 @@ impl Plan {
     pub(crate) fn general(config: &RegistryConfig) -> Self {
         Self {
             connection: Connection {
-                tls: crate::config::Tls {
+                tls: crate::config::ClientTls {
                     roots: config.extra_roots.clone(),
-                    ..crate::config::Tls::default()
+                    ..crate::config::ClientTls::default()
                 },
                 proxies: config.proxies.clone(),
                 connect: config.timeouts.connect,
-                reach: Reach::Anywhere,
-                versions: Versions::Any,
+                reach: AddressPolicy::Any,
+                versions: HttpVersions::Any,
                 user_agent: config.user_agent.clone(),
             },
             within: Vec::new(),
@@ -79,7 +80,7 @@ impl Plan {
     pub(crate) fn stranger(url: &Url, proxies: Option<&Proxies>, config: &RegistryConfig) -> Self {
         let mut plan = Self::general(config);
         plan.connection.tls = config.tls_at(url);
-        plan.connection.reach = Reach::NotTheLink;
+        plan.connection.reach = AddressPolicy::NoLinkLocal;
         if let Some(proxies) = proxies {
             plan.connection.proxies = proxies.clone();
         }
@@ -88,13 +89,13 @@ impl Plan {
 
     /// Has every request that runs at the same time have a connection of its own.
     pub(crate) fn apart(mut self) -> Self {
-        self.connection.versions = Versions::Http1;
+        self.connection.versions = HttpVersions::Http1;
         self
     }
 
     /// Lets it be at addresses of the link, too.
     pub(crate) fn anywhere(mut self) -> Self {
-        self.connection.reach = Reach::Anywhere;
+        self.connection.reach = AddressPolicy::Any;
         self
     }
 }
@@ -116,8 +117,8 @@ impl Transports {
     }
 }
 
-impl Resolve for Within {
-    fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
+impl NameResolver for Within {
+    fn resolve<'a>(&'a self, name: &'a str) -> AddressLookup<'a> {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name, 0)).await?;
             self.keep(found.map(|address| address.ip()).collect())

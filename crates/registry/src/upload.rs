@@ -3,20 +3,20 @@
 use http::header::{HeaderMap, HeaderValue, LOCATION, RANGE};
 use http::{Method, StatusCode};
 use url::Url;
-use windlass_http::Outgoing;
+use windlass_http::StreamingBody;
 use windlass_oci::{Descriptor, Digest, RepositoryName};
 
-use crate::error::{Asked, Mismatch, RegistryError, What};
+use crate::error::{DigestMismatch, RegistryError, RequestContext, RequestKind};
 use crate::exchange::Answer;
 use crate::head::length;
-use crate::manifest::{Target, announced};
+use crate::manifest::{TagOrDigest, announced};
 use crate::origin::Origin;
 use crate::redirect::{RedirectError, target};
 use crate::repository::Repository;
 
 /// How an upload began.
 #[derive(Debug)]
-pub enum Begun {
+pub enum UploadStart {
     /// The registry took the blob over from another repository: there is nothing to send.
     Mounted,
     /// The registry takes the bytes.
@@ -37,11 +37,11 @@ pub struct Upload {
 
 /// What became of a body that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum SendOutcome {
     /// The registry has it.
-    Taken,
+    Accepted,
     /// The registry wants another token, which is there now: the same has to be sent again.
-    Again,
+    Resend,
 }
 
 /// How many times longer an answer may take when a registry has a whole blob to hash first.
@@ -50,12 +50,12 @@ const HASHING: u32 = 10;
 impl Repository {
     /// Tells whether the repository has the blob: by HEAD alone, for what it does not tell is found out by sending it.
     pub async fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, RegistryError> {
-        let asked = self.asked(What::Blob(descriptor.digest));
+        let context = self.context(RequestKind::Blob(descriptor.digest));
         let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
-        let answer = self.head_of(&asked, &path, None).await?;
+        let answer = self.head_of(&context, &path, None).await?;
         match answer.response.status().as_u16() {
             200 => Ok(length(&answer).is_none_or(|size| size == descriptor.size)),
-            401 | 403 | 408 | 425 | 429 | 500..=599 => Err(self.refused(&asked, answer).await),
+            401 | 403 | 408 | 425 | 429 | 500..=599 => Err(self.refused(&context, answer).await),
             _ => Ok(false),
         }
     }
@@ -65,25 +65,25 @@ impl Repository {
         &self,
         digest: &Digest,
         from: Option<&RepositoryName>,
-    ) -> Result<Begun, RegistryError> {
-        let asked = self.asked(What::Upload(*digest));
+    ) -> Result<UploadStart, RegistryError> {
+        let context = self.context(RequestKind::Upload(*digest));
         if let Some(from) = from {
-            let answer = self.post(&asked, Some((digest, from))).await?;
+            let answer = self.post(&context, Some((digest, from))).await?;
             match answer.response.status().as_u16() {
                 201 => {
-                    check_digest(&asked, digest, answer.response.headers())?;
-                    return Ok(Begun::Mounted);
+                    check_digest(&context, digest, answer.response.headers())?;
+                    return Ok(UploadStart::Mounted);
                 }
-                202 => return self.begun(&asked, digest, &answer),
-                408 | 425 | 429 | 500..=599 => return Err(self.refused(&asked, answer).await),
+                202 => return self.begun(&context, digest, &answer),
+                408 | 425 | 429 | 500..=599 => return Err(self.refused(&context, answer).await),
                 // One that does not mount may say so in many ways: without, it is asked for the usual.
-                _ => tracing::debug!(%asked, "not mounted"),
+                _ => tracing::debug!(%context, "not mounted"),
             }
         }
-        let answer = self.post(&asked, None).await?;
+        let answer = self.post(&context, None).await?;
         match answer.response.status() {
-            StatusCode::ACCEPTED => self.begun(&asked, digest, &answer),
-            _ => Err(self.refused(&asked, answer).await),
+            StatusCode::ACCEPTED => self.begun(&context, digest, &answer),
+            _ => Err(self.refused(&context, answer).await),
         }
     }
 
@@ -91,28 +91,28 @@ impl Repository {
     /// for, if it does so itself.
     pub async fn put_manifest(
         &self,
-        to: &Target,
+        to: &TagOrDigest,
         media_type: &str,
         bytes: &[u8],
     ) -> Result<Option<Digest>, RegistryError> {
-        let asked = self.asked(What::Put(to.clone()));
+        let context = self.context(RequestKind::Put(to.clone()));
         let url = self.endpoint().api(&self.manifest_path(to));
         let media_type = HeaderValue::from_str(media_type);
-        let media_type = media_type.map_err(|_| malformed(&asked, "its media type is none"))?;
-        let mut ask = self.ask(&asked, url);
+        let media_type = media_type.map_err(|_| malformed(&context, "its media type is none"))?;
+        let mut ask = self.ask(&context, url);
         ask.method = Method::PUT;
         ask.document = Some((media_type, bytes.to_vec().into()));
         ask.patience *= HASHING;
         let answer = self.authorized(&ask).await?;
         if !answer.response.status().is_success() {
-            return Err(self.refused(&asked, answer).await);
+            return Err(self.refused(&context, answer).await);
         }
-        if let Some(found) = announced(&asked, answer.response.headers())? {
+        if let Some(found) = announced(&context, answer.response.headers())? {
             let expected = Digest::of(found.algorithm(), bytes);
             if found != expected {
-                let mismatch = Box::new(Mismatch { expected, found });
-                let asked = asked.boxed();
-                return Err(RegistryError::Digest { asked, mismatch });
+                let mismatch = Box::new(DigestMismatch { expected, found });
+                let context = context.boxed();
+                return Err(RegistryError::Digest { context, mismatch });
             }
         }
         let subject = answer.response.headers().get("oci-subject");
@@ -122,7 +122,7 @@ impl Repository {
 
     async fn post(
         &self,
-        asked: &Asked,
+        context: &RequestContext,
         mount: Option<(&Digest, &RepositoryName)>,
     ) -> Result<Answer, RegistryError> {
         let path = format!("{}/blobs/uploads/", self.path());
@@ -132,21 +132,21 @@ impl Repository {
             query.append_pair("mount", &digest.to_string());
             query.append_pair("from", from.path());
         }
-        let mut ask = self.ask(asked, url);
+        let mut ask = self.ask(context, url);
         ask.method = Method::POST;
         self.authorized(&ask).await
     }
 
     fn begun(
         &self,
-        asked: &Asked,
+        context: &RequestContext,
         digest: &Digest,
         answer: &Answer,
-    ) -> Result<Begun, RegistryError> {
-        Ok(Begun::Upload(Upload {
+    ) -> Result<UploadStart, RegistryError> {
+        Ok(UploadStart::Upload(Upload {
             repository: self.clone(),
             digest: *digest,
-            location: location(asked, &answer.url, answer.response.headers())?,
+            location: location(context, &answer.url, answer.response.headers())?,
             offset: 0,
             min_chunk: min_chunk(answer.response.headers()),
         }))
@@ -165,9 +165,13 @@ impl Upload {
     }
 
     /// Sends the next `length` bytes.
-    pub async fn send(&mut self, body: Outgoing, length: u64) -> Result<Sent, RegistryError> {
-        let asked = self.asked();
-        let mut ask = self.repository.ask(&asked, self.location.clone());
+    pub async fn send(
+        &mut self,
+        body: StreamingBody,
+        length: u64,
+    ) -> Result<SendOutcome, RegistryError> {
+        let context = self.context();
+        let mut ask = self.repository.ask(&context, self.location.clone());
         ask.method = Method::PATCH;
         let end = self.offset + length;
         let range = format!("{}-{}", self.offset, end.saturating_sub(1));
@@ -175,80 +179,80 @@ impl Upload {
         // The first piece of all says nothing of a range: registries that take no pieces take that.
         let range = (self.offset > 0).then_some(range);
         let Some(answer) = self.repository.send_stream(&ask, (body, range)).await? else {
-            return Ok(Sent::Again);
+            return Ok(SendOutcome::Resend);
         };
         if !answer.response.status().is_success() {
-            return Err(self.repository.refused(&asked, answer).await);
+            return Err(self.repository.refused(&context, answer).await);
         }
         let headers = answer.response.headers();
-        self.location = location(&asked, &answer.url, headers)?;
+        self.location = location(&context, &answer.url, headers)?;
         // Some say nothing of how much they have: then it is what they were sent.
         self.offset = received(headers).unwrap_or(end);
         if self.offset != end {
             let (expected, found) = (end, self.offset);
-            let asked = asked.boxed();
+            let context = context.boxed();
             return Err(RegistryError::Size {
-                asked,
+                context,
                 expected,
                 found,
             });
         }
-        Ok(Sent::Taken)
+        Ok(SendOutcome::Accepted)
     }
 
     /// Sends all of the blob and ends the upload, in one request.
-    pub async fn put(&mut self, body: Outgoing) -> Result<Sent, RegistryError> {
-        let asked = self.asked();
-        let mut ask = self.repository.ask(&asked, self.named());
+    pub async fn put(&mut self, body: StreamingBody) -> Result<SendOutcome, RegistryError> {
+        let context = self.context();
+        let mut ask = self.repository.ask(&context, self.named());
         ask.method = Method::PUT;
         ask.patience *= HASHING;
         let Some(answer) = self.repository.send_stream(&ask, (body, None)).await? else {
-            return Ok(Sent::Again);
+            return Ok(SendOutcome::Resend);
         };
-        self.ended(&asked, answer).await?;
-        Ok(Sent::Taken)
+        self.ended(&context, answer).await?;
+        Ok(SendOutcome::Accepted)
     }
 
     /// Ends the upload: the registry hashes what it has, and keeps it if that is the blob.
     pub async fn finish(&mut self) -> Result<(), RegistryError> {
-        let asked = self.asked();
-        let mut ask = self.repository.ask(&asked, self.named());
+        let context = self.context();
+        let mut ask = self.repository.ask(&context, self.named());
         ask.method = Method::PUT;
         ask.patience *= HASHING;
         let answer = self.repository.authorized(&ask).await?;
-        self.ended(&asked, answer).await
+        self.ended(&context, answer).await
     }
 
     /// Asks how many bytes the registry has, to go on behind them.
     pub async fn resume(&mut self) -> Result<(), RegistryError> {
-        let asked = self.asked();
-        let ask = self.repository.ask(&asked, self.location.clone());
+        let context = self.context();
+        let ask = self.repository.ask(&context, self.location.clone());
         let answer = self.repository.authorized(&ask).await?;
         let status = answer.response.status();
         if status != StatusCode::NO_CONTENT && status != StatusCode::ACCEPTED {
-            return Err(self.repository.refused(&asked, answer).await);
+            return Err(self.repository.refused(&context, answer).await);
         }
         let headers = answer.response.headers();
         let received = received(headers);
-        self.offset = received.ok_or_else(|| malformed(&asked, "it has no usable Range"))?;
+        self.offset = received.ok_or_else(|| malformed(&context, "it has no usable Range"))?;
         if headers.contains_key(LOCATION) {
-            self.location = location(&asked, &answer.url, headers)?;
+            self.location = location(&context, &answer.url, headers)?;
         }
         Ok(())
     }
 
     /// Lets the registry forget what it has. Nobody waits for a registry that does not.
     pub async fn cancel(self) {
-        let asked = self.asked();
-        let mut ask = self.repository.ask(&asked, self.location.clone());
+        let context = self.context();
+        let mut ask = self.repository.ask(&context, self.location.clone());
         ask.method = Method::DELETE;
         if let Err(error) = self.repository.authorized(&ask).await {
             tracing::debug!(%error, "an upload is left behind");
         }
     }
 
-    fn asked(&self) -> Asked {
-        self.repository.asked(What::Upload(self.digest))
+    fn context(&self) -> RequestContext {
+        self.repository.context(RequestKind::Upload(self.digest))
     }
 
     /// Returns where to send what ends the upload: there it is said which blob it is.
@@ -259,26 +263,26 @@ impl Upload {
         location
     }
 
-    async fn ended(&self, asked: &Asked, answer: Answer) -> Result<(), RegistryError> {
+    async fn ended(&self, context: &RequestContext, answer: Answer) -> Result<(), RegistryError> {
         match answer.response.status().is_success() {
-            true => check_digest(asked, &self.digest, answer.response.headers()),
-            false => Err(self.repository.refused(asked, answer).await),
+            true => check_digest(context, &self.digest, answer.response.headers()),
+            false => Err(self.repository.refused(context, answer).await),
         }
     }
 }
 
 /// Holds what the registry says that it has now against what it should have.
 fn check_digest(
-    asked: &Asked,
+    context: &RequestContext,
     expected: &Digest,
     headers: &HeaderMap,
 ) -> Result<(), RegistryError> {
-    match announced(asked, headers)? {
+    match announced(context, headers)? {
         Some(found) if found.algorithm() == expected.algorithm() && found != *expected => {
             let expected = *expected;
-            let mismatch = Box::new(Mismatch { expected, found });
-            let asked = asked.boxed();
-            Err(RegistryError::Digest { asked, mismatch })
+            let mismatch = Box::new(DigestMismatch { expected, found });
+            let context = context.boxed();
+            Err(RegistryError::Digest { context, mismatch })
         }
         _ => Ok(()),
     }
@@ -292,9 +296,13 @@ fn min_chunk(headers: &HeaderMap) -> u64 {
 }
 
 /// Returns where an upload goes on: at the same scheme, host and port, for the credentials go there, too.
-fn location(asked: &Asked, from: &Url, headers: &HeaderMap) -> Result<Url, RegistryError> {
+fn location(
+    context: &RequestContext,
+    from: &Url,
+    headers: &HeaderMap,
+) -> Result<Url, RegistryError> {
     let refuse = |source| RegistryError::Redirect {
-        asked: asked.boxed(),
+        context: context.boxed(),
         source,
     };
     let to = target(from, headers).map_err(refuse)?;
@@ -317,9 +325,9 @@ fn received(headers: &HeaderMap) -> Option<u64> {
     Some(if end == 0 { 0 } else { end.checked_add(1)? })
 }
 
-fn malformed(asked: &Asked, reason: &str) -> RegistryError {
+fn malformed(context: &RequestContext, reason: &str) -> RegistryError {
     RegistryError::Malformed {
-        asked: asked.boxed(),
+        context: context.boxed(),
         reason: reason.to_owned(),
     }
 }
@@ -347,13 +355,14 @@ mod tests {
     /// R8: credentials go where the upload goes.
     #[test]
     fn uploads_stay_at_their_registry() {
-        let asked = Asked {
+        let context = RequestContext {
             origin: Origin::parse("https://reg.test").unwrap(),
             repository: "app".to_owned(),
-            what: What::Ping,
+            kind: RequestKind::Ping,
         };
         let from = Url::parse("https://reg.test/v2/app/blobs/uploads/").unwrap();
-        let leads = |to: &str| location(&asked, &from, &headers("location", to)).map(String::from);
+        let leads =
+            |to: &str| location(&context, &from, &headers("location", to)).map(String::from);
         let there = "https://reg.test/v2/app/blobs/uploads/1?_state=x";
         assert_eq!(leads("/v2/app/blobs/uploads/1?_state=x").unwrap(), there);
         assert_eq!(leads(there).unwrap(), there);

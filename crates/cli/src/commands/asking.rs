@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
-use windlass::{Caller, Door, PullError, Reference, Remote};
+use windlass::{Caller, CredentialScope, PullError, Reference, Remote};
 use windlass_credentials::Keys;
 
 use crate::context::{Context, note};
@@ -57,7 +57,7 @@ where
 /// Returns what the user has to prove himself with where `reference` lives.
 pub(super) fn login(keys: &Keys, reference: &Reference) -> Login {
     let repository = reference.repository();
-    let door = Door {
+    let door = CredentialScope {
         host: repository.registry().to_owned(),
         repository: repository.path().to_owned(),
     };

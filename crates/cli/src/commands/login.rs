@@ -1,7 +1,7 @@
 //! `windlass login`
 
 use clap::builder::{StringValueParser, TypedValueParser as _};
-use windlass::{DEFAULT_REGISTRY, Door, LoggedIn, Reference, Secret};
+use windlass::{CredentialScope, DEFAULT_REGISTRY, LoggedIn, Reference, Secret};
 use windlass_credentials::{Keys, Login, Place, Proof, Source, Stored};
 
 use super::asking::runtime;
@@ -218,7 +218,7 @@ fn tell(stored: &Stored, login: &Login) {
 
 /// A login that another place hides would be no use, and a riddle.
 fn tell_what_hides_it(keys: &Keys, registry: &str, stored: &Stored) {
-    let door = Door {
+    let door = CredentialScope {
         host: registry.to_owned(),
         repository: String::new(),
     };

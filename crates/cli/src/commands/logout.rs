@@ -1,6 +1,6 @@
 //! `windlass logout`
 
-use windlass::Door;
+use windlass::CredentialScope;
 use windlass_credentials::{Erased, Source};
 
 use super::AuthFile;
@@ -38,7 +38,7 @@ impl Args {
         })?;
         writeln!(context.out, "{}", words(&registry, &erased))?;
         context.out.flush()?;
-        let door = Door {
+        let door = CredentialScope {
             host: registry.clone(),
             repository: String::new(),
         };

@@ -306,7 +306,7 @@ fn of_listen(error: &BindError) -> Advice {
 fn of_endpoint(error: &EndpointError) -> Advice {
     match error {
         EndpointError::Address { .. } => Advice::code("invalid_reference"),
-        EndpointError::Unusable { registry, .. } => Advice::hint(
+        EndpointError::Config { registry, .. } => Advice::hint(
             "config",
             format!("correct it; `windlass config show {registry}` shows what is read"),
         ),

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::time;
-use windlass::{CopyEvent, Door, Events, Keyring, OneKey, PullEvent, Pulled};
+use windlass::{
+    CopyEvent, CredentialProvider, CredentialScope, Events, PullEvent, Pulled, StaticCredentials,
+};
 
 use super::fds::Directory;
 use super::lines::{Reader, Writer, split};
@@ -102,7 +104,7 @@ impl Hatch {
         stop: &AtomicBool,
         tell: &dyn Fn(CopyEvent),
     ) -> Result<Done, Error> {
-        self.carry_as(ask, file, &OneKey::default(), (stop, tell))
+        self.carry_as(ask, file, &StaticCredentials::default(), (stop, tell))
     }
 
     /// The same, for what asks a registry, too: who the user is there, is asked of `keyring`.
@@ -110,7 +112,7 @@ impl Hatch {
         &self,
         ask: &Ask,
         file: Option<OwnedFd>,
-        keyring: &dyn Keyring,
+        keyring: &dyn CredentialProvider,
         (stop, tell): (&AtomicBool, &dyn Fn(CopyEvent)),
     ) -> Result<Done, Error> {
         let stopped = async {
@@ -125,7 +127,7 @@ impl Hatch {
                 match reader.next().await? {
                     Some(Word::Copy { event }) => tell(event),
                     Some(Word::Who { host, repository }) => {
-                        let door = Door { host, repository };
+                        let door = CredentialScope { host, repository };
                         writer.send(&who(keyring, &door).await).await?;
                     }
                     Some(Word::Done { done }) => return Ok(*done),
@@ -147,7 +149,7 @@ impl Hatch {
     pub(crate) async fn pull(
         &self,
         ask: &Ask,
-        keyring: &dyn Keyring,
+        keyring: &dyn CredentialProvider,
         events: &Events,
     ) -> Result<Pulled, Error> {
         let pulled = async {
@@ -156,7 +158,7 @@ impl Hatch {
                 match reader.next().await? {
                     Some(Word::Pull { event }) => events.send(PullEvent::clone(&event)),
                     Some(Word::Who { host, repository }) => {
-                        let door = Door { host, repository };
+                        let door = CredentialScope { host, repository };
                         writer.send(&who(keyring, &door).await).await?;
                     }
                     Some(Word::Done { done }) => return Ok(*done),
@@ -185,7 +187,7 @@ impl Hatch {
     }
 }
 
-async fn who(keyring: &dyn Keyring, door: &Door) -> Reply {
+async fn who(keyring: &dyn CredentialProvider, door: &CredentialScope) -> Reply {
     match keyring.credentials(door).await {
         Ok(credentials) => Reply::of(credentials),
         Err(error) => Reply::Unknown {

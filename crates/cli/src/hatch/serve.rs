@@ -15,7 +15,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task;
 use windlass::{
-    Caller, Credentials, Door, Events, Keyring, KeyringError, PullRequest, Reference, Throttle,
+    Caller, CredentialError, CredentialProvider, CredentialScope, Credentials, Events, PullRequest,
+    Reference, Throttle,
 };
 use windlass_daemon::Daemon;
 
@@ -26,7 +27,7 @@ use super::wire::{Ask, Done, Hello, Reply, Word};
 use crate::error::{Doing, Error, Login};
 
 /// Who the user is somewhere, and where the answer goes.
-type Question = (Door, oneshot::Sender<Reply>);
+type Question = (CredentialScope, oneshot::Sender<Reply>);
 
 /// One who asked, as the daemon's transfers see him: who the user is, is asked of him.
 struct Asker(mpsc::Sender<Question>);
@@ -231,7 +232,7 @@ async fn converse_while<T>(
             biased;
             Some(word) = told.recv() => writer.send(&word).await?,
             Some((door, reply)) = asked.recv() => {
-                let Door { host, repository } = door;
+                let CredentialScope { host, repository } = door;
                 writer.send(&Word::Who { host, repository }).await?;
                 match reader.next::<Reply>().await? {
                     Some(said) => drop(reply.send(said)),
@@ -301,20 +302,20 @@ fn failed(error: &Error) -> Word {
     }
 }
 
-impl Keyring for Asker {
+impl CredentialProvider for Asker {
     fn credentials<'a>(
         &'a self,
-        door: &'a Door,
-    ) -> Pin<Box<dyn Future<Output = Result<Credentials, KeyringError>> + Send + 'a>> {
+        door: &'a CredentialScope,
+    ) -> Pin<Box<dyn Future<Output = Result<Credentials, CredentialError>> + Send + 'a>> {
         Box::pin(async {
             let (reply, said) = oneshot::channel();
-            let lost = || KeyringError::new("the command that asked has left");
+            let lost = || CredentialError::new("the command that asked has left");
             self.0
                 .send((door.clone(), reply))
                 .await
                 .map_err(|_| lost())?;
             let said = said.await.map_err(|_| lost())?;
-            said.credentials().map_err(KeyringError::new)
+            said.credentials().map_err(CredentialError::new)
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use windlass_registry::Capabilities;
+use windlass_registry::HostCapabilities;
 
 use super::*;
 
@@ -96,8 +96,8 @@ fn hosts_are_asked_in_the_order_of_the_file() {
 
 #[test]
 fn capabilities_say_what_a_host_is_asked_for() {
-    let both = Capabilities::default();
-    let only = |pull, resolve| Capabilities { pull, resolve };
+    let both = HostCapabilities::default();
+    let only = |pull, resolve| HostCapabilities { pull, resolve };
     for (keys, expected) in [
         ("", Ok(both)),
         ("capabilities = []", Ok(both)),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use url::Url;
-use windlass_registry::{Proxies, Secret, Tls};
+use windlass_registry::{ClientTls, Proxies, Secret};
 
 use super::{EVERYBODY, proxies, pull};
 use crate::address;
@@ -49,7 +49,7 @@ const KEYS: [&str; 12] = [
 pub(crate) struct OwnRegistry {
     pub(crate) hosts: Option<Result<Hosts, ConfigError>>,
     /// For the registry's own host, those of the strongest file first.
-    pub(crate) certificates: Vec<Result<Setting<Tls>, ConfigError>>,
+    pub(crate) certificates: Vec<Result<Setting<ClientTls>, ConfigError>>,
     /// Whether the registry's own host may have any certificate.
     pub(crate) skip_verify: Option<Setting<bool>>,
     pub(crate) proxies: Option<Setting<Proxies>>,

@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::time;
 use windlass_oci::Descriptor;
 use windlass_pull::Attempts;
-use windlass_registry::{Begun, NextStep, Outgoing, RegistryError, Sent, Upload, What};
+use windlass_registry::{
+    NextStep, RegistryError, RequestKind, SendOutcome, StreamingBody, Upload, UploadStart,
+};
 
 use super::feed::Feed;
 use super::{Failure, PushError, PushTo};
@@ -94,8 +96,8 @@ impl Carrying<'_> {
             let known = to.known.get(&blob.digest);
             let begin = to.repository.begin_upload(&blob.digest, known);
             match to.wait(begin, self.stop)? {
-                Begun::Upload(begun) => *upload = Some(begun),
-                Begun::Mounted => {
+                UploadStart::Upload(begun) => *upload = Some(begun),
+                UploadStart::Mounted => {
                     let from = known.unwrap_or_else(|| to.repository.name()).clone();
                     return Ok(BlobStatus::Mounted { from });
                 }
@@ -129,17 +131,20 @@ impl Carrying<'_> {
         &self,
         offset: u64,
         length: u64,
-        mut send: impl AsyncFnMut(Outgoing) -> Result<Sent, RegistryError>,
+        mut send: impl AsyncFnMut(StreamingBody) -> Result<SendOutcome, RegistryError>,
     ) -> Result<(), Failure> {
         for _ in 0..MOST_TOKENS {
             match self.feed_once(offset, length, &mut send)? {
-                Sent::Taken => return Ok(()),
-                Sent::Again => self.again(offset, String::new()),
+                SendOutcome::Accepted => return Ok(()),
+                SendOutcome::Resend => self.again(offset, String::new()),
             }
         }
-        let asked = self.to.repository.asked(What::Upload(self.blob.digest));
+        let context = self
+            .to
+            .repository
+            .context(RequestKind::Upload(self.blob.digest));
         Err(Failure::Registry(RegistryError::Unauthorized {
-            asked: Box::new(asked),
+            context: Box::new(context),
             reason: "every token is refused".to_owned(),
         }))
     }
@@ -148,8 +153,8 @@ impl Carrying<'_> {
         &self,
         offset: u64,
         length: u64,
-        send: &mut impl AsyncFnMut(Outgoing) -> Result<Sent, RegistryError>,
-    ) -> Result<Sent, Failure> {
+        send: &mut impl AsyncFnMut(StreamingBody) -> Result<SendOutcome, RegistryError>,
+    ) -> Result<SendOutcome, Failure> {
         let digest = self.blob.digest;
         let unread = |source| CopyError::from(PushError::Read { digest, source });
         let is_whole = offset == 0 && length == self.blob.size;

@@ -5,7 +5,7 @@ use std::thread;
 
 use bytes::Bytes;
 use tokio::sync::mpsc::{Sender, channel};
-use windlass_registry::Outgoing;
+use windlass_registry::StreamingBody;
 
 /// How much is read at a time.
 const PIECE: usize = 64 << 10;
@@ -25,14 +25,14 @@ impl Feed<'_> {
     pub(super) fn while_sending<T>(
         self,
         moved: impl Fn(u64) + Sync,
-        send: impl FnOnce(Outgoing) -> T,
+        send: impl FnOnce(StreamingBody) -> T,
     ) -> (T, Option<io::Error>) {
         let (pieces, waiting) = channel(WAITING);
         let length = self.length;
         thread::scope(|scope| {
             let moved = &moved;
             let reading = scope.spawn(move || self.run(&pieces, moved).err());
-            let sent = send(Outgoing::new(waiting, length));
+            let sent = send(StreamingBody::new(waiting, length));
             let failed = reading
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use windlass_layout::Artifact;
 use windlass_oci::{Descriptor, Digest, Links, MediaType, Tag};
 use windlass_pull::{PullError, RemoteBlob, RemoteRepository};
-use windlass_registry::{RawManifest, Target, referrers_tag};
+use windlass_registry::{RawManifest, TagOrDigest, referrers_tag};
 
 use super::{Source, SourceError, check_size};
 use crate::files::Stop;
@@ -45,7 +45,7 @@ impl<'a> RegistrySource<'a> {
     }
 
     /// Finds what `target` names; `None` if it is of Docker's schema 1, which is not carried.
-    pub fn root(&self, target: &Target) -> Result<Option<Descriptor>, SourceError> {
+    pub fn root(&self, target: &TagOrDigest) -> Result<Option<Descriptor>, SourceError> {
         let found = self.ask(self.repository.document(target))?;
         Ok(found.map(|found| described(&found)))
     }
@@ -63,7 +63,7 @@ impl Source for RegistrySource<'_> {
     fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, SourceError> {
         let is_manifest = descriptor.media_type.is_manifest() || descriptor.media_type.is_index();
         if is_manifest || descriptor.media_type == MediaType::Unspecified {
-            let target = Target::Digest(descriptor.digest);
+            let target = TagOrDigest::Digest(descriptor.digest);
             let found = self.ask(self.repository.document(&target))?;
             let Some(found) = found else { return Ok(None) };
             check_size(descriptor, &found.bytes)?;

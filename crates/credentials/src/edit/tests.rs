@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value};
-use windlass_registry::{Credentials, Door, Secret};
+use windlass_registry::{CredentialScope, Credentials, Secret};
 
 use super::*;
 use crate::entry::Proof;
@@ -19,7 +19,7 @@ fn put_docker(text: &str, host: &str, login: Option<&Login>) -> String {
 
 fn lookup(bytes: &[u8], format: Format, host: &str) -> Credentials {
     let file = CredentialFile::parse(format, bytes).unwrap();
-    let door = Door {
+    let door = CredentialScope {
         host: host.to_owned(),
         repository: String::new(),
     };

@@ -21,7 +21,7 @@ fn docker(json: &str) -> CredentialFile {
 /// What `file` has for `name`, of the form `host` or `host/repository`.
 fn found(file: &CredentialFile, name: &str) -> Credentials {
     let (host, repository) = name.split_once('/').unwrap_or((name, ""));
-    let door = Door {
+    let door = CredentialScope {
         host: host.to_owned(),
         repository: repository.to_owned(),
     };

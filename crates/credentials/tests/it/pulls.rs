@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use windlass_registry::{Keyring, KeyringError};
+use windlass_registry::{CredentialError, CredentialProvider};
 
 use crate::support::{User, basic, chain, door};
 
@@ -40,7 +40,7 @@ async fn a_failure_is_shared() {
     user.helper("one", r#"echo asked >> "$D/asked"; exit 1"#);
     user.docker(r#"{"credsStore":"one"}"#);
     let keys = user.keys();
-    let error = |error: KeyringError| chain(&user, &error);
+    let error = |error: CredentialError| chain(&user, &error);
     for _ in 0..2 {
         assert_eq!(
             error(keys.credentials(&door("a.test/app")).await.unwrap_err()),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, fcntl_setfl, mkfifoat, open};
 use windlass_credentials::{Helpers, Keys, Login, Places, Proof};
-use windlass_registry::{Credentials, Door, Secret};
+use windlass_registry::{CredentialScope, Credentials, Secret};
 
 /// The directories of the user; removed when it is dropped.
 pub(crate) struct User {
@@ -135,9 +135,9 @@ impl Fifo {
 }
 
 /// The door of `name`, which is `host` or `host/repository`.
-pub(crate) fn door(name: &str) -> Door {
+pub(crate) fn door(name: &str) -> CredentialScope {
     let (host, repository) = name.split_once('/').unwrap_or((name, ""));
-    Door {
+    CredentialScope {
         host: host.to_owned(),
         repository: repository.to_owned(),
     }

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use windlass::text::chain;
 use windlass::{
-    CopyError, EndpointsError, FindError, LoadError, LoginError, NoMatch, PullError, PushError,
+    AccessError, CopyError, EndpointsError, FindError, LoadError, NoMatch, PullError, PushError,
     PushImageError, Reference, ReferenceProblem, RegistryError, RemoveError, RepositoryName,
     SaveError, StoreError, StoreRemoveError, TagImageError,
 };
@@ -183,9 +183,9 @@ pub(crate) fn of_load(error: &LoadError) -> Failure {
 }
 
 /// A login was not taken.
-pub(crate) fn of_login(error: &LoginError) -> Failure {
+pub(crate) fn of_login(error: &AccessError) -> Failure {
     match error {
-        LoginError::Registry(
+        AccessError::Registry(
             RegistryError::Unauthorized { reason, .. } | RegistryError::Denied { reason, .. },
         ) => Failure::new(
             StatusCode::UNAUTHORIZED,

@@ -8,12 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
-use windlass_registry::Download;
+use windlass_registry::UrlDownload;
 
-/// A [`Download`] for who may block. Setting `stop` ends it soon, even while nothing comes.
+/// A [`UrlDownload`] for who may block. Setting `stop` ends it soon, even while nothing comes.
 #[derive(Debug)]
 pub struct Fetching<'a> {
-    download: Download,
+    download: UrlDownload,
     runtime: Handle,
     stop: &'a AtomicBool,
     piece: Bytes,
@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 impl<'a> Fetching<'a> {
     /// Reads `download`; `runtime` is where it was begun, and not where this is called.
-    pub fn new(download: Download, runtime: Handle, stop: &'a AtomicBool) -> Self {
+    pub fn new(download: UrlDownload, runtime: Handle, stop: &'a AtomicBool) -> Self {
         Self {
             download,
             runtime,

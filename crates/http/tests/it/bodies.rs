@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
-use windlass_http::{BodyError, Patience};
+use windlass_http::{BodyError, BodyTimeout};
 
 use crate::server::{Server, greet, linger, read_head, say};
 use crate::support::{PATIENT, SHORT, get, text, transport};
@@ -91,7 +91,7 @@ async fn a_body_that_stalls() {
     .await;
     let transport = transport();
     let response = get(&transport, &server.url()).await.unwrap();
-    let mut body = response.into_body(Patience {
+    let mut body = response.into_body(BodyTimeout {
         stall: SHORT,
         floor: 1,
     });
@@ -114,7 +114,7 @@ async fn a_body_that_trickles() {
     })
     .await;
     let response = get(&transport(), &server.url()).await.unwrap();
-    let patience = Patience {
+    let patience = BodyTimeout {
         stall: SHORT,
         floor: 1 << 20,
     };

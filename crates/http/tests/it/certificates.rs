@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
-use windlass_http::{Identity, Secret};
+use windlass_http::{ClientIdentity, Secret};
 
 /// How many authorities there are.
 static MADE: AtomicUsize = AtomicUsize::new(0);
@@ -76,7 +76,7 @@ impl Authority {
             .unwrap()
     }
 
-    pub(crate) fn sign(&self, certificate: Certificate) -> Identity {
+    pub(crate) fn sign(&self, certificate: Certificate) -> ClientIdentity {
         let key = KeyPair::generate().unwrap();
         let mut params = params(certificate);
         params.extended_key_usages = vec![
@@ -84,7 +84,7 @@ impl Authority {
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
         let signed = params.signed_by(&key, &self.issuer).unwrap();
-        Identity {
+        ClientIdentity {
             certificates: signed.pem().into_bytes(),
             key: Secret::new(key.serialize_pem()),
         }
@@ -95,7 +95,7 @@ impl Authority {
 pub(crate) fn self_signed() -> ServerConfig {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let identity = Identity {
+    let identity = ClientIdentity {
         certificates: params.self_signed(&key).unwrap().pem().into_bytes(),
         key: Secret::new(key.serialize_pem()),
     };
@@ -112,7 +112,7 @@ pub(crate) fn authority_as_server(certificate: Certificate) -> (ServerConfig, Ve
     let key = KeyPair::generate().unwrap();
     let mut params = params(certificate);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let identity = Identity {
+    let identity = ClientIdentity {
         certificates: params.self_signed(&key).unwrap().pem().into_bytes(),
         key: Secret::new(key.serialize_pem()),
     };
@@ -123,7 +123,7 @@ pub(crate) fn authority_as_server(certificate: Certificate) -> (ServerConfig, Ve
 }
 
 /// The configuration of a server that has the certificate of another one, and not its key.
-pub(crate) fn stolen(identity: &Identity) -> ServerConfig {
+pub(crate) fn stolen(identity: &ClientIdentity) -> ServerConfig {
     use rustls::sign::{CertifiedKey, SingleCertAndKey};
     let (chain, _) = parsed(identity);
     let other = PrivateKeyDer::Pkcs8(KeyPair::generate().unwrap().serialize_der().into());
@@ -155,7 +155,7 @@ fn builder() -> ConfigBuilder<ServerConfig, WantsVerifier> {
         .unwrap()
 }
 
-fn parsed(identity: &Identity) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+fn parsed(identity: &ClientIdentity) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
     let chain = CertificateDer::pem_slice_iter(&identity.certificates);
     (
         chain.map(Result::unwrap).collect(),

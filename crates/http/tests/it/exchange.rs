@@ -6,7 +6,7 @@ use http::{Method, StatusCode, Version};
 use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
-use windlass_http::{ConnectFailure, Phase, SendError, Transport};
+use windlass_http::{ConnectFailure, SendError, SendPhase, Transport};
 
 use crate::server::{Log, Server, greet, linger, ok, read_head, say};
 use crate::support::{
@@ -197,7 +197,7 @@ async fn an_answer_that_does_not_come() {
     let SendError::Timeout { waiting_for } = error else {
         panic!("{error:?}")
     };
-    assert_eq!(waiting_for, Phase::Answer);
+    assert_eq!(waiting_for, SendPhase::Response);
     assert_eq!(server.connections(), 1);
     assert_eq!(text(&transport, &server.url()).await, "hello");
 }
@@ -224,7 +224,7 @@ async fn a_head_that_never_ends_slowly() {
         matches!(
             error,
             SendError::Timeout {
-                waiting_for: Phase::Answer
+                waiting_for: SendPhase::Response
             }
         ),
         "{error:?}"

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket};
-use windlass_http::{Connection, Phase, SendError, Transport};
+use windlass_http::{Connection, SendError, SendPhase, Transport};
 
 use crate::server::{Log, Server, greet};
 use crate::support::{Names, SHORT, connection, get, shown, text};
@@ -118,7 +118,7 @@ async fn all_dead_ends_with_the_connection_limit() {
         matches!(
             error,
             SendError::Timeout {
-                waiting_for: Phase::Connection
+                waiting_for: SendPhase::Connection
             }
         ),
         "{error:?}"

@@ -6,7 +6,7 @@ use h2::{Reason, SendStream};
 use http::{HeaderMap, Method, Response, Version};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
-use windlass_http::{BodyError, Patience, Phase, SendError, Transport};
+use windlass_http::{BodyError, BodyTimeout, SendError, SendPhase, Transport};
 
 use crate::certificates::Authority;
 use crate::server::{Log, Server};
@@ -231,7 +231,7 @@ async fn a_flood_of_empty_frames_ends_the_connection() {
 async fn a_flood_of_small_frames_is_a_stall() {
     let (server, transport) = serving(|session, _| repeating(session, "x".into())).await;
     let response = get(&transport, &server.secure_url()).await.unwrap();
-    let body = response.into_body(Patience {
+    let body = response.into_body(BodyTimeout {
         stall: SHORT,
         floor: 1 << 30,
     });
@@ -258,7 +258,7 @@ async fn a_silent_connection_is_not_used_again() {
     let SendError::Timeout { waiting_for } = sent.unwrap_err() else {
         panic!("another error")
     };
-    assert_eq!(waiting_for, Phase::Answer);
+    assert_eq!(waiting_for, SendPhase::Response);
     assert_eq!(text(&transport, &url).await, "hello");
     assert_eq!(server.connections(), 2);
 }

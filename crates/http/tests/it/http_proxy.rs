@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::TcpStream;
 use windlass_http::{
-    ConnectFailure, Connection, Phase, Proxies, ProxyFailure, Secret, SendError, Transport,
+    ConnectFailure, Connection, Proxies, ProxyFailure, Secret, SendError, SendPhase, Transport,
 };
 
 use crate::certificates::{Authority, Certificate};
@@ -276,7 +276,7 @@ async fn a_proxy_that_does_not_come_to_the_point() {
     let SendError::Timeout { waiting_for } = error else {
         panic!("{error:?}")
     };
-    assert_eq!(waiting_for, Phase::Connection);
+    assert_eq!(waiting_for, SendPhase::Connection);
 
     let endless = Server::start(|mut stream, _| async move {
         use tokio::io::AsyncWriteExt;

@@ -1,13 +1,13 @@
 //! Addresses that are not dialled, whatever leads to them (D4, T25).
 
-use windlass_http::{Connection, Proxies, Reach, Secret, SendError, Transport};
+use windlass_http::{AddressPolicy, Connection, Proxies, Secret, SendError, Transport};
 
 use crate::server::{Log, Server};
 use crate::support::{Names, connection, get, shown, text};
 
 fn careful() -> Connection {
     Connection {
-        reach: Reach::NotTheLink,
+        reach: AddressPolicy::NoLinkLocal,
         ..connection()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
-use windlass_http::{Connection, Proxies, Reach, Secret, Transport};
+use windlass_http::{AddressPolicy, Connection, Proxies, Secret, Transport};
 
 use crate::certificates::{Authority, Certificate};
 use crate::server::{Log, Server, greet};
@@ -197,7 +197,7 @@ async fn by_the_addresses_of_the_name() {
     };
     let proxy = script.start().await;
     let connection = Connection {
-        reach: Reach::NotTheLink,
+        reach: AddressPolicy::NoLinkLocal,
         ..through(format!("socks5://{}", proxy.address), connection())
     };
     let addresses: &[&str] = &["192.0.2.1", "169.254.169.254", "192.0.2.2", "2001:db8::1"];

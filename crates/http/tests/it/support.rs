@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request};
 use windlass_http::{
-    Connection, Patience, Resolve, Resolving, Response, SendError, Tls, Transport,
+    AddressLookup, BodyTimeout, ClientTls, Connection, NameResolver, Response, SendError, Transport,
 };
 
 /// Longer than any test runs.
@@ -18,7 +18,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(120);
 pub(crate) const SHORT: Duration = Duration::from_millis(200);
 
 /// Waits for anything.
-pub(crate) const PATIENT: Patience = Patience {
+pub(crate) const PATIENT: BodyTimeout = BodyTimeout {
     stall: LONG,
     floor: 1,
 };
@@ -38,8 +38,8 @@ impl Names {
     }
 }
 
-impl Resolve for Names {
-    fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
+impl NameResolver for Names {
+    fn resolve<'a>(&'a self, name: &'a str) -> AddressLookup<'a> {
         Box::pin(async move {
             let found = self.0.get(name.trim_end_matches('.')).cloned();
             found.ok_or_else(|| io::Error::other("Name or service not known"))
@@ -59,9 +59,9 @@ pub(crate) fn connection() -> Connection {
 /// A connection that trusts `authority`.
 pub(crate) fn trusting(authority: &[u8]) -> Connection {
     Connection {
-        tls: Tls {
+        tls: ClientTls {
             roots: vec![authority.to_vec()],
-            ..Tls::default()
+            ..ClientTls::default()
         },
         ..connection()
     }

@@ -3,7 +3,9 @@
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use windlass_http::{Connection, Identity, Phase, Secret, SendError, SetupError, Tls, Transport};
+use windlass_http::{
+    ClientIdentity, ClientTls, Connection, Secret, SendError, SendPhase, SetupError, Transport,
+};
 
 use crate::certificates::{Authority, Certificate, authority_as_server, self_signed, stolen};
 use crate::server::{Log, Server, greet, linger, say};
@@ -18,9 +20,9 @@ async fn server(authority: &Authority, certificate: Certificate, log: &Log) -> S
 
 fn unverified() -> Connection {
     Connection {
-        tls: Tls {
+        tls: ClientTls {
             skip_verify: true,
-            ..Tls::default()
+            ..ClientTls::default()
         },
         ..connection()
     }
@@ -184,7 +186,7 @@ async fn a_handshake_that_stalls_ends_with_the_connection_limit() {
         matches!(
             error,
             SendError::Timeout {
-                waiting_for: Phase::Connection
+                waiting_for: SendPhase::Connection
             }
         ),
         "{error:?}"
@@ -304,7 +306,7 @@ fn an_identity_must_be_a_certificate_with_its_key() {
         Authority::new().sign(Certificate::Good),
         Authority::new().sign(Certificate::Good),
     );
-    let key = |text: &str| Identity {
+    let key = |text: &str| ClientIdentity {
         key: Secret::new(text),
         ..mine.clone()
     };
@@ -329,7 +331,7 @@ fn an_identity_must_be_a_certificate_with_its_key() {
             "keys may not be consistent: KeyMismatch",
         ),
         (
-            Identity {
+            ClientIdentity {
                 certificates: Vec::new(),
                 ..mine.clone()
             },

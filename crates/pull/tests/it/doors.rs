@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use windlass_pull::PullerConfig;
-use windlass_registry::{Caller, Credentials, Identity, OneKey, RegistryHosts, Secret, Tls};
+use windlass_registry::{
+    Caller, ClientIdentity, ClientTls, Credentials, RegistryHosts, Secret, StaticCredentials,
+};
 use windlass_testing::{Ca, Image, Layer, PackedImage, Registry, Storage};
 
 use crate::support::{World, config, host};
@@ -23,7 +25,7 @@ fn world(
 
 /// Someone with the password of the scripted registries.
 fn known(registry: &Registry) -> Caller {
-    Caller::new(std::sync::Arc::new(OneKey {
+    Caller::new(std::sync::Arc::new(StaticCredentials {
         host: registry.host(),
         credentials: Credentials::Basic {
             username: "bosun".to_owned(),
@@ -156,12 +158,12 @@ async fn a_client_certificate_stays_at_home() {
     let world = world(registry, |hosts, config| {
         hosts.server = Some(server);
         config.registry.extra_roots = vec![ca.pem().as_bytes().to_vec()];
-        let tls = Tls {
-            identity: Some(Identity {
+        let tls = ClientTls {
+            identity: Some(ClientIdentity {
                 certificates: mate.certificate.as_bytes().to_vec(),
                 key: Secret::new(mate.key.clone()),
             }),
-            ..Tls::default()
+            ..ClientTls::default()
         };
         config.registry.certificates.insert(name, tls);
     });

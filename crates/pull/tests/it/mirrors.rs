@@ -1,7 +1,7 @@
 //! Mirrors: asked first, believed about nothing, and left behind when they fail.
 
 use windlass_pull::{Events, Outcome, PullEvent, PullRequest, Setback};
-use windlass_registry::Capabilities;
+use windlass_registry::HostCapabilities;
 use windlass_testing::{Image, Layer, PackedImage, Registry};
 
 use crate::support::{World, host, status};
@@ -212,7 +212,7 @@ async fn no_endpoint_is_an_error() {
     let (registry, mirror, _) = pair();
     let name = registry.host();
     let world = World::mirrored(&[&mirror], registry, |hosts, _| {
-        let blind = Capabilities {
+        let blind = HostCapabilities {
             resolve: false,
             pull: true,
         };

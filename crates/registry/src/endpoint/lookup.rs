@@ -3,8 +3,8 @@
 use url::Url;
 use windlass_oci::RepositoryName;
 
-use super::{DOCKER_HUB, Endpoint, EndpointError, Role, Way};
-use crate::config::{RegistryConfig, Tls};
+use super::{DOCKER_HUB, Endpoint, EndpointError, EndpointRole, Way};
+use crate::config::{ClientTls, RegistryConfig};
 use crate::hosts::{HostConfig, RegistryHosts};
 use crate::origin::Origin;
 
@@ -64,7 +64,7 @@ impl Endpoint {
             return Ok(vec![Self::new(secure)]);
         }
         let any_certificate = Way {
-            tls: Tls {
+            tls: ClientTls {
                 skip_verify: true,
                 ..secure.tls.clone()
             },
@@ -86,7 +86,7 @@ fn mirror(
     // Who is told twice may take it for a part of the name.
     let is_itself = way.origin.authority() == own.authority();
     Ok(Endpoint::new(Way {
-        role: Role::Mirror,
+        role: EndpointRole::Mirror,
         namespace: (!is_itself).then(|| registry.to_owned()),
         ..way
     }))
@@ -105,7 +105,7 @@ impl crate::hosts::Registries {
     /// Returns what is said about `registry`.
     pub(crate) fn hosts(&self, registry: &str) -> Result<&RegistryHosts, EndpointError> {
         if let Some(unusable) = self.unusable.get(registry) {
-            return Err(EndpointError::Unusable {
+            return Err(EndpointError::Config {
                 registry: registry.to_owned(),
                 source: unusable.clone(),
             });

@@ -59,9 +59,9 @@ fn mirrors_are_asked_before_the_registry() {
             registry => format!("https://{registry}"),
         };
         let expected = [
-            ("https://b.test".to_owned(), Role::Mirror),
-            ("http://a.test:8080".to_owned(), Role::Mirror),
-            (own, Role::Registry),
+            ("https://b.test".to_owned(), EndpointRole::Mirror),
+            ("http://a.test:8080".to_owned(), EndpointRole::Mirror),
+            (own, EndpointRole::Registry),
         ];
         assert_eq!(shown, expected);
     }
@@ -121,7 +121,7 @@ fn https_unless_loopback_or_listed() {
 #[test]
 fn an_unusable_configuration_is_an_error_that_says_why() {
     let mut config = RegistryConfig::default();
-    let broken = Unusable::new(io::Error::other("hosts.toml: line 3"));
+    let broken = InvalidConfig::new(io::Error::other("hosts.toml: line 3"));
     config
         .registries
         .unusable

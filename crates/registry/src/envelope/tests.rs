@@ -3,19 +3,19 @@ use std::time::UNIX_EPOCH;
 use http::header::{HeaderValue, WWW_AUTHENTICATE};
 
 use super::*;
-use crate::{NextStep, Origin, Target};
+use crate::{NextStep, Origin, TagOrDigest};
 
-fn asked(what: What) -> Asked {
-    Asked {
+fn context(kind: RequestKind) -> RequestContext {
+    RequestContext {
         origin: Origin::parse("https://reg.test").unwrap(),
         repository: "a/b".to_owned(),
-        what,
+        kind,
     }
 }
 
-fn error(what: What, status: u16, headers: &HeaderMap, body: &str) -> RegistryError {
+fn error(kind: RequestKind, status: u16, headers: &HeaderMap, body: &str) -> RegistryError {
     let refusal = Refusal {
-        asked: &asked(what),
+        context: &context(kind),
         status: StatusCode::from_u16(status).unwrap(),
         headers,
         body: body.as_bytes(),
@@ -23,8 +23,8 @@ fn error(what: What, status: u16, headers: &HeaderMap, body: &str) -> RegistryEr
     refusal.into_error()
 }
 
-fn manifest() -> What {
-    What::Manifest(Target::Tag("3".parse().unwrap()))
+fn manifest() -> RequestKind {
+    RequestKind::Manifest(TagOrDigest::Tag("3".parse().unwrap()))
 }
 
 fn message(status: u16, body: &str) -> String {

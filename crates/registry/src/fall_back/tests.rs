@@ -5,10 +5,10 @@ use windlass_oci::{Digest, ManifestError};
 
 use super::*;
 use crate::config::RegistryConfig;
-use crate::error::{Asked, Mismatch};
+use crate::error::{DigestMismatch, RequestContext};
 use crate::hosts::{HostConfig, RegistryHosts};
-use crate::keyring::KeyringError;
-use crate::realm::RealmRefusal;
+use crate::keyring::CredentialError;
+use crate::realm::RealmError;
 use crate::redirect::RedirectError;
 use crate::token::TokenError;
 
@@ -28,26 +28,26 @@ fn endpoints() -> [Endpoint; 3] {
     endpoints.try_into().unwrap()
 }
 
-fn asked(what: What) -> Box<Asked> {
-    Box::new(Asked {
+fn context(kind: RequestKind) -> Box<RequestContext> {
+    Box::new(RequestContext {
         origin: crate::Origin::parse("https://registry.test").unwrap(),
         repository: "app".to_owned(),
-        what,
+        kind,
     })
 }
 
-fn ping() -> Box<Asked> {
-    asked(What::Ping)
+fn ping() -> Box<RequestContext> {
+    context(RequestKind::Ping)
 }
 
 fn auth(source: AuthError) -> RegistryError {
-    let asked = ping();
-    RegistryError::Auth { asked, source }
+    let context = ping();
+    RegistryError::Auth { context, source }
 }
 
-fn manifest(target: Target) -> RegistryError {
+fn manifest(target: TagOrDigest) -> RegistryError {
     RegistryError::Manifest {
-        asked: asked(What::Manifest(target)),
+        context: context(RequestKind::Manifest(target)),
         source: ManifestError::Schema1,
     }
 }
@@ -56,14 +56,17 @@ fn reason() -> String {
     "x".to_owned()
 }
 
-fn timeout(waiting_for: Phase) -> RegistryError {
-    let asked = ping();
-    RegistryError::Timeout { asked, waiting_for }
+fn timeout(waiting_for: WaitPhase) -> RegistryError {
+    let context = ping();
+    RegistryError::Timeout {
+        context,
+        waiting_for,
+    }
 }
 
 fn size(expected: u64, found: u64) -> RegistryError {
     RegistryError::Size {
-        asked: ping(),
+        context: ping(),
         expected,
         found,
     }
@@ -73,73 +76,76 @@ fn size(expected: u64, found: u64) -> RegistryError {
 fn errors() -> Vec<(RegistryError, Conduct)> {
     use Conduct::{Answer, Disorder, Interruption, Irrelevant, Lie, Nonsense, Silence};
     let digest = Digest::sha256("x");
-    let mismatch = Box::new(Mismatch {
+    let mismatch = Box::new(DigestMismatch {
         expected: digest,
         found: digest,
     });
-    let asked = ping;
+    let context = ping;
     vec![
         (
             RegistryError::Setup {
-                asked: asked(),
+                context: context(),
                 source: SetupError::UserAgent,
             },
             Irrelevant,
         ),
-        (auth(AuthError::Keyring(KeyringError::new("x"))), Irrelevant),
+        (
+            auth(AuthError::Credentials(CredentialError::new("x"))),
+            Irrelevant,
+        ),
         (auth(AuthError::RegistryToken), Irrelevant),
         (auth(AuthError::Username), Irrelevant),
-        (manifest(Target::Digest(digest)), Irrelevant),
-        (timeout(Phase::Connection), Silence),
-        (timeout(Phase::Answer), Silence),
+        (manifest(TagOrDigest::Digest(digest)), Irrelevant),
+        (timeout(WaitPhase::Connection), Silence),
+        (timeout(WaitPhase::Response), Silence),
         (
             RegistryError::Proxy {
-                asked: asked(),
+                context: context(),
                 source: windlass_http::ProxyFailure::NotAProxy,
             },
             Silence,
         ),
         (
             RegistryError::NotARegistry {
-                asked: asked(),
+                context: context(),
                 reason: reason(),
             },
             Nonsense,
         ),
-        (timeout(Phase::Body), Interruption),
+        (timeout(WaitPhase::Body), Interruption),
         (size(10, 9), Interruption),
         (size(10, 11), Lie),
         (
             RegistryError::Digest {
-                asked: asked(),
+                context: context(),
                 mismatch,
             },
             Lie,
         ),
         (
             RegistryError::DigestHeader {
-                asked: asked(),
+                context: context(),
                 header: reason(),
             },
             Lie,
         ),
         (
             RegistryError::TooLarge {
-                asked: asked(),
+                context: context(),
                 limit: 1,
             },
             Lie,
         ),
         (
             RegistryError::Malformed {
-                asked: asked(),
+                context: context(),
                 reason: reason(),
             },
             Lie,
         ),
         (
             RegistryError::Unavailable {
-                asked: asked(),
+                context: context(),
                 status: 503,
                 retry_after: None,
             },
@@ -147,31 +153,34 @@ fn errors() -> Vec<(RegistryError, Conduct)> {
         ),
         (
             RegistryError::Unauthorized {
-                asked: asked(),
+                context: context(),
                 reason: reason(),
             },
             Answer,
         ),
         (
             RegistryError::Denied {
-                asked: asked(),
+                context: context(),
                 reason: reason(),
             },
             Answer,
         ),
-        (RegistryError::NameUnknown { asked: asked() }, Answer),
-        (RegistryError::ManifestUnknown { asked: asked() }, Answer),
-        (RegistryError::BlobUnknown { asked: asked() }, Answer),
+        (RegistryError::NameUnknown { context: context() }, Answer),
+        (
+            RegistryError::ManifestUnknown { context: context() },
+            Answer,
+        ),
+        (RegistryError::BlobUnknown { context: context() }, Answer),
         (
             RegistryError::TooManyRequests {
-                asked: asked(),
+                context: context(),
                 retry_after: None,
             },
             Answer,
         ),
         (
             RegistryError::Unexpected {
-                asked: asked(),
+                context: context(),
                 status: 418,
                 reason: reason(),
             },
@@ -179,15 +188,15 @@ fn errors() -> Vec<(RegistryError, Conduct)> {
         ),
         (
             RegistryError::Storage {
-                asked: asked(),
-                target: asked().origin,
+                context: context(),
+                target: context().origin,
                 status: 403,
             },
             Answer,
         ),
         (
             RegistryError::Redirect {
-                asked: asked(),
+                context: context(),
                 source: RedirectError::Inside,
             },
             Answer,
@@ -195,13 +204,16 @@ fn errors() -> Vec<(RegistryError, Conduct)> {
         (
             auth(AuthError::Realm {
                 realm: reason(),
-                source: RealmRefusal::Inside,
+                source: RealmError::Inside,
             }),
             Answer,
         ),
         (auth(AuthError::Token(TokenError::Missing)), Answer),
         (auth(AuthError::PlainHttp), Answer),
-        (manifest(Target::Tag(windlass_oci::Tag::latest())), Answer),
+        (
+            manifest(TagOrDigest::Tag(windlass_oci::Tag::latest())),
+            Answer,
+        ),
     ]
 }
 
@@ -236,7 +248,7 @@ fn an_answer_in_tls_is_remembered() {
     let [mirror, secure, plain] = endpoints();
     secure.clone().note_answer();
     mirror.note_answer();
-    let silence = timeout(Phase::Connection);
+    let silence = timeout(WaitPhase::Connection);
     assert!(!silence.falls_back(&secure, &plain));
     assert!(silence.falls_back(&mirror, &secure));
     assert!(silence.falls_back(&plain, &secure));

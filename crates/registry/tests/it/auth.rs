@@ -74,7 +74,7 @@ async fn bearer_with_an_account() {
     assert_eq!(
         requests[0].authorization(),
         None,
-        "nothing is sent before it is asked for"
+        "nothing is sent before it is context for"
     );
 }
 

@@ -289,7 +289,7 @@ async fn small_blobs_are_verified() {
     assert_eq!(
         registry.log().len(),
         2,
-        "what is too large is not asked for"
+        "kind is too large is not asked for"
     );
 }
 
@@ -327,8 +327,8 @@ async fn parts_are_fetched_over_connections_of_their_own() {
     let part = |range: std::ops::Range<usize>| {
         let (repository, blob, bytes) = (&repository, &blob, &bytes);
         async move {
-            let asked = range.start as u64..range.end as u64;
-            let stream = repository.blob_part(blob, asked).await.unwrap();
+            let context = range.start as u64..range.end as u64;
+            let stream = repository.blob_part(blob, context).await.unwrap();
             let (read, _, error) = drain(stream.unwrap()).await;
             assert!(error.is_none(), "{error:?}");
             assert!(read == bytes[range]);

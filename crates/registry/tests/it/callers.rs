@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use windlass_registry::{
-    AuthError, Caller, Credentials, Door, Endpoint, Keyring, KeyringError, NextStep,
-    RegistryConfig, RegistryError, Repository,
+    AuthError, Caller, CredentialError, CredentialProvider, CredentialScope, Credentials, Endpoint,
+    NextStep, RegistryConfig, RegistryError, Repository,
 };
 use windlass_testing::{Image, Registry};
 
@@ -16,28 +16,28 @@ use crate::support::{app, basic, client, fetch, report};
 #[derive(Debug)]
 struct Ring {
     answer: Result<Credentials, &'static str>,
-    asked: Mutex<Vec<Door>>,
+    context: Mutex<Vec<CredentialScope>>,
 }
 
-impl Keyring for Ring {
+impl CredentialProvider for Ring {
     fn credentials<'a>(
         &'a self,
-        door: &'a Door,
-    ) -> Pin<Box<dyn Future<Output = Result<Credentials, KeyringError>> + Send + 'a>> {
-        let mut asked = self.asked.lock().expect("nobody panics with it");
-        asked.push(door.clone());
+        door: &'a CredentialScope,
+    ) -> Pin<Box<dyn Future<Output = Result<Credentials, CredentialError>> + Send + 'a>> {
+        let mut context = self.context.lock().expect("nobody panics with it");
+        context.push(door.clone());
         let answer = self.answer.clone();
         Box::pin(async move {
             // Lets others in, as a helper that takes its time does.
             tokio::task::yield_now().await;
-            answer.map_err(|text| KeyringError::new(io::Error::other(text)))
+            answer.map_err(|text| CredentialError::new(io::Error::other(text)))
         })
     }
 }
 
 fn ring(answer: Result<Credentials, &'static str>) -> (Arc<Ring>, Caller) {
-    let asked = Mutex::default();
-    let ring = Arc::new(Ring { answer, asked });
+    let context = Mutex::default();
+    let ring = Arc::new(Ring { answer, context });
     (ring.clone(), Caller::new(ring))
 }
 
@@ -57,7 +57,7 @@ async fn an_open_registry_asks_no_keyring() {
     push(&registry);
     let (ring, caller) = ring(Ok(basic("me", "hunter2")));
     fetch(&open(&registry, &caller)).await.unwrap();
-    assert_eq!(ring.asked.lock().unwrap().len(), 0);
+    assert_eq!(ring.context.lock().unwrap().len(), 0);
     assert!(!registry.saw_authorization());
 }
 
@@ -78,11 +78,11 @@ async fn the_keyring_is_asked_once() {
     }
     registry.expire_tokens();
     fetch(&repository).await.unwrap();
-    let door = Door {
+    let door = CredentialScope {
         host: registry.host(),
         repository: "app".to_owned(),
     };
-    assert_eq!(*ring.asked.lock().unwrap(), [door]);
+    assert_eq!(*ring.context.lock().unwrap(), [door]);
     let tokens = registry.requests().into_iter();
     assert_eq!(tokens.filter(|it| it.path == "/token").count(), 2);
 }
@@ -105,7 +105,7 @@ async fn a_keyring_that_fails_stops_the_pull() {
                 matches!(
                     error,
                     RegistryError::Auth {
-                        source: AuthError::Keyring(_),
+                        source: AuthError::Credentials(_),
                         ..
                     }
                 ),
@@ -118,7 +118,7 @@ async fn a_keyring_that_fails_stops_the_pull() {
             );
             assert_eq!(error.next_step(), NextStep::Stop);
         }
-        assert_eq!(ring.asked.lock().unwrap().len(), 1);
+        assert_eq!(ring.context.lock().unwrap().len(), 1);
         let paths = registry.requests().into_iter().map(|it| it.path);
         assert!(paths.into_iter().all(|path| path != "/token"));
     }

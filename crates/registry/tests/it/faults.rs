@@ -45,7 +45,7 @@ async fn busy_registries_say_when_to_come_back() {
     assert_eq!(
         registry.log().len(),
         7,
-        "nothing is asked twice: that is the caller's to decide"
+        "nothing is context twice: that is the caller's to decide"
     );
 }
 

@@ -156,10 +156,10 @@ async fn a_token_server_is_left_alone() {
     for _ in 0..3 {
         let repository = client.repository(endpoint.clone(), app(), &Caller::anonymous());
         let error = fetch(&repository).await.unwrap_err();
-        let RegistryError::TooManyRequests { asked, .. } = &error else {
+        let RegistryError::TooManyRequests { context, .. } = &error else {
             panic!("{error:?}")
         };
-        assert_eq!(asked.origin.to_string(), tokens.url());
+        assert_eq!(context.origin.to_string(), tokens.url());
         let NextStep::Retry { after: Some(after) } = error.next_step() else {
             panic!("{error:?}")
         };

@@ -1,6 +1,6 @@
 //! Logging in: what is asked, and what is kept.
 
-use windlass_registry::{AuthError, LoggedIn, LoginError, RegistryConfig, RegistryError, Secret};
+use windlass_registry::{AccessError, AuthError, LoggedIn, RegistryConfig, RegistryError, Secret};
 use windlass_testing::Registry;
 
 use crate::support::client;
@@ -10,8 +10,8 @@ async fn log_in(registry: &Registry, password: &str) -> Result<LoggedIn, Registr
     let (host, password) = (registry.host(), Secret::new(password));
     let outcome = client.log_in(&host, "me", &password).await;
     outcome.map_err(|error| match error {
-        LoginError::Registry(error) => error,
-        LoginError::Endpoint(error) => panic!("{error}"),
+        AccessError::Registry(error) => error,
+        AccessError::Endpoint(error) => panic!("{error}"),
     })
 }
 
@@ -150,7 +150,7 @@ async fn a_user_name_with_a_colon_is_not_sent() {
     assert!(
         matches!(
             error,
-            LoginError::Registry(RegistryError::Auth {
+            AccessError::Registry(RegistryError::Auth {
                 source: AuthError::Username,
                 ..
             })
@@ -166,7 +166,7 @@ async fn a_text_that_is_no_host_is_an_error() {
     for registry in ["", "a b", "me@host", "host/path"] {
         let outcome = client.log_in(registry, "me", &Secret::new("x")).await;
         assert!(
-            matches!(outcome, Err(LoginError::Endpoint(_))),
+            matches!(outcome, Err(AccessError::Endpoint(_))),
             "{registry}"
         );
     }

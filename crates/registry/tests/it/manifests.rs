@@ -1,7 +1,7 @@
 //! Manifests: the exact bytes, held against every digest.
 
 use windlass_oci::{Digest, Manifest};
-use windlass_registry::{Credentials, NextStep, RegistryConfig, RegistryError, Target};
+use windlass_registry::{Credentials, NextStep, RegistryConfig, RegistryError, TagOrDigest};
 use windlass_testing::{Image, Index, Layer, PackedImage, Registry};
 
 use crate::support::{client, fetch, open, report, session, tag};
@@ -21,7 +21,7 @@ async fn an_open_registry_costs_one_request_a_manifest() {
 
     let by_tag = fetch(&repository).await.unwrap();
     let by_digest = repository
-        .manifest(&Target::from(image.digest))
+        .manifest(&TagOrDigest::from(image.digest))
         .await
         .unwrap()
         .into_manifest()
@@ -70,7 +70,7 @@ async fn an_index_is_a_manifest_too() {
 async fn a_pin_is_held_whatever_the_registry_says() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
-    let pin = Target::from(image.digest);
+    let pin = TagOrDigest::from(image.digest);
     let other = Image::new().layer(Layer::of_size(9)).pack();
     let lie = |route: windlass_testing::Route<'_>| {
         route.body(other.manifest.clone()).then_ok();
@@ -307,7 +307,7 @@ async fn a_manifest_that_cannot_be_used_is_refused() {
     registry.tag("app", "1", &digest);
     for (target, next) in [
         (tag("1"), NextStep::NextEndpoint),
-        (Target::from(digest), NextStep::Stop),
+        (TagOrDigest::from(digest), NextStep::Stop),
     ] {
         let error = open(&registry).manifest(&target).await.unwrap_err();
         assert!(matches!(error, RegistryError::Manifest { .. }), "{error:?}");

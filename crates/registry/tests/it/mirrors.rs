@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use windlass_registry::{Caller, HostConfig, OneKey, RegistryError, Secret};
+use windlass_registry::{Caller, HostConfig, RegistryError, Secret, StaticCredentials};
 use windlass_testing::{Image, Registry};
 
 use crate::support::{
@@ -72,7 +72,7 @@ async fn a_mirror_does_not_get_the_registrys_credentials() {
     let config = mirrored(host(&mirror), &server);
     let endpoints = upstream(&config);
     let client = client(config);
-    let caller = Caller::new(Arc::new(OneKey {
+    let caller = Caller::new(Arc::new(StaticCredentials {
         host: server.host(),
         credentials: basic("me", "hunter2"),
     }));
@@ -162,7 +162,10 @@ async fn nobody_stands_in_for_the_registry() {
     let config = mirrored(host(&mirror), &server);
     let endpoints = upstream(&config);
     let client = client(config);
-    client.blame(endpoints[1].origin(), windlass_registry::Fault::Lie);
+    client.record_fault(
+        endpoints[1].origin(),
+        windlass_registry::EndpointFault::WrongDigest,
+    );
     assert_eq!(client.order(&endpoints), endpoints);
     let repository = client.repository(endpoints[1].clone(), app(), &Caller::anonymous());
     let stream = repository.blob(&layer(digest, 10), 0).await.unwrap();

@@ -1,6 +1,8 @@
 //! What is older than today's manifests: schema 1, and version 1 of the protocol.
 
-use windlass_registry::{Credentials, Fetched, RegistryConfig, RegistryError, Target};
+use windlass_registry::{
+    Credentials, ManifestResponse, RegistryConfig, RegistryError, TagOrDigest,
+};
 use windlass_testing::{Registry, Schema1};
 
 use crate::support::{client, fetch, open, report, session, tag};
@@ -22,9 +24,9 @@ async fn schema1_is_a_matter_of_configuration() {
         ..RegistryConfig::default()
     });
     let repository = session(&client, &registry, Credentials::Anonymous);
-    for target in [tag("1"), Target::from(image.digest)] {
+    for target in [tag("1"), TagOrDigest::from(image.digest)] {
         let fetched = repository.manifest(&target).await.unwrap();
-        let Fetched::Schema1 { bytes, announced } = fetched else {
+        let ManifestResponse::Schema1 { bytes, announced } = fetched else {
             panic!("{fetched:?}")
         };
         assert_eq!(

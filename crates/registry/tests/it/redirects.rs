@@ -34,10 +34,10 @@ async fn a_blob_from_a_cdn_is_fetched_without_authorization() {
     }
     assert!(registry.saw("hunter2"));
     assert!(!cdn.saw_authorization() && !cdn.saw("hunter2"));
-    let asked = cdn.requests();
-    assert_eq!(asked.len(), 5);
+    let context = cdn.requests();
+    assert_eq!(context.len(), 5);
     assert!(
-        asked
+        context
             .iter()
             .all(|it| it.range() == Some("bytes=400-") && it.header("referer").is_none())
     );

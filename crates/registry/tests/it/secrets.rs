@@ -17,9 +17,9 @@ use crate::support::{basic, client, fetch, layer, noise, open_as, read, session}
 /// What must never be seen: a password, its Basic form, an identity token and a presigned query.
 const SECRETS: [&str; 4] = ["hunter2", "bWU6aHVudGVyMg", "refresh-me", "hunter3"];
 
-fn assert_silent(what: &str) {
+fn assert_silent(kind: &str) {
     for secret in SECRETS {
-        assert!(!what.contains(secret), "{secret} is in: {what}");
+        assert!(!kind.contains(secret), "{secret} is in: {kind}");
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use windlass_oci::{Descriptor, Digest, MediaType, Reference, RepositoryName};
 use windlass_registry::{
-    BlobStream, Caller, Client, Credentials, Endpoint, FetchedManifest, HostConfig, OneKey,
-    RegistryConfig, RegistryError, RegistryHosts, Repository, Secret, Target, Timeouts,
+    BlobStream, Caller, Client, Credentials, Endpoint, FetchedManifest, HostConfig, RegistryConfig,
+    RegistryError, RegistryHosts, Repository, Secret, StaticCredentials, TagOrDigest, Timeouts,
 };
 use windlass_testing::Registry;
 
@@ -93,7 +93,7 @@ pub(crate) fn app() -> RepositoryName {
 /// Someone who has these credentials for `endpoint`.
 pub(crate) fn caller(endpoint: &Endpoint, credentials: Credentials) -> Caller {
     let host = endpoint.origin().authority().to_owned();
-    Caller::new(Arc::new(OneKey { host, credentials }))
+    Caller::new(Arc::new(StaticCredentials { host, credentials }))
 }
 
 pub(crate) fn basic(username: &str, password: &str) -> Credentials {
@@ -103,8 +103,8 @@ pub(crate) fn basic(username: &str, password: &str) -> Credentials {
     }
 }
 
-pub(crate) fn tag(tag: &str) -> Target {
-    Target::Tag(tag.parse().expect("the test has a good tag"))
+pub(crate) fn tag(tag: &str) -> TagOrDigest {
+    TagOrDigest::Tag(tag.parse().expect("the test has a good tag"))
 }
 
 /// Fetches the manifest that the tests pull: `app:1`.

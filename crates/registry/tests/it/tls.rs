@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 
 use windlass_registry::{
-    AuthError, Caller, Client, ClientError, Credentials, Endpoint, HostConfig, Identity, NextStep,
-    RealmRefusal, RedirectError, RegistryConfig, RegistryError, Secret, Tls,
+    AuthError, Caller, Client, ClientError, ClientIdentity, ClientTls, Credentials, Endpoint,
+    HostConfig, NextStep, RealmError, RedirectError, RegistryConfig, RegistryError, Secret,
 };
 use windlass_testing::{Ca, Image, Registry, RegistryBuilder};
 
@@ -25,9 +25,9 @@ fn trusting(ca: &Ca) -> RegistryConfig {
     }
 }
 
-fn identity(ca: &Ca) -> Identity {
+fn identity(ca: &Ca) -> ClientIdentity {
     let identity = ca.client("windlass");
-    Identity {
+    ClientIdentity {
         certificates: identity.certificate.into_bytes(),
         key: Secret::new(identity.key),
     }
@@ -74,7 +74,7 @@ async fn a_bad_certificate_is_not_believed() {
 async fn certificates_are_configured_by_host_and_port() {
     let ca = Ca::new();
     let registry = started(Registry::builder().tls(&ca).require_client_certificate(&ca));
-    let tls = |with_identity: bool| Tls {
+    let tls = |with_identity: bool| ClientTls {
         roots: vec![ca.pem().into()],
         identity: with_identity.then(|| identity(&ca)),
         skip_verify: false,
@@ -110,9 +110,9 @@ async fn an_insecure_host_may_have_any_certificate() {
             .tls_as(certificate)
             .require_client_certificate(&ca),
     );
-    let tls = Tls {
+    let tls = ClientTls {
         identity: Some(identity(&ca)),
-        ..Tls::default()
+        ..ClientTls::default()
     };
     for insecure in ["127.0.0.1", &registry.host(), "127.0.0.0/8"] {
         let config = RegistryConfig {
@@ -138,10 +138,10 @@ async fn a_mirror_has_its_own_certificates() {
         .mirror_of_as("upstream.test", &server)
         .start();
     let configured = HostConfig {
-        tls: Tls {
+        tls: ClientTls {
             identity: Some(identity(&clients)),
             skip_verify: true,
-            ..Tls::default()
+            ..ClientTls::default()
         },
         ..host(&mirror)
     };
@@ -177,7 +177,7 @@ async fn a_stranger_gets_no_client_certificate() {
         .times(2)
         .then_ok();
     let configured = HostConfig {
-        tls: Tls {
+        tls: ClientTls {
             roots: vec![ca.pem().into(), other.pem().into()],
             identity: Some(identity(&ca)),
             skip_verify: true,
@@ -201,8 +201,8 @@ async fn a_stranger_gets_no_client_certificate() {
             .iter()
             .all(windlass_testing::Request::has_client_certificate)
     );
-    let asked = cdn.requests();
-    assert!(asked.len() == 1 && !asked[0].has_client_certificate());
+    let context = cdn.requests();
+    assert!(context.len() == 1 && !context[0].has_client_certificate());
 }
 
 #[test]
@@ -230,9 +230,9 @@ fn a_root_must_be_a_certificate() {
 #[tokio::test]
 async fn a_hosts_own_root_must_be_a_certificate() {
     let registry = started(Registry::builder());
-    let tls = Tls {
+    let tls = ClientTls {
         roots: vec![b"garbage".to_vec()],
-        ..Tls::default()
+        ..ClientTls::default()
     };
     let config = RegistryConfig {
         certificates: [(registry.host(), tls)].into(),
@@ -262,7 +262,7 @@ async fn a_realm_without_tls_is_not_asked() {
     else {
         panic!("{error:?}")
     };
-    assert_eq!(source, RealmRefusal::Downgrade);
+    assert_eq!(source, RealmError::Downgrade);
     assert_eq!(registry.log(), ["GET /v2/app/manifests/1 401"]);
     assert_eq!(tokens.log().len(), 0);
 }
@@ -281,7 +281,7 @@ async fn a_token_server_with_a_bad_certificate_gets_no_password() {
     let repository = session(&client(trusting(&ca)), &registry, basic("me", "hunter2"));
     let error = fetch(&repository).await.unwrap_err();
     assert!(matches!(error, RegistryError::Tls { .. }), "{error:?}");
-    assert_eq!(error.asked().origin.to_string(), tokens.url());
+    assert_eq!(error.context().origin.to_string(), tokens.url());
     assert_eq!(tokens.log().len(), 0);
 }
 

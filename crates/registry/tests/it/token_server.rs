@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use windlass_registry::{
-    AuthError, Credentials, NextStep, RealmRefusal, RegistryError, Secret, TokenError,
+    AuthError, Credentials, NextStep, RealmError, RegistryError, Secret, TokenError,
 };
 use windlass_testing::{Image, Registry};
 
@@ -114,12 +114,12 @@ async fn a_realm_that_is_not_asked() {
     for (realm, expected) in [
         (
             "https://169.254.169.254/token?key=hunter2",
-            RealmRefusal::Inside,
+            RealmError::Inside,
         ),
-        ("https://10.0.0.1/", RealmRefusal::Inside),
-        ("http://auth.test/token", RealmRefusal::PlainHttp),
-        ("https://auth.test@evil.test/", RealmRefusal::UserInfo),
-        ("file:///etc/passwd", RealmRefusal::NotAUrl),
+        ("https://10.0.0.1/", RealmError::Inside),
+        ("http://auth.test/token", RealmError::PlainHttp),
+        ("https://auth.test@evil.test/", RealmError::UserInfo),
+        ("file:///etc/passwd", RealmError::NotAUrl),
     ] {
         let registry = Registry::builder().bearer_at(realm).start();
         push(&registry);

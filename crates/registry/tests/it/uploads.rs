@@ -8,8 +8,8 @@ use serde_json::json;
 use tokio::sync::mpsc::channel;
 use windlass_oci::{Descriptor, Digest, RepositoryName};
 use windlass_registry::{
-    Begun, Credentials, Endpoint, NextStep, Outgoing, RegistryConfig, RegistryError, Repository,
-    Sent, Target, Upload, referrers_tag,
+    Credentials, Endpoint, NextStep, RegistryConfig, RegistryError, Repository, SendOutcome,
+    StreamingBody, TagOrDigest, Upload, UploadStart, referrers_tag,
 };
 use windlass_testing::{Layer, Registry};
 
@@ -34,17 +34,17 @@ fn repository(registry: &Registry, name: &str) -> RepositoryName {
     reference.repository().clone()
 }
 
-fn body(bytes: &[u8]) -> Outgoing {
+fn body(bytes: &[u8]) -> StreamingBody {
     let (send, pieces) = channel(1);
     let (length, bytes) = (bytes.len() as u64, Bytes::copy_from_slice(bytes));
     tokio::spawn(async move { send.send(io::Result::Ok(bytes)).await });
-    Outgoing::new(pieces, length)
+    StreamingBody::new(pieces, length)
 }
 
 async fn begin(repository: &Repository, digest: &Digest) -> Result<Upload, RegistryError> {
     match repository.begin_upload(digest, None).await? {
-        Begun::Upload(upload) => Ok(upload),
-        Begun::Mounted => panic!("nothing was to be taken over"),
+        UploadStart::Upload(upload) => Ok(upload),
+        UploadStart::Mounted => panic!("nothing was to be taken over"),
     }
 }
 
@@ -60,7 +60,10 @@ async fn a_blob_is_sent_whole_or_in_pieces() {
     let blob = blob(&bytes);
     assert!(!repository.has_blob(&blob).await.unwrap());
     let mut whole = begin(&repository, &blob.digest).await.unwrap();
-    assert_eq!(whole.put(body(&bytes)).await.unwrap(), Sent::Taken);
+    assert_eq!(
+        whole.put(body(&bytes)).await.unwrap(),
+        SendOutcome::Accepted
+    );
     assert!(repository.has_blob(&blob).await.unwrap());
 
     registry.remove_blob(&blob.digest);
@@ -68,7 +71,7 @@ async fn a_blob_is_sent_whole_or_in_pieces() {
     assert_eq!(pieces.min_chunk(), 1000);
     for piece in bytes.chunks(1000) {
         let sent = pieces.send(body(piece), piece.len() as u64).await.unwrap();
-        assert_eq!(sent, Sent::Taken);
+        assert_eq!(sent, SendOutcome::Accepted);
     }
     pieces.finish().await.unwrap();
     assert!(repository.has_blob(&blob).await.unwrap());
@@ -202,13 +205,13 @@ async fn blobs_are_taken_over_or_else_sent() {
     let from = crate::uploads::repository(&registry, "other");
     let held = registry.push_layer(Layer::of_size(100), "other");
     let begun = repository.begin_upload(&held, Some(&from)).await.unwrap();
-    assert!(matches!(begun, Begun::Mounted));
+    assert!(matches!(begun, UploadStart::Mounted));
     let unknown = Digest::sha256(b"nobody has it");
     let begun = repository
         .begin_upload(&unknown, Some(&from))
         .await
         .unwrap();
-    assert!(matches!(begun, Begun::Upload(_)));
+    assert!(matches!(begun, UploadStart::Upload(_)));
     assert_eq!(registry.requests().len(), 2);
 
     // One that does not know of it says so in its own way, and is asked for the usual.
@@ -217,7 +220,7 @@ async fn blobs_are_taken_over_or_else_sent() {
         .begin_upload(&unknown, Some(&from))
         .await
         .unwrap();
-    assert!(matches!(begun, Begun::Upload(_)));
+    assert!(matches!(begun, UploadStart::Upload(_)));
     // One that wants to be left alone is.
     registry
         .uploads()
@@ -276,8 +279,11 @@ async fn a_token_that_ends_meanwhile_is_renewed() {
     let digest = Digest::sha256(&bytes);
     let mut upload = begin(&repository, &digest).await.unwrap();
     registry.expire_tokens();
-    assert_eq!(upload.put(body(&bytes)).await.unwrap(), Sent::Again);
-    assert_eq!(upload.put(body(&bytes)).await.unwrap(), Sent::Taken);
+    assert_eq!(upload.put(body(&bytes)).await.unwrap(), SendOutcome::Resend);
+    assert_eq!(
+        upload.put(body(&bytes)).await.unwrap(),
+        SendOutcome::Accepted
+    );
     let tokens = registry
         .requests()
         .into_iter()
@@ -377,7 +383,7 @@ async fn registries_without_a_list_have_a_tag() {
     }
     let found = repository.referrers(&subject).await.unwrap();
     assert_eq!(found, [one, two]);
-    let target = Target::Tag(referrers_tag(&subject));
+    let target = TagOrDigest::Tag(referrers_tag(&subject));
     assert!(repository.document(&target).await.unwrap().is_some());
     // Whatever is answered in place of a list, the tag is there.
     for status in [400, 404, 405, 501] {

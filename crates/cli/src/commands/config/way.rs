@@ -1,7 +1,10 @@
 //! The way to a registry: who is asked, in which order, and how.
 
 use serde::Serialize;
-use windlass::{Capabilities, Door, Endpoint, RegistryConfig, RepositoryName, Role, Tls, text};
+use windlass::{
+    ClientTls, CredentialScope, Endpoint, EndpointRole, HostCapabilities, RegistryConfig,
+    RepositoryName, text,
+};
 use windlass_config::{HostOverview, RegistryOverview, shown_proxy};
 use windlass_credentials::{Keys, Source};
 
@@ -111,7 +114,7 @@ impl Way {
             if host.within.is_empty() {
                 host.proxy = proxy(endpoint, registry, &settings.registry);
             }
-            let door = Door {
+            let door = CredentialScope {
                 host: match endpoint.origin().authority() {
                     _ if is_own => registry.to_owned(),
                     DOCKER_HUB => "docker.io".to_owned(),
@@ -151,11 +154,11 @@ impl Host {
 
     /// The registry itself, about which no file says anything.
     fn plain(endpoint: &Endpoint, all: &[Endpoint], config: &RegistryConfig) -> Self {
-        let Capabilities { pull, resolve } = endpoint.capabilities();
+        let HostCapabilities { pull, resolve } = endpoint.capabilities();
         let can = [(pull, "pull"), (resolve, "resolve")];
         // One that may be spoken to in the clear may have any certificate, too. If that is so only at certain
         // addresses, it is asked as any other first, and then once more in either way, at those alone.
-        let same = |other: &&Endpoint| other.role() == Role::Registry;
+        let same = |other: &&Endpoint| other.role() == EndpointRole::Registry;
         let own: Vec<&Endpoint> = all.iter().filter(same).collect();
         let may_be_insecure = own.iter().any(|own| !own.is_https()) && !endpoint.is_loopback();
         let is_within = own.len() == 3 && own.first() != Some(&endpoint);
@@ -163,8 +166,8 @@ impl Host {
         Self {
             url: endpoint.origin().to_string(),
             role: match endpoint.role() {
-                Role::Mirror => "mirror",
-                Role::Registry => "registry",
+                EndpointRole::Mirror => "mirror",
+                EndpointRole::Registry => "registry",
             },
             capabilities: can
                 .into_iter()
@@ -192,7 +195,7 @@ impl Host {
     }
 }
 
-fn certificates<'a>(endpoint: &Endpoint, config: &'a RegistryConfig) -> Option<&'a Tls> {
+fn certificates<'a>(endpoint: &Endpoint, config: &'a RegistryConfig) -> Option<&'a ClientTls> {
     if !endpoint.is_https() {
         return None;
     }
@@ -218,7 +221,7 @@ fn proxy(endpoint: &Endpoint, registry: &str, config: &RegistryConfig) -> Option
 }
 
 /// Where they would come from; what they are stays where it is, and no helper is run.
-fn credentials(keys: &Keys, door: &Door) -> Option<String> {
+fn credentials(keys: &Keys, door: &CredentialScope) -> Option<String> {
     match keys.source_of(door) {
         Ok(Some(Source::Entry { place, key })) => Some(format!("{place}, under {key}")),
         Ok(Some(Source::Helper { name, place, .. })) => {

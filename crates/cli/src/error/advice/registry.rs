@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windlass::{
-    AuthError, ConnectFailure, DEFAULT_REGISTRY, EndpointsError, LoginError, ManifestError,
+    AccessError, AuthError, ConnectFailure, DEFAULT_REGISTRY, EndpointsError, ManifestError,
     ProxyFailure, RegistryError,
 };
 use windlass_credentials::{Place, Source};
@@ -26,10 +26,12 @@ impl<'a> Asker<'a> {
 }
 
 /// What to do about a login that the registry did not take.
-pub(super) fn of_login(error: &LoginError, registry: &str) -> Advice {
+pub(super) fn of_login(error: &AccessError, registry: &str) -> Advice {
     match error {
-        LoginError::Endpoint(error) => of_endpoint(error),
-        LoginError::Registry(RegistryError::Unauthorized { .. } | RegistryError::Denied { .. }) => {
+        AccessError::Endpoint(error) => of_endpoint(error),
+        AccessError::Registry(
+            RegistryError::Unauthorized { .. } | RegistryError::Denied { .. },
+        ) => {
             let hint = match registry {
                 DEFAULT_REGISTRY => {
                     "check user name and password; with two-factor authentication, the password is a \
@@ -41,16 +43,16 @@ pub(super) fn of_login(error: &LoginError, registry: &str) -> Advice {
             };
             Advice::hint("unauthorized", hint)
         }
-        LoginError::Registry(error) => of_registry(error, &Asker::new(registry, &Login::Nobody)),
+        AccessError::Registry(error) => of_registry(error, &Asker::new(registry, &Login::Nobody)),
     }
 }
 
 /// What to do where every endpoint has failed. What counts is the registry's own word, except where that is
 /// the answer of a server that wanted TLS: then it is what kept TLS from working.
 pub(super) fn of_endpoints(error: &EndpointsError, asker: &Asker<'_>) -> Advice {
-    let host = error.error.asked().origin.authority();
+    let host = error.error.context().origin.authority();
     let is_tls = |other: &&Arc<RegistryError>| {
-        matches!(***other, RegistryError::Tls { .. }) && other.asked().origin.authority() == host
+        matches!(***other, RegistryError::Tls { .. }) && other.context().origin.authority() == host
     };
     let wanted_tls = matches!(
         *error.error,
@@ -62,7 +64,7 @@ pub(super) fn of_endpoints(error: &EndpointsError, asker: &Asker<'_>) -> Advice 
 
 pub(super) fn of_registry(error: &RegistryError, asker: &Asker<'_>) -> Advice {
     let registry = asker.registry;
-    let host = error.asked().origin.authority();
+    let host = error.context().origin.authority();
     match error {
         RegistryError::Unauthorized { .. } => Advice::hint("unauthorized", unauthorized(asker)),
         RegistryError::Denied { .. } => Advice::hint(
@@ -139,7 +141,7 @@ fn of_auth(error: &AuthError, asker: &Asker<'_>) -> Advice {
                 asker.registry
             ),
         ),
-        AuthError::Keyring(_) => Advice::hint("credentials", lookup_failed(asker)),
+        AuthError::Credentials(_) => Advice::hint("credentials", lookup_failed(asker)),
     }
 }
 

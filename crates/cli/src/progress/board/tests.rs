@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use windlass::{
-    Asked, Digest, Endpoint, ImageId, LayerStatus, Outcome, PlannedLayer, Platform, Reason,
-    RegistryError, Setback, What,
+    Digest, Endpoint, ImageId, LayerStatus, Outcome, PlannedLayer, Platform, Reason, RegistryError,
+    RequestContext, RequestKind, Setback,
 };
 
 use super::*;
@@ -48,13 +48,13 @@ fn origin(host: &str) -> Origin {
 }
 
 fn reason(host: &str, words: &str) -> Reason {
-    let asked = Asked {
+    let context = RequestContext {
         origin: origin(host),
         repository: "library/alpine".to_owned(),
-        what: What::Tags,
+        kind: RequestKind::Tags,
     };
     Reason(Arc::new(RegistryError::Malformed {
-        asked: Box::new(asked),
+        context: Box::new(context),
         reason: words.to_owned(),
     }))
 }

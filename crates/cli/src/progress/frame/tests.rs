@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use windlass::{
-    Asked, Digest, LayerStatus, Origin, PlannedLayer, Platform, PullEvent, Reason, RegistryError,
-    Setback, What,
+    Digest, LayerStatus, Origin, PlannedLayer, Platform, PullEvent, Reason, RegistryError,
+    RequestContext, RequestKind, Setback,
 };
 
 use super::*;
@@ -38,13 +38,13 @@ fn connecting(attempt: u32) -> LayerStatus {
 }
 
 fn reason(words: &str) -> Reason {
-    let asked = Asked {
+    let context = RequestContext {
         origin: registry(),
         repository: "app".to_owned(),
-        what: What::Tags,
+        kind: RequestKind::Tags,
     };
     Reason(Arc::new(RegistryError::Malformed {
-        asked: Box::new(asked),
+        context: Box::new(context),
         reason: words.to_owned(),
     }))
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use windlass::{
-    Asked, Endpoint, ImageId, LayerStatus, Origin, Outcome, PlannedLayer, Platform, Reason,
-    RegistryError, Setback, What,
+    Endpoint, ImageId, LayerStatus, Origin, Outcome, PlannedLayer, Platform, Reason, RegistryError,
+    RequestContext, RequestKind, Setback,
 };
 
 use super::*;
@@ -25,13 +25,13 @@ fn origin(host: &str) -> Origin {
 }
 
 fn reason(words: &str) -> Reason {
-    let asked = Asked {
+    let context = RequestContext {
         origin: origin("mirror.test"),
         repository: "app".to_owned(),
-        what: What::Tags,
+        kind: RequestKind::Tags,
     };
     Reason(Arc::new(RegistryError::Malformed {
-        asked: Box::new(asked),
+        context: Box::new(context),
         reason: words.to_owned(),
     }))
 }
