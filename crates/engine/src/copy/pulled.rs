@@ -67,13 +67,18 @@ impl Copying<'_> {
         self.wait(async {
             let pull = engine.pull(request, &events);
             tokio::pin!(pull);
-            loop {
+            let pulled = loop {
                 tokio::select! {
                     biased;
                     Some(event) = told.recv() => translator.tell(event),
                     pulled = &mut pull => break pulled,
                 }
+            };
+            // The pull may have sent events in its last step.
+            while let Ok(event) = told.try_recv() {
+                translator.tell(event);
             }
+            pulled
         })
     }
 }

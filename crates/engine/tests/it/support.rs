@@ -18,8 +18,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(configure: impl FnOnce(&mut EngineConfig)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let config = EngineConfig::new(directory.path().join("store"));
+        let mut config = EngineConfig::new(directory.path().join("store"));
+        configure(&mut config);
         let access = Access::Own {
             purpose: "the tests".to_owned(),
         };
