@@ -10,7 +10,9 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use windlass_archive::{Mode, Options, Ownership, Progress, Threads, unpack};
+use windlass_archive::{
+    Ownership, UnpackMode, UnpackOptions, UnpackProgress, UnpackThreads, unpack,
+};
 use windlass_oci::{Algorithm, Hasher};
 
 /// Hashes what is read, as whoever hands a downloaded blob to `unpack` does.
@@ -29,13 +31,13 @@ impl Read for Hashing {
 
 #[expect(clippy::print_stdout, reason = "an example's result")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut options = Options::default();
+    let mut options = UnpackOptions::default();
     let mut paths = Vec::new();
     for argument in std::env::args_os().skip(1) {
         match argument.to_str() {
-            Some("--one") => options.threads = Threads::One,
-            Some("--flatten") => options.mode = Mode::Flatten,
-            Some("--own") => options.ownership = Ownership::Own,
+            Some("--one") => options.threads = UnpackThreads::One,
+            Some("--flatten") => options.mode = UnpackMode::Flatten,
+            Some("--own") => options.ownership = Ownership::CurrentUser,
             _ => paths.push(argument),
         }
     }
@@ -48,7 +50,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let directory = File::open(directory)?;
     let begun = Instant::now();
-    let unpacked = unpack(&mut blob, directory.as_fd(), &options, &Progress::default())?;
+    let unpacked = unpack(
+        &mut blob,
+        directory.as_fd(),
+        &options,
+        &UnpackProgress::default(),
+    )?;
     let took = begun.elapsed();
     println!("blob    {}", blob.hasher.finish());
     println!("diff ID {}", unpacked.diff_id);

@@ -41,7 +41,7 @@ pub enum UnpackError {
         /// Why.
         source: EntryError,
     },
-    /// The tar is longer than [`Limits::tar_bytes`](crate::Limits::tar_bytes).
+    /// The tar is longer than [`UnpackLimits::tar_bytes`](crate::UnpackLimits::tar_bytes).
     #[error("the layer's tar is longer than the limit of {limit} bytes")]
     TooLong {
         /// The limit.
@@ -59,9 +59,9 @@ pub enum UnpackError {
 
 /// Whom an [`UnpackError`] points at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum UnpackErrorOrigin {
     /// Whoever supplied the bytes: the read failed or was cancelled.
-    Source,
+    Input,
     /// The layer's content: the same bytes will fail again, anywhere.
     Layer,
     /// This system: no space, no permission, a file system that cannot hold the layer.
@@ -109,7 +109,7 @@ pub enum TarError {
     /// A zero block is followed by something else.
     #[error("a single zero block is followed by data")]
     LoneZeroBlock,
-    /// Extension headers for one entry exceed [`Limits::header_bytes`](crate::Limits::header_bytes).
+    /// Extension headers for one entry exceed [`UnpackLimits::header_bytes`](crate::UnpackLimits::header_bytes).
     #[error("extension headers exceed the limit of {limit} bytes")]
     HeaderTooLarge {
         /// The limit.
@@ -207,14 +207,14 @@ pub enum EntryError {
         minor: u64,
     },
     /// Directories need more memory than
-    /// [`Limits::directory_bytes`](crate::Limits::directory_bytes).
+    /// [`UnpackLimits::directory_bytes`](crate::UnpackLimits::directory_bytes).
     #[error("too many directories: they need more than the limit of {limit} bytes of memory")]
     TooManyDirectories {
         /// The limit.
         limit: usize,
     },
     /// The names of all layers together need more memory than
-    /// [`Limits::tree_bytes`](crate::Limits::tree_bytes).
+    /// [`UnpackLimits::tree_bytes`](crate::UnpackLimits::tree_bytes).
     #[error("too many entries: they need more than the limit of {limit} bytes of memory")]
     TooManyEntries {
         /// The limit.
@@ -236,16 +236,16 @@ pub struct EntryName(Vec<u8>);
 
 impl UnpackError {
     /// Returns whom this error points at.
-    pub fn fault(&self) -> Fault {
+    pub fn origin(&self) -> UnpackErrorOrigin {
         match self {
-            Self::Read(_) => Fault::Source,
+            Self::Read(_) => UnpackErrorOrigin::Input,
             Self::Stream { .. }
             | Self::UnsupportedCompression { .. }
             | Self::Tar { .. }
-            | Self::TooLong { .. } => Fault::Layer,
-            Self::Target { .. } => Fault::System,
+            | Self::TooLong { .. } => UnpackErrorOrigin::Layer,
+            Self::Target { .. } => UnpackErrorOrigin::System,
             Self::Entry { source, .. } => match source {
-                EntryError::System { .. } => Fault::System,
+                EntryError::System { .. } => UnpackErrorOrigin::System,
                 EntryError::Escapes
                 | EntryError::TargetEscapes { .. }
                 | EntryError::Root
@@ -258,7 +258,7 @@ impl UnpackError {
                 | EntryError::WhiteoutDevice
                 | EntryError::Device { .. }
                 | EntryError::TooManyDirectories { .. }
-                | EntryError::TooManyEntries { .. } => Fault::Layer,
+                | EntryError::TooManyEntries { .. } => UnpackErrorOrigin::Layer,
             },
         }
     }

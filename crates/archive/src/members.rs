@@ -5,26 +5,26 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use crate::error::UnpackError;
-use crate::options::Limits;
+use crate::options::UnpackLimits;
 use crate::pipeline::{CHUNK, Chunks};
 use crate::tar::{Entry, Kind, TarReader};
 
 /// A member of a tar.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct TarMember {
     /// The name, byte for byte; checked for nothing but NULs.
     pub path: Vec<u8>,
     /// What it is.
-    pub kind: MemberKind,
+    pub kind: TarMemberKind,
     /// Where in the file its content begins.
     pub offset: u64,
     /// The length of its content in bytes.
     pub size: u64,
 }
 
-/// What a [`Member`] is.
+/// What a [`TarMember`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MemberKind {
+pub enum TarMemberKind {
     /// A file whose content is in the tar, in one piece.
     File,
     /// Another name of the member that is called this.
@@ -53,9 +53,9 @@ const WINDOW: usize = CHUNK / 16;
 /// Calls `take` with each member of the plain tar in `file`, in order, until it fails.
 ///
 /// Headers are bounded as in [`unpack`](crate::unpack); how many members there may be is for `take` to say.
-pub fn members<E: From<UnpackError>>(
+pub fn list_members<E: From<UnpackError>>(
     file: &File,
-    mut take: impl FnMut(Member) -> Result<(), E>,
+    mut take: impl FnMut(TarMember) -> Result<(), E>,
 ) -> Result<(), E> {
     let length = file.metadata().map_err(UnpackError::Read)?.len();
     let mut window = Window {
@@ -65,10 +65,10 @@ pub fn members<E: From<UnpackError>>(
         buffer: vec![0; WINDOW],
         piece: 0,
     };
-    let mut reader = TarReader::new(&mut window, &Limits::default());
+    let mut reader = TarReader::new(&mut window, &UnpackLimits::default());
     let mut entry = Entry::default();
     while reader.next(&mut entry)? {
-        take(Member {
+        take(TarMember {
             path: entry.path.clone(),
             kind: kind(&entry),
             offset: reader.offset(),
@@ -78,13 +78,13 @@ pub fn members<E: From<UnpackError>>(
     Ok(())
 }
 
-fn kind(entry: &Entry) -> MemberKind {
+fn kind(entry: &Entry) -> TarMemberKind {
     match entry.kind {
-        Kind::File if entry.sparse.is_none() => MemberKind::File,
-        Kind::HardLink => MemberKind::HardLink(entry.link.clone()),
-        Kind::Symlink => MemberKind::Symlink(entry.link.clone()),
-        Kind::Directory => MemberKind::Directory,
-        _ => MemberKind::Other,
+        Kind::File if entry.sparse.is_none() => TarMemberKind::File,
+        Kind::HardLink => TarMemberKind::HardLink(entry.link.clone()),
+        Kind::Symlink => TarMemberKind::Symlink(entry.link.clone()),
+        Kind::Directory => TarMemberKind::Directory,
+        _ => TarMemberKind::Other,
     }
 }
 

@@ -2,25 +2,25 @@
 
 /// How to unpack.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct UnpackOptions {
     /// What whiteouts become.
-    pub mode: Mode,
+    pub mode: UnpackMode,
     /// Whose the files become.
     pub ownership: Ownership,
     /// How many threads to use.
-    pub threads: Threads,
+    pub threads: UnpackThreads,
     /// Bounds on what a layer may ask for.
-    pub limits: Limits,
+    pub limits: UnpackLimits,
     /// How parent directories are looked up.
-    pub resolve: Resolve,
+    pub resolve: PathResolution,
 }
 
 /// What a layer is unpacked onto, and so what its whiteouts become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum UnpackMode {
     /// An empty directory that becomes one layer of an overlay mount: a whiteout becomes a character
     /// device 0:0, an opaque directory gets the overlayfs attribute (`trusted.` with
-    /// [`Ownership::Exact`], `user.` with [`Ownership::Own`]).
+    /// [`Ownership::Exact`], `user.` with [`Ownership::CurrentUser`]).
     Layer,
     /// The tree that the layers below have made: whiteouts delete from it what this layer did not add
     /// (OCI image specification, "Whiteouts").
@@ -34,12 +34,12 @@ pub enum Ownership {
     Exact,
     /// The unpacking user, whatever the entry says. Device nodes and attributes that an ordinary user
     /// may not set are skipped and counted.
-    Own,
+    CurrentUser,
 }
 
 /// How many threads [`unpack`](crate::unpack) uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Threads {
+pub enum UnpackThreads {
     /// One, the caller's: best when there are as many layers at work as cores.
     One,
     /// A second one that reads and inflates: best when a core would be idle.
@@ -48,8 +48,8 @@ pub enum Threads {
 
 /// How parent directories are looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resolve {
-    /// By `openat2`, and where the kernel does not have it or forbids it, as [`Resolve::Walk`].
+pub enum PathResolution {
+    /// By `openat2`, and where the kernel does not have it or forbids it, as [`PathResolution::Walk`].
     Kernel,
     /// Component by component, as on Linux before 5.6 or under an old seccomp filter.
     Walk,
@@ -57,7 +57,7 @@ pub enum Resolve {
 
 /// Bounds on what a layer may ask for. Whatever exceeds one fails the layer.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct UnpackLimits {
     /// Bytes of extension headers (PAX, GNU long names, sparse maps) for one entry.
     pub header_bytes: usize,
     /// Bytes of the tar.
@@ -67,34 +67,34 @@ pub struct Limits {
     /// Components of paths through symbolic links, all entries together, one in a deep directory counting
     /// for several: links can be chained so that one entry takes thousands.
     pub link_steps: u64,
-    /// Bytes of memory for the names of a [`Flattening`](crate::Flattening), roughly.
+    /// Bytes of memory for the names of a [`LayerFlattener`](crate::LayerFlattener), roughly.
     pub tree_bytes: usize,
 }
 
 impl Ownership {
-    /// Returns what this process can do: [`Ownership::Exact`] as root, [`Ownership::Own`] otherwise.
-    pub fn of_this_process() -> Self {
+    /// Returns what this process can do: [`Ownership::Exact`] as root, [`Ownership::CurrentUser`] otherwise.
+    pub fn for_current_process() -> Self {
         if rustix::process::geteuid().is_root() {
             Self::Exact
         } else {
-            Self::Own
+            Self::CurrentUser
         }
     }
 }
 
-impl Default for Options {
+impl Default for UnpackOptions {
     fn default() -> Self {
         Self {
-            mode: Mode::Layer,
+            mode: UnpackMode::Layer,
             ownership: Ownership::Exact,
-            threads: Threads::Two,
-            limits: Limits::default(),
-            resolve: Resolve::Kernel,
+            threads: UnpackThreads::Two,
+            limits: UnpackLimits::default(),
+            resolve: PathResolution::Kernel,
         }
     }
 }
 
-impl Default for Limits {
+impl Default for UnpackLimits {
     fn default() -> Self {
         Self {
             header_bytes: 1 << 20,

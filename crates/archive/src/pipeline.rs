@@ -1,6 +1,6 @@
 //! Carries the tar from the decompressor to whoever applies it, and hashes it on the way.
 //!
-//! With [`Threads::Two`] the two work at once and hand over buffers of a ring. Each buffer is applied
+//! With [`UnpackThreads::Two`] the two work at once and hand over buffers of a ring. Each buffer is applied
 //! and hashed, in any order, and then filled again. Hashing belongs to neither thread: whoever would
 //! have to wait for the other hashes instead, which balances layers of few large files (inflating
 //! takes longest) and of many small ones (applying does).
@@ -14,8 +14,8 @@ use windlass_oci::{Digest, Hasher};
 
 use crate::decompress::Decoder;
 use crate::error::UnpackError;
-use crate::options::{Options, Threads};
-use crate::progress::Progress;
+use crate::options::{UnpackOptions, UnpackThreads};
+use crate::progress::UnpackProgress;
 use ring::Ring;
 
 /// The size of a buffer: a multiple of tar's blocks, so that none is ever cut in two.
@@ -41,8 +41,8 @@ pub(crate) trait Chunks {
 pub(crate) fn run<R: Read + Send, T>(
     mut decoder: Decoder<R>,
     hasher: Hasher,
-    options: &Options,
-    progress: &Progress,
+    options: &UnpackOptions,
+    progress: &UnpackProgress,
     apply: impl FnOnce(&mut dyn Chunks) -> Result<T, UnpackError>,
 ) -> Result<(T, Digest), UnpackError> {
     let limit = options.limits.tar_bytes;
@@ -51,7 +51,7 @@ pub(crate) fn run<R: Read + Send, T>(
     first.truncate(length);
     check_length(length as u64, limit)?;
     // A layer that fits one buffer is not worth a thread.
-    if options.threads == Threads::One || length < CHUNK {
+    if options.threads == UnpackThreads::One || length < CHUNK {
         return alone(decoder, first, hasher, limit, progress, apply);
     }
     let ring = Ring::new(first, hasher);
@@ -74,7 +74,7 @@ fn alone<R: Read, T>(
     first: Vec<u8>,
     hasher: Hasher,
     limit: u64,
-    progress: &Progress,
+    progress: &UnpackProgress,
     apply: impl FnOnce(&mut dyn Chunks) -> Result<T, UnpackError>,
 ) -> Result<(T, Digest), UnpackError> {
     let mut alone = Alone {
@@ -100,7 +100,7 @@ struct Alone<'a, R> {
     state: AloneState,
     total: u64,
     limit: u64,
-    progress: &'a Progress,
+    progress: &'a UnpackProgress,
 }
 
 enum AloneState {

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts what is done, while it is being done.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct UnpackProgress {
     tar_bytes: AtomicU64,
     entries: AtomicU64,
 }
 
-impl Progress {
+impl UnpackProgress {
     /// Returns the bytes of tar that were applied.
     pub fn tar_bytes(&self) -> u64 {
         self.tar_bytes.load(Ordering::Relaxed)

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use windlass_archive::{FlattenError, Flattening, UnpackError};
+use windlass_archive::{FlattenError, LayerFlattener, UnpackError};
 use windlass_copy::{BlobStatus, CopyEvent, Tell};
 use windlass_oci::{DiffId, Digest, ImageId, ImageName};
 use windlass_store::{FindError, ImageLayer, ReadError};
@@ -93,16 +93,18 @@ impl Engine {
             tell,
         };
         layers.plan(&image.layers);
-        let mut flattening = Flattening::default();
+        let mut flattening = LayerFlattener::default();
         for layer in &image.layers {
-            let looked = layers.read(layer, |blob| Ok(flattening.look(blob)?))?;
+            let looked = layers.read(layer, |blob| Ok(flattening.scan_layer(blob)?))?;
             proved(layer, looked.diff_id)?;
         }
         let mut tar = flattening.write(out);
         for layer in &image.layers {
-            if tar.wants_next() {
-                let diff_id = layers.read(layer, |blob| tar.layer(blob))?;
+            if tar.needs_next_layer() {
+                let diff_id = layers.read(layer, |blob| tar.write_layer(blob))?;
                 proved(layer, diff_id)?;
+            } else {
+                tar.skip_next_layer();
             }
             layers.tell_end(layer);
         }

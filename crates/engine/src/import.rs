@@ -123,7 +123,7 @@ impl Engine {
             read: 0,
             limit: options.limit.unwrap_or(u64::MAX),
         };
-        let ownership = Ownership::of_this_process();
+        let ownership = Ownership::for_current_process();
         let layer = take_layer(&self.store, &mut incoming, Wanted::default(), ownership);
         let layer = layer.map_err(|error| incoming.failed(error))?;
         if incoming.read == 0 {

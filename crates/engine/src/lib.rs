@@ -74,7 +74,9 @@ pub use push::{PushImageError, PushRequest, Pushed};
 pub use save::{SaveError, SaveTo, Saved};
 pub use tree::{HeldImage, ImageTree, PlatformImage};
 pub use unpack::{UnpackImageError, UnpackSummary};
-pub use windlass_archive::{EntryError, Fault, Skipped, StreamError, TarError, UnpackError};
+pub use windlass_archive::{
+    EntryError, SkippedItems, StreamError, TarError, UnpackError, UnpackErrorOrigin,
+};
 pub use windlass_bundle::{
     AccountsError, BundleOptions, BundleWarning, CONFIG as BUNDLE_CONFIG, ConvertError, Hostname,
     HostnameError, ROOTFS as BUNDLE_ROOTFS, Rights, Spec, Variable, VariableError, VolumeFault,
@@ -160,7 +162,7 @@ impl EngineConfig {
         Self {
             root,
             pull: PullerConfig {
-                ownership: Ownership::of_this_process(),
+                ownership: Ownership::for_current_process(),
                 ..PullerConfig::default()
             },
         }

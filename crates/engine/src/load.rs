@@ -264,7 +264,12 @@ impl Engine {
             diff_id: Some(diff_id),
         };
         let proved = Verified::new(reading, digest, blob.size);
-        let layer = take_layer(&self.store, proved, wanted, Ownership::of_this_process());
+        let layer = take_layer(
+            &self.store,
+            proved,
+            wanted,
+            Ownership::for_current_process(),
+        );
         let layer = layer.map_err(failed)?;
         status(BlobStatus::Carried);
         Ok(layer)

@@ -12,7 +12,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use windlass_archive::{self as archive, Mode, Options, Ownership, Skipped};
+use windlass_archive::{self as archive, Ownership, SkippedItems, UnpackMode, UnpackOptions};
 use windlass_oci::{DiffId, Digest, ImageName};
 use windlass_store::{FindError, Image, ReadError};
 
@@ -29,7 +29,7 @@ pub struct UnpackSummary {
     /// Bytes of file content that were written, those that a higher layer replaced included.
     pub size: u64,
     /// What could not be made by this user.
-    pub skipped: Skipped,
+    pub skipped: SkippedItems,
 }
 
 /// Why an image could not be unpacked. The directory is as it was.
@@ -112,18 +112,18 @@ impl Engine {
         into: BorrowedFd<'_>,
         stop: &AtomicBool,
     ) -> Result<UnpackSummary, UnpackImageError> {
-        let ownership = Ownership::of_this_process();
-        let options = Options {
-            mode: Mode::Flatten,
+        let ownership = Ownership::for_current_process();
+        let options = UnpackOptions {
+            mode: UnpackMode::Flatten,
             ownership,
-            ..Options::default()
+            ..UnpackOptions::default()
         };
         let mut summary = UnpackSummary::default();
         for layer in &image.layers {
             let digest = layer.held_blob.unwrap_or(layer.blob);
             let (file, _) = self.store.open_blob(&digest)?;
             let blob = Stoppable { file, stop };
-            let progress = archive::Progress::default();
+            let progress = archive::UnpackProgress::default();
             let unpacked = archive::unpack(blob, into, &options, &progress);
             let unpacked = unpacked.map_err(|source| match stop.load(Ordering::Relaxed) {
                 true => UnpackImageError::Cancelled,
@@ -144,7 +144,7 @@ impl Engine {
 }
 
 impl UnpackSummary {
-    fn add(&mut self, unpacked: &archive::Unpacked) {
+    fn add(&mut self, unpacked: &archive::UnpackedLayer) {
         self.layers += 1;
         self.entries += unpacked.entries;
         self.size += unpacked.size;

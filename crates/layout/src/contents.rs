@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use windlass_archive::{Member, MemberKind};
+use windlass_archive::{TarMember, TarMemberKind};
 
 use crate::error::{Defect, LayoutError};
 use crate::extent::Extent;
@@ -48,7 +48,7 @@ impl Contents {
     pub(crate) fn archive(file: File) -> Result<Self, LayoutError> {
         let mut nodes = HashMap::new();
         let (mut count, mut names) = (0, 0);
-        windlass_archive::members(&file, |member| -> Result<(), LayoutError> {
+        windlass_archive::list_members(&file, |member| -> Result<(), LayoutError> {
             count += 1;
             names += member.path.len();
             if count > MOST_MEMBERS || names > LONGEST_NAMES {
@@ -99,13 +99,15 @@ impl Contents {
 }
 
 /// Directories are there by what is in them, and of nothing else is there anything to be had.
-fn node(path: &InnerPath, member: Member) -> Option<Node> {
-    let Member { offset, size, .. } = member;
+fn node(path: &InnerPath, member: TarMember) -> Option<Node> {
+    let TarMember { offset, size, .. } = member;
     match member.kind {
-        MemberKind::File => Some(Node::File { offset, size }),
-        MemberKind::HardLink(target) => Some(Node::Link(InnerPath::parse(&target).ok().flatten())),
-        MemberKind::Symlink(target) => Some(Node::Link(path.follow(&target).ok().flatten())),
-        MemberKind::Directory | MemberKind::Other => None,
+        TarMemberKind::File => Some(Node::File { offset, size }),
+        TarMemberKind::HardLink(target) => {
+            Some(Node::Link(InnerPath::parse(&target).ok().flatten()))
+        }
+        TarMemberKind::Symlink(target) => Some(Node::Link(path.follow(&target).ok().flatten())),
+        TarMemberKind::Directory | TarMemberKind::Other => None,
     }
 }
 

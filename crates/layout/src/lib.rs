@@ -23,7 +23,7 @@ mod write;
 
 use std::io::Read;
 
-use windlass_archive::{Compression, Decompressed};
+use windlass_archive::{Compression, DecompressReader};
 use windlass_oci::LayerEncoding;
 
 pub use error::{Defect, LayoutError};
@@ -36,7 +36,7 @@ pub use write::{ArchiveWriter, Artifact, Batch, BatchImage, LayoutDir, NewFile, 
 
 /// Tells by its beginning how the layer that `blob` yields is encoded.
 pub fn encoding(blob: &mut dyn Read) -> Result<LayerEncoding, LayoutError> {
-    Ok(match Decompressed::new(blob)?.compression() {
+    Ok(match DecompressReader::new(blob)?.compression() {
         Compression::Plain => LayerEncoding::Plain,
         Compression::Gzip => LayerEncoding::Gzip,
         Compression::Zstd => LayerEncoding::Zstd,

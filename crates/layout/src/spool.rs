@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use windlass_archive::{Compression, Decompressed};
+use windlass_archive::{Compression, DecompressReader};
 
 use crate::error::LayoutError;
 
@@ -42,7 +42,7 @@ pub(crate) fn seekable(mut input: File, spool: Spool<'_>) -> Result<File, Layout
     if facts.is_file() && is_plain(&mut input)? {
         return Ok(input);
     }
-    let mut tar = Decompressed::new(Coming { file: input, spool })?;
+    let mut tar = DecompressReader::new(Coming { file: input, spool })?;
     let mut copy = (spool.scratch)().map_err(LayoutError::io("make a temporary file"))?;
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -66,7 +66,7 @@ fn is_plain(file: &mut File) -> Result<bool, LayoutError> {
     let mut beginning = [0; 512];
     let length = file.read_at(&mut beginning, 0);
     let length = length.map_err(LayoutError::io("read it"))?;
-    let compression = Decompressed::new(&beginning[..length])?.compression();
+    let compression = DecompressReader::new(&beginning[..length])?.compression();
     Ok(compression == Compression::Plain)
 }
 

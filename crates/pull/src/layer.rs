@@ -21,7 +21,8 @@ use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use windlass_archive::{
-    self as archive, Fault, Options, Ownership, Skipped, UnpackError, Unpacked,
+    self as archive, Ownership, SkippedItems, UnpackError, UnpackErrorOrigin, UnpackOptions,
+    UnpackedLayer,
 };
 use windlass_oci::{Descriptor, DiffId};
 use windlass_registry::RegistryError;
@@ -65,7 +66,7 @@ pub(crate) struct FetchedLayer {
     pub(crate) diff_id: DiffId,
     /// Bytes of file content.
     pub(crate) size: u64,
-    pub(crate) skipped: Skipped,
+    pub(crate) skipped: SkippedItems,
 }
 
 /// Why a layer could not be had.
@@ -246,9 +247,9 @@ impl LayerFetcher {
         let stop = CancellationToken::new();
         let (store, unpacks) = (Arc::clone(&self.store), self.unpacks.clone());
         let (stopped, follower) = (stop.clone(), ingest.follower());
-        let options = Options {
+        let options = UnpackOptions {
             ownership: self.ownership,
-            ..Options::default()
+            ..UnpackOptions::default()
         };
         let task = task::spawn(async move {
             let _slot = tokio::select! {
@@ -395,9 +396,13 @@ impl Read for Counted {
 }
 
 /// Follows one blob to its end. Blocks.
-fn unpack(store: &Store, mut blob: Counted, options: &Options) -> Result<FetchedLayer, LayerError> {
+fn unpack(
+    store: &Store,
+    mut blob: Counted,
+    options: &UnpackOptions,
+) -> Result<FetchedLayer, LayerError> {
     let draft = store.draft_layer()?;
-    let progress = archive::Progress::default();
+    let progress = archive::UnpackProgress::default();
     let unpacked = match archive::unpack(&mut blob, draft.dir(), options, &progress) {
         Ok(unpacked) => unpacked,
         Err(error) => return Err(verdict(error, blob.follower)),
@@ -416,12 +421,12 @@ fn unpack(store: &Store, mut blob: Counted, options: &Options) -> Result<Fetched
 }
 
 /// Returns what the store keeps of what unpacking a layer found out.
-pub(crate) fn facts(unpacked: Unpacked) -> LayerFacts {
+pub(crate) fn facts(unpacked: UnpackedLayer) -> LayerFacts {
     let mut implied_directories = unpacked.implied_directories;
-    if !unpacked.carries_root {
+    if !unpacked.has_root_entry {
         implied_directories.insert(0, Vec::new());
     }
-    let link = |link: archive::LowerLink| LowerLink {
+    let link = |link: archive::LowerLayerLink| LowerLink {
         path: link.path,
         target: link.target,
     };
@@ -439,7 +444,9 @@ pub(crate) fn facts(unpacked: Unpacked) -> LayerFacts {
 /// Bytes that are not those of the digest make an archive fail first; the right thing to say is that
 /// the digest is wrong. To know, the rest has to be read.
 fn verdict(error: UnpackError, mut follower: Follower) -> LayerError {
-    if error.fault() != Fault::Layer || io::copy(&mut follower, &mut io::sink()).is_err() {
+    if error.origin() != UnpackErrorOrigin::Layer
+        || io::copy(&mut follower, &mut io::sink()).is_err()
+    {
         return LayerError::Unpack(error);
     }
     match follower.verify() {
@@ -466,7 +473,7 @@ fn held(store: &Store, descriptor: &Descriptor) -> Result<Option<Layer>, LayerEr
 
 /// Tells whether the layer itself is broken, whoever delivered it.
 fn is_layers_fault(error: &LayerError) -> bool {
-    matches!(error, LayerError::Unpack(error) if error.fault() == Fault::Layer)
+    matches!(error, LayerError::Unpack(error) if error.origin() == UnpackErrorOrigin::Layer)
 }
 
 /// Tells whether whoever delivered has more than the descriptor says: then what came is not its blob.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use windlass_archive::{self as archive, Options, Ownership, UnpackError, Unpacked};
+use windlass_archive::{self as archive, Ownership, UnpackError, UnpackOptions, UnpackedLayer};
 use windlass_oci::{Algorithm, DiffId, Digest};
 use windlass_store::{
     BlobDraft, BlobWriter, FileError, FinishedLayer, LayerError, PutError, Store,
@@ -85,9 +85,9 @@ pub fn take_layer(
         .map_or(Algorithm::Sha256, |blob| blob.algorithm());
     let mut blob = store.draft_blob(algorithm)?;
     let draft = store.draft_layer()?;
-    let options = Options {
+    let options = UnpackOptions {
         ownership,
-        ..Options::default()
+        ..UnpackOptions::default()
     };
     let mut failed = None;
     let mut keeping = Keeping {
@@ -95,7 +95,7 @@ pub fn take_layer(
         blob: &mut blob,
         failed: &mut failed,
     };
-    let progress = archive::Progress::default();
+    let progress = archive::UnpackProgress::default();
     let unpacked = archive::unpack(&mut keeping, draft.dir(), &options, &progress);
     let unpacked = match (unpacked, failed) {
         (_, Some(Failure::Read(error))) => return Err(LocalLayerError::Read(error)),
@@ -107,7 +107,7 @@ pub fn take_layer(
         Some(expected) => blob.finish_as(expected)?,
         None => blob.finish(),
     };
-    let Unpacked {
+    let UnpackedLayer {
         diff_id,
         compression,
         ..

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use windlass_archive::Skipped;
+use windlass_archive::SkippedItems;
 use windlass_oci::{Digest, Platform, text};
 use windlass_registry::Origin;
 
@@ -27,7 +27,7 @@ pub struct PullView {
     cached_count: usize,
     missing_bytes: u64,
     reused_bytes: u64,
-    skipped: Skipped,
+    skipped: SkippedItems,
     downloading: Rate,
     unpacking: Rate,
     /// The last request for a document that failed, while what came of it is not known.
@@ -122,7 +122,7 @@ impl PullView {
             cached_count: 0,
             missing_bytes: 0,
             reused_bytes: 0,
-            skipped: Skipped::default(),
+            skipped: SkippedItems::default(),
             downloading: Rate::default(),
             unpacking: Rate::default(),
             setback: None,
@@ -252,7 +252,7 @@ impl PullView {
     }
 
     /// Returns what the layers unpacked so far could not be given.
-    pub fn skipped(&self) -> Skipped {
+    pub fn skipped(&self) -> SkippedItems {
         self.skipped
     }
 

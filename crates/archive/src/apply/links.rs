@@ -51,7 +51,7 @@ impl Applier<'_> {
             }
             Err(error) => return Err(error).trying("look at its target"),
         };
-        if self.options.mode == options::Mode::Layer && is_whiteout(&stat) {
+        if self.options.mode == options::UnpackMode::Layer && is_whiteout(&stat) {
             return Err(missing());
         }
         let parent = self.tree.parent_for_adding(directory)?;
@@ -85,7 +85,7 @@ impl Applier<'_> {
         target: &[u8],
         missing: EntryError,
     ) -> Result<(), EntryError> {
-        if self.options.mode == options::Mode::Flatten {
+        if self.options.mode == options::UnpackMode::Flatten {
             return Err(missing);
         }
         let parent = self.tree.parent_for_adding(directory)?;

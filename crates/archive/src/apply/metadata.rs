@@ -90,7 +90,11 @@ impl Applier<'_> {
         let may_fail = match set {
             Ok(()) => return Ok(()),
             Err(Errno::OPNOTSUPP) => true,
-            Err(Errno::PERM | Errno::ACCESS) if self.options.ownership == Ownership::Own => true,
+            Err(Errno::PERM | Errno::ACCESS)
+                if self.options.ownership == Ownership::CurrentUser =>
+            {
+                true
+            }
             // Links and special files cannot have any of these.
             Err(Errno::PERM) => name.starts_with(b"user."),
             Err(_) => false,
@@ -136,7 +140,7 @@ pub(crate) fn is_kept(name: &[u8]) -> bool {
 pub(super) fn set_opaque(fd: BorrowedFd<'_>, ownership: Ownership) -> Result<(), EntryError> {
     let name = match ownership {
         Ownership::Exact => c"trusted.overlay.opaque",
-        Ownership::Own => c"user.overlay.opaque",
+        Ownership::CurrentUser => c"user.overlay.opaque",
     };
     rustix::fs::fsetxattr(fd, name, b"y", XattrFlags::empty()).trying("mark it as opaque")
 }

@@ -19,18 +19,18 @@ use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
 
 use crate::error::{EntryError, EntryName, UnpackError};
-use crate::options::Options;
-use crate::progress::Progress;
+use crate::options::UnpackOptions;
+use crate::progress::UnpackProgress;
 use crate::tar::{Entry, Kind, TarReader};
-use crate::{LowerLink, Skipped};
+use crate::{LowerLayerLink, SkippedItems};
 use names::Meaning;
 use tree::Tree;
 
 /// Applies the entries of one tar.
 pub(crate) struct Applier<'a> {
     tree: Tree,
-    options: &'a Options,
-    progress: &'a Progress,
+    options: &'a UnpackOptions,
+    progress: &'a UnpackProgress,
     applied: Applied,
     /// The devices that were skipped, by their [keys](parents::Keys): hard links to them are, too.
     skipped_devices: HashSet<u64>,
@@ -43,11 +43,11 @@ pub(crate) struct Applier<'a> {
 pub(crate) struct Applied {
     pub(crate) entries: u64,
     pub(crate) size: u64,
-    pub(crate) skipped: Skipped,
+    pub(crate) skipped: SkippedItems,
     pub(crate) opaque_root: bool,
-    pub(crate) carries_root: bool,
+    pub(crate) has_root_entry: bool,
     pub(crate) implied_directories: Vec<Vec<u8>>,
-    pub(crate) lower_links: Vec<LowerLink>,
+    pub(crate) lower_links: Vec<LowerLayerLink>,
 }
 
 /// Why an entry was not made: itself, or the tar it is read from.
@@ -60,8 +60,8 @@ impl<'a> Applier<'a> {
     /// Makes an applier for the directory `into`, which must exist.
     pub(crate) fn new(
         into: BorrowedFd<'_>,
-        options: &'a Options,
-        progress: &'a Progress,
+        options: &'a UnpackOptions,
+        progress: &'a UnpackProgress,
     ) -> Result<Self, UnpackError> {
         let tree = Tree::new(into, options).map_err(|source| UnpackError::Target {
             action: "open",

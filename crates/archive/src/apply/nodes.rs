@@ -71,13 +71,13 @@ impl Applier<'_> {
         }
         let real = parent.child(name);
         let fd = match rustix::fs::openat(&*parent, name, DIRECTORY, Mode::empty()) {
-            Err(Errno::ACCESS) if self.options.ownership == Ownership::Own => {
+            Err(Errno::ACCESS) if self.options.ownership == Ownership::CurrentUser => {
                 self.tree.unlock(parent.as_fd(), name, &real)?
             }
             opened => opened.trying("open the directory")?,
         };
         self.dress_directory(fd.as_fd(), &real, entry, found, parent.default_acl)?;
-        if replaced == Replaced::Something && self.options.mode == options::Mode::Layer {
+        if replaced == Replaced::Something && self.options.mode == options::UnpackMode::Layer {
             // What it replaces hid what is below, and so does it.
             metadata::set_opaque(fd.as_fd(), self.options.ownership)?;
         }
@@ -99,7 +99,7 @@ impl Applier<'_> {
         })?;
         let root = Rc::new(self.tree.new_parent(fd, Vec::new(), default_acl));
         self.tree.parents.insert(b"", root);
-        self.applied.carries_root = true;
+        self.applied.has_root_entry = true;
         Ok(())
     }
 

@@ -12,22 +12,22 @@ use super::metadata;
 use super::parents::{Keys, Parent, Parents};
 use super::{names, remove};
 use crate::error::{EntryError, EntryName, Trying, UnpackError};
-use crate::options::{self, Options, Ownership, Resolve};
-use crate::{LowerLink, tar};
+use crate::options::{self, Ownership, PathResolution, UnpackOptions};
+use crate::{LowerLayerLink, tar};
 
 /// The tree that a layer is applied to.
 pub(super) struct Tree {
     pub(super) root: OwnedFd,
-    pub(super) mode: options::Mode,
+    pub(super) mode: options::UnpackMode,
     pub(super) ownership: Ownership,
-    pub(super) resolve: Resolve,
+    pub(super) resolve: PathResolution,
     /// What resolving paths through links may still cost.
     pub(super) link_steps: u64,
     pub(super) parents: Parents,
     pub(super) directories: Directories,
     pub(super) keys: Keys,
     /// The paths that this layer added or changed something at or beneath, where whiteouts must spare
-    /// them ([`Mode::Flatten`](options::Mode::Flatten) only).
+    /// them ([`UnpackMode::Flatten`](options::UnpackMode::Flatten) only).
     added: HashSet<u64>,
     /// Hard links to lower layers: path and target.
     lower_links: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -62,7 +62,7 @@ pub(crate) const IMPLIED_MODE: u32 = 0o755;
 const TRIES: usize = 16;
 
 impl Tree {
-    pub(super) fn new(into: BorrowedFd<'_>, options: &Options) -> rustix::io::Result<Self> {
+    pub(super) fn new(into: BorrowedFd<'_>, options: &UnpackOptions) -> rustix::io::Result<Self> {
         Ok(Self {
             root: rustix::fs::openat(into, c".", DIRECTORY, Mode::empty())?,
             mode: options.mode,
@@ -132,7 +132,7 @@ impl Tree {
         }
         let stat = rustix::fs::fstat(fd).trying("look at a directory")?;
         let mode = permissions(&stat);
-        let lacking = self.ownership == Ownership::Own && mode & 0o700 != 0o700;
+        let lacking = self.ownership == Ownership::CurrentUser && mode & 0o700 != 0o700;
         if lacking {
             let open = Mode::from_raw_mode(mode | 0o700);
             rustix::fs::fchmod(fd, open).trying("make a directory writable")?;
@@ -240,12 +240,12 @@ impl Tree {
 
     /// Returns the hard links to lower layers. One to something that this layer added later is none,
     /// but out of order.
-    pub(super) fn take_lower_links(&mut self) -> Result<Vec<LowerLink>, UnpackError> {
+    pub(super) fn take_lower_links(&mut self) -> Result<Vec<LowerLayerLink>, UnpackError> {
         let mut links = Vec::with_capacity(self.lower_links.len());
         for (path, target) in std::mem::take(&mut self.lower_links) {
             let missing = match self.is_there(&target) {
                 Ok(false) => {
-                    links.push(LowerLink { path, target });
+                    links.push(LowerLayerLink { path, target });
                     continue;
                 }
                 Ok(true) => EntryError::MissingTarget {
@@ -281,7 +281,7 @@ impl Tree {
 
     /// Opens a directory by its real path, through no symbolic link.
     pub(super) fn open_real(&self, path: &[u8]) -> Result<OwnedFd, EntryError> {
-        if self.resolve == Resolve::Kernel
+        if self.resolve == PathResolution::Kernel
             && let Ok(fd) = self.open_without_links(path)
         {
             return Ok(fd);
@@ -297,7 +297,7 @@ impl Tree {
     }
 
     pub(super) fn is_flatten(&self) -> bool {
-        self.mode == options::Mode::Flatten
+        self.mode == options::UnpackMode::Flatten
     }
 
     /// Opens the directory at `path`, and returns it and where it really is.
@@ -306,11 +306,11 @@ impl Tree {
         path: &[u8],
         missing: Missing,
     ) -> Result<Option<(OwnedFd, Vec<u8>)>, EntryError> {
-        if self.resolve == Resolve::Kernel {
+        if self.resolve == PathResolution::Kernel {
             match self.open_without_links(path) {
                 // Through no link, so this is where it really is.
                 Ok(fd) => return Ok(Some((fd, path.to_vec()))),
-                Err(Errno::NOSYS | Errno::PERM) => self.resolve = Resolve::Walk,
+                Err(Errno::NOSYS | Errno::PERM) => self.resolve = PathResolution::Walk,
                 Err(_) => {}
             }
         }

@@ -97,12 +97,12 @@ impl Tree {
             Err(Errno::NOTDIR | Errno::LOOP) => {
                 return self.step_over_other(walk, here, name, path, missing);
             }
-            Err(Errno::ACCESS) if self.ownership == Ownership::Own => {
+            Err(Errno::ACCESS) if self.ownership == Ownership::CurrentUser => {
                 self.unlock(here.as_fd(), name, &path)?
             }
             Err(error) => return Err(error).trying("open a directory on its path"),
         };
-        if self.ownership == Ownership::Own {
+        if self.ownership == Ownership::CurrentUser {
             self.adopt(fd.as_fd(), &path)?;
         }
         walk.fd = Some(fd);
@@ -138,7 +138,7 @@ impl Tree {
             walk.push_components(target);
             return Ok(true);
         }
-        if self.mode == options::Mode::Layer && tree::is_whiteout(&stat) {
+        if self.mode == options::UnpackMode::Layer && tree::is_whiteout(&stat) {
             if missing == Missing::Leave {
                 return Ok(false);
             }

@@ -23,8 +23,8 @@ impl Applier<'_> {
         entry: &Entry,
     ) -> Result<(), EntryError> {
         match self.options.mode {
-            options::Mode::Layer => self.make_whiteout(directory, name, entry),
-            options::Mode::Flatten => match self.tree.parent(directory, Missing::Leave)? {
+            options::UnpackMode::Layer => self.make_whiteout(directory, name, entry),
+            options::UnpackMode::Flatten => match self.tree.parent(directory, Missing::Leave)? {
                 Some(parent) => self.remove_lower(&parent, name),
                 None => Ok(()),
             },
@@ -34,12 +34,12 @@ impl Applier<'_> {
     /// Takes all away that is in `directory`.
     pub(super) fn opaque(&mut self, directory: &[u8]) -> Result<(), EntryError> {
         match self.options.mode {
-            options::Mode::Layer => {
+            options::UnpackMode::Layer => {
                 let directory = self.tree.parent_for_adding(directory)?;
                 self.applied.opaque_root |= directory.path.is_empty();
                 metadata::set_opaque(directory.as_fd(), self.options.ownership)
             }
-            options::Mode::Flatten => match self.tree.parent(directory, Missing::Leave)? {
+            options::UnpackMode::Flatten => match self.tree.parent(directory, Missing::Leave)? {
                 Some(directory) => self.sweep(&directory),
                 None => Ok(()),
             },

@@ -25,7 +25,7 @@ pub enum Compression {
 
 /// A stream with its compression undone, whichever it had; that of a plain stream is the stream itself.
 #[derive(Debug)]
-pub struct Decompressed<R> {
+pub struct DecompressReader<R> {
     decoder: Decoder<R>,
 }
 
@@ -105,7 +105,7 @@ impl<R: Read> Decoder<R> {
     }
 }
 
-impl<R: Read> Decompressed<R> {
+impl<R: Read> DecompressReader<R> {
     /// Reads the beginning of `stream` and tells its compression by that.
     pub fn new(stream: R) -> Result<Self, UnpackError> {
         let decoder = Decoder::new(stream)?;
@@ -118,7 +118,7 @@ impl<R: Read> Decompressed<R> {
     }
 }
 
-impl<R: Read> Read for Decompressed<R> {
+impl<R: Read> Read for DecompressReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.decoder.fill(buffer).map_err(|error| match error {
             UnpackError::Read(error) => error,

@@ -5,7 +5,7 @@
 //! of names and their length, and never by what is in the files.
 //!
 //! What a name means, which attributes are kept and how far links lead is said in [`crate::apply`], for both: the
-//! tree is what [`unpack`](crate::unpack) would make as root with [`Mode::Flatten`](crate::Mode::Flatten), and a test
+//! tree is what [`unpack`](crate::unpack) would make as root with [`UnpackMode::Flatten`](crate::UnpackMode::Flatten), and a test
 //! holds the two against each other.
 
 mod plan;
@@ -21,9 +21,9 @@ use crate::apply::names::{self, Meaning};
 use crate::apply::nodes;
 use crate::decompress::Decoder;
 use crate::error::{EntryError, EntryName, UnpackError};
-use crate::options::Options;
+use crate::options::UnpackOptions;
 use crate::pipeline;
-use crate::progress::Progress;
+use crate::progress::UnpackProgress;
 use crate::tar::{Entry, Kind, TarReader};
 use plan::Plan;
 use tree::Tree;
@@ -31,14 +31,14 @@ use writer::TarWriter;
 
 /// The layers of an image as far as they were looked at, the base first.
 #[derive(Debug)]
-pub struct Flattening {
+pub struct LayerFlattener {
     tree: Tree,
-    options: Options,
+    options: UnpackOptions,
 }
 
 /// What was seen of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Looked {
+pub struct ScannedLayer {
     /// The digest of its tar.
     pub diff_id: DiffId,
     /// The number of its entries, whiteouts included.
@@ -53,9 +53,9 @@ pub struct Looked {
 /// as soon as he reads of it is done with it by then. Same layers, same bytes: nothing of this process, its user or
 /// the clock is in them.
 #[derive(Debug)]
-pub struct FlatTar<W> {
+pub struct FlattenedTar<W> {
     plan: Plan,
-    options: Options,
+    options: UnpackOptions,
     out: TarWriter<W>,
     /// The layer to be written next, from 1.
     next: u32,
@@ -72,15 +72,15 @@ pub enum FlattenError {
     Write(#[source] io::Error),
 }
 
-impl Default for Flattening {
+impl Default for LayerFlattener {
     fn default() -> Self {
-        Self::new(Options::default())
+        Self::new(UnpackOptions::default())
     }
 }
 
-impl Flattening {
+impl LayerFlattener {
     /// Begins with nothing. Of the options, threads and limits count.
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: UnpackOptions) -> Self {
         Self {
             tree: Tree::new(&options.limits),
             options,
@@ -88,16 +88,16 @@ impl Flattening {
     }
 
     /// Looks at the next layer; `blob` is read to its very end. After an error nothing can be made of this any more.
-    pub fn look(&mut self, blob: impl Read + Send) -> Result<Looked, UnpackError> {
+    pub fn scan_layer(&mut self, blob: impl Read + Send) -> Result<ScannedLayer, UnpackError> {
         self.tree.begin_layer(&self.options.limits);
         let tree = &mut self.tree;
         let (entries, diff_id) = read(blob, &self.options, |reader| look_at(tree, reader))?;
-        Ok(Looked { diff_id, entries })
+        Ok(ScannedLayer { diff_id, entries })
     }
 
     /// Begins the tar: the layers are to be read once more, in the same order.
-    pub fn write<W: Write>(self, out: W) -> FlatTar<W> {
-        FlatTar {
+    pub fn write<W: Write>(self, out: W) -> FlattenedTar<W> {
+        FlattenedTar {
             plan: Plan::of(self.tree),
             options: self.options,
             out: TarWriter::new(out),
@@ -106,17 +106,20 @@ impl Flattening {
     }
 }
 
-impl<W: Write> FlatTar<W> {
-    /// Says whether anything is left of the next layer. If not, it is passed by.
-    pub fn wants_next(&mut self) -> bool {
-        let wants = !self.plan.of_layer(self.next).is_empty();
-        self.next += u32::from(!wants);
-        wants
+impl<W: Write> FlattenedTar<W> {
+    /// Returns whether the merged tar contains entries of the next layer.
+    pub fn needs_next_layer(&self) -> bool {
+        !self.plan.of_layer(self.next).is_empty()
+    }
+
+    /// Skips the next layer. Must only be called if [`Self::needs_next_layer`] returns `false`.
+    pub fn skip_next_layer(&mut self) {
+        self.next += 1;
     }
 
     /// Writes what is left of the next layer. Its digest is for the caller to compare: if it is another than before,
     /// what was written is wrong.
-    pub fn layer(&mut self, blob: impl Read + Send) -> Result<DiffId, FlattenError> {
+    pub fn write_layer(&mut self, blob: impl Read + Send) -> Result<DiffId, FlattenError> {
         let (plan, out, layer) = (&self.plan, &mut self.out, self.next);
         self.next += 1;
         let mut unwritten = None;
@@ -148,12 +151,12 @@ impl<W: Write> FlatTar<W> {
 /// Reads the tar in `blob` by `take`, to its very end, and hashes it.
 fn read<T>(
     blob: impl Read + Send,
-    options: &Options,
+    options: &UnpackOptions,
     take: impl FnOnce(&mut TarReader<'_>) -> Result<T, UnpackError>,
 ) -> Result<(T, DiffId), UnpackError> {
     let decoder = Decoder::new(blob)?;
     let hasher = Hasher::new(Algorithm::Sha256);
-    let progress = Progress::default();
+    let progress = UnpackProgress::default();
     let (taken, digest) = pipeline::run(decoder, hasher, options, &progress, |chunks| {
         let mut reader = TarReader::new(chunks, &options.limits);
         let taken = take(&mut reader)?;

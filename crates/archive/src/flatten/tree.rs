@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::apply::tree::{IMPLIED_MODE, Missing};
 use crate::apply::{metadata, names};
 use crate::error::{EntryError, EntryName, Trying};
-use crate::options::Limits;
+use crate::options::UnpackLimits;
 use crate::tar::{Entry, Time};
 
 /// The tree of names. Directories are called by numbers: there is no other way from one to another.
@@ -91,7 +91,7 @@ const DIRECTORY_OVERHEAD: usize = 224;
 const LONGEST_LINK: usize = names::PATH_MAX - 1;
 
 impl Tree {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &UnpackLimits) -> Self {
         Self {
             directories: vec![Directory::default()],
             free: Vec::new(),
@@ -102,7 +102,7 @@ impl Tree {
         }
     }
 
-    pub(super) fn begin_layer(&mut self, limits: &Limits) {
+    pub(super) fn begin_layer(&mut self, limits: &UnpackLimits) {
         self.layer += 1;
         self.link_steps = limits.link_steps;
     }

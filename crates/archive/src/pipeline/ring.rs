@@ -9,7 +9,7 @@ use windlass_oci::{Digest, Hasher};
 use super::{CHUNK, Chunks, check_length};
 use crate::decompress::Decoder;
 use crate::error::UnpackError;
-use crate::progress::Progress;
+use crate::progress::UnpackProgress;
 
 /// How many buffers there are.
 const BUFFERS: usize = 8;
@@ -41,7 +41,7 @@ struct State {
 pub(super) struct Consumer<'a> {
     ring: &'a Ring,
     current: Option<Arc<Vec<u8>>>,
-    progress: &'a Progress,
+    progress: &'a UnpackProgress,
 }
 
 impl Ring {
@@ -95,7 +95,7 @@ impl Ring {
         }
     }
 
-    pub(super) fn consumer<'a>(&'a self, progress: &'a Progress) -> Consumer<'a> {
+    pub(super) fn consumer<'a>(&'a self, progress: &'a UnpackProgress) -> Consumer<'a> {
         Consumer {
             ring: self,
             current: None,

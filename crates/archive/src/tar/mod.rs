@@ -2,7 +2,7 @@
 //!
 //! What is ambiguous is refused, and where implementations differ, what Go's `archive/tar` does is
 //! done, for that is what made and reads most layers (hardening T13). No header needs more memory
-//! than [`Limits::header_bytes`].
+//! than [`UnpackLimits::header_bytes`].
 
 mod entry;
 mod header;
@@ -11,7 +11,7 @@ mod pax;
 mod sparse;
 
 use crate::error::{TarError, UnpackError};
-use crate::options::Limits;
+use crate::options::UnpackLimits;
 use crate::pipeline::Chunks;
 
 pub(crate) use entry::{Entry, Kind, Time};
@@ -38,7 +38,7 @@ pub(crate) struct TarReader<'a> {
 }
 
 impl<'a> TarReader<'a> {
-    pub(crate) fn new(chunks: &'a mut dyn Chunks, limits: &Limits) -> Self {
+    pub(crate) fn new(chunks: &'a mut dyn Chunks, limits: &UnpackLimits) -> Self {
         Self {
             chunks,
             at: 0,

@@ -7,7 +7,8 @@ use std::os::fd::AsFd as _;
 
 use proptest::prelude::*;
 use windlass_archive::{
-    Compression, FlattenError, Flattening, Limits, Options, Progress, UnpackError,
+    Compression, FlattenError, LayerFlattener, UnpackError, UnpackLimits, UnpackOptions,
+    UnpackProgress,
 };
 
 use crate::builder::{Entry, Tar};
@@ -20,16 +21,18 @@ fn flat(layers: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn try_flat(layers: &[Vec<u8>]) -> Result<Vec<u8>, UnpackError> {
-    let mut flattening = Flattening::default();
+    let mut flattening = LayerFlattener::default();
     let mut diff_ids = Vec::new();
     for layer in layers {
-        diff_ids.push(flattening.look(&**layer)?.diff_id);
+        diff_ids.push(flattening.scan_layer(&**layer)?.diff_id);
     }
     let mut bytes = Vec::new();
     let mut tar = flattening.write(&mut bytes);
     for (layer, diff_id) in layers.iter().zip(diff_ids) {
-        if tar.wants_next() {
-            assert_eq!(tar.layer(&**layer).unwrap(), diff_id);
+        if tar.needs_next_layer() {
+            assert_eq!(tar.write_layer(&**layer).unwrap(), diff_id);
+        } else {
+            tar.skip_next_layer();
         }
     }
     tar.finish().unwrap();
@@ -72,13 +75,15 @@ fn listed(tar: &[u8]) -> Vec<String> {
     let mut file = File::from(memory);
     file.write_all(tar).unwrap();
     let mut names = Vec::new();
-    windlass_archive::members(&file, |member| {
+    windlass_archive::list_members(&file, |member| {
         let name = member.path.escape_ascii().to_string();
         names.push(match member.kind {
-            windlass_archive::MemberKind::HardLink(to) => {
+            windlass_archive::TarMemberKind::HardLink(to) => {
                 format!("{name} = {}", to.escape_ascii())
             }
-            windlass_archive::MemberKind::Symlink(to) => format!("{name} -> {}", to.escape_ascii()),
+            windlass_archive::TarMemberKind::Symlink(to) => {
+                format!("{name} -> {}", to.escape_ascii())
+            }
             _ => name,
         });
         Ok::<_, UnpackError>(())
@@ -282,14 +287,14 @@ fn what_is_damaged_says_what_unpack_says() {
     assert!(matches!(error, UnpackError::UnsupportedCompression { .. }));
 
     // Another blob than the one that was looked at: the digest is another.
-    let mut flattening = Flattening::default();
-    let looked = flattening.look(&*good).unwrap();
+    let mut flattening = LayerFlattener::default();
+    let looked = flattening.scan_layer(&*good).unwrap();
     assert_eq!(looked.entries, 1);
     let mut tar = flattening.write(std::io::sink());
     let other = Tar::new().dir("a").end();
-    assert!(tar.wants_next());
-    assert_ne!(tar.layer(&*other).unwrap(), looked.diff_id);
-    assert!(!tar.wants_next());
+    assert!(tar.needs_next_layer());
+    assert_ne!(tar.write_layer(&*other).unwrap(), looked.diff_id);
+    assert!(!tar.needs_next_layer());
 }
 
 /// The writer's error is the writer's; and what was not finished has no end.
@@ -297,10 +302,10 @@ fn what_is_damaged_says_what_unpack_says() {
 fn a_writer_that_fails_is_not_the_layers_fault() {
     let layer = Tar::new().file("a", vec![7; 100_000]).end();
     let mut room = vec![0; 5000];
-    let mut flattening = Flattening::default();
-    flattening.look(&*layer).unwrap();
+    let mut flattening = LayerFlattener::default();
+    flattening.scan_layer(&*layer).unwrap();
     let mut tar = flattening.write(&mut room[..]);
-    let error = tar.layer(&*layer).unwrap_err();
+    let error = tar.write_layer(&*layer).unwrap_err();
     assert!(matches!(error, FlattenError::Write(_)), "{error:?}");
     drop(tar);
     assert_eq!(room.last(), Some(&7));
@@ -312,14 +317,16 @@ fn names_have_a_limit() {
     for number in 0..100 {
         tar = tar.file(format!("{number}"), "");
     }
-    let options = Options {
-        limits: Limits {
+    let options = UnpackOptions {
+        limits: UnpackLimits {
             tree_bytes: 10_000,
-            ..Limits::default()
+            ..UnpackLimits::default()
         },
-        ..Options::default()
+        ..UnpackOptions::default()
     };
-    let error = Flattening::new(options).look(&*tar.end()).unwrap_err();
+    let error = LayerFlattener::new(options)
+        .scan_layer(&*tar.end())
+        .unwrap_err();
     let expected = "too many entries: they need more than the limit of 10000 bytes of memory";
     assert!(chain(&error).ends_with(expected), "{}", chain(&error));
 }
@@ -336,14 +343,16 @@ fn what_is_replaced_is_forgotten() {
             .file("d/x/y", "")
             .file("d", "");
     }
-    let options = Options {
-        limits: Limits {
+    let options = UnpackOptions {
+        limits: UnpackLimits {
             tree_bytes: 4000,
-            ..Limits::default()
+            ..UnpackLimits::default()
         },
-        ..Options::default()
+        ..UnpackOptions::default()
     };
-    Flattening::new(options).look(&*tar.end()).unwrap();
+    LayerFlattener::new(options)
+        .scan_layer(&*tar.end())
+        .unwrap();
 }
 
 /// An entry of any kind at a path that others are likely to have, too.
@@ -449,6 +458,7 @@ fn the_compression_of_layers_makes_no_difference() {
     let directory = tempfile::tempdir().unwrap();
     let into = File::open(directory.path()).unwrap();
     let unpacked =
-        windlass_archive::unpack(&*tar, into.as_fd(), &flatten(), &Progress::default()).unwrap();
+        windlass_archive::unpack(&*tar, into.as_fd(), &flatten(), &UnpackProgress::default())
+            .unwrap();
     assert_eq!(unpacked.compression, Compression::Plain);
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 
-use windlass_archive::{Fault, Limits, Options, Progress};
+use windlass_archive::{UnpackErrorOrigin, UnpackLimits, UnpackOptions, UnpackProgress};
 
 use crate::builder::{Entry, Tar, record};
 use crate::sandbox::{chain, confined, options};
@@ -57,10 +57,11 @@ fn refused(parts: Vec<(Vec<u8>, u64)>, why: &str) {
         let root = File::open(sandbox.root()).unwrap();
         let before = resident();
         let blob = Generated::new(parts);
-        let error = windlass_archive::unpack(blob, root.as_fd(), &options(), &Progress::default());
+        let error =
+            windlass_archive::unpack(blob, root.as_fd(), &options(), &UnpackProgress::default());
         let error = error.unwrap_err();
         assert_eq!(chain(&error).split_once(": ").unwrap().1, why);
-        assert_eq!(error.fault(), Fault::Layer);
+        assert_eq!(error.origin(), UnpackErrorOrigin::Layer);
         // Other tests run beside this one.
         let grown = resident().saturating_sub(before);
         assert!(grown < 256 << 20, "{grown} bytes more are resident");
@@ -137,20 +138,20 @@ fn a_long_tar_is_refused() {
             .number(crate::builder::SIZE, 50 * GIB)
             .bytes();
         for threads in [
-            windlass_archive::Threads::One,
-            windlass_archive::Threads::Two,
+            windlass_archive::UnpackThreads::One,
+            windlass_archive::UnpackThreads::Two,
         ] {
             let blob = Generated::new(vec![(header.clone(), 1), (vec![0; 1 << 16], GIB)]);
-            let options = Options {
+            let options = UnpackOptions {
                 threads,
-                limits: Limits {
+                limits: UnpackLimits {
                     tar_bytes: 16 << 20,
-                    ..Limits::default()
+                    ..UnpackLimits::default()
                 },
                 ..options()
             };
             let error =
-                windlass_archive::unpack(blob, root.as_fd(), &options, &Progress::default());
+                windlass_archive::unpack(blob, root.as_fd(), &options, &UnpackProgress::default());
             assert_eq!(
                 chain(&error.unwrap_err()),
                 "the layer's tar is longer than the limit of 16777216 bytes"
@@ -167,10 +168,10 @@ fn a_long_tar_is_refused() {
 #[test]
 fn directories_are_bounded() {
     confined(|sandbox| {
-        let options = Options {
-            limits: Limits {
+        let options = UnpackOptions {
+            limits: UnpackLimits {
                 directory_bytes: 1 << 20,
-                ..Limits::default()
+                ..UnpackLimits::default()
             },
             ..options()
         };
@@ -186,10 +187,10 @@ fn directories_are_bounded() {
 #[test]
 fn steps_through_links_are_bounded() {
     confined(|sandbox| {
-        let options = Options {
-            limits: Limits {
+        let options = UnpackOptions {
+            limits: UnpackLimits {
                 link_steps: 20,
-                ..Limits::default()
+                ..UnpackLimits::default()
             },
             ..options()
         };

@@ -1,6 +1,6 @@
 //! Symbolic links on the way and hard links, hostile and benign (T02, T03, T05).
 
-use windlass_archive::{LowerLink, Mode};
+use windlass_archive::{LowerLayerLink, UnpackMode};
 
 use crate::builder::{Entry, Tar};
 use crate::sandbox::{confined, flatten, options, ways};
@@ -213,8 +213,8 @@ fn hard_links_out_of_order_are_refused() {
             let itself = Tar::new().link("a", "a").end();
             let refusal = sandbox.refusal(&itself, &options);
             let expected = match options.mode {
-                Mode::Layer => "entry a: a hard link to itself",
-                Mode::Flatten => "entry a: its hard link target a does not exist",
+                UnpackMode::Layer => "entry a: a hard link to itself",
+                UnpackMode::Flatten => "entry a: its hard link target a does not exist",
             };
             assert_eq!(refusal, expected);
             let forward = Tar::new().link("a", "b").file("b", "").end();
@@ -236,7 +236,7 @@ fn links_to_lower_layers_are_reported() {
             .file("gone", "here after all")
             .end();
         let unpacked = sandbox.unpack_ok(&tar, &options());
-        let link = |path: &[u8], target: &[u8]| LowerLink {
+        let link = |path: &[u8], target: &[u8]| LowerLayerLink {
             path: path.to_vec(),
             target: target.to_vec(),
         };

@@ -2,22 +2,22 @@
 
 use std::io::Write as _;
 
-use windlass_archive::{Member, MemberKind, UnpackError, members};
+use windlass_archive::{TarMember, TarMemberKind, UnpackError, list_members};
 
 use crate::builder::{Entry, Tar};
 
-fn list(tar: &[u8]) -> Result<Vec<Member>, UnpackError> {
+fn list(tar: &[u8]) -> Result<Vec<TarMember>, UnpackError> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(tar).unwrap();
     let mut found = Vec::new();
-    members(&file, |member| {
+    list_members(&file, |member| {
         found.push(member);
         Ok::<_, UnpackError>(())
     })?;
     Ok(found)
 }
 
-fn content<'a>(tar: &'a [u8], member: &Member) -> &'a [u8] {
+fn content<'a>(tar: &'a [u8], member: &TarMember) -> &'a [u8] {
     let start = usize::try_from(member.offset).unwrap();
     &tar[start..start + usize::try_from(member.size).unwrap()]
 }
@@ -41,12 +41,12 @@ fn members_are_found_behind_large_ones() {
     assert_eq!(content(&tar, &found[1]), b"hello");
     let kinds: Vec<_> = found.into_iter().map(|member| member.kind).collect();
     let expected = [
-        MemberKind::File,
-        MemberKind::File,
-        MemberKind::Symlink(b"../../canary".to_vec()),
-        MemberKind::HardLink(b"a".to_vec()),
-        MemberKind::Directory,
-        MemberKind::Other,
+        TarMemberKind::File,
+        TarMemberKind::File,
+        TarMemberKind::Symlink(b"../../canary".to_vec()),
+        TarMemberKind::HardLink(b"a".to_vec()),
+        TarMemberKind::Directory,
+        TarMemberKind::Other,
     ];
     assert_eq!(kinds, expected);
 }

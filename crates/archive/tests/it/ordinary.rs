@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{Gid, Uid};
 use windlass_archive::{
-    Mode, Options, Ownership, Progress, Resolve, Skipped, UnpackError, Unpacked,
+    Ownership, PathResolution, SkippedItems, UnpackError, UnpackMode, UnpackOptions,
+    UnpackProgress, UnpackedLayer,
 };
 
 use crate::builder::{Entry, Tar};
@@ -14,7 +15,11 @@ use crate::shape::full;
 use crate::special::CAPABILITY;
 
 /// Unpacks as nobody if root runs the tests, or as whoever does.
-fn unpack(sandbox: &Sandbox, tar: &[u8], options: &Options) -> Result<Unpacked, UnpackError> {
+fn unpack(
+    sandbox: &Sandbox,
+    tar: &[u8],
+    options: &UnpackOptions,
+) -> Result<UnpackedLayer, UnpackError> {
     let root = File::open(sandbox.root()).unwrap();
     let is_root = rustix::process::geteuid().is_root();
     let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
@@ -28,18 +33,18 @@ fn unpack(sandbox: &Sandbox, tar: &[u8], options: &Options) -> Result<Unpacked, 
                 rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
                 rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
             }
-            windlass_archive::unpack(tar, root.as_fd(), options, &Progress::default())
+            windlass_archive::unpack(tar, root.as_fd(), options, &UnpackProgress::default())
         });
         thread.join().unwrap()
     })
 }
 
-fn ways(mode: Mode) -> [Options; 2] {
-    [Resolve::Kernel, Resolve::Walk].map(|resolve| Options {
+fn ways(mode: UnpackMode) -> [UnpackOptions; 2] {
+    [PathResolution::Kernel, PathResolution::Walk].map(|resolve| UnpackOptions {
         mode,
         resolve,
-        ownership: Ownership::Own,
-        ..Options::default()
+        ownership: Ownership::CurrentUser,
+        ..UnpackOptions::default()
     })
 }
 
@@ -70,11 +75,11 @@ fn closed_directories_are_filled_and_then_closed() {
             .file("d/.wh.gone", "")
             .file("d/e/.wh..wh..opq", "")
             .end();
-        for options in ways(Mode::Layer) {
+        for options in ways(UnpackMode::Layer) {
             let unpacked = unpack(sandbox, &tar, &options).unwrap();
             assert_eq!(
                 unpacked.skipped,
-                Skipped {
+                SkippedItems {
                     devices: 1,
                     xattrs: 1
                 }
@@ -118,7 +123,7 @@ fn closed_directories_of_a_lower_layer_are_changed() {
             .entry(Entry::dir("d/e/new").mode(0o500))
             .file("d/e/new/i", "i")
             .end();
-        for options in ways(Mode::Flatten) {
+        for options in ways(UnpackMode::Flatten) {
             unpack(sandbox, &lower, &options).unwrap();
             unpack(sandbox, &upper, &options).unwrap();
             let (owner, time) = (owner(), "1000000000.000000000");

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 
-use windlass_archive::{Fault, Options, Progress, Threads, unpack};
+use windlass_archive::{UnpackErrorOrigin, UnpackOptions, UnpackProgress, UnpackThreads, unpack};
 use windlass_oci::Digest;
 
 use crate::builder::Tar;
@@ -31,8 +31,8 @@ impl Read for Dripping<'_> {
     }
 }
 
-fn threads() -> [Options; 2] {
-    [Threads::One, Threads::Two].map(|threads| Options {
+fn threads() -> [UnpackOptions; 2] {
+    [UnpackThreads::One, UnpackThreads::Two].map(|threads| UnpackOptions {
         threads,
         ..options()
     })
@@ -54,7 +54,7 @@ fn everything_is_read_however_it_comes() {
         for options in threads() {
             for step in [997, 65_536, 1 << 20] {
                 let root = File::open(sandbox.root()).unwrap();
-                let (mut ended, progress) = (false, Progress::default());
+                let (mut ended, progress) = (false, UnpackProgress::default());
                 let blob = Dripping {
                     bytes: &tar,
                     step,
@@ -92,9 +92,10 @@ fn a_read_error_ends_it() {
                     ended: &mut ended,
                     fails: true,
                 };
-                let error = unpack(blob, root.as_fd(), &options, &Progress::default()).unwrap_err();
+                let error =
+                    unpack(blob, root.as_fd(), &options, &UnpackProgress::default()).unwrap_err();
                 assert_eq!(chain(&error), "cannot read the layer: cancelled");
-                assert_eq!(error.fault(), Fault::Source);
+                assert_eq!(error.origin(), UnpackErrorOrigin::Input);
                 sandbox.reset();
             }
         }
@@ -118,7 +119,8 @@ fn a_failing_entry_ends_the_reading() {
                 ended: &mut ended,
                 fails: false,
             };
-            let error = unpack(blob, root.as_fd(), &options, &Progress::default()).unwrap_err();
+            let error =
+                unpack(blob, root.as_fd(), &options, &UnpackProgress::default()).unwrap_err();
             assert_eq!(chain(&error), "entry ../x: its name leaves the root");
             assert!(!ended, "the whole blob was read");
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use proptest::prelude::*;
-use windlass_archive::Mode;
+use windlass_archive::UnpackMode;
 
 use crate::builder::{Entry, Tar};
 use crate::sandbox::{confined, is_root, ways};
@@ -195,7 +195,7 @@ fn any_tree_comes_back_the_same() {
                 let unpacked = sandbox.unpack_ok(&tar, &options);
                 prop_assert_eq!(full(&sandbox.root()), expected(&tree));
                 prop_assert_eq!(unpacked.implied_directories, Vec::<Vec<u8>>::new());
-                if options.mode == Mode::Flatten {
+                if options.mode == UnpackMode::Flatten {
                     // Once more over itself changes nothing.
                     sandbox.unpack_ok(&tar, &options);
                     prop_assert_eq!(full(&sandbox.root()), expected(&tree));

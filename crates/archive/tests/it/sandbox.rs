@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::thread::UnshareFlags;
 use windlass_archive::{
-    Mode, Options, Ownership, Progress, Resolve, Threads, UnpackError, Unpacked,
+    Ownership, PathResolution, UnpackError, UnpackMode, UnpackOptions, UnpackProgress,
+    UnpackThreads, UnpackedLayer,
 };
 
 use crate::shape;
@@ -68,9 +69,13 @@ impl Sandbox {
     }
 
     /// Unpacks `blob` and checks that nothing outside has changed.
-    pub(crate) fn unpack(&self, blob: &[u8], options: &Options) -> Result<Unpacked, UnpackError> {
+    pub(crate) fn unpack(
+        &self,
+        blob: &[u8],
+        options: &UnpackOptions,
+    ) -> Result<UnpackedLayer, UnpackError> {
         let root = File::open(self.root()).unwrap();
-        let progress = Progress::default();
+        let progress = UnpackProgress::default();
         let result = windlass_archive::unpack(blob, root.as_fd(), options, &progress);
         assert_eq!(
             self.outside(),
@@ -84,13 +89,13 @@ impl Sandbox {
     }
 
     /// Unpacks what must not fail.
-    pub(crate) fn unpack_ok(&self, blob: &[u8], options: &Options) -> Unpacked {
+    pub(crate) fn unpack_ok(&self, blob: &[u8], options: &UnpackOptions) -> UnpackedLayer {
         self.unpack(blob, options)
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
     /// Unpacks what must fail, and returns why.
-    pub(crate) fn refusal(&self, blob: &[u8], options: &Options) -> String {
+    pub(crate) fn refusal(&self, blob: &[u8], options: &UnpackOptions) -> String {
         chain(&self.unpack(blob, options).expect_err("the layer was taken"))
     }
 
@@ -128,12 +133,12 @@ pub(crate) fn confined(test: impl FnOnce(&Sandbox) + Send) {
 }
 
 /// Every combination of options that must not make a difference to what is refused.
-pub(crate) fn ways() -> Vec<Options> {
+pub(crate) fn ways() -> Vec<UnpackOptions> {
     let mut ways = Vec::new();
-    for mode in [Mode::Layer, Mode::Flatten] {
-        for resolve in [Resolve::Kernel, Resolve::Walk] {
-            for threads in [Threads::One, Threads::Two] {
-                ways.push(Options {
+    for mode in [UnpackMode::Layer, UnpackMode::Flatten] {
+        for resolve in [PathResolution::Kernel, PathResolution::Walk] {
+            for threads in [UnpackThreads::One, UnpackThreads::Two] {
+                ways.push(UnpackOptions {
                     mode,
                     resolve,
                     threads,
@@ -146,17 +151,17 @@ pub(crate) fn ways() -> Vec<Options> {
 }
 
 /// The options that suit whoever runs the tests.
-pub(crate) fn options() -> Options {
-    let ownership = Ownership::of_this_process();
-    Options {
+pub(crate) fn options() -> UnpackOptions {
+    let ownership = Ownership::for_current_process();
+    UnpackOptions {
         ownership,
-        ..Options::default()
+        ..UnpackOptions::default()
     }
 }
 
-pub(crate) fn flatten() -> Options {
-    Options {
-        mode: Mode::Flatten,
+pub(crate) fn flatten() -> UnpackOptions {
+    UnpackOptions {
+        mode: UnpackMode::Flatten,
         ..options()
     }
 }

@@ -190,6 +190,6 @@ fn a_file_too_long_for_the_file_system_is_refused() {
         let error = sandbox
             .unpack(&Tar::new().entry(entry).end(), &options())
             .unwrap_err();
-        assert_eq!(error.fault(), windlass_archive::Fault::System);
+        assert_eq!(error.origin(), windlass_archive::UnpackErrorOrigin::System);
     });
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use windlass_archive::{Fault, Ownership, Skipped};
+use windlass_archive::{Ownership, SkippedItems, UnpackErrorOrigin};
 
 use crate::builder::{Entry, MAJOR, Tar};
 use crate::sandbox::{NOBODY, confined, flatten, is_root, options, ways};
@@ -100,7 +100,7 @@ fn an_attribute_that_is_too_large_is_refused() {
         let error = sandbox
             .unpack(&Tar::new().entry(entry).end(), &options())
             .unwrap_err();
-        assert_eq!(error.fault(), Fault::System);
+        assert_eq!(error.origin(), UnpackErrorOrigin::System);
         let text = crate::sandbox::chain(&error);
         assert!(
             text.starts_with("entry f: cannot set an extended attribute: "),
@@ -127,7 +127,7 @@ fn attributes_of_overlayfs_and_of_the_host_are_dropped() {
         for options in ways() {
             let unpacked = sandbox.unpack_ok(&Tar::new().entry(entry.clone()).end(), &options);
             assert_eq!(shape(&sandbox.root()), "d/ user.kept=1\n");
-            assert_eq!(unpacked.skipped, Skipped::default());
+            assert_eq!(unpacked.skipped, SkippedItems::default());
             sandbox.reset();
         }
     });
@@ -173,8 +173,8 @@ fn nothing_is_inherited_from_a_directory() {
 #[test]
 fn an_ordinary_owner_skips_devices() {
     confined(|sandbox| {
-        let options = windlass_archive::Options {
-            ownership: Ownership::Own,
+        let options = windlass_archive::UnpackOptions {
+            ownership: Ownership::CurrentUser,
             ..options()
         };
         let tar = Tar::new()

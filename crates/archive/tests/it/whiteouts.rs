@@ -2,16 +2,16 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use windlass_archive::{Options, Ownership};
+use windlass_archive::{Ownership, UnpackOptions};
 
 use crate::builder::{Entry, Tar};
 use crate::sandbox::{confined, flatten, options, ways};
 use crate::shape::shape;
 
-fn opaque(options: &Options) -> &'static str {
+fn opaque(options: &UnpackOptions) -> &'static str {
     match options.ownership {
         Ownership::Exact => "trusted.overlay.opaque=y",
-        Ownership::Own => "user.overlay.opaque=y",
+        Ownership::CurrentUser => "user.overlay.opaque=y",
     }
 }
 
@@ -168,10 +168,10 @@ fn flattened_whiteouts_remove_what_is_below_only() {
 fn flattened_whiteouts_remove_files_trees_and_links() {
     confined(|sandbox| {
         for resolve in [
-            windlass_archive::Resolve::Kernel,
-            windlass_archive::Resolve::Walk,
+            windlass_archive::PathResolution::Kernel,
+            windlass_archive::PathResolution::Walk,
         ] {
-            let flatten = Options {
+            let flatten = UnpackOptions {
                 resolve,
                 ..flatten()
             };

@@ -12,8 +12,8 @@ use std::error::Error as StdError;
 use std::io::ErrorKind;
 
 use windlass::{
-    ClientError, CommitError, EndpointError, ExportError, Fault, FilterError, ImportError,
-    LayerError, LocalLayerError, NoMatch, PullError, RegistryError, TreeError,
+    ClientError, CommitError, EndpointError, ExportError, FilterError, ImportError, LayerError,
+    LocalLayerError, NoMatch, PullError, RegistryError, TreeError, UnpackErrorOrigin,
 };
 use windlass_config::ConfigError;
 use windlass_serve::BindError;
@@ -205,7 +205,7 @@ fn of_import(error: &ImportError) -> Advice {
             "if that is what it should be, raise --max-size",
         ),
         ImportError::Layer(layer) => match &**layer {
-            LocalLayerError::Unpack(unpack) if unpack.fault() == Fault::Layer => {
+            LocalLayerError::Unpack(unpack) if unpack.origin() == UnpackErrorOrigin::Layer => {
                 Advice::code("invalid_archive")
             }
             LocalLayerError::Read(_)
@@ -347,9 +347,9 @@ fn of_layer(error: &LayerError, asker: &Asker<'_>) -> Advice {
     match error {
         LayerError::Download(error) => registry::of_endpoints(error, asker),
         LayerError::Verify(_) => corrupt(),
-        LayerError::Unpack(unpack) => match unpack.fault() {
-            Fault::Layer => broken("invalid_layer"),
-            Fault::Source | Fault::System => of_disk(error, false, "store"),
+        LayerError::Unpack(unpack) => match unpack.origin() {
+            UnpackErrorOrigin::Layer => broken("invalid_layer"),
+            UnpackErrorOrigin::Input | UnpackErrorOrigin::System => of_disk(error, false, "store"),
         },
         LayerError::Ingest(ingest) => of_disk(error, ingest.is_no_space(), "store"),
         LayerError::Append(append) => of_disk(error, append.is_no_space(), "store"),

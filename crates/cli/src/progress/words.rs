@@ -1,6 +1,6 @@
 //! The sentences that stay: how a pull ended, or was stopped.
 
-use windlass::{Origin, Outcome, PullPhase, PullView, Pulled, Skipped, percent};
+use windlass::{Origin, Outcome, PullPhase, PullView, Pulled, SkippedItems, percent};
 
 use super::line::{Line, Look};
 use crate::output::human;
@@ -83,7 +83,7 @@ fn amounts(pulled: &Pulled) -> String {
     amounts.join(", ")
 }
 
-fn skipped(skipped: Skipped) -> String {
+fn skipped(skipped: SkippedItems) -> String {
     let devices = (skipped.devices > 0).then(|| human::count(skipped.devices, "device node"));
     let xattrs = (skipped.xattrs > 0).then(|| human::count(skipped.xattrs, "extended attribute"));
     let parts: Vec<String> = devices.into_iter().chain(xattrs).collect();

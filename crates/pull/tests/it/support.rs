@@ -48,7 +48,7 @@ pub(crate) fn config() -> PullerConfig {
             },
             ..RegistryConfig::default()
         },
-        ownership: Ownership::of_this_process(),
+        ownership: Ownership::for_current_process(),
         retry: RetryPolicy {
             attempts: 3,
             first_pause: Duration::from_millis(1),

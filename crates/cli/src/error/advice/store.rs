@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use windlass::{
-    Fault, FindError, MountError, OpenError, PruneError, RemoveError, RootError, StoreError,
-    StoreOpenError, StoreRemoveError, TagImageError, UnpackImageError,
+    FindError, MountError, OpenError, PruneError, RemoveError, RootError, StoreError,
+    StoreOpenError, StoreRemoveError, TagImageError, UnpackErrorOrigin, UnpackImageError,
 };
 
 use super::{Advice, broken, of_client, of_disk};
@@ -139,9 +139,9 @@ pub(super) fn of_unpack(error: &UnpackImageError, directory: &Path) -> Advice {
             ),
             _ => of_written(error),
         },
-        UnpackImageError::Layer { source, .. } => match source.fault() {
-            Fault::Layer => broken("invalid_layer"),
-            Fault::Source | Fault::System => of_written(error),
+        UnpackImageError::Layer { source, .. } => match source.origin() {
+            UnpackErrorOrigin::Layer => broken("invalid_layer"),
+            UnpackErrorOrigin::Input | UnpackErrorOrigin::System => of_written(error),
         },
         UnpackImageError::Cancelled => Advice::code("interrupted"),
     }
