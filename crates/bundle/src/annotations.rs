@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 use windlass_oci::{ImageConfig, RuntimeConfig};
 
 use crate::error::BundleWarning;
@@ -45,7 +45,7 @@ pub(crate) fn annotations(
     for (key, value) in &config.labels {
         // An annotation has a key that is not empty.
         if key.is_empty() || COMMANDS.iter().any(|command| key.starts_with(command)) {
-            warnings.push(BundleWarning::Label { key: shown(key) });
+            warnings.push(BundleWarning::Label { key: sanitize(key) });
             continue;
         }
         annotations.insert(key.clone(), value.clone());

@@ -2,11 +2,11 @@
 
 use std::os::fd::BorrowedFd;
 
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 use windlass_oci::{ImageConfig, RuntimeConfig};
 
 use crate::error::{BundleWarning, ConvertError};
-use crate::options::{BundleOptions, Volumes};
+use crate::options::{BundleOptions, VolumeMode};
 use crate::root::ImageRoot;
 use crate::spec::{Process, Root, Spec};
 use crate::user::{Resolved, UserName};
@@ -17,7 +17,7 @@ const OCI_VERSION: &str = "1.0.2";
 
 /// An image config that can be turned into a runtime's, as far as can be told without its root file system.
 #[derive(Debug)]
-pub struct Conversion<'a> {
+pub struct BundleConverter<'a> {
     image: &'a ImageConfig,
     config: RuntimeConfig,
     options: &'a BundleOptions,
@@ -27,19 +27,19 @@ pub struct Conversion<'a> {
 
 /// A runtime's config.
 #[derive(Debug)]
-pub struct Converted {
+pub struct ConvertedConfig {
     /// The config.
     pub spec: Spec,
     /// What of the image is not in it.
     pub warnings: Vec<BundleWarning>,
 }
 
-impl<'a> Conversion<'a> {
+impl<'a> BundleConverter<'a> {
     /// Checks all that does not take the root file system: it can be large.
     pub fn new(image: &'a ImageConfig, options: &'a BundleOptions) -> Result<Self, ConvertError> {
         let os = image.platform().os;
         if os != "linux" {
-            return Err(ConvertError::OtherOs { os: shown(&os) });
+            return Err(ConvertError::OtherOs { os: sanitize(&os) });
         }
         let config = image.config.clone().unwrap_or_default();
         let args = process::args(&config, options)?;
@@ -55,24 +55,24 @@ impl<'a> Conversion<'a> {
     }
 
     /// Makes the config for the image's root file system, which is in the directory `root`.
-    pub fn with_root(self, root: BorrowedFd<'_>) -> Result<Converted, ConvertError> {
+    pub fn with_root(self, root: BorrowedFd<'_>) -> Result<ConvertedConfig, ConvertError> {
         let (options, config) = (self.options, &self.config);
         let root = ImageRoot::new(root);
         let mut warnings = Vec::new();
         let name = UserName::parse(user(config, options))?;
-        let Resolved { user, home } = name.resolve(root, options.rights, &mut warnings)?;
-        let mut mounts = defaults::mounts(options.rights);
+        let Resolved { user, home } = name.resolve(root, options.runtime_user, &mut warnings)?;
+        let mut mounts = defaults::mounts(options.runtime_user);
         match options.volumes {
-            Volumes::Tmpfs => {
+            VolumeMode::Tmpfs => {
                 let volumes = &config.volumes;
                 mounts.extend(volumes::mounts(
                     volumes,
                     root,
-                    options.rights,
+                    options.runtime_user,
                     &mut warnings,
                 ));
             }
-            Volumes::Rootfs => {}
+            VolumeMode::Rootfs => {}
         }
         let spec = Spec {
             oci_version: OCI_VERSION,
@@ -90,9 +90,9 @@ impl<'a> Conversion<'a> {
             hostname: options.hostname.as_str().to_owned(),
             mounts,
             annotations: annotations::annotations(self.image, config, &mut warnings),
-            linux: defaults::linux(options.rights),
+            linux: defaults::linux(options.runtime_user),
         };
-        Ok(Converted { spec, warnings })
+        Ok(ConvertedConfig { spec, warnings })
     }
 }
 

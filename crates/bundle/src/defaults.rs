@@ -1,6 +1,6 @@
 //! What every container gets, whatever its image says.
 
-use crate::options::Rights;
+use crate::options::RuntimeUser;
 use crate::spec::{
     Capabilities, Device, IdMapping, Linux, Mount, Namespace, Process, Resources, User,
 };
@@ -77,9 +77,9 @@ pub(crate) fn process(user: User) -> Process {
 }
 
 /// Returns what is mounted in every container.
-pub(crate) fn mounts(rights: Rights) -> Vec<Mount> {
-    let (sys, tty_group) = match rights {
-        Rights::Root => (
+pub(crate) fn mounts(runtime_user: RuntimeUser) -> Vec<Mount> {
+    let (sys, tty_group) = match runtime_user {
+        RuntimeUser::Root => (
             mount(
                 "/sys",
                 "sysfs",
@@ -89,7 +89,7 @@ pub(crate) fn mounts(rights: Rights) -> Vec<Mount> {
             ["gid=5"].as_slice(),
         ),
         // sysfs belongs to the network namespace, and that is not the container's own.
-        Rights::Rootless { .. } => (
+        RuntimeUser::Rootless { .. } => (
             mount(
                 "/sys",
                 "none",
@@ -140,15 +140,15 @@ pub(crate) fn mounts(rights: Rights) -> Vec<Mount> {
 }
 
 /// Returns what a container of Linux has of its own, and what it does not see.
-pub(crate) fn linux(rights: Rights) -> Linux {
-    let namespaces = match rights {
-        Rights::Root => ["pid", "network", "ipc", "uts", "mount", "cgroup"],
+pub(crate) fn linux(runtime_user: RuntimeUser) -> Linux {
+    let namespaces = match runtime_user {
+        RuntimeUser::Root => ["pid", "network", "ipc", "uts", "mount", "cgroup"],
         // A network of its own would be one that leads nowhere, and that nobody but root could lead elsewhere.
-        Rights::Rootless { .. } => ["pid", "ipc", "uts", "mount", "cgroup", "user"],
+        RuntimeUser::Rootless { .. } => ["pid", "ipc", "uts", "mount", "cgroup", "user"],
     };
-    let (uids, gids) = match rights {
-        Rights::Root => (None, None),
-        Rights::Rootless { uid, gid } => (Some(uid), Some(gid)),
+    let (uids, gids) = match runtime_user {
+        RuntimeUser::Root => (None, None),
+        RuntimeUser::Rootless { uid, gid } => (Some(uid), Some(gid)),
     };
     let mapping = |host_id| IdMapping {
         container_id: 0,
@@ -163,7 +163,7 @@ pub(crate) fn linux(rights: Rights) -> Linux {
         uid_mappings: uids.into_iter().map(mapping).collect(),
         gid_mappings: gids.into_iter().map(mapping).collect(),
         // Nobody but root may set them.
-        resources: (rights == Rights::Root).then(|| Resources {
+        resources: (runtime_user == RuntimeUser::Root).then(|| Resources {
             devices: vec![forbidden],
         }),
         namespaces: namespaces.map(|kind| Namespace { kind }).to_vec(),

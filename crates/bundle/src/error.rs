@@ -2,7 +2,7 @@
 
 use std::io;
 
-use windlass_oci::text::Shown;
+use windlass_oci::text::Sanitized;
 
 /// Why an image config could not be turned into a runtime's.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +11,7 @@ pub enum ConvertError {
     #[error("the image is for {os}, not for linux")]
     OtherOs {
         /// What it is for.
-        os: Shown,
+        os: Sanitized,
     },
     /// Neither the image nor the user says what to run.
     #[error("the image has no command")]
@@ -26,31 +26,31 @@ pub enum ConvertError {
     #[error("the working directory {cwd:?} is not absolute")]
     RelativeCwd {
         /// The directory.
-        cwd: Shown,
+        cwd: Sanitized,
     },
     /// Not of the form `USER[:GROUP]`, or a number that no ID can be.
     #[error("{user:?} is no user: USER or USER:GROUP is, by name or number")]
     InvalidUser {
         /// What was taken for a user.
-        user: Shown,
+        user: Sanitized,
     },
     /// The image's `/etc/passwd` does not have the user.
     #[error("the image has no user {user:?}")]
     UnknownUser {
         /// The user's name.
-        user: Shown,
+        user: Sanitized,
     },
     /// The image's `/etc/group` does not have the group.
     #[error("the image has no group {group:?}")]
     UnknownGroup {
         /// The group's name.
-        group: Shown,
+        group: Sanitized,
     },
     /// A name is to be looked up in a file that cannot be used.
     #[error("looking for {name:?} in the image's {path}")]
     Accounts {
         /// The user's or group's name.
-        name: Shown,
+        name: Sanitized,
         /// The file, within the image.
         path: &'static str,
         /// What is wrong with it.
@@ -97,19 +97,19 @@ pub enum BundleWarning {
     /// An element of the environment is no variable.
     Variable {
         /// The element.
-        text: Shown,
+        text: Sanitized,
     },
     /// A label would have told the runtime what to do.
     Label {
         /// The label's key.
-        key: Shown,
+        key: Sanitized,
     },
     /// A volume cannot be mounted.
     Volume {
         /// Its path.
-        path: Shown,
+        path: Sanitized,
         /// Why.
-        fault: VolumeFault,
+        problem: VolumeProblem,
     },
     /// A file is not used, and could have said more about the user.
     Accounts {
@@ -122,7 +122,7 @@ pub enum BundleWarning {
 
 /// Why there is nothing to mount for a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VolumeFault {
+pub enum VolumeProblem {
     /// It is not an absolute path without `..` below `/`.
     Path,
     /// It is the kernel's or the runtime's: `/proc`, `/sys`, `/dev`, or below one of them; or all there is.

@@ -1,6 +1,6 @@
 //! Turns an image config into the `config.json` of an OCI runtime bundle.
 //!
-//! By the rules of the OCI image specification, "Conversion to OCI Runtime Configuration". What is not in the
+//! By the rules of the OCI image specification, "BundleConverter to OCI Runtime Configuration". What is not in the
 //! image is chosen as `docs/decisions/0013-bundle.md` says.
 //!
 //! The image is not trusted: of its unpacked root no more is read than `/etc/passwd`, `/etc/group` and what kind
@@ -24,10 +24,10 @@ mod spec;
 mod user;
 mod volumes;
 
-pub use convert::{Conversion, Converted};
-pub use error::{AccountsError, BundleWarning, ConvertError, VolumeFault};
+pub use convert::{BundleConverter, ConvertedConfig};
+pub use error::{AccountsError, BundleWarning, ConvertError, VolumeProblem};
 pub use options::{
-    BundleOptions, Hostname, HostnameError, Rights, Variable, VariableError, Volumes,
+    BundleOptions, EnvVariable, EnvVariableError, Hostname, HostnameError, RuntimeUser, VolumeMode,
 };
 pub use spec::{
     Capabilities, Device, IdMapping, Linux, Mount, Namespace, Process, Resources, Root, Spec, User,

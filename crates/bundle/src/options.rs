@@ -9,13 +9,13 @@ const MAX_HOSTNAME: usize = 64;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BundleOptions {
     /// Whether root or an ordinary user starts it.
-    pub rights: Rights,
+    pub runtime_user: RuntimeUser,
     /// The program in place of the image's entrypoint and command.
     pub entrypoint: Option<String>,
     /// Arguments in place of the image's command.
     pub args: Option<Vec<String>>,
     /// Variables in place of the image's of the same name, or beside them.
-    pub env: Vec<Variable>,
+    pub env: Vec<EnvVariable>,
     /// The directory to start in, in place of the image's.
     pub cwd: Option<String>,
     /// `USER[:GROUP]` in place of the image's, each by name or number.
@@ -25,12 +25,12 @@ pub struct BundleOptions {
     /// Whether it gets a terminal.
     pub tty: bool,
     /// What becomes of the image's volumes.
-    pub volumes: Volumes,
+    pub volumes: VolumeMode,
 }
 
 /// Who starts the bundle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rights {
+pub enum RuntimeUser {
     /// Root.
     #[default]
     Root,
@@ -45,7 +45,7 @@ pub enum Rights {
 
 /// What becomes of the directories that the image wants to be volumes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Volumes {
+pub enum VolumeMode {
     /// Each is a file system in memory that starts with what the image has there.
     #[default]
     Tmpfs,
@@ -55,11 +55,11 @@ pub enum Volumes {
 
 /// A variable of the environment, `NAME=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable(String);
+pub struct EnvVariable(String);
 
 /// Why a text is no variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum VariableError {
+pub enum EnvVariableError {
     /// There is no `=` in it, or nothing before it.
     #[error("not of the form NAME=value")]
     Form,
@@ -79,7 +79,7 @@ pub struct Hostname(String);
 )]
 pub struct HostnameError;
 
-impl Variable {
+impl EnvVariable {
     /// Returns the part before the `=`.
     pub fn name(&self) -> &str {
         self.0.split_once('=').map_or("", |(name, _)| name)
@@ -90,21 +90,21 @@ impl Variable {
         &self.0
     }
 
-    pub(crate) fn new(name: &str, value: &str) -> Result<Self, VariableError> {
+    pub(crate) fn new(name: &str, value: &str) -> Result<Self, EnvVariableError> {
         format!("{name}={value}").parse()
     }
 }
 
-impl FromStr for Variable {
-    type Err = VariableError;
+impl FromStr for EnvVariable {
+    type Err = EnvVariableError;
 
-    fn from_str(text: &str) -> Result<Self, VariableError> {
+    fn from_str(text: &str) -> Result<Self, EnvVariableError> {
         if text.contains('\0') {
-            return Err(VariableError::Nul);
+            return Err(EnvVariableError::Nul);
         }
         match text.split_once('=') {
             Some((name, _)) if !name.is_empty() => Ok(Self(text.to_owned())),
-            _ => Err(VariableError::Form),
+            _ => Err(EnvVariableError::Form),
         }
     }
 }
@@ -142,13 +142,17 @@ mod tests {
 
     #[test]
     fn variables_have_a_name() {
-        let variable: Variable = "A=b=c".parse().unwrap();
+        let variable: EnvVariable = "A=b=c".parse().unwrap();
         assert_eq!((variable.name(), variable.as_str()), ("A", "A=b=c"));
-        assert_eq!("A=".parse::<Variable>().unwrap().name(), "A");
+        assert_eq!("A=".parse::<EnvVariable>().unwrap().name(), "A");
         for text in ["", "A", "=b"] {
-            assert_eq!(text.parse::<Variable>(), Err(VariableError::Form), "{text}");
+            assert_eq!(
+                text.parse::<EnvVariable>(),
+                Err(EnvVariableError::Form),
+                "{text}"
+            );
         }
-        assert_eq!("A=\0".parse::<Variable>(), Err(VariableError::Nul));
+        assert_eq!("A=\0".parse::<EnvVariable>(), Err(EnvVariableError::Nul));
     }
 
     #[test]

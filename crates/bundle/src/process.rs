@@ -1,11 +1,11 @@
 //! What to run: the command, its environment, and where it starts.
 
 use windlass_oci::RuntimeConfig;
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use crate::defaults;
 use crate::error::{BundleWarning, ConvertError};
-use crate::options::{BundleOptions, Variable};
+use crate::options::{BundleOptions, EnvVariable};
 
 /// Returns the program and its arguments: entrypoint and command, one behind the other.
 ///
@@ -42,11 +42,13 @@ pub(crate) fn env(
     home: &str,
     warnings: &mut Vec<BundleWarning>,
 ) -> Vec<String> {
-    let mut variables: Vec<Variable> = Vec::new();
+    let mut variables: Vec<EnvVariable> = Vec::new();
     for text in &config.env {
         match text.parse() {
             Ok(variable) => variables.push(variable),
-            Err(_) => warnings.push(BundleWarning::Variable { text: shown(text) }),
+            Err(_) => warnings.push(BundleWarning::Variable {
+                text: sanitize(text),
+            }),
         }
     }
     let is_given = |name: &str| options.env.iter().any(|given| given.name() == name);
@@ -58,7 +60,7 @@ pub(crate) fn env(
     }
     for (name, value) in defaults {
         if !variables.iter().any(|variable| variable.name() == name) {
-            variables.extend(Variable::new(name, value));
+            variables.extend(EnvVariable::new(name, value));
         }
     }
     let texts = variables
@@ -77,7 +79,7 @@ pub(crate) fn cwd(config: &RuntimeConfig, options: &BundleOptions) -> Result<Str
         });
     }
     if !cwd.starts_with('/') {
-        return Err(ConvertError::RelativeCwd { cwd: shown(cwd) });
+        return Err(ConvertError::RelativeCwd { cwd: sanitize(cwd) });
     }
     Ok(cwd.to_owned())
 }

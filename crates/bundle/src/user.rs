@@ -3,11 +3,11 @@
 //! A number is that user, listed or not; a name has to be listed. Without a group it is the listed user's, and
 //! the groups besides are those that list the user; a group that is given is the only one.
 
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use crate::accounts::{Accounts, GROUP, PASSWD, Passwd, id};
 use crate::error::{AccountsError, BundleWarning, ConvertError};
-use crate::options::Rights;
+use crate::options::RuntimeUser;
 use crate::root::ImageRoot;
 use crate::spec::User;
 
@@ -40,7 +40,9 @@ impl<'a> UserName<'a> {
     /// Reads `USER`, `USER:GROUP`, `:GROUP` or nothing, which is root.
     pub(crate) fn parse(text: &'a str) -> Result<Self, ConvertError> {
         let (user, group) = text.split_once(':').unwrap_or((text, ""));
-        let invalid = || ConvertError::InvalidUser { user: shown(text) };
+        let invalid = || ConvertError::InvalidUser {
+            user: sanitize(text),
+        };
         if group.contains(':') || text.contains('\0') {
             return Err(invalid());
         }
@@ -63,7 +65,7 @@ impl<'a> UserName<'a> {
     pub(crate) fn resolve(
         &self,
         root: ImageRoot<'_>,
-        rights: Rights,
+        runtime_user: RuntimeUser,
         warnings: &mut Vec<BundleWarning>,
     ) -> Result<Resolved, ConvertError> {
         let passwd = self.user.accounts(root, PASSWD, warnings)?;
@@ -74,17 +76,19 @@ impl<'a> UserName<'a> {
             (Some(listed), _) => (listed.uid, listed.gid),
             (None, Name::Number(uid)) => (uid, 0),
             (None, Name::Text(user)) => {
-                return Err(ConvertError::UnknownUser { user: shown(user) });
+                return Err(ConvertError::UnknownUser {
+                    user: sanitize(user),
+                });
             }
         };
         let (gid, additional_gids) = match (self.group, listed) {
             (Some(group), _) => (group.gid(root, warnings)?, Vec::new()),
             // Nobody there may choose them.
-            (None, _) if rights != Rights::Root => (user_gid, Vec::new()),
+            (None, _) if runtime_user != RuntimeUser::Root => (user_gid, Vec::new()),
             (None, None) => (user_gid, Vec::new()),
             (None, Some(listed)) => (user_gid, groups_of(listed, root, warnings)),
         };
-        if rights != Rights::Root && (uid, gid) != (0, 0) {
+        if runtime_user != RuntimeUser::Root && (uid, gid) != (0, 0) {
             return Err(ConvertError::Unmapped { uid, gid });
         }
         let user = User {
@@ -126,7 +130,7 @@ impl<'a> Name<'a> {
             (Ok(accounts), _) => Ok(accounts),
             (Err(source), Self::Number(_)) => Ok(without(path, source, warnings)),
             (Err(source), Self::Text(name)) => Err(ConvertError::Accounts {
-                name: shown(name),
+                name: sanitize(name),
                 path,
                 source,
             }),
@@ -147,7 +151,9 @@ impl<'a> Name<'a> {
         let listed = groups
             .groups()
             .find(|listed| self.is(listed.name, listed.gid));
-        let unknown = || ConvertError::UnknownGroup { group: shown(name) };
+        let unknown = || ConvertError::UnknownGroup {
+            group: sanitize(name),
+        };
         listed.map(|listed| listed.gid).ok_or_else(unknown)
     }
 }
@@ -190,15 +196,16 @@ mod tests {
     const GROUP: &str =
         "root:x:0:root\nadm:x:4:root,bob\nusers:x:100:\nfleet:x:2000:bob\nadm:x:4:bob\n";
 
-    fn resolved(text: &str, rights: Rights) -> Result<(User, String), String> {
+    fn resolved(text: &str, runtime_user: RuntimeUser) -> Result<(User, String), String> {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("etc")).unwrap();
         fs::write(directory.path().join("etc/passwd"), PASSWD).unwrap();
         fs::write(directory.path().join("etc/group"), GROUP).unwrap();
         let handle = fs::File::open(directory.path()).unwrap();
         let mut warnings = Vec::new();
-        let resolved = UserName::parse(text)
-            .and_then(|user| user.resolve(ImageRoot::new(handle.as_fd()), rights, &mut warnings));
+        let resolved = UserName::parse(text).and_then(|user| {
+            user.resolve(ImageRoot::new(handle.as_fd()), runtime_user, &mut warnings)
+        });
         assert!(warnings.is_empty(), "{warnings:?}");
         let resolved = resolved.map_err(|error| error.to_string())?;
         Ok((resolved.user, resolved.home))
@@ -239,7 +246,7 @@ mod tests {
                 additional_gids: gids.to_vec(),
             };
             let expected = Ok((user, (*home).to_owned()));
-            assert_eq!(resolved(text, Rights::Root), expected, "{text:?}");
+            assert_eq!(resolved(text, RuntimeUser::Root), expected, "{text:?}");
         }
     }
 
@@ -258,7 +265,7 @@ mod tests {
             "+1",
             "Bob",
         ];
-        let refusals = texts.map(|text| resolved(text, Rights::Root).unwrap_err());
+        let refusals = texts.map(|text| resolved(text, RuntimeUser::Root).unwrap_err());
         insta::assert_snapshot!(refusals.join("\n"), @r#"
         the image has no user "eve"
         the image has no user "eve"
@@ -276,16 +283,16 @@ mod tests {
 
     #[test]
     fn without_root_there_is_root_alone() {
-        let rights = Rights::Rootless {
+        let runtime_user = RuntimeUser::Rootless {
             uid: 1000,
             gid: 1000,
         };
         let root = (User::default(), "/root".to_owned());
         for text in ["", "0", "root", "root:root", "0:0"] {
-            assert_eq!(resolved(text, rights), Ok(root.clone()), "{text:?}");
+            assert_eq!(resolved(text, runtime_user), Ok(root.clone()), "{text:?}");
         }
         for text in ["bob", "1", ":1"] {
-            let refusal = resolved(text, rights).unwrap_err();
+            let refusal = resolved(text, runtime_user).unwrap_err();
             assert!(
                 refusal.starts_with("it is to run as user"),
                 "{text:?}: {refusal}"

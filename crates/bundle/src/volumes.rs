@@ -1,9 +1,9 @@
 //! The image's volumes, as file systems in memory.
 
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
-use crate::error::{BundleWarning, VolumeFault};
-use crate::options::Rights;
+use crate::error::{BundleWarning, VolumeProblem};
+use crate::options::RuntimeUser;
 use crate::root::{Directory, Found, ImageRoot};
 use crate::spec::Mount;
 
@@ -23,43 +23,47 @@ const USUAL: Directory = Directory {
 pub(crate) fn mounts(
     volumes: &[String],
     root: ImageRoot<'_>,
-    rights: Rights,
+    runtime_user: RuntimeUser,
     warnings: &mut Vec<BundleWarning>,
 ) -> Vec<Mount> {
     let mut mounts = Vec::new();
     for path in volumes {
-        match mount(path, root, rights) {
+        match mount(path, root, runtime_user) {
             Ok(mount) => mounts.push(mount),
-            Err(fault) => warnings.push(BundleWarning::Volume {
-                path: shown(path),
-                fault,
+            Err(problem) => warnings.push(BundleWarning::Volume {
+                path: sanitize(path),
+                problem,
             }),
         }
     }
     mounts
 }
 
-fn mount(path: &str, root: ImageRoot<'_>, rights: Rights) -> Result<Mount, VolumeFault> {
-    let plain = plain(path).ok_or(VolumeFault::Path)?;
+fn mount(
+    path: &str,
+    root: ImageRoot<'_>,
+    runtime_user: RuntimeUser,
+) -> Result<Mount, VolumeProblem> {
+    let plain = plain(path).ok_or(VolumeProblem::Path)?;
     let below = |top: &str| {
         let rest = plain.strip_prefix(top);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     if SYSTEM.into_iter().any(below) {
-        return Err(VolumeFault::System);
+        return Err(VolumeProblem::System);
     }
     let directory = match root.find(&plain) {
         // By way of a link.
         Found::Directory(directory) if is_system(directory, root) => {
-            return Err(VolumeFault::System);
+            return Err(VolumeProblem::System);
         }
         Found::Directory(directory) => directory,
         Found::Nothing => USUAL,
-        Found::Other => return Err(VolumeFault::NotADirectory),
+        Found::Other => return Err(VolumeProblem::NotADirectory),
     };
     let mut options = vec!["nosuid".to_owned(), "nodev".to_owned()];
     options.push(format!("mode={:04o}", directory.mode));
-    if rights == Rights::Root {
+    if runtime_user == RuntimeUser::Root {
         options.push(format!("uid={}", directory.uid));
         options.push(format!("gid={}", directory.gid));
     }
@@ -142,11 +146,11 @@ mod tests {
         let volumes = volumes.map(str::to_owned);
         let handle = fs::File::open(directory.path()).unwrap();
         let mut warnings = Vec::new();
-        let rights = Rights::Rootless { uid: 1, gid: 1 };
+        let runtime_user = RuntimeUser::Rootless { uid: 1, gid: 1 };
         let mounts = mounts(
             &volumes,
             ImageRoot::new(handle.as_fd()),
-            rights,
+            runtime_user,
             &mut warnings,
         );
         let lines = mounts
@@ -162,20 +166,20 @@ mod tests {
         /full/ nosuid,nodev,mode=0755,tmpcopyup
         /link nosuid,nodev,mode=0755
         /new nosuid,nodev,mode=0755
-        Volume { path: "", fault: Path }
-        Volume { path: "/", fault: Path }
-        Volume { path: "//.", fault: Path }
-        Volume { path: "/../x", fault: Path }
-        Volume { path: "/a/../b", fault: Path }
-        Volume { path: "/devices-too", fault: System }
-        Volume { path: "/file", fault: NotADirectory }
-        Volume { path: "/loop", fault: NotADirectory }
-        Volume { path: "/nul\0", fault: Path }
-        Volume { path: "/dev", fault: System }
-        Volume { path: "/proc/./x", fault: System }
-        Volume { path: "//sys", fault: System }
-        Volume { path: "/up", fault: System }
-        Volume { path: "relative", fault: Path }
+        Volume { path: "", problem: Path }
+        Volume { path: "/", problem: Path }
+        Volume { path: "//.", problem: Path }
+        Volume { path: "/../x", problem: Path }
+        Volume { path: "/a/../b", problem: Path }
+        Volume { path: "/devices-too", problem: System }
+        Volume { path: "/file", problem: NotADirectory }
+        Volume { path: "/loop", problem: NotADirectory }
+        Volume { path: "/nul\0", problem: Path }
+        Volume { path: "/dev", problem: System }
+        Volume { path: "/proc/./x", problem: System }
+        Volume { path: "//sys", problem: System }
+        Volume { path: "/up", problem: System }
+        Volume { path: "relative", problem: Path }
         "#);
     }
 }

@@ -318,7 +318,7 @@ impl Error {
     fn message(&self) -> String {
         match (self.find_error(), self) {
             (Some(error @ (FindError::Unknown { .. } | FindError::Ambiguous { .. })), _) => {
-                text::chain(error)
+                text::error_chain(error)
             }
             (
                 _,
@@ -326,8 +326,8 @@ impl Error {
                     source: source @ MountError::NotMounted { .. },
                     ..
                 },
-            ) => text::chain(source),
-            _ => text::chain(self),
+            ) => text::error_chain(source),
+            _ => text::error_chain(self),
         }
     }
 
@@ -345,7 +345,7 @@ impl Error {
             _ => None,
         };
         let others = endpoints.iter().flat_map(|error| &error.others);
-        others.map(|error| text::chain(&**error)).collect()
+        others.map(|error| text::error_chain(&**error)).collect()
     }
 
     /// The name that leads to no image, if that is what went wrong.

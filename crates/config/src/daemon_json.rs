@@ -7,7 +7,7 @@ mod service;
 use std::path::Path;
 
 use url::Url;
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use crate::address;
 use crate::error::{ConfigError, Place, Problem};
@@ -180,7 +180,7 @@ fn syntax(path: &Path, error: &serde_json::Error) -> ConfigError {
         ..ConfigError::file(
             path,
             Problem::Syntax {
-                message: shown(message),
+                message: sanitize(message),
             },
         )
     }

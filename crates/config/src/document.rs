@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use windlass_oci::text::{shown, shown_up_to};
+use windlass_oci::text::{sanitize, sanitize_up_to};
 
 use crate::address::without_secrets;
 use crate::error::{ConfigError, Place, Problem};
@@ -66,7 +66,7 @@ impl<'a> Document<'a> {
         };
         let table = DeTable::parse(text).map_err(|error| {
             // Its `Display` would quote the line, and a password with it.
-            let message = shown(error.message());
+            let message = sanitize(error.message());
             let at = error.span().unwrap_or(0..0);
             document.error(&at, None, Problem::Syntax { message })
         })?;
@@ -83,7 +83,7 @@ impl<'a> Document<'a> {
         ConfigError {
             path: self.path.to_owned(),
             place: Some(self.place(at.start)),
-            key: key.map(|key| shown_up_to(key, 400).to_string()),
+            key: key.map(|key| sanitize_up_to(key, 400).to_string()),
             problem: Box::new(problem),
         }
     }
@@ -345,8 +345,8 @@ fn first_mention(value: &DeValue<'_>) -> usize {
 fn quoted(name: &str) -> String {
     let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     match !name.is_empty() && name.bytes().all(is_bare) {
-        true => shown(name).to_string(),
-        false => format!("\"{}\"", shown(&without_secrets(name))),
+        true => sanitize(name).to_string(),
+        false => format!("\"{}\"", sanitize(&without_secrets(name))),
     }
 }
 

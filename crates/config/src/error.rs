@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use windlass_oci::text::{Shown, shown_up_to};
+use windlass_oci::text::{Sanitized, sanitize_up_to};
 
 use crate::address::{InsecureProblem, ProxyProblem, UrlProblem};
 use crate::daemon_json::WordError;
@@ -70,7 +70,7 @@ pub enum Problem {
     #[error("{message}")]
     Syntax {
         /// What the reader stumbled over.
-        message: Shown,
+        message: Sanitized,
     },
     /// Nothing is called so.
     #[error("there is no such key{}", hint(*nearest))]
@@ -116,7 +116,7 @@ pub enum Problem {
     #[error("{found:?} is none of `pull`, `resolve`, `push`")]
     Capability {
         /// What it says.
-        found: Shown,
+        found: Sanitized,
     },
     /// It is not a length of time.
     #[error(transparent)]
@@ -157,7 +157,7 @@ pub enum Problem {
     )]
     Registry {
         /// What it says.
-        found: Shown,
+        found: Sanitized,
     },
     /// Two names of one registry.
     #[error("this registry is configured already, by another name of it")]
@@ -244,8 +244,8 @@ impl std::error::Error for ConfigError {
 }
 
 /// Returns `path` in a form that is safe to print (R9).
-pub(crate) fn shown_path(path: &Path) -> Shown {
-    shown_up_to(&path.to_string_lossy(), PATH_CHARS)
+pub(crate) fn shown_path(path: &Path) -> Sanitized {
+    sanitize_up_to(&path.to_string_lossy(), PATH_CHARS)
 }
 
 fn hint(nearest: Option<&'static str>) -> String {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 use windlass_registry::{ClientTls, HostCapabilities, HostConfig, Secret};
 
 use crate::address;
@@ -309,7 +309,7 @@ fn capabilities(item: Item<'_>, dialect: Dialect) -> Result<Option<HostCapabilit
             "resolve" => capabilities.resolve = true,
             "push" => {}
             _ => {
-                let found = shown(&address::without_secrets(text));
+                let found = sanitize(&address::without_secrets(text));
                 return Err(item.error(Problem::Capability { found }));
             }
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
-use windlass_oci::text::{Shown, chain, shown_up_to};
+use windlass_oci::text::{Sanitized, error_chain, sanitize_up_to};
 
 use crate::error::{ConfigError, shown_path};
 
@@ -123,7 +123,7 @@ pub enum Remark {
     Unreadable(io::ErrorKind),
     /// A file that is broken, where another one decides anyway.
     #[error("broken, ignored: {0}")]
-    Broken(Shown),
+    Broken(Sanitized),
 }
 
 impl Origin {
@@ -169,7 +169,7 @@ impl Finding {
                 line: error.place.map(|place| place.line),
             },
             key: error.key.clone(),
-            remark: Remark::Broken(shown_up_to(&chain(&*error.problem), REASON_CHARS)),
+            remark: Remark::Broken(sanitize_up_to(&error_chain(&*error.problem), REASON_CHARS)),
         }
     }
 }

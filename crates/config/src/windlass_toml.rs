@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use crate::address;
 use crate::document::{Document, Item, Table};
@@ -291,7 +291,7 @@ fn registries(
         let name = match item.name() {
             EVERYBODY => EVERYBODY.to_owned(),
             text => address::registry_name(text).ok_or_else(|| {
-                let found = shown(&address::without_secrets(text));
+                let found = sanitize(&address::without_secrets(text));
                 item.error(Problem::Registry { found })
             })?,
         };

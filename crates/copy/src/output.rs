@@ -218,7 +218,7 @@ mod tests {
         assert!(!Path::new("/dev/null").is_file());
         let error = Output::at(top.path()).unwrap_err();
         assert_eq!(
-            windlass_oci::text::chain(&error),
+            windlass_oci::text::error_chain(&error),
             "cannot make the file: is a directory"
         );
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use windlass_layout::Kind;
-use windlass_oci::text::{Shown, shown};
+use windlass_oci::text::{Sanitized, sanitize};
 use windlass_oci::{ImageName, Reference, ReferenceError};
 
 /// A place that images are in, or are to be in: `docker://alpine:3`, `oci:DIR:TAG`, `oci-archive:FILE`,
@@ -37,7 +37,7 @@ pub enum PlaceError {
     #[error("{text:?} has no path behind the colon")]
     NoPath {
         /// What was written.
-        text: Shown,
+        text: Sanitized,
     },
     /// Other tools have such places; here there are none.
     #[error(
@@ -45,7 +45,7 @@ pub enum PlaceError {
     )]
     Unknown {
         /// What was written.
-        text: Shown,
+        text: Sanitized,
         /// What stands before the colon.
         scheme: &'static str,
     },
@@ -78,7 +78,7 @@ impl FromStr for Place {
             "dir" => Kind::Directory,
             _ => {
                 if let Some(scheme) = OTHERS.into_iter().find(|other| *other == scheme) {
-                    let text = shown(text);
+                    let text = sanitize(text);
                     return Err(PlaceError::Unknown { text, scheme });
                 }
                 return Ok(Self::Registry(text.parse()?));
@@ -90,7 +90,9 @@ impl FromStr for Place {
             (_, Some((path, word))) => (path, Some(word.to_owned())),
         };
         if path.is_empty() {
-            return Err(PlaceError::NoPath { text: shown(text) });
+            return Err(PlaceError::NoPath {
+                text: sanitize(text),
+            });
         }
         Ok(Self::Files {
             kind,

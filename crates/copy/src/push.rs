@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time;
 use windlass_layout::Batch;
-use windlass_oci::{Descriptor, Digest, Links, RepositoryName, Tag};
+use windlass_oci::{Descriptor, Digest, ManifestLinks, RepositoryName, Tag};
 use windlass_pull::{Attempts, RetryPolicy};
 use windlass_registry::{RegistryError, Repository, TagOrDigest};
 
@@ -146,7 +146,7 @@ fn deepest_first(batch: &Batch) -> Vec<Digest> {
                 continue;
             }
             stack.push((digest, true));
-            let links = Links::parse(&batch.documents[&digest]).unwrap_or_default();
+            let links = ManifestLinks::parse(&batch.documents[&digest]).unwrap_or_default();
             let below = links.manifests.iter().map(|child| child.digest);
             stack.extend(
                 below
@@ -165,7 +165,7 @@ impl PushTo {
         bytes: &[u8],
         stop: &Stop,
     ) -> Result<(), CopyError> {
-        let links = Links::parse(bytes).unwrap_or_default();
+        let links = ManifestLinks::parse(bytes).unwrap_or_default();
         let media_type = links.media_type.clone();
         let put = || (self.repository).put_manifest(target, media_type.as_str(), bytes);
         let listed = self.persist(stop, put)?;

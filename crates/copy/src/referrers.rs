@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use windlass_layout::{Artifact, Batch};
-use windlass_oci::{Descriptor, Digest, Links, MediaType};
+use windlass_oci::{Descriptor, Digest, ManifestLinks, MediaType};
 use windlass_pull::PullError;
 use windlass_registry::RegistryError;
 
@@ -47,7 +47,7 @@ pub fn gather_referrers(
             let Some(bytes) = part.documents.get(&root.digest) else {
                 continue;
             };
-            let links = Links::parse(bytes).unwrap_or_default();
+            let links = ManifestLinks::parse(bytes).unwrap_or_default();
             let about = links.subject.as_ref().map(|subject| subject.digest);
             if tag.is_none() && about != Some(subject) {
                 tracing::debug!(digest = %root.digest, %subject, "listed as a referrer, and is none");
@@ -77,7 +77,7 @@ fn is_missing(error: &TreeError) -> bool {
 }
 
 /// Returns the descriptor of an artifact by which registries list it: all of it by its own word.
-pub(crate) fn described(root: &Descriptor, links: Links, size: usize) -> Descriptor {
+pub(crate) fn described(root: &Descriptor, links: ManifestLinks, size: usize) -> Descriptor {
     Descriptor {
         media_type: links.media_type,
         digest: root.digest,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use windlass_layout::{Batch, WriteError};
 use windlass_oci::{
-    ConfigError, Descriptor, Digest, ImageConfig, ImageManifest, Links, Manifest, ManifestError,
-    NoMatch, Platform,
+    Descriptor, Digest, ImageConfig, ImageConfigError, ImageManifest, Manifest, ManifestError,
+    ManifestLinks, NoMatchingPlatform, Platform,
 };
 
 use crate::budget::Budget;
@@ -65,11 +65,11 @@ pub enum TreeError {
         /// The config.
         digest: Digest,
         /// What is wrong with it.
-        source: ConfigError,
+        source: ImageConfigError,
     },
     /// No image is for the platform.
     #[error(transparent)]
-    NoMatch(#[from] NoMatch),
+    NoMatchingPlatform(#[from] NoMatchingPlatform),
     /// The index leads to no image that is there.
     #[error("none of the images of {digest} is there")]
     NoImage {
@@ -193,11 +193,11 @@ pub(crate) fn gather_all(
     Ok(())
 }
 
-fn document(source: &dyn Source, descriptor: &Descriptor) -> Result<Links, TreeError> {
+fn document(source: &dyn Source, descriptor: &Descriptor) -> Result<ManifestLinks, TreeError> {
     let digest = descriptor.digest;
     let bytes = source.document(descriptor)?;
     let bytes = bytes.ok_or(TreeError::Missing { digest })?;
-    Links::parse(&bytes).map_err(|source| TreeError::Manifest { digest, source })
+    ManifestLinks::parse(&bytes).map_err(|source| TreeError::Manifest { digest, source })
 }
 
 /// Returns the entries of an index that are worth a look.
@@ -257,7 +257,7 @@ fn choose(
         (Some((_, at)), _) => at,
         (None, None) => 0,
         (None, Some(_)) => {
-            return Err(TreeError::NoMatch(NoMatch {
+            return Err(TreeError::NoMatchingPlatform(NoMatchingPlatform {
                 wanted: Box::new(wanted),
                 offered: found.iter().map(|image| image.config.platform()).collect(),
             }));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::fs::{Access, access};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use windlass_oci::text::{Shown, shown};
+use windlass_oci::text::{Sanitized, sanitize};
 use windlass_registry::{Credentials, Secret};
 
 use crate::document::Document;
@@ -68,7 +68,7 @@ pub enum HelperError {
     #[error("{name:?} is not the name of a helper")]
     Name {
         /// The name.
-        name: Shown,
+        name: Sanitized,
     },
     /// No directory of the path has it.
     #[error("not found on PATH")]
@@ -83,7 +83,7 @@ pub enum HelperError {
     #[error("{host:?} is not a host")]
     Host {
         /// The host.
-        host: Shown,
+        host: Sanitized,
     },
     /// A user name or a secret that could be taken for something else: it is empty, or has a line end or
     /// another control character.
@@ -113,7 +113,7 @@ pub enum HelperError {
         /// How it ended.
         status: ExitStatus,
         /// What it wrote on its standard error, unless that might have a secret.
-        said: Option<Shown>,
+        said: Option<Sanitized>,
     },
     /// What it printed is not JSON, or not an object.
     #[error("printed something that is not a JSON object")]
@@ -159,7 +159,9 @@ impl Helpers {
     pub fn find(&self, name: &str) -> Result<Helper, HelperError> {
         let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || b"_.+-".contains(&byte);
         if name.is_empty() || name.len() > NAME || !name.bytes().all(is_sound) {
-            return Err(HelperError::Name { name: shown(name) });
+            return Err(HelperError::Name {
+                name: sanitize(name),
+            });
         }
         let directories = env::split_paths(&self.path).filter(|directory| directory.is_absolute());
         let mut not_executable = None;
@@ -287,7 +289,9 @@ impl From<Unfit> for HelperError {
 fn server(host: &str) -> Result<&str, HelperError> {
     match is_sound_host(host) {
         true => Ok(key_of(host)),
-        false => Err(HelperError::Host { host: shown(host) }),
+        false => Err(HelperError::Host {
+            host: sanitize(host),
+        }),
     }
 }
 
@@ -340,7 +344,7 @@ fn text(value: Option<&RawValue>, field: &'static str) -> Result<String, HelperE
 /// Returns what the helper wrote on its standard error, unless it may have the secret in it: if the helper
 /// was given the secret or began to print it, if it traces itself or talks about secrets, or if a word
 /// looks like one.
-fn said_aloud(action: Action, output: &Output) -> Option<Shown> {
+fn said_aloud(action: Action, output: &Output) -> Option<Sanitized> {
     let text = String::from_utf8_lossy(&output.stderr);
     let text = text.trim();
     let had_it = action == Action::Store || output.stdout.contains(&b'{');
@@ -348,7 +352,7 @@ fn said_aloud(action: Action, output: &Output) -> Option<Shown> {
     let hints = TELLTALES.iter().any(|telltale| lower.contains(telltale));
     let traces = text.lines().any(|line| line.starts_with('+'));
     let is_hidden = text.is_empty() || had_it || hints || traces || text.split(' ').any(is_odd);
-    (!is_hidden).then(|| shown(text))
+    (!is_hidden).then(|| sanitize(text))
 }
 
 /// Tells whether `word` looks more like a key than like a word.
@@ -357,7 +361,7 @@ fn is_odd(word: &str) -> bool {
     word.len() > WORD && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
 }
 
-fn quoted(text: Option<&Shown>) -> String {
+fn quoted(text: Option<&Sanitized>) -> String {
     text.map_or_else(String::new, |text| format!(", saying {text:?}"))
 }
 

@@ -1,6 +1,6 @@
 //! Which registry a key of a credential file is for.
 
-use windlass_oci::text::{Shown, shown};
+use windlass_oci::text::{Sanitized, sanitize};
 use windlass_registry::CredentialScope;
 
 use crate::file::Format;
@@ -80,10 +80,10 @@ pub(crate) fn is_sound_host(host: &str) -> bool {
 }
 
 /// Returns `key` fit for messages: without the password that some write into URLs.
-pub(crate) fn shown_key(key: &str) -> Shown {
+pub(crate) fn shown_key(key: &str) -> Sanitized {
     match key.rsplit_once('@') {
-        Some((_, host)) => shown(&format!("…@{host}")),
-        None => shown(key),
+        Some((_, host)) => sanitize(&format!("…@{host}")),
+        None => sanitize(key),
     }
 }
 

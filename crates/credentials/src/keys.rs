@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use serde::{Deserialize, Serialize};
-use windlass_oci::text::{Shown, shown};
+use windlass_oci::text::{Sanitized, sanitize};
 use windlass_registry::{CredentialScope, Credentials};
 
 use crate::file::CredentialFile;
@@ -30,12 +30,12 @@ pub enum Source {
         /// The file.
         place: Place,
         /// The entry's key, fit for messages.
-        key: Shown,
+        key: Sanitized,
     },
     /// A helper, which will be asked first, whether it has something or not.
     Helper {
         /// What the program's name has behind `docker-credential-`.
-        name: Shown,
+        name: Sanitized,
         /// The file that names it.
         place: Place,
         /// Whether it does so for all hosts (`credsStore`), not for this one (`credHelpers`).
@@ -53,11 +53,11 @@ pub enum LookupError {
     #[error("asking docker-credential-{name}, which {place} names, for the credentials of {host}")]
     Helper {
         /// What the program's name has behind `docker-credential-`.
-        name: Shown,
+        name: Sanitized,
         /// The file that names it.
         place: Place,
         /// The host it was asked about.
-        host: Shown,
+        host: Sanitized,
         /// What happened.
         source: Arc<HelperError>,
     },
@@ -120,9 +120,9 @@ impl Keys {
             if let Some(helper) = content.helper_for(&door.host) {
                 let outcome = known.ask(&self.shared.helpers, helper.name, &door.host, asker);
                 let failed = |source| LookupError::Helper {
-                    name: shown(helper.name),
+                    name: sanitize(helper.name),
                     place: file.spot.place.clone(),
-                    host: shown(&door.host),
+                    host: sanitize(&door.host),
                     source,
                 };
                 if let Some(credentials) = outcome.map_err(failed)? {
@@ -146,7 +146,7 @@ impl Keys {
             let place = file.spot.place.clone();
             if let Some(helper) = content.helper_for(&door.host) {
                 return Ok(Some(Source::Helper {
-                    name: shown(helper.name),
+                    name: sanitize(helper.name),
                     place,
                     for_all: helper.key.is_none(),
                 }));

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use windlass_oci::text::{Shown, shown};
+use windlass_oci::text::{Sanitized, sanitize};
 
 use crate::edit;
 use crate::entry::{Login, Unfit};
@@ -20,7 +20,7 @@ pub struct Stored {
     /// The file; with a helper, it only says that there is a login.
     pub file: PathBuf,
     /// What the name of the helper that keeps the secret has behind `docker-credential-`.
-    pub helper: Option<Shown>,
+    pub helper: Option<Sanitized>,
 }
 
 /// What a logout removed.
@@ -31,7 +31,7 @@ pub struct Erased {
     /// The keys that it had for the host.
     pub keys: Vec<String>,
     /// The helper that was asked to forget the host, unless it says that it had nothing.
-    pub helper: Option<Shown>,
+    pub helper: Option<Sanitized>,
 }
 
 /// Why a login or a logout came to nothing. Holds no secret.
@@ -46,7 +46,7 @@ pub enum LoginError {
     #[error("{host:?} is not a registry's host")]
     Host {
         /// The host.
-        host: Shown,
+        host: Sanitized,
     },
     /// Docker could not read it.
     #[error("the user name is empty, or has a colon or a control character in it")]
@@ -61,13 +61,13 @@ pub enum LoginError {
     #[error("having docker-credential-{name}, which {} names, {action} the credentials of {host}", .path.display())]
     Helper {
         /// What the program's name has behind `docker-credential-`.
-        name: Shown,
+        name: Sanitized,
         /// The file that names it.
         path: PathBuf,
         /// `store` or `erase`.
         action: &'static str,
         /// The host.
-        host: Shown,
+        host: Sanitized,
         /// What happened.
         source: HelperError,
     },
@@ -122,7 +122,7 @@ impl Keys {
         });
         self.forget();
         written?;
-        let helper = home.helper.as_deref().map(shown);
+        let helper = home.helper.as_deref().map(sanitize);
         Ok(Stored {
             file: home.path,
             helper,
@@ -151,7 +151,7 @@ impl Keys {
             let had_it = helper
                 .and_then(|helper| helper.erase(host))
                 .map_err(|source| home.helper_failed(name, "erase", host, source))?;
-            asked = had_it.then(|| shown(name));
+            asked = had_it.then(|| sanitize(name));
         }
         Ok(Erased {
             file: home.path,
@@ -162,7 +162,9 @@ impl Keys {
 
     fn home_of(&self, host: &str) -> Result<Home, LoginError> {
         if !is_sound_host(host) {
-            return Err(LoginError::Host { host: shown(host) });
+            return Err(LoginError::Host {
+                host: sanitize(host),
+            });
         }
         let place = self.shared.places.for_login();
         let (path, format) = place.ok_or(LoginError::NoPlace)?;
@@ -197,10 +199,10 @@ impl Home {
         source: HelperError,
     ) -> LoginError {
         LoginError::Helper {
-            name: shown(name),
+            name: sanitize(name),
             path: self.path.clone(),
             action,
-            host: shown(host),
+            host: sanitize(host),
             source,
         }
     }

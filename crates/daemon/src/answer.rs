@@ -98,6 +98,6 @@ impl Failure {
     /// Makes the answer of it.
     pub(crate) fn answer(self) -> Answer {
         let Self { status, message } = self;
-        json_with(status, &api::Failure { message })
+        json_with(status, &api::ErrorResponse { message })
     }
 }

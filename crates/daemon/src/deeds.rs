@@ -70,7 +70,7 @@ impl Daemon {
             }
             Err(error) => {
                 running.failed();
-                let error = windlass::text::chain(error);
+                let error = windlass::text::error_chain(error);
                 tracing::info!(reference = %name, %error, "a pull failed");
             }
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::broadcast::{Receiver, Sender, channel};
-use windlass_engine_api::{Actor, Event};
+use windlass_engine_api::{EventActor, EventMessage};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub(crate) enum Action {
 /// Remembers the latest events, and tells those that come.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    recent: Mutex<VecDeque<Arc<Event>>>,
-    sender: Sender<Arc<Event>>,
+    recent: Mutex<VecDeque<Arc<EventMessage>>>,
+    sender: Sender<Arc<EventMessage>>,
 }
 
 /// How many events are remembered, as many as by Docker.
@@ -49,12 +49,12 @@ impl Journal {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        let event = Arc::new(Event {
+        let event = Arc::new(EventMessage {
             status: action.word().to_owned(),
             id: id.to_owned(),
             kind: "image".to_owned(),
             action: action.word().to_owned(),
-            actor: Actor {
+            actor: EventActor {
                 id: id.to_owned(),
                 attributes,
             },
@@ -72,7 +72,7 @@ impl Journal {
     }
 
     /// Returns what is remembered, and tells what comes behind it.
-    pub(crate) fn listen(&self) -> (Vec<Arc<Event>>, Receiver<Arc<Event>>) {
+    pub(crate) fn listen(&self) -> (Vec<Arc<EventMessage>>, Receiver<Arc<EventMessage>>) {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         (recent.iter().cloned().collect(), self.sender.subscribe())
     }

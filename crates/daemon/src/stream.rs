@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time;
-use windlass_engine_api::Message;
+use windlass_engine_api::ProgressMessage;
 
 use crate::body::{Body, Pieces};
 
@@ -29,7 +29,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Line {
-    message: Message,
+    message: ProgressMessage,
     is_count: bool,
 }
 
@@ -47,7 +47,7 @@ const GATHER: Duration = Duration::from_millis(50);
 
 impl Lines {
     /// Tells a step.
-    pub(crate) fn push(&self, message: Message) {
+    pub(crate) fn push(&self, message: ProgressMessage) {
         let is_count = false;
         self.waiting().push_back(Line { message, is_count });
         self.0.grown.notify_one();
@@ -56,7 +56,7 @@ impl Lines {
     /// Tells how far the layer `id` is, in place of what was told of it and is not sent yet.
     pub(crate) fn count(&self, id: &str, words: &str, current: u64, total: u64) {
         let line = Line {
-            message: Message::progress(id, words, current, total),
+            message: ProgressMessage::progress(id, words, current, total),
             is_count: true,
         };
         let mut waiting = self.waiting();
@@ -150,11 +150,11 @@ mod tests {
     #[test]
     fn counts_replace_counts_and_nothing_else() {
         let lines = Lines::default();
-        lines.push(Message::about("a", "Waiting"));
+        lines.push(ProgressMessage::about("a", "Waiting"));
         lines.count("a", "Downloading", 1, 9);
         lines.count("b", "Downloading", 5, 9);
         lines.count("a", "Downloading", 2, 9);
-        lines.push(Message::about("a", "Download complete"));
+        lines.push(ProgressMessage::about("a", "Download complete"));
         lines.count("a", "Extracting", 3, 9);
         let told = told(&lines);
         let words: Vec<_> = told.lines().collect();

@@ -11,7 +11,7 @@ pub struct FilterValues(pub BTreeMap<String, Vec<String>>);
 /// What is not a set of filters.
 #[derive(Debug, thiserror::Error)]
 #[error("invalid filter")]
-pub struct FilterError {
+pub struct FilterParseError {
     source: serde_json::Error,
 }
 
@@ -27,12 +27,12 @@ enum Values {
 
 impl FilterValues {
     /// Reads the parameter. Nothing, and an empty text, are no filters.
-    pub fn parse(text: Option<&str>) -> Result<Self, FilterError> {
+    pub fn parse(text: Option<&str>) -> Result<Self, FilterParseError> {
         let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
             return Ok(Self::default());
         };
         let read: Option<BTreeMap<String, Values>> =
-            serde_json::from_str(text).map_err(|source| FilterError { source })?;
+            serde_json::from_str(text).map_err(|source| FilterParseError { source })?;
         let values = read.unwrap_or_default().into_iter().map(|(key, values)| {
             let mut values = match values {
                 // What is not wanted is not there.

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// A line of `GET /images/json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct ImageSummary {
+pub struct ImageListItem {
     /// How many containers use it; -1 where nobody has counted.
     pub containers: i64,
     /// When it was made, in seconds since 1970.
@@ -32,16 +32,16 @@ pub struct ImageSummary {
     pub virtual_size: Option<i64>,
     /// What its names stand for, from 1.48 on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub descriptor: Option<Descriptor>,
+    pub descriptor: Option<OciDescriptor>,
     /// The manifests of its index, where they were asked for, from 1.47 on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub manifests: Option<Vec<ImageManifest>>,
+    pub manifests: Option<Vec<ImageManifestSummary>>,
 }
 
 /// A descriptor, with the names of the OCI specification.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Descriptor {
+pub struct OciDescriptor {
     /// What it is.
     pub media_type: String,
     /// The digest of its bytes.
@@ -50,7 +50,7 @@ pub struct Descriptor {
     pub size: i64,
     /// What runs it, of an image in an index.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub platform: Option<ImagePlatform>,
+    pub platform: Option<OciPlatform>,
     /// What was said about it there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
@@ -58,7 +58,7 @@ pub struct Descriptor {
 
 /// A platform, with the names of the OCI specification.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImagePlatform {
+pub struct OciPlatform {
     /// The processor.
     #[serde(default)]
     pub architecture: String,
@@ -80,12 +80,12 @@ pub struct ImagePlatform {
 /// An entry of an image's index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct ImageManifest {
+pub struct ImageManifestSummary {
     /// The digest of the manifest.
     #[serde(rename = "ID")]
     pub id: String,
     /// What the index says of it.
-    pub descriptor: Descriptor,
+    pub descriptor: OciDescriptor,
     /// Whether all of it is here.
     pub available: bool,
     /// What it takes up.
@@ -112,7 +112,7 @@ pub struct ManifestSize {
 #[serde(rename_all = "PascalCase")]
 pub struct ManifestImageData {
     /// What runs it.
-    pub platform: ImagePlatform,
+    pub platform: OciPlatform,
     /// The containers that use it: none here.
     pub containers: Vec<String>,
     /// Bytes of its unpacked layers, under `Unpacked`.
@@ -172,10 +172,10 @@ pub struct ImageInspect {
     pub metadata: ImageMetadata,
     /// What its names stand for, from 1.48 on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub descriptor: Option<Descriptor>,
+    pub descriptor: Option<OciDescriptor>,
     /// The manifests of its index, where they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub manifests: Option<Vec<ImageManifest>>,
+    pub manifests: Option<Vec<ImageManifestSummary>>,
 }
 
 /// How layers are kept.

@@ -10,15 +10,17 @@ mod registry;
 mod system;
 mod version;
 
-pub use filters::{FilterError, FilterValues};
+pub use filters::{FilterParseError, FilterValues};
 pub use images::{
-    DeletedImage, Descriptor, GraphDriver, HistoryStep, ImageInspect, ImageManifest, ImageMetadata,
-    ImagePlatform, ImageRootFs, ImageSummary, ManifestImageData, ManifestSize, PruneReport,
-    SearchResult,
+    DeletedImage, GraphDriver, HistoryStep, ImageInspect, ImageListItem, ImageManifestSummary,
+    ImageMetadata, ImageRootFs, ManifestImageData, ManifestSize, OciDescriptor, OciPlatform,
+    PruneReport, SearchResult,
 };
-pub use progress::{ErrorDetail, Message, ProgressDetail, Pushed, bar};
-pub use registry::{AuthConfig, AuthHeaderError, DistributionInspect, LoginAnswer};
-pub use system::{Actor, DiskUsage, Event, Failure, Version, VersionComponent};
+pub use progress::{ErrorDetail, ProgressDetail, ProgressMessage, PushResult, bar};
+pub use registry::{AuthConfig, AuthHeaderError, AuthResponse, DistributionInspect};
+pub use system::{
+    ErrorResponse, EventActor, EventMessage, SystemDiskUsage, SystemVersion, VersionComponent,
+};
 pub use version::{ApiVersion, VersionError};
 
 /// The newest version that is spoken, which is the one that is advertised.

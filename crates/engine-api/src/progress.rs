@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// One line of the stream.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Message {
+pub struct ProgressMessage {
     /// Words of no particular layer, as of `load`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
@@ -55,10 +55,10 @@ pub struct ErrorDetail {
     pub message: String,
 }
 
-/// What a push ends with, in [`Message::aux`].
+/// What a push ends with, in [`ProgressMessage::aux`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Pushed {
+pub struct PushResult {
     /// The tag.
     pub tag: String,
     /// The digest of the manifest or index.
@@ -67,7 +67,7 @@ pub struct Pushed {
     pub size: u64,
 }
 
-impl Message {
+impl ProgressMessage {
     /// Returns a line of words alone.
     pub fn status(text: impl Into<String>) -> Self {
         Self {
@@ -195,16 +195,16 @@ mod tests {
 
     #[test]
     fn lines_end_as_on_the_wire() {
-        let line = Message::progress("abc", "Downloading", 1, 2).line();
+        let line = ProgressMessage::progress("abc", "Downloading", 1, 2).line();
         let line = String::from_utf8(line).unwrap();
         assert!(line.ends_with("\"id\":\"abc\"}\r\n"), "{line}");
         assert!(line.starts_with(
             "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":1,\"total\":2},"
         ));
-        let line = Message::progress("abc", "Waiting", 0, 0).line();
+        let line = ProgressMessage::progress("abc", "Waiting", 0, 0).line();
         let expected = "{\"status\":\"Waiting\",\"progressDetail\":{},\"id\":\"abc\"}\r\n";
         assert_eq!(String::from_utf8(line).unwrap(), expected);
-        let line = String::from_utf8(Message::failed("no").line()).unwrap();
+        let line = String::from_utf8(ProgressMessage::failed("no").line()).unwrap();
         assert_eq!(
             line,
             "{\"errorDetail\":{\"message\":\"no\"},\"error\":\"no\"}\r\n"

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::images::{Descriptor, ImagePlatform};
+use crate::images::{OciDescriptor, OciPlatform};
 
 /// Who the client is to a registry: what `X-Registry-Auth` holds, and what `POST /auth` is sent.
 ///
@@ -43,7 +43,7 @@ pub struct AuthHeaderError {
 /// The answer of `POST /auth`.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct LoginAnswer {
+pub struct AuthResponse {
     /// In words.
     pub status: String,
     /// A token to keep in place of the password; may be empty.
@@ -55,9 +55,9 @@ pub struct LoginAnswer {
 #[serde(rename_all = "PascalCase")]
 pub struct DistributionInspect {
     /// What the name stands for in its registry.
-    pub descriptor: Descriptor,
+    pub descriptor: OciDescriptor,
     /// What it runs on.
-    pub platforms: Vec<ImagePlatform>,
+    pub platforms: Vec<OciPlatform>,
 }
 
 impl AuthConfig {
@@ -79,9 +79,9 @@ impl fmt::Debug for AuthConfig {
 }
 
 /// Shows that there is one.
-impl fmt::Debug for LoginAnswer {
+impl fmt::Debug for AuthResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoginAnswer")
+        f.debug_struct("AuthResponse")
             .field("status", &self.status)
             .finish_non_exhaustive()
     }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::images::ImageSummary;
+use crate::images::ImageListItem;
 
 /// What an answer says that is an error (API-3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub struct ErrorResponse {
     /// Why, in one line.
     pub message: String,
 }
@@ -17,7 +17,7 @@ pub struct Failure {
 /// The answer of `GET /version`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Version {
+pub struct SystemVersion {
     /// The product.
     pub platform: BTreeMap<String, String>,
     /// Its parts.
@@ -58,11 +58,11 @@ pub struct VersionComponent {
 /// The answer of `GET /system/df`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct DiskUsage {
+pub struct SystemDiskUsage {
     /// Bytes of unpacked layers.
     pub layers_size: i64,
     /// The images.
-    pub images: Vec<ImageSummary>,
+    pub images: Vec<ImageListItem>,
     /// None.
     pub containers: [Value; 0],
     /// None.
@@ -76,7 +76,7 @@ pub struct DiskUsage {
 
 /// A line of `GET /events`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
+pub struct EventMessage {
     /// What happened, for old clients.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub status: String,
@@ -91,7 +91,7 @@ pub struct Event {
     pub action: String,
     /// To what.
     #[serde(rename = "Actor")]
-    pub actor: Actor,
+    pub actor: EventActor,
     /// `local`.
     pub scope: String,
     /// When, in seconds since 1970.
@@ -103,7 +103,7 @@ pub struct Event {
 
 /// What something happened to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
+pub struct EventActor {
     /// Its name or ID.
     #[serde(rename = "ID")]
     pub id: String,

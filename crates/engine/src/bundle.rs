@@ -10,9 +10,10 @@ use std::sync::atomic::AtomicBool;
 
 use rustix::fs::{Mode, OFlags};
 use windlass_bundle::{
-    BundleOptions, BundleWarning, CONFIG, Conversion, ConvertError, Converted, ROOTFS, Spec,
+    BundleConverter, BundleOptions, BundleWarning, CONFIG, ConvertError, ConvertedConfig, ROOTFS,
+    Spec,
 };
-use windlass_oci::{ConfigError, ImageConfig, ImageId, ImageName, Platform};
+use windlass_oci::{ImageConfig, ImageConfigError, ImageId, ImageName, Platform};
 use windlass_store::{FindError, ReadError};
 
 use crate::Engine;
@@ -64,7 +65,7 @@ pub enum BundleImageError {
     Read(#[from] ReadError),
     /// The stored config is none.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] ImageConfigError),
     /// Its config could not be turned into a runtime's.
     #[error(transparent)]
     Convert(#[from] ConvertError),
@@ -105,7 +106,7 @@ impl Engine {
             let (wanted, found) = (wanted.clone(), platform);
             return Err(BundleImageError::Platform { wanted, found });
         }
-        let conversion = Conversion::new(&config, &request.options)?;
+        let conversion = BundleConverter::new(&config, &request.options)?;
         let failed = |action| {
             let path = into.to_owned();
             move |source| BundleImageError::Directory {
@@ -122,7 +123,7 @@ impl Engine {
         }
         let root = make_root(bundle).map_err(failed("make the rootfs"))?;
         let unpacked = self.flatten(&image, root.as_fd(), stop)?;
-        let Converted { spec, warnings } = conversion.with_root(root.as_fd())?;
+        let ConvertedConfig { spec, warnings } = conversion.with_root(root.as_fd())?;
         write(bundle, &spec).map_err(failed("write config.json"))?;
         filling.keep();
         Ok(Bundled {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use windlass_oci::ConfigError;
+use windlass_oci::ImageConfigError;
 use windlass_registry::ClientError;
 use windlass_store::{DatabaseError, FindError, ReadError, UsageError};
 
@@ -32,7 +32,7 @@ pub enum StoreError {
     Read(#[from] ReadError),
     /// The stored config is none.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] ImageConfigError),
     /// The metadata could not be read.
     #[error(transparent)]
     Database(#[from] DatabaseError),

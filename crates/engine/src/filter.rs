@@ -13,7 +13,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ZonedDateTime};
-use windlass_oci::text::{Shown, shown};
+use windlass_oci::text::{Sanitized, sanitize};
 use windlass_oci::{ImageName, Reference, ReferenceError};
 
 use pattern::Pattern;
@@ -56,13 +56,13 @@ pub enum FilterError {
     #[error("invalid filter '{filter}': expected KEY=VALUE")]
     Form {
         /// The filter as it was given.
-        filter: Shown,
+        filter: Sanitized,
     },
     /// There is no such key; [`FilterUse::keys`] says which there are.
     #[error("invalid filter '{key}'")]
     Key {
         /// The key that was given.
-        key: Shown,
+        key: Sanitized,
         /// What it was given for.
         usage: FilterUse,
     },
@@ -72,7 +72,7 @@ pub enum FilterError {
         /// The key.
         key: &'static str,
         /// The value that was given.
-        value: Shown,
+        value: Sanitized,
         /// What is wrong with it.
         problem: FilterProblem,
     },
@@ -133,7 +133,7 @@ impl Filters {
         let mut all = Self::default();
         for filter in filters {
             let (key, value) = filter.split_once('=').ok_or_else(|| FilterError::Form {
-                filter: shown(filter),
+                filter: sanitize(filter),
             })?;
             all.add(usage, &key.trim().to_ascii_lowercase(), value.trim(), now)?;
         }
@@ -181,13 +181,13 @@ impl Filters {
         now: &ZonedDateTime,
     ) -> Result<(), FilterError> {
         let Some(key) = usage.keys().iter().copied().find(|known| *known == key) else {
-            let key = shown(key);
+            let key = sanitize(key);
             return Err(FilterError::Key { key, usage });
         };
         self.set(key, value, now)
             .map_err(|problem| FilterError::Value {
                 key,
-                value: shown(value),
+                value: sanitize(value),
                 problem,
             })
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 use windlass_oci::{
-    Descriptor, Digest, Links, MAX_MANIFEST_SIZE, Manifest, ManifestError, MediaType,
+    Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, ManifestError, ManifestLinks, MediaType,
     RepositoryName, Tag,
 };
 use windlass_store::{Access, Busy, DatabaseError, Found, Kept, OpenError, ReadError, Store};
@@ -189,7 +189,7 @@ impl Holdings {
             let Some(manifest) = read(&store, &digest)? else {
                 continue;
             };
-            let links = Links::parse(&manifest.bytes).ok();
+            let links = ManifestLinks::parse(&manifest.bytes).ok();
             let belongs_to = links.and_then(|links| links.subject);
             if belongs_to.is_some_and(|descriptor| descriptor.digest == *subject) {
                 size += manifest.bytes.len();
@@ -239,7 +239,7 @@ fn read(store: &Store, digest: &Digest) -> Result<Option<HeldManifest>, Holdings
     let media_type = match Manifest::parse(&bytes, None) {
         Ok(manifest) => manifest.media_type().clone(),
         // An attestation or a signature.
-        Err(ManifestError::NotAnImage(_)) => match Links::parse(&bytes) {
+        Err(ManifestError::NotAnImage(_)) => match ManifestLinks::parse(&bytes) {
             Ok(links) => links.media_type,
             Err(_) => return Ok(None),
         },

@@ -78,9 +78,9 @@ pub use windlass_archive::{
     EntryError, SkippedItems, StreamError, TarError, UnpackError, UnpackErrorOrigin,
 };
 pub use windlass_bundle::{
-    AccountsError, BundleOptions, BundleWarning, CONFIG as BUNDLE_CONFIG, ConvertError, Hostname,
-    HostnameError, ROOTFS as BUNDLE_ROOTFS, Rights, Spec, Variable, VariableError, VolumeFault,
-    Volumes,
+    AccountsError, BundleOptions, BundleWarning, CONFIG as BUNDLE_CONFIG, ConvertError,
+    EnvVariable, EnvVariableError, Hostname, HostnameError, ROOTFS as BUNDLE_ROOTFS, RuntimeUser,
+    Spec, VolumeMode, VolumeProblem,
 };
 pub use windlass_copy::{
     BlobStatus, Budget, Choice, Compression, CopyError, CopyEvent, Output, Place, PlaceError,
@@ -92,8 +92,8 @@ pub use windlass_layout::{
     WriteError,
 };
 pub use windlass_oci::{
-    ConfigError, DEFAULT_REGISTRY, Descriptor, DiffId, Digest, DigestError, IdPrefix, ImageId,
-    ImageName, ManifestError, MediaType, NoMatch, Platform, PlatformError, Reference,
+    DEFAULT_REGISTRY, Descriptor, DiffId, Digest, DigestError, IdPrefix, ImageConfigError, ImageId,
+    ImageName, ManifestError, MediaType, NoMatchingPlatform, Platform, PlatformError, Reference,
     ReferenceError, ReferenceProblem, RepositoryName, Tag, TagError, text,
 };
 pub use windlass_pull::{

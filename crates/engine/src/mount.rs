@@ -17,7 +17,7 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, unmount,
 };
-use windlass_oci::text::{Shown, shown_bytes};
+use windlass_oci::text::{Sanitized, sanitize_bytes};
 use windlass_oci::{ImageId, ImageName};
 use windlass_store::{Chain, ChainError, ChainShape, FileError, FindError, Flattening};
 
@@ -39,7 +39,7 @@ pub enum MountError {
     #[error("an overlay of its layers would differ from the image at {path}")]
     NotStackable {
         /// The first path at which it would.
-        path: Shown,
+        path: Sanitized,
         /// What would be different there.
         reason: Flattening,
     },
@@ -79,7 +79,7 @@ impl Engine {
         let image = self.store.image(name)?;
         let chain = self.store.chain(&image)?;
         if let ChainShape::NeedsFlattening { path, reason, .. } = &chain.shape {
-            let (path, reason) = (shown_bytes(path), *reason);
+            let (path, reason) = (sanitize_bytes(path), *reason);
             return Err(MountError::NotStackable { path, reason });
         }
         let source = format!("{SOURCE}{}", image.id);

@@ -3,8 +3,8 @@
 use std::io;
 
 use windlass_archive::UnpackError;
-use windlass_oci::text::Shown;
-use windlass_oci::{ConfigError, Digest, JsonError, ManifestError};
+use windlass_oci::text::Sanitized;
+use windlass_oci::{Digest, ImageConfigError, JsonError, ManifestError};
 
 use crate::verified::Mismatch;
 
@@ -40,13 +40,13 @@ pub enum Defect {
     #[error("{path:?} is not a path within it")]
     Path {
         /// The path.
-        path: Shown,
+        path: Sanitized,
     },
     /// Two members have one name.
     #[error("{path} is in it twice")]
     Twice {
         /// The name.
-        path: Shown,
+        path: Sanitized,
     },
     /// There are more members than any archive of images has.
     #[error("it has more than {limit} members")]
@@ -58,19 +58,19 @@ pub enum Defect {
     #[error("{path} is not in it")]
     Missing {
         /// The name.
-        path: Shown,
+        path: Sanitized,
     },
     /// A link leads nowhere or in a circle, or to something that is no file.
     #[error("{path} is no plain file")]
     NotAFile {
         /// The name.
-        path: Shown,
+        path: Sanitized,
     },
     /// A document is larger than any such document.
     #[error("{path} has {size} bytes, more than the {limit} allowed")]
     TooLarge {
         /// The name.
-        path: Shown,
+        path: Sanitized,
         /// Its size in bytes.
         size: u64,
         /// The limit in bytes.
@@ -80,7 +80,7 @@ pub enum Defect {
     #[error("{path} is invalid")]
     Json {
         /// The name.
-        path: Shown,
+        path: Sanitized,
         /// What is wrong with it.
         source: JsonError,
     },
@@ -88,13 +88,13 @@ pub enum Defect {
     #[error("its layout has version {version:?}, not \"1.0.0\"")]
     Version {
         /// The version.
-        version: Shown,
+        version: Sanitized,
     },
     /// A manifest is none.
     #[error("{path} is invalid")]
     Manifest {
         /// The name.
-        path: Shown,
+        path: Sanitized,
         /// What is wrong with it.
         source: ManifestError,
     },
@@ -102,15 +102,15 @@ pub enum Defect {
     #[error("{path} is invalid")]
     Config {
         /// The name.
-        path: Shown,
+        path: Sanitized,
         /// What is wrong with it.
-        source: ConfigError,
+        source: ImageConfigError,
     },
     /// The content is not what the name or the descriptor says.
     #[error("{path}: {mismatch}")]
     Content {
         /// The name.
-        path: Shown,
+        path: Sanitized,
         /// In what they differ.
         mismatch: Mismatch,
     },
@@ -118,7 +118,7 @@ pub enum Defect {
     #[error("{path} has {diff_ids} diff IDs, but {layers} layers are listed")]
     LayerCount {
         /// The name of the config.
-        path: Shown,
+        path: Sanitized,
         /// Diff IDs in the config.
         diff_ids: usize,
         /// Layers in the list.
@@ -134,7 +134,7 @@ pub enum Defect {
     #[error("no image in it is called {name:?}{}", Others(.others))]
     Unknown {
         /// The name.
-        name: Shown,
+        name: Sanitized,
         /// The names that there are.
         others: Vec<String>,
     },

@@ -1,7 +1,7 @@
 //! Paths within an archive or a layout: plain names one beneath the other, and nothing else.
 
 use windlass_oci::Digest;
-use windlass_oci::text::{Shown, shown_bytes as shown};
+use windlass_oci::text::{Sanitized, sanitize_bytes as sanitize};
 
 use crate::error::Defect;
 
@@ -49,12 +49,14 @@ impl InnerPath {
         format!("sha256:{hex}").parse().ok()
     }
 
-    pub(crate) fn shown(&self) -> Shown {
-        shown(&self.0)
+    pub(crate) fn shown(&self) -> Sanitized {
+        sanitize(&self.0)
     }
 
     fn below(start: &[u8], text: &[u8]) -> Result<Option<Self>, Defect> {
-        let bad = || Defect::Path { path: shown(text) };
+        let bad = || Defect::Path {
+            path: sanitize(text),
+        };
         if text.starts_with(b"/") || text.contains(&0) || text.len() > LONGEST {
             return Err(bad());
         }

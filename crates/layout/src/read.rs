@@ -11,7 +11,7 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 use windlass_oci::{Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, Reference};
 
 use crate::contents::Contents;
@@ -135,7 +135,7 @@ impl Layout {
             }
             (Some(name), entries) => {
                 let found = entries.iter().find(|entry| entry.is_called(name));
-                let (name, others) = (shown(name), others());
+                let (name, others) = (sanitize(name), others());
                 Ok(found.ok_or(Defect::Unknown { name, others })?)
             }
         }
@@ -191,7 +191,7 @@ impl Entry {
     /// Returns what people may call it.
     fn shown(&self) -> Vec<String> {
         let names = self.names.iter().map(Reference::familiar);
-        let words = self.words.iter().map(|word| shown(word).to_string());
+        let words = self.words.iter().map(|word| sanitize(word).to_string());
         let mut all: Vec<_> = names.chain(words).collect();
         all.dedup();
         if all.is_empty() {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use windlass_oci::{
-    Descriptor, Digest, ImageManifest, Links, Manifest, ManifestError, Reference, Tag,
+    Descriptor, Digest, ImageManifest, Manifest, ManifestError, ManifestLinks, Reference, Tag,
 };
 
 pub use archive::{ArchiveWriter, Step};
@@ -145,8 +145,8 @@ impl WriteError {
 
 impl Batch {
     /// Adds a manifest or index, and the blobs that it names.
-    pub fn add(&mut self, digest: Digest, bytes: Vec<u8>) -> Result<Links, WriteError> {
-        let links = Links::parse(&bytes);
+    pub fn add(&mut self, digest: Digest, bytes: Vec<u8>) -> Result<ManifestLinks, WriteError> {
+        let links = ManifestLinks::parse(&bytes);
         let links = links.map_err(|source| WriteError::Manifest { digest, source })?;
         for blob in &links.blobs {
             let blobs = match blob.media_type.is_foreign_layer() {

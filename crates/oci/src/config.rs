@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::json::{self, JsonError, bounded, or_default, read_from_objects};
-use crate::text::Shown;
+use crate::text::Sanitized;
 use crate::{ChainId, DiffId, MAX_LAYERS, Platform};
 
 /// The largest config that is read, in bytes (T20).
@@ -133,7 +133,7 @@ read_from_objects! { ImageConfig RuntimeConfig RootFs History }
 
 /// Why some bytes are not the config of an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
+pub enum ImageConfigError {
     /// It is larger than [`MAX_CONFIG_SIZE`].
     #[error("the image config has {size} bytes, more than the {MAX_CONFIG_SIZE} allowed")]
     TooLarge {
@@ -147,22 +147,22 @@ pub enum ConfigError {
     #[error("the image config's rootfs is of type {kind:?}, not \"layers\"")]
     RootFsType {
         /// What it is made of.
-        kind: Shown,
+        kind: Sanitized,
     },
 }
 
 impl ImageConfig {
     /// Reads a config from its exact bytes.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, ImageConfigError> {
         if bytes.len() > MAX_CONFIG_SIZE {
             let size = bytes.len();
-            return Err(ConfigError::TooLarge { size });
+            return Err(ImageConfigError::TooLarge { size });
         }
-        let config: Self = json::parse(bytes, KEYS).map_err(ConfigError::Json)?;
+        let config: Self = json::parse(bytes, KEYS).map_err(ImageConfigError::Json)?;
         match config.rootfs.kind.as_str() {
             "" | "layers" => Ok(config),
-            other => Err(ConfigError::RootFsType {
-                kind: crate::text::shown(other),
+            other => Err(ImageConfigError::RootFsType {
+                kind: crate::text::sanitize(other),
             }),
         }
     }

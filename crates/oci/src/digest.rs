@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use crate::text::{Shown, shown};
+use crate::text::{Sanitized, sanitize};
 
 /// A hash algorithm that windlass can verify.
 ///
@@ -42,17 +42,17 @@ pub struct Digest {
 pub enum DigestError {
     /// There is no `algorithm:` before the hex digits.
     #[error("invalid digest {0:?}: expected algorithm:hex")]
-    Shape(Shown),
+    Shape(Sanitized),
     /// The algorithm is unknown, or not one that can be verified here.
     #[error("unsupported digest algorithm {0:?}: sha256 and sha512 can be verified")]
-    Algorithm(Shown),
+    Algorithm(Sanitized),
     /// The part behind the colon is not lower-case hex of the right length.
     #[error("invalid {} digest {value:?}: expected {} lower-case hex digits", .algorithm.name(), .algorithm.size() * 2)]
     Hex {
         /// The algorithm named before the colon.
         algorithm: Algorithm,
         /// What stood behind it, shortened.
-        value: Shown,
+        value: Sanitized,
     },
 }
 
@@ -146,15 +146,15 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let (name, hex) = text
             .split_once(':')
-            .ok_or_else(|| DigestError::Shape(shown(text)))?;
+            .ok_or_else(|| DigestError::Shape(sanitize(text)))?;
         let algorithm = match name {
             "sha256" => Algorithm::Sha256,
             "sha512" => Algorithm::Sha512,
-            _ => return Err(DigestError::Algorithm(shown(name))),
+            _ => return Err(DigestError::Algorithm(sanitize(name))),
         };
         let wrong = || DigestError::Hex {
             algorithm,
-            value: shown(hex),
+            value: sanitize(hex),
         };
         if hex.len() != algorithm.size() * 2 {
             return Err(wrong());

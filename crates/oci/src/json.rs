@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::text::{Shown, shown, shown_up_to};
+use crate::text::{Sanitized, sanitize, sanitize_up_to};
 
 mod walk;
 
@@ -25,19 +25,19 @@ pub enum JsonError {
     #[error("not JSON: {message}")]
     Syntax {
         /// What the reader stumbled over, with line and column.
-        message: Shown,
+        message: Sanitized,
     },
     /// An object has the same key twice.
     #[error("{at}: the key stands there twice")]
     RepeatedKey {
         /// The path of the second one.
-        at: Shown,
+        at: Sanitized,
     },
     /// A key differs only in case from one that has a meaning, and some readers would take it for that one.
     #[error("{at}: the key is spelled {meant:?}")]
     OtherCase {
         /// The path of the key.
-        at: Shown,
+        at: Sanitized,
         /// The key with the meaning.
         meant: &'static str,
     },
@@ -48,9 +48,9 @@ pub enum JsonError {
     #[error("{at}: {message}")]
     Value {
         /// The path of the value, or of the object that lacks it.
-        at: Shown,
+        at: Sanitized,
         /// What is wrong with it.
-        message: Shown,
+        message: Sanitized,
     },
 }
 
@@ -162,7 +162,7 @@ where
 
 fn syntax_error(error: &dyn std::error::Error) -> JsonError {
     JsonError::Syntax {
-        message: shown(&error.to_string()),
+        message: sanitize(&error.to_string()),
     }
 }
 
@@ -184,7 +184,7 @@ fn value_error(text: &str, error: &serde_json::Error) -> JsonError {
     match walk.run_to((line_start + error.column()).min(text.len())) {
         Ok(()) => JsonError::Value {
             at: walk.path(),
-            message: shown_up_to(message, 240),
+            message: sanitize_up_to(message, 240),
         },
         Err(error) => error,
     }

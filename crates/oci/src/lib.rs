@@ -14,14 +14,14 @@ mod platform;
 mod reference;
 pub mod text;
 
-pub use config::{ConfigError, History, ImageConfig, MAX_CONFIG_SIZE, RootFs, RuntimeConfig};
+pub use config::{History, ImageConfig, ImageConfigError, MAX_CONFIG_SIZE, RootFs, RuntimeConfig};
 pub use descriptor::{Descriptor, MAX_BLOB_SIZE};
 pub use digest::{Algorithm, ChainId, DiffId, Digest, DigestError, Hasher, ImageId};
 pub use image_name::{IdPrefix, ImageName};
 pub use json::JsonError;
 pub use manifest::{
-    Ambiguity, ArtifactKind, ImageManifest, Index, Links, MAX_INDEX_ENTRIES, MAX_LAYERS,
-    MAX_MANIFEST_SIZE, Manifest, ManifestError, NoMatch,
+    Ambiguity, ArtifactKind, ImageManifest, Index, MAX_INDEX_ENTRIES, MAX_LAYERS,
+    MAX_MANIFEST_SIZE, Manifest, ManifestError, ManifestLinks, NoMatchingPlatform,
 };
 pub use media_type::{LayerEncoding, MANIFEST_TYPES, MediaType};
 pub use platform::{Platform, PlatformError};

@@ -13,8 +13,8 @@ mod document;
 mod index;
 mod links;
 
-pub use index::NoMatch;
-pub use links::Links;
+pub use index::NoMatchingPlatform;
+pub use links::ManifestLinks;
 
 /// The largest manifest that is read, in bytes (T21).
 pub const MAX_MANIFEST_SIZE: usize = 4 << 20;
@@ -193,7 +193,7 @@ impl Index {
     ///
     /// Behind those whose platform matches come nested indexes and then manifests without a platform:
     /// only a look inside tells. Attestations and artifacts are passed over.
-    pub fn candidates(&self, wanted: &Platform) -> Result<Vec<&Descriptor>, NoMatch> {
+    pub fn candidates(&self, wanted: &Platform) -> Result<Vec<&Descriptor>, NoMatchingPlatform> {
         index::candidates(&self.manifests, wanted)
     }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::text::shown;
+use crate::text::sanitize;
 
 /// The manifests that windlass can read, best first: the values of the `Accept` header.
 ///
@@ -229,7 +229,7 @@ impl fmt::Display for MediaType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unspecified => f.write_str("no media type"),
-            other => shown(other.as_str()).fmt(f),
+            other => sanitize(other.as_str()).fmt(f),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{bounded, or_default, read_from_objects};
-use crate::text::{Shown, shown};
+use crate::text::{Sanitized, sanitize};
 
 mod matching;
 
@@ -40,7 +40,7 @@ pub struct Platform {
 #[error("invalid platform {platform:?}: expected os/architecture[/variant], such as linux/arm64")]
 pub struct PlatformError {
     /// The text, shortened.
-    pub platform: Shown,
+    pub platform: Sanitized,
 }
 
 /// A platform as it is sent.
@@ -102,13 +102,13 @@ impl From<Sent> for Platform {
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown(&self.os).fmt(f)?;
+        sanitize(&self.os).fmt(f)?;
         if let Some(version) = &self.os_version {
-            write!(f, "({})", shown(version))?;
+            write!(f, "({})", sanitize(version))?;
         }
-        write!(f, "/{}", shown(&self.architecture))?;
+        write!(f, "/{}", sanitize(&self.architecture))?;
         if let Some(variant) = &self.variant {
-            write!(f, "/{}", shown(variant))?;
+            write!(f, "/{}", sanitize(variant))?;
         }
         Ok(())
     }
@@ -143,7 +143,7 @@ impl FromStr for Platform {
             })
         };
         parsed().ok_or_else(|| PlatformError {
-            platform: shown(text),
+            platform: sanitize(text),
         })
     }
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::text::{Shown, shown};
+use crate::text::{Sanitized, sanitize};
 use crate::{Digest, DigestError};
 
 mod grammar;
@@ -60,7 +60,7 @@ pub struct Reference {
 #[error("invalid reference {reference:?}: {problem}")]
 pub struct ReferenceError {
     /// The whole text, shortened.
-    pub reference: Shown,
+    pub reference: Sanitized,
     /// What is wrong with it.
     pub problem: ReferenceProblem,
 }
@@ -73,7 +73,7 @@ pub enum ReferenceProblem {
     Empty,
     /// It begins like a URL, with this (EP-12).
     #[error("write the name without {0:?}")]
-    Scheme(Shown),
+    Scheme(Sanitized),
     /// The repository's path has upper-case letters (REF-4).
     #[error("the repository name must be lowercase")]
     Uppercase,
@@ -88,13 +88,13 @@ pub enum ReferenceProblem {
     TooLong,
     /// What stands before the first slash is not a host.
     #[error("{0:?} is not a host or host:port")]
-    Registry(Shown),
+    Registry(Sanitized),
     /// This part of the path has characters, or an order of characters, that it may not have.
     #[error(
         "{0:?} in the repository name is not made of lowercase letters and digits, with '.', '_', '__' \
          or '-' between them"
     )]
-    Path(Shown),
+    Path(Sanitized),
     /// What stands behind the last colon is not a tag.
     #[error(transparent)]
     Tag(#[from] TagError),
@@ -113,7 +113,7 @@ pub enum ReferenceProblem {
 )]
 pub struct TagError {
     /// The text, shortened.
-    pub tag: Shown,
+    pub tag: Sanitized,
 }
 
 impl RepositoryName {
@@ -266,7 +266,7 @@ impl FromStr for RepositoryName {
         let reference: Reference = text.parse()?;
         if !reference.is_name_only() {
             return Err(ReferenceError {
-                reference: shown(text),
+                reference: sanitize(text),
                 problem: ReferenceProblem::NotNameOnly,
             });
         }
@@ -279,7 +279,9 @@ impl FromStr for Tag {
 
     fn from_str(text: &str) -> Result<Self, TagError> {
         if !grammar::is_tag(text) {
-            return Err(TagError { tag: shown(text) });
+            return Err(TagError {
+                tag: sanitize(text),
+            });
         }
         Ok(Self(text.to_owned()))
     }
@@ -290,7 +292,7 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         grammar::parse(text).map_err(|problem| ReferenceError {
-            reference: shown(text),
+            reference: sanitize(text),
             problem,
         })
     }

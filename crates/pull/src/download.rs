@@ -128,7 +128,7 @@ impl Download<'_> {
         loop {
             let slot = match slot.take() {
                 Some(slot) => slot,
-                None => self.job.slot().await,
+                None => self.job.acquire_slot().await,
             };
             let pause = line
                 .pause()
@@ -168,7 +168,7 @@ impl Download<'_> {
                 now = looks.tick(), if !is_through && crew.may_grow() => {
                     let held = self.writer.held();
                     let missing = self.descriptor.size.saturating_sub(held);
-                    if crew.grows(now, held, missing, self.job.is_slot_wanted()) {
+                    if crew.grows(now, held, missing, self.job.has_slot_waiters()) {
                         fill.share();
                         helpers.push(fill.help());
                     }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use windlass_oci::{ConfigError, DiffId, Digest, ManifestError, NoMatch};
+use windlass_oci::{DiffId, Digest, ImageConfigError, ManifestError, NoMatchingPlatform};
 use windlass_registry::{EndpointError, RegistryError};
 use windlass_schema1::Schema1Error;
 use windlass_store::{CommitError, FileError, IngestError, PutError, ReadError};
@@ -30,7 +30,7 @@ pub enum PullError {
     },
     /// No image in the index is for the platform.
     #[error(transparent)]
-    NoMatch(#[from] NoMatch),
+    NoMatchingPlatform(#[from] NoMatchingPlatform),
     /// An index leads to a manifest of schema 1.
     #[error(
         "the manifest {digest} below an index is of Docker's schema 1, which has no place there"
@@ -71,7 +71,7 @@ pub enum PullError {
     },
     /// The image config is broken.
     #[error("the image config")]
-    Config(#[from] ConfigError),
+    Config(#[from] ImageConfigError),
     /// Manifest and config contradict each other.
     #[error("manifest and config do not belong together")]
     Plan(#[from] PlanError),

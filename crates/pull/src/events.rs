@@ -13,7 +13,7 @@ use serde::de::Error as _;
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::mpsc;
-use windlass_oci::text::chain;
+use windlass_oci::text::error_chain;
 use windlass_oci::{Digest, Platform, Reference};
 use windlass_registry::Origin;
 
@@ -179,7 +179,7 @@ struct Elsewhere(String);
 
 impl PartialEq for Reason {
     fn eq(&self, other: &Self) -> bool {
-        chain(&*self.0) == chain(&*other.0)
+        error_chain(&*self.0) == error_chain(&*other.0)
     }
 }
 
@@ -197,7 +197,7 @@ impl<'de> Deserialize<'de> for Reason {
 impl Serialize for Reason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Reason", 1)?;
-        fields.serialize_field("error", &chain(&*self.0))?;
+        fields.serialize_field("error", &error_chain(&*self.0))?;
         fields.end()
     }
 }

@@ -30,7 +30,7 @@ use windlass_store::{
     AppendError, BlobDraft, FinishedLayer, Follower, Ingest, IngestError, IngestWriter, Keep,
     Layer, LayerFacts, LowerLink, Store, VerifyError,
 };
-use windlass_transfer::{Claims, Job, Slot, Slots};
+use windlass_transfer::{Job, JobPriorities, Slot, SlotPool};
 
 use crate::arrived::{Arrivals, Arrived};
 use crate::download::{Download, Split};
@@ -48,7 +48,7 @@ use crate::sources::Sources;
 pub(crate) struct LayerFetcher {
     pub(crate) store: Arc<Store>,
     /// How many layers unpack at a time.
-    pub(crate) unpacks: Slots,
+    pub(crate) unpacks: SlotPool,
     pub(crate) ownership: Ownership,
     pub(crate) retry: RetryPolicy,
     pub(crate) split: Split,
@@ -168,7 +168,7 @@ impl LayerFetcher {
         sources: &Sources,
         descriptor: &Descriptor,
     ) -> Result<Begun, LayerError> {
-        let (mut turn, mut slot) = (pin!(job.slot()), None);
+        let (mut turn, mut slot) = (pin!(job.acquire_slot()), None);
         let mut here = pin!(self.here(sources, descriptor));
         let here = loop {
             tokio::select! {
@@ -218,7 +218,7 @@ impl LayerFetcher {
                 None => tokio::select! {
                     biased;
                     () = job.cancelled() => return Err(LayerError::Cancelled),
-                    slot = job.slot() => slot,
+                    slot = job.acquire_slot() => slot,
                 },
             };
             let mut attempt = Attempt {
@@ -243,7 +243,12 @@ impl LayerFetcher {
     }
 
     /// Starts what follows behind the download, as soon as it is its turn.
-    fn follow(&self, ingest: &Ingest, counters: Arc<Counters>, claims: Claims) -> Following {
+    fn follow(
+        &self,
+        ingest: &Ingest,
+        counters: Arc<Counters>,
+        priorities: JobPriorities,
+    ) -> Following {
         let stop = CancellationToken::new();
         let (store, unpacks) = (Arc::clone(&self.store), self.unpacks.clone());
         let (stopped, follower) = (stop.clone(), ingest.follower());
@@ -255,7 +260,7 @@ impl LayerFetcher {
             let _slot = tokio::select! {
                 biased;
                 () = stopped.cancelled() => return Err(LayerError::Cancelled),
-                slot = unpacks.take(&claims) => slot,
+                slot = unpacks.take(&priorities) => slot,
             };
             let blob = Counted { follower, counters };
             joined(task::spawn_blocking(move || unpack(&store, blob, &options)).await)
@@ -296,8 +301,8 @@ impl Attempt<'_> {
         self.resume(ingest, &counters);
         let room = &self.fetcher.room;
         room.begins(descriptor.digest, descriptor.size, &counters);
-        let claims = job.claims().clone();
-        let mut following = { self.fetcher }.follow(ingest, Arc::clone(&counters), claims);
+        let priorities = job.priorities().clone();
+        let mut following = { self.fetcher }.follow(ingest, Arc::clone(&counters), priorities);
         let writes = TaskTracker::new();
         let download = Download {
             job,

@@ -12,7 +12,7 @@ use tokio::task;
 use windlass_oci::{DiffId, Digest, Manifest, Reference};
 use windlass_registry::{ClientError, RegistryConfig, TagOrDigest};
 use windlass_store::{Layer, PartialBlob, Store};
-use windlass_transfer::{Claim, Party, Slots, Throttle, Transfers, Watcher};
+use windlass_transfer::{Priority, SlotPool, Throttle, TransferGroup, Transfers, Watcher};
 
 use crate::arrived::{Arrivals, Arrived, Fetched};
 use crate::error::PullError;
@@ -56,7 +56,7 @@ pub(crate) struct Haul<'a> {
     pub(crate) sources: &'a Sources,
     pub(crate) events: &'a Events,
     /// Among whom slots are shared out.
-    pub(crate) party: Party,
+    pub(crate) group: TransferGroup,
 }
 
 /// Everything that an image is made of, verified and here.
@@ -84,7 +84,7 @@ impl Puller {
         let (endings, room) = (Sender::new(()), Arc::new(Room::default()));
         let fetcher = LayerFetcher {
             store: Arc::clone(&store),
-            unpacks: Slots::of(unpacks_at_a_time(config.unpacks)),
+            unpacks: SlotPool::new(unpacks_at_a_time(config.unpacks)),
             ownership: config.ownership,
             retry: config.retry,
             split: config.split,
@@ -98,7 +98,7 @@ impl Puller {
             room,
             throttle: Throttle::new(config.rate),
             throttles: Mutex::new(throttles(&config.registry_rates)),
-            transfers: Transfers::new(Slots::of(config.downloads)),
+            transfers: Transfers::new(SlotPool::new(config.downloads)),
             fetcher,
             store,
         })
@@ -137,7 +137,7 @@ impl Puller {
             reference: &reference,
             sources,
             events,
-            party: Party::new(),
+            group: TransferGroup::new(),
         };
         let told = endpoint.origin();
         let complete = match content {
@@ -169,12 +169,12 @@ impl Puller {
 
     /// Changes how many layers download at a time, over all pulls; 0 for no limit. Those that do are not disturbed.
     pub fn set_downloads(&self, downloads: usize) {
-        self.transfers.slots().set(downloads);
+        self.transfers.slots().set_limit(downloads);
     }
 
     /// Changes how many layers unpack at a time, over all pulls; 0 for as many as there are threads for.
     pub fn set_unpacks(&self, unpacks: usize) {
-        self.fetcher.unpacks.set(unpacks_at_a_time(unpacks));
+        self.fetcher.unpacks.set_limit(unpacks_at_a_time(unpacks));
     }
 
     /// Changes how fast bytes may come, over all pulls.
@@ -289,9 +289,9 @@ impl Puller {
         // All are joined before any is waited for.
         let mut transfers = Vec::new();
         for (rank, wanted) in (0..).zip(missing) {
-            let party = haul.party;
-            let watcher = self.join(haul, &wanted, Claim { party, rank });
-            transfers.push(self.watch(haul, wanted, Claim { party, rank }, watcher));
+            let group = haul.group;
+            let watcher = self.join(haul, &wanted, Priority { group, rank });
+            transfers.push(self.watch(haul, wanted, Priority { group, rank }, watcher));
         }
         let mut layers = Layers {
             held,
@@ -314,12 +314,12 @@ impl Puller {
         &self,
         haul: &Haul<'_>,
         wanted: Wanted,
-        claim: Claim,
+        priority: Priority,
         mut watcher: Watcher<Progress, LayerOutcome>,
     ) -> Result<(Digest, Arrived), PullError> {
         let digest = wanted.descriptor.digest;
         loop {
-            let is_ours = watcher.started_it();
+            let is_ours = watcher.started_job();
             let is_proved = is_ours || is_proved(&watcher, haul.sources);
             let proof = async {
                 match is_proved {
@@ -338,7 +338,7 @@ impl Puller {
                 Err(Err(PullError::Layer { .. })) if !is_ours => {}
                 Err(Err(error)) => return Err(error),
             }
-            watcher = self.join(haul, &wanted, claim);
+            watcher = self.join(haul, &wanted, priority);
         }
     }
 
@@ -347,14 +347,14 @@ impl Puller {
         &self,
         haul: &Haul<'_>,
         wanted: &Wanted,
-        claim: Claim,
+        priority: Priority,
     ) -> Watcher<Progress, LayerOutcome> {
         let (fetcher, sources) = (self.fetcher.clone(), haul.sources.clone());
         let descriptor = wanted.descriptor.clone();
         let key = (descriptor.digest, descriptor.size);
         let limits = self.limits(haul);
         let fetch = move |job| fetcher.fetch(job, sources, descriptor, limits);
-        self.transfers.join(key, claim, fetch)
+        self.transfers.join(key, priority, fetch)
     }
 }
 

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use windlass_oci::{
     Descriptor, Digest, ImageConfig, ImageId, ImageManifest, ImageName, MAX_CONFIG_SIZE, Manifest,
-    NoMatch, Platform, Reference,
+    NoMatchingPlatform, Platform, Reference,
 };
 use windlass_registry::{Endpoint, ManifestResponse, TagOrDigest};
 use windlass_store::{FindError, ReadError, Store};
@@ -251,7 +251,7 @@ impl Resolver<'_> {
                     indexes.push(document);
                     match index.candidates(wanted) {
                         Ok(candidates) => leads_left.extend(leads(candidates, &indexes)),
-                        Err(error) => no_match = Some(PullError::NoMatch(error)),
+                        Err(error) => no_match = Some(PullError::NoMatchingPlatform(error)),
                     }
                 }
             }
@@ -345,10 +345,13 @@ fn check_size(descriptor: &Descriptor, bytes: &Bytes) -> Result<(), PullError> {
 }
 
 /// A manifest that no index led to says its platform in the config only.
-pub(crate) fn check_platform(wanted: &Platform, found: &Platform) -> Result<(), NoMatch> {
+pub(crate) fn check_platform(
+    wanted: &Platform,
+    found: &Platform,
+) -> Result<(), NoMatchingPlatform> {
     match wanted.rank(found) {
         Some(_) => Ok(()),
-        None => Err(NoMatch {
+        None => Err(NoMatchingPlatform {
             wanted: Box::new(wanted.clone()),
             offered: vec![found.clone()],
         }),

@@ -14,7 +14,7 @@ use windlass_oci::{
     Descriptor, DiffId, Digest, ImageConfig, LayerEncoding, Manifest, MediaType, Reference,
 };
 use windlass_registry::{Origin, TagOrDigest};
-use windlass_schema1::{Expected, Schema1, Version};
+use windlass_schema1::{ExpectedManifest, ExpectedVersion, Schema1};
 use windlass_store::{Layer, PartialBlob};
 
 use crate::error::PullError;
@@ -45,10 +45,10 @@ pub(crate) fn verify(
 ) -> Result<Schema1, PullError> {
     let target = TagOrDigest::of(reference);
     let version = match &target {
-        TagOrDigest::Tag(tag) => Version::Tag(tag),
-        TagOrDigest::Digest(digest) => Version::Digest(digest),
+        TagOrDigest::Tag(tag) => ExpectedVersion::Tag(tag),
+        TagOrDigest::Digest(digest) => ExpectedVersion::Digest(digest),
     };
-    let expected = Expected {
+    let expected = ExpectedManifest {
         repository: sources.name().path(),
         version,
     };

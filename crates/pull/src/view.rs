@@ -136,7 +136,7 @@ impl PullView {
             PullEvent::Setback(Setback { after, reason, .. }) => {
                 self.setback = Some(SetbackView {
                     again_at: after.map(|after| now + after),
-                    error: text::chain(&*reason.0),
+                    error: text::error_chain(&*reason.0),
                 });
             }
             PullEvent::Resolved { platform, .. } => {
@@ -355,7 +355,7 @@ impl LayerView {
                 self.state = LayerState::Retrying {
                     at: now + *after,
                     attempt: *attempt,
-                    error: text::chain(&*reason.0),
+                    error: text::error_chain(&*reason.0),
                 };
             }
             LayerStatus::Unpacked { .. } => {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, HeaderMap};
 use windlass_http::{Body, BodyError};
-use windlass_oci::text::shown_bytes;
+use windlass_oci::text::sanitize_bytes;
 use windlass_oci::{Descriptor, Digest};
 
 use crate::client::Client;
@@ -290,7 +290,7 @@ impl Part {
 /// RFC 9110, section 14.4. A total of `*` is accepted (DL-6), and an end before the blob's.
 fn content_range(headers: &HeaderMap, start: u64, size: u64) -> Result<Part, String> {
     let header = headers.get(CONTENT_RANGE).ok_or("no Content-Range")?;
-    let shown = || format!("{:?}", shown_bytes(header.as_bytes()));
+    let shown = || format!("{:?}", sanitize_bytes(header.as_bytes()));
     let range = header
         .to_str()
         .ok()

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::StatusCode;
 use http::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
-use windlass_oci::text::shown_up_to;
+use windlass_oci::text::sanitize_up_to;
 
 use crate::challenge::Challenge;
 use crate::error::{RegistryError, RequestContext, RequestKind};
@@ -65,7 +65,7 @@ impl Refusal<'_> {
         } else {
             first.message
         };
-        let reason = shown_up_to(text.trim(), LONGEST_REASON).to_string();
+        let reason = sanitize_up_to(text.trim(), LONGEST_REASON).to_string();
         let retry_after = retry_after(self.headers, SystemTime::now());
         let status = self.status.as_u16();
         match (status, first.code.as_str()) {

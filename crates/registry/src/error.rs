@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use windlass_http::{BodyError, Cause, ConnectFailure, ProxyFailure, SetupError};
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 use windlass_oci::{Digest, ManifestError};
 
 use crate::auth::AuthError;
@@ -363,7 +363,7 @@ impl fmt::Display for RequestContext {
             RequestKind::Upload(digest) => {
                 write!(f, "upload of {digest} to {repository} at {origin}")
             }
-            RequestKind::Url => write!(f, "{origin}{}", shown(repository)),
+            RequestKind::Url => write!(f, "{origin}{}", sanitize(repository)),
             RequestKind::Put(TagOrDigest::Tag(tag)) => {
                 write!(f, "push of {repository}:{tag} to {origin}")
             }

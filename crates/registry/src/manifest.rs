@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use windlass_oci::text::shown_bytes;
+use windlass_oci::text::sanitize_bytes;
 use windlass_oci::{
     Digest, DigestError, MANIFEST_TYPES, MAX_MANIFEST_SIZE, Manifest, ManifestError, MediaType,
     Reference, Tag,
@@ -235,7 +235,7 @@ pub(crate) fn announced(
     });
     parsed.ok_or_else(|| RegistryError::DigestHeader {
         context: context.boxed(),
-        header: shown_bytes(header.as_bytes()).to_string(),
+        header: sanitize_bytes(header.as_bytes()).to_string(),
     })
 }
 

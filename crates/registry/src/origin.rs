@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 use windlass_http::SpecialAddress;
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use crate::endpoint::EndpointError;
 
@@ -100,10 +100,10 @@ impl fmt::Debug for Origin {
 /// An address that is shown in an error loses what stands before an `@`: it may be a password.
 fn without_userinfo(address: &str) -> String {
     let Some((before, host)) = address.rsplit_once('@') else {
-        return shown(address).to_string();
+        return sanitize(address).to_string();
     };
     let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-    format!("{}://…@{}", shown(scheme), shown(host))
+    format!("{}://…@{}", sanitize(scheme), sanitize(host))
 }
 
 #[cfg(test)]

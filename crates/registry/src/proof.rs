@@ -319,7 +319,7 @@ fn shown(realm: &str) -> String {
         _ => {
             let behind = realm.rsplit('@').next().unwrap_or_default();
             let end = behind.find(['?', '#']).unwrap_or(behind.len());
-            format!("{:?}", text::shown(&behind[..end]))
+            format!("{:?}", text::sanitize(&behind[..end]))
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use http::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
-use windlass_oci::{Descriptor, Digest, Links, MAX_INDEX_ENTRIES, MediaType, Tag};
+use windlass_oci::{Descriptor, Digest, MAX_INDEX_ENTRIES, ManifestLinks, MediaType, Tag};
 
 use crate::error::{RegistryError, RequestContext, RequestKind};
 use crate::manifest::{TagOrDigest, content_type};
@@ -98,7 +98,8 @@ impl Repository {
             let body = self.client().body(answer.response).whole(left).await;
             let body = body.map_err(|error| context.body_failed(error))?;
             left -= body.len() as u64;
-            let listed = Links::parse(&body).map_err(|_| malformed(&context, "it is no index"))?;
+            let listed =
+                ManifestLinks::parse(&body).map_err(|_| malformed(&context, "it is no index"))?;
             let is_empty = listed.manifests.is_empty();
             found.extend(listed.manifests);
             if found.len() > MAX_INDEX_ENTRIES {
@@ -120,7 +121,7 @@ impl Repository {
         let target = TagOrDigest::Tag(referrers_tag(subject));
         match self.document(&target).await {
             Ok(Some(index)) => {
-                let links = Links::parse(&index.bytes);
+                let links = ManifestLinks::parse(&index.bytes);
                 Ok(links.unwrap_or_default().manifests)
             }
             Ok(None) => Ok(Vec::new()),

@@ -372,7 +372,7 @@ mod tests {
             "http://reg.test/x?_state=secret",
             "//evil.test/x?_state=secret",
         ] {
-            let error = windlass_oci::text::chain(&leads(elsewhere).unwrap_err());
+            let error = windlass_oci::text::error_chain(&leads(elsewhere).unwrap_err());
             assert!(!error.contains("secret"), "{error}");
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use crate::Schema1Error;
 use crate::payload::Entry;
@@ -20,7 +20,7 @@ pub(crate) fn base_first(entries: Vec<Entry>) -> Result<Vec<Entry>, Schema1Error
         match chain.last() {
             None if parent.is_empty() => chain.push(entry),
             None => {
-                let parent = shown(parent);
+                let parent = sanitize(parent);
                 return Err(Schema1Error::BaseHasParent { parent });
             }
             Some(below) if below.history.id == entry.history.id => {}
@@ -28,8 +28,8 @@ pub(crate) fn base_first(entries: Vec<Entry>) -> Result<Vec<Entry>, Schema1Error
             Some(below) => {
                 return Err(Schema1Error::BrokenChain {
                     index: entry.index,
-                    parent: shown(parent),
-                    below: shown(&below.history.id),
+                    parent: sanitize(parent),
+                    below: sanitize(&below.history.id),
                 });
             }
         }
@@ -45,7 +45,7 @@ fn refuse_circles(entries: &[Entry]) -> Result<(), Schema1Error> {
         if above != Some(id) && !seen.insert(id) {
             return Err(Schema1Error::RepeatedId {
                 index: entry.index,
-                id: shown(id),
+                id: sanitize(id),
             });
         }
         above = Some(id);

@@ -1,6 +1,6 @@
 //! Why a manifest of schema 1 is refused.
 
-use windlass_oci::text::Shown;
+use windlass_oci::text::Sanitized;
 use windlass_oci::{Digest, JsonError, MAX_LAYERS, MAX_MANIFEST_SIZE};
 
 /// Why some bytes are not the schema 1 manifest that was asked for.
@@ -50,23 +50,23 @@ pub enum Schema1Error {
     #[error("ambiguous manifest: it is of schema 1, but its type is {media_type}")]
     MediaType {
         /// The type it states.
-        media_type: Shown,
+        media_type: Sanitized,
     },
     /// It is signed for another repository (S1-1).
     #[error("the manifest is signed for the repository {found:?}, not {asked:?}")]
     Name {
         /// The name in it.
-        found: Shown,
+        found: Sanitized,
         /// The path that was asked for.
-        asked: Shown,
+        asked: Sanitized,
     },
     /// It is signed for another tag (S1-1).
     #[error("the manifest is signed for the tag {found:?}, not {asked:?}")]
     Tag {
         /// The tag in it.
-        found: Shown,
+        found: Sanitized,
         /// The tag that was asked for.
-        asked: Shown,
+        asked: Sanitized,
     },
     /// It has no layer at all (S1-2).
     #[error("the manifest has no layers")]
@@ -97,7 +97,7 @@ pub enum Schema1Error {
     #[error("the lowest layer has the parent {parent:?}")]
     BaseHasParent {
         /// The ID of the parent.
-        parent: Shown,
+        parent: Sanitized,
     },
     /// A layer's parent is not the one below it (S1-3).
     #[error("the parent of history {index} is {parent:?}, but below it is {below:?}")]
@@ -105,9 +105,9 @@ pub enum Schema1Error {
         /// The place of the history, counted from 0, the top one first.
         index: usize,
         /// The ID that it names.
-        parent: Shown,
+        parent: Sanitized,
         /// The ID of the next one.
-        below: Shown,
+        below: Sanitized,
     },
     /// The same ID comes again further down, so the parents go in a circle (S1-3).
     #[error("history {index} has the ID {id:?} of one above it")]
@@ -115,7 +115,7 @@ pub enum Schema1Error {
         /// The place of the lower one, counted from 0, the top one first.
         index: usize,
         /// The ID.
-        id: Shown,
+        id: Sanitized,
     },
     /// A config was asked for with too few or too many diff IDs.
     #[error("{given} diff IDs were given for {layers} layers")]
@@ -143,7 +143,7 @@ pub enum SignatureError {
     #[error("unsupported algorithm {found:?}: ES256, ES384, ES512, RS256, RS384, RS512 are")]
     Algorithm {
         /// The algorithm it names.
-        found: Shown,
+        found: Sanitized,
     },
     /// The key is in an X.509 certificate, of which schema 1 does not say who should have issued it.
     #[error("its key is in a certificate (x5c), which is not supported")]
@@ -155,13 +155,13 @@ pub enum SignatureError {
     #[error("unknown member {name:?} in what is protected")]
     Protected {
         /// Its name.
-        name: Shown,
+        name: Sanitized,
     },
     /// The key's type or curve is not known.
     #[error("unsupported key {found:?}")]
     KeyType {
         /// The type or the curve.
-        found: Shown,
+        found: Sanitized,
     },
     /// The key is of the wrong size, or not on its curve.
     #[error("the key is invalid")]
@@ -176,7 +176,7 @@ pub enum SignatureError {
     #[error("the key's ID is {computed}, not {found:?}")]
     KeyId {
         /// The ID that stands beside the key.
-        found: Shown,
+        found: Sanitized,
         /// The ID that the key has.
         computed: String,
     },
@@ -201,13 +201,13 @@ pub enum HistoryError {
     #[error("the v1 ID {found:?} is not 64 lower-case hex digits")]
     Id {
         /// The ID.
-        found: Shown,
+        found: Sanitized,
     },
     /// It was made at no time that exists (RFC 3339).
     #[error("{found:?} is not a time as in RFC 3339")]
     Created {
         /// The time.
-        found: Shown,
+        found: Sanitized,
     },
 }
 

@@ -1,7 +1,7 @@
 //! One v1 history: the config that each layer had when layers were images.
 
 use windlass_oci::JsonError;
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use crate::object::Object;
 use crate::{HistoryError, go_json, go_time};
@@ -46,7 +46,7 @@ impl History {
                 .bytes()
                 .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
         {
-            let found = shown(&id);
+            let found = sanitize(&id);
             return Err(HistoryError::Id { found });
         }
         let throwaway = v1.get("throwaway")?.unwrap_or_default();
@@ -87,7 +87,7 @@ pub(crate) fn created(v1: &Object<'_>) -> Result<String, HistoryError> {
         return Ok(go_time::ZERO.to_owned());
     };
     go_time::rewritten(&created).ok_or_else(|| HistoryError::Created {
-        found: shown(&created),
+        found: sanitize(&created),
     })
 }
 

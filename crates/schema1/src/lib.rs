@@ -66,16 +66,16 @@ pub struct Schema1 {
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Expected<'a> {
+pub struct ExpectedManifest<'a> {
     /// The path of the repository on the registry, such as `library/alpine`.
     pub repository: &'a str,
     /// Which manifest of the repository it is.
-    pub version: Version<'a>,
+    pub version: ExpectedVersion<'a>,
 }
 
 /// Which manifest of a repository was asked for.
 #[derive(Clone, Copy, Debug)]
-pub enum Version<'a> {
+pub enum ExpectedVersion<'a> {
     /// The one with this tag, which must stand in it.
     Tag(&'a Tag),
     /// The one with this digest, whatever tag stands in it: any tag may have been put on it since.
@@ -113,7 +113,7 @@ impl Schema1 {
     ///
     /// Every signature must match and all must be of the same payload; the payload must be for the
     /// repository and the tag, or have the digest, of `expected`.
-    pub fn parse(bytes: &[u8], expected: &Expected<'_>) -> Result<Self, Schema1Error> {
+    pub fn parse(bytes: &[u8], expected: &ExpectedManifest<'_>) -> Result<Self, Schema1Error> {
         let payload = signature::open(bytes)?;
         let digest = check_digest(&payload, expected.version)?;
         let manifest = payload::Manifest::parse(&payload)?;
@@ -184,8 +184,8 @@ impl fmt::Debug for Schema1 {
     }
 }
 
-fn check_digest(payload: &[u8], version: Version<'_>) -> Result<Digest, Schema1Error> {
-    if let Version::Digest(asked) = version {
+fn check_digest(payload: &[u8], version: ExpectedVersion<'_>) -> Result<Digest, Schema1Error> {
+    if let ExpectedVersion::Digest(asked) = version {
         let found = Digest::of(asked.algorithm(), payload);
         if found != *asked {
             let asked = *asked;

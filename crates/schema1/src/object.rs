@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use windlass_oci::JsonError;
 use windlass_oci::json;
-use windlass_oci::text::{shown, shown_up_to};
+use windlass_oci::text::{sanitize, sanitize_up_to};
 
 /// The members of an object by name.
 ///
@@ -50,7 +50,7 @@ impl<'a> Object<'a> {
             let folded = folded(name);
             if let Some(meant) = keys.iter().find(|key| key.eq_ignore_ascii_case(&folded)) {
                 return Err(JsonError::OtherCase {
-                    at: shown(&object.path(name)),
+                    at: sanitize(&object.path(name)),
                     meant,
                 });
             }
@@ -121,8 +121,8 @@ impl<'a> Object<'a> {
     /// Returns the error that `key` is not there.
     pub(crate) fn missing(&self, key: &str) -> JsonError {
         JsonError::Value {
-            at: shown(&self.path(key)),
-            message: shown("missing"),
+            at: sanitize(&self.path(key)),
+            message: sanitize("missing"),
         }
     }
 
@@ -139,8 +139,8 @@ fn invalid(at: &str, error: &serde_json::Error) -> JsonError {
     let message = error.to_string();
     let end = message.rfind(" at line ").unwrap_or(message.len());
     JsonError::Value {
-        at: shown(at),
-        message: shown_up_to(&message[..end], 240),
+        at: sanitize(at),
+        message: sanitize_up_to(&message[..end], 240),
     }
 }
 

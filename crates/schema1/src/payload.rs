@@ -1,11 +1,13 @@
 //! The payload: what a schema 1 manifest says.
 
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 use windlass_oci::{Digest, JsonError};
 
 use crate::history::History;
 use crate::object::Object;
-use crate::{Expected, HistoryError, MAX_HISTORY, MEDIA_TYPES, Schema1Error, Version};
+use crate::{
+    ExpectedManifest, ExpectedVersion, HistoryError, MAX_HISTORY, MEDIA_TYPES, Schema1Error,
+};
 
 const KEYS: &[&str] = &[
     "schemaVersion",
@@ -50,29 +52,29 @@ impl<'a> Manifest<'a> {
         }
         let media_type = manifest.text("mediaType")?;
         if !(media_type.is_empty() || MEDIA_TYPES.contains(&&*media_type)) {
-            let media_type = shown(&media_type);
+            let media_type = sanitize(&media_type);
             return Err(Schema1Error::MediaType { media_type });
         }
         Ok(Self(manifest))
     }
 
     /// Checks that the manifest is signed for what was asked for (S1-1).
-    pub(crate) fn check_name(&self, expected: &Expected<'_>) -> Result<(), Schema1Error> {
+    pub(crate) fn check_name(&self, expected: &ExpectedManifest<'_>) -> Result<(), Schema1Error> {
         let name = self.0.text("name")?;
         if name != expected.repository {
             return Err(Schema1Error::Name {
-                found: shown(&name),
-                asked: shown(expected.repository),
+                found: sanitize(&name),
+                asked: sanitize(expected.repository),
             });
         }
-        let Version::Tag(asked) = expected.version else {
+        let ExpectedVersion::Tag(asked) = expected.version else {
             return Ok(());
         };
         let tag = self.0.text("tag")?;
         if tag != asked.as_str() {
             return Err(Schema1Error::Tag {
-                found: shown(&tag),
-                asked: shown(asked.as_str()),
+                found: sanitize(&tag),
+                asked: sanitize(asked.as_str()),
             });
         }
         Ok(())

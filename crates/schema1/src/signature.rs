@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::value::RawValue;
 use windlass_oci::MAX_MANIFEST_SIZE;
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use crate::object::Object;
 use crate::{MAX_SIGNATURES, Schema1Error, SignatureError};
@@ -104,7 +104,7 @@ impl Format {
         let tail: String = protected.require("formatTail")?;
         let members = protected.into_members();
         if let Some(name) = members.keys().find(|name| !PROTECTED.contains(&&***name)) {
-            let name = shown(name);
+            let name = sanitize(name);
             return Err(SignatureError::Protected { name });
         }
         Ok(Self {

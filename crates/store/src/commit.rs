@@ -4,7 +4,9 @@ mod files;
 mod links;
 mod rows;
 
-use windlass_oci::{ConfigError, DiffId, Digest, ImageConfig, ImageId, MAX_CONFIG_SIZE, Reference};
+use windlass_oci::{
+    DiffId, Digest, ImageConfig, ImageConfigError, ImageId, MAX_CONFIG_SIZE, Reference,
+};
 
 use crate::error::{DatabaseError, FileError, NotOwner, asks_no_space};
 use crate::fail::{self, Step};
@@ -135,7 +137,7 @@ pub enum CommitError {
     },
     /// The config is not one.
     #[error("the config of the image")]
-    Config(#[source] ConfigError),
+    Config(#[source] ImageConfigError),
     /// The config is held, but could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),

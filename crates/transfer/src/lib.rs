@@ -11,11 +11,11 @@
 //!   a job of its own, which starts when the old one is over (TM-2).
 //! - A late watcher sees the latest progress at once; nobody gets a backlog (TM-6).
 //! - Slots are shared out fairly among those who wait for jobs, and given back while a job waits for anything
-//!   but the wire (TM-7, TM-8, DM-11). A job is as urgent as the most urgent claim on it.
+//!   but the wire (TM-7, TM-8, DM-11). A job is as urgent as the most urgent priority on it.
 
-mod claims;
 #[cfg(test)]
 mod model;
+mod priorities;
 mod schedule;
 mod slots;
 #[cfg(test)]
@@ -31,10 +31,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use claims::Claimed;
+use priorities::PriorityGuard;
 
-pub use claims::{Claim, Claims, Party};
-pub use slots::{Slot, Slots};
+pub use priorities::{JobPriorities, Priority, TransferGroup};
+pub use slots::{Slot, SlotPool};
 pub use throttle::Throttle;
 
 /// The transfers of a process: at most one a key.
@@ -46,8 +46,8 @@ pub struct Transfers<K, P, T>(Arc<Shared<K, P, T>>);
 /// What the work is given: its slots, its progress, and word that nobody waits for it any more.
 #[derive(Debug)]
 pub struct Job<P> {
-    slots: Slots,
-    claims: Claims,
+    slots: SlotPool,
+    priorities: JobPriorities,
     progress: watch::Sender<P>,
     cancelled: CancellationToken,
 }
@@ -56,8 +56,8 @@ pub struct Job<P> {
 pub struct Watcher<P, T> {
     progress: watch::Receiver<P>,
     outcome: watch::Receiver<Option<T>>,
-    started_it: bool,
-    _claim: Claimed,
+    started_job: bool,
+    _priority: PriorityGuard,
     // Dropped last of all its clones: tells the job to stop.
     _interest: Arc<Interest>,
 }
@@ -77,7 +77,7 @@ pub enum Update<P, T> {
 pub struct Abandoned;
 
 struct Shared<K, P, T> {
-    slots: Slots,
+    slots: SlotPool,
     running: Mutex<HashMap<K, Running<P, T>>>,
     /// Every job holds a receiver until it is over, with all that it left.
     over: watch::Sender<()>,
@@ -88,7 +88,7 @@ struct Running<P, T> {
     progress: watch::Receiver<P>,
     outcome: watch::Receiver<Option<T>>,
     interest: std::sync::Weak<Interest>,
-    claims: Claims,
+    priorities: JobPriorities,
 }
 
 /// Held by every watcher of one job.
@@ -109,7 +109,7 @@ where
     T: Clone + Send + Sync + 'static,
 {
     /// Makes an empty set whose jobs share `slots`.
-    pub fn new(slots: Slots) -> Self {
+    pub fn new(slots: SlotPool) -> Self {
         Self(Arc::new(Shared {
             slots,
             running: Mutex::default(),
@@ -117,12 +117,12 @@ where
         }))
     }
 
-    /// Watches the transfer for `key`, starting `work` if none is running. As long as it is watched, `claim` is
+    /// Watches the transfer for `key`, starting `work` if none is running. As long as it is watched, `priority` is
     /// one of those that decide when it gets its slot.
     ///
     /// `work` runs as a task of the current tokio runtime. When [`Job::cancelled`] is done it should
     /// return soon, with all that it started ended: only then may another job for the key begin.
-    pub fn join<F, W>(&self, key: K, claim: Claim, work: F) -> Watcher<P, T>
+    pub fn join<F, W>(&self, key: K, priority: Priority, work: F) -> Watcher<P, T>
     where
         F: FnOnce(Job<P>) -> W + Send + 'static,
         W: Future<Output = T> + Send + 'static,
@@ -133,7 +133,7 @@ where
             Entry::Occupied(entry) => {
                 let job = entry.get();
                 match job.interest.upgrade() {
-                    Some(interest) => return job.watcher(interest, claim, false),
+                    Some(interest) => return job.watcher(interest, priority, false),
                     // Told to stop, not over yet.
                     None => Some(job.outcome.clone()),
                 }
@@ -144,10 +144,10 @@ where
         let (outcome, outcome_seen) = watch::channel(None);
         let cancelled = CancellationToken::new();
         let interest = Arc::new(Interest(cancelled.clone()));
-        let claims = Claims::default();
+        let priorities = JobPriorities::default();
         let job = Job {
             slots: self.0.slots.clone(),
-            claims: claims.clone(),
+            priorities: priorities.clone(),
             progress,
             cancelled,
         };
@@ -155,9 +155,9 @@ where
             progress: progress_seen,
             outcome: outcome_seen.clone(),
             interest: Arc::downgrade(&interest),
-            claims,
+            priorities,
         };
-        let watcher = listed.watcher(interest, claim, true);
+        let watcher = listed.watcher(interest, priority, true);
         running.insert(key.clone(), listed);
         drop(running);
 
@@ -185,7 +185,7 @@ where
 
 impl<K, P, T> Transfers<K, P, T> {
     /// Returns the slots that the jobs share.
-    pub fn slots(&self) -> &Slots {
+    pub fn slots(&self) -> &SlotPool {
         &self.0.slots
     }
 
@@ -213,18 +213,18 @@ impl<K, P, T> fmt::Debug for Transfers<K, P, T> {
 
 impl<P> Job<P> {
     /// Waits for a slot and takes it; dropping it gives it back.
-    pub async fn slot(&self) -> Slot {
-        self.slots.take(&self.claims).await
+    pub async fn acquire_slot(&self) -> Slot {
+        self.slots.take(&self.priorities).await
     }
 
     /// Returns whether other jobs wait for a slot.
-    pub fn is_slot_wanted(&self) -> bool {
+    pub fn has_slot_waiters(&self) -> bool {
         self.slots.queued() > 0
     }
 
-    /// Returns the claims of all who wait for this job.
-    pub fn claims(&self) -> &Claims {
-        &self.claims
+    /// Returns the priorities of all who wait for this job.
+    pub fn priorities(&self) -> &JobPriorities {
+        &self.priorities
     }
 
     /// Changes where the job stands; watchers see the latest.
@@ -255,8 +255,8 @@ impl<P: Clone, T: Clone> Watcher<P, T> {
     }
 
     /// Returns whether the job was started for this watcher, rather than joined by it.
-    pub fn started_it(&self) -> bool {
-        self.started_it
+    pub fn started_job(&self) -> bool {
+        self.started_job
     }
 
     /// Returns where the job stands.
@@ -295,12 +295,17 @@ impl<K, P, T> Shared<K, P, T> {
 }
 
 impl<P, T> Running<P, T> {
-    fn watcher(&self, interest: Arc<Interest>, claim: Claim, started_it: bool) -> Watcher<P, T> {
+    fn watcher(
+        &self,
+        interest: Arc<Interest>,
+        priority: Priority,
+        started_job: bool,
+    ) -> Watcher<P, T> {
         Watcher {
             progress: self.progress.clone(),
             outcome: self.outcome.clone(),
-            started_it,
-            _claim: self.claims.add(claim),
+            started_job,
+            _priority: self.priorities.add(priority),
             _interest: interest,
         }
     }

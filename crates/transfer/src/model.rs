@@ -52,7 +52,7 @@ async fn work(job: Job<u32>, seen: Arc<Seen>) -> Result<u32, u32> {
     );
     let outcome = {
         let mut slot = None;
-        let taken = polled(job.slot(), any(4)).await;
+        let taken = polled(job.acquire_slot(), any(4)).await;
         if let Some(taken) = taken {
             slot = Some(taken);
         }
@@ -75,7 +75,7 @@ async fn work(job: Job<u32>, seen: Arc<Seen>) -> Result<u32, u32> {
 fn transfers_in_every_order() {
     check(RUNS, || async {
         let transfers: Transfers<usize, u32, Result<u32, u32>> =
-            Transfers::new(Slots::of(1 + any(2)));
+            Transfers::new(SlotPool::new(1 + any(2)));
         let seen: Vec<Arc<Seen>> = (0..2).map(|_| Arc::default()).collect();
         let watchers: Vec<_> = (0..4)
             .map(|_| {
@@ -83,10 +83,10 @@ fn transfers_in_every_order() {
                 spawn(async move {
                     for _ in 0..=any(2) {
                         let key = any(2);
-                        let party = Party::new();
-                        let claim = Claim { party, rank: 0 };
+                        let group = TransferGroup::new();
+                        let priority = Priority { group, rank: 0 };
                         let of_key = Arc::clone(&seen[key]);
-                        let mut watcher = transfers.join(key, claim, |job| work(job, of_key));
+                        let mut watcher = transfers.join(key, priority, |job| work(job, of_key));
                         if any(2) == 0 {
                             let outcome = watcher.outcome().await;
                             assert!(matches!(outcome, Ok(Ok(7) | Err(7))), "{outcome:?}");
@@ -117,18 +117,18 @@ fn transfers_in_every_order() {
 #[test]
 fn slots_in_every_order() {
     check(RUNS, || async {
-        let slots = Slots::of(1);
+        let slots = SlotPool::new(1);
         let most = Arc::new(Mutex::new(1));
         let takers: Vec<_> = (0..5)
             .map(|taker| {
                 let (slots, most) = (slots.clone(), Arc::clone(&most));
                 spawn(async move {
-                    let party = Party::new();
-                    let claims = Claims::of(Claim { party, rank: taker });
+                    let group = TransferGroup::new();
+                    let priorities = JobPriorities::single(Priority { group, rank: taker });
                     for _ in 0..=any(2) {
                         let slot = match any(2) {
-                            0 => Some(slots.take(&claims).await),
-                            _ => polled(slots.take(&claims), any(4)).await,
+                            0 => Some(slots.take(&priorities).await),
+                            _ => polled(slots.take(&priorities), any(4)).await,
                         };
                         if slot.is_some() {
                             let taken = slots.taken();
@@ -146,7 +146,7 @@ fn slots_in_every_order() {
                 let mut most = most.lock().unwrap();
                 *most = count.max(*most);
             }
-            slots.set(count);
+            slots.set_limit(count);
             yield_now().await;
         }
         for taker in takers {
@@ -156,24 +156,24 @@ fn slots_in_every_order() {
     });
 }
 
-/// A claim that comes or goes while a job is queued changes its turn, and nothing else.
+/// A priority that comes or goes while a job is queued changes its turn, and nothing else.
 #[test]
 fn claims_in_every_order() {
     check(RUNS, || async {
-        let transfers: Transfers<usize, u32, usize> = Transfers::new(Slots::of(1));
+        let transfers: Transfers<usize, u32, usize> = Transfers::new(SlotPool::new(1));
         let pulls: Vec<_> = (0..3)
             .map(|_| {
                 let transfers = transfers.clone();
                 spawn(async move {
-                    let party = Party::new();
+                    let group = TransferGroup::new();
                     let watchers: Vec<_> = (0..3)
                         .map(|key| {
                             let rank = u32::try_from(key).unwrap();
                             transfers.join(
                                 key,
-                                Claim { party, rank },
+                                Priority { group, rank },
                                 move |job: Job<u32>| async move {
-                                    let _slot = job.slot().await;
+                                    let _slot = job.acquire_slot().await;
                                     yield_now().await;
                                     key
                                 },

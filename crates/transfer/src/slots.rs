@@ -4,7 +4,7 @@
 //! - No slot is given while as many as the limit are taken, also right after the limit was lowered; raised, it
 //!   lets waiting ones in at once (better than TM-9).
 //! - A slot that is given is taken or goes on to the next: whoever stops waiting, at whatever moment, loses none.
-//! - Whoever waits is served: no party is passed over for ever by others.
+//! - Whoever waits is served: no group is passed over for ever by others.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -12,19 +12,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::claims::{Claim, Claims, Party};
+use crate::priorities::{JobPriorities, Priority, TransferGroup};
 use crate::schedule;
 
 /// A number of slots, shared by everything that was given a clone of it.
 #[derive(Clone, Debug)]
-pub struct Slots(Arc<Mutex<Queue>>);
+pub struct SlotPool(Arc<Mutex<Queue>>);
 
 /// A slot that is taken; dropping it gives it back.
 #[derive(Debug)]
 pub struct Slot {
-    slots: Slots,
+    slots: SlotPool,
     /// Whom it counts for.
-    parties: Vec<Party>,
+    groups: Vec<TransferGroup>,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ struct Queue {
     waiting: Vec<Waiting>,
     next_ticket: u64,
     /// Those that hold slots or held some lately.
-    served: HashMap<Party, Served>,
+    served: HashMap<TransferGroup, Served>,
     /// Counts the slots that were given.
     turn: u64,
 }
@@ -44,11 +44,11 @@ struct Queue {
 #[derive(Debug)]
 struct Waiting {
     ticket: u64,
-    claims: Claims,
+    priorities: JobPriorities,
     gate: oneshot::Sender<Slot>,
 }
 
-/// What a party has had.
+/// What a group has had.
 #[derive(Clone, Copy, Debug, Default)]
 struct Served {
     held: usize,
@@ -58,13 +58,13 @@ struct Served {
 
 /// A place in the queue, left when it is dropped.
 struct Place<'a> {
-    slots: &'a Slots,
+    slots: &'a SlotPool,
     ticket: u64,
 }
 
-impl Slots {
+impl SlotPool {
     /// Makes `count` slots, where 0 means as many as anyone asks for, as in the reference (TM-7).
-    pub fn of(count: usize) -> Self {
+    pub fn new(count: usize) -> Self {
         Self(Arc::new(Mutex::new(Queue {
             limit: NonZeroUsize::new(count),
             taken: 0,
@@ -77,11 +77,11 @@ impl Slots {
 
     /// Makes as many slots as anyone asks for.
     pub fn unlimited() -> Self {
-        Self::of(0)
+        Self::new(0)
     }
 
     /// Changes how many there are; 0 is as many as anyone asks for. Those that are taken stay taken.
-    pub fn set(&self, count: usize) {
+    pub fn set_limit(&self, count: usize) {
         self.queue().limit = NonZeroUsize::new(count);
         self.give();
     }
@@ -103,24 +103,24 @@ impl Slots {
 
     /// Waits for a slot and takes it.
     ///
-    /// The next goes to the party that holds the fewest, of several to the one that was served longest ago; of
+    /// The next goes to the group that holds the fewest, of several to the one that was served longest ago; of
     /// its jobs to that of the lowest rank; else first come, first served. Dropping the future is leaving.
-    pub async fn take(&self, claims: &Claims) -> Slot {
-        let (place, slot) = self.queue_up(claims);
+    pub async fn take(&self, priorities: &JobPriorities) -> Slot {
+        let (place, slot) = self.queue_up(priorities);
         self.give();
         let slot = slot.await.expect("who waits is not forgotten");
         drop(place);
         slot
     }
 
-    fn queue_up(&self, claims: &Claims) -> (Place<'_>, oneshot::Receiver<Slot>) {
+    fn queue_up(&self, priorities: &JobPriorities) -> (Place<'_>, oneshot::Receiver<Slot>) {
         let (gate, slot) = oneshot::channel();
         let mut queue = self.queue();
         let ticket = queue.next_ticket;
         queue.next_ticket += 1;
         queue.waiting.push(Waiting {
             ticket,
-            claims: claims.clone(),
+            priorities: priorities.clone(),
             gate,
         });
         (
@@ -136,10 +136,10 @@ impl Slots {
     fn give(&self) {
         loop {
             let given = self.queue().choose();
-            let Some((gate, parties)) = given else { return };
+            let Some((gate, groups)) = given else { return };
             let slots = self.clone();
             // Not under the lock: one whom nobody waits for any more comes back at once.
-            drop(gate.send(Slot { slots, parties }));
+            drop(gate.send(Slot { slots, groups }));
         }
     }
 
@@ -152,58 +152,71 @@ impl Slots {
 
 impl Queue {
     /// Takes a slot for who comes next, if there is one to be had.
-    fn choose(&mut self) -> Option<(oneshot::Sender<Slot>, Vec<Party>)> {
+    fn choose(&mut self) -> Option<(oneshot::Sender<Slot>, Vec<TransferGroup>)> {
         if self.limit.is_some_and(|limit| self.taken >= limit.get()) {
             return None;
         }
         let urgency = |waiting: &Waiting| {
-            let claims = waiting.claims.all();
-            let best = claims.iter().map(|claim| self.urgency(claim)).min();
-            // One whom nobody claims is about to leave.
+            let priorities = waiting.priorities.all();
+            let best = priorities
+                .iter()
+                .map(|priority| self.urgency(priority))
+                .min();
+            // One whom nobody priorities is about to leave.
             (best.is_none(), best, waiting.ticket)
         };
         let place = (0..self.waiting.len()).min_by_key(|place| urgency(&self.waiting[*place]))?;
-        let Waiting { claims, gate, .. } = self.waiting.remove(place);
+        let Waiting {
+            priorities, gate, ..
+        } = self.waiting.remove(place);
         self.taken += 1;
         self.turn += 1;
-        let mut parties: Vec<_> = claims.all().iter().map(|claim| claim.party).collect();
-        parties.sort_unstable();
-        parties.dedup();
-        for party in &parties {
-            let served = self.served.entry(*party).or_default();
+        let mut groups: Vec<_> = priorities
+            .all()
+            .iter()
+            .map(|priority| priority.group)
+            .collect();
+        groups.sort_unstable();
+        groups.dedup();
+        for group in &groups {
+            let served = self.served.entry(*group).or_default();
             served.held += 1;
             served.last = self.turn;
         }
-        Some((gate, parties))
+        Some((gate, groups))
     }
 
-    fn urgency(&self, claim: &Claim) -> (usize, u64, u32) {
-        let Served { held, last } = self.served.get(&claim.party).copied().unwrap_or_default();
-        (held, last, claim.rank)
+    fn urgency(&self, priority: &Priority) -> (usize, u64, u32) {
+        let Served { held, last } = self
+            .served
+            .get(&priority.group)
+            .copied()
+            .unwrap_or_default();
+        (held, last, priority.rank)
     }
 
-    fn take_back(&mut self, parties: &[Party]) {
+    fn take_back(&mut self, groups: &[TransferGroup]) {
         self.taken -= 1;
-        for party in parties {
-            let Some(served) = self.served.get_mut(party) else {
+        for group in groups {
+            let Some(served) = self.served.get_mut(group) else {
                 continue;
             };
             served.held -= 1;
-            if served.held == 0 && !self.is_waiting(*party) {
-                self.served.remove(party);
+            if served.held == 0 && !self.is_waiting(*group) {
+                self.served.remove(group);
             }
         }
     }
 
-    fn is_waiting(&self, party: Party) -> bool {
-        let wants = |waiting: &Waiting| waiting.claims.all().iter().any(|it| it.party == party);
+    fn is_waiting(&self, group: TransferGroup) -> bool {
+        let wants = |waiting: &Waiting| waiting.priorities.all().iter().any(|it| it.group == group);
         self.waiting.iter().any(wants)
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.queue().take_back(&self.parties);
+        self.slots.queue().take_back(&self.groups);
         self.slots.give();
     }
 }

@@ -7,13 +7,13 @@ use super::*;
 type Numbers = Transfers<&'static str, u32, u32>;
 
 /// Somebody's only wish.
-fn claim() -> Claim {
-    let party = Party::new();
-    Claim { party, rank: 0 }
+fn priority() -> Priority {
+    let group = TransferGroup::new();
+    Priority { group, rank: 0 }
 }
 
 fn numbers(slots: usize) -> Numbers {
-    Transfers::new(Slots::of(slots))
+    Transfers::new(SlotPool::new(slots))
 }
 
 /// Lets every task that can run do so.
@@ -34,9 +34,9 @@ async fn one_job_serves_all_who_join() {
             7
         }
     };
-    let mut first = transfers.join("blob", claim(), work(Arc::clone(&started)));
-    let mut second = transfers.join("blob", claim(), work(Arc::clone(&started)));
-    assert!(first.started_it() && !second.started_it());
+    let mut first = transfers.join("blob", priority(), work(Arc::clone(&started)));
+    let mut second = transfers.join("blob", priority(), work(Arc::clone(&started)));
+    assert!(first.started_job() && !second.started_job());
     assert_eq!(first.outcome().await, Ok(7));
     assert_eq!(second.outcome().await, Ok(7));
     assert_eq!(started.load(Ordering::SeqCst), 1);
@@ -48,14 +48,14 @@ async fn a_finished_key_starts_anew() {
     let transfers = numbers(0);
     assert_eq!(
         transfers
-            .join("blob", claim(), |_| async { 1 })
+            .join("blob", priority(), |_| async { 1 })
             .outcome()
             .await,
         Ok(1)
     );
     assert_eq!(
         transfers
-            .join("blob", claim(), |_| async { 2 })
+            .join("blob", priority(), |_| async { 2 })
             .outcome()
             .await,
         Ok(2)
@@ -68,12 +68,12 @@ async fn a_finished_key_starts_anew() {
 async fn the_last_to_leave_cancels() {
     let transfers = numbers(0);
     let (stopped, was_stopped) = oneshot::channel();
-    let first = transfers.join("blob", claim(), |job: Job<u32>| async move {
+    let first = transfers.join("blob", priority(), |job: Job<u32>| async move {
         job.cancelled().await;
         stopped.send(()).unwrap();
         0
     });
-    let second = transfers.join("blob", claim(), |_| async { unreachable!("must join") });
+    let second = transfers.join("blob", priority(), |_| async { unreachable!("must join") });
     drop(first);
     settle().await;
     assert!(
@@ -89,7 +89,7 @@ async fn the_last_to_leave_cancels() {
 async fn joining_a_cancelled_job_waits_for_its_end() {
     let transfers = numbers(0);
     let (may_end, ending) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
-    let old = transfers.join("blob", claim(), {
+    let old = transfers.join("blob", priority(), {
         let (may_end, ending) = (Arc::clone(&may_end), Arc::clone(&ending));
         move |job: Job<u32>| async move {
             job.cancelled().await;
@@ -100,7 +100,7 @@ async fn joining_a_cancelled_job_waits_for_its_end() {
     });
     settle().await;
     drop(old);
-    let mut new = transfers.join("blob", claim(), {
+    let mut new = transfers.join("blob", priority(), {
         let ending = Arc::clone(&ending);
         move |_| async move {
             assert_eq!(ending.load(Ordering::SeqCst), 1, "the old job is not over");
@@ -119,7 +119,7 @@ async fn joining_a_cancelled_job_waits_for_its_end() {
 async fn a_late_watcher_sees_the_latest_progress() {
     let transfers = numbers(0);
     let done = Arc::new(Notify::new());
-    let mut early = transfers.join("blob", claim(), {
+    let mut early = transfers.join("blob", priority(), {
         let done = Arc::clone(&done);
         move |job: Job<u32>| async move {
             for step in 1..=3 {
@@ -130,7 +130,7 @@ async fn a_late_watcher_sees_the_latest_progress() {
         }
     });
     settle().await;
-    let late = transfers.join("blob", claim(), |_| async { unreachable!("must join") });
+    let late = transfers.join("blob", priority(), |_| async { unreachable!("must join") });
     assert_eq!(late.progress(), 3);
     assert_eq!(early.next().await, Ok(Update::Progress(3)));
     done.notify_one();
@@ -148,8 +148,8 @@ async fn slots_bound_and_queue() {
         .map(|key| {
             let (running, peak, order) =
                 (Arc::clone(&running), Arc::clone(&peak), Arc::clone(&order));
-            transfers.join(key, claim(), move |job: Job<u32>| async move {
-                let _slot = job.slot().await;
+            transfers.join(key, priority(), move |job: Job<u32>| async move {
+                let _slot = job.acquire_slot().await;
                 order.lock().unwrap().push(key);
                 let now = running.fetch_add(1, Ordering::SeqCst) + 1;
                 peak.fetch_max(now, Ordering::SeqCst);
@@ -171,7 +171,7 @@ async fn slots_bound_and_queue() {
 async fn idle_waits_for_the_end_of_a_cancelled_job() {
     let transfers = numbers(0);
     let over = Arc::new(AtomicUsize::new(0));
-    let watcher = transfers.join("blob", claim(), {
+    let watcher = transfers.join("blob", priority(), {
         let over = Arc::clone(&over);
         move |job: Job<u32>| async move {
             job.cancelled().await;
@@ -189,9 +189,9 @@ async fn idle_waits_for_the_end_of_a_cancelled_job() {
 /// What nobody waits for any more is gone when the transfers are idle: it may be files.
 #[tokio::test]
 async fn idle_waits_for_outcomes_to_be_dropped() {
-    let transfers: Transfers<&str, u32, Arc<()>> = Transfers::new(Slots::unlimited());
+    let transfers: Transfers<&str, u32, Arc<()>> = Transfers::new(SlotPool::unlimited());
     let outcome = Arc::new(());
-    let watcher = transfers.join("blob", claim(), {
+    let watcher = transfers.join("blob", priority(), {
         let outcome = Arc::clone(&outcome);
         move |job: Job<u32>| async move {
             job.cancelled().await;
@@ -208,11 +208,11 @@ async fn idle_waits_for_outcomes_to_be_dropped() {
 #[tokio::test]
 async fn a_panic_abandons_its_watchers_only() {
     let transfers = numbers(0);
-    let mut watcher = transfers.join("blob", claim(), |_| async { panic!("on purpose") });
+    let mut watcher = transfers.join("blob", priority(), |_| async { panic!("on purpose") });
     assert_eq!(watcher.outcome().await, Err(Abandoned));
     assert_eq!(
         transfers
-            .join("blob", claim(), |_| async { 3 })
+            .join("blob", priority(), |_| async { 3 })
             .outcome()
             .await,
         Ok(3)
@@ -222,10 +222,10 @@ async fn a_panic_abandons_its_watchers_only() {
 /// Bases first, and a pull with one layer does not wait for another's fifty.
 #[tokio::test]
 async fn slots_are_fair_between_parties_and_the_lowest_rank_goes_first() {
-    let slots = Slots::of(1);
-    let [many, one] = [Party::new(), Party::new()];
-    let taken = Claims::of(Claim {
-        party: many,
+    let slots = SlotPool::new(1);
+    let [many, one] = [TransferGroup::new(), TransferGroup::new()];
+    let taken = JobPriorities::single(Priority {
+        group: many,
         rank: 0,
     });
     let first = slots.take(&taken).await;
@@ -233,10 +233,12 @@ async fn slots_are_fair_between_parties_and_the_lowest_rank_goes_first() {
     let wishes = [(many, 3), (many, 1), (many, 2), (one, 9), (one, 7)];
     let takers: Vec<_> = wishes
         .into_iter()
-        .map(|(party, rank)| {
+        .map(|(group, rank)| {
             let (slots, order) = (slots.clone(), Arc::clone(&order));
             tokio::spawn(async move {
-                let _slot = slots.take(&Claims::of(Claim { party, rank })).await;
+                let _slot = slots
+                    .take(&JobPriorities::single(Priority { group, rank }))
+                    .await;
                 order.lock().unwrap().push(rank);
             })
         })
@@ -255,13 +257,13 @@ async fn slots_are_fair_between_parties_and_the_lowest_rank_goes_first() {
 #[tokio::test]
 async fn who_joins_a_queued_job_hastens_it() {
     let transfers = numbers(1);
-    let [early, late] = [Party::new(), Party::new()];
+    let [early, late] = [TransferGroup::new(), TransferGroup::new()];
     let order = Arc::new(Mutex::new(Vec::new()));
     let gate = Arc::new(Notify::new());
     let work = |key: &'static str| {
         let (order, gate) = (Arc::clone(&order), Arc::clone(&gate));
         move |job: Job<u32>| async move {
-            let _slot = job.slot().await;
+            let _slot = job.acquire_slot().await;
             order.lock().unwrap().push(key);
             if key == "first" {
                 gate.notified().await;
@@ -272,15 +274,15 @@ async fn who_joins_a_queued_job_hastens_it() {
     let mut watchers = Vec::new();
     for (rank, key) in ["first", "a", "b", "c"].into_iter().enumerate() {
         let rank = u32::try_from(rank).unwrap();
-        let claim = Claim { party: early, rank };
-        watchers.push(transfers.join(key, claim, work(key)));
+        let priority = Priority { group: early, rank };
+        watchers.push(transfers.join(key, priority, work(key)));
         settle().await;
     }
-    let claim = Claim {
-        party: late,
+    let priority = Priority {
+        group: late,
         rank: 50,
     };
-    watchers.push(transfers.join("c", claim, work("never")));
+    watchers.push(transfers.join("c", priority, work("never")));
     gate.notify_one();
     for watcher in &mut watchers {
         watcher.outcome().await.unwrap();
@@ -291,18 +293,18 @@ async fn who_joins_a_queued_job_hastens_it() {
 /// Better than TM-9: both ways at once, whoever waits.
 #[tokio::test]
 async fn the_number_of_slots_can_be_changed_at_any_time() {
-    let slots = Slots::of(1);
+    let slots = SlotPool::new(1);
     let take = || {
         let slots = slots.clone();
-        tokio::spawn(async move { slots.take(&Claims::of(claim())).await })
+        tokio::spawn(async move { slots.take(&JobPriorities::single(priority())).await })
     };
     let mut takers: Vec<_> = (0..6).map(|_| take()).collect();
     settle().await;
     assert_eq!((slots.taken(), slots.queued()), (1, 5));
-    slots.set(4);
+    slots.set_limit(4);
     settle().await;
     assert_eq!((slots.limit(), slots.taken(), slots.queued()), (4, 4, 2));
-    slots.set(2);
+    slots.set_limit(2);
     for left in [3, 2] {
         drop(takers.remove(0).await.unwrap());
         settle().await;
@@ -311,7 +313,7 @@ async fn the_number_of_slots_can_be_changed_at_any_time() {
     drop(takers.remove(0).await.unwrap());
     settle().await;
     assert_eq!((slots.taken(), slots.queued()), (2, 1));
-    slots.set(0);
+    slots.set_limit(0);
     settle().await;
     assert_eq!((slots.taken(), slots.queued()), (3, 0));
 }
@@ -319,11 +321,11 @@ async fn the_number_of_slots_can_be_changed_at_any_time() {
 /// TM-10: whoever leaves the queue leaves no gap, and takes no slot with them.
 #[tokio::test]
 async fn who_leaves_the_queue_takes_no_slot_along() {
-    let slots = Slots::of(1);
-    let first = slots.take(&Claims::of(claim())).await;
+    let slots = SlotPool::new(1);
+    let first = slots.take(&JobPriorities::single(priority())).await;
     let take = || {
         let slots = slots.clone();
-        tokio::spawn(async move { slots.take(&Claims::of(claim())).await })
+        tokio::spawn(async move { slots.take(&JobPriorities::single(priority())).await })
     };
     let (leaving, granted, staying) = (take(), take(), take());
     settle().await;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use windlass_bundle::{BundleOptions, ConvertError, Rights};
+use windlass_bundle::{BundleOptions, ConvertError, RuntimeUser};
 
 use crate::convert;
 
@@ -240,7 +240,7 @@ fn a_config_for_root() {
 fn a_config_without_root() {
     let root = root();
     let options = BundleOptions {
-        rights: Rights::Rootless {
+        runtime_user: RuntimeUser::Rootless {
             uid: 1234,
             gid: 2345,
         },

@@ -29,7 +29,7 @@ fn refusal(root: &Path) -> String {
         ConvertError::Accounts { .. } | ConvertError::UnknownUser { .. }
     );
     assert!(is_about, "{error:?}");
-    windlass_oci::text::chain(&error)
+    windlass_oci::text::error_chain(&error)
 }
 
 /// A user by number can do without the file, and the other user is told why it was.

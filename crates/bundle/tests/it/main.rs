@@ -9,7 +9,7 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
-use windlass_bundle::{BundleOptions, Conversion, ConvertError, Converted};
+use windlass_bundle::{BundleConverter, BundleOptions, ConvertError, ConvertedConfig};
 use windlass_oci::ImageConfig;
 
 /// Converts a config with `members` and this `config`, whose root is in the directory `root`.
@@ -18,9 +18,9 @@ fn convert(
     config: &str,
     root: &Path,
     options: &BundleOptions,
-) -> Result<Converted, ConvertError> {
+) -> Result<ConvertedConfig, ConvertError> {
     let json = format!(r#"{{{members}"config":{config},"rootfs":{{"diff_ids":[]}}}}"#);
     let image = ImageConfig::parse(json.as_bytes()).unwrap();
     let root = File::open(root).unwrap();
-    Conversion::new(&image, options)?.with_root(root.as_fd())
+    BundleConverter::new(&image, options)?.with_root(root.as_fd())
 }

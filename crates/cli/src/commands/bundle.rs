@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Serialize;
-use windlass::{BUNDLE_CONFIG, BundleOptions, BundleRequest, Bundled, Hostname, Rights, Volumes};
+use windlass::{
+    BUNDLE_CONFIG, BundleOptions, BundleRequest, Bundled, Hostname, RuntimeUser, VolumeMode,
+};
 
 use super::{Ended, image_name, parse_platform};
 use crate::context::{Context, note, warn};
@@ -141,7 +143,7 @@ impl Args {
         let platform = self.platform.as_deref().map(parse_platform).transpose()?;
         let env = self.env.iter().map(|text| option("--env", text));
         let options = BundleOptions {
-            rights: self.rights(),
+            runtime_user: self.runtime_user(),
             entrypoint: self.entrypoint.clone(),
             args: (!self.arguments.is_empty()).then(|| self.arguments.clone()),
             env: env.collect::<Result<_, _>>()?,
@@ -150,20 +152,20 @@ impl Args {
             hostname: option::<Hostname>("--hostname", &self.hostname)?,
             tty: self.tty,
             volumes: match self.volumes {
-                VolumesArg::Tmpfs => Volumes::Tmpfs,
-                VolumesArg::Rootfs => Volumes::Rootfs,
+                VolumesArg::Tmpfs => VolumeMode::Tmpfs,
+                VolumesArg::Rootfs => VolumeMode::Rootfs,
             },
         };
         Ok(BundleRequest { platform, options })
     }
 
     /// Whoever makes it starts it.
-    fn rights(&self) -> Rights {
+    fn runtime_user(&self) -> RuntimeUser {
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         if uid.is_root() && !self.rootless {
-            return Rights::Root;
+            return RuntimeUser::Root;
         }
-        Rights::Rootless {
+        RuntimeUser::Rootless {
             uid: uid.as_raw(),
             gid: gid.as_raw(),
         }

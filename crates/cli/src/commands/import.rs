@@ -124,7 +124,7 @@ impl Args {
         let mut config = ContainerConfig::default();
         for change in &self.change {
             let changed = config.change(change);
-            changed.map_err(|error| usage(text::chain(&error)))?;
+            changed.map_err(|error| usage(text::error_chain(&error)))?;
         }
         let platform = self.platform.as_deref().map(parse_platform).transpose()?;
         let here = || Platform::new("linux", std::env::consts::ARCH, None);
@@ -212,7 +212,7 @@ fn created(environment: &Environment) -> Result<Timestamp, Error> {
     moment.ok_or_else(|| Error::Usage {
         text: format!(
             "SOURCE_DATE_EPOCH has to be a number of seconds, not {:?}",
-            text::shown(epoch)
+            text::sanitize(epoch)
         ),
     })
 }

@@ -13,7 +13,7 @@ use std::io::ErrorKind;
 
 use windlass::{
     ClientError, CommitError, EndpointError, ExportError, FilterError, ImportError, LayerError,
-    LocalLayerError, NoMatch, PullError, RegistryError, TreeError, UnpackErrorOrigin,
+    LocalLayerError, NoMatchingPlatform, PullError, RegistryError, TreeError, UnpackErrorOrigin,
 };
 use windlass_config::ConfigError;
 use windlass_serve::BindError;
@@ -150,7 +150,7 @@ fn of_freight(error: &FreightError, asked: Option<&(String, Login)>) -> Advice {
         FreightError::Url(error) => return of_url(error, &asker),
         _ => {}
     }
-    if let Some(TreeError::NoMatch(error)) = error.tree_error() {
+    if let Some(TreeError::NoMatchingPlatform(error)) = error.tree_error() {
         return of_no_match(error);
     }
     match io_kind(error) {
@@ -325,7 +325,7 @@ fn of_pull(error: &PullError, asker: &Asker<'_>) -> Advice {
                  capability"
             ),
         ),
-        PullError::NoMatch(error) => of_no_match(error),
+        PullError::NoMatchingPlatform(error) => of_no_match(error),
         PullError::TooDeep { .. }
         | PullError::Config(_)
         | PullError::Plan(_)
@@ -362,7 +362,7 @@ fn of_layer(error: &LayerError, asker: &Asker<'_>) -> Advice {
     }
 }
 
-fn of_no_match(error: &NoMatch) -> Advice {
+fn of_no_match(error: &NoMatchingPlatform) -> Advice {
     match error.offered.first() {
         Some(platform) => Advice::hint(
             "no_platform",

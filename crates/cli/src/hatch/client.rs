@@ -191,7 +191,7 @@ async fn who(keyring: &dyn CredentialProvider, door: &CredentialScope) -> Reply 
     match keyring.credentials(door).await {
         Ok(credentials) => Reply::of(credentials),
         Err(error) => Reply::Unknown {
-            error: windlass::text::chain(&error),
+            error: windlass::text::error_chain(&error),
         },
     }
 }

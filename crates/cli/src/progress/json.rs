@@ -164,7 +164,7 @@ impl<'a> Record<'a> {
                 reference,
                 endpoint: endpoint.to_string(),
                 after_ms: after.map(millis),
-                error: text::chain(&*reason.0),
+                error: text::error_chain(&*reason.0),
             },
             PullEvent::Resolved {
                 endpoint,
@@ -301,7 +301,7 @@ impl Status {
             } => Self::Retrying {
                 after_ms: millis(*after),
                 attempt: *attempt,
-                error: text::chain(&*reason.0),
+                error: text::error_chain(&*reason.0),
             },
             LayerStatus::Unpacked {
                 size,

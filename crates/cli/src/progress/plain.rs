@@ -109,7 +109,7 @@ pub(crate) fn setback(name: &str, setback: &Setback) -> String {
 }
 
 fn words(reason: &Reason) -> String {
-    harmless(&text::chain(&*reason.0)).into_owned()
+    harmless(&text::error_chain(&*reason.0)).into_owned()
 }
 
 fn start(view: &PullView, reused_bytes: u64, resumed_bytes: u64) -> String {

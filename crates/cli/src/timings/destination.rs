@@ -153,7 +153,7 @@ mod tests {
         let missing = directory.path().join("missing/t.html");
         let told = [Path::new("/dev/null"), directory.path(), &missing].map(|path| {
             let error = Destination::prepare(path).unwrap_err();
-            windlass::text::chain(&error).replace(directory.path().to_str().unwrap(), "[dir]")
+            windlass::text::error_chain(&error).replace(directory.path().to_str().unwrap(), "[dir]")
         });
         insta::assert_snapshot!(told.join("\n"), @r"
         writing the timings to /dev/null: that is no file

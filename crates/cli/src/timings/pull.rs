@@ -187,7 +187,7 @@ impl PullRecord {
             self.more_setbacks += 1;
             return;
         }
-        let error = harmless(&text::chain(&*reason.0)).into_owned();
+        let error = harmless(&text::error_chain(&*reason.0)).into_owned();
         self.setbacks.push(Setback { at, layer, error });
     }
 }

@@ -7,7 +7,7 @@ use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
     Visitor,
 };
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use crate::address;
 use crate::error::{Place, Problem};
@@ -153,7 +153,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
             if !keys.insert(key.clone()) {
                 let message = format!(
                     "the key {:?} stands there twice",
-                    shown(&address::without_secrets(&key))
+                    sanitize(&address::without_secrets(&key))
                 );
                 return Err(A::Error::custom(message));
             }

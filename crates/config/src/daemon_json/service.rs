@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use super::json::{Json, place_of};
 use super::{DaemonJson, entries, wrong};
@@ -259,7 +259,7 @@ impl Reader<'_> {
         };
         for (key, value) in entries {
             if !OWN.contains(&key.as_str()) && !DOCKERS.contains(&key.as_str()) {
-                return refuse(&[key], shown(key).to_string(), &OWN);
+                return refuse(&[key], sanitize(key).to_string(), &OWN);
             }
             let Json::Object(inner) = value else { continue };
             if key != "proxies" {
@@ -269,7 +269,11 @@ impl Reader<'_> {
                 .iter()
                 .find(|(inner, _)| !PROXIES.contains(&inner.as_str()));
             if let Some((inner, _)) = unknown {
-                return refuse(&[key, inner], format!("{key}.{}", shown(inner)), &PROXIES);
+                return refuse(
+                    &[key, inner],
+                    format!("{key}.{}", sanitize(inner)),
+                    &PROXIES,
+                );
             }
         }
         Ok(())

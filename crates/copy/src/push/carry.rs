@@ -68,7 +68,7 @@ impl Carrying<'_> {
             let Some(pause) = attempts.pause_after(&error) else {
                 return Err(PushError::from(error).into());
             };
-            self.again(position, windlass_oci::text::chain(&error));
+            self.again(position, windlass_oci::text::error_chain(&error));
             self.to.pause(pause, self.stop)?;
         }
     }

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use windlass_layout::Artifact;
-use windlass_oci::{Descriptor, Digest, Links, MediaType, Tag};
+use windlass_oci::{Descriptor, Digest, ManifestLinks, MediaType, Tag};
 use windlass_pull::{PullError, RemoteBlob, RemoteRepository};
 use windlass_registry::{RawManifest, TagOrDigest, referrers_tag};
 
@@ -111,7 +111,7 @@ impl Source for RegistrySource<'_> {
 
 fn described(RawManifest { bytes, digest }: &RawManifest) -> Descriptor {
     Descriptor {
-        media_type: Links::parse(bytes).unwrap_or_default().media_type,
+        media_type: ManifestLinks::parse(bytes).unwrap_or_default().media_type,
         digest: *digest,
         size: bytes.len() as u64,
         urls: Vec::new(),

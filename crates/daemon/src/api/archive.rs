@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::task;
 use windlass::{Choice, ImageName, Kind, LoadFrom, LoadOptions, Loaded, SaveTo};
-use windlass_engine_api::Message;
+use windlass_engine_api::ProgressMessage;
 
 use super::{blocking, image_name};
 use crate::Daemon;
@@ -93,7 +93,7 @@ fn send(daemon: &Daemon, names: &[ImageName], choice: &Choice, mut sending: Send
             drop(sending.flush());
         }
         Err(error) => {
-            let cause = windlass::text::chain(&error);
+            let cause = windlass::text::error_chain(&error);
             tracing::info!(error = %cause, "an archive was not finished");
             sending.fail(words::error::of_save(&error));
         }
@@ -161,7 +161,7 @@ pub(super) async fn load(daemon: &Arc<Daemon>, request: Request) -> Result<Answe
         };
         match loaded {
             Ok(loaded) => tell(&loaded, &lines),
-            Err(failure) => lines.push(Message::failed(failure.message)),
+            Err(failure) => lines.push(ProgressMessage::failed(failure.message)),
         }
         drop(over);
         feed.finish().await;
@@ -200,7 +200,7 @@ fn unpack(
     let layout = layout.map_err(|error| {
         Failure::internal(format!(
             "unrecognized image format: {}",
-            windlass::text::chain(&error)
+            windlass::text::error_chain(&error)
         ))
     })?;
     let loaded = daemon.load(&layout, options, stop, &|_| {});
@@ -211,20 +211,20 @@ fn unpack(
 fn tell(loaded: &[Loaded], lines: &Lines) {
     for image in loaded {
         for moved in &image.moved {
-            lines.push(Message::words(format!(
+            lines.push(ProgressMessage::words(format!(
                 "The image {} already exists, renaming the old one with ID {} to empty string\n",
                 moved.name.familiar(),
                 moved.from
             )));
         }
         for name in &image.names {
-            lines.push(Message::words(format!(
+            lines.push(ProgressMessage::words(format!(
                 "Loaded image: {}\n",
                 name.familiar()
             )));
         }
         if image.names.is_empty() {
-            lines.push(Message::words(format!(
+            lines.push(ProgressMessage::words(format!(
                 "Loaded image ID: {}\n",
                 image.image_id
             )));

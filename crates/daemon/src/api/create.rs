@@ -121,7 +121,7 @@ async fn run(daemon: Arc<Daemon>, wanted: Wanted, mut head: Head) {
     };
     lines.push(match outcome {
         Ok(outcome) => ending(&name, outcome),
-        Err((failure, _)) => windlass_engine_api::Message::failed(failure.message),
+        Err((failure, _)) => windlass_engine_api::ProgressMessage::failed(failure.message),
     });
     feed.finish().await;
 }

@@ -33,7 +33,7 @@ pub(super) async fn log_in(daemon: &Arc<Daemon>, request: Request) -> Result<Ans
         .await;
     let logged_in = logged_in.map_err(|error| words::error::of_login(&error))?;
     let token = logged_in.identity_token;
-    Ok(json(&api::LoginAnswer {
+    Ok(json(&api::AuthResponse {
         status: "Login Succeeded".to_owned(),
         identity_token: token
             .map(|token| token.expose().to_owned())
@@ -52,7 +52,7 @@ struct Document {
 
 #[derive(Deserialize)]
 struct Entry {
-    platform: Option<api::ImagePlatform>,
+    platform: Option<api::OciPlatform>,
 }
 
 /// `GET /distribution/{name}/json`
@@ -85,7 +85,7 @@ pub(super) async fn inspect(
         false => "application/vnd.oci.image.manifest.v1+json",
     };
     Ok(json(&api::DistributionInspect {
-        descriptor: api::Descriptor {
+        descriptor: api::OciDescriptor {
             media_type: document.media_type.unwrap_or_else(|| usual.to_owned()),
             digest: found.digest.to_string(),
             size: found.bytes.len().try_into().unwrap_or(i64::MAX),
@@ -101,7 +101,7 @@ async fn platform(
     daemon: &Arc<Daemon>,
     reference: &Reference,
     caller: &windlass::Caller,
-) -> Result<Vec<api::ImagePlatform>, Failure> {
+) -> Result<Vec<api::OciPlatform>, Failure> {
     let (events, _told) = windlass::Events::channel();
     let request = windlass::PullRequest {
         reference: reference.clone(),
@@ -112,7 +112,7 @@ async fn platform(
     let preview = daemon.engine.preview(&request, &events).await;
     let preview = preview.map_err(|error| words::error::of_pull(&error, reference))?;
     let platform = preview.platform;
-    Ok(vec![api::ImagePlatform {
+    Ok(vec![api::OciPlatform {
         architecture: platform.architecture,
         os: platform.os,
         os_version: platform.os_version.unwrap_or_default(),
@@ -140,7 +140,7 @@ pub(super) async fn search(daemon: &Arc<Daemon>, request: &Request) -> Result<An
     };
     let remote = daemon.engine.remote();
     let found = remote.client().search(registry, term, limit).await;
-    let found = found.map_err(|error| Failure::internal(windlass::text::chain(&error)))?;
+    let found = found.map_err(|error| Failure::internal(windlass::text::error_chain(&error)))?;
     let found = found.into_iter().filter(|found| filters.lets(found));
     let found = found.map(|found| api::SearchResult {
         star_count: found.stars,
@@ -162,7 +162,8 @@ struct SearchFilters {
 
 fn filters(request: &Request) -> Result<SearchFilters, Failure> {
     let values = api::FilterValues::parse(request.query.get("filters"));
-    let values = values.map_err(|error| Failure::bad_request(windlass::text::chain(&error)))?;
+    let values =
+        values.map_err(|error| Failure::bad_request(windlass::text::error_chain(&error)))?;
     let mut filters = SearchFilters::default();
     for (key, values) in &values.0 {
         let bad = |value: &str| Failure::bad_request(format!("invalid filter '{key}={value}'"));

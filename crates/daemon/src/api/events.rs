@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time;
-use windlass_engine_api::{Event, FilterValues};
+use windlass_engine_api::{EventMessage, FilterValues};
 
 use crate::Daemon;
 use crate::answer::{self, Answer, Failure};
@@ -33,7 +33,8 @@ pub(super) fn events(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, 
     let wanted = Wanted {
         since: time("since")?,
         until: time("until")?,
-        filters: filters.map_err(|error| Failure::bad_request(windlass::text::chain(&error)))?,
+        filters: filters
+            .map_err(|error| Failure::bad_request(windlass::text::error_chain(&error)))?,
         is_new: request.speaks(1, 52),
     };
     let (pieces, body) = Body::pieces();
@@ -85,7 +86,7 @@ impl Wanted {
         Some(Duration::from_nanos(left))
     }
 
-    fn is(&self, event: &Event) -> bool {
+    fn is(&self, event: &EventMessage) -> bool {
         let is_late = self.since.is_none_or(|since| event.time_nano >= since);
         let is_early = self.until.is_none_or(|until| event.time_nano <= until);
         is_late
@@ -97,7 +98,7 @@ impl Wanted {
                 .all(|(key, values)| passes(event, key, values))
     }
 
-    fn line(&self, event: &Event) -> Bytes {
+    fn line(&self, event: &EventMessage) -> Bytes {
         let mut event = event.clone();
         if self.is_new {
             event.status.clear();
@@ -110,7 +111,7 @@ impl Wanted {
 }
 
 /// A key that says nothing about images lets nothing through.
-fn passes(event: &Event, key: &str, values: &[String]) -> bool {
+fn passes(event: &EventMessage, key: &str, values: &[String]) -> bool {
     if values.is_empty() {
         return true;
     }

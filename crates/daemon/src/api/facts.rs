@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use windlass::{Digest, Engine, ImageId, ImageName, ImageSummary, StoreError};
-use windlass_engine_api::Descriptor;
+use windlass_engine_api::OciDescriptor;
 
 use super::images::seconds;
 
@@ -23,7 +23,7 @@ pub(crate) struct Facts {
     pub(crate) layers: Vec<String>,
     /// How to run it, as it stands there.
     pub(crate) config: Map<String, Value>,
-    pub(crate) descriptor: Option<Descriptor>,
+    pub(crate) descriptor: Option<OciDescriptor>,
 }
 
 /// Facts by image, and by what the image came as.
@@ -63,7 +63,7 @@ impl FactsCache {
         if let Err(StoreError::Find(_)) = engine.image(&ImageName::Id(image.id)) {
             return None;
         }
-        let cause = windlass::text::chain(&error);
+        let cause = windlass::text::error_chain(&error);
         tracing::warn!(id = %image.id, error = %cause, "an image is listed without what its documents say");
         Some(Arc::new(Facts {
             created: created(image),
@@ -128,7 +128,7 @@ fn labels(labels: &Map<String, Value>) -> BTreeMap<String, String> {
     labels.iter().filter_map(pair).collect()
 }
 
-pub(super) fn descriptor(digest: &Digest, bytes: &[u8]) -> Descriptor {
+pub(super) fn descriptor(digest: &Digest, bytes: &[u8]) -> OciDescriptor {
     let document: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let media_type = document.get("mediaType").and_then(Value::as_str);
     let is_index = document.get("manifests").is_some();
@@ -136,7 +136,7 @@ pub(super) fn descriptor(digest: &Digest, bytes: &[u8]) -> Descriptor {
         true => "application/vnd.oci.image.index.v1+json",
         false => "application/vnd.oci.image.manifest.v1+json",
     };
-    Descriptor {
+    OciDescriptor {
         media_type: media_type.unwrap_or(usual).to_owned(),
         digest: digest.to_string(),
         size: bytes.len().try_into().unwrap_or(i64::MAX),

@@ -83,7 +83,8 @@ impl Shape {
 /// Reads the filters, and refuses those that there are not.
 pub(super) fn filters(request: &Request, usage: FilterUse) -> Result<Filters, Failure> {
     let values = api::FilterValues::parse(request.query.get("filters"));
-    let mut values = values.map_err(|error| Failure::bad_request(windlass::text::chain(&error)))?;
+    let mut values =
+        values.map_err(|error| Failure::bad_request(windlass::text::error_chain(&error)))?;
     // As of old: the name has its own parameter.
     if let Some(name) = request
         .query
@@ -102,7 +103,7 @@ pub(super) fn summaries(
     daemon: &Daemon,
     images: &[ImageSummary],
     shape: Shape,
-) -> Result<Vec<api::ImageSummary>, Failure> {
+) -> Result<Vec<api::ImageListItem>, Failure> {
     let of_store = |error| words::error::of_store(&error);
     let engine = &*daemon.engine;
     let manifests = match shape.has_manifests {
@@ -137,7 +138,7 @@ fn shared_sizes(engine: &Engine) -> Result<BTreeMap<ImageId, u64>, StoreError> {
     Ok(sizes.map(|usage| (usage.image.id, usage.shared)).collect())
 }
 
-fn summary(image: &ImageSummary, facts: &Facts, shape: Shape) -> api::ImageSummary {
+fn summary(image: &ImageSummary, facts: &Facts, shape: Shape) -> api::ImageListItem {
     let size = signed(image.size);
     let (mut tags, mut digests) = (familiar(&image.names), familiar(&image.digests));
     if shape.names_none && tags.is_empty() && digests.is_empty() {
@@ -147,7 +148,7 @@ fn summary(image: &ImageSummary, facts: &Facts, shape: Shape) -> api::ImageSumma
     // Of the two, the one that is empty was missing.
     let has_null = shape.names_none;
     let some = |names: Vec<String>| Some(names).filter(|names| !has_null || !names.is_empty());
-    api::ImageSummary {
+    api::ImageListItem {
         containers: -1,
         created: facts.created,
         id: image.id.to_string(),
@@ -336,7 +337,7 @@ pub(super) fn parse_platform(text: &str) -> Result<Platform, Failure> {
     if !text.trim_start().starts_with('{') {
         return parse(text);
     }
-    let read: api::ImagePlatform = serde_json::from_str(text).map_err(|_| {
+    let read: api::OciPlatform = serde_json::from_str(text).map_err(|_| {
         Failure::bad_request(format!("invalid platform {text:?}: it is no JSON of one"))
     })?;
     let parts = [&read.os, &read.architecture, &read.variant];

@@ -14,7 +14,7 @@ use tokio::task;
 use windlass::{
     ContainerConfig, Fetching, ImportError, ImportOptions, Platform, Reference, WebUrl,
 };
-use windlass_engine_api::Message;
+use windlass_engine_api::ProgressMessage;
 
 use super::{lasting, reference};
 use crate::Daemon;
@@ -52,7 +52,7 @@ pub(super) async fn import(daemon: &Arc<Daemon>, request: Request) -> Result<Ans
             };
             let url = WebUrl::parse(&url);
             Source::Web(url.map_err(|error: windlass::WebUrlError| {
-                Failure::bad_request(windlass::text::chain(&error))
+                Failure::bad_request(windlass::text::error_chain(&error))
             })?)
         }
         None => {
@@ -85,7 +85,7 @@ fn options(request: &Request) -> Result<ImportOptions, Failure> {
     let mut config = ContainerConfig::default();
     for change in query.all("changes") {
         let changed = config.change(change);
-        changed.map_err(|error| Failure::bad_request(windlass::text::chain(&error)))?;
+        changed.map_err(|error| Failure::bad_request(windlass::text::error_chain(&error)))?;
     }
     let here = || Platform::new("linux", std::env::consts::ARCH, None);
     let from = || format!("Imported from {}", query.get("fromSrc").unwrap_or("-"));
@@ -121,8 +121,8 @@ async fn run(
         () = telling => return stop.store(true, Ordering::Relaxed),
     };
     lines.push(match imported {
-        Ok(id) => Message::status(id),
-        Err(failure) => Message::failed(failure.message),
+        Ok(id) => ProgressMessage::status(id),
+        Err(failure) => ProgressMessage::failed(failure.message),
     });
     drop(head);
     feed.finish().await;
@@ -152,8 +152,8 @@ async fn take(
         Source::Web(url) => {
             let download = daemon.engine.remote().download(&url, None).await;
             let download =
-                download.map_err(|error| Failure::internal(windlass::text::chain(&error)))?;
-            lines.push(Message::status(format!("Downloading from {url}")));
+                download.map_err(|error| Failure::internal(windlass::text::error_chain(&error)))?;
+            lines.push(ProgressMessage::status(format!("Downloading from {url}")));
             let told = lines.clone();
             let total = download.length().unwrap_or_default();
             lasting(daemon, move |daemon| {
@@ -173,7 +173,7 @@ async fn take(
 fn ended(imported: Result<windlass::Loaded, ImportError>) -> Result<String, Failure> {
     match imported {
         Ok(image) => Ok(image.image_id.to_string()),
-        Err(error) => Err(Failure::internal(windlass::text::chain(&error))),
+        Err(error) => Err(Failure::internal(windlass::text::error_chain(&error))),
     }
 }
 

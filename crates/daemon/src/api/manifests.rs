@@ -12,7 +12,7 @@ use super::images::signed;
 #[derive(Deserialize)]
 struct Index {
     #[serde(default)]
-    manifests: Vec<api::Descriptor>,
+    manifests: Vec<api::OciDescriptor>,
 }
 
 /// The mark of what is no image, but says something of one.
@@ -33,7 +33,7 @@ impl Manifests {
         &self,
         engine: &Engine,
         image: &ImageSummary,
-    ) -> Result<Vec<api::ImageManifest>, StoreError> {
+    ) -> Result<Vec<api::ImageManifestSummary>, StoreError> {
         let tree = self.0.iter().find(|tree| tree.target == image.target);
         let bytes = engine.read_document(&image.target)?;
         let index: Index = serde_json::from_slice(&bytes).unwrap_or(Index {
@@ -56,7 +56,10 @@ impl Manifests {
     }
 }
 
-fn manifest(descriptor: api::Descriptor, held: Option<&PlatformImage>) -> api::ImageManifest {
+fn manifest(
+    descriptor: api::OciDescriptor,
+    held: Option<&PlatformImage>,
+) -> api::ImageManifestSummary {
     let kind = descriptor
         .annotations
         .get(REFERENCE_TYPE)
@@ -82,7 +85,7 @@ fn manifest(descriptor: api::Descriptor, held: Option<&PlatformImage>) -> api::I
         containers: Vec::new(),
         size: BTreeMap::from([("Unpacked".to_owned(), unpacked)]),
     });
-    api::ImageManifest {
+    api::ImageManifestSummary {
         id: descriptor.digest.clone(),
         available: image.is_some(),
         size: api::ManifestSize {
@@ -95,9 +98,9 @@ fn manifest(descriptor: api::Descriptor, held: Option<&PlatformImage>) -> api::I
     }
 }
 
-fn platform(held: &PlatformImage) -> api::ImagePlatform {
+fn platform(held: &PlatformImage) -> api::OciPlatform {
     let platform = &held.platform;
-    api::ImagePlatform {
+    api::OciPlatform {
         architecture: platform.architecture.clone(),
         os: platform.os.clone(),
         os_version: platform.os_version.clone().unwrap_or_default(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task;
 use windlass::{Caller, Choice, PushImageError, PushRequest, Reference};
-use windlass_engine_api::Message;
+use windlass_engine_api::ProgressMessage;
 
 use super::{blocking, lasting, reference, tag};
 
@@ -50,7 +50,7 @@ pub(super) async fn push(
     let (feed, body) = Feed::new(lines.clone());
     if tags.is_empty() {
         let failure = words::error::nothing_called(named.repository());
-        lines.push(Message::failed(failure.message));
+        lines.push(ProgressMessage::failed(failure.message));
         task::spawn(feed.finish());
     } else {
         task::spawn(run(Arc::clone(daemon), tags, (choice, caller), lines, feed));
@@ -111,7 +111,7 @@ async fn run(
         () = feed.run() => return,
     };
     if let Err(failure) = outcome {
-        lines.push(Message::failed(failure.message));
+        lines.push(ProgressMessage::failed(failure.message));
     }
     feed.finish().await;
 }
@@ -143,7 +143,7 @@ async fn one(
             Ok(())
         }
         Err(error) => {
-            let cause = windlass::text::chain(&error);
+            let cause = windlass::text::error_chain(&error);
             tracing::info!(error = %cause, reference = %reference.familiar(), "a push failed");
             Err(words::error::of_push(&error, &reference))
         }

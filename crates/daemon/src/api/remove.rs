@@ -38,7 +38,7 @@ pub(super) async fn prune(daemon: &Arc<Daemon>, request: &Request) -> Result<Ans
     };
     let pruned = blocking(daemon, move |daemon| {
         let pruned = daemon.prune(&what);
-        pruned.map_err(|error| Failure::internal(windlass::text::chain(&error)))
+        pruned.map_err(|error| Failure::internal(windlass::text::error_chain(&error)))
     });
     let pruned = pruned.await?;
     let removed = in_order(pruned.removed.into_iter().map(told).collect());

@@ -44,7 +44,7 @@ pub(super) fn version(daemon: &Daemon) -> Answer {
     ];
     let details = details.map(|(key, value)| (key.to_owned(), value));
     let version = daemon.about().version.clone();
-    answer::json(&api::Version {
+    answer::json(&api::SystemVersion {
         platform: BTreeMap::from([("Name".to_owned(), format!("windlass {version}"))]),
         components: vec![api::VersionComponent {
             name: "Engine".to_owned(),
@@ -75,7 +75,7 @@ pub(super) async fn disk_usage(daemon: &Arc<Daemon>, request: &Request) -> Resul
         for image in &mut images {
             image.containers = 0;
         }
-        Ok(api::DiskUsage {
+        Ok(api::SystemDiskUsage {
             layers_size: signed(usage.layers.size),
             images,
             containers: [],

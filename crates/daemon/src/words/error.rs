@@ -1,11 +1,11 @@
 //! What failures are called, and the status that goes with it (API-4, API-6).
 
 use http::StatusCode;
-use windlass::text::chain;
+use windlass::text::error_chain;
 use windlass::{
-    AccessError, CopyError, EndpointsError, FindError, LoadError, NoMatch, PullError, PushError,
-    PushImageError, Reference, ReferenceProblem, RegistryError, RemoveError, RepositoryName,
-    SaveError, StoreError, StoreRemoveError, TagImageError,
+    AccessError, CopyError, EndpointsError, FindError, LoadError, NoMatchingPlatform, PullError,
+    PushError, PushImageError, Reference, ReferenceProblem, RegistryError, RemoveError,
+    RepositoryName, SaveError, StoreError, StoreRemoveError, TagImageError,
 };
 
 use crate::answer::Failure;
@@ -27,19 +27,19 @@ pub(crate) fn of_reference(problem: &ReferenceProblem) -> Failure {
 pub(crate) fn of_pull(error: &PullError, reference: &Reference) -> Failure {
     match error {
         PullError::Registry(error) => of_endpoints(error, reference),
-        PullError::NoMatch(no_match) => Failure::not_found(format!(
+        PullError::NoMatchingPlatform(no_match) => Failure::not_found(format!(
             "no matching manifest for {} in the manifest list entries: there are {}",
             no_match.wanted,
             offered(no_match)
         )),
-        error => Failure::internal(chain(error)),
+        error => Failure::internal(error_chain(error)),
     }
 }
 
 /// How many platforms are named that there are instead.
 const NAMED: usize = 8;
 
-fn offered(no_match: &NoMatch) -> String {
+fn offered(no_match: &NoMatchingPlatform) -> String {
     let platforms = no_match.offered.iter().take(NAMED).map(ToString::to_string);
     let platforms: Vec<_> = platforms.collect();
     match platforms.is_empty() {
@@ -74,9 +74,9 @@ fn of_registry(error: &RegistryError, reference: &Reference) -> Failure {
         )),
         RegistryError::TooManyRequests { .. } => Failure::new(
             StatusCode::TOO_MANY_REQUESTS,
-            format!("toomanyrequests: {}", chain(error)),
+            format!("toomanyrequests: {}", error_chain(error)),
         ),
-        error => Failure::internal(chain(error)),
+        error => Failure::internal(error_chain(error)),
     }
 }
 
@@ -99,9 +99,9 @@ pub(crate) fn of_push(error: &PushImageError, reference: &Reference) -> Failure 
         PushImageError::Image(error) => of_save(error),
         PushImageError::Registry(error) => of_pull(error, reference),
         PushImageError::Copy(CopyError::Push(PushError::Registry(error))) => of(error),
-        PushImageError::Copy(error) => Failure::internal(chain(error)),
-        PushImageError::Database(error) => Failure::internal(chain(error)),
-        PushImageError::Note(error) => Failure::internal(chain(error)),
+        PushImageError::Copy(error) => Failure::internal(error_chain(error)),
+        PushImageError::Database(error) => Failure::internal(error_chain(error)),
+        PushImageError::Note(error) => Failure::internal(error_chain(error)),
     }
 }
 
@@ -127,7 +127,7 @@ pub(crate) fn of_find(error: &FindError) -> Failure {
             Failure::not_found(format!("No such image: {name}"))
         }
         FindError::Ambiguous { .. } => Failure::bad_request(error.to_string()),
-        FindError::Database(error) => Failure::internal(chain(error)),
+        FindError::Database(error) => Failure::internal(error_chain(error)),
     }
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn of_find(error: &FindError) -> Failure {
 pub(crate) fn of_store(error: &StoreError) -> Failure {
     match error {
         StoreError::Find(error) => of_find(error),
-        error => Failure::internal(chain(error)),
+        error => Failure::internal(error_chain(error)),
     }
 }
 
@@ -143,7 +143,7 @@ pub(crate) fn of_store(error: &StoreError) -> Failure {
 pub(crate) fn of_tag(error: &TagImageError) -> Failure {
     match error {
         TagImageError::Find(error) => of_find(error),
-        error => Failure::bad_request(chain(error)),
+        error => Failure::bad_request(error_chain(error)),
     }
 }
 
@@ -165,7 +165,7 @@ pub(crate) fn of_remove(error: &RemoveError) -> Failure {
                 at.display()
             ),
         ),
-        error => Failure::internal(chain(error)),
+        error => Failure::internal(error_chain(error)),
     }
 }
 
@@ -173,13 +173,13 @@ pub(crate) fn of_remove(error: &RemoveError) -> Failure {
 pub(crate) fn of_save(error: &SaveError) -> Failure {
     match error {
         SaveError::Find(error) => of_find(error),
-        error => Failure::internal(chain(error)),
+        error => Failure::internal(error_chain(error)),
     }
 }
 
 /// An archive was not loaded.
 pub(crate) fn of_load(error: &LoadError) -> Failure {
-    Failure::internal(chain(error))
+    Failure::internal(error_chain(error))
 }
 
 /// A login was not taken.
@@ -194,7 +194,7 @@ pub(crate) fn of_login(error: &AccessError) -> Failure {
                 or(reason, "incorrect username or password")
             ),
         ),
-        error => Failure::internal(chain(error)),
+        error => Failure::internal(error_chain(error)),
     }
 }
 

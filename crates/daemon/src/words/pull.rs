@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use windlass::{Digest, LayerStatus, Outcome, PullEvent, Pulled, Reference};
-use windlass_engine_api::Message;
+use windlass_engine_api::ProgressMessage;
 
 use crate::stream::Lines;
 
@@ -80,7 +80,12 @@ impl PullWords {
                             true => "Already exists",
                             false => "Pulling fs layer",
                         };
-                        lines.push(Message::progress(&layer.digest.short(), words, 0, 0));
+                        lines.push(ProgressMessage::progress(
+                            &layer.digest.short(),
+                            words,
+                            0,
+                            0,
+                        ));
                     }
                 }
             }
@@ -101,7 +106,7 @@ impl PullWords {
         ) {
             self.waits.remove(&digest);
         }
-        let step = |words: &str| lines.push(Message::progress(&id, words, 0, 0));
+        let step = |words: &str| lines.push(ProgressMessage::progress(&id, words, 0, 0));
         match status {
             LayerStatus::Queued => step("Waiting"),
             LayerStatus::Resumed { bytes } => {
@@ -146,7 +151,7 @@ impl PullWords {
                 wait.told = Some(seconds);
                 let plural = if seconds == 1 { "" } else { "s" };
                 let words = format!("Retrying in {seconds} second{plural}");
-                lines.push(Message::progress(&digest.short(), &words, 0, 0));
+                lines.push(ProgressMessage::progress(&digest.short(), &words, 0, 0));
             }
         }
     }
@@ -159,30 +164,38 @@ impl PullWords {
         }
         if pulled.outcome == Outcome::Downloaded {
             for digest in &self.all_exist {
-                lines.push(Message::progress(&digest.short(), "Already exists", 0, 0));
+                lines.push(ProgressMessage::progress(
+                    &digest.short(),
+                    "Already exists",
+                    0,
+                    0,
+                ));
             }
         }
-        lines.push(Message::status(format!("Digest: {}", pulled.digest)));
+        lines.push(ProgressMessage::status(format!(
+            "Digest: {}",
+            pulled.digest
+        )));
     }
 }
 
 /// Returns the last line: whether anything is newer than what was here.
-pub(crate) fn ending(name: &str, outcome: Outcome) -> Message {
-    Message::status(match outcome {
+pub(crate) fn ending(name: &str, outcome: Outcome) -> ProgressMessage {
+    ProgressMessage::status(match outcome {
         Outcome::Downloaded => format!("Status: Downloaded newer image for {name}"),
         Outcome::UpToDate => format!("Status: Image is up to date for {name}"),
     })
 }
 
 /// Returns the first line: which tag, or the whole name if that has a digest, and the path of its repository.
-fn pulling_from(reference: &Reference) -> Message {
+fn pulling_from(reference: &Reference) -> ProgressMessage {
     let id = match (reference.digest(), reference.tag()) {
         (Some(_), _) => reference.to_string(),
         (None, Some(tag)) => tag.to_string(),
         (None, None) => "latest".to_owned(),
     };
     // Docker names no registry here.
-    Message::about(
+    ProgressMessage::about(
         id,
         format!("Pulling from {}", reference.repository().path()),
     )
@@ -226,7 +239,7 @@ mod tests {
             words.event(event, Instant::now(), &lines);
             let taken = String::from_utf8(lines.take().to_vec()).unwrap();
             told.extend(taken.lines().map(|line| {
-                let message: Message = serde_json::from_str(line).unwrap();
+                let message: ProgressMessage = serde_json::from_str(line).unwrap();
                 assert_eq!(message.id.as_deref(), Some("aaaaaaaaaaaa"));
                 let status = message.status.unwrap();
                 match message.progress_detail.filter(|detail| detail.total > 0) {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use windlass::{BlobStatus, CopyEvent, Digest, Pushed, Reference};
-use windlass_engine_api::{self as api, Message};
+use windlass_engine_api::{self as api, ProgressMessage};
 
 use crate::stream::Lines;
 
@@ -62,31 +62,31 @@ impl PushWords {
 }
 
 /// Returns the first line.
-pub(crate) fn pushing_to(reference: &Reference) -> Message {
+pub(crate) fn pushing_to(reference: &Reference) -> ProgressMessage {
     let repository = reference.without_tag().without_digest();
     let repository = repository.repository();
     let name = format!("{}/{}", repository.registry(), repository.path());
-    Message::status(format!("The push refers to repository [{name}]"))
+    ProgressMessage::status(format!("The push refers to repository [{name}]"))
 }
 
 /// Returns the last lines: in words, and for programs.
-pub(crate) fn pushed(pushed: &Pushed) -> [Message; 2] {
+pub(crate) fn pushed(pushed: &Pushed) -> [ProgressMessage; 2] {
     let tag = pushed
         .reference
         .tag()
         .map(ToString::to_string)
         .unwrap_or_default();
     let (digest, size) = (pushed.digest.to_string(), pushed.size);
-    let words = Message::status(format!("{tag}: digest: {digest} size: {size}"));
-    let aux = api::Pushed { tag, digest, size };
-    let aux = Message {
+    let words = ProgressMessage::status(format!("{tag}: digest: {digest} size: {size}"));
+    let aux = api::PushResult { tag, digest, size };
+    let aux = ProgressMessage {
         progress_detail: Some(api::ProgressDetail::default()),
         aux: serde_json::to_value(aux).ok(),
-        ..Message::default()
+        ..ProgressMessage::default()
     };
     [words, aux]
 }
 
 fn step(lines: &Lines, digest: &Digest, words: &str) {
-    lines.push(Message::progress(&digest.short(), words, 0, 0));
+    lines.push(ProgressMessage::progress(&digest.short(), words, 0, 0));
 }

@@ -111,7 +111,7 @@ impl Translator<'_> {
             LayerStatus::Moving { downloaded, .. } => self.moved(digest, downloaded),
             LayerStatus::Retrying { reason, .. } => {
                 let position = self.moved.get(&digest).copied().unwrap_or_default();
-                let error = windlass_oci::text::chain(&*reason.0);
+                let error = windlass_oci::text::error_chain(&*reason.0);
                 self.status(digest, BlobStatus::Again { position, error });
             }
             LayerStatus::Unpacked { .. } => self.status(digest, BlobStatus::Carried),

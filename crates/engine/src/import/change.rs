@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use windlass_oci::text::{Shown, shown};
+use windlass_oci::text::{Sanitized, sanitize};
 
 pub use health::Healthcheck;
 use words::{expand, expand_list, json_list, split};
@@ -61,7 +61,7 @@ pub struct ContainerConfig {
 #[error("invalid change {instruction:?}: {problem}")]
 pub struct ChangeError {
     /// The instruction as it was given.
-    pub instruction: Shown,
+    pub instruction: Sanitized,
     /// What is wrong with it.
     pub problem: ChangeProblem,
 }
@@ -72,7 +72,7 @@ pub enum ChangeProblem {
     /// It is none that can be given here.
     Unknown {
         /// Its first word.
-        word: Shown,
+        word: Sanitized,
     },
     /// It has no arguments.
     Nothing {
@@ -84,7 +84,7 @@ pub enum ChangeProblem {
         /// What it has to be.
         what: &'static str,
         /// What it is.
-        found: Shown,
+        found: Sanitized,
     },
     /// A quote, or a `${`, has no end.
     Open {
@@ -121,7 +121,7 @@ impl ContainerConfig {
     pub fn change(&mut self, text: &str) -> Result<(), ChangeError> {
         for line in lines(text) {
             self.carry_out(&line).map_err(|problem| ChangeError {
-                instruction: shown(&line),
+                instruction: sanitize(&line),
                 problem,
             })?;
         }
@@ -165,7 +165,11 @@ impl ContainerConfig {
                 let directory = self.one(what("WORKDIR")?)?;
                 self.working_dir = resolved(&self.working_dir, &directory);
             }
-            _ => return Err(ChangeProblem::Unknown { word: shown(word) }),
+            _ => {
+                return Err(ChangeProblem::Unknown {
+                    word: sanitize(word),
+                });
+            }
         }
         Ok(())
     }
@@ -175,7 +179,7 @@ impl ContainerConfig {
         let words = split(rest)?;
         let expected = |found: &str| ChangeProblem::Expected {
             what: "NAME=VALUE",
-            found: shown(found),
+            found: sanitize(found),
         };
         let is_old = words.first().is_some_and(|first| !first.contains('='));
         let pairs: Vec<(&str, &str)> = if is_old {
@@ -205,7 +209,7 @@ impl ContainerConfig {
         if found.trim().is_empty() {
             return Err(ChangeProblem::Expected {
                 what: "something that is not empty",
-                found: shown(rest),
+                found: sanitize(rest),
             });
         }
         Ok(found)
@@ -237,7 +241,7 @@ impl ContainerConfig {
         };
         let (ports, protocol) = parsed().ok_or_else(|| ChangeProblem::Expected {
             what: "PORT[-PORT][/tcp|udp|sctp]",
-            found: shown(text),
+            found: sanitize(text),
         })?;
         let ports = ports.map(|port| format!("{port}/{protocol}"));
         self.exposed_ports.extend(ports);
@@ -257,7 +261,7 @@ impl ContainerConfig {
             if path.is_empty() {
                 return Err(ChangeProblem::Expected {
                     what: "a path",
-                    found: shown(rest),
+                    found: sanitize(rest),
                 });
             }
             self.volumes.insert(path.to_owned());
@@ -299,7 +303,7 @@ fn trigger(rest: &str) -> Result<String, ChangeProblem> {
     if !BUILDING.contains(&&*word.to_ascii_uppercase()) {
         return Err(ChangeProblem::Expected {
             what: "an instruction that a build can run there",
-            found: shown(word),
+            found: sanitize(word),
         });
     }
     Ok(rest.to_owned())

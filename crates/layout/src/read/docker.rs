@@ -172,7 +172,7 @@ impl Blobs<'_> {
 
 fn inner_path(text: &str) -> Result<InnerPath, LayoutError> {
     let none = || Defect::Path {
-        path: windlass_oci::text::shown(text),
+        path: windlass_oci::text::sanitize(text),
     };
     Ok(InnerPath::parse(text.as_bytes())?.ok_or_else(none)?)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 use windlass_oci::{Descriptor, Digest, Manifest, Reference, json};
 
 use super::referrers::Left;
@@ -90,7 +90,7 @@ fn check_version(contents: &Contents) -> Result<(), LayoutError> {
     })?;
     let version = &*marker.image_layout_version;
     if version != "1.0.0" {
-        let version = shown(version);
+        let version = sanitize(version);
         return Err(Defect::Version { version }.into());
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Tells what belongs to images, such as signatures, from the images themselves: in an OCI layout all of it is listed
 //! in one place.
 
-use windlass_oci::{Descriptor, Digest, Links, Tag};
+use windlass_oci::{Descriptor, Digest, ManifestLinks, Tag};
 
 use super::Layout;
 use crate::write::Artifact;
@@ -65,10 +65,10 @@ impl Layout {
     }
 
     /// What cannot be read is not judged here: whoever wants it finds out.
-    fn links(&self, descriptor: &Descriptor, left: &mut Left) -> Option<Links> {
+    fn links(&self, descriptor: &Descriptor, left: &mut Left) -> Option<ManifestLinks> {
         left.0 = left.0.checked_sub(descriptor.size)?;
         let bytes = self.document(descriptor).ok()??;
-        Links::parse(&bytes).ok()
+        ManifestLinks::parse(&bytes).ok()
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use windlass_layout::Layout;
-use windlass_oci::{Digest, Links};
+use windlass_oci::{Digest, ManifestLinks};
 use windlass_testing::PackedImage;
 
 use crate::fixture::{Tar, image, open};
@@ -43,7 +43,7 @@ fn walk(layout: &Layout) {
         let Ok(Some(bytes)) = layout.document(&entry.root) else {
             continue;
         };
-        let links = Links::parse(&bytes).unwrap_or_default();
+        let links = ManifestLinks::parse(&bytes).unwrap_or_default();
         for descriptor in links.manifests.iter().chain(&links.blobs) {
             drop(layout.document(descriptor));
             drop(layout.blob(descriptor));

@@ -6,13 +6,13 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 use windlass_layout::{Layout, Verified};
-use windlass_oci::text::chain;
+use windlass_oci::text::error_chain;
 use windlass_oci::{Descriptor, Digest};
 
 use crate::fixture::{Tar, batch, image, open, spool};
 
 fn refusal(tar: Tar) -> String {
-    chain(&tar.open().unwrap_err())
+    error_chain(&tar.open().unwrap_err())
 }
 
 fn listing(config: &str, layer: &str) -> Tar {
@@ -94,7 +94,7 @@ fn what_is_too_large_is_not_read() {
 
 #[test]
 fn what_is_no_archive_of_images_says_so() {
-    let refused = |bytes: &[u8]| chain(&open(bytes).unwrap_err());
+    let refused = |bytes: &[u8]| error_chain(&open(bytes).unwrap_err());
     assert!(refused(b"hello").starts_with("it is not an archive of images: "));
     let none = "it has none of oci-layout, manifest.json and index.json: these are no images";
     assert_eq!(refusal(Tar::new().file("letter", "dear")), none);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::JsonError;
-use crate::text::{Shown, shown};
+use crate::text::{Sanitized, sanitize};
 
 /// How deep objects and arrays may be nested. Manifests and configs need five levels.
 pub(super) const MAX_DEPTH: usize = 64;
@@ -131,7 +131,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns where the walk stands, such as `layers[2].digest`.
-    pub(super) fn path(&self) -> Shown {
+    pub(super) fn path(&self) -> Sanitized {
         let mut path = String::new();
         for level in &self.levels {
             match level {
@@ -148,7 +148,7 @@ impl<'a> Walk<'a> {
         if path.is_empty() {
             path.push_str("the document");
         }
-        shown(&path)
+        sanitize(&path)
     }
 }
 
@@ -161,7 +161,7 @@ fn unescaped(text: &str, start: usize, end: usize) -> Result<Cow<'_, str>, JsonE
     match serde_json::from_str(&text[start - 1..end]) {
         Ok(name) => Ok(Cow::Owned(name)),
         Err(error) => Err(JsonError::Syntax {
-            message: shown(&format!("in a key: {error}")),
+            message: sanitize(&format!("in a key: {error}")),
         }),
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::{Descriptor, Platform};
 
-/// How many platforms the text of a [`NoMatch`] names.
+/// How many platforms the text of a [`NoMatchingPlatform`] names.
 const NAMED: usize = 16;
 
 /// The annotation with which `BuildKit` marks attestations.
@@ -15,7 +15,7 @@ const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 /// An index has no manifest for the wanted platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no matching manifest for {wanted}: {}", Offers(.offered))]
-pub struct NoMatch {
+pub struct NoMatchingPlatform {
     /// The platform that was looked for.
     pub wanted: Box<Platform>,
     /// The platforms that the index has, each once, in its order.
@@ -43,13 +43,13 @@ impl fmt::Display for Offers<'_> {
 pub(super) fn candidates<'a>(
     manifests: &'a [Descriptor],
     wanted: &Platform,
-) -> Result<Vec<&'a Descriptor>, NoMatch> {
+) -> Result<Vec<&'a Descriptor>, NoMatchingPlatform> {
     let mut ranked: Vec<_> = manifests
         .iter()
         .filter_map(|descriptor| Some((rank(descriptor, wanted)?, descriptor)))
         .collect();
     if ranked.is_empty() {
-        return Err(NoMatch {
+        return Err(NoMatchingPlatform {
             wanted: Box::new(wanted.clone()),
             offered: offered(manifests),
         });

@@ -13,7 +13,7 @@ use crate::{Descriptor, MediaType};
 /// [`Manifest`](super::Manifest) reads what can be pulled. This reads attestations, signatures and other artifacts
 /// as well, and judges nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Links {
+pub struct ManifestLinks {
     /// What the document says it is; the type of its shape, where it says nothing.
     pub media_type: MediaType,
     /// The manifests of an index.
@@ -48,7 +48,7 @@ struct Document {
 
 read_from_objects! { Document }
 
-impl Links {
+impl ManifestLinks {
     /// Reads what the manifest or index in `bytes` leads to.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         if bytes.len() > MAX_MANIFEST_SIZE {
@@ -85,8 +85,8 @@ mod tests {
 
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-    fn links(json: &str) -> Links {
-        Links::parse(json.replace("DIGEST", DIGEST).as_bytes()).unwrap()
+    fn links(json: &str) -> ManifestLinks {
+        ManifestLinks::parse(json.replace("DIGEST", DIGEST).as_bytes()).unwrap()
     }
 
     #[test]

@@ -9,14 +9,14 @@ use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use super::{DEFAULT_REGISTRY, OFFICIAL, Reference, ReferenceProblem, RepositoryName};
-use crate::text::shown;
+use crate::text::sanitize;
 
 /// How long a host may be, and the path of a repository, in bytes.
 const MAX_NAME: usize = 255;
 
 pub(super) fn parse(text: &str) -> Result<Reference, ReferenceProblem> {
     if let Some((scheme, _)) = text.split_once("://") {
-        let scheme = shown(&format!("{scheme}://"));
+        let scheme = sanitize(&format!("{scheme}://"));
         return Err(ReferenceProblem::Scheme(scheme));
     }
     let (named, digest) = match text.split_once('@') {
@@ -71,7 +71,7 @@ fn repository(name: &str) -> Result<RepositoryName, ReferenceProblem> {
         return Err(ReferenceProblem::Empty);
     }
     let registry =
-        normal_registry(registry).ok_or_else(|| ReferenceProblem::Registry(shown(registry)))?;
+        normal_registry(registry).ok_or_else(|| ReferenceProblem::Registry(sanitize(registry)))?;
     let path = match registry.as_str() {
         DEFAULT_REGISTRY if !path.contains('/') => format!("{OFFICIAL}{path}"),
         _ => path.to_owned(),
@@ -119,7 +119,7 @@ fn check_path(path: &str) -> Result<(), ReferenceProblem> {
         return Err(ReferenceProblem::Uppercase);
     }
     if let Some(component) = path.split('/').find(|component| !is_component(component)) {
-        return Err(ReferenceProblem::Path(shown(component)));
+        return Err(ReferenceProblem::Path(sanitize(component)));
     }
     if path.len() > MAX_NAME {
         return Err(ReferenceProblem::TooLong);

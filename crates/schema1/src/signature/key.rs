@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use aws_lc_rs::{digest, error::Unspecified};
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use super::decoded;
 use crate::SignatureError;
@@ -56,7 +56,9 @@ impl Algorithm {
             "RS256" => Ok(Self::Rs256),
             "RS384" => Ok(Self::Rs384),
             "RS512" => Ok(Self::Rs512),
-            _ => Err(SignatureError::Algorithm { found: shown(name) }),
+            _ => Err(SignatureError::Algorithm {
+                found: sanitize(name),
+            }),
         }
     }
 
@@ -100,7 +102,9 @@ impl Curve {
             "P-256" => Ok(Self::P256),
             "P-384" => Ok(Self::P384),
             "P-521" => Ok(Self::P521),
-            _ => Err(SignatureError::KeyType { found: shown(name) }),
+            _ => Err(SignatureError::KeyType {
+                found: sanitize(name),
+            }),
         }
     }
 
@@ -140,14 +144,14 @@ impl Key {
             "EC" => Self::read_ec(jwk)?,
             "RSA" => Self::read_rsa(jwk)?,
             _ => {
-                let found = shown(&kind);
+                let found = sanitize(&kind);
                 return Err(SignatureError::KeyType { found });
             }
         };
         if let Some(id) = jwk.get::<String>("kid")? {
             let computed = key.id()?;
             if id != computed {
-                let found = shown(&id);
+                let found = sanitize(&id);
                 return Err(SignatureError::KeyId { found, computed });
             }
         }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use windlass_oci::{Digest, Tag};
-use windlass_schema1::{Expected, Schema1, Schema1Error, Version};
+use windlass_schema1::{ExpectedManifest, ExpectedVersion, Schema1, Schema1Error};
 
 use crate::sign::{Signer, signed};
 
@@ -67,10 +67,10 @@ pub(crate) fn parse_as(
     repository: &str,
     tag: &Tag,
 ) -> Result<Schema1, Schema1Error> {
-    let version = Version::Tag(tag);
+    let version = ExpectedVersion::Tag(tag);
     Schema1::parse(
         document,
-        &Expected {
+        &ExpectedManifest {
             repository,
             version,
         },

@@ -63,7 +63,7 @@ fn an_id_is_64_hex_digits() {
         &id('g'),
         &id('ä'),
     ] {
-        let shown = windlass_oci::text::shown(wrong);
+        let shown = windlass_oci::text::sanitize(wrong);
         assert_eq!(
             refusal_of(&chain(&[(wrong, "")])),
             format!(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use windlass_oci::{Algorithm, Digest, Manifest, ManifestError, Tag};
-use windlass_schema1::{Expected, MEDIA_TYPES, Schema1, Version, is_schema1};
+use windlass_schema1::{ExpectedManifest, ExpectedVersion, MEDIA_TYPES, Schema1, is_schema1};
 
 use crate::build::{SIGNER, app, parse_as, refusal_of, told};
 use crate::sign::signed;
@@ -60,10 +60,10 @@ fn a_manifest_without_name_or_tag_is_for_nobody() {
 fn a_digest_pull_compares_digest_and_name() {
     let document = document();
     let parse = |repository, digest: &Digest| {
-        let version = Version::Digest(digest);
+        let version = ExpectedVersion::Digest(digest);
         Schema1::parse(
             document.as_bytes(),
-            &Expected {
+            &ExpectedManifest {
                 repository,
                 version,
             },

@@ -1,7 +1,7 @@
 //! What people are told about a bundle.
 
-use windlass::text::chain;
-use windlass::{BundleWarning, VolumeFault};
+use windlass::text::error_chain;
+use windlass::{BundleWarning, VolumeProblem};
 
 /// As many warnings as are shown; an image may cause any number.
 const MOST: usize = 10;
@@ -23,16 +23,16 @@ fn warning(warning: &BundleWarning) -> String {
         BundleWarning::Label { key } => format!(
             "the image's label {key:?} is left out: a runtime might take it for a command to it"
         ),
-        BundleWarning::Volume { path, fault } => {
-            let why = match fault {
-                VolumeFault::Path => "it is not an absolute path without `..` below /",
-                VolumeFault::System => "what is there is not the image's",
-                VolumeFault::NotADirectory => "the image has no directory there",
+        BundleWarning::Volume { path, problem } => {
+            let why = match problem {
+                VolumeProblem::Path => "it is not an absolute path without `..` below /",
+                VolumeProblem::System => "what is there is not the image's",
+                VolumeProblem::NotADirectory => "the image has no directory there",
             };
             format!("the image's volume {path:?} is left out: {why}")
         }
         BundleWarning::Accounts { path, source } => {
-            format!("the image's {path} is not used: {}", chain(source))
+            format!("the image's {path} is not used: {}", error_chain(source))
         }
     }
 }
@@ -48,13 +48,15 @@ pub(super) fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use windlass::text::shown;
+    use windlass::text::sanitize;
 
     use super::*;
 
     #[test]
     fn of_many_warnings_some_are_shown() {
-        let text = || BundleWarning::Variable { text: shown("A") };
+        let text = || BundleWarning::Variable {
+            text: sanitize("A"),
+        };
         let many = |count: usize| -> Vec<_> { (0..count).map(|_| text()).collect() };
         assert_eq!(warnings(&many(0)).len(), 0);
         assert_eq!(warnings(&many(MOST)).len(), MOST);

@@ -94,7 +94,7 @@ impl Way {
         let endpoints = match Endpoint::of(&repository, &settings.registry) {
             Ok(endpoints) => endpoints,
             Err(error) => {
-                way.unusable = Some(text::chain(&error));
+                way.unusable = Some(text::error_chain(&error));
                 return way;
             }
         };
@@ -228,7 +228,7 @@ fn credentials(keys: &Keys, door: &CredentialScope) -> Option<String> {
             Some(format!("docker-credential-{name}, which {place} names"))
         }
         Ok(None) => None,
-        Err(error) => Some(format!("unusable: {}", text::chain(&error))),
+        Err(error) => Some(format!("unusable: {}", text::error_chain(&error))),
     }
 }
 

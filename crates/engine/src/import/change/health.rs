@@ -1,7 +1,7 @@
 //! `HEALTHCHECK`.
 
 use serde::Serialize;
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use super::ChangeProblem;
 use super::words::json_list;
@@ -47,7 +47,7 @@ impl Healthcheck {
         let wrong = || ChangeProblem::Expected {
             what: "NONE alone, or [--interval=, --timeout=, --start-period=, --start-interval=, --retries=] CMD and a \
                    command",
-            found: shown(rest),
+            found: sanitize(rest),
         };
         match (&*word.to_ascii_uppercase(), behind) {
             ("NONE", "") if check == Self::default() => check.test.push("NONE".to_owned()),
@@ -78,13 +78,13 @@ impl Healthcheck {
             _ => {
                 return Err(ChangeProblem::Expected {
                     what: "--interval=, --timeout=, --start-period=, --start-interval= or --retries=",
-                    found: shown(flag),
+                    found: sanitize(flag),
                 });
             }
         };
         *field = parsed.ok_or_else(|| ChangeProblem::Expected {
             what,
-            found: shown(flag),
+            found: sanitize(flag),
         })?;
         Ok(())
     }

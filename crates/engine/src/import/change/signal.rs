@@ -1,6 +1,6 @@
 //! The names of signals.
 
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use super::ChangeProblem;
 
@@ -36,6 +36,6 @@ pub(super) fn checked(signal: String) -> Result<String, ChangeProblem> {
     }
     Err(ChangeProblem::Expected {
         what: "a signal, such as SIGTERM or 15",
-        found: shown(&signal),
+        found: sanitize(&signal),
     })
 }

@@ -1,6 +1,6 @@
 //! Words of a Dockerfile: quotes, escapes, variables, and lists in JSON.
 
-use windlass_oci::text::shown;
+use windlass_oci::text::sanitize;
 
 use super::ChangeProblem;
 
@@ -87,7 +87,7 @@ pub(super) fn json_list(text: &str) -> Result<Option<Vec<String>>, ChangeProblem
         serde_json::Value::String(text) => Ok(text),
         other => Err(ChangeProblem::Expected {
             what: "an array of texts in double quotes",
-            found: shown(&other.to_string()),
+            found: sanitize(&other.to_string()),
         }),
     });
     texts.collect::<Result<_, _>>().map(Some)
@@ -164,7 +164,7 @@ impl Reader<'_> {
         let value = value_of(self.env, name);
         let bad = || ChangeProblem::Expected {
             what: "${NAME}, ${NAME:-word} or ${NAME:+word}",
-            found: shown(&format!("${{{rest}")),
+            found: sanitize(&format!("${{{rest}")),
         };
         if name.is_empty() {
             return Err(bad());
