@@ -190,11 +190,11 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use windlass_oci::Manifest;
-    use windlass_testing::{Image, Layer, PackedLayer};
+    use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer};
 
     use super::*;
 
-    fn plan(image: &Image) -> Result<Plan, PlanError> {
+    fn plan(image: &ImageBuilder) -> Result<Plan, PlanError> {
         let packed = image.pack();
         let manifest = Manifest::parse(&packed.manifest, None).unwrap();
         let Manifest::Image(manifest) = manifest else {
@@ -204,14 +204,14 @@ mod tests {
     }
 
     fn layer(name: &str, size: u64) -> PackedLayer {
-        let packed = Layer::new().file(name, b"").pack();
+        let packed = LayerBuilder::new().file(name, b"").pack();
         PackedLayer { size, ..packed }
     }
 
     /// S2-8.
     #[test]
     fn no_layers_are_a_plan() {
-        let plan = plan(&Image::new()).unwrap();
+        let plan = plan(&ImageBuilder::new()).unwrap();
         assert!(plan.layers().is_empty() && plan.diff_ids().is_empty());
         let summary = plan.summary(&[], &[]);
         assert_eq!((summary.missing_bytes, summary.reused_bytes), (0, 0));
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn layers_count_once() {
         let [a, b] = [layer("a", 10), layer("b", 5)];
-        let plan = plan(&Image::new().layer(&a).layer(&b).layer(&a)).unwrap();
+        let plan = plan(&ImageBuilder::new().layer(&a).layer(&b).layer(&a)).unwrap();
         assert_eq!(plan.diff_ids(), [a.diff_id, b.diff_id]);
         let summary = plan.summary(&[], &[]);
         assert_eq!((summary.missing_bytes, summary.reused_bytes), (15, 0));
@@ -234,7 +234,9 @@ mod tests {
     /// S2-6, S2-7, T20.
     #[test]
     fn contradictions_are_no_plan() {
-        let image = Image::new().layer(layer("a", 1)).layer(layer("b", 1));
+        let image = ImageBuilder::new()
+            .layer(layer("a", 1))
+            .layer(layer("b", 1));
         let count = |diff_ids| PlanError::LayerCount {
             layers: 2,
             diff_ids,

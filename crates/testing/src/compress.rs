@@ -6,7 +6,7 @@ use flate2::write::GzEncoder;
 
 /// How a layer's tar travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Compression {
+pub enum BlobCompression {
     /// As it is.
     Plain,
     /// One gzip member.
@@ -20,7 +20,7 @@ pub enum Compression {
     ZstdFrames(usize),
 }
 
-impl Compression {
+impl BlobCompression {
     /// Compresses `bytes`.
     pub fn compress(self, bytes: &[u8]) -> Vec<u8> {
         match self {
@@ -73,7 +73,7 @@ impl Compression {
 }
 
 /// Cuts `bytes` into `parts` pieces, the first ones a byte longer, and compresses each on its own.
-fn in_parts(bytes: &[u8], parts: usize, form: Compression) -> Vec<u8> {
+fn in_parts(bytes: &[u8], parts: usize, form: BlobCompression) -> Vec<u8> {
     assert!(parts > 0, "nothing cannot be cut into no parts");
     let size = bytes.len().div_ceil(parts).max(1);
     let mut compressed = Vec::new();
@@ -94,18 +94,18 @@ mod tests {
     #[test]
     fn every_form_gives_the_bytes_back() {
         let bytes = crate::Random::new(7).bytes(10_001);
-        for form in [Compression::Gzip, Compression::GzipMembers(3)] {
+        for form in [BlobCompression::Gzip, BlobCompression::GzipMembers(3)] {
             let mut back = Vec::new();
             MultiGzDecoder::new(&*form.compress(&bytes))
                 .read_to_end(&mut back)
                 .unwrap();
             assert_eq!(back, bytes, "{form:?}");
         }
-        for form in [Compression::Zstd, Compression::ZstdFrames(3)] {
+        for form in [BlobCompression::Zstd, BlobCompression::ZstdFrames(3)] {
             let back = zstd::decode_all(&*form.compress(&bytes)).unwrap();
             assert_eq!(back, bytes, "{form:?}");
         }
-        assert_eq!(Compression::Plain.compress(&bytes), bytes);
+        assert_eq!(BlobCompression::Plain.compress(&bytes), bytes);
     }
 
     #[test]
@@ -116,9 +116,9 @@ mod tests {
                 .filter(|window| window == &magic)
                 .count()
         };
-        let members = Compression::GzipMembers(5).compress(&[b'a'; 3]);
+        let members = BlobCompression::GzipMembers(5).compress(&[b'a'; 3]);
         assert_eq!(count(&members, &[0x1f, 0x8b, 8, 0]), 5);
-        let frames = Compression::ZstdFrames(4).compress(&[b'a'; 1000]);
+        let frames = BlobCompression::ZstdFrames(4).compress(&[b'a'; 1000]);
         assert_eq!(count(&frames, &[0x28, 0xb5, 0x2f, 0xfd]), 4);
     }
 }

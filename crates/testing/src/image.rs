@@ -8,7 +8,7 @@ use windlass_oci::{DiffId, Digest};
 
 use crate::PackedLayer;
 
-pub use index::{Index, PackedIndex};
+pub use index::{IndexBuilder, PackedIndex};
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -18,10 +18,10 @@ const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 /// The image of one platform in the making: an OCI image for this machine, unless told otherwise.
 ///
 /// ```
-/// use windlass_testing::{Image, Layer};
+/// use windlass_testing::{ImageBuilder, LayerBuilder};
 ///
-/// let packed = Image::new()
-///     .layer(Layer::new().file("hello", b"world"))
+/// let packed = ImageBuilder::new()
+///     .layer(LayerBuilder::new().file("hello", b"world"))
 ///     .created_by("COPY hello /")
 ///     .config(|config| config["config"]["Cmd"] = serde_json::json!(["/hello"]))
 ///     .pack();
@@ -31,7 +31,7 @@ const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 /// Configs and manifests are JSON values that a test may change into anything, in
 /// [`config`](Self::config) and [`manifest`](Self::manifest).
 #[derive(Clone, Debug)]
-pub struct Image {
+pub struct ImageBuilder {
     docker: bool,
     layers: Vec<PackedLayer>,
     config: Value,
@@ -61,13 +61,13 @@ pub struct PackedImage {
 /// A change to a document before it is written down.
 type Edit = fn(&mut Value);
 
-impl Default for Image {
+impl Default for ImageBuilder {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Image {
+impl ImageBuilder {
     /// Starts an OCI image for this machine's platform, without layers.
     pub fn new() -> Self {
         let config = json!({
@@ -220,14 +220,14 @@ impl PackedImage {
     }
 }
 
-impl From<Image> for PackedImage {
-    fn from(image: Image) -> Self {
+impl From<ImageBuilder> for PackedImage {
+    fn from(image: ImageBuilder) -> Self {
         image.pack()
     }
 }
 
-impl From<&Image> for PackedImage {
-    fn from(image: &Image) -> Self {
+impl From<&ImageBuilder> for PackedImage {
+    fn from(image: &ImageBuilder) -> Self {
         image.pack()
     }
 }

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use windlass_oci::{Algorithm, DiffId, Digest, Hasher};
 
 use crate::tar::{BLOCK, Tar};
-use crate::{Compression, Random};
+use crate::{BlobCompression, Random};
 
-use entry::{Entry, Kind};
+use entry::{LayerEntry, LayerEntryKind};
 
 /// The mtime of every entry that is not told another: 2020-01-01T00:00:00Z.
 pub const MTIME: i64 = 1_577_836_800;
@@ -21,26 +21,26 @@ pub const MTIME: i64 = 1_577_836_800;
 /// The methods that add an entry are followed by those that shape it:
 ///
 /// ```
-/// use windlass_testing::{Compression, Layer};
+/// use windlass_testing::{BlobCompression, LayerBuilder};
 ///
-/// let layer = Layer::new()
+/// let layer = LayerBuilder::new()
 ///     .dir("usr/bin")
 ///     .file("usr/bin/sudo", b"#!").mode(0o4755)
 ///     .symlink("bin", "usr/bin")
 ///     .hardlink("usr/bin/sudoedit", "usr/bin/sudo")
 ///     .file("home/me/.profile", b"").owner(1000, 1000).mtime(0, 500)
 ///     .whiteout("etc/old")
-///     .compressed(Compression::ZstdFrames(2));
+///     .compressed(BlobCompression::ZstdFrames(2));
 /// let packed = layer.pack();
 /// assert_eq!(packed.size, packed.bytes.len() as u64);
 /// ```
 ///
 /// The same calls always give the same bytes, so digests can be pinned. For tars that no honest tool
-/// would write there is [`Tar`] and [`Layer::from_tar`].
+/// would write there is [`Tar`] and [`LayerBuilder::from_tar`].
 #[derive(Clone, Debug, Default)]
-pub struct Layer {
+pub struct LayerBuilder {
     content: Content,
-    compression: Compression,
+    compression: BlobCompression,
 }
 
 /// A layer as a registry holds it. A test that wants a lie may change any field.
@@ -57,12 +57,12 @@ pub struct PackedLayer {
     /// What the manifest says the blob is; `None` is what belongs to `compression`.
     pub media_type: Option<String>,
     /// How the blob was compressed.
-    pub compression: Compression,
+    pub compression: BlobCompression,
 }
 
 #[derive(Clone, Debug)]
 enum Content {
-    Entries(Vec<Entry>),
+    Entries(Vec<LayerEntry>),
     Tar(Vec<u8>),
 }
 
@@ -72,7 +72,7 @@ impl Default for Content {
     }
 }
 
-impl Layer {
+impl LayerBuilder {
     /// Starts a layer without entries, gzip.
     pub fn new() -> Self {
         Self::default()
@@ -82,7 +82,7 @@ impl Layer {
     pub fn from_tar(tar: impl Into<Vec<u8>>) -> Self {
         Self {
             content: Content::Tar(tar.into()),
-            compression: Compression::default(),
+            compression: BlobCompression::default(),
         }
     }
 
@@ -99,7 +99,7 @@ impl Layer {
 
     /// Sets how the layer is compressed.
     #[must_use]
-    pub fn compressed(mut self, compression: Compression) -> Self {
+    pub fn compressed(mut self, compression: BlobCompression) -> Self {
         self.compression = compression;
         self
     }
@@ -107,7 +107,7 @@ impl Layer {
     /// Adds a file, mode 0644.
     #[must_use]
     pub fn file(self, path: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
-        self.entry(path, Kind::File(content.as_ref().to_vec()), 0o644)
+        self.entry(path, LayerEntryKind::File(content.as_ref().to_vec()), 0o644)
     }
 
     /// Adds a file of `size` bytes that are all holes but for `pieces` (offset, bytes), in the PAX 1.0
@@ -119,45 +119,53 @@ impl Layer {
         let full = pieces.split_last().map_or(&[][..], |(_, full)| full);
         assert!(full.iter().all(whole), "a piece is not whole blocks");
         let pieces = pieces.iter().map(|(at, bytes)| (*at, bytes.to_vec()));
-        self.entry(path, Kind::Sparse(size, pieces.collect()), 0o644)
+        self.entry(path, LayerEntryKind::Sparse(size, pieces.collect()), 0o644)
     }
 
     /// Adds a directory, mode 0755.
     #[must_use]
     pub fn dir(self, path: impl AsRef<[u8]>) -> Self {
-        self.entry(path, Kind::Dir, 0o755)
+        self.entry(path, LayerEntryKind::Dir, 0o755)
     }
 
     /// Adds a symbolic link.
     #[must_use]
     pub fn symlink(self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Self {
-        self.entry(path, Kind::Symlink(target.as_ref().to_vec()), 0o777)
+        self.entry(
+            path,
+            LayerEntryKind::Symlink(target.as_ref().to_vec()),
+            0o777,
+        )
     }
 
     /// Adds another name for `target`, a path from the layer's root.
     #[must_use]
     pub fn hardlink(self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Self {
-        self.entry(path, Kind::Hardlink(target.as_ref().to_vec()), 0o644)
+        self.entry(
+            path,
+            LayerEntryKind::Hardlink(target.as_ref().to_vec()),
+            0o644,
+        )
     }
 
     /// Adds a fifo, mode 0644.
     #[must_use]
     pub fn fifo(self, path: impl AsRef<[u8]>) -> Self {
-        self.entry(path, Kind::Fifo, 0o644)
+        self.entry(path, LayerEntryKind::Fifo, 0o644)
     }
 
     /// Adds a character device, mode 0644.
     #[must_use]
     pub fn char_device(self, path: impl AsRef<[u8]>, major: u32, minor: u32) -> Self {
         let flag = b'3';
-        self.entry(path, Kind::Device { flag, major, minor }, 0o644)
+        self.entry(path, LayerEntryKind::Device { flag, major, minor }, 0o644)
     }
 
     /// Adds a block device, mode 0644.
     #[must_use]
     pub fn block_device(self, path: impl AsRef<[u8]>, major: u32, minor: u32) -> Self {
         let flag = b'4';
-        self.entry(path, Kind::Device { flag, major, minor }, 0o644)
+        self.entry(path, LayerEntryKind::Device { flag, major, minor }, 0o644)
     }
 
     /// Adds the whiteout of `path`, which hides what lower layers have there (OCI image spec, Whiteouts).
@@ -222,11 +230,11 @@ impl Layer {
         PackedLayer::new(blob, DiffId::new(Digest::sha256(&tar)), self.compression)
     }
 
-    fn entry(mut self, path: impl AsRef<[u8]>, kind: Kind, mode: u32) -> Self {
+    fn entry(mut self, path: impl AsRef<[u8]>, kind: LayerEntryKind, mode: u32) -> Self {
         let Content::Entries(entries) = &mut self.content else {
             panic!("a layer made from a tar takes no more entries");
         };
-        entries.push(Entry {
+        entries.push(LayerEntry {
             path: path.as_ref().to_vec(),
             kind,
             mode,
@@ -239,7 +247,7 @@ impl Layer {
         self
     }
 
-    fn last(&mut self) -> &mut Entry {
+    fn last(&mut self) -> &mut LayerEntry {
         match &mut self.content {
             Content::Entries(entries) => entries.last_mut().expect("an entry comes first"),
             Content::Tar(_) => panic!("a layer made from a tar has no entries to change"),
@@ -249,7 +257,7 @@ impl Layer {
 
 impl PackedLayer {
     /// Takes a blob that unpacks to the tar named by `diff_id`.
-    pub fn new(blob: impl Into<Bytes>, diff_id: DiffId, compression: Compression) -> Self {
+    pub fn new(blob: impl Into<Bytes>, diff_id: DiffId, compression: BlobCompression) -> Self {
         let bytes = blob.into();
         Self {
             digest: Digest::sha256(&bytes),
@@ -264,7 +272,7 @@ impl PackedLayer {
     /// Compresses a tar of any size as it is read; only the blob is held in memory.
     ///
     /// For bombs: `io::repeat(0).take(1 << 30)` behind a header is a megabyte of gzip.
-    pub fn from_reader(tar: impl Read, compression: Compression) -> io::Result<Self> {
+    pub fn from_reader(tar: impl Read, compression: BlobCompression) -> io::Result<Self> {
         let mut hashing = Hashing {
             inner: tar,
             hasher: Hasher::new(Algorithm::Sha256),
@@ -288,14 +296,14 @@ impl fmt::Debug for PackedLayer {
     }
 }
 
-impl From<Layer> for PackedLayer {
-    fn from(layer: Layer) -> Self {
+impl From<LayerBuilder> for PackedLayer {
+    fn from(layer: LayerBuilder) -> Self {
         layer.pack()
     }
 }
 
-impl From<&Layer> for PackedLayer {
-    fn from(layer: &Layer) -> Self {
+impl From<&LayerBuilder> for PackedLayer {
+    fn from(layer: &LayerBuilder) -> Self {
         layer.pack()
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::XattrFlags;
 use tempfile::TempDir;
 
-use crate::Tree;
+use crate::TreeSnapshot;
 
 /// What is in the canary's files; it must turn up nowhere else.
 pub const SENTINEL: &[u8] = b"CANARY-5b1d0c9e-this-must-stay-where-it-is";
@@ -29,7 +29,7 @@ pub const SENTINEL: &[u8] = b"CANARY-5b1d0c9e-this-must-stay-where-it-is";
 #[derive(Debug)]
 pub struct Sandbox {
     path: PathBuf,
-    before: Tree,
+    before: TreeSnapshot,
     /// Removes the directory in the end; a sandbox that is confined belongs to another process.
     _directory: Option<TempDir>,
 }
@@ -106,8 +106,8 @@ impl Default for Sandbox {
 }
 
 /// Everything in the sandbox that no test may touch.
-fn outside(path: &Path) -> io::Result<Tree> {
-    let tree = Tree::watched(path)?;
+fn outside(path: &Path) -> io::Result<TreeSnapshot> {
+    let tree = TreeSnapshot::watched(path)?;
     Ok(tree.without_path("root").without_path("tmp"))
 }
 

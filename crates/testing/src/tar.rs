@@ -1,14 +1,14 @@
 //! A tar writer that writes what it is told, byte by byte, and checks nothing.
 //!
-//! [`Layer`](crate::Layer) makes honest archives. This one makes every other kind: headers that lie about
+//! [`LayerBuilder`](crate::LayerBuilder) makes honest archives. This one makes every other kind: headers that lie about
 //! their size, checksums that are wrong, PAX records that contradict the header behind them.
 //!
 //! ```
-//! use windlass_testing::tar::{Field, Header, Tar};
+//! use windlass_testing::tar::{TarField, TarHeader, Tar};
 //!
 //! let tar = Tar::new()
 //!     .pax(&[("path", b"../escape")])
-//!     .entry(Header::file("harmless").octal(Field::Mode, 0o4777), b"content")
+//!     .entry(TarHeader::file("harmless").octal(TarField::Mode, 0o4777), b"content")
 //!     .end();
 //! assert_eq!(tar.len() % 512, 0);
 //! ```
@@ -20,7 +20,7 @@ pub const BLOCK: usize = 512;
 
 /// A field of a tar header (POSIX ustar).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
+pub enum TarField {
     /// The name, 100 bytes.
     Name,
     /// The permission bits.
@@ -59,7 +59,7 @@ pub enum Field {
 ///
 /// The size and the checksum are filled in when it goes into a [`Tar`], unless they were set here.
 #[derive(Clone, Debug)]
-pub struct Header {
+pub struct TarHeader {
     bytes: [u8; BLOCK],
     size_set: bool,
     checksum_set: bool,
@@ -71,7 +71,7 @@ pub struct Tar {
     bytes: Vec<u8>,
 }
 
-impl Field {
+impl TarField {
     /// Returns where in the header the field stands.
     pub fn place(self) -> Range<usize> {
         match self {
@@ -95,7 +95,7 @@ impl Field {
     }
 }
 
-impl Header {
+impl TarHeader {
     /// Makes a ustar header of type `kind`: mode 0644, owned by root, mtime 0.
     pub fn new(kind: u8, name: impl AsRef<[u8]>) -> Self {
         let header = Self {
@@ -104,15 +104,15 @@ impl Header {
             checksum_set: false,
         };
         let mut header = header
-            .set(Field::Kind, [kind])
-            .set(Field::Name, name)
-            .set(Field::Magic, b"ustar\0")
-            .set(Field::Version, b"00")
-            .octal(Field::Mode, 0o644)
-            .octal(Field::Uid, 0)
-            .octal(Field::Gid, 0)
-            .octal(Field::Mtime, 0)
-            .octal(Field::Size, 0);
+            .set(TarField::Kind, [kind])
+            .set(TarField::Name, name)
+            .set(TarField::Magic, b"ustar\0")
+            .set(TarField::Version, b"00")
+            .octal(TarField::Mode, 0o644)
+            .octal(TarField::Uid, 0)
+            .octal(TarField::Gid, 0)
+            .octal(TarField::Mtime, 0)
+            .octal(TarField::Size, 0);
         header.size_set = false;
         header
     }
@@ -124,19 +124,19 @@ impl Header {
 
     /// Makes the header of a directory, mode 0755.
     pub fn dir(name: impl AsRef<[u8]>) -> Self {
-        Self::new(b'5', name).octal(Field::Mode, 0o755)
+        Self::new(b'5', name).octal(TarField::Mode, 0o755)
     }
 
     /// Makes the header of a symbolic link.
     pub fn symlink(name: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Self {
         Self::new(b'2', name)
-            .octal(Field::Mode, 0o777)
-            .set(Field::LinkName, target)
+            .octal(TarField::Mode, 0o777)
+            .set(TarField::LinkName, target)
     }
 
     /// Makes the header of a hard link.
     pub fn hardlink(name: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Self {
-        Self::new(b'1', name).set(Field::LinkName, target)
+        Self::new(b'1', name).set(TarField::LinkName, target)
     }
 
     /// Makes the header of a fifo.
@@ -147,21 +147,21 @@ impl Header {
     /// Makes the header of a device; `kind` is `b'3'` (character) or `b'4'` (block).
     pub fn device(kind: u8, name: impl AsRef<[u8]>, major: u32, minor: u32) -> Self {
         Self::new(kind, name)
-            .octal(Field::Major, u64::from(major))
-            .octal(Field::Minor, u64::from(minor))
+            .octal(TarField::Major, u64::from(major))
+            .octal(TarField::Minor, u64::from(minor))
     }
 
     /// Makes it a GNU header rather than a POSIX one.
     #[must_use]
     pub fn gnu(self) -> Self {
-        self.set(Field::Magic, b"ustar ")
-            .set(Field::Version, b" \0")
+        self.set(TarField::Magic, b"ustar ")
+            .set(TarField::Version, b" \0")
     }
 
     /// Makes it a header from before POSIX (v7): no magic, no version.
     #[must_use]
     pub fn v7(self) -> Self {
-        self.set(Field::Magic, b"").set(Field::Version, b"")
+        self.set(TarField::Magic, b"").set(TarField::Version, b"")
     }
 
     /// Writes `value` into `field`, as it is; the rest of the field becomes NUL.
@@ -169,7 +169,7 @@ impl Header {
     /// # Panics
     /// If the value is longer than the field.
     #[must_use]
-    pub fn set(mut self, field: Field, value: impl AsRef<[u8]>) -> Self {
+    pub fn set(mut self, field: TarField, value: impl AsRef<[u8]>) -> Self {
         let value = value.as_ref();
         let place = field.place();
         assert!(
@@ -181,8 +181,8 @@ impl Header {
         let place = &mut self.bytes[place];
         place.fill(0);
         place[..value.len()].copy_from_slice(value);
-        self.size_set |= field == Field::Size;
-        self.checksum_set |= field == Field::Checksum;
+        self.size_set |= field == TarField::Size;
+        self.checksum_set |= field == TarField::Checksum;
         self
     }
 
@@ -191,14 +191,14 @@ impl Header {
     /// # Panics
     /// If the number has too many digits for the field.
     #[must_use]
-    pub fn octal(self, field: Field, value: u64) -> Self {
+    pub fn octal(self, field: TarField, value: u64) -> Self {
         let digits = field.place().len() - 1;
         self.set(field, format!("{value:0digits$o}\0"))
     }
 
     /// Writes a number in GNU's base-256 form, which also knows negative ones.
     #[must_use]
-    pub fn base256(self, field: Field, value: i128) -> Self {
+    pub fn base256(self, field: TarField, value: i128) -> Self {
         let len = field.place().len();
         let mut bytes = if value < 0 {
             vec![0xff; len]
@@ -224,14 +224,14 @@ impl Header {
         let header = if self.size_set {
             self
         } else {
-            self.octal(Field::Size, size as u64)
+            self.octal(TarField::Size, size as u64)
         };
         if header.checksum_set {
             return header.bytes;
         }
-        let blank = header.set(Field::Checksum, b"        ");
+        let blank = header.set(TarField::Checksum, b"        ");
         let sum: u64 = blank.bytes.iter().copied().map(u64::from).sum();
-        blank.set(Field::Checksum, format!("{sum:06o}\0 ")).bytes
+        blank.set(TarField::Checksum, format!("{sum:06o}\0 ")).bytes
     }
 }
 
@@ -243,7 +243,7 @@ impl Tar {
 
     /// Appends a header and its content, padded.
     #[must_use]
-    pub fn entry(mut self, header: Header, content: &[u8]) -> Self {
+    pub fn entry(mut self, header: TarHeader, content: &[u8]) -> Self {
         self.bytes
             .extend_from_slice(&header.finished(content.len()));
         self.padded(content)
@@ -251,7 +251,7 @@ impl Tar {
 
     /// Appends a header without content.
     #[must_use]
-    pub fn header(self, header: Header) -> Self {
+    pub fn header(self, header: TarHeader) -> Self {
         self.entry(header, b"")
     }
 
@@ -259,34 +259,34 @@ impl Tar {
     #[must_use]
     pub fn pax(self, records: &[(&str, &[u8])]) -> Self {
         let records = pax_records(records);
-        self.entry(Header::new(b'x', "PaxHeaders/entry"), &records)
+        self.entry(TarHeader::new(b'x', "PaxHeaders/entry"), &records)
     }
 
     /// Appends PAX records that hold for everything behind them.
     #[must_use]
     pub fn global_pax(self, records: &[(&str, &[u8])]) -> Self {
         let records = pax_records(records);
-        self.entry(Header::new(b'g', "GlobalHead/entry"), &records)
+        self.entry(TarHeader::new(b'g', "GlobalHead/entry"), &records)
     }
 
     /// Appends a PAX header with exactly these bytes as its records.
     #[must_use]
     pub fn raw_pax(self, records: &[u8]) -> Self {
-        self.entry(Header::new(b'x', "PaxHeaders/entry"), records)
+        self.entry(TarHeader::new(b'x', "PaxHeaders/entry"), records)
     }
 
     /// Appends the next entry's name in GNU's form.
     #[must_use]
     pub fn gnu_name(self, name: &[u8]) -> Self {
         let name = [name, b"\0"].concat();
-        self.entry(Header::new(b'L', "././@LongLink").gnu(), &name)
+        self.entry(TarHeader::new(b'L', "././@LongLink").gnu(), &name)
     }
 
     /// Appends the next entry's link target in GNU's form.
     #[must_use]
     pub fn gnu_link(self, target: &[u8]) -> Self {
         let target = [target, b"\0"].concat();
-        self.entry(Header::new(b'K', "././@LongLink").gnu(), &target)
+        self.entry(TarHeader::new(b'K', "././@LongLink").gnu(), &target)
     }
 
     /// Appends bytes as they are.
@@ -340,7 +340,10 @@ mod tests {
     #[test]
     fn a_header_is_laid_out_as_posix_says() {
         let bytes = Tar::new()
-            .entry(Header::file("etc/motd").octal(Field::Mtime, 1), b"hi\n")
+            .entry(
+                TarHeader::file("etc/motd").octal(TarField::Mtime, 1),
+                b"hi\n",
+            )
             .into_bytes();
         assert_eq!(bytes.len(), 2 * BLOCK);
         assert_eq!(&bytes[..9], b"etc/motd\0");
@@ -360,9 +363,9 @@ mod tests {
 
     #[test]
     fn a_header_lies_when_told_to() {
-        let header = Header::file("f")
-            .octal(Field::Size, 7)
-            .set(Field::Checksum, b"wrong");
+        let header = TarHeader::file("f")
+            .octal(TarField::Size, 7)
+            .set(TarField::Checksum, b"wrong");
         let bytes = Tar::new().header(header).into_bytes();
         assert_eq!(bytes.len(), BLOCK);
         assert_eq!(&bytes[124..136], b"00000000007\0");
@@ -371,9 +374,9 @@ mod tests {
 
     #[test]
     fn base_256_knows_big_and_negative_numbers() {
-        let big = Header::file("f").base256(Field::Uid, 1 << 32);
+        let big = TarHeader::file("f").base256(TarField::Uid, 1 << 32);
         assert_eq!(big.bytes[108..116], [0x80, 0, 0, 1, 0, 0, 0, 0]);
-        let negative = Header::file("f").base256(Field::Mtime, -2);
+        let negative = TarHeader::file("f").base256(TarField::Mtime, -2);
         let mut expected = [0xff; 12];
         expected[11] = 0xfe;
         assert_eq!(negative.bytes[136..148], expected);

@@ -37,7 +37,7 @@ struct Authority {
 
 /// A certificate and its private key, both as PEM.
 #[derive(Clone)]
-pub struct Identity {
+pub struct TlsIdentity {
     /// The certificate, with no chain: its issuer is an authority itself.
     pub certificate: String,
     /// The private key, PKCS #8.
@@ -72,12 +72,12 @@ impl Ca {
     ///
     /// # Panics
     /// If a name cannot stand in a certificate.
-    pub fn server(&self, names: &[&str]) -> Identity {
+    pub fn server(&self, names: &[&str]) -> TlsIdentity {
         self.sign(valid_now(server_params(names)))
     }
 
     /// As [`server`](Self::server), valid through the year 2000.
-    pub fn expired_server(&self, names: &[&str]) -> Identity {
+    pub fn expired_server(&self, names: &[&str]) -> TlsIdentity {
         let mut params = server_params(names);
         params.not_before = date_time_ymd(2000, 1, 1);
         params.not_after = date_time_ymd(2001, 1, 1);
@@ -85,17 +85,17 @@ impl Ca {
     }
 
     /// Makes a certificate by which `name` can show a server who it is.
-    pub fn client(&self, name: &str) -> Identity {
+    pub fn client(&self, name: &str) -> TlsIdentity {
         let mut params = valid_now(params(name));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(params)
     }
 
-    fn sign(&self, mut params: CertificateParams) -> Identity {
+    fn sign(&self, mut params: CertificateParams) -> TlsIdentity {
         params.use_authority_key_identifier_extension = true;
         let key = new_key();
         let certificate = params.signed_by(&key, &self.0.issuer).expect(SOUND);
-        Identity::new(&certificate, &key)
+        TlsIdentity::new(&certificate, &key)
     }
 }
 
@@ -105,7 +105,7 @@ impl Default for Ca {
     }
 }
 
-impl Identity {
+impl TlsIdentity {
     /// Makes a server's certificate for `names` that no authority has signed.
     ///
     /// # Panics
@@ -130,7 +130,7 @@ impl fmt::Debug for Ca {
     }
 }
 
-impl fmt::Debug for Identity {
+impl fmt::Debug for TlsIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
             .field("certificate", &self.certificate)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use windlass_testing::real::{Layer, LayerCompression, Layout, command, run};
+use windlass_testing::real::{LayerCompression, LayoutLayer, OciLayout, command, run};
 
 use super::tree::Tree;
 
@@ -98,9 +98,9 @@ impl ImageKind {
 
     /// Makes the image in the layout `work/images/NAME`.
     fn make(self, work: &Path) -> anyhow::Result<BenchImage> {
-        let mut layout = Layout::create(&self.layout(work))?;
+        let mut layout = OciLayout::create(&self.layout(work))?;
         let (mut facts, mut files, mut unpacked) = (Vec::new(), 0, 0);
-        let mut layers: Vec<Layer> = Vec::new();
+        let mut layers: Vec<LayoutLayer> = Vec::new();
         for recipe in self.recipes() {
             progress(&format!(
                 "making the {} layer of {}",

@@ -23,7 +23,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
-use windlass_testing::real::{Disk, end_on_interrupt, find, in_namespaces};
+use windlass_testing::real::{LoopDisk, end_on_interrupt, find, in_namespaces};
 
 use self::freight::{Carrier, Task};
 use self::image::{BenchImage, ImageKind};
@@ -101,7 +101,7 @@ struct Setting<'a> {
     runs: usize,
     images: &'a [BenchImage],
     served: &'a Served,
-    disk: &'a Disk,
+    disk: &'a LoopDisk,
     /// The windlass to time.
     windlass: Option<&'a Path>,
 }
@@ -183,7 +183,7 @@ impl Bench {
         end_on_interrupt()?;
         let images = image::load(&self.work, &self.images)?;
         let served = Served::start(&self.work, &images)?;
-        let disk = Disk::reserved(&self.work, DISK_SIZE)?;
+        let disk = LoopDisk::reserved(&self.work, DISK_SIZE)?;
         let setting = Setting {
             work: &self.work,
             runs: self.runs,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use windlass_testing::real::{Access, DockerRegistry};
+use windlass_testing::real::{DockerRegistry, RegistryAuth};
 
 use super::files::read_through;
 use super::image::{BenchImage, TAG};
@@ -22,7 +22,7 @@ impl Served {
     pub(super) fn start(work: &Path, images: &[BenchImage]) -> anyhow::Result<Self> {
         let dir = work.join("registry");
         let content = dir.join("content/docker/registry/v2");
-        let registry = DockerRegistry::start(&dir, Access::Open)?;
+        let registry = DockerRegistry::start(&dir, RegistryAuth::Open)?;
         for image in images {
             let tags = content
                 .join("repositories")

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::Context;
 use serde_json::json;
-use windlass_testing::{Compression, Image, Layer, PackedImage};
+use windlass_testing::{BlobCompression, ImageBuilder, LayerBuilder, PackedImage};
 
 /// Where the image has its documents.
 pub(super) const DOCS: &str = "usr/share/doc/windlass";
@@ -20,14 +20,14 @@ pub(super) fn of_this_machine(windlass: &Path) -> anyhow::Result<PackedImage> {
     let now = jiff::Timestamp::now()
         .strftime("%Y-%m-%dT%H:%M:%SZ")
         .to_string();
-    let image = Image::new()
-        .layer(base(windlass)?.compressed(Compression::GzipMembers(2)))
+    let image = ImageBuilder::new()
+        .layer(base(windlass)?.compressed(BlobCompression::GzipMembers(2)))
         .created_by("the loader and the libraries of this machine, and a little of /etc")
-        .layer(documents()?.compressed(Compression::Zstd))
+        .layer(documents()?.compressed(BlobCompression::Zstd))
         .created_by("COPY docs /usr/share/doc/windlass/")
-        .layer(program(windlass)?.compressed(Compression::ZstdFrames(4)))
+        .layer(program(windlass)?.compressed(BlobCompression::ZstdFrames(4)))
         .created_by("COPY windlass /usr/bin/")
-        .layer(finish().compressed(Compression::Gzip))
+        .layer(finish().compressed(BlobCompression::Gzip))
         .created_by("RUN rm /usr/share/doc/windlass/DRAFT.md")
         .empty_step("CMD [\"windlass\" \"version\"]")
         .config(|config| {
@@ -40,12 +40,12 @@ pub(super) fn of_this_machine(windlass: &Path) -> anyhow::Result<PackedImage> {
 }
 
 /// Directories, `/etc`, and the shared libraries that `windlass` needs.
-fn base(windlass: &Path) -> anyhow::Result<Layer> {
+fn base(windlass: &Path) -> anyhow::Result<LayerBuilder> {
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n";
     let libraries = libraries(windlass)?;
     let places: anyhow::Result<Vec<_>> = libraries.iter().map(|path| place(path)).collect();
     let places = places?;
-    let mut layer = with_parents(Layer::new(), &places)
+    let mut layer = with_parents(LayerBuilder::new(), &places)
         .dir("etc")
         .file("etc/passwd", PASSWD)
         .file("etc/group", "root:x:0:\nnogroup:x:65534:\n")
@@ -65,14 +65,14 @@ fn base(windlass: &Path) -> anyhow::Result<Layer> {
 }
 
 /// The project's own documents, and one that is not meant to stay.
-fn documents() -> anyhow::Result<Layer> {
+fn documents() -> anyhow::Result<LayerBuilder> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let places = [
         project.clone(),
         project.join("docs"),
         project.join("docs/decisions"),
     ];
-    let mut layer = with_parents(Layer::new(), &[DOCS]).dir(DOCS);
+    let mut layer = with_parents(LayerBuilder::new(), &[DOCS]).dir(DOCS);
     for place in places {
         for path in files(&place)? {
             let is_document =
@@ -86,17 +86,17 @@ fn documents() -> anyhow::Result<Layer> {
     Ok(layer.file(format!("{DOCS}/{DRAFT}"), "Not yet.\n"))
 }
 
-fn program(windlass: &Path) -> anyhow::Result<Layer> {
+fn program(windlass: &Path) -> anyhow::Result<LayerBuilder> {
     let (place, link) = ("usr/bin/windlass", "usr/local/bin/windlass");
-    let layer = with_parents(Layer::new(), &[place, link]);
+    let layer = with_parents(LayerBuilder::new(), &[place, link]);
     let layer = with_file(layer, place, windlass)?.mode(0o755);
     Ok(layer.symlink(link, "/usr/bin/windlass"))
 }
 
-fn finish() -> Layer {
+fn finish() -> LayerBuilder {
     let welcome = "This root filesystem was hauled by windlass.\n";
     let draft = format!("{DOCS}/{DRAFT}");
-    with_parents(Layer::new(), &[&draft, "etc/motd"])
+    with_parents(LayerBuilder::new(), &[&draft, "etc/motd"])
         .whiteout(&draft)
         .file("etc/motd", welcome)
         .hardlink("etc/issue", "etc/motd")
@@ -119,14 +119,14 @@ fn libraries(program: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
 }
 
 /// Adds the directories above all of `places`, each once.
-fn with_parents(layer: Layer, places: &[&str]) -> Layer {
+fn with_parents(layer: LayerBuilder, places: &[&str]) -> LayerBuilder {
     let parents = |place: &'_ &str| {
         let slashes = place.match_indices('/');
         let parents = slashes.map(|(at, _)| place[..at].to_owned());
         parents.collect::<Vec<_>>()
     };
     let directories: BTreeSet<_> = places.iter().flat_map(parents).collect();
-    directories.iter().fold(layer, Layer::dir)
+    directories.iter().fold(layer, LayerBuilder::dir)
 }
 
 /// Returns where in an image something at the absolute `path` goes.
@@ -136,7 +136,7 @@ fn place(path: &Path) -> anyhow::Result<&str> {
 }
 
 /// Adds a file of this machine, with its time and the mode that a package would give it.
-fn with_file(layer: Layer, place: &str, source: &Path) -> anyhow::Result<Layer> {
+fn with_file(layer: LayerBuilder, place: &str, source: &Path) -> anyhow::Result<LayerBuilder> {
     let reading = || format!("reading {}", source.display());
     let bytes = fs::read(source).with_context(reading)?;
     let time = fs::metadata(source).with_context(reading)?.mtime();

@@ -3,14 +3,14 @@
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
-use windlass_testing::{Image, Index, Layer, PackedImage, Registry};
+use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
 fn image(platform: &str) -> PackedImage {
-    Image::new()
+    ImageBuilder::new()
         .platform(platform)
-        .layer(Layer::of_size_seeded(1000, 7))
+        .layer(LayerBuilder::of_size_seeded(1000, 7))
         .pack()
 }
 
@@ -22,7 +22,7 @@ fn registry() -> (Registry, Windlass) {
     windlass.shows(&amd.digest, "<amd64>");
     windlass.shows(&arm.digest, "<arm64>");
     windlass.shows(&arm.config_digest, "<config of arm64>");
-    let index = registry.push_index(Index::new().image(amd).image(arm), "app:1");
+    let index = registry.push_index(IndexBuilder::new().image(amd).image(arm), "app:1");
     windlass.shows(&index.digest, "<index>");
     (registry, windlass)
 }

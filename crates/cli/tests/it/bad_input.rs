@@ -1,16 +1,18 @@
 //! Bad input: exit 1, a line that says what and where, a hint where there is one. Nothing becomes visible,
 //! nothing outside the store is touched, and the next pull works.
 
-use windlass_testing::{Image, Index, Layer, PackedImage, Registry, descriptor};
+use windlass_testing::{
+    ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, Registry, descriptor,
+};
 
 use crate::harness::{PLATFORM, Windlass};
 
 const LAYER_SIZE: usize = 1 << 20;
 
 fn image() -> PackedImage {
-    Image::new()
+    ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(LAYER_SIZE))
+        .layer(LayerBuilder::of_size(LAYER_SIZE))
         .pack()
 }
 
@@ -114,11 +116,11 @@ fn an_unknown_tag() {
 #[test]
 fn an_invalid_platform_and_one_that_there_is_not() {
     let registry = Registry::start();
-    let other = Image::new()
+    let other = ImageBuilder::new()
         .platform("linux/arm64")
-        .layer(Layer::of_size(1000))
+        .layer(LayerBuilder::of_size(1000))
         .pack();
-    registry.push_index(Index::new().image(other), "app:1");
+    registry.push_index(IndexBuilder::new().image(other), "app:1");
     let windlass = Windlass::with(&registry);
     let name = registry.name("app:1");
     insta::assert_snapshot!(windlass.run(["pull", "--platform", "a/b/c/d", &name]), @r#"
@@ -249,9 +251,9 @@ fn a_layer_that_is_not_what_its_digest_says() {
 #[test]
 fn a_layer_of_another_size() {
     let registry = Registry::start();
-    let image = Image::new()
+    let image = ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(LAYER_SIZE))
+        .layer(LayerBuilder::of_size(LAYER_SIZE))
         .manifest(|manifest| manifest["layers"][0]["size"] = 1000.into());
     let image = registry.push(image.pack(), "app:1");
     let windlass = Windlass::with(&registry);
@@ -266,10 +268,10 @@ fn a_layer_of_another_size() {
 #[test]
 fn a_layer_whose_diff_id_is_another() {
     let registry = Registry::start();
-    let other = Layer::of_size_seeded(1000, 9).pack().diff_id;
-    let image = Image::new()
+    let other = LayerBuilder::of_size_seeded(1000, 9).pack().diff_id;
+    let image = ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(LAYER_SIZE));
+        .layer(LayerBuilder::of_size(LAYER_SIZE));
     let image = image.config(|config| {
         config["rootfs"]["diff_ids"][0] = other.to_string().into();
     });
@@ -287,8 +289,8 @@ fn a_layer_whose_diff_id_is_another() {
 #[test]
 fn a_layer_that_is_no_tar() {
     let registry = Registry::start();
-    let layer = Layer::from_tar(b"this is no tar, however long one looks at it".repeat(100));
-    let image = Image::new().platform(PLATFORM).layer(layer);
+    let layer = LayerBuilder::from_tar(b"this is no tar, however long one looks at it".repeat(100));
+    let image = ImageBuilder::new().platform(PLATFORM).layer(layer);
     let image = registry.push(image.pack(), "app:1");
     let windlass = Windlass::with(&registry);
     insta::assert_snapshot!(refused(&registry, windlass, &image), @r"
@@ -302,11 +304,11 @@ fn a_layer_that_is_no_tar() {
 #[test]
 fn a_layer_that_is_cut_short() {
     let registry = Registry::start();
-    let whole = Layer::of_size(LAYER_SIZE).pack();
+    let whole = LayerBuilder::of_size(LAYER_SIZE).pack();
     let half = whole.bytes.slice(..LAYER_SIZE / 2);
     let digest = registry.put_blob("app", half.clone());
     // The descriptor is right about the bytes; the bytes are half a gzip stream.
-    let image = Image::new().platform(PLATFORM).layer(whole).pack();
+    let image = ImageBuilder::new().platform(PLATFORM).layer(whole).pack();
     let mut manifest: serde_json::Value = serde_json::from_slice(&image.manifest).unwrap();
     let media_type = manifest["layers"][0]["mediaType"]
         .as_str()
@@ -331,8 +333,11 @@ fn a_layer_that_is_cut_short() {
 #[test]
 fn a_layer_that_climbs_out() {
     let registry = Registry::start();
-    let layer = Layer::new().file("../../../escaped", "x");
-    let image = registry.push(Image::new().platform(PLATFORM).layer(layer).pack(), "app:1");
+    let layer = LayerBuilder::new().file("../../../escaped", "x");
+    let image = registry.push(
+        ImageBuilder::new().platform(PLATFORM).layer(layer).pack(),
+        "app:1",
+    );
     let windlass = Windlass::with(&registry);
     insta::assert_snapshot!(refused(&registry, windlass, &image), @r"
     exit: 1

@@ -4,12 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
-use windlass_testing::{Image, Layer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
-fn root() -> Layer {
-    Layer::new()
+fn root() -> LayerBuilder {
+    LayerBuilder::new()
         .dir("./")
         .dir("etc/")
         .file(
@@ -22,9 +22,9 @@ fn root() -> Layer {
 }
 
 /// An image of `layer` with this `config`, pulled as `app:1`.
-fn pulled(layer: Layer, config: &Value) -> (Registry, Windlass, String) {
+fn pulled(layer: LayerBuilder, config: &Value) -> (Registry, Windlass, String) {
     let registry = Registry::start();
-    let image = Image::new().platform(PLATFORM).layer(layer);
+    let image = ImageBuilder::new().platform(PLATFORM).layer(layer);
     let image = image.config(|document| document["config"] = config.clone());
     registry.push(image, "app:1");
     let windlass = Windlass::with(&registry);

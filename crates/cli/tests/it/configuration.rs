@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use windlass_testing::{Ca, Image, Layer, PackedImage, Registry, Schema1};
+use windlass_testing::{Ca, ImageBuilder, LayerBuilder, PackedImage, Registry, Schema1Builder};
 
 use crate::harness::{PLATFORM, Windlass};
 
 fn image() -> PackedImage {
-    Image::new()
+    ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(1000))
+        .layer(LayerBuilder::of_size(1000))
         .pack()
 }
 
@@ -109,7 +109,7 @@ fn schema_1_is_refused_with_the_setting_that_allows_it() {
     let registry = Registry::start();
     let windlass = Windlass::with(&registry);
     registry.push_schema1(
-        Schema1::new("app", "1").layer(Layer::of_size(1000)),
+        Schema1Builder::new("app", "1").layer(LayerBuilder::of_size(1000)),
         "app:1",
     );
     let name = registry.name("app:1");
@@ -179,12 +179,12 @@ fn how_pulls_go_about_their_work_can_be_configured() {
         .forever();
     windlass.run(args(&name));
     // One and, because that brought nothing but a few bytes, one more.
-    assert_eq!(registry.ranges_asked(&layer).len(), 2);
+    assert_eq!(registry.requested_ranges(&layer).len(), 2);
     let df = windlass.stdout(["df", "--json"]);
     assert!(df.contains(r#""partial_blobs":[]"#), "{df}");
     let mut once = windlass.command(args(&name));
     once.arg("--retry=0").output().unwrap();
-    assert_eq!(registry.ranges_asked(&layer).len(), 3);
+    assert_eq!(registry.requested_ranges(&layer).len(), 3);
     let shown = windlass.stdout(["config", "show", &host]);
     assert!(shown.contains("no faster than 2MB/s"), "{shown}");
 }

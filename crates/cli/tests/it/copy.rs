@@ -3,7 +3,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use windlass_testing::{Gate, Image, Index, Layer, PackedIndex, Registry, descriptor};
+use windlass_testing::{
+    Gate, ImageBuilder, IndexBuilder, LayerBuilder, PackedIndex, Registry, descriptor,
+};
 
 use crate::freight::{image, interrupted, start};
 use crate::harness::{PLATFORM, Windlass};
@@ -11,8 +13,12 @@ use crate::harness::{PLATFORM, Windlass};
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 fn index() -> PackedIndex {
-    let of = |platform: &str, size| Image::new().platform(platform).layer(Layer::of_size(size));
-    Index::new()
+    let of = |platform: &str, size| {
+        ImageBuilder::new()
+            .platform(platform)
+            .layer(LayerBuilder::of_size(size))
+    };
+    IndexBuilder::new()
         .image(of("linux/amd64", 1000).pack())
         .image(of("linux/arm64", 2000).pack())
         .attestation()
@@ -148,7 +154,7 @@ fn what_belongs_to_an_image_goes_along_on_request() {
     let second = artifact(&from, &subject, "two");
     let about = artifact(&from, &first, "about one");
     // As cosign has it: found by a tag, and by nothing else.
-    let signature = from.push(Image::new().layer(Layer::of_size(10)), "app");
+    let signature = from.push(ImageBuilder::new().layer(LayerBuilder::of_size(10)), "app");
     let tag = format!("{}.sig", subject.replace(':', "-"));
     from.tag("app", &tag, &signature.digest);
     let source = place(&from, "app:1");
@@ -232,7 +238,7 @@ fn what_only_claims_to_belong_there_is_left() {
 #[test]
 fn old_manifests_are_not_copied() {
     let from = Registry::start();
-    let image = windlass_testing::Schema1::new("app", "1").layer(Layer::of_size(100));
+    let image = windlass_testing::Schema1Builder::new("app", "1").layer(LayerBuilder::of_size(100));
     from.push_schema1(image, "app:1");
     let to = Registry::builder().writable().start();
     let mut windlass = Windlass::with(&to);
@@ -317,9 +323,9 @@ fn an_interrupt_leaves_nothing_half_done() {
     windlass.stdout(["copy", &place(&from, "app:1"), &path("oci", "layout:1")]);
     let list = fs::read(windlass.path("layout/index.json")).unwrap();
     let other = from.push(
-        Image::new()
+        ImageBuilder::new()
             .platform(PLATFORM)
-            .layer(Layer::of_size(2 << 20)),
+            .layer(LayerBuilder::of_size(2 << 20)),
         "app:2",
     );
     let gate = from.blob(&other.layers[0].digest).hold_after(1 << 20);

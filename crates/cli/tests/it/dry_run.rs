@@ -1,14 +1,14 @@
 //! `windlass pull --dry-run`: what there is to do, told by words, numbers and the exit code.
 
-use windlass_testing::{Image, Layer, PackedImage, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
 fn image(seed: u64) -> PackedImage {
-    Image::new()
+    ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size_seeded(3 << 20, 1))
-        .layer(Layer::of_size_seeded(1 << 20, seed))
+        .layer(LayerBuilder::of_size_seeded(3 << 20, 1))
+        .layer(LayerBuilder::of_size_seeded(1 << 20, seed))
         .pack()
 }
 

@@ -1,14 +1,14 @@
 //! Lists and documents in the form that somebody asks for; filters; trees.
 
-use windlass_testing::{Image, Index, Layer, PackedImage, Registry};
+use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
 fn image(platform: &str, content: &str, created: &str) -> PackedImage {
     let created = created.to_owned();
-    Image::new()
+    ImageBuilder::new()
         .platform(platform)
-        .layer(Layer::new().file("name", content))
+        .layer(LayerBuilder::new().file("name", content))
         .config(move |config| {
             config["created"] = created.into();
             config["config"]["Cmd"] = serde_json::json!(["sh", "-c", "x"]);
@@ -321,7 +321,7 @@ fn trees_show_what_is_here_for_which_platform() {
         image("linux/amd64", "single", "2020-01-01T00:00:00Z"),
         "single:1",
     );
-    let index = Index::new()
+    let index = IndexBuilder::new()
         .image(amd64.clone())
         .image(arm64.clone())
         .image(riscv64)

@@ -4,16 +4,16 @@ use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use windlass_testing::{Gate, Image, Layer, PackedImage};
+use windlass_testing::{Gate, ImageBuilder, LayerBuilder, PackedImage};
 
 use crate::harness::{PLATFORM, Windlass};
 
 /// An image with a layer that is sent in one request, and one that is large enough to be gone on with.
 pub(crate) fn image() -> PackedImage {
-    Image::new()
+    ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::new().file("hello", b"world"))
-        .layer(Layer::of_size(3 << 20))
+        .layer(LayerBuilder::new().file("hello", b"world"))
+        .layer(LayerBuilder::of_size(3 << 20))
         .pack()
 }
 

@@ -2,21 +2,21 @@
 
 use std::fs;
 
-use windlass_testing::{Image, Layer, PackedImage, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
 /// An image of two small layers, the upper one with a whiteout.
 fn image() -> PackedImage {
-    let base = Layer::new()
+    let base = LayerBuilder::new()
         .dir("etc")
         .file("etc/name", "base\n")
         .file("etc/gone", "x");
-    let top = Layer::new()
+    let top = LayerBuilder::new()
         .dir("etc")
         .file("etc/more", "top\n")
         .whiteout("etc/gone");
-    Image::new()
+    ImageBuilder::new()
         .platform(PLATFORM)
         .layer(base)
         .created_by("ADD rootfs.tar / # buildkit")

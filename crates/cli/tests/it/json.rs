@@ -1,7 +1,7 @@
 //! `windlass pull --json`: every line an object, the last one what became of the image.
 
 use serde_json::Value;
-use windlass_testing::{Image, Layer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
@@ -25,9 +25,9 @@ fn milestones(text: &str) -> String {
 #[test]
 fn every_line_is_an_object_and_the_last_says_all() {
     let registry = Registry::start();
-    let image = Image::new()
+    let image = ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(1 << 20));
+        .layer(LayerBuilder::of_size(1 << 20));
     let image = registry.push(image.pack(), "app:1");
     let mut windlass = Windlass::with(&registry);
     windlass.shows(&image.digest, "<manifest>");

@@ -8,8 +8,8 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use windlass::Digest;
-use windlass_testing::tar::{Field, Header, Tar};
-use windlass_testing::{Image, Layer, PackedImage, Registry, descriptor};
+use windlass_testing::tar::{Tar, TarField, TarHeader};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry, descriptor};
 
 use crate::harness::{PLATFORM, Windlass};
 
@@ -17,9 +17,9 @@ use crate::harness::{PLATFORM, Windlass};
 const CANARY: &str = "this is nobody's business";
 
 fn image(content: &str) -> PackedImage {
-    Image::new()
+    ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::new().file("hello", content.as_bytes()))
+        .layer(LayerBuilder::new().file("hello", content.as_bytes()))
         .pack()
 }
 
@@ -30,7 +30,7 @@ fn add(tar: Tar, name: &str, content: &[u8]) -> Tar {
         false => tar,
     };
     let short = &name[..name.len().min(100)];
-    tar.entry(Header::file(short), content)
+    tar.entry(TarHeader::file(short), content)
 }
 
 fn blob_path(digest: &Digest) -> String {
@@ -228,8 +228,8 @@ fn links_that_lead_out() {
         "/dev/zero",
     ] {
         for link in [
-            Header::symlink("one/layer.tar", target),
-            Header::hardlink("one/layer.tar", target),
+            TarHeader::symlink("one/layer.tar", target),
+            TarHeader::hardlink("one/layer.tar", target),
         ] {
             let tar = docker(&image, &list).header(link);
             let line = refused_tar(&windlass, tar);
@@ -237,9 +237,9 @@ fn links_that_lead_out() {
         }
     }
     for other in [
-        Header::fifo("one/layer.tar"),
-        Header::device(b'3', "one/layer.tar", 1, 5),
-        Header::dir("one/layer.tar"),
+        TarHeader::fifo("one/layer.tar"),
+        TarHeader::device(b'3', "one/layer.tar", 1, 5),
+        TarHeader::dir("one/layer.tar"),
     ] {
         let line = refused_tar(&windlass, docker(&image, &list).header(other));
         assert_eq!(line, "one/layer.tar is not in it");
@@ -404,7 +404,7 @@ fn lists_that_are_too_long() {
         );
     }
     // A gigabyte that is announced, and not there.
-    let endless = Header::file("index.json").octal(Field::Size, 1 << 30);
+    let endless = TarHeader::file("index.json").octal(TarField::Size, 1 << 30);
     let tar = add(
         Tar::new(),
         "oci-layout",
@@ -423,7 +423,7 @@ fn lists_that_are_too_long() {
     assert!(line.starts_with("manifest.json is invalid"), "{line}");
     let mut tar = Tar::new();
     for number in 0..70_000 {
-        tar = tar.entry(Header::file(format!("{number}")), b"");
+        tar = tar.entry(TarHeader::file(format!("{number}")), b"");
     }
     assert_eq!(
         refused_tar(&windlass, tar),
@@ -522,9 +522,9 @@ fn an_interrupt_ends_the_wait_for_a_pipe() {
 #[test]
 fn a_full_disk_keeps_what_was_there() {
     let windlass = Windlass::new();
-    let large = Image::new()
+    let large = ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(8 << 20))
+        .layer(LayerBuilder::of_size(8 << 20))
         .pack();
     fs::write(
         windlass.path("archive"),

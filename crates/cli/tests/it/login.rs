@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
-use windlass_testing::{Image, Layer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
@@ -12,7 +12,9 @@ const PASSWORD: &str = "hunter2";
 
 fn registry() -> Registry {
     let registry = Registry::builder().basic("gopher", PASSWORD).start();
-    let image = Image::new().platform(PLATFORM).layer(Layer::of_size(1000));
+    let image = ImageBuilder::new()
+        .platform(PLATFORM)
+        .layer(LayerBuilder::of_size(1000));
     registry.push(image.pack(), "app:1");
     registry
 }

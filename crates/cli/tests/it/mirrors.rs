@@ -1,13 +1,13 @@
 //! Mirrors: what a pull through them says, and what it says of those that fail.
 
-use windlass_testing::{Image, Layer, PackedImage, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
 fn image() -> PackedImage {
-    Image::new()
+    ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(1 << 20))
+        .layer(LayerBuilder::of_size(1 << 20))
         .pack()
 }
 
@@ -147,7 +147,7 @@ fn the_registrys_password_is_not_the_mirrors() {
     windlass.log_in(&registry, "gopher", "hunter2");
     let name = registry.name("app:1");
     let told = windlass.run(["pull", "--platform", PLATFORM, &name]);
-    assert!(!mirror.saw_authorization());
+    assert!(!mirror.received_authorization());
     assert!(!told.contains("hunter2"));
     insta::assert_snapshot!(told, @r"
     exit: 0

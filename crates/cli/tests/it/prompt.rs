@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
-use windlass_testing::{Image, Registry};
+use windlass_testing::{ImageBuilder, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
@@ -110,7 +110,7 @@ fn an_interrupt_at_the_prompt_leaves_the_terminal_as_it_was() {
 fn images_are_removed_when_that_is_wanted() {
     let registry = Registry::start();
     let windlass = Windlass::with(&registry);
-    registry.push(Image::new().platform(PLATFORM), "app:1");
+    registry.push(ImageBuilder::new().platform(PLATFORM), "app:1");
     windlass.pull(&registry.name("app:1"));
     for (answer, left, code) in [("", 1, 1), ("n", 1, 1), ("y", 0, 0)] {
         let mut terminal = Terminal::open();

@@ -4,12 +4,12 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
-use windlass_testing::{Image, Layer, PackedImage, PackedLayer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, PackedLayer, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
 fn layer(seed: u64) -> PackedLayer {
-    let layer = Layer::of_size_seeded(50_000, seed);
+    let layer = LayerBuilder::of_size_seeded(50_000, seed);
     let name = format!("etc/{seed}");
     layer
         .dir("etc")
@@ -19,11 +19,15 @@ fn layer(seed: u64) -> PackedLayer {
 }
 
 fn image(layers: &[&PackedLayer], label: &str) -> PackedImage {
-    let image = Image::new().platform(PLATFORM).config(|config| {
+    let image = ImageBuilder::new().platform(PLATFORM).config(|config| {
         config["created"] = "2020-01-01T00:00:00Z".into();
         config["config"]["Labels"] = serde_json::json!({ "team": label });
     });
-    layers.iter().copied().fold(image, Image::layer).pack()
+    layers
+        .iter()
+        .copied()
+        .fold(image, ImageBuilder::layer)
+        .pack()
 }
 
 /// A store where `app:1` has moved on, and the image that it was is left with its digest; and `keep:1`.
@@ -195,8 +199,8 @@ fn filters_that_are_none_are_refused() {
 fn partial_downloads_go_when_they_are_meant() {
     let registry = Registry::start();
     let mut windlass = Windlass::with(&registry);
-    let slow = Layer::of_size_seeded(300_000, 9).pack();
-    let image = registry.push(Image::new().platform(PLATFORM).layer(&slow), "app:1");
+    let slow = LayerBuilder::of_size_seeded(300_000, 9).pack();
+    let image = registry.push(ImageBuilder::new().platform(PLATFORM).layer(&slow), "app:1");
     windlass.shows(&image.layers[0].digest, "<layer>");
     drop(registry.blob(&slow.digest).cut_after(100_000));
     let name = registry.name("app:1");

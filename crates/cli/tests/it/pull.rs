@@ -3,15 +3,15 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use windlass_testing::{Image, Index, Layer, PackedImage, Registry};
+use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
 /// Two layers, for a platform that does not depend on the machine.
 fn image(seed: u64) -> PackedImage {
-    let base = Layer::of_size_seeded(3 << 20, 1);
-    let top = Layer::of_size_seeded(1 << 20, seed);
-    Image::new()
+    let base = LayerBuilder::of_size_seeded(3 << 20, 1);
+    let top = LayerBuilder::of_size_seeded(1 << 20, seed);
+    ImageBuilder::new()
         .platform(PLATFORM)
         .layer(base)
         .layer(top)
@@ -102,7 +102,7 @@ fn several_images_share_what_they_can() {
         two.layers[1].digest,
     ]
     .iter()
-    .map(|digest| registry.ranges_asked(digest).len())
+    .map(|digest| registry.requested_ranges(digest).len())
     .collect();
     assert_eq!(fetches, [1, 1, 1]);
 }
@@ -168,11 +168,11 @@ fn a_reference_is_pulled_once_however_it_is_spelled() {
 #[test]
 fn the_platform_is_chosen_from_an_index() {
     let registry = Registry::start();
-    let arm = Image::new()
+    let arm = ImageBuilder::new()
         .platform("linux/arm64")
-        .layer(Layer::of_size(1000))
+        .layer(LayerBuilder::of_size(1000))
         .pack();
-    registry.push_index(Index::new().image(image(2)).image(arm), "app:1");
+    registry.push_index(IndexBuilder::new().image(image(2)).image(arm), "app:1");
     let windlass = Windlass::with(&registry);
     let name = registry.name("app:1");
     windlass.stdout(["pull", "--platform", "linux/arm64/v8", &name]);
@@ -185,17 +185,17 @@ fn the_platform_is_chosen_from_an_index() {
 #[test]
 fn several_platforms_at_once() {
     let registry = Registry::start();
-    let base = Layer::of_size(1000).pack();
+    let base = LayerBuilder::of_size(1000).pack();
     let platforms = ["linux/s390x", "linux/arm64", "linux/riscv64"];
     let images = platforms.map(|platform| {
-        let top = Layer::new().file(platform.replace('/', "-"), b"");
-        Image::new()
+        let top = LayerBuilder::new().file(platform.replace('/', "-"), b"");
+        ImageBuilder::new()
             .platform(platform)
             .layer(&base)
             .layer(top)
             .pack()
     });
-    let index = images.iter().fold(Index::new(), Index::image);
+    let index = images.iter().fold(IndexBuilder::new(), IndexBuilder::image);
     let index = registry.push_index(index.attestation(), "app:1");
     let mut windlass = Windlass::with(&registry);
     windlass.shows(&index.digest, "<index>");
@@ -217,7 +217,7 @@ fn several_platforms_at_once() {
     registry.test/app:1@<index>
     registry.test/app@<linux/s390x>
     ");
-    assert_eq!(registry.ranges_asked(&base.digest), ["whole"]);
+    assert_eq!(registry.requested_ranges(&base.digest), ["whole"]);
     insta::assert_snapshot!(windlass.run(["pull", "--progress=none", "--all-platforms", &name]), @r"
     exit: 0
     --- stdout
@@ -263,14 +263,14 @@ fn patience_can_be_chosen() {
     };
     registry.blob(&layer).status(503).times(3).then_ok();
     assert_eq!(pull(&["--retry=2", "--retry-delay=1ms"]), Some(1));
-    assert_eq!(registry.ranges_asked(&layer).len(), 3);
+    assert_eq!(registry.requested_ranges(&layer).len(), 3);
 
     registry.blob(&layer).stall_after(1000).then_ok();
     assert_eq!(
         pull(&["--timeout=300ms", "--retry-delay=1ms", "--limit-rate=off"]),
         Some(0)
     );
-    assert_eq!(registry.ranges_asked(&layer).len(), 5);
+    assert_eq!(registry.requested_ranges(&layer).len(), 5);
 
     assert_eq!(
         windlass

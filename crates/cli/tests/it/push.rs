@@ -305,12 +305,12 @@ fn what_is_not_here_is_not_pushed() {
 /// Layers that may not be distributed stay where they are, unless it is asked for.
 #[test]
 fn foreign_layers_are_named_and_not_sent() {
-    use windlass_testing::{Image, Layer};
+    use windlass_testing::{ImageBuilder, LayerBuilder};
     let from = Registry::start();
-    let foreign = Image::new()
+    let foreign = ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::new().file("a", b"free"))
-        .layer(Layer::new().file("b", b"not free"))
+        .layer(LayerBuilder::new().file("a", b"free"))
+        .layer(LayerBuilder::new().file("b", b"not free"))
         .manifest(|manifest| {
             let layer = &mut manifest["layers"][1];
             layer["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar".into();

@@ -87,7 +87,7 @@ fn several_images_are_one_archive() {
     let [name, again] = ["app:1", "app:2"].map(|name| registry.name(name));
     windlass.stdout(["tag", &name, &again]);
     let other = registry.push(
-        windlass_testing::Image::new()
+        windlass_testing::ImageBuilder::new()
             .platform(PLATFORM)
             .layer(&image.layers[0]),
         "other:1",

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use windlass_testing::{Ca, Image, Layer, Registry};
+use windlass_testing::{Ca, ImageBuilder, LayerBuilder, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
@@ -49,8 +49,8 @@ impl Serving {
 /// A store with one image, called by `names`.
 fn stored(names: &[&str]) -> Windlass {
     let registry = Registry::start();
-    let layer = Layer::new().file("motd", "ahoy");
-    registry.push(Image::new().platform(PLATFORM).layer(layer), "app:1");
+    let layer = LayerBuilder::new().file("motd", "ahoy");
+    registry.push(ImageBuilder::new().platform(PLATFORM).layer(layer), "app:1");
     let windlass = Windlass::with(&registry);
     let name = registry.name("app:1");
     windlass.pull(&name);

@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use windlass_testing::{Compression, Image, Layer, PackedLayer, Registry};
+use windlass_testing::{BlobCompression, ImageBuilder, LayerBuilder, PackedLayer, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
@@ -41,7 +41,7 @@ fn most_memory(child: &Child) -> Option<u64> {
 
 /// The header of a file of `size` bytes (POSIX ustar).
 fn header_of(size: u64) -> Vec<u8> {
-    let mut header = Layer::new().file("zeros", b"").tar();
+    let mut header = LayerBuilder::new().file("zeros", b"").tar();
     header.truncate(512);
     header[124..136].copy_from_slice(format!("{size:011o}\0").as_bytes());
     header[148..156].fill(b' ');
@@ -53,8 +53,8 @@ fn header_of(size: u64) -> Vec<u8> {
 #[test]
 fn five_hundred_layers() {
     let registry = Registry::start();
-    let layers = (0..500).map(|number| Layer::new().file(format!("layer-{number}"), b"x"));
-    let image = layers.fold(Image::new().platform(PLATFORM), Image::layer);
+    let layers = (0..500).map(|number| LayerBuilder::new().file(format!("layer-{number}"), b"x"));
+    let image = layers.fold(ImageBuilder::new().platform(PLATFORM), ImageBuilder::layer);
     registry.push(image, "app:1");
     let windlass = Windlass::with(&registry);
     let peak = pull(&windlass, &registry);
@@ -68,11 +68,11 @@ fn layers_that_are_large_packed_or_unpacked() {
     let size = 512 << 20;
     let zeros = io::repeat(0).take(size + 1024);
     let tar = io::Cursor::new(header_of(size)).chain(zeros);
-    let large = PackedLayer::from_reader(tar, Compression::Gzip).unwrap();
-    let image = Image::new()
+    let large = PackedLayer::from_reader(tar, BlobCompression::Gzip).unwrap();
+    let image = ImageBuilder::new()
         .platform(PLATFORM)
         .layer(large)
-        .layer(Layer::of_size(30 << 20));
+        .layer(LayerBuilder::of_size(30 << 20));
     registry.push(image, "app:1");
     let windlass = Windlass::with(&registry);
     let peak = pull(&windlass, &registry);

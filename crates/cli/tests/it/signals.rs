@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use windlass_testing::{Image, Layer, PackedImage, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
@@ -13,9 +13,9 @@ use crate::harness::{PLATFORM, Windlass};
 const HALF: u64 = 1 << 19;
 
 fn image() -> PackedImage {
-    Image::new()
+    ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(1 << 20))
+        .layer(LayerBuilder::of_size(1 << 20))
         .pack()
 }
 
@@ -125,16 +125,16 @@ fn what_came_before_an_interrupt_is_gone_on_with() {
     Pulled registry.test/app:1 in [time]s  524.7 kB down, 1.05 MB unpacked
     ");
     let rest = format!("bytes={HALF}-");
-    assert_eq!(registry.ranges_asked(&layer), ["whole", &rest]);
+    assert_eq!(registry.requested_ranges(&layer), ["whole", &rest]);
 }
 
 /// Whatever a kill leaves behind, the next pull works, and fetches no more than a megabyte again.
 #[test]
 fn a_kill_leaves_nothing_in_the_way_and_costs_little() {
     let registry = Registry::start();
-    let image = Image::new()
+    let image = ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(8 << 20));
+        .layer(LayerBuilder::of_size(8 << 20));
     let image = registry.push(image, "app:1");
     let layer = &image.layers[0];
     let held = 6 << 20;

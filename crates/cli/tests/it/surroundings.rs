@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
-use windlass_testing::{Compression, Image, Layer, PackedLayer, Registry};
+use windlass_testing::{BlobCompression, ImageBuilder, LayerBuilder, PackedLayer, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
@@ -31,7 +31,7 @@ fn a_docker_configuration_that_is_broken() {
 /// T42: on a disk of two megabytes, an image of four is refused before its first layer is asked for.
 #[test]
 fn an_image_that_there_is_no_room_for() {
-    let layer = Layer::of_size(4 << 20).pack();
+    let layer = LayerBuilder::of_size(4 << 20).pack();
     let Some((windlass, registry, output)) = on_a_small_disk(&layer) else {
         return;
     };
@@ -46,8 +46,8 @@ fn an_image_that_there_is_no_room_for() {
 /// T42: what is small when it comes can be large when it is there.
 #[test]
 fn a_disk_that_fills_up_on_the_way() {
-    let layer = Layer::new().file("zeros", vec![0; 8 << 20]);
-    let layer = layer.compressed(Compression::Gzip).pack();
+    let layer = LayerBuilder::new().file("zeros", vec![0; 8 << 20]);
+    let layer = layer.compressed(BlobCompression::Gzip).pack();
     let Some((windlass, _, output)) = on_a_small_disk(&layer) else {
         return;
     };
@@ -64,7 +64,7 @@ fn a_disk_that_fills_up_on_the_way() {
 #[expect(clippy::print_stderr, reason = "of a test: what was not run is said")]
 fn on_a_small_disk(layer: &PackedLayer) -> Option<(Windlass, Registry, Output)> {
     let registry = Registry::start();
-    let image = Image::new().platform(PLATFORM).layer(layer).pack();
+    let image = ImageBuilder::new().platform(PLATFORM).layer(layer).pack();
     let image = registry.push(image, "app:1");
     let mut windlass = Windlass::with(&registry);
     windlass.shows(&image.layers[0].digest, "<layer>");
@@ -123,7 +123,9 @@ fn a_store_that_may_not_be_written() {
 #[test]
 fn directories_in_the_way() {
     let registry = Registry::start();
-    let image = Image::new().platform(PLATFORM).layer(Layer::of_size(1000));
+    let image = ImageBuilder::new()
+        .platform(PLATFORM)
+        .layer(LayerBuilder::of_size(1000));
     registry.push(image.pack(), "app:1");
     let windlass = Windlass::with(&registry);
     let name = registry.name("app:1");
@@ -152,7 +154,9 @@ fn directories_in_the_way() {
 #[test]
 fn a_mount_on_nothing() {
     let registry = Registry::start();
-    let image = Image::new().platform(PLATFORM).layer(Layer::of_size(1000));
+    let image = ImageBuilder::new()
+        .platform(PLATFORM)
+        .layer(LayerBuilder::of_size(1000));
     registry.push(image.pack(), "app:1");
     let windlass = Windlass::with(&registry);
     let name = registry.name("app:1");

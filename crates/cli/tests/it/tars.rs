@@ -7,7 +7,9 @@ use std::process::{Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use windlass_testing::{Compression, Image, Layer, Registry, Tree, confined};
+use windlass_testing::{
+    BlobCompression, ImageBuilder, LayerBuilder, Registry, TreeSnapshot, confined,
+};
 
 use crate::harness::{PLATFORM, Windlass};
 
@@ -16,8 +18,8 @@ fn tar() -> Vec<u8> {
     layer().tar()
 }
 
-fn layer() -> Layer {
-    Layer::new()
+fn layer() -> LayerBuilder {
+    LayerBuilder::new()
         .dir("./")
         .dir("bin")
         .file("bin/app", b"#!/bin/sh\n")
@@ -59,10 +61,10 @@ fn refusal(windlass: &Windlass, args: &[&str], input: &[u8]) -> String {
 fn assert_nothing_is_kept(windlass: &Windlass) {
     assert_eq!(windlass.stdout(["images", "-q"]), "");
     for place in ["blobs", "layers", "ingest", "drafts"] {
-        let files = Tree::of(windlass.root().join(place));
+        let files = TreeSnapshot::of(windlass.root().join(place));
         let files = files.map(|tree| {
             tree.iter()
-                .filter(|(_, it)| it.kind != windlass_testing::Kind::Directory)
+                .filter(|(_, it)| it.kind != windlass_testing::TreeEntryKind::Directory)
                 .count()
         });
         assert_eq!(files.unwrap_or_default(), 0, "{place}");
@@ -161,9 +163,9 @@ fn blobs_are_kept_as_they_came_and_come_back_as_one_tar() {
     let windlass = Windlass::new();
     let mut tars = Vec::new();
     for (name, compression, media_type) in [
-        ("plain", Compression::Plain, "tar"),
-        ("gzip", Compression::Gzip, "tar+gzip"),
-        ("zstd", Compression::Zstd, "tar+zstd"),
+        ("plain", BlobCompression::Plain, "tar"),
+        ("gzip", BlobCompression::Gzip, "tar+gzip"),
+        ("zstd", BlobCompression::Zstd, "tar+zstd"),
     ] {
         let blob = layer().compressed(compression).pack();
         let output = fed(&windlass, &["import", "--json", "-", name], &blob.bytes);
@@ -185,7 +187,7 @@ fn blobs_are_kept_as_they_came_and_come_back_as_one_tar() {
     assert!(output.status.success() && output.stderr.is_empty());
     let trees = ["plain", "flat"].map(|name| {
         windlass.stdout(["unpack", name, &format!("root-{name}")]);
-        Tree::of(windlass.path(&format!("root-{name}"))).unwrap()
+        TreeSnapshot::of(windlass.path(&format!("root-{name}"))).unwrap()
     });
     trees[0].assert_same(&trees[1]);
     assert!(
@@ -226,7 +228,7 @@ fn what_is_no_tar_is_refused_and_nothing_is_kept() {
     let cut = &tar()[..700];
     let expected = format!("{from}it cannot be unpacked: invalid tar at byte 512: it is cut short");
     assert_eq!(refusal(&windlass, &stdin, cut), expected);
-    let link = Layer::new().hardlink("a", "nowhere").tar();
+    let link = LayerBuilder::new().hardlink("a", "nowhere").tar();
     let line = refusal(&windlass, &stdin, &link);
     assert!(line.contains("which no layer below it has"), "{line}");
     let expected = format!("{from}it is larger than the limit of 1000 bytes");
@@ -324,7 +326,7 @@ fn a_url_is_fetched_as_nobody() {
     let config = document(&windlass, id.trim());
     let comment = format!("Imported from {}/rootfs.tar", server.url());
     assert_eq!(config["history"][0]["comment"], comment);
-    assert!(!server.saw_authorization() && !other.saw_authorization());
+    assert!(!server.received_authorization() && !other.received_authorization());
     let asked = server.requests();
     assert_eq!(asked.len(), 1);
 }
@@ -419,13 +421,13 @@ fn hostile_tars_stay_inside() {
         let canary = sandbox.canary();
         let target = canary.to_str().unwrap();
         let windlass = Windlass::new();
-        let escape = Layer::new().file("../../../canary/file", b"x").tar();
+        let escape = LayerBuilder::new().file("../../../canary/file", b"x").tar();
         let line = refusal(&windlass, &["import", "-"], &escape);
         assert!(
             line.ends_with("entry ../../../canary/file: its name leaves the root"),
             "{line}"
         );
-        let through = Layer::new()
+        let through = LayerBuilder::new()
             .symlink("out", target)
             .file("out/file", b"x")
             .tar();
@@ -442,11 +444,14 @@ fn layered(registry: &Registry) -> Windlass {
         .dir("gone")
         .file("gone/x", b"")
         .file("kept", b"base");
-    let top = Layer::new()
+    let top = LayerBuilder::new()
         .whiteout("gone")
         .file("bin/app", b"another")
         .file("made/up/f", b"");
-    let image = Image::new().platform(PLATFORM).layer(base).layer(top);
+    let image = ImageBuilder::new()
+        .platform(PLATFORM)
+        .layer(base)
+        .layer(top);
     registry.push(image, "app:1");
     let windlass = Windlass::with(registry);
     windlass.pull(&registry.name("app:1"));

@@ -7,17 +7,17 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use windlass_testing::{Gate, Image, Layer, PackedImage, Registry};
+use windlass_testing::{Gate, ImageBuilder, LayerBuilder, PackedImage, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
 const NAME: &str = "t.html";
 
 fn image() -> PackedImage {
-    Image::new()
+    ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size_seeded(1 << 20, 1))
-        .layer(Layer::of_size_seeded(1 << 20, 2))
+        .layer(LayerBuilder::of_size_seeded(1 << 20, 1))
+        .layer(LayerBuilder::of_size_seeded(1 << 20, 2))
         .pack()
 }
 
@@ -86,9 +86,9 @@ fn a_pull_leaves_its_picture_however_it_is_shown() {
 fn a_pull_that_fails_leaves_its_picture() {
     let registry = Registry::start();
     let broken = registry.push(image(), "app:1");
-    let other = Image::new()
+    let other = ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(9))
+        .layer(LayerBuilder::of_size(9))
         .pack();
     registry.push(other, "other:1");
     let digest = broken.layers[1].digest;

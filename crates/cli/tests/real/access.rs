@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use windlass_testing::real::{Access, DockerRegistry, PASSWORD, USER};
+use windlass_testing::real::{DockerRegistry, PASSWORD, RegistryAuth, USER};
 
 use crate::Case;
 use crate::command::Windlass;
@@ -29,7 +29,7 @@ pub(crate) const CASES: &[Case] = &[
 /// HT-4, HT-7 to HT-11: without credentials, with wrong ones, with the right ones.
 fn basic(world: &World) {
     let directory = world.directory("basic");
-    let registry = DockerRegistry::start(&directory.join("registry"), Access::Basic).unwrap();
+    let registry = DockerRegistry::start(&directory.join("registry"), RegistryAuth::Basic).unwrap();
     let layout = world.directory("basic-layout");
     Fixture::Small.build(world, &layout).unwrap();
     registry.push(&layout, "gzip", "private/small").unwrap();
@@ -64,7 +64,7 @@ pub(crate) fn log_in(directory: &Path, host: &str, credentials: &str) {
 fn second_pull(world: &World) {
     let directory = world.directory("second-pull");
     let windlass = Windlass::new(&directory);
-    let registry = DockerRegistry::start(&directory.join("registry"), Access::Open).unwrap();
+    let registry = DockerRegistry::start(&directory.join("registry"), RegistryAuth::Open).unwrap();
     let layout = world.directory("second-pull-layout");
     Fixture::Whiteouts.build(world, &layout).unwrap();
     registry.push(&layout, "mixed", "whiteouts").unwrap();

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use windlass_testing::Layer;
-use windlass_testing::real::{self, LayerCompression, Layout, run};
+use windlass_testing::LayerBuilder;
+use windlass_testing::real::{self, LayerCompression, OciLayout, run};
 
 use crate::Case;
 use crate::command::{Ran, Windlass};
@@ -54,9 +54,9 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// Writes a layout with an image of one layer, tagged `it`, and returns where.
-fn layout(directory: &Path, layer: &Layer, config: &Value) -> PathBuf {
+fn layout(directory: &Path, layer: &LayerBuilder, config: &Value) -> PathBuf {
     let dir = directory.join("layout");
-    let mut layout = Layout::create(&dir).unwrap();
+    let mut layout = OciLayout::create(&dir).unwrap();
     let tar = directory.join("layer.tar");
     fs::write(&tar, layer.tar()).unwrap();
     let layer = layout.add_layer(&tar, LayerCompression::Gzip).unwrap();
@@ -65,8 +65,8 @@ fn layout(directory: &Path, layer: &Layer, config: &Value) -> PathBuf {
     dir
 }
 
-fn accounts() -> Layer {
-    Layer::new()
+fn accounts() -> LayerBuilder {
+    LayerBuilder::new()
         .dir("./")
         .dir("etc/")
         .file("etc/passwd", PASSWD)
@@ -79,7 +79,7 @@ fn accounts() -> Layer {
 }
 
 /// The same with a shell.
-fn system() -> Layer {
+fn system() -> LayerBuilder {
     let busybox = real::find("busybox").expect("the test needs it");
     let mut layer = accounts()
         .dir("bin/")

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use windlass_testing::Tree;
+use windlass_testing::TreeSnapshot;
 
 /// The command, its store, and the little environment it gets.
 pub(crate) struct Windlass {
@@ -91,7 +91,7 @@ impl Windlass {
 
     /// Pulls, unpacks, and takes the tree down.
     #[track_caller]
-    pub(crate) fn tree(&self, reference: &str) -> Tree {
+    pub(crate) fn tree(&self, reference: &str) -> TreeSnapshot {
         self.succeeds(&["pull", reference]);
         self.unpacked(reference)
     }
@@ -99,13 +99,13 @@ impl Windlass {
     /// Unpacks what was pulled, and takes the tree down. The files stay: many deleted ones make those that
     /// follow slow on ext4.
     #[track_caller]
-    pub(crate) fn unpacked(&self, reference: &str) -> Tree {
+    pub(crate) fn unpacked(&self, reference: &str) -> TreeSnapshot {
         let roots = (0..).map(|number| self.directory.join(format!("root-{number}")));
         let root = { roots }
             .find(|root| !root.exists())
             .expect("numbers do not end");
         self.succeeds(&["unpack", reference, root.to_str().unwrap()]);
-        Tree::of(&root).unwrap()
+        TreeSnapshot::of(&root).unwrap()
     }
 
     /// The IDs of all images that can be seen.

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use windlass_testing::real::{LayerCompression, Layout, command, run};
-use windlass_testing::{Layer, Random};
+use windlass_testing::real::{LayerCompression, OciLayout, command, run};
+use windlass_testing::{LayerBuilder, Random};
 
 use crate::world::World;
 
@@ -60,7 +60,7 @@ impl Fixture {
 
     /// Writes all tags of the family into an OCI layout.
     pub(crate) fn build(self, world: &World, dir: &Path) -> io::Result<()> {
-        let tar = |name: &str, layer: &Layer| -> io::Result<PathBuf> {
+        let tar = |name: &str, layer: &LayerBuilder| -> io::Result<PathBuf> {
             let path = dir.join(name).with_extension("tar");
             fs::write(&path, layer.tar())?;
             Ok(path)
@@ -68,8 +68,14 @@ impl Fixture {
         match self {
             Self::Repacked => repacked(&tar("base", &small_root())?, dir),
             Self::MultiArch => {
-                let amd64 = tar("amd64", &Layer::new().dir("./").file("machine", "amd64\n"))?;
-                let arm64 = tar("arm64", &Layer::new().dir("./").file("machine", "arm64\n"))?;
+                let amd64 = tar(
+                    "amd64",
+                    &LayerBuilder::new().dir("./").file("machine", "amd64\n"),
+                )?;
+                let arm64 = tar(
+                    "arm64",
+                    &LayerBuilder::new().dir("./").file("machine", "arm64\n"),
+                )?;
                 multi_arch(dir, &amd64, &arm64)
             }
             Self::Debian => {
@@ -82,11 +88,11 @@ impl Fixture {
                 dir,
                 &[tar(
                     "small",
-                    &Layer::new().dir("./").file("hello", "ahoy\n"),
+                    &LayerBuilder::new().dir("./").file("hello", "ahoy\n"),
                 )?],
             ),
             Self::Heavy => {
-                let [one, other] = [1, 2].map(|seed| Layer::of_size_seeded(1 << 20, seed));
+                let [one, other] = [1, 2].map(|seed| LayerBuilder::of_size_seeded(1 << 20, seed));
                 self.pack(dir, &[tar("one", &one)?, tar("other", &other)?])
             }
             Self::Whiteouts => {
@@ -102,7 +108,7 @@ impl Fixture {
 
     fn pack(self, dir: &Path, tars: &[PathBuf]) -> io::Result<()> {
         use LayerCompression::{Gzip, Plain, Zstd};
-        let mut layout = Layout::create(dir)?;
+        let mut layout = OciLayout::create(dir)?;
         for tag in self.tags() {
             let packings = match *tag {
                 "zstd" => [Zstd, Zstd],
@@ -121,7 +127,7 @@ impl Fixture {
 }
 
 fn multi_arch(dir: &Path, amd64: &Path, arm64: &Path) -> io::Result<()> {
-    let mut layout = Layout::create(dir)?;
+    let mut layout = OciLayout::create(dir)?;
     let image = |architecture, tar: &Path| {
         let layer = layout.add_layer(tar, LayerCompression::Gzip)?;
         layout.add_image(architecture, &[layer])
@@ -136,7 +142,7 @@ fn multi_arch(dir: &Path, amd64: &Path, arm64: &Path) -> io::Result<()> {
 
 /// Has `umoci` unpack an image, and pack again what was done to it.
 fn repacked(base: &Path, dir: &Path) -> io::Result<()> {
-    let mut layout = Layout::create(dir)?;
+    let mut layout = OciLayout::create(dir)?;
     let layer = layout.add_layer(base, LayerCompression::Gzip)?;
     let image = layout.add_image("amd64", &[layer])?;
     layout.tag("gzip", &image)?;
@@ -156,8 +162,8 @@ fn repacked(base: &Path, dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn small_root() -> Layer {
-    Layer::new()
+fn small_root() -> LayerBuilder {
+    LayerBuilder::new()
         .dir("./")
         .dir("etc/")
         .file("etc/motd", "welcome\n")
@@ -172,8 +178,8 @@ fn small_root() -> Layer {
         .file("var/cache/b", "b")
 }
 
-fn change_of_debian() -> Layer {
-    Layer::new()
+fn change_of_debian() -> LayerBuilder {
+    LayerBuilder::new()
         .whiteout("usr/share/doc")
         .whiteout("etc/issue")
         .dir("var/log/")
@@ -184,9 +190,9 @@ fn change_of_debian() -> Layer {
         .owner(1000, 1000)
 }
 
-fn many() -> Layer {
+fn many() -> LayerBuilder {
     let mut random = Random::new(7);
-    let mut layer = Layer::new().dir("./");
+    let mut layer = LayerBuilder::new().dir("./");
     for number in 0..MANY {
         if number % 100 == 0 {
             layer = layer.dir(format!("d{:03}/", number / 100));
@@ -198,12 +204,12 @@ fn many() -> Layer {
     layer
 }
 
-fn kinds() -> Layer {
+fn kinds() -> LayerBuilder {
     let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let long = "n".repeat(255);
     let deep = ["directory-with-a-name-of-forty-characters"; 8];
     let bytes = std::ffi::OsStr::from_bytes(b"latin-1-\xe9");
-    let layer = Layer::new()
+    let layer = LayerBuilder::new()
         .dir("./")
         .mode(0o711)
         .owner(5, 6)
@@ -264,8 +270,8 @@ fn kinds() -> Layer {
     layer.file(deep_in(deep.len()) + "/file", "deep")
 }
 
-fn whiteouts() -> [Layer; 3] {
-    let lower = Layer::new()
+fn whiteouts() -> [LayerBuilder; 3] {
+    let lower = LayerBuilder::new()
         .dir("./")
         .mode(0o750)
         .dir("a/")
@@ -284,7 +290,7 @@ fn whiteouts() -> [Layer; 3] {
         .symlink("was-link", "a")
         .file("linked", "lower")
         .hardlink("linked-too", "linked");
-    let middle = Layer::new()
+    let middle = LayerBuilder::new()
         .whiteout("a/gone")
         .dir("opaque/")
         .opaque("opaque")
@@ -297,7 +303,7 @@ fn whiteouts() -> [Layer; 3] {
         .dir("was-link/")
         .file("was-link/file", "middle")
         .file("linked", "middle");
-    let upper = Layer::new()
+    let upper = LayerBuilder::new()
         .dir("tree/")
         .file("tree/back", "upper")
         .file("a/gone", "back")

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use windlass_testing::real::{Access, DockerRegistry, PASSWORD, TokenServer, USER, command, run};
+use windlass_testing::real::{
+    DockerRegistry, PASSWORD, RegistryAuth, TokenServer, USER, command, run,
+};
 
 use crate::Case;
 use crate::access::log_in;
@@ -122,7 +124,7 @@ fn saved(world: &World) {
         .args(["unpack", "--image", &image])
         .arg(&bundle))
     .unwrap();
-    let tree = windlass_testing::Tree::of(bundle.join("rootfs")).unwrap();
+    let tree = windlass_testing::TreeSnapshot::of(bundle.join("rootfs")).unwrap();
     world.judged(Fixture::Whiteouts).assert_same(&tree);
 
     // All of it comes back, and leaves again as the same bytes.
@@ -186,7 +188,7 @@ fn pushed(world: &World) {
     let reference = world.reference(Fixture::Heavy, "gzip");
     let expected = digest(&format!("docker://{reference}"));
     let directory = world.directory("pushed");
-    let registry = DockerRegistry::start(&directory.join("registry"), Access::Basic).unwrap();
+    let registry = DockerRegistry::start(&directory.join("registry"), RegistryAuth::Basic).unwrap();
     let host = registry.address().to_string();
     let windlass = Windlass::new(&directory);
     windlass.succeeds(&["pull", &reference]);
@@ -256,7 +258,7 @@ fn pushed_by_token(world: &World) {
     let directory = world.directory("token-push");
     let server = TokenServer::builder().start().unwrap();
     let registry = DockerRegistry::builder(&directory.join("registry"))
-        .access(Access::Tokens(server.authority()))
+        .access(RegistryAuth::Tokens(server.authority()))
         .start()
         .unwrap();
     let host = registry.address().to_string();
@@ -276,7 +278,7 @@ fn copied(world: &World) {
     let reference = world.reference(Fixture::MultiArch, "both");
     let expected = digest(&format!("docker://{reference}"));
     let directory = world.directory("copied");
-    let registry = DockerRegistry::start(&directory.join("registry"), Access::Open).unwrap();
+    let registry = DockerRegistry::start(&directory.join("registry"), RegistryAuth::Open).unwrap();
     let windlass = Windlass::new(&directory);
     let place = |scheme: &str, name: &str| format!("{scheme}:{}", directory.join(name).display());
     let way = [
@@ -353,7 +355,7 @@ fn same_bytes(world: &World) {
         .args(["unpack", "--image", &image])
         .arg(&bundle))
     .unwrap();
-    let tree = windlass_testing::Tree::of(bundle.join("rootfs")).unwrap();
+    let tree = windlass_testing::TreeSnapshot::of(bundle.join("rootfs")).unwrap();
     world.judged(Fixture::Whiteouts).assert_same(&tree);
 }
 
@@ -363,7 +365,7 @@ fn referrers(world: &World) {
     let directory = world.directory("referrers");
     let windlass = Windlass::new(&directory);
     let [first, second] = ["first", "second"]
-        .map(|name| DockerRegistry::start(&directory.join(name), Access::Open).unwrap());
+        .map(|name| DockerRegistry::start(&directory.join(name), RegistryAuth::Open).unwrap());
     // An artifact about the image, in a layout, as ORAS and cosign put it there.
     let layout = directory.join("layout");
     let place = format!("oci:{}:it", layout.display());

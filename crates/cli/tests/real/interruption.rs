@@ -1,7 +1,7 @@
 //! Pulls that are ended before their time, by a signal or by a full disk.
 
 use rustix::process::{Pid, Signal, kill_process};
-use windlass_testing::real::Disk;
+use windlass_testing::real::LoopDisk;
 
 use crate::Case;
 use crate::command::{Ran, Windlass};
@@ -72,7 +72,7 @@ fn signalled(world: &World, signal: Signal, name: &str) -> Ran {
 
 fn full_disk(world: &World) {
     let directory = world.directory("full-disk");
-    let disk = Disk::sparse(&directory, SMALL_DISK).unwrap();
+    let disk = LoopDisk::sparse(&directory, SMALL_DISK).unwrap();
     let mounted = disk.fresh().unwrap();
     let windlass = Windlass::new(mounted.path());
 

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use windlass_testing::Tree;
+use windlass_testing::TreeSnapshot;
 use windlass_testing::real::{command, run};
 
 /// Copies and unpacks `reference` below `directory`; `options` go to `skopeo`, before its command.
-pub(crate) fn tree(reference: &str, directory: &Path, options: &[&str]) -> Tree {
+pub(crate) fn tree(reference: &str, directory: &Path, options: &[&str]) -> TreeSnapshot {
     let (layout, bundle) = (directory.join("layout"), directory.join("bundle"));
     let copied = format!("{}:it", layout.display());
     run(command("skopeo")
@@ -19,5 +19,5 @@ pub(crate) fn tree(reference: &str, directory: &Path, options: &[&str]) -> Tree 
         .args(["unpack", "--image", &copied])
         .arg(&bundle))
     .unwrap();
-    Tree::of(bundle.join("rootfs")).unwrap()
+    TreeSnapshot::of(bundle.join("rootfs")).unwrap()
 }

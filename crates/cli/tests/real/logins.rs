@@ -7,7 +7,7 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
-use windlass_testing::real::{Access, DockerRegistry, PASSWORD, USER, command, run};
+use windlass_testing::real::{DockerRegistry, PASSWORD, RegistryAuth, USER, command, run};
 
 use crate::Case;
 use crate::command::Ran;
@@ -39,7 +39,7 @@ impl Locked {
     fn new(world: &World, name: &str) -> Self {
         let door = Door::new(world, name);
         let directory = door.directory.join("registry");
-        let registry = DockerRegistry::start(&directory, Access::Basic).unwrap();
+        let registry = DockerRegistry::start(&directory, RegistryAuth::Basic).unwrap();
         fill(world, &registry);
         Self {
             host: registry.address().to_string(),

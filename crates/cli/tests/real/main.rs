@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use windlass_testing::real::{self, Disk, Mounted};
+use windlass_testing::real::{self, LoopDisk, MountedDisk};
 
 use crate::needs::Need;
 use crate::world::World;
@@ -60,9 +60,10 @@ fn main() -> ExitCode {
         real::end_on_interrupt().expect("signals can be watched");
     }
     let directory = tempfile::tempdir_in(scratch()).unwrap();
-    let disk = real::is_first_process().then(|| Disk::sparse(directory.path(), DISK_SIZE).unwrap());
+    let disk =
+        real::is_first_process().then(|| LoopDisk::sparse(directory.path(), DISK_SIZE).unwrap());
     let mounted = disk.as_ref().map(|disk| disk.fresh().unwrap());
-    let files = mounted.as_ref().map_or(directory.path(), Mounted::path);
+    let files = mounted.as_ref().map_or(directory.path(), MountedDisk::path);
     let world = Arc::new(World::new(files));
     let is_required = is_required();
     let cases = [

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use windlass_testing::real::{Access, DockerRegistry, PASSWORD};
+use windlass_testing::real::{DockerRegistry, PASSWORD, RegistryAuth};
 use windlass_testing::{Ca, HttpProxy, Socks5Proxy, SocksHost};
 
 use crate::Case;
@@ -35,7 +35,7 @@ struct Island {
 }
 
 impl Island {
-    fn new(world: &World, name: &str, access: Access) -> Self {
+    fn new(world: &World, name: &str, access: RegistryAuth) -> Self {
         let directory = world.directory(name);
         let ca = Ca::new();
         let registry = DockerRegistry::builder(&directory.join("registry"));
@@ -53,7 +53,7 @@ impl Island {
 
 /// HT-1, D13: a login and a pull through `HTTPS_PROXY`; a proxy that refuses is told.
 fn environment(world: &World) {
-    let island = Island::new(world, "proxies-environment", Access::Basic);
+    let island = Island::new(world, "proxies-environment", RegistryAuth::Basic);
     let proxy = HttpProxy::builder().login("gob", "smacked");
     let proxy = proxy.name(PLACE, island.registry.address()).start();
     let door = Door::new(world, "proxies-environment-door");
@@ -86,7 +86,7 @@ fn environment(world: &World) {
 
 /// Names are left to the proxy; another registry is gone to past it, and past that of the environment.
 fn of_a_registry(world: &World) {
-    let island = Island::new(world, "proxies-registry", Access::Open);
+    let island = Island::new(world, "proxies-registry", RegistryAuth::Open);
     let proxy = Socks5Proxy::builder().login("gob", "smacked");
     let proxy = proxy.name(PLACE, island.registry.address()).start();
     let unused = HttpProxy::builder().start();

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use windlass_testing::Ca;
 use windlass_testing::real::{
-    Access, DockerRegistry, Grant, PASSWORD, S3, TokenServer, USER, command, run,
+    DockerRegistry, PASSWORD, RegistryAuth, RepositoryGrant, S3, TokenServer, USER, command, run,
 };
 
 use crate::Case;
@@ -43,7 +43,7 @@ fn own_ca(world: &World) {
     let ca = Ca::new();
     let directory = world.directory("own-ca");
     let registry = DockerRegistry::builder(&directory.join("registry"))
-        .access(Access::Basic)
+        .access(RegistryAuth::Basic)
         .tls(&ca)
         .start()
         .unwrap();
@@ -104,11 +104,11 @@ fn log_in_as_docker_does(directory: &Path, host: &str) {
 fn tokens(world: &World) {
     let door = Door::new(world, "tokens");
     let server = TokenServer::builder()
-        .everyone(Grant::pull("deck/small"))
+        .grant_to_all(RepositoryGrant::pull("deck/small"))
         .start()
         .unwrap();
     let registry = DockerRegistry::builder(&door.directory.join("registry"))
-        .access(Access::Tokens(server.authority()))
+        .access(RegistryAuth::Tokens(server.authority()))
         .start()
         .unwrap();
     let host = registry.address().to_string();
@@ -143,8 +143,8 @@ fn object_storage(world: &World) {
     let s3 = S3::start(&directory.join("s3")).unwrap();
     let server = TokenServer::start().unwrap();
     for (name, access) in [
-        ("basic", Access::Basic),
-        ("tokens", Access::Tokens(server.authority())),
+        ("basic", RegistryAuth::Basic),
+        ("tokens", RegistryAuth::Tokens(server.authority())),
     ] {
         let door = Door::new(world, name);
         let registry = DockerRegistry::builder(&directory.join(name));
@@ -170,7 +170,8 @@ fn object_storage(world: &World) {
 /// ST-5: HEAD, and nothing else. The digest that is told is skopeo's, and that of the bytes.
 fn one_request(world: &World) {
     let door = Door::new(world, "one-request");
-    let registry = DockerRegistry::start(&door.directory.join("registry"), Access::Open).unwrap();
+    let registry =
+        DockerRegistry::start(&door.directory.join("registry"), RegistryAuth::Open).unwrap();
     fill(world, &registry);
     let name = named(&registry);
 

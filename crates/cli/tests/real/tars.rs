@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Stdio;
 
-use windlass_testing::Tree;
+use windlass_testing::TreeSnapshot;
 use windlass_testing::real::{command, run};
 
 use crate::Case;
@@ -53,7 +53,7 @@ fn text(path: &Path) -> &str {
 }
 
 /// Has GNU tar unpack a tar.
-fn untarred(tar: &Path, into: &Path) -> Tree {
+fn untarred(tar: &Path, into: &Path) -> TreeSnapshot {
     fs::create_dir(into).unwrap();
     run(command("tar")
         .args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf"])
@@ -61,7 +61,7 @@ fn untarred(tar: &Path, into: &Path) -> Tree {
         .arg("-C")
         .arg(into))
     .unwrap();
-    Tree::of(into).unwrap()
+    TreeSnapshot::of(into).unwrap()
 }
 
 /// Exported, and unpacked by GNU tar; exported, imported, and unpacked: it is the tree that it was.
@@ -154,7 +154,7 @@ fn imported(world: &World) {
             .args(["unpack", "--image", &layout])
             .arg(&bundle))
         .unwrap();
-        let tree = Tree::of(bundle.join("rootfs")).unwrap();
+        let tree = TreeSnapshot::of(bundle.join("rootfs")).unwrap();
         world.judged(Fixture::Kinds).assert_same(&tree);
     }
 }
@@ -196,9 +196,10 @@ fn piped(world: &World) {
         // GNU's own form has no fractions of seconds.
         let beside: &[_] = match arguments[0] {
             "--format=pax" => &[],
-            _ => &[windlass_testing::Aspect::Mtime],
+            _ => &[windlass_testing::TreeAspect::Mtime],
         };
-        let [before, after] = [&tree, &out].map(|path| Tree::of(path).unwrap().without(beside));
+        let [before, after] =
+            [&tree, &out].map(|path| TreeSnapshot::of(path).unwrap().without(beside));
         before.assert_same(&after);
     }
 }

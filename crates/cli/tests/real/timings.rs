@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use windlass_testing::real::command;
-use windlass_testing::{Image, Layer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use crate::Case;
 use crate::command::Windlass;
@@ -72,10 +72,11 @@ fn picture(world: &World) {
 /// Pulls, slowly enough that there is something to see.
 fn recorded(directory: &Path) -> PathBuf {
     let registry = Registry::start();
-    let layers = [1, 2, 3].map(|seed| Layer::of_size_seeded(1 << 20, seed));
-    let image = layers
-        .into_iter()
-        .fold(Image::new().platform("linux/amd64"), Image::layer);
+    let layers = [1, 2, 3].map(|seed| LayerBuilder::of_size_seeded(1 << 20, seed));
+    let image = layers.into_iter().fold(
+        ImageBuilder::new().platform("linux/amd64"),
+        ImageBuilder::layer,
+    );
     let image = registry.push(image.pack(), "app:1");
     let failed = registry.blob(&image.layers[0].digest).status(503);
     failed.then().throttle(4 << 20).forever();

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use windlass_testing::real::{
-    Access, DockerRegistry, Grant, PASSWORD, TokenServer, TokenServerBuilder, USER,
+    DockerRegistry, PASSWORD, RegistryAuth, RepositoryGrant, TokenServer, TokenServerBuilder, USER,
 };
 
 use crate::Case;
@@ -53,7 +53,7 @@ impl Guarded {
     fn new(world: &World, name: &str, server: TokenServerBuilder) -> Self {
         let door = Door::new(world, name);
         let server = server.start().unwrap();
-        let access = Access::Tokens(server.authority());
+        let access = RegistryAuth::Tokens(server.authority());
         let registry = DockerRegistry::start(&door.directory.join("registry"), access).unwrap();
         Self {
             host: registry.address().to_string(),
@@ -78,7 +78,7 @@ impl Guarded {
 
 /// HT-11: a token is had without credentials, and there are none to be sent.
 fn everybody(world: &World) {
-    let server = TokenServer::builder().everyone(Grant::pull("deck/small"));
+    let server = TokenServer::builder().grant_to_all(RepositoryGrant::pull("deck/small"));
     let guarded = Guarded::new(world, "everybody", server);
     let name = guarded.push(world, Fixture::Small, "deck/small");
     let before = guarded.server.requests().len();
@@ -129,7 +129,7 @@ fn told(world: &World) {
 
 /// HT-12: the second layer is refused, a new token is had, and the pull goes on.
 fn renewed(world: &World) {
-    let server = TokenServer::builder().accepted_for(ACCEPTED);
+    let server = TokenServer::builder().accepted_lifetime(ACCEPTED);
     let guarded = Guarded::new(world, "renewed", server);
     guarded.push(world, Fixture::Heavy, "hold/heavy");
     let valve = Valve::before(guarded.registry.address(), MIDWAY);
@@ -174,7 +174,7 @@ fn refused(registry: &DockerRegistry) -> Vec<String> {
 
 fn wait_until_refused(registry: &DockerRegistry, token: &str) {
     let start = Instant::now();
-    while registry.takes_token(token).unwrap() {
+    while registry.accepts_token(token).unwrap() {
         assert!(start.elapsed() < PATIENCE, "the token does not end");
         thread::sleep(POLL);
     }

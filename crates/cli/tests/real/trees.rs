@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 
 use windlass_testing::real::run;
-use windlass_testing::{Aspect, Kind, Tree};
+use windlass_testing::{TreeAspect, TreeEntryKind, TreeSnapshot};
 
 use crate::Case;
 use crate::command::Windlass;
@@ -100,7 +100,7 @@ fn platforms(world: &World) {
 fn mounted(world: &World) {
     for (fixture, beside) in [
         (Fixture::Kinds, [].as_slice()),
-        (Fixture::Whiteouts, &[Aspect::DirectoryMtime]),
+        (Fixture::Whiteouts, &[TreeAspect::DirectoryMtime]),
     ] {
         let directory = world.directory(&format!("mounted-{}", fixture.repository()));
         let windlass = Windlass::new(&directory);
@@ -111,7 +111,7 @@ fn mounted(world: &World) {
 
         windlass.succeeds(&["mount", &reference, target.to_str().unwrap()]);
 
-        let shown = Tree::of(&target).unwrap();
+        let shown = TreeSnapshot::of(&target).unwrap();
         let write = fs::write(target.join("file"), "");
         windlass.succeeds(&["umount", target.to_str().unwrap()]);
         assert_eq!(write.unwrap_err().kind(), ErrorKind::ReadOnlyFilesystem);
@@ -130,7 +130,7 @@ fn ordinary_user(world: &World) {
         .arg(directory.path()))
     .unwrap();
     let windlass = Windlass::new(directory.path()).by(NOBODY, program);
-    let mut wanted = world.judged(Fixture::Kinds).without(&[Aspect::Owner]);
+    let mut wanted = world.judged(Fixture::Kinds).without(&[TreeAspect::Owner]);
     for device in ["null", "disk", "far"] {
         wanted = wanted.without_path(device);
     }
@@ -146,10 +146,10 @@ fn ordinary_user(world: &World) {
     assert!(
         !tree
             .iter()
-            .any(|(_, entry)| matches!(entry.kind, Kind::CharDevice(..)))
+            .any(|(_, entry)| matches!(entry.kind, TreeEntryKind::CharDevice(..)))
     );
     let capable = tree.get("capable").unwrap();
     assert!(capable.xattrs.is_empty(), "{capable}");
     let wanted = wanted.without_path("capable");
-    wanted.assert_same(&tree.without(&[Aspect::Owner]).without_path("capable"));
+    wanted.assert_same(&tree.without(&[TreeAspect::Owner]).without_path("capable"));
 }

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use windlass_testing::real::{Access, DockerRegistry, LoggedRequest, PASSWORD, USER, command, run};
+use windlass_testing::real::{
+    DockerRegistry, LoggedRequest, PASSWORD, RegistryAuth, USER, command, run,
+};
 
 use crate::Case;
 use crate::command::Ran;
@@ -27,7 +29,8 @@ pub(crate) const CASES: &[Case] = &[
 /// FB-1, FB-13, T29: the cache is asked first, and when it is gone the registry itself, which is said.
 fn cache(world: &World) {
     let door = Door::new(world, "cache");
-    let upstream = DockerRegistry::start(&door.directory.join("upstream"), Access::Open).unwrap();
+    let upstream =
+        DockerRegistry::start(&door.directory.join("upstream"), RegistryAuth::Open).unwrap();
     fill(world, &upstream);
     let mirror = DockerRegistry::builder(&door.directory.join("mirror"))
         .cache_of(&upstream)
@@ -65,7 +68,8 @@ fn cache(world: &World) {
 /// T30: what a helper keeps is in no file, and is asked for when a registry wants it.
 fn helper(world: &World) {
     let door = Door::new(world, "helper");
-    let registry = DockerRegistry::start(&door.directory.join("registry"), Access::Basic).unwrap();
+    let registry =
+        DockerRegistry::start(&door.directory.join("registry"), RegistryAuth::Basic).unwrap();
     fill(world, &registry);
     let host = registry.address().to_string();
     let programs = door.directory.join("programs");

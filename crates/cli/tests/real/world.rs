@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use windlass_testing::Tree;
-use windlass_testing::real::{Access, DockerRegistry, Dockerd, command, run};
+use windlass_testing::TreeSnapshot;
+use windlass_testing::real::{DockerRegistry, Dockerd, RegistryAuth, command, run};
 
 use crate::command::Windlass;
 use crate::fixture::Fixture;
@@ -21,8 +21,8 @@ pub(crate) struct World {
     dockerd: OnceLock<Result<Dockerd, String>>,
     layouts: Mutex<HashMap<Fixture, Arc<OnceLock<PathBuf>>>>,
     pushed: Mutex<HashMap<Fixture, Arc<OnceLock<()>>>>,
-    judged: Mutex<HashMap<Fixture, Arc<OnceLock<Tree>>>>,
-    undisturbed: Mutex<HashMap<Fixture, Arc<OnceLock<Tree>>>>,
+    judged: Mutex<HashMap<Fixture, Arc<OnceLock<TreeSnapshot>>>>,
+    undisturbed: Mutex<HashMap<Fixture, Arc<OnceLock<TreeSnapshot>>>>,
     directories: AtomicUsize,
     directory: PathBuf,
 }
@@ -54,7 +54,7 @@ impl World {
     /// The registry that serves everybody.
     pub(crate) fn registry(&self) -> &DockerRegistry {
         self.registry.get_or_init(|| {
-            DockerRegistry::start(&self.directory.join("registry"), Access::Open).unwrap()
+            DockerRegistry::start(&self.directory.join("registry"), RegistryAuth::Open).unwrap()
         })
     }
 
@@ -80,7 +80,7 @@ impl World {
     }
 
     /// What the judge makes of the gzip form of a fixture.
-    pub(crate) fn judged(&self, fixture: Fixture) -> Tree {
+    pub(crate) fn judged(&self, fixture: Fixture) -> TreeSnapshot {
         let judged = Arc::clone(self.judged.lock().unwrap().entry(fixture).or_default());
         let tree = judged.get_or_init(|| {
             let directory = self.directory(&format!("judge-{}", fixture.repository()));
@@ -90,7 +90,7 @@ impl World {
     }
 
     /// What windlass makes of the gzip form of a fixture when nothing happens.
-    pub(crate) fn undisturbed(&self, fixture: Fixture) -> Tree {
+    pub(crate) fn undisturbed(&self, fixture: Fixture) -> TreeSnapshot {
         let undisturbed = Arc::clone(self.undisturbed.lock().unwrap().entry(fixture).or_default());
         let tree = undisturbed.get_or_init(|| {
             let directory = self.directory(&format!("undisturbed-{}", fixture.repository()));

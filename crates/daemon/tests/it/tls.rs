@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use windlass::{Access, Engine, EngineConfig};
 use windlass_daemon::{About, Daemon, Limits, Tls, bind_tcp};
-use windlass_testing::{Ca, Identity};
+use windlass_testing::{Ca, TlsIdentity};
 
 const HERE: &str = "127.0.0.1";
 const QUESTION: &[u8] = b"GET /_ping HTTP/1.1\r\nhost: d\r\nconnection: close\r\n\r\n";
@@ -65,7 +65,7 @@ fn serve(ca: &Ca) -> Server {
 
 impl Server {
     /// Asks as `identity`, and returns what came.
-    async fn ask(&self, trusted: &Ca, identity: Option<&Identity>) -> io::Result<String> {
+    async fn ask(&self, trusted: &Ca, identity: Option<&TlsIdentity>) -> io::Result<String> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates(trusted.pem()));
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::task::spawn_blocking;
 use windlass::{Caller, Choice, Copier, CopyEvent, CopyRequest, ImageName, Place};
-use windlass_testing::{Image, Layer};
+use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::support::World;
 
@@ -14,7 +14,7 @@ use crate::support::World;
 #[tokio::test]
 async fn a_copy_into_the_store_delivers_the_events_of_its_last_step() {
     let world = World::with(|config| config.pull.retry.attempts = 1);
-    let image = Image::new().layer(Layer::of_size(1 << 20));
+    let image = ImageBuilder::new().layer(LayerBuilder::of_size(1 << 20));
     let image = world.registry.push(image, "app:1");
     let layer = image.layers[0].digest;
     world.registry.blob(&layer).cut_after(200_000).forever();

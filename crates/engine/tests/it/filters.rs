@@ -2,13 +2,13 @@
 
 use serde_json::json;
 use windlass::{FilterUse, ImageName, Prune, Remove, Removed, StoreError};
-use windlass_testing::{Image, Layer};
+use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::support::{World, filters_for};
 
-fn image(seed: u64, created: Option<&str>, labels: &serde_json::Value) -> Image {
-    let layer = Layer::of_size_seeded(1000, seed);
-    Image::new().layer(layer).config(|config| {
+fn image(seed: u64, created: Option<&str>, labels: &serde_json::Value) -> ImageBuilder {
+    let layer = LayerBuilder::of_size_seeded(1000, seed);
+    ImageBuilder::new().layer(layer).config(|config| {
         config["created"] = json!(created);
         config["config"]["Labels"] = labels.clone();
     })

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use windlass::{Events, LayerStatus, Prune, PullEvent, Remove};
-use windlass_testing::{Image, Layer};
+use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::support::World;
 
@@ -24,11 +24,11 @@ fn exists(root: &Path, area: &str, digest: &windlass::Digest) -> bool {
 #[tokio::test]
 async fn a_pruning_takes_nothing_that_a_pull_needs() {
     let world = World::new();
-    let layer = |seed| Layer::of_size_seeded(500_000, seed).pack();
+    let layer = |seed| LayerBuilder::of_size_seeded(500_000, seed).pack();
     let (base, done, slow) = (layer(1), layer(2), layer(3));
-    let one = Image::new().layer(&base).layer(layer(4));
+    let one = ImageBuilder::new().layer(&base).layer(layer(4));
     let one = world.registry.push(one, "one:1");
-    let two = Image::new().layer(&base).layer(&done).layer(&slow);
+    let two = ImageBuilder::new().layer(&base).layer(&done).layer(&slow);
     let two = world.registry.push(two, "two:1");
     world.pull("one:1").await;
 
@@ -63,7 +63,7 @@ async fn a_pruning_takes_nothing_that_a_pull_needs() {
     let pulled = pulling.await.unwrap().unwrap();
     assert_eq!(*pulled.image_id.digest(), two.config_digest);
     for digest in [&base.digest, &done.digest, &slow.digest] {
-        assert_eq!(world.registry.ranges_asked(digest), ["whole"]);
+        assert_eq!(world.registry.requested_ranges(digest), ["whole"]);
         assert!(exists(&root, "blobs", digest));
     }
     for diff_id in two.diff_ids() {
@@ -86,8 +86,10 @@ async fn a_pruning_takes_nothing_that_a_pull_needs() {
 #[tokio::test]
 async fn partial_blobs_go_when_they_are_meant() {
     let world = World::new();
-    let slow = Layer::of_size_seeded(500_000, 1).pack();
-    world.registry.push(Image::new().layer(&slow), "one:1");
+    let slow = LayerBuilder::of_size_seeded(500_000, 1).pack();
+    world
+        .registry
+        .push(ImageBuilder::new().layer(&slow), "one:1");
     let gate = world.registry.blob(&slow.digest).hold_after(200_000);
     let (engine, request) = (Arc::clone(&world.engine), world.request("one:1"));
     let (events, _told) = Events::channel();

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use tar::{Builder, EntryType, Header};
 use windlass_layout::{Batch, BatchImage, Layout, LayoutError, Spool, Verified};
 use windlass_oci::{Descriptor, Digest};
-use windlass_testing::{Image, Layer, PackedImage};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage};
 
 /// A tar in the making.
 pub(crate) struct Tar(Builder<Vec<u8>>);
@@ -73,11 +73,11 @@ pub(crate) fn file(bytes: &[u8]) -> File {
 }
 
 /// An image of two layers, one of them larger than any buffer.
-pub(crate) fn image() -> Image {
+pub(crate) fn image() -> ImageBuilder {
     let large: Vec<u8> = (0..700_001u32).map(|at| (at % 251) as u8).collect();
-    Image::new()
-        .layer(Layer::new().file("a", b"one").pack())
-        .layer(Layer::new().file("b", &large).pack())
+    ImageBuilder::new()
+        .layer(LayerBuilder::new().file("a", b"one").pack())
+        .layer(LayerBuilder::new().file("b", &large).pack())
 }
 
 /// The blobs of an image, by digest.

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde_json::{Value, json};
 use windlass_layout::{Kind, Layout};
 use windlass_oci::{Digest, Manifest};
-use windlass_testing::{Layer, PackedImage};
+use windlass_testing::{LayerBuilder, PackedImage};
 
 use crate::fixture::{Tar, image, open, spool};
 
@@ -21,7 +21,7 @@ fn old_archive(image: &PackedImage) -> Tar {
         .file(&format!("{config}.json"), &image.config)
         .file("one/VERSION", "1.0")
         .file("one/json", "{}")
-        .file("one/layer.tar", Layer::new().file("a", b"one").tar())
+        .file("one/layer.tar", LayerBuilder::new().file("a", b"one").tar())
         .symlink("two/layer.tar", "../one/layer.tar")
         .hard_link("three/layer.tar", "one/layer.tar")
         .file("manifest.json", list.to_string())
@@ -29,8 +29,8 @@ fn old_archive(image: &PackedImage) -> Tar {
 }
 
 fn old_image() -> PackedImage {
-    let layer = Layer::new().file("a", b"one").pack();
-    let image = windlass_testing::Image::new();
+    let layer = LayerBuilder::new().file("a", b"one").pack();
+    let image = windlass_testing::ImageBuilder::new();
     image
         .layer(layer.clone())
         .layer(layer.clone())

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 
 use windlass_layout::{ArchiveWriter, Kind, Layout, LayoutDir, Verified, WriteError};
 use windlass_oci::Manifest;
-use windlass_testing::{Image, PackedImage};
+use windlass_testing::{ImageBuilder, PackedImage};
 
 use crate::fixture::{batch, blobs, image, open, root, source, spool};
 
@@ -45,7 +45,11 @@ fn check(layout: &Layout, image: &PackedImage, names: &[&str]) {
 fn archives_come_back_byte_for_byte() {
     let names = ["docker.io/library/app:1", "quay.io/x/app:2"];
     for kind in [Kind::DockerArchive, Kind::OciArchive] {
-        for image in [image().pack(), image().docker().pack(), Image::new().pack()] {
+        for image in [
+            image().pack(),
+            image().docker().pack(),
+            ImageBuilder::new().pack(),
+        ] {
             let bytes = archive(kind, &image, &names);
             check(&open(&bytes).unwrap(), &image, &names);
             assert_eq!(archive(kind, &image, &names), bytes, "the same bytes again");
@@ -147,7 +151,7 @@ fn directories_come_back_and_take_more() {
         };
         check(&put(&first, names), &first, names);
         // The same name again, for another image: the one that was there is not listed any more.
-        let second = Image::new().pack();
+        let second = ImageBuilder::new().pack();
         check(&put(&second, names), &second, names);
         if is_named {
             let third = put(&first, &["app:2"]);

@@ -1,14 +1,14 @@
 //! What is pulled again, moved, pinned or here already.
 
 use windlass_pull::Outcome;
-use windlass_testing::{Compression, Image, Index, Layer};
+use windlass_testing::{BlobCompression, ImageBuilder, IndexBuilder, LayerBuilder};
 
 use crate::support::World;
 
-fn two_layers() -> Image {
-    Image::new()
-        .layer(Layer::new().file("base", b"0"))
-        .layer(Layer::new().file("top", b"1"))
+fn two_layers() -> ImageBuilder {
+    ImageBuilder::new()
+        .layer(LayerBuilder::new().file("base", b"0"))
+        .layer(LayerBuilder::new().file("top", b"1"))
 }
 
 /// MF-3, ST-1, ST-2, ST-5, S2-1: the second pull asks for the digest of what the tag names, and nothing else.
@@ -35,7 +35,7 @@ async fn the_second_pull_of_an_index_asks_for_its_digest() {
     let world = World::new();
     world
         .registry
-        .push_index(Index::new().image(two_layers()), "app:1");
+        .push_index(IndexBuilder::new().image(two_layers()), "app:1");
     world.pull("app:1").await.unwrap();
     let before = world.registry.log().len();
     let second = world.pull("app:1").await.unwrap();
@@ -49,7 +49,7 @@ async fn a_moved_tag_fetches_what_is_new() {
     let world = World::new();
     let old = world.registry.push(two_layers(), "app:1");
     world.pull("app:1").await.unwrap();
-    let newer = two_layers().layer(Layer::new().file("new", b"2"));
+    let newer = two_layers().layer(LayerBuilder::new().file("new", b"2"));
     let new = world.registry.push(newer, "app:1");
     let before = world.registry.log().len();
 
@@ -93,7 +93,7 @@ async fn by_digest_there_is_no_tag() {
 async fn a_tag_beside_a_digest_is_applied() {
     let world = World::new();
     let image = world.registry.push(two_layers(), "app:1");
-    world.registry.push(Image::new(), "app:2");
+    world.registry.push(ImageBuilder::new(), "app:2");
 
     let name = format!("app:2@{}", image.digest);
     let pulled = world.pull(&name).await.unwrap();
@@ -120,16 +120,20 @@ async fn another_name_of_an_image_fetches_no_blob() {
 #[tokio::test]
 async fn a_layer_that_came_in_another_blob_is_not_fetched() {
     let world = World::new();
-    let layer = Layer::new().file("f", b"1");
-    let gzip = layer.clone().compressed(Compression::Gzip).pack();
-    let zstd = layer.compressed(Compression::Zstd).pack();
-    world.registry.push(Image::new().layer(&gzip), "app:1");
-    world.registry.push(Image::new().layer(&zstd), "app:2");
+    let layer = LayerBuilder::new().file("f", b"1");
+    let gzip = layer.clone().compressed(BlobCompression::Gzip).pack();
+    let zstd = layer.compressed(BlobCompression::Zstd).pack();
+    world
+        .registry
+        .push(ImageBuilder::new().layer(&gzip), "app:1");
+    world
+        .registry
+        .push(ImageBuilder::new().layer(&zstd), "app:2");
     world.pull("app:1").await.unwrap();
 
     let pulled = world.pull("app:2").await.unwrap();
 
-    assert_eq!(world.registry.ranges_asked(&zstd.digest), [""; 0]);
+    assert_eq!(world.registry.requested_ranges(&zstd.digest), [""; 0]);
     assert_eq!(pulled.reused_bytes, zstd.size);
 }
 
@@ -155,7 +159,7 @@ async fn a_pull_mends_a_damaged_config() {
 async fn a_digest_alone_proves_nothing() {
     let world = World::new();
     let private = world.registry.push(two_layers(), "private:1");
-    world.registry.push(Image::new(), "evil:1");
+    world.registry.push(ImageBuilder::new(), "evil:1");
     world.pull("private:1").await.unwrap();
     world.pull("evil:1").await.unwrap();
     let route = world.registry.manifest("1").for_head();

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use windlass_pull::{LayerStatus, PullerConfig};
-use windlass_testing::{Image, Layer};
+use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::support::{World, config, status};
 
-fn image() -> Image {
-    Image::new()
-        .layer(Layer::of_size_seeded(2 << 20, 1))
-        .layer(Layer::of_size_seeded(2 << 20, 2))
+fn image() -> ImageBuilder {
+    ImageBuilder::new()
+        .layer(LayerBuilder::of_size_seeded(2 << 20, 1))
+        .layer(LayerBuilder::of_size_seeded(2 << 20, 2))
 }
 
 /// T37, TM-4: in the middle of the layers, by one or by all who wait for them.
@@ -38,7 +38,7 @@ async fn when_all_have_left_nothing_is_left() {
     gate.open();
     world.pull("one:1").await.unwrap();
     let rest = format!("bytes={kept}-");
-    assert_eq!(world.registry.ranges_asked(&first), ["whole", &rest]);
+    assert_eq!(world.registry.requested_ranges(&first), ["whole", &rest]);
 }
 
 /// T37, DL-14, DM-8: while the registry thinks about its answer.
@@ -70,8 +70,8 @@ async fn a_pull_can_be_left_in_every_phase_at_once() {
         ..config()
     };
     let world = Arc::new(World::with(narrow));
-    let layers = (1..=5).map(|seed| Layer::of_size_seeded(600_000, seed));
-    let image = layers.fold(Image::new(), Image::layer);
+    let layers = (1..=5).map(|seed| LayerBuilder::of_size_seeded(600_000, seed));
+    let image = layers.fold(ImageBuilder::new(), ImageBuilder::layer);
     let image = world.registry.push(image, "app:1");
     // The first unpacks and is held; the second comes, and waits for the first to be unpacked …
     let gate = world
@@ -102,7 +102,7 @@ async fn who_comes_right_after_starts_anew() {
     pull.leave().await;
     gate.open();
     world.pull("app:1").await.unwrap();
-    let asked = world.registry.ranges_asked(&layer);
+    let asked = world.registry.requested_ranges(&layer);
     assert_eq!(asked.len(), 2, "{asked:?}");
     world.puller.idle().await;
     world.assert_nothing_unfinished();

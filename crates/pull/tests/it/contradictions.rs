@@ -1,13 +1,13 @@
 //! Manifests and configs that contradict each other, or are none: refused before a layer is asked for.
 
-use windlass_testing::{Image, Layer, PackedLayer, descriptor};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer, descriptor};
 
 use crate::support::World;
 
-fn layers() -> Image {
-    Image::new()
-        .layer(Layer::new().file("a", b"1"))
-        .layer(Layer::new().file("b", b"2"))
+fn layers() -> ImageBuilder {
+    ImageBuilder::new()
+        .layer(LayerBuilder::new().file("a", b"1"))
+        .layer(LayerBuilder::new().file("b", b"2"))
 }
 
 /// T20, S2-5, S2-6, S2-7: before a layer byte moves.
@@ -125,7 +125,7 @@ async fn a_manifest_of_another_size_is_refused() {
     let image = world.registry.push(layers(), "app");
     let mut entry = descriptor(&image.media_type, image.digest, 10);
     entry["platform"] = image.platform.clone();
-    let index = windlass_testing::Index::new().descriptor(entry);
+    let index = windlass_testing::IndexBuilder::new().descriptor(entry);
     world.registry.push_index(index, "app:1");
     let (digest, size) = (image.digest, image.manifest.len());
     let expected = format!("{digest} has {size} bytes, its descriptor says 10");
@@ -138,10 +138,10 @@ async fn a_manifest_of_another_size_is_refused() {
 async fn urls_of_layers_are_never_asked() {
     let elsewhere = windlass_testing::Registry::start();
     let world = World::new();
-    let mut foreign: PackedLayer = Layer::new().file("f", b"1").pack();
+    let mut foreign: PackedLayer = LayerBuilder::new().file("f", b"1").pack();
     foreign.media_type =
         Some("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip".to_owned());
-    let image = Image::new().layer(&foreign).pack();
+    let image = ImageBuilder::new().layer(&foreign).pack();
     let mut manifest: String = String::from_utf8(image.manifest.to_vec()).unwrap();
     let urls = format!(
         "\"urls\":[\"{}/evil\",\"file:///etc/passwd\"],\"mediaType\":\"{}\"",
@@ -161,7 +161,7 @@ async fn urls_of_layers_are_never_asked() {
     world.registry.tag("app", "1", &digest);
 
     world.pull("app:1").await.unwrap();
-    assert_eq!(world.registry.ranges_asked(&foreign.digest), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&foreign.digest), ["whole"]);
     assert_eq!(elsewhere.log(), [""; 0]);
 
     let missing = World::new();

@@ -6,14 +6,14 @@ use windlass_pull::PullerConfig;
 use windlass_registry::{
     Caller, ClientIdentity, ClientTls, Credentials, RegistryHosts, Secret, StaticCredentials,
 };
-use windlass_testing::{Ca, Image, Layer, PackedImage, Registry, Storage};
+use windlass_testing::{Ca, ImageBuilder, LayerBuilder, PackedImage, Registry, Storage};
 
 use crate::support::{World, config, host};
 
-fn image() -> Image {
-    Image::new()
-        .layer(Layer::of_size(300_000))
-        .layer(Layer::new().file("top", b"1"))
+fn image() -> ImageBuilder {
+    ImageBuilder::new()
+        .layer(LayerBuilder::of_size(300_000))
+        .layer(LayerBuilder::new().file("top", b"1"))
 }
 
 fn world(
@@ -77,7 +77,7 @@ async fn without_the_config_there_is_no_layer() {
     );
     assert_eq!(
         world.asked_for_blobs(),
-        world.registry.ranges_asked(&image.config_digest).len()
+        world.registry.requested_ranges(&image.config_digest).len()
     );
     assert!(world.asked_for_blobs() <= 2);
     world.assert_nothing_here();
@@ -87,7 +87,7 @@ fn behind_storage(uses: u64) -> (World, Storage, PackedImage) {
     let storage = Storage::start();
     let registry = Registry::builder()
         .basic("bosun", "heave-ho")
-        .blobs_at(&storage, uses)
+        .redirect_blobs_to(&storage, uses)
         .start();
     let image = registry.push(image(), "app:1");
     let world = world(registry, |_, _| {});
@@ -100,8 +100,8 @@ async fn storage_is_shown_no_credentials() {
     let (world, storage, _) = behind_storage(1);
     pull_as(&world, known(&world.registry)).await.unwrap();
     assert_eq!(storage.log().len(), 3);
-    assert!(!storage.saw_authorization() && !storage.saw_cookie());
-    assert!(!storage.saw("heave-ho"));
+    assert!(!storage.received_authorization() && !storage.received_cookie());
+    assert!(!storage.received("heave-ho"));
 }
 
 /// T26, T31: a presigned URL that has expired in the middle of a layer is asked for anew, and the rest comes
@@ -119,9 +119,9 @@ async fn an_expired_url_is_asked_for_anew() {
 
     pull_as(&world, known(&world.registry)).await.unwrap();
 
-    let asked = world.registry.ranges_asked(&layer);
+    let asked = world.registry.requested_ranges(&layer);
     assert_eq!(asked, ["whole", "bytes=100000-", "bytes=100000-"]);
-    assert!(!storage.saw_authorization());
+    assert!(!storage.received_authorization());
     world.assert_nothing_unfinished();
 }
 
@@ -146,11 +146,11 @@ async fn a_registry_without_a_trusted_certificate_gets_no_request() {
 #[tokio::test]
 async fn a_client_certificate_stays_at_home() {
     let ca = Ca::new();
-    let storage = Storage::with(Registry::builder().tls(&ca).ask_client_certificate(&ca));
+    let storage = Storage::with(Registry::builder().tls(&ca).request_client_certificate(&ca));
     let registry = Registry::builder()
         .tls(&ca)
         .require_client_certificate(&ca)
-        .blobs_at(&storage, 1)
+        .redirect_blobs_to(&storage, 1)
         .start();
     registry.push(image(), "app:1");
     let mate = ca.client("mate");
@@ -187,9 +187,9 @@ async fn a_client_certificate_stays_at_home() {
 #[tokio::test]
 async fn tokens_that_end_are_renewed_once_for_all() {
     let registry = Registry::builder().bearer().start();
-    let mut many = Image::new();
+    let mut many = ImageBuilder::new();
     for number in 0..10 {
-        many = many.layer(Layer::new().file(format!("f{number}"), b"1"));
+        many = many.layer(LayerBuilder::new().file(format!("f{number}"), b"1"));
     }
     let image = registry.push(many, "app:1");
     let world = world(registry, |_, _| {});
@@ -200,7 +200,10 @@ async fn tokens_that_end_are_renewed_once_for_all() {
     assert!((2..=4).contains(&asked), "{asked}");
 
     let registry = Registry::builder().bearer().start();
-    let image = registry.push(Image::new().layer(Layer::of_size(1000)), "app:1");
+    let image = registry.push(
+        ImageBuilder::new().layer(LayerBuilder::of_size(1000)),
+        "app:1",
+    );
     let layer = image.layers[0].digest;
     let world = self::world(registry, |_, _| {});
     world
@@ -260,7 +263,7 @@ async fn nonsense_is_not_waited_for() {
 #[tokio::test]
 async fn lies_in_a_head_are_harmless() {
     let world = World::new();
-    let old = world.registry.push(Image::new(), "app:1");
+    let old = world.registry.push(ImageBuilder::new(), "app:1");
     world.pull("app:1").await.unwrap();
     let new = world.registry.push(image(), "app:1");
     let head = || world.registry.manifest("1").for_head();

@@ -2,7 +2,7 @@
 
 use windlass_oci::Digest;
 use windlass_pull::{LayerStatus, PlannedLayer, PullEvent};
-use windlass_testing::{Image, Layer, PackedLayer};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer};
 
 use crate::support::{World, status};
 
@@ -28,9 +28,9 @@ fn without_counts(events: Vec<PullEvent>) -> Vec<PullEvent> {
 #[tokio::test]
 async fn a_small_pull_tells_this() {
     let world = World::new();
-    let image = Image::new()
+    let image = ImageBuilder::new()
         .platform("linux/s390x")
-        .layer(Layer::new().file("a", b"12345"));
+        .layer(LayerBuilder::new().file("a", b"12345"));
     let image = world.registry.push(image, "app:1");
     let layer = &image.layers[0];
     let of_layer = |status| PullEvent::Layer {
@@ -94,9 +94,11 @@ async fn a_small_pull_tells_this() {
 #[tokio::test]
 async fn the_plan_tells_what_is_here() {
     let world = World::new();
-    let [base, top] = ["base", "top"].map(|name| Layer::new().file(name, name).pack());
-    world.registry.push(Image::new().layer(&base), "base:1");
-    let image = Image::new()
+    let [base, top] = ["base", "top"].map(|name| LayerBuilder::new().file(name, name).pack());
+    world
+        .registry
+        .push(ImageBuilder::new().layer(&base), "base:1");
+    let image = ImageBuilder::new()
         .layer(&base)
         .layer(&top)
         .layer(&base)
@@ -149,10 +151,10 @@ fn assert_counts(events: &[PullEvent], layer: &Digest, size: u64) {
 #[tokio::test]
 async fn counts_only_grow_and_end_at_the_size() {
     let world = World::new();
-    let image = Image::new()
-        .layer(Layer::of_size_seeded(3 << 20, 1))
-        .layer(Layer::of_size_seeded(1 << 20, 2))
-        .layer(Layer::new());
+    let image = ImageBuilder::new()
+        .layer(LayerBuilder::of_size_seeded(3 << 20, 1))
+        .layer(LayerBuilder::of_size_seeded(1 << 20, 2))
+        .layer(LayerBuilder::new());
     let image = world.registry.push(image, "app:1");
     let script = world.registry.blob(&image.layers[0].digest);
     let script = script.cut_after(1 << 20).then().ignore_range();
@@ -172,7 +174,7 @@ async fn counts_only_grow_and_end_at_the_size() {
 #[tokio::test]
 async fn a_pull_goes_on_when_nobody_listens() {
     let world = World::new();
-    let image = Image::new().layer(Layer::new().file("a", b"1"));
+    let image = ImageBuilder::new().layer(LayerBuilder::new().file("a", b"1"));
     world.registry.push(image, "app:1");
     let (events, receiver) = windlass_pull::Events::channel();
     drop(receiver);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use windlass_oci::Digest;
-use windlass_testing::{Image, Layer, PackedLayer, Registry, Storage};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer, Registry, Storage};
 
 use crate::support::World;
 
@@ -10,7 +10,7 @@ const FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip
 
 /// An image whose one layer is at `urls`, and not at the registry.
 fn pushed(registry: &Registry, layer: &PackedLayer, media_type: &str, urls: &[String]) {
-    let mut image = Image::new().layer(layer).pack();
+    let mut image = ImageBuilder::new().layer(layer).pack();
     let mut manifest: Value = serde_json::from_slice(&image.manifest).expect("it is JSON");
     manifest["layers"][0]["mediaType"] = media_type.into();
     manifest["layers"][0]["urls"] = urls.to_vec().into();
@@ -31,7 +31,7 @@ fn world(allowed: &[&Storage]) -> World {
 }
 
 fn layer() -> PackedLayer {
-    Layer::of_size(10_000).pack()
+    LayerBuilder::of_size(10_000).pack()
 }
 
 /// S2-9, D3: where the host is allowed, after the registry, without any credential.
@@ -44,9 +44,9 @@ async fn a_foreign_layer_comes_from_where_it_is_allowed_to() {
 
     world.pull("app:1").await.unwrap();
 
-    assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&layer.digest), ["whole"]);
     assert_eq!(storage.log().len(), 1);
-    assert!(!storage.saw_authorization() && !storage.saw_cookie());
+    assert!(!storage.received_authorization() && !storage.received_cookie());
 }
 
 /// T22: by default from nowhere, and the registry's own answer is the error.
@@ -94,7 +94,7 @@ async fn foreign_urls_are_tried_in_turn() {
         .forever();
     pushed(&world.registry, &layer, FOREIGN, &urls);
     let outcome = world.pull("app:1").await;
-    assert!(!storage.saw_authorization());
+    assert!(!storage.received_authorization());
     assert_ne!(Digest::sha256(&wrong), layer.digest);
     outcome.unwrap();
 }

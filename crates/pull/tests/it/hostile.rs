@@ -1,20 +1,20 @@
 //! Layers that want out. Only ever where that would do no harm.
 
-use windlass_testing::{Image, Layer, Sandbox, confined};
+use windlass_testing::{ImageBuilder, LayerBuilder, Sandbox, confined};
 
 use crate::support::{World, config};
 
 /// Pulls an image with a hostile layer between two harmless ones, and returns how it is refused.
-fn refusal(sandbox: &Sandbox, hostile: Layer) -> String {
+fn refusal(sandbox: &Sandbox, hostile: LayerBuilder) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime of one thread");
     let world = World::at(&sandbox.root().join("store"), config());
-    let image = Image::new()
-        .layer(Layer::new().file("below", b""))
+    let image = ImageBuilder::new()
+        .layer(LayerBuilder::new().file("below", b""))
         .layer(hostile)
-        .layer(Layer::of_size(1 << 20));
+        .layer(LayerBuilder::of_size(1 << 20));
     let image = world.registry.push(image, "app:1");
     let refusal = runtime.block_on(world.refusal("app:1"));
     world.assert_nothing_here();
@@ -26,7 +26,7 @@ fn refusal(sandbox: &Sandbox, hostile: Layer) -> String {
 #[test]
 fn an_escaping_layer_is_refused() {
     confined(|sandbox| {
-        let layer = Layer::new()
+        let layer = LayerBuilder::new()
             .file("ok", b"1")
             .file("../../../canary/file", b"x");
         assert_eq!(
@@ -42,7 +42,7 @@ fn a_link_does_not_lead_out() {
     confined(|sandbox| {
         let canary = sandbox.canary();
         let target = canary.to_str().expect("the sandbox has a plain name");
-        let layer = Layer::new()
+        let layer = LayerBuilder::new()
             .symlink("out", target)
             .hardlink("stolen", "out/file")
             .file("out/file", b"x");

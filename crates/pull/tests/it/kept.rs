@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use windlass_oci::Digest;
 use windlass_pull::{Keep, LayerStatus, PullEvent, PullerConfig};
-use windlass_testing::{Image, Layer, PackedLayer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer, Registry};
 
 use crate::support::{World, config, milestones, request};
 
@@ -12,13 +12,15 @@ const SIZE: usize = 3 << 20;
 const HALF: u64 = 3 << 19;
 
 fn layer(seed: u64) -> PackedLayer {
-    Layer::of_size_seeded(SIZE, seed).pack()
+    LayerBuilder::of_size_seeded(SIZE, seed).pack()
 }
 
 /// Pulls an image of `layer` and leaves when half of it is there.
 async fn leave_half_way(world: World, layer: &PackedLayer) -> World {
     let world = Arc::new(world);
-    world.registry.push(Image::new().layer(layer), "app:1");
+    world
+        .registry
+        .push(ImageBuilder::new().layer(layer), "app:1");
     let gate = world.registry.blob(&layer.digest).hold_after(HALF);
     let mut pull = world.start("app:1");
     let digest = layer.digest;
@@ -46,7 +48,10 @@ async fn the_next_process_goes_on() {
 
     let pulled = pulled.unwrap();
     let rest = format!("bytes={HALF}-");
-    assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole", &rest]);
+    assert_eq!(
+        world.registry.requested_ranges(&layer.digest),
+        ["whole", &rest]
+    );
     assert_eq!(pulled.downloaded_bytes, layer.size - HALF);
     let planned = events.iter().find_map(|event| match event {
         PullEvent::Planned {
@@ -71,8 +76,8 @@ async fn another_image_from_another_registry_goes_on_with_it() {
     let layer = layer(1);
     let world = leave_half_way(World::new(), &layer).await;
     let other = Registry::start();
-    let image = Image::new()
-        .layer(Layer::new().file("base", b""))
+    let image = ImageBuilder::new()
+        .layer(LayerBuilder::new().file("base", b""))
         .layer(&layer);
     other.push(image, "other:2");
     let (events, _) = windlass_pull::Events::channel();
@@ -82,10 +87,10 @@ async fn another_image_from_another_registry_goes_on_with_it() {
         .await
         .unwrap();
     assert_eq!(
-        other.ranges_asked(&layer.digest),
+        other.requested_ranges(&layer.digest),
         [format!("bytes={HALF}-")]
     );
-    assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&layer.digest), ["whole"]);
 }
 
 /// DM-15 is the reference's defect: layers that were complete when the pull failed are not fetched again. That
@@ -94,7 +99,7 @@ async fn another_image_from_another_registry_goes_on_with_it() {
 async fn complete_layers_outlive_a_failed_pull() {
     let world = World::new();
     let (done, failing) = (layer(1), layer(2));
-    let image = Image::new().layer(&done).layer(&failing);
+    let image = ImageBuilder::new().layer(&done).layer(&failing);
     world.registry.push(image, "app:1");
     let script = world.registry.blob(&failing.digest).status(503);
     script.times(3).then_ok();
@@ -122,7 +127,7 @@ async fn complete_layers_outlive_a_failed_pull() {
 async fn a_complete_blob_is_nobodys_without_proof() {
     let world = World::new();
     let (secret, failing) = (layer(1), layer(2));
-    let image = Image::new().layer(&secret).layer(&failing);
+    let image = ImageBuilder::new().layer(&secret).layer(&failing);
     world.registry.push(image, "app:1");
     world.registry.blob(&failing.digest).status(404).forever();
     let one_by_one = PullerConfig {
@@ -134,7 +139,7 @@ async fn a_complete_blob_is_nobodys_without_proof() {
     assert_eq!(world.kept(&secret.digest), Some(secret.size));
 
     let thief = Registry::start();
-    thief.push(Image::new().layer(&secret), "mine:1");
+    thief.push(ImageBuilder::new().layer(&secret), "mine:1");
     thief.remove_blob(&secret.digest);
     let (events, _) = windlass_pull::Events::channel();
     let stolen = world.puller.pull(&request(&thief, "mine:1"), &events).await;
@@ -157,7 +162,7 @@ async fn a_damaged_part_is_thrown_away() {
     world.pull("app:1").await.unwrap();
 
     let rest = format!("bytes={HALF}-");
-    let asked = world.registry.ranges_asked(&layer.digest);
+    let asked = world.registry.requested_ranges(&layer.digest);
     assert_eq!(asked, ["whole", &rest, "whole"]);
 }
 
@@ -172,7 +177,9 @@ async fn wrong_bytes_are_not_kept() {
     for lie in lies {
         let world = World::new();
         let layer = layer(1);
-        world.registry.push(Image::new().layer(&layer), "app:1");
+        world
+            .registry
+            .push(ImageBuilder::new().layer(&layer), "app:1");
         lie(&world.registry, &layer.digest);
         world.refusal("app:1").await;
         assert_eq!(world.kept(&layer.digest), None);

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use windlass_oci::Digest;
 use windlass_pull::{LayerStatus, PullRequest, PullerConfig, Rate};
-use windlass_testing::{Gate, Image, Layer, PackedImage};
+use windlass_testing::{Gate, ImageBuilder, LayerBuilder, PackedImage};
 
 use crate::support::{World, config, status};
 
 const LAYERS: usize = 6;
 
 fn push(world: &World) -> PackedImage {
-    let layers = (1..=LAYERS as u64).map(|seed| Layer::of_size_seeded(700_000, seed));
-    let image = layers.fold(Image::new(), Image::layer);
+    let layers = (1..=LAYERS as u64).map(|seed| LayerBuilder::of_size_seeded(700_000, seed));
+    let image = layers.fold(ImageBuilder::new(), ImageBuilder::layer);
     world.registry.push(image, "app:1")
 }
 
@@ -39,7 +39,7 @@ async fn downloads_are_limited() {
         let pull = world.start("app:1");
         gate.reached(at_once).await;
         // A whole other pull goes by: whoever would come, would have come.
-        world.registry.push(Image::new(), "other:1");
+        world.registry.push(ImageBuilder::new(), "other:1");
         world.pull("other:1").await.unwrap();
         assert_eq!(gate.arrivals(), at_once, "{limit}");
         gate.open();
@@ -52,7 +52,7 @@ async fn downloads_are_limited() {
 async fn the_limit_is_for_all_pulls_together() {
     let world = world(2, 4);
     let image = push(&world);
-    let extra = Image::new().layer(Layer::new().file("extra", b""));
+    let extra = ImageBuilder::new().layer(LayerBuilder::new().file("extra", b""));
     let extra = world.registry.push(extra, "extra:1");
     let gate = Gate::new();
     for layer in image.layers.iter().chain(&extra.layers) {
@@ -62,7 +62,7 @@ async fn the_limit_is_for_all_pulls_together() {
     gate.reached(2).await;
     let mut second = world.start("extra:1");
     second.until_waiting_for(&extra.layers[0].digest).await;
-    world.registry.push(Image::new(), "other:1");
+    world.registry.push(ImageBuilder::new(), "other:1");
     world.pull("other:1").await.unwrap();
     assert_eq!(gate.arrivals(), 2);
     gate.open();
@@ -101,7 +101,7 @@ async fn the_limit_can_be_changed_while_pulls_run() {
     gates[0].open();
     gates[1].open();
     // A whole other pull goes by: whoever would come, would have come.
-    world.registry.push(Image::new(), "other:1");
+    world.registry.push(ImageBuilder::new(), "other:1");
     world.pull("other:1").await.unwrap();
     assert_eq!(gates[3].arrivals(), 0);
     gates[2].open();
@@ -132,7 +132,7 @@ async fn layers_come_and_unpack_side_by_side() {
 async fn slots_are_shared_out_fairly() {
     let world = world(1, 4);
     let image = push(&world);
-    let small = Image::new().layer(Layer::new().file("small", b""));
+    let small = ImageBuilder::new().layer(LayerBuilder::new().file("small", b""));
     let small = world.registry.push(small, "small:1");
     let gate = world.registry.blob(&image.layers[0].digest).hold();
     let large = world.start("app:1");
@@ -170,7 +170,7 @@ async fn bytes_are_limited() {
     ];
     for limit in limits {
         let world = Arc::new(World::new());
-        let image = Image::new().layer(Layer::of_size(1 << 20));
+        let image = ImageBuilder::new().layer(LayerBuilder::of_size(1 << 20));
         world.registry.push(image, "app:1");
         let mut request = world.request("app:1");
         limit(&world, &mut request, NonZeroU64::new(1 << 20));
@@ -179,7 +179,7 @@ async fn bytes_are_limited() {
         pull.outcome().await.unwrap();
         assert!(started.elapsed() >= Duration::from_millis(800));
 
-        let image = Image::new().layer(Layer::of_size(2 << 20));
+        let image = ImageBuilder::new().layer(LayerBuilder::of_size(2 << 20));
         let digest = world.registry.push(image, "app:2").layers[0].digest;
         let mut request = world.request("app:2");
         limit(&world, &mut request, NonZeroU64::new(1));

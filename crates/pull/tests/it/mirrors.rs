@@ -2,14 +2,14 @@
 
 use windlass_pull::{Events, Outcome, PullEvent, PullRequest, Setback};
 use windlass_registry::HostCapabilities;
-use windlass_testing::{Image, Layer, PackedImage, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry};
 
 use crate::support::{World, host, status};
 
-fn image() -> Image {
-    Image::new()
-        .layer(Layer::of_size(100_000))
-        .layer(Layer::new().file("top", b"1"))
+fn image() -> ImageBuilder {
+    ImageBuilder::new()
+        .layer(LayerBuilder::of_size(100_000))
+        .layer(LayerBuilder::new().file("top", b"1"))
 }
 
 /// A registry with an image, and a mirror that has it, too.
@@ -69,7 +69,7 @@ async fn whatever_a_mirror_answers_the_registry_is_asked() {
         ("429", |mirror| mirror.every().status(429).forever()),
         ("500", |mirror| mirror.every().status(500).forever()),
         ("a web page", |mirror| mirror.every().html().forever()),
-        ("resets", Registry::go_down),
+        ("resets", Registry::reset_connections),
         ("refusals", Registry::stop_listening),
         ("nonsense", |mirror| {
             mirror.every().raw("SSH-2.0-x\r\n").forever();
@@ -126,14 +126,15 @@ async fn a_mirror_that_lies_is_asked_once() {
     let pulled = world.pull("app:1").await.unwrap();
 
     assert_eq!(pulled.outcome, Outcome::Downloaded);
-    assert_eq!(mirror.ranges_asked(&layer), ["whole"]);
-    assert_eq!(world.registry.ranges_asked(&layer), ["whole"]);
+    assert_eq!(mirror.requested_ranges(&layer), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&layer), ["whole"]);
     world.assert_nothing_unfinished();
 
     let before = mirror.log().len();
-    world
-        .registry
-        .push(Image::new().layer(Layer::of_size(5000)), "other:1");
+    world.registry.push(
+        ImageBuilder::new().layer(LayerBuilder::of_size(5000)),
+        "other:1",
+    );
     world.pull("other:1").await.unwrap();
     assert_eq!(mirror.log().len(), before);
 }
@@ -169,8 +170,8 @@ async fn the_registry_goes_on_where_a_mirror_stopped() {
     let (pulled, events) = world.told("app:1").await;
 
     pulled.unwrap();
-    assert_eq!(mirror.ranges_asked(&layer), ["whole", "bytes=60000-"]);
-    assert_eq!(world.registry.ranges_asked(&layer), ["bytes=60000-"]);
+    assert_eq!(mirror.requested_ranges(&layer), ["whole", "bytes=60000-"]);
+    assert_eq!(world.registry.requested_ranges(&layer), ["bytes=60000-"]);
     let asked = events.iter().filter_map(|event| status(event, &layer));
     let asked = asked.filter(|status| format!("{status:?}").starts_with("Connecting"));
     assert_eq!(asked.count(), 3);
@@ -290,7 +291,7 @@ async fn the_configuration_is_swapped_as_a_whole() {
     gate.open();
     assert!(running.outcome().await.unwrap().endpoint.is_mirror());
 
-    world.registry.push(Image::new(), "app:2");
+    world.registry.push(ImageBuilder::new(), "app:2");
     assert!(!world.pull("app:2").await.unwrap().endpoint.is_mirror());
 }
 
@@ -299,7 +300,7 @@ async fn the_configuration_is_swapped_as_a_whole() {
 async fn a_caller_asks_for_one_token() {
     let registry = Registry::builder().bearer().start();
     registry.push(image(), "app:1");
-    registry.push(Image::new(), "app:2");
+    registry.push(ImageBuilder::new(), "app:2");
     let world = World::mirrored(&[], registry, |_, _| {});
     let first = world.request("app:1");
     let second = PullRequest {

@@ -2,7 +2,7 @@
 
 use windlass_oci::{DiffId, Digest, ImageId};
 use windlass_pull::Outcome;
-use windlass_testing::{Compression, Image, Layer, PackedLayer};
+use windlass_testing::{BlobCompression, ImageBuilder, LayerBuilder, PackedLayer};
 
 use crate::support::World;
 
@@ -11,10 +11,10 @@ use crate::support::World;
 async fn an_image_is_pulled() {
     let world = World::new();
     let image = world.registry.push(
-        Image::new()
+        ImageBuilder::new()
             .platform("linux/s390x")
-            .layer(Layer::new().dir("etc").file("etc/motd", b"welcome"))
-            .layer(Layer::new().file("bin", b"#!")),
+            .layer(LayerBuilder::new().dir("etc").file("etc/motd", b"welcome"))
+            .layer(LayerBuilder::new().file("bin", b"#!")),
         "app:1",
     );
     let [base, top] = [&image.layers[0], &image.layers[1]];
@@ -56,7 +56,7 @@ async fn an_image_is_pulled() {
 #[tokio::test]
 async fn a_bare_name_is_latest() {
     let world = World::new();
-    world.registry.push(Image::new(), "app:latest");
+    world.registry.push(ImageBuilder::new(), "app:latest");
     let pulled = world.pull("app").await.unwrap();
     assert_eq!(
         pulled.reference.to_string(),
@@ -69,10 +69,14 @@ async fn a_bare_name_is_latest() {
 #[tokio::test]
 async fn a_docker_image_is_pulled() {
     let world = World::new();
-    let image = Image::new()
+    let image = ImageBuilder::new()
         .docker()
-        .layer(Layer::new().file("a", b"1"))
-        .layer(Layer::new().file("b", b"2").compressed(Compression::Plain));
+        .layer(LayerBuilder::new().file("a", b"1"))
+        .layer(
+            LayerBuilder::new()
+                .file("b", b"2")
+                .compressed(BlobCompression::Plain),
+        );
     let image = world.registry.push(image, "app:1");
     let pulled = world.pull("app:1").await.unwrap();
     assert_eq!(pulled.digest, image.digest);
@@ -84,20 +88,20 @@ async fn a_docker_image_is_pulled() {
 async fn layers_of_every_compression_are_unpacked() {
     let world = World::new();
     let forms = [
-        Compression::Plain,
-        Compression::Gzip,
-        Compression::GzipMembers(3),
-        Compression::Zstd,
-        Compression::ZstdFrames(4),
+        BlobCompression::Plain,
+        BlobCompression::Gzip,
+        BlobCompression::GzipMembers(3),
+        BlobCompression::Zstd,
+        BlobCompression::ZstdFrames(4),
     ];
     let layers = forms
         .into_iter()
         .zip(1..)
-        .map(|(form, seed)| Layer::of_size_seeded(600_000, seed).compressed(form));
-    let mut image = layers.fold(Image::new(), Image::layer);
-    let mut mislabelled = Layer::new()
+        .map(|(form, seed)| LayerBuilder::of_size_seeded(600_000, seed).compressed(form));
+    let mut image = layers.fold(ImageBuilder::new(), ImageBuilder::layer);
+    let mut mislabelled = LayerBuilder::new()
         .file("x", b"")
-        .compressed(Compression::Zstd)
+        .compressed(BlobCompression::Zstd)
         .pack();
     mislabelled.media_type = Some("application/vnd.oci.image.layer.v1.tar+gzip".to_owned());
     image = image.layer(mislabelled);
@@ -116,7 +120,7 @@ async fn layers_of_every_compression_are_unpacked() {
 #[tokio::test]
 async fn an_image_without_layers_is_pulled() {
     let world = World::new();
-    let image = world.registry.push(Image::new(), "app:1");
+    let image = world.registry.push(ImageBuilder::new(), "app:1");
     let pulled = world.pull("app:1").await.unwrap();
     assert_eq!(pulled.outcome, Outcome::Downloaded);
     assert_eq!(pulled.image_id, ImageId::new(image.config_digest));
@@ -128,14 +132,17 @@ async fn an_image_without_layers_is_pulled() {
 #[tokio::test]
 async fn a_layer_that_stands_twice_is_fetched_once() {
     let world = World::new();
-    let twice = Layer::new().file("twice", b"2").pack();
-    let between = Layer::new().file("between", b"1").pack();
-    let image = Image::new().layer(&twice).layer(&between).layer(&twice);
+    let twice = LayerBuilder::new().file("twice", b"2").pack();
+    let between = LayerBuilder::new().file("between", b"1").pack();
+    let image = ImageBuilder::new()
+        .layer(&twice)
+        .layer(&between)
+        .layer(&twice);
     world.registry.push(image, "app:1");
 
     let pulled = world.pull("app:1").await.unwrap();
 
-    assert_eq!(world.registry.ranges_asked(&twice.digest), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&twice.digest), ["whole"]);
     assert_eq!(pulled.downloaded_bytes, twice.size + between.size);
     let layers = world.image("app:1").layers;
     let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id).collect();
@@ -146,17 +153,17 @@ async fn a_layer_that_stands_twice_is_fetched_once() {
 #[tokio::test]
 async fn a_tar_in_two_forms_is_fetched_once() {
     let world = World::new();
-    let layer = Layer::new().file("f", b"1");
-    let gzip = layer.clone().compressed(Compression::Gzip).pack();
-    let zstd = layer.compressed(Compression::Zstd).pack();
+    let layer = LayerBuilder::new().file("f", b"1");
+    let gzip = layer.clone().compressed(BlobCompression::Gzip).pack();
+    let zstd = layer.compressed(BlobCompression::Zstd).pack();
     world
         .registry
-        .push(Image::new().layer(&gzip).layer(&zstd), "app:1");
+        .push(ImageBuilder::new().layer(&gzip).layer(&zstd), "app:1");
 
     world.pull("app:1").await.unwrap();
 
-    assert_eq!(world.registry.ranges_asked(&gzip.digest), ["whole"]);
-    assert_eq!(world.registry.ranges_asked(&zstd.digest), [""; 0]);
+    assert_eq!(world.registry.requested_ranges(&gzip.digest), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&zstd.digest), [""; 0]);
     assert_eq!(world.image("app:1").layers.len(), 2);
 }
 
@@ -165,8 +172,10 @@ async fn a_tar_in_two_forms_is_fetched_once() {
 async fn a_blob_without_bytes_is_an_empty_layer() {
     let world = World::new();
     let diff_id = DiffId::new(Digest::sha256(b""));
-    let empty = PackedLayer::new(&b""[..], diff_id, Compression::Plain);
-    world.registry.push(Image::new().layer(&empty), "app:1");
+    let empty = PackedLayer::new(&b""[..], diff_id, BlobCompression::Plain);
+    world
+        .registry
+        .push(ImageBuilder::new().layer(&empty), "app:1");
     world.pull("app:1").await.unwrap();
     assert_eq!(world.tree(&diff_id).paths(), ["."]);
     assert!(world.registry.blob_requests(&empty.digest).is_empty());

@@ -1,14 +1,14 @@
 //! Which image of an index is pulled, and what is said when there is none.
 
 use windlass_oci::ImageId;
-use windlass_testing::{Image, Index, Layer, PackedImage, PackedIndex};
+use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, PackedIndex};
 
 use crate::support::World;
 
 fn image(platform: &str) -> PackedImage {
     let name = platform.replace('/', "-");
-    let layer = Layer::new().file(name, b"");
-    Image::new().platform(platform).layer(layer).pack()
+    let layer = LayerBuilder::new().file(name, b"");
+    ImageBuilder::new().platform(platform).layer(layer).pack()
 }
 
 /// The platform that is asked for decides; the index' digest is what the name stands for (MF-10).
@@ -17,7 +17,7 @@ async fn the_platform_chooses() {
     for docker in [false, true] {
         let world = World::new();
         let [one, two] = [image("linux/s390x"), image("linux/arm64/v8")];
-        let index = Index::new().image(&one).image(&two).attestation();
+        let index = IndexBuilder::new().image(&one).image(&two).attestation();
         let index = if docker { index.docker() } else { index };
         let index = world.registry.push_index(index, "app:1");
 
@@ -36,8 +36,10 @@ async fn the_platform_chooses() {
 #[tokio::test]
 async fn this_machine_is_the_default() {
     let world = World::new();
-    let ours = Image::new().layer(Layer::new().file("ours", b"")).pack();
-    let index = Index::new().image(image("linux/s390x")).image(&ours);
+    let ours = ImageBuilder::new()
+        .layer(LayerBuilder::new().file("ours", b""))
+        .pack();
+    let index = IndexBuilder::new().image(image("linux/s390x")).image(&ours);
     world.registry.push_index(index, "app:1");
     let pulled = world.pull("app:1").await.unwrap();
     assert_eq!(pulled.image_id, ImageId::new(ours.config_digest));
@@ -47,7 +49,7 @@ async fn this_machine_is_the_default() {
 #[tokio::test]
 async fn an_index_can_be_pinned() {
     let world = World::new();
-    let index = Index::new().image(image("linux/s390x"));
+    let index = IndexBuilder::new().image(image("linux/s390x"));
     let index = world.registry.push_index(index, "app");
     let name = format!("app@{}", index.digest);
     let pulled = world.pull_for(&name, "linux/s390x").await.unwrap();
@@ -60,9 +62,9 @@ async fn an_index_can_be_pinned() {
 async fn nested_indexes_are_looked_into() {
     let world = World::new();
     let wanted = image("linux/s390x");
-    let index = Index::new()
-        .index(Index::new().image(image("linux/riscv64")))
-        .index(Index::new().index(Index::new().image(&wanted)));
+    let index = IndexBuilder::new()
+        .index(IndexBuilder::new().image(image("linux/riscv64")))
+        .index(IndexBuilder::new().index(IndexBuilder::new().image(&wanted)));
     world.registry.push_index(index, "app:1");
     let pulled = world.pull_for("app:1", "linux/s390x").await.unwrap();
     assert_eq!(pulled.image_id, ImageId::new(wanted.config_digest));
@@ -72,7 +74,7 @@ async fn nested_indexes_are_looked_into() {
 #[tokio::test]
 async fn no_match_lists_what_there_is() {
     let world = World::new();
-    let index = Index::new()
+    let index = IndexBuilder::new()
         .image(image("linux/s390x"))
         .attestation()
         .image(image("linux/arm/v7"));
@@ -117,8 +119,8 @@ async fn a_lone_manifest_of_any_platform_is_pulled_if_nobody_asked() {
 async fn indexes_do_not_lie_too_deep() {
     let world = World::new();
     let deep = |depth: usize| {
-        let bottom: PackedIndex = Index::new().image(image("linux/s390x")).into();
-        (1..depth).fold(bottom, |index, _| Index::new().index(index).into())
+        let bottom: PackedIndex = IndexBuilder::new().image(image("linux/s390x")).into();
+        (1..depth).fold(bottom, |index, _| IndexBuilder::new().index(index).into())
     };
     world.registry.push_index(deep(4), "app:4");
     world.registry.push_index(deep(5), "app:5");
@@ -134,11 +136,11 @@ async fn indexes_do_not_lie_too_deep() {
 #[tokio::test]
 async fn not_every_index_is_looked_into() {
     let world = World::new();
-    let fruitless = (0..40).fold(Index::new(), |index, number| {
-        let arm = Image::new()
+    let fruitless = (0..40).fold(IndexBuilder::new(), |index, number| {
+        let arm = ImageBuilder::new()
             .platform("linux/arm/v7")
-            .layer(Layer::new().file(number.to_string(), b""));
-        index.index(Index::new().image(arm))
+            .layer(LayerBuilder::new().file(number.to_string(), b""));
+        index.index(IndexBuilder::new().image(arm))
     });
     world.registry.push_index(fruitless, "app:1");
     let error = world.pull_for("app:1", "linux/s390x").await.unwrap_err();

@@ -3,14 +3,14 @@
 use windlass_oci::{Digest, Platform};
 use windlass_pull::{Events, Preview, Remote};
 use windlass_registry::Caller;
-use windlass_testing::{Image, Index, Layer, Registry};
+use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, Registry};
 
 use crate::support::{World, config};
 
-fn image(name: &str) -> Image {
-    Image::new()
-        .layer(Layer::new().file("base", b"0"))
-        .layer(Layer::new().file(name, b"1"))
+fn image(name: &str) -> ImageBuilder {
+    ImageBuilder::new()
+        .layer(LayerBuilder::new().file("base", b"0"))
+        .layer(LayerBuilder::new().file(name, b"1"))
 }
 
 async fn preview(world: &World, name: &str) -> Preview {
@@ -67,7 +67,7 @@ fn remote() -> Remote {
 #[tokio::test]
 async fn a_digest_is_asked_for_by_head() {
     let registry = Registry::start();
-    let index = registry.push_index(Index::new().image(image("a")), "app:1");
+    let index = registry.push_index(IndexBuilder::new().image(image("a")), "app:1");
     let reference = registry.name("app:1").parse().unwrap();
     let digest = remote()
         .digest(&reference, &Caller::anonymous())
@@ -98,7 +98,7 @@ async fn a_digest_is_computed_where_nobody_says_it() {
 #[tokio::test]
 async fn a_manifest_is_shown_as_it_is() {
     let registry = Registry::start();
-    let index = Index::new()
+    let index = IndexBuilder::new()
         .image(image("a"))
         .image(image("b").platform("linux/s390x"));
     let index = registry.push_index(index, "app:1");

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use windlass_registry::Timeouts;
-use windlass_testing::{Compression, Image, Layer, PackedLayer, RangeLie};
+use windlass_testing::{BlobCompression, ImageBuilder, LayerBuilder, PackedLayer, RangeFault};
 
 use crate::support::{World, config};
 
 const SIZE: usize = 3 << 20;
 
 fn push(world: &World) -> PackedLayer {
-    let image = Image::new().layer(Layer::of_size(SIZE));
+    let image = ImageBuilder::new().layer(LayerBuilder::of_size(SIZE));
     let image = world.registry.push(image, "app:1");
     image.layers[0].clone()
 }
@@ -27,7 +27,7 @@ async fn a_cut_layer_is_continued() {
             0 => "whole".to_owned(),
             cut => format!("bytes={cut}-"),
         };
-        let asked = world.registry.ranges_asked(&layer.digest);
+        let asked = world.registry.requested_ranges(&layer.digest);
         assert_eq!(asked, ["whole".to_owned(), second]);
         assert_eq!(world.registry.bytes_sent(&layer.digest), layer.size);
     }
@@ -42,7 +42,7 @@ async fn a_layer_cut_before_its_last_byte_is_continued() {
     world.registry.blob(&layer.digest).cut_after(cut).then_ok();
     world.pull("app:1").await.unwrap();
     assert_eq!(
-        world.registry.ranges_asked(&layer.digest),
+        world.registry.requested_ranges(&layer.digest),
         ["whole".to_owned(), format!("bytes={cut}-")]
     );
 }
@@ -61,7 +61,7 @@ async fn whoever_makes_progress_is_not_given_up() {
             cut => format!("bytes={}-", cut * 200_000),
         })
         .collect();
-    assert_eq!(world.registry.ranges_asked(&layer.digest), expected);
+    assert_eq!(world.registry.requested_ranges(&layer.digest), expected);
 }
 
 /// A reset may lose what was on its way; the rest is the same.
@@ -72,7 +72,7 @@ async fn a_reset_layer_is_continued() {
     let reset = world.registry.blob(&layer.digest);
     reset.reset_after(1 << 20).then_ok();
     world.pull("app:1").await.unwrap();
-    assert_eq!(world.registry.ranges_asked(&layer.digest).len(), 2);
+    assert_eq!(world.registry.requested_ranges(&layer.digest).len(), 2);
 }
 
 /// DL-5: a server that knows no ranges sends everything again; what is here is skipped, not written over.
@@ -85,7 +85,7 @@ async fn a_server_without_ranges_sends_everything_again() {
         script.then().ignore_range().then_ok();
         world.pull("app:1").await.unwrap();
         assert_eq!(
-            world.registry.ranges_asked(&layer.digest),
+            world.registry.requested_ranges(&layer.digest),
             ["whole".to_owned(), format!("bytes={cut}-")]
         );
         assert_eq!(world.registry.bytes_sent(&layer.digest), cut + layer.size);
@@ -102,7 +102,7 @@ async fn skipped_bytes_are_no_progress() {
     let script = script.then().ignore_range().cut_after(1 << 19);
     script.times(2).then_ok();
     world.pull("app:1").await.unwrap_err();
-    let asked = world.registry.ranges_asked(&layer.digest);
+    let asked = world.registry.requested_ranges(&layer.digest);
     assert_eq!(asked, ["whole", "bytes=1048576-", "bytes=1048576-"]);
     world.puller.idle().await;
     world.assert_nothing_here();
@@ -112,11 +112,11 @@ async fn skipped_bytes_are_no_progress() {
 #[tokio::test]
 async fn a_wrong_range_is_not_taken() {
     for lie in [
-        RangeLie::StartsLate,
-        RangeLie::Unlabelled,
-        RangeLie::OtherTotal,
-        RangeLie::Multipart,
-        RangeLie::Unsatisfiable,
+        RangeFault::StartsLate,
+        RangeFault::Unlabelled,
+        RangeFault::OtherTotal,
+        RangeFault::Multipart,
+        RangeFault::Unsatisfiable,
     ] {
         let world = World::new();
         let layer = push(&world);
@@ -124,7 +124,7 @@ async fn a_wrong_range_is_not_taken() {
         script.then().range(lie).then_ok();
         world.pull("app:1").await.unwrap();
         assert_eq!(
-            world.registry.ranges_asked(&layer.digest),
+            world.registry.requested_ranges(&layer.digest),
             ["whole", "bytes=1048576-", "whole"],
             "{lie:?}"
         );
@@ -137,9 +137,9 @@ async fn half_a_range_is_taken() {
     let world = World::new();
     let layer = push(&world);
     let script = world.registry.blob(&layer.digest).cut_after(1 << 20);
-    script.then().range(RangeLie::Shorter).then_ok();
+    script.then().range(RangeFault::Shorter).then_ok();
     world.pull("app:1").await.unwrap();
-    let asked = world.registry.ranges_asked(&layer.digest);
+    let asked = world.registry.requested_ranges(&layer.digest);
     assert_eq!(asked.len(), 3);
     assert_eq!(asked[..2], ["whole", "bytes=1048576-"]);
 }
@@ -148,23 +148,25 @@ async fn half_a_range_is_taken() {
 /// answers is fetched once more in one piece, and that stands.
 #[tokio::test]
 async fn wrong_bytes_in_the_right_range_are_found_out() {
-    for form in [Compression::Plain, Compression::Gzip] {
+    for form in [BlobCompression::Plain, BlobCompression::Gzip] {
         let world = World::new();
-        let layer = Layer::of_size(SIZE).compressed(form).pack();
-        world.registry.push(Image::new().layer(&layer), "app:1");
+        let layer = LayerBuilder::of_size(SIZE).compressed(form).pack();
+        world
+            .registry
+            .push(ImageBuilder::new().layer(&layer), "app:1");
         let script = world.registry.blob(&layer.digest).cut_after(1 << 20);
-        let script = script.then().range(RangeLie::FromTheStart);
+        let script = script.then().range(RangeFault::FromTheStart);
         script.then().corrupt(1 << 19).then_ok();
         let refusal = world.refusal("app:1").await;
         let digest = layer.digest;
         let expected = format!("layer {digest}: the bytes that came for {digest} hash to ");
         assert!(refusal.starts_with(&expected), "{refusal}");
-        let asked = world.registry.ranges_asked(&digest);
+        let asked = world.registry.requested_ranges(&digest);
         assert_eq!(asked, ["whole", "bytes=1048576-", "whole"]);
         world.assert_nothing_here();
 
         let script = world.registry.blob(&digest).cut_after(1 << 20);
-        script.then().range(RangeLie::FromTheStart).then_ok();
+        script.then().range(RangeFault::FromTheStart).then_ok();
         world.pull("app:1").await.unwrap();
     }
 }
@@ -182,6 +184,6 @@ async fn a_stalled_layer_is_continued() {
     let stall = world.registry.blob(&layer.digest);
     stall.stall_after(1 << 20).then_ok();
     world.pull("app:1").await.unwrap();
-    let asked = world.registry.ranges_asked(&layer.digest);
+    let asked = world.registry.requested_ranges(&layer.digest);
     assert_eq!(asked, ["whole", "bytes=1048576-"]);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windlass_pull::{LayerStatus, PullEvent, PullerConfig, RetryPolicy};
-use windlass_testing::{Image, Layer};
+use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::support::{World, config, milestones, status};
 
@@ -12,7 +12,7 @@ use crate::support::{World, config, milestones, status};
 #[tokio::test]
 async fn attempts_are_counted_and_told() {
     let world = World::new();
-    let image = Image::new().layer(Layer::new().file("a", b"1"));
+    let image = ImageBuilder::new().layer(LayerBuilder::new().file("a", b"1"));
     let image = world.registry.push(image, "app:1");
     let layer = image.layers[0].digest;
     let script = world.registry.blob(&layer).status(503);
@@ -64,9 +64,9 @@ async fn attempts_are_counted_and_told() {
 #[tokio::test]
 async fn a_layer_that_does_not_come_is_given_up() {
     let world = World::new();
-    let image = Image::new()
-        .layer(Layer::of_size(1 << 20))
-        .layer(Layer::new().file("a", b"1"));
+    let image = ImageBuilder::new()
+        .layer(LayerBuilder::of_size(1 << 20))
+        .layer(LayerBuilder::new().file("a", b"1"));
     let image = world.registry.push(image, "app:1");
     let [held, failing] = [image.layers[0].digest, image.layers[1].digest];
     let gate = world.registry.blob(&held).hold_after(1 << 18);
@@ -77,7 +77,7 @@ async fn a_layer_that_does_not_come_is_given_up() {
     let expected =
         format!("layer {failing}: blob {failing} of app at REGISTRY: out of order: status 503");
     assert_eq!(refusal, expected);
-    assert_eq!(world.registry.ranges_asked(&failing), ["whole"; 3]);
+    assert_eq!(world.registry.requested_ranges(&failing), ["whole"; 3]);
     world.assert_nothing_here();
     gate.open();
 }
@@ -86,7 +86,7 @@ async fn a_layer_that_does_not_come_is_given_up() {
 #[tokio::test]
 async fn manifests_and_configs_are_tried_again() {
     let world = World::new();
-    let image = world.registry.push(Image::new(), "app:1");
+    let image = world.registry.push(ImageBuilder::new(), "app:1");
     world.registry.manifest("1").status(502).times(2).then_ok();
     let config = world.registry.blob(&image.config_digest);
     config.cut_after(20).times(2).then_ok();
@@ -109,13 +109,13 @@ async fn manifests_and_configs_are_tried_again() {
 #[tokio::test]
 async fn a_no_is_a_no() {
     let world = World::new();
-    let image = Image::new().layer(Layer::new().file("a", b"1"));
+    let image = ImageBuilder::new().layer(LayerBuilder::new().file("a", b"1"));
     let image = world.registry.push(image, "app:1");
     let layer = image.layers[0].digest;
     world.registry.remove_blob(&layer);
     let refusal = world.refusal("app:1").await;
     assert!(refusal.ends_with("no such blob"), "{refusal}");
-    assert_eq!(world.registry.ranges_asked(&layer), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&layer), ["whole"]);
     world.assert_nothing_here();
 }
 
@@ -123,7 +123,7 @@ async fn a_no_is_a_no() {
 #[tokio::test]
 async fn a_pause_without_measure_ends_the_pull() {
     let world = World::new();
-    let image = Image::new().layer(Layer::new().file("a", b"1"));
+    let image = ImageBuilder::new().layer(LayerBuilder::new().file("a", b"1"));
     let image = world.registry.push(image, "app:1");
     let layer = image.layers[0].digest;
     let script = world.registry.blob(&layer).status(429);
@@ -133,7 +133,7 @@ async fn a_pause_without_measure_ends_the_pull() {
         refusal.ends_with("too many requests, retry after 61 s"),
         "{refusal}"
     );
-    assert_eq!(world.registry.ranges_asked(&layer), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&layer), ["whole"]);
 }
 
 /// DM-11: while one layer pauses, its slot is another's. Who leaves in the pause need not wait for its end.
@@ -149,9 +149,9 @@ async fn a_pause_takes_no_slot() {
         ..config()
     };
     let world = Arc::new(World::with(patient));
-    let image = Image::new()
-        .layer(Layer::new().file("a", b"1"))
-        .layer(Layer::new().file("b", b"2"));
+    let image = ImageBuilder::new()
+        .layer(LayerBuilder::new().file("a", b"1"))
+        .layer(LayerBuilder::new().file("b", b"2"));
     let image = world.registry.push(image, "app:1");
     let [pausing, other] = [image.layers[0].digest, image.layers[1].digest];
     world.registry.blob(&pausing).status(503).forever();
@@ -159,7 +159,7 @@ async fn a_pause_takes_no_slot() {
     let mut pull = world.start("app:1");
     let unpacked = |event: &_| matches!(status(event, &other), Some(LayerStatus::Unpacked { .. }));
     pull.until(unpacked).await;
-    assert_eq!(world.registry.ranges_asked(&pausing), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&pausing), ["whole"]);
 
     pull.leave().await;
     world.puller.idle().await;
@@ -178,9 +178,9 @@ async fn a_registry_that_asks_to_be_left_alone_is_left_alone() {
         ..config()
     };
     let world = Arc::new(World::with(patient));
-    let mut image = Image::new();
+    let mut image = ImageBuilder::new();
     for number in 0..20 {
-        image = image.layer(Layer::new().file(format!("f{number}"), b"1"));
+        image = image.layer(LayerBuilder::new().file(format!("f{number}"), b"1"));
     }
     let image = world.registry.push(image, "app:1");
     for layer in &image.layers {
@@ -224,21 +224,21 @@ async fn a_registry_may_go_down_and_come_back() {
         ..config()
     };
     let world = Arc::new(World::with(stubborn));
-    let image = Image::new().layer(Layer::of_size(3 << 20));
+    let image = ImageBuilder::new().layer(LayerBuilder::of_size(3 << 20));
     let image = world.registry.push(image, "app:1");
     let layer = image.layers[0].digest;
     let gate = world.registry.blob(&layer).hold_after(1 << 20);
 
     let mut pull = world.start("app:1");
     gate.reached(1).await;
-    world.registry.go_down();
+    world.registry.reset_connections();
     let retrying = |event: &_| matches!(status(event, &layer), Some(LayerStatus::Retrying { .. }));
     pull.until(retrying).await;
     pull.until(retrying).await;
-    world.registry.come_back();
+    world.registry.restore();
 
     pull.outcome().await.unwrap();
-    let asked = world.registry.ranges_asked(&layer);
+    let asked = world.registry.requested_ranges(&layer);
     let again = asked.last().unwrap();
     assert!(again.starts_with("bytes="), "{asked:?}");
 }

@@ -2,7 +2,7 @@
 
 use windlass_oci::Digest;
 use windlass_pull::{Events, Outcome, PullerConfig};
-use windlass_testing::{Image, Layer, PackedSchema1, Schema1, Schema1Flaw};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedSchema1, Schema1Builder, Schema1Flaw};
 
 use crate::support::{World, config};
 
@@ -12,14 +12,14 @@ fn willing() -> PullerConfig {
     config
 }
 
-fn two_layers() -> Schema1 {
-    Schema1::new("app", "1")
-        .layer(Layer::new().file("base", b"0"))
+fn two_layers() -> Schema1Builder {
+    Schema1Builder::new("app", "1")
+        .layer(LayerBuilder::new().file("base", b"0"))
         .empty_step("ENV a=b")
-        .layer(Layer::new().file("top", b"1"))
+        .layer(LayerBuilder::new().file("top", b"1"))
 }
 
-fn pushed(world: &World, image: &Schema1) -> PackedSchema1 {
+fn pushed(world: &World, image: &Schema1Builder) -> PackedSchema1 {
     world.registry.push_schema1(image, "app:1")
 }
 
@@ -93,12 +93,12 @@ async fn a_schema1_manifest_that_is_not_what_it_says_is_refused() {
         Schema1Flaw::LayersInTail,
         Schema1Flaw::NoAlgorithm,
     ];
-    let mut images: Vec<Schema1> = flawed
+    let mut images: Vec<Schema1Builder> = flawed
         .into_iter()
         .map(|flaw| two_layers().flaw(flaw))
         .collect();
-    images.push(Schema1::new("other", "1").layer(Layer::new().file("a", b"0")));
-    images.push(Schema1::new("app", "2").layer(Layer::new().file("a", b"0")));
+    images.push(Schema1Builder::new("other", "1").layer(LayerBuilder::new().file("a", b"0")));
+    images.push(Schema1Builder::new("app", "2").layer(LayerBuilder::new().file("a", b"0")));
     for image in images {
         let world = World::with(willing());
         pushed(&world, &image);
@@ -113,8 +113,8 @@ async fn a_schema1_manifest_that_is_not_what_it_says_is_refused() {
 async fn a_schema1_manifest_with_another_digest_is_refused() {
     let world = World::with(willing());
     let image = pushed(&world, &two_layers());
-    let other = Schema1::new("app", "1")
-        .layer(Layer::new().file("evil", b"0"))
+    let other = Schema1Builder::new("app", "1")
+        .layer(LayerBuilder::new().file("evil", b"0"))
         .pack();
     let media_type = &other.media_type;
     world
@@ -143,16 +143,18 @@ async fn a_wrong_layer_of_schema1_is_refused() {
 #[tokio::test]
 async fn schema1_reuses_layers_that_are_here() {
     let world = World::with(willing());
-    let base = Layer::new().file("base", b"0").pack();
-    world.registry.push(Image::new().layer(&base), "modern:1");
+    let base = LayerBuilder::new().file("base", b"0").pack();
+    world
+        .registry
+        .push(ImageBuilder::new().layer(&base), "modern:1");
     world.pull("modern:1").await.unwrap();
-    let image = Schema1::new("app", "1")
+    let image = Schema1Builder::new("app", "1")
         .layer(&base)
-        .layer(Layer::new().file("top", b"1"));
+        .layer(LayerBuilder::new().file("top", b"1"));
     world.registry.push_schema1(&image, "app:1");
-    let before = world.registry.ranges_asked(&base.digest).len();
+    let before = world.registry.requested_ranges(&base.digest).len();
     let pulled = world.pull("app:1").await.unwrap();
-    assert_eq!(world.registry.ranges_asked(&base.digest).len(), before);
+    assert_eq!(world.registry.requested_ranges(&base.digest).len(), before);
     assert_eq!(pulled.reused_bytes, base.size);
 }
 

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use windlass_oci::{DiffId, Digest};
 use windlass_pull::{LayerStatus, Outcome};
-use windlass_testing::{Image, Layer, PackedLayer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer, Registry};
 
 use crate::support::{World, request, status};
 
 fn base() -> PackedLayer {
-    Layer::of_size(1 << 20).pack()
+    LayerBuilder::of_size(1 << 20).pack()
 }
 
-fn on(base: &PackedLayer, top: &str) -> Image {
-    Image::new()
+fn on(base: &PackedLayer, top: &str) -> ImageBuilder {
+    ImageBuilder::new()
         .layer(base)
-        .layer(Layer::new().file(top, top.as_bytes()))
+        .layer(LayerBuilder::new().file(top, top.as_bytes()))
 }
 
 /// DL-1, DM-5, DM-6: each blob is fetched once, at whatever place it stands.
@@ -24,8 +24,8 @@ async fn a_shared_layer_is_fetched_once() {
     let world = Arc::new(World::new());
     let base = base();
     let one = world.registry.push(on(&base, "one"), "one:1");
-    let above = Image::new()
-        .layer(Layer::new().file("below", b""))
+    let above = ImageBuilder::new()
+        .layer(LayerBuilder::new().file("below", b""))
         .layer(&base);
     let two = world.registry.push(above, "two:1");
     let gate = world.registry.blob(&base.digest).hold_after(1 << 19);
@@ -40,7 +40,7 @@ async fn a_shared_layer_is_fetched_once() {
     let outcomes = outcomes.map(|pulled| pulled.unwrap().outcome);
     assert_eq!(outcomes, [Outcome::Downloaded; 2]);
     for layer in one.layers.iter().chain(&two.layers) {
-        assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole"]);
+        assert_eq!(world.registry.requested_ranges(&layer.digest), ["whole"]);
     }
     assert_eq!(world.images().len(), 2);
     world.puller.idle().await;
@@ -64,7 +64,7 @@ async fn one_image_by_two_names_is_fetched_once() {
 
     let [first, second] = [first.outcome().await, second.outcome().await].map(Result::unwrap);
     assert_eq!(first.image_id, second.image_id);
-    assert_eq!(world.registry.ranges_asked(&base.digest), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&base.digest), ["whole"]);
     assert_eq!(world.images()[0].tags.len(), 2);
 }
 
@@ -85,7 +85,7 @@ async fn who_leaves_does_not_disturb_who_stays() {
     gate.open();
 
     second.outcome().await.unwrap();
-    assert_eq!(world.registry.ranges_asked(&base.digest), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&base.digest), ["whole"]);
     assert_eq!(world.images().len(), 1);
     world.puller.idle().await;
     world.assert_nothing_unfinished();
@@ -112,7 +112,7 @@ async fn a_lie_about_a_diff_id_is_the_liars_alone() {
     let error = world.shown(&liar.outcome().await.unwrap_err());
     assert!(error.contains("the config says"), "{error}");
     other.outcome().await.unwrap();
-    assert_eq!(world.registry.ranges_asked(&honest.digest), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&honest.digest), ["whole"]);
     assert_eq!(world.images().len(), 1);
 }
 
@@ -165,7 +165,7 @@ async fn a_broken_registry_fails_nobody_elses_pull() {
 
         first.outcome().await.unwrap_err();
         second.outcome().await.unwrap();
-        assert_eq!(world.registry.ranges_asked(&base.digest), ["whole"]);
+        assert_eq!(world.registry.requested_ranges(&base.digest), ["whole"]);
         assert_eq!(world.images().len(), 1);
         world.puller.idle().await;
         world.assert_nothing_unfinished();
@@ -236,7 +236,7 @@ async fn nobody_gets_a_blob_by_knowing_its_name() {
         gate.open();
 
         owner.outcome().await.unwrap();
-        assert_eq!(world.registry.ranges_asked(&secret.digest), ["whole"]);
+        assert_eq!(world.registry.requested_ranges(&secret.digest), ["whole"]);
         assert_eq!(world.images().len(), 1);
     }
 }
@@ -276,11 +276,11 @@ async fn who_joins_proves_it_and_fetches_nothing() {
 #[tokio::test]
 async fn fifty_pulls_fetch_each_blob_once() {
     let world = Arc::new(World::new());
-    let base = [1, 2].map(|seed| Layer::of_size_seeded(400_000, seed).pack());
+    let base = [1, 2].map(|seed| LayerBuilder::of_size_seeded(400_000, seed).pack());
     let images: Vec<_> = (0..20)
         .map(|number| {
-            let top = Layer::of_size_seeded(30_000, 100 + number);
-            let image = base.iter().fold(Image::new(), Image::layer);
+            let top = LayerBuilder::of_size_seeded(30_000, 100 + number);
+            let image = base.iter().fold(ImageBuilder::new(), ImageBuilder::layer);
             world
                 .registry
                 .push(image.layer(top), &format!("image{number}:1"))
@@ -293,7 +293,7 @@ async fn fifty_pulls_fetch_each_blob_once() {
         pull.outcome().await.unwrap();
     }
     for layer in images.iter().flat_map(|image| &image.layers) {
-        assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole"]);
+        assert_eq!(world.registry.requested_ranges(&layer.digest), ["whole"]);
     }
     assert_eq!(world.images().len(), 20);
     world.puller.idle().await;
@@ -307,7 +307,9 @@ async fn fifty_pulls_fetch_each_blob_once() {
 async fn a_layer_may_be_removed_between_two_commits() {
     let world = Arc::new(World::new());
     let base = base();
-    world.registry.push(Image::new().layer(&base), "one:1");
+    world
+        .registry
+        .push(ImageBuilder::new().layer(&base), "one:1");
     let image = world.registry.push(on(&base, "two"), "two:1");
     let gate = world.registry.blob(&image.layers[1].digest).hold();
     let mut second = world.start("two:1");
@@ -329,7 +331,7 @@ async fn a_layer_may_be_removed_between_two_commits() {
 
     gate.open();
     let pulled = second.outcome().await.unwrap();
-    assert_eq!(world.registry.ranges_asked(&base.digest), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&base.digest), ["whole"]);
     let diff_id = world.image("two:1").layers[0].diff_id;
     assert_eq!(world.image("two:1").id, pulled.image_id);
     world.tree(&diff_id);

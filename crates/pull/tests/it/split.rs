@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use windlass_pull::{PullerConfig, Split};
-use windlass_testing::{Image, Layer, PackedLayer, RangeLie};
+use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer, RangeFault};
 
 use crate::support::{World, config};
 
@@ -24,7 +24,7 @@ fn world() -> World {
 }
 
 fn push(world: &World) -> PackedLayer {
-    let image = Image::new().layer(Layer::of_size(SIZE));
+    let image = ImageBuilder::new().layer(LayerBuilder::of_size(SIZE));
     world.registry.push(image, "app:1").layers[0].clone()
 }
 
@@ -36,7 +36,7 @@ async fn a_slow_blob_comes_over_several_connections() {
     let layer = push(&world);
     world.registry.blob(&layer.digest).throttle(SLOW).forever();
     world.pull("app:1").await.unwrap();
-    let asked = world.registry.ranges_asked(&layer.digest);
+    let asked = world.registry.requested_ranges(&layer.digest);
     assert_eq!(asked[0], "whole");
     assert!(asked.len() > 4, "{asked:?}");
     let sent = world.registry.bytes_sent(&layer.digest);
@@ -47,16 +47,16 @@ async fn a_slow_blob_comes_over_several_connections() {
 #[tokio::test]
 async fn who_knows_no_parts_is_not_asked_for_them_again() {
     for lie in [
-        RangeLie::Ignored,
-        RangeLie::StartsLate,
-        RangeLie::Unlabelled,
+        RangeFault::Ignored,
+        RangeFault::StartsLate,
+        RangeFault::Unlabelled,
     ] {
         let world = world();
         let layer = push(&world);
         let slow = world.registry.blob(&layer.digest).throttle(SLOW);
         slow.then().range(lie).throttle(SLOW).forever();
         world.pull("app:1").await.unwrap();
-        let asked = world.registry.ranges_asked(&layer.digest);
+        let asked = world.registry.requested_ranges(&layer.digest);
         // The first, the trial, and whatever is left of what the first gave up.
         assert!(asked.len() <= 4, "{lie:?}: {asked:?}");
     }
@@ -68,10 +68,10 @@ async fn wrong_parts_are_found_out() {
     let world = world();
     let layer = push(&world);
     let slow = world.registry.blob(&layer.digest).throttle(SLOW);
-    let lie = slow.then().range(RangeLie::FromTheStart).throttle(SLOW);
+    let lie = slow.then().range(RangeFault::FromTheStart).throttle(SLOW);
     lie.times(2).then_ok();
     world.pull("app:1").await.unwrap();
-    let asked = world.registry.ranges_asked(&layer.digest);
+    let asked = world.registry.requested_ranges(&layer.digest);
     assert_eq!(
         asked.iter().filter(|range| *range == "whole").count(),
         2,
@@ -103,7 +103,7 @@ async fn gaps_are_filled_by_the_next_pull() {
         .throttle(SLOW / 2)
         .forever();
     let pull = world.start("app:1");
-    while world.registry.ranges_asked(&layer.digest).len() < 4 {
+    while world.registry.requested_ranges(&layer.digest).len() < 4 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     pull.leave().await;
@@ -133,5 +133,5 @@ async fn one_connection_may_be_the_limit() {
         .throttle(SLOW * 4)
         .forever();
     world.pull("app:1").await.unwrap();
-    assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole"]);
+    assert_eq!(world.registry.requested_ranges(&layer.digest), ["whole"]);
 }

@@ -16,7 +16,7 @@ use windlass_pull::{
 };
 use windlass_registry::{Caller, HostConfig, Origin, RegistryConfig, RegistryHosts, Timeouts};
 use windlass_store::{Access, Busy, Image, Store};
-use windlass_testing::{PackedLayer, Registry, Tree};
+use windlass_testing::{PackedLayer, Registry, TreeSnapshot};
 
 /// How long a test may wait before it is taken for stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -266,10 +266,11 @@ impl World {
     }
 
     /// What is in a layer.
-    pub(crate) fn tree(&self, diff_id: &DiffId) -> Tree {
+    pub(crate) fn tree(&self, diff_id: &DiffId) -> TreeSnapshot {
         let layer = self.store.layer(diff_id).expect("the store can be asked");
         let layer = layer.expect("the layer is in the store");
-        Tree::beneath(layer.open_dir().expect("a layer is a directory")).expect("it can be read")
+        TreeSnapshot::beneath(layer.open_dir().expect("a layer is a directory"))
+            .expect("it can be read")
     }
 
     /// The requests since `earlier` many, `GET /v2/app/manifests/1 200`.

@@ -1,7 +1,9 @@
 //! Bytes that are not what they are said to be: never visible, and never in the way of the next pull.
 
 use windlass_oci::{DiffId, Digest};
-use windlass_testing::{Compression, Image, Index, Layer, PackedLayer, Registry};
+use windlass_testing::{
+    BlobCompression, ImageBuilder, IndexBuilder, LayerBuilder, PackedLayer, Registry,
+};
 
 use crate::support::World;
 
@@ -21,15 +23,19 @@ async fn only_the_first_fails(world: &World, name: &str, expected: &str) {
 async fn a_layer_of_other_bytes_fails_by_its_digest() {
     for at in [0, 5, 1_000, 200_000] {
         let world = World::new();
-        let image = Image::new()
-            .layer(Layer::of_size(300_000))
-            .layer(Layer::new().file("a", b"1"));
+        let image = ImageBuilder::new()
+            .layer(LayerBuilder::of_size(300_000))
+            .layer(LayerBuilder::new().file("a", b"1"));
         let image = world.registry.push(image, "app:1");
         let layer = image.layers[0].digest;
         world.registry.blob(&layer).corrupt(at).then_ok();
         let expected = format!("layer {layer}: the bytes that came for {layer} hash to ");
         only_the_first_fails(&world, "app:1", &expected).await;
-        assert_eq!(world.registry.ranges_asked(&layer), ["whole"; 2], "{at}");
+        assert_eq!(
+            world.registry.requested_ranges(&layer),
+            ["whole"; 2],
+            "{at}"
+        );
     }
 }
 
@@ -37,8 +43,10 @@ async fn a_layer_of_other_bytes_fails_by_its_digest() {
 #[tokio::test]
 async fn a_plain_layer_of_other_bytes_fails_by_its_digest() {
     let world = World::new();
-    let layer = Layer::of_size(300_000).compressed(Compression::Plain);
-    let image = world.registry.push(Image::new().layer(layer), "app:1");
+    let layer = LayerBuilder::of_size(300_000).compressed(BlobCompression::Plain);
+    let image = world
+        .registry
+        .push(ImageBuilder::new().layer(layer), "app:1");
     let layer = image.layers[0].digest;
     world.registry.blob(&layer).corrupt(200_000).then_ok();
     let expected = format!("layer {layer}: the bytes that came for {layer} hash to ");
@@ -49,7 +57,7 @@ async fn a_plain_layer_of_other_bytes_fails_by_its_digest() {
 #[tokio::test]
 async fn a_config_of_other_bytes_fails_by_its_digest() {
     let world = World::new();
-    let image = Image::new().layer(Layer::new().file("a", b"1"));
+    let image = ImageBuilder::new().layer(LayerBuilder::new().file("a", b"1"));
     let image = world.registry.push(image, "app:1");
     world
         .registry
@@ -64,13 +72,13 @@ async fn a_config_of_other_bytes_fails_by_its_digest() {
 #[tokio::test]
 async fn a_manifest_of_other_bytes_fails_by_its_digest() {
     let world = World::new();
-    let image = world.registry.push(Image::new(), "app:1");
+    let image = world.registry.push(ImageBuilder::new(), "app:1");
     world.registry.manifest("1").corrupt(9).then_ok();
     let expected = format!("expected {}, got sha256:", image.digest);
     only_the_first_fails(&world, "app:1", &expected).await;
 
     let world = World::new();
-    let image = world.registry.push(Image::new(), "app");
+    let image = world.registry.push(ImageBuilder::new(), "app");
     world.registry.manifest(image.digest).corrupt(9).then_ok();
     let name = format!("app@{}", image.digest);
     only_the_first_fails(&world, &name, &expected).await;
@@ -80,8 +88,10 @@ async fn a_manifest_of_other_bytes_fails_by_its_digest() {
 #[tokio::test]
 async fn a_manifest_of_an_index_of_other_bytes_fails_by_its_digest() {
     let world = World::new();
-    let image = Image::new().layer(Layer::new().file("a", b"1")).pack();
-    let index = Index::new().image(&image);
+    let image = ImageBuilder::new()
+        .layer(LayerBuilder::new().file("a", b"1"))
+        .pack();
+    let index = IndexBuilder::new().image(&image);
     world.registry.push_index(index, "app:1");
     world.registry.manifest(image.digest).corrupt(9).then_ok();
     let expected = format!("expected {}, got sha256:", image.digest);
@@ -91,8 +101,12 @@ async fn a_manifest_of_an_index_of_other_bytes_fails_by_its_digest() {
 /// T17: a pin is a pin, whatever the registry says it sends.
 #[tokio::test]
 async fn a_pin_holds_against_the_registry() {
-    let pinned = Image::new().layer(Layer::new().file("a", b"1")).pack();
-    let other = Image::new().layer(Layer::new().file("b", b"2")).pack();
+    let pinned = ImageBuilder::new()
+        .layer(LayerBuilder::new().file("a", b"1"))
+        .pack();
+    let other = ImageBuilder::new()
+        .layer(LayerBuilder::new().file("b", b"2"))
+        .pack();
     let headers: [fn(&Registry, &Digest, &Digest, bytes::Bytes); 3] = [
         |registry, pin, _, body| registry.manifest(pin).body(body).forever(),
         |registry, pin, other, body| {
@@ -128,9 +142,11 @@ async fn a_layer_that_is_too_long_fails() {
     let lie = |layer: &mut PackedLayer| layer.size -= 1;
     for chunked in [false, true] {
         let world = World::new();
-        let mut layer = Layer::of_size(300_000).pack();
+        let mut layer = LayerBuilder::of_size(300_000).pack();
         lie(&mut layer);
-        world.registry.push(Image::new().layer(&layer), "app:1");
+        world
+            .registry
+            .push(ImageBuilder::new().layer(&layer), "app:1");
         let answer = world.registry.blob(&layer.digest);
         if chunked {
             answer.without_header("content-length").forever();
@@ -148,7 +164,7 @@ async fn a_layer_that_is_too_long_fails() {
 #[tokio::test]
 async fn a_layer_without_an_end_fails() {
     let world = World::new();
-    let image = Image::new().layer(Layer::of_size(300_000));
+    let image = ImageBuilder::new().layer(LayerBuilder::of_size(300_000));
     let image = world.registry.push(image, "app:1");
     let layer = &image.layers[0];
     world.registry.blob(&layer.digest).endless().then_ok();
@@ -161,9 +177,11 @@ async fn a_layer_without_an_end_fails() {
 async fn a_layer_that_is_too_short_fails() {
     for chunked in [false, true] {
         let world = World::new();
-        let mut layer = Layer::of_size(300_000).pack();
+        let mut layer = LayerBuilder::of_size(300_000).pack();
         layer.size += 1;
-        world.registry.push(Image::new().layer(&layer), "app:1");
+        world
+            .registry
+            .push(ImageBuilder::new().layer(&layer), "app:1");
         let answer = world.registry.blob(&layer.digest);
         if chunked {
             answer.without_header("content-length").forever();
@@ -182,10 +200,12 @@ async fn a_layer_that_is_too_short_fails() {
 #[tokio::test]
 async fn a_layer_of_another_diff_id_fails() {
     let world = World::new();
-    let mut layer = Layer::new().file("a", b"1").pack();
+    let mut layer = LayerBuilder::new().file("a", b"1").pack();
     let actual = layer.diff_id;
     layer.diff_id = DiffId::new(Digest::sha256(b"another tar"));
-    world.registry.push(Image::new().layer(&layer), "app:1");
+    world
+        .registry
+        .push(ImageBuilder::new().layer(&layer), "app:1");
     let (digest, expected) = (layer.digest, layer.diff_id);
     assert_eq!(
         world.refusal("app:1").await,
@@ -197,11 +217,11 @@ async fn a_layer_of_another_diff_id_fails() {
 /// A blob that is what its digest says, and no layer: the error says which layer, and what is wrong.
 #[tokio::test]
 async fn a_broken_layer_with_the_right_digest_says_what_is_wrong() {
-    let gzip = Layer::of_size(300_000).pack();
+    let gzip = LayerBuilder::of_size(300_000).pack();
     let damaged = |edit: fn(&mut Vec<u8>)| {
         let mut bytes = gzip.bytes.to_vec();
         edit(&mut bytes);
-        PackedLayer::new(bytes, gzip.diff_id, Compression::Gzip)
+        PackedLayer::new(bytes, gzip.diff_id, BlobCompression::Gzip)
     };
     let cases = [
         (
@@ -221,8 +241,8 @@ async fn a_broken_layer_with_the_right_digest_says_what_is_wrong() {
     for (layer, expected) in cases {
         let world = World::new();
         world.registry.push(
-            Image::new()
-                .layer(Layer::new().file("a", b"1"))
+            ImageBuilder::new()
+                .layer(LayerBuilder::new().file("a", b"1"))
                 .layer(&layer),
             "app:1",
         );
@@ -232,7 +252,7 @@ async fn a_broken_layer_with_the_right_digest_says_what_is_wrong() {
             "{refusal}"
         );
         assert!(refusal.contains(expected), "{refusal}");
-        assert_eq!(world.registry.ranges_asked(&layer.digest), ["whole"]);
+        assert_eq!(world.registry.requested_ranges(&layer.digest), ["whole"]);
         world.assert_nothing_here();
     }
 }

@@ -1,7 +1,7 @@
 //! Basic, Bearer, tokens and their ends.
 
 use windlass_registry::{Credentials, NextStep, RegistryConfig, RegistryError, Secret};
-use windlass_testing::{Image, Layer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use crate::support::{basic, client, fetch, layer, noise, open, open_as, read, report, session};
 
@@ -9,7 +9,7 @@ const TOKEN: &str = "GET /token?service=registry.test&scope=repository%3Aapp%3Ap
 
 fn push(registry: &Registry) {
     registry.push(
-        Image::new().layer(Layer::new().file("hello", b"world")),
+        ImageBuilder::new().layer(LayerBuilder::new().file("hello", b"world")),
         "app:1",
     );
 }
@@ -310,5 +310,5 @@ async fn a_refusal_without_a_challenge() {
         report(&error, &registry),
         "app:1 at REGISTRY: authentication required"
     );
-    assert!(!registry.saw("hunter2"));
+    assert!(!registry.received("hunter2"));
 }

@@ -2,7 +2,7 @@
 
 use windlass_oci::Digest;
 use windlass_registry::{Credentials, NextStep, RegistryConfig, RegistryError};
-use windlass_testing::{Ca, Gate, RangeLie, Registry};
+use windlass_testing::{Ca, Gate, RangeFault, Registry};
 
 use crate::support::{client, drain, layer, noise, open, open_in_a_hurry, read, report, session};
 
@@ -18,7 +18,7 @@ async fn a_blob_comes_whole_and_in_order() {
     let (read, start, error) = read(&open(&registry), &layer(digest, SIZE as u64), 0).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!((read == bytes, start), (true, 0));
-    assert_eq!(registry.ranges_asked(&digest), ["whole"]);
+    assert_eq!(registry.requested_ranges(&digest), ["whole"]);
 }
 
 /// DL-4, DL-5, T31.
@@ -49,7 +49,10 @@ async fn a_cut_blob_is_resumed_where_it_was_cut() {
     assert_eq!((first.len() as u64, start), (HALF, HALF));
     first.extend(rest);
     assert!(first == bytes, "the two halves are not the whole");
-    assert_eq!(registry.ranges_asked(&digest), ["whole", "bytes=153600-"]);
+    assert_eq!(
+        registry.requested_ranges(&digest),
+        ["whole", "bytes=153600-"]
+    );
 }
 
 #[tokio::test]
@@ -81,18 +84,18 @@ async fn an_ignored_range_starts_over() {
     let (read, start, error) = read(&open(&registry), &layer(digest, SIZE as u64), HALF).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!((read == bytes, start), (true, 0));
-    assert_eq!(registry.ranges_asked(&digest), ["bytes=153600-"]);
+    assert_eq!(registry.requested_ranges(&digest), ["bytes=153600-"]);
 }
 
 /// T32, E3, E5: a range that was not asked for is dropped, and the whole blob asked for instead.
 #[tokio::test]
 async fn a_lie_about_the_range_starts_over() {
     for lie in [
-        RangeLie::StartsLate,
-        RangeLie::Unlabelled,
-        RangeLie::OtherTotal,
-        RangeLie::Multipart,
-        RangeLie::Unsatisfiable,
+        RangeFault::StartsLate,
+        RangeFault::Unlabelled,
+        RangeFault::OtherTotal,
+        RangeFault::Multipart,
+        RangeFault::Unsatisfiable,
     ] {
         let registry = Registry::start();
         let bytes = noise(SIZE);
@@ -102,7 +105,7 @@ async fn a_lie_about_the_range_starts_over() {
         assert!(error.is_none(), "{lie:?}: {error:?}");
         assert_eq!((read == bytes, start), (true, 0), "{lie:?}");
         assert_eq!(
-            registry.ranges_asked(&digest),
+            registry.requested_ranges(&digest),
             ["bytes=153600-", "whole"],
             "{lie:?}"
         );
@@ -117,7 +120,7 @@ async fn a_false_label_is_left_to_the_digest() {
     let digest = registry.put_blob("app", bytes.clone());
     registry
         .blob(&digest)
-        .range(RangeLie::FromTheStart)
+        .range(RangeFault::FromTheStart)
         .then_ok();
     let (read, start, error) = read(&open(&registry), &layer(digest, SIZE as u64), HALF).await;
     assert_eq!(start, HALF);
@@ -135,7 +138,7 @@ async fn a_shorter_range_is_taken_and_continued() {
     let registry = Registry::start();
     let bytes = noise(SIZE);
     let digest = registry.put_blob("app", bytes.clone());
-    registry.blob(&digest).range(RangeLie::Shorter).then_ok();
+    registry.blob(&digest).range(RangeFault::Shorter).then_ok();
     let (first, start, error) = read(&open(&registry), &layer(digest, SIZE as u64), HALF).await;
     assert_eq!((first == bytes[153_600..230_400], start), (true, HALF));
     let error = error.unwrap();
@@ -347,7 +350,7 @@ async fn parts_are_fetched_over_connections_of_their_own() {
         part(307_199..307_200),
         all_are_there
     );
-    let mut ranges = registry.ranges_asked(&digest);
+    let mut ranges = registry.requested_ranges(&digest);
     ranges.sort();
     let expected = [
         "bytes=0-99999",
@@ -362,13 +365,13 @@ async fn parts_are_fetched_over_connections_of_their_own() {
 #[tokio::test]
 async fn a_part_is_exact_or_none() {
     for lie in [
-        RangeLie::Ignored,
-        RangeLie::StartsLate,
-        RangeLie::Unlabelled,
-        RangeLie::OtherTotal,
-        RangeLie::Multipart,
-        RangeLie::Shorter,
-        RangeLie::Unsatisfiable,
+        RangeFault::Ignored,
+        RangeFault::StartsLate,
+        RangeFault::Unlabelled,
+        RangeFault::OtherTotal,
+        RangeFault::Multipart,
+        RangeFault::Shorter,
+        RangeFault::Unsatisfiable,
     ] {
         let registry = Registry::start();
         let digest = registry.put_blob("app", noise(SIZE));

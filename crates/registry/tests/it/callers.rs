@@ -8,7 +8,7 @@ use windlass_registry::{
     AuthError, Caller, CredentialError, CredentialProvider, CredentialScope, Credentials, Endpoint,
     NextStep, RegistryConfig, RegistryError, Repository,
 };
-use windlass_testing::{Image, Registry};
+use windlass_testing::{ImageBuilder, Registry};
 
 use crate::support::{app, basic, client, fetch, report};
 
@@ -42,7 +42,7 @@ fn ring(answer: Result<Credentials, &'static str>) -> (Arc<Ring>, Caller) {
 }
 
 fn push(registry: &Registry) {
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
 }
 
 fn open(registry: &Registry, caller: &Caller) -> Repository {
@@ -58,7 +58,7 @@ async fn an_open_registry_asks_no_keyring() {
     let (ring, caller) = ring(Ok(basic("me", "hunter2")));
     fetch(&open(&registry, &caller)).await.unwrap();
     assert_eq!(ring.context.lock().unwrap().len(), 0);
-    assert!(!registry.saw_authorization());
+    assert!(!registry.received_authorization());
 }
 
 /// T35: however many requests there are at a time, one of them asks the keyring, and one the token server.
@@ -171,5 +171,5 @@ async fn a_user_name_with_a_colon_is_not_sent() {
         "token for app from REGISTRY: cannot authenticate: the user name has a colon or a control \
          character in it"
     );
-    assert!(!registry.saw_authorization());
+    assert!(!registry.received_authorization());
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use windlass_registry::{
     ConnectFailure, Credentials, NextStep, RegistryConfig, RegistryError, Timeouts,
 };
-use windlass_testing::{Image, Registry};
+use windlass_testing::{ImageBuilder, Registry};
 
 use crate::support::{client, fetch, open, open_in_a_hurry, report, session_at};
 
 fn registry() -> Registry {
     let registry = Registry::start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     registry
 }
 
@@ -80,14 +80,14 @@ async fn a_registry_that_comes_back_is_spoken_to_again() {
     let registry = registry();
     let repository = open(&registry);
     fetch(&repository).await.unwrap();
-    registry.go_down();
+    registry.reset_connections();
     let error = fetch(&repository).await.unwrap_err();
     assert_eq!(
         error.next_step(),
         NextStep::Retry { after: None },
         "{error:?}"
     );
-    registry.come_back();
+    registry.restore();
     fetch(&repository).await.unwrap();
 }
 

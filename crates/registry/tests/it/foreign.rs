@@ -118,7 +118,7 @@ async fn a_challenge_is_not_answered() {
         );
     }
     assert_eq!((place.log().len(), tokens.log().len()), (2, 0));
-    assert!(!place.saw_authorization());
+    assert!(!place.received_authorization());
 }
 
 /// T22, T26: a redirect from there leads no deeper inside than any other.

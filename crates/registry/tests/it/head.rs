@@ -2,13 +2,13 @@
 
 use windlass_oci::{Digest, MediaType};
 use windlass_registry::{ManifestHead, RegistryError};
-use windlass_testing::{Image, PackedImage, Registry, Storage};
+use windlass_testing::{ImageBuilder, PackedImage, Registry, Storage};
 
 use crate::support::{basic, noise, open, open_as, tag};
 
 fn with_image() -> (Registry, PackedImage) {
     let registry = Registry::start();
-    let image = registry.push(Image::new(), "app:1");
+    let image = registry.push(ImageBuilder::new(), "app:1");
     (registry, image)
 }
 
@@ -33,7 +33,7 @@ async fn a_head_authenticates() {
         .bearer()
         .account("me", "hunter2")
         .start();
-    let image = registry.push(Image::new(), "app:1");
+    let image = registry.push(ImageBuilder::new(), "app:1");
     let repository = open_as(&registry, basic("me", "hunter2"));
     let head = repository.head(&tag("1")).await.unwrap().unwrap();
     assert_eq!(head.digest, image.digest);
@@ -109,7 +109,7 @@ async fn the_size_of_a_blob_is_known_without_it() {
 #[tokio::test]
 async fn the_size_of_a_blob_in_a_storage_is_known_by_a_get() {
     let storage = Storage::start();
-    let registry = Registry::builder().blobs_at(&storage, 1).start();
+    let registry = Registry::builder().redirect_blobs_to(&storage, 1).start();
     let digest = registry.put_blob("app", noise(12_345));
     assert_eq!(open(&registry).blob_size(&digest).await.unwrap(), 12_345);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use windlass_registry::{
     Caller, Client, Endpoint, NextStep, Origin, RegistryConfig, RegistryError, Repository, Timeouts,
 };
-use windlass_testing::{Image, Registry};
+use windlass_testing::{ImageBuilder, Registry};
 
 use crate::support::{app, client, fetch, host, layer, mirrored, noise, read, tag, upstream};
 
@@ -23,8 +23,8 @@ fn world() -> World {
 
 fn world_with(timeouts: Timeouts) -> World {
     let server = Registry::start();
-    server.push(Image::new(), "app:1");
-    let mirror = Registry::builder().content_of(&server).start();
+    server.push(ImageBuilder::new(), "app:1");
+    let mirror = Registry::builder().share_content_with(&server).start();
     let config = RegistryConfig {
         timeouts,
         ..mirrored(host(&mirror), &server)
@@ -60,13 +60,13 @@ async fn silence_is_remembered_until_it_is_broken() {
     let faults: [fn(&Registry); 3] = [
         |mirror| mirror.manifest("1").status(500).then_ok(),
         |mirror| mirror.manifest("1").raw("").times(2).then_ok(),
-        Registry::go_down,
+        Registry::reset_connections,
     ];
     for fault in faults {
         fault(&world.mirror);
         fetch(&repository).await.unwrap_err();
         assert!(world.is_demoted());
-        world.mirror.come_back();
+        world.mirror.restore();
         fetch(&repository).await.unwrap();
         assert!(!world.is_demoted());
     }
@@ -149,7 +149,7 @@ async fn a_token_server_is_left_alone() {
     let registry = Registry::builder()
         .bearer_at(&format!("{}/token", tokens.url()))
         .start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     tokens.token().status(429).retry_after(100).then_ok();
     let client = client(RegistryConfig::default());
     let endpoint = Endpoint::parse(registry.url()).unwrap();

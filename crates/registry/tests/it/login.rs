@@ -114,7 +114,7 @@ async fn a_password_is_granted_by_post_where_get_is_unknown() {
 async fn an_open_registry_takes_everyone() {
     let registry = Registry::start();
     assert_eq!(log_in(&registry, "any").await.unwrap(), nothing_to_keep());
-    assert!(!registry.saw_authorization());
+    assert!(!registry.received_authorization());
 }
 
 /// HT-4, HT-5: what is no registry is not logged in to.
@@ -157,7 +157,7 @@ async fn a_user_name_with_a_colon_is_not_sent() {
         ),
         "{error:?}"
     );
-    assert!(!registry.saw_authorization());
+    assert!(!registry.received_authorization());
 }
 
 #[tokio::test]

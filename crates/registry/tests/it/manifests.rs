@@ -2,13 +2,13 @@
 
 use windlass_oci::{Digest, Manifest};
 use windlass_registry::{Credentials, NextStep, RegistryConfig, RegistryError, TagOrDigest};
-use windlass_testing::{Image, Index, Layer, PackedImage, Registry};
+use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, Registry};
 
 use crate::support::{client, fetch, open, report, session, tag};
 
 fn image() -> PackedImage {
-    Image::new()
-        .layer(Layer::new().file("hello", b"world"))
+    ImageBuilder::new()
+        .layer(LayerBuilder::new().file("hello", b"world"))
         .pack()
 }
 
@@ -53,13 +53,13 @@ async fn an_open_registry_costs_one_request_a_manifest() {
             .starts_with("windlass/")
     );
     assert_eq!(requests[0].header("accept-encoding"), Some("identity"));
-    assert!(!registry.saw_authorization());
+    assert!(!registry.received_authorization());
 }
 
 #[tokio::test]
 async fn an_index_is_a_manifest_too() {
     let registry = Registry::start();
-    let index = registry.push_index(Index::new().image(image()), "app:1");
+    let index = registry.push_index(IndexBuilder::new().image(image()), "app:1");
     let fetched = fetch(&open(&registry)).await.unwrap();
     assert_eq!(fetched.digest, index.digest);
     assert!(matches!(fetched.manifest, Manifest::Index(_)));
@@ -71,8 +71,8 @@ async fn a_pin_is_held_whatever_the_registry_says() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let pin = TagOrDigest::from(image.digest);
-    let other = Image::new().layer(Layer::of_size(9)).pack();
-    let lie = |route: windlass_testing::Route<'_>| {
+    let other = ImageBuilder::new().layer(LayerBuilder::of_size(9)).pack();
+    let lie = |route: windlass_testing::RouteScript<'_>| {
         route.body(other.manifest.clone()).then_ok();
     };
     lie(registry.manifest(image.digest));
@@ -180,7 +180,7 @@ async fn a_manifest_is_at_most_4_mib() {
         bytes.resize(size, b' ');
         bytes
     };
-    let no_digest = |route: windlass_testing::Route<'_>| {
+    let no_digest = |route: windlass_testing::RouteScript<'_>| {
         route.without_header("docker-content-digest").then_ok();
     };
     no_digest(registry.manifest("1").body(padded(LIMIT)));
@@ -237,7 +237,7 @@ async fn a_web_server_is_not_a_registry() {
     registry.push(image(), "app:1");
     let repository = open(&registry);
     let page = "<html>not here</html>";
-    let nothing = |route: windlass_testing::Route<'_>| {
+    let nothing = |route: windlass_testing::RouteScript<'_>| {
         let route = route
             .status(404)
             .body(page)

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use windlass_registry::{Caller, HostConfig, RegistryError, Secret, StaticCredentials};
-use windlass_testing::{Image, Registry};
+use windlass_testing::{ImageBuilder, Registry};
 
 use crate::support::{
     app, basic, client, drain, fetch, host, layer, mirrored, noise, read, upstream,
@@ -12,7 +12,7 @@ use crate::support::{
 
 fn server() -> Registry {
     let server = Registry::start();
-    server.push(Image::new(), "app:1");
+    server.push(ImageBuilder::new(), "app:1");
     server
 }
 
@@ -33,7 +33,7 @@ async fn a_mirror_is_told_whose_images_are_wanted() {
             .mirror_of_as("upstream.test", &server)
             .tags_per_page(1)
             .start();
-        server.push(Image::new(), "app:2");
+        server.push(ImageBuilder::new(), "app:2");
         let configured = HostConfig {
             override_path,
             ..host(&mirror)
@@ -67,7 +67,7 @@ async fn a_mirror_is_told_whose_images_are_wanted() {
 #[tokio::test]
 async fn a_mirror_does_not_get_the_registrys_credentials() {
     let server = Registry::builder().basic("me", "hunter2").start();
-    server.push(Image::new(), "app:1");
+    server.push(ImageBuilder::new(), "app:1");
     let mirror = Registry::builder().basic("me", "hunter2").start();
     let config = mirrored(host(&mirror), &server);
     let endpoints = upstream(&config);
@@ -82,7 +82,7 @@ async fn a_mirror_does_not_get_the_registrys_credentials() {
         matches!(error, RegistryError::Unauthorized { .. }),
         "{error:?}"
     );
-    assert!(!mirror.saw_authorization());
+    assert!(!mirror.received_authorization());
     assert!(error.falls_back(&endpoints[0], &endpoints[1]));
     fetch(&open(1)).await.unwrap();
 }
@@ -120,7 +120,7 @@ async fn configured_headers_go_to_their_host_only() {
     fetch(&repository).await.unwrap_err();
 
     assert!(cdn.requests().len() == 1 && !tokens.requests().is_empty());
-    assert!(!cdn.saw("hunter2") && !tokens.saw("hunter2"));
+    assert!(!cdn.received("hunter2") && !tokens.received("hunter2"));
     for request in mirror.requests() {
         assert_eq!(request.header("x-who"), Some("hunter2"), "{request}");
     }

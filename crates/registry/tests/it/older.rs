@@ -3,7 +3,7 @@
 use windlass_registry::{
     Credentials, ManifestResponse, RegistryConfig, RegistryError, TagOrDigest,
 };
-use windlass_testing::{Registry, Schema1};
+use windlass_testing::{Registry, Schema1Builder};
 
 use crate::support::{client, fetch, open, report, session, tag};
 
@@ -12,7 +12,7 @@ use crate::support::{client, fetch, open, report, session, tag};
 #[tokio::test]
 async fn schema1_is_a_matter_of_configuration() {
     let registry = Registry::start();
-    let image = registry.push_schema1(Schema1::new("app", "1"), "app:1");
+    let image = registry.push_schema1(Schema1Builder::new("app", "1"), "app:1");
     let error = fetch(&open(&registry)).await.unwrap_err();
     assert_eq!(
         report(&error, &registry),

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use windlass_registry::{NextStep, RegistryError};
-use windlass_testing::{Image, Registry};
+use windlass_testing::{ImageBuilder, Registry};
 
 use crate::support::{basic, fetch, layer, noise, open, open_as, read, report};
 
@@ -32,8 +32,8 @@ async fn a_blob_from_a_cdn_is_fetched_without_authorization() {
         assert!(error.is_none(), "{status}: {error:?}");
         assert_eq!((read == bytes[400..], start), (true, 400), "{status}");
     }
-    assert!(registry.saw("hunter2"));
-    assert!(!cdn.saw_authorization() && !cdn.saw("hunter2"));
+    assert!(registry.received("hunter2"));
+    assert!(!cdn.received_authorization() && !cdn.received("hunter2"));
     let context = cdn.requests();
     assert_eq!(context.len(), 5);
     assert!(
@@ -60,14 +60,14 @@ async fn another_port_gets_no_authorization() {
     let repository = open_as(&registry, basic("me", "hunter2"));
     let (_, _, error) = read(&repository, &layer(digest, 10), 0).await;
     assert!(error.is_none(), "{error:?}");
-    assert!(!other.saw_authorization());
+    assert!(!other.received_authorization());
 }
 
 /// The same scheme, host and port keep it; a relative `Location` is one.
 #[tokio::test]
 async fn the_same_origin_keeps_the_authorization() {
     let registry = Registry::builder().basic("me", "hunter2").start();
-    let image = registry.push(Image::new(), "app:1");
+    let image = registry.push(ImageBuilder::new(), "app:1");
     let by_digest = format!("/v2/app/manifests/{}", image.digest);
     registry.manifest("1").redirect_to(&by_digest).then_ok();
     fetch(&open_as(&registry, basic("me", "hunter2")))
@@ -132,14 +132,14 @@ async fn a_cdn_that_challenges_gets_nothing() {
         assert_eq!(error.next_step(), NextStep::Retry { after: None });
     }
     assert_eq!(cdn.log().len(), 4, "{:?}", cdn.log());
-    assert!(!cdn.saw_authorization());
+    assert!(!cdn.received_authorization());
 }
 
 /// T26, HT-13: five hops and no more.
 #[tokio::test]
 async fn a_loop_ends_after_five_redirects() {
     let registry = Registry::start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     registry
         .manifest("1")
         .redirect_to("/v2/app/manifests/1")
@@ -156,7 +156,7 @@ async fn a_loop_ends_after_five_redirects() {
 #[tokio::test]
 async fn redirects_that_are_not_followed() {
     let registry = Registry::start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     let repository = open(&registry);
     let long = format!("/{}", "x".repeat(20 << 10));
     for (location, expected) in [

@@ -10,7 +10,7 @@ use tracing::span;
 use tracing::subscriber::{DefaultGuard, set_default};
 
 use windlass_registry::{Credentials, RegistryConfig, RegistryError, Secret};
-use windlass_testing::{Image, Registry};
+use windlass_testing::{ImageBuilder, Registry};
 
 use crate::support::{basic, client, fetch, layer, noise, open_as, read, session};
 
@@ -136,7 +136,7 @@ async fn credentials_are_not_in_errors_nor_logs() {
         Credentials::IdentityToken(Secret::new("refresh-me")),
     ] {
         let registry = Registry::builder().bearer().account("you", "other").start();
-        registry.push(Image::new(), "app:1");
+        registry.push(ImageBuilder::new(), "app:1");
         for status in [302, 400, 401, 403, 404, 429, 500] {
             registry.token().status(status).then_ok();
             registry.token().for_post().status(status).then_ok();
@@ -159,11 +159,11 @@ async fn credentials_are_not_in_errors_nor_logs() {
 #[tokio::test]
 async fn a_bad_registry_token_is_not_in_the_error() {
     let registry = Registry::builder().bearer().start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     let credentials = Credentials::RegistryToken(Secret::new("hunter2\r\nx-evil: 1"));
     let error = fetch(&open_as(&registry, credentials)).await.unwrap_err();
     assert_says_nothing(&error);
-    assert!(!registry.saw("hunter2"));
+    assert!(!registry.received("hunter2"));
 }
 
 /// A proxy's password, as the rest.
@@ -182,7 +182,7 @@ async fn a_proxy_password_is_not_shown() {
 
     // This machine is reached without the proxy, which is not there.
     let registry = Registry::start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     fetch(&session(&client_of, &registry, Credentials::Anonymous))
         .await
         .unwrap();

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use windlass_registry::RegistryError;
-use windlass_testing::{Image, Registry};
+use windlass_testing::{ImageBuilder, Registry};
 
 use crate::support::{open, report};
 
@@ -13,7 +13,7 @@ fn names(tags: &[windlass_oci::Tag]) -> Vec<&str> {
 
 fn push(registry: &Registry, tags: &[&str]) {
     for tag in tags {
-        registry.push(Image::new(), &format!("app:{tag}"));
+        registry.push(ImageBuilder::new(), &format!("app:{tag}"));
     }
 }
 

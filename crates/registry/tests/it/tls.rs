@@ -6,7 +6,7 @@ use windlass_registry::{
     AuthError, Caller, Client, ClientError, ClientIdentity, ClientTls, Credentials, Endpoint,
     HostConfig, NextStep, RealmError, RedirectError, RegistryConfig, RegistryError, Secret,
 };
-use windlass_testing::{Ca, Image, Registry, RegistryBuilder};
+use windlass_testing::{Ca, ImageBuilder, Registry, RegistryBuilder};
 
 use crate::support::{
     app, basic, client, fetch, host, layer, mirrored, noise, read, session, upstream,
@@ -14,7 +14,7 @@ use crate::support::{
 
 fn started(builder: RegistryBuilder) -> Registry {
     let registry = builder.start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     registry
 }
 
@@ -49,7 +49,7 @@ async fn a_bad_certificate_is_not_believed() {
     for (certificate, expected) in [
         (unknown.server(&["127.0.0.1"]), "UnknownIssuer"),
         (
-            windlass_testing::Identity::self_signed(&["127.0.0.1"]),
+            windlass_testing::TlsIdentity::self_signed(&["127.0.0.1"]),
             "UnknownIssuer",
         ),
         (ca.server(&["other.test"]), "not valid for name"),
@@ -104,7 +104,7 @@ async fn certificates_are_configured_by_host_and_port() {
 #[tokio::test]
 async fn an_insecure_host_may_have_any_certificate() {
     let ca = Ca::new();
-    let certificate = windlass_testing::Identity::self_signed(&["other.test"]);
+    let certificate = windlass_testing::TlsIdentity::self_signed(&["other.test"]);
     let registry = started(
         Registry::builder()
             .tls_as(certificate)
@@ -131,10 +131,10 @@ async fn an_insecure_host_may_have_any_certificate() {
 async fn a_mirror_has_its_own_certificates() {
     let (ca, clients) = (Ca::new(), Ca::new());
     let server = started(Registry::builder().tls(&ca));
-    let certificate = windlass_testing::Identity::self_signed(&["other.test"]);
+    let certificate = windlass_testing::TlsIdentity::self_signed(&["other.test"]);
     let mirror = Registry::builder()
         .tls_as(certificate)
-        .ask_client_certificate(&clients)
+        .request_client_certificate(&clients)
         .mirror_of_as("upstream.test", &server)
         .start();
     let configured = HostConfig {
@@ -161,11 +161,11 @@ async fn a_mirror_has_its_own_certificates() {
 #[tokio::test]
 async fn a_stranger_gets_no_client_certificate() {
     let (ca, other) = (Ca::new(), Ca::new());
-    let registry = started(Registry::builder().tls(&ca).ask_client_certificate(&ca));
+    let registry = started(Registry::builder().tls(&ca).request_client_certificate(&ca));
     let cdn = Registry::builder()
         .on(Ipv4Addr::new(127, 0, 0, 2))
         .tls(&other)
-        .ask_client_certificate(&ca)
+        .request_client_certificate(&ca)
         .start();
     let bytes = noise(100);
     let digest = registry.put_blob("app", bytes.clone());
@@ -199,7 +199,7 @@ async fn a_stranger_gets_no_client_certificate() {
         registry
             .requests()
             .iter()
-            .all(windlass_testing::Request::has_client_certificate)
+            .all(windlass_testing::RecordedRequest::has_client_certificate)
     );
     let context = cdn.requests();
     assert!(context.len() == 1 && !context[0].has_client_certificate());
@@ -337,12 +337,12 @@ async fn an_answer_in_tls_forbids_plain_http() {
     let plain = registry.url().replace("https://", "http://");
     let plain = Endpoint::parse(&plain).unwrap();
     let repository = client(config).repository(secure.clone(), app(), &Caller::anonymous());
-    registry.go_down();
+    registry.reset_connections();
     let error = fetch(&repository).await.unwrap_err();
     assert!(error.falls_back(&secure, &plain), "{error:?}");
-    registry.come_back();
+    registry.restore();
     fetch(&repository).await.unwrap();
-    registry.go_down();
+    registry.reset_connections();
     let error = fetch(&repository).await.unwrap_err();
     assert!(!error.falls_back(&secure, &plain), "{error:?}");
 }

@@ -5,12 +5,12 @@ use std::net::Ipv4Addr;
 use windlass_registry::{
     AuthError, Credentials, NextStep, RealmError, RegistryError, Secret, TokenError,
 };
-use windlass_testing::{Image, Registry};
+use windlass_testing::{ImageBuilder, Registry};
 
 use crate::support::{basic, fetch, open, open_as, open_in_a_hurry, report};
 
 fn push(registry: &Registry) {
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn a_token_server_that_answers_nonsense() {
         };
         assert_eq!(found, expected, "{body:?}");
     }
-    assert!(!registry.saw("x-evil"));
+    assert!(!registry.received("x-evil"));
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn a_token_server_of_its_own() {
         matches!(error, RegistryError::Unauthorized { .. }),
         "{error:?}"
     );
-    assert!(auth.saw("hunter2") && !registry.saw("hunter2"));
+    assert!(auth.received("hunter2") && !registry.received("hunter2"));
     assert_eq!(registry.log().len(), 2);
 }
 
@@ -188,5 +188,5 @@ async fn a_token_server_that_redirects() {
         "token for app from REGISTRY: redirect refused: a redirect of a request that carries a secret"
     );
     assert_eq!(evil.log().len(), 1);
-    assert!(!evil.saw("hunter2") && !evil.saw_authorization());
+    assert!(!evil.received("hunter2") && !evil.received_authorization());
 }

@@ -11,7 +11,7 @@ use windlass_registry::{
     Credentials, Endpoint, NextStep, RegistryConfig, RegistryError, Repository, SendOutcome,
     StreamingBody, TagOrDigest, Upload, UploadStart, referrers_tag,
 };
-use windlass_testing::{Layer, Registry};
+use windlass_testing::{LayerBuilder, Registry};
 
 use crate::support::{basic, caller, client, layer, noise, report, tag};
 
@@ -203,7 +203,7 @@ async fn blobs_are_taken_over_or_else_sent() {
     let registry = writable();
     let repository = to_push(&registry, Credentials::Anonymous);
     let from = crate::uploads::repository(&registry, "other");
-    let held = registry.push_layer(Layer::of_size(100), "other");
+    let held = registry.push_layer(LayerBuilder::of_size(100), "other");
     let begun = repository.begin_upload(&held, Some(&from)).await.unwrap();
     assert!(matches!(begun, UploadStart::Mounted));
     let unknown = Digest::sha256(b"nobody has it");

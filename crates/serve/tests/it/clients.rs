@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use windlass_serve::{Limits, ServeConfig};
-use windlass_testing::{Image, Layer};
+use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::harness::{Said, Serving, Stored, image};
 
@@ -19,8 +19,8 @@ fn limited(stored: &Stored, limits: Limits) -> Serving {
 }
 
 /// Larger than what sockets hold for those who do not read.
-fn heavy() -> Image {
-    Image::new().layer(Layer::of_size(32 << 20))
+fn heavy() -> ImageBuilder {
+    ImageBuilder::new().layer(LayerBuilder::of_size(32 << 20))
 }
 
 #[test]

@@ -14,7 +14,9 @@ use windlass::{
     Access, Caller, Digest, Engine, EngineConfig, Events, Holdings, PullRequest, Remove, Throttle,
 };
 use windlass_serve::{Answered, Drained, Listen, Listener, ServeConfig, Server};
-use windlass_testing::{Image, Index, Layer, PackedImage, PackedIndex, Registry};
+use windlass_testing::{
+    ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, PackedIndex, Registry,
+};
 
 /// How long a test may wait before it is taken for stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -65,7 +67,7 @@ impl Stored {
     }
 
     /// Puts an index into the store, with its image for this machine.
-    pub(crate) fn add_index(&self, index: Index, names: &[&str]) -> PackedIndex {
+    pub(crate) fn add_index(&self, index: IndexBuilder, names: &[&str]) -> PackedIndex {
         let index = self.registry.push_index(index, "app:1");
         self.pull(names);
         index
@@ -243,8 +245,8 @@ impl Said {
 }
 
 /// An image of one small layer, of which there is no other.
-pub(crate) fn image(content: &str) -> Image {
-    Image::new().layer(Layer::new().file("file", content))
+pub(crate) fn image(content: &str) -> ImageBuilder {
+    ImageBuilder::new().layer(LayerBuilder::new().file("file", content))
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {

@@ -1,7 +1,7 @@
 //! Lists: of tags, repositories, and what refers to a manifest.
 
 use serde_json::json;
-use windlass_testing::{Image, Layer};
+use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::harness::{Serving, Stored, image};
 
@@ -67,7 +67,7 @@ fn tags_and_repositories_come_in_pages() {
 #[test]
 fn what_refers_to_a_manifest_is_listed_as_far_as_it_is_here() {
     const ABOUT: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-    let about = Image::new().layer(Layer::new().file("a", "a")).manifest(|manifest| {
+    let about = ImageBuilder::new().layer(LayerBuilder::new().file("a", "a")).manifest(|manifest| {
         manifest["subject"] = json!({
             "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": ABOUT, "size": 7,
         });

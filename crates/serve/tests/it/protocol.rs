@@ -3,7 +3,7 @@
 use std::fs;
 
 use windlass::Digest;
-use windlass_testing::{Compression, Image, Index, Layer};
+use windlass_testing::{BlobCompression, ImageBuilder, IndexBuilder, LayerBuilder};
 
 use crate::harness::{Said, Stored, image};
 
@@ -98,7 +98,7 @@ fn what_a_client_has_already_is_not_sent() {
 fn an_index_leads_to_the_image_that_is_here() {
     let stored = Stored::nothing();
     let other = image("elsewhere").platform("plan9/mips").pack();
-    let index = Index::new().image(image("here")).image(&other);
+    let index = IndexBuilder::new().image(image("here")).image(&other);
     let index = stored.add_index(index, &["multi:1"]);
     let serving = stored.serve();
     let tagged = serving.get("/v2/multi/manifests/1");
@@ -112,7 +112,7 @@ fn an_index_leads_to_the_image_that_is_here() {
 
 #[test]
 fn blobs_come_whole_and_in_parts() {
-    let big = Image::new().layer(Layer::of_size(1 << 20));
+    let big = ImageBuilder::new().layer(LayerBuilder::of_size(1 << 20));
     let (stored, image) = Stored::with(big, &["app:1"]);
     let serving = stored.serve();
     let layer = &image.layers[0];
@@ -235,11 +235,11 @@ fn a_file_that_vanished_is_not_here() {
 #[test]
 fn a_blob_that_an_image_came_without_is_not_here() {
     let stored = Stored::nothing();
-    let layer = || Layer::new().file("file", "shared");
-    let gzip = Image::new().layer(layer().compressed(Compression::Gzip));
+    let layer = || LayerBuilder::new().file("file", "shared");
+    let gzip = ImageBuilder::new().layer(layer().compressed(BlobCompression::Gzip));
     let gzip = stored.add(gzip, &["gzip:1"]);
-    let zstd = Image::new()
-        .layer(layer().compressed(Compression::Zstd))
+    let zstd = ImageBuilder::new()
+        .layer(layer().compressed(BlobCompression::Zstd))
         .empty_step("another");
     let zstd = stored.add(zstd, &["zstd:1"]);
     let serving = stored.serve();

@@ -4,14 +4,14 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use windlass_oci::Digest;
 
-use super::{Edit, Image, PackedImage, descriptor};
+use super::{Edit, ImageBuilder, PackedImage, descriptor};
 
 pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// An index (or Docker manifest list) in the making.
 #[derive(Clone, Debug, Default)]
-pub struct Index {
+pub struct IndexBuilder {
     docker: bool,
     images: Vec<PackedImage>,
     indexes: Vec<PackedIndex>,
@@ -34,7 +34,7 @@ pub struct PackedIndex {
     pub indexes: Vec<Self>,
 }
 
-impl Index {
+impl IndexBuilder {
     /// Starts an OCI index without anything in it.
     pub fn new() -> Self {
         Self::default()
@@ -72,7 +72,7 @@ impl Index {
     #[must_use]
     pub fn attestation(mut self) -> Self {
         let about = self.descriptors.last().map(|last| last["digest"].clone());
-        let image = Image::new().platform("unknown/unknown").pack();
+        let image = ImageBuilder::new().platform("unknown/unknown").pack();
         let size = image.manifest.len() as u64;
         let mut entry = descriptor(&image.media_type, image.digest, size);
         entry["platform"] = image.platform.clone();
@@ -120,14 +120,14 @@ impl Index {
     }
 }
 
-impl From<Index> for PackedIndex {
-    fn from(index: Index) -> Self {
+impl From<IndexBuilder> for PackedIndex {
+    fn from(index: IndexBuilder) -> Self {
         index.pack()
     }
 }
 
-impl From<&Index> for PackedIndex {
-    fn from(index: &Index) -> Self {
+impl From<&IndexBuilder> for PackedIndex {
+    fn from(index: &IndexBuilder) -> Self {
         index.pack()
     }
 }

@@ -1,11 +1,11 @@
 use super::index::OCI_INDEX;
 use super::*;
-use crate::Layer;
+use crate::LayerBuilder;
 
 #[test]
 fn an_image_says_what_is_in_it() {
-    let layer = Layer::new().file("f", b"1").pack();
-    let image = Image::new()
+    let layer = LayerBuilder::new().file("f", b"1").pack();
+    let image = ImageBuilder::new()
         .platform("linux/arm64/v8")
         .empty_step("ENV A=1")
         .layer(&layer)
@@ -46,7 +46,10 @@ fn an_image_says_what_is_in_it() {
 
 #[test]
 fn a_docker_image_has_dockers_media_types() {
-    let image = Image::new().docker().layer(Layer::new()).pack();
+    let image = ImageBuilder::new()
+        .docker()
+        .layer(LayerBuilder::new())
+        .pack();
     let manifest: Value = serde_json::from_slice(&image.manifest).unwrap();
     assert_eq!(manifest["mediaType"], DOCKER_MANIFEST);
     assert_eq!(manifest["config"]["mediaType"], DOCKER_CONFIG);
@@ -58,9 +61,13 @@ fn a_docker_image_has_dockers_media_types() {
 
 #[test]
 fn an_index_lists_images_by_platform() {
-    let arm = Image::new().platform("linux/arm/v7").pack();
-    let inner = Index::new().image(&arm).pack();
-    let index = Index::new().image(&arm).attestation().index(&inner).pack();
+    let arm = ImageBuilder::new().platform("linux/arm/v7").pack();
+    let inner = IndexBuilder::new().image(&arm).pack();
+    let index = IndexBuilder::new()
+        .image(&arm)
+        .attestation()
+        .index(&inner)
+        .pack();
     let value: Value = serde_json::from_slice(&index.bytes).unwrap();
     let manifests = value["manifests"].as_array().unwrap();
     assert_eq!(

@@ -1,11 +1,11 @@
 //! One entry of a layer, and how it is written into a tar.
 
-use crate::tar::{Field, Header, Tar};
+use crate::tar::{Tar, TarField, TarHeader};
 
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct LayerEntry {
     pub(super) path: Vec<u8>,
-    pub(super) kind: Kind,
+    pub(super) kind: LayerEntryKind,
     pub(super) mode: u32,
     pub(super) uid: u64,
     pub(super) gid: u64,
@@ -15,7 +15,7 @@ pub(super) struct Entry {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(super) enum LayerEntryKind {
     File(Vec<u8>),
     /// A file with holes: its whole size, and the pieces that hold data.
     Sparse(u64, Vec<(u64, Vec<u8>)>),
@@ -33,11 +33,11 @@ pub(super) enum Kind {
 /// What of an entry has no room in a ustar header, and goes into PAX records.
 type Records = Vec<(String, Vec<u8>)>;
 
-impl Entry {
+impl LayerEntry {
     pub(super) fn append_to(&self, tar: Tar) -> Tar {
         let mut records = Records::new();
         let (header, content) = match &self.kind {
-            Kind::Sparse(size, pieces) => self.sparse(*size, pieces, &mut records),
+            LayerEntryKind::Sparse(size, pieces) => self.sparse(*size, pieces, &mut records),
             kind => self.plain(kind, &mut records),
         };
         let header = self.metadata(header, &mut records);
@@ -50,28 +50,28 @@ impl Entry {
         tar.entry(header, &content)
     }
 
-    fn plain(&self, kind: &Kind, records: &mut Records) -> (Header, Vec<u8>) {
+    fn plain(&self, kind: &LayerEntryKind, records: &mut Records) -> (TarHeader, Vec<u8>) {
         let mut name = self.path.clone();
-        if matches!(kind, Kind::Dir) && !name.ends_with(b"/") {
+        if matches!(kind, LayerEntryKind::Dir) && !name.ends_with(b"/") {
             name.push(b'/');
         }
-        let name = fitting(Field::Name, "path", &name, records);
+        let name = fitting(TarField::Name, "path", &name, records);
         match kind {
-            Kind::File(content) => (Header::file(name), content.clone()),
-            Kind::Dir => (Header::dir(name), Vec::new()),
-            Kind::Symlink(target) => {
-                let target = fitting(Field::LinkName, "linkpath", target, records);
-                (Header::symlink(name, target), Vec::new())
+            LayerEntryKind::File(content) => (TarHeader::file(name), content.clone()),
+            LayerEntryKind::Dir => (TarHeader::dir(name), Vec::new()),
+            LayerEntryKind::Symlink(target) => {
+                let target = fitting(TarField::LinkName, "linkpath", target, records);
+                (TarHeader::symlink(name, target), Vec::new())
             }
-            Kind::Hardlink(target) => {
-                let target = fitting(Field::LinkName, "linkpath", target, records);
-                (Header::hardlink(name, target), Vec::new())
+            LayerEntryKind::Hardlink(target) => {
+                let target = fitting(TarField::LinkName, "linkpath", target, records);
+                (TarHeader::hardlink(name, target), Vec::new())
             }
-            Kind::Fifo => (Header::fifo(name), Vec::new()),
-            Kind::Device { flag, major, minor } => {
-                (Header::device(*flag, name, *major, *minor), Vec::new())
+            LayerEntryKind::Fifo => (TarHeader::fifo(name), Vec::new()),
+            LayerEntryKind::Device { flag, major, minor } => {
+                (TarHeader::device(*flag, name, *major, *minor), Vec::new())
             }
-            Kind::Sparse(..) => unreachable!("sparse files are written by `sparse`"),
+            LayerEntryKind::Sparse(..) => unreachable!("sparse files are written by `sparse`"),
         }
     }
 
@@ -81,7 +81,7 @@ impl Entry {
         size: u64,
         pieces: &[(u64, Vec<u8>)],
         records: &mut Records,
-    ) -> (Header, Vec<u8>) {
+    ) -> (TarHeader, Vec<u8>) {
         let mut record = |key: &str, value: &[u8]| records.push((key.to_owned(), value.to_vec()));
         record("GNU.sparse.major", b"1");
         record("GNU.sparse.minor", b"0");
@@ -95,19 +95,19 @@ impl Entry {
         let map = format!("{}\n{map}", pieces().count());
         let mut content = Tar::new().padded(map.as_bytes()).into_bytes();
         content.extend(pieces().flat_map(|(_, bytes)| bytes));
-        (Header::file("GNUSparseFile.0/sparse"), content)
+        (TarHeader::file("GNUSparseFile.0/sparse"), content)
     }
 
-    fn metadata(&self, header: Header, records: &mut Records) -> Header {
-        let header = header.octal(Field::Mode, u64::from(self.mode));
-        let header = owner(header, Field::Uid, "uid", self.uid, records);
-        let header = owner(header, Field::Gid, "gid", self.gid, records);
+    fn metadata(&self, header: TarHeader, records: &mut Records) -> TarHeader {
+        let header = header.octal(TarField::Mode, u64::from(self.mode));
+        let header = owner(header, TarField::Uid, "uid", self.uid, records);
+        let header = owner(header, TarField::Gid, "gid", self.gid, records);
         for (name, value) in &self.xattrs {
             records.push((format!("SCHILY.xattr.{name}"), value.clone()));
         }
         match u64::try_from(self.seconds) {
             Ok(seconds) if self.nanoseconds == 0 && seconds < 1 << 33 => {
-                header.octal(Field::Mtime, seconds)
+                header.octal(TarField::Mtime, seconds)
             }
             _ => {
                 let time = decimal_time(self.seconds, self.nanoseconds);
@@ -119,7 +119,7 @@ impl Entry {
 }
 
 /// Returns `value` if it fits its field, else its beginning, with the whole in a record.
-fn fitting(field: Field, key: &str, value: &[u8], records: &mut Records) -> Vec<u8> {
+fn fitting(field: TarField, key: &str, value: &[u8], records: &mut Records) -> Vec<u8> {
     let room = field.place().len();
     if value.len() > room || value.contains(&0) {
         records.push((key.to_owned(), value.to_vec()));
@@ -127,7 +127,13 @@ fn fitting(field: Field, key: &str, value: &[u8], records: &mut Records) -> Vec<
     value.iter().copied().take(room).collect()
 }
 
-fn owner(header: Header, field: Field, key: &str, id: u64, records: &mut Records) -> Header {
+fn owner(
+    header: TarHeader,
+    field: TarField,
+    key: &str,
+    id: u64,
+    records: &mut Records,
+) -> TarHeader {
     if id < 1 << 21 {
         return header.octal(field, id);
     }

@@ -3,8 +3,8 @@ use super::*;
 use std::process::{Command, Stdio};
 
 /// Everything a layer can hold that GNU tar can show.
-fn various() -> Layer {
-    Layer::new()
+fn various() -> LayerBuilder {
+    LayerBuilder::new()
         .dir("usr/bin")
         .file("usr/bin/sudo", b"12345")
         .mode(0o4755)
@@ -28,13 +28,15 @@ fn various() -> Layer {
 #[test]
 fn the_same_calls_give_the_same_bytes() {
     assert_eq!(various().tar(), various().tar());
-    let packed = Layer::new().file("etc/motd", b"welcome\n").pack();
+    let packed = LayerBuilder::new().file("etc/motd", b"welcome\n").pack();
     assert_eq!(
         packed.diff_id.to_string(),
         "sha256:aa5e4b5e4fab82bb49294cd64f2f94a4aba542450ec8d873c5dc20c34616d860",
     );
     assert_eq!(packed.digest, Digest::sha256(&packed.bytes));
-    let plain = Layer::of_size(1000).compressed(Compression::Plain).pack();
+    let plain = LayerBuilder::of_size(1000)
+        .compressed(BlobCompression::Plain)
+        .pack();
     assert_eq!(*plain.diff_id.digest(), plain.digest);
 }
 
@@ -105,7 +107,7 @@ fn gnu_tar_reads_what_was_written() {
 #[test]
 fn a_reader_of_any_size_becomes_a_layer() {
     let tar = various().tar();
-    let packed = PackedLayer::from_reader(&*tar, Compression::Gzip).unwrap();
+    let packed = PackedLayer::from_reader(&*tar, BlobCompression::Gzip).unwrap();
     assert_eq!(packed.diff_id, various().pack().diff_id);
     assert_eq!(packed.digest, Digest::sha256(&packed.bytes));
     let mut back = Vec::new();
@@ -117,9 +119,12 @@ fn a_reader_of_any_size_becomes_a_layer() {
 
 #[test]
 fn a_size_is_what_travels() {
-    let packed = Layer::of_size(100_000).pack();
+    let packed = LayerBuilder::of_size(100_000).pack();
     assert!((100_000..103_000).contains(&packed.size), "{}", packed.size);
-    assert_ne!(Layer::of_size_seeded(9, 2).tar(), Layer::of_size(9).tar());
+    assert_ne!(
+        LayerBuilder::of_size_seeded(9, 2).tar(),
+        LayerBuilder::of_size(9).tar()
+    );
 }
 
 #[test]

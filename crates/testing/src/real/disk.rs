@@ -8,18 +8,18 @@ use super::{command, run};
 
 /// The file below the loop device, and where it is mounted.
 #[derive(Debug)]
-pub struct Disk {
+pub struct LoopDisk {
     file: PathBuf,
     mount_point: PathBuf,
 }
 
 /// A mounted fresh file system; unmounted on drop.
 #[derive(Debug)]
-pub struct Mounted<'a> {
-    disk: &'a Disk,
+pub struct MountedDisk<'a> {
+    disk: &'a LoopDisk,
 }
 
-impl Disk {
+impl LoopDisk {
     /// A disk of `size` bytes in `dir`, all of them reserved; one that is there is used again.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl Disk {
     ///
     /// # Errors
     /// When a tool fails; without root, or without loop devices.
-    pub fn fresh(&self) -> io::Result<Mounted<'_>> {
+    pub fn fresh(&self) -> io::Result<MountedDisk<'_>> {
         // Not discarding keeps the file's blocks; they are reserved once.
         run(command("mkfs.ext4")
             .args(["-q", "-F", "-E", "nodiscard"])
@@ -65,13 +65,13 @@ impl Disk {
             .args(["-t", "ext4", "-o", "loop,noinit_itable"])
             .arg(&self.file)
             .arg(&self.mount_point))?;
-        let mounted = Mounted { disk: self };
+        let mounted = MountedDisk { disk: self };
         mounted.write_directly()?;
         Ok(mounted)
     }
 }
 
-impl Mounted<'_> {
+impl MountedDisk<'_> {
     /// Where the file system is mounted.
     pub fn path(&self) -> &Path {
         &self.disk.mount_point
@@ -91,7 +91,7 @@ impl Mounted<'_> {
     }
 }
 
-impl Drop for Mounted<'_> {
+impl Drop for MountedDisk<'_> {
     fn drop(&mut self) {
         let unmounted = run(command("umount").arg("--recursive").arg(self.path()));
         if unmounted.is_err() {

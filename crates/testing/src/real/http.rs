@@ -30,7 +30,7 @@ pub struct SocketRequest {
 
 /// What is answered to a [`SocketRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SocketAnswer {
+pub struct SocketResponse {
     /// The status.
     pub status: u16,
     /// The headers, names in lower case.
@@ -68,7 +68,7 @@ impl SocketRequest {
     ///
     /// # Errors
     /// When it is no request, or is not answered to the end.
-    pub fn send(&self, socket: &Path) -> io::Result<SocketAnswer> {
+    pub fn send(&self, socket: &Path) -> io::Result<SocketResponse> {
         let mut request = Request::builder()
             .method(&*self.method)
             .uri(&self.path)
@@ -86,7 +86,7 @@ impl SocketRequest {
         let (head, body) = response.into_parts();
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let headers = head.headers.iter();
-        Ok(SocketAnswer {
+        Ok(SocketResponse {
             status: head.status.as_u16(),
             headers: headers
                 .map(|(name, value)| (name.to_string(), text(value.as_bytes())))

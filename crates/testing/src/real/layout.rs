@@ -38,7 +38,7 @@ pub struct StoredBlob {
 
 /// A layer of the layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
+pub struct LayoutLayer {
     /// The compressed tar.
     pub blob: StoredBlob,
     /// The digest of the tar.
@@ -47,12 +47,12 @@ pub struct Layer {
 
 /// An OCI image layout being filled. What is written stays when it is dropped.
 #[derive(Debug)]
-pub struct Layout {
+pub struct OciLayout {
     dir: PathBuf,
     tagged: Vec<Value>,
 }
 
-impl Layout {
+impl OciLayout {
     /// Starts an empty layout in `dir`, over whatever index was there.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl Layout {
     ///
     /// # Errors
     /// When the compressor is missing or fails, or the blob cannot be written.
-    pub fn add_layer(&self, tar: &Path, compression: LayerCompression) -> io::Result<Layer> {
+    pub fn add_layer(&self, tar: &Path, compression: LayerCompression) -> io::Result<LayoutLayer> {
         let (diff_id, _) = digest_copied(File::open(tar)?, io::sink())?;
         let draft = self.dir.join("blobs/draft");
         let mut compressor = compression.start(tar)?;
@@ -100,7 +100,7 @@ impl Layout {
         }
         fs::rename(&draft, self.blob_path(&digest))?;
         let media_type = compression.media_type().to_owned();
-        Ok(Layer {
+        Ok(LayoutLayer {
             blob: StoredBlob {
                 media_type,
                 digest,
@@ -114,7 +114,7 @@ impl Layout {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn add_image(&self, architecture: &str, layers: &[Layer]) -> io::Result<StoredBlob> {
+    pub fn add_image(&self, architecture: &str, layers: &[LayoutLayer]) -> io::Result<StoredBlob> {
         self.add_image_with(architecture, layers, &json!({ "Cmd": ["/bin/sh"] }))
     }
 
@@ -125,7 +125,7 @@ impl Layout {
     pub fn add_image_with(
         &self,
         architecture: &str,
-        layers: &[Layer],
+        layers: &[LayoutLayer],
         config: &Value,
     ) -> io::Result<StoredBlob> {
         let diff_ids: Vec<_> = layers

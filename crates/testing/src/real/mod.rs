@@ -14,14 +14,19 @@ mod service;
 mod tokens;
 
 pub use containerd::Containerd;
-pub use disk::{Disk, Mounted};
+pub use disk::{LoopDisk, MountedDisk};
 pub use dockerd::Dockerd;
-pub use http::{SocketAnswer, SocketRequest};
-pub use layout::{Layer, LayerCompression, Layout, StoredBlob};
+pub use http::{SocketRequest, SocketResponse};
+pub use layout::{LayerCompression, LayoutLayer, OciLayout, StoredBlob};
 pub use namespace::{can_make_namespaces, end_on_interrupt, in_namespaces, is_first_process};
-pub use registry::{Access, DockerRegistry, DockerRegistryBuilder, LoggedRequest, PASSWORD, USER};
+pub use registry::{
+    DockerRegistry, DockerRegistryBuilder, LoggedRequest, PASSWORD, RegistryAuth, USER,
+};
 pub use s3::{S3, S3Request};
-pub use tokens::{Action, Grant, TokenAuthority, TokenRequest, TokenServer, TokenServerBuilder};
+pub use tokens::{
+    RepositoryAction, RepositoryGrant, TokenAuthority, TokenRequest, TokenServer,
+    TokenServerBuilder,
+};
 
 use std::io;
 use std::path::PathBuf;

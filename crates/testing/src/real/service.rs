@@ -23,7 +23,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::Identity;
+use crate::TlsIdentity;
 
 /// The body of an answer, which may be one that another server is still sending.
 pub(super) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
@@ -40,7 +40,7 @@ impl Service {
     /// Serves HTTP/1.1 on a port of the kernel's choosing, over TLS if there is an `identity`.
     pub(super) fn start<F>(
         ip: Ipv4Addr,
-        identity: Option<&Identity>,
+        identity: Option<&TlsIdentity>,
         respond: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     ) -> io::Result<Self>
     where
@@ -152,7 +152,7 @@ async fn connection<F>(
     );
 }
 
-fn acceptor(identity: &Identity) -> TlsAcceptor {
+fn acceptor(identity: &TlsIdentity) -> TlsAcceptor {
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes());
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes());
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))

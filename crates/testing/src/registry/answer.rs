@@ -14,10 +14,10 @@ use tokio::io::AsyncWriteExt;
 
 use super::content::Resource;
 use super::flow::{Flow, Hangup, Pace};
-use super::record::Request;
+use super::record::RecordedRequest;
 use super::reply::{self, Asked, Reply};
 use super::script::{Answer, Key};
-use super::tls::Handshake;
+use super::tls::TlsHandshake;
 use super::wire::Wire;
 use super::{Shared, locked};
 
@@ -31,7 +31,7 @@ pub(super) struct Visit {
     pub(super) wire: Arc<Wire>,
     /// Counted from 0.
     pub(super) number: u64,
-    pub(super) handshake: Option<Handshake>,
+    pub(super) handshake: Option<TlsHandshake>,
 }
 
 type Body = UnsyncBoxBody<Bytes, Hangup>;
@@ -50,7 +50,7 @@ pub(super) async fn respond(
     let is_whole = hear.is_none();
     let named = head.headers.get(HOST).and_then(|it| it.to_str().ok());
     let authority = head.uri.authority().map(ToString::to_string);
-    let request = Request {
+    let request = RecordedRequest {
         method: head.method,
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
@@ -96,7 +96,7 @@ async fn heard(mut body: Incoming, most: usize) -> Result<Bytes, Hangup> {
 }
 
 /// Finds the answer: the script's before the door, the door's, the script's behind it, or the truth.
-fn decide(shared: &Shared, request: &Request, is_whole: bool) -> (Reply, Answer) {
+fn decide(shared: &Shared, request: &RecordedRequest, is_whole: bool) -> (Reply, Answer) {
     if shared.acceptor.is_some() && request.handshake.is_none() {
         return (not_tls(), Answer::default());
     }
@@ -141,7 +141,7 @@ fn decide(shared: &Shared, request: &Request, is_whole: bool) -> (Reply, Answer)
         return (shaped(stand_in, &answer, &asked), answer);
     }
     let truth = if resource == Resource::Token {
-        let Request {
+        let RecordedRequest {
             method,
             headers,
             query,
@@ -156,7 +156,12 @@ fn decide(shared: &Shared, request: &Request, is_whole: bool) -> (Reply, Answer)
 }
 
 /// Answers from the content that is asked for, or sends to where the blobs are.
-fn truth(shared: &Shared, resource: &Resource, asked: &Asked<'_>, request: &Request) -> Reply {
+fn truth(
+    shared: &Shared,
+    resource: &Resource,
+    asked: &Asked<'_>,
+    request: &RecordedRequest,
+) -> Reply {
     let namespace = request.parameter("ns");
     let source = namespace.and_then(|name| shared.sources.iter().find(|(of, _)| *of == name));
     let content = source.map_or(&shared.content, |(_, content)| content);
@@ -238,7 +243,12 @@ fn corrupted(bytes: &Bytes, offsets: &[u64]) -> Bytes {
 }
 
 /// Puts the reply on its way.
-fn response(visit: &Visit, request: &Request, reply: Reply, answer: Answer) -> Response<Body> {
+fn response(
+    visit: &Visit,
+    request: &RecordedRequest,
+    reply: Reply,
+    answer: Answer,
+) -> Response<Body> {
     let mut headers = reply.headers.clone();
     if !answer.course.endless {
         headers.extend([reply::content_length(&reply)]);

@@ -13,7 +13,7 @@ use super::storage::{Presigning, Storage};
 use super::tls::{Certificate, Tls};
 use super::upload::Uploads;
 use super::{Layout, Registry, Shared, State, serve};
-use crate::{Ca, Identity};
+use crate::{Ca, TlsIdentity};
 
 /// A registry that is not running yet.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl RegistryBuilder {
 
     /// As [`tls`](Self::tls), with this certificate: for other names, expired, self-signed.
     #[must_use]
-    pub fn tls_as(mut self, identity: Identity) -> Self {
+    pub fn tls_as(mut self, identity: TlsIdentity) -> Self {
         self.tls = Some(Tls::new(Certificate::Is(identity)));
         self
     }
@@ -100,7 +100,7 @@ impl RegistryBuilder {
 
     /// Asks clients for a certificate of `ca`, and serves also those who have none.
     #[must_use]
-    pub fn ask_client_certificate(mut self, ca: &Ca) -> Self {
+    pub fn request_client_certificate(mut self, ca: &Ca) -> Self {
         (self.with_tls().clients, self.with_tls().client_must) = (Some(ca.clone()), false);
         self
     }
@@ -124,7 +124,7 @@ impl RegistryBuilder {
 
     /// Has the content of `other` for its own: what is pushed to one is in both.
     #[must_use]
-    pub fn content_of(mut self, other: &Registry) -> Self {
+    pub fn share_content_with(mut self, other: &Registry) -> Self {
         self.content = other.shared.content.clone();
         self
     }
@@ -147,7 +147,7 @@ impl RegistryBuilder {
     /// Redirects everyone who wants a blob to `storage`, each time with a new presigned URL of `uses` uses,
     /// as registries do whose blobs are in S3.
     #[must_use]
-    pub fn blobs_at(mut self, storage: &Storage, uses: u64) -> Self {
+    pub fn redirect_blobs_to(mut self, storage: &Storage, uses: u64) -> Self {
         self.storage = Some(storage.presigning(uses));
         self
     }

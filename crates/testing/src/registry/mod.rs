@@ -31,11 +31,11 @@ use windlass_oci::Digest;
 
 pub use builder::RegistryBuilder;
 pub use gate::Gate;
-pub use range::RangeLie;
-pub use record::Request;
-pub use script::Route;
+pub use range::RangeFault;
+pub use record::RecordedRequest;
+pub use script::RouteScript;
 pub use storage::Storage;
-pub use tls::Handshake;
+pub use tls::TlsHandshake;
 
 use auth::Door;
 use content::Content;
@@ -54,10 +54,10 @@ use upload::Uploads;
 /// async; nothing of a test needs to be `await`ed to use it.
 ///
 /// ```
-/// use windlass_testing::{Image, Layer, Registry};
+/// use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 ///
 /// let registry = Registry::start();
-/// let image = registry.push(Image::new().layer(Layer::of_size(3 << 20)), "app:1");
+/// let image = registry.push(ImageBuilder::new().layer(LayerBuilder::of_size(3 << 20)), "app:1");
 /// let layer = image.layers[0].digest;
 /// registry.blob(&layer).cut_after(1 << 20).then_ok();
 ///
@@ -65,11 +65,11 @@ use upload::Uploads;
 /// # let pulled = || ();
 /// pulled();
 ///
-/// assert!(registry.ranges_asked(&layer).is_empty(), "nothing was pulled in this example");
+/// assert!(registry.requested_ranges(&layer).is_empty(), "nothing was pulled in this example");
 /// ```
 ///
 /// Faults are scripted with [`blob`](Self::blob), [`manifest`](Self::manifest), [`tags`](Self::tags),
-/// [`ping`](Self::ping), [`token`](Self::token) and [`path`](Self::path): see [`Route`].
+/// [`ping`](Self::ping), [`token`](Self::token) and [`path`](Self::path): see [`RouteScript`].
 pub struct Registry {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -115,7 +115,7 @@ struct Layout {
 struct State {
     door: Door,
     scripts: Scripts,
-    requests: Vec<Request>,
+    requests: Vec<RecordedRequest>,
 }
 
 impl Registry {
@@ -161,60 +161,60 @@ impl Registry {
     }
 
     /// Scripts the next answers to `GET /v2/`.
-    pub fn ping(&self) -> Route<'_> {
-        Route::new(&self.shared, Key::Ping)
+    pub fn ping(&self) -> RouteScript<'_> {
+        RouteScript::new(&self.shared, Key::Ping)
     }
 
     /// Scripts the next answers for a manifest, by tag or by digest, in whatever repository.
-    pub fn manifest(&self, reference: impl fmt::Display) -> Route<'_> {
-        Route::new(&self.shared, Key::Manifest(reference.to_string()))
+    pub fn manifest(&self, reference: impl fmt::Display) -> RouteScript<'_> {
+        RouteScript::new(&self.shared, Key::Manifest(reference.to_string()))
     }
 
     /// Scripts the next answers for a blob, in whatever repository.
-    pub fn blob(&self, digest: &Digest) -> Route<'_> {
-        Route::new(&self.shared, Key::Blob(digest.to_string()))
+    pub fn blob(&self, digest: &Digest) -> RouteScript<'_> {
+        RouteScript::new(&self.shared, Key::Blob(digest.to_string()))
     }
 
     /// Scripts the next answers for a repository's list of tags, every page of it.
-    pub fn tags(&self, repository: &str) -> Route<'_> {
-        Route::new(&self.shared, Key::Tags(repository.to_owned()))
+    pub fn tags(&self, repository: &str) -> RouteScript<'_> {
+        RouteScript::new(&self.shared, Key::Tags(repository.to_owned()))
     }
 
     /// Scripts the next answers of the token endpoint (`GET`, unless told otherwise).
-    pub fn token(&self) -> Route<'_> {
-        Route::new(&self.shared, Key::Token)
+    pub fn token(&self) -> RouteScript<'_> {
+        RouteScript::new(&self.shared, Key::Token)
     }
 
     /// Scripts the next answers to everything that belongs to an upload of a blob, of whatever method unless one is
     /// chosen.
-    pub fn uploads(&self) -> Route<'_> {
-        Route::new(&self.shared, Key::Uploads)
+    pub fn uploads(&self) -> RouteScript<'_> {
+        RouteScript::new(&self.shared, Key::Uploads)
     }
 
     /// Scripts the next answers to who asks for the referrers of `digest`.
-    pub fn referrers(&self, digest: &Digest) -> Route<'_> {
-        Route::new(&self.shared, Key::Referrers(digest.to_string()))
+    pub fn referrers(&self, digest: &Digest) -> RouteScript<'_> {
+        RouteScript::new(&self.shared, Key::Referrers(digest.to_string()))
     }
 
     /// Scripts the next answers for all manifests by whatever reference.
-    pub fn every_manifest(&self) -> Route<'_> {
-        Route::new(&self.shared, Key::EveryManifest)
+    pub fn every_manifest(&self) -> RouteScript<'_> {
+        RouteScript::new(&self.shared, Key::EveryManifest)
     }
 
     /// Scripts the next answers for all blobs.
-    pub fn every_blob(&self) -> Route<'_> {
-        Route::new(&self.shared, Key::EveryBlob)
+    pub fn every_blob(&self) -> RouteScript<'_> {
+        RouteScript::new(&self.shared, Key::EveryBlob)
     }
 
     /// Scripts the next answers to everything, whatever the method, the token endpoint included. These come
     /// before all other scripts.
-    pub fn every(&self) -> Route<'_> {
-        Route::new(&self.shared, Key::Every)
+    pub fn every(&self) -> RouteScript<'_> {
+        RouteScript::new(&self.shared, Key::Every)
     }
 
     /// Scripts the next answers for exactly this path, which may be any.
-    pub fn path(&self, path: &str) -> Route<'_> {
-        Route::new(&self.shared, Key::Path(path.to_owned()))
+    pub fn path(&self, path: &str) -> RouteScript<'_> {
+        RouteScript::new(&self.shared, Key::Path(path.to_owned()))
     }
 
     /// Forgets all tokens issued so far.
@@ -257,7 +257,7 @@ impl Shared {
     }
 
     /// Notes a request and returns its place in the record.
-    fn record(&self, request: Request) -> usize {
+    fn record(&self, request: RecordedRequest) -> usize {
         let requests = &mut self.state().requests;
         requests.push(request);
         requests.len() - 1

@@ -126,7 +126,7 @@ impl Port {
 
 impl Registry {
     /// Goes down: open connections are reset, and new ones as they come.
-    pub fn go_down(&self) {
+    pub fn reset_connections(&self) {
         self.shared.switch.turn(Power::Resetting);
     }
 
@@ -142,14 +142,14 @@ impl Registry {
     }
 
     /// Comes back, with everything it had, from wherever it went. Connections that waited in silence go on.
-    pub fn come_back(&self) {
+    pub fn restore(&self) {
         self.shared.switch.turn(Power::Up);
     }
 
     /// Forgets all scripts and comes back: from now on there is the truth only.
-    pub fn revive(&self) {
+    pub fn clear_scripts_and_restore(&self) {
         self.shared.state().scripts.clear();
-        self.come_back();
+        self.restore();
     }
 }
 

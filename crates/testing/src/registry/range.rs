@@ -15,7 +15,7 @@ pub(super) enum Wanted {
 
 /// A false answer to a request with a `Range` (T32).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RangeLie {
+pub enum RangeFault {
     /// 200 with the whole body, as a server may do that knows no ranges.
     Ignored,
     /// 206 whose bytes, truly labelled, begin one byte too late.

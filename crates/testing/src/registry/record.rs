@@ -11,13 +11,13 @@ use windlass_oci::Digest;
 
 use super::Registry;
 use super::auth::{basic, decoded};
-use super::tls::Handshake;
+use super::tls::TlsHandshake;
 
 /// One request that a registry saw.
 ///
 /// Prints as one line, `GET /v2/app/manifests/1 200`.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct RecordedRequest {
     /// The method.
     pub method: Method,
     /// The path, as it was sent.
@@ -33,7 +33,7 @@ pub struct Request {
     /// Whom the client believes to ask: `Host`, or `:authority` over HTTP/2.
     pub host: Option<String>,
     /// How TLS was agreed upon; `None` for what came in the clear.
-    pub handshake: Option<Handshake>,
+    pub handshake: Option<TlsHandshake>,
     /// Which connection it came on, counted from 0.
     pub connection: u64,
     /// The status it was answered with, once it was.
@@ -41,7 +41,7 @@ pub struct Request {
     pub(super) sent: Arc<AtomicU64>,
 }
 
-impl Request {
+impl RecordedRequest {
     /// Returns the value of a header, if it was sent (and is text).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -97,7 +97,7 @@ impl Request {
 
 impl Registry {
     /// Returns all requests so far, in the order in which they came.
-    pub fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.state().requests.clone()
     }
 
@@ -107,7 +107,7 @@ impl Registry {
     }
 
     /// Returns the requests that came without TLS; of a registry with TLS, none should.
-    pub fn plaintext_requests(&self) -> Vec<Request> {
+    pub fn plaintext_requests(&self) -> Vec<RecordedRequest> {
         let mut requests = self.requests();
         requests.retain(|request| request.handshake.is_none());
         requests
@@ -119,7 +119,7 @@ impl Registry {
     }
 
     /// Returns the requests (of any method) for a blob.
-    pub fn blob_requests(&self, digest: &Digest) -> Vec<Request> {
+    pub fn blob_requests(&self, digest: &Digest) -> Vec<RecordedRequest> {
         let end = format!("/blobs/{digest}");
         let mut requests = self.requests();
         requests.retain(|request| request.path.ends_with(&end));
@@ -127,7 +127,7 @@ impl Registry {
     }
 
     /// Returns the `Range` of each GET for a blob; `whole` for those without.
-    pub fn ranges_asked(&self, digest: &Digest) -> Vec<String> {
+    pub fn requested_ranges(&self, digest: &Digest) -> Vec<String> {
         let requests = self.blob_requests(digest);
         let gets = requests.iter().filter(|request| request.method == "GET");
         gets.map(|get| get.range().unwrap_or("whole").to_owned())
@@ -136,17 +136,20 @@ impl Registry {
 
     /// Returns how many bytes of a blob have been given to connections so far.
     pub fn bytes_sent(&self, digest: &Digest) -> u64 {
-        self.blob_requests(digest).iter().map(Request::sent).sum()
+        self.blob_requests(digest)
+            .iter()
+            .map(RecordedRequest::sent)
+            .sum()
     }
 
     /// Returns whether `secret` came in any request: in a header (also inside Basic credentials), the query
     /// or the body.
-    pub fn saw(&self, secret: &str) -> bool {
+    pub fn received(&self, secret: &str) -> bool {
         self.requests().iter().any(|request| request.holds(secret))
     }
 
     /// Returns whether any request carried an `Authorization`.
-    pub fn saw_authorization(&self) -> bool {
+    pub fn received_authorization(&self) -> bool {
         let requests = self.requests();
         requests
             .iter()
@@ -154,7 +157,7 @@ impl Registry {
     }
 }
 
-impl fmt::Display for Request {
+impl fmt::Display for RecordedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.path)?;
         if let Some(query) = &self.query {

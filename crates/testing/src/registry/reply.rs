@@ -11,7 +11,7 @@ use windlass_oci::Digest;
 
 use super::Layout;
 use super::content::{Content, Repository, Resource, is_repository_name, is_tag};
-use super::range::{RangeLie, Wanted};
+use super::range::{RangeFault, Wanted};
 use super::referrers::referrers;
 use super::upload;
 
@@ -125,7 +125,7 @@ pub(super) fn reply(
 }
 
 /// Cuts a whole reply down to the range that was asked for, or tells `lie` about it.
-pub(super) fn ranged(reply: Reply, asked: &Asked<'_>, lie: Option<RangeLie>) -> Reply {
+pub(super) fn ranged(reply: Reply, asked: &Asked<'_>, lie: Option<RangeFault>) -> Reply {
     let header = |name| asked.headers.get(name)?.to_str().ok();
     let size = reply.body.len() as u64;
     if reply.status != StatusCode::OK
@@ -144,8 +144,8 @@ pub(super) fn ranged(reply: Reply, asked: &Asked<'_>, lie: Option<RangeLie>) -> 
         Wanted::parse(header(RANGE), size)
     };
     let range = match (wanted, lie) {
-        (Wanted::Whole, _) | (_, Some(RangeLie::Ignored)) => return reply,
-        (Wanted::Unsatisfiable, _) | (_, Some(RangeLie::Unsatisfiable)) => {
+        (Wanted::Whole, _) | (_, Some(RangeFault::Ignored)) => return reply,
+        (Wanted::Unsatisfiable, _) | (_, Some(RangeFault::Unsatisfiable)) => {
             let error = "the range is not in the blob";
             return Reply::error(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_INVALID", error)
                 .with(CONTENT_RANGE, &format!("bytes */{size}"));
@@ -154,16 +154,16 @@ pub(super) fn ranged(reply: Reply, asked: &Asked<'_>, lie: Option<RangeLie>) -> 
     };
     let (mut label, mut part, mut total) = (range.clone(), range, size);
     match lie {
-        Some(RangeLie::StartsLate) => {
+        Some(RangeFault::StartsLate) => {
             part.start = (part.start + 1).min(part.end);
             label.clone_from(&part);
         }
-        Some(RangeLie::FromTheStart) => part = 0..part.end - part.start,
-        Some(RangeLie::Shorter) => {
+        Some(RangeFault::FromTheStart) => part = 0..part.end - part.start,
+        Some(RangeFault::Shorter) => {
             part.end -= (part.end - part.start) / 2;
             label.clone_from(&part);
         }
-        Some(RangeLie::OtherTotal) => total += 1,
+        Some(RangeFault::OtherTotal) => total += 1,
         _ => {}
     }
     let slice = |range: std::ops::Range<u64>| {
@@ -181,8 +181,8 @@ pub(super) fn ranged(reply: Reply, asked: &Asked<'_>, lie: Option<RangeLie>) -> 
         ..reply.clone()
     };
     match lie {
-        Some(RangeLie::Unlabelled) => partial,
-        Some(RangeLie::Multipart) => {
+        Some(RangeFault::Unlabelled) => partial,
+        Some(RangeFault::Multipart) => {
             partial.body = multipart(&label, &partial.body).into();
             partial.with(CONTENT_TYPE, "multipart/byteranges; boundary=part")
         }

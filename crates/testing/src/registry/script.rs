@@ -12,7 +12,7 @@ use hyper::{Method, StatusCode};
 use super::Shared;
 use super::flow::{Course, Cut};
 use super::gate::Gate;
-use super::range::RangeLie;
+use super::range::RangeFault;
 use super::reply::DIGEST_HEADER;
 
 /// What a script is about.
@@ -50,7 +50,7 @@ pub(super) struct Answer {
     pub(super) body: Option<Bytes>,
     /// A page (media type, bytes) that has nothing of the truth, not even its headers.
     pub(super) page: Option<(String, Bytes)>,
-    pub(super) range: Option<RangeLie>,
+    pub(super) range: Option<RangeFault>,
     pub(super) corrupt: Vec<u64>,
     pub(super) course: Course,
     pub(super) expire_token: bool,
@@ -68,7 +68,7 @@ pub(super) struct Answer {
 /// [`before_auth`](Self::before_auth)). When they are used up, the route answers truly again. The script
 /// takes effect as a whole when this value is dropped, that is, at the end of the statement.
 #[derive(Debug)]
-pub struct Route<'a> {
+pub struct RouteScript<'a> {
     shared: &'a Shared,
     key: Key,
     /// `None` is any.
@@ -125,7 +125,7 @@ impl Scripts {
     }
 }
 
-impl<'a> Route<'a> {
+impl<'a> RouteScript<'a> {
     pub(super) fn new(shared: &'a Shared, key: Key) -> Self {
         Self {
             shared,
@@ -313,20 +313,20 @@ impl<'a> Route<'a> {
 
     /// Answers a range with a lie.
     #[must_use]
-    pub fn range(self, lie: RangeLie) -> Self {
+    pub fn range(self, lie: RangeFault) -> Self {
         self.shaped(|answer| answer.range = Some(lie))
     }
 
     /// Answers 200 with everything, whatever range is asked for.
     #[must_use]
     pub fn ignore_range(self) -> Self {
-        self.range(RangeLie::Ignored)
+        self.range(RangeFault::Ignored)
     }
 
     /// Answers a range with bytes that begin one too late.
     #[must_use]
     pub fn wrong_range(self) -> Self {
-        self.range(RangeLie::StartsLate)
+        self.range(RangeFault::StartsLate)
     }
 
     /// Forgets all tokens issued so far and asks for a new one (401).
@@ -414,7 +414,7 @@ impl<'a> Route<'a> {
     }
 }
 
-impl Drop for Route<'_> {
+impl Drop for RouteScript<'_> {
     fn drop(&mut self) {
         let key = (self.key.clone(), self.method.clone(), self.before_auth);
         self.answers.extend(self.current.take());

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::Shared;
 use super::answer::{Visit, respond};
 use super::power::{Port, Position, Power};
-use super::tls::{self, Handshake};
+use super::tls::{self, TlsHandshake};
 use super::wire::{Wire, Wired};
 
 /// Spawns what HTTP/2 spawns, noting panics.
@@ -130,7 +130,7 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, wire: Arc<Wire>, num
     let Ok(stream) = acceptor.accept(stream).await else {
         return;
     };
-    visit.handshake = Some(Handshake::of(&stream));
+    visit.handshake = Some(TlsHandshake::of(&stream));
     if tls::is_http2(&stream) {
         http2(visit, stream).await;
     } else {

@@ -10,8 +10,8 @@ use windlass_oci::Digest;
 
 use super::content::Content;
 use super::reply::Reply;
-use super::script::Route;
-use super::{Registry, RegistryBuilder, Request, locked};
+use super::script::RouteScript;
+use super::{RecordedRequest, Registry, RegistryBuilder, locked};
 
 /// A server of files, which knows nothing of registries: an object store, a CDN, a host of foreign layers.
 ///
@@ -20,16 +20,16 @@ use super::{Registry, RegistryBuilder, Request, locked};
 /// some uses and then answers 403.
 ///
 /// ```
-/// use windlass_testing::{Layer, Registry, Storage};
+/// use windlass_testing::{LayerBuilder, Registry, Storage};
 ///
 /// let storage = Storage::start();
 /// // A registry whose blobs are there, each by a URL that is good for one GET:
-/// let registry = Registry::builder().blobs_at(&storage, 1).start();
+/// let registry = Registry::builder().redirect_blobs_to(&storage, 1).start();
 /// // A foreign layer, whose server would like to have a password:
-/// let url = storage.put("/windows/base", Layer::of_size(100).pack().bytes);
+/// let url = storage.put("/windows/base", LayerBuilder::of_size(100).pack().bytes);
 /// storage.file("/windows/base").unauthorized("Bearer realm=\"https://auth.test/\"").forever();
 /// // … pull …
-/// assert!(!storage.saw_authorization() && !storage.saw_cookie());
+/// assert!(!storage.received_authorization() && !storage.received_cookie());
 /// ```
 #[derive(Debug)]
 pub struct Storage(Registry);
@@ -90,17 +90,17 @@ impl Storage {
     }
 
     /// Scripts the next answers for a file, with whatever query.
-    pub fn file(&self, path: &str) -> Route<'_> {
+    pub fn file(&self, path: &str) -> RouteScript<'_> {
         self.0.path(path)
     }
 
     /// Scripts the next answers for a blob of a registry whose blobs are here.
-    pub fn blob(&self, digest: &Digest) -> Route<'_> {
+    pub fn blob(&self, digest: &Digest) -> RouteScript<'_> {
         self.file(&blob_path(&digest.to_string()))
     }
 
     /// Returns all requests so far, in the order in which they came.
-    pub fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<RecordedRequest> {
         self.0.requests()
     }
 
@@ -113,18 +113,18 @@ impl Storage {
         requests.iter().map(ToString::to_string).collect()
     }
 
-    /// Returns whether `secret` came in any request, as [`Registry::saw`] does.
-    pub fn saw(&self, secret: &str) -> bool {
-        self.0.saw(secret)
+    /// Returns whether `secret` came in any request, as [`Registry::received`] does.
+    pub fn received(&self, secret: &str) -> bool {
+        self.0.received(secret)
     }
 
     /// Returns whether any request carried an `Authorization`.
-    pub fn saw_authorization(&self) -> bool {
-        self.0.saw_authorization()
+    pub fn received_authorization(&self) -> bool {
+        self.0.received_authorization()
     }
 
     /// Returns whether any request carried a cookie.
-    pub fn saw_cookie(&self) -> bool {
+    pub fn received_cookie(&self) -> bool {
         let requests = self.requests();
         requests.iter().any(|it| it.header("cookie").is_some())
     }

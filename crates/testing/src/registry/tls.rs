@@ -13,14 +13,14 @@ use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
-use crate::{Ca, Identity};
+use crate::{Ca, TlsIdentity};
 
 /// With which a TLS record begins that carries a handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
 
 /// What was agreed when a TLS connection was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Handshake {
+pub struct TlsHandshake {
     /// The name that the client asked for (SNI); none for an IP address.
     pub server_name: Option<String>,
     /// The client's certificate, DER, if it showed one.
@@ -43,7 +43,7 @@ pub(super) struct Tls {
 pub(super) enum Certificate {
     /// One for all its names, made when it starts.
     SignedBy(Ca),
-    Is(Identity),
+    Is(TlsIdentity),
 }
 
 impl Tls {
@@ -98,7 +98,7 @@ impl Tls {
     }
 }
 
-impl Handshake {
+impl TlsHandshake {
     pub(super) fn of(stream: &TlsStream<TcpStream>) -> Self {
         let (_, connection) = stream.get_ref();
         let certificate = connection.peer_certificates().and_then(<[_]>::first);

@@ -20,11 +20,11 @@ const EMPTY_LAYER: [u8; 32] = [
 /// An image of schema 1 in the making: its steps, base first.
 ///
 /// ```
-/// use windlass_testing::{Layer, Registry, Schema1};
+/// use windlass_testing::{LayerBuilder, Registry, Schema1Builder};
 ///
 /// let registry = Registry::start();
-/// let image = Schema1::new("app", "1")
-///     .layer(Layer::of_size(100)).created_by("/bin/sh -c make")
+/// let image = Schema1Builder::new("app", "1")
+///     .layer(LayerBuilder::of_size(100)).created_by("/bin/sh -c make")
 ///     .empty_step("/bin/sh -c #(nop) CMD [\"/app\"]");
 /// let image = registry.push_schema1(image, "app:1");
 /// assert_ne!(image.digest, windlass_oci::Digest::sha256(&image.bytes));
@@ -34,7 +34,7 @@ const EMPTY_LAYER: [u8; 32] = [
 /// is signed with [`document`](Self::document), and the signature with [`flaw`](Self::flaw),
 /// [`header`](Self::header) and [`protected`](Self::protected).
 #[derive(Clone, Debug)]
-pub struct Schema1 {
+pub struct Schema1Builder {
     name: String,
     tag: String,
     config: Value,
@@ -95,7 +95,7 @@ struct Step {
     compatibility: Value,
 }
 
-impl Schema1 {
+impl Schema1Builder {
     /// Starts an image without steps that calls itself `name:tag`, for this machine, by Docker 1.10.
     pub fn new(name: &str, tag: &str) -> Self {
         Self {
@@ -259,14 +259,14 @@ impl Schema1 {
     }
 }
 
-impl From<Schema1> for PackedSchema1 {
-    fn from(image: Schema1) -> Self {
+impl From<Schema1Builder> for PackedSchema1 {
+    fn from(image: Schema1Builder) -> Self {
         image.pack()
     }
 }
 
-impl From<&Schema1> for PackedSchema1 {
-    fn from(image: &Schema1) -> Self {
+impl From<&Schema1Builder> for PackedSchema1 {
+    fn from(image: &Schema1Builder) -> Self {
         image.pack()
     }
 }
@@ -298,7 +298,11 @@ fn merge(into: &mut Value, from: &Value) {
 fn empty_layer() -> PackedLayer {
     let tar = vec![0; 1024];
     let diff_id = windlass_oci::DiffId::new(Digest::sha256(&tar));
-    PackedLayer::new(EMPTY_LAYER.to_vec(), diff_id, crate::Compression::default())
+    PackedLayer::new(
+        EMPTY_LAYER.to_vec(),
+        diff_id,
+        crate::BlobCompression::default(),
+    )
 }
 
 fn hex(digest: &Digest) -> String {

@@ -3,14 +3,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
-use crate::Layer;
+use crate::LayerBuilder;
 
-fn image() -> Schema1 {
-    Schema1::new("team/app", "1")
-        .layer(Layer::new().file("base", b"base"))
+fn image() -> Schema1Builder {
+    Schema1Builder::new("team/app", "1")
+        .layer(LayerBuilder::new().file("base", b"base"))
         .created_by("/bin/sh -c base")
         .empty_step("ENV A=b")
-        .layer(Layer::new().file("top", b"top"))
+        .layer(LayerBuilder::new().file("top", b"top"))
 }
 
 fn decoded(value: &Value) -> Vec<u8> {

@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Entry, Kind, readable};
+use super::{TreeEntry, TreeEntryKind, readable};
 
 /// One path at which two trees differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Difference {
+pub enum TreeDifference {
     /// Only the first tree has it.
     Missing {
         /// The path.
         path: Vec<u8>,
         /// What the first tree has there.
-        entry: Box<Entry>,
+        entry: Box<TreeEntry>,
     },
     /// Only the second tree has it.
     Extra {
         /// The path.
         path: Vec<u8>,
         /// What the second tree has there.
-        entry: Box<Entry>,
+        entry: Box<TreeEntry>,
     },
     /// Both have it, but not the same.
     Changed {
@@ -31,7 +31,7 @@ pub enum Difference {
     },
 }
 
-impl Difference {
+impl TreeDifference {
     /// Returns the path.
     pub fn path(&self) -> &[u8] {
         match self {
@@ -42,7 +42,7 @@ impl Difference {
     }
 }
 
-impl fmt::Display for Difference {
+impl fmt::Display for TreeDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { path, entry } => write!(f, "- {}  {entry}", readable(path)),
@@ -55,23 +55,23 @@ impl fmt::Display for Difference {
 }
 
 pub(super) fn differences(
-    left: &BTreeMap<Vec<u8>, Entry>,
-    right: &BTreeMap<Vec<u8>, Entry>,
-) -> Vec<Difference> {
+    left: &BTreeMap<Vec<u8>, TreeEntry>,
+    right: &BTreeMap<Vec<u8>, TreeEntry>,
+) -> Vec<TreeDifference> {
     let mut paths: Vec<_> = left.keys().chain(right.keys()).collect();
     paths.sort();
     paths.dedup();
     let difference = |path: &Vec<u8>| match (left.get(path), right.get(path)) {
         (Some(left), Some(right)) if left == right => None,
-        (Some(left), Some(right)) => Some(Difference::Changed {
+        (Some(left), Some(right)) => Some(TreeDifference::Changed {
             path: path.clone(),
             facts: changed(left, right),
         }),
-        (Some(entry), None) => Some(Difference::Missing {
+        (Some(entry), None) => Some(TreeDifference::Missing {
             path: path.clone(),
             entry: Box::new(entry.clone()),
         }),
-        (None, Some(entry)) => Some(Difference::Extra {
+        (None, Some(entry)) => Some(TreeDifference::Extra {
             path: path.clone(),
             entry: Box::new(entry.clone()),
         }),
@@ -80,7 +80,7 @@ pub(super) fn differences(
     paths.into_iter().filter_map(difference).collect()
 }
 
-fn changed(left: &Entry, right: &Entry) -> Vec<String> {
+fn changed(left: &TreeEntry, right: &TreeEntry) -> Vec<String> {
     let (left, right) = (left.facts(), right.facts());
     let of = |facts: &[(String, String)], name: &str| {
         let fact = facts.iter().find(|(key, _)| key == name);
@@ -97,7 +97,7 @@ fn changed(left: &Entry, right: &Entry) -> Vec<String> {
         .collect()
 }
 
-impl Entry {
+impl TreeEntry {
     /// Everything about it as named words.
     pub(super) fn facts(&self) -> Vec<(String, String)> {
         let fact = |name: &str, text: String| (name.to_owned(), text);
@@ -125,7 +125,7 @@ impl Entry {
     }
 }
 
-impl Kind {
+impl TreeEntryKind {
     fn words(&self) -> (&'static str, Option<String>) {
         match self {
             Self::File {

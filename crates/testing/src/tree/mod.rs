@@ -11,29 +11,29 @@ use std::path::Path;
 
 use windlass_oci::Digest;
 
-pub use difference::Difference;
+pub use difference::TreeDifference;
 
 /// All that is beneath a directory, and the directory itself, by path (`.` is the directory).
 ///
 /// ```no_run
-/// use windlass_testing::Tree;
+/// use windlass_testing::TreeSnapshot;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// # let (ours, judges) = (std::path::Path::new("a"), std::path::Path::new("b"));
-/// Tree::of(ours)?.assert_same(&Tree::of(judges)?);
+/// TreeSnapshot::of(ours)?.assert_same(&TreeSnapshot::of(judges)?);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tree {
-    entries: BTreeMap<Vec<u8>, Entry>,
+pub struct TreeSnapshot {
+    entries: BTreeMap<Vec<u8>, TreeEntry>,
 }
 
 /// What is at one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TreeEntry {
     /// What it is, and what is in it.
-    pub kind: Kind,
+    pub kind: TreeEntryKind,
     /// The permission bits, 07777.
     pub mode: u32,
     /// The owner.
@@ -46,13 +46,13 @@ pub struct Entry {
     pub linked: Option<Vec<u8>>,
     /// Extended attributes, but for the label of `SELinux`, which says where a file is rather than what.
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// When anything of it last changed, and its inode: only in trees made by [`Tree::watched`].
+    /// When anything of it last changed, and its inode: only in trees made by [`TreeSnapshot::watched`].
     pub change: Option<(i64, u32, u64)>,
 }
 
 /// The type of an entry, with what belongs to the type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TreeEntryKind {
     /// A regular file.
     File {
         /// Its size in bytes.
@@ -76,7 +76,7 @@ pub enum Kind {
 
 /// Something of an entry that a comparison may leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aspect {
+pub enum TreeAspect {
     /// Permission bits.
     Mode,
     /// Owner and group.
@@ -91,7 +91,7 @@ pub enum Aspect {
     Xattrs,
 }
 
-impl Tree {
+impl TreeSnapshot {
     /// Takes down the tree at `path`. Nothing is followed, and paths may be of any length.
     pub fn of(path: impl AsRef<Path>) -> io::Result<Self> {
         let directory = std::fs::File::open(path)?;
@@ -111,12 +111,12 @@ impl Tree {
     }
 
     /// Returns what is at `path`, relative to the tree's root.
-    pub fn get(&self, path: impl AsRef<[u8]>) -> Option<&Entry> {
+    pub fn get(&self, path: impl AsRef<[u8]>) -> Option<&TreeEntry> {
         self.entries.get(path.as_ref())
     }
 
     /// Returns all entries in the order of their paths.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Entry)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &TreeEntry)> {
         self.entries.iter().map(|(path, entry)| (&**path, entry))
     }
 
@@ -127,7 +127,7 @@ impl Tree {
 
     /// Makes the tree say nothing about `aspects`; do it to both sides of a comparison.
     #[must_use]
-    pub fn without(mut self, aspects: &[Aspect]) -> Self {
+    pub fn without(mut self, aspects: &[TreeAspect]) -> Self {
         for entry in self.entries.values_mut() {
             for aspect in aspects {
                 entry.forget(*aspect);
@@ -147,7 +147,7 @@ impl Tree {
     }
 
     /// Returns how `other` differs from this, in the order of paths.
-    pub fn differences(&self, other: &Self) -> Vec<Difference> {
+    pub fn differences(&self, other: &Self) -> Vec<TreeDifference> {
         difference::differences(&self.entries, &other.entries)
     }
 
@@ -169,7 +169,7 @@ impl Tree {
     }
 }
 
-impl fmt::Display for Tree {
+impl fmt::Display for TreeSnapshot {
     /// One line an entry, as `ls -l` would, with the path first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (path, entry) in &self.entries {
@@ -179,20 +179,20 @@ impl fmt::Display for Tree {
     }
 }
 
-impl Entry {
-    fn forget(&mut self, aspect: Aspect) {
+impl TreeEntry {
+    fn forget(&mut self, aspect: TreeAspect) {
         match aspect {
-            Aspect::Mode => self.mode = 0,
-            Aspect::Owner => (self.uid, self.gid) = (0, 0),
-            Aspect::DirectoryMtime if self.kind != Kind::Directory => {}
-            Aspect::Mtime | Aspect::DirectoryMtime => self.mtime = (0, 0),
-            Aspect::Links => self.linked = None,
-            Aspect::Xattrs => self.xattrs.clear(),
+            TreeAspect::Mode => self.mode = 0,
+            TreeAspect::Owner => (self.uid, self.gid) = (0, 0),
+            TreeAspect::DirectoryMtime if self.kind != TreeEntryKind::Directory => {}
+            TreeAspect::Mtime | TreeAspect::DirectoryMtime => self.mtime = (0, 0),
+            TreeAspect::Links => self.linked = None,
+            TreeAspect::Xattrs => self.xattrs.clear(),
         }
     }
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for TreeEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (_, text)) in self.facts().iter().enumerate() {
             let space = if index == 0 { "" } else { " " };

@@ -12,16 +12,16 @@ use rustix::fs::{
 use rustix::io::Errno;
 use windlass_oci::{Algorithm, Digest, Hasher};
 
-use super::{Entry, Kind, Tree};
+use super::{TreeEntry, TreeEntryKind, TreeSnapshot};
 
 /// The tree so far, and the files with several names.
 struct Walk {
-    entries: BTreeMap<Vec<u8>, Entry>,
+    entries: BTreeMap<Vec<u8>, TreeEntry>,
     names: HashMap<(u64, u64), Vec<Vec<u8>>>,
     watched: bool,
 }
 
-pub(super) fn walk(directory: BorrowedFd<'_>, watched: bool) -> io::Result<Tree> {
+pub(super) fn walk(directory: BorrowedFd<'_>, watched: bool) -> io::Result<TreeSnapshot> {
     let mut walk = Walk {
         entries: BTreeMap::new(),
         names: HashMap::new(),
@@ -31,7 +31,7 @@ pub(super) fn walk(directory: BorrowedFd<'_>, watched: bool) -> io::Result<Tree>
     let stat = fstat(&root)?;
     walk.add(root.as_fd(), b".", b".".to_vec(), &stat)?;
     walk.enter(root.as_fd(), b"")?;
-    Ok(Tree {
+    Ok(TreeSnapshot {
         entries: walk.linked(),
     })
 }
@@ -67,12 +67,12 @@ impl Walk {
         stat: &Stat,
     ) -> io::Result<()> {
         let kind = kind(parent, name, stat)?;
-        if stat.st_nlink > 1 && kind != Kind::Directory {
+        if stat.st_nlink > 1 && kind != TreeEntryKind::Directory {
             let names = self.names.entry((stat.st_dev, stat.st_ino)).or_default();
             names.push(path.clone());
         }
         let change = (stat.st_ctime, nanoseconds(stat.st_ctime_nsec), stat.st_ino);
-        let entry = Entry {
+        let entry = TreeEntry {
             kind,
             mode: stat.st_mode & 0o7777,
             uid: stat.st_uid,
@@ -87,7 +87,7 @@ impl Walk {
     }
 
     /// Names, at each of several names of one file, the first of them.
-    fn linked(mut self) -> BTreeMap<Vec<u8>, Entry> {
+    fn linked(mut self) -> BTreeMap<Vec<u8>, TreeEntry> {
         for names in self.names.into_values().filter(|names| names.len() > 1) {
             let first = names.iter().min().cloned();
             for name in names {
@@ -100,19 +100,21 @@ impl Walk {
     }
 }
 
-fn kind(parent: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> io::Result<Kind> {
+fn kind(parent: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> io::Result<TreeEntryKind> {
     let device = || (major(stat.st_rdev), minor(stat.st_rdev));
     Ok(match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Kind::File {
+        FileType::RegularFile => TreeEntryKind::File {
             size: u64::try_from(stat.st_size).unwrap_or_default(),
             digest: digest(parent, name)?,
         },
-        FileType::Directory => Kind::Directory,
-        FileType::Symlink => Kind::Symlink(readlinkat(parent, name, Vec::new())?.into_bytes()),
-        FileType::Fifo => Kind::Fifo,
-        FileType::Socket => Kind::Socket,
-        FileType::CharacterDevice => Kind::CharDevice(device().0, device().1),
-        FileType::BlockDevice => Kind::BlockDevice(device().0, device().1),
+        FileType::Directory => TreeEntryKind::Directory,
+        FileType::Symlink => {
+            TreeEntryKind::Symlink(readlinkat(parent, name, Vec::new())?.into_bytes())
+        }
+        FileType::Fifo => TreeEntryKind::Fifo,
+        FileType::Socket => TreeEntryKind::Socket,
+        FileType::CharacterDevice => TreeEntryKind::CharDevice(device().0, device().1),
+        FileType::BlockDevice => TreeEntryKind::BlockDevice(device().0, device().1),
         FileType::Unknown => return Err(io::Error::other("a file of no known type")),
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use windlass_testing::{Image, Registry};
+use windlass_testing::{ImageBuilder, Registry};
 
 use crate::client::{ask, get};
 
@@ -28,25 +28,25 @@ fn status(registry: &Registry, headers: &[&str]) -> u16 {
 #[test]
 fn basic_asks_for_the_account() {
     let registry = Registry::builder().basic("me", "secret").start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     let ping = get(registry.address(), "/v2/", &[]);
     assert_eq!(ping.status, 401);
     assert_eq!(
         ping.header("www-authenticate"),
         Some("Basic realm=\"registry.test\"")
     );
-    assert!(!registry.saw_authorization());
+    assert!(!registry.received_authorization());
     assert_eq!(status(&registry, &[&basic("me:wrong")]), 401);
-    assert!(!registry.saw("secret"));
+    assert!(!registry.received("secret"));
     assert_eq!(status(&registry, &[&basic("me:secret")]), 200);
-    assert!(registry.saw_authorization());
-    assert!(registry.saw("secret"), "also within Basic credentials");
+    assert!(registry.received_authorization());
+    assert!(registry.received("secret"), "also within Basic credentials");
 }
 
 #[test]
 fn bearer_sends_everyone_for_a_token() {
     let registry = Registry::builder().bearer().start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     let challenge = get(registry.address(), "/v2/app/manifests/1", &[]);
     let realm = format!("Bearer realm=\"{}/token\"", registry.url());
     let expected = format!("{realm},service=\"registry.test\",scope=\"repository:app:pull\"");
@@ -60,8 +60,8 @@ fn bearer_sends_everyone_for_a_token() {
 #[test]
 fn a_token_is_good_for_its_scope() {
     let registry = Registry::builder().bearer().start();
-    registry.push(Image::new(), "app:1");
-    registry.push(Image::new(), "other:1");
+    registry.push(ImageBuilder::new(), "app:1");
+    registry.push(ImageBuilder::new(), "other:1");
     let token = token(&registry, &[]);
     let other = get(registry.address(), "/v2/other/manifests/1", &[&token]);
     assert_eq!(other.status, 401);
@@ -73,7 +73,7 @@ fn a_token_is_good_for_its_scope() {
 #[test]
 fn tokens_are_for_the_account_where_there_is_one() {
     let registry = Registry::builder().bearer().account("me", "secret").start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     let path = "/token?service=registry.test&scope=repository:app:pull";
     assert_eq!(get(registry.address(), path, &[]).status, 401);
     assert_eq!(
@@ -112,7 +112,7 @@ fn an_identity_token_is_posted() {
 #[test]
 fn faults_wait_for_those_who_may_pass() {
     let registry = Registry::builder().bearer().start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     registry.manifest("1").status(500).then_ok();
     assert_eq!(status(&registry, &[]), 401);
     let token = token(&registry, &[]);
@@ -126,7 +126,7 @@ fn faults_wait_for_those_who_may_pass() {
 #[test]
 fn a_token_expires_when_told_and_in_its_time() {
     let registry = Registry::builder().bearer().start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     registry.manifest("1").expire_token().then_ok();
     let first = token(&registry, &[]);
     let answer = get(registry.address(), "/v2/app/manifests/1", &[&first]);
@@ -147,7 +147,7 @@ fn a_token_expires_when_told_and_in_its_time() {
         .bearer()
         .token_lifetime(Duration::ZERO)
         .start();
-    hurried.push(Image::new(), "app:1");
+    hurried.push(ImageBuilder::new(), "app:1");
     let token = token(&hurried, &[]);
     assert_eq!(status(&hurried, &[&token]), 401);
 }

@@ -4,7 +4,9 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use windlass_testing::{Gate, Image, Layer, PackedLayer, RangeLie, Registry, Request};
+use windlass_testing::{
+    Gate, ImageBuilder, LayerBuilder, PackedLayer, RangeFault, RecordedRequest, Registry,
+};
 
 use crate::client::{Answer, ask, begin, get};
 
@@ -17,7 +19,7 @@ struct Fixture {
 
 fn fixture() -> Fixture {
     let registry = Registry::start();
-    let layer = Layer::of_size(3 << 20).pack();
+    let layer = LayerBuilder::of_size(3 << 20).pack();
     registry.push_layer(&layer, "app");
     let path = format!("/v2/app/blobs/{}", layer.digest);
     Fixture {
@@ -61,7 +63,12 @@ fn cuts_exactly_where_it_was_told_and_only_once() {
     );
     let rest = it.get(&["Range: bytes=1048576-"]);
     assert!(rest.body == it.layer.bytes[1 << 20..], "other bytes came");
-    let sent: Vec<_> = it.registry.requests().iter().map(Request::sent).collect();
+    let sent: Vec<_> = it
+        .registry
+        .requests()
+        .iter()
+        .map(RecordedRequest::sent)
+        .collect();
     assert_eq!(sent, [1 << 20, it.layer.size - (1 << 20)]);
 }
 
@@ -160,23 +167,26 @@ fn lies_about_ranges() {
     };
     let expected =
         |status: u16, range: &str, body: &str| (status, range.to_owned(), body.to_owned());
-    assert_eq!(lie(RangeLie::Ignored), expected(200, "", "0123456789"));
+    assert_eq!(lie(RangeFault::Ignored), expected(200, "", "0123456789"));
     assert_eq!(
-        lie(RangeLie::StartsLate),
+        lie(RangeFault::StartsLate),
         expected(206, "bytes 5-9/10", "56789")
     );
     assert_eq!(
-        lie(RangeLie::FromTheStart),
+        lie(RangeFault::FromTheStart),
         expected(206, "bytes 4-9/10", "012345")
     );
-    assert_eq!(lie(RangeLie::Unlabelled), expected(206, "", "456789"));
+    assert_eq!(lie(RangeFault::Unlabelled), expected(206, "", "456789"));
     assert_eq!(
-        lie(RangeLie::OtherTotal),
+        lie(RangeFault::OtherTotal),
         expected(206, "bytes 4-9/11", "456789")
     );
-    assert_eq!(lie(RangeLie::Shorter), expected(206, "bytes 4-6/10", "456"));
-    assert_eq!(lie(RangeLie::Unsatisfiable).0, 416);
-    let (status, _, body) = lie(RangeLie::Multipart);
+    assert_eq!(
+        lie(RangeFault::Shorter),
+        expected(206, "bytes 4-6/10", "456")
+    );
+    assert_eq!(lie(RangeFault::Unsatisfiable).0, 416);
+    let (status, _, body) = lie(RangeFault::Multipart);
     assert_eq!(
         (status, body.matches("\r\n\r\n456789\r\n").count()),
         (206, 2)
@@ -188,7 +198,7 @@ fn lies_about_ranges() {
 #[test]
 fn sends_other_bytes_under_the_true_headers() {
     let registry = Registry::start();
-    let image = registry.push(Image::new(), "app:1");
+    let image = registry.push(ImageBuilder::new(), "app:1");
     registry.manifest("1").body("{}").then_ok();
     let answer = get(registry.address(), "/v2/app/manifests/1", &[]);
     let digest = image.digest.to_string();
@@ -200,7 +210,7 @@ fn sends_other_bytes_under_the_true_headers() {
 #[test]
 fn headers_are_set_and_left_out() {
     let registry = Registry::start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     let head = registry.manifest("1").for_head();
     head.header("content-length", "10737418240").then_ok();
     let get_script = registry
@@ -286,7 +296,12 @@ async fn holds_the_rest_of_a_body_until_the_gate_opens() {
         tokio::task::spawn_blocking(ask),
     ];
     gate.reached(2).await;
-    let sent: Vec<_> = it.registry.requests().iter().map(Request::sent).collect();
+    let sent: Vec<_> = it
+        .registry
+        .requests()
+        .iter()
+        .map(RecordedRequest::sent)
+        .collect();
     assert_eq!(sent, [50_000, 50_000]);
     gate.open();
     for client in clients {
@@ -323,11 +338,11 @@ fn goes_down_and_comes_back() {
     let gate = it.registry.blob(&it.layer.digest).hold_after(1000);
     let mut open = begin(it.address(), "GET", &it.path, &[]);
     gate.wait_for(1);
-    it.registry.go_down();
+    it.registry.reset_connections();
     assert!(open.read_to_end(&mut Vec::new()).is_err(), "it was reset");
     let refused = TcpStream::connect(it.address()).and_then(|mut it| it.read(&mut [0; 1]));
     assert!(refused.is_err(), "a new connection is reset: {refused:?}");
-    it.registry.come_back();
+    it.registry.restore();
     assert!(it.is_whole());
 }
 

@@ -1,7 +1,7 @@
 //! HEAD: true, refused, and lying (T16, T17).
 
 use windlass_oci::Digest;
-use windlass_testing::{Image, Layer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use crate::client::{Answer, ask, get};
 
@@ -19,7 +19,10 @@ fn said(answer: &Answer) -> [Option<&str>; 3] {
 #[test]
 fn says_what_a_get_would_bring() {
     let registry = Registry::start();
-    let image = registry.push(Image::new().layer(Layer::of_size(10)), "app:1");
+    let image = registry.push(
+        ImageBuilder::new().layer(LayerBuilder::of_size(10)),
+        "app:1",
+    );
     let (layer, digest) = (&image.layers[0], image.digest.to_string());
     let size = image.manifest.len().to_string();
     let manifest = head(&registry, PATH);
@@ -38,7 +41,7 @@ fn says_what_a_get_would_bring() {
 #[test]
 fn is_scripted_apart_from_get() {
     let registry = Registry::start();
-    let image = registry.push(Image::new(), "app:1");
+    let image = registry.push(ImageBuilder::new(), "app:1");
     let other = Digest::sha256(b"other");
     let lie = registry.manifest("1").for_head();
     lie.size(10 << 30)
@@ -65,7 +68,7 @@ fn is_scripted_apart_from_get() {
 #[test]
 fn may_be_refused_everywhere() {
     let registry = Registry::builder().without_head().start();
-    let image = registry.push(Image::new(), "app:1");
+    let image = registry.push(ImageBuilder::new(), "app:1");
     let blob = format!("/v2/app/blobs/{}", image.config_digest);
     for path in [PATH, &blob] {
         assert_eq!(head(&registry, path).status, 405, "{path}");
@@ -76,7 +79,7 @@ fn may_be_refused_everywhere() {
 #[test]
 fn digests_may_be_left_unsaid() {
     let registry = Registry::builder().without_digests().start();
-    let image = registry.push(Image::new(), "app:1");
+    let image = registry.push(ImageBuilder::new(), "app:1");
     let size = image.manifest.len().to_string();
     let expected = [None, Some(&*size), Some(&*image.media_type)];
     assert_eq!(said(&head(&registry, PATH)), expected);
@@ -86,7 +89,7 @@ fn digests_may_be_left_unsaid() {
 #[test]
 fn schema1_is_served_under_the_digest_of_what_was_signed() {
     let registry = Registry::start();
-    let image = windlass_testing::Schema1::new("app", "1").layer(Layer::of_size(10));
+    let image = windlass_testing::Schema1Builder::new("app", "1").layer(LayerBuilder::of_size(10));
     let image = registry.push_schema1(image.empty_step("CMD"), "app:1");
     let digest = image.digest.to_string();
     assert_ne!(image.digest, Digest::sha256(&image.bytes));

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use windlass_testing::Identity;
+use windlass_testing::TlsIdentity;
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
@@ -33,7 +33,7 @@ impl Client {
     }
 
     /// As [`new`](Self::new), and shows a certificate when asked.
-    pub(crate) fn with(root: &str, server: &str, identity: Option<&Identity>) -> Self {
+    pub(crate) fn with(root: &str, server: &str, identity: Option<&TlsIdentity>) -> Self {
         let mut roots = RootCertStore::empty();
         let root = CertificateDer::from_pem_slice(root.as_bytes()).unwrap();
         roots.add(root).unwrap();

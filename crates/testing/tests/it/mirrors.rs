@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::json;
-use windlass_testing::{Image, Layer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use crate::client::{Answer, ask, begin, get};
 
@@ -20,8 +20,14 @@ fn a_mirror_serves_another_by_its_name() {
         .mirror_of(&first)
         .mirror_of_as("docker.io", &second)
         .start();
-    let old = first.push(Image::new().layer(Layer::of_size(10)), "app:1");
-    let new = second.push(Image::new().layer(Layer::of_size(11)), "app:1");
+    let old = first.push(
+        ImageBuilder::new().layer(LayerBuilder::of_size(10)),
+        "app:1",
+    );
+    let new = second.push(
+        ImageBuilder::new().layer(LayerBuilder::of_size(11)),
+        "app:1",
+    );
     let manifest = |query: &str| {
         get(
             mirror.address(),
@@ -51,10 +57,10 @@ fn a_mirror_serves_another_by_its_name() {
 fn two_registries_may_have_the_same_content() {
     let one = Registry::start();
     let other = Registry::builder()
-        .content_of(&one)
+        .share_content_with(&one)
         .basic("me", "secret")
         .start();
-    let image = one.push(Image::new(), "app:1");
+    let image = one.push(ImageBuilder::new(), "app:1");
     other.tag("app", "2", &image.digest);
     assert_eq!(status(&one, "/v2/app/manifests/2"), 200);
     assert_eq!(
@@ -70,7 +76,7 @@ fn the_api_may_lie_deeper() {
         .base_path("/some/prefix")
         .tags_per_page(1)
         .start();
-    let image = registry.push(Image::new(), "library/x:1");
+    let image = registry.push(ImageBuilder::new(), "library/x:1");
     registry.tag("library/x", "2", &image.digest);
     assert_eq!(
         registry.base_url(),
@@ -100,7 +106,7 @@ fn the_api_may_lie_deeper() {
 #[test]
 fn the_api_may_lie_at_a_path_of_its_own() {
     let registry = Registry::builder().override_path("/some/prefix").start();
-    registry.push(Image::new(), "library/x:1");
+    registry.push(ImageBuilder::new(), "library/x:1");
     assert_eq!(status(&registry, "/some/prefix/library/x/manifests/1"), 200);
     assert_eq!(
         status(&registry, "/some/prefix/v2/library/x/manifests/1"),
@@ -115,7 +121,7 @@ fn the_api_may_lie_at_a_path_of_its_own() {
 #[test]
 fn everything_can_fail_at_once() {
     let registry = Registry::builder().bearer().start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     registry.manifest("1").before_auth().status(418).then_ok();
     registry
         .every()
@@ -146,7 +152,10 @@ fn everything_can_fail_at_once() {
 #[test]
 fn every_blob_can_be_wrong_and_every_manifest() {
     let registry = Registry::start();
-    let image = registry.push(Image::new().layer(Layer::of_size(10)), "app:1");
+    let image = registry.push(
+        ImageBuilder::new().layer(LayerBuilder::of_size(10)),
+        "app:1",
+    );
     registry.every_blob().corrupt(0).forever();
     registry.every_manifest().status(500).forever();
     for (digest, bytes) in [
@@ -160,14 +169,14 @@ fn every_blob_can_be_wrong_and_every_manifest() {
     }
     assert_eq!(status(&registry, "/v2/app/manifests/1"), 500);
     assert_eq!(status(&registry, "/v2/"), 200);
-    registry.revive();
+    registry.clear_scripts_and_restore();
     assert_eq!(status(&registry, "/v2/app/manifests/1"), 200);
 }
 
 #[test]
 fn everything_can_be_a_page_for_people() {
     let registry = Registry::start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     registry.every().html().forever();
     for path in ["/v2/", "/v2/app/manifests/1", "/v2/app/blobs/x"] {
         let Answer { status, body, .. } = &get(registry.address(), path, &[]);
@@ -195,7 +204,7 @@ fn a_dead_registry_refuses_connections_and_keeps_its_port() {
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         let taken = std::net::TcpListener::bind(registry.address()).unwrap_err();
         assert_eq!(taken.kind(), ErrorKind::AddrInUse);
-        registry.come_back();
+        registry.restore();
         assert_eq!(status(&registry, "/v2/"), 200);
     }
     let reset = std::io::Read::read_to_end(&mut { open }, &mut Vec::new());
@@ -210,8 +219,8 @@ fn a_reset_is_not_missed() {
     let gate = registry.ping().hold();
     let mut open = begin(registry.address(), "GET", "/v2/", &[]);
     gate.wait_for(1);
-    registry.go_down();
-    registry.come_back();
+    registry.reset_connections();
+    registry.restore();
     gate.open();
     let reset = std::io::Read::read_to_end(&mut open, &mut Vec::new());
     assert_eq!(reset.unwrap_err().kind(), ErrorKind::ConnectionReset);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use windlass_oci::Digest;
-use windlass_testing::{Image, Index, Layer, Registry};
+use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, Registry};
 
 use crate::client::{ask, get};
 
@@ -11,7 +11,10 @@ const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 #[test]
 fn an_image_is_served_as_it_was_pushed() {
     let registry = Registry::start();
-    let image = registry.push(Image::new().layer(Layer::of_size(100_000)), "team/app:1");
+    let image = registry.push(
+        ImageBuilder::new().layer(LayerBuilder::of_size(100_000)),
+        "team/app:1",
+    );
 
     assert_eq!(get(registry.address(), "/v2/", &[]).json(), json!({}));
     let manifest = get(registry.address(), "/v2/team/app/manifests/1", &[]);
@@ -49,17 +52,17 @@ fn an_image_is_served_as_it_was_pushed() {
         ]
     );
     assert_eq!(registry.bytes_sent(&layer.digest), layer.size);
-    assert_eq!(registry.ranges_asked(&layer.digest), ["whole"]);
+    assert_eq!(registry.requested_ranges(&layer.digest), ["whole"]);
 }
 
 #[test]
 fn an_index_comes_with_all_that_is_in_it() {
     let registry = Registry::start();
-    let arm = Image::new()
+    let arm = ImageBuilder::new()
         .platform("linux/arm64")
-        .layer(Layer::of_size(9))
+        .layer(LayerBuilder::of_size(9))
         .pack();
-    let index = Index::new().index(Index::new().docker().image(&arm));
+    let index = IndexBuilder::new().index(IndexBuilder::new().docker().image(&arm));
     let index = registry.push_index(index, "app:multi");
     for digest in [index.digest, index.indexes[0].digest, arm.digest] {
         let path = format!("/v2/app/manifests/{digest}");
@@ -70,13 +73,13 @@ fn an_index_comes_with_all_that_is_in_it() {
 #[test]
 fn a_head_has_no_body() {
     let registry = Registry::start();
-    let digest = registry.push_layer(Layer::of_size(1000), "app");
+    let digest = registry.push_layer(LayerBuilder::of_size(1000), "app");
     let path = format!("/v2/app/blobs/{digest}");
     let head = ask(registry.address(), "HEAD", &path, &[]);
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_ne!(head.header("content-length"), Some("0"));
     assert!(
-        registry.ranges_asked(&digest).is_empty(),
+        registry.requested_ranges(&digest).is_empty(),
         "a HEAD is no GET"
     );
 }
@@ -84,7 +87,7 @@ fn a_head_has_no_body() {
 #[test]
 fn what_is_not_there_is_named() {
     let registry = Registry::start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     let absent = Digest::sha256(b"absent");
     let cases = [
         ("/v2/other/manifests/1".to_owned(), 404, "NAME_UNKNOWN"),
@@ -110,7 +113,7 @@ fn what_is_not_there_is_named() {
 #[test]
 fn a_manifest_is_for_those_who_accept_it() {
     let registry = Registry::start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     let status =
         |headers: &[&str]| ask(registry.address(), "GET", "/v2/app/manifests/1", headers).status;
     assert_eq!(status(&[]), 404);
@@ -124,8 +127,8 @@ fn a_manifest_is_for_those_who_accept_it() {
 #[test]
 fn blobs_belong_to_repositories() {
     let registry = Registry::start();
-    let digest = registry.push_layer(Layer::of_size(9), "mine");
-    registry.push(Image::new(), "yours:1");
+    let digest = registry.push_layer(LayerBuilder::of_size(9), "mine");
+    registry.push(ImageBuilder::new(), "yours:1");
     let path = format!("/v2/yours/blobs/{digest}");
     assert_eq!(get(registry.address(), &path, &[]).status, 404);
 }
@@ -146,7 +149,7 @@ fn a_range_is_served_as_asked() {
     let stale = ["Range: bytes=3-", "If-Range: \"other\""];
     assert_eq!(get(registry.address(), &path, &stale).status, 200);
     assert_eq!(
-        registry.ranges_asked(&digest),
+        registry.requested_ranges(&digest),
         ["bytes=3-5", "bytes=8-", "bytes=10-", "bytes=3-"]
     );
     assert_eq!(
@@ -158,7 +161,7 @@ fn a_range_is_served_as_asked() {
 #[test]
 fn tags_come_in_pages() {
     let registry = Registry::builder().tags_per_page(2).start();
-    let image = registry.push(Image::new(), "app");
+    let image = registry.push(ImageBuilder::new(), "app");
     for tag in ["c", "a", "b"] {
         registry.tag("app", tag, &image.digest);
     }
@@ -181,7 +184,7 @@ fn several_run_on_addresses_of_their_own() {
     assert_eq!((signed.status, &*signed.body), (206, &b"tent"[..]));
     assert_eq!(get(second.address(), "/cdn/x", &[]).status, 404);
     assert_eq!(get(first.address(), "/cdn/x?signature=s", &[]).status, 404);
-    assert!(second.saw("signature=s"));
+    assert!(second.received("signature=s"));
 }
 
 #[test]

@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use windlass_testing::{Ca, HttpProxy, Image, Registry, Socks5Proxy, SocksHost, SocksRequest};
+use windlass_testing::{
+    Ca, HttpProxy, ImageBuilder, Registry, Socks5Proxy, SocksHost, SocksRequest,
+};
 
 use crate::client::ask;
 use crate::https::Client;
@@ -15,7 +17,7 @@ const PATH: &str = "/v2/app/manifests/1";
 
 fn registry(ca: &Ca) -> Registry {
     let registry = Registry::builder().tls(ca).start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     registry
 }
 
@@ -91,7 +93,7 @@ async fn a_proxy_may_want_a_login() {
 #[test]
 fn plain_http_is_passed_on_in_absolute_form() {
     let registry = Registry::start();
-    let image = registry.push(Image::new(), "app:1");
+    let image = registry.push(ImageBuilder::new(), "app:1");
     let proxy = HttpProxy::builder()
         .name("reg.test:80", registry.address())
         .login("me", "secret")
@@ -105,7 +107,7 @@ fn plain_http_is_passed_on_in_absolute_form() {
     assert_eq!((answer.status, &*answer.body), (200, &*image.manifest));
     assert_eq!(registry.log(), [format!("GET {PATH}?ns=x 200")]);
     assert_eq!(registry.requests()[0].host.as_deref(), Some("reg.test"));
-    assert!(!registry.saw("secret"), "the login is for the proxy");
+    assert!(!registry.received("secret"), "the login is for the proxy");
     assert_eq!(proxy.log(), [format!("GET {url} 200")]);
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use windlass_testing::{Layer, Registry, Storage};
+use windlass_testing::{LayerBuilder, Registry, Storage};
 
 use crate::client::{Answer, ask, get};
 
@@ -39,9 +39,9 @@ fn a_registry_sends_everyone_there() {
     let storage = Storage::with(Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)));
     let registry = Registry::builder()
         .basic("me", "secret")
-        .blobs_at(&storage, 1)
+        .redirect_blobs_to(&storage, 1)
         .start();
-    let layer = Layer::of_size(1000).pack();
+    let layer = LayerBuilder::of_size(1000).pack();
     let digest = registry.push_layer(&layer, "app");
     let path = format!("/v2/app/blobs/{digest}");
     assert_eq!(get(registry.address(), &path, &[]).status, 401);
@@ -59,10 +59,12 @@ fn a_registry_sends_everyone_there() {
     storage.blob(&digest).status(503).then_ok();
     assert_eq!(fetch(&storage, &second, &[]).status, 503);
     assert_eq!(fetch(&storage, &second, &[]).body, layer.bytes);
-    assert!(!storage.saw_authorization() && !storage.saw_cookie());
+    assert!(!storage.received_authorization() && !storage.received_cookie());
     let elsewhere = ["Cookie: session=1", login[0]];
     fetch(&storage, &second, &elsewhere);
-    assert!(storage.saw_authorization() && storage.saw_cookie() && storage.saw("secret"));
+    assert!(
+        storage.received_authorization() && storage.received_cookie() && storage.received("secret")
+    );
     let absent = format!("/v2/app/blobs/sha256:{}", "0".repeat(64));
     assert_eq!(get(registry.address(), &absent, &login).status, 404);
 }
@@ -70,8 +72,8 @@ fn a_registry_sends_everyone_there() {
 #[test]
 fn a_signature_is_for_one_method() {
     let storage = Storage::start();
-    let registry = Registry::builder().blobs_at(&storage, 5).start();
-    let digest = registry.push_layer(Layer::of_size(10), "app");
+    let registry = Registry::builder().redirect_blobs_to(&storage, 5).start();
+    let digest = registry.push_layer(LayerBuilder::of_size(10), "app");
     let path = format!("/v2/app/blobs/{digest}");
     let head = ask(registry.address(), "HEAD", &path, &[]);
     let location = head.header("location").unwrap().to_owned();

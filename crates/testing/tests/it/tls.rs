@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
 use hyper::Version;
-use windlass_testing::{Ca, Identity, Image, Layer, Registry, RegistryBuilder, Request};
+use windlass_testing::{
+    Ca, ImageBuilder, LayerBuilder, RecordedRequest, Registry, RegistryBuilder, TlsIdentity,
+};
 
 use crate::client::{begin, get};
 use crate::https::Client;
@@ -14,7 +16,7 @@ const PATH: &str = "/v2/app/manifests/1";
 
 fn started(builder: RegistryBuilder) -> Registry {
     let registry = builder.start();
-    registry.push(Image::new(), "app:1");
+    registry.push(ImageBuilder::new(), "app:1");
     registry
 }
 
@@ -64,7 +66,7 @@ async fn http_is_as_the_client_likes_and_the_server_offers() {
 async fn scripts_are_played_over_http2() {
     let ca = Ca::new();
     let registry = Registry::builder().tls(&ca).start();
-    let layer = Layer::of_size(300_000).pack();
+    let layer = LayerBuilder::of_size(300_000).pack();
     let digest = registry.push_layer(&layer, "app");
     let path = format!("/v2/app/blobs/{digest}");
     registry
@@ -105,7 +107,7 @@ async fn bad_certificates_are_bad() {
     for (identity, expected) in [
         (ca.expired_server(&names), "certificate expired"),
         (ca.server(&["another.test"]), "not valid for name"),
-        (Identity::self_signed(&names), "UnknownIssuer"),
+        (TlsIdentity::self_signed(&names), "UnknownIssuer"),
         (Ca::new().server(&names), "UnknownIssuer"),
     ] {
         let registry = started(Registry::builder().tls_as(identity));
@@ -115,7 +117,7 @@ async fn bad_certificates_are_bad() {
         assert_eq!(registry.log(), [""; 0]);
         assert_eq!(registry.connections(), 1);
     }
-    let own = Identity::self_signed(&names);
+    let own = TlsIdentity::self_signed(&names);
     let registry = started(Registry::builder().tls_as(own.clone()));
     let trusting = Client::new(&own.certificate, "reg.test");
     let answer = trusting.get(registry.address(), PATH).await.unwrap();
@@ -127,7 +129,7 @@ async fn a_client_certificate_is_asked_for_and_seen() {
     let ca = Ca::new();
     let (me, stranger) = (ca.client("me"), Ca::new().client("me"));
     let strict = started(Registry::builder().tls(&ca).require_client_certificate(&ca));
-    let lenient = started(Registry::builder().tls(&ca).ask_client_certificate(&ca));
+    let lenient = started(Registry::builder().tls(&ca).request_client_certificate(&ca));
     let nobody = Client::new(ca.pem(), "reg.test");
     let known = Client::with(ca.pem(), "reg.test", Some(&me));
     let unknown = Client::with(ca.pem(), "reg.test", Some(&stranger));
@@ -140,7 +142,7 @@ async fn a_client_certificate_is_asked_for_and_seen() {
         let requests = registry.requests();
         requests
             .iter()
-            .map(Request::has_client_certificate)
+            .map(RecordedRequest::has_client_certificate)
             .collect()
     };
     assert_eq!(shown(&strict), [true]);
@@ -159,7 +161,7 @@ fn plain_http_to_a_tls_port_is_noticed() {
     );
     assert_eq!(registry.plaintext_requests().len(), 1);
     assert_eq!(registry.log(), ["GET /v2/app/manifests/1 400"]);
-    assert!(registry.saw_authorization());
+    assert!(registry.received_authorization());
 }
 
 /// T28: a handshake that stalls; it goes on when the registry does.
@@ -174,7 +176,7 @@ async fn a_silent_registry_does_not_even_shake_hands() {
     let short = Duration::from_millis(100);
     let early = tokio::time::timeout(short, &mut asked).await;
     assert!(early.is_err(), "the registry spoke");
-    registry.come_back();
+    registry.restore();
     assert_eq!(asked.await.unwrap().status(), 200);
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::XattrFlags;
 use tempfile::TempDir;
-use windlass_testing::{Aspect, Tree};
+use windlass_testing::{TreeAspect, TreeSnapshot};
 
 /// A tree with one of each, made the same way every time.
 fn make(path: &Path) {
@@ -46,14 +46,16 @@ fn pair() -> (TempDir, TempDir) {
 }
 
 /// The tree without the times that `settle` cannot set.
-fn tree(path: &Path) -> Tree {
-    Tree::of(path).unwrap().without(&[Aspect::Owner])
+fn tree(path: &Path) -> TreeSnapshot {
+    TreeSnapshot::of(path)
+        .unwrap()
+        .without(&[TreeAspect::Owner])
 }
 
 fn differences(left: &Path, right: &Path) -> Vec<String> {
-    let ignored = [Aspect::Owner, Aspect::Mtime];
-    let left = Tree::of(left).unwrap().without(&ignored);
-    let right = Tree::of(right).unwrap().without(&ignored);
+    let ignored = [TreeAspect::Owner, TreeAspect::Mtime];
+    let left = TreeSnapshot::of(left).unwrap().without(&ignored);
+    let right = TreeSnapshot::of(right).unwrap().without(&ignored);
     let differences = left.differences(&right);
     differences.iter().map(ToString::to_string).collect()
 }
@@ -62,8 +64,8 @@ fn differences(left: &Path, right: &Path) -> Vec<String> {
 fn the_same_trees_are_the_same() {
     let (left, right) = pair();
     let [left_tree, right_tree] = [left.path(), right.path()].map(|path| {
-        let times = [Aspect::Owner];
-        let tree = Tree::of(path).unwrap().without(&times);
+        let times = [TreeAspect::Owner];
+        let tree = TreeSnapshot::of(path).unwrap().without(&times);
         tree.without_path("link").without_path("fifo")
     });
     left_tree.assert_same(&right_tree);
@@ -161,8 +163,11 @@ fn owners_and_devices_are_a_difference() {
         )
         .unwrap();
     }
-    let [left, right] =
-        [left, right].map(|it| Tree::of(it.path()).unwrap().without(&[Aspect::Mtime]));
+    let [left, right] = [left, right].map(|it| {
+        TreeSnapshot::of(it.path())
+            .unwrap()
+            .without(&[TreeAspect::Mtime])
+    });
     let lines: Vec<_> = left
         .differences(&right)
         .iter()
@@ -194,7 +199,7 @@ fn paths_may_be_longer_than_the_kernel_takes() {
         let flags = rustix::fs::OFlags::RDONLY;
         handle = rustix::fs::openat(&handle, &*name, flags, rustix::fs::Mode::empty()).unwrap();
     }
-    let tree = Tree::of(directory.path()).unwrap();
+    let tree = TreeSnapshot::of(directory.path()).unwrap();
     let longest = tree.paths().iter().map(String::len).max();
     assert_eq!(longest, Some(25 * 201 - 1));
 }
@@ -204,7 +209,7 @@ fn paths_may_be_longer_than_the_kernel_takes() {
 fn a_failed_comparison_says_what_differs() {
     let (left, right) = pair();
     fs::write(right.path().join("new"), b"").unwrap();
-    let ignored = [Aspect::Mtime];
-    let left = Tree::of(left.path()).unwrap().without(&ignored);
-    left.assert_same(&Tree::of(right.path()).unwrap().without(&ignored));
+    let ignored = [TreeAspect::Mtime];
+    let left = TreeSnapshot::of(left.path()).unwrap().without(&ignored);
+    left.assert_same(&TreeSnapshot::of(right.path()).unwrap().without(&ignored));
 }

@@ -7,7 +7,7 @@ mod task;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use windlass_testing::real::{Access, DockerRegistry};
+use windlass_testing::real::{DockerRegistry, RegistryAuth};
 
 pub(super) use self::carrier::Carrier;
 use self::carrier::Errand;
@@ -77,7 +77,7 @@ fn one_run(
     let mounted = setting.disk.fresh()?;
     let registry = task
         .needs_registry()
-        .then(|| DockerRegistry::start(&mounted.path().join("registry"), Access::Open))
+        .then(|| DockerRegistry::start(&mounted.path().join("registry"), RegistryAuth::Open))
         .transpose()?;
     let errand = Errand {
         into: mounted.path(),

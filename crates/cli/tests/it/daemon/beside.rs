@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use windlass_testing::{Image, Layer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use super::Running;
 use crate::harness::{PLATFORM, Windlass};
@@ -58,10 +58,10 @@ const COMMANDS: &[&str] = &[
 fn registry() -> Registry {
     let registry = Registry::builder().writable().start();
     for tag in ["1", "2"] {
-        let layer = Layer::new().file("name", tag.as_bytes());
-        let image = Image::new()
+        let layer = LayerBuilder::new().file("name", tag.as_bytes());
+        let image = ImageBuilder::new()
             .platform(PLATFORM)
-            .layer(Layer::new().file("hello", b"world"));
+            .layer(LayerBuilder::new().file("hello", b"world"));
         registry.push(image.layer(layer), &format!("app:{tag}"));
     }
     registry

@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 use base64::prelude::{BASE64_URL_SAFE, Engine as _};
-use windlass_testing::{Gate, Image, Layer, PackedImage, Registry};
+use windlass_testing::{Gate, ImageBuilder, LayerBuilder, PackedImage, Registry};
 
 use super::{Running, TOO_LONG, ask, begin_pull, read, read_until};
 use crate::harness::{PLATFORM, Windlass};
@@ -16,9 +16,9 @@ const HALF: u64 = 1 << 19;
 const LEFT: &str = "a pull was left by its client";
 
 fn slow(registry: &Registry) -> (PackedImage, Gate) {
-    let image = Image::new()
+    let image = ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(1 << 20));
+        .layer(LayerBuilder::of_size(1 << 20));
     let image = registry.push(image, "app:1");
     let gate = registry.blob(&image.layers[0].digest).hold_after(HALF);
     (image, gate)
@@ -57,7 +57,10 @@ fn who_leaves_leaves_alone() {
     let mut rest = String::new();
     stays.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("Downloaded newer image"), "{rest}");
-    assert_eq!(registry.ranges_asked(&image.layers[0].digest), ["whole"]);
+    assert_eq!(
+        registry.requested_ranges(&image.layers[0].digest),
+        ["whole"]
+    );
 }
 
 #[test]
@@ -81,20 +84,22 @@ fn when_all_have_left_the_transfer_stops_and_is_kept() {
     );
     let rest = format!("bytes={HALF}-");
     let layer = image.layers[0].digest;
-    assert_eq!(registry.ranges_asked(&layer), ["whole", &rest]);
+    assert_eq!(registry.requested_ranges(&layer), ["whole", &rest]);
 }
 
 /// What is told of so many layers is more than the socket holds: the one who does not read has his image, too.
 #[test]
 fn a_client_that_does_not_read_keeps_nobody_waiting() {
     let registry = Registry::start();
-    let layers = (0..400).map(|number| Layer::new().file(format!("layer-{number}"), b"x"));
+    let layers = (0..400).map(|number| LayerBuilder::new().file(format!("layer-{number}"), b"x"));
     registry.push(
-        layers.fold(Image::new().platform(PLATFORM), Image::layer),
+        layers.fold(ImageBuilder::new().platform(PLATFORM), ImageBuilder::layer),
         "many:1",
     );
     registry.push(
-        Image::new().platform(PLATFORM).layer(Layer::of_size(1000)),
+        ImageBuilder::new()
+            .platform(PLATFORM)
+            .layer(LayerBuilder::of_size(1000)),
         "app:1",
     );
     let windlass = Windlass::new();
@@ -122,7 +127,9 @@ fn a_client_that_does_not_read_keeps_nobody_waiting() {
 #[test]
 fn errors_have_a_status_until_the_first_byte_and_a_line_from_then_on() {
     let registry = Registry::start();
-    let image = Image::new().platform(PLATFORM).layer(Layer::of_size(1000));
+    let image = ImageBuilder::new()
+        .platform(PLATFORM)
+        .layer(LayerBuilder::of_size(1000));
     let image = registry.push(image, "app:1");
     registry.blob(&image.layers[0].digest).status(404).forever();
     let windlass = Windlass::new();
@@ -146,7 +153,7 @@ fn errors_have_a_status_until_the_first_byte_and_a_line_from_then_on() {
 fn what_comes_in_half_is_not_stored() {
     let windlass = Windlass::new();
     let daemon = Running::start(&windlass, &[]);
-    let half = Layer::of_size(1 << 20).tar();
+    let half = LayerBuilder::of_size(1 << 20).tar();
     for (path, is_load) in [
         ("/images/load", true),
         ("/images/create?fromSrc=-&repo=a", false),
@@ -175,9 +182,9 @@ fn what_comes_in_half_is_not_stored() {
 #[test]
 fn a_save_ends_with_its_client() {
     let registry = Registry::start();
-    let image = Image::new()
+    let image = ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(8 << 20));
+        .layer(LayerBuilder::of_size(8 << 20));
     registry.push(image, "app:1");
     let windlass = Windlass::new();
     let daemon = Running::start(&windlass, &[]);
@@ -208,9 +215,9 @@ fn an_image_that_is_damaged_is_listed_beside_the_others() {
     let windlass = Windlass::new();
     let daemon = Running::start(&windlass, &[]);
     let images = [1, 2].map(|seed| {
-        let image = Image::new()
+        let image = ImageBuilder::new()
             .platform(PLATFORM)
-            .layer(Layer::of_size_seeded(1000, seed));
+            .layer(LayerBuilder::of_size_seeded(1000, seed));
         registry.push(image, &format!("app:{seed}"))
     });
     for tag in ["app:1", "app:2"] {
@@ -254,7 +261,9 @@ fn to_push_what_is_not_here_fails() {
 fn secrets_are_not_logged() {
     let registry = Registry::builder().basic("me", "S3CRET-password").start();
     registry.push(
-        Image::new().platform(PLATFORM).layer(Layer::of_size(9)),
+        ImageBuilder::new()
+            .platform(PLATFORM)
+            .layer(LayerBuilder::of_size(9)),
         "app:1",
     );
     let windlass = Windlass::new();

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use windlass_testing::{Image, Layer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use super::{Running, TOO_LONG, begin_pull, read, read_until};
 use crate::harness::{PLATFORM, Windlass};
@@ -24,10 +24,10 @@ const IDLE_CEILING: u64 = 100 << 10;
 
 /// Pushes so many images that have a layer in common, and one of their own each.
 fn images(registry: &Registry, size: usize) -> windlass::Digest {
-    let base = Layer::of_size_seeded(1 << 20, 1000);
+    let base = LayerBuilder::of_size_seeded(1 << 20, 1000);
     let images = (0..PULLS).map(|seed| {
-        let own = Layer::of_size_seeded(size, seed);
-        let image = Image::new()
+        let own = LayerBuilder::of_size_seeded(size, seed);
+        let image = ImageBuilder::new()
             .platform(PLATFORM)
             .layer(base.clone())
             .layer(own);
@@ -67,7 +67,7 @@ fn many_pulls_at_once_share_what_they_have_in_common() {
         pull.read_to_string(&mut told).unwrap();
         assert!(told.contains("Downloaded newer image"), "{told}");
     }
-    assert_eq!(registry.ranges_asked(&base), ["whole"]);
+    assert_eq!(registry.requested_ranges(&base), ["whole"]);
     let listed = daemon.get("/images/json").json();
     assert_eq!(listed.as_array().unwrap().len(), 20);
     assert!(

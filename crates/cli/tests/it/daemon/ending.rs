@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::net::UnixStream;
 
 use rustix::process::Signal;
-use windlass_testing::{Gate, Image, Layer, PackedImage, Registry};
+use windlass_testing::{Gate, ImageBuilder, LayerBuilder, PackedImage, Registry};
 
 use super::{Running, begin};
 use crate::harness::{PLATFORM, Windlass};
@@ -13,9 +13,9 @@ use crate::harness::{PLATFORM, Windlass};
 const HALF: u64 = 1 << 19;
 
 fn image() -> PackedImage {
-    Image::new()
+    ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(1 << 20))
+        .layer(LayerBuilder::of_size(1 << 20))
         .pack()
 }
 
@@ -75,7 +75,7 @@ fn what_does_not_end_is_left_and_gone_on_with() {
     windlass.pull(&registry.name("app:1"));
     let rest = format!("bytes={HALF}-");
     let layer = image.layers[0].digest;
-    assert_eq!(registry.ranges_asked(&layer), ["whole", &rest]);
+    assert_eq!(registry.requested_ranges(&layer), ["whole", &rest]);
 }
 
 /// Windlass's own commands come in by another way, and are as welcome to end.

@@ -7,7 +7,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use windlass_testing::{Image, Layer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use super::{Running, TOO_LONG, ask, begin_pull, read};
 use crate::harness::{PLATFORM, Windlass};
@@ -94,9 +94,9 @@ fn files_that_come_unasked_are_closed() {
 #[test]
 fn commands_may_vanish_anywhere() {
     let registry = Registry::start();
-    let image = Image::new()
+    let image = ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(1 << 20));
+        .layer(LayerBuilder::of_size(1 << 20));
     let image = registry.push(image, "app:1");
     let gate = registry.blob(&image.layers[0].digest).hold_after(1 << 19);
     let windlass = Windlass::new();
@@ -125,9 +125,9 @@ fn commands_may_vanish_anywhere() {
 fn what_is_held_stays_until_the_last_one_lets_go() {
     let registry = Registry::start();
     for (seed, name) in [(1, "a:1"), (2, "b:1"), (3, "c:1"), (4, "d:1")] {
-        let image = Image::new()
+        let image = ImageBuilder::new()
             .platform(PLATFORM)
-            .layer(Layer::of_size_seeded(1000, seed));
+            .layer(LayerBuilder::of_size_seeded(1000, seed));
         registry.push(image, name);
     }
     let windlass = Windlass::new();

@@ -11,7 +11,7 @@ use std::process::Stdio;
 
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
-use windlass_testing::{Image, Layer, Registry};
+use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use super::{Running, ask, read};
 use crate::harness::{PLATFORM, Windlass};
@@ -132,9 +132,9 @@ fn what_is_inherited_has_to_be_a_socket_that_is_not_open_to_all() {
 #[test]
 fn metrics_are_on_the_socket_and_on_a_port_of_their_own() {
     let registry = Registry::start();
-    let image = Image::new()
+    let image = ImageBuilder::new()
         .platform(PLATFORM)
-        .layer(Layer::of_size(1000))
+        .layer(LayerBuilder::of_size(1000))
         .pack();
     registry.push(image, "app:1");
     let windlass = Windlass::new();

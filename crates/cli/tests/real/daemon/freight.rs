@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use windlass_testing::Layer;
-use windlass_testing::real::{Access, DockerRegistry, PASSWORD};
+use windlass_testing::LayerBuilder;
+use windlass_testing::real::{DockerRegistry, PASSWORD, RegistryAuth};
 
 use super::docker::{Docker, each};
 use crate::Case;
@@ -75,7 +75,10 @@ fn archived(world: &World, docker: &Docker) {
 }
 
 fn imported(docker: &Docker) {
-    let root = Layer::new().dir("etc").file("etc/motd", "welcome\n").tar();
+    let root = LayerBuilder::new()
+        .dir("etc")
+        .file("etc/motd", "welcome\n")
+        .tar();
     let file = docker.host.directory.join("root.tar");
     fs::write(&file, &root).unwrap();
     let file = file.to_str().unwrap();
@@ -109,7 +112,7 @@ fn pushed(world: &World, docker: &Docker) {
     let digest = docker.does(&["image", "inspect", "--format", format, &small]);
     let digest = digest.trim_end().split_once('@').unwrap().1.to_owned();
     let directory = world.directory("pushed-by-docker");
-    let registry = DockerRegistry::start(&directory, Access::Basic).unwrap();
+    let registry = DockerRegistry::start(&directory, RegistryAuth::Basic).unwrap();
     let repository = format!("{}/a/small", registry.address());
     let [one, two] = ["1", "2"].map(|tag| format!("{repository}:{tag}"));
     docker.does(&["tag", &small, &one]);

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use windlass_testing::Ca;
 use windlass_testing::real::{
-    Access, DockerRegistry, LoggedRequest, PASSWORD, SocketRequest, TokenServer,
+    DockerRegistry, LoggedRequest, PASSWORD, RegistryAuth, SocketRequest, TokenServer,
 };
 
 use super::docker::{Docker, each, each_of};
@@ -163,8 +163,8 @@ fn private(world: &World, docker: &Docker) {
     let directory = world.directory("private");
     let server = TokenServer::builder().start().unwrap();
     for (name, access) in [
-        ("basic", Access::Basic),
-        ("tokens", Access::Tokens(server.authority())),
+        ("basic", RegistryAuth::Basic),
+        ("tokens", RegistryAuth::Tokens(server.authority())),
     ] {
         let registry = DockerRegistry::start(&directory.join(name), access).unwrap();
         fill(world, &registry);

@@ -17,7 +17,7 @@ const HTPASSWD: &str = "bosun:$2y$04$tPOfpdnx5.z7V1F4jGqwa.j0janoD8kBYuVwJBIkmjr
 
 /// Whom the registry serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
+pub enum RegistryAuth {
     /// Everybody.
     Open,
     /// [`USER`] with [`PASSWORD`], by HTTP Basic.
@@ -30,7 +30,7 @@ pub enum Access {
 #[derive(Debug)]
 pub struct DockerRegistryBuilder {
     pub(super) dir: PathBuf,
-    pub(super) access: Access,
+    pub(super) access: RegistryAuth,
     address: Ipv4Addr,
     storage: Storage,
     pub(super) ca: Option<Ca>,
@@ -52,7 +52,7 @@ enum Storage {
 #[derive(Debug)]
 struct Upstream {
     url: String,
-    access: Access,
+    access: RegistryAuth,
     /// Certificates to trust, PEM.
     roots: String,
 }
@@ -61,7 +61,7 @@ impl DockerRegistryBuilder {
     pub(super) fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
-            access: Access::Open,
+            access: RegistryAuth::Open,
             address: Ipv4Addr::LOCALHOST,
             storage: Storage::Files,
             ca: None,
@@ -73,7 +73,7 @@ impl DockerRegistryBuilder {
 
     /// Serves only whom `access` lets in.
     #[must_use]
-    pub fn access(mut self, access: Access) -> Self {
+    pub fn access(mut self, access: RegistryAuth) -> Self {
         self.access = access;
         self
     }
@@ -125,7 +125,7 @@ impl DockerRegistryBuilder {
     pub fn cache_of_url(mut self, url: &str) -> Self {
         self.upstream = Some(Upstream {
             url: url.to_owned(),
-            access: Access::Open,
+            access: RegistryAuth::Open,
             roots: String::new(),
         });
         self
@@ -200,14 +200,14 @@ impl DockerRegistryBuilder {
 
     fn write_auth(&self) -> io::Result<Option<Value>> {
         match &self.access {
-            Access::Open => Ok(None),
-            Access::Basic => {
+            RegistryAuth::Open => Ok(None),
+            RegistryAuth::Basic => {
                 let path = self.dir.join("htpasswd");
                 fs::write(&path, HTPASSWD)?;
                 let htpasswd = json!({ "realm": "dock", "path": path });
                 Ok(Some(json!({ "htpasswd": htpasswd })))
             }
-            Access::Tokens(authority) => {
+            RegistryAuth::Tokens(authority) => {
                 let path = self.dir.join("token.crt");
                 fs::write(&path, &authority.certificate)?;
                 let token = json!({
@@ -235,7 +235,7 @@ impl DockerRegistryBuilder {
 impl Upstream {
     fn configuration(&self) -> Value {
         let mut proxy = json!({ "remoteurl": self.url });
-        if self.access != Access::Open {
+        if self.access != RegistryAuth::Open {
             proxy["username"] = USER.into();
             proxy["password"] = PASSWORD.into();
         }

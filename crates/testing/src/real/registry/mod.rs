@@ -15,7 +15,7 @@ use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
 
-pub use builder::{Access, DockerRegistryBuilder};
+pub use builder::{DockerRegistryBuilder, RegistryAuth};
 pub use log::LoggedRequest;
 
 use super::http::exchange;
@@ -23,7 +23,7 @@ use super::process::ServerProcess;
 use super::{command, run};
 use crate::Ca;
 
-/// The user whom [`Access::Basic`] lets in, and whom a [`TokenServer`](super::TokenServer) lets do everything.
+/// The user whom [`RegistryAuth::Basic`] lets in, and whom a [`TokenServer`](super::TokenServer) lets do everything.
 pub const USER: &str = "bosun";
 /// The password of [`USER`].
 pub const PASSWORD: &str = "heave-ho";
@@ -32,13 +32,13 @@ pub const PASSWORD: &str = "heave-ho";
 ///
 /// ```no_run
 /// use windlass_testing::Ca;
-/// use windlass_testing::real::{Access, DockerRegistry};
+/// use windlass_testing::real::{RegistryAuth, DockerRegistry};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// # let dir = std::path::Path::new("/nowhere");
 /// let ca = Ca::new();
 /// let registry = DockerRegistry::builder(&dir.join("registry"))
-///     .access(Access::Basic)
+///     .access(RegistryAuth::Basic)
 ///     .tls(&ca)
 ///     .start()?;
 /// let cache = DockerRegistry::builder(&dir.join("cache")).cache_of(&registry).start()?;
@@ -49,7 +49,7 @@ pub const PASSWORD: &str = "heave-ho";
 pub struct DockerRegistry {
     process: ServerProcess,
     address: SocketAddr,
-    access: Access,
+    access: RegistryAuth,
     ca: Option<Ca>,
     /// A directory of certificates to trust, as `skopeo` wants it.
     certificates: PathBuf,
@@ -62,7 +62,7 @@ impl DockerRegistry {
     ///
     /// # Errors
     /// When the server is missing, or ends or stays silent instead of listening.
-    pub fn start(dir: &Path, access: Access) -> io::Result<Self> {
+    pub fn start(dir: &Path, access: RegistryAuth) -> io::Result<Self> {
         Self::builder(dir).access(access).start()
     }
 
@@ -122,7 +122,7 @@ impl DockerRegistry {
     ///
     /// # Errors
     /// When it does not answer.
-    pub fn takes_token(&self, token: &str) -> io::Result<bool> {
+    pub fn accepts_token(&self, token: &str) -> io::Result<bool> {
         let mut request = Request::new(Full::<Bytes>::default());
         *request.uri_mut() = Uri::from_static("/v2/");
         let bearer = HeaderValue::try_from(format!("Bearer {token}"));
@@ -169,8 +169,8 @@ impl DockerRegistry {
     fn roots(&self) -> Vec<String> {
         let own = self.ca.as_ref().map(|ca| ca.pem().to_owned());
         let tokens = match &self.access {
-            Access::Open | Access::Basic => None,
-            Access::Tokens(authority) => authority.root.clone(),
+            RegistryAuth::Open | RegistryAuth::Basic => None,
+            RegistryAuth::Tokens(authority) => authority.root.clone(),
         };
         own.into_iter().chain(tokens).collect()
     }
@@ -206,8 +206,8 @@ impl DockerRegistry {
             Some(_) => skopeo.arg(format!("--{side}-cert-dir={}", self.certificates.display())),
         };
         match self.access {
-            Access::Open => skopeo.arg(format!("--{side}-no-creds")),
-            Access::Basic | Access::Tokens(_) => {
+            RegistryAuth::Open => skopeo.arg(format!("--{side}-no-creds")),
+            RegistryAuth::Basic | RegistryAuth::Tokens(_) => {
                 skopeo.arg(format!("--{side}-creds={USER}:{PASSWORD}"))
             }
         };

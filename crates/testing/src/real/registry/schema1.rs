@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 
-use super::{Access, DockerRegistry, PASSWORD, USER};
+use super::{DockerRegistry, PASSWORD, RegistryAuth, USER};
 use crate::real::http::exchange;
 
 /// The type of a schema 1 manifest with its signatures.
@@ -33,7 +33,7 @@ impl DockerRegistry {
         tag: &str,
         stored_tag: &str,
     ) -> io::Result<Bytes> {
-        if !self.schema1 || self.ca.is_some() || matches!(self.access, Access::Tokens(_)) {
+        if !self.schema1 || self.ca.is_some() || matches!(self.access, RegistryAuth::Tokens(_)) {
             let message = "schema 1 is stored over plain HTTP, where the server allows it";
             return Err(io::Error::new(io::ErrorKind::Unsupported, message));
         }
@@ -64,7 +64,7 @@ impl DockerRegistry {
         let headers = request.headers_mut();
         headers.insert(ACCEPT, SIGNED_TYPE);
         headers.insert(CONTENT_TYPE, SIGNED_TYPE);
-        if self.access == Access::Basic {
+        if self.access == RegistryAuth::Basic {
             let credentials = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
             let value = HeaderValue::try_from(format!("Basic {credentials}"));
             headers.insert(AUTHORIZATION, value.expect("base64 can stand in a header"));

@@ -9,7 +9,7 @@ use crate::real::{PASSWORD, USER};
 
 /// What can be done with a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum RepositoryAction {
     /// To read.
     Pull,
     /// To write.
@@ -20,11 +20,11 @@ pub enum Action {
 
 /// What one may do with a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
+pub struct RepositoryGrant {
     /// The repository's full name.
     pub repository: String,
     /// All that is granted.
-    pub actions: Vec<Action>,
+    pub actions: Vec<RepositoryAction>,
 }
 
 /// Whom a request comes from.
@@ -40,7 +40,7 @@ pub(super) enum Caller {
 #[derive(Debug)]
 pub(super) struct Accounts {
     users: HashMap<String, User>,
-    anonymous: Vec<Grant>,
+    anonymous: Vec<RepositoryGrant>,
     /// Whose each is.
     refresh_tokens: HashMap<String, String>,
     random: Random,
@@ -50,12 +50,12 @@ pub(super) struct Accounts {
 struct User {
     password: String,
     /// `None` for everything.
-    grants: Option<Vec<Grant>>,
+    grants: Option<Vec<RepositoryGrant>>,
 }
 
-impl Grant {
+impl RepositoryGrant {
     /// Grants `actions` on `repository`.
-    pub fn new(repository: &str, actions: &[Action]) -> Self {
+    pub fn new(repository: &str, actions: &[RepositoryAction]) -> Self {
         Self {
             repository: repository.to_owned(),
             actions: actions.to_owned(),
@@ -64,7 +64,7 @@ impl Grant {
 
     /// Grants pulling from `repository`.
     pub fn pull(repository: &str) -> Self {
-        Self::new(repository, &[Action::Pull])
+        Self::new(repository, &[RepositoryAction::Pull])
     }
 }
 
@@ -84,7 +84,7 @@ impl Accounts {
         }
     }
 
-    pub(super) fn add(&mut self, name: &str, password: &str, grants: &[Grant]) {
+    pub(super) fn add(&mut self, name: &str, password: &str, grants: &[RepositoryGrant]) {
         let user = User {
             password: password.to_owned(),
             grants: Some(grants.to_owned()),
@@ -92,7 +92,7 @@ impl Accounts {
         self.users.insert(name.to_owned(), user);
     }
 
-    pub(super) fn grant_to_all(&mut self, grant: Grant) {
+    pub(super) fn grant_to_all(&mut self, grant: RepositoryGrant) {
         self.anonymous.push(grant);
     }
 
@@ -150,7 +150,7 @@ impl Accounts {
     }
 }
 
-impl Action {
+impl RepositoryAction {
     /// As scopes and tokens name it.
     fn name(self) -> &'static str {
         match self {
@@ -168,8 +168,8 @@ mod tests {
     #[test]
     fn a_token_says_what_was_both_asked_for_and_granted() {
         let mut accounts = Accounts::new();
-        accounts.add("mate", "oar", &[Grant::pull("hold/app")]);
-        accounts.grant_to_all(Grant::pull("deck"));
+        accounts.add("mate", "oar", &[RepositoryGrant::pull("hold/app")]);
+        accounts.grant_to_all(RepositoryGrant::pull("deck"));
         let granted = |caller: &Caller, scope| {
             let granted = accounts.granted(caller, scope);
             granted.map(|granted| granted["actions"].to_string())

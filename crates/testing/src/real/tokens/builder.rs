@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::accounts::{Accounts, Grant};
+use super::accounts::{Accounts, RepositoryGrant};
 use super::signer::Signer;
 use super::{LEEWAY, Office, State, TokenServer};
 use crate::Ca;
@@ -40,14 +40,14 @@ impl Default for TokenServerBuilder {
 impl TokenServerBuilder {
     /// Knows `name` by `password`, and grants them this and what everyone has.
     #[must_use]
-    pub fn user(mut self, name: &str, password: &str, grants: &[Grant]) -> Self {
+    pub fn user(mut self, name: &str, password: &str, grants: &[RepositoryGrant]) -> Self {
         self.accounts.add(name, password, grants);
         self
     }
 
     /// Grants this to everyone.
     #[must_use]
-    pub fn everyone(mut self, grant: Grant) -> Self {
+    pub fn grant_to_all(mut self, grant: RepositoryGrant) -> Self {
         self.accounts.grant_to_all(grant);
         self
     }
@@ -62,15 +62,15 @@ impl TokenServerBuilder {
     /// Says how long tokens are good for, in whole seconds; five minutes, unless said otherwise. A
     /// `docker-registry` takes them a minute longer, lest the clocks differ.
     #[must_use]
-    pub fn life(mut self, life: Duration) -> Self {
+    pub fn token_lifetime(mut self, life: Duration) -> Self {
         self.life = life;
         self
     }
 
     /// Signs tokens that a `docker-registry` takes for this long only, to the second below, whatever
-    /// [`life`](Self::life) promises those who get them.
+    /// [`life`](Self::token_lifetime) promises those who get them.
     #[must_use]
-    pub fn accepted_for(mut self, time: Duration) -> Self {
+    pub fn accepted_lifetime(mut self, time: Duration) -> Self {
         self.accepted = Some(time);
         self
     }

@@ -17,7 +17,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUT
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
-pub use accounts::{Action, Grant};
+pub use accounts::{RepositoryAction, RepositoryGrant};
 pub use builder::TokenServerBuilder;
 
 use accounts::{Accounts, Caller};
@@ -41,15 +41,15 @@ const BODY_LIMIT: usize = 64 << 10;
 /// [`USER`](super::USER) may do everything.
 ///
 /// ```no_run
-/// use windlass_testing::real::{Access, DockerRegistry, Grant, TokenServer};
+/// use windlass_testing::real::{RegistryAuth, DockerRegistry, RepositoryGrant, TokenServer};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// # let dir = std::path::Path::new("/nowhere");
 /// let tokens = TokenServer::builder()
-///     .user("mate", "oar", &[Grant::pull("hold/app")])
-///     .everyone(Grant::pull("deck/app"))
+///     .user("mate", "oar", &[RepositoryGrant::pull("hold/app")])
+///     .grant_to_all(RepositoryGrant::pull("deck/app"))
 ///     .start()?;
-/// let registry = DockerRegistry::start(dir, Access::Tokens(tokens.authority()))?;
+/// let registry = DockerRegistry::start(dir, RegistryAuth::Tokens(tokens.authority()))?;
 /// // … pull …
 /// assert!(tokens.requests().iter().all(|request| request.status == 200));
 /// # Ok(())

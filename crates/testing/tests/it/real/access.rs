@@ -1,7 +1,7 @@
 //! A registry with passwords, with TLS, or with both.
 
 use windlass_testing::Ca;
-use windlass_testing::real::{Access, DockerRegistry, PASSWORD, USER};
+use windlass_testing::real::{DockerRegistry, PASSWORD, RegistryAuth, USER};
 
 use super::{Place, can_inspect, can_run};
 
@@ -13,7 +13,7 @@ fn a_registry_with_passwords_over_tls_serves_who_knows_both() {
     let place = Place::new();
     let ca = Ca::new();
     let registry = DockerRegistry::builder(&place.path("registry"))
-        .access(Access::Basic)
+        .access(RegistryAuth::Basic)
         .tls(&ca)
         .start()
         .unwrap();

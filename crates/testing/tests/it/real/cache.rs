@@ -1,7 +1,7 @@
 //! A registry that caches another.
 
 use windlass_testing::Ca;
-use windlass_testing::real::{Access, DockerRegistry, TokenServer};
+use windlass_testing::real::{DockerRegistry, RegistryAuth, TokenServer};
 
 use super::{Place, can_inspect, can_run};
 
@@ -13,7 +13,7 @@ fn a_cache_serves_what_its_upstream_has_and_takes_no_pushes() {
         return;
     }
     let place = Place::new();
-    let upstream = DockerRegistry::start(&place.path("upstream"), Access::Open).unwrap();
+    let upstream = DockerRegistry::start(&place.path("upstream"), RegistryAuth::Open).unwrap();
     place.push(&upstream, "hold/app");
     let cache = DockerRegistry::builder(&place.path("cache"))
         .cache_of(&upstream)
@@ -52,14 +52,14 @@ fn a_cache_gets_tokens_for_its_upstream() {
     let ca = Ca::new();
     let tokens = TokenServer::builder().tls(&Ca::new()).start().unwrap();
     let upstream = DockerRegistry::builder(&place.path("upstream"))
-        .access(Access::Tokens(tokens.authority()))
+        .access(RegistryAuth::Tokens(tokens.authority()))
         .tls(&ca)
         .start()
         .unwrap();
     place.push(&upstream, "hold/app");
     let cache = DockerRegistry::builder(&place.path("cache"))
         .cache_of(&upstream)
-        .access(Access::Basic)
+        .access(RegistryAuth::Basic)
         .tls(&ca)
         .start()
         .unwrap();

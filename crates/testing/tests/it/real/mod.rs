@@ -15,29 +15,31 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use serde_json::Value;
-use windlass_testing::Layer;
-use windlass_testing::real::{DockerRegistry, LayerCompression, Layout, StoredBlob, command, find};
+use windlass_testing::LayerBuilder;
+use windlass_testing::real::{
+    DockerRegistry, LayerCompression, OciLayout, StoredBlob, command, find,
+};
 
 /// An OCI layout with one image, `it`, of two layers, in a directory of the test's own.
 struct Place {
     directory: tempfile::TempDir,
-    layout: Layout,
+    layout: OciLayout,
     manifest: StoredBlob,
 }
 
 impl Place {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut layout = Layout::create(&directory.path().join("layout")).unwrap();
-        let pack = |name: &str, layer: Layer| {
+        let mut layout = OciLayout::create(&directory.path().join("layout")).unwrap();
+        let pack = |name: &str, layer: LayerBuilder| {
             let tar = directory.path().join(name);
             fs::write(&tar, layer.tar()).unwrap();
             layout.add_layer(&tar, LayerCompression::Gzip).unwrap()
         };
         let layers = [
-            pack("small.tar", Layer::new().file("hello", "ahoy\n")),
+            pack("small.tar", LayerBuilder::new().file("hello", "ahoy\n")),
             // More than a registry sends to S3 at once.
-            pack("large.tar", Layer::of_size(11 << 20)),
+            pack("large.tar", LayerBuilder::of_size(11 << 20)),
         ];
         let manifest = layout.add_image("amd64", &layers).unwrap();
         layout.tag("it", &manifest).unwrap();

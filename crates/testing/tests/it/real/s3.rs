@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use windlass_testing::real::{Access, DockerRegistry, S3};
+use windlass_testing::real::{DockerRegistry, RegistryAuth, S3};
 
 use super::{Place, can_run};
 use crate::client::{ask, get};
@@ -17,7 +17,7 @@ fn blobs_are_had_from_s3_by_presigned_urls() {
     let place = Place::new();
     let s3 = S3::start(&place.path("s3")).unwrap();
     let registry = DockerRegistry::builder(&place.path("registry"))
-        .access(Access::Basic)
+        .access(RegistryAuth::Basic)
         .s3(&s3)
         .start()
         .unwrap();

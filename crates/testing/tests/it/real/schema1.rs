@@ -1,6 +1,6 @@
 //! Docker's schema 1, as `docker-registry` makes it.
 
-use windlass_testing::real::{Access, DockerRegistry};
+use windlass_testing::real::{DockerRegistry, RegistryAuth};
 
 use super::{Place, can_run};
 use crate::client::ask;
@@ -62,7 +62,7 @@ fn a_registry_without_schema1_stores_none() {
         return;
     }
     let place = Place::new();
-    let registry = DockerRegistry::start(&place.path("registry"), Access::Open).unwrap();
+    let registry = DockerRegistry::start(&place.path("registry"), RegistryAuth::Open).unwrap();
     registry
         .push_docker(place.layout.dir(), "it", "app")
         .unwrap();

@@ -8,7 +8,8 @@ use hyper::Method;
 use serde_json::Value;
 use windlass_testing::Ca;
 use windlass_testing::real::{
-    Access, Action, DockerRegistry, Grant, PASSWORD, TokenRequest, TokenServer, USER,
+    DockerRegistry, PASSWORD, RegistryAuth, RepositoryAction, RepositoryGrant, TokenRequest,
+    TokenServer, USER,
 };
 
 use super::{Place, can_inspect, can_run};
@@ -51,8 +52,12 @@ fn grants_are_of_users_and_repositories() {
     }
     let place = Place::new();
     let tokens = TokenServer::builder()
-        .user("mate", "oar", &[Grant::new("hold/app", &[Action::Pull])])
-        .everyone(Grant::pull("deck/app"))
+        .user(
+            "mate",
+            "oar",
+            &[RepositoryGrant::new("hold/app", &[RepositoryAction::Pull])],
+        )
+        .grant_to_all(RepositoryGrant::pull("deck/app"))
         .start()
         .unwrap();
     let registry = registry(&place, &tokens);
@@ -90,7 +95,7 @@ fn everything_may_be_over_tls() {
         .start()
         .unwrap();
     let registry = DockerRegistry::builder(&place.path("registry"))
-        .access(Access::Tokens(tokens.authority()))
+        .access(RegistryAuth::Tokens(tokens.authority()))
         .tls(&ours)
         .start()
         .unwrap();
@@ -110,7 +115,7 @@ fn the_post_form_gives_tokens_for_a_password_and_for_a_refresh_token() {
     }
     let place = Place::new();
     let tokens = TokenServer::builder()
-        .life(Duration::from_secs(60))
+        .token_lifetime(Duration::from_secs(60))
         .start()
         .unwrap();
     let registry = registry(&place, &tokens);
@@ -171,20 +176,20 @@ fn tokens_can_be_worth_less_than_they_promise() {
     }
     let place = Place::new();
     let spent = TokenServer::builder()
-        .accepted_for(Duration::ZERO)
+        .accepted_lifetime(Duration::ZERO)
         .start()
         .unwrap();
     let registry = registry(&place, &spent);
     let fresh = TokenServer::start().unwrap();
-    let (directory, access) = (place.path("other"), Access::Tokens(fresh.authority()));
+    let (directory, access) = (place.path("other"), RegistryAuth::Tokens(fresh.authority()));
     let other = DockerRegistry::start(&directory, access).unwrap();
 
     let token = spent.access_token(USER, "app");
 
-    assert!(!registry.takes_token(&token).unwrap());
-    assert!(!other.takes_token(&token).unwrap());
+    assert!(!registry.accepts_token(&token).unwrap());
+    assert!(!other.accepts_token(&token).unwrap());
     let token = fresh.access_token(USER, "app");
-    assert!(other.takes_token(&token).unwrap());
+    assert!(other.accepts_token(&token).unwrap());
     assert_eq!(spent.requests(), []);
 }
 
@@ -227,7 +232,7 @@ fn who_asks_wrongly_is_told() {
 }
 
 fn registry(place: &Place, tokens: &TokenServer) -> DockerRegistry {
-    let access = Access::Tokens(tokens.authority());
+    let access = RegistryAuth::Tokens(tokens.authority());
     DockerRegistry::start(&place.path("registry"), access).unwrap()
 }
 

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use windlass_testing::real::{Access, DockerRegistry, TokenServer, command, run};
-use windlass_testing::{Image, Index, Layer, PackedImage, PackedIndex, Registry};
+use windlass_testing::real::{DockerRegistry, RegistryAuth, TokenServer, command, run};
+use windlass_testing::{
+    ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, PackedIndex, Registry,
+};
 
 /// Images, and the registry that has them.
 pub(super) struct Fleet {
@@ -26,13 +28,14 @@ pub(super) struct Fleet {
 impl Fleet {
     pub(super) fn new(directory: &Path) -> Self {
         let scripted = Registry::start();
-        let base = || Layer::new().dir("etc").file("etc/motd", "welcome\n");
+        let base = || LayerBuilder::new().dir("etc").file("etc/motd", "welcome\n");
         let full = scripted.push(full(base()), "fleet/full:1");
         let bare = scripted.push(bare(base()), "fleet/bare:1");
         let both = scripted.push_index(both(), "fleet/both:1");
         scripted.push(&full, "fleet/many:one");
         scripted.push(&bare, "fleet/many:two");
-        let registry = DockerRegistry::start(&directory.join("registry"), Access::Open).unwrap();
+        let registry =
+            DockerRegistry::start(&directory.join("registry"), RegistryAuth::Open).unwrap();
         for name in ["full:1", "bare:1", "both:1", "many:one", "many:two"] {
             let from = format!("docker://{}", scripted.name(&format!("fleet/{name}")));
             let to = format!("docker://{}/fleet/{name}", registry.address());
@@ -40,8 +43,8 @@ impl Fleet {
         }
         let tokens = TokenServer::builder().start().unwrap();
         let locked = [
-            ("basic", Access::Basic),
-            ("tokens", Access::Tokens(tokens.authority())),
+            ("basic", RegistryAuth::Basic),
+            ("tokens", RegistryAuth::Tokens(tokens.authority())),
         ];
         let locked = locked
             .map(|(name, access)| DockerRegistry::start(&directory.join(name), access).unwrap());
@@ -77,10 +80,13 @@ fn copy(options: &[&str], from: &str, to: &str) {
     run(skopeo.args(options).args([from, to])).unwrap();
 }
 
-fn full(base: Layer) -> Image {
-    let image = Image::new().docker().layer(base).created_by("ADD base /");
+fn full(base: LayerBuilder) -> ImageBuilder {
+    let image = ImageBuilder::new()
+        .docker()
+        .layer(base)
+        .created_by("ADD base /");
     let image = image.empty_step("ENV A=1");
-    let image = image.layer(Layer::new().file("hello", "ahoy\n"));
+    let image = image.layer(LayerBuilder::new().file("hello", "ahoy\n"));
     image.created_by("COPY hello /").config(|config| {
         config["created"] = json!("2021-02-03T04:05:06.789012345Z");
         config["author"] = json!("The bosun");
@@ -105,21 +111,21 @@ fn full(base: Layer) -> Image {
     })
 }
 
-fn bare(base: Layer) -> Image {
-    let image = Image::new().layer(base).created_by("ADD base /");
+fn bare(base: LayerBuilder) -> ImageBuilder {
+    let image = ImageBuilder::new().layer(base).created_by("ADD base /");
     image.config(|config| {
         config["created"] = json!("2020-05-06T07:08:09Z");
         config["config"] = json!({});
     })
 }
 
-fn both() -> Index {
+fn both() -> IndexBuilder {
     let image = |platform, created: &str| {
-        let image = Image::new().platform(platform);
-        let image = image.layer(Layer::new().file("machine", platform));
+        let image = ImageBuilder::new().platform(platform);
+        let image = image.layer(LayerBuilder::new().file("machine", platform));
         image.config(|config| config["created"] = json!(created))
     };
     let amd64 = image("linux/amd64", "2019-01-01T00:00:00Z");
     let arm64 = image("linux/arm64/v8", "2018-01-01T00:00:00Z");
-    Index::new().image(amd64.pack()).image(arm64.pack())
+    IndexBuilder::new().image(amd64.pack()).image(arm64.pack())
 }

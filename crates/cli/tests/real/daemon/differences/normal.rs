@@ -1,7 +1,7 @@
 //! What of an answer is compared: as a document, with what differs from one moment to the next taken out.
 
 use serde_json::{Map, Value, json};
-use windlass_testing::real::SocketAnswer;
+use windlass_testing::real::SocketResponse;
 
 /// What the body of an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ const CHANCY: [&str; 5] = [
 ];
 
 /// Makes a document of an answer.
-pub(super) fn normal(answer: &SocketAnswer, body: Body) -> Value {
+pub(super) fn normal(answer: &SocketResponse, body: Body) -> Value {
     let mut headers = Map::new();
     for name in HEADERS {
         if let Some(value) = answer.headers.get(name) {

@@ -350,7 +350,7 @@ fn archives(script: &mut Script, fleet: &Fleet) {
     load("load, nothing", "/images/load?quiet=1", Vec::new());
     script.get("inspect, loaded", "/images/loaded:1/json");
     let root = || {
-        windlass_testing::Layer::new()
+        windlass_testing::LayerBuilder::new()
             .dir("etc")
             .file("etc/new", "new\n")
             .tar()
