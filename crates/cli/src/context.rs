@@ -15,8 +15,9 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::hand::Hand;
 use crate::hatch::{Hatch, Holding};
-use crate::output::text::{harmless, shortened};
+use crate::output::text::shortened;
 use crate::stdin::Stdin;
+use windlass::text::escape;
 
 /// Waiting processes are shown what the owner does; an argument list may be long.
 const PURPOSE_WIDTH: usize = 100;
@@ -60,7 +61,7 @@ impl<'a> Context<'a> {
         purpose: &str,
         configure: impl FnOnce(&mut EngineConfig),
     ) -> Result<Engine, Error> {
-        let purpose = shortened(&harmless(purpose), PURPOSE_WIDTH).into_owned();
+        let purpose = shortened(&escape(purpose), PURPOSE_WIDTH).into_owned();
         self.open(&Access::Own { purpose }, configure, || {})
     }
 
@@ -74,7 +75,7 @@ impl<'a> Context<'a> {
         if let Some(daemon) = self.daemon()? {
             return Ok(Hand::Daemon(daemon));
         }
-        let purpose = shortened(&harmless(purpose), PURPOSE_WIDTH).into_owned();
+        let purpose = shortened(&escape(purpose), PURPOSE_WIDTH).into_owned();
         let engine = self.open(&Access::Own { purpose }, |_| {}, || stdin.take_in());
         engine.map(Box::new).map(Hand::Engine)
     }
@@ -189,7 +190,7 @@ fn waiting(owner: &Owner, root: &Path) -> String {
     };
     format!(
         "waiting for {} to finish with {}",
-        harmless(&who),
-        harmless(&root.to_string_lossy())
+        escape(&who),
+        escape(&root.to_string_lossy())
     )
 }

@@ -19,9 +19,9 @@ use windlass_credentials::{LookupError, Source};
 use windlass_serve::{BindError, TlsError};
 
 use crate::commands::daemon::DaemonError;
-use crate::output::text::harmless;
-use crate::template::EvalError;
-use crate::timings::DestinationError;
+use windlass::text::escape;
+use windlass_go_template::EvalError;
+use windlass_timings::DestinationError;
 
 pub(crate) use freight::FreightError;
 pub(crate) use report::Report;
@@ -232,7 +232,7 @@ impl Error {
             return (**report).clone();
         }
         let advice = self.advice();
-        let line = |text: &str| harmless(text).into_owned();
+        let line = |text: &str| escape(text).into_owned();
         Report {
             code: advice.code.into(),
             message: line(&self.message()),

@@ -13,8 +13,6 @@ mod progress;
 mod prompt;
 mod signals;
 mod stdin;
-mod template;
-mod timings;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@
 //! a terminal, a log or an error, they are shortened, and whatever could move the cursor, hide or reorder
 //! what stands around them is written as an escape (R9).
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 
@@ -55,6 +56,47 @@ pub fn sanitize_bytes(bytes: &[u8]) -> Sanitized {
         }
     }
     sanitize(&text)
+}
+
+/// Returns `text` on one line: every character that is not printable is replaced by its escape, such as `\n` or
+/// `\u{1b}` (R9).
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_printable) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_printable(character) {
+            safe.push(character);
+        } else {
+            safe.extend(character.escape_debug());
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// Returns `json` with an escape in place of every character that could steer a terminal (R9). Its value stays the same.
+///
+/// A JSON serializer escapes the control characters of ASCII except DEL. Other characters than those of ASCII occur in
+/// strings only, where a `\u` escape is valid.
+pub fn escape_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character < '\u{7f}' || is_printable(character) {
+            safe.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            write!(safe, "\\u{unit:04x}").expect("writing to a String cannot fail");
+        }
+    }
+    safe
+}
+
+/// Returns whether `character` is printed as itself: it neither steers a terminal nor hides or reorders text.
+pub fn is_printable(character: char) -> bool {
+    // `escape_debug` also escapes quotes and backslashes, which are harmless.
+    matches!(character, '"' | '\'' | '\\') || character.escape_debug().len() == 1
 }
 
 /// Returns `error` and its causes on one line, the outermost first.
@@ -131,6 +173,25 @@ mod tests {
         let expected = r"a\u{1b}[2J\r\nb\u{9b}c\u{202e}d\u{200b}e\u{2028}f\0";
         assert_eq!(sanitize(text).to_string(), expected);
         assert_eq!(format!("{:?}", sanitize(text)), format!("\"{expected}\""));
+    }
+
+    /// R9: neither a title change, a colour, a new line nor reordered text remains.
+    #[test]
+    fn whole_texts_are_escaped() {
+        assert_eq!(
+            escape("a\x1b]0;owned\x07\nb\r\tc\u{9b}31m\u{202e}txt\u{2028}\u{7f}é\"'\\"),
+            r#"a\u{1b}]0;owned\u{7}\nb\r\tc\u{9b}31m\u{202e}txt\u{2028}\u{7f}é"'\"#
+        );
+        assert!(matches!(escape("plain – \"ünïcode\""), Cow::Borrowed(_)));
+    }
+
+    /// R9: the JSON has the same value for a parser.
+    #[test]
+    fn json_is_escaped_without_a_change_of_its_value() {
+        let value = "\x1b[31m\u{9b}31m\u{202e}é\n\u{7f}";
+        let json = escape_json(&serde_json::to_string(value).unwrap());
+        assert_eq!(json, r#""\u001b[31m\u009b31m\u202eé\n\u007f""#);
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), value);
     }
 
     #[test]

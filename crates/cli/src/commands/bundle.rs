@@ -15,8 +15,8 @@ use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::output;
 use crate::output::human;
-use crate::output::text::harmless;
 use crate::signals::Signals;
+use windlass::text::escape;
 
 /// Write an image as an OCI runtime bundle, for runc to start
 ///
@@ -127,7 +127,7 @@ impl Args {
                 let directory = self.directory.to_string_lossy();
                 note(&format!(
                     "Stopped. Nothing was left in {}.",
-                    harmless(&directory)
+                    escape(&directory)
                 ));
                 Ok(Ended::Stopped(signal))
             }
@@ -193,19 +193,19 @@ impl Args {
             return Ok(context.out.flush()?);
         }
         for warning in &warnings {
-            warn(&harmless(warning));
+            warn(&escape(warning));
         }
         note(&format!(
             "Bundled {} into {}: {}, {}, {}. To start it:",
-            harmless(&self.name),
-            harmless(&self.directory.to_string_lossy()),
+            escape(&self.name),
+            escape(&self.directory.to_string_lossy()),
             human::count(bundled.unpacked.layers, "layer"),
             human::count(bundled.unpacked.entries, "entry"),
             human::amount(bundled.unpacked.size),
         ));
         let words = run.iter().map(|word| words::quoted(word));
         let command = words.collect::<Vec<_>>().join(" ");
-        writeln!(context.out, "{}", harmless(&command))?;
+        writeln!(context.out, "{}", escape(&command))?;
         Ok(context.out.flush()?)
     }
 }

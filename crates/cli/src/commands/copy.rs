@@ -20,9 +20,9 @@ use crate::hand::{self, Hand};
 use crate::hatch::{Ask, From, Hatch};
 use crate::output;
 use crate::output::human;
-use crate::output::text::harmless;
 use crate::progress::shown;
 use crate::signals::Signals;
+use windlass::text::escape;
 
 /// Carry an image between registries, files and the store
 ///
@@ -254,7 +254,7 @@ impl Args {
                     0 => String::new(),
                     count => format!(", with {}", human::count(*count as u64, "artifact")),
                 };
-                note(&harmless(&format!("{}{with}", self.doing("Copied"))));
+                note(&escape(&format!("{}{with}", self.doing("Copied"))));
             }
         }
         Ok(context.out.flush()?)

@@ -13,9 +13,9 @@ use crate::context::{Context, note};
 use crate::error::{Error, FreightError};
 use crate::output;
 use crate::output::human;
-use crate::output::text::harmless;
 use crate::progress::shown;
 use crate::signals::Signals;
+use windlass::text::escape;
 
 /// Write an image's root filesystem as one tar
 ///
@@ -147,8 +147,8 @@ impl Args {
         } else if self.showing.tells() {
             note(&format!(
                 "Exported {} to {}: {}, {}",
-                harmless(&self.name),
-                harmless(&output),
+                escape(&self.name),
+                escape(&output),
                 human::count(exported.layers, "layer"),
                 human::count(exported.entries, "entry")
             ));

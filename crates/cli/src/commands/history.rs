@@ -10,9 +10,10 @@ use crate::error::Error;
 use crate::output::format::Format;
 use crate::output::human;
 use crate::output::table::Table;
-use crate::output::text::{harmless, shortened};
+use crate::output::text::shortened;
 use crate::output::{self, time};
-use crate::template::{Field, Struct, Value};
+use windlass::text::escape;
+use windlass_go_template::{Field, Struct, Value};
 
 /// The fields of a step for templates, and the columns that they make.
 const FIELDS: [(&str, &str); 6] = [
@@ -148,7 +149,7 @@ impl Args {
 
     fn command(&self, step: &HistoryEntry) -> String {
         let command = step.created_by.replace('\t', " ");
-        self.cut(&harmless(&command))
+        self.cut(&escape(&command))
     }
 
     fn cut(&self, command: &str) -> String {

@@ -20,11 +20,11 @@ use crate::context::{Context, note};
 use crate::environment::Environment;
 use crate::error::{Error, FreightError};
 use crate::hand::{Hand, import_by};
-use crate::output::text::harmless;
 use crate::progress::{Mode, shown};
 use crate::signals::Signals;
 use crate::stdin::Stdin;
 use source::Source;
+use windlass::text::escape;
 
 /// Make an image of a tar
 ///
@@ -146,7 +146,7 @@ impl Args {
         } else {
             writeln!(context.out, "{}", image.image_id)?;
             if let (Some(name), true) = (image.names.first(), self.showing.tells()) {
-                note(&format!("Imported as {}", harmless(&name.familiar())));
+                note(&format!("Imported as {}", escape(&name.familiar())));
             }
         }
         Ok(context.out.flush()?)

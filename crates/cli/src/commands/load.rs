@@ -10,10 +10,10 @@ use super::loaded::{record, warn_of_moved};
 use super::{Ended, parse_reference};
 use crate::context::{Context, note};
 use crate::error::{Error, FreightError};
-use crate::output::text::harmless;
 use crate::progress::shown;
 use crate::signals::Signals;
 use crate::stdin::Stdin;
+use windlass::text::escape;
 
 /// Take images out of an archive or a directory
 ///
@@ -123,7 +123,7 @@ impl Args {
                 continue;
             }
             for name in &image.names {
-                writeln!(context.out, "Loaded image: {}", harmless(&name.familiar()))?;
+                writeln!(context.out, "Loaded image: {}", escape(&name.familiar()))?;
             }
             if image.names.is_empty() {
                 writeln!(context.out, "Loaded image ID: {}", image.image_id)?;

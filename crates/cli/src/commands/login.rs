@@ -8,9 +8,9 @@ use super::asking::runtime;
 use super::{AuthFile, Ended};
 use crate::context::{Context, note, warn};
 use crate::error::Error;
-use crate::output::text::harmless;
 use crate::prompt::{self, Answer};
 use crate::signals::{Signal, Signals};
+use windlass::text::escape;
 
 /// The longest password or token that is read, in bytes.
 const LONGEST_PASSWORD: u64 = 64 << 10;
@@ -201,7 +201,7 @@ fn login(claim: Claim, logged_in: LoggedIn) -> Login {
 
 fn tell(stored: &Stored, login: &Login) {
     let file = stored.file.to_string_lossy();
-    let file = harmless(&file);
+    let file = escape(&file);
     let what = match login.proof {
         Proof::Password(_) => "password",
         Proof::IdentityToken(_) => "token",
@@ -230,7 +230,7 @@ fn tell_what_hides_it(keys: &Keys, registry: &str, stored: &Stored) {
     if place != Place::File(stored.file.clone()) {
         warn(&format!(
             "{} has credentials for {registry}, too, and goes before it",
-            harmless(&place.to_string())
+            escape(&place.to_string())
         ));
     }
 }

@@ -7,7 +7,7 @@ use super::AuthFile;
 use super::login::registry;
 use crate::context::{Context, warn};
 use crate::error::Error;
-use crate::output::text::harmless;
+use windlass::text::escape;
 
 /// Log out of a registry
 ///
@@ -46,7 +46,7 @@ impl Args {
         if let Ok(Some(Source::Entry { place, .. })) = keys.source_of(&door) {
             warn(&format!(
                 "{} still has credentials for {registry}",
-                harmless(&place.to_string())
+                escape(&place.to_string())
             ));
         }
         Ok(())
@@ -55,7 +55,7 @@ impl Args {
 
 fn words(registry: &str, erased: &Erased) -> String {
     let file = erased.file.to_string_lossy();
-    let file = harmless(&file);
+    let file = escape(&file);
     match &erased.helper {
         _ if erased.is_nothing() => format!("Not logged in to {registry}: nothing in {file}"),
         Some(helper) => format!("Removed the login to {registry} from docker-credential-{helper}"),

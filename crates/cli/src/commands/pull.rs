@@ -20,10 +20,10 @@ use crate::hand::Hand;
 use crate::output;
 use crate::progress::{Asked, Board, Mode, Record};
 use crate::signals::Signals;
-use crate::timings::{Destination, Recorder, is_path, page};
 use errand::Errand;
 use haul::{Haul, Outcome};
 use patience::Patience;
+use windlass_timings::{Destination, Recorder, is_path, page};
 
 /// Images that are pulled, or looked up, at the same time; their layers share the download slots.
 const AT_ONCE: usize = 8;

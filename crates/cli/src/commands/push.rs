@@ -14,9 +14,9 @@ use super::{AuthFile, Ended, parse_reference, report};
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::output;
-use crate::output::text::harmless;
 use crate::progress::shown;
 use crate::signals::Signals;
+use windlass::text::escape;
 
 /// Send images to their registries
 ///
@@ -150,7 +150,7 @@ impl Args {
         } else {
             let repository = pushed.reference.without_tag().without_digest();
             let name = repository.with_digest(pushed.digest);
-            writeln!(context.out, "{}", harmless(&name.to_string()))?;
+            writeln!(context.out, "{}", escape(&name.to_string()))?;
             if self.showing.tells() {
                 note(&format!("Pushed {}", pushed.reference.familiar()));
             }

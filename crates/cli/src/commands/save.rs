@@ -14,9 +14,9 @@ use crate::context::{Context, note, warn};
 use crate::error::{Error, FreightError};
 use crate::output;
 use crate::output::human;
-use crate::output::text::harmless;
 use crate::progress::shown;
 use crate::signals::Signals;
+use windlass::text::escape;
 
 /// Write images into an archive or a directory
 ///
@@ -211,7 +211,7 @@ impl Args {
             && let Some(path) = output
         {
             let count = human::count(saved.len() as u64, "image");
-            note(&format!("Saved {count} to {}", harmless(&path)));
+            note(&format!("Saved {count} to {}", escape(&path)));
         }
         Ok(context.out.flush()?)
     }

@@ -17,8 +17,9 @@ use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::output;
 use crate::output::human;
-use crate::output::text::{harmless, shortened};
+use crate::output::text::shortened;
 use crate::signals::{Signal, Signals};
+use windlass::text::escape;
 
 /// Serve what is here to other programs and machines, as a read-only registry
 ///
@@ -197,13 +198,13 @@ impl Args {
             return Ok(context.out.flush()?);
         }
         for url in &urls {
-            writeln!(context.out, "{}", harmless(url))?;
+            writeln!(context.out, "{}", escape(url))?;
         }
         context.out.flush()?;
         let root = root.to_string_lossy();
         note(&format!(
             "Serving what {} holds, read-only; ^C stops",
-            harmless(&root)
+            escape(&root)
         ));
         if let Some(host) = host {
             note(&format!("  windlass pull {host}/{example}"));
@@ -283,12 +284,12 @@ fn line(answered: &Answered, is_json: bool) -> String {
         drop(output::json::line(&mut line, &record));
         return String::from_utf8_lossy(&line).trim_end().to_owned();
     }
-    let target = harmless(target);
+    let target = escape(target);
     let target = shortened(&target, SHOWN);
     let cut = if *is_complete { "" } else { " (cut)" };
     let seconds = duration.as_secs_f64();
     format!(
         "{peer} {} {target} {status} {bytes}{cut} {seconds:.3}s",
-        harmless(method)
+        escape(method)
     )
 }

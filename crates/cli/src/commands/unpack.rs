@@ -8,8 +8,8 @@ use super::{Ended, image_name};
 use crate::context::{Context, note};
 use crate::error::Error;
 use crate::output::human;
-use crate::output::text::harmless;
 use crate::signals::Signals;
+use windlass::text::escape;
 
 /// Write an image's root filesystem into a directory
 ///
@@ -46,7 +46,7 @@ impl Args {
                 let directory = self.directory.to_string_lossy();
                 note(&format!(
                     "Stopped. Nothing was left in {}.",
-                    harmless(&directory)
+                    escape(&directory)
                 ));
                 Ok(Ended::Stopped(signal))
             }
@@ -61,8 +61,8 @@ impl Args {
     fn words(&self, summary: &UnpackSummary) -> String {
         format!(
             "Unpacked {} into {}: {}, {}, {}",
-            harmless(&self.name),
-            harmless(&self.directory.to_string_lossy()),
+            escape(&self.name),
+            escape(&self.directory.to_string_lossy()),
             human::count(summary.layers, "layer"),
             human::count(summary.entries, "entry"),
             human::amount(summary.size)

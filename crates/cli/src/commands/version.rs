@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::output;
 use crate::output::format::DocumentFormat;
-use crate::template::{Field, Struct, Value};
+use windlass_go_template::{Field, Struct, Value};
 
 /// Show the version
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::{columns, json};
 use crate::error::Error;
-use crate::template::{Escapes, EvalError, ParseError, Template, Value};
+use windlass_go_template::{Escapes, EvalError, ParseError, Template, Value};
 
 /// What `--format` of a list says.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,7 +121,7 @@ fn header(template: &Template, names: &Value) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::{Field, Struct};
+    use windlass_go_template::{Field, Struct};
 
     fn row(name: &str, tag: &str) -> Value {
         Value::Struct(Struct::new(vec![

@@ -1,17 +1,16 @@
 //! JSON results: one object a line, or one document indented as Docker's.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
-use super::text::is_harmless;
+use windlass::text::escape_json;
 
 /// Writes `value` on a line of its own.
 pub(crate) fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_string(value)?;
-    writeln!(out, "{}", escaped(&text))
+    writeln!(out, "{}", escape_json(&text))
 }
 
 /// Writes `value` over several lines, four spaces a level, as `docker inspect` does.
@@ -22,7 +21,7 @@ pub(crate) fn document(out: &mut dyn Write, value: &impl Serialize) -> io::Resul
         &mut text, formatter,
     ))?;
     let text = String::from_utf8(text).expect("JSON is written as UTF-8");
-    writeln!(out, "{}", escaped(&text))
+    writeln!(out, "{}", escape_json(&text))
 }
 
 /// Writes `json` over several lines, four spaces a level, with its members, numbers and texts as they are.
@@ -67,31 +66,12 @@ pub(crate) fn indented(out: &mut dyn Write, json: &str) -> io::Result<()> {
             }
         }
     }
-    writeln!(out, "{}", escaped(&text))
+    writeln!(out, "{}", escape_json(&text))
 }
 
 fn new_line(text: &mut String, depth: usize) {
     text.push('\n');
     text.push_str(&"    ".repeat(depth));
-}
-
-/// Spells out what could steer a terminal that shows the JSON (R9); the values stay the same.
-///
-/// The serializer escapes the ASCII control characters itself. Others than ASCII can only stand in
-/// strings, where `\u` may stand for any of them.
-pub(crate) fn escaped(json: &str) -> String {
-    let mut safe = String::with_capacity(json.len());
-    for character in json.chars() {
-        // DEL is the one control character of ASCII that JSON leaves alone.
-        if character < '\u{7f}' || is_harmless(character) {
-            safe.push(character);
-            continue;
-        }
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            write!(safe, "\\u{unit:04x}").expect("a string takes all text");
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::text::harmless;
+use windlass::text::escape;
 
 pub(super) const GAP: usize = 3;
 pub(super) const NARROWEST: usize = 10;
@@ -25,8 +25,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
 
     /// Adds a row below the others.
     pub(crate) fn push(&mut self, cells: [String; COLUMNS]) {
-        self.rows
-            .push(cells.map(|cell| harmless(&cell).into_owned()));
+        self.rows.push(cells.map(|cell| escape(&cell).into_owned()));
     }
 
     /// Writes the header and all rows.

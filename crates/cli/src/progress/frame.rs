@@ -14,7 +14,8 @@ use windlass::{LayerState, LayerView, PullPhase, PullView, percent};
 
 use super::line::{Line, Look};
 use crate::output::human;
-use crate::output::text::{harmless, shortened};
+use crate::output::text::shortened;
+use windlass::text::escape;
 
 /// How often a frame is drawn, and how long each picture of the spinner stays.
 pub(super) const FRAME_TIME: Duration = Duration::from_millis(80);
@@ -132,7 +133,7 @@ fn part_of(view: &PullView, part: Part, now: Duration) -> Option<Line> {
     let (done, total) = (view.downloaded(), view.missing_bytes());
     let mut line = Line::default();
     match part {
-        Part::Platform => line.push(Look::Plain, harmless(&view.platform()?.to_string())),
+        Part::Platform => line.push(Look::Plain, escape(&view.platform()?.to_string())),
         Part::Layers if is_planned => {
             line.push(
                 Look::Plain,
@@ -295,7 +296,7 @@ fn pause_line(views: &[&PullView], now: Duration) -> Option<Line> {
     let mut line = Line::default();
     line.push(Look::Faint, format!("{INDENT}{}  ", short(layer)));
     line.push(Look::Warning, format!("waiting {wait}"));
-    line.push(Look::Plain, format!("  {} asked for it", harmless(host)));
+    line.push(Look::Plain, format!("  {} asked for it", escape(host)));
     Some(line)
 }
 
@@ -309,7 +310,7 @@ fn setback_line(views: &[&PullView], now: Duration) -> Option<Line> {
     let mut line = Line::default();
     line.push(Look::Plain, INDENT);
     line.push(Look::Warning, next);
-    line.push(Look::Plain, format!("  {}", harmless(&setback.error)));
+    line.push(Look::Plain, format!("  {}", escape(&setback.error)));
     Some(line)
 }
 
@@ -333,7 +334,7 @@ fn retry_line(views: &[&PullView], now: Duration) -> Option<Line> {
     let mut line = Line::default();
     line.push(Look::Faint, format!("{INDENT}{}  ", short(layer)));
     line.push(Look::Warning, format!("try {attempt} in {wait}"));
-    line.push(Look::Plain, format!("  {}", harmless(error)));
+    line.push(Look::Plain, format!("  {}", escape(error)));
     Some(line)
 }
 

@@ -17,7 +17,7 @@ use super::plain::HEARTBEAT;
 use super::terminal::Terminal;
 use crate::context::note;
 use crate::output::human;
-use crate::output::text::harmless;
+use windlass::text::escape;
 
 /// What is being carried.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ const BAR: usize = 18;
 pub(crate) fn shown<T>(mode: Mode, name: &str, work: impl FnOnce(Tell<'_>) -> T) -> T {
     let start = Instant::now();
     let freight = Mutex::new(Freight {
-        name: harmless(name).into_owned(),
+        name: escape(name).into_owned(),
         ..Freight::default()
     });
     let lock = || freight.lock().unwrap_or_else(PoisonError::into_inner);

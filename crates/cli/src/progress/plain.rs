@@ -7,7 +7,7 @@ use std::time::Duration;
 use windlass::{LayerStatus, PullEvent, PullPhase, PullView, Reason, Setback, percent, text};
 
 use crate::output::human;
-use crate::output::text::harmless;
+use windlass::text::escape;
 
 /// The longest silence while something goes on.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -109,7 +109,7 @@ pub(crate) fn setback(name: &str, setback: &Setback) -> String {
 }
 
 fn words(reason: &Reason) -> String {
-    harmless(&text::error_chain(&*reason.0)).into_owned()
+    escape(&text::error_chain(&*reason.0)).into_owned()
 }
 
 fn start(view: &PullView, reused_bytes: u64, resumed_bytes: u64) -> String {
@@ -122,7 +122,7 @@ fn start(view: &PullView, reused_bytes: u64, resumed_bytes: u64) -> String {
     let missing = human::amount(view.missing_bytes());
     let line = format!(
         "Pulling {name}{}: {layers}, {missing} to download",
-        harmless(&platform)
+        escape(&platform)
     );
     let line = match reused_bytes {
         0 => line,

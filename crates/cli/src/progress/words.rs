@@ -4,7 +4,7 @@ use windlass::{Origin, Outcome, PullPhase, PullView, Pulled, SkippedItems, perce
 
 use super::line::{Line, Look};
 use crate::output::human;
-use crate::output::text::harmless;
+use windlass::text::escape;
 
 /// Returns the one line that a pull leaves behind. Those of `mirrors` that had a part in it are named.
 pub(super) fn pulled(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> Line {
@@ -35,7 +35,7 @@ fn through(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> String {
     let sources: Vec<&Origin> = sources.chain([pulled.endpoint.origin()]).collect();
     let had_a_part = mirrors.iter().filter(|mirror| sources.contains(mirror));
     let names: Vec<_> = had_a_part
-        .map(|mirror| harmless(mirror.authority()))
+        .map(|mirror| escape(mirror.authority()))
         .collect();
     match names.len() {
         0 => String::new(),

@@ -8,7 +8,7 @@ use windlass_config::{SourceState, shown_size};
 use super::facts::{Facts, Setting};
 use super::way::{Host, Way};
 use crate::output::table::Table;
-use crate::output::text::harmless;
+use windlass::text::escape;
 
 /// Writes everything that is known. With one registry, only that one is shown.
 pub(super) fn write(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
@@ -49,31 +49,31 @@ pub(super) fn write(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
         writeln!(out)?;
     }
     for remark in &facts.remarks {
-        writeln!(out, "{}", harmless(remark))?;
+        writeln!(out, "{}", escape(remark))?;
     }
     Ok(())
 }
 
 fn write_way(out: &mut dyn Write, way: &Way) -> io::Result<()> {
-    writeln!(out, "{}", harmless(&way.registry))?;
+    writeln!(out, "{}", escape(&way.registry))?;
     if let Some(reason) = &way.unusable {
-        writeln!(out, "  cannot be asked: {}", harmless(reason))?;
+        writeln!(out, "  cannot be asked: {}", escape(reason))?;
     }
     for (number, host) in way.endpoints.iter().enumerate() {
         writeln!(
             out,
             "  {}. {}  {}",
             number + 1,
-            harmless(&host.url),
+            escape(&host.url),
             host.role
         )?;
         for (what, value) in facts_of(host) {
-            writeln!(out, "     {what:<11}  {}", harmless(&value))?;
+            writeln!(out, "     {what:<11}  {}", escape(&value))?;
         }
     }
     if !way.foreign_layers.is_empty() {
         let places = way.foreign_layers.join(", ");
-        writeln!(out, "  foreign layers from {}", harmless(&places))?;
+        writeln!(out, "  foreign layers from {}", escape(&places))?;
     }
     if let Some(limit) = way.limit_rate {
         writeln!(out, "  no faster than {}", rate(Some(limit)))?;

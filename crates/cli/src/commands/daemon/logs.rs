@@ -15,7 +15,7 @@ use tracing_subscriber::{Layer, Registry, reload};
 use windlass_config::{LogFormat, LogLevel};
 
 use super::error::DaemonError;
-use crate::output::text::harmless;
+use windlass::text::escape;
 
 /// The log, whose level can be changed.
 #[derive(Clone, Debug)]
@@ -92,8 +92,8 @@ fn fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
     let write = |writer: &mut Writer<'_>, field: &tracing::field::Field, value: &dyn fmt::Debug| {
         let value = format!("{value:?}");
         match field.name() {
-            "message" => write!(writer, "{}", harmless(&value)),
-            name => write!(writer, "{name}={}", harmless(&value)),
+            "message" => write!(writer, "{}", escape(&value)),
+            name => write!(writer, "{name}={}", escape(&value)),
         }
     };
     debug_fn(write).delimited(" ")

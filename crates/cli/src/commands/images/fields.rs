@@ -2,7 +2,7 @@
 
 use super::rows::Row;
 use crate::output::format::Format;
-use crate::template::{Field, ParseError, Struct, Value};
+use windlass_go_template::{Field, ParseError, Struct, Value};
 
 /// Docker's `raw`: a line a field, and an empty one behind each image.
 const RAW: &str = "\

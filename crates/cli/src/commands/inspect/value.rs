@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use windlass::Inspection;
 
-use crate::template::{Field, Struct, Value};
+use windlass_go_template::{Field, Struct, Value};
 
 /// What a config has where it does not have it: lists, maps, texts.
 const LISTS: [&str; 5] = ["Cmd", "Entrypoint", "Env", "OnBuild", "Shell"];
@@ -85,7 +85,7 @@ mod tests {
     use windlass::{Digest, ImageId, RootFs};
 
     use super::*;
-    use crate::template::{Escapes, Template};
+    use windlass_go_template::{Escapes, Template};
 
     fn rendered(config: Json, source: &str) -> String {
         let image = Inspection {

@@ -19,9 +19,9 @@ use crate::error::{Doing, Error, Report};
 use crate::output;
 use crate::output::human;
 use crate::output::table::Table;
-use crate::output::text::harmless;
 use crate::progress::{Forecast, Mode, Record, setback_line};
 use crate::signals::Signals;
+use windlass::text::escape;
 
 /// What was found out about one image, and what was told meanwhile.
 struct Found {
@@ -244,7 +244,7 @@ impl Room {
         let (needed, free_text) = (human::about(self.needed), human::about(free));
         let line = format!(
             "about {needed} of disk space needed, {free_text} free in {}",
-            harmless(&root)
+            escape(&root)
         );
         if self.needed > free {
             warn(&line);

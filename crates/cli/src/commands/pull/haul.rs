@@ -18,7 +18,7 @@ use crate::environment;
 use crate::error::{Error, Report};
 use crate::progress::Board;
 use crate::signals::{Signal, Signals};
-use crate::timings::{CpuTime, Recorder, SAMPLE_TIME};
+use windlass_timings::{CpuTime, FailureRecord, Recorder, SAMPLE_TIME};
 
 /// The pulls.
 pub(super) struct Haul<'a> {
@@ -73,7 +73,7 @@ impl Haul<'_> {
         };
         self.note(|recorder, now| {
             let failure = outcome.as_ref().err().map(Error::report);
-            recorder.end(CpuTime::now(), failure.as_ref(), now);
+            recorder.end(CpuTime::now(), failure.as_ref().map(failure_record), now);
         });
         outcome
     }
@@ -113,7 +113,7 @@ impl Haul<'_> {
 
     /// Says that nothing is pulled, and why.
     fn failed(&self, place: usize, report: &Report) -> io::Result<Option<Pulled>> {
-        self.note(|recorder, now| recorder.failed(place, report, now));
+        self.note(|recorder, now| recorder.failed(place, failure_record(report), now));
         let mut board = self.board.borrow_mut();
         board.failed(place, report, environment::colors(), self.now())?;
         Ok(None)
@@ -148,7 +148,7 @@ impl Haul<'_> {
             }
             Err(error) => {
                 let report = error.report();
-                self.note(|recorder, now| recorder.failed(place, &report, now));
+                self.note(|recorder, now| recorder.failed(place, failure_record(&report), now));
                 board.failed(place, &report, environment::colors(), self.now())?;
                 Ok(None)
             }
@@ -201,5 +201,13 @@ impl Haul<'_> {
 
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+}
+
+fn failure_record(report: &Report) -> FailureRecord {
+    FailureRecord {
+        message: report.message.clone(),
+        tried: report.tried.clone(),
+        hint: report.hint.clone(),
     }
 }

@@ -1,0 +1,260 @@
+//! What a template makes of a value.
+
+use super::ast::{Branch, Command, Node, Operand, Pipeline, Target};
+use super::error::EvalError;
+use super::functions::{self, Function};
+use super::value::Value;
+use super::{MOST_OUTPUT, MOST_STEPS, show};
+
+/// Renders one value.
+pub(crate) struct Evaluator {
+    /// What the variables in scope hold, where the parser knows them to be.
+    variables: Vec<Value>,
+    out: String,
+    steps: u32,
+    /// Whether the value is column names.
+    is_header: bool,
+}
+
+/// How the nodes of a list were left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    On,
+    Break,
+    Continue,
+}
+
+impl Evaluator {
+    pub(crate) fn new(value: &Value, is_header: bool) -> Self {
+        Self {
+            variables: vec![value.clone()],
+            out: String::new(),
+            steps: 0,
+            is_header,
+        }
+    }
+
+    pub(crate) fn render(mut self, nodes: &[Node]) -> Result<String, EvalError> {
+        let dot = self.variables[0].clone();
+        self.list(nodes, &dot)?;
+        Ok(self.out)
+    }
+
+    /// Prints `nodes`; the variables that they make end with them.
+    fn scope(&mut self, nodes: &[Node], dot: &Value) -> Result<Flow, EvalError> {
+        let mark = self.variables.len();
+        let flow = self.list(nodes, dot);
+        self.variables.truncate(mark);
+        flow
+    }
+
+    fn list(&mut self, nodes: &[Node], dot: &Value) -> Result<Flow, EvalError> {
+        for node in nodes {
+            let flow = self.node(node, dot)?;
+            if flow != Flow::On {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    fn node(&mut self, node: &Node, dot: &Value) -> Result<Flow, EvalError> {
+        self.step()?;
+        match node {
+            Node::Text(text) => self.print(text)?,
+            Node::Action(pipeline) => {
+                let value = self.pipeline(pipeline, dot)?;
+                if pipeline.target == Target::Value {
+                    self.print(&show::printed(&value))?;
+                }
+            }
+            Node::If(branch) => return self.branch(branch, dot, false),
+            Node::With(branch) => return self.branch(branch, dot, true),
+            Node::Range(branch) => return self.range(branch, dot),
+            Node::Break => return Ok(Flow::Break),
+            Node::Continue => return Ok(Flow::Continue),
+        }
+        Ok(Flow::On)
+    }
+
+    fn branch(&mut self, branch: &Branch, dot: &Value, is_with: bool) -> Result<Flow, EvalError> {
+        let mark = self.variables.len();
+        let value = self.pipeline(&branch.pipeline, dot)?;
+        let flow = match value.is_true() {
+            true => self.scope(&branch.body, if is_with { &value } else { dot }),
+            false => self.scope(&branch.otherwise, dot),
+        };
+        self.variables.truncate(mark);
+        flow
+    }
+
+    fn range(&mut self, branch: &Branch, dot: &Value) -> Result<Flow, EvalError> {
+        let mark = self.variables.len();
+        let value = self.commands(&branch.pipeline.commands, dot)?;
+        if let Target::Declare { count } = branch.pipeline.target {
+            self.variables.resize(mark + count, Value::Nil);
+        }
+        let mut is_empty = true;
+        for (index, element) in self.elements(&value)? {
+            self.step()?;
+            is_empty = false;
+            self.turn(&branch.pipeline.target, mark, index, &element);
+            match self.scope(&branch.body, &element)? {
+                Flow::On | Flow::Continue => {}
+                Flow::Break => break,
+            }
+        }
+        let flow = match is_empty {
+            true => self.scope(&branch.otherwise, dot),
+            false => Ok(Flow::On),
+        };
+        self.variables.truncate(mark);
+        flow
+    }
+
+    /// Returns the elements of `value` with what they are called by.
+    fn elements(
+        &self,
+        value: &Value,
+    ) -> Result<Box<dyn Iterator<Item = (Value, Value)>>, EvalError> {
+        Ok(match value.clone() {
+            Value::List(list) => {
+                let indexes = (0..).map(Value::Int);
+                let items = (0..list.items.len()).map(move |at| list.items[at].clone());
+                Box::new(indexes.zip(items))
+            }
+            Value::Map(map) => {
+                let entries: Vec<_> = { map.entries.iter() }
+                    .map(|(key, value)| (Value::text(key, map.is_guarded), value.clone()))
+                    .collect();
+                Box::new(entries.into_iter())
+            }
+            Value::Int(count) => Box::new((0..count).map(|at| (Value::Int(at), Value::Int(at)))),
+            Value::Nil => Box::new(std::iter::empty()),
+            _ if self.is_header => Box::new(std::iter::empty()),
+            value => return Err(EvalError::Range(value.kind())),
+        })
+    }
+
+    /// Gives the variables of a range what they hold in this turn.
+    fn turn(&mut self, target: &Target, mark: usize, index: Value, element: &Value) {
+        let places = match target {
+            Target::Value => return,
+            Target::Declare { count } => (mark..mark + count).collect(),
+            Target::Assign(places) => places.clone(),
+        };
+        match places.as_slice() {
+            [place] => self.variables[*place] = element.clone(),
+            [first, second] => {
+                self.variables[*first] = index;
+                self.variables[*second] = element.clone();
+            }
+            _ => {}
+        }
+    }
+
+    /// Evaluates a pipeline, and gives its value to the variable that waits for it.
+    fn pipeline(&mut self, pipeline: &Pipeline, dot: &Value) -> Result<Value, EvalError> {
+        let value = self.commands(&pipeline.commands, dot)?;
+        match &pipeline.target {
+            Target::Value => {}
+            Target::Declare { .. } => self.variables.push(value.clone()),
+            Target::Assign(places) => {
+                for place in places {
+                    self.variables[*place] = value.clone();
+                }
+            }
+        }
+        Ok(value)
+    }
+
+    fn commands(&mut self, commands: &[Command], dot: &Value) -> Result<Value, EvalError> {
+        let mut last = None;
+        for command in commands {
+            last = Some(match command {
+                Command::Value(operand) => self.operand(operand, dot)?,
+                Command::Call(function, operands) => self.call(*function, operands, last, dot)?,
+            });
+        }
+        Ok(last.unwrap_or(Value::Nil))
+    }
+
+    fn call(
+        &mut self,
+        function: Function,
+        operands: &[Operand],
+        last: Option<Value>,
+        dot: &Value,
+    ) -> Result<Value, EvalError> {
+        self.step()?;
+        let mut values = Vec::with_capacity(operands.len() + 1);
+        for operand in operands {
+            values.push(self.operand(operand, dot)?);
+            // What does not matter any more is not looked at.
+            if let Some(value) = values.last()
+                && function.is_decided_by(value)
+            {
+                return Ok(value.clone());
+            }
+        }
+        values.extend(last);
+        if self.is_header {
+            return Ok(functions::header(function, &values));
+        }
+        functions::call(function, &values)
+    }
+
+    fn operand(&mut self, operand: &Operand, dot: &Value) -> Result<Value, EvalError> {
+        match operand {
+            Operand::Literal(value) => Ok(value.clone()),
+            Operand::Dot(fields) => field(dot, fields),
+            Operand::Variable(place, fields) => field(&self.variables[*place], fields),
+            Operand::Nested(pipeline, fields) => field(&self.pipeline(pipeline, dot)?, fields),
+            Operand::Call(function) => self.call(*function, &[], None, dot),
+        }
+    }
+
+    fn print(&mut self, text: &str) -> Result<(), EvalError> {
+        self.out.push_str(text);
+        match self.out.len() {
+            ..=MOST_OUTPUT => Ok(()),
+            _ => Err(EvalError::TooLong),
+        }
+    }
+
+    fn step(&mut self) -> Result<(), EvalError> {
+        self.steps += 1;
+        match self.steps {
+            ..=MOST_STEPS => Ok(()),
+            _ => Err(EvalError::TooManySteps),
+        }
+    }
+}
+
+/// Returns the field that `names` lead to. What nothing has is nothing.
+fn field(value: &Value, names: &[String]) -> Result<Value, EvalError> {
+    let mut value = value.clone();
+    for (depth, name) in names.iter().enumerate() {
+        let path = || format!(".{}", names[..=depth].join("."));
+        value = match value {
+            Value::Nil => Value::Nil,
+            Value::Map(map) => map.get(name),
+            Value::Struct(fields) => match fields.get(name) {
+                Some(value) => value.clone(),
+                None => {
+                    return Err(EvalError::UnknownField {
+                        name: path(),
+                        known: fields.names(),
+                    });
+                }
+            },
+            value => {
+                return Err(EvalError::NoFields {
+                    name: path(),
+                    kind: value.kind(),
+                });
+            }
+        };
+    }
+    Ok(value)
+}

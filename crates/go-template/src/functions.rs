@@ -1,0 +1,235 @@
+//! The functions: Go's, and those that Docker has beside them.
+
+mod lists;
+mod texts;
+
+use std::cmp::Ordering;
+use std::ops::RangeInclusive;
+
+use super::compare;
+use super::error::{CallFault, EvalError};
+use super::printf;
+use super::value::{Text, Value};
+use super::{MOST_OUTPUT, show};
+use windlass_oci::text::escape_json;
+
+/// A function that templates can call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    And,
+    Eq,
+    Ge,
+    Gt,
+    Index,
+    Join,
+    Json,
+    Le,
+    Len,
+    Lower,
+    Lt,
+    Ne,
+    Not,
+    Or,
+    Pad,
+    Print,
+    Printf,
+    Println,
+    Slice,
+    Split,
+    Title,
+    Truncate,
+    Upper,
+}
+
+use Function as F;
+
+/// What each is called, and the fewest and most values that it takes.
+const TABLE: [(Function, &str, usize, usize); 23] = [
+    (F::And, "and", 1, usize::MAX),
+    (F::Eq, "eq", 2, usize::MAX),
+    (F::Ge, "ge", 2, 2),
+    (F::Gt, "gt", 2, 2),
+    (F::Index, "index", 1, usize::MAX),
+    (F::Join, "join", 2, 2),
+    (F::Json, "json", 1, 1),
+    (F::Le, "le", 2, 2),
+    (F::Len, "len", 1, 1),
+    (F::Lower, "lower", 1, 1),
+    (F::Lt, "lt", 2, 2),
+    (F::Ne, "ne", 2, 2),
+    (F::Not, "not", 1, 1),
+    (F::Or, "or", 1, usize::MAX),
+    (F::Pad, "pad", 3, 3),
+    (F::Print, "print", 0, usize::MAX),
+    (F::Printf, "printf", 1, usize::MAX),
+    (F::Println, "println", 0, usize::MAX),
+    (F::Slice, "slice", 1, 3),
+    (F::Split, "split", 2, 2),
+    (F::Title, "title", 1, 1),
+    (F::Truncate, "truncate", 2, 2),
+    (F::Upper, "upper", 1, 1),
+];
+
+impl Function {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let row = TABLE.iter().find(|(_, known, ..)| *known == name);
+        row.map(|(function, ..)| *function)
+    }
+
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().map(|(_, name, ..)| *name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        self.row().1
+    }
+
+    /// How many values it takes.
+    pub(crate) fn arguments(self) -> RangeInclusive<usize> {
+        let (_, _, least, most) = self.row();
+        *least..=*most
+    }
+
+    /// Tells whether `value` is what comes out, whatever values follow.
+    pub(crate) fn is_decided_by(self, value: &Value) -> bool {
+        match self {
+            Self::And => !value.is_true(),
+            Self::Or => value.is_true(),
+            _ => false,
+        }
+    }
+
+    fn row(self) -> &'static (Self, &'static str, usize, usize) {
+        let row = TABLE.iter().find(|(function, ..)| *function == self);
+        row.expect("every function is in the table")
+    }
+}
+
+/// Calls `function`; the parser has seen to the number of `values`.
+pub(crate) fn call(function: Function, values: &[Value]) -> Result<Value, EvalError> {
+    let name = function.name();
+    let value = apply(function, values);
+    value.map_err(|fault| EvalError::Call {
+        function: name,
+        fault,
+    })
+}
+
+/// Calls `function` with column names among `values`: what is done with texts leaves them as they are.
+pub(crate) fn header(function: Function, values: &[Value]) -> Value {
+    let changes_texts = matches!(
+        function,
+        F::Json | F::Lower | F::Upper | F::Title | F::Truncate | F::Split | F::Join | F::Slice
+    );
+    let texts = values
+        .iter()
+        .filter(|value| matches!(value, Value::Text(_)));
+    let first = || texts.clone().next().cloned().unwrap_or(Value::plain(""));
+    if changes_texts {
+        return first();
+    }
+    apply(function, values).unwrap_or_else(|_| first())
+}
+
+fn apply(function: Function, values: &[Value]) -> Result<Value, CallFault> {
+    match (function, values) {
+        (F::And | F::Or, values) => Ok(values.last().cloned().unwrap_or(Value::Nil)),
+        (F::Not, [value]) => Ok(Value::Bool(!value.is_true())),
+        (F::Eq, [first, others @ ..]) => compare::is_one_of(first, others).map(Value::Bool),
+        (F::Ne, [a, b]) => {
+            compare::is_one_of(a, std::slice::from_ref(b)).map(|eq| Value::Bool(!eq))
+        }
+        (F::Lt, [a, b]) => compare::order(a, b, Ordering::is_lt).map(Value::Bool),
+        (F::Le, [a, b]) => compare::order(a, b, Ordering::is_le).map(Value::Bool),
+        (F::Gt, [a, b]) => compare::order(a, b, Ordering::is_gt).map(Value::Bool),
+        (F::Ge, [a, b]) => compare::order(a, b, Ordering::is_ge).map(Value::Bool),
+        (F::Index, [value, keys @ ..]) => lists::index(value, keys),
+        (F::Slice, [value, bounds @ ..]) => lists::slice(value, bounds),
+        (F::Len, [value]) => lists::length(value),
+        (F::Join, [list, separator]) => lists::join(list, separator),
+        (F::Split, [value, separator]) => lists::split(value, separator),
+        (F::Json, [value]) => json(value),
+        (F::Lower, [value]) => Ok(texts::lower(text_of(value)?)),
+        (F::Upper, [value]) => Ok(texts::upper(text_of(value)?)),
+        (F::Title, [value]) => Ok(texts::title(text_of(value)?)),
+        (F::Truncate, [value, length]) => texts::truncate(text_of(value)?, int_of(length)?),
+        (F::Pad, [value, before, after]) => {
+            texts::pad(text_of(value)?, int_of(before)?, int_of(after)?)
+        }
+        (F::Print, values) => print(values),
+        (F::Println, values) => println(values),
+        (F::Printf, [form, values @ ..]) => printf::printf(text_of(form)?, values),
+        // The parser has counted.
+        (function, _) => Err(CallFault::Kind {
+            wanted: "other values",
+            found: function.name(),
+        }),
+    }
+}
+
+/// Texts beside each other, all else a space apart.
+fn print(values: &[Value]) -> Result<Value, CallFault> {
+    let mut text = String::new();
+    let mut was_text = true;
+    for (number, value) in values.iter().enumerate() {
+        let is_text = matches!(value, Value::Text(_));
+        if number > 0 && !is_text && !was_text {
+            text.push(' ');
+        }
+        text.push_str(&show::show(value));
+        checked(&text)?;
+        was_text = is_text;
+    }
+    Ok(Value::plain(&text))
+}
+
+/// All a space apart, and a new line.
+fn println(values: &[Value]) -> Result<Value, CallFault> {
+    let mut text = String::new();
+    for (number, value) in values.iter().enumerate() {
+        if number > 0 {
+            text.push(' ');
+        }
+        text.push_str(&show::show(value));
+        checked(&text)?;
+    }
+    text.push('\n');
+    Ok(Value::plain(&text))
+}
+
+/// As the other JSON of windlass: nothing in it steers a terminal, and its texts are what they were.
+fn json(value: &Value) -> Result<Value, CallFault> {
+    let text = serde_json::to_string(value).map_err(|_| CallFault::Kind {
+        wanted: "what JSON has",
+        found: value.kind(),
+    })?;
+    Ok(Value::plain(&escape_json(&text)))
+}
+
+/// Sees to it that no text grows without end.
+pub(crate) fn checked(text: &str) -> Result<(), CallFault> {
+    match text.len() {
+        ..=MOST_OUTPUT => Ok(()),
+        _ => Err(CallFault::TooLong),
+    }
+}
+
+fn text_of(value: &Value) -> Result<&Text, CallFault> {
+    match value {
+        Value::Text(text) => Ok(text),
+        value => Err(CallFault::Kind {
+            wanted: "a text",
+            found: value.kind(),
+        }),
+    }
+}
+
+fn int_of(value: &Value) -> Result<i64, CallFault> {
+    match value {
+        Value::Int(int) => Ok(*int),
+        value => Err(CallFault::Kind {
+            wanted: "a whole number",
+            found: value.kind(),
+        }),
+    }
+}

@@ -1,0 +1,108 @@
+//! `printf`: Go's verbs, flags, widths and precisions, and what Go prints where they do not fit.
+
+mod spec;
+mod verb;
+
+use super::error::CallFault;
+use super::functions::checked;
+use super::value::{Text, Value};
+use spec::{Count, Spec};
+
+/// Prints `values` as `form` says.
+pub(crate) fn printf(form: &Text, values: &[Value]) -> Result<Value, CallFault> {
+    let form = form.shown();
+    let mut printer = Printer {
+        values,
+        next: 0,
+        is_reordered: false,
+    };
+    let mut text = String::new();
+    let mut rest = &*form;
+    while let Some((before, directive)) = rest.split_once('%') {
+        text.push_str(before);
+        let (spec, length) = Spec::read(directive);
+        text.push_str(&printer.directive(&spec));
+        checked(&text)?;
+        rest = &directive[length..];
+    }
+    text.push_str(rest);
+    text.push_str(&printer.left_over());
+    checked(&text)?;
+    Ok(Value::plain(&text))
+}
+
+struct Printer<'a> {
+    values: &'a [Value],
+    next: usize,
+    /// Whether a directive has chosen its value by number.
+    is_reordered: bool,
+}
+
+impl Printer<'_> {
+    fn directive(&mut self, spec: &Spec) -> String {
+        let mut spec = spec.clone();
+        let mut complaint = "";
+        if let Some(Count::FromValue) = spec.width {
+            match self.count() {
+                Some(width) => {
+                    spec.is_left |= width < 0;
+                    spec.width = Some(Count::Is(
+                        usize::try_from(width.unsigned_abs()).unwrap_or(0),
+                    ));
+                }
+                None => {
+                    spec.width = None;
+                    complaint = "%!(BADWIDTH)";
+                }
+            }
+        }
+        if let Some(Count::FromValue) = spec.precision {
+            let precision = self.count();
+            spec.precision =
+                { precision.and_then(|count| usize::try_from(count).ok()) }.map(Count::Is);
+            if precision.is_none() {
+                complaint = "%!(BADPREC)";
+            }
+        }
+        let Some(verb) = spec.verb else {
+            return format!("{complaint}%!(NOVERB)");
+        };
+        if verb == '%' {
+            return format!("{complaint}%");
+        }
+        if let Some(number) = spec.index {
+            self.is_reordered = true;
+            match number.checked_sub(1) {
+                Some(at) if at < self.values.len() => self.next = at,
+                _ => return format!("{complaint}%!{verb}(BADINDEX)"),
+            }
+        }
+        let Some(value) = self.values.get(self.next) else {
+            return format!("{complaint}%!{verb}(MISSING)");
+        };
+        self.next += 1;
+        complaint.to_owned() + &verb::print(value, verb, &spec)
+    }
+
+    /// Takes a value that is a width or precision.
+    fn count(&mut self) -> Option<i64> {
+        let value = self.values.get(self.next)?;
+        self.next += 1;
+        match value {
+            Value::Int(int) if int.unsigned_abs() <= super::WIDEST as u64 => Some(*int),
+            _ => None,
+        }
+    }
+
+    /// What Go says of values that nothing asked for.
+    fn left_over(&self) -> String {
+        if self.is_reordered || self.next >= self.values.len() {
+            return String::new();
+        }
+        let values = self.values[self.next..].iter().map(|value| match value {
+            Value::Nil => "<nil>".to_owned(),
+            value => format!("{}={}", verb::go_type(value), super::show::show(value)),
+        });
+        format!("%!(EXTRA {})", values.collect::<Vec<_>>().join(", "))
+    }
+}

@@ -1,0 +1,127 @@
+//! Templates that nobody means well with, and texts that are on their way to a terminal.
+
+use proptest::prelude::*;
+
+use super::error::ParseFault;
+
+use super::*;
+
+fn guarded(source: &str) -> String {
+    let json = serde_json::json!({ "t": "a\u{1b}[2J\nb", "\u{9b}": ["\u{202e}x"] });
+    let template = Template::parse(source, Escapes::Mean).unwrap();
+    template.render(&Value::from_json(json, true)).unwrap()
+}
+
+/// R9: what comes from outside steers no terminal, whatever is made of it; what the user typed is the user's.
+#[test]
+fn texts_from_outside_steer_no_terminal() {
+    let safe = r"a\u{1b}[2J\nb";
+    assert_eq!(guarded("{{.t}}\n"), format!("{safe}\n"));
+    assert_eq!(
+        guarded("{{print .t}}{{printf `%s|%v` .t .t}}"),
+        format!("{safe}{safe}|{safe}")
+    );
+    assert_eq!(
+        guarded("{{slice .t 1 2}}{{truncate .t 2}}"),
+        r"\u{1b}a\u{1b}"
+    );
+    assert_eq!(guarded("{{join (split .t `[`) `+`}}"), r"a\u{1b}+2J\nb");
+    assert_eq!(
+        guarded("{{.}}"),
+        format!(r"map[t:{safe} \u{{9b}}:[\u{{202e}}x]]")
+    );
+    assert_eq!(guarded("{{range $k, $v := .}}{{$k}} {{end}}"), r"t \u{9b} ");
+    assert_eq!(
+        guarded("{{upper .t}}{{pad .t 1 1}}"),
+        format!(r"A\u{{1b}}[2J\nB {safe} ")
+    );
+    assert_eq!(guarded("\u{1b}[1m{{\"\\x1b\"}}"), "\u{1b}[1m\u{1b}");
+    // JSON says the same with escapes of its own.
+    assert_eq!(guarded("{{json .t}}"), r#""a\u001b[2J\nb""#);
+    assert_eq!(guarded("{{if eq .t \"a\\x1b[2J\\nb\"}}same{{end}}"), "same");
+}
+
+#[test]
+fn nothing_grows_without_end() {
+    let deep = |count: usize| format!("{}1{}", "{{if 1}}".repeat(count), "{{end}}".repeat(count));
+    assert_eq!(rendered(&deep(DEEPEST)), "1");
+    let error = |source: &str| {
+        let text = rendered(source);
+        text.rsplit_once(": ")
+            .map(|(_, fault)| fault.to_owned())
+            .unwrap_or(text)
+    };
+    let too_deep = ParseFault::TooDeep.to_string();
+    assert_eq!(error(&deep(DEEPEST + 1)), too_deep);
+    assert_eq!(
+        error(&format!("{{{{{}1}}}}", "(".repeat(DEEPEST + 1))),
+        too_deep
+    );
+    let chain = "{{if 0}}".to_owned() + &"{{else if 0}}".repeat(DEEPEST) + "{{end}}";
+    assert_eq!(error(&chain), too_deep);
+    assert_eq!(
+        error(&"x".repeat(LONGEST + 1)),
+        ParseFault::TooLong.to_string()
+    );
+    assert_eq!(
+        error("{{range 999999999999}}{{end}}"),
+        EvalError::TooManySteps.to_string()
+    );
+    assert_eq!(
+        error("{{range 999999}}xxxxxxxxxxxxxxxxxxx{{end}}"),
+        EvalError::TooLong.to_string()
+    );
+    let doubling = "{{$x := .Name}}{{range 99}}{{$x = print $x $x}}{{end}}";
+    assert_eq!(error(doubling), CallFault::TooLong.to_string());
+    assert_eq!(
+        rendered("{{printf `%99999999999999999999d` 1}}").len(),
+        WIDEST
+    );
+    assert_eq!(
+        rendered("{{printf `%.999999999999999f|%.*g` 1.5 999999 1.5}}").len(),
+        "1.".len() + WIDEST + "|%!(BADPREC)1.5".len()
+    );
+}
+
+/// Pieces of templates, which make one more often than characters do.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        4 => proptest::sample::select(vec![
+            "{{", "}}", "{{- ", " -}}", ".", ".Name", ".Labels", ".Env", "$", "$x", ":=", "=", ",", "|", "(", ")",
+            "if ", "else ", "end", "range ", "with ", "break", "continue", "nil", "true", "1", "-1", "1.5", "'x'", "\"a%s\"",
+            "`%[1]*.*q`", " ", "/*", "*/", "{{end}}", "{{else}}", "{{range .Env}}", "{{$x := .}}", "index ", "printf ",
+            "eq ", "slice ", "json ", "len ", "split ", "join ", "truncate ", "pad ", "title ", "and ", "not ", "lt ",
+        ]).prop_map(str::to_owned),
+        1 => "\\PC{0,3}",
+    ];
+    proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    /// Whatever is typed either makes a text or says why not, in one line.
+    #[test]
+    fn no_template_panics(source in prop_oneof![pieces(), "\\PC*", "(?s).{0,60}"]) {
+        let value = value();
+        match Template::parse(&source, Escapes::Mean) {
+            Ok(template) => {
+                drop(template.render(&value));
+                drop(template.header(&value));
+            }
+            Err(error) => {
+                prop_assert!(error.at <= source.chars().count());
+            }
+        }
+    }
+
+    /// No form makes `printf` panic.
+    #[test]
+    fn no_form_panics(form in "(%[-+# 0]{0,3}([0-9]{0,6}|\\*)(\\.([0-9]{0,6}|\\*))?(\\[[0-9x]{0,2}\\])?\\PC){0,3}") {
+        let form = Value::plain(&form);
+        let values = [Value::Int(i64::MIN), Value::Float(-1e300), Value::plain("é\u{1b}"), Value::Nil, value()];
+        for start in 0..values.len() {
+            let mut all = vec![form.clone()];
+            all.extend_from_slice(&values[start..]);
+            drop(functions::call(functions::Function::Printf, &all));
+        }
+    }
+}
