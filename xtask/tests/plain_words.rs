@@ -22,7 +22,6 @@ const NOT_YET: &[&str] = &[
     "daemon",
     "engine",
     "engine-api",
-    "http",
     "layout",
     "oci",
     "pull",

@@ -1,38 +1,38 @@
-//! Which addresses are not out on the public network.
+//! Classifies addresses that are not on the public internet.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Host;
 
-/// Where clouds put their metadata beside the link: Alibaba's and Oracle's.
+/// The metadata services of Alibaba Cloud and Oracle Cloud, which are not link-local.
 const METADATA_V4: [Ipv4Addr; 2] = [
     Ipv4Addr::new(100, 100, 100, 200),
     Ipv4Addr::new(192, 0, 0, 192),
 ];
-/// The same: Amazon's and Google's.
+/// The metadata services of Amazon and Google over IPv6.
 const METADATA_V6: [Ipv6Addr; 2] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
 ];
 
-/// A range of addresses that is not out on the public network.
+/// A range of addresses that is not on the public internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpecialAddress {
-    /// `0.0.0.0/8`, `255.255.255.255`, `::`: no host's address.
+    /// `0.0.0.0/8`, `255.255.255.255`, `::`: not the address of any host.
     Unspecified,
     /// `127.0.0.0/8`, `::1`: this machine.
     Loopback,
-    /// `169.254.0.0/16`, `fe80::/10`: the link, where clouds put their metadata; and the few addresses
-    /// elsewhere that some clouds put it at.
+    /// `169.254.0.0/16`, `fe80::/10`: the local link, where cloud providers serve instance metadata. The
+    /// metadata addresses outside these ranges are included.
     LinkLocal,
-    /// RFC 1918, RFC 6598 and `fc00::/7`: a network of somebody's own.
+    /// RFC 1918, RFC 6598 and `fc00::/7`: a private network.
     Private,
-    /// `224.0.0.0/4`, `ff00::/8`: many hosts at once.
+    /// `224.0.0.0/4`, `ff00::/8`: multicast.
     Multicast,
 }
 
 impl SpecialAddress {
-    /// Returns the range that `host` lies in, if it is an address literal or a name for this machine.
+    /// Returns the range of `host` if it is an address literal or a name of this machine.
     pub fn of_host<S: AsRef<str>>(host: &Host<S>) -> Option<Self> {
         match host {
             Host::Domain(name) => is_localhost(name.as_ref()).then_some(Self::Loopback),
@@ -41,10 +41,10 @@ impl SpecialAddress {
         }
     }
 
-    /// Returns the range that `address` lies in; that of the IPv4 address where it has one inside.
+    /// Returns the range of `address`; of the embedded IPv4 address where it has one.
     ///
-    /// An IPv4 address for which the network has to translate is none of this machine's: a translated
-    /// `127.0.0.1` is unspecified, and not loopback.
+    /// An embedded IPv4 address that a gateway translates never refers to this machine: a translated
+    /// `127.0.0.1` is unspecified, not loopback.
     pub fn of(address: IpAddr) -> Option<Self> {
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
@@ -96,20 +96,20 @@ impl SpecialAddress {
     }
 }
 
-/// Tells whether `name` is one of this machine's (RFC 6761 section 6.3).
+/// Returns whether `name` refers to this machine (RFC 6761 section 6.3).
 pub(crate) fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// `fec0::/10`, which RFC 3879 took back and some networks still have.
+/// `fec0::/10`, which RFC 3879 deprecates and some networks still use.
 fn is_site_local(address: Ipv6Addr) -> bool {
     address.segments()[0] & 0xffc0 == 0xfec0
 }
 
-/// The IPv4 address that the network makes of one: NAT64 (`64:ff9b::/96`, RFC 6052, and `64:ff9b:1::/48`,
-/// RFC 8215, of which the last bits are taken), 6to4 (`2002::/16`, RFC 3056), and the two old forms with
-/// zeros before it (`::/96`, `::ffff:0:0:0/96`).
+/// Returns the IPv4 address embedded in an IPv6 address: NAT64 (`64:ff9b::/96`, RFC 6052, and
+/// `64:ff9b:1::/48`, RFC 8215, of which the last bits are used), 6to4 (`2002::/16`, RFC 3056), and the two
+/// obsolete forms with leading zeros (`::/96`, `::ffff:0:0:0/96`).
 fn translated_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let last = |[high, low]: [u16; 2]| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
@@ -133,9 +133,9 @@ mod tests {
         SpecialAddress::of_host(&Url::parse(url).unwrap().host().unwrap())
     }
 
-    /// T25: all the ways to write an address that leads back inside.
+    /// T25: every notation of an internal address is recognised.
     #[test]
-    fn sees_through_every_spelling() {
+    fn classifies_every_notation_of_an_address() {
         use SpecialAddress::{LinkLocal, Loopback, Multicast, Private, Unspecified};
         for (url, expected) in [
             ("https://127.0.0.1/", Some(Loopback)),

@@ -1,13 +1,13 @@
-//! What the layers below said, without the layers between.
+//! The innermost cause of a failure, without the wrappers of the libraries between.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::{fmt, io};
 
-/// A failure of a layer below.
+/// A failure of a lower layer.
 ///
-/// Its `Display` is the innermost cause alone ("Connection refused (os error 111)"): the layers between
-/// say only that they passed it on. It never holds a URL, as that of a redirect may be a secret.
+/// `Display` shows the innermost cause only ("Connection refused (os error 111)"): the wrappers around it add
+/// nothing. It never contains a URL, because the URL of a redirect may be a secret.
 #[derive(Clone)]
 pub struct Cause(Arc<dyn Error + Send + Sync>);
 
@@ -21,7 +21,7 @@ impl Cause {
         chain(&*self.0).find_map(|error| error.downcast_ref())
     }
 
-    /// Returns the kind of the I/O error in it, if there is one.
+    /// Returns the kind of the I/O error in the chain, if there is one.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         self.find::<io::Error>().map(io::Error::kind)
     }
@@ -43,7 +43,8 @@ impl fmt::Debug for Cause {
 
 impl Error for Cause {}
 
-/// The error and its causes, outermost first. An `io::Error` hides what it wraps from `source`.
+/// Returns the error and its causes, outermost first. `source` of an `io::Error` skips the error that it
+/// wraps.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
         let wrapped = error

@@ -1,36 +1,40 @@
-//! How places are connected to, as values.
+//! Configuration of connections.
 
 use std::time::Duration;
 
 use crate::secret::Secret;
 
-/// How places are connected to. Who is connected to in equal ways may share a
+/// How hosts are connected to. Requests whose configurations are equal may share a
 /// [`Transport`](crate::Transport).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Connection {
-    /// Whom to trust, and whom to be, where TLS is spoken.
+pub struct ConnectionConfig {
+    /// Trusted certificates and the client certificate.
     pub tls: ClientTls,
-    /// Proxies to go through; none by default.
+    /// The proxies to use; none by default.
     pub proxies: Proxies,
-    /// How long a connection may take: looking up the name, TCP, the proxy and the TLS handshake together.
+    /// The time limit for a connection: name resolution, TCP, the proxy and the TLS handshake together.
     pub connect: Duration,
-    /// Which addresses may be dialled.
-    pub reach: AddressPolicy,
-    /// Which versions of HTTP are spoken, where TLS lets them be agreed upon.
+    /// Which addresses may be connected to.
+    ///
+    /// The check applies to the address itself, immediately before it is connected to, so a name that
+    /// resolves to a different address later, or an unusual notation of a literal, cannot bypass it (D4). If
+    /// a proxy resolves the name, only address literals are checked. Addresses of proxies are not checked.
+    pub address_policy: AddressPolicy,
+    /// The HTTP versions offered in the TLS handshake.
     pub versions: HttpVersions,
-    /// The `User-Agent` of every request that does not bring its own.
+    /// The `User-Agent` of every request that does not set one.
     pub user_agent: String,
 }
 
-/// Whom to trust, and whom to be, on a connection with TLS.
+/// Trusted certificates and the client certificate of TLS connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClientTls {
-    /// PEM files with certificates that are trusted beside the system's.
+    /// PEM files with certificates that are trusted in addition to the system's.
     pub roots: Vec<Vec<u8>>,
-    /// Who this client is, if the origin asks it for a certificate. Proxies are not told.
+    /// The client certificate, sent if the origin requests one. It is never sent to a proxy.
     pub identity: Option<ClientIdentity>,
-    /// Take any certificate of the origin. The connection is still encrypted, with whoever is at its other
-    /// end. The certificate of a proxy is looked at all the same.
+    /// Accept any certificate of the origin. The connection is encrypted, but the peer is not authenticated. The
+    /// certificate of a proxy is verified regardless.
     pub skip_verify: bool,
 }
 
@@ -43,52 +47,53 @@ pub struct ClientIdentity {
     pub key: Secret,
 }
 
-/// Proxies, as the usual environment variables name them. This machine is never reached by one.
+/// Proxies, as in the usual environment variables. Connections to this machine never use a proxy.
 ///
-/// A proxy is `http://`, `https://`, `socks5://` (names are looked up here) or `socks5h://` (by the proxy),
-/// with user name and password where it wants them, hence the [`Secret`]. Without a scheme it is `http://`.
+/// The schemes are `http://`, `https://`, `socks5://` (names are resolved locally) and `socks5h://` (names
+/// are resolved by the proxy). A URL may carry a user name and a password, hence the [`Secret`]. Without a
+/// scheme it is `http://`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Proxies {
     /// The proxy for `http` URLs.
     pub http: Option<Secret>,
     /// The proxy for `https` URLs.
     pub https: Option<Secret>,
-    /// Whom to go to directly, separated by commas: addresses, CIDR ranges, `host` (and what is below it),
-    /// `.domain` (only what is below it), each with `:port` if only that is meant; `*` is everybody.
+    /// Hosts that are connected to directly, separated by commas: addresses, CIDR ranges, `host` (and its
+    /// subdomains), `.domain` (subdomains only), each optionally with `:port`; `*` matches every host.
     pub no_proxy: Option<String>,
 }
 
-/// Which addresses may be dialled.
+/// Which addresses may be connected to.
 ///
-/// Looked at is the address itself, right before it is dialled, so it does not matter what a name resolved to
-/// when, or how a literal is spelled (D4). Where a proxy is asked by name, the proxy dials: then only literals
-/// are looked at. The proxies' own addresses are not.
+/// The check applies to the address itself, immediately before it is connected to, so a name that resolves to
+/// a different address later, or an unusual notation of a literal, cannot bypass it (D4). If a proxy resolves
+/// the name, only address literals are checked. Addresses of proxies are not checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AddressPolicy {
     /// Every address.
     #[default]
     Any,
-    /// None that is link-local (where clouds keep their metadata), unspecified or multicast.
+    /// No address that is link-local (cloud instance metadata), unspecified or multicast.
     NoLinkLocal,
 }
 
-/// Which versions of HTTP are spoken.
+/// The HTTP versions that may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HttpVersions {
-    /// HTTP/2 where the origin offers it: all requests to an origin share one connection.
+    /// HTTP/2 if the origin offers it: all requests to an origin share one connection.
     #[default]
     Any,
-    /// HTTP/1.1 only: requests that run at the same time have a connection each.
+    /// HTTP/1.1 only: each concurrent request has its own connection.
     Http1,
 }
 
-impl Default for Connection {
+impl Default for ConnectionConfig {
     fn default() -> Self {
         Self {
             tls: ClientTls::default(),
             proxies: Proxies::default(),
             connect: Duration::from_secs(10),
-            reach: AddressPolicy::default(),
+            address_policy: AddressPolicy::default(),
             versions: HttpVersions::default(),
             user_agent: concat!("windlass/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
@@ -102,7 +107,7 @@ mod tests {
     /// I7.
     #[test]
     fn debug_shows_no_secret() {
-        let connection = Connection {
+        let connection = ConnectionConfig {
             proxies: Proxies {
                 https: Some(Secret::new("http://me:hunter2@proxy.test:3128")),
                 ..Proxies::default()
@@ -114,7 +119,7 @@ mod tests {
                 }),
                 ..ClientTls::default()
             },
-            ..Connection::default()
+            ..ConnectionConfig::default()
         };
         assert!(!format!("{connection:?}").contains("hunter2"));
     }

@@ -1,4 +1,4 @@
-//! From a URI to a connection that HTTP can be spoken over.
+//! Connects to the host of a URI, through a proxy if one is configured.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -15,28 +15,28 @@ use url::Host;
 use crate::connection::AddressPolicy;
 use crate::dial::Dialer;
 use crate::error::{ProxyFailure, SendError, SendPhase};
-use crate::line::Wire;
-use crate::proxy::{Kind, Proxy, Routes, ask_socks, open_tunnel};
-use crate::stream::Stream;
-use crate::target::Target;
-use crate::tls::{Handshakes, Peer};
+use crate::pooled::TrackedStream;
+use crate::proxy::{ProxyProtocol, ProxyRoutes, ProxyServer, connect_socks, open_tunnel};
+use crate::stream::NetworkStream;
+use crate::target::TargetOrigin;
+use crate::tls::{Peer, TlsHandshaker};
 
-/// Makes the connections of a transport. Clones are the same.
+/// Opens the connections of a transport. Clones are equivalent.
 #[derive(Clone)]
-pub(crate) struct Connector(pub(crate) Arc<Ways>);
+pub(crate) struct Connector(pub(crate) Arc<ConnectorInner>);
 
-/// All that is needed to get somewhere.
-pub(crate) struct Ways {
+/// Everything that opening a connection depends on.
+pub(crate) struct ConnectorInner {
     pub(crate) dialer: Dialer,
-    pub(crate) handshakes: Handshakes,
-    pub(crate) routes: Routes,
-    pub(crate) reach: AddressPolicy,
+    pub(crate) handshaker: TlsHandshaker,
+    pub(crate) routes: ProxyRoutes,
+    pub(crate) address_policy: AddressPolicy,
     pub(crate) limit: Duration,
     pub(crate) user_agent: HeaderValue,
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<Wire>;
+    type Response = TokioIo<TrackedStream>;
     type Error = SendError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, SendError>> + Send>>;
 
@@ -45,42 +45,49 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let ways = self.0.clone();
+        let inner = self.0.clone();
         Box::pin(async move {
-            let target = Target::of(&uri)?;
-            let wire = timeout(ways.limit, ways.connect(&target)).await;
-            let too_late = SendError::Timeout {
+            let target = TargetOrigin::of(&uri)?;
+            let wire = timeout(inner.limit, inner.connect(&target)).await;
+            let timed_out = SendError::Timeout {
                 waiting_for: SendPhase::Connection,
             };
-            wire.unwrap_or(Err(too_late)).map(TokioIo::new)
+            wire.unwrap_or(Err(timed_out)).map(TokioIo::new)
         })
     }
 }
 
-impl Ways {
-    async fn connect(&self, target: &Target) -> Result<Wire, SendError> {
-        self.reach.check_literal(&target.host)?;
-        let stream = match self.routes.to(target) {
-            Some(proxy) => self.through(proxy, target).await?,
-            None => self.dial(&target.host, target.port, self.reach).await?,
+impl ConnectorInner {
+    async fn connect(&self, target: &TargetOrigin) -> Result<TrackedStream, SendError> {
+        self.address_policy.check_literal(&target.host)?;
+        let stream = match self.routes.proxy_for(target) {
+            Some(proxy) => self.connect_through(proxy, target).await?,
+            None => {
+                self.dial(&target.host, target.port, self.address_policy)
+                    .await?
+            }
         };
         if target.secure {
             let (stream, h2) = self
-                .handshakes
+                .handshaker
                 .secure(stream, &target.host, Peer::Origin)
                 .await?;
-            Ok(Wire::new(stream, h2, false))
+            Ok(TrackedStream::new(stream, h2, false))
         } else {
-            let proxied = self.routes.relay(target).is_some();
-            Ok(Wire::new(stream, false, proxied))
+            let proxied = self.routes.relay_for(target).is_some();
+            Ok(TrackedStream::new(stream, false, proxied))
         }
     }
 
-    /// Connects to what `proxy` leads to; to the proxy itself if it is to relay the request.
-    async fn through(&self, proxy: &Proxy, target: &Target) -> Result<Stream, SendError> {
-        match proxy.kind {
-            Kind::Http { .. } => {
-                let mut stream = self.reach_proxy(proxy).await?;
+    /// Connects to the target through `proxy`, or to the proxy itself if it relays the request.
+    async fn connect_through(
+        &self,
+        proxy: &ProxyServer,
+        target: &TargetOrigin,
+    ) -> Result<NetworkStream, SendError> {
+        match proxy.protocol {
+            ProxyProtocol::Http { .. } => {
+                let mut stream = self.connect_to_proxy(proxy).await?;
                 if target.secure {
                     open_tunnel(&mut stream, proxy, target, &self.user_agent)
                         .await
@@ -88,60 +95,67 @@ impl Ways {
                 }
                 Ok(stream)
             }
-            Kind::Socks { names_here: false } => {
-                self.through_socks(proxy, &target.host, target.port).await
+            ProxyProtocol::Socks { names_here: false } => {
+                self.connect_through_socks(proxy, &target.host, target.port)
+                    .await
             }
-            Kind::Socks { names_here: true } => self.through_socks_by_address(proxy, target).await,
+            ProxyProtocol::Socks { names_here: true } => {
+                self.connect_through_socks_by_address(proxy, target).await
+            }
         }
     }
 
-    /// Has the proxy try the addresses of the host one after the other, as it can only be asked for one.
-    async fn through_socks_by_address(
+    /// Lets the proxy try the addresses of the host one after the other: a SOCKS request contains one address
+    /// only.
+    async fn connect_through_socks_by_address(
         &self,
-        proxy: &Proxy,
-        target: &Target,
-    ) -> Result<Stream, SendError> {
-        let addresses = self.dialer.addresses(&target.host, self.reach).await?;
+        proxy: &ProxyServer,
+        target: &TargetOrigin,
+    ) -> Result<NetworkStream, SendError> {
+        let addresses = self
+            .dialer
+            .addresses(&target.host, self.address_policy)
+            .await?;
         let mut refusal = None;
         for address in addresses {
             let host = match address {
                 IpAddr::V4(address) => Host::Ipv4(address),
                 IpAddr::V6(address) => Host::Ipv6(address),
             };
-            match self.through_socks(proxy, &host, target.port).await {
+            match self.connect_through_socks(proxy, &host, target.port).await {
                 Err(SendError::Proxy {
                     source: source @ ProxyFailure::Socks { .. },
                 }) => refusal = Some(source),
                 outcome => return outcome,
             }
         }
-        let source = refusal.expect("a host has an address, and each was refused");
+        let source = refusal.expect("there is at least one address, and the proxy refused each");
         Err(SendError::Proxy { source })
     }
 
-    async fn through_socks(
+    async fn connect_through_socks(
         &self,
-        proxy: &Proxy,
+        proxy: &ProxyServer,
         host: &Host,
         port: u16,
-    ) -> Result<Stream, SendError> {
-        let mut stream = self.reach_proxy(proxy).await?;
-        ask_socks(&mut stream, proxy, host, port)
+    ) -> Result<NetworkStream, SendError> {
+        let mut stream = self.connect_to_proxy(proxy).await?;
+        connect_socks(&mut stream, proxy, host, port)
             .await
             .map_err(|source| SendError::Proxy { source })?;
         Ok(stream)
     }
 
-    async fn reach_proxy(&self, proxy: &Proxy) -> Result<Stream, SendError> {
+    async fn connect_to_proxy(&self, proxy: &ProxyServer) -> Result<NetworkStream, SendError> {
         let stream = self
             .dial(&proxy.host, proxy.port, AddressPolicy::Any)
             .await
-            .map_err(SendError::of_the_proxy)?;
-        if proxy.kind != (Kind::Http { secure: true }) {
+            .map_err(SendError::into_proxy_error)?;
+        if proxy.protocol != (ProxyProtocol::Http { secure: true }) {
             return Ok(stream);
         }
-        let secured = self.handshakes.secure(stream, &proxy.host, Peer::Proxy);
-        let (stream, _) = secured.await.map_err(SendError::of_the_proxy)?;
+        let secured = self.handshaker.secure(stream, &proxy.host, Peer::Proxy);
+        let (stream, _) = secured.await.map_err(SendError::into_proxy_error)?;
         Ok(stream)
     }
 
@@ -149,9 +163,9 @@ impl Ways {
         &self,
         host: &Host,
         port: u16,
-        reach: AddressPolicy,
-    ) -> Result<Stream, SendError> {
-        let stream = self.dialer.dial(host, port, reach).await?;
-        Ok(Stream::Plain(stream))
+        address_policy: AddressPolicy,
+    ) -> Result<NetworkStream, SendError> {
+        let stream = self.dialer.dial(host, port, address_policy).await?;
+        Ok(NetworkStream::Plain(stream))
     }
 }

@@ -1,4 +1,4 @@
-//! From a host to a TCP connection.
+//! Opens TCP connections to hosts.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -16,53 +16,52 @@ use crate::error::{ConnectFailure, SendError, SendPhase};
 use crate::race::{interleaved, is_unreachable, race};
 use crate::resolve::{self, NameResolver};
 
-/// How long a connection is silent before the system asks whether the peer is still there, and how long
-/// between the times it asks.
+/// How long a TCP connection may be idle before the first keepalive probe, and the interval between probes.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// Connects to hosts.
+/// Opens TCP connections.
 pub(crate) struct Dialer {
     pub(crate) resolver: Arc<dyn NameResolver>,
 }
 
 impl Dialer {
-    /// Connects to the first of the host's addresses that answers.
+    /// Connects to the first address of the host that accepts the connection.
     pub(crate) async fn dial(
         &self,
         host: &Host,
         port: u16,
-        reach: AddressPolicy,
+        address_policy: AddressPolicy,
     ) -> Result<TcpStream, SendError> {
-        let addresses = self.addresses(host, reach).await?;
+        let addresses = self.addresses(host, address_policy).await?;
         race(addresses, |address| connect(SocketAddr::new(address, port)))
             .await
-            .map_err(failed)
+            .map_err(connect_error)
     }
 
-    /// Returns the addresses of `host` that may be dialled, in the order to try them in; one at least.
+    /// Returns the addresses of `host` that may be connected to, in the order to try them; at least one.
     pub(crate) async fn addresses(
         &self,
         host: &Host,
-        reach: AddressPolicy,
+        address_policy: AddressPolicy,
     ) -> Result<Vec<IpAddr>, SendError> {
         let found = match host {
             Host::Ipv4(address) => vec![IpAddr::V4(*address)],
             Host::Ipv6(address) => vec![IpAddr::V6(*address)],
             Host::Domain(name) => {
                 let found = self.resolver.resolve(name).await;
-                at_home(name, found.map_err(resolve::failed)?)?
+                loopback_only(name, found.map_err(resolve::lookup_error)?)?
             }
         };
-        Ok(interleaved(reach.narrow(found)?))
+        Ok(interleaved(address_policy.filter_addresses(found)?))
     }
 }
 
 impl AddressPolicy {
-    /// Keeps the addresses that may be dialled.
-    fn narrow(self, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, SendError> {
+    /// Keeps the addresses that may be connected to.
+    fn filter_addresses(self, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, SendError> {
         let first = found.first().copied().ok_or_else(|| SendError::Connect {
             failure: ConnectFailure::NoSuchHost,
-            source: Cause::new("it has no address"),
+            source: Cause::new("the name has no address"),
         })?;
         let allowed: Vec<_> = found
             .into_iter()
@@ -74,7 +73,7 @@ impl AddressPolicy {
         Ok(allowed)
     }
 
-    /// Refuses a host that is spelled as an address that may not be dialled.
+    /// Rejects a host that is a literal of an address that may not be connected to.
     pub(crate) fn check_literal(self, host: &Host) -> Result<(), SendError> {
         let address = match host {
             Host::Domain(_) => return Ok(()),
@@ -103,9 +102,10 @@ impl AddressPolicy {
     }
 }
 
-/// Keeps this machine's addresses of a name of this machine. It is spoken to without TLS and without a proxy,
-/// and name servers are asked for it: they must not make another machine of it (RFC 6761 section 6.3).
-fn at_home(name: &str, mut found: Vec<IpAddr>) -> Result<Vec<IpAddr>, SendError> {
+/// Keeps the loopback addresses of a name of this machine. Such names are connected to without TLS and
+/// without a proxy, but name servers may be queried for them: an answer with another address must be ignored
+/// (RFC 6761 section 6.3).
+fn loopback_only(name: &str, mut found: Vec<IpAddr>) -> Result<Vec<IpAddr>, SendError> {
     if !is_localhost(name) {
         return Ok(found);
     }
@@ -113,7 +113,7 @@ fn at_home(name: &str, mut found: Vec<IpAddr>) -> Result<Vec<IpAddr>, SendError>
     if found.is_empty() {
         return Err(SendError::Connect {
             failure: ConnectFailure::NoSuchHost,
-            source: Cause::new("a name of this machine has no address of it"),
+            source: Cause::new("a name of this machine does not resolve to a loopback address"),
         });
     }
     Ok(found)
@@ -132,11 +132,11 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     socket.connect(address).await
 }
 
-fn failed(error: io::Error) -> SendError {
+fn connect_error(error: io::Error) -> SendError {
     let failure = match error.kind() {
         io::ErrorKind::ConnectionRefused => ConnectFailure::Refused,
         kind if is_unreachable(kind) => ConnectFailure::Unreachable,
-        // The system's own patience, where it is the shorter one.
+        // The connect timeout of the operating system, if it is shorter than ours.
         io::ErrorKind::TimedOut => {
             return SendError::Timeout {
                 waiting_for: SendPhase::Connection,
@@ -158,20 +158,23 @@ mod tests {
         list.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    /// D4, T25: a name that leads onto the link, wherever else it leads.
+    /// D4, T25: of a name with several addresses, the link-local ones are skipped.
     #[test]
-    fn addresses_on_the_link_are_left_out() {
-        let reach = AddressPolicy::NoLinkLocal;
+    fn link_local_addresses_are_skipped() {
+        let address_policy = AddressPolicy::NoLinkLocal;
         let both = addresses(&["169.254.169.254", "10.0.0.1"]);
         assert_eq!(
-            reach.narrow(both.clone()).unwrap(),
+            address_policy.filter_addresses(both.clone()).unwrap(),
             addresses(&["10.0.0.1"])
         );
-        assert_eq!(AddressPolicy::Any.narrow(both.clone()).unwrap(), both);
+        assert_eq!(
+            AddressPolicy::Any.filter_addresses(both.clone()).unwrap(),
+            both
+        );
 
         let refused = addresses(&["fe80::1", "169.254.169.254", "0.0.0.0", "::", "ff02::1"]);
         for address in refused {
-            let error = reach.narrow(vec![address]).unwrap_err();
+            let error = address_policy.filter_addresses(vec![address]).unwrap_err();
             assert!(
                 matches!(error, SendError::RefusedAddress { address: found } if found == address),
                 "{error:?}"
@@ -180,8 +183,8 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_an_address_is_none() {
-        let error = AddressPolicy::Any.narrow(Vec::new()).unwrap_err();
+    fn a_name_without_addresses_does_not_exist() {
+        let error = AddressPolicy::Any.filter_addresses(Vec::new()).unwrap_err();
         let SendError::Connect { failure, .. } = error else {
             panic!("{error:?}")
         };

@@ -1,167 +1,167 @@
-//! What can go wrong before there is a response, as data.
+//! Errors of setup and of requests that got no response.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use crate::cause::Cause;
 
-/// Why a [`Connection`](crate::Connection) cannot be used.
+/// Why the configuration of a [`ConnectionConfig`](crate::Connection) is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {
-    /// One of [`Tls::roots`](crate::Tls::roots) has no certificate, or one that cannot be used.
+    /// One of [`ClientTls::roots`](crate::ClientTls::roots) contains no certificate, or an invalid one.
     #[error("certificate authority {index} cannot be used: {reason}")]
     Root {
-        /// Which one, counted from 0.
+        /// Its index, from 0.
         index: usize,
         /// What is wrong with it.
         reason: String,
     },
-    /// [`Tls::identity`](crate::Tls::identity) is not a certificate with its key.
+    /// [`ClientTls::identity`](crate::ClientTls::identity) is not a certificate with its key.
     #[error("the client certificate cannot be used: {reason}")]
     Identity {
         /// What is wrong with it.
         reason: String,
     },
-    /// One of [`Proxies`](crate::Proxies) is not the URL of a proxy.
+    /// One of [`Proxies`](crate::Proxies) is not a valid proxy URL.
     #[error("the {scheme} proxy cannot be used: {reason}")]
     Proxy {
-        /// For which scheme it was to be used.
+        /// The scheme it is configured for.
         scheme: &'static str,
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// [`Connection::user_agent`](crate::Connection::user_agent) cannot be sent.
-    #[error("the user agent cannot be sent in a header")]
+    /// [`ConnectionConfig::user_agent`](crate::Connection::user_agent) is not a valid header value.
+    #[error("the user agent is not a valid header value")]
     UserAgent,
 }
 
-/// Why there is no response.
+/// Why a request got no response.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SendError {
-    /// The request's URI is not `http` or `https`, or has no host that could be asked.
-    #[error("not the URL of a host")]
+    /// The URI of the request is not `http` or `https`, or has no valid host.
+    #[error("not an http or https URL with a host")]
     Uri,
-    /// There is no connection to the host.
+    /// The connection to the host failed.
     #[error("{failure}")]
     Connect {
-        /// What kind of failure it is.
+        /// The kind of failure.
         failure: ConnectFailure,
-        /// What the system said.
+        /// The error of the operating system.
         source: Cause,
     },
-    /// There is no connection to the proxy, or it did not give one to the host.
-    #[error("no way through the proxy")]
+    /// The connection to the proxy failed, or the proxy did not connect to the host.
+    #[error("cannot connect through the proxy")]
     Proxy {
-        /// How it failed.
+        /// The failure.
         source: ProxyFailure,
     },
-    /// The host has no certificate that can be trusted, or does not speak TLS, or not with this client.
+    /// The certificate of the host is not trusted, the host does not use TLS, or the handshake failed.
     #[error("no secure connection")]
     Tls {
-        /// What the TLS library said.
+        /// The error of the TLS library.
         source: Cause,
     },
-    /// The host has no address but such as [`AddressPolicy`](crate::Reach) forbids.
-    #[error("the host's address {address} is not asked")]
+    /// Every address of the host is forbidden by [`AddressPolicy`](crate::AddressPolicy).
+    #[error("connections to the address {address} are not allowed")]
     RefusedAddress {
-        /// One of them.
+        /// One of the addresses.
         address: IpAddr,
     },
-    /// Nothing came for too long.
+    /// A timeout expired.
     #[error("timed out waiting for {waiting_for}")]
     Timeout {
-        /// What did not come.
+        /// What did not arrive in time.
         waiting_for: SendPhase,
     },
-    /// What came is no answer in HTTP.
-    #[error("the answer is not HTTP")]
+    /// The response is not HTTP.
+    #[error("the response is not HTTP")]
     NotHttp {
-        /// Where that shows.
+        /// The parse error.
         source: Cause,
     },
-    /// The head of the answer is larger than any honest one. (In HTTP/2 such a stream is broken off, and
-    /// that is [`Self::Transport`].)
-    #[error("the head of the answer is too large")]
+    /// The head of the response exceeds the size limit. (In HTTP/2 the stream is reset instead, which is
+    /// reported as [`Self::Transport`].)
+    #[error("the headers of the response are too large")]
     HeadTooLarge,
-    /// The connection failed before there was an answer.
+    /// The connection failed before a response arrived.
     #[error("the connection failed")]
     Transport {
-        /// What happened to it.
+        /// What happened to the connection.
         source: Cause,
     },
 }
 
-/// What a wait for a response was for.
+/// What a request was waiting for when it timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendPhase {
-    /// A connection, its TLS handshake included.
+    /// A connection, including its TLS handshake.
     Connection,
     /// The head of the response.
     Response,
 }
 
-/// Why there is no connection.
+/// Why a connection failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectFailure {
-    /// Nothing listens there.
+    /// The connection was refused.
     Refused,
-    /// There is no way there.
+    /// The host or network is unreachable.
     Unreachable,
-    /// The host has no address.
+    /// The name does not exist or has no address.
     NoSuchHost,
-    /// The name servers did not answer.
+    /// The name servers did not respond.
     NameServer,
-    /// Something else; the source says what.
+    /// Another failure; see the source.
     Other,
 }
 
-/// Why there is no connection through the proxy.
+/// Why a connection through a proxy failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ProxyFailure {
-    /// There is no connection to the proxy itself.
+    /// The connection to the proxy failed.
     #[error("{failure}")]
     Connect {
-        /// What kind of failure it is.
+        /// The kind of failure.
         failure: ConnectFailure,
-        /// What the system said.
+        /// The error of the operating system.
         source: Cause,
     },
-    /// The proxy has no certificate that can be trusted, or does not speak TLS.
+    /// The certificate of the proxy is not trusted, or the proxy does not use TLS.
     #[error("no secure connection")]
     Tls {
-        /// What the TLS library said.
+        /// The error of the TLS library.
         source: Cause,
     },
-    /// It wants a user name and a password, or others (407, RFC 1929).
-    #[error("it does not accept the credentials")]
+    /// The proxy requires credentials, or rejected those that were sent (407, RFC 1929).
+    #[error("it rejected the credentials")]
     Credentials,
-    /// It answered `CONNECT` with this status.
-    #[error("it answered with status {status}")]
+    /// The proxy responded to `CONNECT` with this status.
+    #[error("it responded with status {status}")]
     Status {
         /// The HTTP status.
         status: u16,
     },
-    /// It answered with this code of SOCKS (RFC 1928 section 6).
-    #[error("it answered: {}", socks(*.code))]
+    /// The proxy replied with this SOCKS code (RFC 1928 section 6).
+    #[error("it replied: {}", socks(*.code))]
     Socks {
         /// The reply code.
         code: u8,
     },
-    /// It does not speak the protocol of a proxy.
-    #[error("it does not answer like a proxy")]
+    /// The peer does not use a proxy protocol.
+    #[error("its response is not that of a proxy")]
     NotAProxy,
-    /// The connection failed before it had answered.
+    /// The connection to the proxy failed before it responded.
     #[error("the connection to it failed")]
     Transport {
-        /// What happened to it.
+        /// What happened to the connection.
         source: Cause,
     },
 }
 
 impl SendError {
-    /// Says what a failure before any answer means.
-    pub(crate) fn of(cause: Cause) -> Self {
-        // What the connector found out comes back wrapped by the pool.
+    /// Classifies a failure that occurred before a response.
+    pub(crate) fn from_cause(cause: Cause) -> Self {
+        // An error of the connector, wrapped by the connection pool.
         if let Some(known) = cause.find::<Self>() {
             return known.clone();
         }
@@ -178,8 +178,8 @@ impl SendError {
         Self::Transport { source: cause }
     }
 
-    /// Says the same of the proxy that was to be reached.
-    pub(crate) fn of_the_proxy(self) -> Self {
+    /// Converts a failure of the connection to a proxy.
+    pub(crate) fn into_proxy_error(self) -> Self {
         let source = match self {
             Self::Connect { failure, source } => ProxyFailure::Connect { failure, source },
             Self::Tls { source } => ProxyFailure::Tls { source },
@@ -199,7 +199,7 @@ impl fmt::Display for SendPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connection => "a connection",
-            Self::Response => "an answer",
+            Self::Response => "a response",
         })
     }
 }
@@ -207,27 +207,27 @@ impl fmt::Display for SendPhase {
 impl fmt::Display for ConnectFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Refused => "nothing listens there",
+            Self::Refused => "nothing is listening there",
             Self::Unreachable => "unreachable",
             Self::NoSuchHost => "no such host",
-            Self::NameServer => "the name servers do not answer",
+            Self::NameServer => "the name servers do not respond",
             Self::Other => "cannot connect",
         })
     }
 }
 
-/// The replies of RFC 1928 section 6.
+/// Describes a reply code of RFC 1928 section 6.
 fn socks(code: u8) -> String {
-    let words = match code {
-        1 => "it cannot",
+    let text = match code {
+        1 => "general failure",
         2 => "not allowed",
         3 => "network unreachable",
         4 => "host unreachable",
         5 => "connection refused",
-        6 => "expired on the way",
-        7 => "it cannot connect",
-        8 => "it cannot reach this kind of address",
+        6 => "TTL expired",
+        7 => "CONNECT is not supported",
+        8 => "this kind of address is not supported",
         code => return format!("code {code}"),
     };
-    words.to_owned()
+    text.to_owned()
 }

@@ -1,6 +1,6 @@
-//! Proxies: which one a request goes through, and how they are spoken to.
+//! Selects the proxy of a request and holds its configuration.
 
-mod direct;
+mod no_proxy;
 mod socks;
 mod tunnel;
 
@@ -14,62 +14,62 @@ use crate::address::SpecialAddress;
 use crate::connection::Proxies;
 use crate::error::SetupError;
 use crate::secret::Secret;
-use crate::target::Target;
+use crate::target::TargetOrigin;
 
-use direct::Direct;
-pub(crate) use socks::ask as ask_socks;
+use no_proxy::NoProxyList;
+pub(crate) use socks::connect as connect_socks;
 pub(crate) use tunnel::open as open_tunnel;
 
-/// Which requests go through which proxy.
+/// The proxies by scheme, and the hosts that are connected to directly.
 #[derive(Debug)]
-pub(crate) struct Routes {
-    http: Option<Proxy>,
-    https: Option<Proxy>,
-    direct: Direct,
+pub(crate) struct ProxyRoutes {
+    http: Option<ProxyServer>,
+    https: Option<ProxyServer>,
+    direct: NoProxyList,
 }
 
-/// A proxy, and who this client is to it.
+/// A proxy and the credentials for it.
 #[derive(Debug)]
-pub(crate) struct Proxy {
-    pub(crate) kind: Kind,
+pub(crate) struct ProxyServer {
+    pub(crate) protocol: ProxyProtocol,
     pub(crate) host: Host,
     pub(crate) port: u16,
-    credentials: Option<Credentials>,
+    credentials: Option<ProxyCredentials>,
 }
 
-/// How a proxy is spoken to.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// In HTTP/1.1, perhaps inside TLS.
+pub(crate) enum ProxyProtocol {
+    /// HTTP/1.1, inside TLS if `secure`.
     Http { secure: bool },
-    /// In SOCKS5; names are looked up here or there.
+    /// SOCKS5. `names_here`: names are resolved locally, not by the proxy.
     Socks { names_here: bool },
 }
 
 #[derive(Debug)]
-struct Credentials {
+struct ProxyCredentials {
     username: Secret,
     password: Secret,
 }
 
-impl Routes {
+impl ProxyRoutes {
     pub(crate) fn new(proxies: &Proxies) -> Result<Self, SetupError> {
         let parse = |scheme, proxy: &Option<Secret>| {
             proxy
                 .as_ref()
-                .map(|url| Proxy::parse(url.expose()))
+                .map(|url| ProxyServer::parse(url.expose()))
                 .transpose()
                 .map_err(|reason| SetupError::Proxy { scheme, reason })
         };
         Ok(Self {
             http: parse("http", &proxies.http)?,
             https: parse("https", &proxies.https)?,
-            direct: Direct::parse(proxies.no_proxy.as_deref().unwrap_or_default()),
+            direct: NoProxyList::parse(proxies.no_proxy.as_deref().unwrap_or_default()),
         })
     }
 
-    /// Returns the proxy to `target`, if it is not gone to directly.
-    pub(crate) fn to(&self, target: &Target) -> Option<&Proxy> {
+    /// Returns the proxy for `target`, or `None` for a direct connection.
+    pub(crate) fn proxy_for(&self, target: &TargetOrigin) -> Option<&ProxyServer> {
         let proxy = if target.secure {
             &self.https
         } else {
@@ -81,14 +81,14 @@ impl Routes {
             .filter(|_| !local && !self.direct.contains(target))
     }
 
-    /// Returns the proxy that a request to `target` is sent to as it is: plain http, by an HTTP proxy.
-    pub(crate) fn relay(&self, target: &Target) -> Option<&Proxy> {
-        self.to(target)
-            .filter(|proxy| !target.secure && matches!(proxy.kind, Kind::Http { .. }))
+    /// Returns the HTTP proxy that relays a request to `target`, which only plain http uses.
+    pub(crate) fn relay_for(&self, target: &TargetOrigin) -> Option<&ProxyServer> {
+        self.proxy_for(target)
+            .filter(|proxy| !target.secure && matches!(proxy.protocol, ProxyProtocol::Http { .. }))
     }
 }
 
-impl Proxy {
+impl ProxyServer {
     fn parse(text: &str) -> Result<Self, &'static str> {
         let whole = if text.contains("://") {
             text.to_owned()
@@ -96,36 +96,36 @@ impl Proxy {
             format!("http://{text}")
         };
         let url = Url::parse(&whole).map_err(|_| "it is not a URL")?;
-        let (kind, port) = match url.scheme() {
-            "http" => (Kind::Http { secure: false }, 80),
-            "https" => (Kind::Http { secure: true }, 443),
-            "socks5" => (Kind::Socks { names_here: true }, 1080),
-            "socks5h" => (Kind::Socks { names_here: false }, 1080),
+        let (protocol, port) = match url.scheme() {
+            "http" => (ProxyProtocol::Http { secure: false }, 80),
+            "https" => (ProxyProtocol::Http { secure: true }, 443),
+            "socks5" => (ProxyProtocol::Socks { names_here: true }, 1080),
+            "socks5h" => (ProxyProtocol::Socks { names_here: false }, 1080),
             _ => return Err("its scheme is not http, https, socks5 or socks5h"),
         };
-        // Parsed again: in URLs of unknown schemes an address is a name.
+        // Parsed again: in a URL of a scheme that is unknown to `url`, an address literal is a domain.
         let host = Host::parse(url.host_str().unwrap_or_default()).map_err(|_| "it has no host")?;
         Ok(Self {
-            kind,
+            protocol,
             host,
             port: url.port().unwrap_or(port),
-            credentials: Credentials::of(&url, kind)?,
+            credentials: ProxyCredentials::of(&url, protocol)?,
         })
     }
 
     /// Returns the value of `Proxy-Authorization` (RFC 7617).
     pub(crate) fn authorization(&self) -> Option<HeaderValue> {
-        let Credentials { username, password } = self.credentials.as_ref()?;
+        let ProxyCredentials { username, password } = self.credentials.as_ref()?;
         let pair = format!("{}:{}", username.expose(), password.expose());
         let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
-            .expect("base64 is made for headers");
+            .expect("base64 is valid in a header");
         value.set_sensitive(true);
         Some(value)
     }
 }
 
-impl Credentials {
-    fn of(url: &Url, kind: Kind) -> Result<Option<Self>, &'static str> {
+impl ProxyCredentials {
+    fn of(url: &Url, protocol: ProxyProtocol) -> Result<Option<Self>, &'static str> {
         let decode = |text| {
             percent_decode_str(text)
                 .decode_utf8()
@@ -133,9 +133,9 @@ impl Credentials {
         };
         let username = decode(url.username())?;
         let password = decode(url.password().unwrap_or_default())?;
-        // RFC 1929 has a byte for each length.
+        // RFC 1929 stores each length in one byte.
         let longest = username.len().max(password.len());
-        if matches!(kind, Kind::Socks { .. }) && longest > 255 {
+        if matches!(protocol, ProxyProtocol::Socks { .. }) && longest > 255 {
             return Err("its credentials are longer than SOCKS allows");
         }
         let given = !username.is_empty() || !password.is_empty();

@@ -1,4 +1,4 @@
-//! Happy eyeballs (RFC 8305): the addresses of a name, tried at once but for a head start.
+//! Happy Eyeballs (RFC 8305): connection attempts to the addresses of a name, started at short intervals.
 
 use std::io;
 use std::net::IpAddr;
@@ -8,11 +8,11 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
-/// The head start of each address over the next (RFC 8305 section 8).
+/// The delay between the starts of two attempts (RFC 8305 section 8).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Puts addresses in the order they are tried in: IPv6 and IPv4 in turn (RFC 8305 section 4), each family
-/// in the order it came.
+/// Orders addresses for the attempts: IPv6 and IPv4 alternate (RFC 8305 section 4), each family in its given
+/// order.
 pub(crate) fn interleaved(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     let count = addresses.len();
     let (six, four): (Vec<_>, Vec<_>) = addresses.into_iter().partition(IpAddr::is_ipv6);
@@ -25,10 +25,10 @@ pub(crate) fn interleaved(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     ordered
 }
 
-/// Makes an attempt for each address, until one succeeds.
+/// Attempts each address until one succeeds.
 ///
-/// The next attempt begins when the last one has had its head start, or failed. All go on until the first
-/// of them wins. If none does, the error is that of the attempt that got farthest.
+/// The next attempt starts when the previous one fails or its head start has passed. All attempts run until
+/// the first succeeds. If all fail, the error is that of the attempt that came furthest.
 pub(crate) async fn race<T, F>(
     addresses: Vec<IpAddr>,
     attempt: impl Fn(IpAddr) -> F,
@@ -46,7 +46,7 @@ where
             Some(outcome) = running.next() => match outcome {
                 Ok(won) => return Ok(won),
                 Err(error) => {
-                    failure = Some(farther(failure, error));
+                    failure = Some(furthest(failure, error));
                     next = Instant::now();
                 }
             },
@@ -59,15 +59,16 @@ where
     Err(failure.unwrap_or_else(|| io::Error::other("there is no address")))
 }
 
-/// An address of a family that this machine has no network for says nothing about the host.
-fn farther(known: Option<io::Error>, error: io::Error) -> io::Error {
+/// Prefers errors of reachable addresses: an address family without a network on this machine gives no
+/// information about the host.
+fn furthest(known: Option<io::Error>, error: io::Error) -> io::Error {
     match known {
         Some(known) if !is_unreachable(known.kind()) || is_unreachable(error.kind()) => known,
         _ => error,
     }
 }
 
-/// Tells whether there was no way to the address at all.
+/// Returns whether the address could not be reached at all.
 pub(crate) fn is_unreachable(kind: io::ErrorKind) -> bool {
     matches!(
         kind,
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns_and_ipv6_begins() {
+    fn families_alternate_and_ipv6_is_first() {
         for (given, expected) in [
             ("192.0.2.1", "192.0.2.1"),
             (
@@ -106,7 +107,7 @@ mod tests {
         }
     }
 
-    /// T36: nine addresses that swallow everything cost nine head starts.
+    /// T36: nine addresses that drop all packets delay the tenth by nine head starts.
     #[tokio::test(start_paused = true)]
     async fn the_tenth_address_wins_in_time() {
         let list: Vec<IpAddr> = (1..=10).map(|n| IpAddr::from([192, 0, 2, n])).collect();
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_makes_way_for_the_next_at_once() {
+    async fn a_failure_starts_the_next_attempt_immediately() {
         let started = Instant::now();
         let won = race(
             addresses("192.0.2.1 192.0.2.2 192.0.2.3"),
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_slow_may_still_win() {
+    async fn a_slow_attempt_may_still_succeed_first() {
         let started = Instant::now();
         let won = race(addresses("192.0.2.1 192.0.2.2"), |address| async move {
             let slow = address == IpAddr::from([192, 0, 2, 1]);
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_error_is_of_who_got_farthest() {
+    async fn the_error_is_that_of_the_furthest_attempt() {
         let kind = |list| async move {
             race(addresses(list), |address| async move {
                 let kind = match address {

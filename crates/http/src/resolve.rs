@@ -1,4 +1,4 @@
-//! Names to addresses.
+//! Resolves names to addresses.
 
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs as _};
@@ -10,22 +10,23 @@ use tokio::sync::oneshot;
 use crate::cause::Cause;
 use crate::error::{ConnectFailure, SendError};
 
-/// The addresses of a name, as soon as they are known.
+/// The pending result of [`NameResolver::resolve`].
 pub type AddressLookup<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
 
-/// Looks names up.
+/// Resolves names.
 ///
-/// Public so that a caller may know addresses that the system does not, and tests may have names without
-/// name servers.
+/// Public so that a caller can supply addresses that the system does not have, and tests can have names
+/// without name servers.
 pub trait NameResolver: Send + Sync + 'static {
-    /// Returns the addresses of `name`, those to be preferred first. None is as good as no such name.
+    /// Returns the addresses of `name` in order of preference. An empty list means that the name does not
+    /// exist.
     fn resolve<'a>(&'a self, name: &'a str) -> AddressLookup<'a>;
 }
 
-/// The system's way: `getaddrinfo`, on a thread that may block.
+/// The system's resolver: `getaddrinfo`, on a thread of its own.
 ///
-/// It cannot be told to stop, and may take half a minute where name servers are silent. Nobody waits for it
-/// after that, not even the end of the runtime, which waits for tokio's own blocking threads.
+/// A call cannot be cancelled, and may take half a minute if the name servers do not respond. Its thread is
+/// not one of the runtime's: the shutdown of the runtime waits for tokio's blocking threads.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemResolver;
 
@@ -33,7 +34,7 @@ impl NameResolver for SystemResolver {
     fn resolve<'a>(&'a self, name: &'a str) -> AddressLookup<'a> {
         Box::pin(async move {
             let name = name.to_owned();
-            apart(move || {
+            run_on_own_thread(move || {
                 let found = (name.as_str(), 0).to_socket_addrs()?;
                 Ok(found.map(|address| address.ip()).collect())
             })
@@ -42,36 +43,36 @@ impl NameResolver for SystemResolver {
     }
 }
 
-/// Has `work` done on a thread that nobody has to wait for.
-async fn apart<T: Send + 'static>(
+/// Runs `work` on a thread that nothing waits for.
+async fn run_on_own_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let (done, outcome) = oneshot::channel();
     thread::Builder::new()
         .name("windlass-names".to_owned())
         .spawn(move || drop(done.send(work())))?;
-    let gone = |_| io::Error::other("looking the name up was stopped");
+    let gone = |_| io::Error::other("the name lookup was cancelled");
     outcome.await.map_err(gone)?
 }
 
-/// Says what a failed look-up means.
-pub(crate) fn failed(error: io::Error) -> SendError {
-    let failure = meaning(&error);
+/// Converts an error of the resolver.
+pub(crate) fn lookup_error(error: io::Error) -> SendError {
+    let failure = classify(&error);
     SendError::Connect {
         failure,
         source: Cause::new(error),
     }
 }
 
-/// The standard library keeps of `getaddrinfo`'s code only the C library's words for it: glibc's and
-/// musl's for `EAI_AGAIN` and `EAI_FAIL` are known, all others mean that there is no such name.
-fn meaning(error: &io::Error) -> ConnectFailure {
+/// The standard library keeps the message of `getaddrinfo`'s error but not its code. The messages of glibc
+/// and musl for `EAI_AGAIN` and `EAI_FAIL` are recognised; any other means that the name does not exist.
+fn classify(error: &io::Error) -> ConnectFailure {
     if error.raw_os_error().is_some() {
         return ConnectFailure::Other;
     }
-    let words = error.to_string();
+    let message = error.to_string();
     let unanswered = ["Temporary failure", "Try again", "Non-recoverable"];
-    if unanswered.iter().any(|known| words.contains(known)) {
+    if unanswered.iter().any(|known| message.contains(known)) {
         ConnectFailure::NameServer
     } else {
         ConnectFailure::NoSuchHost
@@ -84,28 +85,28 @@ mod tests {
 
     use super::*;
 
-    /// T36: leaving is dropping, whatever the name servers do.
+    /// T36: a dropped lookup does not delay the caller, however long the name servers take.
     #[test]
-    fn the_end_of_the_runtime_waits_for_no_look_up() {
-        let (let_go, gate) = std::sync::mpsc::channel::<()>();
+    fn runtime_shutdown_does_not_wait_for_lookups() {
+        let (release, gate) = std::sync::mpsc::channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let runtime = runtime.unwrap();
         runtime.block_on(async {
-            let hanging = apart(move || {
+            let hanging = run_on_own_thread(move || {
                 gate.recv().ok();
                 Ok(())
             });
             assert!(hanging.now_or_never().is_none());
         });
         drop(runtime);
-        drop(let_go);
+        drop(release);
     }
 
-    /// T36: a name server that does not answer may do so later, a name that is none will not.
+    /// T36: a name server that does not respond may do so later; a name that does not exist will not appear.
     #[test]
-    fn tells_a_silent_name_server_from_a_wrong_name() {
+    fn distinguishes_unresponsive_name_servers_from_unknown_names() {
         use ConnectFailure::{NameServer, NoSuchHost};
-        for (words, expected) in [
+        for (message, expected) in [
             ("Name or service not known", NoSuchHost),
             ("No address associated with hostname", NoSuchHost),
             ("Name does not resolve", NoSuchHost),
@@ -114,10 +115,11 @@ mod tests {
             ("Non-recoverable failure in name resolution", NameServer),
             ("Non-recoverable error", NameServer),
         ] {
-            let error = io::Error::other(format!("failed to lookup address information: {words}"));
-            assert_eq!(meaning(&error), expected, "{words}");
+            let error =
+                io::Error::other(format!("failed to lookup address information: {message}"));
+            assert_eq!(classify(&error), expected, "{message}");
         }
         let full = io::Error::from_raw_os_error(24); // EMFILE
-        assert_eq!(meaning(&full), ConnectFailure::Other);
+        assert_eq!(classify(&full), ConnectFailure::Other);
     }
 }

@@ -1,21 +1,21 @@
-//! The head of a response.
+//! HTTP responses.
 
 use http::{HeaderMap, StatusCode, Version};
 use hyper_core::body::{Body as _, Incoming};
 
-use crate::body::{Body, BodyTimeout};
-use crate::line::Line;
+use crate::pooled::ConnectionHandle;
+use crate::response_body::{BodyTimeout, ResponseBody};
 
-/// A response whose head is here. Dropping it gives up its body.
+/// A response whose head has arrived. Dropping it discards the body.
 #[derive(Debug)]
 pub struct Response {
     head: http::Response<Incoming>,
-    line: Line,
+    connection: ConnectionHandle,
 }
 
 impl Response {
-    pub(crate) fn new(head: http::Response<Incoming>, line: Line) -> Self {
-        Self { head, line }
+    pub(crate) fn new(head: http::Response<Incoming>, connection: ConnectionHandle) -> Self {
+        Self { head, connection }
     }
 
     /// Returns the status.
@@ -23,7 +23,7 @@ impl Response {
         self.head.status()
     }
 
-    /// Returns the version of HTTP that was spoken.
+    /// Returns the HTTP version of the response.
     pub fn version(&self) -> Version {
         self.head.version()
     }
@@ -33,14 +33,14 @@ impl Response {
         self.head.headers()
     }
 
-    /// Returns the length of the body in bytes, if the head says it. Of an answer to `HEAD` that is 0; the
-    /// header says what would have come.
+    /// Returns the length of the body in bytes, if the head specifies it. For a response to `HEAD` this is 0;
+    /// the length of the omitted body is in the header.
     pub fn content_length(&self) -> Option<u64> {
         self.head.body().size_hint().exact()
     }
 
-    /// Makes the body readable.
-    pub fn into_body(self, patience: BodyTimeout) -> Body {
-        Body::new(self.head.into_body(), self.line, patience)
+    /// Returns the body, to be read with the given limits on idle time.
+    pub fn into_body(self, limits: BodyTimeout) -> ResponseBody {
+        ResponseBody::new(self.head.into_body(), self.connection, limits)
     }
 }

@@ -1,18 +1,18 @@
-//! Texts that are kept out of every message.
+//! Strings that are kept out of messages and logs.
 
 use std::fmt;
 
-/// A text that must not be shown: its `Debug` is a placeholder, and it has no `Display`.
+/// A secret string: `Debug` prints a placeholder, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes `text` out of sight.
+    /// Wraps `text`.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Returns the text, to be put on the wire and nowhere else.
+    /// Returns the string, for use in a request only.
     pub fn expose(&self) -> &str {
         &self.0
     }

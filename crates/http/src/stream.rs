@@ -1,4 +1,4 @@
-//! The bytes of a connection, with as many layers of TLS as it takes.
+//! A byte stream over TCP with any number of TLS layers.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,14 +8,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// A connection: of TCP, or TLS inside another one (through an `https` proxy there are two).
+/// A TCP connection, or a TLS session inside another stream (two of them through an `https` proxy).
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub(crate) enum NetworkStream {
     Plain(TcpStream),
     Tls(Box<TlsStream<Self>>),
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for NetworkStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -28,7 +28,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for NetworkStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

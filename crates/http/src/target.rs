@@ -1,4 +1,4 @@
-//! Where a request goes: scheme, host and port of its URI.
+//! The destination of a request: scheme, host and port of its URI.
 
 use http::Uri;
 use http::uri::Authority;
@@ -6,17 +6,17 @@ use url::Host;
 
 use crate::error::SendError;
 
-/// A place that requests go to.
+/// Scheme, host and port of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// It is spoken to in TLS.
+pub(crate) struct TargetOrigin {
+    /// Whether the scheme is https.
     pub(crate) secure: bool,
-    /// An address literal is an address here, however it was spelled.
+    /// An address literal is parsed into an address, whatever its notation.
     pub(crate) host: Host,
     pub(crate) port: u16,
 }
 
-impl Target {
+impl TargetOrigin {
     pub(crate) fn of(uri: &Uri) -> Result<Self, SendError> {
         let (secure, usual) = match uri.scheme_str() {
             Some("http") => (false, 80),
@@ -32,7 +32,8 @@ impl Target {
     }
 }
 
-/// Returns what is behind the host. `Uri` takes any text for a port, and one that is no number for none.
+/// Returns the text after the host. `Uri` accepts any text as a port, and returns `None` for one that is not
+/// a number.
 fn port_of(uri: &Uri) -> &str {
     let authority = uri.authority().map_or("", Authority::as_str);
     let place = authority.rsplit('@').next().unwrap_or_default();
@@ -73,7 +74,7 @@ mod tests {
             ("registry.test:443", None),
             ("/v2/", None),
         ] {
-            let target = Target::of(&uri.parse().unwrap()).ok();
+            let target = TargetOrigin::of(&uri.parse().unwrap()).ok();
             let shown = target.map(|t| format!("{} {} {}", t.secure, t.host, t.port));
             assert_eq!(shown.as_deref(), expected, "{uri}");
         }

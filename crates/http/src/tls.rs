@@ -1,9 +1,9 @@
-//! TLS: whom to believe, and whom to be.
+//! TLS of client connections: trusted roots, verification, client certificates.
 //!
-//! The cryptography is aws-lc-rs, named here and not taken from the process. The system's certificates are
-//! read by `rustls-native-certs` and not left to `rustls-platform-verifier`: on Linux the latter does the
-//! same, but takes it for an error that a machine has none, and writes to the log of another library. Plain
-//! http, and https under roots of one's own, work there as anywhere.
+//! The cryptography provider is aws-lc-rs, selected here and not process-wide. The system's certificates are
+//! loaded with `rustls-native-certs`, not `rustls-platform-verifier`: on Linux the latter does the same, but
+//! fails on a machine without certificates, where plain http and https with configured roots must work, and
+//! writes to the log of another library.
 
 mod unverified;
 mod verified;
@@ -24,41 +24,41 @@ use url::Host;
 use crate::cause::Cause;
 use crate::connection::{ClientIdentity, ClientTls, HttpVersions};
 use crate::error::{ConnectFailure, SendError, SetupError};
-use crate::stream::Stream;
-use unverified::Unverified;
-use verified::Verified;
+use crate::stream::NetworkStream;
+use unverified::AnyCertificateVerifier;
+use verified::TrustedRootVerifier;
 
-/// What is at the other end.
+/// The peer of a TLS connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
-    /// Who answers the request.
+    /// The host that the request is for.
     Origin,
-    /// Who leads there. It speaks HTTP/1.1, is not told who this client is, and is always verified.
+    /// A proxy. It is always verified, speaks HTTP/1.1, and never gets the client certificate.
     Proxy,
 }
 
-/// Makes secure connections.
-pub(crate) struct Handshakes {
+/// Performs TLS handshakes.
+pub(crate) struct TlsHandshaker {
     provider: Arc<CryptoProvider>,
     roots: Vec<CertificateDer<'static>>,
     identity: Option<Arc<dyn ResolvesClientCert>>,
     skip_verify: bool,
     versions: HttpVersions,
-    /// Made when first needed: who speaks plain http only does not wait for the system's roots to be read.
+    /// Created on first use, so that plain http does not wait for the system's roots to be loaded.
     origin: OnceLock<Arc<ClientConfig>>,
     proxy: OnceLock<Arc<ClientConfig>>,
 }
 
-/// There is nobody to believe.
+/// Neither the system nor the configuration has a trusted root.
 #[derive(Debug, thiserror::Error)]
-#[error("this system has no certificate authorities, and no others are configured")]
+#[error("this system has no trusted certificate authorities, and none are configured")]
 struct NoRoots;
 
-impl Handshakes {
+impl TlsHandshaker {
     pub(crate) fn new(tls: &ClientTls, versions: HttpVersions) -> Result<Self, SetupError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let identity = match &tls.identity {
-            Some(identity) => Some(own(identity, &provider)?),
+            Some(identity) => Some(client_certificate(identity, &provider)?),
             None => None,
         };
         Ok(Self {
@@ -72,13 +72,13 @@ impl Handshakes {
         })
     }
 
-    /// Speaks TLS over `stream` with `host`; tells whether HTTP/2 was agreed upon.
+    /// Performs the handshake with `host` over `stream`; returns whether HTTP/2 was negotiated.
     pub(crate) async fn secure(
         &self,
-        stream: Stream,
+        stream: NetworkStream,
         host: &Host,
         peer: Peer,
-    ) -> Result<(Stream, bool), SendError> {
+    ) -> Result<(NetworkStream, bool), SendError> {
         let name = server_name(host)?;
         let config = match peer {
             Peer::Origin => self.origin.get_or_init(|| Arc::new(self.configure(peer))),
@@ -90,7 +90,7 @@ impl Handshakes {
             .await
             .map_err(|error| self.failed(error))?;
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok((Stream::Tls(Box::new(stream)), h2))
+        Ok((NetworkStream::Tls(Box::new(stream)), h2))
     }
 
     fn configure(&self, peer: Peer) -> ClientConfig {
@@ -98,8 +98,12 @@ impl Handshakes {
             .with_safe_default_protocol_versions()
             .expect("the provider has cipher suites for TLS 1.2 and 1.3");
         let verifier: Arc<dyn ServerCertVerifier> = match peer {
-            Peer::Origin if self.skip_verify => Arc::new(Unverified::new(&self.provider)),
-            Peer::Origin | Peer::Proxy => Arc::new(Verified::new(self.store(), &self.provider)),
+            Peer::Origin if self.skip_verify => {
+                Arc::new(AnyCertificateVerifier::new(&self.provider))
+            }
+            Peer::Origin | Peer::Proxy => {
+                Arc::new(TrustedRootVerifier::new(self.root_store(), &self.provider))
+            }
         };
         let builder = builder
             .dangerous()
@@ -124,21 +128,21 @@ impl Handshakes {
         }
     }
 
-    fn store(&self) -> RootCertStore {
-        let mut store = system().clone();
-        // They were tried out when they were taken.
+    fn root_store(&self) -> RootCertStore {
+        let mut store = system_roots().clone();
+        // Each was validated in `roots`.
         store.add_parsable_certificates(self.roots.iter().cloned());
         store
     }
 
-    /// A peer that hangs up on the handshake speaks no TLS, either. What else happens to a connection is
-    /// nothing that TLS could know of.
+    /// Classifies a failed handshake. A peer that closes the connection during the handshake is assumed not
+    /// to use TLS. Any other I/O error is a connection failure.
     fn failed(&self, error: io::Error) -> SendError {
         let hung_up = error.kind() == io::ErrorKind::UnexpectedEof;
         let source = Cause::new(error);
         match source.find::<Error>() {
             Some(Error::InvalidCertificate(CertificateError::UnknownIssuer))
-                if self.believes_nobody() =>
+                if self.has_no_roots() =>
             {
                 let source = Cause::new(NoRoots);
                 SendError::Tls { source }
@@ -152,13 +156,13 @@ impl Handshakes {
         }
     }
 
-    fn believes_nobody(&self) -> bool {
-        self.roots.is_empty() && system().is_empty()
+    fn has_no_roots(&self) -> bool {
+        self.roots.is_empty() && system_roots().is_empty()
     }
 }
 
-/// The system's roots, read once per process. One that cannot be read is not there.
-fn system() -> &'static RootCertStore {
+/// Returns the system's roots, loaded once per process. Certificates that cannot be read are skipped.
+fn system_roots() -> &'static RootCertStore {
     static SYSTEM: OnceLock<RootCertStore> = OnceLock::new();
     SYSTEM.get_or_init(|| {
         let found = rustls_native_certs::load_native_certs();
@@ -168,7 +172,7 @@ fn system() -> &'static RootCertStore {
             roots = store.len(),
             ignored,
             errors = found.errors.len(),
-            "the system's roots"
+            "loaded the system's root certificates"
         );
         store
     })
@@ -187,31 +191,33 @@ fn roots(pems: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, SetupError> {
     Ok(roots)
 }
 
-fn own(
+fn client_certificate(
     identity: &ClientIdentity,
     provider: &CryptoProvider,
 ) -> Result<Arc<dyn ResolvesClientCert>, SetupError> {
     let refuse = |reason| SetupError::Identity { reason };
     let chain = certificates(&identity.certificates).map_err(refuse)?;
-    // What is wrong with it might be told in words of the key itself.
-    let key = PrivateKeyDer::from_pem_slice(without_mark(identity.key.expose().as_bytes()))
-        .map_err(|_| refuse("there is no unencrypted PEM private key in it".to_owned()))?;
+    // The parser's error is not shown: it may quote the key.
+    let key =
+        PrivateKeyDer::from_pem_slice(without_byte_order_mark(identity.key.expose().as_bytes()))
+            .map_err(|_| refuse("there is no unencrypted PEM private key in it".to_owned()))?;
     let certified =
         CertifiedKey::from_der(chain, key, provider).map_err(|error| refuse(error.to_string()))?;
     Ok(Arc::new(SingleCertAndKey::from(certified)))
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(without_mark(pem)).collect();
-    let found = found.map_err(|_| "it is not sound PEM".to_owned())?;
+    let found: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(without_byte_order_mark(pem)).collect();
+    let found = found.map_err(|_| "it is not valid PEM".to_owned())?;
     if found.is_empty() {
         return Err("there is no PEM certificate in it".to_owned());
     }
     Ok(found)
 }
 
-/// Leaves out the mark that some editors begin a file with: the first line would be none of PEM.
-fn without_mark(pem: &[u8]) -> &[u8] {
+/// Removes a byte order mark, which some editors write and which would break the first PEM line.
+fn without_byte_order_mark(pem: &[u8]) -> &[u8] {
     pem.strip_prefix("\u{feff}".as_bytes()).unwrap_or(pem)
 }
 

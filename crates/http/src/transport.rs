@@ -1,4 +1,4 @@
-//! Sends requests, over connections that are kept.
+//! Sends requests over pooled connections.
 
 use std::fmt;
 use std::pin::pin;
@@ -15,151 +15,151 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout};
 
 use crate::cause::Cause;
-use crate::connection::Connection;
-use crate::connector::{Connector, Ways};
+use crate::connection::ConnectionConfig;
+use crate::connector::{Connector, ConnectorInner};
 use crate::dial::Dialer;
 use crate::error::{ProxyFailure, SendError, SendPhase, SetupError};
-use crate::line::Line;
-use crate::outgoing::{Sending, StreamingBody};
-use crate::proxy::Routes;
+use crate::pooled::ConnectionHandle;
+use crate::proxy::ProxyRoutes;
+use crate::request_body::{RequestBody, StreamingBody};
 use crate::resolve::{NameResolver, SystemResolver};
 use crate::response::Response;
-use crate::target::Target;
-use crate::tls::Handshakes;
+use crate::target::TargetOrigin;
+use crate::tls::TlsHandshaker;
 
-/// How long a connection lies idle before it is closed.
+/// How long a connection may be idle before it is closed.
 const IDLE: Duration = Duration::from_secs(90);
 
-/// The largest head of a response in HTTP/1.1, and the most that is read from a socket at a time.
+/// The maximum size of the head of a response in HTTP/1.1, and of one read from a socket.
 const LARGEST_READ: usize = 256 << 10;
 
-/// The largest head of a response in HTTP/2, as RFC 9113 section 6.5.2 counts it.
+/// The maximum size of the head of a response in HTTP/2, as RFC 9113 section 6.5.2 counts it.
 const LARGEST_HEADER_LIST: u32 = 64 << 10;
 
-/// How long an HTTP/2 connection with open streams is silent before it is asked whether it is still there,
-/// and how long it has to answer.
+/// How long an HTTP/2 connection with open streams may be silent before a ping, and the timeout of the ping.
 const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 
 /// Sends requests. Cheap to clone; clones share their connections.
 #[derive(Clone)]
-pub struct Transport(Arc<Shared>);
+pub struct Transport(Arc<TransportInner>);
 
-struct Shared {
-    client: Client<Connector, Sending>,
-    ways: Arc<Ways>,
+struct TransportInner {
+    client: Client<Connector, RequestBody>,
+    inner: Arc<ConnectorInner>,
 }
 
 impl Transport {
-    /// Makes a transport. Nothing is connected yet.
-    pub fn new(connection: &Connection) -> Result<Self, SetupError> {
+    /// Creates a transport. It connects to nothing yet.
+    pub fn new(connection: &ConnectionConfig) -> Result<Self, SetupError> {
         Self::with_resolver(connection, SystemResolver)
     }
 
-    /// Makes a transport that looks names up by `resolver`, those of its proxies included.
+    /// Creates a transport that resolves all names with `resolver`, including those of proxies.
     pub fn with_resolver(
-        connection: &Connection,
+        connection: &ConnectionConfig,
         resolver: impl NameResolver,
     ) -> Result<Self, SetupError> {
         let user_agent = HeaderValue::try_from(&connection.user_agent);
-        let ways = Arc::new(Ways {
+        let inner = Arc::new(ConnectorInner {
             dialer: Dialer {
                 resolver: Arc::new(resolver),
             },
-            handshakes: Handshakes::new(&connection.tls, connection.versions)?,
-            routes: Routes::new(&connection.proxies)?,
-            reach: connection.reach,
+            handshaker: TlsHandshaker::new(&connection.tls, connection.versions)?,
+            routes: ProxyRoutes::new(&connection.proxies)?,
+            address_policy: connection.address_policy,
             limit: connection.connect,
             user_agent: user_agent.map_err(|_| SetupError::UserAgent)?,
         });
-        let client = pool(Connector(ways.clone()));
-        Ok(Self(Arc::new(Shared { client, ways })))
+        let client = build_client(Connector(inner.clone()));
+        Ok(Self(Arc::new(TransportInner { client, inner })))
     }
 
-    /// Sends `request`, whose URI says where to, and waits for the head of the response, at most for as long
-    /// as `patience`. (The time that a new connection takes is part of it.)
+    /// Sends `request` to the host of its URI and waits up to `timeout` for the head of the response,
+    /// including the time for a new connection.
     ///
-    /// `User-Agent` is added where there is none, `Host` and `Content-Length` are as they must be, and
-    /// credentials in the URI are left out; all else is up to the caller. Any status is a response, but that
-    /// 407 with which a proxy refuses to relay the request.
+    /// Sets `User-Agent` if it is missing, sets `Host` and `Content-Length`, and removes credentials from the
+    /// URI; everything else is left to the caller. Any status is a response, except a 407 from a proxy that
+    /// relays the request.
     pub async fn send(
         &self,
         request: Request<Bytes>,
-        patience: Duration,
+        response_timeout: Duration,
     ) -> Result<Response, SendError> {
         let started = Instant::now();
-        let target = Target::of(request.uri())?;
-        let request = self.complete(request, &target)?;
+        let target = TargetOrigin::of(request.uri())?;
+        let request = self.with_default_headers(request, &target)?;
         let mut may_repeat = request.method().is_idempotent();
         loop {
-            let mut attempt = request.clone().map(|bytes| Sending::Whole(Some(bytes)));
-            let line = Line::of(&mut attempt);
-            let left = patience.saturating_sub(started.elapsed());
+            let mut attempt = request.clone().map(|bytes| RequestBody::Whole(Some(bytes)));
+            let connection = ConnectionHandle::of(&mut attempt);
+            let left = response_timeout.saturating_sub(started.elapsed());
             match timeout(left, self.0.client.request(attempt)).await {
                 Ok(Ok(head)) => {
-                    line.answered();
-                    return self.judge(Response::new(head, line), &target);
+                    connection.record_response();
+                    return self.check_proxy_status(Response::new(head, connection), &target);
                 }
                 Ok(Err(error)) => {
                     let cause = Cause::new(error);
-                    if !(may_repeat && line.was_stale(&cause)) {
-                        return Err(SendError::of(cause));
+                    if !(may_repeat && connection.is_stale(&cause)) {
+                        return Err(SendError::from_cause(cause));
                     }
                     may_repeat = false;
                 }
-                Err(_) => return Err(too_late(&line)),
+                Err(_) => return Err(timed_out(&connection)),
             }
         }
     }
 
-    /// Sends `request` with a body that comes piece by piece, and waits for the head of the response: for as long as
-    /// bytes go out, and then at most for as long as `patience`.
+    /// Sends `request` with a streamed body and waits for the head of the response: as long as bytes are
+    /// sent, and then up to `timeout`.
     ///
-    /// What was sent is never sent again: the body is gone.
+    /// The request is never sent again: the body can be read once only.
     pub async fn send_stream(
         &self,
         request: Request<StreamingBody>,
-        patience: Duration,
+        response_timeout: Duration,
     ) -> Result<Response, SendError> {
-        let target = Target::of(request.uri())?;
+        let target = TargetOrigin::of(request.uri())?;
         let sent = Arc::new(AtomicU64::new(0));
         let (parts, body) = request.into_parts();
-        let request = self.complete(Request::from_parts(parts, Bytes::new()), &target)?;
-        let mut request = request.map(|_| body.into_sending(Arc::clone(&sent)));
-        let line = Line::of(&mut request);
+        let request =
+            self.with_default_headers(Request::from_parts(parts, Bytes::new()), &target)?;
+        let mut request = request.map(|_| body.into_body(Arc::clone(&sent)));
+        let connection = ConnectionHandle::of(&mut request);
         let mut head = pin!(self.0.client.request(request));
         let mut before = None;
         loop {
-            match timeout(patience, &mut head).await {
+            match timeout(response_timeout, &mut head).await {
                 Ok(Ok(head)) => {
-                    line.answered();
-                    return self.judge(Response::new(head, line), &target);
+                    connection.record_response();
+                    return self.check_proxy_status(Response::new(head, connection), &target);
                 }
-                Ok(Err(error)) => return Err(SendError::of(Cause::new(error))),
+                Ok(Err(error)) => return Err(SendError::from_cause(Cause::new(error))),
                 Err(_) => {
                     let now = sent.load(Ordering::Relaxed);
                     if before.replace(now) == Some(now) || now == 0 {
-                        return Err(too_late(&line));
+                        return Err(timed_out(&connection));
                     }
                 }
             }
         }
     }
 
-    fn complete(
+    fn with_default_headers(
         &self,
         mut request: Request<Bytes>,
-        target: &Target,
+        target: &TargetOrigin,
     ) -> Result<Request<Bytes>, SendError> {
-        let ways = &self.0.ways;
+        let inner = &self.0.inner;
         *request.uri_mut() = without_userinfo(request.uri())?;
         request
             .headers_mut()
             .entry(USER_AGENT)
-            .or_insert_with(|| ways.user_agent.clone());
-        if let Some(authorization) = ways
+            .or_insert_with(|| inner.user_agent.clone());
+        if let Some(authorization) = inner
             .routes
-            .relay(target)
-            .and_then(crate::proxy::Proxy::authorization)
+            .relay_for(target)
+            .and_then(crate::proxy::ProxyServer::authorization)
         {
             request
                 .headers_mut()
@@ -168,8 +168,12 @@ impl Transport {
         Ok(request)
     }
 
-    fn judge(&self, response: Response, target: &Target) -> Result<Response, SendError> {
-        let relayed = self.0.ways.routes.relay(target).is_some();
+    fn check_proxy_status(
+        &self,
+        response: Response,
+        target: &TargetOrigin,
+    ) -> Result<Response, SendError> {
+        let relayed = self.0.inner.routes.relay_for(target).is_some();
         if relayed && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             let source = ProxyFailure::Credentials;
             return Err(SendError::Proxy { source });
@@ -184,14 +188,15 @@ impl fmt::Debug for Transport {
     }
 }
 
-fn pool(connector: Connector) -> Client<Connector, Sending> {
+fn build_client(connector: Connector) -> Client<Connector, RequestBody> {
     Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
-        // Reads grow to this as long as they are filled. A body's bytes are handed on as they were read.
+        // The read buffer grows up to this size while reads fill it. Body bytes are passed on as they were
+        // read.
         .http1_max_buf_size(LARGEST_READ)
-        // Throughput is at most a window a round trip; hyper's own windows cost half of it.
+        // Throughput is limited to one window per round trip; hyper's default windows halve it.
         .http2_initial_stream_window_size(8 << 20)
         .http2_initial_connection_window_size(16 << 20)
         .http2_max_frame_size(1 << 20)
@@ -201,10 +206,10 @@ fn pool(connector: Connector) -> Client<Connector, Sending> {
         .build(connector)
 }
 
-/// A request that is not answered leaves its connection to no other.
-fn too_late(line: &Line) -> SendError {
-    line.give_up();
-    let waiting_for = if line.is_connected() {
+/// Returns the timeout error, and removes the connection from the pool.
+fn timed_out(connection: &ConnectionHandle) -> SendError {
+    connection.discard();
+    let waiting_for = if connection.is_connected() {
         SendPhase::Response
     } else {
         SendPhase::Connection
@@ -212,7 +217,7 @@ fn too_late(line: &Line) -> SendError {
     SendError::Timeout { waiting_for }
 }
 
-/// Leaves credentials out of the URI: hyper would send them on to a proxy, and to any HTTP/2 server.
+/// Removes credentials from the URI: hyper would send them to a proxy, and to any HTTP/2 server.
 fn without_userinfo(uri: &Uri) -> Result<Uri, SendError> {
     let authority = uri.authority().map_or("", Authority::as_str);
     let Some((_, place)) = authority.rsplit_once('@') else {

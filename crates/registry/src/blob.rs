@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, HeaderMap};
-use windlass_http::{Body, BodyError};
+use windlass_http::{BodyError, ResponseBody};
 use windlass_oci::text::sanitize_bytes;
 use windlass_oci::{Descriptor, Digest};
 
@@ -25,7 +25,7 @@ pub struct BlobStream {
     client: Client,
     from: Origin,
     /// `None` when there is nothing more to read from, be it for good or for bad.
-    body: Option<Body>,
+    body: Option<ResponseBody>,
     start: u64,
     position: u64,
     /// Where the body says it ends; at most `goal`.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use url::Url;
-use windlass_http::Body;
+use windlass_http::ResponseBody;
 
 use crate::client::Client;
 use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
@@ -37,7 +37,7 @@ pub enum WebUrlError {
 #[derive(Debug)]
 pub struct UrlDownload {
     context: RequestContext,
-    body: Option<Body>,
+    body: Option<ResponseBody>,
     length: Option<u64>,
 }
 
@@ -102,7 +102,7 @@ impl Client {
                 context: &context,
                 status,
                 headers: &headers,
-                body: &body.beginning(LARGEST_ERROR_BODY).await,
+                body: &body.read_prefix(LARGEST_ERROR_BODY).await,
             };
             return Err(refusal.into_error());
         }

@@ -8,7 +8,9 @@ use http::header::{
 };
 use http::{Method, Request};
 use url::Url;
-use windlass_http::{Body, BodyTimeout, Proxies, Response, SendError, StreamingBody, Transport};
+use windlass_http::{
+    BodyTimeout, Proxies, Response, ResponseBody, SendError, StreamingBody, Transport,
+};
 
 use crate::auth::AuthError;
 use crate::client::Client;
@@ -364,7 +366,7 @@ impl Client {
     }
 
     /// Makes the body of `response` readable.
-    pub(crate) fn body(&self, response: Response) -> Body {
+    pub(crate) fn body(&self, response: Response) -> ResponseBody {
         let timeouts = &self.config().timeouts;
         response.into_body(BodyTimeout {
             stall: timeouts.stall,

@@ -126,7 +126,7 @@ impl Client {
             context,
             status,
             headers: &headers,
-            body: &body.beginning(LARGEST_ERROR_BODY).await,
+            body: &body.read_prefix(LARGEST_ERROR_BODY).await,
         };
         Err(refusal.into_error())
     }

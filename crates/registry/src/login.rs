@@ -140,7 +140,7 @@ impl Login<'_> {
             context: &self.context,
             status,
             headers: &headers,
-            body: &body.beginning(LARGEST_ERROR_BODY).await,
+            body: &body.read_prefix(LARGEST_ERROR_BODY).await,
         };
         let doubtful = !matches!(status.as_u16(), 401 | 403 | 429 | 500..);
         if doubtful && !refusal.is_of_a_registry() && !speaks_v2(&headers) {

@@ -173,7 +173,7 @@ impl Repository {
             });
         }
         let body = self.client().body(answer.response);
-        let bytes = body.whole(MAX_MANIFEST_SIZE as u64).await;
+        let bytes = body.read_to_end(MAX_MANIFEST_SIZE as u64).await;
         let bytes = bytes.map_err(|error| context.body_failed(error))?;
         Ok((bytes, headers))
     }

@@ -177,7 +177,7 @@ impl Prover<'_> {
         };
         if answer.response.status().is_success() {
             let body = self.client.body(answer.response);
-            let body = body.whole(LARGEST_TOKEN_BODY).await;
+            let body = body.read_to_end(LARGEST_TOKEN_BODY).await;
             return body.map_err(|error| context.body_failed(error));
         }
         Err(self.refused(context, answer, is_form).await)
@@ -264,7 +264,7 @@ impl Prover<'_> {
         let status = answer.response.status();
         let headers = answer.response.headers().clone();
         let body = self.client.body(answer.response);
-        let body = body.beginning(LARGEST_ERROR_BODY).await;
+        let body = body.read_prefix(LARGEST_ERROR_BODY).await;
         // RFC 6749, section 5.2: a refresh token that is not accepted is answered with 400.
         let status = match status {
             StatusCode::BAD_REQUEST if is_form => StatusCode::UNAUTHORIZED,

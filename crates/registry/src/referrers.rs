@@ -95,7 +95,7 @@ impl Repository {
                 _ => return Err(self.refused(&context, answer).await),
             }
             let next = next_page(&url, answer.response.headers());
-            let body = self.client().body(answer.response).whole(left).await;
+            let body = self.client().body(answer.response).read_to_end(left).await;
             let body = body.map_err(|error| context.body_failed(error))?;
             left -= body.len() as u64;
             let listed =

@@ -188,7 +188,7 @@ impl Repository {
             .0
             .client
             .body(answer.response)
-            .beginning(LARGEST_ERROR_BODY)
+            .read_prefix(LARGEST_ERROR_BODY)
             .await;
         let refusal = Refusal {
             context,

@@ -88,11 +88,11 @@ impl Client {
                 context: &context,
                 status,
                 headers: &headers,
-                body: &body.beginning(LARGEST_ERROR_BODY).await,
+                body: &body.read_prefix(LARGEST_ERROR_BODY).await,
             };
             return Err(refusal.into_error());
         }
-        let body = body.whole(LARGEST).await;
+        let body = body.read_to_end(LARGEST).await;
         let body = body.map_err(|error| context.body_failed(error))?;
         let found: Found = serde_json::from_slice(&body).map_err(|_| RegistryError::Malformed {
             context: context.boxed(),

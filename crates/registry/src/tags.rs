@@ -67,7 +67,7 @@ impl Repository {
                 .get_url(&context, url.clone(), None, Span::From(0))
                 .await?;
             let next = next_page(&url, answer.response.headers());
-            let body = self.client().body(answer.response).whole(left).await;
+            let body = self.client().body(answer.response).read_to_end(left).await;
             let body = body.map_err(|error| whole_list(context.body_failed(error), &context))?;
             left -= body.len() as u64;
             let page: Page =

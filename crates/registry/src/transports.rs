@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use ipnet::IpNet;
 use url::Url;
 use windlass_http::{
-    AddressLookup, AddressPolicy, Connection, HttpVersions, NameResolver, Proxies, SetupError,
-    Transport,
+    AddressLookup, AddressPolicy, ConnectionConfig, HttpVersions, NameResolver, Proxies,
+    SetupError, Transport,
 };
 
 use crate::config::RegistryConfig;
@@ -23,7 +23,7 @@ pub(crate) struct Transports(Mutex<HashMap<Plan, Transport>>);
 /// How places are connected to, and at which addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Plan {
-    connection: Connection,
+    connection: ConnectionConfig,
     /// If not empty: at addresses in these ranges only.
     within: Vec<IpNet>,
 }
@@ -35,14 +35,14 @@ impl Plan {
     /// Returns how to connect to nobody in particular.
     pub(crate) fn general(config: &RegistryConfig) -> Self {
         Self {
-            connection: Connection {
+            connection: ConnectionConfig {
                 tls: crate::config::ClientTls {
                     roots: config.extra_roots.clone(),
                     ..crate::config::ClientTls::default()
                 },
                 proxies: config.proxies.clone(),
                 connect: config.timeouts.connect,
-                reach: AddressPolicy::Any,
+                address_policy: AddressPolicy::Any,
                 versions: HttpVersions::Any,
                 user_agent: config.user_agent.clone(),
             },
@@ -80,7 +80,7 @@ impl Plan {
     pub(crate) fn stranger(url: &Url, proxies: Option<&Proxies>, config: &RegistryConfig) -> Self {
         let mut plan = Self::general(config);
         plan.connection.tls = config.tls_at(url);
-        plan.connection.reach = AddressPolicy::NoLinkLocal;
+        plan.connection.address_policy = AddressPolicy::NoLinkLocal;
         if let Some(proxies) = proxies {
             plan.connection.proxies = proxies.clone();
         }
@@ -95,7 +95,7 @@ impl Plan {
 
     /// Lets it be at addresses of the link, too.
     pub(crate) fn anywhere(mut self) -> Self {
-        self.connection.reach = AddressPolicy::Any;
+        self.connection.address_policy = AddressPolicy::Any;
         self
     }
 }

@@ -211,8 +211,8 @@ fn a_registry_that_is_down() {
     insta::assert_snapshot!(windlass.run(args(&name)), @r"
     exit: 1
     --- stderr
-    error: pulling registry.test/app:1: app:1 at http://registry.test: nothing listens there: Connection refused (os error 111)
-    tried: app:1 at https://registry.test: nothing listens there: Connection refused (os error 111)
+    error: pulling registry.test/app:1: app:1 at http://registry.test: nothing is listening there: Connection refused (os error 111)
+    tried: app:1 at https://registry.test: nothing is listening there: Connection refused (os error 111)
     hint: check that a registry runs at registry.test
     ");
 }

@@ -69,7 +69,7 @@ fn a_mirror_that_is_down_is_a_line_and_no_error() {
     --- stdout
     registry.test/app:1@sha256:[digest]
     --- stderr
-    registry.test/app:1: app:1 at http://mirror.test: nothing listens there: Connection refused (os error 111); asking another endpoint
+    registry.test/app:1: app:1 at http://mirror.test: nothing is listening there: Connection refused (os error 111); asking another endpoint
     Pulling registry.test/app:1 for linux/amd64: 1 layer, 1.0 MB to download
     Pulled registry.test/app:1 in [time]s  1.0 MB down, 1.05 MB unpacked
 
@@ -121,16 +121,16 @@ fn a_failure_says_what_everybody_said() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: no such repository
-    tried: app:1 at http://one.test: nothing listens there: Connection refused (os error 111)
+    tried: app:1 at http://one.test: nothing is listening there: Connection refused (os error 111)
     tried: app:1 at http://two.test: Forbidden
     hint: check the name and the tag
 
     exit: 1
     --- stdout
     {"type":"resolving","reference":"registry.test/app:1"}
-    {"type":"setback","reference":"registry.test/app:1","endpoint":"http://one.test","after_ms":null,"error":"app:1 at http://one.test: nothing listens there: Connection refused (os error 111)"}
+    {"type":"setback","reference":"registry.test/app:1","endpoint":"http://one.test","after_ms":null,"error":"app:1 at http://one.test: nothing is listening there: Connection refused (os error 111)"}
     {"type":"setback","reference":"registry.test/app:1","endpoint":"http://two.test","after_ms":null,"error":"app:1 at http://two.test: Forbidden"}
-    {"type":"error","reference":"registry.test/app:1","code":"not_found","message":"pulling registry.test/app:1: app:1 at http://registry.test: no such repository","tried":["app:1 at http://one.test: nothing listens there: Connection refused (os error 111)","app:1 at http://two.test: Forbidden"],"hint":"check the name and the tag"}
+    {"type":"error","reference":"registry.test/app:1","code":"not_found","message":"pulling registry.test/app:1: app:1 at http://registry.test: no such repository","tried":["app:1 at http://one.test: nothing is listening there: Connection refused (os error 111)","app:1 at http://two.test: Forbidden"],"hint":"check the name and the tag"}
     "#);
 }
 

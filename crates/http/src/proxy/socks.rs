@@ -1,4 +1,4 @@
-//! SOCKS5: a way through a proxy that knows nothing of HTTP (RFC 1928, RFC 1929).
+//! Connects through a SOCKS5 proxy (RFC 1928, RFC 1929).
 
 use std::io;
 
@@ -8,7 +8,7 @@ use url::Host;
 use crate::cause::Cause;
 use crate::error::ProxyFailure;
 
-use super::{Credentials, Proxy};
+use super::{ProxyCredentials, ProxyServer};
 
 const VERSION: u8 = 5;
 const CONNECT: u8 = 1;
@@ -19,11 +19,11 @@ const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
-/// Asks `proxy`, at the other end of `stream`, for a way to `host` and `port`. From then on `stream` leads
-/// there.
-pub(crate) async fn ask(
+/// Requests a connection to `host` and `port` from the proxy at the other end of `stream`. On success,
+/// `stream` is connected to that host.
+pub(crate) async fn connect(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    proxy: &Proxy,
+    proxy: &ProxyServer,
     host: &Host,
     port: u16,
 ) -> Result<(), ProxyFailure> {
@@ -50,7 +50,7 @@ pub(crate) async fn ask(
 
 async fn authenticate(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    credentials: Option<&Credentials>,
+    credentials: Option<&ProxyCredentials>,
 ) -> Result<(), ProxyFailure> {
     let greeting: &[u8] = match credentials {
         None => &[VERSION, 1, NO_AUTHENTICATION],
@@ -63,15 +63,15 @@ async fn authenticate(
     }
     match (method, credentials) {
         (NO_AUTHENTICATION, _) => Ok(()),
-        (USERNAME_PASSWORD, Some(credentials)) => prove(stream, credentials).await,
+        (USERNAME_PASSWORD, Some(credentials)) => send_credentials(stream, credentials).await,
         (NONE_OF_THESE, _) => Err(ProxyFailure::Credentials),
         _ => Err(ProxyFailure::NotAProxy),
     }
 }
 
-async fn prove(
+async fn send_credentials(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    credentials: &Credentials,
+    credentials: &ProxyCredentials,
 ) -> Result<(), ProxyFailure> {
     let mut request = vec![1];
     push(&mut request, credentials.username.expose())?;
@@ -83,7 +83,7 @@ async fn prove(
     }
 }
 
-/// Reads the reply to the end: what follows is the origin's.
+/// Reads the whole reply; the bytes that follow come from the origin.
 async fn reply(stream: &mut (impl AsyncRead + Unpin)) -> Result<(), ProxyFailure> {
     let [version, code, _, kind] = read(stream).await?;
     if version != VERSION {
@@ -106,7 +106,7 @@ async fn reply(stream: &mut (impl AsyncRead + Unpin)) -> Result<(), ProxyFailure
     read.map_err(broken).map(drop)
 }
 
-/// Appends `text` behind its length.
+/// Appends the length of `text`, then `text`.
 fn push(request: &mut Vec<u8>, text: &str) -> Result<(), ProxyFailure> {
     let length =
         u8::try_from(text.len()).map_err(|_| broken(io::ErrorKind::InvalidInput.into()))?;

@@ -1,16 +1,19 @@
-//! Which proxies are understood, and which requests they get.
+//! Parsing of proxies, and their selection.
 
 use super::*;
 
 fn parsed(text: &str) -> Result<String, &'static str> {
-    Proxy::parse(text).map(|proxy| {
-        let Proxy {
-            kind, host, port, ..
+    ProxyServer::parse(text).map(|proxy| {
+        let ProxyServer {
+            protocol,
+            host,
+            port,
+            ..
         } = &proxy;
         let credentials = proxy.credentials.as_ref().map_or_else(String::new, |it| {
             format!(" {}:{}", it.username.expose(), it.password.expose())
         });
-        format!("{kind:?} {host} {port}{credentials}")
+        format!("{protocol:?} {host} {port}{credentials}")
     })
 }
 
@@ -56,24 +59,24 @@ fn proxies_are_urls() {
     assert_eq!(parsed(&long), Err(reason));
 }
 
-/// I7: neither the error nor anything else shows the password.
+/// I7: neither the error nor `Debug` shows the password.
 #[test]
-fn a_bad_proxy_is_named_by_its_scheme_alone() {
+fn an_invalid_proxy_is_reported_by_its_scheme_only() {
     let proxies = Proxies {
         https: Some(Secret::new("gopher://me:hunter2@proxy.test")),
         ..Proxies::default()
     };
-    let error = Routes::new(&proxies).unwrap_err();
+    let error = ProxyRoutes::new(&proxies).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the https proxy cannot be used: its scheme is not http, https, socks5 or socks5h"
     );
-    let good = Proxy::parse("http://me:hunter2@proxy.test").unwrap();
+    let good = ProxyServer::parse("http://me:hunter2@proxy.test").unwrap();
     assert!(!format!("{good:?} {:?}", good.authorization()).contains("hunter2"));
 }
 
-fn routes(no_proxy: &str) -> Routes {
-    Routes::new(&Proxies {
+fn routes(no_proxy: &str) -> ProxyRoutes {
+    ProxyRoutes::new(&Proxies {
         http: Some(Secret::new("http://plain.test:3128")),
         https: Some(Secret::new("http://secure.test:3128")),
         no_proxy: Some(no_proxy.to_owned()),
@@ -81,12 +84,12 @@ fn routes(no_proxy: &str) -> Routes {
     .unwrap()
 }
 
-fn target(uri: &str) -> Target {
-    Target::of(&uri.parse().unwrap()).unwrap()
+fn target(uri: &str) -> TargetOrigin {
+    TargetOrigin::of(&uri.parse().unwrap()).unwrap()
 }
 
 #[test]
-fn each_scheme_has_its_proxy_and_this_machine_none() {
+fn each_scheme_has_its_proxy_and_loopback_has_none() {
     let routes = routes("");
     for (uri, expected) in [
         ("http://registry.test/", Some("plain.test")),
@@ -100,13 +103,15 @@ fn each_scheme_has_its_proxy_and_this_machine_none() {
         ("https://[::ffff:127.0.0.1]/", None),
         ("https://10.0.0.1/", Some("secure.test")),
     ] {
-        let proxy = routes.to(&target(uri)).map(|proxy| proxy.host.to_string());
+        let proxy = routes
+            .proxy_for(&target(uri))
+            .map(|proxy| proxy.host.to_string());
         assert_eq!(proxy.as_deref(), expected, "{uri}");
     }
 }
 
 #[test]
-fn no_proxy_names_who_is_gone_to_directly() {
+fn no_proxy_lists_hosts_connected_to_directly() {
     for (no_proxy, uri, direct) in [
         ("", "https://registry.test/", false),
         ("*", "https://registry.test/", true),
@@ -149,7 +154,7 @@ fn no_proxy_names_who_is_gone_to_directly() {
         (".", "https://registry.test/", false),
         (":443", "https://registry.test/", false),
     ] {
-        let proxy = routes(no_proxy).to(&target(uri)).is_some();
+        let proxy = routes(no_proxy).proxy_for(&target(uri)).is_some();
         assert_eq!(!proxy, direct, "{no_proxy} {uri}");
     }
 }
@@ -157,7 +162,7 @@ fn no_proxy_names_who_is_gone_to_directly() {
 #[test]
 fn only_plain_http_is_relayed() {
     let routes = |proxy: &str| {
-        Routes::new(&Proxies {
+        ProxyRoutes::new(&Proxies {
             http: Some(Secret::new(proxy)),
             https: Some(Secret::new(proxy)),
             no_proxy: None,
@@ -166,8 +171,8 @@ fn only_plain_http_is_relayed() {
     };
     let (http, socks) = (routes("http://proxy.test"), routes("socks5://proxy.test"));
     let (plain, secure) = (target("http://r.test/"), target("https://r.test/"));
-    assert!(http.relay(&plain).is_some());
-    assert!(http.relay(&secure).is_none());
-    assert!(socks.relay(&plain).is_none());
-    assert!(socks.relay(&secure).is_none());
+    assert!(http.relay_for(&plain).is_some());
+    assert!(http.relay_for(&secure).is_none());
+    assert!(socks.relay_for(&plain).is_none());
+    assert!(socks.relay_for(&secure).is_none());
 }

@@ -1,25 +1,26 @@
-//! `CONNECT`: a way through an HTTP proxy (RFC 9110 section 9.3.6).
+//! Opens tunnels through HTTP proxies with `CONNECT` (RFC 9110 section 9.3.6).
 
 use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::cause::Cause;
 use crate::error::ProxyFailure;
-use crate::target::Target;
+use crate::target::TargetOrigin;
 
-use super::Proxy;
+use super::ProxyServer;
 
-/// The largest head of an answer.
+/// The maximum size of the head of a response, in bytes.
 const LARGEST_HEAD: usize = 16 << 10;
 
-/// The most headers of an answer.
+/// The maximum number of headers of a response.
 const MOST_HEADERS: usize = 64;
 
-/// Asks `proxy`, at the other end of `stream`, for a way to `target`. From then on `stream` leads there.
+/// Requests a tunnel to `target` from `proxy` at the other end of `stream`. On success, `stream` is connected
+/// to the target.
 pub(crate) async fn open(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    proxy: &Proxy,
-    target: &Target,
+    proxy: &ProxyServer,
+    target: &TargetOrigin,
     user_agent: &HeaderValue,
 ) -> Result<(), ProxyFailure> {
     let broken = |error| ProxyFailure::Transport {
@@ -35,7 +36,7 @@ pub(crate) async fn open(
         }
         let read = stream.read_buf(&mut head).await.map_err(broken)?;
         if let Some(status) = parse(&head)? {
-            return judge(status);
+            return check_status(status);
         }
         if read == 0 {
             return Err(ProxyFailure::NotAProxy);
@@ -43,8 +44,8 @@ pub(crate) async fn open(
     }
 }
 
-fn request(proxy: &Proxy, target: &Target, user_agent: &HeaderValue) -> Vec<u8> {
-    let Target { host, port, .. } = target;
+fn request(proxy: &ProxyServer, target: &TargetOrigin, user_agent: &HeaderValue) -> Vec<u8> {
+    let TargetOrigin { host, port, .. } = target;
     let mut request =
         format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
     let authorization = proxy.authorization();
@@ -63,7 +64,7 @@ fn request(proxy: &Proxy, target: &Target, user_agent: &HeaderValue) -> Vec<u8> 
     request
 }
 
-/// Returns the status, once the head is complete.
+/// Returns the status once the head is complete.
 fn parse(head: &[u8]) -> Result<Option<u16>, ProxyFailure> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
@@ -71,7 +72,8 @@ fn parse(head: &[u8]) -> Result<Option<u16>, ProxyFailure> {
     let status = response.code;
     match parsed {
         Ok(httparse::Status::Partial) => Ok(None),
-        // Behind the head of a success the origin speaks, and in TLS that waits to be spoken to.
+        // A successful response has no body: the bytes that follow would come from the origin, which in TLS
+        // sends nothing before the client does.
         Ok(httparse::Status::Complete(length)) => match status {
             Some(200..300) if length < head.len() => Err(ProxyFailure::NotAProxy),
             status => Ok(status),
@@ -80,7 +82,7 @@ fn parse(head: &[u8]) -> Result<Option<u16>, ProxyFailure> {
     }
 }
 
-fn judge(status: u16) -> Result<(), ProxyFailure> {
+fn check_status(status: u16) -> Result<(), ProxyFailure> {
     match status {
         200..300 => Ok(()),
         407 => Err(ProxyFailure::Credentials),

@@ -1,4 +1,4 @@
-//! Takes any certificate, from whoever can prove that it is his.
+//! A verifier that accepts any certificate whose key the peer has.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
@@ -7,17 +7,17 @@ use rustls::crypto::{
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
-/// Looks at the signatures of the handshake and at nothing else.
+/// Verifies the signatures of the handshake only.
 #[derive(Debug)]
-pub(super) struct Unverified(WebPkiSupportedAlgorithms);
+pub(super) struct AnyCertificateVerifier(WebPkiSupportedAlgorithms);
 
-impl Unverified {
+impl AnyCertificateVerifier {
     pub(super) fn new(provider: &CryptoProvider) -> Self {
         Self(provider.signature_verification_algorithms)
     }
 }
 
-impl ServerCertVerifier for Unverified {
+impl ServerCertVerifier for AnyCertificateVerifier {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

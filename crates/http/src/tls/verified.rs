@@ -1,4 +1,4 @@
-//! Takes the certificates that somebody who is trusted answers for.
+//! A verifier that requires a trusted root.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -9,18 +9,18 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// Verifies as rustls does, but for authorities that are servers themselves.
+/// Verifies like rustls, but also accepts a trusted root that is itself the server's certificate.
 ///
-/// Such a certificate is what `openssl req -x509` makes and Docker's guide has people trust. RFC 5280 does not
-/// forbid it, and Go and OpenSSL take it; webpki does not. Who is trusted to answer for others may answer for
-/// himself: his key could sign any other certificate.
+/// `openssl req -x509` creates such certificates and Docker's guide uses them. RFC 5280 permits them, and Go
+/// and OpenSSL accept them; webpki does not. Accepting them adds no risk: the key of a trusted root could
+/// sign any other certificate.
 #[derive(Debug)]
-pub(super) struct Verified {
+pub(super) struct TrustedRootVerifier {
     roots: RootCertStore,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Verified {
+impl TrustedRootVerifier {
     pub(super) fn new(roots: RootCertStore, provider: &CryptoProvider) -> Self {
         Self {
             roots,
@@ -28,17 +28,17 @@ impl Verified {
         }
     }
 
-    /// Tells whether `certificate` is one of the roots, by its name, key and constraints.
+    /// Returns whether `certificate` is one of the roots, with the same name, key and constraints.
     fn is_root(&self, certificate: &CertificateDer<'_>) -> bool {
         let anchor = webpki::anchor_from_trusted_cert(certificate);
         anchor.is_ok_and(|anchor| {
-            // What constrains whom it may answer for would not be looked at.
+            // Name constraints would not be enforced here.
             anchor.name_constraints.is_none() && self.roots.roots.contains(&anchor)
         })
     }
 }
 
-impl ServerCertVerifier for Verified {
+impl ServerCertVerifier for TrustedRootVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -83,7 +83,8 @@ impl ServerCertVerifier for Verified {
     }
 }
 
-/// Tells whether a certificate was refused because it is an authority's. Its time was looked at before.
+/// Returns whether a certificate was rejected because it belongs to a certificate authority. Its validity
+/// period was checked before.
 fn is_authority(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(other)) = error else {
         return false;

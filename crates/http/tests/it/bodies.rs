@@ -1,4 +1,4 @@
-//! Bodies over plain HTTP/1.1: their ends, limits and pace.
+//! Response bodies over plain HTTP/1.1: ends, size limits and stall timeouts.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 use windlass_http::{BodyError, BodyTimeout};
 
-use crate::server::{Server, greet, linger, read_head, say};
-use crate::support::{PATIENT, SHORT, get, text, transport};
+use crate::server::{Server, read_head, serve_hello, wait_for_close, write};
+use crate::support::{LONG_STALL, SHORT, get, text, transport};
 
-/// Says `first`, and then hangs up.
-async fn saying(first: &'static str) -> Server {
+/// Starts a server that responds with `response` and closes the connection.
+async fn responding_with(response: &'static str) -> Server {
     Server::start(move |mut stream, _| async move {
         read_head(&mut stream).await;
-        say(&mut stream, first).await;
+        write(&mut stream, response).await;
     })
     .await
 }
 
 #[tokio::test]
 async fn bodies_of_every_framing() {
-    for (said, length) in [
+    for (response, length) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", Some(5)),
         ("HTTP/1.1 200 OK\r\n\r\nhello", None),
         (
@@ -30,10 +30,11 @@ async fn bodies_of_every_framing() {
         ),
         ("HTTP/1.0 200 OK\r\n\r\nhello", None),
     ] {
-        let server = saying(said).await;
+        let head = response;
+        let server = responding_with(head).await;
         let response = get(&transport(), &server.url()).await.unwrap();
-        assert_eq!(response.content_length(), length, "{said}");
-        let body = response.into_body(PATIENT).whole(5).await.unwrap();
+        assert_eq!(response.content_length(), length, "{head}");
+        let body = response.into_body(LONG_STALL).read_to_end(5).await.unwrap();
         assert_eq!(body, "hello");
     }
 }
@@ -41,52 +42,58 @@ async fn bodies_of_every_framing() {
 /// T31.
 #[tokio::test]
 async fn a_body_that_is_cut_off() {
-    for said in [
+    for response in [
         "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
     ] {
-        let server = saying(said).await;
+        let head = response;
+        let server = responding_with(head).await;
         let response = get(&transport(), &server.url()).await.unwrap();
-        let mut body = response.into_body(PATIENT);
+        let mut body = response.into_body(LONG_STALL);
         assert_eq!(body.next_chunk().await.unwrap().unwrap(), "hello");
         let error = body.next_chunk().await.unwrap_err();
         assert!(matches!(error, BodyError::Transport { .. }), "{error:?}");
     }
 }
 
-/// C12, E3: announced or not, a body is read no further than its limit.
+/// C12, E3: the limit applies with and without a content length.
 #[tokio::test]
 async fn a_body_beyond_its_limit() {
-    for said in [
+    for response in [
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\n\r\nhello",
     ] {
-        let server = saying(said).await;
+        let head = response;
+        let server = responding_with(head).await;
         let response = get(&transport(), &server.url()).await.unwrap();
-        let error = response.into_body(PATIENT).whole(4).await.unwrap_err();
+        let error = response
+            .into_body(LONG_STALL)
+            .read_to_end(4)
+            .await
+            .unwrap_err();
         assert_eq!(error.to_string(), "larger than the limit of 4 bytes");
 
         let response = get(&transport(), &server.url()).await.unwrap();
-        assert_eq!(response.into_body(PATIENT).beginning(4).await, "hell");
+        assert_eq!(response.into_body(LONG_STALL).read_prefix(4).await, "hell");
         let response = get(&transport(), &server.url()).await.unwrap();
-        assert_eq!(response.into_body(PATIENT).beginning(9).await, "hello");
+        assert_eq!(response.into_body(LONG_STALL).read_prefix(9).await, "hello");
     }
 }
 
-/// T33: whoever stalls is given up, and no other request is given to him.
+/// T33: a stalled body fails, and its connection is not reused.
 #[tokio::test]
 async fn a_body_that_stalls() {
     let server = Server::start(|mut stream, number| async move {
         if number > 0 {
-            return greet(stream, crate::server::Log::default()).await;
+            return serve_hello(stream, crate::server::Log::default()).await;
         }
         read_head(&mut stream).await;
-        say(
+        write(
             &mut stream,
             "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello",
         )
         .await;
-        linger(stream).await;
+        wait_for_close(stream).await;
     })
     .await;
     let transport = transport();
@@ -107,24 +114,24 @@ async fn a_body_that_stalls() {
 async fn a_body_that_trickles() {
     let server = Server::start(|mut stream, _| async move {
         read_head(&mut stream).await;
-        say(&mut stream, "HTTP/1.1 200 OK\r\n\r\n").await;
+        write(&mut stream, "HTTP/1.1 200 OK\r\n\r\n").await;
         while stream.write_all(b"x").await.is_ok() {
             sleep(Duration::from_millis(1)).await;
         }
     })
     .await;
     let response = get(&transport(), &server.url()).await.unwrap();
-    let patience = BodyTimeout {
+    let limits = BodyTimeout {
         stall: SHORT,
         floor: 1 << 20,
     };
-    let error = response.into_body(patience).whole(u64::MAX).await;
+    let error = response.into_body(limits).read_to_end(u64::MAX).await;
     assert!(matches!(error, Err(BodyError::Stalled)), "{error:?}");
 }
 
-/// Bodies come in pieces that are worth their while, and in order.
+/// A large body arrives complete and in order.
 #[tokio::test]
-async fn a_large_body_comes_whole() {
+async fn a_large_body_arrives_complete() {
     const SIZE: usize = 64 << 20;
     let block: Bytes = (0..=u8::MAX)
         .cycle()
@@ -136,7 +143,7 @@ async fn a_large_body_comes_whole() {
         let block = sent.clone();
         async move {
             read_head(&mut stream).await;
-            say(
+            write(
                 &mut stream,
                 &format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n"),
             )
@@ -148,7 +155,7 @@ async fn a_large_body_comes_whole() {
     })
     .await;
     let response = get(&transport(), &server.url()).await.unwrap();
-    let mut body = response.into_body(PATIENT);
+    let mut body = response.into_body(LONG_STALL);
     let mut received = 0;
     while let Some(chunk) = body.next_chunk().await.unwrap() {
         for piece in chunk.chunk_by(|a, b| a < b) {

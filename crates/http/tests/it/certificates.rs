@@ -1,4 +1,4 @@
-//! Authorities, and what they sign.
+//! Certificate authorities and the certificates they sign.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,19 +14,19 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
 use windlass_http::{ClientIdentity, Secret};
 
-/// How many authorities there are.
+/// The number of authorities created so far.
 static MADE: AtomicUsize = AtomicUsize::new(0);
 
-/// An authority that nobody trusts unless told to.
+/// A certificate authority that only explicit configuration trusts.
 pub(crate) struct Authority {
     pub(crate) pem: Vec<u8>,
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// What a certificate says of itself.
+/// The contents of a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Certificate {
-    /// It is for `127.0.0.1` and `registry.test`.
+    /// For `127.0.0.1` and `registry.test`.
     Good,
     ForAnotherName,
     Expired,
@@ -36,7 +36,7 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
-        // Two of the same name could be told apart by their signatures only.
+        // A unique name: authorities with equal names could be distinguished by their signatures only.
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("authority {number}");
         params.distinguished_name.push(DnType::CommonName, name);
@@ -46,7 +46,7 @@ impl Authority {
         Self { pem, issuer }
     }
 
-    /// The configuration of a server with a new certificate, which speaks HTTP/1.1.
+    /// Returns the configuration of an HTTP/1.1 server with a new certificate.
     pub(crate) fn server(&self, certificate: Certificate) -> ServerConfig {
         let identity = self.sign(certificate);
         let config = builder().with_no_client_auth();
@@ -54,14 +54,14 @@ impl Authority {
         config.with_single_cert(chain, key).unwrap()
     }
 
-    /// The same for HTTP/2.
+    /// Returns the same for HTTP/2.
     pub(crate) fn h2_server(&self) -> ServerConfig {
         let mut config = self.server(Certificate::Good);
         config.alpn_protocols = vec![b"h2".to_vec()];
         config
     }
 
-    /// The same for a server that wants a certificate of its clients, signed by this authority.
+    /// Returns the same for a server that requires a client certificate signed by this authority.
     pub(crate) fn demanding_server(&self) -> ServerConfig {
         let mut roots = RootCertStore::empty();
         roots
@@ -91,7 +91,7 @@ impl Authority {
     }
 }
 
-/// The configuration of a server whose certificate nobody signed but itself.
+/// Returns the configuration of a server with a self-signed certificate.
 pub(crate) fn self_signed() -> ServerConfig {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
@@ -106,8 +106,8 @@ pub(crate) fn self_signed() -> ServerConfig {
         .unwrap()
 }
 
-/// The configuration of a server whose certificate is that of an authority (as `openssl req -x509` makes
-/// them), and the certificate.
+/// Returns the configuration of a server whose certificate is that of an authority (as created by `openssl
+/// req -x509`), and the certificate.
 pub(crate) fn authority_as_server(certificate: Certificate) -> (ServerConfig, Vec<u8>) {
     let key = KeyPair::generate().unwrap();
     let mut params = params(certificate);
@@ -122,7 +122,8 @@ pub(crate) fn authority_as_server(certificate: Certificate) -> (ServerConfig, Ve
     (config, identity.certificates)
 }
 
-/// The configuration of a server that has the certificate of another one, and not its key.
+/// Returns the configuration of a server that presents the certificate of another server without having its
+/// key.
 pub(crate) fn stolen(identity: &ClientIdentity) -> ServerConfig {
     use rustls::sign::{CertifiedKey, SingleCertAndKey};
     let (chain, _) = parsed(identity);

@@ -1,4 +1,4 @@
-//! HTTP/2, agreed upon in TLS.
+//! HTTP/2, negotiated in TLS.
 
 use bytes::Bytes;
 use h2::server::{Connection as H2, SendResponse};
@@ -10,12 +10,12 @@ use windlass_http::{BodyError, BodyTimeout, SendError, SendPhase, Transport};
 
 use crate::certificates::Authority;
 use crate::server::{Log, Server};
-use crate::support::{LONG, PATIENT, SHORT, get, read, request, text, trusting};
+use crate::support::{LONG, LONG_STALL, SHORT, get, read, request, text, trusting};
 
 type Session = H2<TlsStream<TcpStream>, Bytes>;
 type Respond = SendResponse<Bytes>;
 
-/// A server, and who trusts it.
+/// Starts a server; returns it with a transport that trusts it.
 async fn serving<F>(
     serve: impl Fn(Session, usize) -> F + Clone + Send + Sync + 'static,
 ) -> (Server, Transport)
@@ -40,26 +40,26 @@ fn begin(mut respond: Respond) -> SendStream<Bytes> {
     respond.send_response(Response::new(()), false).unwrap()
 }
 
-fn greet(respond: Respond) {
+fn respond_hello(respond: Respond) {
     drop(begin(respond).send_data("hello".into(), true));
 }
 
-/// Answers all requests with `hello`.
+/// Responds to all requests with `hello`.
 async fn greet_all(mut session: Session) {
     while let Some(Ok((_, respond))) = session.accept().await {
-        greet(respond);
+        respond_hello(respond);
     }
 }
 
-/// Keeps the connection going without answering anything.
+/// Keeps the connection open without responding.
 async fn keep(mut session: Session) {
     let mut unanswered = Vec::new();
-    while let Some(Ok(asked)) = session.accept().await {
-        unanswered.push(asked);
+    while let Some(Ok(request)) = session.accept().await {
+        unanswered.push(request);
     }
 }
 
-/// Answers with `data` over and over.
+/// Responds with `data` repeatedly.
 async fn repeating(mut session: Session, data: Bytes) {
     while let Some(Ok((_, respond))) = session.accept().await {
         let data = data.clone();
@@ -72,7 +72,7 @@ async fn repeating(mut session: Session, data: Bytes) {
     }
 }
 
-/// Sends data as the window allows.
+/// Sends data as the flow-control window allows.
 async fn send(stream: &mut SendStream<Bytes>, mut data: Bytes) -> Option<()> {
     while !data.is_empty() {
         stream.reserve_capacity(data.len());
@@ -97,7 +97,7 @@ async fn requests_share_a_connection() {
                 log.push(&format!("{} {}", request.method(), request.uri()));
                 assert_eq!(request.headers()["user-agent"], "test/1");
                 assert_eq!(request.headers().len(), 1);
-                greet(respond);
+                respond_hello(respond);
             }
         }
     })
@@ -113,9 +113,9 @@ async fn requests_share_a_connection() {
     assert_eq!(log.heads(), vec![expected; 5]);
 }
 
-/// Larger than all windows together.
+/// The body is larger than all flow-control windows together.
 #[tokio::test]
-async fn a_large_body_comes_whole() {
+async fn a_large_body_arrives_complete() {
     const SIZE: usize = 64 << 20;
     let (server, transport) = serving(|mut session, _| async move {
         while let Some(Ok((_, respond))) = session.accept().await {
@@ -130,7 +130,7 @@ async fn a_large_body_comes_whole() {
     })
     .await;
     let response = get(&transport, &server.secure_url()).await.unwrap();
-    let mut body = response.into_body(PATIENT);
+    let mut body = response.into_body(LONG_STALL);
     let mut received = 0;
     while let Some(chunk) = body.next_chunk().await.unwrap() {
         assert!(chunk.iter().all(|byte| *byte == 7));
@@ -139,9 +139,9 @@ async fn a_large_body_comes_whole() {
     assert_eq!(received, SIZE);
 }
 
-/// T31: a server that goes away says what it will still finish.
+/// T31: a server that shuts down finishes the streams it has accepted.
 #[tokio::test]
-async fn going_away_in_the_middle_of_a_body() {
+async fn a_graceful_shutdown_inside_a_body() {
     let (server, transport) = serving(|mut session, number| async move {
         if number > 0 {
             return greet_all(session).await;
@@ -166,7 +166,7 @@ async fn going_away_in_the_middle_of_a_body() {
 
 /// T31.
 #[tokio::test]
-async fn breaking_off_in_the_middle_of_a_body() {
+async fn a_stream_that_fails_inside_a_body() {
     for abrupt in [true, false] {
         let (server, transport) = serving(move |mut session, _| async move {
             let Some(Ok((_, respond))) = session.accept().await else {
@@ -185,7 +185,11 @@ async fn breaking_off_in_the_middle_of_a_body() {
         let response = get(&transport, &server.secure_url()).await;
         // The reset may overtake the data, and even the head.
         let error = match response {
-            Ok(response) => response.into_body(PATIENT).whole(9).await.unwrap_err(),
+            Ok(response) => response
+                .into_body(LONG_STALL)
+                .read_to_end(9)
+                .await
+                .unwrap_err(),
             Err(SendError::Transport { source }) => BodyError::Transport { source },
             Err(error) => panic!("{error:?}"),
         };
@@ -193,16 +197,16 @@ async fn breaking_off_in_the_middle_of_a_body() {
     }
 }
 
-/// RFC 9113 section 8.7: a request that was refused was not looked at.
+/// RFC 9113 section 8.7: a refused request was not processed.
 #[tokio::test]
-async fn a_refused_request_is_sent_again_if_it_may_be() {
+async fn a_refused_request_is_sent_again_if_idempotent() {
     for (method, again) in [(Method::GET, true), (Method::POST, false)] {
         let (server, transport) = serving(|mut session, number| async move {
             if number > 0 {
                 return greet_all(session).await;
             }
             if let Some(Ok((_, respond))) = session.accept().await {
-                greet(respond);
+                respond_hello(respond);
             }
             if let Some(Ok((_, mut respond))) = session.accept().await {
                 respond.send_reset(Reason::REFUSED_STREAM);
@@ -217,16 +221,20 @@ async fn a_refused_request_is_sent_again_if_it_may_be() {
     }
 }
 
-/// E1: frames without data keep a connection busy for nothing; the protocol's library hangs up on it.
+/// E1: the HTTP/2 library closes a connection that sends a flood of empty frames.
 #[tokio::test]
 async fn a_flood_of_empty_frames_ends_the_connection() {
     let (server, transport) = serving(|session, _| repeating(session, Bytes::new())).await;
     let response = get(&transport, &server.secure_url()).await.unwrap();
-    let error = response.into_body(PATIENT).whole(9).await.unwrap_err();
+    let error = response
+        .into_body(LONG_STALL)
+        .read_to_end(9)
+        .await
+        .unwrap_err();
     assert!(matches!(error, BodyError::Transport { .. }), "{error:?}");
 }
 
-/// T33: frames with next to no data are no progress.
+/// T33: frames with very little data are not progress.
 #[tokio::test]
 async fn a_flood_of_small_frames_is_a_stall() {
     let (server, transport) = serving(|session, _| repeating(session, "x".into())).await;
@@ -235,11 +243,11 @@ async fn a_flood_of_small_frames_is_a_stall() {
         stall: SHORT,
         floor: 1 << 30,
     });
-    let error = body.whole(u64::MAX).await.unwrap_err();
+    let error = body.read_to_end(u64::MAX).await.unwrap_err();
     assert!(matches!(error, BodyError::Stalled), "{error:?}");
 }
 
-/// T33: whoever has fallen silent on one request is given no other.
+/// T33: a connection with a request that timed out is not reused.
 #[tokio::test]
 async fn a_silent_connection_is_not_used_again() {
     let (server, transport) = serving(|mut session, number| async move {
@@ -247,7 +255,7 @@ async fn a_silent_connection_is_not_used_again() {
             return greet_all(session).await;
         }
         if let Some(Ok((_, respond))) = session.accept().await {
-            greet(respond);
+            respond_hello(respond);
         }
         keep(session).await;
     })
@@ -256,14 +264,14 @@ async fn a_silent_connection_is_not_used_again() {
     assert_eq!(text(&transport, &url).await, "hello");
     let sent = transport.send(request(Method::GET, &url), SHORT).await;
     let SendError::Timeout { waiting_for } = sent.unwrap_err() else {
-        panic!("another error")
+        panic!("expected a timeout")
     };
     assert_eq!(waiting_for, SendPhase::Response);
     assert_eq!(text(&transport, &url).await, "hello");
     assert_eq!(server.connections(), 2);
 }
 
-/// C12 for heads: many headers are as bad as long ones.
+/// C12: the number of headers is limited like their length.
 #[tokio::test]
 async fn a_head_that_is_too_large() {
     let (server, transport) = serving(|mut session, _| async move {
@@ -282,9 +290,9 @@ async fn a_head_that_is_too_large() {
     assert!(matches!(error, SendError::Transport { .. }), "{error:?}");
 }
 
-/// Many requests at once need no more than one connection, once there is one.
+/// Concurrent requests share one connection, once it exists.
 #[tokio::test]
-async fn requests_at_once_share_a_connection() {
+async fn concurrent_requests_share_a_connection() {
     let (server, transport) = serving(|session, _| greet_all(session)).await;
     let url = server.secure_url();
     assert_eq!(text(&transport, &url).await, "hello");

@@ -1,27 +1,32 @@
-//! HTTP proxies: `CONNECT` for https, the whole URI for http.
+//! HTTP proxies: `CONNECT` for https, absolute URIs for http.
 
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::TcpStream;
 use windlass_http::{
-    ConnectFailure, Connection, Proxies, ProxyFailure, Secret, SendError, SendPhase, Transport,
+    ConnectFailure, ConnectionConfig, Proxies, ProxyFailure, Secret, SendError, SendPhase,
+    Transport,
 };
 
 use crate::certificates::{Authority, Certificate};
-use crate::server::{Log, Server, greet, linger, read_head, say};
-use crate::support::{Names, SHORT, connection, get, read, shown, text, trusting};
+use crate::server::{Log, Server, read_head, serve_hello, wait_for_close, write};
+use crate::support::{SHORT, StaticNames, connection, get, read, shown, text, trusting};
 
 /// `me` and `p@ss` in base64.
 const ME: &str = "proxy-authorization: Basic bWU6cEBzcw==";
 
-/// A proxy that leads everyone to `origin`.
+/// Starts a proxy that connects every client to `origin`.
 async fn proxy_to(origin: SocketAddr, log: &Log) -> Server {
     let log = log.clone();
-    Server::start(move |stream, _| lead(stream, origin, log.clone())).await
+    Server::start(move |stream, _| serve_proxy(stream, origin, log.clone())).await
 }
 
-async fn lead(mut stream: impl AsyncRead + AsyncWrite + Unpin, origin: SocketAddr, log: Log) {
+async fn serve_proxy(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    origin: SocketAddr,
+    log: Log,
+) {
     let head = read_head(&mut stream).await;
     if head.is_empty() {
         return;
@@ -29,27 +34,27 @@ async fn lead(mut stream: impl AsyncRead + AsyncWrite + Unpin, origin: SocketAdd
     log.push(&head);
     if head.starts_with("CONNECT ") {
         let mut inside = TcpStream::connect(origin).await.unwrap();
-        say(&mut stream, "HTTP/1.1 200 Connected\r\nVia: test\r\n\r\n").await;
+        write(&mut stream, "HTTP/1.1 200 Connected\r\nVia: test\r\n\r\n").await;
         drop(copy_bidirectional(&mut stream, &mut inside).await);
     } else {
-        say(&mut stream, &crate::server::ok("relayed")).await;
-        greet(stream, log).await;
+        write(&mut stream, &crate::server::ok("relayed")).await;
+        serve_hello(stream, log).await;
     }
 }
 
-/// A proxy that answers everything with `answer`.
-async fn answering(answer: &'static str) -> Server {
+/// Starts a proxy that responds to every request with `answer`.
+async fn responding_with(answer: &'static str) -> Server {
     Server::start(move |mut stream, _| async move {
         read_head(&mut stream).await;
-        say(&mut stream, answer).await;
-        linger(stream).await;
+        write(&mut stream, answer).await;
+        wait_for_close(stream).await;
     })
     .await
 }
 
-fn through(proxy: &str, rest: Connection) -> Connection {
+fn through(proxy: &str, rest: ConnectionConfig) -> ConnectionConfig {
     let proxy = Some(Secret::new(proxy));
-    Connection {
+    ConnectionConfig {
         proxies: Proxies {
             http: proxy.clone(),
             https: proxy,
@@ -59,19 +64,19 @@ fn through(proxy: &str, rest: Connection) -> Connection {
     }
 }
 
-/// The origin's name is looked up by the proxy, its certificate checked here; the proxy's credentials do not
-/// get there.
+/// The proxy resolves the origin's name, the client verifies its certificate; the proxy's credentials are not
+/// sent to the origin.
 #[tokio::test]
 async fn https_goes_through_a_tunnel() {
     let authority = Authority::new();
     let (at_origin, at_proxy) = (Log::default(), Log::default());
     let heads = at_origin.clone();
     let config = authority.server(Certificate::Good);
-    let origin = Server::tls(config, move |stream, _| greet(stream, heads.clone())).await;
+    let origin = Server::tls(config, move |stream, _| serve_hello(stream, heads.clone())).await;
     let proxy = proxy_to(origin.address, &at_proxy).await;
     let url = format!("http://me:p%40ss@{}", proxy.address);
     let connection = through(&url, trusting(&authority.pem));
-    let transport = Transport::with_resolver(&connection, Names::new(&[])).unwrap();
+    let transport = Transport::with_resolver(&connection, StaticNames::new(&[])).unwrap();
     for _ in 0..2 {
         assert_eq!(text(&transport, "https://registry.test/v2/").await, "hello");
     }
@@ -86,14 +91,14 @@ async fn https_goes_through_a_tunnel() {
     assert_eq!(at_origin.heads(), [expected; 2]);
 }
 
-/// T28: a proxy cannot pass for the origin.
+/// T28: a proxy cannot impersonate the origin.
 #[tokio::test]
-async fn behind_a_tunnel_the_name_is_the_origins() {
+async fn the_certificate_is_verified_for_the_origin_behind_a_tunnel() {
     let authority = Authority::new();
     let log = Log::default();
     let heads = log.clone();
     let config = authority.server(Certificate::Good);
-    let origin = Server::tls(config, move |stream, _| greet(stream, heads.clone())).await;
+    let origin = Server::tls(config, move |stream, _| serve_hello(stream, heads.clone())).await;
     let proxy = proxy_to(origin.address, &Log::default()).await;
     let connection = through(&proxy.url(), trusting(&authority.pem));
     let transport = Transport::new(&connection).unwrap();
@@ -122,24 +127,26 @@ async fn http_is_relayed() {
     assert_eq!(proxy.connections(), 1);
 }
 
-/// Who is gone to directly does not get the proxy's credentials.
+/// The proxy's credentials are not sent to a host that is connected to directly.
 #[tokio::test]
-async fn this_machine_is_never_reached_by_a_proxy() {
+async fn loopback_is_never_reached_through_a_proxy() {
     let log = Log::default();
-    let origin = Server::friendly(&log).await;
+    let origin = Server::greeting(&log).await;
     let transport =
         Transport::new(&through("http://me:p%40ss@192.0.2.1:3128", connection())).unwrap();
     assert_eq!(text(&transport, &origin.url()).await, "hello");
-    assert!(!log.heads()[0].contains("proxy-authorization"));
+    let host = origin.address;
+    let expected = format!("GET / HTTP/1.1\r\nuser-agent: test/1\r\nhost: {host}\r\n\r\n");
+    assert_eq!(log.heads(), [expected]);
 }
 
 #[tokio::test]
-async fn no_proxy_is_heeded() {
+async fn no_proxy_is_respected() {
     let (log, names) = (Log::default(), [("registry.test", &["127.0.0.1"][..])]);
-    let origin = Server::friendly(&log).await;
+    let origin = Server::greeting(&log).await;
     let mut connection = through("http://192.0.2.1:3128", connection());
     connection.proxies.no_proxy = Some("registry.test".to_owned());
-    let transport = Transport::with_resolver(&connection, Names::new(&names)).unwrap();
+    let transport = Transport::with_resolver(&connection, StaticNames::new(&names)).unwrap();
     let url = format!("http://registry.test:{}/", origin.address.port());
     assert_eq!(text(&transport, &url).await, "hello");
 }
@@ -149,10 +156,10 @@ async fn a_proxy_inside_tls() {
     let authority = Authority::new();
     let at_proxy = Log::default();
     let config = authority.server(Certificate::Good);
-    let origin = Server::tls(config, |stream, _| greet(stream, Log::default())).await;
+    let origin = Server::tls(config, |stream, _| serve_hello(stream, Log::default())).await;
     let (heads, address) = (at_proxy.clone(), origin.address);
     let proxy = Server::tls(authority.server(Certificate::Good), move |stream, _| {
-        lead(stream, address, heads.clone())
+        serve_proxy(stream, address, heads.clone())
     })
     .await;
     let connection = through(&proxy.secure_url(), trusting(&authority.pem));
@@ -168,20 +175,20 @@ async fn a_proxy_inside_tls() {
     );
 }
 
-/// Not to look at the origin's certificate is no reason to give the proxy's password to anyone.
+/// Skipping the verification of the origin does not skip that of the proxy, which gets a password.
 #[tokio::test]
-async fn the_certificate_of_a_proxy_is_always_looked_at() {
+async fn the_certificate_of_a_proxy_is_always_verified() {
     let log = Log::default();
     let heads = log.clone();
     let config = Authority::new().server(Certificate::Good);
-    let proxy = Server::tls(config, move |stream, _| greet(stream, heads.clone())).await;
+    let proxy = Server::tls(config, move |stream, _| serve_hello(stream, heads.clone())).await;
     let mut rest = trusting(&Authority::new().pem);
     rest.tls.skip_verify = true;
     let transport = Transport::new(&through(&proxy.secure_url(), rest)).unwrap();
     let error = get(&transport, "https://registry.test/").await.unwrap_err();
     assert_eq!(
         shown(&error),
-        "no way through the proxy: no secure connection: \
+        "cannot connect through the proxy: no secure connection: \
          invalid peer certificate: UnknownIssuer"
     );
     assert_eq!(log.lines(), [""; 0]);
@@ -192,41 +199,41 @@ async fn a_refused_tunnel() {
     for (answer, expected) in [
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
-            "it does not accept the credentials",
+            "it rejected the credentials",
         ),
         (
             "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno",
-            "it answered with status 403",
+            "it responded with status 403",
         ),
         (
             "HTTP/1.1 502 Bad Gateway\r\n\r\n",
-            "it answered with status 502",
+            "it responded with status 502",
         ),
         (
             "SSH-2.0-OpenSSH_9.2p1\r\n",
-            "it does not answer like a proxy",
+            "its response is not that of a proxy",
         ),
         (
             "HTTP/1.1 200 OK\r\n\r\nand more",
-            "it does not answer like a proxy",
+            "its response is not that of a proxy",
         ),
     ] {
-        let proxy = answering(answer).await;
+        let proxy = responding_with(answer).await;
         let url = format!("http://me:hunter2@{}", proxy.address);
         let transport = Transport::new(&through(&url, connection())).unwrap();
         let error = get(&transport, "https://registry.test/").await.unwrap_err();
         assert_eq!(
             shown(&error),
-            format!("no way through the proxy: {expected}")
+            format!("cannot connect through the proxy: {expected}")
         );
         assert!(!format!("{error:?}").contains("hunter2"));
     }
 }
 
-/// 407 is the proxy's; every other status may be the origin's.
+/// A 407 comes from the proxy; any other status may come from the origin.
 #[tokio::test]
 async fn a_refused_relay() {
-    let proxy = answering("HTTP/1.1 407 -\r\nContent-Length: 0\r\n\r\n").await;
+    let proxy = responding_with("HTTP/1.1 407 -\r\nContent-Length: 0\r\n\r\n").await;
     let transport = Transport::new(&through(&proxy.url(), connection())).unwrap();
     let error = get(&transport, "http://registry.test/").await.unwrap_err();
     assert!(
@@ -238,7 +245,7 @@ async fn a_refused_relay() {
         ),
         "{error:?}"
     );
-    let proxy = answering("HTTP/1.1 403 -\r\nContent-Length: 2\r\n\r\nno").await;
+    let proxy = responding_with("HTTP/1.1 403 -\r\nContent-Length: 2\r\n\r\nno").await;
     let transport = Transport::new(&through(&proxy.url(), connection())).unwrap();
     let response = get(&transport, "http://registry.test/").await.unwrap();
     assert_eq!(response.status(), 403);
@@ -246,7 +253,7 @@ async fn a_refused_relay() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_not_there() {
+async fn a_proxy_that_is_not_running() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -263,11 +270,11 @@ async fn a_proxy_that_is_not_there() {
     }
 }
 
-/// T33: the head of a proxy's answer is bounded in time and size as any other.
+/// T33: the head of a proxy's response is limited in time and size.
 #[tokio::test]
-async fn a_proxy_that_does_not_come_to_the_point() {
-    let silent = answering("HTTP/1.1 200 OK\r\n").await;
-    let limited = Connection {
+async fn a_proxy_response_that_never_ends() {
+    let silent = responding_with("HTTP/1.1 200 OK\r\n").await;
+    let limited = ConnectionConfig {
         connect: SHORT,
         ..connection()
     };
@@ -281,7 +288,7 @@ async fn a_proxy_that_does_not_come_to_the_point() {
     let endless = Server::start(|mut stream, _| async move {
         use tokio::io::AsyncWriteExt;
         read_head(&mut stream).await;
-        say(&mut stream, "HTTP/1.1 200 OK\r\nx: ").await;
+        write(&mut stream, "HTTP/1.1 200 OK\r\nx: ").await;
         while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
     })
     .await;
@@ -289,6 +296,6 @@ async fn a_proxy_that_does_not_come_to_the_point() {
     let error = get(&transport, "https://registry.test/").await.unwrap_err();
     assert_eq!(
         shown(&error),
-        "no way through the proxy: it does not answer like a proxy"
+        "cannot connect through the proxy: its response is not that of a proxy"
     );
 }

@@ -1,14 +1,14 @@
-//! Requests to small servers of the tests' own, through small proxies of their own.
+//! Requests to scripted servers, directly and through scripted proxies.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod address_policy;
 mod bodies;
 mod certificates;
-mod exchange;
 mod happy_eyeballs;
 mod http2;
 mod http_proxy;
-mod reach;
+mod requests;
 mod server;
 mod socks_proxy;
 mod stale;

@@ -1,4 +1,4 @@
-//! Servers that do as a test says, connection by connection.
+//! Scripted servers; the script handles each connection.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,18 +10,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// A server, for as long as the test's runtime runs.
+/// A server; it runs as long as the test's runtime.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     connections: Arc<AtomicUsize>,
 }
 
-/// The heads of the requests that came, each as one text.
+/// The heads of the received requests, each as one string.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Server {
-    /// Serves each connection, counted from 0, by `serve`.
+    /// Starts a server that handles each connection with `serve`; connections are numbered from 0.
     pub(crate) async fn start<F>(serve: impl Fn(TcpStream, usize) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -52,7 +52,7 @@ impl Server {
         }
     }
 
-    /// The same inside TLS. A connection without it is none that is served.
+    /// Starts a server with TLS. Connections whose handshake fails are closed.
     pub(crate) async fn tls<F>(
         config: ServerConfig,
         serve: impl Fn(TlsStream<TcpStream>, usize) -> F + Clone + Send + Sync + 'static,
@@ -72,10 +72,10 @@ impl Server {
         .await
     }
 
-    /// Answers each request with 200 and `hello`.
-    pub(crate) async fn friendly(log: &Log) -> Self {
+    /// Starts a server that responds to each request with 200 and `hello`.
+    pub(crate) async fn greeting(log: &Log) -> Self {
         let log = log.clone();
-        Self::start(move |stream, _| greet(stream, log.clone())).await
+        Self::start(move |stream, _| serve_hello(stream, log.clone())).await
     }
 
     pub(crate) fn url(&self) -> String {
@@ -100,22 +100,22 @@ impl Log {
         self.0.lock().unwrap().clone()
     }
 
-    /// The first lines.
+    /// Returns the request lines.
     pub(crate) fn lines(&self) -> Vec<String> {
         let first = |head: &String| head.lines().next().unwrap_or_default().to_owned();
         self.heads().iter().map(first).collect()
     }
 }
 
-/// Answers each request with 200 and `hello`, until the client hangs up.
-pub(crate) async fn greet(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: Log) {
+/// Responds to each request with 200 and `hello` until the client closes the connection.
+pub(crate) async fn serve_hello(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: Log) {
     loop {
         let head = read_head(&mut stream).await;
         if head.is_empty() {
             return;
         }
         log.push(&head);
-        say(&mut stream, &ok("hello")).await;
+        write(&mut stream, &ok("hello")).await;
     }
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-/// The head of the next request; empty if the client hung up.
+/// Returns the head of the next request; empty if the client closed the connection.
 pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -136,14 +136,14 @@ pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// Writes `text`; a client that does not listen does not matter.
-pub(crate) async fn say(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
+/// Writes `text`; ignores errors, because the client may have closed the connection.
+pub(crate) async fn write(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
     drop(stream.write_all(text.as_bytes()).await);
     drop(stream.flush().await);
 }
 
-/// Waits until the client hangs up.
-pub(crate) async fn linger(mut stream: impl AsyncRead + Unpin) {
+/// Waits until the client closes the connection.
+pub(crate) async fn wait_for_close(mut stream: impl AsyncRead + Unpin) {
     let mut rest = Vec::new();
     drop(stream.read_to_end(&mut rest).await);
 }

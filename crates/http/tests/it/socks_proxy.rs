@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
-use windlass_http::{AddressPolicy, Connection, Proxies, Secret, Transport};
+use windlass_http::{AddressPolicy, ConnectionConfig, Proxies, Secret, SendError, Transport};
 
 use crate::certificates::{Authority, Certificate};
-use crate::server::{Log, Server, greet};
-use crate::support::{Names, connection, get, shown, text, trusting};
+use crate::server::{Log, Server, serve_hello};
+use crate::support::{StaticNames, connection, get, shown, text, trusting};
 
-/// What a proxy of the tests says; it leads everyone to one origin.
+/// A scripted proxy that connects every client to one origin.
 #[derive(Clone)]
 struct Script {
     origin: SocketAddr,
-    /// Who may use it; `None` is everyone.
+    /// The required credentials; `None` accepts all clients.
     account: Option<(&'static str, &'static str)>,
-    /// How it answers the first requests; the others with success.
+    /// The reply codes of the first requests; later requests succeed.
     replies: Arc<Mutex<VecDeque<u8>>>,
     log: Log,
 }
@@ -56,12 +56,12 @@ impl Script {
             Some((username, password)) => {
                 stream.write_all(&[5, 2]).await?;
                 assert_eq!(stream.read_u8().await?, 1);
-                let given = (
+                let received = (
                     read_counted(&mut stream).await?,
                     read_counted(&mut stream).await?,
                 );
-                let known = (username.as_bytes().to_vec(), password.as_bytes().to_vec());
-                if given != known {
+                let expected = (username.as_bytes().to_vec(), password.as_bytes().to_vec());
+                if received != expected {
                     return stream.write_all(&[1, 1]).await;
                 }
                 stream.write_all(&[1, 0]).await?;
@@ -78,7 +78,7 @@ impl Script {
         self.log
             .push(&format!("{host} {}", stream.read_u16().await?));
         let reply = self.replies.lock().unwrap().pop_front().unwrap_or(0);
-        // Bound to a name, the longest form.
+        // The bound address as a domain name, the longest form of a reply.
         stream
             .write_all(&[5, reply, 0, 3, 2, b'm', b'e', 0, 80])
             .await?;
@@ -103,9 +103,9 @@ async fn read_array<const N: usize>(stream: &mut TcpStream) -> std::io::Result<[
     Ok(bytes)
 }
 
-fn through(proxy: String, rest: Connection) -> Connection {
+fn through(proxy: String, rest: ConnectionConfig) -> ConnectionConfig {
     let proxy = Some(Secret::new(proxy));
-    Connection {
+    ConnectionConfig {
         proxies: Proxies {
             http: proxy.clone(),
             https: proxy,
@@ -116,12 +116,12 @@ fn through(proxy: String, rest: Connection) -> Connection {
 }
 
 #[tokio::test]
-async fn the_proxy_looks_the_name_up() {
-    let origin = Server::friendly(&Log::default()).await;
+async fn the_proxy_resolves_the_name() {
+    let origin = Server::greeting(&Log::default()).await;
     let script = Script::new(&origin);
     let proxy = script.start().await;
     let connection = through(format!("socks5h://{}", proxy.address), connection());
-    let transport = Transport::with_resolver(&connection, Names::new(&[])).unwrap();
+    let transport = Transport::with_resolver(&connection, StaticNames::new(&[])).unwrap();
     assert_eq!(
         text(&transport, "http://registry.test:5000/").await,
         "hello"
@@ -134,14 +134,14 @@ async fn the_proxy_looks_the_name_up() {
     );
 }
 
-/// Behind the proxy the origin is spoken to as ever, in TLS and without the proxy's credentials.
+/// The origin is connected to with TLS and without the proxy's credentials.
 #[tokio::test]
 async fn with_credentials_and_tls() {
     let authority = Authority::new();
     let log = Log::default();
     let heads = log.clone();
     let config = authority.server(Certificate::Good);
-    let origin = Server::tls(config, move |stream, _| greet(stream, heads.clone())).await;
+    let origin = Server::tls(config, move |stream, _| serve_hello(stream, heads.clone())).await;
     let script = Script {
         account: Some(("me", "p@ss")),
         ..Script::new(&origin)
@@ -157,10 +157,10 @@ async fn with_credentials_and_tls() {
     );
 }
 
-/// A proxy that asks for none is content with one that has credentials.
+/// A proxy without authentication accepts a client that has credentials.
 #[tokio::test]
-async fn credentials_that_are_not_asked_for() {
-    let origin = Server::friendly(&Log::default()).await;
+async fn unused_credentials_are_accepted() {
+    let origin = Server::greeting(&Log::default()).await;
     let proxy = Script::new(&origin).start().await;
     let url = format!("socks5h://me:p%40ss@{}", proxy.address);
     let transport = Transport::new(&through(url, connection())).unwrap();
@@ -168,8 +168,8 @@ async fn credentials_that_are_not_asked_for() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_and_none() {
-    let origin = Server::friendly(&Log::default()).await;
+async fn wrong_and_missing_credentials() {
+    let origin = Server::greeting(&Log::default()).await;
     let script = Script {
         account: Some(("me", "p@ss")),
         ..Script::new(&origin)
@@ -181,27 +181,27 @@ async fn wrong_credentials_and_none() {
         let error = get(&transport, "http://registry.test/").await.unwrap_err();
         assert_eq!(
             shown(&error),
-            "no way through the proxy: it does not accept the credentials"
+            "cannot connect through the proxy: it rejected the credentials"
         );
     }
     assert_eq!(script.log.heads(), [""; 0]);
 }
 
-/// With `socks5` names are looked up here, and what the proxy cannot reach is not all there is.
+/// With `socks5`, names are resolved locally and the proxy tries each address.
 #[tokio::test]
-async fn by_the_addresses_of_the_name() {
-    let origin = Server::friendly(&Log::default()).await;
+async fn each_address_of_a_name_is_tried() {
+    let origin = Server::greeting(&Log::default()).await;
     let script = Script {
         replies: Arc::new(Mutex::new([8, 4].into())),
         ..Script::new(&origin)
     };
     let proxy = script.start().await;
-    let connection = Connection {
-        reach: AddressPolicy::NoLinkLocal,
+    let connection = ConnectionConfig {
+        address_policy: AddressPolicy::NoLinkLocal,
         ..through(format!("socks5://{}", proxy.address), connection())
     };
     let addresses: &[&str] = &["192.0.2.1", "169.254.169.254", "192.0.2.2", "2001:db8::1"];
-    let names = Names::new(&[("registry.test", addresses)]);
+    let names = StaticNames::new(&[("registry.test", addresses)]);
     let transport = Transport::with_resolver(&connection, names).unwrap();
     assert_eq!(text(&transport, "http://registry.test/").await, "hello");
     assert_eq!(
@@ -211,12 +211,12 @@ async fn by_the_addresses_of_the_name() {
 }
 
 #[tokio::test]
-async fn a_refusal_says_why() {
-    let origin = Server::friendly(&Log::default()).await;
-    for (code, words) in [
-        (2, "it answered: not allowed"),
-        (5, "it answered: connection refused"),
-        (99, "it answered: code 99"),
+async fn a_rejection_has_a_reason() {
+    let origin = Server::greeting(&Log::default()).await;
+    for (code, reason) in [
+        (2, "it replied: not allowed"),
+        (5, "it replied: connection refused"),
+        (99, "it replied: code 99"),
     ] {
         let script = Script {
             replies: Arc::new(Mutex::new([code].into())),
@@ -226,27 +226,30 @@ async fn a_refusal_says_why() {
         let url = format!("socks5h://{}", proxy.address);
         let transport = Transport::new(&through(url, connection())).unwrap();
         let error = get(&transport, "http://registry.test/").await.unwrap_err();
-        assert_eq!(shown(&error), format!("no way through the proxy: {words}"));
+        assert_eq!(
+            shown(&error),
+            format!("cannot connect through the proxy: {reason}")
+        );
     }
 }
 
 #[tokio::test]
-async fn what_speaks_no_socks() {
+async fn a_peer_that_does_not_use_socks() {
     let closed = Server::start(|_, _| async {}).await;
     let url = format!("socks5h://{}", closed.address);
     let transport = Transport::new(&through(url, connection())).unwrap();
     let error = get(&transport, "http://registry.test/").await.unwrap_err();
-    assert!(shown(&error).starts_with("no way through the proxy: "));
-    let says_http = Server::start(|mut stream, _| async move {
-        crate::server::say(&mut stream, "HTTP/1.1 400 Bad Request\r\n\r\n").await;
-        crate::server::linger(stream).await;
+    assert!(matches!(error, SendError::Proxy { .. }), "{error:?}");
+    let http_server = Server::start(|mut stream, _| async move {
+        crate::server::write(&mut stream, "HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        crate::server::wait_for_close(stream).await;
     })
     .await;
-    let url = format!("socks5h://{}", says_http.address);
+    let url = format!("socks5h://{}", http_server.address);
     let transport = Transport::new(&through(url, connection())).unwrap();
     let error = get(&transport, "http://registry.test/").await.unwrap_err();
     assert_eq!(
         shown(&error),
-        "no way through the proxy: it does not answer like a proxy"
+        "cannot connect through the proxy: its response is not that of a proxy"
     );
 }

@@ -1,4 +1,4 @@
-//! Connections that the server closed while they lay idle.
+//! Idle connections that the server closes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,35 +8,35 @@ use socket2::SockRef;
 use tokio::sync::Semaphore;
 use windlass_http::SendError;
 
-use crate::server::{Log, Server, greet, ok, read_head, say};
+use crate::server::{Log, Server, ok, read_head, serve_hello, write};
 use crate::support::{LONG, request, text, transport};
 
-/// What the server does with the second request on its first connection.
+/// How the server handles the second request on its first connection.
 #[derive(Clone, Copy)]
 enum Then {
     Close,
     Reset,
-    BeginToAnswer,
+    BeginResponse,
 }
 
-/// Serves one request, and drops the connection over the next.
+/// Starts a server that responds to one request and fails the next on the same connection.
 async fn server(then: Then, log: &Log) -> Server {
     let log = log.clone();
     Server::start(move |mut stream, number| {
         let log = log.clone();
         async move {
             if number > 0 {
-                return greet(stream, log).await;
+                return serve_hello(stream, log).await;
             }
             read_head(&mut stream).await;
-            say(&mut stream, &ok("first")).await;
+            write(&mut stream, &ok("first")).await;
             log.push(&read_head(&mut stream).await);
             match then {
                 Then::Close => {}
                 Then::Reset => SockRef::from(&stream)
                     .set_linger(Some(Duration::ZERO))
                     .unwrap(),
-                Then::BeginToAnswer => say(&mut stream, "HTTP/1.1 200").await,
+                Then::BeginResponse => write(&mut stream, "HTTP/1.1 200").await,
             }
         }
     })
@@ -44,7 +44,7 @@ async fn server(then: Then, log: &Log) -> Server {
 }
 
 #[tokio::test]
-async fn a_request_that_met_a_closed_connection_is_sent_again() {
+async fn a_request_on_a_closed_connection_is_sent_again() {
     for then in [Then::Close, Then::Reset] {
         let log = Log::default();
         let server = server(then, &log).await;
@@ -56,7 +56,7 @@ async fn a_request_that_met_a_closed_connection_is_sent_again() {
     }
 }
 
-/// RFC 9110 section 9.2.2: the server may have acted on it.
+/// RFC 9110 section 9.2.2: the server may have processed it.
 #[tokio::test]
 async fn a_post_is_not_sent_again() {
     let log = Log::default();
@@ -70,9 +70,9 @@ async fn a_post_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn an_answer_that_has_begun_is_not_asked_for_again() {
+async fn a_request_with_a_partial_response_is_not_sent_again() {
     let log = Log::default();
-    let server = server(Then::BeginToAnswer, &log).await;
+    let server = server(Then::BeginResponse, &log).await;
     let transport = transport();
     assert_eq!(text(&transport, &server.url()).await, "first");
     let sent = transport.send(request(Method::GET, &server.url()), LONG);
@@ -81,7 +81,7 @@ async fn an_answer_that_has_begun_is_not_asked_for_again() {
     assert_eq!(log.lines(), ["GET / HTTP/1.1"]);
 }
 
-/// One that hangs up on every request is not asked without end.
+/// A request is not repeated without end to a server that closes every connection.
 #[tokio::test]
 async fn a_request_is_sent_again_once() {
     let gate = Arc::new(Semaphore::new(0));
@@ -91,9 +91,9 @@ async fn a_request_is_sent_again_once() {
         let (gate, log) = (gate.clone(), heads.clone());
         async move {
             read_head(&mut stream).await;
-            // Both first requests are there before either is answered: two connections.
+            // Both requests arrive before either is answered, so there are two connections.
             gate.acquire().await.unwrap().forget();
-            say(&mut stream, &ok("first")).await;
+            write(&mut stream, &ok("first")).await;
             log.push(&read_head(&mut stream).await);
         }
     })

@@ -1,4 +1,4 @@
-//! What the tests have in common: a transport, requests, names without name servers.
+//! Shared helpers: transports, requests, and a resolver with static names.
 
 use std::collections::HashMap;
 use std::io;
@@ -8,25 +8,26 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request};
 use windlass_http::{
-    AddressLookup, BodyTimeout, ClientTls, Connection, NameResolver, Response, SendError, Transport,
+    AddressLookup, BodyTimeout, ClientTls, ConnectionConfig, NameResolver, Response, SendError,
+    Transport,
 };
 
-/// Longer than any test runs.
+/// A timeout that no test reaches.
 pub(crate) const LONG: Duration = Duration::from_secs(120);
 
-/// Not longer than a test may wait for what is not to come.
+/// A timeout that a test waits for.
 pub(crate) const SHORT: Duration = Duration::from_millis(200);
 
-/// Waits for anything.
-pub(crate) const PATIENT: BodyTimeout = BodyTimeout {
+/// Limits that no body exceeds.
+pub(crate) const LONG_STALL: BodyTimeout = BodyTimeout {
     stall: LONG,
     floor: 1,
 };
 
-/// The names of a test, and their addresses.
-pub(crate) struct Names(HashMap<&'static str, Vec<IpAddr>>);
+/// A resolver with static names.
+pub(crate) struct StaticNames(HashMap<&'static str, Vec<IpAddr>>);
 
-impl Names {
+impl StaticNames {
     pub(crate) fn new(names: &[(&'static str, &[&str])]) -> Self {
         let parse = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
         Self(
@@ -38,7 +39,7 @@ impl Names {
     }
 }
 
-impl NameResolver for Names {
+impl NameResolver for StaticNames {
     fn resolve<'a>(&'a self, name: &'a str) -> AddressLookup<'a> {
         Box::pin(async move {
             let found = self.0.get(name.trim_end_matches('.')).cloned();
@@ -47,18 +48,18 @@ impl NameResolver for Names {
     }
 }
 
-/// A connection without anything special, but patient.
-pub(crate) fn connection() -> Connection {
-    Connection {
+/// A default configuration with a long connect timeout.
+pub(crate) fn connection() -> ConnectionConfig {
+    ConnectionConfig {
         connect: LONG,
         user_agent: "test/1".to_owned(),
-        ..Connection::default()
+        ..ConnectionConfig::default()
     }
 }
 
-/// A connection that trusts `authority`.
-pub(crate) fn trusting(authority: &[u8]) -> Connection {
-    Connection {
+/// A configuration that trusts `authority`.
+pub(crate) fn trusting(authority: &[u8]) -> ConnectionConfig {
+    ConnectionConfig {
         tls: ClientTls {
             roots: vec![authority.to_vec()],
             ..ClientTls::default()
@@ -80,17 +81,21 @@ pub(crate) async fn get(transport: &Transport, url: &str) -> Result<Response, Se
     transport.send(request(Method::GET, url), LONG).await
 }
 
-/// Gets the whole body, which must come.
+/// Returns the whole body of a successful request.
 pub(crate) async fn text(transport: &Transport, url: &str) -> String {
     read(get(transport, url).await.unwrap()).await
 }
 
 pub(crate) async fn read(response: Response) -> String {
-    let body = response.into_body(PATIENT).whole(1 << 20).await.unwrap();
+    let body = response
+        .into_body(LONG_STALL)
+        .read_to_end(1 << 20)
+        .await
+        .unwrap();
     String::from_utf8(body.to_vec()).unwrap()
 }
 
-/// The error and its causes, as they are shown.
+/// Returns the error and its causes as shown to a user.
 pub(crate) fn shown(error: &SendError) -> String {
     let mut shown = error.to_string();
     let mut source = std::error::Error::source(error);

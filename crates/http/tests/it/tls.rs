@@ -1,25 +1,26 @@
-//! TLS: whom to believe, and whom to be (T28).
+//! TLS: verification of servers and client certificates (T28).
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use windlass_http::{
-    ClientIdentity, ClientTls, Connection, Secret, SendError, SendPhase, SetupError, Transport,
+    ClientIdentity, ClientTls, ConnectionConfig, Secret, SendError, SendPhase, SetupError,
+    Transport,
 };
 
 use crate::certificates::{Authority, Certificate, authority_as_server, self_signed, stolen};
-use crate::server::{Log, Server, greet, linger, say};
-use crate::support::{Names, SHORT, connection, get, read, shown, text, trusting};
+use crate::server::{Log, Server, serve_hello, wait_for_close, write};
+use crate::support::{SHORT, StaticNames, connection, get, read, shown, text, trusting};
 
-/// Serves `hello` with a certificate of `authority`.
+/// Starts a server that responds with `hello`, with a certificate of `authority`.
 async fn server(authority: &Authority, certificate: Certificate, log: &Log) -> Server {
     let log = log.clone();
     let config = authority.server(certificate);
-    Server::tls(config, move |stream, _| greet(stream, log.clone())).await
+    Server::tls(config, move |stream, _| serve_hello(stream, log.clone())).await
 }
 
-fn unverified() -> Connection {
-    Connection {
+fn unverified() -> ConnectionConfig {
+    ConnectionConfig {
         tls: ClientTls {
             skip_verify: true,
             ..ClientTls::default()
@@ -29,13 +30,13 @@ fn unverified() -> Connection {
 }
 
 #[tokio::test]
-async fn an_extra_root_is_believed() {
+async fn an_additional_root_is_trusted() {
     let authority = Authority::new();
     let server = server(&authority, Certificate::Good, &Log::default()).await;
     let transport = Transport::new(&trusting(&authority.pem)).unwrap();
     assert_eq!(text(&transport, &server.secure_url()).await, "hello");
 
-    let names = Names::new(&[("registry.test", &["127.0.0.1"])]);
+    let names = StaticNames::new(&[("registry.test", &["127.0.0.1"])]);
     let transport = Transport::with_resolver(&trusting(&authority.pem), names).unwrap();
     for name in ["registry.test", "Registry.Test."] {
         let url = format!("https://{name}:{}/", server.address.port());
@@ -43,9 +44,9 @@ async fn an_extra_root_is_believed() {
     }
 }
 
-/// D1: nothing is asked of whom cannot be believed.
+/// D1: no request is sent to a server that is not trusted.
 #[tokio::test]
-async fn a_bad_certificate_is_not_believed() {
+async fn an_invalid_certificate_is_rejected() {
     let (authority, another) = (Authority::new(), Authority::new());
     for (certificate, trusted, expected) in [
         (
@@ -71,18 +72,21 @@ async fn a_bad_certificate_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_is_believed_by_no_one() {
+async fn a_self_signed_certificate_is_rejected() {
     let log = Log::default();
     let heads = log.clone();
-    let server = Server::tls(self_signed(), move |stream, _| greet(stream, heads.clone())).await;
+    let server = Server::tls(self_signed(), move |stream, _| {
+        serve_hello(stream, heads.clone())
+    })
+    .await;
     let transport = Transport::new(&trusting(&Authority::new().pem)).unwrap();
     let error = get(&transport, &server.secure_url()).await.unwrap_err();
     assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
     assert_eq!(log.lines(), [""; 0]);
 }
 
-/// What Docker's own guide has people make: a server whose certificate is the authority that they are told to
-/// trust. Its name and its time count all the same.
+/// The setup of Docker's guide: the server's certificate is itself the trusted authority. Its name and
+/// validity period are verified all the same.
 #[tokio::test]
 async fn an_authority_may_be_the_server_itself() {
     for (certificate, expected) in [
@@ -91,7 +95,7 @@ async fn an_authority_may_be_the_server_itself() {
         (Certificate::Expired, Some("certificate expired")),
     ] {
         let (config, pem) = authority_as_server(certificate);
-        let server = Server::tls(config, |stream, _| greet(stream, Log::default())).await;
+        let server = Server::tls(config, |stream, _| serve_hello(stream, Log::default())).await;
         let trusting_it = Transport::new(&trusting(&pem)).unwrap();
         let answer = get(&trusting_it, &server.secure_url()).await;
         match (answer, expected) {
@@ -101,7 +105,7 @@ async fn an_authority_may_be_the_server_itself() {
             }
             (answer, _) => panic!("{answer:?}"),
         }
-        // Only for who trusts just that one.
+        // Another authority does not make it trusted.
         let another = authority_as_server(certificate).1;
         let trusting_another = Transport::new(&trusting(&another)).unwrap();
         let error = get(&trusting_another, &server.secure_url()).await;
@@ -109,12 +113,15 @@ async fn an_authority_may_be_the_server_itself() {
     }
 }
 
-/// Who does not want to know takes any certificate; others in the same process still do.
+/// `skip_verify` accepts any certificate; other transports of the process still verify.
 #[tokio::test]
-async fn without_verification_any_certificate_will_do() {
+async fn without_verification_any_certificate_is_accepted() {
     let authority = Authority::new();
     let transport = Transport::new(&unverified()).unwrap();
-    let server = Server::tls(self_signed(), |stream, _| greet(stream, Log::default())).await;
+    let server = Server::tls(self_signed(), |stream, _| {
+        serve_hello(stream, Log::default())
+    })
+    .await;
     assert_eq!(text(&transport, &server.secure_url()).await, "hello");
     for certificate in [Certificate::ForAnotherName, Certificate::Expired] {
         let server = self::server(&authority, certificate, &Log::default()).await;
@@ -125,14 +132,14 @@ async fn without_verification_any_certificate_will_do() {
     }
 }
 
-/// Any certificate, but not without its key.
+/// Any certificate is accepted, but its key is still required.
 #[tokio::test]
 async fn without_verification_the_handshake_is_still_signed() {
     let identity = Authority::new().sign(Certificate::Good);
     let log = Log::default();
     let heads = log.clone();
     let server = Server::tls(stolen(&identity), move |stream, _| {
-        greet(stream, heads.clone())
+        serve_hello(stream, heads.clone())
     })
     .await;
     let transport = Transport::new(&unverified()).unwrap();
@@ -144,13 +151,13 @@ async fn without_verification_the_handshake_is_still_signed() {
     assert_eq!(log.lines(), [""; 0]);
 }
 
-/// D1: what speaks no TLS is told apart, verified or not, and hears nothing in the clear.
+/// D1: a server without TLS is detected, with and without verification, and gets no request.
 #[tokio::test]
-async fn plain_http_where_tls_should_be() {
+async fn a_plain_http_server_on_an_https_url() {
     for connection in [connection(), unverified()] {
         let server = Server::start(|mut stream, _| async move {
-            say(&mut stream, "HTTP/1.1 400 Bad Request\r\n\r\n").await;
-            linger(stream).await;
+            write(&mut stream, "HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            wait_for_close(stream).await;
         })
         .await;
         let transport = Transport::new(&connection).unwrap();
@@ -161,9 +168,9 @@ async fn plain_http_where_tls_should_be() {
 }
 
 #[tokio::test]
-async fn who_hangs_up_on_the_handshake_speaks_no_tls() {
+async fn a_connection_closed_during_the_handshake_is_a_tls_error() {
     let server = Server::start(|mut stream, _| async move {
-        // The client's first word, so that closing is no reset.
+        // Reads the client hello, so that closing the connection does not reset it.
         let mut hello = [0; 16 << 10];
         drop(tokio::io::AsyncReadExt::read(&mut stream, &mut hello).await);
     })
@@ -174,9 +181,9 @@ async fn who_hangs_up_on_the_handshake_speaks_no_tls() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_stalls_ends_with_the_connection_limit() {
-    let server = Server::start(|stream, _| linger(stream)).await;
-    let transport = Transport::new(&Connection {
+async fn a_stalled_handshake_reaches_the_connect_timeout() {
+    let server = Server::start(|stream, _| wait_for_close(stream)).await;
+    let transport = Transport::new(&ConnectionConfig {
         connect: SHORT,
         ..connection()
     })
@@ -194,10 +201,13 @@ async fn a_handshake_that_stalls_ends_with_the_connection_limit() {
 }
 
 #[tokio::test]
-async fn a_server_that_demands_a_certificate_gets_it() {
+async fn a_client_certificate_is_sent_on_request() {
     let authority = Authority::new();
     let config = Arc::new(authority.demanding_server());
-    let server = Server::tls((*config).clone(), |stream, _| greet(stream, Log::default())).await;
+    let server = Server::tls((*config).clone(), |stream, _| {
+        serve_hello(stream, Log::default())
+    })
+    .await;
     let with = |identity| {
         let mut connection = trusting(&authority.pem);
         connection.tls.identity = identity;
@@ -206,19 +216,19 @@ async fn a_server_that_demands_a_certificate_gets_it() {
     let mine = with(Some(authority.sign(Certificate::Good)));
     assert_eq!(text(&mine, &server.secure_url()).await, "hello");
 
-    let nobody = with(None);
-    let error = get(&nobody, &server.secure_url()).await.unwrap_err();
+    let anonymous = with(None);
+    let error = get(&anonymous, &server.secure_url()).await.unwrap_err();
     assert_eq!(
         shown(&error),
         "no secure connection: received fatal alert: CertificateRequired"
     );
-    let stranger = with(Some(Authority::new().sign(Certificate::Good)));
-    let error = get(&stranger, &server.secure_url()).await.unwrap_err();
+    let untrusted = with(Some(Authority::new().sign(Certificate::Good)));
+    let error = get(&untrusted, &server.secure_url()).await.unwrap_err();
     assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn who_does_not_ask_for_a_certificate_gets_none() {
+async fn a_client_certificate_is_not_sent_unrequested() {
     let authority = Authority::new();
     let server = server(&authority, Certificate::Good, &Log::default()).await;
     let mut connection = trusting(&authority.pem);
@@ -227,8 +237,7 @@ async fn who_does_not_ask_for_a_certificate_gets_none() {
     assert_eq!(text(&transport, &server.secure_url()).await, "hello");
 }
 
-/// The system's roots are read once per process, and it is not for a test to take them away: this runs the
-/// next one where there are none.
+/// The system's roots are loaded once per process, so this runs the next test in a process without roots.
 #[test]
 fn a_machine_without_roots() {
     let status = Command::new(std::env::current_exe().unwrap())
@@ -241,7 +250,7 @@ fn a_machine_without_roots() {
 }
 
 #[tokio::test]
-#[ignore = "run by the one above"]
+#[ignore = "started by `a_machine_without_roots`"]
 async fn on_a_machine_without_roots() {
     let authority = Authority::new();
     let secure = server(&authority, Certificate::Good, &Log::default()).await;
@@ -249,19 +258,19 @@ async fn on_a_machine_without_roots() {
     assert_eq!(text(&trusting, &secure.secure_url()).await, "hello");
 
     let transport = Transport::new(&connection()).unwrap();
-    let plain = Server::friendly(&Log::default()).await;
+    let plain = Server::greeting(&Log::default()).await;
     assert_eq!(text(&transport, &plain.url()).await, "hello");
     let error = get(&transport, &secure.secure_url()).await.unwrap_err();
     assert_eq!(
         shown(&error),
-        "no secure connection: this system has no certificate authorities, \
-         and no others are configured"
+        "no secure connection: this system has no trusted certificate authorities, \
+         and none are configured"
     );
 }
 
-/// As editors on other systems save them, with what `openssl` writes around them.
+/// PEM files with Windows line endings, byte order marks and the comments that `openssl` adds.
 #[tokio::test]
-async fn a_root_may_come_in_any_layout() {
+async fn a_root_is_read_from_any_pem_layout() {
     let (authority, other) = (Authority::new(), Authority::new());
     let server = server(&authority, Certificate::Good, &Log::default()).await;
     let (mine, other) = (text_of(&authority.pem), text_of(&other.pem));
@@ -287,7 +296,7 @@ fn a_root_must_be_a_certificate() {
     let good = Authority::new().pem;
     for (pem, reason) in [
         (garbage, "invalid peer certificate: BadEncoding"),
-        (cut, "it is not sound PEM"),
+        (cut, "it is not valid PEM"),
         ("", "there is no PEM certificate in it"),
         ("garbage", "there is no PEM certificate in it"),
     ] {
@@ -299,7 +308,7 @@ fn a_root_must_be_a_certificate() {
     }
 }
 
-/// I7: what is wrong with a key is not told in its words.
+/// I7: an error about a key does not quote it.
 #[test]
 fn an_identity_must_be_a_certificate_with_its_key() {
     let (mine, other) = (
@@ -347,8 +356,8 @@ fn an_identity_must_be_a_certificate_with_its_key() {
 }
 
 #[test]
-fn a_user_agent_must_be_a_header() {
-    let error = Transport::new(&Connection {
+fn a_user_agent_must_be_a_valid_header_value() {
+    let error = Transport::new(&ConnectionConfig {
         user_agent: "a\r\nb: c".to_owned(),
         ..connection()
     });

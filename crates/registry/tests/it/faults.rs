@@ -69,7 +69,7 @@ async fn nothing_listens() {
     assert_eq!(source.to_string(), "Connection refused (os error 111)");
     assert_eq!(
         error.to_string(),
-        format!("app:1 at {url}: nothing listens there")
+        format!("app:1 at {url}: nothing is listening there")
     );
     assert_eq!(error.next_step(), NextStep::Retry { after: None });
 }

@@ -1,49 +1,50 @@
-//! `NO_PROXY`: whom to go to directly.
+//! The `NO_PROXY` list.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use url::Host;
 
-use crate::target::Target;
+use crate::target::TargetOrigin;
 
-/// The places that no proxy is asked for.
+/// Hosts that are connected to without a proxy.
 ///
-/// What cannot be understood names nobody: the list is shared with other programs, and they differ.
+/// Entries that cannot be parsed are ignored: the variable is shared with other programs, whose syntax
+/// differs.
 #[derive(Debug)]
-pub(super) struct Direct(Vec<Rule>);
+pub(super) struct NoProxyList(Vec<Rule>);
 
 #[derive(Debug)]
 struct Rule {
-    hosts: Hosts,
-    /// `None` is every port.
+    hosts: HostPattern,
+    /// `None` matches every port.
     port: Option<u16>,
 }
 
 #[derive(Debug)]
-enum Hosts {
+enum HostPattern {
     All,
     Range(IpNet),
-    /// The name, and all below it.
+    /// The domain and its subdomains.
     Domain(String),
-    /// All below the name.
+    /// Subdomains of the domain only.
     Below(String),
 }
 
-impl Direct {
+impl NoProxyList {
     pub(super) fn parse(list: &str) -> Self {
         let items = list.split(|c: char| c == ',' || c.is_ascii_whitespace());
         Self(items.filter_map(Rule::parse).collect())
     }
 
-    pub(super) fn contains(&self, target: &Target) -> bool {
-        self.0.iter().any(|rule| rule.covers(target))
+    pub(super) fn contains(&self, target: &TargetOrigin) -> bool {
+        self.0.iter().any(|rule| rule.matches(target))
     }
 }
 
 impl Rule {
     fn parse(item: &str) -> Option<Self> {
-        if let Some(hosts) = Hosts::parse_range(item) {
+        if let Some(hosts) = HostPattern::parse_range(item) {
             return Some(Self { hosts, port: None });
         }
         let (host, port) = match item.rsplit_once(':') {
@@ -53,16 +54,16 @@ impl Rule {
             },
             None => (item, None),
         };
-        let hosts = Hosts::parse(host)?;
+        let hosts = HostPattern::parse(host)?;
         Some(Self { hosts, port })
     }
 
-    fn covers(&self, target: &Target) -> bool {
-        self.port.is_none_or(|port| port == target.port) && self.hosts.contain(&target.host)
+    fn matches(&self, target: &TargetOrigin) -> bool {
+        self.port.is_none_or(|port| port == target.port) && self.hosts.matches(&target.host)
     }
 }
 
-impl Hosts {
+impl HostPattern {
     fn parse(text: &str) -> Option<Self> {
         if text == "*" {
             return Some(Self::All);
@@ -89,7 +90,7 @@ impl Hosts {
         address.or_else(|_| text.parse()).ok().map(Self::Range)
     }
 
-    fn contain(&self, host: &Host) -> bool {
+    fn matches(&self, host: &Host) -> bool {
         let below = |name: &str, parent: &str| {
             name.strip_suffix(parent)
                 .is_some_and(|rest| rest.ends_with('.'))
@@ -112,7 +113,7 @@ impl Hosts {
     }
 }
 
-/// The form that names are compared in.
+/// Returns the form in which names are compared.
 fn plain(name: &str) -> String {
     let name = name.strip_suffix('.').unwrap_or(name);
     name.to_ascii_lowercase()

@@ -1,19 +1,19 @@
-//! Addresses that are not dialled, whatever leads to them (D4, T25).
+//! Addresses that are not connected to (D4, T25).
 
-use windlass_http::{AddressPolicy, Connection, Proxies, Secret, SendError, Transport};
+use windlass_http::{AddressPolicy, ConnectionConfig, Proxies, Secret, SendError, Transport};
 
 use crate::server::{Log, Server};
-use crate::support::{Names, connection, get, shown, text};
+use crate::support::{StaticNames, connection, get, shown, text};
 
-fn careful() -> Connection {
-    Connection {
-        reach: AddressPolicy::NoLinkLocal,
+fn careful() -> ConnectionConfig {
+    ConnectionConfig {
+        address_policy: AddressPolicy::NoLinkLocal,
         ..connection()
     }
 }
 
 #[tokio::test]
-async fn a_literal_on_the_link_is_refused() {
+async fn a_link_local_literal_is_rejected() {
     for (url, address) in [
         ("http://169.254.169.254/", "169.254.169.254"),
         ("https://[fe80::1]/", "fe80::1"),
@@ -25,14 +25,14 @@ async fn a_literal_on_the_link_is_refused() {
     ] {
         let transport = Transport::new(&careful()).unwrap();
         let error = get(&transport, url).await.unwrap_err();
-        let expected = format!("the host's address {address} is not asked");
+        let expected = format!("connections to the address {address} are not allowed");
         assert_eq!(shown(&error), expected, "{url}");
     }
 }
 
 #[tokio::test]
-async fn a_name_that_leads_onto_the_link_is_refused() {
-    let names = Names::new(&[("auth.test", &["169.254.169.254", "fe80::1"])]);
+async fn a_name_that_resolves_to_link_local_addresses_is_rejected() {
+    let names = StaticNames::new(&[("auth.test", &["169.254.169.254", "fe80::1"])]);
     let transport = Transport::with_resolver(&careful(), names).unwrap();
     let error = get(&transport, "https://auth.test/").await.unwrap_err();
     assert!(
@@ -41,21 +41,21 @@ async fn a_name_that_leads_onto_the_link_is_refused() {
     );
 }
 
-/// Not even among others: the first address would be dialled first.
+/// A link-local address is skipped even if it is the first of several.
 #[tokio::test]
-async fn of_several_addresses_the_others_are_dialled() {
-    let server = Server::friendly(&Log::default()).await;
-    let names = Names::new(&[("auth.test", &["169.254.169.254", "127.0.0.1"])]);
+async fn link_local_addresses_among_others_are_skipped() {
+    let server = Server::greeting(&Log::default()).await;
+    let names = StaticNames::new(&[("auth.test", &["169.254.169.254", "127.0.0.1"])]);
     let transport = Transport::with_resolver(&careful(), names).unwrap();
     let url = format!("http://auth.test:{}/", server.address.port());
     assert_eq!(text(&transport, &url).await, "hello");
 }
 
-/// D1: this machine is spoken to without TLS, so name servers have no say in where it is.
+/// D1: loopback is connected to without TLS, so name servers must not redirect its names.
 #[tokio::test]
-async fn a_name_of_this_machine_leads_to_no_other() {
-    let server = Server::friendly(&Log::default()).await;
-    let names = Names::new(&[
+async fn localhost_names_resolve_to_loopback_only() {
+    let server = Server::greeting(&Log::default()).await;
+    let names = StaticNames::new(&[
         ("registry.localhost", &["192.0.2.1", "127.0.0.1"]),
         ("evil.localhost", &["192.0.2.1"]),
     ]);
@@ -65,17 +65,17 @@ async fn a_name_of_this_machine_leads_to_no_other() {
     let error = get(&transport, "http://evil.localhost/").await.unwrap_err();
     assert_eq!(
         shown(&error),
-        "no such host: a name of this machine has no address of it"
+        "no such host: a name of this machine does not resolve to a loopback address"
     );
 }
 
-/// A proxy would dial it, and is not asked to.
+/// The proxy would connect to the literal, so no request reaches it.
 #[tokio::test]
-async fn a_literal_is_refused_on_the_way_through_a_proxy_too() {
+async fn a_link_local_literal_is_rejected_before_a_proxy() {
     let log = Log::default();
-    let server = Server::friendly(&log).await;
+    let server = Server::greeting(&log).await;
     let proxy = Some(Secret::new(server.url()));
-    let connection = Connection {
+    let connection = ConnectionConfig {
         proxies: Proxies {
             http: proxy.clone(),
             https: proxy,

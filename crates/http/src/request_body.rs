@@ -1,4 +1,4 @@
-//! What a request carries: a few bytes, or a stream of known length.
+//! Request bodies: bytes in memory, or a stream of known length.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hyper_core::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc::Receiver;
 
-/// A body that is sent piece by piece. It can be sent once.
+/// A request body that is streamed. It can be sent once only.
 #[derive(Debug)]
 pub struct StreamingBody {
     pieces: Receiver<io::Result<Bytes>>,
@@ -19,24 +19,25 @@ pub struct StreamingBody {
 
 /// The body of any request.
 #[derive(Debug)]
-pub(crate) enum Sending {
+pub(crate) enum RequestBody {
     Whole(Option<Bytes>),
     Pieces {
         pieces: Receiver<io::Result<Bytes>>,
         left: u64,
-        /// How many bytes were handed to the connection.
+        /// How many bytes the connection has taken.
         sent: Arc<AtomicU64>,
     },
 }
 
 impl StreamingBody {
-    /// Makes a body of exactly `length` bytes out of the pieces that come. Fewer or more fail the request.
+    /// Creates a body of exactly `length` bytes from the received chunks. The request fails if there are
+    /// fewer or more.
     pub fn new(pieces: Receiver<io::Result<Bytes>>, length: u64) -> Self {
         Self { pieces, length }
     }
 
-    pub(crate) fn into_sending(self, sent: Arc<AtomicU64>) -> Sending {
-        Sending::Pieces {
+    pub(crate) fn into_body(self, sent: Arc<AtomicU64>) -> RequestBody {
+        RequestBody::Pieces {
             pieces: self.pieces,
             left: self.length,
             sent,
@@ -44,7 +45,7 @@ impl StreamingBody {
     }
 }
 
-impl Body for Sending {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -86,6 +87,6 @@ impl Body for Sending {
 fn wrong_length() -> io::Error {
     io::Error::new(
         io::ErrorKind::UnexpectedEof,
-        "the body is not as long as it was said to be",
+        "the length of the body differs from the declared length",
     )
 }

@@ -1,4 +1,4 @@
-//! Requests and heads over plain HTTP/1.1.
+//! Requests and response heads over plain HTTP/1.1.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 use windlass_http::{ConnectFailure, SendError, SendPhase, Transport};
 
-use crate::server::{Log, Server, greet, linger, ok, read_head, say};
+use crate::server::{Log, Server, ok, read_head, serve_hello, wait_for_close, write};
 use crate::support::{
-    LONG, Names, PATIENT, SHORT, connection, get, read, request, shown, text, transport,
+    LONG, LONG_STALL, SHORT, StaticNames, connection, get, read, request, shown, text, transport,
 };
 
 /// HT-2, HT-15.
 #[tokio::test]
 async fn requests_share_a_connection() {
     let log = Log::default();
-    let server = Server::friendly(&log).await;
+    let server = Server::greeting(&log).await;
     let transport = transport();
     for _ in 0..5 {
         assert_eq!(text(&transport, &server.url()).await, "hello");
@@ -29,22 +29,22 @@ async fn requests_share_a_connection() {
 }
 
 #[test]
-fn several_threads_will_do() {
+fn works_on_a_multi_threaded_runtime() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let server = Server::friendly(&Log::default()).await;
+        let server = Server::greeting(&Log::default()).await;
         assert_eq!(text(&transport(), &server.url()).await, "hello");
     });
 }
 
 #[tokio::test]
-async fn what_the_caller_says_is_sent_as_it_is() {
+async fn headers_of_the_caller_are_sent_unchanged() {
     let log = Log::default();
-    let server = Server::friendly(&log).await;
+    let server = Server::greeting(&log).await;
     let mut request = request(Method::GET, &format!("{}v2/?a=b", server.url()));
     for (name, value) in [("user-agent", "mine"), ("accept-encoding", "identity")] {
         request.headers_mut().insert(name, value.parse().unwrap());
@@ -57,17 +57,19 @@ async fn what_the_caller_says_is_sent_as_it_is() {
     assert_eq!(log.heads(), [expected]);
 }
 
-/// I7: credentials in a URL are no part of what is asked.
+/// I7: credentials in a URL are not sent.
 #[tokio::test]
-async fn userinfo_is_left_out() {
+async fn userinfo_is_removed() {
     let log = Log::default();
-    let server = Server::friendly(&log).await;
+    let server = Server::greeting(&log).await;
     let url = format!("http://me:hunter2@{}/", server.address);
     assert_eq!(text(&transport(), &url).await, "hello");
-    assert!(!log.heads()[0].contains("hunter2"));
+    let host = server.address;
+    let expected = format!("GET / HTTP/1.1\r\nuser-agent: test/1\r\nhost: {host}\r\n\r\n");
+    assert_eq!(log.heads(), [expected]);
 }
 
-/// Redirects, challenges and errors are the caller's.
+/// Redirects, challenges and errors are left to the caller.
 #[tokio::test]
 async fn any_status_is_a_response() {
     for (status, header) in [
@@ -79,7 +81,7 @@ async fn any_status_is_a_response() {
         let server = Server::start(move |mut stream, _| async move {
             read_head(&mut stream).await;
             let head = format!("HTTP/1.1 {status} -\r\n{header}\r\nContent-Length: 2\r\n\r\nno");
-            say(&mut stream, &head).await;
+            write(&mut stream, &head).await;
         })
         .await;
         let response = get(&transport(), &server.url()).await.unwrap();
@@ -93,17 +95,17 @@ async fn any_status_is_a_response() {
 }
 
 #[tokio::test]
-async fn the_head_of_a_body_that_does_not_come() {
+async fn a_response_to_head_has_no_body() {
     let server = Server::start(|mut stream, _| async move {
         read_head(&mut stream).await;
-        say(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").await;
+        write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").await;
     })
     .await;
     let request = request(Method::HEAD, &server.url());
     let response = transport().send(request, LONG).await.unwrap();
     assert_eq!(response.headers()["content-length"], "9");
     assert_eq!(response.content_length(), Some(0));
-    let body = response.into_body(PATIENT).whole(0).await.unwrap();
+    let body = response.into_body(LONG_STALL).read_to_end(0).await.unwrap();
     assert_eq!(body, "");
 }
 
@@ -115,13 +117,13 @@ async fn nothing_listens() {
     let error = get(&transport(), &url).await.unwrap_err();
     assert_eq!(
         shown(&error),
-        "nothing listens there: Connection refused (os error 111)"
+        "nothing is listening there: Connection refused (os error 111)"
     );
 }
 
 #[tokio::test]
-async fn a_name_that_is_none() {
-    let transport = Transport::with_resolver(&connection(), Names::new(&[])).unwrap();
+async fn a_name_that_does_not_exist() {
+    let transport = Transport::with_resolver(&connection(), StaticNames::new(&[])).unwrap();
     let error = get(&transport, "http://registry.test/").await.unwrap_err();
     let SendError::Connect { failure, .. } = &error else {
         panic!("{error:?}")
@@ -130,16 +132,16 @@ async fn a_name_that_is_none() {
     assert_eq!(shown(&error), "no such host: Name or service not known");
 }
 
-/// The system's resolver knows `localhost` without any name server.
+/// The system resolves `localhost` without name servers.
 #[tokio::test]
-async fn the_system_looks_names_up() {
-    let server = Server::friendly(&Log::default()).await;
+async fn the_system_resolves_names() {
+    let server = Server::greeting(&Log::default()).await;
     let url = format!("http://localhost:{}/", server.address.port());
     assert_eq!(text(&transport(), &url).await, "hello");
 }
 
 #[tokio::test]
-async fn what_is_no_url_of_a_host_is_not_asked() {
+async fn a_request_needs_an_http_url_with_a_host() {
     for url in ["/v2/", "ftp://registry.test/", "registry.test:443"] {
         let error = get(&transport(), url).await.unwrap_err();
         assert!(matches!(error, SendError::Uri), "{url}: {error:?}");
@@ -148,11 +150,11 @@ async fn what_is_no_url_of_a_host_is_not_asked() {
 
 /// E6.
 #[tokio::test]
-async fn what_is_not_http() {
-    for said in ["SSH-2.0-OpenSSH_9.2p1\r\n", "HTTP/1.1 abc\r\n\r\n"] {
+async fn a_response_that_is_not_http() {
+    for response in ["SSH-2.0-OpenSSH_9.2p1\r\n", "HTTP/1.1 abc\r\n\r\n"] {
         let server = Server::start(move |mut stream, _| async move {
             read_head(&mut stream).await;
-            say(&mut stream, said).await;
+            write(&mut stream, response).await;
         })
         .await;
         let error = get(&transport(), &server.url()).await.unwrap_err();
@@ -160,7 +162,7 @@ async fn what_is_not_http() {
     }
 }
 
-/// T31: reset before the head, on a connection that is new.
+/// T31: a reset before the head, on a new connection.
 #[tokio::test]
 async fn a_reset_before_the_head() {
     let server = Server::start(|mut stream, _| async move {
@@ -178,16 +180,16 @@ async fn a_reset_before_the_head() {
     assert_eq!(server.connections(), 1);
 }
 
-/// T33: whoever does not answer is waited for no longer than was said, and no other request is given to him.
+/// T33: a request without a response times out, and its connection is not reused.
 #[tokio::test]
-async fn an_answer_that_does_not_come() {
+async fn a_response_that_does_not_arrive() {
     let server = Server::start(|mut stream, number| async move {
         if number == 1 {
-            return greet(stream, Log::default()).await;
+            return serve_hello(stream, Log::default()).await;
         }
         read_head(&mut stream).await;
-        say(&mut stream, &ok("first")).await;
-        linger(stream).await;
+        write(&mut stream, &ok("first")).await;
+        wait_for_close(stream).await;
     })
     .await;
     let transport = transport();
@@ -202,14 +204,14 @@ async fn an_answer_that_does_not_come() {
     assert_eq!(text(&transport, &server.url()).await, "hello");
 }
 
-/// T33: a head that comes a byte at a time is no answer, either.
+/// T33: a head that arrives byte by byte times out as well.
 #[tokio::test]
-async fn a_head_that_never_ends_slowly() {
+async fn a_slow_head_that_never_ends() {
     let server = Server::start(|mut stream, number| async move {
         read_head(&mut stream).await;
-        say(&mut stream, &ok("first")).await;
+        write(&mut stream, &ok("first")).await;
         read_head(&mut stream).await;
-        say(&mut stream, "HTTP/1.1 200 OK\r\nSlow: ").await;
+        write(&mut stream, "HTTP/1.1 200 OK\r\nSlow: ").await;
         assert_eq!(number, 0);
         while stream.write_all(b"x").await.is_ok() {
             sleep(Duration::from_millis(1)).await;
@@ -231,7 +233,7 @@ async fn a_head_that_never_ends_slowly() {
     );
 }
 
-/// C12 for heads: neither one header without end, nor headers without end, nor an empty head after another.
+/// C12: a head is limited, whether one header or the number of headers is without end.
 #[tokio::test]
 async fn a_head_that_never_ends() {
     for piece in ["x".repeat(4096), format!("x: {}\r\n", "x".repeat(60))] {
@@ -239,7 +241,7 @@ async fn a_head_that_never_ends() {
             let piece = piece.clone();
             async move {
                 read_head(&mut stream).await;
-                say(&mut stream, "HTTP/1.1 200 OK\r\nx: y").await;
+                write(&mut stream, "HTTP/1.1 200 OK\r\nx: y").await;
                 while stream.write_all(piece.as_bytes()).await.is_ok() {}
             }
         })

@@ -1,8 +1,8 @@
-//! A connection as the pool holds it, and what is remembered about it.
+//! Pooled connections, with what was observed on each.
 //!
-//! A server may close a connection that lies idle while the next request is on its way to it. To send that
-//! request again is only right if the connection was no new one and no byte of an answer came. The pool
-//! tells neither, so both are noted here.
+//! A server may close an idle connection while the next request is on its way. That request may be sent again
+//! only if the connection was not new and no byte of a response arrived. The pool reports neither, so both
+//! are recorded here.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -17,86 +17,86 @@ use hyper_util::client::legacy::connect::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::cause::Cause;
-use crate::stream::Stream;
+use crate::stream::NetworkStream;
 
-/// A connection that notes what goes over it.
+/// A connection that records reads and writes.
 #[derive(Debug)]
-pub(crate) struct Wire {
-    pub(crate) stream: Stream,
-    /// HTTP/2 was agreed upon.
+pub(crate) struct TrackedStream {
+    pub(crate) stream: NetworkStream,
+    /// Whether HTTP/2 was negotiated.
     pub(crate) h2: bool,
-    /// It ends at a proxy that wants to know the whole URI.
+    /// Whether it ends at a proxy that relays requests, which requires the absolute URI.
     pub(crate) proxied: bool,
-    notes: Notes,
+    observations: Observations,
 }
 
-/// What is remembered about a connection.
+/// The observations, shared with the pool.
 #[derive(Clone, Debug, Default)]
-struct Notes(Arc<Marks>);
+struct Observations(Arc<Flags>);
 
 #[derive(Debug, Default)]
-struct Marks {
-    /// It has brought the head of a response.
-    answered: AtomicBool,
-    /// A byte came after the last one that was written.
-    heard: AtomicBool,
+struct Flags {
+    /// Whether the head of a response has arrived on the connection.
+    has_response: AtomicBool,
+    /// Whether a byte arrived after the last write.
+    received_since_write: AtomicBool,
 }
 
-/// The connection that a request is given, once it is given one.
+/// The connection that a request is assigned to, once it has one.
 #[derive(Clone, Debug)]
-pub(crate) struct Line(CaptureConnection);
+pub(crate) struct ConnectionHandle(CaptureConnection);
 
-impl Wire {
-    pub(crate) fn new(stream: Stream, h2: bool, proxied: bool) -> Self {
+impl TrackedStream {
+    pub(crate) fn new(stream: NetworkStream, h2: bool, proxied: bool) -> Self {
         Self {
             stream,
             h2,
             proxied,
-            notes: Notes::default(),
+            observations: Observations::default(),
         }
     }
 }
 
-impl Line {
-    /// Will know the connection that `request` is given.
+impl ConnectionHandle {
+    /// Captures the connection that `request` is going to be assigned to.
     pub(crate) fn of<B>(request: &mut Request<B>) -> Self {
         Self(capture_connection(request))
     }
 
-    /// Tells whether there is a connection yet.
+    /// Returns whether the request has a connection.
     pub(crate) fn is_connected(&self) -> bool {
         self.0.connection_metadata().is_some()
     }
 
-    /// Keeps the connection from being used for another request. A peer that has fallen silent once would
-    /// take the patience of all others, too.
-    pub(crate) fn give_up(&self) {
+    /// Removes the connection from the pool. Another request on a peer that stopped responding would time out
+    /// as well.
+    pub(crate) fn discard(&self) {
         if let Some(connected) = &*self.0.connection_metadata() {
             connected.poison();
         }
     }
 
-    /// Notes that the head of a response came.
-    pub(crate) fn answered(&self) {
-        if let Some(Notes(marks)) = self.notes() {
-            marks.answered.store(true, Ordering::Relaxed);
+    /// Records that the head of a response arrived.
+    pub(crate) fn record_response(&self) {
+        if let Some(Observations(flags)) = self.observations() {
+            flags.has_response.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Tells whether the connection had been used before, and was closed before the server can have begun
-    /// to answer this request.
-    pub(crate) fn was_stale(&self, cause: &Cause) -> bool {
-        let Some(Notes(marks)) = self.notes() else {
+    /// Returns whether the connection had been used before, and was closed before the server can have begun
+    /// to respond.
+    pub(crate) fn is_stale(&self, cause: &Cause) -> bool {
+        let Some(Observations(flags)) = self.observations() else {
             return false;
         };
         let unanswered = match cause.find::<h2::Error>() {
             Some(error) => error.is_io() || is_refusal(error),
-            None => !marks.heard.load(Ordering::Relaxed),
+            None => !flags.received_since_write.load(Ordering::Relaxed),
         };
-        marks.answered.load(Ordering::Relaxed) && unanswered
+        flags.has_response.load(Ordering::Relaxed) && unanswered
     }
 
-    fn notes(&self) -> Option<Notes> {
+    fn observations(&self) -> Option<Observations> {
         let mut extras = Extensions::new();
         self.0
             .connection_metadata()
@@ -106,7 +106,7 @@ impl Line {
     }
 }
 
-/// Tells whether the server said that it did not look at the request (RFC 9113 section 8.7).
+/// Returns whether the server reported that it did not process the request (RFC 9113 section 8.7).
 fn is_refusal(error: &h2::Error) -> bool {
     let reason = error.reason();
     error.is_remote()
@@ -114,11 +114,11 @@ fn is_refusal(error: &h2::Error) -> bool {
             || (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)))
 }
 
-impl Connection for Wire {
+impl Connection for TrackedStream {
     fn connected(&self) -> Connected {
         let connected = Connected::new()
             .proxy(self.proxied)
-            .extra(self.notes.clone());
+            .extra(self.observations.clone());
         if self.h2 {
             connected.negotiated_h2()
         } else {
@@ -127,7 +127,7 @@ impl Connection for Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for TrackedStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -137,20 +137,26 @@ impl AsyncRead for Wire {
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            this.notes.0.heard.store(true, Ordering::Relaxed);
+            this.observations
+                .0
+                .received_since_write
+                .store(true, Ordering::Relaxed);
         }
         read
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for TrackedStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.notes.0.heard.store(false, Ordering::Relaxed);
+        this.observations
+            .0
+            .received_since_write
+            .store(false, Ordering::Relaxed);
         Pin::new(&mut this.stream).poll_write(cx, buf)
     }
 
@@ -160,7 +166,10 @@ impl AsyncWrite for Wire {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.notes.0.heard.store(false, Ordering::Relaxed);
+        this.observations
+            .0
+            .received_since_write
+            .store(false, Ordering::Relaxed);
         Pin::new(&mut this.stream).poll_write_vectored(cx, bufs)
     }
 
