@@ -5,7 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use windlass_layout::{ArchiveWriter, Batch, Kind, LayoutDir, Step, Verified, WriteError};
+use windlass_layout::{
+    ArchiveEvent, ArchiveWriter, Batch, LayoutDirectory, LayoutKind, VerifyingReader, WriteError,
+};
 use windlass_oci::{Descriptor, Digest};
 
 use crate::events::{BlobStatus, CopyEvent, Tell};
@@ -43,7 +45,7 @@ struct Stoppable<'a, R> {
 pub fn to_archive(
     source: &dyn Source,
     batch: &Batch,
-    (kind, out): (Kind, &mut dyn Write),
+    (kind, out): (LayoutKind, &mut dyn Write),
     stop: &Stop,
     tell: Tell<'_>,
 ) -> Result<(), CopyError> {
@@ -52,15 +54,15 @@ pub fn to_archive(
     let mut open =
         |blob: &Descriptor| -> io::Result<Box<dyn Read + '_>> { Ok(open(source, blob, stop)?) };
     let mut told = |step| match step {
-        Step::Begin(digest) => {
+        ArchiveEvent::BlobStarted(digest) => {
             current = Some(digest);
             status(tell, digest, BlobStatus::Carrying);
         }
-        Step::Wrote(bytes) => {
+        ArchiveEvent::BytesWritten(bytes) => {
             let digest = current.expect("a blob was begun");
             tell(CopyEvent::Moved { digest, bytes });
         }
-        Step::End(digest) => status(tell, digest, BlobStatus::Carried),
+        ArchiveEvent::BlobFinished(digest) => status(tell, digest, BlobStatus::Carried),
     };
     let written = ArchiveWriter::new(kind, out).write(batch, &mut open, &mut told);
     written.map_err(|error| unless_stopped(error, stop))
@@ -70,17 +72,17 @@ pub fn to_archive(
 pub fn to_directory(
     source: &dyn Source,
     batch: &Batch,
-    directory: LayoutDir,
+    directory: LayoutDirectory,
     at_once: usize,
     stop: &Stop,
     tell: Tell<'_>,
 ) -> Result<(), CopyError> {
-    directory.check(batch.images.len())?;
+    directory.check_image_count(batch.images.len())?;
     plan(batch, tell);
     let blobs: Vec<_> = batch.blobs.values().collect();
     each(&blobs, at_once, stop, |blob| {
         let digest = blob.digest;
-        if directory.has(blob) {
+        if directory.has_blob(blob) {
             status(tell, digest, BlobStatus::Exists);
             return Ok(());
         }
@@ -88,7 +90,7 @@ pub fn to_directory(
         let unread = |source| WriteError::Read { digest, source };
         let mut reader = open(source, blob, stop).map_err(unread)?;
         let moved = |bytes| tell(CopyEvent::Moved { digest, bytes });
-        directory.put(blob, &mut reader, &moved)?;
+        directory.write_blob(blob, &mut reader, &moved)?;
         status(tell, digest, BlobStatus::Carried);
         Ok(())
     })
@@ -147,7 +149,11 @@ pub(crate) fn open<'a>(
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
     let inner = source.open(blob, 0)?;
     let inner = Stoppable { inner, stop };
-    Ok(Box::new(Verified::new(inner, blob.digest, blob.size)))
+    Ok(Box::new(VerifyingReader::new(
+        inner,
+        blob.digest,
+        blob.size,
+    )))
 }
 
 pub(crate) fn plan(batch: &Batch, tell: Tell<'_>) {

@@ -7,7 +7,7 @@
 //! Everything here blocks, on threads of its own; what speaks to a registry needs tokio's runtime beside it.
 //!
 //! # Invariants
-//! - No byte arrives that was not proved: by [`Verified`](windlass_layout::Verified) on its way.
+//! - No byte arrives that was not proved: by [`VerifyingReader`](windlass_layout::VerifyingReader) on its way.
 //! - What names an image is written last, when all that it needs is there.
 //! - Memory is bounded by the number of blobs that move at a time.
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flate2::GzBuilder;
 use flate2::write::GzEncoder;
-use windlass_layout::{NewFile, WriteError};
+use windlass_layout::{AtomicFile, WriteError};
 use zstd::stream::write::Encoder as ZstdEncoder;
 
 /// How an archive is compressed as a whole.
@@ -23,7 +23,7 @@ pub enum Compression {
 /// Where an archive goes.
 pub enum Output<'a> {
     /// A file that appears when it is whole.
-    File(NewFile),
+    File(AtomicFile),
     /// A pipe with a name, or a device: what is written to it is gone.
     Device(File),
     /// Whoever reads.
@@ -54,12 +54,12 @@ impl Output<'_> {
         let begun = match fs::metadata(path) {
             Ok(facts) if facts.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             Ok(facts) if facts.is_file() => fs::canonicalize(path)
-                .and_then(|path| NewFile::begin(&path))
+                .and_then(|path| AtomicFile::create(&path))
                 .map(Self::File),
             // What is no file is nothing to be put in place of.
             Ok(_) => OpenOptions::new().write(true).open(path).map(Self::Device),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                NewFile::begin(path).map(Self::File)
+                AtomicFile::create(path).map(Self::File)
             }
             Err(error) => Err(error),
         };

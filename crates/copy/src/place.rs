@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use windlass_layout::Kind;
+use windlass_layout::LayoutKind;
 use windlass_oci::text::{Sanitized, sanitize};
 use windlass_oci::{ImageName, Reference, ReferenceError};
 
@@ -19,7 +19,7 @@ pub enum Place {
     /// In files.
     Files {
         /// Their form.
-        kind: Kind,
+        kind: LayoutKind,
         /// Where they are.
         path: PathBuf,
         /// What the image is called among them.
@@ -72,10 +72,10 @@ impl FromStr for Place {
         };
         let kind = match scheme {
             "windlass" => return Ok(Self::Store(rest.parse()?)),
-            "oci" => Kind::OciDirectory,
-            "oci-archive" => Kind::OciArchive,
-            "docker-archive" => Kind::DockerArchive,
-            "dir" => Kind::Directory,
+            "oci" => LayoutKind::OciDirectory,
+            "oci-archive" => LayoutKind::OciArchive,
+            "docker-archive" => LayoutKind::DockerArchive,
+            "dir" => LayoutKind::Directory,
             _ => {
                 if let Some(scheme) = OTHERS.into_iter().find(|other| *other == scheme) {
                     let text = sanitize(text);
@@ -86,7 +86,7 @@ impl FromStr for Place {
         };
         // A directory of one image has no names; a path may well have a colon.
         let (path, word) = match (kind, rest.split_once(':')) {
-            (Kind::Directory, _) | (_, None) => (rest, None),
+            (LayoutKind::Directory, _) | (_, None) => (rest, None),
             (_, Some((path, word))) => (path, Some(word.to_owned())),
         };
         if path.is_empty() {
@@ -136,19 +136,19 @@ mod tests {
             let (path, word) = (path.into(), word.map(str::to_owned));
             Ok(Place::Files { kind, path, word })
         };
-        assert_eq!(parse("oci:d"), files(Kind::OciDirectory, "d", None));
+        assert_eq!(parse("oci:d"), files(LayoutKind::OciDirectory, "d", None));
         assert_eq!(
             parse("oci:/a/b:v1"),
-            files(Kind::OciDirectory, "/a/b", Some("v1"))
+            files(LayoutKind::OciDirectory, "/a/b", Some("v1"))
         );
         let word = Some("quay.io/x/app:1");
-        let expected = files(Kind::DockerArchive, "a.tar", word);
+        let expected = files(LayoutKind::DockerArchive, "a.tar", word);
         assert_eq!(parse("docker-archive:a.tar:quay.io/x/app:1"), expected);
         assert_eq!(
             parse("oci-archive:a.tar"),
-            files(Kind::OciArchive, "a.tar", None)
+            files(LayoutKind::OciArchive, "a.tar", None)
         );
-        assert_eq!(parse("dir:a:b"), files(Kind::Directory, "a:b", None));
+        assert_eq!(parse("dir:a:b"), files(LayoutKind::Directory, "a:b", None));
         assert_eq!(
             parse("windlass:app"),
             Ok(Place::Store("app".parse().unwrap()))

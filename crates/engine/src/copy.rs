@@ -13,7 +13,7 @@ use windlass_copy::{
     Budget, Choice, CopyError, CopyEvent, Place, RegistrySource, Source, SourceError, Tell,
     TreeError, gather, gather_referrers, wait,
 };
-use windlass_layout::{Batch, Kind, Layout, LayoutError, Spool, WriteError};
+use windlass_layout::{Batch, Layout, LayoutError, LayoutKind, Spool, WriteError};
 use windlass_oci::{Descriptor, Digest, ImageName, Reference};
 use windlass_pull::{PullError, Remote};
 use windlass_registry::{Caller, TagOrDigest};
@@ -177,7 +177,7 @@ impl Copying<'_> {
             let what = match place {
                 Place::Store(_) => "the store",
                 Place::Files {
-                    kind: Kind::Directory,
+                    kind: LayoutKind::Directory,
                     ..
                 } => "a directory of one image",
                 Place::Registry(_) | Place::Files { .. } => continue,
@@ -238,7 +238,7 @@ impl Copying<'_> {
         let engine = self.store()?;
         match &self.request.source {
             Place::Files { path, word, .. } => {
-                let layout = self.layout(path)?.only(word.as_deref())?;
+                let layout = self.layout(path)?.select(word.as_deref())?;
                 let options = LoadOptions {
                     choice: self.request.choice.clone(),
                     name: Some(name),
@@ -260,9 +260,9 @@ impl Copying<'_> {
             None => (self.with.scratch)(),
         };
         let spool = Spool {
-            scratch: &scratch,
-            stop: self.stop,
-            tell: &|bytes| (self.tell)(CopyEvent::Received(bytes)),
+            create_file: &scratch,
+            cancelled: self.stop,
+            on_read: &|bytes| (self.tell)(CopyEvent::Received(bytes)),
         };
         Layout::open(path, spool)
     }

@@ -88,8 +88,8 @@ pub use windlass_copy::{
     gather_referrers, to_archive, to_directory, to_repository,
 };
 pub use windlass_layout::{
-    Artifact, Batch, BatchImage, Defect, Kind, Layout, LayoutDir, LayoutError, NewFile, Spool,
-    WriteError,
+    Artifact, AtomicFile, Batch, BatchImage, Layout, LayoutDefect, LayoutDirectory, LayoutError,
+    LayoutKind, Spool, WriteError,
 };
 pub use windlass_oci::{
     DEFAULT_REGISTRY, Descriptor, DiffId, Digest, DigestError, IdPrefix, ImageConfigError, ImageId,

@@ -18,7 +18,7 @@ use windlass_archive::Ownership;
 use windlass_copy::{
     BlobStatus, Budget, Choice, CopyEvent, ImageHere, Source as _, Stopped, Tell, TreeError, images,
 };
-use windlass_layout::{Entry, Layout, LayoutError, Spool, Verified};
+use windlass_layout::{Layout, LayoutEntry, LayoutError, Spool, VerifyingReader};
 use windlass_oci::{Descriptor, DiffId, Digest, ImageId, ImageName, Platform, Reference};
 use windlass_pull::{LocalLayer, LocalLayerError, PlanError, Wanted, layers, take_layer};
 use windlass_store::{
@@ -171,9 +171,9 @@ impl Engine {
         tell: Tell<'_>,
     ) -> Result<Layout, LayoutError> {
         let spool = Spool {
-            scratch: &|| self.scratch(),
-            stop,
-            tell: &|bytes| tell(CopyEvent::Received(bytes)),
+            create_file: &|| self.scratch(),
+            cancelled: stop,
+            on_read: &|bytes| tell(CopyEvent::Received(bytes)),
         };
         match from {
             LoadFrom::Path(path) => Layout::open(path, spool),
@@ -263,7 +263,7 @@ impl Engine {
             blob: Some(digest),
             diff_id: Some(diff_id),
         };
-        let proved = Verified::new(reading, digest, blob.size);
+        let proved = VerifyingReader::new(reading, digest, blob.size);
         let layer = take_layer(
             &self.store,
             proved,
@@ -377,7 +377,7 @@ impl Engine {
 fn incoming(layout: &Layout, options: &LoadOptions) -> Result<Vec<Incoming>, LoadError> {
     let mut incoming: Vec<Incoming> = Vec::new();
     let mut budget = Budget::default();
-    for Entry { root, names, .. } in layout.entries() {
+    for LayoutEntry { root, names, .. } in layout.entries() {
         // The names are those of the best image.
         let mut names = names.clone();
         let mut found = images(layout, root, &options.choice, &mut budget)?;

@@ -86,7 +86,7 @@ impl Engine {
         let mut source = StoreSource::new(Arc::clone(&self.store));
         let (mut batch, saved) =
             self.batch(std::slice::from_ref(&image), &request.choice, &mut source)?;
-        batch.carry_foreign(|_| request.foreign);
+        batch.include_foreign_layers(|_| request.foreign);
         let known = self.known(reference.repository())?;
         let mut from: Vec<_> = known.values().cloned().collect();
         from.sort_by_key(RepositoryName::familiar);

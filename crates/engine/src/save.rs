@@ -10,7 +10,7 @@ use windlass_copy::{
     Budget, Choice, CopyError, Source as _, SourceError, StoreSource, Tell, TreeError, gather,
     to_archive, to_directory,
 };
-use windlass_layout::{Batch, BatchImage, Kind, LayoutDir, WriteError};
+use windlass_layout::{Batch, BatchImage, LayoutDirectory, LayoutKind, WriteError};
 use windlass_oci::{Descriptor, Digest, ImageId, ImageName, Reference};
 use windlass_store::{DatabaseError, FindError, Image};
 
@@ -19,9 +19,9 @@ use crate::Engine;
 /// Where images are saved.
 pub enum SaveTo<'a> {
     /// Into an archive, in one stream.
-    Archive(Kind, &'a mut (dyn Write + Send)),
+    Archive(LayoutKind, &'a mut (dyn Write + Send)),
     /// Into a directory.
-    Directory(Kind, &'a Path),
+    Directory(LayoutKind, &'a Path),
 }
 
 impl std::fmt::Debug for SaveTo<'_> {
@@ -90,13 +90,13 @@ impl Engine {
         let mut source = StoreSource::new(Arc::clone(&self.store));
         let (mut batch, saved) = self.batch(names, choice, &mut source)?;
         // Whoever loads it has no other way to them.
-        batch.carry_foreign(|blob| source.has(blob));
+        batch.include_foreign_layers(|blob| source.has(blob));
         match to {
             SaveTo::Archive(kind, out) => {
                 to_archive(&source, &batch, (kind, out), stop, tell)?;
             }
             SaveTo::Directory(kind, path) => {
-                let directory = LayoutDir::open(kind, path)?;
+                let directory = LayoutDirectory::open(kind, path)?;
                 to_directory(&source, &batch, directory, AT_ONCE, stop, tell)?;
             }
         }
@@ -139,7 +139,7 @@ impl Engine {
             batch.images.push(BatchImage {
                 root: descriptor.clone(),
                 names: names.clone(),
-                word: None,
+                ref_name: None,
             });
             saved.push(Saved {
                 image_id: image.id,

@@ -12,8 +12,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use windlass_archive::{TarMember, TarMemberKind};
 
-use crate::error::{Defect, LayoutError};
-use crate::extent::Extent;
+use crate::error::{LayoutDefect, LayoutError};
+use crate::extent::FileSection;
 use crate::path::InnerPath;
 
 /// The files of an archive or a directory.
@@ -53,14 +53,14 @@ impl Contents {
             names += member.path.len();
             if count > MOST_MEMBERS || names > LONGEST_NAMES {
                 let limit = MOST_MEMBERS;
-                return Err(Defect::TooManyMembers { limit }.into());
+                return Err(LayoutDefect::TooManyMembers { limit }.into());
             }
             let Some(path) = InnerPath::parse(&member.path)? else {
                 return Ok(());
             };
             if let Some(node) = node(&path, member) {
                 if nodes.contains_key(&path) {
-                    return Err(Defect::Twice { path: path.shown() }.into());
+                    return Err(LayoutDefect::Twice { path: path.shown() }.into());
                 }
                 nodes.insert(path, node);
             }
@@ -70,7 +70,7 @@ impl Contents {
     }
 
     /// Finds the file at `path`; none if nothing is there.
-    pub(crate) fn find(&self, path: &InnerPath) -> Result<Option<Extent>, LayoutError> {
+    pub(crate) fn find(&self, path: &InnerPath) -> Result<Option<FileSection>, LayoutError> {
         match self {
             Self::Archive(file, nodes) => find(file, nodes, path),
             Self::Directory(top) => open_beneath(top, path),
@@ -78,8 +78,8 @@ impl Contents {
     }
 
     /// Finds the file at `path`, which has to be there.
-    pub(crate) fn get(&self, path: &InnerPath) -> Result<Extent, LayoutError> {
-        let missing = || Defect::Missing { path: path.shown() };
+    pub(crate) fn get(&self, path: &InnerPath) -> Result<FileSection, LayoutError> {
+        let missing = || LayoutDefect::Missing { path: path.shown() };
         Ok(self.find(path)?.ok_or_else(missing)?)
     }
 
@@ -89,7 +89,7 @@ impl Contents {
         let (size, limit) = (extent.size(), limit as u64);
         if size > limit {
             let path = path.shown();
-            return Err(Defect::TooLarge { path, size, limit }.into());
+            return Err(LayoutDefect::TooLarge { path, size, limit }.into());
         }
         let mut bytes = Vec::new();
         let read = extent.read_from(0).read_to_end(&mut bytes);
@@ -115,15 +115,15 @@ fn find(
     file: &Arc<File>,
     nodes: &HashMap<InnerPath, Node>,
     path: &InnerPath,
-) -> Result<Option<Extent>, LayoutError> {
-    let not_a_file = || Defect::NotAFile { path: path.shown() };
+) -> Result<Option<FileSection>, LayoutError> {
+    let not_a_file = || LayoutDefect::NotAFile { path: path.shown() };
     let Some(mut node) = nodes.get(path) else {
         return Ok(None);
     };
     for _ in 0..=MOST_LINKS {
         node = match node {
             Node::File { offset, size } => {
-                return Ok(Some(Extent::new(Arc::clone(file), *offset, *size)));
+                return Ok(Some(FileSection::new(Arc::clone(file), *offset, *size)));
             }
             Node::Link(target) => {
                 let target = target.as_ref().ok_or_else(not_a_file)?;
@@ -135,9 +135,9 @@ fn find(
 }
 
 /// Opens a plain file beneath `top`. No link is followed, at any place of the path (F4).
-fn open_beneath(top: &OwnedFd, path: &InnerPath) -> Result<Option<Extent>, LayoutError> {
+fn open_beneath(top: &OwnedFd, path: &InnerPath) -> Result<Option<FileSection>, LayoutError> {
     const NEVER: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
-    let not_a_file = || Defect::NotAFile { path: path.shown() };
+    let not_a_file = || LayoutDefect::NotAFile { path: path.shown() };
     let mut names: Vec<_> = path.components().map(OsStr::from_bytes).collect();
     let last = names.pop().expect("a path has a name");
     let mut directory = None;
@@ -174,5 +174,5 @@ fn open_beneath(top: &OwnedFd, path: &InnerPath) -> Result<Option<Extent>, Layou
     if !facts.is_file() {
         return Err(not_a_file().into());
     }
-    Ok(Some(Extent::new(Arc::new(file), 0, facts.len())))
+    Ok(Some(FileSection::new(Arc::new(file), 0, facts.len())))
 }

@@ -6,7 +6,7 @@ use windlass_archive::UnpackError;
 use windlass_oci::text::Sanitized;
 use windlass_oci::{Digest, ImageConfigError, JsonError, ManifestError};
 
-use crate::verified::Mismatch;
+use crate::verified::ContentMismatch;
 
 /// Why a layout or an archive cannot be read. Who asked knows which one it is.
 #[derive(Debug, thiserror::Error)]
@@ -24,12 +24,12 @@ pub enum LayoutError {
     Tar(#[from] UnpackError),
     /// It contradicts itself, or wants what is not allowed.
     #[error(transparent)]
-    Defect(#[from] Defect),
+    Defect(#[from] LayoutDefect),
 }
 
 /// What is wrong with a layout or an archive.
 #[derive(Debug, thiserror::Error)]
-pub enum Defect {
+pub enum LayoutDefect {
     /// There is nothing in it by which its form could be told.
     #[error("it has none of oci-layout, manifest.json and index.json: these are no images")]
     NoImages,
@@ -112,7 +112,7 @@ pub enum Defect {
         /// The name.
         path: Sanitized,
         /// In what they differ.
-        mismatch: Mismatch,
+        mismatch: ContentMismatch,
     },
     /// A config and the list of layers beside it do not fit.
     #[error("{path} has {diff_ids} diff IDs, but {layers} layers are listed")]

@@ -7,20 +7,20 @@ use std::sync::Arc;
 
 /// A piece of a file. Clones share the file; readers do not disturb each other.
 #[derive(Clone, Debug)]
-pub struct Extent {
+pub struct FileSection {
     file: Arc<File>,
     offset: u64,
     size: u64,
 }
 
-/// Reads an [`Extent`] from its beginning, or from anywhere in it.
+/// Reads an [`FileSection`] from its beginning, or from anywhere in it.
 #[derive(Clone, Debug)]
-pub struct ExtentReader {
-    extent: Extent,
+pub struct SectionReader {
+    extent: FileSection,
     position: u64,
 }
 
-impl Extent {
+impl FileSection {
     /// Returns the piece of `file` that begins at `offset`.
     pub fn new(file: Arc<File>, offset: u64, size: u64) -> Self {
         Self { file, offset, size }
@@ -32,13 +32,13 @@ impl Extent {
     }
 
     /// Reads it from `position` on.
-    pub fn read_from(&self, position: u64) -> ExtentReader {
+    pub fn read_from(&self, position: u64) -> SectionReader {
         let extent = self.clone();
-        ExtentReader { extent, position }
+        SectionReader { extent, position }
     }
 }
 
-impl Read for ExtentReader {
+impl Read for SectionReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let rest = self.extent.size.saturating_sub(self.position);
         let most = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));

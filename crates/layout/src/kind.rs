@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A form that images have in files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum LayoutKind {
     /// A tar with `manifest.json`, as `docker save` makes it; if it is also an OCI archive, it is read as that.
     DockerArchive,
     /// A tar of an OCI layout.
@@ -15,7 +15,7 @@ pub enum Kind {
     Directory,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for LayoutKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::DockerArchive => "Docker archive",

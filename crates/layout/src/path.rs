@@ -3,7 +3,7 @@
 use windlass_oci::Digest;
 use windlass_oci::text::{Sanitized, sanitize_bytes as sanitize};
 
-use crate::error::Defect;
+use crate::error::LayoutDefect;
 
 /// A path that leads nowhere but down: no empty component, no `.`, no `..`, no NUL, not absolute.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,12 +14,12 @@ const LONGEST: usize = 4096;
 
 impl InnerPath {
     /// Parses a name as a tar or a document has it; `None` is the top itself.
-    pub(crate) fn parse(text: &[u8]) -> Result<Option<Self>, Defect> {
+    pub(crate) fn parse(text: &[u8]) -> Result<Option<Self>, LayoutDefect> {
         Self::below(b"", text)
     }
 
     /// Parses what a symbolic link says that stands at `self`.
-    pub(crate) fn follow(&self, text: &[u8]) -> Result<Option<Self>, Defect> {
+    pub(crate) fn follow(&self, text: &[u8]) -> Result<Option<Self>, LayoutDefect> {
         let parent = self.0.iter().rposition(|&byte| byte == b'/');
         Self::below(&self.0[..parent.unwrap_or(0)], text)
     }
@@ -53,8 +53,8 @@ impl InnerPath {
         sanitize(&self.0)
     }
 
-    fn below(start: &[u8], text: &[u8]) -> Result<Option<Self>, Defect> {
-        let bad = || Defect::Path {
+    fn below(start: &[u8], text: &[u8]) -> Result<Option<Self>, LayoutDefect> {
+        let bad = || LayoutDefect::Path {
             path: sanitize(text),
         };
         if text.starts_with(b"/") || text.contains(&0) || text.len() > LONGEST {

@@ -15,20 +15,20 @@ use windlass_oci::text::sanitize;
 use windlass_oci::{Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, Reference};
 
 use crate::contents::Contents;
-use crate::error::{Defect, LayoutError};
-use crate::extent::Extent;
-use crate::kind::Kind;
+use crate::error::{LayoutDefect, LayoutError};
+use crate::extent::FileSection;
+use crate::kind::LayoutKind;
 use crate::path::InnerPath;
 use crate::spool::{self, Spool};
-use crate::verified::Mismatch;
+use crate::verified::ContentMismatch;
 use crate::write::Artifact;
 
 /// Images in an archive or a directory.
 #[derive(Debug)]
 pub struct Layout {
-    kind: Kind,
+    kind: LayoutKind,
     contents: Contents,
-    entries: Vec<Entry>,
+    entries: Vec<LayoutEntry>,
     /// Manifests that were made for images that came without, by digest.
     made: HashMap<Digest, Vec<u8>>,
     /// What belongs to manifests and is no part of them, by what it belongs to.
@@ -39,13 +39,13 @@ pub struct Layout {
 
 /// An image, or a choice of them, as its archive lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct LayoutEntry {
     /// Its manifest or index.
     pub root: Descriptor,
     /// The full names that the archive has for it.
     pub names: Vec<Reference>,
-    /// What else it is called: in an OCI layout that may be any word, mostly a tag.
-    pub words: Vec<String>,
+    /// What else it is called: in an OCI layout that may be any ref_name, mostly a tag.
+    pub ref_names: Vec<String>,
 }
 
 const OCI_LAYOUT: &str = "oci-layout";
@@ -91,9 +91,9 @@ impl Layout {
         let is_archive = matches!(contents, Contents::Archive(..));
         if is_there(OCI_LAYOUT)? && is_there(INDEX)? {
             let kind = if is_archive {
-                Kind::OciArchive
+                LayoutKind::OciArchive
             } else {
-                Kind::OciDirectory
+                LayoutKind::OciDirectory
             };
             return oci::read(kind, contents);
         }
@@ -104,18 +104,18 @@ impl Layout {
             return docker::read(contents);
         }
         if is_there(REPOSITORIES)? {
-            return Err(Defect::TooOld.into());
+            return Err(LayoutDefect::TooOld.into());
         }
-        Err(Defect::NoImages.into())
+        Err(LayoutDefect::NoImages.into())
     }
 
     /// Returns what form the images are in.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> LayoutKind {
         self.kind
     }
 
     /// Returns the images, in the order of their list.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[LayoutEntry] {
         &self.entries
     }
 
@@ -125,24 +125,24 @@ impl Layout {
     }
 
     /// Returns the image with this name; the only one, if none is given.
-    pub fn find(&self, name: Option<&str>) -> Result<&Entry, LayoutError> {
-        let others = || self.entries.iter().flat_map(Entry::shown).collect();
+    pub fn find(&self, name: Option<&str>) -> Result<&LayoutEntry, LayoutError> {
+        let others = || self.entries.iter().flat_map(LayoutEntry::shown).collect();
         match (name, &*self.entries) {
             (None, [only]) => Ok(only),
             (None, entries) => {
                 let (count, others) = (entries.len(), others());
-                Err(Defect::Several { count, others }.into())
+                Err(LayoutDefect::Several { count, others }.into())
             }
             (Some(name), entries) => {
                 let found = entries.iter().find(|entry| entry.is_called(name));
                 let (name, others) = (sanitize(name), others());
-                Ok(found.ok_or(Defect::Unknown { name, others })?)
+                Ok(found.ok_or(LayoutDefect::Unknown { name, others })?)
             }
         }
     }
 
     /// Leaves nothing listed but the image with this name; the only one, if none is given.
-    pub fn only(mut self, name: Option<&str>) -> Result<Self, LayoutError> {
+    pub fn select(mut self, name: Option<&str>) -> Result<Self, LayoutError> {
         self.entries = vec![self.find(name)?.clone()];
         Ok(self)
     }
@@ -159,21 +159,21 @@ impl Layout {
         let bytes = self.contents.read(&path, MAX_MANIFEST_SIZE)?;
         let (expected, actual) = (descriptor.size, bytes.len() as u64);
         if expected != actual {
-            return Err(content(&path, Mismatch::Size { expected, actual }));
+            return Err(content(&path, ContentMismatch::Size { expected, actual }));
         }
         prove(&path, descriptor.digest, &bytes)?;
         Ok(Some(bytes))
     }
 
     /// Finds a blob; none if it is not there. Its length is right, its bytes are for the reader to prove.
-    pub fn blob(&self, descriptor: &Descriptor) -> Result<Option<Extent>, LayoutError> {
+    pub fn blob(&self, descriptor: &Descriptor) -> Result<Option<FileSection>, LayoutError> {
         let path = self.path_of(&descriptor.digest);
         let Some(extent) = self.contents.find(&path)? else {
             return Ok(None);
         };
         let (expected, actual) = (descriptor.size, extent.size());
         if expected != actual {
-            return Err(content(&path, Mismatch::Size { expected, actual }));
+            return Err(content(&path, ContentMismatch::Size { expected, actual }));
         }
         Ok(Some(extent))
     }
@@ -181,18 +181,21 @@ impl Layout {
     fn path_of(&self, digest: &Digest) -> InnerPath {
         let place = self.places.get(digest).cloned();
         place.unwrap_or_else(|| match self.kind {
-            Kind::Directory => InnerPath::of_name(&digest.hex()),
+            LayoutKind::Directory => InnerPath::of_name(&digest.hex()),
             _ => InnerPath::of_blob(digest),
         })
     }
 }
 
-impl Entry {
+impl LayoutEntry {
     /// Returns what people may call it.
     fn shown(&self) -> Vec<String> {
         let names = self.names.iter().map(Reference::familiar);
-        let words = self.words.iter().map(|word| sanitize(word).to_string());
-        let mut all: Vec<_> = names.chain(words).collect();
+        let ref_names = self
+            .ref_names
+            .iter()
+            .map(|ref_name| sanitize(ref_name).to_string());
+        let mut all: Vec<_> = names.chain(ref_names).collect();
         all.dedup();
         if all.is_empty() {
             all.push(self.root.digest.to_string());
@@ -201,11 +204,11 @@ impl Entry {
     }
 
     fn is_called(&self, name: &str) -> bool {
-        let is_word = self.words.iter().any(|word| word == name);
+        let is_ref_name = self.ref_names.iter().any(|ref_name| ref_name == name);
         let parsed = name.parse::<Reference>().ok().map(Reference::or_latest);
         let is_name = parsed.is_some_and(|name| self.names.contains(&name));
         let is_digest = name.parse() == Ok(self.root.digest);
-        is_word || is_name || is_digest
+        is_ref_name || is_name || is_digest
     }
 }
 
@@ -213,20 +216,20 @@ impl Entry {
 fn prove(path: &InnerPath, expected: Digest, bytes: &[u8]) -> Result<(), LayoutError> {
     let actual = Digest::of(expected.algorithm(), bytes);
     if expected != actual {
-        return Err(content(path, Mismatch::Digest { expected, actual }));
+        return Err(content(path, ContentMismatch::Digest { expected, actual }));
     }
     Ok(())
 }
 
-fn content(path: &InnerPath, mismatch: Mismatch) -> LayoutError {
+fn content(path: &InnerPath, mismatch: ContentMismatch) -> LayoutError {
     let path = path.shown();
-    Defect::Content { path, mismatch }.into()
+    LayoutDefect::Content { path, mismatch }.into()
 }
 
 fn manifest(path: &InnerPath, bytes: &[u8]) -> Result<Manifest, LayoutError> {
     Manifest::parse(bytes, None).map_err(|source| {
         let path = path.shown();
-        Defect::Manifest { path, source }.into()
+        LayoutDefect::Manifest { path, source }.into()
     })
 }
 

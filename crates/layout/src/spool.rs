@@ -15,14 +15,14 @@ use crate::error::LayoutError;
 #[derive(Clone, Copy)]
 pub struct Spool<'a> {
     /// Makes the file that it is spread out in: unnamed, and with room for all of it.
-    pub scratch: &'a dyn Fn() -> io::Result<File>,
+    pub create_file: &'a dyn Fn() -> io::Result<File>,
     /// Ends it, when it is set.
-    pub stop: &'a AtomicBool,
+    pub cancelled: &'a AtomicBool,
     /// Is told how many bytes came.
-    pub tell: &'a dyn Fn(u64),
+    pub on_read: &'a dyn Fn(u64),
 }
 
-/// Reads what comes, and waits for it no longer than it takes to be told to stop.
+/// Reads what comes, and waits for it no longer than it takes to be told to cancelled.
 struct Coming<'a> {
     file: File,
     spool: Spool<'a>,
@@ -30,20 +30,20 @@ struct Coming<'a> {
 
 /// How much is carried over at a time.
 const BUFFER: usize = 256 << 10;
-/// How soon a wait notices that it is told to stop.
+/// How soon a wait notices that it is told to cancelled.
 const LOOK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 50_000_000,
 };
 
-/// Returns the plain tar that `input` holds: itself if it is a plain tar in a file, else a copy in a scratch file.
+/// Returns the plain tar that `input` holds: itself if it is a plain tar in a file, else a copy in a create_file file.
 pub(crate) fn seekable(mut input: File, spool: Spool<'_>) -> Result<File, LayoutError> {
     let facts = input.metadata().map_err(LayoutError::io("read it"))?;
     if facts.is_file() && is_plain(&mut input)? {
         return Ok(input);
     }
     let mut tar = DecompressReader::new(Coming { file: input, spool })?;
-    let mut copy = (spool.scratch)().map_err(LayoutError::io("make a temporary file"))?;
+    let mut copy = (spool.create_file)().map_err(LayoutError::io("make a temporary file"))?;
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = match tar.read(&mut buffer) {
@@ -73,7 +73,7 @@ fn is_plain(file: &mut File) -> Result<bool, LayoutError> {
 impl Read for Coming<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            if self.spool.stop.load(Ordering::Relaxed) {
+            if self.spool.cancelled.load(Ordering::Relaxed) {
                 // Not `Interrupted`: that would be tried again.
                 return Err(io::Error::other("cancelled"));
             }
@@ -85,7 +85,7 @@ impl Read for Coming<'_> {
             }
         }
         let read = self.file.read(buffer)?;
-        (self.spool.tell)(read as u64);
+        (self.spool.on_read)(read as u64);
         Ok(read)
     }
 }

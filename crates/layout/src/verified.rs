@@ -7,7 +7,7 @@ use windlass_oci::{Digest, Hasher};
 
 /// Reads exactly the bytes that a digest and a size stand for; anything else is an error at the end.
 #[derive(Debug)]
-pub struct Verified<R> {
+pub struct VerifyingReader<R> {
     inner: R,
     hasher: Option<Hasher>,
     digest: Digest,
@@ -15,9 +15,9 @@ pub struct Verified<R> {
     read: u64,
 }
 
-/// How bytes are not those that were announced. Found within the [`io::Error`] of a [`Verified`].
+/// How bytes are not those that were announced. Found within the [`io::Error`] of a [`VerifyingReader`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mismatch {
+pub enum ContentMismatch {
     /// There are fewer, or more.
     Size {
         /// How many were announced.
@@ -34,7 +34,7 @@ pub enum Mismatch {
     },
 }
 
-impl<R: Read> Verified<R> {
+impl<R: Read> VerifyingReader<R> {
     /// Reads what is called `digest` and has `size` bytes.
     pub fn new(inner: R, digest: Digest, size: u64) -> Self {
         Self {
@@ -46,23 +46,23 @@ impl<R: Read> Verified<R> {
         }
     }
 
-    fn end(&mut self) -> Result<(), Mismatch> {
+    fn end(&mut self) -> Result<(), ContentMismatch> {
         let Some(hasher) = self.hasher.take() else {
             return Ok(());
         };
         if self.read != self.size {
             let (expected, actual) = (self.size, self.read);
-            return Err(Mismatch::Size { expected, actual });
+            return Err(ContentMismatch::Size { expected, actual });
         }
         let (expected, actual) = (self.digest, hasher.finish());
         if expected != actual {
-            return Err(Mismatch::Digest { expected, actual });
+            return Err(ContentMismatch::Digest { expected, actual });
         }
         Ok(())
     }
 }
 
-impl<R: Read> Read for Verified<R> {
+impl<R: Read> Read for VerifyingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -79,15 +79,15 @@ impl<R: Read> Read for Verified<R> {
     }
 }
 
-impl From<Mismatch> for io::Error {
-    fn from(mismatch: Mismatch) -> Self {
+impl From<ContentMismatch> for io::Error {
+    fn from(mismatch: ContentMismatch) -> Self {
         Self::new(io::ErrorKind::InvalidData, mismatch)
     }
 }
 
-impl std::error::Error for Mismatch {}
+impl std::error::Error for ContentMismatch {}
 
-impl fmt::Display for Mismatch {
+impl fmt::Display for ContentMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Size { expected, actual } if actual > expected => {
@@ -113,9 +113,9 @@ impl fmt::Display for Mismatch {
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8], of: &[u8], size: u64) -> Result<Vec<u8>, Mismatch> {
+    fn read(bytes: &[u8], of: &[u8], size: u64) -> Result<Vec<u8>, ContentMismatch> {
         let mut read = Vec::new();
-        let end = Verified::new(bytes, Digest::sha256(of), size).read_to_end(&mut read);
+        let end = VerifyingReader::new(bytes, Digest::sha256(of), size).read_to_end(&mut read);
         match end {
             Ok(_) => Ok(read),
             Err(error) => Err(*error.get_ref().unwrap().downcast_ref().unwrap()),
@@ -126,11 +126,11 @@ mod tests {
     fn only_the_announced_bytes_are_read_to_their_end() {
         assert_eq!(read(b"abc", b"abc", 3).unwrap(), b"abc");
         assert_eq!(read(b"", b"", 0).unwrap(), b"");
-        let size = |expected, actual| Mismatch::Size { expected, actual };
+        let size = |expected, actual| ContentMismatch::Size { expected, actual };
         assert_eq!(read(b"ab", b"abc", 3).unwrap_err(), size(3, 2));
         assert_eq!(read(b"abcd", b"abc", 3).unwrap_err(), size(3, 4));
         let (expected, actual) = (Digest::sha256(b"abc"), Digest::sha256(b"abd"));
-        let digest = Mismatch::Digest { expected, actual };
+        let digest = ContentMismatch::Digest { expected, actual };
         assert_eq!(read(b"abd", b"abc", 3).unwrap_err(), digest);
     }
 }

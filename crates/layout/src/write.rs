@@ -12,9 +12,9 @@ use windlass_oci::{
     Descriptor, Digest, ImageManifest, Manifest, ManifestError, ManifestLinks, Reference, Tag,
 };
 
-pub use archive::{ArchiveWriter, Step};
-pub use directory::LayoutDir;
-pub use file::NewFile;
+pub use archive::{ArchiveEvent, ArchiveWriter};
+pub use directory::LayoutDirectory;
+pub use file::AtomicFile;
 
 /// Images that are written together.
 #[derive(Clone, Debug, Default)]
@@ -48,8 +48,8 @@ pub struct BatchImage {
     pub root: Descriptor,
     /// What it is to be called.
     pub names: Vec<Reference>,
-    /// What it is to be called in an OCI layout where it has no name; any word.
-    pub word: Option<String>,
+    /// What it is to be called in an OCI layout where it has no name; any ref_name.
+    pub ref_name: Option<String>,
 }
 
 /// Why images could not be written.
@@ -169,7 +169,7 @@ impl Batch {
     }
 
     /// Has those of the layers carried, too, that may not be distributed freely, as `which` says.
-    pub fn carry_foreign(&mut self, which: impl Fn(&Descriptor) -> bool) {
+    pub fn include_foreign_layers(&mut self, which: impl Fn(&Descriptor) -> bool) {
         let foreign = std::mem::take(&mut self.foreign);
         let (carried, left) = foreign.into_iter().partition(|(_, blob)| which(blob));
         self.foreign = left;

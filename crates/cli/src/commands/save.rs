@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Serialize;
-use windlass::{Choice, Engine, ImageName, Kind, Output, SaveTo, Saved};
+use windlass::{Choice, Engine, ImageName, LayoutKind, Output, SaveTo, Saved};
 
 use super::choice::{Platforms, Showing};
 use super::files::Compression;
@@ -118,12 +118,12 @@ impl Args {
         shown(self.showing.mode(context), &self.doing("Saving"), |tell| {
             let stop = signals.flag();
             let kind = match self.format {
-                Format::DockerArchive => Kind::DockerArchive,
-                Format::OciArchive => Kind::OciArchive,
+                Format::DockerArchive => LayoutKind::DockerArchive,
+                Format::OciArchive => LayoutKind::OciArchive,
                 Format::Oci | Format::Dir => {
                     let kind = match self.format {
-                        Format::Oci => Kind::OciDirectory,
-                        _ => Kind::Directory,
+                        Format::Oci => LayoutKind::OciDirectory,
+                        _ => LayoutKind::Directory,
                     };
                     let path = self.output().unwrap_or_else(|| ".".as_ref());
                     let to = SaveTo::Directory(kind, path);

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use serde_json::Value;
-use windlass_layout::{Artifact, Extent};
+use windlass_layout::{Artifact, FileSection};
 use windlass_oci::{Descriptor, Digest, Manifest, MediaType};
 use windlass_store::{Image, ReadError, Store};
 
@@ -89,7 +89,7 @@ impl StoreSource {
             }
             let digest = held.held_blob.unwrap_or(held.blob);
             let (mut file, size) = self.store.open_blob(&digest)?;
-            let encoding = windlass_layout::encoding(&mut file).map_err(|_| damaged())?;
+            let encoding = windlass_layout::detect_encoding(&mut file).map_err(|_| damaged())?;
             *layer = serde_json::json!({
                 "mediaType": MediaType::OciLayer(encoding).as_str(),
                 "digest": digest,
@@ -137,7 +137,7 @@ impl Source for StoreSource {
             .open_blob(&blob.digest)
             .map_err(io::Error::other)?;
         Ok(Box::new(
-            Extent::new(Arc::new(file), 0, size).read_from(position),
+            FileSection::new(Arc::new(file), 0, size).read_from(position),
         ))
     }
 

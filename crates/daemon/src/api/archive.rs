@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::task;
-use windlass::{Choice, ImageName, Kind, LoadFrom, LoadOptions, Loaded, SaveTo};
+use windlass::{Choice, ImageName, LayoutKind, LoadFrom, LoadOptions, Loaded, SaveTo};
 use windlass_engine_api::ProgressMessage;
 
 use super::{blocking, image_name};
@@ -81,7 +81,7 @@ fn choice(request: &Request) -> Result<Choice, Failure> {
 fn send(daemon: &Daemon, names: &[ImageName], choice: &Choice, mut sending: Sending) {
     // A client that leaves fails the next write.
     let stop = AtomicBool::new(false);
-    let to = SaveTo::Archive(Kind::DockerArchive, &mut sending);
+    let to = SaveTo::Archive(LayoutKind::DockerArchive, &mut sending);
     let saved = daemon.engine.save(names, choice, to, &stop, &|_| {});
     match saved {
         Ok(saved) => {

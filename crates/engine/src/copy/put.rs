@@ -6,7 +6,7 @@ use std::path::Path;
 use windlass_copy::{
     Compression, Output, Place, PushTo, Source, to_archive, to_directory, to_repository,
 };
-use windlass_layout::{Batch, BatchImage, Kind, LayoutDir};
+use windlass_layout::{Batch, BatchImage, LayoutDirectory, LayoutKind};
 use windlass_oci::{Reference, RepositoryName, Tag};
 
 use super::{Copied, CopyImageError, CopyRequest, Copying, Found};
@@ -23,11 +23,15 @@ impl Copying<'_> {
             digest: root.digest,
             artifacts: batch.artifacts.len(),
         };
-        let image = |names, word| BatchImage { root, names, word };
+        let image = |names, word| BatchImage {
+            root,
+            names,
+            ref_name: word,
+        };
         match &self.request.destination {
             Place::Registry(reference) => {
                 batch.images.push(image(Vec::new(), None));
-                batch.carry_foreign(|_| self.request.foreign);
+                batch.include_foreign_layers(|_| self.request.foreign);
                 let to = self.push_to(reference, &batch)?;
                 let tags = tags(reference);
                 to_repository(source, &batch, &tags, &to, self.stop, self.tell)?;
@@ -35,7 +39,7 @@ impl Copying<'_> {
             Place::Files { kind, path, word } => {
                 let (names, word) = called(*kind, word.as_deref(), names);
                 batch.images.push(image(names, word));
-                batch.carry_foreign(|blob| source.has(blob));
+                batch.include_foreign_layers(|blob| source.has(blob));
                 self.write(source, &batch, (*kind, path))?;
             }
             Place::Store(_) => return Err(CopyImageError::NoStore),
@@ -80,16 +84,16 @@ impl Copying<'_> {
         &self,
         source: &dyn Source,
         batch: &Batch,
-        (kind, path): (Kind, &Path),
+        (kind, path): (LayoutKind, &Path),
     ) -> Result<(), CopyImageError> {
         let (stop, tell) = (self.stop, self.tell);
         match kind {
-            Kind::OciDirectory | Kind::Directory => {
-                let directory = LayoutDir::open(kind, path)?;
+            LayoutKind::OciDirectory | LayoutKind::Directory => {
+                let directory = LayoutDirectory::open(kind, path)?;
                 let at_once = self.request.at_once.max(1);
                 Ok(to_directory(source, batch, directory, at_once, stop, tell)?)
             }
-            Kind::DockerArchive | Kind::OciArchive => Output::at(path)?
+            LayoutKind::DockerArchive | LayoutKind::OciArchive => Output::at(path)?
                 .write(Compression::of_name(path), |out| {
                     Ok(to_archive(source, batch, (kind, out), stop, tell)?)
                 }),
@@ -108,7 +112,7 @@ fn tags(reference: &Reference) -> Vec<Tag> {
 
 /// Returns what an image is called among files of form `kind`: as was asked for, or else as it was called before.
 fn called(
-    kind: Kind,
+    kind: LayoutKind,
     word: Option<&str>,
     names: Vec<Reference>,
 ) -> (Vec<Reference>, Option<String>) {
@@ -116,8 +120,8 @@ fn called(
         return (names, None);
     };
     match (kind, word.parse::<Reference>()) {
-        (Kind::DockerArchive, Ok(name)) => (vec![name.or_latest()], None),
-        (Kind::DockerArchive, Err(_)) => (Vec::new(), None),
+        (LayoutKind::DockerArchive, Ok(name)) => (vec![name.or_latest()], None),
+        (LayoutKind::DockerArchive, Err(_)) => (Vec::new(), None),
         (_, _) => (Vec::new(), Some(word.to_owned())),
     }
 }

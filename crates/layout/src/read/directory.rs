@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{Entry, LARGEST_LIST, Layout, MANIFEST, descriptor, manifest};
+use super::{LARGEST_LIST, Layout, LayoutEntry, MANIFEST, descriptor, manifest};
 use crate::contents::Contents;
 use crate::error::LayoutError;
-use crate::kind::Kind;
+use crate::kind::LayoutKind;
 use crate::path::InnerPath;
 
 pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
@@ -21,13 +21,13 @@ pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
             places.insert(child.digest, name);
         }
     }
-    let entry = Entry {
+    let entry = LayoutEntry {
         root: root.clone(),
         names: Vec::new(),
-        words: Vec::new(),
+        ref_names: Vec::new(),
     };
     Ok(Layout {
-        kind: Kind::Directory,
+        kind: LayoutKind::Directory,
         contents,
         entries: vec![entry],
         made: HashMap::from([(root.digest, bytes)]),

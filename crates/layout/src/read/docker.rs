@@ -13,12 +13,12 @@ use windlass_oci::{
     MAX_INDEX_ENTRIES, MAX_LAYERS, MediaType, Reference,
 };
 
-use super::{Entry, LARGEST_LIST, Layout, MANIFEST, descriptor, prove};
+use super::{LARGEST_LIST, Layout, LayoutEntry, MANIFEST, descriptor, prove};
 use crate::contents::Contents;
-use crate::encoding;
-use crate::error::{Defect, LayoutError};
-use crate::extent::Extent;
-use crate::kind::Kind;
+use crate::detect_encoding;
+use crate::error::{LayoutDefect, LayoutError};
+use crate::extent::FileSection;
+use crate::kind::LayoutKind;
 use crate::path::InnerPath;
 
 /// An image, as the list has it.
@@ -59,7 +59,7 @@ pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
     let bytes = contents.read(&path, LARGEST_LIST)?;
     let List(listed) = windlass_oci::json::parse(&bytes, KEYS).map_err(|source| {
         let path = path.shown();
-        Defect::Json { path, source }
+        LayoutDefect::Json { path, source }
     })?;
     let mut blobs = Blobs {
         contents: &contents,
@@ -67,7 +67,7 @@ pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
         places: HashMap::new(),
         seen: HashMap::new(),
     };
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<LayoutEntry> = Vec::new();
     let (mut made, mut places) = (HashMap::new(), HashMap::new());
     for image in listed {
         let manifest = blobs.manifest(&image)?;
@@ -80,14 +80,18 @@ pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
         let at = *places.entry(root.digest).or_insert(entries.len());
         if at == entries.len() {
             made.insert(root.digest, manifest);
-            let (names, words) = (Vec::new(), Vec::new());
-            entries.push(Entry { root, names, words });
+            let (names, ref_names) = (Vec::new(), Vec::new());
+            entries.push(LayoutEntry {
+                root,
+                names,
+                ref_names,
+            });
         }
         entries[at].names.extend(names);
     }
     let places = blobs.places;
     Ok(Layout {
-        kind: Kind::DockerArchive,
+        kind: LayoutKind::DockerArchive,
         contents,
         entries,
         made,
@@ -106,7 +110,7 @@ impl Blobs<'_> {
         };
         let layers = &image.layers;
         if diff_ids.len() != layers.len() {
-            return Err(LayoutError::Defect(Defect::LayerCount {
+            return Err(LayoutError::Defect(LayoutDefect::LayerCount {
                 path: path.shown(),
                 diff_ids: diff_ids.len(),
                 layers: layers.len(),
@@ -132,7 +136,7 @@ impl Blobs<'_> {
         }
         let config = ImageConfig::parse(&bytes).map_err(|source| {
             let path = path.shown();
-            Defect::Config { path, source }
+            LayoutDefect::Config { path, source }
         })?;
         let descriptor = descriptor(MediaType::OciConfig, &bytes);
         self.places.insert(descriptor.digest, path.clone());
@@ -149,7 +153,7 @@ impl Blobs<'_> {
             return Ok(seen.clone());
         }
         let extent = self.contents.get(&path)?;
-        let encoding = encoding(&mut extent.read_from(0))?;
+        let encoding = detect_encoding(&mut extent.read_from(0))?;
         let digest = match (path.claimed_digest(), encoding) {
             (Some(digest), _) => digest,
             (None, LayerEncoding::Plain) => *diff_id.digest(),
@@ -171,13 +175,13 @@ impl Blobs<'_> {
 }
 
 fn inner_path(text: &str) -> Result<InnerPath, LayoutError> {
-    let none = || Defect::Path {
+    let none = || LayoutDefect::Path {
         path: windlass_oci::text::sanitize(text),
     };
     Ok(InnerPath::parse(text.as_bytes())?.ok_or_else(none)?)
 }
 
-fn hash(extent: &Extent) -> Result<Digest, LayoutError> {
+fn hash(extent: &FileSection) -> Result<Digest, LayoutError> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
     let mut reader = extent.read_from(0);
     let mut buffer = vec![0; 256 << 10];

@@ -7,10 +7,10 @@ use windlass_oci::text::sanitize;
 use windlass_oci::{Descriptor, Digest, Manifest, Reference, json};
 
 use super::referrers::Left;
-use super::{Entry, INDEX, LARGEST_LIST, Layout, OCI_LAYOUT, manifest};
+use super::{INDEX, LARGEST_LIST, Layout, LayoutEntry, OCI_LAYOUT, manifest};
 use crate::contents::Contents;
-use crate::error::{Defect, LayoutError};
-use crate::kind::Kind;
+use crate::error::{LayoutDefect, LayoutError};
+use crate::kind::LayoutKind;
 use crate::path::InnerPath;
 
 /// The annotation with a name or a tag.
@@ -27,12 +27,12 @@ struct Marker {
     image_layout_version: String,
 }
 
-pub(super) fn read(kind: Kind, contents: Contents) -> Result<Layout, LayoutError> {
+pub(super) fn read(kind: LayoutKind, contents: Contents) -> Result<Layout, LayoutError> {
     check_version(&contents)?;
     let path = InnerPath::of_name(INDEX);
     let bytes = contents.read(&path, LARGEST_LIST)?;
     let Manifest::Index(index) = manifest(&path, &bytes)? else {
-        return Err(Defect::NoImages.into());
+        return Err(LayoutDefect::NoImages.into());
     };
     let mut layout = Layout {
         kind,
@@ -48,17 +48,27 @@ pub(super) fn read(kind: Kind, contents: Contents) -> Result<Layout, LayoutError
         descriptor.media_type.is_manifest() || descriptor.media_type.is_index()
     });
     for descriptor in listed {
-        let (name, word) = names(&descriptor);
-        if name.is_none() && layout.take_artifact(&descriptor, word.as_deref(), &mut left) {
-            artifacts.push((descriptor, word));
+        let (name, ref_name) = names(&descriptor);
+        if name.is_none() && layout.take_artifact(&descriptor, ref_name.as_deref(), &mut left) {
+            artifacts.push((descriptor, ref_name));
             continue;
         }
-        add(&mut layout.entries, &mut places, descriptor, (name, word));
+        add(
+            &mut layout.entries,
+            &mut places,
+            descriptor,
+            (name, ref_name),
+        );
     }
     // Where there is nothing else, they are what is meant.
     if layout.entries.is_empty() {
-        for (descriptor, word) in artifacts {
-            add(&mut layout.entries, &mut places, descriptor, (None, word));
+        for (descriptor, ref_name) in artifacts {
+            add(
+                &mut layout.entries,
+                &mut places,
+                descriptor,
+                (None, ref_name),
+            );
         }
     }
     Ok(layout)
@@ -66,19 +76,23 @@ pub(super) fn read(kind: Kind, contents: Contents) -> Result<Layout, LayoutError
 
 /// Lists an image; one that is listed already has some names more.
 fn add(
-    entries: &mut Vec<Entry>,
+    entries: &mut Vec<LayoutEntry>,
     places: &mut HashMap<Digest, usize>,
     mut root: Descriptor,
-    (name, word): (Option<Reference>, Option<String>),
+    (name, ref_name): (Option<Reference>, Option<String>),
 ) {
     root.annotations.clear();
     let at = *places.entry(root.digest).or_insert(entries.len());
     if at == entries.len() {
-        let (names, words) = (Vec::new(), Vec::new());
-        entries.push(Entry { root, names, words });
+        let (names, ref_names) = (Vec::new(), Vec::new());
+        entries.push(LayoutEntry {
+            root,
+            names,
+            ref_names,
+        });
     }
     entries[at].names.extend(name);
-    entries[at].words.extend(word);
+    entries[at].ref_names.extend(ref_name);
 }
 
 fn check_version(contents: &Contents) -> Result<(), LayoutError> {
@@ -86,23 +100,25 @@ fn check_version(contents: &Contents) -> Result<(), LayoutError> {
     let bytes = contents.read(&path, LARGEST_MARKER)?;
     let marker: Marker = json::parse(&bytes, &["imageLayoutVersion"]).map_err(|source| {
         let path = path.shown();
-        Defect::Json { path, source }
+        LayoutDefect::Json { path, source }
     })?;
     let version = &*marker.image_layout_version;
     if version != "1.0.0" {
         let version = sanitize(version);
-        return Err(Defect::Version { version }.into());
+        return Err(LayoutDefect::Version { version }.into());
     }
     Ok(())
 }
 
-/// Returns the full name and the word that an image is listed with. A word alone is no name: nobody can tell of
+/// Returns the full name and the ref_name that an image is listed with. A ref_name alone is no name: nobody can tell of
 /// which repository `latest` is meant to be.
 fn names(descriptor: &Descriptor) -> (Option<Reference>, Option<String>) {
-    let word = descriptor.annotations.get(REF_NAME).cloned();
+    let ref_name = descriptor.annotations.get(REF_NAME).cloned();
     let full = descriptor.annotations.get(IMAGE_NAME);
-    let full = full.or(word.as_ref().filter(|word| word.contains(['/', ':'])));
+    let full = full.or(ref_name
+        .as_ref()
+        .filter(|ref_name| ref_name.contains(['/', ':'])));
     let name = full.and_then(|name| name.parse::<Reference>().ok());
     let name = name.map(|name| name.without_digest().or_latest());
-    (name, word)
+    (name, ref_name)
 }

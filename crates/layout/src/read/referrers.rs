@@ -20,24 +20,24 @@ impl Default for Left {
 }
 
 impl Layout {
-    /// Takes `descriptor`, which is listed as `word`, for something that belongs to a manifest, if it is that.
+    /// Takes `descriptor`, which is listed as `ref_name`, for something that belongs to a manifest, if it is that.
     ///
     /// It is if its tag is made of a digest (`sha256-HEX`, the list of referrers, or `sha256-HEX.sig` as of cosign),
     /// or if it has no name and its own manifest names a subject.
     pub(super) fn take_artifact(
         &mut self,
         descriptor: &Descriptor,
-        word: Option<&str>,
+        ref_name: Option<&str>,
         left: &mut Left,
     ) -> bool {
-        let Some(word) = word else {
+        let Some(ref_name) = ref_name else {
             return self.take_referrer(descriptor, left);
         };
-        let Some((subject, ending)) = subject_of(word) else {
+        let Some((subject, ending)) = subject_of(ref_name) else {
             return false;
         };
         if ending.is_some() {
-            let tag = word.parse::<Tag>().ok();
+            let tag = ref_name.parse::<Tag>().ok();
             self.add(subject, descriptor, tag);
             return true;
         }
@@ -73,10 +73,10 @@ impl Layout {
 }
 
 /// Reads a tag that is made of a digest: the digest, and what stands behind a point.
-fn subject_of(word: &str) -> Option<(Digest, Option<&str>)> {
-    let (digest, ending) = match word.split_once('.') {
+fn subject_of(ref_name: &str) -> Option<(Digest, Option<&str>)> {
+    let (digest, ending) = match ref_name.split_once('.') {
         Some((digest, ending)) => (digest, Some(ending)),
-        None => (word, None),
+        None => (ref_name, None),
     };
     let (algorithm, hex) = digest.split_once('-')?;
     let digest = format!("{algorithm}:{hex}").parse().ok()?;

@@ -9,27 +9,27 @@ use windlass_oci::{Descriptor, Digest};
 
 use super::lists::{self, blob_path};
 use super::{Batch, WriteError, carry};
-use crate::kind::Kind;
+use crate::kind::LayoutKind;
 
 /// Writes a [`Batch`] as an archive, in one stream: sorted by name, of 1970, owned by 0.
 ///
-/// The same batch makes the same bytes. A [`Kind::DockerArchive`] is an OCI archive with one list more, as Docker
+/// The same batch makes the same bytes. A [`LayoutKind::DockerArchive`] is an OCI archive with one list more, as Docker
 /// makes it since 25; older ones read it by that list.
 pub struct ArchiveWriter<'a> {
-    kind: Kind,
+    kind: LayoutKind,
     /// Not dropped: that would end an archive of which only a part is written. It owns nothing.
     out: ManuallyDrop<Builder<&'a mut dyn Write>>,
 }
 
 /// What an [`ArchiveWriter`] has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ArchiveEvent {
     /// This blob comes now.
-    Begin(Digest),
+    BlobStarted(Digest),
     /// So many more bytes of it are written.
-    Wrote(u64),
+    BytesWritten(u64),
     /// It is complete.
-    End(Digest),
+    BlobFinished(Digest),
 }
 
 /// A member that is not a blob, or a blob.
@@ -44,7 +44,7 @@ const BLOCK: u64 = 512;
 
 impl<'a> ArchiveWriter<'a> {
     /// Writes to `out`, which should be able to take small pieces.
-    pub fn new(kind: Kind, out: &'a mut dyn Write) -> Self {
+    pub fn new(kind: LayoutKind, out: &'a mut dyn Write) -> Self {
         let out = ManuallyDrop::new(Builder::new(out));
         Self { kind, out }
     }
@@ -55,7 +55,7 @@ impl<'a> ArchiveWriter<'a> {
         mut self,
         batch: &Batch,
         open: &mut dyn FnMut(&Descriptor) -> io::Result<Box<dyn Read + 'r>>,
-        tell: &mut dyn FnMut(Step),
+        tell: &mut dyn FnMut(ArchiveEvent),
     ) -> Result<(), WriteError> {
         let entries = lists::index_entries(batch);
         let (index, list) = (lists::index(&entries), lists::manifest_json(batch));
@@ -64,7 +64,7 @@ impl<'a> ArchiveWriter<'a> {
             ("index.json".to_owned(), Member::Bytes(&index)),
             ("oci-layout".to_owned(), Member::Bytes(lists::OCI_LAYOUT)),
         ]);
-        if self.kind == Kind::DockerArchive {
+        if self.kind == LayoutKind::DockerArchive {
             members.insert("manifest.json".to_owned(), Member::Bytes(&list));
         }
         for digest in batch.documents.keys().chain(batch.blobs.keys()) {
@@ -94,19 +94,19 @@ impl<'a> ArchiveWriter<'a> {
         path: &str,
         blob: &Descriptor,
         open: &mut dyn FnMut(&Descriptor) -> io::Result<Box<dyn Read + 'r>>,
-        tell: &mut dyn FnMut(Step),
+        tell: &mut dyn FnMut(ArchiveEvent),
     ) -> Result<(), WriteError> {
         let digest = blob.digest;
         let unread = |source| WriteError::Read { digest, source };
-        tell(Step::Begin(digest));
+        tell(ArchiveEvent::BlobStarted(digest));
         let mut reader = open(blob).map_err(unread)?;
         self.append(path, EntryType::Regular, blob.size, &[])?;
-        let mut wrote = |bytes| tell(Step::Wrote(bytes));
+        let mut wrote = |bytes| tell(ArchiveEvent::BytesWritten(bytes));
         carry(blob, &mut reader, self.out.get_mut(), &mut wrote)?;
         let rest = (BLOCK - blob.size % BLOCK) % BLOCK;
         let filled = io::copy(&mut io::repeat(0).take(rest), self.out.get_mut());
         filled.map_err(WriteError::write("write"))?;
-        tell(Step::End(digest));
+        tell(ArchiveEvent::BlobFinished(digest));
         Ok(())
     }
 

@@ -10,18 +10,18 @@ use rustix::io::Errno;
 use tempfile::TempDir;
 use windlass_oci::{Descriptor, Digest, Manifest};
 
-use super::{BUFFER, Batch, NewFile, WriteError, carry};
+use super::{AtomicFile, BUFFER, Batch, WriteError, carry};
 use super::{file, lists};
-use crate::kind::Kind;
-use crate::verified::Verified;
+use crate::kind::LayoutKind;
+use crate::verified::VerifyingReader;
 
 /// A directory that images are written into, blob by blob, by any number of threads.
 ///
 /// A new one appears when it is whole. In one that was there, what lists an image is written last: until then it is
 /// what it was, with some blobs more.
 #[derive(Debug)]
-pub struct LayoutDir {
-    kind: Kind,
+pub struct LayoutDirectory {
+    kind: LayoutKind,
     /// Where it is written: at its place, or beside that as long as it is new and not whole.
     path: PathBuf,
     new: Option<New>,
@@ -41,11 +41,11 @@ const MANIFEST: &str = "manifest.json";
 const VERSION: &str = "version";
 const VERSION_TEXT: &[u8] = b"Directory Transport Version: 1.1\n";
 
-impl LayoutDir {
+impl LayoutDirectory {
     /// Begins the directory at `path`, or finds an empty one or one of the same form there.
-    pub fn open(kind: Kind, path: &Path) -> Result<Self, WriteError> {
+    pub fn open(kind: LayoutKind, path: &Path) -> Result<Self, WriteError> {
         let (mark, text, expected) = match kind {
-            Kind::Directory => (VERSION, VERSION_TEXT, "an image directory"),
+            LayoutKind::Directory => (VERSION, VERSION_TEXT, "an image directory"),
             _ => (MARKER, lists::OCI_LAYOUT, "an OCI layout"),
         };
         let mut there = match fs::read_dir(path) {
@@ -71,7 +71,7 @@ impl LayoutDir {
         Ok(directory)
     }
 
-    fn begin_new(kind: Kind, place: &Path) -> Result<Self, WriteError> {
+    fn begin_new(kind: LayoutKind, place: &Path) -> Result<Self, WriteError> {
         let place = place.to_owned();
         let made = file::temporary().tempdir_in(file::parent(&place));
         let directory = made.map_err(WriteError::write("make it"))?;
@@ -83,11 +83,11 @@ impl LayoutDir {
     }
 
     /// Says whether a blob is there, whole. It is read to find out.
-    pub fn has(&self, blob: &Descriptor) -> bool {
+    pub fn has_blob(&self, blob: &Descriptor) -> bool {
         let Ok(file) = File::open(self.place(&blob.digest)) else {
             return false;
         };
-        let mut reader = Verified::new(file, blob.digest, blob.size);
+        let mut reader = VerifyingReader::new(file, blob.digest, blob.size);
         let mut buffer = vec![0; BUFFER];
         loop {
             match reader.read(&mut buffer) {
@@ -100,7 +100,7 @@ impl LayoutDir {
     }
 
     /// Writes a blob, whose bytes `reader` proves at its end. `tell` is told how many bytes came.
-    pub fn put(
+    pub fn write_blob(
         &self,
         blob: &Descriptor,
         reader: &mut dyn Read,
@@ -114,7 +114,7 @@ impl LayoutDir {
     /// Lists the images of `batch`, all of whose blobs are there. A name that led elsewhere leads to them now.
     pub fn commit(self, batch: &Batch) -> Result<(), WriteError> {
         match self.kind {
-            Kind::Directory => self.commit_directory(batch)?,
+            LayoutKind::Directory => self.commit_directory(batch)?,
             _ => self.commit_layout(batch)?,
         }
         let Some(New { directory, place }) = self.new else {
@@ -136,9 +136,9 @@ impl LayoutDir {
     }
 
     /// Says whether images of this form fit into it, so many.
-    pub fn check(&self, count: usize) -> Result<(), WriteError> {
+    pub fn check_image_count(&self, count: usize) -> Result<(), WriteError> {
         match self.kind {
-            Kind::Directory if count != 1 => Err(WriteError::OneImage { count }),
+            LayoutKind::Directory if count != 1 => Err(WriteError::OneImage { count }),
             _ => Ok(()),
         }
     }
@@ -152,10 +152,11 @@ impl LayoutDir {
         let _alone = self.lock()?;
         let mut entries = self.listed()?;
         let is_replaced = |old: &Descriptor| {
-            let same_word = |new: &Descriptor| lists::word_of(new) == lists::word_of(old);
-            new.iter().any(|new| match lists::word_of(old) {
-                Some(_) => same_word(new),
-                None => new.digest == old.digest && same_word(new),
+            let same_ref_name =
+                |new: &Descriptor| lists::ref_name_of(new) == lists::ref_name_of(old);
+            new.iter().any(|new| match lists::ref_name_of(old) {
+                Some(_) => same_ref_name(new),
+                None => new.digest == old.digest && same_ref_name(new),
             })
         };
         entries.retain(|old| !is_replaced(old));
@@ -210,7 +211,7 @@ impl LayoutDir {
 
     fn place(&self, digest: &Digest) -> PathBuf {
         match self.kind {
-            Kind::Directory => self.path.join(digest.hex()),
+            LayoutKind::Directory => self.path.join(digest.hex()),
             _ => self.path.join(lists::blob_path(digest)),
         }
     }
@@ -221,9 +222,9 @@ impl LayoutDir {
         written.map_err(WriteError::write("write a document"))
     }
 
-    fn begin(&self, path: &Path) -> Result<NewFile, WriteError> {
+    fn begin(&self, path: &Path) -> Result<AtomicFile, WriteError> {
         let parent = path.parent().unwrap_or(&self.path);
-        let made = fs::create_dir_all(parent).and_then(|()| NewFile::begin(path));
+        let made = fs::create_dir_all(parent).and_then(|()| AtomicFile::create(path));
         made.map_err(WriteError::write("write into it"))
     }
 }

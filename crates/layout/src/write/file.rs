@@ -11,9 +11,9 @@ use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 /// A file that is being written and has no name yet, where the file system knows such files. Dropped before
-/// [`NewFile::finish`], or killed, nothing of it stays, and what was in its place is untouched.
+/// [`AtomicFile::finish`], or killed, nothing of it stays, and what was in its place is untouched.
 #[derive(Debug)]
-pub struct NewFile {
+pub struct AtomicFile {
     file: Unfinished,
     path: PathBuf,
 }
@@ -29,9 +29,9 @@ enum Unfinished {
 /// How the names begin that files have for a moment.
 const PREFIX: &str = ".windlass-";
 
-impl NewFile {
+impl AtomicFile {
     /// Begins a file that is to be `path`. Nobody else can read it before it is finished.
-    pub fn begin(path: &Path) -> io::Result<Self> {
+    pub fn create(path: &Path) -> io::Result<Self> {
         let parent = parent(path);
         let file = match nameless(parent) {
             Ok(Some(file)) => Unfinished::Nameless(file),
@@ -109,7 +109,7 @@ pub(super) fn umask() -> u32 {
         .unwrap_or(USUAL)
 }
 
-impl Write for NewFile {
+impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file().write(bytes)
     }

@@ -22,15 +22,15 @@ pub(super) fn index_entries(batch: &Batch) -> Vec<Descriptor> {
         };
         for name in &image.names {
             let tag = name.tag().map_or("latest", Tag::as_str).to_owned();
-            let word = image.word.clone().unwrap_or(tag);
+            let ref_name = image.ref_name.clone().unwrap_or(tag);
             entries.push(entry(BTreeMap::from([
-                (REF_NAME.to_owned(), word),
+                (REF_NAME.to_owned(), ref_name),
                 (IMAGE_NAME.to_owned(), name.to_string()),
             ])));
         }
         if image.names.is_empty() {
-            let word = image.word.iter();
-            let annotations = word.map(|word| (REF_NAME.to_owned(), word.clone()));
+            let ref_name = image.ref_name.iter();
+            let annotations = ref_name.map(|ref_name| (REF_NAME.to_owned(), ref_name.clone()));
             entries.push(entry(annotations.collect()));
         }
     }
@@ -44,8 +44,8 @@ pub(super) fn index_entries(batch: &Batch) -> Vec<Descriptor> {
     entries
 }
 
-/// Returns the word that an entry of `index.json` is found by.
-pub(super) fn word_of(entry: &Descriptor) -> Option<&String> {
+/// Returns the ref_name that an entry of `index.json` is found by.
+pub(super) fn ref_name_of(entry: &Descriptor) -> Option<&String> {
     entry.annotations.get(REF_NAME)
 }
 

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read, Seek as _, Write as _};
 use std::sync::atomic::AtomicBool;
 
 use tar::{Builder, EntryType, Header};
-use windlass_layout::{Batch, BatchImage, Layout, LayoutError, Spool, Verified};
+use windlass_layout::{Batch, BatchImage, Layout, LayoutError, Spool, VerifyingReader};
 use windlass_oci::{Descriptor, Digest};
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage};
 
@@ -59,9 +59,9 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Layout, LayoutError> {
 pub(crate) fn spool() -> Spool<'static> {
     static STOP: AtomicBool = AtomicBool::new(false);
     Spool {
-        scratch: &tempfile::tempfile,
-        stop: &STOP,
-        tell: &|_| {},
+        create_file: &tempfile::tempfile,
+        cancelled: &STOP,
+        on_read: &|_| {},
     }
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn batch(image: &PackedImage, names: &[&str]) -> Batch {
     batch.images.push(BatchImage {
         root,
         names,
-        word: None,
+        ref_name: None,
     });
     batch
 }
@@ -117,7 +117,7 @@ pub(crate) fn source(
     move |blob| {
         let found = blobs.iter().find(|(digest, _)| *digest == blob.digest);
         let bytes = found.ok_or(std::io::ErrorKind::NotFound)?.1.clone();
-        Ok(Box::new(Verified::new(
+        Ok(Box::new(VerifyingReader::new(
             Cursor::new(bytes),
             blob.digest,
             blob.size,

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
-use windlass_layout::{Layout, Verified};
+use windlass_layout::{Layout, VerifyingReader};
 use windlass_oci::text::error_chain;
 use windlass_oci::{Descriptor, Digest};
 
@@ -75,7 +75,7 @@ fn names_that_lie_are_found_out() {
         serde_json::from_value(windlass_testing::descriptor("", blob, size)).unwrap()
     };
     let extent = layout.blob(&descriptor(5)).unwrap().unwrap();
-    let mut reader = Verified::new(extent.read_from(0), blob, 5);
+    let mut reader = VerifyingReader::new(extent.read_from(0), blob, 5);
     assert!(reader.read_to_end(&mut Vec::new()).is_err());
     assert!(layout.blob(&descriptor(6)).is_err());
     assert!(layout.document(&descriptor(5)).is_err());

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use serde_json::{Value, json};
-use windlass_layout::{Kind, Layout};
+use windlass_layout::{Layout, LayoutKind};
 use windlass_oci::{Digest, Manifest};
 use windlass_testing::{LayerBuilder, PackedImage};
 
@@ -42,7 +42,7 @@ fn old_image() -> PackedImage {
 fn old_docker_archives_have_their_image_id() {
     let image = old_image();
     let layout = old_archive(&image).open().unwrap();
-    assert_eq!(layout.kind(), Kind::DockerArchive);
+    assert_eq!(layout.kind(), LayoutKind::DockerArchive);
     let entry = layout.find(Some("other:2")).unwrap();
     assert_eq!(entry.names.len(), 2);
     let manifest = layout.document(&entry.root).unwrap().unwrap();
@@ -109,7 +109,7 @@ fn indexes_lead_to_what_is_there() {
         .unwrap();
     let entry = layout.find(Some("latest")).unwrap();
     assert_eq!(
-        (&*entry.words, entry.names.len()),
+        (&*entry.ref_names, entry.names.len()),
         (&["latest".to_owned()][..], 0)
     );
     assert_eq!(

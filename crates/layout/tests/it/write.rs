@@ -3,13 +3,15 @@
 use std::fs;
 use std::io::{self, Read as _};
 
-use windlass_layout::{ArchiveWriter, Kind, Layout, LayoutDir, Verified, WriteError};
+use windlass_layout::{
+    ArchiveWriter, Layout, LayoutDirectory, LayoutKind, VerifyingReader, WriteError,
+};
 use windlass_oci::Manifest;
 use windlass_testing::{ImageBuilder, PackedImage};
 
 use crate::fixture::{batch, blobs, image, open, root, source, spool};
 
-fn archive(kind: Kind, image: &PackedImage, names: &[&str]) -> Vec<u8> {
+fn archive(kind: LayoutKind, image: &PackedImage, names: &[&str]) -> Vec<u8> {
     let mut out = Vec::new();
     let writer = ArchiveWriter::new(kind, &mut out);
     let mut source = source(blobs(image));
@@ -33,7 +35,7 @@ fn check(layout: &Layout, image: &PackedImage, names: &[&str]) {
     for descriptor in manifest.layers.iter().chain([&manifest.config]) {
         let extent = layout.blob(descriptor).unwrap().unwrap();
         let mut bytes = Vec::new();
-        Verified::new(extent.read_from(0), descriptor.digest, descriptor.size)
+        VerifyingReader::new(extent.read_from(0), descriptor.digest, descriptor.size)
             .read_to_end(&mut bytes)
             .unwrap();
         let blobs = blobs(image);
@@ -44,7 +46,7 @@ fn check(layout: &Layout, image: &PackedImage, names: &[&str]) {
 #[test]
 fn archives_come_back_byte_for_byte() {
     let names = ["docker.io/library/app:1", "quay.io/x/app:2"];
-    for kind in [Kind::DockerArchive, Kind::OciArchive] {
+    for kind in [LayoutKind::DockerArchive, LayoutKind::OciArchive] {
         for image in [
             image().pack(),
             image().docker().pack(),
@@ -61,7 +63,7 @@ fn archives_come_back_byte_for_byte() {
 #[test]
 fn an_archive_that_fails_has_no_end() {
     let image = image().pack();
-    for kind in [Kind::DockerArchive, Kind::OciArchive] {
+    for kind in [LayoutKind::DockerArchive, LayoutKind::OciArchive] {
         let whole = archive(kind, &image, &["app:1"]);
         let batch = batch(&image, &["app:1"]);
         for failing in 0..batch.blobs.len() {
@@ -95,7 +97,7 @@ fn an_archive_that_fails_has_no_end() {
 #[test]
 fn older_dockers_find_the_image_by_their_list() {
     let image = image().pack();
-    let bytes = archive(Kind::DockerArchive, &image, &["app:1"]);
+    let bytes = archive(LayoutKind::DockerArchive, &image, &["app:1"]);
     let mut without = tar::Builder::new(Vec::new());
     for entry in tar::Archive::new(&*bytes).entries().unwrap() {
         let mut entry = entry.unwrap();
@@ -107,7 +109,7 @@ fn older_dockers_find_the_image_by_their_list() {
         }
     }
     let layout = open(&without.into_inner().unwrap()).unwrap();
-    assert_eq!(layout.kind(), Kind::DockerArchive);
+    assert_eq!(layout.kind(), LayoutKind::DockerArchive);
     let entry = layout.find(Some("app:1")).unwrap();
     let made = layout.document(&entry.root).unwrap().unwrap();
     let (Ok(Manifest::Image(made)), Ok(Manifest::Image(was))) = (
@@ -127,23 +129,26 @@ fn older_dockers_find_the_image_by_their_list() {
 #[test]
 fn directories_come_back_and_take_more() {
     let top = tempfile::tempdir().unwrap();
-    for kind in [Kind::OciDirectory, Kind::Directory] {
+    for kind in [LayoutKind::OciDirectory, LayoutKind::Directory] {
         let path = top.path().join(kind.to_string());
         let first = image().pack();
         let put = |image: &PackedImage, names: &[&str]| {
-            let (directory, batch) = (LayoutDir::open(kind, &path).unwrap(), batch(image, names));
+            let (directory, batch) = (
+                LayoutDirectory::open(kind, &path).unwrap(),
+                batch(image, names),
+            );
             let mut source = source(blobs(image));
             for blob in batch.blobs.values() {
-                if !directory.has(blob) {
+                if !directory.has_blob(blob) {
                     let mut reader = source(blob).unwrap();
-                    directory.put(blob, &mut reader, &|_| {}).unwrap();
+                    directory.write_blob(blob, &mut reader, &|_| {}).unwrap();
                 }
-                assert!(directory.has(blob));
+                assert!(directory.has_blob(blob));
             }
             directory.commit(&batch).unwrap();
             Layout::open(&path, spool()).unwrap()
         };
-        let is_named = kind == Kind::OciDirectory;
+        let is_named = kind == LayoutKind::OciDirectory;
         let names: &[&str] = if is_named {
             &["docker.io/library/app:1"]
         } else {
@@ -165,14 +170,15 @@ fn directories_come_back_and_take_more() {
 #[test]
 fn wrong_bytes_are_not_kept() {
     let top = tempfile::tempdir().unwrap();
-    let directory = LayoutDir::open(Kind::OciDirectory, &top.path().join("oci")).unwrap();
+    let directory =
+        LayoutDirectory::open(LayoutKind::OciDirectory, &top.path().join("oci")).unwrap();
     let image = image().pack();
     let batch = batch(&image, &["app"]);
     for blob in batch.blobs.values() {
-        let mut wrong = Verified::new(&b"wrong"[..], blob.digest, blob.size);
-        let error = directory.put(blob, &mut wrong, &|_| {}).unwrap_err();
+        let mut wrong = VerifyingReader::new(&b"wrong"[..], blob.digest, blob.size);
+        let error = directory.write_blob(blob, &mut wrong, &|_| {}).unwrap_err();
         assert!(matches!(error, WriteError::Read { .. }), "{error:?}");
-        assert!(!directory.has(blob));
+        assert!(!directory.has_blob(blob));
     }
     // What was new is gone with what failed.
     drop(directory);
@@ -184,19 +190,19 @@ fn wrong_bytes_are_not_kept() {
 fn what_a_failure_left_is_gone_on_with() {
     let top = tempfile::tempdir().unwrap();
     let image = image().pack();
-    for kind in [Kind::OciDirectory, Kind::Directory] {
+    for kind in [LayoutKind::OciDirectory, LayoutKind::Directory] {
         let path = top.path().join(kind.to_string());
         fs::create_dir(&path).unwrap();
         let batch = batch(&image, &[]);
-        let put = |directory: &LayoutDir, most: usize| {
+        let put = |directory: &LayoutDirectory, most: usize| {
             let mut source = source(blobs(&image));
             for blob in batch.blobs.values().take(most) {
                 let mut reader = source(blob).unwrap();
-                directory.put(blob, &mut reader, &|_| {}).unwrap();
+                directory.write_blob(blob, &mut reader, &|_| {}).unwrap();
             }
         };
-        put(&LayoutDir::open(kind, &path).unwrap(), 1);
-        let directory = LayoutDir::open(kind, &path).unwrap();
+        put(&LayoutDirectory::open(kind, &path).unwrap(), 1);
+        let directory = LayoutDirectory::open(kind, &path).unwrap();
         put(&directory, usize::MAX);
         directory.commit(&batch).unwrap();
         check(&Layout::open(&path, spool()).unwrap(), &image, &[]);
@@ -211,13 +217,13 @@ fn everybody_who_adds_to_a_layout_is_listed() {
     let image = image().pack();
     let add = |name: &str| {
         let (directory, batch) = (
-            LayoutDir::open(Kind::OciDirectory, &path).unwrap(),
+            LayoutDirectory::open(LayoutKind::OciDirectory, &path).unwrap(),
             batch(&image, &[name]),
         );
         let mut source = source(blobs(&image));
         for blob in batch.blobs.values() {
             let mut reader = source(blob).unwrap();
-            directory.put(blob, &mut reader, &|_| {}).unwrap();
+            directory.write_blob(blob, &mut reader, &|_| {}).unwrap();
         }
         directory.commit(&batch).unwrap();
     };
@@ -235,8 +241,8 @@ fn everybody_who_adds_to_a_layout_is_listed() {
 fn what_is_somebody_elses_is_not_written_into() {
     let top = tempfile::tempdir().unwrap();
     fs::write(top.path().join("letter"), "dear").unwrap();
-    for kind in [Kind::OciDirectory, Kind::Directory] {
-        let error = LayoutDir::open(kind, top.path()).unwrap_err();
+    for kind in [LayoutKind::OciDirectory, LayoutKind::Directory] {
+        let error = LayoutDirectory::open(kind, top.path()).unwrap_err();
         assert!(matches!(error, WriteError::Occupied { .. }));
     }
 }

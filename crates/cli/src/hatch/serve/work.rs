@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicBool;
 use jiff::ZonedDateTime;
 use windlass::{
     Caller, Choice, ContainerConfig, Copier, CopyEvent, CopyRequest, Digest, Fetching, FilterUse,
-    Filters, ImportOptions, Kind, LoadFrom, LoadOptions, Place, Prune, Reference, Remove, Tell,
-    WebUrl,
+    Filters, ImportOptions, LayoutKind, LoadFrom, LoadOptions, Place, Prune, Reference, Remove,
+    Tell, WebUrl,
 };
 use windlass_daemon::Daemon;
 
@@ -166,7 +166,7 @@ impl With<'_> {
             From::Registry { reference } => Place::Registry(reference),
             From::Store { name } => Place::Store(image_name(&name)?),
             From::Files { word } => Place::Files {
-                kind: Kind::OciDirectory,
+                kind: LayoutKind::OciDirectory,
                 path: file.as_ref().map(path_of).unwrap_or_default(),
                 word,
             },
