@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use windlass::{EngineConfig, RegistryConfig};
 use windlass_config::{ConfigError, DaemonJsonFile, Loaded, Places, Rate, WindlassFiles};
-use windlass_credentials::{Helpers, Keys, Places as CredentialPlaces};
+use windlass_credentials::{CredentialLocations, CredentialStore, HelperSettings};
 
 use crate::environment::Environment;
 use crate::error::Error;
@@ -123,18 +123,18 @@ fn set<T>(value: &mut T, said: Option<T>) {
 }
 
 /// Returns the credentials of the user; see [`credential_places`].
-pub(crate) fn keys(authfile: Option<&Path>, environment: &Environment) -> Keys {
-    let helpers = Helpers::new(environment.path.clone());
-    Keys::new(credential_places(authfile, environment), helpers)
+pub(crate) fn keys(authfile: Option<&Path>, environment: &Environment) -> CredentialStore {
+    let helpers = HelperSettings::new(environment.path.clone());
+    CredentialStore::new(credential_places(authfile, environment), helpers)
 }
 
 /// Returns where credentials are looked for: in `authfile` before all other places if it is given.
 pub(crate) fn credential_places(
     authfile: Option<&Path>,
     environment: &Environment,
-) -> CredentialPlaces {
+) -> CredentialLocations {
     let explicit = authfile.or(environment.registry_auth_file.as_deref());
-    CredentialPlaces {
+    CredentialLocations {
         explicit: explicit.map(Path::to_owned),
         text: environment.docker_auth_config.clone(),
         docker: environment.docker_config.clone(),

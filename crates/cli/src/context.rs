@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use windlass::{Access, Engine, EngineConfig, Owner, Remote};
-use windlass_credentials::Keys;
+use windlass_credentials::CredentialStore;
 
 use crate::args::Global;
 use crate::config::{self, Settings};
@@ -124,7 +124,7 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the credentials of the user, in `authfile` before all other places if it is given.
-    pub(crate) fn keys(&self, authfile: Option<&Path>) -> Keys {
+    pub(crate) fn keys(&self, authfile: Option<&Path>) -> CredentialStore {
         config::keys(authfile, &self.environment)
     }
 

@@ -15,7 +15,7 @@ use windlass::{
     RemoveError, StoreError, StoreRemoveError, TagImageError, UnpackImageError, text,
 };
 use windlass_config::ConfigError;
-use windlass_credentials::{LookupError, Source};
+use windlass_credentials::{CredentialSource, LookupError};
 use windlass_serve::{BindError, TlsError};
 
 use crate::commands::daemon::DaemonError;
@@ -89,13 +89,13 @@ pub(crate) enum Error {
     #[error("keeping the login to {registry}")]
     Keep {
         registry: String,
-        source: Box<windlass_credentials::LoginError>,
+        source: Box<windlass_credentials::CredentialStoreError>,
     },
     /// A login could not be removed.
     #[error("logging out of {registry}")]
     LogOut {
         registry: String,
-        source: Box<windlass_credentials::LoginError>,
+        source: Box<windlass_credentials::CredentialStoreError>,
     },
     /// The store could not be read.
     #[error("listing")]
@@ -218,7 +218,7 @@ pub(crate) enum Doing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Login {
     /// Credentials, or a helper that may have some.
-    Known(Source),
+    Known(CredentialSource),
     /// Nothing.
     Nobody,
     /// A file with credentials that cannot be used.
@@ -384,7 +384,7 @@ impl Error {
 
 impl Login {
     /// Returns what there is, as far as that can be told without running a program.
-    pub(crate) fn of(source: Result<Option<Source>, LookupError>) -> Self {
+    pub(crate) fn of(source: Result<Option<CredentialSource>, LookupError>) -> Self {
         match source {
             Ok(Some(source)) => Self::Known(source),
             Ok(None) => Self::Nobody,

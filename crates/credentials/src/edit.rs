@@ -1,8 +1,8 @@
 //! Changes what a credential file says about one host, and nothing else in it.
 
 use crate::document::{Document, Layout};
-use crate::entry::{self, Login};
-use crate::file::{self, CredentialFileError, Format};
+use crate::entry::{self, LoginCredentials};
+use crate::file::{self, CredentialFileFormat, CredentialParseError};
 use crate::key;
 
 /// A file without the entries for a host.
@@ -20,10 +20,10 @@ pub(crate) struct Taken {
 /// Other keys that are for all of `host` get the same: who reads those must not meet an old password.
 pub(crate) fn put(
     bytes: &[u8],
-    format: Format,
+    format: CredentialFileFormat,
     host: &str,
-    login: Option<&Login>,
-) -> Result<Vec<u8>, CredentialFileError> {
+    login: Option<&LoginCredentials>,
+) -> Result<Vec<u8>, CredentialParseError> {
     let mut file = Open::parse(bytes, format)?;
     let whole = key::whole(host);
     let is_host = |key: &str| {
@@ -46,9 +46,9 @@ pub(crate) fn put(
 /// Returns `bytes` without the entries for `host`; `None` if there are none.
 pub(crate) fn take(
     bytes: &[u8],
-    format: Format,
+    format: CredentialFileFormat,
     host: &str,
-) -> Result<Option<Taken>, CredentialFileError> {
+) -> Result<Option<Taken>, CredentialParseError> {
     let mut file = Open::parse(bytes, format)?;
     let is_host = |key: &str| key::is_for_host(key, format, host);
     let keys: Vec<String> = file.keys().filter(|key| is_host(key)).collect();
@@ -62,16 +62,16 @@ pub(crate) fn take(
 
 /// A file that is being changed.
 struct Open {
-    format: Format,
+    format: CredentialFileFormat,
     layout: Layout,
     document: Document,
     auths: Document,
 }
 
 impl Open {
-    fn parse(bytes: &[u8], format: Format) -> Result<Self, CredentialFileError> {
+    fn parse(bytes: &[u8], format: CredentialFileFormat) -> Result<Self, CredentialParseError> {
         let document = Document::parse(bytes)
-            .map_err(|error| CredentialFileError::not_an_object(error, "the file"))?;
+            .map_err(|error| CredentialParseError::not_an_object(error, "the file"))?;
         Ok(Self {
             format,
             layout: Layout::of(bytes),
@@ -86,12 +86,12 @@ impl Open {
 
     fn into_bytes(mut self) -> Vec<u8> {
         let text = match self.format {
-            Format::Docker | Format::Podman => {
+            CredentialFileFormat::Docker | CredentialFileFormat::Podman => {
                 let auths = self.auths.to_raw(&self.layout, 1);
                 self.document.set("auths", auths);
                 self.document.to_file(&self.layout)
             }
-            Format::Dockercfg => self.auths.to_file(&self.layout),
+            CredentialFileFormat::Dockercfg => self.auths.to_file(&self.layout),
         };
         text.into_bytes()
     }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use windlass_registry::{Credentials, Secret};
 
 use crate::document::{Document, Layout, quoted};
-use crate::file::CredentialFileError;
+use crate::file::CredentialParseError;
 use crate::key::shown_key;
 
 /// Some tools leave the padding out.
@@ -28,16 +28,16 @@ const FIELDS: [&str; 5] = [
 
 /// What a user says at a login, to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Login {
+pub struct LoginCredentials {
     /// The user name.
     pub username: String,
     /// What it is proven with.
-    pub proof: Proof,
+    pub secret: LoginSecret,
 }
 
 /// What a user proves himself with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Proof {
+pub enum LoginSecret {
     /// A password or a personal access token.
     Password(Secret),
     /// A refresh token that the registry gave for a password (HT-8).
@@ -51,13 +51,13 @@ pub(crate) enum Unfit {
     Secret,
 }
 
-impl Login {
+impl LoginCredentials {
     /// Checks that what is kept will be read as the same again, by windlass and by Docker.
     pub(crate) fn check(&self) -> Result<(), Unfit> {
         let has_control = |text: &str| text.chars().any(char::is_control);
-        let (secret, nameless) = match &self.proof {
-            Proof::Password(secret) => (secret, false),
-            Proof::IdentityToken(secret) => (secret, true),
+        let (secret, nameless) = match &self.secret {
+            LoginSecret::Password(secret) => (secret, false),
+            LoginSecret::IdentityToken(secret) => (secret, true),
         };
         let named = !self.username.is_empty() || nameless;
         if !named || self.username.contains(':') || has_control(&self.username) {
@@ -71,20 +71,20 @@ impl Login {
 
     /// Returns what the login will be read as.
     pub fn credentials(&self) -> Credentials {
-        match &self.proof {
-            Proof::Password(password) => Credentials::Basic {
+        match &self.secret {
+            LoginSecret::Password(password) => Credentials::Basic {
                 username: self.username.clone(),
                 password: password.clone(),
             },
-            Proof::IdentityToken(token) => Credentials::IdentityToken(token.clone()),
+            LoginSecret::IdentityToken(token) => Credentials::IdentityToken(token.clone()),
         }
     }
 }
 
 /// Reads the entry under `key`. An empty one is what a credential helper leaves behind.
-pub(crate) fn read(key: &str, entry: &RawValue) -> Result<Credentials, CredentialFileError> {
+pub(crate) fn read(key: &str, entry: &RawValue) -> Result<Credentials, CredentialParseError> {
     let entry = object(entry, || auths(key))?;
-    let field = |name: &str| -> Result<Option<String>, CredentialFileError> {
+    let field = |name: &str| -> Result<Option<String>, CredentialParseError> {
         let Some(value) = entry.get(name) else {
             return Ok(None);
         };
@@ -98,7 +98,7 @@ pub(crate) fn read(key: &str, entry: &RawValue) -> Result<Credentials, Credentia
         return Ok(Credentials::IdentityToken(Secret::new(token)));
     }
     if let Some(auth) = field("auth")? {
-        return pair(&auth).ok_or_else(|| CredentialFileError::Auth {
+        return pair(&auth).ok_or_else(|| CredentialParseError::Auth {
             key: shown_key(key).to_string(),
         });
     }
@@ -114,7 +114,7 @@ pub(crate) fn read(key: &str, entry: &RawValue) -> Result<Credentials, Credentia
 /// Writes `login`, or what a login that a helper keeps leaves behind, over what `old` says about the user.
 pub(crate) fn write(
     old: Option<&RawValue>,
-    login: Option<&Login>,
+    login: Option<&LoginCredentials>,
     layout: &Layout,
 ) -> Box<RawValue> {
     let mut entry = old
@@ -125,10 +125,10 @@ pub(crate) fn write(
         let value = RawValue::from_string(quoted(text)).expect("it is quoted");
         entry.set(name, value);
     };
-    if let Some(Login { username, proof }) = login {
-        let (password, token) = match proof {
-            Proof::Password(password) => (password.expose(), None),
-            Proof::IdentityToken(token) => ("", Some(token.expose())),
+    if let Some(LoginCredentials { username, secret }) = login {
+        let (password, token) = match secret {
+            LoginSecret::Password(password) => (password.expose(), None),
+            LoginSecret::IdentityToken(token) => ("", Some(token.expose())),
         };
         if !username.is_empty() {
             set("auth", &BASE64.encode(format!("{username}:{password}")));
@@ -144,19 +144,19 @@ pub(crate) fn write(
 pub(crate) fn object<F: fmt::Display>(
     raw: &RawValue,
     field: impl FnOnce() -> F,
-) -> Result<Document, CredentialFileError> {
-    Document::of(raw).map_err(|error| CredentialFileError::not_an_object(error, field()))
+) -> Result<Document, CredentialParseError> {
+    Document::of(raw).map_err(|error| CredentialParseError::not_an_object(error, field()))
 }
 
 /// Returns the string `raw`, which is called `field` in errors.
 pub(crate) fn string<F: fmt::Display>(
     raw: &RawValue,
     field: impl FnOnce() -> F,
-) -> Result<String, CredentialFileError> {
+) -> Result<String, CredentialParseError> {
     if !raw.get().starts_with('"') {
-        return Err(CredentialFileError::wrong_type(field(), "a string"));
+        return Err(CredentialParseError::wrong_type(field(), "a string"));
     }
-    serde_json::from_str(raw.get()).map_err(CredentialFileError::Json)
+    serde_json::from_str(raw.get()).map_err(CredentialParseError::Json)
 }
 
 fn auths(key: &str) -> String {

@@ -10,7 +10,7 @@ use crate::key::{self, shown_key};
 
 /// Whose file it is: they differ in where the entries are and in what their keys mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
+pub enum CredentialFileFormat {
     /// Docker's `config.json`. A key is for its whole host, whatever path it has; one whose path leads to
     /// the repository is taken before all others.
     Docker,
@@ -23,7 +23,7 @@ pub enum Format {
 /// The credentials in one file, and the helpers that it names.
 #[derive(Clone, Debug)]
 pub struct CredentialFile {
-    format: Format,
+    format: CredentialFileFormat,
     auths: Vec<(String, Credentials)>,
     helpers: Vec<(String, String)>,
     store: Option<String>,
@@ -31,7 +31,7 @@ pub struct CredentialFile {
 
 /// An entry of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found<'a> {
+pub struct CredentialEntry<'a> {
     /// Its key, as it is written.
     pub key: &'a str,
     /// What it says; never [`Credentials::Anonymous`].
@@ -40,7 +40,7 @@ pub struct Found<'a> {
 
 /// A helper that a file names for a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HelperUse<'a> {
+pub struct ConfiguredHelper<'a> {
     /// What the program's name has behind `docker-credential-`, as it is written.
     pub name: &'a str,
     /// The key of `credHelpers`; `None` for `credsStore`, which is asked about every host.
@@ -49,7 +49,7 @@ pub struct HelperUse<'a> {
 
 /// Why a text is not a credential file. Never shows what is in it, beside keys.
 #[derive(Debug, thiserror::Error)]
-pub enum CredentialFileError {
+pub enum CredentialParseError {
     /// It is not JSON.
     #[error("not valid JSON")]
     Json(#[source] serde_json::Error),
@@ -72,9 +72,9 @@ pub enum CredentialFileError {
 impl CredentialFile {
     /// Parses the bytes of a file. What has to do with other things than credentials is ignored; an empty
     /// text says nothing.
-    pub fn parse(format: Format, bytes: &[u8]) -> Result<Self, CredentialFileError> {
+    pub fn parse(format: CredentialFileFormat, bytes: &[u8]) -> Result<Self, CredentialParseError> {
         let document = Document::parse(bytes)
-            .map_err(|error| CredentialFileError::not_an_object(error, "the file"))?;
+            .map_err(|error| CredentialParseError::not_an_object(error, "the file"))?;
         let mut file = Self {
             format,
             auths: Vec::new(),
@@ -84,7 +84,7 @@ impl CredentialFile {
         for (key, entry) in auths(&document, format)?.members() {
             file.auths.push((key.to_owned(), entry::read(key, entry)?));
         }
-        if format == Format::Dockercfg {
+        if format == CredentialFileFormat::Dockercfg {
             return Ok(file);
         }
         for (key, helper) in section(&document, "credHelpers")?.members() {
@@ -101,7 +101,7 @@ impl CredentialFile {
     /// Returns the entry for `door`: the key that leads furthest towards its repository, else its host as it
     /// is, else a form of the host that clients once wrote. Docker Hub is best known as
     /// `https://index.docker.io/v1/`.
-    pub fn find(&self, door: &CredentialScope) -> Option<Found<'_>> {
+    pub fn find(&self, door: &CredentialScope) -> Option<CredentialEntry<'_>> {
         let of_somebody = self
             .auths
             .iter()
@@ -110,13 +110,13 @@ impl CredentialFile {
             Some((key::fit(key, self.format, door)?, key, credentials))
         });
         let (_, key, credentials) = fitting.max_by_key(|(fit, ..)| *fit)?;
-        Some(Found { key, credentials })
+        Some(CredentialEntry { key, credentials })
     }
 
     /// Returns the helper to ask about `host`, if any: its own, else the one for all.
     ///
     /// An empty name in `credHelpers` means none for this host, as it does to Docker.
-    pub fn helper_for(&self, host: &str) -> Option<HelperUse<'_>> {
+    pub fn helper_for(&self, host: &str) -> Option<ConfiguredHelper<'_>> {
         let door = key::whole(host);
         let own = self
             .helpers
@@ -124,14 +124,14 @@ impl CredentialFile {
             .filter_map(|(key, name)| Some((key::fit(key, self.format, &door)?, key, name)));
         if let Some((_, key, name)) = own.max_by_key(|(fit, ..)| *fit) {
             let key = Some(key.as_str());
-            return Some(HelperUse { name, key }).filter(|helper| !helper.name.is_empty());
+            return Some(ConfiguredHelper { name, key }).filter(|helper| !helper.name.is_empty());
         }
         let name = self.store.as_deref()?;
-        Some(HelperUse { name, key: None })
+        Some(ConfiguredHelper { name, key: None })
     }
 }
 
-impl CredentialFileError {
+impl CredentialParseError {
     pub(crate) fn not_an_object(error: NotAnObject, field: impl fmt::Display) -> Self {
         match error {
             NotAnObject::Json(error) => Self::Json(error),
@@ -148,15 +148,18 @@ impl CredentialFileError {
 }
 
 /// Returns the object that has the entries in a file of `format`.
-pub(crate) fn auths(document: &Document, format: Format) -> Result<Document, CredentialFileError> {
+pub(crate) fn auths(
+    document: &Document,
+    format: CredentialFileFormat,
+) -> Result<Document, CredentialParseError> {
     match format {
-        Format::Docker | Format::Podman => section(document, "auths"),
-        Format::Dockercfg => Ok(document.clone()),
+        CredentialFileFormat::Docker | CredentialFileFormat::Podman => section(document, "auths"),
+        CredentialFileFormat::Dockercfg => Ok(document.clone()),
     }
 }
 
 /// Returns the object called `name`; an empty one if it is not there. One that is there twice counts twice.
-fn section(document: &Document, name: &str) -> Result<Document, CredentialFileError> {
+fn section(document: &Document, name: &str) -> Result<Document, CredentialParseError> {
     let mut section = Document::default();
     for raw in document.all(name) {
         section.extend(entry::object(raw, || name)?);

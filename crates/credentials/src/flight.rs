@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use windlass_registry::Credentials;
 
-use crate::helper::{HelperError, Helpers};
+use crate::helper::{HelperError, HelperSettings};
 
 /// What a helper said.
 pub(crate) type Outcome = Result<Option<Credentials>, Arc<HelperError>>;
@@ -44,7 +44,7 @@ impl Flight {
     }
 
     /// Returns what the helper called `name` says about `host`, asking it if nobody has.
-    pub(crate) fn outcome(&self, helpers: &Helpers, name: &str, host: &str) -> Outcome {
+    pub(crate) fn outcome(&self, helpers: &HelperSettings, name: &str, host: &str) -> Outcome {
         let ask = || {
             let helper = helpers.find(name)?;
             helper.get_while(host, &|| self.close_if_abandoned())

@@ -15,7 +15,7 @@ use windlass_oci::text::{Sanitized, sanitize};
 use windlass_registry::{Credentials, Secret};
 
 use crate::document::Document;
-use crate::entry::{Login, Proof, Unfit};
+use crate::entry::{LoginCredentials, LoginSecret, Unfit};
 use crate::key::{is_sound_host, key_of};
 use crate::run::{self, Limits, Output, RunError};
 
@@ -46,7 +46,7 @@ const WORD: usize = 12;
 
 /// Where helpers are, and what they may take.
 #[derive(Clone, Debug)]
-pub struct Helpers {
+pub struct HelperSettings {
     /// The directories to look in, as `PATH` has them. Those that are not absolute are passed over.
     pub path: OsString,
     /// How long a helper may take; it is ended after that, with its children.
@@ -55,7 +55,7 @@ pub struct Helpers {
 
 /// One helper that is there.
 #[derive(Clone, Debug)]
-pub struct Helper {
+pub struct CredentialHelper {
     program: PathBuf,
     limit: Duration,
 }
@@ -144,8 +144,8 @@ enum Action {
     List,
 }
 
-impl Helpers {
-    /// Helpers in the directories of `path`, which may take 30 s.
+impl HelperSettings {
+    /// HelperSettings in the directories of `path`, which may take 30 s.
     pub fn new(path: impl Into<OsString>) -> Self {
         Self {
             path: path.into(),
@@ -156,7 +156,7 @@ impl Helpers {
     /// Finds the helper called `docker-credential-` and `name`.
     ///
     /// A name has letters, digits, and `_.+-` only: it can lead to no other directory.
-    pub fn find(&self, name: &str) -> Result<Helper, HelperError> {
+    pub fn find(&self, name: &str) -> Result<CredentialHelper, HelperError> {
         let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || b"_.+-".contains(&byte);
         if name.is_empty() || name.len() > NAME || !name.bytes().all(is_sound) {
             return Err(HelperError::Name {
@@ -172,7 +172,7 @@ impl Helpers {
             }
             if access(&program, Access::EXEC_OK).is_ok() {
                 let limit = self.limit;
-                return Ok(Helper { program, limit });
+                return Ok(CredentialHelper { program, limit });
             }
             not_executable.get_or_insert(program);
         }
@@ -181,7 +181,7 @@ impl Helpers {
     }
 }
 
-impl Helper {
+impl CredentialHelper {
     /// Returns what the helper keeps for `host`; `None` if it says that there is nothing.
     pub fn get(&self, host: &str) -> Result<Option<Credentials>, HelperError> {
         self.get_while(host, &|| false)
@@ -202,11 +202,11 @@ impl Helper {
     }
 
     /// Has the helper keep `login` for `host`. The secret goes by its standard input.
-    pub fn store(&self, host: &str, login: &Login) -> Result<(), HelperError> {
+    pub fn store(&self, host: &str, login: &LoginCredentials) -> Result<(), HelperError> {
         login.check().map_err(HelperError::from)?;
-        let (username, secret) = match &login.proof {
-            Proof::Password(password) => (login.username.as_str(), password),
-            Proof::IdentityToken(token) => (TOKEN, token),
+        let (username, secret) = match &login.secret {
+            LoginSecret::Password(password) => (login.username.as_str(), password),
+            LoginSecret::IdentityToken(token) => (TOKEN, token),
         };
         let input = serde_json::json!({
             "ServerURL": server(host)?,

@@ -3,7 +3,7 @@
 use windlass_oci::text::{Sanitized, sanitize};
 use windlass_registry::CredentialScope;
 
-use crate::file::Format;
+use crate::file::CredentialFileFormat;
 
 /// The names of Docker Hub, each as the key of a file and as the host of a registry.
 const DOCKER_HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
@@ -26,7 +26,7 @@ pub(crate) enum Fit {
 }
 
 /// Tells whether `key` is for `door`, and how well it fits.
-pub(crate) fn fit(key: &str, format: Format, door: &CredentialScope) -> Option<Fit> {
+pub(crate) fn fit(key: &str, format: CredentialFileFormat, door: &CredentialScope) -> Option<Fit> {
     let (has_scheme, bare) = match key.split_once("://") {
         Some((_, rest)) => (true, rest),
         None => (false, key),
@@ -36,7 +36,8 @@ pub(crate) fn fit(key: &str, format: Format, door: &CredentialScope) -> Option<F
         return None;
     }
     let path = path.trim_end_matches('/');
-    let is_old = has_scheme || (format != Format::Podman && matches!(path, "v1" | "v2"));
+    let is_old =
+        has_scheme || (format != CredentialFileFormat::Podman && matches!(path, "v1" | "v2"));
     if key == DOCKER_HUB_KEY {
         Some(Fit::DockerHub)
     } else if is_old {
@@ -46,12 +47,12 @@ pub(crate) fn fit(key: &str, format: Format, door: &CredentialScope) -> Option<F
     } else if is_within(&door.repository, path) {
         Some(Fit::Namespace(path.len()))
     } else {
-        (format != Format::Podman).then_some(Fit::PathOnHost)
+        (format != CredentialFileFormat::Podman).then_some(Fit::PathOnHost)
     }
 }
 
 /// Tells whether `key` is for all of `host`.
-pub(crate) fn is_for_host(key: &str, format: Format, host: &str) -> bool {
+pub(crate) fn is_for_host(key: &str, format: CredentialFileFormat, host: &str) -> bool {
     fit(key, format, &whole(host)).is_some()
 }
 
@@ -140,8 +141,16 @@ mod tests {
             ("me:pw@a.test:5000", None, None),
             ("", None, None),
         ] {
-            assert_eq!(fit(key, Format::Docker, &door), docker, "{key}");
-            assert_eq!(fit(key, Format::Podman, &door), podman, "{key}");
+            assert_eq!(
+                fit(key, CredentialFileFormat::Docker, &door),
+                docker,
+                "{key}"
+            );
+            assert_eq!(
+                fit(key, CredentialFileFormat::Podman, &door),
+                podman,
+                "{key}"
+            );
         }
     }
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use windlass_registry::{CredentialError, CredentialProvider, CredentialScope, Credentials};
 
-use crate::keys::Keys;
+use crate::keys::CredentialStore;
 
 /// Why a lookup has no result at all.
 #[derive(Debug, thiserror::Error)]
 #[error("looking up credentials was stopped")]
 struct Stopped(#[source] tokio::task::JoinError);
 
-impl CredentialProvider for Keys {
+impl CredentialProvider for CredentialStore {
     /// Looks credentials up on a thread that may block. Dropping the future ends a helper for which nobody
     /// else waits.
     fn credentials<'a>(

@@ -9,26 +9,26 @@ use windlass_registry::{CredentialScope, Credentials};
 
 use crate::file::CredentialFile;
 use crate::flight::{Flight, Outcome};
-use crate::helper::{HelperError, Helpers};
+use crate::helper::{HelperError, HelperSettings};
 use crate::key::{key_of, shown_key};
-use crate::places::{FileError, Place, Places, Spot};
+use crate::places::{CredentialLocation, CredentialLocations, CredentialReadError, Spot};
 
 /// Knows who the user is to every registry. Clones share what they know.
 ///
 /// Files are read when they are first needed, and helpers asked once for a host; [`Self::store`] and
 /// [`Self::erase`] have all of it looked up anew.
 #[derive(Clone, Debug)]
-pub struct Keys {
+pub struct CredentialStore {
     pub(crate) shared: Arc<Shared>,
 }
 
 /// Where credentials for a host come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Source {
+pub enum CredentialSource {
     /// An entry of a file.
     Entry {
         /// The file.
-        place: Place,
+        place: CredentialLocation,
         /// The entry's key, fit for messages.
         key: Sanitized,
     },
@@ -37,7 +37,7 @@ pub enum Source {
         /// What the program's name has behind `docker-credential-`.
         name: Sanitized,
         /// The file that names it.
-        place: Place,
+        place: CredentialLocation,
         /// Whether it does so for all hosts (`credsStore`), not for this one (`credHelpers`).
         for_all: bool,
     },
@@ -48,14 +48,14 @@ pub enum Source {
 pub enum LookupError {
     /// A file is of no use.
     #[error(transparent)]
-    File(Arc<FileError>),
+    File(Arc<CredentialReadError>),
     /// A helper failed. It is not known whether there are credentials, so nothing else is tried (D9).
     #[error("asking docker-credential-{name}, which {place} names, for the credentials of {host}")]
     Helper {
         /// What the program's name has behind `docker-credential-`.
         name: Sanitized,
         /// The file that names it.
-        place: Place,
+        place: CredentialLocation,
         /// The host it was asked about.
         host: Sanitized,
         /// What happened.
@@ -65,8 +65,8 @@ pub enum LookupError {
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) places: Places,
-    pub(crate) helpers: Helpers,
+    pub(crate) places: CredentialLocations,
+    pub(crate) helpers: HelperSettings,
     known: Mutex<Arc<Known>>,
 }
 
@@ -81,12 +81,12 @@ struct Known {
 #[derive(Debug)]
 struct KnownFile {
     spot: Spot,
-    content: OnceLock<Result<Option<CredentialFile>, Arc<FileError>>>,
+    content: OnceLock<Result<Option<CredentialFile>, Arc<CredentialReadError>>>,
 }
 
-impl Keys {
-    /// Keys from `places`. Nothing is read and nobody asked before it is needed.
-    pub fn new(places: Places, helpers: Helpers) -> Self {
+impl CredentialStore {
+    /// CredentialStore from `places`. Nothing is read and nobody asked before it is needed.
+    pub fn new(places: CredentialLocations, helpers: HelperSettings) -> Self {
         let known = Mutex::new(Arc::new(Known::nothing(&places)));
         Self {
             shared: Arc::new(Shared {
@@ -137,7 +137,10 @@ impl Keys {
     }
 
     /// Returns where credentials for `door` would come from. Reads files, and runs nothing.
-    pub fn source_of(&self, door: &CredentialScope) -> Result<Option<Source>, LookupError> {
+    pub fn source_of(
+        &self,
+        door: &CredentialScope,
+    ) -> Result<Option<CredentialSource>, LookupError> {
         let known = self.known();
         for file in &known.files {
             let Some(content) = file.content(&self.shared.places)? else {
@@ -145,7 +148,7 @@ impl Keys {
             };
             let place = file.spot.place.clone();
             if let Some(helper) = content.helper_for(&door.host) {
-                return Ok(Some(Source::Helper {
+                return Ok(Some(CredentialSource::Helper {
                     name: sanitize(helper.name),
                     place,
                     for_all: helper.key.is_none(),
@@ -153,7 +156,7 @@ impl Keys {
             }
             if let Some(found) = content.find(door) {
                 let key = shown_key(found.key);
-                return Ok(Some(Source::Entry { place, key }));
+                return Ok(Some(CredentialSource::Entry { place, key }));
             }
         }
         Ok(None)
@@ -177,7 +180,7 @@ impl Keys {
 }
 
 impl Known {
-    fn nothing(places: &Places) -> Self {
+    fn nothing(places: &CredentialLocations) -> Self {
         let file = |spot| KnownFile {
             spot,
             content: OnceLock::new(),
@@ -188,7 +191,7 @@ impl Known {
         }
     }
 
-    fn ask(&self, helpers: &Helpers, name: &str, host: &str, asker: &Weak<()>) -> Outcome {
+    fn ask(&self, helpers: &HelperSettings, name: &str, host: &str, asker: &Weak<()>) -> Outcome {
         let flight = self.join(name, host, asker);
         flight.outcome(helpers, name, host)
     }
@@ -209,7 +212,10 @@ impl Known {
 }
 
 impl KnownFile {
-    fn content(&self, places: &Places) -> Result<Option<&CredentialFile>, LookupError> {
+    fn content(
+        &self,
+        places: &CredentialLocations,
+    ) -> Result<Option<&CredentialFile>, LookupError> {
         let content = self
             .content
             .get_or_init(|| places.read(&self.spot).map_err(Arc::new));

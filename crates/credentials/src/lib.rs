@@ -1,6 +1,6 @@
 //! Who the user is to registries: the files of Docker and podman, credential helpers, login and logout.
 //!
-//! [`Keys`] is the door: it answers for one user, from the [`Places`] and with the [`Helpers`] that it was
+//! [`CredentialStore`] is the door: it answers for one user, from the [`CredentialLocations`] and with the [`HelperSettings`] that it was
 //! given. It blocks; for pulls it is a [`CredentialProvider`](windlass_registry::Keyring), which does not.
 //!
 //! Rules that hold everywhere in this crate:
@@ -26,9 +26,11 @@ mod places;
 mod rewrite;
 mod run;
 
-pub use entry::{Login, Proof};
-pub use file::{CredentialFile, CredentialFileError, Format, Found, HelperUse};
-pub use helper::{Helper, HelperError, Helpers};
-pub use keys::{Keys, LookupError, Source};
-pub use login::{Erased, LoginError, Stored};
-pub use places::{FileError, Place, Places};
+pub use entry::{LoginCredentials, LoginSecret};
+pub use file::{
+    ConfiguredHelper, CredentialEntry, CredentialFile, CredentialFileFormat, CredentialParseError,
+};
+pub use helper::{CredentialHelper, HelperError, HelperSettings};
+pub use keys::{CredentialSource, CredentialStore, LookupError};
+pub use login::{CredentialStoreError, ErasedLogin, StoredLogin};
+pub use places::{CredentialLocation, CredentialLocations, CredentialReadError};

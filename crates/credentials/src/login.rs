@@ -1,4 +1,4 @@
-//! Login and logout: what is kept for the next time, and where.
+//! LoginCredentials and logout: what is kept for the next time, and where.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use windlass_oci::text::{Sanitized, sanitize};
 
 use crate::edit;
-use crate::entry::{Login, Unfit};
-use crate::file::{CredentialFile, Format};
+use crate::entry::{LoginCredentials, Unfit};
+use crate::file::{CredentialFile, CredentialFileFormat};
 use crate::helper::HelperError;
 use crate::key::is_sound_host;
-use crate::keys::Keys;
-use crate::places::{self, FileError, Place};
+use crate::keys::CredentialStore;
+use crate::places::{self, CredentialLocation, CredentialReadError};
 use crate::rewrite::{RewriteError, rewrite};
 
 /// Where a login is kept now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredLogin {
     /// The file; with a helper, it only says that there is a login.
     pub file: PathBuf,
     /// What the name of the helper that keeps the secret has behind `docker-credential-`.
@@ -25,7 +25,7 @@ pub struct Stored {
 
 /// What a logout removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Erased {
+pub struct ErasedLogin {
     /// The file that logins are kept in.
     pub file: PathBuf,
     /// The keys that it had for the host.
@@ -36,7 +36,7 @@ pub struct Erased {
 
 /// Why a login or a logout came to nothing. Holds no secret.
 #[derive(Debug, thiserror::Error)]
-pub enum LoginError {
+pub enum CredentialStoreError {
     /// There is no home directory, and no file was named.
     #[error(
         "there is no place for credentials: neither a file was named, nor is there a home directory"
@@ -56,7 +56,7 @@ pub enum LoginError {
     Secret,
     /// The file is of no use as it is.
     #[error(transparent)]
-    File(FileError),
+    File(CredentialReadError),
     /// The helper did not do it.
     #[error("having docker-credential-{name}, which {} names, {action} the credentials of {host}", .path.display())]
     Helper {
@@ -96,19 +96,23 @@ pub enum LoginError {
 /// The file that logins are kept in.
 struct Home {
     path: PathBuf,
-    format: Format,
+    format: CredentialFileFormat,
     /// The helper that it names for the host.
     helper: Option<String>,
 }
 
-impl Keys {
+impl CredentialStore {
     /// Keeps `login` for `host` (`host` or `host:port`, `docker.io` for Docker Hub), in place of what was there.
     ///
     /// It goes into the file that the user named, else Docker's `config.json`, which is made if it is
     /// missing; if that file names a helper for the host, the helper keeps the secret.
     /// [`Self::source_of`] tells whether another place, such as `DOCKER_AUTH_CONFIG`, is asked before.
-    pub fn store(&self, host: &str, login: &Login) -> Result<Stored, LoginError> {
-        login.check().map_err(LoginError::from)?;
+    pub fn store(
+        &self,
+        host: &str,
+        login: &LoginCredentials,
+    ) -> Result<StoredLogin, CredentialStoreError> {
+        login.check().map_err(CredentialStoreError::from)?;
         let home = self.home_of(host)?;
         if let Some(name) = &home.helper {
             let helper = self.shared.helpers.find(name);
@@ -123,7 +127,7 @@ impl Keys {
         self.forget();
         written?;
         let helper = home.helper.as_deref().map(sanitize);
-        Ok(Stored {
+        Ok(StoredLogin {
             file: home.path,
             helper,
         })
@@ -131,7 +135,7 @@ impl Keys {
 
     /// Removes what [`Self::store`] keeps for `host`, under all keys that mean this host; other places are
     /// left alone, and [`Self::source_of`] tells whether they have something.
-    pub fn erase(&self, host: &str) -> Result<Erased, LoginError> {
+    pub fn erase(&self, host: &str) -> Result<ErasedLogin, CredentialStoreError> {
         let home = self.home_of(host)?;
         let mut keys = Vec::new();
         // First what is in the open, even if the helper fails then.
@@ -153,26 +157,26 @@ impl Keys {
                 .map_err(|source| home.helper_failed(name, "erase", host, source))?;
             asked = had_it.then(|| sanitize(name));
         }
-        Ok(Erased {
+        Ok(ErasedLogin {
             file: home.path,
             keys,
             helper: asked,
         })
     }
 
-    fn home_of(&self, host: &str) -> Result<Home, LoginError> {
+    fn home_of(&self, host: &str) -> Result<Home, CredentialStoreError> {
         if !is_sound_host(host) {
-            return Err(LoginError::Host {
+            return Err(CredentialStoreError::Host {
                 host: sanitize(host),
             });
         }
         let place = self.shared.places.for_login();
-        let (path, format) = place.ok_or(LoginError::NoPlace)?;
-        let bytes = places::read(&path).map_err(LoginError::File)?;
+        let (path, format) = place.ok_or(CredentialStoreError::NoPlace)?;
+        let bytes = places::read(&path).map_err(CredentialStoreError::File)?;
         let file = CredentialFile::parse(format, &bytes.unwrap_or_default());
         let file = file.map_err(|source| {
-            let place = Place::File(path.clone());
-            LoginError::File(FileError::Broken { place, source })
+            let place = CredentialLocation::File(path.clone());
+            CredentialStoreError::File(CredentialReadError::Broken { place, source })
         })?;
         let helper = file.helper_for(host).map(|helper| helper.name.to_owned());
         Ok(Home {
@@ -183,7 +187,7 @@ impl Keys {
     }
 }
 
-impl Erased {
+impl ErasedLogin {
     /// Tells whether there was nothing to remove.
     pub fn is_nothing(&self) -> bool {
         self.keys.is_empty() && self.helper.is_none()
@@ -197,8 +201,8 @@ impl Home {
         action: &'static str,
         host: &str,
         source: HelperError,
-    ) -> LoginError {
-        LoginError::Helper {
+    ) -> CredentialStoreError {
+        CredentialStoreError::Helper {
             name: sanitize(name),
             path: self.path.clone(),
             action,
@@ -208,7 +212,7 @@ impl Home {
     }
 }
 
-impl From<Unfit> for LoginError {
+impl From<Unfit> for CredentialStoreError {
     fn from(unfit: Unfit) -> Self {
         match unfit {
             Unfit::Username => Self::Username,
@@ -217,7 +221,7 @@ impl From<Unfit> for LoginError {
     }
 }
 
-impl From<RewriteError> for LoginError {
+impl From<RewriteError> for CredentialStoreError {
     fn from(error: RewriteError) -> Self {
         match error {
             RewriteError::File(error) => Self::File(error),

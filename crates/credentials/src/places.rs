@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use windlass_registry::Secret;
 
-use crate::file::{CredentialFile, CredentialFileError, Format};
+use crate::file::{CredentialFile, CredentialFileFormat, CredentialParseError};
 
 /// The largest credential file that is read, in bytes.
 pub(crate) const LARGEST: u64 = 1 << 20;
@@ -18,7 +18,7 @@ pub(crate) const LARGEST: u64 = 1 << 20;
 /// Where this user may keep credentials, in the order in which they are looked for. The first that has
 /// something wins.
 #[derive(Clone, Debug, Default)]
-pub struct Places {
+pub struct CredentialLocations {
     /// A file that the user named (`--authfile`, `REGISTRY_AUTH_FILE`), in podman's format. It must be there,
     /// unless for a login, which makes it.
     pub explicit: Option<PathBuf>,
@@ -34,18 +34,18 @@ pub struct Places {
     pub home: Option<PathBuf>,
 }
 
-/// One of the [`Places`].
+/// One of the [`CredentialLocations`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Place {
+pub enum CredentialLocation {
     /// A file.
     File(PathBuf),
-    /// [`Places::text`].
+    /// [`CredentialLocations::text`].
     Text,
 }
 
 /// Why a credential file is of no use. Shows nothing of what is in it, beside keys.
 #[derive(Debug, thiserror::Error)]
-pub enum FileError {
+pub enum CredentialReadError {
     /// The user named it, and it is not there.
     #[error("{} was named for credentials, and is not there", .path.display())]
     Missing {
@@ -64,29 +64,29 @@ pub enum FileError {
     #[error("{place} is too large for credentials, more than 1 MiB")]
     TooLarge {
         /// The file.
-        place: Place,
+        place: CredentialLocation,
     },
     /// It does not say what such a file says.
     #[error("cannot use the credentials in {place}")]
     Broken {
         /// The file.
-        place: Place,
+        place: CredentialLocation,
         /// What is wrong with it.
-        source: CredentialFileError,
+        source: CredentialParseError,
     },
 }
 
 /// A place, and how to read it.
 #[derive(Clone, Debug)]
 pub(crate) struct Spot {
-    pub(crate) place: Place,
-    pub(crate) format: Format,
+    pub(crate) place: CredentialLocation,
+    pub(crate) format: CredentialFileFormat,
     is_required: bool,
 }
 
-impl Places {
+impl CredentialLocations {
     /// Returns the places in their order, whether there is anything or not.
-    pub fn in_order(&self) -> Vec<Place> {
+    pub fn in_order(&self) -> Vec<CredentialLocation> {
         self.spots().into_iter().map(|spot| spot.place).collect()
     }
 
@@ -99,41 +99,50 @@ impl Places {
         let places = [
             self.explicit.clone().map(Spot::explicit),
             self.text.as_ref().map(|_| Spot::TEXT),
-            file(self.docker_config(), Format::Docker),
-            file(runtime, Format::Podman),
-            file(config, Format::Podman),
-            file(dockercfg, Format::Dockercfg),
+            file(self.docker_config(), CredentialFileFormat::Docker),
+            file(runtime, CredentialFileFormat::Podman),
+            file(config, CredentialFileFormat::Podman),
+            file(dockercfg, CredentialFileFormat::Dockercfg),
         ];
         places.into_iter().flatten().collect()
     }
 
     /// Returns the file that logins are kept in: the one that the user named, else Docker's.
-    pub(crate) fn for_login(&self) -> Option<(PathBuf, Format)> {
-        let explicit = self.explicit.clone().map(|path| (path, Format::Podman));
-        explicit.or_else(|| Some((self.docker_config()?, Format::Docker)))
+    pub(crate) fn for_login(&self) -> Option<(PathBuf, CredentialFileFormat)> {
+        let explicit = self
+            .explicit
+            .clone()
+            .map(|path| (path, CredentialFileFormat::Podman));
+        explicit.or_else(|| Some((self.docker_config()?, CredentialFileFormat::Docker)))
     }
 
     /// Reads what is at `spot`; `None` if there is nothing.
-    pub(crate) fn read(&self, spot: &Spot) -> Result<Option<CredentialFile>, FileError> {
+    pub(crate) fn read(&self, spot: &Spot) -> Result<Option<CredentialFile>, CredentialReadError> {
         let bytes = match (&spot.place, &self.text) {
-            (Place::File(path), _) => match read(path)? {
-                None if spot.is_required => return Err(FileError::Missing { path: path.clone() }),
+            (CredentialLocation::File(path), _) => match read(path)? {
+                None if spot.is_required => {
+                    return Err(CredentialReadError::Missing { path: path.clone() });
+                }
                 None => return Ok(None),
                 Some(bytes) => bytes,
             },
-            (Place::Text, Some(text)) if text.expose().len() as u64 > LARGEST => {
-                return Err(FileError::TooLarge { place: Place::Text });
+            (CredentialLocation::Text, Some(text)) if text.expose().len() as u64 > LARGEST => {
+                return Err(CredentialReadError::TooLarge {
+                    place: CredentialLocation::Text,
+                });
             }
-            (Place::Text, text) => {
+            (CredentialLocation::Text, text) => {
                 let text = text.as_ref().map_or("", Secret::expose);
                 text.as_bytes().to_vec()
             }
         };
         let parsed = CredentialFile::parse(spot.format, &bytes);
-        parsed.map(Some).map_err(|source| FileError::Broken {
-            place: spot.place.clone(),
-            source,
-        })
+        parsed
+            .map(Some)
+            .map_err(|source| CredentialReadError::Broken {
+                place: spot.place.clone(),
+                source,
+            })
     }
 
     fn docker_config(&self) -> Option<PathBuf> {
@@ -149,14 +158,14 @@ impl Places {
 
 impl Spot {
     const TEXT: Self = Self {
-        place: Place::Text,
-        format: Format::Docker,
+        place: CredentialLocation::Text,
+        format: CredentialFileFormat::Docker,
         is_required: false,
     };
 
-    fn file(path: PathBuf, format: Format) -> Self {
+    fn file(path: PathBuf, format: CredentialFileFormat) -> Self {
         Self {
-            place: Place::File(path),
+            place: CredentialLocation::File(path),
             format,
             is_required: false,
         }
@@ -165,12 +174,12 @@ impl Spot {
     fn explicit(path: PathBuf) -> Self {
         Self {
             is_required: true,
-            ..Self::file(path, Format::Podman)
+            ..Self::file(path, CredentialFileFormat::Podman)
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CredentialLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
@@ -181,8 +190,8 @@ impl fmt::Display for Place {
 
 /// Returns the bytes of the credential file at `path`; `None` if there is no file. Does not wait for whoever
 /// might write into a pipe or a terminal.
-pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    let unreadable = |source| FileError::Unreadable {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, CredentialReadError> {
+    let unreadable = |source| CredentialReadError::Unreadable {
         path: path.to_owned(),
         source,
     };
@@ -196,8 +205,8 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST {
-        let place = Place::File(path.to_owned());
-        return Err(FileError::TooLarge { place });
+        let place = CredentialLocation::File(path.to_owned());
+        return Err(CredentialReadError::TooLarge { place });
     }
     Ok(Some(bytes))
 }

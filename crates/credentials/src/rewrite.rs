@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Gid, Uid, fchown, flock};
 use rustix::io::Errno;
 
-use crate::file::CredentialFileError;
-use crate::places::{self, FileError, Place};
+use crate::file::CredentialParseError;
+use crate::places::{self, CredentialLocation, CredentialReadError};
 
 /// How often others may change the file while it is being changed.
 const ATTEMPTS: usize = 10;
@@ -40,7 +40,7 @@ const LOCK: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mill
 #[derive(Debug)]
 pub(crate) enum RewriteError {
     /// What is there is of no use.
-    File(FileError),
+    File(CredentialReadError),
     /// Something could not be done to a path.
     Io(PathBuf, io::Error),
     /// It is a directory, a pipe or a device.
@@ -55,7 +55,7 @@ pub(crate) enum RewriteError {
 /// `edit` may be called several times; the last call counts.
 pub(crate) fn rewrite(
     path: &Path,
-    edit: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, CredentialFileError>,
+    edit: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, CredentialParseError>,
 ) -> Result<(), RewriteError> {
     rewrite_within(LOCK.0, path, edit)
 }
@@ -63,7 +63,7 @@ pub(crate) fn rewrite(
 fn rewrite_within(
     patience: Duration,
     path: &Path,
-    mut edit: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, CredentialFileError>,
+    mut edit: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, CredentialParseError>,
 ) -> Result<(), RewriteError> {
     let target = followed(path).map_err(|error| RewriteError::Io(path.to_owned(), error))?;
     let failed = |error| RewriteError::Io(target.clone(), error);
@@ -72,16 +72,16 @@ fn rewrite_within(
     for _ in 0..ATTEMPTS {
         let old = places::read(&target).map_err(RewriteError::File)?;
         let edited = edit(old.as_deref().unwrap_or_default());
-        let broken = |source| FileError::Broken {
-            place: Place::File(path.to_owned()),
+        let broken = |source| CredentialReadError::Broken {
+            place: CredentialLocation::File(path.to_owned()),
             source,
         };
         let Some(new) = edited.map_err(|source| RewriteError::File(broken(source)))? else {
             return Ok(());
         };
         if new.len() as u64 > places::LARGEST {
-            let place = Place::File(path.to_owned());
-            return Err(RewriteError::File(FileError::TooLarge { place }));
+            let place = CredentialLocation::File(path.to_owned());
+            return Err(RewriteError::File(CredentialReadError::TooLarge { place }));
         }
         if locked.is_none() {
             // Only now, since what changes nothing makes no directory. What was read before the lock was

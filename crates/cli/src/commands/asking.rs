@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 use windlass::{Caller, CredentialScope, PullError, Reference, Remote};
-use windlass_credentials::Keys;
+use windlass_credentials::CredentialStore;
 
 use crate::context::{Context, note};
 use crate::error::{Doing, Error, Login};
@@ -55,7 +55,7 @@ where
 }
 
 /// Returns what the user has to prove himself with where `reference` lives.
-pub(super) fn login(keys: &Keys, reference: &Reference) -> Login {
+pub(super) fn login(keys: &CredentialStore, reference: &Reference) -> Login {
     let repository = reference.repository();
     let door = CredentialScope {
         host: repository.registry().to_owned(),

@@ -8,7 +8,7 @@ use tokio::runtime::Builder;
 use windlass::{
     Caller, Choice, Copied, Copier, CopyImageError, CopyRequest, ImageName, Place, PlaceError,
 };
-use windlass_credentials::Keys;
+use windlass_credentials::CredentialStore;
 
 use super::asking::login;
 use super::choice::{Platforms, Showing};
@@ -148,7 +148,7 @@ impl Args {
         &self,
         context: &mut Context<'_>,
         daemon: &Hatch,
-        (choice, keys, signals): (Choice, &Keys, &Signals),
+        (choice, keys, signals): (Choice, &CredentialStore, &Signals),
     ) -> Result<Ended, Error> {
         let Place::Store(ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _)) =
             &*self.destination
@@ -199,7 +199,7 @@ impl Args {
         }
     }
 
-    fn failed(&self, source: FreightError, keys: &Keys) -> Error {
+    fn failed(&self, source: FreightError, keys: &CredentialStore) -> Error {
         Error::Freight {
             doing: self.doing("copying"),
             asked: self.asked(keys),
@@ -208,7 +208,7 @@ impl Args {
     }
 
     /// Returns the registry that has a part in it, and what is at hand to prove there who asks.
-    fn asked(&self, keys: &Keys) -> Option<(String, Login)> {
+    fn asked(&self, keys: &CredentialStore) -> Option<(String, Login)> {
         let places = [&self.destination, &self.source];
         places.into_iter().find_map(|place| {
             let Place::Registry(reference) = &**place else {

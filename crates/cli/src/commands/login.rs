@@ -2,7 +2,10 @@
 
 use clap::builder::{StringValueParser, TypedValueParser as _};
 use windlass::{CredentialScope, DEFAULT_REGISTRY, LoggedIn, Reference, Secret};
-use windlass_credentials::{Keys, Login, Place, Proof, Source, Stored};
+use windlass_credentials::{
+    CredentialLocation, CredentialSource, CredentialStore, LoginCredentials, LoginSecret,
+    StoredLogin,
+};
 
 use super::asking::runtime;
 use super::{AuthFile, Ended};
@@ -189,22 +192,22 @@ async fn asked(
 }
 
 /// What is kept: the registry's token if it gave one, else the password.
-fn login(claim: Claim, logged_in: LoggedIn) -> Login {
-    Login {
+fn login(claim: Claim, logged_in: LoggedIn) -> LoginCredentials {
+    LoginCredentials {
         username: claim.username,
-        proof: match logged_in.identity_token {
-            Some(token) => Proof::IdentityToken(token),
-            None => Proof::Password(claim.password),
+        secret: match logged_in.identity_token {
+            Some(token) => LoginSecret::IdentityToken(token),
+            None => LoginSecret::Password(claim.password),
         },
     }
 }
 
-fn tell(stored: &Stored, login: &Login) {
+fn tell(stored: &StoredLogin, login: &LoginCredentials) {
     let file = stored.file.to_string_lossy();
     let file = escape(&file);
-    let what = match login.proof {
-        Proof::Password(_) => "password",
-        Proof::IdentityToken(_) => "token",
+    let what = match login.secret {
+        LoginSecret::Password(_) => "password",
+        LoginSecret::IdentityToken(_) => "token",
     };
     match &stored.helper {
         Some(helper) => note(&format!(
@@ -217,17 +220,17 @@ fn tell(stored: &Stored, login: &Login) {
 }
 
 /// A login that another place hides would be no use, and a riddle.
-fn tell_what_hides_it(keys: &Keys, registry: &str, stored: &Stored) {
+fn tell_what_hides_it(keys: &CredentialStore, registry: &str, stored: &StoredLogin) {
     let door = CredentialScope {
         host: registry.to_owned(),
         repository: String::new(),
     };
-    let Ok(Some(Source::Entry { place, .. } | Source::Helper { place, .. })) =
+    let Ok(Some(CredentialSource::Entry { place, .. } | CredentialSource::Helper { place, .. })) =
         keys.source_of(&door)
     else {
         return;
     };
-    if place != Place::File(stored.file.clone()) {
+    if place != CredentialLocation::File(stored.file.clone()) {
         warn(&format!(
             "{} has credentials for {registry}, too, and goes before it",
             escape(&place.to_string())

@@ -1,7 +1,7 @@
 //! `windlass logout`
 
 use windlass::CredentialScope;
-use windlass_credentials::{Erased, Source};
+use windlass_credentials::{CredentialSource, ErasedLogin};
 
 use super::AuthFile;
 use super::login::registry;
@@ -43,7 +43,7 @@ impl Args {
             repository: String::new(),
         };
         // A helper is named for the host whether it has something or not.
-        if let Ok(Some(Source::Entry { place, .. })) = keys.source_of(&door) {
+        if let Ok(Some(CredentialSource::Entry { place, .. })) = keys.source_of(&door) {
             warn(&format!(
                 "{} still has credentials for {registry}",
                 escape(&place.to_string())
@@ -53,7 +53,7 @@ impl Args {
     }
 }
 
-fn words(registry: &str, erased: &Erased) -> String {
+fn words(registry: &str, erased: &ErasedLogin) -> String {
     let file = erased.file.to_string_lossy();
     let file = escape(&file);
     match &erased.helper {

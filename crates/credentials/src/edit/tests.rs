@@ -3,21 +3,22 @@ use serde_json::{Map, Value};
 use windlass_registry::{CredentialScope, Credentials, Secret};
 
 use super::*;
-use crate::entry::Proof;
+use crate::entry::LoginSecret;
 use crate::file::CredentialFile;
 
-fn login(username: &str, password: &str) -> Login {
-    Login {
+fn login(username: &str, password: &str) -> LoginCredentials {
+    LoginCredentials {
         username: username.to_owned(),
-        proof: Proof::Password(Secret::new(password)),
+        secret: LoginSecret::Password(Secret::new(password)),
     }
 }
 
-fn put_docker(text: &str, host: &str, login: Option<&Login>) -> String {
-    String::from_utf8(put(text.as_bytes(), Format::Docker, host, login).unwrap()).unwrap()
+fn put_docker(text: &str, host: &str, login: Option<&LoginCredentials>) -> String {
+    String::from_utf8(put(text.as_bytes(), CredentialFileFormat::Docker, host, login).unwrap())
+        .unwrap()
 }
 
-fn lookup(bytes: &[u8], format: Format, host: &str) -> Credentials {
+fn lookup(bytes: &[u8], format: CredentialFileFormat, host: &str) -> Credentials {
     let file = CredentialFile::parse(format, bytes).unwrap();
     let door = CredentialScope {
         host: host.to_owned(),
@@ -34,9 +35,9 @@ fn a_login_is_written_as_docker_does() {
         put_docker("", "docker.io", Some(&me)),
         "{\n\t\"auths\": {\n\t\t\"https://index.docker.io/v1/\": {\n\t\t\t\"auth\": \"bWU6cGFzczp3b3Jk\"\n\t\t}\n\t}\n}"
     );
-    let token = Login {
+    let token = LoginCredentials {
         username: "me".to_owned(),
-        proof: Proof::IdentityToken(Secret::new("refresh")),
+        secret: LoginSecret::IdentityToken(Secret::new("refresh")),
     };
     assert_eq!(
         put_docker("{}", "a.test", Some(&token)),
@@ -53,7 +54,7 @@ fn what_is_not_about_the_host_stays_to_the_byte() {
     let old = "{\n  \"z\": {\"b\":1.0,   \"a\":1e400},\n  \"auths\": {\n    \"b.test\": {\"auth\":  \"bWU6eA==\"},\n    \"a.test\": {\n      \"email\": \"me@a.test\",\n      \"auth\": \"bWU6b2xk\"\n    }\n  },\n  \"é\": \"\\u00e9\"\n}\n";
     let new = old.replace("bWU6b2xk", "bWU6eA==");
     assert_eq!(put_docker(old, "a.test", Some(&login("me", "x"))), new);
-    let Taken { bytes: left, keys } = take(old.as_bytes(), Format::Docker, "a.test")
+    let Taken { bytes: left, keys } = take(old.as_bytes(), CredentialFileFormat::Docker, "a.test")
         .unwrap()
         .unwrap();
     assert_eq!(keys, ["a.test"]);
@@ -69,7 +70,7 @@ fn every_key_of_the_host_gets_the_login() {
     let old = r#"{"auths":{"docker.io":{"auth":"bWU6b2xk"},"docker.io/me":{"auth":"bWU6eA=="}}}"#;
     let new = put(
         old.as_bytes(),
-        Format::Podman,
+        CredentialFileFormat::Podman,
         "docker.io",
         Some(&login("me", "new")),
     )
@@ -107,7 +108,7 @@ fn a_logout_takes_every_form_of_the_key() {
     let Taken {
         bytes: left,
         keys: mut taken,
-    } = take(text.as_bytes(), Format::Docker, "a.test")
+    } = take(text.as_bytes(), CredentialFileFormat::Docker, "a.test")
         .unwrap()
         .unwrap();
 
@@ -115,7 +116,11 @@ fn a_logout_takes_every_form_of_the_key() {
     expected.sort();
     taken.sort();
     assert_eq!(taken, expected);
-    assert!(take(&left, Format::Docker, "a.test").unwrap().is_none());
+    assert!(
+        take(&left, CredentialFileFormat::Docker, "a.test")
+            .unwrap()
+            .is_none()
+    );
     let left: Value = serde_json::from_slice(&left).unwrap();
     let left: Vec<&str> = left["auths"]
         .as_object()
@@ -126,7 +131,7 @@ fn a_logout_takes_every_form_of_the_key() {
     assert_eq!(left, ["a.test:5000", "b.test", "https://evil-a.test"]);
 
     // To podman a path is a namespace, which is another login.
-    let Taken { bytes: left, .. } = take(text.as_bytes(), Format::Podman, "a.test")
+    let Taken { bytes: left, .. } = take(text.as_bytes(), CredentialFileFormat::Podman, "a.test")
         .unwrap()
         .unwrap();
     let left: Value = serde_json::from_slice(&left).unwrap();
@@ -137,7 +142,7 @@ fn a_logout_takes_every_form_of_the_key() {
 fn a_dockercfg_has_no_auths() {
     let new = put(
         b"{\"b.test\":{}}",
-        Format::Dockercfg,
+        CredentialFileFormat::Dockercfg,
         "a.test",
         Some(&login("me", "x")),
     );
@@ -146,7 +151,9 @@ fn a_dockercfg_has_no_auths() {
         String::from_utf8(new.clone()).unwrap(),
         "{\n\t\"b.test\": {},\n\t\"a.test\": {\n\t\t\t\"auth\": \"bWU6eA==\"\n\t\t}\n}"
     );
-    let Taken { bytes: left, .. } = take(&new, Format::Dockercfg, "a.test").unwrap().unwrap();
+    let Taken { bytes: left, .. } = take(&new, CredentialFileFormat::Dockercfg, "a.test")
+        .unwrap()
+        .unwrap();
     assert_eq!(left, b"{\n\t\"b.test\": {}\n}");
 }
 
@@ -158,7 +165,7 @@ fn what_is_there_twice_is_there_once_then() {
         put_docker(old, "a.test", Some(&login("me", "x"))),
         "{\n\t\"auths\": {\n\t\t\"b.test\": {},\n\t\t\"a.test\": {\n\t\t\t\"auth\": \"bWU6eA==\"\n\t\t}\n\t}\n}"
     );
-    let Taken { bytes: left, .. } = take(old.as_bytes(), Format::Docker, "a.test")
+    let Taken { bytes: left, .. } = take(old.as_bytes(), CredentialFileFormat::Docker, "a.test")
         .unwrap()
         .unwrap();
     assert_eq!(
@@ -171,8 +178,16 @@ fn what_is_there_twice_is_there_once_then() {
 #[test]
 fn a_broken_file_is_left_alone() {
     for text in ["{", "[]", r#"{"auths":[]}"#] {
-        assert!(put(text.as_bytes(), Format::Docker, "a.test", None).is_err());
-        assert!(take(text.as_bytes(), Format::Docker, "a.test").is_err());
+        assert!(
+            put(
+                text.as_bytes(),
+                CredentialFileFormat::Docker,
+                "a.test",
+                None
+            )
+            .is_err()
+        );
+        assert!(take(text.as_bytes(), CredentialFileFormat::Docker, "a.test").is_err());
     }
 }
 
@@ -219,7 +234,7 @@ fn any_config() -> impl Strategy<Value = Value> {
 /// Returns `config` without what it says about `host`.
 fn others(mut config: Value, host: &str) -> Value {
     if let Some(auths) = config.get_mut("auths").and_then(Value::as_object_mut) {
-        auths.retain(|key, _| !key::is_for_host(key, Format::Docker, host));
+        auths.retain(|key, _| !key::is_for_host(key, CredentialFileFormat::Docker, host));
         if auths.is_empty() {
             config.as_object_mut().unwrap().remove("auths");
         }
@@ -239,20 +254,20 @@ proptest! {
     ) {
         let old = if is_pretty { format!("{config:#}") } else { config.to_string() };
         let secret = Secret::new(if is_token { secret + "x" } else { secret });
-        let proof = if is_token { Proof::IdentityToken(secret) } else { Proof::Password(secret) };
-        let login = Login { username, proof };
+        let secret = if is_token { LoginSecret::IdentityToken(secret) } else { LoginSecret::Password(secret) };
+        let login = LoginCredentials { username, secret };
         prop_assert!(login.check().is_ok());
 
-        let stored = put(old.as_bytes(), Format::Docker, &host, Some(&login)).unwrap();
-        prop_assert_eq!(lookup(&stored, Format::Docker, &host), login.credentials());
+        let stored = put(old.as_bytes(), CredentialFileFormat::Docker, &host, Some(&login)).unwrap();
+        prop_assert_eq!(lookup(&stored, CredentialFileFormat::Docker, &host), login.credentials());
         let read: Value = serde_json::from_slice(&stored).unwrap();
         prop_assert_eq!(others(read, &host), others(config.clone(), &host));
         // Storing the same again changes nothing.
-        let again = put(&stored, Format::Docker, &host, Some(&login)).unwrap();
+        let again = put(&stored, CredentialFileFormat::Docker, &host, Some(&login)).unwrap();
         prop_assert_eq!(&again, &stored);
 
-        let Taken { bytes: left, .. } = take(&stored, Format::Docker, &host).unwrap().unwrap();
-        prop_assert_eq!(lookup(&left, Format::Docker, &host), Credentials::Anonymous);
+        let Taken { bytes: left, .. } = take(&stored, CredentialFileFormat::Docker, &host).unwrap().unwrap();
+        prop_assert_eq!(lookup(&left, CredentialFileFormat::Docker, &host), Credentials::Anonymous);
         let read: Value = serde_json::from_slice(&left).unwrap();
         prop_assert_eq!(others(read, &host), others(config, &host));
     }

@@ -10,12 +10,12 @@ fn basic(username: &str, password: &str) -> Credentials {
     }
 }
 
-fn file(format: Format, json: &str) -> CredentialFile {
+fn file(format: CredentialFileFormat, json: &str) -> CredentialFile {
     CredentialFile::parse(format, json.as_bytes()).unwrap()
 }
 
 fn docker(json: &str) -> CredentialFile {
-    file(Format::Docker, json)
+    file(CredentialFileFormat::Docker, json)
 }
 
 /// What `file` has for `name`, of the form `host` or `host/repository`.
@@ -124,7 +124,7 @@ fn the_key_that_leads_furthest_counts() {
         entry("library"),
         entry("c"),
     );
-    let podman = file(Format::Podman, &json);
+    let podman = file(CredentialFileFormat::Podman, &json);
     for (name, user) in [
         ("a.test/ns/app", "app"),
         ("a.test/ns/app/part", "app"),
@@ -151,7 +151,7 @@ fn the_key_that_leads_furthest_counts() {
 #[test]
 fn the_entries_of_a_dockercfg_are_the_file() {
     let json = format!(r#"{{"https://index.docker.io/v1/":{}}}"#, entry("a"));
-    let file = file(Format::Dockercfg, &json);
+    let file = file(CredentialFileFormat::Dockercfg, &json);
     assert_eq!(found(&file, "docker.io"), basic("a", "x"));
     assert_eq!(file.helper_for("docker.io"), None);
 }
@@ -250,7 +250,8 @@ fn errors_do_not_show_secrets() {
             "credHelpers is not an object",
         ),
     ] {
-        let error = CredentialFile::parse(Format::Docker, json.as_bytes()).unwrap_err();
+        let error =
+            CredentialFile::parse(CredentialFileFormat::Docker, json.as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), expected);
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
@@ -259,7 +260,7 @@ fn errors_do_not_show_secrets() {
 proptest! {
     #[test]
     fn never_panics(text in "([\\[\\]{}:,\"]|auths|auth|bWU6|credsStore|a\\.test|\\\\u00){0,30}") {
-        for format in [Format::Docker, Format::Podman, Format::Dockercfg] {
+        for format in [CredentialFileFormat::Docker, CredentialFileFormat::Podman, CredentialFileFormat::Dockercfg] {
             let file = CredentialFile::parse(format, text.as_bytes());
             prop_assert!(file.is_err() || serde_json::from_str::<serde_json::Value>(&text).is_ok() || text.is_empty());
         }

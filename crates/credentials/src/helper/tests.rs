@@ -61,7 +61,7 @@ fn what_is_no_answer_is_refused_and_not_shown() {
 
 #[test]
 fn names_lead_to_no_other_directory() {
-    let helpers = Helpers::new("/usr/bin");
+    let helpers = HelperSettings::new("/usr/bin");
     for name in ["", "../x", "a/b", "-x y", "a\nb", "x\0", "ä", "$(x)"] {
         let error = helpers.find(name).unwrap_err();
         assert!(

@@ -2,16 +2,16 @@ use std::fs;
 
 use super::*;
 
-fn paths(places: &Places) -> Vec<String> {
+fn paths(places: &CredentialLocations) -> Vec<String> {
     let places = places.in_order();
     places.iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn places_are_looked_at_in_their_order() {
-    let home = Places {
+    let home = CredentialLocations {
         home: Some("/home/me".into()),
-        ..Places::default()
+        ..CredentialLocations::default()
     };
     assert_eq!(
         paths(&home),
@@ -21,7 +21,7 @@ fn places_are_looked_at_in_their_order() {
             "/home/me/.dockercfg"
         ]
     );
-    let all = Places {
+    let all = CredentialLocations {
         explicit: Some("/x/auth.json".into()),
         text: Some(Secret::new("{}")),
         docker: Some("/docker".into()),
@@ -40,22 +40,28 @@ fn places_are_looked_at_in_their_order() {
             "/home/me/.dockercfg"
         ]
     );
-    assert_eq!(paths(&Places::default()), Vec::<String>::new());
+    assert_eq!(paths(&CredentialLocations::default()), Vec::<String>::new());
 }
 
 #[test]
 fn a_login_goes_into_the_named_file_or_dockers() {
-    let mut places = Places::default();
+    let mut places = CredentialLocations::default();
     assert_eq!(places.for_login(), None);
     places.home = Some("/home/me".into());
     let docker = PathBuf::from("/home/me/.docker/config.json");
-    assert_eq!(places.for_login(), Some((docker, Format::Docker)));
+    assert_eq!(
+        places.for_login(),
+        Some((docker, CredentialFileFormat::Docker))
+    );
     places.explicit = Some("/x".into());
-    assert_eq!(places.for_login(), Some(("/x".into(), Format::Podman)));
+    assert_eq!(
+        places.for_login(),
+        Some(("/x".into(), CredentialFileFormat::Podman))
+    );
 }
 
 /// Reads the first of `places`.
-fn first(places: &Places) -> Result<Option<CredentialFile>, FileError> {
+fn first(places: &CredentialLocations) -> Result<Option<CredentialFile>, CredentialReadError> {
     places.read(&places.spots()[0])
 }
 
@@ -63,20 +69,20 @@ fn first(places: &Places) -> Result<Option<CredentialFile>, FileError> {
 fn what_is_missing_is_nothing_unless_it_was_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.json");
-    let usual = Places {
+    let usual = CredentialLocations {
         docker: Some(directory.path().into()),
-        ..Places::default()
+        ..CredentialLocations::default()
     };
     assert!(first(&usual).unwrap().is_none());
-    let below_a_file = Places {
+    let below_a_file = CredentialLocations {
         docker: Some(path.clone()),
-        ..Places::default()
+        ..CredentialLocations::default()
     };
     fs::write(&path, "").unwrap();
     assert!(first(&below_a_file).unwrap().is_none());
-    let named = Places {
+    let named = CredentialLocations {
         explicit: Some(directory.path().join("auth.json")),
-        ..Places::default()
+        ..CredentialLocations::default()
     };
     let error = first(&named).unwrap_err();
     assert_eq!(
@@ -92,13 +98,13 @@ fn what_is_missing_is_nothing_unless_it_was_named() {
 fn what_is_there_and_of_no_use_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.json");
-    let places = Places {
+    let places = CredentialLocations {
         docker: Some(directory.path().into()),
-        ..Places::default()
+        ..CredentialLocations::default()
     };
     fs::create_dir(&path).unwrap();
     let error = first(&places).unwrap_err();
-    assert!(matches!(error, FileError::Unreadable { path: of, .. } if of == path));
+    assert!(matches!(error, CredentialReadError::Unreadable { path: of, .. } if of == path));
     fs::remove_dir(&path).unwrap();
 
     fs::write(&path, r#"{"auths":1}"#).unwrap();
@@ -114,16 +120,16 @@ fn what_is_there_and_of_no_use_is_an_error() {
     fs::write(&path, "{}".to_owned() + &" ".repeat(largest - 1)).unwrap();
     assert!(matches!(
         first(&places).unwrap_err(),
-        FileError::TooLarge { .. }
+        CredentialReadError::TooLarge { .. }
     ));
 }
 
 /// I7.
 #[test]
 fn the_text_is_read_and_not_shown() {
-    let places = |text: &str| Places {
+    let places = |text: &str| CredentialLocations {
         text: Some(Secret::new(text)),
-        ..Places::default()
+        ..CredentialLocations::default()
     };
     assert!(first(&places("")).unwrap().is_some());
     let broken = places("hunter2");
@@ -136,7 +142,7 @@ fn the_text_is_read_and_not_shown() {
     let large = places(&" ".repeat((1 << 20) + 1));
     assert!(matches!(
         first(&large).unwrap_err(),
-        FileError::TooLarge { .. }
+        CredentialReadError::TooLarge { .. }
     ));
 }
 
@@ -147,13 +153,13 @@ fn what_is_no_file_keeps_nobody_waiting() {
     use std::os::unix::fs::symlink;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.json");
-    let places = Places {
+    let places = CredentialLocations {
         docker: Some(directory.path().into()),
-        ..Places::default()
+        ..CredentialLocations::default()
     };
     mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
     let error = first(&places).unwrap_err();
-    let FileError::Unreadable { source, .. } = error else {
+    let CredentialReadError::Unreadable { source, .. } = error else {
         panic!("{error:?}")
     };
     assert_eq!(source.to_string(), "it is a pipe");
@@ -163,10 +169,16 @@ fn what_is_no_file_keeps_nobody_waiting() {
     assert!(first(&places).unwrap().is_some());
     fs::remove_file(&path).unwrap();
     symlink("/dev/zero", &path).unwrap();
-    assert!(matches!(first(&places), Err(FileError::TooLarge { .. })));
+    assert!(matches!(
+        first(&places),
+        Err(CredentialReadError::TooLarge { .. })
+    ));
     fs::remove_file(&path).unwrap();
 
     let sparse = File::create(&path).unwrap();
     sparse.set_len(1 << 40).unwrap();
-    assert!(matches!(first(&places), Err(FileError::TooLarge { .. })));
+    assert!(matches!(
+        first(&places),
+        Err(CredentialReadError::TooLarge { .. })
+    ));
 }

@@ -86,11 +86,11 @@ fn what_fails_leaves_the_file_and_nothing_beside_it() {
     let path = directory.path().join("config.json");
     fs::write(&path, "old").unwrap();
     let error = rewrite(&path, |_| {
-        Err(CredentialFileError::wrong_type("auths", "an object"))
+        Err(CredentialParseError::wrong_type("auths", "an object"))
     });
     assert!(matches!(
         error,
-        Err(RewriteError::File(FileError::Broken { .. }))
+        Err(RewriteError::File(CredentialReadError::Broken { .. }))
     ));
     assert_eq!(fs::read_to_string(&path).unwrap(), "old");
     assert_eq!(names(directory.path()), ["config.json"]);
@@ -189,7 +189,7 @@ fn a_file_does_not_grow_beyond_what_is_read() {
     let error = replace(&path, &" ".repeat(largest + 1));
     assert!(matches!(
         error,
-        Err(RewriteError::File(FileError::TooLarge { .. }))
+        Err(RewriteError::File(CredentialReadError::TooLarge { .. }))
     ));
     assert_eq!(fs::metadata(&path).unwrap().len(), places::LARGEST);
 }

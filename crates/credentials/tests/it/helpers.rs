@@ -1,10 +1,10 @@
-//! Helpers that misbehave (D9, D10, T30).
+//! HelperSettings that misbehave (D9, D10, T30).
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 
 use rustix::fs::{Mode, OFlags, open};
-use windlass_credentials::{Helpers, Keys};
+use windlass_credentials::{CredentialStore, HelperSettings};
 use windlass_registry::Credentials;
 
 use crate::support::{User, basic, chain, door, login};
@@ -22,7 +22,7 @@ fn user_with(script: &str) -> User {
 }
 
 /// The error of looking `a.test` up, behind what all of them begin with.
-fn failure(user: &User, keys: &Keys) -> String {
+fn failure(user: &User, keys: &CredentialStore) -> String {
     let error = keys.lookup(&door("a.test")).unwrap_err();
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     let error = chain(user, &error);
@@ -84,7 +84,7 @@ fn a_helper_that_is_missing_is_an_error() {
     let user = user_with(GOOD);
     fs::remove_file(user.bin("docker-credential-bad")).unwrap();
     assert_eq!(failure(&user, &user.keys()), "not found on PATH");
-    let nowhere = Keys::new(user.places(), Helpers::new(""));
+    let nowhere = CredentialStore::new(user.places(), HelperSettings::new(""));
     assert_eq!(failure(&user, &nowhere), "not found on PATH");
 }
 
@@ -107,7 +107,7 @@ fn a_helper_that_may_not_be_run_is_an_error() {
         user.bin("").display(),
         other.bin("").display()
     );
-    let keys = Keys::new(user.places(), Helpers::new(path));
+    let keys = CredentialStore::new(user.places(), HelperSettings::new(path));
     assert_eq!(keys.lookup(&door("a.test")).unwrap(), basic("me", "x"));
 }
 

@@ -7,7 +7,9 @@ use std::thread;
 
 use rustix::fs::Mode;
 use serde_json::json;
-use windlass_credentials::{Keys, Login, LoginError, Places, Proof};
+use windlass_credentials::{
+    CredentialLocations, CredentialStore, CredentialStoreError, LoginCredentials, LoginSecret,
+};
 use windlass_registry::{Credentials, Secret};
 
 use crate::support::{User, basic, chain, door, login};
@@ -57,9 +59,9 @@ fn a_login_is_found_until_the_logout() {
 #[test]
 fn an_identity_token_is_kept_as_docker_does() {
     let user = User::new();
-    let token = Login {
+    let token = LoginCredentials {
         username: "me".to_owned(),
-        proof: Proof::IdentityToken(Secret::new("refresh")),
+        secret: LoginSecret::IdentityToken(Secret::new("refresh")),
     };
     user.keys().store("a.test", &token).unwrap();
     assert_eq!(
@@ -135,11 +137,11 @@ fn a_helper_that_fails_leaves_the_file_alone() {
 fn a_file_that_was_named_is_made_and_used() {
     let user = User::new();
     user.docker("{}");
-    let places = Places {
+    let places = CredentialLocations {
         explicit: Some(user.home("sub/auth.json")),
         ..user.places()
     };
-    let keys = Keys::new(places, user.helpers());
+    let keys = CredentialStore::new(places, user.helpers());
     assert!(keys.erase("a.test").unwrap().is_nothing());
     assert!(!user.home("sub").exists());
     let stored = keys.store("a.test", &login("me", "x")).unwrap();
@@ -151,18 +153,19 @@ fn a_file_that_was_named_is_made_and_used() {
 #[test]
 fn what_cannot_be_kept_is_refused() {
     let user = User::new();
-    let store =
-        |host: &str, login: &Login| chain(&user, &user.keys().store(host, login).unwrap_err());
+    let store = |host: &str, login: &LoginCredentials| {
+        chain(&user, &user.keys().store(host, login).unwrap_err())
+    };
     let me = login("me", "x");
     for host in ["", "a.test\nb.test", "a.test/ns", "https://a.test"] {
         let error = user.keys().store(host, &me).unwrap_err();
         assert!(
-            matches!(error, LoginError::Host { .. }),
+            matches!(error, CredentialStoreError::Host { .. }),
             "{host:?}: {error}"
         );
         let error = user.keys().erase(host).unwrap_err();
         assert!(
-            matches!(error, LoginError::Host { .. }),
+            matches!(error, CredentialStoreError::Host { .. }),
             "{host:?}: {error}"
         );
     }
@@ -181,10 +184,10 @@ fn what_cannot_be_kept_is_refused() {
     user.docker(r#"{"auths":[]}"#);
     let expected = "cannot use the credentials in ~/.docker/config.json: auths is not an object";
     assert_eq!(store("a.test", &me), expected);
-    let nowhere = Keys::new(Places::default(), user.helpers());
+    let nowhere = CredentialStore::new(CredentialLocations::default(), user.helpers());
     assert!(matches!(
         nowhere.store("a.test", &me),
-        Err(LoginError::NoPlace)
+        Err(CredentialStoreError::NoPlace)
     ));
 }
 

@@ -1,6 +1,8 @@
 //! Which place counts.
 
-use windlass_credentials::{Keys, Place, Places, Source};
+use windlass_credentials::{
+    CredentialLocation, CredentialLocations, CredentialSource, CredentialStore,
+};
 use windlass_registry::{Credentials, Secret};
 
 use crate::support::{User, basic, chain, door};
@@ -13,7 +15,7 @@ fn auths(host: &str, user: &str) -> String {
 #[test]
 fn the_first_place_that_has_something_counts() {
     let user = User::new();
-    let places = Places {
+    let places = CredentialLocations {
         explicit: Some(user.home("named.json")),
         text: Some(Secret::new(auths("a.test", "text"))),
         runtime: Some(user.home("run")),
@@ -28,14 +30,14 @@ fn the_first_place_that_has_something_counts() {
         r#"{"a.test":{"username":"dockercfg","password":"x"}}"#,
     );
     let empty = r#"{"auths":{"a.test":{},"b.test":{"username":"b","password":"x"}}}"#;
-    let found = |places: &Places| {
-        let keys = Keys::new(places.clone(), user.helpers());
+    let found = |places: &CredentialLocations| {
+        let keys = CredentialStore::new(places.clone(), user.helpers());
         keys.lookup(&door("a.test/app")).unwrap()
     };
     assert_eq!(found(&places), basic("named", "x"));
     user.file("named.json", empty);
     assert_eq!(found(&places), basic("text", "x"));
-    let places = Places {
+    let places = CredentialLocations {
         text: Some(Secret::new(empty)),
         ..places
     };
@@ -124,18 +126,18 @@ fn sources_are_told_without_asking_anybody() {
     user.file(".config/containers/auth.json", r#"{"credsStore":"all"}"#);
     let keys = user.keys();
     let source = |host| keys.source_of(&door(host)).unwrap().unwrap();
-    let docker = || Place::File(user.home(".docker/config.json"));
+    let docker = || CredentialLocation::File(user.home(".docker/config.json"));
     assert!(matches!(
         source("a.test"),
-        Source::Helper { name, place, for_all: false } if name.to_string() == "missing" && place == docker()
+        CredentialSource::Helper { name, place, for_all: false } if name.to_string() == "missing" && place == docker()
     ));
     assert!(matches!(
         source("b.test/app"),
-        Source::Entry { place, key } if key.to_string() == "https://b.test/v1/" && place == docker()
+        CredentialSource::Entry { place, key } if key.to_string() == "https://b.test/v1/" && place == docker()
     ));
     assert!(matches!(
         source("c.test"),
-        Source::Helper { name, for_all: true, .. } if name.to_string() == "all"
+        CredentialSource::Helper { name, for_all: true, .. } if name.to_string() == "all"
     ));
     assert_eq!(User::new().keys().source_of(&door("a.test")).unwrap(), None);
 }

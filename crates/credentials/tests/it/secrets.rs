@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use windlass_credentials::{Keys, Places};
+use windlass_credentials::{CredentialLocations, CredentialStore};
 use windlass_registry::Secret;
 
 use crate::support::{User, chain, door, login};
@@ -39,13 +39,13 @@ fn debug_shows_no_secret() {
         r#"{"credHelpers":{"b.test":"keeper"},
             "auths":{"a.test":{"auth":"bWU6aHVudGVyMg=="},"c.test":{"identitytoken":"hunter2"}}}"#,
     );
-    let places = Places {
+    let places = CredentialLocations {
         text: Some(Secret::new(
             r#"{"auths":{"d.test":{"registrytoken":"hunter2"}}}"#,
         )),
         ..user.places()
     };
-    let keys = Keys::new(places, user.helpers());
+    let keys = CredentialStore::new(places, user.helpers());
     let mut shown = vec![format!("{keys:?} {:?}", login("me", "hunter2"))];
     for host in ["a.test", "b.test", "c.test", "d.test"] {
         let found = keys.lookup(&door(host)).unwrap();

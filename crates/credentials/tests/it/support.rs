@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, fcntl_setfl, mkfifoat, open};
-use windlass_credentials::{Helpers, Keys, Login, Places, Proof};
+use windlass_credentials::{
+    CredentialLocations, CredentialStore, HelperSettings, LoginCredentials, LoginSecret,
+};
 use windlass_registry::{CredentialScope, Credentials, Secret};
 
 /// The directories of the user; removed when it is dropped.
@@ -89,28 +91,28 @@ impl User {
         Fifo { file }
     }
 
-    pub(crate) fn places(&self) -> Places {
-        Places {
+    pub(crate) fn places(&self) -> CredentialLocations {
+        CredentialLocations {
             home: Some(self.home("")),
-            ..Places::default()
+            ..CredentialLocations::default()
         }
     }
 
-    pub(crate) fn helpers(&self) -> Helpers {
-        Helpers::new(self.bin(""))
+    pub(crate) fn helpers(&self) -> HelperSettings {
+        HelperSettings::new(self.bin(""))
     }
 
-    pub(crate) fn keys(&self) -> Keys {
-        Keys::new(self.places(), self.helpers())
+    pub(crate) fn keys(&self) -> CredentialStore {
+        CredentialStore::new(self.places(), self.helpers())
     }
 
-    /// Keys with helpers that may take a moment only.
-    pub(crate) fn impatient_keys(&self) -> Keys {
-        let helpers = Helpers {
+    /// CredentialStore with helpers that may take a moment only.
+    pub(crate) fn impatient_keys(&self) -> CredentialStore {
+        let helpers = HelperSettings {
             limit: Duration::from_millis(300),
             ..self.helpers()
         };
-        Keys::new(self.places(), helpers)
+        CredentialStore::new(self.places(), helpers)
     }
 }
 
@@ -147,10 +149,10 @@ pub(crate) fn basic(username: &str, password: &str) -> Credentials {
     login(username, password).credentials()
 }
 
-pub(crate) fn login(username: &str, password: &str) -> Login {
-    Login {
+pub(crate) fn login(username: &str, password: &str) -> LoginCredentials {
+    LoginCredentials {
         username: username.to_owned(),
-        proof: Proof::Password(Secret::new(password)),
+        secret: LoginSecret::Password(Secret::new(password)),
     }
 }
 

@@ -223,8 +223,8 @@ fn places(context: &Context<'_>, authfile: Option<&Path>) -> Vec<Place> {
     places
         .map(|place| Place {
             exists: match &place {
-                windlass_credentials::Place::File(path) => path.exists(),
-                windlass_credentials::Place::Text => true,
+                windlass_credentials::CredentialLocation::File(path) => path.exists(),
+                windlass_credentials::CredentialLocation::Text => true,
             },
             place: place.to_string(),
         })

@@ -6,7 +6,7 @@ use windlass::{
     RepositoryName, text,
 };
 use windlass_config::{HostOverview, RegistryOverview, shown_proxy};
-use windlass_credentials::{Keys, Source};
+use windlass_credentials::{CredentialSource, CredentialStore};
 
 use super::Asked;
 use super::facts::From;
@@ -81,7 +81,7 @@ impl Way {
     }
 
     /// Returns who answers for what was asked about.
-    pub(super) fn to(asked: &Asked, settings: &Settings, keys: &Keys) -> Self {
+    pub(super) fn to(asked: &Asked, settings: &Settings, keys: &CredentialStore) -> Self {
         let registry = match asked {
             Asked::Registry(host) => host,
             Asked::Repository(name) => name.registry(),
@@ -221,10 +221,10 @@ fn proxy(endpoint: &Endpoint, registry: &str, config: &RegistryConfig) -> Option
 }
 
 /// Where they would come from; what they are stays where it is, and no helper is run.
-fn credentials(keys: &Keys, door: &CredentialScope) -> Option<String> {
+fn credentials(keys: &CredentialStore, door: &CredentialScope) -> Option<String> {
     match keys.source_of(door) {
-        Ok(Some(Source::Entry { place, key })) => Some(format!("{place}, under {key}")),
-        Ok(Some(Source::Helper { name, place, .. })) => {
+        Ok(Some(CredentialSource::Entry { place, key })) => Some(format!("{place}, under {key}")),
+        Ok(Some(CredentialSource::Helper { name, place, .. })) => {
             Some(format!("docker-credential-{name}, which {place} names"))
         }
         Ok(None) => None,

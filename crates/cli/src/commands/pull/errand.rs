@@ -6,7 +6,7 @@ use windlass::{
     Caller, Endpoint, Engine, Events, Origin, Platforms, PullError, PullRequest, Pulled, Rate,
     Reference, Throttle,
 };
-use windlass_credentials::Keys;
+use windlass_credentials::CredentialStore;
 
 use crate::commands::asking::login;
 use crate::error::{Doing, Error, Report};
@@ -17,14 +17,14 @@ pub(super) struct Errand<'a> {
     pub(super) engine: &'a Engine,
     /// The daemon that owns the store, where one does, and how fast each pull may be.
     daemon: Option<(Hatch, Rate)>,
-    keys: Keys,
+    keys: CredentialStore,
     /// One for the whole command: images of one repository share their tokens.
     caller: Caller,
     platforms: Platforms,
 }
 
 impl<'a> Errand<'a> {
-    pub(super) fn new(engine: &'a Engine, keys: Keys, platforms: Platforms) -> Self {
+    pub(super) fn new(engine: &'a Engine, keys: CredentialStore, platforms: Platforms) -> Self {
         Self {
             engine,
             daemon: None,

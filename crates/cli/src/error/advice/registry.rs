@@ -7,7 +7,7 @@ use windlass::{
     AccessError, AuthError, ConnectFailure, DEFAULT_REGISTRY, EndpointsError, ManifestError,
     ProxyFailure, RegistryError,
 };
-use windlass_credentials::{Place, Source};
+use windlass_credentials::{CredentialLocation, CredentialSource};
 
 use super::{Advice, broken, corrupt, of_endpoint};
 use crate::error::Login;
@@ -191,16 +191,16 @@ fn rate_limited(retry_after: Option<Duration>, asker: &Asker<'_>) -> String {
 fn unauthorized(asker: &Asker<'_>) -> String {
     let login = login(asker.registry);
     match asker.login {
-        Login::Known(Source::Entry {
-            place: place @ Place::Text,
+        Login::Known(CredentialSource::Entry {
+            place: place @ CredentialLocation::Text,
             ..
         }) => format!(
             "the credentials in {place} are not accepted: correct it, or unset it and log in with `{login}`"
         ),
-        Login::Known(Source::Entry { place, .. }) => {
+        Login::Known(CredentialSource::Entry { place, .. }) => {
             format!("the credentials in {place} are not accepted: log in again with `{login}`")
         }
-        Login::Known(Source::Helper { name, .. }) => format!(
+        Login::Known(CredentialSource::Helper { name, .. }) => format!(
             "what docker-credential-{name} has for it is not accepted, or it has nothing: log in with \
              `{login}`"
         ),
@@ -213,11 +213,11 @@ fn unauthorized(asker: &Asker<'_>) -> String {
 /// Whoever has the credentials did not give them.
 fn lookup_failed(asker: &Asker<'_>) -> String {
     match asker.login {
-        Login::Known(Source::Helper { name, place, .. }) => format!(
+        Login::Known(CredentialSource::Helper { name, place, .. }) => format!(
             "see what `docker-credential-{name} list` says, or take it out of {place} and log in with `{}`",
             login(asker.registry)
         ),
-        Login::Known(Source::Entry { .. }) | Login::Nobody | Login::Unusable => {
+        Login::Known(CredentialSource::Entry { .. }) | Login::Nobody | Login::Unusable => {
             "correct that file, or name another one with --authfile".to_owned()
         }
     }
