@@ -1,0 +1,198 @@
+//! Disconnects a client that sends no request, or only a part of one.
+//!
+//! hyper's own header timeout covers the time between requests as well, so that with it a client could not keep an idle
+//! connection. Here the two are apart: the stream counts time while no request is in progress, and the service reports
+//! when one begins and ends.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// Counts the requests of one connection: even between requests, odd while one is in progress.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestClock(Arc<AtomicU64>);
+
+/// A request in progress, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct RequestInProgress {
+    clock: RequestClock,
+    count: u64,
+}
+
+/// A stream whose reads fail with [`io::ErrorKind::TimedOut`] when a request does not arrive in time.
+#[derive(Debug)]
+pub(crate) struct RequestTimeout<S> {
+    stream: S,
+    clock: RequestClock,
+    /// From the first byte of a request's head to its last.
+    header: Duration,
+    /// From the end of a response to the first byte of the next request.
+    idle: Option<Duration>,
+    /// The value of the clock that `timer` belongs to.
+    count: u64,
+    has_begun: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// The body of a response; the request is in progress until it is sent or dropped.
+#[derive(Debug)]
+pub(crate) struct TrackedBody<B> {
+    body: B,
+    _request: RequestInProgress,
+}
+
+impl RequestClock {
+    /// Marks the beginning of a request: its head has arrived.
+    pub(crate) fn begin(&self) -> RequestInProgress {
+        // The body of the response before may not be dropped yet: then the count is odd, and stays so.
+        let before = self.count();
+        let count = before + 1 + before % 2;
+        self.0.store(count, Ordering::Relaxed);
+        let clock = self.clone();
+        RequestInProgress { clock, count }
+    }
+
+    fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl RequestInProgress {
+    /// Binds the request to the body that answers it.
+    pub(crate) fn until_sent<B>(self, body: B) -> TrackedBody<B> {
+        TrackedBody {
+            body,
+            _request: self,
+        }
+    }
+}
+
+impl Drop for RequestInProgress {
+    fn drop(&mut self) {
+        // Another request may have begun already.
+        let (own, next) = (self.count, self.count + 1);
+        let clock = &self.clock.0;
+        let _is_last = clock.compare_exchange(own, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+impl<S> RequestTimeout<S> {
+    pub(crate) fn new(
+        stream: S,
+        clock: RequestClock,
+        header: Duration,
+        idle: Option<Duration>,
+    ) -> Self {
+        Self {
+            stream,
+            count: clock.count(),
+            clock,
+            header,
+            idle,
+            has_begun: false,
+            timer: None,
+        }
+    }
+
+    /// Starts the timer of the current phase if it does not run; returns whether it has expired.
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let limit = if self.has_begun {
+            Some(self.header)
+        } else {
+            self.idle
+        };
+        let Some(limit) = limit else {
+            return Poll::Pending;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        timer.as_mut().poll(context)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for RequestTimeout<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let count = this.clock.count();
+        if count != this.count {
+            this.count = count;
+            this.has_begun = false;
+            this.timer = None;
+        }
+        let before = buffer.filled().len();
+        let poll = Pin::new(&mut this.stream).poll_read(context, buffer);
+        let is_between_requests = count.is_multiple_of(2);
+        if !is_between_requests {
+            return poll;
+        }
+        if poll.is_ready() {
+            if !this.has_begun && buffer.filled().len() > before {
+                this.has_begun = true;
+                this.timer = Some(Box::pin(sleep(this.header)));
+            }
+            return poll;
+        }
+        ready!(this.poll_timer(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for RequestTimeout<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl<B: Body + Unpin> Body for TrackedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
