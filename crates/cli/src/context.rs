@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use windlass::{Access, Engine, EngineConfig, Owner, Remote};
+use windlass::{Access, Engine, EngineConfig, Remote, StoreOwner};
 use windlass_credentials::CredentialStore;
 
 use crate::args::Global;
@@ -161,7 +161,7 @@ impl<'a> Context<'a> {
         let mut engine = settings.engine(root.clone());
         configure(&mut engine);
         let mut has_told = false;
-        let on_wait = |owner: &Owner| {
+        let on_wait = |owner: &StoreOwner| {
             if !std::mem::replace(&mut has_told, true) {
                 note(&waiting(owner, &root));
             }
@@ -182,7 +182,7 @@ pub(crate) fn warn(text: &str) {
     note(&format!("warning: {text}"));
 }
 
-fn waiting(owner: &Owner, root: &Path) -> String {
+fn waiting(owner: &StoreOwner, root: &Path) -> String {
     let who = match (owner.pid, owner.what.as_str()) {
         (None, _) => "another process".to_owned(),
         (Some(pid), "") => format!("pid {pid}"),

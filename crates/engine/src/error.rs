@@ -15,7 +15,7 @@ pub use windlass_store::NameError as TagImageError;
 pub enum OpenError {
     /// The store could not be opened.
     #[error(transparent)]
-    Store(#[from] windlass_store::OpenError),
+    Store(#[from] windlass_store::StoreOpenError),
     /// Registries could not be spoken to as the configuration wants it.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -46,7 +46,7 @@ pub enum StoreError {
 pub enum RemoveError {
     /// The store did not remove it.
     #[error(transparent)]
-    Store(#[from] windlass_store::RemoveError),
+    Store(#[from] windlass_store::StoreRemoveError),
     /// The image is mounted: its layers are in use.
     #[error("it is mounted on {}", .at.display())]
     Mounted {

@@ -154,7 +154,7 @@ impl Layers<'_> {
 }
 
 fn blob_of(layer: &ImageLayer) -> Digest {
-    layer.held_blob.unwrap_or(layer.blob)
+    layer.stored_blob.unwrap_or(layer.blob)
 }
 
 fn proved(layer: &ImageLayer, actual: DiffId) -> Result<(), ExportError> {

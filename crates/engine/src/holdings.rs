@@ -10,7 +10,10 @@ use windlass_oci::{
     Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, ManifestError, ManifestLinks, MediaType,
     RepositoryName, Tag,
 };
-use windlass_store::{Access, Busy, DatabaseError, Found, Kept, OpenError, ReadError, Store};
+use windlass_store::{
+    ContentKind, DatabaseError, OpenMode, ReadError, RepositoryLookup, Store, StoreOpenError,
+    WhenBusy,
+};
 
 use crate::Engine;
 
@@ -52,7 +55,7 @@ pub struct HeldBlob {
 pub enum HoldingsError {
     /// The store could not be opened.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(#[from] StoreOpenError),
     /// The metadata could not be read.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -118,7 +121,7 @@ impl Holdings {
         repository: &RepositoryName,
         after: Option<&Tag>,
         limit: usize,
-    ) -> Result<Found<Vec<Tag>>, HoldingsError> {
+    ) -> Result<RepositoryLookup<Vec<Tag>>, HoldingsError> {
         Ok(self.store()?.tags_of(repository, after, limit)?)
     }
 
@@ -127,7 +130,7 @@ impl Holdings {
         &self,
         repository: &RepositoryName,
         tag: &Tag,
-    ) -> Result<Found<Digest>, HoldingsError> {
+    ) -> Result<RepositoryLookup<Digest>, HoldingsError> {
         Ok(self.store()?.target(repository, tag)?)
     }
 
@@ -136,15 +139,15 @@ impl Holdings {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-    ) -> Result<Found<HeldManifest>, HoldingsError> {
+    ) -> Result<RepositoryLookup<HeldManifest>, HoldingsError> {
         let store = self.store()?;
-        match store.keeps(repository, digest, Kept::Manifest)? {
-            Found::Here(()) => Ok(match read(&store, digest)? {
-                Some(manifest) => Found::Here(manifest),
-                None => Found::Missing,
+        match store.lookup_content(repository, digest, ContentKind::Manifest)? {
+            RepositoryLookup::Found(()) => Ok(match read(&store, digest)? {
+                Some(manifest) => RepositoryLookup::Found(manifest),
+                None => RepositoryLookup::Missing,
             }),
-            Found::Missing => Ok(Found::Missing),
-            Found::NoRepository => Ok(Found::NoRepository),
+            RepositoryLookup::Missing => Ok(RepositoryLookup::Missing),
+            RepositoryLookup::NoRepository => Ok(RepositoryLookup::NoRepository),
         }
     }
 
@@ -153,20 +156,20 @@ impl Holdings {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-    ) -> Result<Found<HeldBlob>, HoldingsError> {
+    ) -> Result<RepositoryLookup<HeldBlob>, HoldingsError> {
         let store = self.store()?;
-        match store.keeps(repository, digest, Kept::Blob)? {
-            Found::Here(()) => {}
-            Found::Missing => return Ok(Found::Missing),
-            Found::NoRepository => return Ok(Found::NoRepository),
+        match store.lookup_content(repository, digest, ContentKind::Blob)? {
+            RepositoryLookup::Found(()) => {}
+            RepositoryLookup::Missing => return Ok(RepositoryLookup::Missing),
+            RepositoryLookup::NoRepository => return Ok(RepositoryLookup::NoRepository),
         }
         match present(store.open_blob(digest))? {
-            Some((file, size)) => Ok(Found::Here(HeldBlob {
+            Some((file, size)) => Ok(RepositoryLookup::Found(HeldBlob {
                 digest: *digest,
                 size,
                 file,
             })),
-            None => Ok(Found::Missing),
+            None => Ok(RepositoryLookup::Missing),
         }
     }
 
@@ -176,12 +179,12 @@ impl Holdings {
         &self,
         repository: &RepositoryName,
         subject: &Digest,
-    ) -> Result<Found<Vec<Descriptor>>, HoldingsError> {
+    ) -> Result<RepositoryLookup<Vec<Descriptor>>, HoldingsError> {
         let store = self.store()?;
         let manifests = match store.manifests_of(repository, MOST_REFERRING)? {
-            Found::Here(manifests) => manifests,
-            Found::Missing => return Ok(Found::Missing),
-            Found::NoRepository => return Ok(Found::NoRepository),
+            RepositoryLookup::Found(manifests) => manifests,
+            RepositoryLookup::Missing => return Ok(RepositoryLookup::Missing),
+            RepositoryLookup::NoRepository => return Ok(RepositoryLookup::NoRepository),
         };
         let mut referrers = Vec::new();
         let mut size = 0;
@@ -199,7 +202,7 @@ impl Holdings {
                 referrers.push(manifest.describe());
             }
         }
-        Ok(Found::Here(referrers))
+        Ok(RepositoryLookup::Found(referrers))
     }
 
     fn store(&self) -> Result<Arc<Store>, HoldingsError> {
@@ -227,8 +230,8 @@ impl HeldManifest {
     }
 }
 
-fn look(root: &std::path::Path) -> Result<Store, OpenError> {
-    Store::open(root, Access::Look, |_| Busy::GiveUp)
+fn look(root: &std::path::Path) -> Result<Store, StoreOpenError> {
+    Store::open(root, OpenMode::Unlocked, |_| WhenBusy::Fail)
 }
 
 /// Reads a document, if it is there and can be read as a manifest.

@@ -178,7 +178,7 @@ impl Engine {
 
     fn imported(&self, digest: &Digest, bytes: &[u8]) -> Result<BlobSource, ImportError> {
         Ok(match self.store.blob(digest)? {
-            Some(blob) => BlobSource::Held(blob),
+            Some(blob) => BlobSource::Stored(blob),
             None => BlobSource::New(self.store.put_blob(digest, bytes)?),
         })
     }

@@ -53,7 +53,7 @@ use std::sync::{Arc, Mutex};
 
 use windlass_archive::Ownership;
 use windlass_pull::Puller;
-use windlass_store::{Busy, Store};
+use windlass_store::{Store, WhenBusy};
 
 pub use bundle::{BundleImageError, BundleRequest, Bundled};
 pub use copy::{Copied, Copier, CopyImageError, CopyRequest};
@@ -66,7 +66,9 @@ pub use import::{
     ChangeError, ChangeProblem, ContainerConfig, Fetching, Healthcheck, ImportError, ImportOptions,
 };
 pub use inspect::{Inspection, RootFs};
-pub use list::{DiskUsage, Held, ImageSummary, ImageUsage, Removal, Remove, Removed, Usage};
+pub use list::{
+    ContentLease, DiskUsage, ImageSummary, ImageUsage, Removal, Remove, Removed, Usage,
+};
 pub use load::{LoadError, LoadFrom, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
 pub use prune::{Prune, PruneError, Pruned};
@@ -97,11 +99,11 @@ pub use windlass_oci::{
     ReferenceError, ReferenceProblem, RepositoryName, Tag, TagError, text,
 };
 pub use windlass_pull::{
-    EndpointsError, Events, FoundManifest, HistoryError, Keep, LayerError, LayerState, LayerStatus,
+    EndpointsError, Events, FoundManifest, HistoryError, LayerError, LayerState, LayerStatus,
     LayerView, LocalLayerError, Need, NoRoom, Outcome, PlanError, PlannedLayer, Platforms, Preview,
     PullError, PullEvent, PullPhase, PullRequest, PullView, Pulled, PullerConfig, Rate, Reason,
-    Remote, RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError, Speed, Split,
-    Throttle, percent,
+    Remote, Retention, RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError, Speed,
+    Split, Throttle, percent,
 };
 pub use windlass_registry::{
     AccessError, AuthError, Caller, Cause, Client, ClientError, ClientIdentity, ClientTls,
@@ -113,9 +115,9 @@ pub use windlass_registry::{
     WebUrlError,
 };
 pub use windlass_store::{
-    AppendError, BlobKind, CommitError, DatabaseError, FileError, FindError, ForeignReason, Found,
-    IngestError, Measured, MeasuredBlob, MeasuredLayer, NotOwner, OpenError as StoreOpenError,
-    Owner, PartialBlob, PutError, ReadError, RemoveError as StoreRemoveError, RootError,
+    AppendError, BlobKind, CommitError, DatabaseError, FileError, FindError, IngestError,
+    MeasuredBlob, MeasuredLayer, MeasuredStore, NotWritable, PartialBlob, PutError, ReadError,
+    RepositoryLookup, RootError, StoreOpenError, StoreOwner, StoreRemoveError, UntrustedReason,
     VerifyError,
 };
 
@@ -176,34 +178,34 @@ impl Engine {
     pub fn open(
         config: EngineConfig,
         access: &Access,
-        mut on_wait: impl FnMut(&Owner),
+        mut on_wait: impl FnMut(&StoreOwner),
     ) -> Result<Self, OpenError> {
         Self::open_unless(config, access, |owner| {
             on_wait(owner);
-            Busy::Wait
+            WhenBusy::Wait
         })
     }
 
     /// As [`Engine::open`], but if another process is in the way, this is an error at once:
     /// [`StoreOpenError::InUse`].
     pub fn try_open(config: EngineConfig, access: &Access) -> Result<Self, OpenError> {
-        Self::open_unless(config, access, |_| Busy::GiveUp)
+        Self::open_unless(config, access, |_| WhenBusy::Fail)
     }
 
     fn open_unless(
         config: EngineConfig,
         access: &Access,
-        on_busy: impl FnMut(&Owner) -> Busy,
+        on_busy: impl FnMut(&StoreOwner) -> WhenBusy,
     ) -> Result<Self, OpenError> {
         let EngineConfig { root, pull } = config;
         let is_owner = matches!(access, Access::Own { .. });
         let access = match access {
-            Access::Own { purpose } => windlass_store::Access::Own { for_what: purpose },
-            Access::Share => windlass_store::Access::Share,
-            Access::Look => windlass_store::Access::Look,
+            Access::Own { purpose } => windlass_store::OpenMode::Exclusive { purpose },
+            Access::Share => windlass_store::OpenMode::Shared,
+            Access::Look => windlass_store::OpenMode::Unlocked,
         };
         let store = Arc::new(Store::open(&root, access, on_busy)?);
-        if is_owner && let Err(error) = store.expire(&pull.keep, &[]) {
+        if is_owner && let Err(error) = store.expire_partials(&pull.keep, &[]) {
             tracing::warn!(%error, "partial blobs are not looked after");
         }
         Ok(Self {

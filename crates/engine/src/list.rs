@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 use windlass_oci::{Digest, ImageId, ImageName, Platform, Reference};
-use windlass_store::{Amount, Image, Measured, PartialBlob};
+use windlass_store::{Amount, Image, MeasuredStore, PartialBlob};
 
 use crate::mount::mounts;
 use crate::{Engine, RemoveError, StoreError, TagImageError};
 
-pub use windlass_store::{Held, Remove};
+pub use windlass_store::{ContentLease, RemoveOptions as Remove};
 
 /// An image, as a list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,8 +112,8 @@ impl Engine {
 
     /// Keeps all that is there now from being removed, until what this returns is dropped (R6): names may go, and what
     /// they stood for is removed with the next deletion after that.
-    pub fn hold(&self) -> Result<Held, StoreError> {
-        Ok(self.store.hold()?)
+    pub fn hold(&self) -> Result<ContentLease, StoreError> {
+        Ok(self.store.lease_all()?)
     }
 
     /// Gives an image one more name; a tag that named another image before names this one now.
@@ -130,7 +130,7 @@ impl Engine {
         let is_mounted = |id: &ImageId| mounts.contains_key(id);
         match self.store.remove_unless(name, how, is_mounted) {
             Ok(removal) => Ok(removal.into()),
-            Err(windlass_store::RemoveError::InUse { id }) => {
+            Err(windlass_store::StoreRemoveError::InUse { id }) => {
                 let at = mounts.get(&id).cloned().unwrap_or_default();
                 Err(RemoveError::Mounted { at })
             }
@@ -159,7 +159,7 @@ impl Engine {
     }
 
     /// Measures what the store takes up on the disk, as `du` does: a look at every file.
-    pub fn measure(&self) -> Result<Measured, StoreError> {
+    pub fn measure(&self) -> Result<MeasuredStore, StoreError> {
         Ok(self.store.measure()?)
     }
 }
@@ -179,8 +179,8 @@ impl From<Image> for ImageSummary {
     }
 }
 
-impl From<windlass_store::ImageUsage> for ImageUsage {
-    fn from(usage: windlass_store::ImageUsage) -> Self {
+impl From<windlass_store::StoredImageUsage> for ImageUsage {
+    fn from(usage: windlass_store::StoredImageUsage) -> Self {
         Self {
             shared: usage.shared,
             unique: usage.unique(),
@@ -189,8 +189,8 @@ impl From<windlass_store::ImageUsage> for ImageUsage {
     }
 }
 
-impl From<windlass_store::Removal> for Removal {
-    fn from(removal: windlass_store::Removal) -> Self {
+impl From<windlass_store::StoreRemoval> for Removal {
+    fn from(removal: windlass_store::StoreRemoval) -> Self {
         Self {
             removed: removal.removed.into_iter().map(Removed::from).collect(),
             freed: removal.freed,
@@ -198,12 +198,14 @@ impl From<windlass_store::Removal> for Removal {
     }
 }
 
-impl From<windlass_store::Removed> for Removed {
-    fn from(removed: windlass_store::Removed) -> Self {
+impl From<windlass_store::RemovedItem> for Removed {
+    fn from(removed: windlass_store::RemovedItem) -> Self {
         match removed {
-            windlass_store::Removed::Untagged(name) => Self::Untagged(name.familiar()),
-            windlass_store::Removed::Image(id) => Self::Deleted(*id.digest()),
-            windlass_store::Removed::Layer { chain_id, .. } => Self::Deleted(*chain_id.digest()),
+            windlass_store::RemovedItem::Untagged(name) => Self::Untagged(name.familiar()),
+            windlass_store::RemovedItem::Image(id) => Self::Deleted(*id.digest()),
+            windlass_store::RemovedItem::Layer { chain_id, .. } => {
+                Self::Deleted(*chain_id.digest())
+            }
         }
     }
 }

@@ -159,7 +159,7 @@ pub(crate) struct Reading<'a, R> {
 impl Engine {
     /// Makes an empty file beside the store's own, without a name: for an archive that has to be spread out.
     pub fn scratch(&self) -> io::Result<File> {
-        self.store.scratch().map_err(io::Error::other)
+        self.store.scratch_file().map_err(io::Error::other)
     }
 
     /// Opens an archive or a directory, to load it. What is compressed or comes through a pipe is spread out beside
@@ -314,7 +314,7 @@ impl Engine {
         };
         let stack = incoming.layers.iter().map(|(blob, diff_id)| {
             let (layer, kept) = match layers.held.get(diff_id) {
-                Some(layer) => (LayerSource::Held(layer.clone()), None),
+                Some(layer) => (LayerSource::Stored(layer.clone()), None),
                 None => {
                     let taken = &layers.taken[&(blob.digest, *diff_id)];
                     let kept = BlobSource::New(taken.blob.clone());
@@ -344,7 +344,7 @@ impl Engine {
 
     fn document(&self, digest: &Digest, bytes: &[u8]) -> Result<BlobSource, LoadError> {
         Ok(match self.store.blob(digest)? {
-            Some(blob) => BlobSource::Held(blob),
+            Some(blob) => BlobSource::Stored(blob),
             None => BlobSource::New(self.store.put_blob(digest, bytes)?),
         })
     }

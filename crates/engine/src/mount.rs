@@ -19,7 +19,7 @@ use rustix::mount::{
 };
 use windlass_oci::text::{Sanitized, sanitize_bytes};
 use windlass_oci::{ImageId, ImageName};
-use windlass_store::{Chain, ChainError, ChainShape, FileError, FindError, Flattening};
+use windlass_store::{Chain, ChainError, ChainShape, FileError, FindError, FlattenReason};
 
 use crate::Engine;
 
@@ -41,7 +41,7 @@ pub enum MountError {
         /// The first path at which it would.
         path: Sanitized,
         /// What would be different there.
-        reason: Flattening,
+        reason: FlattenReason,
     },
     /// The store could not give what an overlay needs.
     #[error(transparent)]
@@ -114,7 +114,7 @@ impl Engine {
         // overlayfs does not heed the mark of an opaque directory on a root: all below it is hidden.
         let opaque = layers.iter().position(|layer| is_opaque(layer));
         let visible = opaque.map_or(layers.len(), |top| top + 1);
-        let apex = self.store.apex(chain)?;
+        let apex = self.store.empty_top(chain)?;
         Ok(std::iter::once(apex)
             .chain(layers.into_iter().take(visible))
             .collect())

@@ -40,7 +40,7 @@ pub enum PruneError {
     Mounts(#[from] MountError),
     /// The images could not be removed.
     #[error(transparent)]
-    Remove(#[from] windlass_store::RemoveError),
+    Remove(#[from] windlass_store::StoreRemoveError),
     /// The partial blobs could not be removed.
     #[error(transparent)]
     Partials(#[from] IngestError),
@@ -55,7 +55,7 @@ impl Engine {
         let _nobody_mounts = self.mounting();
         let removal = self.store.prune(&self.to_prune(what)?)?;
         let (partials, freed) = match what.partials {
-            true => self.store.drop_partials()?,
+            true => self.store.remove_partials()?,
             false => Default::default(),
         };
         Ok(Pruned {
@@ -74,7 +74,7 @@ impl Engine {
             .map_err(StoreError::from)?;
         let (partials, freed) = match what.partials {
             true => {
-                let partials = self.store.drop_partials_preview();
+                let partials = self.store.remove_partials_preview();
                 partials.map_err(|error| StoreError::from(UsageError::from(error)))?
             }
             false => Default::default(),
@@ -87,10 +87,10 @@ impl Engine {
     }
 
     /// What a filter compares does not change, but for the tags: the store looks at those once more.
-    fn to_prune(&self, what: &Prune) -> Result<windlass_store::Prune, PruneError> {
+    fn to_prune(&self, what: &Prune) -> Result<windlass_store::PruneSelection, PruneError> {
         let mounts = mounts()?;
         let selection = Selection::new(&self.store, &what.filters)?;
-        let mut chosen = windlass_store::Prune {
+        let mut chosen = windlass_store::PruneSelection {
             tagged: match what.filters.dangling() {
                 Some(dangling) => !dangling,
                 None => what.all,

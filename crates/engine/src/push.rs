@@ -110,9 +110,9 @@ impl Engine {
         // One that was made for this is not here: its digest could not lead to it.
         if !is_rewritten && self.store.read_blob(&root.digest).is_ok() {
             let repository = reference.repository();
-            match self.store.note_pushed(&image, repository, &root.digest) {
+            match self.store.record_push(&image, repository, &root.digest) {
                 // Who only reads the store pushes all the same.
-                Ok(()) | Err(NameError::NotOwner(_)) => {}
+                Ok(()) | Err(NameError::NotWritable(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -120,7 +120,7 @@ impl Engine {
         };
         let mut summary = UnpackSummary::default();
         for layer in &image.layers {
-            let digest = layer.held_blob.unwrap_or(layer.blob);
+            let digest = layer.stored_blob.unwrap_or(layer.blob);
             let (file, _) = self.store.open_blob(&digest)?;
             let blob = Stoppable { file, stop };
             let progress = archive::UnpackProgress::default();

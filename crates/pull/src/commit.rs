@@ -44,8 +44,8 @@ impl Puller {
             // Until here: whoever asks for a layer that is neither held nor somebody's fetches it once more.
             drop(layers);
             Ok(match committed.outcome {
-                windlass_store::Outcome::Downloaded => Outcome::Downloaded,
-                windlass_store::Outcome::UpToDate => Outcome::UpToDate,
+                windlass_store::CommitOutcome::Downloaded => Outcome::Downloaded,
+                windlass_store::CommitOutcome::UpToDate => Outcome::UpToDate,
             })
         }))
         .await
@@ -70,7 +70,7 @@ fn stack(plan: &Plan, layers: &Layers) -> Vec<NewLayer> {
                 let blob = BlobSource::New(new.blob.clone());
                 (LayerSource::New(new.layer.clone()), Some(blob))
             }
-            None => (LayerSource::Held(held[&place.diff_id].clone()), None),
+            None => (LayerSource::Stored(held[&place.diff_id].clone()), None),
         };
         let (digest, size) = (place.descriptor.digest, place.descriptor.size);
         NewLayer {
@@ -86,7 +86,7 @@ fn stack(plan: &Plan, layers: &Layers) -> Vec<NewLayer> {
 /// Takes a document that the store has, or gives it one.
 fn document(store: &Store, document: &Document) -> Result<BlobSource, PullError> {
     Ok(match store.blob(&document.digest)? {
-        Some(blob) => BlobSource::Held(blob),
+        Some(blob) => BlobSource::Stored(blob),
         None => BlobSource::New(store.put_blob(&document.digest, &document.bytes)?),
     })
 }

@@ -83,7 +83,7 @@ impl Download<'_> {
                 endpoint: line.current().origin(),
                 attempt: attempts.current(),
             });
-            let before = self.writer.held();
+            let before = self.writer.stored_bytes();
             let (ended, brought) = self.attempt(line).await;
             // What was written is kept, however the attempt ended.
             self.settle().await;
@@ -97,7 +97,7 @@ impl Download<'_> {
                 Err(Interrupted::Registry(error)) => Arc::new(error),
             };
             let rest = self.descriptor.size.saturating_sub(before);
-            let progressed = self.writer.held() - before >= PROGRESS.min(rest).max(1);
+            let progressed = self.writer.stored_bytes() - before >= PROGRESS.min(rest).max(1);
             match next(line, &mut attempts, &error, progressed) {
                 Next::GiveUp => return Err(LayerError::Download(line.gave_up(error))),
                 Next::Attempt(after) => {
@@ -166,7 +166,7 @@ impl Download<'_> {
                 }
                 Some(helped) = helpers.next() => crew.left(&helped),
                 now = looks.tick(), if !is_through && crew.may_grow() => {
-                    let held = self.writer.held();
+                    let held = self.writer.stored_bytes();
                     let missing = self.descriptor.size.saturating_sub(held);
                     if crew.grows(now, held, missing, self.job.has_slot_waiters()) {
                         fill.share();

@@ -27,8 +27,8 @@ use windlass_archive::{
 use windlass_oci::{Descriptor, DiffId};
 use windlass_registry::RegistryError;
 use windlass_store::{
-    AppendError, BlobDraft, FinishedLayer, Follower, Ingest, IngestError, IngestWriter, Keep,
-    Layer, LayerFacts, LowerLink, Store, VerifyError,
+    AppendError, BlobDraft, FinishedLayer, Ingest, IngestError, IngestReader, IngestWriter, Layer,
+    LayerMetadata, LowerLink, Retention, Store, VerifyError,
 };
 use windlass_transfer::{Job, JobPriorities, Slot, SlotPool};
 
@@ -52,7 +52,7 @@ pub(crate) struct LayerFetcher {
     pub(crate) ownership: Ownership,
     pub(crate) retry: RetryPolicy,
     pub(crate) split: Split,
-    pub(crate) keep: Keep,
+    pub(crate) keep: Retention,
     pub(crate) arrivals: Arrivals,
     pub(crate) room: Arc<Room>,
 }
@@ -129,7 +129,7 @@ struct Attempt<'a> {
 
 /// Counts what is read, for whoever watches.
 struct Counted {
-    follower: Follower,
+    follower: IngestReader,
     counters: Arc<Counters>,
 }
 
@@ -251,7 +251,7 @@ impl LayerFetcher {
     ) -> Following {
         let stop = CancellationToken::new();
         let (store, unpacks) = (Arc::clone(&self.store), self.unpacks.clone());
-        let (stopped, follower) = (stop.clone(), ingest.follower());
+        let (stopped, follower) = (stop.clone(), ingest.reader());
         let options = UnpackOptions {
             ownership: self.ownership,
             ..UnpackOptions::default()
@@ -341,7 +341,7 @@ impl Attempt<'_> {
 
     /// Tells what is here from an earlier transfer.
     fn resume(&mut self, ingest: &Ingest, counters: &Arc<Counters>) {
-        let bytes = ingest.held();
+        let bytes = ingest.stored_bytes();
         counters.downloaded.store(bytes, Ordering::Relaxed);
         let shared = Arc::clone(counters);
         self.job.publish(|progress| progress.counters = shared);
@@ -356,7 +356,7 @@ impl Attempt<'_> {
         let (store, keep) = (Arc::clone(&self.fetcher.store), self.fetcher.keep);
         let gone = task::spawn_blocking(move || {
             drop((ingest, writer));
-            if let Err(error) = store.expire(&keep, &[]) {
+            if let Err(error) = store.expire_partials(&keep, &[]) {
                 tracing::warn!(%error, "partial blobs are not looked after");
             }
         });
@@ -426,7 +426,7 @@ fn unpack(
 }
 
 /// Returns what the store keeps of what unpacking a layer found out.
-pub(crate) fn facts(unpacked: UnpackedLayer) -> LayerFacts {
+pub(crate) fn facts(unpacked: UnpackedLayer) -> LayerMetadata {
     let mut implied_directories = unpacked.implied_directories;
     if !unpacked.has_root_entry {
         implied_directories.insert(0, Vec::new());
@@ -435,7 +435,7 @@ pub(crate) fn facts(unpacked: UnpackedLayer) -> LayerFacts {
         path: link.path,
         target: link.target,
     };
-    LayerFacts {
+    LayerMetadata {
         diff_id: unpacked.diff_id,
         size: unpacked.size,
         entries: unpacked.entries,
@@ -448,7 +448,7 @@ pub(crate) fn facts(unpacked: UnpackedLayer) -> LayerFacts {
 ///
 /// Bytes that are not those of the digest make an archive fail first; the right thing to say is that
 /// the digest is wrong. To know, the rest has to be read.
-fn verdict(error: UnpackError, mut follower: Follower) -> LayerError {
+fn verdict(error: UnpackError, mut follower: IngestReader) -> LayerError {
     if error.origin() != UnpackErrorOrigin::Layer
         || io::copy(&mut follower, &mut io::sink()).is_err()
     {

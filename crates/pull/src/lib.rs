@@ -59,7 +59,7 @@ pub use room::NoRoom;
 pub use sources::Need;
 pub use view::{LayerState, LayerView, PullPhase, PullView, SetbackView, percent};
 pub use windlass_schema1::{HistoryError, Schema1Error, SignatureError};
-pub use windlass_store::Keep;
+pub use windlass_store::Retention;
 pub use windlass_transfer::Throttle;
 
 /// How a [`Puller`] goes about its work.
@@ -82,7 +82,7 @@ pub struct PullerConfig {
     /// How fast bytes may come from a registry, by its name, in bytes a second.
     pub registry_rates: BTreeMap<String, NonZeroU64>,
     /// For how long parts of blobs are kept that were not finished.
-    pub keep: Keep,
+    pub keep: Retention,
 }
 
 /// What to pull.
@@ -143,7 +143,7 @@ impl Default for PullerConfig {
             split: Split::default(),
             rate: None,
             registry_rates: BTreeMap::new(),
-            keep: Keep::default(),
+            keep: Retention::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::task;
 use windlass_oci::Digest;
-use windlass_store::{Keep, PartialBlob};
+use windlass_store::{PartialBlob, Retention};
 
 use crate::error::PullError;
 use crate::plan::Wanted;
@@ -73,11 +73,11 @@ impl Puller {
             if needed <= free()? {
                 return Ok(());
             }
-            let none = Keep {
+            let none = Retention {
                 max_age: Duration::MAX,
                 max_bytes: 0,
             };
-            store.expire(&none, &digests)?;
+            store.expire_partials(&none, &digests)?;
             let available = free()?;
             if needed <= available {
                 return Ok(());
@@ -111,5 +111,5 @@ pub(crate) fn here(kept: &[PartialBlob], digest: &Digest, size: u64) -> u64 {
     let mut of_blob = kept
         .iter()
         .filter(|it| it.digest == *digest && it.size == size);
-    of_blob.next().map_or(0, |blob| blob.held.min(size))
+    of_blob.next().map_or(0, |blob| blob.stored.min(size))
 }

@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use tokio::task::spawn_blocking;
 use windlass::{
-    Digest, Found, HeldBlob, HeldManifest, Holdings, HoldingsError, RepositoryName, Tag,
+    Digest, HeldBlob, HeldManifest, Holdings, HoldingsError, RepositoryLookup, RepositoryName, Tag,
 };
 
 use crate::Hosts;
@@ -281,14 +281,14 @@ fn referrers(
 
 /// Takes what was found, or says which of the names leads nowhere.
 fn held<T>(
-    found: Found<T>,
+    found: RepositoryLookup<T>,
     asked: &Asked,
     missing: impl FnOnce() -> Refusal,
 ) -> Result<T, Refusal> {
     match found {
-        Found::Here(found) => Ok(found),
-        Found::Missing => Err(missing()),
-        Found::NoRepository => Err(Refusal::repository_unknown(&asked.name)),
+        RepositoryLookup::Found(found) => Ok(found),
+        RepositoryLookup::Missing => Err(missing()),
+        RepositoryLookup::NoRepository => Err(Refusal::repository_unknown(&asked.name)),
     }
 }
 

@@ -11,11 +11,11 @@ use rustix::fs::OFlags;
 use windlass_oci::Digest;
 
 use crate::Store;
-use crate::database::{Text, from_integer};
-use crate::error::{At, DatabaseError, FileError, NotOwner, asks_no_space};
+use crate::database::{TextColumn, from_integer};
+use crate::error::{At, DatabaseError, FileError, NotWritable, impl_is_no_space};
 use crate::ingest::PartialFile;
-use crate::lease::{Lease, Leased, Leases};
-use crate::root::{Area, fresh_name};
+use crate::lease::{Lease, LeasedContent, Leases};
+use crate::root::{StoreArea, fresh_name};
 
 pub use writer::BlobWriter;
 
@@ -34,7 +34,7 @@ pub struct BlobDraft {
     digest: Digest,
     size: u64,
     /// Owns the [`PartialFile`], alone or within an ingest.
-    file: Arc<dyn HoldsFile>,
+    file: Arc<dyn DraftFile>,
     /// Once an image was committed with it: whoever else has it may commit it, too.
     lease: Arc<OnceLock<Lease>>,
 }
@@ -52,7 +52,7 @@ pub enum PutError {
     },
     /// The store is not ours to write to.
     #[error(transparent)]
-    NotOwner(#[from] NotOwner),
+    NotWritable(#[from] NotWritable),
     /// A path failed.
     #[error(transparent)]
     File(#[from] FileError),
@@ -91,14 +91,14 @@ pub enum ReadError {
     Database(#[from] DatabaseError),
 }
 
-asks_no_space!(PutError, ReadError);
+impl_is_no_space!(PutError, ReadError);
 
 /// What a draft's file lives in.
-pub(crate) trait HoldsFile: Send + Sync + std::fmt::Debug {
+pub(crate) trait DraftFile: Send + Sync + std::fmt::Debug {
     fn file(&self) -> &PartialFile;
 }
 
-impl HoldsFile for PartialFile {
+impl DraftFile for PartialFile {
     fn file(&self) -> &PartialFile {
         self
     }
@@ -132,7 +132,7 @@ impl Store {
             let expected = *digest;
             return Err(PutError::Digest { expected, actual });
         }
-        let file = PartialFile::create(self.owned()?, fresh_name())?;
+        let file = PartialFile::create(self.writable()?, fresh_name())?;
         file.write_at(&[IoSlice::new(bytes)], 0)?;
         Ok(BlobDraft::new(actual, bytes.len() as u64, Arc::new(file)))
     }
@@ -149,7 +149,7 @@ impl Store {
             });
         }
         let mut bytes = Vec::new();
-        let at = || self.inner().root().content_path(Area::Blobs, digest);
+        let at = || self.inner().root().content_path(StoreArea::Blobs, digest);
         file.take(size).read_to_end(&mut bytes).at("read", at)?;
         if Digest::of(digest.algorithm(), &bytes) != *digest {
             return Err(ReadError::Damaged { digest: *digest });
@@ -162,17 +162,17 @@ impl Store {
         let unknown = || ReadError::Unknown { digest: *digest };
         let size = self
             .database()
-            .ask(|transaction| blob_size(transaction, digest))?;
+            .query(|transaction| blob_size(transaction, digest))?;
         let size = size.ok_or_else(unknown)?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK;
         let file = self
             .inner()
             .root()
-            .open_content(Area::Blobs, digest, flags)?
+            .open_content(StoreArea::Blobs, digest, flags)?
             .ok_or_else(unknown)?;
         let file = File::from(file);
         let facts = file.metadata().at("examine", || {
-            self.inner().root().content_path(Area::Blobs, digest)
+            self.inner().root().content_path(StoreArea::Blobs, digest)
         })?;
         if !facts.is_file() || facts.len() != size {
             return Err(ReadError::Damaged { digest: *digest });
@@ -181,10 +181,10 @@ impl Store {
     }
 
     fn lease_blob(&self, digest: &Digest) -> Result<Option<(u64, Lease)>, DatabaseError> {
-        self.database().ask(|transaction| {
+        self.database().query(|transaction| {
             let size = blob_size(transaction, digest)?;
             // Still under the lock of the database: no deletion comes in between.
-            let lease = || self.inner().leases().take(Leased::Blob(*digest));
+            let lease = || self.inner().leases().take(LeasedContent::Blob(*digest));
             Ok(size.map(|size| (size, lease())))
         })
     }
@@ -203,7 +203,7 @@ impl Blob {
 }
 
 impl BlobDraft {
-    pub(crate) fn new(digest: Digest, size: u64, file: Arc<dyn HoldsFile>) -> Self {
+    pub(crate) fn new(digest: Digest, size: u64, file: Arc<dyn DraftFile>) -> Self {
         Self {
             digest,
             size,
@@ -224,7 +224,7 @@ impl BlobDraft {
 
     /// Has the bytes go with the last of the drafts in any case, and not be kept for another pull.
     pub fn discard(&self) {
-        self.file().condemn();
+        self.file().discard();
     }
 
     pub(crate) fn file(&self) -> &PartialFile {
@@ -234,7 +234,7 @@ impl BlobDraft {
     /// Keeps the blob that this becomes from being deleted while anybody has the draft.
     pub(crate) fn lease(&self, leases: &Arc<Leases>) {
         self.lease
-            .get_or_init(|| leases.take(Leased::Blob(self.digest)));
+            .get_or_init(|| leases.take(LeasedContent::Blob(self.digest)));
     }
 }
 
@@ -244,6 +244,8 @@ pub(crate) fn blob_size(
 ) -> rusqlite::Result<Option<u64>> {
     let sql = "SELECT size FROM blobs WHERE digest = ?";
     connection
-        .query_row(sql, [Text(digest)], |row| row.get(0).map(from_integer))
+        .query_row(sql, [TextColumn(digest)], |row| {
+            row.get(0).map(from_integer)
+        })
         .optional()
 }

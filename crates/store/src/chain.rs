@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use windlass_oci::DiffId;
 
-use crate::commit::held_directory;
-use crate::error::{At, DatabaseError, FileError, asks_no_space};
-use crate::overlay::{Found, Level, Merged, Metadata, Stack, components};
-use crate::root::{Area, Root};
+use crate::commit::layer_directory;
+use crate::error::{At, DatabaseError, FileError, impl_is_no_space};
+use crate::overlay::{
+    DirectoryMetadata, MergedDirectory, PathLookup, Stack, StackLayer, components,
+};
+use crate::root::{Root, StoreArea};
 use crate::{Image, Layer, LayerError, Store};
 
 /// The layers of an image, held for as long as this is.
@@ -34,13 +36,13 @@ pub enum ChainShape {
         /// Where in the image.
         path: Vec<u8>,
         /// What it gets wrong.
-        reason: Flattening,
+        reason: FlattenReason,
     },
 }
 
 /// What an overlay gets wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flattening {
+pub enum FlattenReason {
     /// A hard link to a file of a lower layer would be missing.
     LowerLink,
     /// A directory that the layer does not carry would hide the mode, owner or attributes that it has
@@ -70,7 +72,7 @@ pub enum ChainError {
     Database(#[from] DatabaseError),
 }
 
-asks_no_space!(ChainError);
+impl_is_no_space!(ChainError);
 
 impl Chain {
     /// Returns the directories of the layers, the top first.
@@ -103,22 +105,22 @@ impl Store {
 /// Looks for the first thing that an overlay would get wrong.
 fn shape(root: &Root, layers: &[Layer]) -> Result<ChainShape, FileError> {
     for (position, layer) in layers.iter().enumerate() {
-        let facts = layer.facts();
+        let facts = layer.metadata();
         let needs = |path: &[u8], reason| ChainShape::NeedsFlattening {
             diff_id: facts.diff_id,
             path: path.to_vec(),
             reason,
         };
         if let Some(link) = facts.lower_links.first() {
-            return Ok(needs(&link.path, Flattening::LowerLink));
+            return Ok(needs(&link.path, FlattenReason::LowerLink));
         }
-        let levels = layers[position..].iter().map(|layer| Level {
-            directory: held_directory(root, layer.diff_id().digest()),
+        let levels = layers[position..].iter().map(|layer| StackLayer {
+            directory: layer_directory(root, layer.diff_id().digest()),
             hides: true,
         });
         let stack = Stack::new(root.dir(), levels.collect());
         for path in &facts.implied_directories {
-            let at = || root.content_path(Area::Layers, facts.diff_id.digest());
+            let at = || root.content_path(StoreArea::Layers, facts.diff_id.digest());
             let reason = misread(&stack, path).at("compare a directory with those below", at)?;
             if let Some(reason) = reason {
                 return Ok(needs(path, reason));
@@ -129,31 +131,35 @@ fn shape(root: &Root, layers: &[Layer]) -> Result<ChainShape, FileError> {
 }
 
 /// Says what an overlay gets wrong about `path`, a directory that the top layer does not carry.
-fn misread(stack: &Stack<'_>, path: &[u8]) -> std::io::Result<Option<Flattening>> {
+fn misread(stack: &Stack<'_>, path: &[u8]) -> std::io::Result<Option<FlattenReason>> {
     let names: Vec<_> = components(path).collect();
     let Some((last, parents)) = names.split_last() else {
         return Ok(None);
     };
     let mut parent = stack.top();
     for name in parents {
-        match stack.look(&parent, name)? {
-            Found::Directory(directory) => parent = directory,
-            Found::Nothing | Found::File | Found::Symlink(_) => return Ok(None),
+        match stack.lookup(&parent, name)? {
+            PathLookup::Directory(directory) => parent = directory,
+            PathLookup::Nothing | PathLookup::File | PathLookup::Symlink(_) => return Ok(None),
         }
     }
-    match stack.look(&parent.below_top(), last)? {
-        Found::Nothing => Ok(None),
-        Found::File | Found::Symlink(_) => Ok(Some(Flattening::NotADirectoryBelow)),
-        Found::Directory(below) => {
-            let Found::Directory(own) = stack.look(&parent, last)? else {
+    match stack.lookup(&parent.below_top(), last)? {
+        PathLookup::Nothing => Ok(None),
+        PathLookup::File | PathLookup::Symlink(_) => Ok(Some(FlattenReason::NotADirectoryBelow)),
+        PathLookup::Directory(below) => {
+            let PathLookup::Directory(own) = stack.lookup(&parent, last)? else {
                 return Ok(None);
             };
             let same = same_metadata(stack, &own, &below)?;
-            Ok((!same).then_some(Flattening::DirectoryMetadata))
+            Ok((!same).then_some(FlattenReason::DirectoryMetadata))
         }
     }
 }
 
-fn same_metadata(stack: &Stack<'_>, one: &Merged, other: &Merged) -> std::io::Result<bool> {
-    Ok(Metadata::of(&stack.open(one)?)? == Metadata::of(&stack.open(other)?)?)
+fn same_metadata(
+    stack: &Stack<'_>,
+    one: &MergedDirectory,
+    other: &MergedDirectory,
+) -> std::io::Result<bool> {
+    Ok(DirectoryMetadata::of(&stack.open(one)?)? == DirectoryMetadata::of(&stack.open(other)?)?)
 }

@@ -8,16 +8,16 @@ use windlass_oci::{
     DiffId, Digest, ImageConfig, ImageConfigError, ImageId, MAX_CONFIG_SIZE, Reference,
 };
 
-use crate::error::{DatabaseError, FileError, NotOwner, asks_no_space};
-use crate::fail::{self, Step};
-use crate::store::Inner;
+use crate::error::{DatabaseError, FileError, NotWritable, impl_is_no_space};
+use crate::fail::{self, CommitStep};
+use crate::store::StoreInner;
 use crate::{Blob, BlobDraft, FinishedLayer, Layer, ReadError, Store};
 
-use files::Publication;
-use rows::Recorded;
+use files::DraftPublication;
+use rows::RecordedNames;
 
 pub(crate) use files::{clear, take_off};
-pub(crate) use links::held_directory;
+pub(crate) use links::layer_directory;
 pub(crate) use rows::{write_digest_reference, write_tag};
 
 /// How much of a config is read: one byte more than a config may have.
@@ -58,7 +58,7 @@ pub struct NewLayer {
 #[derive(Clone, Debug)]
 pub enum LayerSource {
     /// It was there before.
-    Held(Layer),
+    Stored(Layer),
     /// It was unpacked for this image.
     New(FinishedLayer),
 }
@@ -67,7 +67,7 @@ pub enum LayerSource {
 #[derive(Clone, Debug)]
 pub enum BlobSource {
     /// It was there before.
-    Held(Blob),
+    Stored(Blob),
     /// It was fetched for this image.
     New(BlobDraft),
 }
@@ -78,7 +78,7 @@ pub struct Committed {
     /// The image.
     pub image_id: ImageId,
     /// Whether a name leads somewhere else now.
-    pub outcome: Outcome,
+    pub outcome: CommitOutcome,
     /// The image that the digest reference led to before, and still does (ST-4): a digest names one image,
     /// and another platform of the same index does not take it away.
     pub digest_stays_with: Option<ImageId>,
@@ -88,7 +88,7 @@ pub struct Committed {
 
 /// What a pull did to the name it was given (ST-2..ST-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CommitOutcome {
     /// The name is new, or led to another image.
     Downloaded,
     /// The name led to this very image.
@@ -149,7 +149,7 @@ pub enum CommitError {
     },
     /// The store is not ours to write to.
     #[error(transparent)]
-    NotOwner(#[from] NotOwner),
+    NotWritable(#[from] NotWritable),
     /// A path failed.
     #[error(transparent)]
     File(#[from] FileError),
@@ -158,7 +158,7 @@ pub enum CommitError {
     Database(#[from] DatabaseError),
 }
 
-asks_no_space!(CommitError);
+impl_is_no_space!(CommitError);
 
 impl NewImage {
     /// Returns what the name stood for: the outermost index, or else the manifest.
@@ -167,7 +167,7 @@ impl NewImage {
     }
 
     /// Keeps everything that becomes visible now from being deleted while others have the drafts of it.
-    fn lease(&self, inner: &Inner) {
+    fn lease(&self, inner: &StoreInner) {
         self.blob_drafts()
             .for_each(|draft| draft.lease(inner.leases()));
         for layer in &self.layers {
@@ -178,15 +178,15 @@ impl NewImage {
     }
 
     /// Has what is left of the blobs in `ingest/` removed: they are held.
-    fn published(&self) {
+    fn mark_published(&self) {
         self.blob_drafts()
-            .for_each(|draft| draft.file().published());
+            .for_each(|draft| draft.file().mark_published());
     }
 
     fn blob_drafts(&self) -> impl Iterator<Item = &BlobDraft> {
         self.blobs().filter_map(|source| match source {
             BlobSource::New(draft) => Some(draft),
-            BlobSource::Held(_) => None,
+            BlobSource::Stored(_) => None,
         })
     }
 
@@ -201,15 +201,15 @@ impl LayerSource {
     /// Returns what its tar hashed to.
     pub fn diff_id(&self) -> &DiffId {
         match self {
-            Self::Held(layer) => layer.diff_id(),
+            Self::Stored(layer) => layer.diff_id(),
             Self::New(layer) => layer.diff_id(),
         }
     }
 
-    fn facts(&self) -> &crate::LayerFacts {
+    fn metadata(&self) -> &crate::LayerMetadata {
         match self {
-            Self::Held(layer) => layer.facts(),
-            Self::New(layer) => layer.facts(),
+            Self::Stored(layer) => layer.metadata(),
+            Self::New(layer) => layer.metadata(),
         }
     }
 }
@@ -218,7 +218,7 @@ impl BlobSource {
     /// Returns what its bytes hash to.
     pub fn digest(&self) -> &Digest {
         match self {
-            Self::Held(blob) => blob.digest(),
+            Self::Stored(blob) => blob.digest(),
             Self::New(draft) => draft.digest(),
         }
     }
@@ -226,7 +226,7 @@ impl BlobSource {
     /// Returns its size in bytes.
     pub fn size(&self) -> u64 {
         match self {
-            Self::Held(blob) => blob.size(),
+            Self::Stored(blob) => blob.size(),
             Self::New(draft) => draft.size(),
         }
     }
@@ -265,20 +265,20 @@ impl Store {
         image: &NewImage,
         tag: Option<&Reference>,
     ) -> Result<Committed, CommitError> {
-        let inner = self.owned()?;
+        let inner = self.writable()?;
         let config = self.read_config(&image.config)?;
         check(image, &config)?;
-        let _settling = inner.settling();
+        let _settling = inner.lock_settling();
         if inner.is_degraded() {
             return Err(degraded(inner));
         }
         image.lease(inner);
         links::resolve(inner.root(), &image.layers)?;
-        let publication = Publication::plan(inner, image)?;
+        let publication = DraftPublication::plan(inner, image)?;
         let recorded = publish(inner, publication, |inner| {
             rows::record(inner, image, &config, tag)
         })?;
-        image.published();
+        image.mark_published();
         Ok(Committed {
             image_id: ImageId::new(*image.config.digest()),
             outcome: recorded.outcome,
@@ -289,7 +289,7 @@ impl Store {
 
     fn read_config(&self, config: &BlobSource) -> Result<ImageConfig, CommitError> {
         let bytes = match config {
-            BlobSource::Held(blob) => self.read_blob(blob.digest())?,
+            BlobSource::Stored(blob) => self.read_blob(blob.digest())?,
             BlobSource::New(draft) => draft.file().read(draft.size().min(CONFIG_LIMIT))?,
         };
         ImageConfig::parse(&bytes).map_err(CommitError::Config)
@@ -298,33 +298,33 @@ impl Store {
 
 /// Carries out steps 1 to 5.
 fn publish(
-    inner: &Inner,
-    mut publication: Publication<'_>,
-    record: impl FnOnce(&Inner) -> Result<Recorded, rows::RecordError>,
-) -> Result<Recorded, CommitError> {
+    inner: &StoreInner,
+    mut publication: DraftPublication<'_>,
+    record: impl FnOnce(&StoreInner) -> Result<RecordedNames, rows::RecordError>,
+) -> Result<RecordedNames, CommitError> {
     let root = inner.root();
     if publication.is_empty() {
         return Ok(record(inner)?);
     }
-    root.unsettle()?;
-    let published = fail::point(Step::Barrier)
+    root.mark_unsettled()?;
+    let published = fail::point(CommitStep::Barrier)
         .and_then(|()| root.barrier())
         .inspect_err(|_| inner.degrade())
-        .and_then(|()| publication.carry_out());
+        .and_then(|()| publication.publish());
     let result = match published {
         Ok(()) => record(inner),
         Err(error) => Err(rows::RecordError::Undone(error.into())),
     };
     match result {
         Ok(recorded) => {
-            fail::passing(Step::Settle);
-            root.settle();
+            fail::passing(CommitStep::Settle);
+            root.clear_unsettled();
             Ok(recorded)
         }
         Err(error) => {
             // Rows that may or may not be there must not find their files gone.
-            if error.is_certain() && publication.take_back() {
-                root.settle();
+            if error.is_certain() && publication.roll_back() {
+                root.clear_unsettled();
             }
             Err(error.into())
         }
@@ -356,7 +356,7 @@ fn check(image: &NewImage, config: &ImageConfig) -> Result<(), CommitError> {
     }
 }
 
-fn degraded(inner: &Inner) -> CommitError {
+fn degraded(inner: &StoreInner) -> CommitError {
     let path = inner.root().path().to_owned();
     CommitError::Degraded { path }
 }

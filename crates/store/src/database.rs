@@ -35,7 +35,7 @@ pub(crate) struct Database {
 
 /// A value that is kept as its text: a digest, a platform, a name.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Text<T>(pub(crate) T);
+pub(crate) struct TextColumn<T>(pub(crate) T);
 
 impl Database {
     /// Opens the database for its one writer; makes the tables if there are none.
@@ -84,7 +84,7 @@ impl Database {
     }
 
     /// Answers a question from one consistent state of the database.
-    pub(crate) fn ask<T>(
+    pub(crate) fn query<T>(
         &self,
         question: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, DatabaseError> {
@@ -108,13 +108,13 @@ impl Database {
     }
 }
 
-impl<T: ToString> ToSql for Text<T> {
+impl<T: ToString> ToSql for TextColumn<T> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.0.to_string().into())
     }
 }
 
-impl<T> FromSql for Text<T>
+impl<T> FromSql for TextColumn<T>
 where
     T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {

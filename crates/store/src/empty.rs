@@ -18,9 +18,9 @@ impl Store {
     /// Returns the path of an empty directory that looks as the root of `chain` is to look.
     ///
     /// It is made when it is first asked for, and kept for the next; nothing else depends on it.
-    pub fn apex(&self, chain: &Chain) -> Result<PathBuf, FileError> {
+    pub fn empty_top(&self, chain: &Chain) -> Result<PathBuf, FileError> {
         let carries_root =
-            |layer: &&crate::Layer| !layer.facts().implied_directories.contains(&Vec::new());
+            |layer: &&crate::Layer| !layer.metadata().implied_directories.contains(&Vec::new());
         let layer = chain
             .layers
             .iter()

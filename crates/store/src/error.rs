@@ -24,7 +24,7 @@ pub struct DatabaseError {
 /// The store was opened to look at, and something was to be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the store was not opened for writing")]
-pub struct NotOwner;
+pub struct NotWritable;
 
 impl FileError {
     pub(crate) fn new(action: &'static str, path: PathBuf, source: impl Into<io::Error>) -> Self {
@@ -108,7 +108,7 @@ fn database_is_no_space(error: &rusqlite::Error) -> bool {
 }
 
 /// Gives an error type the question that every caller has: is the disk full?
-macro_rules! asks_no_space {
+macro_rules! impl_is_no_space {
     ($($error:ty),+) => { $(
         impl $error {
             /// Says whether the cause is a disk (or quota, or table of inodes) without room.
@@ -118,4 +118,4 @@ macro_rules! asks_no_space {
         }
     )+ };
 }
-pub(crate) use asks_no_space;
+pub(crate) use impl_is_no_space;

@@ -4,7 +4,7 @@ use crate::error::FileError;
 
 /// A moment in a commit or a deletion; the process may end, or the disk fail, just before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum CommitStep {
     /// The barrier, after the note `unsettled`.
     Barrier,
     /// The move of one draft to its place.
@@ -26,40 +26,40 @@ pub(crate) enum Step {
 }
 
 /// Comes by a step that cannot fail; a process can still end there.
-pub(crate) fn passing(step: Step) {
+pub(crate) fn passing(step: CommitStep) {
     drop(point(step));
 }
 
 #[cfg(not(test))]
 #[expect(clippy::unnecessary_wraps, reason = "under test it fails")]
-pub(crate) fn point(_: Step) -> Result<(), FileError> {
+pub(crate) fn point(_: CommitStep) -> Result<(), FileError> {
     Ok(())
 }
 
 #[cfg(test)]
-pub(crate) use armed::{Action, arm, point};
+pub(crate) use armed::{FailureAction, arm, point};
 
 #[cfg(test)]
 mod armed {
     use std::cell::Cell;
     use std::path::PathBuf;
 
-    use super::{FileError, Step};
+    use super::{CommitStep, FileError};
 
     thread_local! {
-        static ARMED: Cell<Option<(Step, usize, Action)>> = const { Cell::new(None) };
+        static ARMED: Cell<Option<(CommitStep, usize, FailureAction)>> = const { Cell::new(None) };
     }
 
     /// What happens at the step.
     #[derive(Clone, Copy, Debug)]
-    pub(crate) enum Action {
+    pub(crate) enum FailureAction {
         /// The process ends at once, as by `kill -9`.
         Die,
         /// The disk is full.
         NoSpace,
     }
 
-    impl Step {
+    impl CommitStep {
         pub(crate) const COMMIT: [Self; 6] = [
             Self::Barrier,
             Self::Move,
@@ -73,17 +73,17 @@ mod armed {
     }
 
     /// Makes `action` happen when this thread comes to `step`, having passed it `skip` times.
-    pub(crate) fn arm(step: Step, skip: usize, action: Action) {
+    pub(crate) fn arm(step: CommitStep, skip: usize, action: FailureAction) {
         ARMED.set(Some((step, skip, action)));
     }
 
-    pub(crate) fn point(step: Step) -> Result<(), FileError> {
+    pub(crate) fn point(step: CommitStep) -> Result<(), FileError> {
         match ARMED.get() {
             Some((armed, 0, action)) if armed == step => {
                 ARMED.set(None);
                 match action {
-                    Action::Die => std::process::abort(),
-                    Action::NoSpace => {
+                    FailureAction::Die => std::process::abort(),
+                    FailureAction::NoSpace => {
                         let path = PathBuf::from(format!("{step:?}"));
                         Err(FileError::new("reach", path, rustix::io::Errno::NOSPC))
                     }

@@ -8,8 +8,8 @@ use windlass_oci::{
 };
 
 use crate::Store;
-use crate::database::{Text, from_integer};
-use crate::error::{DatabaseError, asks_no_space};
+use crate::database::{TextColumn, from_integer};
+use crate::error::{DatabaseError, impl_is_no_space};
 
 /// An image that is held, with its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Image {
     /// Its layers, base first.
     pub layers: Vec<ImageLayer>,
     /// Its tags, in order.
-    pub tags: Vec<Tagged>,
+    pub tags: Vec<TaggedReference>,
     /// Its digest references, in order.
     pub digests: Vec<Reference>,
 }
@@ -46,14 +46,14 @@ pub struct ImageLayer {
     /// What the manifest calls its blob, which need not be held: the layer may have come from another.
     pub blob: Digest,
     /// A blob that is held and was seen to unpack to this layer; the manifest's own, if it can be.
-    pub held_blob: Option<Digest>,
+    pub stored_blob: Option<Digest>,
     /// The size of that blob in bytes.
     pub blob_size: u64,
 }
 
 /// A tag of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tagged {
+pub struct TaggedReference {
     /// The name with its tag.
     pub reference: Reference,
     /// The manifest or index that it named when it was set.
@@ -82,7 +82,7 @@ pub enum FindError {
     Database(#[from] DatabaseError),
 }
 
-asks_no_space!(FindError);
+impl_is_no_space!(FindError);
 
 impl Image {
     /// Returns the bytes of file content in all its layers.
@@ -104,16 +104,18 @@ impl Image {
 impl Store {
     /// Returns all images, the last pulled first.
     pub fn images(&self) -> Result<Vec<Image>, DatabaseError> {
-        let mut images = self.database().ask(|transaction| load(transaction, None))?;
+        let mut images = self
+            .database()
+            .query(|transaction| load(transaction, None))?;
         images.sort_by(|a, b| b.pulled.cmp(&a.pulled).then(a.id.cmp(&b.id)));
         Ok(images)
     }
 
     /// Returns the image that `name` means: by ID, by reference, by the beginning of its ID (API-12).
     pub fn image(&self, name: &ImageName) -> Result<Image, FindError> {
-        let found = self.database().ask(|transaction| {
+        let found = self.database().query(|transaction| {
             let found = find(transaction, name)?;
-            let Lookup::One { id, .. } = found else {
+            let NameLookup::One { id, .. } = found else {
                 return Ok((found, None));
             };
             Ok((found, load(transaction, Some(&id))?.pop()))
@@ -127,7 +129,7 @@ impl Store {
 
 /// What a name means.
 #[derive(Debug)]
-pub(crate) enum Lookup {
+pub(crate) enum NameLookup {
     One {
         id: ImageId,
         /// The reference that led there, normalised; `None` if it was an ID.
@@ -137,7 +139,7 @@ pub(crate) enum Lookup {
     Unknown,
 }
 
-impl Lookup {
+impl NameLookup {
     pub(crate) fn into_error(self, name: &ImageName) -> FindError {
         match self {
             Self::Ambiguous(prefix, ids) => FindError::Ambiguous { prefix, ids },
@@ -147,21 +149,21 @@ impl Lookup {
 }
 
 /// Finds out what `name` means.
-pub(crate) fn find(connection: &Connection, name: &ImageName) -> rusqlite::Result<Lookup> {
+pub(crate) fn find(connection: &Connection, name: &ImageName) -> rusqlite::Result<NameLookup> {
     match name {
         ImageName::Id(id) => {
             let known = ids(connection)?.contains(id);
             Ok(if known {
-                Lookup::One { id: *id, by: None }
+                NameLookup::One { id: *id, by: None }
             } else {
-                Lookup::Unknown
+                NameLookup::Unknown
             })
         }
         ImageName::IdPrefix(prefix) => find_prefix(connection, prefix),
         ImageName::Reference(reference) => find_reference(connection, reference),
         ImageName::ReferenceOrPrefix(reference, prefix) => {
             match find_reference(connection, reference)? {
-                Lookup::Unknown => find_prefix(connection, prefix),
+                NameLookup::Unknown => find_prefix(connection, prefix),
                 found => Ok(found),
             }
         }
@@ -169,7 +171,7 @@ pub(crate) fn find(connection: &Connection, name: &ImageName) -> rusqlite::Resul
 }
 
 /// Where a name has both, the digest decides and the tag says nothing.
-fn find_reference(connection: &Connection, reference: &Reference) -> rusqlite::Result<Lookup> {
+fn find_reference(connection: &Connection, reference: &Reference) -> rusqlite::Result<NameLookup> {
     let reference = match reference.digest() {
         Some(_) => reference.without_tag(),
         None => reference.clone().or_latest(),
@@ -184,21 +186,21 @@ fn find_reference(connection: &Connection, reference: &Reference) -> rusqlite::R
             tag.map(Tag::to_string).unwrap_or_default(),
         ),
     };
-    let row = params![Text(reference.repository()), last];
+    let row = params![TextColumn(reference.repository()), last];
     let found = connection.query_row(sql, row, id_of).optional()?;
-    Ok(found.map_or(Lookup::Unknown, |id| Lookup::One {
+    Ok(found.map_or(NameLookup::Unknown, |id| NameLookup::One {
         id,
         by: Some(reference),
     }))
 }
 
-fn find_prefix(connection: &Connection, prefix: &IdPrefix) -> rusqlite::Result<Lookup> {
+fn find_prefix(connection: &Connection, prefix: &IdPrefix) -> rusqlite::Result<NameLookup> {
     let ids = ids(connection)?.into_iter();
     let ids: Vec<_> = ids.filter(|id| prefix.matches(id)).collect();
     Ok(match ids.as_slice() {
-        [] => Lookup::Unknown,
-        [id] => Lookup::One { id: *id, by: None },
-        _ => Lookup::Ambiguous(prefix.clone(), ids),
+        [] => NameLookup::Unknown,
+        [id] => NameLookup::One { id: *id, by: None },
+        _ => NameLookup::Ambiguous(prefix.clone(), ids),
     })
 }
 
@@ -210,7 +212,7 @@ fn ids(connection: &Connection) -> rusqlite::Result<Vec<ImageId>> {
 }
 
 fn id_of(row: &Row<'_>) -> rusqlite::Result<ImageId> {
-    row.get(0).map(|Text(id)| id)
+    row.get(0).map(|TextColumn(id)| id)
 }
 
 /// Loads one image, or all.
@@ -243,11 +245,11 @@ pub(crate) fn load(
                WHERE ?1 IS NULL OR image = ?1 ORDER BY repository, tag";
     each(connection, sql, only, |row| {
         if let Some(image) = images.get_mut(&id_of(row)?) {
-            let (Text(name), Text(tag)): (Text<RepositoryName>, Text<Tag>) =
+            let (TextColumn(name), TextColumn(tag)): (TextColumn<RepositoryName>, TextColumn<Tag>) =
                 (row.get(1)?, row.get(2)?);
-            image.tags.push(Tagged {
+            image.tags.push(TaggedReference {
                 reference: name.reference().with_tag(tag),
-                target: row.get(3).map(|Text(target)| target)?,
+                target: row.get(3).map(|TextColumn(target)| target)?,
             });
         }
         Ok(())
@@ -256,8 +258,8 @@ pub(crate) fn load(
                WHERE ?1 IS NULL OR image = ?1 ORDER BY repository, digest";
     each(connection, sql, only, |row| {
         if let Some(image) = images.get_mut(&id_of(row)?) {
-            let Text(name): Text<RepositoryName> = row.get(1)?;
-            let Text(digest) = row.get(2)?;
+            let TextColumn(name): TextColumn<RepositoryName> = row.get(1)?;
+            let TextColumn(digest) = row.get(2)?;
             image.digests.push(name.reference().with_digest(digest));
         }
         Ok(())
@@ -272,7 +274,7 @@ fn each(
     mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query(params![only.map(Text)])?;
+    let mut rows = statement.query(params![only.map(TextColumn)])?;
     while let Some(row) = rows.next()? {
         take(row)?;
     }
@@ -280,11 +282,11 @@ fn each(
 }
 
 fn read_image(row: &Row<'_>) -> rusqlite::Result<Image> {
-    let index: Option<Text<Digest>> = row.get(2)?;
+    let index: Option<TextColumn<Digest>> = row.get(2)?;
     Ok(Image {
         id: id_of(row)?,
-        manifest: row.get(1).map(|Text(digest)| digest)?,
-        index: index.map(|Text(digest)| digest),
+        manifest: row.get(1).map(|TextColumn(digest)| digest)?,
+        index: index.map(|TextColumn(digest)| digest),
         platform: Platform {
             os: row.get(3)?,
             architecture: row.get(4)?,
@@ -301,14 +303,14 @@ fn read_image(row: &Row<'_>) -> rusqlite::Result<Image> {
 }
 
 fn read_layer(row: &Row<'_>) -> rusqlite::Result<ImageLayer> {
-    let held: Option<Text<Digest>> = row.get(6)?;
+    let held: Option<TextColumn<Digest>> = row.get(6)?;
     Ok(ImageLayer {
-        diff_id: row.get(1).map(|Text(id)| id)?,
-        chain_id: row.get(2).map(|Text(id)| id)?,
+        diff_id: row.get(1).map(|TextColumn(id)| id)?,
+        chain_id: row.get(2).map(|TextColumn(id)| id)?,
         size: row.get(3).map(from_integer)?,
-        blob: row.get(4).map(|Text(digest)| digest)?,
+        blob: row.get(4).map(|TextColumn(digest)| digest)?,
         blob_size: row.get(5).map(from_integer)?,
-        held_blob: held.map(|Text(digest)| digest),
+        stored_blob: held.map(|TextColumn(digest)| digest),
     })
 }
 

@@ -1,7 +1,7 @@
 //! A blob on its way in: the file is the queue between the wire and whoever reads it.
 //!
-//! Who fetches claims [`Piece`]s of the blob from its [`IngestWriter`] and fills each from front to back; several
-//! may be filled at a time. How far the blob is contiguous is the watermark. [`Follower`]s read behind it and
+//! Who fetches claims [`RangeWriter`]s of the blob from its [`IngestWriter`] and fills each from front to back; several
+//! may be filled at a time. How far the blob is contiguous is the watermark. [`IngestReader`]s read behind it and
 //! hash what they yield, so that every compressed byte is hashed while it is still in the cache. A slow reader
 //! never stalls the wire, and no byte waits in memory.
 //!
@@ -31,35 +31,35 @@ use std::sync::Arc;
 use windlass_oci::Digest;
 
 use crate::Store;
-use crate::blob::HoldsFile;
-use crate::error::{FileError, NotOwner, asks_no_space};
+use crate::blob::DraftFile;
+use crate::error::{FileError, NotWritable, impl_is_no_space};
 use crate::root::fresh_name;
 
 use kept::kept_name;
-use live::Taken;
-use progress::{Progress, RecordOf};
-use record::{Checkpoint, Record};
+use live::NameClaim;
+use progress::{IngestProgress, RecordDraft};
+use record::{Checkpoint, PartialRecord};
 
-pub use follower::{Follower, VerifyError};
-pub use kept::{Keep, PartialBlob};
+pub use follower::{IngestReader, VerifyError};
+pub use kept::{PartialBlob, Retention};
 pub(crate) use kept::{is_kept, is_record};
-pub(crate) use live::Live;
+pub(crate) use live::ActiveIngests;
 pub(crate) use partial::PartialFile;
 #[cfg(test)]
 use partial::RECORD_SUFFIX;
-pub use piece::{Extent, Piece};
-pub(crate) use ranges::Ranges;
+pub use piece::{RangeHandle, RangeWriter};
+pub(crate) use ranges::ByteRanges;
 
 /// A partial blob. Clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Ingest {
-    shared: Arc<Shared>,
+    shared: Arc<IngestShared>,
 }
 
 /// Gives out the pieces of an [`Ingest`]. Dropped before the last byte is in, it fails the followers.
 #[derive(Debug)]
 pub struct IngestWriter {
-    shared: Arc<Shared>,
+    shared: Arc<IngestShared>,
 }
 
 /// Why a blob could not be begun.
@@ -67,7 +67,7 @@ pub struct IngestWriter {
 pub enum IngestError {
     /// The store is not ours to write to.
     #[error(transparent)]
-    NotOwner(#[from] NotOwner),
+    NotWritable(#[from] NotWritable),
     /// A path failed.
     #[error(transparent)]
     File(#[from] FileError),
@@ -85,12 +85,12 @@ pub enum AppendError {
         size: u64,
     },
     /// The end was announced before all bytes were there.
-    #[error("{digest} ended after {held} of {size} bytes")]
+    #[error("{digest} ended after {received} of {size} bytes")]
     TooShort {
         /// The blob.
         digest: Digest,
         /// How many bytes came.
-        held: u64,
+        received: u64,
         /// How many should have come.
         size: u64,
     },
@@ -102,18 +102,18 @@ pub enum AppendError {
     File(#[from] FileError),
 }
 
-asks_no_space!(IngestError, AppendError);
+impl_is_no_space!(IngestError, AppendError);
 
-/// Why a [`Follower`] cannot go on, as found inside its [`std::io::Error`].
+/// Why a [`IngestReader`] cannot go on, as found inside its [`std::io::Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
+pub enum IngestStopped {
     /// [`Ingest::cancel`] was called.
     Cancelled,
     /// The writer was dropped before the last byte.
     Abandoned,
 }
 
-impl fmt::Display for Stopped {
+impl fmt::Display for IngestStopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Cancelled => "cancelled",
@@ -122,19 +122,19 @@ impl fmt::Display for Stopped {
     }
 }
 
-impl std::error::Error for Stopped {}
+impl std::error::Error for IngestStopped {}
 
 /// What writers and followers share.
 #[derive(Debug)]
-struct Shared {
+struct IngestShared {
     digest: Digest,
     size: u64,
-    progress: Arc<Progress>,
+    progress: Arc<IngestProgress>,
     /// How far it was hashed when it was opened.
     hashed: Option<Checkpoint>,
     file: PartialFile,
     /// Last: the name is free when the file is left alone. Without it the file is never kept.
-    taken: Option<Taken>,
+    taken: Option<NameClaim>,
 }
 
 impl Store {
@@ -144,21 +144,21 @@ impl Store {
         digest: &Digest,
         size: u64,
     ) -> Result<(Ingest, IngestWriter), IngestError> {
-        let inner = self.owned()?;
+        let inner = self.writable()?;
         let name = kept_name(digest, size);
-        let (taken, (file, record)) = match inner.live().take(&name) {
+        let (taken, (file, record)) = match inner.active_ingests().take(&name) {
             Some(taken) => (Some(taken), PartialFile::find(inner, name, size)?),
             None => {
                 let file = PartialFile::create(inner, fresh_name())?;
-                (None, (file, Record::default()))
+                (None, (file, PartialRecord::default()))
             }
         };
         let hashed = record.hash.clone();
-        let progress = Arc::new(Progress::new(size, record));
+        let progress = Arc::new(IngestProgress::new(size, record));
         if let Some(taken) = &taken {
             taken.follow(&progress);
         }
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(IngestShared {
             digest: *digest,
             size,
             progress,
@@ -185,28 +185,28 @@ impl Ingest {
     }
 
     /// Returns how many bytes are in, counted from the first without a gap.
-    pub fn received(&self) -> u64 {
+    pub fn contiguous_bytes(&self) -> u64 {
         self.shared.progress.contiguous()
     }
 
     /// Returns how many bytes are in.
-    pub fn held(&self) -> u64 {
-        self.shared.progress.held()
+    pub fn stored_bytes(&self) -> u64 {
+        self.shared.progress.stored_bytes()
     }
 
     /// Returns a reader that starts at the first byte.
-    pub fn follower(&self) -> Follower {
-        Follower::new(Arc::clone(&self.shared))
+    pub fn reader(&self) -> IngestReader {
+        IngestReader::new(Arc::clone(&self.shared))
     }
 
     /// Stops writers and followers: what they do next fails with "cancelled".
     pub fn cancel(&self) {
-        self.shared.progress.stop(Stopped::Cancelled);
+        self.shared.progress.stop(IngestStopped::Cancelled);
     }
 
     /// Has nothing of it kept: it is of no use to anybody.
     pub fn discard(&self) {
-        self.shared.file.condemn();
+        self.shared.file.discard();
     }
 }
 
@@ -217,12 +217,12 @@ impl IngestWriter {
     }
 
     /// Returns how many bytes are in.
-    pub fn held(&self) -> u64 {
-        self.shared.progress.held()
+    pub fn stored_bytes(&self) -> u64 {
+        self.shared.progress.stored_bytes()
     }
 
     /// Returns how many bytes are in, counted from the first without a gap.
-    pub fn received(&self) -> u64 {
+    pub fn contiguous_bytes(&self) -> u64 {
         self.shared.progress.contiguous()
     }
 
@@ -233,9 +233,9 @@ impl IngestWriter {
 
     /// Claims the first stretch that is missing and that nobody fills, but no more than `most` bytes of it.
     /// `None` if there is none.
-    pub fn claim(&self, most: u64) -> Option<Piece> {
+    pub fn claim(&self, most: u64) -> Option<RangeWriter> {
         let range = self.shared.progress.claim(most)?;
-        Some(Piece::new(Arc::clone(&self.shared), range))
+        Some(RangeWriter::new(Arc::clone(&self.shared), range))
     }
 
     /// Says that the last byte was appended.
@@ -245,7 +245,7 @@ impl IngestWriter {
         }
         Err(AppendError::TooShort {
             digest: self.shared.digest,
-            held: self.held(),
+            received: self.stored_bytes(),
             size: self.size(),
         })
     }
@@ -254,22 +254,22 @@ impl IngestWriter {
 impl Drop for IngestWriter {
     fn drop(&mut self) {
         if !self.is_complete() {
-            self.shared.progress.stop(Stopped::Abandoned);
+            self.shared.progress.stop(IngestStopped::Abandoned);
         }
     }
 }
 
-impl Shared {
+impl IngestShared {
     /// Notes that bytes were appended or read.
-    fn moved(&self, bytes: u64) {
+    fn record_io(&self, bytes: u64) {
         let inner = self.file.inner();
         inner
             .write_back()
-            .moved(inner.root().dir(), inner.live(), bytes);
+            .record_io(inner.root().dir(), inner.active_ingests(), bytes);
     }
 
     /// Writes down what is there, for whoever comes after a crash. Without it more has to be fetched again.
-    fn note(&self, record: RecordOf) {
+    fn save_record(&self, record: RecordDraft) {
         if self.taken.is_some() {
             let record = record.in_boot(self.file.inner().boot());
             if let Err(error) = self.file.write_record(&record) {
@@ -281,7 +281,7 @@ impl Shared {
     /// Leaves the file to the next pull, with all that is in it.
     fn keep(&self) -> Result<(), FileError> {
         self.file.sync()?;
-        self.progress.is_safe(&self.progress.held_ranges());
+        self.progress.mark_safe(&self.progress.held_ranges());
         let record = self.progress.record().in_boot(self.file.inner().boot());
         self.file.write_record(&record)?;
         self.file.sync_record()?;
@@ -290,12 +290,12 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for IngestShared {
     fn drop(&mut self) {
-        let is_nobodys = self.taken.is_some() && !self.file.is_let_go();
+        let is_nobodys = self.taken.is_some() && !self.file.is_released();
         if is_nobodys
-            && !self.file.is_condemned()
-            && self.progress.held() > 0
+            && !self.file.is_discarded()
+            && self.progress.stored_bytes() > 0
             && let Err(error) = self.keep()
         {
             tracing::warn!(path = %self.file.path().display(), %error, "not kept");
@@ -303,7 +303,7 @@ impl Drop for Shared {
     }
 }
 
-impl HoldsFile for Shared {
+impl DraftFile for IngestShared {
     fn file(&self) -> &PartialFile {
         &self.file
     }

@@ -8,24 +8,24 @@ use rusqlite::{OptionalExtension as _, Row};
 use rustix::fs::{Mode, OFlags};
 use windlass_oci::{DiffId, Digest};
 
-use crate::database::{Text, from_integer};
-use crate::error::{At, DatabaseError, FileError, NotOwner, asks_no_space};
-use crate::lease::{Lease, Leased, Leases};
-use crate::root::{Area, DIFF, fresh_name, make_dir};
-use crate::store::Inner;
+use crate::database::{TextColumn, from_integer};
+use crate::error::{At, DatabaseError, FileError, NotWritable, impl_is_no_space};
+use crate::lease::{Lease, LeasedContent, Leases};
+use crate::root::{DIFF, StoreArea, fresh_name, make_dir};
+use crate::store::StoreInner;
 use crate::{ReadError, Store, paths, tree};
 
 /// A layer that is held, unpacked. It stays as long as this is not dropped.
 #[derive(Clone, Debug)]
 pub struct Layer {
-    inner: Arc<Inner>,
-    facts: Arc<LayerFacts>,
+    inner: Arc<StoreInner>,
+    facts: Arc<LayerMetadata>,
     _leases: Arc<[Lease]>,
 }
 
 /// What unpacking a layer found out about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LayerFacts {
+pub struct LayerMetadata {
     /// What its tar hashed to.
     pub diff_id: DiffId,
     /// The bytes of file content in it.
@@ -63,7 +63,7 @@ pub struct FinishedLayer(Arc<Finished>);
 
 #[derive(Debug)]
 struct Finished {
-    facts: LayerFacts,
+    facts: LayerMetadata,
     tree: DraftTree,
     /// Once an image was committed with it: whoever else has it may commit it, too.
     lease: OnceLock<Lease>,
@@ -72,7 +72,7 @@ struct Finished {
 /// `drafts/<name>`, removed when it is dropped (unless it was published, which moved it away).
 #[derive(Debug)]
 struct DraftTree {
-    inner: Arc<Inner>,
+    inner: Arc<StoreInner>,
     name: String,
 }
 
@@ -81,7 +81,7 @@ struct DraftTree {
 pub enum LayerError {
     /// The store is not ours to write to.
     #[error(transparent)]
-    NotOwner(#[from] NotOwner),
+    NotWritable(#[from] NotWritable),
     /// A path failed.
     #[error(transparent)]
     File(#[from] FileError),
@@ -90,7 +90,7 @@ pub enum LayerError {
     Database(#[from] DatabaseError),
 }
 
-asks_no_space!(LayerError);
+impl_is_no_space!(LayerError);
 
 impl Store {
     /// Returns the layer called `diff_id` if it is held: its directory, and a blob that it was unpacked from.
@@ -105,10 +105,12 @@ impl Store {
 
     /// Returns the layer that the blob called `blob` was seen to unpack to, if that is held.
     pub fn layer_of_blob(&self, blob: &Digest) -> Result<Option<Layer>, LayerError> {
-        let found = self.database().ask(|transaction| {
+        let found = self.database().query(|transaction| {
             let sql = "SELECT diff_id FROM layer_blobs WHERE blob = ?";
-            let diff_id = |row: &Row<'_>| row.get(0).map(|Text(diff_id)| diff_id);
-            transaction.query_row(sql, [Text(blob)], diff_id).optional()
+            let diff_id = |row: &Row<'_>| row.get(0).map(|TextColumn(diff_id)| diff_id);
+            transaction
+                .query_row(sql, [TextColumn(blob)], diff_id)
+                .optional()
         })?;
         // Gone in between is not held.
         found.map_or(Ok(None), |diff_id: DiffId| self.layer(&diff_id))
@@ -116,12 +118,12 @@ impl Store {
 
     /// Begins a layer: an empty directory that only its owner can reach.
     pub fn draft_layer(&self) -> Result<LayerDraft, LayerError> {
-        let inner = self.owned()?;
+        let inner = self.writable()?;
         let tree = DraftTree {
             inner: Arc::clone(inner),
             name: fresh_name(),
         };
-        let drafts = inner.root().area(Area::Drafts);
+        let drafts = inner.root().area(StoreArea::Drafts);
         let top = make_dir(drafts, &tree.name, Mode::RWXU).at("create", || tree.path())?;
         // The root of an image is open to all who can get there; nobody gets past the store's own root.
         let open = Mode::from_raw_mode(0o755);
@@ -131,18 +133,18 @@ impl Store {
 
     /// Leases the layer, and the blobs that it was unpacked from.
     fn lease_layer(&self, diff_id: &DiffId) -> Result<Option<(Layer, Vec<Digest>)>, DatabaseError> {
-        self.database().ask(|transaction| {
+        self.database().query(|transaction| {
             let Some(facts) = layer_facts(transaction, diff_id)? else {
                 return Ok(None);
             };
             let sql = "SELECT blob FROM layer_blobs WHERE diff_id = ?";
-            let blob = |row: &Row<'_>| row.get(0).map(|Text(blob)| blob);
+            let blob = |row: &Row<'_>| row.get(0).map(|TextColumn(blob)| blob);
             let mut statement = transaction.prepare(sql)?;
-            let blobs = statement.query_map([Text(diff_id)], blob)?;
+            let blobs = statement.query_map([TextColumn(diff_id)], blob)?;
             let blobs: Vec<Digest> = blobs.collect::<Result<_, _>>()?;
             // Still under the lock of the database: no deletion comes in between.
-            let leases = blobs.iter().map(|blob| Leased::Blob(*blob));
-            let leases = leases.chain([Leased::Layer(*diff_id)]);
+            let leases = blobs.iter().map(|blob| LeasedContent::Blob(*blob));
+            let leases = leases.chain([LeasedContent::Layer(*diff_id)]);
             let leases = leases
                 .map(|what| self.inner().leases().take(what))
                 .collect();
@@ -185,7 +187,7 @@ impl Layer {
     }
 
     /// Returns everything that unpacking it found out.
-    pub fn facts(&self) -> &LayerFacts {
+    pub fn metadata(&self) -> &LayerMetadata {
         &self.facts
     }
 
@@ -200,7 +202,7 @@ impl Layer {
         let digest = self.facts.diff_id.digest();
         self.inner
             .root()
-            .content_path(Area::Layers, digest)
+            .content_path(StoreArea::Layers, digest)
             .join(DIFF)
     }
 
@@ -209,13 +211,13 @@ impl Layer {
     }
 }
 
-impl Inner {
+impl StoreInner {
     /// Opens the directory of a layer; `None` if it is not there, whatever the database says.
     pub(crate) fn layer_dir(&self, diff_id: &DiffId) -> Result<Option<OwnedFd>, FileError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let Some(top) = self
             .root()
-            .open_content(Area::Layers, diff_id.digest(), flags)?
+            .open_content(StoreArea::Layers, diff_id.digest(), flags)?
         else {
             return Ok(None);
         };
@@ -224,7 +226,9 @@ impl Inner {
             Ok(dir) => Ok(Some(dir)),
             Err(rustix::io::Errno::NOENT) => Ok(None),
             Err(error) => Err(error).at("open", || {
-                let path = self.root().content_path(Area::Layers, diff_id.digest());
+                let path = self
+                    .root()
+                    .content_path(StoreArea::Layers, diff_id.digest());
                 path.join(DIFF)
             }),
         }
@@ -239,7 +243,7 @@ impl LayerDraft {
 
     /// Says that the layer is complete. The caller vouches for `facts`: the tar that was unpacked here
     /// hashed to its `diff_id`.
-    pub fn finish(self, facts: LayerFacts) -> FinishedLayer {
+    pub fn finish(self, facts: LayerMetadata) -> FinishedLayer {
         let tree = self.tree;
         FinishedLayer(Arc::new(Finished {
             facts,
@@ -256,13 +260,13 @@ impl FinishedLayer {
     }
 
     /// Returns everything that unpacking it found out.
-    pub fn facts(&self) -> &LayerFacts {
+    pub fn metadata(&self) -> &LayerMetadata {
         &self.0.facts
     }
 
     /// Keeps the layer that this becomes from being deleted while anybody has the draft.
     pub(crate) fn lease(&self, leases: &Arc<Leases>) {
-        let take = || leases.take(Leased::Layer(*self.diff_id()));
+        let take = || leases.take(LeasedContent::Layer(*self.diff_id()));
         self.0.lease.get_or_init(take);
     }
 
@@ -275,7 +279,7 @@ impl FinishedLayer {
     pub(crate) fn open_dir(&self) -> Result<Option<OwnedFd>, FileError> {
         let tree = &self.0.tree;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let drafts = tree.inner.root().area(Area::Drafts);
+        let drafts = tree.inner.root().area(StoreArea::Drafts);
         let path = format!("{}/{DIFF}", tree.name);
         match rustix::fs::openat(drafts, path, flags | OFlags::NOFOLLOW, Mode::empty()) {
             Ok(dir) => Ok(Some(dir)),
@@ -287,13 +291,16 @@ impl FinishedLayer {
 
 impl DraftTree {
     fn path(&self) -> PathBuf {
-        self.inner.root().area_path(Area::Drafts).join(&self.name)
+        self.inner
+            .root()
+            .area_path(StoreArea::Drafts)
+            .join(&self.name)
     }
 }
 
 impl Drop for DraftTree {
     fn drop(&mut self) {
-        let drafts = self.inner.root().area(Area::Drafts);
+        let drafts = self.inner.root().area(StoreArea::Drafts);
         if let Err(error) = tree::remove(drafts, self.name.as_ref()) {
             tracing::warn!(path = %self.path().display(), %error, "left behind");
         }
@@ -304,11 +311,11 @@ impl Drop for DraftTree {
 pub(crate) fn layer_facts(
     connection: &rusqlite::Connection,
     diff_id: &DiffId,
-) -> rusqlite::Result<Option<LayerFacts>> {
+) -> rusqlite::Result<Option<LayerMetadata>> {
     let sql =
         "SELECT size, entries, implied_directories, lower_links FROM layers WHERE diff_id = ?";
     let facts = |row: &Row<'_>| {
-        Ok(LayerFacts {
+        Ok(LayerMetadata {
             diff_id: *diff_id,
             size: from_integer(row.get(0)?),
             entries: from_integer(row.get(1)?),
@@ -316,5 +323,7 @@ pub(crate) fn layer_facts(
             lower_links: paths::split_links(row.get_ref(3)?.as_blob()?),
         })
     };
-    connection.query_row(sql, [Text(diff_id)], facts).optional()
+    connection
+        .query_row(sql, [TextColumn(diff_id)], facts)
+        .optional()
 }

@@ -10,65 +10,65 @@ use rusqlite::{Connection, Row};
 use windlass_oci::{DiffId, Digest};
 
 use crate::Store;
-use crate::database::Text;
+use crate::database::TextColumn;
 use crate::error::DatabaseError;
 
 /// Something that must not be deleted now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Leased {
+pub(crate) enum LeasedContent {
     Blob(Digest),
     Layer(DiffId),
 }
 
 /// How many times each thing is leased.
 #[derive(Debug, Default)]
-pub(crate) struct Leases(Mutex<HashMap<Leased, usize>>);
+pub(crate) struct Leases(Mutex<HashMap<LeasedContent, usize>>);
 
 /// Keeps one thing from being deleted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lease {
     all: Arc<Leases>,
-    what: Leased,
+    what: LeasedContent,
 }
 
 /// Keeps all that was there from being deleted until it is dropped.
 #[derive(Debug)]
-pub struct Held(#[expect(dead_code, reason = "they are dropped with this")] Vec<Lease>);
+pub struct ContentLease(#[expect(dead_code, reason = "they are dropped with this")] Vec<Lease>);
 
 impl Store {
     /// Leases every blob and every layer that is held.
-    pub fn hold(&self) -> Result<Held, DatabaseError> {
+    pub fn lease_all(&self) -> Result<ContentLease, DatabaseError> {
         let leases = self.inner().leases();
-        let held = self.database().ask(|connection| {
+        let held = self.database().query(|connection| {
             let layers = digests(connection, "SELECT diff_id FROM layers")?.into_iter();
             let blobs = digests(connection, "SELECT digest FROM blobs")?.into_iter();
-            let layers = layers.map(|layer| Leased::Layer(DiffId::new(layer)));
-            let all = layers.chain(blobs.map(Leased::Blob));
+            let layers = layers.map(|layer| LeasedContent::Layer(DiffId::new(layer)));
+            let all = layers.chain(blobs.map(LeasedContent::Blob));
             Ok(all.map(|what| leases.take(what)).collect())
         });
-        held.map(Held)
+        held.map(ContentLease)
     }
 }
 
 fn digests(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<Digest>> {
     let mut statement = connection.prepare(sql)?;
-    let digest = |row: &Row<'_>| row.get(0).map(|Text(digest)| digest);
+    let digest = |row: &Row<'_>| row.get(0).map(|TextColumn(digest)| digest);
     statement.query_map([], digest)?.collect()
 }
 
 impl Leases {
     /// To be called while the database is locked, or a deletion could come in between.
-    pub(crate) fn take(self: &Arc<Self>, what: Leased) -> Lease {
+    pub(crate) fn take(self: &Arc<Self>, what: LeasedContent) -> Lease {
         *self.counts().entry(what).or_default() += 1;
         let all = Arc::clone(self);
         Lease { all, what }
     }
 
-    pub(crate) fn is_leased(&self, what: &Leased) -> bool {
+    pub(crate) fn is_leased(&self, what: &LeasedContent) -> bool {
         self.counts().contains_key(what)
     }
 
-    fn counts(&self) -> MutexGuard<'_, HashMap<Leased, usize>> {
+    fn counts(&self) -> MutexGuard<'_, HashMap<LeasedContent, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 //! # What is always true
 //! 1. **Complete or absent.** A name leads to an image whose every layer and blob is complete and on the
 //!    medium, or it leads nowhere. No crash, full disk or power cut makes a half one visible.
-//! 2. **A blob hashed to its name.** The only ways to a [`BlobDraft`] are [`Follower::verify`] and
+//! 2. **A blob hashed to its name.** The only ways to a [`BlobDraft`] are [`IngestReader::verify`] and
 //!    [`Store::put_blob`]; both hash every byte.
 //! 3. **A layer is visible only when it is done**: unpacked out of sight, synced, renamed into place, and
 //!    then entered in the database, in this order.
@@ -47,23 +47,25 @@ mod usage;
 mod write_back;
 
 pub use blob::{Blob, BlobDraft, BlobWriter, PutError, ReadError};
-pub use chain::{Chain, ChainError, ChainShape, Flattening};
-pub use commit::{BlobSource, CommitError, Committed, LayerSource, NewImage, NewLayer, Outcome};
-pub use error::{DatabaseError, FileError, NotOwner};
-pub use image::{FindError, Image, ImageLayer, Tagged};
-pub use ingest::{
-    AppendError, Extent, Follower, Ingest, IngestError, IngestWriter, Keep, PartialBlob, Piece,
-    Stopped, VerifyError,
+pub use chain::{Chain, ChainError, ChainShape, FlattenReason};
+pub use commit::{
+    BlobSource, CommitError, CommitOutcome, Committed, LayerSource, NewImage, NewLayer,
 };
-pub use layer::{FinishedLayer, Layer, LayerDraft, LayerError, LayerFacts, LowerLink};
-pub use lease::Held;
-pub use lock::{Busy, Owner};
-pub use measure::{BlobKind, Measured, MeasuredBlob, MeasuredLayer};
+pub use error::{DatabaseError, FileError, NotWritable};
+pub use image::{FindError, Image, ImageLayer, TaggedReference};
+pub use ingest::{
+    AppendError, Ingest, IngestError, IngestReader, IngestStopped, IngestWriter, PartialBlob,
+    RangeHandle, RangeWriter, Retention, VerifyError,
+};
+pub use layer::{FinishedLayer, Layer, LayerDraft, LayerError, LayerMetadata, LowerLink};
+pub use lease::ContentLease;
+pub use lock::{StoreOwner, WhenBusy};
+pub use measure::{BlobKind, MeasuredBlob, MeasuredLayer, MeasuredStore};
 pub use names::NameError;
-pub use prune::Prune;
-pub use remove::{Removal, Remove, RemoveError, Removed};
-pub use repository::{Found, Kept};
-pub use root::{ForeignReason, RootError};
-pub use store::{Access, OpenError, Store};
+pub use prune::PruneSelection;
+pub use remove::{RemoveOptions, RemovedItem, StoreRemoval, StoreRemoveError};
+pub use repository::{ContentKind, RepositoryLookup};
+pub use root::{RootError, UntrustedReason};
+pub use store::{OpenMode, Store, StoreOpenError};
 pub use tree::remove as remove_tree;
-pub use usage::{Amount, DiskUsage, ImageUsage, UsageError};
+pub use usage::{Amount, StoreUsage, StoredImageUsage, UsageError};

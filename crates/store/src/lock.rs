@@ -16,7 +16,7 @@ const LENGTH: usize = 512;
 
 /// Who holds a store that somebody else wants, as far as the lock tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub struct StoreOwner {
     /// The process, as seen from its own PID namespace; `None` while the store is only being read.
     pub pid: Option<u32>,
     /// What it is doing, in its own words ("pull docker.io/library/alpine:3"); may be empty.
@@ -25,17 +25,17 @@ pub struct Owner {
 
 /// What to do about a store that is busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Busy {
+pub enum WhenBusy {
     /// Wait until it is free.
     Wait,
     /// Fail at once, naming the owner.
-    GiveUp,
+    Fail,
 }
 
 /// Why the lock could not be had.
 #[derive(Debug)]
 pub(crate) enum LockError {
-    Busy(Owner),
+    Busy(StoreOwner),
     Io(io::Error),
 }
 
@@ -51,7 +51,7 @@ impl Lock {
     pub(crate) fn exclusive(
         file: OwnedFd,
         what: &str,
-        on_busy: impl FnMut(&Owner) -> Busy,
+        on_busy: impl FnMut(&StoreOwner) -> WhenBusy,
     ) -> Result<Self, LockError> {
         take(&file, FlockOperation::LockExclusive, on_busy)?;
         say(&file, &format!("{}\n{what}", std::process::id()));
@@ -64,7 +64,7 @@ impl Lock {
     /// Locks `file` together with others that only read.
     pub(crate) fn shared(
         file: OwnedFd,
-        on_busy: impl FnMut(&Owner) -> Busy,
+        on_busy: impl FnMut(&StoreOwner) -> WhenBusy,
     ) -> Result<Self, LockError> {
         take(&file, FlockOperation::LockShared, on_busy)?;
         // Whatever is written there was left by an owner that died.
@@ -88,7 +88,7 @@ impl Drop for Lock {
     }
 }
 
-impl fmt::Display for Owner {
+impl fmt::Display for StoreOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.pid, self.what.as_str()) {
             (None, _) => f.write_str("another process that reads it"),
@@ -101,7 +101,7 @@ impl fmt::Display for Owner {
 fn take(
     file: &OwnedFd,
     mode: FlockOperation,
-    mut on_busy: impl FnMut(&Owner) -> Busy,
+    mut on_busy: impl FnMut(&StoreOwner) -> WhenBusy,
 ) -> Result<(), LockError> {
     let at_once = match mode {
         FlockOperation::LockShared => FlockOperation::NonBlockingLockShared,
@@ -114,8 +114,8 @@ fn take(
     }
     let owner = read_owner(file);
     match on_busy(&owner) {
-        Busy::GiveUp => Err(LockError::Busy(owner)),
-        Busy::Wait => retry(|| flock(file, mode)).map_err(|error| LockError::Io(error.into())),
+        WhenBusy::Fail => Err(LockError::Busy(owner)),
+        WhenBusy::Wait => retry(|| flock(file, mode)).map_err(|error| LockError::Io(error.into())),
     }
 }
 
@@ -139,7 +139,7 @@ fn say(file: &OwnedFd, text: &str) {
 }
 
 /// Reads who holds the lock. Another process wrote it, so it is shortened and kept printable.
-fn read_owner(file: &OwnedFd) -> Owner {
+fn read_owner(file: &OwnedFd) -> StoreOwner {
     let mut content = [0u8; LENGTH];
     let length = pread(file.as_fd(), &mut content, 0).unwrap_or(0);
     let text = String::from_utf8_lossy(&content[..length]);
@@ -147,5 +147,5 @@ fn read_owner(file: &OwnedFd) -> Owner {
     let pid = lines.next().and_then(|pid| pid.parse().ok());
     let what = lines.next().unwrap_or_default();
     let what = what.chars().filter(|c| !c.is_control()).collect();
-    Owner { pid, what }
+    StoreOwner { pid, what }
 }

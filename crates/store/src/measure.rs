@@ -9,18 +9,18 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use rusqlite::{Connection, Row, Transaction};
 use windlass_oci::{Algorithm, DiffId, Digest, ImageId};
 
-use crate::database::{Text, from_integer};
+use crate::database::{TextColumn, from_integer};
 use crate::error::{At, FileError};
 use crate::image::load;
 use crate::prune::freed;
-use crate::root::{Area, Root};
+use crate::root::{Root, StoreArea};
 use crate::sweep::names;
 use crate::tree::on_disk;
 use crate::{Image, Store, UsageError};
 
 /// What the store takes up on the disk, down to the single layer and blob. All sizes in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Measured {
+pub struct MeasuredStore {
     /// The unpacked layers, by their diff IDs.
     pub layers: Vec<MeasuredLayer>,
     /// The blobs, by their digests.
@@ -80,68 +80,68 @@ pub enum BlobKind {
 
 /// The disk of a store, to be measured.
 #[derive(Debug)]
-pub(crate) struct Disk<'a>(Option<&'a Root>);
+pub(crate) struct DiskSizes<'a>(Option<&'a Root>);
 
 impl Store {
     /// Measures what is on the disk. That takes a look at every file, and counts as nothing what goes meanwhile.
-    pub fn measure(&self) -> Result<Measured, UsageError> {
-        let disk = Disk::of(self);
-        let mut measured = self.database().ask(held)?;
-        let blobs = disk.area(Area::Blobs)?;
+    pub fn measure(&self) -> Result<MeasuredStore, UsageError> {
+        let disk = DiskSizes::of(self);
+        let mut measured = self.database().query(load_stored)?;
+        let blobs = disk.area(StoreArea::Blobs)?;
         for blob in &mut measured.blobs {
             blob.on_disk = blobs.of(&blob.digest);
         }
-        let layers = disk.area(Area::Layers)?;
+        let layers = disk.area(StoreArea::Layers)?;
         for layer in &mut measured.layers {
             layer.on_disk = layers.of(layer.diff_id.digest());
         }
         measured.blobs_on_disk = blobs.total;
         measured.layers_on_disk = layers.total;
-        measured.partials_on_disk = disk.area(Area::Ingest)?.total;
+        measured.partials_on_disk = disk.area(StoreArea::Ingest)?.total;
         Ok(measured)
     }
 }
 
 /// What one directory of the store takes up.
 #[derive(Debug, Default)]
-struct Contents {
+struct AreaSizes {
     total: u64,
     /// By `<algorithm>:<hex>`.
     each: BTreeMap<String, u64>,
 }
 
-impl Contents {
+impl AreaSizes {
     fn of(&self, digest: &Digest) -> u64 {
         self.each.get(&digest.to_string()).copied().unwrap_or(0)
     }
 }
 
-impl<'a> Disk<'a> {
+impl<'a> DiskSizes<'a> {
     pub(crate) fn of(store: &'a Store) -> Self {
         Self(store.inner().find_root())
     }
 
     /// Returns what a blob takes up; nothing if it is not there.
     pub(crate) fn blob(&self, digest: &Digest) -> Result<u64, FileError> {
-        self.content(Area::Blobs, digest)
+        self.content(StoreArea::Blobs, digest)
     }
 
     /// Returns what the tree of a layer takes up; nothing if it is not there.
     pub(crate) fn layer(&self, diff_id: &Digest) -> Result<u64, FileError> {
-        self.content(Area::Layers, diff_id)
+        self.content(StoreArea::Layers, diff_id)
     }
 
-    fn content(&self, area: Area, digest: &Digest) -> Result<u64, FileError> {
+    fn content(&self, area: StoreArea, digest: &Digest) -> Result<u64, FileError> {
         let Some(root) = self.0 else { return Ok(0) };
-        match root.section(area, digest.algorithm())? {
+        match root.content_directory(area, digest.algorithm())? {
             Some(section) => walk::measure(section.dir.as_fd(), digest.hex().as_ref())
                 .at("examine", || root.content_path(area, digest)),
             None => Ok(0),
         }
     }
 
-    fn area(&self, area: Area) -> Result<Contents, FileError> {
-        let mut contents = Contents::default();
+    fn area(&self, area: StoreArea) -> Result<AreaSizes, FileError> {
+        let mut contents = AreaSizes::default();
         let Some(root) = self.0 else {
             return Ok(contents);
         };
@@ -152,7 +152,9 @@ impl<'a> Disk<'a> {
             let algorithms = [Algorithm::Sha256, Algorithm::Sha512];
             let algorithm = algorithms.into_iter().find(|known| known.name() == text);
             let section = match algorithm {
-                Some(algorithm) if area != Area::Ingest => root.section(area, algorithm)?,
+                Some(algorithm) if area != StoreArea::Ingest => {
+                    root.content_directory(area, algorithm)?
+                }
                 _ => None,
             };
             let Some(section) = section else {
@@ -179,7 +181,7 @@ fn own_size(dir: BorrowedFd<'_>) -> io::Result<u64> {
 }
 
 /// What is held, as the rows have it; nothing is measured yet.
-fn held(connection: &Transaction<'_>) -> rusqlite::Result<Measured> {
+fn load_stored(connection: &Transaction<'_>) -> rusqlite::Result<MeasuredStore> {
     let images = load(connection, None)?;
     let dangling = images.iter().filter(|image| image.is_dangling());
     let gone = dangling.map(|image| image.id).collect();
@@ -207,10 +209,10 @@ fn held(connection: &Transaction<'_>) -> rusqlite::Result<Measured> {
         images,
         is_reclaimable: free_layers.contains(&digest),
     })?;
-    Ok(Measured {
+    Ok(MeasuredStore {
         layers,
         blobs,
-        ..Measured::default()
+        ..MeasuredStore::default()
     })
 }
 
@@ -220,7 +222,7 @@ fn rows<T>(
     make: impl Fn(Digest, u64, u64) -> T,
 ) -> rusqlite::Result<Vec<T>> {
     let row = |row: &Row<'_>| {
-        let Text(digest) = row.get(0)?;
+        let TextColumn(digest) = row.get(0)?;
         let (size, images) = (row.get(1)?, row.get(2)?);
         Ok(make(digest, from_integer(size), from_integer(images)))
     };
@@ -232,7 +234,7 @@ fn kinds(
     images: &[Image],
 ) -> rusqlite::Result<BTreeMap<Digest, BlobKind>> {
     let mut kinds = BTreeMap::new();
-    let layer = |row: &Row<'_>| row.get(0).map(|Text(digest)| digest);
+    let layer = |row: &Row<'_>| row.get(0).map(|TextColumn(digest)| digest);
     let mut statement = connection.prepare("SELECT blob FROM layer_blobs")?;
     for blob in statement.query_map([], layer)? {
         kinds.insert(blob?, BlobKind::Layer);

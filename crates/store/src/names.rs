@@ -4,9 +4,9 @@ use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
 use windlass_oci::{Digest, ImageId, ImageName, Reference, RepositoryName};
 
 use crate::commit::{write_digest_reference, write_tag};
-use crate::database::Text;
-use crate::error::{DatabaseError, NotOwner, asks_no_space};
-use crate::image::{Lookup, find, load};
+use crate::database::TextColumn;
+use crate::error::{DatabaseError, NotWritable, impl_is_no_space};
+use crate::image::{NameLookup, find, load};
 use crate::{FindError, Store};
 
 /// Why an image could not be given a name.
@@ -23,13 +23,13 @@ pub enum NameError {
     },
     /// The store is not ours to write to.
     #[error(transparent)]
-    NotOwner(#[from] NotOwner),
+    NotWritable(#[from] NotWritable),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
 
-asks_no_space!(NameError);
+impl_is_no_space!(NameError);
 
 impl Store {
     /// Lets the tag of `target` (or `latest`) lead to the image that `source` means, wherever it led before.
@@ -40,7 +40,7 @@ impl Store {
         source: &ImageName,
         target: &Reference,
     ) -> Result<Option<ImageId>, NameError> {
-        let inner = self.owned()?;
+        let inner = self.writable()?;
         if target.digest().is_some() {
             let reference = target.clone();
             return Err(NameError::Digest { reference });
@@ -53,7 +53,7 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(error)?;
         let id = match find(&transaction, source).map_err(error)? {
-            Lookup::One { id, .. } => id,
+            NameLookup::One { id, .. } => id,
             other => return Err(other.into_error(source).into()),
         };
         let had = stood_for(&transaction, source, &id)
@@ -65,13 +65,13 @@ impl Store {
 
     /// Lets `digest` lead to the image that `name` means: it was pushed to `repository`, so that is what it is called
     /// there, as if it had been pulled. A digest that leads somewhere already stays as it is (ST-4).
-    pub fn note_pushed(
+    pub fn record_push(
         &self,
         name: &ImageName,
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<(), NameError> {
-        let inner = self.owned()?;
+        let inner = self.writable()?;
         let database = inner.database();
         let mut connection = database.connection();
         let error = |source| database.error(source);
@@ -79,7 +79,7 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(error)?;
         let id = match find(&transaction, name).map_err(error)? {
-            Lookup::One { id, .. } => id,
+            NameLookup::One { id, .. } => id,
             other => return Err(other.into_error(name).into()),
         };
         write_digest_reference(&transaction, repository, digest, &id).map_err(error)?;
@@ -104,12 +104,16 @@ fn stood_for(
         return Ok(*digest);
     }
     let sql = "SELECT target FROM tags WHERE repository = ? AND tag = ? AND image = ?";
-    let row = params![Text(tag.repository()), tag.tag().map(Text), Text(id)];
+    let row = params![
+        TextColumn(tag.repository()),
+        tag.tag().map(TextColumn),
+        TextColumn(id)
+    ];
     let target = connection
         .query_row(sql, row, |row| row.get(0))
         .optional()?;
     match target {
-        Some(Text(target)) => Ok(target),
+        Some(TextColumn(target)) => Ok(target),
         None => target_of(connection, id),
     }
 }

@@ -18,12 +18,12 @@ const LINKS: usize = 40;
 #[derive(Debug)]
 pub(crate) struct Stack<'a> {
     root: BorrowedFd<'a>,
-    levels: Vec<Level>,
+    levels: Vec<StackLayer>,
 }
 
 /// One layer of a stack.
 #[derive(Clone, Debug)]
-pub(crate) struct Level {
+pub(crate) struct StackLayer {
     /// Its directory, relative to the store's root.
     pub(crate) directory: String,
     /// Whether its whiteouts and opaque directories hide what is below.
@@ -32,7 +32,7 @@ pub(crate) struct Level {
 
 /// A directory as overlayfs shows it: the layers that have a part in it, the top first.
 #[derive(Clone, Debug)]
-pub(crate) struct Merged {
+pub(crate) struct MergedDirectory {
     /// Relative to the root of the image, without a link in it; empty for the root itself.
     path: Vec<u8>,
     levels: Vec<usize>,
@@ -40,27 +40,27 @@ pub(crate) struct Merged {
 
 /// How much more is looked for: links may be chained so that a short path takes a hundred thousand steps.
 #[derive(Debug)]
-pub(crate) struct Looks(Cell<u64>);
+pub(crate) struct LookupBudget(Cell<u64>);
 
 /// What a name stands for.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub(crate) enum PathLookup {
     Nothing,
-    Directory(Merged),
+    Directory(MergedDirectory),
     Symlink(Vec<u8>),
     File,
 }
 
 /// What an overlay shows of a directory, but for its entries and times.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Metadata {
+pub(crate) struct DirectoryMetadata {
     mode: u32,
     owner: (u32, u32),
     xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 /// What one layer has under a name.
-enum Entry {
+enum LayerEntry {
     Absent,
     Whiteout,
     Directory { opaque: bool },
@@ -68,7 +68,7 @@ enum Entry {
     File,
 }
 
-impl Looks {
+impl LookupBudget {
     pub(crate) fn new(left: u64) -> Self {
         Self(Cell::new(left))
     }
@@ -81,12 +81,12 @@ impl Looks {
 }
 
 impl<'a> Stack<'a> {
-    pub(crate) fn new(root: BorrowedFd<'a>, levels: Vec<Level>) -> Self {
+    pub(crate) fn new(root: BorrowedFd<'a>, levels: Vec<StackLayer>) -> Self {
         Self { root, levels }
     }
 
-    pub(crate) fn top(&self) -> Merged {
-        Merged {
+    pub(crate) fn top(&self) -> MergedDirectory {
+        MergedDirectory {
             path: Vec::new(),
             levels: (0..self.levels.len()).collect(),
         }
@@ -95,11 +95,11 @@ impl<'a> Stack<'a> {
     /// Looks `path` up as a process would whose root this is. A link at the end is not followed.
     ///
     /// Every layer that is looked into on the way is one of `looks`; when none are left, this fails.
-    pub(crate) fn resolve(&self, path: &[u8], looks: &Looks) -> io::Result<Found> {
+    pub(crate) fn resolve(&self, path: &[u8], looks: &LookupBudget) -> io::Result<PathLookup> {
         let mut links = LINKS;
         let mut left: VecDeque<Vec<u8>> = components(path).collect();
         // The directories on the way to where we are, the root left out.
-        let mut way: Vec<Merged> = Vec::new();
+        let mut way: Vec<MergedDirectory> = Vec::new();
         let top = self.top();
         while let Some(name) = left.pop_front() {
             if name == b".." {
@@ -110,10 +110,10 @@ impl<'a> Stack<'a> {
             }
             let here = way.last().unwrap_or(&top);
             looks.spend(here.levels.len())?;
-            match self.look(here, &name)? {
-                Found::Directory(directory) => way.push(directory),
+            match self.lookup(here, &name)? {
+                PathLookup::Directory(directory) => way.push(directory),
                 found if left.is_empty() => return Ok(found),
-                Found::Symlink(target) if links > 0 => {
+                PathLookup::Symlink(target) if links > 0 => {
                     links -= 1;
                     if target.starts_with(b"/") {
                         way.clear();
@@ -122,63 +122,71 @@ impl<'a> Stack<'a> {
                         left.push_front(name);
                     }
                 }
-                Found::Symlink(_) | Found::File | Found::Nothing => return Ok(Found::Nothing),
+                PathLookup::Symlink(_) | PathLookup::File | PathLookup::Nothing => {
+                    return Ok(PathLookup::Nothing);
+                }
             }
         }
-        Ok(Found::Directory(way.pop().unwrap_or(top)))
+        Ok(PathLookup::Directory(way.pop().unwrap_or(top)))
     }
 
     /// Looks for the entry called `name` of `directory`, following nothing.
-    pub(crate) fn look(&self, directory: &Merged, name: &[u8]) -> io::Result<Found> {
+    pub(crate) fn lookup(
+        &self,
+        directory: &MergedDirectory,
+        name: &[u8],
+    ) -> io::Result<PathLookup> {
         let path = directory.child(name);
         let mut levels = Vec::new();
         for &index in &directory.levels {
             let hides = self.levels[index].hides;
             match self.entry(index, &path)? {
-                Entry::Whiteout if hides => break,
-                Entry::Absent | Entry::Whiteout => {}
-                Entry::Directory { opaque } => {
+                LayerEntry::Whiteout if hides => break,
+                LayerEntry::Absent | LayerEntry::Whiteout => {}
+                LayerEntry::Directory { opaque } => {
                     levels.push(index);
                     if opaque && hides {
                         break;
                     }
                 }
-                Entry::Symlink(_) | Entry::File if !levels.is_empty() => break,
-                Entry::Symlink(link) => {
+                LayerEntry::Symlink(_) | LayerEntry::File if !levels.is_empty() => break,
+                LayerEntry::Symlink(link) => {
                     let target = rustix::fs::readlinkat(&link, "", Vec::new())?;
-                    return Ok(Found::Symlink(target.into_bytes()));
+                    return Ok(PathLookup::Symlink(target.into_bytes()));
                 }
-                Entry::File => return Ok(Found::File),
+                LayerEntry::File => return Ok(PathLookup::File),
             }
         }
         Ok(if levels.is_empty() {
-            Found::Nothing
+            PathLookup::Nothing
         } else {
-            Found::Directory(Merged { path, levels })
+            PathLookup::Directory(MergedDirectory { path, levels })
         })
     }
 
     /// Opens the topmost part of `directory`.
-    pub(crate) fn open(&self, directory: &Merged) -> io::Result<OwnedFd> {
+    pub(crate) fn open(&self, directory: &MergedDirectory) -> io::Result<OwnedFd> {
         let index = *directory.levels.first().ok_or(Errno::NOENT)?;
         Ok(self.open_at(index, &directory.path, OFlags::RDONLY | OFlags::DIRECTORY)?)
     }
 
-    fn entry(&self, index: usize, path: &[u8]) -> io::Result<Entry> {
+    fn entry(&self, index: usize, path: &[u8]) -> io::Result<LayerEntry> {
         let handle = match self.open_at(index, path, OFlags::PATH) {
             Ok(handle) => handle,
             // A name too long for one call is a name that no tool can use either.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => return Ok(Entry::Absent),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => {
+                return Ok(LayerEntry::Absent);
+            }
             Err(error) => return Err(error.into()),
         };
         let stat = rustix::fs::fstat(&handle)?;
         Ok(match FileType::from_raw_mode(stat.st_mode) {
-            FileType::CharacterDevice if stat.st_rdev == 0 => Entry::Whiteout,
-            FileType::Directory => Entry::Directory {
+            FileType::CharacterDevice if stat.st_rdev == 0 => LayerEntry::Whiteout,
+            FileType::Directory => LayerEntry::Directory {
                 opaque: self.is_opaque(index, path)?,
             },
-            FileType::Symlink => Entry::Symlink(handle),
-            _ => Entry::File,
+            FileType::Symlink => LayerEntry::Symlink(handle),
+            _ => LayerEntry::File,
         })
     }
 
@@ -209,7 +217,7 @@ impl<'a> Stack<'a> {
     }
 }
 
-impl Merged {
+impl MergedDirectory {
     /// Returns the part that is in the layers below the topmost one of the stack.
     pub(crate) fn below_top(&self) -> Self {
         Self {
@@ -231,7 +239,7 @@ impl Merged {
     }
 }
 
-impl Metadata {
+impl DirectoryMetadata {
     pub(crate) fn of(directory: &OwnedFd) -> io::Result<Self> {
         let stat = rustix::fs::fstat(directory)?;
         Ok(Self {
@@ -295,15 +303,18 @@ mod tests {
         symlink(".", layer.join(format!("l{}", LINKS - 1))).unwrap();
 
         let root = File::open(place.path()).unwrap();
-        let level = Level {
+        let level = StackLayer {
             directory: "layer".to_owned(),
             hides: true,
         };
         let stack = Stack::new(root.as_fd(), vec![level]);
         // Of each link but the last: itself, and eight times in and out. Then that one and the file.
         let needed = (LINKS as u64 - 1) * 17 + 2;
-        let looks = Looks::new(2 * needed - 1);
-        assert!(matches!(stack.resolve(b"l0/x", &looks), Ok(Found::File)));
+        let looks = LookupBudget::new(2 * needed - 1);
+        assert!(matches!(
+            stack.resolve(b"l0/x", &looks),
+            Ok(PathLookup::File)
+        ));
         let error = stack.resolve(b"l0/x", &looks).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
     }

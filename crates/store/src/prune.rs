@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, Row};
 use windlass_oci::{DiffId, Digest, ImageId};
 
-use crate::database::Text;
+use crate::database::TextColumn;
 use crate::image::load;
-use crate::measure::Disk;
+use crate::measure::DiskSizes;
 use crate::remove::change;
-use crate::{Image, Removal, RemoveError, Removed, Store, UsageError};
+use crate::{Image, RemovedItem, Store, StoreRemoval, StoreRemoveError, UsageError};
 
 /// What is pruned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Prune {
+pub struct PruneSelection {
     /// The images that may go.
     pub images: BTreeSet<ImageId>,
     /// Also those of them that have a tag. Whether one has is looked at when it is removed.
@@ -24,27 +24,27 @@ impl Store {
     /// Removes images with all their names, and what no other image has and no pull is using, in one transaction.
     ///
     /// This works on a full disk, as [`Store::remove`] does.
-    pub fn prune(&self, what: &Prune) -> Result<Removal, RemoveError> {
-        let inner = self.owned()?;
-        let settling = inner.settling();
+    pub fn prune(&self, what: &PruneSelection) -> Result<StoreRemoval, StoreRemoveError> {
+        let inner = self.writable()?;
+        let settling = inner.lock_settling();
         let removal = change(inner, |transaction| {
             let error = |source| inner.database().error(source);
-            Ok::<_, RemoveError>(remove_rows(transaction, what).map_err(error)?)
+            Ok::<_, StoreRemoveError>(remove_rows(transaction, what).map_err(error)?)
         });
         drop(settling);
         let (removed, freed) = removal?;
-        Ok(Removal { removed, freed })
+        Ok(StoreRemoval { removed, freed })
     }
 
     /// Returns what [`Store::prune`] would do if no pull was running. Changes nothing.
-    pub fn prune_preview(&self, what: &Prune) -> Result<Removal, UsageError> {
-        let (removed, [blobs, layers]) = self.database().ask(|connection| {
+    pub fn prune_preview(&self, what: &PruneSelection) -> Result<StoreRemoval, UsageError> {
+        let (removed, [blobs, layers]) = self.database().query(|connection| {
             let images = load(connection, None)?;
             let chosen = what.chosen(&images);
             let gone = chosen.iter().map(|image| image.id).collect();
             Ok((removed(&images, &chosen), freed(connection, &gone)?))
         })?;
-        let disk = Disk::of(self);
+        let disk = DiskSizes::of(self);
         let mut freed = 0;
         for blob in &blobs {
             freed += disk.blob(blob)?;
@@ -52,11 +52,11 @@ impl Store {
         for layer in &layers {
             freed += disk.layer(layer)?;
         }
-        Ok(Removal { removed, freed })
+        Ok(StoreRemoval { removed, freed })
     }
 }
 
-impl Prune {
+impl PruneSelection {
     /// Returns those of `images` that it means.
     pub(crate) fn chosen<'a>(&self, images: &'a [Image]) -> Vec<&'a Image> {
         let is_chosen = |image: &&Image| {
@@ -66,7 +66,10 @@ impl Prune {
     }
 }
 
-fn remove_rows(connection: &Connection, what: &Prune) -> rusqlite::Result<Vec<Removed>> {
+fn remove_rows(
+    connection: &Connection,
+    what: &PruneSelection,
+) -> rusqlite::Result<Vec<RemovedItem>> {
     let images = load(connection, None)?;
     let chosen = what.chosen(&images);
     for image in &chosen {
@@ -75,7 +78,7 @@ fn remove_rows(connection: &Connection, what: &Prune) -> rusqlite::Result<Vec<Re
             "DELETE FROM digest_references WHERE image = ?",
             "DELETE FROM images WHERE id = ?",
         ] {
-            connection.execute(sql, [Text(image.id)])?;
+            connection.execute(sql, [TextColumn(image.id)])?;
         }
     }
     Ok(removed(&images, &chosen))
@@ -83,15 +86,15 @@ fn remove_rows(connection: &Connection, what: &Prune) -> rusqlite::Result<Vec<Re
 
 /// Says what goes when `chosen` of `images` go one after the other: a layer with the last image that has it, the
 /// top first.
-fn removed(images: &[Image], chosen: &[&Image]) -> Vec<Removed> {
+fn removed(images: &[Image], chosen: &[&Image]) -> Vec<RemovedItem> {
     let mut users: BTreeMap<DiffId, usize> = BTreeMap::new();
     for layer in images.iter().flat_map(|image| &image.layers) {
         *users.entry(layer.diff_id).or_default() += 1;
     }
     let mut removed = Vec::new();
     for image in chosen {
-        removed.extend(image.names().cloned().map(Removed::Untagged));
-        removed.push(Removed::Image(image.id));
+        removed.extend(image.names().cloned().map(RemovedItem::Untagged));
+        removed.push(RemovedItem::Image(image.id));
         for layer in &image.layers {
             *users.entry(layer.diff_id).or_default() -= 1;
         }
@@ -99,7 +102,7 @@ fn removed(images: &[Image], chosen: &[&Image]) -> Vec<Removed> {
             // Taken out, so that a layer that an image has twice goes once.
             if users.get(&layer.diff_id) == Some(&0) {
                 users.remove(&layer.diff_id);
-                removed.push(Removed::Layer {
+                removed.push(RemovedItem::Layer {
                     diff_id: layer.diff_id,
                     chain_id: layer.chain_id,
                     size: layer.size,
@@ -116,9 +119,9 @@ pub(crate) fn freed(
     gone: &BTreeSet<ImageId>,
 ) -> rusqlite::Result<[Vec<Digest>; 2]> {
     let unwanted = |all: &str, used: &str| -> rusqlite::Result<Vec<Digest>> {
-        let digest = |row: &Row<'_>| row.get(0).map(|Text(digest)| digest);
+        let digest = |row: &Row<'_>| row.get(0).map(|TextColumn(digest)| digest);
         let use_of = |row: &Row<'_>| {
-            let Text(image): Text<ImageId> = row.get(1)?;
+            let TextColumn(image): TextColumn<ImageId> = row.get(1)?;
             Ok((!gone.contains(&image)).then_some(digest(row)?))
         };
         let mut used = connection.prepare(used)?;

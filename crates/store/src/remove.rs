@@ -8,27 +8,27 @@ use std::error::Error;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use windlass_oci::{ChainId, DiffId, ImageId, ImageName, Reference};
 
-use crate::database::Text;
-use crate::error::{DatabaseError, FileError, NotOwner, asks_no_space, is_no_space};
-use crate::fail::{self, Step};
-use crate::image::{Lookup, find, load};
-use crate::store::Inner;
-use crate::{FindError, Image, OpenError, Store};
+use crate::database::TextColumn;
+use crate::error::{DatabaseError, FileError, NotWritable, impl_is_no_space, is_no_space};
+use crate::fail::{self, CommitStep};
+use crate::image::{NameLookup, find, load};
+use crate::store::StoreInner;
+use crate::{FindError, Image, Store, StoreOpenError};
 
 use garbage::Garbage;
 
 /// How an image is removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Remove {
+pub struct RemoveOptions {
     /// Also if an ID was given, and names from several places lead to the image.
     pub force: bool,
 }
 
 /// What was removed, and what that gave back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Removal {
+pub struct StoreRemoval {
     /// What is gone, in order.
-    pub removed: Vec<Removed>,
+    pub removed: Vec<RemovedItem>,
     /// How much of the disk that gave back, in bytes, as `du` counts them: blocks of blobs and of unpacked layers
     /// with their directories, a file with several names once. What a pull is using still comes later.
     pub freed: u64,
@@ -36,7 +36,7 @@ pub struct Removal {
 
 /// One thing that is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Removed {
+pub enum RemovedItem {
     /// A name does not lead anywhere any more.
     Untagged(Reference),
     /// An image is gone.
@@ -54,7 +54,7 @@ pub enum Removed {
 
 /// Why nothing was removed.
 #[derive(Debug, thiserror::Error)]
-pub enum RemoveError {
+pub enum StoreRemoveError {
     /// There is no such image, or several.
     #[error(transparent)]
     Find(#[from] FindError),
@@ -77,7 +77,7 @@ pub enum RemoveError {
     },
     /// The store is not ours to write to.
     #[error(transparent)]
-    NotOwner(#[from] NotOwner),
+    NotWritable(#[from] NotWritable),
     /// A path failed.
     #[error(transparent)]
     File(#[from] FileError),
@@ -86,7 +86,7 @@ pub enum RemoveError {
     Database(#[from] DatabaseError),
 }
 
-asks_no_space!(RemoveError);
+impl_is_no_space!(StoreRemoveError);
 
 impl Store {
     /// Removes `name`, and the image if that was the last of its names (API-11).
@@ -97,7 +97,11 @@ impl Store {
     /// then files, so that a crash leaves files without rows and never rows without files.
     ///
     /// This works on a full disk: room is kept for it.
-    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Removal, RemoveError> {
+    pub fn remove(
+        &self,
+        name: &ImageName,
+        how: RemoveOptions,
+    ) -> Result<StoreRemoval, StoreRemoveError> {
         self.remove_unless(name, how, |_| false)
     }
 
@@ -106,33 +110,33 @@ impl Store {
     pub fn remove_unless(
         &self,
         name: &ImageName,
-        how: Remove,
+        how: RemoveOptions,
         is_used: impl Fn(&ImageId) -> bool,
-    ) -> Result<Removal, RemoveError> {
-        let inner = self.owned()?;
-        let settling = inner.settling();
+    ) -> Result<StoreRemoval, StoreRemoveError> {
+        let inner = self.writable()?;
+        let settling = inner.lock_settling();
         let removal = change(inner, |transaction| {
             let (image, gone) = find_names(inner, transaction, name, how)?;
             if image.is_gone_without(&gone) && is_used(&image.id) {
-                return Err(RemoveError::InUse { id: image.id });
+                return Err(StoreRemoveError::InUse { id: image.id });
             }
             let error = |source| inner.database().error(source);
             Ok(remove_rows(transaction, &image, gone).map_err(error)?)
         });
         drop(settling);
         let (removed, freed) = removal?;
-        Ok(Removal { removed, freed })
+        Ok(StoreRemoval { removed, freed })
     }
 }
 
 /// Removes what no image has and no lease keeps.
-pub(crate) fn collect(inner: &Inner) -> Result<(), OpenError> {
+pub(crate) fn collect(inner: &StoreInner) -> Result<(), StoreOpenError> {
     change(inner, |_| Ok(())).map(|((), _)| ())
 }
 
 /// Changes rows, and then removes the files that no row needs any more; returns how many bytes that gave back.
 pub(crate) fn change<T, E>(
-    inner: &Inner,
+    inner: &StoreInner,
     mut rows: impl FnMut(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<(T, u64), E>
 where
@@ -149,12 +153,12 @@ where
         true => 0,
         false => garbage.remove(root),
     };
-    root.keep_reserve();
+    root.create_reserve();
     Ok((changed, freed))
 }
 
 fn change_rows<T, E>(
-    inner: &Inner,
+    inner: &StoreInner,
     rows: &mut impl FnMut(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<(T, Garbage), E>
 where
@@ -170,10 +174,10 @@ where
     let changed = rows(&transaction)?;
     let garbage = Garbage::collect(&transaction, inner.leases()).map_err(error)?;
     if !garbage.is_empty() {
-        root.unsettle()?;
+        root.mark_unsettled()?;
         root.sync_top()?;
     }
-    fail::point(Step::CommitDeletion)?;
+    fail::point(CommitStep::CommitDeletion)?;
     // Whether or not a failure here came too late to stop the transaction, every file is still there,
     // and the note `unsettled` has the next opening look which of them are wanted.
     inner.end(transaction)?;
@@ -182,18 +186,18 @@ where
 
 /// Finds the image that `name` means, and which of its names are to go.
 fn find_names(
-    inner: &Inner,
+    inner: &StoreInner,
     transaction: &Transaction<'_>,
     name: &ImageName,
-    how: Remove,
-) -> Result<(Image, Vec<Reference>), RemoveError> {
+    how: RemoveOptions,
+) -> Result<(Image, Vec<Reference>), StoreRemoveError> {
     let error = |source| inner.database().error(source);
     let (id, by) = match find(transaction, name).map_err(error)? {
-        Lookup::One { id, by } => (id, by),
+        NameLookup::One { id, by } => (id, by),
         other => return Err(other.into_error(name).into()),
     };
     let image = load(transaction, Some(&id)).map_err(error)?.pop();
-    let image = image.ok_or_else(|| Lookup::Unknown.into_error(name))?;
+    let image = image.ok_or_else(|| NameLookup::Unknown.into_error(name))?;
     let gone = match by {
         Some(reference) => names_that_go_with(&image, &reference),
         None => all_names(&image, how)?,
@@ -206,16 +210,16 @@ fn remove_rows(
     connection: &Connection,
     image: &Image,
     gone: Vec<Reference>,
-) -> rusqlite::Result<Vec<Removed>> {
+) -> rusqlite::Result<Vec<RemovedItem>> {
     for reference in &gone {
         remove_name(connection, reference)?;
     }
     let is_last = image.is_gone_without(&gone);
-    let mut removed: Vec<_> = gone.into_iter().map(Removed::Untagged).collect();
+    let mut removed: Vec<_> = gone.into_iter().map(RemovedItem::Untagged).collect();
     if is_last {
         let sql = "DELETE FROM images WHERE id = ?";
-        connection.execute(sql, [Text(image.id)])?;
-        removed.push(Removed::Image(image.id));
+        connection.execute(sql, [TextColumn(image.id)])?;
+        removed.push(RemovedItem::Image(image.id));
         removed.extend(freed_layers(connection, image)?);
     }
     Ok(removed)
@@ -253,7 +257,7 @@ fn names_that_go_with(image: &Image, reference: &Reference) -> Vec<Reference> {
 }
 
 /// All names, if they are one tag and the digests of its repository, or if it is forced.
-fn all_names(image: &Image, how: Remove) -> Result<Vec<Reference>, RemoveError> {
+fn all_names(image: &Image, how: RemoveOptions) -> Result<Vec<Reference>, StoreRemoveError> {
     let names: Vec<_> = image.names().cloned().collect();
     let repositories: BTreeSet<_> = names.iter().map(Reference::repository).collect();
     let is_one = image.tags.len() <= 1 && repositories.len() <= 1;
@@ -261,27 +265,27 @@ fn all_names(image: &Image, how: Remove) -> Result<Vec<Reference>, RemoveError> 
         return Ok(names);
     }
     let id = image.id;
-    Err(RemoveError::SeveralNames { id, names })
+    Err(StoreRemoveError::SeveralNames { id, names })
 }
 
 fn remove_name(connection: &Connection, reference: &Reference) -> rusqlite::Result<()> {
-    let repository = Text(reference.repository());
+    let repository = TextColumn(reference.repository());
     match (reference.digest(), reference.tag()) {
         (Some(digest), _) => {
             let sql = "DELETE FROM digest_references WHERE repository = ? AND digest = ?";
-            connection.execute(sql, params![repository, Text(digest)])?;
+            connection.execute(sql, params![repository, TextColumn(digest)])?;
         }
         (None, tag) => {
             let sql = "DELETE FROM tags WHERE repository = ? AND tag = ?";
-            connection.execute(sql, params![repository, tag.map(Text)])?;
+            connection.execute(sql, params![repository, tag.map(TextColumn)])?;
         }
     }
     Ok(())
 }
 
 /// Returns the layers of `image`, whose rows are gone, that no other image has; the top first.
-fn freed_layers(connection: &Connection, image: &Image) -> rusqlite::Result<Vec<Removed>> {
-    let mut freed: Vec<Removed> = Vec::new();
+fn freed_layers(connection: &Connection, image: &Image) -> rusqlite::Result<Vec<RemovedItem>> {
+    let mut freed: Vec<RemovedItem> = Vec::new();
     let mut seen = BTreeSet::new();
     let sql = "SELECT EXISTS (SELECT 1 FROM image_layers WHERE diff_id = ?)";
     for layer in image
@@ -290,9 +294,10 @@ fn freed_layers(connection: &Connection, image: &Image) -> rusqlite::Result<Vec<
         .rev()
         .filter(|layer| seen.insert(layer.diff_id))
     {
-        let wanted: bool = connection.query_row(sql, [Text(layer.diff_id)], |row| row.get(0))?;
+        let wanted: bool =
+            connection.query_row(sql, [TextColumn(layer.diff_id)], |row| row.get(0))?;
         if !wanted {
-            freed.push(Removed::Layer {
+            freed.push(RemovedItem::Layer {
                 diff_id: layer.diff_id,
                 chain_id: layer.chain_id,
                 size: layer.size,

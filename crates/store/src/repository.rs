@@ -7,12 +7,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use windlass_oci::{Digest, RepositoryName, Tag};
 
 use crate::Store;
-use crate::database::Text;
+use crate::database::TextColumn;
 use crate::error::DatabaseError;
 
 /// What a digest is to be that a repository is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum ContentKind {
     /// A manifest or an index: neither a config nor a layer, whatever those may look like.
     Manifest,
     /// Any bytes.
@@ -21,9 +21,9 @@ pub enum Kept {
 
 /// What a repository has of what it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found<T> {
+pub enum RepositoryLookup<T> {
     /// This.
-    Here(T),
+    Found(T),
     /// Nothing of that name.
     Missing,
     /// There is no such repository.
@@ -34,11 +34,11 @@ pub enum Found<T> {
 const ITS_IMAGES: &str = "(SELECT image FROM tags WHERE repository = ?1
       UNION SELECT image FROM digest_references WHERE repository = ?1)";
 
-impl<T> Found<T> {
+impl<T> RepositoryLookup<T> {
     /// Returns what is here.
-    pub fn here(self) -> Option<T> {
+    pub fn found(self) -> Option<T> {
         match self {
-            Self::Here(found) => Some(found),
+            Self::Found(found) => Some(found),
             Self::Missing | Self::NoRepository => None,
         }
     }
@@ -65,11 +65,11 @@ impl Store {
                    SELECT repository FROM digest_references
                    WHERE repository > ?1 AND repository < ?2 AND repository > ?3
                    ORDER BY repository LIMIT ?4";
-        self.database().ask(|transaction| {
+        self.database().query(|transaction| {
             transaction
                 .prepare(sql)?
                 .query_map(params![from, to, after, rows(limit)], |row| {
-                    row.get(0).map(|Text(name)| name)
+                    row.get(0).map(|TextColumn(name)| name)
                 })?
                 .collect()
         })
@@ -81,20 +81,20 @@ impl Store {
         repository: &RepositoryName,
         after: Option<&Tag>,
         limit: usize,
-    ) -> Result<Found<Vec<Tag>>, DatabaseError> {
+    ) -> Result<RepositoryLookup<Vec<Tag>>, DatabaseError> {
         let after = after.map(Tag::to_string).unwrap_or_default();
         let sql = "SELECT tag FROM tags WHERE repository = ? AND tag > ? ORDER BY tag LIMIT ?";
-        self.database().ask(|transaction| {
+        self.database().query(|transaction| {
             if !is_repository(transaction, repository)? {
-                return Ok(Found::NoRepository);
+                return Ok(RepositoryLookup::NoRepository);
             }
             transaction
                 .prepare(sql)?
-                .query_map(params![Text(repository), after, rows(limit)], |row| {
-                    row.get(0).map(|Text(tag)| tag)
+                .query_map(params![TextColumn(repository), after, rows(limit)], |row| {
+                    row.get(0).map(|TextColumn(tag)| tag)
                 })?
                 .collect::<Result<_, _>>()
-                .map(Found::Here)
+                .map(RepositoryLookup::Found)
         })
     }
 
@@ -103,35 +103,39 @@ impl Store {
         &self,
         repository: &RepositoryName,
         tag: &Tag,
-    ) -> Result<Found<Digest>, DatabaseError> {
+    ) -> Result<RepositoryLookup<Digest>, DatabaseError> {
         let sql = "SELECT target FROM tags WHERE repository = ? AND tag = ?";
-        self.database().ask(|transaction| {
-            let row = params![Text(repository), Text(tag)];
+        self.database().query(|transaction| {
+            let row = params![TextColumn(repository), TextColumn(tag)];
             let target = transaction
                 .query_row(sql, row, |row| row.get(0))
                 .optional()?;
-            found(transaction, repository, target.map(|Text(digest)| digest))
+            found(
+                transaction,
+                repository,
+                target.map(|TextColumn(digest)| digest),
+            )
         })
     }
 
     /// Tells whether an image that `repository` leads to keeps `digest`.
-    pub fn keeps(
+    pub fn lookup_content(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        what: Kept,
-    ) -> Result<Found<()>, DatabaseError> {
+        what: ContentKind,
+    ) -> Result<RepositoryLookup<()>, DatabaseError> {
         let kept = format!(
             "SELECT 1 FROM image_blobs WHERE digest = ?2 AND image IN {ITS_IMAGES} LIMIT 1"
         );
         let other = "SELECT 1 FROM images WHERE id = ?1
                      UNION ALL SELECT 1 FROM layer_blobs WHERE blob = ?1 LIMIT 1";
-        self.database().ask(|transaction| {
-            let row = params![Text(repository), Text(digest)];
+        self.database().query(|transaction| {
+            let row = params![TextColumn(repository), TextColumn(digest)];
             let mut kept = transaction.query_row(&kept, row, |_| Ok(())).optional()?;
-            if kept.is_some() && what == Kept::Manifest {
+            if kept.is_some() && what == ContentKind::Manifest {
                 let other = transaction
-                    .query_row(other, [Text(digest)], |_| Ok(()))
+                    .query_row(other, [TextColumn(digest)], |_| Ok(()))
                     .optional()?;
                 kept = kept.filter(|()| other.is_none());
             }
@@ -144,7 +148,7 @@ impl Store {
         &self,
         repository: &RepositoryName,
         limit: usize,
-    ) -> Result<Found<Vec<Digest>>, DatabaseError> {
+    ) -> Result<RepositoryLookup<Vec<Digest>>, DatabaseError> {
         let sql = format!(
             "SELECT manifest FROM images WHERE id IN {ITS_IMAGES}
              UNION SELECT index_digest FROM images
@@ -153,11 +157,11 @@ impl Store {
              UNION SELECT digest FROM digest_references WHERE repository = ?1
              LIMIT ?2"
         );
-        self.database().ask(|transaction| {
+        self.database().query(|transaction| {
             let digests: Vec<Digest> = transaction
                 .prepare(&sql)?
-                .query_map(params![Text(repository), rows(limit)], |row| {
-                    row.get(0).map(|Text(digest)| digest)
+                .query_map(params![TextColumn(repository), rows(limit)], |row| {
+                    row.get(0).map(|TextColumn(digest)| digest)
                 })?
                 .collect::<Result<_, _>>()?;
             found(
@@ -173,18 +177,18 @@ fn found<T>(
     connection: &Connection,
     repository: &RepositoryName,
     what: Option<T>,
-) -> rusqlite::Result<Found<T>> {
+) -> rusqlite::Result<RepositoryLookup<T>> {
     match what {
-        Some(what) => Ok(Found::Here(what)),
-        None if is_repository(connection, repository)? => Ok(Found::Missing),
-        None => Ok(Found::NoRepository),
+        Some(what) => Ok(RepositoryLookup::Found(what)),
+        None if is_repository(connection, repository)? => Ok(RepositoryLookup::Missing),
+        None => Ok(RepositoryLookup::NoRepository),
     }
 }
 
 fn is_repository(connection: &Connection, repository: &RepositoryName) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM tags WHERE repository = ?1)
                OR EXISTS (SELECT 1 FROM digest_references WHERE repository = ?1)";
-    connection.query_row(sql, [Text(repository)], |row| row.get(0))
+    connection.query_row(sql, [TextColumn(repository)], |row| row.get(0))
 }
 
 fn rows(limit: usize) -> i64 {

@@ -27,7 +27,7 @@ use windlass_oci::{Algorithm, Digest};
 
 use crate::error::{At, FileError};
 
-pub use open::{ForeignReason, RootError};
+pub use open::{RootError, UntrustedReason};
 
 pub(crate) const DATABASE: &str = "meta.db";
 pub(crate) const DIFF: &str = "diff";
@@ -56,12 +56,12 @@ const PRIVATE: Mode = Mode::RWXU;
 pub(crate) struct Root {
     path: PathBuf,
     dir: OwnedFd,
-    areas: [OwnedFd; Area::ALL.len()],
+    areas: [OwnedFd; StoreArea::ALL.len()],
 }
 
 /// A directory at the top of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Area {
+pub(crate) enum StoreArea {
     Blobs,
     Layers,
     Ingest,
@@ -70,12 +70,12 @@ pub(crate) enum Area {
 
 /// A directory that content is published into: one for each algorithm in `blobs` and in `layers`.
 #[derive(Debug)]
-pub(crate) struct Section {
+pub(crate) struct ContentDirectory {
     pub(crate) dir: OwnedFd,
     pub(crate) path: PathBuf,
 }
 
-impl Area {
+impl StoreArea {
     pub(crate) const ALL: [Self; 4] = [Self::Blobs, Self::Layers, Self::Ingest, Self::Drafts];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -101,16 +101,16 @@ impl Root {
         self.path.join(DATABASE)
     }
 
-    pub(crate) fn area(&self, area: Area) -> BorrowedFd<'_> {
+    pub(crate) fn area(&self, area: StoreArea) -> BorrowedFd<'_> {
         self.areas[area as usize].as_fd()
     }
 
-    pub(crate) fn area_path(&self, area: Area) -> PathBuf {
+    pub(crate) fn area_path(&self, area: StoreArea) -> PathBuf {
         self.path.join(area.name())
     }
 
     /// Returns where the content called `digest` is, or would be.
-    pub(crate) fn content_path(&self, area: Area, digest: &Digest) -> PathBuf {
+    pub(crate) fn content_path(&self, area: StoreArea, digest: &Digest) -> PathBuf {
         let mut path = self.area_path(area);
         path.push(digest.algorithm().name());
         path.push(digest.hex());
@@ -118,43 +118,43 @@ impl Root {
     }
 
     /// Opens the section for content named by `algorithm`, if anything was ever put there.
-    pub(crate) fn section(
+    pub(crate) fn content_directory(
         &self,
-        area: Area,
+        area: StoreArea,
         algorithm: Algorithm,
-    ) -> Result<Option<Section>, FileError> {
+    ) -> Result<Option<ContentDirectory>, FileError> {
         let path = self.area_path(area).join(algorithm.name());
         match rustix::fs::openat(self.area(area), algorithm.name(), DIRECTORY, Mode::empty()) {
-            Ok(dir) => Ok(Some(Section { dir, path })),
+            Ok(dir) => Ok(Some(ContentDirectory { dir, path })),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error).at("open", || path),
         }
     }
 
     /// Opens the section for content named by `algorithm`; makes it, for good, if it is not there.
-    pub(crate) fn made_section(
+    pub(crate) fn create_content_directory(
         &self,
-        area: Area,
+        area: StoreArea,
         algorithm: Algorithm,
-    ) -> Result<Section, FileError> {
-        if let Some(section) = self.section(area, algorithm)? {
+    ) -> Result<ContentDirectory, FileError> {
+        if let Some(section) = self.content_directory(area, algorithm)? {
             return Ok(section);
         }
         let path = self.area_path(area).join(algorithm.name());
         let dir =
             make_dir(self.area(area), algorithm.name(), PRIVATE).at("create", || path.clone())?;
         rustix::fs::fsync(self.area(area)).at("sync", || self.area_path(area))?;
-        Ok(Section { dir, path })
+        Ok(ContentDirectory { dir, path })
     }
 
     /// Opens the file or directory called `digest`.
     pub(crate) fn open_content(
         &self,
-        area: Area,
+        area: StoreArea,
         digest: &Digest,
         flags: OFlags,
     ) -> Result<Option<OwnedFd>, FileError> {
-        let Some(section) = self.section(area, digest.algorithm())? else {
+        let Some(section) = self.content_directory(area, digest.algorithm())? else {
             return Ok(None);
         };
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -171,7 +171,7 @@ impl Root {
     }
 
     /// Notes that files and rows may differ from here on, for whoever opens the store after a crash.
-    pub(crate) fn unsettle(&self) -> Result<(), FileError> {
+    pub(crate) fn mark_unsettled(&self) -> Result<(), FileError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         rustix::fs::openat(&self.dir, UNSETTLED, flags, mode)
@@ -179,13 +179,13 @@ impl Root {
             .at("create", || self.path.join(UNSETTLED))
     }
 
-    /// Makes the note of [`Root::unsettle`] last through a power cut, where no barrier follows.
+    /// Makes the note of [`Root::mark_unsettled`] last through a power cut, where no barrier follows.
     pub(crate) fn sync_top(&self) -> Result<(), FileError> {
         rustix::fs::fsync(&self.dir).at("sync", || self.path.clone())
     }
 
     /// Takes back the note: files and rows agree.
-    pub(crate) fn settle(&self) {
+    pub(crate) fn clear_unsettled(&self) {
         if let Err(error) = rustix::fs::unlinkat(&self.dir, UNSETTLED, AtFlags::empty()) {
             tracing::debug!(%error, "the next opening will look for leftovers once more");
         }
@@ -201,7 +201,7 @@ impl Root {
     }
 
     /// Keeps some room for deleting on a full disk. Without it deleting may fail there, nothing more.
-    pub(crate) fn keep_reserve(&self) {
+    pub(crate) fn create_reserve(&self) {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         let Ok(file) = rustix::fs::openat(&self.dir, RESERVE, flags, mode) else {
@@ -216,7 +216,7 @@ impl Root {
     }
 }
 
-impl Section {
+impl ContentDirectory {
     pub(crate) fn sync(&self) -> Result<(), FileError> {
         rustix::fs::fsync(&self.dir).at("sync", || self.path.clone())
     }

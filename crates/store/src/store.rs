@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Transaction;
 
 use crate::database::Database;
-use crate::error::{DatabaseError, FileError, NotOwner, asks_no_space, is_no_space};
-use crate::ingest::Live;
+use crate::error::{DatabaseError, FileError, NotWritable, impl_is_no_space, is_no_space};
+use crate::ingest::ActiveIngests;
 use crate::lease::Leases;
-use crate::lock::{Busy, Lock, LockError, Owner};
+use crate::lock::{Lock, LockError, StoreOwner, WhenBusy};
 use crate::root::{Root, RootError};
 use crate::sweep;
 use crate::write_back::WriteBack;
@@ -19,36 +19,36 @@ use crate::write_back::WriteBack;
 /// and of everything that came from it, is dropped.
 #[derive(Clone, Debug)]
 pub struct Store {
-    inner: Arc<Inner>,
+    inner: Arc<StoreInner>,
 }
 
 /// What a store is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access<'a> {
+pub enum OpenMode<'a> {
     /// To change it: alone. Makes it if there is none, and clears away what a crash left behind.
-    Own {
+    Exclusive {
         /// What others are told who wait for it ("pull alpine").
-        for_what: &'a str,
+        purpose: &'a str,
     },
     /// To read layers and blobs: nobody changes it meanwhile. One that does not exist reads as empty.
-    Share,
+    Shared,
     /// To ask what it holds, whoever works on it meanwhile. One that does not exist reads as empty.
-    Look,
+    Unlocked,
 }
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum StoreOpenError {
     /// The directory cannot serve as a store.
     #[error(transparent)]
     Root(#[from] RootError),
-    /// Another process has it, and [`Busy::GiveUp`] was the answer to that.
+    /// Another process has it, and [`WhenBusy::Fail`] was the answer to that.
     #[error("{} is in use by {owner}", .path.display())]
     InUse {
         /// The store.
         path: PathBuf,
         /// Who has it.
-        owner: Owner,
+        owner: StoreOwner,
     },
     /// A path failed.
     #[error(transparent)]
@@ -58,15 +58,15 @@ pub enum OpenError {
     Database(#[from] DatabaseError),
 }
 
-asks_no_space!(OpenError);
+impl_is_no_space!(StoreOpenError);
 
 #[derive(Debug)]
-pub(crate) struct Inner {
+pub(crate) struct StoreInner {
     database: Database,
     /// `None` where there is no store: then nothing was ever held, and nothing leads there.
     root: Option<Root>,
     leases: Arc<Leases>,
-    live: Arc<Live>,
+    live: Arc<ActiveIngests>,
     /// Which boot of the machine this is; empty where that cannot be told.
     boot: String,
     write_back: WriteBack,
@@ -74,14 +74,14 @@ pub(crate) struct Inner {
     settling: Mutex<()>,
     /// A write to the disk failed in a way that leaves open what is on it.
     degraded: AtomicBool,
-    access: Granted,
+    access: AccessLevel,
     /// Last, so that it outlives everything it protects.
     _lock: Option<Lock>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Granted {
-    Own,
+enum AccessLevel {
+    Write,
     Read,
 }
 
@@ -89,19 +89,19 @@ impl Store {
     /// Opens the store at `path`.
     ///
     /// If another process is in the way, `on_busy` is told who, once; it decides whether to wait.
-    /// Nobody waits for [`Access::Look`].
+    /// Nobody waits for [`OpenMode::Unlocked`].
     pub fn open(
         path: &Path,
-        access: Access<'_>,
-        on_busy: impl FnMut(&Owner) -> Busy,
-    ) -> Result<Self, OpenError> {
+        access: OpenMode<'_>,
+        on_busy: impl FnMut(&StoreOwner) -> WhenBusy,
+    ) -> Result<Self, StoreOpenError> {
         let inner = match access {
-            Access::Own { for_what } => Inner::own(path, for_what, on_busy)?,
-            Access::Share => Inner::read(path, |root| {
+            OpenMode::Exclusive { purpose } => StoreInner::own(path, purpose, on_busy)?,
+            OpenMode::Shared => StoreInner::read(path, |root| {
                 let lock = Lock::shared(root.open_lock(false)?, on_busy);
                 lock.map(Some).map_err(|error| not_locked(root, error))
             })?,
-            Access::Look => Inner::read(path, |_| Ok(None))?,
+            OpenMode::Unlocked => StoreInner::read(path, |_| Ok(None))?,
         };
         let inner = Arc::new(inner);
         Ok(Self { inner })
@@ -112,15 +112,15 @@ impl Store {
         self.inner.root.as_ref().map(Root::path)
     }
 
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
+    pub(crate) fn inner(&self) -> &Arc<StoreInner> {
         &self.inner
     }
 
     /// Returns the store for something that changes it.
-    pub(crate) fn owned(&self) -> Result<&Arc<Inner>, NotOwner> {
+    pub(crate) fn writable(&self) -> Result<&Arc<StoreInner>, NotWritable> {
         match self.inner.access {
-            Granted::Own => Ok(&self.inner),
-            Granted::Read => Err(NotOwner),
+            AccessLevel::Write => Ok(&self.inner),
+            AccessLevel::Read => Err(NotWritable),
         }
     }
 
@@ -129,39 +129,44 @@ impl Store {
     }
 }
 
-impl Inner {
+impl StoreInner {
     fn own(
         path: &Path,
-        for_what: &str,
-        on_busy: impl FnMut(&Owner) -> Busy,
-    ) -> Result<Self, OpenError> {
+        purpose: &str,
+        on_busy: impl FnMut(&StoreOwner) -> WhenBusy,
+    ) -> Result<Self, StoreOpenError> {
         let root = Root::make(path)?;
-        let lock = Lock::exclusive(root.open_lock(true)?, for_what, on_busy)
+        let lock = Lock::exclusive(root.open_lock(true)?, purpose, on_busy)
             .map_err(|error| not_locked(&root, error))?;
         root.make_database_file()?;
         let database = open_database(&root)?;
         if !root.has_format() {
             root.write_format()?;
         }
-        let inner = Self::new(database, Some(root), Granted::Own, Some(lock));
+        let inner = Self::new(database, Some(root), AccessLevel::Write, Some(lock));
         sweep::sweep(&inner)?;
-        inner.root().keep_reserve();
+        inner.root().create_reserve();
         Ok(inner)
     }
 
     fn read(
         path: &Path,
-        lock: impl FnOnce(&Root) -> Result<Option<Lock>, OpenError>,
-    ) -> Result<Self, OpenError> {
+        lock: impl FnOnce(&Root) -> Result<Option<Lock>, StoreOpenError>,
+    ) -> Result<Self, StoreOpenError> {
         let Some(root) = Root::find(path)? else {
-            return Ok(Self::new(Database::empty()?, None, Granted::Read, None));
+            return Ok(Self::new(Database::empty()?, None, AccessLevel::Read, None));
         };
         let lock = lock(&root)?;
         let database = Database::read(&root.database())?;
-        Ok(Self::new(database, Some(root), Granted::Read, lock))
+        Ok(Self::new(database, Some(root), AccessLevel::Read, lock))
     }
 
-    fn new(database: Database, root: Option<Root>, access: Granted, lock: Option<Lock>) -> Self {
+    fn new(
+        database: Database,
+        root: Option<Root>,
+        access: AccessLevel,
+        lock: Option<Lock>,
+    ) -> Self {
         Self {
             database,
             root,
@@ -185,7 +190,7 @@ impl Inner {
     }
 
     /// Returns the partial blobs that are worked on.
-    pub(crate) fn live(&self) -> &Arc<Live> {
+    pub(crate) fn active_ingests(&self) -> &Arc<ActiveIngests> {
         &self.live
     }
 
@@ -220,7 +225,7 @@ impl Inner {
     }
 
     /// Keeps commits and deletions apart.
-    pub(crate) fn settling(&self) -> MutexGuard<'_, ()> {
+    pub(crate) fn lock_settling(&self) -> MutexGuard<'_, ()> {
         self.settling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -251,10 +256,10 @@ fn boot() -> String {
     if is_one { id.to_owned() } else { String::new() }
 }
 
-fn not_locked(root: &Root, error: LockError) -> OpenError {
+fn not_locked(root: &Root, error: LockError) -> StoreOpenError {
     let path = root.path().to_owned();
     match error {
-        LockError::Busy(owner) => OpenError::InUse { path, owner },
+        LockError::Busy(owner) => StoreOpenError::InUse { path, owner },
         LockError::Io(source) => FileError::new("lock", path, source).into(),
     }
 }

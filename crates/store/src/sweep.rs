@@ -10,21 +10,21 @@ use rusqlite::Row;
 use windlass_oci::{Algorithm, Digest};
 
 use crate::commit::clear;
-use crate::database::Text;
+use crate::database::TextColumn;
 use crate::error::{At, FileError};
 use crate::ingest::is_kept;
 use crate::remove::collect;
-use crate::root::{Area, Root, Section};
-use crate::store::{Inner, OpenError};
+use crate::root::{ContentDirectory, Root, StoreArea};
+use crate::store::{StoreInner, StoreOpenError};
 use crate::tree;
 
 /// Removes drafts, and partial blobs of which nothing is known; if files and rows may differ, files without a row; and rows that were
 /// kept for a lease alone.
-pub(crate) fn sweep(inner: &Inner) -> Result<(), OpenError> {
+pub(crate) fn sweep(inner: &StoreInner) -> Result<(), StoreOpenError> {
     let root = inner.root();
-    for area in [Area::Drafts, Area::Ingest] {
+    for area in [StoreArea::Drafts, StoreArea::Ingest] {
         for name in names(root.area(area), || root.area_path(area))? {
-            if area == Area::Ingest && is_kept(root, &name.to_string_lossy())? {
+            if area == StoreArea::Ingest && is_kept(root, &name.to_string_lossy())? {
                 continue;
             }
             let path = root.area_path(area).join(&name);
@@ -34,20 +34,20 @@ pub(crate) fn sweep(inner: &Inner) -> Result<(), OpenError> {
     if root.is_unsettled() {
         let blobs = "SELECT digest FROM blobs";
         let layers = "SELECT diff_id FROM layers";
-        sweep_area(inner, Area::Blobs, blobs)?;
-        sweep_area(inner, Area::Layers, layers)?;
-        root.settle();
+        sweep_area(inner, StoreArea::Blobs, blobs)?;
+        sweep_area(inner, StoreArea::Layers, layers)?;
+        root.clear_unsettled();
     }
     collect(inner)
 }
 
-fn sweep_area(inner: &Inner, area: Area, known: &str) -> Result<(), OpenError> {
-    let known: BTreeSet<Digest> = inner.database().ask(|transaction| {
-        let digest = |row: &Row<'_>| row.get(0).map(|Text(digest)| digest);
+fn sweep_area(inner: &StoreInner, area: StoreArea, known: &str) -> Result<(), StoreOpenError> {
+    let known: BTreeSet<Digest> = inner.database().query(|transaction| {
+        let digest = |row: &Row<'_>| row.get(0).map(|TextColumn(digest)| digest);
         transaction.prepare(known)?.query_map([], digest)?.collect()
     })?;
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-        if let Some(section) = inner.root().section(area, algorithm)? {
+        if let Some(section) = inner.root().content_directory(area, algorithm)? {
             sweep_section(inner.root(), area, algorithm, &section, &known)?;
         }
     }
@@ -56,9 +56,9 @@ fn sweep_area(inner: &Inner, area: Area, known: &str) -> Result<(), OpenError> {
 
 fn sweep_section(
     root: &Root,
-    area: Area,
+    area: StoreArea,
     algorithm: Algorithm,
-    section: &Section,
+    section: &ContentDirectory,
     known: &BTreeSet<Digest>,
 ) -> Result<(), FileError> {
     for name in names(section.dir.as_fd(), || section.path.clone())? {

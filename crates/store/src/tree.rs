@@ -25,7 +25,7 @@ const DEPTH: usize = 32;
 const BLOCK: u64 = 512;
 
 /// A directory that is being emptied.
-struct Frame {
+struct OpenDirectory {
     name: CString,
     dir: OwnedFd,
     entries: Dir,
@@ -69,7 +69,7 @@ fn remove_shallow(
     if unlink_unless_dir(parent, &name, freed)? {
         return Ok(());
     }
-    let mut stack = vec![Frame::open(parent, name)?];
+    let mut stack = vec![OpenDirectory::open(parent, name)?];
     loop {
         let deep = stack.len() >= DEPTH;
         let Some(frame) = stack.last_mut() else {
@@ -77,7 +77,7 @@ fn remove_shallow(
         };
         match frame.next_directory(freed)? {
             Some(child) if !deep => {
-                let below = Frame::open(frame.dir.as_fd(), child)?;
+                let below = OpenDirectory::open(frame.dir.as_fd(), child)?;
                 stack.push(below);
             }
             Some(child) => pending.push(lift(&frame.dir, &child, parent)?),
@@ -94,7 +94,7 @@ fn remove_shallow(
     }
 }
 
-impl Frame {
+impl OpenDirectory {
     fn open(parent: BorrowedFd<'_>, name: CString) -> io::Result<Self> {
         let (dir, on_disk) = open_dir(parent, &name)?;
         let entries = Dir::read_from(&dir)?;

@@ -7,19 +7,19 @@ use rustix::fs::AtFlags;
 use windlass_oci::{DiffId, ImageId};
 
 use crate::database::from_integer;
-use crate::error::{At, DatabaseError, FileError, asks_no_space};
+use crate::error::{At, DatabaseError, FileError, impl_is_no_space};
 use crate::image::load;
 use crate::ingest::is_record;
-use crate::root::Area;
+use crate::root::StoreArea;
 use crate::sweep::names;
 use crate::tree::on_disk;
 use crate::{Image, ImageLayer, PartialBlob, Store};
 
 /// What the store takes up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiskUsage {
+pub struct StoreUsage {
     /// Each image.
-    pub images: Vec<ImageUsage>,
+    pub images: Vec<StoredImageUsage>,
     /// The unpacked layers, each counted once; bytes of file content.
     pub layers: Amount,
     /// The blobs: manifests, configs, compressed layers.
@@ -34,7 +34,7 @@ pub struct DiskUsage {
 
 /// What one image takes up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageUsage {
+pub struct StoredImageUsage {
     /// The image.
     pub image: Image,
     /// How much of its [`Image::size`] is in layers that other images have too, in bytes.
@@ -64,9 +64,9 @@ pub enum UsageError {
     Database(#[from] DatabaseError),
 }
 
-asks_no_space!(UsageError);
+impl_is_no_space!(UsageError);
 
-impl ImageUsage {
+impl StoredImageUsage {
     /// Returns what only this image has, in bytes of unpacked layers.
     pub fn unique(&self) -> u64 {
         self.image.size().saturating_sub(self.shared)
@@ -78,14 +78,14 @@ const NAMED: &str = "SELECT image FROM tags";
 
 impl Store {
     /// Returns how much the store takes up, by its own records; partial blobs are measured on the disk.
-    pub fn disk_usage(&self) -> Result<DiskUsage, UsageError> {
-        let (images, layers, blobs) = self.database().ask(|connection| {
+    pub fn disk_usage(&self) -> Result<StoreUsage, UsageError> {
+        let (images, layers, blobs) = self.database().query(|connection| {
             let layers = amount(connection, "layers", "diff_id", "image_layers")?;
             let blobs = amount(connection, "blobs", "digest", "image_blobs")?;
             Ok((images(connection)?, layers, blobs))
         })?;
         let (partials, drafts) = self.unfinished()?;
-        Ok(DiskUsage {
+        Ok(StoreUsage {
             images,
             layers,
             blobs,
@@ -100,8 +100,8 @@ impl Store {
         let Some(root) = self.inner().find_root() else {
             return Ok((partials, 0));
         };
-        let ingest = root.area(Area::Ingest);
-        for name in names(ingest, || root.area_path(Area::Ingest))? {
+        let ingest = root.area(StoreArea::Ingest);
+        for name in names(ingest, || root.area_path(StoreArea::Ingest))? {
             let count = u64::from(!is_record(&name));
             match rustix::fs::statat(ingest, &name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => {
@@ -113,11 +113,14 @@ impl Store {
                 // It was finished in the meantime.
                 Err(rustix::io::Errno::NOENT) => {}
                 Err(error) => {
-                    return Err(error).at("examine", || root.area_path(Area::Ingest).join(&name));
+                    return Err(error)
+                        .at("examine", || root.area_path(StoreArea::Ingest).join(&name));
                 }
             }
         }
-        let drafts = names(root.area(Area::Drafts), || root.area_path(Area::Drafts))?;
+        let drafts = names(root.area(StoreArea::Drafts), || {
+            root.area_path(StoreArea::Drafts)
+        })?;
         Ok((partials, drafts.len() as u64))
     }
 }
@@ -143,7 +146,7 @@ fn amount(
     })
 }
 
-fn images(connection: &Connection) -> rusqlite::Result<Vec<ImageUsage>> {
+fn images(connection: &Connection) -> rusqlite::Result<Vec<StoredImageUsage>> {
     let images = load(connection, None)?;
     let mut users: BTreeMap<DiffId, BTreeSet<ImageId>> = BTreeMap::new();
     for image in &images {
@@ -157,6 +160,6 @@ fn images(connection: &Connection) -> rusqlite::Result<Vec<ImageUsage>> {
         shared.map(|layer| layer.size).sum()
     };
     let shared: Vec<u64> = images.iter().map(shared).collect();
-    let usage = |(image, shared)| ImageUsage { image, shared };
+    let usage = |(image, shared)| StoredImageUsage { image, shared };
     Ok(images.into_iter().zip(shared).map(usage).collect())
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::ingest::Live;
+use crate::ingest::ActiveIngests;
 
 /// A sync is begun whenever so many bytes of blobs were appended or read since the last one was.
 const PIECE: u64 = 32 << 20;
@@ -31,7 +31,7 @@ impl WriteBack {
     /// Notes that `bytes` of blobs were appended or read, in the store at `root`.
     ///
     /// All this is a hint: the barrier writes what is left, and is what reports errors.
-    pub(crate) fn moved(&self, root: BorrowedFd<'_>, live: &Arc<Live>, bytes: u64) {
+    pub(crate) fn record_io(&self, root: BorrowedFd<'_>, live: &Arc<ActiveIngests>, bytes: u64) {
         let before = self.moved.fetch_add(bytes, Ordering::Relaxed);
         if before / PIECE == (before + bytes) / PIECE {
             return;
@@ -46,7 +46,7 @@ impl WriteBack {
     }
 }
 
-fn start(root: BorrowedFd<'_>, live: Arc<Live>) -> Option<SyncSender<()>> {
+fn start(root: BorrowedFd<'_>, live: Arc<ActiveIngests>) -> Option<SyncSender<()>> {
     // A handle of its own: an error is reported once per handle, and the barrier's must see it.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = rustix::fs::openat(root, ".", flags, Mode::empty()).ok()?;
@@ -58,11 +58,11 @@ fn start(root: BorrowedFd<'_>, live: Arc<Live>) -> Option<SyncSender<()>> {
         .then_some(send)
 }
 
-fn run(dir: &OwnedFd, live: &Live, signs: &Receiver<()>) {
+fn run(dir: &OwnedFd, live: &ActiveIngests, signs: &Receiver<()>) {
     for () in signs {
         let before = live.moment();
         match rustix::fs::syncfs(dir.as_fd()) {
-            Ok(()) => before.became_safe(),
+            Ok(()) => before.mark_safe(),
             Err(error) => tracing::debug!(%error, "no early write-back"),
         }
     }

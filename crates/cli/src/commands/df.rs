@@ -113,7 +113,7 @@ fn partials(blobs: &[PartialBlob], now: SystemTime) -> Table<4> {
     for blob in blobs {
         table.push([
             blob.digest.short(),
-            human::usage_size(blob.held),
+            human::usage_size(blob.stored),
             human::usage_size(blob.size),
             human::age(age(blob, now)),
         ]);
@@ -122,7 +122,7 @@ fn partials(blobs: &[PartialBlob], now: SystemTime) -> Table<4> {
 }
 
 fn age(blob: &PartialBlob, now: SystemTime) -> Duration {
-    now.duration_since(blob.grown).unwrap_or_default()
+    now.duration_since(blob.modified).unwrap_or_default()
 }
 
 /// As Docker has it: the size, and the share of all in whole percent.
@@ -149,7 +149,7 @@ impl Record {
                 .map(|blob| Partial {
                     digest: blob.digest,
                     size: blob.size,
-                    held: blob.held,
+                    held: blob.stored,
                     age_seconds: age(blob, SystemTime::now()).as_secs(),
                 })
                 .collect(),

@@ -185,7 +185,7 @@ impl Args {
         let partial = |blob: &'a PartialBlob| Partial {
             digest: &blob.digest,
             size: blob.size,
-            held: blob.held,
+            held: blob.stored,
         };
         Record {
             dry_run: self.dry_run,

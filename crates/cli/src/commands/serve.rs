@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use serde::Serialize;
-use windlass::{Found, Holdings, HoldingsError, OpenError};
+use windlass::{Holdings, HoldingsError, OpenError, RepositoryLookup};
 use windlass_serve::{Answered, Hosts, Limits, Listen, Listener, ServeConfig, Server, Tls};
 
 use super::Ended;
@@ -254,7 +254,7 @@ fn example(holdings: &Holdings) -> Result<String, Error> {
     };
     let tags = holdings.tags(&repository, None, 1).map_err(failed)?;
     Ok(match tags {
-        Found::Here(tags) if !tags.is_empty() => format!("{repository}:{}", tags[0]),
+        RepositoryLookup::Found(tags) if !tags.is_empty() => format!("{repository}:{}", tags[0]),
         _ => repository.to_string(),
     })
 }

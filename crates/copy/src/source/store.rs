@@ -87,7 +87,7 @@ impl StoreSource {
             if self.store.blob(&held.blob)?.is_some() {
                 continue;
             }
-            let digest = held.held_blob.unwrap_or(held.blob);
+            let digest = held.stored_blob.unwrap_or(held.blob);
             let (mut file, size) = self.store.open_blob(&digest)?;
             let encoding = windlass_layout::detect_encoding(&mut file).map_err(|_| damaged())?;
             *layer = serde_json::json!({

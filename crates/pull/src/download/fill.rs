@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use windlass_registry::{BlobStream, RegistryError};
-use windlass_store::{AppendError, Extent, Piece};
+use windlass_store::{AppendError, RangeHandle, RangeWriter};
 
 use super::{Download, Interrupted};
 use crate::layer::LayerError;
@@ -20,7 +20,7 @@ pub(super) struct Fill<'a> {
     download: &'a Download<'a>,
     line: &'a Line,
     /// How far the request for all the rest goes, while that is all there is.
-    whole: Mutex<Option<Extent>>,
+    whole: Mutex<Option<RangeHandle>>,
     /// Whether requests for parts are answered, as far as is known.
     has_parts: AtomicBool,
     brought: AtomicU64,
@@ -38,13 +38,13 @@ pub(super) enum Helped {
     Failed,
 }
 
-/// Appends to a piece on threads that may block, one batch at a time, while the next one is received.
+/// Appends to a range on threads that may block, one batch at a time, while the next one is received.
 struct Appender<'a> {
     writes: &'a TaskTracker,
-    extent: Extent,
+    handle: RangeHandle,
     /// Not here while it is written to.
-    piece: Option<Piece>,
-    writing: Option<JoinHandle<(Piece, Result<(), AppendError>)>>,
+    range_writer: Option<RangeWriter>,
+    writing: Option<JoinHandle<(RangeWriter, Result<(), AppendError>)>>,
     is_full: bool,
 }
 
@@ -77,31 +77,34 @@ impl<'a> Fill<'a> {
                 true => download.split.chunk,
                 false => u64::MAX,
             };
-            let Some(piece) = download.writer.claim(most) else {
+            let Some(range_writer) = download.writer.claim(most) else {
                 return Ok(());
             };
             if !is_one_of_many {
-                *self.whole() = Some(piece.extent());
+                *self.whole() = Some(range_writer.handle());
             }
-            let stream = self.open(&piece).await.map_err(Interrupted::Registry)?;
-            self.pour(stream, piece, &self.brought).await?;
+            let stream = self
+                .open(&range_writer)
+                .await
+                .map_err(Interrupted::Registry)?;
+            self.pour(stream, range_writer, &self.brought).await?;
             is_shared |= self.whole().take().is_none();
         }
     }
 
     /// Leaves what lies more than a chunk ahead of the first connection to others.
     pub(super) fn share(&self) {
-        if let Some(extent) = self.whole().take() {
-            let ahead = self.download.writer.received();
-            extent.cut(ahead.saturating_add(self.download.split.chunk));
+        if let Some(handle) = self.whole().take() {
+            let ahead = self.download.writer.contiguous_bytes();
+            handle.truncate(ahead.saturating_add(self.download.split.chunk));
         }
     }
 
     /// Fills one chunk after the other.
     pub(super) async fn help(&self) -> Helped {
         let download = self.download;
-        while let Some(piece) = download.writer.claim(download.split.chunk) {
-            let range = piece.position()..piece.end();
+        while let Some(range_writer) = download.writer.claim(download.split.chunk) {
+            let range = range_writer.position()..range_writer.end();
             let stream = match self.line.part(download.descriptor, range).await {
                 Ok(Some(stream)) => stream,
                 Ok(None) => {
@@ -110,7 +113,10 @@ impl<'a> Fill<'a> {
                 }
                 Err(error) => return failed(&error),
             };
-            match self.pour(stream, piece, &self.brought_by_helpers).await {
+            match self
+                .pour(stream, range_writer, &self.brought_by_helpers)
+                .await
+            {
                 Ok(()) => {}
                 Err(Interrupted::Registry(error)) => return failed(&error),
                 // The first connection will meet it, too.
@@ -120,30 +126,30 @@ impl<'a> Fill<'a> {
         Helped::Through
     }
 
-    /// Begins to fetch `piece`, and what is around it as well if it must be.
-    async fn open(&self, piece: &Piece) -> Result<BlobStream, RegistryError> {
+    /// Begins to fetch `range`, and what is around it as well if it must be.
+    async fn open(&self, range_writer: &RangeWriter) -> Result<BlobStream, RegistryError> {
         let descriptor = self.download.descriptor;
-        if piece.end() < descriptor.size && self.has_parts.load(Ordering::Relaxed) {
-            let range = piece.position()..piece.end();
+        if range_writer.end() < descriptor.size && self.has_parts.load(Ordering::Relaxed) {
+            let range = range_writer.position()..range_writer.end();
             if let Some(part) = self.line.part(descriptor, range).await? {
                 return Ok(part);
             }
             self.has_parts.store(false, Ordering::Relaxed);
         }
-        self.line.blob(descriptor, piece.position()).await
+        self.line.blob(descriptor, range_writer.position()).await
     }
 
-    /// Pours what `stream` brings into `piece`, until that is full or the stream ends.
+    /// Pours what `stream` brings into `range`, until that is full or the stream ends.
     async fn pour(
         &self,
         mut stream: BlobStream,
-        piece: Piece,
+        range_writer: RangeWriter,
         brought: &AtomicU64,
     ) -> Result<(), Interrupted> {
         let download = self.download;
         // A server that ignores the range sends from the start: what is here already is skipped (DL-5).
-        let mut skip = piece.position().saturating_sub(stream.starts_at());
-        let mut appender = Appender::new(piece, &download.writes);
+        let mut skip = range_writer.position().saturating_sub(stream.starts_at());
+        let mut appender = Appender::new(range_writer, &download.writes);
         while !appender.is_full {
             let most = download.limits.batch();
             let (batch, ended) = gather(&mut stream, &mut skip, most).await;
@@ -168,34 +174,37 @@ impl<'a> Fill<'a> {
         appender.flush().await.map_err(Interrupted::Final)
     }
 
-    fn whole(&self) -> std::sync::MutexGuard<'_, Option<Extent>> {
+    fn whole(&self) -> std::sync::MutexGuard<'_, Option<RangeHandle>> {
         self.whole.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<'a> Appender<'a> {
-    fn new(piece: Piece, writes: &'a TaskTracker) -> Self {
+    fn new(range_writer: RangeWriter, writes: &'a TaskTracker) -> Self {
         Self {
             writes,
-            extent: piece.extent(),
-            piece: Some(piece),
+            handle: range_writer.handle(),
+            range_writer: Some(range_writer),
             writing: None,
             is_full: false,
         }
     }
 
-    /// Hands as much of `batch` over as belongs to the piece; returns how much that is.
+    /// Hands as much of `batch` over as belongs to the range; returns how much that is.
     async fn append(&mut self, mut batch: Vec<Bytes>) -> Result<u64, LayerError> {
         let size = batch.iter().map(|chunk| chunk.len() as u64).sum();
-        let reserved = self.extent.reserve(size);
+        let reserved = self.handle.reserve(size);
         self.is_full = reserved < size;
         truncate(&mut batch, reserved);
         self.flush().await?;
-        let mut piece = self.piece.take().expect("flush brings the piece back");
+        let mut range_writer = self
+            .range_writer
+            .take()
+            .expect("flush returns the range writer");
         self.writing = Some(self.writes.spawn_blocking(move || {
             let slices: Vec<_> = batch.iter().map(|chunk| IoSlice::new(chunk)).collect();
-            let written = piece.append(&slices);
-            (piece, written)
+            let written = range_writer.append(&slices);
+            (range_writer, written)
         }));
         Ok(reserved)
     }
@@ -207,7 +216,7 @@ impl<'a> Appender<'a> {
         };
         let ended = writing.await;
         self.writing = None;
-        let (piece, written) = match ended {
+        let (range_writer, written) = match ended {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -215,8 +224,8 @@ impl<'a> Appender<'a> {
                 Err(_) => return Err(LayerError::Cancelled),
             },
         };
-        self.is_full |= piece.position() == piece.end();
-        self.piece = Some(piece);
+        self.is_full |= range_writer.position() == range_writer.end();
+        self.range_writer = Some(range_writer);
         Ok(written?)
     }
 }

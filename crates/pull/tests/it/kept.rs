@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use windlass_oci::Digest;
-use windlass_pull::{Keep, LayerStatus, PullEvent, PullerConfig};
+use windlass_pull::{LayerStatus, PullEvent, PullerConfig, Retention};
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer, Registry};
 
 use crate::support::{World, config, milestones, request};
@@ -192,9 +192,9 @@ async fn wrong_bytes_are_not_kept() {
 async fn what_is_kept_has_its_bounds() {
     let layer = layer(1);
     let world = World::with(PullerConfig {
-        keep: Keep {
+        keep: Retention {
             max_bytes: 1 << 20,
-            ..Keep::default()
+            ..Retention::default()
         },
         ..config()
     });

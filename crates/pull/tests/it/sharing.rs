@@ -326,7 +326,7 @@ async fn a_layer_may_be_removed_between_two_commits() {
     let name = world.registry.name("one:1").parse().unwrap();
     world
         .store
-        .remove(&name, windlass_store::Remove::default())
+        .remove(&name, windlass_store::RemoveOptions::default())
         .unwrap();
 
     gate.open();

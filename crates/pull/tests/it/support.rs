@@ -15,7 +15,7 @@ use windlass_pull::{
     RetryPolicy, Throttle,
 };
 use windlass_registry::{Caller, HostConfig, Origin, RegistryConfig, RegistryHosts, Timeouts};
-use windlass_store::{Access, Busy, Image, Store};
+use windlass_store::{Image, OpenMode, Store, WhenBusy};
 use windlass_testing::{PackedLayer, Registry, TreeSnapshot};
 
 /// How long a test may wait before it is taken for stuck.
@@ -101,10 +101,10 @@ impl World {
     }
 
     pub(crate) fn at(path: &Path, config: PullerConfig) -> Self {
-        let access = Access::Own {
-            for_what: "the tests",
+        let access = OpenMode::Exclusive {
+            purpose: "the tests",
         };
-        let store = Store::open(path, access, |_| Busy::GiveUp).expect("a store can be made");
+        let store = Store::open(path, access, |_| WhenBusy::Fail).expect("a store can be made");
         let store = Arc::new(store);
         Self {
             registry: Registry::start(),
@@ -252,7 +252,7 @@ impl World {
     pub(crate) fn kept(&self, digest: &Digest) -> Option<u64> {
         let kept = self.store.partial_blobs().expect("the store can be asked");
         let kept = kept.into_iter().find(|blob| blob.digest == *digest);
-        kept.map(|blob| blob.held)
+        kept.map(|blob| blob.stored)
     }
 
     pub(crate) fn images(&self) -> Vec<Image> {

@@ -24,7 +24,7 @@ pub struct BlobWriter {
 impl Store {
     /// Begins a blob whose digest is of this kind.
     pub fn draft_blob(&self, algorithm: Algorithm) -> Result<BlobWriter, PutError> {
-        let file = PartialFile::create(self.owned()?, fresh_name())?;
+        let file = PartialFile::create(self.writable()?, fresh_name())?;
         Ok(BlobWriter {
             store: self.clone(),
             file,
@@ -36,9 +36,9 @@ impl Store {
 
 impl Store {
     /// Makes an empty file without a name, on the file system of the store. What is in it goes with it.
-    pub fn scratch(&self) -> Result<File, PutError> {
-        let file = PartialFile::create(self.owned()?, fresh_name())?;
-        Ok(file.unnamed()?)
+    pub fn scratch_file(&self) -> Result<File, PutError> {
+        let file = PartialFile::create(self.writable()?, fresh_name())?;
+        Ok(file.into_unnamed_file()?)
     }
 }
 
@@ -52,7 +52,7 @@ impl BlobWriter {
         let root = inner.root().dir();
         inner
             .write_back()
-            .moved(root, inner.live(), bytes.len() as u64);
+            .record_io(root, inner.active_ingests(), bytes.len() as u64);
         Ok(())
     }
 

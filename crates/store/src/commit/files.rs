@@ -11,34 +11,34 @@ use windlass_oci::{Algorithm, Digest};
 
 use super::{BlobSource, CommitError, LayerSource, NewImage};
 use crate::error::{At, DatabaseError, FileError};
-use crate::fail::{self, Step};
-use crate::root::{Area, Root, Section, fresh_name, rename_new};
-use crate::store::Inner;
+use crate::fail::{self, CommitStep};
+use crate::root::{ContentDirectory, Root, StoreArea, fresh_name, rename_new};
+use crate::store::StoreInner;
 use crate::tree;
 
 /// The drafts of an image that are not there yet, and how far their publishing got.
 #[derive(Debug)]
-pub(super) struct Publication<'a> {
+pub(super) struct DraftPublication<'a> {
     root: &'a Root,
-    moves: Vec<Move>,
+    moves: Vec<DraftMove>,
     /// How many of `moves` are done.
     done: usize,
-    sections: BTreeMap<(&'static str, Algorithm), Section>,
+    sections: BTreeMap<(&'static str, Algorithm), ContentDirectory>,
 }
 
 #[derive(Debug)]
-struct Move {
-    from: Area,
+struct DraftMove {
+    from: StoreArea,
     name: String,
-    to: Area,
+    to: StoreArea,
     digest: Digest,
 }
 
-impl<'a> Publication<'a> {
+impl<'a> DraftPublication<'a> {
     /// Finds out what of `image` is not held yet, each thing once.
-    pub(super) fn plan(inner: &'a Inner, image: &NewImage) -> Result<Self, CommitError> {
-        let mut moves: Vec<Move> = Vec::new();
-        let mut add = |next: Move| {
+    pub(super) fn plan(inner: &'a StoreInner, image: &NewImage) -> Result<Self, CommitError> {
+        let mut moves: Vec<DraftMove> = Vec::new();
+        let mut add = |next: DraftMove| {
             if !moves
                 .iter()
                 .any(|known| known.to == next.to && known.digest == next.digest)
@@ -50,10 +50,10 @@ impl<'a> Publication<'a> {
             if let BlobSource::New(draft) = source
                 && !holds_blob(inner, draft.digest(), draft.size())?
             {
-                add(Move {
-                    from: Area::Ingest,
+                add(DraftMove {
+                    from: StoreArea::Ingest,
                     name: draft.file().name().to_owned(),
-                    to: Area::Blobs,
+                    to: StoreArea::Blobs,
                     digest: *draft.digest(),
                 });
             }
@@ -62,10 +62,10 @@ impl<'a> Publication<'a> {
             if let LayerSource::New(draft) = &layer.layer
                 && !holds_layer(inner, draft)?
             {
-                add(Move {
-                    from: Area::Drafts,
+                add(DraftMove {
+                    from: StoreArea::Drafts,
                     name: draft.name().to_owned(),
-                    to: Area::Layers,
+                    to: StoreArea::Layers,
                     digest: *draft.diff_id().digest(),
                 });
             }
@@ -83,21 +83,21 @@ impl<'a> Publication<'a> {
     }
 
     /// Moves everything to its place, and makes the places last.
-    pub(super) fn carry_out(&mut self) -> Result<(), FileError> {
+    pub(super) fn publish(&mut self) -> Result<(), FileError> {
         while self.done < self.moves.len() {
-            fail::point(Step::Move)?;
+            fail::point(CommitStep::Move)?;
             self.move_next()?;
             self.done += 1;
         }
-        fail::point(Step::SyncSections)?;
-        self.sections.values().try_for_each(Section::sync)
+        fail::point(CommitStep::SyncSections)?;
+        self.sections.values().try_for_each(ContentDirectory::sync)
     }
 
     /// Moves everything back; says whether all of it is where it was.
-    pub(super) fn take_back(&mut self) -> bool {
+    pub(super) fn roll_back(&mut self) -> bool {
         let mut whole = true;
         for moved in self.moves[..self.done].iter().rev() {
-            let Some(section) = self.sections.get(&moved.section()) else {
+            let Some(section) = self.sections.get(&moved.content_directory()) else {
                 continue;
             };
             let from = self.root.area(moved.from);
@@ -114,11 +114,12 @@ impl<'a> Publication<'a> {
 
     fn move_next(&mut self) -> Result<(), FileError> {
         let next = &self.moves[self.done];
-        let section = match self.sections.entry(next.section()) {
+        let section = match self.sections.entry(next.content_directory()) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                entry.insert(self.root.made_section(next.to, next.digest.algorithm())?)
-            }
+            Entry::Vacant(entry) => entry.insert(
+                self.root
+                    .create_content_directory(next.to, next.digest.algorithm())?,
+            ),
         };
         let hex = next.digest.hex();
         let from = self.root.area(next.from);
@@ -135,8 +136,8 @@ impl<'a> Publication<'a> {
     }
 }
 
-impl Move {
-    fn section(&self) -> (&'static str, Algorithm) {
+impl DraftMove {
+    fn content_directory(&self) -> (&'static str, Algorithm) {
         (self.to.name(), self.digest.algorithm())
     }
 }
@@ -144,54 +145,61 @@ impl Move {
 /// Takes what is called `name` out of a section and removes it.
 pub(crate) fn clear(
     root: &Root,
-    area: Area,
-    section: &Section,
+    area: StoreArea,
+    section: &ContentDirectory,
     name: &OsStr,
 ) -> Result<(), FileError> {
     let at = || section.path.join(name);
     match area {
-        Area::Layers => {
+        StoreArea::Layers => {
             let trash = take_off(root, section, name)?;
-            tree::remove(root.area(Area::Drafts), trash.as_ref()).at("remove", at)
+            tree::remove(root.area(StoreArea::Drafts), trash.as_ref()).at("remove", at)
         }
-        Area::Blobs | Area::Ingest | Area::Drafts => {
+        StoreArea::Blobs | StoreArea::Ingest | StoreArea::Drafts => {
             tree::remove(section.dir.as_fd(), name).at("remove", at)
         }
     }
 }
 
 /// Moves a layer out of sight, and returns what it is called in `drafts/`.
-pub(crate) fn take_off(root: &Root, section: &Section, name: &OsStr) -> Result<String, FileError> {
+pub(crate) fn take_off(
+    root: &Root,
+    section: &ContentDirectory,
+    name: &OsStr,
+) -> Result<String, FileError> {
     let trash = fresh_name();
-    rustix::fs::renameat(&section.dir, name, root.area(Area::Drafts), &trash)
+    rustix::fs::renameat(&section.dir, name, root.area(StoreArea::Drafts), &trash)
         .at("remove", || section.path.join(name))?;
     Ok(trash)
 }
 
-fn holds_blob(inner: &Inner, digest: &Digest, size: u64) -> Result<bool, CommitError> {
-    let known = ask(inner, |connection| {
+fn holds_blob(inner: &StoreInner, digest: &Digest, size: u64) -> Result<bool, CommitError> {
+    let known = query(inner, |connection| {
         crate::blob::blob_size(connection, digest)
     })?;
     if known != Some(size) {
         return Ok(false);
     }
-    let Some(section) = inner.root().section(Area::Blobs, digest.algorithm())? else {
+    let Some(section) = inner
+        .root()
+        .content_directory(StoreArea::Blobs, digest.algorithm())?
+    else {
         return Ok(false);
     };
     let stat = rustix::fs::statat(&section.dir, digest.hex(), AtFlags::SYMLINK_NOFOLLOW);
     Ok(stat.is_ok_and(|stat| u64::try_from(stat.st_size) == Ok(size)))
 }
 
-fn holds_layer(inner: &Inner, draft: &crate::FinishedLayer) -> Result<bool, CommitError> {
-    let known = ask(inner, |connection| {
+fn holds_layer(inner: &StoreInner, draft: &crate::FinishedLayer) -> Result<bool, CommitError> {
+    let known = query(inner, |connection| {
         crate::layer::layer_facts(connection, draft.diff_id())
     })?;
     Ok(known.is_some() && inner.layer_dir(draft.diff_id())?.is_some())
 }
 
-fn ask<T>(
-    inner: &Inner,
+fn query<T>(
+    inner: &StoreInner,
     question: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
 ) -> Result<T, DatabaseError> {
-    inner.database().ask(|transaction| question(transaction))
+    inner.database().query(|transaction| question(transaction))
 }

@@ -7,8 +7,8 @@ use windlass_oci::{DiffId, Digest};
 use super::{CommitError, LayerSource, NewLayer};
 use crate::LowerLink;
 use crate::error::{At, FileError};
-use crate::overlay::{Found, Level, Looks, Stack};
-use crate::root::{Area, DIFF, Root};
+use crate::overlay::{LookupBudget, PathLookup, Stack, StackLayer};
+use crate::root::{DIFF, Root, StoreArea};
 
 /// How often all lower links of an image together may have a layer looked into: half a minute, and a
 /// hundred times what images that are not made up have.
@@ -19,9 +19,9 @@ const MOST_LOOKS: u64 = 16 << 20;
 /// Most images have none. A layer that was stored for one image may not fit into another, so layers that
 /// are held already are looked at, too.
 pub(super) fn resolve(root: &Root, layers: &[NewLayer]) -> Result<(), CommitError> {
-    let looks = Looks::new(MOST_LOOKS);
+    let looks = LookupBudget::new(MOST_LOOKS);
     for (position, layer) in layers.iter().enumerate() {
-        let facts = layer.layer.facts();
+        let facts = layer.layer.metadata();
         if facts.lower_links.is_empty() {
             continue;
         }
@@ -44,18 +44,18 @@ pub(super) fn resolve(root: &Root, layers: &[NewLayer]) -> Result<(), CommitErro
 fn resolve_one(
     root: &Root,
     stack: &Stack<'_>,
-    looks: &Looks,
+    looks: &LookupBudget,
     diff_id: &DiffId,
     link: &LowerLink,
 ) -> Result<(), CommitError> {
     let found = stack
         .resolve(&link.target, looks)
         .at("look up the target of a hard link in", || {
-            root.content_path(Area::Layers, diff_id.digest())
+            root.content_path(StoreArea::Layers, diff_id.digest())
         })?;
     match found {
-        Found::File | Found::Symlink(_) => Ok(()),
-        Found::Nothing | Found::Directory(_) => Err(CommitError::UnresolvedLink {
+        PathLookup::File | PathLookup::Symlink(_) => Ok(()),
+        PathLookup::Nothing | PathLookup::Directory(_) => Err(CommitError::UnresolvedLink {
             diff_id: *diff_id,
             path: link.path.clone(),
             target: link.target.clone(),
@@ -63,21 +63,21 @@ fn resolve_one(
     }
 }
 
-fn level(root: &Root, layer: &LayerSource, hides: bool) -> Result<Level, FileError> {
+fn level(root: &Root, layer: &LayerSource, hides: bool) -> Result<StackLayer, FileError> {
     let directory = match layer {
         LayerSource::New(draft) if draft.open_dir()?.is_some() => {
             let name = draft.name();
-            format!("{}/{name}/{DIFF}", Area::Drafts.name())
+            format!("{}/{name}/{DIFF}", StoreArea::Drafts.name())
         }
         // Published by another pull in the meantime, or held from the start.
-        _ => held_directory(root, layer.diff_id().digest()),
+        _ => layer_directory(root, layer.diff_id().digest()),
     };
-    Ok(Level { directory, hides })
+    Ok(StackLayer { directory, hides })
 }
 
 /// Returns where a held layer is, relative to the store's root.
-pub(crate) fn held_directory(root: &Root, diff_id: &Digest) -> String {
-    let path: PathBuf = root.content_path(Area::Layers, diff_id).join(DIFF);
+pub(crate) fn layer_directory(root: &Root, diff_id: &Digest) -> String {
+    let path: PathBuf = root.content_path(StoreArea::Layers, diff_id).join(DIFF);
     let path = path
         .strip_prefix(root.path())
         .expect("content is in the store");

@@ -5,17 +5,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use windlass_oci::{Digest, ImageConfig, ImageId, Reference, RepositoryName};
 
-use super::{CommitError, LayerSource, NewImage, Outcome};
-use crate::database::{Text, to_integer};
+use super::{CommitError, CommitOutcome, LayerSource, NewImage};
+use crate::database::{TextColumn, to_integer};
 use crate::error::{DatabaseError, FileError};
-use crate::fail::{self, Step};
-use crate::store::Inner;
-use crate::{LayerFacts, paths};
+use crate::fail::{self, CommitStep};
+use crate::store::StoreInner;
+use crate::{LayerMetadata, paths};
 
 /// What the names of the image were before.
 #[derive(Debug)]
-pub(super) struct Recorded {
-    pub(super) outcome: Outcome,
+pub(super) struct RecordedNames {
+    pub(super) outcome: CommitOutcome,
     pub(super) digest_stays_with: Option<ImageId>,
     pub(super) tag_taken_from: Option<ImageId>,
 }
@@ -64,16 +64,16 @@ impl From<RecordError> for CommitError {
 
 /// Enters `image` and its names.
 pub(super) fn record(
-    inner: &Inner,
+    inner: &StoreInner,
     image: &NewImage,
     config: &ImageConfig,
     tag: Option<&Reference>,
-) -> Result<Recorded, RecordError> {
-    fail::point(Step::Begin)?;
+) -> Result<RecordedNames, RecordError> {
+    fail::point(CommitStep::Begin)?;
     let database = inner.database();
     let layers = image.layers.iter().map(|layer| match &layer.layer {
-        LayerSource::New(draft) => new_layer(draft.facts()).map(Some),
-        LayerSource::Held(_) => Ok(None),
+        LayerSource::New(draft) => new_layer(draft.metadata()).map(Some),
+        LayerSource::Stored(_) => Ok(None),
     });
     let layers: Vec<_> = layers.collect::<Result<_, _>>()?;
     let mut connection = database.connection();
@@ -93,7 +93,7 @@ pub(super) fn record(
         .and_then(|()| write_names(&transaction, image))
         .and_then(|recorded| write_given(&transaction, image, tag, recorded));
     let recorded = written.map_err(error)?;
-    fail::point(Step::Commit)?;
+    fail::point(CommitStep::Commit)?;
     match inner.end(transaction) {
         Ok(()) => Ok(recorded),
         // A full disk is noticed before the log is complete. Anything else may come too late.
@@ -104,12 +104,12 @@ pub(super) fn record(
 
 /// A layer, as its columns hold it.
 struct LayerRow<'a> {
-    facts: &'a LayerFacts,
+    facts: &'a LayerMetadata,
     implied_directories: Vec<u8>,
     lower_links: Vec<u8>,
 }
 
-fn new_layer(facts: &LayerFacts) -> Result<LayerRow<'_>, CommitError> {
+fn new_layer(facts: &LayerMetadata) -> Result<LayerRow<'_>, CommitError> {
     let invalid = || CommitError::Path {
         diff_id: facts.diff_id,
     };
@@ -127,7 +127,7 @@ impl LayerRow<'_> {
                    (diff_id, size, entries, implied_directories, lower_links, created)
                    VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
         let row = params![
-            Text(self.facts.diff_id),
+            TextColumn(self.facts.diff_id),
             to_integer(self.facts.size),
             to_integer(self.facts.entries),
             self.implied_directories,
@@ -142,7 +142,10 @@ fn write_blobs(connection: &Connection, image: &NewImage) -> rusqlite::Result<()
     let sql = "INSERT INTO blobs (digest, size) VALUES (?, ?)
                ON CONFLICT DO UPDATE SET size = excluded.size";
     for blob in image.blobs() {
-        connection.execute(sql, params![Text(blob.digest()), to_integer(blob.size())])?;
+        connection.execute(
+            sql,
+            params![TextColumn(blob.digest()), to_integer(blob.size())],
+        )?;
     }
     Ok(())
 }
@@ -152,7 +155,10 @@ fn write_layer_blobs(connection: &Connection, image: &NewImage) -> rusqlite::Res
     let sql = "INSERT INTO layer_blobs (diff_id, blob) VALUES (?, ?) ON CONFLICT DO NOTHING";
     for layer in &image.layers {
         if let (LayerSource::New(draft), Some(blob)) = (&layer.layer, &layer.blob) {
-            connection.execute(sql, params![Text(draft.diff_id()), Text(blob.digest())])?;
+            connection.execute(
+                sql,
+                params![TextColumn(draft.diff_id()), TextColumn(blob.digest())],
+            )?;
         }
     }
     Ok(())
@@ -165,7 +171,7 @@ fn write_image(
     image: &NewImage,
     config: &ImageConfig,
 ) -> rusqlite::Result<()> {
-    let id = Text(image.config.digest());
+    let id = TextColumn(image.config.digest());
     let platform = config.platform();
     let sql =
         "INSERT INTO images (id, manifest, index_digest, os, architecture, variant, os_version,
@@ -173,8 +179,11 @@ fn write_image(
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
     let row = params![
         id,
-        Text(image.manifest.digest()),
-        image.indexes.first().map(|index| Text(index.digest())),
+        TextColumn(image.manifest.digest()),
+        image
+            .indexes
+            .first()
+            .map(|index| TextColumn(index.digest())),
         platform.os,
         platform.architecture,
         platform.variant,
@@ -187,7 +196,7 @@ fn write_image(
     }
     let sql = "INSERT INTO image_blobs (image, digest) VALUES (?, ?) ON CONFLICT DO NOTHING";
     for blob in image.blobs() {
-        connection.execute(sql, params![id, Text(blob.digest())])?;
+        connection.execute(sql, params![id, TextColumn(blob.digest())])?;
     }
     keep_layer_blobs(connection, id)
 }
@@ -195,7 +204,7 @@ fn write_image(
 /// Has the image keep a blob of each of its layers. That is the one its manifest names, if it is held; and
 /// where that one was not seen to give the layer, as when the layer came with another image that had it
 /// compressed otherwise, one that was.
-fn keep_layer_blobs(connection: &Connection, id: Text<&Digest>) -> rusqlite::Result<()> {
+fn keep_layer_blobs(connection: &Connection, id: TextColumn<&Digest>) -> rusqlite::Result<()> {
     let sql = "INSERT INTO image_blobs (image, digest)
                SELECT image, blob FROM image_layers JOIN blobs ON digest = blob WHERE image = ?
                ON CONFLICT DO NOTHING";
@@ -219,11 +228,11 @@ fn write_chain(
     let mut insert = connection.prepare(sql)?;
     for (position, (layer, chain_id)) in image.layers.iter().zip(config.chain_ids()).enumerate() {
         insert.execute(params![
-            Text(image.config.digest()),
+            TextColumn(image.config.digest()),
             to_integer(position as u64),
-            Text(layer.layer.diff_id()),
-            Text(chain_id),
-            Text(layer.digest),
+            TextColumn(layer.layer.diff_id()),
+            TextColumn(chain_id),
+            TextColumn(layer.digest),
             to_integer(layer.size),
         ])?;
     }
@@ -231,11 +240,11 @@ fn write_chain(
 }
 
 /// Sets the tag and the digest reference (ST-2, ST-3, ST-4).
-fn write_names(connection: &Connection, image: &NewImage) -> rusqlite::Result<Recorded> {
+fn write_names(connection: &Connection, image: &NewImage) -> rusqlite::Result<RecordedNames> {
     let id = ImageId::new(*image.config.digest());
     let Some(reference) = &image.reference else {
-        let outcome = Outcome::UpToDate;
-        return Ok(Recorded {
+        let outcome = CommitOutcome::UpToDate;
+        return Ok(RecordedNames {
             outcome,
             digest_stays_with: None,
             tag_taken_from: None,
@@ -248,11 +257,11 @@ fn write_names(connection: &Connection, image: &NewImage) -> rusqlite::Result<Re
         None => had == Some(id),
     };
     let outcome = if led_here {
-        Outcome::UpToDate
+        CommitOutcome::UpToDate
     } else {
-        Outcome::Downloaded
+        CommitOutcome::Downloaded
     };
-    Ok(Recorded {
+    Ok(RecordedNames {
         outcome,
         digest_stays_with,
         tag_taken_from: None,
@@ -264,12 +273,12 @@ fn write_given(
     connection: &Connection,
     image: &NewImage,
     tag: Option<&Reference>,
-    recorded: Recorded,
-) -> rusqlite::Result<Recorded> {
+    recorded: RecordedNames,
+) -> rusqlite::Result<RecordedNames> {
     let Some(tag) = tag else { return Ok(recorded) };
     let id = ImageId::new(*image.config.digest());
     let had = write_tag(connection, tag, image.target(), &id)?;
-    Ok(Recorded {
+    Ok(RecordedNames {
         tag_taken_from: had.filter(|had| *had != id),
         ..recorded
     })
@@ -283,13 +292,16 @@ pub(crate) fn write_digest_reference(
     id: &ImageId,
 ) -> rusqlite::Result<Option<ImageId>> {
     let sql = "SELECT image FROM digest_references WHERE repository = ? AND digest = ?";
-    let row = params![Text(repository), Text(target)];
-    let had: Option<Text<ImageId>> = connection
+    let row = params![TextColumn(repository), TextColumn(target)];
+    let had: Option<TextColumn<ImageId>> = connection
         .query_row(sql, row, |row| row.get(0))
         .optional()?;
     if had.is_none() {
         let sql = "INSERT INTO digest_references (repository, digest, image) VALUES (?, ?, ?)";
-        connection.execute(sql, params![Text(repository), Text(target), Text(id)])?;
+        connection.execute(
+            sql,
+            params![TextColumn(repository), TextColumn(target), TextColumn(id)],
+        )?;
     }
     Ok(had.map(|had| had.0))
 }
@@ -301,14 +313,20 @@ pub(crate) fn write_tag(
     target: &Digest,
     id: &ImageId,
 ) -> rusqlite::Result<Option<ImageId>> {
-    let (repository, tag) = (Text(reference.repository()), reference.tag().map(Text));
+    let (repository, tag) = (
+        TextColumn(reference.repository()),
+        reference.tag().map(TextColumn),
+    );
     let sql = "SELECT image FROM tags WHERE repository = ? AND tag = ?";
-    let had: Option<Text<ImageId>> = connection
+    let had: Option<TextColumn<ImageId>> = connection
         .query_row(sql, params![repository, tag], |row| row.get(0))
         .optional()?;
     let sql = "INSERT INTO tags (repository, tag, image, target) VALUES (?, ?, ?, ?)
                ON CONFLICT DO UPDATE SET image = excluded.image, target = excluded.target";
-    connection.execute(sql, params![repository, tag, Text(id), Text(target)])?;
+    connection.execute(
+        sql,
+        params![repository, tag, TextColumn(id), TextColumn(target)],
+    )?;
     Ok(had.map(|had| had.0))
 }
 

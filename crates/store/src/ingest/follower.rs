@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use windlass_oci::{Digest, Hasher};
 
-use super::Shared;
+use super::IngestShared;
 use super::record::Checkpoint;
 use crate::BlobDraft;
 
@@ -19,8 +19,8 @@ const CHECKPOINT_EVERY: u64 = 1 << 20;
 /// Reads an [`Ingest`](super::Ingest) from its first byte to its last, waiting where it must, and hashes
 /// what it yields.
 #[derive(Debug)]
-pub struct Follower {
-    shared: Arc<Shared>,
+pub struct IngestReader {
+    shared: Arc<IngestShared>,
     hasher: Hasher,
     /// How far the hash is: ahead of what was read where an earlier pull has hashed before.
     hashed: u64,
@@ -51,8 +51,8 @@ pub enum VerifyError {
     },
 }
 
-impl Follower {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+impl IngestReader {
+    pub(super) fn new(shared: Arc<IngestShared>) -> Self {
         let algorithm = shared.digest.algorithm();
         let (hashed, hasher) = { shared.hashed.as_ref() }
             .and_then(|before| Some((before.position, before.hasher(algorithm)?)))
@@ -81,7 +81,7 @@ impl Follower {
         let actual = self.hasher.finish();
         if actual != digest {
             // Never offered again, whoever lives or dies from here on.
-            self.shared.file.condemn();
+            self.shared.file.discard();
             let expected = digest;
             return Err(VerifyError::Digest { expected, actual });
         }
@@ -97,7 +97,7 @@ impl Follower {
         self.hashed += bytes.len() as u64;
         if self.hashed - self.noted >= CHECKPOINT_EVERY {
             self.noted = self.hashed;
-            self.shared.progress.hashed(Checkpoint {
+            self.shared.progress.add_checkpoint(Checkpoint {
                 position: self.hashed,
                 state: self.hasher.state(),
             });
@@ -105,9 +105,9 @@ impl Follower {
     }
 }
 
-impl Read for Follower {
+impl Read for IngestReader {
     /// Reads what is there, up to the whole of `buffer`; sleeps while there is next to nothing. Ends at
-    /// the announced size. Fails with [`Stopped`](super::Stopped) inside when the download did.
+    /// the announced size. Fails with [`IngestStopped`](super::IngestStopped) inside when the download did.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut wanted = (self.shared.size - self.read).min(buffer.len() as u64);
         if self.read < self.hashed {
@@ -126,7 +126,7 @@ impl Read for Follower {
         }
         self.hash(&buffer[..length]);
         self.read += length as u64;
-        self.shared.moved(length as u64);
+        self.shared.record_io(length as u64);
         Ok(length)
     }
 }

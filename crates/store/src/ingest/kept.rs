@@ -17,7 +17,7 @@ use crate::Store;
 use crate::database::from_integer;
 use crate::error::{At, FileError};
 use crate::ingest::IngestError;
-use crate::root::{Area, Root};
+use crate::root::{Root, StoreArea};
 use crate::sweep::names;
 use crate::tree;
 
@@ -29,23 +29,25 @@ pub struct PartialBlob {
     /// How large it would be, in bytes.
     pub size: u64,
     /// How much of it is there, in bytes; after another boot it may be less.
-    pub held: u64,
+    #[serde(rename = "held")]
+    pub stored: u64,
     /// What it takes up on disk, in bytes.
     pub on_disk: u64,
     /// When it last grew.
-    pub grown: SystemTime,
+    #[serde(rename = "grown")]
+    pub modified: SystemTime,
 }
 
 /// For how long partial blobs are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keep {
+pub struct Retention {
     /// One that did not grow for so long goes.
     pub max_age: Duration,
     /// All of them together take up no more than this, in bytes; the oldest go first.
     pub max_bytes: u64,
 }
 
-impl Default for Keep {
+impl Default for Retention {
     fn default() -> Self {
         Self {
             max_age: Duration::from_secs(7 * 24 * 60 * 60),
@@ -68,8 +70,12 @@ impl Store {
     ///
     /// Beyond the bounds of `keep` they never take up more than what is free beside them: where a disk is full,
     /// what could not be finished makes room for what can.
-    pub fn expire(&self, keep: &Keep, wanted: &[Digest]) -> Result<Vec<PartialBlob>, IngestError> {
-        let inner = self.owned()?;
+    pub fn expire_partials(
+        &self,
+        keep: &Retention,
+        wanted: &[Digest],
+    ) -> Result<Vec<PartialBlob>, IngestError> {
+        let inner = self.writable()?;
         let now = SystemTime::now();
         let mut left = kept(inner.root())?;
         let mut taken_up: u64 = left.iter().map(|blob| blob.on_disk).sum();
@@ -77,7 +83,7 @@ impl Store {
         let mut gone = Vec::new();
         left.retain(|blob| !wanted.contains(&blob.digest));
         for blob in left {
-            let age = now.duration_since(blob.grown).unwrap_or_default();
+            let age = now.duration_since(blob.modified).unwrap_or_default();
             let is_fine = age <= keep.max_age && taken_up <= keep.max_bytes.min(free);
             if is_fine {
                 continue;
@@ -93,9 +99,9 @@ impl Store {
 
     /// Removes all partial blobs but those that are coming in. Returns them, and how many bytes of the disk that gave
     /// back, as `du` counts them.
-    pub fn drop_partials(&self) -> Result<(Vec<PartialBlob>, u64), IngestError> {
+    pub fn remove_partials(&self) -> Result<(Vec<PartialBlob>, u64), IngestError> {
         let (mut gone, mut freed) = (Vec::new(), 0);
-        for blob in kept(self.owned()?.root())? {
+        for blob in kept(self.writable()?.root())? {
             if let Some(bytes) = self.remove_partial(&blob)? {
                 freed += bytes;
                 gone.push(blob);
@@ -104,8 +110,8 @@ impl Store {
         Ok((gone, freed))
     }
 
-    /// Returns what [`Store::drop_partials`] would remove and give back if no pull was running. Changes nothing.
-    pub fn drop_partials_preview(&self) -> Result<(Vec<PartialBlob>, u64), FileError> {
+    /// Returns what [`Store::remove_partials`] would remove and give back if no pull was running. Changes nothing.
+    pub fn remove_partials_preview(&self) -> Result<(Vec<PartialBlob>, u64), FileError> {
         let Some(root) = self.inner().find_root() else {
             return Ok((Vec::new(), 0));
         };
@@ -113,7 +119,7 @@ impl Store {
         for blob in &blobs {
             let name = kept_name(&blob.digest, blob.size);
             for name in [format!("{name}{RECORD_SUFFIX}"), name] {
-                let length = length(root.area(Area::Ingest), &name);
+                let length = length(root.area(StoreArea::Ingest), &name);
                 let length = length.at("examine", || path(root, &name))?;
                 freed += length.map_or(0, |(_, on_disk, _)| on_disk);
             }
@@ -132,16 +138,16 @@ impl Store {
 
     /// Removes it, and its record, unless it is coming in; returns the bytes that this gave back.
     fn remove_partial(&self, blob: &PartialBlob) -> Result<Option<u64>, IngestError> {
-        let inner = self.owned()?;
+        let inner = self.writable()?;
         let name = kept_name(&blob.digest, blob.size);
-        let Some(_taken) = inner.live().take(&name) else {
+        let Some(_taken) = inner.active_ingests().take(&name) else {
             return Ok(None);
         };
         let mut freed = 0;
-        let ingest = inner.root().area(Area::Ingest);
+        let ingest = inner.root().area(StoreArea::Ingest);
         // The record first: without it the file is a leftover.
         for name in [format!("{name}{RECORD_SUFFIX}"), name] {
-            let path = || inner.root().area_path(Area::Ingest).join(&name);
+            let path = || inner.root().area_path(StoreArea::Ingest).join(&name);
             tree::remove_counting(ingest, name.as_ref(), &mut freed).at("remove", path)?;
         }
         Ok(Some(freed))
@@ -169,7 +175,7 @@ pub(crate) fn is_kept(root: &Root, name: &str) -> Result<bool, FileError> {
     let Some((_, size)) = parse_name(name) else {
         return Ok(false);
     };
-    let length = match length(root.area(Area::Ingest), name) {
+    let length = match length(root.area(StoreArea::Ingest), name) {
         Ok(length) => length,
         Err(error) => return Err(error).at("examine", || path(root, name)),
     };
@@ -184,9 +190,9 @@ pub(crate) fn is_record(name: &OsStr) -> bool {
 
 /// Lists the partial blobs, the oldest first.
 fn kept(root: &Root) -> Result<Vec<PartialBlob>, FileError> {
-    let ingest = root.area(Area::Ingest);
+    let ingest = root.area(StoreArea::Ingest);
     let mut found = BTreeMap::new();
-    for name in names(ingest, || root.area_path(Area::Ingest))? {
+    for name in names(ingest, || root.area_path(StoreArea::Ingest))? {
         let Some(name) = name.to_str() else { continue };
         let Some((digest, size)) = parse_name(name) else {
             continue;
@@ -201,9 +207,9 @@ fn kept(root: &Root) -> Result<Vec<PartialBlob>, FileError> {
         let blob = PartialBlob {
             digest,
             size,
-            held,
+            stored: held,
             on_disk,
-            grown,
+            modified: grown,
         };
         found.insert((grown, name.to_owned()), blob);
     }
@@ -234,5 +240,5 @@ fn length(
 }
 
 fn path(root: &Root, name: &str) -> PathBuf {
-    root.area_path(Area::Ingest).join(name)
+    root.area_path(StoreArea::Ingest).join(name)
 }

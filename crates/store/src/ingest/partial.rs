@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::record::{RECORD_SIZE, Record};
+use super::record::{PartialRecord, RECORD_SIZE};
 use crate::error::{At, FileError};
-use crate::root::{Area, Root};
-use crate::store::Inner;
+use crate::root::{Root, StoreArea};
+use crate::store::StoreInner;
 use crate::tree;
 
 /// How many chunks one system call takes (`IOV_MAX`).
@@ -25,7 +25,7 @@ pub(crate) const RECORD_SUFFIX: &str = ".record";
 /// A file in `ingest/`. Dropped, it is removed with its record, unless it is to be kept or was moved away.
 #[derive(Debug)]
 pub(crate) struct PartialFile {
-    inner: Arc<Inner>,
+    inner: Arc<StoreInner>,
     name: String,
     file: OwnedFd,
     record: Mutex<RecordFile>,
@@ -45,39 +45,39 @@ enum RecordFile {
 
 impl PartialFile {
     /// Makes the file called `name`, which is nobody's.
-    pub(crate) fn create(inner: &Arc<Inner>, name: String) -> Result<Self, FileError> {
+    pub(crate) fn create(inner: &Arc<StoreInner>, name: String) -> Result<Self, FileError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let root = inner.root();
         let mode = Mode::RUSR | Mode::WUSR;
-        let file = rustix::fs::openat(root.area(Area::Ingest), &name, flags, mode)
-            .at("create", || root.area_path(Area::Ingest).join(&name))?;
+        let file = rustix::fs::openat(root.area(StoreArea::Ingest), &name, flags, mode)
+            .at("create", || root.area_path(StoreArea::Ingest).join(&name))?;
         Ok(Self::of(inner, name, file))
     }
 
     /// Opens the file called `name` of a blob of `size` bytes with what is known of it; makes it anew if nothing
     /// sound was kept.
     pub(super) fn find(
-        inner: &Arc<Inner>,
+        inner: &Arc<StoreInner>,
         name: String,
         size: u64,
-    ) -> Result<(Self, Record), FileError> {
+    ) -> Result<(Self, PartialRecord), FileError> {
         if let Some(kept) = Self::open(inner, &name, size)? {
             return Ok(kept);
         }
-        let ingest = inner.root().area(Area::Ingest);
+        let ingest = inner.root().area(StoreArea::Ingest);
         for unsound in [&name, &format!("{name}{RECORD_SUFFIX}")] {
-            let path = || inner.root().area_path(Area::Ingest).join(unsound);
+            let path = || inner.root().area_path(StoreArea::Ingest).join(unsound);
             tree::remove(ingest, unsound.as_ref()).at("remove", path)?;
         }
-        Ok((Self::create(inner, name)?, Record::default()))
+        Ok((Self::create(inner, name)?, PartialRecord::default()))
     }
 
     /// Opens the file called `name` of a blob of `size` bytes, if it was kept, with what is known of it.
     fn open(
-        inner: &Arc<Inner>,
+        inner: &Arc<StoreInner>,
         name: &str,
         size: u64,
-    ) -> Result<Option<(Self, Record)>, FileError> {
+    ) -> Result<Option<(Self, PartialRecord)>, FileError> {
         let root = inner.root();
         let (Some(record), Some((file, length))) = (
             read_record(root, name, size)?,
@@ -92,7 +92,7 @@ impl PartialFile {
         Ok(Some((Self::of(inner, name.to_owned(), file), record)))
     }
 
-    fn of(inner: &Arc<Inner>, name: String, file: OwnedFd) -> Self {
+    fn of(inner: &Arc<StoreInner>, name: String, file: OwnedFd) -> Self {
         Self {
             inner: Arc::clone(inner),
             name,
@@ -102,7 +102,7 @@ impl PartialFile {
         }
     }
 
-    pub(super) fn inner(&self) -> &Inner {
+    pub(super) fn inner(&self) -> &StoreInner {
         &self.inner
     }
 
@@ -111,7 +111,10 @@ impl PartialFile {
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.inner.root().area_path(Area::Ingest).join(&self.name)
+        self.inner
+            .root()
+            .area_path(StoreArea::Ingest)
+            .join(&self.name)
     }
 
     /// Writes all of `chunks` at `offset`.
@@ -139,13 +142,13 @@ impl PartialFile {
     }
 
     /// Writes the record. Whoever is killed leaves the one before or this one.
-    pub(super) fn write_record(&self, record: &Record) -> Result<(), FileError> {
+    pub(super) fn write_record(&self, record: &PartialRecord) -> Result<(), FileError> {
         let root = self.inner.root();
-        let at = || root.area_path(Area::Ingest).join(self.record_name());
+        let at = || root.area_path(StoreArea::Ingest).join(self.record_name());
         let mut file = self.record_file();
         if matches!(*file, RecordFile::Unopened) {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let (ingest, name) = (root.area(Area::Ingest), self.record_name());
+            let (ingest, name) = (root.area(StoreArea::Ingest), self.record_name());
             let made = rustix::fs::openat(ingest, name, flags, Mode::RUSR | Mode::WUSR);
             *file = RecordFile::Open(made.at("create", at)?);
         }
@@ -178,22 +181,22 @@ impl PartialFile {
     }
 
     /// Has the file never offered again, whatever happens from here on.
-    pub(crate) fn condemn(&self) {
+    pub(crate) fn discard(&self) {
         *self.record_file() = RecordFile::Condemned;
         remove(self.inner.root(), &self.record_name());
     }
 
-    pub(super) fn is_condemned(&self) -> bool {
+    pub(super) fn is_discarded(&self) -> bool {
         matches!(*self.record_file(), RecordFile::Condemned)
     }
 
     /// Returns whether it is somebody else's by now.
-    pub(super) fn is_let_go(&self) -> bool {
+    pub(super) fn is_released(&self) -> bool {
         self.let_go.load(Ordering::Acquire)
     }
 
     /// Notes that the blob is held now, in its place: what may be left here goes.
-    pub(crate) fn published(&self) {
+    pub(crate) fn mark_published(&self) {
         if !self.let_go.swap(true, Ordering::AcqRel) {
             remove(self.inner.root(), &self.name);
             remove(self.inner.root(), &self.record_name());
@@ -201,7 +204,7 @@ impl PartialFile {
     }
 
     /// Returns the file, and takes its name away.
-    pub(crate) fn unnamed(self) -> Result<File, FileError> {
+    pub(crate) fn into_unnamed_file(self) -> Result<File, FileError> {
         let file = self.file.try_clone().at("open", || self.path())?;
         Ok(File::from(file))
     }
@@ -253,7 +256,11 @@ impl Drop for PartialFile {
 }
 
 /// Reads the record of the blob of `size` bytes whose file is called `name`, if there is a sound one.
-pub(crate) fn read_record(root: &Root, name: &str, size: u64) -> Result<Option<Record>, FileError> {
+pub(crate) fn read_record(
+    root: &Root,
+    name: &str,
+    size: u64,
+) -> Result<Option<PartialRecord>, FileError> {
     let record = format!("{name}{RECORD_SUFFIX}");
     let Some((file, _)) = open_regular(root, &record, OFlags::RDONLY)? else {
         return Ok(None);
@@ -262,8 +269,8 @@ pub(crate) fn read_record(root: &Root, name: &str, size: u64) -> Result<Option<R
     let file = File::from(file);
     file.take(RECORD_SIZE as u64)
         .read_to_end(&mut bytes)
-        .at("read", || root.area_path(Area::Ingest).join(&record))?;
-    Ok(Record::parse(&bytes, size))
+        .at("read", || root.area_path(StoreArea::Ingest).join(&record))?;
+    Ok(PartialRecord::parse(&bytes, size))
 }
 
 /// Opens what is called `name` in `ingest/` if it is a file, and returns its length.
@@ -272,9 +279,9 @@ fn open_regular(
     name: &str,
     flags: OFlags,
 ) -> Result<Option<(OwnedFd, u64)>, FileError> {
-    let at = || root.area_path(Area::Ingest).join(name);
+    let at = || root.area_path(StoreArea::Ingest).join(name);
     let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::openat(root.area(Area::Ingest), name, flags, Mode::empty()) {
+    let file = match rustix::fs::openat(root.area(StoreArea::Ingest), name, flags, Mode::empty()) {
         Ok(file) => file,
         Err(Errno::NOENT | Errno::LOOP | Errno::ISDIR | Errno::NXIO) => return Ok(None),
         Err(error) => return Err(error).at("open", at),
@@ -286,10 +293,10 @@ fn open_regular(
 }
 
 fn remove(root: &Root, name: &str) {
-    match rustix::fs::unlinkat(root.area(Area::Ingest), name, AtFlags::empty()) {
+    match rustix::fs::unlinkat(root.area(StoreArea::Ingest), name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(error) => {
-            let path = root.area_path(Area::Ingest).join(name);
+            let path = root.area_path(StoreArea::Ingest).join(name);
             tracing::warn!(path = %path.display(), %error, "left behind");
         }
     }

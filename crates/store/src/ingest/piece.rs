@@ -4,41 +4,41 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{AppendError, Shared};
+use super::{AppendError, IngestShared};
 
 /// A stretch of a blob that one writer fills from front to back. What is left of it when it is dropped can be
 /// claimed again.
 #[derive(Debug)]
-pub struct Piece {
-    extent: Extent,
+pub struct RangeWriter {
+    extent: RangeHandle,
     position: u64,
 }
 
-/// How far a [`Piece`] goes, for those who do not write it. Clones are the same one.
+/// How far a [`RangeWriter`] goes, for those who do not write it. Clones are the same one.
 #[derive(Clone, Debug)]
-pub struct Extent(Arc<Bounds>);
+pub struct RangeHandle(Arc<RangeBounds>);
 
 #[derive(Debug)]
-struct Bounds {
-    shared: Arc<Shared>,
-    places: Mutex<Places>,
+struct RangeBounds {
+    shared: Arc<IngestShared>,
+    places: Mutex<RangePositions>,
 }
 
 #[derive(Debug)]
-struct Places {
+struct RangePositions {
     /// Up to here bytes are about to be written: it cannot be cut before.
     reserved: u64,
     end: u64,
 }
 
-impl Piece {
-    pub(super) fn new(shared: Arc<Shared>, range: Range<u64>) -> Self {
-        let places = Mutex::new(Places {
+impl RangeWriter {
+    pub(super) fn new(shared: Arc<IngestShared>, range: Range<u64>) -> Self {
+        let places = Mutex::new(RangePositions {
             reserved: range.start,
             end: range.end,
         });
         Self {
-            extent: Extent(Arc::new(Bounds { shared, places })),
+            extent: RangeHandle(Arc::new(RangeBounds { shared, places })),
             position: range.start,
         }
     }
@@ -54,13 +54,13 @@ impl Piece {
     }
 
     /// Returns what tells how far it goes, and can make it shorter.
-    pub fn extent(&self) -> Extent {
+    pub fn handle(&self) -> RangeHandle {
         self.extent.clone()
     }
 
     /// Appends `chunks`, one after the other.
     ///
-    /// On an error some of the bytes may be in the file, but [`Piece::position`] has not moved, so the same
+    /// On an error some of the bytes may be in the file, but [`RangeWriter::position`] has not moved, so the same
     /// bytes can be appended again.
     pub fn append(&mut self, chunks: &[IoSlice<'_>]) -> Result<(), AppendError> {
         let shared = &self.extent.0.shared;
@@ -73,18 +73,18 @@ impl Piece {
             });
         }
         shared.file.write_at(chunks, self.position)?;
-        let filled = shared.progress.filled(self.position..end);
+        let filled = shared.progress.mark_filled(self.position..end);
         let due = filled.map_err(|_| AppendError::Cancelled)?;
         self.position = end;
         if let Some(record) = due {
-            shared.note(record);
+            shared.save_record(record);
         }
-        shared.moved(added);
+        shared.record_io(added);
         Ok(())
     }
 }
 
-impl Extent {
+impl RangeHandle {
     /// Returns where the piece ends.
     pub fn end(&self) -> u64 {
         self.places().end
@@ -100,7 +100,7 @@ impl Extent {
     }
 
     /// Gives back what lies behind `end`, for others to claim; what is reserved stays.
-    pub fn cut(&self, end: u64) {
+    pub fn truncate(&self, end: u64) {
         let mut places = self.places();
         let end = end.max(places.reserved);
         if end < places.end {
@@ -119,13 +119,13 @@ impl Extent {
         is_within
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
+    fn places(&self) -> MutexGuard<'_, RangePositions> {
         let places = self.0.places.lock();
         places.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Piece {
+impl Drop for RangeWriter {
     fn drop(&mut self) {
         let mut places = self.extent.places();
         let left = self.position..places.end;

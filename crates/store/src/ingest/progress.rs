@@ -5,8 +5,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::record::{Checkpoint, Record};
-use super::{Ranges, Stopped};
+use super::record::{Checkpoint, PartialRecord};
+use super::{ByteRanges, IngestStopped};
 
 /// Bytes that are filled before the record says so, at most, if the process is killed: less than the megabyte
 /// that may be fetched again.
@@ -17,33 +17,33 @@ const MOST_CHECKPOINTS: usize = 256;
 
 /// The state that writers and followers of one blob share.
 #[derive(Debug)]
-pub(crate) struct Progress {
-    state: Mutex<State>,
+pub(crate) struct IngestProgress {
+    state: Mutex<ProgressState>,
     grown: Condvar,
 }
 
 #[derive(Debug)]
-struct State {
+struct ProgressState {
     size: u64,
     /// In the file.
-    held: Ranges,
+    held: ByteRanges,
     /// In the file, or to be put there by somebody.
-    claimed: Ranges,
+    claimed: ByteRanges,
     /// On the medium.
-    safe: Ranges,
+    safe: ByteRanges,
     /// In the order of their positions; of those in safe bytes only the last.
     checkpoints: VecDeque<Checkpoint>,
     /// Bytes that came since the record was written.
     unrecorded: u64,
     /// The lowest watermark that a sleeping follower waits for; waking it earlier helps nobody.
     awaited: Option<u64>,
-    stopped: Option<Stopped>,
+    stopped: Option<IngestStopped>,
 }
 
-impl Progress {
-    pub(crate) fn new(size: u64, record: Record) -> Self {
+impl IngestProgress {
+    pub(crate) fn new(size: u64, record: PartialRecord) -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(ProgressState {
                 size,
                 claimed: record.held.clone(),
                 held: record.held,
@@ -63,11 +63,11 @@ impl Progress {
     }
 
     /// Returns how many bytes are in the file.
-    pub(super) fn held(&self) -> u64 {
+    pub(super) fn stored_bytes(&self) -> u64 {
         self.state().held.total()
     }
 
-    pub(super) fn held_ranges(&self) -> Ranges {
+    pub(super) fn held_ranges(&self) -> ByteRanges {
         self.state().held.clone()
     }
 
@@ -91,7 +91,10 @@ impl Progress {
     }
 
     /// Notes that `range` is in the file. Returns a record if it is time for one.
-    pub(super) fn filled(&self, range: Range<u64>) -> Result<Option<RecordOf>, Stopped> {
+    pub(super) fn mark_filled(
+        &self,
+        range: Range<u64>,
+    ) -> Result<Option<RecordDraft>, IngestStopped> {
         let mut state = self.state();
         if let Some(stopped) = state.stopped {
             return Err(stopped);
@@ -108,12 +111,12 @@ impl Progress {
     }
 
     /// Returns what is known now.
-    pub(super) fn record(&self) -> RecordOf {
+    pub(super) fn record(&self) -> RecordDraft {
         self.state().record()
     }
 
     /// Notes that `held` was on the medium.
-    pub(super) fn is_safe(&self, held: &Ranges) {
+    pub(super) fn mark_safe(&self, held: &ByteRanges) {
         let mut state = self.state();
         for range in held.iter() {
             state.safe.insert(range.clone());
@@ -129,7 +132,7 @@ impl Progress {
     }
 
     /// Notes that everything before a place was hashed.
-    pub(super) fn hashed(&self, checkpoint: Checkpoint) {
+    pub(super) fn add_checkpoint(&self, checkpoint: Checkpoint) {
         let mut state = self.state();
         let last = state.checkpoints.back().map_or(0, |last| last.position);
         if checkpoint.position <= last {
@@ -163,12 +166,12 @@ impl Progress {
     }
 
     /// The first reason to stop stays.
-    pub(super) fn stop(&self, reason: Stopped) {
+    pub(super) fn stop(&self, reason: IngestStopped) {
         self.state().stopped.get_or_insert(reason);
         self.grown.notify_all();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProgressState> {
         // Nothing that runs under this lock can panic half way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -176,15 +179,15 @@ impl Progress {
 
 /// What is known of a blob, but for the boot in which it is.
 #[derive(Debug)]
-pub(super) struct RecordOf {
-    held: Ranges,
-    safe: Ranges,
+pub(super) struct RecordDraft {
+    held: ByteRanges,
+    safe: ByteRanges,
     hash: Option<Checkpoint>,
 }
 
-impl RecordOf {
-    pub(super) fn in_boot(self, boot: &str) -> Record {
-        Record {
+impl RecordDraft {
+    pub(super) fn in_boot(self, boot: &str) -> PartialRecord {
+        PartialRecord {
             boot: boot.to_owned(),
             held: self.held,
             safe: self.safe,
@@ -193,13 +196,13 @@ impl RecordOf {
     }
 }
 
-impl State {
-    fn record(&mut self) -> RecordOf {
+impl ProgressState {
+    fn record(&mut self) -> RecordDraft {
         self.unrecorded = 0;
         let safe = self.safe.contiguous();
         let hash = self.checkpoints.iter().rev();
         let hash = { hash }.find(|checkpoint| checkpoint.position <= safe);
-        RecordOf {
+        RecordDraft {
             held: self.held.clone(),
             safe: self.safe.clone(),
             hash: hash.cloned(),

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 /// A set of places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ranges(Vec<Range<u64>>);
+pub(crate) struct ByteRanges(Vec<Range<u64>>);
 
-impl Ranges {
+impl ByteRanges {
     /// Adds every place of `range`.
     pub(crate) fn insert(&mut self, range: Range<u64>) {
         if range.is_empty() {
@@ -76,13 +76,13 @@ impl Ranges {
     }
 }
 
-impl From<Range<u64>> for Ranges {
+impl From<Range<u64>> for ByteRanges {
     fn from(range: Range<u64>) -> Self {
         Self::from_iter([range])
     }
 }
 
-impl FromIterator<Range<u64>> for Ranges {
+impl FromIterator<Range<u64>> for ByteRanges {
     fn from_iter<T: IntoIterator<Item = Range<u64>>>(ranges: T) -> Self {
         let mut set = Self::default();
         ranges.into_iter().for_each(|range| set.insert(range));
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     /// The same, place by place.
-    fn places(set: &Ranges) -> BTreeSet<u64> {
+    fn places(set: &ByteRanges) -> BTreeSet<u64> {
         set.iter().cloned().flatten().collect()
     }
 
@@ -111,7 +111,7 @@ mod tests {
         /// Whatever is added and taken out, in whatever order, it is the set that it would be place by place.
         #[test]
         fn a_set_is_a_set(changes in prop::collection::vec((any::<bool>(), range()), 0..24)) {
-            let (mut set, mut model) = (Ranges::default(), BTreeSet::new());
+            let (mut set, mut model) = (ByteRanges::default(), BTreeSet::new());
             for (adds, range) in changes {
                 if adds {
                     set.insert(range.clone());
@@ -136,7 +136,7 @@ mod tests {
 
         #[test]
         fn what_both_have(one in prop::collection::vec(range(), 0..8), other in prop::collection::vec(range(), 0..8)) {
-            let (one, other): (Ranges, Ranges) = (one.into_iter().collect(), other.into_iter().collect());
+            let (one, other): (ByteRanges, ByteRanges) = (one.into_iter().collect(), other.into_iter().collect());
             let both: BTreeSet<_> = places(&one).intersection(&places(&other)).copied().collect();
             prop_assert_eq!(places(&one.and(&other)), both);
         }

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use windlass_oci::{Algorithm, Digest, Hasher};
 
-use super::Ranges;
+use super::ByteRanges;
 
 /// The size of a record in the file, in bytes: a page, so that it is written whole.
 pub(crate) const RECORD_SIZE: usize = 4096;
@@ -27,11 +27,11 @@ const FIRST_LINE: &str = "windlass partial 1";
 
 /// What is known of a partial blob.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Record {
+pub(crate) struct PartialRecord {
     /// Which boot of the machine it is from; empty where that cannot be told.
     pub(crate) boot: String,
-    pub(crate) held: Ranges,
-    pub(crate) safe: Ranges,
+    pub(crate) held: ByteRanges,
+    pub(crate) safe: ByteRanges,
     pub(crate) hash: Option<Checkpoint>,
 }
 
@@ -50,7 +50,7 @@ impl Checkpoint {
     }
 }
 
-impl Record {
+impl PartialRecord {
     /// Writes the record as it stands in its file.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut text = format!("{FIRST_LINE}\nboot {}\n", self.boot);
@@ -98,7 +98,7 @@ impl Record {
 
     /// Returns what of it counts in the boot called `boot`, for a file of `length` bytes.
     pub(crate) fn in_boot(self, boot: &str, length: u64) -> Self {
-        let there = Ranges::from(0..length);
+        let there = ByteRanges::from(0..length);
         let is_same = !boot.is_empty() && self.boot == boot;
         let safe = self.safe.and(&there);
         let held = if is_same {
@@ -116,7 +116,7 @@ impl Record {
     }
 }
 
-fn ranges(text: &str, size: u64) -> Option<Ranges> {
+fn ranges(text: &str, size: u64) -> Option<ByteRanges> {
     let range = |word: &str| {
         let (start, end) = word.split_once('-')?;
         let (start, end) = (start.parse().ok()?, end.parse().ok()?);
@@ -152,10 +152,10 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn record() -> Record {
+    fn record() -> PartialRecord {
         let mut hasher = Hasher::new(Algorithm::Sha512);
         hasher.update(b"abc");
-        Record {
+        PartialRecord {
             boot: "b0".to_owned(),
             held: [0..100, 200..300].into_iter().collect(),
             safe: [0..50, 200..250].into_iter().collect(),
@@ -168,9 +168,9 @@ mod tests {
 
     #[test]
     fn a_record_reads_as_it_was_written() {
-        let nothing = Record::default();
+        let nothing = PartialRecord::default();
         for record in [record(), nothing] {
-            assert_eq!(Record::parse(&record.to_bytes(), 300), Some(record));
+            assert_eq!(PartialRecord::parse(&record.to_bytes(), 300), Some(record));
         }
     }
 
@@ -178,8 +178,8 @@ mod tests {
     #[test]
     fn a_record_fits_its_page() {
         let far = u64::MAX - 1000;
-        let many: Ranges = (0..100).map(|n| far + n * 3..far + n * 3 + 1).collect();
-        let record = Record {
+        let many: ByteRanges = (0..100).map(|n| far + n * 3..far + n * 3 + 1).collect();
+        let record = PartialRecord {
             boot: "b".repeat(36),
             held: many.clone(),
             safe: many.clone(),
@@ -187,8 +187,8 @@ mod tests {
         };
         let bytes = record.to_bytes();
         assert_eq!(bytes.len(), RECORD_SIZE);
-        let first: Ranges = many.iter().take(MOST_RANGES).cloned().collect();
-        assert_eq!(Record::parse(&bytes, u64::MAX).unwrap().held, first);
+        let first: ByteRanges = many.iter().take(MOST_RANGES).cloned().collect();
+        assert_eq!(PartialRecord::parse(&bytes, u64::MAX).unwrap().held, first);
     }
 
     /// Whichever byte changes, it is no record any more, or reads the same (a line feed behind the end).
@@ -198,13 +198,13 @@ mod tests {
         for place in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[place] ^= 0x11;
-            let read = Record::parse(&damaged, 300);
+            let read = PartialRecord::parse(&damaged, 300);
             assert_eq!(read, None, "at {place}");
         }
         for length in [0, 1, 30, 300] {
-            assert_eq!(Record::parse(&bytes[..length], 300), None);
+            assert_eq!(PartialRecord::parse(&bytes[..length], 300), None);
         }
-        assert_eq!(Record::parse(&bytes, 299), None, "of a smaller blob");
+        assert_eq!(PartialRecord::parse(&bytes, 299), None, "of a smaller blob");
     }
 
     #[test]
@@ -213,14 +213,14 @@ mod tests {
         assert_eq!(record.clone().in_boot("b0", 300), record);
         let other = record.clone().in_boot("b1", 300);
         assert_eq!((&other.held, &other.safe), (&record.safe, &record.safe));
-        let unknown = Record {
+        let unknown = PartialRecord {
             boot: String::new(),
             ..record.clone()
         };
         assert_eq!(unknown.in_boot("", 300).held, record.safe);
         // What the file does not have is not there, and a hash of it is worth nothing.
         let short = record.in_boot("b0", 39);
-        assert_eq!(short.held, Ranges::from(0..39));
+        assert_eq!(short.held, ByteRanges::from(0..39));
         assert_eq!(short.hash, None);
     }
 

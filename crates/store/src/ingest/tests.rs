@@ -8,9 +8,11 @@ use std::thread;
 
 use windlass_oci::{Algorithm, Digest};
 
-use super::{AppendError, Follower, Ingest, IngestWriter, Piece, Stopped, VerifyError};
+use super::{
+    AppendError, Ingest, IngestReader, IngestStopped, IngestWriter, RangeWriter, VerifyError,
+};
 use crate::BlobDraft;
-use crate::tests::fixture::{Place, list};
+use crate::tests::fixture::{TestStore, list};
 
 /// Bytes that differ from place to place.
 fn bytes(length: usize) -> Vec<u8> {
@@ -18,7 +20,7 @@ fn bytes(length: usize) -> Vec<u8> {
     (0u32..).flat_map(word).take(length).collect()
 }
 
-fn begin(place: &Place, content: &[u8]) -> (Ingest, IngestWriter) {
+fn begin(place: &TestStore, content: &[u8]) -> (Ingest, IngestWriter) {
     let digest = Digest::sha256(content);
     place.own().ingest(&digest, content.len() as u64).unwrap()
 }
@@ -30,13 +32,13 @@ fn append(writer: &IngestWriter, chunks: &[&[u8]]) -> Result<(), AppendError> {
 }
 
 /// Returns what belongs into a piece.
-fn part<'a>(content: &'a [u8], piece: &Piece) -> &'a [u8] {
+fn part<'a>(content: &'a [u8], piece: &RangeWriter) -> &'a [u8] {
     let [start, end] = [piece.position(), piece.end()].map(|place| usize::try_from(place).unwrap());
     &content[start..end]
 }
 
 /// Reads to the end, `size` bytes at a time.
-fn read_all(mut follower: Follower, size: usize) -> (Vec<u8>, Result<BlobDraft, VerifyError>) {
+fn read_all(mut follower: IngestReader, size: usize) -> (Vec<u8>, Result<BlobDraft, VerifyError>) {
     let mut seen = Vec::new();
     let mut piece = vec![0; size];
     loop {
@@ -47,7 +49,7 @@ fn read_all(mut follower: Follower, size: usize) -> (Vec<u8>, Result<BlobDraft, 
     }
 }
 
-fn stopped(error: &std::io::Error) -> Option<Stopped> {
+fn stopped(error: &std::io::Error) -> Option<IngestStopped> {
     error.get_ref()?.downcast_ref().copied()
 }
 
@@ -61,11 +63,11 @@ fn followers_see_every_byte_whatever_the_pieces() {
         (70_001, 333),
         (4096, 65_536),
     ] {
-        let place = Place::new();
+        let place = TestStore::new();
         let (ingest, writer) = begin(&place, &content);
         let readers: Vec<_> = (0..2)
             .map(|_| {
-                let follower = ingest.follower();
+                let follower = ingest.reader();
                 thread::spawn(move || read_all(follower, read))
             })
             .collect();
@@ -86,10 +88,10 @@ fn followers_see_every_byte_whatever_the_pieces() {
 /// Several writers, each with pieces of their own, in whatever order they get on.
 #[test]
 fn several_writers_make_one_blob() {
-    let place = Place::new();
+    let place = TestStore::new();
     let content = bytes(2_000_003);
     let (ingest, writer) = begin(&place, &content);
-    let follower = ingest.follower();
+    let follower = ingest.reader();
     let reader = thread::spawn(move || read_all(follower, 10_000));
     thread::scope(|scope| {
         for length in [1000, 7777, 64] {
@@ -112,30 +114,30 @@ fn several_writers_make_one_blob() {
 /// What is given back, by cutting or by leaving, is claimed by the next.
 #[test]
 fn pieces_are_claimed_in_order_and_given_back() {
-    let place = Place::new();
+    let place = TestStore::new();
     let content = bytes(100);
     let (ingest, writer) = begin(&place, &content);
-    let ends = |piece: &Piece| (piece.position(), piece.end());
+    let ends = |piece: &RangeWriter| (piece.position(), piece.end());
     let mut whole = writer.claim(u64::MAX).unwrap();
     assert_eq!(ends(&whole), (0, 100));
     assert!(writer.claim(1).is_none());
     whole.append(&[IoSlice::new(&content[..10])]).unwrap();
-    whole.extent().cut(40);
+    whole.handle().truncate(40);
     let mut next = writer.claim(20).unwrap();
     assert_eq!(ends(&next), (40, 60));
     let error = next.append(&[IoSlice::new(&content[40..61])]).unwrap_err();
     assert!(matches!(error, AppendError::TooLong { .. }), "{error}");
     next.append(&[IoSlice::new(&content[40..50])]).unwrap();
-    assert_eq!((ingest.received(), ingest.held()), (10, 20));
+    assert_eq!((ingest.contiguous_bytes(), ingest.stored_bytes()), (10, 20));
     assert_eq!(
-        [whole.extent().reserve(5), whole.extent().reserve(100)],
+        [whole.handle().reserve(5), whole.handle().reserve(100)],
         [5, 25]
     );
-    whole.extent().cut(20);
+    whole.handle().truncate(20);
     assert_eq!(ends(&whole), (10, 40), "what is reserved is not cut off");
-    let extent = whole.extent();
+    let extent = whole.handle();
     drop((next, whole));
-    extent.cut(0);
+    extent.truncate(0);
     let gaps: Vec<_> = std::iter::from_fn(|| writer.claim(45))
         .map(|piece| {
             let range = ends(&piece);
@@ -149,10 +151,10 @@ fn pieces_are_claimed_in_order_and_given_back() {
 /// The follower sleeps for bytes that it knows must come, and is woken by the last of them.
 #[test]
 fn a_waiting_follower_gets_the_last_byte() {
-    let place = Place::new();
+    let place = TestStore::new();
     let content = bytes(100_000);
     let (ingest, writer) = begin(&place, &content);
-    let mut follower = ingest.follower();
+    let mut follower = ingest.reader();
     let (says, hears) = mpsc::channel();
     let reader = thread::spawn(move || {
         let mut seen = vec![0; 99_999];
@@ -163,7 +165,7 @@ fn a_waiting_follower_gets_the_last_byte() {
     });
     append(&writer, &[&content[..99_999]]).unwrap();
     hears.recv().unwrap();
-    assert_eq!(ingest.received(), 99_999);
+    assert_eq!(ingest.contiguous_bytes(), 99_999);
     append(&writer, &[&content[99_999..]]).unwrap();
     assert!(reader.join().unwrap().0 == content);
 }
@@ -171,7 +173,7 @@ fn a_waiting_follower_gets_the_last_byte() {
 /// More pieces than the kernel takes at once, some of them empty.
 #[test]
 fn many_small_pieces_arrive_in_order() {
-    let place = Place::new();
+    let place = TestStore::new();
     let content = bytes(3000);
     let (ingest, writer) = begin(&place, &content);
     let pieces = content
@@ -179,17 +181,17 @@ fn many_small_pieces_arrive_in_order() {
         .flat_map(|byte| [IoSlice::new(byte), IoSlice::new(b"")]);
     let mut piece = writer.claim(u64::MAX).unwrap();
     piece.append(&pieces.collect::<Vec<_>>()).unwrap();
-    let mut follower = ingest.follower();
+    let mut follower = ingest.reader();
     std::io::copy(&mut follower, &mut std::io::sink()).unwrap();
     follower.verify().unwrap();
 }
 
 #[test]
 fn an_empty_blob_is_complete_at_once() {
-    let place = Place::new();
+    let place = TestStore::new();
     let (ingest, writer) = begin(&place, b"");
     writer.finish().unwrap();
-    let mut follower = ingest.follower();
+    let mut follower = ingest.reader();
     assert_eq!(follower.read(&mut [0; 8]).unwrap(), 0);
     assert_eq!(follower.verify().unwrap().size(), 0);
 }
@@ -197,7 +199,7 @@ fn an_empty_blob_is_complete_at_once() {
 /// T16: one byte more than announced is refused before it is written.
 #[test]
 fn refuses_more_than_was_announced() {
-    let place = Place::new();
+    let place = TestStore::new();
     let (ingest, writer) = begin(&place, b"12345");
     append(&writer, &[b"123"]).unwrap();
     let error = append(&writer, &[b"456"]).unwrap_err();
@@ -205,13 +207,13 @@ fn refuses_more_than_was_announced() {
         matches!(error, AppendError::TooLong { size: 5, .. }),
         "{error}"
     );
-    assert_eq!((writer.held(), ingest.received()), (3, 3));
+    assert_eq!((writer.stored_bytes(), ingest.contiguous_bytes()), (3, 3));
     let error = writer.finish().unwrap_err();
     assert!(
         matches!(
             error,
             AppendError::TooShort {
-                held: 3,
+                received: 3,
                 size: 5,
                 ..
             }
@@ -222,21 +224,24 @@ fn refuses_more_than_was_announced() {
 
 #[test]
 fn cancelling_wakes_a_follower_and_stops_the_writer() {
-    let place = Place::new();
+    let place = TestStore::new();
     let (ingest, writer) = begin(&place, b"12345");
-    let mut follower = ingest.follower();
+    let mut follower = ingest.reader();
     let reader = thread::spawn(move || follower.read(&mut [0; 8]).unwrap_err());
     ingest.cancel();
-    assert_eq!(stopped(&reader.join().unwrap()), Some(Stopped::Cancelled));
+    assert_eq!(
+        stopped(&reader.join().unwrap()),
+        Some(IngestStopped::Cancelled)
+    );
     let error = append(&writer, &[b"1"]).unwrap_err();
     assert!(matches!(error, AppendError::Cancelled), "{error}");
 }
 
 #[test]
 fn a_writer_that_leaves_fails_its_followers() {
-    let place = Place::new();
+    let place = TestStore::new();
     let (ingest, writer) = begin(&place, b"12345");
-    let mut follower = ingest.follower();
+    let mut follower = ingest.reader();
     append(&writer, &[b"1234"]).unwrap();
     let reader = thread::spawn(move || {
         let error = std::io::copy(&mut follower, &mut std::io::sink()).unwrap_err();
@@ -244,7 +249,7 @@ fn a_writer_that_leaves_fails_its_followers() {
     });
     drop(writer);
     let (error, follower) = reader.join().unwrap();
-    assert_eq!(stopped(&error), Some(Stopped::Abandoned));
+    assert_eq!(stopped(&error), Some(IngestStopped::Abandoned));
     let error = follower.verify().unwrap_err();
     assert!(
         matches!(error, VerifyError::NotAllRead { size: 5, .. }),
@@ -259,13 +264,13 @@ fn a_writer_that_leaves_fails_its_followers() {
 /// T15: the wrong bytes are no blob, and nothing of them stays.
 #[test]
 fn wrong_bytes_are_refused() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         let wanted = Digest::of(algorithm, b"right");
         let (ingest, writer) = store.ingest(&wanted, 5).unwrap();
         append(&writer, &[b"wrong"]).unwrap();
-        let mut follower = ingest.follower();
+        let mut follower = ingest.reader();
         std::io::copy(&mut follower, &mut std::io::sink()).unwrap();
         let error = follower.verify().unwrap_err();
         let actual = Digest::of(algorithm, b"wrong");

@@ -21,7 +21,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 /// A directory on the way down: which it is, and those in it that are left.
-struct Level {
+struct DirectoryLevel {
     identity: (u64, u64),
     left: Vec<CString>,
 }
@@ -78,7 +78,7 @@ impl Sum {
     }
 
     /// Adds all that is in `dir`, and returns the directories that are to be looked into.
-    fn level(&mut self, dir: &OwnedFd) -> io::Result<Level> {
+    fn level(&mut self, dir: &OwnedFd) -> io::Result<DirectoryLevel> {
         let mut left = Vec::new();
         for entry in Dir::read_from(dir)? {
             let entry = entry?;
@@ -95,7 +95,7 @@ impl Sum {
             }
         }
         let identity = identity(&rustix::fs::fstat(dir)?);
-        Ok(Level { identity, left })
+        Ok(DirectoryLevel { identity, left })
     }
 }
 

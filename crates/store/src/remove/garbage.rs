@@ -7,11 +7,11 @@ use rusqlite::{Connection, Row};
 use windlass_oci::{DiffId, Digest};
 
 use crate::commit::take_off;
-use crate::database::Text;
+use crate::database::TextColumn;
 use crate::error::{At, FileError};
-use crate::fail::{self, Step};
-use crate::lease::{Leased, Leases};
-use crate::root::{Area, Root};
+use crate::fail::{self, CommitStep};
+use crate::lease::{LeasedContent, Leases};
+use crate::root::{Root, StoreArea};
 use crate::tree;
 
 /// What has no row any more, and still has its file.
@@ -27,17 +27,17 @@ impl Garbage {
         let sql = "SELECT diff_id FROM layers
                    WHERE diff_id NOT IN (SELECT diff_id FROM image_layers)";
         let layers = unleased(connection, sql, |layer| {
-            leases.is_leased(&Leased::Layer(DiffId::new(layer)))
+            leases.is_leased(&LeasedContent::Layer(DiffId::new(layer)))
         })?;
         let sql = "SELECT digest FROM blobs WHERE digest NOT IN (SELECT digest FROM image_blobs)";
         let blobs = unleased(connection, sql, |blob| {
-            leases.is_leased(&Leased::Blob(blob))
+            leases.is_leased(&LeasedContent::Blob(blob))
         })?;
         for layer in &layers {
-            connection.execute("DELETE FROM layers WHERE diff_id = ?", [Text(layer)])?;
+            connection.execute("DELETE FROM layers WHERE diff_id = ?", [TextColumn(layer)])?;
         }
         for blob in &blobs {
-            connection.execute("DELETE FROM blobs WHERE digest = ?", [Text(blob)])?;
+            connection.execute("DELETE FROM blobs WHERE digest = ?", [TextColumn(blob)])?;
         }
         Ok(Self { blobs, layers })
     }
@@ -65,12 +65,12 @@ impl Garbage {
         }
         // All of it is out of the way: what is in `drafts/` is swept without the note as well.
         if whole {
-            root.settle();
+            root.clear_unsettled();
         }
         for name in trash {
-            let path = root.area_path(Area::Drafts).join(&name);
-            let removed = fail::point(Step::RemoveTree).and_then(|()| {
-                tree::remove_counting(root.area(Area::Drafts), name.as_ref(), &mut freed)
+            let path = root.area_path(StoreArea::Drafts).join(&name);
+            let removed = fail::point(CommitStep::RemoveTree).and_then(|()| {
+                tree::remove_counting(root.area(StoreArea::Drafts), name.as_ref(), &mut freed)
                     .at("remove", || path)
             });
             if let Err(error) = removed {
@@ -86,7 +86,7 @@ fn unleased(
     sql: &str,
     is_leased: impl Fn(Digest) -> bool,
 ) -> rusqlite::Result<Vec<Digest>> {
-    let digest = |row: &Row<'_>| row.get(0).map(|Text(digest)| digest);
+    let digest = |row: &Row<'_>| row.get(0).map(|TextColumn(digest)| digest);
     let mut statement = connection.prepare(sql)?;
     let unwanted = statement.query_map([], digest)?;
     let free = unwanted.filter(|digest| !digest.as_ref().is_ok_and(|digest| is_leased(*digest)));
@@ -94,18 +94,18 @@ fn unleased(
 }
 
 fn remove_blob(root: &Root, blob: &Digest, freed: &mut u64) -> Result<(), FileError> {
-    fail::point(Step::TakeAway)?;
-    match root.section(Area::Blobs, blob.algorithm())? {
+    fail::point(CommitStep::TakeAway)?;
+    match root.content_directory(StoreArea::Blobs, blob.algorithm())? {
         Some(section) => tree::remove_counting(section.dir.as_fd(), OsStr::new(&blob.hex()), freed)
-            .at("remove", || root.content_path(Area::Blobs, blob)),
+            .at("remove", || root.content_path(StoreArea::Blobs, blob)),
         None => Ok(()),
     }
 }
 
 /// Moves a layer to the drafts, if it is there, and returns its name among them.
 fn take_layer(root: &Root, layer: &Digest) -> Result<Option<String>, FileError> {
-    fail::point(Step::TakeAway)?;
-    let Some(section) = root.section(Area::Layers, layer.algorithm())? else {
+    fail::point(CommitStep::TakeAway)?;
+    let Some(section) = root.content_directory(StoreArea::Layers, layer.algorithm())? else {
         return Ok(None);
     };
     match take_off(root, &section, OsStr::new(&layer.hex())) {

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::{
-    Area, DAEMON, DATABASE, DIRECTORY, EMPTY, FORMAT, LOCK, PRIVATE, RESERVE, Root, UNSETTLED,
+    DAEMON, DATABASE, DIRECTORY, EMPTY, FORMAT, LOCK, PRIVATE, RESERVE, Root, StoreArea, UNSETTLED,
     make_dir,
 };
 use crate::error::{At, FileError};
@@ -43,11 +43,11 @@ pub enum RootError {
     },
     /// Somebody else may have planted or may change what is there (F1, T49).
     #[error("{} is refused: {reason}", .path.display())]
-    Foreign {
+    Untrusted {
         /// The path in question.
         path: PathBuf,
         /// What is wrong with it.
-        reason: ForeignReason,
+        reason: UntrustedReason,
     },
     /// A path failed.
     #[error(transparent)]
@@ -56,7 +56,7 @@ pub enum RootError {
 
 /// What makes a path one that the store must not trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForeignReason {
+pub enum UntrustedReason {
     /// It belongs to another user.
     Owner {
         /// The user it belongs to.
@@ -70,7 +70,7 @@ pub enum ForeignReason {
     Parent,
 }
 
-impl fmt::Display for ForeignReason {
+impl fmt::Display for UntrustedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Owner { uid } => write!(f, "it belongs to user {uid}"),
@@ -106,7 +106,7 @@ impl Root {
         Ok(Some(top.into_root(areas)))
     }
 
-    fn checked(top: Top) -> Result<CheckedTop, RootError> {
+    fn checked(top: StoreDirectory) -> Result<CheckedDirectory, RootError> {
         let has_format = match read_format(&top)? {
             Some(line) if line == FORMAT_LINE => true,
             Some(found) => {
@@ -118,7 +118,7 @@ impl Root {
             None => false,
         };
         check_entries(&top, has_format)?;
-        Ok(CheckedTop {
+        Ok(CheckedDirectory {
             path: top.path,
             dir: top.dir,
             has_format,
@@ -172,25 +172,25 @@ impl Root {
 }
 
 /// A directory that may become, or be, a store.
-struct Top {
+struct StoreDirectory {
     path: PathBuf,
     dir: OwnedFd,
 }
 
 /// A directory whose entries are those of a store, or none.
-struct CheckedTop {
+struct CheckedDirectory {
     path: PathBuf,
     dir: OwnedFd,
     has_format: bool,
 }
 
-impl CheckedTop {
+impl CheckedDirectory {
     fn areas(
         &self,
         open: impl Fn(&str) -> io::Result<OwnedFd>,
-    ) -> Result<[OwnedFd; Area::ALL.len()], FileError> {
-        let open = |area: Area| open(area.name()).at("open", || self.path.join(area.name()));
-        let [a, b, c, d] = Area::ALL;
+    ) -> Result<[OwnedFd; StoreArea::ALL.len()], FileError> {
+        let open = |area: StoreArea| open(area.name()).at("open", || self.path.join(area.name()));
+        let [a, b, c, d] = StoreArea::ALL;
         Ok([open(a)?, open(b)?, open(c)?, open(d)?])
     }
 
@@ -200,7 +200,7 @@ impl CheckedTop {
         Ok(self.into_root(areas))
     }
 
-    fn into_root(self, areas: [OwnedFd; Area::ALL.len()]) -> Root {
+    fn into_root(self, areas: [OwnedFd; StoreArea::ALL.len()]) -> Root {
         Root {
             path: self.path,
             dir: self.dir,
@@ -210,7 +210,7 @@ impl CheckedTop {
 }
 
 /// Opens the directory itself. Links on the way to it are the user's business, and resolved once.
-fn open_top(path: &Path) -> Result<Option<Top>, RootError> {
+fn open_top(path: &Path) -> Result<Option<StoreDirectory>, RootError> {
     let path = match path.canonicalize() {
         Ok(path) => path,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -223,21 +223,21 @@ fn open_top(path: &Path) -> Result<Option<Top>, RootError> {
     let dir = rustix::fs::openat(rustix::fs::CWD, &path, DIRECTORY, Mode::empty())
         .at("open", || path.clone())?;
     let stat = rustix::fs::fstat(&dir).at("examine", || path.clone())?;
-    let foreign = |reason| RootError::Foreign {
+    let foreign = |reason| RootError::Untrusted {
         path: path.clone(),
         reason,
     };
     check_owner(&stat).map_err(foreign)?;
     if Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH) {
-        return Err(foreign(ForeignReason::Writable));
+        return Err(foreign(UntrustedReason::Writable));
     }
     if parent_lets_others_replace(&dir).at("examine", || path.join(".."))? {
-        return Err(foreign(ForeignReason::Parent));
+        return Err(foreign(UntrustedReason::Parent));
     }
-    Ok(Some(Top { path, dir }))
+    Ok(Some(StoreDirectory { path, dir }))
 }
 
-fn make_top(path: &Path) -> Result<Top, RootError> {
+fn make_top(path: &Path) -> Result<StoreDirectory, RootError> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).at("create", || parent.to_owned())?;
     }
@@ -264,10 +264,10 @@ fn close_to_others(dir: &OwnedFd) -> rustix::io::Result<()> {
     rustix::fs::fchmod(dir, PRIVATE)
 }
 
-fn check_owner(stat: &Stat) -> Result<(), ForeignReason> {
+fn check_owner(stat: &Stat) -> Result<(), UntrustedReason> {
     match stat.st_uid {
         uid if uid == rustix::process::geteuid().as_raw() => Ok(()),
-        uid => Err(ForeignReason::Owner { uid }),
+        uid => Err(UntrustedReason::Owner { uid }),
     }
 }
 
@@ -278,7 +278,7 @@ fn parent_lets_others_replace(dir: &OwnedFd) -> rustix::io::Result<bool> {
     Ok(mode.contains(Mode::WOTH) && !mode.contains(Mode::SVTX))
 }
 
-fn read_format(top: &Top) -> Result<Option<String>, FileError> {
+fn read_format(top: &StoreDirectory) -> Result<Option<String>, FileError> {
     let at = || top.path.join(FORMAT);
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(&top.dir, FORMAT, flags, Mode::empty()) {
@@ -293,7 +293,7 @@ fn read_format(top: &Top) -> Result<Option<String>, FileError> {
 }
 
 /// Looks at every entry: of the right kind, ours, and (while there is no `format`) one a store has.
-fn check_entries(top: &Top, has_format: bool) -> Result<(), RootError> {
+fn check_entries(top: &StoreDirectory, has_format: bool) -> Result<(), RootError> {
     let at = || top.path.clone();
     let entries = rustix::fs::Dir::read_from(top.dir.as_fd()).at("list", at)?;
     for entry in entries {
@@ -317,10 +317,10 @@ fn check_entries(top: &Top, has_format: bool) -> Result<(), RootError> {
             Err(error) => return Err(error).at("examine", || path).map_err(Into::into),
         };
         if FileType::from_raw_mode(stat.st_mode) != expected {
-            let reason = ForeignReason::Kind;
-            return Err(RootError::Foreign { path, reason });
+            let reason = UntrustedReason::Kind;
+            return Err(RootError::Untrusted { path, reason });
         }
-        check_owner(&stat).map_err(|reason| RootError::Foreign { path, reason })?;
+        check_owner(&stat).map_err(|reason| RootError::Untrusted { path, reason })?;
     }
     Ok(())
 }
@@ -332,7 +332,7 @@ fn expected_kind(name: &str) -> Option<FileType> {
         | "meta.db-shm" | "meta.db-journal" => Some(FileType::RegularFile),
         EMPTY => Some(FileType::Directory),
         DAEMON => Some(FileType::Socket),
-        name if Area::ALL.iter().any(|area| area.name() == name) => Some(FileType::Directory),
+        name if StoreArea::ALL.iter().any(|area| area.name() == name) => Some(FileType::Directory),
         _ => None,
     }
 }

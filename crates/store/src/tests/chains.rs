@@ -6,8 +6,8 @@ use std::path::Path;
 
 use windlass_oci::ImageName;
 
-use super::fixture::{ImagePlan, LayerPlan, Place, make_opaque, new_layer, whiteout};
-use crate::{Amount, ChainShape, Flattening, LayerSource, LowerLink};
+use super::fixture::{ImagePlan, LayerPlan, TestStore, make_opaque, new_layer, whiteout};
+use crate::{Amount, ChainShape, FlattenReason, LayerSource, LowerLink};
 
 /// Stacks a layer with an implied directory `a/b` on what `lower` makes, and says what shape that has.
 fn shape(
@@ -15,7 +15,7 @@ fn shape(
     middle: impl FnOnce(&Path),
     upper: impl FnOnce(&Path),
 ) -> ChainShape {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let lower_plan = LayerPlan::new("lower");
     let middle_plan = LayerPlan::new("middle");
@@ -65,7 +65,7 @@ fn directory(mode: u32) -> impl FnOnce(&Path) {
     }
 }
 
-fn needs(reason: Flattening) -> ChainShape {
+fn needs(reason: FlattenReason) -> ChainShape {
     ChainShape::NeedsFlattening {
         diff_id: LayerPlan::new("upper").diff_id(),
         path: b"a/b".to_vec(),
@@ -80,7 +80,7 @@ fn nothing(_: &Path) {}
 fn an_implied_directory_matters_where_it_hides_something() {
     assert_eq!(shape(nothing, nothing, nothing), ChainShape::Plain);
     assert_eq!(shape(directory(0o755), nothing, nothing), ChainShape::Plain);
-    let other_mode = needs(Flattening::DirectoryMetadata);
+    let other_mode = needs(FlattenReason::DirectoryMetadata);
     assert_eq!(shape(directory(0o1777), nothing, nothing), other_mode);
     assert_eq!(
         shape(directory(0o755), directory(0o700), nothing),
@@ -102,7 +102,7 @@ fn an_implied_directory_matters_where_it_hides_something() {
         fs::create_dir_all(dir.join("a/c")).unwrap();
         symlink("c", dir.join("a/b")).unwrap();
     };
-    let not_a_directory = needs(Flattening::NotADirectoryBelow);
+    let not_a_directory = needs(FlattenReason::NotADirectoryBelow);
     assert_eq!(shape(link, nothing, nothing), not_a_directory);
     let file = |dir: &Path| {
         fs::create_dir(dir.join("a")).unwrap();
@@ -137,7 +137,7 @@ fn an_implied_directory_does_not_matter_where_all_below_is_hidden() {
 
 #[test]
 fn a_link_into_a_lower_layer_needs_flattening() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let mut plan = ImagePlan::new("one", &["lower", "upper"], "example.com/image");
     let link = LowerLink {
@@ -150,17 +150,17 @@ fn a_link_into_a_lower_layer_needs_flattening() {
     let expected = ChainShape::NeedsFlattening {
         diff_id: plan.layers[1].diff_id(),
         path: b"link".to_vec(),
-        reason: Flattening::LowerLink,
+        reason: FlattenReason::LowerLink,
     };
     assert_eq!(store.chain(&image).unwrap().shape, expected);
     let layer = store.layer(&plan.layers[1].diff_id()).unwrap().unwrap();
-    assert_eq!(layer.facts().lower_links, plan.layers[1].lower_links);
+    assert_eq!(layer.metadata().lower_links, plan.layers[1].lower_links);
 }
 
 /// An overlay refuses one directory twice; the upper one of two equal layers is enough.
 #[test]
 fn a_chain_has_each_layer_once() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["a", "b", "a"], "example.com/image");
     plan.pull(&store).unwrap();
@@ -176,7 +176,7 @@ fn a_chain_has_each_layer_once() {
 
 #[test]
 fn usage_counts_each_layer_once() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let one = ImagePlan::new("one", &["base", "own"], "example.com/one:1");
     let mut two = ImagePlan::new("two", &["base", "other"], "example.com/two");

@@ -7,19 +7,21 @@ use std::path::Path;
 use windlass_oci::{Digest, ImageName};
 
 use super::fixture::{
-    ImagePlan, LayerPlan, Place, check, download, list, new_layer, put, whiteout,
+    ImagePlan, LayerPlan, TestStore, check, download, list, new_layer, put, whiteout,
 };
-use crate::{CommitError, LayerSource, LowerLink, NewImage, Outcome, ReadError, Remove};
+use crate::{
+    CommitError, CommitOutcome, LayerSource, LowerLink, NewImage, ReadError, RemoveOptions,
+};
 
 #[test]
 fn an_image_is_there_after_its_commit_and_after_reopening() {
-    let place = Place::new();
+    let place = TestStore::new();
     let plan = ImagePlan::new("one", &["base", "top"], "example.com/one:1");
     let committed = plan.pull(&place.own()).unwrap();
     assert_eq!(committed.image_id, plan.id());
-    assert_eq!(committed.outcome, Outcome::Downloaded);
+    assert_eq!(committed.outcome, CommitOutcome::Downloaded);
 
-    let store = place.look();
+    let store = place.lookup();
     let [image] = store.images().unwrap().try_into().unwrap();
     assert_eq!(image.id, plan.id());
     assert_eq!(image.tags[0].reference.to_string(), "example.com/one:1");
@@ -44,7 +46,7 @@ fn an_image_is_there_after_its_commit_and_after_reopening() {
 /// LS-3: whoever comes second with a layer changes nothing.
 #[test]
 fn two_pulls_may_share_a_draft() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let layer = LayerPlan::new("base");
     let (draft, blob) = (layer.draft(&store), download(&store, &layer.blob()));
@@ -64,15 +66,15 @@ fn two_pulls_may_share_a_draft() {
 /// ST-2, ST-3: pulling again is "up to date"; a tag that moves leaves the old image without it.
 #[test]
 fn a_tag_moves_and_the_old_image_stays() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let old = ImagePlan::new("old", &["base"], "example.com/image:1");
     let new = ImagePlan::new("new", &["base"], "example.com/image:1");
     for (plan, outcome) in [
-        (&old, Outcome::Downloaded),
-        (&old, Outcome::UpToDate),
-        (&new, Outcome::Downloaded),
-        (&new, Outcome::UpToDate),
+        (&old, CommitOutcome::Downloaded),
+        (&old, CommitOutcome::UpToDate),
+        (&new, CommitOutcome::Downloaded),
+        (&new, CommitOutcome::UpToDate),
     ] {
         assert_eq!(plan.pull(&store).unwrap().outcome, outcome);
     }
@@ -84,13 +86,16 @@ fn a_tag_moves_and_the_old_image_stays() {
 /// ST-3: a pull by digest sets the digest reference alone; by tag and digest, both.
 #[test]
 fn a_digest_that_was_pulled_is_a_name() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let mut plan = ImagePlan::new("one", &["base"], "example.com/image");
     let bare = plan.reference.clone().unwrap().with_digest(plan.target());
     plan.reference = Some(bare.clone());
-    assert_eq!(plan.pull(&store).unwrap().outcome, Outcome::Downloaded);
-    assert_eq!(plan.pull(&store).unwrap().outcome, Outcome::UpToDate);
+    assert_eq!(
+        plan.pull(&store).unwrap().outcome,
+        CommitOutcome::Downloaded
+    );
+    assert_eq!(plan.pull(&store).unwrap().outcome, CommitOutcome::UpToDate);
     let image = store.image(&ImageName::Reference(bare.clone())).unwrap();
     assert_eq!(
         (image.tags.len(), image.digests.as_slice()),
@@ -98,7 +103,10 @@ fn a_digest_that_was_pulled_is_a_name() {
     );
 
     plan.reference = Some(bare.with_tag("1".parse().unwrap()));
-    assert_eq!(plan.pull(&store).unwrap().outcome, Outcome::Downloaded);
+    assert_eq!(
+        plan.pull(&store).unwrap().outcome,
+        CommitOutcome::Downloaded
+    );
     let image = store
         .image(&"example.com/image:1".parse().unwrap())
         .unwrap();
@@ -108,7 +116,7 @@ fn a_digest_that_was_pulled_is_a_name() {
 /// ST-4: the digest of an index stays with the platform that was pulled first.
 #[test]
 fn a_digest_reference_is_never_moved() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let amd = ImagePlan::new("amd64", &["base"], "example.com/image:1");
     let arm = ImagePlan::new("arm64", &["base"], "example.com/image:1");
@@ -117,7 +125,7 @@ fn a_digest_reference_is_never_moved() {
         let mut image = plan.draft(&store);
         image.indexes = vec![index.clone()];
         let committed = store.commit(&image).unwrap();
-        assert_eq!(committed.outcome, Outcome::Downloaded);
+        assert_eq!(committed.outcome, CommitOutcome::Downloaded);
         assert_eq!(committed.digest_stays_with, stays);
     }
     let named = |name: &str| store.image(&name.parse().unwrap()).unwrap().id;
@@ -134,7 +142,7 @@ fn a_digest_reference_is_never_moved() {
 /// Indexes within indexes are all kept, and the outermost is what the name stands for.
 #[test]
 fn every_index_on_the_way_is_kept() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base"], "example.com/image:1");
     let mut image = plan.draft(&store);
@@ -156,7 +164,7 @@ fn every_index_on_the_way_is_kept() {
 /// DL-2, DL-15: a blob that was unpacked says which layer it gives; one that was only claimed to does not.
 #[test]
 fn a_blob_leads_to_the_layer_that_it_gave() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base"], "example.com/one");
     plan.pull(&store).unwrap();
@@ -173,7 +181,7 @@ fn a_blob_leads_to_the_layer_that_it_gave() {
 /// C6: what was pinned is what is committed, or nothing is.
 #[test]
 fn another_digest_than_the_pinned_one_is_refused() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let mut plan = ImagePlan::new("one", &["base"], "example.com/image:1");
     let pin = plan
@@ -190,7 +198,7 @@ fn another_digest_than_the_pinned_one_is_refused() {
 /// C15: the layers are those that the config names, all of them, in order.
 #[test]
 fn other_layers_than_the_configs_are_refused() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base", "top"], "example.com/image:1");
     let image = plan.draft(&store);
@@ -216,7 +224,7 @@ fn other_layers_than_the_configs_are_refused() {
 
 #[test]
 fn an_image_may_have_no_layers_or_one_of_them_twice() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let none = ImagePlan::new("none", &[], "example.com/none");
     let twice = ImagePlan::new("twice", &["base", "empty", "empty"], "example.com/twice");
@@ -227,7 +235,7 @@ fn an_image_may_have_no_layers_or_one_of_them_twice() {
 
 #[test]
 fn a_path_that_cannot_be_is_refused() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let mut plan = ImagePlan::new("one", &["base"], "example.com/image:1");
     plan.layers[0].implied_directories = vec![b"a\0b".to_vec()];
@@ -239,7 +247,7 @@ fn a_path_that_cannot_be_is_refused() {
 /// The same config may come with another manifest: the first stays the image's own, both are kept.
 #[test]
 fn a_second_manifest_is_kept_beside_the_first() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base"], "example.com/image:1");
     plan.pull(&store).unwrap();
@@ -259,7 +267,7 @@ fn a_second_manifest_is_kept_beside_the_first() {
 /// A layer may be named by a blob that is not held, because it came from another: an image keeps that one.
 #[test]
 fn an_image_keeps_a_blob_of_each_layer() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let one = ImagePlan::new("one", &["base"], "example.com/one");
     one.pull(&store).unwrap();
@@ -270,10 +278,10 @@ fn an_image_keeps_a_blob_of_each_layer() {
     store.commit(&image).unwrap();
     drop(image);
     store
-        .remove(&ImageName::Id(one.id()), Remove::default())
+        .remove(&ImageName::Id(one.id()), RemoveOptions::default())
         .unwrap();
     let layer = &store.image(&ImageName::Id(two.id())).unwrap().layers[0];
-    assert_eq!((layer.blob, layer.held_blob), (other, Some(held)));
+    assert_eq!((layer.blob, layer.stored_blob), (other, Some(held)));
     assert_eq!(check(&store, std::slice::from_ref(&two)), ["two"]);
 
     // A claim about a blob that is held, but was never seen to give the layer, is not believed.
@@ -281,13 +289,13 @@ fn an_image_keeps_a_blob_of_each_layer() {
     image.layers[0].digest = Digest::sha256(two.manifest());
     let id = store.commit(&image).unwrap().image_id;
     let layer = &store.image(&ImageName::Id(id)).unwrap().layers[0];
-    assert_eq!(layer.held_blob, Some(held));
+    assert_eq!(layer.stored_blob, Some(held));
 }
 
 /// P9, R7: what is damaged or gone on the disk counts as absent, and a pull puts it right.
 #[test]
 fn damage_is_noticed_and_repaired_by_a_pull() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base", "top"], "example.com/image:1");
     plan.pull(&store).unwrap();
@@ -318,7 +326,7 @@ fn damage_is_noticed_and_repaired_by_a_pull() {
 /// The targets of hard links into lower layers must be there, in this image's chain.
 #[test]
 fn a_hard_link_must_lead_to_a_lower_file() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let lower = |dir: &Path| {
         fs::create_dir_all(dir.join("usr/bin")).unwrap();
@@ -376,7 +384,7 @@ fn a_hard_link_must_lead_to_a_lower_file() {
         let result = store.commit(&plan.with_layers(&store, Vec::from(layers)));
         match (result, resolves) {
             (Ok(_), true) => {
-                let removed = store.remove(&ImageName::Id(plan.id()), Remove::default());
+                let removed = store.remove(&ImageName::Id(plan.id()), RemoveOptions::default());
                 removed.unwrap();
             }
             (

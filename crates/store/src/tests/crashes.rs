@@ -5,9 +5,9 @@ use std::process::{Command, ExitStatus};
 
 use windlass_oci::ImageName;
 
-use super::fixture::{ImagePlan, Place, check, own};
-use crate::fail::{Action, Step, arm};
-use crate::{CommitError, Prune, Remove, Store};
+use super::fixture::{ImagePlan, TestStore, check, own};
+use crate::fail::{CommitStep, FailureAction, arm};
+use crate::{CommitError, PruneSelection, RemoveOptions, Store};
 
 /// How the child is told what to do.
 const ORDER: &str = "WINDLASS_STORE_TEST_CHILD";
@@ -20,9 +20,9 @@ fn plans() -> [ImagePlan; 2] {
     ]
 }
 
-fn remove_new(store: &Store) -> Result<crate::Removal, crate::RemoveError> {
+fn remove_new(store: &Store) -> Result<crate::StoreRemoval, crate::StoreRemoveError> {
     let [_, new] = plans();
-    store.remove(&ImageName::Id(new.id()), Remove::default())
+    store.remove(&ImageName::Id(new.id()), RemoveOptions::default())
 }
 
 /// What a child does; not a test of its own, but only a test can be run by name.
@@ -38,7 +38,7 @@ fn child() {
     let mut words = order.split(' ');
     let mut next = || words.next().unwrap();
     let (path, doing, step, skip) = (next(), next(), next(), next().parse().unwrap());
-    let every = [&Step::COMMIT[..], &Step::DELETION].concat();
+    let every = [&CommitStep::COMMIT[..], &CommitStep::DELETION].concat();
     let step = every
         .into_iter()
         .find(|known| format!("{known:?}") == step)
@@ -52,16 +52,16 @@ fn child() {
     let store = own(Path::new(path));
     if doing == "pull" {
         let image = plans()[1].draft(&store);
-        arm(step, skip, Action::Die);
+        arm(step, skip, FailureAction::Die);
         store.commit(&image).map(drop).unwrap();
     } else {
-        arm(step, skip, Action::Die);
+        arm(step, skip, FailureAction::Die);
         remove_new(&store).map(drop).unwrap();
     }
 }
 
 /// Runs a child that dies at `step`, having passed it `skip` times.
-fn die(path: &Path, doing: &str, step: Step, skip: usize) -> ExitStatus {
+fn die(path: &Path, doing: &str, step: CommitStep, skip: usize) -> ExitStatus {
     let order = format!("{} {doing} {step:?} {skip}", path.display());
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "tests::crashes::child", "--nocapture"])
@@ -77,19 +77,23 @@ fn die(path: &Path, doing: &str, step: Step, skip: usize) -> ExitStatus {
 fn a_killed_commit_is_complete_or_absent() {
     // Config, manifest, two layers and their blobs; the third of each is there already.
     const MOVES: usize = 6;
-    for step in Step::COMMIT {
-        let skips = if step == Step::Move { MOVES + 1 } else { 1 };
+    for step in CommitStep::COMMIT {
+        let skips = if step == CommitStep::Move {
+            MOVES + 1
+        } else {
+            1
+        };
         for skip in 0..skips {
-            let place = Place::new();
+            let place = TestStore::new();
             let plans = plans();
             plans[0].pull(&place.own()).unwrap();
             let status = die(&place.path(), "pull", step, skip);
-            let had_step = step != Step::Move || skip < MOVES;
+            let had_step = step != CommitStep::Move || skip < MOVES;
             assert_eq!(!status.success(), had_step, "{step:?} {skip}");
 
-            let committed = !had_step || step == Step::Settle;
+            let committed = !had_step || step == CommitStep::Settle;
             // Whoever looks first, without the lock and the sweep, sees the same.
-            let looked = place.look().images().unwrap().len();
+            let looked = place.lookup().images().unwrap().len();
             assert_eq!(looked, if committed { 2 } else { 1 }, "{step:?} {skip}");
             let store = place.own();
             let there = check(&store, &plans);
@@ -113,10 +117,10 @@ fn a_killed_commit_is_complete_or_absent() {
 /// T39: a deletion that is killed at any step has happened or not, and leaves no file behind.
 #[test]
 fn a_killed_deletion_has_happened_or_not() {
-    for step in Step::DELETION {
-        let skips = if step == Step::TakeAway { 6 } else { 1 };
+    for step in CommitStep::DELETION {
+        let skips = if step == CommitStep::TakeAway { 6 } else { 1 };
         for skip in 0..skips {
-            let place = Place::new();
+            let place = TestStore::new();
             let plans = plans();
             for plan in &plans {
                 plan.pull(&place.own()).unwrap();
@@ -127,7 +131,7 @@ fn a_killed_deletion_has_happened_or_not() {
             let store = place.own();
             let there = check(&store, &plans);
             let expected: &[&str] = match step {
-                Step::CommitDeletion => &["new", "old"],
+                CommitStep::CommitDeletion => &["new", "old"],
                 _ => &["old"],
             };
             assert_eq!(there, expected, "{step:?} {skip}");
@@ -140,14 +144,19 @@ fn a_killed_deletion_has_happened_or_not() {
 /// T42, R12: a full disk at any step fails the commit and leaves all as it was, the drafts too.
 #[test]
 fn a_full_disk_leaves_the_store_as_it_was() {
-    for step in [Step::Move, Step::SyncSections, Step::Begin, Step::Commit] {
-        for skip in 0..if step == Step::Move { 4 } else { 1 } {
-            let place = Place::new();
+    for step in [
+        CommitStep::Move,
+        CommitStep::SyncSections,
+        CommitStep::Begin,
+        CommitStep::Commit,
+    ] {
+        for skip in 0..if step == CommitStep::Move { 4 } else { 1 } {
+            let place = TestStore::new();
             let plans = plans();
             let store = place.own();
             plans[0].pull(&store).unwrap();
             let image = plans[1].draft(&store);
-            arm(step, skip, Action::NoSpace);
+            arm(step, skip, FailureAction::NoSpace);
             let error = store.commit(&image).unwrap_err();
             assert!(error.is_no_space(), "{step:?}: {error}");
             assert_eq!(store.images().unwrap().len(), 1, "{step:?} {skip}");
@@ -163,12 +172,12 @@ fn a_full_disk_leaves_the_store_as_it_was() {
 
 #[test]
 fn a_failed_commit_leaves_nothing_behind() {
-    let place = Place::new();
+    let place = TestStore::new();
     let plans = plans();
     let store = place.own();
     plans[0].pull(&store).unwrap();
     let image = plans[1].draft(&store);
-    arm(Step::SyncSections, 0, Action::NoSpace);
+    arm(CommitStep::SyncSections, 0, FailureAction::NoSpace);
     store.commit(&image).unwrap_err();
     drop(image);
     assert_eq!(check(&store, &plans), ["old"]);
@@ -177,11 +186,11 @@ fn a_failed_commit_leaves_nothing_behind() {
 /// P7: what the kernel could not write it may have forgotten, so a failed barrier is not tried again.
 #[test]
 fn after_a_failed_barrier_the_store_takes_no_more_images() {
-    let place = Place::new();
+    let place = TestStore::new();
     let plans = plans();
     let store = place.own();
     let image = plans[1].draft(&store);
-    arm(Step::Barrier, 0, Action::NoSpace);
+    arm(CommitStep::Barrier, 0, FailureAction::NoSpace);
     store.commit(&image).unwrap_err();
     let error = store.commit(&image).unwrap_err();
     assert!(matches!(error, CommitError::Degraded { .. }), "{error}");
@@ -195,19 +204,19 @@ fn after_a_failed_barrier_the_store_takes_no_more_images() {
 /// P6: room is kept for deleting.
 #[test]
 fn a_full_disk_does_not_stop_a_deletion() {
-    let place = Place::new();
+    let place = TestStore::new();
     let plans = plans();
     let store = place.own();
     for plan in &plans {
         plan.pull(&store).unwrap();
     }
-    arm(Step::CommitDeletion, 0, Action::NoSpace);
+    arm(CommitStep::CommitDeletion, 0, FailureAction::NoSpace);
     remove_new(&store).unwrap();
     assert_eq!(check(&store, &plans), ["old"]);
-    arm(Step::CommitDeletion, 0, Action::NoSpace);
+    arm(CommitStep::CommitDeletion, 0, FailureAction::NoSpace);
     let images = plans.iter().map(ImagePlan::id).collect();
     let tagged = true;
-    store.prune(&Prune { images, tagged }).unwrap();
+    store.prune(&PruneSelection { images, tagged }).unwrap();
     assert_eq!(check(&store, &plans), [""; 0]);
     assert!(
         place.path().join("reserve").exists(),

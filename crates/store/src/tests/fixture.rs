@@ -10,12 +10,12 @@ use tempfile::TempDir;
 use windlass_oci::{DiffId, Digest, ImageId, Reference};
 
 use crate::{
-    Access, BlobDraft, BlobSource, Busy, CommitError, Committed, FinishedLayer, LayerFacts,
-    LayerSource, LowerLink, NewImage, NewLayer, Store,
+    BlobDraft, BlobSource, CommitError, Committed, FinishedLayer, LayerMetadata, LayerSource,
+    LowerLink, NewImage, NewLayer, OpenMode, Store, WhenBusy,
 };
 
 /// A directory for a store, removed in the end.
-pub(crate) struct Place {
+pub(crate) struct TestStore {
     dir: TempDir,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct ImagePlan {
     pub(crate) reference: Option<Reference>,
 }
 
-impl Place {
+impl TestStore {
     /// On a disk, where directories have blocks as well.
     pub(crate) fn on_disk() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -64,8 +64,8 @@ impl Place {
         own(&self.path())
     }
 
-    pub(crate) fn look(&self) -> Store {
-        Store::open(&self.path(), Access::Look, |_| {
+    pub(crate) fn lookup(&self) -> Store {
+        Store::open(&self.path(), OpenMode::Unlocked, |_| {
             unreachable!("nobody waits to look")
         })
         .unwrap()
@@ -73,12 +73,14 @@ impl Place {
 }
 
 pub(crate) fn own(path: &Path) -> Store {
-    let access = Access::Own { for_what: "a test" };
+    let access = OpenMode::Exclusive { purpose: "a test" };
     Store::open(path, access, |owner| panic!("busy: {owner}")).unwrap()
 }
 
-pub(crate) fn try_own(path: &Path) -> Result<Store, crate::OpenError> {
-    Store::open(path, Access::Own { for_what: "a test" }, |_| Busy::GiveUp)
+pub(crate) fn try_own(path: &Path) -> Result<Store, crate::StoreOpenError> {
+    Store::open(path, OpenMode::Exclusive { purpose: "a test" }, |_| {
+        WhenBusy::Fail
+    })
 }
 
 impl LayerPlan {
@@ -108,7 +110,7 @@ impl LayerPlan {
     pub(crate) fn draft_with(&self, store: &Store, fill: impl FnOnce(&Path)) -> FinishedLayer {
         let draft = store.draft_layer().unwrap();
         fill(&path_of(draft.dir()));
-        draft.finish(LayerFacts {
+        draft.finish(LayerMetadata {
             diff_id: self.diff_id(),
             size: self.name.len() as u64,
             entries: 1,
@@ -174,7 +176,7 @@ impl ImagePlan {
     pub(crate) fn draft(&self, store: &Store) -> NewImage {
         let take = |layer: &LayerPlan| {
             if let Some(held) = store.layer(&layer.diff_id()).unwrap() {
-                return new_layer(layer, LayerSource::Held(held), None);
+                return new_layer(layer, LayerSource::Stored(held), None);
             }
             let blob = download(store, &layer.blob());
             new_layer(layer, LayerSource::New(layer.draft(store)), Some(blob))
@@ -216,7 +218,7 @@ pub(crate) fn download(store: &Store, bytes: &[u8]) -> BlobDraft {
     let (ingest, writer) = store
         .ingest(&Digest::sha256(bytes), bytes.len() as u64)
         .unwrap();
-    let mut follower = ingest.follower();
+    let mut follower = ingest.reader();
     if let Some(mut piece) = writer.claim(u64::MAX) {
         piece.append(&[IoSlice::new(bytes)]).unwrap();
     }
@@ -230,7 +232,7 @@ pub(crate) fn download(store: &Store, bytes: &[u8]) -> BlobDraft {
 pub(crate) fn put(store: &Store, bytes: &[u8]) -> BlobSource {
     let digest = Digest::sha256(bytes);
     match store.blob(&digest).unwrap() {
-        Some(held) => BlobSource::Held(held),
+        Some(held) => BlobSource::Stored(held),
         None => BlobSource::New(store.put_blob(&digest, bytes).unwrap()),
     }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use windlass_oci::{Digest, ImageName, Reference};
 
-use super::fixture::{Content, ImagePlan, Place, check_beside, list};
-use crate::{Blob, Layer, Measured, Outcome, Prune, Remove, Store};
+use super::fixture::{Content, ImagePlan, TestStore, check_beside, list};
+use crate::{Blob, CommitOutcome, Layer, MeasuredStore, PruneSelection, RemoveOptions, Store};
 
 const REPOSITORIES: [&str; 2] = ["example.com/a", "example.com/b"];
 const TAGS: [&str; 2] = ["1", "2"];
@@ -15,7 +15,7 @@ const TAGS: [&str; 2] = ["1", "2"];
 type Name = (usize, usize);
 
 #[derive(Clone, Debug)]
-enum Step {
+enum ModelStep {
     Pull {
         image: usize,
         name: Name,
@@ -156,22 +156,28 @@ impl Model {
 }
 
 /// Takes the same step in the store and in the model, and compares what they say.
-fn take(step: &Step, store: &Store, model: &mut Model, pulling: &mut Pulling, plans: &[ImagePlan]) {
+fn take(
+    step: &ModelStep,
+    store: &Store,
+    model: &mut Model,
+    pulling: &mut Pulling,
+    plans: &[ImagePlan],
+) {
     let (held, before) = (content(store), store.measure().unwrap());
     let mut freed = None;
     match *step {
-        Step::Pull { image, name } => {
+        ModelStep::Pull { image, name } => {
             let plan = ImagePlan {
                 reference: Some(reference(name)),
                 ..plans[image].clone()
             };
             let outcome = plan.pull(store).unwrap().outcome;
             let had = model.tags.insert(name, image);
-            assert_eq!(outcome == Outcome::UpToDate, had == Some(image));
+            assert_eq!(outcome == CommitOutcome::UpToDate, had == Some(image));
             model.digests.insert((name.0, image));
             model.images.insert(image);
         }
-        Step::PullDigest { image, repository } => {
+        ModelStep::PullDigest { image, repository } => {
             let reference = Some(digest_reference(&plans[image], repository));
             let outcome = ImagePlan {
                 reference,
@@ -181,23 +187,26 @@ fn take(step: &Step, store: &Store, model: &mut Model, pulling: &mut Pulling, pl
             .unwrap()
             .outcome;
             let is_new = model.digests.insert((repository, image));
-            assert_eq!(outcome == Outcome::Downloaded, is_new);
+            assert_eq!(outcome == CommitOutcome::Downloaded, is_new);
             model.images.insert(image);
         }
-        Step::Tag { from, to } => {
+        ModelStep::Tag { from, to } => {
             let tagged = store.tag(&ImageName::Reference(reference(from)), &reference(to));
             let image = model.tags.get(&from).copied();
             assert_eq!(tagged.is_ok(), image.is_some());
             model.tags.extend(image.map(|image| (to, image)));
         }
-        Step::RemoveTag(name) => {
-            let removed = store.remove(&ImageName::Reference(reference(name)), Remove::default());
+        ModelStep::RemoveTag(name) => {
+            let removed = store.remove(
+                &ImageName::Reference(reference(name)),
+                RemoveOptions::default(),
+            );
             assert_eq!(removed.is_ok(), model.remove_tag(name));
             freed = removed.ok();
         }
-        Step::RemoveDigest { image, repository } => {
+        ModelStep::RemoveDigest { image, repository } => {
             let reference = digest_reference(&plans[image], repository);
-            let removed = store.remove(&ImageName::Reference(reference), Remove::default());
+            let removed = store.remove(&ImageName::Reference(reference), RemoveOptions::default());
             let was_there = model.digests.remove(&(repository, image));
             assert_eq!(removed.is_ok(), was_there);
             if was_there {
@@ -205,17 +214,17 @@ fn take(step: &Step, store: &Store, model: &mut Model, pulling: &mut Pulling, pl
             }
             freed = removed.ok();
         }
-        Step::RemoveId { image, force } => {
-            let removed = store.remove(&ImageName::Id(plans[image].id()), Remove { force });
+        ModelStep::RemoveId { image, force } => {
+            let removed = store.remove(&ImageName::Id(plans[image].id()), RemoveOptions { force });
             assert_eq!(removed.is_ok(), model.remove_id(image, force));
             freed = removed.ok();
         }
-        Step::Prune { images, tagged } => {
+        ModelStep::Prune { images, tagged } => {
             let numbers: Vec<_> = (0..plans.len())
                 .filter(|image| model.is_pruned(*image, images, tagged))
                 .collect();
             let chosen = (0..plans.len()).filter(|image| images & (1 << image) != 0);
-            let what = Prune {
+            let what = PruneSelection {
                 images: chosen.map(|image| plans[image].id()).collect(),
                 tagged,
             };
@@ -230,9 +239,9 @@ fn take(step: &Step, store: &Store, model: &mut Model, pulling: &mut Pulling, pl
             }
             freed = Some(pruned);
         }
-        Step::Begin { image } => pulling.begin(store, &plans[image]),
-        Step::End => *pulling = Pulling::default(),
-        Step::Reopen => {}
+        ModelStep::Begin { image } => pulling.begin(store, &plans[image]),
+        ModelStep::End => *pulling = Pulling::default(),
+        ModelStep::Reopen => {}
     }
     if let Some(removal) = freed {
         model.clear_up(&held, &pulling.keeps);
@@ -271,7 +280,7 @@ fn content(store: &Store) -> Content {
     }
 }
 
-fn total(measured: &Measured) -> u64 {
+fn total(measured: &MeasuredStore) -> u64 {
     measured.blobs_on_disk + measured.layers_on_disk
 }
 
@@ -291,7 +300,7 @@ fn compare(store: &Store, model: &Model, plans: &[ImagePlan]) {
     let reclaimable = blobs
         .chain(layers)
         .filter(|(_, is_reclaimable)| *is_reclaimable);
-    let all = Prune {
+    let all = PruneSelection {
         images: plans.iter().map(ImagePlan::id).collect(),
         tagged: false,
     };
@@ -310,22 +319,22 @@ fn compare(store: &Store, model: &Model, plans: &[ImagePlan]) {
     }
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = ModelStep> {
     let name = || (0..2usize, 0..2usize);
     prop_oneof![
-        4 => (0..4usize, name()).prop_map(|(image, name)| Step::Pull { image, name }),
+        4 => (0..4usize, name()).prop_map(|(image, name)| ModelStep::Pull { image, name }),
         1 => (0..4usize, 0..2usize)
-            .prop_map(|(image, repository)| Step::PullDigest { image, repository }),
-        1 => (name(), name()).prop_map(|(from, to)| Step::Tag { from, to }),
-        3 => name().prop_map(Step::RemoveTag),
+            .prop_map(|(image, repository)| ModelStep::PullDigest { image, repository }),
+        1 => (name(), name()).prop_map(|(from, to)| ModelStep::Tag { from, to }),
+        3 => name().prop_map(ModelStep::RemoveTag),
         1 => (0..4usize, 0..2usize)
-            .prop_map(|(image, repository)| Step::RemoveDigest { image, repository }),
-        2 => (0..4usize, any::<bool>()).prop_map(|(image, force)| Step::RemoveId { image, force }),
+            .prop_map(|(image, repository)| ModelStep::RemoveDigest { image, repository }),
+        2 => (0..4usize, any::<bool>()).prop_map(|(image, force)| ModelStep::RemoveId { image, force }),
         2 => (any::<u8>(), any::<bool>())
-            .prop_map(|(images, tagged)| Step::Prune { images, tagged }),
-        2 => (0..4usize).prop_map(|image| Step::Begin { image }),
-        1 => Just(Step::End),
-        1 => Just(Step::Reopen),
+            .prop_map(|(images, tagged)| ModelStep::Prune { images, tagged }),
+        2 => (0..4usize).prop_map(|image| ModelStep::Begin { image }),
+        1 => Just(ModelStep::End),
+        1 => Just(ModelStep::Reopen),
     ]
 }
 
@@ -336,10 +345,10 @@ proptest! {
     /// present goes; what a removal says it gave back is what it gave back, and what a pruning was said to.
     #[test]
     fn counts_are_exact(steps in prop::collection::vec(step(), 1..24)) {
-        let (place, plans, mut model) = (Place::new(), plans(), Model::default());
+        let (place, plans, mut model) = (TestStore::new(), plans(), Model::default());
         let (mut store, mut pulling) = (place.own(), Pulling::default());
         for step in &steps {
-            if matches!(step, Step::Reopen) {
+            if matches!(step, ModelStep::Reopen) {
                 pulling = Pulling::default();
                 drop(store);
                 store = place.own();

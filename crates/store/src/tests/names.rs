@@ -2,8 +2,8 @@
 
 use windlass_oci::{Digest, ImageName, Reference};
 
-use super::fixture::{ImagePlan, Place, check};
-use crate::{FindError, NameError, Remove, RemoveError, Removed, Store};
+use super::fixture::{ImagePlan, TestStore, check};
+use crate::{FindError, NameError, RemoveOptions, RemovedItem, Store, StoreRemoveError};
 
 fn name(text: &str) -> ImageName {
     text.parse().unwrap()
@@ -14,25 +14,25 @@ fn reference(text: &str) -> Reference {
 }
 
 /// What was removed, in words.
-fn lines(removed: &[Removed]) -> Vec<String> {
-    let line = |removed: &Removed| match removed {
-        Removed::Untagged(reference) => format!("untagged {}", reference.familiar()),
-        Removed::Image(id) => format!("image {id}"),
-        Removed::Layer { diff_id, .. } => format!("layer {diff_id}"),
+fn lines(removed: &[RemovedItem]) -> Vec<String> {
+    let line = |removed: &RemovedItem| match removed {
+        RemovedItem::Untagged(reference) => format!("untagged {}", reference.familiar()),
+        RemovedItem::Image(id) => format!("image {id}"),
+        RemovedItem::Layer { diff_id, .. } => format!("layer {diff_id}"),
     };
     removed.iter().map(line).collect()
 }
 
-fn remove(store: &Store, text: &str) -> Result<Vec<String>, RemoveError> {
+fn remove(store: &Store, text: &str) -> Result<Vec<String>, StoreRemoveError> {
     store
-        .remove(&name(text), Remove::default())
+        .remove(&name(text), RemoveOptions::default())
         .map(|removal| lines(&removal.removed))
 }
 
 /// API-12: by ID, by reference, by the beginning of an ID.
 #[test]
 fn an_image_is_found_by_each_of_its_names() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base"], "alpine:3");
     plan.pull(&store).unwrap();
@@ -69,7 +69,7 @@ fn an_image_is_found_by_each_of_its_names() {
 /// API-12: a reference goes before an ID that begins like it; two IDs that do are no answer.
 #[test]
 fn the_beginning_of_several_ids_is_ambiguous() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let mut plans = Vec::new();
     // Of seventeen IDs two must begin alike.
@@ -102,7 +102,7 @@ fn the_beginning_of_several_ids_is_ambiguous() {
 
 #[test]
 fn tagging_moves_a_name_and_takes_no_digest() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let (one, two) = (
         ImagePlan::new("one", &[], "i:1"),
@@ -135,7 +135,7 @@ fn tagging_moves_a_name_and_takes_no_digest() {
 /// the image, and the image the layers that no other has.
 #[test]
 fn the_last_name_takes_the_image_along() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let one = ImagePlan::new("one", &["base", "one"], "i:1");
     let two = ImagePlan::new("two", &["base", "two"], "i:2");
@@ -175,13 +175,16 @@ fn the_last_name_takes_the_image_along() {
         ]
     );
     assert_eq!(check(&store, &[]), [""; 0]);
-    assert!(matches!(remove(&store, "i:2"), Err(RemoveError::Find(_))));
+    assert!(matches!(
+        remove(&store, "i:2"),
+        Err(StoreRemoveError::Find(_))
+    ));
 }
 
 /// API-11: an ID is not enough where several names lead to the image, unless it is forced.
 #[test]
 fn an_id_with_several_names_has_to_be_forced() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base"], "i:1");
     plan.pull(&store).unwrap();
@@ -195,7 +198,7 @@ fn an_id_with_several_names_has_to_be_forced() {
     assert_eq!(error.to_string(), expected);
     assert_eq!(check(&store, std::slice::from_ref(&plan)), ["one"]);
     let removed = store
-        .remove(&ImageName::Id(plan.id()), Remove { force: true })
+        .remove(&ImageName::Id(plan.id()), RemoveOptions { force: true })
         .unwrap();
     assert_eq!(removed.removed.len(), 5);
     assert_eq!(check(&store, &[]), [""; 0]);
@@ -204,7 +207,7 @@ fn an_id_with_several_names_has_to_be_forced() {
 /// R6, DM-16: what a pull has found present stays until it is done.
 #[test]
 fn what_is_leased_outlives_its_image() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let one = ImagePlan::new("one", &["base", "one"], "i:1");
     let two = ImagePlan::new("two", &["base", "two"], "i:2");
@@ -226,7 +229,7 @@ fn what_is_leased_outlives_its_image() {
 /// A name that comes with the image: both are there, or neither. No registry is said to have it.
 #[test]
 fn an_image_is_committed_with_its_name() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let [one, two] = ["one", "two"].map(|name| ImagePlan::new(name, &[name], "unused"));
     let commit = |plan: &ImagePlan| {
@@ -248,25 +251,25 @@ fn an_image_is_committed_with_its_name() {
 /// API-11, RS-3: what is in use keeps its last name, whatever is forced; others it may lose.
 #[test]
 fn an_image_in_use_keeps_its_last_name() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base"], "i:1");
     plan.pull(&store).unwrap();
     store.tag(&name("i:1"), &reference("other:1")).unwrap();
     let id = plan.id();
     let remove = |text: &str, force| {
-        let removal = store.remove_unless(&name(text), Remove { force }, |used| *used == id);
+        let removal = store.remove_unless(&name(text), RemoveOptions { force }, |used| *used == id);
         removal.map(|removal| lines(&removal.removed))
     };
     assert!(matches!(
         remove(&id.to_string(), true),
-        Err(RemoveError::InUse { .. })
+        Err(StoreRemoveError::InUse { .. })
     ));
     assert_eq!(remove("other:1", false).unwrap(), ["untagged other:1"]);
     for text in ["i:1", &id.to_string(), &id.short()] {
         for force in [false, true] {
             let error = remove(text, force).unwrap_err();
-            assert!(matches!(error, RemoveError::InUse { .. }), "{error}");
+            assert!(matches!(error, StoreRemoveError::InUse { .. }), "{error}");
         }
     }
     let digest = format!("i@{}", plan.target());
@@ -276,7 +279,7 @@ fn an_image_in_use_keeps_its_last_name() {
     );
     assert!(matches!(
         remove("i:1", true),
-        Err(RemoveError::InUse { .. })
+        Err(StoreRemoveError::InUse { .. })
     ));
     assert_eq!(check(&store, &[plan]), ["one"]);
 }
@@ -284,7 +287,7 @@ fn an_image_in_use_keeps_its_last_name() {
 /// API-12, IM-8: a removal finds its image as everything else does.
 #[test]
 fn an_image_is_removed_by_the_beginning_of_its_id() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let mut plans = Vec::new();
     for number in 0..17 {
@@ -298,7 +301,7 @@ fn an_image_is_removed_by_the_beginning_of_its_id() {
     let shared = firsts.iter().find(is_shared).unwrap();
     let error = remove(&store, shared).unwrap_err();
     assert!(
-        matches!(error, RemoveError::Find(FindError::Ambiguous { .. })),
+        matches!(error, StoreRemoveError::Find(FindError::Ambiguous { .. })),
         "{error}"
     );
     assert_eq!(store.images().unwrap().len(), 17);

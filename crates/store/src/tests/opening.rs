@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use super::fixture::{ImagePlan, LayerPlan, Place, check, list, own, try_own};
-use crate::{Access, Busy, ForeignReason, OpenError, RootError, Store};
+use super::fixture::{ImagePlan, LayerPlan, TestStore, check, list, own, try_own};
+use crate::{OpenMode, RootError, Store, StoreOpenError, UntrustedReason, WhenBusy};
 
 fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
@@ -16,14 +16,14 @@ fn mode(path: &Path) -> u32 {
 
 fn root_error(path: &Path) -> RootError {
     match try_own(path).unwrap_err() {
-        OpenError::Root(error) => error,
+        StoreOpenError::Root(error) => error,
         other => panic!("{other:?}"),
     }
 }
 
-fn assert_foreign(path: &Path, expected: ForeignReason) {
+fn assert_foreign(path: &Path, expected: UntrustedReason) {
     match root_error(path) {
-        RootError::Foreign { reason, .. } => assert_eq!(reason, expected),
+        RootError::Untrusted { reason, .. } => assert_eq!(reason, expected),
         other => panic!("{other:?}"),
     }
 }
@@ -31,13 +31,13 @@ fn assert_foreign(path: &Path, expected: ForeignReason) {
 /// T44: the second owner is told who the first is, or waits for it.
 #[test]
 fn a_second_owner_gives_up_or_waits() {
-    let place = Place::new();
+    let place = TestStore::new();
     let first = Store::open(
         &place.path(),
-        Access::Own {
-            for_what: "pull a\nb",
+        OpenMode::Exclusive {
+            purpose: "pull a\nb",
         },
-        |_| Busy::GiveUp,
+        |_| WhenBusy::Fail,
     );
     let first = first.unwrap();
     let link = place.around().join("link");
@@ -53,10 +53,10 @@ fn a_second_owner_gives_up_or_waits() {
     let (says, hears) = mpsc::channel();
     let path = place.path();
     let second = thread::spawn(move || {
-        let access = Access::Own { for_what: "second" };
+        let access = OpenMode::Exclusive { purpose: "second" };
         Store::open(&path, access, |owner| {
             says.send(owner.clone()).unwrap();
-            Busy::Wait
+            WhenBusy::Wait
         })
     });
     assert_eq!(hears.recv().unwrap().pid, Some(pid));
@@ -70,14 +70,14 @@ fn a_second_owner_gives_up_or_waits() {
 /// T44: of many at once, never two have it.
 #[test]
 fn owners_that_race_come_one_after_the_other() {
-    let place = Place::new();
+    let place = TestStore::new();
     let inside = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..5 {
-                    let access = Access::Own { for_what: "race" };
-                    let store = Store::open(&place.path(), access, |_| Busy::Wait).unwrap();
+                    let access = OpenMode::Exclusive { purpose: "race" };
+                    let store = Store::open(&place.path(), access, |_| WhenBusy::Wait).unwrap();
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                     inside.fetch_sub(1, Ordering::SeqCst);
                     drop(store);
@@ -89,11 +89,11 @@ fn owners_that_race_come_one_after_the_other() {
 
 #[test]
 fn readers_share_and_keep_the_owner_out() {
-    let place = Place::new();
+    let place = TestStore::new();
     ImagePlan::new("one", &["base"], "one")
         .pull(&place.own())
         .unwrap();
-    let share = || Store::open(&place.path(), Access::Share, |_| Busy::GiveUp);
+    let share = || Store::open(&place.path(), OpenMode::Shared, |_| WhenBusy::Fail);
     let (one, two) = (share().unwrap(), share().unwrap());
     assert_eq!(one.images().unwrap(), two.images().unwrap());
     let error = try_own(&place.path()).unwrap_err();
@@ -105,16 +105,16 @@ fn readers_share_and_keep_the_owner_out() {
     );
     drop((one, two));
     let owner = place.own();
-    assert!(matches!(share(), Err(OpenError::InUse { .. })));
-    assert_eq!(place.look().images().unwrap(), owner.images().unwrap());
+    assert!(matches!(share(), Err(StoreOpenError::InUse { .. })));
+    assert_eq!(place.lookup().images().unwrap(), owner.images().unwrap());
 }
 
 /// Looking needs no lock and sees whole commits only.
 #[test]
 fn one_can_look_while_another_pulls() {
-    let place = Place::new();
+    let place = TestStore::new();
     let owner = place.own();
-    let early = place.look();
+    let early = place.lookup();
     let plan = ImagePlan::new("one", &["base", "top"], "one");
     let image = plan.draft(&owner);
     assert_eq!(early.images().unwrap(), []);
@@ -130,9 +130,9 @@ fn one_can_look_while_another_pulls() {
 
 #[test]
 fn a_store_that_is_not_there_reads_as_empty_and_stays_away() {
-    let place = Place::new();
-    for access in [Access::Look, Access::Share] {
-        let store = Store::open(&place.path(), access, |_| Busy::GiveUp).unwrap();
+    let place = TestStore::new();
+    for access in [OpenMode::Unlocked, OpenMode::Shared] {
+        let store = Store::open(&place.path(), access, |_| WhenBusy::Fail).unwrap();
         assert_eq!(store.images().unwrap(), []);
         assert!(
             store
@@ -145,21 +145,25 @@ fn a_store_that_is_not_there_reads_as_empty_and_stays_away() {
     }
     assert_eq!(list(place.around()), [""; 0]);
     fs::create_dir(place.path()).unwrap();
-    assert_eq!(place.look().images().unwrap(), []);
+    assert_eq!(place.lookup().images().unwrap(), []);
     assert_eq!(list(&place.path()), [""; 0]);
 }
 
 #[test]
 fn another_format_is_refused_with_what_to_do() {
-    let place = Place::new();
+    let place = TestStore::new();
     drop(place.own());
     assert_eq!(
         fs::read_to_string(place.path().join("format")).unwrap(),
         "windlass store 1\n"
     );
     fs::write(place.path().join("format"), "windlass store 2\n").unwrap();
-    for access in [Access::Own { for_what: "" }, Access::Share, Access::Look] {
-        let error = Store::open(&place.path(), access, |_| Busy::GiveUp).unwrap_err();
+    for access in [
+        OpenMode::Exclusive { purpose: "" },
+        OpenMode::Shared,
+        OpenMode::Unlocked,
+    ] {
+        let error = Store::open(&place.path(), access, |_| WhenBusy::Fail).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(
@@ -173,7 +177,7 @@ fn another_format_is_refused_with_what_to_do() {
 
 #[test]
 fn a_directory_of_something_else_is_refused_and_left_alone() {
-    let place = Place::new();
+    let place = TestStore::new();
     fs::create_dir(place.path()).unwrap();
     fs::write(place.path().join("thesis.tex"), "").unwrap();
     let error = root_error(&place.path());
@@ -187,10 +191,10 @@ fn a_directory_of_something_else_is_refused_and_left_alone() {
 /// A crash while the store is being made leaves something that can be made again.
 #[test]
 fn a_half_made_store_is_finished() {
-    let place = Place::new();
+    let place = TestStore::new();
     drop(place.own());
     fs::remove_file(place.path().join("format")).unwrap();
-    assert_eq!(place.look().images().unwrap(), []);
+    assert_eq!(place.lookup().images().unwrap(), []);
     drop(place.own());
     assert!(place.path().join("format").exists());
 }
@@ -198,7 +202,7 @@ fn a_half_made_store_is_finished() {
 /// T49: nothing planted at the top is followed or used.
 #[test]
 fn planted_links_and_foreign_owners_are_refused() {
-    let place = Place::new();
+    let place = TestStore::new();
     drop(place.own());
     let canary = place.around().join("canary");
     fs::create_dir(&canary).unwrap();
@@ -209,11 +213,11 @@ fn planted_links_and_foreign_owners_are_refused() {
         fs::rename(&path, &aside).unwrap();
         symlink(&canary, &path).unwrap();
         match root_error(&place.path()) {
-            RootError::Foreign {
+            RootError::Untrusted {
                 path: refused,
                 reason,
             } => {
-                assert_eq!((refused, reason), (path.clone(), ForeignReason::Kind));
+                assert_eq!((refused, reason), (path.clone(), UntrustedReason::Kind));
             }
             RootError::File(error) => assert_eq!((area, error.path()), ("format", path.as_path())),
             other => panic!("{area}: {other:?}"),
@@ -223,7 +227,7 @@ fn planted_links_and_foreign_owners_are_refused() {
     }
     assert_eq!(list(&canary), [""; 0]);
     if rustix::process::geteuid().is_root() {
-        let foreign = ForeignReason::Owner { uid: 65534 };
+        let foreign = UntrustedReason::Owner { uid: 65534 };
         chown(place.path().join("blobs"), Some(65534), None).unwrap();
         assert_foreign(&place.path(), foreign);
         chown(place.path().join("blobs"), Some(0), None).unwrap();
@@ -235,15 +239,15 @@ fn planted_links_and_foreign_owners_are_refused() {
 /// T49: a store that others may write to, or replace, is refused.
 #[test]
 fn a_store_open_to_others_is_refused() {
-    let place = Place::new();
+    let place = TestStore::new();
     drop(place.own());
     let set =
         |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     set(&place.path(), 0o770);
-    assert_foreign(&place.path(), ForeignReason::Writable);
+    assert_foreign(&place.path(), UntrustedReason::Writable);
     set(&place.path(), 0o755);
     set(place.around(), 0o777);
-    assert_foreign(&place.path(), ForeignReason::Parent);
+    assert_foreign(&place.path(), UntrustedReason::Parent);
     set(place.around(), 0o1777);
     drop(place.own());
     assert_eq!(mode(&place.path()), 0o700, "nobody else gets in");
@@ -255,7 +259,7 @@ fn a_store_open_to_others_is_refused() {
 /// T49: nobody else can read what is in the store.
 #[test]
 fn what_is_in_the_store_is_private() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base"], "one");
     let image = plan.draft(&store);
@@ -282,7 +286,7 @@ fn what_is_in_the_store_is_private() {
 /// DL-12.
 #[test]
 fn opening_sweeps_what_a_crash_left() {
-    let place = Place::new();
+    let place = TestStore::new();
     let plan = ImagePlan::new("one", &["base"], "one");
     plan.pull(&place.own()).unwrap();
     let leave = |path: &str| {

@@ -2,8 +2,8 @@
 
 use windlass_oci::{Digest, RepositoryName, Tag};
 
-use super::fixture::{ImagePlan, Place};
-use crate::{Found, Kept, Store};
+use super::fixture::{ImagePlan, TestStore};
+use crate::{ContentKind, RepositoryLookup, Store};
 
 fn repository(text: &str) -> RepositoryName {
     text.parse().unwrap()
@@ -21,7 +21,7 @@ fn listed(store: &Store, registry: Option<&str>, after: Option<&str>, limit: usi
 
 #[test]
 fn repositories_and_tags_come_in_order_and_in_pages() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     for (name, reference) in [
         ("a", "alpine:3"),
@@ -50,17 +50,20 @@ fn repositories_and_tags_come_in_order_and_in_pages() {
         let after = after.map(tag);
         store.tags_of(&alpine, after.as_ref(), limit).unwrap()
     };
-    assert_eq!(tags(None, 9), Found::Here(vec![tag("10"), tag("3")]));
-    assert_eq!(tags(Some("10"), 9), Found::Here(vec![tag("3")]));
-    assert_eq!(tags(None, 1), Found::Here(vec![tag("10")]));
+    assert_eq!(
+        tags(None, 9),
+        RepositoryLookup::Found(vec![tag("10"), tag("3")])
+    );
+    assert_eq!(tags(Some("10"), 9), RepositoryLookup::Found(vec![tag("3")]));
+    assert_eq!(tags(None, 1), RepositoryLookup::Found(vec![tag("10")]));
     let none = store.tags_of(&repository("busybox"), None, 9).unwrap();
-    assert_eq!(none, Found::NoRepository);
+    assert_eq!(none, RepositoryLookup::NoRepository);
 }
 
 /// Nobody gets a blob by knowing its name.
 #[test]
 fn a_repository_has_what_its_images_keep_and_nothing_else() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.own();
     let one = ImagePlan::new("one", &["base"], "docker.io/one/app:1");
     let two = ImagePlan::new("two", &["top"], "docker.io/two/app:1");
@@ -68,27 +71,57 @@ fn a_repository_has_what_its_images_keep_and_nothing_else() {
     two.pull(&store).unwrap();
     let (its, other) = (repository("one/app"), repository("two/app"));
     let layer = Digest::sha256(one.layers[0].blob());
-    let keeps = |repository, digest: &Digest, what| store.keeps(repository, digest, what).unwrap();
-    assert_eq!(keeps(&its, &layer, Kept::Blob), Found::Here(()));
-    assert_eq!(keeps(&other, &layer, Kept::Blob), Found::Missing);
+    let keeps =
+        |repository, digest: &Digest, what| store.lookup_content(repository, digest, what).unwrap();
+    assert_eq!(
+        keeps(&its, &layer, ContentKind::Blob),
+        RepositoryLookup::Found(())
+    );
+    assert_eq!(
+        keeps(&other, &layer, ContentKind::Blob),
+        RepositoryLookup::Missing
+    );
     let unknown = repository("three");
-    assert_eq!(keeps(&unknown, &layer, Kept::Blob), Found::NoRepository);
+    assert_eq!(
+        keeps(&unknown, &layer, ContentKind::Blob),
+        RepositoryLookup::NoRepository
+    );
 
     let target = store.target(&its, &tag("1")).unwrap();
-    assert_eq!(target, Found::Here(one.target()));
-    assert_eq!(store.target(&its, &tag("2")).unwrap(), Found::Missing);
-    assert_eq!(keeps(&its, &one.target(), Kept::Manifest), Found::Here(()));
-    assert_eq!(keeps(&its, &layer, Kept::Manifest), Found::Missing);
+    assert_eq!(target, RepositoryLookup::Found(one.target()));
     assert_eq!(
-        keeps(&its, one.id().digest(), Kept::Manifest),
-        Found::Missing
+        store.target(&its, &tag("2")).unwrap(),
+        RepositoryLookup::Missing
     );
-    assert_eq!(keeps(&its, one.id().digest(), Kept::Blob), Found::Here(()));
+    assert_eq!(
+        keeps(&its, &one.target(), ContentKind::Manifest),
+        RepositoryLookup::Found(())
+    );
+    assert_eq!(
+        keeps(&its, &layer, ContentKind::Manifest),
+        RepositoryLookup::Missing
+    );
+    assert_eq!(
+        keeps(&its, one.id().digest(), ContentKind::Manifest),
+        RepositoryLookup::Missing
+    );
+    assert_eq!(
+        keeps(&its, one.id().digest(), ContentKind::Blob),
+        RepositoryLookup::Found(())
+    );
     let manifests = store.manifests_of(&its, 9).unwrap();
-    assert_eq!(manifests, Found::Here(vec![one.target()]));
+    assert_eq!(manifests, RepositoryLookup::Found(vec![one.target()]));
 
     // Without a name, an image is in no repository.
     let name = "one/app:1".parse().unwrap();
-    store.remove(&name, crate::Remove::default()).unwrap();
-    assert_eq!(store.keeps(&its, &layer, Kept::Blob).unwrap().here(), None);
+    store
+        .remove(&name, crate::RemoveOptions::default())
+        .unwrap();
+    assert_eq!(
+        store
+            .lookup_content(&its, &layer, ContentKind::Blob)
+            .unwrap()
+            .found(),
+        None
+    );
 }

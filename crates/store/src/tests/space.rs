@@ -9,8 +9,8 @@ use std::process::Command;
 
 use windlass_oci::{Digest, ImageName};
 
-use super::fixture::{ImagePlan, Place, check, new_layer};
-use crate::{BlobKind, LayerSource, Prune, Remove, Store, UsageError};
+use super::fixture::{ImagePlan, TestStore, check, new_layer};
+use crate::{BlobKind, LayerSource, PruneSelection, RemoveOptions, Store, UsageError};
 
 /// What `du` has for the blobs and layers of `store` and all in them, in bytes.
 fn du(store: &Store, areas: &[&str]) -> u64 {
@@ -65,7 +65,7 @@ fn pull_two(store: &Store) -> [ImagePlan; 2] {
         .layers
         .iter()
         .map(|plan| match store.layer(&plan.diff_id()).unwrap() {
-            Some(held) => new_layer(plan, LayerSource::Held(held), None),
+            Some(held) => new_layer(plan, LayerSource::Stored(held), None),
             None => {
                 let blob = super::fixture::download(store, &plan.blob());
                 let draft = plan.draft_with(store, awkward);
@@ -81,9 +81,9 @@ fn pull_two(store: &Store) -> [ImagePlan; 2] {
     [one, two]
 }
 
-fn dangling(store: &Store) -> Prune {
+fn dangling(store: &Store) -> PruneSelection {
     let images = store.images().unwrap();
-    Prune {
+    PruneSelection {
         images: images.iter().map(|image| image.id).collect(),
         tagged: false,
     }
@@ -91,19 +91,19 @@ fn dangling(store: &Store) -> Prune {
 
 #[test]
 fn a_removal_frees_what_du_misses_afterwards() {
-    let place = Place::on_disk();
+    let place = TestStore::on_disk();
     let store = place.own();
     let [one, two] = pull_two(&store);
     let before = du(&store, &["blobs", "layers"]);
     let removal = store
-        .remove(&ImageName::Id(two.id()), Remove::default())
+        .remove(&ImageName::Id(two.id()), RemoveOptions::default())
         .unwrap();
     let after = du(&store, &["blobs", "layers"]);
     assert!(removal.freed > 300_000, "{removal:?}");
     assert_eq!(removal.freed, before - after);
 
     let removal = store
-        .remove(&"i:1".parse().unwrap(), Remove::default())
+        .remove(&"i:1".parse().unwrap(), RemoveOptions::default())
         .unwrap();
     assert_eq!(removal.freed, after - du(&store, &["blobs", "layers"]));
     assert_eq!(check(&store, &[one, two]), [""; 0]);
@@ -111,13 +111,13 @@ fn a_removal_frees_what_du_misses_afterwards() {
 
 #[test]
 fn a_pruning_frees_what_was_said_to_be_reclaimable() -> Result<(), UsageError> {
-    let place = Place::on_disk();
+    let place = TestStore::on_disk();
     let store = place.own();
     let [one, two] = pull_two(&store);
     let what = dangling(&store);
     let foreseen = store.prune_preview(&what)?;
     // Also for one who only looks, whoever else works on it.
-    assert_eq!(place.look().prune_preview(&what)?, foreseen);
+    assert_eq!(place.lookup().prune_preview(&what)?, foreseen);
     let measured = store.measure()?;
     let blobs = measured.blobs.iter().filter(|blob| blob.is_reclaimable);
     let layers = measured.layers.iter().filter(|layer| layer.is_reclaimable);
@@ -133,7 +133,7 @@ fn a_pruning_frees_what_was_said_to_be_reclaimable() -> Result<(), UsageError> {
 
     let nothing = store.prune(&dangling(&store)).unwrap();
     assert_eq!((nothing.removed.len(), nothing.freed), (0, 0));
-    let all = Prune {
+    let all = PruneSelection {
         images: BTreeSet::from([one.id()]),
         tagged: true,
     };
@@ -146,7 +146,7 @@ fn a_pruning_frees_what_was_said_to_be_reclaimable() -> Result<(), UsageError> {
 
 #[test]
 fn what_is_measured_is_what_du_says() {
-    let place = Place::on_disk();
+    let place = TestStore::on_disk();
     let store = place.own();
     let [one, two] = pull_two(&store);
     // A pull that stopped on its way, and a leftover that no row knows.
@@ -162,7 +162,7 @@ fn what_is_measured_is_what_du_says() {
     assert_eq!(measured.layers_on_disk, du(&store, &["layers"]));
     assert_eq!(measured.blobs_on_disk, du(&store, &["blobs"]));
     assert_eq!(measured.partials_on_disk, du(&store, &["ingest"]));
-    assert_eq!(place.look().measure().unwrap(), measured);
+    assert_eq!(place.lookup().measure().unwrap(), measured);
 
     let of_layer = |plan: &ImagePlan, number: usize| {
         let diff_id = plan.layers[number].diff_id();
@@ -191,7 +191,7 @@ fn what_is_measured_is_what_du_says() {
 
 #[test]
 fn dropping_partial_blobs_leaves_those_that_are_coming_in() {
-    let place = Place::on_disk();
+    let place = TestStore::on_disk();
     let store = place.own();
     let begin = |text: &str| {
         let (ingest, writer) = store.ingest(&Digest::sha256(text), 50_000).unwrap();
@@ -205,15 +205,15 @@ fn dropping_partial_blobs_leaves_those_that_are_coming_in() {
     let coming = begin("coming");
     drop(begin("stopped"));
     let before = du(&store, &["ingest"]);
-    let (gone, freed) = store.drop_partials().unwrap();
+    let (gone, freed) = store.remove_partials().unwrap();
     let gone: Vec<_> = gone.into_iter().map(|blob| blob.digest).collect();
     assert_eq!(gone, [Digest::sha256("stopped")]);
     assert_eq!(freed, before - du(&store, &["ingest"]));
     drop(coming);
-    let foreseen = store.drop_partials_preview().unwrap();
+    let foreseen = store.remove_partials_preview().unwrap();
     assert_eq!(foreseen.1, store.disk_usage().unwrap().partials.reclaimable);
-    assert_eq!(place.look().drop_partials_preview().unwrap(), foreseen);
-    assert_eq!(store.drop_partials().unwrap(), foreseen);
+    assert_eq!(place.lookup().remove_partials_preview().unwrap(), foreseen);
+    assert_eq!(store.remove_partials().unwrap(), foreseen);
     assert_eq!(foreseen.0.len(), 1);
     assert_eq!(store.partial_blobs().unwrap(), []);
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use windlass::{
-    BlobKind, DiffId, Digest, DiskUsage, ImageId, ImageSummary, ImageUsage, Measured, Usage,
+    BlobKind, DiffId, Digest, DiskUsage, ImageId, ImageSummary, ImageUsage, MeasuredStore, Usage,
 };
 
 use super::{Kind, Record, partials, share};
@@ -17,7 +17,7 @@ const NONE: &str = "<none>";
 /// What is shown.
 pub(super) struct Report<'a> {
     usage: &'a DiskUsage,
-    measured: &'a Measured,
+    measured: &'a MeasuredStore,
     layers: OnDisk,
     blobs: OnDisk,
     partial: OnDisk,
@@ -71,7 +71,7 @@ struct Blob {
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(usage: &'a DiskUsage, measured: &'a Measured) -> Self {
+    pub(super) fn new(usage: &'a DiskUsage, measured: &'a MeasuredStore) -> Self {
         let layers = measured.layers.iter().filter(|layer| layer.is_reclaimable);
         let blobs = measured.blobs.iter().filter(|blob| blob.is_reclaimable);
         Self {

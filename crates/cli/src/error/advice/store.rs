@@ -17,7 +17,7 @@ pub(super) fn of_open(error: &OpenError) -> Advice {
             RootError::NotAStore { .. } => {
                 Advice::hint("store", "name another directory with --root")
             }
-            RootError::Foreign { .. } => Advice::hint(
+            RootError::Untrusted { .. } => Advice::hint(
                 "store",
                 "make it yours alone, or name another directory with --root",
             ),
@@ -58,7 +58,7 @@ pub(super) fn of_tag(error: &TagImageError) -> Advice {
     match error {
         TagImageError::Find(find) => of_find(find),
         TagImageError::Digest { .. } => Advice::code("invalid_reference"),
-        TagImageError::NotOwner(_) => Advice::code("store"),
+        TagImageError::NotWritable(_) => Advice::code("store"),
         TagImageError::Database(database) => of_disk(error, database.is_no_space(), "store"),
     }
 }
@@ -88,7 +88,7 @@ fn of_store_remove(error: &StoreRemoveError) -> Advice {
         StoreRemoveError::Find(find) => of_find(find),
         StoreRemoveError::SeveralNames { .. } => Advice::code("several_names"),
         StoreRemoveError::InUse { .. } => Advice::code("mounted"),
-        StoreRemoveError::NotOwner(_) => Advice::code("store"),
+        StoreRemoveError::NotWritable(_) => Advice::code("store"),
         StoreRemoveError::File(_) | StoreRemoveError::Database(_) => {
             of_disk(error, error.is_no_space(), "store")
         }
