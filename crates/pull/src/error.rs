@@ -1,10 +1,13 @@
 //! Why a pull failed.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use windlass_oci::{DiffId, Digest, ImageConfigError, ManifestError, NoMatchingPlatform};
+use windlass_oci::{
+    DiffId, Digest, ImageConfigError, ManifestError, NoMatchingPlatform, ReferenceError,
+};
 use windlass_registry::{EndpointError, RegistryError};
 use windlass_schema1::Schema1Error;
 use windlass_store::{CommitError, FileError, IngestError, PutError, ReadError};
@@ -17,6 +20,9 @@ use crate::sources::Need;
 /// Why a pull failed. Whatever it is: nothing of the image is visible, and the next pull works.
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
+    /// The text is not a reference.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
     /// The registry and its mirrors did not answer, or answered no.
     #[error(transparent)]
     Registry(#[from] EndpointsError),
@@ -117,6 +123,13 @@ pub enum PullError {
     /// Everything was there and could not be made visible.
     #[error(transparent)]
     Commit(#[from] CommitError),
+}
+
+/// A request that is given as a value is not parsed.
+impl From<Infallible> for PullError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 /// Why no endpoint of a registry gave what it was asked for: one error each.

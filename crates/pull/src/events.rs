@@ -1,4 +1,4 @@
-//! What a pull tells while it runs: data, no words.
+//! What a pull reports while it runs, as data.
 //!
 //! Milestones are sent once each and never lost. Byte counts are sampled: the latest wins, at most one
 //! event a layer and tick, so a slow reader of the channel costs a bounded rate and never a transfer.
@@ -12,16 +12,13 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tokio::sync::mpsc;
 use windlass_oci::text::error_chain;
 use windlass_oci::{Digest, Platform, Reference};
+use windlass_operation::{Event, EventSender};
 use windlass_registry::Origin;
 
-/// The sending end that a pull is given.
-///
-/// A receiver that is gone is no error: nobody is listening, the pull goes on.
-#[derive(Clone, Debug)]
-pub struct Events(mpsc::UnboundedSender<PullEvent>);
+/// The sending end of a pull's events. A pull whose events nothing receives goes on.
+pub type PullEvents = EventSender<PullEvent>;
 
 /// One thing that happened in a pull.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -202,19 +199,8 @@ impl Serialize for Reason {
     }
 }
 
-impl Events {
-    /// Makes a channel: the end to give to a pull, and the one to read.
-    pub fn channel() -> (Self, mpsc::UnboundedReceiver<PullEvent>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        (Self(sender), receiver)
-    }
-
-    /// Sends `event` to whoever listens.
-    pub fn send(&self, event: PullEvent) {
-        // Nobody listening is fine; see the type.
-        drop(self.0.send(event));
-    }
-}
+/// Byte counts are sampled, so what waits for a slow receiver grows at a bounded rate and is not merged.
+impl Event for PullEvent {}
 
 fn as_text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)

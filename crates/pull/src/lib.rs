@@ -38,12 +38,12 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use windlass_archive::Ownership;
-use windlass_oci::{Digest, ImageId, Platform, Reference};
+use windlass_oci::{Digest, ImageId, Platform, Reference, ReferenceError};
 use windlass_registry::{Caller, Endpoint, RegistryConfig};
 
 pub use download::Split;
 pub use error::{EndpointsError, PullError};
-pub use events::{Events, LayerStatus, PlannedLayer, PullEvent, Reason, Setback};
+pub use events::{PullEvents, LayerStatus, PlannedLayer, PullEvent, Reason, Setback};
 pub use layer::LayerError;
 pub use limits::Rate;
 pub use local::{LocalLayer, LocalLayerError, Wanted, take_layer};
@@ -96,6 +96,27 @@ pub struct PullRequest {
     pub caller: Caller,
     /// How fast the bytes of this pull may come; it can be changed while it runs.
     pub throttle: Throttle,
+}
+
+/// An anonymous pull for this machine's platform, at full speed.
+impl From<Reference> for PullRequest {
+    fn from(reference: Reference) -> Self {
+        Self {
+            reference,
+            platform: None,
+            caller: Caller::anonymous(),
+            throttle: Throttle::unlimited(),
+        }
+    }
+}
+
+/// The same of a reference that is still text, such as `alpine:3`.
+impl TryFrom<&str> for PullRequest {
+    type Error = ReferenceError;
+
+    fn try_from(reference: &str) -> Result<Self, ReferenceError> {
+        reference.parse().map(Reference::into)
+    }
 }
 
 /// What a pull brought.

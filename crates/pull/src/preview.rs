@@ -5,7 +5,7 @@ use windlass_registry::Endpoint;
 use windlass_store::FindError;
 
 use crate::error::PullError;
-use crate::events::{Events, PlannedLayer, PullEvent};
+use crate::events::{PullEvents, PlannedLayer, PullEvent};
 use crate::plan::{Plan, Summary};
 use crate::puller::Puller;
 use crate::resolve::{Content, Named, check_platform};
@@ -43,7 +43,7 @@ impl Puller {
     pub async fn preview(
         &self,
         request: &PullRequest,
-        events: &Events,
+        events: &PullEvents,
     ) -> Result<Preview, PullError> {
         let reference = request.reference.clone().or_latest();
         let resolving = reference.clone();

@@ -8,7 +8,7 @@ use windlass_registry::{
 };
 
 use crate::error::PullError;
-use crate::events::Events;
+use crate::events::PullEvents;
 use crate::remote_repository::RemoteRepository;
 use crate::resolve::{Content, Document, Named, Resolver};
 use crate::retry::RetryPolicy;
@@ -161,7 +161,7 @@ impl Remote {
         &self,
         reference: &Reference,
         caller: &Caller,
-        events: Option<&Events>,
+        events: Option<&PullEvents>,
     ) -> Result<Sources, PullError> {
         self.open(reference.repository(), caller, events)
     }
@@ -170,7 +170,7 @@ impl Remote {
         &self,
         name: &RepositoryName,
         caller: &Caller,
-        events: Option<&Events>,
+        events: Option<&PullEvents>,
     ) -> Result<Sources, PullError> {
         Sources::open(self.client.clone(), self.retry, name, caller, events)
     }

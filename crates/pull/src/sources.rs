@@ -17,7 +17,7 @@ use windlass_registry::{
 };
 
 use crate::error::{EndpointsError, PullError};
-use crate::events::{Events, PullEvent, Reason, Setback};
+use crate::events::{PullEvents, PullEvent, Reason, Setback};
 use crate::layer::LayerError;
 use crate::retry::{Attempts, RetryPolicy};
 
@@ -30,7 +30,7 @@ pub(crate) struct Sources {
     repositories: Vec<Repository>,
     retry: RetryPolicy,
     /// Who is told of setbacks.
-    events: Option<Events>,
+    events: Option<PullEvents>,
     /// The mirrors that others are asked before, as far as this repository is concerned.
     left_behind: Arc<Mutex<HashSet<Origin>>>,
 }
@@ -60,7 +60,7 @@ impl Sources {
         retry: RetryPolicy,
         name: &RepositoryName,
         caller: &Caller,
-        events: Option<&Events>,
+        events: Option<&PullEvents>,
     ) -> Result<Self, PullError> {
         let endpoints = Endpoint::of(name, client.config())?;
         let open = |endpoint| client.repository(endpoint, name.clone(), caller);

@@ -9,7 +9,7 @@ use windlass_transfer::{Abandoned, Update, Watcher};
 
 use crate::arrived::Arrived;
 use crate::error::PullError;
-use crate::events::{Events, LayerStatus, PullEvent};
+use crate::events::{PullEvents, LayerStatus, PullEvent};
 use crate::layer::{LayerError, Outcome};
 use crate::plan::Wanted;
 use crate::progress::Progress;
@@ -31,7 +31,7 @@ struct Told {
 pub(crate) async fn layer(
     mut watcher: Watcher<Progress, Outcome>,
     wanted: &Wanted,
-    events: &Events,
+    events: &PullEvents,
 ) -> Result<Arrived, PullError> {
     let digest = wanted.descriptor.digest;
     let failed = |source| PullError::Layer { digest, source };

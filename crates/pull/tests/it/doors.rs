@@ -40,10 +40,10 @@ async fn pull_as(
 ) -> Result<windlass_pull::Pulled, windlass_pull::PullError> {
     let mut request = world.request("app:1");
     request.caller = caller;
-    let (events, mut told) = windlass_pull::Events::channel();
+    let (events, mut told) = windlass_pull::PullEvents::channel();
     let outcome = world.puller.pull(&request, &events).await;
     drop(events);
-    while let Some(event) = told.recv().await {
+    while let Some(event) = told.next().await {
         let told = serde_json::to_string(&event).expect("events can be written down");
         assert!(!told.contains("heave-ho"), "I7: {told}");
     }

@@ -176,7 +176,7 @@ async fn a_pull_goes_on_when_nobody_listens() {
     let world = World::new();
     let image = ImageBuilder::new().layer(LayerBuilder::new().file("a", b"1"));
     world.registry.push(image, "app:1");
-    let (events, receiver) = windlass_pull::Events::channel();
+    let (events, receiver) = windlass_pull::PullEvents::channel();
     drop(receiver);
     let request = world.request("app:1");
     world.puller.pull(&request, &events).await.unwrap();

@@ -80,7 +80,7 @@ async fn another_image_from_another_registry_goes_on_with_it() {
         .layer(LayerBuilder::new().file("base", b""))
         .layer(&layer);
     other.push(image, "other:2");
-    let (events, _) = windlass_pull::Events::channel();
+    let (events, _) = windlass_pull::PullEvents::channel();
     world
         .puller
         .pull(&request(&other, "other:2"), &events)
@@ -141,7 +141,7 @@ async fn a_complete_blob_is_nobodys_without_proof() {
     let thief = Registry::start();
     thief.push(ImageBuilder::new().layer(&secret), "mine:1");
     thief.remove_blob(&secret.digest);
-    let (events, _) = windlass_pull::Events::channel();
+    let (events, _) = windlass_pull::PullEvents::channel();
     let stolen = world.puller.pull(&request(&thief, "mine:1"), &events).await;
     let error = world.shown(&stolen.unwrap_err());
     assert!(error.ends_with("no such blob"), "{error}");

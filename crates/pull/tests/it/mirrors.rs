@@ -1,6 +1,6 @@
 //! Mirrors: asked first, believed about nothing, and left behind when they fail.
 
-use windlass_pull::{Events, Outcome, PullEvent, PullRequest, Setback};
+use windlass_pull::{PullEvents, Outcome, PullEvent, PullRequest, Setback};
 use windlass_registry::HostCapabilities;
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry};
 
@@ -317,7 +317,7 @@ async fn a_caller_asks_for_one_token() {
     for request in [&first, &second] {
         world
             .puller
-            .pull(request, &Events::channel().0)
+            .pull(request, &PullEvents::channel().0)
             .await
             .unwrap();
     }

@@ -1,7 +1,7 @@
 //! What a pull would do, and what registries say, without any pulling.
 
 use windlass_oci::{Digest, Platform};
-use windlass_pull::{Events, Preview, Remote};
+use windlass_pull::{PullEvents, Preview, Remote};
 use windlass_registry::Caller;
 use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, Registry};
 
@@ -17,7 +17,7 @@ async fn preview(world: &World, name: &str) -> Preview {
     let request = world.request(name);
     world
         .puller
-        .preview(&request, &Events::channel().0)
+        .preview(&request, &PullEvents::channel().0)
         .await
         .expect("it can be previewed")
 }

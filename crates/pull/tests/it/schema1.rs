@@ -1,7 +1,7 @@
 //! Manifests of Docker's schema 1: refused unless they are wanted, and then verified.
 
 use windlass_oci::Digest;
-use windlass_pull::{Events, Outcome, PullerConfig};
+use windlass_pull::{PullEvents, Outcome, PullerConfig};
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedSchema1, Schema1Builder, Schema1Flaw};
 
 use crate::support::{World, config};
@@ -166,7 +166,7 @@ async fn schema1_can_be_previewed() {
     let request = world.request("app:1");
     let preview = world
         .puller
-        .preview(&request, &Events::channel().0)
+        .preview(&request, &PullEvents::channel().0)
         .await
         .unwrap();
     assert_eq!((preview.image_id, preview.is_newer), (None, true));
@@ -177,7 +177,7 @@ async fn schema1_can_be_previewed() {
     world.pull("app:1").await.unwrap();
     let preview = world
         .puller
-        .preview(&request, &Events::channel().0)
+        .preview(&request, &PullEvents::channel().0)
         .await
         .unwrap();
     assert!(!preview.is_newer);

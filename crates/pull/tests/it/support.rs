@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use windlass_archive::Ownership;
 use windlass_oci::{DiffId, Digest, Platform};
 use windlass_pull::{
-    Events, LayerStatus, PullError, PullEvent, PullRequest, Pulled, Puller, PullerConfig,
+    PullEvents, LayerStatus, PullError, PullEvent, PullRequest, Pulled, Puller, PullerConfig,
     RetryPolicy, Throttle,
 };
 use windlass_registry::{Caller, HostConfig, Origin, RegistryConfig, RegistryHosts, Timeouts};
@@ -33,7 +32,7 @@ pub(crate) struct World {
 /// A pull that runs by itself.
 pub(crate) struct Running {
     task: JoinHandle<Result<Pulled, PullError>>,
-    events: UnboundedReceiver<PullEvent>,
+    events: EventReceiver<PullEvent>,
 }
 
 /// Hardly any pause, and not for long.
@@ -161,16 +160,16 @@ impl World {
             platform: Some(platform),
             ..self.request(name)
         };
-        self.puller.pull(&request, &Events::channel().0).await
+        self.puller.pull(&request, &PullEvents::channel().0).await
     }
 
     /// Pulls, and returns all that was told meanwhile.
     pub(crate) async fn told(&self, name: &str) -> (Result<Pulled, PullError>, Vec<PullEvent>) {
-        let (events, mut receiver) = Events::channel();
+        let (events, mut receiver) = PullEvents::channel();
         let outcome = self.puller.pull(&self.request(name), &events).await;
         drop(events);
         let mut told = Vec::new();
-        while let Some(event) = receiver.recv().await {
+        while let Some(event) = receiver.next().await {
             told.push(event);
         }
         (outcome, told)
@@ -200,7 +199,7 @@ impl World {
     }
 
     pub(crate) fn start_request(self: &Arc<Self>, request: PullRequest) -> Running {
-        let (world, (events, receiver)) = (Arc::clone(self), Events::channel());
+        let (world, (events, receiver)) = (Arc::clone(self), PullEvents::channel());
         Running {
             task: tokio::spawn(async move { world.puller.pull(&request, &events).await }),
             events: receiver,
@@ -289,7 +288,7 @@ impl Running {
     /// Waits for an event.
     pub(crate) async fn until(&mut self, wanted: impl Fn(&PullEvent) -> bool) -> PullEvent {
         loop {
-            let event = patiently(self.events.recv()).await;
+            let event = patiently(self.events.next()).await;
             let event = event.expect("the pull ended before it told what is waited for");
             if wanted(&event) {
                 return event;

@@ -1,0 +1,86 @@
+//! Images out of registries, into the store.
+
+use std::sync::Arc;
+
+use windlass_oci::Platform;
+use windlass_operation::{Operation, OutcomeFuture};
+use windlass_pull::{Preview, PullError, PullEvent, PullRequest, Pulled, Puller, Throttle};
+use windlass_registry::Caller;
+
+use crate::Engine;
+
+/// A pull that can be started, from [`Engine::pull`]. Awaiting it pulls.
+#[derive(Debug)]
+#[must_use = "nothing happens before a pull is awaited or driven"]
+pub struct Pull {
+    puller: Arc<Puller>,
+    request: Result<PullRequest, PullError>,
+}
+
+impl Engine {
+    /// Pulls one image: a [`Reference`](crate::Reference) or its text, or a whole [`PullRequest`]. Pulls that run at
+    /// the same time share what they both need.
+    ///
+    /// Text that is not a reference fails the pull. Dropping a pull cancels it: transfers that no other pull waits for
+    /// stop, and [`Engine::idle`] waits until they have.
+    pub fn pull<R>(&self, request: R) -> Pull
+    where
+        R: TryInto<PullRequest>,
+        R::Error: Into<PullError>,
+    {
+        Pull {
+            puller: Arc::clone(&self.puller),
+            request: request.try_into().map_err(Into::into),
+        }
+    }
+
+    /// Finds out what [`Engine::pull`] would do: requests manifests and the config, and no layer. Changes nothing.
+    pub fn preview(&self, request: PullRequest) -> Operation<PullEvent, Preview, PullError> {
+        let puller = Arc::clone(&self.puller);
+        Operation::new(|events| async move { puller.preview(&request, &events).await })
+    }
+}
+
+impl Pull {
+    /// Chooses the image for `platform` from an index, instead of the one for this machine.
+    pub fn platform(self, platform: Platform) -> Self {
+        self.with(|request| request.platform = Some(platform))
+    }
+
+    /// Sends requests with the credentials of `caller`, instead of anonymously. Pulls of the same caller share tokens.
+    pub fn caller(self, caller: Caller) -> Self {
+        self.with(|request| request.caller = caller)
+    }
+
+    /// Limits the throughput of this pull. The limit can be changed while the pull runs.
+    pub fn throttle(self, throttle: Throttle) -> Self {
+        self.with(|request| request.throttle = throttle)
+    }
+
+    /// Returns the operation: its events, and the image as its outcome.
+    pub fn start(self) -> Operation<PullEvent, Pulled, PullError> {
+        let Self { puller, request } = self;
+        Operation::new(|events| async move { puller.pull(&request?, &events).await })
+    }
+
+    /// Pulls and passes every event to `on_event`.
+    pub async fn drive(self, on_event: impl FnMut(PullEvent)) -> Result<Pulled, PullError> {
+        self.start().drive(on_event).await
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut PullRequest)) -> Self {
+        if let Ok(request) = &mut self.request {
+            change(request);
+        }
+        self
+    }
+}
+
+impl IntoFuture for Pull {
+    type Output = Result<Pulled, PullError>;
+    type IntoFuture = OutcomeFuture<PullEvent, Pulled, PullError>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.start().into_future()
+    }
+}
