@@ -13,7 +13,7 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 use windlass_testing::{PackedImage, real};
 
-use registry::Serving;
+use registry::ServeProcess;
 
 /// How long the pull takes, so that there is something to see of it.
 const SECONDS: u64 = 3;
@@ -30,12 +30,12 @@ pub(crate) struct Demo {
 }
 
 /// Where things are.
-struct Places {
+struct DemoPaths {
     windlass: PathBuf,
     /// The image, as it is built.
     layout: PathBuf,
     /// The store that is served.
-    harbour: PathBuf,
+    served_store: PathBuf,
     /// The store that is pulled into.
     store: PathBuf,
     rootfs: PathBuf,
@@ -46,39 +46,41 @@ struct Places {
 impl Demo {
     /// Runs the demo from the first command to the last.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let places = Places::build()?;
-        let image = image::of_this_machine(&places.windlass)?;
-        layout::write(&image, &places.layout)?;
-        say("an image of windlass itself, taken into a store, and served from there on loopback:");
-        let layout = text(&places.layout)?;
-        places.windlass(
-            &places.harbour,
+        let paths = DemoPaths::build()?;
+        let image = image::of_this_machine(&paths.windlass)?;
+        layout::write(&image, &paths.layout)?;
+        print_heading(
+            "an image of windlass itself, taken into a store, and served from there on loopback:",
+        );
+        let layout = text(&paths.layout)?;
+        paths.windlass(
+            &paths.served_store,
             &["load", "-q", "-i", layout, "--name", NAME],
         )?;
-        let registry = places.serve()?;
+        let registry = paths.serve()?;
         let name = format!("{}/docker.io/{NAME}:latest", registry.host);
-        say("from there, into another store:");
+        print_heading("from there, into another store:");
         let mut pull = vec!["pull"];
         let rate = self.rate(&image);
         if let Some(rate) = &rate {
             pull.extend(["--limit-rate", rate]);
         }
         pull.push(&name);
-        places.windlass(&places.store, &pull)?;
+        paths.windlass(&paths.store, &pull)?;
         registry.stop()?;
-        say("it is here:");
-        places.windlass(&places.store, &["images"])?;
-        places.windlass(&places.store, &["history", &name])?;
-        say(if rustix::process::geteuid().is_root() {
+        print_heading("it is here:");
+        paths.windlass(&paths.store, &["images"])?;
+        paths.windlass(&paths.store, &["history", &name])?;
+        print_heading(if rustix::process::geteuid().is_root() {
             "as a directory, with owners, modes and times as in the image:"
         } else {
             "as a directory, with modes and times as in the image (owners are root's to give):"
         });
-        let rootfs = text(&places.rootfs)?;
-        places.windlass(&places.store, &["unpack", &name, rootfs])?;
-        places.list()?;
-        places.run_unpacked()?;
-        say(&format!("all of it is in {}", text(places.demo())?));
+        let rootfs = text(&paths.rootfs)?;
+        paths.windlass(&paths.store, &["unpack", &name, rootfs])?;
+        paths.list()?;
+        paths.run_unpacked()?;
+        print_heading(&format!("all of it is in {}", text(paths.demo())?));
         Ok(())
     }
 
@@ -89,7 +91,7 @@ impl Demo {
     }
 }
 
-impl Places {
+impl DemoPaths {
     /// Builds windlass in the profile in which this program was built, and makes room for the demo.
     fn build() -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("finding this program")?;
@@ -107,16 +109,16 @@ impl Places {
             fs::remove_dir_all(&demo)
                 .with_context(|| format!("removing the last demo, {}", demo.display()))?;
         }
-        let places = Self {
+        let paths = Self {
             windlass: directory.join("windlass"),
             layout: demo.join("layout"),
-            harbour: demo.join("harbour"),
+            served_store: demo.join("served"),
             store: demo.join("store"),
             rootfs: demo.join("rootfs"),
             no_docker: demo.join("no-docker"),
         };
-        fs::create_dir_all(&places.no_docker).context("making room for the demo")?;
-        Ok(places)
+        fs::create_dir_all(&paths.no_docker).context("making room for the demo")?;
+        Ok(paths)
     }
 
     fn demo(&self) -> &Path {
@@ -129,10 +131,10 @@ impl Places {
     }
 
     /// Serves the image on a port that is free.
-    fn serve(&self) -> anyhow::Result<Serving> {
-        let mut command = self.command(&self.harbour, &["serve", "--listen", "127.0.0.1:0"]);
-        show(&format!("\n$ {} &", line_of(&command)), "1");
-        Serving::start(&mut command)
+    fn serve(&self) -> anyhow::Result<ServeProcess> {
+        let mut command = self.command(&self.served_store, &["serve", "--listen", "127.0.0.1:0"]);
+        print_styled(&format!("\n$ {} &", line_of(&command)), "1");
+        ServeProcess::start(&mut command)
     }
 
     /// Prepares windlass, away from the user's own store, credentials and proxies.
@@ -152,7 +154,7 @@ impl Places {
         let draft = docs.join(image::DRAFT);
         ensure!(!draft.exists(), "{} is still there", draft.display());
         let draft = image::DRAFT;
-        say(&format!(
+        print_heading(&format!(
             "{draft} is not among them: a layer has it, the one above has its whiteout"
         ));
         Ok(())
@@ -162,13 +164,13 @@ impl Places {
     fn run_unpacked(&self) -> anyhow::Result<()> {
         let unpacked = Path::new("/usr/bin/windlass");
         if rustix::process::geteuid().is_root() {
-            say("and it runs, on nothing but what is in there:");
+            print_heading("and it runs, on nothing but what is in there:");
             let mut command = real::command("chroot");
             command.arg(&self.rootfs).arg(unpacked).arg("version");
             // Cargo's, which leads nowhere in there.
             run(command.env_remove("LD_LIBRARY_PATH"))
         } else {
-            say("and it runs (root would see it run in a chroot):");
+            print_heading("and it runs (root would see it run in a chroot):");
             let unpacked = self.rootfs.join("usr/bin/windlass");
             run(Command::new(unpacked).arg("version"))
         }
@@ -178,7 +180,7 @@ impl Places {
 /// Shows a command as one would type it, and runs it on this terminal.
 fn run(command: &mut Command) -> anyhow::Result<()> {
     let line = line_of(command);
-    show(&format!("\n$ {line}"), "1");
+    print_styled(&format!("\n$ {line}"), "1");
     let status = command
         .status()
         .with_context(|| format!("running {line}"))?;
@@ -199,12 +201,12 @@ fn line_of(command: &Command) -> String {
     words.join(" ")
 }
 
-fn say(text: &str) {
-    show(&format!("\n# {text}"), "36");
+fn print_heading(text: &str) {
+    print_styled(&format!("\n# {text}"), "36");
 }
 
 #[expect(clippy::print_stdout, reason = "this is what a demo is for")]
-fn show(line: &str, style: &str) {
+fn print_styled(line: &str, style: &str) {
     if stdout().is_terminal() {
         println!("\x1b[{style}m{line}\x1b[0m");
     } else {

@@ -43,7 +43,7 @@ use windlass_registry::{Caller, Endpoint, RegistryConfig};
 
 pub use download::Split;
 pub use error::{EndpointsError, PullError};
-pub use events::{PullEvents, LayerStatus, PlannedLayer, PullEvent, Reason, Setback};
+pub use events::{LayerStatus, PlannedLayer, PullEvent, PullEvents, Reason, Setback};
 pub use layer::LayerError;
 pub use limits::Rate;
 pub use local::{LocalLayer, LocalLayerError, Wanted, take_layer};

@@ -5,7 +5,7 @@ use windlass_registry::Endpoint;
 use windlass_store::FindError;
 
 use crate::error::PullError;
-use crate::events::{PullEvents, PlannedLayer, PullEvent};
+use crate::events::{PlannedLayer, PullEvent, PullEvents};
 use crate::plan::{Plan, Summary};
 use crate::puller::Puller;
 use crate::resolve::{Content, Named, check_platform};

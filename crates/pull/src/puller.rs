@@ -16,7 +16,7 @@ use windlass_transfer::{Priority, SlotPool, Throttle, TransferGroup, Transfers, 
 
 use crate::arrived::{Arrivals, Arrived, Fetched};
 use crate::error::PullError;
-use crate::events::{PullEvents, PullEvent};
+use crate::events::{PullEvent, PullEvents};
 use crate::layer::{LayerFetcher, Outcome as LayerOutcome};
 use crate::limits::{Limits, Rate};
 use crate::plan::{Plan, Wanted};
@@ -120,7 +120,11 @@ impl Puller {
     }
 
     /// Pulls one image: when this returns `Ok`, it is verified, unpacked, durable and tagged.
-    pub async fn pull(&self, request: &PullRequest, events: &PullEvents) -> Result<Pulled, PullError> {
+    pub async fn pull(
+        &self,
+        request: &PullRequest,
+        events: &PullEvents,
+    ) -> Result<Pulled, PullError> {
         let started = Instant::now();
         let reference = request.reference.clone().or_latest();
         let resolving = reference.clone();

@@ -17,7 +17,7 @@ use windlass_registry::{
 };
 
 use crate::error::{EndpointsError, PullError};
-use crate::events::{PullEvents, PullEvent, Reason, Setback};
+use crate::events::{PullEvent, PullEvents, Reason, Setback};
 use crate::layer::LayerError;
 use crate::retry::{Attempts, RetryPolicy};
 

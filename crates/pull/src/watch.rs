@@ -9,7 +9,7 @@ use windlass_transfer::{Abandoned, Update, Watcher};
 
 use crate::arrived::Arrived;
 use crate::error::PullError;
-use crate::events::{PullEvents, LayerStatus, PullEvent};
+use crate::events::{LayerStatus, PullEvent, PullEvents};
 use crate::layer::{LayerError, Outcome};
 use crate::plan::Wanted;
 use crate::progress::Progress;

@@ -46,7 +46,7 @@ const DONE: &str = "tmp/.confined-test-is-done";
 /// If the test fails, the canary is harmed, or the confinement is not complete.
 #[track_caller]
 pub fn confined<F: FnOnce(&Sandbox)>(test: F) {
-    if let Some((left, path)) = inherited() {
+    if let Some((left, path)) = confined_environment() {
         // Whoever sets the variable by hand must not get the whole machine frozen.
         assert_ne!(
             namespace(),
@@ -58,7 +58,7 @@ pub fn confined<F: FnOnce(&Sandbox)>(test: F) {
         sandbox.assert_unharmed();
         fs::write(path.join(DONE), b"").expect("the sandbox can be written");
     } else if rustix::process::geteuid().is_root() {
-        again(&test_name(type_name::<F>()));
+        run_in_namespace(&test_name(type_name::<F>()));
     } else {
         let sandbox = Sandbox::new();
         test(&sandbox);
@@ -85,7 +85,7 @@ fn unshare() -> Command {
 
 /// Starts this program again for one test.
 #[track_caller]
-fn again(test: &str) {
+fn run_in_namespace(test: &str) {
     if !can_confine() {
         not_run(
             test,
@@ -135,7 +135,7 @@ fn not_run(test: &str, reason: &str) {
     clippy::disallowed_methods,
     reason = "no other way leads into a process"
 )]
-fn inherited() -> Option<(String, PathBuf)> {
+fn confined_environment() -> Option<(String, PathBuf)> {
     let text = std::env::var(VARIABLE).ok()?;
     let (namespace, path) = text.split_once(' ')?;
     Some((namespace.to_owned(), path.into()))
@@ -159,7 +159,7 @@ fn enter(path: &Path) -> io::Result<Sandbox> {
     mount_bind(path, path)?;
     for mount in mounts()? {
         if mount.point != path {
-            freeze(&mount)?;
+            make_read_only(&mount)?;
         }
     }
     for mount in mounts()? {
@@ -172,17 +172,17 @@ fn enter(path: &Path) -> io::Result<Sandbox> {
 }
 
 #[derive(Debug)]
-struct Mount {
+struct MountEntry {
     point: PathBuf,
     options: String,
 }
 
 /// Reads `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`): the fifth field is where, the sixth how.
-fn mounts() -> io::Result<Vec<Mount>> {
+fn mounts() -> io::Result<Vec<MountEntry>> {
     let table = fs::read_to_string("/proc/self/mountinfo")?;
     let mount = |line: &str| {
         let mut fields = line.split(' ').skip(4);
-        Some(Mount {
+        Some(MountEntry {
             point: unescaped(fields.next()?).into(),
             options: fields.next()?.to_owned(),
         })
@@ -190,7 +190,7 @@ fn mounts() -> io::Result<Vec<Mount>> {
     Ok(table.lines().filter_map(mount).collect())
 }
 
-fn freeze(mount: &Mount) -> io::Result<()> {
+fn make_read_only(mount: &MountEntry) -> io::Result<()> {
     let mut flags = MountFlags::BIND | MountFlags::RDONLY;
     for option in mount.options.split(',') {
         flags |= match option {

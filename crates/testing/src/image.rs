@@ -36,7 +36,7 @@ pub struct ImageBuilder {
     layers: Vec<PackedLayer>,
     config: Value,
     config_bytes: Option<Bytes>,
-    manifest_edits: Vec<Edit>,
+    manifest_edits: Vec<JsonEdit>,
 }
 
 /// An image as a registry holds it.
@@ -59,7 +59,7 @@ pub struct PackedImage {
 }
 
 /// A change to a document before it is written down.
-type Edit = fn(&mut Value);
+type JsonEdit = fn(&mut Value);
 
 impl Default for ImageBuilder {
     fn default() -> Self {
@@ -147,7 +147,7 @@ impl ImageBuilder {
 
     /// Changes the manifest just before it is written down.
     #[must_use]
-    pub fn manifest(mut self, edit: Edit) -> Self {
+    pub fn manifest(mut self, edit: JsonEdit) -> Self {
         self.manifest_edits.push(edit);
         self
     }

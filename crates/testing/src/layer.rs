@@ -39,7 +39,7 @@ pub const MTIME: i64 = 1_577_836_800;
 /// would write there is [`Tar`] and [`LayerBuilder::from_tar`].
 #[derive(Clone, Debug, Default)]
 pub struct LayerBuilder {
-    content: Content,
+    content: LayerContent,
     compression: BlobCompression,
 }
 
@@ -61,12 +61,12 @@ pub struct PackedLayer {
 }
 
 #[derive(Clone, Debug)]
-enum Content {
+enum LayerContent {
     Entries(Vec<LayerEntry>),
     Tar(Vec<u8>),
 }
 
-impl Default for Content {
+impl Default for LayerContent {
     fn default() -> Self {
         Self::Entries(Vec::new())
     }
@@ -81,7 +81,7 @@ impl LayerBuilder {
     /// Takes a finished tar, whatever is in it.
     pub fn from_tar(tar: impl Into<Vec<u8>>) -> Self {
         Self {
-            content: Content::Tar(tar.into()),
+            content: LayerContent::Tar(tar.into()),
             compression: BlobCompression::default(),
         }
     }
@@ -215,8 +215,8 @@ impl LayerBuilder {
     /// Returns the layer's tar.
     pub fn tar(&self) -> Vec<u8> {
         match &self.content {
-            Content::Tar(tar) => tar.clone(),
-            Content::Entries(entries) => entries
+            LayerContent::Tar(tar) => tar.clone(),
+            LayerContent::Entries(entries) => entries
                 .iter()
                 .fold(Tar::new(), |tar, entry| entry.append_to(tar))
                 .end(),
@@ -231,7 +231,7 @@ impl LayerBuilder {
     }
 
     fn entry(mut self, path: impl AsRef<[u8]>, kind: LayerEntryKind, mode: u32) -> Self {
-        let Content::Entries(entries) = &mut self.content else {
+        let LayerContent::Entries(entries) = &mut self.content else {
             panic!("a layer made from a tar takes no more entries");
         };
         entries.push(LayerEntry {
@@ -249,8 +249,8 @@ impl LayerBuilder {
 
     fn last(&mut self) -> &mut LayerEntry {
         match &mut self.content {
-            Content::Entries(entries) => entries.last_mut().expect("an entry comes first"),
-            Content::Tar(_) => panic!("a layer made from a tar has no entries to change"),
+            LayerContent::Entries(entries) => entries.last_mut().expect("an entry comes first"),
+            LayerContent::Tar(_) => panic!("a layer made from a tar has no entries to change"),
         }
     }
 }
@@ -273,7 +273,7 @@ impl PackedLayer {
     ///
     /// For bombs: `io::repeat(0).take(1 << 30)` behind a header is a megabyte of gzip.
     pub fn from_reader(tar: impl Read, compression: BlobCompression) -> io::Result<Self> {
-        let mut hashing = Hashing {
+        let mut hashing = HashingReader {
             inner: tar,
             hasher: Hasher::new(Algorithm::Sha256),
         };
@@ -315,12 +315,12 @@ impl From<&Self> for PackedLayer {
 }
 
 /// Counts what the tar's digest is, while it is read.
-struct Hashing<R> {
+struct HashingReader<R> {
     inner: R,
     hasher: Hasher,
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..read]);

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use windlass_testing::real::{LayerCompression, LayoutLayer, OciLayout, command, run};
 
-use super::tree::Tree;
+use super::file_tree::FileTree;
 
 /// The tag that every image has, in the layout and in the registry.
 pub(super) const TAG: &str = "1";
@@ -54,7 +54,7 @@ pub(super) struct BenchImage {
 /// A layer of the recipe.
 struct Recipe {
     name: &'static str,
-    trees: &'static [Tree],
+    trees: &'static [FileTree],
     compression: LayerCompression,
 }
 
@@ -78,18 +78,18 @@ impl ImageKind {
         let second = if self == Self::Mixed { Zstd } else { Gzip };
         match self {
             Self::Mixed | Self::Gzip => vec![
-                layer("debian-root", &[Tree::DebianRoot], Gzip),
-                layer("python", &[Tree::Python], second),
-                layer("site-packages", &[Tree::SitePackages], Gzip),
-                layer("node-modules", &[Tree::NodeModules], second),
+                layer("debian-root", &[FileTree::DebianRoot], Gzip),
+                layer("python", &[FileTree::Python], second),
+                layer("site-packages", &[FileTree::SitePackages], Gzip),
+                layer("node-modules", &[FileTree::NodeModules], second),
             ],
             Self::Large => vec![layer(
                 "large",
                 &[
-                    Tree::DebianRoot,
-                    Tree::SitePackages,
-                    Tree::NodeModules,
-                    Tree::Weights,
+                    FileTree::DebianRoot,
+                    FileTree::SitePackages,
+                    FileTree::NodeModules,
+                    FileTree::Weights,
                 ],
                 Gzip,
             )],
@@ -135,7 +135,7 @@ impl ImageKind {
         work.join("images").join(self.name())
     }
 
-    fn facts(self, work: &Path) -> PathBuf {
+    fn metadata_path(self, work: &Path) -> PathBuf {
         self.layout(work).join("facts.json")
     }
 }
@@ -169,7 +169,7 @@ impl Recipe {
             "--xattrs-include=*",
         ]);
         create.arg("--file").arg(&draft);
-        let tree = Tree::make_merged(self.trees, &work.join("trees"))?;
+        let tree = FileTree::make_merged(self.trees, &work.join("trees"))?;
         run(create.arg("--directory").arg(&tree).arg("."))?;
         fs::remove_dir_all(&tree)?;
         fs::rename(&draft, &tar)?;
@@ -180,9 +180,9 @@ impl Recipe {
 /// Makes those of `images` that `work` does not hold yet.
 pub(super) fn make_missing(work: &Path, images: &[ImageKind]) -> anyhow::Result<()> {
     for image in images {
-        if !image.facts(work).exists() {
+        if !image.metadata_path(work).exists() {
             let made = image.make(work)?;
-            fs::write(image.facts(work), serde_json::to_vec_pretty(&made)?)?;
+            fs::write(image.metadata_path(work), serde_json::to_vec_pretty(&made)?)?;
         }
     }
     Ok(())
@@ -191,7 +191,7 @@ pub(super) fn make_missing(work: &Path, images: &[ImageKind]) -> anyhow::Result<
 /// Reads the facts of `images` back.
 pub(super) fn load(work: &Path, images: &[ImageKind]) -> anyhow::Result<Vec<BenchImage>> {
     let load = |image: &ImageKind| {
-        let facts = fs::read(image.facts(work))?;
+        let facts = fs::read(image.metadata_path(work))?;
         anyhow::Ok(serde_json::from_slice(&facts)?)
     };
     images

@@ -18,7 +18,7 @@ const SAMPLING: Duration = Duration::from_millis(20);
 
 /// What one pull took.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Figures {
+pub(super) struct Measurement {
     /// Seconds from start to exit.
     pub(super) wall: f64,
     /// Seconds that `sync -f` took afterwards: what the tool left unwritten.
@@ -34,7 +34,7 @@ pub(super) fn measured(
     tool: &mut Command,
     daemon: Option<u32>,
     written_to: &Path,
-) -> anyhow::Result<Figures> {
+) -> anyhow::Result<Measurement> {
     let log = tempfile::NamedTempFile::new()?;
     tool.stdin(Stdio::null())
         .stdout(log.reopen()?)
@@ -42,7 +42,7 @@ pub(super) fn measured(
     let cpu_before = cpu_ticks(daemon)?;
     let start = Instant::now();
     let mut child = tool.spawn().with_context(|| format!("{tool:?}"))?;
-    let sampler = Sampler::start([Some(child.id()), daemon].into_iter().flatten().collect());
+    let sampler = MemorySampler::start([Some(child.id()), daemon].into_iter().flatten().collect());
     let status = child.wait()?;
     let wall = start.elapsed().as_secs_f64();
     let memory = sampler.peak();
@@ -50,7 +50,7 @@ pub(super) fn measured(
     ensure!(status.success(), "{status}: {}", last_line(log.path())?);
     let start = Instant::now();
     run(command("sync").arg("--file-system").arg(written_to))?;
-    Ok(Figures {
+    Ok(Measurement {
         wall,
         sync: start.elapsed().as_secs_f64(),
         cpu,
@@ -102,12 +102,12 @@ fn last_line(log: &Path) -> anyhow::Result<String> {
 
 /// A thread that watches the memory of some processes and their descendants.
 #[derive(Debug)]
-struct Sampler {
+struct MemorySampler {
     stop: Sender<()>,
     thread: JoinHandle<u64>,
 }
 
-impl Sampler {
+impl MemorySampler {
     fn start(roots: Vec<u32>) -> Self {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {
@@ -128,7 +128,7 @@ impl Sampler {
 }
 
 /// A process, as `/proc/PID/status` describes it.
-struct Process {
+struct ProcessStatus {
     parent: u32,
     /// Bytes resident now.
     resident: u64,
@@ -160,7 +160,7 @@ fn resident(roots: &[u32]) -> u64 {
     together.max(highest.unwrap_or(0))
 }
 
-fn processes() -> HashMap<u32, Process> {
+fn processes() -> HashMap<u32, ProcessStatus> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return HashMap::new();
     };
@@ -169,7 +169,7 @@ fn processes() -> HashMap<u32, Process> {
     pids.filter_map(|pid| Some((pid, process(pid)?))).collect()
 }
 
-fn process(pid: u32) -> Option<Process> {
+fn process(pid: u32) -> Option<ProcessStatus> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let number = |name: &str| -> Option<u64> {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -179,7 +179,7 @@ fn process(pid: u32) -> Option<Process> {
             .parse()
             .ok()
     };
-    Some(Process {
+    Some(ProcessStatus {
         parent: u32::try_from(number("PPid")?).ok()?,
         // Absent for one that has ended and is not waited for yet.
         resident: number("VmRSS").unwrap_or(0) * 1024,

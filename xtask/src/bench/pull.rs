@@ -3,33 +3,34 @@
 use anyhow::bail;
 
 use super::image::BenchImage;
-use super::measure::Figures;
-use super::report::{Group, Report, Row, Table};
-use super::tool::{Errand, Tool};
-use super::{Setting, files};
+use super::measure::Measurement;
+use super::pull_tool::{PullRun, PullTool};
+use super::report::{BenchReport, ReportRow, ReportTable, RowGroup};
+use super::{BenchContext, files};
 
 const TITLE: &str = "Pull and unpack";
 
 /// Has every one of `tools` pull every image, by turns.
-pub(super) fn measure(setting: &Setting<'_>, tools: &[Tool]) -> Report {
+pub(super) fn measure(context: &BenchContext<'_>, tools: &[PullTool]) -> BenchReport {
     let table = |image| {
         let rows = tools
             .iter()
-            .map(|tool| Row::new(tool.name(), tool.description()));
-        Table::new(image, vec![Group::new(None, rows.collect())])
+            .map(|tool| ReportRow::new(tool.name(), tool.description()));
+        ReportTable::new(image, vec![RowGroup::new(None, rows.collect())])
     };
     let programs: Vec<_> = tools.iter().flat_map(|tool| tool.programs()).collect();
     let programs: Vec<_> = programs.into_iter().copied().collect();
-    let mut report = Report::new(
-        (TITLE, include_str!("pull.md")),
-        setting.runs,
+    let mut report = BenchReport::new(
+        TITLE,
+        include_str!("pull.md"),
+        context.runs,
         &programs,
-        setting.images.iter().map(table).collect(),
+        context.images.iter().map(table).collect(),
     );
-    for (image, table) in setting.images.iter().zip(&mut report.tables) {
-        for run in 1..=setting.runs {
+    for (image, table) in context.images.iter().zip(&mut report.tables) {
+        for run in 1..=context.runs {
             for (&tool, row) in tools.iter().zip(&mut table.groups[0].rows) {
-                let outcome = one_run(setting, image, tool);
+                let outcome = one_run(context, image, tool);
                 row.add(&format!("{} run {run}", image.kind.name()), outcome);
             }
         }
@@ -38,16 +39,20 @@ pub(super) fn measure(setting: &Setting<'_>, tools: &[Tool]) -> Report {
 }
 
 /// One pull into a fresh file system.
-fn one_run(setting: &Setting<'_>, image: &BenchImage, tool: Tool) -> anyhow::Result<Figures> {
-    setting.served.warm_up(image)?;
-    let mounted = setting.disk.fresh()?;
-    let errand = Errand {
+fn one_run(
+    context: &BenchContext<'_>,
+    image: &BenchImage,
+    tool: PullTool,
+) -> anyhow::Result<Measurement> {
+    context.served.warm_up(image)?;
+    let mounted = context.disk.fresh()?;
+    let run_spec = PullRun {
         into: mounted.path(),
         image,
-        registry: setting.served.address(),
-        windlass: setting.windlass,
+        registry: context.served.address(),
+        windlass: context.windlass,
     };
-    let figures = tool.run(&errand)?;
+    let measurement = tool.run(&run_spec)?;
     let files = files::count_files(mounted.path())?;
     if files < image.files {
         bail!(
@@ -56,5 +61,5 @@ fn one_run(setting: &Setting<'_>, image: &BenchImage, tool: Tool) -> anyhow::Res
             image.files
         );
     }
-    Ok(figures)
+    Ok(measurement)
 }

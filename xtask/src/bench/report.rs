@@ -8,15 +8,15 @@ use serde::Serialize;
 
 use super::image::BenchImage;
 use super::machine::Machine;
-use super::measure::Figures;
+use super::measure::Measurement;
 use super::page;
 
 /// What came of a run.
-pub(super) type Outcome = anyhow::Result<Figures>;
+pub(super) type RunOutcome = anyhow::Result<Measurement>;
 
 /// A part of the page, and all that was measured for it.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct BenchReport {
     /// The heading of the part.
     title: &'static str,
     /// What a reader of its tables has to know.
@@ -25,35 +25,35 @@ pub(super) struct Report {
     machine: Machine,
     runs: usize,
     /// One for each image.
-    pub(super) tables: Vec<Table>,
+    pub(super) tables: Vec<ReportTable>,
 }
 
 /// What was measured of one image.
 #[derive(Debug, Serialize)]
-pub(super) struct Table {
+pub(super) struct ReportTable {
     name: &'static str,
     layers: usize,
     files: u64,
     compressed: u64,
     unpacked: u64,
-    pub(super) groups: Vec<Group>,
+    pub(super) groups: Vec<RowGroup>,
 }
 
 /// What was done with the image in one way or the other; ratios are to the way that is windlass's.
 #[derive(Debug, Serialize)]
-pub(super) struct Group {
+pub(super) struct RowGroup {
     /// What was to be done, where a table is about several things.
     task: Option<&'static str>,
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<ReportRow>,
 }
 
 /// What was measured of one tool.
 #[derive(Debug, Serialize)]
-pub(super) struct Row {
+pub(super) struct ReportRow {
     tool: &'static str,
     #[serde(skip)]
     description: &'static str,
-    runs: Vec<Figures>,
+    runs: Vec<Measurement>,
     /// Why runs failed, and how often.
     failures: BTreeMap<String, usize>,
 }
@@ -61,13 +61,14 @@ pub(super) struct Row {
 /// The name of the tool that the others are compared with.
 const WINDLASS: &str = "windlass";
 
-impl Report {
+impl BenchReport {
     /// Nothing is measured yet.
     pub(super) fn new(
-        (title, preamble): (&'static str, &'static str),
+        title: &'static str,
+        preamble: &'static str,
         runs: usize,
         programs: &[&str],
-        tables: Vec<Table>,
+        tables: Vec<ReportTable>,
     ) -> Self {
         let machine = Machine::here(programs);
         Self {
@@ -98,7 +99,7 @@ impl Report {
         let part = format!(
             "{}\n{}\n{}",
             self.preamble,
-            self.facts(),
+            self.environment_text(),
             self.table_texts()
         );
         Ok(fs::write(
@@ -107,7 +108,7 @@ impl Report {
         )?)
     }
 
-    fn facts(&self) -> String {
+    fn environment_text(&self) -> String {
         let Machine {
             cores,
             processor,
@@ -124,13 +125,13 @@ impl Report {
     }
 
     fn table_texts(&self) -> String {
-        let texts: Vec<_> = self.tables.iter().map(Table::text).collect();
+        let texts: Vec<_> = self.tables.iter().map(ReportTable::text).collect();
         texts.join("\n")
     }
 }
 
-impl Table {
-    pub(super) fn new(image: &BenchImage, groups: Vec<Group>) -> Self {
+impl ReportTable {
+    pub(super) fn new(image: &BenchImage, groups: Vec<RowGroup>) -> Self {
         Self {
             name: image.kind.name(),
             layers: image.layers.len(),
@@ -152,15 +153,15 @@ impl Table {
         );
         text.push_str("| | wall | × windlass | with sync | CPU | × windlass | peak memory |\n");
         text.push_str("|---|--:|--:|--:|--:|--:|--:|\n");
-        text.extend(self.groups.iter().map(Group::text));
+        text.extend(self.groups.iter().map(RowGroup::text));
         let rows = self.groups.iter().flat_map(|group| &group.rows);
-        text.extend(rows.map(Row::notes));
+        text.extend(rows.map(ReportRow::notes));
         text
     }
 }
 
-impl Group {
-    pub(super) fn new(task: Option<&'static str>, rows: Vec<Row>) -> Self {
+impl RowGroup {
+    pub(super) fn new(task: Option<&'static str>, rows: Vec<ReportRow>) -> Self {
         Self { task, rows }
     }
 
@@ -170,13 +171,13 @@ impl Group {
             text = format!("| **{task}** | | | | | | |\n");
         }
         let windlass = self.rows.iter().find(|row| row.tool == WINDLASS);
-        let windlass = windlass.and_then(Row::median);
+        let windlass = windlass.and_then(ReportRow::median);
         text.extend(self.rows.iter().map(|row| row.text(windlass)));
         text
     }
 }
 
-impl Row {
+impl ReportRow {
     /// A row for what the command line calls `tool`, and the page `description`.
     pub(super) fn new(tool: &'static str, description: &'static str) -> Self {
         Self {
@@ -188,17 +189,21 @@ impl Row {
     }
 
     /// Takes one run's outcome in, and tells the person who waits.
-    pub(super) fn add(&mut self, what: &str, outcome: Outcome) {
-        progress(&format!("{what}: {}: {}", self.tool, came(&outcome)));
+    pub(super) fn add(&mut self, what: &str, outcome: RunOutcome) {
+        progress(&format!(
+            "{what}: {}: {}",
+            self.tool,
+            describe_outcome(&outcome)
+        ));
         match outcome {
-            Ok(figures) => self.runs.push(figures),
+            Ok(measurement) => self.runs.push(measurement),
             Err(error) => *self.failures.entry(format!("{error:#}")).or_default() += 1,
         }
     }
 
-    fn text(&self, windlass: Option<Figures>) -> String {
+    fn text(&self, windlass: Option<Measurement>) -> String {
         let name = self.description;
-        let Some(Figures {
+        let Some(Measurement {
             wall,
             sync,
             cpu,
@@ -225,8 +230,8 @@ impl Row {
     }
 
     /// The median of each figure by itself.
-    fn median(&self) -> Option<Figures> {
-        let median = |figure: fn(&Figures) -> f64| {
+    fn median(&self) -> Option<Measurement> {
+        let median = |figure: fn(&Measurement) -> f64| {
             let mut sorted: Vec<f64> = self.runs.iter().map(figure).collect();
             sorted.sort_by(f64::total_cmp);
             let middle = sorted.len() / 2;
@@ -236,12 +241,17 @@ impl Row {
                 _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
             }
         };
-        let mut memory: Vec<u64> = self.runs.iter().map(|figures| figures.memory).collect();
+        let mut memory: Vec<u64> = self
+            .runs
+            .iter()
+            .map(|measurement| measurement.memory)
+            .collect();
         memory.sort_unstable();
-        Some(Figures {
-            wall: median(|figures| figures.wall)?,
-            sync: median(|figures| figures.wall + figures.sync)? - median(|figures| figures.wall)?,
-            cpu: median(|figures| figures.cpu)?,
+        Some(Measurement {
+            wall: median(|measurement| measurement.wall)?,
+            sync: median(|measurement| measurement.wall + measurement.sync)?
+                - median(|measurement| measurement.wall)?,
+            cpu: median(|measurement| measurement.cpu)?,
             memory: memory[memory.len() / 2],
         })
     }
@@ -254,9 +264,9 @@ fn ratio(figure: f64, windlass: Option<f64>) -> String {
     )
 }
 
-fn came(outcome: &Outcome) -> String {
+fn describe_outcome(outcome: &RunOutcome) -> String {
     match outcome {
-        Ok(Figures {
+        Ok(Measurement {
             wall,
             sync,
             cpu,
@@ -286,8 +296,8 @@ pub(super) fn progress(message: &str) {
 mod tests {
     use super::*;
 
-    fn figures(wall: f64, cpu: f64, memory: u64) -> Figures {
-        Figures {
+    fn measurement(wall: f64, cpu: f64, memory: u64) -> Measurement {
+        Measurement {
             wall,
             sync: wall / 10.0,
             cpu,
@@ -295,15 +305,15 @@ mod tests {
         }
     }
 
-    fn row(tool: &'static str, description: &'static str, runs: &[Figures]) -> Row {
-        Row {
+    fn row(tool: &'static str, description: &'static str, runs: &[Measurement]) -> ReportRow {
+        ReportRow {
             runs: runs.to_vec(),
-            ..Row::new(tool, description)
+            ..ReportRow::new(tool, description)
         }
     }
 
-    fn table(groups: Vec<Group>) -> Table {
-        Table {
+    fn table(groups: Vec<RowGroup>) -> ReportTable {
+        ReportTable {
             name: "mixed",
             layers: 4,
             files: 43_490,
@@ -316,21 +326,21 @@ mod tests {
     #[test]
     fn a_table_has_medians_ratios_and_what_failed() {
         let runs = [
-            figures(4.0, 3.0, 30),
-            figures(1.0, 1.0, 10),
-            figures(2.0, 2.0, 20),
+            measurement(4.0, 3.0, 30),
+            measurement(1.0, 1.0, 10),
+            measurement(2.0, 2.0, 20),
         ];
         let windlass = row("windlass", "windlass pull", &runs);
-        let runs = [figures(6.0, 8.0, 100), figures(8.0, 10.0, 200)];
-        let podman = Row {
+        let runs = [measurement(6.0, 8.0, 100), measurement(8.0, 10.0, 200)];
+        let podman = ReportRow {
             failures: BTreeMap::from([("no space".to_owned(), 1)]),
             ..row("podman", "podman pull", &runs)
         };
-        let umoci = Row::new("umoci", "skopeo copy && umoci unpack");
+        let umoci = ReportRow::new("umoci", "skopeo copy && umoci unpack");
         let rows = vec![windlass, podman, umoci];
 
         assert_eq!(
-            table(vec![Group::new(None, rows)]).text(),
+            table(vec![RowGroup::new(None, rows)]).text(),
             "\
 ### mixed
 
@@ -350,9 +360,9 @@ podman pull: 1 failed: `no space`
     #[test]
     fn each_task_is_compared_with_windlass_at_the_same_task() {
         let group = |task, wall| {
-            let windlass = row("windlass", "windlass", &[figures(wall, 1.0, 10)]);
-            let skopeo = row("skopeo", "skopeo", &[figures(6.0, 1.0, 10)]);
-            Group::new(Some(task), vec![windlass, skopeo])
+            let windlass = row("windlass", "windlass", &[measurement(wall, 1.0, 10)]);
+            let skopeo = row("skopeo", "skopeo", &[measurement(6.0, 1.0, 10)]);
+            RowGroup::new(Some(task), vec![windlass, skopeo])
         };
         let text = table(vec![group("save", 2.0), group("load", 3.0)]).text();
         let rows = text.split_once("--:|\n").unwrap().1;

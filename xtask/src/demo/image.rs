@@ -94,7 +94,7 @@ fn program(windlass: &Path) -> anyhow::Result<LayerBuilder> {
 }
 
 fn finish() -> LayerBuilder {
-    let welcome = "This root filesystem was hauled by windlass.\n";
+    let welcome = "This root filesystem was pulled by windlass.\n";
     let draft = format!("{DOCS}/{DRAFT}");
     with_parents(LayerBuilder::new(), &[&draft, "etc/motd"])
         .whiteout(&draft)

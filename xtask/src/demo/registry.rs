@@ -7,13 +7,13 @@ use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A running server; ended on drop.
-pub(super) struct Serving {
+pub(super) struct ServeProcess {
     child: Child,
     /// Where it is, `127.0.0.1:41233`.
     pub(super) host: String,
 }
 
-impl Serving {
+impl ServeProcess {
     /// Starts `command`, and waits until it says where it serves.
     pub(super) fn start(command: &mut Command) -> anyhow::Result<Self> {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
@@ -45,7 +45,7 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
+impl Drop for ServeProcess {
     fn drop(&mut self) {
         // Nothing to be done about a child that is already gone.
         drop(self.child.kill());

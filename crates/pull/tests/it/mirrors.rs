@@ -1,6 +1,6 @@
 //! Mirrors: asked first, believed about nothing, and left behind when they fail.
 
-use windlass_pull::{PullEvents, Outcome, PullEvent, PullRequest, Setback};
+use windlass_pull::{Outcome, PullEvent, PullEvents, PullRequest, Setback};
 use windlass_registry::HostCapabilities;
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry};
 

@@ -1,7 +1,7 @@
 //! What a pull would do, and what registries say, without any pulling.
 
 use windlass_oci::{Digest, Platform};
-use windlass_pull::{PullEvents, Preview, Remote};
+use windlass_pull::{Preview, PullEvents, Remote};
 use windlass_registry::Caller;
 use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, Registry};
 

@@ -1,7 +1,7 @@
 //! Manifests of Docker's schema 1: refused unless they are wanted, and then verified.
 
 use windlass_oci::Digest;
-use windlass_pull::{PullEvents, Outcome, PullerConfig};
+use windlass_pull::{Outcome, PullEvents, PullerConfig};
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedSchema1, Schema1Builder, Schema1Flaw};
 
 use crate::support::{World, config};

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use windlass_archive::Ownership;
 use windlass_oci::{DiffId, Digest, Platform};
 use windlass_pull::{
-    PullEvents, LayerStatus, PullError, PullEvent, PullRequest, Pulled, Puller, PullerConfig,
+    LayerStatus, PullError, PullEvent, PullEvents, PullRequest, Pulled, Puller, PullerConfig,
     RetryPolicy, Throttle,
 };
 use windlass_registry::{Caller, HostConfig, Origin, RegistryConfig, RegistryHosts, Timeouts};

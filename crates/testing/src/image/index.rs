@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use windlass_oci::Digest;
 
-use super::{Edit, ImageBuilder, PackedImage, descriptor};
+use super::{ImageBuilder, JsonEdit, PackedImage, descriptor};
 
 pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -16,7 +16,7 @@ pub struct IndexBuilder {
     images: Vec<PackedImage>,
     indexes: Vec<PackedIndex>,
     descriptors: Vec<Value>,
-    edits: Vec<Edit>,
+    edits: Vec<JsonEdit>,
 }
 
 /// An index as a registry holds it.
@@ -93,7 +93,7 @@ impl IndexBuilder {
 
     /// Changes the index just before it is written down.
     #[must_use]
-    pub fn edit(mut self, edit: Edit) -> Self {
+    pub fn edit(mut self, edit: JsonEdit) -> Self {
         self.edits.push(edit);
         self
     }

@@ -31,11 +31,11 @@ pub(super) enum LayerEntryKind {
 }
 
 /// What of an entry has no room in a ustar header, and goes into PAX records.
-type Records = Vec<(String, Vec<u8>)>;
+type PaxRecords = Vec<(String, Vec<u8>)>;
 
 impl LayerEntry {
     pub(super) fn append_to(&self, tar: Tar) -> Tar {
-        let mut records = Records::new();
+        let mut records = PaxRecords::new();
         let (header, content) = match &self.kind {
             LayerEntryKind::Sparse(size, pieces) => self.sparse(*size, pieces, &mut records),
             kind => self.plain(kind, &mut records),
@@ -50,7 +50,7 @@ impl LayerEntry {
         tar.entry(header, &content)
     }
 
-    fn plain(&self, kind: &LayerEntryKind, records: &mut Records) -> (TarHeader, Vec<u8>) {
+    fn plain(&self, kind: &LayerEntryKind, records: &mut PaxRecords) -> (TarHeader, Vec<u8>) {
         let mut name = self.path.clone();
         if matches!(kind, LayerEntryKind::Dir) && !name.ends_with(b"/") {
             name.push(b'/');
@@ -80,7 +80,7 @@ impl LayerEntry {
         &self,
         size: u64,
         pieces: &[(u64, Vec<u8>)],
-        records: &mut Records,
+        records: &mut PaxRecords,
     ) -> (TarHeader, Vec<u8>) {
         let mut record = |key: &str, value: &[u8]| records.push((key.to_owned(), value.to_vec()));
         record("GNU.sparse.major", b"1");
@@ -98,7 +98,7 @@ impl LayerEntry {
         (TarHeader::file("GNUSparseFile.0/sparse"), content)
     }
 
-    fn metadata(&self, header: TarHeader, records: &mut Records) -> TarHeader {
+    fn metadata(&self, header: TarHeader, records: &mut PaxRecords) -> TarHeader {
         let header = header.octal(TarField::Mode, u64::from(self.mode));
         let header = owner(header, TarField::Uid, "uid", self.uid, records);
         let header = owner(header, TarField::Gid, "gid", self.gid, records);
@@ -119,7 +119,7 @@ impl LayerEntry {
 }
 
 /// Returns `value` if it fits its field, else its beginning, with the whole in a record.
-fn fitting(field: TarField, key: &str, value: &[u8], records: &mut Records) -> Vec<u8> {
+fn fitting(field: TarField, key: &str, value: &[u8], records: &mut PaxRecords) -> Vec<u8> {
     let room = field.place().len();
     if value.len() > room || value.contains(&0) {
         records.push((key.to_owned(), value.to_vec()));
@@ -132,7 +132,7 @@ fn owner(
     field: TarField,
     key: &str,
     id: u64,
-    records: &mut Records,
+    records: &mut PaxRecords,
 ) -> TarHeader {
     if id < 1 << 21 {
         return header.octal(field, id);

@@ -16,14 +16,14 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
-use super::server::Server;
-use super::{Desk, ProxyBuilder, Rules};
+use super::server::LoopbackServer;
+use super::{ProxyBuilder, ProxyRules, ProxyState};
 
 /// An HTTP proxy that runs until it is dropped.
 #[derive(Debug)]
 pub struct HttpProxy {
-    desk: Arc<Desk<ProxyRequest>>,
-    server: Server,
+    state: Arc<ProxyState<ProxyRequest>>,
+    server: LoopbackServer,
 }
 
 /// One request that an HTTP proxy saw. Prints as `CONNECT reg.test:443 200`.
@@ -39,7 +39,7 @@ pub struct ProxyRequest {
     pub status: u16,
 }
 
-type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+type ProxyBody = UnsyncBoxBody<Bytes, hyper::Error>;
 
 impl HttpProxy {
     /// Prepares a proxy.
@@ -47,11 +47,11 @@ impl HttpProxy {
         ProxyBuilder::new(Self::start)
     }
 
-    fn start(rules: Rules) -> Self {
-        let desk = Desk::new(rules);
-        let serving = desk.clone();
-        let server = Server::start(move |stream| serve(serving.clone(), stream));
-        Self { desk, server }
+    fn start(rules: ProxyRules) -> Self {
+        let state = ProxyState::new(rules);
+        let serving = state.clone();
+        let server = LoopbackServer::start(move |stream| serve(serving.clone(), stream));
+        Self { state, server }
     }
 
     /// Returns the address that it listens on.
@@ -66,17 +66,17 @@ impl HttpProxy {
 
     /// Answers everything with `status` from now on.
     pub fn refuse(&self, status: u16) {
-        self.desk.refuse(Some(status));
+        self.state.refuse(Some(status));
     }
 
     /// Ends what [`refuse`](Self::refuse) began.
     pub fn allow(&self) {
-        self.desk.refuse(None);
+        self.state.refuse(None);
     }
 
     /// Returns all requests so far, in the order in which they came.
     pub fn requests(&self) -> Vec<ProxyRequest> {
-        self.desk.requests()
+        self.state.requests()
     }
 
     /// Returns all requests so far as lines, `CONNECT reg.test:443 200`.
@@ -91,10 +91,10 @@ impl fmt::Display for ProxyRequest {
     }
 }
 
-async fn serve(desk: Arc<Desk<ProxyRequest>>, stream: TcpStream) {
+async fn serve(state: Arc<ProxyState<ProxyRequest>>, stream: TcpStream) {
     let service = service_fn(move |request| {
-        let desk = desk.clone();
-        async move { answer(&desk, request).await }
+        let state = state.clone();
+        async move { answer(&state, request).await }
     });
     let builder = hyper::server::conn::http1::Builder::new();
     let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -103,12 +103,12 @@ async fn serve(desk: Arc<Desk<ProxyRequest>>, stream: TcpStream) {
 }
 
 async fn answer(
-    desk: &Desk<ProxyRequest>,
+    state: &ProxyState<ProxyRequest>,
     request: Request<Incoming>,
-) -> Result<Response<Body>, hyper::Error> {
-    let decision = decide(desk, &request).await;
+) -> Result<Response<ProxyBody>, hyper::Error> {
+    let decision = decide(state, &request).await;
     let status = decision.as_ref().err().copied().unwrap_or(StatusCode::OK);
-    desk.record(ProxyRequest {
+    state.record(ProxyRequest {
         method: request.method().clone(),
         target: request.uri().to_string(),
         headers: request.headers().clone(),
@@ -126,13 +126,13 @@ async fn answer(
 
 /// Goes to where the request wants to go, or says with which status it may not.
 async fn decide(
-    desk: &Desk<ProxyRequest>,
+    state: &ProxyState<ProxyRequest>,
     request: &Request<Incoming>,
 ) -> Result<TcpStream, StatusCode> {
-    if let Some(status) = desk.refusal() {
+    if let Some(status) = state.refusal() {
         return Err(StatusCode::from_u16(status).expect("a status has three digits"));
     }
-    if let Some((username, password)) = &desk.rules.login {
+    if let Some((username, password)) = &state.rules.login {
         let expected = format!(
             "Basic {}",
             STANDARD.encode(format!("{username}:{password}"))
@@ -145,12 +145,12 @@ async fn decide(
     let authority = request.uri().authority().ok_or(StatusCode::BAD_REQUEST)?;
     let port = authority.port_u16().unwrap_or(80);
     let target = format!("{}:{port}", authority.host());
-    let address = desk.rules.find(&target).ok_or(StatusCode::BAD_GATEWAY)?;
+    let address = state.rules.find(&target).ok_or(StatusCode::BAD_GATEWAY)?;
     let stream = TcpStream::connect(address).await;
     stream.map_err(|_| StatusCode::BAD_GATEWAY)
 }
 
-fn refusal(status: StatusCode) -> Response<Body> {
+fn refusal(status: StatusCode) -> Response<ProxyBody> {
     let mut response = Response::new(nothing());
     *response.status_mut() = status;
     if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
@@ -173,7 +173,7 @@ async fn tunnel(request: Request<Incoming>, mut upstream: TcpStream) {
 async fn forward(
     mut request: Request<Incoming>,
     upstream: TcpStream,
-) -> Result<Response<Body>, hyper::Error> {
+) -> Result<Response<ProxyBody>, hyper::Error> {
     let io = TokioIo::new(upstream);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
     tokio::spawn(async move { drop(connection.await) });
@@ -190,6 +190,6 @@ async fn forward(
     Ok(response.map(BodyExt::boxed_unsync))
 }
 
-fn nothing() -> Body {
+fn nothing() -> ProxyBody {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
 }

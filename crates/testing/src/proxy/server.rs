@@ -10,14 +10,14 @@ use tokio::sync::oneshot;
 
 /// Runs until it is dropped; a panic of its own is then the test's.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct LoopbackServer {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     panicked: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Server {
+impl LoopbackServer {
     /// Gives each connection to `serve`.
     pub(super) fn start<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
@@ -51,7 +51,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for LoopbackServer {
     fn drop(&mut self) {
         drop(self.stop.take());
         let ended = self.thread.take().map(JoinHandle::join);

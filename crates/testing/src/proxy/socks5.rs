@@ -8,8 +8,8 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 
-use super::server::Server;
-use super::{Desk, ProxyBuilder, Rules};
+use super::server::LoopbackServer;
+use super::{ProxyBuilder, ProxyRules, ProxyState};
 
 const VERSION: u8 = 5;
 /// Methods (RFC 1928, section 3).
@@ -25,8 +25,8 @@ const UNKNOWN_COMMAND: u8 = 7;
 /// A SOCKS5 proxy that runs until it is dropped.
 #[derive(Debug)]
 pub struct Socks5Proxy {
-    desk: Arc<Desk<SocksRequest>>,
-    server: Server,
+    state: Arc<ProxyState<SocksRequest>>,
+    server: LoopbackServer,
 }
 
 /// One request that a SOCKS5 proxy saw. Prints as `name reg.test:443` or `address 127.0.0.1:443`.
@@ -55,15 +55,15 @@ impl Socks5Proxy {
         ProxyBuilder::new(Self::start)
     }
 
-    fn start(rules: Rules) -> Self {
-        let desk = Desk::new(rules);
-        let serving = desk.clone();
-        let server = Server::start(move |stream| {
-            let desk = serving.clone();
+    fn start(rules: ProxyRules) -> Self {
+        let state = ProxyState::new(rules);
+        let serving = state.clone();
+        let server = LoopbackServer::start(move |stream| {
+            let state = serving.clone();
             // An error is a client that left, or one that does not speak SOCKS5.
-            async move { drop(serve(&desk, stream).await) }
+            async move { drop(serve(&state, stream).await) }
         });
-        Self { desk, server }
+        Self { state, server }
     }
 
     /// Returns the address that it listens on.
@@ -78,18 +78,18 @@ impl Socks5Proxy {
 
     /// Answers everything with this reply from now on (RFC 1928, section 6): 2 is "not allowed".
     pub fn refuse(&self, reply: u8) {
-        self.desk.refuse(Some(reply.into()));
+        self.state.refuse(Some(reply.into()));
     }
 
     /// Ends what [`refuse`](Self::refuse) began.
     pub fn allow(&self) {
-        self.desk.refuse(None);
+        self.state.refuse(None);
     }
 
     /// Returns all requests so far, in the order in which they came; those without the right password made
     /// none.
     pub fn requests(&self) -> Vec<SocksRequest> {
-        self.desk.requests()
+        self.state.requests()
     }
 
     /// Returns all requests so far as lines, `name reg.test:443`.
@@ -107,21 +107,21 @@ impl fmt::Display for SocksRequest {
     }
 }
 
-async fn serve(desk: &Desk<SocksRequest>, mut client: TcpStream) -> io::Result<()> {
-    if !greet(desk, &mut client).await? {
+async fn serve(state: &ProxyState<SocksRequest>, mut client: TcpStream) -> io::Result<()> {
+    if !greet(state, &mut client).await? {
         return Ok(());
     }
     let [version, command, _] = exactly(&mut client).await?;
     let Some((host, port)) = read_target(&mut client).await? else {
         return Ok(());
     };
-    let connected = match desk.refusal() {
+    let connected = match state.refusal() {
         _ if (version, command) != (VERSION, 1) => Err(UNKNOWN_COMMAND),
         Some(reply) => Err(u8::try_from(reply).expect("it was a byte")),
-        None => connect(&desk.rules, &host, port).await,
+        None => connect(&state.rules, &host, port).await,
     };
     let reply = connected.as_ref().err().copied().unwrap_or(SUCCEEDED);
-    desk.record(SocksRequest { host, port, reply });
+    state.record(SocksRequest { host, port, reply });
     // The address that the proxy is bound to is nobody's concern.
     client
         .write_all(&[VERSION, reply, 0, 1, 0, 0, 0, 0, 0, 0])
@@ -133,11 +133,11 @@ async fn serve(desk: &Desk<SocksRequest>, mut client: TcpStream) -> io::Result<(
 }
 
 /// Agrees on how to log in, and returns whether the client may go on.
-async fn greet(desk: &Desk<SocksRequest>, client: &mut TcpStream) -> io::Result<bool> {
+async fn greet(state: &ProxyState<SocksRequest>, client: &mut TcpStream) -> io::Result<bool> {
     let [_version, count] = exactly(client).await?;
     let mut methods = vec![0; count.into()];
     client.read_exact(&mut methods).await?;
-    let wanted = if desk.rules.login.is_some() {
+    let wanted = if state.rules.login.is_some() {
         PASSWORD
     } else {
         NO_LOGIN
@@ -147,7 +147,7 @@ async fn greet(desk: &Desk<SocksRequest>, client: &mut TcpStream) -> io::Result<
         return Ok(false);
     }
     client.write_all(&[VERSION, wanted]).await?;
-    let Some(login) = &desk.rules.login else {
+    let Some(login) = &state.rules.login else {
         return Ok(true);
     };
     let [_version] = exactly(client).await?;
@@ -168,7 +168,7 @@ async fn read_target(client: &mut TcpStream) -> io::Result<Option<(SocksHost, u1
     Ok(Some((host, client.read_u16().await?)))
 }
 
-async fn connect(rules: &Rules, host: &SocksHost, port: u16) -> Result<TcpStream, u8> {
+async fn connect(rules: &ProxyRules, host: &SocksHost, port: u16) -> Result<TcpStream, u8> {
     let target = match host {
         SocksHost::Name(name) => format!("{name}:{port}"),
         SocksHost::Address(ip) => SocketAddr::new(*ip, port).to_string(),

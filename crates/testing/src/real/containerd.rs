@@ -3,25 +3,29 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::process::ServerProcess;
 use super::{command, run};
 
-/// What the daemon logs when it answers.
+/// The daemon logs this when it is ready for requests.
 const READY: &str = "containerd successfully booted";
 
-/// A running containerd with all it has in a directory; killed on drop. Takes root.
+/// The time that the daemon gets to unmount its snapshots and end.
+const END_LIMIT: Duration = Duration::from_secs(20);
+
+/// A running containerd whose root, state and socket are in one directory; ended on drop. Needs root.
 #[derive(Debug)]
 pub struct Containerd {
-    _process: ServerProcess,
+    process: ServerProcess,
     socket: PathBuf,
 }
 
 impl Containerd {
-    /// Starts a daemon with its state, content and socket in `dir`.
+    /// Starts a daemon with its state, content and socket in `dir`, without the CRI plugin.
     ///
     /// # Errors
-    /// When it is missing, or ends or stays silent instead of answering.
+    /// If the program is missing, ends, or is not ready in time.
     pub fn start(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let socket = dir.join("socket");
@@ -31,19 +35,26 @@ impl Containerd {
         daemon.arg("--config").arg(&config);
         let mut process = ServerProcess::start(&mut daemon, dir.join("log"))?;
         process.wait_until_listening(|log| log.contains(READY).then_some(()))?;
-        Ok(Self {
-            _process: process,
-            socket,
-        })
+        Ok(Self { process, socket })
     }
 
-    /// Pulls `reference` from where the `hosts.toml` in `hosts` says, and unpacks it; returns the digest that the
-    /// name stands for then.
+    /// Returns the process ID of the daemon.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Returns the path of the socket that clients connect to.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Pulls and unpacks `reference` from the hosts that the `hosts.toml` files below `hosts` configure; returns the
+    /// digest that the name then refers to.
     ///
     /// # Errors
-    /// When `ctr` fails, with what it said.
+    /// If `ctr` fails, with its output.
     pub fn pull(&self, reference: &str, hosts: &Path) -> io::Result<String> {
-        // Copies of directories, which need nothing of the file system below.
+        // The native snapshotter copies directories, so it works on every file system.
         self.ctr(
             &["pull", "--snapshotter=native", "--hosts-dir"],
             &[hosts.as_ref(), reference.as_ref()],
@@ -51,10 +62,11 @@ impl Containerd {
         self.digest(reference)
     }
 
-    /// Pulls `reference` from where it says itself, over plain HTTP; returns as [`pull`](Self::pull) does.
+    /// Pulls `reference` over plain HTTP from the registry that it names; returns the digest, as
+    /// [`pull`](Self::pull) does.
     ///
     /// # Errors
-    /// When `ctr` fails, with what it said.
+    /// If `ctr` fails, with its output.
     pub fn pull_plain(&self, reference: &str) -> io::Result<String> {
         self.ctr(
             &["pull", "--snapshotter=native", "--plain-http", reference],
@@ -77,6 +89,12 @@ impl Containerd {
         let mut ctr = command("ctr");
         ctr.arg("--address").arg(&self.socket).arg("images");
         run(ctr.args(arguments).args(more))
+    }
+}
+
+impl Drop for Containerd {
+    fn drop(&mut self) {
+        self.process.terminate(END_LIMIT);
     }
 }
 

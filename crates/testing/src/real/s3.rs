@@ -17,8 +17,8 @@ use tokio::net::TcpStream;
 
 use super::command;
 use super::http::exchange;
+use super::local_server::{LocalServer, ServiceBody, full};
 use super::process::ServerProcess;
-use super::service::{Body, Service, full};
 
 /// The bucket that is there from the start.
 pub(super) const BUCKET: &str = "hold";
@@ -38,7 +38,7 @@ const RECORDER_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 #[derive(Debug)]
 pub struct S3 {
     // First, so that nobody asks a server that is gone.
-    recorder: Service,
+    recorder: LocalServer,
     moto: ServerProcess,
     requests: Arc<Mutex<Vec<S3Request>>>,
 }
@@ -78,7 +78,7 @@ impl S3 {
         create_bucket(upstream)?;
         let requests = Arc::<Mutex<Vec<S3Request>>>::default();
         let record = Arc::clone(&requests);
-        let recorder = Service::start(RECORDER_ADDRESS, None, move |request| {
+        let recorder = LocalServer::start(RECORDER_ADDRESS, None, move |request| {
             let record = Arc::clone(&record);
             async move {
                 let mut noted = S3Request::of(&request);
@@ -164,7 +164,11 @@ fn create_bucket(moto: SocketAddr) -> io::Result<()> {
 }
 
 /// Answers as S3 does where `moto` does not, or else as `moto` does.
-async fn answer(moto: SocketAddr, noted: &S3Request, request: Request<Incoming>) -> Response<Body> {
+async fn answer(
+    moto: SocketAddr,
+    noted: &S3Request,
+    request: Request<Incoming>,
+) -> Response<ServiceBody> {
     if noted.is_presigned && noted.has_authorization {
         const TWO_KEYS: &str = "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>";
         return plain(StatusCode::BAD_REQUEST, TWO_KEYS);
@@ -174,7 +178,7 @@ async fn answer(moto: SocketAddr, noted: &S3Request, request: Request<Incoming>)
         .unwrap_or_else(|_| plain(StatusCode::BAD_GATEWAY, "moto is gone"))
 }
 
-fn plain(status: StatusCode, body: &'static str) -> Response<Body> {
+fn plain(status: StatusCode, body: &'static str) -> Response<ServiceBody> {
     let mut response = Response::new(full(body));
     *response.status_mut() = status;
     response
@@ -184,7 +188,7 @@ fn plain(status: StatusCode, body: &'static str) -> Response<Body> {
 async fn forwarded(
     moto: SocketAddr,
     mut request: Request<Incoming>,
-) -> Result<Response<Body>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Response<ServiceBody>, Box<dyn std::error::Error + Send + Sync>> {
     remove_hop_by_hop(request.headers_mut());
     let stream = TcpStream::connect(moto).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;

@@ -9,7 +9,7 @@ use hyper::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
-use super::reply::Reply;
+use super::response::RegistryResponse;
 use crate::Random;
 
 /// What the challenge names as the service.
@@ -17,7 +17,7 @@ pub(super) const SERVICE: &str = "registry.test";
 
 /// How a registry wants to be asked.
 #[derive(Clone, Debug, Default)]
-pub(super) enum Scheme {
+pub(super) enum AuthScheme {
     #[default]
     Open,
     Basic,
@@ -31,25 +31,25 @@ pub(super) enum Scheme {
 ///
 /// The account's password also serves as its identity token (`grant_type=refresh_token`).
 #[derive(Debug)]
-pub(super) struct Door {
-    pub(super) scheme: Scheme,
+pub(super) struct AuthPolicy {
+    pub(super) scheme: AuthScheme,
     /// Without an account, tokens are for everyone.
     pub(super) account: Option<(String, String)>,
     pub(super) lifetime: Duration,
-    tokens: HashMap<String, Grant>,
+    tokens: HashMap<String, IssuedToken>,
     random: Random,
 }
 
 #[derive(Debug)]
-struct Grant {
+struct IssuedToken {
     scopes: Vec<String>,
     expires: Instant,
 }
 
-impl Default for Door {
+impl Default for AuthPolicy {
     fn default() -> Self {
         Self {
-            scheme: Scheme::default(),
+            scheme: AuthScheme::default(),
             account: None,
             lifetime: Duration::from_secs(60),
             tokens: HashMap::new(),
@@ -58,34 +58,39 @@ impl Default for Door {
     }
 }
 
-impl Door {
+impl AuthPolicy {
     /// Answers a request that may not pass; `None` lets it through.
-    pub(super) fn refusal(
+    pub(super) fn check(
         &self,
         headers: &HeaderMap,
         repository: Option<&str>,
         actions: &str,
         own_url: &str,
-    ) -> Option<Reply> {
+    ) -> Option<RegistryResponse> {
         let authorization = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
         let scope = repository.map(|name| format!("repository:{name}:{actions}"));
         match &self.scheme {
-            Scheme::Open => None,
-            Scheme::Basic if self.knows(authorization) => None,
-            Scheme::Basic => Some(unauthorized(&format!("Basic realm=\"{SERVICE}\""))),
-            Scheme::Bearer { .. } => {
-                let error = self.token_fault(authorization, scope.as_deref())?;
+            AuthScheme::Open => None,
+            AuthScheme::Basic if self.has_valid_password(authorization) => None,
+            AuthScheme::Basic => Some(unauthorized(&format!("Basic realm=\"{SERVICE}\""))),
+            AuthScheme::Bearer { .. } => {
+                let error = self.token_error(authorization, scope.as_deref())?;
                 Some(self.challenge(scope.as_deref(), error, own_url))
             }
         }
     }
 
     /// Asks for a (new) token, and says what is wrong with the one that came.
-    pub(super) fn challenge(&self, scope: Option<&str>, error: &str, own_url: &str) -> Reply {
+    pub(super) fn challenge(
+        &self,
+        scope: Option<&str>,
+        error: &str,
+        own_url: &str,
+    ) -> RegistryResponse {
         let own = format!("{own_url}/token");
         let realm = match &self.scheme {
-            Scheme::Bearer { realm: Some(realm) } => realm,
-            Scheme::Bearer { realm: None } | Scheme::Open | Scheme::Basic => &own,
+            AuthScheme::Bearer { realm: Some(realm) } => realm,
+            AuthScheme::Bearer { realm: None } | AuthScheme::Open | AuthScheme::Basic => &own,
         };
         let mut challenge = format!("Bearer realm=\"{realm}\",service=\"{SERVICE}\"");
         for (key, value) in [("scope", scope.unwrap_or_default()), ("error", error)] {
@@ -103,7 +108,7 @@ impl Door {
         query: Option<&str>,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Reply {
+    ) -> RegistryResponse {
         let body = String::from_utf8_lossy(body).into_owned();
         let form = if *method == Method::POST {
             &body
@@ -129,9 +134,9 @@ impl Door {
             }
             Method::POST => {
                 let account = get("username").zip(get("password"));
-                account.is_some_and(|it| self.is_account(it))
+                account.is_some_and(|(username, password)| self.is_account(username, password))
             }
-            _ => authorization.is_some() && self.knows(authorization),
+            _ => authorization.is_some() && self.has_valid_password(authorization),
         };
         let anonymous = self.account.is_none() && authorization.is_none() && *method == Method::GET;
         if !known && !anonymous {
@@ -139,14 +144,14 @@ impl Door {
         }
         if get("service") != Some(SERVICE) {
             let message = "the service is not the one of the challenge";
-            return Reply::error(StatusCode::BAD_REQUEST, "DENIED", message);
+            return RegistryResponse::error(StatusCode::BAD_REQUEST, "DENIED", message);
         }
         let scopes = parameters.iter().filter(|(key, _)| *key == "scope");
         let scopes = scopes.flat_map(|(_, value)| value.split(' '));
         let token = self.issue(scopes.map(str::to_owned).collect());
         let lifetime = self.lifetime.as_secs();
         let body = json!({ "token": token, "access_token": token, "expires_in": lifetime });
-        Reply::json(StatusCode::OK, &body)
+        RegistryResponse::json(StatusCode::OK, &body)
     }
 
     /// Forgets every token.
@@ -158,12 +163,13 @@ impl Door {
         let number = self.tokens.len();
         let token = format!("opaque-{number}-{:016x}", self.random.number());
         let expires = Instant::now() + self.lifetime;
-        self.tokens.insert(token.clone(), Grant { scopes, expires });
+        self.tokens
+            .insert(token.clone(), IssuedToken { scopes, expires });
         token
     }
 
     /// Returns what is wrong with a token: nothing to say about none at all, `None` if all is well.
-    fn token_fault(
+    fn token_error(
         &self,
         authorization: Option<&str>,
         scope: Option<&str>,
@@ -185,23 +191,23 @@ impl Door {
         }
     }
 
-    fn knows(&self, authorization: Option<&str>) -> bool {
+    fn has_valid_password(&self, authorization: Option<&str>) -> bool {
         let text = authorization.and_then(basic);
         text.as_deref()
             .and_then(|text| text.split_once(':'))
-            .is_some_and(|it| self.is_account(it))
+            .is_some_and(|(username, password)| self.is_account(username, password))
     }
 
-    fn is_account(&self, (username, password): (&str, &str)) -> bool {
+    fn is_account(&self, username: &str, password: &str) -> bool {
         self.account
             .as_ref()
             .is_some_and(|(name, secret)| name == username && secret == password)
     }
 }
 
-fn unauthorized(challenge: &str) -> Reply {
+fn unauthorized(challenge: &str) -> RegistryResponse {
     let message = "authentication required";
-    Reply::error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message)
+    RegistryResponse::error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message)
         .with(WWW_AUTHENTICATE, challenge)
 }
 

@@ -5,27 +5,27 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::auth::{Door, Scheme};
-use super::content::Content;
-use super::flow::Pace;
-use super::power::{Port, Switch};
-use super::storage::{Presigning, Storage};
-use super::tls::{Certificate, Tls};
-use super::upload::Uploads;
-use super::{Layout, Registry, Shared, State, serve};
+use super::auth::{AuthPolicy, AuthScheme};
+use super::availability::{AvailabilitySwitch, ReservedPort};
+use super::body_stream::RateLimiter;
+use super::content::RegistryContent;
+use super::storage::{PresignedStorage, Storage};
+use super::tls::{CertificateSource, RegistryTls};
+use super::upload::UploadOptions;
+use super::{ProtocolOptions, Registry, RegistryShared, RegistryState, serve};
 use crate::{Ca, TlsIdentity};
 
 /// A registry that is not running yet.
 #[derive(Debug)]
 pub struct RegistryBuilder {
     address: Ipv4Addr,
-    tls: Option<Tls>,
-    layout: Layout,
-    door: Door,
+    tls: Option<RegistryTls>,
+    protocol: ProtocolOptions,
+    auth: AuthPolicy,
     link: Option<u64>,
-    content: Arc<Mutex<Content>>,
-    sources: Vec<(String, Arc<Mutex<Content>>)>,
-    storage: Option<Presigning>,
+    content: Arc<Mutex<RegistryContent>>,
+    sources: Vec<(String, Arc<Mutex<RegistryContent>>)>,
+    storage: Option<PresignedStorage>,
 }
 
 impl Default for RegistryBuilder {
@@ -33,7 +33,7 @@ impl Default for RegistryBuilder {
         Self {
             address: Ipv4Addr::LOCALHOST,
             tls: None,
-            layout: Layout {
+            protocol: ProtocolOptions {
                 root: "/v2".to_owned(),
                 base: String::new(),
                 tags_per_page: None,
@@ -42,7 +42,7 @@ impl Default for RegistryBuilder {
                 uploads: None,
                 referrers: None,
             },
-            door: Door::default(),
+            auth: AuthPolicy::default(),
             link: None,
             content: Arc::default(),
             sources: Vec::new(),
@@ -63,14 +63,14 @@ impl RegistryBuilder {
     /// HTTP/2 or HTTP/1.1 is spoken, as the client likes.
     #[must_use]
     pub fn tls(mut self, ca: &Ca) -> Self {
-        self.tls = Some(Tls::new(Certificate::SignedBy(ca.clone())));
+        self.tls = Some(RegistryTls::new(CertificateSource::SignedBy(ca.clone())));
         self
     }
 
     /// As [`tls`](Self::tls), with this certificate: for other names, expired, self-signed.
     #[must_use]
     pub fn tls_as(mut self, identity: TlsIdentity) -> Self {
-        self.tls = Some(Tls::new(Certificate::Is(identity)));
+        self.tls = Some(RegistryTls::new(CertificateSource::Is(identity)));
         self
     }
 
@@ -94,22 +94,22 @@ impl RegistryBuilder {
     /// Makes no connection with a client that does not show a certificate of `ca`.
     #[must_use]
     pub fn require_client_certificate(mut self, ca: &Ca) -> Self {
-        (self.with_tls().clients, self.with_tls().client_must) = (Some(ca.clone()), true);
+        (self.with_tls().client_ca, self.with_tls().client_required) = (Some(ca.clone()), true);
         self
     }
 
     /// Asks clients for a certificate of `ca`, and serves also those who have none.
     #[must_use]
     pub fn request_client_certificate(mut self, ca: &Ca) -> Self {
-        (self.with_tls().clients, self.with_tls().client_must) = (Some(ca.clone()), false);
+        (self.with_tls().client_ca, self.with_tls().client_required) = (Some(ca.clone()), false);
         self
     }
 
     /// Serves the API below `path`, `/some/prefix/v2/…`, and nothing at `/v2/`.
     #[must_use]
     pub fn base_path(mut self, path: &str) -> Self {
-        self.layout.root = format!("{path}/v2");
-        path.clone_into(&mut self.layout.base);
+        self.protocol.root = format!("{path}/v2");
+        path.clone_into(&mut self.protocol.base);
         self
     }
 
@@ -117,8 +117,8 @@ impl RegistryBuilder {
     /// `hosts.toml` calls `override_path`.
     #[must_use]
     pub fn override_path(mut self, path: &str) -> Self {
-        path.clone_into(&mut self.layout.root);
-        path.clone_into(&mut self.layout.base);
+        path.clone_into(&mut self.protocol.root);
+        path.clone_into(&mut self.protocol.base);
         self
     }
 
@@ -152,17 +152,17 @@ impl RegistryBuilder {
         self
     }
 
-    /// Never says a digest (`Docker-Content-Digest`).
+    /// Never says a digest (`Docker-RegistryContent-Digest`).
     #[must_use]
     pub fn without_digests(mut self) -> Self {
-        self.layout.digest_header = false;
+        self.protocol.digest_header = false;
         self
     }
 
     /// Answers 405 to every `HEAD`.
     #[must_use]
     pub fn without_head(mut self) -> Self {
-        self.layout.head = false;
+        self.protocol.head = false;
         self
     }
 
@@ -191,28 +191,28 @@ impl RegistryBuilder {
     /// Knows which artifacts belong to a manifest, and lists so many of them on a page.
     #[must_use]
     pub fn referrers_per_page(mut self, entries: usize) -> Self {
-        self.layout.referrers = Some(entries);
+        self.protocol.referrers = Some(entries);
         self
     }
 
     /// Asks everyone for this account, by Basic authentication.
     #[must_use]
     pub fn basic(mut self, username: &str, password: &str) -> Self {
-        self.door.scheme = Scheme::Basic;
+        self.auth.scheme = AuthScheme::Basic;
         self.account(username, password)
     }
 
     /// Asks everyone for a token, which `/token` gives to everyone unless there is an account.
     #[must_use]
     pub fn bearer(mut self) -> Self {
-        self.door.scheme = Scheme::Bearer { realm: None };
+        self.auth.scheme = AuthScheme::Bearer { realm: None };
         self
     }
 
     /// As [`bearer`](Self::bearer), with a challenge that names another token endpoint.
     #[must_use]
     pub fn bearer_at(mut self, realm: &str) -> Self {
-        self.door.scheme = Scheme::Bearer {
+        self.auth.scheme = AuthScheme::Bearer {
             realm: Some(realm.to_owned()),
         };
         self
@@ -221,21 +221,21 @@ impl RegistryBuilder {
     /// Gives tokens only to this account; its password also serves as its identity token.
     #[must_use]
     pub fn account(mut self, username: &str, password: &str) -> Self {
-        self.door.account = Some((username.to_owned(), password.to_owned()));
+        self.auth.account = Some((username.to_owned(), password.to_owned()));
         self
     }
 
     /// Says how long a token is good for; a minute, unless said otherwise.
     #[must_use]
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
-        self.door.lifetime = lifetime;
+        self.auth.lifetime = lifetime;
         self
     }
 
     /// Lists at most so many tags on a page.
     #[must_use]
     pub fn tags_per_page(mut self, tags: usize) -> Self {
-        self.layout.tags_per_page = Some(tags);
+        self.protocol.tags_per_page = Some(tags);
         self
     }
 
@@ -251,22 +251,22 @@ impl RegistryBuilder {
     /// # Panics
     /// If there is no free port at that address.
     pub fn start(self) -> Registry {
-        let port = Port::reserve(self.address);
+        let port = ReservedPort::reserve(self.address);
         let listener = port.listen();
         let address = port.address();
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let acceptor = |tls: Tls| tls.acceptor(&self.address.to_string());
-        let shared = Arc::new(Shared {
+        let acceptor = |tls: RegistryTls| tls.acceptor(&self.address.to_string());
+        let shared = Arc::new(RegistryShared {
             address,
             url: format!("{scheme}://{address}"),
-            layout: self.layout,
+            protocol: self.protocol,
             acceptor: self.tls.map(acceptor),
-            link: self.link.map(|speed| Arc::new(Pace::new(speed))),
-            switch: Switch::new(),
+            link: self.link.map(|speed| Arc::new(RateLimiter::new(speed))),
+            switch: AvailabilitySwitch::new(),
             connections: AtomicU64::new(0),
-            state: Mutex::new(State {
-                door: self.door,
-                ..State::default()
+            state: Mutex::new(RegistryState {
+                auth: self.auth,
+                ..RegistryState::default()
             }),
             content: self.content,
             sources: self.sources,
@@ -284,19 +284,19 @@ impl RegistryBuilder {
         }
     }
 
-    fn uploads(&mut self) -> &mut Uploads {
-        self.layout.uploads.get_or_insert(Uploads {
+    fn uploads(&mut self) -> &mut UploadOptions {
+        self.protocol.uploads.get_or_insert(UploadOptions {
             min_chunk: None,
             mounts: true,
         })
     }
 
-    fn with_tls(&mut self) -> &mut Tls {
+    fn with_tls(&mut self) -> &mut RegistryTls {
         self.tls.as_mut().expect("TLS is chosen before")
     }
 }
 
-fn run(shared: Arc<Shared>, port: Port, listener: TcpListener) {
+fn run(shared: Arc<RegistryShared>, port: ReservedPort, listener: TcpListener) {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

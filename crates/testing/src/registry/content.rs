@@ -6,13 +6,13 @@ use bytes::Bytes;
 use hyper::Method;
 use windlass_oci::Digest;
 
-use super::script::Key;
+use super::script::RouteKey;
 use crate::Random;
 
 /// Repositories by name, and plain paths.
 #[derive(Debug, Default)]
-pub(super) struct Content {
-    repositories: BTreeMap<String, Repository>,
+pub(super) struct RegistryContent {
+    repositories: BTreeMap<String, StoredRepository>,
     /// Bytes served at a path of their own, outside the protocol.
     pub(super) paths: HashMap<String, Bytes>,
     /// Bytes served only to those whose query is a valid signature, by path.
@@ -20,14 +20,14 @@ pub(super) struct Content {
     /// What a path with a query may still be used for, and how often.
     pub(super) signatures: HashMap<String, (Method, u64)>,
     /// Uploads under way.
-    pub(super) sessions: HashMap<String, Session>,
+    pub(super) sessions: HashMap<String, UploadSession>,
     /// How many uploads were begun so far.
-    pub(super) began: u64,
+    pub(super) uploads_started: u64,
 }
 
 /// A blob on its way into a repository.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct UploadSession {
     pub(super) repository: String,
     pub(super) bytes: Vec<u8>,
     /// A piece came that only the last may be as small as.
@@ -35,7 +35,7 @@ pub(super) struct Session {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Repository {
+pub(super) struct StoredRepository {
     pub(super) tags: BTreeMap<String, Digest>,
     pub(super) manifests: HashMap<Digest, StoredManifest>,
     pub(super) blobs: HashMap<Digest, Bytes>,
@@ -75,8 +75,8 @@ pub(super) enum Resource {
     Other,
 }
 
-impl Content {
-    pub(super) fn repository(&self, name: &str) -> Option<&Repository> {
+impl RegistryContent {
+    pub(super) fn repository(&self, name: &str) -> Option<&StoredRepository> {
         self.repositories.get(name)
     }
 
@@ -84,7 +84,7 @@ impl Content {
     ///
     /// # Panics
     /// If the name is not one that a registry would take.
-    pub(super) fn repository_mut(&mut self, name: &str) -> &mut Repository {
+    pub(super) fn repository_mut(&mut self, name: &str) -> &mut StoredRepository {
         assert!(is_repository_name(name), "{name:?} names no repository");
         self.repositories.entry(name.to_owned()).or_default()
     }
@@ -107,7 +107,7 @@ impl Content {
     }
 
     /// Returns whether the signature is still good, for once less than before.
-    pub(super) fn use_signature(&mut self, signed: &str, method: &Method) -> bool {
+    pub(super) fn consume_signature(&mut self, signed: &str, method: &Method) -> bool {
         match self.signatures.get_mut(signed) {
             Some((of, uses)) if of == method && *uses > 0 => {
                 *uses -= 1;
@@ -184,20 +184,20 @@ impl Resource {
     }
 
     /// Returns the names under which this may be scripted, the most exact first.
-    pub(super) fn keys(&self, path: &str) -> Vec<Key> {
+    pub(super) fn keys(&self, path: &str) -> Vec<RouteKey> {
         let general = match self {
-            Self::Ping => Some(Key::Ping),
-            Self::Token => Some(Key::Token),
-            Self::Manifest { reference, .. } => Some(Key::Manifest(reference.clone())),
-            Self::Blob { digest, .. } => Some(Key::Blob(digest.clone())),
-            Self::Tags { repository } => Some(Key::Tags(repository.clone())),
-            Self::Upload { .. } => Some(Key::Uploads),
-            Self::Referrers { digest, .. } => Some(Key::Referrers(digest.clone())),
+            Self::Ping => Some(RouteKey::Ping),
+            Self::Token => Some(RouteKey::Token),
+            Self::Manifest { reference, .. } => Some(RouteKey::Manifest(reference.clone())),
+            Self::Blob { digest, .. } => Some(RouteKey::Blob(digest.clone())),
+            Self::Tags { repository } => Some(RouteKey::Tags(repository.clone())),
+            Self::Upload { .. } => Some(RouteKey::Uploads),
+            Self::Referrers { digest, .. } => Some(RouteKey::Referrers(digest.clone())),
             Self::Other => None,
         };
         let every = match self {
-            Self::Manifest { .. } => Some(Key::EveryManifest),
-            Self::Blob { .. } => Some(Key::EveryBlob),
+            Self::Manifest { .. } => Some(RouteKey::EveryManifest),
+            Self::Blob { .. } => Some(RouteKey::EveryBlob),
             Self::Ping
             | Self::Token
             | Self::Tags { .. }
@@ -205,7 +205,7 @@ impl Resource {
             | Self::Referrers { .. }
             | Self::Other => None,
         };
-        [Key::Path(path.to_owned())]
+        [RouteKey::Path(path.to_owned())]
             .into_iter()
             .chain(general)
             .chain(every)

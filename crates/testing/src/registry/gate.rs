@@ -6,23 +6,23 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// How long a test may wait for a request before it is taken for stuck.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// A gate in the way of some answers: they stop before it until [`open`](Self::open) is called.
 ///
 /// A gate that nobody opens stays shut; the held requests end with their client or the registry.
 #[derive(Clone, Debug, Default)]
-pub struct Gate(Arc<Inner>);
+pub struct Gate(Arc<GateInner>);
 
 #[derive(Debug, Default)]
-struct Inner {
-    state: Mutex<State>,
+struct GateInner {
+    state: Mutex<GateState>,
     arrived: Condvar,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct GateState {
     arrivals: usize,
     open: bool,
 }
@@ -51,7 +51,7 @@ impl Gate {
         let (state, timeout) = self
             .0
             .arrived
-            .wait_timeout_while(self.state(), PATIENCE, |state| state.arrivals < count)
+            .wait_timeout_while(self.state(), WAIT_LIMIT, |state| state.arrivals < count)
             .expect("no thread panics with the gate locked");
         assert!(
             !timeout.timed_out(),
@@ -65,7 +65,7 @@ impl Gate {
     /// # Panics
     /// After 30 seconds.
     pub async fn reached(&self, count: usize) {
-        let come = tokio::time::timeout(PATIENCE, self.until(|state| state.arrivals >= count));
+        let come = tokio::time::timeout(WAIT_LIMIT, self.until(|state| state.arrivals >= count));
         assert!(
             come.await.is_ok(),
             "{} of {count} requests came to the gate",
@@ -79,7 +79,7 @@ impl Gate {
         self.until(|state| state.open).await;
     }
 
-    async fn until(&self, condition: impl Fn(&State) -> bool) {
+    async fn until(&self, condition: impl Fn(&GateState) -> bool) {
         loop {
             let changed = self.0.changed.notified();
             tokio::pin!(changed);
@@ -92,13 +92,13 @@ impl Gate {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut GateState)) {
         change(&mut self.state());
         self.0.arrived.notify_all();
         self.0.changed.notify_waiters();
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, GateState> {
         self.0
             .state
             .lock()

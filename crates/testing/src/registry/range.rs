@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// What a `Range` header asks of a body of some size.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum RequestedRange {
     /// No range, or one that a server may ignore.
     Whole,
     /// Some bytes of it.
@@ -22,9 +22,9 @@ pub enum RangeFault {
     StartsLate,
     /// 206 that is labelled as asked but carries the bytes from the body's start.
     FromTheStart,
-    /// 206 without a `Content-Range`.
+    /// 206 without a `RegistryContent-Range`.
     Unlabelled,
-    /// 206 whose `Content-Range` tells another size of the whole.
+    /// 206 whose `RegistryContent-Range` tells another size of the whole.
     OtherTotal,
     /// 206 with two parts, `multipart/byteranges`.
     Multipart,
@@ -34,7 +34,7 @@ pub enum RangeFault {
     Unsatisfiable,
 }
 
-impl Wanted {
+impl RequestedRange {
     /// Reads a `Range` header against a body of `size` bytes.
     pub(super) fn parse(header: Option<&str>, size: u64) -> Self {
         let Some(ranges) = header.and_then(|header| header.strip_prefix("bytes=")) else {
@@ -59,7 +59,7 @@ impl Wanted {
 
 #[cfg(test)]
 mod tests {
-    use super::Wanted::{self, Part, Unsatisfiable, Whole};
+    use super::RequestedRange::{self, Part, Unsatisfiable, Whole};
 
     #[test]
     fn a_range_is_read_as_rfc_9110_says() {
@@ -79,7 +79,7 @@ mod tests {
             (Some("bytes=x-"), Whole),
         ];
         for (header, wanted) in cases {
-            assert_eq!(Wanted::parse(header, 10), wanted, "{header:?}");
+            assert_eq!(RequestedRange::parse(header, 10), wanted, "{header:?}");
         }
     }
 }

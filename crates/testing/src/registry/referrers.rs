@@ -4,21 +4,22 @@ use hyper::StatusCode;
 use hyper::header::LINK;
 use serde_json::{Value, json};
 
-use super::Layout;
-use super::content::Repository;
-use super::reply::{Asked, Reply};
+use super::ProtocolOptions;
+use super::content::StoredRepository;
+use super::response::{RegistryResponse, RequestParts};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// Lists the manifests whose subject is `digest`, so many on a page.
 pub(super) fn referrers(
-    repository: Option<&Repository>,
-    (name, digest): (&str, &str),
-    asked: &Asked<'_>,
-    layout: &Layout,
-) -> Reply {
-    let Some(per_page) = layout.referrers else {
-        return Reply::new(StatusCode::NOT_FOUND, "text/plain", "404 page not found\n");
+    repository: Option<&StoredRepository>,
+    name: &str,
+    digest: &str,
+    parts: &RequestParts<'_>,
+    protocol: &ProtocolOptions,
+) -> RegistryResponse {
+    let Some(per_page) = protocol.referrers else {
+        return RegistryResponse::new(StatusCode::NOT_FOUND, "text/plain", "404 page not found\n");
     };
     let manifests = repository.into_iter().flat_map(|held| &held.manifests);
     let mut found: Vec<Value> = manifests
@@ -40,7 +41,7 @@ pub(super) fn referrers(
         })
         .collect();
     found.sort_by_key(|entry| entry["digest"].to_string());
-    let query = asked.query.unwrap_or_default();
+    let query = parts.query.unwrap_or_default();
     let skipped = query
         .strip_prefix("skip=")
         .and_then(|skipped| skipped.parse().ok())
@@ -49,11 +50,11 @@ pub(super) fn referrers(
     let page: Vec<_> = found.into_iter().skip(skipped).take(per_page).collect();
     let next = skipped + page.len();
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": page });
-    let reply = Reply::new(StatusCode::OK, INDEX, index.to_string());
+    let reply = RegistryResponse::new(StatusCode::OK, INDEX, index.to_string());
     if next >= total {
         return reply;
     }
-    let root = &layout.root;
+    let root = &protocol.root;
     let link = format!("<{root}/{name}/referrers/{digest}?skip={next}>; rel=\"next\"");
     reply.with(LINK, &link)
 }

@@ -9,15 +9,15 @@ use hyper::header::{
 };
 use hyper::{Method, StatusCode};
 
-use super::Shared;
-use super::flow::{Course, Cut};
+use super::RegistryShared;
+use super::body_stream::{BodyScript, CutKind};
 use super::gate::Gate;
 use super::range::RangeFault;
-use super::reply::DIGEST_HEADER;
+use super::response::DIGEST_HEADER;
 
 /// What a script is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Key {
+pub(super) enum RouteKey {
     /// `GET /v2/`.
     Ping,
     /// A manifest by tag or digest, in any repository.
@@ -42,7 +42,7 @@ pub(super) enum Key {
 
 /// One scripted answer. What it leaves open is answered truly.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Answer {
+pub(super) struct ScriptedResponse {
     pub(super) gate: Option<Gate>,
     pub(super) status: Option<StatusCode>,
     /// Headers to set, or (without a value) to leave out.
@@ -52,10 +52,10 @@ pub(super) struct Answer {
     pub(super) page: Option<(String, Bytes)>,
     pub(super) range: Option<RangeFault>,
     pub(super) corrupt: Vec<u64>,
-    pub(super) course: Course,
+    pub(super) body_script: BodyScript,
     pub(super) expire_token: bool,
     /// How much is read of the request before the connection breaks.
-    pub(super) hear: Option<usize>,
+    pub(super) body_limit: Option<usize>,
     pub(super) raw: Option<Bytes>,
     /// How often it is given; `None` is for ever.
     uses: Option<u64>,
@@ -69,47 +69,47 @@ pub(super) struct Answer {
 /// takes effect as a whole when this value is dropped, that is, at the end of the statement.
 #[derive(Debug)]
 pub struct RouteScript<'a> {
-    shared: &'a Shared,
-    key: Key,
+    shared: &'a RegistryShared,
+    key: RouteKey,
     /// `None` is any.
     method: Option<Method>,
     before_auth: bool,
-    answers: Vec<Answer>,
-    current: Option<Answer>,
+    answers: Vec<ScriptedResponse>,
+    current: Option<ScriptedResponse>,
 }
 
 /// All scripts of a registry.
 #[derive(Debug, Default)]
-pub(super) struct Scripts(HashMap<(Key, Option<Method>, bool), VecDeque<Answer>>);
+pub(super) struct Scripts(HashMap<(RouteKey, Option<Method>, bool), VecDeque<ScriptedResponse>>);
 
 impl Scripts {
     /// Takes the next answer of a script, if there is one: that for the method before that for any.
     pub(super) fn next(
         &mut self,
-        keys: &[Key],
+        keys: &[RouteKey],
         method: &Method,
         before_auth: bool,
-    ) -> Option<Answer> {
+    ) -> Option<ScriptedResponse> {
         let methods = [Some(method.clone()), None];
         let places = keys
             .iter()
             .flat_map(|key| methods.clone().map(|method| (key, method)));
         places.into_iter().find_map(|(key, method)| {
             let answers = self.0.get_mut(&(key.clone(), method, before_auth))?;
-            let answer = answers.front_mut()?;
-            match &mut answer.uses {
-                None => Some(answer.clone()),
+            let response = answers.front_mut()?;
+            match &mut response.uses {
+                None => Some(response.clone()),
                 Some(1) => answers.pop_front(),
                 Some(uses) => {
                     *uses -= 1;
-                    Some(answer.clone())
+                    Some(response.clone())
                 }
             }
         })
     }
 
     /// Looks how much the next answer wants to hear of a request.
-    pub(super) fn hear(&self, keys: &[Key], method: &Method) -> Option<usize> {
+    pub(super) fn body_limit(&self, keys: &[RouteKey], method: &Method) -> Option<usize> {
         let methods = [Some(method.clone()), None];
         let places = keys.iter().flat_map(|key| {
             let methods = methods.clone().into_iter();
@@ -117,7 +117,7 @@ impl Scripts {
                 .flat_map(|method| [true, false].map(|early| (key.clone(), method.clone(), early)))
         });
         let mut answers = places.filter_map(|place| self.0.get(&place)?.front());
-        answers.find_map(|answer| answer.hear)
+        answers.find_map(|response| response.body_limit)
     }
 
     pub(super) fn clear(&mut self) {
@@ -126,11 +126,14 @@ impl Scripts {
 }
 
 impl<'a> RouteScript<'a> {
-    pub(super) fn new(shared: &'a Shared, key: Key) -> Self {
+    pub(super) fn new(shared: &'a RegistryShared, key: RouteKey) -> Self {
         Self {
             shared,
-            before_auth: matches!(key, Key::Ping | Key::Token | Key::Path(_) | Key::Every),
-            method: (!matches!(key, Key::Every | Key::Uploads)).then_some(Method::GET),
+            before_auth: matches!(
+                key,
+                RouteKey::Ping | RouteKey::Token | RouteKey::Path(_) | RouteKey::Every
+            ),
+            method: (!matches!(key, RouteKey::Every | RouteKey::Uploads)).then_some(Method::GET),
             key,
             answers: Vec::new(),
             current: None,
@@ -187,7 +190,7 @@ impl<'a> RouteScript<'a> {
     #[must_use]
     pub fn status(self, status: u16) -> Self {
         let status = StatusCode::from_u16(status).expect("a status has three digits");
-        self.shaped(|answer| answer.status = Some(status))
+        self.edit(|response| response.status = Some(status))
     }
 
     /// Adds `Retry-After`, in seconds or whatever the text says.
@@ -223,29 +226,29 @@ impl<'a> RouteScript<'a> {
     pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name = header_name(name);
         let value = HeaderValue::from_bytes(value.as_ref()).expect("HTTP allows the value");
-        self.shaped(|answer| answer.headers.push((name, Some(value))))
+        self.edit(|response| response.headers.push((name, Some(value))))
     }
 
     /// Leaves a header out. Without `content-length` the body is sent in chunks.
     #[must_use]
     pub fn without_header(self, name: &str) -> Self {
         let name = header_name(name);
-        self.shaped(|answer| answer.headers.push((name, None)))
+        self.edit(|response| response.headers.push((name, None)))
     }
 
-    /// Says that the content has this digest (`Docker-Content-Digest`).
+    /// Says that the content has this digest (`Docker-RegistryContent-Digest`).
     #[must_use]
     pub fn digest(self, digest: impl std::fmt::Display) -> Self {
         self.header(DIGEST_HEADER.as_str(), digest.to_string())
     }
 
-    /// Leaves `Docker-Content-Digest` out.
+    /// Leaves `Docker-RegistryContent-Digest` out.
     #[must_use]
     pub fn without_digest(self) -> Self {
         self.without_header(DIGEST_HEADER.as_str())
     }
 
-    /// Says that the content is so many bytes long (`Content-Length`). Only to a HEAD can this be a lie; to
+    /// Says that the content is so many bytes long (`RegistryContent-Length`). Only to a HEAD can this be a lie; to
     /// a GET it must be what is sent.
     #[must_use]
     pub fn size(self, bytes: u64) -> Self {
@@ -256,7 +259,7 @@ impl<'a> RouteScript<'a> {
     #[must_use]
     pub fn page(self, media_type: &str, body: impl Into<Bytes>) -> Self {
         let page = (media_type.to_owned(), body.into());
-        self.shaped(|answer| answer.page = Some(page))
+        self.edit(|response| response.page = Some(page))
     }
 
     /// Answers with a page for people, 200, as a captive portal or a misled proxy does.
@@ -270,51 +273,51 @@ impl<'a> RouteScript<'a> {
     #[must_use]
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         let body = body.into();
-        self.shaped(|answer| answer.body = Some(body))
+        self.edit(|response| response.body = Some(body))
     }
 
     /// Flips a bit in the byte at `offset` of the whole content, whatever range is asked for.
     #[must_use]
     pub fn corrupt(self, offset: u64) -> Self {
-        self.shaped(|answer| answer.corrupt.push(offset))
+        self.edit(|response| response.corrupt.push(offset))
     }
 
     /// Closes the connection after `bytes` of this answer's body; the client gets all of these. Over HTTP/2
     /// it is the stream that ends, with `RST_STREAM`, about there.
     #[must_use]
     pub fn cut_after(self, bytes: u64) -> Self {
-        self.shaped(|answer| answer.course.cut = Some((bytes, Cut::Close)))
+        self.edit(|response| response.body_script.cut = Some((bytes, CutKind::Close)))
     }
 
     /// Resets the connection (RST) after `bytes` of this answer's body. What the client has not read by
     /// then may be lost. Over HTTP/2 this is [`cut_after`](Self::cut_after).
     #[must_use]
     pub fn reset_after(self, bytes: u64) -> Self {
-        self.shaped(|answer| answer.course.cut = Some((bytes, Cut::Reset)))
+        self.edit(|response| response.body_script.cut = Some((bytes, CutKind::Reset)))
     }
 
     /// Sends `bytes` of the body and then nothing more, keeping the connection.
     #[must_use]
     pub fn stall_after(self, bytes: u64) -> Self {
-        self.shaped(|answer| answer.course.stall = Some(bytes))
+        self.edit(|response| response.body_script.stall = Some(bytes))
     }
 
     /// Sends the body at this speed.
     #[must_use]
     pub fn throttle(self, bytes_per_second: u64) -> Self {
-        self.shaped(|answer| answer.course.rate = Some(bytes_per_second))
+        self.edit(|response| response.body_script.rate = Some(bytes_per_second))
     }
 
     /// Sends a body without an end, in chunks; with a `content-length` header set, as long as that.
     #[must_use]
     pub fn endless(self) -> Self {
-        self.shaped(|answer| answer.course.endless = true)
+        self.edit(|response| response.body_script.endless = true)
     }
 
     /// Answers a range with a lie.
     #[must_use]
-    pub fn range(self, lie: RangeFault) -> Self {
-        self.shaped(|answer| answer.range = Some(lie))
+    pub fn range(self, fault: RangeFault) -> Self {
+        self.edit(|response| response.range = Some(fault))
     }
 
     /// Answers 200 with everything, whatever range is asked for.
@@ -332,13 +335,13 @@ impl<'a> RouteScript<'a> {
     /// Forgets all tokens issued so far and asks for a new one (401).
     #[must_use]
     pub fn expire_token(self) -> Self {
-        self.shaped(|answer| answer.expire_token = true)
+        self.edit(|response| response.expire_token = true)
     }
 
     /// Reads `bytes` of the request's body, keeps them if it is an upload, and breaks the connection.
     #[must_use]
     pub fn hang_up_after(self, bytes: usize) -> Self {
-        self.shaped(|answer| answer.hear = Some(bytes))
+        self.edit(|response| response.body_limit = Some(bytes))
     }
 
     /// Writes these bytes in place of an HTTP answer and closes. A throttle or a stall applies to them.
@@ -346,7 +349,7 @@ impl<'a> RouteScript<'a> {
     #[must_use]
     pub fn raw(self, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        self.shaped(|answer| answer.raw = Some(bytes))
+        self.edit(|response| response.raw = Some(bytes))
     }
 
     /// Holds the answer, headers and all, until the gate is opened.
@@ -366,13 +369,13 @@ impl<'a> RouteScript<'a> {
     /// As [`hold`](Self::hold), with a gate that may hold other answers too.
     #[must_use]
     pub fn held_by(self, gate: &Gate) -> Self {
-        self.shaped(|answer| answer.gate = Some(gate.clone()))
+        self.edit(|response| response.gate = Some(gate.clone()))
     }
 
     /// As [`hold_after`](Self::hold_after), with a gate that may hold other answers too.
     #[must_use]
     pub fn held_by_after(self, gate: &Gate, bytes: u64) -> Self {
-        self.shaped(|answer| answer.course.hold = Some((bytes, gate.clone())))
+        self.edit(|response| response.body_script.hold = Some((bytes, gate.clone())))
     }
 
     /// Gives the current answer so many times.
@@ -389,7 +392,7 @@ impl<'a> RouteScript<'a> {
     /// Ends the current answer; the next is yet to be shaped, and as true as it is left.
     #[must_use]
     pub fn then(mut self) -> Self {
-        self.answers.extend(self.current.replace(fresh()));
+        self.answers.extend(self.current.replace(one_time()));
         self
     }
 
@@ -404,12 +407,12 @@ impl<'a> RouteScript<'a> {
         self.unfinished().uses = None;
     }
 
-    fn shaped(mut self, shape: impl FnOnce(&mut Answer)) -> Self {
-        shape(self.current.get_or_insert_with(fresh));
+    fn edit(mut self, shape: impl FnOnce(&mut ScriptedResponse)) -> Self {
+        shape(self.current.get_or_insert_with(one_time));
         self
     }
 
-    fn unfinished(&mut self) -> &mut Answer {
+    fn unfinished(&mut self) -> &mut ScriptedResponse {
         self.current.as_mut().expect("an answer comes first")
     }
 }
@@ -424,10 +427,10 @@ impl Drop for RouteScript<'_> {
     }
 }
 
-fn fresh() -> Answer {
-    Answer {
+fn one_time() -> ScriptedResponse {
+    ScriptedResponse {
         uses: Some(1),
-        ..Answer::default()
+        ..ScriptedResponse::default()
     }
 }
 

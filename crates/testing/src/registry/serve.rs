@@ -11,48 +11,48 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::Shared;
-use super::answer::{Visit, respond};
-use super::power::{Port, Position, Power};
+use super::RegistryShared;
+use super::availability::{Availability, ReservedPort, SwitchState};
+use super::respond::{ConnectionContext, respond};
+use super::socket::{ConnectionSocket, FlushCountingStream};
 use super::tls::{self, TlsHandshake};
-use super::wire::{Wire, Wired};
 
 /// Spawns what HTTP/2 spawns, noting panics.
 #[derive(Clone)]
-struct Noting(Arc<Shared>);
+struct PanicTrackingExecutor(Arc<RegistryShared>);
 
-impl<F> Executor<F> for Noting
+impl<F> Executor<F> for PanicTrackingExecutor
 where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        spawn_noting_panics(self.0.clone(), future);
+        spawn_tracking_panics(self.0.clone(), future);
     }
 }
 
 /// Serves until the power goes off. The port is given free only then.
-pub(super) async fn serve(shared: Arc<Shared>, port: Port, listener: TcpListener) {
+pub(super) async fn serve(shared: Arc<RegistryShared>, port: ReservedPort, listener: TcpListener) {
     let mut listener = Some(asynchronous(listener));
     let mut switch = shared.switch.subscribe();
     loop {
         let position = *switch.borrow_and_update();
         match position.power {
-            Power::Off => return,
-            Power::Refusing => listener = None,
-            Power::Up | Power::Resetting | Power::Silent => {
+            Availability::Off => return,
+            Availability::Refusing => listener = None,
+            Availability::Up | Availability::Resetting | Availability::Silent => {
                 listener.get_or_insert_with(|| asynchronous(port.listen()));
             }
         }
-        shared.switch.follow(position);
+        shared.switch.mark_reached(position);
         accept(&shared, listener.as_ref(), &mut switch).await;
     }
 }
 
 /// Takes connections until the switch is turned.
 async fn accept(
-    shared: &Arc<Shared>,
+    shared: &Arc<RegistryShared>,
     listener: Option<&tokio::net::TcpListener>,
-    switch: &mut watch::Receiver<Position>,
+    switch: &mut watch::Receiver<SwitchState>,
 ) {
     loop {
         let accepted = async {
@@ -69,12 +69,18 @@ async fn accept(
         };
         let Ok((stream, _)) = accepted else { continue };
         let number = shared.connections.fetch_add(1, Ordering::Relaxed);
-        spawn_noting_panics(shared.clone(), powered(shared.clone(), stream, number));
+        spawn_tracking_panics(
+            shared.clone(),
+            serve_while_up(shared.clone(), stream, number),
+        );
     }
 }
 
 /// A test whose registry panicked must not pass, so the panic is kept for the end.
-fn spawn_noting_panics(shared: Arc<Shared>, work: impl Future<Output = ()> + Send + 'static) {
+fn spawn_tracking_panics(
+    shared: Arc<RegistryShared>,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
     let work = tokio::spawn(work);
     tokio::spawn(async move {
         if work.await.is_err_and(|error| error.is_panic()) {
@@ -84,21 +90,23 @@ fn spawn_noting_panics(shared: Arc<Shared>, work: impl Future<Output = ()> + Sen
 }
 
 /// Serves a connection as long as the power is up, stops where it is in silence, and resets it otherwise.
-async fn powered(shared: Arc<Shared>, stream: TcpStream, number: u64) {
-    let Ok(wire) = Wire::new(&stream).map(Arc::new) else {
+async fn serve_while_up(shared: Arc<RegistryShared>, stream: TcpStream, number: u64) {
+    let Ok(socket) = ConnectionSocket::new(&stream).map(Arc::new) else {
         return;
     };
     let mut switch = shared.switch.subscribe();
-    let begun = *switch.borrow_and_update();
-    let serving = connection(shared.clone(), stream, wire.clone(), number);
+    let initial = *switch.borrow_and_update();
+    let serving = connection(shared.clone(), stream, socket.clone(), number);
     tokio::pin!(serving);
-    let mut now = begun;
+    let mut now = initial;
     loop {
         let serves = match now.power {
-            _ if now.resets != begun.resets => return wire.reset_on_close(),
-            Power::Resetting | Power::Refusing | Power::Off => return wire.reset_on_close(),
-            Power::Up => true,
-            Power::Silent => false,
+            _ if now.resets != initial.resets => return socket.reset_on_close(),
+            Availability::Resetting | Availability::Refusing | Availability::Off => {
+                return socket.reset_on_close();
+            }
+            Availability::Up => true,
+            Availability::Silent => false,
         };
         tokio::select! {
             biased;
@@ -110,50 +118,58 @@ async fn powered(shared: Arc<Shared>, stream: TcpStream, number: u64) {
 }
 
 /// Speaks TLS where the registry does, and to those who do not, says so.
-async fn connection(shared: Arc<Shared>, stream: TcpStream, wire: Arc<Wire>, number: u64) {
+async fn connection(
+    shared: Arc<RegistryShared>,
+    stream: TcpStream,
+    socket: Arc<ConnectionSocket>,
+    number: u64,
+) {
     drop(stream.set_nodelay(true));
-    let mut visit = Visit {
+    let mut context = ConnectionContext {
         shared: shared.clone(),
-        wire,
+        socket,
         number,
         handshake: None,
     };
     let Some(acceptor) = &shared.acceptor else {
-        return http1(visit, stream).await;
+        return http1(context, stream).await;
     };
-    match tls::speaks_tls(&stream).await {
+    match tls::starts_with_tls(&stream).await {
         None => return,
-        Some(false) => return http1(visit, stream).await,
+        Some(false) => return http1(context, stream).await,
         Some(true) => {}
     }
     // An error is a client that does not like the certificate, or has none.
     let Ok(stream) = acceptor.accept(stream).await else {
         return;
     };
-    visit.handshake = Some(TlsHandshake::of(&stream));
+    context.handshake = Some(TlsHandshake::of(&stream));
     if tls::is_http2(&stream) {
-        http2(visit, stream).await;
+        http2(context, stream).await;
     } else {
-        http1(visit, stream).await;
+        http1(context, stream).await;
     }
 }
 
 // In both, an error is a client that left, or a script that hung up: both are meant to happen.
 
-async fn http1(visit: Visit, stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let io = Wired::new(TokioIo::new(stream), visit.wire.clone());
-    let visit = Arc::new(visit);
-    let service = service_fn(move |request| respond(visit.clone(), request));
+async fn http1(context: ConnectionContext, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let io = FlushCountingStream::new(TokioIo::new(stream), context.socket.clone());
+    let context = Arc::new(context);
+    let service = service_fn(move |request| respond(context.clone(), request));
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new());
     drop(builder.serve_connection(io, service).await);
 }
 
-async fn http2(visit: Visit, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-    let io = Wired::new(TokioIo::new(stream), visit.wire.clone());
-    let executor = Noting(visit.shared.clone());
-    let visit = Arc::new(visit);
-    let service = service_fn(move |request| respond(visit.clone(), request));
+async fn http2(
+    context: ConnectionContext,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) {
+    let io = FlushCountingStream::new(TokioIo::new(stream), context.socket.clone());
+    let executor = PanicTrackingExecutor(context.shared.clone());
+    let context = Arc::new(context);
+    let service = service_fn(move |request| respond(context.clone(), request));
     let builder = hyper::server::conn::http2::Builder::new(executor);
     drop(builder.serve_connection(io, service).await);
 }

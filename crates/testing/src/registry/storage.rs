@@ -8,8 +8,8 @@ use hyper::header::LOCATION;
 use hyper::{Method, StatusCode};
 use windlass_oci::Digest;
 
-use super::content::Content;
-use super::reply::Reply;
+use super::content::RegistryContent;
+use super::response::RegistryResponse;
 use super::script::RouteScript;
 use super::{RecordedRequest, Registry, RegistryBuilder, locked};
 
@@ -36,8 +36,8 @@ pub struct Storage(Registry);
 
 /// How a registry sends others to a [`Storage`].
 #[derive(Clone)]
-pub(super) struct Presigning {
-    content: Arc<Mutex<Content>>,
+pub(super) struct PresignedStorage {
+    content: Arc<Mutex<RegistryContent>>,
     url: String,
     uses: u64,
 }
@@ -134,8 +134,8 @@ impl Storage {
         &self.0
     }
 
-    pub(super) fn presigning(&self, uses: u64) -> Presigning {
-        Presigning {
+    pub(super) fn presigning(&self, uses: u64) -> PresignedStorage {
+        PresignedStorage {
             content: self.0.shared.content.clone(),
             url: self.url().to_owned(),
             uses,
@@ -143,19 +143,19 @@ impl Storage {
     }
 }
 
-impl Presigning {
+impl PresignedStorage {
     /// Puts a blob into the storage and sends the client there.
-    pub(super) fn redirect(&self, method: &Method, digest: &str, bytes: Bytes) -> Reply {
+    pub(super) fn redirect(&self, method: &Method, digest: &str, bytes: Bytes) -> RegistryResponse {
         let path = blob_path(digest);
         let mut content = locked(&self.content);
         content.private.insert(path.clone(), bytes);
         let signed = content.sign(&path, method, self.uses);
-        Reply::new(StatusCode::TEMPORARY_REDIRECT, "text/plain", "")
+        RegistryResponse::new(StatusCode::TEMPORARY_REDIRECT, "text/plain", "")
             .with(LOCATION, &format!("{}{signed}", self.url))
     }
 }
 
-impl std::fmt::Debug for Presigning {
+impl std::fmt::Debug for PresignedStorage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Presigning").field(&self.url).finish()
     }

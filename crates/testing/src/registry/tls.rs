@@ -29,29 +29,29 @@ pub struct TlsHandshake {
 
 /// How TLS is to be spoken.
 #[derive(Clone, Debug)]
-pub(super) struct Tls {
-    pub(super) certificate: Certificate,
+pub(super) struct RegistryTls {
+    pub(super) certificate: CertificateSource,
     /// Who signs the certificates that clients show.
-    pub(super) clients: Option<Ca>,
-    pub(super) client_must: bool,
+    pub(super) client_ca: Option<Ca>,
+    pub(super) client_required: bool,
     /// In order of preference.
     pub(super) protocols: Vec<&'static str>,
 }
 
 /// Whose certificate the registry shows.
 #[derive(Clone, Debug)]
-pub(super) enum Certificate {
+pub(super) enum CertificateSource {
     /// One for all its names, made when it starts.
     SignedBy(Ca),
     Is(TlsIdentity),
 }
 
-impl Tls {
-    pub(super) fn new(certificate: Certificate) -> Self {
+impl RegistryTls {
+    pub(super) fn new(certificate: CertificateSource) -> Self {
         Self {
             certificate,
-            clients: None,
-            client_must: false,
+            client_ca: None,
+            client_required: false,
             protocols: vec!["h2", "http/1.1"],
         }
     }
@@ -59,10 +59,10 @@ impl Tls {
     /// Makes ready to serve at `address`.
     pub(super) fn acceptor(&self, address: &str) -> TlsAcceptor {
         let identity = match &self.certificate {
-            Certificate::SignedBy(ca) => {
+            CertificateSource::SignedBy(ca) => {
                 ca.server(&["localhost", "127.0.0.1", address, "reg.test"])
             }
-            Certificate::Is(identity) => identity.clone(),
+            CertificateSource::Is(identity) => identity.clone(),
         };
         let chain: Result<Vec<_>, _> =
             CertificateDer::pem_slice_iter(identity.certificate.as_bytes()).collect();
@@ -71,7 +71,7 @@ impl Tls {
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .expect("the provider knows TLS");
-        let builder = match &self.clients {
+        let builder = match &self.client_ca {
             Some(ca) => builder.with_client_cert_verifier(self.verifier(ca, provider)),
             None => builder.with_no_client_auth(),
         };
@@ -89,7 +89,7 @@ impl Tls {
         let added = roots.add(root.expect("the authority writes PEM"));
         added.expect("the authority can be trusted");
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-        let builder = if self.client_must {
+        let builder = if self.client_required {
             builder
         } else {
             builder.allow_unauthenticated()
@@ -115,7 +115,7 @@ pub(super) fn is_http2(stream: &TlsStream<TcpStream>) -> bool {
 }
 
 /// Whether the client begins as TLS begins; `None` if it says nothing and leaves.
-pub(super) async fn speaks_tls(stream: &TcpStream) -> Option<bool> {
+pub(super) async fn starts_with_tls(stream: &TcpStream) -> Option<bool> {
     let mut first = [0];
     match stream.peek(&mut first).await {
         Ok(1) => Some(first == [HANDSHAKE]),

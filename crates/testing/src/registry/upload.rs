@@ -6,14 +6,16 @@ use hyper::{Method, StatusCode};
 use serde_json::Value;
 use windlass_oci::{Algorithm, Digest};
 
-use super::Layout;
+use super::ProtocolOptions;
 use super::auth::decoded;
-use super::content::{Content, Repository, Session, StoredManifest, is_repository_name, is_tag};
-use super::reply::{Asked, DIGEST_HEADER, Reply};
+use super::content::{
+    RegistryContent, StoredManifest, StoredRepository, UploadSession, is_repository_name, is_tag,
+};
+use super::response::{DIGEST_HEADER, RegistryResponse, RequestParts};
 
 /// How a registry takes what is pushed to it.
 #[derive(Clone, Debug)]
-pub(super) struct Uploads {
+pub(super) struct UploadOptions {
     /// The fewest bytes of a piece that is not the last.
     pub(super) min_chunk: Option<usize>,
     /// Whether blobs are taken over from other repositories.
@@ -25,42 +27,43 @@ const MIN_CHUNK_HEADER: HeaderName = HeaderName::from_static("oci-chunk-min-leng
 
 /// Answers a request for an upload: one to begin, if there is no `session` yet.
 pub(super) fn upload(
-    content: &mut Content,
-    (repository, session): (&str, Option<&str>),
-    asked: &Asked<'_>,
-    layout: &Layout,
-) -> Reply {
-    let Some(rules) = &layout.uploads else {
+    content: &mut RegistryContent,
+    repository: &str,
+    session: Option<&str>,
+    parts: &RequestParts<'_>,
+    protocol: &ProtocolOptions,
+) -> RegistryResponse {
+    let Some(rules) = &protocol.uploads else {
         return read_only();
     };
     if !is_repository_name(repository) {
         let message = "invalid repository name";
-        return Reply::error(StatusCode::BAD_REQUEST, "NAME_INVALID", message);
+        return RegistryResponse::error(StatusCode::BAD_REQUEST, "NAME_INVALID", message);
     }
     let Some(id) = session else {
-        return match *asked.method {
-            Method::POST => begin(content, repository, asked, layout, rules),
-            _ => Reply::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "POST it"),
+        return match *parts.method {
+            Method::POST => begin(content, repository, parts, protocol, rules),
+            _ => RegistryResponse::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "POST it"),
         };
     };
     let Some(session) = content.sessions.get_mut(id) else {
         return gone();
     };
     // Who asks how far it got does not know what came since.
-    let state = parameter(asked, "_state");
-    let knows_how_far = *asked.method == Method::GET || state == Some(session.state());
-    if session.repository != repository || state.is_none() || !knows_how_far {
+    let state = parameter(parts, "_state");
+    let is_state_current = *parts.method == Method::GET || state == Some(session.state());
+    if session.repository != repository || state.is_none() || !is_state_current {
         return gone();
     }
-    match *asked.method {
-        Method::GET => progress(StatusCode::NO_CONTENT, id, session, layout),
+    match *parts.method {
+        Method::GET => progress(StatusCode::NO_CONTENT, id, session, protocol),
         Method::DELETE => {
             content.sessions.remove(id);
-            Reply::new(StatusCode::NO_CONTENT, "text/plain", "")
+            RegistryResponse::new(StatusCode::NO_CONTENT, "text/plain", "")
         }
-        Method::PATCH => piece(id, session, asked, layout, rules),
-        Method::PUT => end(content, id, asked, layout),
-        _ => Reply::error(
+        Method::PATCH => piece(id, session, parts, protocol, rules),
+        Method::PUT => end(content, id, parts, protocol),
+        _ => RegistryResponse::error(
             StatusCode::METHOD_NOT_ALLOWED,
             "UNSUPPORTED",
             "what is that?",
@@ -70,27 +73,29 @@ pub(super) fn upload(
 
 /// Takes in a manifest, if all that it names is here.
 pub(super) fn put_manifest(
-    content: &mut Content,
-    (repository, reference): (&str, &str),
-    asked: &Asked<'_>,
-    layout: &Layout,
-) -> Reply {
-    if layout.uploads.is_none() {
+    content: &mut RegistryContent,
+    repository: &str,
+    reference: &str,
+    parts: &RequestParts<'_>,
+    protocol: &ProtocolOptions,
+) -> RegistryResponse {
+    if protocol.uploads.is_none() {
         return read_only();
     }
-    let bad = |code: &str, message: &str| Reply::error(StatusCode::BAD_REQUEST, code, message);
+    let bad =
+        |code: &str, message: &str| RegistryResponse::error(StatusCode::BAD_REQUEST, code, message);
     if !is_repository_name(repository) {
         return bad("NAME_INVALID", "invalid repository name");
     }
-    let Ok(document) = serde_json::from_slice::<Value>(asked.body) else {
+    let Ok(document) = serde_json::from_slice::<Value>(parts.body) else {
         return bad("MANIFEST_INVALID", "the manifest is no JSON");
     };
     let digest = match reference.parse::<Digest>() {
         Ok(digest) => digest,
-        Err(_) if is_tag(reference) => Digest::sha256(asked.body),
+        Err(_) if is_tag(reference) => Digest::sha256(parts.body),
         Err(_) => return bad("TAG_INVALID", "neither a tag nor a digest"),
     };
-    if digest != Digest::of(digest.algorithm(), asked.body) {
+    if digest != Digest::of(digest.algorithm(), parts.body) {
         return bad(
             "DIGEST_INVALID",
             "provided digest did not match uploaded content",
@@ -101,56 +106,56 @@ pub(super) fn put_manifest(
         let message = format!("blob unknown to registry: {missing}");
         return bad("MANIFEST_BLOB_UNKNOWN", &message);
     }
-    let media_type = asked.headers.get(CONTENT_TYPE);
+    let media_type = parts.headers.get(CONTENT_TYPE);
     let media_type = media_type.and_then(|text| text.to_str().ok());
     let manifest = StoredManifest {
         media_type: media_type.unwrap_or_default().to_owned(),
-        bytes: asked.body.clone(),
+        bytes: parts.body.clone(),
     };
     held.manifests.insert(digest, manifest);
     if is_tag(reference) {
         held.tags.insert(reference.to_owned(), digest);
     }
-    let at = format!("{}/{repository}/manifests/{digest}", layout.root);
-    let reply = Reply::new(StatusCode::CREATED, "text/plain", "")
+    let at = format!("{}/{repository}/manifests/{digest}", protocol.root);
+    let reply = RegistryResponse::new(StatusCode::CREATED, "text/plain", "")
         .with(LOCATION, &at)
         .with(DIGEST_HEADER, &digest.to_string());
     match document["subject"]["digest"].as_str() {
-        Some(subject) if layout.referrers.is_some() => reply.with(SUBJECT_HEADER, subject),
+        Some(subject) if protocol.referrers.is_some() => reply.with(SUBJECT_HEADER, subject),
         _ => reply,
     }
 }
 
 /// What a registry says that only serves.
-pub(super) fn read_only() -> Reply {
+pub(super) fn read_only() -> RegistryResponse {
     let message = "this registry is read-only";
-    Reply::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message)
+    RegistryResponse::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message)
 }
 
 fn begin(
-    content: &mut Content,
+    content: &mut RegistryContent,
     repository: &str,
-    asked: &Asked<'_>,
-    layout: &Layout,
-    rules: &Uploads,
-) -> Reply {
-    let mount = parameter(asked, "mount").and_then(|digest| digest.parse::<Digest>().ok());
-    if let (Some(digest), Some(from), true) = (mount, parameter(asked, "from"), rules.mounts) {
+    parts: &RequestParts<'_>,
+    protocol: &ProtocolOptions,
+    rules: &UploadOptions,
+) -> RegistryResponse {
+    let mount = parameter(parts, "mount").and_then(|digest| digest.parse::<Digest>().ok());
+    if let (Some(digest), Some(from), true) = (mount, parameter(parts, "from"), rules.mounts) {
         let held = content.repository(&from);
         if let Some(bytes) = held.and_then(|held| held.blobs.get(&digest)).cloned() {
             let blobs = &mut content.repository_mut(repository).blobs;
             blobs.insert(digest, bytes);
-            return created(repository, &digest, layout);
+            return created(repository, &digest, protocol);
         }
     }
-    content.began += 1;
-    let id = format!("session-{}", content.began);
-    let session = Session {
+    content.uploads_started += 1;
+    let id = format!("session-{}", content.uploads_started);
+    let session = UploadSession {
         repository: repository.to_owned(),
         bytes: Vec::new(),
         is_short: false,
     };
-    let reply = progress(StatusCode::ACCEPTED, &id, &session, layout);
+    let reply = progress(StatusCode::ACCEPTED, &id, &session, protocol);
     content.sessions.insert(id, session);
     match rules.min_chunk {
         Some(min) => reply.with(MIN_CHUNK_HEADER, &min.to_string()),
@@ -160,82 +165,92 @@ fn begin(
 
 fn piece(
     id: &str,
-    session: &mut Session,
-    asked: &Asked<'_>,
-    layout: &Layout,
-    rules: &Uploads,
-) -> Reply {
+    session: &mut UploadSession,
+    parts: &RequestParts<'_>,
+    protocol: &ProtocolOptions,
+    rules: &UploadOptions,
+) -> RegistryResponse {
     let held = session.bytes.len();
-    let range = asked.headers.get(CONTENT_RANGE);
+    let range = parts.headers.get(CONTENT_RANGE);
     let start = range.map(|range| {
         let text = range.to_str().unwrap_or_default();
         text.split('-').next().and_then(|start| start.parse().ok())
     });
     if start.is_some_and(|start| start != Some(held)) {
-        return progress(StatusCode::RANGE_NOT_SATISFIABLE, id, session, layout);
+        return progress(StatusCode::RANGE_NOT_SATISFIABLE, id, session, protocol);
     }
     if session.is_short {
         let message = "the piece before was smaller than OCI-Chunk-Min-Length";
-        return Reply::error(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", message);
+        return RegistryResponse::error(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", message);
     }
-    session.bytes.extend_from_slice(asked.body);
-    session.is_short = asked.is_whole && rules.min_chunk.is_some_and(|min| asked.body.len() < min);
-    progress(StatusCode::ACCEPTED, id, session, layout)
+    session.bytes.extend_from_slice(parts.body);
+    session.is_short = parts.is_whole && rules.min_chunk.is_some_and(|min| parts.body.len() < min);
+    progress(StatusCode::ACCEPTED, id, session, protocol)
 }
 
-fn end(content: &mut Content, id: &str, asked: &Asked<'_>, layout: &Layout) -> Reply {
-    let digest = parameter(asked, "digest").and_then(|digest| digest.parse::<Digest>().ok());
+fn end(
+    content: &mut RegistryContent,
+    id: &str,
+    parts: &RequestParts<'_>,
+    protocol: &ProtocolOptions,
+) -> RegistryResponse {
+    let digest = parameter(parts, "digest").and_then(|digest| digest.parse::<Digest>().ok());
     let Some(digest) = digest else {
         let message = "provided digest is invalid";
-        return Reply::error(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message);
+        return RegistryResponse::error(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message);
     };
-    if !asked.is_whole {
+    if !parts.is_whole {
         let session = content.sessions.get_mut(id).expect("it was found");
-        session.bytes.extend_from_slice(asked.body);
+        session.bytes.extend_from_slice(parts.body);
         return gone();
     }
     let mut session = content.sessions.remove(id).expect("it was found");
-    session.bytes.extend_from_slice(asked.body);
+    session.bytes.extend_from_slice(parts.body);
     if Digest::of(digest.algorithm(), &session.bytes) != digest {
         let message = "provided digest did not match uploaded content";
-        return Reply::error(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message);
+        return RegistryResponse::error(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message);
     }
     let repository = session.repository;
     let blobs = &mut content.repository_mut(&repository).blobs;
     blobs.insert(digest, Bytes::from(session.bytes));
-    created(&repository, &digest, layout)
+    created(&repository, &digest, protocol)
 }
 
-fn created(repository: &str, digest: &Digest, layout: &Layout) -> Reply {
-    let at = format!("{}/{repository}/blobs/{digest}", layout.root);
-    Reply::new(StatusCode::CREATED, "text/plain", "")
+fn created(repository: &str, digest: &Digest, protocol: &ProtocolOptions) -> RegistryResponse {
+    let at = format!("{}/{repository}/blobs/{digest}", protocol.root);
+    RegistryResponse::new(StatusCode::CREATED, "text/plain", "")
         .with(LOCATION, &at)
         .with(DIGEST_HEADER, &digest.to_string())
 }
 
 /// Says how much is here, and where what comes next is to go: relative, with a query that has to be kept.
-fn progress(status: StatusCode, id: &str, session: &Session, layout: &Layout) -> Reply {
-    let Session {
+fn progress(
+    status: StatusCode,
+    id: &str,
+    session: &UploadSession,
+    protocol: &ProtocolOptions,
+) -> RegistryResponse {
+    let UploadSession {
         repository, bytes, ..
     } = session;
-    let root = &layout.root;
+    let root = &protocol.root;
     let at = format!(
         "{root}/{repository}/blobs/uploads/{id}?_state={}",
         session.state()
     );
     let last = bytes.len().saturating_sub(1);
-    Reply::new(status, "text/plain", "")
+    RegistryResponse::new(status, "text/plain", "")
         .with(LOCATION, &at)
         .with(RANGE, &format!("0-{last}"))
 }
 
-fn gone() -> Reply {
+fn gone() -> RegistryResponse {
     let message = "blob upload unknown to registry";
-    Reply::error(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", message)
+    RegistryResponse::error(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", message)
 }
 
 /// Finds what a manifest names and is not here. Layers with URLs may lie elsewhere.
-fn missing(repository: &Repository, document: &Value) -> Option<String> {
+fn missing(repository: &StoredRepository, document: &Value) -> Option<String> {
     let list = |name: &str| document[name].as_array().cloned().unwrap_or_default();
     let has_digest = |entry: &Value| entry["digest"].is_string();
     let blobs = [list("layers"), vec![document["config"].clone()]].concat();
@@ -255,12 +270,12 @@ fn missing(repository: &Repository, document: &Value) -> Option<String> {
         .map(|(entry, _)| entry["digest"].to_string())
 }
 
-fn parameter(asked: &Asked<'_>, name: &str) -> Option<String> {
-    let mut pairs = asked.query?.split('&');
+fn parameter(parts: &RequestParts<'_>, name: &str) -> Option<String> {
+    let mut pairs = parts.query?.split('&');
     pairs.find_map(|pair| Some(decoded(pair.strip_prefix(name)?.strip_prefix('=')?)))
 }
 
-impl Session {
+impl UploadSession {
     /// What a client has to give back, whatever it is: another one after each step.
     fn state(&self) -> String {
         let digest = Digest::of(Algorithm::Sha256, &self.bytes);

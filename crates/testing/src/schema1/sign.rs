@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use windlass_oci::Digest;
 
-use super::{Edit, Schema1Flaw, pretty};
+use super::{JsonEdit, Schema1Flaw, pretty};
 
 /// What ends every signed document.
 const TAIL: &str = "\n}";
@@ -20,13 +20,13 @@ const SPKI_HEAD: [u8; 26] = [
 
 /// How a document is signed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Signing {
+pub(super) struct SignatureOptions {
     pub(super) flaw: Option<Schema1Flaw>,
-    pub(super) header_edits: Vec<Edit>,
-    pub(super) protected_edits: Vec<Edit>,
+    pub(super) header_edits: Vec<JsonEdit>,
+    pub(super) protected_edits: Vec<JsonEdit>,
 }
 
-impl Signing {
+impl SignatureOptions {
     /// Signs `payload`, an object written over several lines, and puts the signature before its end.
     pub(super) fn sign(&self, payload: &[u8]) -> Vec<u8> {
         let text = std::str::from_utf8(payload).expect("JSON is text");
@@ -51,13 +51,13 @@ impl Signing {
 
     /// Signs the document that is `body` and its tail.
     fn signature(&self, body: &str) -> Value {
-        let flawed = |flaw| self.flaw == Some(flaw);
+        let has_flaw = |flaw| self.flaw == Some(flaw);
         let key = new_key();
         let mut tail = TAIL.to_owned();
-        if flawed(Schema1Flaw::LayersInTail) {
+        if has_flaw(Schema1Flaw::LayersInTail) {
             tail = format!("{}{TAIL}", other_layers());
         }
-        let longer = if flawed(Schema1Flaw::LongerThanItIs) {
+        let longer = if has_flaw(Schema1Flaw::LongerThanItIs) {
             1 << 20
         } else {
             0
@@ -78,19 +78,19 @@ impl Signing {
             .expect("the system gives random numbers")
             .as_ref()
             .to_vec();
-        if flawed(Schema1Flaw::WrongSignature) {
+        if has_flaw(Schema1Flaw::WrongSignature) {
             signature[40] ^= 1;
         }
-        let shown = if flawed(Schema1Flaw::OtherKey) {
+        let shown = if has_flaw(Schema1Flaw::OtherKey) {
             new_key()
         } else {
             key
         };
         let mut header = json!({ "alg": "ES256", "jwk": jwk(&shown) });
-        if flawed(Schema1Flaw::NoAlgorithm) {
+        if has_flaw(Schema1Flaw::NoAlgorithm) {
             header["alg"] = json!("none");
         }
-        if flawed(Schema1Flaw::OtherKeyId) {
+        if has_flaw(Schema1Flaw::OtherKeyId) {
             header["jwk"]["kid"] = jwk(&new_key())["kid"].clone();
         }
         for edit in &self.header_edits {

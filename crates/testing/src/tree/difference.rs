@@ -27,7 +27,7 @@ pub enum TreeDifference {
         /// The path.
         path: Vec<u8>,
         /// What differs, as `mode 0644 → 0600`.
-        facts: Vec<String>,
+        properties: Vec<String>,
     },
 }
 
@@ -47,8 +47,8 @@ impl fmt::Display for TreeDifference {
         match self {
             Self::Missing { path, entry } => write!(f, "- {}  {entry}", readable(path)),
             Self::Extra { path, entry } => write!(f, "+ {}  {entry}", readable(path)),
-            Self::Changed { path, facts } => {
-                write!(f, "~ {}  {}", readable(path), facts.join(", "))
+            Self::Changed { path, properties } => {
+                write!(f, "~ {}  {}", readable(path), properties.join(", "))
             }
         }
     }
@@ -65,7 +65,7 @@ pub(super) fn differences(
         (Some(left), Some(right)) if left == right => None,
         (Some(left), Some(right)) => Some(TreeDifference::Changed {
             path: path.clone(),
-            facts: changed(left, right),
+            properties: changed(left, right),
         }),
         (Some(entry), None) => Some(TreeDifference::Missing {
             path: path.clone(),
@@ -81,9 +81,9 @@ pub(super) fn differences(
 }
 
 fn changed(left: &TreeEntry, right: &TreeEntry) -> Vec<String> {
-    let (left, right) = (left.facts(), right.facts());
-    let of = |facts: &[(String, String)], name: &str| {
-        let fact = facts.iter().find(|(key, _)| key == name);
+    let (left, right) = (left.properties(), right.properties());
+    let of = |properties: &[(String, String)], name: &str| {
+        let fact = properties.iter().find(|(key, _)| key == name);
         fact.map_or_else(|| "nothing".to_owned(), |(_, text)| text.clone())
     };
     let mut names: Vec<_> = left.iter().chain(&right).map(|(name, _)| name).collect();
@@ -99,34 +99,34 @@ fn changed(left: &TreeEntry, right: &TreeEntry) -> Vec<String> {
 
 impl TreeEntry {
     /// Everything about it as named words.
-    pub(super) fn facts(&self) -> Vec<(String, String)> {
+    pub(super) fn properties(&self) -> Vec<(String, String)> {
         let fact = |name: &str, text: String| (name.to_owned(), text);
-        let (kind, content) = self.kind.words();
-        let mut facts = vec![
+        let (kind, content) = self.kind.describe();
+        let mut properties = vec![
             fact("type", kind.to_owned()),
             fact("mode", format!("{:04o}", self.mode)),
             fact("owner", format!("{}:{}", self.uid, self.gid)),
             fact("mtime", format!("{}.{:09}", self.mtime.0, self.mtime.1)),
         ];
-        facts.extend(content.map(|content| fact("content", content)));
+        properties.extend(content.map(|content| fact("content", content)));
         if let Some(first) = &self.linked {
-            facts.push(fact("link of", format!("={}", readable(first))));
+            properties.push(fact("link of", format!("={}", readable(first))));
         }
         for (name, value) in &self.xattrs {
             let name = readable(name);
             let text = format!("{name}={}", readable(value));
-            facts.push((format!("xattr {name}"), text));
+            properties.push((format!("xattr {name}"), text));
         }
         if let Some((seconds, nanoseconds, inode)) = self.change {
             let text = format!("inode {inode} changed {seconds}.{nanoseconds:09}");
-            facts.push(fact("change", text));
+            properties.push(fact("change", text));
         }
-        facts
+        properties
     }
 }
 
 impl TreeEntryKind {
-    fn words(&self) -> (&'static str, Option<String>) {
+    fn describe(&self) -> (&'static str, Option<String>) {
         match self {
             Self::File {
                 size,

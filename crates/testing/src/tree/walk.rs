@@ -15,28 +15,28 @@ use windlass_oci::{Algorithm, Digest, Hasher};
 use super::{TreeEntry, TreeEntryKind, TreeSnapshot};
 
 /// The tree so far, and the files with several names.
-struct Walk {
+struct TreeWalker {
     entries: BTreeMap<Vec<u8>, TreeEntry>,
     names: HashMap<(u64, u64), Vec<Vec<u8>>>,
     watched: bool,
 }
 
 pub(super) fn walk(directory: BorrowedFd<'_>, watched: bool) -> io::Result<TreeSnapshot> {
-    let mut walk = Walk {
+    let mut walk = TreeWalker {
         entries: BTreeMap::new(),
         names: HashMap::new(),
         watched,
     };
     let root = openat(directory, ".", directory_flags(), Mode::empty())?;
     let stat = fstat(&root)?;
-    walk.add(root.as_fd(), b".", b".".to_vec(), &stat)?;
+    walk.add_entry(root.as_fd(), b".", b".".to_vec(), &stat)?;
     walk.enter(root.as_fd(), b"")?;
     Ok(TreeSnapshot {
         entries: walk.linked(),
     })
 }
 
-impl Walk {
+impl TreeWalker {
     fn enter(&mut self, directory: BorrowedFd<'_>, path: &[u8]) -> io::Result<()> {
         for child in Dir::read_from(directory)? {
             let child = child?;
@@ -47,7 +47,7 @@ impl Walk {
             let separator: &[u8] = if path.is_empty() { b"" } else { b"/" };
             let path = [path, separator, name.to_bytes()].concat();
             let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            self.add(directory, name.to_bytes(), path.clone(), &stat)?;
+            self.add_entry(directory, name.to_bytes(), path.clone(), &stat)?;
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
                 match openat(directory, name, directory_flags(), Mode::empty()) {
                     Ok(inner) => self.enter(inner.as_fd(), &path)?,
@@ -59,7 +59,7 @@ impl Walk {
         Ok(())
     }
 
-    fn add(
+    fn add_entry(
         &mut self,
         parent: BorrowedFd<'_>,
         name: &[u8],

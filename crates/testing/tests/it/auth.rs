@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use windlass_testing::{ImageBuilder, Registry};
 
-use crate::client::{ask, get};
+use crate::client::{get, request};
 
 fn basic(account: &str) -> String {
     format!("Authorization: Basic {}", STANDARD.encode(account))
@@ -96,7 +96,7 @@ fn an_identity_token_is_posted() {
     let post = |body: &str| {
         let length = format!("Content-Length: {}\r\n\r\n{body}", body.len());
         // The body ends the headers: nothing may come behind it.
-        ask(
+        request(
             registry.address(),
             "POST",
             "/token",

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 /// One answer, and how the connection went on after it.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     /// As it came: of chunks, with their sizes.
@@ -13,7 +13,7 @@ pub(crate) struct Answer {
     pub(crate) reset: bool,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         headers
@@ -27,28 +27,28 @@ impl Answer {
 }
 
 /// Asks on a connection of its own and reads until that ends.
-pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &[&str]) -> Answer {
+pub(crate) fn request(address: SocketAddr, method: &str, path: &str, headers: &[&str]) -> Response {
     read(begin(address, method, path, headers))
 }
 
 /// Reads until the connection ends.
-pub(crate) fn read(mut stream: TcpStream) -> Answer {
+pub(crate) fn read(mut stream: TcpStream) -> Response {
     let mut bytes = Vec::new();
     let reset = match stream.read_to_end(&mut bytes) {
         Ok(_) => false,
         Err(error) if error.kind() == ErrorKind::ConnectionReset => true,
         Err(error) => panic!("{error}"),
     };
-    Answer {
+    Response {
         reset,
         ..parse(&bytes)
     }
 }
 
 /// Gets with any `Accept`.
-pub(crate) fn get(address: SocketAddr, path: &str, headers: &[&str]) -> Answer {
+pub(crate) fn get(address: SocketAddr, path: &str, headers: &[&str]) -> Response {
     let headers = [headers, &["Accept: */*"]].concat();
-    ask(address, "GET", path, &headers)
+    request(address, "GET", path, &headers)
 }
 
 /// Sends a request and returns the connection.
@@ -65,18 +65,18 @@ pub(crate) fn begin(address: SocketAddr, method: &str, path: &str, headers: &[&s
     stream
 }
 
-fn parse(bytes: &[u8]) -> Answer {
+fn parse(bytes: &[u8]) -> Response {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return Answer {
+        return Response {
             body: bytes.to_vec(),
-            ..Answer::default()
+            ..Response::default()
         };
     };
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap();
     let headers = lines.map(|line| line.split_once(": ").unwrap());
-    Answer {
+    Response {
         status: status.parse().unwrap(),
         headers: headers
             .map(|(key, value)| (key.to_owned(), value.to_owned()))

@@ -8,7 +8,7 @@ use windlass_testing::{
     Gate, ImageBuilder, LayerBuilder, PackedLayer, RangeFault, RecordedRequest, Registry,
 };
 
-use crate::client::{Answer, ask, begin, get};
+use crate::client::{Response, begin, get, request};
 
 /// A registry with one blob of some size, and the path to it.
 struct Fixture {
@@ -34,7 +34,7 @@ impl Fixture {
         self.registry.address()
     }
 
-    fn get(&self, headers: &[&str]) -> Answer {
+    fn get(&self, headers: &[&str]) -> Response {
         get(self.address(), &self.path, headers)
     }
 
@@ -218,7 +218,7 @@ fn headers_are_set_and_left_out() {
         .without_header("docker-content-digest");
     get_script.without_header("content-length").then_ok();
     let path = "/v2/app/manifests/1";
-    let head = ask(registry.address(), "HEAD", path, &["Accept: */*"]);
+    let head = request(registry.address(), "HEAD", path, &["Accept: */*"]);
     assert_eq!(head.header("content-length"), Some("10737418240"));
     let chunked = get(registry.address(), path, &[]);
     assert_eq!(chunked.header("docker-content-digest"), None);
@@ -290,10 +290,10 @@ async fn holds_the_rest_of_a_body_until_the_gate_opens() {
     let blob = it.registry.blob(&it.layer.digest);
     drop(blob.held_by_after(&gate, 50_000).times(2));
     let (address, path) = (it.address(), it.path.clone());
-    let ask = move || get(address, &path, &[]);
+    let request = move || get(address, &path, &[]);
     let clients = [
-        tokio::task::spawn_blocking(ask.clone()),
-        tokio::task::spawn_blocking(ask),
+        tokio::task::spawn_blocking(request.clone()),
+        tokio::task::spawn_blocking(request),
     ];
     gate.reached(2).await;
     let sent: Vec<_> = it

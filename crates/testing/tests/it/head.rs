@@ -3,16 +3,16 @@
 use windlass_oci::Digest;
 use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
-use crate::client::{Answer, ask, get};
+use crate::client::{Response, get, request};
 
 const PATH: &str = "/v2/app/manifests/1";
 
-fn head(registry: &Registry, path: &str) -> Answer {
-    ask(registry.address(), "HEAD", path, &["Accept: */*"])
+fn head(registry: &Registry, path: &str) -> Response {
+    request(registry.address(), "HEAD", path, &["Accept: */*"])
 }
 
 /// What a HEAD says of the content.
-fn said(answer: &Answer) -> [Option<&str>; 3] {
+fn headers_of(answer: &Response) -> [Option<&str>; 3] {
     ["docker-content-digest", "content-length", "content-type"].map(|name| answer.header(name))
 }
 
@@ -28,13 +28,13 @@ fn says_what_a_get_would_bring() {
     let manifest = head(&registry, PATH);
     assert_eq!((manifest.status, manifest.body.len()), (200, 0));
     assert_eq!(
-        said(&manifest),
+        headers_of(&manifest),
         [&digest, &size, &image.media_type].map(|it| Some(&**it))
     );
     let blob = head(&registry, &format!("/v2/app/blobs/{}", layer.digest));
     let (digest, size) = (layer.digest.to_string(), layer.size.to_string());
     let expected = [&*digest, &*size, "application/octet-stream"].map(Some);
-    assert_eq!((said(&blob), blob.body.len()), (expected, 0));
+    assert_eq!((headers_of(&blob), blob.body.len()), (expected, 0));
     assert_eq!(head(&registry, "/v2/app/manifests/2").status, 404);
 }
 
@@ -58,8 +58,8 @@ fn is_scripted_apart_from_get() {
     let lying = head(&registry, PATH);
     let other = other.to_string();
     let expected = [&*other, "10737418240", &*image.media_type].map(Some);
-    assert_eq!((said(&lying), lying.body.len()), (expected, 0));
-    assert_eq!(said(&head(&registry, PATH))[0], None);
+    assert_eq!((headers_of(&lying), lying.body.len()), (expected, 0));
+    assert_eq!(headers_of(&head(&registry, PATH))[0], None);
     assert_eq!(head(&registry, PATH).status, 500);
     assert_eq!(get(registry.address(), PATH, &[]).status, 500);
     assert_eq!(get(registry.address(), PATH, &[]).body, image.manifest);
@@ -82,8 +82,8 @@ fn digests_may_be_left_unsaid() {
     let image = registry.push(ImageBuilder::new(), "app:1");
     let size = image.manifest.len().to_string();
     let expected = [None, Some(&*size), Some(&*image.media_type)];
-    assert_eq!(said(&head(&registry, PATH)), expected);
-    assert_eq!(said(&get(registry.address(), PATH, &[])), expected);
+    assert_eq!(headers_of(&head(&registry, PATH)), expected);
+    assert_eq!(headers_of(&get(registry.address(), PATH, &[])), expected);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::json;
 use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
-use crate::client::{Answer, ask, begin, get};
+use crate::client::{Response, begin, get, request};
 
 fn status(registry: &Registry, path: &str) -> u16 {
     get(registry.address(), path, &[]).status
@@ -135,7 +135,7 @@ fn everything_can_fail_at_once() {
         ("GET", "/v2/app/manifests/1"),
         ("GET", "/token"),
     ] {
-        let answer = ask(registry.address(), method, path, &[]);
+        let answer = request(registry.address(), method, path, &[]);
         assert_eq!(
             (answer.status, answer.header("retry-after")),
             (503, Some("x"))
@@ -179,7 +179,7 @@ fn everything_can_be_a_page_for_people() {
     registry.push(ImageBuilder::new(), "app:1");
     registry.every().html().forever();
     for path in ["/v2/", "/v2/app/manifests/1", "/v2/app/blobs/x"] {
-        let Answer { status, body, .. } = &get(registry.address(), path, &[]);
+        let Response { status, body, .. } = &get(registry.address(), path, &[]);
         assert_eq!(*status, 200);
         assert!(body.starts_with(b"<!DOCTYPE html>"));
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 use windlass_oci::Digest;
 use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, Registry};
 
-use crate::client::{ask, get};
+use crate::client::{get, request};
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -75,7 +75,7 @@ fn a_head_has_no_body() {
     let registry = Registry::start();
     let digest = registry.push_layer(LayerBuilder::of_size(1000), "app");
     let path = format!("/v2/app/blobs/{digest}");
-    let head = ask(registry.address(), "HEAD", &path, &[]);
+    let head = request(registry.address(), "HEAD", &path, &[]);
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_ne!(head.header("content-length"), Some("0"));
     assert!(
@@ -104,7 +104,7 @@ fn what_is_not_there_is_named() {
     }
     assert_eq!(get(registry.address(), "/v1/_ping", &[]).status, 404);
     assert_eq!(
-        ask(registry.address(), "PUT", "/v2/app/manifests/1", &[]).status,
+        request(registry.address(), "PUT", "/v2/app/manifests/1", &[]).status,
         405
     );
 }
@@ -114,8 +114,9 @@ fn what_is_not_there_is_named() {
 fn a_manifest_is_for_those_who_accept_it() {
     let registry = Registry::start();
     registry.push(ImageBuilder::new(), "app:1");
-    let status =
-        |headers: &[&str]| ask(registry.address(), "GET", "/v2/app/manifests/1", headers).status;
+    let status = |headers: &[&str]| {
+        request(registry.address(), "GET", "/v2/app/manifests/1", headers).status
+    };
     assert_eq!(status(&[]), 404);
     assert_eq!(status(&["Accept: application/json"]), 404);
     let listed = format!("Accept: application/json, {OCI_MANIFEST};q=0.5");

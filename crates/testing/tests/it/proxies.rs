@@ -10,7 +10,7 @@ use windlass_testing::{
     Ca, HttpProxy, ImageBuilder, Registry, Socks5Proxy, SocksHost, SocksRequest,
 };
 
-use crate::client::ask;
+use crate::client::request;
 use crate::https::Client;
 
 const PATH: &str = "/v2/app/manifests/1";
@@ -103,7 +103,7 @@ fn plain_http_is_passed_on_in_absolute_form() {
         "Proxy-Authorization: Basic {}",
         STANDARD.encode("me:secret")
     );
-    let answer = ask(proxy.address(), "GET", &url, &[&login, "Accept: */*"]);
+    let answer = request(proxy.address(), "GET", &url, &[&login, "Accept: */*"]);
     assert_eq!((answer.status, &*answer.body), (200, &*image.manifest));
     assert_eq!(registry.log(), [format!("GET {PATH}?ns=x 200")]);
     assert_eq!(registry.requests()[0].host.as_deref(), Some("reg.test"));

@@ -4,10 +4,10 @@ use std::net::Ipv4Addr;
 
 use windlass_testing::{LayerBuilder, Registry, Storage};
 
-use crate::client::{Answer, ask, get};
+use crate::client::{Response, get, request};
 
 /// Gets a URL of `storage`.
-fn fetch(storage: &Storage, url: &str, headers: &[&str]) -> Answer {
+fn fetch(storage: &Storage, url: &str, headers: &[&str]) -> Response {
     let path = url.strip_prefix(storage.url()).unwrap();
     get(storage.address(), path, headers)
 }
@@ -75,11 +75,11 @@ fn a_signature_is_for_one_method() {
     let registry = Registry::builder().redirect_blobs_to(&storage, 5).start();
     let digest = registry.push_layer(LayerBuilder::of_size(10), "app");
     let path = format!("/v2/app/blobs/{digest}");
-    let head = ask(registry.address(), "HEAD", &path, &[]);
+    let head = request(registry.address(), "HEAD", &path, &[]);
     let location = head.header("location").unwrap().to_owned();
     assert_eq!(fetch(&storage, &location, &[]).status, 403);
     let path = location.strip_prefix(storage.url()).unwrap();
-    assert_eq!(ask(storage.address(), "HEAD", path, &[]).status, 200);
+    assert_eq!(request(storage.address(), "HEAD", path, &[]).status, 200);
 }
 
 /// T22: the server of a foreign layer that would like to be given credentials.

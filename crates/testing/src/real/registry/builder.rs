@@ -32,16 +32,16 @@ pub struct DockerRegistryBuilder {
     pub(super) dir: PathBuf,
     pub(super) access: RegistryAuth,
     address: Ipv4Addr,
-    storage: Storage,
+    storage: ContentStorage,
     pub(super) ca: Option<Ca>,
     names: Vec<String>,
-    upstream: Option<Upstream>,
+    upstream: Option<UpstreamRegistry>,
     pub(super) schema1: bool,
 }
 
 /// Where the content is.
 #[derive(Debug)]
-enum Storage {
+enum ContentStorage {
     /// In the registry's directory.
     Files,
     /// In the bucket of this S3, to which clients are redirected.
@@ -50,7 +50,7 @@ enum Storage {
 
 /// The registry that a cache stands before.
 #[derive(Debug)]
-struct Upstream {
+struct UpstreamRegistry {
     url: String,
     access: RegistryAuth,
     /// Certificates to trust, PEM.
@@ -63,7 +63,7 @@ impl DockerRegistryBuilder {
             dir: dir.to_owned(),
             access: RegistryAuth::Open,
             address: Ipv4Addr::LOCALHOST,
-            storage: Storage::Files,
+            storage: ContentStorage::Files,
             ca: None,
             names: ["localhost", "reg.test"].map(str::to_owned).into(),
             upstream: None,
@@ -102,7 +102,7 @@ impl DockerRegistryBuilder {
     /// Keeps its content in `s3`, and redirects those who want a blob to presigned URLs there.
     #[must_use]
     pub fn s3(mut self, s3: &S3) -> Self {
-        self.storage = Storage::S3 { url: s3.url() };
+        self.storage = ContentStorage::S3 { url: s3.url() };
         self
     }
 
@@ -112,7 +112,7 @@ impl DockerRegistryBuilder {
     /// cannot do so by HTTP Basic: a cache of such a registry has nothing to serve.
     #[must_use]
     pub fn cache_of(mut self, upstream: &DockerRegistry) -> Self {
-        self.upstream = Some(Upstream {
+        self.upstream = Some(UpstreamRegistry {
             url: upstream.url(),
             access: upstream.access.clone(),
             roots: upstream.roots().concat(),
@@ -123,7 +123,7 @@ impl DockerRegistryBuilder {
     /// Is a pull-through cache of the registry at `url`, which is for everybody and speaks plain HTTP.
     #[must_use]
     pub fn cache_of_url(mut self, url: &str) -> Self {
-        self.upstream = Some(Upstream {
+        self.upstream = Some(UpstreamRegistry {
             url: url.to_owned(),
             access: RegistryAuth::Open,
             roots: String::new(),
@@ -183,10 +183,10 @@ impl DockerRegistryBuilder {
 
     fn storage(&self) -> Value {
         match &self.storage {
-            Storage::Files => {
+            ContentStorage::Files => {
                 json!({ "filesystem": { "rootdirectory": self.dir.join("content") } })
             }
-            Storage::S3 { url } => json!({ "s3": {
+            ContentStorage::S3 { url } => json!({ "s3": {
                 "regionendpoint": url,
                 "region": "us-east-1",
                 "bucket": BUCKET,
@@ -232,7 +232,7 @@ impl DockerRegistryBuilder {
     }
 }
 
-impl Upstream {
+impl UpstreamRegistry {
     fn configuration(&self) -> Value {
         let mut proxy = json!({ "remoteurl": self.url });
         if self.access != RegistryAuth::Open {

@@ -29,7 +29,7 @@ pub struct RepositoryGrant {
 
 /// Whom a request comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Caller {
+pub(super) enum TokenCaller {
     /// Nobody in particular.
     Anonymous,
     /// A user, who has shown it.
@@ -38,8 +38,8 @@ pub(super) enum Caller {
 
 /// The users, their grants, and the refresh tokens that were given out.
 #[derive(Debug)]
-pub(super) struct Accounts {
-    users: HashMap<String, User>,
+pub(super) struct AccountStore {
+    users: HashMap<String, Account>,
     anonymous: Vec<RepositoryGrant>,
     /// Whose each is.
     refresh_tokens: HashMap<String, String>,
@@ -47,7 +47,7 @@ pub(super) struct Accounts {
 }
 
 #[derive(Debug)]
-struct User {
+struct Account {
     password: String,
     /// `None` for everything.
     grants: Option<Vec<RepositoryGrant>>,
@@ -68,11 +68,11 @@ impl RepositoryGrant {
     }
 }
 
-impl Accounts {
+impl AccountStore {
     /// Knows only [`USER`], who may do everything.
     pub(super) fn new() -> Self {
         let password = PASSWORD.to_owned();
-        let user = User {
+        let user = Account {
             password,
             grants: None,
         };
@@ -85,7 +85,7 @@ impl Accounts {
     }
 
     pub(super) fn add(&mut self, name: &str, password: &str, grants: &[RepositoryGrant]) {
-        let user = User {
+        let user = Account {
             password: password.to_owned(),
             grants: Some(grants.to_owned()),
         };
@@ -97,13 +97,13 @@ impl Accounts {
     }
 
     /// Whether this is the password of that user.
-    pub(super) fn knows(&self, name: &str, password: &str) -> bool {
+    pub(super) fn has_password(&self, name: &str, password: &str) -> bool {
         let user = self.users.get(name);
         user.is_some_and(|user| user.password == password)
     }
 
     /// Whose this refresh token is.
-    pub(super) fn owner(&self, refresh_token: &str) -> Option<&str> {
+    pub(super) fn refresh_token_owner(&self, refresh_token: &str) -> Option<&str> {
         self.refresh_tokens.get(refresh_token).map(String::as_str)
     }
 
@@ -120,24 +120,24 @@ impl Accounts {
     }
 
     /// What of the scope `type:name:actions` the caller gets, as a token says it; `None` for nothing.
-    pub(super) fn granted(&self, caller: &Caller, scope: &str) -> Option<Value> {
+    pub(super) fn granted(&self, caller: &TokenCaller, scope: &str) -> Option<Value> {
         let (kind, rest) = scope.split_once(':')?;
         let (name, actions) = rest.rsplit_once(':')?;
         let granted: Vec<_> = actions
             .split(',')
-            .filter(|action| self.may(caller, kind, name, action))
+            .filter(|action| self.is_allowed(caller, kind, name, action))
             .collect();
         (!granted.is_empty()).then(|| json!({ "type": kind, "name": name, "actions": granted }))
     }
 
-    fn may(&self, caller: &Caller, kind: &str, name: &str, action: &str) -> bool {
+    fn is_allowed(&self, caller: &TokenCaller, kind: &str, name: &str, action: &str) -> bool {
         let user = match caller {
-            Caller::Anonymous => None,
-            Caller::User(user) => self.users.get(user),
+            TokenCaller::Anonymous => None,
+            TokenCaller::User(user) => self.users.get(user),
         };
         let own = match user {
-            Some(User { grants: None, .. }) => return true,
-            Some(User {
+            Some(Account { grants: None, .. }) => return true,
+            Some(Account {
                 grants: Some(grants),
                 ..
             }) => grants.as_slice(),
@@ -167,24 +167,27 @@ mod tests {
 
     #[test]
     fn a_token_says_what_was_both_asked_for_and_granted() {
-        let mut accounts = Accounts::new();
+        let mut accounts = AccountStore::new();
         accounts.add("mate", "oar", &[RepositoryGrant::pull("hold/app")]);
         accounts.grant_to_all(RepositoryGrant::pull("deck"));
-        let granted = |caller: &Caller, scope| {
+        let granted = |caller: &TokenCaller, scope| {
             let granted = accounts.granted(caller, scope);
             granted.map(|granted| granted["actions"].to_string())
         };
-        let mate = Caller::User("mate".to_owned());
-        let bosun = Caller::User(USER.to_owned());
+        let mate = TokenCaller::User("mate".to_owned());
+        let bosun = TokenCaller::User(USER.to_owned());
 
         let pull = Some("[\"pull\"]".to_owned());
         assert_eq!(granted(&mate, "repository:hold/app:pull,push"), pull);
         assert_eq!(granted(&mate, "repository:deck:pull"), pull);
         assert_eq!(granted(&mate, "repository:hold:pull"), None);
         assert_eq!(granted(&mate, "registry:hold/app:pull"), None);
-        assert_eq!(granted(&Caller::Anonymous, "repository:deck:pull"), pull);
         assert_eq!(
-            granted(&Caller::Anonymous, "repository:hold/app:pull"),
+            granted(&TokenCaller::Anonymous, "repository:deck:pull"),
+            pull
+        );
+        assert_eq!(
+            granted(&TokenCaller::Anonymous, "repository:hold/app:pull"),
             None
         );
         assert_eq!(

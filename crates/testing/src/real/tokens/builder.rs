@@ -5,11 +5,11 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::accounts::{Accounts, RepositoryGrant};
+use super::accounts::{AccountStore, RepositoryGrant};
 use super::signer::Signer;
-use super::{LEEWAY, Office, State, TokenServer};
+use super::{IssuerState, LEEWAY, TokenIssuer, TokenServer};
 use crate::Ca;
-use crate::real::service::Service;
+use crate::real::local_server::LocalServer;
 
 /// A token server that is not running yet.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct TokenServerBuilder {
     life: Duration,
     accepted: Option<Duration>,
     takes_post: bool,
-    accounts: Accounts,
+    accounts: AccountStore,
 }
 
 impl Default for TokenServerBuilder {
@@ -32,7 +32,7 @@ impl Default for TokenServerBuilder {
             life: Duration::from_secs(300),
             accepted: None,
             takes_post: true,
-            accounts: Accounts::new(),
+            accounts: AccountStore::new(),
         }
     }
 }
@@ -101,14 +101,14 @@ impl TokenServerBuilder {
     /// # Errors
     /// When it cannot listen at that address.
     pub fn start(self) -> io::Result<TokenServer> {
-        let office = Arc::new(Office {
+        let token_issuer = Arc::new(TokenIssuer {
             signer: Signer::new(),
             service: self.service,
             issuer: "windlass test token server".to_owned(),
             life: self.life,
             accepted: self.accepted.unwrap_or(self.life + LEEWAY),
             takes_post: self.takes_post,
-            state: Mutex::new(State {
+            state: Mutex::new(IssuerState {
                 accounts: self.accounts,
                 requests: Vec::new(),
                 issued: 0,
@@ -116,14 +116,14 @@ impl TokenServerBuilder {
         });
         let names = ["localhost", "auth.test", &self.address.to_string()];
         let identity = self.ca.as_ref().map(|ca| ca.server(&names));
-        let answering = Arc::clone(&office);
-        let service = Service::start(self.address, identity.as_ref(), move |request| {
-            let office = Arc::clone(&answering);
-            async move { office.respond(request).await }
+        let answering = Arc::clone(&token_issuer);
+        let service = LocalServer::start(self.address, identity.as_ref(), move |request| {
+            let token_issuer = Arc::clone(&answering);
+            async move { token_issuer.respond(request).await }
         })?;
         Ok(TokenServer {
             service,
-            office,
+            token_issuer,
             root: self.ca.map(|ca| ca.pem().to_owned()),
         })
     }

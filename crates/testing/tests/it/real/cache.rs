@@ -3,7 +3,7 @@
 use windlass_testing::Ca;
 use windlass_testing::real::{DockerRegistry, RegistryAuth, TokenServer};
 
-use super::{Place, can_inspect, can_run};
+use super::{RegistryFixture, can_inspect, can_run};
 
 const TOOLS: &[&str] = &["docker-registry", "skopeo", "gzip"];
 
@@ -12,22 +12,22 @@ fn a_cache_serves_what_its_upstream_has_and_takes_no_pushes() {
     if !can_run(TOOLS) {
         return;
     }
-    let place = Place::new();
-    let upstream = DockerRegistry::start(&place.path("upstream"), RegistryAuth::Open).unwrap();
-    place.push(&upstream, "hold/app");
-    let cache = DockerRegistry::builder(&place.path("cache"))
+    let fixture = RegistryFixture::new();
+    let upstream = DockerRegistry::start(&fixture.path("upstream"), RegistryAuth::Open).unwrap();
+    fixture.push(&upstream, "hold/app");
+    let cache = DockerRegistry::builder(&fixture.path("cache"))
         .cache_of(&upstream)
         .start()
         .unwrap();
 
     for copy in ["one", "two"] {
-        cache.copy("hold/app:it", &place.path(copy)).unwrap();
-        place.assert_copied(&place.path(copy));
+        cache.copy("hold/app:it", &fixture.path(copy)).unwrap();
+        fixture.assert_copied(&fixture.path(copy));
     }
 
     // How often is another matter: what is served and what is kept are two downloads.
     let asked = upstream.requests().unwrap();
-    for hex in place.blobs() {
+    for hex in fixture.blobs() {
         let path = format!("/v2/hold/app/blobs/sha256:{hex}");
         assert!(
             asked
@@ -35,7 +35,7 @@ fn a_cache_serves_what_its_upstream_has_and_takes_no_pushes() {
                 .any(|it| it.is_blob_download() && it.path == path)
         );
     }
-    assert!(cache.push(place.layout.dir(), "it", "hold/new").is_err());
+    assert!(cache.push(fixture.layout.dir(), "it", "hold/new").is_err());
     assert!(!can_inspect(
         &upstream,
         "hold/new:it",
@@ -48,25 +48,25 @@ fn a_cache_gets_tokens_for_its_upstream() {
     if !can_run(TOOLS) {
         return;
     }
-    let place = Place::new();
+    let fixture = RegistryFixture::new();
     let ca = Ca::new();
     let tokens = TokenServer::builder().tls(&Ca::new()).start().unwrap();
-    let upstream = DockerRegistry::builder(&place.path("upstream"))
+    let upstream = DockerRegistry::builder(&fixture.path("upstream"))
         .access(RegistryAuth::Tokens(tokens.authority()))
         .tls(&ca)
         .start()
         .unwrap();
-    place.push(&upstream, "hold/app");
-    let cache = DockerRegistry::builder(&place.path("cache"))
+    fixture.push(&upstream, "hold/app");
+    let cache = DockerRegistry::builder(&fixture.path("cache"))
         .cache_of(&upstream)
         .access(RegistryAuth::Basic)
         .tls(&ca)
         .start()
         .unwrap();
 
-    cache.copy("hold/app:it", &place.path("copy")).unwrap();
+    cache.copy("hold/app:it", &fixture.path("copy")).unwrap();
 
-    place.assert_copied(&place.path("copy"));
+    fixture.assert_copied(&fixture.path("copy"));
     let open = ["--tls-verify=false", "--no-creds"];
     assert!(!can_inspect(&cache, "hold/app:it", &open));
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use windlass_testing::real::{DockerRegistry, RegistryAuth, S3};
 
-use super::{Place, can_run};
-use crate::client::{ask, get};
+use super::{RegistryFixture, can_run};
+use crate::client::{get, request};
 
 const TOOLS: &[&str] = &["docker-registry", "moto_server", "skopeo", "gzip"];
 
@@ -14,20 +14,20 @@ fn blobs_are_had_from_s3_by_presigned_urls() {
     if !can_run(TOOLS) {
         return;
     }
-    let place = Place::new();
-    let s3 = S3::start(&place.path("s3")).unwrap();
-    let registry = DockerRegistry::builder(&place.path("registry"))
+    let fixture = RegistryFixture::new();
+    let s3 = S3::start(&fixture.path("s3")).unwrap();
+    let registry = DockerRegistry::builder(&fixture.path("registry"))
         .access(RegistryAuth::Basic)
         .s3(&s3)
         .start()
         .unwrap();
-    place.push(&registry, "hold/app");
+    fixture.push(&registry, "hold/app");
     // While pushing, skopeo asks which blobs are there.
     let before = s3.presigned_requests().len();
 
-    registry.copy("hold/app:it", &place.path("copy")).unwrap();
+    registry.copy("hold/app:it", &fixture.path("copy")).unwrap();
 
-    place.assert_copied(&place.path("copy"));
+    fixture.assert_copied(&fixture.path("copy"));
     let requests = s3.presigned_requests().split_off(before);
     assert!(
         requests.iter().all(|request| request.method == "GET"
@@ -39,7 +39,7 @@ fn blobs_are_had_from_s3_by_presigned_urls() {
         .iter()
         .filter_map(|request| request.path.split('/').rev().nth(1).map(str::to_owned))
         .collect();
-    assert_eq!(asked, place.blobs().into_iter().collect());
+    assert_eq!(asked, fixture.blobs().into_iter().collect());
     let own = s3.requests();
     let own = own.iter().filter(|request| !request.is_presigned);
     assert!(own.clone().count() > 0 && own.clone().all(|request| request.has_authorization));
@@ -50,16 +50,16 @@ fn a_redirect_leads_to_another_host_which_wants_no_second_key() {
     if !can_run(TOOLS) {
         return;
     }
-    let place = Place::new();
-    let s3 = S3::start(&place.path("s3")).unwrap();
-    let registry = DockerRegistry::builder(&place.path("registry"))
+    let fixture = RegistryFixture::new();
+    let s3 = S3::start(&fixture.path("s3")).unwrap();
+    let registry = DockerRegistry::builder(&fixture.path("registry"))
         .s3(&s3)
         .start()
         .unwrap();
-    place.push(&registry, "app");
-    let blob = format!("/v2/app/blobs/sha256:{}", place.blobs()[1]);
+    fixture.push(&registry, "app");
+    let blob = format!("/v2/app/blobs/sha256:{}", fixture.blobs()[1]);
 
-    let redirect = ask(registry.address(), "GET", &blob, &[]);
+    let redirect = request(registry.address(), "GET", &blob, &[]);
 
     assert_eq!(redirect.status, 307);
     let location = redirect.header("Location").unwrap();

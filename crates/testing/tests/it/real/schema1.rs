@@ -2,8 +2,8 @@
 
 use windlass_testing::real::{DockerRegistry, RegistryAuth};
 
-use super::{Place, can_run};
-use crate::client::ask;
+use super::{RegistryFixture, can_run};
+use crate::client::request;
 
 const SIGNED_TYPE: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 const SCHEMA2_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -13,17 +13,17 @@ fn a_stored_conversion_is_served_to_everyone() {
     if !can_run(&["docker-registry", "skopeo", "gzip"]) {
         return;
     }
-    let place = Place::new();
-    let registry = DockerRegistry::builder(&place.path("registry"))
+    let fixture = RegistryFixture::new();
+    let registry = DockerRegistry::builder(&fixture.path("registry"))
         .schema1()
         .start()
         .unwrap();
     registry
-        .push_docker(place.layout.dir(), "it", "app")
+        .push_docker(fixture.layout.dir(), "it", "app")
         .unwrap();
     let typed = |tag: &str, accept: &str| {
         let path = format!("/v2/app/manifests/{tag}");
-        let answer = ask(
+        let answer = request(
             registry.address(),
             "GET",
             &path,
@@ -53,7 +53,7 @@ fn a_stored_conversion_is_served_to_everyone() {
         (&"app".into(), &"it".into())
     );
     assert_eq!(document["fsLayers"].as_array().unwrap().len(), 2);
-    registry.copy("app:it", &place.path("copy")).unwrap();
+    registry.copy("app:it", &fixture.path("copy")).unwrap();
 }
 
 #[test]
@@ -61,10 +61,10 @@ fn a_registry_without_schema1_stores_none() {
     if !can_run(&["docker-registry", "skopeo", "gzip"]) {
         return;
     }
-    let place = Place::new();
-    let registry = DockerRegistry::start(&place.path("registry"), RegistryAuth::Open).unwrap();
+    let fixture = RegistryFixture::new();
+    let registry = DockerRegistry::start(&fixture.path("registry"), RegistryAuth::Open).unwrap();
     registry
-        .push_docker(place.layout.dir(), "it", "app")
+        .push_docker(fixture.layout.dir(), "it", "app")
         .unwrap();
 
     let refused = registry.store_schema1("app", "it", "old").unwrap_err();

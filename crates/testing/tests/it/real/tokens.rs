@@ -12,8 +12,8 @@ use windlass_testing::real::{
     TokenServer, USER,
 };
 
-use super::{Place, can_inspect, can_run};
-use crate::client::{Answer, ask, begin, get, read};
+use super::{RegistryFixture, can_inspect, can_run};
+use crate::client::{Response, begin, get, read, request};
 
 const TOOLS: &[&str] = &["docker-registry", "skopeo", "gzip"];
 
@@ -22,14 +22,14 @@ fn a_real_registry_takes_the_tokens() {
     if !can_run(TOOLS) {
         return;
     }
-    let place = Place::new();
+    let fixture = RegistryFixture::new();
     let tokens = TokenServer::start().unwrap();
-    let registry = registry(&place, &tokens);
+    let registry = registry(&fixture, &tokens);
 
-    place.push(&registry, "hold/app");
-    registry.copy("hold/app:it", &place.path("copy")).unwrap();
+    fixture.push(&registry, "hold/app");
+    registry.copy("hold/app:it", &fixture.path("copy")).unwrap();
 
-    place.assert_copied(&place.path("copy"));
+    fixture.assert_copied(&fixture.path("copy"));
     let requests = tokens.requests();
     let of = |scope: &str| TokenRequest {
         method: "GET".to_owned(),
@@ -50,7 +50,7 @@ fn grants_are_of_users_and_repositories() {
     if !can_run(TOOLS) {
         return;
     }
-    let place = Place::new();
+    let fixture = RegistryFixture::new();
     let tokens = TokenServer::builder()
         .user(
             "mate",
@@ -60,9 +60,9 @@ fn grants_are_of_users_and_repositories() {
         .grant_to_all(RepositoryGrant::pull("deck/app"))
         .start()
         .unwrap();
-    let registry = registry(&place, &tokens);
-    place.push(&registry, "hold/app");
-    place.push(&registry, "deck/app");
+    let registry = registry(&fixture, &tokens);
+    fixture.push(&registry, "hold/app");
+    fixture.push(&registry, "deck/app");
     let inspect = |name, who| can_inspect(&registry, name, &["--tls-verify=false", who]);
 
     assert!(inspect("hold/app:it", "--creds=mate:oar"));
@@ -87,23 +87,23 @@ fn everything_may_be_over_tls() {
     if !can_run(TOOLS) {
         return;
     }
-    let place = Place::new();
+    let fixture = RegistryFixture::new();
     let (ours, theirs) = (Ca::new(), Ca::new());
     let tokens = TokenServer::builder()
         .on([127, 0, 0, 2].into())
         .tls(&theirs)
         .start()
         .unwrap();
-    let registry = DockerRegistry::builder(&place.path("registry"))
+    let registry = DockerRegistry::builder(&fixture.path("registry"))
         .access(RegistryAuth::Tokens(tokens.authority()))
         .tls(&ours)
         .start()
         .unwrap();
 
-    place.push(&registry, "hold/app");
-    registry.copy("hold/app:it", &place.path("copy")).unwrap();
+    fixture.push(&registry, "hold/app");
+    registry.copy("hold/app:it", &fixture.path("copy")).unwrap();
 
-    place.assert_copied(&place.path("copy"));
+    fixture.assert_copied(&fixture.path("copy"));
     let realm = tokens.authority().realm;
     assert!(realm.starts_with("https://127.0.0.2:"), "{realm}");
 }
@@ -113,13 +113,13 @@ fn the_post_form_gives_tokens_for_a_password_and_for_a_refresh_token() {
     if !can_run(TOOLS) {
         return;
     }
-    let place = Place::new();
+    let fixture = RegistryFixture::new();
     let tokens = TokenServer::builder()
         .token_lifetime(Duration::from_secs(60))
         .start()
         .unwrap();
-    let registry = registry(&place, &tokens);
-    place.push(&registry, "hold/app");
+    let registry = registry(&fixture, &tokens);
+    fixture.push(&registry, "hold/app");
     let wanted =
         "service=dock&client_id=test&scope=repository:hold/app:pull%20repository:other:pull";
     let password = format!(
@@ -174,14 +174,17 @@ fn tokens_can_be_worth_less_than_they_promise() {
     if !can_run(TOOLS) {
         return;
     }
-    let place = Place::new();
+    let fixture = RegistryFixture::new();
     let spent = TokenServer::builder()
         .accepted_lifetime(Duration::ZERO)
         .start()
         .unwrap();
-    let registry = registry(&place, &spent);
+    let registry = registry(&fixture, &spent);
     let fresh = TokenServer::start().unwrap();
-    let (directory, access) = (place.path("other"), RegistryAuth::Tokens(fresh.authority()));
+    let (directory, access) = (
+        fixture.path("other"),
+        RegistryAuth::Tokens(fresh.authority()),
+    );
     let other = DockerRegistry::start(&directory, access).unwrap();
 
     let token = spent.access_token(USER, "app");
@@ -226,22 +229,22 @@ fn who_asks_wrongly_is_told() {
     assert_eq!(get(address, "/token?service=other", &[]).status, 400);
     assert_eq!(get(address, "/", &[]).status, 404);
     assert_eq!(post(address, "service=dock").status, 405);
-    assert_eq!(ask(address, "PUT", "/token", &[]).status, 405);
+    assert_eq!(request(address, "PUT", "/token", &[]).status, 405);
     let statuses: Vec<_> = tokens.requests().iter().map(|it| it.status).collect();
     assert_eq!(statuses, [401, 400, 405, 405]);
 }
 
-fn registry(place: &Place, tokens: &TokenServer) -> DockerRegistry {
+fn registry(fixture: &RegistryFixture, tokens: &TokenServer) -> DockerRegistry {
     let access = RegistryAuth::Tokens(tokens.authority());
-    DockerRegistry::start(&place.path("registry"), access).unwrap()
+    DockerRegistry::start(&fixture.path("registry"), access).unwrap()
 }
 
-fn get_form(tokens: &TokenServer, scope: &str, headers: &[&str]) -> Answer {
+fn get_form(tokens: &TokenServer, scope: &str, headers: &[&str]) -> Response {
     let path = format!("/token?service=dock&scope={scope}");
     get(tokens.address(), &path, headers)
 }
 
-fn post(address: SocketAddr, form: &str) -> Answer {
+fn post(address: SocketAddr, form: &str) -> Response {
     let length = format!("Content-Length: {}", form.len());
     let form_type = "Content-Type: application/x-www-form-urlencoded";
     let mut stream = begin(address, "POST", "/token", &[&length, form_type]);
@@ -256,7 +259,7 @@ fn registry_status(registry: &DockerRegistry, method: &Method, path: &str, token
         "Content-Length: 0",
         &format!("Authorization: Bearer {token}"),
     ];
-    ask(registry.address(), method.as_str(), path, &headers).status
+    request(registry.address(), method.as_str(), path, &headers).status
 }
 
 fn basic(username: &str, password: &str) -> String {
@@ -265,11 +268,11 @@ fn basic(username: &str, password: &str) -> String {
     format!("Authorization: Basic {encoded}")
 }
 
-fn token(answer: &Answer) -> String {
+fn token(answer: &Response) -> String {
     text(answer, "token")
 }
 
-fn text(answer: &Answer, key: &str) -> String {
+fn text(answer: &Response, key: &str) -> String {
     let json: Value = answer.json();
     json[key].as_str().unwrap().to_owned()
 }

@@ -29,35 +29,35 @@ pub use socks5::{Socks5Proxy, SocksHost, SocksRequest};
 /// assert_eq!(proxy.log(), [""; 0]);
 /// ```
 pub struct ProxyBuilder<P> {
-    rules: Rules,
-    start: fn(Rules) -> P,
+    rules: ProxyRules,
+    start: fn(ProxyRules) -> P,
 }
 
 /// What a proxy goes by.
 #[derive(Debug, Default)]
-struct Rules {
+struct ProxyRules {
     names: HashMap<String, SocketAddr>,
     login: Option<(String, String)>,
 }
 
 /// What a proxy's connections share: its rules, its orders, and the record of `R`.
 #[derive(Debug)]
-struct Desk<R> {
-    rules: Rules,
-    book: Mutex<Book<R>>,
+struct ProxyState<R> {
+    rules: ProxyRules,
+    record: Mutex<ProxyRecord<R>>,
 }
 
 #[derive(Debug)]
-struct Book<R> {
+struct ProxyRecord<R> {
     requests: Vec<R>,
     /// What is answered instead of going anywhere: a status, or a SOCKS reply.
     refusal: Option<u16>,
 }
 
 impl<P> ProxyBuilder<P> {
-    fn new(start: fn(Rules) -> P) -> Self {
+    fn new(start: fn(ProxyRules) -> P) -> Self {
         Self {
-            rules: Rules::default(),
+            rules: ProxyRules::default(),
             start,
         }
     }
@@ -89,7 +89,7 @@ impl<P> ProxyBuilder<P> {
     }
 }
 
-impl Rules {
+impl ProxyRules {
     /// Where the proxy goes for `target`; addresses of loopback stand for themselves.
     fn find(&self, target: &str) -> Option<SocketAddr> {
         let itself = || target.parse().ok();
@@ -98,33 +98,33 @@ impl Rules {
     }
 }
 
-impl<R: Clone> Desk<R> {
-    fn new(rules: Rules) -> Arc<Self> {
-        let book = Mutex::new(Book {
+impl<R: Clone> ProxyState<R> {
+    fn new(rules: ProxyRules) -> Arc<Self> {
+        let record = Mutex::new(ProxyRecord {
             requests: Vec::new(),
             refusal: None,
         });
-        Arc::new(Self { rules, book })
+        Arc::new(Self { rules, record })
     }
 
     fn record(&self, request: R) {
-        self.book().requests.push(request);
+        self.locked().requests.push(request);
     }
 
     fn requests(&self) -> Vec<R> {
-        self.book().requests.clone()
+        self.locked().requests.clone()
     }
 
     fn refusal(&self) -> Option<u16> {
-        self.book().refusal
+        self.locked().refusal
     }
 
     fn refuse(&self, with: Option<u16>) {
-        self.book().refusal = with;
+        self.locked().refusal = with;
     }
 
-    fn book(&self) -> MutexGuard<'_, Book<R>> {
-        self.book.lock().expect("nothing panics in here")
+    fn locked(&self) -> MutexGuard<'_, ProxyRecord<R>> {
+        self.record.lock().expect("nothing panics in here")
     }
 }
 

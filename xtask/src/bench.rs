@@ -3,18 +3,17 @@
 //! The first part makes the images, with the network's help, and keeps them. The second runs in
 //! mount and process namespaces of its own, so that nothing it mounts or starts outlives it.
 
-mod containerd;
+mod file_tree;
 mod files;
-mod freight;
 mod image;
 mod machine;
 mod measure;
 mod page;
 mod pull;
+mod pull_tool;
+mod registry;
 mod report;
-mod serve;
-mod tool;
-mod tree;
+mod transfer;
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -25,10 +24,10 @@ use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use windlass_testing::real::{LoopDisk, end_on_interrupt, find, in_namespaces};
 
-use self::freight::{Carrier, Task};
 use self::image::{BenchImage, ImageKind};
-use self::serve::Served;
-use self::tool::Tool;
+use self::pull_tool::PullTool;
+use self::registry::BenchRegistry;
+use self::transfer::{TransferTask, TransferTool};
 
 /// Bytes of the file system of a run: the largest image, its blobs, and what a tool keeps beside.
 const DISK_SIZE: u64 = 12 << 30;
@@ -52,20 +51,20 @@ pub(crate) struct Bench {
 
     /// What to time
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum,
-          default_values = ["pull", "freight"])]
-    only: Vec<Part>,
+          default_values = ["pull", "transfer"])]
+    only: Vec<BenchPart>,
 
     /// The tools to time at pulling [default: those that are installed]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
-    tools: Vec<Tool>,
+    tools: Vec<PullTool>,
 
     /// The tools to time at carrying [default: those that are installed]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
-    carriers: Vec<Carrier>,
+    transfer_tools: Vec<TransferTool>,
 
     /// What is to be carried where [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
-    tasks: Vec<Task>,
+    tasks: Vec<TransferTask>,
 
     /// The images to time it with
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum,
@@ -87,20 +86,20 @@ pub(crate) struct Bench {
 
 /// A part of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
+enum BenchPart {
     /// Pulling and unpacking
     Pull,
     /// Carrying in and out: save, load, copy, push
-    Freight,
+    Transfer,
 }
 
 /// What both parts work with.
 #[derive(Debug)]
-struct Setting<'a> {
+struct BenchContext<'a> {
     work: &'a Path,
     runs: usize,
     images: &'a [BenchImage],
-    served: &'a Served,
+    served: &'a BenchRegistry,
     disk: &'a LoopDisk,
     /// The windlass to time.
     windlass: Option<&'a Path>,
@@ -109,13 +108,13 @@ struct Setting<'a> {
 impl Bench {
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
         if self.tools.is_empty() {
-            self.tools = Tool::installed();
+            self.tools = PullTool::installed();
         }
-        if self.carriers.is_empty() {
-            self.carriers = Carrier::installed();
+        if self.transfer_tools.is_empty() {
+            self.transfer_tools = TransferTool::installed();
         }
         if self.tasks.is_empty() {
-            self.tasks = Task::value_variants().to_vec();
+            self.tasks = TransferTask::value_variants().to_vec();
         }
         if self.inside {
             self.measure()
@@ -150,8 +149,8 @@ impl Bench {
 
     fn needs_windlass(&self) -> bool {
         self.only.iter().any(|part| match part {
-            Part::Pull => self.tools.contains(&Tool::Windlass),
-            Part::Freight => self.carriers.contains(&Carrier::Windlass),
+            BenchPart::Pull => self.tools.contains(&PullTool::Windlass),
+            BenchPart::Transfer => self.transfer_tools.contains(&TransferTool::Windlass),
         })
     }
 
@@ -167,7 +166,7 @@ impl Bench {
         command.arg("--work").arg(work);
         list(&mut command, "--only", &self.only);
         list(&mut command, "--tools", &self.tools);
-        list(&mut command, "--carriers", &self.carriers);
+        list(&mut command, "--transfer-tools", &self.transfer_tools);
         list(&mut command, "--tasks", &self.tasks);
         list(&mut command, "--images", &self.images);
         if let Some(windlass) = windlass {
@@ -182,9 +181,9 @@ impl Bench {
     fn measure(self) -> anyhow::Result<()> {
         end_on_interrupt()?;
         let images = image::load(&self.work, &self.images)?;
-        let served = Served::start(&self.work, &images)?;
+        let served = BenchRegistry::start(&self.work, &images)?;
         let disk = LoopDisk::reserved(&self.work, DISK_SIZE)?;
-        let setting = Setting {
+        let context = BenchContext {
             work: &self.work,
             runs: self.runs,
             images: &images,
@@ -194,10 +193,10 @@ impl Bench {
         };
         for part in &self.only {
             let (report, name) = match part {
-                Part::Pull => (pull::measure(&setting, &self.tools), "results.json"),
-                Part::Freight => {
-                    let report = freight::measure(&setting, &self.tasks, &self.carriers)?;
-                    (report, "freight.json")
+                BenchPart::Pull => (pull::measure(&context, &self.tools), "results.json"),
+                BenchPart::Transfer => {
+                    let report = transfer::measure(&context, &self.tasks, &self.transfer_tools)?;
+                    (report, "transfer.json")
                 }
             };
             report.save(&self.work.join(name))?;

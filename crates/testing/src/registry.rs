@@ -1,23 +1,23 @@
 //! A registry in this process, on loopback, that does what a test tells it to.
 
-mod answer;
 mod auth;
+mod availability;
+mod body_stream;
 mod builder;
 mod content;
-mod flow;
 mod gate;
-mod power;
 mod push;
 mod range;
-mod record;
 mod referrers;
-mod reply;
+mod requests;
+mod respond;
+mod response;
 mod script;
 mod serve;
+mod socket;
 mod storage;
 mod tls;
 mod upload;
-mod wire;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -32,18 +32,18 @@ use windlass_oci::Digest;
 pub use builder::RegistryBuilder;
 pub use gate::Gate;
 pub use range::RangeFault;
-pub use record::RecordedRequest;
+pub use requests::RecordedRequest;
 pub use script::RouteScript;
 pub use storage::Storage;
 pub use tls::TlsHandshake;
 
-use auth::Door;
-use content::Content;
-use flow::Pace;
-use power::{Power, Switch};
-use script::{Key, Scripts};
-use storage::Presigning;
-use upload::Uploads;
+use auth::AuthPolicy;
+use availability::{Availability, AvailabilitySwitch};
+use body_stream::RateLimiter;
+use content::RegistryContent;
+use script::{RouteKey, Scripts};
+use storage::PresignedStorage;
+use upload::UploadOptions;
 
 /// A registry that runs until it is dropped.
 ///
@@ -71,33 +71,33 @@ use upload::Uploads;
 /// Faults are scripted with [`blob`](Self::blob), [`manifest`](Self::manifest), [`tags`](Self::tags),
 /// [`ping`](Self::ping), [`token`](Self::token) and [`path`](Self::path): see [`RouteScript`].
 pub struct Registry {
-    shared: Arc<Shared>,
+    shared: Arc<RegistryShared>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What the threads of tests and of the registry share.
 ///
 /// Locks are taken in this order: the state, then one content at a time, whosever it is.
-struct Shared {
+struct RegistryShared {
     address: SocketAddr,
     url: String,
-    layout: Layout,
+    protocol: ProtocolOptions,
     acceptor: Option<TlsAcceptor>,
-    link: Option<Arc<Pace>>,
-    switch: Switch,
+    link: Option<Arc<RateLimiter>>,
+    switch: AvailabilitySwitch,
     connections: AtomicU64,
-    state: Mutex<State>,
-    content: Arc<Mutex<Content>>,
+    state: Mutex<RegistryState>,
+    content: Arc<Mutex<RegistryContent>>,
     /// What it serves to those who ask for the name (`?ns=`).
-    sources: Vec<(String, Arc<Mutex<Content>>)>,
+    sources: Vec<(String, Arc<Mutex<RegistryContent>>)>,
     /// Where it sends those who want a blob.
-    storage: Option<Presigning>,
+    storage: Option<PresignedStorage>,
     panicked: AtomicBool,
 }
 
 /// How the registry speaks the protocol.
 #[derive(Clone, Debug)]
-struct Layout {
+struct ProtocolOptions {
     /// The path of the API, `/v2` and what stands before it.
     root: String,
     /// What is configured as the registry's URL has this path.
@@ -106,14 +106,14 @@ struct Layout {
     digest_header: bool,
     head: bool,
     /// How it takes what is pushed; not at all, if it is `None`.
-    uploads: Option<Uploads>,
+    uploads: Option<UploadOptions>,
     /// How many referrers it lists on a page; without a number it knows nothing of referrers.
     referrers: Option<usize>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    door: Door,
+struct RegistryState {
+    auth: AuthPolicy,
     scripts: Scripts,
     requests: Vec<RecordedRequest>,
 }
@@ -146,7 +146,7 @@ impl Registry {
 
     /// Returns the URL by which a configuration names it: with the base path, if it has one.
     pub fn base_url(&self) -> String {
-        format!("{}{}", self.shared.url, self.shared.layout.base)
+        format!("{}{}", self.shared.url, self.shared.protocol.base)
     }
 
     /// Returns the full reference of something in it: `app:1` becomes `127.0.0.1:4711/app:1`.
@@ -156,76 +156,76 @@ impl Registry {
 
     /// Returns the URL of a blob.
     pub fn blob_url(&self, repository: &str, digest: &Digest) -> String {
-        let root = &self.shared.layout.root;
+        let root = &self.shared.protocol.root;
         format!("{}{root}/{repository}/blobs/{digest}", self.url())
     }
 
     /// Scripts the next answers to `GET /v2/`.
     pub fn ping(&self) -> RouteScript<'_> {
-        RouteScript::new(&self.shared, Key::Ping)
+        RouteScript::new(&self.shared, RouteKey::Ping)
     }
 
     /// Scripts the next answers for a manifest, by tag or by digest, in whatever repository.
     pub fn manifest(&self, reference: impl fmt::Display) -> RouteScript<'_> {
-        RouteScript::new(&self.shared, Key::Manifest(reference.to_string()))
+        RouteScript::new(&self.shared, RouteKey::Manifest(reference.to_string()))
     }
 
     /// Scripts the next answers for a blob, in whatever repository.
     pub fn blob(&self, digest: &Digest) -> RouteScript<'_> {
-        RouteScript::new(&self.shared, Key::Blob(digest.to_string()))
+        RouteScript::new(&self.shared, RouteKey::Blob(digest.to_string()))
     }
 
     /// Scripts the next answers for a repository's list of tags, every page of it.
     pub fn tags(&self, repository: &str) -> RouteScript<'_> {
-        RouteScript::new(&self.shared, Key::Tags(repository.to_owned()))
+        RouteScript::new(&self.shared, RouteKey::Tags(repository.to_owned()))
     }
 
     /// Scripts the next answers of the token endpoint (`GET`, unless told otherwise).
     pub fn token(&self) -> RouteScript<'_> {
-        RouteScript::new(&self.shared, Key::Token)
+        RouteScript::new(&self.shared, RouteKey::Token)
     }
 
     /// Scripts the next answers to everything that belongs to an upload of a blob, of whatever method unless one is
     /// chosen.
     pub fn uploads(&self) -> RouteScript<'_> {
-        RouteScript::new(&self.shared, Key::Uploads)
+        RouteScript::new(&self.shared, RouteKey::Uploads)
     }
 
     /// Scripts the next answers to who asks for the referrers of `digest`.
     pub fn referrers(&self, digest: &Digest) -> RouteScript<'_> {
-        RouteScript::new(&self.shared, Key::Referrers(digest.to_string()))
+        RouteScript::new(&self.shared, RouteKey::Referrers(digest.to_string()))
     }
 
     /// Scripts the next answers for all manifests by whatever reference.
     pub fn every_manifest(&self) -> RouteScript<'_> {
-        RouteScript::new(&self.shared, Key::EveryManifest)
+        RouteScript::new(&self.shared, RouteKey::EveryManifest)
     }
 
     /// Scripts the next answers for all blobs.
     pub fn every_blob(&self) -> RouteScript<'_> {
-        RouteScript::new(&self.shared, Key::EveryBlob)
+        RouteScript::new(&self.shared, RouteKey::EveryBlob)
     }
 
     /// Scripts the next answers to everything, whatever the method, the token endpoint included. These come
     /// before all other scripts.
     pub fn every(&self) -> RouteScript<'_> {
-        RouteScript::new(&self.shared, Key::Every)
+        RouteScript::new(&self.shared, RouteKey::Every)
     }
 
     /// Scripts the next answers for exactly this path, which may be any.
     pub fn path(&self, path: &str) -> RouteScript<'_> {
-        RouteScript::new(&self.shared, Key::Path(path.to_owned()))
+        RouteScript::new(&self.shared, RouteKey::Path(path.to_owned()))
     }
 
     /// Forgets all tokens issued so far.
     pub fn expire_tokens(&self) {
-        self.shared.state().door.expire_tokens();
+        self.shared.state().auth.expire_tokens();
     }
 }
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        self.shared.switch.turn_without_waiting(Power::Off);
+        self.shared.switch.set_without_waiting(Availability::Off);
         let ended = self.thread.take().map(JoinHandle::join);
         let panicked = self.shared.panicked.load(Ordering::Relaxed);
         if !std::thread::panicking() {
@@ -241,18 +241,18 @@ impl fmt::Debug for Registry {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for RegistryShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Shared").field(&self.url).finish()
     }
 }
 
-impl Shared {
-    fn content(&self) -> MutexGuard<'_, Content> {
+impl RegistryShared {
+    fn content(&self) -> MutexGuard<'_, RegistryContent> {
         locked(&self.content)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RegistryState> {
         locked(&self.state)
     }
 
@@ -263,7 +263,7 @@ impl Shared {
         requests.len() - 1
     }
 
-    fn answered(&self, place: usize, status: StatusCode) {
+    fn record_status(&self, place: usize, status: StatusCode) {
         self.state().requests[place].status = Some(status.as_u16());
     }
 }

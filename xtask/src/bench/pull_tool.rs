@@ -10,13 +10,13 @@ use anyhow::Context;
 use clap::ValueEnum;
 use windlass_testing::real::{command, find};
 
-use super::containerd::Containerd;
 use super::image::{BenchImage, TAG};
-use super::measure::{Figures, measured};
+use super::measure::{Measurement, measured};
+use windlass_testing::real::Containerd;
 
 /// A way to pull and unpack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Tool {
+pub(super) enum PullTool {
     /// `windlass pull`
     Windlass,
     /// curl, igzip or zstd, and tar, for every layer at once; verifies nothing
@@ -31,7 +31,7 @@ pub(super) enum Tool {
 
 /// One pull to do.
 #[derive(Debug)]
-pub(super) struct Errand<'a> {
+pub(super) struct PullRun<'a> {
     /// The empty file system that everything goes to.
     pub(super) into: &'a Path,
     pub(super) image: &'a BenchImage,
@@ -40,7 +40,7 @@ pub(super) struct Errand<'a> {
     pub(super) windlass: Option<&'a Path>,
 }
 
-impl Tool {
+impl PullTool {
     /// Windlass and those whose programs are all found.
     pub(super) fn installed() -> Vec<Self> {
         let has_programs = |tool: &Self| tool.programs().iter().all(|name| find(name).is_some());
@@ -85,49 +85,49 @@ impl Tool {
     }
 
     /// Does the errand and measures it.
-    pub(super) fn run(self, errand: &Errand<'_>) -> anyhow::Result<Figures> {
+    pub(super) fn run(self, run_spec: &PullRun<'_>) -> anyhow::Result<Measurement> {
         match self {
-            Self::Windlass => measured(&mut windlass(errand)?, None, errand.into),
-            Self::Pipe => measured(&mut pipe(errand)?, None, errand.into),
-            Self::Podman => measured(&mut podman(errand), None, errand.into),
-            Self::Umoci => measured(&mut skopeo_and_umoci(errand), None, errand.into),
+            Self::Windlass => measured(&mut windlass(run_spec)?, None, run_spec.into),
+            Self::Pipe => measured(&mut pipe(run_spec)?, None, run_spec.into),
+            Self::Podman => measured(&mut podman(run_spec), None, run_spec.into),
+            Self::Umoci => measured(&mut skopeo_and_umoci(run_spec), None, run_spec.into),
             Self::Containerd => {
-                let daemon = Containerd::start(errand.into)?;
-                let mut ctr = ctr(errand, daemon.socket());
-                measured(&mut ctr, Some(daemon.pid()), errand.into)
+                let daemon = Containerd::start(&run_spec.into.join("containerd"))?;
+                let mut ctr = ctr(run_spec, daemon.socket());
+                measured(&mut ctr, Some(daemon.pid()), run_spec.into)
             }
         }
     }
 }
 
-impl Errand<'_> {
+impl PullRun<'_> {
     fn reference(&self) -> String {
         format!("{}/{}:{TAG}", self.registry, self.image.repository())
     }
 }
 
-fn windlass(errand: &Errand<'_>) -> anyhow::Result<Command> {
-    let mut command = Command::new(errand.windlass.context("no windlass was built")?);
+fn windlass(run_spec: &PullRun<'_>) -> anyhow::Result<Command> {
+    let mut command = Command::new(run_spec.windlass.context("no windlass was built")?);
     command
         .arg("--root")
-        .arg(errand.into.join("store"))
-        .args(["pull", &errand.reference()]);
+        .arg(run_spec.into.join("store"))
+        .args(["pull", &run_spec.reference()]);
     Ok(command)
 }
 
-fn ctr(errand: &Errand<'_>, socket: &Path) -> Command {
+fn ctr(run_spec: &PullRun<'_>, socket: &Path) -> Command {
     let mut ctr = command("ctr");
     ctr.arg("--address")
         .arg(socket)
         .args(["images", "pull", "--plain-http"]);
-    ctr.arg(errand.reference());
+    ctr.arg(run_spec.reference());
     ctr
 }
 
-fn podman(errand: &Errand<'_>) -> Command {
+fn podman(run_spec: &PullRun<'_>) -> Command {
     let mut podman = command("podman");
-    podman.arg("--root").arg(errand.into.join("root"));
-    podman.arg("--runroot").arg(errand.into.join("runroot"));
+    podman.arg("--root").arg(run_spec.into.join("root"));
+    podman.arg("--runroot").arg(run_spec.into.join("runroot"));
     podman.args([
         "--storage-driver=overlay",
         "pull",
@@ -135,11 +135,13 @@ fn podman(errand: &Errand<'_>) -> Command {
         "--tls-verify=false",
     ]);
     // Layers pass through temporary files, which belong on the run's file system.
-    podman.env("TMPDIR", errand.into).arg(errand.reference());
+    podman
+        .env("TMPDIR", run_spec.into)
+        .arg(run_spec.reference());
     podman
 }
 
-fn skopeo_and_umoci(errand: &Errand<'_>) -> Command {
+fn skopeo_and_umoci(run_spec: &PullRun<'_>) -> Command {
     let script = r#"
         cd "$1" &&
         "$2" --insecure-policy copy --quiet --src-tls-verify=false "docker://$4" oci:layout:it &&
@@ -147,22 +149,22 @@ fn skopeo_and_umoci(errand: &Errand<'_>) -> Command {
     let found = |name: &str| find(name).unwrap_or_else(|| name.into());
     let mut shell = shell(script);
     shell
-        .arg(errand.into)
+        .arg(run_spec.into)
         .arg(found("skopeo"))
         .arg(found("umoci"))
-        .arg(errand.reference());
+        .arg(run_spec.reference());
     shell
 }
 
 /// All layers at once, each into a directory of its own. It is told which layers there are.
-fn pipe(errand: &Errand<'_>) -> anyhow::Result<Command> {
+fn pipe(run_spec: &PullRun<'_>) -> anyhow::Result<Command> {
     let mut script = String::from("cd \"$1\" || exit 1\npids=\n");
-    for (number, layer) in errand.image.layers.iter().enumerate() {
+    for (number, layer) in run_spec.image.layers.iter().enumerate() {
         let unpacker = if layer.zstd { "zstd -dc" } else { "igzip -dc" };
         let url = format!(
             "http://{}/v2/{}/blobs/{}",
-            errand.registry,
-            errand.image.repository(),
+            run_spec.registry,
+            run_spec.image.repository(),
             layer.digest
         );
         writeln!(script, "mkdir {number}")?;
@@ -174,7 +176,7 @@ fn pipe(errand: &Errand<'_>) -> anyhow::Result<Command> {
     }
     writeln!(script, "for pid in $pids; do wait $pid || exit 1; done")?;
     let mut shell = shell(&script);
-    shell.arg(errand.into);
+    shell.arg(run_spec.into);
     Ok(shell)
 }
 

@@ -14,20 +14,20 @@ use tokio::sync::watch;
 
 /// What a body may ask of the connection that carries it.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(super) struct ConnectionSocket {
     /// A second descriptor of the same socket.
     socket: OwnedFd,
     flushes: watch::Sender<u64>,
 }
 
-/// A byte stream that counts its flushes into a [`Wire`].
+/// A byte stream that counts its flushes into a [`ConnectionSocket`].
 #[derive(Debug)]
-pub(super) struct Wired<S> {
+pub(super) struct FlushCountingStream<S> {
     inner: S,
-    wire: Arc<Wire>,
+    socket: Arc<ConnectionSocket>,
 }
 
-impl Wire {
+impl ConnectionSocket {
     pub(super) fn new(socket: &TcpStream) -> io::Result<Self> {
         Ok(Self {
             socket: rustix::io::dup(socket)?,
@@ -60,13 +60,13 @@ impl Wire {
     }
 }
 
-impl<S> Wired<S> {
-    pub(super) fn new(inner: S, wire: Arc<Wire>) -> Self {
-        Self { inner, wire }
+impl<S> FlushCountingStream<S> {
+    pub(super) fn new(inner: S, socket: Arc<ConnectionSocket>) -> Self {
+        Self { inner, socket }
     }
 }
 
-impl<S: Read + Unpin> Read for Wired<S> {
+impl<S: Read + Unpin> Read for FlushCountingStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -76,7 +76,7 @@ impl<S: Read + Unpin> Read for Wired<S> {
     }
 }
 
-impl<S: Write + Unpin> Write for Wired<S> {
+impl<S: Write + Unpin> Write for FlushCountingStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -89,7 +89,7 @@ impl<S: Write + Unpin> Write for Wired<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.inner).poll_flush(cx);
         if flushed.is_ready() {
-            self.wire.flushes.send_modify(|count| *count += 1);
+            self.socket.flushes.send_modify(|count| *count += 1);
         }
         flushed
     }

@@ -1,9 +1,9 @@
 //! A token server for the token authentication of `docker-registry`.
 
 mod accounts;
-mod asked;
 mod builder;
 mod signer;
+mod token_request;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,11 +20,11 @@ use serde_json::{Value, json};
 pub use accounts::{RepositoryAction, RepositoryGrant};
 pub use builder::TokenServerBuilder;
 
-use accounts::{Accounts, Caller};
-use asked::{Asked, Proof};
+use accounts::{AccountStore, TokenCaller};
 use signer::Signer;
+use token_request::{ParsedTokenRequest, PresentedCredentials};
 
-use super::service::{Body, Service, full};
+use super::local_server::{LocalServer, ServiceBody, full};
 
 /// Where tokens are had.
 const PATH: &str = "/token";
@@ -57,8 +57,8 @@ const BODY_LIMIT: usize = 64 << 10;
 /// ```
 #[derive(Debug)]
 pub struct TokenServer {
-    service: Service,
-    office: Arc<Office>,
+    service: LocalServer,
+    token_issuer: Arc<TokenIssuer>,
     /// The certificate of the authority behind its TLS, PEM.
     root: Option<String>,
 }
@@ -101,7 +101,7 @@ pub struct TokenRequest {
 
 /// What makes and records the answers.
 #[derive(Debug)]
-struct Office {
+struct TokenIssuer {
     signer: Signer,
     service: String,
     issuer: String,
@@ -109,19 +109,19 @@ struct Office {
     /// How long a `docker-registry` takes its tokens.
     accepted: Duration,
     takes_post: bool,
-    state: Mutex<State>,
+    state: Mutex<IssuerState>,
 }
 
 #[derive(Debug)]
-struct State {
-    accounts: Accounts,
+struct IssuerState {
+    accounts: AccountStore,
     requests: Vec<TokenRequest>,
     /// Tokens made so far.
     issued: u64,
 }
 
 /// What to answer.
-struct Answer {
+struct TokenResponse {
     status: StatusCode,
     body: Value,
 }
@@ -144,9 +144,9 @@ impl TokenServer {
     pub fn authority(&self) -> TokenAuthority {
         TokenAuthority {
             realm: format!("{}{PATH}", self.service.url()),
-            service: self.office.service.clone(),
-            issuer: self.office.issuer.clone(),
-            certificate: self.office.signer.certificate.clone(),
+            service: self.token_issuer.service.clone(),
+            issuer: self.token_issuer.issuer.clone(),
+            certificate: self.token_issuer.signer.certificate.clone(),
             root: self.root.clone(),
         }
     }
@@ -158,68 +158,74 @@ impl TokenServer {
 
     /// The requests answered so far, in order.
     pub fn requests(&self) -> Vec<TokenRequest> {
-        self.office.state().requests.clone()
+        self.token_issuer.state().requests.clone()
     }
 
     /// Gives a refresh token, as `docker login` gets one, to a user.
     pub fn refresh_token(&self, user: &str) -> String {
-        self.office.state().accounts.refresh_token(user)
+        self.token_issuer.state().accounts.refresh_token(user)
     }
 
     /// Gives an access token to a user, for pulling from `repository`.
     pub fn access_token(&self, user: &str, repository: &str) -> String {
-        let asked = Asked {
+        let parsed = ParsedTokenRequest {
             scopes: vec![format!("repository:{repository}:pull")],
-            ..Asked::default()
+            ..ParsedTokenRequest::default()
         };
-        let caller = Caller::User(user.to_owned());
-        self.office.token(&mut self.office.state(), &asked, &caller)
+        let caller = TokenCaller::User(user.to_owned());
+        self.token_issuer
+            .token(&mut self.token_issuer.state(), &parsed, &caller)
     }
 
     /// Takes no refresh token any more that was given out so far.
     pub fn revoke_refresh_tokens(&self) {
-        self.office.state().accounts.revoke_refresh_tokens();
+        self.token_issuer.state().accounts.revoke_refresh_tokens();
     }
 }
 
-impl Office {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl TokenIssuer {
+    fn state(&self) -> MutexGuard<'_, IssuerState> {
         self.state
             .lock()
             .expect("nobody panics holding the accounts")
     }
 
-    async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn respond(&self, request: Request<Incoming>) -> Response<ServiceBody> {
         let (head, body) = request.into_parts();
         if head.uri.path() != PATH {
-            return Answer::error(StatusCode::NOT_FOUND, "no such path").response();
+            return TokenResponse::error(StatusCode::NOT_FOUND, "no such path").response();
         }
         let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
-            return Answer::error(StatusCode::BAD_REQUEST, "no such body").response();
+            return TokenResponse::error(StatusCode::BAD_REQUEST, "no such body").response();
         };
         let body = body.to_bytes();
         let parameters = match head.method {
             Method::POST => &body,
             _ => head.uri.query().unwrap_or_default().as_bytes(),
         };
-        self.answered(&head.method, &head.headers, parameters)
+        self.respond_and_record(&head.method, &head.headers, parameters)
             .response()
     }
 
     /// Makes the answer and records it.
-    fn answered(&self, method: &Method, headers: &HeaderMap, parameters: &[u8]) -> Answer {
-        let asked = Asked::read(method, headers, parameters);
+    fn respond_and_record(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        parameters: &[u8],
+    ) -> TokenResponse {
+        let parsed = ParsedTokenRequest::read(method, headers, parameters);
         let mut state = self.state();
-        let caller = state.caller(&asked.proof);
-        let answer = self.answer(&mut state, method, &asked, caller.as_ref());
+        let caller = state.caller(&parsed.credentials);
+        let answer = self.answer(&mut state, method, &parsed, caller.as_ref());
         state.requests.push(TokenRequest {
             method: method.to_string(),
-            service: asked.service,
-            scopes: asked.scopes,
-            grant_type: asked.grant_type,
-            wants_refresh_token: asked.wants_refresh_token,
+            service: parsed.service,
+            scopes: parsed.scopes,
+            grant_type: parsed.grant_type,
+            wants_refresh_token: parsed.wants_refresh_token,
             has_authorization: headers.contains_key(AUTHORIZATION),
-            account: caller.and_then(Caller::user),
+            account: caller.and_then(TokenCaller::user),
             status: answer.status.as_u16(),
         });
         answer
@@ -227,32 +233,32 @@ impl Office {
 
     fn answer(
         &self,
-        state: &mut State,
+        state: &mut IssuerState,
         method: &Method,
-        asked: &Asked,
-        caller: Option<&Caller>,
-    ) -> Answer {
+        parsed: &ParsedTokenRequest,
+        caller: Option<&TokenCaller>,
+    ) -> TokenResponse {
         let is_form = *method == Method::GET || (*method == Method::POST && self.takes_post);
         if !is_form {
-            return Answer::error(StatusCode::METHOD_NOT_ALLOWED, "ask otherwise");
+            return TokenResponse::error(StatusCode::METHOD_NOT_ALLOWED, "ask otherwise");
         }
         let Some(caller) = caller else {
-            return Answer::error(StatusCode::UNAUTHORIZED, "who is it?");
+            return TokenResponse::error(StatusCode::UNAUTHORIZED, "who is it?");
         };
-        if asked.service.as_ref() != Some(&self.service) {
-            return Answer::error(StatusCode::BAD_REQUEST, "no such service");
+        if parsed.service.as_ref() != Some(&self.service) {
+            return TokenResponse::error(StatusCode::BAD_REQUEST, "no such service");
         }
         let refresh_token = match caller {
-            Caller::User(user) if asked.wants_refresh_token => {
+            TokenCaller::User(user) if parsed.wants_refresh_token => {
                 Some(state.accounts.refresh_token(user))
             }
-            Caller::Anonymous | Caller::User(_) => None,
+            TokenCaller::Anonymous | TokenCaller::User(_) => None,
         };
-        let token = self.token(state, asked, caller);
+        let token = self.token(state, parsed, caller);
         let mut body = json!({
             "access_token": token,
             "expires_in": self.life.as_secs(),
-            "scope": asked.scopes.join(" "),
+            "scope": parsed.scopes.join(" "),
         });
         if *method == Method::GET {
             body["token"] = token.into();
@@ -260,15 +266,20 @@ impl Office {
         if let Some(refresh_token) = refresh_token {
             body["refresh_token"] = refresh_token.into();
         }
-        Answer {
+        TokenResponse {
             status: StatusCode::OK,
             body,
         }
     }
 
     /// Makes an access token of what `docker-registry` wants to know.
-    fn token(&self, state: &mut State, asked: &Asked, caller: &Caller) -> String {
-        let access: Vec<_> = asked
+    fn token(
+        &self,
+        state: &mut IssuerState,
+        parsed: &ParsedTokenRequest,
+        caller: &TokenCaller,
+    ) -> String {
+        let access: Vec<_> = parsed
             .scopes
             .iter()
             .filter_map(|scope| state.accounts.granted(caller, scope))
@@ -289,25 +300,25 @@ impl Office {
     }
 }
 
-impl State {
+impl IssuerState {
     /// Who has shown to be who; `None` if nobody is convinced.
-    fn caller(&self, proof: &Proof) -> Option<Caller> {
-        match proof {
-            Proof::None => Some(Caller::Anonymous),
-            Proof::Password { username, password } => self
+    fn caller(&self, credentials: &PresentedCredentials) -> Option<TokenCaller> {
+        match credentials {
+            PresentedCredentials::None => Some(TokenCaller::Anonymous),
+            PresentedCredentials::Password { username, password } => self
                 .accounts
-                .knows(username, password)
-                .then(|| Caller::User(username.clone())),
-            Proof::RefreshToken(token) => {
-                let owner = self.accounts.owner(token)?;
-                Some(Caller::User(owner.to_owned()))
+                .has_password(username, password)
+                .then(|| TokenCaller::User(username.clone())),
+            PresentedCredentials::RefreshToken(token) => {
+                let owner = self.accounts.refresh_token_owner(token)?;
+                Some(TokenCaller::User(owner.to_owned()))
             }
-            Proof::Unreadable => None,
+            PresentedCredentials::Unreadable => None,
         }
     }
 }
 
-impl Caller {
+impl TokenCaller {
     fn user(self) -> Option<String> {
         match self {
             Self::Anonymous => None,
@@ -316,7 +327,7 @@ impl Caller {
     }
 }
 
-impl Answer {
+impl TokenResponse {
     fn error(status: StatusCode, message: &str) -> Self {
         let code = match status {
             StatusCode::UNAUTHORIZED => "UNAUTHORIZED",
@@ -327,7 +338,7 @@ impl Answer {
         Self { status, body }
     }
 
-    fn response(self) -> Response<Body> {
+    fn response(self) -> Response<ServiceBody> {
         let mut response = Response::new(full(Bytes::from(self.body.to_string())));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

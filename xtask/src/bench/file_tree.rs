@@ -49,7 +49,7 @@ const WEIGHTS_SIZE: usize = 640 << 20;
 
 /// A tree of files, as a layer brings it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tree {
+pub(super) enum FileTree {
     /// Debian's smallest root that has apt.
     DebianRoot,
     /// Python's standard library.
@@ -62,7 +62,7 @@ pub(super) enum Tree {
     Weights,
 }
 
-impl Tree {
+impl FileTree {
     /// Makes `these` trees below `trees`, each once, and returns one root that has them all.
     pub(super) fn make_merged(these: &[Self], trees: &Path) -> anyhow::Result<PathBuf> {
         let merged = trees.join("merged");

@@ -12,12 +12,12 @@ use super::image::{BenchImage, TAG};
 
 /// The running registry.
 #[derive(Debug)]
-pub(super) struct Served {
+pub(super) struct BenchRegistry {
     registry: DockerRegistry,
     content: PathBuf,
 }
 
-impl Served {
+impl BenchRegistry {
     /// Starts the registry on the content in `work`, and pushes the images it lacks.
     pub(super) fn start(work: &Path, images: &[BenchImage]) -> anyhow::Result<Self> {
         let dir = work.join("registry");

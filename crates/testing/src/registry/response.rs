@@ -9,9 +9,9 @@ use hyper::{Method, StatusCode};
 use serde_json::json;
 use windlass_oci::Digest;
 
-use super::Layout;
-use super::content::{Content, Repository, Resource, is_repository_name, is_tag};
-use super::range::{RangeFault, Wanted};
+use super::ProtocolOptions;
+use super::content::{RegistryContent, Resource, StoredRepository, is_repository_name, is_tag};
+use super::range::{RangeFault, RequestedRange};
 use super::referrers::referrers;
 use super::upload;
 
@@ -19,7 +19,7 @@ pub(super) const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-con
 
 /// An answer before it travels.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
+pub(super) struct RegistryResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -27,7 +27,7 @@ pub(super) struct Reply {
 
 /// What of a request the protocol looks at.
 #[derive(Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct RequestParts<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
     pub(super) query: Option<&'a str>,
@@ -37,7 +37,7 @@ pub(super) struct Asked<'a> {
     pub(super) is_whole: bool,
 }
 
-impl Reply {
+impl RegistryResponse {
     pub(super) fn new(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Self {
         let reply = Self {
             status,
@@ -66,12 +66,12 @@ impl Reply {
 
 /// Answers a request for `resource` truly, from `content`.
 pub(super) fn reply(
-    content: &mut Content,
+    content: &mut RegistryContent,
     resource: &Resource,
-    asked: &Asked<'_>,
-    layout: &Layout,
-) -> Reply {
-    match (resource, asked.method) {
+    parts: &RequestParts<'_>,
+    protocol: &ProtocolOptions,
+) -> RegistryResponse {
+    match (resource, parts.method) {
         (
             Resource::Upload {
                 repository,
@@ -79,8 +79,7 @@ pub(super) fn reply(
             },
             _,
         ) => {
-            let upload_of = (&**repository, session.as_deref());
-            return upload::upload(content, upload_of, asked, layout);
+            return upload::upload(content, repository, session.as_deref(), parts, protocol);
         }
         (
             Resource::Manifest {
@@ -89,71 +88,79 @@ pub(super) fn reply(
             },
             &Method::PUT,
         ) => {
-            return upload::put_manifest(content, (repository, reference), asked, layout);
+            return upload::put_manifest(content, repository, reference, parts, protocol);
         }
         (_, &Method::GET | &Method::HEAD) => {}
         _ => return upload::read_only(),
     }
     let in_repository = resource.repository().is_some();
-    if *asked.method == Method::HEAD && in_repository && !layout.head {
+    if *parts.method == Method::HEAD && in_repository && !protocol.head {
         let message = "no HEAD here";
-        return Reply::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
+        return RegistryResponse::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
     }
     let mut reply = match resource {
         Resource::Manifest {
             repository,
             reference,
-        } => within(content, repository, |it| manifest(it, reference, asked)),
+        } => within(content, repository, |it| manifest(it, reference, parts)),
         Resource::Blob { repository, digest } => within(content, repository, |it| blob(it, digest)),
         Resource::Tags { repository } => within(content, repository, |it| {
-            tags(it, repository, asked.query, layout)
+            tags(it, repository, parts.query, protocol)
         }),
         Resource::Referrers { repository, digest } => {
             let held = content.repository(repository);
-            referrers(held, (repository, digest), asked, layout)
+            referrers(held, repository, digest, parts, protocol)
         }
-        Resource::Ping => Reply::json(StatusCode::OK, &json!({})),
+        Resource::Ping => RegistryResponse::json(StatusCode::OK, &json!({})),
         Resource::Token | Resource::Other | Resource::Upload { .. } => {
-            return at_path(content, asked);
+            return at_path(content, parts);
         }
     };
-    if !layout.digest_header {
+    if !protocol.digest_header {
         reply.headers.remove(DIGEST_HEADER);
     }
     let version = HeaderName::from_static("docker-distribution-api-version");
     reply.with(version, "registry/2.0")
 }
 
-/// Cuts a whole reply down to the range that was asked for, or tells `lie` about it.
-pub(super) fn ranged(reply: Reply, asked: &Asked<'_>, lie: Option<RangeFault>) -> Reply {
-    let header = |name| asked.headers.get(name)?.to_str().ok();
+/// Cuts a whole reply down to the range that was asked for, or tells `fault` about it.
+pub(super) fn apply_range(
+    reply: RegistryResponse,
+    parts: &RequestParts<'_>,
+    fault: Option<RangeFault>,
+) -> RegistryResponse {
+    let header = |name| parts.headers.get(name)?.to_str().ok();
     let size = reply.body.len() as u64;
     if reply.status != StatusCode::OK
-        || *asked.method != Method::GET
+        || *parts.method != Method::GET
         || !reply.headers.contains_key(ACCEPT_RANGES)
     {
         return reply;
     }
-    let stale = asked
+    let stale = parts
         .headers
         .get("if-range")
         .is_some_and(|tag| Some(tag) != reply.headers.get(ETAG));
     let wanted = if stale {
-        Wanted::Whole
+        RequestedRange::Whole
     } else {
-        Wanted::parse(header(RANGE), size)
+        RequestedRange::parse(header(RANGE), size)
     };
-    let range = match (wanted, lie) {
-        (Wanted::Whole, _) | (_, Some(RangeFault::Ignored)) => return reply,
-        (Wanted::Unsatisfiable, _) | (_, Some(RangeFault::Unsatisfiable)) => {
+    let range = match (wanted, fault) {
+        (RequestedRange::Whole, _) | (_, Some(RangeFault::Ignored)) => return reply,
+        (RequestedRange::Unsatisfiable, _) | (_, Some(RangeFault::Unsatisfiable)) => {
             let error = "the range is not in the blob";
-            return Reply::error(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_INVALID", error)
-                .with(CONTENT_RANGE, &format!("bytes */{size}"));
+            return RegistryResponse::error(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "RANGE_INVALID",
+                error,
+            )
+            .with(CONTENT_RANGE, &format!("bytes */{size}"));
         }
-        (Wanted::Part(range), _) => range,
+        (RequestedRange::Part(range), _) => range,
     };
     let (mut label, mut part, mut total) = (range.clone(), range, size);
-    match lie {
+    match fault {
         Some(RangeFault::StartsLate) => {
             part.start = (part.start + 1).min(part.end);
             label.clone_from(&part);
@@ -175,12 +182,12 @@ pub(super) fn ranged(reply: Reply, asked: &Asked<'_>, lie: Option<RangeFault>) -
         label.start,
         label.end.saturating_sub(1)
     );
-    let mut partial = Reply {
+    let mut partial = RegistryResponse {
         status: StatusCode::PARTIAL_CONTENT,
         body: slice(part),
         ..reply.clone()
     };
-    match lie {
+    match fault {
         Some(RangeFault::Unlabelled) => partial,
         Some(RangeFault::Multipart) => {
             partial.body = multipart(&label, &partial.body).into();
@@ -191,48 +198,58 @@ pub(super) fn ranged(reply: Reply, asked: &Asked<'_>, lie: Option<RangeFault>) -
 }
 
 /// The length that belongs to a reply's body.
-pub(super) fn content_length(reply: &Reply) -> (HeaderName, HeaderValue) {
+pub(super) fn content_length(reply: &RegistryResponse) -> (HeaderName, HeaderValue) {
     (CONTENT_LENGTH, HeaderValue::from(reply.body.len()))
 }
 
 /// Answers out of the repository `name`, if there is one.
-fn within(content: &Content, name: &str, answer: impl FnOnce(&Repository) -> Reply) -> Reply {
+fn within(
+    content: &RegistryContent,
+    name: &str,
+    answer: impl FnOnce(&StoredRepository) -> RegistryResponse,
+) -> RegistryResponse {
     if !is_repository_name(name) {
         let message = "invalid repository name";
-        return Reply::error(StatusCode::BAD_REQUEST, "NAME_INVALID", message);
+        return RegistryResponse::error(StatusCode::BAD_REQUEST, "NAME_INVALID", message);
     }
     let message = "repository name not known to registry";
-    let unknown = || Reply::error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", message);
+    let unknown = || RegistryResponse::error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", message);
     content.repository(name).map_or_else(unknown, answer)
 }
 
-fn at_path(content: &mut Content, asked: &Asked<'_>) -> Reply {
+fn at_path(content: &mut RegistryContent, parts: &RequestParts<'_>) -> RegistryResponse {
     let file = |bytes: Bytes| {
-        Reply::new(StatusCode::OK, "application/octet-stream", bytes).with(ACCEPT_RANGES, "bytes")
+        RegistryResponse::new(StatusCode::OK, "application/octet-stream", bytes)
+            .with(ACCEPT_RANGES, "bytes")
     };
-    let exact = asked.query.map(|query| format!("{}?{query}", asked.path));
-    if let Some(bytes) = content.private.get(asked.path).cloned() {
-        if exact.is_some_and(|url| content.use_signature(&url, asked.method)) {
+    let exact = parts.query.map(|query| format!("{}?{query}", parts.path));
+    if let Some(bytes) = content.private.get(parts.path).cloned() {
+        if exact.is_some_and(|url| content.consume_signature(&url, parts.method)) {
             return file(bytes);
         }
         let refusal = "<Error><Code>AccessDenied</Code></Error>";
-        return Reply::new(StatusCode::FORBIDDEN, "application/xml", refusal);
+        return RegistryResponse::new(StatusCode::FORBIDDEN, "application/xml", refusal);
     }
     let found = exact.and_then(|path| content.paths.get(&path));
-    match found.or_else(|| content.paths.get(asked.path)) {
+    match found.or_else(|| content.paths.get(parts.path)) {
         Some(bytes) => file(bytes.clone()),
-        None => Reply::new(StatusCode::NOT_FOUND, "text/plain", "404 page not found\n"),
+        None => RegistryResponse::new(StatusCode::NOT_FOUND, "text/plain", "404 page not found\n"),
     }
 }
 
-fn manifest(repository: &Repository, reference: &str, asked: &Asked<'_>) -> Reply {
-    let unknown = |message: &str| Reply::error(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", message);
+fn manifest(
+    repository: &StoredRepository,
+    reference: &str,
+    parts: &RequestParts<'_>,
+) -> RegistryResponse {
+    let unknown =
+        |message: &str| RegistryResponse::error(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", message);
     let digest = if is_tag(reference) {
         repository.tags.get(reference).copied()
     } else {
         let Ok(digest) = reference.parse::<Digest>() else {
             let message = "neither a tag nor a digest";
-            return Reply::error(StatusCode::BAD_REQUEST, "TAG_INVALID", message);
+            return RegistryResponse::error(StatusCode::BAD_REQUEST, "TAG_INVALID", message);
         };
         Some(digest)
     };
@@ -240,12 +257,12 @@ fn manifest(repository: &Repository, reference: &str, asked: &Asked<'_>) -> Repl
     let Some((digest, manifest)) = found else {
         return unknown(&format!("manifest unknown: {reference}"));
     };
-    if !accepts(asked.headers, &manifest.media_type) {
+    if !accepts(parts.headers, &manifest.media_type) {
         let media_type = &manifest.media_type;
         return unknown(&format!("Accept does not list {media_type}"));
     }
     let digest = digest.to_string();
-    Reply::new(StatusCode::OK, &manifest.media_type, manifest.bytes.clone())
+    RegistryResponse::new(StatusCode::OK, &manifest.media_type, manifest.bytes.clone())
         .with(DIGEST_HEADER, &digest)
         .with(ETAG, &format!("\"{digest}\""))
 }
@@ -262,17 +279,19 @@ fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
         .any(|range| range == media_type || range == "*/*")
 }
 
-fn blob(repository: &Repository, digest: &str) -> Reply {
+fn blob(repository: &StoredRepository, digest: &str) -> RegistryResponse {
     let Ok(parsed) = digest.parse::<Digest>() else {
         let message = "provided digest is invalid";
-        return Reply::error(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message);
+        return RegistryResponse::error(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message);
     };
     match repository.blobs.get(&parsed) {
-        Some(bytes) => Reply::new(StatusCode::OK, "application/octet-stream", bytes.clone())
-            .with(DIGEST_HEADER, digest)
-            .with(ETAG, &format!("\"{digest}\""))
-            .with(ACCEPT_RANGES, "bytes"),
-        None => Reply::error(
+        Some(bytes) => {
+            RegistryResponse::new(StatusCode::OK, "application/octet-stream", bytes.clone())
+                .with(DIGEST_HEADER, digest)
+                .with(ETAG, &format!("\"{digest}\""))
+                .with(ACCEPT_RANGES, "bytes")
+        }
+        None => RegistryResponse::error(
             StatusCode::NOT_FOUND,
             "BLOB_UNKNOWN",
             "blob unknown to registry",
@@ -281,8 +300,13 @@ fn blob(repository: &Repository, digest: &str) -> Reply {
 }
 
 /// OCI distribution spec, "Listing Tags": sorted, `n` at most, behind `last`.
-fn tags(repository: &Repository, name: &str, query: Option<&str>, layout: &Layout) -> Reply {
-    let per_page = layout.tags_per_page;
+fn tags(
+    repository: &StoredRepository,
+    name: &str,
+    query: Option<&str>,
+    protocol: &ProtocolOptions,
+) -> RegistryResponse {
+    let per_page = protocol.tags_per_page;
     let parameter = |key: &str| {
         let mut pairs = query.unwrap_or_default().split('&');
         pairs.find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
@@ -293,7 +317,7 @@ fn tags(repository: &Repository, name: &str, query: Option<&str>, layout: &Layou
         Some(Err(_)) => {
             let message = "invalid number of results requested";
             let code = "PAGINATION_NUMBER_INVALID";
-            return Reply::error(StatusCode::BAD_REQUEST, code, message);
+            return RegistryResponse::error(StatusCode::BAD_REQUEST, code, message);
         }
     };
     let last = parameter("last").unwrap_or_default();
@@ -304,10 +328,10 @@ fn tags(repository: &Repository, name: &str, query: Option<&str>, layout: &Layou
         .collect();
     let more = limit.is_some_and(|limit| tags.len() > limit);
     tags.truncate(limit.unwrap_or(usize::MAX));
-    let reply = Reply::json(StatusCode::OK, &json!({ "name": name, "tags": tags }));
+    let reply = RegistryResponse::json(StatusCode::OK, &json!({ "name": name, "tags": tags }));
     match (tags.last(), limit) {
         (Some(last), Some(limit)) if more => {
-            let root = &layout.root;
+            let root = &protocol.root;
             let next = format!("<{root}/{name}/tags/list?last={last}&n={limit}>; rel=\"next\"");
             reply.with(LINK, &next)
         }

@@ -26,17 +26,17 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::TlsIdentity;
 
 /// The body of an answer, which may be one that another server is still sending.
-pub(super) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+pub(super) type ServiceBody = UnsyncBoxBody<Bytes, hyper::Error>;
 
 /// A running server; it and its connections end on drop.
-pub(super) struct Service {
+pub(super) struct LocalServer {
     address: SocketAddr,
     is_tls: bool,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Service {
+impl LocalServer {
     /// Serves HTTP/1.1 on a port of the kernel's choosing, over TLS if there is an `identity`.
     pub(super) fn start<F>(
         ip: Ipv4Addr,
@@ -44,7 +44,7 @@ impl Service {
         respond: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     ) -> io::Result<Self>
     where
-        F: Future<Output = Response<Body>> + Send + 'static,
+        F: Future<Output = Response<ServiceBody>> + Send + 'static,
     {
         let acceptor = identity.map(acceptor);
         let is_tls = acceptor.is_some();
@@ -84,7 +84,7 @@ impl Service {
     }
 }
 
-impl Drop for Service {
+impl Drop for LocalServer {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -94,14 +94,14 @@ impl Drop for Service {
     }
 }
 
-impl fmt::Debug for Service {
+impl fmt::Debug for LocalServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Service").field(&self.url()).finish()
     }
 }
 
 /// A body that is all there.
-pub(super) fn full(bytes: impl Into<Bytes>) -> Body {
+pub(super) fn full(bytes: impl Into<Bytes>) -> ServiceBody {
     Full::new(bytes.into())
         .map_err(|never: Infallible| match never {})
         .boxed_unsync()
@@ -112,7 +112,7 @@ async fn serve<F>(
     acceptor: Option<TlsAcceptor>,
     respond: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
 ) where
-    F: Future<Output = Response<Body>> + Send + 'static,
+    F: Future<Output = Response<ServiceBody>> + Send + 'static,
 {
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener on loopback");
     loop {
@@ -138,7 +138,7 @@ async fn connection<F>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     respond: impl Fn(Request<Incoming>) -> F + Send + 'static,
 ) where
-    F: Future<Output = Response<Body>> + Send + 'static,
+    F: Future<Output = Response<ServiceBody>> + Send + 'static,
 {
     let service = service_fn(move |request| {
         let response = respond(request);

@@ -130,7 +130,7 @@ impl TreeSnapshot {
     pub fn without(mut self, aspects: &[TreeAspect]) -> Self {
         for entry in self.entries.values_mut() {
             for aspect in aspects {
-                entry.forget(*aspect);
+                entry.clear(*aspect);
             }
         }
         self
@@ -180,7 +180,7 @@ impl fmt::Display for TreeSnapshot {
 }
 
 impl TreeEntry {
-    fn forget(&mut self, aspect: TreeAspect) {
+    fn clear(&mut self, aspect: TreeAspect) {
         match aspect {
             TreeAspect::Mode => self.mode = 0,
             TreeAspect::Owner => (self.uid, self.gid) = (0, 0),
@@ -194,7 +194,7 @@ impl TreeEntry {
 
 impl fmt::Display for TreeEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (_, text)) in self.facts().iter().enumerate() {
+        for (index, (_, text)) in self.properties().iter().enumerate() {
             let space = if index == 0 { "" } else { " " };
             write!(f, "{space}{text}")?;
         }

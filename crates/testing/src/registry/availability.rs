@@ -11,11 +11,11 @@ use tokio::sync::watch;
 use super::Registry;
 
 /// How long the registry's thread may take to do as the switch says.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// What the registry does with connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Power {
+pub(super) enum Availability {
     Up,
     /// Resets connections as they come.
     Resetting,
@@ -30,16 +30,16 @@ pub(super) enum Power {
 /// The switch as it was turned last. The number of resets tells a connection that it was to be reset,
 /// also when the power is already up again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) power: Power,
+pub(super) struct SwitchState {
+    pub(super) power: Availability,
     pub(super) resets: u64,
 }
 
 /// The switch, and how far the registry's thread has followed it.
 #[derive(Debug)]
-pub(super) struct Switch {
-    wanted: watch::Sender<Position>,
-    reached: Mutex<Position>,
+pub(super) struct AvailabilitySwitch {
+    wanted: watch::Sender<SwitchState>,
+    reached: Mutex<SwitchState>,
     followed: Condvar,
 }
 
@@ -48,15 +48,15 @@ pub(super) struct Switch {
 /// It is held by a bound socket that never listens; the one that does shares the port with it
 /// (`SO_REUSEPORT`), which the kernel allows nobody who asks for any free port.
 #[derive(Debug)]
-pub(super) struct Port {
+pub(super) struct ReservedPort {
     address: SocketAddrV4,
     _reservation: OwnedFd,
 }
 
-impl Switch {
+impl AvailabilitySwitch {
     pub(super) fn new() -> Self {
-        let up = Position {
-            power: Power::Up,
+        let up = SwitchState {
+            power: Availability::Up,
             resets: 0,
         };
         Self {
@@ -66,26 +66,29 @@ impl Switch {
         }
     }
 
-    pub(super) fn subscribe(&self) -> watch::Receiver<Position> {
+    pub(super) fn subscribe(&self) -> watch::Receiver<SwitchState> {
         self.wanted.subscribe()
     }
 
     /// Turns the switch and waits until new connections meet with it.
-    pub(super) fn turn(&self, power: Power) {
-        self.turn_without_waiting(power);
+    pub(super) fn set(&self, power: Availability) {
+        self.set_without_waiting(power);
         let wanted = *self.wanted.borrow();
         let reached = self.reached.lock().expect("nothing panics in here");
         let (reached, _) = self
             .followed
-            .wait_timeout_while(reached, PATIENCE, |reached| *reached != wanted)
+            .wait_timeout_while(reached, WAIT_LIMIT, |reached| *reached != wanted)
             .expect("nothing panics in here");
         let there = *reached == wanted;
         drop(reached);
         assert!(there, "the registry did not do as told: {wanted:?}");
     }
 
-    pub(super) fn turn_without_waiting(&self, power: Power) {
-        let resets = matches!(power, Power::Resetting | Power::Refusing | Power::Off);
+    pub(super) fn set_without_waiting(&self, power: Availability) {
+        let resets = matches!(
+            power,
+            Availability::Resetting | Availability::Refusing | Availability::Off
+        );
         self.wanted.send_modify(|position| {
             position.power = power;
             position.resets += u64::from(resets);
@@ -93,13 +96,13 @@ impl Switch {
     }
 
     /// Says that new connections now meet with `position`.
-    pub(super) fn follow(&self, position: Position) {
+    pub(super) fn mark_reached(&self, position: SwitchState) {
         *self.reached.lock().expect("nothing panics in here") = position;
         self.followed.notify_all();
     }
 }
 
-impl Port {
+impl ReservedPort {
     /// Takes a free port.
     ///
     /// # Panics
@@ -127,23 +130,23 @@ impl Port {
 impl Registry {
     /// Goes down: open connections are reset, and new ones as they come.
     pub fn reset_connections(&self) {
-        self.shared.switch.turn(Power::Resetting);
+        self.shared.switch.set(Availability::Resetting);
     }
 
     /// Dies: open connections are reset and new ones refused. The port stays this registry's own.
     pub fn stop_listening(&self) {
-        self.shared.switch.turn(Power::Refusing);
+        self.shared.switch.set(Availability::Refusing);
     }
 
     /// Falls silent: connections are taken and nothing ever comes of them, not even a TLS handshake (T28,
     /// T33). Open ones stop where they are.
     pub fn stop_answering(&self) {
-        self.shared.switch.turn(Power::Silent);
+        self.shared.switch.set(Availability::Silent);
     }
 
     /// Comes back, with everything it had, from wherever it went. Connections that waited in silence go on.
     pub fn restore(&self) {
-        self.shared.switch.turn(Power::Up);
+        self.shared.switch.set(Availability::Up);
     }
 
     /// Forgets all scripts and comes back: from now on there is the truth only.

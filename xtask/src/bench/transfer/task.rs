@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::carrier::Carrier;
-use super::source::Sources;
+use super::sources::TransferSources;
+use super::tool::TransferTool;
 
 /// One kind of errand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::bench) enum Task {
+pub(in crate::bench) enum TransferTask {
     /// From local storage into a Docker archive
     DockerArchive,
     /// From local storage into an OCI archive
@@ -26,7 +26,7 @@ pub(in crate::bench) enum Task {
     Push,
 }
 
-impl Task {
+impl TransferTask {
     /// What a reader of the table should see.
     pub(super) fn description(self) -> &'static str {
         match self {
@@ -45,15 +45,15 @@ impl Task {
         matches!(self, Self::Across | Self::Push)
     }
 
-    /// Where `carrier` takes it from; `None` for the registry.
-    pub(super) fn source(self, carrier: Carrier, sources: &Sources) -> Option<PathBuf> {
+    /// Where `tool` takes it from; `None` for the registry.
+    pub(super) fn source(self, tool: TransferTool, sources: &TransferSources) -> Option<PathBuf> {
         match self {
             Self::Fetch | Self::Across => None,
             Self::Load => Some(sources.archive()),
             Self::DockerArchive | Self::OciArchive | Self::Layout | Self::Push => {
-                Some(match carrier {
-                    Carrier::Windlass => sources.store(),
-                    Carrier::Podman => sources.root(),
+                Some(match tool {
+                    TransferTool::Windlass => sources.store(),
+                    TransferTool::Podman => sources.root(),
                     _ => sources.layout(),
                 })
             }

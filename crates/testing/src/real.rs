@@ -6,11 +6,11 @@ mod disk;
 mod dockerd;
 mod http;
 mod layout;
+mod local_server;
 mod namespace;
 mod process;
 mod registry;
 mod s3;
-mod service;
 mod tokens;
 
 pub use containerd::Containerd;

@@ -39,9 +39,9 @@ pub struct Schema1Builder {
     tag: String,
     config: Value,
     layers: Vec<PackedLayer>,
-    steps: Vec<Step>,
-    document_edits: Vec<Edit>,
-    signing: sign::Signing,
+    steps: Vec<HistoryStep>,
+    document_edits: Vec<JsonEdit>,
+    signing: sign::SignatureOptions,
 }
 
 /// An image of schema 1 as a registry holds it.
@@ -87,10 +87,10 @@ pub enum Schema1Flaw {
 }
 
 /// A change to a document before it is written down.
-type Edit = fn(&mut Value);
+type JsonEdit = fn(&mut Value);
 
 #[derive(Clone, Debug)]
-struct Step {
+struct HistoryStep {
     blob: Digest,
     compatibility: Value,
 }
@@ -110,7 +110,7 @@ impl Schema1Builder {
             layers: Vec::new(),
             steps: Vec::new(),
             document_edits: Vec::new(),
-            signing: sign::Signing::default(),
+            signing: sign::SignatureOptions::default(),
         }
     }
 
@@ -165,7 +165,7 @@ impl Schema1Builder {
 
     /// Changes the document just before it is signed.
     #[must_use]
-    pub fn document(mut self, edit: Edit) -> Self {
+    pub fn document(mut self, edit: JsonEdit) -> Self {
         self.document_edits.push(edit);
         self
     }
@@ -179,14 +179,14 @@ impl Schema1Builder {
 
     /// Changes the signature's header, which is not signed.
     #[must_use]
-    pub fn header(mut self, edit: Edit) -> Self {
+    pub fn header(mut self, edit: JsonEdit) -> Self {
         self.signing.header_edits.push(edit);
         self
     }
 
     /// Changes the signature's protected header (`formatLength`, `formatTail`, `time`) before it is signed.
     #[must_use]
-    pub fn protected(mut self, edit: Edit) -> Self {
+    pub fn protected(mut self, edit: JsonEdit) -> Self {
         self.signing.protected_edits.push(edit);
         self
     }
@@ -240,7 +240,7 @@ impl Schema1Builder {
         }
         merge(&mut compatibility, more);
         let blob = layer.digest;
-        self.steps.push(Step {
+        self.steps.push(HistoryStep {
             blob,
             compatibility,
         });

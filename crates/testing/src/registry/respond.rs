@@ -12,42 +12,42 @@ use hyper::header::HOST;
 use hyper::{Method, Response, StatusCode};
 use tokio::io::AsyncWriteExt;
 
+use super::body_stream::{BodyStream, ConnectionAborted, RateLimiter};
 use super::content::Resource;
-use super::flow::{Flow, Hangup, Pace};
-use super::record::RecordedRequest;
-use super::reply::{self, Asked, Reply};
-use super::script::{Answer, Key};
+use super::requests::RecordedRequest;
+use super::response::{self, RegistryResponse, RequestParts};
+use super::script::{RouteKey, ScriptedResponse};
+use super::socket::ConnectionSocket;
 use super::tls::TlsHandshake;
-use super::wire::Wire;
-use super::{Shared, locked};
+use super::{RegistryShared, locked};
 
 /// More than any test pushes at a time.
 const BODY_LIMIT: usize = 64 << 20;
 
 /// What is known of the connection on which requests come.
 #[derive(Debug)]
-pub(super) struct Visit {
-    pub(super) shared: Arc<Shared>,
-    pub(super) wire: Arc<Wire>,
+pub(super) struct ConnectionContext {
+    pub(super) shared: Arc<RegistryShared>,
+    pub(super) socket: Arc<ConnectionSocket>,
     /// Counted from 0.
     pub(super) number: u64,
     pub(super) handshake: Option<TlsHandshake>,
 }
 
-type Body = UnsyncBoxBody<Bytes, Hangup>;
+type ResponseBody = UnsyncBoxBody<Bytes, ConnectionAborted>;
 
 /// Answers one request.
 pub(super) async fn respond(
-    visit: Arc<Visit>,
+    context: Arc<ConnectionContext>,
     request: hyper::Request<Incoming>,
-) -> Result<Response<Body>, Hangup> {
-    let shared = &*visit.shared;
+) -> Result<Response<ResponseBody>, ConnectionAborted> {
+    let shared = &*context.shared;
     let (head, body) = request.into_parts();
-    let resource = Resource::of(&shared.layout.root, head.uri.path());
+    let resource = Resource::of(&shared.protocol.root, head.uri.path());
     let keys = resource.keys(head.uri.path());
-    let hear = shared.state().scripts.hear(&keys, &head.method);
-    let body = heard(body, hear.unwrap_or(BODY_LIMIT)).await?;
-    let is_whole = hear.is_none();
+    let body_limit = shared.state().scripts.body_limit(&keys, &head.method);
+    let body = read_body(body, body_limit.unwrap_or(BODY_LIMIT)).await?;
+    let is_whole = body_limit.is_none();
     let named = head.headers.get(HOST).and_then(|it| it.to_str().ok());
     let authority = head.uri.authority().map(ToString::to_string);
     let request = RecordedRequest {
@@ -56,33 +56,33 @@ pub(super) async fn respond(
         query: head.uri.query().map(str::to_owned),
         version: head.version,
         host: authority.or_else(|| named.map(str::to_owned)),
-        handshake: visit.handshake.clone(),
+        handshake: context.handshake.clone(),
         headers: head.headers,
         body,
-        connection: visit.number,
+        connection: context.number,
         status: None,
         sent: Arc::default(),
     };
     let number = shared.record(request.clone());
-    let (reply, answer) = decide(shared, &request, is_whole);
-    if let Some(gate) = &answer.gate {
+    let (reply, script) = decide(shared, &request, is_whole);
+    if let Some(gate) = &script.gate {
         gate.pass().await;
     }
     if !is_whole {
-        return Err(Hangup);
+        return Err(ConnectionAborted);
     }
-    if let Some(raw) = &answer.raw {
-        return Err(write_raw(&visit.wire, raw, &answer, &request.sent).await);
+    if let Some(raw) = &script.raw {
+        return Err(write_raw(&context.socket, raw, &script, &request.sent).await);
     }
-    shared.answered(number, reply.status);
-    Ok(response(&visit, &request, reply, answer))
+    shared.record_status(number, reply.status);
+    Ok(response(&context, &request, reply, script))
 }
 
 /// Reads the body of a request, up to so many bytes.
-async fn heard(mut body: Incoming, most: usize) -> Result<Bytes, Hangup> {
+async fn read_body(mut body: Incoming, most: usize) -> Result<Bytes, ConnectionAborted> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Hangup)?;
+        let frame = frame.map_err(|_| ConnectionAborted)?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -96,40 +96,46 @@ async fn heard(mut body: Incoming, most: usize) -> Result<Bytes, Hangup> {
 }
 
 /// Finds the answer: the script's before the door, the door's, the script's behind it, or the truth.
-fn decide(shared: &Shared, request: &RecordedRequest, is_whole: bool) -> (Reply, Answer) {
+fn decide(
+    shared: &RegistryShared,
+    request: &RecordedRequest,
+    is_whole: bool,
+) -> (RegistryResponse, ScriptedResponse) {
     if shared.acceptor.is_some() && request.handshake.is_none() {
-        return (not_tls(), Answer::default());
+        return (not_tls(), ScriptedResponse::default());
     }
-    let resource = Resource::of(&shared.layout.root, &request.path);
+    let resource = Resource::of(&shared.protocol.root, &request.path);
     let keys = resource.keys(&request.path);
     let mut state = shared.state();
-    let every = state.scripts.next(&[Key::Every], &request.method, true);
+    let every = state
+        .scripts
+        .next(&[RouteKey::Every], &request.method, true);
     let scripted = every.or_else(|| state.scripts.next(&keys, &request.method, true));
-    if scripted.is_none() && needs_key(&resource) {
+    if scripted.is_none() && requires_auth(&resource) {
         let repository = resource.repository();
-        let refusal = state.door.refusal(
+        let refusal = state.auth.check(
             &request.headers,
             repository,
             actions(&request.method),
             &shared.url,
         );
         if let Some(refusal) = refusal {
-            return (refusal, Answer::default());
+            return (refusal, ScriptedResponse::default());
         }
     }
     let scripted = scripted.or_else(|| state.scripts.next(&keys, &request.method, false));
-    let answer = scripted.unwrap_or_default();
-    if answer.expire_token {
-        state.door.expire_tokens();
+    let script = scripted.unwrap_or_default();
+    if script.expire_token {
+        state.auth.expire_tokens();
         let scope = resource
             .repository()
             .map(|name| format!("repository:{name}:{}", actions(&request.method)));
         let challenge = state
-            .door
+            .auth
             .challenge(scope.as_deref(), "invalid_token", &shared.url);
-        return (challenge, answer);
+        return (challenge, script);
     }
-    let asked = Asked {
+    let parts = RequestParts {
         method: &request.method,
         path: &request.path,
         query: request.query.as_deref(),
@@ -137,10 +143,10 @@ fn decide(shared: &Shared, request: &RecordedRequest, is_whole: bool) -> (Reply,
         body: &request.body,
         is_whole,
     };
-    if let Some(stand_in) = stand_in(&answer) {
-        return (shaped(stand_in, &answer, &asked), answer);
+    if let Some(replacement_response) = replacement_response(&script) {
+        return (apply_script(replacement_response, &script, &parts), script);
     }
-    let truth = if resource == Resource::Token {
+    let unscripted_response = if resource == Resource::Token {
         let RecordedRequest {
             method,
             headers,
@@ -148,27 +154,27 @@ fn decide(shared: &Shared, request: &RecordedRequest, is_whole: bool) -> (Reply,
             body,
             ..
         } = request;
-        state.door.token(method, query.as_deref(), headers, body)
+        state.auth.token(method, query.as_deref(), headers, body)
     } else {
-        truth(shared, &resource, &asked, request)
+        unscripted_response(shared, &resource, &parts, request)
     };
-    (shaped(truth, &answer, &asked), answer)
+    (apply_script(unscripted_response, &script, &parts), script)
 }
 
 /// Answers from the content that is asked for, or sends to where the blobs are.
-fn truth(
-    shared: &Shared,
+fn unscripted_response(
+    shared: &RegistryShared,
     resource: &Resource,
-    asked: &Asked<'_>,
+    parts: &RequestParts<'_>,
     request: &RecordedRequest,
-) -> Reply {
+) -> RegistryResponse {
     let namespace = request.parameter("ns");
     let source = namespace.and_then(|name| shared.sources.iter().find(|(of, _)| *of == name));
     let content = source.map_or(&shared.content, |(_, content)| content);
-    let reply = reply::reply(&mut locked(content), resource, asked, &shared.layout);
+    let reply = response::reply(&mut locked(content), resource, parts, &shared.protocol);
     match (&shared.storage, resource) {
         (Some(storage), Resource::Blob { digest, .. }) if reply.status == StatusCode::OK => {
-            storage.redirect(asked.method, digest, reply.body)
+            storage.redirect(parts.method, digest, reply.body)
         }
         _ => reply,
     }
@@ -183,40 +189,48 @@ fn actions(method: &Method) -> &'static str {
 }
 
 /// What Go's servers say to those who do not speak TLS.
-fn not_tls() -> Reply {
+fn not_tls() -> RegistryResponse {
     let message = "Client sent an HTTP request to an HTTPS server.\n";
-    Reply::new(StatusCode::BAD_REQUEST, "text/plain", message)
+    RegistryResponse::new(StatusCode::BAD_REQUEST, "text/plain", message)
 }
 
 /// The token endpoint and plain paths (a CDN's, say) are open to all.
-fn needs_key(resource: &Resource) -> bool {
+fn requires_auth(resource: &Resource) -> bool {
     !matches!(resource, Resource::Token | Resource::Other)
 }
 
 /// Changes the truth as the script wants it.
-fn shaped(mut reply: Reply, answer: &Answer, asked: &Asked<'_>) -> Reply {
-    if let Some(status) = answer.status {
+fn apply_script(
+    mut reply: RegistryResponse,
+    script: &ScriptedResponse,
+    parts: &RequestParts<'_>,
+) -> RegistryResponse {
+    if let Some(status) = script.status {
         reply.status = status;
     }
-    if let Some(body) = &answer.body {
+    if let Some(body) = &script.body {
         reply.body = body.clone();
-        if answer.status.is_none() {
+        if script.status.is_none() {
             reply.status = StatusCode::OK;
         }
     }
-    if !answer.corrupt.is_empty() {
-        reply.body = corrupted(&reply.body, &answer.corrupt);
+    if !script.corrupt.is_empty() {
+        reply.body = corrupted(&reply.body, &script.corrupt);
     }
-    reply::ranged(reply, asked, answer.range)
+    response::apply_range(reply, parts, script.range)
 }
 
 /// What is answered without a look at the truth, which then does not change either: no token is issued, no
 /// signature used up.
-fn stand_in(answer: &Answer) -> Option<Reply> {
-    if let Some((media_type, bytes)) = &answer.page {
-        return Some(Reply::new(StatusCode::OK, media_type, bytes.clone()));
+fn replacement_response(script: &ScriptedResponse) -> Option<RegistryResponse> {
+    if let Some((media_type, bytes)) = &script.page {
+        return Some(RegistryResponse::new(
+            StatusCode::OK,
+            media_type,
+            bytes.clone(),
+        ));
     }
-    let status = answer.status.filter(|status| !status.is_success())?;
+    let status = script.status.filter(|status| !status.is_success())?;
     let code = match status {
         StatusCode::UNAUTHORIZED => "UNAUTHORIZED",
         StatusCode::FORBIDDEN => "DENIED",
@@ -225,10 +239,10 @@ fn stand_in(answer: &Answer) -> Option<Reply> {
         _ => "UNKNOWN",
     };
     if status.is_redirection() {
-        return Some(Reply::new(status, "text/plain", ""));
+        return Some(RegistryResponse::new(status, "text/plain", ""));
     }
     let reason = status.canonical_reason().unwrap_or_default();
-    Some(Reply::error(status, code, reason))
+    Some(RegistryResponse::error(status, code, reason))
 }
 
 fn corrupted(bytes: &Bytes, offsets: &[u64]) -> Bytes {
@@ -244,16 +258,16 @@ fn corrupted(bytes: &Bytes, offsets: &[u64]) -> Bytes {
 
 /// Puts the reply on its way.
 fn response(
-    visit: &Visit,
+    context: &ConnectionContext,
     request: &RecordedRequest,
-    reply: Reply,
-    answer: Answer,
-) -> Response<Body> {
+    reply: RegistryResponse,
+    script: ScriptedResponse,
+) -> Response<ResponseBody> {
     let mut headers = reply.headers.clone();
-    if !answer.course.endless {
-        headers.extend([reply::content_length(&reply)]);
+    if !script.body_script.endless {
+        headers.extend([response::content_length(&reply)]);
     }
-    for (name, value) in answer.headers {
+    for (name, value) in script.headers {
         match value {
             Some(value) => drop(headers.insert(name, value)),
             None => drop(headers.remove(name)),
@@ -264,11 +278,11 @@ fn response(
         let empty = Full::default().map_err(|never: Infallible| match never {});
         empty.boxed_unsync()
     } else {
-        let flow = Flow {
+        let flow = BodyStream {
             bytes: reply.body,
-            course: answer.course,
-            link: visit.shared.link.clone(),
-            wire: visit.wire.clone(),
+            body_script: script.body_script,
+            link: context.shared.link.clone(),
+            socket: context.socket.clone(),
             sent: request.sent.clone(),
         };
         StreamBody::new(flow.into_stream()).boxed_unsync()
@@ -280,12 +294,20 @@ fn response(
 }
 
 /// Writes the script's own bytes to the socket, around hyper, which is then told to hang up.
-async fn write_raw(wire: &Wire, bytes: &[u8], answer: &Answer, sent: &AtomicU64) -> Hangup {
-    let Ok(mut socket) = wire.raw() else {
-        return Hangup;
+async fn write_raw(
+    socket: &ConnectionSocket,
+    bytes: &[u8],
+    script: &ScriptedResponse,
+    sent: &AtomicU64,
+) -> ConnectionAborted {
+    let Ok(mut socket) = socket.raw() else {
+        return ConnectionAborted;
     };
-    let pace = answer.course.rate.map(Pace::new);
-    let stall = answer.course.stall.and_then(|at| usize::try_from(at).ok());
+    let pace = script.body_script.rate.map(RateLimiter::new);
+    let stall = script
+        .body_script
+        .stall
+        .and_then(|at| usize::try_from(at).ok());
     let piece = if pace.is_some() {
         1
     } else {
@@ -296,12 +318,12 @@ async fn write_raw(wire: &Wire, bytes: &[u8], answer: &Answer, sent: &AtomicU64)
             pace.pass(piece.len() as u64).await;
         }
         if socket.write_all(piece).await.is_err() {
-            return Hangup;
+            return ConnectionAborted;
         }
         sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
     }
     if stall.is_some() {
         std::future::pending::<()>().await;
     }
-    Hangup
+    ConnectionAborted
 }

@@ -8,18 +8,18 @@ use anyhow::Context;
 use clap::ValueEnum;
 use windlass_testing::real::{command, find, run};
 
-use super::source::{Sources, storage};
-use super::task::Task;
-use crate::bench::containerd::Containerd;
+use super::sources::{TransferSources, storage};
+use super::task::TransferTask;
 use crate::bench::image::{BenchImage, TAG};
-use crate::bench::measure::{Figures, measured};
+use crate::bench::measure::{Measurement, measured};
+use windlass_testing::real::Containerd;
 
 /// What the image is called in local storage.
 pub(super) const NAME: &str = "localhost/bench:1";
 
 /// A tool that carries images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::bench) enum Carrier {
+pub(in crate::bench) enum TransferTool {
     /// windlass
     Windlass,
     /// `skopeo copy`, whose local storage is an OCI layout
@@ -32,10 +32,10 @@ pub(in crate::bench) enum Carrier {
 
 /// One errand to do.
 #[derive(Debug)]
-pub(super) struct Errand<'a> {
+pub(super) struct TransferRun<'a> {
     /// The empty file system that everything goes to.
     pub(super) into: &'a Path,
-    pub(super) sources: &'a Sources,
+    pub(super) sources: &'a TransferSources,
     pub(super) image: &'a BenchImage,
     /// The registry that has the image.
     pub(super) served: SocketAddr,
@@ -45,7 +45,7 @@ pub(super) struct Errand<'a> {
     pub(super) windlass: Option<&'a Path>,
 }
 
-impl Carrier {
+impl TransferTool {
     /// Windlass and those whose programs are all found.
     pub(in crate::bench) fn installed() -> Vec<Self> {
         let all = Self::value_variants().iter().copied();
@@ -74,8 +74,8 @@ impl Carrier {
     }
 
     /// What a reader of the table should see; `None` if it cannot do that.
-    pub(super) fn description(self, task: Task) -> Option<&'static str> {
-        use Task::{Across, DockerArchive, Fetch, Layout, Load, OciArchive, Push};
+    pub(super) fn description(self, task: TransferTask) -> Option<&'static str> {
+        use TransferTask::{Across, DockerArchive, Fetch, Layout, Load, OciArchive, Push};
         Some(match (self, task) {
             (Self::Windlass, DockerArchive) => "windlass save",
             (Self::Windlass, OciArchive) => "windlass save --format oci-archive",
@@ -101,26 +101,30 @@ impl Carrier {
     }
 
     /// Does the errand and measures it.
-    pub(super) fn run(self, task: Task, errand: &Errand<'_>) -> anyhow::Result<Figures> {
+    pub(super) fn run(
+        self,
+        task: TransferTask,
+        run_spec: &TransferRun<'_>,
+    ) -> anyhow::Result<Measurement> {
         let mut command = match self {
-            Self::Windlass => errand.windlass(task)?,
-            Self::Skopeo => errand.skopeo(task)?,
-            Self::Podman => errand.podman(task)?,
+            Self::Windlass => run_spec.windlass(task)?,
+            Self::Skopeo => run_spec.skopeo(task)?,
+            Self::Podman => run_spec.podman(task)?,
             Self::Containerd => {
-                let daemon = Containerd::start(errand.into)?;
+                let daemon = Containerd::start(&run_spec.into.join("containerd"))?;
                 let mut ctr = command("ctr");
                 ctr.arg("--address").arg(daemon.socket());
                 ctr.args(["images", "import", "--base-name", "localhost/bench"]);
-                ctr.arg(errand.sources.archive());
-                return measured(&mut ctr, Some(daemon.pid()), errand.into);
+                ctr.arg(run_spec.sources.archive());
+                return measured(&mut ctr, Some(daemon.pid()), run_spec.into);
             }
         };
-        measured(&mut command, None, errand.into)
+        measured(&mut command, None, run_spec.into)
     }
 }
 
-impl Errand<'_> {
-    fn windlass(&self, task: Task) -> anyhow::Result<Command> {
+impl TransferRun<'_> {
+    fn windlass(&self, task: TransferTask) -> anyhow::Result<Command> {
         let program = self.windlass.context("no windlass was built")?;
         let windlass = |root: &Path, arguments: &[&str]| {
             let mut windlass = Command::new(program);
@@ -132,21 +136,23 @@ impl Errand<'_> {
         let nowhere = |arguments: &[&str]| windlass(&self.into.join("store"), arguments);
         let (tar, layout) = (self.path("image.tar"), self.path("layout"));
         Ok(match task {
-            Task::DockerArchive => store(&["save", "--output", &tar, NAME]),
-            Task::OciArchive => store(&["save", "--format=oci-archive", "--output", &tar, NAME]),
-            Task::Layout => store(&["save", "--format=oci", "--output", &layout, NAME]),
-            Task::Load => {
+            TransferTask::DockerArchive => store(&["save", "--output", &tar, NAME]),
+            TransferTask::OciArchive => {
+                store(&["save", "--format=oci-archive", "--output", &tar, NAME])
+            }
+            TransferTask::Layout => store(&["save", "--format=oci", "--output", &layout, NAME]),
+            TransferTask::Load => {
                 let archive = self.sources.archive();
                 let mut load = nowhere(&["load", "--input"]);
                 load.arg(archive);
                 load
             }
-            Task::Fetch => {
+            TransferTask::Fetch => {
                 let to = format!("oci:{layout}:{TAG}");
                 nowhere(&["copy", &self.there(), &to])
             }
-            Task::Across => nowhere(&["copy", &self.there(), &self.destination()?]),
-            Task::Push => {
+            TransferTask::Across => nowhere(&["copy", &self.there(), &self.destination()?]),
+            TransferTask::Push => {
                 let name = self.destination()?;
                 let name = name.trim_start_matches("docker://");
                 run(&mut store(&["tag", NAME, name]))?;
@@ -155,27 +161,31 @@ impl Errand<'_> {
         })
     }
 
-    fn skopeo(&self, task: Task) -> anyhow::Result<Command> {
+    fn skopeo(&self, task: TransferTask) -> anyhow::Result<Command> {
         let from = match task {
-            Task::Fetch | Task::Across => self.there(),
-            Task::Load => format!("oci-archive:{}", self.sources.archive().display()),
+            TransferTask::Fetch | TransferTask::Across => self.there(),
+            TransferTask::Load => format!("oci-archive:{}", self.sources.archive().display()),
             _ => format!("oci:{}:{TAG}", self.sources.layout().display()),
         };
         let to = match task {
-            Task::DockerArchive => format!("docker-archive:{}:{NAME}", self.path("image.tar")),
-            Task::OciArchive => format!("oci-archive:{}:{TAG}", self.path("image.tar")),
-            Task::Layout | Task::Fetch => format!("oci:{}:{TAG}", self.path("layout")),
-            Task::Load => storage(self.into),
-            Task::Across | Task::Push => self.destination()?,
+            TransferTask::DockerArchive => {
+                format!("docker-archive:{}:{NAME}", self.path("image.tar"))
+            }
+            TransferTask::OciArchive => format!("oci-archive:{}:{TAG}", self.path("image.tar")),
+            TransferTask::Layout | TransferTask::Fetch => {
+                format!("oci:{}:{TAG}", self.path("layout"))
+            }
+            TransferTask::Load => storage(self.into),
+            TransferTask::Across | TransferTask::Push => self.destination()?,
         };
         let mut skopeo = skopeo(self.into);
         skopeo.args([from, to]);
         Ok(skopeo)
     }
 
-    fn podman(&self, task: Task) -> anyhow::Result<Command> {
+    fn podman(&self, task: TransferTask) -> anyhow::Result<Command> {
         let dir = match task {
-            Task::Load => self.into,
+            TransferTask::Load => self.into,
             _ => self.sources.dir(),
         };
         let mut podman = command("podman");
@@ -187,16 +197,18 @@ impl Errand<'_> {
         let (tar, layout) = (self.path("image.tar"), self.path("layout"));
         let save = ["save", "--quiet", "--output"];
         match task {
-            Task::DockerArchive => podman.args(save).args([&tar, NAME]),
-            Task::OciArchive => podman.args(save).args([&tar, "--format=oci-archive", NAME]),
-            Task::Layout => podman.args(save).args([&layout, "--format=oci-dir", NAME]),
-            Task::Load => podman
+            TransferTask::DockerArchive => podman.args(save).args([&tar, NAME]),
+            TransferTask::OciArchive => {
+                podman.args(save).args([&tar, "--format=oci-archive", NAME])
+            }
+            TransferTask::Layout => podman.args(save).args([&layout, "--format=oci-dir", NAME]),
+            TransferTask::Load => podman
                 .args(["load", "--quiet", "--input"])
                 .arg(self.sources.archive()),
-            Task::Push => podman
+            TransferTask::Push => podman
                 .args(["push", "--quiet", "--tls-verify=false", NAME])
                 .arg(self.destination()?),
-            Task::Fetch | Task::Across => anyhow::bail!("podman copies nothing"),
+            TransferTask::Fetch | TransferTask::Across => anyhow::bail!("podman copies nothing"),
         };
         Ok(podman)
     }

@@ -21,13 +21,13 @@ use windlass_testing::real::{
 };
 
 /// An OCI layout with one image, `it`, of two layers, in a directory of the test's own.
-struct Place {
+struct RegistryFixture {
     directory: tempfile::TempDir,
     layout: OciLayout,
     manifest: StoredBlob,
 }
 
-impl Place {
+impl RegistryFixture {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut layout = OciLayout::create(&directory.path().join("layout")).unwrap();

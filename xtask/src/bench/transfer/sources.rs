@@ -7,37 +7,37 @@ use std::process::Command;
 use anyhow::Context;
 use windlass_testing::real::{command, run};
 
-use super::carrier::{Carrier, NAME, skopeo};
-use super::task::Task;
-use crate::bench::Setting;
+use super::task::TransferTask;
+use super::tool::{NAME, TransferTool, skopeo};
+use crate::bench::BenchContext;
 use crate::bench::image::{BenchImage, TAG};
 
 /// The image, as each tool keeps it. Removed on drop, but for the layout that it was made from.
 #[derive(Debug)]
-pub(super) struct Sources {
+pub(super) struct TransferSources {
     dir: PathBuf,
     layout: PathBuf,
 }
 
-impl Sources {
-    /// Puts `image` where `carriers` will need it for `tasks`.
+impl TransferSources {
+    /// Puts `image` where `transfer_tools` will need it for `tasks`.
     pub(super) fn make(
-        setting: &Setting<'_>,
+        context: &BenchContext<'_>,
         image: &BenchImage,
-        tasks: &[Task],
-        carriers: &[Carrier],
+        tasks: &[TransferTask],
+        transfer_tools: &[TransferTool],
     ) -> anyhow::Result<Self> {
         let sources = Self {
-            dir: setting.work.join("freight"),
-            layout: image.kind.layout(setting.work),
+            dir: context.work.join("transfer"),
+            layout: image.kind.layout(context.work),
         };
         sources.clear()?;
         fs::create_dir_all(&sources.dir)?;
         let needs = |path: &Path| {
-            let ways = tasks
+            let tool_runs = tasks
                 .iter()
-                .flat_map(|task| carriers.iter().map(|&one| (*task, one)));
-            let mut needed = ways.filter_map(|(task, carrier)| task.source(carrier, &sources));
+                .flat_map(|task| transfer_tools.iter().map(|&one| (*task, one)));
+            let mut needed = tool_runs.filter_map(|(task, tool)| task.source(tool, &sources));
             needed.any(|needed| needed == path)
         };
         let from = format!("oci:{}:{TAG}", sources.layout.display());
@@ -46,7 +46,7 @@ impl Sources {
             run(skopeo(&sources.dir).args([&from, &to]))?;
         }
         if needs(&sources.store()) {
-            let windlass = setting.windlass.context("no windlass was built")?;
+            let windlass = context.windlass.context("no windlass was built")?;
             let mut copy = Command::new(windlass);
             copy.arg("--root").arg(sources.store());
             run(copy.args(["copy", &from, &format!("windlass:{NAME}")]))?;
@@ -95,7 +95,7 @@ impl Sources {
     }
 }
 
-impl Drop for Sources {
+impl Drop for TransferSources {
     fn drop(&mut self) {
         // What is left is cleared by the next.
         drop(self.clear());

@@ -70,7 +70,7 @@ impl RecordedRequest {
     }
 
     /// Returns whether `secret` is anywhere in it, also inside Basic credentials.
-    pub(super) fn holds(&self, secret: &str) -> bool {
+    pub(super) fn contains_secret(&self, secret: &str) -> bool {
         let contains = |bytes: &[u8]| {
             let mut windows = bytes.windows(secret.len().max(1));
             windows.any(|window| window == secret.as_bytes())
@@ -145,7 +145,9 @@ impl Registry {
     /// Returns whether `secret` came in any request: in a header (also inside Basic credentials), the query
     /// or the body.
     pub fn received(&self, secret: &str) -> bool {
-        self.requests().iter().any(|request| request.holds(secret))
+        self.requests()
+            .iter()
+            .any(|request| request.contains_secret(secret))
     }
 
     /// Returns whether any request carried an `Authorization`.

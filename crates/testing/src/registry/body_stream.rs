@@ -10,7 +10,7 @@ use hyper::body::Frame;
 use tokio::time::Instant;
 
 use super::gate::Gate;
-use super::wire::Wire;
+use super::socket::ConnectionSocket;
 
 /// Small, so that what counts as sent is close to what the client can have.
 const CHUNK: u64 = 16 << 10;
@@ -19,8 +19,8 @@ const LATENESS: Duration = Duration::from_millis(50);
 
 /// What happens to an answer's body on its way. Counts are bytes of that body, from its start.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Course {
-    pub(super) cut: Option<(u64, Cut)>,
+pub(super) struct BodyScript {
+    pub(super) cut: Option<(u64, CutKind)>,
     pub(super) stall: Option<u64>,
     pub(super) hold: Option<(u64, Gate)>,
     pub(super) rate: Option<u64>,
@@ -29,7 +29,7 @@ pub(super) struct Course {
 
 /// How a connection ends in the middle of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(super) enum CutKind {
     /// Orderly (FIN): the client gets everything before the cut.
     Close,
     /// With a reset (RST).
@@ -38,11 +38,11 @@ pub(super) enum Cut {
 
 /// The error by which a body tells hyper to drop the connection.
 #[derive(Debug)]
-pub(super) struct Hangup;
+pub(super) struct ConnectionAborted;
 
 /// A link of some speed, shared by what travels on it.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct RateLimiter {
     bytes_per_second: u64,
     /// When the last bytes let through will have passed.
     free_at: Mutex<Option<Instant>>,
@@ -50,33 +50,33 @@ pub(super) struct Pace {
 
 /// One answer's body on its way.
 #[derive(Debug)]
-pub(super) struct Flow {
+pub(super) struct BodyStream {
     pub(super) bytes: Bytes,
-    pub(super) course: Course,
+    pub(super) body_script: BodyScript,
     /// The link that all answers share.
-    pub(super) link: Option<Arc<Pace>>,
-    pub(super) wire: Arc<Wire>,
+    pub(super) link: Option<Arc<RateLimiter>>,
+    pub(super) socket: Arc<ConnectionSocket>,
     /// Counts what was handed to the connection.
     pub(super) sent: Arc<AtomicU64>,
 }
 
-struct State {
-    flow: Flow,
-    own_pace: Option<Pace>,
+struct BodyStreamState {
+    flow: BodyStream,
+    own_pace: Option<RateLimiter>,
     position: u64,
     /// The mark of the last piece, until that has been flushed.
     unflushed: Option<u64>,
 }
 
-impl std::fmt::Display for Hangup {
+impl std::fmt::Display for ConnectionAborted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("the script hangs up here")
     }
 }
 
-impl std::error::Error for Hangup {}
+impl std::error::Error for ConnectionAborted {}
 
-impl Pace {
+impl RateLimiter {
     pub(super) fn new(bytes_per_second: u64) -> Self {
         Self {
             bytes_per_second: bytes_per_second.max(1),
@@ -105,11 +105,13 @@ impl Pace {
     }
 }
 
-impl Flow {
+impl BodyStream {
     /// Returns the body as hyper takes it.
-    pub(super) fn into_stream(self) -> impl Stream<Item = Result<Frame<Bytes>, Hangup>> + Send {
-        let state = State {
-            own_pace: self.course.rate.map(Pace::new),
+    pub(super) fn into_stream(
+        self,
+    ) -> impl Stream<Item = Result<Frame<Bytes>, ConnectionAborted>> + Send {
+        let state = BodyStreamState {
+            own_pace: self.body_script.rate.map(RateLimiter::new),
             flow: self,
             position: 0,
             unflushed: None,
@@ -121,23 +123,23 @@ impl Flow {
     }
 }
 
-impl State {
-    async fn next(&mut self) -> Option<Result<Bytes, Hangup>> {
+impl BodyStreamState {
+    async fn next(&mut self) -> Option<Result<Bytes, ConnectionAborted>> {
         // Nothing is made before the last piece has left, so a cut comes exactly where it should.
         if let Some(mark) = self.unflushed.take() {
-            self.flow.wire.flushed_since(mark).await;
+            self.flow.socket.flushed_since(mark).await;
         }
         self.hold().await;
-        if self.flow.course.stall == Some(self.position) {
+        if self.flow.body_script.stall == Some(self.position) {
             std::future::pending::<()>().await;
         }
-        if let Some((at, cut)) = self.flow.course.cut
+        if let Some((at, cut)) = self.flow.body_script.cut
             && at == self.position
         {
-            if cut == Cut::Reset {
-                self.flow.wire.reset_on_close();
+            if cut == CutKind::Reset {
+                self.flow.socket.reset_on_close();
             }
-            return Some(Err(Hangup));
+            return Some(Err(ConnectionAborted));
         }
         let piece = self.piece()?;
         self.pace(piece.len() as u64).await;
@@ -145,12 +147,12 @@ impl State {
         self.flow
             .sent
             .fetch_add(piece.len() as u64, Ordering::Relaxed);
-        self.unflushed = Some(self.flow.wire.mark());
+        self.unflushed = Some(self.flow.socket.mark());
         Some(Ok(piece))
     }
 
     async fn hold(&self) {
-        if let Some((at, gate)) = &self.flow.course.hold
+        if let Some((at, gate)) = &self.flow.body_script.hold
             && *at == self.position
         {
             gate.pass().await;
@@ -159,19 +161,19 @@ impl State {
 
     /// Returns the bytes up to the next event, the end or a full piece.
     fn piece(&self) -> Option<Bytes> {
-        let course = &self.flow.course;
+        let body_script = &self.flow.body_script;
         let events = [
-            course.cut.map(|(at, _)| at),
-            course.stall,
-            course.hold.as_ref().map(|(at, _)| *at),
+            body_script.cut.map(|(at, _)| at),
+            body_script.stall,
+            body_script.hold.as_ref().map(|(at, _)| *at),
         ];
         let events = events.into_iter().flatten();
         let ahead =
             events.filter_map(|at| at.checked_sub(self.position).filter(|ahead| *ahead > 0));
         let paces = [self.own_pace.as_ref(), self.flow.link.as_deref()];
-        let pieces = paces.into_iter().flatten().map(Pace::piece);
+        let pieces = paces.into_iter().flatten().map(RateLimiter::piece);
         let size = ahead.chain(pieces).fold(CHUNK, u64::min);
-        if course.endless {
+        if body_script.endless {
             return Some(Bytes::from(vec![b'~'; usize::try_from(size).ok()?]));
         }
         let start = usize::try_from(self.position).ok()?;

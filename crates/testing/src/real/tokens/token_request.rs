@@ -8,19 +8,19 @@ use url::form_urlencoded;
 
 /// What is asked, by whom.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct ParsedTokenRequest {
     pub(super) service: Option<String>,
     /// One a scope, however many a parameter had.
     pub(super) scopes: Vec<String>,
     /// `GET` has none.
     pub(super) grant_type: Option<String>,
     pub(super) wants_refresh_token: bool,
-    pub(super) proof: Proof,
+    pub(super) credentials: PresentedCredentials,
 }
 
 /// How the caller shows who it is.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(super) enum PresentedCredentials {
     /// It does not.
     #[default]
     None,
@@ -33,40 +33,45 @@ pub(super) enum Proof {
     Unreadable,
 }
 
-impl Asked {
+impl ParsedTokenRequest {
     /// Reads a request; `parameters` are the query of a `GET` and the body of a `POST`.
     pub(super) fn read(method: &Method, headers: &HeaderMap, parameters: &[u8]) -> Self {
         let is_post = *method == Method::POST;
-        let mut asked = Self::default();
+        let mut parsed = Self::default();
         let (mut username, mut password, mut refresh_token) = (None, None, None);
         for (key, value) in form_urlencoded::parse(parameters).into_owned() {
             match key.as_str() {
-                "service" => asked.service = Some(value),
-                "scope" => asked.scopes.extend(value.split(' ').map(str::to_owned)),
-                "offline_token" if !is_post => asked.wants_refresh_token = value == "true",
-                "access_type" if is_post => asked.wants_refresh_token = value == "offline",
-                "grant_type" if is_post => asked.grant_type = Some(value),
+                "service" => parsed.service = Some(value),
+                "scope" => parsed.scopes.extend(value.split(' ').map(str::to_owned)),
+                "offline_token" if !is_post => parsed.wants_refresh_token = value == "true",
+                "access_type" if is_post => parsed.wants_refresh_token = value == "offline",
+                "grant_type" if is_post => parsed.grant_type = Some(value),
                 "username" if is_post => username = Some(value),
                 "password" if is_post => password = Some(value),
                 "refresh_token" if is_post => refresh_token = Some(value),
                 _ => {}
             }
         }
-        asked.proof = match asked.grant_type.as_deref() {
-            None if is_post => Proof::Unreadable,
-            None => Proof::basic(headers),
+        parsed.credentials = match parsed.grant_type.as_deref() {
+            None if is_post => PresentedCredentials::Unreadable,
+            None => PresentedCredentials::basic(headers),
             Some("password") => match (username, password) {
-                (Some(username), Some(password)) => Proof::Password { username, password },
-                _ => Proof::Unreadable,
+                (Some(username), Some(password)) => {
+                    PresentedCredentials::Password { username, password }
+                }
+                _ => PresentedCredentials::Unreadable,
             },
-            Some("refresh_token") => refresh_token.map_or(Proof::Unreadable, Proof::RefreshToken),
-            Some(_) => Proof::Unreadable,
+            Some("refresh_token") => refresh_token.map_or(
+                PresentedCredentials::Unreadable,
+                PresentedCredentials::RefreshToken,
+            ),
+            Some(_) => PresentedCredentials::Unreadable,
         };
-        asked
+        parsed
     }
 }
 
-impl Proof {
+impl PresentedCredentials {
     fn basic(headers: &HeaderMap) -> Self {
         let Some(authorization) = headers.get(AUTHORIZATION) else {
             return Self::None;
@@ -99,11 +104,11 @@ mod tests {
         );
         let query = b"service=dock&scope=repository:a:pull&scope=repository%3Ab%3Apull+repository:c:push&offline_token=true&account=mate";
 
-        let asked = Asked::read(&Method::GET, &headers, query);
+        let parsed = ParsedTokenRequest::read(&Method::GET, &headers, query);
 
         assert_eq!(
-            asked,
-            Asked {
+            parsed,
+            ParsedTokenRequest {
                 service: Some("dock".to_owned()),
                 scopes: [
                     "repository:a:pull",
@@ -114,26 +119,33 @@ mod tests {
                 .to_vec(),
                 grant_type: None,
                 wants_refresh_token: true,
-                proof: Proof::Password {
+                credentials: PresentedCredentials::Password {
                     username: "mate".to_owned(),
                     password: "a:b".to_owned(),
                 },
             }
         );
-        let nobody = Asked::read(&Method::GET, &HeaderMap::new(), b"username=a&password=b");
-        assert_eq!(nobody, Asked::default());
+        let nobody =
+            ParsedTokenRequest::read(&Method::GET, &HeaderMap::new(), b"username=a&password=b");
+        assert_eq!(nobody, ParsedTokenRequest::default());
     }
 
     #[test]
     fn the_post_form_is_read() {
-        let read = |body| Asked::read(&Method::POST, &HeaderMap::new(), body).proof;
-        let asked = b"grant_type=refresh_token&refresh_token=r%2F1&access_type=offline";
+        let read =
+            |body| ParsedTokenRequest::read(&Method::POST, &HeaderMap::new(), body).credentials;
+        let parsed = b"grant_type=refresh_token&refresh_token=r%2F1&access_type=offline";
 
-        assert_eq!(read(asked), Proof::RefreshToken("r/1".to_owned()));
-        assert!(Asked::read(&Method::POST, &HeaderMap::new(), asked).wants_refresh_token);
+        assert_eq!(
+            read(parsed),
+            PresentedCredentials::RefreshToken("r/1".to_owned())
+        );
+        assert!(
+            ParsedTokenRequest::read(&Method::POST, &HeaderMap::new(), parsed).wants_refresh_token
+        );
         assert_eq!(
             read(b"grant_type=password&username=mate&password=a%26b"),
-            Proof::Password {
+            PresentedCredentials::Password {
                 username: "mate".to_owned(),
                 password: "a&b".to_owned(),
             }
@@ -143,7 +155,7 @@ mod tests {
             b"grant_type=password&username=mate",
             b"grant_type=code",
         ] {
-            assert_eq!(read(unreadable), Proof::Unreadable);
+            assert_eq!(read(unreadable), PresentedCredentials::Unreadable);
         }
     }
 }
