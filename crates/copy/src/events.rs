@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use windlass_oci::{Digest, RepositoryName};
+use windlass_operation::{Event, Merge};
 
 /// Who is told what happens, by any thread.
 pub type Tell<'a> = &'a (dyn Fn(CopyEvent) + Sync);
@@ -56,4 +57,57 @@ pub enum BlobStatus {
     },
     /// It is there.
     Carried,
+}
+
+/// Byte counts that were not received yet are added up. The events of one blob keep their order.
+impl Event for CopyEvent {
+    fn merge(&mut self, later: &Self) -> Merge {
+        match (self, later) {
+            (Self::Received(bytes), Self::Received(more)) => {
+                *bytes += more;
+                Merge::Merged
+            }
+            (
+                Self::Moved { digest, bytes },
+                Self::Moved {
+                    digest: same,
+                    bytes: more,
+                },
+            ) if digest == same => {
+                *bytes += more;
+                Merge::Merged
+            }
+            (
+                Self::Moved { digest, .. } | Self::Blob { digest, .. },
+                Self::Moved { digest: other, .. },
+            ) if digest != other => Merge::Unrelated,
+            (_, _) => Merge::Ordered,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_operation::EventSender;
+
+    use super::*;
+
+    #[test]
+    fn byte_counts_that_were_not_received_are_added_up() {
+        let [a, b] = [Digest::sha256(b"a"), Digest::sha256(b"b")];
+        let moved = |digest, bytes| CopyEvent::Moved { digest, bytes };
+        let again = || CopyEvent::Blob {
+            digest: a,
+            status: BlobStatus::Again {
+                position: 1,
+                error: String::new(),
+            },
+        };
+        let (events, mut receiver) = EventSender::channel();
+        for event in [moved(a, 1), moved(b, 2), moved(a, 4), again(), moved(a, 8)] {
+            events.send(event);
+        }
+        let received: Vec<_> = std::iter::from_fn(|| receiver.try_next()).collect();
+        assert_eq!(received, [moved(a, 5), moved(b, 2), again(), moved(a, 8)]);
+    }
 }

@@ -2,79 +2,65 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 use windlass::{
-    Events, ImageName, ImportError, ImportOptions, Layout, LoadError, LoadOptions, Loaded, Prune,
-    PruneError, Pruned, PullError, PullRequest, Pulled, Reference, RegistryError, Removal, Remove,
-    RemoveError, Removed, TagImageError, Tell, UrlDownload, WebUrl,
+    ImageName, ImportError, ImportOptions, Layout, LoadError, LoadOptions, Loaded, Operation,
+    Prune, PruneError, Pruned, PullError, PullEvent, PullRequest, Pulled, Reference, RegistryError,
+    Removal, Remove, RemoveError, Removed, TagImageError, Tell, UrlDownload, WebUrl,
 };
 
 use crate::Daemon;
 use crate::journal::{Action, called};
 
-/// A pull that runs on the thread of transfers. Dropping it is leaving.
-#[derive(Debug)]
-pub struct Haul(JoinHandle<Result<Pulled, PullError>>);
-
 impl Daemon {
-    /// Begins to pull an image on the thread of transfers.
-    pub fn haul(self: &Arc<Self>, request: PullRequest, events: Events) -> Haul {
-        let daemon = Arc::clone(self);
-        let work = async move { daemon.pull(&request, &events).await };
-        Haul(self.hauling.spawn_on(work, &self.hauls))
+    /// Pulls an image on the thread of transfers.
+    pub fn haul(self: &Arc<Self>, request: PullRequest) -> Operation<PullEvent, Pulled, PullError> {
+        let pull = self.pull(request).keep_until_done(self.hauling.token());
+        pull.run_on(&self.hauls)
     }
 
-    /// Pulls an image.
-    pub(crate) async fn pull(
-        &self,
-        request: &PullRequest,
-        events: &Events,
-    ) -> Result<Pulled, PullError> {
-        let running = self.metrics.begin();
-        let (counted, mut incoming) = Events::channel();
-        let count = |event| {
-            self.metrics.event(&event);
-            events.send(event);
-        };
-        let mut pull = std::pin::pin!(self.engine.pull(request, &counted));
-        let outcome = loop {
-            tokio::select! {
-                biased;
-                Some(event) = incoming.recv() => count(event),
-                outcome = &mut pull => break outcome,
+    /// Pulls an image on the thread that polls.
+    pub(crate) fn pull(
+        self: &Arc<Self>,
+        request: PullRequest,
+    ) -> Operation<PullEvent, Pulled, PullError> {
+        let daemon = Arc::clone(self);
+        Operation::new(|events| async move {
+            let running = daemon.metrics.begin();
+            let (name, repository) = (
+                request.reference.clone().or_latest().familiar(),
+                request.reference.repository().familiar(),
+            );
+            let pull = daemon.engine.pull(request).start();
+            let outcome = pull.drive(|event| {
+                daemon.metrics.event(&event);
+                events.send(event);
+            });
+            let outcome = outcome.await;
+            match &outcome {
+                Ok(pulled) => {
+                    daemon.journal.note(Action::Pull, &name, called(repository));
+                    running.pulled(pulled);
+                    tracing::info!(
+                        reference = %name,
+                        digest = %pulled.digest,
+                        bytes = pulled.downloaded_bytes,
+                        milliseconds = u64::try_from(pulled.duration.as_millis()).unwrap_or(u64::MAX),
+                        from = %pulled.endpoint.origin(),
+                        "pulled"
+                    );
+                }
+                Err(error) => {
+                    running.failed();
+                    let error = windlass::text::error_chain(error);
+                    tracing::info!(reference = %name, %error, "a pull failed");
+                }
             }
-        };
-        while let Ok(event) = incoming.try_recv() {
-            count(event);
-        }
-        let name = request.reference.clone().or_latest().familiar();
-        match &outcome {
-            Ok(pulled) => {
-                let repository = request.reference.repository().familiar();
-                self.journal.note(Action::Pull, &name, called(repository));
-                running.pulled(pulled);
-                tracing::info!(
-                    reference = %name,
-                    digest = %pulled.digest,
-                    bytes = pulled.downloaded_bytes,
-                    milliseconds = u64::try_from(pulled.duration.as_millis()).unwrap_or(u64::MAX),
-                    from = %pulled.endpoint.origin(),
-                    "pulled"
-                );
-            }
-            Err(error) => {
-                running.failed();
-                let error = windlass::text::error_chain(error);
-                tracing::info!(reference = %name, %error, "a pull failed");
-            }
-        }
-        outcome
+            outcome
+        })
     }
 
     /// Returns where transfers run.
@@ -165,25 +151,5 @@ impl Daemon {
         let id = image.image_id.to_string();
         self.journal.note(Action::Import, &id, called(&id));
         Ok(image)
-    }
-}
-
-impl Future for Haul {
-    type Output = Result<Pulled, PullError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0)
-            .poll(context)
-            .map(|ended| match ended {
-                Ok(outcome) => outcome,
-                // It is cancelled only when this is dropped.
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            })
-    }
-}
-
-impl Drop for Haul {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

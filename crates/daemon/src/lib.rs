@@ -41,7 +41,6 @@ use crate::api::facts::FactsCache;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 
-pub use deeds::Haul;
 pub use notify::Notifier;
 pub use server::Limits;
 pub use socket::{

@@ -9,23 +9,17 @@
 //! credentials arrive as values, and what happens is told as data.
 //!
 //! ```no_run
-//! use windlass::{Access, Caller, Engine, EngineConfig, Events, PullRequest, Throttle};
+//! use windlass::{Access, Engine, EngineConfig};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let access = Access::Own { purpose: "the example".to_owned() };
 //! let engine = Engine::open(EngineConfig::new("/var/lib/windlass".into()), &access, |_| {})?;
-//! let request = PullRequest {
-//!     reference: "alpine:3".parse()?,
-//!     platform: None,
-//!     caller: Caller::anonymous(),
-//!     throttle: Throttle::unlimited(),
-//! };
-//! let (events, mut told) = Events::channel();
-//! let pulled = engine.pull(&request, &events).await?;
-//! assert_eq!(engine.images()?[0].id, pulled.image_id);
-//! while let Ok(event) = told.try_recv() {
+//! let mut pull = engine.pull("alpine:3").start();
+//! while let Some(event) = pull.next_event().await {
 //!     println!("{event:?}");
 //! }
+//! let pulled = pull.await?;
+//! assert_eq!(engine.images()?[0].id, pulled.image_id);
 //! # Ok(())
 //! # }
 //! ```
@@ -43,6 +37,7 @@ mod list;
 mod load;
 mod mount;
 mod prune;
+mod pull;
 mod push;
 mod save;
 mod tree;
@@ -72,6 +67,7 @@ pub use list::{
 pub use load::{LoadError, LoadFrom, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
 pub use prune::{Prune, PruneError, Pruned};
+pub use pull::Pull;
 pub use push::{PushImageError, PushRequest, Pushed};
 pub use save::{SaveError, SaveTo, Saved};
 pub use tree::{HeldImage, ImageTree, PlatformImage};
@@ -98,12 +94,15 @@ pub use windlass_oci::{
     ImageName, ManifestError, MediaType, NoMatchingPlatform, Platform, PlatformError, Reference,
     ReferenceError, ReferenceProblem, RepositoryName, Tag, TagError, text,
 };
+pub use windlass_operation::{
+    Cancellation, Cancelled, Event, EventReceiver, EventSender, Operation,
+};
 pub use windlass_pull::{
-    EndpointsError, Events, FoundManifest, HistoryError, LayerError, LayerState, LayerStatus,
-    LayerView, LocalLayerError, Need, NoRoom, Outcome, PlanError, PlannedLayer, Platforms, Preview,
-    PullError, PullEvent, PullPhase, PullRequest, PullView, Pulled, PullerConfig, Rate, Reason,
-    Remote, Retention, RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError, Speed,
-    Split, Throttle, percent,
+    EndpointsError, FoundManifest, HistoryError, LayerError, LayerState, LayerStatus, LayerView,
+    LocalLayerError, Need, NoRoom, Outcome, PlanError, PlannedLayer, Platforms, Preview, PullError,
+    PullEvent, PullPhase, PullRequest, PullView, Pulled, PullerConfig, Rate, Reason, Remote,
+    Retention, RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError, Speed, Split,
+    Throttle, percent,
 };
 pub use windlass_registry::{
     AccessError, AuthError, Caller, Cause, Client, ClientError, ClientIdentity, ClientTls,
@@ -151,7 +150,7 @@ pub enum Access {
 #[derive(Debug)]
 pub struct Engine {
     store: Arc<Store>,
-    puller: Puller,
+    puller: Arc<Puller>,
     /// Layers that unpack at a time where they come from an archive.
     at_once: usize,
     /// Held while an image is mounted or removed.
@@ -213,27 +212,10 @@ impl Engine {
                 0 => MOST_AT_ONCE,
                 unpacks => unpacks,
             },
-            puller: Puller::new(pull, Arc::clone(&store))?,
+            puller: Arc::new(Puller::new(pull, Arc::clone(&store))?),
             mounting: Mutex::new(()),
             store,
         })
-    }
-
-    /// Pulls one image. Pulls that run at the same time share what they both need.
-    ///
-    /// Dropping the future is leaving: what nobody else waits for is stopped, and [`Engine::idle`] waits
-    /// until that is done.
-    pub async fn pull(&self, request: &PullRequest, events: &Events) -> Result<Pulled, PullError> {
-        self.puller.pull(request, events).await
-    }
-
-    /// Finds out what [`Engine::pull`] would do. No layer is asked for, and nothing changes.
-    pub async fn preview(
-        &self,
-        request: &PullRequest,
-        events: &Events,
-    ) -> Result<Preview, PullError> {
-        self.puller.preview(request, events).await
     }
 
     /// Returns what registries are asked through: for tags, digests and manifests.

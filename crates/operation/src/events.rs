@@ -206,7 +206,9 @@ mod tests {
             Count('b', 8),
             Count('a', 16),
         ];
-        sent.into_iter().for_each(|step| sender.send(step));
+        for step in sent {
+            sender.send(step);
+        }
         let received: Vec<_> = std::iter::from_fn(|| receiver.try_next()).collect();
         assert_eq!(
             received,

@@ -316,6 +316,7 @@ fn of_endpoint(error: &EndpointError) -> Advice {
 
 fn of_pull(error: &PullError, asker: &Asker<'_>) -> Advice {
     match error {
+        PullError::Reference(_) => Advice::code("invalid_reference"),
         PullError::Endpoint(error) => of_endpoint(error),
         PullError::Registry(error) => registry::of_endpoints(error, asker),
         PullError::NoEndpoint { registry, .. } => Advice::hint(

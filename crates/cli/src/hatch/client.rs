@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time;
 use windlass::{
-    CopyEvent, CredentialProvider, CredentialScope, Events, PullEvent, Pulled, StaticCredentials,
+    CopyEvent, CredentialProvider, CredentialScope, Operation, PullEvent, Pulled, StaticCredentials,
 };
 
 use super::fds::Directory;
@@ -145,31 +145,33 @@ impl Hatch {
         done.map_err(Trouble::error)
     }
 
-    /// Has an image pulled. Dropping the future is leaving.
-    pub(crate) async fn pull(
+    /// Has an image pulled.
+    pub(crate) fn pull(
         &self,
-        ask: &Ask,
-        keyring: &dyn CredentialProvider,
-        events: &Events,
-    ) -> Result<Pulled, Error> {
-        let pulled = async {
-            let (mut reader, writer) = self.ask(ask, None).await?;
-            loop {
-                match reader.next().await? {
-                    Some(Word::Pull { event }) => events.send(PullEvent::clone(&event)),
-                    Some(Word::Who { host, repository }) => {
-                        let door = CredentialScope { host, repository };
-                        writer.send(&who(keyring, &door).await).await?;
+        ask: Ask,
+        keyring: impl CredentialProvider + 'static,
+    ) -> Operation<PullEvent, Pulled, Error> {
+        let daemon = self.clone();
+        Operation::new(|events| async move {
+            let pulled = async {
+                let (mut reader, writer) = daemon.ask(&ask, None).await?;
+                loop {
+                    match reader.next().await? {
+                        Some(Word::Pull { event }) => events.send(event),
+                        Some(Word::Who { host, repository }) => {
+                            let door = CredentialScope { host, repository };
+                            writer.send(&who(&keyring, &door).await).await?;
+                        }
+                        Some(Word::Done { done }) => return Ok(*done),
+                        other => return Err(unexpected(other)),
                     }
-                    Some(Word::Done { done }) => return Ok(*done),
-                    other => return Err(unexpected(other)),
                 }
+            };
+            match pulled.await.map_err(|trouble: Trouble| trouble.error())? {
+                Done::Pulled(pulled) => pulled.pulled(),
+                _ => Err(Error::hatch("it answered another question")),
             }
-        };
-        match pulled.await.map_err(|trouble: Trouble| trouble.error())? {
-            Done::Pulled(pulled) => pulled.pulled(),
-            _ => Err(Error::hatch("it answered another question")),
-        }
+        })
     }
 
     async fn ask(&self, ask: &Ask, file: Option<OwnedFd>) -> Result<(Reader, Writer), Trouble> {

@@ -2,6 +2,7 @@
 
 mod work;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -15,8 +16,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task;
 use windlass::{
-    Caller, CredentialError, CredentialProvider, CredentialScope, Credentials, Events, PullRequest,
-    Reference, Throttle,
+    Caller, CopyEvent, CredentialError, CredentialProvider, CredentialScope, Credentials, Event,
+    EventSender, Operation, PullRequest, Reference, Throttle,
 };
 use windlass_daemon::Daemon;
 
@@ -184,26 +185,9 @@ async fn pull(
         caller: Caller::new(Arc::new(Asker(asker))),
         throttle: Throttle::new(wanted.limit_rate),
     };
-    let (events, mut incoming) = Events::channel();
-    let (words, told) = mpsc::unbounded_channel();
-    let hauling = daemon.haul(request, events);
-    let pulling = async move {
-        // Dropping it is leaving.
-        let mut hauling = hauling;
-        let tell = |event| drop(words.send(Word::Pull { event }));
-        let outcome = loop {
-            tokio::select! {
-                biased;
-                Some(event) = incoming.recv() => tell(event),
-                outcome = &mut hauling => break outcome,
-            }
-        };
-        while let Ok(event) = incoming.try_recv() {
-            tell(event);
-        }
-        outcome
-    };
-    let Some(outcome) = converse_while(reader, writer, (told, asked), pulling).await? else {
+    let pull = daemon.haul(request);
+    let word = |event| Word::Pull { event };
+    let Some(outcome) = converse_while(reader, writer, asked, pull, word).await? else {
         return Ok(None);
     };
     Ok(Some(match outcome {
@@ -219,18 +203,21 @@ async fn pull(
     }))
 }
 
-/// Does `work`, and meanwhile passes on what is told and asked; `None` if the command left before it was over.
-async fn converse_while<T>(
+/// Drives `operation`, sends its events, and passes questions on; `None` if the command left before it was over.
+async fn converse_while<E: Event, T: Send + 'static, X: Send + 'static>(
     reader: &mut Reader,
     writer: &Writer,
-    (mut told, mut asked): (mpsc::UnboundedReceiver<Word>, mpsc::Receiver<Question>),
-    work: impl Future<Output = T>,
-) -> io::Result<Option<T>> {
-    let mut work = std::pin::pin!(work);
-    let done = loop {
+    mut asked: mpsc::Receiver<Question>,
+    mut operation: Operation<E, T, X>,
+    word: impl Fn(E) -> Word,
+) -> io::Result<Option<Result<T, X>>> {
+    loop {
         tokio::select! {
             biased;
-            Some(word) = told.recv() => writer.send(&word).await?,
+            event = operation.next_event() => match event {
+                Some(event) => writer.send(&word(event)).await?,
+                None => return Ok(Some(operation.await)),
+            },
             Some((door, reply)) = asked.recv() => {
                 let CredentialScope { host, repository } = door;
                 writer.send(&Word::Who { host, repository }).await?;
@@ -239,15 +226,10 @@ async fn converse_while<T>(
                     None => return Ok(None),
                 }
             }
-            done = &mut work => break done,
             // Nothing is said unasked: whatever comes is the end.
             _ = reader.next::<Reply>() => return Ok(None),
         }
-    };
-    while let Ok(word) = told.try_recv() {
-        writer.send(&word).await?;
     }
-    Ok(Some(done))
 }
 
 /// Carries something into the store; `None` if the command left before it was over, which stops it.
@@ -258,23 +240,26 @@ async fn carry(
     (ask, file): (Ask, Option<OwnedFd>),
 ) -> io::Result<Option<Word>> {
     let (asker, asked) = mpsc::channel(1);
-    let (words, told) = mpsc::unbounded_channel();
     let stop = Arc::new(AtomicBool::new(false));
     let (stopped, daemon) = (Arc::clone(&stop), Arc::clone(daemon));
     let caller = Caller::new(Arc::new(Asker(asker)));
-    let working = task::spawn_blocking(move || {
-        let tell = |event| drop(words.send(Word::Copy { event }));
-        let with = work::With {
-            daemon: &daemon,
-            caller,
-            stop: &stopped,
-            tell: &tell,
+    let working = Operation::new(|events: EventSender<CopyEvent>| {
+        let work = move || {
+            let tell = |event| events.send(event);
+            let with = work::With {
+                daemon: &daemon,
+                caller,
+                stop: &stopped,
+                tell: &tell,
+            };
+            with.carry(ask, file)
         };
-        with.carry(ask, file)
+        async { Ok::<_, Infallible>(task::spawn_blocking(work).await) }
     });
-    let word = converse_while(reader, writer, (told, asked), working).await;
+    let word = |event| Word::Copy { event };
+    let done = converse_while(reader, writer, asked, working, word).await;
     stop.store(true, Ordering::Relaxed);
-    Ok(word?.map(ended))
+    Ok(done?.map(|Ok(done)| ended(done)))
 }
 
 /// Does something small that waits for the disk.

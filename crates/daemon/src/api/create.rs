@@ -6,7 +6,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio::time::{self, Instant};
 use windlass::{
-    Caller, Events, Outcome, Platform, PullRequest, Pulled, Reference, ReferenceProblem, Throttle,
+    Caller, Outcome, Platform, PullRequest, Pulled, Reference, ReferenceProblem, Throttle,
 };
 
 use super::{reference, tag};
@@ -131,7 +131,7 @@ type Ended<T> = Result<T, (Failure, bool)>;
 
 /// Pulls one image.
 async fn pull(
-    daemon: &Daemon,
+    daemon: &Arc<Daemon>,
     wanted: &Wanted,
     reference: &Reference,
     lines: &Lines,
@@ -143,23 +143,19 @@ async fn pull(
         throttle: Throttle::unlimited(),
     };
     let mut words = PullWords::new(reference.clone());
-    let (events, mut incoming) = Events::channel();
     let mut ticks = time::interval(TICK);
-    let mut pull = std::pin::pin!(daemon.pull(&request, &events));
-    let outcome = loop {
+    let mut pull = daemon.pull(request);
+    loop {
         tokio::select! {
             biased;
-            Some(event) = incoming.recv() => {
-                words.event(&event, Instant::now(), lines);
-            }
-            outcome = &mut pull => break outcome,
+            event = pull.next_event() => match event {
+                Some(event) => words.event(&event, Instant::now(), lines),
+                None => break,
+            },
             _ = ticks.tick() => words.tick(Instant::now(), lines),
         }
-    };
-    while let Ok(event) = incoming.try_recv() {
-        words.event(&event, Instant::now(), lines);
     }
-    match outcome {
+    match pull.await {
         Ok(pulled) => {
             words.pulled(&pulled, lines);
             Ok(pulled)
@@ -169,7 +165,7 @@ async fn pull(
 }
 
 /// Pulls all tags of a repository. One that fails ends it, as in Docker; those that are done stay (FB-12).
-async fn pull_all(daemon: &Daemon, wanted: &Wanted, lines: &Lines) -> Ended<Outcome> {
+async fn pull_all(daemon: &Arc<Daemon>, wanted: &Wanted, lines: &Lines) -> Ended<Outcome> {
     let repository = wanted.reference.repository();
     let tags = daemon
         .engine

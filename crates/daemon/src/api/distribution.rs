@@ -102,14 +102,13 @@ async fn platform(
     reference: &Reference,
     caller: &windlass::Caller,
 ) -> Result<Vec<api::OciPlatform>, Failure> {
-    let (events, _told) = windlass::Events::channel();
     let request = windlass::PullRequest {
         reference: reference.clone(),
         platform: None,
         caller: caller.clone(),
         throttle: windlass::Throttle::unlimited(),
     };
-    let preview = daemon.engine.preview(&request, &events).await;
+    let preview = daemon.engine.preview(request).await;
     let preview = preview.map_err(|error| words::error::of_pull(&error, reference))?;
     let platform = preview.platform;
     Ok(vec![api::OciPlatform {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use windlass_copy::{BlobStatus, Choice, CopyEvent, Tell};
 use windlass_oci::{Digest, ImageName, Reference};
-use windlass_pull::{Events, LayerStatus, Platforms, PullEvent, PullRequest, Pulled, Throttle};
+use windlass_pull::{LayerStatus, Platforms, PullEvent, PullRequest, Pulled, Throttle};
 
 use super::{CopyImageError, Copying};
 use crate::Engine;
@@ -59,27 +59,12 @@ impl Copying<'_> {
     }
 
     fn pull_one(&self, engine: &Engine, request: &PullRequest) -> Result<Pulled, CopyImageError> {
-        let (events, mut told) = Events::channel();
         let mut translator = Translator {
             tell: self.tell,
             moved: HashMap::new(),
         };
-        self.wait(async {
-            let pull = engine.pull(request, &events);
-            tokio::pin!(pull);
-            let pulled = loop {
-                tokio::select! {
-                    biased;
-                    Some(event) = told.recv() => translator.tell(event),
-                    pulled = &mut pull => break pulled,
-                }
-            };
-            // The pull may have sent events in its last step.
-            while let Ok(event) = told.try_recv() {
-                translator.tell(event);
-            }
-            pulled
-        })
+        let pull = engine.pull(request.clone()).start();
+        self.wait(pull.drive(|event| translator.tell(event)))
     }
 }
 

@@ -1,9 +1,8 @@
 //! Pruning while a pull is running.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use windlass::{Events, LayerStatus, Prune, PullEvent, Remove};
+use windlass::{EventSender, LayerStatus, Prune, PullEvent, Remove};
 use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::support::World;
@@ -33,11 +32,11 @@ async fn a_pruning_takes_nothing_that_a_pull_needs() {
     world.pull("one:1").await;
 
     let gate = world.registry.blob(&slow.digest).hold_after(200_000);
-    let (engine, request) = (Arc::clone(&world.engine), world.request("two:1"));
-    let (events, mut told) = Events::channel();
-    let pulling = tokio::spawn(async move { engine.pull(&request, &events).await });
+    let (events, mut received) = EventSender::channel();
+    let pull = world.engine.pull(world.request("two:1")).start();
+    let pulling = tokio::spawn(pull.drive(move |event| events.send(event)));
     gate.reached(1).await;
-    while let Some(event) = told.recv().await {
+    while let Some(event) = received.next().await {
         if let PullEvent::Layer { digest, status, .. } = event
             && digest == done.digest
             && matches!(status, LayerStatus::Unpacked { .. })
@@ -91,9 +90,7 @@ async fn partial_blobs_go_when_they_are_meant() {
         .registry
         .push(ImageBuilder::new().layer(&slow), "one:1");
     let gate = world.registry.blob(&slow.digest).hold_after(200_000);
-    let (engine, request) = (Arc::clone(&world.engine), world.request("one:1"));
-    let (events, _told) = Events::channel();
-    let pulling = tokio::spawn(async move { engine.pull(&request, &events).await });
+    let pulling = tokio::spawn(world.engine.pull(world.request("one:1")).into_future());
     gate.reached(1).await;
     // On this one thread, somebody has to let the pull read what was sent.
     while world.engine.disk_usage().unwrap().partial.size < 100_000 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::ZonedDateTime;
 use tempfile::TempDir;
 use windlass::{
-    Access, Caller, Engine, EngineConfig, Events, FilterUse, Filters, PullRequest, Pulled, Throttle,
+    Access, Caller, Engine, EngineConfig, FilterUse, Filters, PullRequest, Pulled, Throttle,
 };
 use windlass_testing::Registry;
 
@@ -49,11 +49,7 @@ impl World {
     }
 
     pub(crate) async fn pull(&self, name: &str) -> Pulled {
-        let (events, _told) = Events::channel();
-        self.engine
-            .pull(&self.request(name), &events)
-            .await
-            .unwrap()
+        self.engine.pull(self.request(name)).await.unwrap()
     }
 
     /// The tags of the images that are there, without the registry, in order.

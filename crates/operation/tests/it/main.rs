@@ -1,7 +1,5 @@
 //! Operations: their events, their outcomes and their cancellation.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::convert::Infallible;
 use std::future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,14 +98,11 @@ async fn nothing_happens_before_the_first_poll() {
     assert!(!has_run.load(Ordering::SeqCst));
 }
 
-/// Work that waits for `go_on`, then tries to commit and reports whether it did.
-fn work_that_commits(
-    commits_early: bool,
-) -> (
-    Operation<Number, u32, Cancelled>,
-    mpsc::Sender<()>,
-    oneshot::Receiver<Result<u32, Cancelled>>,
-) {
+/// What lets the work go on, and what receives its outcome.
+type Ends = (mpsc::Sender<()>, oneshot::Receiver<Result<u32, Cancelled>>);
+
+/// Returns work that waits until it may go on, and then commits if it can.
+fn work_that_commits(commits_early: bool) -> (Numbers, Ends) {
     let (go_on, waiting) = mpsc::channel();
     let (ended, end) = oneshot::channel();
     let operation = Operation::blocking(move |context| {
@@ -123,14 +118,14 @@ fn work_that_commits(
         let _ = ended.send(outcome);
         outcome
     });
-    (operation, go_on, end)
+    (operation, (go_on, end))
 }
 
 #[tokio::test]
 async fn work_that_has_not_begun_to_commit_never_does_once_it_is_dropped() {
     let runtime = tokio::runtime::Handle::current();
     for runs_elsewhere in [false, true] {
-        let (mut operation, go_on, end) = work_that_commits(false);
+        let (mut operation, (go_on, end)) = work_that_commits(false);
         if runs_elsewhere {
             operation = operation.run_on(&runtime);
         }
@@ -144,7 +139,7 @@ async fn work_that_has_not_begun_to_commit_never_does_once_it_is_dropped() {
 
 #[tokio::test]
 async fn work_that_commits_goes_on_to_its_end() {
-    let (mut operation, go_on, end) = work_that_commits(true);
+    let (mut operation, (go_on, end)) = work_that_commits(true);
     let (guard, released) = oneshot::channel::<()>();
     operation = operation.keep_until_done(guard);
     assert_eq!(operation.next_event().await, Some(Number(1)));
@@ -158,7 +153,7 @@ async fn work_that_commits_goes_on_to_its_end() {
 #[tokio::test]
 async fn stopping_waits_for_blocking_work_and_returns_its_outcome() {
     for (commits_early, expected) in [(true, Ok(7)), (false, Err(Cancelled))] {
-        let (mut operation, go_on, _end) = work_that_commits(commits_early);
+        let (mut operation, (go_on, _end)) = work_that_commits(commits_early);
         assert_eq!(operation.next_event().await, Some(Number(1)));
         let stopping = tokio::spawn(operation.stop());
         tokio::task::yield_now().await;

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use windlass_archive::Ownership;
 use windlass_oci::{DiffId, Digest, Platform};
+use windlass_operation::EventReceiver;
 use windlass_pull::{
     LayerStatus, PullError, PullEvent, PullEvents, PullRequest, Pulled, Puller, PullerConfig,
     RetryPolicy, Throttle,

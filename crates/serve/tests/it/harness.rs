@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use windlass::{
-    Access, Caller, Digest, Engine, EngineConfig, Events, Holdings, PullRequest, Remove, Throttle,
+    Access, Caller, Digest, Engine, EngineConfig, Holdings, PullRequest, Remove, Throttle,
 };
 use windlass_serve::{Answered, Drained, Listen, Listener, ServeConfig, Server};
 use windlass_testing::{
@@ -83,9 +83,8 @@ impl Stored {
         };
         self.own(|engine| {
             let runtime = runtime();
-            let (events, _told) = Events::channel();
             runtime
-                .block_on(async { engine.pull(&request, &events).await })
+                .block_on(async { engine.pull(request.clone()).await })
                 .unwrap();
             for name in names {
                 let source = request.reference.to_string().parse().unwrap();

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 
-use windlass::{Access, Caller, Engine, EngineConfig, Events, PullRequest, Throttle};
+use windlass::{Access, Caller, Engine, EngineConfig, PullRequest, Throttle};
 use windlass_serve::{Listen, Listener, ServeConfig, Tls, TlsError};
 use windlass_testing::Ca;
 
@@ -71,8 +71,7 @@ fn it_speaks_tls() {
         caller: Caller::anonymous(),
         throttle: Throttle::unlimited(),
     };
-    let (events, _told) = Events::channel();
-    let pulled = runtime().block_on(async { engine.pull(&request, &events).await });
+    let pulled = runtime().block_on(async { engine.pull(request).await });
     assert_eq!(pulled.unwrap().digest, image.digest);
 }
 

@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::pin::pin;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
-use tokio::sync::mpsc::UnboundedReceiver;
-use windlass::{Digest, Events, Preview, PullEvent, PullRequest, Reference};
+use windlass::{Digest, Preview, PullEvent, PullRequest, Reference};
 
 use super::errand::Errand;
 use super::{AT_ONCE, Args};
@@ -131,15 +129,14 @@ async fn find_all(
 }
 
 async fn find(errand: &Errand<'_>, request: PullRequest) -> Found {
-    let (events, mut incoming) = Events::channel();
-    let outcome = pin!(errand.engine.preview(&request, &events)).await;
-    let reference = request.reference;
+    let (reference, mut events) = (request.reference.clone(), Vec::new());
+    let preview = errand.engine.preview(request);
+    let outcome = preview.drive(|event| events.push(event)).await;
     let outcome =
         outcome.map_err(|source| errand.error(Doing::Preview, &reference, source).report());
-    drop(events);
     Found {
         reference,
-        events: drained(&mut incoming),
+        events,
         outcome,
     }
 }
@@ -151,10 +148,6 @@ fn not_found(error: (Reference, Report)) -> Found {
         events: Vec::new(),
         outcome: Err(report),
     }
-}
-
-fn drained(incoming: &mut UnboundedReceiver<PullEvent>) -> Vec<PullEvent> {
-    std::iter::from_fn(|| incoming.try_recv().ok()).collect()
 }
 
 fn setbacks(events: &[PullEvent]) -> impl Iterator<Item = &windlass::Setback> {

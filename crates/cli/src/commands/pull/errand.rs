@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use windlass::{
-    Caller, Endpoint, Engine, Events, Origin, Platforms, PullError, PullRequest, Pulled, Rate,
-    Reference, Throttle,
+    Caller, Endpoint, Engine, Operation, Origin, Platforms, PullError, PullEvent, PullRequest,
+    Pulled, Rate, Reference, Throttle,
 };
 use windlass_credentials::CredentialStore;
 
@@ -41,23 +41,25 @@ impl<'a> Errand<'a> {
     }
 
     /// Pulls one image.
-    pub(super) async fn pull(
-        &self,
-        request: &PullRequest,
-        events: &Events,
-    ) -> Result<Pulled, Error> {
-        let reference = &request.reference;
+    pub(super) fn pull(&self, request: &PullRequest) -> Operation<PullEvent, Pulled, Error> {
+        let (reference, keys) = (request.reference.clone(), self.keys.clone());
+        let login = login(&keys, &reference);
         let Some((daemon, limit_rate)) = &self.daemon else {
-            let pulled = self.engine.pull(request, events).await;
-            return pulled.map_err(|source| self.error(Doing::Pull, reference, source));
+            let pull = self.engine.pull(request.clone()).start();
+            return pull.map_err(move |source| Error::Remote {
+                doing: Doing::Pull,
+                reference,
+                login,
+                source: Box::new(source),
+            });
         };
         let ask = Ask::Pull {
-            reference: reference.clone(),
+            reference,
             platform: Optional(request.platform.clone()),
             limit_rate: *limit_rate,
-            login: login(&self.keys, reference),
+            login,
         };
-        daemon.pull(&ask, &self.keys, events).await
+        daemon.pull(ask, keys)
     }
 
     /// Returns what to ask the engine for: a pull for each platform. A failure is reported with the reference.

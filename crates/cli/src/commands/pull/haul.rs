@@ -4,13 +4,12 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future;
 use std::io;
-use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::runtime::Runtime;
 use tokio::time::{self, Instant};
-use windlass::{Events, PullRequest, Pulled, Reference};
+use windlass::{PullRequest, Pulled, Reference};
 
 use super::AT_ONCE;
 use super::errand::Errand;
@@ -121,25 +120,15 @@ impl Haul<'_> {
 
     /// Pulls one image and shows how. Returns `None` if it failed, which was said.
     async fn pull_one(&self, place: usize, request: &PullRequest) -> io::Result<Option<Pulled>> {
-        let (events, mut incoming) = Events::channel();
         self.board.borrow_mut().start(place, self.now());
         self.note(|recorder, now| recorder.begin(place, now));
-        let mut pull = pin!(self.errand.pull(request, &events));
-        let outcome = loop {
-            tokio::select! {
-                biased;
-                Some(event) = incoming.recv() => {
-                    self.note(|recorder, now| recorder.event(place, &event, now));
-                    self.board.borrow_mut().event(place, &event, self.now())?;
-                }
-                outcome = &mut pull => break outcome,
-            }
-        };
-        let mut board = self.board.borrow_mut();
-        while let Ok(event) = incoming.try_recv() {
+        let mut pull = self.errand.pull(request);
+        while let Some(event) = pull.next_event().await {
             self.note(|recorder, now| recorder.event(place, &event, now));
-            board.event(place, &event, self.now())?;
+            self.board.borrow_mut().event(place, &event, self.now())?;
         }
+        let outcome = pull.await;
+        let mut board = self.board.borrow_mut();
         match outcome {
             Ok(pulled) => {
                 self.note(|recorder, now| recorder.pulled(place, &pulled, now));
