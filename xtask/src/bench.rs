@@ -217,7 +217,7 @@ fn build_windlass() -> anyhow::Result<PathBuf> {
         "windlass-cli",
         "--message-format=json",
     ];
-    let mut cargo = Command::new("cargo");
+    let mut cargo = crate::cargo();
     cargo.args(build).stderr(std::process::Stdio::inherit());
     let output = cargo.output().context("cargo build")?;
     ensure!(output.status.success(), "cargo build: {}", output.status);

@@ -13,6 +13,7 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 use windlass_testing::{PackedImage, real};
 
+use crate::cargo;
 use registry::ServeProcess;
 
 /// How long the pull takes, so that there is something to see of it.
@@ -216,13 +217,4 @@ fn print_styled(line: &str, style: &str) {
 
 fn text(path: &Path) -> anyhow::Result<&str> {
     path.to_str().context("the path of the demo is not UTF-8")
-}
-
-/// The cargo that runs this.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "cargo says by this variable which one it is"
-)]
-fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
