@@ -33,7 +33,7 @@ const MAX_REFUSALS: usize = 32;
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Connections {
-    /// Returns an empty set whose connections end as `shutdown` says.
+    /// Returns an empty set whose connections end on `shutdown`.
     pub fn new(shutdown: Shutdown) -> Self {
         let tasks = TaskTracker::new();
         Self { tasks, shutdown }

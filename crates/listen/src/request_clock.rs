@@ -6,18 +6,27 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Counts the requests of one connection: even between requests, odd while one is in progress.
+/// The phase of one connection.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RequestClock(Arc<AtomicU64>);
+pub(crate) struct RequestClock(Arc<ClockState>);
+
+#[derive(Debug, Default)]
+struct ClockState {
+    /// Even between requests, odd while one is in progress.
+    count: AtomicU64,
+    /// The task whose read is pending. hyper does not read again when a response is sent, so the stream has to be polled
+    /// for its timer to start.
+    reader: Mutex<Option<Waker>>,
+}
 
 /// A request in progress, until it is dropped.
 #[derive(Debug)]
@@ -54,13 +63,17 @@ impl RequestClock {
         // The body of the response before may not be dropped yet: then the count is odd, and stays so.
         let before = self.count();
         let count = before + 1 + before % 2;
-        self.0.store(count, Ordering::Relaxed);
+        self.0.count.store(count, Ordering::Relaxed);
         let clock = self.clone();
         RequestInProgress { clock, count }
     }
 
     fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.count.load(Ordering::Relaxed)
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.0.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,8 +91,12 @@ impl Drop for RequestInProgress {
     fn drop(&mut self) {
         // Another request may have begun already.
         let (own, next) = (self.count, self.count + 1);
-        let clock = &self.clock.0;
-        let _is_last = clock.compare_exchange(own, next, Ordering::Relaxed, Ordering::Relaxed);
+        let count = &self.clock.0.count;
+        let _is_last = count.compare_exchange(own, next, Ordering::Relaxed, Ordering::Relaxed);
+        let reader = self.clock.reader().take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 }
 
@@ -133,6 +150,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for RequestTimeout<S> {
         let poll = Pin::new(&mut this.stream).poll_read(context, buffer);
         let is_between_requests = count.is_multiple_of(2);
         if !is_between_requests {
+            if poll.is_pending() {
+                *this.clock.reader() = Some(context.waker().clone());
+            }
             return poll;
         }
         if poll.is_ready() {

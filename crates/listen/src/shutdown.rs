@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Tells the parts of a server to stop. Clones share one state.
+/// Stops the parts of a server. Clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown(Arc<ShutdownState>);
 
