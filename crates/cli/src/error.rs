@@ -16,7 +16,7 @@ use windlass::{
 };
 use windlass_config::ConfigError;
 use windlass_credentials::{CredentialSource, LookupError};
-use windlass_serve::{BindError, TlsError};
+use windlass_listen::{BindError, ServerTlsError};
 
 use crate::commands::daemon::DaemonError;
 use windlass::text::escape;
@@ -162,7 +162,7 @@ pub(crate) enum Error {
     Identity {
         certificate: PathBuf,
         key: PathBuf,
-        source: TlsError,
+        source: ServerTlsError,
     },
     /// The daemon that owns the store said so.
     #[error("{}", .0.message)]

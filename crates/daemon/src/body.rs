@@ -14,20 +14,20 @@ pub(crate) enum Body {
     /// All of it is here.
     Whole(Bytes),
     /// It comes in pieces. An error cuts the connection, so that nobody takes what came for all.
-    Pieces(Receiver<io::Result<Bytes>>),
+    Chunks(Receiver<io::Result<Bytes>>),
 }
 
 /// Who sends the pieces of a body.
-pub(crate) type Pieces = Sender<io::Result<Bytes>>;
+pub(crate) type Chunks = Sender<io::Result<Bytes>>;
 
 /// How many pieces wait for a client.
 const WAITING: usize = 4;
 
 impl Body {
     /// Returns a body in pieces, and who sends them.
-    pub(crate) fn pieces() -> (Pieces, Self) {
+    pub(crate) fn pieces() -> (Chunks, Self) {
         let (sender, receiver) = channel(WAITING);
-        (sender, Self::Pieces(receiver))
+        (sender, Self::Chunks(receiver))
     }
 
     /// Returns a body without a byte.
@@ -47,7 +47,7 @@ impl HttpBody for Body {
         match self.get_mut() {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Pieces(pieces) => {
+            Self::Chunks(pieces) => {
                 let piece = pieces.poll_recv(context);
                 piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
             }
@@ -61,7 +61,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Pieces(_) => SizeHint::default(),
+            Self::Chunks(_) => SizeHint::default(),
         }
     }
 }

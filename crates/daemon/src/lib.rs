@@ -1,31 +1,31 @@
-//! The image part of Docker's Engine API, over the windlass engine: what `docker`, Compose and the SDKs speak.
+//! The image part of Docker's Engine API over the windlass engine, for `docker`, Compose and the SDKs.
 //!
-//! This is translation: requests become calls of the [`Engine`], and what comes of them becomes documents, lines of
-//! progress and Docker's words. What is to be said in words is in `words`, and what is asked in `api`; nothing else knows
-//! either.
+//! This crate translates: requests become calls of the [`Engine`], and their results become JSON documents, progress
+//! messages and errors in Docker's wording. `render` has the wording, `api` the handlers.
 //!
 //! # Invariants
-//! - A client that is slow, dead or gone slows nothing: what is told to it is queued, within bounds, and its pull is
-//!   left when the client leaves.
-//! - Everything before the first byte of a stream fails with a status; everything behind it with a line in the stream.
-//! - What blocks happens on threads that may: the thread that answers never waits for a disk.
-//! - Transfers have a thread of their own: answers do not wait for them either.
+//! - A slow or dead client delays nothing: progress for it is queued within bounds, a write that makes no progress ends
+//!   its connection, and a pull is cancelled when its last client disconnects.
+//! - A failure before the first byte of a streamed response has a status; a later one is a message in the stream.
+//! - The thread of the server never blocks: disk access runs on threads that may.
+//! - Transfers run on a thread of their own, so that they do not delay responses.
+//!
+//! Sockets, connection limits, timeouts and the drain are those of `windlass-listen`.
 
-mod answer;
+mod address;
 mod api;
 mod auth;
 mod body;
-mod deeds;
-mod journal;
+mod event_log;
+mod listener;
 mod metrics;
 mod notify;
+mod operations;
+mod render;
 mod request;
+mod response;
 mod server;
-mod socket;
-mod stop;
 mod stream;
-mod tls;
-mod words;
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,87 +36,82 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 use windlass::Engine;
+use windlass_listen::{Connections, Shutdown};
 
-use crate::api::facts::FactsCache;
-use crate::journal::Journal;
+use crate::api::image_details::ImageDetailsCache;
+use crate::event_log::EventLog;
 use crate::metrics::Metrics;
 
+pub use address::{DaemonAddress, DaemonAddressError};
+pub use listener::DaemonListener;
 pub use notify::Notifier;
-pub use server::Limits;
-pub use socket::{
-    Address, AddressError, BindError, Bound, Inherited, bind, bind_metrics, bind_tcp, find_group,
-};
-pub use stop::Stop;
-pub use tls::{Tls, TlsError};
+pub use server::DaemonLimits;
 
-/// What the daemon says of itself.
+/// What the daemon reports about itself.
 #[derive(Clone, Debug)]
-pub struct About {
+pub struct DaemonInfo {
     /// The version of windlass.
     pub version: String,
-    /// Where the store is.
+    /// The path of the store.
     pub root: String,
-    /// The registries that may be spoken to without TLS, as they are configured.
+    /// The configured insecure registries: hosts and address ranges.
     pub insecure_registries: Vec<String>,
-    /// Docker Hub's mirrors.
+    /// The mirrors of Docker Hub.
     pub mirrors: Vec<String>,
-    /// Words about this daemon, `key=value`.
+    /// The configured labels, `key=value`.
     pub labels: Vec<String>,
 }
 
-/// How many blobs a push sends at a time, as by Docker.
+/// How many blobs one push uploads at a time; Docker's default.
 const UPLOADS: usize = 5;
-/// How many requests at a time may last as long as a client or a registry likes, each on a thread that waits; further
-/// ones wait for their turn. Far fewer than there may be such threads: what is quick always finds one.
-const LASTING: usize = 128;
+/// How many requests may at a time block a thread for as long as a client or a registry takes. Further ones wait. The
+/// runtime has more blocking threads than this, so that quick requests always find one.
+const LONG_RUNNING: usize = 128;
 
-/// A daemon: an engine, and what is known beside it.
+/// A daemon: an engine and the state of its API.
 #[derive(Debug)]
 pub struct Daemon {
     engine: Arc<Engine>,
-    about: RwLock<Arc<About>>,
-    /// Blobs that one push sends at a time.
+    info: RwLock<Arc<DaemonInfo>>,
+    /// How many blobs one push uploads at a time.
     uploads: AtomicUsize,
-    /// Turns of what lasts.
-    lasting: Arc<Semaphore>,
-    stop: Stop,
-    journal: Journal,
+    /// Permits of the requests that block a thread for long.
+    long_running: Arc<Semaphore>,
+    events: EventLog,
     metrics: Metrics,
-    facts: FactsCache,
-    /// Where transfers run.
-    hauls: Handle,
-    /// Those that do.
-    hauling: TaskTracker,
-    /// Who is in.
-    visits: TaskTracker,
-    /// Ends that thread.
+    details: ImageDetailsCache,
+    /// The runtime of the thread that transfers run on.
+    transfer_runtime: Handle,
+    /// The transfers that run there.
+    transfers: TaskTracker,
+    connections: Connections,
+    /// Ends the thread of the transfers when the daemon is dropped.
     _end: oneshot::Sender<()>,
 }
 
 impl Daemon {
     /// Makes a daemon over `engine`, and starts the thread that its transfers run on.
-    pub fn new(engine: Arc<Engine>, about: About) -> io::Result<Self> {
+    pub fn new(engine: Arc<Engine>, info: DaemonInfo) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let hauls = runtime.handle().clone();
+        let transfer_runtime = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
         thread::Builder::new()
-            .name("hauls".to_owned())
+            .name("transfers".to_owned())
             .spawn(move || {
-                // Ends with the daemon: then the other end is dropped.
+                // An error means that the daemon, and with it the sender, was dropped.
                 drop(runtime.block_on(ended));
             })?;
         Ok(Self {
             engine,
-            about: RwLock::new(Arc::new(about)),
+            info: RwLock::new(Arc::new(info)),
             uploads: AtomicUsize::new(UPLOADS),
-            lasting: Arc::new(Semaphore::new(LASTING)),
-            stop: Stop::default(),
-            journal: Journal::new(),
+            long_running: Arc::new(Semaphore::new(LONG_RUNNING)),
+            events: EventLog::new(),
             metrics: Metrics::default(),
-            facts: FactsCache::default(),
-            hauls,
-            hauling: TaskTracker::new(),
-            visits: TaskTracker::new(),
+            details: ImageDetailsCache::default(),
+            transfer_runtime,
+            transfers: TaskTracker::new(),
+            connections: Connections::default(),
             _end: end,
         })
     }
@@ -126,37 +121,31 @@ impl Daemon {
         &self.engine
     }
 
-    /// Does what somebody wants who has come in, by whichever way: it may end when the daemon stops, and is left when time is
-    /// up.
-    pub fn attend(&self, visit: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
-        self.visits.spawn(async move {
-            tokio::select! {
-                biased;
-                () = stop.is_cut() => {}
-                () = visit => {}
-            }
-        });
+    /// Returns the open connections. The drain at the end of [`Daemon::serve`] covers every connection among them, those
+    /// of other listeners too.
+    pub fn connections(&self) -> &Connections {
+        &self.connections
     }
 
-    /// Returns what tells it to stop.
-    pub fn stopper(&self) -> Stop {
-        self.stop.clone()
+    /// Returns the signal that stops the daemon.
+    pub fn shutdown(&self) -> &Shutdown {
+        self.connections.shutdown()
     }
 
-    /// From now on says this of itself.
-    pub fn set_about(&self, about: About) {
-        *self.about.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(about);
+    /// Replaces what the daemon reports about itself.
+    pub fn set_info(&self, info: DaemonInfo) {
+        *self.info.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(info);
     }
 
-    /// Changes how many blobs a push that begins sends at a time, from 1; `None` for as many as usual.
+    /// Sets how many blobs a push uploads at a time, at least 1; `None` for the default. It applies to pushes that start
+    /// afterwards.
     pub fn set_uploads(&self, uploads: Option<usize>) {
         let uploads = uploads.unwrap_or(UPLOADS).max(1);
         self.uploads.store(uploads, Ordering::Relaxed);
     }
 
-    pub(crate) fn about(&self) -> Arc<About> {
-        Arc::clone(&self.about.read().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn info(&self) -> Arc<DaemonInfo> {
+        Arc::clone(&self.info.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn uploads(&self) -> usize {
@@ -165,6 +154,6 @@ impl Daemon {
 
     /// Returns how many pulls run.
     pub fn pulls_running(&self) -> u64 {
-        self.metrics.running()
+        self.metrics.pulls_running()
     }
 }

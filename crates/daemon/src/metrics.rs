@@ -88,7 +88,7 @@ impl Metrics {
     }
 
     /// Counts an answer.
-    pub(crate) fn answered(&self, status: u16) {
+    pub(crate) fn count_response(&self, status: u16) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry(status).or_default() += 1;
     }
@@ -106,7 +106,7 @@ impl Metrics {
     }
 
     /// Returns how many pulls run.
-    pub(crate) fn running(&self) -> u64 {
+    pub(crate) fn pulls_running(&self) -> u64 {
         self.running.load(Ordering::Relaxed)
     }
 
@@ -125,7 +125,7 @@ impl Metrics {
         out.line("windlass_daemon_start_time_seconds", &[], started);
         out.process();
         out.head("windlass_pulls_running", "gauge", "Pulls that run.");
-        out.line("windlass_pulls_running", &[], self.running());
+        out.line("windlass_pulls_running", &[], self.pulls_running());
         out.head(
             "windlass_pulls_total",
             "counter",

@@ -11,24 +11,24 @@ use percent_encoding::percent_decode_str;
 use tokio::time;
 use windlass_engine_api::{ApiVersion, NEWEST, OLDEST, OLDEST_TOLERATED};
 
-use crate::answer::Failure;
+use crate::response::ApiError;
 
 /// A question.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct ApiRequest {
     pub(crate) method: Method,
     /// The version of the API that it is put in: the newest where it does not say.
     pub(crate) version: ApiVersion,
     /// What it is about, decoded, without the version: `/images/json`.
     pub(crate) path: String,
-    pub(crate) query: Query,
+    pub(crate) query: QueryParameters,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Incoming,
 }
 
 /// What stands behind the question mark.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub(crate) struct QueryParameters(Vec<(String, String)>);
 
 /// How many bytes of a body that says nothing are taken in, and for how long.
 const LONGEST_SKIPPED: usize = 256 << 10;
@@ -36,9 +36,9 @@ const SKIPPING: Duration = Duration::from_secs(2);
 /// The largest document that is taken with a question, in bytes.
 const LARGEST_DOCUMENT: usize = 1 << 20;
 
-impl Request {
+impl ApiRequest {
     /// Takes a question apart.
-    pub(crate) fn read(request: http::Request<Incoming>) -> Result<Self, Failure> {
+    pub(crate) fn read(request: http::Request<Incoming>) -> Result<Self, ApiError> {
         let (
             Parts {
                 method,
@@ -49,13 +49,13 @@ impl Request {
             body,
         ) = request.into_parts();
         let decoded = percent_decode_str(uri.path()).decode_utf8();
-        let decoded = decoded.map_err(|_| Failure::bad_request("the path is not UTF-8"))?;
+        let decoded = decoded.map_err(|_| ApiError::bad_request("the path is not UTF-8"))?;
         let (version, path) = split_version(&decoded)?;
         Ok(Self {
             method,
             version,
             path: path.to_owned(),
-            query: Query::read(uri.query().unwrap_or_default()),
+            query: QueryParameters::read(uri.query().unwrap_or_default()),
             headers,
             body,
         })
@@ -83,20 +83,20 @@ impl Request {
     }
 
     /// Reads the document that came with the question.
-    pub(crate) async fn document(body: Incoming) -> Result<Vec<u8>, Failure> {
+    pub(crate) async fn document(body: Incoming) -> Result<Vec<u8>, ApiError> {
         match Limited::new(body, LARGEST_DOCUMENT).collect().await {
             Ok(collected) => Ok(collected.to_bytes().into()),
             Err(error) if error.is::<LengthLimitError>() => {
                 let text = format!("the body is larger than {LARGEST_DOCUMENT} bytes");
-                Err(Failure::bad_request(text))
+                Err(ApiError::bad_request(text))
             }
-            Err(_) => Err(Failure::bad_request("the body did not come to its end")),
+            Err(_) => Err(ApiError::bad_request("the body did not come to its end")),
         }
     }
 }
 
 /// Splits a path in the version in front of it and the rest.
-fn split_version(path: &str) -> Result<(ApiVersion, &str), Failure> {
+fn split_version(path: &str) -> Result<(ApiVersion, &str), ApiError> {
     let (first, rest) = match path[1.min(path.len())..].find('/') {
         Some(end) => (&path[1..=end], &path[end + 1..]),
         None => return Ok((NEWEST, path)),
@@ -106,12 +106,12 @@ fn split_version(path: &str) -> Result<(ApiVersion, &str), Failure> {
     };
     let said = &first[1..];
     if version > NEWEST {
-        return Err(Failure::bad_request(format!(
+        return Err(ApiError::bad_request(format!(
             "client version {said} is too new. Maximum supported API version is {NEWEST}"
         )));
     }
     if version < OLDEST_TOLERATED {
-        return Err(Failure::bad_request(format!(
+        return Err(ApiError::bad_request(format!(
             "client version {said} is too old. Minimum supported API version is {OLDEST}, please upgrade your client \
              to a newer version"
         )));
@@ -119,7 +119,7 @@ fn split_version(path: &str) -> Result<(ApiVersion, &str), Failure> {
     Ok((version, rest))
 }
 
-impl Query {
+impl QueryParameters {
     fn read(text: &str) -> Self {
         let pairs = url::form_urlencoded::parse(text.as_bytes());
         Self(pairs.into_owned().collect())
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn flags_are_read_as_by_docker() {
-        let query = Query::read("a=1&b=0&c=&d=False&e=true&f=x&g=a&g=b");
+        let query = QueryParameters::read("a=1&b=0&c=&d=False&e=true&f=x&g=a&g=b");
         let flags = ["a", "b", "c", "d", "e", "f", "z"].map(|key| query.flag(key));
         assert_eq!(flags, [true, false, false, false, true, true, false]);
         assert_eq!(query.all("g").collect::<Vec<_>>(), ["a", "b"]);

@@ -1,260 +1,172 @@
-//! Connections: how they are taken, spoken to, and ended.
+//! The server: the connections of the API and their requests.
 
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HeaderValue, SERVER};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
-use tokio::time;
-use windlass_engine_api::NEWEST;
+use tokio::task::JoinSet;
+use windlass_engine_api::{ErrorResponse, NEWEST};
+use windlass_listen::{
+    AcceptedConnection, AcceptedStream, ConnectionLimit, ConnectionTimeouts, HttpOptions,
+    overload_response, serve_http,
+};
 
 use crate::Daemon;
-use crate::answer::{Answer, Failure};
 use crate::api;
-use crate::request::Request;
-use crate::socket::{Bound, Entry};
+use crate::listener::{DaemonListener, ListenerService};
+use crate::request::ApiRequest;
+use crate::response::{ApiError, ApiResponse};
 
-use crate::tls::Tls;
-
-/// What the daemon bears.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Connections at a time by each socket; further ones wait until one ends.
-    pub connections: usize,
-}
-
-/// How long a client from elsewhere may take for the head of a request.
-const HEAD: Duration = Duration::from_secs(60);
-/// The longest head of a request, in bytes.
-const LONGEST_HEAD: usize = 128 << 10;
-/// How long accepting rests when there is no room for another socket.
-const REST: Duration = Duration::from_millis(100);
-
-/// What is asked of a socket.
+/// The resources that clients may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Offer {
-    /// All that the daemon does.
-    Everything,
-    /// The metrics.
-    Metrics,
+pub struct DaemonLimits {
+    /// Connections at a time of each listener; further ones are refused with 503, over TLS by closing them.
+    pub connections: usize,
+    /// The TLS handshake.
+    pub handshake_timeout: Duration,
+    /// The head of a request, from its first byte to its last.
+    pub header_timeout: Duration,
+    /// From the end of a response to the next request, of a TCP connection. A client on a unix socket may keep an idle
+    /// connection: closing one that it is about to use would fail its request.
+    pub idle_timeout: Duration,
+    /// A write that makes no progress, because the client does not read.
+    pub write_timeout: Duration,
 }
 
-impl Default for Limits {
+/// The longest head of a request, in bytes.
+const MAX_HEAD: usize = 128 << 10;
+
+impl Default for DaemonLimits {
     fn default() -> Self {
-        Self { connections: 4096 }
+        Self {
+            connections: 4096,
+            handshake_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
+            // Long enough for `docker save` into a pipe whose reader pauses for minutes.
+            write_timeout: Duration::from_secs(300),
+        }
+    }
+}
+
+impl DaemonLimits {
+    fn http_options(&self, stream: &AcceptedStream) -> HttpOptions {
+        let is_local = matches!(stream, AcceptedStream::Unix(_));
+        HttpOptions {
+            timeouts: ConnectionTimeouts {
+                handshake: self.handshake_timeout,
+                header: self.header_timeout,
+                idle: (!is_local).then_some(self.idle_timeout),
+                write: self.write_timeout,
+            },
+            max_head_bytes: MAX_HEAD,
+        }
     }
 }
 
 impl Daemon {
-    /// Answers who comes in by `sockets`, until [`Daemon::stopper`] is told to stop. Then nobody new is let in, and what runs
-    /// may end for as long as that says; what has not is left, and what it pulled is kept for the next pull.
-    pub async fn serve(self: Arc<Self>, sockets: Vec<Bound>, limits: Limits) -> io::Result<()> {
-        let mut doors = tokio::task::JoinSet::new();
-        for socket in sockets {
-            let door = Door {
-                daemon: Arc::clone(&self),
-                room: Arc::new(Semaphore::new(limits.connections)),
-            };
-            // The socket is closed, and its path removed, when the door is.
-            doors.spawn(door.watch(socket));
+    /// Serves on `listeners` until [`Daemon::shutdown`] begins. Then requests in progress may finish until its deadline;
+    /// after that they are cancelled. What cancelled pulls had downloaded is kept for the next pull.
+    ///
+    /// Returns when no transfer runs any more.
+    pub async fn serve(
+        self: Arc<Self>,
+        listeners: Vec<DaemonListener>,
+        limits: DaemonLimits,
+    ) -> io::Result<()> {
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(Arc::clone(&self).accept(listener, limits));
         }
-        while let Some(closed) = doors.join_next().await {
-            closed.map_err(io::Error::other)??;
+        while let Some(ended) = accepting.join_next().await {
+            ended.map_err(io::Error::other)??;
         }
-        self.visits.close();
-        if time::timeout_at(self.stop.deadline(), self.visits.wait())
-            .await
-            .is_err()
-        {
+        // Without a listener, this is where the daemon runs.
+        self.shutdown().begun().await;
+        let cut = self.connections.drain().await;
+        if cut > 0 {
             tracing::warn!(
-                connections = self.visits.len(),
-                "requests that were not over in time are left"
+                connections = cut,
+                "cancelled the requests that did not finish in time"
             );
-            self.stop.cut();
-            self.visits.wait().await;
         }
-        // Those who left, left their pulls: what came of them is written down.
-        self.hauling.close();
-        self.hauling.wait().await;
+        // Pulls that lost their last client write down how far they came.
+        self.transfers.close();
+        self.transfers.wait().await;
         self.engine.idle().await;
         Ok(())
     }
-}
 
-/// Where clients come in.
-struct Door {
-    daemon: Arc<Daemon>,
-    room: Arc<Semaphore>,
-}
-
-/// A socket that is listened on.
-enum Listener {
-    Unix(UnixListener),
-    Tcp(TcpListener, Tls),
-    Metrics(TcpListener),
-}
-
-/// Who has come in.
-enum Visitor {
-    Unix(UnixStream),
-    /// Who has to prove who he is first.
-    Tcp(TcpStream, Tls),
-    Metrics(TcpStream),
-}
-
-/// Both directions of a connection.
-trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
-
-impl Listener {
-    fn new(socket: &Bound) -> io::Result<Self> {
-        let tcp = |listener: &std::net::TcpListener| {
-            let listener = listener.try_clone()?;
-            listener.set_nonblocking(true)?;
-            TcpListener::from_std(listener)
-        };
-        Ok(match &socket.entry {
-            Entry::Unix(listener) => {
-                let listener = listener.try_clone()?;
-                listener.set_nonblocking(true)?;
-                Self::Unix(UnixListener::from_std(listener)?)
-            }
-            Entry::Tcp(listener, tls) => Self::Tcp(tcp(listener)?, tls.clone()),
-            Entry::Metrics(listener) => Self::Metrics(tcp(listener)?),
-        })
+    /// Accepts connections of one listener until the shutdown begins.
+    async fn accept(
+        self: Arc<Self>,
+        listener: DaemonListener,
+        limits: DaemonLimits,
+    ) -> io::Result<()> {
+        let DaemonListener { listener, service } = listener;
+        let limit = ConnectionLimit::new(limits.connections, overload());
+        let serve = |accepted| Arc::clone(&self).serve_connection(accepted, limits, service);
+        listener.accept_into(&self.connections, &limit, serve).await
     }
 
-    async fn accept(&self) -> io::Result<Visitor> {
-        Ok(match self {
-            Self::Unix(listener) => Visitor::Unix(listener.accept().await?.0),
-            Self::Tcp(listener, tls) => Visitor::Tcp(listener.accept().await?.0, tls.clone()),
-            Self::Metrics(listener) => Visitor::Metrics(listener.accept().await?.0),
-        })
+    async fn serve_connection(
+        self: Arc<Self>,
+        accepted: AcceptedConnection,
+        limits: DaemonLimits,
+        service: ListenerService,
+    ) {
+        let options = limits.http_options(&accepted.stream);
+        let shutdown = self.shutdown().clone();
+        let respond = |request| respond(Arc::clone(&self), request, service);
+        serve_http(accepted, &options, &shutdown, respond).await;
     }
 }
 
-impl Door {
-    /// Lets clients in until the daemon stops; then the socket is closed, and its path goes.
-    async fn watch(self, socket: Bound) -> io::Result<()> {
-        let listener = Listener::new(&socket)?;
-        loop {
-            let entered = async {
-                let place = Arc::clone(&self.room).acquire_owned().await;
-                (place, listener.accept().await)
-            };
-            let (place, visitor) = tokio::select! {
-                biased;
-                () = self.daemon.stop.came() => return Ok(()),
-                entered = entered => entered,
-            };
-            let visitor = match visitor {
-                Ok(visitor) => visitor,
-                Err(error) => {
-                    // Out of descriptors, mostly: some come back when others leave.
-                    tracing::warn!(%error, "a client could not come in");
-                    time::sleep(REST).await;
-                    continue;
-                }
-            };
-            let daemon = Arc::clone(&self.daemon);
-            self.daemon.attend(async move {
-                receive(daemon, visitor).await;
-                drop(place);
-            });
-        }
-    }
-}
-
-/// Finds out who has come in, and answers.
-///
-/// Those on this machine may keep a connection for ever: to close one that they are about to use would fail them.
-async fn receive(daemon: Arc<Daemon>, visitor: Visitor) {
-    let (stream, patience, offer): (Box<dyn Duplex>, _, _) = match visitor {
-        Visitor::Unix(stream) => (Box::new(stream), None, Offer::Everything),
-        Visitor::Metrics(stream) => (Box::new(stream), Some(HEAD), Offer::Metrics),
-        Visitor::Tcp(stream, tls) => {
-            let from = stream.peer_addr().ok();
-            let secured = tokio::select! {
-                secured = tls.accept(stream) => secured,
-                () = daemon.stop.came() => return,
-            };
-            match secured {
-                Ok(stream) => (Box::new(stream), Some(HEAD), Offer::Everything),
-                Err(error) => {
-                    tracing::warn!(%error, ?from, "a client from elsewhere was not let in");
-                    return;
-                }
-            }
-        }
+/// Returns the response to connections above the limit.
+fn overload() -> bytes::Bytes {
+    let error = ErrorResponse {
+        message: "too many connections".to_owned(),
     };
-    converse(daemon, stream, patience, offer).await;
-}
-
-/// Answers one client, until it has left or the daemon stops.
-async fn converse(
-    daemon: Arc<Daemon>,
-    stream: Box<dyn Duplex>,
-    patience: Option<Duration>,
-    offer: Offer,
-) {
-    let stop = daemon.stop.clone();
-    let service = service_fn(move |request| respond(Arc::clone(&daemon), request, offer));
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience)
-        .max_buf_size(LONGEST_HEAD);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = stop.came() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a client has left");
-    }
+    let body = serde_json::to_vec(&error).unwrap_or_default();
+    overload_response("application/json", &body)
 }
 
 async fn respond(
     daemon: Arc<Daemon>,
     request: http::Request<Incoming>,
-    offer: Offer,
-) -> Result<Answer, Infallible> {
+    service: ListenerService,
+) -> ApiResponse {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let answered = match Request::read(request) {
-        Ok(request) if offer == Offer::Metrics && request.path != "/metrics" => {
-            Err(Failure::not_found("page not found"))
+    let result = match ApiRequest::read(request) {
+        Ok(request) if service == ListenerService::Metrics && request.path != "/metrics" => {
+            Err(ApiError::not_found("page not found"))
         }
-        Ok(request) => api::answer(Arc::clone(&daemon), request).await,
-        Err(failure) => Err(failure),
+        Ok(request) => api::respond(Arc::clone(&daemon), request).await,
+        Err(error) => Err(error),
     };
-    let mut answer = answered.unwrap_or_else(|failure| {
-        if failure.status.is_server_error() {
-            tracing::warn!(%method, %path, status = failure.status.as_u16(), error = %failure.message, "failed");
+    let mut response = result.unwrap_or_else(|error| {
+        if error.status.is_server_error() {
+            tracing::warn!(
+                %method,
+                %path,
+                status = error.status.as_u16(),
+                error = %error.message,
+                "request failed"
+            );
         }
-        failure.answer()
+        error.into_response()
     });
-    daemon.metrics.answered(answer.status().as_u16());
-    tracing::debug!(%method, %path, status = answer.status().as_u16(), "answered");
-    sign(&mut answer, &daemon.about().version);
-    Ok(answer)
+    daemon.metrics.count_response(response.status().as_u16());
+    tracing::debug!(%method, %path, status = response.status().as_u16(), "request");
+    add_common_headers(&mut response, &daemon.info().version);
+    response
 }
 
-/// Adds what every answer says of the daemon.
-fn sign(answer: &mut Answer, version: &str) {
-    let headers = answer.headers_mut();
+/// Adds the headers that every response has.
+fn add_common_headers(response: &mut ApiResponse, version: &str) {
+    let headers = response.headers_mut();
     let texts = [
         ("api-version", NEWEST.to_string()),
         ("docker-experimental", "false".to_owned()),

@@ -4,7 +4,7 @@
 //! - What is told never waits for the client: it is queued, and a count replaces the one before it. The queue holds at
 //!   most a few lines a layer, however slow the client is.
 //! - Every step is told, in order. Of counts, the latest is.
-//! - A client that leaves is noticed at once, by [`Feed::closed`].
+//! - A client that leaves is noticed at once, by [`MessageStream::closed`].
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,11 +15,11 @@ use tokio::sync::Notify;
 use tokio::time;
 use windlass_engine_api::ProgressMessage;
 
-use crate::body::{Body, Pieces};
+use crate::body::{Body, Chunks};
 
-/// Lines that wait to be sent. Clones are the same queue.
+/// MessageQueue that wait to be sent. Clones are the same queue.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lines(Arc<Inner>);
+pub(crate) struct MessageQueue(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -35,9 +35,9 @@ struct Line {
 
 /// The client's end of the queue.
 #[derive(Debug)]
-pub(crate) struct Feed {
-    lines: Lines,
-    pieces: Pieces,
+pub(crate) struct MessageStream {
+    lines: MessageQueue,
+    pieces: Chunks,
 }
 
 /// How long a client that reads nothing is waited for when all is said.
@@ -45,7 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long lines are gathered: counts come at most that often (PG-2).
 const GATHER: Duration = Duration::from_millis(50);
 
-impl Lines {
+impl MessageQueue {
     /// Tells a step.
     pub(crate) fn push(&self, message: ProgressMessage) {
         let is_count = false;
@@ -97,9 +97,9 @@ impl Lines {
     }
 }
 
-impl Feed {
+impl MessageStream {
     /// Makes the body that `lines` are sent in.
-    pub(crate) fn new(lines: Lines) -> (Self, Body) {
+    pub(crate) fn new(lines: MessageQueue) -> (Self, Body) {
         let (pieces, body) = Body::pieces();
         (Self { lines, pieces }, body)
     }
@@ -143,13 +143,13 @@ impl Feed {
 mod tests {
     use super::*;
 
-    fn told(lines: &Lines) -> String {
+    fn told(lines: &MessageQueue) -> String {
         String::from_utf8(lines.take().to_vec()).unwrap()
     }
 
     #[test]
     fn counts_replace_counts_and_nothing_else() {
-        let lines = Lines::default();
+        let lines = MessageQueue::default();
         lines.push(ProgressMessage::about("a", "Waiting"));
         lines.count("a", "Downloading", 1, 9);
         lines.count("b", "Downloading", 5, 9);
@@ -165,8 +165,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_keeps_nobody_waiting() {
-        let lines = Lines::default();
-        let (feed, _body) = Feed::new(lines.clone());
+        let lines = MessageQueue::default();
+        let (feed, _body) = MessageStream::new(lines.clone());
         let running = tokio::spawn(async move { feed.run().await });
         for round in 0..10_000 {
             lines.count("a", "Downloading", round, 10_000);
@@ -180,7 +180,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_leaves_is_noticed() {
-        let (feed, body) = Feed::new(Lines::default());
+        let (feed, body) = MessageStream::new(MessageQueue::default());
         drop(body);
         feed.closed().await;
         feed.run().await;

@@ -1,30 +1,50 @@
-//! Where to listen, as people write it.
+//! The addresses that the server can listen on.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where a server listens: `ADDRESS:PORT`, `localhost:PORT` (127.0.0.1), or `unix:PATH`.
+use windlass_listen::{BindError, Listener, UnixSocketOptions};
+
+/// An address to listen on: `ADDRESS:PORT`, `localhost:PORT` (127.0.0.1) or `unix:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// On an address of this machine; port 0 is any that is free.
+pub enum ListenAddress {
+    /// An address of this machine; port 0 is any free port.
     Tcp(SocketAddr),
-    /// On a socket in the file system.
+    /// A unix socket.
     Unix(PathBuf),
 }
 
-/// A text does not say where to listen.
+/// A text is not an address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected ADDRESS:PORT or unix:PATH, such as 127.0.0.1:7700")]
-pub struct ListenError;
+pub struct ListenAddressError;
 
-impl Listen {
-    /// Tells whether other machines can reach it.
+/// The permissions of a unix socket.
+const SOCKET_MODE: u32 = 0o600;
+
+impl ListenAddress {
+    /// Returns whether other machines can connect.
     pub fn is_remote(&self) -> bool {
         match self {
             Self::Tcp(address) => !is_loopback(address.ip()),
             Self::Unix(_) => false,
+        }
+    }
+
+    /// Listens on it. A unix socket is for its owner alone.
+    pub fn bind(&self) -> Result<Listener, BindError> {
+        match self {
+            Self::Tcp(address) => Listener::bind_tcp(*address),
+            Self::Unix(path) => {
+                let options = UnixSocketOptions {
+                    mode: SOCKET_MODE,
+                    group: None,
+                    prepare_directory: false,
+                };
+                Listener::bind_unix(path, &options)
+            }
         }
     }
 }
@@ -33,27 +53,27 @@ fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-impl FromStr for Listen {
-    type Err = ListenError;
+impl FromStr for ListenAddress {
+    type Err = ListenAddressError;
 
-    fn from_str(text: &str) -> Result<Self, ListenError> {
+    fn from_str(text: &str) -> Result<Self, ListenAddressError> {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path {
-                "" => Err(ListenError),
+                "" => Err(ListenAddressError),
                 path => Ok(Self::Unix(path.into())),
             };
         }
         if let Some(port) = text.strip_prefix("localhost:") {
             let is_digits = port.bytes().all(|byte| byte.is_ascii_digit());
             let port = port.parse().ok().filter(|_| is_digits);
-            let port = port.ok_or(ListenError)?;
+            let port = port.ok_or(ListenAddressError)?;
             return Ok(Self::Tcp((Ipv4Addr::LOCALHOST, port).into()));
         }
-        text.parse().map(Self::Tcp).map_err(|_| ListenError)
+        text.parse().map(Self::Tcp).map_err(|_| ListenAddressError)
     }
 }
 
-impl fmt::Display for Listen {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
@@ -67,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_and_sockets_are_told_apart() {
+    fn addresses_and_sockets_are_parsed() {
         for (text, shown, is_remote) in [
             ("127.0.0.1:7700", "127.0.0.1:7700", false),
             ("localhost:0", "127.0.0.1:0", false),
@@ -78,7 +98,7 @@ mod tests {
             ("192.0.2.1:80", "192.0.2.1:80", true),
             ("unix:a/b", "unix:a/b", false),
         ] {
-            let listen: Listen = text.parse().unwrap();
+            let listen: ListenAddress = text.parse().unwrap();
             assert_eq!(
                 (listen.to_string().as_str(), listen.is_remote()),
                 (shown, is_remote)
@@ -94,7 +114,11 @@ mod tests {
             "::1:80",
             "a.test:1",
         ] {
-            assert_eq!(text.parse::<Listen>(), Err(ListenError), "{text}");
+            assert_eq!(
+                text.parse::<ListenAddress>(),
+                Err(ListenAddressError),
+                "{text}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Bodies of answers: bytes, or a part of a file, one piece at a time.
+//! Bodies of responses: bytes, or a part of a file that is read in chunks.
 
 use std::fs::File;
 use std::io;
@@ -12,39 +12,39 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Frame, SizeHint};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::log::Note;
+use crate::request_log::PendingLogEntry;
 
 /// How much of a file is read at a time, in bytes. A client that does not read costs one or two of these.
-const PIECE: usize = 256 << 10;
+const CHUNK: usize = 256 << 10;
 
-/// A body, and the note of how far it was sent.
-pub(crate) struct Body {
-    content: Content,
-    note: Option<Note>,
+/// The body of a response, and the log entry that records how much of it was sent.
+pub(crate) struct RegistryBody {
+    content: BodyContent,
+    log_entry: Option<PendingLogEntry>,
 }
 
-enum Content {
+enum BodyContent {
     Bytes(Bytes),
-    File(Box<Piecewise>),
+    File(Box<FileChunks>),
 }
 
 /// A part of a file that is still to be sent.
-struct Piecewise {
+struct FileChunks {
     file: Arc<File>,
     left: Range<u64>,
-    /// The memory of the last piece, used again as soon as that is sent.
+    /// The memory of the last chunk, used again once that is sent.
     buffer: BytesMut,
     reading: Option<JoinHandle<io::Result<BytesMut>>>,
 }
 
-impl Body {
+impl RegistryBody {
     pub(crate) fn bytes(bytes: Bytes) -> Self {
-        Self::new(Content::Bytes(bytes))
+        Self::new(BodyContent::Bytes(bytes))
     }
 
-    /// Sends `part` of `file`, which must have it.
+    /// Sends the bytes `part` of `file`, which must be as long.
     pub(crate) fn file(file: File, part: Range<u64>) -> Self {
-        Self::new(Content::File(Box::new(Piecewise {
+        Self::new(BodyContent::File(Box::new(FileChunks {
             file: Arc::new(file),
             left: part,
             buffer: BytesMut::new(),
@@ -52,27 +52,29 @@ impl Body {
         })))
     }
 
-    fn new(content: Content) -> Self {
-        let note = None;
-        Self { content, note }
+    fn new(content: BodyContent) -> Self {
+        Self {
+            content,
+            log_entry: None,
+        }
     }
 
-    /// Has `note` told when the body is sent, or dropped.
-    pub(crate) fn noted(mut self, mut note: Note) -> Self {
-        note.sent(0, self.left() == 0);
-        self.note = Some(note);
+    /// Records in `entry` how much of the body is sent.
+    pub(crate) fn logged(mut self, mut entry: PendingLogEntry) -> Self {
+        entry.record_sent(0, self.remaining() == 0);
+        self.log_entry = Some(entry);
         self
     }
 
-    fn left(&self) -> u64 {
+    fn remaining(&self) -> u64 {
         match &self.content {
-            Content::Bytes(bytes) => bytes.len() as u64,
-            Content::File(file) => file.left.end - file.left.start,
+            BodyContent::Bytes(bytes) => bytes.len() as u64,
+            BodyContent::File(file) => file.left.end - file.left.start,
         }
     }
 }
 
-impl hyper::body::Body for Body {
+impl hyper::body::Body for RegistryBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -80,38 +82,38 @@ impl hyper::body::Body for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if self.left() == 0 {
+        if self.remaining() == 0 {
             return Poll::Ready(None);
         }
-        let piece = match &mut self.content {
-            Content::Bytes(bytes) => std::mem::take(bytes),
-            Content::File(file) => ready!(file.poll_piece(context))?,
+        let chunk = match &mut self.content {
+            BodyContent::Bytes(bytes) => std::mem::take(bytes),
+            BodyContent::File(file) => ready!(file.poll_chunk(context))?,
         };
-        let is_last = self.left() == 0;
-        if let Some(note) = &mut self.note {
-            note.sent(piece.len() as u64, is_last);
+        let is_last = self.remaining() == 0;
+        if let Some(entry) = &mut self.log_entry {
+            entry.record_sent(chunk.len() as u64, is_last);
         }
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left() == 0
+        self.remaining() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left())
+        SizeHint::with_exact(self.remaining())
     }
 }
 
-impl Piecewise {
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+impl FileChunks {
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let reading = self.reading.get_or_insert_with(|| {
             let (file, position) = (Arc::clone(&self.file), self.left.start);
-            let left = usize::try_from(self.left.end - position).unwrap_or(PIECE);
-            let (mut buffer, length) = (std::mem::take(&mut self.buffer), left.min(PIECE));
+            let left = usize::try_from(self.left.end - position).unwrap_or(CHUNK);
+            let (mut buffer, length) = (std::mem::take(&mut self.buffer), left.min(CHUNK));
             spawn_blocking(move || {
                 buffer.resize(length, 0);
-                // A file that is shorter than it was ends the connection: what was promised cannot be sent.
+                // An error closes the connection: `Content-Length` promised more than a truncated file has.
                 file.read_exact_at(&mut buffer, position)?;
                 Ok(buffer)
             })
@@ -119,9 +121,9 @@ impl Piecewise {
         let read = ready!(Pin::new(reading).poll(context));
         self.reading = None;
         let mut buffer = read.map_err(io::Error::other)??;
-        let piece = buffer.split().freeze();
+        let chunk = buffer.split().freeze();
         self.buffer = buffer;
-        self.left.start += piece.len() as u64;
-        Poll::Ready(Ok(piece))
+        self.left.start += chunk.len() as u64;
+        Poll::Ready(Ok(chunk))
     }
 }

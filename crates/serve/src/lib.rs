@@ -1,50 +1,44 @@
-//! A read-only registry over what a store holds: the pulling half of the OCI distribution protocol.
+//! A read-only registry over the images of a store: the pulling half of the OCI distribution protocol.
 //!
-//! A [`Server`] answers from [`Holdings`](windlass::Holdings) on [`Listener`]s that are bound before. It is for
-//! everybody who reaches it: there are no accounts, and nothing can be changed. Whoever runs it decides by
-//! [`Listen::is_remote`] and [`Hosts`] who does.
+//! A [`RegistryServer`] answers from [`Holdings`](windlass::Holdings) on listeners that are bound before. There are no
+//! accounts, and nothing can be changed: every client that can connect may pull everything. [`ListenAddress::is_remote`]
+//! and [`AllowedHosts`] decide which clients those are.
 //!
 //! ```no_run
 //! use std::sync::Arc;
 //! use windlass::Holdings;
-//! use windlass_serve::{Listener, ServeConfig, Server};
+//! use windlass_serve::{ListenAddress, RegistryServer, ServeConfig};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let holdings = Arc::new(Holdings::at("/var/lib/windlass".into())?);
-//! let listener = Listener::bind(&"127.0.0.1:0".parse()?)?;
-//! println!("http://{}", listener.address());
-//! let server = Server::new(holdings, ServeConfig::default());
+//! let listener = "127.0.0.1:0".parse::<ListenAddress>()?.bind()?;
+//! println!("{listener}");
+//! let server = RegistryServer::new(holdings, ServeConfig::default());
 //! server.run(vec![listener], std::future::pending()).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # Invariants
-//! - What is given away is what an image keeps that the named repository leads to. To know a digest is not enough.
-//! - Manifests are the exact bytes that were pulled. Who asks by digest gets what hashes to it, or nothing.
-//! - No client can make the server hold more than its [`Limits`] say: connections, headers, waiting, memory. A
-//!   connection costs two pieces of a file at most.
-//! - Nothing that a client sends becomes part of a path, and nothing is read of a request's body.
+//! - A repository serves what its images keep, and nothing else: a digest alone gives no access.
+//! - Manifests are the exact bytes that were pulled. A request by digest returns bytes that hash to it, or nothing.
+//! - No client makes the server hold more than its [`ServeLimits`] allow: connections, headers, time, memory. A
+//!   connection costs two chunks of a file at most.
+//! - Nothing that a client sends becomes part of a path, and the body of a request is never read.
 //!
-//! What is served, and how that is used, says `docs/serving.md`.
+//! `docs/serving.md` describes what is served and how it is used.
 
 mod address;
-mod answer;
+mod allowed_hosts;
 mod body;
-mod connection;
-mod hosts;
-mod listener;
-mod log;
-mod patience;
+mod error_response;
 mod range;
-mod refusal;
 mod request;
+mod request_log;
+mod response;
 mod server;
-mod tls;
 
-pub use address::{Listen, ListenError};
-pub use hosts::Hosts;
-pub use listener::{BindError, Listener};
-pub use log::{Answered, OnAnswer};
-pub use server::{Drained, Limits, ServeConfig, Server};
-pub use tls::{Tls, TlsError};
+pub use address::{ListenAddress, ListenAddressError};
+pub use allowed_hosts::AllowedHosts;
+pub use request_log::{OnResponse, RequestLogEntry};
+pub use server::{RegistryServer, ServeConfig, ServeLimits, ServeReport};

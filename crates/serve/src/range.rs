@@ -2,19 +2,19 @@
 
 use std::ops::Range;
 
-/// What a `Range` header asks of a body of some size.
+/// The part of a body that a `Range` header requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// No range, several of them, or one that is none: a server may ignore these.
+pub(crate) enum RequestedRange {
+    /// The whole body: there is no range, there are several, or it is malformed. A server may ignore the latter two.
     Whole,
-    /// Some bytes of it, at least one.
+    /// At least one byte of the body.
     Bytes(Range<u64>),
-    /// Bytes that it does not have.
+    /// Bytes beyond the end of the body.
     Unsatisfiable,
 }
 
-impl Part {
-    /// Reads a `Range` header against a body of `size` bytes.
+impl RequestedRange {
+    /// Parses a `Range` header for a body of `size` bytes.
     pub(crate) fn of(header: Option<&str>, size: u64) -> Self {
         match header.and_then(|header| parse(header, size)) {
             None => Self::Whole,
@@ -39,8 +39,8 @@ fn parse(header: &str, size: u64) -> Option<Range<u64>> {
     }
 }
 
-/// Reads digits, of which there may be none. What does not fit a number is beyond every size.
-#[expect(clippy::option_option, reason = "not a position, or none given")]
+/// Parses digits, or no digits at all. A number that does not fit is larger than every body.
+#[expect(clippy::option_option, reason = "malformed, or absent")]
 fn position(text: &str) -> Option<Option<u64>> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -50,10 +50,10 @@ fn position(text: &str) -> Option<Option<u64>> {
 
 #[cfg(test)]
 mod tests {
-    use super::Part::{self, Bytes, Unsatisfiable, Whole};
+    use super::RequestedRange::{self, Bytes, Unsatisfiable, Whole};
 
     #[test]
-    fn a_range_is_read_as_rfc_9110_says() {
+    fn ranges_are_parsed_by_rfc_9110() {
         let cases = [
             (None, Whole),
             (Some("bytes=0-"), Bytes(0..10)),
@@ -74,9 +74,9 @@ mod tests {
             (Some("lines=1-2"), Whole),
         ];
         for (header, part) in cases {
-            assert_eq!(Part::of(header, 10), part, "{header:?}");
+            assert_eq!(RequestedRange::of(header, 10), part, "{header:?}");
         }
-        assert_eq!(Part::of(Some("bytes=0-"), 0), Unsatisfiable);
-        assert_eq!(Part::of(Some("bytes=-5"), 0), Unsatisfiable);
+        assert_eq!(RequestedRange::of(Some("bytes=0-"), 0), Unsatisfiable);
+        assert_eq!(RequestedRange::of(Some("bytes=-5"), 0), Unsatisfiable);
     }
 }

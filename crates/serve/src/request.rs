@@ -1,129 +1,132 @@
-//! What a request asks for.
+//! Parsing of requests: which resource of which repository.
 
 use url::form_urlencoded;
 use windlass::{DEFAULT_REGISTRY, Digest, RepositoryName, Tag};
 
-use crate::refusal::Refusal;
+use crate::error_response::RegistryErrorResponse;
 
-/// How many things a list has at most.
-pub(crate) const PAGE: usize = 1000;
+/// The largest number of entries in a page of a list.
+pub(crate) const MAX_PAGE: usize = 1000;
 
-/// What is asked for.
+/// A parsed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// Whether this is a registry.
+pub(crate) enum RegistryRequest {
+    /// The version check, `/v2/`.
     Version,
-    /// The repositories.
-    Catalog(Catalog),
-    /// Something of a repository.
-    Of(Asked, What),
+    /// The list of repositories.
+    Catalog(CatalogRequest),
+    /// A resource of a repository.
+    Resource(RepositoryPath, Resource),
 }
 
-/// A repository, and what it is called in the request.
+/// A repository, and its name in the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct RepositoryPath {
     pub(crate) repository: RepositoryName,
-    /// The path between `/v2/` and what is asked of it.
+    /// The path between `/v2/` and the resource.
     pub(crate) name: String,
-    /// The registry that the request names beside the path.
+    /// The registry in the parameter `ns`.
     pub(crate) registry: Option<String>,
 }
 
-/// What is asked of a repository.
+/// A resource of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum What {
-    /// The manifest or index that a tag stands for.
-    Tagged(Tag),
+pub(crate) enum Resource {
+    /// The manifest or index of a tag.
+    Tag(Tag),
     Manifest(Digest),
     Blob(Digest),
     Tags {
         limit: usize,
         after: Option<Tag>,
     },
-    /// What says that it belongs to a manifest.
+    /// The manifests whose subject is this one.
     Referrers {
         subject: Digest,
         artifact_type: Option<String>,
     },
 }
 
-/// Which repositories are asked for.
+/// A page of the list of repositories.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Catalog {
+pub(crate) struct CatalogRequest {
     pub(crate) registry: Option<String>,
     pub(crate) limit: usize,
     pub(crate) after: Option<RepositoryName>,
 }
 
-/// The parts of a query that mean something.
+/// The query parameters that have a meaning.
 #[derive(Debug, Default)]
-struct Query {
+struct RequestQuery {
     registry: Option<String>,
     n: Option<String>,
     last: Option<String>,
     artifact_type: Option<String>,
 }
 
-impl Wanted {
-    /// Reads the path and the query of a request.
+impl RegistryRequest {
+    /// Parses the path and the query of a request.
     ///
-    /// Nothing in a path may be written in percent, but for the colon of a digest: there is no other character in
-    /// names that a URL could not carry, and what is decoded once may be decoded twice.
-    pub(crate) fn parse(path: &str, query: Option<&str>) -> Result<Self, Refusal> {
+    /// Percent-encoding is refused in a path, except for the colon of a digest: no other character of a name needs it,
+    /// and a server that decodes can be made to decode twice.
+    pub(crate) fn parse(path: &str, query: Option<&str>) -> Result<Self, RegistryErrorResponse> {
         let Some(path) = path.strip_prefix("/v2") else {
-            return Err(Refusal::no_such_resource());
+            return Err(RegistryErrorResponse::no_such_resource());
         };
         if matches!(path, "" | "/") {
             return Ok(Self::Version);
         }
         let path = path
             .strip_prefix('/')
-            .ok_or_else(Refusal::no_such_resource)?;
-        let query = Query::parse(query.unwrap_or_default())?;
+            .ok_or_else(RegistryErrorResponse::no_such_resource)?;
+        let query = RequestQuery::parse(query.unwrap_or_default())?;
         if path == "_catalog" {
             return query.catalog().map(Self::Catalog);
         }
         let mut parts = path.rsplitn(3, '/');
         let (Some(last), Some(kind), Some(name)) = (parts.next(), parts.next(), parts.next())
         else {
-            return Err(Refusal::no_such_resource());
+            return Err(RegistryErrorResponse::no_such_resource());
         };
         let last = last.replace("%3A", ":").replace("%3a", ":");
-        let what = match (kind, &*last) {
+        let resource = match (kind, &*last) {
             ("manifests", reference) => manifest(reference),
-            ("blobs", digest) => self::digest(digest).map(What::Blob),
+            ("blobs", digest) => self::digest(digest).map(Resource::Blob),
             ("tags", "list") => query.tags(),
-            ("referrers", digest) => self::digest(digest).map(|subject| What::Referrers {
+            ("referrers", digest) => self::digest(digest).map(|subject| Resource::Referrers {
                 subject,
                 artifact_type: query.artifact_type.clone(),
             }),
-            _ => return Err(Refusal::no_such_resource()),
+            _ => return Err(RegistryErrorResponse::no_such_resource()),
         };
-        // A name that is none says more than what is wrong with the rest.
-        let asked = query.asked(name)?;
-        Ok(Self::Of(asked, what?))
+        // An invalid name is reported before an invalid digest or page.
+        let path = query.repository_path(name)?;
+        Ok(Self::Resource(path, resource?))
     }
 }
 
-fn manifest(reference: &str) -> Result<What, Refusal> {
+fn manifest(reference: &str) -> Result<Resource, RegistryErrorResponse> {
     if reference.contains(':') {
-        return digest(reference).map(What::Manifest);
+        return digest(reference).map(Resource::Manifest);
     }
-    // What can be no tag is not there.
-    let tag = reference.parse().map(What::Tagged);
-    tag.map_err(|_| Refusal::manifest_unknown(""))
+    // A text that cannot be a tag is reported as a missing manifest.
+    let tag = reference.parse().map(Resource::Tag);
+    tag.map_err(|_| RegistryErrorResponse::manifest_unknown(""))
 }
 
-fn digest(text: &str) -> Result<Digest, Refusal> {
-    text.parse().map_err(|_| Refusal::digest_invalid())
+fn digest(text: &str) -> Result<Digest, RegistryErrorResponse> {
+    text.parse()
+        .map_err(|_| RegistryErrorResponse::digest_invalid())
 }
 
-impl Query {
-    fn parse(text: &str) -> Result<Self, Refusal> {
+impl RequestQuery {
+    fn parse(text: &str) -> Result<Self, RegistryErrorResponse> {
         let mut query = Self::default();
         for (key, value) in form_urlencoded::parse(text.as_bytes()) {
-            let place = match &*key {
-                "ns" if query.registry.is_some() => return Err(Refusal::name_invalid()),
+            let field = match &*key {
+                "ns" if query.registry.is_some() => {
+                    return Err(RegistryErrorResponse::name_invalid());
+                }
                 "ns" => {
                     query.registry = Some(registry(&value)?);
                     continue;
@@ -133,63 +136,67 @@ impl Query {
                 "artifactType" => &mut query.artifact_type,
                 _ => continue,
             };
-            *place = Some(value.into_owned());
+            *field = Some(value.into_owned());
         }
         Ok(query)
     }
 
-    /// Finds out which repository a name means: of the registry named beside it, and of no other; or as people's
-    /// references do (REF-1).
-    fn asked(&self, name: &str) -> Result<Asked, Refusal> {
-        Ok(Asked {
+    /// Returns the repository of `name`: in the registry of the parameter `ns`, or else by the rules of references (REF-1).
+    fn repository_path(&self, name: &str) -> Result<RepositoryPath, RegistryErrorResponse> {
+        Ok(RepositoryPath {
             repository: repository(self.registry.as_deref(), name)?,
             name: name.to_owned(),
             registry: self.registry.clone(),
         })
     }
 
-    fn tags(&self) -> Result<What, Refusal> {
+    fn tags(&self) -> Result<Resource, RegistryErrorResponse> {
         let after = self.last.as_deref().map(str::parse).transpose();
-        Ok(What::Tags {
+        Ok(Resource::Tags {
             limit: self.limit()?,
-            after: after.map_err(|_| Refusal::page_invalid())?,
+            after: after.map_err(|_| RegistryErrorResponse::pagination_invalid())?,
         })
     }
 
-    fn catalog(&self) -> Result<Catalog, Refusal> {
+    fn catalog(&self) -> Result<CatalogRequest, RegistryErrorResponse> {
         let last = self.last.as_deref();
         let after = last.map(|last| repository(self.registry.as_deref(), last));
-        Ok(Catalog {
+        Ok(CatalogRequest {
             limit: self.limit()?,
-            after: after.transpose().map_err(|_| Refusal::page_invalid())?,
+            after: after
+                .transpose()
+                .map_err(|_| RegistryErrorResponse::pagination_invalid())?,
             registry: self.registry.clone(),
         })
     }
 
-    fn limit(&self) -> Result<usize, Refusal> {
-        let Some(text) = &self.n else { return Ok(PAGE) };
+    fn limit(&self) -> Result<usize, RegistryErrorResponse> {
+        let Some(text) = &self.n else {
+            return Ok(MAX_PAGE);
+        };
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         if !is_number {
-            return Err(Refusal::page_invalid());
+            return Err(RegistryErrorResponse::pagination_invalid());
         }
-        Ok(text.parse().unwrap_or(PAGE).min(PAGE))
+        Ok(text.parse().unwrap_or(MAX_PAGE).min(MAX_PAGE))
     }
 }
 
-fn repository(registry: Option<&str>, name: &str) -> Result<RepositoryName, Refusal> {
+fn repository(registry: Option<&str>, name: &str) -> Result<RepositoryName, RegistryErrorResponse> {
     let text = match registry {
         Some(registry) => format!("{registry}/{name}"),
         None => name.to_owned(),
     };
-    // Tags and digests are refused here, as colons are behind the registry.
-    text.parse().map_err(|_| Refusal::name_invalid())
+    // A tag or a digest is refused here, since only a registry may contain a colon.
+    text.parse()
+        .map_err(|_| RegistryErrorResponse::name_invalid())
 }
 
-/// Reads the name of a registry; only what could stand in a reference is one (REF-1, REF-2).
-fn registry(text: &str) -> Result<String, Refusal> {
+/// Parses the name of a registry, by the rules of references (REF-1, REF-2).
+fn registry(text: &str) -> Result<String, RegistryErrorResponse> {
     let is_host = text == DEFAULT_REGISTRY || text.contains(['.', ':']) || text == "localhost";
     if !is_host || text.contains(['/', '@']) {
-        return Err(Refusal::name_invalid());
+        return Err(RegistryErrorResponse::name_invalid());
     }
     let name = repository(Some(text), "library/x")?;
     Ok(name.registry().to_owned())
@@ -206,16 +213,16 @@ mod tests {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
-        match Wanted::parse(path, query) {
-            Ok(Wanted::Of(asked, _)) => Ok(asked.repository.to_string()),
+        match RegistryRequest::parse(path, query) {
+            Ok(RegistryRequest::Resource(path, _)) => Ok(path.repository.to_string()),
             Ok(other) => panic!("{other:?}"),
-            Err(refusal) => Err(refusal.status()),
+            Err(error) => Err(error.status()),
         }
     }
 
-    /// REF-1, REF-2: a path is read as a reference is, and a registry beside it decides.
+    /// REF-1, REF-2: a path is parsed like a reference, unless `ns` names the registry.
     #[test]
-    fn a_name_leads_to_one_repository() {
+    fn a_name_means_one_repository() {
         for (target, repository) in [
             ("alpine/tags/list", "docker.io/library/alpine"),
             ("library/alpine/tags/list", "docker.io/library/alpine"),
@@ -291,24 +298,24 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_bounded() {
-        let catalog = |query| match Wanted::parse("/v2/_catalog", Some(query)) {
-            Ok(Wanted::Catalog(catalog)) => catalog,
+    fn pages_are_bounded() {
+        let catalog = |query| match RegistryRequest::parse("/v2/_catalog", Some(query)) {
+            Ok(RegistryRequest::Catalog(catalog)) => catalog,
             other => panic!("{other:?}"),
         };
         assert_eq!(catalog("n=0").limit, 0);
         assert_eq!(catalog("n=7").limit, 7);
-        assert_eq!(catalog("n=99999999999999999999999").limit, PAGE);
+        assert_eq!(catalog("n=99999999999999999999999").limit, MAX_PAGE);
         let after = catalog("ns=docker.io&last=library%2Falpine").after.unwrap();
         assert_eq!(after.to_string(), "docker.io/library/alpine");
     }
 
     #[test]
-    fn the_colon_of_a_digest_may_be_written_in_percent() {
+    fn the_colon_of_a_digest_may_be_percent_encoded() {
         let digest = Digest::sha256("x");
         let path = format!("/v2/a/blobs/{}", digest.to_string().replace(':', "%3a"));
-        match Wanted::parse(&path, None) {
-            Ok(Wanted::Of(_, What::Blob(found))) => assert_eq!(found, digest),
+        match RegistryRequest::parse(&path, None) {
+            Ok(RegistryRequest::Resource(_, Resource::Blob(found))) => assert_eq!(found, digest),
             other => panic!("{other:?}"),
         }
     }

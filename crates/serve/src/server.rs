@@ -1,88 +1,87 @@
-//! Takes connections, as many as there may be.
+//! The server: its configuration, and the connections that it serves.
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use hyper::body::Incoming;
+use hyper::{Request, Response};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 use windlass::Holdings;
+use windlass_listen::{
+    AcceptedConnection, ConnectionLimit, ConnectionTimeouts, Connections, HttpOptions, Listener,
+    ServerTls, Shutdown, overload_response, serve_http,
+};
 
-use crate::connection::{UNIX, serve};
-use crate::listener::{Accepting, Listener, Visitor};
-use crate::refusal::Refusal;
-use crate::{Hosts, OnAnswer, Tls};
+use crate::body::RegistryBody;
+use crate::error_response::RegistryErrorResponse;
+use crate::request_log::PendingLogEntry;
+use crate::response::respond;
+use crate::{AllowedHosts, OnResponse};
 
-/// How a server is to work.
+/// How a server works.
 #[derive(Clone, Default)]
 pub struct ServeConfig {
-    /// By which names it may be called.
-    pub hosts: Hosts,
-    /// What clients may cost.
-    pub limits: Limits,
-    /// Who the server is, if it is to speak TLS; not on sockets in the file system.
-    pub tls: Option<Tls>,
-    /// Who is told of every request.
-    pub on_answer: Option<OnAnswer>,
+    /// The host names that requests may be addressed to. They do not apply to unix sockets.
+    pub hosts: AllowedHosts,
+    /// The resources that clients may use.
+    pub limits: ServeLimits,
+    /// The certificate of the server, if it speaks TLS. It does not apply to unix sockets.
+    pub tls: Option<ServerTls>,
+    /// Receives a log entry for each request.
+    pub on_response: Option<OnResponse>,
 }
 
-/// What clients may cost.
+/// The resources that clients may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Connections at a time; who comes then is told 503.
+pub struct ServeLimits {
+    /// Connections at a time; further ones are refused with 503, over TLS by closing them.
     pub connections: usize,
-    /// Bytes of a request's head; less than 8192 is 8192.
+    /// Bytes of the head of a request; values below 8192 count as 8192.
     pub head_bytes: usize,
-    /// How long a request's head may take from the end of the one before: also how long a connection may be idle.
-    pub head: Duration,
-    /// How long a client may not read while it is answered.
-    pub write: Duration,
-    /// How long answers may still take when the server is to end.
+    /// The TLS handshake, and the head of a request from its first byte to its last.
+    pub header_timeout: Duration,
+    /// From the end of a response to the next request.
+    pub idle_timeout: Duration,
+    /// A write that makes no progress, because the client does not read.
+    pub write_timeout: Duration,
+    /// How long responses in progress may take when the server shuts down.
     pub drain: Duration,
 }
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drained {
-    /// Connections that were cut, since they took too long.
+pub struct ServeReport {
+    /// Connections that were open at the end of the drain, and were cut.
     pub cut: usize,
 }
 
 /// A registry.
 #[derive(Debug)]
-pub struct Server {
-    shared: Arc<Shared>,
+pub struct RegistryServer {
+    shared: Arc<ServerShared>,
 }
 
-/// What connections share.
+/// What the connections of a server share.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) holdings: Arc<Holdings>,
-    pub(crate) config: ServeConfig,
-    connections: Arc<Semaphore>,
-    /// Those who are told that there are too many are not many either.
-    refusals: Arc<Semaphore>,
+struct ServerShared {
+    holdings: Arc<Holdings>,
+    config: ServeConfig,
 }
 
-/// How many are told at a time that there are too many connections.
-const MOST_REFUSALS: usize = 32;
+/// The name of a client that is connected over a unix socket.
+const UNIX_PEER: &str = "unix";
 
-/// How long that may take.
-const REFUSAL: Duration = Duration::from_secs(1);
-
-/// How long to wait when the system has no more connections to give.
-const BREATH: Duration = Duration::from_millis(50);
-
-impl Default for Limits {
+impl Default for ServeLimits {
     fn default() -> Self {
         Self {
             connections: 256,
             head_bytes: 16 << 10,
-            head: Duration::from_secs(30),
-            write: Duration::from_secs(60),
+            header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(10),
         }
     }
@@ -98,145 +97,120 @@ impl fmt::Debug for ServeConfig {
     }
 }
 
-impl Server {
-    /// Makes a server of what is held.
+impl RegistryServer {
+    /// Makes a server of the images in `holdings`.
     pub fn new(holdings: Arc<Holdings>, config: ServeConfig) -> Self {
-        let connections = Arc::new(Semaphore::new(config.limits.connections));
         Self {
-            shared: Arc::new(Shared {
-                holdings,
-                config,
-                connections,
-                refusals: Arc::new(Semaphore::new(MOST_REFUSALS)),
-            }),
+            shared: Arc::new(ServerShared { holdings, config }),
         }
     }
 
-    /// Serves on `listeners` until `until` is done; then takes no more connections, and ends when those there are
-    /// have got their answers, or [`Limits::drain`] later.
+    /// Serves on `listeners` until `until` completes. Then it accepts no more connections, and returns when the responses
+    /// in progress are sent, or cuts them after [`ServeLimits::drain`].
     ///
     /// # Errors
-    /// When a listener cannot enter the runtime, which has to have I/O and time enabled.
+    /// When a listener cannot be registered with the runtime, which must have I/O and time enabled.
     pub async fn run(
         &self,
         listeners: Vec<Listener>,
         until: impl Future<Output = ()>,
-    ) -> io::Result<Drained> {
-        let (close, closing) = watch::channel(false);
-        let mut doors = JoinSet::new();
+    ) -> io::Result<ServeReport> {
+        let shutdown = Shutdown::default();
+        // Connections do not outlive this future, even if it is dropped.
+        let _cut = shutdown.cut_on_drop();
+        let connections = Connections::new(shutdown.clone());
+        let limits = &self.shared.config.limits;
+        let busy = RegistryErrorResponse::too_many_connections().body();
+        let busy = overload_response("application/json", &busy);
+        let limit = ConnectionLimit::new(limits.connections, busy);
+        let mut accepting = JoinSet::new();
         for listener in listeners {
-            let accepting = listener.into_accepting()?;
-            doors.spawn(keep_door(
-                Arc::clone(&self.shared),
-                accepting,
-                closing.clone(),
-            ));
+            let (connections, limit) = (connections.clone(), limit.clone());
+            let shared = Arc::clone(&self.shared);
+            let listener = match &shared.config.tls {
+                Some(tls) => listener.with_tls(tls.clone()),
+                None => listener,
+            };
+            accepting.spawn(async move {
+                let shutdown = connections.shutdown();
+                let serve = |accepted| shared.serve_connection(accepted, shutdown);
+                listener.accept_into(&connections, &limit, serve).await
+            });
         }
-        until.await;
-        close.send_replace(true);
-        let mut cut = 0;
-        while let Some(door) = doors.join_next().await {
-            cut += door.unwrap_or_default();
+        tokio::select! {
+            () = until => {}
+            Some(ended) = accepting.join_next() => return Err(error_of(ended)),
         }
-        Ok(Drained { cut })
+        shutdown.begin(limits.drain);
+        while let Some(ended) = accepting.join_next().await {
+            ended.map_err(io::Error::other)??;
+        }
+        let cut = connections.drain().await;
+        Ok(ServeReport { cut })
     }
 }
 
-/// Takes connections of one listener, and waits for them in the end. Returns how many were cut.
-async fn keep_door(
-    shared: Arc<Shared>,
-    accepting: Accepting,
-    mut closing: watch::Receiver<bool>,
-) -> usize {
-    let mut visits = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            _ = closing.wait_for(|is_closing| *is_closing) => break,
-            Some(_) = visits.join_next() => continue,
-            accepted = accepting.accept() => accepted,
-        };
-        match accepted {
-            Ok(Visitor::Tcp(stream, peer)) => {
-                // Small answers are not held back. Who is gone already is noticed later.
-                drop(stream.set_nodelay(true));
-                let hosts = shared.config.hosts.clone();
-                admit(
-                    &shared,
-                    stream,
-                    peer.to_string(),
-                    hosts,
-                    &closing,
-                    &mut visits,
-                );
-            }
-            Ok(Visitor::Unix(stream)) => {
-                // No browser gets here, and a socket has no name.
-                let peer = UNIX.to_owned();
-                admit(&shared, stream, peer, Hosts::Any, &closing, &mut visits);
-            }
-            // Of the one connection.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => {
-                tracing::warn!(%error, "no connection can be taken");
-                sleep(BREATH).await;
-            }
+impl ServerShared {
+    fn http_options(&self) -> HttpOptions {
+        let limits = &self.config.limits;
+        HttpOptions {
+            timeouts: ConnectionTimeouts {
+                handshake: limits.header_timeout,
+                header: limits.header_timeout,
+                idle: Some(limits.idle_timeout),
+                write: limits.write_timeout,
+            },
+            max_head_bytes: limits.head_bytes,
         }
     }
-    drop(accepting);
-    let all_gone = async { while visits.join_next().await.is_some() {} };
-    let is_cut = timeout(shared.config.limits.drain, all_gone).await.is_err();
-    if is_cut { visits.len() } else { 0 }
-}
 
-fn admit<S>(
-    shared: &Arc<Shared>,
-    stream: S,
-    peer: String,
-    hosts: Hosts,
-    closing: &watch::Receiver<bool>,
-    visits: &mut JoinSet<()>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    match Arc::clone(&shared.connections).try_acquire_owned() {
-        Ok(permit) => {
-            let serving = serve(Arc::clone(shared), stream, peer, hosts, closing.clone());
-            visits.spawn(holding(permit, serving));
-        }
-        Err(_) => {
-            // Over TLS it would take a handshake to say so.
-            let may_tell = shared.config.tls.is_none();
-            let permit = Arc::clone(&shared.refusals).try_acquire_owned();
-            if let (Ok(permit), true) = (permit, may_tell) {
-                visits.spawn(holding(permit, refuse(stream)));
-            }
+    fn serve_connection(
+        self: &Arc<Self>,
+        accepted: AcceptedConnection,
+        shutdown: &Shutdown,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (shared, shutdown) = (Arc::clone(self), shutdown.clone());
+        async move {
+            let peer = accepted.peer;
+            let respond = |request| respond_to(Arc::clone(&shared), peer, request);
+            serve_http(accepted, &shared.http_options(), &shutdown, respond).await;
         }
     }
 }
 
-async fn holding(permit: OwnedSemaphorePermit, work: impl Future<Output = ()>) {
-    work.await;
-    drop(permit);
-}
-
-/// Tells a client to come later. What it asks is read, or the system would take the answer back.
-async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let refusal = Refusal::busy();
-    let (status, body) = (refusal.status(), refusal.envelope());
-    let head = format!(
-        "HTTP/1.1 {} Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Retry-After: 1\r\nConnection: close\r\n\r\n",
-        status.as_u16(),
-        body.len()
-    );
-    let telling = async {
-        stream.write_all(&[head.as_bytes(), &body].concat()).await?;
-        stream.shutdown().await?;
-        let mut bytes = [0; 4096];
-        while stream.read(&mut bytes).await? > 0 {}
-        io::Result::Ok(())
+/// Answers one request, and writes its log entry.
+async fn respond_to(
+    shared: Arc<ServerShared>,
+    peer: Option<SocketAddr>,
+    request: Request<Incoming>,
+) -> Response<RegistryBody> {
+    let (head, _body) = request.into_parts();
+    let entry = shared.config.on_response.as_ref().map(|on_response| {
+        let peer = peer.map_or_else(|| UNIX_PEER.to_owned(), |peer| peer.to_string());
+        let target = head.uri.path_and_query();
+        let target = target.map_or("", |target| target.as_str());
+        PendingLogEntry::new(&peer, head.method.as_str(), target, Arc::clone(on_response))
+    });
+    // Web pages cannot connect to a unix socket, and it has no host name.
+    let hosts = match peer {
+        Some(_) => &shared.config.hosts,
+        None => &AllowedHosts::Any,
     };
-    // Whether it was heard is the client's affair.
-    drop(timeout(REFUSAL, telling).await);
+    let response = respond(&shared.holdings, hosts, &head).await;
+    match entry {
+        Some(mut entry) => {
+            entry.set_status(response.status().as_u16());
+            response.map(|body| body.logged(entry))
+        }
+        None => response,
+    }
+}
+
+/// Returns why a listener ended before the shutdown.
+fn error_of(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Error {
+    match ended {
+        Ok(Err(error)) => error,
+        Ok(Ok(())) => io::Error::other("a listener ended before the shutdown"),
+        Err(error) => io::Error::other(error),
+    }
 }

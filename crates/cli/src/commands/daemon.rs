@@ -16,7 +16,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
 use windlass::{Access, Engine, Remote};
 use windlass_config::{LogFormat, LogLevel};
-use windlass_daemon::{Address, Daemon, Notifier};
+use windlass_daemon::{Daemon, DaemonAddress, DaemonListener, Notifier};
 
 use super::Ended;
 use crate::context::{Context, warn};
@@ -57,7 +57,7 @@ pub(crate) struct Args {
         value_name = "ADDRESS",
         help = "Where clients come in: unix:///PATH, tcp://IP:PORT or fd://; can be given several times"
     )]
-    hosts: Vec<Address>,
+    hosts: Vec<DaemonAddress>,
 
     /// Group that may use the socket beside its owner, by name or number [default: none]
     #[arg(short = 'G', long, value_name = "NAME")]
@@ -146,7 +146,7 @@ impl Args {
             purpose: crate::hatch::PURPOSE.to_owned(),
         };
         let engine = Engine::try_open(plan.live.engine.clone(), &access).map_err(Error::Open)?;
-        let served = Daemon::new(Arc::new(engine), plan.live.about.clone());
+        let served = Daemon::new(Arc::new(engine), plan.live.info.clone());
         let served = Arc::new(served.map_err(Error::Runtime)?);
         served.set_uploads(plan.live.uploads);
         let tls = listening.tls().cloned();
@@ -202,14 +202,14 @@ fn raise_descriptors() {
 }
 
 /// Says what the daemon is.
-fn introduce(plan: &Plan, sockets: &[windlass_daemon::Bound]) {
+fn introduce(plan: &Plan, listeners: &[DaemonListener]) {
     for finding in &plan.findings {
         tracing::warn!("{finding}");
     }
-    let version = &plan.live.about.version;
+    let version = &plan.live.info.version;
     let store = plan.fixed.root.display();
     tracing::info!(%version, %store, "windlass");
-    for socket in sockets {
-        tracing::info!(address = %socket, "listening");
+    for listener in listeners {
+        tracing::info!(address = %listener, "listening");
     }
 }

@@ -8,8 +8,13 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use serde::Serialize;
+use windlass::text::escape;
 use windlass::{Holdings, HoldingsError, OpenError, RepositoryLookup};
-use windlass_serve::{Answered, Hosts, Limits, Listen, Listener, ServeConfig, Server, Tls};
+use windlass_listen::{Listener, ServerTls};
+use windlass_serve::{
+    AllowedHosts, ListenAddress, OnResponse, RegistryServer, RequestLogEntry, ServeConfig,
+    ServeLimits,
+};
 
 use super::Ended;
 use super::asking::runtime;
@@ -19,50 +24,49 @@ use crate::output;
 use crate::output::human;
 use crate::output::text::shortened;
 use crate::signals::{Signal, Signals};
-use windlass::text::escape;
 
-/// Serve what is here to other programs and machines, as a read-only registry
+/// Serve the images of the store as a read-only registry
 ///
-/// What is pulled, loaded or removed meanwhile shows at once. Images are found below the name of their registry
-/// (docker.io/library/alpine), or by the registry that a mirror's client names beside the path; names without a
-/// registry are Docker Hub's. Nothing can be pushed or changed. The first line of the output is the URL.
+/// Images that are pulled, loaded or removed meanwhile show at once. A repository is found under the name of its
+/// registry (docker.io/library/alpine), or under the registry that a mirror's client names in the parameter `ns`;
+/// names without a registry are Docker Hub's. Nothing can be pushed or changed. The first line of the output is the URL.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass serve
   windlass pull 127.0.0.1:7700/docker.io/library/alpine      From another terminal, into another --root
-  windlass serve --listen 127.0.0.1:0 --json                 On a port that is free; which one is in the output
+  windlass serve --listen 127.0.0.1:0 --json                 On a free port, which is in the output
   windlass serve --listen 0.0.0.0:7700 --allow-remote        For every machine that can reach this one
 
 As a mirror, in containerd's hosts.toml (of docker.io, or any other registry):
   [host.\"http://127.0.0.1:7700\"]
   capabilities = [\"pull\", \"resolve\"]")]
 pub(crate) struct Args {
-    /// ADDRESS:PORT (port 0 for any that is free) or unix:PATH; can be given several times
+    /// ADDRESS:PORT (port 0 for a free one) or unix:PATH; can be given several times
     #[arg(long, value_name = "WHERE", default_value = "127.0.0.1:7700")]
-    listen: Vec<Listen>,
+    listen: Vec<ListenAddress>,
 
-    /// Listen on addresses that other machines can reach; whoever reaches them may pull everything
+    /// Allow addresses that other machines can reach; every client that connects may pull everything
     #[arg(long)]
     allow_remote: bool,
 
-    /// Answer to this name, too, and with --allow-remote to no other, beside addresses and localhost
+    /// Accept requests to this host name too, besides IP addresses and localhost
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
 
-    /// File with the certificate to speak TLS with, and those that lead to it, PEM
+    /// File with the TLS certificate and its chain, PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
-    /// File with its key, PEM
+    /// File with the key of the certificate, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
-    /// Connections at a time; who comes then is told to come later
+    /// Connections at a time; further ones are refused
     #[arg(long, value_name = "N", default_value = "256")]
     max_connections: NonZeroUsize,
 
-    /// Tell of every request, on standard error
+    /// Log every request to standard error
     #[arg(short, long)]
     verbose: bool,
 
@@ -71,16 +75,16 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Where it is served, for programs.
+/// Where the store is served, as JSON.
 #[derive(Serialize)]
-struct Record {
+struct ServeRecord {
     status: &'static str,
     urls: Vec<String>,
 }
 
-/// A request, for programs.
+/// A request, as JSON.
 #[derive(Serialize)]
-struct Line<'a> {
+struct RequestRecord<'a> {
     peer: &'a str,
     method: &'a str,
     target: &'a str,
@@ -90,51 +94,52 @@ struct Line<'a> {
     duration_ms: u128,
 }
 
-/// How many lines may wait for the terminal before some are left out.
-const LINES: usize = 1024;
+/// How many log lines may wait to be written before further ones are dropped.
+const LOG_QUEUE: usize = 1024;
 
-/// How much of a request is shown, in characters.
-const SHOWN: usize = 300;
+/// How much of a request target is printed, in characters.
+const MAX_TARGET: usize = 300;
 
 impl Args {
-    /// Serves until a signal comes. SIGTERM is how a service is ended, and so no failure.
+    /// Serves until a signal arrives. SIGTERM is how a service is stopped, and so not a failure.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
         self.check()?;
         let root = context.root()?;
         let tls = self.tls()?;
-        let holdings = Arc::new(Holdings::at(root.clone()).map_err(failed)?);
-        let listeners: Result<Vec<_>, _> = self.listen.iter().map(Listener::bind).collect();
+        let holdings = Arc::new(Holdings::at(root.clone()).map_err(store_error)?);
+        let listeners: Result<Vec<_>, _> = self.listen.iter().map(ListenAddress::bind).collect();
         let listeners = listeners.map_err(Error::Listen)?;
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let urls = listeners.iter().map(|it| url(it.address(), tls.is_some()));
-        self.tell(context, &holdings, &root, urls.collect())?;
+        let urls = self.listen.iter().zip(&listeners);
+        let urls = urls.map(|(address, listener)| url(address, listener, tls.is_some()));
+        self.announce(context, &holdings, &root, urls.collect())?;
 
         let (log, writer) = self.log();
         let config = ServeConfig {
             hosts: self.hosts(),
-            limits: Limits {
+            limits: ServeLimits {
                 connections: self.max_connections.get(),
-                ..Limits::default()
+                ..ServeLimits::default()
             },
             tls,
-            on_answer: log.map(|log| {
-                // Where nobody reads fast enough, lines are left out, and requests do not wait.
-                let tell = move |answered| drop(log.try_send(answered));
-                Arc::new(tell) as windlass_serve::OnAnswer
+            on_response: log.map(|log| {
+                // Requests do not wait for the terminal: if it is slow, lines are dropped.
+                let send = move |entry| drop(log.try_send(entry));
+                Arc::new(send) as OnResponse
             }),
         };
-        let server = Server::new(holdings, config);
+        let server = RegistryServer::new(holdings, config);
         let until = async {
             signals.first().await;
         };
-        let drained = runtime()?.block_on(server.run(listeners, until));
-        let drained = drained.map_err(Error::Runtime)?;
+        let report = runtime()?.block_on(server.run(listeners, until));
+        let report = report.map_err(Error::Runtime)?;
         drop(server);
         if let Some(Err(_)) = writer.map(JoinHandle::join) {
             warn("the log is not complete");
         }
-        if drained.cut > 0 {
-            let count = human::count(drained.cut as u64, "connection");
+        if report.cut > 0 {
+            let count = human::count(report.cut as u64, "connection");
             note(&format!("Stopped; {count} cut short"));
         }
         match signals.came() {
@@ -148,22 +153,22 @@ impl Args {
         match remote.next() {
             Some(listen) if !self.allow_remote => Err(Error::Usage {
                 text: format!(
-                    "other machines can reach {listen}, and who reaches it may pull everything that is here; \
-                     say --allow-remote if that is meant"
+                    "other machines can reach {listen}, and every client that connects may pull every image; \
+                     give --allow-remote to allow that"
                 ),
             }),
             _ => Ok(()),
         }
     }
 
-    fn hosts(&self) -> Hosts {
+    fn hosts(&self) -> AllowedHosts {
         match (self.allow_remote, self.allow_host.as_slice()) {
-            (true, []) => Hosts::Any,
-            (_, names) => Hosts::Only(names.to_vec()),
+            (true, []) => AllowedHosts::Any,
+            (_, names) => AllowedHosts::Only(names.to_vec()),
         }
     }
 
-    fn tls(&self) -> Result<Option<Tls>, Error> {
+    fn tls(&self) -> Result<Option<ServerTls>, Error> {
         let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else {
             return Ok(None);
         };
@@ -173,7 +178,7 @@ impl Args {
                 source,
             })
         };
-        let tls = Tls::new(&read(certificate)?, &read(key)?);
+        let tls = ServerTls::new(&read(certificate)?, &read(key)?);
         tls.map(Some).map_err(|source| Error::Identity {
             certificate: certificate.clone(),
             key: key.clone(),
@@ -181,8 +186,8 @@ impl Args {
         })
     }
 
-    /// Says where it is served, first of all, and to people what that is good for.
-    fn tell(
+    /// Prints the URLs, and for a terminal how to use them.
+    fn announce(
         &self,
         context: &mut Context<'_>,
         holdings: &Holdings,
@@ -194,7 +199,7 @@ impl Args {
         let host = host.map(|(_, host)| host.to_owned());
         if self.json {
             let status = "serving";
-            output::json::line(context.out, &Record { status, urls })?;
+            output::json::line(context.out, &ServeRecord { status, urls })?;
             return Ok(context.out.flush()?);
         }
         for url in &urls {
@@ -203,7 +208,7 @@ impl Args {
         context.out.flush()?;
         let root = root.to_string_lossy();
         note(&format!(
-            "Serving what {} holds, read-only; ^C stops",
+            "Serving the images in {}, read-only; ^C stops",
             escape(&root)
         ));
         if let Some(host) = host {
@@ -212,55 +217,55 @@ impl Args {
         Ok(())
     }
 
-    /// Starts to write lines for the requests, if they are wanted.
-    fn log(&self) -> (Option<SyncSender<Answered>>, Option<JoinHandle<()>>) {
+    /// Starts the thread that writes log lines, with --verbose.
+    fn log(&self) -> (Option<SyncSender<RequestLogEntry>>, Option<JoinHandle<()>>) {
         if !self.verbose {
             return (None, None);
         }
-        let (sender, answers) = sync_channel(LINES);
+        let (sender, entries) = sync_channel(LOG_QUEUE);
         let is_json = self.json;
         let writer = thread::spawn(move || {
-            for answered in answers {
-                note(&line(&answered, is_json));
+            for entry in entries {
+                note(&line(&entry, is_json));
             }
         });
         (Some(sender), Some(writer))
     }
 }
 
-fn failed(error: HoldingsError) -> Error {
+fn store_error(error: HoldingsError) -> Error {
     match error {
         HoldingsError::Open(error) => Error::Open(OpenError::Store(error)),
         other => Error::Holdings(other),
     }
 }
 
-fn url(address: &Listen, is_tls: bool) -> String {
-    match address {
-        Listen::Tcp(address) if is_tls => format!("https://{address}"),
-        Listen::Tcp(address) => format!("http://{address}"),
-        Listen::Unix(_) => address.to_string(),
+fn url(address: &ListenAddress, listener: &Listener, is_tls: bool) -> String {
+    match listener.tcp_address() {
+        Some(address) if is_tls => format!("https://{address}"),
+        Some(address) => format!("http://{address}"),
+        None => address.to_string(),
     }
 }
 
-/// Returns the name of something that can be pulled: one that is here, if a path can name it.
+/// Returns the name of an image to pull: one of the store, if a path can name it.
 fn example(holdings: &Holdings) -> Result<String, Error> {
-    const USUAL: &str = "docker.io/library/alpine";
-    let repositories = holdings.repositories(None, None, 10).map_err(failed)?;
+    const FALLBACK: &str = "docker.io/library/alpine";
+    let repositories = holdings.repositories(None, None, 10).map_err(store_error)?;
     let mut repositories = repositories.into_iter();
-    // A port cannot stand within a name.
+    // A path cannot name a registry with a port.
     let Some(repository) = repositories.find(|it| !it.registry().contains(':')) else {
-        return Ok(USUAL.to_owned());
+        return Ok(FALLBACK.to_owned());
     };
-    let tags = holdings.tags(&repository, None, 1).map_err(failed)?;
+    let tags = holdings.tags(&repository, None, 1).map_err(store_error)?;
     Ok(match tags {
         RepositoryLookup::Found(tags) if !tags.is_empty() => format!("{repository}:{}", tags[0]),
         _ => repository.to_string(),
     })
 }
 
-fn line(answered: &Answered, is_json: bool) -> String {
-    let Answered {
+fn line(entry: &RequestLogEntry, is_json: bool) -> String {
+    let RequestLogEntry {
         peer,
         method,
         target,
@@ -268,10 +273,10 @@ fn line(answered: &Answered, is_json: bool) -> String {
         bytes,
         is_complete,
         duration,
-    } = answered;
+    } = entry;
     if is_json {
         let mut line = Vec::new();
-        let record = Line {
+        let record = RequestRecord {
             peer,
             method,
             target,
@@ -280,12 +285,12 @@ fn line(answered: &Answered, is_json: bool) -> String {
             is_complete: *is_complete,
             duration_ms: duration.as_millis(),
         };
-        // Memory takes all that is written.
+        // Writing to memory cannot fail.
         drop(output::json::line(&mut line, &record));
         return String::from_utf8_lossy(&line).trim_end().to_owned();
     }
     let target = escape(target);
-    let target = shortened(&target, SHOWN);
+    let target = shortened(&target, MAX_TARGET);
     let cut = if *is_complete { "" } else { " (cut)" };
     let seconds = duration.as_secs_f64();
     format!(

@@ -16,7 +16,7 @@ use windlass::{
     LocalLayerError, NoMatchingPlatform, PullError, RegistryError, TreeError, UnpackErrorOrigin,
 };
 use windlass_config::ConfigError;
-use windlass_serve::BindError;
+use windlass_listen::BindError;
 
 use super::{Error, FreightError, Login};
 use crate::commands::daemon::DaemonError;
@@ -235,14 +235,14 @@ fn of_daemon(error: &DaemonError) -> Advice {
             "give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it \
              elsewhere",
         ),
-        DaemonError::Bind(windlass_daemon::BindError::Live { .. }) => {
+        DaemonError::Bind(BindError::InUse { .. }) => {
             Advice::hint(CODE, "stop that one, or listen elsewhere with --host")
         }
-        DaemonError::Bind(windlass_daemon::BindError::NoGroup { .. }) => Advice::hint(
+        DaemonError::Bind(BindError::NoGroup { .. }) => Advice::hint(
             CODE,
             "make it with `groupadd --system`, or name another one",
         ),
-        DaemonError::Bind(windlass_daemon::BindError::Exposed { .. }) => {
+        DaemonError::Bind(BindError::ExposedDirectory { .. }) => {
             Advice::hint(CODE, "name a directory that is root's or yours with --host")
         }
         DaemonError::Bind(_)
@@ -291,16 +291,22 @@ fn of_client(error: &ClientError) -> Advice {
 }
 
 fn of_listen(error: &BindError) -> Advice {
-    match error.source.kind() {
-        ErrorKind::AddrInUse => Advice::hint(
-            "listen",
-            "another program is there already: choose another place, as with --listen 127.0.0.1:0",
-        ),
-        ErrorKind::AddrNotAvailable => {
-            Advice::hint("listen", "name an address that this machine has")
+    let is_in_use = matches!(error, BindError::InUse { .. });
+    match error.io_kind() {
+        _ if is_in_use => of_used_address(),
+        Some(ErrorKind::AddrInUse) => of_used_address(),
+        Some(ErrorKind::AddrNotAvailable) => {
+            Advice::hint("listen", "choose an address of this machine")
         }
         _ => Advice::code("listen"),
     }
+}
+
+fn of_used_address() -> Advice {
+    Advice::hint(
+        "listen",
+        "choose another address, for example --listen 127.0.0.1:0",
+    )
 }
 
 fn of_endpoint(error: &EndpointError) -> Advice {

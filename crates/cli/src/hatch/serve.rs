@@ -51,16 +51,18 @@ pub(crate) fn open(
     Ok(async move {
         // The socket goes by the same handle, when this is dropped.
         let _left = Left(directory);
-        let stop = daemon.stopper();
+        let shutdown = daemon.shutdown().clone();
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = stop.came() => return,
+                () = shutdown.begun() => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, _)) => {
-                    daemon.attend(converse(stream, Arc::clone(&daemon)));
+                    daemon
+                        .connections()
+                        .spawn(converse(stream, Arc::clone(&daemon)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a command could not come in");
@@ -185,7 +187,7 @@ async fn pull(
         caller: Caller::new(Arc::new(Asker(asker))),
         throttle: Throttle::new(wanted.limit_rate),
     };
-    let pull = daemon.haul(request);
+    let pull = daemon.start_pull(request);
     let word = |event| Word::Pull { event };
     let Some(outcome) = converse_while(reader, writer, asked, pull, word).await? else {
         return Ok(None);

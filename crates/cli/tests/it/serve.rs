@@ -86,7 +86,7 @@ fn what_is_here_can_be_pulled_from_it() {
     insta::assert_snapshot!(windlass.show(&output), @r"
     exit: 0
     --- stderr
-    Serving what [dir]/store holds, read-only; ^C stops
+    Serving the images in [dir]/store, read-only; ^C stops
       windlass pull <host>/docker.io/library/alpine:3
     ");
 }
@@ -115,7 +115,7 @@ fn an_interrupt_ends_it_and_requests_are_told_of() {
     insta::assert_snapshot!(shown.join("\n"), @r"
     exit: 130
     --- stderr
-    Serving what [dir]/store holds, read-only; ^C stops
+    Serving the images in [dir]/store, read-only; ^C stops
       windlass pull <host>/docker.io/library/alpine:3
     <peer> GET /v2/ 200 2
     <peer> HEAD /v2/?x=y 200 0
@@ -189,7 +189,7 @@ fn it_speaks_tls_with_what_it_is_given() {
     insta::assert_snapshot!(windlass.run(swapped), @r"
     exit: 1
     --- stderr
-    error: speaking TLS with tls.key and tls.crt: the certificate's file has no PEM certificate
+    error: speaking TLS with tls.key and tls.crt: certificate: the file has no certificate in PEM form
     ");
     let missing = ["serve", "--tls-cert", "no.crt", "--tls-key", "tls.key"];
     insta::assert_snapshot!(windlass.run(missing), @r"
@@ -199,14 +199,14 @@ fn it_speaks_tls_with_what_it_is_given() {
     ");
 }
 
-/// Whoever can reach it may pull everything: so only those on this machine can, unless it is said.
+/// Every client that connects may pull everything, so addresses that other machines reach have to be allowed.
 #[test]
-fn other_machines_are_let_in_only_if_that_is_said() {
+fn remote_addresses_require_a_flag() {
     let windlass = Windlass::new();
     insta::assert_snapshot!(windlass.run(["serve", "--listen", "0.0.0.0:0"]), @r"
     exit: 2
     --- stderr
-    error: other machines can reach 0.0.0.0:0, and who reaches it may pull everything that is here; say --allow-remote if that is meant
+    error: other machines can reach 0.0.0.0:0, and every client that connects may pull every image; give --allow-remote to allow that
     ");
     let args = ["--listen", "0.0.0.0:0", "--allow-remote"];
     let serving = Serving::start(&windlass, &args);
@@ -219,7 +219,7 @@ fn other_machines_are_let_in_only_if_that_is_said() {
 }
 
 #[test]
-fn places_that_cannot_be_are_refused() {
+fn unusable_addresses_are_refused() {
     let mut windlass = Windlass::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -227,8 +227,8 @@ fn places_that_cannot_be_are_refused() {
     insta::assert_snapshot!(windlass.run(["serve", "--listen", &address]), @r"
     exit: 1
     --- stderr
-    error: listening on <address>: Address already in use (os error 98)
-    hint: another program is there already: choose another place, as with --listen 127.0.0.1:0
+    error: cannot listen on <address>: Address already in use (os error 98)
+    hint: choose another address, for example --listen 127.0.0.1:0
     ");
     insta::assert_snapshot!(windlass.run(["serve", "--listen", "7700"]), @r"
     exit: 2

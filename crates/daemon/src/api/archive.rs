@@ -15,30 +15,30 @@ use windlass_engine_api::ProgressMessage;
 
 use super::{blocking, image_name};
 use crate::Daemon;
-use crate::answer::{self, Answer, Failure};
-use crate::body::{Body, Pieces};
-use crate::journal::{Action, called};
-use crate::request::Request;
-use crate::stream::{Feed, Lines};
-use crate::words;
+use crate::body::{Body, Chunks};
+use crate::event_log::{ImageAction, name_attribute};
+use crate::render;
+use crate::request::ApiRequest;
+use crate::response::{self, ApiError, ApiResponse};
+use crate::stream::{MessageQueue, MessageStream};
 
 /// How much of an archive is gathered before it is sent.
 const PIECE: usize = 256 << 10;
 
 /// An archive on its way to a client. It begins with the first byte: what fails before that has a status.
 struct Sending {
-    pieces: Pieces,
+    pieces: Chunks,
     gathered: Vec<u8>,
     /// The other end of the answer, until it has begun.
-    head: Option<(oneshot::Sender<Result<Body, Failure>>, Body)>,
+    head: Option<(oneshot::Sender<Result<Body, ApiError>>, Body)>,
 }
 
 /// `GET /images/get?names=…` and `GET /images/{name}/get`
 pub(super) async fn save(
     daemon: &Arc<Daemon>,
     name: Option<String>,
-    request: &Request,
-) -> Result<Answer, Failure> {
+    request: &ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let names = match &name {
         Some(name) => vec![image_name(name)?],
         // Some clients send all of them in one, divided by commas.
@@ -51,7 +51,7 @@ pub(super) async fn save(
             .collect::<Result<_, _>>()?,
     };
     if names.is_empty() {
-        return Err(Failure::bad_request("no image is named: give names=…"));
+        return Err(ApiError::bad_request("no image is named: give names=…"));
     }
     let choice = choice(request)?;
     let (head, begun) = oneshot::channel();
@@ -61,19 +61,19 @@ pub(super) async fn save(
         gathered: Vec::with_capacity(PIECE),
         head: Some((head, body)),
     };
-    let turn = Arc::clone(&daemon.lasting).acquire_owned().await;
+    let turn = Arc::clone(&daemon.long_running).acquire_owned().await;
     let daemon = Arc::clone(daemon);
     task::spawn_blocking(move || {
         let _turn = turn;
         send(&daemon, &names, &choice, sending);
     });
-    let lost = |_| Failure::internal("a defect in windlass: see its log");
+    let lost = |_| ApiError::internal("a defect in windlass: see its log");
     let body = begun.await.map_err(lost)??;
-    Ok(answer::stream(answer::TAR, body))
+    Ok(response::stream(response::TAR, body))
 }
 
 /// Reads which images of an index are meant: of one platform, or all that are here.
-fn choice(request: &Request) -> Result<Choice, Failure> {
+fn choice(request: &ApiRequest) -> Result<Choice, ApiError> {
     let platform = super::create::platform(&request.query)?;
     Ok(platform.map_or(Choice::All, |platform| Choice::One(Some(platform))))
 }
@@ -87,7 +87,9 @@ fn send(daemon: &Daemon, names: &[ImageName], choice: &Choice, mut sending: Send
         Ok(saved) => {
             for image in saved {
                 let id = image.image_id.to_string();
-                daemon.journal.note(Action::Save, &id, called(&id));
+                daemon
+                    .events
+                    .record(ImageAction::Save, &id, name_attribute(&id));
             }
             // One who has left does not get the end of it.
             drop(sending.flush());
@@ -95,14 +97,14 @@ fn send(daemon: &Daemon, names: &[ImageName], choice: &Choice, mut sending: Send
         Err(error) => {
             let cause = windlass::text::error_chain(&error);
             tracing::info!(error = %cause, "an archive was not finished");
-            sending.fail(words::error::of_save(&error));
+            sending.fail(render::error::of_save(&error));
         }
     }
 }
 
 impl Sending {
     /// Tells the client by a status, or if it is too late for that, by cutting the connection.
-    fn fail(mut self, failure: Failure) {
+    fn fail(mut self, failure: ApiError) {
         match self.head.take() {
             Some((head, _)) => drop(head.send(Err(failure))),
             None => drop(
@@ -138,14 +140,17 @@ impl Write for Sending {
 }
 
 /// `POST /images/load`
-pub(super) async fn load(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
+pub(super) async fn load(
+    daemon: &Arc<Daemon>,
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let options = LoadOptions {
         choice: choice(&request)?,
         name: None,
     };
     let archive = spool(daemon, request.body).await?;
-    let lines = Lines::default();
-    let (feed, body) = Feed::new(lines.clone());
+    let lines = MessageQueue::default();
+    let (feed, body) = MessageStream::new(lines.clone());
     let daemon = Arc::clone(daemon);
     let (over, ended) = oneshot::channel::<()>();
     task::spawn(async move {
@@ -168,16 +173,16 @@ pub(super) async fn load(daemon: &Arc<Daemon>, request: Request) -> Result<Answe
     });
     // Some clients take the head of the answer for all of it, and leave: it comes when the images are here.
     drop(ended.await);
-    Ok(answer::stream(answer::JSON, body))
+    Ok(response::stream(response::JSON, body))
 }
 
 /// Takes the archive in: its members are read where they lie, so all of it has to be here.
-async fn spool(daemon: &Arc<Daemon>, mut body: Incoming) -> Result<File, Failure> {
-    let failed = |error: io::Error| Failure::internal(format!("the archive: {error}"));
+async fn spool(daemon: &Arc<Daemon>, mut body: Incoming) -> Result<File, ApiError> {
+    let failed = |error: io::Error| ApiError::internal(format!("the archive: {error}"));
     let mut file = daemon.engine.scratch().map_err(failed)?;
     while let Some(frame) = body.frame().await {
         let frame =
-            frame.map_err(|_| Failure::bad_request("the archive did not come to its end"))?;
+            frame.map_err(|_| ApiError::bad_request("the archive did not come to its end"))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -195,20 +200,20 @@ fn unpack(
     archive: File,
     options: &LoadOptions,
     stop: &AtomicBool,
-) -> Result<Vec<Loaded>, Failure> {
+) -> Result<Vec<Loaded>, ApiError> {
     let layout = daemon.engine.layout(LoadFrom::File(archive), stop, &|_| {});
     let layout = layout.map_err(|error| {
-        Failure::internal(format!(
+        ApiError::internal(format!(
             "unrecognized image format: {}",
             windlass::text::error_chain(&error)
         ))
     })?;
     let loaded = daemon.load(&layout, options, stop, &|_| {});
-    let loaded = loaded.map_err(|error| words::error::of_load(&error))?;
+    let loaded = loaded.map_err(|error| render::error::of_load(&error))?;
     Ok(loaded)
 }
 
-fn tell(loaded: &[Loaded], lines: &Lines) {
+fn tell(loaded: &[Loaded], lines: &MessageQueue) {
     for image in loaded {
         for moved in &image.moved {
             lines.push(ProgressMessage::words(format!(

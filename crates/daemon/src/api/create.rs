@@ -11,13 +11,13 @@ use windlass::{
 
 use super::{reference, tag};
 use crate::Daemon;
-use crate::answer::{self, Answer, Failure};
 use crate::auth;
 use crate::body::Body;
-use crate::request::{Query, Request};
-use crate::stream::{Feed, Lines};
-use crate::words;
-use crate::words::pull::{PullWords, ending};
+use crate::render;
+use crate::render::pull::{PullMessages, ending};
+use crate::request::{ApiRequest, QueryParameters};
+use crate::response::{self, ApiError, ApiResponse};
+use crate::stream::{MessageQueue, MessageStream};
 
 /// How many tags of a repository are pulled at a time; what they share comes once anyway.
 const AT_ONCE: usize = 4;
@@ -26,7 +26,7 @@ const TICK: time::Duration = time::Duration::from_millis(200);
 
 /// What a client wants to have pulled.
 #[derive(Debug)]
-struct Wanted {
+struct PullParameters {
     /// Without tag and digest: all tags.
     reference: Reference,
     platform: Option<Platform>,
@@ -34,30 +34,33 @@ struct Wanted {
 }
 
 /// How one answer begins: as a stream, or with a status.
-type Head = oneshot::Sender<Result<Body, Failure>>;
+type Head = oneshot::Sender<Result<Body, ApiError>>;
 
 /// Answers.
-pub(crate) async fn create(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
+pub(crate) async fn create(
+    daemon: &Arc<Daemon>,
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let Some(image) = request.query.get("fromImage") else {
         return super::import::import(daemon, request).await;
     };
     let reference = wanted(image, request.query.get("tag"))?;
-    let wanted = Wanted {
+    let wanted = PullParameters {
         platform: platform(&request.query)?,
         caller: auth::caller(&request.headers, reference.repository().registry()),
         reference,
     };
     let (head, begun) = oneshot::channel();
     let work = run(Arc::clone(daemon), wanted, head);
-    daemon.hauling.spawn_on(work, &daemon.hauls);
-    let lost = || Failure::internal("a defect in windlass: see its log");
+    daemon.transfers.spawn_on(work, &daemon.transfer_runtime);
+    let lost = || ApiError::internal("a defect in windlass: see its log");
     let body = begun.await.map_err(|_| lost())??;
-    Ok(answer::stream(answer::JSON, body))
+    Ok(response::stream(response::JSON, body))
 }
 
 /// Puts `fromImage` and `tag` together. The tag may be a digest, and `fromImage` may have a tag of its own; without
 /// any, all tags are meant.
-fn wanted(image: &str, which: Option<&str>) -> Result<Reference, Failure> {
+fn wanted(image: &str, which: Option<&str>) -> Result<Reference, ApiError> {
     let image = image.strip_suffix(':').unwrap_or(image);
     let named = reference(image)?;
     let Some(which) = which else {
@@ -66,14 +69,14 @@ fn wanted(image: &str, which: Option<&str>) -> Result<Reference, Failure> {
     let repository = named.without_tag().without_digest();
     if which.contains(':') {
         let digest = which.parse().map_err(ReferenceProblem::Digest);
-        let digest = digest.map_err(|problem| words::error::of_reference(&problem))?;
+        let digest = digest.map_err(|problem| render::error::of_reference(&problem))?;
         return Ok(repository.with_digest(digest));
     }
     Ok(repository.with_tag(tag(which)?))
 }
 
 /// Reads `platform`: `os/arch[/variant]`, or the JSON of one.
-pub(super) fn platform(query: &Query) -> Result<Option<Platform>, Failure> {
+pub(super) fn platform(query: &QueryParameters) -> Result<Option<Platform>, ApiError> {
     let Some(text) = query.get("platform") else {
         return Ok(None);
     };
@@ -81,8 +84,8 @@ pub(super) fn platform(query: &Query) -> Result<Option<Platform>, Failure> {
 }
 
 /// Pulls, and tells the client, until it is over or the client has left.
-async fn run(daemon: Arc<Daemon>, wanted: Wanted, mut head: Head) {
-    let lines = Lines::default();
+async fn run(daemon: Arc<Daemon>, wanted: PullParameters, mut head: Head) {
+    let lines = MessageQueue::default();
     let told = lines.clone();
     let name = wanted.reference.familiar();
     let work = async {
@@ -106,7 +109,7 @@ async fn run(daemon: Arc<Daemon>, wanted: Wanted, mut head: Head) {
         drop(head.send(Err(failure)));
         return;
     }
-    let (feed, body) = Feed::new(lines.clone());
+    let (feed, body) = MessageStream::new(lines.clone());
     if head.send(Ok(body)).is_err() {
         return;
     }
@@ -127,14 +130,14 @@ async fn run(daemon: Arc<Daemon>, wanted: Wanted, mut head: Head) {
 }
 
 /// A failure, and whether the stream had begun.
-type Ended<T> = Result<T, (Failure, bool)>;
+type Ended<T> = Result<T, (ApiError, bool)>;
 
 /// Pulls one image.
 async fn pull(
     daemon: &Arc<Daemon>,
-    wanted: &Wanted,
+    wanted: &PullParameters,
     reference: &Reference,
-    lines: &Lines,
+    lines: &MessageQueue,
 ) -> Ended<Pulled> {
     let request = PullRequest {
         reference: reference.clone(),
@@ -142,7 +145,7 @@ async fn pull(
         caller: wanted.caller.clone(),
         throttle: Throttle::unlimited(),
     };
-    let mut words = PullWords::new(reference.clone());
+    let mut words = PullMessages::new(reference.clone());
     let mut ticks = time::interval(TICK);
     let mut pull = daemon.pull(request);
     loop {
@@ -160,19 +163,23 @@ async fn pull(
             words.pulled(&pulled, lines);
             Ok(pulled)
         }
-        Err(error) => Err((words::error::of_pull(&error, reference), words.has_begun())),
+        Err(error) => Err((render::error::of_pull(&error, reference), words.has_begun())),
     }
 }
 
 /// Pulls all tags of a repository. One that fails ends it, as in Docker; those that are done stay (FB-12).
-async fn pull_all(daemon: &Arc<Daemon>, wanted: &Wanted, lines: &Lines) -> Ended<Outcome> {
+async fn pull_all(
+    daemon: &Arc<Daemon>,
+    wanted: &PullParameters,
+    lines: &MessageQueue,
+) -> Ended<Outcome> {
     let repository = wanted.reference.repository();
     let tags = daemon
         .engine
         .remote()
         .tags(repository, &wanted.caller)
         .await;
-    let tags = tags.map_err(|error| (words::error::of_pull(&error, &wanted.reference), false))?;
+    let tags = tags.map_err(|error| (render::error::of_pull(&error, &wanted.reference), false))?;
     let pulls = stream::iter(tags).map(|tag| {
         let reference = wanted.reference.with_tag(tag);
         async move { pull(daemon, wanted, &reference, lines).await }

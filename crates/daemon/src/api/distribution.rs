@@ -9,21 +9,24 @@ use windlass_engine_api as api;
 
 use super::reference;
 use crate::Daemon;
-use crate::answer::{Answer, Failure, json};
 use crate::auth;
-use crate::request::Request;
-use crate::words;
+use crate::render;
+use crate::request::ApiRequest;
+use crate::response::{ApiError, ApiResponse, json};
 
 /// `POST /auth`
-pub(super) async fn log_in(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
-    let document = Request::document(request.body).await?;
+pub(super) async fn log_in(
+    daemon: &Arc<Daemon>,
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
+    let document = ApiRequest::document(request.body).await?;
     let config = api::AuthConfig::parse(&document);
-    let config = config.map_err(|error| Failure::bad_request(error.to_string()))?;
+    let config = config.map_err(|error| ApiError::bad_request(error.to_string()))?;
     let registry = auth::server(&config.serveraddress)
         .unwrap_or(DEFAULT_REGISTRY)
         .to_owned();
     if config.username.is_empty() {
-        return Err(Failure::bad_request("a login needs a user name"));
+        return Err(ApiError::bad_request("a login needs a user name"));
     }
     let remote = daemon.engine.remote();
     let password = Secret::new(config.password.clone());
@@ -31,7 +34,7 @@ pub(super) async fn log_in(daemon: &Arc<Daemon>, request: Request) -> Result<Ans
         .client()
         .log_in(&registry, &config.username, &password)
         .await;
-    let logged_in = logged_in.map_err(|error| words::error::of_login(&error))?;
+    let logged_in = logged_in.map_err(|error| render::error::of_login(&error))?;
     let token = logged_in.identity_token;
     Ok(json(&api::AuthResponse {
         status: "Login Succeeded".to_owned(),
@@ -59,18 +62,18 @@ struct Entry {
 pub(super) async fn inspect(
     daemon: &Arc<Daemon>,
     name: &str,
-    request: &Request,
-) -> Result<Answer, Failure> {
+    request: &ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let reference: Reference = reference(name)?.or_latest();
     let caller = auth::caller(&request.headers, reference.repository().registry());
     let remote = daemon.engine.remote();
-    let failed = |error| words::error::of_pull(&error, &reference);
+    let failed = |error| render::error::of_pull(&error, &reference);
     let found = remote
         .manifest(&reference, None, &caller)
         .await
         .map_err(failed)?;
     let document: Document = serde_json::from_slice(&found.bytes)
-        .map_err(|_| Failure::internal("the manifest is none"))?;
+        .map_err(|_| ApiError::internal("the manifest is none"))?;
     let is_index = !document.manifests.is_empty();
     let platforms = match is_index {
         true => document
@@ -101,7 +104,7 @@ async fn platform(
     daemon: &Arc<Daemon>,
     reference: &Reference,
     caller: &windlass::Caller,
-) -> Result<Vec<api::OciPlatform>, Failure> {
+) -> Result<Vec<api::OciPlatform>, ApiError> {
     let request = windlass::PullRequest {
         reference: reference.clone(),
         platform: None,
@@ -109,7 +112,7 @@ async fn platform(
         throttle: windlass::Throttle::unlimited(),
     };
     let preview = daemon.engine.preview(request).await;
-    let preview = preview.map_err(|error| words::error::of_pull(&error, reference))?;
+    let preview = preview.map_err(|error| render::error::of_pull(&error, reference))?;
     let platform = preview.platform;
     Ok(vec![api::OciPlatform {
         architecture: platform.architecture,
@@ -124,12 +127,15 @@ const FOUND: u32 = 25;
 const MOST_FOUND: u32 = 100;
 
 /// `GET /images/search`
-pub(super) async fn search(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
+pub(super) async fn search(
+    daemon: &Arc<Daemon>,
+    request: &ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let term = request.query.get("term").unwrap_or_default();
     let limit = match request.query.get("limit").map(str::parse::<u32>) {
         None | Some(Ok(0)) => FOUND,
         Some(Ok(limit)) if limit <= MOST_FOUND => limit,
-        _ => return Err(Failure::bad_request("limit has to be between 1 and 100")),
+        _ => return Err(ApiError::bad_request("limit has to be between 1 and 100")),
     };
     let filters = filters(request)?;
     // As in names: what looks like a host is one.
@@ -139,7 +145,7 @@ pub(super) async fn search(daemon: &Arc<Daemon>, request: &Request) -> Result<An
     };
     let remote = daemon.engine.remote();
     let found = remote.client().search(registry, term, limit).await;
-    let found = found.map_err(|error| Failure::internal(windlass::text::error_chain(&error)))?;
+    let found = found.map_err(|error| ApiError::internal(windlass::text::error_chain(&error)))?;
     let found = found.into_iter().filter(|found| filters.lets(found));
     let found = found.map(|found| api::SearchResult {
         star_count: found.stars,
@@ -159,13 +165,13 @@ struct SearchFilters {
     is_automated: Option<bool>,
 }
 
-fn filters(request: &Request) -> Result<SearchFilters, Failure> {
+fn filters(request: &ApiRequest) -> Result<SearchFilters, ApiError> {
     let values = api::FilterValues::parse(request.query.get("filters"));
     let values =
-        values.map_err(|error| Failure::bad_request(windlass::text::error_chain(&error)))?;
+        values.map_err(|error| ApiError::bad_request(windlass::text::error_chain(&error)))?;
     let mut filters = SearchFilters::default();
     for (key, values) in &values.0 {
-        let bad = |value: &str| Failure::bad_request(format!("invalid filter '{key}={value}'"));
+        let bad = |value: &str| ApiError::bad_request(format!("invalid filter '{key}={value}'"));
         for value in values {
             match key.as_str() {
                 "stars" => filters.stars = value.parse().map_err(|_| bad(value))?,
@@ -175,7 +181,7 @@ fn filters(request: &Request) -> Result<SearchFilters, Failure> {
                 "is-automated" => {
                     filters.is_automated = Some(value.parse().map_err(|_| bad(value))?);
                 }
-                key => return Err(Failure::bad_request(format!("invalid filter '{key}'"))),
+                key => return Err(ApiError::bad_request(format!("invalid filter '{key}'"))),
             }
         }
     }

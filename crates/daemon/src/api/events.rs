@@ -10,13 +10,13 @@ use tokio::time;
 use windlass_engine_api::{EventMessage, FilterValues};
 
 use crate::Daemon;
-use crate::answer::{self, Answer, Failure};
 use crate::body::Body;
-use crate::request::Request;
+use crate::request::ApiRequest;
+use crate::response::{self, ApiError, ApiResponse};
 
 /// What is to be told of what happens.
 #[derive(Debug)]
-struct Wanted {
+struct EventFilter {
     /// Only what happened from then on, in nanoseconds since 1970; `None` for what is to come.
     since: Option<i64>,
     /// Only what happens until then.
@@ -27,19 +27,19 @@ struct Wanted {
 }
 
 /// Answers.
-pub(super) fn events(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
+pub(super) fn events(daemon: &Arc<Daemon>, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let filters = FilterValues::parse(request.query.get("filters"));
     let time = |key| request.query.get(key).map(parse_time).transpose();
-    let wanted = Wanted {
+    let wanted = EventFilter {
         since: time("since")?,
         until: time("until")?,
         filters: filters
-            .map_err(|error| Failure::bad_request(windlass::text::error_chain(&error)))?,
+            .map_err(|error| ApiError::bad_request(windlass::text::error_chain(&error)))?,
         is_new: request.speaks(1, 52),
     };
     let (pieces, body) = Body::pieces();
-    let (past, mut coming) = daemon.journal.listen();
-    let stop = daemon.stopper();
+    let (past, mut coming) = daemon.events.subscribe();
+    let stop = daemon.shutdown().clone();
     tokio::spawn(async move {
         let told = async {
             for event in past.iter().filter(|_| wanted.since.is_some()) {
@@ -68,13 +68,13 @@ pub(super) fn events(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, 
         tokio::select! {
             () = told => {}
             () = pieces.closed() => {}
-            () = stop.came() => {}
+            () = stop.begun() => {}
         }
     });
-    Ok(answer::stream(answer::JSON, body))
+    Ok(response::stream(response::JSON, body))
 }
 
-impl Wanted {
+impl EventFilter {
     /// Returns for how long it is to be listened; `None` if that is over.
     fn time_left(&self) -> Option<Duration> {
         const FOR_EVER: Duration = Duration::from_secs(86_400 * 365 * 30);
@@ -138,9 +138,9 @@ fn passes(event: &EventMessage, key: &str, values: &[String]) -> bool {
 }
 
 /// Reads seconds since 1970, with a fraction or without, or a time of RFC 3339; in nanoseconds.
-fn parse_time(text: &str) -> Result<i64, Failure> {
+fn parse_time(text: &str) -> Result<i64, ApiError> {
     let bad = || {
-        Failure::bad_request(format!(
+        ApiError::bad_request(format!(
             "invalid time {text:?}: give seconds since 1970, or RFC 3339"
         ))
     };

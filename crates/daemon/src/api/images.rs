@@ -13,13 +13,13 @@ use windlass::{
 };
 use windlass_engine_api as api;
 
-use super::facts::Facts;
+use super::image_details::ImageDetails;
 use super::manifests::Manifests;
 use super::{blocking, image_name, reference};
 use crate::Daemon;
-use crate::answer::{Answer, Failure, empty, json};
-use crate::request::Request;
-use crate::words;
+use crate::render;
+use crate::request::ApiRequest;
+use crate::response::{ApiError, ApiResponse, empty, json};
 
 /// What inspecting tells how layers are kept.
 const DRIVER: &str = "windlass";
@@ -28,12 +28,15 @@ const NO_TIME: &str = "0001-01-01T00:00:00Z";
 const NONE: &str = "<none>";
 
 /// `GET /images/json`
-pub(super) async fn list(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
+pub(super) async fn list(
+    daemon: &Arc<Daemon>,
+    request: &ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let filters = filters(request, FilterUse::Images)?;
     let shape = Shape::of(request);
     let images = blocking(daemon, move |daemon| {
         let images = daemon.engine.images_matching(&filters);
-        let mut images = images.map_err(|error| words::error::of_store(&error))?;
+        let mut images = images.map_err(|error| render::error::of_store(&error))?;
         for image in &mut images {
             image.names.retain(|name| filters.takes_name(name));
             image.digests.retain(|name| filters.takes_name(name));
@@ -59,7 +62,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    pub(super) fn of(request: &Request) -> Self {
+    pub(super) fn of(request: &ApiRequest) -> Self {
         Self {
             has_virtual_size: !request.speaks(1, 44),
             names_none: !request.speaks(1, 43),
@@ -81,10 +84,10 @@ impl Shape {
 }
 
 /// Reads the filters, and refuses those that there are not.
-pub(super) fn filters(request: &Request, usage: FilterUse) -> Result<Filters, Failure> {
+pub(super) fn filters(request: &ApiRequest, usage: FilterUse) -> Result<Filters, ApiError> {
     let values = api::FilterValues::parse(request.query.get("filters"));
     let mut values =
-        values.map_err(|error| Failure::bad_request(windlass::text::error_chain(&error)))?;
+        values.map_err(|error| ApiError::bad_request(windlass::text::error_chain(&error)))?;
     // As of old: the name has its own parameter.
     if let Some(name) = request
         .query
@@ -95,7 +98,7 @@ pub(super) fn filters(request: &Request, usage: FilterUse) -> Result<Filters, Fa
         names.push(name.to_owned());
     }
     let filters = Filters::from_lists(usage, &values.0, &ZonedDateTime::now());
-    filters.map_err(|error| Failure::bad_request(error.to_string()))
+    filters.map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 /// Tells of images, the youngest first.
@@ -103,8 +106,8 @@ pub(super) fn summaries(
     daemon: &Daemon,
     images: &[ImageSummary],
     shape: Shape,
-) -> Result<Vec<api::ImageListItem>, Failure> {
-    let of_store = |error| words::error::of_store(&error);
+) -> Result<Vec<api::ImageListItem>, ApiError> {
+    let of_store = |error| render::error::of_store(&error);
     let engine = &*daemon.engine;
     let manifests = match shape.has_manifests {
         true => Some(Manifests::here(engine).map_err(of_store)?),
@@ -115,8 +118,8 @@ pub(super) fn summaries(
         false => BTreeMap::new(),
     };
     let told = images.iter().filter_map(|image| {
-        let facts = daemon.facts.of_listed(engine, image)?;
-        let mut told = summary(image, &facts, shape);
+        let details = daemon.details.of_listed(engine, image)?;
+        let mut told = summary(image, &details, shape);
         if let Some(manifests) = &manifests {
             // What is damaged has none to tell of.
             told.manifests = Some(manifests.of(engine, image).unwrap_or_default());
@@ -138,7 +141,7 @@ fn shared_sizes(engine: &Engine) -> Result<BTreeMap<ImageId, u64>, StoreError> {
     Ok(sizes.map(|usage| (usage.image.id, usage.shared)).collect())
 }
 
-fn summary(image: &ImageSummary, facts: &Facts, shape: Shape) -> api::ImageListItem {
+fn summary(image: &ImageSummary, details: &ImageDetails, shape: Shape) -> api::ImageListItem {
     let size = signed(image.size);
     let (mut tags, mut digests) = (familiar(&image.names), familiar(&image.digests));
     if shape.names_none && tags.is_empty() && digests.is_empty() {
@@ -150,16 +153,16 @@ fn summary(image: &ImageSummary, facts: &Facts, shape: Shape) -> api::ImageListI
     let some = |names: Vec<String>| Some(names).filter(|names| !has_null || !names.is_empty());
     api::ImageListItem {
         containers: -1,
-        created: facts.created,
+        created: details.created,
         id: image.id.to_string(),
-        labels: facts.labels.clone(),
+        labels: details.labels.clone(),
         parent_id: String::new(),
         repo_digests: some(digests),
         repo_tags: some(tags),
         shared_size: -1,
         size,
         virtual_size: shape.has_virtual_size.then_some(size),
-        descriptor: facts.descriptor.clone().filter(|_| shape.has_descriptor),
+        descriptor: details.descriptor.clone().filter(|_| shape.has_descriptor),
         manifests: None,
     }
 }
@@ -168,8 +171,8 @@ fn summary(image: &ImageSummary, facts: &Facts, shape: Shape) -> api::ImageListI
 pub(super) async fn inspect(
     daemon: &Arc<Daemon>,
     name: &str,
-    request: &Request,
-) -> Result<Answer, Failure> {
+    request: &ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let name = image_name(name)?;
     let wanted = request
         .query
@@ -185,21 +188,21 @@ pub(super) async fn inspect(
         let image = daemon
             .engine
             .image(&name)
-            .map_err(|error| words::error::of_store(&error))?;
+            .map_err(|error| render::error::of_store(&error))?;
         if let Some(wanted) = &wanted
             && wanted.rank(&image.platform).is_none()
         {
-            return Err(Failure::not_found(format!(
+            return Err(ApiError::not_found(format!(
                 "image with reference {name} was found but does not provide the specified platform ({wanted})"
             )));
         }
-        let facts = daemon.facts.of(&daemon.engine, &image);
-        let facts = facts.map_err(|error| words::error::of_store(&error))?;
-        let mut inspected = inspection(&image, &facts, shape, version);
+        let details = daemon.details.of(&daemon.engine, &image);
+        let details = details.map_err(|error| render::error::of_store(&error))?;
+        let mut inspected = inspection(&image, &details, shape, version);
         if shape.has_descriptor && shape.has_manifests {
             let manifests = Manifests::here(&daemon.engine);
             let manifests = manifests.and_then(|manifests| manifests.of(&daemon.engine, &image));
-            inspected.manifests = Some(manifests.map_err(|error| words::error::of_store(&error))?);
+            inspected.manifests = Some(manifests.map_err(|error| render::error::of_store(&error))?);
         }
         Ok(inspected)
     });
@@ -215,34 +218,34 @@ struct Version {
 
 fn inspection(
     image: &ImageSummary,
-    facts: &Facts,
+    details: &ImageDetails,
     shape: Shape,
     version: Version,
 ) -> api::ImageInspect {
     let size = signed(image.size);
     let platform = &image.platform;
     let config = match version.has_whole_config {
-        true => whole(&facts.config),
-        false => facts.config.clone(),
+        true => whole(&details.config),
+        false => details.config.clone(),
     };
     api::ImageInspect {
         id: image.id.to_string(),
         repo_tags: familiar(&image.names),
         repo_digests: familiar(&image.digests),
         parent: String::new(),
-        comment: facts.comment.clone(),
+        comment: details.comment.clone(),
         created: image.created.clone(),
         container: version.has_container.then(String::new),
         container_config: version
             .has_container
             .then(|| Value::Object(whole(&Map::new()))),
-        docker_version: facts.docker_version.clone(),
-        author: facts.author.clone(),
+        docker_version: details.docker_version.clone(),
+        author: details.author.clone(),
         config: Value::Object(config),
         architecture: platform.architecture.clone(),
         variant: platform.variant.clone(),
         os: platform.os.clone(),
-        os_version: facts.os_version.clone(),
+        os_version: details.os_version.clone(),
         size,
         virtual_size: shape.has_virtual_size.then_some(size),
         graph_driver: api::GraphDriver {
@@ -251,12 +254,12 @@ fn inspection(
         },
         root_fs: api::ImageRootFs {
             kind: "layers".to_owned(),
-            layers: facts.layers.clone(),
+            layers: details.layers.clone(),
         },
         metadata: api::ImageMetadata {
             last_tag_time: time(image.pulled),
         },
-        descriptor: facts.descriptor.clone().filter(|_| shape.has_descriptor),
+        descriptor: details.descriptor.clone().filter(|_| shape.has_descriptor),
         manifests: None,
     }
 }
@@ -276,10 +279,10 @@ fn whole(config: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// `GET /images/{name}/history`
-pub(super) async fn history(daemon: &Arc<Daemon>, name: &str) -> Result<Answer, Failure> {
+pub(super) async fn history(daemon: &Arc<Daemon>, name: &str) -> Result<ApiResponse, ApiError> {
     let name = image_name(name)?;
     let steps = blocking(daemon, move |daemon| {
-        let of_store = |error| words::error::of_store(&error);
+        let of_store = |error| render::error::of_store(&error);
         let tags = familiar(&daemon.engine.image(&name).map_err(of_store)?.names);
         let steps = daemon.engine.history(&name).map_err(of_store)?;
         let steps = steps.into_iter().map(|step| api::HistoryStep {
@@ -307,13 +310,13 @@ pub(super) async fn history(daemon: &Arc<Daemon>, name: &str) -> Result<Answer, 
 pub(super) async fn tag(
     daemon: &Arc<Daemon>,
     name: &str,
-    request: &Request,
-) -> Result<Answer, Failure> {
+    request: &ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let source = image_name(name)?;
     let repository = request.query.get("repo").unwrap_or_default();
     let mut target = reference(repository)?;
     if target.digest().is_some() {
-        return Err(Failure::bad_request(
+        return Err(ApiError::bad_request(
             "refusing to create a tag with a digest reference",
         ));
     }
@@ -322,23 +325,23 @@ pub(super) async fn tag(
     }
     blocking(daemon, move |daemon| {
         let tagged = daemon.tag(&source, &target);
-        tagged.map_err(|error| words::error::of_tag(&error))
+        tagged.map_err(|error| render::error::of_tag(&error))
     })
     .await?;
     Ok(empty(StatusCode::CREATED))
 }
 
 /// Reads a platform: `os/arch[/variant]`, or the JSON of one.
-pub(super) fn parse_platform(text: &str) -> Result<Platform, Failure> {
+pub(super) fn parse_platform(text: &str) -> Result<Platform, ApiError> {
     let parse = |text: &str| {
         text.parse()
-            .map_err(|error: windlass::PlatformError| Failure::bad_request(error.to_string()))
+            .map_err(|error: windlass::PlatformError| ApiError::bad_request(error.to_string()))
     };
     if !text.trim_start().starts_with('{') {
         return parse(text);
     }
     let read: api::OciPlatform = serde_json::from_str(text).map_err(|_| {
-        Failure::bad_request(format!("invalid platform {text:?}: it is no JSON of one"))
+        ApiError::bad_request(format!("invalid platform {text:?}: it is no JSON of one"))
     })?;
     let parts = [&read.os, &read.architecture, &read.variant];
     let parts: Vec<&str> = parts

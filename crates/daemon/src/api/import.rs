@@ -16,11 +16,11 @@ use windlass::{
 };
 use windlass_engine_api::ProgressMessage;
 
-use super::{lasting, reference};
+use super::{long_running, reference};
 use crate::Daemon;
-use crate::answer::{self, Answer, Failure};
-use crate::request::Request;
-use crate::stream::{Feed, Lines};
+use crate::request::ApiRequest;
+use crate::response::{self, ApiError, ApiResponse};
+use crate::stream::{MessageQueue, MessageStream};
 
 /// How many pieces of the body wait for the disk.
 const WAITING: usize = 16;
@@ -29,7 +29,7 @@ const WAITING: usize = 16;
 enum Source {
     /// In the body of the request.
     Body(Incoming),
-    /// Elsewhere.
+    /// Unsupported.
     Web(WebUrl),
 }
 
@@ -40,7 +40,10 @@ struct Arriving {
 }
 
 /// Answers.
-pub(super) async fn import(daemon: &Arc<Daemon>, request: Request) -> Result<Answer, Failure> {
+pub(super) async fn import(
+    daemon: &Arc<Daemon>,
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let options = options(&request)?;
     let source = match request.query.get("fromSrc") {
         Some("-") => Source::Body(request.body),
@@ -52,32 +55,32 @@ pub(super) async fn import(daemon: &Arc<Daemon>, request: Request) -> Result<Ans
             };
             let url = WebUrl::parse(&url);
             Source::Web(url.map_err(|error: windlass::WebUrlError| {
-                Failure::bad_request(windlass::text::error_chain(&error))
+                ApiError::bad_request(windlass::text::error_chain(&error))
             })?)
         }
         None => {
             let text = "nothing to pull or import: give fromImage=NAME, or fromSrc=- or a URL";
-            return Err(Failure::bad_request(text));
+            return Err(ApiError::bad_request(text));
         }
     };
-    let lines = Lines::default();
-    let (feed, body) = Feed::new(lines.clone());
+    let lines = MessageQueue::default();
+    let (feed, body) = MessageStream::new(lines.clone());
     let (head, begun) = oneshot::channel();
     let told = (lines, feed, head);
     task::spawn(run(Arc::clone(daemon), source, options, told));
     // Some clients take the head of the answer for all of it, and leave: it comes with the first line.
     drop(begun.await);
-    Ok(answer::stream(answer::JSON, body))
+    Ok(response::stream(response::JSON, body))
 }
 
-fn options(request: &Request) -> Result<ImportOptions, Failure> {
+fn options(request: &ApiRequest) -> Result<ImportOptions, ApiError> {
     let query = &request.query;
     let name = query.get("repo").map(reference).transpose()?;
     let name = match (name, query.get("tag")) {
         (Some(name), Some(tag)) => {
             let tag = tag.parse();
             let tag =
-                tag.map_err(|_: windlass::TagError| Failure::bad_request("invalid tag format"))?;
+                tag.map_err(|_: windlass::TagError| ApiError::bad_request("invalid tag format"))?;
             Some(name.without_digest().with_tag(tag))
         }
         (name, _) => name,
@@ -85,7 +88,7 @@ fn options(request: &Request) -> Result<ImportOptions, Failure> {
     let mut config = ContainerConfig::default();
     for change in query.all("changes") {
         let changed = config.change(change);
-        changed.map_err(|error| Failure::bad_request(windlass::text::error_chain(&error)))?;
+        changed.map_err(|error| ApiError::bad_request(windlass::text::error_chain(&error)))?;
     }
     let here = || Platform::new("linux", std::env::consts::ARCH, None);
     let from = || format!("Imported from {}", query.get("fromSrc").unwrap_or("-"));
@@ -104,7 +107,7 @@ async fn run(
     daemon: Arc<Daemon>,
     source: Source,
     options: ImportOptions,
-    (lines, feed, head): (Lines, Feed, oneshot::Sender<()>),
+    (lines, feed, head): (MessageQueue, MessageStream, oneshot::Sender<()>),
 ) {
     let stop = Arc::new(AtomicBool::new(false));
     let work = take(&daemon, source, options, &lines, &stop);
@@ -132,9 +135,9 @@ async fn take(
     daemon: &Arc<Daemon>,
     source: Source,
     options: ImportOptions,
-    lines: &Lines,
+    lines: &MessageQueue,
     stop: &Arc<AtomicBool>,
-) -> Result<String, Failure> {
+) -> Result<String, ApiError> {
     let stopped = Arc::clone(stop);
     match source {
         Source::Body(body) => {
@@ -143,7 +146,7 @@ async fn take(
                 pieces,
                 piece: Bytes::new(),
             };
-            let import = lasting(daemon, move |daemon| {
+            let import = long_running(daemon, move |daemon| {
                 ended(daemon.import(arriving, &options, &stopped, &|_| {}))
             });
             let (imported, ()) = tokio::join!(import, forward(body, sender));
@@ -151,13 +154,13 @@ async fn take(
         }
         Source::Web(url) => {
             let download = daemon.engine.remote().download(&url, None).await;
-            let download =
-                download.map_err(|error| Failure::internal(windlass::text::error_chain(&error)))?;
+            let download = download
+                .map_err(|error| ApiError::internal(windlass::text::error_chain(&error)))?;
             lines.push(ProgressMessage::status(format!("Downloading from {url}")));
             let told = lines.clone();
             let total = download.length().unwrap_or_default();
-            lasting(daemon, move |daemon| {
-                let fetching = Fetching::new(download, daemon.hauls.clone(), &stopped);
+            long_running(daemon, move |daemon| {
+                let fetching = Fetching::new(download, daemon.transfer_runtime.clone(), &stopped);
                 let so_far = std::sync::atomic::AtomicU64::new(0);
                 let tell = |bytes| {
                     let so_far = so_far.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -170,10 +173,10 @@ async fn take(
     }
 }
 
-fn ended(imported: Result<windlass::Loaded, ImportError>) -> Result<String, Failure> {
+fn ended(imported: Result<windlass::Loaded, ImportError>) -> Result<String, ApiError> {
     match imported {
         Ok(image) => Ok(image.image_id.to_string()),
-        Err(error) => Err(Failure::internal(windlass::text::error_chain(&error))),
+        Err(error) => Err(ApiError::internal(windlass::text::error_chain(&error))),
     }
 }
 

@@ -11,15 +11,15 @@ use serde_json::{Map, Value, json};
 
 use super::blocking;
 use super::system::machine;
-use crate::answer::{self, Answer, Failure};
-use crate::{About, Daemon, words};
+use crate::response::{self, ApiError, ApiResponse};
+use crate::{Daemon, DaemonInfo, render};
 
 /// Answers.
-pub(super) async fn info(daemon: &Arc<Daemon>) -> Result<Answer, Failure> {
+pub(super) async fn info(daemon: &Arc<Daemon>) -> Result<ApiResponse, ApiError> {
     let images = blocking(daemon, |daemon| {
         let images = daemon.engine.images();
         Ok(images
-            .map_err(|error| words::error::of_store(&error))?
+            .map_err(|error| render::error::of_store(&error))?
             .len())
     });
     let images = images.await?;
@@ -30,16 +30,16 @@ pub(super) async fn info(daemon: &Arc<Daemon>) -> Result<Answer, Failure> {
             info.extend(part);
         }
     }
-    Ok(answer::json(&info))
+    Ok(response::json(&info))
 }
 
 fn of_daemon(daemon: &Daemon, images: usize) -> Value {
-    let about = &*daemon.about();
+    let about = &*daemon.info();
     json!({
         "ID": "", "Images": images, "Driver": "windlass",
-        "DriverStatus": [["Pulls running", daemon.metrics.running().to_string()]],
+        "DriverStatus": [["Pulls running", daemon.metrics.pulls_running().to_string()]],
         "Debug": false, "NFd": open_files(), "NGoroutines": 0,
-        "SystemTime": Timestamp::now().to_string(), "NEventsListener": daemon.journal.listeners(),
+        "SystemTime": Timestamp::now().to_string(), "NEventsListener": daemon.events.subscribers(),
         "IndexServerAddress": "https://index.docker.io/v1/", "RegistryConfig": registries(about),
         "DockerRootDir": about.root, "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
         "Labels": about.labels, "ExperimentalBuild": false, "ServerVersion": about.version,
@@ -78,7 +78,7 @@ fn of_containers() -> Value {
     })
 }
 
-fn registries(about: &About) -> Value {
+fn registries(about: &DaemonInfo) -> Value {
     let is_range = |entry: &&String| entry.contains('/');
     let ranges = about.insecure_registries.iter().filter(is_range).cloned();
     let hosts = about

@@ -41,7 +41,7 @@ impl Manifests {
         });
         let platforms = tree.map_or(&[][..], |tree| &tree.platforms);
         if index.manifests.is_empty() {
-            let own = super::facts::descriptor(&image.target, &bytes);
+            let own = super::image_details::descriptor(&image.target, &bytes);
             return Ok(platforms
                 .iter()
                 .map(|one| manifest(own.clone(), Some(one)))

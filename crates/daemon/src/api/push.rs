@@ -7,16 +7,16 @@ use tokio::task;
 use windlass::{Caller, Choice, PushImageError, PushRequest, Reference};
 use windlass_engine_api::ProgressMessage;
 
-use super::{blocking, lasting, reference, tag};
+use super::{blocking, long_running, reference, tag};
 
 use crate::Daemon;
-use crate::answer::{self, Answer, Failure};
 use crate::auth;
-use crate::journal::{Action, called};
-use crate::request::Request;
-use crate::stream::{Feed, Lines};
-use crate::words;
-use crate::words::transfer::{PushWords, pushed, pushing_to};
+use crate::event_log::{ImageAction, name_attribute};
+use crate::render;
+use crate::render::push::{PushMessages, pushed, pushing_to};
+use crate::request::ApiRequest;
+use crate::response::{self, ApiError, ApiResponse};
+use crate::stream::{MessageQueue, MessageStream};
 
 /// Stops a push when whoever waits for it has left.
 struct StopOnDrop(Arc<AtomicBool>);
@@ -31,8 +31,8 @@ impl Drop for StopOnDrop {
 pub(super) async fn push(
     daemon: &Arc<Daemon>,
     name: &str,
-    request: Request,
-) -> Result<Answer, Failure> {
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let named = reference(name)?;
     let named = match request.query.get("tag") {
         Some(text) => named.without_digest().with_tag(tag(text)?),
@@ -45,27 +45,27 @@ pub(super) async fn push(
         Some(platform) => Choice::One(Some(platform)),
         None => Choice::All,
     };
-    let lines = Lines::default();
+    let lines = MessageQueue::default();
     lines.push(pushing_to(&named));
-    let (feed, body) = Feed::new(lines.clone());
+    let (feed, body) = MessageStream::new(lines.clone());
     if tags.is_empty() {
-        let failure = words::error::nothing_called(named.repository());
+        let failure = render::error::nothing_called(named.repository());
         lines.push(ProgressMessage::failed(failure.message));
         task::spawn(feed.finish());
     } else {
         task::spawn(run(Arc::clone(daemon), tags, (choice, caller), lines, feed));
     }
-    Ok(answer::stream(answer::JSON, body))
+    Ok(response::stream(response::JSON, body))
 }
 
 /// Returns what is to be pushed: the tag, or all that are here of the repository; nothing if there are none.
-async fn tags(daemon: &Arc<Daemon>, named: &Reference) -> Result<Vec<Reference>, Failure> {
+async fn tags(daemon: &Arc<Daemon>, named: &Reference) -> Result<Vec<Reference>, ApiError> {
     let named = named.clone();
     blocking(daemon, move |daemon| {
         let images = daemon
             .engine
             .images()
-            .map_err(|error| words::error::of_store(&error))?;
+            .map_err(|error| render::error::of_store(&error))?;
         let tags = images.into_iter().flat_map(|image| image.names);
         let mut tags: Vec<_> = tags
             .filter(|tag| tag.repository() == named.repository())
@@ -84,8 +84,8 @@ async fn run(
     daemon: Arc<Daemon>,
     tags: Vec<Reference>,
     (choice, caller): (Choice, Caller),
-    lines: Lines,
-    feed: Feed,
+    lines: MessageQueue,
+    feed: MessageStream,
 ) {
     let stop = Arc::new(AtomicBool::new(false));
     let _stop = StopOnDrop(Arc::clone(&stop));
@@ -104,7 +104,7 @@ async fn run(
         }
         Ok(())
     };
-    let outcome: Result<(), Failure> = tokio::select! {
+    let outcome: Result<(), ApiError> = tokio::select! {
         biased;
         () = feed.closed() => return,
         outcome = work => outcome,
@@ -119,15 +119,17 @@ async fn run(
 async fn one(
     daemon: &Arc<Daemon>,
     request: PushRequest,
-    lines: &Lines,
+    lines: &MessageQueue,
     stop: &Arc<AtomicBool>,
-) -> Result<(), Failure> {
+) -> Result<(), ApiError> {
     let reference = request.reference.clone();
     let (stop, told) = (Arc::clone(stop), lines.clone());
-    let done = lasting(daemon, move |daemon| {
-        let words = PushWords::default();
+    let done = long_running(daemon, move |daemon| {
+        let words = PushMessages::default();
         let tell = |event| words.event(&event, &told);
-        Ok(daemon.engine.push(&request, &daemon.hauls, &stop, &tell))
+        Ok(daemon
+            .engine
+            .push(&request, &daemon.transfer_runtime, &stop, &tell))
     });
     let done: Result<_, PushImageError> = done.await?;
     daemon.metrics.pushed(done.is_ok());
@@ -137,15 +139,17 @@ async fn one(
                 lines.push(message);
             }
             let name = reference.repository().familiar();
-            daemon
-                .journal
-                .note(Action::Push, &reference.familiar(), called(name));
+            daemon.events.record(
+                ImageAction::Push,
+                &reference.familiar(),
+                name_attribute(name),
+            );
             Ok(())
         }
         Err(error) => {
             let cause = windlass::text::error_chain(&error);
             tracing::info!(error = %cause, reference = %reference.familiar(), "a push failed");
-            Err(words::error::of_push(&error, &reference))
+            Err(render::error::of_push(&error, &reference))
         }
     }
 }

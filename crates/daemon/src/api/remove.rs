@@ -7,30 +7,33 @@ use windlass_engine_api as api;
 
 use super::{blocking, image_name};
 use crate::Daemon;
-use crate::answer::{Answer, Failure, json};
-use crate::request::Request;
-use crate::words;
+use crate::render;
+use crate::request::ApiRequest;
+use crate::response::{ApiError, ApiResponse, json};
 
 /// `DELETE /images/{name}`
 pub(super) async fn remove(
     daemon: &Arc<Daemon>,
     name: &str,
-    request: &Request,
-) -> Result<Answer, Failure> {
+    request: &ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let name = image_name(name)?;
     let how = Remove {
         force: request.query.flag("force"),
     };
     let removed = blocking(daemon, move |daemon| {
         let removed = daemon.remove(&name, how);
-        let removed = removed.map_err(|error| words::error::of_remove(&error))?;
+        let removed = removed.map_err(|error| render::error::of_remove(&error))?;
         Ok(in_order(removed.removed.into_iter().map(told).collect()))
     });
     Ok(json(&removed.await?))
 }
 
 /// `POST /images/prune`: images without a tag, or with `dangling=false` all.
-pub(super) async fn prune(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
+pub(super) async fn prune(
+    daemon: &Arc<Daemon>,
+    request: &ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let filters = super::images::filters(request, FilterUse::Prune)?;
     let what = Prune {
         filters,
@@ -38,7 +41,7 @@ pub(super) async fn prune(daemon: &Arc<Daemon>, request: &Request) -> Result<Ans
     };
     let pruned = blocking(daemon, move |daemon| {
         let pruned = daemon.prune(&what);
-        pruned.map_err(|error| Failure::internal(windlass::text::error_chain(&error)))
+        pruned.map_err(|error| ApiError::internal(windlass::text::error_chain(&error)))
     });
     let pruned = pruned.await?;
     let removed = in_order(pruned.removed.into_iter().map(told).collect());

@@ -44,14 +44,14 @@ pub(crate) enum Route {
     /// What a name stands for in its registry.
     Distribution(String),
     /// What only a daemon that runs containers has.
-    Elsewhere(Elsewhere),
+    Unsupported(Unsupported),
     /// Nothing there is.
     Nothing,
 }
 
 /// What is asked of a daemon that runs containers. There is none of it here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Elsewhere {
+pub(crate) enum Unsupported {
     /// All containers.
     Containers,
     /// All networks.
@@ -63,16 +63,16 @@ pub(crate) enum Elsewhere {
     /// No more of them, by the word in the path.
     Prune(&'static str),
     /// One of them: its kind and its name.
-    Single(Kind, String),
+    Single(ObjectKind, String),
     /// To make one, run something or build something.
-    Undertake,
+    Run,
     /// Anything about a swarm.
     Swarm,
 }
 
 /// A kind of what is not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ObjectKind {
     Container,
     Network,
     Volume,
@@ -115,7 +115,7 @@ impl Route {
             return Self::Distribution(name.to_owned());
         }
         let Some(rest) = path.strip_prefix("images/") else {
-            return Elsewhere::of(method, path).map_or(Self::Nothing, Self::Elsewhere);
+            return Unsupported::of(method, path).map_or(Self::Nothing, Self::Unsupported);
         };
         if *method == Method::DELETE && !rest.is_empty() {
             return Self::Remove(rest.to_owned());
@@ -131,7 +131,7 @@ impl Route {
     }
 }
 
-impl Elsewhere {
+impl Unsupported {
     fn of(method: &Method, path: &str) -> Option<Self> {
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         if SWARM.contains(&first) {
@@ -155,15 +155,15 @@ impl Elsewhere {
             return Some(Self::Prune(what));
         }
         let kind = match first {
-            "containers" => Kind::Container,
-            "networks" => Kind::Network,
-            "volumes" => Kind::Volume,
-            "plugins" => Kind::Plugin,
-            "build" | "commit" | "session" | "exec" | "grpc" => return Some(Self::Undertake),
+            "containers" => ObjectKind::Container,
+            "networks" => ObjectKind::Network,
+            "volumes" => ObjectKind::Volume,
+            "plugins" => ObjectKind::Plugin,
+            "build" | "commit" | "session" | "exec" | "grpc" => return Some(Self::Run),
             _ => return None,
         };
         match rest {
-            "create" | "pull" if *method == Method::POST => Some(Self::Undertake),
+            "create" | "pull" if *method == Method::POST => Some(Self::Run),
             "" => None,
             name => {
                 let name = name.split('/').next().unwrap_or_default();
@@ -201,16 +201,16 @@ mod tests {
     fn what_runs_containers_is_elsewhere() {
         let get = |path| Route::of(&Method::GET, path);
         let post = |path| Route::of(&Method::POST, path);
-        let elsewhere = Route::Elsewhere;
-        assert_eq!(get("/containers/json"), elsewhere(Elsewhere::Containers));
-        let single = Elsewhere::Single(Kind::Container, "x".to_owned());
+        let elsewhere = Route::Unsupported;
+        assert_eq!(get("/containers/json"), elsewhere(Unsupported::Containers));
+        let single = Unsupported::Single(ObjectKind::Container, "x".to_owned());
         assert_eq!(get("/containers/x/json"), elsewhere(single));
-        let prune = elsewhere(Elsewhere::Prune("containers"));
+        let prune = elsewhere(Unsupported::Prune("containers"));
         assert_eq!(post("/containers/prune"), prune);
-        let create = elsewhere(Elsewhere::Undertake);
+        let create = elsewhere(Unsupported::Run);
         assert_eq!(post("/containers/create"), create);
         assert_eq!(post("/build"), create);
-        assert_eq!(get("/nodes"), elsewhere(Elsewhere::Swarm));
+        assert_eq!(get("/nodes"), elsewhere(Unsupported::Swarm));
         assert_eq!(get("/nope"), Route::Nothing);
     }
 }

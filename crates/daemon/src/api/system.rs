@@ -10,29 +10,29 @@ use windlass_engine_api::{self as api, NEWEST, OLDEST};
 use super::blocking;
 use super::images::{Shape, signed, summaries};
 use crate::Daemon;
-use crate::answer::{self, Answer, Failure, with};
-use crate::request::Request;
-use crate::words;
+use crate::render;
+use crate::request::ApiRequest;
+use crate::response::{self, ApiError, ApiResponse, with};
 
 /// What `/metrics` is written in.
 const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// `GET /_ping`: from here clients learn the version; that of `Builder-Version` names the builder that they bring along.
-pub(super) fn ping() -> Answer {
+pub(super) fn ping() -> ApiResponse {
     let headers = [
         ("builder-version", "2"),
         ("swarm", "inactive"),
         ("cache-control", "no-cache, no-store, must-revalidate"),
         ("pragma", "no-cache"),
     ];
-    let ping = answer::text("OK");
+    let ping = response::text("OK");
     headers
         .into_iter()
         .fold(ping, |ping, (name, value)| with(ping, name, value))
 }
 
 /// `GET /version`
-pub(super) fn version(daemon: &Daemon) -> Answer {
+pub(super) fn version(daemon: &Daemon) -> ApiResponse {
     let (kernel, arch) = machine();
     let details = [
         ("ApiVersion", NEWEST.to_string()),
@@ -43,8 +43,8 @@ pub(super) fn version(daemon: &Daemon) -> Answer {
         ("Experimental", "false".to_owned()),
     ];
     let details = details.map(|(key, value)| (key.to_owned(), value));
-    let version = daemon.about().version.clone();
-    answer::json(&api::SystemVersion {
+    let version = daemon.info().version.clone();
+    response::json(&api::SystemVersion {
         platform: BTreeMap::from([("Name".to_owned(), format!("windlass {version}"))]),
         components: vec![api::VersionComponent {
             name: "Engine".to_owned(),
@@ -64,11 +64,14 @@ pub(super) fn version(daemon: &Daemon) -> Answer {
 }
 
 /// `GET /system/df`
-pub(super) async fn disk_usage(daemon: &Arc<Daemon>, request: &Request) -> Result<Answer, Failure> {
+pub(super) async fn disk_usage(
+    daemon: &Arc<Daemon>,
+    request: &ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let shape = Shape::of(request).with_shared_size();
     let has_builder = !request.speaks(1, 42);
     let usage = blocking(daemon, move |daemon| {
-        let of_store = |error| words::error::of_store(&error);
+        let of_store = |error| render::error::of_store(&error);
         let usage = daemon.engine.disk_usage().map_err(of_store)?;
         let images = daemon.engine.images().map_err(of_store)?;
         let mut images = summaries(daemon, &images, shape)?;
@@ -84,16 +87,16 @@ pub(super) async fn disk_usage(daemon: &Arc<Daemon>, request: &Request) -> Resul
             builder_size: has_builder.then_some(0),
         })
     });
-    Ok(answer::json(&usage.await?))
+    Ok(response::json(&usage.await?))
 }
 
 /// `GET /metrics`
-pub(super) async fn metrics(daemon: &Arc<Daemon>) -> Result<Answer, Failure> {
+pub(super) async fn metrics(daemon: &Arc<Daemon>) -> Result<ApiResponse, ApiError> {
     let text = blocking(daemon, |daemon| {
         let usage = daemon.engine.disk_usage().ok();
-        Ok(daemon.metrics.text(usage.as_ref(), &daemon.about().version))
+        Ok(daemon.metrics.text(usage.as_ref(), &daemon.info().version))
     });
-    Ok(answer::text_of(METRICS, text.await?))
+    Ok(response::text_of(METRICS, text.await?))
 }
 
 /// Returns the kernel's version, and the processor in Go's words.

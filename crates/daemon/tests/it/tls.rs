@@ -14,7 +14,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use windlass::{Access, Engine, EngineConfig};
-use windlass_daemon::{About, Daemon, Limits, Tls, bind_tcp};
+use windlass_daemon::{Daemon, DaemonInfo, DaemonLimits, DaemonListener};
+use windlass_listen::ServerTls;
 use windlass_testing::{Ca, TlsIdentity};
 
 const HERE: &str = "127.0.0.1";
@@ -23,14 +24,14 @@ const QUESTION: &[u8] = b"GET /_ping HTTP/1.1\r\nhost: d\r\nconnection: close\r\
 struct Server {
     daemon: Arc<Daemon>,
     address: SocketAddr,
-    tls: Tls,
+    tls: ServerTls,
     _store: TempDir,
 }
 
-fn tls(ca: &Ca) -> Tls {
+fn tls(ca: &Ca) -> ServerTls {
     let own = ca.server(&[HERE]);
     let (certificate, key) = (own.certificate.as_bytes(), own.key.as_bytes());
-    Tls::new(ca.pem().as_bytes(), certificate, key).unwrap()
+    ServerTls::with_client_authentication(ca.pem().as_bytes(), certificate, key).unwrap()
 }
 
 /// A daemon that takes the clients of `ca`.
@@ -41,19 +42,18 @@ fn serve(ca: &Ca) -> Server {
     };
     let engine = EngineConfig::new(store.path().join("store"));
     let engine = Engine::try_open(engine, &access).unwrap();
-    let about = About {
+    let info = DaemonInfo {
         version: "0".to_owned(),
         root: String::new(),
         insecure_registries: Vec::new(),
         mirrors: Vec::new(),
         labels: Vec::new(),
     };
-    let daemon = Arc::new(Daemon::new(Arc::new(engine), about).unwrap());
+    let daemon = Arc::new(Daemon::new(Arc::new(engine), info).unwrap());
     let tls = tls(ca);
-    let socket = bind_tcp((std::net::Ipv4Addr::LOCALHOST, 0).into(), &tls).unwrap();
-    let address = socket.to_string();
-    let address = address.strip_prefix("tcp://").unwrap().parse().unwrap();
-    let served = Arc::clone(&daemon).serve(vec![socket], Limits::default());
+    let socket = DaemonListener::tcp((std::net::Ipv4Addr::LOCALHOST, 0).into(), &tls).unwrap();
+    let address = socket.tcp_address().unwrap();
+    let served = Arc::clone(&daemon).serve(vec![socket], DaemonLimits::default());
     tokio::spawn(async move { served.await.unwrap() });
     Server {
         daemon,
@@ -132,6 +132,6 @@ async fn certificates_can_be_replaced_and_a_handshake_does_not_keep_the_daemon()
     let mut silent = TcpStream::connect(server.address).await.unwrap();
     // The next one is let in behind it.
     assert!(server.ask(&new, Some(&new.client("me"))).await.is_ok());
-    server.daemon.stopper().within(Duration::from_secs(600));
+    server.daemon.shutdown().begin(Duration::from_secs(600));
     assert_eq!(silent.read(&mut [0]).await.unwrap_or_default(), 0);
 }

@@ -1,4 +1,4 @@
-//! What the tests share: a store with images, a server, and a client that sends bytes as they are.
+//! What the tests share: a store with images, a server, and a client that sends raw bytes.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
@@ -13,37 +13,38 @@ use tokio::sync::oneshot;
 use windlass::{
     Access, Caller, Digest, Engine, EngineConfig, Holdings, PullRequest, Remove, Throttle,
 };
-use windlass_serve::{Answered, Drained, Listen, Listener, ServeConfig, Server};
+use windlass_listen::Listener;
+use windlass_serve::{ListenAddress, RegistryServer, RequestLogEntry, ServeConfig, ServeReport};
 use windlass_testing::{
     ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, PackedIndex, Registry,
 };
 
-/// How long a test may wait before it is taken for stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// After this a test counts as stuck.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A store.
-pub(crate) struct Stored {
+/// A store in a temporary directory, and the registry that its images are pulled from.
+pub(crate) struct TestStore {
     pub(crate) directory: TempDir,
     registry: Registry,
 }
 
 /// A running server.
-pub(crate) struct Serving {
+pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
-    pub(crate) answered: Arc<Mutex<Vec<Answered>>>,
+    pub(crate) log: Arc<Mutex<Vec<RequestLogEntry>>>,
     stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<Drained>>,
+    thread: Option<JoinHandle<ServeReport>>,
 }
 
-/// What a server said.
+/// A response, parsed.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     head: String,
     pub(crate) body: Vec<u8>,
 }
 
-impl Stored {
+impl TestStore {
     /// A store that does not exist.
     pub(crate) fn nothing() -> Self {
         Self {
@@ -52,21 +53,21 @@ impl Stored {
         }
     }
 
-    /// A store with `image`, called by `names`.
+    /// A store with `image`, tagged with `names`.
     pub(crate) fn with(image: impl Into<PackedImage>, names: &[&str]) -> (Self, PackedImage) {
-        let stored = Self::nothing();
-        let image = stored.add(image, names);
-        (stored, image)
+        let store = Self::nothing();
+        let image = store.add(image, names);
+        (store, image)
     }
 
-    /// Puts an image into the store, called by `names` and no other.
+    /// Pulls an image into the store, and tags it with `names` only.
     pub(crate) fn add(&self, image: impl Into<PackedImage>, names: &[&str]) -> PackedImage {
         let image = self.registry.push(image, "app:1");
         self.pull(names);
         image
     }
 
-    /// Puts an index into the store, with its image for this machine.
+    /// Pulls the image of an index for this machine into the store.
     pub(crate) fn add_index(&self, index: IndexBuilder, names: &[&str]) -> PackedIndex {
         let index = self.registry.push_index(index, "app:1");
         self.pull(names);
@@ -115,35 +116,34 @@ impl Stored {
         self.directory.path().join("store")
     }
 
-    /// Where the store has a blob.
+    /// The file of a blob in the store.
     pub(crate) fn file_of(&self, digest: &Digest) -> PathBuf {
         self.root().join("blobs/sha256").join(digest.hex())
     }
 
-    /// Serves it on a free port.
-    pub(crate) fn serve(&self) -> Serving {
-        Serving::start(&self.root(), ServeConfig::default())
+    /// Serves the store on a free port.
+    pub(crate) fn serve(&self) -> TestServer {
+        TestServer::start(&self.root(), ServeConfig::default())
     }
 }
 
-impl Serving {
+impl TestServer {
     pub(crate) fn start(root: &Path, config: ServeConfig) -> Self {
-        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let address: ListenAddress = "127.0.0.1:0".parse().unwrap();
+        let listener = address.bind().unwrap();
         Self::on(listener, root, config)
     }
 
     pub(crate) fn on(listener: Listener, root: &Path, mut config: ServeConfig) -> Self {
-        let answered: Arc<Mutex<Vec<Answered>>> = Arc::default();
-        let answers = Arc::clone(&answered);
-        config.on_answer = Some(Arc::new(move |answer| answers.lock().unwrap().push(answer)));
-        let address = match listener.address() {
-            Listen::Tcp(address) => *address,
-            Listen::Unix(_) => ([0, 0, 0, 0], 0).into(),
-        };
+        let log: Arc<Mutex<Vec<RequestLogEntry>>> = Arc::default();
+        let entries = Arc::clone(&log);
+        config.on_response = Some(Arc::new(move |entry| entries.lock().unwrap().push(entry)));
+        let no_address = ([0, 0, 0, 0], 0).into();
+        let address = listener.tcp_address().unwrap_or(no_address);
         let holdings = Arc::new(Holdings::at(root.to_owned()).unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
-            let server = Server::new(holdings, config);
+            let server = RegistryServer::new(holdings, config);
             let until = async { drop(stopped.await) };
             runtime()
                 .block_on(server.run(vec![listener], until))
@@ -151,36 +151,36 @@ impl Serving {
         });
         Self {
             address,
-            answered,
+            log,
             stop: Some(stop),
             thread: Some(thread),
         }
     }
 
-    /// Has it end, and returns how it did.
-    pub(crate) fn stop(mut self) -> Drained {
+    /// Shuts the server down.
+    pub(crate) fn stop(mut self) -> ServeReport {
         drop(self.stop.take());
         self.thread.take().unwrap().join().unwrap()
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream
     }
 
-    /// Sends these bytes, and returns all that comes until the server closes.
+    /// Sends bytes, and returns all that is received until the server closes the connection.
     pub(crate) fn send(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
         let mut stream = self.connect();
-        // A server that has heard enough may have closed already.
+        // The server may have closed the connection already.
         drop(stream.write_all(bytes.as_ref()));
-        let mut said = Vec::new();
-        drop(stream.read_to_end(&mut said));
-        said
+        let mut response = Vec::new();
+        drop(stream.read_to_end(&mut response));
+        response
     }
 
-    /// Asks for something, with more fields, `Name: value`.
-    pub(crate) fn ask(&self, method: &str, target: &str, fields: &[&str]) -> Said {
+    /// Sends a request with additional header fields, `Name: value`.
+    pub(crate) fn request(&self, method: &str, target: &str, fields: &[&str]) -> HttpResponse {
         let mut request = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
         if !fields.iter().any(|field| field.starts_with("Host:")) {
             write!(request, "Host: {}\r\n", self.address).unwrap();
@@ -188,15 +188,15 @@ impl Serving {
         for field in fields {
             write!(request, "{field}\r\n").unwrap();
         }
-        Said::parse(&self.send(request + "\r\n"))
+        HttpResponse::parse(&self.send(request + "\r\n"))
     }
 
-    pub(crate) fn get(&self, target: &str) -> Said {
-        self.ask("GET", target, &[])
+    pub(crate) fn get(&self, target: &str) -> HttpResponse {
+        self.request("GET", target, &[])
     }
 }
 
-impl Drop for Serving {
+impl Drop for TestServer {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -209,7 +209,7 @@ impl Drop for Serving {
     }
 }
 
-impl Said {
+impl HttpResponse {
     pub(crate) fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let end = end.unwrap_or_else(|| panic!("no answer: {:?}", String::from_utf8_lossy(bytes)));
@@ -219,7 +219,7 @@ impl Said {
         Self { status, head, body }
     }
 
-    /// A field of the head, or nothing.
+    /// Returns a header field; empty if it is missing.
     pub(crate) fn field(&self, name: &str) -> &str {
         let fields = self.head.lines().filter_map(|line| line.split_once(": "));
         let mut values = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
@@ -230,20 +230,20 @@ impl Said {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The code of the error that it is.
+    /// Returns the code of an error response.
     pub(crate) fn code(&self) -> String {
         assert_eq!(self.field("content-type"), "application/json", "{self:?}");
         let code = &self.json()["errors"][0]["code"];
         code.as_str().unwrap().to_owned()
     }
 
-    /// Status and code of the error that it is.
+    /// Returns the status and the code of an error response.
     pub(crate) fn error(&self) -> (u16, String) {
         (self.status, self.code())
     }
 }
 
-/// An image of one small layer, of which there is no other.
+/// An image with one small layer of its own.
 pub(crate) fn image(content: &str) -> ImageBuilder {
     ImageBuilder::new().layer(LayerBuilder::new().file("file", content))
 }

@@ -1,58 +1,61 @@
-//! Requests that no honest client sends.
+//! Malformed and malicious requests.
 
-use windlass_serve::{Hosts, ServeConfig};
+use windlass_serve::{AllowedHosts, ServeConfig};
 
-use crate::harness::{Said, Serving, Stored, image};
+use crate::harness::{HttpResponse, TestServer, TestStore, image};
 
-/// A page in a browser that has its own name lead here learns nothing.
+/// DNS rebinding: a web page whose name resolves to this server gets nothing.
 #[test]
-fn a_name_of_others_is_refused() {
-    let (stored, _) = Stored::with(image("a"), &["app:1"]);
-    let serving = stored.serve();
+fn foreign_host_names_are_refused() {
+    let (store, _) = TestStore::with(image("a"), &["app:1"]);
+    let server = store.serve();
     let target = "/v2/app/manifests/1";
     for host in ["evil.test", "evil.test:7700", "localhost.evil.test", ""] {
-        let said = serving.ask("GET", target, &[&format!("Host: {host}")]);
-        assert_eq!(said.error(), (421, "DENIED".to_owned()), "{host}");
+        let response = server.request("GET", target, &[&format!("Host: {host}")]);
+        assert_eq!(response.error(), (421, "DENIED".to_owned()), "{host}");
     }
     for host in ["localhost", "127.0.0.1:1", "[::1]", "x.localhost:80"] {
-        let said = serving.ask("GET", target, &[&format!("Host: {host}")]);
-        assert_eq!(said.status, 200, "{host}");
+        let response = server.request("GET", target, &[&format!("Host: {host}")]);
+        assert_eq!(response.status, 200, "{host}");
     }
-    let said = serving.ask(
+    let response = server.request(
         "GET",
         &format!("http://evil.test{target}"),
         &["Host: localhost"],
     );
-    assert_eq!(said.error(), (421, "DENIED".to_owned()));
-    let said = serving.ask(
+    assert_eq!(response.error(), (421, "DENIED".to_owned()));
+    let response = server.request(
         "GET",
         &format!("http://localhost{target}"),
         &["Host: localhost"],
     );
-    assert_eq!(said.status, 200);
-    let said = serving.ask("GET", target, &["Host: localhost", "Host: localhost"]);
-    assert_eq!(said.status, 400);
-    let said = Said::parse(&serving.send(format!("GET {target} HTTP/1.0\r\n\r\n")));
-    assert_eq!(said.status, 400);
+    assert_eq!(response.status, 200);
+    let response = server.request("GET", target, &["Host: localhost", "Host: localhost"]);
+    assert_eq!(response.status, 400);
+    let response = HttpResponse::parse(&server.send(format!("GET {target} HTTP/1.0\r\n\r\n")));
+    assert_eq!(response.status, 400);
 
     let config = |hosts| ServeConfig {
         hosts,
         ..ServeConfig::default()
     };
-    for hosts in [Hosts::Any, Hosts::Only(vec!["evil.test".to_owned()])] {
-        let serving = Serving::start(&stored.root(), config(hosts));
-        let said = serving.ask("GET", target, &["Host: evil.test:1"]);
-        assert_eq!(said.status, 200);
-        // Nor is anything for pages of others.
-        assert_eq!(said.field("access-control-allow-origin"), "");
-        assert_eq!(said.field("x-content-type-options"), "nosniff");
+    for hosts in [
+        AllowedHosts::Any,
+        AllowedHosts::Only(vec!["evil.test".to_owned()]),
+    ] {
+        let server = TestServer::start(&store.root(), config(hosts));
+        let response = server.request("GET", target, &["Host: evil.test:1"]);
+        assert_eq!(response.status, 200);
+        // Web pages of other origins get no access either.
+        assert_eq!(response.field("access-control-allow-origin"), "");
+        assert_eq!(response.field("x-content-type-options"), "nosniff");
     }
 }
 
 #[test]
-fn paths_that_are_none_are_refused() {
-    let (stored, _) = Stored::with(image("a"), &["app:1"]);
-    let serving = stored.serve();
+fn invalid_paths_are_refused() {
+    let (store, _) = TestStore::with(image("a"), &["app:1"]);
+    let server = store.serve();
     for target in [
         "/v2/../v2/app/manifests/1",
         "/v2/app/../app/manifests/1",
@@ -72,22 +75,24 @@ fn paths_that_are_none_are_refused() {
         "/v2/app/blobs/sha512:00",
         "/v2/APP/manifests/1",
     ] {
-        let said = serving.get(target);
-        assert!(matches!(said.status, 400 | 404), "{target}: {said:?}");
-        assert!(!said.code().is_empty());
+        let response = server.get(target);
+        assert!(
+            matches!(response.status, 400 | 404),
+            "{target}: {response:?}"
+        );
+        assert!(!response.code().is_empty());
     }
     let long = format!("/v2/{}/manifests/1", "a".repeat(5000));
-    assert_eq!(serving.get(&long).status, 414);
+    assert_eq!(server.get(&long).status, 414);
     let huge = format!("/v2/{}/manifests/1", "a".repeat(100_000));
-    assert!(matches!(serving.get(&huge).status, 414 | 431));
+    assert!(matches!(server.get(&huge).status, 414 | 431));
 }
 
-/// Heads that are too large or malformed are refused by HTTP itself, and whatever stands behind is not read as a
-/// request.
+/// Large and malformed heads are refused, and the bytes after them are not parsed as a request.
 #[test]
-fn what_is_no_request_gets_no_answer_to_one() {
-    let (stored, image) = Stored::with(image("a"), &["app:1"]);
-    let serving = stored.serve();
+fn malformed_requests_are_refused() {
+    let (store, image) = TestStore::with(image("a"), &["app:1"]);
+    let server = store.serve();
     let host = "Host: localhost\r\n";
     let next = format!("GET /v2/app/manifests/1 HTTP/1.1\r\n{host}\r\n");
     let field = "A: b\r\n";
@@ -112,18 +117,18 @@ fn what_is_no_request_gets_no_answer_to_one() {
         "\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n".to_owned(),
     ];
     for request in requests {
-        let said = serving.send(&request);
-        let leaked = said
+        let response = server.send(&request);
+        let leaked = response
             .windows(image.manifest.len())
             .any(|bytes| bytes == &*image.manifest);
         assert!(!leaked, "{request:.80?}");
         assert!(
-            said.is_empty() || said.starts_with(b"HTTP/1.1 4"),
+            response.is_empty() || response.starts_with(b"HTTP/1.1 4"),
             "{:?}",
-            String::from_utf8_lossy(&said)
+            String::from_utf8_lossy(&response)
         );
     }
-    // A body that is not read ends the connection, or is skipped: it is never taken for a request.
+    // A body is skipped, or the connection is closed: the body is never parsed as a request.
     for framing in [
         format!("Content-Length: {}", next.len()),
         "Transfer-Encoding: chunked".to_owned(),
@@ -134,23 +139,22 @@ fn what_is_no_request_gets_no_answer_to_one() {
         };
         let close = format!("GET /v2/ HTTP/1.1\r\n{host}Connection: close\r\n\r\n");
         for method in ["GET", "POST"] {
-            let said = serving.send(format!(
+            let response = server.send(format!(
                 "{method} /v2/ HTTP/1.1\r\n{host}{framing}\r\n\r\n{body}{close}"
             ));
-            let leaked = said
+            let leaked = response
                 .windows(image.manifest.len())
                 .any(|bytes| bytes == &*image.manifest);
             assert!(!leaked, "{method} {framing}");
         }
     }
-    assert_eq!(serving.get("/v2/app/manifests/1").status, 200);
+    assert_eq!(server.get("/v2/app/manifests/1").status, 200);
 }
 
-/// No bytes bring it down.
 #[test]
-fn noise_does_no_harm() {
-    let (stored, _) = Stored::with(image("a"), &["app:1"]);
-    let serving = stored.serve();
+fn random_bytes_do_not_stop_the_server() {
+    let (store, _) = TestStore::with(image("a"), &["app:1"]);
+    let server = store.serve();
     let mut random = windlass_testing::Random::new(7);
     let pieces: [&[u8]; 12] = [
         b"GET ",
@@ -176,11 +180,11 @@ fn noise_does_no_harm() {
             }
         }
         request.extend_from_slice(b"\r\nConnection: close\r\n\r\n");
-        let mut stream = serving.connect();
+        let mut stream = server.connect();
         drop(std::io::Write::write_all(&mut stream, &request));
         drop(stream.shutdown(std::net::Shutdown::Write));
-        let mut said = Vec::new();
-        drop(std::io::Read::read_to_end(&mut stream, &mut said));
+        let mut response = Vec::new();
+        drop(std::io::Read::read_to_end(&mut stream, &mut response));
     }
-    assert_eq!(serving.get("/v2/app/manifests/1").status, 200);
+    assert_eq!(server.get("/v2/app/manifests/1").status, 200);
 }

@@ -1,19 +1,19 @@
-//! Lists: of tags, repositories, and what refers to a manifest.
+//! Lists of tags, repositories and referrers.
 
 use serde_json::json;
 use windlass_testing::{ImageBuilder, LayerBuilder};
 
-use crate::harness::{Serving, Stored, image};
+use crate::harness::{TestServer, TestStore, image};
 
-/// Follows the links from `target` on, and returns what stands under `key` on each page.
-fn pages(serving: &Serving, target: &str, key: &str) -> Vec<Vec<String>> {
+/// Follows the links from `target` on, and returns the entries under `key` of each page.
+fn pages(server: &TestServer, target: &str, key: &str) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
     let mut next = Some(target.to_owned());
     while let Some(target) = next {
-        let said = serving.get(&target);
-        assert_eq!(said.status, 200, "{target}");
-        pages.push(serde_json::from_value(said.json()[key].clone()).unwrap());
-        let link = said.field("link").strip_prefix('<');
+        let response = server.get(&target);
+        assert_eq!(response.status, 200, "{target}");
+        pages.push(serde_json::from_value(response.json()[key].clone()).unwrap());
+        let link = response.field("link").strip_prefix('<');
         next = link.map(|link| link.split_once(">; rel=\"next\"").unwrap().0.to_owned());
     }
     pages
@@ -28,9 +28,9 @@ fn tags_and_repositories_come_in_pages() {
         "ghcr.io/x/y:1",
         "localhost:5000/z:1",
     ];
-    let (stored, _) = Stored::with(image("a"), &names);
-    let serving = stored.serve();
-    let tags = |target: &str| pages(&serving, &format!("/v2/{target}"), "tags");
+    let (store, _) = TestStore::with(image("a"), &names);
+    let server = store.serve();
+    let tags = |target: &str| pages(&server, &format!("/v2/{target}"), "tags");
     assert_eq!(tags("alpine/tags/list"), [["10", "3", "edge"]]);
     let two: [&[&str]; 2] = [&["10", "3"], &["edge"]];
     assert_eq!(tags("alpine/tags/list?n=2"), two);
@@ -38,10 +38,10 @@ fn tags_and_repositories_come_in_pages() {
     assert_eq!(tags("alpine/tags/list?n=3"), [["10", "3", "edge"]]);
     assert_eq!(tags("alpine/tags/list?last=3"), [["edge"]]);
     assert_eq!(tags("alpine/tags/list?n=0")[0], [""; 0]);
-    let said = serving.get("/v2/library/alpine/tags/list");
-    assert_eq!(said.json()["name"], "library/alpine");
-    let said = serving.get("/v2/busybox/tags/list");
-    assert_eq!(said.error(), (404, "NAME_UNKNOWN".to_owned()));
+    let response = server.get("/v2/library/alpine/tags/list");
+    assert_eq!(response.json()["name"], "library/alpine");
+    let response = server.get("/v2/busybox/tags/list");
+    assert_eq!(response.error(), (404, "NAME_UNKNOWN".to_owned()));
 
     let all = [
         "docker.io/library/alpine",
@@ -49,15 +49,15 @@ fn tags_and_repositories_come_in_pages() {
         "localhost:5000/z",
     ];
     let repositories =
-        |query: &str| pages(&serving, &format!("/v2/_catalog{query}"), "repositories");
+        |query: &str| pages(&server, &format!("/v2/_catalog{query}"), "repositories");
     assert_eq!(repositories(""), [all]);
     assert_eq!(repositories("?n=1"), all.map(|name| [name]));
     assert_eq!(repositories("?ns=docker.io"), [["library/alpine"]]);
     assert_eq!(repositories("?ns=localhost:5000&n=1"), [["z"]]);
     for query in ["?n=x", "?n=", "?n=1e3", "?last=UP"] {
-        let said = serving.get(&format!("/v2/_catalog{query}"));
+        let response = server.get(&format!("/v2/_catalog{query}"));
         assert_eq!(
-            said.error(),
+            response.error(),
             (400, "PAGINATION_NUMBER_INVALID".to_owned()),
             "{query}"
         );
@@ -65,7 +65,7 @@ fn tags_and_repositories_come_in_pages() {
 }
 
 #[test]
-fn what_refers_to_a_manifest_is_listed_as_far_as_it_is_here() {
+fn referrers_in_the_store_are_listed() {
     const ABOUT: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let about = ImageBuilder::new().layer(LayerBuilder::new().file("a", "a")).manifest(|manifest| {
         manifest["subject"] = json!({
@@ -73,16 +73,16 @@ fn what_refers_to_a_manifest_is_listed_as_far_as_it_is_here() {
         });
         manifest["annotations"] = json!({ "why": "test" });
     });
-    let (stored, image) = Stored::with(about, &["app:1"]);
-    let serving = stored.serve();
-    let said = serving.get(&format!("/v2/app/referrers/{ABOUT}"));
+    let (store, image) = TestStore::with(about, &["app:1"]);
+    let server = store.serve();
+    let response = server.get(&format!("/v2/app/referrers/{ABOUT}"));
     assert_eq!(
-        said.field("content-type"),
+        response.field("content-type"),
         "application/vnd.oci.image.index.v1+json"
     );
     let kind = "application/vnd.oci.image.config.v1+json";
     assert_eq!(
-        said.json()["manifests"],
+        response.json()["manifests"],
         json!([{
             "mediaType": image.media_type, "digest": image.digest, "size": image.manifest.len(),
             "annotations": { "why": "test" }, "artifactType": kind,
@@ -90,18 +90,18 @@ fn what_refers_to_a_manifest_is_listed_as_far_as_it_is_here() {
     );
     let target = format!("/v2/app/referrers/{ABOUT}?artifactType=");
     for (wanted, count) in [(kind.replace('+', "%2B"), 1), ("other".to_owned(), 0)] {
-        let said = serving.get(&format!("{target}{wanted}"));
-        assert_eq!(said.field("oci-filters-applied"), "artifactType");
+        let response = server.get(&format!("{target}{wanted}"));
+        assert_eq!(response.field("oci-filters-applied"), "artifactType");
         assert_eq!(
-            said.json()["manifests"].as_array().unwrap().len(),
+            response.json()["manifests"].as_array().unwrap().len(),
             count,
             "{wanted}"
         );
     }
-    let said = serving.get(&format!("/v2/app/referrers/{}", image.digest));
-    assert_eq!(said.json()["manifests"], json!([]));
-    let said = serving.get("/v2/app/referrers/sha256:x");
-    assert_eq!(said.error(), (400, "DIGEST_INVALID".to_owned()));
-    let said = serving.get(&format!("/v2/other/referrers/{ABOUT}"));
-    assert_eq!(said.code(), "NAME_UNKNOWN");
+    let response = server.get(&format!("/v2/app/referrers/{}", image.digest));
+    assert_eq!(response.json()["manifests"], json!([]));
+    let response = server.get("/v2/app/referrers/sha256:x");
+    assert_eq!(response.error(), (400, "DIGEST_INVALID".to_owned()));
+    let response = server.get(&format!("/v2/other/referrers/{ABOUT}"));
+    assert_eq!(response.code(), "NAME_UNKNOWN");
 }

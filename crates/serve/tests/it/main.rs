@@ -1,4 +1,4 @@
-//! A server over a real store, asked with raw sockets: what is right, what is refused, and what clients may cost.
+//! A server over a real store, tested over raw sockets: the protocol, hostile requests, and limits.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

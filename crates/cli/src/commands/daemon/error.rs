@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use windlass_config::{Origin, UrlProblem};
-use windlass_daemon::{AddressError, BindError, TlsError};
+use windlass_daemon::DaemonAddressError;
+use windlass_listen::{BindError, ServerTlsError};
 
 /// Why a daemon cannot be as it is wanted.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +15,7 @@ pub(crate) enum DaemonError {
     Address {
         origin: Origin,
         index: usize,
-        source: AddressError,
+        source: DaemonAddressError,
     },
     /// A mirror on the command line is none.
     #[error("--registry-mirror {text}")]
@@ -39,7 +40,10 @@ pub(crate) enum DaemonError {
     File { path: PathBuf, source: io::Error },
     /// The certificates cannot be used.
     #[error("{}", .path.display())]
-    Tls { path: PathBuf, source: TlsError },
+    Tls {
+        path: PathBuf,
+        source: ServerTlsError,
+    },
     /// Nobody can come in.
     #[error(transparent)]
     Bind(BindError),

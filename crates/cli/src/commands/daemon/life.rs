@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task;
 use tokio::time::{self, Interval};
-use windlass_daemon::{Bound, Daemon, Limits, Notifier};
+use windlass_daemon::{Daemon, DaemonLimits, DaemonListener, Notifier};
 
 use super::reload::Reloader;
 use crate::error::Error;
@@ -20,7 +20,7 @@ const MARGIN: Duration = Duration::from_secs(30);
 /// Serves until a signal comes, and what runs has ended or was left.
 pub(super) async fn live(
     daemon: Arc<Daemon>,
-    sockets: Vec<Bound>,
+    listeners: Vec<DaemonListener>,
     reloader: Reloader,
     notifier: &Notifier,
     signals: &Signals,
@@ -30,8 +30,8 @@ pub(super) async fn live(
     // The commands' way in (docs/decisions/0014).
     let hatch = hatch::open(reloader.root(), Arc::clone(&daemon)).map_err(Error::Runtime)?;
     task::spawn(hatch);
-    let stop = daemon.stopper();
-    let mut served = task::spawn(Arc::clone(&daemon).serve(sockets, Limits::default()));
+    let shutdown = daemon.shutdown().clone();
+    let mut served = task::spawn(Arc::clone(&daemon).serve(listeners, DaemonLimits::default()));
     let mut reloader = Some(reloader);
     let mut pulse = notifier.watchdog().map(time::interval);
     let mut is_stopping = false;
@@ -48,7 +48,7 @@ pub(super) async fn live(
                 let drain = reloader.as_ref().map_or(Duration::ZERO, Reloader::drain);
                 tracing::info!(?signal, pulls = daemon.pulls_running(), seconds = drain.as_secs(), "stopping");
                 notifier.stopping(drain + MARGIN);
-                stop.within(drain);
+                shutdown.begin(drain);
             }
             _ = hangups.recv(), if !is_stopping => {
                 notifier.reloading();

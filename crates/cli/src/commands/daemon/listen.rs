@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use windlass_daemon::{Address, Bound, Inherited, Tls, bind, bind_metrics, bind_tcp};
+use windlass_daemon::{DaemonAddress, DaemonListener};
+use windlass_listen::{InheritedSockets, ServerTls};
 
 use super::error::DaemonError;
 use super::plan::{Fixed, TlsFiles, daemon};
@@ -17,23 +18,23 @@ const USER_SOCKET: &str = "windlass.sock";
 #[derive(Debug)]
 pub(super) struct Listening {
     fixed: Fixed,
-    addresses: Vec<Address>,
-    inherited: Inherited,
-    tls: Option<Tls>,
+    addresses: Vec<DaemonAddress>,
+    inherited: InheritedSockets,
+    tls: Option<ServerTls>,
 }
 
 impl Listening {
     /// Finds out what it is, and takes what was inherited.
     pub(super) fn new(fixed: &Fixed, environment: &Environment) -> Result<Self, Error> {
         let service = &environment.service;
-        let inherited = Inherited::take(service.sockets, &service.socket_names)
+        let inherited = InheritedSockets::take(service.sockets, &service.socket_names)
             .map_err(|error| daemon(DaemonError::Bind(error)))?;
         let addresses = match (fixed.hosts.is_empty(), inherited.is_empty()) {
             (false, _) => fixed.hosts.clone(),
-            (true, false) => vec![Address::Inherited(None)],
+            (true, false) => vec![DaemonAddress::Inherited(None)],
             (true, true) => {
                 let usual = usual(environment).ok_or_else(|| daemon(DaemonError::NoPlace))?;
-                vec![Address::Unix(usual)]
+                vec![DaemonAddress::Unix(usual)]
             }
         };
         let tls = fixed.tls.as_ref().map(TlsFiles::read);
@@ -46,30 +47,34 @@ impl Listening {
     }
 
     /// Returns the certificates, for clients from elsewhere.
-    pub(super) fn tls(&self) -> Option<&Tls> {
+    pub(super) fn tls(&self) -> Option<&ServerTls> {
         self.tls.as_ref()
     }
 
     /// Listens. Those that are made here go when they are dropped.
-    pub(super) fn sockets(mut self) -> Result<Vec<Bound>, DaemonError> {
+    pub(super) fn sockets(mut self) -> Result<Vec<DaemonListener>, DaemonError> {
         let mut sockets = Vec::new();
         for address in &self.addresses {
             match (address, &self.tls) {
-                (Address::Unix(path), _) => {
-                    let bound = bind(path, self.fixed.group.as_deref());
+                (DaemonAddress::Unix(path), _) => {
+                    let bound = DaemonListener::unix(path, self.fixed.group.as_deref());
                     sockets.push(bound.map_err(DaemonError::Bind)?);
                 }
-                (Address::Tcp(at), Some(tls)) => {
-                    sockets.push(bind_tcp(*at, tls).map_err(DaemonError::Bind)?);
+                (DaemonAddress::Tcp(at), Some(tls)) => {
+                    sockets.push(DaemonListener::tcp(*at, tls).map_err(DaemonError::Bind)?);
                 }
-                (Address::Tcp(_), None) => {
+                (DaemonAddress::Tcp(_), None) => {
                     return Err(DaemonError::WithoutTls {
                         address: address.to_string(),
                         missing: "a certificate",
                     });
                 }
-                (Address::Inherited(name), tls) => {
-                    let claimed = self.inherited.claim(name.as_deref(), tls.as_ref());
+                (DaemonAddress::Inherited(name), tls) => {
+                    let claimed = DaemonListener::inherited(
+                        &mut self.inherited,
+                        name.as_deref(),
+                        tls.as_ref(),
+                    );
                     sockets.extend(claimed.map_err(DaemonError::Bind)?);
                 }
             }
@@ -80,7 +85,7 @@ impl Listening {
             );
         }
         if let Some(metrics) = self.fixed.metrics {
-            sockets.push(bind_metrics(metrics).map_err(DaemonError::Bind)?);
+            sockets.push(DaemonListener::metrics(metrics).map_err(DaemonError::Bind)?);
         }
         Ok(sockets)
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use windlass::{DEFAULT_REGISTRY, EngineConfig, HostConfig};
 use windlass_config::{DaemonSettings, LogFormat, LogLevel, Setting, registry_mirror};
-use windlass_daemon::{About, Address, Tls, TlsError, find_group};
+use windlass_daemon::{DaemonAddress, DaemonInfo};
+use windlass_listen::{ServerTls, ServerTlsError, find_group};
 
 use super::Args;
 use super::error::DaemonError;
@@ -38,7 +39,7 @@ pub(super) struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fixed {
     /// Where clients come in; empty for the usual place.
-    pub(super) hosts: Vec<Address>,
+    pub(super) hosts: Vec<DaemonAddress>,
     pub(super) group: Option<String>,
     pub(super) tls: Option<TlsFiles>,
     pub(super) metrics: Option<SocketAddr>,
@@ -51,7 +52,7 @@ pub(super) struct Fixed {
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) engine: EngineConfig,
-    pub(super) about: About,
+    pub(super) info: DaemonInfo,
     pub(super) uploads: Option<usize>,
     pub(super) level: LogLevel,
     pub(super) drain: Duration,
@@ -171,7 +172,7 @@ impl Reading {
     fn tls(
         &self,
         said: &DaemonSettings,
-        hosts: &[Address],
+        hosts: &[DaemonAddress],
     ) -> Result<Option<TlsFiles>, DaemonError> {
         let args = &self.args;
         let path = |given: &Option<PathBuf>, said: &Option<Setting<PathBuf>>| {
@@ -182,7 +183,9 @@ impl Reading {
         let key = path(&args.tlskey, &said.key);
         let is_off = !args.tlsverify && value(said.tls.as_ref()) == Some(false);
         let is_on = args.tlsverify || value(said.tls.as_ref()) == Some(true);
-        let tcp = hosts.iter().find(|host| matches!(host, Address::Tcp(_)));
+        let tcp = hosts
+            .iter()
+            .find(|host| matches!(host, DaemonAddress::Tcp(_)));
         let missing = match (&ca, &certificate, &key) {
             (Some(_), Some(_), Some(_)) if is_off => "`tlsverify`",
             (Some(ca), Some(certificate), Some(key)) => {
@@ -228,7 +231,7 @@ impl Reading {
         let level = args.log_level.or_else(|| value(said.log_level.as_ref()));
         let uploads = args.max_concurrent_uploads;
         Ok(Live {
-            about: about(&engine, labels),
+            info: info(&engine, labels),
             engine,
             uploads: uploads.or_else(|| value(said.uploads.as_ref())),
             level: level.unwrap_or(LogLevel::Info),
@@ -269,7 +272,7 @@ impl Live {
 
 impl TlsFiles {
     /// Reads them.
-    pub(super) fn read(&self) -> Result<Tls, DaemonError> {
+    pub(super) fn read(&self) -> Result<ServerTls, DaemonError> {
         let read = |path: &Path| {
             std::fs::read(path).map_err(|source| DaemonError::File {
                 path: path.to_owned(),
@@ -277,12 +280,14 @@ impl TlsFiles {
             })
         };
         let (ca, certificate) = (read(&self.ca)?, read(&self.certificate)?);
-        let tls = Tls::new(&ca, &certificate, &read(&self.key)?);
+        let tls = ServerTls::with_client_authentication(&ca, &certificate, &read(&self.key)?);
         tls.map_err(|source| {
             let path = match &source {
-                TlsError::Authorities { .. } => &self.ca,
-                TlsError::Certificate { .. } => &self.certificate,
-                TlsError::Key { .. } => &self.key,
+                ServerTlsError::Authorities { .. } => &self.ca,
+                ServerTlsError::Certificate { .. } | ServerTlsError::Mismatch(_) => {
+                    &self.certificate
+                }
+                ServerTlsError::Key { .. } => &self.key,
             };
             let path = path.clone();
             DaemonError::Tls { path, source }
@@ -304,7 +309,7 @@ fn changed(all: &[(&'static str, bool)]) -> Vec<&'static str> {
     changed.map(|(name, _)| *name).collect()
 }
 
-fn addresses(said: &Setting<Vec<String>>) -> Result<Vec<Address>, DaemonError> {
+fn addresses(said: &Setting<Vec<String>>) -> Result<Vec<DaemonAddress>, DaemonError> {
     let parse = |(index, text): (usize, &String)| {
         text.parse().map_err(|source| DaemonError::Address {
             origin: said.origin.clone(),
@@ -326,10 +331,10 @@ fn mirrors(texts: &[String]) -> Result<Vec<HostConfig>, DaemonError> {
     texts.iter().map(parse).collect()
 }
 
-fn about(engine: &EngineConfig, labels: Vec<String>) -> About {
+fn info(engine: &EngineConfig, labels: Vec<String>) -> DaemonInfo {
     let hub = engine.pull.registry.registries.named.get(DEFAULT_REGISTRY);
     let mirrors = hub.into_iter().flat_map(|hub| &hub.mirrors);
-    About {
+    DaemonInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         root: engine.root.to_string_lossy().into_owned(),
         insecure_registries: engine.pull.registry.insecure.clone(),

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use windlass_daemon::{Daemon, Tls};
+use windlass_daemon::Daemon;
+use windlass_listen::ServerTls;
 
 use super::logs::Logs;
 use super::plan::{Live, Plan, Reading, daemon};
@@ -17,7 +18,7 @@ pub(super) struct Reloader {
     pub(super) reading: Reading,
     pub(super) logs: Logs,
     /// The certificates in use.
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<ServerTls>,
     /// What is in effect; of what cannot be changed, what was when the daemon began.
     pub(super) plan: Plan,
 }
@@ -90,7 +91,7 @@ impl Reloader {
             engine.set_registry_rate(registry, Some(*rate));
         }
         self.daemon.set_uploads(live.uploads);
-        self.daemon.set_about(live.about.clone());
+        self.daemon.set_info(live.info.clone());
         self.logs.set_level(live.level);
     }
 }

@@ -195,7 +195,7 @@ fn certificates_that_do_not_fit_are_told() {
     insta::assert_snapshot!(windlass.run(args), @r"
     exit: 1
     --- stderr
-    error: key: the key: there is no unencrypted private key in PEM form in it
+    error: key: key: the file has no unencrypted private key in PEM form
     ");
     fs::write(windlass.path("key"), own.key).unwrap();
     insta::assert_snapshot!(windlass.run(args), @r"
@@ -226,7 +226,7 @@ fn a_second_daemon_on_the_store_ends_at_once() {
     insta::assert_snapshot!(third, @r"
     exit: 1
     --- stderr
-    error: [dir]/d.sock is in use: another daemon answers there
+    error: [dir]/d.sock is in use: another process listens there
     hint: stop that one, or listen elsewhere with --host
     ");
     assert_eq!(first.get("/_ping").body, "OK");

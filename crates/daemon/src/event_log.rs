@@ -9,7 +9,7 @@ use windlass_engine_api::{EventActor, EventMessage};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) enum ImageAction {
     Pull,
     Push,
     Tag,
@@ -23,7 +23,7 @@ pub(crate) enum Action {
 
 /// Remembers the latest events, and tells those that come.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub(crate) struct EventLog {
     recent: Mutex<VecDeque<Arc<EventMessage>>>,
     sender: Sender<Arc<EventMessage>>,
 }
@@ -33,7 +33,7 @@ const REMEMBERED: usize = 256;
 /// How many events may wait for one who listens; one who is slower misses some.
 const WAITING: usize = 1024;
 
-impl Journal {
+impl EventLog {
     pub(crate) fn new() -> Self {
         let (sender, _) = channel(WAITING);
         let recent = Mutex::default();
@@ -41,9 +41,9 @@ impl Journal {
     }
 
     /// Notes that something happened to the image or name `id`.
-    pub(crate) fn note(&self, action: Action, id: &str, attributes: BTreeMap<String, String>) {
+    pub(crate) fn record(&self, action: ImageAction, id: &str, attributes: BTreeMap<String, String>) {
         // Of pulls more is known elsewhere.
-        if action != Action::Pull {
+        if action != ImageAction::Pull {
             tracing::info!(action = action.word(), image = id, "done");
         }
         let now = SystemTime::now()
@@ -72,18 +72,18 @@ impl Journal {
     }
 
     /// Returns what is remembered, and tells what comes behind it.
-    pub(crate) fn listen(&self) -> (Vec<Arc<EventMessage>>, Receiver<Arc<EventMessage>>) {
+    pub(crate) fn subscribe(&self) -> (Vec<Arc<EventMessage>>, Receiver<Arc<EventMessage>>) {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         (recent.iter().cloned().collect(), self.sender.subscribe())
     }
 
     /// Returns how many listen.
-    pub(crate) fn listeners(&self) -> usize {
+    pub(crate) fn subscribers(&self) -> usize {
         self.sender.receiver_count()
     }
 }
 
-impl Action {
+impl ImageAction {
     fn word(self) -> &'static str {
         match self {
             Self::Pull => "pull",
@@ -100,6 +100,6 @@ impl Action {
 }
 
 /// Returns the one attribute that most events have.
-pub(crate) fn called(name: impl Into<String>) -> BTreeMap<String, String> {
+pub(crate) fn name_attribute(name: impl Into<String>) -> BTreeMap<String, String> {
     BTreeMap::from([("name".to_owned(), name.into())])
 }

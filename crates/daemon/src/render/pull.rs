@@ -7,11 +7,11 @@ use tokio::time::Instant;
 use windlass::{Digest, LayerStatus, Outcome, PullEvent, Pulled, Reference};
 use windlass_engine_api::ProgressMessage;
 
-use crate::stream::Lines;
+use crate::stream::MessageQueue;
 
 /// Turns what happens in one pull into lines.
 #[derive(Debug)]
-pub(crate) struct PullWords {
+pub(crate) struct PullMessages {
     reference: Reference,
     layers: HashMap<Digest, Layer>,
     /// Layers that wait for another attempt, and until when.
@@ -38,7 +38,7 @@ struct Wait {
 /// How much more has to have come before it is told: a hundredth, or this many bytes (PG-2).
 const STEP: u64 = 512 << 10;
 
-impl PullWords {
+impl PullMessages {
     /// Begins with a pull of `reference`, which has a tag or a digest.
     pub(crate) fn new(reference: Reference) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl PullWords {
     }
 
     /// Tells what happened.
-    pub(crate) fn event(&mut self, event: &PullEvent, now: Instant, lines: &Lines) {
+    pub(crate) fn event(&mut self, event: &PullEvent, now: Instant, lines: &MessageQueue) {
         match event {
             PullEvent::Resolved { .. } if !self.has_begun => {
                 self.has_begun = true;
@@ -97,7 +97,7 @@ impl PullWords {
         }
     }
 
-    fn layer(&mut self, digest: Digest, status: &LayerStatus, now: Instant, lines: &Lines) {
+    fn layer(&mut self, digest: Digest, status: &LayerStatus, now: Instant, lines: &MessageQueue) {
         let id = digest.short();
         let layer = self.layers.entry(digest).or_default();
         if !matches!(
@@ -143,7 +143,7 @@ impl PullWords {
     }
 
     /// Tells how long it is until layers are tried again, once a second (DM-10).
-    pub(crate) fn tick(&mut self, now: Instant, lines: &Lines) {
+    pub(crate) fn tick(&mut self, now: Instant, lines: &MessageQueue) {
         for (digest, wait) in &mut self.waits {
             let left = wait.until.saturating_duration_since(now);
             let seconds = whole_seconds(left);
@@ -157,7 +157,7 @@ impl PullWords {
     }
 
     /// Tells the digest of what was pulled, and of an image that is new which layers were here.
-    pub(crate) fn pulled(&mut self, pulled: &Pulled, lines: &Lines) {
+    pub(crate) fn pulled(&mut self, pulled: &Pulled, lines: &MessageQueue) {
         if !self.has_begun {
             self.has_begun = true;
             lines.push(pulling_from(&self.reference));
@@ -233,7 +233,7 @@ mod tests {
     /// Returns the words that `events` are told in, each with how far it is.
     fn told(events: &[PullEvent]) -> Vec<String> {
         let reference: Reference = "alpine:3".parse().unwrap();
-        let (mut words, lines) = (PullWords::new(reference), Lines::default());
+        let (mut words, lines) = (PullMessages::new(reference), MessageQueue::default());
         let mut told = Vec::new();
         for event in events {
             words.event(event, Instant::now(), &lines);

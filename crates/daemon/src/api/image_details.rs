@@ -11,7 +11,7 @@ use super::images::seconds;
 
 /// What the config and the manifest or index of an image say.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct ImageDetails {
     pub(crate) labels: Option<BTreeMap<String, String>>,
     pub(crate) comment: String,
     pub(crate) author: String,
@@ -26,38 +26,42 @@ pub(crate) struct Facts {
     pub(crate) descriptor: Option<OciDescriptor>,
 }
 
-/// Facts by image, and by what the image came as.
+/// ImageDetails by image, and by what the image came as.
 #[derive(Debug, Default)]
-pub(crate) struct FactsCache(Mutex<HashMap<(ImageId, Digest), Arc<Facts>>>);
+pub(crate) struct ImageDetailsCache(Mutex<HashMap<(ImageId, Digest), Arc<ImageDetails>>>);
 
 /// How many images are remembered: more are read again and again.
 const MOST: usize = 4096;
 
-impl FactsCache {
+impl ImageDetailsCache {
     /// Returns what is known of `image`. Reads its documents if that was not done before.
     pub(crate) fn of(
         &self,
         engine: &Engine,
         image: &ImageSummary,
-    ) -> Result<Arc<Facts>, StoreError> {
+    ) -> Result<Arc<ImageDetails>, StoreError> {
         let key = (image.id, image.target);
-        if let Some(facts) = self.known().get(&key) {
-            return Ok(Arc::clone(facts));
+        if let Some(details) = self.known().get(&key) {
+            return Ok(Arc::clone(details));
         }
-        let facts = Arc::new(Facts::read(engine, image)?);
+        let details = Arc::new(ImageDetails::read(engine, image)?);
         let mut known = self.known();
         if known.len() == MOST {
             known.clear();
         }
-        known.insert(key, Arc::clone(&facts));
-        Ok(facts)
+        known.insert(key, Arc::clone(&details));
+        Ok(details)
     }
 
     /// Returns what is known of `image` for a list: one whose documents are damaged is listed as well, by what else is
     /// known of it. `None` if it went meanwhile.
-    pub(crate) fn of_listed(&self, engine: &Engine, image: &ImageSummary) -> Option<Arc<Facts>> {
+    pub(crate) fn of_listed(
+        &self,
+        engine: &Engine,
+        image: &ImageSummary,
+    ) -> Option<Arc<ImageDetails>> {
         let error = match self.of(engine, image) {
-            Ok(facts) => return Some(facts),
+            Ok(details) => return Some(details),
             Err(error) => error,
         };
         if let Err(StoreError::Find(_)) = engine.image(&ImageName::Id(image.id)) {
@@ -65,25 +69,25 @@ impl FactsCache {
         }
         let cause = windlass::text::error_chain(&error);
         tracing::warn!(id = %image.id, error = %cause, "an image is listed without what its documents say");
-        Some(Arc::new(Facts {
+        Some(Arc::new(ImageDetails {
             created: created(image),
-            ..Facts::default()
+            ..ImageDetails::default()
         }))
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(ImageId, Digest), Arc<Facts>>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(ImageId, Digest), Arc<ImageDetails>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Facts {
+impl ImageDetails {
     fn read(engine: &Engine, image: &ImageSummary) -> Result<Self, StoreError> {
         let config = engine.read_document(image.id.digest())?;
-        let mut facts = Self::of_config(&config);
-        facts.created = created(image);
+        let mut details = Self::of_config(&config);
+        details.created = created(image);
         let target = engine.read_document(&image.target)?;
-        facts.descriptor = Some(descriptor(&image.target, &target));
-        Ok(facts)
+        details.descriptor = Some(descriptor(&image.target, &target));
+        Ok(details)
     }
 
     /// The store took the config, so it is one. What is odd about it is left out.

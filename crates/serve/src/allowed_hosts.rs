@@ -1,29 +1,28 @@
-//! By which names a server may be called.
+//! The host names that requests may be addressed to.
 
 use std::net::IpAddr;
 
-/// The names that requests may be addressed to.
+/// The host names that requests may be addressed to.
 ///
-/// A page in a browser on this machine could have its own name lead to 127.0.0.1 and then read what is served there
-/// ("DNS rebinding"). The browser tells the name in `Host`, so names of others are refused. An address is never
-/// such a name.
+/// The name of a web page can resolve to 127.0.0.1, so that the page reads images in a browser on this machine ("DNS
+/// rebinding"). The browser sends the name in `Host`: foreign names are refused. An IP address cannot be such a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hosts {
-    /// Addresses, `localhost` and what ends in `.localhost`, and these names.
+pub enum AllowedHosts {
+    /// IP addresses, `localhost`, names that end in `.localhost`, and these names.
     Only(Vec<String>),
-    /// Any.
+    /// Every name.
     Any,
 }
 
-impl Default for Hosts {
+impl Default for AllowedHosts {
     fn default() -> Self {
         Self::Only(Vec::new())
     }
 }
 
-impl Hosts {
-    /// Tells whether a request may be addressed to `authority`: a host, and a port that does not matter.
-    pub fn admit(&self, authority: &str) -> bool {
+impl AllowedHosts {
+    /// Returns whether a request may be addressed to `authority`, a host with or without a port.
+    pub fn allows(&self, authority: &str) -> bool {
         let Self::Only(names) = self else { return true };
         let Some(host) = host_of(authority) else {
             return false;
@@ -34,7 +33,7 @@ impl Hosts {
     }
 }
 
-/// Splits off the port.
+/// Returns the host of `authority` without the port.
 fn host_of(authority: &str) -> Option<&str> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port),
@@ -59,8 +58,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_others_are_refused() {
-        let hosts = Hosts::Only(vec!["Mirror.test".to_owned()]);
+    fn foreign_names_are_refused() {
+        let hosts = AllowedHosts::Only(vec!["Mirror.test".to_owned()]);
         for host in [
             "127.0.0.1",
             "127.0.0.1:80",
@@ -72,7 +71,7 @@ mod tests {
             "mirror.test:443",
             "192.0.2.1",
         ] {
-            assert!(hosts.admit(host), "{host}");
+            assert!(hosts.allows(host), "{host}");
         }
         for host in [
             "",
@@ -88,8 +87,8 @@ mod tests {
             "user@localhost",
             "notlocalhost",
         ] {
-            assert!(!hosts.admit(host), "{host}");
+            assert!(!hosts.allows(host), "{host}");
         }
-        assert!(Hosts::Any.admit("evil.test"));
+        assert!(AllowedHosts::Any.allows("evil.test"));
     }
 }

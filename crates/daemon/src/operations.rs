@@ -1,4 +1,4 @@
-//! What is done for a client, by whichever way it came in: with the journal and the numbers kept.
+//! What is done for a client, by whichever way it came in: with the events and the numbers kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -13,13 +13,16 @@ use windlass::{
 };
 
 use crate::Daemon;
-use crate::journal::{Action, called};
+use crate::event_log::{ImageAction, name_attribute};
 
 impl Daemon {
     /// Pulls an image on the thread of transfers.
-    pub fn haul(self: &Arc<Self>, request: PullRequest) -> Operation<PullEvent, Pulled, PullError> {
-        let pull = self.pull(request).keep_until_done(self.hauling.token());
-        pull.run_on(&self.hauls)
+    pub fn start_pull(
+        self: &Arc<Self>,
+        request: PullRequest,
+    ) -> Operation<PullEvent, Pulled, PullError> {
+        let pull = self.pull(request).keep_until_done(self.transfers.token());
+        pull.run_on(&self.transfer_runtime)
     }
 
     /// Pulls an image on the thread that polls.
@@ -42,7 +45,9 @@ impl Daemon {
             let outcome = outcome.await;
             match &outcome {
                 Ok(pulled) => {
-                    daemon.journal.note(Action::Pull, &name, called(repository));
+                    daemon
+                        .events
+                        .record(ImageAction::Pull, &name, name_attribute(repository));
                     running.pulled(pulled);
                     tracing::info!(
                         reference = %name,
@@ -65,12 +70,12 @@ impl Daemon {
 
     /// Returns where transfers run.
     pub fn runtime(&self) -> Handle {
-        self.hauls.clone()
+        self.transfer_runtime.clone()
     }
 
     /// Begins to fetch what is at a URL. Blocks.
     pub fn download(&self, url: &WebUrl, limit: Option<u64>) -> Result<UrlDownload, RegistryError> {
-        self.hauls
+        self.transfer_runtime
             .block_on(self.engine.remote().download(url, limit))
     }
 
@@ -80,8 +85,8 @@ impl Daemon {
         self.engine.tag(source, &target)?;
         if let Ok(image) = self.engine.image(&ImageName::Reference(target.clone())) {
             let id = image.id.to_string();
-            self.journal
-                .note(Action::Tag, &id, called(target.familiar()));
+            self.events
+                .record(ImageAction::Tag, &id, name_attribute(target.familiar()));
         }
         Ok(())
     }
@@ -94,9 +99,13 @@ impl Daemon {
             let id = image.id.to_string();
             for removed in &removal.removed {
                 match removed {
-                    Removed::Untagged(_) => self.journal.note(Action::Untag, &id, called(&id)),
+                    Removed::Untagged(_) => {
+                        self.events
+                            .record(ImageAction::Untag, &id, name_attribute(&id))
+                    }
                     Removed::Deleted(digest) if digest == image.id.digest() => {
-                        self.journal.note(Action::Delete, &id, called(&id));
+                        self.events
+                            .record(ImageAction::Delete, &id, name_attribute(&id));
                     }
                     Removed::Deleted(_) => {}
                 }
@@ -115,11 +124,12 @@ impl Daemon {
                 && ids.contains(digest)
             {
                 let id = digest.to_string();
-                self.journal.note(Action::Delete, &id, called(&id));
+                self.events
+                    .record(ImageAction::Delete, &id, name_attribute(&id));
             }
         }
         let reclaimed = BTreeMap::from([("reclaimed".to_owned(), pruned.freed.to_string())]);
-        self.journal.note(Action::Prune, "", reclaimed);
+        self.events.record(ImageAction::Prune, "", reclaimed);
         Ok(pruned)
     }
 
@@ -134,7 +144,8 @@ impl Daemon {
         let loaded = self.engine.load(layout, options, stop, tell)?;
         for image in &loaded {
             let id = image.image_id.to_string();
-            self.journal.note(Action::Load, &id, called(&id));
+            self.events
+                .record(ImageAction::Load, &id, name_attribute(&id));
         }
         Ok(loaded)
     }
@@ -149,7 +160,8 @@ impl Daemon {
     ) -> Result<Loaded, ImportError> {
         let image = self.engine.import(from, options, stop, tell)?;
         let id = image.image_id.to_string();
-        self.journal.note(Action::Import, &id, called(&id));
+        self.events
+            .record(ImageAction::Import, &id, name_attribute(&id));
         Ok(image)
     }
 }

@@ -3,9 +3,8 @@
 mod archive;
 mod create;
 mod distribution;
-mod elsewhere;
 mod events;
-pub(crate) mod facts;
+pub(crate) mod image_details;
 mod images;
 mod import;
 mod info;
@@ -14,20 +13,24 @@ mod push;
 mod remove;
 mod route;
 mod system;
+mod unsupported;
 
 use std::sync::Arc;
 
 use tokio::task;
 
 use crate::Daemon;
-use crate::answer::{Answer, Failure};
-use crate::request::Request;
-use crate::words;
+use crate::render;
+use crate::request::ApiRequest;
+use crate::response::{ApiError, ApiResponse};
 
 use route::Route;
 
 /// Answers a question.
-pub(crate) async fn answer(daemon: Arc<Daemon>, mut request: Request) -> Result<Answer, Failure> {
+pub(crate) async fn respond(
+    daemon: Arc<Daemon>,
+    mut request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let route = Route::of(&request.method, &request.path);
     if !matches!(route, Route::Auth | Route::Create | Route::Load) {
         request.skip_body().await;
@@ -52,32 +55,32 @@ pub(crate) async fn answer(daemon: Arc<Daemon>, mut request: Request) -> Result<
         Route::Save(name) => archive::save(&daemon, name, &request).await,
         Route::Load => archive::load(&daemon, request).await,
         Route::Distribution(name) => distribution::inspect(&daemon, &name, &request).await,
-        Route::Elsewhere(what) => elsewhere::answer(&what),
-        Route::Nothing => Err(Failure::not_found("page not found")),
+        Route::Unsupported(what) => unsupported::answer(&what),
+        Route::Nothing => Err(ApiError::not_found("page not found")),
     }
 }
 
 /// Does what waits for the disk, on a thread that may.
 async fn blocking<T: Send + 'static>(
     daemon: &Arc<Daemon>,
-    work: impl FnOnce(&Daemon) -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
+    work: impl FnOnce(&Daemon) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
     let daemon = Arc::clone(daemon);
     match task::spawn_blocking(move || work(&daemon)).await {
         Ok(done) => done,
         Err(error) => {
             tracing::error!(%error, "a request failed by a defect");
-            Err(Failure::internal("a defect in windlass: see its log"))
+            Err(ApiError::internal("a defect in windlass: see its log"))
         }
     }
 }
 
 /// The same for what waits for a client or a registry: when its turn comes, and the turn ends with the work.
-async fn lasting<T: Send + 'static>(
+async fn long_running<T: Send + 'static>(
     daemon: &Arc<Daemon>,
-    work: impl FnOnce(&Daemon) -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let turn = Arc::clone(&daemon.lasting).acquire_owned().await;
+    work: impl FnOnce(&Daemon) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let turn = Arc::clone(&daemon.long_running).acquire_owned().await;
     blocking(daemon, move |daemon| {
         let _turn = turn;
         work(daemon)
@@ -86,19 +89,19 @@ async fn lasting<T: Send + 'static>(
 }
 
 /// Parses what a client calls an image that is here (REF-8).
-fn image_name(text: &str) -> Result<windlass::ImageName, Failure> {
+fn image_name(text: &str) -> Result<windlass::ImageName, ApiError> {
     text.parse().map_err(|error| invalid_reference(&error))
 }
 
-fn reference(text: &str) -> Result<windlass::Reference, Failure> {
+fn reference(text: &str) -> Result<windlass::Reference, ApiError> {
     text.parse().map_err(|error| invalid_reference(&error))
 }
 
-fn tag(text: &str) -> Result<windlass::Tag, Failure> {
+fn tag(text: &str) -> Result<windlass::Tag, ApiError> {
     text.parse()
-        .map_err(|_: windlass::TagError| Failure::bad_request("invalid tag format"))
+        .map_err(|_: windlass::TagError| ApiError::bad_request("invalid tag format"))
 }
 
-fn invalid_reference(error: &windlass::ReferenceError) -> Failure {
-    words::error::of_reference(&error.problem)
+fn invalid_reference(error: &windlass::ReferenceError) -> ApiError {
+    render::error::of_reference(&error.problem)
 }

@@ -1,18 +1,18 @@
-//! Answers that are none: the error envelopes of the specification.
+//! Error responses: the JSON bodies of the OCI distribution specification.
 
 use bytes::Bytes;
 use hyper::header::{ALLOW, CONTENT_RANGE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::answer::json_response;
+use crate::response::json_response;
 
-/// Why a request is not answered with what it asks for.
+/// An error response.
 ///
-/// The codes are those of the OCI distribution specification ("Error Codes"), and Docker's registry's where that
-/// has none.
+/// The codes are those of the OCI distribution specification ("Error Codes"); where it has none, those of Docker's
+/// registry.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct RegistryErrorResponse {
     status: StatusCode,
     code: &'static str,
     message: &'static str,
@@ -20,7 +20,7 @@ pub(crate) struct Refusal {
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-impl Refusal {
+impl RegistryErrorResponse {
     fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
         Self {
             status,
@@ -33,26 +33,26 @@ impl Refusal {
 
     pub(crate) fn repository_unknown(name: &str) -> Self {
         let unknown = "repository name not known to registry";
-        let refusal = Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", unknown);
-        refusal.detail(json!({ "name": name }))
+        let response = Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", unknown);
+        response.detail(json!({ "name": name }))
     }
 
     pub(crate) fn manifest_unknown(reference: &str) -> Self {
-        let refusal = Self::new(
+        let response = Self::new(
             StatusCode::NOT_FOUND,
             "MANIFEST_UNKNOWN",
             "manifest unknown",
         );
-        refusal.detail(json!({ "reference": reference }))
+        response.detail(json!({ "reference": reference }))
     }
 
     pub(crate) fn blob_unknown(digest: &str) -> Self {
-        let refusal = Self::new(
+        let response = Self::new(
             StatusCode::NOT_FOUND,
             "BLOB_UNKNOWN",
             "blob unknown to registry",
         );
-        refusal.detail(json!({ "digest": digest }))
+        response.detail(json!({ "digest": digest }))
     }
 
     pub(crate) fn name_invalid() -> Self {
@@ -67,8 +67,8 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", "invalid digest")
     }
 
-    pub(crate) fn page_invalid() -> Self {
-        let message = "n is a number, and last something that was listed";
+    pub(crate) fn pagination_invalid() -> Self {
+        let message = "n has to be a number, and last an entry of the list";
         Self::new(
             StatusCode::BAD_REQUEST,
             "PAGINATION_NUMBER_INVALID",
@@ -80,39 +80,39 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "UNSUPPORTED", "no such resource")
     }
 
-    pub(crate) fn read_only() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         let message = "this registry is read-only";
-        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
-        refusal.header(ALLOW, HeaderValue::from_static("GET, HEAD"))
+        let response = Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
+        response.header(ALLOW, HeaderValue::from_static("GET, HEAD"))
     }
 
-    pub(crate) fn too_long() -> Self {
+    pub(crate) fn target_too_long() -> Self {
         Self::new(
             StatusCode::URI_TOO_LONG,
             "NAME_INVALID",
-            "the request is longer than any name",
+            "the request target is too long",
         )
     }
 
-    pub(crate) fn no_host() -> Self {
-        let message = "a request is addressed to one host";
+    pub(crate) fn host_missing() -> Self {
+        let message = "a request has to name one host";
         Self::new(StatusCode::BAD_REQUEST, "UNSUPPORTED", message)
     }
 
-    pub(crate) fn other_host() -> Self {
+    pub(crate) fn host_not_allowed() -> Self {
         let message =
-            "this registry is not called that: use its address, or have it allow the name";
+            "this host name is not allowed: use an IP address, or allow the name with --allow-host";
         Self::new(StatusCode::MISDIRECTED_REQUEST, "DENIED", message)
     }
 
-    pub(crate) fn range(size: u64) -> Self {
+    pub(crate) fn range_not_satisfiable(size: u64) -> Self {
         let message = "the blob has no such bytes";
-        let refusal = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_INVALID", message);
+        let response = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_INVALID", message);
         let range = HeaderValue::try_from(format!("bytes */{size}"));
-        refusal.header(CONTENT_RANGE, range.expect("digits can stand in a header"))
+        response.header(CONTENT_RANGE, range.expect("digits can stand in a header"))
     }
 
-    pub(crate) fn failed() -> Self {
+    pub(crate) fn store_unreadable() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "UNKNOWN",
@@ -120,7 +120,7 @@ impl Refusal {
         )
     }
 
-    pub(crate) fn busy() -> Self {
+    pub(crate) fn too_many_connections() -> Self {
         let message = "too many connections";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "TOOMANYREQUESTS", message)
     }
@@ -134,12 +134,13 @@ impl Refusal {
         Self { header, ..self }
     }
 
+    #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Returns the body of the answer.
-    pub(crate) fn envelope(&self) -> Bytes {
+    /// Returns the body of the response.
+    pub(crate) fn body(&self) -> Bytes {
         let mut error = json!({ "code": self.code, "message": self.message });
         if !self.detail.is_null() {
             error["detail"] = self.detail.clone();
@@ -148,7 +149,7 @@ impl Refusal {
     }
 
     pub(crate) fn into_response(self) -> Response<Bytes> {
-        let mut response = json_response(self.envelope());
+        let mut response = json_response(self.body());
         *response.status_mut() = self.status;
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);

@@ -7,11 +7,11 @@ use std::sync::PoisonError;
 use windlass::{BlobStatus, CopyEvent, Digest, Pushed, Reference};
 use windlass_engine_api::{self as api, ProgressMessage};
 
-use crate::stream::Lines;
+use crate::stream::MessageQueue;
 
 /// Turns what happens in one push into lines. Many threads tell it at once.
 #[derive(Debug, Default)]
-pub(crate) struct PushWords(Mutex<HashMap<Digest, Blob>>);
+pub(crate) struct PushMessages(Mutex<HashMap<Digest, Blob>>);
 
 #[derive(Debug, Default)]
 struct Blob {
@@ -19,9 +19,9 @@ struct Blob {
     moved: u64,
 }
 
-impl PushWords {
+impl PushMessages {
     /// Tells what happened.
-    pub(crate) fn event(&self, event: &CopyEvent, lines: &Lines) {
+    pub(crate) fn event(&self, event: &CopyEvent, lines: &MessageQueue) {
         let mut blobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             CopyEvent::Planned(planned) => {
@@ -87,6 +87,6 @@ pub(crate) fn pushed(pushed: &Pushed) -> [ProgressMessage; 2] {
     [words, aux]
 }
 
-fn step(lines: &Lines, digest: &Digest, words: &str) {
+fn step(lines: &MessageQueue, digest: &Digest, words: &str) {
     lines.push(ProgressMessage::progress(&digest.short(), words, 0, 0));
 }

@@ -1,4 +1,4 @@
-//! What failures are called, and the status that goes with it (API-4, API-6).
+//! What failures are name_attribute, and the status that goes with it (API-4, API-6).
 
 use http::StatusCode;
 use windlass::text::error_chain;
@@ -8,31 +8,31 @@ use windlass::{
     RepositoryName, SaveError, StoreError, StoreRemoveError, TagImageError,
 };
 
-use crate::answer::Failure;
+use crate::response::ApiError;
 
 /// What a client wrote is not the name of an image. Scripts look for the first two.
-pub(crate) fn of_reference(problem: &ReferenceProblem) -> Failure {
+pub(crate) fn of_reference(problem: &ReferenceProblem) -> ApiError {
     match problem {
         ReferenceProblem::Uppercase => {
-            Failure::bad_request("invalid reference format: repository name must be lowercase")
+            ApiError::bad_request("invalid reference format: repository name must be lowercase")
         }
         ReferenceProblem::Reserved => {
-            Failure::new(StatusCode::FORBIDDEN, "'scratch' is a reserved name")
+            ApiError::new(StatusCode::FORBIDDEN, "'scratch' is a reserved name")
         }
-        problem => Failure::bad_request(format!("invalid reference format: {problem}")),
+        problem => ApiError::bad_request(format!("invalid reference format: {problem}")),
     }
 }
 
 /// A pull of `reference` failed.
-pub(crate) fn of_pull(error: &PullError, reference: &Reference) -> Failure {
+pub(crate) fn of_pull(error: &PullError, reference: &Reference) -> ApiError {
     match error {
         PullError::Registry(error) => of_endpoints(error, reference),
-        PullError::NoMatchingPlatform(no_match) => Failure::not_found(format!(
+        PullError::NoMatchingPlatform(no_match) => ApiError::not_found(format!(
             "no matching manifest for {} in the manifest list entries: there are {}",
             no_match.wanted,
             offered(no_match)
         )),
-        error => Failure::internal(error_chain(error)),
+        error => ApiError::internal(error_chain(error)),
     }
 }
 
@@ -49,41 +49,41 @@ fn offered(no_match: &NoMatchingPlatform) -> String {
 }
 
 /// What it comes down to when no endpoint of a registry gave what it was asked for.
-pub(crate) fn of_endpoints(error: &EndpointsError, reference: &Reference) -> Failure {
+pub(crate) fn of_endpoints(error: &EndpointsError, reference: &Reference) -> ApiError {
     of_registry(&error.error, reference)
 }
 
-fn of_registry(error: &RegistryError, reference: &Reference) -> Failure {
+fn of_registry(error: &RegistryError, reference: &Reference) -> ApiError {
     let repository = reference.repository().familiar();
     match error {
-        RegistryError::Denied { reason, .. } => Failure::not_found(format!(
+        RegistryError::Denied { reason, .. } => ApiError::not_found(format!(
             "pull access denied for {repository}, repository does not exist or may require 'docker login': denied: \
              {reason}"
         )),
-        RegistryError::ManifestUnknown { .. } => Failure::not_found(format!(
+        RegistryError::ManifestUnknown { .. } => ApiError::not_found(format!(
             "manifest for {} not found: manifest unknown: manifest unknown",
             reference.familiar()
         )),
-        RegistryError::NameUnknown { .. } => Failure::not_found(format!(
+        RegistryError::NameUnknown { .. } => ApiError::not_found(format!(
             "repository {repository} not found: name unknown: repository name not known to registry"
         )),
         // As from Docker's daemon, no 401: the CLI would ask for a password, and where it gets none it ends with 0.
-        RegistryError::Unauthorized { reason, .. } => Failure::internal(format!(
+        RegistryError::Unauthorized { reason, .. } => ApiError::internal(format!(
             "unauthorized: {}",
             or(reason, "authentication required")
         )),
-        RegistryError::TooManyRequests { .. } => Failure::new(
+        RegistryError::TooManyRequests { .. } => ApiError::new(
             StatusCode::TOO_MANY_REQUESTS,
             format!("toomanyrequests: {}", error_chain(error)),
         ),
-        error => Failure::internal(error_chain(error)),
+        error => ApiError::internal(error_chain(error)),
     }
 }
 
 /// A push failed.
-pub(crate) fn of_push(error: &PushImageError, reference: &Reference) -> Failure {
+pub(crate) fn of_push(error: &PushImageError, reference: &Reference) -> ApiError {
     let of = |error: &RegistryError| match error {
-        RegistryError::Denied { reason, .. } => Failure::new(
+        RegistryError::Denied { reason, .. } => ApiError::new(
             StatusCode::FORBIDDEN,
             format!(
                 "denied: {}",
@@ -94,27 +94,27 @@ pub(crate) fn of_push(error: &PushImageError, reference: &Reference) -> Failure 
     };
     match error {
         PushImageError::Image(SaveError::Find(_)) => {
-            Failure::not_found(format!("tag does not exist: {}", reference.familiar()))
+            ApiError::not_found(format!("tag does not exist: {}", reference.familiar()))
         }
         PushImageError::Image(error) => of_save(error),
         PushImageError::Registry(error) => of_pull(error, reference),
         PushImageError::Copy(CopyError::Push(PushError::Registry(error))) => of(error),
-        PushImageError::Copy(error) => Failure::internal(error_chain(error)),
-        PushImageError::Database(error) => Failure::internal(error_chain(error)),
-        PushImageError::Note(error) => Failure::internal(error_chain(error)),
+        PushImageError::Copy(error) => ApiError::internal(error_chain(error)),
+        PushImageError::Database(error) => ApiError::internal(error_chain(error)),
+        PushImageError::Note(error) => ApiError::internal(error_chain(error)),
     }
 }
 
 /// Nothing is called by any tag of `repository`, so there is nothing to push.
-pub(crate) fn nothing_called(repository: &RepositoryName) -> Failure {
-    Failure::not_found(format!(
+pub(crate) fn nothing_called(repository: &RepositoryName) -> ApiError {
+    ApiError::not_found(format!(
         "An image does not exist locally with the tag: {}",
         repository.familiar()
     ))
 }
 
 /// An image was not found.
-pub(crate) fn of_find(error: &FindError) -> Failure {
+pub(crate) fn of_find(error: &FindError) -> ApiError {
     match error {
         FindError::Unknown { name } => {
             use windlass::ImageName;
@@ -124,77 +124,77 @@ pub(crate) fn of_find(error: &FindError) -> Failure {
                 }
                 ImageName::Id(_) | ImageName::IdPrefix(_) => name.to_string(),
             };
-            Failure::not_found(format!("No such image: {name}"))
+            ApiError::not_found(format!("No such image: {name}"))
         }
-        FindError::Ambiguous { .. } => Failure::bad_request(error.to_string()),
-        FindError::Database(error) => Failure::internal(error_chain(error)),
+        FindError::Ambiguous { .. } => ApiError::bad_request(error.to_string()),
+        FindError::Database(error) => ApiError::internal(error_chain(error)),
     }
 }
 
 /// The store could not be asked.
-pub(crate) fn of_store(error: &StoreError) -> Failure {
+pub(crate) fn of_store(error: &StoreError) -> ApiError {
     match error {
         StoreError::Find(error) => of_find(error),
-        error => Failure::internal(error_chain(error)),
+        error => ApiError::internal(error_chain(error)),
     }
 }
 
 /// A name was not given.
-pub(crate) fn of_tag(error: &TagImageError) -> Failure {
+pub(crate) fn of_tag(error: &TagImageError) -> ApiError {
     match error {
         TagImageError::Find(error) => of_find(error),
-        error => Failure::bad_request(error_chain(error)),
+        error => ApiError::bad_request(error_chain(error)),
     }
 }
 
 /// A name or an image was not removed.
-pub(crate) fn of_remove(error: &RemoveError) -> Failure {
+pub(crate) fn of_remove(error: &RemoveError) -> ApiError {
     match error {
         RemoveError::Store(StoreRemoveError::Find(error)) => of_find(error),
-        RemoveError::Store(StoreRemoveError::SeveralNames { id, .. }) => Failure::new(
+        RemoveError::Store(StoreRemoveError::SeveralNames { id, .. }) => ApiError::new(
             StatusCode::CONFLICT,
             format!(
                 "conflict: unable to delete {} (must be forced) - image is referenced in multiple repositories",
                 id.short()
             ),
         ),
-        RemoveError::Mounted { at } => Failure::new(
+        RemoveError::Mounted { at } => ApiError::new(
             StatusCode::CONFLICT,
             format!(
                 "conflict: unable to delete (cannot be forced) - image is mounted on {}",
                 at.display()
             ),
         ),
-        error => Failure::internal(error_chain(error)),
+        error => ApiError::internal(error_chain(error)),
     }
 }
 
 /// An image was not saved.
-pub(crate) fn of_save(error: &SaveError) -> Failure {
+pub(crate) fn of_save(error: &SaveError) -> ApiError {
     match error {
         SaveError::Find(error) => of_find(error),
-        error => Failure::internal(error_chain(error)),
+        error => ApiError::internal(error_chain(error)),
     }
 }
 
 /// An archive was not loaded.
-pub(crate) fn of_load(error: &LoadError) -> Failure {
-    Failure::internal(error_chain(error))
+pub(crate) fn of_load(error: &LoadError) -> ApiError {
+    ApiError::internal(error_chain(error))
 }
 
 /// A login was not taken.
-pub(crate) fn of_login(error: &AccessError) -> Failure {
+pub(crate) fn of_login(error: &AccessError) -> ApiError {
     match error {
         AccessError::Registry(
             RegistryError::Unauthorized { reason, .. } | RegistryError::Denied { reason, .. },
-        ) => Failure::new(
+        ) => ApiError::new(
             StatusCode::UNAUTHORIZED,
             format!(
                 "unauthorized: {}",
                 or(reason, "incorrect username or password")
             ),
         ),
-        error => Failure::internal(error_chain(error)),
+        error => ApiError::internal(error_chain(error)),
     }
 }
 
