@@ -118,7 +118,7 @@ impl Line {
         part: Range<u64>,
     ) -> Result<Option<BlobStream>, RegistryError> {
         match &self.current {
-            Deliverer::Endpoint(repository) => repository.blob_part(descriptor, part).await,
+            Deliverer::Endpoint(repository) => repository.blob_range(descriptor, part).await,
             Deliverer::Foreign(_) => Ok(None),
         }
     }

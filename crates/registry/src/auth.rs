@@ -1,4 +1,4 @@
-//! A session's authorization: what to send, and how to come by a new token when it is refused.
+//! The authorization of a session, and its renewal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,142 +7,145 @@ use http::HeaderValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::authenticator::{Authenticator, Scope};
 use crate::challenge::Challenge;
 use crate::client::Client;
+use crate::credential_provider::{CredentialError, CredentialProvider, CredentialScope};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::{RegistryError, RequestContext, RequestKind};
-use crate::keyring::{CredentialError, CredentialProvider, CredentialScope};
-use crate::proof::{Prover, Scope};
 use crate::realm::RealmError;
 use crate::token::TokenError;
 
-/// Why authentication did not get as far as being refused.
+/// Why authentication failed before the credentials were checked.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// The registry names a token server that is not asked.
-    #[error("its token server {realm} is not asked")]
+    /// The registry names a token server that credentials must not be sent to.
+    #[error("its token server {realm} is not allowed")]
     Realm {
         /// The token server, without path and query.
         realm: String,
-        /// Why it is not asked.
+        /// Why it is not allowed.
         source: RealmError,
     },
-    /// The token server's answer is of no use.
-    #[error("the token server's answer is of no use")]
+    /// The response of the token server is unusable.
+    #[error("the token server's response is unusable")]
     Token(#[from] TokenError),
-    /// The registry token of the configuration has characters that no header may carry.
-    #[error("the configured registry token is not one that a header can carry")]
+    /// The configured registry token has characters that are not allowed in a header.
+    #[error("the configured registry token is not a valid header value")]
     RegistryToken,
-    /// The user name has a colon or a control character in it (RFC 7617, section 2).
-    #[error("the user name has a colon or a control character in it")]
+    /// The user name contains a colon or a control character (RFC 7617, section 2).
+    #[error("the user name contains a colon or a control character")]
     Username,
     /// The credentials could not be looked up (D9).
     #[error("the credentials cannot be looked up")]
     Credentials(#[source] CredentialError),
-    /// Credentials are wanted where they would have to be sent in the clear.
+    /// The registry requires credentials, but they would be sent without TLS.
     #[error(
         "credentials are not sent over plain http, except to this machine and hosts listed as insecure"
     )]
     PlainHttp,
 }
 
-/// The authorization of one caller with one repository at one endpoint.
-pub(crate) struct Session {
+/// The authorization of one caller for one repository at one endpoint.
+pub(crate) struct AuthSession {
     endpoint: Endpoint,
     /// The repository's path.
     repository: String,
     scope: Scope,
-    keyring: Arc<dyn CredentialProvider>,
-    /// Held while credentials are looked up and a token is fetched, so that all who need one wait for the
-    /// same.
-    state: Mutex<State>,
+    provider: Arc<dyn CredentialProvider>,
+    /// Locked while credentials are looked up and a token is fetched, so that concurrent requests share the
+    /// result.
+    state: Mutex<SessionState>,
 }
 
-/// What a request was sent with.
+/// The authorization that a request was sent with.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pass {
+pub(crate) struct RequestAuthorization {
     header: Option<HeaderValue>,
-    /// Tells a refusal of this pass from one of its predecessors.
+    /// Distinguishes a rejection of this authorization from one of an earlier authorization.
     generation: u64,
 }
 
 #[derive(Default)]
-struct State {
-    pass: Pass,
-    /// When to fetch a new token without being told to.
+struct SessionState {
+    authorization: RequestAuthorization,
+    /// When to fetch a new token without waiting for a rejection.
     renew_at: Option<Instant>,
     challenge: Option<Challenge>,
-    /// What the keyring had, once it was asked.
+    /// The result of the lookup, once it was done.
     credentials: Option<Result<Credentials, CredentialError>>,
 }
 
-impl Session {
+impl AuthSession {
     pub(crate) fn new(
         endpoint: Endpoint,
         repository: String,
         scope: Scope,
-        keyring: Arc<dyn CredentialProvider>,
+        provider: Arc<dyn CredentialProvider>,
     ) -> Self {
         let state = Mutex::default();
         Self {
             endpoint,
             repository,
             scope,
-            keyring,
+            provider,
             state,
         }
     }
 
-    /// Returns what to send a request with: the current token, renewed if its life is over; nothing, as long
-    /// as the registry has not been heard to want something.
-    pub(crate) async fn pass(&self, client: &Client) -> Result<Pass, RegistryError> {
+    /// Returns the authorization for a request: the current token, renewed if it has expired; empty until the
+    /// registry sends a challenge.
+    pub(crate) async fn authorization(
+        &self,
+        client: &Client,
+    ) -> Result<RequestAuthorization, RegistryError> {
         let mut state = self.state.lock().await;
         let fresh = state
             .renew_at
             .is_none_or(|renew_at| Instant::now() < renew_at);
-        if state.pass.header.is_some() && fresh {
-            return Ok(state.pass.clone());
+        if state.authorization.header.is_some() && fresh {
+            return Ok(state.authorization.clone());
         }
         if state.challenge.is_none() {
-            state.challenge = client.learned(&self.endpoint);
+            state.challenge = client.remembered_challenge(&self.endpoint);
         }
         if let Some(challenge) = state.challenge.clone() {
-            self.answer(client, &mut state, &challenge).await?;
+            self.authenticate(client, &mut state, &challenge).await?;
         }
-        Ok(state.pass.clone())
+        Ok(state.authorization.clone())
     }
 
-    /// Returns another pass after `refused` was answered with 401 and `challenge`; none if there is nothing
-    /// else to try.
+    /// Returns a new authorization after `rejected` was rejected with 401 and `challenge`, or `None` if there
+    /// is none.
     ///
-    /// However many requests were refused with the same pass, one of them fetches the next (T35).
+    /// If several requests were rejected with the same authorization, one of them fetches the next (T35).
     pub(crate) async fn renew(
         &self,
         client: &Client,
-        refused: &Pass,
+        rejected: &RequestAuthorization,
         challenge: &Challenge,
-    ) -> Result<Option<Pass>, RegistryError> {
-        client.learn(&self.endpoint, challenge);
+    ) -> Result<Option<RequestAuthorization>, RegistryError> {
+        client.remember_challenge(&self.endpoint, challenge);
         let mut state = self.state.lock().await;
-        if state.pass.generation != refused.generation {
-            return Ok(Some(state.pass.clone()));
+        if state.authorization.generation != rejected.generation {
+            return Ok(Some(state.authorization.clone()));
         }
         state.challenge = Some(challenge.clone());
-        let answered = self.answer(client, &mut state, challenge).await?;
-        let other = answered && state.pass.header != refused.header;
-        Ok(other.then(|| state.pass.clone()))
+        let authenticated = self.authenticate(client, &mut state, challenge).await?;
+        let other = authenticated && state.authorization.header != rejected.header;
+        Ok(other.then(|| state.authorization.clone()))
     }
 
-    /// Puts the answer to `challenge` into `state`; tells whether there is one.
-    async fn answer(
+    /// Answers `challenge` and stores the authorization in `state`; returns whether there is one.
+    async fn authenticate(
         &self,
         client: &Client,
-        state: &mut State,
+        state: &mut SessionState,
         challenge: &Challenge,
     ) -> Result<bool, RegistryError> {
         let credentials = self.credentials(client, state, challenge).await?;
-        let prover = Prover {
+        let authenticator = Authenticator {
             client,
             endpoint: &self.endpoint,
             repository: &self.repository,
@@ -150,23 +153,25 @@ impl Session {
             credentials: &credentials,
             offline: false,
         };
-        let Some(proof) = prover.answer(challenge).await? else {
+        let Some(authorization) = authenticator.authenticate(challenge).await? else {
             return Ok(false);
         };
-        // A tenth of its life before its end, by this machine's monotonic clock.
-        state.renew_at = proof.life.map(|life| Instant::now() + life - life / 10);
-        state.pass = Pass {
-            header: Some(proof.header),
-            generation: state.pass.generation + 1,
+        // Renew when a tenth of the lifetime is left, by the monotonic clock of this machine.
+        state.renew_at = authorization
+            .lifetime
+            .map(|lifetime| Instant::now() + lifetime - lifetime / 10);
+        state.authorization = RequestAuthorization {
+            header: Some(authorization.header),
+            generation: state.authorization.generation + 1,
         };
         Ok(true)
     }
 
-    /// Returns who the caller is to the endpoint. The keyring is asked once, whatever it says.
+    /// Returns the caller's credentials for the endpoint. They are looked up once, whatever the result.
     async fn credentials(
         &self,
         client: &Client,
-        state: &mut State,
+        state: &mut SessionState,
         challenge: &Challenge,
     ) -> Result<Credentials, RegistryError> {
         let refuse = |source| RegistryError::Auth {
@@ -181,10 +186,10 @@ impl Session {
         }
         if state.credentials.is_none() {
             let door = CredentialScope {
-                host: self.endpoint.way().key.clone(),
+                host: self.endpoint.settings().credential_host.clone(),
                 repository: self.repository.clone(),
             };
-            state.credentials = Some(self.keyring.credentials(&door).await);
+            state.credentials = Some(self.provider.credentials(&door).await);
         }
         match &state.credentials {
             Some(Ok(credentials)) => Ok(credentials.clone()),
@@ -202,7 +207,7 @@ impl Session {
     }
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for AuthSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("endpoint", &self.endpoint)
@@ -211,8 +216,8 @@ impl fmt::Debug for Session {
     }
 }
 
-impl Pass {
-    /// Returns the `Authorization` header, if there is to be one.
+impl RequestAuthorization {
+    /// Returns the `Authorization` header, if there is one.
     pub(crate) fn header(&self) -> Option<&HeaderValue> {
         self.header.as_ref()
     }

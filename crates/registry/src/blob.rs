@@ -1,4 +1,4 @@
-//! Fetches blobs: streams that begin where they were cut and end where the descriptor says.
+//! Fetches blobs, whole or by range.
 
 use std::ops::Range;
 
@@ -10,58 +10,58 @@ use windlass_oci::{Descriptor, Digest};
 
 use crate::client::Client;
 use crate::error::{DigestMismatch, RegistryError, RequestContext, RequestKind, WaitPhase};
-use crate::exchange::{Answer, Span};
 use crate::origin::Origin;
 use crate::repository::Repository;
+use crate::request::{RegistryResponse, RequestedRange};
 
-/// The bytes of a blob, from some offset on, as they arrive.
+/// The bytes of a blob from an offset on, as they arrive.
 ///
 /// Never yields a byte beyond the size in the descriptor, and ends with `None` only there (R3). The bytes are
-/// not hashed: who takes them has yet to find out whether they are the blob.
+/// not hashed: the caller has to verify the digest.
 #[derive(Debug)]
 pub struct BlobStream {
     context: RequestContext,
-    /// Whose health it tells about how the stream goes.
+    /// The client that records failures of the stream.
     client: Client,
     from: Origin,
-    /// `None` when there is nothing more to read from, be it for good or for bad.
+    /// `None` after the end or a failure.
     body: Option<ResponseBody>,
     start: u64,
     position: u64,
-    /// Where the body says it ends; at most `goal`.
+    /// The end of the range that the response contains; at most `requested_end`.
     end: u64,
-    /// Where the stream ends if all is well: the size, or the end of the part that was asked for.
-    goal: u64,
+    /// The end of the requested range: the size, or the end of the part.
+    requested_end: u64,
     size: u64,
 }
 
-/// Which part of a blob an answer brings: from `start` up to, and without, `end`.
+/// The range of a blob that a response contains: from `start` to `end`, exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct BlobRange {
     start: u64,
     end: u64,
 }
 
-/// Why an answer is not a part of the blob.
-pub(crate) enum Wrong {
-    /// It is not the range that was asked for, but this.
+/// Why a response is not a usable range of the blob.
+pub(crate) enum RangeMismatch {
+    /// It is not the requested range, but this one.
     Range(String),
-    /// It would make the blob this long.
+    /// The blob would have this size.
     Size(u64),
 }
 
 impl Repository {
-    /// Begins to fetch the blob that `descriptor` names, at `offset` if the registry can do that.
+    /// Starts to fetch the blob of `descriptor`, at `offset` if the registry supports ranges.
     ///
-    /// Where the stream begins is said by [`BlobStream::starts_at`]: at `offset`, or at 0 if the registry
-    /// sends the whole blob, whatever range it was asked for (DL-5). An answer with a range that was not
-    /// asked for is dropped, and the whole blob asked for instead (T32).
+    /// [`BlobStream::starts_at`] returns where the stream starts: at `offset`, or at 0 if the registry
+    /// ignores the range and sends the whole blob (DL-5). A response with another range is discarded, and the
+    /// whole blob is requested instead (T32).
     pub async fn blob(
         &self,
         descriptor: &Descriptor,
         offset: u64,
     ) -> Result<BlobStream, RegistryError> {
-        self.noted(self.fetch_blob(descriptor, offset).await)
+        self.record_outcome(self.fetch_blob(descriptor, offset).await)
     }
 
     async fn fetch_blob(
@@ -77,35 +77,35 @@ impl Repository {
             return Ok(stream(context));
         }
         let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
-        // DL-7: a partial blob that is longer than the blob is not its beginning.
+        // DL-7: a partial blob that is longer than the blob is not a prefix of it.
         let mut start = if offset < size { offset } else { 0 };
         loop {
-            let span = Span::From(start);
-            let answer = self.get(&context, &path, None, span).await?;
-            match Part::of(&answer, span, size) {
-                Ok(part) => return Ok(stream(context).from(answer, part)),
-                Err(Wrong::Size(found)) => return Err(wrong_size(&context, size, found)),
-                Err(Wrong::Range(range)) => {
-                    tracing::debug!(%context, start, range, "asking for the whole blob instead");
+            let range = RequestedRange::From(start);
+            let response = self.get(&context, &path, None, range).await?;
+            match BlobRange::of(&response, range, size) {
+                Ok(part) => return Ok(stream(context).with_response(response, part)),
+                Err(RangeMismatch::Size(found)) => return Err(size_error(&context, size, found)),
+                Err(RangeMismatch::Range(range)) => {
+                    tracing::debug!(%context, start, range, "requesting the whole blob instead");
                     start = 0;
                 }
             }
         }
     }
 
-    /// Begins to fetch the bytes of `part`, and no more, of the blob that `descriptor` names.
+    /// Starts to fetch the bytes of `part`, and no others, of the blob of `descriptor`.
     ///
-    /// `None` if the registry does not answer that as it should: with exactly these bytes, of a blob of this
-    /// size (RFC 9110, section 14). It may be asked for the whole then.
-    pub async fn blob_part(
+    /// Returns `None` if the registry does not respond with exactly these bytes of a blob of this size. The
+    /// caller then has to fetch the blob as a whole. Each part uses a connection of its own.
+    pub async fn blob_range(
         &self,
         descriptor: &Descriptor,
         part: Range<u64>,
     ) -> Result<Option<BlobStream>, RegistryError> {
-        self.noted(self.fetch_part(descriptor, part).await)
+        self.record_outcome(self.fetch_range(descriptor, part).await)
     }
 
-    async fn fetch_part(
+    async fn fetch_range(
         &self,
         descriptor: &Descriptor,
         part: Range<u64>,
@@ -113,21 +113,22 @@ impl Repository {
         let context = self.context(RequestKind::Blob(descriptor.digest));
         let size = descriptor.size;
         let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
-        let span = Span::Between(part.start, part.end);
-        let answer = self.get(&context, &path, None, span).await?;
-        Ok(match Part::of(&answer, span, size) {
+        let range = RequestedRange::Between(part.start, part.end);
+        let response = self.get(&context, &path, None, range).await?;
+        Ok(match BlobRange::of(&response, range, size) {
             Ok(found) if found.start == part.start && found.end == part.end => {
                 let stream =
                     BlobStream::new(context, self.client(), self.endpoint().origin(), size);
-                Some(stream.from(answer, found).up_to(part.end))
+                Some(stream.with_response(response, found).up_to(part.end))
             }
             Ok(_) | Err(_) => None,
         })
     }
 
-    /// Fetches the blob that `descriptor` names and verifies its size and digest.
+    /// Fetches the blob of `descriptor` and verifies its size and digest.
     ///
-    /// For configs and other small blobs: it is held in memory, and refused if it is larger than `limit`.
+    /// For configs and other small blobs: the blob is held in memory, and rejected if it is larger than
+    /// `limit`.
     pub async fn blob_bytes(
         &self,
         descriptor: &Descriptor,
@@ -149,7 +150,7 @@ impl Repository {
         let found = Digest::of(expected.algorithm(), &bytes);
         if found != expected {
             let mismatch = Box::new(DigestMismatch { expected, found });
-            return self.noted(Err(RegistryError::Digest {
+            return self.record_outcome(Err(RegistryError::Digest {
                 context: context.boxed(),
                 mismatch,
             }));
@@ -169,53 +170,53 @@ impl BlobStream {
             start: size,
             position: size,
             end: size,
-            goal: size,
+            requested_end: size,
             size,
         }
     }
 
-    fn up_to(mut self, goal: u64) -> Self {
-        self.goal = goal;
+    fn up_to(mut self, requested_end: u64) -> Self {
+        self.requested_end = requested_end;
         self
     }
 
-    /// Lets the stream bring what `answer` brings.
-    pub(crate) fn from(mut self, answer: Answer, part: Part) -> Self {
-        self.body = Some(self.client.body(answer.response));
+    /// Attaches the body of `response` to the stream.
+    pub(crate) fn with_response(mut self, response: RegistryResponse, part: BlobRange) -> Self {
+        self.body = Some(self.client.body(response.http));
         (self.start, self.position, self.end) = (part.start, part.start, part.end);
         self
     }
 
-    /// Returns the place in the blob of the first byte of the stream.
+    /// Returns the offset in the blob of the first byte of the stream.
     pub fn starts_at(&self) -> u64 {
         self.start
     }
 
-    /// Returns the place in the blob of the next byte.
+    /// Returns the offset in the blob of the next byte.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// Returns the next bytes; `None` when the blob is complete.
+    /// Returns the next bytes, or `None` when the blob is complete.
     ///
-    /// After an error the stream yields no more bytes; how far it came is [`Self::position`].
+    /// After an error the stream yields no more bytes; [`Self::position`] returns how many arrived.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
         let chunk = self.chunk().await;
         if chunk.is_err() {
-            self.client.note(&self.from, &chunk);
+            self.client.record_outcome(&self.from, &chunk);
         }
         chunk
     }
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
         let Some(body) = &mut self.body else {
-            return self.ended();
+            return self.finish();
         };
         match body.next_chunk().await {
-            Ok(Some(chunk)) => self.take(chunk).map(Some),
+            Ok(Some(chunk)) => self.accept(chunk).map(Some),
             Ok(None) => {
                 self.body = None;
-                self.ended()
+                self.finish()
             }
             Err(error) => {
                 self.body = None;
@@ -224,11 +225,11 @@ impl BlobStream {
         }
     }
 
-    fn take(&mut self, chunk: Bytes) -> Result<Bytes, RegistryError> {
+    fn accept(&mut self, chunk: Bytes) -> Result<Bytes, RegistryError> {
         let position = self.position.saturating_add(chunk.len() as u64);
         if position > self.end {
             self.body = None;
-            return Err(wrong_size(
+            return Err(size_error(
                 &self.context,
                 self.size,
                 position.max(self.size + 1),
@@ -238,11 +239,11 @@ impl BlobStream {
         Ok(chunk)
     }
 
-    fn ended(&self) -> Result<Option<Bytes>, RegistryError> {
-        if self.position == self.goal {
+    fn finish(&self) -> Result<Option<Bytes>, RegistryError> {
+        if self.position == self.requested_end {
             return Ok(None);
         }
-        Err(wrong_size(&self.context, self.goal, self.position))
+        Err(size_error(&self.context, self.requested_end, self.position))
     }
 
     fn broken(&self, error: BodyError) -> RegistryError {
@@ -263,32 +264,36 @@ impl BlobStream {
     }
 }
 
-impl Part {
-    /// Returns the part of a blob of `size` bytes that `answer` brings after `span` was asked for. Without
-    /// a range asked for, there are only answers with status 200.
-    pub(crate) fn of(answer: &Answer, span: Span, size: u64) -> Result<Self, Wrong> {
-        let part = match answer.response.status().as_u16() {
+impl BlobRange {
+    /// Returns the range of a blob of `size` bytes that `response` contains. If no range was requested, the
+    /// status is 200.
+    pub(crate) fn of(
+        response: &RegistryResponse,
+        range: RequestedRange,
+        size: u64,
+    ) -> Result<Self, RangeMismatch> {
+        let part = match response.http.status().as_u16() {
             200 => Self {
                 start: 0,
                 end: size,
             },
-            206 => content_range(answer.response.headers(), span.start(), size)
-                .map_err(Wrong::Range)?,
-            status => return Err(Wrong::Range(format!("status {status}"))),
+            206 => content_range(response.http.headers(), range.start(), size)
+                .map_err(RangeMismatch::Range)?,
+            status => return Err(RangeMismatch::Range(format!("status {status}"))),
         };
-        match answer.response.content_length() {
+        match response.http.content_length() {
             Some(length) if length != part.end - part.start => {
-                Err(Wrong::Size(part.start.saturating_add(length)))
+                Err(RangeMismatch::Size(part.start.saturating_add(length)))
             }
             _ => Ok(part),
         }
     }
 }
 
-/// Returns the part that `Content-Range` says, if it is of this blob and begins at `start`.
+/// Returns the range in `Content-Range` if it belongs to this blob and begins at `start`.
 ///
-/// RFC 9110, section 14.4. A total of `*` is accepted (DL-6), and an end before the blob's.
-fn content_range(headers: &HeaderMap, start: u64, size: u64) -> Result<Part, String> {
+/// RFC 9110, section 14.4. A total of `*` is accepted (DL-6), and so is an end before the end of the blob.
+fn content_range(headers: &HeaderMap, start: u64, size: u64) -> Result<BlobRange, String> {
     let header = headers.get(CONTENT_RANGE).ok_or("no Content-Range")?;
     let shown = || format!("{:?}", sanitize_bytes(header.as_bytes()));
     let range = header
@@ -300,13 +305,13 @@ fn content_range(headers: &HeaderMap, start: u64, size: u64) -> Result<Part, Str
     if first != start || last < first || last >= size || total.is_some_and(|total| total != size) {
         return Err(shown());
     }
-    Ok(Part {
+    Ok(BlobRange {
         start,
         end: last + 1,
     })
 }
 
-/// Reads `bytes first-last/total`.
+/// Parses `bytes first-last/total`.
 fn parse_content_range(header: &str) -> Option<(u64, u64, Option<u64>)> {
     let (unit, range) = header.trim().split_once(' ')?;
     if !unit.eq_ignore_ascii_case("bytes") {
@@ -326,7 +331,7 @@ fn parse_content_range(header: &str) -> Option<(u64, u64, Option<u64>)> {
     Some((number(first)?, number(last)?, total))
 }
 
-pub(crate) fn wrong_size(context: &RequestContext, expected: u64, found: u64) -> RegistryError {
+pub(crate) fn size_error(context: &RequestContext, expected: u64, found: u64) -> RegistryError {
     RegistryError::Size {
         context: context.boxed(),
         expected,
@@ -348,7 +353,7 @@ mod tests {
 
     /// DL-5, DL-6, T32.
     #[test]
-    fn only_the_range_that_was_asked_for_is_accepted() {
+    fn only_the_requested_range_is_accepted() {
         assert_eq!(part("bytes 10-99/100"), Ok((10, 100)));
         assert_eq!(part("bytes 10-99/*"), Ok((10, 100)));
         assert_eq!(part("Bytes 10-49/100"), Ok((10, 50)));

@@ -1,18 +1,18 @@
-//! Parses `WWW-Authenticate`: how a registry wants to be authenticated to.
+//! Parses `WWW-Authenticate`.
 //!
-//! RFC 9110, section 11.6.1: a list of challenges, each a scheme with comma-separated parameters, the list
-//! itself comma-separated too. It may come in one header or in several.
+//! RFC 9110, section 11.6.1: a list of challenges, each a scheme with comma-separated parameters; the list
+//! itself is comma-separated too. It may be split over several headers.
 
 use http::header::{HeaderMap, WWW_AUTHENTICATE};
 
-/// How a registry wants to be authenticated to.
+/// The authentication scheme that a registry requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Challenge {
     Bearer(BearerChallenge),
     Basic,
 }
 
-/// A Bearer challenge: where to fetch a token, and for whom it is.
+/// A Bearer challenge: the token server and the service that the token is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BearerChallenge {
     pub(crate) realm: String,
@@ -21,7 +21,7 @@ pub(crate) struct BearerChallenge {
 }
 
 impl Challenge {
-    /// Returns the challenge to answer: Bearer if there is one with a realm, else Basic (HT-7).
+    /// Returns the challenge to answer: Bearer if there is one with a realm, otherwise Basic (HT-7).
     pub(crate) fn choose(headers: &HeaderMap) -> Option<Self> {
         let mut basic = None;
         for header in headers.get_all(WWW_AUTHENTICATE) {
@@ -61,7 +61,7 @@ impl BearerChallenge {
     }
 }
 
-/// Walks the challenges of one header value; ends at the first thing that is not one.
+/// Iterates over the challenges of one header value; ends at the first syntax error.
 struct Challenges<'a>(&'a str);
 
 impl Iterator for Challenges<'_> {
@@ -75,7 +75,7 @@ impl Iterator for Challenges<'_> {
             self.skip(&[',', ' ', '\t']);
             let before = self.0;
             let Some(parameter) = self.parameter() else {
-                // No `name=value`: it is the scheme of the next challenge.
+                // Not `name=value`, so it is the scheme of the next challenge.
                 self.0 = before;
                 return Some((scheme, parameters));
             };
@@ -108,7 +108,7 @@ impl Challenges<'_> {
             self.0 = rest;
             self.quoted()?
         } else {
-            // Unquoted URLs are not tokens, but they are sent.
+            // Some registries send unquoted URLs, which are not tokens.
             let end = self.0.find([',', ' ', '\t']).unwrap_or(self.0.len());
             let (value, rest) = self.0.split_at(end);
             self.0 = rest;
@@ -117,7 +117,7 @@ impl Challenges<'_> {
         Some((name, value))
     }
 
-    /// Reads up to the closing quote; a string that is not closed is no string.
+    /// Reads up to the closing quote; returns `None` for an unterminated string.
     fn quoted(&mut self) -> Option<String> {
         let mut value = String::new();
         let mut chars = self.0.chars();
@@ -161,7 +161,7 @@ mod tests {
 
     /// HT-7.
     #[test]
-    fn reads_what_registries_send() {
+    fn parses_challenges_of_registries() {
         assert_eq!(
             choose(&[
                 r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/alpine:pull",error="invalid_token""#
@@ -186,7 +186,7 @@ mod tests {
         );
     }
 
-    /// HT-7: Bearer before Basic, wherever it stands.
+    /// HT-7: Bearer is preferred to Basic in any order.
     #[test]
     fn bearer_is_preferred() {
         let expected = Some(bearer("https://a.test/t", None, None));
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_challenge() {
+    fn invalid_headers_have_no_challenge() {
         for header in [
             "",
             ",,,",
@@ -232,9 +232,9 @@ mod tests {
         assert_eq!(choose(&[]), None);
     }
 
-    /// Whatever is sent, reading it ends, and without a panic.
+    /// Parsing terminates without a panic for any input.
     #[test]
-    fn noise_is_survived() {
+    fn any_input_is_parsed_without_panic() {
         let mut random = windlass_testing::Random::new(11);
         let pieces = [
             "Bearer", "Basic", " ", ",", "=", "\"", "\\", "realm", "é", "x", "\t",

@@ -1,4 +1,4 @@
-//! The connections to registries, and what is remembered of their hosts.
+//! The registry client: connections, and what it remembers about endpoints.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use windlass_http::{SetupError, Transport};
 use windlass_oci::RepositoryName;
 
+use crate::authenticator::Scope;
 use crate::caller::Caller;
 use crate::challenge::Challenge;
 use crate::config::RegistryConfig;
@@ -16,35 +17,32 @@ use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
 use crate::health::{EndpointFault, Health};
 use crate::origin::Origin;
-use crate::proof::Scope;
 use crate::repository::Repository;
-use crate::transports::{Plan, Transports};
+use crate::transport_pool::{TransportKey, TransportPool};
 
-/// The most endpoints whose challenges are remembered. Each costs one request to be learned again.
-const MOST_CHALLENGES: usize = 1024;
+/// The maximum number of remembered challenges. Each lost one costs one request.
+const MAX_CHALLENGES: usize = 1024;
 
-/// Holds the connections to registries, and what is remembered of their hosts. Cheap to clone; clones share
-/// both.
+/// Holds the connections to registries and the health of endpoints. Cheap to clone; clones share both.
 #[derive(Clone)]
-pub struct Client(Arc<Shared>);
+pub struct Client(Arc<ClientInner>);
 
-struct Shared {
+struct ClientInner {
     config: RegistryConfig,
-    transports: Transports,
+    transports: TransportPool,
     health: Health,
-    /// How endpoints wanted to be authenticated to when they last said so. Saves the next session the
-    /// request that would only be answered with 401.
+    /// The last challenge of each endpoint. Saves the next session a request that would be rejected with 401.
     challenges: Mutex<HashMap<Endpoint, Challenge>>,
 }
 
 impl Client {
-    /// Makes a client. Nothing is connected yet.
+    /// Creates a client. It connects to nothing yet.
     ///
-    /// What is wrong with the configuration of single hosts is told when they are asked.
+    /// An invalid configuration of a single host is reported when a request to that host is made.
     pub fn new(config: RegistryConfig) -> Result<Self, SetupError> {
-        let transports = Transports::default();
-        transports.get(Plan::general(&config))?;
-        Ok(Self(Arc::new(Shared {
+        let transports = TransportPool::default();
+        transports.get(TransportKey::general(&config))?;
+        Ok(Self(Arc::new(ClientInner {
             config,
             transports,
             health: Health::default(),
@@ -52,13 +50,13 @@ impl Client {
         })))
     }
 
-    /// Returns the configuration the client was made with.
+    /// Returns the configuration of the client.
     pub fn config(&self) -> &RegistryConfig {
         &self.0.config
     }
 
-    /// Opens a session with the repository `name` at `endpoint` on behalf of `caller`, or joins the one that
-    /// the caller has there. Nothing is sent yet.
+    /// Opens a session with the repository `name` at `endpoint` on behalf of `caller`, or joins the caller's
+    /// existing session. Sends nothing yet.
     pub fn repository(
         &self,
         endpoint: Endpoint,
@@ -69,8 +67,8 @@ impl Client {
         Repository::new(self.clone(), endpoint, name, session)
     }
 
-    /// Opens a session in which the repository can be written to, and blobs be taken over from the
-    /// repositories `from` of the same registry. Nothing is sent yet.
+    /// Opens a session that may write to the repository, and mount blobs from the repositories `from` of the
+    /// same registry. Sends nothing yet.
     pub fn repository_to_push(
         &self,
         endpoint: Endpoint,
@@ -83,43 +81,47 @@ impl Client {
         Repository::new(self.clone(), endpoint, name, session)
     }
 
-    /// Brings `endpoints` into the order in which they are best asked: mirrors that failed lately, or want to
-    /// be left alone for a while, come after the others. None is left out.
+    /// Returns `endpoints` in the order to try them: mirrors that failed recently, or requested a pause, come
+    /// last. None is removed.
     pub fn order(&self, endpoints: &[Endpoint]) -> Vec<Endpoint> {
         let mut ordered = endpoints.to_vec();
-        // Stable: those that are alike stay in their order.
+        // The sort is stable: endpoints of equal health keep their order.
         ordered.sort_by_key(|endpoint| self.is_demoted(endpoint));
         ordered
     }
 
-    /// Tells whether others are best asked before `endpoint`: it is a mirror that failed lately, or wants to
-    /// be left alone. The registry itself has nobody to stand in for it.
+    /// Returns whether other endpoints are tried before `endpoint`: it is a mirror that failed recently or
+    /// requested a pause. A registry itself has no substitute and is never demoted.
     pub fn is_demoted(&self, endpoint: &Endpoint) -> bool {
-        endpoint.is_mirror() && self.0.health.is_bad(endpoint.origin(), Instant::now())
+        endpoint.is_mirror()
+            && self
+                .0
+                .health
+                .is_unhealthy(endpoint.origin(), Instant::now())
     }
 
-    /// Remembers for a while that something is wrong with `origin`. What this crate can see itself it
-    /// remembers by itself: silence, nonsense, and documents with another digest.
+    /// Records a fault of `origin` for some time. Faults that this crate detects itself (no response, invalid
+    /// responses, documents with a wrong digest) are recorded automatically.
     pub fn record_fault(&self, origin: &Origin, fault: EndpointFault) {
-        tracing::debug!(%origin, ?fault, "blamed");
+        tracing::debug!(%origin, ?fault, "recorded a fault");
         self.0.health.record_fault(origin, fault, Instant::now());
     }
 
-    /// Returns for how long `origin` wants to be left alone, as it told this or another caller.
+    /// Returns the rest of the pause that `origin` requested in a response to any caller.
     ///
-    /// Requests made meanwhile are sent all the same, but those to token servers, which fail with what is
-    /// left of the pause: whether to wait is up to who can show that he waits.
+    /// Requests to registries are sent regardless: only the caller can show progress while it waits. Requests
+    /// to token servers fail with the rest of the pause.
     pub fn pause(&self, origin: &Origin) -> Option<Duration> {
-        self.0.health.paused(origin, Instant::now())
+        self.0.health.remaining_pause(origin, Instant::now())
     }
 
-    /// Takes note of what the answer of `endpoint` says about its health.
-    pub(crate) fn note<T>(&self, endpoint: &Origin, answer: &Result<T, RegistryError>) {
-        let Err(error) = answer else {
-            return self.0.health.praise(endpoint);
+    /// Records what a result says about the health of `endpoint`.
+    pub(crate) fn record_outcome<T>(&self, endpoint: &Origin, outcome: &Result<T, RegistryError>) {
+        let Err(error) = outcome else {
+            return self.0.health.record_success(endpoint);
         };
         if error.is_healthy() {
-            self.0.health.praise(endpoint);
+            self.0.health.record_success(endpoint);
         }
         if let Some(fault) = error.fault() {
             self.record_fault(endpoint, fault);
@@ -130,25 +132,25 @@ impl Client {
         }
     }
 
-    /// Remembers how `endpoint` wants to be authenticated to.
-    pub(crate) fn learn(&self, endpoint: &Endpoint, challenge: &Challenge) {
+    /// Remembers the challenge of `endpoint`.
+    pub(crate) fn remember_challenge(&self, endpoint: &Endpoint, challenge: &Challenge) {
         let challenges = self.0.challenges.lock();
         let mut challenges = challenges.unwrap_or_else(PoisonError::into_inner);
-        if challenges.len() >= MOST_CHALLENGES {
+        if challenges.len() >= MAX_CHALLENGES {
             challenges.clear();
         }
         challenges.insert(endpoint.clone(), challenge.clone());
     }
 
-    /// Returns how `endpoint` wanted to be authenticated to.
-    pub(crate) fn learned(&self, endpoint: &Endpoint) -> Option<Challenge> {
+    /// Returns the last challenge of `endpoint`.
+    pub(crate) fn remembered_challenge(&self, endpoint: &Endpoint) -> Option<Challenge> {
         let challenges = self.0.challenges.lock();
         let challenges = challenges.unwrap_or_else(PoisonError::into_inner);
         challenges.get(endpoint).cloned()
     }
 
-    pub(crate) fn transport(&self, plan: Plan) -> Result<Transport, SetupError> {
-        self.0.transports.get(plan)
+    pub(crate) fn transport(&self, key: TransportKey) -> Result<Transport, SetupError> {
+        self.0.transports.get(key)
     }
 }
 

@@ -1,4 +1,4 @@
-//! How registries are to be spoken to, as values.
+//! Configuration of the registry client.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,46 +7,46 @@ pub use windlass_http::{ClientIdentity, ClientTls, Proxies};
 
 use crate::hosts::Registries;
 
-/// Everything that can be chosen about the way to registries.
+/// The configuration of a [`Client`](crate::Client).
 #[derive(Clone, Debug)]
 pub struct RegistryConfig {
-    /// Who answers for which registry.
+    /// The endpoints of each registry.
     pub registries: Registries,
-    /// Certificates for hosts, by their `host:port` or, at the scheme's own port, `host`: whatever registry
-    /// they answer for, and wherever a registry leads (EP-10).
+    /// TLS settings of hosts, by `host:port` or, for the default port of https, `host`. They apply to every
+    /// request to that host, including redirects and token requests (EP-10).
     pub certificates: BTreeMap<String, ClientTls>,
-    /// Hosts (`host` or `host:port`) and ranges of addresses (`10.0.0.0/8`) that may be spoken to without
-    /// TLS, or in TLS with any certificate (EP-7). This machine itself may always be spoken to without TLS.
+    /// Hosts (`host` or `host:port`) and address ranges (`10.0.0.0/8`) that may be used without TLS, or with
+    /// any certificate (EP-7). This machine may always be used without TLS.
     pub insecure: Vec<String>,
-    /// Whether manifests of Docker's schema 1 are taken (MF-7).
+    /// Whether manifests of Docker's schema 1 are accepted (MF-7).
     pub schema1: bool,
-    /// Certificates in PEM form (one or more in each) trusted beside the system's.
+    /// PEM files with certificates that are trusted in addition to the system's.
     pub extra_roots: Vec<Vec<u8>>,
     /// The `User-Agent` of every request.
     pub user_agent: String,
-    /// Proxies to go through; none by default.
+    /// The proxies to use; none by default.
     pub proxies: Proxies,
-    /// How long to wait for what.
+    /// Timeouts.
     pub timeouts: Timeouts,
-    /// How many redirects are followed for one request.
+    /// The maximum number of redirects of one request.
     pub redirects: usize,
 }
 
-/// How long the client waits.
+/// Timeouts of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a connection, its TLS handshake included.
+    /// For a connection, including its TLS handshake.
     pub connect: Duration,
-    /// For the head of a response, from the moment the request is made (so [`Self::connect`] is part of it).
+    /// For the head of a response, measured from the start of the request ([`Self::connect`] is part of it).
     pub response: Duration,
-    /// For progress on a body. A connection that brings less than [`Self::floor`] bytes for so long a time
-    /// of waiting is given up. Time in which the caller does not ask for more is not waiting.
+    /// For progress of a body: a connection that delivers fewer than [`Self::floor`] bytes within this time
+    /// fails. Time in which the caller does not read is not counted.
     pub stall: Duration,
-    /// The least number of bytes a body must bring per [`Self::stall`].
+    /// The minimum number of bytes of a body per [`Self::stall`].
     pub floor: u64,
-    /// For a token, request and body together (HT-9).
+    /// For a token request, including its body (HT-9).
     pub token: Duration,
-    /// For the ping that tells a registry from other servers (HT-4).
+    /// For the ping that distinguishes a registry from other servers (HT-4).
     pub ping: Duration,
 }
 

@@ -1,11 +1,11 @@
-//! Who the caller is to a registry, kept out of every message.
+//! Credentials, kept out of messages and logs.
 
 pub use windlass_http::Secret;
 
-/// What a caller proves himself with to one registry.
+/// The credentials of a caller for one registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credentials {
-    /// Nothing; public images can still be pulled (HT-11).
+    /// None; public images can be pulled without credentials (HT-11).
     #[default]
     Anonymous,
     /// A user name and a password or access token.

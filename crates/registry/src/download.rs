@@ -1,4 +1,4 @@
-//! Fetches what a user names by its URL: from no registry, and as nobody.
+//! Downloads files from URLs that a user specifies, without credentials.
 
 use std::fmt;
 
@@ -7,33 +7,33 @@ use url::Url;
 use windlass_http::ResponseBody;
 
 use crate::client::Client;
-use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
 use crate::error::{RegistryError, RequestContext, RequestKind};
-use crate::exchange::{Ask, Party};
+use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::origin::Origin;
+use crate::request::{RequestPeer, RequestSpec};
 
-/// An `http` or `https` URL without a user name. Its query may be a secret, and is not shown.
+/// An `http` or `https` URL without credentials. Its query may be a secret and is not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebUrl(Url);
 
-/// Why a text is not such a URL.
+/// Why a string is not a valid [`WebUrl`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebUrlError {
-    /// It is no URL.
+    /// It is not a URL.
     #[error("it is not a URL: {reason}")]
     Invalid {
-        /// How that shows.
+        /// The parse error.
         reason: String,
     },
-    /// It is of another scheme.
+    /// Its scheme is neither `http` nor `https`.
     #[error("its scheme is neither http nor https")]
     Scheme,
-    /// It carries a user name or a password.
-    #[error("it must not carry credentials")]
+    /// It contains a user name or a password.
+    #[error("it must not contain credentials")]
     UserInfo,
 }
 
-/// What is at a URL, as it arrives.
+/// The content of a URL, as it arrives.
 #[derive(Debug)]
 pub struct UrlDownload {
     context: RequestContext,
@@ -42,7 +42,7 @@ pub struct UrlDownload {
 }
 
 impl WebUrl {
-    /// Parses a URL. A fragment is nobody's business.
+    /// Parses a URL and removes its fragment.
     pub fn parse(text: &str) -> Result<Self, WebUrlError> {
         let url = Url::parse(text).map_err(|error| WebUrlError::Invalid {
             reason: error.to_string(),
@@ -58,13 +58,13 @@ impl WebUrl {
         Ok(Self(url))
     }
 
-    /// Returns all of it. The query may be a secret, and is not for people.
+    /// Returns the whole URL. The query may be a secret and must not be shown.
     pub fn expose(&self) -> &str {
         self.0.as_str()
     }
 }
 
-/// Without the query.
+/// Omits the query.
 impl fmt::Display for WebUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", Origin::of(&self.0), self.0.path())
@@ -78,10 +78,11 @@ impl fmt::Debug for WebUrl {
 }
 
 impl Client {
-    /// Begins to fetch what is at `url`, if it is said to be of at most `limit` bytes.
+    /// Starts to download `url`, unless its declared length is more than `limit` bytes.
     ///
-    /// No credentials are sent, and no challenge is answered (D3). Redirects are followed as a registry's are (T26):
-    /// never from https to http, and not onto this machine or its link unless that is where the user pointed.
+    /// No credentials are sent, and no challenge is answered (D3). Redirects are followed as for registries
+    /// (T26): never from https to http, and not to loopback or link-local addresses unless `url` itself has
+    /// such a host.
     pub async fn download(
         &self,
         url: &WebUrl,
@@ -92,19 +93,24 @@ impl Client {
             repository: url.0.path().to_owned(),
             kind: RequestKind::Url,
         };
-        let patience = self.config().timeouts.response;
-        let ask = Ask::get(&context, Party::Named, url.0.clone(), patience);
-        let response = self.send(&ask, None).await?.response;
+        let response_timeout = self.config().timeouts.response;
+        let spec = RequestSpec::get(
+            &context,
+            RequestPeer::UserUrl,
+            url.0.clone(),
+            response_timeout,
+        );
+        let response = self.send(&spec, None).await?.http;
         if response.status().as_u16() != 200 {
             let (status, headers) = (response.status(), response.headers().clone());
             let body = self.body(response);
-            let refusal = Refusal {
+            let failed = FailedResponse {
                 context: &context,
                 status,
                 headers: &headers,
-                body: &body.read_prefix(LARGEST_ERROR_BODY).await,
+                body: &body.read_prefix(MAX_ERROR_BODY).await,
             };
-            return Err(refusal.into_error());
+            return Err(failed.into_error());
         }
         let length = response.content_length();
         if let Some(limit) = limit.filter(|&limit| length > Some(limit)) {
@@ -120,12 +126,12 @@ impl Client {
 }
 
 impl UrlDownload {
-    /// Returns how many bytes there will be, if that was said.
+    /// Returns the declared length in bytes, if there is one.
     pub fn length(&self) -> Option<u64> {
         self.length
     }
 
-    /// Returns the next bytes; `None` at the end. After an error there are no more.
+    /// Returns the next bytes; `None` at the end and after an error.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
         let Some(body) = &mut self.body else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! One place that answers for a registry, and how it is spoken to.
+//! Endpoints of registries and their configuration.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -17,11 +17,11 @@ use crate::origin::Origin;
 
 mod lookup;
 
-/// Who answers for `docker.io` (EP-1).
+/// The host of `docker.io` (EP-1).
 pub(crate) const DOCKER_HUB: &str = "registry-1.docker.io";
 
-/// Headers that say what is asked, and of whom: not to be configured.
-const OURS: [HeaderName; 5] = [
+/// Headers that define the request itself and cannot be configured.
+const RESERVED_HEADERS: [HeaderName; 5] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::HOST,
@@ -29,73 +29,73 @@ const OURS: [HeaderName; 5] = [
     header::TRANSFER_ENCODING,
 ];
 
-/// One place that answers for a registry. Cheap to clone.
+/// A host that serves the images of a registry. Cheap to clone.
 ///
-/// Two endpoints are equal if they are spoken to in the same way.
+/// Two endpoints are equal if their configuration is.
 #[derive(Clone)]
-pub struct Endpoint(Arc<Inner>);
+pub struct Endpoint(Arc<EndpointInner>);
 
-struct Inner {
-    way: Way,
-    /// Whether it has answered anything, since this endpoint was looked up (FB-4).
-    has_answered: AtomicBool,
+struct EndpointInner {
+    settings: EndpointConfig,
+    /// Whether it has responded since this endpoint was created (FB-4).
+    has_responded: AtomicBool,
 }
 
-/// Everything about the way to an endpoint.
+/// The configuration of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Way {
+pub(crate) struct EndpointConfig {
     pub(crate) origin: Origin,
-    /// Where the API is: ends in a slash.
+    /// The base URL of the API; ends in a slash.
     base: Url,
     role: EndpointRole,
-    /// What credentials are filed under, in a keyring.
-    pub(crate) key: String,
-    /// The registry that a mirror is to answer for, as it is told with every request.
+    /// The host that credentials are looked up by.
+    pub(crate) credential_host: String,
+    /// The registry that a mirror is used for, sent as `ns` with every request.
     namespace: Option<String>,
     capabilities: HostCapabilities,
-    /// Sent with every request to the origin, and to no other.
+    /// Headers of every request to this origin, and to no other.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// Beside what is configured for the host in general.
+    /// In addition to the TLS settings of the host.
     pub(crate) tls: ClientTls,
     pub(crate) connect: Option<Duration>,
-    /// The proxies for its registry's hosts, where those of everybody do not count.
+    /// The proxies of its registry, where they differ from the general ones.
     pub(crate) proxies: Option<Proxies>,
-    /// Not empty: it may be spoken to only at addresses in one of these, and without a proxy (EP-7).
+    /// If not empty, only addresses within these ranges are connected to, without a proxy (EP-7).
     pub(crate) within: Vec<IpNet>,
 }
 
-/// What an endpoint is to its registry.
+/// The role of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndpointRole {
-    /// It has copies.
+    /// A mirror: it has copies of images.
     Mirror,
-    /// It is the registry, and has the last word.
+    /// The registry itself, which is authoritative.
     Registry,
 }
 
-/// Why a registry has no endpoints.
+/// Why the endpoints of a registry cannot be determined.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EndpointError {
-    /// A text is not an address.
+    /// An address is invalid.
     #[error("invalid registry address {address}: {reason}")]
     Address {
-        /// What was to be an address.
+        /// The address.
         address: String,
-        /// What is wrong about it.
+        /// What is wrong with it.
         reason: String,
     },
-    /// The configuration of the registry cannot be used (FB-8).
+    /// The configuration of the registry is invalid (FB-8).
     #[error("the configuration of {registry} cannot be used")]
     Config {
-        /// The registry, as in a name.
+        /// The registry, as in an image name.
         registry: String,
         /// What is wrong with it.
         source: InvalidConfig,
     },
-    /// One of the headers for a host is none.
+    /// A configured header is invalid.
     #[error("the header {name:?} that is configured for {origin} cannot be sent")]
     Header {
-        /// Which host.
+        /// The host.
         origin: Origin,
         /// The name of the header. Its value may be a secret.
         name: String,
@@ -103,20 +103,20 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// Returns a registry at `http://host[:port]` or `https://host[:port]`, of which nothing is configured.
+    /// Returns the endpoint at `http://host[:port]` or `https://host[:port]`, without configuration.
     pub fn parse(address: &str) -> Result<Self, EndpointError> {
         Ok(Self::plain(Origin::parse(address)?))
     }
 
     fn plain(origin: Origin) -> Self {
-        let key = key_of(&origin);
+        let credential_host = credential_host_of(&origin);
         let mut base = origin.url().clone();
         base.set_path("/v2/");
-        Self::new(Way {
+        Self::new(EndpointConfig {
             origin,
             base,
             role: EndpointRole::Registry,
-            key,
+            credential_host,
             namespace: None,
             capabilities: HostCapabilities::default(),
             headers: Vec::new(),
@@ -127,13 +127,16 @@ impl Endpoint {
         })
     }
 
-    /// Returns a host as it is configured.
-    fn configured(host: &HostConfig, proxies: Option<&Proxies>) -> Result<Way, EndpointError> {
+    /// Returns the configuration of an endpoint for `host`.
+    fn configured(
+        host: &HostConfig,
+        proxies: Option<&Proxies>,
+    ) -> Result<EndpointConfig, EndpointError> {
         let origin = Origin::of(&host.url);
-        Ok(Way {
+        Ok(EndpointConfig {
             base: base(host),
             role: EndpointRole::Registry,
-            key: key_of(&origin),
+            credential_host: credential_host_of(&origin),
             namespace: None,
             capabilities: host.capabilities,
             headers: headers(host, &origin)?,
@@ -145,32 +148,35 @@ impl Endpoint {
         })
     }
 
-    fn new(way: Way) -> Self {
-        let has_answered = AtomicBool::new(false);
-        Self(Arc::new(Inner { way, has_answered }))
+    fn new(settings: EndpointConfig) -> Self {
+        let has_responded = AtomicBool::new(false);
+        Self(Arc::new(EndpointInner {
+            settings,
+            has_responded,
+        }))
     }
 
     /// Returns the scheme, host and port.
     pub fn origin(&self) -> &Origin {
-        &self.way().origin
+        &self.settings().origin
     }
 
-    /// Returns what it is to its registry.
+    /// Returns its role.
     pub fn role(&self) -> EndpointRole {
-        self.way().role
+        self.settings().role
     }
 
-    /// Tells whether it is a mirror.
+    /// Returns whether it is a mirror.
     pub fn is_mirror(&self) -> bool {
         self.role() == EndpointRole::Mirror
     }
 
-    /// Returns what it may be asked for.
+    /// Returns what it is used for.
     pub fn capabilities(&self) -> HostCapabilities {
-        self.way().capabilities
+        self.settings().capabilities
     }
 
-    /// Tells whether it is spoken to in TLS.
+    /// Returns whether it uses https.
     pub fn is_https(&self) -> bool {
         self.origin().is_https()
     }
@@ -180,26 +186,26 @@ impl Endpoint {
         self.origin().host()
     }
 
-    /// Tells whether this is the machine itself.
+    /// Returns whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         self.origin().is_loopback()
     }
 
-    pub(crate) fn way(&self) -> &Way {
-        &self.0.way
+    pub(crate) fn settings(&self) -> &EndpointConfig {
+        &self.0.settings
     }
 
-    /// Returns the URL of `path` below the API.
+    /// Returns the URL of `path` below the base URL of the API.
     pub(crate) fn api(&self, path: &str) -> Url {
-        let mut url = self.way().base.clone();
+        let mut url = self.settings().base.clone();
         let path = format!("{}{path}", url.path());
         url.set_path(&path);
         self.with_namespace(url)
     }
 
-    /// Tells `url`, which is on the endpoint, for which registry it is asked, if it is not told yet.
+    /// Adds the mirrored registry as `ns` to `url`, which is on the endpoint, unless it is there.
     pub(crate) fn with_namespace(&self, mut url: Url) -> Url {
-        if let Some(namespace) = &self.way().namespace
+        if let Some(namespace) = &self.settings().namespace
             && url.query_pairs().all(|(name, _)| name != "ns")
         {
             url.query_pairs_mut().append_pair("ns", namespace);
@@ -207,32 +213,34 @@ impl Endpoint {
         url
     }
 
-    /// Tells whether the API is where it is without any configuration.
+    /// Returns whether the API has its default path.
     pub(crate) fn is_at_root(&self) -> bool {
-        self.way().base.path() == "/v2/"
+        self.settings().base.path() == "/v2/"
     }
 
-    /// Tells whether a user's credentials may be sent there: not in the clear, unless that was said to be
-    /// all right.
+    /// Returns whether credentials may be sent to it: only with TLS, unless the host is configured as
+    /// insecure.
     pub(crate) fn may_have_credentials(&self, config: &RegistryConfig) -> bool {
-        let way = self.way();
-        self.is_https() || !way.within.is_empty() || config.permits_plain_http(way.origin.url())
+        let settings = self.settings();
+        self.is_https()
+            || !settings.within.is_empty()
+            || config.permits_plain_http(settings.origin.url())
     }
 
-    /// Remembers that it answered.
-    pub(crate) fn note_answer(&self) {
-        self.0.has_answered.store(true, Ordering::Relaxed);
+    /// Records that it responded.
+    pub(crate) fn record_response(&self) {
+        self.0.has_responded.store(true, Ordering::Relaxed);
     }
 
-    /// Tells whether it has answered anything since it was looked up.
-    pub(crate) fn has_answered(&self) -> bool {
-        self.0.has_answered.load(Ordering::Relaxed)
+    /// Returns whether it has responded since it was created.
+    pub(crate) fn has_responded(&self) -> bool {
+        self.0.has_responded.load(Ordering::Relaxed)
     }
 }
 
 impl PartialEq for Endpoint {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.way() == other.way()
+        Arc::ptr_eq(&self.0, &other.0) || self.settings() == other.settings()
     }
 }
 
@@ -240,8 +248,8 @@ impl Eq for Endpoint {}
 
 impl Hash for Endpoint {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.way().origin.hash(state);
-        self.way().role.hash(state);
+        self.settings().origin.hash(state);
+        self.settings().role.hash(state);
     }
 }
 
@@ -260,15 +268,16 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Returns what the credentials for `origin` are filed under. Docker Hub has one name there.
-fn key_of(origin: &Origin) -> String {
+/// Returns the host that credentials for `origin` are looked up by. Docker Hub has several hosts and one
+/// name.
+fn credential_host_of(origin: &Origin) -> String {
     match origin.authority() {
         DOCKER_HUB | "index.docker.io" => "docker.io".to_owned(),
         authority => authority.to_owned(),
     }
 }
 
-/// Returns where the API of `host` is: at `/v2/` below its URL, which may end in `/v2` already.
+/// Returns the base URL of the API of `host`: `/v2/` below its URL, which may end in `/v2` already.
 fn base(host: &HostConfig) -> Url {
     let mut url = host.url.clone();
     url.set_query(None);
@@ -290,7 +299,7 @@ fn headers(
         let name: HeaderName = name.parse().ok()?;
         let mut value = HeaderValue::from_str(value.expose()).ok()?;
         value.set_sensitive(true);
-        (!OURS.contains(&name)).then_some((name, value))
+        (!RESERVED_HEADERS.contains(&name)).then_some((name, value))
     };
     let headers = host.headers.iter().map(|configured| {
         header(configured).ok_or_else(|| EndpointError::Header {

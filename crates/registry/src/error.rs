@@ -1,4 +1,4 @@
-//! What can go wrong between a registry and its client, as data, with a verdict.
+//! Errors of requests to registries.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use crate::manifest::TagOrDigest;
 use crate::origin::Origin;
 use crate::redirect::RedirectError;
 
-/// What was asked of whom.
+/// The request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestContext {
-    /// Who was asked.
+    /// The host of the request.
     pub origin: Origin,
-    /// The repository's path, such as `library/alpine`; empty where none in particular is meant.
+    /// The repository's path, such as `library/alpine`; empty for requests without a repository.
     pub repository: String,
-    /// For what.
+    /// The kind of request.
     pub kind: RequestKind,
 }
 
-/// What was asked for.
+/// The kind of request, and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestKind {
-    /// Whether it is a registry at all.
+    /// The ping that checks for the protocol.
     Ping,
-    /// A token, of the token server that the registry named.
+    /// A request to the token server that the registry names.
     Token,
     /// A manifest, by tag or digest.
     Manifest(TagOrDigest),
@@ -36,248 +36,248 @@ pub enum RequestKind {
     Blob(Digest),
     /// The repository's tags.
     Tags,
-    /// Repositories that fit a word.
+    /// A search for repositories.
     Search,
-    /// Which artifacts belong to a manifest.
+    /// The artifacts that refer to a manifest.
     Referrers(Digest),
-    /// To take a blob.
+    /// The upload of a blob.
     Upload(Digest),
-    /// To take a manifest.
+    /// The upload of a manifest.
     Put(TagOrDigest),
-    /// What is there, and no registry's; the repository is the path.
+    /// A file that is not in a registry; the repository is the path of the URL.
     Url,
 }
 
-/// Why a registry did not give what it was asked for.
+/// Why a request to a registry failed.
 ///
-/// Each variant says in [`RequestContext`] what that was. Texts of the registry (`reason`) are shortened and free of
-/// control characters; nothing in here is a secret.
+/// Each variant contains the request as [`RequestContext`]. Messages of the registry (`reason`) are shortened
+/// and contain no control characters; no field contains a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// Authentication is required, or what was presented is not accepted.
+    /// Authentication is required, or the credentials were rejected.
     #[error("{context}: {reason}")]
     Unauthorized {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// In the registry's words, if it had any.
+        /// The registry's message, or a default.
         reason: String,
     },
-    /// The credentials are accepted, but do not allow this.
+    /// The credentials are valid, but do not permit the request.
     #[error("{context}: {reason}")]
     Denied {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// In the registry's words, if it had any.
+        /// The registry's message, or a default.
         reason: String,
     },
-    /// There is no such repository.
+    /// The repository does not exist.
     #[error("{context}: no such repository")]
     NameUnknown {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
     },
-    /// There is no such manifest, or no such repository: registries may not tell.
+    /// The manifest does not exist, or the repository does not: registries need not distinguish the two.
     #[error("{context}: no such manifest")]
     ManifestUnknown {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
     },
-    /// There is no such blob in the repository.
+    /// The blob does not exist in the repository.
     #[error("{context}: no such blob")]
     BlobUnknown {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
     },
-    /// The registry wants to be asked less often (429).
-    #[error("{context}: too many requests{}", retry(.retry_after.as_ref()))]
+    /// The registry limits the rate of requests (429).
+    #[error("{context}: too many requests{}", retry_suffix(.retry_after.as_ref()))]
     TooManyRequests {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// When to ask again, by its own word, however long that is.
+        /// The delay that the registry requests before a retry, of any length.
         retry_after: Option<Duration>,
     },
-    /// The registry, or what stands before it, is out of order (5xx, 408).
-    #[error("{context}: out of order: status {status}{}", retry(.retry_after.as_ref()))]
+    /// The registry, or a proxy in front of it, is temporarily unavailable (5xx, 408).
+    #[error("{context}: unavailable: status {status}{}", retry_suffix(.retry_after.as_ref()))]
     Unavailable {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
         /// The HTTP status.
         status: u16,
-        /// When to ask again, by its own word, however long that is.
+        /// The delay that the registry requests before a retry, of any length.
         retry_after: Option<Duration>,
     },
-    /// A status that has no meaning here.
-    #[error("{context}: unexpected status {status}{}", behind_colon(.reason))]
+    /// The status is not expected for this request.
+    #[error("{context}: unexpected status {status}{}", after_colon(.reason))]
     Unexpected {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
         /// The HTTP status.
         status: u16,
-        /// In the registry's words; may be empty.
+        /// The registry's message; may be empty.
         reason: String,
     },
-    /// The storage that the registry redirected to refused. Its URLs are short-lived: asking the registry
-    /// again may help.
-    #[error("{context}: the storage at {target} answered with status {status}")]
+    /// The storage that the registry redirects to rejected the request. Its URLs expire soon: a new request
+    /// to the registry may help.
+    #[error("{context}: the storage at {target} responded with status {status}")]
     Storage {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// Where the redirect led.
+        /// The target of the redirect.
         target: Origin,
         /// The HTTP status.
         status: u16,
     },
-    /// Something answers there, but no registry of the v2 protocol.
+    /// The host is not a registry of the v2 protocol.
     #[error("{context}: this is not an OCI registry: {reason}")]
     NotARegistry {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// How that shows.
+        /// The evidence for it.
         reason: String,
     },
-    /// Authentication did not get as far as being refused.
+    /// Authentication failed before the credentials were checked.
     #[error("{context}: cannot authenticate")]
     Auth {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// Why.
+        /// The reason.
         source: AuthError,
     },
-    /// A redirect that is not followed.
+    /// The redirect is not followed.
     #[error("{context}: redirect refused")]
     Redirect {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// Why.
+        /// The reason.
         source: RedirectError,
     },
-    /// The bytes are not the ones that were asked for, or not the ones the registry said they are.
+    /// The digest of the received bytes is not the requested or the announced one.
     #[error("{context}: {mismatch}")]
     Digest {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// What was expected and what came.
+        /// The expected and the actual digest.
         mismatch: Box<DigestMismatch>,
     },
     /// The `Docker-Content-Digest` header is not a digest.
     #[error("{context}: invalid Docker-Content-Digest {header:?}")]
     DigestHeader {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
         /// The header, shortened.
         header: String,
     },
-    /// The body is shorter or longer than its descriptor says.
-    #[error("{context}: {}", size(*.expected, *.found))]
+    /// The size of the body differs from its descriptor.
+    #[error("{context}: {}", size_message(*.expected, *.found))]
     Size {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// The bytes the descriptor says.
+        /// The size in the descriptor, in bytes.
         expected: u64,
-        /// The bytes that came or were announced; of a longer body no more than these were looked at.
+        /// The bytes received or announced; of a longer body no more than these were read.
         found: u64,
     },
-    /// The connection broke inside the body.
+    /// The connection failed inside the body.
     #[error("{context}: cut off after {received} of {expected} bytes")]
     Interrupted {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// How far the body came, counted from the start of the blob.
+        /// The number of bytes received, counted from the start of the blob.
         received: u64,
-        /// The bytes the descriptor says.
+        /// The size in the descriptor, in bytes.
         expected: u64,
         /// What happened to the connection.
         source: Cause,
     },
-    /// The body is larger than anything of its kind may be.
+    /// The body exceeds the size limit for its kind.
     #[error("{context}: larger than the limit of {limit} bytes")]
     TooLarge {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
         /// The limit in bytes.
         limit: u64,
     },
-    /// Nothing, or too little, came for too long.
+    /// The request timed out.
     #[error("{context}: timed out waiting for {waiting_for}")]
     Timeout {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// What did not come.
+        /// What did not arrive in time.
         waiting_for: WaitPhase,
     },
-    /// What is configured for the way there cannot be used.
-    #[error("{context}: the configuration for it cannot be used")]
+    /// The connection settings for the host are invalid.
+    #[error("{context}: the configuration of this host is invalid")]
     Setup {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
         /// What is wrong with it.
         source: SetupError,
     },
-    /// There is no way through the proxy.
-    #[error("{context}: no way through the proxy")]
+    /// The connection through the proxy failed.
+    #[error("{context}: cannot connect through the proxy")]
     Proxy {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
         /// How the proxy failed.
         source: ProxyFailure,
     },
-    /// There is no connection to the endpoint.
+    /// The connection to the endpoint failed.
     #[error("{context}: {failure}")]
     Connect {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// What kind of failure it is.
+        /// The kind of failure.
         failure: ConnectFailure,
-        /// What the system said.
+        /// The error of the operating system.
         source: Cause,
     },
-    /// The endpoint has no certificate that can be trusted, or does not speak TLS at all.
+    /// The certificate of the endpoint is not trusted, or the endpoint does not use TLS.
     #[error("{context}: no secure connection")]
     Tls {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// What the TLS library said.
+        /// The error of the TLS library.
         source: Cause,
     },
-    /// The connection failed before there was an answer.
+    /// The connection failed before a response arrived.
     #[error("{context}: the connection failed")]
     Transport {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
-        /// What happened to it.
+        /// What happened to the connection.
         source: Cause,
     },
-    /// The manifest is the one that was asked for, and it is not usable.
+    /// The manifest has the requested digest, but is invalid or not supported.
     #[error("{context}: unusable manifest")]
     Manifest {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
         /// What is wrong with it.
         source: ManifestError,
     },
-    /// The answer is not of the form that the protocol gives it.
-    #[error("{context}: malformed answer: {reason}")]
+    /// The response violates the protocol.
+    #[error("{context}: malformed response: {reason}")]
     Malformed {
-        /// What was asked of whom.
+        /// The request.
         context: Box<RequestContext>,
         /// What is wrong with it.
         reason: String,
     },
 }
 
-/// Two digests that should be one.
+/// Two digests that should be equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DigestMismatch {
-    /// The digest that was asked for or announced.
+    /// The requested or announced digest.
     pub expected: Digest,
-    /// The digest of what came.
+    /// The digest of the received bytes.
     pub found: Digest,
 }
 
-/// What a wait was for.
+/// What a request was waiting for when it timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitPhase {
-    /// A connection, its TLS handshake included.
+    /// A connection, including its TLS handshake.
     Connection,
     /// The head of the response.
     Response,
@@ -286,7 +286,7 @@ pub enum WaitPhase {
 }
 
 impl RegistryError {
-    /// Returns what was asked of whom.
+    /// Returns the request.
     pub fn context(&self) -> &RequestContext {
         match self {
             Self::Unauthorized { context, .. }
@@ -323,7 +323,7 @@ impl RequestContext {
         Box::new(self.clone())
     }
 
-    /// Says what a failure of the answer's body means.
+    /// Converts a failure of a response body.
     pub(crate) fn body_failed(&self, error: BodyError) -> RegistryError {
         let context = self.boxed();
         match error {
@@ -384,19 +384,19 @@ impl fmt::Display for WaitPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connection => "a connection",
-            Self::Response => "an answer",
-            Self::Body => "more of the answer",
+            Self::Response => "a response",
+            Self::Body => "more of the response",
         })
     }
 }
 
-fn retry(after: Option<&Duration>) -> String {
+fn retry_suffix(after: Option<&Duration>) -> String {
     after.map_or_else(String::new, |after| {
         format!(", retry after {} s", after.as_secs())
     })
 }
 
-fn behind_colon(reason: &str) -> String {
+fn after_colon(reason: &str) -> String {
     if reason.is_empty() {
         String::new()
     } else {
@@ -404,10 +404,10 @@ fn behind_colon(reason: &str) -> String {
     }
 }
 
-fn size(expected: u64, found: u64) -> String {
+fn size_message(expected: u64, found: u64) -> String {
     if found < expected {
-        format!("{found} bytes where {expected} were promised")
+        format!("{found} bytes where {expected} were expected")
     } else {
-        format!("more than the {expected} bytes that were promised: at least {found}")
+        format!("more than the expected {expected} bytes: at least {found}")
     }
 }

@@ -1,18 +1,18 @@
-//! Fetches layers from URLs that a manifest names (S2-9): from places the user allows, as nobody.
+//! Fetches foreign layers from URLs in a manifest (S2-9): from permitted hosts only, without credentials.
 
 use std::fmt;
 
 use url::Url;
 use windlass_oci::{Descriptor, RepositoryName};
 
-use crate::blob::{BlobStream, Part, Wrong, wrong_size};
+use crate::blob::{BlobRange, BlobStream, RangeMismatch, size_error};
 use crate::client::Client;
-use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
 use crate::error::{RegistryError, RequestContext, RequestKind};
-use crate::exchange::{Answer, Ask, Party, Span};
+use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::origin::Origin;
+use crate::request::{RegistryResponse, RequestPeer, RequestSpec, RequestedRange};
 
-/// A URL in a manifest that a layer may be fetched from. Its query may be a secret, and is not shown.
+/// A permitted URL of a foreign layer. Its query may be a secret and is not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ForeignUrl {
     url: Url,
@@ -33,10 +33,11 @@ impl fmt::Debug for ForeignUrl {
 }
 
 impl Client {
-    /// Returns those of the URLs of `descriptor`, which a manifest of `name` has, that it may be fetched from.
+    /// Returns the URLs of `descriptor`, which is in a manifest of `name`, that the layer may be fetched
+    /// from.
     ///
-    /// Only the places that [`RegistryHosts::foreign_hosts`](crate::RegistryHosts::foreign_hosts) lists are
-    /// among them: https, or plain http where that is allowed, and without a user name (T22).
+    /// Only origins in [`RegistryHosts::foreign_hosts`](crate::RegistryHosts::foreign_hosts) are permitted:
+    /// https, or plain http to hosts where that is allowed, and without credentials in the URL (T22).
     pub fn foreign_urls(&self, name: &RepositoryName, descriptor: &Descriptor) -> Vec<ForeignUrl> {
         let Ok(hosts) = self.config().registries.hosts(name.registry()) else {
             return Vec::new();
@@ -60,10 +61,10 @@ impl Client {
         urls.collect()
     }
 
-    /// Begins to fetch the blob that `descriptor` names from `url`, at `offset` if the server can do that.
+    /// Starts to fetch the blob of `descriptor` from `url`, at `offset` if the server supports ranges.
     ///
-    /// No credentials are sent, and no challenge is answered (D3). Size and range are held against what was
-    /// asked for, as [`Repository::blob`](crate::Repository::blob) does it.
+    /// No credentials are sent, and no challenge is answered (D3). Size and range are checked as in
+    /// [`Repository::blob`](crate::Repository::blob).
     pub async fn foreign_blob(
         &self,
         url: &ForeignUrl,
@@ -71,7 +72,7 @@ impl Client {
         offset: u64,
     ) -> Result<BlobStream, RegistryError> {
         let stream = self.fetch_foreign(url, descriptor, offset).await;
-        self.note(&url.origin(), &stream);
+        self.record_outcome(&url.origin(), &stream);
         stream
     }
 
@@ -93,41 +94,46 @@ impl Client {
         }
         let mut start = if offset < size { offset } else { 0 };
         loop {
-            let span = Span::From(start);
-            let answer = self.ask_foreign(&context, url, span).await?;
-            match Part::of(&answer, span, size) {
-                Ok(part) => return Ok(stream(context).from(answer, part)),
-                Err(Wrong::Size(found)) => return Err(wrong_size(&context, size, found)),
-                Err(Wrong::Range(_)) => start = 0,
+            let range = RequestedRange::From(start);
+            let response = self.request_foreign(&context, url, range).await?;
+            match BlobRange::of(&response, range, size) {
+                Ok(part) => return Ok(stream(context).with_response(response, part)),
+                Err(RangeMismatch::Size(found)) => return Err(size_error(&context, size, found)),
+                Err(RangeMismatch::Range(_)) => start = 0,
             }
         }
     }
 
-    async fn ask_foreign(
+    async fn request_foreign(
         &self,
         context: &RequestContext,
         url: &ForeignUrl,
-        span: Span,
-    ) -> Result<Answer, RegistryError> {
+        range: RequestedRange,
+    ) -> Result<RegistryResponse, RegistryError> {
         let hosts = self.config().registries.hosts(url.name.registry());
         let proxies = hosts.ok().and_then(|hosts| hosts.proxies.as_ref());
-        let patience = self.config().timeouts.response;
-        let mut ask = Ask::get(context, Party::Stranger(proxies), url.url.clone(), patience);
-        ask.span = span;
-        let answer = self.send(&ask, None).await?;
-        match answer.response.status().as_u16() {
-            200 => return Ok(answer),
-            206 | 416 if span.is_range() => return Ok(answer),
+        let response_timeout = self.config().timeouts.response;
+        let mut spec = RequestSpec::get(
+            context,
+            RequestPeer::UnknownHost(proxies),
+            url.url.clone(),
+            response_timeout,
+        );
+        spec.range = range;
+        let response = self.send(&spec, None).await?;
+        match response.http.status().as_u16() {
+            200 => return Ok(response),
+            206 | 416 if range.is_range() => return Ok(response),
             _ => {}
         }
-        let (status, headers) = (answer.response.status(), answer.response.headers().clone());
-        let body = self.body(answer.response);
-        let refusal = Refusal {
+        let (status, headers) = (response.http.status(), response.http.headers().clone());
+        let body = self.body(response.http);
+        let failed = FailedResponse {
             context,
             status,
             headers: &headers,
-            body: &body.read_prefix(LARGEST_ERROR_BODY).await,
+            body: &body.read_prefix(MAX_ERROR_BODY).await,
         };
-        Err(refusal.into_error())
+        Err(failed.into_error())
     }
 }

@@ -1,32 +1,32 @@
-//! Asks for headers alone: what a tag stands for, and how large a blob is.
+//! HEAD requests: the digest of a tag, the size of a blob.
 
 use http::header::CONTENT_LENGTH;
 use windlass_oci::{Digest, MediaType};
 
 use crate::error::{RegistryError, RequestKind};
-use crate::exchange::{Answer, Span};
-use crate::manifest::{ACCEPT_MANIFESTS, TagOrDigest, announced, content_type};
+use crate::manifest::{ACCEPT_MANIFESTS, TagOrDigest, announced_digest, content_type};
 use crate::repository::Repository;
+use crate::request::{RegistryResponse, RequestedRange};
 
-/// What the registry says about a manifest without sending it. Nothing of it is verified.
+/// The headers of a manifest. Nothing in it is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestHead {
     /// Its digest.
     pub digest: Digest,
-    /// How many bytes it has, if that is said.
+    /// Its size in bytes, if specified.
     pub size: Option<u64>,
-    /// Its media type, if that is said.
+    /// Its media type, if specified.
     pub media_type: Option<MediaType>,
 }
 
 impl Repository {
-    /// Asks for the digest of what `target` names, in one small round trip.
+    /// Fetches the digest of `target` with one HEAD request.
     ///
-    /// `None` where the registry does not say it: it may not know such requests, or the answer may be an
-    /// error, of which a request for the manifest itself brings the whole story. An error only where that
-    /// would not help: the registry is not to be reached, or wants to be asked later.
+    /// Returns `None` if the response has no digest: the registry may not support HEAD, or the request may
+    /// fail for a reason that only the response to GET contains. Fails only if a GET would fail as well: the
+    /// registry is unreachable or busy.
     pub async fn head(&self, target: &TagOrDigest) -> Result<Option<ManifestHead>, RegistryError> {
-        self.noted(self.manifest_head(target).await)
+        self.record_outcome(self.manifest_head(target).await)
     }
 
     async fn manifest_head(
@@ -35,54 +35,54 @@ impl Repository {
     ) -> Result<Option<ManifestHead>, RegistryError> {
         let context = self.context(RequestKind::Manifest(target.clone()));
         let path = self.manifest_path(target);
-        let answer = self
-            .head_of(&context, &path, Some(&ACCEPT_MANIFESTS))
+        let response = self
+            .send_head(&context, &path, Some(&ACCEPT_MANIFESTS))
             .await?;
-        match answer.response.status().as_u16() {
+        match response.http.status().as_u16() {
             200 => {}
-            429 | 500 | 502..=599 => return Err(self.refused(&context, answer).await),
+            429 | 500 | 502..=599 => return Err(self.response_error(&context, response).await),
             _ => return Ok(None),
         }
-        let headers = answer.response.headers();
-        // What is not a digest is told by the request for the manifest (T19).
-        let Ok(Some(digest)) = announced(&context, headers) else {
+        let headers = response.http.headers();
+        // An invalid digest is reported by the GET request (T19).
+        let Ok(Some(digest)) = announced_digest(&context, headers) else {
             return Ok(None);
         };
         Ok(Some(ManifestHead {
             digest,
-            size: length(&answer),
+            size: length(&response),
             media_type: content_type(headers).map(MediaType::from_content_type),
         }))
     }
 
-    /// Returns how many bytes the registry says that a blob has. For layers of schema 1, whose manifests do
-    /// not say it.
+    /// Returns the size of a blob in bytes, for layers of schema 1, whose manifests do not contain it.
     ///
-    /// By HEAD, and where that does not tell, by the headers of a GET: presigned URLs are often good for that
-    /// only.
+    /// Uses HEAD, or the headers of a GET if HEAD fails: presigned URLs are often valid for GET only.
     pub async fn blob_size(&self, digest: &Digest) -> Result<u64, RegistryError> {
-        self.noted(self.ask_blob_size(digest).await)
+        self.record_outcome(self.request_blob_size(digest).await)
     }
 
-    async fn ask_blob_size(&self, digest: &Digest) -> Result<u64, RegistryError> {
+    async fn request_blob_size(&self, digest: &Digest) -> Result<u64, RegistryError> {
         let context = self.context(RequestKind::Blob(*digest));
         let path = format!("{}/blobs/{digest}", self.path());
-        let answer = self.head_of(&context, &path, None).await?;
-        if answer.response.status().as_u16() == 200
-            && let Some(size) = length(&answer)
+        let response = self.send_head(&context, &path, None).await?;
+        if response.http.status().as_u16() == 200
+            && let Some(size) = length(&response)
         {
             return Ok(size);
         }
-        let answer = self.get(&context, &path, None, Span::From(0)).await?;
-        length(&answer).ok_or_else(|| RegistryError::Malformed {
+        let response = self
+            .get(&context, &path, None, RequestedRange::From(0))
+            .await?;
+        length(&response).ok_or_else(|| RegistryError::Malformed {
             context: context.boxed(),
-            reason: "it does not say how large it is".to_owned(),
+            reason: "its length is missing".to_owned(),
         })
     }
 }
 
-/// Returns what `Content-Length` says; of an answer to HEAD, that is the length of what would have come.
-pub(crate) fn length(answer: &Answer) -> Option<u64> {
-    let length = answer.response.headers().get(CONTENT_LENGTH)?;
+/// Returns `Content-Length`; in a response to HEAD, this is the length of the omitted body.
+pub(crate) fn length(response: &RegistryResponse) -> Option<u64> {
+    let length = response.http.headers().get(CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }

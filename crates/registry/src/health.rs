@@ -1,7 +1,7 @@
-//! What is remembered of hosts: who failed lately, and who wants to be left alone.
+//! The health of hosts: recent faults and requested pauses.
 //!
-//! By the monotonic clock, for a while, and of so many hosts at most: nothing here outlives its use, and no
-//! registry can fill it.
+//! Records expire by the monotonic clock, and their number is limited, so that no registry can exhaust
+//! memory.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,110 +11,116 @@ use tokio::time::Instant;
 
 use crate::origin::Origin;
 
-/// For how long a host that did not answer, or answered that it is out of order, is asked after others.
+/// How long a host that did not respond, or reported that it is unavailable, is demoted.
 const UNREACHABLE: Duration = Duration::from_secs(60);
-/// For how long a host whose bodies stall or break is asked after others.
+/// How long a host whose bodies stall or break is demoted.
 const SLOW: Duration = Duration::from_secs(60);
-/// For how long a host that sent other bytes than it was asked for is asked after others.
-const LYING: Duration = Duration::from_secs(10 * 60);
-/// The longest time for which everybody leaves a host alone by its own word. One that asked for more may be
-/// asked once in this time whether it still means it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
-/// The most hosts that something is remembered of.
-const MOST_HOSTS: usize = 1024;
+/// How long a host that sent wrong bytes is demoted.
+const WRONG_DIGEST: Duration = Duration::from_secs(10 * 60);
+/// The maximum pause that all callers respect. A host that requests a longer one gets at most one request in
+/// this time.
+const MAX_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// The maximum number of hosts with a record.
+const MAX_HOSTS: usize = 1024;
 
-/// What a host is to blame for.
+/// A fault of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointFault {
-    /// It does not answer, or answers that it is out of order. Any good answer ends this, a minute does, too.
+    /// It does not respond, or reports that it is unavailable. Ends with the next successful response, or
+    /// after a minute.
     Unreachable,
-    /// What it sends stalls or breaks off. Remembered for a minute.
+    /// Its bodies stall or break off. Expires after a minute.
     Slow,
-    /// It sent what it was not asked for, such as a blob with another digest. Remembered for ten minutes.
+    /// It sent wrong content, such as a blob with another digest. Expires after ten minutes.
     WrongDigest,
 }
 
-/// The memory.
+/// The records by host.
 #[derive(Debug, Default)]
-pub(crate) struct Health(Mutex<HashMap<Origin, Record>>);
+pub(crate) struct Health(Mutex<HashMap<Origin, HealthRecord>>);
 
-/// Until when what holds of a host.
+/// When each fault or pause of a host expires.
 #[derive(Clone, Copy, Debug, Default)]
-struct Record {
+struct HealthRecord {
     unreachable: Option<Instant>,
     slow: Option<Instant>,
-    lying: Option<Instant>,
-    paused: Option<Instant>,
+    wrong_digest: Option<Instant>,
+    paused_until: Option<Instant>,
 }
 
 impl Health {
     pub(crate) fn record_fault(&self, origin: &Origin, fault: EndpointFault, now: Instant) {
-        self.change(origin, now, |record| match fault {
+        self.update(origin, now, |record| match fault {
             EndpointFault::Unreachable => record.unreachable = Some(now + UNREACHABLE),
             EndpointFault::Slow => record.slow = Some(now + SLOW),
-            EndpointFault::WrongDigest => record.lying = Some(now + LYING),
+            EndpointFault::WrongDigest => record.wrong_digest = Some(now + WRONG_DIGEST),
         });
     }
 
-    /// Takes note of a good answer.
-    pub(crate) fn praise(&self, origin: &Origin) {
+    /// Records a successful response.
+    pub(crate) fn record_success(&self, origin: &Origin) {
         let mut hosts = self.lock();
         if let Some(record) = hosts.get_mut(origin) {
             record.unreachable = None;
         }
     }
 
-    /// Leaves `origin` alone for `pause`, or for as long as it asked for before.
+    /// Records a pause of `origin`; an earlier, longer one remains.
     pub(crate) fn pause(&self, origin: &Origin, pause: Duration, now: Instant) {
-        let until = now + pause.min(LONGEST_PAUSE);
-        self.change(origin, now, |record| {
-            record.paused = record.paused.max(Some(until));
+        let until = now + pause.min(MAX_PAUSE);
+        self.update(origin, now, |record| {
+            record.paused_until = record.paused_until.max(Some(until));
         });
     }
 
-    /// Returns for how long `origin` is left alone.
-    pub(crate) fn paused(&self, origin: &Origin, now: Instant) -> Option<Duration> {
-        let until = self.lock().get(origin)?.paused?;
+    /// Returns the rest of the pause of `origin`.
+    pub(crate) fn remaining_pause(&self, origin: &Origin, now: Instant) -> Option<Duration> {
+        let until = self.lock().get(origin)?.paused_until?;
         let left = until.saturating_duration_since(now);
         (left > Duration::ZERO).then_some(left)
     }
 
-    /// Tells whether others are to be asked before `origin`.
-    pub(crate) fn is_bad(&self, origin: &Origin, now: Instant) -> bool {
+    /// Returns whether other endpoints are tried before `origin`.
+    pub(crate) fn is_unhealthy(&self, origin: &Origin, now: Instant) -> bool {
         let hosts = self.lock();
         hosts
             .get(origin)
-            .is_some_and(|record| record.end() > Some(now))
+            .is_some_and(|record| record.expires_at() > Some(now))
     }
 
-    fn change(&self, origin: &Origin, now: Instant, change: impl FnOnce(&mut Record)) {
+    fn update(&self, origin: &Origin, now: Instant, update: impl FnOnce(&mut HealthRecord)) {
         let mut hosts = self.lock();
-        if !hosts.contains_key(origin) && hosts.len() >= MOST_HOSTS {
+        if !hosts.contains_key(origin) && hosts.len() >= MAX_HOSTS {
             make_room(&mut hosts, now);
         }
-        change(hosts.entry(origin.clone()).or_default());
+        update(hosts.entry(origin.clone()).or_default());
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Origin, Record>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Origin, HealthRecord>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Record {
-    /// Returns when nothing of it holds any more.
-    fn end(&self) -> Option<Instant> {
-        let all = [self.unreachable, self.slow, self.lying, self.paused];
+impl HealthRecord {
+    /// Returns when the whole record expires.
+    fn expires_at(&self) -> Option<Instant> {
+        let all = [
+            self.unreachable,
+            self.slow,
+            self.wrong_digest,
+            self.paused_until,
+        ];
         all.into_iter().max().flatten()
     }
 }
 
-/// Forgets what is over, and if nothing is, what is over next.
-fn make_room(hosts: &mut HashMap<Origin, Record>, now: Instant) {
-    hosts.retain(|_, record| record.end() > Some(now));
-    if hosts.len() < MOST_HOSTS {
+/// Removes expired records, or else the record that expires next.
+fn make_room(hosts: &mut HashMap<Origin, HealthRecord>, now: Instant) {
+    hosts.retain(|_, record| record.expires_at() > Some(now));
+    if hosts.len() < MAX_HOSTS {
         return;
     }
-    let next = hosts.iter().min_by_key(|(_, record)| record.end());
+    let next = hosts.iter().min_by_key(|(_, record)| record.expires_at());
     if let Some(origin) = next.map(|(origin, _)| origin.clone()) {
         hosts.remove(&origin);
     }
@@ -132,23 +138,23 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// T29: faults are forgotten in time; a good answer ends the one that it disproves.
+    /// T29: faults expire; a successful response ends the fault that it disproves.
     #[test]
-    fn faults_expire_and_good_answers_end_silence() {
-        for (fault, lasts, ended_by_an_answer) in [
+    fn faults_expire_and_a_response_ends_unreachability() {
+        for (fault, lasts, ended_by_a_response) in [
             (EndpointFault::Unreachable, 60, true),
             (EndpointFault::Slow, 60, false),
             (EndpointFault::WrongDigest, 600, false),
         ] {
             let (health, now) = (Health::default(), Instant::now());
             health.record_fault(&origin(1), fault, now);
-            assert!(health.is_bad(&origin(1), now + seconds(lasts - 1)));
-            assert!(!health.is_bad(&origin(1), now + seconds(lasts)));
-            assert!(!health.is_bad(&origin(2), now));
-            health.praise(&origin(1));
+            assert!(health.is_unhealthy(&origin(1), now + seconds(lasts - 1)));
+            assert!(!health.is_unhealthy(&origin(1), now + seconds(lasts)));
+            assert!(!health.is_unhealthy(&origin(2), now));
+            health.record_success(&origin(1));
             assert_eq!(
-                health.is_bad(&origin(1), now),
-                !ended_by_an_answer,
+                health.is_unhealthy(&origin(1), now),
+                !ended_by_a_response,
                 "{fault:?}"
             );
         }
@@ -156,30 +162,30 @@ mod tests {
 
     /// T34: the longest pause counts, up to five minutes.
     #[test]
-    fn a_pause_is_for_everybody() {
+    fn a_pause_is_shared_by_all_callers() {
         let (health, now) = (Health::default(), Instant::now());
-        assert_eq!(health.paused(&origin(1), now), None);
+        assert_eq!(health.remaining_pause(&origin(1), now), None);
         health.pause(&origin(1), seconds(10), now);
         health.pause(&origin(1), seconds(2), now);
         assert_eq!(
-            health.paused(&origin(1), now + seconds(1)),
+            health.remaining_pause(&origin(1), now + seconds(1)),
             Some(seconds(9))
         );
-        assert_eq!(health.paused(&origin(1), now + seconds(10)), None);
+        assert_eq!(health.remaining_pause(&origin(1), now + seconds(10)), None);
         health.pause(&origin(1), Duration::MAX, now);
-        assert_eq!(health.paused(&origin(1), now), Some(seconds(300)));
+        assert_eq!(health.remaining_pause(&origin(1), now), Some(seconds(300)));
     }
 
-    /// However many hosts there are, the memory is bounded; what holds longest is kept.
+    /// The number of records is limited; those that expire last are kept.
     #[test]
     fn the_memory_is_bounded() {
         let (health, now) = (Health::default(), Instant::now());
         health.record_fault(&origin(0), EndpointFault::WrongDigest, now);
-        for number in 1..3 * MOST_HOSTS {
+        for number in 1..3 * MAX_HOSTS {
             health.record_fault(&origin(number), EndpointFault::Unreachable, now);
         }
-        assert_eq!(health.lock().len(), MOST_HOSTS);
-        assert!(health.is_bad(&origin(0), now));
+        assert_eq!(health.lock().len(), MAX_HOSTS);
+        assert!(health.is_unhealthy(&origin(0), now));
         health.record_fault(&origin(0), EndpointFault::Slow, now + seconds(700));
         health.record_fault(&origin(9_999), EndpointFault::Slow, now + seconds(700));
         assert!(health.lock().len() <= 2);

@@ -1,4 +1,4 @@
-//! What is configured about the hosts that answer for registries, as values.
+//! Configuration of the hosts of registries.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,59 +10,59 @@ use url::Url;
 use crate::config::{ClientTls, Proxies};
 use crate::credentials::Secret;
 
-/// The registries that something is said about.
+/// The configured registries.
 #[derive(Clone, Debug, Default)]
 pub struct Registries {
-    /// By the registry of a name: `docker.io`, `quay.io`, `host:5000`.
+    /// By the registry in image names: `docker.io`, `quay.io`, `host:5000`.
     pub named: BTreeMap<String, RegistryHosts>,
-    /// For every registry that is not named.
+    /// For all other registries.
     pub default: RegistryHosts,
-    /// Registries whose configuration cannot be used. Asking one of them is an error that says why; the
-    /// others do not suffer from it.
+    /// Registries whose configuration is invalid. A request to one of them fails with the reason; others are
+    /// not affected.
     pub unusable: BTreeMap<String, InvalidConfig>,
 }
 
-/// Who answers for one registry.
+/// The hosts of one registry.
 #[derive(Clone, Debug, Default)]
 pub struct RegistryHosts {
-    /// Asked first, in this order.
+    /// Mirrors, tried first in this order.
     pub mirrors: Vec<HostConfig>,
-    /// Asked last. `None` is the registry's own host, spoken to as one would without any configuration.
+    /// The server, tried last. `None` is the registry's own host with default settings.
     pub server: Option<HostConfig>,
-    /// The proxies for all of these hosts; those of everybody where it is `None`.
+    /// The proxies of all these hosts; `None` uses the general ones.
     pub proxies: Option<Proxies>,
-    /// Places (`https://host[:port]`) that foreign layers of this registry's images may be fetched from
-    /// (S2-9). Empty, as by default: from nowhere.
+    /// Origins (`https://host[:port]`) that foreign layers of this registry's images may be fetched from
+    /// (S2-9). Empty by default: none.
     pub foreign_hosts: Vec<String>,
 }
 
-/// One host, and how it is spoken to.
+/// A host and its connection settings.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
-    /// `http://` or `https://`, host, port, and perhaps a path. The API is at `/v2/` below it.
+    /// The URL: `http://` or `https://`, host, port, and optionally a path. The API is at `/v2/` below it.
     pub url: Url,
-    /// Whether the path of [`Self::url`] is the API's own: no `/v2` is added to it.
+    /// Whether the path of [`Self::url`] is that of the API itself, so that no `/v2` is added.
     pub override_path: bool,
-    /// What it is asked for.
+    /// What it is used for.
     pub capabilities: HostCapabilities,
-    /// Certificates for it, beside those that are configured for its host and port in general.
+    /// TLS settings of it, in addition to those of its host and port in general.
     pub tls: ClientTls,
-    /// Sent with every request to it. They may be secrets.
+    /// Headers of every request to it. They may contain secrets.
     pub headers: Vec<(String, Secret)>,
-    /// How long a connection to it may take, where that is not as long as for everybody.
+    /// The connect timeout, if it differs from the general one.
     pub connect: Option<Duration>,
 }
 
-/// What a host is asked for. Windlass does not push, so that is not among it.
+/// What a host is used for. Pushes always use the registry's server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HostCapabilities {
     /// Manifests by digest, and blobs.
     pub pull: bool,
-    /// Manifests by tag, and lists of tags. A host without it never says what a tag means.
+    /// Manifests by tag, and lists of tags. Tags are never resolved at a host without this capability.
     pub resolve: bool,
 }
 
-/// Why a registry's configuration cannot be used: an error that is told when it is asked for.
+/// Why the configuration of a registry is invalid; reported when the registry is used.
 #[derive(Clone)]
 pub struct InvalidConfig(Arc<dyn std::error::Error + Send + Sync>);
 
@@ -76,7 +76,7 @@ impl Default for HostCapabilities {
 }
 
 impl HostConfig {
-    /// Returns a host that is spoken to as one would without any configuration.
+    /// Returns a host with default settings.
     pub fn new(url: Url) -> Self {
         Self {
             url,
@@ -90,7 +90,7 @@ impl HostConfig {
 }
 
 impl InvalidConfig {
-    /// Keeps `error` until the registry is asked for.
+    /// Wraps the error.
     pub fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self(Arc::new(error))
     }

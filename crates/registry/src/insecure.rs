@@ -1,4 +1,4 @@
-//! Which hosts may be spoken to without TLS, or with any certificate (EP-7).
+//! Hosts that may be used without TLS, or with any certificate (EP-7).
 
 use std::net::IpAddr;
 
@@ -9,15 +9,15 @@ use windlass_http::{ClientTls, SpecialAddress};
 use crate::config::RegistryConfig;
 
 impl RegistryConfig {
-    /// Tells whether the host of `url` may be spoken to without TLS: this machine, and what is listed.
+    /// Returns whether the host of `url` may be used without TLS: this machine and listed hosts.
     pub(crate) fn permits_plain_http(&self, url: &Url) -> bool {
-        let here = |host| SpecialAddress::of_host(&host) == Some(SpecialAddress::Loopback);
-        url.host().is_some_and(here) || self.lists_as_insecure(url)
+        let is_loopback = |host| SpecialAddress::of_host(&host) == Some(SpecialAddress::Loopback);
+        url.host().is_some_and(is_loopback) || self.is_listed_insecure(url)
     }
 
-    /// Tells whether the host of `url` is listed, by its name or by a range that its address lies in. What a
-    /// name resolves to does not count here.
-    pub(crate) fn lists_as_insecure(&self, url: &Url) -> bool {
+    /// Returns whether the host of `url` is listed, by name or by a range that contains its address. Names
+    /// are not resolved here.
+    pub(crate) fn is_listed_insecure(&self, url: &Url) -> bool {
         let address = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
@@ -27,27 +27,27 @@ impl RegistryConfig {
             let mut ranges = self.insecure_ranges().into_iter();
             ranges.any(|range| range.contains(&address.to_canonical()) || range.contains(&address))
         };
-        address.is_some_and(in_range) || self.insecure.iter().any(|listed| names(listed, url))
+        address.is_some_and(in_range)
+            || self.insecure.iter().any(|listed| matches_host(listed, url))
     }
 
-    /// Returns the ranges of addresses that are listed.
+    /// Returns the listed address ranges.
     pub(crate) fn insecure_ranges(&self) -> Vec<IpNet> {
         let ranges = self.insecure.iter().map(|listed| listed.trim().parse());
         ranges.flatten().collect()
     }
 
-    /// Returns whom to trust, and whom to be, at `url`: what is configured for its host and port, whatever it
-    /// is asked for. Certificates count for insecure hosts as well (better than EP-11), which may also have
-    /// one that cannot be verified. This machine is not such a host just by being this machine: what speaks
-    /// TLS here was given a certificate, and needs none to be spoken to without.
+    /// Returns the TLS settings for `url`: those of its host and port, and the general ones. They apply to
+    /// insecure hosts as well (better than EP-11), whose certificate need not be valid. This machine is not
+    /// insecure by default: a local server that uses TLS has a certificate to verify.
     pub(crate) fn tls_at(&self, url: &Url) -> ClientTls {
         let mut tls = self.certificates_at(url).cloned().unwrap_or_default();
         tls.roots.extend_from_slice(&self.extra_roots);
-        tls.skip_verify |= self.lists_as_insecure(url);
+        tls.skip_verify |= self.is_listed_insecure(url);
         tls
     }
 
-    /// EP-10.
+    /// Returns the TLS settings of the host and port (EP-10).
     fn certificates_at(&self, url: &Url) -> Option<&ClientTls> {
         let (host, port) = (url.host_str()?, url.port_or_known_default()?);
         let with_port = self.certificates.get(&format!("{host}:{port}"));
@@ -55,19 +55,19 @@ impl RegistryConfig {
     }
 }
 
-/// Tells whether `listed` is the host of `url`: on any port if it names none.
-fn names(listed: &str, url: &Url) -> bool {
+/// Returns whether `listed` is the host of `url`; without a port it matches any.
+fn matches_host(listed: &str, url: &Url) -> bool {
     let Ok(listed_url) = Url::parse(&format!("{}://{listed}", url.scheme())) else {
         return false;
     };
-    let any_port = listed_url.port().is_none() && !names_port(listed);
+    let any_port = listed_url.port().is_none() && !has_port(listed);
     listed_url.path() == "/"
         && listed_url.host() == url.host()
         && (any_port || listed_url.port_or_known_default() == url.port_or_known_default())
 }
 
-/// Tells whether `authority` ends in a port; the URL type drops one that is the scheme's own.
-fn names_port(authority: &str) -> bool {
+/// Returns whether `authority` ends in a port; `Url` removes the default port of the scheme.
+fn has_port(authority: &str) -> bool {
     authority
         .rsplit_once(':')
         .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|c| c.is_ascii_digit()))
@@ -126,7 +126,7 @@ mod tests {
         }
     }
 
-    /// EP-10, EP-11: certificates are found by host and port, those of an insecure host as well.
+    /// EP-10, EP-11: TLS settings are looked up by host and port, for insecure hosts as well.
     #[test]
     fn certificates_are_for_one_host_and_port() {
         let tls = |root: &str| ClientTls {

@@ -1,56 +1,56 @@
-//! Speaks the OCI distribution protocol: to mirrors and registries, on behalf of callers.
+//! A client of the OCI distribution protocol, for registries and their mirrors.
 //!
-//! [`Endpoint::of`] says who answers for a registry, in which order, as the configuration has it. A [`Client`]
-//! holds the connections, and remembers who failed lately or wants to be left alone. [`Client::repository`]
-//! opens a session with one repository at one endpoint on behalf of a [`Caller`], which authenticates as the
-//! registry asks it to, with what the caller's [`CredentialProvider`] has, and refreshes its token by itself. What comes
-//! back is bounded and checked: a manifest is the exact bytes its digest says, a [`BlobStream`] never yields
-//! more bytes than the descriptor promised, and an error says what was asked of whom, by
-//! [`RegistryError::next_step`] what may help, and by [`RegistryError::falls_back`] whether the next endpoint
-//! is to be asked.
+//! [`Endpoint::of`] returns the configured endpoints of a registry in the order to try them. A [`Client`]
+//! holds the connections, and records which endpoints failed recently or requested a pause.
+//! [`Client::repository`] opens a session with one repository at one endpoint on behalf of a [`Caller`]. The
+//! session answers authentication challenges with the credentials of the caller's [`CredentialProvider`] and
+//! renews its token when it expires. Results are limited in size and verified: a manifest is exactly the
+//! bytes of its digest, and a [`BlobStream`] never yields more bytes than its descriptor specifies. An error
+//! contains the request it belongs to; [`RegistryError::next_step`] returns whether a retry may help, and
+//! [`RegistryError::falls_back`] whether the next endpoint is tried.
 //!
-//! Rules that hold everywhere in this crate:
-//! - Credentials are bound to scheme, host and port. Where a redirect, a token realm or the URL of a foreign
-//!   layer leads is a stranger: it is looked at before it is asked, gets nothing that is configured for the
-//!   endpoint, and is not looked for at addresses of the link. Only a token server gets the credentials, and
-//!   only one that the endpoint may name.
-//! - What one caller proves gives another one nothing.
-//! - Every body has a size cap, every wait a limit.
-//! - No secret (password, token, query of a presigned URL) is in an error or in a log line.
-//! - Nothing here touches files or the environment.
+//! # Invariants
+//! - Credentials are bound to scheme, host and port. The hosts that redirects, token realms and URLs of
+//!   foreign layers lead to are untrusted: their addresses are checked first, they get none of the endpoint's
+//!   configuration, and link-local addresses are rejected. Only a token server gets the credentials, and only
+//!   one that the endpoint is permitted to name.
+//! - Two callers share no token.
+//! - Every body has a size limit and every wait a timeout.
+//! - No secret (password, token, query of a presigned URL) appears in an error or a log line.
+//! - Nothing here accesses files or the environment.
 
 mod auth;
+mod authenticator;
 mod blob;
 mod caller;
 mod challenge;
 mod client;
 mod config;
+mod credential_provider;
 mod credentials;
 mod download;
 mod endpoint;
-mod envelope;
 mod error;
-mod exchange;
-mod fall_back;
+mod failed_response;
+mod fallback;
 mod foreign;
 mod head;
 mod health;
 mod hosts;
 mod insecure;
-mod keyring;
 mod login;
 mod manifest;
 mod next_step;
 mod origin;
-mod proof;
 mod realm;
 mod redirect;
 mod referrers;
 mod repository;
+mod request;
 mod search;
 mod tags;
 mod token;
-mod transports;
+mod transport_pool;
 mod upload;
 
 pub use auth::AuthError;
@@ -58,6 +58,9 @@ pub use blob::BlobStream;
 pub use caller::Caller;
 pub use client::Client;
 pub use config::{ClientIdentity, ClientTls, Proxies, RegistryConfig, Timeouts};
+pub use credential_provider::{
+    CredentialError, CredentialProvider, CredentialScope, StaticCredentials,
+};
 pub use credentials::{Credentials, Secret};
 pub use download::{UrlDownload, WebUrl, WebUrlError};
 pub use endpoint::{Endpoint, EndpointError, EndpointRole};
@@ -66,7 +69,6 @@ pub use foreign::ForeignUrl;
 pub use head::ManifestHead;
 pub use health::EndpointFault;
 pub use hosts::{HostCapabilities, HostConfig, InvalidConfig, Registries, RegistryHosts};
-pub use keyring::{CredentialError, CredentialProvider, CredentialScope, StaticCredentials};
 pub use login::{AccessError, LoggedIn};
 pub use manifest::{FetchedManifest, ManifestResponse, RawManifest, TagOrDigest};
 pub use next_step::NextStep;

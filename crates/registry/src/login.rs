@@ -1,50 +1,51 @@
-//! Finds out whether a registry takes a user's name and password.
+//! Verifies a user name and password with a registry.
 
 use http::{HeaderValue, StatusCode};
 
 use crate::auth::AuthError;
+use crate::authenticator::{Authenticator, Scope};
 use crate::challenge::Challenge;
 use crate::client::Client;
 use crate::credentials::{Credentials, Secret};
 use crate::endpoint::{Endpoint, EndpointError};
-use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
 use crate::error::{RegistryError, RequestContext, RequestKind};
-use crate::exchange::{Answer, Ask, Party};
-use crate::proof::{Prover, Scope};
-use crate::repository::speaks_v2;
+use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
+use crate::repository::has_v2_header;
+use crate::request::{RegistryResponse, RequestPeer, RequestSpec};
 
-/// What a registry gave for a name and a password.
+/// The result of a successful login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedIn {
-    /// To be kept instead of the password, if there is one
+    /// A token to store instead of the password, if the token server issued one
     /// ([`Credentials::IdentityToken`](crate::Credentials::IdentityToken)).
     pub identity_token: Option<Secret>,
 }
 
-/// Why someone is not logged in.
+/// Why a login or a search failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// The registry cannot be asked.
+    /// The endpoints of the registry cannot be determined.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The registry was asked, and something went wrong.
+    /// A request to the registry failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }
 
-/// One endpoint that someone wants to log in to.
-struct Login<'a> {
+/// A login at one endpoint.
+struct LoginAttempt<'a> {
     client: &'a Client,
     endpoint: &'a Endpoint,
     context: RequestContext,
 }
 
 impl Client {
-    /// Shows `username` and `password` to `registry` (`host`, `host:port`, `docker.io` for Docker Hub), and to
-    /// the token server that it names. `Ok` means that they are accepted, or that the registry wants none.
+    /// Verifies `username` and `password` with `registry` (`host`, `host:port`, `docker.io` for Docker Hub)
+    /// and the token server that it names. `Ok` means that they are valid, or that the registry requires
+    /// none.
     ///
-    /// The registry itself is asked, none of its mirrors, in the order in which a pull would ask it. Nothing
-    /// is kept: the tokens of pulls are others.
+    /// Uses the endpoints of the registry itself, without mirrors, in the order of a pull. Nothing is stored:
+    /// pulls fetch tokens of their own.
     pub async fn log_in(
         &self,
         registry: &str,
@@ -58,7 +59,7 @@ impl Client {
         let endpoints = Endpoint::of_server(registry, self.config())?;
         let mut first: Option<RegistryError> = None;
         for (place, endpoint) in endpoints.iter().enumerate() {
-            let login = Login {
+            let attempt = LoginAttempt {
                 client: self,
                 endpoint,
                 context: RequestContext {
@@ -67,16 +68,16 @@ impl Client {
                     kind: RequestKind::Ping,
                 },
             };
-            let outcome = login.run(&credentials).await;
-            self.note(endpoint.origin(), &outcome);
+            let outcome = attempt.run(&credentials).await;
+            self.record_outcome(endpoint.origin(), &outcome);
             let error = match outcome {
                 Ok(logged_in) => return Ok(logged_in),
                 Err(error) => error,
             };
             let next = endpoints.get(place + 1);
-            let goes_on = next.is_some_and(|next| error.falls_back(endpoint, next));
+            let can_fall_back = next.is_some_and(|next| error.falls_back(endpoint, next));
             let error = first.take().unwrap_or(error);
-            if !goes_on {
+            if !can_fall_back {
                 return Err(error.into());
             }
             first = Some(error);
@@ -85,18 +86,18 @@ impl Client {
     }
 }
 
-impl Login<'_> {
+impl LoginAttempt<'_> {
     async fn run(&self, credentials: &Credentials) -> Result<LoggedIn, RegistryError> {
         let nothing = LoggedIn {
             identity_token: None,
         };
-        let answer = self.ping(None).await?;
-        let challenge = match answer.response.status() {
-            StatusCode::UNAUTHORIZED => Challenge::choose(answer.response.headers()),
+        let response = self.ping(None).await?;
+        let challenge = match response.http.status() {
+            StatusCode::UNAUTHORIZED => Challenge::choose(response.http.headers()),
             _ => None,
         };
         let Some(challenge) = challenge else {
-            self.judge(answer).await?;
+            self.check_ping_response(response).await?;
             return Ok(nothing);
         };
         if !self.endpoint.may_have_credentials(self.client.config()) {
@@ -105,7 +106,7 @@ impl Login<'_> {
                 source: AuthError::PlainHttp,
             });
         }
-        let prover = Prover {
+        let authenticator = Authenticator {
             client: self.client,
             endpoint: self.endpoint,
             scope: &Scope::Pull,
@@ -113,42 +114,46 @@ impl Login<'_> {
             credentials,
             offline: true,
         };
-        let Some(proof) = prover.answer(&challenge).await? else {
+        let Some(authorization) = authenticator.authenticate(&challenge).await? else {
             return Ok(nothing);
         };
-        self.judge(self.ping(Some(&proof.header)).await?).await?;
+        self.check_ping_response(self.ping(Some(&authorization.header)).await?)
+            .await?;
         Ok(LoggedIn {
-            identity_token: proof.refresh,
+            identity_token: authorization.refresh_token,
         })
     }
 
-    async fn ping(&self, authorization: Option<&HeaderValue>) -> Result<Answer, RegistryError> {
-        let party = Party::Endpoint(self.endpoint);
-        let patience = self.client.config().timeouts.ping;
-        let ask = Ask::get(&self.context, party, self.endpoint.api(""), patience);
-        self.client.send(&ask, authorization).await
+    async fn ping(
+        &self,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<RegistryResponse, RegistryError> {
+        let peer = RequestPeer::Endpoint(self.endpoint);
+        let response_timeout = self.client.config().timeouts.ping;
+        let spec = RequestSpec::get(&self.context, peer, self.endpoint.api(""), response_timeout);
+        self.client.send(&spec, authorization).await
     }
 
-    /// Says what an answer to the ping means that wants no other authorization.
-    async fn judge(&self, answer: Answer) -> Result<(), RegistryError> {
-        let (status, headers) = (answer.response.status(), answer.response.headers().clone());
-        if status.is_success() && answer.at_home {
+    /// Checks the response to a ping that needs no further authorization.
+    async fn check_ping_response(&self, response: RegistryResponse) -> Result<(), RegistryError> {
+        let (status, headers) = (response.http.status(), response.http.headers().clone());
+        if status.is_success() && response.same_origin {
             return Ok(());
         }
-        let body = self.client.body(answer.response);
-        let refusal = Refusal {
+        let body = self.client.body(response.http);
+        let failed = FailedResponse {
             context: &self.context,
             status,
             headers: &headers,
-            body: &body.read_prefix(LARGEST_ERROR_BODY).await,
+            body: &body.read_prefix(MAX_ERROR_BODY).await,
         };
         let doubtful = !matches!(status.as_u16(), 401 | 403 | 429 | 500..);
-        if doubtful && !refusal.is_of_a_registry() && !speaks_v2(&headers) {
+        if doubtful && !failed.has_registry_error() && !has_v2_header(&headers) {
             return Err(RegistryError::NotARegistry {
                 context: self.context.boxed(),
-                reason: format!("/v2/ answers with status {}", status.as_u16()),
+                reason: format!("/v2/ returns status {}", status.as_u16()),
             });
         }
-        Err(refusal.into_error())
+        Err(failed.into_error())
     }
 }

@@ -1,4 +1,4 @@
-//! Fetches a manifest and holds it against every digest that is claimed for it.
+//! Fetches manifests and verifies their digests.
 
 use std::sync::LazyLock;
 
@@ -11,56 +11,56 @@ use windlass_oci::{
 };
 
 use crate::error::{DigestMismatch, RegistryError, RequestContext, RequestKind};
-use crate::exchange::Span;
 use crate::repository::Repository;
+use crate::request::RequestedRange;
 
-/// Which manifest of a repository is meant.
+/// Identifies a manifest of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagOrDigest {
-    /// What this tag stands for at the moment.
+    /// The current manifest of a tag.
     Tag(Tag),
-    /// The one with this digest.
+    /// The manifest with this digest.
     Digest(Digest),
 }
 
-/// A manifest as it came.
+/// A verified and parsed manifest.
 #[derive(Clone, Debug)]
 pub struct FetchedManifest {
     /// The exact bytes.
     pub bytes: Bytes,
-    /// Their digest: the one they were asked for by, else their sha256.
+    /// Their digest: the requested one, otherwise their sha256.
     pub digest: Digest,
-    /// What the bytes say.
+    /// The parsed manifest.
     pub manifest: Manifest,
 }
 
-/// A manifest whose digest is right, and of which nothing else is known.
+/// A manifest with a verified digest that is not parsed.
 #[derive(Clone, Debug)]
 pub struct RawManifest {
     /// The exact bytes.
     pub bytes: Bytes,
-    /// Their digest: the one they were asked for by, else their sha256.
+    /// Their digest: the requested one, otherwise their sha256.
     pub digest: Digest,
 }
 
-/// What came when a manifest was asked for.
+/// The response to a manifest request.
 #[derive(Clone, Debug)]
 pub enum ManifestResponse {
-    /// A manifest or an index, held against every digest.
+    /// A manifest or an index with a verified digest.
     Manifest(Box<FetchedManifest>),
-    /// A manifest of Docker's schema 1, where [`RegistryConfig::schema1`](crate::RegistryConfig::schema1)
-    /// wants it. Nothing about it is verified, not even its digest: that is one of its payload only, which
-    /// its signature says where to find.
+    /// A manifest of Docker's schema 1, if [`RegistryConfig::schema1`](crate::RegistryConfig::schema1)
+    /// accepts it. Nothing is verified, not even the digest: it is that of the payload, whose position is in
+    /// the signature.
     Schema1 {
         /// The exact bytes.
         bytes: Bytes,
-        /// The digest that the registry announced; to be held against the payload's.
+        /// The announced digest, to be compared with that of the payload.
         announced: Option<Digest>,
     },
 }
 
 impl TagOrDigest {
-    /// Returns what `reference` asks for: its digest, else its tag, else `latest` (REF-6, REF-7).
+    /// Returns the digest of `reference`, otherwise its tag, otherwise `latest` (REF-6, REF-7).
     pub fn of(reference: &Reference) -> Self {
         match (reference.digest(), reference.tag()) {
             (Some(digest), _) => Self::Digest(*digest),
@@ -83,7 +83,7 @@ impl From<Digest> for TagOrDigest {
 }
 
 impl ManifestResponse {
-    /// Returns the manifest, unless it is of schema 1.
+    /// Returns the manifest, or `None` for schema 1.
     pub fn into_manifest(self) -> Option<FetchedManifest> {
         match self {
             Self::Manifest(manifest) => Some(*manifest),
@@ -93,22 +93,22 @@ impl ManifestResponse {
 }
 
 impl Repository {
-    /// Fetches and reads the manifest that `target` names.
+    /// Fetches and parses the manifest of `target`.
     ///
-    /// The digest is computed from the bytes that are read, and compared with the one asked for (MF-2) and
-    /// with the one the registry announces (T17). At most 4 MiB are accepted (T21).
+    /// The digest is computed from the received bytes and compared with the requested one (MF-2) and with the
+    /// one that the registry announces (T17). At most 4 MiB are accepted (T21).
     pub async fn manifest(&self, target: &TagOrDigest) -> Result<ManifestResponse, RegistryError> {
-        self.noted(self.fetch_manifest(target).await)
+        self.record_outcome(self.fetch_manifest(target).await)
     }
 
-    /// Fetches the document that `target` names, whatever it is a manifest of; `None` if it is of schema 1.
+    /// Fetches the document of `target`, whatever kind of manifest it is; returns `None` for schema 1.
     ///
-    /// It is held against every digest, as in [`Self::manifest`], and not read.
+    /// The digest is verified as in [`Self::manifest`]; the document is not parsed.
     pub async fn document(
         &self,
         target: &TagOrDigest,
     ) -> Result<Option<RawManifest>, RegistryError> {
-        self.noted(self.fetch_document(target).await)
+        self.record_outcome(self.fetch_document(target).await)
     }
 
     async fn fetch_document(
@@ -121,8 +121,8 @@ impl Repository {
         if matches!(parsed, Err(ManifestError::Schema1)) {
             return Ok(None);
         }
-        let announced = announced(&context, &headers)?;
-        let digest = digest(&context, target, announced, &bytes)?;
+        let announced = announced_digest(&context, &headers)?;
+        let digest = verified_digest(&context, target, announced, &bytes)?;
         Ok(Some(RawManifest { bytes, digest }))
     }
 
@@ -132,13 +132,13 @@ impl Repository {
     ) -> Result<ManifestResponse, RegistryError> {
         let context = self.context(RequestKind::Manifest(target.clone()));
         let (bytes, headers) = self.fetch_bytes(&context, target).await?;
-        let announced = announced(&context, &headers)?;
+        let announced = announced_digest(&context, &headers)?;
         let parsed = Manifest::parse(&bytes, content_type(&headers));
         let unusable = |source| RegistryError::Manifest {
             context: context.boxed(),
             source,
         };
-        // MF-7: refused by name, with the setting that would allow it. Its digest is not that of the bytes.
+        // MF-7: the error names the setting that accepts schema 1. The digest is not that of the bytes.
         if matches!(parsed, Err(ManifestError::Schema1)) {
             return if self.client().config().schema1 {
                 Ok(ManifestResponse::Schema1 { bytes, announced })
@@ -146,7 +146,7 @@ impl Repository {
                 Err(unusable(ManifestError::Schema1))
             };
         }
-        let digest = digest(&context, target, announced, &bytes)?;
+        let digest = verified_digest(&context, target, announced, &bytes)?;
         let manifest = parsed.map_err(unusable)?;
         Ok(ManifestResponse::Manifest(Box::new(FetchedManifest {
             bytes,
@@ -161,18 +161,23 @@ impl Repository {
         target: &TagOrDigest,
     ) -> Result<(Bytes, HeaderMap), RegistryError> {
         let path = self.manifest_path(target);
-        let answer = self
-            .get(context, &path, Some(&ACCEPT_MANIFESTS), Span::From(0))
+        let response = self
+            .get(
+                context,
+                &path,
+                Some(&ACCEPT_MANIFESTS),
+                RequestedRange::From(0),
+            )
             .await?;
-        let headers = answer.response.headers().clone();
+        let headers = response.http.headers().clone();
         if content_type(&headers).is_some_and(is_html) {
-            let reason = "it answers with a web page".to_owned();
+            let reason = "it returns a web page".to_owned();
             return Err(RegistryError::NotARegistry {
                 context: context.boxed(),
                 reason,
             });
         }
-        let body = self.client().body(answer.response);
+        let body = self.client().body(response.http);
         let bytes = body.read_to_end(MAX_MANIFEST_SIZE as u64).await;
         let bytes = bytes.map_err(|error| context.body_failed(error))?;
         Ok((bytes, headers))
@@ -186,28 +191,28 @@ impl Repository {
     }
 }
 
-/// Every type of manifest that is known (HT-16). Those of schema 1 are among them whether they are wanted or
-/// not: a registry that has nothing else would say that it has nothing.
+/// Every supported manifest type (HT-16). Schema 1 is always included: without it, a registry that has only
+/// such a manifest would report that it does not exist.
 pub(crate) static ACCEPT_MANIFESTS: LazyLock<HeaderValue> = LazyLock::new(|| {
     let schema1 = [MediaType::DockerSignedSchema1, MediaType::DockerSchema1];
     let schema1 = schema1.iter().map(ToString::to_string);
     let types = MANIFEST_TYPES.map(str::to_owned).into_iter().chain(schema1);
     let types = types.collect::<Vec<_>>().join(", ");
-    HeaderValue::from_str(&types).expect("media types are fit for a header")
+    HeaderValue::from_str(&types).expect("media types are valid in a header")
 });
 
-/// Returns the digest of `bytes` if it is the one that was asked for and announced.
-fn digest(
+/// Returns the digest of `bytes` after comparing it with the requested and the announced one.
+fn verified_digest(
     context: &RequestContext,
     target: &TagOrDigest,
     announced: Option<Digest>,
     bytes: &[u8],
 ) -> Result<Digest, RegistryError> {
-    let wanted = match target {
+    let requested = match target {
         TagOrDigest::Digest(digest) => Some(*digest),
         TagOrDigest::Tag(_) => None,
     };
-    for expected in wanted.into_iter().chain(announced) {
+    for expected in requested.into_iter().chain(announced) {
         let found = Digest::of(expected.algorithm(), bytes);
         if found != expected {
             let mismatch = Box::new(DigestMismatch { expected, found });
@@ -217,12 +222,12 @@ fn digest(
             });
         }
     }
-    Ok(wanted.unwrap_or_else(|| Digest::sha256(bytes)))
+    Ok(requested.unwrap_or_else(|| Digest::sha256(bytes)))
 }
 
-/// The digest in `Docker-Content-Digest`. One by an algorithm that is not known here says nothing; one that
-/// is not a digest is an error (T19).
-pub(crate) fn announced(
+/// Returns the digest in `Docker-Content-Digest`. A digest with an unsupported algorithm is ignored; an
+/// invalid one is an error (T19).
+pub(crate) fn announced_digest(
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<Option<Digest>, RegistryError> {
@@ -231,7 +236,7 @@ pub(crate) fn announced(
     };
     let parsed = header.to_str().ok().and_then(|text| match text.parse() {
         Ok(digest) => Some(Some(digest)),
-        Err(_) => is_by_another_algorithm(text).then_some(None),
+        Err(_) => has_unknown_algorithm(text).then_some(None),
     });
     parsed.ok_or_else(|| RegistryError::DigestHeader {
         context: context.boxed(),
@@ -239,8 +244,8 @@ pub(crate) fn announced(
     })
 }
 
-/// Tells whether `text` has the form of a digest, by an algorithm that cannot be verified here.
-fn is_by_another_algorithm(text: &str) -> bool {
+/// Returns whether `text` has the form of a digest with an unsupported algorithm.
+fn has_unknown_algorithm(text: &str) -> bool {
     let is_word = |word: &str, more: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
         !word.is_empty() && word.chars().all(fits)

@@ -1,4 +1,4 @@
-//! What to do about an error: the one place that decides it.
+//! Decides how to react to an error.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use crate::auth::AuthError;
 use crate::error::{RegistryError, RequestKind};
 use crate::manifest::TagOrDigest;
 
-/// What a puller should do about an error.
+/// The reaction to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
-    /// Ask the same endpoint again, not before `after` if that is said. The wait can be of any length: the
-    /// caller decides which is too long.
+    /// Repeat the request at the same endpoint, not before `after` if given. The delay may have any length;
+    /// the caller decides which is too long.
     Retry {
-        /// The registry's own word on when.
+        /// The delay that the registry requested.
         after: Option<Duration>,
     },
-    /// Ask another endpoint; the same one would answer the same.
+    /// Try another endpoint; the same one would fail again.
     NextEndpoint,
-    /// Give up: no endpoint could help.
+    /// Give up: no endpoint can help.
     Stop,
 }
 
 impl RegistryError {
-    /// Returns what a puller should do about this error.
+    /// Returns the reaction to this error.
     pub fn next_step(&self) -> NextStep {
         match self {
             Self::TooManyRequests { retry_after, .. } | Self::Unavailable { retry_after, .. } => {
@@ -42,7 +42,7 @@ impl RegistryError {
             Self::Connect { failure, .. } => unconnected(*failure),
             Self::Proxy { source, .. } => no_way_through(source),
             Self::Auth { source, .. } => match source {
-                // The user's own affair: to go on without a word would be to go on as somebody else (D9).
+                // A local problem of the user: continuing would silently use other credentials (D9).
                 AuthError::Credentials(_) | AuthError::RegistryToken | AuthError::Username => {
                     NextStep::Stop
                 }
@@ -54,7 +54,8 @@ impl RegistryError {
                 RequestKind::Manifest(TagOrDigest::Tag(_)) => NextStep::NextEndpoint,
                 _ => NextStep::Stop,
             },
-            // An upload that is not where it was thought to be is asked how far it got, or begun anew.
+            // The upload has another offset than expected, or has expired: its state is requested, or it is
+            // started again.
             Self::Unexpected {
                 context,
                 status: 404 | 416,
@@ -93,7 +94,7 @@ fn no_way_through(failure: &ProxyFailure) -> NextStep {
     match failure {
         ProxyFailure::Connect { failure, .. } => unconnected(*failure),
         ProxyFailure::Transport { .. } => NextStep::Retry { after: None },
-        // What a gateway says about the other side, and may not say the next time.
+        // A gateway's error about the other side, which may be temporary.
         ProxyFailure::Status { status: 500.. } | ProxyFailure::Socks { code: 1 | 3..=6 } => {
             NextStep::Retry { after: None }
         }

@@ -1,4 +1,4 @@
-//! Scheme, host and port: what credentials are bound to.
+//! Origins: scheme, host and port.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use windlass_oci::text::sanitize;
 
 use crate::endpoint::EndpointError;
 
-/// Where something is asked for: scheme, host and port. Credentials are bound to all three (R8), and errors
-/// show nothing else of a URL.
+/// Scheme, host and port of a URL. Credentials are bound to all three (R8), and errors show no other part of
+/// a URL.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Origin(Url);
 
@@ -26,18 +26,18 @@ impl Origin {
             return Err(refuse("the scheme must be http or https"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(refuse("it must not carry credentials"));
+            return Err(refuse("it must not contain credentials"));
         }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(refuse("expected only a host and a port behind the scheme"));
+            return Err(refuse("expected only a host and a port after the scheme"));
         }
         Ok(Self(url))
     }
 
-    /// Returns where `url`, of `http` or `https`, is served.
+    /// Returns the origin of `url`, which is `http` or `https`.
     pub fn of(url: &Url) -> Self {
         let mut url = url.clone();
-        // Fails where a URL can have neither; then it has none.
+        // Fails for URLs that cannot have credentials.
         let _: Result<(), ()> = url.set_username("");
         let _: Result<(), ()> = url.set_password(None);
         url.set_path("/");
@@ -46,7 +46,7 @@ impl Origin {
         Self(url)
     }
 
-    /// Tells whether it is spoken to in TLS.
+    /// Returns whether the scheme is https.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
@@ -56,12 +56,12 @@ impl Origin {
         self.0.host_str().unwrap_or_default()
     }
 
-    /// Returns `host`, or `host:port` where the port is not the scheme's own.
+    /// Returns `host`, or `host:port` if the port is not the default of the scheme.
     pub fn authority(&self) -> &str {
         self.0.authority()
     }
 
-    /// Tells whether this is the machine itself.
+    /// Returns whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         let host = self.parsed_host();
         host.is_some_and(|host| SpecialAddress::of_host(&host) == Some(SpecialAddress::Loopback))
@@ -71,7 +71,7 @@ impl Origin {
         self.0.host()
     }
 
-    /// Returns the URL itself, with the path `/`.
+    /// Returns the URL, with the path `/`.
     pub(crate) fn url(&self) -> &Url {
         &self.0
     }
@@ -97,7 +97,7 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// An address that is shown in an error loses what stands before an `@`: it may be a password.
+/// Removes the user information from an address for an error message: it may contain a password.
 fn without_userinfo(address: &str) -> String {
     let Some((before, host)) = address.rsplit_once('@') else {
         return sanitize(address).to_string();
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(origin.authority(), "a.test");
     }
 
-    /// R8: path, query and userinfo are not part of it.
+    /// R8: path, query and user information are not part of an origin.
     #[test]
     fn an_origin_of_a_url_has_nothing_else() {
         let url = Url::parse("https://me:hunter2@a.test:444/x?y=hunter2#z").unwrap();

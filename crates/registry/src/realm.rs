@@ -1,4 +1,4 @@
-//! Which token server a registry may send its clients, and their credentials, to.
+//! Checks the token servers that registries name.
 
 use url::Url;
 use windlass_http::SpecialAddress;
@@ -6,30 +6,30 @@ use windlass_http::SpecialAddress;
 use crate::config::RegistryConfig;
 use crate::endpoint::Endpoint;
 
-/// Why a token realm is not asked (T25).
+/// Why a token realm is not allowed (T25).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RealmError {
     /// It is not an `http` or `https` URL with a host.
     #[error("it is not an http or https URL")]
     NotAUrl,
-    /// It carries a user name or a password of its own.
-    #[error("it carries credentials of its own")]
+    /// It contains a user name or a password.
+    #[error("it contains credentials")]
     UserInfo,
-    /// A registry behind TLS names a token server that is not.
+    /// A registry with TLS names a token server without.
     #[error("a registry on https must name a token server on https")]
     Downgrade,
-    /// It is plain http on a host that is not allowed to be.
+    /// It uses plain http on a host where that is not allowed.
     #[error("plain http is only for this machine and hosts listed as insecure")]
     PlainHttp,
-    /// Its host is an address inside the machine or the local network, and not the registry's own.
-    #[error("it points into this machine or the local network, and not to the registry itself")]
+    /// Its host is an address of this machine or of a private network, and not the registry's own.
+    #[error("it points to this machine or the local network, and not to the registry itself")]
     Inside,
 }
 
-/// Returns the token server that `realm` names if `endpoint` may send its clients there.
+/// Returns the URL of the token server `realm`, if `endpoint` may name it.
 ///
-/// Realms are data of a stranger: they have been used to collect credentials and to reach services inside
-/// the network of the victim (D4).
+/// Realms are untrusted data: they have been used to collect credentials and to reach services inside the
+/// network of the client (D4).
 pub(crate) fn check(
     realm: &str,
     endpoint: &Endpoint,
@@ -73,7 +73,7 @@ mod tests {
 
     /// T25.
     #[test]
-    fn a_registry_on_https_cannot_send_us_inside_or_to_plain_http() {
+    fn a_registry_with_tls_cannot_name_internal_or_plain_http_realms() {
         use RealmError::{Downgrade, Inside, NotAUrl, UserInfo};
         for (realm, expected) in [
             ("https://auth.test/token?a=b", Ok(())),
@@ -102,7 +102,7 @@ mod tests {
         }
     }
 
-    /// T25: what is inside already may stay there.
+    /// T25: an internal registry may name its own host.
     #[test]
     fn a_registry_may_name_its_own_host() {
         use RealmError::{Inside, PlainHttp};
@@ -149,7 +149,7 @@ mod tests {
         }
     }
 
-    /// C21: an `xn--` label that decodes to plain ASCII is no host at all.
+    /// C21: an `xn--` label that decodes to plain ASCII is not a valid host.
     #[test]
     fn a_punycode_disguise_is_refused() {
         assert_eq!(

@@ -1,45 +1,45 @@
-//! Where a redirect may lead (T26).
+//! Checks the targets of redirects (T26).
 
 use http::header::{HeaderMap, LOCATION};
 use url::Url;
 use windlass_http::SpecialAddress;
 
-/// No presigned URL in use is near this long.
-const LONGEST_LOCATION: usize = 16 << 10;
+/// The maximum length of `Location`, far above that of presigned URLs.
+const MAX_LOCATION_LENGTH: usize = 16 << 10;
 
 /// Why a redirect is not followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectError {
-    /// There were more redirects than are followed.
+    /// There were too many redirects.
     #[error("more than {0} redirects")]
     TooMany(usize),
-    /// The answer was a redirect without a usable `Location`.
+    /// The response is a redirect without a usable `Location`.
     #[error("a redirect without a usable Location")]
     Location,
-    /// From https to anything else.
+    /// It leads from https to another scheme.
     #[error("a redirect from https to {0}")]
     Downgrade(String),
-    /// The target carries a user name or a password.
+    /// The target contains a user name or a password.
     #[error("a redirect to a URL with credentials in it")]
     UserInfo,
-    /// The target is an address of this machine or of the link, and the origin is not.
-    #[error("a redirect into this machine or its link")]
+    /// The target is a loopback or link-local address, and the origin is not.
+    #[error("a redirect to a loopback or link-local address")]
     Inside,
-    /// A request that carries a secret in its body was redirected.
-    #[error("a redirect of a request that carries a secret")]
+    /// A request with a secret in its body was redirected.
+    #[error("a redirect of a request that contains a secret")]
     Post,
     /// A request that writes was redirected.
     #[error("a redirect of a request that writes")]
     Write,
-    /// The place to upload to is on another scheme, host or port than the registry.
-    #[error("an upload that would go to {0}")]
+    /// The upload location has another scheme, host or port than the registry.
+    #[error("an upload to another host: {0}")]
     Elsewhere(String),
 }
 
-/// Returns the URL that the redirect in `headers`, answered at `from`, leads to.
+/// Returns the target of the redirect in `headers`, which is a response from `from`.
 pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, RedirectError> {
     let location = headers.get(LOCATION).ok_or(RedirectError::Location)?;
-    if location.len() > LONGEST_LOCATION {
+    if location.len() > MAX_LOCATION_LENGTH {
         return Err(RedirectError::Location);
     }
     let location = location.to_str().map_err(|_| RedirectError::Location)?;
@@ -57,7 +57,7 @@ pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, RedirectErr
     }
     let special = |url: &Url| url.host().and_then(|host| SpecialAddress::of_host(&host));
     let inside = match SpecialAddress::of_host(&host) {
-        // Object stores on the local network are common, on the link or on this machine they are not.
+        // Object stores in private networks are common; on loopback or link-local addresses they are not.
         None | Some(SpecialAddress::Private) => false,
         Some(SpecialAddress::Loopback) => special(from) != Some(SpecialAddress::Loopback),
         Some(
@@ -84,7 +84,7 @@ mod tests {
 
     /// T26.
     #[test]
-    fn redirects_lead_outwards_and_never_to_plain_http() {
+    fn redirects_are_external_and_never_to_plain_http() {
         let from = "https://reg.test/v2/a/blobs/x";
         for (location, expected) in [
             ("https://cdn.test/x?sig=y#z", Ok("https://cdn.test/x?sig=y")),
@@ -107,7 +107,7 @@ mod tests {
             let expected = expected.map(str::to_owned);
             assert_eq!(follow(from, location), expected, "{location}");
         }
-        let long = format!("/{}", "x".repeat(LONGEST_LOCATION));
+        let long = format!("/{}", "x".repeat(MAX_LOCATION_LENGTH));
         assert_eq!(follow(from, &long), Err(RedirectError::Location));
         assert_eq!(
             target(&Url::parse(from).unwrap(), &HeaderMap::new()),
@@ -115,7 +115,7 @@ mod tests {
         );
     }
 
-    /// T26: on loopback, as in tests and on a developer's machine, it may stay there.
+    /// T26: a registry on loopback, as in tests and on developer machines, may redirect to loopback.
     #[test]
     fn loopback_may_redirect_to_loopback() {
         let expected = Ok("http://127.0.0.2:9000/x".to_owned());

@@ -1,4 +1,4 @@
-//! Which artifacts belong to a manifest: signatures, attestations, bills of materials (OCI distribution
+//! Lists the artifacts that refer to a manifest: signatures, attestations, SBOMs (OCI distribution
 //! specification, "Listing Referrers" and "Referrers Tag Schema").
 
 use http::header::{HeaderMap, HeaderValue};
@@ -10,41 +10,41 @@ use crate::manifest::{TagOrDigest, content_type};
 use crate::repository::Repository;
 use crate::tags::next_page;
 
-/// The most pages that are asked for.
-const MOST_PAGES: usize = 100;
-/// The most bytes that all pages may have together.
-const LARGEST_LIST: u64 = 16 << 20;
-/// The length to which the parts of a fallback tag are cut.
-const LONGEST_PART: usize = 64;
+/// The maximum number of pages.
+const MAX_PAGES: usize = 100;
+/// The maximum size of all pages together, in bytes.
+const MAX_LIST_SIZE: u64 = 16 << 20;
+/// The maximum length of the parts of a fallback tag.
+const MAX_TAG_PART: usize = 64;
 
 static ACCEPT: HeaderValue = HeaderValue::from_static("application/vnd.oci.image.index.v1+json");
 
-/// Returns the tag that lists the referrers of `subject` in registries that do not do it themselves.
+/// Returns the fallback tag that lists the referrers of `subject` in registries without the referrers API.
 pub fn referrers_tag(subject: &Digest) -> Tag {
     let mut hex = subject.hex();
-    hex.truncate(LONGEST_PART);
+    hex.truncate(MAX_TAG_PART);
     let tag = format!("{}-{hex}", subject.algorithm().name());
-    tag.parse().expect("a digest is fit for a tag")
+    tag.parse().expect("a digest is valid in a tag")
 }
 
 impl Repository {
-    /// Returns the artifacts that the registry lists for `subject`; those of the fallback tag, if it lists none
-    /// itself. Nothing of the list is proved.
+    /// Returns the artifacts that the registry lists for `subject`, or those of the fallback tag if it has no
+    /// referrers API. The list is not verified.
     ///
-    /// Follows `Link` from page to page, on the same scheme, host and port only, through at most 100 pages, 16 MiB
-    /// and 4096 artifacts.
+    /// Follows `Link` headers within the same scheme, host and port, up to 100 pages, 16 MiB and 4096
+    /// artifacts.
     pub async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
-        let listed = match self.listed(subject).await {
+        let listed = match self.list_from_api(subject).await {
             Ok(Some(listed)) => Ok(listed),
-            Ok(None) => self.by_tag(subject).await,
+            Ok(None) => self.list_from_tag(subject).await,
             Err(error) => Err(error),
         };
-        self.noted(listed)
+        self.record_outcome(listed)
     }
 
-    /// Lists `artifact` under the fallback tag of `subject`, unless it is listed there.
+    /// Adds `artifact` to the fallback tag of `subject`, unless it is listed.
     ///
-    /// Two who do this at the same moment may lose one of their entries: the protocol has no way to prevent it.
+    /// Two concurrent calls may lose one of the entries: the protocol cannot prevent it.
     pub async fn add_referrer(
         &self,
         subject: &Digest,
@@ -64,7 +64,7 @@ impl Repository {
                 "manifests": [],
             });
         }
-        let listed = index["manifests"].as_array_mut().expect("it was made one");
+        let listed = index["manifests"].as_array_mut().expect("it is an array");
         let digest = artifact.digest.to_string();
         if listed.iter().any(|entry| entry["digest"] == digest) {
             return Ok(());
@@ -77,29 +77,32 @@ impl Repository {
         Ok(())
     }
 
-    /// Asks for the registry's own list; `None` if it has no such thing.
-    async fn listed(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, RegistryError> {
+    /// Lists the referrers with the API; returns `None` if the registry does not support it.
+    async fn list_from_api(
+        &self,
+        subject: &Digest,
+    ) -> Result<Option<Vec<Descriptor>>, RegistryError> {
         let context = self.context(RequestKind::Referrers(*subject));
         let path = format!("{}/referrers/{subject}", self.path());
         let mut url = self.endpoint().api(&path);
-        let (mut found, mut left) = (Vec::new(), LARGEST_LIST);
-        for page in 0..MOST_PAGES {
-            let mut ask = self.ask(&context, url.clone());
-            ask.accept = Some(&ACCEPT);
-            let answer = self.authorized(&ask).await?;
+        let (mut found, mut left) = (Vec::new(), MAX_LIST_SIZE);
+        for page in 0..MAX_PAGES {
+            let mut spec = self.request_spec(&context, url.clone());
+            spec.accept = Some(&ACCEPT);
+            let response = self.send_authorized(&spec).await?;
             let is_first = page == 0;
-            match answer.response.status().as_u16() {
-                200 if !is_first || is_index(answer.response.headers()) => {}
-                // Many an older registry answers what it does not know in its own way.
+            match response.http.status().as_u16() {
+                200 if !is_first || is_index(response.http.headers()) => {}
+                // Older registries respond to unknown requests in various ways.
                 200 | 400 | 404 | 405 | 406 | 501 if is_first => return Ok(None),
-                _ => return Err(self.refused(&context, answer).await),
+                _ => return Err(self.response_error(&context, response).await),
             }
-            let next = next_page(&url, answer.response.headers());
-            let body = self.client().body(answer.response).read_to_end(left).await;
+            let next = next_page(&url, response.http.headers());
+            let body = self.client().body(response.http).read_to_end(left).await;
             let body = body.map_err(|error| context.body_failed(error))?;
             left -= body.len() as u64;
-            let listed =
-                ManifestLinks::parse(&body).map_err(|_| malformed(&context, "it is no index"))?;
+            let listed = ManifestLinks::parse(&body)
+                .map_err(|_| malformed(&context, "it is not an index"))?;
             let is_empty = listed.manifests.is_empty();
             found.extend(listed.manifests);
             if found.len() > MAX_INDEX_ENTRIES {
@@ -110,14 +113,14 @@ impl Repository {
             };
             let next = next.map_err(|reason| malformed(&context, reason))?;
             if next == url || is_empty {
-                return Err(malformed(&context, "its pages go round in circles"));
+                return Err(malformed(&context, "its pages form a loop"));
             }
             url = next;
         }
         Err(malformed(&context, "it has more than 100 pages"))
     }
 
-    async fn by_tag(&self, subject: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
+    async fn list_from_tag(&self, subject: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
         let target = TagOrDigest::Tag(referrers_tag(subject));
         match self.document(&target).await {
             Ok(Some(index)) => {

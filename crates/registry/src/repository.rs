@@ -1,32 +1,31 @@
-//! A session with one repository at one endpoint.
+//! Sessions with one repository at one endpoint.
 
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
-use windlass_http::StreamingBody;
 use windlass_oci::RepositoryName;
 
-use crate::auth::Session;
+use crate::auth::AuthSession;
 use crate::challenge::Challenge;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
-use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
 use crate::error::{RegistryError, RequestContext, RequestKind};
-use crate::exchange::{Answer, Ask, Party, Span};
+use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::origin::Origin;
+use crate::request::{RegistryResponse, RequestPeer, RequestSpec, RequestedRange, UploadBody};
 
-/// A session with one repository at one endpoint: asks, authenticates as it is asked to, and checks what
-/// comes. Cheap to clone; clones share the session.
+/// A session with one repository at one endpoint: sends requests, authenticates and verifies responses. Cheap
+/// to clone; clones share the session.
 #[derive(Clone, Debug)]
-pub struct Repository(Arc<Inner>);
+pub struct Repository(Arc<RepositoryInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct RepositoryInner {
     client: Client,
     endpoint: Endpoint,
     name: RepositoryName,
-    session: Arc<Session>,
+    session: Arc<AuthSession>,
 }
 
 impl Repository {
@@ -34,9 +33,9 @@ impl Repository {
         client: Client,
         endpoint: Endpoint,
         name: RepositoryName,
-        session: Arc<Session>,
+        session: Arc<AuthSession>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(RepositoryInner {
             client,
             endpoint,
             name,
@@ -44,7 +43,7 @@ impl Repository {
         }))
     }
 
-    /// Returns whom this repository is asked of.
+    /// Returns the endpoint of this repository.
     pub fn endpoint(&self) -> &Endpoint {
         &self.0.endpoint
     }
@@ -62,7 +61,7 @@ impl Repository {
         &self.0.client
     }
 
-    /// Returns how errors name a request for `kind`.
+    /// Returns the context of a request for `kind`, for errors.
     pub fn context(&self, kind: RequestKind) -> RequestContext {
         RequestContext {
             origin: self.0.endpoint.origin().clone(),
@@ -71,126 +70,158 @@ impl Repository {
         }
     }
 
-    /// Asks for `path` below `/v2/`; returns the answer if it is a success.
+    /// Requests `path` below the API; returns the response if it is successful.
     ///
-    /// One for a range may also be answered with 206 and 416.
+    /// The response to a range request may also have status 206 or 416.
     pub(crate) async fn get(
         &self,
         context: &RequestContext,
         path: &str,
         accept: Option<&HeaderValue>,
-        span: Span,
-    ) -> Result<Answer, RegistryError> {
-        self.get_url(context, self.0.endpoint.api(path), accept, span)
+        range: RequestedRange,
+    ) -> Result<RegistryResponse, RegistryError> {
+        self.get_url(context, self.0.endpoint.api(path), accept, range)
             .await
     }
 
-    /// Asks for `url`, which must be on the endpoint, as [`Self::get`] does.
+    /// Requests `url`, which must be on the endpoint, like [`Self::get`].
     pub(crate) async fn get_url(
         &self,
         context: &RequestContext,
         url: Url,
         accept: Option<&HeaderValue>,
-        span: Span,
-    ) -> Result<Answer, RegistryError> {
-        let mut ask = self.ask(context, url);
-        ask.accept = accept;
-        ask.span = span;
-        let answer = self.authorized(&ask).await?;
-        match answer.response.status() {
-            StatusCode::OK => Ok(answer),
-            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if span.is_range() => {
-                Ok(answer)
+        range: RequestedRange,
+    ) -> Result<RegistryResponse, RegistryError> {
+        let mut spec = self.request_spec(context, url);
+        spec.accept = accept;
+        spec.range = range;
+        let response = self.send_authorized(&spec).await?;
+        match response.http.status() {
+            StatusCode::OK => Ok(response),
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if range.is_range() => {
+                Ok(response)
             }
-            _ => Err(self.refused(context, answer).await),
+            _ => Err(self.response_error(context, response).await),
         }
     }
 
-    /// Asks for the headers of `path` below the API alone; returns the answer, whatever its status.
-    pub(crate) async fn head_of(
+    /// Requests the headers of `path` below the API; returns the response with any status.
+    pub(crate) async fn send_head(
         &self,
         context: &RequestContext,
         path: &str,
         accept: Option<&HeaderValue>,
-    ) -> Result<Answer, RegistryError> {
-        let mut ask = self.ask(context, self.0.endpoint.api(path));
-        ask.method = Method::HEAD;
-        ask.accept = accept;
-        self.authorized(&ask).await
+    ) -> Result<RegistryResponse, RegistryError> {
+        let mut spec = self.request_spec(context, self.0.endpoint.api(path));
+        spec.method = Method::HEAD;
+        spec.accept = accept;
+        self.send_authorized(&spec).await
     }
 
-    pub(crate) fn ask<'a>(&'a self, context: &'a RequestContext, url: Url) -> Ask<'a> {
+    pub(crate) fn request_spec<'a>(
+        &'a self,
+        context: &'a RequestContext,
+        url: Url,
+    ) -> RequestSpec<'a> {
         let endpoint = &self.0.endpoint;
-        let patience = self.0.client.config().timeouts.response;
+        let response_timeout = self.0.client.config().timeouts.response;
         let url = endpoint.with_namespace(url);
-        Ask::get(context, Party::Endpoint(endpoint), url, patience)
+        RequestSpec::get(
+            context,
+            RequestPeer::Endpoint(endpoint),
+            url,
+            response_timeout,
+        )
     }
 
-    /// Has it remembered what `answer` says about the endpoint's health.
-    pub(crate) fn noted<T>(&self, answer: Result<T, RegistryError>) -> Result<T, RegistryError> {
-        self.0.client.note(self.0.endpoint.origin(), &answer);
-        answer
+    /// Records what a result says about the health of the endpoint.
+    pub(crate) fn record_outcome<T>(
+        &self,
+        response: Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        self.0
+            .client
+            .record_outcome(self.0.endpoint.origin(), &response);
+        response
     }
 
-    /// Makes the request, and once more with a new authorization if it is refused for want of one (HT-12).
-    pub(crate) async fn authorized(&self, ask: &Ask<'_>) -> Result<Answer, RegistryError> {
-        let pass = self.0.session.pass(&self.0.client).await?;
-        let answer = self.0.client.send(ask, pass.header()).await?;
-        // What a storage elsewhere wants is not for it to ask (T26).
-        if answer.response.status() != StatusCode::UNAUTHORIZED || !answer.at_home {
-            return Ok(answer);
+    /// Sends the request, and again with a new authorization if it is rejected with 401 (HT-12).
+    pub(crate) async fn send_authorized(
+        &self,
+        spec: &RequestSpec<'_>,
+    ) -> Result<RegistryResponse, RegistryError> {
+        let authorization = self.0.session.authorization(&self.0.client).await?;
+        let response = self.0.client.send(spec, authorization.header()).await?;
+        // Challenges of other origins are not answered (T26).
+        if response.http.status() != StatusCode::UNAUTHORIZED || !response.same_origin {
+            return Ok(response);
         }
-        let Some(challenge) = Challenge::choose(answer.response.headers()) else {
-            return Ok(answer);
+        let Some(challenge) = Challenge::choose(response.http.headers()) else {
+            return Ok(response);
         };
         match (self.0.session)
-            .renew(&self.0.client, &pass, &challenge)
+            .renew(&self.0.client, &authorization, &challenge)
             .await?
         {
-            Some(pass) => self.0.client.send(ask, pass.header()).await,
-            None => Ok(answer),
+            Some(authorization) => self.0.client.send(spec, authorization.header()).await,
+            None => Ok(response),
         }
     }
 
-    /// Makes the request with a body that comes piece by piece, which can only be done once. `None` if it was refused
-    /// for want of an authorization, and there is a new one now: the next attempt has it.
+    /// Sends the request with a streamed body, which can be sent once only. Returns `None` if it was rejected
+    /// with 401 and there is a new authorization, which the next attempt uses.
     pub(crate) async fn send_stream(
         &self,
-        ask: &Ask<'_>,
-        body: (StreamingBody, Option<HeaderValue>),
-    ) -> Result<Option<Answer>, RegistryError> {
-        let pass = self.0.session.pass(&self.0.client).await?;
-        let answer = self.0.client.send_stream(ask, pass.header(), body).await?;
-        if answer.response.status() == StatusCode::UNAUTHORIZED
-            && let Some(challenge) = Challenge::choose(answer.response.headers())
+        spec: &RequestSpec<'_>,
+        body: UploadBody,
+    ) -> Result<Option<RegistryResponse>, RegistryError> {
+        let authorization = self.0.session.authorization(&self.0.client).await?;
+        let response = self
+            .0
+            .client
+            .send_stream(spec, authorization.header(), body)
+            .await?;
+        if response.http.status() == StatusCode::UNAUTHORIZED
+            && let Some(challenge) = Challenge::choose(response.http.headers())
         {
             let client = &self.0.client;
-            let renewed = self.0.session.renew(client, &pass, &challenge).await?;
+            let renewed = self
+                .0
+                .session
+                .renew(client, &authorization, &challenge)
+                .await?;
             if renewed.is_some() {
                 return Ok(None);
             }
         }
-        Ok(Some(answer))
+        Ok(Some(response))
     }
 
-    /// Says what an answer that is not a success means.
-    pub(crate) async fn refused(&self, context: &RequestContext, answer: Answer) -> RegistryError {
-        let status = answer.response.status();
-        if !answer.at_home && status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+    /// Converts an unsuccessful response into an error.
+    pub(crate) async fn response_error(
+        &self,
+        context: &RequestContext,
+        response: RegistryResponse,
+    ) -> RegistryError {
+        let status = response.http.status();
+        if !response.same_origin
+            && status.is_client_error()
+            && status != StatusCode::TOO_MANY_REQUESTS
+        {
             return RegistryError::Storage {
                 context: context.boxed(),
-                target: Origin::of(&answer.url),
+                target: Origin::of(&response.url),
                 status: status.as_u16(),
             };
         }
-        let headers = answer.response.headers().clone();
+        let headers = response.http.headers().clone();
         let body = self
             .0
             .client
-            .body(answer.response)
-            .read_prefix(LARGEST_ERROR_BODY)
+            .body(response.http)
+            .read_prefix(MAX_ERROR_BODY)
             .await;
-        let refusal = Refusal {
+        let failed = FailedResponse {
             context,
             status,
             headers: &headers,
@@ -198,64 +229,69 @@ impl Repository {
         };
         let doubtful = status.is_client_error()
             && status != StatusCode::TOO_MANY_REQUESTS
-            && !refusal.is_of_a_registry()
-            && !speaks_v2(&headers);
-        if doubtful && let Some(reason) = self.is_no_registry().await {
+            && !failed.has_registry_error()
+            && !has_v2_header(&headers);
+        if doubtful && let Some(reason) = self.not_a_registry_reason().await {
             return RegistryError::NotARegistry {
                 context: context.boxed(),
                 reason,
             };
         }
-        refusal.into_error()
+        failed.into_error()
     }
 
-    /// Pings the endpoint; returns how it shows that it is no registry, if it does.
+    /// Pings the endpoint; returns the evidence that it is not a registry, if there is any.
     ///
-    /// HT-4 wants the version header. Registries of the OCI specification need not send it ("Determining
-    /// Support"), so 200, and 401 with a challenge, count as well.
-    async fn is_no_registry(&self) -> Option<String> {
-        // A failure here says nothing about what is there.
-        let answer = self.ping(self.0.endpoint.api("")).await.ok()?;
-        let headers = answer.response.headers();
-        let status = answer.response.status();
-        let speaks = match status.as_u16() {
-            _ if speaks_v2(headers) => true,
-            200 => answer.at_home,
+    /// HT-4 requires the version header. Registries of the OCI specification need not send it ("Determining
+    /// Support"), so 200, and 401 with a challenge, are accepted as well.
+    async fn not_a_registry_reason(&self) -> Option<String> {
+        // A failure of the ping is not evidence.
+        let response = self.ping(self.0.endpoint.api("")).await.ok()?;
+        let headers = response.http.headers();
+        let status = response.http.status();
+        let is_registry = match status.as_u16() {
+            _ if has_v2_header(headers) => true,
+            200 => response.same_origin,
             401 => Challenge::choose(headers).is_some(),
-            // Busy or out of order: who knows.
+            // Busy or unavailable: unknown.
             status => status == 429 || status >= 500,
         };
-        if speaks {
+        if is_registry {
             return None;
         }
-        if status == StatusCode::NOT_FOUND && self.speaks_v1().await {
-            return Some("it speaks version 1 of the protocol, which windlass does not".to_owned());
+        if status == StatusCode::NOT_FOUND && self.supports_v1().await {
+            return Some(
+                "it uses version 1 of the protocol, which windlass does not support".to_owned(),
+            );
         }
-        Some(format!("/v2/ answers with status {}", status.as_u16()))
+        Some(format!("/v2/ returns status {}", status.as_u16()))
     }
 
-    /// FB-14 is left out: such registries are told apart so that the message can say so.
-    async fn speaks_v1(&self) -> bool {
+    /// Returns whether the endpoint is a registry of version 1. It is detected for the error message only;
+    /// FB-14 is not supported.
+    async fn supports_v1(&self) -> bool {
         let mut url = self.0.endpoint.origin().url().clone();
         url.set_path("/v1/_ping");
-        let answer = if self.0.endpoint.is_at_root() {
+        let response = if self.0.endpoint.is_at_root() {
             self.ping(url).await.ok()
         } else {
             None
         };
-        answer.is_some_and(|answer| answer.at_home && answer.response.status() == StatusCode::OK)
+        response.is_some_and(|response| {
+            response.same_origin && response.http.status() == StatusCode::OK
+        })
     }
 
-    async fn ping(&self, url: Url) -> Result<Answer, RegistryError> {
+    async fn ping(&self, url: Url) -> Result<RegistryResponse, RegistryError> {
         let context = self.context(RequestKind::Ping);
-        let mut ask = self.ask(&context, url);
-        ask.patience = self.0.client.config().timeouts.ping;
-        self.0.client.send(&ask, None).await
+        let mut spec = self.request_spec(&context, url);
+        spec.response_timeout = self.0.client.config().timeouts.ping;
+        self.0.client.send(&spec, None).await
     }
 }
 
-/// HT-4.
-pub(crate) fn speaks_v2(headers: &HeaderMap) -> bool {
+/// Returns whether the response has the version header of the v2 protocol (HT-4).
+pub(crate) fn has_v2_header(headers: &HeaderMap) -> bool {
     let versions = headers.get_all("docker-distribution-api-version");
     versions.iter().any(|version| {
         version

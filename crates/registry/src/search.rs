@@ -1,4 +1,4 @@
-//! Searches a registry's catalogue, where it has one: the one thing that is left of the first protocol.
+//! Searches the catalogue of a registry with the v1 search API.
 
 use serde::Deserialize;
 use url::Url;
@@ -6,43 +6,43 @@ use windlass_oci::DEFAULT_REGISTRY;
 
 use crate::client::Client;
 use crate::endpoint::Endpoint;
-use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
 use crate::error::{RegistryError, RequestContext, RequestKind};
-use crate::exchange::{Ask, Party};
+use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::login::AccessError;
+use crate::request::{RequestPeer, RequestSpec};
 
-/// A repository that was found.
+/// A search result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct FoundRepository {
-    /// Its name there.
+    /// The name of the repository.
     pub name: String,
-    /// What it is, in its owner's words.
+    /// The description by its owner.
     pub description: String,
-    /// How many like it.
+    /// The number of stars.
     #[serde(rename = "star_count")]
     pub stars: i64,
-    /// Whether the registry curates it.
+    /// Whether the registry maintains it.
     pub is_official: bool,
-    /// Whether it is built there.
+    /// Whether the registry builds it.
     pub is_automated: bool,
 }
 
-/// The answer.
+/// The response.
 #[derive(Deserialize)]
-struct Found {
+struct SearchResults {
     #[serde(default)]
     results: Vec<FoundRepository>,
 }
 
-/// Docker Hub's catalogue is not where its images are.
+/// The host of Docker Hub's search API, which differs from that of its registry.
 const HUB: &str = "https://index.docker.io";
-/// The largest answer that is read, in bytes.
-const LARGEST: u64 = 4 << 20;
+/// The maximum size of a response, in bytes.
+const MAX_RESPONSE_SIZE: u64 = 4 << 20;
 
 impl Client {
-    /// Asks `registry` (`host`, `host:port`, `docker.io` for Docker Hub) for repositories that fit `term`, at most
-    /// `limit` of them. Nobody is shown who asks.
+    /// Searches `registry` (`host`, `host:port`, `docker.io` for Docker Hub) for repositories that match
+    /// `term`; returns at most `limit`. No credentials are sent.
     pub async fn search(
         &self,
         registry: &str,
@@ -78,26 +78,32 @@ impl Client {
         url.query_pairs_mut()
             .append_pair("q", term)
             .append_pair("n", &limit.to_string());
-        let patience = self.config().timeouts.response;
-        let ask = Ask::get(&context, Party::Endpoint(endpoint), url, patience);
-        let answer = self.send(&ask, None).await?;
-        let (status, headers) = (answer.response.status(), answer.response.headers().clone());
-        let body = self.body(answer.response);
+        let response_timeout = self.config().timeouts.response;
+        let spec = RequestSpec::get(
+            &context,
+            RequestPeer::Endpoint(endpoint),
+            url,
+            response_timeout,
+        );
+        let response = self.send(&spec, None).await?;
+        let (status, headers) = (response.http.status(), response.http.headers().clone());
+        let body = self.body(response.http);
         if !status.is_success() {
-            let refusal = Refusal {
+            let failed = FailedResponse {
                 context: &context,
                 status,
                 headers: &headers,
-                body: &body.read_prefix(LARGEST_ERROR_BODY).await,
+                body: &body.read_prefix(MAX_ERROR_BODY).await,
             };
-            return Err(refusal.into_error());
+            return Err(failed.into_error());
         }
-        let body = body.read_to_end(LARGEST).await;
+        let body = body.read_to_end(MAX_RESPONSE_SIZE).await;
         let body = body.map_err(|error| context.body_failed(error))?;
-        let found: Found = serde_json::from_slice(&body).map_err(|_| RegistryError::Malformed {
-            context: context.boxed(),
-            reason: "it is no list of repositories".to_owned(),
-        })?;
+        let found: SearchResults =
+            serde_json::from_slice(&body).map_err(|_| RegistryError::Malformed {
+                context: context.boxed(),
+                reason: "it is not a list of repositories".to_owned(),
+            })?;
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(found.results.into_iter().take(most).collect())
     }

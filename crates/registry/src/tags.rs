@@ -11,46 +11,46 @@ use url::Url;
 use windlass_oci::Tag;
 
 use crate::error::{RegistryError, RequestContext, RequestKind};
-use crate::exchange::Span;
 use crate::repository::Repository;
+use crate::request::RequestedRange;
 
-/// The most pages that are asked for (T23).
-const MOST_PAGES: usize = 1000;
-/// The most bytes that all pages may have together (T23).
-const LARGEST_LIST: u64 = 64 << 20;
-/// The most tags that are listed (T23).
-const MOST_TAGS: usize = 1_000_000;
+/// The maximum number of pages (T23).
+const MAX_PAGES: usize = 1000;
+/// The maximum size of all pages together, in bytes (T23).
+const MAX_LIST_SIZE: u64 = 64 << 20;
+/// The maximum number of tags (T23).
+const MAX_TAGS: usize = 1_000_000;
 
 /// One page of the list.
 #[derive(Deserialize)]
 struct Page {
-    /// Registries send `null` for an empty list.
+    /// Some registries send `null` for an empty list.
     #[serde(default)]
-    tags: Option<Names>,
+    tags: Option<TagNames>,
 }
 
-/// The names on a page, sorted out while they are read: what is no tag takes no memory.
+/// The names of a page. Invalid tags are counted while parsing and take no memory.
 #[derive(Default)]
-struct Names {
+struct TagNames {
     tags: Vec<Tag>,
-    /// How many were no tags.
-    others: usize,
+    /// The number of invalid tags.
+    invalid: usize,
 }
 
-/// The tags so far.
+/// The tags of all pages so far.
 #[derive(Default)]
-struct List {
+struct TagList {
     in_order: Vec<Tag>,
     seen: HashSet<Tag>,
 }
 
 impl Repository {
-    /// Returns the repository's tags in the registry's order (MF-1), each once.
+    /// Returns the repository's tags in the registry's order (MF-1), without duplicates.
     ///
-    /// Follows `Link` from page to page (HT-18), on the same scheme, host and port only (D7), through at most
-    /// 1000 pages, 64 MiB and a million tags. Names that are no tags are left out.
+    /// Follows `Link` headers (HT-18) within the same scheme, host and port (D7), up to 1000 pages, 64 MiB
+    /// and a million tags. Invalid tags are skipped.
     pub async fn tags(&self) -> Result<Vec<Tag>, RegistryError> {
-        self.noted(self.all_tags().await)
+        self.record_outcome(self.all_tags().await)
     }
 
     async fn all_tags(&self) -> Result<Vec<Tag>, RegistryError> {
@@ -60,28 +60,28 @@ impl Repository {
             reason: reason.to_owned(),
         };
         let mut url = self.endpoint().api(&format!("{}/tags/list", self.path()));
-        let mut list = List::default();
-        let mut left = LARGEST_LIST;
-        for _ in 0..MOST_PAGES {
-            let answer = self
-                .get_url(&context, url.clone(), None, Span::From(0))
+        let mut list = TagList::default();
+        let mut left = MAX_LIST_SIZE;
+        for _ in 0..MAX_PAGES {
+            let response = self
+                .get_url(&context, url.clone(), None, RequestedRange::From(0))
                 .await?;
-            let next = next_page(&url, answer.response.headers());
-            let body = self.client().body(answer.response).read_to_end(left).await;
+            let next = next_page(&url, response.http.headers());
+            let body = self.client().body(response.http).read_to_end(left).await;
             let body = body.map_err(|error| whole_list(context.body_failed(error), &context))?;
             left -= body.len() as u64;
             let page: Page =
                 serde_json::from_slice(&body).map_err(|_| malformed("it is not a list of tags"))?;
-            let brought_some = list.add(page.tags.unwrap_or_default());
+            let has_new = list.add(page.tags.unwrap_or_default());
             let Some(next) = next else {
                 return Ok(list.in_order);
             };
             let next = next.map_err(malformed)?;
-            // A page that leads on without bringing anything would lead on for ever (D8).
-            if next == url || !brought_some {
-                return Err(malformed("its pages go round in circles"));
+            // A page without new tags that links to another one would continue for ever (D8).
+            if next == url || !has_new {
+                return Err(malformed("its pages form a loop"));
             }
-            if list.in_order.len() > MOST_TAGS {
+            if list.in_order.len() > MAX_TAGS {
                 return Err(malformed("it has more than a million tags"));
             }
             url = next;
@@ -90,11 +90,11 @@ impl Repository {
     }
 }
 
-impl List {
-    /// Takes in a page; tells whether it had anything new.
-    fn add(&mut self, names: Names) -> bool {
-        if names.others > 0 {
-            tracing::warn!(names = names.others, "left out names that are no tags");
+impl TagList {
+    /// Adds a page; returns whether it had a new name.
+    fn add(&mut self, names: TagNames) -> bool {
+        if names.invalid > 0 {
+            tracing::warn!(names = names.invalid, "skipped invalid tags");
         }
         let before = self.in_order.len();
         for tag in names.tags {
@@ -102,46 +102,47 @@ impl List {
                 self.in_order.push(tag);
             }
         }
-        self.in_order.len() > before || names.others > 0
+        self.in_order.len() > before || names.invalid > 0
     }
 }
 
-impl<'de> Deserialize<'de> for Names {
+impl<'de> Deserialize<'de> for TagNames {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(NamesVisitor)
+        deserializer.deserialize_seq(TagNamesVisitor)
     }
 }
 
-struct NamesVisitor;
+struct TagNamesVisitor;
 
-impl<'de> Visitor<'de> for NamesVisitor {
-    type Value = Names;
+impl<'de> Visitor<'de> for TagNamesVisitor {
+    type Value = TagNames;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of names")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Names, A::Error> {
-        let mut names = Names::default();
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<TagNames, A::Error> {
+        let mut names = TagNames::default();
         while let Some(name) = seq.next_element::<Option<Cow<'de, str>>>()? {
             match name.and_then(|name| name.parse().ok()) {
-                Some(_) if names.tags.len() > MOST_TAGS => {
+                Some(_) if names.tags.len() > MAX_TAGS => {
                     return Err(A::Error::custom("more than a million tags"));
                 }
                 Some(tag) => names.tags.push(tag),
-                None => names.others += 1,
+                None => names.invalid += 1,
             }
         }
         Ok(names)
     }
 }
 
-/// The limit is for all pages; an error about what was left of it would name the wrong number.
+/// The limit applies to all pages together; the rest of it for one page would be a misleading number in an
+/// error.
 fn whole_list(error: RegistryError, context: &RequestContext) -> RegistryError {
     match error {
         RegistryError::TooLarge { .. } => RegistryError::TooLarge {
             context: context.boxed(),
-            limit: LARGEST_LIST,
+            limit: MAX_LIST_SIZE,
         },
         error => error,
     }
@@ -195,7 +196,7 @@ mod tests {
 
     /// HT-18.
     #[test]
-    fn reads_the_link_to_the_next_page() {
+    fn parses_the_link_to_the_next_page() {
         let expected = Some(Ok("https://reg.test/v2/a/tags/list?last=x&n=2".to_owned()));
         assert_eq!(
             next(r#"</v2/a/tags/list?last=x&n=2>; rel="next""#),
@@ -215,7 +216,7 @@ mod tests {
 
     /// D7, T23.
     #[test]
-    fn the_next_page_is_where_this_one_was() {
+    fn the_next_page_is_on_the_same_origin() {
         for link in [
             "<https://evil.test/v2/>; rel=next",
             "<//evil.test/v2/>; rel=next",

@@ -1,4 +1,4 @@
-//! What a token server answers.
+//! Responses of token servers.
 
 use std::time::Duration;
 
@@ -7,63 +7,66 @@ use serde_json::Value;
 
 use crate::credentials::Secret;
 
-/// A registry that hands out shorter lives than this is taken to mean this (HT-9); if it means it, it
-/// answers 401, and the token is renewed then.
-const SHORTEST_LIFE: Duration = Duration::from_secs(60);
-/// Nothing is gained by believing in a longer life.
-const LONGEST_LIFE: Duration = Duration::from_secs(60 * 60);
-/// Headers are seldom accepted beyond this, and tokens in use are under 8 KiB.
-const LONGEST_TOKEN: usize = 64 << 10;
+/// The minimum lifetime (HT-9). If a token really expires earlier, the registry responds with 401 and it is
+/// renewed then.
+const MIN_LIFETIME: Duration = Duration::from_secs(60);
+/// The maximum lifetime.
+const MAX_LIFETIME: Duration = Duration::from_secs(60 * 60);
+/// The maximum length of a token in bytes. Servers rarely accept longer headers, and real tokens are below 8
+/// KiB.
+const MAX_TOKEN_LENGTH: usize = 64 << 10;
 
-/// An access token, as the header that carries it.
+/// An access token as an `Authorization` header.
 #[derive(Clone, Debug)]
-pub(crate) struct Token {
+pub(crate) struct AccessToken {
     pub(crate) header: HeaderValue,
-    pub(crate) life: Duration,
-    /// What further tokens can be had with.
-    pub(crate) refresh: Option<Secret>,
+    pub(crate) lifetime: Duration,
+    /// The refresh token, for further tokens.
+    pub(crate) refresh_token: Option<Secret>,
 }
 
-/// Why the answer of a token server is of no use (T27).
+/// Why the response of a token server is unusable (T27).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// It is not a JSON object.
-    #[error("the answer is not a JSON object")]
+    #[error("the response is not a JSON object")]
     NotJson,
     /// It has neither `token` nor `access_token`.
-    #[error("no token in the answer")]
+    #[error("the response contains no token")]
     Missing,
-    /// The token has characters that no header may carry, or is absurdly long.
-    #[error("the token is not one that a header can carry")]
+    /// The token has characters that are not allowed in a header, or is too long.
+    #[error("the token is not a valid header value")]
     Unusable,
 }
 
-impl Token {
-    /// Reads a token from the body of an answer.
+impl AccessToken {
+    /// Parses the body of a response.
     ///
-    /// `access_token` and `token` mean the same (HT-9). The token is opaque: nothing in it is read (C20).
+    /// `access_token` and `token` have the same meaning (HT-9). The token is opaque: nothing in it is parsed
+    /// (C20).
     pub(crate) fn parse(body: &[u8]) -> Result<Self, TokenError> {
-        let Ok(Value::Object(answer)) = serde_json::from_slice(body) else {
+        let Ok(Value::Object(response)) = serde_json::from_slice(body) else {
             return Err(TokenError::NotJson);
         };
         let token = ["token", "access_token"]
             .iter()
-            .filter_map(|name| answer.get(*name).and_then(Value::as_str))
+            .filter_map(|name| response.get(*name).and_then(Value::as_str))
             .find(|token| !token.is_empty())
             .ok_or(TokenError::Missing)?;
-        let refresh = answer.get("refresh_token").and_then(Value::as_str);
-        let refresh = refresh.filter(|token| !token.is_empty() && token.len() <= LONGEST_TOKEN);
+        let refresh_token = response.get("refresh_token").and_then(Value::as_str);
+        let refresh_token =
+            refresh_token.filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN_LENGTH);
         Ok(Self {
-            header: bearer(token).ok_or(TokenError::Unusable)?,
-            life: answer.get("expires_in").map_or(SHORTEST_LIFE, life),
-            refresh: refresh.map(Secret::new),
+            header: bearer_header(token).ok_or(TokenError::Unusable)?,
+            lifetime: response.get("expires_in").map_or(MIN_LIFETIME, lifetime),
+            refresh_token: refresh_token.map(Secret::new),
         })
     }
 }
 
-/// Returns the `Authorization` header for `token`, if it is fit for one.
-pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
-    let fit = token.len() <= LONGEST_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic());
+/// Returns the `Authorization` header for `token`, if it is valid.
+pub(crate) fn bearer_header(token: &str) -> Option<HeaderValue> {
+    let fit = token.len() <= MAX_TOKEN_LENGTH && token.bytes().all(|byte| byte.is_ascii_graphic());
     if !fit {
         return None;
     }
@@ -72,12 +75,12 @@ pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
     Some(header)
 }
 
-/// `expires_in` in seconds; whatever else is there counts as absent.
-fn life(expires_in: &Value) -> Duration {
+/// Parses `expires_in` in seconds; invalid values count as absent.
+fn lifetime(expires_in: &Value) -> Duration {
     let seconds = expires_in.as_f64().filter(|seconds| *seconds >= 0.0);
-    let longest = LONGEST_LIFE.as_secs_f64();
-    let life = Duration::from_secs_f64(seconds.unwrap_or(0.0).min(longest));
-    life.max(SHORTEST_LIFE)
+    let longest = MAX_LIFETIME.as_secs_f64();
+    let lifetime = Duration::from_secs_f64(seconds.unwrap_or(0.0).min(longest));
+    lifetime.max(MIN_LIFETIME)
 }
 
 #[cfg(test)]
@@ -86,7 +89,10 @@ mod tests {
 
     fn life_of(expires_in: &str) -> u64 {
         let body = format!(r#"{{"token":"t","expires_in":{expires_in}}}"#);
-        Token::parse(body.as_bytes()).unwrap().life.as_secs()
+        AccessToken::parse(body.as_bytes())
+            .unwrap()
+            .lifetime
+            .as_secs()
     }
 
     /// HT-9.
@@ -98,7 +104,7 @@ mod tests {
             r#"{"access_token":"abc","token":""}"#,
             r#"{"token":"abc","access_token":"abc","refresh_token":"zzz","scope":"","issued_at":"x"}"#,
         ] {
-            let token = Token::parse(body.as_bytes()).unwrap();
+            let token = AccessToken::parse(body.as_bytes()).unwrap();
             assert_eq!(token.header, "Bearer abc", "{body}");
             assert!(token.header.is_sensitive());
         }
@@ -106,7 +112,7 @@ mod tests {
 
     /// HT-9, T27.
     #[test]
-    fn a_life_is_at_least_a_minute_and_at_most_an_hour() {
+    fn a_lifetime_is_between_a_minute_and_an_hour() {
         assert_eq!(life_of("300"), 300);
         assert_eq!(life_of("0"), 60);
         assert_eq!(life_of("-1"), 60);
@@ -118,7 +124,7 @@ mod tests {
 
     /// T27.
     #[test]
-    fn what_is_no_token_is_refused() {
+    fn an_invalid_token_is_rejected() {
         use TokenError::{Missing, NotJson, Unusable};
         for (body, expected) in [
             ("", NotJson),
@@ -135,12 +141,12 @@ mod tests {
             (r#"{"token":"ü"}"#, Unusable),
         ] {
             assert_eq!(
-                Token::parse(body.as_bytes()).unwrap_err(),
+                AccessToken::parse(body.as_bytes()).unwrap_err(),
                 expected,
                 "{body}"
             );
         }
-        let long = format!(r#"{{"token":"{}"}}"#, "x".repeat(LONGEST_TOKEN + 1));
-        assert_eq!(Token::parse(long.as_bytes()).unwrap_err(), Unusable);
+        let long = format!(r#"{{"token":"{}"}}"#, "x".repeat(MAX_TOKEN_LENGTH + 1));
+        assert_eq!(AccessToken::parse(long.as_bytes()).unwrap_err(), Unusable);
     }
 }

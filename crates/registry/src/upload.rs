@@ -1,4 +1,4 @@
-//! Takes blobs and manifests to a registry (OCI distribution specification, "Push").
+//! Uploads blobs and manifests (OCI distribution specification, "Push").
 
 use http::header::{HeaderMap, HeaderValue, LOCATION, RANGE};
 use http::{Method, StatusCode};
@@ -7,60 +7,63 @@ use windlass_http::StreamingBody;
 use windlass_oci::{Descriptor, Digest, RepositoryName};
 
 use crate::error::{DigestMismatch, RegistryError, RequestContext, RequestKind};
-use crate::exchange::Answer;
 use crate::head::length;
-use crate::manifest::{TagOrDigest, announced};
+use crate::manifest::{TagOrDigest, announced_digest};
 use crate::origin::Origin;
 use crate::redirect::{RedirectError, target};
 use crate::repository::Repository;
+use crate::request::{RegistryResponse, UploadBody};
 
-/// How an upload began.
+/// The start of an upload.
 #[derive(Debug)]
 pub enum UploadStart {
-    /// The registry took the blob over from another repository: there is nothing to send.
+    /// The registry mounted the blob from another repository: there is nothing to send.
     Mounted,
-    /// The registry takes the bytes.
+    /// The upload was started.
     Upload(Upload),
 }
 
-/// A blob on its way to a registry. What was sent stays there for a while, to be gone on with.
+/// An upload of a blob. The registry keeps the received bytes for some time, so that the upload can be
+/// resumed.
 #[derive(Debug)]
 pub struct Upload {
     repository: Repository,
     digest: Digest,
-    /// Where to send what comes next. It may hold a secret, and is in no error.
+    /// The URL of the next request. It may contain a secret and is not in any error.
     location: Url,
     offset: u64,
-    /// How few bytes the registry takes in a piece that is not the last.
+    /// The minimum size of a chunk that is not the last, in bytes.
     min_chunk: u64,
 }
 
-/// What became of a body that was sent.
+/// The outcome of a request with a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendOutcome {
-    /// The registry has it.
+    /// The registry has received the body.
     Accepted,
-    /// The registry wants another token, which is there now: the same has to be sent again.
+    /// The token was rejected and a new one is available: the same body has to be sent again.
     Resend,
 }
 
-/// How many times longer an answer may take when a registry has a whole blob to hash first.
-const HASHING: u32 = 10;
+/// The factor for the response timeout when the registry has to hash a whole blob first.
+const HASHING_FACTOR: u32 = 10;
 
 impl Repository {
-    /// Tells whether the repository has the blob: by HEAD alone, for what it does not tell is found out by sending it.
+    /// Returns whether the repository has the blob, by HEAD only: without a clear response the blob is sent.
     pub async fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, RegistryError> {
         let context = self.context(RequestKind::Blob(descriptor.digest));
         let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
-        let answer = self.head_of(&context, &path, None).await?;
-        match answer.response.status().as_u16() {
-            200 => Ok(length(&answer).is_none_or(|size| size == descriptor.size)),
-            401 | 403 | 408 | 425 | 429 | 500..=599 => Err(self.refused(&context, answer).await),
+        let response = self.send_head(&context, &path, None).await?;
+        match response.http.status().as_u16() {
+            200 => Ok(length(&response).is_none_or(|size| size == descriptor.size)),
+            401 | 403 | 408 | 425 | 429 | 500..=599 => {
+                Err(self.response_error(&context, response).await)
+            }
             _ => Ok(false),
         }
     }
 
-    /// Begins to upload the blob called `digest`, unless the registry takes it over from the repository `from`.
+    /// Starts the upload of the blob `digest`, unless the registry mounts it from the repository `from`.
     pub async fn begin_upload(
         &self,
         digest: &Digest,
@@ -68,27 +71,29 @@ impl Repository {
     ) -> Result<UploadStart, RegistryError> {
         let context = self.context(RequestKind::Upload(*digest));
         if let Some(from) = from {
-            let answer = self.post(&context, Some((digest, from))).await?;
-            match answer.response.status().as_u16() {
+            let response = self.post(&context, Some((digest, from))).await?;
+            match response.http.status().as_u16() {
                 201 => {
-                    check_digest(&context, digest, answer.response.headers())?;
+                    check_digest(&context, digest, response.http.headers())?;
                     return Ok(UploadStart::Mounted);
                 }
-                202 => return self.begun(&context, digest, &answer),
-                408 | 425 | 429 | 500..=599 => return Err(self.refused(&context, answer).await),
-                // One that does not mount may say so in many ways: without, it is asked for the usual.
-                _ => tracing::debug!(%context, "not mounted"),
+                202 => return self.started(&context, digest, &response),
+                408 | 425 | 429 | 500..=599 => {
+                    return Err(self.response_error(&context, response).await);
+                }
+                // Registries without mounting respond in various ways; a plain upload follows.
+                _ => tracing::debug!(%context, "the blob was not mounted"),
             }
         }
-        let answer = self.post(&context, None).await?;
-        match answer.response.status() {
-            StatusCode::ACCEPTED => self.begun(&context, digest, &answer),
-            _ => Err(self.refused(&context, answer).await),
+        let response = self.post(&context, None).await?;
+        match response.http.status() {
+            StatusCode::ACCEPTED => self.started(&context, digest, &response),
+            _ => Err(self.response_error(&context, response).await),
         }
     }
 
-    /// Puts a manifest or index under `to`, a tag or its own digest. Returns the subject that the registry lists it
-    /// for, if it does so itself.
+    /// Uploads a manifest or index as `to`, a tag or its own digest. Returns the subject that the registry
+    /// lists it for, if it supports that.
     pub async fn put_manifest(
         &self,
         to: &TagOrDigest,
@@ -98,16 +103,17 @@ impl Repository {
         let context = self.context(RequestKind::Put(to.clone()));
         let url = self.endpoint().api(&self.manifest_path(to));
         let media_type = HeaderValue::from_str(media_type);
-        let media_type = media_type.map_err(|_| malformed(&context, "its media type is none"))?;
-        let mut ask = self.ask(&context, url);
-        ask.method = Method::PUT;
-        ask.document = Some((media_type, bytes.to_vec().into()));
-        ask.patience *= HASHING;
-        let answer = self.authorized(&ask).await?;
-        if !answer.response.status().is_success() {
-            return Err(self.refused(&context, answer).await);
+        let media_type =
+            media_type.map_err(|_| malformed(&context, "its media type is invalid"))?;
+        let mut spec = self.request_spec(&context, url);
+        spec.method = Method::PUT;
+        spec.document = Some((media_type, bytes.to_vec().into()));
+        spec.response_timeout *= HASHING_FACTOR;
+        let response = self.send_authorized(&spec).await?;
+        if !response.http.status().is_success() {
+            return Err(self.response_error(&context, response).await);
         }
-        if let Some(found) = announced(&context, answer.response.headers())? {
+        if let Some(found) = announced_digest(&context, response.http.headers())? {
             let expected = Digest::of(found.algorithm(), bytes);
             if found != expected {
                 let mismatch = Box::new(DigestMismatch { expected, found });
@@ -115,7 +121,7 @@ impl Repository {
                 return Err(RegistryError::Digest { context, mismatch });
             }
         }
-        let subject = answer.response.headers().get("oci-subject");
+        let subject = response.http.headers().get("oci-subject");
         let subject = subject.and_then(|subject| subject.to_str().ok());
         Ok(subject.and_then(|subject| subject.parse().ok()))
     }
@@ -124,7 +130,7 @@ impl Repository {
         &self,
         context: &RequestContext,
         mount: Option<(&Digest, &RepositoryName)>,
-    ) -> Result<Answer, RegistryError> {
+    ) -> Result<RegistryResponse, RegistryError> {
         let path = format!("{}/blobs/uploads/", self.path());
         let mut url = self.endpoint().api(&path);
         if let Some((digest, from)) = mount {
@@ -132,34 +138,34 @@ impl Repository {
             query.append_pair("mount", &digest.to_string());
             query.append_pair("from", from.path());
         }
-        let mut ask = self.ask(context, url);
-        ask.method = Method::POST;
-        self.authorized(&ask).await
+        let mut spec = self.request_spec(context, url);
+        spec.method = Method::POST;
+        self.send_authorized(&spec).await
     }
 
-    fn begun(
+    fn started(
         &self,
         context: &RequestContext,
         digest: &Digest,
-        answer: &Answer,
+        response: &RegistryResponse,
     ) -> Result<UploadStart, RegistryError> {
         Ok(UploadStart::Upload(Upload {
             repository: self.clone(),
             digest: *digest,
-            location: location(context, &answer.url, answer.response.headers())?,
+            location: location(context, &response.url, response.http.headers())?,
             offset: 0,
-            min_chunk: min_chunk(answer.response.headers()),
+            min_chunk: min_chunk(response.http.headers()),
         }))
     }
 }
 
 impl Upload {
-    /// Returns how many bytes the registry has.
+    /// Returns how many bytes the registry has received.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Returns how few bytes a piece may have that is not the last.
+    /// Returns the minimum size of a chunk that is not the last, in bytes.
     pub fn min_chunk(&self) -> u64 {
         self.min_chunk
     }
@@ -171,23 +177,35 @@ impl Upload {
         length: u64,
     ) -> Result<SendOutcome, RegistryError> {
         let context = self.context();
-        let mut ask = self.repository.ask(&context, self.location.clone());
-        ask.method = Method::PATCH;
+        let mut spec = self
+            .repository
+            .request_spec(&context, self.location.clone());
+        spec.method = Method::PATCH;
         let end = self.offset + length;
         let range = format!("{}-{}", self.offset, end.saturating_sub(1));
-        let range = HeaderValue::try_from(range).expect("digits are fit for a header");
-        // The first piece of all says nothing of a range: registries that take no pieces take that.
-        let range = (self.offset > 0).then_some(range);
-        let Some(answer) = self.repository.send_stream(&ask, (body, range)).await? else {
+        let range = HeaderValue::try_from(range).expect("digits are valid in a header");
+        // The first chunk has no range: registries without chunked uploads accept that.
+        let content_range = (self.offset > 0).then_some(range);
+        let Some(response) = self
+            .repository
+            .send_stream(
+                &spec,
+                UploadBody {
+                    body,
+                    content_range,
+                },
+            )
+            .await?
+        else {
             return Ok(SendOutcome::Resend);
         };
-        if !answer.response.status().is_success() {
-            return Err(self.repository.refused(&context, answer).await);
+        if !response.http.status().is_success() {
+            return Err(self.repository.response_error(&context, response).await);
         }
-        let headers = answer.response.headers();
-        self.location = location(&context, &answer.url, headers)?;
-        // Some say nothing of how much they have: then it is what they were sent.
-        self.offset = received(headers).unwrap_or(end);
+        let headers = response.http.headers();
+        self.location = location(&context, &response.url, headers)?;
+        // Some registries do not return the received length: it is assumed to be complete.
+        self.offset = received_length(headers).unwrap_or(end);
         if self.offset != end {
             let (expected, found) = (end, self.offset);
             let context = context.boxed();
@@ -200,54 +218,74 @@ impl Upload {
         Ok(SendOutcome::Accepted)
     }
 
-    /// Sends all of the blob and ends the upload, in one request.
+    /// Sends the whole blob and completes the upload in one request.
     pub async fn put(&mut self, body: StreamingBody) -> Result<SendOutcome, RegistryError> {
         let context = self.context();
-        let mut ask = self.repository.ask(&context, self.named());
-        ask.method = Method::PUT;
-        ask.patience *= HASHING;
-        let Some(answer) = self.repository.send_stream(&ask, (body, None)).await? else {
+        let mut spec = self
+            .repository
+            .request_spec(&context, self.completion_url());
+        spec.method = Method::PUT;
+        spec.response_timeout *= HASHING_FACTOR;
+        let Some(response) = self
+            .repository
+            .send_stream(
+                &spec,
+                UploadBody {
+                    body,
+                    content_range: None,
+                },
+            )
+            .await?
+        else {
             return Ok(SendOutcome::Resend);
         };
-        self.ended(&context, answer).await?;
+        self.check_completed(&context, response).await?;
         Ok(SendOutcome::Accepted)
     }
 
-    /// Ends the upload: the registry hashes what it has, and keeps it if that is the blob.
+    /// Completes the upload: the registry hashes the received bytes and stores the blob if the digest
+    /// matches.
     pub async fn finish(&mut self) -> Result<(), RegistryError> {
         let context = self.context();
-        let mut ask = self.repository.ask(&context, self.named());
-        ask.method = Method::PUT;
-        ask.patience *= HASHING;
-        let answer = self.repository.authorized(&ask).await?;
-        self.ended(&context, answer).await
+        let mut spec = self
+            .repository
+            .request_spec(&context, self.completion_url());
+        spec.method = Method::PUT;
+        spec.response_timeout *= HASHING_FACTOR;
+        let response = self.repository.send_authorized(&spec).await?;
+        self.check_completed(&context, response).await
     }
 
-    /// Asks how many bytes the registry has, to go on behind them.
+    /// Requests the received length, to resume the upload there.
     pub async fn resume(&mut self) -> Result<(), RegistryError> {
         let context = self.context();
-        let ask = self.repository.ask(&context, self.location.clone());
-        let answer = self.repository.authorized(&ask).await?;
-        let status = answer.response.status();
+        let spec = self
+            .repository
+            .request_spec(&context, self.location.clone());
+        let response = self.repository.send_authorized(&spec).await?;
+        let status = response.http.status();
         if status != StatusCode::NO_CONTENT && status != StatusCode::ACCEPTED {
-            return Err(self.repository.refused(&context, answer).await);
+            return Err(self.repository.response_error(&context, response).await);
         }
-        let headers = answer.response.headers();
-        let received = received(headers);
-        self.offset = received.ok_or_else(|| malformed(&context, "it has no usable Range"))?;
+        let headers = response.http.headers();
+        let received_length = received_length(headers);
+        self.offset =
+            received_length.ok_or_else(|| malformed(&context, "it has no usable Range"))?;
         if headers.contains_key(LOCATION) {
-            self.location = location(&context, &answer.url, headers)?;
+            self.location = location(&context, &response.url, headers)?;
         }
         Ok(())
     }
 
-    /// Lets the registry forget what it has. Nobody waits for a registry that does not.
+    /// Cancels the upload. Errors are ignored: the registry expires it later.
     pub async fn cancel(self) {
         let context = self.context();
-        let mut ask = self.repository.ask(&context, self.location.clone());
-        ask.method = Method::DELETE;
-        if let Err(error) = self.repository.authorized(&ask).await {
-            tracing::debug!(%error, "an upload is left behind");
+        let mut spec = self
+            .repository
+            .request_spec(&context, self.location.clone());
+        spec.method = Method::DELETE;
+        if let Err(error) = self.repository.send_authorized(&spec).await {
+            tracing::debug!(%error, "cannot cancel the upload");
         }
     }
 
@@ -255,29 +293,33 @@ impl Upload {
         self.repository.context(RequestKind::Upload(self.digest))
     }
 
-    /// Returns where to send what ends the upload: there it is said which blob it is.
-    fn named(&self) -> Url {
+    /// Returns the URL that completes the upload; it contains the digest.
+    fn completion_url(&self) -> Url {
         let mut location = self.location.clone();
         let digest = self.digest.to_string();
         location.query_pairs_mut().append_pair("digest", &digest);
         location
     }
 
-    async fn ended(&self, context: &RequestContext, answer: Answer) -> Result<(), RegistryError> {
-        match answer.response.status().is_success() {
-            true => check_digest(context, &self.digest, answer.response.headers()),
-            false => Err(self.repository.refused(context, answer).await),
+    async fn check_completed(
+        &self,
+        context: &RequestContext,
+        response: RegistryResponse,
+    ) -> Result<(), RegistryError> {
+        match response.http.status().is_success() {
+            true => check_digest(context, &self.digest, response.http.headers()),
+            false => Err(self.repository.response_error(context, response).await),
         }
     }
 }
 
-/// Holds what the registry says that it has now against what it should have.
+/// Compares the announced digest with the expected one.
 fn check_digest(
     context: &RequestContext,
     expected: &Digest,
     headers: &HeaderMap,
 ) -> Result<(), RegistryError> {
-    match announced(context, headers)? {
+    match announced_digest(context, headers)? {
         Some(found) if found.algorithm() == expected.algorithm() && found != *expected => {
             let expected = *expected;
             let mismatch = Box::new(DigestMismatch { expected, found });
@@ -288,14 +330,15 @@ fn check_digest(
     }
 }
 
-/// Reads `OCI-Chunk-Min-Length`; what is no number asks for nothing.
+/// Parses `OCI-Chunk-Min-Length`; 0 if it is missing or invalid.
 fn min_chunk(headers: &HeaderMap) -> u64 {
     let min = headers.get("oci-chunk-min-length");
     let min = min.and_then(|min| min.to_str().ok()?.trim().parse().ok());
     min.unwrap_or(0)
 }
 
-/// Returns where an upload goes on: at the same scheme, host and port, for the credentials go there, too.
+/// Returns the next URL of an upload. It must have the same scheme, host and port, because credentials are
+/// sent to it.
 fn location(
     context: &RequestContext,
     from: &Url,
@@ -313,8 +356,8 @@ fn location(
     Ok(to)
 }
 
-/// Reads `Range: 0-N`, which says how many bytes there are: one more than N, or none if N is 0 and nothing was sent.
-fn received(headers: &HeaderMap) -> Option<u64> {
+/// Parses `Range: 0-N`: N + 1 bytes were received, or none if N is 0 and nothing was sent.
+fn received_length(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(RANGE)?.to_str().ok()?;
     let text = text.strip_prefix("bytes=").unwrap_or(text);
     let (start, end) = text.split_once('-')?;
@@ -342,8 +385,8 @@ mod tests {
     }
 
     #[test]
-    fn ranges_say_how_much_is_there() {
-        let read = |text| received(&headers("range", text));
+    fn ranges_contain_the_received_length() {
+        let read = |text| received_length(&headers("range", text));
         assert_eq!(read("0-0"), Some(0));
         assert_eq!(read("0-9"), Some(10));
         assert_eq!(read("bytes=0-9"), Some(10));
@@ -352,9 +395,9 @@ mod tests {
         }
     }
 
-    /// R8: credentials go where the upload goes.
+    /// R8: credentials are sent with the upload.
     #[test]
-    fn uploads_stay_at_their_registry() {
+    fn uploads_stay_on_their_registry() {
         let context = RequestContext {
             origin: Origin::parse("https://reg.test").unwrap(),
             repository: "app".to_owned(),

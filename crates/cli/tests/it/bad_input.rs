@@ -260,7 +260,7 @@ fn a_layer_of_another_size() {
     insta::assert_snapshot!(refused(&registry, windlass, &image), @r"
     exit: 1
     --- stderr
-    error: pulling registry.test/app:1: layer <layer>: blob <layer> of app at http://registry.test: more than the 1000 bytes that were promised: at least 1049033
+    error: pulling registry.test/app:1: layer <layer>: blob <layer> of app at http://registry.test: more than the expected 1000 bytes: at least 1049033
     hint: the registry, or a proxy before it, delivers other bytes than it promises; nothing was kept
     ");
 }

@@ -47,7 +47,7 @@ fn a_private_ca_is_trusted_by_its_directory() {
     insta::assert_snapshot!(before, @r"
     exit: 1
     --- stderr
-    error: pulling registry.test/app:1: app:1 at http://registry.test: this is not an OCI registry: /v2/ answers with status 400
+    error: pulling registry.test/app:1: app:1 at http://registry.test: this is not an OCI registry: /v2/ returns status 400
     tried: app:1 at https://registry.test: no secure connection: invalid peer certificate: UnknownIssuer
     hint: if it speaks plain HTTP, allow that with --insecure-registry registry.test; if its CA is a private one, put its certificate into /etc/windlass/certs.d/registry.test/ca.crt or the same below ~/.config, or name it as `ca` in windlass.toml
     ");

@@ -100,7 +100,7 @@ fn programs_are_told_who_delivered() {
         .any(|kind| line.contains(kind))
     });
     insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r#"
-    {"type":"setback","reference":"registry.test/app:1","endpoint":"http://mirror.test","after_ms":null,"error":"app:1 at http://mirror.test: out of order: status 500"}
+    {"type":"setback","reference":"registry.test/app:1","endpoint":"http://mirror.test","after_ms":null,"error":"app:1 at http://mirror.test: unavailable: status 500"}
     {"type":"resolved","reference":"registry.test/app:1","digest":"sha256:[digest]","platform":"linux/amd64","endpoint":"http://registry.test"}
     {"type":"done","reference":"registry.test/app:1","status":"downloaded","digest":"sha256:[digest]","image_id":"sha256:[digest]","platform":"linux/amd64","bytes_downloaded":1049033,"bytes_reused":0,"bytes_unpacked":1048576,"duration_ms":0,"endpoint":"http://registry.test","layers":[{"digest":"<layer>","size":1049033,"source":"http://registry.test"}]}
     "#);

@@ -235,7 +235,7 @@ fn credentials_do_not_go_where_an_upload_is_sent() {
     insta::assert_snapshot!(windlass.run(push(&registry.name("app:1"))), @r"
     exit: 1
     --- stderr
-    error: pushing registry.test/app:1: upload of <blob> to app at http://registry.test: redirect refused: an upload that would go to http://evil.test
+    error: pushing registry.test/app:1: upload of <blob> to app at http://registry.test: redirect refused: an upload to another host: http://evil.test
     ");
     assert!(evil.requests().is_empty());
 }

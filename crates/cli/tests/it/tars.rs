@@ -276,7 +276,7 @@ fn what_makes_no_sense_is_told_before_anything_is_read() {
         (&["-", &name], "app@sha256:"),
         (
             &["http://me:secret@a.test/x"],
-            "the URL cannot be used: it must not carry credentials",
+            "the URL cannot be used: it must not contain credentials",
         ),
         (
             &["https://"],
@@ -359,7 +359,7 @@ fn what_a_server_does_wrong_is_told_and_nothing_is_kept() {
         .redirect_to("http://169.254.169.254/latest")
         .forever();
     let expected =
-        "importing: SERVER/link: redirect refused: a redirect into this machine or its link";
+        "importing: SERVER/link: redirect refused: a redirect to a loopback or link-local address";
     assert_eq!(import("/link", &[]), expected);
     server.path("/loop").redirect_to("/loop").forever();
     let expected = "importing: SERVER/loop: redirect refused: more than 5 redirects";

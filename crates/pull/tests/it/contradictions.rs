@@ -100,7 +100,7 @@ async fn a_config_of_another_size_is_refused_here_or_not() {
     fetched.registry.push(&lying, "app:lying");
     let refusal = fetched.refusal("app:lying").await;
     assert!(
-        refusal.contains("more than the 10 bytes that were promised"),
+        refusal.contains("more than the expected 10 bytes"),
         "{refusal}"
     );
     fetched.assert_nothing_here();

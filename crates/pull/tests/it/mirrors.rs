@@ -244,7 +244,7 @@ async fn the_registrys_error_counts_and_the_mirrors_are_kept() {
         panic!("{error:?}");
     };
     let others: Vec<String> = error.others.iter().map(ToString::to_string).collect();
-    let expected = format!("app:nope at {}: out of order: status 500", mirror.url());
+    let expected = format!("app:nope at {}: unavailable: status 500", mirror.url());
     assert_eq!(others, [expected]);
 }
 

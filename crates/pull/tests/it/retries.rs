@@ -35,7 +35,7 @@ async fn attempts_are_counted_and_told() {
             _ => None,
         })
         .collect();
-    let busy = format!("{asked}: out of order: status 503");
+    let busy = format!("{asked}: unavailable: status 503");
     let often = format!("{asked}: too many requests");
     assert_eq!(retries, [(after, 2, busy), (after, 3, often)]);
     let others: Vec<_> = told
@@ -75,7 +75,7 @@ async fn a_layer_that_does_not_come_is_given_up() {
     let refusal = world.refusal("app:1").await;
 
     let expected =
-        format!("layer {failing}: blob {failing} of app at REGISTRY: out of order: status 503");
+        format!("layer {failing}: blob {failing} of app at REGISTRY: unavailable: status 503");
     assert_eq!(refusal, expected);
     assert_eq!(world.registry.requested_ranges(&failing), ["whole"; 3]);
     world.assert_nothing_here();

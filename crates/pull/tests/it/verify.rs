@@ -154,7 +154,7 @@ async fn a_layer_that_is_too_long_fails() {
             drop(answer);
         }
         let refusal = world.refusal("app:1").await;
-        let expected = format!("more than the {} bytes that were promised", layer.size);
+        let expected = format!("more than the expected {} bytes", layer.size);
         assert!(refusal.contains(&expected), "{refusal}");
         world.assert_nothing_here();
     }
@@ -168,7 +168,7 @@ async fn a_layer_without_an_end_fails() {
     let image = world.registry.push(image, "app:1");
     let layer = &image.layers[0];
     world.registry.blob(&layer.digest).endless().then_ok();
-    let expected = format!("more than the {} bytes that were promised", layer.size);
+    let expected = format!("more than the expected {} bytes", layer.size);
     only_the_first_fails(&world, "app:1", &expected).await;
 }
 
@@ -190,7 +190,7 @@ async fn a_layer_that_is_too_short_fails() {
         }
         let refusal = world.refusal("app:1").await;
         let (found, expected) = (layer.size - 1, layer.size);
-        let expected = format!("{found} bytes where {expected} were promised");
+        let expected = format!("{found} bytes where {expected} were expected");
         assert!(refusal.ends_with(&expected), "{refusal}");
         world.assert_nothing_here();
     }

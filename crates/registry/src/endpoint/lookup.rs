@@ -1,28 +1,28 @@
-//! Which endpoints answer for a registry, and in which order they are asked.
+//! The endpoints of a registry and their order.
 
 use url::Url;
 use windlass_oci::RepositoryName;
 
-use super::{DOCKER_HUB, Endpoint, EndpointError, EndpointRole, Way};
+use super::{DOCKER_HUB, Endpoint, EndpointConfig, EndpointError, EndpointRole};
 use crate::config::{ClientTls, RegistryConfig};
 use crate::hosts::{HostConfig, RegistryHosts};
 use crate::origin::Origin;
 
 impl Endpoint {
-    /// Returns the endpoints of the registry that `name` lives in, in the order in which they are asked.
+    /// Returns the endpoints of the registry of `name`, in the order to try them.
     ///
-    /// - Mirrors come first, as they are configured, for any registry (EP-1, better than EP-2).
-    /// - Then comes the configured server. Without one it is the registry itself: `docker.io` is answered by
-    ///   `https://registry-1.docker.io` (EP-1), any other registry by https on its own host.
-    /// - A host that [`RegistryConfig::insecure`] lists is asked by https, whatever its certificate, and then
-    ///   by plain http (EP-4); this machine by plain http first, as hardly any registry on loopback has a
-    ///   certificate.
-    /// - Where ranges of addresses are listed, and the registry has a name, what it resolves to is not looked
-    ///   up here: there are two more endpoints behind https, with any certificate and by plain http, that can
-    ///   be reached at addresses within these ranges only, without a proxy (EP-7). What is dialled is what
-    ///   was looked at, so no answer of a name server can open a way that the list does not.
+    /// - Configured mirrors come first, for any registry (EP-1, better than EP-2).
+    /// - The configured server follows. Without one it is the registry itself: `https://registry-1.docker.io`
+    ///   for `docker.io` (EP-1), https on the registry's own host for any other.
+    /// - A host listed in [`RegistryConfig::insecure`] is tried with https and any certificate, then with
+    ///   plain http (EP-4). This machine is tried with plain http first, because registries on loopback
+    ///   rarely have a certificate.
+    /// - If address ranges are listed and the registry is a name, the name is not resolved here. Instead two
+    ///   endpoints follow https: https with any certificate, and plain http. Both connect only to addresses
+    ///   within the ranges, without a proxy (EP-7). The check applies to the address that is connected to, so
+    ///   a name server cannot bypass the list.
     ///
-    /// A registry whose configuration cannot be used has no endpoint (FB-8).
+    /// Fails if the configuration of the registry is invalid (FB-8).
     pub fn of(name: &RepositoryName, config: &RegistryConfig) -> Result<Vec<Self>, EndpointError> {
         let registry = name.registry();
         let hosts = config.registries.hosts(registry)?;
@@ -35,24 +35,27 @@ impl Endpoint {
         Ok(endpoints)
     }
 
-    /// Returns the endpoints of the registry itself, without its mirrors.
+    /// Returns the endpoints of the registry itself, without mirrors.
     pub(crate) fn of_server(
         registry: &str,
         config: &RegistryConfig,
     ) -> Result<Vec<Self>, EndpointError> {
         let hosts = config.registries.hosts(registry)?;
         if let Some(server) = &hosts.server {
-            let way = Self::configured(server, hosts.proxies.as_ref())?;
-            return Ok(vec![Self::new(way)]);
+            let settings = Self::configured(server, hosts.proxies.as_ref())?;
+            return Ok(vec![Self::new(settings)]);
         }
-        let way = |scheme: &str| {
+        let settings = |scheme: &str| {
             let host = HostConfig::new(own_origin(registry, scheme)?.url().clone());
-            let way = Self::configured(&host, hosts.proxies.as_ref())?;
-            // As it is written in names, and so in the files of logins: with port 443, if it says so.
-            let key = registry.to_owned();
-            Ok(Way { key, ..way })
+            let settings = Self::configured(&host, hosts.proxies.as_ref())?;
+            // As written in image names, and so in credential files: including port 443 if it is written.
+            let credential_host = registry.to_owned();
+            Ok(EndpointConfig {
+                credential_host,
+                ..settings
+            })
         };
-        let (secure, plain) = (way("https")?, way("http")?);
+        let (secure, plain) = (settings("https")?, settings("http")?);
         if plain.origin.is_loopback() {
             return Ok([plain, secure].map(Self::new).into());
         }
@@ -63,7 +66,7 @@ impl Endpoint {
         if within.is_empty() || plain.origin.url().domain().is_none() {
             return Ok(vec![Self::new(secure)]);
         }
-        let any_certificate = Way {
+        let any_certificate = EndpointConfig {
             tls: ClientTls {
                 skip_verify: true,
                 ..secure.tls.clone()
@@ -71,7 +74,7 @@ impl Endpoint {
             within: within.clone(),
             ..secure.clone()
         };
-        let plain = Way { within, ..plain };
+        let plain = EndpointConfig { within, ..plain };
         Ok([secure, any_certificate, plain].map(Self::new).into())
     }
 }
@@ -82,17 +85,17 @@ fn mirror(
     registry: &str,
     own: &Origin,
 ) -> Result<Endpoint, EndpointError> {
-    let way = Endpoint::configured(mirror, hosts.proxies.as_ref())?;
-    // Who is told twice may take it for a part of the name.
-    let is_itself = way.origin.authority() == own.authority();
-    Ok(Endpoint::new(Way {
+    let settings = Endpoint::configured(mirror, hosts.proxies.as_ref())?;
+    // A registry that is its own mirror must not get `ns`: it may take it for a part of the name.
+    let is_itself = settings.origin.authority() == own.authority();
+    Ok(Endpoint::new(EndpointConfig {
         role: EndpointRole::Mirror,
         namespace: (!is_itself).then(|| registry.to_owned()),
-        ..way
+        ..settings
     }))
 }
 
-/// Returns where `registry` is if nothing is configured.
+/// Returns the default origin of `registry`.
 fn own_origin(registry: &str, scheme: &str) -> Result<Origin, EndpointError> {
     let host = match registry {
         "docker.io" => DOCKER_HUB,
@@ -102,7 +105,7 @@ fn own_origin(registry: &str, scheme: &str) -> Result<Origin, EndpointError> {
 }
 
 impl crate::hosts::Registries {
-    /// Returns what is said about `registry`.
+    /// Returns the configuration of `registry`.
     pub(crate) fn hosts(&self, registry: &str) -> Result<&RegistryHosts, EndpointError> {
         if let Some(unusable) = self.unusable.get(registry) {
             return Err(EndpointError::Config {
@@ -115,7 +118,7 @@ impl crate::hosts::Registries {
 }
 
 impl RegistryHosts {
-    /// Tells whether foreign layers may be fetched from `url` (S2-9).
+    /// Returns whether foreign layers may be fetched from `url` (S2-9).
     pub(crate) fn permits_foreign(&self, url: &Url) -> bool {
         let origin = Origin::of(url);
         let allowed = self.foreign_hosts.iter().map(|place| Origin::parse(place));

@@ -1,4 +1,4 @@
-//! Which endpoints there are, in which order, and where their APIs are.
+//! The endpoints of registries, their order and their API URLs.
 
 use std::io;
 
@@ -24,7 +24,7 @@ fn host(url: &str) -> HostConfig {
     HostConfig::new(Url::parse(url).unwrap())
 }
 
-/// A configuration that says something about `registry` alone.
+/// Returns a configuration for `registry` only.
 fn configured(registry: &str, hosts: RegistryHosts) -> RegistryConfig {
     let mut config = RegistryConfig::default();
     config.registries.named.insert(registry.to_owned(), hosts);
@@ -40,16 +40,16 @@ fn mirrors(urls: &[&str]) -> RegistryHosts {
 
 /// EP-1.
 #[test]
-fn docker_hub_is_answered_by_its_registry_host() {
+fn docker_hub_has_its_own_registry_host() {
     assert_eq!(endpoints("alpine", &[]), ["https://registry-1.docker.io"]);
     let hub = &of("alpine", &RegistryConfig::default())[0];
-    assert_eq!(hub.way().key, "docker.io");
+    assert_eq!(hub.settings().credential_host, "docker.io");
     assert_eq!(hub.api("x").as_str(), "https://registry-1.docker.io/v2/x");
 }
 
-/// EP-1, EP-2: mirrors in their order, for any registry, and the registry behind them.
+/// EP-1, EP-2: mirrors in their order, for any registry, then the registry.
 #[test]
-fn mirrors_are_asked_before_the_registry() {
+fn mirrors_precede_the_registry() {
     for registry in ["docker.io", "quay.io", "registry.test:5000"] {
         let hosts = mirrors(&["https://b.test", "http://a.test:8080"]);
         let found = of(&format!("{registry}/x/y"), &configured(registry, hosts));
@@ -69,9 +69,9 @@ fn mirrors_are_asked_before_the_registry() {
     assert_eq!(of("ghcr.io/x", &config).len(), 1);
 }
 
-/// EP-2: what is configured for everybody is for those of whom nothing is.
+/// EP-2: the default applies to registries without configuration of their own.
 #[test]
-fn the_default_is_for_registries_that_are_not_named() {
+fn the_default_applies_to_unconfigured_registries() {
     let mut config = configured("quay.io", RegistryHosts::default());
     config.registries.default = mirrors(&["https://cache.test"]);
     let shown = |reference| of(reference, &config)[0].to_string();
@@ -100,7 +100,7 @@ fn https_unless_loopback_or_listed() {
         endpoints("127.0.0.1:5000/b", &[]),
         ["http://127.0.0.1:5000", "https://127.0.0.1:5000"]
     );
-    // By what the name resolves to, which is looked at when it is dialled.
+    // The ranges apply to the resolved address, which is checked when it is connected to.
     assert_eq!(
         endpoints("registry.test:5000/b", &["10.0.0.0/8"]),
         [secure, secure, plain]
@@ -112,14 +112,14 @@ fn https_unless_loopback_or_listed() {
     let found = of("registry.test:5000/b", &config);
     let bounds: Vec<_> = found
         .iter()
-        .map(|it| (it.way().tls.skip_verify, it.way().within.len()))
+        .map(|it| (it.settings().tls.skip_verify, it.settings().within.len()))
         .collect();
     assert_eq!(bounds, [(false, 0), (true, 1), (false, 1)]);
 }
 
-/// FB-8: the one registry that is configured badly says so, with the reason; the others do not suffer.
+/// FB-8: an invalid configuration of one registry is reported with its reason and does not affect others.
 #[test]
-fn an_unusable_configuration_is_an_error_that_says_why() {
+fn an_invalid_configuration_is_an_error_with_its_reason() {
     let mut config = RegistryConfig::default();
     let broken = InvalidConfig::new(io::Error::other("hosts.toml: line 3"));
     config
@@ -136,7 +136,7 @@ fn an_unusable_configuration_is_an_error_that_says_why() {
     assert_eq!(of("alpine", &config).len(), 1);
 }
 
-/// `override_path`, and what containerd makes of paths without it.
+/// `override_path`, and the same treatment of paths without it as in containerd.
 #[test]
 fn the_api_is_below_the_path_of_the_host() {
     for (url, override_path, expected) in [
@@ -169,9 +169,9 @@ fn the_api_is_below_the_path_of_the_host() {
     }
 }
 
-/// A mirror is told with every request whose images it is asked for; the registry itself is not.
+/// A mirror gets the registry as `ns` with every request; the registry itself does not.
 #[test]
-fn mirrors_are_told_the_namespace() {
+fn mirrors_get_the_namespace() {
     let config = configured(
         "docker.io",
         mirrors(&["https://m.test", "https://registry-1.docker.io"]),
@@ -193,24 +193,28 @@ fn mirrors_are_told_the_namespace() {
     assert_eq!(found[0].with_namespace(page.clone()), page);
 }
 
-/// D12: a mirror's credentials are filed under its own host, the registry's under its name.
+/// D12: a mirror's credentials are looked up by its own host, the registry's by its name.
 #[test]
-fn credentials_are_filed_under_the_host_they_are_for() {
+fn credentials_are_looked_up_by_the_host_they_are_for() {
     let config = configured(
         "quay.io",
         mirrors(&["https://m.test:443", "http://m.test:5000"]),
     );
     let keys = |reference: &str| -> Vec<_> {
         let found = of(reference, &config);
-        found.iter().map(|it| it.way().key.clone()).collect()
+        found
+            .iter()
+            .map(|it| it.settings().credential_host.clone())
+            .collect()
     };
     assert_eq!(keys("quay.io/x"), ["m.test", "m.test:5000", "quay.io"]);
     assert_eq!(keys("registry.test:443/x"), ["registry.test:443"]);
 }
 
-/// A mirror in the clear may be configured, but gets no credentials, unless it is listed or this machine.
+/// A mirror without TLS may be configured, but gets no credentials unless it is listed as insecure or is this
+/// machine.
 #[test]
-fn credentials_are_not_sent_in_the_clear() {
+fn credentials_are_not_sent_without_tls() {
     let mut config = configured(
         "quay.io",
         mirrors(&[
@@ -230,7 +234,7 @@ fn credentials_are_not_sent_in_the_clear() {
 }
 
 #[test]
-fn a_header_that_cannot_be_sent_is_an_error() {
+fn an_invalid_header_is_an_error() {
     for (name, value) in [
         ("bad name", "x"),
         ("x-token", "hunter2\n"),
@@ -261,6 +265,6 @@ fn debug_does_not_show_headers() {
         ..RegistryHosts::default()
     };
     let endpoint = &of("quay.io/x", &configured("quay.io", hosts))[0];
-    let shown = format!("{endpoint:?} {:?}", endpoint.way());
+    let shown = format!("{endpoint:?} {:?}", endpoint.settings());
     assert!(!shown.contains("hunter2"), "{shown}");
 }

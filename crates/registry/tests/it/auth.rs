@@ -1,4 +1,4 @@
-//! Basic, Bearer, tokens and their ends.
+//! Authentication with Basic and Bearer, and token renewal.
 
 use windlass_registry::{Credentials, NextStep, RegistryConfig, RegistryError, Secret};
 use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
@@ -14,7 +14,7 @@ fn push(registry: &Registry) {
     );
 }
 
-/// HT-7, HT-9, HT-11: one challenge, one token, and no ping; the token serves the whole session.
+/// HT-7, HT-9, HT-11: one challenge and one token, without a ping; the token is used for the whole session.
 #[tokio::test]
 async fn anonymous_bearer_costs_two_requests_once() {
     let registry = Registry::builder().bearer().start();
@@ -34,7 +34,7 @@ async fn anonymous_bearer_costs_two_requests_once() {
     );
 }
 
-/// The next session of the same client knows how the registry wants it, and has a token of its own (D13).
+/// The next session of the same client remembers the challenge and fetches a token of its own (D13).
 #[tokio::test]
 async fn a_second_session_fetches_its_own_token_at_once() {
     let registry = Registry::builder().bearer().start();
@@ -74,7 +74,7 @@ async fn bearer_with_an_account() {
     assert_eq!(
         requests[0].authorization(),
         None,
-        "nothing is sent before it is context for"
+        "no credentials are sent without a challenge"
     );
 }
 
@@ -102,7 +102,7 @@ async fn an_identity_token_is_exchanged() {
 }
 
 #[tokio::test]
-async fn an_identity_token_that_is_not_accepted() {
+async fn an_identity_token_that_is_rejected() {
     let registry = Registry::builder().bearer().account("me", "right").start();
     push(&registry);
     registry
@@ -119,9 +119,9 @@ async fn an_identity_token_that_is_not_accepted() {
     );
 }
 
-/// HT-10: a registry token is sent as it is, and never to a token server.
+/// HT-10: a registry token is sent unchanged, and never to a token server.
 #[tokio::test]
-async fn a_registry_token_is_sent_as_it_is() {
+async fn a_registry_token_is_sent_unchanged() {
     let registry = Registry::builder().bearer().start();
     push(&registry);
     let repository = open_as(&registry, Credentials::RegistryToken(Secret::new("mine")));
@@ -140,7 +140,7 @@ async fn a_registry_token_is_sent_as_it_is() {
 
 /// HT-7.
 #[tokio::test]
-async fn basic_is_sent_when_it_is_asked_for() {
+async fn basic_is_sent_after_a_challenge() {
     let registry = Registry::builder().basic("me", "hunter2").start();
     push(&registry);
     let client = client(RegistryConfig::default());
@@ -159,9 +159,9 @@ async fn basic_is_sent_when_it_is_asked_for() {
     );
 }
 
-/// Wrong credentials are tried once.
+/// Wrong credentials are sent once.
 #[tokio::test]
-async fn wrong_credentials_are_unauthorized() {
+async fn wrong_credentials_are_rejected() {
     for builder in [
         Registry::builder().basic("me", "right"),
         Registry::builder().bearer().account("me", "right"),
@@ -176,7 +176,11 @@ async fn wrong_credentials_are_unauthorized() {
             "{error:?}"
         );
         assert_eq!(error.next_step(), NextStep::NextEndpoint);
-        assert!(report(&error, &registry).ends_with("authentication required"));
+        let message = report(&error, &registry);
+        assert!(
+            message.ends_with(" REGISTRY: authentication required"),
+            "{message}"
+        );
         assert_eq!(registry.log().len(), 2, "{:?}", registry.log());
     }
 }
@@ -193,11 +197,11 @@ async fn anonymous_where_an_account_is_needed() {
     assert_eq!(
         registry.log().len(),
         1,
-        "there is nothing to try again with"
+        "without credentials there is no second request"
     );
 }
 
-/// HT-12, T35: a token that is over in mid-pull is renewed, also for a resumed blob.
+/// HT-12, T35: a token that expires during a pull is renewed, also for a resumed blob.
 #[tokio::test]
 async fn an_expired_token_is_renewed() {
     let registry = Registry::builder().bearer().start();
@@ -220,9 +224,9 @@ async fn an_expired_token_is_renewed() {
     );
 }
 
-/// T35: a permanent 401 is not argued with.
+/// T35: a permanent 401 is not retried without end.
 #[tokio::test]
-async fn a_permanent_refusal_after_a_success() {
+async fn a_permanent_rejection_after_a_success() {
     let registry = Registry::builder().bearer().start();
     push(&registry);
     let repository = open(&registry);
@@ -237,9 +241,9 @@ async fn a_permanent_refusal_after_a_success() {
     assert_eq!(registry.log().len() - before, 3, "{:?}", registry.log());
 }
 
-/// T35: however many need a new token, one of them fetches it.
+/// T35: one of several concurrent requests fetches the new token.
 #[tokio::test]
-async fn one_token_for_all_who_were_refused() {
+async fn one_token_for_all_rejected_requests() {
     let registry = Registry::builder().bearer().start();
     push(&registry);
     let repository = open(&registry);
@@ -271,7 +275,7 @@ async fn one_token_for_all_who_were_refused() {
     assert_eq!((before, after), (1, 2), "{:?}", registry.log());
 }
 
-/// HT-14: a token for nothing is a denial, in the registry's words.
+/// HT-14: a token without the scope is reported as denied.
 #[tokio::test]
 async fn a_token_without_the_scope_is_denied() {
     let registry = Registry::builder().bearer().start();
@@ -290,16 +294,9 @@ async fn a_token_without_the_scope_is_denied() {
     assert!(matches!(error, RegistryError::Denied { .. }), "{error:?}");
 }
 
-/// T27, HT-9.
-/// T27, E2: a token's answer has at most 1 MiB, and 15 seconds.
-/// HT-9, T27: any life is taken for at least a minute.
-/// T34: a busy token server is waited for like a busy registry.
-/// T25: a realm that is not to be asked is not, and its host hears nothing.
-/// T25: a token server elsewhere on loopback gets what it needs, and the registry no password.
-/// T26: a redirect of the token request takes no password along, and a POST is not redirected at all.
-/// HT-14: 401 and no word on what would help.
+/// HT-14: a 401 without a challenge.
 #[tokio::test]
-async fn a_refusal_without_a_challenge() {
+async fn a_rejection_without_a_challenge() {
     let registry = Registry::start();
     push(&registry);
     registry.manifest("1").status(401).body("junk").then_ok();

@@ -1,17 +1,19 @@
-//! Blobs: no byte too many, and from where they were cut.
+//! Blobs: sizes, ranges and resumed downloads.
 
 use windlass_oci::Digest;
 use windlass_registry::{Credentials, NextStep, RegistryConfig, RegistryError};
 use windlass_testing::{Ca, Gate, RangeFault, Registry};
 
-use crate::support::{client, drain, layer, noise, open, open_in_a_hurry, read, report, session};
+use crate::support::{
+    client, drain, layer, noise, open, open_with_short_timeouts, read, report, session,
+};
 
 const SIZE: usize = 300 << 10;
 const HALF: u64 = 150 << 10;
 
 /// DL-8.
 #[tokio::test]
-async fn a_blob_comes_whole_and_in_order() {
+async fn a_blob_arrives_complete_and_in_order() {
     let registry = Registry::start();
     let bytes = noise(SIZE);
     let digest = registry.put_blob("app", bytes.clone());
@@ -48,7 +50,7 @@ async fn a_cut_blob_is_resumed_where_it_was_cut() {
     assert!(error.is_none(), "{error:?}");
     assert_eq!((first.len() as u64, start), (HALF, HALF));
     first.extend(rest);
-    assert!(first == bytes, "the two halves are not the whole");
+    assert!(first == bytes, "the two parts do not make up the blob");
     assert_eq!(
         registry.requested_ranges(&digest),
         ["whole", "bytes=153600-"]
@@ -56,7 +58,7 @@ async fn a_cut_blob_is_resumed_where_it_was_cut() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_for_what_is_complete() {
+async fn nothing_is_requested_for_a_complete_blob() {
     let registry = Registry::start();
     let digest = registry.put_blob("app", noise(10));
     let (bytes, start, error) = read(&open(&registry), &layer(digest, 10), 10).await;
@@ -64,7 +66,7 @@ async fn nothing_is_asked_for_what_is_complete() {
     assert_eq!((bytes.len(), start, registry.log().len()), (0, 10, 0));
 }
 
-/// DL-7: what is longer than the blob is not its beginning.
+/// DL-7: a partial blob that is longer than the blob is not a prefix of it.
 #[tokio::test]
 async fn an_offset_beyond_the_end_starts_over() {
     let registry = Registry::start();
@@ -74,7 +76,7 @@ async fn an_offset_beyond_the_end_starts_over() {
     assert_eq!((bytes.len(), start), (10, 0));
 }
 
-/// DL-5, T32: a registry that does not know ranges starts over, and says so.
+/// DL-5, T32: a registry without ranges sends the whole blob, which the stream reports.
 #[tokio::test]
 async fn an_ignored_range_starts_over() {
     let registry = Registry::start();
@@ -87,9 +89,9 @@ async fn an_ignored_range_starts_over() {
     assert_eq!(registry.requested_ranges(&digest), ["bytes=153600-"]);
 }
 
-/// T32, E3, E5: a range that was not asked for is dropped, and the whole blob asked for instead.
+/// T32, E3, E5: a response with a wrong range is discarded, and the whole blob is requested.
 #[tokio::test]
-async fn a_lie_about_the_range_starts_over() {
+async fn a_wrong_range_starts_over() {
     for lie in [
         RangeFault::StartsLate,
         RangeFault::Unlabelled,
@@ -112,9 +114,9 @@ async fn a_lie_about_the_range_starts_over() {
     }
 }
 
-/// T32: bytes under a false label are not noticed here; their number is right, and the digest decides.
+/// T32: a wrong `Content-Range` with the right length is not detected here, but by the digest.
 #[tokio::test]
-async fn a_false_label_is_left_to_the_digest() {
+async fn a_mislabelled_range_is_left_to_the_digest() {
     let registry = Registry::start();
     let bytes = noise(SIZE);
     let digest = registry.put_blob("app", bytes.clone());
@@ -132,9 +134,9 @@ async fn a_false_label_is_left_to_the_digest() {
     assert!(read != bytes[153_600..]);
 }
 
-/// T32: half of what was asked for is progress.
+/// T32: a shorter range than requested is progress.
 #[tokio::test]
-async fn a_shorter_range_is_taken_and_continued() {
+async fn a_shorter_range_is_accepted_and_continued() {
     let registry = Registry::start();
     let bytes = noise(SIZE);
     let digest = registry.put_blob("app", bytes.clone());
@@ -144,48 +146,40 @@ async fn a_shorter_range_is_taken_and_continued() {
     let error = error.unwrap();
     assert_eq!(
         report(&error, &registry),
-        format!("blob {digest} of app at REGISTRY: 230400 bytes where 307200 were promised")
+        format!("blob {digest} of app at REGISTRY: 230400 bytes where 307200 were expected")
     );
     assert_eq!(error.next_step(), NextStep::Retry { after: None });
 }
 
-/// T16, R3: never a byte more than the descriptor says, and both numbers in the error.
+/// T16, R3: no byte beyond the descriptor's size, and both sizes in the error.
 #[tokio::test]
-async fn a_body_of_another_size_is_refused() {
+async fn a_body_of_another_size_is_rejected() {
     let registry = Registry::start();
     let digest = registry.put_blob("app", noise(100));
     let repository = open(&registry);
     let cases = [
-        (101, "100 bytes where 101 were promised", false),
-        (
-            99,
-            "more than the 99 bytes that were promised: at least 100",
-            false,
-        ),
-        (101, "100 bytes where 101 were promised", true),
-        (
-            99,
-            "more than the 99 bytes that were promised: at least 100",
-            true,
-        ),
+        (101, "100 bytes where 101 were expected", false),
+        (99, "more than the expected 99 bytes: at least 100", false),
+        (101, "100 bytes where 101 were expected", true),
+        (99, "more than the expected 99 bytes: at least 100", true),
     ];
-    for (promised, message, chunked) in cases {
+    for (expected_size, message, chunked) in cases {
         if chunked {
             registry
                 .blob(&digest)
                 .without_header("content-length")
                 .then_ok();
         }
-        let (bytes, _, error) = read(&repository, &layer(digest, promised), 0).await;
-        assert!(bytes.len() as u64 <= promised);
+        let (bytes, _, error) = read(&repository, &layer(digest, expected_size), 0).await;
+        assert!(bytes.len() as u64 <= expected_size);
         let expected = format!("blob {digest} of app at REGISTRY: {message}");
         assert_eq!(report(&error.unwrap(), &registry), expected);
     }
 }
 
-/// T16: an endless body is taken as far as its promised size.
+/// T16: an endless body is read up to the expected size.
 #[tokio::test]
-async fn an_endless_body_ends_at_the_promised_size() {
+async fn an_endless_body_ends_at_the_expected_size() {
     let registry = Registry::start();
     let digest = registry.put_blob("app", noise(SIZE));
     let repository = open(&registry);
@@ -229,9 +223,9 @@ async fn a_reset_is_an_interruption() {
     assert_eq!((received, expected), (bytes.len() as u64, SIZE as u64));
 }
 
-/// T33, HT-3: a body that stops is given up; so is one that trickles.
+/// T33, HT-3: a stalled body times out, and so does one that is too slow.
 #[tokio::test]
-async fn a_stalled_body_is_given_up() {
+async fn a_stalled_body_times_out() {
     let registry = Registry::start();
     let digest = registry.put_blob("app", noise(SIZE));
     registry
@@ -240,7 +234,7 @@ async fn a_stalled_body_is_given_up() {
         .then()
         .throttle(100)
         .then_ok();
-    let repository = open_in_a_hurry(&registry);
+    let repository = open_with_short_timeouts(&registry);
     for _ in 0..2 {
         let (bytes, _, error) = read(&repository, &layer(digest, SIZE as u64), 0).await;
         assert!(bytes.len() as u64 <= HALF);
@@ -250,7 +244,7 @@ async fn a_stalled_body_is_given_up() {
     }
 }
 
-/// The stream does not come back to life after an error.
+/// After an error the stream does not continue.
 #[tokio::test]
 async fn a_stream_that_failed_stays_failed() {
     let registry = Registry::start();
@@ -266,7 +260,7 @@ async fn a_stream_that_failed_stays_failed() {
     assert_eq!(stream.position(), HALF);
 }
 
-/// S2-4, T15, T20: a config is held in memory only as what it should be.
+/// S2-4, T15, T20: a config is limited in size and verified.
 #[tokio::test]
 async fn small_blobs_are_verified() {
     let registry = Registry::start();
@@ -292,12 +286,12 @@ async fn small_blobs_are_verified() {
     assert_eq!(
         registry.log().len(),
         2,
-        "kind is too large is not asked for"
+        "a blob beyond the limit is not requested"
     );
 }
 
 #[tokio::test]
-async fn a_blob_that_is_not_there() {
+async fn a_blob_that_does_not_exist() {
     let registry = Registry::start();
     registry.put_blob("app", noise(1));
     let digest = Digest::sha256("nothing");
@@ -311,8 +305,8 @@ async fn a_blob_that_is_not_there() {
     );
 }
 
-/// Exactly the bytes that were asked for, from the beginning as from the middle; at the same time, and each
-/// over a connection of its own, also where HTTP/2 would let them share one.
+/// Exactly the requested bytes, concurrently, each over a connection of its own, even where HTTP/2 could
+/// share one.
 #[tokio::test]
 async fn parts_are_fetched_over_connections_of_their_own() {
     let ca = Ca::new();
@@ -330,14 +324,14 @@ async fn parts_are_fetched_over_connections_of_their_own() {
     let part = |range: std::ops::Range<usize>| {
         let (repository, blob, bytes) = (&repository, &blob, &bytes);
         async move {
-            let context = range.start as u64..range.end as u64;
-            let stream = repository.blob_part(blob, context).await.unwrap();
+            let requested = range.start as u64..range.end as u64;
+            let stream = repository.blob_range(blob, requested).await.unwrap();
             let (read, _, error) = drain(stream.unwrap()).await;
             assert!(error.is_none(), "{error:?}");
             assert!(read == bytes[range]);
         }
     };
-    let all_are_there = async {
+    let open_after_all_requests = async {
         let waiting = gate.clone();
         tokio::task::spawn_blocking(move || waiting.wait_for(3))
             .await
@@ -348,7 +342,7 @@ async fn parts_are_fetched_over_connections_of_their_own() {
         part(0..100_000),
         part(100_000..200_000),
         part(307_199..307_200),
-        all_are_there
+        open_after_all_requests
     );
     let mut ranges = registry.requested_ranges(&digest);
     ranges.sort();
@@ -361,7 +355,7 @@ async fn parts_are_fetched_over_connections_of_their_own() {
     assert_eq!(registry.connections(), 3);
 }
 
-/// T32: whoever does not answer with exactly these bytes cannot be asked for parts.
+/// T32: a registry that does not send exactly these bytes does not support ranges.
 #[tokio::test]
 async fn a_part_is_exact_or_none() {
     for lie in [
@@ -377,19 +371,19 @@ async fn a_part_is_exact_or_none() {
         let digest = registry.put_blob("app", noise(SIZE));
         registry.blob(&digest).range(lie).then_ok();
         let blob = layer(digest, SIZE as u64);
-        let part = open(&registry).blob_part(&blob, 1000..2000).await.unwrap();
+        let part = open(&registry).blob_range(&blob, 1000..2000).await.unwrap();
         assert!(part.is_none(), "{lie:?}");
     }
 }
 
-/// One that breaks off is no part.
+/// An interrupted part is an error.
 #[tokio::test]
-async fn a_part_that_breaks_off_is_an_error() {
+async fn an_interrupted_part_is_an_error() {
     let registry = Registry::start();
     let digest = registry.put_blob("app", noise(SIZE));
     registry.blob(&digest).cut_after(500).then_ok();
     let blob = layer(digest, SIZE as u64);
-    let part = open(&registry).blob_part(&blob, 1000..2000).await.unwrap();
+    let part = open(&registry).blob_range(&blob, 1000..2000).await.unwrap();
     let (read, _, error) = drain(part.unwrap()).await;
     assert!(read.len() <= 500);
     assert_eq!(error.unwrap().next_step(), NextStep::Retry { after: None });

@@ -1,4 +1,4 @@
-//! Callers: whose credentials are used, when they are looked up, and who shares a token.
+//! Callers: lookup of credentials, and tokens that are shared or not.
 
 use std::io;
 use std::pin::Pin;
@@ -12,32 +12,35 @@ use windlass_testing::{ImageBuilder, Registry};
 
 use crate::support::{app, basic, client, fetch, report};
 
-/// Has the same for every door, and writes down who knocked.
+/// Returns the same credentials for every scope and records the scopes.
 #[derive(Debug)]
-struct Ring {
+struct RecordingProvider {
     answer: Result<Credentials, &'static str>,
-    context: Mutex<Vec<CredentialScope>>,
+    scopes: Mutex<Vec<CredentialScope>>,
 }
 
-impl CredentialProvider for Ring {
+impl CredentialProvider for RecordingProvider {
     fn credentials<'a>(
         &'a self,
-        door: &'a CredentialScope,
+        scope: &'a CredentialScope,
     ) -> Pin<Box<dyn Future<Output = Result<Credentials, CredentialError>> + Send + 'a>> {
-        let mut context = self.context.lock().expect("nobody panics with it");
-        context.push(door.clone());
+        let mut scopes = self
+            .scopes
+            .lock()
+            .expect("no thread panics while it holds the lock");
+        scopes.push(scope.clone());
         let answer = self.answer.clone();
         Box::pin(async move {
-            // Lets others in, as a helper that takes its time does.
+            // Yields to other tasks, like a slow credential helper.
             tokio::task::yield_now().await;
             answer.map_err(|text| CredentialError::new(io::Error::other(text)))
         })
     }
 }
 
-fn ring(answer: Result<Credentials, &'static str>) -> (Arc<Ring>, Caller) {
-    let context = Mutex::default();
-    let ring = Arc::new(Ring { answer, context });
+fn ring(answer: Result<Credentials, &'static str>) -> (Arc<RecordingProvider>, Caller) {
+    let scopes = Mutex::default();
+    let ring = Arc::new(RecordingProvider { answer, scopes });
     (ring.clone(), Caller::new(ring))
 }
 
@@ -50,20 +53,20 @@ fn open(registry: &Registry, caller: &Caller) -> Repository {
     client(RegistryConfig::default()).repository(endpoint, app(), caller)
 }
 
-/// HT-11: who lets everybody in is not told who is asking, and nobody is asked for it.
+/// HT-11: no credentials are looked up for, or sent to, a registry without authentication.
 #[tokio::test]
-async fn an_open_registry_asks_no_keyring() {
+async fn an_open_registry_needs_no_lookup() {
     let registry = Registry::start();
     push(&registry);
     let (ring, caller) = ring(Ok(basic("me", "hunter2")));
     fetch(&open(&registry, &caller)).await.unwrap();
-    assert_eq!(ring.context.lock().unwrap().len(), 0);
+    assert_eq!(ring.scopes.lock().unwrap().len(), 0);
     assert!(!registry.received_authorization());
 }
 
-/// T35: however many requests there are at a time, one of them asks the keyring, and one the token server.
+/// T35: concurrent requests share one lookup and one token.
 #[tokio::test]
-async fn the_keyring_is_asked_once() {
+async fn credentials_are_looked_up_once() {
     let registry = Registry::builder()
         .bearer()
         .account("me", "hunter2")
@@ -78,19 +81,18 @@ async fn the_keyring_is_asked_once() {
     }
     registry.expire_tokens();
     fetch(&repository).await.unwrap();
-    let door = CredentialScope {
+    let scope = CredentialScope {
         host: registry.host(),
         repository: "app".to_owned(),
     };
-    assert_eq!(*ring.context.lock().unwrap(), [door]);
+    assert_eq!(*ring.scopes.lock().unwrap(), [scope]);
     let tokens = registry.requests().into_iter();
     assert_eq!(tokens.filter(|it| it.path == "/token").count(), 2);
 }
 
-/// D9, T30: a keyring that fails is not an empty one: the pull stops and says why, and the keyring is not
-/// asked by every request anew.
+/// D9, T30: a failed lookup stops the pull with its reason, and is not repeated by every request.
 #[tokio::test]
-async fn a_keyring_that_fails_stops_the_pull() {
+async fn a_failed_lookup_stops_the_pull() {
     for builder in [
         Registry::builder().basic("me", "hunter2"),
         Registry::builder().bearer(),
@@ -118,14 +120,14 @@ async fn a_keyring_that_fails_stops_the_pull() {
             );
             assert_eq!(error.next_step(), NextStep::Stop);
         }
-        assert_eq!(ring.context.lock().unwrap().len(), 1);
+        assert_eq!(ring.scopes.lock().unwrap().len(), 1);
         let paths = registry.requests().into_iter().map(|it| it.path);
         assert!(paths.into_iter().all(|path| path != "/token"));
     }
 }
 
-/// D13: the sessions of one caller with one repository share its token; another caller proves himself anew,
-/// also where the first one has been let in.
+/// D13: the sessions of one caller with one repository share its token; another caller has to authenticate
+/// even after the first has succeeded.
 #[tokio::test]
 async fn callers_share_no_token() {
     let registry = Registry::builder()
@@ -159,7 +161,7 @@ async fn callers_share_no_token() {
     assert!(after.iter().all(|it| it.authorization().is_none()));
 }
 
-/// RFC 7617: a name that the password could not be told from is not sent at all.
+/// RFC 7617: a user name that cannot be separated from the password is not sent.
 #[tokio::test]
 async fn a_user_name_with_a_colon_is_not_sent() {
     let registry = Registry::builder().basic("me", "hunter2").start();
@@ -168,8 +170,8 @@ async fn a_user_name_with_a_colon_is_not_sent() {
     let error = fetch(&open(&registry, &caller)).await.unwrap_err();
     assert_eq!(
         report(&error, &registry),
-        "token for app from REGISTRY: cannot authenticate: the user name has a colon or a control \
-         character in it"
+        "token for app from REGISTRY: cannot authenticate: the user name contains a colon or a control \
+         character"
     );
     assert!(!registry.received_authorization());
 }

@@ -7,7 +7,7 @@ use windlass_registry::{
 };
 use windlass_testing::{ImageBuilder, Registry};
 
-use crate::support::{client, fetch, open, open_in_a_hurry, report, session_at};
+use crate::support::{client, fetch, open, open_with_short_timeouts, report, session_at};
 
 fn registry() -> Registry {
     let registry = Registry::start();
@@ -17,7 +17,7 @@ fn registry() -> Registry {
 
 /// T34.
 #[tokio::test]
-async fn busy_registries_say_when_to_come_back() {
+async fn busy_registries_specify_when_to_retry() {
     let registry = registry();
     let repository = open(&registry);
     for (status, retry_after, expected) in [
@@ -45,7 +45,7 @@ async fn busy_registries_say_when_to_come_back() {
     assert_eq!(
         registry.log().len(),
         7,
-        "nothing is context twice: that is the caller's to decide"
+        "no request is repeated: retries are left to the caller"
     );
 }
 
@@ -74,9 +74,9 @@ async fn nothing_listens() {
     assert_eq!(error.next_step(), NextStep::Retry { after: None });
 }
 
-/// T31: a registry that is down for a while, and back.
+/// T31: a registry that is down for some time.
 #[tokio::test]
-async fn a_registry_that_comes_back_is_spoken_to_again() {
+async fn a_registry_that_recovers_is_used_again() {
     let registry = registry();
     let repository = open(&registry);
     fetch(&repository).await.unwrap();
@@ -91,16 +91,16 @@ async fn a_registry_that_comes_back_is_spoken_to_again() {
     fetch(&repository).await.unwrap();
 }
 
-/// T33, HT-3: no answer, and headers that come byte by byte.
+/// T33, HT-3: no response, and a head that arrives byte by byte.
 #[tokio::test]
-async fn an_answer_that_does_not_come_is_given_up() {
+async fn a_response_that_does_not_arrive_times_out() {
     let registry = registry();
-    let repository = open_in_a_hurry(&registry);
+    let repository = open_with_short_timeouts(&registry);
     let gate = registry.manifest("1").hold();
     let error = fetch(&repository).await.unwrap_err();
     assert_eq!(
         report(&error, &registry),
-        "app:1 at REGISTRY: timed out waiting for an answer"
+        "app:1 at REGISTRY: timed out waiting for a response"
     );
     assert_eq!(error.next_step(), NextStep::Retry { after: None });
     gate.open();
@@ -110,13 +110,13 @@ async fn an_answer_that_does_not_come_is_given_up() {
     let error = fetch(&repository).await.unwrap_err();
     assert_eq!(
         report(&error, &registry),
-        "app:1 at REGISTRY: timed out waiting for an answer"
+        "app:1 at REGISTRY: timed out waiting for a response"
     );
 }
 
-/// T36: an address that does not answer at all. (192.0.2.0/24 is for documentation, and routed nowhere.)
+/// T36: an address that does not respond. (192.0.2.0/24 is for documentation and not routed.)
 #[tokio::test]
-async fn a_connection_that_is_not_made_is_given_up() {
+async fn an_unresponsive_address_times_out() {
     let timeouts = Timeouts {
         connect: Duration::from_millis(100),
         ..Timeouts::default()
@@ -136,7 +136,7 @@ async fn a_connection_that_is_not_made_is_given_up() {
     );
 }
 
-/// E6: nonsense where HTTP should be.
+/// E6: responses that are not valid HTTP.
 #[tokio::test]
 async fn broken_http_is_an_error() {
     let registry = registry();
@@ -161,7 +161,7 @@ async fn broken_http_is_an_error() {
     fetch(&repository).await.unwrap();
 }
 
-/// E2: of an error's body, no more is read than fits in a message.
+/// E2: an error body is read up to the limit only.
 #[tokio::test]
 async fn an_endless_error_is_an_error() {
     let registry = registry();
@@ -169,12 +169,12 @@ async fn an_endless_error_is_an_error() {
     let error = fetch(&open(&registry)).await.unwrap_err();
     assert!(matches!(error, RegistryError::Denied { .. }), "{error:?}");
     let sent = registry.requests()[0].sent();
-    assert!(sent < 8 << 20, "{sent} bytes were taken");
+    assert!(sent < 8 << 20, "{sent} bytes were read");
 }
 
-/// T28: a handshake that is not answered.
+/// T28: a TLS handshake without a response.
 #[tokio::test]
-async fn a_tls_handshake_that_stalls_is_given_up() {
+async fn a_stalled_tls_handshake_times_out() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let timeouts = Timeouts {
         connect: Duration::from_millis(100),
@@ -194,7 +194,7 @@ async fn a_tls_handshake_that_stalls_is_given_up() {
     );
 }
 
-/// T28: plain HTTP on the https port gets no request to answer.
+/// T28: a server without TLS gets no request.
 #[tokio::test]
 async fn plain_http_is_not_tls() {
     let registry = registry();

@@ -1,4 +1,4 @@
-//! Foreign layers: from where, and as nobody (S2-9, D3, T22).
+//! Foreign layers: permitted origins, without credentials (S2-9, D3, T22).
 
 use std::net::Ipv4Addr;
 
@@ -10,7 +10,7 @@ use crate::support::{app, client, drain, layer, noise};
 
 const SIZE: usize = 1000;
 
-/// A client that may fetch foreign layers of `upstream.test` from `places`.
+/// Returns a client that permits foreign layers of `upstream.test` from `places`.
 fn allowing(places: &[&str]) -> Client {
     let hosts = RegistryHosts {
         foreign_hosts: places.iter().map(ToString::to_string).collect(),
@@ -22,7 +22,7 @@ fn allowing(places: &[&str]) -> Client {
     client(config)
 }
 
-/// A layer that the manifest says is at `urls`.
+/// Returns a descriptor of a layer with `urls`.
 fn foreign(bytes: &[u8], urls: &[String]) -> Descriptor {
     Descriptor {
         urls: urls.to_vec(),
@@ -30,9 +30,9 @@ fn foreign(bytes: &[u8], urls: &[String]) -> Descriptor {
     }
 }
 
-/// S2-9: from the places that are listed, from no other, and from none by default.
+/// S2-9: only listed origins are permitted; none by default.
 #[test]
-fn only_listed_places_are_asked() {
+fn only_listed_origins_are_permitted() {
     let urls = [
         "https://layers.test/a",
         "https://layers.test:444/a",
@@ -73,7 +73,7 @@ fn only_listed_places_are_asked() {
     assert_eq!(places(&client(RegistryConfig::default())), [""; 0]);
 }
 
-/// S2-9: whole, or from where it was cut.
+/// S2-9: a layer is fetched whole, or resumed.
 #[tokio::test]
 async fn a_foreign_layer_is_fetched() {
     let place = Registry::start();
@@ -94,7 +94,7 @@ async fn a_foreign_layer_is_fetched() {
     assert!(matches!(error, RegistryError::Size { .. }), "{error:?}");
 }
 
-/// D3, T22: no challenge is answered, no token server asked.
+/// D3, T22: no challenge is answered, and no token server is contacted.
 #[tokio::test]
 async fn a_challenge_is_not_answered() {
     let tokens = Registry::builder().bearer().start();
@@ -121,9 +121,9 @@ async fn a_challenge_is_not_answered() {
     assert!(!place.received_authorization());
 }
 
-/// T22, T26: a redirect from there leads no deeper inside than any other.
+/// T22, T26: redirects of foreign layers follow the same rules as others.
 #[tokio::test]
-async fn a_redirect_is_followed_as_any_other() {
+async fn a_redirect_follows_the_same_rules() {
     let (place, cdn) = (
         Registry::start(),
         Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start(),
@@ -145,7 +145,7 @@ async fn a_redirect_is_followed_as_any_other() {
     assert!(matches!(error, RegistryError::Redirect { .. }), "{error:?}");
 }
 
-/// I7: presigned URLs are not told.
+/// I7: presigned URLs are not shown.
 #[tokio::test]
 async fn a_foreign_url_is_not_shown() {
     let place = Registry::start();

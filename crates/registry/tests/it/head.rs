@@ -1,4 +1,4 @@
-//! HEAD: what a tag stands for, and how large a blob is.
+//! HEAD requests: the digest of a tag, the size of a blob.
 
 use windlass_oci::{Digest, MediaType};
 use windlass_registry::{ManifestHead, RegistryError};
@@ -12,9 +12,9 @@ fn with_image() -> (Registry, PackedImage) {
     (registry, image)
 }
 
-/// MF-3, ST-5: one small request says whether anything is new.
+/// MF-3, ST-5: one HEAD request returns the current digest.
 #[tokio::test]
-async fn a_head_says_what_a_tag_stands_for() {
+async fn a_head_returns_the_digest_of_a_tag() {
     let (registry, image) = with_image();
     let head = open(&registry).head(&tag("1")).await.unwrap();
     let expected = ManifestHead {
@@ -26,7 +26,7 @@ async fn a_head_says_what_a_tag_stands_for() {
     assert_eq!(registry.log(), ["HEAD /v2/app/manifests/1 200"]);
 }
 
-/// HT-12: it authenticates as any other request.
+/// HT-12: a HEAD request authenticates like any other.
 #[tokio::test]
 async fn a_head_authenticates() {
     let registry = Registry::builder()
@@ -39,10 +39,10 @@ async fn a_head_authenticates() {
     assert_eq!(head.digest, image.digest);
 }
 
-/// A registry that does not say the digest, or knows no HEAD, is asked for the manifest itself; so is one
-/// that says no, as only that answer says why.
+/// A registry without a digest in the response, or without HEAD, is left to a GET; so is a rejection, whose
+/// reason only the response to GET contains.
 #[tokio::test]
-async fn a_head_that_says_nothing_is_none() {
+async fn a_head_without_a_digest_is_none() {
     let (registry, _) = with_image();
     let repository = open(&registry);
     for status in [400, 401, 403, 404, 405, 501] {
@@ -59,7 +59,7 @@ async fn a_head_that_says_nothing_is_none() {
     assert_eq!(repository.head(&tag("1")).await.unwrap(), None);
 }
 
-/// T34: what only has to be waited for is an error.
+/// T34: temporary failures are errors.
 #[tokio::test]
 async fn a_busy_registry_is_an_error() {
     let (registry, _) = with_image();
@@ -77,9 +77,9 @@ async fn a_busy_registry_is_an_error() {
     }
 }
 
-/// T16: a HEAD may say anything; nothing is made of it but a number.
+/// T16: a wrong size in a HEAD response has no effect beyond the number.
 #[tokio::test]
-async fn a_lie_about_the_size_is_harmless() {
+async fn a_wrong_size_is_harmless() {
     let (registry, _) = with_image();
     let size = 10 << 30;
     registry.manifest("1").for_head().size(size).then_ok();
@@ -88,7 +88,7 @@ async fn a_lie_about_the_size_is_harmless() {
 }
 
 #[tokio::test]
-async fn the_size_of_a_blob_is_known_without_it() {
+async fn the_size_of_a_blob_is_fetched_without_the_blob() {
     let registry = Registry::start();
     let digest = registry.put_blob("app", noise(12_345));
     assert_eq!(open(&registry).blob_size(&digest).await.unwrap(), 12_345);
@@ -105,9 +105,9 @@ async fn the_size_of_a_blob_is_known_without_it() {
     );
 }
 
-/// A presigned URL for GET is not good for HEAD.
+/// A presigned URL for GET is not valid for HEAD.
 #[tokio::test]
-async fn the_size_of_a_blob_in_a_storage_is_known_by_a_get() {
+async fn the_size_of_a_blob_in_a_storage_is_fetched_by_get() {
     let storage = Storage::start();
     let registry = Registry::builder().redirect_blobs_to(&storage, 1).start();
     let digest = registry.put_blob("app", noise(12_345));

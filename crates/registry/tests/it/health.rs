@@ -1,4 +1,4 @@
-//! What the client remembers of hosts by itself.
+//! The health of hosts as recorded by the client.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use windlass_testing::{ImageBuilder, Registry};
 
 use crate::support::{app, client, fetch, host, layer, mirrored, noise, read, tag, upstream};
 
-/// A mirror of a registry, and the client that asks them.
+/// A registry, its mirror, and a client for both.
 struct World {
     mirror: Registry,
     client: Client,
@@ -52,9 +52,9 @@ impl World {
     }
 }
 
-/// T29: a mirror that is out of order, silent or gone is asked after the others until it answers again.
+/// T29: a mirror that is unavailable or does not respond is demoted until it responds again.
 #[tokio::test]
-async fn silence_is_remembered_until_it_is_broken() {
+async fn an_unreachable_mirror_is_demoted_until_it_responds() {
     let world = world();
     let repository = world.at_the_mirror();
     let faults: [fn(&Registry); 3] = [
@@ -72,9 +72,9 @@ async fn silence_is_remembered_until_it_is_broken() {
     }
 }
 
-/// An honest no is no fault, and shows that it is well.
+/// A rejection is not a fault, and shows that the mirror is healthy.
 #[tokio::test]
-async fn an_honest_no_is_no_fault() {
+async fn a_rejection_is_not_a_fault() {
     let world = world();
     let repository = world.at_the_mirror();
     world.mirror.manifest("1").status(500).then_ok();
@@ -87,14 +87,14 @@ async fn an_honest_no_is_no_fault() {
     }
 }
 
-/// T29, T33: bodies that stall or break are remembered although answers still begin well.
+/// T29, T33: stalled and interrupted bodies demote a mirror whose responses still begin well.
 #[tokio::test]
-async fn bodies_that_break_are_remembered() {
-    let hurry = Timeouts {
+async fn broken_bodies_demote_a_mirror() {
+    let short = Timeouts {
         stall: Duration::from_millis(200),
         ..Timeouts::default()
     };
-    for (world, stalls) in [(world_with(hurry), true), (world(), false)] {
+    for (world, stalls) in [(world_with(short), true), (world(), false)] {
         let repository = world.at_the_mirror();
         let digest = world.mirror.put_blob("app", noise(1000));
         let route = world.mirror.blob(&digest);
@@ -107,12 +107,13 @@ async fn bodies_that_break_are_remembered() {
         assert!(error.is_some());
         assert!(world.is_demoted(), "{stalls}");
         let head = repository.head(&tag("1")).await;
-        head.expect("it answers").expect("it says the digest");
+        head.expect("it responds")
+            .expect("the response has the digest");
         assert!(world.is_demoted(), "{stalls}");
     }
 }
 
-/// T34: who wants to be left alone says so to everybody.
+/// T34: a pause applies to all callers.
 #[tokio::test]
 async fn a_pause_is_shared() {
     for status in [429, 503] {
@@ -124,15 +125,15 @@ async fn a_pause_is_shared() {
         let pause = world.pause().unwrap().as_secs_f64();
         assert!((90.0..=100.0).contains(&pause), "{pause}");
         assert!(world.is_demoted());
-        // Whether to wait is for others to decide.
+        // Requests are still sent: waiting is left to the caller.
         fetch(&world.at_the_mirror()).await.unwrap();
         assert!(world.pause().is_some());
     }
 }
 
-/// T34: a day is not waited for, but neither is it believed for a day.
+/// T34: a pause of a day is recorded for five minutes only.
 #[tokio::test]
-async fn a_long_pause_is_looked_at_again() {
+async fn a_long_pause_is_capped() {
     let world = world();
     let route = world.mirror.manifest("1").status(429);
     route.retry_after(86_400).then_ok();
@@ -142,9 +143,9 @@ async fn a_long_pause_is_looked_at_again() {
     assert!(world.pause().unwrap() <= Duration::from_secs(300));
 }
 
-/// T34: a token server that wants to be left alone is not asked by twenty sessions.
+/// T34: a token server that requests a pause gets no further requests.
 #[tokio::test]
-async fn a_token_server_is_left_alone() {
+async fn the_pause_of_a_token_server_is_respected() {
     let tokens = Registry::builder().bearer().start();
     let registry = Registry::builder()
         .bearer_at(&format!("{}/token", tokens.url()))

@@ -1,4 +1,4 @@
-//! Logging in: what is asked, and what is kept.
+//! Logins: requests and results.
 
 use windlass_registry::{AccessError, AuthError, LoggedIn, RegistryConfig, RegistryError, Secret};
 use windlass_testing::Registry;
@@ -15,19 +15,19 @@ async fn log_in(registry: &Registry, password: &str) -> Result<LoggedIn, Registr
     })
 }
 
-fn nothing_to_keep() -> LoggedIn {
+fn nothing_to_store() -> LoggedIn {
     LoggedIn {
         identity_token: None,
     }
 }
 
-/// HT-7: Basic is tried out with the ping.
+/// HT-7: Basic credentials are verified with the ping.
 #[tokio::test]
-async fn a_password_is_tried_out() {
+async fn a_password_is_verified() {
     let registry = Registry::builder().basic("me", "hunter2").start();
     assert_eq!(
         log_in(&registry, "hunter2").await.unwrap(),
-        nothing_to_keep()
+        nothing_to_store()
     );
     assert_eq!(registry.log(), ["GET /v2/ 401", "GET /v2/ 200"]);
     let error = log_in(&registry, "wrong").await.unwrap_err();
@@ -37,16 +37,16 @@ async fn a_password_is_tried_out() {
     );
 }
 
-/// HT-8: a token is asked for without a scope, and with the wish for one that lasts.
+/// HT-8: a token is requested without a scope, and with a refresh token.
 #[tokio::test]
-async fn a_token_is_tried_out() {
+async fn a_token_is_verified() {
     let registry = Registry::builder()
         .bearer()
         .account("me", "hunter2")
         .start();
     assert_eq!(
         log_in(&registry, "hunter2").await.unwrap(),
-        nothing_to_keep()
+        nothing_to_store()
     );
     let token = "/token?service=registry.test&offline_token=true&client_id=windlass&account=me";
     assert_eq!(
@@ -64,10 +64,10 @@ async fn a_token_is_tried_out() {
     );
 }
 
-/// HT-8: an identity token is to be kept instead of the password. (What the ping says to it is scripted:
-/// this token server did not issue it.)
+/// HT-8: an identity token is returned, to be stored instead of the password. (The ping is scripted, because
+/// this token server did not issue the token.)
 #[tokio::test]
-async fn an_identity_token_is_handed_over() {
+async fn an_identity_token_is_returned() {
     let registry = Registry::builder()
         .bearer()
         .account("me", "hunter2")
@@ -89,9 +89,9 @@ async fn an_identity_token_is_handed_over() {
     assert_eq!(format!("{token:?}"), "[hidden]");
 }
 
-/// HT-8: a token server that knows only OAuth 2 is asked in its way.
+/// HT-8: a token server that supports only OAuth 2 gets a POST.
 #[tokio::test]
-async fn a_password_is_granted_by_post_where_get_is_unknown() {
+async fn a_password_is_sent_by_post_if_get_is_not_supported() {
     for status in [404, 405] {
         let registry = Registry::builder()
             .bearer()
@@ -111,15 +111,15 @@ async fn a_password_is_granted_by_post_where_get_is_unknown() {
 }
 
 #[tokio::test]
-async fn an_open_registry_takes_everyone() {
+async fn an_open_registry_accepts_any_login() {
     let registry = Registry::start();
-    assert_eq!(log_in(&registry, "any").await.unwrap(), nothing_to_keep());
+    assert_eq!(log_in(&registry, "any").await.unwrap(), nothing_to_store());
     assert!(!registry.received_authorization());
 }
 
-/// HT-4, HT-5: what is no registry is not logged in to.
+/// HT-4, HT-5: a login at a server that is not a registry fails.
 #[tokio::test]
-async fn what_is_no_registry_is_an_error() {
+async fn a_server_that_is_not_a_registry_is_an_error() {
     let registry = Registry::start();
     registry
         .ping()
@@ -161,7 +161,7 @@ async fn a_user_name_with_a_colon_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_text_that_is_no_host_is_an_error() {
+async fn an_invalid_host_is_an_error() {
     let client = client(RegistryConfig::default());
     for registry in ["", "a b", "me@host", "host/path"] {
         let outcome = client.log_in(registry, "me", &Secret::new("x")).await;

@@ -1,4 +1,4 @@
-//! The client against a registry that does as it is told.
+//! The client against a scripted registry.
 
 mod auth;
 mod blobs;

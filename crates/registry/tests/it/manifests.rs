@@ -1,4 +1,4 @@
-//! Manifests: the exact bytes, held against every digest.
+//! Manifests: exact bytes and digests.
 
 use windlass_oci::{Digest, Manifest};
 use windlass_registry::{Credentials, NextStep, RegistryConfig, RegistryError, TagOrDigest};
@@ -12,9 +12,9 @@ fn image() -> PackedImage {
         .pack()
 }
 
-/// MF-1, HT-15, HT-16, HT-2: one request, one connection, and nothing asked that is not needed.
+/// MF-1, HT-15, HT-16, HT-2: one request per manifest, over one connection, and no others.
 #[tokio::test]
-async fn an_open_registry_costs_one_request_a_manifest() {
+async fn an_open_registry_needs_one_request_per_manifest() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let repository = open(&registry);
@@ -65,24 +65,28 @@ async fn an_index_is_a_manifest_too() {
     assert!(matches!(fetched.manifest, Manifest::Index(_)));
 }
 
-/// T17, MF-2, C6: what is pinned is what is got.
+/// T17, MF-2, C6: a requested digest is verified whatever the registry announces.
 #[tokio::test]
-async fn a_pin_is_held_whatever_the_registry_says() {
+async fn a_requested_digest_is_always_verified() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let pin = TagOrDigest::from(image.digest);
     let other = ImageBuilder::new().layer(LayerBuilder::of_size(9)).pack();
-    let lie = |route: windlass_testing::RouteScript<'_>| {
+    let send_other = |route: windlass_testing::RouteScript<'_>| {
         route.body(other.manifest.clone()).then_ok();
     };
-    lie(registry.manifest(image.digest));
-    lie(registry
-        .manifest(image.digest)
-        .without_header("docker-content-digest"));
-    let honest = other.digest.to_string();
-    lie(registry
-        .manifest(image.digest)
-        .header("docker-content-digest", &honest));
+    send_other(registry.manifest(image.digest));
+    send_other(
+        registry
+            .manifest(image.digest)
+            .without_header("docker-content-digest"),
+    );
+    let announced = other.digest.to_string();
+    send_other(
+        registry
+            .manifest(image.digest)
+            .header("docker-content-digest", &announced),
+    );
 
     let repository = open(&registry);
     for _ in 0..3 {
@@ -105,7 +109,7 @@ async fn a_pin_is_held_whatever_the_registry_says() {
     );
 }
 
-/// T17, MF-3: a tag's bytes must be the ones the registry says they are.
+/// T17, MF-3: the manifest of a tag has to match the announced digest.
 #[tokio::test]
 async fn a_tag_is_compared_with_the_announced_digest() {
     let registry = Registry::start();
@@ -131,7 +135,7 @@ async fn a_tag_is_compared_with_the_announced_digest() {
     assert_eq!(fetch(&repository).await.unwrap().digest, image.digest);
 }
 
-/// T19: a header that is no digest is an error; one by an algorithm not known here says nothing.
+/// T19: an invalid digest header is an error; an unsupported algorithm is ignored.
 #[tokio::test]
 async fn the_announced_digest_must_be_a_digest() {
     let registry = Registry::start();
@@ -167,7 +171,7 @@ async fn the_announced_digest_must_be_a_digest() {
     assert_eq!(fetch(&repository).await.unwrap().digest, image.digest);
 }
 
-/// T21, C12, HT-19: a manifest may be 4 MiB and no byte more, announced or not.
+/// T21, C12, HT-19: a manifest has at most 4 MiB, announced or not.
 #[tokio::test]
 async fn a_manifest_is_at_most_4_mib() {
     const LIMIT: usize = 4 << 20;
@@ -204,14 +208,14 @@ async fn a_manifest_is_at_most_4_mib() {
     let endless = registry.requests().pop().unwrap();
     assert!(
         endless.sent() < 16 << 20,
-        "{} bytes were taken",
+        "{} bytes were read",
         endless.sent()
     );
 }
 
 /// HT-14.
 #[tokio::test]
-async fn what_is_not_there_is_told_apart() {
+async fn a_missing_manifest_is_reported_as_such() {
     let registry = Registry::start();
     registry.push(image(), "app:1");
     let client = client(RegistryConfig::default());
@@ -230,7 +234,7 @@ async fn what_is_not_there_is_told_apart() {
     );
 }
 
-/// HT-4, HT-5: a server that is not a registry is said to be none.
+/// HT-4, HT-5: a server that is not a registry is reported as such.
 #[tokio::test]
 async fn a_web_server_is_not_a_registry() {
     let registry = Registry::start();
@@ -252,7 +256,7 @@ async fn a_web_server_is_not_a_registry() {
     let error = fetch(&repository).await.unwrap_err();
     assert_eq!(
         report(&error, &registry),
-        "app:1 at REGISTRY: this is not an OCI registry: /v2/ answers with status 404"
+        "app:1 at REGISTRY: this is not an OCI registry: /v2/ returns status 404"
     );
 
     registry
@@ -263,7 +267,7 @@ async fn a_web_server_is_not_a_registry() {
     let error = fetch(&repository).await.unwrap_err();
     assert_eq!(
         report(&error, &registry),
-        "app:1 at REGISTRY: this is not an OCI registry: it answers with a web page"
+        "app:1 at REGISTRY: this is not an OCI registry: it returns a web page"
     );
 
     registry
@@ -273,13 +277,13 @@ async fn a_web_server_is_not_a_registry() {
     let error = fetch(&repository).await.unwrap_err();
     assert_eq!(
         report(&error, &registry),
-        "app:1 at REGISTRY: this is not an OCI registry: its answer is not HTTP"
+        "app:1 at REGISTRY: this is not an OCI registry: its response is not HTTP"
     );
 }
 
-/// HT-4: a 404 without an envelope from what answers the ping like a registry is just a 404.
+/// HT-4: a 404 without an error body from a registry that answers the ping is just a 404.
 #[tokio::test]
-async fn a_laconic_registry_is_a_registry() {
+async fn a_registry_without_error_bodies_is_a_registry() {
     let registry = Registry::start();
     registry.push(image(), "app:1");
     registry
@@ -299,9 +303,9 @@ async fn a_laconic_registry_is_a_registry() {
     );
 }
 
-/// T18: the digest is right, the document is not. Who asked by digest gets the same everywhere.
+/// T18: the digest matches, but the document is invalid. By digest, it is the same at every endpoint.
 #[tokio::test]
-async fn a_manifest_that_cannot_be_used_is_refused() {
+async fn an_invalid_manifest_is_rejected() {
     let registry = Registry::start();
     let digest = registry.put_manifest("app", "application/vnd.oci.image.manifest.v1+json", "{}");
     registry.tag("app", "1", &digest);
@@ -315,7 +319,7 @@ async fn a_manifest_that_cannot_be_used_is_refused() {
     }
 }
 
-/// HT-17: what it is, is said by type and content together; no type at all leaves it to the content.
+/// HT-17: the media type has to match the content; without one the content decides.
 #[tokio::test]
 async fn the_type_and_the_content_have_to_agree() {
     let registry = Registry::start();

@@ -1,4 +1,4 @@
-//! Mirrors: how they are asked, and what they are not told.
+//! Mirrors: requests, credentials and order.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ fn server() -> Registry {
     server
 }
 
-/// EP-1, EP-2: a mirror is asked first, below its path, and is told whose images are wanted.
+/// EP-1, EP-2: a mirror comes first, is used below its path, and gets the registry as `ns`.
 #[tokio::test]
-async fn a_mirror_is_told_whose_images_are_wanted() {
+async fn a_mirror_gets_the_registry_as_namespace() {
     let server = server();
     for (builder, override_path, path) in [
         (Registry::builder(), false, "/v2"),
@@ -63,7 +63,7 @@ async fn a_mirror_is_told_whose_images_are_wanted() {
     assert_eq!(server.log().len(), 0);
 }
 
-/// D12, T29: a mirror gets its own credentials, and never those of the registry.
+/// D12, T29: a mirror gets its own credentials, never those of the registry.
 #[tokio::test]
 async fn a_mirror_does_not_get_the_registrys_credentials() {
     let server = Registry::builder().basic("me", "hunter2").start();
@@ -87,10 +87,9 @@ async fn a_mirror_does_not_get_the_registrys_credentials() {
     fetch(&open(1)).await.unwrap();
 }
 
-/// Configured headers go with every request to the host, and with none to another: not after a redirect,
-/// not to the token server.
+/// Configured headers are sent to their host only: not after a redirect, and not to the token server.
 #[tokio::test]
-async fn configured_headers_go_to_their_host_only() {
+async fn configured_headers_are_sent_to_their_host_only() {
     let cdn = Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start();
     let tokens = Registry::builder()
         .on(Ipv4Addr::new(127, 0, 0, 3))
@@ -109,7 +108,7 @@ async fn configured_headers_go_to_their_host_only() {
         .redirect_to(&to_cdn)
         .then_ok();
     let configured = HostConfig {
-        headers: vec![("x-who".to_owned(), Secret::new("hunter2"))],
+        headers: vec![("x-client".to_owned(), Secret::new("hunter2"))],
         ..host(&mirror)
     };
     let config = mirrored(configured, &mirror);
@@ -122,13 +121,13 @@ async fn configured_headers_go_to_their_host_only() {
     assert!(cdn.requests().len() == 1 && !tokens.requests().is_empty());
     assert!(!cdn.received("hunter2") && !tokens.received("hunter2"));
     for request in mirror.requests() {
-        assert_eq!(request.header("x-who"), Some("hunter2"), "{request}");
+        assert_eq!(request.header("x-client"), Some("hunter2"), "{request}");
     }
 }
 
-/// T29: who lied comes after the others, and is not forgotten; bytes of a blob can be from anyone.
+/// T29: a mirror that sent wrong content is demoted for a fixed time; blobs may still come from it.
 #[tokio::test]
-async fn a_mirror_that_lies_is_asked_last() {
+async fn a_mirror_with_wrong_content_comes_last() {
     let server = server();
     let mirror = Registry::builder()
         .mirror_of_as("upstream.test", &server)
@@ -145,16 +144,16 @@ async fn a_mirror_that_lies_is_asked_last() {
     let error = fetch(&repository).await.unwrap_err();
     assert!(matches!(error, RegistryError::Digest { .. }), "{error:?}");
     assert!(error.falls_back(&endpoints[0], &endpoints[1]));
-    // It answers well again; that does not make its lie undone.
+    // A valid response does not end this fault.
     fetch(&repository).await.unwrap();
     let [mirror, registry] = endpoints.try_into().unwrap();
     let ordered = client.order(&[mirror.clone(), registry.clone()]);
     assert_eq!(ordered, [registry, mirror]);
 }
 
-/// A registry that has no mirror is not put behind anyone, and blobs come whole from where they are asked.
+/// The registry itself is never demoted, and its blobs arrive complete.
 #[tokio::test]
-async fn nobody_stands_in_for_the_registry() {
+async fn the_registry_is_never_demoted() {
     let server = server();
     let bytes = noise(10);
     let digest = server.put_blob("app", bytes.clone());

@@ -1,4 +1,4 @@
-//! What is older than today's manifests: schema 1, and version 1 of the protocol.
+//! Older formats: schema 1, and version 1 of the protocol.
 
 use windlass_registry::{
     Credentials, ManifestResponse, RegistryConfig, RegistryError, TagOrDigest,
@@ -7,10 +7,10 @@ use windlass_testing::{Registry, Schema1Builder};
 
 use crate::support::{client, fetch, open, report, session, tag};
 
-/// MF-7, HT-16: a manifest of schema 1 is asked for in any case, and refused by name, with the setting that
-/// allows it; where that is on, it is left to who can verify it.
+/// MF-7, HT-16: schema 1 is always in `Accept`; without the setting that accepts it, the error names the
+/// setting, and with it the manifest is returned unverified.
 #[tokio::test]
-async fn schema1_is_a_matter_of_configuration() {
+async fn schema1_requires_a_setting() {
     let registry = Registry::start();
     let image = registry.push_schema1(Schema1Builder::new("app", "1"), "app:1");
     let error = fetch(&open(&registry)).await.unwrap_err();
@@ -49,9 +49,9 @@ async fn schema1_is_a_matter_of_configuration() {
     }
 }
 
-/// FB-2, FB-3, FB-11, FB-14: version 1 of the protocol is told apart, and not spoken.
+/// FB-2, FB-3, FB-11, FB-14: version 1 of the protocol is detected, not supported.
 #[tokio::test]
-async fn a_registry_of_version_1_is_told_apart() {
+async fn a_registry_of_version_1_is_detected() {
     let registry = Registry::start();
     registry
         .every_manifest()
@@ -67,13 +67,13 @@ async fn a_registry_of_version_1_is_told_apart() {
     let message = |error: &RegistryError| report(error, &registry);
     assert_eq!(
         message(&error),
-        "app:1 at REGISTRY: this is not an OCI registry: /v2/ answers with status 404"
+        "app:1 at REGISTRY: this is not an OCI registry: /v2/ returns status 404"
     );
     registry.put_path("/v1/_ping", "true");
     let error = fetch(&open(&registry)).await.unwrap_err();
     assert_eq!(
         message(&error),
-        "app:1 at REGISTRY: this is not an OCI registry: it speaks version 1 of the protocol, which windlass \
-         does not"
+        "app:1 at REGISTRY: this is not an OCI registry: it uses version 1 of the protocol, which windlass \
+         does not support"
     );
 }

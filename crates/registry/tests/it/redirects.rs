@@ -1,4 +1,4 @@
-//! Redirects: how far, where to, and what travels along (T26).
+//! Redirects: limits, targets and headers (T26).
 
 use std::net::Ipv4Addr;
 
@@ -13,7 +13,7 @@ fn cdn() -> Registry {
     Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start()
 }
 
-/// D5, R8, HT-13: the CDN gets the range, and no Authorization.
+/// D5, R8, HT-13: a CDN gets the range, and no authorization.
 #[tokio::test]
 async fn a_blob_from_a_cdn_is_fetched_without_authorization() {
     let (registry, cdn) = (Registry::builder().basic("me", "hunter2").start(), cdn());
@@ -34,16 +34,16 @@ async fn a_blob_from_a_cdn_is_fetched_without_authorization() {
     }
     assert!(registry.received("hunter2"));
     assert!(!cdn.received_authorization() && !cdn.received("hunter2"));
-    let context = cdn.requests();
-    assert_eq!(context.len(), 5);
+    let requests = cdn.requests();
+    assert_eq!(requests.len(), 5);
     assert!(
-        context
+        requests
             .iter()
             .all(|it| it.range() == Some("bytes=400-") && it.header("referer").is_none())
     );
 }
 
-/// R8: another port is another party.
+/// R8: another port is another origin.
 #[tokio::test]
 async fn another_port_gets_no_authorization() {
     let (registry, other) = (
@@ -63,7 +63,7 @@ async fn another_port_gets_no_authorization() {
     assert!(!other.received_authorization());
 }
 
-/// The same scheme, host and port keep it; a relative `Location` is one.
+/// Redirects within the same origin keep the authorization, including relative ones.
 #[tokio::test]
 async fn the_same_origin_keeps_the_authorization() {
     let registry = Registry::builder().basic("me", "hunter2").start();
@@ -78,7 +78,7 @@ async fn the_same_origin_keeps_the_authorization() {
     assert!(last.authorization().is_some());
 }
 
-/// Once it has been elsewhere, a request is not trusted with the authorization again.
+/// After a redirect to another origin the authorization is not sent again.
 #[tokio::test]
 async fn a_detour_loses_the_authorization() {
     let (registry, detour) = (Registry::builder().basic("me", "hunter2").start(), cdn());
@@ -102,7 +102,7 @@ async fn a_detour_loses_the_authorization() {
     );
 }
 
-/// T26, D3: what a CDN wants in the way of credentials is not for it to ask.
+/// T26, D3: challenges of a CDN are not answered.
 #[tokio::test]
 async fn a_cdn_that_challenges_gets_nothing() {
     let (registry, cdn) = (Registry::builder().basic("me", "hunter2").start(), cdn());
@@ -125,7 +125,7 @@ async fn a_cdn_that_challenges_gets_nothing() {
         assert_eq!(
             report(&error, &registry),
             format!(
-                "blob {digest} of app at REGISTRY: the storage at {} answered with status {status}",
+                "blob {digest} of app at REGISTRY: the storage at {} responded with status {status}",
                 cdn.url()
             )
         );
@@ -135,7 +135,7 @@ async fn a_cdn_that_challenges_gets_nothing() {
     assert!(!cdn.received_authorization());
 }
 
-/// T26, HT-13: five hops and no more.
+/// T26, HT-13: at most five redirects.
 #[tokio::test]
 async fn a_loop_ends_after_five_redirects() {
     let registry = Registry::start();
@@ -166,7 +166,7 @@ async fn redirects_that_are_not_followed() {
         ),
         (
             "http://169.254.169.254/latest",
-            "a redirect into this machine or its link",
+            "a redirect to a loopback or link-local address",
         ),
         ("file:///etc/passwd", "a redirect without a usable Location"),
         ("http://", "a redirect without a usable Location"),
@@ -181,7 +181,7 @@ async fn redirects_that_are_not_followed() {
     let error = fetch(&repository).await.unwrap_err();
     assert!(matches!(error, RegistryError::Redirect { .. }), "{error:?}");
 
-    // A megabyte of it does not even get through HTTP.
+    // A header of a megabyte exceeds the limit of HTTP.
     let huge = format!("/{}", "x".repeat(1 << 20));
     registry.manifest("1").redirect_to(&huge).then_ok();
     fetch(&repository).await.unwrap_err();

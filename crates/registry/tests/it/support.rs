@@ -1,4 +1,4 @@
-//! What the tests share: clients for a scripted registry.
+//! Shared helpers: clients for a scripted registry.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use windlass_registry::{
 };
 use windlass_testing::Registry;
 
-/// A session with the repository `app` of `registry`.
+/// Opens a session with the repository `app` of `registry`.
 pub(crate) fn open(registry: &Registry) -> Repository {
     open_as(registry, Credentials::Anonymous)
 }
 
-/// A session of someone with the repository `app` of `registry`.
+/// Opens a session with credentials for the repository `app` of `registry`.
 pub(crate) fn open_as(registry: &Registry, credentials: Credentials) -> Repository {
     session(&client(RegistryConfig::default()), registry, credentials)
 }
 
-/// A session that does not wait long.
-pub(crate) fn open_in_a_hurry(registry: &Registry) -> Repository {
+/// Opens a session with short timeouts.
+pub(crate) fn open_with_short_timeouts(registry: &Registry) -> Repository {
     let short = Duration::from_millis(200);
     let timeouts = Timeouts {
         response: short,
@@ -41,7 +41,7 @@ pub(crate) fn client(config: RegistryConfig) -> Client {
     Client::new(config).expect("the configuration is good")
 }
 
-/// A session of `client` with the repository `app` of `registry`.
+/// Opens a session of `client` with the repository `app` of `registry`.
 pub(crate) fn session(
     client: &Client,
     registry: &Registry,
@@ -50,7 +50,7 @@ pub(crate) fn session(
     session_at(client, registry.url(), credentials)
 }
 
-/// A session of `client` with the repository `app` at `url`.
+/// Opens a session of `client` with the repository `app` at `url`.
 pub(crate) fn session_at(client: &Client, url: &str, credentials: Credentials) -> Repository {
     let endpoint = Endpoint::parse(url).expect("the test has a good URL");
     let host = url.split("://").nth(1).expect("a URL has a scheme");
@@ -61,7 +61,7 @@ pub(crate) fn session_at(client: &Client, url: &str, credentials: Credentials) -
     client.repository(endpoint, name.repository().clone(), &caller)
 }
 
-/// A configuration in which `mirror` answers for `upstream.test` first, and `server` last.
+/// Returns a configuration with `mirror` as the mirror and `server` as the server of `upstream.test`.
 pub(crate) fn mirrored(mirror: HostConfig, server: &Registry) -> RegistryConfig {
     let hosts = RegistryHosts {
         mirrors: vec![mirror],
@@ -74,23 +74,23 @@ pub(crate) fn mirrored(mirror: HostConfig, server: &Registry) -> RegistryConfig 
     config
 }
 
-/// `registry` as a configuration names it.
+/// Returns the configuration of `registry` as a host.
 pub(crate) fn host(registry: &Registry) -> HostConfig {
     HostConfig::new(registry.base_url().parse().expect("it has a good URL"))
 }
 
-/// The endpoints of `upstream.test`.
+/// Returns the endpoints of `upstream.test`.
 pub(crate) fn upstream(config: &RegistryConfig) -> Vec<Endpoint> {
     Endpoint::of(&app(), config).expect("the configuration is good")
 }
 
-/// The repository `app` of `upstream.test`.
+/// Returns the repository name `app` at `upstream.test`.
 pub(crate) fn app() -> RepositoryName {
     let name: Reference = "upstream.test/app".parse().expect("it is a good name");
     name.repository().clone()
 }
 
-/// Someone who has these credentials for `endpoint`.
+/// Returns a caller with these credentials for `endpoint`.
 pub(crate) fn caller(endpoint: &Endpoint, credentials: Credentials) -> Caller {
     let host = endpoint.origin().authority().to_owned();
     Caller::new(Arc::new(StaticCredentials { host, credentials }))
@@ -107,13 +107,13 @@ pub(crate) fn tag(tag: &str) -> TagOrDigest {
     TagOrDigest::Tag(tag.parse().expect("the test has a good tag"))
 }
 
-/// Fetches the manifest that the tests pull: `app:1`.
+/// Fetches the manifest `app:1`.
 pub(crate) async fn fetch(repository: &Repository) -> Result<FetchedManifest, RegistryError> {
     let fetched = repository.manifest(&tag("1")).await?;
     Ok(fetched.into_manifest().expect("schema 1 is off"))
 }
 
-/// A descriptor of a layer.
+/// Returns a descriptor of a layer.
 pub(crate) fn layer(digest: Digest, size: u64) -> Descriptor {
     Descriptor {
         media_type: MediaType::from_content_type("application/vnd.oci.image.layer.v1.tar"),
@@ -126,12 +126,12 @@ pub(crate) fn layer(digest: Digest, size: u64) -> Descriptor {
     }
 }
 
-/// Bytes that do not repeat.
+/// Returns pseudorandom bytes.
 pub(crate) fn noise(size: usize) -> Vec<u8> {
     windlass_testing::Random::new(7).bytes(size)
 }
 
-/// Reads the blob from `offset` to its end or its error; returns the bytes, where they begin, and the error.
+/// Reads the blob from `offset` to its end or error; returns the bytes, their offset, and the error.
 pub(crate) async fn read(
     repository: &Repository,
     descriptor: &Descriptor,
@@ -143,7 +143,7 @@ pub(crate) async fn read(
     }
 }
 
-/// Reads a stream to its end or its error.
+/// Reads a stream to its end or error.
 pub(crate) async fn drain(mut stream: BlobStream) -> (Vec<u8>, u64, Option<RegistryError>) {
     let mut bytes = Vec::new();
     let error = loop {
@@ -157,7 +157,7 @@ pub(crate) async fn drain(mut stream: BlobStream) -> (Vec<u8>, u64, Option<Regis
     (bytes, stream.starts_at(), error)
 }
 
-/// The error and its causes on one line, as a person sees them, without the registry's own address.
+/// Returns the error and its causes on one line, with the registry's address replaced.
 pub(crate) fn report(error: &RegistryError, registry: &Registry) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
@@ -168,7 +168,7 @@ pub(crate) fn report(error: &RegistryError, registry: &Registry) -> String {
     line.replace(registry.url(), "REGISTRY")
 }
 
-/// What is awaited in tasks must be able to move between threads.
+/// Futures that run in spawned tasks have to be `Send`.
 #[expect(dead_code, reason = "that it compiles is the test")]
 fn futures_are_send(repository: &Repository, descriptor: &Descriptor) {
     fn is_send<T: Send>(_: T) {}

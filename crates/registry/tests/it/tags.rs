@@ -1,4 +1,4 @@
-//! The list of tags, page by page (T23).
+//! Lists of tags (T23).
 
 use std::net::Ipv4Addr;
 
@@ -46,7 +46,7 @@ async fn no_tags_and_no_repository() {
     }
 }
 
-/// T23: what is no tag is left out, what comes twice is there once.
+/// T23: invalid tags are skipped, and duplicates removed.
 #[tokio::test]
 async fn only_tags_and_each_once() {
     let registry = Registry::start();
@@ -57,7 +57,7 @@ async fn only_tags_and_each_once() {
 
 /// D7, T23.
 #[tokio::test]
-async fn the_next_page_is_not_elsewhere() {
+async fn the_next_page_is_on_the_same_origin() {
     let evil = Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start();
     let registry = Registry::start();
     push(&registry, &["1"]);
@@ -66,14 +66,14 @@ async fn the_next_page_is_not_elsewhere() {
     let error = open(&registry).tags().await.unwrap_err();
     assert_eq!(
         report(&error, &registry),
-        "tags of app at REGISTRY: malformed answer: its next page is on another host"
+        "tags of app at REGISTRY: malformed response: its next page is on another host"
     );
     assert_eq!(evil.log().len(), 0);
 }
 
 /// D8, T23.
 #[tokio::test]
-async fn a_list_that_leads_to_itself_ends() {
+async fn a_list_that_links_to_itself_ends() {
     let registry = Registry::start();
     push(&registry, &["1"]);
     for next in [
@@ -89,7 +89,7 @@ async fn a_list_that_leads_to_itself_ends() {
         let error = open(&registry).tags().await.unwrap_err();
         assert_eq!(
             report(&error, &registry),
-            "tags of app at REGISTRY: malformed answer: its pages go round in circles"
+            "tags of app at REGISTRY: malformed response: its pages form a loop"
         );
         assert!(registry.log().len() - before <= 2);
     }
@@ -97,7 +97,7 @@ async fn a_list_that_leads_to_itself_ends() {
 
 /// T23, E1.
 #[tokio::test]
-async fn a_list_is_bounded() {
+async fn a_list_is_limited() {
     let registry = Registry::start();
     push(&registry, &["1"]);
     registry.tags("app").endless().then_ok();

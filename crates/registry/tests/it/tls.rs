@@ -1,4 +1,4 @@
-//! TLS: whom to believe (T28), who to be, what must not leave it (T25, T26), and HTTP/2.
+//! TLS: verification (T28), client certificates, restrictions (T25, T26), and HTTP/2.
 
 use std::net::Ipv4Addr;
 
@@ -34,7 +34,7 @@ fn identity(ca: &Ca) -> ClientIdentity {
 }
 
 #[tokio::test]
-async fn an_extra_root_is_believed() {
+async fn an_additional_root_is_trusted() {
     let ca = Ca::new();
     let registry = started(Registry::builder().tls(&ca));
     let repository = session(&client(trusting(&ca)), &registry, Credentials::Anonymous);
@@ -42,9 +42,9 @@ async fn an_extra_root_is_believed() {
     assert_eq!(registry.log(), ["GET /v2/app/manifests/1 200"]);
 }
 
-/// T28, D1: a certificate that cannot be believed ends it, and nothing is tried without TLS.
+/// T28, D1: with an invalid certificate no request is sent, with or without TLS.
 #[tokio::test]
-async fn a_bad_certificate_is_not_believed() {
+async fn an_invalid_certificate_is_rejected() {
     let (ca, unknown) = (Ca::new(), Ca::new());
     for (certificate, expected) in [
         (unknown.server(&["127.0.0.1"]), "UnknownIssuer"),
@@ -69,7 +69,7 @@ async fn a_bad_certificate_is_not_believed() {
     }
 }
 
-/// EP-10: certificates are found by host and port, and count there only.
+/// EP-10: TLS settings apply to their host and port only.
 #[tokio::test]
 async fn certificates_are_configured_by_host_and_port() {
     let ca = Ca::new();
@@ -79,7 +79,7 @@ async fn certificates_are_configured_by_host_and_port() {
         identity: with_identity.then(|| identity(&ca)),
         skip_verify: false,
     };
-    for (key, with_identity, believed, taken) in [
+    for (key, with_identity, trusted, accepted) in [
         (registry.host(), true, true, true),
         (registry.host(), false, true, false),
         ("127.0.0.1".to_owned(), true, false, false),
@@ -90,17 +90,17 @@ async fn certificates_are_configured_by_host_and_port() {
         };
         let repository = session(&client(config), &registry, Credentials::Anonymous);
         let outcome = fetch(&repository).await;
-        assert_eq!(outcome.is_ok(), believed && taken, "{outcome:?}");
+        assert_eq!(outcome.is_ok(), trusted && accepted, "{outcome:?}");
         if let Err(error) = outcome {
             let is_tls = matches!(error, RegistryError::Tls { .. });
-            assert!(is_tls || taken != believed, "{error:?}");
+            assert!(is_tls || accepted != trusted, "{error:?}");
         }
     }
     let shown = registry.requests();
     assert!(shown.len() == 1 && shown[0].has_client_certificate());
 }
 
-/// EP-7, EP-11: an insecure host may have any certificate, and still gets the client's own.
+/// EP-7, EP-11: an insecure host may have any certificate, and still gets the client certificate.
 #[tokio::test]
 async fn an_insecure_host_may_have_any_certificate() {
     let ca = Ca::new();
@@ -126,7 +126,7 @@ async fn an_insecure_host_may_have_any_certificate() {
     assert!(registry.requests()[0].has_client_certificate());
 }
 
-/// `skip_verify` and certificates of a mirror are for that mirror.
+/// `skip_verify` and certificates of a mirror apply to that mirror only.
 #[tokio::test]
 async fn a_mirror_has_its_own_certificates() {
     let (ca, clients) = (Ca::new(), Ca::new());
@@ -156,10 +156,10 @@ async fn a_mirror_has_its_own_certificates() {
     assert!(matches!(error, RegistryError::Tls { .. }), "{error:?}");
 }
 
-/// D5, T26: where a redirect leads, nothing counts that is configured for the endpoint: not its roots, not
-/// its leave to skip the check, not its client certificate.
+/// D5, T26: the TLS settings of an endpoint do not apply to the target of a redirect: neither roots, nor
+/// `skip_verify`, nor the client certificate.
 #[tokio::test]
-async fn a_stranger_gets_no_client_certificate() {
+async fn a_redirect_target_gets_no_client_certificate() {
     let (ca, other) = (Ca::new(), Ca::new());
     let registry = started(Registry::builder().tls(&ca).request_client_certificate(&ca));
     let cdn = Registry::builder()
@@ -184,7 +184,7 @@ async fn a_stranger_gets_no_client_certificate() {
         },
         ..host(&registry)
     };
-    for (roots, is_believed) in [(vec![], false), (vec![other.pem().into()], true)] {
+    for (roots, is_trusted) in [(vec![], false), (vec![other.pem().into()], true)] {
         let config = RegistryConfig {
             extra_roots: roots,
             ..mirrored(configured.clone(), &registry)
@@ -193,7 +193,7 @@ async fn a_stranger_gets_no_client_certificate() {
         let caller = Caller::anonymous();
         let repository = client(config).repository(endpoint, app(), &caller);
         let (_, _, error) = read(&repository, &layer(digest, 100), 0).await;
-        assert_eq!(error.is_none(), is_believed, "{error:?}");
+        assert_eq!(error.is_none(), is_trusted, "{error:?}");
     }
     assert!(
         registry
@@ -201,8 +201,8 @@ async fn a_stranger_gets_no_client_certificate() {
             .iter()
             .all(windlass_testing::RecordedRequest::has_client_certificate)
     );
-    let context = cdn.requests();
-    assert!(context.len() == 1 && !context[0].has_client_certificate());
+    let requests = cdn.requests();
+    assert!(requests.len() == 1 && !requests[0].has_client_certificate());
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_root_must_be_a_certificate() {
     }
 }
 
-/// FB-8: what is wrong with one host's certificates is told when it is asked, and stops the pull.
+/// FB-8: an invalid certificate of one host is reported when the host is used, and stops the pull.
 #[tokio::test]
 async fn a_hosts_own_root_must_be_a_certificate() {
     let registry = started(Registry::builder());
@@ -247,9 +247,9 @@ async fn a_hosts_own_root_must_be_a_certificate() {
     assert_eq!(error.next_step(), NextStep::Stop);
 }
 
-/// T25: a registry behind TLS cannot have the password sent in the clear.
+/// T25: a registry with TLS cannot have the password sent without.
 #[tokio::test]
-async fn a_realm_without_tls_is_not_asked() {
+async fn a_realm_without_tls_gets_no_request() {
     let (ca, tokens) = (Ca::new(), Registry::builder().bearer().start());
     let realm = format!("{}/token", tokens.url());
     let registry = started(Registry::builder().tls(&ca).bearer_at(&realm));
@@ -267,7 +267,7 @@ async fn a_realm_without_tls_is_not_asked() {
     assert_eq!(tokens.log().len(), 0);
 }
 
-/// D2: the token server's certificate is held to the same standard.
+/// D2: the certificate of the token server is verified as well.
 #[tokio::test]
 async fn a_token_server_with_a_bad_certificate_gets_no_password() {
     let ca = Ca::new();
@@ -285,7 +285,7 @@ async fn a_token_server_with_a_bad_certificate_gets_no_password() {
     assert_eq!(tokens.log().len(), 0);
 }
 
-/// T26: not even a blob is fetched in the clear after TLS.
+/// T26: a redirect from https to http is not followed, even for a blob.
 #[tokio::test]
 async fn a_redirect_out_of_tls_is_not_followed() {
     let ca = Ca::new();
@@ -303,8 +303,8 @@ async fn a_redirect_out_of_tls_is_not_followed() {
     assert_eq!(plain.log().len(), 0);
 }
 
-/// EP-4: what speaks TLS is not spoken to in the clear; it is told apart at once, so the next endpoint is
-/// tried without a wait.
+/// EP-4: a server with TLS is detected at once on an http URL, so that the next endpoint is tried without a
+/// wait.
 #[tokio::test]
 async fn plain_http_to_a_tls_server_leads_to_the_next_endpoint() {
     let ca = Ca::new();
@@ -327,9 +327,9 @@ async fn plain_http_to_a_tls_server_leads_to_the_next_endpoint() {
     fetch(&open(&secure)).await.unwrap();
 }
 
-/// FB-4: once it has answered in TLS, nothing leads to plain http on the same host; until then, silence does.
+/// FB-4: after a response with TLS, plain http on the same host is not tried; before, it is.
 #[tokio::test]
-async fn an_answer_in_tls_forbids_plain_http() {
+async fn a_response_with_tls_forbids_plain_http() {
     let ca = Ca::new();
     let registry = started(Registry::builder().tls(&ca));
     let config = trusting(&ca);
@@ -347,9 +347,9 @@ async fn an_answer_in_tls_forbids_plain_http() {
     assert!(!error.falls_back(&secure, &plain), "{error:?}");
 }
 
-/// Where TLS offers HTTP/2 it is spoken: this server knows nothing else.
+/// HTTP/2 is used if the server offers it: this server supports nothing else.
 #[tokio::test]
-async fn http2_is_spoken_where_it_is_offered() {
+async fn http2_is_used_if_offered() {
     let ca = Ca::new();
     let registry = started(Registry::builder().tls(&ca).only_http2());
     let bytes = noise(3 << 20);

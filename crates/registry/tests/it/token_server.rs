@@ -1,4 +1,4 @@
-//! Token servers: which are asked, and what they may answer (T25, T27).
+//! Token servers: which are allowed, and their responses (T25, T27).
 
 use std::net::Ipv4Addr;
 
@@ -7,14 +7,14 @@ use windlass_registry::{
 };
 use windlass_testing::{ImageBuilder, Registry};
 
-use crate::support::{basic, fetch, open, open_as, open_in_a_hurry, report};
+use crate::support::{basic, fetch, open, open_as, open_with_short_timeouts, report};
 
 fn push(registry: &Registry) {
     registry.push(ImageBuilder::new(), "app:1");
 }
 
 #[tokio::test]
-async fn a_token_server_that_answers_nonsense() {
+async fn an_invalid_token_response_is_an_error() {
     let registry = Registry::builder().bearer().start();
     push(&registry);
     for (body, expected) in [
@@ -40,7 +40,7 @@ async fn a_token_server_that_answers_nonsense() {
 }
 
 #[tokio::test]
-async fn a_token_server_that_does_not_stop() {
+async fn a_token_response_is_limited_in_size_and_time() {
     let registry = Registry::builder().bearer().start();
     push(&registry);
     registry.token().endless().then_ok();
@@ -59,12 +59,14 @@ async fn a_token_server_that_does_not_stop() {
         );
     }
     registry.token().throttle(1).then_ok();
-    let error = fetch(&open_in_a_hurry(&registry)).await.unwrap_err();
+    let error = fetch(&open_with_short_timeouts(&registry))
+        .await
+        .unwrap_err();
     assert!(matches!(error, RegistryError::Timeout { .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_token_without_a_life_is_used() {
+async fn a_token_without_a_lifetime_is_used() {
     let registry = Registry::builder()
         .bearer()
         .token_lifetime(std::time::Duration::ZERO)
@@ -88,7 +90,7 @@ async fn a_token_without_a_life_is_used() {
 }
 
 #[tokio::test]
-async fn a_busy_token_server() {
+async fn a_busy_token_server_is_retried() {
     let registry = Registry::builder().bearer().start();
     push(&registry);
     registry
@@ -110,7 +112,7 @@ async fn a_busy_token_server() {
 }
 
 #[tokio::test]
-async fn a_realm_that_is_not_asked() {
+async fn a_forbidden_realm_gets_no_request() {
     for (realm, expected) in [
         (
             "https://169.254.169.254/token?key=hunter2",
@@ -140,7 +142,7 @@ async fn a_realm_that_is_not_asked() {
 }
 
 #[tokio::test]
-async fn a_token_server_of_its_own() {
+async fn a_separate_token_server_gets_the_password() {
     let auth = Registry::builder()
         .on(Ipv4Addr::new(127, 0, 0, 2))
         .account("me", "hunter2")
@@ -149,7 +151,7 @@ async fn a_token_server_of_its_own() {
         .bearer_at(&format!("{}/token", auth.url()))
         .start();
     push(&registry);
-    // The registry does not know the other's tokens; that it is shown one is what matters here.
+    // The registry does not accept tokens of the other server; this test only checks that it gets one.
     let error = fetch(&open_as(&registry, basic("me", "hunter2")))
         .await
         .unwrap_err();
@@ -162,7 +164,7 @@ async fn a_token_server_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_token_server_that_redirects() {
+async fn a_redirect_of_a_token_request_carries_no_password() {
     let evil = Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start();
     let registry = Registry::builder()
         .bearer()
@@ -185,7 +187,7 @@ async fn a_token_server_that_redirects() {
     let error = fetch(&open_as(&registry, identity)).await.unwrap_err();
     assert_eq!(
         report(&error, &registry),
-        "token for app from REGISTRY: redirect refused: a redirect of a request that carries a secret"
+        "token for app from REGISTRY: redirect refused: a redirect of a request that contains a secret"
     );
     assert_eq!(evil.log().len(), 1);
     assert!(!evil.received("hunter2") && !evil.received_authorization());

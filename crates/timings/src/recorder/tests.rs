@@ -285,12 +285,12 @@ fn a_pull_is_recorded_from_end_to_end() {
           "setbacks": [
             {
               "at": 5000,
-              "error": "tags of app at https://mirror.test: malformed answer: <b>\\n\\u{202e}",
+              "error": "tags of app at https://mirror.test: malformed response: <b>\\n\\u{202e}",
               "layer": null
             },
             {
               "at": 400000,
-              "error": "tags of app at https://mirror.test: malformed answer: cut off",
+              "error": "tags of app at https://mirror.test: malformed response: cut off",
               "layer": "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
             }
           ],
@@ -444,6 +444,6 @@ fn setbacks_are_bounded() {
     assert_eq!(pull["more_setbacks"], 950);
     assert_eq!(
         pull["setbacks"][0]["error"],
-        "tags of app at https://mirror.test: malformed answer: no"
+        "tags of app at https://mirror.test: malformed response: no"
     );
 }

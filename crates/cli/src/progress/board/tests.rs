@@ -197,10 +197,10 @@ fn a_log_gets_few_lines() {
     });
     assert!(!text.contains(['\r', '\x1b']));
     insta::assert_snapshot!(text, @r"
-    alpine:3: tags of library/alpine at https://mirror.test: malformed answer: nothing\n\u{1b}[7m there; asking another endpoint
+    alpine:3: tags of library/alpine at https://mirror.test: malformed response: nothing\n\u{1b}[7m there; asking another endpoint
     Pulling alpine:3 for linux/amd64: 2 layers, 100.0 MB to download, 5.0 MB here already
     alpine:3: layer aaaaaaaaaaaa: waiting 0.1s: the registry asked for it
-    alpine:3: layer aaaaaaaaaaaa: try 2 in 2.0s: tags of library/alpine at https://mirror.test: malformed answer: cut off\r\nby \u{1b}[7ma proxy
+    alpine:3: layer aaaaaaaaaaaa: try 2 in 2.0s: tags of library/alpine at https://mirror.test: malformed response: cut off\r\nby \u{1b}[7ma proxy
     alpine:3: 20%, 20.0/100.0 MB, 0 B/s
     alpine:3: 100%, 100.0 MB, unpacking 50%
     alpine:3: still committing
@@ -255,7 +255,7 @@ fn programs_get_an_object_a_line() {
     }
     insta::assert_snapshot!(text, @r#"
     {"type":"resolving","reference":"docker.io/library/alpine:3"}
-    {"type":"setback","reference":"docker.io/library/alpine:3","endpoint":"https://mirror.test","after_ms":null,"error":"tags of library/alpine at https://mirror.test: malformed answer: nothing\n\u001b[7m there"}
+    {"type":"setback","reference":"docker.io/library/alpine:3","endpoint":"https://mirror.test","after_ms":null,"error":"tags of library/alpine at https://mirror.test: malformed response: nothing\n\u001b[7m there"}
     {"type":"resolved","reference":"docker.io/library/alpine:3","digest":"sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd","platform":"linux/amd64","endpoint":"https://registry-1.docker.io"}
     {"type":"planned","reference":"docker.io/library/alpine:3","layers":[{"digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","size":100000000,"exists":false},{"digest":"sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","size":5000000,"exists":true}],"bytes_missing":100000000,"bytes_reused":5000000,"bytes_resumed":0}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"queued"}
@@ -263,7 +263,7 @@ fn programs_get_an_object_a_line() {
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"connecting","attempt":1,"endpoint":"https://mirror.test"}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"moving","bytes_downloaded":20000000,"bytes_unpacked":10000000}
     {"type":"progress","reference":"docker.io/library/alpine:3","bytes_missing":100000000,"bytes_downloaded":20000000,"bytes_unpacked":10000000,"bytes_reused":5000000,"bytes_resumed":0,"bytes_per_second":2061855,"eta_ms":87300}
-    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"retrying","after_ms":2000,"attempt":2,"error":"tags of library/alpine at https://mirror.test: malformed answer: cut off\r\nby \u001b[7ma proxy"}
+    {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"retrying","after_ms":2000,"attempt":2,"error":"tags of library/alpine at https://mirror.test: malformed response: cut off\r\nby \u001b[7ma proxy"}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"connecting","attempt":2,"endpoint":"https://mirror.test"}
     {"type":"layer","reference":"docker.io/library/alpine:3","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"moving","bytes_downloaded":61000000,"bytes_unpacked":50000000}
     {"type":"progress","reference":"docker.io/library/alpine:3","bytes_missing":100000000,"bytes_downloaded":61000000,"bytes_unpacked":50000000,"bytes_reused":5000000,"bytes_resumed":0,"bytes_per_second":4555555,"eta_ms":11250}

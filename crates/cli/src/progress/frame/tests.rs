@@ -243,7 +243,7 @@ fn a_retry_says_when_and_why() {
     insta::assert_snapshot!([waiting, again].join("\n"), @r"
     ⠇ alpine:3  2 layers  33%  ━━━━━━────────────  4.0/12.0 MB  2.67 MB/s  eta 7.5s
         0001…  ━━━━━━──────  4.0/8.0 MB
-        0002…  try 2 in 2.5s  tags of app at https://registry.test: malformed answer: 503 \u{1b}[31mfrom\nthe proxy
+        0002…  try 2 in 2.5s  tags of app at https://registry.test: malformed response: 503 \u{1b}[31mfrom\nthe proxy
     ⠋ alpine:3  2 layers  33%  ━━━━━━────────────  4.0/12.0 MB  0 B/s
         0001…  ━━━━━━──────  4.0/8.0 MB     0002…  connecting, try 2
     ");
@@ -288,9 +288,9 @@ fn a_setback_is_shown_until_it_is_overcome() {
     let over = drawn(&[&view], 4000, WIDE);
     insta::assert_snapshot!([elsewhere, again, over].join("\n"), @r"
     ⠋ alpine:3  resolving
-        asking another endpoint  tags of app at https://registry.test: malformed answer: out of\norder
+        asking another endpoint  tags of app at https://registry.test: malformed response: out of\norder
     ⠸ alpine:3  resolving
-        asking again in 2.0s  tags of app at https://registry.test: malformed answer: out of\norder
+        asking again in 2.0s  tags of app at https://registry.test: malformed response: out of\norder
     ⠋ alpine:3  linux/amd64  reading the config
     ");
 }

@@ -14,13 +14,13 @@ fn context(kind: RequestKind) -> RequestContext {
 }
 
 fn error(kind: RequestKind, status: u16, headers: &HeaderMap, body: &str) -> RegistryError {
-    let refusal = Refusal {
+    let failed = FailedResponse {
         context: &context(kind),
         status: StatusCode::from_u16(status).unwrap(),
         headers,
         body: body.as_bytes(),
     };
-    refusal.into_error()
+    failed.into_error()
 }
 
 fn manifest() -> RequestKind {
@@ -32,17 +32,19 @@ fn message(status: u16, body: &str) -> String {
 }
 
 fn code(code: &str) -> String {
-    format!(r#"{{"errors":[{{"code":"{code}","message":"says the registry"}},{{"code":"X"}}]}}"#)
+    format!(
+        r#"{{"errors":[{{"code":"{code}","message":"the registry's message"}},{{"code":"X"}}]}}"#
+    )
 }
 
 /// HT-14.
 #[test]
-fn codes_and_statuses_become_variants() {
+fn codes_and_statuses_are_converted_to_variants() {
     for (status, body, expected) in [
-        (401, code("UNAUTHORIZED"), "says the registry"),
-        (401, code("DENIED"), "says the registry"),
+        (401, code("UNAUTHORIZED"), "the registry's message"),
+        (401, code("DENIED"), "the registry's message"),
         (401, "<html>".to_owned(), "authentication required"),
-        (403, code("DENIED"), "says the registry"),
+        (403, code("DENIED"), "the registry's message"),
         (403, String::new(), "access denied"),
         (404, code("NAME_UNKNOWN"), "no such repository"),
         (404, code("MANIFEST_UNKNOWN"), "no such manifest"),
@@ -53,12 +55,16 @@ fn codes_and_statuses_become_variants() {
         (
             418,
             code("TEAPOT"),
-            "unexpected status 418: says the registry",
+            "unexpected status 418: the registry's message",
         ),
         (429, String::new(), "too many requests"),
-        (500, code("UNKNOWN"), "out of order: status 500"),
-        (503, "junk".to_owned(), "out of order: status 503"),
-        (403, r#"{"details":"old words"}"#.to_owned(), "old words"),
+        (500, code("UNKNOWN"), "unavailable: status 500"),
+        (503, "junk".to_owned(), "unavailable: status 503"),
+        (
+            403,
+            r#"{"details":"old message"}"#.to_owned(),
+            "old message",
+        ),
     ] {
         let expected = format!("a/b:3 at https://reg.test: {expected}");
         assert_eq!(message(status, &body), expected, "{status} {body}");
@@ -82,7 +88,7 @@ fn the_first_of_several_errors_counts() {
     }
 }
 
-/// HT-14: `insufficient_scope` is a refusal of this, not of who asks.
+/// HT-14: `insufficient_scope` rejects the request, not the credentials.
 #[test]
 fn insufficient_scope_is_denied() {
     let challenge = |error| {
@@ -137,7 +143,7 @@ fn retry_after_is_seconds_or_a_date() {
 
 /// T34.
 #[test]
-fn a_busy_registry_says_when_to_come_back() {
+fn a_busy_registry_specifies_when_to_retry() {
     let mut headers = HeaderMap::new();
     headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
     let after = Some(Duration::from_secs(7));

@@ -1,4 +1,4 @@
-//! What a status that is not success means (HT-14).
+//! Converts unsuccessful responses into errors (HT-14).
 
 use std::time::{Duration, SystemTime};
 
@@ -10,51 +10,51 @@ use windlass_oci::text::sanitize_up_to;
 use crate::challenge::Challenge;
 use crate::error::{RegistryError, RequestContext, RequestKind};
 
-/// The most that is read of the body of an error.
-pub(crate) const LARGEST_ERROR_BODY: usize = 64 << 10;
-/// The most that is shown of a registry's own words.
-const LONGEST_REASON: usize = 300;
+/// The maximum number of bytes read of an error body.
+pub(crate) const MAX_ERROR_BODY: usize = 64 << 10;
+/// The maximum length of the registry's message in an error, in characters.
+const MAX_REASON_LENGTH: usize = 300;
 
-/// The body of an error (OCI distribution specification, "Error Codes"). Only the first error counts
+/// The body of an error (OCI distribution specification, "Error Codes"). Only the first error is used
 /// (FB-10).
 #[derive(Debug, Default, Deserialize)]
-struct Envelope {
+struct ErrorEnvelope {
     #[serde(default)]
-    errors: Vec<Entry>,
-    /// What token servers and old registries send instead (HT-14).
+    errors: Vec<ErrorEntry>,
+    /// The field that token servers and old registries use instead (HT-14).
     #[serde(default)]
     details: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Entry {
+struct ErrorEntry {
     #[serde(default)]
     code: String,
     #[serde(default)]
     message: String,
 }
 
-/// What is known of an answer that is not a success.
-pub(crate) struct Refusal<'a> {
+/// An unsuccessful response.
+pub(crate) struct FailedResponse<'a> {
     pub(crate) context: &'a RequestContext,
     pub(crate) status: StatusCode,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
 }
 
-impl Refusal<'_> {
-    /// Tells whether the body is an error of the distribution protocol.
-    pub(crate) fn is_of_a_registry(&self) -> bool {
+impl FailedResponse<'_> {
+    /// Returns whether the body is an error of the distribution protocol.
+    pub(crate) fn has_registry_error(&self) -> bool {
         self.envelope().is_some_and(|envelope| {
             envelope.details.is_some() || envelope.errors.iter().any(|error| !error.code.is_empty())
         })
     }
 
-    fn envelope(&self) -> Option<Envelope> {
+    fn envelope(&self) -> Option<ErrorEnvelope> {
         serde_json::from_slice(self.body).ok()
     }
 
-    /// Returns the error it stands for.
+    /// Converts the response into an error.
     pub(crate) fn into_error(self) -> RegistryError {
         let context = self.context.boxed();
         let envelope = self.envelope().unwrap_or_default();
@@ -65,7 +65,7 @@ impl Refusal<'_> {
         } else {
             first.message
         };
-        let reason = sanitize_up_to(text.trim(), LONGEST_REASON).to_string();
+        let reason = sanitize_up_to(text.trim(), MAX_REASON_LENGTH).to_string();
         let retry_after = retry_after(self.headers, SystemTime::now());
         let status = self.status.as_u16();
         match (status, first.code.as_str()) {
@@ -82,13 +82,13 @@ impl Refusal<'_> {
             (401, _) if self.lacks_scope() => denied(context, reason),
             (401, _) | (_, "UNAUTHORIZED") => RegistryError::Unauthorized {
                 context,
-                reason: or(reason, "authentication required"),
+                reason: or_default(reason, "authentication required"),
             },
             (_, "DENIED") => denied(context, reason),
             (404, "BLOB_UPLOAD_UNKNOWN") => RegistryError::Unexpected {
                 context,
                 status,
-                reason: or(reason, "the upload is gone"),
+                reason: or_default(reason, "the upload has expired"),
             },
             (_, "NAME_UNKNOWN" | "NAME_INVALID") => RegistryError::NameUnknown { context },
             (_, "MANIFEST_UNKNOWN") => RegistryError::ManifestUnknown { context },
@@ -116,7 +116,8 @@ impl Refusal<'_> {
         }
     }
 
-    /// A token that was accepted but is not for this (HT-14): a private or missing repository, mostly.
+    /// Returns whether the token is valid but does not permit the request (HT-14), typically because the
+    /// repository is private or missing.
     fn lacks_scope(&self) -> bool {
         matches!(
             Challenge::choose(self.headers),
@@ -128,11 +129,11 @@ impl Refusal<'_> {
 fn denied(context: Box<RequestContext>, reason: String) -> RegistryError {
     RegistryError::Denied {
         context,
-        reason: or(reason, "access denied"),
+        reason: or_default(reason, "access denied"),
     }
 }
 
-fn or(reason: String, otherwise: &str) -> String {
+fn or_default(reason: String, otherwise: &str) -> String {
     if reason.is_empty() {
         otherwise.to_owned()
     } else {
@@ -140,7 +141,7 @@ fn or(reason: String, otherwise: &str) -> String {
     }
 }
 
-/// `Retry-After`, in seconds or as a date; anything else, the past included, counts as absent (T34).
+/// Parses `Retry-After`, in seconds or as a date; invalid values and dates in the past are ignored (T34).
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse::<u64>() {

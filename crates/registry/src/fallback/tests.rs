@@ -1,18 +1,18 @@
-//! The table of what leads on, row by row.
+//! The table of fallbacks, row by row.
 
 use windlass_http::SetupError;
 use windlass_oci::{Digest, ManifestError};
 
 use super::*;
 use crate::config::RegistryConfig;
+use crate::credential_provider::CredentialError;
 use crate::error::{DigestMismatch, RequestContext};
 use crate::hosts::{HostConfig, RegistryHosts};
-use crate::keyring::CredentialError;
 use crate::realm::RealmError;
 use crate::redirect::RedirectError;
 use crate::token::TokenError;
 
-/// A mirror, the registry in TLS, and the same in the clear.
+/// A mirror, the registry with TLS, and the registry without TLS.
 fn endpoints() -> [Endpoint; 3] {
     let mirror = HostConfig::new("https://mirror.test".parse().unwrap());
     let mut config = RegistryConfig {
@@ -72,9 +72,12 @@ fn size(expected: u64, found: u64) -> RegistryError {
     }
 }
 
-/// What can be made without a socket, by what it says about who was asked.
-fn errors() -> Vec<(RegistryError, Conduct)> {
-    use Conduct::{Answer, Disorder, Interruption, Irrelevant, Lie, Nonsense, Silence};
+/// Errors that need no socket, with their classes.
+fn errors() -> Vec<(RegistryError, FailureClass)> {
+    use FailureClass::{
+        Interrupted, LocalProblem, NoResponse, NotARegistry, Unavailable, ValidResponse,
+        WrongContent,
+    };
     let digest = Digest::sha256("x");
     let mismatch = Box::new(DigestMismatch {
         expected: digest,
@@ -87,61 +90,61 @@ fn errors() -> Vec<(RegistryError, Conduct)> {
                 context: context(),
                 source: SetupError::UserAgent,
             },
-            Irrelevant,
+            LocalProblem,
         ),
         (
             auth(AuthError::Credentials(CredentialError::new("x"))),
-            Irrelevant,
+            LocalProblem,
         ),
-        (auth(AuthError::RegistryToken), Irrelevant),
-        (auth(AuthError::Username), Irrelevant),
-        (manifest(TagOrDigest::Digest(digest)), Irrelevant),
-        (timeout(WaitPhase::Connection), Silence),
-        (timeout(WaitPhase::Response), Silence),
+        (auth(AuthError::RegistryToken), LocalProblem),
+        (auth(AuthError::Username), LocalProblem),
+        (manifest(TagOrDigest::Digest(digest)), LocalProblem),
+        (timeout(WaitPhase::Connection), NoResponse),
+        (timeout(WaitPhase::Response), NoResponse),
         (
             RegistryError::Proxy {
                 context: context(),
                 source: windlass_http::ProxyFailure::NotAProxy,
             },
-            Silence,
+            NoResponse,
         ),
         (
             RegistryError::NotARegistry {
                 context: context(),
                 reason: reason(),
             },
-            Nonsense,
+            NotARegistry,
         ),
-        (timeout(WaitPhase::Body), Interruption),
-        (size(10, 9), Interruption),
-        (size(10, 11), Lie),
+        (timeout(WaitPhase::Body), Interrupted),
+        (size(10, 9), Interrupted),
+        (size(10, 11), WrongContent),
         (
             RegistryError::Digest {
                 context: context(),
                 mismatch,
             },
-            Lie,
+            WrongContent,
         ),
         (
             RegistryError::DigestHeader {
                 context: context(),
                 header: reason(),
             },
-            Lie,
+            WrongContent,
         ),
         (
             RegistryError::TooLarge {
                 context: context(),
                 limit: 1,
             },
-            Lie,
+            WrongContent,
         ),
         (
             RegistryError::Malformed {
                 context: context(),
                 reason: reason(),
             },
-            Lie,
+            WrongContent,
         ),
         (
             RegistryError::Unavailable {
@@ -149,34 +152,40 @@ fn errors() -> Vec<(RegistryError, Conduct)> {
                 status: 503,
                 retry_after: None,
             },
-            Disorder,
+            Unavailable,
         ),
         (
             RegistryError::Unauthorized {
                 context: context(),
                 reason: reason(),
             },
-            Answer,
+            ValidResponse,
         ),
         (
             RegistryError::Denied {
                 context: context(),
                 reason: reason(),
             },
-            Answer,
+            ValidResponse,
         ),
-        (RegistryError::NameUnknown { context: context() }, Answer),
+        (
+            RegistryError::NameUnknown { context: context() },
+            ValidResponse,
+        ),
         (
             RegistryError::ManifestUnknown { context: context() },
-            Answer,
+            ValidResponse,
         ),
-        (RegistryError::BlobUnknown { context: context() }, Answer),
+        (
+            RegistryError::BlobUnknown { context: context() },
+            ValidResponse,
+        ),
         (
             RegistryError::TooManyRequests {
                 context: context(),
                 retry_after: None,
             },
-            Answer,
+            ValidResponse,
         ),
         (
             RegistryError::Unexpected {
@@ -184,7 +193,7 @@ fn errors() -> Vec<(RegistryError, Conduct)> {
                 status: 418,
                 reason: reason(),
             },
-            Answer,
+            ValidResponse,
         ),
         (
             RegistryError::Storage {
@@ -192,62 +201,63 @@ fn errors() -> Vec<(RegistryError, Conduct)> {
                 target: context().origin,
                 status: 403,
             },
-            Answer,
+            ValidResponse,
         ),
         (
             RegistryError::Redirect {
                 context: context(),
                 source: RedirectError::Inside,
             },
-            Answer,
+            ValidResponse,
         ),
         (
             auth(AuthError::Realm {
                 realm: reason(),
                 source: RealmError::Inside,
             }),
-            Answer,
+            ValidResponse,
         ),
-        (auth(AuthError::Token(TokenError::Missing)), Answer),
-        (auth(AuthError::PlainHttp), Answer),
+        (auth(AuthError::Token(TokenError::Missing)), ValidResponse),
+        (auth(AuthError::PlainHttp), ValidResponse),
         (
             manifest(TagOrDigest::Tag(windlass_oci::Tag::latest())),
-            Answer,
+            ValidResponse,
         ),
     ]
 }
 
 /// FB-6, FB-9, FB-13: the table.
 #[test]
-fn what_leads_on_from_a_mirror_and_from_the_registry() {
-    for (error, conduct) in errors() {
+fn fallbacks_of_a_mirror_and_of_the_registry() {
+    for (error, class) in errors() {
         let [mirror, secure, plain] = endpoints();
-        assert_eq!(error.conduct(), conduct, "{error:?}");
+        assert_eq!(error.failure_class(), class, "{error:?}");
         assert_eq!(
             error.falls_back(&mirror, &secure),
-            conduct != Conduct::Irrelevant,
+            class != FailureClass::LocalProblem,
             "{error:?}"
         );
-        // The registry's word stands; and what came over TLS does not lead out of it (FB-4).
+        // The response of the registry is final, and a response with TLS has no fallback without (FB-4).
         assert_eq!(
             error.falls_back(&secure, &plain),
-            conduct == Conduct::Silence,
+            class == FailureClass::NoResponse,
             "{error:?}"
         );
         assert_eq!(
             error.falls_back(&plain, &secure),
-            matches!(conduct, Conduct::Silence | Conduct::Nonsense),
+            matches!(class, FailureClass::NoResponse | FailureClass::NotARegistry),
             "{error:?}"
         );
     }
 }
 
-/// FB-4, HT-6: once it has answered in TLS, not even silence leads to plain http on the same host.
+/// FB-4, HT-6: after a response with TLS, plain http on the same host is not tried, even if there is no
+/// response later.
 #[test]
-fn an_answer_in_tls_is_remembered() {
+fn a_response_with_tls_is_remembered() {
     let [mirror, secure, plain] = endpoints();
-    secure.clone().note_answer();
-    mirror.note_answer();
+    secure.clone().record_response();
+    mirror.record_response();
     let silence = timeout(WaitPhase::Connection);
     assert!(!silence.falls_back(&secure, &plain));
     assert!(silence.falls_back(&mirror, &secure));
@@ -256,20 +266,20 @@ fn an_answer_in_tls_is_remembered() {
     assert!(silence.falls_back(&fresh, &plain));
 }
 
-/// D1, T28: a listed host whose certificate is not believed is asked in the clear; no other ever is.
+/// D1, T28: plain http is tried only for hosts that are listed as insecure.
 #[test]
-fn a_host_in_the_clear_has_to_be_listed() {
+fn plain_http_requires_a_listed_host() {
     let reference: windlass_oci::Reference = "registry.test/app".parse().unwrap();
     let endpoints = Endpoint::of(reference.repository(), &RegistryConfig::default()).unwrap();
     assert!(endpoints.iter().all(Endpoint::is_https));
 }
 
-/// D9, T30: what only the user can mend stops a pull; what one registry said does not stop the next.
+/// D9, T30: problems that only the user can fix stop a pull; an error of one registry does not.
 #[test]
-fn the_users_own_affairs_stop_a_pull() {
+fn local_problems_stop_a_pull() {
     use crate::next_step::NextStep;
-    for (error, conduct) in errors() {
+    for (error, class) in errors() {
         let stops = error.next_step() == NextStep::Stop;
-        assert_eq!(stops, conduct == Conduct::Irrelevant, "{error:?}");
+        assert_eq!(stops, class == FailureClass::LocalProblem, "{error:?}");
     }
 }

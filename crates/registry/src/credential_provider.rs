@@ -1,4 +1,4 @@
-//! Where credentials come from: the caller's business, asked only when a registry wants some.
+//! The source of credentials, supplied by the caller of this crate.
 
 use std::fmt;
 use std::pin::Pin;
@@ -6,40 +6,40 @@ use std::sync::Arc;
 
 use crate::credentials::Credentials;
 
-/// Knows who the user is to registries.
+/// Looks up credentials for registries.
 ///
-/// It is asked at most once for a repository at an endpoint, and not at all by registries that let
-/// everybody in: looking credentials up may run a program, or ask a person.
+/// Called at most once for a repository at an endpoint, and not at all for registries without authentication:
+/// a lookup may run a program or prompt the user.
 pub trait CredentialProvider: fmt::Debug + Send + Sync {
-    /// Returns what the user proves himself with, [`Credentials::Anonymous`] if there is nothing.
+    /// Returns the credentials for `door`, or [`Credentials::Anonymous`] if there are none.
     ///
-    /// An error is not the same as nothing: the pull fails and says why (D9).
+    /// An error differs from the absence of credentials: the operation fails and reports it (D9).
     fn credentials<'a>(
         &'a self,
         door: &'a CredentialScope,
     ) -> Pin<Box<dyn Future<Output = Result<Credentials, CredentialError>> + Send + 'a>>;
 }
 
-/// What credentials are wanted for.
+/// The host and repository that credentials are for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CredentialScope {
-    /// `host` or `host:port` of the endpoint, `docker.io` for Docker Hub. A mirror is its own host, not the
-    /// registry that it stands in for (D12).
+    /// `host` or `host:port` of the endpoint, `docker.io` for Docker Hub. A mirror has its own host, not that
+    /// of the registry it mirrors (D12).
     pub host: String,
-    /// The repository's path, such as `library/alpine`; empty for none in particular.
+    /// The repository's path, such as `library/alpine`; empty if the credentials are not for a repository.
     pub repository: String,
 }
 
-/// Why credentials could not be looked up. Holds no secret.
+/// Why credentials could not be looked up. Contains no secret.
 #[derive(Clone, Debug)]
 pub struct CredentialError(Arc<dyn std::error::Error + Send + Sync>);
 
-/// Credentials for one host, known beforehand. All others are met as nobody.
+/// Fixed credentials for one host. Other hosts are accessed anonymously.
 #[derive(Clone, Debug, Default)]
 pub struct StaticCredentials {
     /// As in [`CredentialScope::host`].
     pub host: String,
-    /// What the user proves himself with there.
+    /// The credentials for it.
     pub credentials: Credentials,
 }
 
@@ -58,7 +58,7 @@ impl CredentialProvider for StaticCredentials {
 }
 
 impl CredentialError {
-    /// Wraps what went wrong.
+    /// Wraps the error.
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(Arc::from(error.into()))
     }

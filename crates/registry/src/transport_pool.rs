@@ -1,4 +1,4 @@
-//! The connections: one transport for all that is connected to in the same way.
+//! The transports: one for each distinct connection configuration.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,24 +15,24 @@ use windlass_http::{
 use crate::config::RegistryConfig;
 use crate::endpoint::Endpoint;
 
-/// The transports that were made so far. How many there can be is bounded by the configuration: nothing that
-/// a registry says becomes part of a [`Plan`].
+/// The transports created so far. Their number is bounded by the configuration: nothing that a registry sends
+/// becomes part of a [`TransportKey`].
 #[derive(Debug, Default)]
-pub(crate) struct Transports(Mutex<HashMap<Plan, Transport>>);
+pub(crate) struct TransportPool(Mutex<HashMap<TransportKey, Transport>>);
 
-/// How places are connected to, and at which addresses.
+/// A connection configuration and the permitted address ranges.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Plan {
+pub(crate) struct TransportKey {
     connection: ConnectionConfig,
-    /// If not empty: at addresses in these ranges only.
+    /// If not empty, only addresses in these ranges are connected to.
     within: Vec<IpNet>,
 }
 
-/// Looks names up, and keeps the addresses in some ranges.
-struct Within(Vec<IpNet>);
+/// Resolves names and keeps the addresses within some ranges.
+struct RangeResolver(Vec<IpNet>);
 
-impl Plan {
-    /// Returns how to connect to nobody in particular.
+impl TransportKey {
+    /// Returns the general configuration.
     pub(crate) fn general(config: &RegistryConfig) -> Self {
         Self {
             connection: ConnectionConfig {
@@ -50,74 +50,77 @@ impl Plan {
         }
     }
 
-    /// Returns how to connect to `endpoint`: as it is configured, and as its host and port are.
+    /// Returns the configuration for `endpoint`: its own, and that of its host and port.
     pub(crate) fn endpoint(endpoint: &Endpoint, config: &RegistryConfig) -> Self {
-        let way = endpoint.way();
-        let mut plan = Self::general(config);
-        let connection = &mut plan.connection;
-        let general = config.tls_at(way.origin.url());
-        connection.tls = way.tls.clone();
+        let settings = endpoint.settings();
+        let mut key = Self::general(config);
+        let connection = &mut key.connection;
+        let general = config.tls_at(settings.origin.url());
+        connection.tls = settings.tls.clone();
         connection.tls.roots.extend(general.roots);
         connection.tls.skip_verify |= general.skip_verify;
         connection.tls.identity = connection.tls.identity.take().or(general.identity);
-        connection.connect = way.connect.unwrap_or(connection.connect);
-        if let Some(proxies) = &way.proxies {
+        connection.connect = settings.connect.unwrap_or(connection.connect);
+        if let Some(proxies) = &settings.proxies {
             connection.proxies = proxies.clone();
         }
-        if !way.within.is_empty() {
+        if !settings.within.is_empty() {
             connection.proxies = Proxies::default();
-            plan.within.clone_from(&way.within);
+            key.within.clone_from(&settings.within);
         }
-        plan
+        key
     }
 
-    /// Returns how to connect to where a registry leads: by a redirect, as a token server, or in the URL of a
-    /// foreign layer.
+    /// Returns the configuration for a host that a registry leads to: by a redirect, as a token server, or in
+    /// the URL of a foreign layer.
     ///
-    /// A stranger is known by what is configured for its own host and port alone, and is not looked for at
-    /// addresses of the link (D4). `proxies` are those of the registry that leads there: its traffic goes one
-    /// way.
-    pub(crate) fn stranger(url: &Url, proxies: Option<&Proxies>, config: &RegistryConfig) -> Self {
-        let mut plan = Self::general(config);
-        plan.connection.tls = config.tls_at(url);
-        plan.connection.address_policy = AddressPolicy::NoLinkLocal;
+    /// Only the TLS settings of that host and port apply, and link-local addresses are rejected (D4).
+    /// `proxies` are those of the registry, so that all of its traffic uses the same ones.
+    pub(crate) fn unknown_host(
+        url: &Url,
+        proxies: Option<&Proxies>,
+        config: &RegistryConfig,
+    ) -> Self {
+        let mut key = Self::general(config);
+        key.connection.tls = config.tls_at(url);
+        key.connection.address_policy = AddressPolicy::NoLinkLocal;
         if let Some(proxies) = proxies {
-            plan.connection.proxies = proxies.clone();
+            key.connection.proxies = proxies.clone();
         }
-        plan
+        key
     }
 
-    /// Has every request that runs at the same time have a connection of its own.
-    pub(crate) fn apart(mut self) -> Self {
+    /// Gives each concurrent request a connection of its own.
+    pub(crate) fn with_http1_only(mut self) -> Self {
         self.connection.versions = HttpVersions::Http1;
         self
     }
 
-    /// Lets it be at addresses of the link, too.
-    pub(crate) fn anywhere(mut self) -> Self {
+    /// Permits link-local addresses.
+    pub(crate) fn with_any_address(mut self) -> Self {
         self.connection.address_policy = AddressPolicy::Any;
         self
     }
 }
 
-impl Transports {
-    /// Returns the transport for `plan`.
-    pub(crate) fn get(&self, plan: Plan) -> Result<Transport, SetupError> {
+impl TransportPool {
+    /// Returns the transport for `key`, creating it if needed.
+    pub(crate) fn get(&self, key: TransportKey) -> Result<Transport, SetupError> {
         let mut transports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(transport) = transports.get(&plan) {
+        if let Some(transport) = transports.get(&key) {
             return Ok(transport.clone());
         }
-        let transport = if plan.within.is_empty() {
-            Transport::new(&plan.connection)?
+        let transport = if key.within.is_empty() {
+            Transport::new(&key.connection)?
         } else {
-            Transport::with_resolver(&plan.connection, Within(plan.within.clone()))?
+            Transport::with_resolver(&key.connection, RangeResolver(key.within.clone()))?
         };
-        transports.insert(plan, transport.clone());
+        transports.insert(key, transport.clone());
         Ok(transport)
     }
 }
 
-impl NameResolver for Within {
+impl NameResolver for RangeResolver {
     fn resolve<'a>(&'a self, name: &'a str) -> AddressLookup<'a> {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name, 0)).await?;
@@ -126,7 +129,7 @@ impl NameResolver for Within {
     }
 }
 
-impl Within {
+impl RangeResolver {
     fn keep(&self, mut found: Vec<IpAddr>) -> io::Result<Vec<IpAddr>> {
         found.retain(|address| {
             let address = address.to_canonical();
@@ -134,7 +137,7 @@ impl Within {
         });
         if found.is_empty() {
             return Err(io::Error::other(
-                "it has no address that is listed as insecure",
+                "none of its addresses is listed as insecure",
             ));
         }
         Ok(found)
@@ -145,17 +148,17 @@ impl Within {
 mod tests {
     use super::*;
 
-    /// EP-7: what is dialled is what was looked at.
+    /// EP-7: the ranges apply to the address that is connected to.
     #[test]
     fn a_name_is_insecure_by_its_addresses() {
         let parse = |text: &str| text.parse::<IpAddr>().unwrap();
-        let within = Within(vec!["10.1.0.0/16".parse().unwrap()]);
+        let within = RangeResolver(vec!["10.1.0.0/16".parse().unwrap()]);
         let (inside, outside) = (parse("10.1.2.3"), parse("10.2.0.1"));
         assert_eq!(within.keep(vec![outside, inside]).unwrap(), [inside]);
         let error = within.keep(vec![outside]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "it has no address that is listed as insecure"
+            "none of its addresses is listed as insecure"
         );
     }
 }

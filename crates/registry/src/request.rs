@@ -1,4 +1,4 @@
-//! The one way to make a request: redirects by hand, and nothing said to a stranger.
+//! Sends requests and follows redirects.
 
 use std::time::Duration;
 
@@ -19,83 +19,90 @@ use crate::error::{RegistryError, RequestContext, RequestKind, WaitPhase};
 use crate::origin::Origin;
 use crate::realm::RealmError;
 use crate::redirect::{RedirectError, target};
-use crate::transports::Plan;
+use crate::transport_pool::TransportKey;
 
-/// A request, whole but for the authorization.
+/// A request without its authorization.
 #[derive(Debug)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct RequestSpec<'a> {
     pub(crate) context: &'a RequestContext,
-    pub(crate) party: Party<'a>,
+    pub(crate) peer: RequestPeer<'a>,
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) accept: Option<&'a HeaderValue>,
-    /// Which bytes to ask for.
-    pub(crate) span: Span,
-    /// The body of a POST. It carries a secret.
+    /// The range of bytes to request.
+    pub(crate) range: RequestedRange,
+    /// The body of a POST. It contains a secret.
     pub(crate) form: Option<String>,
-    /// The body of a PUT, and its type.
+    /// The body of a PUT, and its media type.
     pub(crate) document: Option<(HeaderValue, Bytes)>,
-    /// How long to wait for the head of each response.
-    pub(crate) patience: Duration,
+    /// The timeout for the head of each response.
+    pub(crate) response_timeout: Duration,
 }
 
-/// Which bytes of a body are asked for.
+/// The range of bytes of a body to request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Span {
-    /// From a place on, to the end; from 0 on it is the whole, and no range.
+pub(crate) enum RequestedRange {
+    /// From an offset to the end; 0 requests the whole body without a range.
     From(u64),
-    /// From the first place up to, and without, the second: one of several requests for one body, each with a
-    /// connection of its own.
+    /// From the first offset to the second, exclusive: one of several concurrent requests for one body, each
+    /// with a connection of its own.
     Between(u64, u64),
 }
 
-/// Whose affair a request is.
+/// The peer that a request is configured for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Party<'a> {
-    /// An endpoint's, or a token server's in its name.
+pub(crate) enum RequestPeer<'a> {
+    /// An endpoint, or the token server it names.
     Endpoint(&'a Endpoint),
-    /// Nobody's that is known, by way of these proxies if they are not those of everybody.
-    Stranger(Option<&'a Proxies>),
-    /// Nobody's that is known, at a place that the user named.
-    Named,
+    /// An unknown host, with the proxies of the registry if it has its own.
+    UnknownHost(Option<&'a Proxies>),
+    /// The host of a URL that the user specifies.
+    UserUrl,
 }
 
-/// A response, and whether it is from where the request was meant to go.
+/// A response and its final URL.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) response: Response,
+pub(crate) struct RegistryResponse {
+    pub(crate) http: Response,
     pub(crate) url: Url,
-    /// No redirect led to another scheme, host or port.
-    pub(crate) at_home: bool,
+    /// Whether all redirects kept scheme, host and port.
+    pub(crate) same_origin: bool,
 }
 
-/// One step of the way that redirects lead along.
+/// A streamed request body.
+pub(crate) struct UploadBody {
+    pub(crate) body: StreamingBody,
+    /// The value of `Content-Range`, for a chunk that is not the first.
+    pub(crate) content_range: Option<HeaderValue>,
+}
+
+/// One request of a chain of redirects.
 struct Hop<'a> {
     url: &'a Url,
     authorization: Option<&'a HeaderValue>,
-    /// The endpoint whose own place this is.
+    /// The endpoint, if this URL is on its origin.
     endpoint: Option<&'a Endpoint>,
     is_first: bool,
 }
 
-impl<'a> Ask<'a> {
-    /// Returns a GET of all that is at `url`.
+impl<'a> RequestSpec<'a> {
+    /// Returns a GET of the whole content of `url`.
     pub(crate) fn get(
         context: &'a RequestContext,
-        party: Party<'a>,
+        peer: RequestPeer<'a>,
         url: Url,
-        patience: Duration,
+        response_timeout: Duration,
     ) -> Self {
         Self {
             context,
-            party,
+            peer,
             method: Method::GET,
             url,
             accept: None,
-            span: Span::From(0),
+            range: RequestedRange::From(0),
             form: None,
             document: None,
-            patience,
+            response_timeout,
         }
     }
 
@@ -120,15 +127,15 @@ impl<'a> Ask<'a> {
             .method(self.method.clone())
             .uri(hop.url.as_str());
         let headers = request.headers_mut()?;
-        // First, so that what has to be cannot be configured away.
+        // First, so that configured headers cannot override required ones.
         if let Some(endpoint) = hop.endpoint {
-            headers.extend(endpoint.way().headers.iter().cloned());
+            headers.extend(endpoint.settings().headers.iter().cloned());
         }
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(accept) = self.accept {
             headers.insert(ACCEPT, accept.clone());
         }
-        if let Some(range) = self.span.range() {
+        if let Some(range) = self.range.range() {
             headers.insert(RANGE, range);
         }
         if let Some(authorization) = hop.authorization {
@@ -137,13 +144,13 @@ impl<'a> Ask<'a> {
         request.body(()).ok()
     }
 
-    /// Says what a failure before any answer means.
+    /// Converts a failure without a response.
     fn failed(&self, error: SendError, hop: &Hop<'_>) -> RegistryError {
         let context = self.context.boxed();
         match error {
             SendError::Uri => RegistryError::Malformed {
                 context,
-                reason: "it leads to a URL that cannot be asked".to_owned(),
+                reason: "its URL is not an http or https URL with a host".to_owned(),
             },
             SendError::Connect { failure, source } => RegistryError::Connect {
                 context,
@@ -163,12 +170,12 @@ impl<'a> Ask<'a> {
             SendError::NotHttp { .. } if self.context.kind == RequestKind::Url => {
                 RegistryError::Malformed {
                     context,
-                    reason: "its answer is not HTTP".to_owned(),
+                    reason: "its response is not HTTP".to_owned(),
                 }
             }
             SendError::NotHttp { .. } => RegistryError::NotARegistry {
                 context,
-                reason: "its answer is not HTTP".to_owned(),
+                reason: "its response is not HTTP".to_owned(),
             },
             SendError::HeadTooLarge => RegistryError::Malformed {
                 context,
@@ -178,7 +185,7 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// D4: a name that resolved to an address that is not asked.
+    /// D4: the name resolved to a forbidden address.
     fn led_inside(&self, hop: &Hop<'_>) -> RegistryError {
         let context = self.context.boxed();
         if self.context.kind == RequestKind::Token && hop.is_first {
@@ -195,23 +202,23 @@ impl<'a> Ask<'a> {
     }
 }
 
-impl Span {
-    /// Returns the header `Range` (RFC 9110, section 14.2), if there has to be one.
+impl RequestedRange {
+    /// Returns the `Range` header (RFC 9110, section 14.2), if one is needed.
     fn range(self) -> Option<HeaderValue> {
         let range = match self {
             Self::From(0) => return None,
             Self::From(start) => format!("bytes={start}-"),
             Self::Between(start, end) => format!("bytes={start}-{}", end.saturating_sub(1)),
         };
-        Some(HeaderValue::try_from(range).expect("digits are fit for a header"))
+        Some(HeaderValue::try_from(range).expect("digits are valid in a header"))
     }
 
-    /// Returns whether the answer may be a range.
+    /// Returns whether the response may be a range.
     pub(crate) fn is_range(self) -> bool {
         self != Self::From(0)
     }
 
-    /// Returns the first place.
+    /// Returns the first offset.
     pub(crate) fn start(self) -> u64 {
         match self {
             Self::From(start) | Self::Between(start, _) => start,
@@ -219,120 +226,128 @@ impl Span {
     }
 }
 
-impl<'a> Party<'a> {
+impl<'a> RequestPeer<'a> {
     fn endpoint(self) -> Option<&'a Endpoint> {
         match self {
             Self::Endpoint(endpoint) => Some(endpoint),
-            Self::Stranger(_) | Self::Named => None,
+            Self::UnknownHost(_) | Self::UserUrl => None,
         }
     }
 
     fn proxies(self) -> Option<&'a Proxies> {
         match self {
-            Self::Endpoint(endpoint) => endpoint.way().proxies.as_ref(),
-            Self::Stranger(proxies) => proxies,
-            Self::Named => None,
+            Self::Endpoint(endpoint) => endpoint.settings().proxies.as_ref(),
+            Self::UnknownHost(proxies) => proxies,
+            Self::UserUrl => None,
         }
     }
 }
 
 impl Client {
-    /// Makes the request and follows redirects by hand.
+    /// Sends the request and follows redirects.
     ///
-    /// `authorization` goes to the scheme, host and port of the request and to no other (R8, T26), what is
-    /// configured for an endpoint (headers, certificates) to the endpoint's. Once the way has led elsewhere
-    /// nothing of it is sent again, not even back home.
+    /// `authorization` is sent to the scheme, host and port of the request and to no other (R8, T26); the
+    /// configuration of an endpoint (headers, certificates) applies to the endpoint only. After a redirect to
+    /// another origin neither is sent again, even if a later redirect leads back.
     pub(crate) async fn send(
         &self,
-        ask: &Ask<'_>,
+        spec: &RequestSpec<'_>,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Answer, RegistryError> {
+    ) -> Result<RegistryResponse, RegistryError> {
         let refuse = |source| RegistryError::Redirect {
-            context: ask.context.boxed(),
+            context: spec.context.boxed(),
             source,
         };
         let limit = self.config().redirects;
-        let mut url = ask.url.clone();
-        let mut at_home = true;
+        let mut url = spec.url.clone();
+        let mut same_origin = true;
         for turn in 0..=limit {
             let is_endpoint = |endpoint: &&Endpoint| *endpoint.origin() == Origin::of(&url);
             let hop = Hop {
                 url: &url,
-                authorization: authorization.filter(|_| at_home),
-                endpoint: ask.party.endpoint().filter(|_| at_home).filter(is_endpoint),
+                authorization: authorization.filter(|_| same_origin),
+                endpoint: spec
+                    .peer
+                    .endpoint()
+                    .filter(|_| same_origin)
+                    .filter(is_endpoint),
                 is_first: turn == 0,
             };
-            let response = self.send_once(ask, &hop).await?;
+            let response = self.send_once(spec, &hop).await?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-                return Ok(Answer {
-                    response,
+                return Ok(RegistryResponse {
+                    http: response,
                     url,
-                    at_home,
+                    same_origin,
                 });
             }
-            if ask.form.is_some() {
+            if spec.form.is_some() {
                 return Err(refuse(RedirectError::Post));
             }
-            if !matches!(ask.method, Method::GET | Method::HEAD) {
+            if !matches!(spec.method, Method::GET | Method::HEAD) {
                 return Err(refuse(RedirectError::Write));
             }
             url = target(&url, response.headers()).map_err(refuse)?;
-            at_home &= url.origin() == ask.url.origin();
+            same_origin &= url.origin() == spec.url.origin();
         }
         Err(refuse(RedirectError::TooMany(limit)))
     }
 
-    /// Makes the request with a body that comes piece by piece, and follows no redirect.
+    /// Sends the request with a streamed body. Redirects are an error.
     pub(crate) async fn send_stream(
         &self,
-        ask: &Ask<'_>,
+        spec: &RequestSpec<'_>,
         authorization: Option<&HeaderValue>,
-        (body, range): (StreamingBody, Option<HeaderValue>),
-    ) -> Result<Answer, RegistryError> {
+        upload: UploadBody,
+    ) -> Result<RegistryResponse, RegistryError> {
         let hop = Hop {
-            url: &ask.url,
+            url: &spec.url,
             authorization,
-            endpoint: ask.party.endpoint(),
+            endpoint: spec.peer.endpoint(),
             is_first: true,
         };
-        let transport = self.transport_for(ask, &hop)?;
-        let request = ask.head(&hop);
-        let mut request = request.ok_or_else(|| ask.failed(SendError::Uri, &hop))?;
+        let transport = self.transport_for(spec, &hop)?;
+        let request = spec.head(&hop);
+        let mut request = request.ok_or_else(|| spec.failed(SendError::Uri, &hop))?;
         let octets = HeaderValue::from_static("application/octet-stream");
         request.headers_mut().insert(CONTENT_TYPE, octets);
-        if let Some(range) = range {
+        if let Some(range) = upload.content_range {
             request.headers_mut().insert(CONTENT_RANGE, range);
         }
-        tracing::debug!(context = %ask.context, method = %ask.method, "upload");
+        tracing::debug!(context = %spec.context, method = %spec.method, "upload");
         let sent = transport
-            .send_stream(request.map(|()| body), ask.patience)
+            .send_stream(request.map(|()| upload.body), spec.response_timeout)
             .await;
-        let response = sent.map_err(|error| ask.failed(error, &hop))?;
+        let response = sent.map_err(|error| spec.failed(error, &hop))?;
         if matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Err(RegistryError::Redirect {
-                context: ask.context.boxed(),
+                context: spec.context.boxed(),
                 source: RedirectError::Write,
             });
         }
-        Ok(Answer {
-            response,
-            url: ask.url.clone(),
-            at_home: true,
+        Ok(RegistryResponse {
+            http: response,
+            url: spec.url.clone(),
+            same_origin: true,
         })
     }
 
-    async fn send_once(&self, ask: &Ask<'_>, hop: &Hop<'_>) -> Result<Response, RegistryError> {
-        let transport = self.transport_for(ask, hop)?;
-        let request = ask.request(hop);
-        let request = request.ok_or_else(|| ask.failed(SendError::Uri, hop))?;
-        tracing::debug!(context = %ask.context, host = hop.url.host_str(), span = ?ask.span, "request");
-        let sent = transport.send(request, ask.patience).await;
-        let response = sent.map_err(|error| ask.failed(error, hop))?;
+    async fn send_once(
+        &self,
+        spec: &RequestSpec<'_>,
+        hop: &Hop<'_>,
+    ) -> Result<Response, RegistryError> {
+        let transport = self.transport_for(spec, hop)?;
+        let request = spec.request(hop);
+        let request = request.ok_or_else(|| spec.failed(SendError::Uri, hop))?;
+        tracing::debug!(context = %spec.context, host = hop.url.host_str(), range = ?spec.range, "request");
+        let sent = transport.send(request, spec.response_timeout).await;
+        let response = sent.map_err(|error| spec.failed(error, hop))?;
         if let Some(endpoint) = hop.endpoint {
-            endpoint.note_answer();
+            endpoint.record_response();
         }
         tracing::debug!(
-            context = %ask.context,
+            context = %spec.context,
             status = response.status().as_u16(),
             version = ?response.version(),
             "response"
@@ -340,32 +355,40 @@ impl Client {
         Ok(response)
     }
 
-    fn transport_for(&self, ask: &Ask<'_>, hop: &Hop<'_>) -> Result<Transport, RegistryError> {
-        let plan = match (hop.endpoint, ask.party.endpoint()) {
-            (Some(endpoint), _) => Plan::endpoint(endpoint, self.config()),
+    fn transport_for(
+        &self,
+        spec: &RequestSpec<'_>,
+        hop: &Hop<'_>,
+    ) -> Result<Transport, RegistryError> {
+        let key = match (hop.endpoint, spec.peer.endpoint()) {
+            (Some(endpoint), _) => TransportKey::endpoint(endpoint, self.config()),
             (None, known) => {
-                let plan = Plan::stranger(hop.url, ask.party.proxies(), self.config());
-                // The same host at another port is where the configuration says that it is.
-                let same_host = match ask.party {
-                    Party::Named => ask.url.host() == hop.url.host(),
-                    Party::Endpoint(_) | Party::Stranger(_) => {
+                let key = TransportKey::unknown_host(hop.url, spec.peer.proxies(), self.config());
+                // Another port of the same host has the address that the configuration intends.
+                let same_host = match spec.peer {
+                    RequestPeer::UserUrl => spec.url.host() == hop.url.host(),
+                    RequestPeer::Endpoint(_) | RequestPeer::UnknownHost(_) => {
                         known.is_some_and(|known| known.origin().parsed_host() == hop.url.host())
                     }
                 };
-                if same_host { plan.anywhere() } else { plan }
+                if same_host {
+                    key.with_any_address()
+                } else {
+                    key
+                }
             }
         };
-        let plan = match ask.span {
-            Span::From(_) => plan,
-            Span::Between(..) => plan.apart(),
+        let key = match spec.range {
+            RequestedRange::From(_) => key,
+            RequestedRange::Between(..) => key.with_http1_only(),
         };
-        self.transport(plan).map_err(|source| RegistryError::Setup {
-            context: ask.context.boxed(),
+        self.transport(key).map_err(|source| RegistryError::Setup {
+            context: spec.context.boxed(),
             source,
         })
     }
 
-    /// Makes the body of `response` readable.
+    /// Returns the body of `response`.
     pub(crate) fn body(&self, response: Response) -> ResponseBody {
         let timeouts = &self.config().timeouts;
         response.into_body(BodyTimeout {
@@ -386,9 +409,9 @@ mod tests {
             kind,
         };
         let url = Url::parse("https://elsewhere.test/x?signature=hunter2").unwrap();
-        let ask = Ask::get(
+        let spec = RequestSpec::get(
             &context,
-            Party::Stranger(None),
+            RequestPeer::UnknownHost(None),
             url.clone(),
             Duration::from_secs(1),
         );
@@ -398,7 +421,7 @@ mod tests {
             endpoint: None,
             is_first,
         };
-        ask.failed(error, &hop)
+        spec.failed(error, &hop)
     }
 
     fn refused() -> SendError {
@@ -406,9 +429,9 @@ mod tests {
         SendError::RefusedAddress { address }
     }
 
-    /// D4, T25: a name that turns out to be an address of the link is refused as the address would be.
+    /// D4, T25: a name that resolves to a link-local address is rejected like the address itself.
     #[test]
-    fn a_name_that_leads_onto_the_link_is_refused() {
+    fn a_name_that_resolves_to_a_link_local_address_is_rejected() {
         let realm = failed(RequestKind::Token, true, refused());
         let RegistryError::Auth {
             source: AuthError::Realm { realm, source },

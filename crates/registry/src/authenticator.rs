@@ -1,4 +1,4 @@
-//! Answers a challenge: with a header that proves who is asking, fetched from a token server if need be.
+//! Answers authentication challenges, with a token from a token server if required.
 
 use std::time::Duration;
 
@@ -16,94 +16,94 @@ use crate::challenge::{BearerChallenge, Challenge};
 use crate::client::Client;
 use crate::credentials::{Credentials, Secret};
 use crate::endpoint::Endpoint;
-use crate::envelope::{LARGEST_ERROR_BODY, Refusal};
 use crate::error::{RegistryError, RequestContext, RequestKind, WaitPhase};
-use crate::exchange::{Answer, Ask, Party};
+use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::origin::Origin;
 use crate::realm;
-use crate::token::{Token, bearer};
+use crate::request::{RegistryResponse, RequestPeer, RequestSpec};
+use crate::token::{AccessToken, bearer_header};
 
-/// The most that is read of a token server's answer.
-const LARGEST_TOKEN_BODY: u64 = 1 << 20;
-/// Names windlass to a token server (`client_id` of an OAuth 2 request).
+/// The maximum size of a token server's response, in bytes.
+const MAX_TOKEN_BODY: u64 = 1 << 20;
+/// Identifies windlass to a token server (`client_id` of an OAuth 2 request).
 const CLIENT_ID: &str = "windlass";
 
-/// Answers challenges of one endpoint.
+/// Answers the challenges of one endpoint.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Prover<'a> {
+pub(crate) struct Authenticator<'a> {
     pub(crate) client: &'a Client,
     pub(crate) endpoint: &'a Endpoint,
-    /// The path of the repository that is to be pulled from; empty for none.
+    /// The path of the repository; empty for none.
     pub(crate) repository: &'a str,
     pub(crate) scope: &'a Scope,
     pub(crate) credentials: &'a Credentials,
-    /// Whether a refresh token is wanted, too: for a login.
+    /// Whether to request a refresh token, for a login.
     pub(crate) offline: bool,
 }
 
-/// What a session is to be allowed to do with its repository.
+/// The access that a session needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Scope {
     /// Read.
     #[default]
     Pull,
-    /// Read and write, and read the repositories with these paths, to take blobs over from them.
+    /// Write access, and read access to the repositories with these paths, from which blobs are mounted.
     Push(Vec<String>),
 }
 
-/// What to send, and for how long.
+/// An authorization header and its lifetime.
 #[derive(Debug)]
-pub(crate) struct Proof {
+pub(crate) struct AuthorizationHeader {
     pub(crate) header: HeaderValue,
-    /// `None` where it does not end by itself.
-    pub(crate) life: Option<Duration>,
-    /// What further tokens can be had with.
-    pub(crate) refresh: Option<Secret>,
+    /// `None` if it does not expire.
+    pub(crate) lifetime: Option<Duration>,
+    /// The refresh token, for further tokens.
+    pub(crate) refresh_token: Option<Secret>,
 }
 
-/// How a token is asked for.
-enum Request {
-    /// GET, with the password in the header if there is one.
+/// The form of a token request.
+enum TokenRequest {
+    /// GET, with the password in a header if there is one.
     Query(Option<HeaderValue>),
-    /// POST.
+    /// POST, with the parameters in the body.
     Form(String),
 }
 
-impl Prover<'_> {
-    /// Returns the answer to `challenge`, if there is one.
-    pub(crate) async fn answer(
+impl Authenticator<'_> {
+    /// Returns the header that answers `challenge`, or `None` without suitable credentials.
+    pub(crate) async fn authenticate(
         &self,
         challenge: &Challenge,
-    ) -> Result<Option<Proof>, RegistryError> {
-        let (header, life, refresh) = match (challenge, self.credentials) {
+    ) -> Result<Option<AuthorizationHeader>, RegistryError> {
+        let (header, lifetime, refresh_token) = match (challenge, self.credentials) {
             (Challenge::Basic, Credentials::Basic { username, password }) => {
-                (self.basic(username, password)?, None, None)
+                (self.basic_header(username, password)?, None, None)
             }
             (Challenge::Basic, _) => return Ok(None),
-            // HT-10: as it is.
+            // HT-10: the token is sent unchanged.
             (Challenge::Bearer(_), Credentials::RegistryToken(token)) => {
-                let header = bearer(token.expose());
+                let header = bearer_header(token.expose());
                 let header = header.ok_or_else(|| self.refuse(AuthError::RegistryToken))?;
                 (header, None, None)
             }
             (Challenge::Bearer(bearer), _) => {
                 let token = self.fetch_token(bearer).await?;
-                (token.header, Some(token.life), token.refresh)
+                (token.header, Some(token.lifetime), token.refresh_token)
             }
         };
-        Ok(Some(Proof {
+        Ok(Some(AuthorizationHeader {
             header,
-            life,
-            refresh,
+            lifetime,
+            refresh_token,
         }))
     }
 
-    /// HT-8, HT-9.
-    async fn fetch_token(&self, challenge: &BearerChallenge) -> Result<Token, RegistryError> {
+    /// Fetches a token from the token server (HT-8, HT-9).
+    async fn fetch_token(&self, challenge: &BearerChallenge) -> Result<AccessToken, RegistryError> {
         let realm = self.realm(challenge)?;
         let origin = Origin::of(&realm);
         let context = self.context(origin.clone());
-        // No pull can know that it is about to ask a server that wants to be left alone (T34).
+        // A pull cannot check this before: it does not have the token server's address (T34).
         if let Some(left) = self.client.pause(&origin) {
             return Err(RegistryError::TooManyRequests {
                 context: context.boxed(),
@@ -112,8 +112,8 @@ impl Prover<'_> {
         }
         let limit = self.client.config().timeouts.token;
         let fetch = async {
-            let body = self.ask_for_token(&context, &realm, challenge).await?;
-            Token::parse(&body).map_err(|error| RegistryError::Auth {
+            let body = self.request_token(&context, &realm, challenge).await?;
+            AccessToken::parse(&body).map_err(|error| RegistryError::Auth {
                 context: context.boxed(),
                 source: error.into(),
             })
@@ -127,7 +127,7 @@ impl Prover<'_> {
         })
     }
 
-    /// Returns the token server, if it may be asked.
+    /// Returns the URL of the token server, if it is allowed.
     fn realm(&self, challenge: &BearerChallenge) -> Result<Url, RegistryError> {
         let config = self.client.config();
         realm::check(&challenge.realm, self.endpoint, config).map_err(|source| {
@@ -138,7 +138,7 @@ impl Prover<'_> {
         })
     }
 
-    async fn ask_for_token(
+    async fn request_token(
         &self,
         context: &RequestContext,
         realm: &Url,
@@ -150,18 +150,20 @@ impl Prover<'_> {
                     ("grant_type", "refresh_token"),
                     ("refresh_token", token.expose()),
                 ];
-                Request::Form(self.form(&grant, challenge))
+                TokenRequest::Form(self.form(&grant, challenge))
             }
             Credentials::Basic { username, password } => {
-                Request::Query(Some(self.basic(username, password)?))
+                TokenRequest::Query(Some(self.basic_header(username, password)?))
             }
-            Credentials::Anonymous | Credentials::RegistryToken(_) => Request::Query(None),
+            Credentials::Anonymous | Credentials::RegistryToken(_) => TokenRequest::Query(None),
         };
-        let answer = self.ask(context, realm, challenge, &request).await?;
-        let status = answer.response.status();
-        let is_form = matches!(request, Request::Form(_));
-        let answer = match self.credentials {
-            // Some servers know only OAuth 2's way of asking (HT-8).
+        let response = self
+            .send_token_request(context, realm, challenge, &request)
+            .await?;
+        let status = response.http.status();
+        let is_form = matches!(request, TokenRequest::Form(_));
+        let response = match self.credentials {
+            // Some servers support only the OAuth 2 request (HT-8).
             Credentials::Basic { username, password }
                 if matches!(status.as_u16(), 404 | 405) && !is_form =>
             {
@@ -170,38 +172,39 @@ impl Prover<'_> {
                     ("username", username),
                     ("password", password.expose()),
                 ];
-                let request = Request::Form(self.form(&grant, challenge));
-                self.ask(context, realm, challenge, &request).await?
+                let request = TokenRequest::Form(self.form(&grant, challenge));
+                self.send_token_request(context, realm, challenge, &request)
+                    .await?
             }
-            _ => answer,
+            _ => response,
         };
-        if answer.response.status().is_success() {
-            let body = self.client.body(answer.response);
-            let body = body.read_to_end(LARGEST_TOKEN_BODY).await;
+        if response.http.status().is_success() {
+            let body = self.client.body(response.http);
+            let body = body.read_to_end(MAX_TOKEN_BODY).await;
             return body.map_err(|error| context.body_failed(error));
         }
-        Err(self.refused(context, answer, is_form).await)
+        Err(self.response_error(context, response, is_form).await)
     }
 
-    async fn ask(
+    async fn send_token_request(
         &self,
         context: &RequestContext,
         realm: &Url,
         challenge: &BearerChallenge,
-        request: &Request,
-    ) -> Result<Answer, RegistryError> {
-        let patience = self.client.config().timeouts.token;
-        let party = Party::Endpoint(self.endpoint);
-        let mut ask = Ask::get(context, party, realm.clone(), patience);
+        request: &TokenRequest,
+    ) -> Result<RegistryResponse, RegistryError> {
+        let response_timeout = self.client.config().timeouts.token;
+        let peer = RequestPeer::Endpoint(self.endpoint);
+        let mut spec = RequestSpec::get(context, peer, realm.clone(), response_timeout);
         match request {
-            Request::Form(form) => {
-                ask.method = Method::POST;
-                ask.form = Some(form.clone());
-                self.client.send(&ask, None).await
+            TokenRequest::Form(form) => {
+                spec.method = Method::POST;
+                spec.form = Some(form.clone());
+                self.client.send(&spec, None).await
             }
-            Request::Query(authorization) => {
-                self.query(&mut ask.url, challenge);
-                self.client.send(&ask, authorization.as_ref()).await
+            TokenRequest::Query(authorization) => {
+                self.query(&mut spec.url, challenge);
+                self.client.send(&spec, authorization.as_ref()).await
             }
         }
     }
@@ -233,7 +236,7 @@ impl Prover<'_> {
         fields.append_pair("service", challenge.service.as_deref().unwrap_or_default());
         let scopes = self.scopes();
         if !scopes.is_empty() {
-            // RFC 6749, section 3.3: in a form there is one field, with spaces.
+            // RFC 6749, section 3.3: a form has one field, with spaces as separators.
             fields.append_pair("scope", &scopes.join(" "));
         }
         if self.offline {
@@ -255,22 +258,22 @@ impl Prover<'_> {
         }
     }
 
-    async fn refused(
+    async fn response_error(
         &self,
         context: &RequestContext,
-        answer: Answer,
+        response: RegistryResponse,
         is_form: bool,
     ) -> RegistryError {
-        let status = answer.response.status();
-        let headers = answer.response.headers().clone();
-        let body = self.client.body(answer.response);
-        let body = body.read_prefix(LARGEST_ERROR_BODY).await;
-        // RFC 6749, section 5.2: a refresh token that is not accepted is answered with 400.
+        let status = response.http.status();
+        let headers = response.http.headers().clone();
+        let body = self.client.body(response.http);
+        let body = body.read_prefix(MAX_ERROR_BODY).await;
+        // RFC 6749, section 5.2: an invalid refresh token is rejected with 400.
         let status = match status {
             StatusCode::BAD_REQUEST if is_form => StatusCode::UNAUTHORIZED,
             status => status,
         };
-        Refusal {
+        FailedResponse {
             context,
             status,
             headers: &headers,
@@ -279,8 +282,12 @@ impl Prover<'_> {
         .into_error()
     }
 
-    fn basic(&self, username: &str, password: &Secret) -> Result<HeaderValue, RegistryError> {
-        basic(username, password).ok_or_else(|| self.refuse(AuthError::Username))
+    fn basic_header(
+        &self,
+        username: &str,
+        password: &Secret,
+    ) -> Result<HeaderValue, RegistryError> {
+        basic_header(username, password).ok_or_else(|| self.refuse(AuthError::Username))
     }
 
     fn refuse(&self, source: AuthError) -> RegistryError {
@@ -300,19 +307,19 @@ impl Prover<'_> {
     }
 }
 
-/// Returns the header for a user name that can be told from the password behind it.
-fn basic(username: &str, password: &Secret) -> Option<HeaderValue> {
+/// Returns the header, or `None` for a user name that could not be separated from the password.
+fn basic_header(username: &str, password: &Secret) -> Option<HeaderValue> {
     if username.contains(|c: char| c == ':' || c.is_control()) {
         return None;
     }
     let pair = STANDARD.encode(format!("{username}:{}", password.expose()));
     let mut header =
-        HeaderValue::from_str(&format!("Basic {pair}")).expect("base64 is fit for a header");
+        HeaderValue::from_str(&format!("Basic {pair}")).expect("base64 is valid in a header");
     header.set_sensitive(true);
     Some(header)
 }
 
-/// A realm as it may be shown: what stands before an `@` or behind the host can be a secret.
+/// Returns a realm for an error message, without user information, path and query, which may be secrets.
 fn shown(realm: &str) -> String {
     match Url::parse(realm) {
         Ok(url) if url.has_host() => Origin::of(&url).to_string(),
@@ -328,7 +335,7 @@ fn shown(realm: &str) -> String {
 mod tests {
     use super::*;
 
-    /// I7: what a realm carries beside its host is not shown.
+    /// I7: only the origin of a realm is shown.
     #[test]
     fn a_realm_is_shown_without_its_secrets() {
         assert_eq!(
@@ -341,17 +348,21 @@ mod tests {
 
     #[test]
     fn basic_is_marked_as_sensitive() {
-        let header = basic("Aladdin", &Secret::new("open sesame")).unwrap();
+        let header = basic_header("Aladdin", &Secret::new("open sesame")).unwrap();
         assert_eq!(header, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
         assert_eq!(format!("{header:?}"), "Sensitive");
     }
 
-    /// RFC 7617, section 2: what stands before the first colon is the name.
+    /// RFC 7617, section 2: the user name ends at the first colon.
     #[test]
     fn a_user_name_has_no_colon_and_no_control_character() {
         for username in ["a:b", "a\nb", "\u{7f}", "\u{85}"] {
-            assert_eq!(basic(username, &Secret::new("x")), None, "{username:?}");
+            assert_eq!(
+                basic_header(username, &Secret::new("x")),
+                None,
+                "{username:?}"
+            );
         }
-        assert!(basic("", &Secret::new("x")).is_some());
+        assert!(basic_header("", &Secret::new("x")).is_some());
     }
 }
