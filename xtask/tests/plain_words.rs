@@ -25,7 +25,6 @@ const NOT_YET: &[&str] = &[
     "layout",
     "oci",
     "pull",
-    "registry",
     "schema1",
     "serve",
     "store",

@@ -238,7 +238,7 @@ impl Sources {
 
     /// Tells whether what `other` may read is what this may.
     pub(crate) fn is_as_good_as(&self, other: &Self) -> bool {
-        self.name == other.name && self.caller.is(&other.caller)
+        self.name == other.name && self.caller.is_same(&other.caller)
     }
 
     /// Waits while `endpoint` wants to be left alone, if that is not too long: then it is asked, and says so.

@@ -185,11 +185,11 @@ impl AuthSession {
             };
         }
         if state.credentials.is_none() {
-            let door = CredentialScope {
+            let scope = CredentialScope {
                 host: self.endpoint.settings().credential_host.clone(),
                 repository: self.repository.clone(),
             };
-            state.credentials = Some(self.provider.credentials(&door).await);
+            state.credentials = Some(self.provider.credentials(&scope).await);
         }
         match &state.credentials {
             Some(Ok(credentials)) => Ok(credentials.clone()),

@@ -36,7 +36,7 @@ impl Caller {
     }
 
     /// Returns whether both are clones of the same caller.
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 

@@ -115,7 +115,7 @@ impl Client {
         self.0.health.remaining_pause(origin, Instant::now())
     }
 
-    /// Records what a result says about the health of `endpoint`.
+    /// Updates the health of `endpoint` according to a result.
     pub(crate) fn record_outcome<T>(&self, endpoint: &Origin, outcome: &Result<T, RegistryError>) {
         let Err(error) = outcome else {
             return self.0.health.record_success(endpoint);

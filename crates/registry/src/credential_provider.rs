@@ -11,12 +11,12 @@ use crate::credentials::Credentials;
 /// Called at most once for a repository at an endpoint, and not at all for registries without authentication:
 /// a lookup may run a program or prompt the user.
 pub trait CredentialProvider: fmt::Debug + Send + Sync {
-    /// Returns the credentials for `door`, or [`Credentials::Anonymous`] if there are none.
+    /// Returns the credentials for `scope`, or [`Credentials::Anonymous`] if there are none.
     ///
     /// An error differs from the absence of credentials: the operation fails and reports it (D9).
     fn credentials<'a>(
         &'a self,
-        door: &'a CredentialScope,
+        scope: &'a CredentialScope,
     ) -> Pin<Box<dyn Future<Output = Result<Credentials, CredentialError>> + Send + 'a>>;
 }
 
@@ -46,9 +46,9 @@ pub struct StaticCredentials {
 impl CredentialProvider for StaticCredentials {
     fn credentials<'a>(
         &'a self,
-        door: &'a CredentialScope,
+        scope: &'a CredentialScope,
     ) -> Pin<Box<dyn Future<Output = Result<Credentials, CredentialError>> + Send + 'a>> {
-        let credentials = if door.host == self.host {
+        let credentials = if scope.host == self.host {
             self.credentials.clone()
         } else {
             Credentials::Anonymous

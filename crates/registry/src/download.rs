@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_of_the_web_and_carry_no_credentials() {
+    fn only_web_urls_without_credentials_are_valid() {
         for (text, expected) in [
             (
                 "https://a.test/x.tar?token=hunter2#part",

@@ -23,7 +23,7 @@ pub enum RealmError {
     PlainHttp,
     /// Its host is an address of this machine or of a private network, and not the registry's own.
     #[error("it points to this machine or the local network, and not to the registry itself")]
-    Inside,
+    InternalAddress,
 }
 
 /// Returns the URL of the token server `realm`, if `endpoint` may name it.
@@ -54,7 +54,7 @@ pub(crate) fn check(
     }
     match SpecialAddress::of_host(&host) {
         Some(SpecialAddress::Loopback) if endpoint.is_loopback() => Ok(url),
-        Some(_) if !same_host => Err(RealmError::Inside),
+        Some(_) if !same_host => Err(RealmError::InternalAddress),
         _ => Ok(url),
     }
 }
@@ -74,7 +74,7 @@ mod tests {
     /// T25.
     #[test]
     fn a_registry_with_tls_cannot_name_internal_or_plain_http_realms() {
-        use RealmError::{Downgrade, Inside, NotAUrl, UserInfo};
+        use RealmError::{Downgrade, InternalAddress, NotAUrl, UserInfo};
         for (realm, expected) in [
             ("https://auth.test/token?a=b", Ok(())),
             ("https://reg.test:5001/token", Ok(())),
@@ -83,14 +83,14 @@ mod tests {
             ("http://reg.test/token", Err(Downgrade)),
             ("http://listed.test/token", Err(Downgrade)),
             ("http://127.0.0.1/token", Err(Downgrade)),
-            ("https://169.254.169.254/", Err(Inside)),
-            ("https://127.0.0.1:8443/", Err(Inside)),
-            ("https://127.1/", Err(Inside)),
-            ("https://[::1]/", Err(Inside)),
-            ("https://[::ffff:10.0.0.1]/", Err(Inside)),
-            ("https://0/", Err(Inside)),
-            ("https://10.0.0.1/", Err(Inside)),
-            ("https://localhost/", Err(Inside)),
+            ("https://169.254.169.254/", Err(InternalAddress)),
+            ("https://127.0.0.1:8443/", Err(InternalAddress)),
+            ("https://127.1/", Err(InternalAddress)),
+            ("https://[::1]/", Err(InternalAddress)),
+            ("https://[::ffff:10.0.0.1]/", Err(InternalAddress)),
+            ("https://0/", Err(InternalAddress)),
+            ("https://10.0.0.1/", Err(InternalAddress)),
+            ("https://localhost/", Err(InternalAddress)),
             ("https://auth.test@evil.test/", Err(UserInfo)),
             ("https://:x@evil.test/", Err(UserInfo)),
             ("file:///etc/passwd", Err(NotAUrl)),
@@ -105,10 +105,14 @@ mod tests {
     /// T25: an internal registry may name its own host.
     #[test]
     fn a_registry_may_name_its_own_host() {
-        use RealmError::{Inside, PlainHttp};
+        use RealmError::{InternalAddress, PlainHttp};
         for (realm, endpoint, expected) in [
             ("https://10.0.0.1:8443/token", "https://10.0.0.1", Ok(())),
-            ("https://10.0.0.2/token", "https://10.0.0.1", Err(Inside)),
+            (
+                "https://10.0.0.2/token",
+                "https://10.0.0.1",
+                Err(InternalAddress),
+            ),
             (
                 "http://127.0.0.1:5001/token",
                 "http://127.0.0.1:5000",
@@ -122,7 +126,7 @@ mod tests {
             (
                 "http://127.0.0.1:5001/token",
                 "http://listed.test",
-                Err(Inside),
+                Err(InternalAddress),
             ),
             (
                 "http://listed.test:5001/token",

@@ -24,16 +24,16 @@ pub enum RedirectError {
     UserInfo,
     /// The target is a loopback or link-local address, and the origin is not.
     #[error("a redirect to a loopback or link-local address")]
-    Inside,
+    LocalAddress,
     /// A request with a secret in its body was redirected.
     #[error("a redirect of a request that contains a secret")]
-    Post,
+    SecretBody,
     /// A request that writes was redirected.
     #[error("a redirect of a request that writes")]
     Write,
     /// The upload location has another scheme, host or port than the registry.
     #[error("an upload to another host: {0}")]
-    Elsewhere(String),
+    OtherOrigin(String),
 }
 
 /// Returns the target of the redirect in `headers`, which is a response from `from`.
@@ -56,7 +56,7 @@ pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, RedirectErr
         return Err(RedirectError::UserInfo);
     }
     let special = |url: &Url| url.host().and_then(|host| SpecialAddress::of_host(&host));
-    let inside = match SpecialAddress::of_host(&host) {
+    let is_local = match SpecialAddress::of_host(&host) {
         // Object stores in private networks are common; on loopback or link-local addresses they are not.
         None | Some(SpecialAddress::Private) => false,
         Some(SpecialAddress::Loopback) => special(from) != Some(SpecialAddress::Loopback),
@@ -64,8 +64,8 @@ pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, RedirectErr
             SpecialAddress::Unspecified | SpecialAddress::LinkLocal | SpecialAddress::Multicast,
         ) => from.host() != Some(host),
     };
-    if inside {
-        return Err(RedirectError::Inside);
+    if is_local {
+        return Err(RedirectError::LocalAddress);
     }
     Ok(to)
 }
@@ -96,10 +96,10 @@ mod tests {
                 Err(RedirectError::Downgrade("http".to_owned())),
             ),
             ("https://a@cdn.test/", Err(RedirectError::UserInfo)),
-            ("https://169.254.169.254/", Err(RedirectError::Inside)),
-            ("https://127.0.0.1/", Err(RedirectError::Inside)),
-            ("https://localhost/", Err(RedirectError::Inside)),
-            ("https://0/", Err(RedirectError::Inside)),
+            ("https://169.254.169.254/", Err(RedirectError::LocalAddress)),
+            ("https://127.0.0.1/", Err(RedirectError::LocalAddress)),
+            ("https://localhost/", Err(RedirectError::LocalAddress)),
+            ("https://0/", Err(RedirectError::LocalAddress)),
             ("file:///etc/passwd", Err(RedirectError::Location)),
             ("data:,x", Err(RedirectError::Location)),
             ("https://", Err(RedirectError::Location)),

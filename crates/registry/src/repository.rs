@@ -134,7 +134,7 @@ impl Repository {
         )
     }
 
-    /// Records what a result says about the health of the endpoint.
+    /// Updates the health of the endpoint according to a result.
     pub(crate) fn record_outcome<T>(
         &self,
         response: Result<T, RegistryError>,

@@ -145,7 +145,7 @@ impl<'a> RequestSpec<'a> {
     }
 
     /// Converts a failure without a response.
-    fn failed(&self, error: SendError, hop: &Hop<'_>) -> RegistryError {
+    fn error_from(&self, error: SendError, hop: &Hop<'_>) -> RegistryError {
         let context = self.context.boxed();
         match error {
             SendError::Uri => RegistryError::Malformed {
@@ -159,7 +159,7 @@ impl<'a> RequestSpec<'a> {
             },
             SendError::Proxy { source } => RegistryError::Proxy { context, source },
             SendError::Tls { source } => RegistryError::Tls { context, source },
-            SendError::RefusedAddress { .. } => self.led_inside(hop),
+            SendError::RefusedAddress { .. } => self.forbidden_address_error(hop),
             SendError::Timeout { waiting_for } => RegistryError::Timeout {
                 context,
                 waiting_for: match waiting_for {
@@ -186,10 +186,10 @@ impl<'a> RequestSpec<'a> {
     }
 
     /// D4: the name resolved to a forbidden address.
-    fn led_inside(&self, hop: &Hop<'_>) -> RegistryError {
+    fn forbidden_address_error(&self, hop: &Hop<'_>) -> RegistryError {
         let context = self.context.boxed();
         if self.context.kind == RequestKind::Token && hop.is_first {
-            let (realm, source) = (Origin::of(hop.url).to_string(), RealmError::Inside);
+            let (realm, source) = (Origin::of(hop.url).to_string(), RealmError::InternalAddress);
             return RegistryError::Auth {
                 context,
                 source: AuthError::Realm { realm, source },
@@ -197,7 +197,7 @@ impl<'a> RequestSpec<'a> {
         }
         RegistryError::Redirect {
             context,
-            source: RedirectError::Inside,
+            source: RedirectError::LocalAddress,
         }
     }
 }
@@ -282,7 +282,7 @@ impl Client {
                 });
             }
             if spec.form.is_some() {
-                return Err(refuse(RedirectError::Post));
+                return Err(refuse(RedirectError::SecretBody));
             }
             if !matches!(spec.method, Method::GET | Method::HEAD) {
                 return Err(refuse(RedirectError::Write));
@@ -308,7 +308,7 @@ impl Client {
         };
         let transport = self.transport_for(spec, &hop)?;
         let request = spec.head(&hop);
-        let mut request = request.ok_or_else(|| spec.failed(SendError::Uri, &hop))?;
+        let mut request = request.ok_or_else(|| spec.error_from(SendError::Uri, &hop))?;
         let octets = HeaderValue::from_static("application/octet-stream");
         request.headers_mut().insert(CONTENT_TYPE, octets);
         if let Some(range) = upload.content_range {
@@ -318,7 +318,7 @@ impl Client {
         let sent = transport
             .send_stream(request.map(|()| upload.body), spec.response_timeout)
             .await;
-        let response = sent.map_err(|error| spec.failed(error, &hop))?;
+        let response = sent.map_err(|error| spec.error_from(error, &hop))?;
         if matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Err(RegistryError::Redirect {
                 context: spec.context.boxed(),
@@ -339,10 +339,10 @@ impl Client {
     ) -> Result<Response, RegistryError> {
         let transport = self.transport_for(spec, hop)?;
         let request = spec.request(hop);
-        let request = request.ok_or_else(|| spec.failed(SendError::Uri, hop))?;
+        let request = request.ok_or_else(|| spec.error_from(SendError::Uri, hop))?;
         tracing::debug!(context = %spec.context, host = hop.url.host_str(), range = ?spec.range, "request");
         let sent = transport.send(request, spec.response_timeout).await;
-        let response = sent.map_err(|error| spec.failed(error, hop))?;
+        let response = sent.map_err(|error| spec.error_from(error, hop))?;
         if let Some(endpoint) = hop.endpoint {
             endpoint.record_response();
         }
@@ -402,7 +402,7 @@ impl Client {
 mod tests {
     use super::*;
 
-    fn failed(kind: RequestKind, is_first: bool, error: SendError) -> RegistryError {
+    fn error_from(kind: RequestKind, is_first: bool, error: SendError) -> RegistryError {
         let context = RequestContext {
             origin: Origin::parse("https://registry.test").unwrap(),
             repository: "app".to_owned(),
@@ -421,7 +421,7 @@ mod tests {
             endpoint: None,
             is_first,
         };
-        spec.failed(error, &hop)
+        spec.error_from(error, &hop)
     }
 
     fn refused() -> SendError {
@@ -432,7 +432,7 @@ mod tests {
     /// D4, T25: a name that resolves to a link-local address is rejected like the address itself.
     #[test]
     fn a_name_that_resolves_to_a_link_local_address_is_rejected() {
-        let realm = failed(RequestKind::Token, true, refused());
+        let realm = error_from(RequestKind::Token, true, refused());
         let RegistryError::Auth {
             source: AuthError::Realm { realm, source },
             ..
@@ -442,15 +442,15 @@ mod tests {
         };
         assert_eq!(
             (&*realm, source),
-            ("https://elsewhere.test", RealmError::Inside)
+            ("https://elsewhere.test", RealmError::InternalAddress)
         );
         for (kind, is_first) in [(RequestKind::Token, false), (RequestKind::Tags, false)] {
-            let error = failed(kind, is_first, refused());
+            let error = error_from(kind, is_first, refused());
             assert!(
                 matches!(
                     error,
                     RegistryError::Redirect {
-                        source: RedirectError::Inside,
+                        source: RedirectError::LocalAddress,
                         ..
                     }
                 ),

@@ -351,7 +351,7 @@ fn location(
     let to = target(from, headers).map_err(refuse)?;
     if to.origin() != from.origin() {
         let elsewhere = Origin::of(&to).to_string();
-        return Err(refuse(RedirectError::Elsewhere(elsewhere)));
+        return Err(refuse(RedirectError::OtherOrigin(elsewhere)));
     }
     Ok(to)
 }
@@ -404,18 +404,21 @@ mod tests {
             kind: RequestKind::Ping,
         };
         let from = Url::parse("https://reg.test/v2/app/blobs/uploads/").unwrap();
-        let leads =
+        let next_location =
             |to: &str| location(&context, &from, &headers("location", to)).map(String::from);
         let there = "https://reg.test/v2/app/blobs/uploads/1?_state=x";
-        assert_eq!(leads("/v2/app/blobs/uploads/1?_state=x").unwrap(), there);
-        assert_eq!(leads(there).unwrap(), there);
+        assert_eq!(
+            next_location("/v2/app/blobs/uploads/1?_state=x").unwrap(),
+            there
+        );
+        assert_eq!(next_location(there).unwrap(), there);
         for elsewhere in [
             "https://evil.test/x?_state=secret",
             "https://reg.test:444/x?_state=secret",
             "http://reg.test/x?_state=secret",
             "//evil.test/x?_state=secret",
         ] {
-            let error = windlass_oci::text::error_chain(&leads(elsewhere).unwrap_err());
+            let error = windlass_oci::text::error_chain(&next_location(elsewhere).unwrap_err());
             assert!(!error.contains("secret"), "{error}");
         }
     }

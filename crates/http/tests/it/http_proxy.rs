@@ -33,9 +33,9 @@ async fn serve_proxy(
     }
     log.push(&head);
     if head.starts_with("CONNECT ") {
-        let mut inside = TcpStream::connect(origin).await.unwrap();
+        let mut upstream = TcpStream::connect(origin).await.unwrap();
         write(&mut stream, "HTTP/1.1 200 Connected\r\nVia: test\r\n\r\n").await;
-        drop(copy_bidirectional(&mut stream, &mut inside).await);
+        drop(copy_bidirectional(&mut stream, &mut upstream).await);
     } else {
         write(&mut stream, &crate::server::ok("relayed")).await;
         serve_hello(stream, log).await;

@@ -83,8 +83,8 @@ impl Script {
             .write_all(&[5, reply, 0, 3, 2, b'm', b'e', 0, 80])
             .await?;
         if reply == 0 {
-            let mut inside = TcpStream::connect(self.origin).await?;
-            copy_bidirectional(&mut stream, &mut inside).await?;
+            let mut upstream = TcpStream::connect(self.origin).await?;
+            copy_bidirectional(&mut stream, &mut upstream).await?;
         }
         Ok(())
     }

@@ -100,8 +100,8 @@ async fn an_authority_may_be_the_server_itself() {
         let answer = get(&trusting_it, &server.secure_url()).await;
         match (answer, expected) {
             (Ok(response), None) => assert_eq!(read(response).await, "hello"),
-            (Err(error), Some(words)) => {
-                assert!(shown(&error).contains(words), "{}", shown(&error));
+            (Err(error), Some(reason)) => {
+                assert!(shown(&error).contains(reason), "{}", shown(&error));
             }
             (answer, _) => panic!("{answer:?}"),
         }

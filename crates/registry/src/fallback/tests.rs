@@ -206,14 +206,14 @@ fn errors() -> Vec<(RegistryError, FailureClass)> {
         (
             RegistryError::Redirect {
                 context: context(),
-                source: RedirectError::Inside,
+                source: RedirectError::LocalAddress,
             },
             ValidResponse,
         ),
         (
             auth(AuthError::Realm {
                 realm: reason(),
-                source: RealmError::Inside,
+                source: RealmError::InternalAddress,
             }),
             ValidResponse,
         ),

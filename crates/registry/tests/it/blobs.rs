@@ -92,7 +92,7 @@ async fn an_ignored_range_starts_over() {
 /// T32, E3, E5: a response with a wrong range is discarded, and the whole blob is requested.
 #[tokio::test]
 async fn a_wrong_range_starts_over() {
-    for lie in [
+    for fault in [
         RangeFault::StartsLate,
         RangeFault::Unlabelled,
         RangeFault::OtherTotal,
@@ -102,14 +102,14 @@ async fn a_wrong_range_starts_over() {
         let registry = Registry::start();
         let bytes = noise(SIZE);
         let digest = registry.put_blob("app", bytes.clone());
-        registry.blob(&digest).range(lie).then_ok();
+        registry.blob(&digest).range(fault).then_ok();
         let (read, start, error) = read(&open(&registry), &layer(digest, SIZE as u64), HALF).await;
-        assert!(error.is_none(), "{lie:?}: {error:?}");
-        assert_eq!((read == bytes, start), (true, 0), "{lie:?}");
+        assert!(error.is_none(), "{fault:?}: {error:?}");
+        assert_eq!((read == bytes, start), (true, 0), "{fault:?}");
         assert_eq!(
             registry.requested_ranges(&digest),
             ["bytes=153600-", "whole"],
-            "{lie:?}"
+            "{fault:?}"
         );
     }
 }
@@ -358,7 +358,7 @@ async fn parts_are_fetched_over_connections_of_their_own() {
 /// T32: a registry that does not send exactly these bytes does not support ranges.
 #[tokio::test]
 async fn a_part_is_exact_or_none() {
-    for lie in [
+    for fault in [
         RangeFault::Ignored,
         RangeFault::StartsLate,
         RangeFault::Unlabelled,
@@ -369,10 +369,10 @@ async fn a_part_is_exact_or_none() {
     ] {
         let registry = Registry::start();
         let digest = registry.put_blob("app", noise(SIZE));
-        registry.blob(&digest).range(lie).then_ok();
+        registry.blob(&digest).range(fault).then_ok();
         let blob = layer(digest, SIZE as u64);
         let part = open(&registry).blob_range(&blob, 1000..2000).await.unwrap();
-        assert!(part.is_none(), "{lie:?}");
+        assert!(part.is_none(), "{fault:?}");
     }
 }
 

@@ -116,9 +116,9 @@ async fn a_forbidden_realm_gets_no_request() {
     for (realm, expected) in [
         (
             "https://169.254.169.254/token?key=hunter2",
-            RealmError::Inside,
+            RealmError::InternalAddress,
         ),
-        ("https://10.0.0.1/", RealmError::Inside),
+        ("https://10.0.0.1/", RealmError::InternalAddress),
         ("http://auth.test/token", RealmError::PlainHttp),
         ("https://auth.test@evil.test/", RealmError::UserInfo),
         ("file:///etc/passwd", RealmError::NotAUrl),
