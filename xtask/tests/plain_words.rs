@@ -29,7 +29,6 @@ const NOT_YET: &[&str] = &[
     "serve",
     "store",
     "testing",
-    "transfer",
     "xtask",
 ];
 

@@ -260,7 +260,7 @@ impl LayerFetcher {
             let _slot = tokio::select! {
                 biased;
                 () = stopped.cancelled() => return Err(LayerError::Cancelled),
-                slot = unpacks.take(&priorities) => slot,
+                slot = unpacks.acquire(&priorities) => slot,
             };
             let blob = Counted { follower, counters };
             joined(task::spawn_blocking(move || unpack(&store, blob, &options)).await)

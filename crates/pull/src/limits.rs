@@ -23,7 +23,7 @@ impl Limits {
     /// Waits until so many bytes may have come.
     pub(crate) async fn take(&self, bytes: u64) {
         for throttle in &self.0 {
-            throttle.take(bytes).await;
+            throttle.consume(bytes).await;
         }
     }
 }

@@ -1,20 +1,20 @@
-//! Runs one job per key, shared by all who watch it, a bounded number at a time.
+//! Runs one job per key, shared by all its watchers, with a bounded number of jobs at a time.
 //!
-//! Knows nothing about images: a key is anything that can be hashed, the work is a closure, the outcome
-//! anything that can be cloned for each watcher.
+//! The crate is independent of images: a key is any value that can be hashed, the work is a closure, and the outcome
+//! is any value that can be cloned for each watcher.
 //!
 //! # Invariants
-//! - At most one job per key runs at any time (TM-1). Whoever joins while it runs shares it.
-//! - A job belongs to its watchers, not to whoever started it: it is told to stop when the last
+//! - At most one job per key runs at any time (TM-1). A watcher that joins while it runs shares it.
+//! - A job runs as long as it has watchers, no matter which of them started it: it is cancelled when the last
 //!   [`Watcher`] is dropped, and not before (TM-3, TM-4).
-//! - A job that was told to stop is over when its work has returned (TM-5). One who joins in between gets
-//!   a job of its own, which starts when the old one is over (TM-2).
-//! - A late watcher sees the latest progress at once; nobody gets a backlog (TM-6).
-//! - Slots are shared out fairly among those who wait for jobs, and given back while a job waits for anything
-//!   but the wire (TM-7, TM-8, DM-11). A job is as urgent as the most urgent priority on it.
+//! - A cancelled job ends when its work has returned (TM-5). A watcher that joins in between gets a new job, which
+//!   starts when the old one has ended (TM-2).
+//! - A late watcher gets the latest progress at once, and no watcher gets a backlog (TM-6).
+//! - Slots are shared out fairly among transfer groups; a job returns its slot while it waits for anything but the
+//!   network (TM-7, TM-8, DM-11). A job has the highest of the priorities of its watchers.
 
 #[cfg(test)]
-mod model;
+mod model_check;
 mod priorities;
 mod schedule;
 mod slots;
@@ -37,67 +37,66 @@ pub use priorities::{JobPriorities, Priority, TransferGroup};
 pub use slots::{Slot, SlotPool};
 pub use throttle::Throttle;
 
-/// The transfers of a process: at most one a key.
+/// The transfers of a process: at most one job per key.
 ///
-/// `P` is the progress that a job publishes, `T` its outcome. Cloning gives another handle to the same
-/// set.
-pub struct Transfers<K, P, T>(Arc<Shared<K, P, T>>);
+/// `P` is the progress that a job publishes, `T` its outcome. Clones share the same jobs.
+pub struct Transfers<K, P, T>(Arc<TransferMap<K, P, T>>);
 
-/// What the work is given: its slots, its progress, and word that nobody waits for it any more.
+/// The handle that the work of a job gets: for slots, progress and cancellation.
 #[derive(Debug)]
 pub struct Job<P> {
     slots: SlotPool,
     priorities: JobPriorities,
     progress: watch::Sender<P>,
-    cancelled: CancellationToken,
+    cancellation: CancellationToken,
 }
 
-/// An interest in a transfer. Dropping it is leaving; the last to leave stops the job.
+/// A subscription to a transfer. Dropping the last watcher of a job cancels the job.
 pub struct Watcher<P, T> {
     progress: watch::Receiver<P>,
     outcome: watch::Receiver<Option<T>>,
     started_job: bool,
     _priority: PriorityGuard,
-    // Dropped last of all its clones: tells the job to stop.
-    _interest: Arc<Interest>,
+    // Cancels the job when the last clone is dropped.
+    _cancel_on_drop: Arc<CancelOnDrop>,
 }
 
-/// What a watcher is told.
+/// The next item of a watcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update<P, T> {
-    /// Where the job stands now; places between the last one told and this one are skipped (TM-6).
+    /// The latest progress; values that were published before it and not yet received are skipped (TM-6).
     Progress(P),
-    /// How it ended.
+    /// The outcome; nothing follows it.
     Outcome(T),
 }
 
-/// The job ended without an outcome: its work panicked, or the runtime was shut down under it.
+/// The job ended without an outcome: its work panicked, or the runtime was shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the transfer was abandoned")]
 pub struct Abandoned;
 
-struct Shared<K, P, T> {
+struct TransferMap<K, P, T> {
     slots: SlotPool,
-    running: Mutex<HashMap<K, Running<P, T>>>,
-    /// Every job holds a receiver until it is over, with all that it left.
-    over: watch::Sender<()>,
+    running: Mutex<HashMap<K, RunningJob<P, T>>>,
+    /// Every job holds a receiver until it has ended and its outcome is sent or dropped.
+    ended: watch::Sender<()>,
 }
 
-/// A job in the map. It does not count as interest in itself.
-struct Running<P, T> {
+/// A job in the map. It does not keep the job from being cancelled.
+struct RunningJob<P, T> {
     progress: watch::Receiver<P>,
     outcome: watch::Receiver<Option<T>>,
-    interest: std::sync::Weak<Interest>,
+    cancel_on_drop: std::sync::Weak<CancelOnDrop>,
     priorities: JobPriorities,
 }
 
-/// Held by every watcher of one job.
+/// Shared by the watchers of one job: cancels the job when the last of them is dropped.
 #[derive(Debug)]
-struct Interest(CancellationToken);
+struct CancelOnDrop(CancellationToken);
 
-/// Takes the job out of the map when its work is over, however it ended.
-struct Place<K: Eq + Hash, P, T> {
-    shared: Arc<Shared<K, P, T>>,
+/// Removes the job from the map when it is dropped, whether the work returned or panicked.
+struct MapEntryGuard<K: Eq + Hash, P, T> {
+    map: Arc<TransferMap<K, P, T>>,
     key: K,
     outcome: watch::Receiver<Option<T>>,
 }
@@ -108,76 +107,76 @@ where
     P: Default + Send + Sync + 'static,
     T: Clone + Send + Sync + 'static,
 {
-    /// Makes an empty set whose jobs share `slots`.
+    /// Makes an empty set of transfers whose jobs share `slots`.
     pub fn new(slots: SlotPool) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(TransferMap {
             slots,
             running: Mutex::default(),
-            over: watch::Sender::new(()),
+            ended: watch::Sender::new(()),
         }))
     }
 
-    /// Watches the transfer for `key`, starting `work` if none is running. As long as it is watched, `priority` is
-    /// one of those that decide when it gets its slot.
+    /// Watches the transfer for `key`, and starts `work` if none is running. Until the watcher is dropped,
+    /// `priority` counts for the order in which jobs get their slots.
     ///
-    /// `work` runs as a task of the current tokio runtime. When [`Job::cancelled`] is done it should
-    /// return soon, with all that it started ended: only then may another job for the key begin.
+    /// `work` runs as a task of the current tokio runtime. When [`Job::cancelled`] completes, `work` has to end
+    /// everything that it started and return: only then can the next job for the key start.
     pub fn join<F, W>(&self, key: K, priority: Priority, work: F) -> Watcher<P, T>
     where
         F: FnOnce(Job<P>) -> W + Send + 'static,
         W: Future<Output = T> + Send + 'static,
     {
         let mut running = self.0.lock();
-        let before = match running.entry(key.clone()) {
+        let previous = match running.entry(key.clone()) {
             Entry::Vacant(_) => None,
             Entry::Occupied(entry) => {
                 let job = entry.get();
-                match job.interest.upgrade() {
-                    Some(interest) => return job.watcher(interest, priority, false),
-                    // Told to stop, not over yet.
+                match job.cancel_on_drop.upgrade() {
+                    Some(shared) => return job.watcher(shared, priority, false),
+                    // Cancelled, but not ended yet.
                     None => Some(job.outcome.clone()),
                 }
             }
         };
 
-        let (progress, progress_seen) = watch::channel(P::default());
-        let (outcome, outcome_seen) = watch::channel(None);
-        let cancelled = CancellationToken::new();
-        let interest = Arc::new(Interest(cancelled.clone()));
+        let (progress, progress_receiver) = watch::channel(P::default());
+        let (outcome, outcome_receiver) = watch::channel(None);
+        let cancellation = CancellationToken::new();
+        let cancel_on_drop = Arc::new(CancelOnDrop(cancellation.clone()));
         let priorities = JobPriorities::default();
         let job = Job {
             slots: self.0.slots.clone(),
             priorities: priorities.clone(),
             progress,
-            cancelled,
+            cancellation,
         };
-        let listed = Running {
-            progress: progress_seen,
-            outcome: outcome_seen.clone(),
-            interest: Arc::downgrade(&interest),
+        let entry = RunningJob {
+            progress: progress_receiver,
+            outcome: outcome_receiver.clone(),
+            cancel_on_drop: Arc::downgrade(&cancel_on_drop),
             priorities,
         };
-        let watcher = listed.watcher(interest, priority, true);
-        running.insert(key.clone(), listed);
+        let watcher = entry.watcher(cancel_on_drop, priority, true);
+        running.insert(key.clone(), entry);
         drop(running);
 
-        let place = Place {
-            shared: Arc::clone(&self.0),
+        let map_entry = MapEntryGuard {
+            map: Arc::clone(&self.0),
             key,
-            outcome: outcome_seen,
+            outcome: outcome_receiver,
         };
-        let not_over = self.0.over.subscribe();
+        let not_ended = self.0.ended.subscribe();
         schedule::spawn(async move {
-            if let Some(before) = before {
-                over(before).await;
+            if let Some(previous) = previous {
+                wait_for_end(previous).await;
             }
             let result = work(job).await;
-            // Out of the map first: who joins from now on must not be given a job that is over.
-            drop(place);
+            // The map entry goes first: a watcher that joins from now on must not get a job that has ended.
+            drop(map_entry);
             outcome.send_replace(Some(result));
-            // The outcome goes with it, if nobody watches any more.
+            // Without watchers, this drops the outcome, too.
             drop(outcome);
-            drop(not_over);
+            drop(not_ended);
         });
         watcher
     }
@@ -189,11 +188,11 @@ impl<K, P, T> Transfers<K, P, T> {
         &self.0.slots
     }
 
-    /// Waits until no job runs, cancelled ones included, and the outcomes that nobody waits for are dropped.
+    /// Waits until no job runs, cancelled ones included, and all outcomes without a watcher are dropped.
     ///
-    /// Jobs that are started meanwhile are waited for as well.
+    /// Also waits for jobs that are started meanwhile.
     pub async fn idle(&self) {
-        self.0.over.closed().await;
+        self.0.ended.closed().await;
     }
 }
 
@@ -212,34 +211,34 @@ impl<K, P, T> fmt::Debug for Transfers<K, P, T> {
 }
 
 impl<P> Job<P> {
-    /// Waits for a slot and takes it; dropping it gives it back.
+    /// Waits for a slot; dropping the slot returns it.
     pub async fn acquire_slot(&self) -> Slot {
-        self.slots.take(&self.priorities).await
+        self.slots.acquire(&self.priorities).await
     }
 
     /// Returns whether other jobs wait for a slot.
     pub fn has_slot_waiters(&self) -> bool {
-        self.slots.queued() > 0
+        self.slots.waiting() > 0
     }
 
-    /// Returns the priorities of all who wait for this job.
+    /// Returns the priorities that the watchers of this job have given it.
     pub fn priorities(&self) -> &JobPriorities {
         &self.priorities
     }
 
-    /// Changes where the job stands; watchers see the latest.
+    /// Changes the progress of the job; watchers receive the latest value.
     pub fn publish(&self, change: impl FnOnce(&mut P)) {
         self.progress.send_modify(change);
     }
 
-    /// Is done as soon as nobody watches any more.
+    /// Completes when the last watcher is dropped.
     pub async fn cancelled(&self) {
-        self.cancelled.cancelled().await;
+        self.cancellation.cancelled().await;
     }
 
-    /// Returns whether nobody watches any more.
+    /// Returns whether the last watcher has been dropped.
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.is_cancelled()
+        self.cancellation.is_cancelled()
     }
 }
 
@@ -254,18 +253,18 @@ impl<P: Clone, T: Clone> Watcher<P, T> {
         outcome.clone().ok_or(Abandoned)
     }
 
-    /// Returns whether the job was started for this watcher, rather than joined by it.
+    /// Returns whether this watcher started the job, instead of joining a running one.
     pub fn started_job(&self) -> bool {
         self.started_job
     }
 
-    /// Returns where the job stands.
+    /// Returns the latest progress of the job.
     pub fn progress(&self) -> P {
         self.progress.borrow().clone()
     }
 
-    /// Waits for what comes next: that the job stands elsewhere than this watcher last saw, or the
-    /// outcome. The last progress comes before the outcome.
+    /// Waits for the next update: progress that this watcher has not received yet, or the outcome. The last progress
+    /// comes before the outcome.
     pub async fn next(&mut self) -> Result<Update<P, T>, Abandoned> {
         tokio::select! {
             biased;
@@ -286,18 +285,18 @@ impl<P, T> fmt::Debug for Watcher<P, T> {
     }
 }
 
-impl<K, P, T> Shared<K, P, T> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Running<P, T>>> {
-        schedule::point();
+impl<K, P, T> TransferMap<K, P, T> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, RunningJob<P, T>>> {
+        schedule::yield_point();
         // Nothing that can panic runs under this lock.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<P, T> Running<P, T> {
+impl<P, T> RunningJob<P, T> {
     fn watcher(
         &self,
-        interest: Arc<Interest>,
+        cancel_on_drop: Arc<CancelOnDrop>,
         priority: Priority,
         started_job: bool,
     ) -> Watcher<P, T> {
@@ -306,22 +305,22 @@ impl<P, T> Running<P, T> {
             outcome: self.outcome.clone(),
             started_job,
             _priority: self.priorities.add(priority),
-            _interest: interest,
+            _cancel_on_drop: cancel_on_drop,
         }
     }
 }
 
-impl Drop for Interest {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        schedule::point();
+        schedule::yield_point();
         self.0.cancel();
     }
 }
 
-impl<K: Eq + Hash, P, T> Drop for Place<K, P, T> {
+impl<K: Eq + Hash, P, T> Drop for MapEntryGuard<K, P, T> {
     fn drop(&mut self) {
-        let mut running = self.shared.lock();
-        // A newer job may have taken the key over while this one was ending.
+        let mut running = self.map.lock();
+        // A newer job may have replaced this one in the map already.
         if running
             .get(&self.key)
             .is_some_and(|job| job.outcome.same_channel(&self.outcome))
@@ -331,7 +330,7 @@ impl<K: Eq + Hash, P, T> Drop for Place<K, P, T> {
     }
 }
 
-/// Waits until a job has ended, with an outcome or without.
-async fn over<T>(mut outcome: watch::Receiver<Option<T>>) {
+/// Waits until a job has ended, with an outcome or without one.
+async fn wait_for_end<T>(mut outcome: watch::Receiver<Option<T>>) {
     while outcome.changed().await.is_ok() {}
 }

@@ -1,26 +1,26 @@
-//! Who wants a job done, and how badly.
+//! Groups and priorities: what decides which job gets the next free slot.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// One of those among whom slots are shared out fairly: a pull, whatever number of jobs it has.
+/// Identifies the jobs of one pull: slots are shared out fairly among groups, however many jobs each has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransferGroup(u64);
 
-/// A group's wish for one job.
+/// The priority of one job within a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Priority {
-    /// Whose wish it is.
+    /// The group that waits for the job.
     pub group: TransferGroup,
-    /// Its place among the group's wishes, the lowest first.
+    /// The position of the job within the group; the lowest goes first.
     pub rank: u32,
 }
 
-/// The wishes of all who wait for one job. Clones are the same ones.
+/// The priorities of one job, one for each of its watchers. Clones share the same list.
 #[derive(Clone, Debug, Default)]
 pub struct JobPriorities(Arc<Mutex<Vec<Priority>>>);
 
-/// A priority that is held on to; dropped, it is one of the [`JobPriorities`] no more.
+/// Removes its priority from the list when it is dropped.
 #[derive(Debug)]
 pub(crate) struct PriorityGuard {
     priorities: JobPriorities,
@@ -28,8 +28,11 @@ pub(crate) struct PriorityGuard {
 }
 
 impl TransferGroup {
-    /// Returns one that there was not before.
-    #[expect(clippy::new_without_default, reason = "each is another one")]
+    /// Returns a new, unique group.
+    #[expect(
+        clippy::new_without_default,
+        reason = "two defaults would not be equal"
+    )]
     pub fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
@@ -37,13 +40,13 @@ impl TransferGroup {
 }
 
 impl JobPriorities {
-    /// Returns the wish of one alone.
+    /// Returns a list that holds only `priority`.
     pub fn single(priority: Priority) -> Self {
         Self(Arc::new(Mutex::new(vec![priority])))
     }
 
     pub(crate) fn add(&self, priority: Priority) -> PriorityGuard {
-        self.all().push(priority);
+        self.lock().push(priority);
         let priorities = self.clone();
         PriorityGuard {
             priorities,
@@ -51,16 +54,17 @@ impl JobPriorities {
         }
     }
 
-    pub(crate) fn all(&self) -> MutexGuard<'_, Vec<Priority>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<Priority>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for PriorityGuard {
     fn drop(&mut self) {
-        let mut all = self.priorities.all();
-        if let Some(place) = all.iter().position(|priority| *priority == self.priority) {
-            all.swap_remove(place);
+        let mut priorities = self.priorities.lock();
+        let position = priorities.iter().position(|it| *it == self.priority);
+        if let Some(position) = position {
+            priorities.swap_remove(position);
         }
     }
 }

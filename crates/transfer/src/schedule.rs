@@ -1,20 +1,19 @@
-//! Where a model checker may change over to another task; in a real build it is nothing.
+//! Points at which the model checker of the tests may switch to another task; no-ops in a real build.
 //!
-//! Between two such places everything happens at once: they stand before every lock. So what a checker tries is
-//! every order in which threads could get at the state.
+//! There is one before every lock, and nothing is switched between two of them. So the checker tries every order in
+//! which threads could take the locks.
 
 #[cfg(test)]
-pub(crate) use modelled::{check, point, spawn};
+pub(crate) use modelled::{check, spawn, yield_point};
 #[cfg(not(test))]
-pub(crate) use real::{point, spawn};
+pub(crate) use real::{spawn, yield_point};
 
 #[cfg(not(test))]
 mod real {
-    /// Comes by a place where another thread may be first.
     #[inline]
-    pub(crate) fn point() {}
+    pub(crate) fn yield_point() {}
 
-    /// Starts a task of the current runtime.
+    /// Spawns a task on the current runtime.
     pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
         drop(tokio::spawn(task));
     }
@@ -25,11 +24,11 @@ mod modelled {
     use std::cell::Cell;
 
     thread_local! {
-        /// A checker runs all its tasks on the thread that it was started on.
+        /// Whether this thread runs a model check, which runs all its tasks on the thread that started it.
         static IS_MODELLED: Cell<bool> = const { Cell::new(false) };
     }
 
-    pub(crate) fn point() {
+    pub(crate) fn yield_point() {
         if IS_MODELLED.get() {
             shuttle::thread::yield_now();
         }

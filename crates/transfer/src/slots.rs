@@ -1,10 +1,11 @@
-//! How many jobs may do the bounded thing at a time, and whose turn it is.
+//! A fair semaphore: bounds how many jobs run at a time and decides which job is next.
 //!
 //! # Invariants
-//! - No slot is given while as many as the limit are taken, also right after the limit was lowered; raised, it
-//!   lets waiting ones in at once (better than TM-9).
-//! - A slot that is given is taken or goes on to the next: whoever stops waiting, at whatever moment, loses none.
-//! - Whoever waits is served: no group is passed over for ever by others.
+//! - No slot is granted while the limit is reached, also right after the limit was lowered. Raising the limit admits
+//!   waiting jobs at once (better than TM-9).
+//! - A granted slot is either received or passed on to the next job: a job that stops waiting, at whatever moment,
+//!   loses no slot.
+//! - No group starves: every waiting job gets a slot in the end.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -15,217 +16,204 @@ use tokio::sync::oneshot;
 use crate::priorities::{JobPriorities, Priority, TransferGroup};
 use crate::schedule;
 
-/// A number of slots, shared by everything that was given a clone of it.
+/// A number of slots. Clones share the same slots.
 #[derive(Clone, Debug)]
-pub struct SlotPool(Arc<Mutex<Queue>>);
+pub struct SlotPool(Arc<Mutex<SlotQueue>>);
 
-/// A slot that is taken; dropping it gives it back.
+/// A slot in use; dropping it returns it to its pool.
 #[derive(Debug)]
 pub struct Slot {
-    slots: SlotPool,
-    /// Whom it counts for.
+    pool: SlotPool,
+    /// The groups that the slot is charged to.
     groups: Vec<TransferGroup>,
 }
 
 #[derive(Debug)]
-struct Queue {
-    /// `None` for as many as anyone asks for.
+struct SlotQueue {
+    /// `None` for no limit.
     limit: Option<NonZeroUsize>,
-    taken: usize,
-    /// In the order of asking.
-    waiting: Vec<Waiting>,
+    in_use: usize,
+    /// In order of arrival.
+    waiting: Vec<QueuedJob>,
     next_ticket: u64,
-    /// Those that hold slots or held some lately.
-    served: HashMap<TransferGroup, Served>,
-    /// Counts the slots that were given.
-    turn: u64,
+    /// The groups that hold slots, and those that held some and wait for more.
+    usage: HashMap<TransferGroup, GroupUsage>,
+    /// The number of slots granted so far.
+    grants: u64,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct QueuedJob {
     ticket: u64,
     priorities: JobPriorities,
-    gate: oneshot::Sender<Slot>,
+    sender: oneshot::Sender<Slot>,
 }
 
-/// What a group has had.
+/// The slots that a group holds, and when it got the last one.
 #[derive(Clone, Copy, Debug, Default)]
-struct Served {
+struct GroupUsage {
     held: usize,
-    /// The turn in which it was given a slot last.
-    last: u64,
+    /// The value of [`SlotQueue::grants`] at the group's last grant.
+    last_grant: u64,
 }
 
-/// A place in the queue, left when it is dropped.
-struct Place<'a> {
-    slots: &'a SlotPool,
+/// Removes a job from the queue when it is dropped.
+struct QueueGuard<'a> {
+    pool: &'a SlotPool,
     ticket: u64,
 }
 
 impl SlotPool {
-    /// Makes `count` slots, where 0 means as many as anyone asks for, as in the reference (TM-7).
+    /// Makes a pool of `count` slots; 0 means no limit, as in Docker (TM-7).
     pub fn new(count: usize) -> Self {
-        Self(Arc::new(Mutex::new(Queue {
+        Self(Arc::new(Mutex::new(SlotQueue {
             limit: NonZeroUsize::new(count),
-            taken: 0,
+            in_use: 0,
             waiting: Vec::new(),
             next_ticket: 0,
-            served: HashMap::new(),
-            turn: 0,
+            usage: HashMap::new(),
+            grants: 0,
         })))
     }
 
-    /// Makes as many slots as anyone asks for.
+    /// Makes a pool without a limit.
     pub fn unlimited() -> Self {
         Self::new(0)
     }
 
-    /// Changes how many there are; 0 is as many as anyone asks for. Those that are taken stay taken.
+    /// Changes the number of slots; 0 means no limit. Slots in use stay in use.
     pub fn set_limit(&self, count: usize) {
-        self.queue().limit = NonZeroUsize::new(count);
-        self.give();
+        self.lock().limit = NonZeroUsize::new(count);
+        self.grant_free_slots();
     }
 
-    /// Returns how many there are; 0 for as many as anyone asks for.
+    /// Returns the number of slots; 0 means no limit.
     pub fn limit(&self) -> usize {
-        self.queue().limit.map_or(0, NonZeroUsize::get)
+        self.lock().limit.map_or(0, NonZeroUsize::get)
     }
 
-    /// Returns how many are taken.
-    pub fn taken(&self) -> usize {
-        self.queue().taken
+    /// Returns the number of slots in use.
+    pub fn in_use(&self) -> usize {
+        self.lock().in_use
     }
 
-    /// Returns how many are waited for.
-    pub fn queued(&self) -> usize {
-        self.queue().waiting.len()
+    /// Returns the number of jobs that wait for a slot.
+    pub fn waiting(&self) -> usize {
+        self.lock().waiting.len()
     }
 
-    /// Waits for a slot and takes it.
+    /// Waits for a slot.
     ///
-    /// The next goes to the group that holds the fewest, of several to the one that was served longest ago; of
-    /// its jobs to that of the lowest rank; else first come, first served. Dropping the future is leaving.
-    pub async fn take(&self, priorities: &JobPriorities) -> Slot {
-        let (place, slot) = self.queue_up(priorities);
-        self.give();
-        let slot = slot.await.expect("who waits is not forgotten");
-        drop(place);
+    /// The next slot goes to the group that holds the fewest; among several, to the one whose last grant is the
+    /// oldest; within a group, to the job of the lowest rank; then in order of arrival. Dropping the future leaves
+    /// the queue.
+    pub async fn acquire(&self, priorities: &JobPriorities) -> Slot {
+        let (guard, slot) = self.enqueue(priorities);
+        self.grant_free_slots();
+        let slot = slot.await.expect("a queued job is not dropped");
+        drop(guard);
         slot
     }
 
-    fn queue_up(&self, priorities: &JobPriorities) -> (Place<'_>, oneshot::Receiver<Slot>) {
-        let (gate, slot) = oneshot::channel();
-        let mut queue = self.queue();
+    fn enqueue(&self, priorities: &JobPriorities) -> (QueueGuard<'_>, oneshot::Receiver<Slot>) {
+        let (sender, slot) = oneshot::channel();
+        let mut queue = self.lock();
         let ticket = queue.next_ticket;
         queue.next_ticket += 1;
-        queue.waiting.push(Waiting {
+        queue.waiting.push(QueuedJob {
             ticket,
             priorities: priorities.clone(),
-            gate,
+            sender,
         });
-        (
-            Place {
-                slots: self,
-                ticket,
-            },
-            slot,
-        )
+        (QueueGuard { pool: self, ticket }, slot)
     }
 
-    /// Gives out what can be given.
-    fn give(&self) {
+    fn grant_free_slots(&self) {
         loop {
-            let given = self.queue().choose();
-            let Some((gate, groups)) = given else { return };
-            let slots = self.clone();
-            // Not under the lock: one whom nobody waits for any more comes back at once.
-            drop(gate.send(Slot { slots, groups }));
+            let granted = self.lock().grant_next();
+            let Some((sender, groups)) = granted else {
+                return;
+            };
+            let pool = self.clone();
+            // Not under the lock: if the receiver is gone, the slot is dropped here, and that takes the lock.
+            drop(sender.send(Slot { pool, groups }));
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        schedule::point();
+    fn lock(&self) -> MutexGuard<'_, SlotQueue> {
+        schedule::yield_point();
         // Nothing that can panic half way through a change runs under this lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Queue {
-    /// Takes a slot for who comes next, if there is one to be had.
-    fn choose(&mut self) -> Option<(oneshot::Sender<Slot>, Vec<TransferGroup>)> {
-        if self.limit.is_some_and(|limit| self.taken >= limit.get()) {
+impl SlotQueue {
+    /// Takes the next job out of the queue and charges it a slot, if one is free.
+    fn grant_next(&mut self) -> Option<(oneshot::Sender<Slot>, Vec<TransferGroup>)> {
+        if self.limit.is_some_and(|limit| self.in_use >= limit.get()) {
             return None;
         }
-        let urgency = |waiting: &Waiting| {
-            let priorities = waiting.priorities.all();
-            let best = priorities
-                .iter()
-                .map(|priority| self.urgency(priority))
-                .min();
-            // One whom nobody priorities is about to leave.
-            (best.is_none(), best, waiting.ticket)
+        let order = |job: &QueuedJob| {
+            let priorities = job.priorities.lock();
+            let best = priorities.iter().map(|it| self.order(it)).min();
+            // A job without a priority has no watcher left and is about to leave the queue: it goes last.
+            (best.is_none(), best, job.ticket)
         };
-        let place = (0..self.waiting.len()).min_by_key(|place| urgency(&self.waiting[*place]))?;
-        let Waiting {
-            priorities, gate, ..
-        } = self.waiting.remove(place);
-        self.taken += 1;
-        self.turn += 1;
-        let mut groups: Vec<_> = priorities
-            .all()
-            .iter()
-            .map(|priority| priority.group)
-            .collect();
+        let position =
+            (0..self.waiting.len()).min_by_key(|position| order(&self.waiting[*position]))?;
+        let QueuedJob {
+            priorities, sender, ..
+        } = self.waiting.remove(position);
+        self.in_use += 1;
+        self.grants += 1;
+        let mut groups: Vec<_> = priorities.lock().iter().map(|it| it.group).collect();
         groups.sort_unstable();
         groups.dedup();
         for group in &groups {
-            let served = self.served.entry(*group).or_default();
-            served.held += 1;
-            served.last = self.turn;
+            let usage = self.usage.entry(*group).or_default();
+            usage.held += 1;
+            usage.last_grant = self.grants;
         }
-        Some((gate, groups))
+        Some((sender, groups))
     }
 
-    fn urgency(&self, priority: &Priority) -> (usize, u64, u32) {
-        let Served { held, last } = self
-            .served
-            .get(&priority.group)
-            .copied()
-            .unwrap_or_default();
-        (held, last, priority.rank)
+    /// The sort key of a priority: the smallest is granted a slot first.
+    fn order(&self, priority: &Priority) -> (usize, u64, u32) {
+        let usage = self.usage.get(&priority.group);
+        let GroupUsage { held, last_grant } = usage.copied().unwrap_or_default();
+        (held, last_grant, priority.rank)
     }
 
-    fn take_back(&mut self, groups: &[TransferGroup]) {
-        self.taken -= 1;
+    fn release(&mut self, groups: &[TransferGroup]) {
+        self.in_use -= 1;
         for group in groups {
-            let Some(served) = self.served.get_mut(group) else {
+            let Some(usage) = self.usage.get_mut(group) else {
                 continue;
             };
-            served.held -= 1;
-            if served.held == 0 && !self.is_waiting(*group) {
-                self.served.remove(group);
+            usage.held -= 1;
+            if usage.held == 0 && !self.is_waiting(*group) {
+                self.usage.remove(group);
             }
         }
     }
 
     fn is_waiting(&self, group: TransferGroup) -> bool {
-        let wants = |waiting: &Waiting| waiting.priorities.all().iter().any(|it| it.group == group);
-        self.waiting.iter().any(wants)
+        let is_of_group =
+            |job: &QueuedJob| job.priorities.lock().iter().any(|it| it.group == group);
+        self.waiting.iter().any(is_of_group)
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.queue().take_back(&self.groups);
-        self.slots.give();
+        self.pool.lock().release(&self.groups);
+        self.pool.grant_free_slots();
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueueGuard<'_> {
     fn drop(&mut self) {
-        let mut queue = self.slots.queue();
-        queue
-            .waiting
-            .retain(|waiting| waiting.ticket != self.ticket);
+        let mut queue = self.pool.lock();
+        queue.waiting.retain(|job| job.ticket != self.ticket);
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 
 type Numbers = Transfers<&'static str, u32, u32>;
 
-/// Somebody's only wish.
+/// Returns the priority of the only job of a new group.
 fn priority() -> Priority {
     let group = TransferGroup::new();
     Priority { group, rank: 0 }
@@ -23,9 +23,9 @@ async fn settle() {
     }
 }
 
-/// TM-1: a second interest joins; the work is not started again.
+/// TM-1: a second watcher joins; the work is not started again.
 #[tokio::test]
-async fn one_job_serves_all_who_join() {
+async fn watchers_of_one_key_share_one_job() {
     let (transfers, started) = (numbers(0), Arc::new(AtomicUsize::new(0)));
     let work = |started: Arc<AtomicUsize>| {
         move |_job| async move {
@@ -42,9 +42,9 @@ async fn one_job_serves_all_who_join() {
     assert_eq!(started.load(Ordering::SeqCst), 1);
 }
 
-/// A job that is over is not joined: the key may be worked on again.
+/// A job that has ended is not joined: the next watcher starts a new one.
 #[tokio::test]
-async fn a_finished_key_starts_anew() {
+async fn a_key_can_be_transferred_again() {
     let transfers = numbers(0);
     assert_eq!(
         transfers
@@ -63,9 +63,9 @@ async fn a_finished_key_starts_anew() {
     assert!(transfers.0.lock().is_empty());
 }
 
-/// TM-3, TM-4: the first to leave stops nothing, the last one does.
+/// TM-3, TM-4: dropping one of two watchers does not cancel the job, dropping the last one does.
 #[tokio::test]
-async fn the_last_to_leave_cancels() {
+async fn dropping_the_last_watcher_cancels() {
     let transfers = numbers(0);
     let (stopped, was_stopped) = oneshot::channel();
     let first = transfers.join("blob", priority(), |job: Job<u32>| async move {
@@ -76,15 +76,12 @@ async fn the_last_to_leave_cancels() {
     let second = transfers.join("blob", priority(), |_| async { unreachable!("must join") });
     drop(first);
     settle().await;
-    assert!(
-        transfers.0.lock().contains_key("blob"),
-        "somebody still watches"
-    );
+    assert!(transfers.0.lock().contains_key("blob"), "a watcher is left");
     drop(second);
     was_stopped.await.unwrap();
 }
 
-/// TM-2, TM-5: who joins a job that was told to stop gets a new one, once the old one is over.
+/// TM-2, TM-5: a watcher that joins a cancelled job gets a new one, which starts when the old one has ended.
 #[tokio::test]
 async fn joining_a_cancelled_job_waits_for_its_end() {
     let transfers = numbers(0);
@@ -103,7 +100,7 @@ async fn joining_a_cancelled_job_waits_for_its_end() {
     let mut new = transfers.join("blob", priority(), {
         let ending = Arc::clone(&ending);
         move |_| async move {
-            assert_eq!(ending.load(Ordering::SeqCst), 1, "the old job is not over");
+            assert_eq!(ending.load(Ordering::SeqCst), 1, "the old job still runs");
             2
         }
     });
@@ -114,9 +111,9 @@ async fn joining_a_cancelled_job_waits_for_its_end() {
     assert!(transfers.0.lock().is_empty());
 }
 
-/// TM-6: a late watcher sees the latest progress at once, and no backlog.
+/// TM-6: a late watcher gets the latest progress at once, and no backlog.
 #[tokio::test]
-async fn a_late_watcher_sees_the_latest_progress() {
+async fn a_late_watcher_gets_the_latest_progress() {
     let transfers = numbers(0);
     let done = Arc::new(Notify::new());
     let mut early = transfers.join("blob", priority(), {
@@ -137,9 +134,9 @@ async fn a_late_watcher_sees_the_latest_progress() {
     assert_eq!(early.next().await, Ok(Update::Outcome(0)));
 }
 
-/// TM-7: no more than the limit at a time, in the order of asking.
+/// TM-7: no more jobs than the limit at a time, in order of arrival.
 #[tokio::test]
-async fn slots_bound_and_queue() {
+async fn slots_bound_the_jobs_and_queue_the_rest() {
     let transfers = numbers(2);
     let (running, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -166,7 +163,7 @@ async fn slots_bound_and_queue() {
     assert_eq!(*order.lock().unwrap(), ["a", "b", "c", "d", "e"]);
 }
 
-/// Idle means over: also for a job that was told to stop.
+/// `idle` also waits for a job that was cancelled.
 #[tokio::test]
 async fn idle_waits_for_the_end_of_a_cancelled_job() {
     let transfers = numbers(0);
@@ -186,7 +183,7 @@ async fn idle_waits_for_the_end_of_a_cancelled_job() {
     assert_eq!(over.load(Ordering::SeqCst), 1);
 }
 
-/// What nobody waits for any more is gone when the transfers are idle: it may be files.
+/// Outcomes without a watcher are dropped before `idle` completes: they may hold files.
 #[tokio::test]
 async fn idle_waits_for_outcomes_to_be_dropped() {
     let transfers: Transfers<&str, u32, Arc<()>> = Transfers::new(SlotPool::unlimited());
@@ -204,7 +201,7 @@ async fn idle_waits_for_outcomes_to_be_dropped() {
     assert_eq!(Arc::strong_count(&outcome), 1);
 }
 
-/// A job that panics leaves neither a key in the map nor a watcher waiting.
+/// A job that panics leaves neither a key in the map nor a waiting watcher.
 #[tokio::test]
 async fn a_panic_abandons_its_watchers_only() {
     let transfers = numbers(0);
@@ -219,43 +216,43 @@ async fn a_panic_abandons_its_watchers_only() {
     );
 }
 
-/// Bases first, and a pull with one layer does not wait for another's fifty.
+/// Base layers go first, and a pull of one layer does not wait for the fifty layers of another.
 #[tokio::test]
-async fn slots_are_fair_between_parties_and_the_lowest_rank_goes_first() {
+async fn slots_are_fair_between_groups_and_the_lowest_rank_goes_first() {
     let slots = SlotPool::new(1);
     let [many, one] = [TransferGroup::new(), TransferGroup::new()];
-    let taken = JobPriorities::single(Priority {
+    let first_priority = JobPriorities::single(Priority {
         group: many,
         rank: 0,
     });
-    let first = slots.take(&taken).await;
+    let first = slots.acquire(&first_priority).await;
     let order = Arc::new(Mutex::new(Vec::new()));
-    let wishes = [(many, 3), (many, 1), (many, 2), (one, 9), (one, 7)];
-    let takers: Vec<_> = wishes
+    let jobs = [(many, 3), (many, 1), (many, 2), (one, 9), (one, 7)];
+    let tasks: Vec<_> = jobs
         .into_iter()
         .map(|(group, rank)| {
             let (slots, order) = (slots.clone(), Arc::clone(&order));
             tokio::spawn(async move {
                 let _slot = slots
-                    .take(&JobPriorities::single(Priority { group, rank }))
+                    .acquire(&JobPriorities::single(Priority { group, rank }))
                     .await;
                 order.lock().unwrap().push(rank);
             })
         })
         .collect();
     settle().await;
-    assert_eq!((slots.queued(), slots.taken()), (5, 1));
+    assert_eq!((slots.waiting(), slots.in_use()), (5, 1));
     drop(first);
-    for taker in takers {
-        taker.await.unwrap();
+    for task in tasks {
+        task.await.unwrap();
     }
     assert_eq!(*order.lock().unwrap(), [7, 1, 9, 2, 3]);
-    assert_eq!((slots.queued(), slots.taken()), (0, 0));
+    assert_eq!((slots.waiting(), slots.in_use()), (0, 0));
 }
 
-/// A job that somebody else wants, too, is as urgent as for the one to whom it is most urgent.
+/// A job with several watchers has the highest of their priorities.
 #[tokio::test]
-async fn who_joins_a_queued_job_hastens_it() {
+async fn joining_a_queued_job_can_move_it_forward() {
     let transfers = numbers(1);
     let [early, late] = [TransferGroup::new(), TransferGroup::new()];
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -290,53 +287,53 @@ async fn who_joins_a_queued_job_hastens_it() {
     assert_eq!(*order.lock().unwrap(), ["first", "c", "a", "b"]);
 }
 
-/// Better than TM-9: both ways at once, whoever waits.
+/// Better than TM-9: the limit can be raised and lowered, and a change takes effect at once.
 #[tokio::test]
-async fn the_number_of_slots_can_be_changed_at_any_time() {
+async fn the_limit_can_be_changed_at_any_time() {
     let slots = SlotPool::new(1);
     let take = || {
         let slots = slots.clone();
-        tokio::spawn(async move { slots.take(&JobPriorities::single(priority())).await })
+        tokio::spawn(async move { slots.acquire(&JobPriorities::single(priority())).await })
     };
-    let mut takers: Vec<_> = (0..6).map(|_| take()).collect();
+    let mut tasks: Vec<_> = (0..6).map(|_| take()).collect();
     settle().await;
-    assert_eq!((slots.taken(), slots.queued()), (1, 5));
+    assert_eq!((slots.in_use(), slots.waiting()), (1, 5));
     slots.set_limit(4);
     settle().await;
-    assert_eq!((slots.limit(), slots.taken(), slots.queued()), (4, 4, 2));
+    assert_eq!((slots.limit(), slots.in_use(), slots.waiting()), (4, 4, 2));
     slots.set_limit(2);
     for left in [3, 2] {
-        drop(takers.remove(0).await.unwrap());
+        drop(tasks.remove(0).await.unwrap());
         settle().await;
-        assert_eq!((slots.taken(), slots.queued()), (left, 2));
+        assert_eq!((slots.in_use(), slots.waiting()), (left, 2));
     }
-    drop(takers.remove(0).await.unwrap());
+    drop(tasks.remove(0).await.unwrap());
     settle().await;
-    assert_eq!((slots.taken(), slots.queued()), (2, 1));
+    assert_eq!((slots.in_use(), slots.waiting()), (2, 1));
     slots.set_limit(0);
     settle().await;
-    assert_eq!((slots.taken(), slots.queued()), (3, 0));
+    assert_eq!((slots.in_use(), slots.waiting()), (3, 0));
 }
 
-/// TM-10: whoever leaves the queue leaves no gap, and takes no slot with them.
+/// TM-10: a job that leaves the queue leaves no gap, and no slot is lost.
 #[tokio::test]
-async fn who_leaves_the_queue_takes_no_slot_along() {
+async fn leaving_the_queue_loses_no_slot() {
     let slots = SlotPool::new(1);
-    let first = slots.take(&JobPriorities::single(priority())).await;
+    let first = slots.acquire(&JobPriorities::single(priority())).await;
     let take = || {
         let slots = slots.clone();
-        tokio::spawn(async move { slots.take(&JobPriorities::single(priority())).await })
+        tokio::spawn(async move { slots.acquire(&JobPriorities::single(priority())).await })
     };
-    let (leaving, granted, staying) = (take(), take(), take());
+    let (aborted, granted, staying) = (take(), take(), take());
     settle().await;
-    leaving.abort();
+    aborted.abort();
     settle().await;
-    assert_eq!(slots.queued(), 2);
-    // Given in the same moment as it is left: on to the next.
+    assert_eq!(slots.waiting(), 2);
+    // The slot is granted to a job that is aborted at the same moment: it is passed on to the next.
     drop(first);
     granted.abort();
     let slot = staying.await.unwrap();
-    assert_eq!((slots.taken(), slots.queued()), (1, 0));
+    assert_eq!((slots.in_use(), slots.waiting()), (1, 0));
     drop(slot);
-    assert_eq!(slots.taken(), 0);
+    assert_eq!(slots.in_use(), 0);
 }

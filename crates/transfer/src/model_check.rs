@@ -1,6 +1,6 @@
-//! Joining, leaving, failing and changing limits in every order that a checker comes up with.
+//! Model checks: joining, leaving, failing and changing limits, in many random orders.
 //!
-//! A wake-up that is lost shows as a deadlock, which the checker reports with the order that led to it.
+//! A lost wake-up shows as a deadlock, which the checker reports together with the order that led to it.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -14,15 +14,16 @@ use shuttle::rand::{Rng as _, thread_rng};
 use super::*;
 use crate::schedule::check;
 
-/// Orders that are tried of each scenario.
+/// The number of orders to try of each scenario.
 const RUNS: usize = 4000;
 
-fn any(below: usize) -> usize {
+/// Returns a random number below `below`.
+fn random(below: usize) -> usize {
     thread_rng().gen_range(0..below)
 }
 
-/// Polls `future` up to `times`; `None` if it was not done by then, and is left.
-async fn polled<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
+/// Polls `future` at most `times` times and then drops it; `None` if it did not complete.
+async fn poll_at_most<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
     let mut future = pin!(future);
     let mut left = times;
     poll_fn(|context| match future.as_mut().poll(context) {
@@ -37,63 +38,66 @@ async fn polled<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
     .await
 }
 
-/// What the jobs of one key are seen to do.
+/// Counts what the jobs and watchers of one key have done.
 #[derive(Default)]
-struct Seen {
+struct KeyCounters {
     running: AtomicUsize,
-    left: AtomicUsize,
+    dropped_watchers: AtomicUsize,
 }
 
-async fn work(job: Job<u32>, seen: Arc<Seen>) -> Result<u32, u32> {
+async fn work(job: Job<u32>, counters: Arc<KeyCounters>) -> Result<u32, u32> {
     assert_eq!(
-        seen.running.fetch_add(1, SeqCst),
+        counters.running.fetch_add(1, SeqCst),
         0,
-        "one job a key (TM-1, TM-2)"
+        "at largest_limit one job per key (TM-1, TM-2)"
     );
     let outcome = {
         let mut slot = None;
-        let taken = polled(job.acquire_slot(), any(4)).await;
-        if let Some(taken) = taken {
-            slot = Some(taken);
+        let acquired = poll_at_most(job.acquire_slot(), random(4)).await;
+        if let Some(acquired) = acquired {
+            slot = Some(acquired);
         }
-        for step in 0..any(4) {
+        for step in 0..random(4) {
             job.publish(|progress| *progress = u32::try_from(step).unwrap());
             yield_now().await;
         }
         drop(slot);
         if job.is_cancelled() {
-            assert!(seen.left.load(SeqCst) > 0, "nobody has left (TM-3)");
+            assert!(
+                counters.dropped_watchers.load(SeqCst) > 0,
+                "no watcher was dropped (TM-3)"
+            );
         }
-        if any(3) == 0 { Err(7) } else { Ok(7) }
+        if random(3) == 0 { Err(7) } else { Ok(7) }
     };
-    seen.running.fetch_sub(1, SeqCst);
+    counters.running.fetch_sub(1, SeqCst);
     outcome
 }
 
-/// TM-1..TM-5: some wait for the outcome, some leave at some moment, some come back.
+/// TM-1..TM-5: some watchers wait for the outcome, some are dropped early, some join again.
 #[test]
 fn transfers_in_every_order() {
     check(RUNS, || async {
         let transfers: Transfers<usize, u32, Result<u32, u32>> =
-            Transfers::new(SlotPool::new(1 + any(2)));
-        let seen: Vec<Arc<Seen>> = (0..2).map(|_| Arc::default()).collect();
+            Transfers::new(SlotPool::new(1 + random(2)));
+        let counters: Vec<Arc<KeyCounters>> = (0..2).map(|_| Arc::default()).collect();
         let watchers: Vec<_> = (0..4)
             .map(|_| {
-                let (transfers, seen) = (transfers.clone(), seen.clone());
+                let (transfers, counters) = (transfers.clone(), counters.clone());
                 spawn(async move {
-                    for _ in 0..=any(2) {
-                        let key = any(2);
+                    for _ in 0..=random(2) {
+                        let key = random(2);
                         let group = TransferGroup::new();
                         let priority = Priority { group, rank: 0 };
-                        let of_key = Arc::clone(&seen[key]);
+                        let of_key = Arc::clone(&counters[key]);
                         let mut watcher = transfers.join(key, priority, |job| work(job, of_key));
-                        if any(2) == 0 {
+                        if random(2) == 0 {
                             let outcome = watcher.outcome().await;
                             assert!(matches!(outcome, Ok(Ok(7) | Err(7))), "{outcome:?}");
                         } else {
-                            polled(watcher.next(), any(5)).await;
+                            poll_at_most(watcher.next(), random(5)).await;
                         }
-                        seen[key].left.fetch_add(1, SeqCst);
+                        counters[key].dropped_watchers.fetch_add(1, SeqCst);
                         drop(watcher);
                     }
                 })
@@ -105,35 +109,39 @@ fn transfers_in_every_order() {
         transfers.idle().await;
         assert!(transfers.0.lock().is_empty());
         assert_eq!(
-            (transfers.slots().taken(), transfers.slots().queued()),
+            (transfers.slots().in_use(), transfers.slots().waiting()),
             (0, 0)
         );
-        assert!(seen.iter().all(|seen| seen.running.load(SeqCst) == 0));
+        assert!(
+            counters
+                .iter()
+                .all(|counters| counters.running.load(SeqCst) == 0)
+        );
     });
 }
 
-/// TM-9, TM-10: whoever waits is served, however others leave and the number changes; no slot is lost, and
-/// none is given beyond the number.
+/// TM-9, TM-10: every waiting job gets a slot, however others leave the queue and the limit changes; no slot is lost,
+/// and none is granted beyond the limit.
 #[test]
 fn slots_in_every_order() {
     check(RUNS, || async {
         let slots = SlotPool::new(1);
-        let most = Arc::new(Mutex::new(1));
-        let takers: Vec<_> = (0..5)
-            .map(|taker| {
-                let (slots, most) = (slots.clone(), Arc::clone(&most));
+        let largest_limit = Arc::new(Mutex::new(1));
+        let tasks: Vec<_> = (0..5)
+            .map(|task| {
+                let (slots, largest_limit) = (slots.clone(), Arc::clone(&largest_limit));
                 spawn(async move {
                     let group = TransferGroup::new();
-                    let priorities = JobPriorities::single(Priority { group, rank: taker });
-                    for _ in 0..=any(2) {
-                        let slot = match any(2) {
-                            0 => Some(slots.take(&priorities).await),
-                            _ => polled(slots.take(&priorities), any(4)).await,
+                    let priorities = JobPriorities::single(Priority { group, rank: task });
+                    for _ in 0..=random(2) {
+                        let slot = match random(2) {
+                            0 => Some(slots.acquire(&priorities).await),
+                            _ => poll_at_most(slots.acquire(&priorities), random(4)).await,
                         };
                         if slot.is_some() {
-                            let taken = slots.taken();
-                            let limit = *most.lock().unwrap();
-                            assert!(taken <= limit, "more than there ever were");
+                            let in_use = slots.in_use();
+                            let limit = *largest_limit.lock().unwrap();
+                            assert!(in_use <= limit, "more than the largest limit so far");
                             yield_now().await;
                         }
                     }
@@ -141,24 +149,24 @@ fn slots_in_every_order() {
             })
             .collect();
         for _ in 0..3 {
-            let count = 1 + any(3);
+            let count = 1 + random(3);
             {
-                let mut most = most.lock().unwrap();
-                *most = count.max(*most);
+                let mut largest_limit = largest_limit.lock().unwrap();
+                *largest_limit = count.max(*largest_limit);
             }
             slots.set_limit(count);
             yield_now().await;
         }
-        for taker in takers {
-            taker.await.unwrap();
+        for task in tasks {
+            task.await.unwrap();
         }
-        assert_eq!((slots.taken(), slots.queued()), (0, 0));
+        assert_eq!((slots.in_use(), slots.waiting()), (0, 0));
     });
 }
 
-/// A priority that comes or goes while a job is queued changes its turn, and nothing else.
+/// A priority that is added or removed while a job is queued changes the order of the queue, and nothing else.
 #[test]
-fn claims_in_every_order() {
+fn priorities_in_every_order() {
     check(RUNS, || async {
         let transfers: Transfers<usize, u32, usize> = Transfers::new(SlotPool::new(1));
         let pulls: Vec<_> = (0..3)
@@ -181,7 +189,7 @@ fn claims_in_every_order() {
                         })
                         .collect();
                     for (key, mut watcher) in watchers.into_iter().enumerate() {
-                        if any(3) > 0 {
+                        if random(3) > 0 {
                             assert_eq!(watcher.outcome().await, Ok(key));
                         }
                     }
@@ -191,10 +199,10 @@ fn claims_in_every_order() {
         for pull in pulls {
             pull.await.unwrap();
         }
-        // A job that nobody waits for goes on waiting for its slot here: real ones stop.
+        // A job without watchers keeps waiting for its slot here, because this work ignores cancellation.
         transfers.idle().await;
         assert_eq!(
-            (transfers.slots().taken(), transfers.slots().queued()),
+            (transfers.slots().in_use(), transfers.slots().waiting()),
             (0, 0)
         );
     });
