@@ -1,35 +1,34 @@
-//! Image configs: what an image is, how to run it, and the diff IDs of its layers.
+//! Image configs: the platform of an image, how to run it, and the diff IDs of its layers.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::json::{self, JsonError, bounded, or_default, read_from_objects};
+use crate::json::{self, JsonError, bounded_list, or_default, read_from_objects};
 use crate::text::Sanitized;
 use crate::{ChainId, DiffId, MAX_LAYERS, Platform};
 
 /// The largest config that is read, in bytes (T20).
 pub const MAX_CONFIG_SIZE: usize = 4 << 20;
 
-/// The most elements of a list that are read, such as of the history; a longer list reads as absent.
+/// The largest number of elements of a list, such as the history; a longer list is read as an empty one.
 const MAX_LIST: usize = 1 << 17;
 
-/// The keys on which windlass itself relies.
+/// The keys that windlass itself relies on; other spellings of them are rejected.
 const KEYS: &[&str] = &["rootfs", "diff_ids"];
 
 /// An image's config (OCI image specification, "Image Configuration"; Docker's is the same).
 ///
-/// The root file system is read strictly. Everything else is for others to judge, and untrusted (R10): the
-/// store keeps the config byte for byte, and a field that is `null` or not what it should be reads as
-/// absent here (T20).
+/// The root file system is parsed strictly. The other fields are untrusted (R10) and parsed leniently: a field that
+/// is `null` or of the wrong type is treated as absent (T20). The store keeps the exact bytes of the config.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(remote = "Self")]
 pub struct ImageConfig {
-    /// When the image was made: RFC 3339, unless somebody wrote something else.
+    /// When the image was created; RFC 3339 by the specification, but not checked.
     #[serde(default, deserialize_with = "lenient")]
     pub created: Option<String>,
-    /// Who made it.
+    /// The person or organization that created it.
     #[serde(default, deserialize_with = "lenient")]
     pub author: Option<String>,
     /// The processor architecture, as written; see [`ImageConfig::platform`].
@@ -38,60 +37,60 @@ pub struct ImageConfig {
     /// The operating system, as written; see [`ImageConfig::platform`].
     #[serde(default, deserialize_with = "lenient")]
     pub os: String,
-    /// The generation of the architecture.
+    /// The variant of the architecture, such as `v7`.
     #[serde(default, deserialize_with = "lenient")]
     pub variant: Option<String>,
     /// The version of the operating system.
     #[serde(default, rename = "os.version", deserialize_with = "lenient")]
     pub os_version: Option<String>,
-    /// What the operating system has to have.
+    /// The features that the operating system must have.
     #[serde(default, rename = "os.features", deserialize_with = "lenient_list")]
     pub os_features: Vec<String>,
-    /// How to run it.
+    /// The defaults for running a container of the image.
     #[serde(default, deserialize_with = "lenient")]
     pub config: Option<RuntimeConfig>,
-    /// The layers by their diff IDs.
+    /// The root file system: the diff IDs of the layers.
     pub rootfs: RootFs,
-    /// How the image was made, base first.
+    /// The build steps, base first.
     #[serde(default, deserialize_with = "lenient_list")]
     pub history: Vec<History>,
 }
 
-/// How to run an image. All of it untrusted.
+/// The defaults for running a container of an image. All fields are untrusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", remote = "Self")]
 pub struct RuntimeConfig {
-    /// User and perhaps group, by name or number.
+    /// `USER` or `USER:GROUP`, each by name or number.
     #[serde(default, deserialize_with = "lenient")]
     pub user: Option<String>,
-    /// The environment, as `NAME=value`.
+    /// The environment variables, as `NAME=value`.
     #[serde(default, deserialize_with = "lenient_list")]
     pub env: Vec<String>,
-    /// The command that always runs.
+    /// The executable and its first arguments; the command follows it.
     #[serde(default, deserialize_with = "one_or_many")]
     pub entrypoint: Option<Vec<String>>,
     /// The command, or the default arguments of the entrypoint.
     #[serde(default, deserialize_with = "one_or_many")]
     pub cmd: Option<Vec<String>>,
-    /// The directory to start in.
+    /// The working directory.
     #[serde(default, deserialize_with = "lenient")]
     pub working_dir: Option<String>,
-    /// Free-form notes.
+    /// Arbitrary metadata.
     #[serde(default, deserialize_with = "lenient_map")]
     pub labels: BTreeMap<String, String>,
-    /// Ports, as `80/tcp`, in order.
+    /// The exposed ports, as `80/tcp`, sorted.
     #[serde(default, deserialize_with = "keys")]
     pub exposed_ports: Vec<String>,
-    /// Directories that should be volumes, in order.
+    /// The paths to mount volumes at, sorted.
     #[serde(default, deserialize_with = "keys")]
     pub volumes: Vec<String>,
-    /// The signal that stops it.
+    /// The signal that stops the container.
     #[serde(default, deserialize_with = "lenient")]
     pub stop_signal: Option<String>,
     /// The shell for commands in shell form.
     #[serde(default, deserialize_with = "one_or_many")]
     pub shell: Option<Vec<String>>,
-    /// What to run when an image is built on this one.
+    /// Build instructions to run when another image is built on this one.
     #[serde(default, deserialize_with = "lenient_list")]
     pub on_build: Vec<String>,
 }
@@ -100,38 +99,38 @@ pub struct RuntimeConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(remote = "Self")]
 pub struct RootFs {
-    /// Always `layers`, or left out.
+    /// `layers`, or empty if absent.
     #[serde(rename = "type", default, deserialize_with = "or_default")]
     kind: String,
     /// The diff IDs of the layers, base first.
-    #[serde(default, deserialize_with = "bounded::<_, MAX_LAYERS, _>")]
+    #[serde(default, deserialize_with = "bounded_list::<_, MAX_LAYERS, _>")]
     pub diff_ids: Vec<DiffId>,
 }
 
-/// One step in the making of an image.
+/// One build step of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(remote = "Self")]
 pub struct History {
-    /// When the step was taken.
+    /// When the step ran.
     #[serde(default, deserialize_with = "lenient")]
     pub created: Option<String>,
-    /// The command.
+    /// The command that ran.
     #[serde(default, deserialize_with = "lenient")]
     pub created_by: Option<String>,
-    /// Who took it.
+    /// The author of the step.
     #[serde(default, deserialize_with = "lenient")]
     pub author: Option<String>,
-    /// A remark.
+    /// A comment.
     #[serde(default, deserialize_with = "lenient")]
     pub comment: Option<String>,
-    /// Whether the step made no layer.
+    /// Whether the step created no layer.
     #[serde(default, deserialize_with = "lenient")]
     pub empty_layer: bool,
 }
 
 read_from_objects! { ImageConfig RuntimeConfig RootFs History }
 
-/// Why some bytes are not the config of an image.
+/// Why an image config is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageConfigError {
     /// It is larger than [`MAX_CONFIG_SIZE`].
@@ -140,19 +139,19 @@ pub enum ImageConfigError {
         /// Its size in bytes.
         size: usize,
     },
-    /// It is not JSON, or its root file system is not what it should be.
+    /// It is not JSON, or its root file system is malformed.
     #[error("invalid image config")]
     Json(#[source] JsonError),
-    /// Its root file system is not made of layers (IM-11).
+    /// Its root file system is of another type than `layers` (IM-11).
     #[error("the image config's rootfs is of type {kind:?}, not \"layers\"")]
     RootFsType {
-        /// What it is made of.
+        /// The type in the config.
         kind: Sanitized,
     },
 }
 
 impl ImageConfig {
-    /// Reads a config from its exact bytes.
+    /// Parses the exact bytes of a config.
     pub fn parse(bytes: &[u8]) -> Result<Self, ImageConfigError> {
         if bytes.len() > MAX_CONFIG_SIZE {
             let size = bytes.len();
@@ -167,9 +166,8 @@ impl ImageConfig {
         }
     }
 
-    /// Returns the platform that the image is for.
-    ///
-    /// Where the config does not say, it is Linux, and this machine's architecture, as in the reference.
+    /// Returns the platform of the image. A missing system means Linux, a missing architecture that of this
+    /// machine, as in Docker.
     pub fn platform(&self) -> Platform {
         let or = |text: &'_ str, default: &str| match text {
             "" => default.to_owned(),
@@ -191,7 +189,7 @@ impl ImageConfig {
         &self.rootfs.diff_ids
     }
 
-    /// Returns the chain ID of each layer on those below it, base first.
+    /// Returns the chain ID of each layer and those below it, base first.
     pub fn chain_ids(&self) -> Vec<ChainId> {
         let mut below = None;
         let stack = |diff_id| {
@@ -203,7 +201,7 @@ impl ImageConfig {
     }
 }
 
-/// Reads a value if it is one of type `T`, and else its default.
+/// Reads a value of type `T`; any other value is read as the default.
 fn lenient<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Deserialize<'de> + Default,
@@ -213,7 +211,7 @@ where
     Ok(read(raw).unwrap_or_default())
 }
 
-/// Reads the elements of an array that are of type `T`, others as their default; what is no array is empty.
+/// Reads an array of `T`; elements of another type are read as the default, and any other value as an empty array.
 fn lenient_list<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     T: Deserialize<'de> + Default,
@@ -221,11 +219,11 @@ where
 {
     let raw = <&RawValue>::deserialize(deserializer)?;
     let mut elements = serde_json::Deserializer::from_str(raw.get());
-    let list: Vec<Lenient<T>> = bounded::<_, MAX_LIST, _>(&mut elements).unwrap_or_default();
+    let list: Vec<Lenient<T>> = bounded_list::<_, MAX_LIST, _>(&mut elements).unwrap_or_default();
     Ok(list.into_iter().map(|element| element.0).collect())
 }
 
-/// Reads the texts in an object; other values as empty ones.
+/// Reads an object of strings; values of another type are read as empty strings.
 fn lenient_map<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
 where
     D: Deserializer<'de>,
@@ -237,13 +235,13 @@ where
         .collect())
 }
 
-/// Reads the keys of an object, whose values say nothing.
+/// Reads the keys of an object and ignores the values.
 fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let raw: BTreeMap<String, &RawValue> = lenient(deserializer)?;
     Ok(raw.into_keys().collect())
 }
 
-/// Reads a command, which old images have as one text.
+/// Reads a command: an array of strings, or a single string as in old images.
 fn one_or_many<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<String>>, D::Error> {
@@ -251,7 +249,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(
     Ok(read(raw).or_else(|| read(raw).map(|one| vec![one])))
 }
 
-/// An element of which no more is asked than that it is there.
+/// An element of a list that is read as its default if it is of another type.
 struct Lenient<T>(T);
 
 impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Lenient<T> {

@@ -1,27 +1,26 @@
-//! Descriptors: what a manifest or an index points at.
+//! Descriptors: references to blobs and manifests by digest and size.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::json::{bounded, read_from_objects, text_map};
+use crate::json::{bounded_list, read_from_objects, string_map};
 use crate::{Digest, MediaType, Platform};
 
 /// The largest blob that a descriptor may announce, in bytes: 2⁵³ - 1.
 ///
-/// The largest integer that every JSON reader has exactly; and the sizes of [`crate::MAX_LAYERS`] such
-/// blobs can be added up without overflow.
+/// This is the largest integer that every JSON reader represents exactly, and the sizes of [`crate::MAX_LAYERS`]
+/// such blobs add up without overflow.
 pub const MAX_BLOB_SIZE: u64 = (1 << 53) - 1;
 
-/// Points at a blob or a manifest: its digest, its size, and what it claims to be (OCI image
-/// specification, "Descriptor").
+/// A reference to a blob or manifest: its digest, size and media type (OCI image specification, "Descriptor").
 ///
-/// Digest and size are parsed strictly (T19). Embedded `data` is not read (T22): content comes from where
-/// it is verified.
+/// Digest and size are parsed strictly (T19). Embedded `data` is ignored (T22): content is always downloaded and
+/// verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", remote = "Self")]
 pub struct Descriptor {
-    /// What the content claims to be.
+    /// The media type of the content.
     #[serde(default)]
     pub media_type: MediaType,
     /// The digest of the content's exact bytes.
@@ -29,28 +28,28 @@ pub struct Descriptor {
     /// The exact size of the content, in bytes; at most [`MAX_BLOB_SIZE`].
     #[serde(deserialize_with = "blob_size")]
     pub size: u64,
-    /// Other places that may have the content. Nothing may send credentials there (D3).
+    /// URLs that the content can be downloaded from. Credentials must not be sent to them (D3).
     #[serde(
         default,
-        deserialize_with = "bounded::<_, 32, _>",
+        deserialize_with = "bounded_list::<_, 32, _>",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub urls: Vec<String>,
-    /// Free-form notes.
+    /// Arbitrary metadata.
     #[serde(
         default,
-        deserialize_with = "text_map",
+        deserialize_with = "string_map",
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub annotations: BTreeMap<String, String>,
-    /// The platform that a manifest in an index is for.
+    /// The platform of a manifest in an index.
     #[serde(
         default,
         deserialize_with = "platform",
         skip_serializing_if = "Option::is_none"
     )]
     pub platform: Option<Platform>,
-    /// The kind of artifact, where the content is one.
+    /// The type of the artifact, if the content is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
 }
@@ -59,7 +58,7 @@ read_from_objects! { Descriptor }
 
 impl Serialize for Descriptor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // The derived function, which comes before the trait's.
+        // Calls the derived inherent function, not this method.
         Self::serialize(self, serializer)
     }
 }
@@ -67,13 +66,14 @@ impl Serialize for Descriptor {
 fn blob_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let size = u64::deserialize(deserializer)?;
     if size > MAX_BLOB_SIZE {
-        let message = format_args!("no blob has a size of {size} bytes");
+        let message =
+            format_args!("a size of {size} bytes is more than the {MAX_BLOB_SIZE} allowed");
         return Err(serde::de::Error::custom(message));
     }
     Ok(size)
 }
 
-/// Reads a platform; one without words is none.
+/// Reads a platform; an empty one is treated as absent.
 fn platform<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Platform>, D::Error> {
     let platform = Option::<Platform>::deserialize(deserializer)?;
     Ok(platform.filter(|platform| !(platform.os.is_empty() && platform.architecture.is_empty())))
@@ -91,20 +91,20 @@ mod tests {
     );
 
     #[test]
-    fn writes_what_it_read() {
+    fn a_descriptor_round_trips() {
         let descriptor: Descriptor = serde_json::from_str(JSON).unwrap();
         assert_eq!(serde_json::to_string(&descriptor).unwrap(), JSON);
         assert_eq!(descriptor.platform.unwrap().to_string(), "linux/arm64");
     }
 
     #[test]
-    fn leaves_out_what_is_not_there() {
+    fn absent_fields_are_omitted() {
         let short = format!("{}}}", &JSON[..JSON.find(r#","urls""#).unwrap()]);
         let descriptor: Descriptor = serde_json::from_str(&short).unwrap();
         assert_eq!(serde_json::to_string(&descriptor).unwrap(), short);
     }
 
-    /// T22: embedded content is not taken for the content.
+    /// T22
     #[test]
     fn embedded_data_is_ignored() {
         let with_data = JSON.replace(r#""size":7"#, r#""size":7,"data":["not base64"]"#);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_blobs_add_up() {
+    fn sizes_of_the_largest_blobs_add_up_without_overflow() {
         let size = |size: u64| {
             let json = JSON.replace(r#""size":7"#, &format!(r#""size":{size}"#));
             serde_json::from_str::<Descriptor>(&json).map(|descriptor| descriptor.size)

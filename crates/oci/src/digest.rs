@@ -1,8 +1,8 @@
-//! Content digests, and the identities that are made of them.
+//! Content digests, and the identifiers made of them.
 //!
-//! A [`Digest`] says what some exact bytes hash to. What those bytes *are* is said by the type around
-//! it: the compressed blob of a layer has a plain [`Digest`], its tar a [`DiffId`], a stack of layers a
-//! [`ChainId`], an image (the bytes of its config) an [`ImageId`]. Mixing them does not compile.
+//! A [`Digest`] is the hash of some exact bytes. The type around it states which bytes: the compressed blob of a
+//! layer has a plain [`Digest`], its tar a [`DiffId`], a stack of layers a [`ChainId`], an image (the bytes of its
+//! config) an [`ImageId`]. Mixing them up does not compile.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,8 +16,8 @@ use crate::text::{Sanitized, sanitize};
 
 /// A hash algorithm that windlass can verify.
 ///
-/// Both are registered by the OCI image specification ("Descriptors", "Registered Algorithms"). Others,
-/// registered or not, are refused: what cannot be verified is not consumed.
+/// Both are registered by the OCI image specification ("Descriptors", "Registered Algorithms"). Others are rejected,
+/// because their content cannot be verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// `sha256`: 64 hex digits.
@@ -33,41 +33,41 @@ pub enum Algorithm {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
     algorithm: Algorithm,
-    /// The first `algorithm.size()` bytes count; the rest is zero.
+    /// The first `algorithm.size()` bytes are the hash; the rest is zero.
     bytes: [u8; 64],
 }
 
-/// Why a text is not a digest.
+/// Why a string is not a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
     /// There is no `algorithm:` before the hex digits.
     #[error("invalid digest {0:?}: expected algorithm:hex")]
-    Shape(Sanitized),
-    /// The algorithm is unknown, or not one that can be verified here.
+    MissingAlgorithm(Sanitized),
+    /// The algorithm is not supported.
     #[error("unsupported digest algorithm {0:?}: sha256 and sha512 can be verified")]
     Algorithm(Sanitized),
-    /// The part behind the colon is not lower-case hex of the right length.
+    /// The part after the colon is not lower-case hex of the right length.
     #[error("invalid {} digest {value:?}: expected {} lower-case hex digits", .algorithm.name(), .algorithm.size() * 2)]
     Hex {
-        /// The algorithm named before the colon.
+        /// The algorithm before the colon.
         algorithm: Algorithm,
-        /// What stood behind it, shortened.
+        /// The part after the colon, shortened.
         value: Sanitized,
     },
 }
 
-/// Hashes bytes as they come and ends in a [`Digest`].
+/// Computes a [`Digest`] incrementally.
 #[derive(Clone, Debug)]
-pub struct Hasher(State);
+pub struct Hasher(HasherState);
 
 #[derive(Clone, Debug)]
-enum State {
+enum HasherState {
     Sha256(Sha256),
     Sha512(Sha512),
 }
 
 impl Algorithm {
-    /// Returns the name that stands before the colon.
+    /// Returns the name before the colon.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sha256 => "sha256",
@@ -75,7 +75,7 @@ impl Algorithm {
         }
     }
 
-    /// Returns the length of a digest in bytes (half its hex digits).
+    /// Returns the length of the hash in bytes.
     pub fn size(self) -> usize {
         match self {
             Self::Sha256 => 32,
@@ -102,14 +102,14 @@ impl Digest {
         self.algorithm
     }
 
-    /// Returns the hex digits behind the colon.
+    /// Returns the hex digits after the colon.
     pub fn hex(&self) -> String {
         let mut text = self.to_string();
         text.drain(..=self.algorithm.name().len());
         text
     }
 
-    /// Returns the first twelve hex digits, as people are shown them.
+    /// Returns the first twelve hex digits: the short form for display.
     pub fn short(&self) -> String {
         let mut hex = self.hex();
         hex.truncate(12);
@@ -146,7 +146,7 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let (name, hex) = text
             .split_once(':')
-            .ok_or_else(|| DigestError::Shape(sanitize(text)))?;
+            .ok_or_else(|| DigestError::MissingAlgorithm(sanitize(text)))?;
         let algorithm = match name {
             "sha256" => Algorithm::Sha256,
             "sha512" => Algorithm::Sha512,
@@ -179,10 +179,10 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
+        struct DigestVisitor;
 
-        // A visitor, since a reader adds the place to errors that arise while it stands there.
-        impl Visitor<'_> for Text {
+        // A visitor, because `serde_json` adds the position only to errors that are returned from one.
+        impl Visitor<'_> for DigestVisitor {
             type Value = Digest;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,63 +194,62 @@ impl<'de> Deserialize<'de> for Digest {
             }
         }
 
-        deserializer.deserialize_str(Text)
+        deserializer.deserialize_str(DigestVisitor)
     }
 }
 
 impl Hasher {
-    /// Makes a hasher that has seen no bytes yet.
+    /// Makes a hasher that has hashed no bytes yet.
     pub fn new(algorithm: Algorithm) -> Self {
         Self(match algorithm {
-            Algorithm::Sha256 => State::Sha256(Sha256::new()),
-            Algorithm::Sha512 => State::Sha512(Sha512::new()),
+            Algorithm::Sha256 => HasherState::Sha256(Sha256::new()),
+            Algorithm::Sha512 => HasherState::Sha512(Sha512::new()),
         })
     }
 
-    /// Takes the next bytes.
+    /// Hashes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
-            State::Sha256(state) => state.update(bytes),
-            State::Sha512(state) => state.update(bytes),
+            HasherState::Sha256(state) => state.update(bytes),
+            HasherState::Sha512(state) => state.update(bytes),
         }
     }
 
     /// Returns the algorithm.
     pub fn algorithm(&self) -> Algorithm {
         match self.0 {
-            State::Sha256(_) => Algorithm::Sha256,
-            State::Sha512(_) => Algorithm::Sha512,
+            HasherState::Sha256(_) => Algorithm::Sha256,
+            HasherState::Sha512(_) => Algorithm::Sha512,
         }
     }
 
-    /// Returns what [`Hasher::resume`] needs to go on from here, in a hasher of another time.
+    /// Returns the state from which [`Hasher::resume`] continues, also in another process.
     ///
-    /// It tells something about the bytes that were taken: to be kept where they are kept.
+    /// It reveals something about the hashed bytes, so it must be kept as private as they are.
     pub fn state(&self) -> Vec<u8> {
         match &self.0 {
-            State::Sha256(state) => state.serialize().to_vec(),
-            State::Sha512(state) => state.serialize().to_vec(),
+            HasherState::Sha256(state) => state.serialize().to_vec(),
+            HasherState::Sha512(state) => state.serialize().to_vec(),
         }
     }
 
-    /// Makes a hasher that has taken what one with this [`Hasher::state`] had taken; `None` if `state` is not
-    /// that of such a hasher.
+    /// Makes a hasher that continues from a [`Hasher::state`]; `None` if `state` is not one of `algorithm`.
     pub fn resume(algorithm: Algorithm, state: &[u8]) -> Option<Self> {
         Some(Self(match algorithm {
-            Algorithm::Sha256 => State::Sha256(resumed(state)?),
-            Algorithm::Sha512 => State::Sha512(resumed(state)?),
+            Algorithm::Sha256 => HasherState::Sha256(resumed(state)?),
+            Algorithm::Sha512 => HasherState::Sha512(resumed(state)?),
         }))
     }
 
-    /// Returns the digest of everything that was taken.
+    /// Returns the digest of all bytes.
     pub fn finish(self) -> Digest {
         let mut bytes = [0u8; 64];
         let algorithm = match self.0 {
-            State::Sha256(state) => {
+            HasherState::Sha256(state) => {
                 bytes[..32].copy_from_slice(&state.finalize());
                 Algorithm::Sha256
             }
-            State::Sha512(state) => {
+            HasherState::Sha512(state) => {
                 bytes.copy_from_slice(&state.finalize());
                 Algorithm::Sha512
             }
@@ -271,7 +270,7 @@ macro_rules! identity {
         pub struct $name(Digest);
 
         impl $name {
-            /// Takes `digest` for what this type says it is a digest of; the caller vouches for that.
+            /// Wraps `digest`; the caller guarantees that it is of the kind of content that this type stands for.
             pub fn new(digest: Digest) -> Self {
                 Self(digest)
             }
@@ -281,7 +280,7 @@ macro_rules! identity {
                 &self.0
             }
 
-            /// Returns the first twelve hex digits, as people are shown them.
+            /// Returns the first twelve hex digits: the short form for display.
             pub fn short(&self) -> String {
                 self.0.short()
             }
@@ -310,18 +309,18 @@ macro_rules! identity {
 }
 
 identity! {
-    /// The digest of a layer's uncompressed tar, every byte of it (LS-5).
+    /// The digest of all bytes of a layer's uncompressed tar (LS-5).
     DiffId
 }
 
 identity! {
-    /// The digest that names a stack of layers: the base's [`DiffId`], then each next one folded in
-    /// (OCI image specification, "Layer `ChainID`"; LS-1).
+    /// The digest that identifies a stack of layers: that of the base is its [`DiffId`], and each further layer is
+    /// hashed onto the one below (OCI image specification, "Layer `ChainID`"; LS-1).
     ChainId
 }
 
 identity! {
-    /// The digest of an image's config, byte for byte (IM-1).
+    /// The digest of the exact bytes of an image's config (IM-1).
     ImageId
 }
 
@@ -350,7 +349,7 @@ mod tests {
     const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     #[test]
-    fn prints_what_it_parsed() {
+    fn a_digest_round_trips() {
         let digest: Digest = EMPTY.parse().unwrap();
         assert_eq!(digest, Digest::sha256(b""));
         assert_eq!(digest.to_string(), EMPTY);
@@ -359,9 +358,9 @@ mod tests {
         assert_eq!(long.parse::<Digest>().unwrap().to_string(), long);
     }
 
-    /// T19: nothing that is not exactly a digest becomes one.
+    /// T19
     #[test]
-    fn refuses_what_is_not_exactly_a_digest() {
+    fn malformed_digests_are_rejected() {
         let upper = EMPTY.to_uppercase().replace("SHA256", "sha256");
         let long = format!("{EMPTY}0");
         for text in [
@@ -378,10 +377,7 @@ mod tests {
             &long,
             &EMPTY.replace("sha256", "sha512"),
         ] {
-            assert!(
-                text.parse::<Digest>().is_err(),
-                "{text:?} was taken for a digest"
-            );
+            assert!(text.parse::<Digest>().is_err(), "{text:?} was accepted");
         }
         let error = format!("sha256:{}", "x".repeat(1 << 20))
             .parse::<Digest>()
@@ -394,7 +390,7 @@ mod tests {
 
     /// R9
     #[test]
-    fn an_error_shows_remote_text_safely() {
+    fn errors_escape_remote_text() {
         assert_eq!(
             "md5\x1b[2J:00".parse::<Digest>().unwrap_err().to_string(),
             "unsupported digest algorithm \"md5\\u{1b}[2J\": sha256 and sha512 can be verified"
@@ -402,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_folds_diff_ids() {
+    fn a_chain_id_hashes_diff_ids_onto_each_other() {
         let base = DiffId::new(Digest::sha256(b"base"));
         let top = DiffId::new(Digest::sha256(b"top"));
         let chain = ChainId::stacked(None, &base);

@@ -1,20 +1,20 @@
-//! What a user types to name an image that is here already.
+//! Names by which a user refers to an image in the store.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::{Algorithm, Digest, ImageId, Reference, ReferenceError};
 
-/// An image by reference, by ID or by the beginning of its ID (REF-8).
+/// A reference, an image ID or the first digits of an image ID (REF-8).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageName {
-    /// 64 hex digits, or a digest: an ID and nothing else.
+    /// 64 hex digits, or a digest: can only be an ID.
     Id(ImageId),
-    /// `sha256:` and some hex digits: the beginning of an ID and nothing else.
+    /// `sha256:` and some hex digits: can only be the beginning of an ID.
     IdPrefix(IdPrefix),
-    /// A reference and nothing else.
+    /// Any other name: can only be a reference.
     Reference(Reference),
-    /// A few hex digits such as `cafe`: a reference if there is one, else the beginning of an ID.
+    /// A few hex digits such as `cafe`: a reference if the store has it, otherwise the beginning of an ID.
     ReferenceOrPrefix(Reference, IdPrefix),
 }
 
@@ -26,7 +26,7 @@ pub struct IdPrefix {
 }
 
 impl IdPrefix {
-    /// Returns whether `id` begins with these digits.
+    /// Returns whether `id` begins with this prefix.
     pub fn matches(&self, id: &ImageId) -> bool {
         let digest = id.digest();
         self.algorithm
@@ -34,7 +34,7 @@ impl IdPrefix {
             && digest.hex().starts_with(&self.hex)
     }
 
-    /// Takes 1 to 63 lower-case hex digits.
+    /// Returns the prefix if `hex` is 1 to 63 lower-case hex digits.
     fn new(algorithm: Option<Algorithm>, hex: &str) -> Option<Self> {
         let is_hex = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
         let is_prefix = (1..64).contains(&hex.len()) && hex.bytes().all(is_hex);
@@ -108,7 +108,7 @@ mod tests {
 
     /// REF-8
     #[test]
-    fn an_id_is_told_from_a_reference() {
+    fn ids_and_references_are_distinguished() {
         let id: ImageId = format!("sha256:{HEX}").parse().unwrap();
         assert_eq!(name(HEX), ImageName::Id(id));
         assert_eq!(name(&id.to_string()), ImageName::Id(id));
@@ -124,7 +124,7 @@ mod tests {
 
     /// IM-8
     #[test]
-    fn a_few_hex_digits_may_begin_an_id() {
+    fn a_few_hex_digits_are_a_prefix_of_an_id() {
         let id: ImageId = format!("sha256:{HEX}").parse().unwrap();
         let ImageName::IdPrefix(prefix) = name("sha256:e3b0") else {
             panic!("not a prefix");
@@ -132,7 +132,7 @@ mod tests {
         assert!(prefix.matches(&id));
         assert_eq!(prefix.to_string(), "sha256:e3b0");
         let ImageName::ReferenceOrPrefix(reference, prefix) = name("e3b1") else {
-            panic!("not either");
+            panic!("neither a reference nor a prefix");
         };
         assert_eq!(reference.familiar(), "e3b1");
         assert!(!prefix.matches(&id));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_is_refused() {
+    fn malformed_names_are_rejected() {
         for text in [
             "",
             "sha256:",

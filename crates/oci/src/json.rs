@@ -1,9 +1,9 @@
-//! JSON from outside, read strictly.
+//! Strict parsing of untrusted JSON.
 //!
-//! Of two equal keys one reader takes the first, another the last, and Go's reads both into one: a document
-//! with a repeated key has no one meaning, so it is refused (I-JSON, RFC 7493; C13). Go also ignores
-//! the case of keys, so another case of a key that has a meaning is refused too. Depth is bounded, and errors
-//! say where they stand without echoing the document.
+//! JSON readers disagree about duplicate keys: some take the first value, some the last, and Go merges both. A
+//! document with a duplicate key is therefore ambiguous and rejected (I-JSON, RFC 7493; C13). Go's reader also ignores
+//! the case of keys, so other spellings of the keys that windlass reads are rejected, too. The nesting depth is
+//! bounded, and errors contain the path of the value but no longer part of the document.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,37 +14,37 @@ use serde::{Deserialize, Deserializer};
 
 use crate::text::{Sanitized, sanitize, sanitize_up_to};
 
-mod walk;
+mod keys;
 
-use walk::{MAX_DEPTH, Walk};
+use keys::{KeyChecker, MAX_DEPTH};
 
-/// Why some bytes are not the JSON document they should be.
+/// Why a JSON document is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// The bytes are not JSON at all.
+    /// The bytes are not JSON.
     #[error("not JSON: {message}")]
     Syntax {
-        /// What the reader stumbled over, with line and column.
+        /// The parser's message, with line and column.
         message: Sanitized,
     },
     /// An object has the same key twice.
-    #[error("{at}: the key stands there twice")]
-    RepeatedKey {
-        /// The path of the second one.
+    #[error("{at}: duplicate key")]
+    DuplicateKey {
+        /// The path of the second occurrence.
         at: Sanitized,
     },
-    /// A key differs only in case from one that has a meaning, and some readers would take it for that one.
-    #[error("{at}: the key is spelled {meant:?}")]
+    /// A key differs only in case from a known one, and some readers would treat it as that key.
+    #[error("{at}: the key must be spelled {expected:?}")]
     OtherCase {
         /// The path of the key.
         at: Sanitized,
-        /// The key with the meaning.
-        meant: &'static str,
+        /// The known key.
+        expected: &'static str,
     },
     /// Objects or arrays are nested too deep.
     #[error("nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
-    /// A value is missing or not what it should be.
+    /// A value is missing, of the wrong type or invalid.
     #[error("{at}: {message}")]
     Value {
         /// The path of the value, or of the object that lacks it.
@@ -54,27 +54,27 @@ pub enum JsonError {
     },
 }
 
-/// Reads `bytes` as one JSON document without repeated keys; `keys` are those that have a meaning.
+/// Parses `bytes` as one JSON document without duplicate keys. Other spellings of `keys` are rejected.
 pub fn parse<'de, T: Deserialize<'de>>(
     bytes: &'de [u8],
     keys: &'static [&'static str],
 ) -> Result<T, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|error| syntax_error(&error))?;
     serde_json::from_str::<IgnoredAny>(text).map_err(|error| syntax_error(&error))?;
-    Walk::new(text, keys).run_to(text.len())?;
+    KeyChecker::new(text, keys).advance_to(text.len())?;
     serde_json::from_str(text).map_err(|error| value_error(text, &error))
 }
 
-/// Gives structs with `#[serde(remote = "Self")]` a reader that takes objects only.
+/// Implements `Deserialize` for structs with `#[serde(remote = "Self")]` so that they accept objects only.
 ///
-/// Derived readers also take an array of the fields' values in order, which no other reader does.
+/// The derived implementations also accept an array of the field values in order, which no other JSON reader does.
 macro_rules! read_from_objects {
     ($($name:ident)*) => {$(
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Fields;
+                struct ObjectVisitor;
 
-                impl<'de> serde::de::Visitor<'de> for Fields {
+                impl<'de> serde::de::Visitor<'de> for ObjectVisitor {
                     type Value = $name;
 
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -85,19 +85,19 @@ macro_rules! read_from_objects {
                     where
                         A: serde::de::MapAccess<'de>,
                     {
-                        // The derived function, which comes before the trait's.
+                        // Calls the derived inherent function, not this trait's.
                         $name::deserialize(serde::de::value::MapAccessDeserializer::new(map))
                     }
                 }
 
-                deserializer.deserialize_map(Fields)
+                deserializer.deserialize_map(ObjectVisitor)
             }
         }
     )*};
 }
 pub(crate) use read_from_objects;
 
-/// Reads a value that may be `null`, which stands for its default.
+/// Reads a value; `null` is read as the default.
 pub(crate) fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Deserialize<'de> + Default,
@@ -106,8 +106,8 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Reads a map of texts, where the map and its values may be `null`.
-pub(crate) fn text_map<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
+/// Reads an object of strings; it and its values may be `null`.
+pub(crate) fn string_map<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
 where
     D: Deserializer<'de>,
 {
@@ -119,14 +119,14 @@ where
 }
 
 /// Reads an array of at most `LIMIT` elements; it may be `null`.
-pub fn bounded<'de, T, const LIMIT: usize, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub fn bounded_list<'de, T, const LIMIT: usize, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
 {
-    struct Bounded<T, const LIMIT: usize>(PhantomData<T>);
+    struct ListVisitor<T, const LIMIT: usize>(PhantomData<T>);
 
-    impl<'de, T: Deserialize<'de>, const LIMIT: usize> Visitor<'de> for Bounded<T, LIMIT> {
+    impl<'de, T: Deserialize<'de>, const LIMIT: usize> Visitor<'de> for ListVisitor<T, LIMIT> {
         type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,7 +157,7 @@ where
         }
     }
 
-    deserializer.deserialize_option(Bounded::<T, LIMIT>(PhantomData))
+    deserializer.deserialize_option(ListVisitor::<T, LIMIT>(PhantomData))
 }
 
 fn syntax_error(error: &dyn std::error::Error) -> JsonError {
@@ -167,13 +167,13 @@ fn syntax_error(error: &dyn std::error::Error) -> JsonError {
 }
 
 fn value_error(text: &str, error: &serde_json::Error) -> JsonError {
-    // serde_json gives its place as a line and a column in bytes, both only inside the message's end.
+    // serde_json appends the position, as line and column in bytes, to the message.
     let message = error.to_string();
     let message = match message.rfind(" at line ") {
         Some(end) => &message[..end],
         None => &message,
     };
-    let mut walk = Walk::new(text, &[]);
+    let mut checker = KeyChecker::new(text, &[]);
     let line_start = match error.line() {
         0 | 1 => 0,
         line => text
@@ -181,9 +181,9 @@ fn value_error(text: &str, error: &serde_json::Error) -> JsonError {
             .nth(line - 2)
             .map_or(0, |(at, _)| at + 1),
     };
-    match walk.run_to((line_start + error.column()).min(text.len())) {
+    match checker.advance_to((line_start + error.column()).min(text.len())) {
         Ok(()) => JsonError::Value {
-            at: walk.path(),
+            at: checker.path(),
             message: sanitize_up_to(message, 240),
         },
         Err(error) => error,

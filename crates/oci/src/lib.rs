@@ -1,7 +1,7 @@
-//! The words of container images: references, digests, manifests, configs and platforms.
+//! Types of container images: references, digests, manifests, configs and platforms.
 //!
-//! Parsing and arithmetic only; nothing here does I/O. What comes from outside is parsed once into a type
-//! that can only hold what is valid, and is bounded in size, depth and number.
+//! Parsing and arithmetic only, no I/O. Untrusted input is parsed once, into a type that can only hold valid values;
+//! its size, nesting depth and number of elements are bounded.
 
 mod config;
 mod descriptor;
@@ -20,8 +20,8 @@ pub use digest::{Algorithm, ChainId, DiffId, Digest, DigestError, Hasher, ImageI
 pub use image_name::{IdPrefix, ImageName};
 pub use json::JsonError;
 pub use manifest::{
-    Ambiguity, ArtifactKind, ImageManifest, Index, MAX_INDEX_ENTRIES, MAX_LAYERS,
-    MAX_MANIFEST_SIZE, Manifest, ManifestError, ManifestLinks, NoMatchingPlatform,
+    ArtifactKind, ImageManifest, Index, MAX_INDEX_ENTRIES, MAX_LAYERS, MAX_MANIFEST_SIZE, Manifest,
+    ManifestAmbiguity, ManifestError, ManifestLinks, NoMatchingPlatform,
 };
 pub use media_type::{LayerEncoding, MANIFEST_TYPES, MediaType};
 pub use platform::{Platform, PlatformError};

@@ -1,8 +1,8 @@
-//! Manifests: what an image is made of, and which image is for which platform.
+//! Image manifests and indexes.
 //!
-//! Four documents are read: Docker's manifest (schema 2) and manifest list, and OCI's manifest and index.
-//! A manifest is read once, from the bytes whose digest was checked, and only if it can be read in one way:
-//! its media type, the `Content-Type` it came with and its shape must agree (T18, CVE-2021-41190).
+//! Four formats are supported: Docker's manifest (schema 2) and manifest list, and OCI's manifest and index. A manifest
+//! is parsed from the bytes whose digest was verified, and rejected if it is ambiguous: its media type, the
+//! `Content-Type` header it came with and its fields must agree (T18, CVE-2021-41190).
 
 use std::collections::BTreeMap;
 
@@ -16,53 +16,53 @@ mod links;
 pub use index::NoMatchingPlatform;
 pub use links::ManifestLinks;
 
-/// The largest manifest that is read, in bytes (T21).
+/// The largest manifest that is accepted, in bytes (T21).
 pub const MAX_MANIFEST_SIZE: usize = 4 << 20;
 
-/// The most layers that an image may have (T21).
+/// The largest number of layers of an image (T21).
 pub const MAX_LAYERS: usize = 500;
 
-/// The most entries that an index may have (T21).
+/// The largest number of entries of an index (T21).
 pub const MAX_INDEX_ENTRIES: usize = 4096;
 
-/// A manifest of either kind.
+/// An image manifest or an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
     reason = "a pull holds one or two, never an array of them"
 )]
 pub enum Manifest {
-    /// One image.
+    /// The manifest of one image.
     Image(ImageManifest),
-    /// A choice of images.
+    /// A list of manifests, usually one per platform.
     Index(Index),
 }
 
-/// One image: its config, and its layers from the base up.
+/// The manifest of one image: its config and its layers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageManifest {
     /// [`MediaType::DockerManifest`] or [`MediaType::OciManifest`].
     pub media_type: MediaType,
     /// The image's config.
     pub config: Descriptor,
-    /// The layers, base first; at most [`MAX_LAYERS`], and there may be none (S2-8).
+    /// The layers, base first; at most [`MAX_LAYERS`], possibly none (S2-8).
     pub layers: Vec<Descriptor>,
-    /// Free-form notes.
+    /// Arbitrary metadata.
     pub annotations: BTreeMap<String, String>,
 }
 
-/// A choice of manifests, usually one for each platform.
+/// A list of manifests, usually one per platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Index {
     /// [`MediaType::DockerManifestList`] or [`MediaType::OciIndex`].
     pub media_type: MediaType,
     /// The manifests, in the order of the document; at most [`MAX_INDEX_ENTRIES`].
     pub manifests: Vec<Descriptor>,
-    /// Free-form notes.
+    /// Arbitrary metadata.
     pub annotations: BTreeMap<String, String>,
 }
 
-/// Why some bytes are not a manifest that can be pulled.
+/// Why a manifest is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// It is larger than [`MAX_MANIFEST_SIZE`].
@@ -71,7 +71,7 @@ pub enum ManifestError {
         /// Its size in bytes.
         size: usize,
     },
-    /// It is not JSON, or a field is not what it should be.
+    /// It is not JSON, or a field is invalid.
     #[error("invalid manifest")]
     Json(#[source] JsonError),
     /// It is a manifest of Docker's schema 1.
@@ -83,22 +83,22 @@ pub enum ManifestError {
     /// `schemaVersion` is not 2.
     #[error("the manifest's schemaVersion is {found}, not 2")]
     SchemaVersion {
-        /// What it is instead.
+        /// The version in the manifest.
         found: u64,
     },
-    /// It can be read in two ways, so it is not read at all.
+    /// Readers would disagree about its meaning.
     #[error("ambiguous manifest: {0}")]
-    Ambiguous(Ambiguity),
-    /// It has neither the shape of a manifest nor that of an index.
+    Ambiguous(ManifestAmbiguity),
+    /// It has neither the fields of an image manifest nor those of an index.
     #[error("neither a manifest nor an index: it has no {missing:?}")]
-    Shape {
+    MissingField {
         /// The field that is missing.
         missing: &'static str,
     },
-    /// Its media type is not one of a manifest.
+    /// Its media type is not that of a supported manifest.
     #[error("unsupported manifest type {media_type}")]
     Unsupported {
-        /// The type it has.
+        /// The media type in the document or the header.
         media_type: MediaType,
     },
     /// It is a manifest, but not of a container image.
@@ -109,64 +109,64 @@ pub enum ManifestError {
     TooMany {
         /// `layers` or `entries`.
         what: &'static str,
-        /// How many it has.
+        /// The number in the manifest.
         count: usize,
-        /// How many it may have.
+        /// The largest number that is accepted.
         limit: usize,
     },
 }
 
-/// How a manifest contradicts itself.
+/// Why a manifest is ambiguous.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Ambiguity {
-    /// It has fields of two kinds of manifest.
+pub enum ManifestAmbiguity {
+    /// It has fields of two formats.
     #[error("it has both {0:?} and {1:?}")]
-    Shapes(&'static str, &'static str),
-    /// Its media type is of the other kind than its shape.
-    #[error("its type is {media_type}, but it has {has:?}")]
+    Fields(&'static str, &'static str),
+    /// It has a field that its media type does not have.
+    #[error("its type is {media_type}, but it has {field:?}")]
     MediaType {
-        /// The type in the document, or else in the answer's header.
+        /// The media type in the document, or otherwise in the `Content-Type` header.
         media_type: MediaType,
         /// The field that a document of this type does not have.
-        has: &'static str,
+        field: &'static str,
     },
-    /// It was sent as something else than it says it is.
-    #[error("its type is {field}, but it was sent as {header}")]
+    /// The media type in the document differs from the `Content-Type` header.
+    #[error("its type is {stated}, but it was sent as {header}")]
     ContentType {
-        /// The type in the document.
-        field: MediaType,
-        /// The type in the answer's header.
+        /// The media type in the document.
+        stated: MediaType,
+        /// The media type in the header.
         header: MediaType,
     },
 }
 
-/// What a manifest describes that is not a container image.
+/// The content of a manifest that is not one of a container image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArtifactKind {
     /// A Docker plugin.
     #[error("a Docker plugin (docker plugin install)")]
     Plugin,
-    /// An artifact that says what it is.
+    /// An artifact with an artifact type.
     #[error("an artifact of type {0}")]
     Artifact(MediaType),
-    /// Its config is not that of an image.
-    #[error("something with a config of type {0}")]
+    /// An artifact whose config is not an image config.
+    #[error("an artifact with a config of type {0}")]
     Config(MediaType),
-    /// One of its layers is not a file system layer.
-    #[error("something whose layer {index} is of type {media_type}")]
+    /// An artifact with a layer that is not a file system layer.
+    #[error("an artifact whose layer {index} is of type {media_type}")]
     Layer {
-        /// The layer's place, counted from 0.
+        /// The index of the layer, counted from 0.
         index: usize,
-        /// Its type.
+        /// The media type of the layer.
         media_type: MediaType,
     },
 }
 
 impl Manifest {
-    /// Reads a manifest from its exact bytes and the `Content-Type` it came with.
+    /// Parses the exact bytes of a manifest and the `Content-Type` header it came with.
     ///
-    /// A generic content type (none, `application/json`, `text/plain`, `application/octet-stream`)
-    /// contradicts nothing. Fields that are not known are ignored.
+    /// A generic content type (none, `application/json`, `text/plain`, `application/octet-stream`) is ignored.
+    /// Unknown fields are ignored, too.
     pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, ManifestError> {
         if bytes.len() > MAX_MANIFEST_SIZE {
             let size = bytes.len();
@@ -179,7 +179,8 @@ impl Manifest {
         ))
     }
 
-    /// Returns the manifest's media type: the one it states, or else the one of its shape.
+    /// Returns the manifest's media type: the one in the document or header, or otherwise the OCI type that has its
+    /// fields.
     pub fn media_type(&self) -> &MediaType {
         match self {
             Self::Image(manifest) => &manifest.media_type,
@@ -189,17 +190,18 @@ impl Manifest {
 }
 
 impl Index {
-    /// Returns the manifests that may be for `wanted`, best first; equally good ones in their order (MF-8).
+    /// Returns the manifests that may be for `wanted`, the best match first; equal matches in the order of the
+    /// document (MF-8).
     ///
-    /// Behind those whose platform matches come nested indexes and then manifests without a platform:
-    /// only a look inside tells. Attestations and artifacts are passed over.
+    /// Manifests whose platform matches come first, then nested indexes, then manifests without a platform: the
+    /// platform of the last two is only found by reading them. Attestations and artifacts are skipped.
     pub fn candidates(&self, wanted: &Platform) -> Result<Vec<&Descriptor>, NoMatchingPlatform> {
         index::candidates(&self.manifests, wanted)
     }
 
-    /// Returns the platforms that there are manifests for, each once, in the order of the document.
+    /// Returns the platforms of the manifests, each once, in the order of the document.
     pub fn platforms(&self) -> Vec<Platform> {
-        index::offered(&self.manifests)
+        index::platforms(&self.manifests)
     }
 }
 

@@ -8,9 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::text::sanitize;
 
-/// The manifests that windlass can read, best first: the values of the `Accept` header.
+/// The media types of the manifests that windlass supports, the preferred one first: the values of the `Accept` header.
 ///
-/// Schema 1 is left out on purpose: a registry that could still convert to it must not.
+/// Schema 1 is not among them, so that a registry does not convert a manifest to it.
 pub const MANIFEST_TYPES: [&str; 4] = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -18,19 +18,19 @@ pub const MANIFEST_TYPES: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
-/// What kind of document or blob some bytes claim to be.
+/// The media type of a document or blob.
 ///
-/// A claim, not a proof: manifests are checked against their shape, and the compression of a layer is
-/// told by its content.
+/// It is not trusted: a manifest must have the fields of its media type, and the compression of a layer is detected
+/// from its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MediaType {
     /// A Docker image manifest, version 2, schema 2.
     DockerManifest,
     /// A Docker manifest list.
     DockerManifestList,
-    /// A Docker manifest of schema 1, unsigned. Known so that it can be refused by name.
+    /// A Docker manifest of schema 1, unsigned. Recognized so that errors can name it.
     DockerSchema1,
-    /// A Docker manifest of schema 1, signed. Known so that it can be refused by name.
+    /// A Docker manifest of schema 1, signed. Recognized so that errors can name it.
     DockerSignedSchema1,
     /// The config of a Docker image.
     DockerConfig,
@@ -38,7 +38,7 @@ pub enum MediaType {
     DockerPlugin,
     /// A layer of a Docker image.
     DockerLayer(LayerEncoding),
-    /// A layer of a Docker image that its registry may not hold; it lies under the descriptor's URLs.
+    /// A layer of a Docker image that must not be uploaded to registries; it is downloaded from the descriptor's URLs.
     DockerForeignLayer(LayerEncoding),
     /// An OCI image manifest.
     OciManifest,
@@ -48,31 +48,31 @@ pub enum MediaType {
     OciConfig,
     /// A layer of an OCI image.
     OciLayer(LayerEncoding),
-    /// A layer of an OCI image that may not be distributed freely.
+    /// A layer of an OCI image that must not be uploaded to registries ("non-distributable").
     OciForeignLayer(LayerEncoding),
-    /// The empty JSON object that artifacts use where an image has its config.
+    /// The empty JSON object that artifacts have in place of a config.
     OciEmpty,
-    /// An OCI artifact manifest: a draft that became no standard. Known so that it can be refused by name.
+    /// An OCI artifact manifest, from a draft of the specification. Recognized so that errors can name it.
     OciArtifact,
-    /// None was given, or an empty one.
+    /// No media type, or an empty one.
     #[default]
     Unspecified,
-    /// Anything else, as it was given.
+    /// An unknown media type, as given.
     Other(String),
 }
 
-/// How a layer's media type says that its tar is encoded.
+/// The compression of a layer's tar according to its media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LayerEncoding {
-    /// A bare tar.
+    /// Uncompressed.
     Plain,
-    /// A gzipped tar.
+    /// Compressed with gzip.
     Gzip,
-    /// A tar compressed with Zstandard.
+    /// Compressed with Zstandard.
     Zstd,
 }
 
-/// Every type that has a name, with its text.
+/// All known media types and their text.
 static KNOWN: [(&str, MediaType); 22] = {
     use LayerEncoding::{Gzip, Plain, Zstd};
     use MediaType as M;
@@ -145,13 +145,13 @@ static KNOWN: [(&str, MediaType); 22] = {
 };
 
 impl MediaType {
-    /// Returns the type that a `Content-Type` header names: parameters dropped, case ignored.
+    /// Parses a `Content-Type` header; parameters and case are ignored.
     pub fn from_content_type(header: &str) -> Self {
         let bare = header.split(';').next().unwrap_or_default().trim();
         Self::from(bare.to_ascii_lowercase().as_str())
     }
 
-    /// Returns the text of the type, as it stands in documents.
+    /// Returns the text of the media type, as in documents.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Unspecified => "",
@@ -163,7 +163,7 @@ impl MediaType {
         }
     }
 
-    /// Returns whether this is a manifest of one image that windlass reads.
+    /// Returns whether this is a supported image manifest.
     pub fn is_manifest(&self) -> bool {
         matches!(self, Self::DockerManifest | Self::OciManifest)
     }
@@ -188,13 +188,13 @@ impl MediaType {
         self.layer_encoding().is_some()
     }
 
-    /// Returns whether this is a layer that its registry may not hold (Docker: foreign, OCI:
+    /// Returns whether this is a layer that must not be uploaded to registries (Docker: foreign, OCI:
     /// non-distributable).
     pub fn is_foreign_layer(&self) -> bool {
         matches!(self, Self::DockerForeignLayer(_) | Self::OciForeignLayer(_))
     }
 
-    /// Returns how a layer of this type claims to be encoded; `None` if this is not a layer.
+    /// Returns the compression of a layer of this type; `None` if this is not a layer.
     pub fn layer_encoding(&self) -> Option<LayerEncoding> {
         match self {
             Self::DockerLayer(encoding)
@@ -224,7 +224,7 @@ impl FromStr for MediaType {
     }
 }
 
-/// Shortened and escaped; [`MediaType::as_str`] has the exact text.
+/// Writes the media type shortened and escaped; [`MediaType::as_str`] returns the exact text.
 impl fmt::Display for MediaType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -242,7 +242,7 @@ impl Serialize for MediaType {
 
 impl<'de> Deserialize<'de> for MediaType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The reference reads `null` as an empty type, and accepts that for configs (MF-4).
+        // Docker reads `null` as an empty media type, and accepts that for configs (MF-4).
         let text = Option::<String>::deserialize(deserializer)?;
         Ok(Self::from(text.as_deref().unwrap_or_default()))
     }
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_known_type_prints_what_it_parsed() {
+    fn known_types_round_trip() {
         for (text, media_type) in KNOWN.clone() {
             assert_eq!(text.parse::<MediaType>().unwrap(), media_type);
             assert_eq!(media_type.as_str(), text);
@@ -265,14 +265,14 @@ mod tests {
     }
 
     #[test]
-    fn a_content_type_may_have_parameters_and_any_case() {
+    fn parameters_and_case_of_a_content_type_are_ignored() {
         let header = "Application/VND.oci.image.index.v1+JSON; charset=utf-8";
         assert_eq!(MediaType::from_content_type(header), MediaType::OciIndex);
         assert_eq!(MediaType::from_content_type(" ;"), MediaType::Unspecified);
     }
 
     #[test]
-    fn kinds_do_not_overlap() {
+    fn categories_do_not_overlap() {
         for (text, media_type) in KNOWN.clone() {
             let kinds = [
                 media_type.is_manifest(),
@@ -292,7 +292,7 @@ mod tests {
 
     /// R9
     #[test]
-    fn an_unknown_type_is_shown_safely() {
+    fn an_unknown_type_is_escaped_for_display() {
         assert_eq!(MediaType::from("x/\x1b[31m").to_string(), r"x/\u{1b}[31m");
     }
 }

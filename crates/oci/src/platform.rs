@@ -1,41 +1,42 @@
-//! Platforms: what an image runs on.
+//! Platforms: the operating system and processor that an image runs on.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::{bounded, or_default, read_from_objects};
+use crate::json::{bounded_list, or_default, read_from_objects};
 use crate::text::{Sanitized, sanitize};
 
 mod matching;
 
-/// An operating system and a processor, in Go's words, normalised.
+/// An operating system and a processor architecture, with Go's names, normalized.
 ///
-/// Other names for the same thing become one: `aarch64` is `arm64`, `x86_64` is `amd64`, `arm64/v8` is
-/// `arm64`, `amd64/v1` is `amd64`, `arm` without variant is `arm/v7` (as containerd has it).
+/// Synonyms are replaced: `aarch64` by `arm64`, `x86_64` by `amd64`, `arm64/v8` by `arm64`, `amd64/v1` by `amd64`,
+/// and `arm` without a variant by `arm/v7` (as in containerd).
 ///
-/// Prints as `os[(version)]/architecture[/variant]` and parses from that, from `os/architecture` and from
-/// either of them alone; the other is then Linux, or the architecture that this program was built for.
+/// The text form is `os[(version)]/architecture[/variant]`. Parsing also accepts the operating system or the
+/// architecture alone; the other is then Linux, or the architecture that this program was built for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "Sent")]
+#[serde(from = "PlatformDocument")]
 pub struct Platform {
     /// The operating system, such as `linux`.
     pub os: String,
     /// The processor architecture, such as `amd64`.
     pub architecture: String,
-    /// The generation of the architecture, such as `v7`.
+    /// The variant of the architecture, such as `v7`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// The version of the operating system; used by Windows.
     #[serde(rename = "os.version", skip_serializing_if = "Option::is_none")]
     pub os_version: Option<String>,
-    /// What the operating system must offer; used by Windows. Not printed, and not compared.
+    /// The features that the operating system must have; used by Windows. They are ignored by `Display` and
+    /// [`Platform::rank`].
     #[serde(rename = "os.features", skip_serializing_if = "Vec::is_empty")]
     pub os_features: Vec<String>,
 }
 
-/// Why a text is not a platform.
+/// A string is not a platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid platform {platform:?}: expected os/architecture[/variant], such as linux/arm64")]
 pub struct PlatformError {
@@ -43,10 +44,10 @@ pub struct PlatformError {
     pub platform: Sanitized,
 }
 
-/// A platform as it is sent.
+/// The JSON form of a platform, not normalized.
 #[derive(Deserialize)]
 #[serde(remote = "Self")]
-struct Sent {
+struct PlatformDocument {
     #[serde(default, deserialize_with = "or_default")]
     os: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -58,15 +59,15 @@ struct Sent {
     #[serde(
         default,
         rename = "os.features",
-        deserialize_with = "bounded::<_, 32, _>"
+        deserialize_with = "bounded_list::<_, 32, _>"
     )]
     os_features: Vec<String>,
 }
 
-read_from_objects! { Sent }
+read_from_objects! { PlatformDocument }
 
 impl Platform {
-    /// Returns the platform of these words, normalised. An empty variant is none.
+    /// Returns the normalized platform. An empty variant is treated as absent.
     pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
         let (architecture, variant) =
             normal_architecture(architecture, variant.unwrap_or_default());
@@ -79,23 +80,27 @@ impl Platform {
         }
     }
 
-    /// Returns Linux on the processor that this program runs on, with its `amd64` level where it has one.
+    /// Returns Linux on the processor of this machine; on `amd64`, the variant is its microarchitecture level.
     pub fn host() -> Self {
         Self::new("linux", std::env::consts::ARCH, host_variant())
     }
 
-    /// Returns whether neither system nor architecture says anything: how attestations are marked.
+    /// Returns whether the platform is `unknown/unknown`, which is that of attestations.
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
     }
 }
 
-impl From<Sent> for Platform {
-    fn from(sent: Sent) -> Self {
+impl From<PlatformDocument> for Platform {
+    fn from(document: PlatformDocument) -> Self {
         Self {
-            os_version: sent.os_version.filter(|version| !version.is_empty()),
-            os_features: sent.os_features,
-            ..Self::new(&sent.os, &sent.architecture, sent.variant.as_deref())
+            os_version: document.os_version.filter(|version| !version.is_empty()),
+            os_features: document.os_features,
+            ..Self::new(
+                &document.os,
+                &document.architecture,
+                document.variant.as_deref(),
+            )
         }
     }
 }
@@ -123,8 +128,8 @@ impl FromStr for Platform {
             let (os, version) = split_version(parts.next()?)?;
             let architecture = parts.next();
             let variant = parts.next();
-            let words = [Some(os), version, architecture, variant];
-            if parts.next().is_some() || !words.into_iter().flatten().all(is_word) {
+            let given = [Some(os), version, architecture, variant];
+            if parts.next().is_some() || !given.into_iter().flatten().all(is_valid_part) {
                 return None;
             }
             let platform = match architecture {
@@ -155,9 +160,9 @@ fn split_version(os: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
-fn is_word(text: &str) -> bool {
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    !text.is_empty() && text.bytes().all(word)
+fn is_valid_part(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !text.is_empty() && text.bytes().all(is_allowed)
 }
 
 fn normal_os(os: &str) -> String {
@@ -208,7 +213,7 @@ fn is_known_architecture(architecture: &str) -> bool {
     known.contains(&architecture.as_str())
 }
 
-/// Returns the level of the `x86-64` psABI that the processor has.
+/// Returns the microarchitecture level of the `x86-64` psABI that the processor supports.
 #[cfg(target_arch = "x86_64")]
 fn host_variant() -> Option<&'static str> {
     macro_rules! has {
@@ -230,7 +235,7 @@ fn host_variant() -> Option<&'static str> {
     host_arm_variant()
 }
 
-/// Returns the variant that goes with the architecture this program was built for.
+/// Returns the variant of the `arm` architecture that this program was built for.
 fn host_arm_variant() -> Option<&'static str> {
     if cfg!(target_arch = "arm") && !cfg!(target_feature = "v7") {
         return Some("v6");

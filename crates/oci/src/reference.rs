@@ -1,7 +1,7 @@
-//! References: how people and files name images.
+//! References: names of images in registries.
 //!
 //! One image has many spellings (`alpine`, `library/alpine:latest`, `index.docker.io/library/alpine`). Parsing
-//! brings each to one normal form, so that comparing references compares what they mean (REF-1..REF-3).
+//! normalizes them, so that two references are equal if they mean the same image (REF-1..REF-3).
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,15 +13,15 @@ use crate::{Digest, DigestError};
 
 mod grammar;
 
-/// The registry of names that mention none (REF-1).
+/// The registry of names without one (REF-1).
 pub const DEFAULT_REGISTRY: &str = "docker.io";
 
-/// Docker's own namespace on [`DEFAULT_REGISTRY`], left out in familiar names (REF-2).
+/// The namespace of official images on [`DEFAULT_REGISTRY`], omitted in familiar names (REF-2).
 const OFFICIAL: &str = "library/";
 
-/// A repository: its registry, and its path there.
+/// A repository: a registry and a path in it.
 ///
-/// Prints in full, as `docker.io/library/alpine`.
+/// `Display` writes the full name, as `docker.io/library/alpine`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepositoryName {
     /// `host`, `host:port` or `[IPv6]:port`, lower-case.
@@ -29,16 +29,16 @@ pub struct RepositoryName {
     path: String,
 }
 
-/// A tag: 1 to 128 letters, digits, `_`, `.` or `-`, and the first is none of the last two.
+/// A tag: 1 to 128 letters, digits, `_`, `.` or `-`, not beginning with `.` or `-`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(String);
 
 /// A repository with a tag, a digest, both or neither.
 ///
-/// Unlike the reference system (REF-6), a name with both keeps both: the digest decides what is pulled, and
-/// the tag is put on it.
+/// Unlike Docker (REF-6), a name with both keeps both: the digest decides which image is pulled, and the image gets the
+/// tag.
 ///
-/// Prints in full, as `docker.io/library/alpine:3@sha256:…`.
+/// `Display` writes the full name, as `docker.io/library/alpine:3@sha256:…`.
 ///
 /// ```
 /// use windlass_oci::Reference;
@@ -55,58 +55,58 @@ pub struct Reference {
     digest: Option<Digest>,
 }
 
-/// A text is not a reference.
+/// A string is not a reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid reference {reference:?}: {problem}")]
 pub struct ReferenceError {
-    /// The whole text, shortened.
+    /// The whole string, shortened.
     pub reference: Sanitized,
     /// What is wrong with it.
     pub problem: ReferenceProblem,
 }
 
-/// Why a text is not a reference.
+/// Why a string is not a reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceProblem {
-    /// There is nothing to name (REF-9).
+    /// The name is empty (REF-9).
     #[error("the repository name is empty")]
     Empty,
-    /// It begins like a URL, with this (EP-12).
+    /// It begins with a URL scheme (EP-12).
     #[error("write the name without {0:?}")]
     Scheme(Sanitized),
     /// The repository's path has upper-case letters (REF-4).
     #[error("the repository name must be lowercase")]
     Uppercase,
-    /// The name would be taken for an image ID or a digest (REF-5, RS-4).
-    #[error("the repository name would be taken for an image ID")]
+    /// The name has the form of an image ID or digest (REF-5, RS-4).
+    #[error("the repository name has the form of an image ID")]
     LikeId,
-    /// The name stands for the empty image, which no registry has (REF-9).
+    /// The name is `scratch`, the empty image, which no registry has (REF-9).
     #[error("the name \"scratch\" is reserved")]
     Reserved,
     /// The path is longer than 255 characters.
     #[error("the repository name is longer than 255 characters")]
     TooLong,
-    /// What stands before the first slash is not a host.
+    /// The part before the first slash is not a host.
     #[error("{0:?} is not a host or host:port")]
     Registry(Sanitized),
-    /// This part of the path has characters, or an order of characters, that it may not have.
+    /// A component of the path is malformed.
     #[error(
         "{0:?} in the repository name is not made of lowercase letters and digits, with '.', '_', '__' \
          or '-' between them"
     )]
     Path(Sanitized),
-    /// What stands behind the last colon is not a tag.
+    /// The part after the last colon is not a tag.
     #[error(transparent)]
     Tag(#[from] TagError),
-    /// What stands behind `@` is not a digest.
+    /// The part after `@` is not a digest.
     #[error(transparent)]
     Digest(#[from] DigestError),
-    /// A tag or a digest stands where only a repository is to be named.
-    #[error("a tag or digest does not belong here")]
+    /// It has a tag or digest where only a repository is allowed.
+    #[error("a tag or digest is not allowed here")]
     NotNameOnly,
 }
 
-/// Why a text is not a tag.
+/// A string is not a tag.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "invalid tag {tag:?}: expected 1 to 128 letters, digits, '_', '.' or '-', not beginning with '.' or '-'"
@@ -117,30 +117,30 @@ pub struct TagError {
 }
 
 impl RepositoryName {
-    /// Returns the registry: a host, and a port if one was given.
+    /// Returns the registry: a host, with the port if there is one.
     pub fn registry(&self) -> &str {
         &self.registry
     }
 
-    /// Returns the registry's host without the port; an IPv6 address stands in brackets.
+    /// Returns the registry's host without the port; an IPv6 address is in brackets.
     pub fn host(&self) -> &str {
         grammar::split_port(&self.registry).0
     }
 
-    /// Returns the registry's port, if one was given.
+    /// Returns the registry's port, if there is one.
     pub fn port(&self) -> Option<u16> {
         grammar::split_port(&self.registry).1?.parse().ok()
     }
 
-    /// Returns the path on the registry, such as `library/alpine`: the name that the registry knows.
+    /// Returns the path in the registry, such as `library/alpine`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Returns the name that people know: without the default registry and its `library/` (REF-2).
+    /// Returns the short name for display: without the default registry and its `library/` (REF-2).
     ///
-    /// It always means this repository when it is parsed again: a path that would then begin with another
-    /// host (`docker.io/localhost/x`) is left in full.
+    /// Parsing it always returns this repository: a path whose first component looks like a host
+    /// (`docker.io/localhost/x`) keeps its registry.
     pub fn familiar(&self) -> String {
         if self.registry != DEFAULT_REGISTRY || grammar::begins_with_host(&self.path) {
             return self.to_string();
@@ -150,7 +150,7 @@ impl RepositoryName {
         familiar.unwrap_or(&self.path).to_owned()
     }
 
-    /// Returns the reference to this repository that names neither tag nor digest.
+    /// Returns the reference to this repository without tag and digest.
     pub fn reference(self) -> Reference {
         Reference {
             repository: self,
@@ -161,7 +161,7 @@ impl RepositoryName {
 }
 
 impl Tag {
-    /// Returns the tag of references that name none (REF-7).
+    /// Returns `latest`, the tag of references without tag and digest (REF-7).
     pub fn latest() -> Self {
         Self("latest".to_owned())
     }
@@ -188,12 +188,12 @@ impl Reference {
         self.digest.as_ref()
     }
 
-    /// Returns whether neither a tag nor a digest is named.
+    /// Returns whether the reference has neither tag nor digest.
     pub fn is_name_only(&self) -> bool {
         self.tag.is_none() && self.digest.is_none()
     }
 
-    /// Returns the reference with the tag `latest` if it names neither tag nor digest (REF-7).
+    /// Returns the reference with the tag `latest` if it has neither tag nor digest (REF-7).
     #[must_use]
     pub fn or_latest(self) -> Self {
         if self.is_name_only() {
@@ -202,7 +202,7 @@ impl Reference {
         self
     }
 
-    /// Returns the reference with this tag in place of its own.
+    /// Returns the reference with its tag replaced.
     #[must_use]
     pub fn with_tag(&self, tag: Tag) -> Self {
         let tag = Some(tag);
@@ -212,7 +212,7 @@ impl Reference {
         }
     }
 
-    /// Returns the reference with this digest in place of its own.
+    /// Returns the reference with its digest replaced.
     #[must_use]
     pub fn with_digest(&self, digest: Digest) -> Self {
         let digest = Some(digest);
@@ -240,12 +240,13 @@ impl Reference {
         }
     }
 
-    /// Returns the reference as people write it: `alpine:3`, `host:5000/x@sha256:…`.
+    /// Returns the short form for display: `alpine:3`, `host:5000/x@sha256:…`.
     pub fn familiar(&self) -> String {
-        self.behind(&self.repository.familiar())
+        self.append_to(&self.repository.familiar())
     }
 
-    fn behind(&self, name: &str) -> String {
+    /// Returns `name` with the tag and digest appended.
+    fn append_to(&self, name: &str) -> String {
         let mut text = name.to_owned();
         if let Some(tag) = &self.tag {
             text.push(':');
@@ -312,12 +313,12 @@ impl fmt::Display for Tag {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.behind(&self.repository.to_string()))
+        f.write_str(&self.append_to(&self.repository.to_string()))
     }
 }
 
-/// Debug as displayed, and in JSON a string that is parsed on the way in.
-macro_rules! textual {
+/// Implements `Debug` as `Display`, and serde as a string in this form.
+macro_rules! impl_text_form {
     ($($name:ident)*) => {$(
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -340,7 +341,7 @@ macro_rules! textual {
     )*};
 }
 
-textual! { RepositoryName Tag Reference }
+impl_text_form! { RepositoryName Tag Reference }
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
-//! Remote text made fit for people's eyes.
+//! Text from outside, made safe to print.
 //!
-//! Names, messages and media types come from registries and archives. They are data: before they reach
-//! a terminal, a log or an error, they are shortened, and whatever could move the cursor, hide or reorder
-//! what stands around them is written as an escape (R9).
+//! Names, messages and media types come from registries and archives and are untrusted. Before they are printed to a
+//! terminal, a log or an error message, they are shortened, and characters that could move the cursor, or hide or
+//! reorder the text around them, are escaped (R9).
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -13,31 +13,31 @@ use serde::{Deserialize, Serialize};
 /// The number of characters that [`sanitize`] keeps.
 pub const SANITIZED_CHARS: usize = 120;
 
-/// Text from outside, shortened; its `Display` and `Debug` contain printable characters only.
+/// Text from outside, shortened; its `Display` and `Debug` output has printable characters only.
 ///
-/// `Display` writes the text bare, `Debug` in quotes (with quotes and backslashes inside escaped).
+/// `Display` writes the text without quotes, `Debug` in quotes (with quotes and backslashes inside escaped).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Sanitized {
-    /// As it came, but no longer than was allowed.
+    /// The unescaped text, shortened.
     text: String,
-    cut: bool,
+    is_shortened: bool,
 }
 
-/// Returns `text` in a form that is safe to print: escaped, and cut after [`SANITIZED_CHARS`] characters.
+/// Returns `text` in a form that is safe to print: escaped, and shortened to [`SANITIZED_CHARS`] characters.
 pub fn sanitize(text: &str) -> Sanitized {
     sanitize_up_to(text, SANITIZED_CHARS)
 }
 
-/// Returns `text` as [`sanitize`] does, but cut after `limit` characters.
+/// Returns `text` as [`sanitize`] does, but shortened to `limit` characters.
 pub fn sanitize_up_to(text: &str, limit: usize) -> Sanitized {
     match text.char_indices().nth(limit) {
         None => Sanitized {
             text: text.to_owned(),
-            cut: false,
+            is_shortened: false,
         },
         Some((end, _)) => Sanitized {
             text: text[..end].to_owned(),
-            cut: true,
+            is_shortened: true,
         },
     }
 }
@@ -46,13 +46,13 @@ pub fn sanitize_up_to(text: &str, limit: usize) -> Sanitized {
 ///
 /// For paths in archives and values of headers.
 pub fn sanitize_bytes(bytes: &[u8]) -> Sanitized {
-    // No character takes more than four bytes: what lies behind cannot be shown anyway.
+    // A character has at most four bytes, so later bytes are cut off anyway.
     let bytes = &bytes[..bytes.len().min(4 * (SANITIZED_CHARS + 1))];
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
-            write!(text, "\\x{byte:02x}").expect("a String takes everything");
+            write!(text, "\\x{byte:02x}").expect("writing to a String does not fail");
         }
     }
     sanitize(&text)
@@ -101,7 +101,7 @@ pub fn is_printable(character: char) -> bool {
 
 /// Returns `error` and its causes on one line, the outermost first.
 ///
-/// A cause that only repeats the text before it is left out.
+/// A cause with the same text as the error before it is omitted.
 pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut last = text.clone();
@@ -145,7 +145,7 @@ impl fmt::Debug for Sanitized {
 
 impl Sanitized {
     fn ellipsis(&self) -> &'static str {
-        if self.cut { "…" } else { "" }
+        if self.is_shortened { "…" } else { "" }
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leaves_ordinary_text_alone() {
+    fn ordinary_text_is_unchanged() {
         assert_eq!(
             sanitize("library/alpine:3.20").to_string(),
             "library/alpine:3.20"
@@ -166,9 +166,9 @@ mod tests {
         assert_eq!(format!("{:?}", sanitize("it's \"x\"")), r#""it's \"x\"""#);
     }
 
-    /// R9: nothing that steers a terminal or reorders a line survives.
+    /// R9
     #[test]
-    fn escapes_what_is_not_printable() {
+    fn control_and_formatting_characters_are_escaped() {
         let text = "a\x1b[2J\r\nb\u{9b}c\u{202e}d\u{200b}e\u{2028}f\0";
         let expected = r"a\u{1b}[2J\r\nb\u{9b}c\u{202e}d\u{200b}e\u{2028}f\0";
         assert_eq!(sanitize(text).to_string(), expected);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_long_text() {
+    fn long_text_is_shortened() {
         assert_eq!(sanitize_up_to("äöü", 3).to_string(), "äöü");
         assert_eq!(sanitize_up_to("äöü!", 3).to_string(), "äöü…");
         assert_eq!(format!("{:?}", sanitize_up_to("abcd", 3)), "\"abc…\"");
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_bytes_that_are_not_text() {
+    fn bytes_that_are_not_utf_8_are_escaped() {
         assert_eq!(
             sanitize_bytes(b"usr/b\xffin/\x1b").to_string(),
             r"usr/b\xffin/\u{1b}"

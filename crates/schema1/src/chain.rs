@@ -1,20 +1,21 @@
 //! The chain of v1 IDs (S1-3).
 //!
-//! IDs are compared and nothing else: none leaves this crate.
+//! The IDs are only compared with each other and do not leave this crate.
 
 use std::collections::HashSet;
 
 use windlass_oci::text::sanitize;
 
 use crate::Schema1Error;
-use crate::payload::Entry;
+use crate::payload::LayerEntry;
 
-/// Returns the layers base first, if each one's parent is the one below it.
+/// Returns the layers, base first, if the parent of each is the layer below it.
 ///
-/// Neighbours of one ID are one layer; the lower of them is kept. Old versions of Docker wrote it twice.
-pub(crate) fn base_first(entries: Vec<Entry>) -> Result<Vec<Entry>, Schema1Error> {
-    refuse_circles(&entries)?;
-    let mut chain: Vec<Entry> = Vec::with_capacity(entries.len());
+/// Adjacent entries with the same ID are one layer, of which the lower entry is used: old versions of Docker wrote
+/// some layers twice.
+pub(crate) fn base_first(entries: Vec<LayerEntry>) -> Result<Vec<LayerEntry>, Schema1Error> {
+    reject_cycles(&entries)?;
+    let mut chain: Vec<LayerEntry> = Vec::with_capacity(entries.len());
     for entry in entries.into_iter().rev() {
         let parent = entry.history.parent.as_deref().unwrap_or_default();
         match chain.last() {
@@ -37,7 +38,7 @@ pub(crate) fn base_first(entries: Vec<Entry>) -> Result<Vec<Entry>, Schema1Error
     Ok(chain)
 }
 
-fn refuse_circles(entries: &[Entry]) -> Result<(), Schema1Error> {
+fn reject_cycles(entries: &[LayerEntry]) -> Result<(), Schema1Error> {
     let mut seen = HashSet::new();
     let mut above = None;
     for entry in entries {

@@ -1,22 +1,22 @@
-//! The image config that is made of the histories (S1-5, S1-6).
+//! The image config that the histories are converted to (S1-5, S1-6).
 
 use std::collections::BTreeMap;
 
 use windlass_oci::{DiffId, Platform};
 
-use crate::history::History;
+use crate::history::V1History;
 use crate::object::Object;
-use crate::payload::Entry;
-use crate::{HistoryError, blanks, go_json};
+use crate::payload::LayerEntry;
+use crate::{HistoryError, go_json, legacy_config};
 
-/// The members of a v1 config that an image's config does not have.
+/// The members of a v1 config that are not part of an image config.
 const DROPPED: [&str; 6] = ["id", "parent", "Size", "parent_id", "layer_id", "throwaway"];
 
-/// From this version on, Docker wrote v1 configs whose bytes are kept.
-const FIRST_KEPT_VERSION: [i64; 3] = [1, 8, 3];
+/// The first version of Docker whose v1 configs are not rewritten.
+const FIRST_VERBATIM_VERSION: [i64; 3] = [1, 8, 3];
 
-/// Returns what the image is for.
-pub(crate) fn platform(top: &History, architecture: &str) -> Result<Platform, HistoryError> {
+/// Returns the platform of the image.
+pub(crate) fn platform(top: &V1History, architecture: &str) -> Result<Platform, HistoryError> {
     let v1 = top.config()?;
     let (os, own, variant) = (
         v1.text("os")?,
@@ -30,9 +30,9 @@ pub(crate) fn platform(top: &History, architecture: &str) -> Result<Platform, Hi
     ))
 }
 
-/// Returns the config's members but `rootfs`: names, and values as Go writes them.
+/// Returns the members of the config except `rootfs`: names, and values as Go writes them.
 pub(crate) fn without_root_fs(
-    base_first: &[Entry],
+    base_first: &[LayerEntry],
 ) -> Result<BTreeMap<String, String>, HistoryError> {
     let Some(top) = base_first.last() else {
         return Ok(BTreeMap::new());
@@ -46,9 +46,9 @@ pub(crate) fn without_root_fs(
     Ok(members)
 }
 
-/// Returns the whole config.
+/// Returns the complete config.
 pub(crate) fn with_root_fs(members: &BTreeMap<String, String>, diff_ids: &[DiffId]) -> Vec<u8> {
-    let mut root_fs = go_json::Struct::default();
+    let mut root_fs = go_json::ObjectWriter::default();
     root_fs.member("type", &go_json::text("layers"));
     if !diff_ids.is_empty() {
         let diff_ids = diff_ids.iter().map(|id| go_json::text(&id.to_string()));
@@ -60,7 +60,7 @@ pub(crate) fn with_root_fs(members: &BTreeMap<String, String>, diff_ids: &[DiffI
         .map(|(name, value)| (&**name, &**value))
         .collect();
     all.insert("rootfs", &root_fs);
-    let mut config = go_json::Struct::default();
+    let mut config = go_json::ObjectWriter::default();
     for (name, value) in all {
         config.member(name, value);
     }
@@ -68,8 +68,8 @@ pub(crate) fn with_root_fs(members: &BTreeMap<String, String>, diff_ids: &[DiffI
 }
 
 fn top_members(v1: Object<'_>) -> Result<BTreeMap<String, String>, HistoryError> {
-    if is_before(&v1.text("docker_version")?, FIRST_KEPT_VERSION) {
-        return blanks::rewritten(&v1);
+    if is_before(&v1.text("docker_version")?, FIRST_VERBATIM_VERSION) {
+        return legacy_config::rewrite(&v1);
     }
     let members = v1.into_members().into_iter();
     Ok(members
@@ -77,7 +77,7 @@ fn top_members(v1: Object<'_>) -> Result<BTreeMap<String, String>, HistoryError>
         .collect())
 }
 
-/// Compares versions as Docker does: number by number, where what is no number is 0.
+/// Compares versions as Docker does: number by number, with 0 for a part that is not a number.
 fn is_before(version: &str, other: [i64; 3]) -> bool {
     let mut numbers: Vec<_> = version.split('.').map(number).collect();
     numbers.resize(numbers.len().max(other.len()), 0);
@@ -118,7 +118,7 @@ mod tests {
             "dev",
             "1..9",
         ] {
-            assert!(is_before(version, FIRST_KEPT_VERSION), "{version}");
+            assert!(is_before(version, FIRST_VERBATIM_VERSION), "{version}");
         }
         for version in [
             "1.8.3",
@@ -128,7 +128,7 @@ mod tests {
             "2",
             "99999999999999999999",
         ] {
-            assert!(!is_before(version, FIRST_KEPT_VERSION), "{version}");
+            assert!(!is_before(version, FIRST_VERBATIM_VERSION), "{version}");
         }
     }
 }

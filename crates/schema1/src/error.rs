@@ -1,9 +1,9 @@
-//! Why a manifest of schema 1 is refused.
+//! Errors.
 
 use windlass_oci::text::Sanitized;
 use windlass_oci::{Digest, JsonError, MAX_LAYERS, MAX_MANIFEST_SIZE};
 
-/// Why some bytes are not the schema 1 manifest that was asked for.
+/// Why a schema 1 manifest is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Schema1Error {
     /// It is larger than [`MAX_MANIFEST_SIZE`] (T21).
@@ -12,83 +12,83 @@ pub enum Schema1Error {
         /// Its size in bytes.
         size: usize,
     },
-    /// It is not JSON, or a member is not what it should be.
+    /// It is not JSON, or a member is invalid.
     #[error("invalid schema 1 manifest")]
     Json(#[source] JsonError),
     /// It has no signature.
     #[error("the schema 1 manifest is not signed")]
     Unsigned,
-    /// A signature does not hold.
+    /// A signature is invalid.
     #[error("signature {index} of the schema 1 manifest")]
     Signature {
-        /// Its place, counted from 0.
+        /// The index of the signature, counted from 0.
         index: usize,
         /// What is wrong with it.
         source: SignatureError,
     },
-    /// The payload's digest is not the one that was asked for (MF-2).
-    #[error("the manifest's digest is {found}, not {asked}")]
+    /// The payload has another digest than the requested one (MF-2).
+    #[error("the manifest's digest is {found}, not {expected}")]
     Digest {
         /// The payload's digest.
         found: Digest,
-        /// The digest that was asked for.
-        asked: Digest,
+        /// The requested digest.
+        expected: Digest,
     },
     /// `schemaVersion` is not 1 (S1-2).
     #[error("the signed manifest's schemaVersion is {found}, not 1")]
     SchemaVersion {
-        /// What it is instead.
+        /// The version in the manifest.
         found: u64,
     },
-    /// It is signed as schema 1, but it has what only another kind of manifest has (T18).
+    /// It is signed as schema 1, but has a member that only other formats have (T18).
     #[error("ambiguous manifest: it is of schema 1, but it has {key:?}")]
     Ambiguous {
-        /// The member that does not belong there.
+        /// The member.
         key: &'static str,
     },
-    /// It says that it is something else (T18).
+    /// It has the media type of another format (T18).
     #[error("ambiguous manifest: it is of schema 1, but its type is {media_type}")]
     MediaType {
-        /// The type it states.
+        /// The media type in the manifest.
         media_type: Sanitized,
     },
     /// It is signed for another repository (S1-1).
-    #[error("the manifest is signed for the repository {found:?}, not {asked:?}")]
+    #[error("the manifest is signed for the repository {found:?}, not {expected:?}")]
     Name {
-        /// The name in it.
+        /// The repository in the manifest.
         found: Sanitized,
-        /// The path that was asked for.
-        asked: Sanitized,
+        /// The path of the requested repository.
+        expected: Sanitized,
     },
     /// It is signed for another tag (S1-1).
-    #[error("the manifest is signed for the tag {found:?}, not {asked:?}")]
+    #[error("the manifest is signed for the tag {found:?}, not {expected:?}")]
     Tag {
-        /// The tag in it.
+        /// The tag in the manifest.
         found: Sanitized,
-        /// The tag that was asked for.
-        asked: Sanitized,
+        /// The requested tag.
+        expected: Sanitized,
     },
-    /// It has no layer at all (S1-2).
+    /// It has no layers (S1-2).
     #[error("the manifest has no layers")]
     Empty,
-    /// It has not one history for each layer (S1-2).
+    /// The numbers of layers and histories differ (S1-2).
     #[error("the manifest has {layers} layers but {histories} histories")]
     Lengths {
-        /// How many `fsLayers` there are.
+        /// The number of elements of `fsLayers`.
         layers: usize,
-        /// How many elements `history` has.
+        /// The number of elements of `history`.
         histories: usize,
     },
     /// It has more layers than [`MAX_LAYERS`] (T21).
     #[error("the manifest has {count} layers, more than the {MAX_LAYERS} allowed")]
     TooManyLayers {
-        /// How many it has.
+        /// The number of layers.
         count: usize,
     },
-    /// A history cannot be read.
+    /// A history is invalid.
     #[error("history {index} of the schema 1 manifest")]
     History {
-        /// Its place in the manifest, counted from 0, the top one first.
+        /// The index in the manifest, counted from 0; the top layer is first.
         index: usize,
         /// What is wrong with it.
         source: HistoryError,
@@ -100,64 +100,64 @@ pub enum Schema1Error {
         parent: Sanitized,
     },
     /// A layer's parent is not the one below it (S1-3).
-    #[error("the parent of history {index} is {parent:?}, but below it is {below:?}")]
+    #[error("the parent of history {index} is {parent:?}, but the layer below it is {below:?}")]
     BrokenChain {
-        /// The place of the history, counted from 0, the top one first.
+        /// The index in the manifest, counted from 0; the top layer is first.
         index: usize,
-        /// The ID that it names.
+        /// The ID of the parent in the history.
         parent: Sanitized,
-        /// The ID of the next one.
+        /// The ID of the layer below.
         below: Sanitized,
     },
-    /// The same ID comes again further down, so the parents go in a circle (S1-3).
-    #[error("history {index} has the ID {id:?} of one above it")]
+    /// Two layers that are not adjacent have the same ID, so the parents form a cycle (S1-3).
+    #[error("history {index} has the same ID {id:?} as one above it")]
     RepeatedId {
-        /// The place of the lower one, counted from 0, the top one first.
+        /// The index of the lower one in the manifest, counted from 0; the top layer is first.
         index: usize,
         /// The ID.
         id: Sanitized,
     },
-    /// A config was asked for with too few or too many diff IDs.
+    /// The number of diff IDs given for the config is not that of the layers.
     #[error("{given} diff IDs were given for {layers} layers")]
     DiffIds {
-        /// How many were given.
+        /// The number of diff IDs.
         given: usize,
-        /// How many layers there are.
+        /// The number of layers.
         layers: usize,
     },
 }
 
-/// Why a signature does not hold.
+/// Why a signature is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// It is not what a signature looks like.
+    /// It is not JSON, or a member is invalid.
     #[error("invalid signature")]
     Json(#[source] JsonError),
-    /// A member is not base64 as JOSE writes it: the URL alphabet, and no padding (RFC 7515, section 2).
+    /// A member is not unpadded base64url (RFC 7515, section 2).
     #[error("{at} is not base64url")]
     Base64 {
         /// The path of the member.
         at: &'static str,
     },
-    /// The algorithm is not one that signs, or not one that is known.
-    #[error("unsupported algorithm {found:?}: ES256, ES384, ES512, RS256, RS384, RS512 are")]
+    /// The algorithm is not a supported signature algorithm.
+    #[error("unsupported algorithm {found:?}: expected ES256, ES384, ES512, RS256, RS384 or RS512")]
     Algorithm {
-        /// The algorithm it names.
+        /// The algorithm in the header.
         found: Sanitized,
     },
-    /// The key is in an X.509 certificate, of which schema 1 does not say who should have issued it.
+    /// The key is in an X.509 certificate. Schema 1 does not define which issuers to trust.
     #[error("its key is in a certificate (x5c), which is not supported")]
     Certificate,
-    /// It demands extensions that are not known (RFC 7515, section 4.1.11).
-    #[error("it demands extensions (crit), and none are supported")]
+    /// It requires extensions (RFC 7515, section 4.1.11).
+    #[error("it requires extensions (crit), and none are supported")]
     Critical,
-    /// What is protected is not said to be what is signed.
-    #[error("unknown member {name:?} in what is protected")]
+    /// The protected header has an unknown member.
+    #[error("unknown member {name:?} in the protected header")]
     Protected {
-        /// Its name.
+        /// The name of the member.
         name: Sanitized,
     },
-    /// The key's type or curve is not known.
+    /// The type or curve of the key is not supported.
     #[error("unsupported key {found:?}")]
     KeyType {
         /// The type or the curve.
@@ -166,47 +166,47 @@ pub enum SignatureError {
     /// The key is of the wrong size, or not on its curve.
     #[error("the key is invalid")]
     Key,
-    /// The algorithm does not go with the key.
-    #[error("the key is not one for {algorithm}")]
+    /// The algorithm is not one for keys of this type or curve.
+    #[error("the key cannot be used with {algorithm}")]
     KeyForAlgorithm {
         /// The algorithm.
         algorithm: &'static str,
     },
-    /// The key's ID is that of another key.
+    /// The key ID in the header is not that of the key.
     #[error("the key's ID is {computed}, not {found:?}")]
     KeyId {
-        /// The ID that stands beside the key.
+        /// The ID in the header.
         found: Sanitized,
-        /// The ID that the key has.
+        /// The ID that was computed from the key.
         computed: String,
     },
-    /// The signature is of another payload than the first one's.
-    #[error("it is of another payload than the first signature")]
+    /// It signs another payload than the first signature.
+    #[error("it signs another payload than the first signature")]
     OtherPayload,
-    /// `formatLength` and `formatTail` do not make the payload of this document (C2).
-    #[error("the document is not the signed payload and its signatures, and nothing else")]
+    /// The document is not the payload that `formatLength` and `formatTail` describe plus the signatures (C2).
+    #[error("the document contains something other than the signed payload and its signatures")]
     Format,
-    /// The payload, or what is protected, is not what was signed with this key.
-    #[error("it does not match")]
+    /// It is not a signature of the payload and the protected header by this key.
+    #[error("the signature does not match")]
     Mismatch,
 }
 
-/// Why a v1 history cannot be read.
+/// Why a v1 history is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HistoryError {
-    /// It is not JSON, or a member is not what it should be.
+    /// It is not JSON, or a member is invalid.
     #[error("invalid v1 history")]
     Json(#[source] JsonError),
-    /// Its ID is not 64 hex digits (S1-3, A5).
+    /// The ID is not 64 hex digits (S1-3, A5).
     #[error("the v1 ID {found:?} is not 64 lower-case hex digits")]
     Id {
-        /// The ID.
+        /// The ID in the history.
         found: Sanitized,
     },
-    /// It was made at no time that exists (RFC 3339).
+    /// The creation time is not a valid time (RFC 3339).
     #[error("{found:?} is not a time as in RFC 3339")]
     Created {
-        /// The time.
+        /// The time in the history.
         found: Sanitized,
     },
 }

@@ -1,8 +1,8 @@
-//! JSON as Go's `encoding/json` writes it, to the byte: image IDs are digests of it.
+//! JSON exactly as Go's `encoding/json` writes it: image IDs are digests of these bytes.
 //!
-//! Go escapes `<`, `>` and `&`, and the two line ends of Unicode that JavaScript takes for its own, in every
-//! string it writes. Values that were kept raw lose their blanks and get those same escapes; for the rest,
-//! such as how numbers are written and which other escapes are used, they stay as they were.
+//! In strings, Go escapes `<`, `>`, `&` and the Unicode line separators U+2028 and U+2029. Raw values
+//! (`json.RawMessage`) are compacted and get the same escapes; otherwise, such as in the form of numbers and other
+//! escapes, they are unchanged.
 
 use std::fmt::Write as _;
 
@@ -10,14 +10,14 @@ use windlass_oci::JsonError;
 
 use crate::object::Object;
 
-/// An object that is written member by member, in the order of a Go struct's fields.
+/// Writes an object member by member, in the order of the calls.
 #[derive(Default)]
-pub(crate) struct Struct {
+pub(crate) struct ObjectWriter {
     json: String,
 }
 
-impl Struct {
-    /// Adds a member whose value is JSON already.
+impl ObjectWriter {
+    /// Adds a member; `value` is JSON.
     pub(crate) fn member(&mut self, name: &str, value: &str) {
         let before = if self.json.is_empty() { '{' } else { ',' };
         self.json.push(before);
@@ -26,7 +26,7 @@ impl Struct {
         self.json.push_str(value);
     }
 
-    /// Adds a member that is a text, if there is any.
+    /// Adds a member with a string value, unless the string is empty.
     pub(crate) fn text_unless_empty(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
             self.member(name, &text(value));
@@ -42,7 +42,7 @@ impl Struct {
     }
 }
 
-/// Writes a string.
+/// Returns a string as JSON.
 pub(crate) fn text(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     json.push('"');
@@ -61,13 +61,13 @@ pub(crate) fn text(text: &str) -> String {
     json
 }
 
-/// Writes an array of values that are JSON already.
+/// Returns an array; the values are JSON.
 pub(crate) fn array(values: impl IntoIterator<Item = String>) -> String {
     let values: Vec<_> = values.into_iter().collect();
     format!("[{}]", values.join(","))
 }
 
-/// Writes a value that was kept raw.
+/// Returns a raw value without white space between tokens, with Go's escapes.
 pub(crate) fn compact(raw: &str) -> String {
     let mut json = String::with_capacity(raw.len());
     let (mut in_string, mut escaped) = (false, false);
@@ -83,9 +83,9 @@ pub(crate) fn compact(raw: &str) -> String {
     json
 }
 
-/// Reads a command: an array of texts, or one text for an array of one; in old images it may be either.
+/// Reads a command: an array of strings, or a single string, as in old images.
 ///
-/// What is `null` in the array is empty, and what is absent is none.
+/// `null` in the array is an empty string; an absent value is `None`.
 pub(crate) fn one_or_many(
     object: &Object<'_>,
     key: &str,
@@ -99,7 +99,7 @@ pub(crate) fn one_or_many(
     texts(object, key)
 }
 
-/// Reads an array of texts; what is `null` in it is empty.
+/// Reads an array of strings; `null` in it is an empty string.
 pub(crate) fn texts(object: &Object<'_>, key: &str) -> Result<Option<Vec<String>>, JsonError> {
     let read: Option<Vec<Option<String>>> = object.get(key)?;
     Ok(read.map(|texts| texts.into_iter().map(Option::unwrap_or_default).collect()))
@@ -113,7 +113,7 @@ fn escape_or_push(json: &mut String, character: char) {
 }
 
 fn escape(json: &mut String, character: char) {
-    write!(json, "\\u{:04x}", u32::from(character)).expect("a String takes everything");
+    write!(json, "\\u{:04x}", u32::from(character)).expect("writing to a String does not fail");
 }
 
 #[cfg(test)]
@@ -133,16 +133,16 @@ mod tests {
     }
 
     #[test]
-    fn a_raw_value_loses_its_blanks_and_is_escaped_for_html() {
+    fn a_raw_value_is_compacted_and_escaped_for_html() {
         let raw =
             " { \"a b\" : [ 1.0 ,\n-0, 1E+2 ] , \"\\\\\" : \"\\\" < > \\/ \\u003c \u{2028}\" } ";
         let expected = r#"{"a b":[1.0,-0,1E+2],"\\":"\" \u003c \u003e \/ \u003c \u2028"}"#;
         assert_eq!(compact(raw), expected);
-        assert_eq!(compact(expected), expected, "it stays as it is");
+        assert_eq!(compact(expected), expected, "compacting is idempotent");
     }
 
     #[test]
     fn an_object_may_be_empty() {
-        assert_eq!(Struct::default().finish(), "{}");
+        assert_eq!(ObjectWriter::default().finish(), "{}");
     }
 }

@@ -1,15 +1,15 @@
 //! Times as Go reads and writes them in JSON.
 //!
-//! Go reads a time as RFC 3339 has it and writes the same time in the same zone, but without the zeros at the
-//! end of a fraction, and with `Z` for a zone that is none.
+//! Go parses a time in RFC 3339 and writes it in the same zone, without trailing zeros in the fraction, and with `Z` for
+//! a zero offset.
 
-/// How Go writes a time that was never set.
+/// Go's zero time, which it writes for a time that was not set.
 pub(crate) const ZERO: &str = "0001-01-01T00:00:00Z";
 
-/// Returns `text` as Go writes it after reading it; nothing if it is no time.
+/// Returns `text` as Go writes it after parsing it; `None` if it is not a time.
 ///
-/// Fractions have at most nine digits, and there are no leap seconds.
-pub(crate) fn rewritten(text: &str) -> Option<String> {
+/// Fractions have at most nine digits. Leap seconds are rejected, as by Go.
+pub(crate) fn rewrite(text: &str) -> Option<String> {
     let (date_time, rest) = text.split_at_checked(19)?;
     let [year, month, day, hour, minute, second] =
         numbers(date_time, [4, 2, 2, 2, 2, 2], *b"--T::")?;
@@ -22,11 +22,11 @@ pub(crate) fn rewritten(text: &str) -> Option<String> {
     let point = if fraction.is_empty() { "" } else { "." };
     Some(format!(
         "{date_time}{point}{fraction}{}",
-        rewritten_zone(zone)?
+        rewrite_zone(zone)?
     ))
 }
 
-/// Returns the digits of the fraction, if there is one, and what follows it.
+/// Splits off the digits of the fraction, which may be missing.
 fn split_fraction(text: &str) -> Option<(&str, &str)> {
     let Some(rest) = text.strip_prefix('.') else {
         return Some(("", text));
@@ -36,7 +36,7 @@ fn split_fraction(text: &str) -> Option<(&str, &str)> {
     (1..=9).contains(&end).then(|| rest.split_at(end))
 }
 
-fn rewritten_zone(zone: &str) -> Option<&str> {
+fn rewrite_zone(zone: &str) -> Option<&str> {
     if zone == "Z" {
         return Some(zone);
     }
@@ -46,7 +46,7 @@ fn rewritten_zone(zone: &str) -> Option<&str> {
     is_offset.then_some(if hours + minutes == 0 { "Z" } else { zone })
 }
 
-/// Reads numbers of these many digits, with these characters between them, and nothing else.
+/// Parses numbers with exactly these widths, separated by exactly these characters.
 fn numbers<const N: usize, const BETWEEN: usize>(
     text: &str,
     widths: [usize; N],
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zeros_and_zones_that_say_nothing_go() {
+    fn trailing_zeros_and_zero_offsets_are_removed() {
         for (read, written) in [
             ("2016-02-29T23:59:59Z", "2016-02-29T23:59:59Z"),
             ("2016-03-04T05:06:07.120300Z", "2016-03-04T05:06:07.1203Z"),
@@ -98,12 +98,12 @@ mod tests {
             ("0000-12-31T00:00:00+00:01", "0000-12-31T00:00:00+00:01"),
             (ZERO, ZERO),
         ] {
-            assert_eq!(rewritten(read).as_deref(), Some(written), "{read}");
+            assert_eq!(rewrite(read).as_deref(), Some(written), "{read}");
         }
     }
 
     #[test]
-    fn other_texts_are_no_times() {
+    fn malformed_times_are_rejected() {
         for text in [
             "",
             "x",
@@ -129,7 +129,7 @@ mod tests {
             "+016-03-04T00:00:00Z",
             "2016-03-04T05:06:0\u{661}Z",
         ] {
-            assert_eq!(rewritten(text), None, "{text}");
+            assert_eq!(rewrite(text), None, "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One v1 history: the config that each layer had when layers were images.
+//! A v1 history: the config of a layer from the time when each layer was an image of its own.
 
 use windlass_oci::JsonError;
 use windlass_oci::text::sanitize;
@@ -6,7 +6,7 @@ use windlass_oci::text::sanitize;
 use crate::object::Object;
 use crate::{HistoryError, go_json, go_time};
 
-/// The members of v1 configs that have a meaning here, or in the config that is made of the top one.
+/// The members of v1 configs that are read here or end up in the image config; other spellings are rejected.
 const KEYS: &[&str] = &[
     "id",
     "parent",
@@ -25,19 +25,19 @@ const KEYS: &[&str] = &[
     "history",
 ];
 
-/// What one history says.
-pub(crate) struct History {
+/// A parsed history.
+pub(crate) struct V1History {
     /// 64 lower-case hex digits.
     pub(crate) id: String,
     pub(crate) parent: Option<String>,
-    /// Whether the layer is empty, and left out of the image.
+    /// Whether the layer is empty and not part of the image.
     pub(crate) throwaway: bool,
-    /// The element of the config's history that it becomes.
+    /// The entry in the history of the image config, as JSON.
     pub(crate) step: String,
     text: String,
 }
 
-impl History {
+impl V1History {
     pub(crate) fn read(text: String) -> Result<Self, HistoryError> {
         let v1 = Object::parse(text.as_bytes(), KEYS)?;
         let id = v1.text("id")?;
@@ -59,18 +59,18 @@ impl History {
         })
     }
 
-    /// Returns the v1 config itself.
+    /// Returns the v1 config as a JSON object.
     pub(crate) fn config(&self) -> Result<Object<'_>, JsonError> {
         Object::parse(self.text.as_bytes(), KEYS)
     }
 }
 
-/// Returns the element of the config's history as Go writes it (S1-5).
+/// Returns the entry in the history of the image config, as Go writes it (S1-5).
 fn step(v1: &Object<'_>, is_empty_layer: bool) -> Result<String, HistoryError> {
     let command = v1.object("container_config", &["Cmd"])?;
     let command = command.map(|config| command_of(&config)).transpose()?;
     let command = command.flatten().unwrap_or_default();
-    let mut step = go_json::Struct::default();
+    let mut step = go_json::ObjectWriter::default();
     step.member("created", &go_json::text(&created(v1)?));
     step.text_unless_empty("author", &v1.text("author")?);
     step.text_unless_empty("created_by", &command.join(" "));
@@ -81,12 +81,12 @@ fn step(v1: &Object<'_>, is_empty_layer: bool) -> Result<String, HistoryError> {
     Ok(step.finish())
 }
 
-/// Returns the time that a v1 config says it was made; without one, Go's zero time.
+/// Returns the creation time of a v1 config; Go's zero time if it has none.
 pub(crate) fn created(v1: &Object<'_>) -> Result<String, HistoryError> {
     let Some(created) = v1.get::<String>("created")? else {
         return Ok(go_time::ZERO.to_owned());
     };
-    go_time::rewritten(&created).ok_or_else(|| HistoryError::Created {
+    go_time::rewrite(&created).ok_or_else(|| HistoryError::Created {
         found: sanitize(&created),
     })
 }

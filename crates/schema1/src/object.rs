@@ -1,6 +1,6 @@
-//! JSON objects, with their values as they are written.
+//! JSON objects with raw values.
 //!
-//! Values are kept raw: a config is made of them byte for byte, and nothing but an object is taken for one.
+//! Values stay as they are in the document, because the image config is built from their exact bytes.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,22 @@ use windlass_oci::text::{sanitize, sanitize_up_to};
 
 /// The members of an object by name.
 ///
-/// A value that is `null` is as good as absent, except in [`Object::into_members`].
+/// A value that is `null` is treated as absent, except in [`Object::into_members`].
 pub(crate) struct Object<'a> {
-    /// Its path in the document; empty at the top.
+    /// The path of the object in the document; empty at the top.
     at: String,
     members: BTreeMap<String, &'a RawValue>,
 }
 
 impl<'a> Object<'a> {
-    /// Reads a whole document; `keys` are those with a meaning at its top.
+    /// Parses a whole document; other spellings of `keys` are rejected at its top level.
     ///
-    /// Refuses repeated keys at every depth, and documents that are nested too deep (C13).
+    /// Duplicate keys at any depth and documents that are nested too deep are rejected, too (C13).
     pub(crate) fn parse(bytes: &'a [u8], keys: &[&'static str]) -> Result<Self, JsonError> {
         Self::new(String::new(), json::parse(bytes, &[])?, keys)
     }
 
-    /// Reads an object in a document that was read with [`Object::parse`].
+    /// Parses an object in a document that was parsed with [`Object::parse`].
     pub(crate) fn nested(
         at: String,
         raw: &'a RawValue,
@@ -47,24 +47,24 @@ impl<'a> Object<'a> {
             if keys.contains(&name.as_str()) {
                 continue;
             }
-            let folded = folded(name);
-            if let Some(meant) = keys.iter().find(|key| key.eq_ignore_ascii_case(&folded)) {
+            let folded = fold_case(name);
+            if let Some(expected) = keys.iter().find(|key| key.eq_ignore_ascii_case(&folded)) {
                 return Err(JsonError::OtherCase {
                     at: sanitize(&object.path(name)),
-                    meant,
+                    expected,
                 });
             }
         }
         Ok(object)
     }
 
-    /// Returns the value of `key` as it is written.
+    /// Returns the raw value of `key`.
     pub(crate) fn raw(&self, key: &str) -> Option<&'a RawValue> {
         let value = self.members.get(key).copied();
         value.filter(|value| value.get() != "null")
     }
 
-    /// Reads the value of `key`.
+    /// Parses the value of `key`.
     pub(crate) fn get<T: Deserialize<'a>>(&self, key: &str) -> Result<Option<T>, JsonError> {
         let Some(raw) = self.raw(key) else {
             return Ok(None);
@@ -74,17 +74,17 @@ impl<'a> Object<'a> {
             .map_err(|error| invalid(&self.path(key), &error))
     }
 
-    /// Reads the value of `key`, which must be there.
+    /// Parses the value of `key`, which must be present.
     pub(crate) fn require<T: Deserialize<'a>>(&self, key: &str) -> Result<T, JsonError> {
         self.get(key)?.ok_or_else(|| self.missing(key))
     }
 
-    /// Reads the text of `key`; where there is none it is empty.
+    /// Parses the string value of `key`; it is empty if absent.
     pub(crate) fn text(&self, key: &str) -> Result<String, JsonError> {
         Ok(self.get(key)?.unwrap_or_default())
     }
 
-    /// Reads the object of `key`, in which `keys` have a meaning.
+    /// Parses the object value of `key`; other spellings of `keys` are rejected in it.
     pub(crate) fn object(
         &self,
         key: &str,
@@ -95,7 +95,7 @@ impl<'a> Object<'a> {
             .transpose()
     }
 
-    /// Returns the elements of the array `key`, of which there may be `LIMIT`, and none if it is absent.
+    /// Returns the elements of the array `key`, at most `LIMIT`; none if it is absent.
     pub(crate) fn list<const LIMIT: usize>(
         &self,
         key: &str,
@@ -104,21 +104,21 @@ impl<'a> Object<'a> {
             return Ok(Vec::new());
         };
         let mut elements = serde_json::Deserializer::from_str(raw.get());
-        json::bounded::<_, LIMIT, _>(&mut elements)
+        json::bounded_list::<_, LIMIT, _>(&mut elements)
             .map_err(|error| invalid(&self.path(key), &error))
     }
 
-    /// Returns the names of the members, in order.
+    /// Returns the names of the members, sorted.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.members.keys().map(String::as_str)
     }
 
-    /// Returns the members themselves.
+    /// Returns all members.
     pub(crate) fn into_members(self) -> BTreeMap<String, &'a RawValue> {
         self.members
     }
 
-    /// Returns the error that `key` is not there.
+    /// Returns the error for a missing `key`.
     pub(crate) fn missing(&self, key: &str) -> JsonError {
         JsonError::Value {
             at: sanitize(&self.path(key)),
@@ -135,7 +135,7 @@ impl<'a> Object<'a> {
 }
 
 fn invalid(at: &str, error: &serde_json::Error) -> JsonError {
-    // The line and column that it ends with are those in the value.
+    // The message ends with a line and column within the value, which mean nothing in the document.
     let message = error.to_string();
     let end = message.rfind(" at line ").unwrap_or(message.len());
     JsonError::Value {
@@ -144,8 +144,7 @@ fn invalid(at: &str, error: &serde_json::Error) -> JsonError {
     }
 }
 
-/// Go takes a key for a field's whose name has the same letters in another case, the long s and the Kelvin
-/// sign among them.
-fn folded(name: &str) -> String {
+/// Folds the case of a key as Go does to match it with field names, including the long s and the Kelvin sign.
+fn fold_case(name: &str) -> String {
     name.to_lowercase().to_uppercase()
 }

@@ -1,9 +1,9 @@
-//! The payload: what a schema 1 manifest says.
+//! The payload of a schema 1 manifest.
 
 use windlass_oci::text::sanitize;
 use windlass_oci::{Digest, JsonError};
 
-use crate::history::History;
+use crate::history::V1History;
 use crate::object::Object;
 use crate::{
     ExpectedManifest, ExpectedVersion, HistoryError, MAX_HISTORY, MEDIA_TYPES, Schema1Error,
@@ -25,29 +25,29 @@ const KEYS: &[&str] = &[
 
 const V1: &str = "v1Compatibility";
 
-/// The members that only other kinds of manifest have.
-pub(crate) const OTHER_KINDS: [&str; 4] = ["manifests", "config", "layers", "blobs"];
+/// The members that only other manifest formats have.
+pub(crate) const OTHER_FORMATS: [&str; 4] = ["manifests", "config", "layers", "blobs"];
 
-/// The payload, of which nothing but its kind is checked yet.
-pub(crate) struct Manifest<'a>(Object<'a>);
+/// A payload of which only the format has been checked.
+pub(crate) struct Payload<'a>(Object<'a>);
 
-/// A layer and its history.
-pub(crate) struct Entry {
+/// A layer with its history.
+pub(crate) struct LayerEntry {
     pub(crate) blob: Digest,
-    pub(crate) history: History,
-    /// Its place in the manifest, the top one first.
+    pub(crate) history: V1History,
+    /// The index in the manifest; the top layer is first.
     pub(crate) index: usize,
 }
 
-impl<'a> Manifest<'a> {
+impl<'a> Payload<'a> {
     pub(crate) fn parse(payload: &'a [u8]) -> Result<Self, Schema1Error> {
         let manifest = Object::parse(payload, KEYS)?;
         match manifest.require("schemaVersion")? {
             1 => {}
             found => return Err(Schema1Error::SchemaVersion { found }),
         }
-        let is_there = |key: &&str| manifest.raw(key).is_some();
-        if let Some(key) = OTHER_KINDS.into_iter().find(is_there) {
+        let is_present = |key: &&str| manifest.raw(key).is_some();
+        if let Some(key) = OTHER_FORMATS.into_iter().find(is_present) {
             return Err(Schema1Error::Ambiguous { key });
         }
         let media_type = manifest.text("mediaType")?;
@@ -58,23 +58,23 @@ impl<'a> Manifest<'a> {
         Ok(Self(manifest))
     }
 
-    /// Checks that the manifest is signed for what was asked for (S1-1).
+    /// Checks that the manifest is signed for the requested repository and tag (S1-1).
     pub(crate) fn check_name(&self, expected: &ExpectedManifest<'_>) -> Result<(), Schema1Error> {
         let name = self.0.text("name")?;
         if name != expected.repository {
             return Err(Schema1Error::Name {
                 found: sanitize(&name),
-                asked: sanitize(expected.repository),
+                expected: sanitize(expected.repository),
             });
         }
-        let ExpectedVersion::Tag(asked) = expected.version else {
+        let ExpectedVersion::Tag(expected) = expected.version else {
             return Ok(());
         };
         let tag = self.0.text("tag")?;
-        if tag != asked.as_str() {
+        if tag != expected.as_str() {
             return Err(Schema1Error::Tag {
                 found: sanitize(&tag),
-                asked: sanitize(asked.as_str()),
+                expected: sanitize(expected.as_str()),
             });
         }
         Ok(())
@@ -84,8 +84,8 @@ impl<'a> Manifest<'a> {
         self.0.text("architecture")
     }
 
-    /// Returns the layers with their histories, the top one first; there is at least one (S1-2).
-    pub(crate) fn entries(&self) -> Result<Vec<Entry>, Schema1Error> {
+    /// Returns the layers with their histories, at least one; the top layer is first (S1-2).
+    pub(crate) fn entries(&self) -> Result<Vec<LayerEntry>, Schema1Error> {
         let layers = self.0.list::<MAX_HISTORY>("fsLayers")?;
         let histories = self.0.list::<MAX_HISTORY>("history")?;
         if layers.len() != histories.len() {
@@ -102,9 +102,9 @@ impl<'a> Manifest<'a> {
             let layer = Object::nested(format!("fsLayers[{index}]"), layer, &["blobSum"])?;
             let history = Object::nested(format!("history[{index}]"), history, &[V1])?;
             let at = |source: HistoryError| Schema1Error::History { index, source };
-            entries.push(Entry {
+            entries.push(LayerEntry {
                 blob: layer.require("blobSum")?,
-                history: History::read(history.require(V1)?).map_err(at)?,
+                history: V1History::read(history.require(V1)?).map_err(at)?,
                 index,
             });
         }

@@ -1,8 +1,8 @@
-//! The signatures of a manifest, and the payload that they are of.
+//! The signatures of a manifest and the payload that they sign.
 //!
-//! They are JSON web signatures (RFC 7515) in the form of Docker's libtrust. Each protects two things that
-//! say how the payload is got from the document: `formatLength`, how many of the document's first bytes are
-//! in it, and `formatTail`, what comes behind those.
+//! They are JSON web signatures (RFC 7515) in the form of Docker's libtrust. The protected header of each describes how
+//! to extract the payload from the document: the payload is the first `formatLength` bytes of the document followed by
+//! `formatTail`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,29 +15,29 @@ use crate::{MAX_SIGNATURES, Schema1Error, SignatureError};
 
 mod key;
 
-use key::{Algorithm, Key};
+use key::{PublicKey, SignatureAlgorithm};
 
 const PROTECTED: &[&str] = &["formatLength", "formatTail", "time"];
 
-/// One signature.
+/// A signature.
 struct Signature {
-    key: Key,
-    algorithm: Algorithm,
+    key: PublicKey,
+    algorithm: SignatureAlgorithm,
     bytes: Vec<u8>,
-    /// As it stands there, in base64: that is what is signed.
+    /// The protected header in base64url, as in the document: the signature is computed over this form.
     protected: String,
-    format: Format,
+    format: PayloadFormat,
 }
 
-/// How the payload is got from the document.
+/// How to extract the payload from the document.
 #[derive(PartialEq, Eq)]
-struct Format {
+struct PayloadFormat {
     length: usize,
     tail: Vec<u8>,
 }
 
-/// Returns the payload of `document`, which all its signatures are of.
-pub(crate) fn open(document: &[u8]) -> Result<Vec<u8>, Schema1Error> {
+/// Verifies all signatures of `document` and returns the payload that they sign.
+pub(crate) fn verify_document(document: &[u8]) -> Result<Vec<u8>, Schema1Error> {
     if document.len() > MAX_MANIFEST_SIZE {
         let size = document.len();
         return Err(Schema1Error::TooLarge { size });
@@ -74,14 +74,14 @@ impl Signature {
         if header.raw("x5c").is_some() {
             return Err(SignatureError::Certificate);
         }
-        let algorithm = Algorithm::named(&header.require::<String>("alg")?)?;
+        let algorithm = SignatureAlgorithm::named(&header.require::<String>("alg")?)?;
         let key = header
             .object("jwk", key::MEMBERS)?
             .ok_or_else(|| header.missing("jwk"))?;
         let protected: String = block.require("protected")?;
-        let format = Format::read(&decoded("protected", &protected)?)?;
+        let format = PayloadFormat::read(&decoded("protected", &protected)?)?;
         Ok(Self {
-            key: Key::read(&key)?,
+            key: PublicKey::read(&key)?,
             algorithm,
             bytes: decoded("signature", &block.require::<String>("signature")?)?,
             protected,
@@ -89,7 +89,7 @@ impl Signature {
         })
     }
 
-    /// Checks that the signature is of the payload, here in base64, and of what is protected.
+    /// Verifies the signature of the payload, given in base64url, and the protected header.
     fn verify(&self, payload: &str) -> Result<(), SignatureError> {
         let message = format!("{}.{payload}", self.protected);
         self.key
@@ -97,7 +97,7 @@ impl Signature {
     }
 }
 
-impl Format {
+impl PayloadFormat {
     fn read(protected: &[u8]) -> Result<Self, SignatureError> {
         let protected = Object::parse(protected, PROTECTED)?;
         let length: u64 = protected.require("formatLength")?;
@@ -113,11 +113,11 @@ impl Format {
         })
     }
 
-    /// Returns the payload, if the document is the payload with `signatures` as one member more.
+    /// Returns the payload, if the document is the payload with `signatures` added as the last member.
     ///
-    /// The tail may only be the end of an object, and behind the payload's first part may only come that one
-    /// member and such an end. So payload and document say the same but for the signatures, and no reader of
-    /// either is told something that is not signed (C2).
+    /// The tail must be the end of an object, and the first part of the payload must be followed by only the member
+    /// `signatures` and the end of an object. So payload and document differ only in the signatures, and a reader of
+    /// either gets no unsigned content (C2).
     fn payload(&self, document: &[u8], signatures: &RawValue) -> Result<Vec<u8>, SignatureError> {
         let parts = document.split_at_checked(self.length);
         let (head, rest) = parts.ok_or(SignatureError::Format)?;
@@ -125,14 +125,14 @@ impl Format {
             .and_then(|rest| strip(rest, br#""signatures""#))
             .and_then(|rest| strip(rest, b":"))
             .and_then(|rest| strip(rest, signatures.get().as_bytes()));
-        if !end.is_some_and(ends_object) || !ends_object(&self.tail) {
+        if !end.is_some_and(is_object_end) || !is_object_end(&self.tail) {
             return Err(SignatureError::Format);
         }
         Ok([head, &self.tail].concat())
     }
 }
 
-/// Returns what adds the place of a signature to its error.
+/// Returns a function that adds the index of a signature to its error.
 fn at(index: usize) -> impl Fn(SignatureError) -> Schema1Error {
     move |source| Schema1Error::Signature { index, source }
 }
@@ -142,19 +142,19 @@ fn decoded(at: &'static str, text: &str) -> Result<Vec<u8>, SignatureError> {
     decoded.map_err(|_| SignatureError::Base64 { at })
 }
 
-/// Returns what comes behind `token` and the blanks before it.
+/// Removes white space and then `token` from the start of `bytes`.
 fn strip<'a>(bytes: &'a [u8], token: &[u8]) -> Option<&'a [u8]> {
-    without_blanks(bytes).strip_prefix(token)
+    trim_json_start(bytes).strip_prefix(token)
 }
 
-/// Returns whether `bytes` are the end of an object, and nothing else.
-fn ends_object(bytes: &[u8]) -> bool {
-    strip(bytes, b"}").is_some_and(|rest| without_blanks(rest).is_empty())
+/// Returns whether `bytes` consist of the closing brace of an object and white space.
+fn is_object_end(bytes: &[u8]) -> bool {
+    strip(bytes, b"}").is_some_and(|rest| trim_json_start(rest).is_empty())
 }
 
-/// Returns `bytes` without the blanks that JSON allows before the first.
-fn without_blanks(bytes: &[u8]) -> &[u8] {
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-    let start = bytes.iter().position(|byte| !is_blank(byte));
+/// Returns `bytes` without leading JSON white space.
+fn trim_json_start(bytes: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let start = bytes.iter().position(|byte| !is_space(byte));
     &bytes[start.unwrap_or(bytes.len())..]
 }

@@ -49,7 +49,7 @@ async fn work(job: Job<u32>, counters: Arc<KeyCounters>) -> Result<u32, u32> {
     assert_eq!(
         counters.running.fetch_add(1, SeqCst),
         0,
-        "at largest_limit one job per key (TM-1, TM-2)"
+        "at most one job per key (TM-1, TM-2)"
     );
     let outcome = {
         let mut slot = None;

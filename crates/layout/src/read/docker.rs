@@ -30,7 +30,7 @@ struct Listed {
     repo_tags: Option<Vec<String>>,
     #[serde(
         default,
-        deserialize_with = "windlass_oci::json::bounded::<_, MAX_LAYERS, _>"
+        deserialize_with = "windlass_oci::json::bounded_list::<_, MAX_LAYERS, _>"
     )]
     layers: Vec<String>,
 }
@@ -38,7 +38,7 @@ struct Listed {
 /// The list.
 #[derive(Deserialize)]
 struct List(
-    #[serde(deserialize_with = "windlass_oci::json::bounded::<_, MAX_INDEX_ENTRIES, _>")]
+    #[serde(deserialize_with = "windlass_oci::json::bounded_list::<_, MAX_INDEX_ENTRIES, _>")]
     Vec<Listed>,
 );
 

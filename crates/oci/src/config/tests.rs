@@ -5,7 +5,7 @@ fn diff_id(name: &str) -> DiffId {
     DiffId::new(Digest::sha256(name))
 }
 
-/// A config with one layer, and these fields in front.
+/// Returns a config with one layer and these fields before it.
 fn config(fields: &str) -> String {
     let layer = diff_id("layer");
     format!(r#"{{{fields}"rootfs":{{"type":"layers","diff_ids":["{layer}"]}}}}"#)
@@ -15,14 +15,14 @@ fn parse(json: &str) -> ImageConfig {
     ImageConfig::parse(json.as_bytes()).unwrap_or_else(|error| panic!("{error:?} in {json}"))
 }
 
-fn refusal(json: &str) -> String {
-    let error = ImageConfig::parse(json.as_bytes()).expect_err("it was taken for a config");
+fn rejection(json: &str) -> String {
+    let error = ImageConfig::parse(json.as_bytes()).expect_err("the config was accepted");
     let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
     format!("{error}{}", source.unwrap_or_default())
 }
 
 #[test]
-fn reads_what_there_is_to_an_image() {
+fn reads_every_field() {
     let read = parse(&config(
         r#""created":"2026-01-02T03:04:05Z","author":"me","architecture":"arm","variant":"v6","os":"linux","os.features":["f"],
         "config":{"User":"1:2","Env":["A=b","C="],"Entrypoint":["/e"],"Cmd":["-c"],"WorkingDir":"/w",
@@ -75,9 +75,9 @@ fn reads_what_there_is_to_an_image() {
     assert_eq!(read.platform().to_string(), "linux/arm/v6");
 }
 
-/// T20, C10: what is `null` or of the wrong type reads as absent.
+/// T20, C10: a field that is `null` or of the wrong type is treated as absent.
 #[test]
-fn fields_that_make_no_sense_read_as_absent() {
+fn malformed_fields_are_treated_as_absent() {
     let plain = parse(&config(""));
     for fields in [
         r#""config":null,"history":null,"created":null,"os":null,"#,
@@ -134,7 +134,7 @@ fn the_root_file_system_is_read_strictly() {
         ),
         (
             r#"{"diff_ids":[],"DIFF_IDS":[]}"#,
-            r#"rootfs.DIFF_IDS: the key is spelled "diff_ids""#,
+            r#"rootfs.DIFF_IDS: the key must be spelled "diff_ids""#,
         ),
         (
             &format!(
@@ -145,21 +145,24 @@ fn the_root_file_system_is_read_strictly() {
         ),
     ] {
         let json = format!(r#"{{"rootfs":{rootfs}}}"#);
-        assert_eq!(refusal(&json), format!("invalid image config: {expected}"));
+        assert_eq!(
+            rejection(&json),
+            format!("invalid image config: {expected}")
+        );
     }
     assert_eq!(
-        refusal("{}"),
+        rejection("{}"),
         "invalid image config: the document: missing field `rootfs`"
     );
     assert_eq!(
-        refusal(r#"{"rootfs":{"type":"layers+base"}}"#),
+        rejection(r#"{"rootfs":{"type":"layers+base"}}"#),
         "the image config's rootfs is of type \"layers+base\", not \"layers\""
     );
 }
 
-/// S2-8: an image without layers may leave out their list.
+/// S2-8: an image without layers may omit the list.
 #[test]
-fn there_may_be_no_layers() {
+fn an_image_may_have_no_layers() {
     for rootfs in [
         r#"{"type":"layers"}"#,
         r#"{"type":"layers","diff_ids":null}"#,
@@ -174,14 +177,14 @@ fn there_may_be_no_layers() {
 fn depth_and_size_are_bounded() {
     let deep = "[".repeat(200_000) + &"]".repeat(200_000);
     assert_eq!(
-        refusal(&config(&format!(r#""x":{deep},"#))),
+        rejection(&config(&format!(r#""x":{deep},"#))),
         "invalid image config: nested deeper than 64 levels"
     );
     let open = "[".repeat(MAX_CONFIG_SIZE);
-    assert!(refusal(&open).starts_with("invalid image config: not JSON: EOF"));
+    assert!(rejection(&open).starts_with("invalid image config: not JSON: EOF"));
     let large = config(&format!(r#""x":"{}","#, "x".repeat(MAX_CONFIG_SIZE)));
     assert_eq!(
-        refusal(&large),
+        rejection(&large),
         format!(
             "the image config has {} bytes, more than the 4194304 allowed",
             large.len()
@@ -191,16 +194,16 @@ fn depth_and_size_are_bounded() {
 
 /// C13
 #[test]
-fn repeated_keys_are_refused() {
+fn duplicate_keys_are_rejected() {
     assert_eq!(
-        refusal(&config(r#""config":{"Labels":{"a":"1","a":"2"}},"#)),
-        "invalid image config: config.Labels.a: the key stands there twice"
+        rejection(&config(r#""config":{"Labels":{"a":"1","a":"2"}},"#)),
+        "invalid image config: config.Labels.a: duplicate key"
     );
 }
 
-/// MF-11: as in the reference, a config that does not say is for this machine.
+/// MF-11: as in Docker, a config without a platform is for this machine.
 #[test]
-fn the_platform_is_normal() {
+fn the_platform_is_normalized() {
     let platform = |fields: &str| parse(&config(fields)).platform().to_string();
     assert_eq!(
         platform(r#""os":"linux","architecture":"arm64","variant":"v8","#),

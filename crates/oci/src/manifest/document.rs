@@ -1,4 +1,4 @@
-//! A manifest as it is sent, and the judgement of what it is.
+//! The JSON document of a manifest, and how its format is determined.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{
-    Ambiguity, ArtifactKind, ImageManifest, Index, MAX_INDEX_ENTRIES, MAX_LAYERS, Manifest,
+    ArtifactKind, ImageManifest, Index, MAX_INDEX_ENTRIES, MAX_LAYERS, Manifest, ManifestAmbiguity,
     ManifestError,
 };
-use crate::json::{read_from_objects, text_map};
+use crate::json::{read_from_objects, string_map};
 use crate::{Descriptor, MediaType};
 
-/// The fields of every kind of manifest; a field that is `null` is as good as absent.
+/// The fields of all manifest formats; a field that is `null` is treated as absent.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", remote = "Self")]
 pub(super) struct Document {
@@ -25,15 +25,15 @@ pub(super) struct Document {
     manifests: Option<Vec<Descriptor>>,
     /// The layers of an OCI artifact manifest.
     blobs: Option<IgnoredAny>,
-    /// The layers of schema 1.
+    /// The layers of a schema 1 manifest.
     fs_layers: Option<IgnoredAny>,
-    #[serde(default, deserialize_with = "text_map")]
+    #[serde(default, deserialize_with = "string_map")]
     annotations: BTreeMap<String, String>,
 }
 
 read_from_objects! { Document }
 
-/// The keys that are read in a manifest. (What stands in annotations is free.)
+/// The keys that are read in a manifest; other spellings of them are rejected, except in annotations.
 pub(super) const KEYS: &[&str] = &[
     "schemaVersion",
     "mediaType",
@@ -54,25 +54,25 @@ pub(super) const KEYS: &[&str] = &[
     "os.features",
 ];
 
-/// What a document looks like, and a field by which that is seen.
+/// The format of a document, with a field that only this format has.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
+enum DocumentFormat {
     Image(&'static str),
     Index(&'static str),
 }
 
 impl Document {
     pub(super) fn into_manifest(self, header: MediaType) -> Result<Manifest, ManifestError> {
-        self.refuse_other_documents(&header)?;
-        let shape = self.shape()?;
-        let media_type = self.media_type(shape, header)?;
-        match shape {
-            Shape::Image(_) => self.into_image(media_type).map(Manifest::Image),
-            Shape::Index(_) => self.into_index(media_type).map(Manifest::Index),
+        self.reject_unsupported(&header)?;
+        let format = self.format()?;
+        let media_type = self.media_type(format, header)?;
+        match format {
+            DocumentFormat::Image(_) => self.into_image(media_type).map(Manifest::Image),
+            DocumentFormat::Index(_) => self.into_index(media_type).map(Manifest::Index),
         }
     }
 
-    fn refuse_other_documents(&self, header: &MediaType) -> Result<(), ManifestError> {
+    fn reject_unsupported(&self, header: &MediaType) -> Result<(), ManifestError> {
         if self.schema_version == Some(1) || self.media_type.is_schema1() || header.is_schema1() {
             return Err(ManifestError::Schema1);
         }
@@ -83,7 +83,7 @@ impl Document {
         match self.schema_version {
             Some(2) => Ok(()),
             Some(found) => Err(ManifestError::SchemaVersion { found }),
-            None => Err(ManifestError::Shape {
+            None => Err(ManifestError::MissingField {
                 missing: "schemaVersion",
             }),
         }
@@ -97,8 +97,8 @@ impl Document {
         artifact_type.map(MediaType::from)
     }
 
-    /// Tells the kind of document by the fields it has, which must be those of one kind.
-    fn shape(&self) -> Result<Shape, ManifestError> {
+    /// Determines the format by the fields of the document; they must all be of the same format.
+    fn format(&self) -> Result<DocumentFormat, ManifestError> {
         let fields = [
             ("manifests", self.manifests.is_some()),
             ("config", self.config.is_some()),
@@ -108,39 +108,45 @@ impl Document {
         ];
         let fields = fields
             .into_iter()
-            .filter_map(|(field, there)| there.then_some(field));
+            .filter_map(|(field, is_present)| is_present.then_some(field));
         let fields: Vec<_> = fields.collect();
         match fields[..] {
-            ["manifests"] => Ok(Shape::Index("manifests")),
-            ["config"] | ["config", "layers"] => Ok(Shape::Image("config")),
+            ["manifests"] => Ok(DocumentFormat::Index("manifests")),
+            ["config"] | ["config", "layers"] => Ok(DocumentFormat::Image("config")),
             // Go writes the empty list of an empty index as `null`.
-            [] if self.media_type.is_index() => Ok(Shape::Index("manifests")),
+            [] if self.media_type.is_index() => Ok(DocumentFormat::Index("manifests")),
             ["fsLayers"] => Err(ManifestError::Schema1),
-            [] | [_] => Err(ManifestError::Shape { missing: "config" }),
-            [first, .., last] => Err(ManifestError::Ambiguous(Ambiguity::Shapes(first, last))),
+            [] | [_] => Err(ManifestError::MissingField { missing: "config" }),
+            [first, .., last] => Err(ManifestError::Ambiguous(ManifestAmbiguity::Fields(
+                first, last,
+            ))),
         }
     }
 
-    /// Brings together the type in the document, the one in the header and the one of the shape.
-    fn media_type(&self, shape: Shape, header: MediaType) -> Result<MediaType, ManifestError> {
-        let field = self.media_type.clone();
+    /// Determines the media type from the document, the header and the format, which must agree.
+    fn media_type(
+        &self,
+        format: DocumentFormat,
+        header: MediaType,
+    ) -> Result<MediaType, ManifestError> {
+        let stated = self.media_type.clone();
         let header = if is_generic(&header) {
             MediaType::Unspecified
         } else {
             header
         };
-        for media_type in [&field, &header] {
-            check_type(media_type, shape)?;
+        for media_type in [&stated, &header] {
+            check_type(media_type, format)?;
         }
-        match (field, header) {
-            (MediaType::Unspecified, MediaType::Unspecified) => Ok(match shape {
-                Shape::Image(_) => MediaType::OciManifest,
-                Shape::Index(_) => MediaType::OciIndex,
+        match (stated, header) {
+            (MediaType::Unspecified, MediaType::Unspecified) => Ok(match format {
+                DocumentFormat::Image(_) => MediaType::OciManifest,
+                DocumentFormat::Index(_) => MediaType::OciIndex,
             }),
-            (MediaType::Unspecified, stated) | (stated, MediaType::Unspecified) => Ok(stated),
-            (field, header) if field == header => Ok(field),
-            (field, header) => Err(ManifestError::Ambiguous(Ambiguity::ContentType {
-                field,
+            (MediaType::Unspecified, only) | (only, MediaType::Unspecified) => Ok(only),
+            (stated, header) if stated == header => Ok(stated),
+            (stated, header) => Err(ManifestError::Ambiguous(ManifestAmbiguity::ContentType {
+                stated,
                 header,
             })),
         }
@@ -149,7 +155,7 @@ impl Document {
     fn into_image(self, media_type: MediaType) -> Result<ImageManifest, ManifestError> {
         let artifact_type = self.artifact_type();
         let layers = self.layers.unwrap_or_default();
-        let missing = ManifestError::Shape { missing: "config" };
+        let missing = ManifestError::MissingField { missing: "config" };
         let config = self.config.ok_or(missing)?;
         at_most(MAX_LAYERS, layers.len(), "layers")?;
         if let Some(kind) = artifact_kind(&media_type, &config, &layers, artifact_type) {
@@ -174,20 +180,20 @@ impl Document {
     }
 }
 
-/// Checks that a document of this shape may be of this type; to state none is no contradiction.
-fn check_type(media_type: &MediaType, shape: Shape) -> Result<(), ManifestError> {
-    let (fits, has) = match shape {
-        Shape::Image(field) => (media_type.is_manifest(), field),
-        Shape::Index(field) => (media_type.is_index(), field),
+/// Checks that a media type is one of the format; an unspecified one is accepted.
+fn check_type(media_type: &MediaType, format: DocumentFormat) -> Result<(), ManifestError> {
+    let (agrees, field) = match format {
+        DocumentFormat::Image(field) => (media_type.is_manifest(), field),
+        DocumentFormat::Index(field) => (media_type.is_index(), field),
     };
-    if fits || *media_type == MediaType::Unspecified {
+    if agrees || *media_type == MediaType::Unspecified {
         return Ok(());
     }
     let media_type = media_type.clone();
     if media_type.is_manifest() || media_type.is_index() {
-        return Err(ManifestError::Ambiguous(Ambiguity::MediaType {
+        return Err(ManifestError::Ambiguous(ManifestAmbiguity::MediaType {
             media_type,
-            has,
+            field,
         }));
     }
     Err(ManifestError::Unsupported { media_type })
@@ -200,7 +206,7 @@ fn at_most(limit: usize, count: usize, what: &'static str) -> Result<(), Manifes
     Ok(())
 }
 
-/// Returns whether a content type says no more than that here are some bytes.
+/// Returns whether a content type is a generic one that registries and proxies send for any document.
 fn is_generic(header: &MediaType) -> bool {
     match header {
         MediaType::Unspecified => true,
@@ -216,7 +222,7 @@ fn is_generic(header: &MediaType) -> bool {
     }
 }
 
-/// Returns what the manifest describes, if that is not an image (MF-4).
+/// Returns the kind of artifact, if the manifest is not one of an image (MF-4).
 fn artifact_kind(
     manifest: &MediaType,
     config: &Descriptor,
@@ -239,7 +245,8 @@ fn artifact_kind(
     Some(ArtifactKind::Layer { index, media_type })
 }
 
-/// Docker's first schema 2 manifests carry whatever type the registry guessed for their config.
+/// Returns whether a media type is that of an image config. The first registries with Docker's schema 2 stored the
+/// media type that they guessed for the config, so guessed types are accepted in those manifests.
 fn is_image_config(manifest: &MediaType, config: &MediaType) -> bool {
     match config {
         MediaType::Other(text) => {
@@ -251,8 +258,8 @@ fn is_image_config(manifest: &MediaType, config: &MediaType) -> bool {
     }
 }
 
-/// Types that nobody registered are let through, since content tells what a layer is; but not those that
-/// say themselves that they are no tar.
+/// Returns whether a blob of this type may be a layer. Unknown types are accepted, because the compression of a layer
+/// is detected from its content; types of JSON, text and encrypted data are not.
 fn may_be_layer(media_type: &MediaType) -> bool {
     match media_type {
         MediaType::Other(text) => {

@@ -1,4 +1,4 @@
-//! Choosing from an index.
+//! Choice of manifests from an index by platform.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -6,34 +6,34 @@ use std::fmt;
 
 use crate::{Descriptor, Platform};
 
-/// How many platforms the text of a [`NoMatchingPlatform`] names.
-const NAMED: usize = 16;
+/// The largest number of platforms in the message of a [`NoMatchingPlatform`].
+const MAX_LISTED: usize = 16;
 
-/// The annotation with which `BuildKit` marks attestations.
+/// The annotation that `BuildKit` gives to attestations.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 
-/// An index has no manifest for the wanted platform.
+/// An index has no manifest for the requested platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no matching manifest for {wanted}: {}", Offers(.offered))]
+#[error("no matching manifest for {wanted}: {}", OfferedPlatforms(.offered))]
 pub struct NoMatchingPlatform {
-    /// The platform that was looked for.
+    /// The requested platform.
     pub wanted: Box<Platform>,
     /// The platforms that the index has, each once, in its order.
     pub offered: Vec<Platform>,
 }
 
-struct Offers<'a>(&'a [Platform]);
+struct OfferedPlatforms<'a>(&'a [Platform]);
 
-impl fmt::Display for Offers<'_> {
+impl fmt::Display for OfferedPlatforms<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((first, others)) = self.0.split_first() else {
-            return f.write_str("the index has none for any platform");
+            return f.write_str("the index lists no platforms");
         };
         write!(f, "the index has {first}")?;
-        for other in others.iter().take(NAMED - 1) {
+        for other in others.iter().take(MAX_LISTED - 1) {
             write!(f, ", {other}")?;
         }
-        match self.0.len().saturating_sub(NAMED) {
+        match self.0.len().saturating_sub(MAX_LISTED) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }
@@ -51,10 +51,10 @@ pub(super) fn candidates<'a>(
     if ranked.is_empty() {
         return Err(NoMatchingPlatform {
             wanted: Box::new(wanted.clone()),
-            offered: offered(manifests),
+            offered: platforms(manifests),
         });
     }
-    // Stable: of equally good ones the first stays first.
+    // The sort is stable: equal matches stay in the order of the index.
     ranked.sort_by_key(|(rank, _)| Reverse(*rank));
     Ok(ranked
         .into_iter()
@@ -62,29 +62,29 @@ pub(super) fn candidates<'a>(
         .collect())
 }
 
-/// The order of candidates; the later variant is the better one.
+/// How well an entry matches, from worst to best.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    /// A manifest without a platform: its config tells.
-    Unmarked,
-    /// An index without a platform: its entries tell.
-    Nested,
-    /// The platform is right, and so well.
+enum MatchRank {
+    /// A manifest without a platform: the platform is in its config.
+    NoPlatform,
+    /// An index without a platform: the platforms are in its entries.
+    NestedIndex,
+    /// A manifest whose platform runs on the requested one, with the rank of [`Platform::rank`].
     Platform(u32),
 }
 
-fn rank(descriptor: &Descriptor, wanted: &Platform) -> Option<Rank> {
+fn rank(descriptor: &Descriptor, wanted: &Platform) -> Option<MatchRank> {
     if !is_runnable(descriptor) {
         return None;
     }
     match &descriptor.platform {
-        Some(platform) => wanted.rank(platform).map(Rank::Platform),
-        None if descriptor.media_type.is_index() => Some(Rank::Nested),
-        None => Some(Rank::Unmarked),
+        Some(platform) => wanted.rank(platform).map(MatchRank::Platform),
+        None if descriptor.media_type.is_index() => Some(MatchRank::NestedIndex),
+        None => Some(MatchRank::NoPlatform),
     }
 }
 
-/// Returns whether an entry may lead to an image: not if it is an attestation, an artifact, or nothing known.
+/// Returns whether an entry may be an image or an index: not an attestation, an artifact or an unknown type.
 fn is_runnable(descriptor: &Descriptor) -> bool {
     let kind = &descriptor.media_type;
     let platform = descriptor.platform.as_ref();
@@ -101,7 +101,8 @@ fn is_image_type(artifact_type: &str) -> bool {
     artifact_type.is_empty() || crate::MediaType::from(artifact_type).is_config()
 }
 
-pub(super) fn offered(manifests: &[Descriptor]) -> Vec<Platform> {
+/// The platforms of the images among `manifests`, each once.
+pub(super) fn platforms(manifests: &[Descriptor]) -> Vec<Platform> {
     let mut seen = HashSet::new();
     let runnable = manifests
         .iter()

@@ -1,61 +1,62 @@
-//! What any manifest leads to, image or not: enough to carry it elsewhere.
+//! The descriptors in a manifest of any kind, as needed to copy it.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use super::{MAX_INDEX_ENTRIES, MAX_MANIFEST_SIZE, ManifestError, document};
-use crate::json::{self, bounded, read_from_objects, text_map};
+use crate::json::{self, bounded_list, read_from_objects, string_map};
 use crate::{Descriptor, MediaType};
 
-/// What a manifest or index leads to: other manifests, and blobs.
+/// The manifests and blobs that a manifest or index refers to.
 ///
-/// [`Manifest`](super::Manifest) reads what can be pulled. This reads attestations, signatures and other artifacts
-/// as well, and judges nothing.
+/// Unlike [`Manifest`](super::Manifest), which accepts only images that can be pulled, this accepts attestations,
+/// signatures and other artifacts, too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManifestLinks {
-    /// What the document says it is; the type of its shape, where it says nothing.
+    /// The media type in the document, or otherwise the OCI type that has its fields.
     pub media_type: MediaType,
     /// The manifests of an index.
     pub manifests: Vec<Descriptor>,
-    /// The config, and then the layers or blobs.
+    /// The config, followed by the layers or blobs.
     pub blobs: Vec<Descriptor>,
-    /// What an artifact belongs to.
+    /// The manifest that an artifact is attached to.
     pub subject: Option<Descriptor>,
-    /// What kind of artifact it is: as it says itself, or else by its config.
+    /// The artifact type in the document, or otherwise the media type of the config.
     pub artifact_type: Option<String>,
-    /// Free-form notes.
+    /// Arbitrary metadata.
     pub annotations: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", remote = "Self")]
-struct Document {
+struct LinkDocument {
     #[serde(default)]
     media_type: MediaType,
     config: Option<Descriptor>,
-    #[serde(default, deserialize_with = "bounded::<_, MAX_INDEX_ENTRIES, _>")]
+    #[serde(default, deserialize_with = "bounded_list::<_, MAX_INDEX_ENTRIES, _>")]
     layers: Vec<Descriptor>,
-    #[serde(default, deserialize_with = "bounded::<_, MAX_INDEX_ENTRIES, _>")]
+    #[serde(default, deserialize_with = "bounded_list::<_, MAX_INDEX_ENTRIES, _>")]
     blobs: Vec<Descriptor>,
-    #[serde(default, deserialize_with = "bounded::<_, MAX_INDEX_ENTRIES, _>")]
+    #[serde(default, deserialize_with = "bounded_list::<_, MAX_INDEX_ENTRIES, _>")]
     manifests: Vec<Descriptor>,
     subject: Option<Descriptor>,
     artifact_type: Option<String>,
-    #[serde(default, deserialize_with = "text_map")]
+    #[serde(default, deserialize_with = "string_map")]
     annotations: BTreeMap<String, String>,
 }
 
-read_from_objects! { Document }
+read_from_objects! { LinkDocument }
 
 impl ManifestLinks {
-    /// Reads what the manifest or index in `bytes` leads to.
+    /// Parses the manifest or index in `bytes`.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         if bytes.len() > MAX_MANIFEST_SIZE {
             let size = bytes.len();
             return Err(ManifestError::TooLarge { size });
         }
-        let document: Document = json::parse(bytes, document::KEYS).map_err(ManifestError::Json)?;
+        let document: LinkDocument =
+            json::parse(bytes, document::KEYS).map_err(ManifestError::Json)?;
         let media_type = match (document.media_type, &document.config) {
             (MediaType::Unspecified, Some(_)) => MediaType::OciManifest,
             (MediaType::Unspecified, None) => MediaType::OciIndex,
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn artifacts_lead_somewhere_too() {
+    fn artifacts_are_accepted() {
         let artifact = links(
             r#"{"schemaVersion":2,"artifactType":"a/b",
                 "config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"DIGEST","size":2},

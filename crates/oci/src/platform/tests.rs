@@ -7,7 +7,7 @@ fn platform(text: &str) -> Platform {
 }
 
 #[test]
-fn other_names_for_the_same_platform_become_one() {
+fn synonyms_are_normalized() {
     for (text, normal) in [
         ("linux/amd64", "linux/amd64"),
         ("Linux/x86_64", "linux/amd64"),
@@ -37,7 +37,7 @@ fn other_names_for_the_same_platform_become_one() {
 }
 
 #[test]
-fn what_is_not_a_platform_is_refused() {
+fn malformed_platforms_are_rejected() {
     for text in [
         "",
         "/",
@@ -58,7 +58,7 @@ fn what_is_not_a_platform_is_refused() {
 }
 
 #[test]
-fn the_host_runs_linux_on_its_own_processor() {
+fn the_host_is_linux_on_this_processor() {
     let host = Platform::host();
     assert_eq!(host.os, "linux");
     let plain = Platform::new("linux", std::env::consts::ARCH, None);
@@ -69,7 +69,7 @@ fn the_host_runs_linux_on_its_own_processor() {
     }
 }
 
-/// Asserts which of some platforms run on `wanted`, best first.
+/// Asserts which of the `offered` platforms run on `wanted`, the best first.
 fn assert_runs(wanted: &str, offered: &[&str], runs: &[&str]) {
     let wanted = platform(wanted);
     let mut ranked: Vec<_> = offered
@@ -82,7 +82,7 @@ fn assert_runs(wanted: &str, offered: &[&str], runs: &[&str]) {
 }
 
 #[test]
-fn older_generations_run_on_newer_ones() {
+fn older_variants_run_on_newer_ones() {
     let arm = [
         "linux/arm/v5",
         "linux/arm/v8",
@@ -141,7 +141,7 @@ fn other_platforms_do_not_run() {
 }
 
 #[test]
-fn windows_runs_what_was_made_for_its_build() {
+fn windows_runs_only_images_for_its_build() {
     let builds = [
         "windows(10.0.17763.9)/amd64",
         "windows(10.0.20348.1)/amd64",
@@ -155,12 +155,12 @@ fn windows_runs_what_was_made_for_its_build() {
     assert_runs("windows/amd64", &builds, &builds);
 }
 
-/// R9: what an index says is shown without its control characters.
+/// R9
 #[test]
-fn remote_words_are_shown_safely() {
-    let sent =
+fn remote_text_is_escaped_for_display() {
+    let json =
         r#"{"os":"linux\u001b[2J","architecture":null,"variant":"","os.version":"\u202e","x":1}"#;
-    let platform: Platform = serde_json::from_str(sent).unwrap();
+    let platform: Platform = serde_json::from_str(json).unwrap();
     assert_eq!(platform.to_string(), r"linux\u{1b}[2j(\u{202e})/");
     assert!(serde_json::from_str::<Platform>(r#"["linux","amd64"]"#).is_err());
 }
@@ -178,7 +178,7 @@ fn json_uses_the_names_of_the_specification() {
 
 proptest! {
     #[test]
-    fn a_platform_prints_what_it_parsed(
+    fn a_platform_round_trips(
         os in "[a-z]{1,8}|linux|windows|macos",
         version in prop::option::of("[0-9]{1,3}(\\.[0-9]{1,5}){0,3}"),
         architecture in "[a-z0-9_-]{1,8}|amd64|arm|arm64|aarch64|armhf|x86_64|i386",

@@ -1,4 +1,4 @@
-//! The grammar of references, and how they are brought to their normal form.
+//! The grammar of references and their normalization.
 //!
 //! ```text
 //! reference = [ host [ ":" port ] "/" ] component *( "/" component ) [ ":" tag ] [ "@" digest ]
@@ -11,7 +11,7 @@ use std::net::Ipv6Addr;
 use super::{DEFAULT_REGISTRY, OFFICIAL, Reference, ReferenceProblem, RepositoryName};
 use crate::text::sanitize;
 
-/// How long a host may be, and the path of a repository, in bytes.
+/// The largest length of a host, and of the path of a repository, in bytes.
 const MAX_NAME: usize = 255;
 
 pub(super) fn parse(text: &str) -> Result<Reference, ReferenceProblem> {
@@ -34,13 +34,13 @@ pub(super) fn parse(text: &str) -> Result<Reference, ReferenceProblem> {
 /// Splits a registry into its host and its port.
 pub(super) fn split_port(registry: &str) -> (&str, Option<&str>) {
     match registry.rsplit_once(':') {
-        // Not a colon inside the brackets of an IPv6 address.
+        // A colon inside the brackets of an IPv6 address does not start a port.
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (registry, None),
     }
 }
 
-/// Returns whether the first of several components looks like a host (REF-1).
+/// Returns whether there are several components and the first one looks like a host (REF-1).
 pub(super) fn begins_with_host(name: &str) -> bool {
     let first = name.split_once('/').map(|(first, _)| first);
     first.is_some_and(|first| first.contains(['.', ':']) || first == "localhost")
@@ -54,7 +54,7 @@ pub(super) fn is_tag(text: &str) -> bool {
         && bytes.all(|byte| word(byte) || matches!(byte, b'.' | b'-'))
 }
 
-/// A colon starts a tag only behind the last slash: before it, it starts a port.
+/// Splits off the tag. A colon before the last slash starts a port, not a tag.
 fn split_tag(named: &str) -> (&str, Option<&str>) {
     match named.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
@@ -82,7 +82,7 @@ fn repository(name: &str) -> Result<RepositoryName, ReferenceProblem> {
     Ok(repository)
 }
 
-/// Hosts have no case, and an IPv6 address has many spellings: one registry gets one text.
+/// Normalizes a registry: host names are case-insensitive, and an IPv6 address has many spellings.
 fn normal_registry(registry: &str) -> Option<String> {
     let (host, port) = split_port(registry);
     let host = match host.strip_prefix('[') {
@@ -101,7 +101,7 @@ fn normal_registry(registry: &str) -> Option<String> {
     }
 }
 
-/// Returns the number of a port; `parse` alone would also take a plus sign.
+/// Parses a port; `parse` alone would also accept a plus sign.
 fn port_number(port: &str) -> Option<u16> {
     let is_digits = port.bytes().all(|byte| byte.is_ascii_digit());
     port.parse().ok().filter(|number| is_digits && *number != 0)
@@ -137,7 +137,7 @@ fn is_component(component: &str) -> bool {
         && component.split(in_run).all(separates)
 }
 
-/// Refuses names that would be read as something else when they are typed again.
+/// Rejects names whose familiar form would be parsed as an image ID, a digest or `scratch`.
 fn check_familiar(familiar: &str) -> Result<(), ReferenceProblem> {
     let is_hex = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
     let is_id = familiar.len() == 64 && familiar.bytes().all(is_hex);

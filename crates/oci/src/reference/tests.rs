@@ -11,12 +11,12 @@ fn reference(text: &str) -> Reference {
 
 fn problem(text: &str) -> ReferenceProblem {
     match text.parse::<Reference>() {
-        Ok(reference) => panic!("{text:?} was taken for {reference}"),
+        Ok(reference) => panic!("{text:?} was parsed as {reference}"),
         Err(error) => error.problem,
     }
 }
 
-/// Asserts the full and the familiar form of each text.
+/// Asserts the full and the familiar form of each name.
 fn assert_forms(forms: &[(&str, &str, &str)]) {
     for (text, full, familiar) in forms {
         let reference = reference(text);
@@ -25,7 +25,7 @@ fn assert_forms(forms: &[(&str, &str, &str)]) {
     }
 }
 
-/// REF-1: a first component is a host only with a dot, a colon, or as `localhost`.
+/// REF-1: the first component is a host only if it contains a dot or a colon, or is `localhost`.
 #[test]
 fn the_first_component_is_a_host_only_if_it_looks_like_one() {
     assert_forms(&[
@@ -49,7 +49,7 @@ fn the_first_component_is_a_host_only_if_it_looks_like_one() {
     assert_eq!(problem("Host/app"), ReferenceProblem::Uppercase);
 }
 
-/// REF-2: the default registry and its `library/` are implied, and left out for people.
+/// REF-2: the default registry and its `library/` are implied, and omitted for display.
 #[test]
 fn the_default_registry_is_implied() {
     assert_forms(&[
@@ -72,9 +72,9 @@ fn the_default_registry_is_implied() {
     assert_eq!(alpine.repository().path(), "library/alpine");
 }
 
-/// REF-2: a familiar name never means another repository than the one it was made from.
+/// REF-2: parsing a familiar name returns the repository that it was made from.
 #[test]
-fn a_familiar_name_keeps_a_path_apart_from_a_host() {
+fn a_familiar_name_is_unambiguous() {
     assert_forms(&[
         (
             "docker.io/localhost/x",
@@ -119,7 +119,7 @@ fn spellings_of_one_image_are_equal() {
 
 /// REF-4
 #[test]
-fn upper_case_in_the_path_is_refused() {
+fn upper_case_in_the_path_is_rejected() {
     for text in [
         "Alpine",
         "user/App",
@@ -141,7 +141,7 @@ fn upper_case_in_the_path_is_refused() {
 
 /// REF-5
 #[test]
-fn a_name_like_an_image_id_is_refused() {
+fn a_name_like_an_image_id_is_rejected() {
     let host = format!("docker.io/{HEX}");
     for text in [HEX, &host, &format!("{HEX}:tag"), &format!("library/{HEX}")] {
         assert_eq!(problem(text), ReferenceProblem::LikeId, "{text}");
@@ -157,9 +157,9 @@ fn a_name_like_an_image_id_is_refused() {
     reference("thisisthesongthatneverendsitgoesonandonandonthisisthesongthatnev");
 }
 
-/// REF-5, RS-4: `sha256:cafe` is an ID cut short, never a tag.
+/// REF-5, RS-4: `sha256:cafe` is the beginning of an ID, never a repository with a tag.
 #[test]
-fn a_name_like_a_digest_is_refused() {
+fn a_name_like_a_digest_is_rejected() {
     for text in ["sha256:cafe", "sha512", "docker.io/library/sha256:1"] {
         assert_eq!(problem(text), ReferenceProblem::LikeId, "{text}");
     }
@@ -273,7 +273,7 @@ fn hosts_follow_the_grammar() {
 }
 
 #[test]
-fn a_registry_is_a_host_and_perhaps_a_port() {
+fn a_registry_is_a_host_with_an_optional_port() {
     let parts = |text| {
         let repository = reference(text).repository().clone();
         (repository.host().to_owned(), repository.port())
@@ -287,7 +287,7 @@ fn a_registry_is_a_host_and_perhaps_a_port() {
     assert_eq!(parts("[::1]/x"), ("[::1]".to_owned(), None));
 }
 
-/// REF-6, done better: the tag is kept beside the digest.
+/// REF-6: unlike in Docker, the tag is kept beside the digest.
 #[test]
 fn a_tag_and_a_digest_are_both_kept() {
     let text = format!("host:5000/app:1@{EMPTY}");
@@ -313,7 +313,7 @@ fn latest_is_added_only_to_a_bare_name() {
 
 /// REF-9
 #[test]
-fn scratch_and_the_empty_name_are_refused() {
+fn scratch_and_the_empty_name_are_rejected() {
     for text in [
         "scratch",
         "scratch:1",
@@ -330,7 +330,7 @@ fn scratch_and_the_empty_name_are_refused() {
 
 /// EP-12
 #[test]
-fn a_url_is_refused() {
+fn a_url_is_rejected() {
     assert_eq!(
         "https://quay.io/app:1"
             .parse::<Reference>()
@@ -371,7 +371,7 @@ fn tags_follow_the_grammar() {
 
 /// T19
 #[test]
-fn a_digest_behind_a_name_is_strict() {
+fn the_digest_of_a_reference_is_parsed_strictly() {
     for text in [
         "app@",
         "app@sha256:",
@@ -414,14 +414,14 @@ prop_compose! {
         ]),
         path in "([a-z0-9]{1,4}((\\.|_|__|-{1,3})[a-z0-9]{1,3}){0,2}/){0,2}[a-z0-9]{1,6}(\\.[a-z]{2})?",
     ) -> String {
-        // Without a host in front, a dot would make one of the first component.
+        // Without a host before it, a first component with a dot would be parsed as a host.
         host.map_or(path.replace('.', "-"), |host| format!("{host}/{path}"))
     }
 }
 
 proptest! {
     #[test]
-    fn a_reference_prints_what_it_parsed(
+    fn a_reference_round_trips(
         name in any_name(),
         tag in prop::option::of("[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}"),
         pinned in any::<bool>(),
@@ -434,7 +434,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_taken_for_a_reference_is_normal(text in "[ -~]{0,12}|[a-zA-Z0-9./:@\\[\\]_-]{0,40}") {
+    fn every_accepted_reference_is_normalized(text in "[ -~]{0,12}|[a-zA-Z0-9./:@\\[\\]_-]{0,40}") {
         if let Ok(reference) = text.parse::<Reference>() {
             prop_assert_eq!(&reference.to_string().parse::<Reference>().unwrap(), &reference);
             prop_assert_eq!(&reference.familiar().parse::<Reference>().unwrap(), &reference);

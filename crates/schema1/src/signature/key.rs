@@ -1,4 +1,4 @@
-//! The keys that stand beside signatures: JSON web keys (RFC 7517, RFC 7518).
+//! The public keys of signatures: JSON web keys (RFC 7517, RFC 7518).
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::signature::{
@@ -13,15 +13,15 @@ use super::decoded;
 use crate::SignatureError;
 use crate::object::Object;
 
-/// The members of keys that are read.
+/// The members of a JSON web key that are read.
 pub(super) const MEMBERS: &[&str] = &["kty", "kid", "crv", "x", "y", "n", "e"];
 
-/// The largest modulus and exponent of an RSA key, in bytes.
+/// The largest size of the modulus and exponent of an RSA key, in bytes.
 const MAX_RSA_BYTES: usize = 1024;
 
-/// How a signature is made (RFC 7518, section 3.1).
+/// A signature algorithm (RFC 7518, section 3.1).
 #[derive(Clone, Copy)]
-pub(super) enum Algorithm {
+pub(super) enum SignatureAlgorithm {
     Es256,
     Es384,
     Es512,
@@ -31,10 +31,10 @@ pub(super) enum Algorithm {
 }
 
 /// A public key.
-pub(super) enum Key {
+pub(super) enum PublicKey {
     Ec {
         curve: Curve,
-        /// Uncompressed: 4, and then both coordinates.
+        /// The uncompressed point: the byte 4, followed by both coordinates.
         point: Vec<u8>,
     },
     Rsa(RsaPublicKeyComponents<Vec<u8>>),
@@ -47,7 +47,7 @@ pub(super) enum Curve {
     P521,
 }
 
-impl Algorithm {
+impl SignatureAlgorithm {
     pub(super) fn named(name: &str) -> Result<Self, SignatureError> {
         match name {
             "ES256" => Ok(Self::Es256),
@@ -73,7 +73,7 @@ impl Algorithm {
         }
     }
 
-    /// Returns how it is verified with a key on `curve`; each curve goes with one algorithm.
+    /// Returns the method for a key on `curve`; each curve belongs to exactly one algorithm.
     fn on_curve(self, curve: Curve) -> Option<&'static EcdsaVerificationAlgorithm> {
         match (self, curve) {
             (Self::Es256, Curve::P256) => Some(&ECDSA_P256_SHA256_FIXED),
@@ -117,7 +117,7 @@ impl Curve {
         }
     }
 
-    /// Returns what stands before the point in a `SubjectPublicKeyInfo` (RFC 5480, section 2).
+    /// Returns the bytes before the point in a `SubjectPublicKeyInfo` (RFC 5480, section 2).
     fn der_prefix(self) -> &'static [u8] {
         match self {
             Self::P256 => {
@@ -136,8 +136,8 @@ impl Curve {
     }
 }
 
-impl Key {
-    /// Reads a key, and checks its ID if it has one.
+impl PublicKey {
+    /// Reads a key and checks its ID, if present.
     pub(super) fn read(jwk: &Object<'_>) -> Result<Self, SignatureError> {
         let kind: String = jwk.require("kty")?;
         let key = match &*kind {
@@ -178,8 +178,8 @@ impl Key {
         Ok(Self::Rsa(RsaPublicKeyComponents { n, e }))
     }
 
-    /// Returns libtrust's fingerprint of the key: 240 bits of the sha256 of its `SubjectPublicKeyInfo`, in
-    /// base32, four digits at a time.
+    /// Returns libtrust's ID of the key: the first 240 bits of the sha256 digest of its `SubjectPublicKeyInfo`, in
+    /// base32, in groups of four digits.
     fn id(&self) -> Result<String, SignatureError> {
         let der = match self {
             Self::Ec { curve, point } => [curve.der_prefix(), point].concat(),
@@ -196,7 +196,7 @@ impl Key {
 
     pub(super) fn verify(
         &self,
-        algorithm: Algorithm,
+        algorithm: SignatureAlgorithm,
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), SignatureError> {
@@ -215,7 +215,7 @@ impl Key {
     }
 }
 
-/// Returns the base32 digits (RFC 4648, section 6) of `bytes`, whose number is a multiple of 5.
+/// Returns the base32 digits (RFC 4648, section 6) of `bytes`, whose length must be a multiple of 5.
 fn base32(bytes: &[u8]) -> Vec<char> {
     const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let groups = bytes.chunks_exact(5).map(|group| {

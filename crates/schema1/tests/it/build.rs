@@ -1,4 +1,4 @@
-//! Payloads to sign, and short ways to parse and to be refused.
+//! Builders of payloads, and helpers that parse them or return the error.
 
 use std::sync::LazyLock;
 
@@ -83,7 +83,7 @@ pub(crate) fn parse_payload(payload: &Value) -> Result<Schema1, Schema1Error> {
 }
 
 /// Returns the error and its causes, as the CLI prints them.
-pub(crate) fn told(error: &Schema1Error) -> String {
+pub(crate) fn error_text(error: &Schema1Error) -> String {
     let mut text = error.to_string();
     let mut error: &dyn std::error::Error = error;
     while let Some(source) = error.source() {
@@ -93,12 +93,12 @@ pub(crate) fn told(error: &Schema1Error) -> String {
     text
 }
 
-/// Returns why a document is refused.
-pub(crate) fn refusal(document: &str) -> String {
-    told(&parse(document).expect_err("it was accepted"))
+/// Returns the error for a document that must be rejected.
+pub(crate) fn rejection(document: &str) -> String {
+    error_text(&parse(document).expect_err("the manifest was accepted"))
 }
 
-/// Returns why a payload is refused although its signature holds.
-pub(crate) fn refusal_of(payload: &Value) -> String {
-    told(&parse_payload(payload).expect_err("it was accepted"))
+/// Returns the error for a payload that must be rejected although its signature is valid.
+pub(crate) fn payload_rejection(payload: &Value) -> String {
+    error_text(&parse_payload(payload).expect_err("the manifest was accepted"))
 }

@@ -1,10 +1,10 @@
-//! v1 IDs, and the layers that they link (S1-2, S1-3, S1-4).
+//! The chain of v1 IDs and the layers (S1-2, S1-3, S1-4).
 
 use serde_json::{Value, json};
 use windlass_oci::Digest;
 use windlass_schema1::V1Layer;
 
-use crate::build::{app, blob, id, parse_payload, payload, refusal_of, v1};
+use crate::build::{app, blob, id, parse_payload, payload, payload_rejection, v1};
 
 /// Returns a payload of these IDs and parents, the top one first.
 fn chain(links: &[(&str, &str)]) -> Value {
@@ -25,20 +25,23 @@ fn layers(names: &[&str]) -> Vec<V1Layer> {
 
 /// S1-2
 #[test]
-fn there_is_one_history_for_each_layer_and_at_least_one() {
+fn the_numbers_of_layers_and_histories_must_agree() {
     let mut short = app();
     short["history"].as_array_mut().unwrap().pop();
     assert_eq!(
-        refusal_of(&short),
+        payload_rejection(&short),
         "the manifest has 2 layers but 1 histories"
     );
     let mut bare = app();
     bare["fsLayers"] = Value::Null;
     assert_eq!(
-        refusal_of(&bare),
+        payload_rejection(&bare),
         "the manifest has 0 layers but 2 histories"
     );
-    assert_eq!(refusal_of(&payload(&[])), "the manifest has no layers");
+    assert_eq!(
+        payload_rejection(&payload(&[])),
+        "the manifest has no layers"
+    );
 }
 
 #[test]
@@ -48,7 +51,7 @@ fn layers_come_base_first() {
     assert_eq!(manifest.layers(), layers(&["2", "1", "0"]));
 }
 
-/// S1-3: an ID is compared and nothing else, but it must be one (A5, CVE-2014-9358).
+/// S1-3: IDs are only compared, but must be well-formed all the same (A5, CVE-2014-9358).
 #[test]
 fn an_id_is_64_hex_digits() {
     let long = id('a') + "a";
@@ -65,7 +68,7 @@ fn an_id_is_64_hex_digits() {
     ] {
         let shown = windlass_oci::text::sanitize(wrong);
         assert_eq!(
-            refusal_of(&chain(&[(wrong, "")])),
+            payload_rejection(&chain(&[(wrong, "")])),
             format!(
                 "history 0 of the schema 1 manifest: the v1 ID {shown:?} is not 64 lower-case hex digits"
             )
@@ -74,7 +77,7 @@ fn an_id_is_64_hex_digits() {
     let mut none = app();
     none["history"][1]["v1Compatibility"] = json!("{}");
     assert_eq!(
-        refusal_of(&none),
+        payload_rejection(&none),
         "history 1 of the schema 1 manifest: the v1 ID \"\" is not 64 lower-case hex digits"
     );
 }
@@ -85,7 +88,7 @@ fn the_base_has_no_parent() {
     let (a, b) = (id('a'), id('b'));
     for parent in [&*b, "../../x"] {
         assert_eq!(
-            refusal_of(&chain(&[(&a, parent)])),
+            payload_rejection(&chain(&[(&a, parent)])),
             format!("the lowest layer has the parent {parent:?}")
         );
     }
@@ -97,13 +100,13 @@ fn each_parent_is_the_layer_below() {
     let (a, b, c) = (id('a'), id('b'), id('c'));
     for parent in ["", &*c, "../../x"] {
         assert_eq!(
-            refusal_of(&chain(&[(&b, parent), (&a, "")])),
-            format!("the parent of history 0 is {parent:?}, but below it is {a:?}")
+            payload_rejection(&chain(&[(&b, parent), (&a, "")])),
+            format!("the parent of history 0 is {parent:?}, but the layer below it is {a:?}")
         );
     }
 }
 
-/// S1-3: neighbours of one ID are one layer, and the lower of them counts.
+/// S1-3: adjacent entries with the same ID are one layer, and the lower one is used.
 #[test]
 fn adjacent_duplicates_are_one() {
     let (a, b) = (id('a'), id('b'));
@@ -112,28 +115,28 @@ fn adjacent_duplicates_are_one() {
     assert_eq!(manifest.layers(), layers(&["4", "2"]));
 }
 
-/// S1-3, CVE-2016-8579: parents do not go in a circle.
+/// S1-3, CVE-2016-8579: parents must not form a cycle.
 #[test]
-fn other_duplicates_are_refused() {
+fn other_duplicates_are_rejected() {
     let (a, b) = (id('a'), id('b'));
     for circle in [
         &[(&*a, &*b), (&b, &a), (&a, "")][..],
         &[(&a, &b), (&b, &a), (&a, &b), (&b, &a)],
     ] {
         assert_eq!(
-            refusal_of(&chain(circle)),
-            format!("history 2 has the ID {a:?} of one above it")
+            payload_rejection(&chain(circle)),
+            format!("history 2 has the same ID {a:?} as one above it")
         );
     }
     assert_eq!(
-        refusal_of(&chain(&[(&a, &a)])),
+        payload_rejection(&chain(&[(&a, &a)])),
         format!("the lowest layer has the parent {a:?}")
     );
 }
 
 /// S1-4
 #[test]
-fn throwaway_layers_are_left_out() {
+fn throwaway_layers_are_omitted() {
     let (a, b, c) = (id('a'), id('b'), id('c'));
     let entries = [
         (blob("empty"), v1(&c, &b, json!({"throwaway": true}))),
@@ -147,7 +150,7 @@ fn throwaway_layers_are_left_out() {
 }
 
 #[test]
-fn what_is_no_digest_and_no_history_is_refused() {
+fn malformed_digests_and_histories_are_rejected() {
     let digest = Digest::sha256("x").to_string();
     for (layer, expected) in [
         (
@@ -157,7 +160,7 @@ fn what_is_no_digest_and_no_history_is_refused() {
         (json!({"blobSum": null}), "fsLayers[1].blobSum: missing"),
         (
             json!({"blobsum": digest}),
-            "fsLayers[1].blobsum: the key is spelled \"blobSum\"",
+            "fsLayers[1].blobsum: the key must be spelled \"blobSum\"",
         ),
         (
             json!([digest]),
@@ -167,7 +170,7 @@ fn what_is_no_digest_and_no_history_is_refused() {
         let mut payload = app();
         payload["fsLayers"][1] = layer;
         assert_eq!(
-            refusal_of(&payload),
+            payload_rejection(&payload),
             format!("invalid schema 1 manifest: {expected}")
         );
     }
@@ -183,11 +186,11 @@ fn what_is_no_digest_and_no_history_is_refused() {
         ),
         (
             format!(r#"{{"id":"{id}","id":"{id}"}}"#),
-            "id: the key stands there twice",
+            "id: duplicate key",
         ),
         (
             format!(r#"{{"ID":"{id}"}}"#),
-            "ID: the key is spelled \"id\"",
+            "ID: the key must be spelled \"id\"",
         ),
         (
             format!(r#"{{"id":"{id}","throwaway":1}}"#),
@@ -199,13 +202,13 @@ fn what_is_no_digest_and_no_history_is_refused() {
         ),
         (
             format!(r#"{{"id":"{id}","config":{{"Labels":{{"a":1,"a":2}}}}}}"#),
-            "config.Labels.a: the key stands there twice",
+            "config.Labels.a: duplicate key",
         ),
     ] {
         let mut payload = app();
         payload["history"][1]["v1Compatibility"] = json!(history);
         assert_eq!(
-            refusal_of(&payload),
+            payload_rejection(&payload),
             format!("history 1 of the schema 1 manifest: invalid v1 history: {expected}")
         );
     }

@@ -1,19 +1,19 @@
-//! The image config that is made of the histories (S1-5, S1-6).
+//! The image config that the histories are converted to (S1-5, S1-6).
 
 use serde_json::{Value, json};
 use windlass_oci::{DiffId, Digest, Platform};
 
-use crate::build::{app, blob, id, parse_payload, payload, refusal_of, told, v1};
+use crate::build::{app, blob, error_text, id, parse_payload, payload, payload_rejection, v1};
 
-/// A config's blanks, as Docker writes them before and behind `Env`.
-const BLANKS: &str = concat!(
+/// A container config without values, as Docker writes it.
+const EMPTY_CONFIG: &str = concat!(
     r#"{"Hostname":"","Domainname":"","User":"","AttachStdin":false,"AttachStdout":false,"#,
     r#""AttachStderr":false,"Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":null,"#,
     r#""Cmd":null,"Image":"","Volumes":null,"WorkingDir":"","Entrypoint":null,"#,
     r#""OnBuild":null,"Labels":null}"#
 );
 
-/// Returns the payload of one layer with this v1 config, as it is written.
+/// Returns the payload of one layer whose v1 config has exactly this text as its members.
 fn one(members: &str) -> Value {
     let text = format!(r#"{{"id":"{}",{members}}}"#, id('a'));
     let mut payload = payload(&[(blob("x"), json!({}))]);
@@ -25,9 +25,10 @@ fn diff_id() -> DiffId {
     DiffId::new(Digest::sha256("tar"))
 }
 
-/// Returns the config of one layer, without its root file system.
+/// Returns the image config of one layer, without the root file system.
 fn config(members: &str) -> String {
-    let manifest = parse_payload(&one(members)).unwrap_or_else(|error| panic!("{}", told(&error)));
+    let manifest =
+        parse_payload(&one(members)).unwrap_or_else(|error| panic!("{}", error_text(&error)));
     let config = String::from_utf8(manifest.config(&[diff_id()]).unwrap()).unwrap();
     let root_fs = format!(
         r#","rootfs":{{"type":"layers","diff_ids":["{}"]}}"#,
@@ -75,7 +76,7 @@ fn histories_come_base_first() {
 
 /// S1-6
 #[test]
-fn what_an_image_does_not_have_is_dropped() {
+fn members_of_v1_configs_only_are_dropped() {
     let dropped = r#""parent":"","Size":1e400,"parent_id":1,"layer_id":2,"throwaway":null,"#;
     let kept = r#""docker_version":"1.8.3","checksum":"x","size":3,"rootfs":1,"history":2"#;
     assert_eq!(
@@ -84,9 +85,9 @@ fn what_an_image_does_not_have_is_dropped() {
     );
 }
 
-/// S1-6: before 1.8.3 what is not known is dropped, and what is not there is blank.
+/// S1-6: before 1.8.3, unknown members are dropped, and missing ones get empty values.
 #[test]
-fn an_old_config_is_brought_to_one_form() {
+fn an_old_config_is_rewritten() {
     for members in [
         r#""x":1"#,
         r#""docker_version":"","config":null,"container_config":null,"author":"""#,
@@ -97,16 +98,16 @@ fn an_old_config_is_brought_to_one_form() {
         assert_eq!(
             config(members),
             format!(
-                r#"{{"container_config":{BLANKS},"created":"0001-01-01T00:00:00Z","history":[{{"created":"0001-01-01T00:00:00Z"}}]}}"#
+                r#"{{"container_config":{EMPTY_CONFIG},"created":"0001-01-01T00:00:00Z","history":[{{"created":"0001-01-01T00:00:00Z"}}]}}"#
             ),
             "{members}"
         );
     }
 }
 
-/// S1-6: every field that Docker 17.03 knows, in its order, whatever the order was.
+/// S1-6: all fields of Docker 17.03 are kept, in the order of its struct.
 #[test]
-fn an_old_config_keeps_what_docker_knows() {
+fn an_old_config_keeps_the_known_fields() {
     let config_in = r#"{
         "Shell": ["/bin/sh"], "StopTimeout": 0, "StopSignal": "TERM", "Labels": {"b": "<2>", "a": null},
         "OnBuild": [], "MacAddress": "00:01", "NetworkDisabled": true, "Entrypoint": "run",
@@ -134,7 +135,7 @@ fn an_old_config_keeps_what_docker_knows() {
         r#"{"architecture":"amd64","author":"\u003ca\u003e","comment":"/","config":"#,
         config_out,
         r#","container":"c","container_config":"#,
-        BLANKS,
+        EMPTY_CONFIG,
         r#","created":"2015-01-01T00:00:00.1Z","docker_version":"1.7.1","history":["#,
         r#"{"created":"2015-01-01T00:00:00.1Z","author":"\u003ca\u003e","comment":"/"}],"os":"linux"}"#,
     ]
@@ -143,7 +144,7 @@ fn an_old_config_keeps_what_docker_knows() {
 }
 
 #[test]
-fn an_old_config_that_docker_cannot_read_is_refused() {
+fn a_malformed_old_config_is_rejected() {
     for (member, expected) in [
         (
             r#""Tty":"yes""#,
@@ -153,7 +154,10 @@ fn an_old_config_that_docker_cannot_read_is_refused() {
             r#""Env":"A=1""#,
             "config.Env: invalid type: string \"A=1\", expected a sequence",
         ),
-        (r#""tty":true"#, "config.tty: the key is spelled \"Tty\""),
+        (
+            r#""tty":true"#,
+            "config.tty: the key must be spelled \"Tty\"",
+        ),
         (
             r#""Volumes":{"/a":1}"#,
             "config.Volumes./a: invalid type: integer `1`, expected a map",
@@ -164,27 +168,27 @@ fn an_old_config_that_docker_cannot_read_is_refused() {
         ),
     ] {
         assert_eq!(
-            refusal_of(&one(&format!(r#""config":{{{member}}}"#))),
+            payload_rejection(&one(&format!(r#""config":{{{member}}}"#))),
             format!("history 0 of the schema 1 manifest: invalid v1 history: {expected}")
         );
     }
 }
 
 #[test]
-fn a_time_that_is_none_is_refused() {
+fn a_malformed_time_is_rejected() {
     for (created, shown) in [
         ("yesterday", "yesterday"),
         ("", ""),
         ("2016-02-30T00:00:00Z", "2016-02-30T00:00:00Z"),
     ] {
         assert_eq!(
-            refusal_of(&one(&format!(r#""created":"{created}""#))),
+            payload_rejection(&one(&format!(r#""created":"{created}""#))),
             format!("history 0 of the schema 1 manifest: {shown:?} is not a time as in RFC 3339")
         );
     }
 }
 
-/// An image of nothing: Docker leaves the empty list out.
+/// An empty image: Docker omits the empty list.
 #[test]
 fn an_image_without_layers_has_a_config() {
     let manifest =
@@ -200,18 +204,18 @@ fn an_image_without_layers_has_a_config() {
 }
 
 #[test]
-fn there_is_one_diff_id_for_each_layer() {
+fn the_number_of_diff_ids_must_be_that_of_the_layers() {
     let manifest = parse_payload(&app()).unwrap();
     for diff_ids in [&[][..], &[diff_id()], &[diff_id(); 3]] {
         assert_eq!(
-            told(&manifest.config(diff_ids).unwrap_err()),
+            error_text(&manifest.config(diff_ids).unwrap_err()),
             format!("{} diff IDs were given for 2 layers", diff_ids.len())
         );
     }
 }
 
 #[test]
-fn the_platform_is_what_manifest_and_top_history_say() {
+fn the_platform_is_that_of_manifest_and_top_history() {
     let platform = |architecture: Value, members: &str| {
         let mut payload = one(members);
         payload["architecture"] = architecture;

@@ -1,6 +1,6 @@
-//! Schema 1 manifests: what is verified, what is refused, and the configs that are made of them.
+//! Schema 1 manifests: verification, rejection and conversion to image configs.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod build;
 mod chain;

@@ -1,10 +1,10 @@
-//! Whom and what a manifest is signed for, and what kind of document it is.
+//! The repository and tag of a manifest, and its format.
 
 use serde_json::{Value, json};
 use windlass_oci::{Algorithm, Digest, Manifest, ManifestError, Tag};
 use windlass_schema1::{ExpectedManifest, ExpectedVersion, MEDIA_TYPES, Schema1, is_schema1};
 
-use crate::build::{SIGNER, app, parse_as, refusal_of, told};
+use crate::build::{SIGNER, app, error_text, parse_as, payload_rejection};
 use crate::sign::signed;
 
 fn document() -> String {
@@ -13,11 +13,11 @@ fn document() -> String {
 
 /// S1-1
 #[test]
-fn name_and_tag_are_those_that_were_asked_for() {
+fn repository_and_tag_must_be_the_requested_ones() {
     let document = document();
-    let refusal = |repository: &str, tag: &str| {
+    let rejection = |repository: &str, tag: &str| {
         let tag: Tag = tag.parse().unwrap();
-        told(&parse_as(document.as_bytes(), repository, &tag).unwrap_err())
+        error_text(&parse_as(document.as_bytes(), repository, &tag).unwrap_err())
     };
     for repository in [
         "app",
@@ -30,16 +30,16 @@ fn name_and_tag_are_those_that_were_asked_for() {
         let expected = format!(
             "the manifest is signed for the repository \"library/app\", not {repository:?}"
         );
-        assert_eq!(refusal(repository, "1"), expected);
+        assert_eq!(rejection(repository, "1"), expected);
     }
     assert_eq!(
-        refusal("library/app", "latest"),
+        rejection("library/app", "latest"),
         "the manifest is signed for the tag \"1\", not \"latest\""
     );
 }
 
 #[test]
-fn a_manifest_without_name_or_tag_is_for_nobody() {
+fn a_manifest_without_name_or_tag_is_rejected() {
     for (key, expected) in [
         (
             "name",
@@ -49,15 +49,15 @@ fn a_manifest_without_name_or_tag_is_for_nobody() {
     ] {
         let mut payload = app();
         payload[key] = Value::Null;
-        assert_eq!(refusal_of(&payload), expected);
+        assert_eq!(payload_rejection(&payload), expected);
         payload.as_object_mut().unwrap().remove(key);
-        assert_eq!(refusal_of(&payload), expected);
+        assert_eq!(payload_rejection(&payload), expected);
     }
 }
 
-/// MF-2: by digest any tag will do, but neither another repository nor another payload.
+/// MF-2: a request by digest accepts any tag, but neither another repository nor another payload.
 #[test]
-fn a_digest_pull_compares_digest_and_name() {
+fn a_request_by_digest_compares_digest_and_name() {
     let document = document();
     let parse = |repository, digest: &Digest| {
         let version = ExpectedVersion::Digest(digest);
@@ -77,18 +77,18 @@ fn a_digest_pull_compares_digest_and_name() {
     let whole = Digest::sha256(&document);
     let found = Digest::sha256(&payload);
     assert_eq!(
-        told(&parse("library/app", &whole).unwrap_err()),
+        error_text(&parse("library/app", &whole).unwrap_err()),
         format!("the manifest's digest is {found}, not {whole}")
     );
     assert_eq!(
-        told(&parse("library/other", &found).unwrap_err()),
+        error_text(&parse("library/other", &found).unwrap_err()),
         "the manifest is signed for the repository \"library/app\", not \"library/other\""
     );
 }
 
-/// T18: a signature does not make another kind of document one of schema 1.
+/// T18: a signed document of another format is not a schema 1 manifest.
 #[test]
-fn documents_of_other_kinds_are_refused() {
+fn documents_of_other_formats_are_rejected() {
     let index = "application/vnd.oci.image.index.v1+json";
     for (key, value, expected) in [
         (
@@ -130,17 +130,17 @@ fn documents_of_other_kinds_are_refused() {
         (
             "FsLayers",
             json!([]),
-            "invalid schema 1 manifest: FsLayers: the key is spelled \"fsLayers\"",
+            "invalid schema 1 manifest: FsLayers: the key must be spelled \"fsLayers\"",
         ),
     ] {
         let mut payload = app();
         payload[key] = value;
-        assert_eq!(refusal_of(&payload), expected);
+        assert_eq!(payload_rejection(&payload), expected);
     }
 }
 
 #[test]
-fn it_may_state_its_media_type() {
+fn the_payload_may_contain_its_media_type() {
     for media_type in MEDIA_TYPES {
         let mut payload = app();
         payload["mediaType"] = media_type.into();
@@ -148,9 +148,9 @@ fn it_may_state_its_media_type() {
     }
 }
 
-/// The shape is told as `windlass-oci` tells it.
+/// `is_schema1` agrees with `windlass-oci`.
 #[test]
-fn the_shape_is_told_without_parsing() {
+fn schema1_is_detected_without_parsing() {
     for (text, expected) in [
         (document(), true),
         (app().to_string(), true),
@@ -176,13 +176,13 @@ fn the_shape_is_told_without_parsing() {
     }
 }
 
-/// C13: Go takes the long s for an s, and so would read this as the layers.
+/// C13: Go folds the long s to an s, and so would read this key as `fsLayers`.
 #[test]
-fn a_key_in_another_case_is_refused_in_unicode_too() {
+fn a_key_in_another_case_is_rejected_in_unicode_too() {
     let mut payload = app();
     payload["f\u{17f}Layers"] = json!([]);
     assert_eq!(
-        refusal_of(&payload),
-        "invalid schema 1 manifest: fſLayers: the key is spelled \"fsLayers\""
+        payload_rejection(&payload),
+        "invalid schema 1 manifest: fſLayers: the key must be spelled \"fsLayers\""
     );
 }

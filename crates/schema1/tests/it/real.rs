@@ -1,9 +1,9 @@
-//! Manifests that real software made and signed; `tests/data/README.md` says how.
+//! Manifests that were created and signed by other software; `tests/data/README.md` describes how.
 
 use windlass_oci::{DiffId, Digest, ImageConfig, ImageId, Platform, Tag};
 use windlass_schema1::{Schema1, V1Layer};
 
-use crate::build::{parse_as, told};
+use crate::build::{error_text, parse_as};
 use crate::sign::signed;
 
 const CONVERTED: [(&str, &str); 4] = [
@@ -25,7 +25,7 @@ const WORLD_BLOB: &str = "sha256:9d17f105664c729844ad925712e460c93a19e1107e578d0
 fn parse(document: &str, repository: &str, tag: &str) -> Schema1 {
     let tag: Tag = tag.parse().unwrap();
     parse_as(document.as_bytes(), repository, &tag)
-        .unwrap_or_else(|error| panic!("{}", told(&error)))
+        .unwrap_or_else(|error| panic!("{}", error_text(&error)))
 }
 
 fn layers(blobs: &[&str]) -> Vec<V1Layer> {
@@ -40,9 +40,9 @@ fn config(manifest: &Schema1, diff_ids: &[&str]) -> String {
     String::from_utf8(manifest.config(&diff_ids).unwrap()).unwrap()
 }
 
-/// S1-1, S1-7: the registry made a schema 1 manifest of an image, and the image has the same ID as before.
+/// S1-1, S1-7: an image that a registry converted to schema 1 has the same ID as before.
 #[test]
-fn what_a_registry_converted_is_the_image_that_was_pushed() {
+fn a_conversion_by_the_registry_keeps_the_image_id() {
     for (algorithm, document) in CONVERTED {
         let manifest = parse(document, "library/tiny", "1");
         assert_eq!(
@@ -55,9 +55,9 @@ fn what_a_registry_converted_is_the_image_that_was_pushed() {
     }
 }
 
-/// MF-2: the digest is the one that the registry said, in the header of its answer.
+/// MF-2: the digest is the one in the header of the registry's response.
 #[test]
-fn the_digest_is_the_registrys() {
+fn the_digest_is_the_one_of_the_registry() {
     let digest = |text: &str| text.parse::<Digest>().unwrap();
     assert_eq!(
         parse(CONVERTED[0].1, "library/tiny", "1").digest(),
@@ -69,9 +69,9 @@ fn the_digest_is_the_registrys() {
     );
 }
 
-/// S1-7: the same, where the client that pushed made the schema 1 manifest.
+/// S1-7: an image that the pushing client converted to schema 1 has the same ID as before.
 #[test]
-fn what_a_client_converted_is_the_image_that_was_pushed() {
+fn a_conversion_by_the_client_keeps_the_image_id() {
     let manifest = parse(PUSHED, "library/tiny", "skopeo");
     assert_eq!(manifest.layers(), layers(&[HELLO_BLOB, WORLD_BLOB]));
     let config = config(&manifest, &[HELLO, WORLD]);
@@ -82,7 +82,7 @@ fn what_a_client_converted_is_the_image_that_was_pushed() {
     );
 }
 
-/// S1-5, S1-6: of what Go's writer could change, the same becomes as where Go wrote it.
+/// S1-5, S1-6: everything that Go's JSON writer changes is changed in the same way.
 #[test]
 fn the_config_is_the_one_that_go_writes() {
     let document = signed(ODD_PAYLOAD, &[&crate::build::SIGNER]);
@@ -99,7 +99,7 @@ fn the_config_is_the_one_that_go_writes() {
 }
 
 #[test]
-fn a_key_with_another_keys_id_is_refused() {
+fn a_key_with_the_id_of_another_key_is_rejected() {
     let tag: Tag = "1".parse().unwrap();
     let expected = [
         (
@@ -123,14 +123,14 @@ fn a_key_with_another_keys_id_is_refused() {
         let other = document.replace(id, "ABCD");
         let error = parse_as(other.as_bytes(), "library/tiny", &tag).unwrap_err();
         assert_eq!(
-            told(&error),
+            error_text(&error),
             format!("signature 0 of the schema 1 manifest: the key's ID is {id}, not \"ABCD\""),
             "{algorithm}"
         );
     }
 }
 
-/// A tool that only reads finds the payload where it always was.
+/// The payload is exactly the document with the member `signatures` removed.
 #[test]
 fn the_payload_is_the_document_without_its_signatures() {
     for (_, document) in CONVERTED {
@@ -158,9 +158,9 @@ fn a_changed_byte_changes_nothing_that_is_read() {
             }
         }
     }
-    // A member's name `kid` may change: the key needs no ID. Most others may not.
+    // A change of the name of the optional member `kid` is harmless; almost all others are rejected.
     assert!(
         (3..30).contains(&harmless),
-        "{harmless} changes were let through"
+        "{harmless} changes were accepted"
     );
 }

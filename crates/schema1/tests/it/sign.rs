@@ -1,4 +1,4 @@
-//! Signs as Docker's libtrust does: a payload and keys go in, a signed manifest comes out.
+//! Signs payloads as Docker's libtrust does.
 
 use std::sync::LazyLock;
 
@@ -23,12 +23,12 @@ enum Pair {
     Rsa(&'static RsaKeyPair),
 }
 
-/// Made once, since making one takes long.
+/// Generated once, because it is slow.
 static RSA: LazyLock<RsaKeyPair> =
     LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
 
 impl Signer {
-    /// Makes a key for `algorithm`, such as `ES256`; all RSA algorithms have the same.
+    /// Generates a key for `algorithm`, such as `ES256`; all RSA algorithms share one key.
     pub(crate) fn new(algorithm: &'static str) -> Self {
         let ec = |method| Pair::Ec(EcdsaKeyPair::generate(method).unwrap());
         let pair = match algorithm {
@@ -60,7 +60,7 @@ impl Signer {
                 format!(r#"{{"kty":"EC","crv":"{curve}","x":"{x}","y":"{y}"}}"#)
             }
             Pair::Rsa(pair) => {
-                // RFC 8017, A.1.1: a sequence of both numbers, whose lengths are known.
+                // RFC 8017, A.1.1: a sequence of modulus and exponent at fixed offsets.
                 let der = pair.public_key().as_ref();
                 let (n, e) = (base64(&der[9..265]), base64(&der[267..]));
                 format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#)
@@ -104,7 +104,7 @@ pub(crate) fn signed(payload: &str, signers: &[&Signer]) -> String {
     with_signatures(payload, &blocks)
 }
 
-/// Returns one signature with this header, over what is protected and the payload.
+/// Returns a signature with this header over the protected header and the payload.
 pub(crate) fn block(signer: &Signer, header: &str, protected: &str, payload: &str) -> String {
     let protected = base64(protected);
     let message = format!("{protected}.{}", base64(payload));
@@ -112,7 +112,7 @@ pub(crate) fn block(signer: &Signer, header: &str, protected: &str, payload: &st
     format!(r#"{{"header":{header},"signature":"{signature}","protected":"{protected}"}}"#)
 }
 
-/// Returns what a signature protects besides the payload: how the payload is got from the document.
+/// Returns the protected header, which describes how to extract the payload from the document.
 pub(crate) fn protected(payload: &str) -> String {
     let (head, tail) = split(payload);
     protected_format(head.len(), tail)
@@ -123,13 +123,13 @@ pub(crate) fn protected_format(length: usize, tail: &str) -> String {
     format!(r#"{{"formatLength":{length},"formatTail":"{tail}","time":"2016-01-01T00:00:00Z"}}"#)
 }
 
-/// Puts signatures behind the last member of `payload`.
+/// Adds signatures after the last member of `payload`.
 pub(crate) fn with_signatures(payload: &str, blocks: &[String]) -> String {
     let (head, tail) = split(payload);
     format!(r#"{head},"signatures":[{}]{tail}"#, blocks.join(","))
 }
 
-/// Splits `payload` before the blanks and the brace at its end.
+/// Splits `payload` before the white space and the brace at its end.
 pub(crate) fn split(payload: &str) -> (&str, &str) {
     let head = payload.trim_end().strip_suffix('}').unwrap().trim_end();
     payload.split_at(head.len())

@@ -1,15 +1,15 @@
-//! Which signatures hold.
+//! Verification of signatures.
 
 use windlass_oci::Digest;
 
-use crate::build::{app, parse, refusal};
+use crate::build::{app, parse, rejection};
 use crate::sign::{self, Signer, base64, block, protected, protected_format, signed};
 
-const FORMAT: &str = "signature 0 of the schema 1 manifest: the document is not the signed payload \
-                      and its signatures, and nothing else";
-const MISMATCH: &str = "signature 0 of the schema 1 manifest: it does not match";
+const FORMAT: &str = "signature 0 of the schema 1 manifest: the document contains something other \
+                      than the signed payload and its signatures";
+const MISMATCH: &str = "signature 0 of the schema 1 manifest: the signature does not match";
 
-/// Signs the app with a header of one's own.
+/// Signs the payload of two layers with this header.
 fn with_header(signer: &Signer, header: &str) -> String {
     let payload = app().to_string();
     let block = block(signer, header, &protected(&payload), &payload);
@@ -49,33 +49,35 @@ fn every_signature_must_match() {
     let good = block(&one, &one.header(), &protected(&payload), &payload);
     let bad = block(&two, &two.header(), &protected(&payload), "another payload");
     assert_eq!(
-        refusal(&sign::with_signatures(&payload, &[good, bad])),
-        "signature 1 of the schema 1 manifest: it does not match"
+        rejection(&sign::with_signatures(&payload, &[good, bad])),
+        "signature 1 of the schema 1 manifest: the signature does not match"
     );
 }
 
 #[test]
 fn a_signature_of_another_key_does_not_match() {
     let (one, two) = (Signer::new("ES256"), Signer::new("ES256"));
-    assert_eq!(refusal(&with_header(&one, &two.header())), MISMATCH);
+    assert_eq!(rejection(&with_header(&one, &two.header())), MISMATCH);
 }
 
 #[test]
-fn an_unsigned_manifest_is_refused_by_name() {
+fn an_unsigned_manifest_is_rejected_by_name() {
     let unsigned = app().to_string();
     let null = unsigned.replacen('{', r#"{"signatures":null,"#, 1);
     let empty = sign::with_signatures(&unsigned, &[]);
     for document in [&unsigned, &null, &empty] {
-        assert_eq!(refusal(document), "the schema 1 manifest is not signed");
+        assert_eq!(rejection(document), "the schema 1 manifest is not signed");
     }
 }
 
 #[test]
-fn signatures_that_are_none_are_refused() {
+fn malformed_signatures_are_rejected() {
     let (ec, rsa) = (Signer::new("ES256"), Signer::new("RS256"));
     let header = |algorithm: &str, jwk: &str| format!(r#"{{"alg":"{algorithm}","jwk":{jwk}}}"#);
     let unsupported = |found: &str| {
-        format!("unsupported algorithm \"{found}\": ES256, ES384, ES512, RS256, RS384, RS512 are")
+        format!(
+            "unsupported algorithm \"{found}\": expected ES256, ES384, ES512, RS256, RS384 or RS512"
+        )
     };
     let secret = format!(r#"{{"kty":"oct","k":"{}"}}"#, base64("secret"));
     let other_curve = ec.jwk().replace("P-256", "P-384");
@@ -103,17 +105,17 @@ fn signatures_that_are_none_are_refused() {
         (
             &ec,
             header("ES384", &ec.jwk()),
-            "the key is not one for ES384".to_owned(),
+            "the key cannot be used with ES384".to_owned(),
         ),
         (
             &ec,
             header("RS256", &ec.jwk()),
-            "the key is not one for RS256".to_owned(),
+            "the key cannot be used with RS256".to_owned(),
         ),
         (
             &rsa,
             header("ES256", &rsa.jwk()),
-            "the key is not one for ES256".to_owned(),
+            "the key cannot be used with ES256".to_owned(),
         ),
         (
             &ec,
@@ -128,17 +130,17 @@ fn signatures_that_are_none_are_refused() {
         (
             &ec,
             header("ES256", &off_curve),
-            "it does not match".to_owned(),
+            "the signature does not match".to_owned(),
         ),
         (
             &rsa,
             header("RS384", &rsa.jwk()),
-            "it does not match".to_owned(),
+            "the signature does not match".to_owned(),
         ),
         (
             &rsa,
             header("RS256", &small),
-            "it does not match".to_owned(),
+            "the signature does not match".to_owned(),
         ),
         (
             &rsa,
@@ -168,22 +170,26 @@ fn signatures_that_are_none_are_refused() {
         (
             &ec,
             format!(r#"{{"alg":"ES256","crit":["b64"],"jwk":{}}}"#, ec.jwk()),
-            "it demands extensions (crit), and none are supported".to_owned(),
+            "it requires extensions (crit), and none are supported".to_owned(),
         ),
         (
             &ec,
             format!(r#"{{"Alg":"ES256","jwk":{}}}"#, ec.jwk()),
-            "invalid signature: header.Alg: the key is spelled \"alg\"".to_owned(),
+            "invalid signature: header.Alg: the key must be spelled \"alg\"".to_owned(),
         ),
     ] {
         let expected = format!("signature 0 of the schema 1 manifest: {expected}");
-        assert_eq!(refusal(&with_header(signer, &header)), expected, "{header}");
+        assert_eq!(
+            rejection(&with_header(signer, &header)),
+            expected,
+            "{header}"
+        );
     }
 }
 
-/// C2: what is protected says where the payload ends, and must say it truly.
+/// C2: the protected header must describe where the payload ends.
 #[test]
-fn a_format_that_does_not_fit_is_refused() {
+fn a_wrong_format_is_rejected() {
     let payload = app().to_string();
     let length = payload.len() - 1;
     for length in [
@@ -195,11 +201,11 @@ fn a_format_that_does_not_fit_is_refused() {
         usize::MAX,
     ] {
         let document = with_protected(&protected_format(length, "}"));
-        assert_eq!(refusal(&document), FORMAT, "{length}");
+        assert_eq!(rejection(&document), FORMAT, "{length}");
     }
     for tail in ["", "}}", ",\"tag\":\"2\"}", "}{", "]", "\u{a0}}", "} x"] {
         let document = with_protected(&protected_format(length, tail));
-        assert_eq!(refusal(&document), FORMAT, "{tail:?}");
+        assert_eq!(rejection(&document), FORMAT, "{tail:?}");
     }
     for number in [
         "-1",
@@ -210,51 +216,50 @@ fn a_format_that_does_not_fit_is_refused() {
         "99999999999999999999999",
     ] {
         let protected = format!(r#"{{"formatLength":{number},"formatTail":"fQ"}}"#);
-        let refusal = refusal(&with_protected(&protected));
+        let rejection = rejection(&with_protected(&protected));
         let expected = "signature 0 of the schema 1 manifest: invalid signature: formatLength: ";
-        assert!(refusal.starts_with(expected), "{number}: {refusal}");
+        assert!(rejection.starts_with(expected), "{number}: {rejection}");
     }
 }
 
-/// C2: the tail that is signed is the one that is read, and the document's own end is of no matter.
+/// C2: the payload ends with the signed tail, not with the end of the document.
 #[test]
-fn the_tail_is_the_signed_one() {
+fn the_payload_ends_with_the_signed_tail() {
     let payload = app().to_string();
     let document = with_protected(&protected_format(payload.len() - 1, "\n}\n"));
     assert_eq!(
-        refusal(&document),
+        rejection(&document),
         MISMATCH,
         "the payload was signed without the line ends"
     );
 }
 
 #[test]
-fn all_signatures_are_of_the_same_payload() {
+fn all_signatures_must_sign_the_same_payload() {
     let signer = Signer::new("ES256");
     let (payload, longer) = (app().to_string(), format!("{}\n", app()));
     let one = block(&signer, &signer.header(), &protected(&payload), &payload);
     let two = block(&signer, &signer.header(), &protected(&longer), &longer);
     assert_eq!(
-        refusal(&sign::with_signatures(&payload, &[one, two])),
-        "signature 1 of the schema 1 manifest: it is of another payload than the first signature"
+        rejection(&sign::with_signatures(&payload, &[one, two])),
+        "signature 1 of the schema 1 manifest: it signs another payload than the first signature"
     );
 }
 
 #[test]
-fn nothing_unknown_is_protected() {
+fn unknown_protected_members_are_rejected() {
     let payload = app().to_string();
     let protected = protected(&payload);
     for (name, value) in [("alg", "\"none\""), ("crit", "[\"b64\"]"), ("b64", "false")] {
         let more = protected.replacen('{', &format!(r#"{{"{name}":{value},"#), 1);
         let expected = format!(
-            "signature 0 of the schema 1 manifest: unknown member \"{name}\" in what is protected"
+            "signature 0 of the schema 1 manifest: unknown member \"{name}\" in the protected header"
         );
-        assert_eq!(refusal(&with_protected(&more)), expected);
+        assert_eq!(rejection(&with_protected(&more)), expected);
     }
     let twice = protected.replacen('{', r#"{"formatLength":3,"#, 1);
     assert_eq!(
-        refusal(&with_protected(&twice)),
-        "signature 0 of the schema 1 manifest: invalid signature: formatLength: the key stands \
-         there twice"
+        rejection(&with_protected(&twice)),
+        "signature 0 of the schema 1 manifest: invalid signature: formatLength: duplicate key"
     );
 }

@@ -1,12 +1,12 @@
-//! A signed document that somebody changed (C2).
+//! Signed documents that were changed afterwards (C2).
 
 use proptest::prelude::*;
 
-use crate::build::{SIGNER, app, parse, refusal};
+use crate::build::{SIGNER, app, parse, rejection};
 use crate::sign::{signed, split, with_signatures};
 
-/// Checks that `document` is refused, or is read as if it had not been changed.
-fn is_harmless(original: &str, document: &[u8]) {
+/// Asserts that `document` is rejected, or parsed like the original.
+fn assert_harmless(original: &str, document: &[u8]) {
     let tag = "1".parse().unwrap();
     if let Ok(read) = crate::build::parse_as(document, "library/app", &tag) {
         let changed = String::from_utf8_lossy(document);
@@ -21,7 +21,7 @@ fn a_changed_byte_changes_nothing_that_is_read() {
         for bits in [0x01, 0x02, 0x04, 0x20, 0x80] {
             let mut document = original.clone().into_bytes();
             document[place] ^= bits;
-            is_harmless(&original, &document);
+            assert_harmless(&original, &document);
         }
     }
 }
@@ -32,11 +32,11 @@ fn a_byte_more_or_less_changes_nothing_that_is_read() {
     for place in 0..original.len() {
         let mut document = original.clone().into_bytes();
         let byte = document.remove(place);
-        is_harmless(&original, &document);
+        assert_harmless(&original, &document);
         for more in [byte, b' ', b'}', b','] {
             let mut document = original.clone().into_bytes();
             document.insert(place, more);
-            is_harmless(&original, &document);
+            assert_harmless(&original, &document);
         }
     }
 }
@@ -61,7 +61,7 @@ proptest! {
         }
         let to = to % (document.len() + 1);
         document.splice(to..to, bytes[from..end].iter().copied());
-        is_harmless(&original, &document);
+        assert_harmless(&original, &document);
     }
 
     #[test]
@@ -71,9 +71,9 @@ proptest! {
     }
 }
 
-/// Blanks and members without a meaning in the signatures are as if they were not there.
+/// White space and unknown members in the signatures are ignored.
 #[test]
-fn blanks_in_the_signatures_are_harmless() {
+fn white_space_in_the_signatures_is_ignored() {
     let original = signed(&app().to_string(), &[&SIGNER]);
     let blank = original
         .replace(r#","signatures":["#, " ,\n\t\"signatures\" : [ ")
@@ -84,12 +84,12 @@ fn blanks_in_the_signatures_are_harmless() {
     assert_eq!(parse(&end).unwrap(), parse(&original).unwrap());
 }
 
-/// CVE-2014-8179: what stands outside the signed payload is not read, and not let through either.
+/// CVE-2014-8179: a document with unsigned members is rejected.
 #[test]
-fn members_outside_the_payload_are_refused() {
-    let format = "signature 0 of the schema 1 manifest: the document is not the signed payload and \
-                  its signatures, and nothing else";
-    let twice = |key| format!("invalid schema 1 manifest: {key}: the key stands there twice");
+fn members_outside_the_payload_are_rejected() {
+    let format = "signature 0 of the schema 1 manifest: the document contains something other than \
+                  the signed payload and its signatures";
+    let twice = |key| format!("invalid schema 1 manifest: {key}: duplicate key");
     let original = signed(&app().to_string(), &[&SIGNER]);
     let (head, tail) = split(&original);
     for (more, expected) in [
@@ -101,10 +101,15 @@ fn members_outside_the_payload_are_refused() {
         (r#""config":{}"#, format.to_owned()),
         (
             r#""Signatures":[]"#,
-            "invalid schema 1 manifest: Signatures: the key is spelled \"signatures\"".to_owned(),
+            "invalid schema 1 manifest: Signatures: the key must be spelled \"signatures\""
+                .to_owned(),
         ),
     ] {
-        assert_eq!(refusal(&format!("{head},{more}{tail}")), expected, "{more}");
+        assert_eq!(
+            rejection(&format!("{head},{more}{tail}")),
+            expected,
+            "{more}"
+        );
         let before = original.replacen('{', &format!("{{{more},"), 1);
         assert!(parse(&before).is_err(), "{more}");
         let between = original.replacen(r#","signatures""#, &format!(r#",{more},"signatures""#), 1);
@@ -113,7 +118,7 @@ fn members_outside_the_payload_are_refused() {
 }
 
 #[test]
-fn signatures_of_one_document_do_not_hold_for_another() {
+fn signatures_of_one_document_are_invalid_for_another() {
     let (one, mut two) = (app(), app());
     two["architecture"] = "arm64".into();
     let (one, two) = (one.to_string(), two.to_string());
@@ -126,13 +131,13 @@ fn signatures_of_one_document_do_not_hold_for_another() {
         parse(&signed_one)
     );
     assert_eq!(
-        refusal(&with_signatures(&two, &[block])),
-        "signature 0 of the schema 1 manifest: it does not match"
+        rejection(&with_signatures(&two, &[block])),
+        "signature 0 of the schema 1 manifest: the signature does not match"
     );
 }
 
 #[test]
-fn signatures_may_stand_in_any_order_but_not_change_places() {
+fn signatures_may_be_reordered_but_not_swapped_between_blocks() {
     let payload = app().to_string();
     let (one, two) = (
         crate::sign::Signer::new("ES256"),
@@ -149,7 +154,7 @@ fn signatures_may_stand_in_any_order_but_not_change_places() {
     std::mem::swap(&mut first["signature"], &mut second["signature"]);
     let swapped = with_signatures(&payload, &blocks([&first, &second]));
     assert_eq!(
-        refusal(&swapped),
-        "signature 0 of the schema 1 manifest: it does not match"
+        rejection(&swapped),
+        "signature 0 of the schema 1 manifest: the signature does not match"
     );
 }

@@ -23,11 +23,11 @@ fn index(manifests: Vec<Descriptor>) -> Index {
     }
 }
 
-/// Returns the places of the candidates in the index.
-fn places(index: &Index, wanted: &str) -> Result<Vec<usize>, String> {
+/// Returns the positions of the candidates in the index.
+fn positions(index: &Index, wanted: &str) -> Result<Vec<usize>, String> {
     let candidates = index.candidates(&wanted.parse().unwrap());
     let candidates = candidates.map_err(|error| error.to_string())?;
-    let place = |candidate: &Descriptor| {
+    let position = |candidate: &Descriptor| {
         let same = |entry: &&Descriptor| std::ptr::eq(*entry, candidate);
         index
             .manifests
@@ -35,10 +35,10 @@ fn places(index: &Index, wanted: &str) -> Result<Vec<usize>, String> {
             .position(|entry| same(&entry))
             .unwrap()
     };
-    Ok(candidates.into_iter().map(place).collect())
+    Ok(candidates.into_iter().map(position).collect())
 }
 
-/// MF-8, with variants: the best comes first, and of equally good ones the first.
+/// MF-8, with variants: the best match comes first; equal matches stay in order.
 #[test]
 fn the_best_platform_comes_first() {
     let entries = [
@@ -49,14 +49,14 @@ fn the_best_platform_comes_first() {
         "linux/amd64",
     ];
     let index = index(entries.map(entry).to_vec());
-    assert_eq!(places(&index, "linux/arm/v7").unwrap(), [2, 3, 0]);
-    assert_eq!(places(&index, "linux/arm/v6").unwrap(), [0]);
-    assert_eq!(places(&index, "linux/arm64/v8").unwrap(), [1]);
-    assert_eq!(places(&index, "linux/amd64/v3").unwrap(), [4]);
+    assert_eq!(positions(&index, "linux/arm/v7").unwrap(), [2, 3, 0]);
+    assert_eq!(positions(&index, "linux/arm/v6").unwrap(), [0]);
+    assert_eq!(positions(&index, "linux/arm64/v8").unwrap(), [1]);
+    assert_eq!(positions(&index, "linux/amd64/v3").unwrap(), [4]);
 }
 
 #[test]
-fn what_has_no_platform_comes_last() {
+fn entries_without_a_platform_come_last() {
     let nested = Descriptor {
         media_type: MediaType::OciIndex,
         ..entry("")
@@ -67,12 +67,12 @@ fn what_has_no_platform_comes_last() {
         entry("linux/arm64"),
         entry("linux/amd64"),
     ]);
-    assert_eq!(places(&index, "linux/amd64").unwrap(), [3, 1, 0]);
-    assert_eq!(places(&index, "linux/s390x").unwrap(), [1, 0]);
+    assert_eq!(positions(&index, "linux/amd64").unwrap(), [3, 1, 0]);
+    assert_eq!(positions(&index, "linux/s390x").unwrap(), [1, 0]);
 }
 
 #[test]
-fn attestations_artifacts_and_unknown_kinds_are_passed_over() {
+fn attestations_artifacts_and_unknown_types_are_skipped() {
     let attested = Descriptor {
         annotations: BTreeMap::from([(
             REFERENCE_TYPE.to_owned(),
@@ -99,31 +99,31 @@ fn attestations_artifacts_and_unknown_kinds_are_passed_over() {
         schema1,
         image,
     ]);
-    assert_eq!(places(&index, "linux/amd64").unwrap(), [4]);
+    assert_eq!(positions(&index, "linux/amd64").unwrap(), [4]);
     assert_eq!(
-        places(&index, "linux/arm64").unwrap_err(),
+        positions(&index, "linux/arm64").unwrap_err(),
         "no matching manifest for linux/arm64: the index has linux/amd64"
     );
 }
 
-/// T21: the error says what there is.
+/// T21: the error lists the platforms of the index.
 #[test]
-fn no_match_lists_what_there_is() {
+fn the_error_lists_the_platforms_of_the_index() {
     let two = index(
         ["linux/amd64", "linux/arm/v7", "linux/amd64"]
             .map(entry)
             .to_vec(),
     );
     assert_eq!(
-        places(&two, "linux/riscv64").unwrap_err(),
+        positions(&two, "linux/riscv64").unwrap_err(),
         "no matching manifest for linux/riscv64: the index has linux/amd64, linux/arm/v7"
     );
     assert_eq!(
-        places(&index(Vec::new()), "linux/amd64").unwrap_err(),
-        "no matching manifest for linux/amd64: the index has none for any platform"
+        positions(&index(Vec::new()), "linux/amd64").unwrap_err(),
+        "no matching manifest for linux/amd64: the index lists no platforms"
     );
     let many = (0..crate::MAX_INDEX_ENTRIES).map(|number| entry(&format!("os/cpu{number}")));
-    let error = places(&index(many.collect()), "linux/amd64").unwrap_err();
+    let error = positions(&index(many.collect()), "linux/amd64").unwrap_err();
     assert!(
         error.ends_with("os/cpu14, os/cpu15 and 4080 more"),
         "{error}"
