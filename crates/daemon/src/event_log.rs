@@ -41,7 +41,12 @@ impl EventLog {
     }
 
     /// Notes that something happened to the image or name `id`.
-    pub(crate) fn record(&self, action: ImageAction, id: &str, attributes: BTreeMap<String, String>) {
+    pub(crate) fn record(
+        &self,
+        action: ImageAction,
+        id: &str,
+        attributes: BTreeMap<String, String>,
+    ) {
         // Of pulls more is known elsewhere.
         if action != ImageAction::Pull {
             tracing::info!(action = action.word(), image = id, "done");

@@ -101,9 +101,13 @@ async fn a_request_is_sent_again_once() {
     let (transport, url) = (transport(), server.url());
     let both = async { tokio::join!(text(&transport, &url), text(&transport, &url)) };
     let open = async {
-        while server.connections() < 2 {
-            tokio::task::yield_now().await;
-        }
+        let two_connections = async {
+            while server.connections() < 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let connected = tokio::time::timeout(LONG, two_connections).await;
+        connected.expect("both requests open a connection");
         opened.add_permits(2);
     };
     let (bodies, ()) = tokio::join!(both, open);

@@ -205,24 +205,27 @@ async fn blobs_are_mounted_or_sent() {
     let registry = writable();
     let repository = to_push(&registry, Credentials::Anonymous);
     let from = crate::uploads::repository(&registry, "other");
-    let held = registry.push_layer(LayerBuilder::of_size(100), "other");
-    let begun = repository.begin_upload(&held, Some(&from)).await.unwrap();
-    assert!(matches!(begun, UploadStart::Mounted));
+    let existing = registry.push_layer(LayerBuilder::of_size(100), "other");
+    let started = repository
+        .begin_upload(&existing, Some(&from))
+        .await
+        .unwrap();
+    assert!(matches!(started, UploadStart::Mounted));
     let unknown = Digest::sha256(b"unknown");
-    let begun = repository
+    let started = repository
         .begin_upload(&unknown, Some(&from))
         .await
         .unwrap();
-    assert!(matches!(begun, UploadStart::Upload(_)));
+    assert!(matches!(started, UploadStart::Upload(_)));
     assert_eq!(registry.requests().len(), 2);
 
     // A registry without mounting may respond with an error; a plain upload follows.
     registry.uploads().for_post().status(400).then_ok();
-    let begun = repository
+    let started = repository
         .begin_upload(&unknown, Some(&from))
         .await
         .unwrap();
-    assert!(matches!(begun, UploadStart::Upload(_)));
+    assert!(matches!(started, UploadStart::Upload(_)));
     // A request for a pause is an error.
     registry
         .uploads()
