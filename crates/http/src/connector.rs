@@ -19,7 +19,7 @@ use crate::pooled::TrackedStream;
 use crate::proxy::{ProxyProtocol, ProxyRoutes, ProxyServer, connect_socks, open_tunnel};
 use crate::stream::NetworkStream;
 use crate::target::TargetOrigin;
-use crate::tls::{Peer, TlsHandshaker};
+use crate::tls::{TlsHandshaker, TlsPeer};
 
 /// Opens the connections of a transport. Clones are equivalent.
 #[derive(Clone)]
@@ -70,7 +70,7 @@ impl ConnectorInner {
         if target.secure {
             let (stream, h2) = self
                 .handshaker
-                .secure(stream, &target.host, Peer::Origin)
+                .secure(stream, &target.host, TlsPeer::Origin)
                 .await?;
             Ok(TrackedStream::new(stream, h2, false))
         } else {
@@ -154,7 +154,7 @@ impl ConnectorInner {
         if proxy.protocol != (ProxyProtocol::Http { secure: true }) {
             return Ok(stream);
         }
-        let secured = self.handshaker.secure(stream, &proxy.host, Peer::Proxy);
+        let secured = self.handshaker.secure(stream, &proxy.host, TlsPeer::Proxy);
         let (stream, _) = secured.await.map_err(SendError::into_proxy_error)?;
         Ok(stream)
     }

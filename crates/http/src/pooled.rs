@@ -32,10 +32,10 @@ pub(crate) struct TrackedStream {
 
 /// The observations, shared with the pool.
 #[derive(Clone, Debug, Default)]
-struct Observations(Arc<Flags>);
+struct Observations(Arc<ObservationFlags>);
 
 #[derive(Debug, Default)]
-struct Flags {
+struct ObservationFlags {
     /// Whether the head of a response has arrived on the connection.
     has_response: AtomicBool,
     /// Whether a byte arrived after the last write.
@@ -90,7 +90,7 @@ impl ConnectionHandle {
             return false;
         };
         let unanswered = match cause.find::<h2::Error>() {
-            Some(error) => error.is_io() || is_refusal(error),
+            Some(error) => error.is_io() || is_unprocessed(error),
             None => !flags.received_since_write.load(Ordering::Relaxed),
         };
         flags.has_response.load(Ordering::Relaxed) && unanswered
@@ -107,7 +107,7 @@ impl ConnectionHandle {
 }
 
 /// Returns whether the server reported that it did not process the request (RFC 9113 section 8.7).
-fn is_refusal(error: &h2::Error) -> bool {
+fn is_unprocessed(error: &h2::Error) -> bool {
     let reason = error.reason();
     error.is_remote()
         && (reason == Some(h2::Reason::REFUSED_STREAM)

@@ -51,8 +51,8 @@ async fn run_on_own_thread<T: Send + 'static>(
     thread::Builder::new()
         .name("windlass-names".to_owned())
         .spawn(move || drop(done.send(work())))?;
-    let gone = |_| io::Error::other("the name lookup was cancelled");
-    outcome.await.map_err(gone)?
+    let cancelled = |_| io::Error::other("the name lookup was cancelled");
+    outcome.await.map_err(cancelled)?
 }
 
 /// Converts an error of the resolver.
@@ -92,11 +92,11 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let runtime = runtime.unwrap();
         runtime.block_on(async {
-            let hanging = run_on_own_thread(move || {
+            let lookup = run_on_own_thread(move || {
                 gate.recv().ok();
                 Ok(())
             });
-            assert!(hanging.now_or_never().is_none());
+            assert!(lookup.now_or_never().is_none());
         });
         drop(runtime);
         drop(release);

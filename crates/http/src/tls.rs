@@ -30,7 +30,7 @@ use verified::TrustedRootVerifier;
 
 /// The peer of a TLS connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
+pub(crate) enum TlsPeer {
     /// The host that the request is for.
     Origin,
     /// A proxy. It is always verified, speaks HTTP/1.1, and never gets the client certificate.
@@ -77,12 +77,12 @@ impl TlsHandshaker {
         &self,
         stream: NetworkStream,
         host: &Host,
-        peer: Peer,
+        peer: TlsPeer,
     ) -> Result<(NetworkStream, bool), SendError> {
         let name = server_name(host)?;
         let config = match peer {
-            Peer::Origin => self.origin.get_or_init(|| Arc::new(self.configure(peer))),
-            Peer::Proxy => self.proxy.get_or_init(|| Arc::new(self.configure(peer))),
+            TlsPeer::Origin => self.origin.get_or_init(|| Arc::new(self.configure(peer))),
+            TlsPeer::Proxy => self.proxy.get_or_init(|| Arc::new(self.configure(peer))),
         };
         let connector = TlsConnector::from(config.clone());
         let stream = connector
@@ -93,15 +93,15 @@ impl TlsHandshaker {
         Ok((NetworkStream::Tls(Box::new(stream)), h2))
     }
 
-    fn configure(&self, peer: Peer) -> ClientConfig {
+    fn configure(&self, peer: TlsPeer) -> ClientConfig {
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()
             .expect("the provider has cipher suites for TLS 1.2 and 1.3");
         let verifier: Arc<dyn ServerCertVerifier> = match peer {
-            Peer::Origin if self.skip_verify => {
+            TlsPeer::Origin if self.skip_verify => {
                 Arc::new(AnyCertificateVerifier::new(&self.provider))
             }
-            Peer::Origin | Peer::Proxy => {
+            TlsPeer::Origin | TlsPeer::Proxy => {
                 Arc::new(TrustedRootVerifier::new(self.root_store(), &self.provider))
             }
         };
@@ -109,7 +109,7 @@ impl TlsHandshaker {
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         match peer {
-            Peer::Origin => {
+            TlsPeer::Origin => {
                 let mut config = match &self.identity {
                     Some(identity) => builder.with_client_cert_resolver(identity.clone()),
                     None => builder.with_no_client_auth(),
@@ -120,7 +120,7 @@ impl TlsHandshaker {
                 };
                 config
             }
-            Peer::Proxy => {
+            TlsPeer::Proxy => {
                 let mut config = builder.with_no_client_auth();
                 config.alpn_protocols = vec![b"http/1.1".to_vec()];
                 config

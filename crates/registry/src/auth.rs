@@ -7,7 +7,7 @@ use http::HeaderValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::authenticator::{Authenticator, Scope};
+use crate::authenticator::{AccessScope, Authenticator};
 use crate::challenge::Challenge;
 use crate::client::Client;
 use crate::credential_provider::{CredentialError, CredentialProvider, CredentialScope};
@@ -52,7 +52,7 @@ pub(crate) struct AuthSession {
     endpoint: Endpoint,
     /// The repository's path.
     repository: String,
-    scope: Scope,
+    scope: AccessScope,
     provider: Arc<dyn CredentialProvider>,
     /// Locked while credentials are looked up and a token is fetched, so that concurrent requests share the
     /// result.
@@ -81,7 +81,7 @@ impl AuthSession {
     pub(crate) fn new(
         endpoint: Endpoint,
         repository: String,
-        scope: Scope,
+        scope: AccessScope,
         provider: Arc<dyn CredentialProvider>,
     ) -> Self {
         let state = Mutex::default();

@@ -35,7 +35,7 @@ pub(crate) struct Authenticator<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// The path of the repository; empty for none.
     pub(crate) repository: &'a str,
-    pub(crate) scope: &'a Scope,
+    pub(crate) scope: &'a AccessScope,
     pub(crate) credentials: &'a Credentials,
     /// Whether to request a refresh token, for a login.
     pub(crate) offline: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Authenticator<'a> {
 
 /// The access that a session needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Scope {
+pub(crate) enum AccessScope {
     /// Read.
     #[default]
     Pull,
@@ -249,8 +249,8 @@ impl Authenticator<'_> {
         let path = self.repository;
         match self.scope {
             _ if path.is_empty() => Vec::new(),
-            Scope::Pull => vec![format!("repository:{path}:pull")],
-            Scope::Push(from) => {
+            AccessScope::Pull => vec![format!("repository:{path}:pull")],
+            AccessScope::Push(from) => {
                 let from = from.iter().map(|path| format!("repository:{path}:pull"));
                 let own = format!("repository:{path}:pull,push");
                 std::iter::once(own).chain(from).collect()

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::auth::AuthSession;
-use crate::authenticator::Scope;
+use crate::authenticator::AccessScope;
 use crate::credential_provider::{CredentialProvider, StaticCredentials};
 use crate::endpoint::Endpoint;
 
@@ -20,7 +20,7 @@ pub struct Caller(Arc<CallerInner>);
 struct CallerInner {
     provider: Arc<dyn CredentialProvider>,
     /// By endpoint, path of the repository and access scope.
-    sessions: Mutex<HashMap<(Endpoint, String, Scope), Arc<AuthSession>>>,
+    sessions: Mutex<HashMap<(Endpoint, String, AccessScope), Arc<AuthSession>>>,
 }
 
 impl Caller {
@@ -45,7 +45,7 @@ impl Caller {
         &self,
         endpoint: &Endpoint,
         repository: &str,
-        scope: Scope,
+        scope: AccessScope,
     ) -> Arc<AuthSession> {
         let key = (endpoint.clone(), repository.to_owned(), scope);
         let sessions = self.0.sessions.lock();

@@ -28,7 +28,7 @@ impl Challenge {
             let Ok(header) = header.to_str() else {
                 continue;
             };
-            for (scheme, parameters) in Challenges(header) {
+            for (scheme, parameters) in ChallengeIter(header) {
                 if scheme.eq_ignore_ascii_case("bearer") {
                     if let Some(bearer) = BearerChallenge::new(parameters) {
                         return Some(Self::Bearer(bearer));
@@ -62,9 +62,9 @@ impl BearerChallenge {
 }
 
 /// Iterates over the challenges of one header value; ends at the first syntax error.
-struct Challenges<'a>(&'a str);
+struct ChallengeIter<'a>(&'a str);
 
-impl Iterator for Challenges<'_> {
+impl Iterator for ChallengeIter<'_> {
     type Item = (String, Vec<(String, String)>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -84,7 +84,7 @@ impl Iterator for Challenges<'_> {
     }
 }
 
-impl Challenges<'_> {
+impl ChallengeIter<'_> {
     fn skip(&mut self, what: &[char]) {
         self.0 = self.0.trim_start_matches(what);
     }
@@ -244,7 +244,7 @@ mod tests {
             let text: String = (0..length)
                 .map(|_| pieces[usize::try_from(random.below(pieces.len() as u64)).unwrap()])
                 .collect();
-            assert!(Challenges(&text).count() <= text.len());
+            assert!(ChallengeIter(&text).count() <= text.len());
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use windlass_http::{SetupError, Transport};
 use windlass_oci::RepositoryName;
 
-use crate::authenticator::Scope;
+use crate::authenticator::AccessScope;
 use crate::caller::Caller;
 use crate::challenge::Challenge;
 use crate::config::RegistryConfig;
@@ -63,7 +63,7 @@ impl Client {
         name: RepositoryName,
         caller: &Caller,
     ) -> Repository {
-        let session = caller.session(&endpoint, name.path(), Scope::Pull);
+        let session = caller.session(&endpoint, name.path(), AccessScope::Pull);
         Repository::new(self.clone(), endpoint, name, session)
     }
 
@@ -77,7 +77,7 @@ impl Client {
         caller: &Caller,
     ) -> Repository {
         let from = from.iter().map(|from| from.path().to_owned());
-        let session = caller.session(&endpoint, name.path(), Scope::Push(from.collect()));
+        let session = caller.session(&endpoint, name.path(), AccessScope::Push(from.collect()));
         Repository::new(self.clone(), endpoint, name, session)
     }
 

@@ -91,7 +91,7 @@ impl Health {
     fn update(&self, origin: &Origin, now: Instant, update: impl FnOnce(&mut HealthRecord)) {
         let mut hosts = self.lock();
         if !hosts.contains_key(origin) && hosts.len() >= MAX_HOSTS {
-            make_room(&mut hosts, now);
+            evict_records(&mut hosts, now);
         }
         update(hosts.entry(origin.clone()).or_default());
     }
@@ -115,7 +115,7 @@ impl HealthRecord {
 }
 
 /// Removes expired records, or else the record that expires next.
-fn make_room(hosts: &mut HashMap<Origin, HealthRecord>, now: Instant) {
+fn evict_records(hosts: &mut HashMap<Origin, HealthRecord>, now: Instant) {
     hosts.retain(|_, record| record.expires_at() > Some(now));
     if hosts.len() < MAX_HOSTS {
         return;
@@ -178,7 +178,7 @@ mod tests {
 
     /// The number of records is limited; those that expire last are kept.
     #[test]
-    fn the_memory_is_bounded() {
+    fn the_number_of_records_is_limited() {
         let (health, now) = (Health::default(), Instant::now());
         health.record_fault(&origin(0), EndpointFault::WrongDigest, now);
         for number in 1..3 * MAX_HOSTS {

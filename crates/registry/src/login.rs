@@ -3,7 +3,7 @@
 use http::{HeaderValue, StatusCode};
 
 use crate::auth::AuthError;
-use crate::authenticator::{Authenticator, Scope};
+use crate::authenticator::{AccessScope, Authenticator};
 use crate::challenge::Challenge;
 use crate::client::Client;
 use crate::credentials::{Credentials, Secret};
@@ -88,7 +88,7 @@ impl Client {
 
 impl LoginAttempt<'_> {
     async fn run(&self, credentials: &Credentials) -> Result<LoggedIn, RegistryError> {
-        let nothing = LoggedIn {
+        let no_token = LoggedIn {
             identity_token: None,
         };
         let response = self.ping(None).await?;
@@ -98,7 +98,7 @@ impl LoginAttempt<'_> {
         };
         let Some(challenge) = challenge else {
             self.check_ping_response(response).await?;
-            return Ok(nothing);
+            return Ok(no_token);
         };
         if !self.endpoint.may_have_credentials(self.client.config()) {
             return Err(RegistryError::Auth {
@@ -109,13 +109,13 @@ impl LoginAttempt<'_> {
         let authenticator = Authenticator {
             client: self.client,
             endpoint: self.endpoint,
-            scope: &Scope::Pull,
+            scope: &AccessScope::Pull,
             repository: "",
             credentials,
             offline: true,
         };
         let Some(authorization) = authenticator.authenticate(&challenge).await? else {
-            return Ok(nothing);
+            return Ok(no_token);
         };
         self.check_ping_response(self.ping(Some(&authorization.header)).await?)
             .await?;
@@ -147,8 +147,8 @@ impl LoginAttempt<'_> {
             headers: &headers,
             body: &body.read_prefix(MAX_ERROR_BODY).await,
         };
-        let doubtful = !matches!(status.as_u16(), 401 | 403 | 429 | 500..);
-        if doubtful && !failed.has_registry_error() && !has_v2_header(&headers) {
+        let may_not_be_a_registry = !matches!(status.as_u16(), 401 | 403 | 429 | 500..);
+        if may_not_be_a_registry && !failed.has_registry_error() && !has_v2_header(&headers) {
             return Err(RegistryError::NotARegistry {
                 context: self.context.boxed(),
                 reason: format!("/v2/ returns status {}", status.as_u16()),

@@ -39,8 +39,8 @@ impl RegistryError {
             Self::Size {
                 expected, found, ..
             } if found < expected => NextStep::Retry { after: None },
-            Self::Connect { failure, .. } => unconnected(*failure),
-            Self::Proxy { source, .. } => no_way_through(source),
+            Self::Connect { failure, .. } => next_step_for_connect(*failure),
+            Self::Proxy { source, .. } => next_step_for_proxy(source),
             Self::Auth { source, .. } => match source {
                 // A local problem of the user: continuing would silently use other credentials (D9).
                 AuthError::Credentials(_) | AuthError::RegistryToken | AuthError::Username => {
@@ -80,7 +80,7 @@ impl RegistryError {
     }
 }
 
-fn unconnected(failure: ConnectFailure) -> NextStep {
+fn next_step_for_connect(failure: ConnectFailure) -> NextStep {
     match failure {
         ConnectFailure::NoSuchHost => NextStep::NextEndpoint,
         ConnectFailure::Refused
@@ -90,9 +90,9 @@ fn unconnected(failure: ConnectFailure) -> NextStep {
     }
 }
 
-fn no_way_through(failure: &ProxyFailure) -> NextStep {
+fn next_step_for_proxy(failure: &ProxyFailure) -> NextStep {
     match failure {
-        ProxyFailure::Connect { failure, .. } => unconnected(*failure),
+        ProxyFailure::Connect { failure, .. } => next_step_for_connect(*failure),
         ProxyFailure::Transport { .. } => NextStep::Retry { after: None },
         // A gateway's error about the other side, which may be temporary.
         ProxyFailure::Status { status: 500.. } | ProxyFailure::Socks { code: 1 | 3..=6 } => {

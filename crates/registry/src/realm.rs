@@ -155,7 +155,7 @@ mod tests {
 
     /// C21: an `xn--` label that decodes to plain ASCII is not a valid host.
     #[test]
-    fn a_punycode_disguise_is_refused() {
+    fn an_invalid_punycode_label_is_rejected() {
         assert_eq!(
             verdict("https://xn--reg-.test/", "https://reg.test"),
             Err(RealmError::NotAUrl)

@@ -227,11 +227,11 @@ impl Repository {
             headers: &headers,
             body: &body,
         };
-        let doubtful = status.is_client_error()
+        let may_not_be_a_registry = status.is_client_error()
             && status != StatusCode::TOO_MANY_REQUESTS
             && !failed.has_registry_error()
             && !has_v2_header(&headers);
-        if doubtful && let Some(reason) = self.not_a_registry_reason().await {
+        if may_not_be_a_registry && let Some(reason) = self.not_a_registry_reason().await {
             return RegistryError::NotARegistry {
                 context: context.boxed(),
                 reason,

@@ -23,7 +23,7 @@ const MAX_TAGS: usize = 1_000_000;
 
 /// One page of the list.
 #[derive(Deserialize)]
-struct Page {
+struct TagPage {
     /// Some registries send `null` for an empty list.
     #[serde(default)]
     tags: Option<TagNames>,
@@ -68,9 +68,10 @@ impl Repository {
                 .await?;
             let next = next_page(&url, response.http.headers());
             let body = self.client().body(response.http).read_to_end(left).await;
-            let body = body.map_err(|error| whole_list(context.body_failed(error), &context))?;
+            let body =
+                body.map_err(|error| with_total_limit(context.body_failed(error), &context))?;
             left -= body.len() as u64;
-            let page: Page =
+            let page: TagPage =
                 serde_json::from_slice(&body).map_err(|_| malformed("it is not a list of tags"))?;
             let has_new = list.add(page.tags.unwrap_or_default());
             let Some(next) = next else {
@@ -138,7 +139,7 @@ impl<'de> Visitor<'de> for TagNamesVisitor {
 
 /// The limit applies to all pages together; the rest of it for one page would be a misleading number in an
 /// error.
-fn whole_list(error: RegistryError, context: &RequestContext) -> RegistryError {
+fn with_total_limit(error: RegistryError, context: &RequestContext) -> RegistryError {
     match error {
         RegistryError::TooLarge { .. } => RegistryError::TooLarge {
             context: context.boxed(),

@@ -12,10 +12,10 @@ use crate::target::TargetOrigin;
 /// Entries that cannot be parsed are ignored: the variable is shared with other programs, whose syntax
 /// differs.
 #[derive(Debug)]
-pub(super) struct NoProxyList(Vec<Rule>);
+pub(super) struct NoProxyList(Vec<NoProxyRule>);
 
 #[derive(Debug)]
-struct Rule {
+struct NoProxyRule {
     hosts: HostPattern,
     /// `None` matches every port.
     port: Option<u16>,
@@ -34,7 +34,7 @@ enum HostPattern {
 impl NoProxyList {
     pub(super) fn parse(list: &str) -> Self {
         let items = list.split(|c: char| c == ',' || c.is_ascii_whitespace());
-        Self(items.filter_map(Rule::parse).collect())
+        Self(items.filter_map(NoProxyRule::parse).collect())
     }
 
     pub(super) fn contains(&self, target: &TargetOrigin) -> bool {
@@ -42,7 +42,7 @@ impl NoProxyList {
     }
 }
 
-impl Rule {
+impl NoProxyRule {
     fn parse(item: &str) -> Option<Self> {
         if let Some(hosts) = HostPattern::parse_range(item) {
             return Some(Self { hosts, port: None });

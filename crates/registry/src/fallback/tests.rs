@@ -258,12 +258,12 @@ fn a_response_with_tls_is_remembered() {
     let [mirror, secure, plain] = endpoints();
     secure.clone().record_response();
     mirror.record_response();
-    let silence = timeout(WaitPhase::Connection);
-    assert!(!silence.falls_back(&secure, &plain));
-    assert!(silence.falls_back(&mirror, &secure));
-    assert!(silence.falls_back(&plain, &secure));
+    let no_response = timeout(WaitPhase::Connection);
+    assert!(!no_response.falls_back(&secure, &plain));
+    assert!(no_response.falls_back(&mirror, &secure));
+    assert!(no_response.falls_back(&plain, &secure));
     let [_, fresh, _] = endpoints();
-    assert!(silence.falls_back(&fresh, &plain));
+    assert!(no_response.falls_back(&fresh, &plain));
 }
 
 /// D1, T28: plain http is tried only for hosts that are listed as insecure.
