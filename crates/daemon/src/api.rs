@@ -1,4 +1,4 @@
-//! What is asked, one file a matter.
+//! The HTTP handlers of the Engine API, one file per resource.
 
 mod archive;
 mod create;
@@ -26,7 +26,7 @@ use crate::response::{ApiError, ApiResponse};
 
 use route::Route;
 
-/// Answers a question.
+/// Routes a request to its handler.
 pub(crate) async fn respond(
     daemon: Arc<Daemon>,
     mut request: ApiRequest,
@@ -55,12 +55,12 @@ pub(crate) async fn respond(
         Route::Save(name) => archive::save(&daemon, name, &request).await,
         Route::Load => archive::load(&daemon, request).await,
         Route::Distribution(name) => distribution::inspect(&daemon, &name, &request).await,
-        Route::Unsupported(what) => unsupported::answer(&what),
-        Route::Nothing => Err(ApiError::not_found("page not found")),
+        Route::Unsupported(what) => unsupported::respond(&what),
+        Route::NotFound => Err(ApiError::not_found("page not found")),
     }
 }
 
-/// Does what waits for the disk, on a thread that may.
+/// Runs `work` on a thread that may block on the disk.
 async fn blocking<T: Send + 'static>(
     daemon: &Arc<Daemon>,
     work: impl FnOnce(&Daemon) -> Result<T, ApiError> + Send + 'static,
@@ -69,26 +69,28 @@ async fn blocking<T: Send + 'static>(
     match task::spawn_blocking(move || work(&daemon)).await {
         Ok(done) => done,
         Err(error) => {
-            tracing::error!(%error, "a request failed by a defect");
-            Err(ApiError::internal("a defect in windlass: see its log"))
+            tracing::error!(%error, "a request failed because of a bug");
+            Err(ApiError::internal(
+                "internal error: see the log of the daemon",
+            ))
         }
     }
 }
 
-/// The same for what waits for a client or a registry: when its turn comes, and the turn ends with the work.
+/// Runs `work` on a thread that may block on a client or a registry. It waits for a permit, which `work` holds.
 async fn long_running<T: Send + 'static>(
     daemon: &Arc<Daemon>,
     work: impl FnOnce(&Daemon) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let turn = Arc::clone(&daemon.long_running).acquire_owned().await;
+    let permit = Arc::clone(&daemon.long_running).acquire_owned().await;
     blocking(daemon, move |daemon| {
-        let _turn = turn;
+        let _permit = permit;
         work(daemon)
     })
     .await
 }
 
-/// Parses what a client calls an image that is here (REF-8).
+/// Parses the name of an image in the store (REF-8).
 fn image_name(text: &str) -> Result<windlass::ImageName, ApiError> {
     text.parse().map_err(|error| invalid_reference(&error))
 }

@@ -1,4 +1,4 @@
-//! Who the client is to registries: `X-Registry-Auth` (API-2).
+//! The registry credentials of a request: `X-Registry-Auth` (API-2).
 
 use std::sync::Arc;
 
@@ -9,26 +9,26 @@ use http::HeaderMap;
 use windlass::{Caller, Credentials, DEFAULT_REGISTRY, Secret, StaticCredentials};
 use windlass_engine_api::AuthConfig;
 
-/// Padded or not; some clients use the other alphabet.
+/// Clients differ in padding and in the alphabet.
 const CONFIG: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
 
-/// The longest header that is looked at, in bytes.
-const LONGEST: usize = 64 << 10;
+/// The longest header that is decoded, in bytes.
+const MAX_HEADER: usize = 64 << 10;
 
-/// Returns who the client is to the registry that `registry` names, as in the name of an image.
+/// Returns the caller that the headers authenticate at `registry`, named as in an image reference.
 ///
-/// What cannot be read is nobody, as in Docker: the registry has the last word. What is meant for another registry
-/// than this is shown to none.
+/// A header that cannot be decoded means an anonymous caller, as in Docker: the registry decides. Credentials for another
+/// registry are not sent to any.
 pub(crate) fn caller(headers: &HeaderMap, registry: &str) -> Caller {
     let Some(config) = config(headers) else {
         return Caller::anonymous();
     };
-    let meant_for = server(&config.serveraddress).unwrap_or(registry);
+    let intended = server(&config.serveraddress).unwrap_or(registry);
     let credentials = credentials(&config);
-    if meant_for != registry || credentials == Credentials::Anonymous {
+    if intended != registry || credentials == Credentials::Anonymous {
         return Caller::anonymous();
     }
     Caller::new(Arc::new(StaticCredentials {
@@ -39,7 +39,7 @@ pub(crate) fn caller(headers: &HeaderMap, registry: &str) -> Caller {
 
 fn config(headers: &HeaderMap) -> Option<AuthConfig> {
     let text = headers.get("x-registry-auth")?.as_bytes();
-    if text.len() > LONGEST {
+    if text.len() > MAX_HEADER {
         return None;
     }
     let decoded = URL_SAFE
@@ -49,7 +49,7 @@ fn config(headers: &HeaderMap) -> Option<AuthConfig> {
     AuthConfig::parse(&decoded).ok()
 }
 
-/// Returns what the client proves himself with.
+/// Returns the credentials in a decoded header.
 pub(crate) fn credentials(config: &AuthConfig) -> Credentials {
     if !config.registrytoken.is_empty() {
         return Credentials::RegistryToken(Secret::new(&config.registrytoken));
@@ -76,8 +76,8 @@ fn user_and_password(auth: &str) -> Option<(String, String)> {
     Some((user.to_owned(), password.trim_end_matches('\0').to_owned()))
 }
 
-/// Returns the registry that a server's address means: `https://index.docker.io/v1/` is Docker Hub's, others are
-/// `host[:port]`, with or without a scheme and a path. `None` if it does not say.
+/// Returns the registry of a server address: `https://index.docker.io/v1/` is that of Docker Hub, others are `host[:port]`
+/// with or without a scheme and a path. `None` if there is no host.
 pub(crate) fn server(address: &str) -> Option<&str> {
     let bare = address.split_once("://").map_or(address, |(_, bare)| bare);
     let host = bare.split('/').next().unwrap_or_default();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_is_understood() {
+    fn each_kind_of_credentials_is_decoded() {
         let basic = Credentials::Basic {
             username: "u".to_owned(),
             password: Secret::new("p"),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_read_in_any_alphabet_and_padding() {
+    fn headers_are_decoded_in_either_alphabet_and_padding() {
         for text in ["e30=", "e30", "eyJ1c2VybmFtZSI6InU_In0="] {
             let headers = HeaderMap::from_iter([(
                 http::HeaderName::from_static("x-registry-auth"),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_name_registries() {
+    fn server_addresses_name_registries() {
         assert_eq!(server("https://index.docker.io/v1/"), Some("docker.io"));
         assert_eq!(server("docker.io"), Some("docker.io"));
         assert_eq!(server("http://localhost:5000"), Some("localhost:5000"));

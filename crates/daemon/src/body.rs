@@ -1,4 +1,4 @@
-//! What answers consist of.
+//! Bodies of responses.
 
 use std::io;
 use std::pin::Pin;
@@ -8,35 +8,36 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Debug)]
-pub(crate) enum Body {
-    /// All of it is here.
+pub(crate) enum ApiBody {
+    /// A body that is complete.
     Whole(Bytes),
-    /// It comes in pieces. An error cuts the connection, so that nobody takes what came for all.
-    Chunks(Receiver<io::Result<Bytes>>),
+    /// A body that is sent in chunks. An error closes the connection, so that the client does not take a part for the
+    /// whole.
+    Stream(Receiver<io::Result<Bytes>>),
 }
 
-/// Who sends the pieces of a body.
-pub(crate) type Chunks = Sender<io::Result<Bytes>>;
+/// The sender of the chunks of a body.
+pub(crate) type ChunkSender = Sender<io::Result<Bytes>>;
 
-/// How many pieces wait for a client.
+/// How many chunks may wait to be sent.
 const WAITING: usize = 4;
 
-impl Body {
-    /// Returns a body in pieces, and who sends them.
-    pub(crate) fn pieces() -> (Chunks, Self) {
+impl ApiBody {
+    /// Returns a body that is sent in chunks, and their sender.
+    pub(crate) fn chunks() -> (ChunkSender, Self) {
         let (sender, receiver) = channel(WAITING);
-        (sender, Self::Chunks(receiver))
+        (sender, Self::Stream(receiver))
     }
 
-    /// Returns a body without a byte.
+    /// Returns an empty body.
     pub(crate) fn empty() -> Self {
         Self::Whole(Bytes::new())
     }
 }
 
-impl HttpBody for Body {
+impl HttpBody for ApiBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -47,9 +48,9 @@ impl HttpBody for Body {
         match self.get_mut() {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Chunks(pieces) => {
-                let piece = pieces.poll_recv(context);
-                piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
+            Self::Stream(chunks) => {
+                let chunk = chunks.poll_recv(context);
+                chunk.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
             }
         }
     }
@@ -61,7 +62,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Chunks(_) => SizeHint::default(),
+            Self::Stream(_) => SizeHint::default(),
         }
     }
 }

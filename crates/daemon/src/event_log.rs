@@ -1,4 +1,4 @@
-//! What happened to images: told as it happens, and for a while afterwards.
+//! The events of images: sent to the clients that listen, and remembered for a while.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::broadcast::{Receiver, Sender, channel};
 use windlass_engine_api::{EventActor, EventMessage};
 
-/// What happened.
+/// What happened to an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ImageAction {
     Pull,
@@ -21,44 +21,44 @@ pub(crate) enum ImageAction {
     Prune,
 }
 
-/// Remembers the latest events, and tells those that come.
+/// The latest events, and the clients that receive new ones.
 #[derive(Debug)]
 pub(crate) struct EventLog {
     recent: Mutex<VecDeque<Arc<EventMessage>>>,
     sender: Sender<Arc<EventMessage>>,
 }
 
-/// How many events are remembered, as many as by Docker.
-const REMEMBERED: usize = 256;
-/// How many events may wait for one who listens; one who is slower misses some.
-const WAITING: usize = 1024;
+/// How many events are remembered: as many as in Docker.
+const HISTORY: usize = 256;
+/// How many events may wait for one subscriber; a slower one misses some.
+const CAPACITY: usize = 1024;
 
 impl EventLog {
     pub(crate) fn new() -> Self {
-        let (sender, _) = channel(WAITING);
+        let (sender, _) = channel(CAPACITY);
         let recent = Mutex::default();
         Self { recent, sender }
     }
 
-    /// Notes that something happened to the image or name `id`.
+    /// Records an event of the image or name `id`.
     pub(crate) fn record(
         &self,
         action: ImageAction,
         id: &str,
         attributes: BTreeMap<String, String>,
     ) {
-        // Of pulls more is known elsewhere.
+        // A pull has a log line with more details.
         if action != ImageAction::Pull {
-            tracing::info!(action = action.word(), image = id, "done");
+            tracing::info!(action = action.name(), image = id, "done");
         }
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let event = Arc::new(EventMessage {
-            status: action.word().to_owned(),
+            status: action.name().to_owned(),
             id: id.to_owned(),
             kind: "image".to_owned(),
-            action: action.word().to_owned(),
+            action: action.name().to_owned(),
             actor: EventActor {
                 id: id.to_owned(),
                 attributes,
@@ -68,28 +68,29 @@ impl EventLog {
             time_nano: now.as_nanos().try_into().unwrap_or(i64::MAX),
         });
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() == REMEMBERED {
+        if recent.len() == HISTORY {
             recent.pop_front();
         }
         recent.push_back(Arc::clone(&event));
-        // Under the lock: whoever listens gets each event once, remembered or told. Nobody need be listening.
-        let _listeners = self.sender.send(event);
+        // Under the lock, so that a new subscriber gets each event once: from the history or from the channel. An error
+        // means that there is no subscriber.
+        let _subscribers = self.sender.send(event);
     }
 
-    /// Returns what is remembered, and tells what comes behind it.
+    /// Returns the remembered events, and a receiver of the events after them.
     pub(crate) fn subscribe(&self) -> (Vec<Arc<EventMessage>>, Receiver<Arc<EventMessage>>) {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         (recent.iter().cloned().collect(), self.sender.subscribe())
     }
 
-    /// Returns how many listen.
+    /// Returns the number of subscribers.
     pub(crate) fn subscribers(&self) -> usize {
         self.sender.receiver_count()
     }
 }
 
 impl ImageAction {
-    fn word(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Pull => "pull",
             Self::Push => "push",
@@ -104,7 +105,7 @@ impl ImageAction {
     }
 }
 
-/// Returns the one attribute that most events have.
+/// Returns the attribute that most events have.
 pub(crate) fn name_attribute(name: impl Into<String>) -> BTreeMap<String, String> {
     BTreeMap::from([("name".to_owned(), name.into())])
 }

@@ -1,363 +1,434 @@
-//! What happens, in numbers: Prometheus' text format.
+//! The metrics of the daemon, in Prometheus' text format.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use windlass::{DiskUsage, LayerStatus, PullEvent, Pulled};
+use prometheus_client::encoding::prometheus_text::{self, encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use windlass::{DiskUsage, LayerStatus, Outcome, PullEvent, Pulled};
 
-/// Counts since the daemon began.
-#[derive(Debug, Default)]
+/// The media type of [`Metrics::encode`].
+pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
+
+/// The metrics since the daemon started.
+#[derive(Debug)]
 pub(crate) struct Metrics {
-    started: Started,
-    running: AtomicU64,
-    pulled: AtomicU64,
-    up_to_date: AtomicU64,
-    failed: AtomicU64,
-    left: AtomicU64,
-    downloaded_bytes: AtomicU64,
-    reused_bytes: AtomicU64,
-    retries: AtomicU64,
-    setbacks: AtomicU64,
-    queued: AtomicU64,
-    pushed: AtomicU64,
-    push_failed: AtomicU64,
-    requests: Mutex<BTreeMap<u16, u64>>,
-    hosts: Mutex<BTreeMap<String, u64>>,
-    durations: Durations,
+    /// All that is below.
+    registry: Registry,
+    pulls_running: Gauge,
+    pulls: LabeledCounter,
+    pull_durations: Histogram,
+    pull_bytes: Counter,
+    reused_bytes: Counter,
+    retries: Counter,
+    setbacks: Counter,
+    queued: Counter,
+    pushes: LabeledCounter,
+    hosts: LabeledCounter,
+    /// How many hosts have a sample of their own.
+    host_count: Mutex<usize>,
+    requests: LabeledCounter,
 }
 
-/// When the daemon began.
+/// One label: its name and its value.
+type Label = [(&'static str, String); 1];
+type LabeledCounter = Family<Label, Counter>;
+
+/// The upper bounds of the buckets, in seconds.
+const DURATION_BUCKETS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0];
+/// How many hosts have a sample of their own; further ones share one, so that registries cannot use up the memory.
+const MAX_HOSTS: usize = 100;
+/// The value of the label for further hosts.
+const OTHER_HOSTS: &str = "other";
+
+/// A pull that runs. One that is dropped without an outcome counts as left by its client.
 #[derive(Debug)]
-struct Started(SystemTime);
-
-/// How long pulls took.
-#[derive(Debug, Default)]
-struct Durations {
-    buckets: [AtomicU64; BOUNDS.len()],
-    count: AtomicU64,
-    millis: AtomicU64,
-}
-
-/// The bounds of the buckets, in seconds.
-const BOUNDS: [u64; 9] = [1, 2, 5, 10, 30, 60, 300, 1800, 7200];
-/// How many hosts are told apart; what comes from others counts together.
-const MOST_HOSTS: usize = 100;
-
-/// A pull that runs; dropping it without a word is leaving.
-#[derive(Debug)]
-pub(crate) struct Running<'a> {
+pub(crate) struct RunningPull<'a> {
     metrics: &'a Metrics,
     is_over: bool,
 }
 
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Registry::default(),
+            pulls_running: Gauge::default(),
+            pulls: outcomes(&["downloaded", "up_to_date", "failed", "left"]),
+            pull_durations: Histogram::new(DURATION_BUCKETS),
+            pull_bytes: Counter::default(),
+            reused_bytes: Counter::default(),
+            retries: Counter::default(),
+            setbacks: Counter::default(),
+            queued: Counter::default(),
+            pushes: outcomes(&["pushed", "failed"]),
+            hosts: Family::default(),
+            host_count: Mutex::default(),
+            requests: Family::default(),
+        };
+        let registry = metrics.registry();
+        Self {
+            registry,
+            ..metrics
+        }
+    }
+}
+
 impl Metrics {
-    /// Counts a pull that begins.
-    pub(crate) fn begin(&self) -> Running<'_> {
-        self.running.fetch_add(1, Ordering::Relaxed);
-        Running {
+    /// Registers all metrics. The library adds a full stop to the help, and `_total` to the names of counters.
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::default();
+        let started = SystemTime::now().duration_since(UNIX_EPOCH);
+        let started = ConstGauge::new(started.unwrap_or_default().as_secs_f64());
+        registry.register(
+            "windlass_daemon_start_time_seconds",
+            "When the daemon started, in seconds since 1970",
+            started,
+        );
+        registry.register(
+            "windlass_pulls_running",
+            "Pulls in progress",
+            self.pulls_running.clone(),
+        );
+        registry.register(
+            "windlass_pulls",
+            "Pulls that ended, by outcome",
+            self.pulls.clone(),
+        );
+        registry.register(
+            "windlass_pull_duration_seconds",
+            "How long successful pulls took",
+            self.pull_durations.clone(),
+        );
+        for (name, help, counter) in [
+            (
+                "windlass_pull_bytes",
+                "Bytes of layers that were downloaded",
+                &self.pull_bytes,
+            ),
+            (
+                "windlass_pull_reused_bytes",
+                "Bytes of layers that the store had already",
+                &self.reused_bytes,
+            ),
+            (
+                "windlass_pull_retries",
+                "Downloads of layers that were retried",
+                &self.retries,
+            ),
+            (
+                "windlass_pull_setbacks",
+                "Requests for manifests and configs that failed",
+                &self.setbacks,
+            ),
+            (
+                "windlass_pull_queued",
+                "Layers that waited for a download slot",
+                &self.queued,
+            ),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+        registry.register(
+            "windlass_pushes",
+            "Pushes that ended, by outcome",
+            self.pushes.clone(),
+        );
+        registry.register(
+            "windlass_layer_requests",
+            "Requests for layers, by host",
+            self.hosts.clone(),
+        );
+        registry.register(
+            "windlass_http_requests",
+            "Requests of the API, by status",
+            self.requests.clone(),
+        );
+        registry
+    }
+
+    /// Counts a pull that starts.
+    pub(crate) fn start_pull(&self) -> RunningPull<'_> {
+        self.pulls_running.inc();
+        RunningPull {
             metrics: self,
             is_over: false,
         }
     }
 
-    /// Counts what happens in a pull.
-    pub(crate) fn event(&self, event: &PullEvent) {
+    /// Counts an event of a pull.
+    pub(crate) fn count_event(&self, event: &PullEvent) {
         match event {
-            PullEvent::Setback(_) => add(&self.setbacks, 1),
+            PullEvent::Setback(_) => {
+                self.setbacks.inc();
+            }
             PullEvent::Layer { status, .. } => match status {
-                LayerStatus::Queued => add(&self.queued, 1),
-                LayerStatus::Retrying { .. } => add(&self.retries, 1),
-                LayerStatus::Connecting { endpoint, .. } => self.host(endpoint.to_string()),
+                LayerStatus::Queued => {
+                    self.queued.inc();
+                }
+                LayerStatus::Retrying { .. } => {
+                    self.retries.inc();
+                }
+                LayerStatus::Connecting { endpoint, .. } => self.count_host(endpoint.to_string()),
                 _ => {}
             },
             _ => {}
         }
     }
 
-    fn host(&self, host: String) {
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = match hosts.len() < MOST_HOSTS || hosts.contains_key(&host) {
-            true => host,
-            false => "other".to_owned(),
-        };
-        *hosts.entry(host).or_default() += 1;
+    fn count_host(&self, host: String) {
+        let label = [("host", host)];
+        let mut count = self
+            .host_count
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.hosts.get(&label).is_none() {
+            if *count == MAX_HOSTS {
+                let other = [("host", OTHER_HOSTS.to_owned())];
+                self.hosts.get_or_create(&other).inc();
+                return;
+            }
+            *count += 1;
+        }
+        self.hosts.get_or_create(&label).inc();
     }
 
-    /// Counts an answer.
+    /// Counts a response.
     pub(crate) fn count_response(&self, status: u16) {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        *requests.entry(status).or_default() += 1;
+        let label = [("status", status.to_string())];
+        self.requests.get_or_create(&label).inc();
     }
 
-    /// Counts a push.
-    pub(crate) fn pushed(&self, is_well: bool) {
-        add(
-            if is_well {
-                &self.pushed
-            } else {
-                &self.push_failed
-            },
-            1,
-        );
+    /// Counts a push that ended.
+    pub(crate) fn count_push(&self, is_success: bool) {
+        count_outcome(&self.pushes, if is_success { "pushed" } else { "failed" });
     }
 
     /// Returns how many pulls run.
     pub(crate) fn pulls_running(&self) -> u64 {
-        self.running.load(Ordering::Relaxed)
+        self.pulls_running.get().try_into().unwrap_or_default()
     }
 
-    /// Writes all of it.
-    pub(crate) fn text(&self, usage: Option<&DiskUsage>, version: &str) -> String {
-        let mut out = Text(String::new());
-        out.head("windlass_build_info", "gauge", "Which windlass this is.");
-        out.line("windlass_build_info", &[("version", version)], 1);
-        let started = self.started.0.duration_since(UNIX_EPOCH);
-        out.head(
-            "windlass_daemon_start_time_seconds",
-            "gauge",
-            "When the daemon began, in seconds since 1970.",
-        );
-        let started = started.unwrap_or_default().as_secs_f64();
-        out.line("windlass_daemon_start_time_seconds", &[], started);
-        out.process();
-        out.head("windlass_pulls_running", "gauge", "Pulls that run.");
-        out.line("windlass_pulls_running", &[], self.pulls_running());
-        out.head(
-            "windlass_pulls_total",
-            "counter",
-            "Pulls that ended, by how.",
-        );
-        for (outcome, count) in [
-            ("downloaded", &self.pulled),
-            ("up_to_date", &self.up_to_date),
-            ("failed", &self.failed),
-            ("left", &self.left),
-        ] {
-            out.line("windlass_pulls_total", &[("outcome", outcome)], get(count));
-        }
-        self.durations.write(&mut out);
-        for (name, help, count) in [
-            (
-                "windlass_pull_bytes_total",
-                "Bytes of layers that were downloaded.",
-                &self.downloaded_bytes,
-            ),
-            (
-                "windlass_pull_reused_bytes_total",
-                "Bytes of layers that were here already.",
-                &self.reused_bytes,
-            ),
-            (
-                "windlass_pull_retries_total",
-                "Attempts at layers that were made again.",
-                &self.retries,
-            ),
-            (
-                "windlass_pull_setbacks_total",
-                "Requests for documents that failed.",
-                &self.setbacks,
-            ),
-            (
-                "windlass_pull_queued_total",
-                "Layers that waited for a turn.",
-                &self.queued,
-            ),
-        ] {
-            out.head(name, "counter", help);
-            out.line(name, &[], get(count));
-        }
-        out.head(
-            "windlass_pushes_total",
-            "counter",
-            "Pushes that ended, by how.",
-        );
-        out.line(
-            "windlass_pushes_total",
-            &[("outcome", "pushed")],
-            get(&self.pushed),
-        );
-        out.line(
-            "windlass_pushes_total",
-            &[("outcome", "failed")],
-            get(&self.push_failed),
-        );
-        out.head(
-            "windlass_layer_requests_total",
-            "counter",
-            "Layers asked for, by host.",
-        );
-        for (host, count) in &*self.hosts.lock().unwrap_or_else(PoisonError::into_inner) {
-            out.line("windlass_layer_requests_total", &[("host", host)], *count);
-        }
-        out.head(
-            "windlass_http_requests_total",
-            "counter",
-            "Requests of the API, by status.",
-        );
-        for (status, count) in &*self.requests.lock().unwrap_or_else(PoisonError::into_inner) {
-            let status = status.to_string();
-            out.line(
-                "windlass_http_requests_total",
-                &[("status", &status)],
-                *count,
-            );
-        }
-        if let Some(usage) = usage {
-            out.usage(usage);
-        }
-        out.0
+    /// Returns all metrics as text. `usage` is that of the store, if it could be read.
+    pub(crate) fn encode(&self, usage: Option<&DiskUsage>, version: &str) -> String {
+        let mut text = String::new();
+        let now = current(usage, version);
+        // Writing to memory cannot fail.
+        let _ = encode(&mut text, &self.registry).and_then(|()| encode(&mut text, &now));
+        text
     }
 }
 
-impl Running<'_> {
-    /// The pull went well.
-    pub(crate) fn pulled(mut self, pulled: &Pulled) {
-        let metrics = self.metrics;
-        let outcome = match pulled.outcome {
-            windlass::Outcome::Downloaded => &metrics.pulled,
-            windlass::Outcome::UpToDate => &metrics.up_to_date,
-        };
-        add(outcome, 1);
-        add(&metrics.downloaded_bytes, pulled.downloaded_bytes);
-        add(&metrics.reused_bytes, pulled.reused_bytes);
-        metrics.durations.note(pulled.duration);
-        self.is_over = true;
-    }
-
-    /// The pull failed.
-    pub(crate) fn failed(mut self) {
-        add(&self.metrics.failed, 1);
-        self.is_over = true;
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.metrics.running.fetch_sub(1, Ordering::Relaxed);
-        if !self.is_over {
-            tracing::info!("a pull was left by its client");
-            add(&self.metrics.left, 1);
-        }
-    }
-}
-
-impl Durations {
-    fn note(&self, duration: Duration) {
-        for (bound, bucket) in BOUNDS.iter().zip(&self.buckets) {
-            if duration <= Duration::from_secs(*bound) {
-                add(bucket, 1);
-            }
-        }
-        add(&self.count, 1);
-        add(
-            &self.millis,
-            duration.as_millis().try_into().unwrap_or(u64::MAX),
+/// Returns the metrics that are read when they are requested.
+fn current(usage: Option<&DiskUsage>, version: &str) -> Registry {
+    let mut registry = Registry::default();
+    let build = Family::<Label, Gauge>::default();
+    build
+        .get_or_create(&[("version", version.to_owned())])
+        .set(1);
+    registry.register("windlass_build_info", "The version of windlass", build);
+    if let Some(resident) = resident_memory() {
+        registry.register(
+            "process_resident_memory_bytes",
+            "Resident memory of the daemon",
+            ConstGauge::new(resident),
         );
     }
-
-    fn write(&self, out: &mut Text) {
-        const NAME: &str = "windlass_pull_duration_seconds";
-        out.head(NAME, "histogram", "How long pulls took that went well.");
-        for (bound, bucket) in BOUNDS.iter().zip(&self.buckets) {
-            let bound = bound.to_string();
-            out.line(&format!("{NAME}_bucket"), &[("le", &bound)], get(bucket));
-        }
-        let count = get(&self.count);
-        out.line(&format!("{NAME}_bucket"), &[("le", "+Inf")], count);
-        let millis = get(&self.millis);
-        let sum = format!("{}.{:03}", millis / 1000, millis % 1000);
-        out.line(&format!("{NAME}_sum"), &[], sum);
-        out.line(&format!("{NAME}_count"), &[], count);
+    if let Ok(open) = fs::read_dir("/proc/self/fd") {
+        let open = i64::try_from(open.count()).unwrap_or(i64::MAX);
+        registry.register(
+            "process_open_fds",
+            "Open file descriptors of the daemon",
+            ConstGauge::new(open),
+        );
     }
-}
-
-/// Text in the format, as it is written.
-struct Text(String);
-
-impl Text {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        let labels: Vec<_> = labels
-            .iter()
-            .map(|(key, value)| {
-                let value = value
-                    .replace('\\', "\\\\")
-                    .replace('"', "\\\"")
-                    .replace('\n', "\\n");
-                format!("{key}=\"{value}\"")
-            })
-            .collect();
-        let labels = match labels.is_empty() {
-            true => String::new(),
-            false => format!("{{{}}}", labels.join(",")),
-        };
-        let _ = writeln!(self.0, "{name}{labels} {value}");
-    }
-
-    /// What the system says of this process, under the names that every exporter uses.
-    fn process(&mut self) {
-        if let Some(resident) = resident() {
-            const NAME: &str = "process_resident_memory_bytes";
-            self.head(NAME, "gauge", "Memory that the daemon takes up.");
-            self.line(NAME, &[], resident);
-        }
-        if let Ok(open) = fs::read_dir("/proc/self/fd") {
-            const NAME: &str = "process_open_fds";
-            self.head(NAME, "gauge", "Files and connections that are open.");
-            self.line(NAME, &[], open.count());
-        }
-    }
-
-    fn usage(&mut self, usage: &DiskUsage) {
-        let kinds = [
+    if let Some(usage) = usage {
+        let (items, bytes) = (
+            Family::<Label, Gauge>::default(),
+            Family::<Label, Gauge>::default(),
+        );
+        for (kind, usage) in [
             ("images", &usage.images),
             ("layers", &usage.layers),
             ("blobs", &usage.blobs),
             ("partial", &usage.partial),
-        ];
-        self.head(
+        ] {
+            let label = [("kind", kind.to_owned())];
+            let count = i64::try_from(usage.count).unwrap_or(i64::MAX);
+            items.get_or_create(&label).set(count);
+            let size = i64::try_from(usage.size).unwrap_or(i64::MAX);
+            bytes.get_or_create(&label).set(size);
+        }
+        registry.register(
             "windlass_store_items",
-            "gauge",
-            "What the store has, by kind.",
+            "Contents of the store, by kind",
+            items,
         );
-        for (kind, usage) in kinds {
-            self.line("windlass_store_items", &[("kind", kind)], usage.count);
-        }
-        self.head(
-            "windlass_store_bytes",
-            "gauge",
-            "What that takes up in bytes, by kind.",
-        );
-        for (kind, usage) in kinds {
-            self.line("windlass_store_bytes", &[("kind", kind)], usage.size);
-        }
+        registry.register("windlass_store_bytes", "Disk space in use, by kind", bytes);
     }
+    registry
 }
 
-/// Reads how much memory this process takes up, in bytes (proc(5)).
-fn resident() -> Option<usize> {
+/// Returns a counter with a sample for each outcome, which is 0 at first.
+fn outcomes(outcomes: &[&str]) -> LabeledCounter {
+    let counter = Family::default();
+    for outcome in outcomes {
+        drop(counter.get_or_create(&outcome_label(outcome)));
+    }
+    counter
+}
+
+fn outcome_label(outcome: &str) -> Label {
+    [("outcome", outcome.to_owned())]
+}
+
+fn count_outcome(counter: &LabeledCounter, outcome: &str) {
+    counter.get_or_create(&outcome_label(outcome)).inc();
+}
+
+/// Returns the resident memory of this process in bytes (proc(5)).
+fn resident_memory() -> Option<i64> {
     let sizes = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: usize = sizes.split(' ').nth(1)?.parse().ok()?;
-    pages.checked_mul(rustix::param::page_size())
+    let bytes = pages.checked_mul(rustix::param::page_size())?;
+    bytes.try_into().ok()
 }
 
-impl Default for Started {
-    fn default() -> Self {
-        Self(SystemTime::now())
+impl RunningPull<'_> {
+    /// Counts a successful pull.
+    pub(crate) fn succeeded(mut self, pulled: &Pulled) {
+        let metrics = self.metrics;
+        let outcome = match pulled.outcome {
+            Outcome::Downloaded => "downloaded",
+            Outcome::UpToDate => "up_to_date",
+        };
+        count_outcome(&metrics.pulls, outcome);
+        metrics.pull_bytes.inc_by(pulled.downloaded_bytes);
+        metrics.reused_bytes.inc_by(pulled.reused_bytes);
+        metrics
+            .pull_durations
+            .observe(pulled.duration.as_secs_f64());
+        self.is_over = true;
+    }
+
+    /// Counts a failed pull.
+    pub(crate) fn failed(mut self) {
+        count_outcome(&self.metrics.pulls, "failed");
+        self.is_over = true;
     }
 }
 
-fn add(counter: &AtomicU64, more: u64) {
-    counter.fetch_add(more, Ordering::Relaxed);
+impl Drop for RunningPull<'_> {
+    fn drop(&mut self) {
+        self.metrics.pulls_running.dec();
+        if !self.is_over {
+            tracing::info!("a pull was cancelled: its client disconnected");
+            count_outcome(&self.metrics.pulls, "left");
+        }
+    }
 }
 
-fn get(counter: &AtomicU64) -> u64 {
-    counter.load(Ordering::Relaxed)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The samples, in alphabetical order, without those that depend on the process.
+    fn samples(metrics: &Metrics) -> Vec<String> {
+        let text = metrics.encode(None, "1.2");
+        let mut samples: Vec<_> = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.starts_with("process_"))
+            .filter(|line| !line.starts_with("windlass_daemon_start_time_seconds "))
+            .map(str::to_owned)
+            .collect();
+        samples.sort();
+        samples
+    }
+
+    /// The names and labels that dashboards use.
+    #[test]
+    fn names_and_labels_are_stable() {
+        let metrics = Metrics::default();
+        let running = metrics.start_pull();
+        drop(metrics.start_pull());
+        metrics.start_pull().failed();
+        metrics.pull_durations.observe(1.5);
+        metrics.pull_durations.observe(7200.0);
+        metrics.pull_durations.observe(9000.0);
+        metrics.count_push(true);
+        metrics.count_response(404);
+        metrics.count_host("a.test:5000".to_owned());
+        insta::assert_snapshot!(samples(&metrics).join("\n"), @r#"
+        windlass_build_info{version="1.2"} 1
+        windlass_http_requests_total{status="404"} 1
+        windlass_layer_requests_total{host="a.test:5000"} 1
+        windlass_pull_bytes_total 0
+        windlass_pull_duration_seconds_bucket{le="+Inf"} 3
+        windlass_pull_duration_seconds_bucket{le="1"} 0
+        windlass_pull_duration_seconds_bucket{le="10"} 1
+        windlass_pull_duration_seconds_bucket{le="1800"} 1
+        windlass_pull_duration_seconds_bucket{le="2"} 1
+        windlass_pull_duration_seconds_bucket{le="30"} 1
+        windlass_pull_duration_seconds_bucket{le="300"} 1
+        windlass_pull_duration_seconds_bucket{le="5"} 1
+        windlass_pull_duration_seconds_bucket{le="60"} 1
+        windlass_pull_duration_seconds_bucket{le="7200"} 2
+        windlass_pull_duration_seconds_count 3
+        windlass_pull_duration_seconds_sum 16201.5
+        windlass_pull_queued_total 0
+        windlass_pull_retries_total 0
+        windlass_pull_reused_bytes_total 0
+        windlass_pull_setbacks_total 0
+        windlass_pulls_running 1
+        windlass_pulls_total{outcome="downloaded"} 0
+        windlass_pulls_total{outcome="failed"} 1
+        windlass_pulls_total{outcome="left"} 1
+        windlass_pulls_total{outcome="up_to_date"} 0
+        windlass_pushes_total{outcome="failed"} 0
+        windlass_pushes_total{outcome="pushed"} 1
+        "#);
+        drop(running);
+        assert_eq!(metrics.pulls_running(), 0);
+    }
+
+    #[test]
+    fn the_types_are_announced() {
+        let text = Metrics::default().encode(None, "1.2");
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let types: Vec<_> = types.collect();
+        insta::assert_snapshot!(types.join("\n"), @r"
+        windlass_daemon_start_time_seconds gauge
+        windlass_pulls_running gauge
+        windlass_pulls_total counter
+        windlass_pull_duration_seconds histogram
+        windlass_pull_bytes_total counter
+        windlass_pull_reused_bytes_total counter
+        windlass_pull_retries_total counter
+        windlass_pull_setbacks_total counter
+        windlass_pull_queued_total counter
+        windlass_pushes_total counter
+        windlass_build_info gauge
+        process_resident_memory_bytes gauge
+        process_open_fds gauge
+        ");
+    }
+
+    #[test]
+    fn hosts_beyond_the_limit_share_a_sample() {
+        let metrics = Metrics::default();
+        for host in 0..MAX_HOSTS + 5 {
+            metrics.count_host(format!("host{host}.test"));
+        }
+        // A host with a sample keeps it.
+        metrics.count_host("host0.test".to_owned());
+        let count = |host: &str| {
+            let label = [("host", host.to_owned())];
+            metrics.hosts.get(&label).map_or(0, |counter| counter.get())
+        };
+        assert_eq!((count("host0.test"), count(OTHER_HOSTS)), (2, 5));
+    }
 }

@@ -1,4 +1,4 @@
-//! Tells the service manager how the daemon is (`sd_notify(3)`).
+//! Reports the state of the daemon to the service manager (`sd_notify(3)`).
 
 use std::io;
 use std::os::linux::net::SocketAddrExt as _;
@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The way to the service manager; without one, nobody is told.
+/// The connection to the service manager. Without one, reports are dropped.
 #[derive(Debug, Default)]
 pub struct Notifier {
     socket: Option<UnixDatagram>,
-    /// How often it wants to hear that the daemon is alive.
+    /// How often [`Notifier::alive`] has to be called.
     watchdog: Option<Duration>,
 }
 
 impl Notifier {
-    /// Makes one of `NOTIFY_SOCKET` (a path, or `@` and an abstract name) and `WATCHDOG_USEC`, as they came in the environment.
-    /// What is to be told is told twice in that time.
+    /// Connects to `NOTIFY_SOCKET`, a path or `@` and an abstract name. `watchdog` is `WATCHDOG_USEC`; the daemon reports
+    /// twice in that time.
     pub fn new(socket: Option<&Path>, watchdog: Option<Duration>) -> io::Result<Self> {
         let Some(path) = socket else {
             return Ok(Self::default());
@@ -37,12 +37,12 @@ impl Notifier {
         })
     }
 
-    /// The daemon answers.
+    /// Reports that the daemon serves requests.
     pub fn ready(&self, status: &str) {
         self.send(&format!("READY=1\nSTATUS={status}"));
     }
 
-    /// The configuration is read anew; [`Self::ready`] follows.
+    /// Reports that the configuration is being reloaded; [`Self::ready`] has to follow.
     pub fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let micros = now
@@ -52,18 +52,18 @@ impl Notifier {
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }
 
-    /// The daemon ends, which may take as long as `within`.
+    /// Reports that the daemon shuts down, which may take as long as `within`.
     pub fn stopping(&self, within: Duration) {
         let micros = within.as_micros();
         self.send(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={micros}"));
     }
 
-    /// Returns how often [`Self::alive`] has to be said, if it has.
+    /// Returns how often [`Self::alive`] has to be called, if the watchdog is enabled.
     pub fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }
 
-    /// The daemon is alive.
+    /// Reports that the daemon is alive.
     pub fn alive(&self) {
         self.send("WATCHDOG=1");
     }
@@ -72,7 +72,7 @@ impl Notifier {
         if let Some(socket) = &self.socket
             && let Err(error) = socket.send(text.as_bytes())
         {
-            tracing::warn!(%error, "the service manager was not told");
+            tracing::warn!(%error, "cannot notify the service manager");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is done for a client, by whichever way it came in: with the events and the numbers kept.
+//! The operations that clients of the API and of the control socket share: each records its events and metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -32,14 +32,14 @@ impl Daemon {
     ) -> Operation<PullEvent, Pulled, PullError> {
         let daemon = Arc::clone(self);
         Operation::new(|events| async move {
-            let running = daemon.metrics.begin();
+            let running = daemon.metrics.start_pull();
             let (name, repository) = (
                 request.reference.clone().or_latest().familiar(),
                 request.reference.repository().familiar(),
             );
             let pull = daemon.engine.pull(request).start();
             let outcome = pull.drive(|event| {
-                daemon.metrics.event(&event);
+                daemon.metrics.count_event(&event);
                 events.send(event);
             });
             let outcome = outcome.await;
@@ -48,7 +48,7 @@ impl Daemon {
                     daemon
                         .events
                         .record(ImageAction::Pull, &name, name_attribute(repository));
-                    running.pulled(pulled);
+                    running.succeeded(pulled);
                     tracing::info!(
                         reference = %name,
                         digest = %pulled.digest,
@@ -61,25 +61,25 @@ impl Daemon {
                 Err(error) => {
                     running.failed();
                     let error = windlass::text::error_chain(error);
-                    tracing::info!(reference = %name, %error, "a pull failed");
+                    tracing::info!(reference = %name, %error, "pull failed");
                 }
             }
             outcome
         })
     }
 
-    /// Returns where transfers run.
+    /// Returns the runtime that transfers run on.
     pub fn runtime(&self) -> Handle {
         self.transfer_runtime.clone()
     }
 
-    /// Begins to fetch what is at a URL. Blocks.
+    /// Starts to download a URL. Blocks.
     pub fn download(&self, url: &WebUrl, limit: Option<u64>) -> Result<UrlDownload, RegistryError> {
         self.transfer_runtime
             .block_on(self.engine.remote().download(url, limit))
     }
 
-    /// Gives an image one more name. Blocks.
+    /// Adds a name to an image. Blocks.
     pub fn tag(&self, source: &ImageName, target: &Reference) -> Result<(), TagImageError> {
         let target = target.clone().or_latest();
         self.engine.tag(source, &target)?;
@@ -91,7 +91,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Removes a name, and the image with it if that was its last one. Blocks.
+    /// Removes a name, and with the last name the image. Blocks.
     pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Removal, RemoveError> {
         let image = self.engine.image(name);
         let removal = self.engine.remove(name, how)?;
@@ -114,7 +114,7 @@ impl Daemon {
         Ok(removal)
     }
 
-    /// Removes images that nobody needs. Blocks.
+    /// Removes unused images. Blocks.
     pub fn prune(&self, what: &Prune) -> Result<Pruned, PruneError> {
         let images = self.engine.images()?;
         let ids: BTreeSet<_> = images.iter().map(|image| *image.id.digest()).collect();
@@ -150,7 +150,7 @@ impl Daemon {
         Ok(loaded)
     }
 
-    /// Makes an image of a tar. Blocks.
+    /// Imports a tar as an image. Blocks.
     pub fn import(
         &self,
         from: impl Read + Send,

@@ -1,4 +1,4 @@
-//! A question, as far as HTTP tells it apart.
+//! Parsing of requests: the version, the path, the query and the body.
 
 use std::time::Duration;
 
@@ -13,31 +13,31 @@ use windlass_engine_api::{ApiVersion, NEWEST, OLDEST, OLDEST_TOLERATED};
 
 use crate::response::ApiError;
 
-/// A question.
+/// A request.
 #[derive(Debug)]
 pub(crate) struct ApiRequest {
     pub(crate) method: Method,
-    /// The version of the API that it is put in: the newest where it does not say.
+    /// The version of the API that the path names; the newest if it names none.
     pub(crate) version: ApiVersion,
-    /// What it is about, decoded, without the version: `/images/json`.
+    /// The path, decoded and without the version: `/images/json`.
     pub(crate) path: String,
     pub(crate) query: QueryParameters,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Incoming,
 }
 
-/// What stands behind the question mark.
+/// The parameters of the query.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct QueryParameters(Vec<(String, String)>);
 
-/// How many bytes of a body that says nothing are taken in, and for how long.
-const LONGEST_SKIPPED: usize = 256 << 10;
-const SKIPPING: Duration = Duration::from_secs(2);
-/// The largest document that is taken with a question, in bytes.
-const LARGEST_DOCUMENT: usize = 1 << 20;
+/// How many bytes of an unused body are read, and for how long.
+const MAX_SKIPPED: usize = 256 << 10;
+const SKIP_TIMEOUT: Duration = Duration::from_secs(2);
+/// The largest JSON body, in bytes.
+const MAX_DOCUMENT: usize = 1 << 20;
 
 impl ApiRequest {
-    /// Takes a question apart.
+    /// Parses the head of a request.
     pub(crate) fn read(request: http::Request<Incoming>) -> Result<Self, ApiError> {
         let (
             Parts {
@@ -61,16 +61,16 @@ impl ApiRequest {
         })
     }
 
-    /// Says whether the client speaks at least this version.
-    pub(crate) fn speaks(&self, major: u16, minor: u16) -> bool {
+    /// Returns whether the request is of this version of the API or a newer one.
+    pub(crate) fn is_at_least(&self, major: u16, minor: u16) -> bool {
         self.version >= ApiVersion::new(major, minor)
     }
 
-    /// Takes in a body that says nothing, as far as it is short. A client that is still sending when it is answered finds
-    /// the connection closed, and some die of it.
+    /// Reads a short body that has no meaning. A client that is still sending when the response arrives finds the
+    /// connection closed, and some clients fail then.
     pub(crate) async fn skip_body(&mut self) {
         let skip = async {
-            let mut left = LONGEST_SKIPPED;
+            let mut left = MAX_SKIPPED;
             while let Some(Ok(frame)) = self.body.frame().await {
                 left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
                 if left == 0 {
@@ -78,24 +78,24 @@ impl ApiRequest {
                 }
             }
         };
-        // What takes longer was meant to be answered before it ends.
-        let _enough = time::timeout(SKIPPING, skip).await;
+        // A body that takes longer is left: its client expects the response first.
+        let _skipped = time::timeout(SKIP_TIMEOUT, skip).await;
     }
 
-    /// Reads the document that came with the question.
+    /// Reads a JSON body.
     pub(crate) async fn document(body: Incoming) -> Result<Vec<u8>, ApiError> {
-        match Limited::new(body, LARGEST_DOCUMENT).collect().await {
+        match Limited::new(body, MAX_DOCUMENT).collect().await {
             Ok(collected) => Ok(collected.to_bytes().into()),
             Err(error) if error.is::<LengthLimitError>() => {
-                let text = format!("the body is larger than {LARGEST_DOCUMENT} bytes");
+                let text = format!("the body is larger than {MAX_DOCUMENT} bytes");
                 Err(ApiError::bad_request(text))
             }
-            Err(_) => Err(ApiError::bad_request("the body did not come to its end")),
+            Err(_) => Err(ApiError::bad_request("the body is incomplete")),
         }
     }
 }
 
-/// Splits a path in the version in front of it and the rest.
+/// Splits a path into its version and the rest.
 fn split_version(path: &str) -> Result<(ApiVersion, &str), ApiError> {
     let (first, rest) = match path[1.min(path.len())..].find('/') {
         Some(end) => (&path[1..=end], &path[end + 1..]),
@@ -104,15 +104,15 @@ fn split_version(path: &str) -> Result<(ApiVersion, &str), ApiError> {
     let Some(version) = ApiVersion::of_prefix(first) else {
         return Ok((NEWEST, path));
     };
-    let said = &first[1..];
+    let given = &first[1..];
     if version > NEWEST {
         return Err(ApiError::bad_request(format!(
-            "client version {said} is too new. Maximum supported API version is {NEWEST}"
+            "client version {given} is too new. Maximum supported API version is {NEWEST}"
         )));
     }
     if version < OLDEST_TOLERATED {
         return Err(ApiError::bad_request(format!(
-            "client version {said} is too old. Minimum supported API version is {OLDEST}, please upgrade your client \
+            "client version {given} is too old. Minimum supported API version is {OLDEST}, please upgrade your client \
              to a newer version"
         )));
     }
@@ -125,12 +125,12 @@ impl QueryParameters {
         Self(pairs.into_owned().collect())
     }
 
-    /// Returns the first value of `key`; what is empty counts as missing.
+    /// Returns the first value of `key`; an empty one counts as missing.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.all(key).next()
     }
 
-    /// Returns all values of `key` that are not empty.
+    /// Returns the values of `key` that are not empty.
     pub(crate) fn all<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a str> {
         let of_key = self
             .0
@@ -139,7 +139,7 @@ impl QueryParameters {
         of_key.map(|(_, value)| &**value)
     }
 
-    /// Reads a flag as Docker does: what does not say no says yes.
+    /// Returns a flag by Docker's rule: every value but these means yes.
     pub(crate) fn flag(&self, key: &str) -> bool {
         let no = ["0", "no", "false", "none"];
         self.get(key)
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_taken_off_the_path() {
+    fn versions_are_split_off_the_path() {
         assert_eq!(
             split("/v1.41/images/json"),
             Ok(("1.41".to_owned(), "/images/json"))
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_read_as_by_docker() {
+    fn flags_follow_dockers_rule() {
         let query = QueryParameters::read("a=1&b=0&c=&d=False&e=true&f=x&g=a&g=b");
         let flags = ["a", "b", "c", "d", "e", "f", "z"].map(|key| query.flag(key));
         assert_eq!(flags, [true, false, false, false, true, true, false]);

@@ -1,4 +1,4 @@
-//! Answers.
+//! Responses.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -6,16 +6,16 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use windlass_engine_api as api;
 
-use crate::body::Body;
+use crate::body::ApiBody;
 
-/// An answer.
-pub(crate) type ApiResponse = Response<Body>;
+/// A response.
+pub(crate) type ApiResponse = Response<ApiBody>;
 
-/// An answer that is an error (API-3).
+/// An error, as it is sent to the client (API-3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
-    /// Why, in one line, in Docker's words where it has some.
+    /// One line, in Docker's wording where it has one.
     pub(crate) message: String,
 }
 
@@ -23,56 +23,56 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 pub(crate) const TAR: HeaderValue = HeaderValue::from_static("application/x-tar");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// Answers with a document.
+/// Returns a JSON document.
 pub(crate) fn json(document: &impl Serialize) -> ApiResponse {
     json_with(StatusCode::OK, document)
 }
 
-/// Answers with a document and another status than 200.
+/// Returns a JSON document with another status than 200.
 pub(crate) fn json_with(status: StatusCode, document: &impl Serialize) -> ApiResponse {
     let mut text = serde_json::to_vec(document).unwrap_or_default();
     text.push(b'\n');
-    with_type(status, JSON, Body::Whole(text.into()))
+    with_type(status, JSON, ApiBody::Whole(text.into()))
 }
 
-/// Answers with a text.
+/// Returns a constant text.
 pub(crate) fn text(text: &'static str) -> ApiResponse {
-    let body = Body::Whole(Bytes::from_static(text.as_bytes()));
+    let body = ApiBody::Whole(Bytes::from_static(text.as_bytes()));
     with_type(StatusCode::OK, TEXT, body)
 }
 
-/// Answers with a text that was made for this.
+/// Returns a text of any type.
 pub(crate) fn text_of(content_type: HeaderValue, text: String) -> ApiResponse {
-    with_type(StatusCode::OK, content_type, Body::Whole(text.into()))
+    with_type(StatusCode::OK, content_type, ApiBody::Whole(text.into()))
 }
 
-/// Answers with nothing but a status.
+/// Returns a status without a body.
 pub(crate) fn empty(status: StatusCode) -> ApiResponse {
-    let mut answer = Response::new(Body::empty());
-    *answer.status_mut() = status;
-    answer
+    let mut response = Response::new(ApiBody::empty());
+    *response.status_mut() = status;
+    response
 }
 
-/// Answers with what comes in pieces.
-pub(crate) fn stream(content_type: HeaderValue, body: Body) -> ApiResponse {
+/// Returns a body that is sent in chunks.
+pub(crate) fn stream(content_type: HeaderValue, body: ApiBody) -> ApiResponse {
     with_type(StatusCode::OK, content_type, body)
 }
 
 /// Adds a header.
-pub(crate) fn with(mut answer: ApiResponse, name: &'static str, value: &str) -> ApiResponse {
+pub(crate) fn with(mut response: ApiResponse, name: &'static str, value: &str) -> ApiResponse {
     if let Ok(value) = HeaderValue::from_str(value) {
-        answer
+        response
             .headers_mut()
             .insert(HeaderName::from_static(name), value);
     }
-    answer
+    response
 }
 
-fn with_type(status: StatusCode, content_type: HeaderValue, body: Body) -> ApiResponse {
-    let mut answer = Response::new(body);
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, content_type);
-    answer
+fn with_type(status: StatusCode, content_type: HeaderValue, body: ApiBody) -> ApiResponse {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
 }
 
 impl ApiError {
@@ -95,7 +95,7 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    /// Makes the answer of it.
+    /// Makes a response of it.
     pub(crate) fn into_response(self) -> ApiResponse {
         let Self { status, message } = self;
         json_with(status, &api::ErrorResponse { message })

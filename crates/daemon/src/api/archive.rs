@@ -1,4 +1,4 @@
-//! Images in archives: out (`GET /images/get`), and in (`POST /images/load`).
+//! Image archives: saving (`GET /images/get`) and loading (`POST /images/load`).
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write};
@@ -15,22 +15,22 @@ use windlass_engine_api::ProgressMessage;
 
 use super::{blocking, image_name};
 use crate::Daemon;
-use crate::body::{Body, Chunks};
+use crate::body::{ApiBody, ChunkSender};
 use crate::event_log::{ImageAction, name_attribute};
 use crate::render;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse};
-use crate::stream::{MessageQueue, MessageStream};
+use crate::stream::{MessageQueue, MessageSender};
 
-/// How much of an archive is gathered before it is sent.
-const PIECE: usize = 256 << 10;
+/// How much of an archive is collected before it is sent, in bytes.
+const CHUNK: usize = 256 << 10;
 
-/// An archive on its way to a client. It begins with the first byte: what fails before that has a status.
-struct Sending {
-    pieces: Chunks,
-    gathered: Vec<u8>,
-    /// The other end of the answer, until it has begun.
-    head: Option<(oneshot::Sender<Result<Body, ApiError>>, Body)>,
+/// Sends an archive to a client. The response starts with the first byte: an error before it has a status.
+struct ArchiveWriter {
+    chunks: ChunkSender,
+    buffer: Vec<u8>,
+    /// The response, until it has started.
+    head: Option<(oneshot::Sender<Result<ApiBody, ApiError>>, ApiBody)>,
 }
 
 /// `GET /images/get?names=…` and `GET /images/{name}/get`
@@ -41,7 +41,7 @@ pub(super) async fn save(
 ) -> Result<ApiResponse, ApiError> {
     let names = match &name {
         Some(name) => vec![image_name(name)?],
-        // Some clients send all of them in one, divided by commas.
+        // Some clients send all names in one parameter, separated by commas.
         None => request
             .query
             .all("names")
@@ -51,37 +51,39 @@ pub(super) async fn save(
             .collect::<Result<_, _>>()?,
     };
     if names.is_empty() {
-        return Err(ApiError::bad_request("no image is named: give names=…"));
+        return Err(ApiError::bad_request(
+            "no image is named: set the parameter names",
+        ));
     }
     let choice = choice(request)?;
-    let (head, begun) = oneshot::channel();
-    let (pieces, body) = Body::pieces();
-    let sending = Sending {
-        pieces,
-        gathered: Vec::with_capacity(PIECE),
+    let (head, started) = oneshot::channel();
+    let (chunks, body) = ApiBody::chunks();
+    let writer = ArchiveWriter {
+        chunks,
+        buffer: Vec::with_capacity(CHUNK),
         head: Some((head, body)),
     };
-    let turn = Arc::clone(&daemon.long_running).acquire_owned().await;
+    let permit = Arc::clone(&daemon.long_running).acquire_owned().await;
     let daemon = Arc::clone(daemon);
     task::spawn_blocking(move || {
-        let _turn = turn;
-        send(&daemon, &names, &choice, sending);
+        let _permit = permit;
+        save_images(&daemon, &names, &choice, writer);
     });
-    let lost = |_| ApiError::internal("a defect in windlass: see its log");
-    let body = begun.await.map_err(lost)??;
+    let lost = |_| ApiError::internal("internal error: see the log of the daemon");
+    let body = started.await.map_err(lost)??;
     Ok(response::stream(response::TAR, body))
 }
 
-/// Reads which images of an index are meant: of one platform, or all that are here.
+/// Returns which images of an index are selected: that of one platform, or all in the store.
 fn choice(request: &ApiRequest) -> Result<Choice, ApiError> {
     let platform = super::create::platform(&request.query)?;
     Ok(platform.map_or(Choice::All, |platform| Choice::One(Some(platform))))
 }
 
-fn send(daemon: &Daemon, names: &[ImageName], choice: &Choice, mut sending: Sending) {
-    // A client that leaves fails the next write.
+fn save_images(daemon: &Daemon, names: &[ImageName], choice: &Choice, mut writer: ArchiveWriter) {
+    // A client that disconnects fails the next write.
     let stop = AtomicBool::new(false);
-    let to = SaveTo::Archive(LayoutKind::DockerArchive, &mut sending);
+    let to = SaveTo::Archive(LayoutKind::DockerArchive, &mut writer);
     let saved = daemon.engine.save(names, choice, to, &stop, &|_| {});
     match saved {
         Ok(saved) => {
@@ -91,34 +93,34 @@ fn send(daemon: &Daemon, names: &[ImageName], choice: &Choice, mut sending: Send
                     .events
                     .record(ImageAction::Save, &id, name_attribute(&id));
             }
-            // One who has left does not get the end of it.
-            drop(sending.flush());
+            // An error means that the client has disconnected.
+            drop(writer.flush());
         }
         Err(error) => {
             let cause = windlass::text::error_chain(&error);
-            tracing::info!(error = %cause, "an archive was not finished");
-            sending.fail(render::error::of_save(&error));
+            tracing::info!(error = %cause, "save failed");
+            writer.fail(render::error::of_save(&error));
         }
     }
 }
 
-impl Sending {
-    /// Tells the client by a status, or if it is too late for that, by cutting the connection.
-    fn fail(mut self, failure: ApiError) {
+impl ArchiveWriter {
+    /// Reports an error by a status; once the response has started, by closing the connection.
+    fn fail(mut self, error: ApiError) {
         match self.head.take() {
-            Some((head, _)) => drop(head.send(Err(failure))),
+            Some((head, _)) => drop(head.send(Err(error))),
             None => drop(
-                self.pieces
+                self.chunks
                     .blocking_send(Err(io::ErrorKind::ConnectionAborted.into())),
             ),
         }
     }
 }
 
-impl Write for Sending {
+impl Write for ArchiveWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.gathered.extend_from_slice(bytes);
-        if self.gathered.len() >= PIECE {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= CHUNK {
             self.flush()?;
         }
         Ok(bytes.len())
@@ -129,12 +131,12 @@ impl Write for Sending {
         if let Some((head, body)) = self.head.take() {
             head.send(Ok(body)).map_err(|_| gone())?;
         }
-        if self.gathered.is_empty() {
+        if self.buffer.is_empty() {
             return Ok(());
         }
-        let piece = std::mem::replace(&mut self.gathered, Vec::with_capacity(PIECE));
-        self.pieces
-            .blocking_send(Ok(Bytes::from(piece)))
+        let chunk = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
+        self.chunks
+            .blocking_send(Ok(Bytes::from(chunk)))
             .map_err(|_| gone())
     }
 }
@@ -149,40 +151,39 @@ pub(super) async fn load(
         name: None,
     };
     let archive = spool(daemon, request.body).await?;
-    let lines = MessageQueue::default();
-    let (feed, body) = MessageStream::new(lines.clone());
+    let queue = MessageQueue::default();
+    let (sender, body) = MessageSender::new(queue.clone());
     let daemon = Arc::clone(daemon);
     let (over, ended) = oneshot::channel::<()>();
     task::spawn(async move {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let loading = blocking(&daemon, move |daemon| {
-            unpack(daemon, archive, &options, &stopped)
+            load_archive(daemon, archive, &options, &stopped)
         });
         let loaded = tokio::select! {
             biased;
-            () = feed.closed() => return stop.store(true, Ordering::Relaxed),
+            () = sender.closed() => return stop.store(true, Ordering::Relaxed),
             loaded = loading => loaded,
         };
         match loaded {
-            Ok(loaded) => tell(&loaded, &lines),
-            Err(failure) => lines.push(ProgressMessage::failed(failure.message)),
+            Ok(loaded) => report(&loaded, &queue),
+            Err(error) => queue.push(ProgressMessage::failed(error.message)),
         }
         drop(over);
-        feed.finish().await;
+        sender.finish().await;
     });
-    // Some clients take the head of the answer for all of it, and leave: it comes when the images are here.
+    // Some clients disconnect after the head of the response, so it is sent when the images are loaded.
     drop(ended.await);
     Ok(response::stream(response::JSON, body))
 }
 
-/// Takes the archive in: its members are read where they lie, so all of it has to be here.
+/// Writes the archive to a file: its members are read in any order, so all of it has to be there.
 async fn spool(daemon: &Arc<Daemon>, mut body: Incoming) -> Result<File, ApiError> {
     let failed = |error: io::Error| ApiError::internal(format!("the archive: {error}"));
     let mut file = daemon.engine.scratch().map_err(failed)?;
     while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|_| ApiError::bad_request("the archive did not come to its end"))?;
+        let frame = frame.map_err(|_| ApiError::bad_request("the archive is incomplete"))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -195,7 +196,7 @@ async fn spool(daemon: &Arc<Daemon>, mut body: Incoming) -> Result<File, ApiErro
     Ok(file)
 }
 
-fn unpack(
+fn load_archive(
     daemon: &Daemon,
     archive: File,
     options: &LoadOptions,
@@ -213,23 +214,23 @@ fn unpack(
     Ok(loaded)
 }
 
-fn tell(loaded: &[Loaded], lines: &MessageQueue) {
+fn report(loaded: &[Loaded], queue: &MessageQueue) {
     for image in loaded {
         for moved in &image.moved {
-            lines.push(ProgressMessage::words(format!(
+            queue.push(ProgressMessage::words(format!(
                 "The image {} already exists, renaming the old one with ID {} to empty string\n",
                 moved.name.familiar(),
                 moved.from
             )));
         }
         for name in &image.names {
-            lines.push(ProgressMessage::words(format!(
+            queue.push(ProgressMessage::words(format!(
                 "Loaded image: {}\n",
                 name.familiar()
             )));
         }
         if image.names.is_empty() {
-            lines.push(ProgressMessage::words(format!(
+            queue.push(ProgressMessage::words(format!(
                 "Loaded image ID: {}\n",
                 image.image_id
             )));

@@ -12,31 +12,31 @@ use windlass::{
 use super::{reference, tag};
 use crate::Daemon;
 use crate::auth;
-use crate::body::Body;
+use crate::body::ApiBody;
 use crate::render;
-use crate::render::pull::{PullMessages, ending};
+use crate::render::pull::{PullMessages, final_message};
 use crate::request::{ApiRequest, QueryParameters};
 use crate::response::{self, ApiError, ApiResponse};
-use crate::stream::{MessageQueue, MessageStream};
+use crate::stream::{MessageQueue, MessageSender};
 
-/// How many tags of a repository are pulled at a time; what they share comes once anyway.
+/// How many tags of a repository are pulled at a time. Layers that they share are downloaded once.
 const AT_ONCE: usize = 4;
-/// How often it is looked whether there is another second to count down.
+/// How often the countdown to a retry is updated.
 const TICK: time::Duration = time::Duration::from_millis(200);
 
-/// What a client wants to have pulled.
+/// The parameters of a pull.
 #[derive(Debug)]
 struct PullParameters {
-    /// Without tag and digest: all tags.
+    /// Without a tag and a digest it means all tags.
     reference: Reference,
     platform: Option<Platform>,
     caller: Caller,
 }
 
-/// How one answer begins: as a stream, or with a status.
-type Head = oneshot::Sender<Result<Body, ApiError>>;
+/// Starts the response: as a stream, or with an error status.
+type Head = oneshot::Sender<Result<ApiBody, ApiError>>;
 
-/// Answers.
+/// Pulls or imports an image.
 pub(crate) async fn create(
     daemon: &Arc<Daemon>,
     request: ApiRequest,
@@ -44,26 +44,26 @@ pub(crate) async fn create(
     let Some(image) = request.query.get("fromImage") else {
         return super::import::import(daemon, request).await;
     };
-    let reference = wanted(image, request.query.get("tag"))?;
-    let wanted = PullParameters {
+    let reference = target(image, request.query.get("tag"))?;
+    let parameters = PullParameters {
         platform: platform(&request.query)?,
         caller: auth::caller(&request.headers, reference.repository().registry()),
         reference,
     };
-    let (head, begun) = oneshot::channel();
-    let work = run(Arc::clone(daemon), wanted, head);
+    let (head, started) = oneshot::channel();
+    let work = run(Arc::clone(daemon), parameters, head);
     daemon.transfers.spawn_on(work, &daemon.transfer_runtime);
-    let lost = || ApiError::internal("a defect in windlass: see its log");
-    let body = begun.await.map_err(|_| lost())??;
+    let lost = || ApiError::internal("internal error: see the log of the daemon");
+    let body = started.await.map_err(|_| lost())??;
     Ok(response::stream(response::JSON, body))
 }
 
-/// Puts `fromImage` and `tag` together. The tag may be a digest, and `fromImage` may have a tag of its own; without
-/// any, all tags are meant.
-fn wanted(image: &str, which: Option<&str>) -> Result<Reference, ApiError> {
+/// Combines `fromImage` and `tag`. The latter may be a digest, and `fromImage` may have a tag of its own; without any tag
+/// or digest, all tags are pulled.
+fn target(image: &str, tag_or_digest: Option<&str>) -> Result<Reference, ApiError> {
     let image = image.strip_suffix(':').unwrap_or(image);
     let named = reference(image)?;
-    let Some(which) = which else {
+    let Some(which) = tag_or_digest else {
         return Ok(named);
     };
     let repository = named.without_tag().without_digest();
@@ -75,7 +75,7 @@ fn wanted(image: &str, which: Option<&str>) -> Result<Reference, ApiError> {
     Ok(repository.with_tag(tag(which)?))
 }
 
-/// Reads `platform`: `os/arch[/variant]`, or the JSON of one.
+/// Parses the parameter `platform`: `os/arch[/variant]`, or a platform as JSON.
 pub(super) fn platform(query: &QueryParameters) -> Result<Option<Platform>, ApiError> {
     let Some(text) = query.get("platform") else {
         return Ok(None);
@@ -83,33 +83,33 @@ pub(super) fn platform(query: &QueryParameters) -> Result<Option<Platform>, ApiE
     super::images::parse_platform(text).map(Some)
 }
 
-/// Pulls, and tells the client, until it is over or the client has left.
-async fn run(daemon: Arc<Daemon>, wanted: PullParameters, mut head: Head) {
-    let lines = MessageQueue::default();
-    let told = lines.clone();
-    let name = wanted.reference.familiar();
+/// Pulls and reports progress, until the pull ends or the client disconnects.
+async fn run(daemon: Arc<Daemon>, parameters: PullParameters, mut head: Head) {
+    let queue = MessageQueue::default();
+    let progress = queue.clone();
+    let name = parameters.reference.familiar();
     let work = async {
-        if !wanted.reference.is_name_only() {
-            return pull(&daemon, &wanted, &wanted.reference, &told)
+        if !parameters.reference.is_name_only() {
+            return pull(&daemon, &parameters, &parameters.reference, &progress)
                 .await
                 .map(|pulled| pulled.outcome);
         }
-        pull_all(&daemon, &wanted, &told).await
+        pull_all(&daemon, &parameters, &progress).await
     };
     let mut work = std::pin::pin!(work);
-    // Nothing is sent before the image was found, so that what is not there has a status.
+    // Nothing is sent before the image is found, so that a missing image has a status.
     let early = tokio::select! {
         biased;
         () = head.closed() => return,
         outcome = &mut work => Some(outcome),
-        () = lines.begun() => None,
+        () = queue.wait_nonempty() => None,
     };
-    if let Some(Err((failure, false))) = early {
-        // One who has left does not learn it.
-        drop(head.send(Err(failure)));
+    if let Some(Err((error, false))) = early {
+        // An error means that the client has disconnected.
+        drop(head.send(Err(error)));
         return;
     }
-    let (feed, body) = MessageStream::new(lines.clone());
+    let (sender, body) = MessageSender::new(queue.clone());
     if head.send(Ok(body)).is_err() {
         return;
     }
@@ -117,78 +117,82 @@ async fn run(daemon: Arc<Daemon>, wanted: PullParameters, mut head: Head) {
         Some(outcome) => outcome,
         None => tokio::select! {
             biased;
-            () = feed.closed() => return,
+            () = sender.closed() => return,
             outcome = &mut work => outcome,
-            () = feed.run() => return,
+            () = sender.run() => return,
         },
     };
-    lines.push(match outcome {
-        Ok(outcome) => ending(&name, outcome),
-        Err((failure, _)) => windlass_engine_api::ProgressMessage::failed(failure.message),
+    queue.push(match outcome {
+        Ok(outcome) => final_message(&name, outcome),
+        Err((error, _)) => windlass_engine_api::ProgressMessage::failed(error.message),
     });
-    feed.finish().await;
+    sender.finish().await;
 }
 
-/// A failure, and whether the stream had begun.
-type Ended<T> = Result<T, (ApiError, bool)>;
+/// The error comes with whether the stream had started.
+type StreamResult<T> = Result<T, (ApiError, bool)>;
 
 /// Pulls one image.
 async fn pull(
     daemon: &Arc<Daemon>,
-    wanted: &PullParameters,
+    parameters: &PullParameters,
     reference: &Reference,
-    lines: &MessageQueue,
-) -> Ended<Pulled> {
+    queue: &MessageQueue,
+) -> StreamResult<Pulled> {
     let request = PullRequest {
         reference: reference.clone(),
-        platform: wanted.platform.clone(),
-        caller: wanted.caller.clone(),
+        platform: parameters.platform.clone(),
+        caller: parameters.caller.clone(),
         throttle: Throttle::unlimited(),
     };
-    let mut words = PullMessages::new(reference.clone());
+    let mut messages = PullMessages::new(reference.clone());
     let mut ticks = time::interval(TICK);
     let mut pull = daemon.pull(request);
     loop {
         tokio::select! {
             biased;
             event = pull.next_event() => match event {
-                Some(event) => words.event(&event, Instant::now(), lines),
+                Some(event) => messages.event(&event, Instant::now(), queue),
                 None => break,
             },
-            _ = ticks.tick() => words.tick(Instant::now(), lines),
+            _ = ticks.tick() => messages.tick(Instant::now(), queue),
         }
     }
     match pull.await {
         Ok(pulled) => {
-            words.pulled(&pulled, lines);
+            messages.pulled(&pulled, queue);
             Ok(pulled)
         }
-        Err(error) => Err((render::error::of_pull(&error, reference), words.has_begun())),
+        Err(error) => Err((
+            render::error::of_pull(&error, reference),
+            messages.has_started(),
+        )),
     }
 }
 
-/// Pulls all tags of a repository. One that fails ends it, as in Docker; those that are done stay (FB-12).
+/// Pulls all tags of a repository. The first failure ends it, as in Docker; tags that are done stay (FB-12).
 async fn pull_all(
     daemon: &Arc<Daemon>,
-    wanted: &PullParameters,
-    lines: &MessageQueue,
-) -> Ended<Outcome> {
-    let repository = wanted.reference.repository();
+    parameters: &PullParameters,
+    queue: &MessageQueue,
+) -> StreamResult<Outcome> {
+    let repository = parameters.reference.repository();
     let tags = daemon
         .engine
         .remote()
-        .tags(repository, &wanted.caller)
+        .tags(repository, &parameters.caller)
         .await;
-    let tags = tags.map_err(|error| (render::error::of_pull(&error, &wanted.reference), false))?;
+    let tags =
+        tags.map_err(|error| (render::error::of_pull(&error, &parameters.reference), false))?;
     let pulls = stream::iter(tags).map(|tag| {
-        let reference = wanted.reference.with_tag(tag);
-        async move { pull(daemon, wanted, &reference, lines).await }
+        let reference = parameters.reference.with_tag(tag);
+        async move { pull(daemon, parameters, &reference, queue).await }
     });
     let mut pulls = pulls.buffered(AT_ONCE);
-    let (mut outcome, mut has_begun) = (Outcome::UpToDate, false);
+    let (mut outcome, mut has_started) = (Outcome::UpToDate, false);
     while let Some(pulled) = pulls.next().await {
-        let pulled = pulled.map_err(|(failure, begun)| (failure, begun || has_begun))?;
-        has_begun = true;
+        let pulled = pulled.map_err(|(error, started)| (error, started || has_started))?;
+        has_started = true;
         if pulled.outcome == Outcome::Downloaded {
             outcome = Outcome::Downloaded;
         }
@@ -201,20 +205,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_digests_and_all_tags_are_told_apart() {
-        let wanted = |image, tag| wanted(image, tag).map(|wanted| wanted.to_string());
+    fn the_image_and_the_tag_are_combined() {
+        let target = |image, tag| target(image, tag).map(|reference| reference.to_string());
         let digest = format!("sha256:{}", "a".repeat(64));
         let text = |text: &str| Ok(text.to_owned());
         assert_eq!(
-            wanted("alpine", Some("3")),
+            target("alpine", Some("3")),
             text("docker.io/library/alpine:3")
         );
-        assert_eq!(wanted("alpine:", None), text("docker.io/library/alpine"));
-        assert_eq!(wanted("r:5/a:1", None), text("r:5/a:1"));
-        let by_digest = wanted("alpine:3", Some(&digest));
+        assert_eq!(target("alpine:", None), text("docker.io/library/alpine"));
+        assert_eq!(target("r:5/a:1", None), text("r:5/a:1"));
+        let by_digest = target("alpine:3", Some(&digest));
         assert_eq!(by_digest, Ok(format!("docker.io/library/alpine@{digest}")));
-        assert!(wanted("BAD", Some("1")).is_err());
-        assert!(wanted("a", Some("no tag")).is_err());
-        assert!(wanted("a", Some("sha256:1")).is_err());
+        assert!(target("BAD", Some("1")).is_err());
+        assert!(target("a", Some("no tag")).is_err());
+        assert!(target("a", Some("sha256:1")).is_err());
     }
 }

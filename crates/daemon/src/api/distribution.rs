@@ -1,4 +1,4 @@
-//! What registries have, and whether they know somebody.
+//! Requests to registries: logins, manifests, searches.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,17 +44,17 @@ pub(super) async fn log_in(
     }))
 }
 
-/// What a manifest or index says of what it is for.
+/// The fields of a manifest or index that name platforms.
 #[derive(Deserialize)]
-struct Document {
+struct PlatformDocument {
     #[serde(rename = "mediaType")]
     media_type: Option<String>,
     #[serde(default)]
-    manifests: Vec<Entry>,
+    manifests: Vec<PlatformEntry>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct PlatformEntry {
     platform: Option<api::OciPlatform>,
 }
 
@@ -72,8 +72,8 @@ pub(super) async fn inspect(
         .manifest(&reference, None, &caller)
         .await
         .map_err(failed)?;
-    let document: Document = serde_json::from_slice(&found.bytes)
-        .map_err(|_| ApiError::internal("the manifest is none"))?;
+    let document: PlatformDocument = serde_json::from_slice(&found.bytes)
+        .map_err(|_| ApiError::internal("the manifest is malformed"))?;
     let is_index = !document.manifests.is_empty();
     let platforms = match is_index {
         true => document
@@ -138,7 +138,7 @@ pub(super) async fn search(
         _ => return Err(ApiError::bad_request("limit has to be between 1 and 100")),
     };
     let filters = filters(request)?;
-    // As in names: what looks like a host is one.
+    // The rule of image references tells a host from a path.
     let (registry, term) = match term.split_once('/') {
         Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
         _ => (DEFAULT_REGISTRY, term),
@@ -146,7 +146,7 @@ pub(super) async fn search(
     let remote = daemon.engine.remote();
     let found = remote.client().search(registry, term, limit).await;
     let found = found.map_err(|error| ApiError::internal(windlass::text::error_chain(&error)))?;
-    let found = found.into_iter().filter(|found| filters.lets(found));
+    let found = found.into_iter().filter(|found| filters.matches(found));
     let found = found.map(|found| api::SearchResult {
         star_count: found.stars,
         is_official: found.is_official,
@@ -157,7 +157,7 @@ pub(super) async fn search(
     Ok(json(&found.collect::<Vec<_>>()))
 }
 
-/// What is to be left out of what was found.
+/// Filters of the search results.
 #[derive(Debug, Default)]
 struct SearchFilters {
     stars: i64,
@@ -189,7 +189,7 @@ fn filters(request: &ApiRequest) -> Result<SearchFilters, ApiError> {
 }
 
 impl SearchFilters {
-    fn lets(&self, found: &windlass::FoundRepository) -> bool {
+    fn matches(&self, found: &windlass::FoundRepository) -> bool {
         found.stars >= self.stars
             && self
                 .is_official

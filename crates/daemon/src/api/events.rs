@@ -10,55 +10,56 @@ use tokio::time;
 use windlass_engine_api::{EventMessage, FilterValues};
 
 use crate::Daemon;
-use crate::body::Body;
+use crate::body::ApiBody;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse};
 
-/// What is to be told of what happens.
+/// Which events a client receives.
 #[derive(Debug)]
 struct EventFilter {
-    /// Only what happened from then on, in nanoseconds since 1970; `None` for what is to come.
+    /// Only events from then on, in nanoseconds since 1970; `None` for new events only.
     since: Option<i64>,
-    /// Only what happens until then.
+    /// Only events until then.
     until: Option<i64>,
     filters: FilterValues,
     /// Whether the fields for old clients are left out (1.52).
     is_new: bool,
 }
 
-/// Answers.
+/// Streams events.
 pub(super) fn events(daemon: &Arc<Daemon>, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let filters = FilterValues::parse(request.query.get("filters"));
     let time = |key| request.query.get(key).map(parse_time).transpose();
-    let wanted = EventFilter {
+    let filter = EventFilter {
         since: time("since")?,
         until: time("until")?,
         filters: filters
             .map_err(|error| ApiError::bad_request(windlass::text::error_chain(&error)))?,
-        is_new: request.speaks(1, 52),
+        is_new: request.is_at_least(1, 52),
     };
-    let (pieces, body) = Body::pieces();
+    let (chunks, body) = ApiBody::chunks();
     let (past, mut coming) = daemon.events.subscribe();
     let stop = daemon.shutdown().clone();
     tokio::spawn(async move {
-        let told = async {
-            for event in past.iter().filter(|_| wanted.since.is_some()) {
-                if wanted.is(event) && pieces.send(Ok(wanted.line(event))).await.is_err() {
+        let sending = async {
+            for event in past.iter().filter(|_| filter.since.is_some()) {
+                if filter.matches(event) && chunks.send(Ok(filter.line(event))).await.is_err() {
                     return;
                 }
             }
-            let Some(left) = wanted.time_left() else {
+            let Some(left) = filter.time_left() else {
                 return;
             };
             let listening = async {
                 loop {
                     let event = match coming.recv().await {
                         Ok(event) => event,
-                        // Whoever is this slow has missed some.
+                        // A slow client misses events.
                         Err(RecvError::Lagged(_)) => continue,
                         Err(RecvError::Closed) => return,
                     };
-                    if wanted.is(&event) && pieces.send(Ok(wanted.line(&event))).await.is_err() {
+                    if filter.matches(&event) && chunks.send(Ok(filter.line(&event))).await.is_err()
+                    {
                         return;
                     }
                 }
@@ -66,8 +67,8 @@ pub(super) fn events(daemon: &Arc<Daemon>, request: &ApiRequest) -> Result<ApiRe
             let _over = time::timeout(left, listening).await;
         };
         tokio::select! {
-            () = told => {}
-            () = pieces.closed() => {}
+            () = sending => {}
+            () = chunks.closed() => {}
             () = stop.begun() => {}
         }
     });
@@ -75,18 +76,18 @@ pub(super) fn events(daemon: &Arc<Daemon>, request: &ApiRequest) -> Result<ApiRe
 }
 
 impl EventFilter {
-    /// Returns for how long it is to be listened; `None` if that is over.
+    /// Returns how long to wait for events; `None` if `until` has passed.
     fn time_left(&self) -> Option<Duration> {
-        const FOR_EVER: Duration = Duration::from_secs(86_400 * 365 * 30);
+        const NO_LIMIT: Duration = Duration::from_secs(86_400 * 365 * 30);
         let Some(until) = self.until else {
-            return Some(FOR_EVER);
+            return Some(NO_LIMIT);
         };
         let now = i64::try_from(Timestamp::now().as_nanosecond()).ok()?;
         let left = u64::try_from(until.checked_sub(now)?).ok()?;
         Some(Duration::from_nanos(left))
     }
 
-    fn is(&self, event: &EventMessage) -> bool {
+    fn matches(&self, event: &EventMessage) -> bool {
         let is_late = self.since.is_none_or(|since| event.time_nano >= since);
         let is_early = self.until.is_none_or(|until| event.time_nano <= until);
         is_late
@@ -110,7 +111,7 @@ impl EventFilter {
     }
 }
 
-/// A key that says nothing about images lets nothing through.
+/// Returns whether an event passes one filter. An unknown key lets nothing pass.
 fn passes(event: &EventMessage, key: &str, values: &[String]) -> bool {
     if values.is_empty() {
         return true;
@@ -137,11 +138,11 @@ fn passes(event: &EventMessage, key: &str, values: &[String]) -> bool {
     }
 }
 
-/// Reads seconds since 1970, with a fraction or without, or a time of RFC 3339; in nanoseconds.
+/// Parses seconds since 1970, with or without a fraction, or a time in RFC 3339. Returns nanoseconds.
 fn parse_time(text: &str) -> Result<i64, ApiError> {
     let bad = || {
         ApiError::bad_request(format!(
-            "invalid time {text:?}: give seconds since 1970, or RFC 3339"
+            "invalid time {text:?}: use seconds since 1970, or RFC 3339"
         ))
     };
     let nanoseconds = match text.split_once('.').unwrap_or((text, "")) {
@@ -172,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_have_two_forms() {
+    fn times_have_two_formats() {
         let read = |text| parse_time(text).ok();
         assert_eq!(read("12"), Some(12_000_000_000));
         assert_eq!(read("12.5"), Some(12_500_000_000));

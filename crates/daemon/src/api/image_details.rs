@@ -1,4 +1,4 @@
-//! What an image's own documents say of it. They never change, so they are read once.
+//! Details of images from their configs and manifests. These never change, so they are read once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use windlass_engine_api::OciDescriptor;
 
 use super::images::seconds;
 
-/// What the config and the manifest or index of an image say.
+/// Details from the config and the manifest or index of an image.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ImageDetails {
     pub(crate) labels: Option<BTreeMap<String, String>>,
@@ -17,44 +17,44 @@ pub(crate) struct ImageDetails {
     pub(crate) author: String,
     pub(crate) docker_version: String,
     pub(crate) os_version: Option<String>,
-    /// When it was made, in seconds since 1970.
+    /// When the image was created, in seconds since 1970.
     pub(crate) created: i64,
-    /// The diff IDs of its layers, base first.
+    /// The diff IDs of the layers, base first.
     pub(crate) layers: Vec<String>,
-    /// How to run it, as it stands there.
+    /// The container configuration, unchanged.
     pub(crate) config: Map<String, Value>,
     pub(crate) descriptor: Option<OciDescriptor>,
 }
 
-/// ImageDetails by image, and by what the image came as.
+/// Details by image, and by the manifest or index that it was pulled as.
 #[derive(Debug, Default)]
 pub(crate) struct ImageDetailsCache(Mutex<HashMap<(ImageId, Digest), Arc<ImageDetails>>>);
 
-/// How many images are remembered: more are read again and again.
-const MOST: usize = 4096;
+/// How many images are cached.
+const CAPACITY: usize = 4096;
 
 impl ImageDetailsCache {
-    /// Returns what is known of `image`. Reads its documents if that was not done before.
+    /// Returns the details of `image`, from the cache or from its documents.
     pub(crate) fn of(
         &self,
         engine: &Engine,
         image: &ImageSummary,
     ) -> Result<Arc<ImageDetails>, StoreError> {
         let key = (image.id, image.target);
-        if let Some(details) = self.known().get(&key) {
+        if let Some(details) = self.entries().get(&key) {
             return Ok(Arc::clone(details));
         }
         let details = Arc::new(ImageDetails::read(engine, image)?);
-        let mut known = self.known();
-        if known.len() == MOST {
-            known.clear();
+        let mut entries = self.entries();
+        if entries.len() == CAPACITY {
+            entries.clear();
         }
-        known.insert(key, Arc::clone(&details));
+        entries.insert(key, Arc::clone(&details));
         Ok(details)
     }
 
-    /// Returns what is known of `image` for a list: one whose documents are damaged is listed as well, by what else is
-    /// known of it. `None` if it went meanwhile.
+    /// Returns the details of `image` for a list. An image whose documents are damaged is listed with what its record
+    /// contains; one that was removed meanwhile is left out.
     pub(crate) fn of_listed(
         &self,
         engine: &Engine,
@@ -68,14 +68,14 @@ impl ImageDetailsCache {
             return None;
         }
         let cause = windlass::text::error_chain(&error);
-        tracing::warn!(id = %image.id, error = %cause, "an image is listed without what its documents say");
+        tracing::warn!(id = %image.id, error = %cause, "the documents of an image are damaged: it is listed without details");
         Some(Arc::new(ImageDetails {
             created: created(image),
             ..ImageDetails::default()
         }))
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(ImageId, Digest), Arc<ImageDetails>>> {
+    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<(ImageId, Digest), Arc<ImageDetails>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -90,7 +90,7 @@ impl ImageDetails {
         Ok(details)
     }
 
-    /// The store took the config, so it is one. What is odd about it is left out.
+    /// Parses a config. Fields of an unexpected type are left out.
     fn of_config(config: &[u8]) -> Self {
         let document: Value = serde_json::from_slice(config).unwrap_or_default();
         let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -121,7 +121,7 @@ impl ImageDetails {
     }
 }
 
-/// Returns when it was made, in seconds since 1970.
+/// Returns when the image was created, in seconds since 1970.
 fn created(image: &ImageSummary) -> i64 {
     let created = image.created.as_deref().and_then(seconds);
     created.unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What is here, and what it is called.
+//! Images: lists, inspection, history and tags.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -21,9 +21,9 @@ use crate::render;
 use crate::request::ApiRequest;
 use crate::response::{ApiError, ApiResponse, empty, json};
 
-/// What inspecting tells how layers are kept.
+/// The name of the storage driver in the result of an inspection.
 const DRIVER: &str = "windlass";
-/// What Docker says of a time that is not known.
+/// Docker's value for an unknown time.
 const NO_TIME: &str = "0001-01-01T00:00:00Z";
 const NONE: &str = "<none>";
 
@@ -33,7 +33,7 @@ pub(super) async fn list(
     request: &ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let filters = filters(request, FilterUse::Images)?;
-    let shape = Shape::of(request);
+    let format = ResponseFormat::of(request);
     let images = blocking(daemon, move |daemon| {
         let images = daemon.engine.images_matching(&filters);
         let mut images = images.map_err(|error| render::error::of_store(&error))?;
@@ -41,40 +41,40 @@ pub(super) async fn list(
             image.names.retain(|name| filters.takes_name(name));
             image.digests.retain(|name| filters.takes_name(name));
         }
-        summaries(daemon, &images, shape)
+        summaries(daemon, &images, format)
     });
     Ok(json(&images.await?))
 }
 
-/// How images are told to the version that the client speaks.
+/// The fields of an image in the version of the request.
 #[derive(Clone, Copy, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "one a version, or a question"
+    reason = "one for each version or parameter"
 )]
-pub(super) struct Shape {
+pub(super) struct ResponseFormat {
     has_virtual_size: bool,
-    /// Images without a name are called `<none>:<none>`.
+    /// Images without a name have the name `<none>:<none>`.
     names_none: bool,
     has_descriptor: bool,
     has_manifests: bool,
     has_shared_size: bool,
 }
 
-impl Shape {
+impl ResponseFormat {
     pub(super) fn of(request: &ApiRequest) -> Self {
         Self {
-            has_virtual_size: !request.speaks(1, 44),
-            names_none: !request.speaks(1, 43),
-            has_descriptor: request.speaks(1, 48),
-            has_manifests: request.speaks(1, 47) && request.query.flag("manifests"),
-            has_shared_size: request.speaks(1, 42) && request.query.flag("shared-size"),
+            has_virtual_size: !request.is_at_least(1, 44),
+            names_none: !request.is_at_least(1, 43),
+            has_descriptor: request.is_at_least(1, 48),
+            has_manifests: request.is_at_least(1, 47) && request.query.flag("manifests"),
+            has_shared_size: request.is_at_least(1, 42) && request.query.flag("shared-size"),
         }
     }
 }
 
-impl Shape {
-    /// With how much of each image others have, too.
+impl ResponseFormat {
+    /// Adds the size that each image shares with others.
     pub(super) fn with_shared_size(self) -> Self {
         Self {
             has_shared_size: true,
@@ -83,12 +83,12 @@ impl Shape {
     }
 }
 
-/// Reads the filters, and refuses those that there are not.
+/// Parses the filters; unknown ones are an error.
 pub(super) fn filters(request: &ApiRequest, usage: FilterUse) -> Result<Filters, ApiError> {
     let values = api::FilterValues::parse(request.query.get("filters"));
     let mut values =
         values.map_err(|error| ApiError::bad_request(windlass::text::error_chain(&error)))?;
-    // As of old: the name has its own parameter.
+    // Old clients send the name in a parameter of its own.
     if let Some(name) = request
         .query
         .get("filter")
@@ -101,55 +101,59 @@ pub(super) fn filters(request: &ApiRequest, usage: FilterUse) -> Result<Filters,
     filters.map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
-/// Tells of images, the youngest first.
+/// Lists images, the newest first.
 pub(super) fn summaries(
     daemon: &Daemon,
     images: &[ImageSummary],
-    shape: Shape,
+    format: ResponseFormat,
 ) -> Result<Vec<api::ImageListItem>, ApiError> {
     let of_store = |error| render::error::of_store(&error);
     let engine = &*daemon.engine;
-    let manifests = match shape.has_manifests {
-        true => Some(Manifests::here(engine).map_err(of_store)?),
+    let manifests = match format.has_manifests {
+        true => Some(Manifests::read(engine).map_err(of_store)?),
         false => None,
     };
-    let shared = match shape.has_shared_size {
+    let shared = match format.has_shared_size {
         true => shared_sizes(engine).map_err(of_store)?,
         false => BTreeMap::new(),
     };
-    let told = images.iter().filter_map(|image| {
+    let listed = images.iter().filter_map(|image| {
         let details = daemon.details.of_listed(engine, image)?;
-        let mut told = summary(image, &details, shape);
+        let mut listed = summary(image, &details, format);
         if let Some(manifests) = &manifests {
-            // What is damaged has none to tell of.
-            told.manifests = Some(manifests.of(engine, image).unwrap_or_default());
+            // An image whose documents are damaged has none.
+            listed.manifests = Some(manifests.of(engine, image).unwrap_or_default());
         }
         if let Some(shared) = shared.get(&image.id) {
-            told.shared_size = signed(*shared);
+            listed.shared_size = signed(*shared);
         }
-        Some(told)
+        Some(listed)
     });
-    let mut told: Vec<_> = told.collect();
-    told.sort_by_key(|image| Reverse(image.created));
-    Ok(told)
+    let mut listed: Vec<_> = listed.collect();
+    listed.sort_by_key(|image| Reverse(image.created));
+    Ok(listed)
 }
 
-/// Returns how much of each image others have, too.
+/// Returns the size that each image shares with others.
 fn shared_sizes(engine: &Engine) -> Result<BTreeMap<ImageId, u64>, StoreError> {
     let usage = engine.disk_usage()?;
     let sizes = usage.each_image.into_iter();
     Ok(sizes.map(|usage| (usage.image.id, usage.shared)).collect())
 }
 
-fn summary(image: &ImageSummary, details: &ImageDetails, shape: Shape) -> api::ImageListItem {
+fn summary(
+    image: &ImageSummary,
+    details: &ImageDetails,
+    format: ResponseFormat,
+) -> api::ImageListItem {
     let size = signed(image.size);
     let (mut tags, mut digests) = (familiar(&image.names), familiar(&image.digests));
-    if shape.names_none && tags.is_empty() && digests.is_empty() {
+    if format.names_none && tags.is_empty() && digests.is_empty() {
         tags.push(format!("{NONE}:{NONE}"));
         digests.push(format!("{NONE}@{NONE}"));
     }
-    // Of the two, the one that is empty was missing.
-    let has_null = shape.names_none;
+    // Old versions have `null` in place of an empty list.
+    let has_null = format.names_none;
     let some = |names: Vec<String>| Some(names).filter(|names| !has_null || !names.is_empty());
     api::ImageListItem {
         containers: -1,
@@ -161,8 +165,8 @@ fn summary(image: &ImageSummary, details: &ImageDetails, shape: Shape) -> api::I
         repo_tags: some(tags),
         shared_size: -1,
         size,
-        virtual_size: shape.has_virtual_size.then_some(size),
-        descriptor: details.descriptor.clone().filter(|_| shape.has_descriptor),
+        virtual_size: format.has_virtual_size.then_some(size),
+        descriptor: details.descriptor.clone().filter(|_| format.has_descriptor),
         manifests: None,
     }
 }
@@ -174,33 +178,33 @@ pub(super) async fn inspect(
     request: &ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let name = image_name(name)?;
-    let wanted = request
+    let platform_filter = request
         .query
         .get("platform")
         .map(parse_platform)
         .transpose()?;
-    let shape = Shape::of(request);
-    let version = Version {
-        has_container: !request.speaks(1, 45),
-        has_whole_config: !request.speaks(1, 50),
+    let format = ResponseFormat::of(request);
+    let legacy = LegacyFields {
+        has_container: !request.is_at_least(1, 45),
+        has_whole_config: !request.is_at_least(1, 50),
     };
     let inspected = blocking(daemon, move |daemon| {
         let image = daemon
             .engine
             .image(&name)
             .map_err(|error| render::error::of_store(&error))?;
-        if let Some(wanted) = &wanted
-            && wanted.rank(&image.platform).is_none()
+        if let Some(platform_filter) = &platform_filter
+            && platform_filter.rank(&image.platform).is_none()
         {
             return Err(ApiError::not_found(format!(
-                "image with reference {name} was found but does not provide the specified platform ({wanted})"
+                "image with reference {name} was found but does not provide the specified platform ({platform_filter})"
             )));
         }
         let details = daemon.details.of(&daemon.engine, &image);
         let details = details.map_err(|error| render::error::of_store(&error))?;
-        let mut inspected = inspection(&image, &details, shape, version);
-        if shape.has_descriptor && shape.has_manifests {
-            let manifests = Manifests::here(&daemon.engine);
+        let mut inspected = inspection(&image, &details, format, legacy);
+        if format.has_descriptor && format.has_manifests {
+            let manifests = Manifests::read(&daemon.engine);
             let manifests = manifests.and_then(|manifests| manifests.of(&daemon.engine, &image));
             inspected.manifests = Some(manifests.map_err(|error| render::error::of_store(&error))?);
         }
@@ -209,9 +213,9 @@ pub(super) async fn inspect(
     Ok(json(&inspected.await?))
 }
 
-/// What inspecting told in older versions.
+/// The fields of an inspection that only older versions have.
 #[derive(Clone, Copy, Debug)]
-struct Version {
+struct LegacyFields {
     has_container: bool,
     has_whole_config: bool,
 }
@@ -219,13 +223,13 @@ struct Version {
 fn inspection(
     image: &ImageSummary,
     details: &ImageDetails,
-    shape: Shape,
-    version: Version,
+    format: ResponseFormat,
+    legacy: LegacyFields,
 ) -> api::ImageInspect {
     let size = signed(image.size);
     let platform = &image.platform;
-    let config = match version.has_whole_config {
-        true => whole(&details.config),
+    let config = match legacy.has_whole_config {
+        true => with_all_fields(&details.config),
         false => details.config.clone(),
     };
     api::ImageInspect {
@@ -235,10 +239,10 @@ fn inspection(
         parent: String::new(),
         comment: details.comment.clone(),
         created: image.created.clone(),
-        container: version.has_container.then(String::new),
-        container_config: version
+        container: legacy.has_container.then(String::new),
+        container_config: legacy
             .has_container
-            .then(|| Value::Object(whole(&Map::new()))),
+            .then(|| Value::Object(with_all_fields(&Map::new()))),
         docker_version: details.docker_version.clone(),
         author: details.author.clone(),
         config: Value::Object(config),
@@ -247,7 +251,7 @@ fn inspection(
         os: platform.os.clone(),
         os_version: details.os_version.clone(),
         size,
-        virtual_size: shape.has_virtual_size.then_some(size),
+        virtual_size: format.has_virtual_size.then_some(size),
         graph_driver: api::GraphDriver {
             data: None,
             name: DRIVER.to_owned(),
@@ -259,23 +263,23 @@ fn inspection(
         metadata: api::ImageMetadata {
             last_tag_time: time(image.pulled),
         },
-        descriptor: details.descriptor.clone().filter(|_| shape.has_descriptor),
+        descriptor: details.descriptor.clone().filter(|_| format.has_descriptor),
         manifests: None,
     }
 }
 
-/// Adds what a container's config has: older clients read it without asking whether it is there.
-fn whole(config: &Map<String, Value>) -> Map<String, Value> {
+/// Adds the remaining fields of a container configuration, which older clients require.
+fn with_all_fields(config: &Map<String, Value>) -> Map<String, Value> {
     let defaults = json!({
         "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "AttachStdout": false,
         "AttachStderr": false, "Tty": false, "OpenStdin": false, "StdinOnce": false, "Env": null, "Cmd": null,
         "Image": "", "Volumes": null, "WorkingDir": "", "Entrypoint": null, "OnBuild": null, "Labels": null,
     });
-    let Value::Object(mut whole) = defaults else {
+    let Value::Object(mut config_with_defaults) = defaults else {
         return config.clone();
     };
-    whole.extend(config.clone());
-    whole
+    config_with_defaults.extend(config.clone());
+    config_with_defaults
 }
 
 /// `GET /images/{name}/history`
@@ -331,7 +335,7 @@ pub(super) async fn tag(
     Ok(empty(StatusCode::CREATED))
 }
 
-/// Reads a platform: `os/arch[/variant]`, or the JSON of one.
+/// Parses a platform: `os/arch[/variant]`, or its JSON form.
 pub(super) fn parse_platform(text: &str) -> Result<Platform, ApiError> {
     let parse = |text: &str| {
         text.parse()
@@ -341,7 +345,7 @@ pub(super) fn parse_platform(text: &str) -> Result<Platform, ApiError> {
         return parse(text);
     }
     let read: api::OciPlatform = serde_json::from_str(text).map_err(|_| {
-        ApiError::bad_request(format!("invalid platform {text:?}: it is no JSON of one"))
+        ApiError::bad_request(format!("invalid platform {text:?}: it is not valid JSON"))
     })?;
     let parts = [&read.os, &read.architecture, &read.variant];
     let parts: Vec<&str> = parts
@@ -356,7 +360,7 @@ pub(super) fn familiar(names: &[Reference]) -> Vec<String> {
     names.iter().map(Reference::familiar).collect()
 }
 
-/// Reads a time as configs have it, in seconds since 1970.
+/// Parses a time of an image config, in seconds since 1970.
 pub(super) fn seconds(text: &str) -> Option<i64> {
     let time: Timestamp = text.parse().ok()?;
     Some(time.as_second())

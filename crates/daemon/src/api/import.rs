@@ -1,4 +1,4 @@
-//! `POST /images/create?fromSrc=…`: a tar, or a URL of one, becomes an image (API-7).
+//! `POST /images/create?fromSrc=…`: imports a tar, or the URL of one, as an image (API-7).
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -20,56 +20,57 @@ use super::{long_running, reference};
 use crate::Daemon;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse};
-use crate::stream::{MessageQueue, MessageStream};
+use crate::stream::{MessageQueue, MessageSender};
 
-/// How many pieces of the body wait for the disk.
-const WAITING: usize = 16;
+/// How many chunks of the body may wait for the disk.
+const CHANNEL_CAPACITY: usize = 16;
 
-/// Where the tar is.
-enum Source {
+/// The place of the tar.
+enum ImportSource {
     /// In the body of the request.
     Body(Incoming),
     /// Unsupported.
     Web(WebUrl),
 }
 
-/// Reads what comes in the body, on a thread that may wait for it.
-struct Arriving {
-    pieces: Receiver<io::Result<Bytes>>,
-    piece: Bytes,
+/// Reads the body on a thread that may block.
+struct BodyReader {
+    chunks: Receiver<io::Result<Bytes>>,
+    chunk: Bytes,
 }
 
-/// Answers.
+/// Imports an image.
 pub(super) async fn import(
     daemon: &Arc<Daemon>,
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let options = options(&request)?;
     let source = match request.query.get("fromSrc") {
-        Some("-") => Source::Body(request.body),
+        Some("-") => ImportSource::Body(request.body),
         Some(url) => {
-            // As in Docker: what has no scheme is spoken to without TLS.
+            // As in Docker, no scheme means plain HTTP.
             let url = match url.contains("://") {
                 true => url.to_owned(),
                 false => format!("http://{url}"),
             };
             let url = WebUrl::parse(&url);
-            Source::Web(url.map_err(|error: windlass::WebUrlError| {
+            ImportSource::Web(url.map_err(|error: windlass::WebUrlError| {
                 ApiError::bad_request(windlass::text::error_chain(&error))
             })?)
         }
         None => {
-            let text = "nothing to pull or import: give fromImage=NAME, or fromSrc=- or a URL";
+            let text =
+                "nothing to pull or import: set fromImage to a name, or fromSrc to - or a URL";
             return Err(ApiError::bad_request(text));
         }
     };
-    let lines = MessageQueue::default();
-    let (feed, body) = MessageStream::new(lines.clone());
-    let (head, begun) = oneshot::channel();
-    let told = (lines, feed, head);
+    let queue = MessageQueue::default();
+    let (sender, body) = MessageSender::new(queue.clone());
+    let (head, started) = oneshot::channel();
+    let told = (queue, sender, head);
     task::spawn(run(Arc::clone(daemon), source, options, told));
-    // Some clients take the head of the answer for all of it, and leave: it comes with the first line.
-    drop(begun.await);
+    // Some clients disconnect after the head of the response, so it is sent with the first message.
+    drop(started.await);
     Ok(response::stream(response::JSON, body))
 }
 
@@ -102,69 +103,69 @@ fn options(request: &ApiRequest) -> Result<ImportOptions, ApiError> {
     })
 }
 
-/// Imports, and tells the client, until it is over or the client has left.
+/// Imports and reports progress, until the import ends or the client disconnects.
 async fn run(
     daemon: Arc<Daemon>,
-    source: Source,
+    source: ImportSource,
     options: ImportOptions,
-    (lines, feed, head): (MessageQueue, MessageStream, oneshot::Sender<()>),
+    (queue, sender, head): (MessageQueue, MessageSender, oneshot::Sender<()>),
 ) {
     let stop = Arc::new(AtomicBool::new(false));
-    let work = take(&daemon, source, options, &lines, &stop);
+    let work = import_from(&daemon, source, options, &queue, &stop);
     let mut head = Some(head);
-    let telling = async {
-        lines.begun().await;
+    let reporting = async {
+        queue.wait_nonempty().await;
         drop(head.take());
-        feed.run().await;
+        sender.run().await;
     };
     let imported = tokio::select! {
         biased;
         imported = work => imported,
-        () = feed.closed() => return stop.store(true, Ordering::Relaxed),
-        () = telling => return stop.store(true, Ordering::Relaxed),
+        () = sender.closed() => return stop.store(true, Ordering::Relaxed),
+        () = reporting => return stop.store(true, Ordering::Relaxed),
     };
-    lines.push(match imported {
+    queue.push(match imported {
         Ok(id) => ProgressMessage::status(id),
-        Err(failure) => ProgressMessage::failed(failure.message),
+        Err(error) => ProgressMessage::failed(error.message),
     });
     drop(head);
-    feed.finish().await;
+    sender.finish().await;
 }
 
-async fn take(
+async fn import_from(
     daemon: &Arc<Daemon>,
-    source: Source,
+    source: ImportSource,
     options: ImportOptions,
-    lines: &MessageQueue,
+    queue: &MessageQueue,
     stop: &Arc<AtomicBool>,
 ) -> Result<String, ApiError> {
     let stopped = Arc::clone(stop);
     match source {
-        Source::Body(body) => {
-            let (sender, pieces) = channel(WAITING);
-            let arriving = Arriving {
-                pieces,
-                piece: Bytes::new(),
+        ImportSource::Body(body) => {
+            let (sender, chunks) = channel(CHANNEL_CAPACITY);
+            let reader = BodyReader {
+                chunks,
+                chunk: Bytes::new(),
             };
             let import = long_running(daemon, move |daemon| {
-                ended(daemon.import(arriving, &options, &stopped, &|_| {}))
+                ended(daemon.import(reader, &options, &stopped, &|_| {}))
             });
             let (imported, ()) = tokio::join!(import, forward(body, sender));
             imported
         }
-        Source::Web(url) => {
+        ImportSource::Web(url) => {
             let download = daemon.engine.remote().download(&url, None).await;
             let download = download
                 .map_err(|error| ApiError::internal(windlass::text::error_chain(&error)))?;
-            lines.push(ProgressMessage::status(format!("Downloading from {url}")));
-            let told = lines.clone();
+            queue.push(ProgressMessage::status(format!("Downloading from {url}")));
+            let told = queue.clone();
             let total = download.length().unwrap_or_default();
             long_running(daemon, move |daemon| {
                 let fetching = Fetching::new(download, daemon.transfer_runtime.clone(), &stopped);
                 let so_far = std::sync::atomic::AtomicU64::new(0);
                 let tell = |bytes| {
                     let so_far = so_far.fetch_add(bytes, Ordering::Relaxed) + bytes;
-                    told.count("", "Importing", so_far, total);
+                    told.push_progress("", "Importing", so_far, total);
                 };
                 ended(daemon.import(fetching, &options, &stopped, &tell))
             })
@@ -180,33 +181,33 @@ fn ended(imported: Result<windlass::Loaded, ImportError>) -> Result<String, ApiE
     }
 }
 
-/// Hands what comes over to who unpacks it.
+/// Passes the body on to the thread that unpacks it.
 async fn forward(mut body: Incoming, to: Sender<io::Result<Bytes>>) {
     while let Some(frame) = body.frame().await {
-        let piece = match frame {
+        let chunk = match frame {
             Ok(frame) => match frame.into_data() {
                 Ok(data) => Ok(data),
                 Err(_trailers) => continue,
             },
             Err(error) => Err(io::Error::other(error)),
         };
-        let is_last = piece.is_err();
-        if to.send(piece).await.is_err() || is_last {
+        let is_last = chunk.is_err();
+        if to.send(chunk).await.is_err() || is_last {
             return;
         }
     }
 }
 
-impl Read for Arriving {
+impl Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(piece) => self.piece = piece?,
+        while self.chunk.is_empty() {
+            match self.chunks.blocking_recv() {
+                Some(chunk) => self.chunk = chunk?,
                 None => return Ok(0),
             }
         }
-        let length = self.piece.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.piece.split_to(length));
+        let length = self.chunk.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.chunk.split_to(length));
         Ok(length)
     }
 }

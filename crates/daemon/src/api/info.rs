@@ -14,7 +14,7 @@ use super::system::machine;
 use crate::response::{self, ApiError, ApiResponse};
 use crate::{Daemon, DaemonInfo, render};
 
-/// Answers.
+/// Describes the daemon.
 pub(super) async fn info(daemon: &Arc<Daemon>) -> Result<ApiResponse, ApiError> {
     let images = blocking(daemon, |daemon| {
         let images = daemon.engine.images();
@@ -43,7 +43,7 @@ fn of_daemon(daemon: &Daemon, images: usize) -> Value {
         "IndexServerAddress": "https://index.docker.io/v1/", "RegistryConfig": registries(about),
         "DockerRootDir": about.root, "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
         "Labels": about.labels, "ExperimentalBuild": false, "ServerVersion": about.version,
-        "Warnings": ["This daemon keeps images and runs no containers."],
+        "Warnings": ["This daemon manages images and runs no containers."],
     })
 }
 
@@ -61,7 +61,7 @@ fn of_machine() -> Value {
     })
 }
 
-/// What a daemon that runs containers would say of them.
+/// The fields of a daemon that runs containers.
 fn of_containers() -> Value {
     let nothing = json!({"ID": "", "Expected": ""});
     json!({
@@ -101,7 +101,7 @@ fn registries(about: &DaemonInfo) -> Value {
     json!({"InsecureRegistryCIDRs": all, "IndexConfigs": configs, "Mirrors": about.mirrors})
 }
 
-/// Reads what the system calls itself (os-release(5)).
+/// Reads the names of the operating system (os-release(5)).
 fn os_release() -> BTreeMap<String, String> {
     let text = fs::read_to_string("/etc/os-release");
     let text = text

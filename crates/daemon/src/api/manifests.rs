@@ -1,4 +1,4 @@
-//! The manifests of an image's index: which are here, for those who ask (`manifests=1`, from 1.47 on).
+//! The manifests of the index of an image (`manifests=1`, since version 1.47).
 
 use std::collections::BTreeMap;
 
@@ -8,27 +8,27 @@ use windlass_engine_api as api;
 
 use super::images::signed;
 
-/// What an index says.
+/// The manifests of an index.
 #[derive(Deserialize)]
-struct Index {
+struct IndexManifests {
     #[serde(default)]
     manifests: Vec<api::OciDescriptor>,
 }
 
-/// The mark of what is no image, but says something of one.
+/// The annotation of a manifest that is not an image but an attestation.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 const ATTESTATION: &str = "attestation-manifest";
 
-/// All trees, looked up once for all images.
+/// All images with their platforms, looked up once for a list.
 pub(super) struct Manifests(Vec<ImageTree>);
 
 impl Manifests {
-    /// Looks at what is here.
-    pub(super) fn here(engine: &Engine) -> Result<Self, StoreError> {
+    /// Reads them from the store.
+    pub(super) fn read(engine: &Engine) -> Result<Self, StoreError> {
         engine.image_trees().map(Self)
     }
 
-    /// Returns the manifests of the index that `image` came with; of an image that came alone, its own.
+    /// Returns the manifests of the index of `image`; without an index, its own manifest.
     pub(super) fn of(
         &self,
         engine: &Engine,
@@ -36,7 +36,7 @@ impl Manifests {
     ) -> Result<Vec<api::ImageManifestSummary>, StoreError> {
         let tree = self.0.iter().find(|tree| tree.target == image.target);
         let bytes = engine.read_document(&image.target)?;
-        let index: Index = serde_json::from_slice(&bytes).unwrap_or(Index {
+        let index: IndexManifests = serde_json::from_slice(&bytes).unwrap_or(IndexManifests {
             manifests: Vec::new(),
         });
         let platforms = tree.map_or(&[][..], |tree| &tree.platforms);
@@ -49,8 +49,8 @@ impl Manifests {
         }
         let entries = index.manifests.into_iter().map(|entry| {
             let is_it = |one: &&PlatformImage| one.manifest.to_string() == entry.digest;
-            let held = platforms.iter().find(is_it);
-            manifest(entry, held)
+            let stored = platforms.iter().find(is_it);
+            manifest(entry, stored)
         });
         Ok(entries.collect())
     }
@@ -58,7 +58,7 @@ impl Manifests {
 
 fn manifest(
     descriptor: api::OciDescriptor,
-    held: Option<&PlatformImage>,
+    stored: Option<&PlatformImage>,
 ) -> api::ImageManifestSummary {
     let kind = descriptor
         .annotations
@@ -68,7 +68,7 @@ fn manifest(
         Some(ATTESTATION) => "attestation",
         _ => "image",
     };
-    let image = held.and_then(|held| held.image.as_ref());
+    let image = stored.and_then(|stored| stored.image.as_ref());
     let (content, unpacked) = match image {
         Some(image) => (
             signed(image.compressed).saturating_add(descriptor.size),
@@ -80,7 +80,7 @@ fn manifest(
         platform: descriptor
             .platform
             .clone()
-            .or(held.map(platform))
+            .or(stored.map(platform))
             .unwrap_or_default(),
         containers: Vec::new(),
         size: BTreeMap::from([("Unpacked".to_owned(), unpacked)]),
@@ -98,8 +98,8 @@ fn manifest(
     }
 }
 
-fn platform(held: &PlatformImage) -> api::OciPlatform {
-    let platform = &held.platform;
+fn platform(stored: &PlatformImage) -> api::OciPlatform {
+    let platform = &stored.platform;
     api::OciPlatform {
         architecture: platform.architecture.clone(),
         os: platform.os.clone(),

@@ -16,9 +16,9 @@ use crate::render;
 use crate::render::push::{PushMessages, pushed, pushing_to};
 use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse};
-use crate::stream::{MessageQueue, MessageStream};
+use crate::stream::{MessageQueue, MessageSender};
 
-/// Stops a push when whoever waits for it has left.
+/// Stops a push when the task that waits for it is dropped.
 struct StopOnDrop(Arc<AtomicBool>);
 
 impl Drop for StopOnDrop {
@@ -27,7 +27,7 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Answers.
+/// Pushes a tag, or all tags of a repository.
 pub(super) async fn push(
     daemon: &Arc<Daemon>,
     name: &str,
@@ -45,20 +45,26 @@ pub(super) async fn push(
         Some(platform) => Choice::One(Some(platform)),
         None => Choice::All,
     };
-    let lines = MessageQueue::default();
-    lines.push(pushing_to(&named));
-    let (feed, body) = MessageStream::new(lines.clone());
+    let queue = MessageQueue::default();
+    queue.push(pushing_to(&named));
+    let (sender, body) = MessageSender::new(queue.clone());
     if tags.is_empty() {
-        let failure = render::error::nothing_called(named.repository());
-        lines.push(ProgressMessage::failed(failure.message));
-        task::spawn(feed.finish());
+        let error = render::error::no_tags_to_push(named.repository());
+        queue.push(ProgressMessage::failed(error.message));
+        task::spawn(sender.finish());
     } else {
-        task::spawn(run(Arc::clone(daemon), tags, (choice, caller), lines, feed));
+        task::spawn(run(
+            Arc::clone(daemon),
+            tags,
+            (choice, caller),
+            queue,
+            sender,
+        ));
     }
     Ok(response::stream(response::JSON, body))
 }
 
-/// Returns what is to be pushed: the tag, or all that are here of the repository; nothing if there are none.
+/// Returns the references to push: the one in the request, or all tags of its repository. Empty if the store has none.
 async fn tags(daemon: &Arc<Daemon>, named: &Reference) -> Result<Vec<Reference>, ApiError> {
     let named = named.clone();
     blocking(daemon, move |daemon| {
@@ -79,13 +85,13 @@ async fn tags(daemon: &Arc<Daemon>, named: &Reference) -> Result<Vec<Reference>,
     .await
 }
 
-/// Pushes one after the other, and tells the client, until it is over or the client has left.
+/// Pushes one reference after the other and reports progress, until all are done or the client disconnects.
 async fn run(
     daemon: Arc<Daemon>,
     tags: Vec<Reference>,
     (choice, caller): (Choice, Caller),
-    lines: MessageQueue,
-    feed: MessageStream,
+    queue: MessageQueue,
+    sender: MessageSender,
 ) {
     let stop = Arc::new(AtomicBool::new(false));
     let _stop = StopOnDrop(Arc::clone(&stop));
@@ -100,43 +106,43 @@ async fn run(
                 chunk: None,
                 foreign: false,
             };
-            one(&daemon, request, &lines, &stop).await?;
+            push_one(&daemon, request, &queue, &stop).await?;
         }
         Ok(())
     };
     let outcome: Result<(), ApiError> = tokio::select! {
         biased;
-        () = feed.closed() => return,
+        () = sender.closed() => return,
         outcome = work => outcome,
-        () = feed.run() => return,
+        () = sender.run() => return,
     };
-    if let Err(failure) = outcome {
-        lines.push(ProgressMessage::failed(failure.message));
+    if let Err(error) = outcome {
+        queue.push(ProgressMessage::failed(error.message));
     }
-    feed.finish().await;
+    sender.finish().await;
 }
 
-async fn one(
+async fn push_one(
     daemon: &Arc<Daemon>,
     request: PushRequest,
-    lines: &MessageQueue,
+    queue: &MessageQueue,
     stop: &Arc<AtomicBool>,
 ) -> Result<(), ApiError> {
     let reference = request.reference.clone();
-    let (stop, told) = (Arc::clone(stop), lines.clone());
+    let (stop, told) = (Arc::clone(stop), queue.clone());
     let done = long_running(daemon, move |daemon| {
-        let words = PushMessages::default();
-        let tell = |event| words.event(&event, &told);
+        let messages = PushMessages::default();
+        let tell = |event| messages.event(&event, &told);
         Ok(daemon
             .engine
             .push(&request, &daemon.transfer_runtime, &stop, &tell))
     });
     let done: Result<_, PushImageError> = done.await?;
-    daemon.metrics.pushed(done.is_ok());
+    daemon.metrics.count_push(done.is_ok());
     match done {
         Ok(done) => {
             for message in pushed(&done) {
-                lines.push(message);
+                queue.push(message);
             }
             let name = reference.repository().familiar();
             daemon.events.record(
@@ -148,7 +154,7 @@ async fn one(
         }
         Err(error) => {
             let cause = windlass::text::error_chain(&error);
-            tracing::info!(error = %cause, reference = %reference.familiar(), "a push failed");
+            tracing::info!(error = %cause, reference = %reference.familiar(), "push failed");
             Err(render::error::of_push(&error, &reference))
         }
     }

@@ -1,4 +1,4 @@
-//! No more of what is here.
+//! Removing images.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(super) async fn remove(
     let removed = blocking(daemon, move |daemon| {
         let removed = daemon.remove(&name, how);
         let removed = removed.map_err(|error| render::error::of_remove(&error))?;
-        Ok(in_order(removed.removed.into_iter().map(told).collect()))
+        Ok(in_order(removed.removed.into_iter().map(to_api).collect()))
     });
     Ok(json(&removed.await?))
 }
@@ -44,14 +44,14 @@ pub(super) async fn prune(
         pruned.map_err(|error| ApiError::internal(windlass::text::error_chain(&error)))
     });
     let pruned = pruned.await?;
-    let removed = in_order(pruned.removed.into_iter().map(told).collect());
+    let removed = in_order(pruned.removed.into_iter().map(to_api).collect());
     Ok(json(&api::PruneReport {
         images_deleted: Some(removed).filter(|removed| !removed.is_empty()),
         space_reclaimed: pruned.freed,
     }))
 }
 
-/// Names of one image are in the order of the alphabet, as in Docker; then it is told what went with them.
+/// Sorts the names of one image, as in Docker; the images that were deleted follow.
 fn in_order(mut removed: Vec<api::DeletedImage>) -> Vec<api::DeletedImage> {
     let is_name = |removed: &api::DeletedImage| matches!(removed, api::DeletedImage::Untagged(_));
     for run in removed.chunk_by_mut(|one, next| is_name(one) && is_name(next)) {
@@ -63,7 +63,7 @@ fn in_order(mut removed: Vec<api::DeletedImage>) -> Vec<api::DeletedImage> {
     removed
 }
 
-fn told(removed: Removed) -> api::DeletedImage {
+fn to_api(removed: Removed) -> api::DeletedImage {
     match removed {
         Removed::Untagged(name) => api::DeletedImage::Untagged(name),
         Removed::Deleted(digest) => api::DeletedImage::Deleted(digest.to_string()),

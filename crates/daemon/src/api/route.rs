@@ -1,76 +1,76 @@
-//! Which question is put.
+//! The routes: which handler serves a request.
 
 use http::Method;
 
-/// A question, by method and path.
+/// A route, by method and path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// Whether anybody is there.
+    /// `GET /_ping`
     Ping,
-    /// The versions.
+    /// `GET /version`
     Version,
-    /// The daemon and its machine.
+    /// `GET /info`
     Info,
-    /// What takes up the space.
+    /// `GET /system/df`
     DiskUsage,
-    /// Whether a registry takes a name and a password.
+    /// `POST /auth`
     Auth,
-    /// What happens.
+    /// `GET /events`
     Events,
-    /// What happens, in numbers.
+    /// `GET /metrics`
     Metrics,
-    /// The images.
+    /// `GET /images/json`
     Images,
-    /// Pull or import.
+    /// `POST /images/create`: a pull or an import.
     Create,
-    /// Everything about an image.
+    /// `GET /images/{name}/json`
     Inspect(String),
-    /// How an image was made.
+    /// `GET /images/{name}/history`
     History(String),
-    /// One more name.
+    /// `POST /images/{name}/tag`
     Tag(String),
-    /// To its registry.
+    /// `POST /images/{name}/push`
     Push(String),
-    /// No more.
+    /// `DELETE /images/{name}`
     Remove(String),
-    /// No more of those that nobody needs.
+    /// `POST /images/prune`
     Prune,
-    /// In the registry's catalogue.
+    /// `GET /images/search`
     Search,
-    /// Into an archive: the one named in the path, or those in the query.
+    /// `GET /images/{name}/get`, or `GET /images/get` with names in the query.
     Save(Option<String>),
-    /// Out of an archive.
+    /// `POST /images/load`
     Load,
-    /// What a name stands for in its registry.
+    /// `GET /distribution/{name}/json`
     Distribution(String),
-    /// What only a daemon that runs containers has.
+    /// A request that only a daemon with containers can serve.
     Unsupported(Unsupported),
-    /// Nothing there is.
-    Nothing,
+    /// Any other request.
+    NotFound,
 }
 
-/// What is asked of a daemon that runs containers. There is none of it here.
+/// A request that only a daemon with containers can serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unsupported {
-    /// All containers.
+    /// The list of containers.
     Containers,
-    /// All networks.
+    /// The list of networks.
     Networks,
-    /// All volumes.
+    /// The list of volumes.
     Volumes,
-    /// All plugins.
+    /// The list of plugins.
     Plugins,
-    /// No more of them, by the word in the path.
+    /// Pruning the objects that the path names.
     Prune(&'static str),
-    /// One of them: its kind and its name.
-    Single(ObjectKind, String),
-    /// To make one, run something or build something.
+    /// One object: its kind and its name.
+    Object(ObjectKind, String),
+    /// Creating an object, running something or building something.
     Run,
-    /// Anything about a swarm.
+    /// Any request about a swarm.
     Swarm,
 }
 
-/// A kind of what is not here.
+/// A kind of objects that this daemon does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ObjectKind {
     Container,
@@ -79,12 +79,12 @@ pub(crate) enum ObjectKind {
     Plugin,
 }
 
-/// The kinds that have a list and a `prune`, by their word in paths.
-const PRUNED: [&str; 4] = ["containers", "networks", "volumes", "build"];
+/// The first components of paths that have a `prune`.
+const PRUNABLE: [&str; 4] = ["containers", "networks", "volumes", "build"];
 const SWARM: [&str; 6] = ["swarm", "services", "nodes", "tasks", "secrets", "configs"];
 
 impl Route {
-    /// Finds out what is asked; `path` is decoded and has no version.
+    /// Returns the route of a request. `path` is decoded and has no version.
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         let is_get = matches!(*method, Method::GET | Method::HEAD);
         let is_post = *method == Method::POST;
@@ -106,7 +106,7 @@ impl Route {
         }
     }
 
-    /// Names of images have slashes in them: what counts is how the path begins and how it ends.
+    /// Image names contain slashes, so the beginning and the end of the path decide.
     fn of_name(method: &Method, path: &str) -> Self {
         if let Some(rest) = path.strip_prefix("distribution/")
             && let Some(name) = rest.strip_suffix("/json")
@@ -115,7 +115,7 @@ impl Route {
             return Self::Distribution(name.to_owned());
         }
         let Some(rest) = path.strip_prefix("images/") else {
-            return Unsupported::of(method, path).map_or(Self::Nothing, Self::Unsupported);
+            return Unsupported::of(method, path).map_or(Self::NotFound, Self::Unsupported);
         };
         if *method == Method::DELETE && !rest.is_empty() {
             return Self::Remove(rest.to_owned());
@@ -126,7 +126,7 @@ impl Route {
             (&Method::GET, Some((name, "get"))) => Self::Save(Some(name.to_owned())),
             (&Method::POST, Some((name, "tag"))) => Self::Tag(name.to_owned()),
             (&Method::POST, Some((name, "push"))) => Self::Push(name.to_owned()),
-            _ => Self::Nothing,
+            _ => Self::NotFound,
         }
     }
 }
@@ -148,7 +148,7 @@ impl Unsupported {
         if list.is_some() {
             return list;
         }
-        if let Some(what) = PRUNED.iter().find(|what| **what == first)
+        if let Some(what) = PRUNABLE.iter().find(|what| **what == first)
             && rest == "prune"
             && *method == Method::POST
         {
@@ -167,7 +167,7 @@ impl Unsupported {
             "" => None,
             name => {
                 let name = name.split('/').next().unwrap_or_default();
-                Some(Self::Single(kind, name.to_owned()))
+                Some(Self::Object(kind, name.to_owned()))
             }
         }
     }
@@ -178,13 +178,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_may_have_slashes() {
+    fn image_names_may_contain_slashes() {
         let get = |path| Route::of(&Method::GET, path);
         let post = |path| Route::of(&Method::POST, path);
         let inspect = |name: &str| Route::Inspect(name.to_owned());
         assert_eq!(get("/images/alpine/json"), inspect("alpine"));
         assert_eq!(get("/images/ghcr.io/a/b:1/json"), inspect("ghcr.io/a/b:1"));
-        // An image may be called as a question is.
+        // An image may have the name of a route.
         assert_eq!(get("/images/json/json"), inspect("json"));
         assert_eq!(get("/images/json"), Route::Images);
         assert_eq!(post("/images/r:5/a/push"), Route::Push("r:5/a".to_owned()));
@@ -193,24 +193,27 @@ mod tests {
         assert_eq!(get("/distribution/a/b/json"), distribution);
         let removed = Route::of(&Method::DELETE, "/images/a/b@sha256:1");
         assert_eq!(removed, Route::Remove("a/b@sha256:1".to_owned()));
-        assert_eq!(Route::of(&Method::PUT, "/images/json"), Route::Nothing);
-        assert_eq!(get("/images/"), Route::Nothing);
+        assert_eq!(Route::of(&Method::PUT, "/images/json"), Route::NotFound);
+        assert_eq!(get("/images/"), Route::NotFound);
     }
 
     #[test]
-    fn what_runs_containers_is_elsewhere() {
+    fn requests_about_containers_are_unsupported() {
         let get = |path| Route::of(&Method::GET, path);
         let post = |path| Route::of(&Method::POST, path);
-        let elsewhere = Route::Unsupported;
-        assert_eq!(get("/containers/json"), elsewhere(Unsupported::Containers));
-        let single = Unsupported::Single(ObjectKind::Container, "x".to_owned());
-        assert_eq!(get("/containers/x/json"), elsewhere(single));
-        let prune = elsewhere(Unsupported::Prune("containers"));
+        let unsupported = Route::Unsupported;
+        assert_eq!(
+            get("/containers/json"),
+            unsupported(Unsupported::Containers)
+        );
+        let single = Unsupported::Object(ObjectKind::Container, "x".to_owned());
+        assert_eq!(get("/containers/x/json"), unsupported(single));
+        let prune = unsupported(Unsupported::Prune("containers"));
         assert_eq!(post("/containers/prune"), prune);
-        let create = elsewhere(Unsupported::Run);
+        let create = unsupported(Unsupported::Run);
         assert_eq!(post("/containers/create"), create);
         assert_eq!(post("/build"), create);
-        assert_eq!(get("/nodes"), elsewhere(Unsupported::Swarm));
-        assert_eq!(get("/nope"), Route::Nothing);
+        assert_eq!(get("/nodes"), unsupported(Unsupported::Swarm));
+        assert_eq!(get("/nope"), Route::NotFound);
     }
 }

@@ -1,4 +1,4 @@
-//! The daemon itself, and the machine that it is on.
+//! The daemon itself, and its machine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use rustix::system::uname;
 use windlass_engine_api::{self as api, NEWEST, OLDEST};
 
 use super::blocking;
-use super::images::{Shape, signed, summaries};
+use super::images::{ResponseFormat, signed, summaries};
 use crate::Daemon;
+use crate::metrics::CONTENT_TYPE;
 use crate::render;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse, with};
 
-/// What `/metrics` is written in.
-const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+const METRICS: HeaderValue = HeaderValue::from_static(CONTENT_TYPE);
 
-/// `GET /_ping`: from here clients learn the version; that of `Builder-Version` names the builder that they bring along.
+/// `GET /_ping`: clients negotiate the version with it. `Builder-Version` 2 makes them use a builder of their own.
 pub(super) fn ping() -> ApiResponse {
     let headers = [
         ("builder-version", "2"),
@@ -68,13 +68,13 @@ pub(super) async fn disk_usage(
     daemon: &Arc<Daemon>,
     request: &ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let shape = Shape::of(request).with_shared_size();
-    let has_builder = !request.speaks(1, 42);
+    let format = ResponseFormat::of(request).with_shared_size();
+    let has_builder = !request.is_at_least(1, 42);
     let usage = blocking(daemon, move |daemon| {
         let of_store = |error| render::error::of_store(&error);
         let usage = daemon.engine.disk_usage().map_err(of_store)?;
         let images = daemon.engine.images().map_err(of_store)?;
-        let mut images = summaries(daemon, &images, shape)?;
+        let mut images = summaries(daemon, &images, format)?;
         for image in &mut images {
             image.containers = 0;
         }
@@ -94,12 +94,14 @@ pub(super) async fn disk_usage(
 pub(super) async fn metrics(daemon: &Arc<Daemon>) -> Result<ApiResponse, ApiError> {
     let text = blocking(daemon, |daemon| {
         let usage = daemon.engine.disk_usage().ok();
-        Ok(daemon.metrics.text(usage.as_ref(), &daemon.info().version))
+        Ok(daemon
+            .metrics
+            .encode(usage.as_ref(), &daemon.info().version))
     });
     Ok(response::text_of(METRICS, text.await?))
 }
 
-/// Returns the kernel's version, and the processor in Go's words.
+/// Returns the version of the kernel, and the architecture by its name in Go.
 pub(super) fn machine() -> (String, &'static str) {
     let kernel = uname().release().to_string_lossy().into_owned();
     let arch = match std::env::consts::ARCH {

@@ -1,5 +1,5 @@
-//! What is asked of a daemon that runs containers: lists are empty, pruning frees nothing, nothing is found, and
-//! nothing is undertaken.
+//! Requests that only a daemon with containers can serve: lists are empty, pruning frees nothing, objects are not found,
+//! and everything else is refused.
 
 use http::StatusCode;
 use serde_json::json;
@@ -7,12 +7,12 @@ use serde_json::json;
 use super::route::{ObjectKind, Unsupported};
 use crate::response::{ApiError, ApiResponse, json};
 
-/// What whoever wants to run something is told. The CLI prints it as it is.
-const IMAGES_ONLY: &str = "this daemon keeps images and runs nothing: containers, builds, networks, volumes and plugins \
-                           are another's work";
+/// The error of requests to run something. The CLI prints it as it is.
+const IMAGES_ONLY: &str =
+    "this daemon manages images only: it has no containers, builds, networks, volumes and plugins";
 
-/// Answers.
-pub(crate) fn answer(what: &Unsupported) -> Result<ApiResponse, ApiError> {
+/// Returns the response.
+pub(crate) fn respond(what: &Unsupported) -> Result<ApiResponse, ApiError> {
     Ok(match what {
         Unsupported::Containers | Unsupported::Networks | Unsupported::Plugins => json(&json!([])),
         Unsupported::Volumes => json(&json!({"Volumes": [], "Warnings": null})),
@@ -22,19 +22,18 @@ pub(crate) fn answer(what: &Unsupported) -> Result<ApiResponse, ApiError> {
             "volumes" => json!({"VolumesDeleted": [], "SpaceReclaimed": 0}),
             _ => json!({"CachesDeleted": null, "SpaceReclaimed": 0}),
         }),
-        Unsupported::Single(kind, name) => return Err(ApiError::not_found(missing(*kind, name))),
+        Unsupported::Object(kind, name) => return Err(ApiError::not_found(missing(*kind, name))),
         Unsupported::Run => {
             return Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, IMAGES_ONLY));
         }
         Unsupported::Swarm => {
-            let text =
-                "This node is not a swarm manager: this daemon keeps images and runs nothing.";
+            let text = "This node is not a swarm manager: this daemon manages images only.";
             return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, text));
         }
     })
 }
 
-/// Docker's words for what is not there.
+/// Returns Docker's message for an object that does not exist.
 fn missing(kind: ObjectKind, name: &str) -> String {
     match kind {
         ObjectKind::Container => format!("No such container: {name}"),

@@ -10,7 +10,7 @@ use windlass::{
 
 use crate::response::ApiError;
 
-/// What a client wrote is not the name of an image. Scripts look for the first two.
+/// The client sent an invalid image name. Scripts match the first two messages.
 pub(crate) fn of_reference(problem: &ReferenceProblem) -> ApiError {
     match problem {
         ReferenceProblem::Uppercase => {
@@ -36,11 +36,15 @@ pub(crate) fn of_pull(error: &PullError, reference: &Reference) -> ApiError {
     }
 }
 
-/// How many platforms are named that there are instead.
-const NAMED: usize = 8;
+/// How many of the available platforms are listed.
+const MAX_PLATFORMS: usize = 8;
 
 fn offered(no_match: &NoMatchingPlatform) -> String {
-    let platforms = no_match.offered.iter().take(NAMED).map(ToString::to_string);
+    let platforms = no_match
+        .offered
+        .iter()
+        .take(MAX_PLATFORMS)
+        .map(ToString::to_string);
     let platforms: Vec<_> = platforms.collect();
     match platforms.is_empty() {
         true => "none".to_owned(),
@@ -48,7 +52,7 @@ fn offered(no_match: &NoMatchingPlatform) -> String {
     }
 }
 
-/// What it comes down to when no endpoint of a registry gave what it was asked for.
+/// No endpoint of a registry returned the content.
 pub(crate) fn of_endpoints(error: &EndpointsError, reference: &Reference) -> ApiError {
     of_registry(&error.error, reference)
 }
@@ -67,7 +71,7 @@ fn of_registry(error: &RegistryError, reference: &Reference) -> ApiError {
         RegistryError::NameUnknown { .. } => ApiError::not_found(format!(
             "repository {repository} not found: name unknown: repository name not known to registry"
         )),
-        // As from Docker's daemon, no 401: the CLI would ask for a password, and where it gets none it ends with 0.
+        // Not 401, like Docker's daemon: on a 401 the CLI prompts for a password, and without a terminal exits with 0.
         RegistryError::Unauthorized { reason, .. } => ApiError::internal(format!(
             "unauthorized: {}",
             or(reason, "authentication required")
@@ -105,8 +109,8 @@ pub(crate) fn of_push(error: &PushImageError, reference: &Reference) -> ApiError
     }
 }
 
-/// Nothing is called by any tag of `repository`, so there is nothing to push.
-pub(crate) fn nothing_called(repository: &RepositoryName) -> ApiError {
+/// The store has no tag of `repository`, so there is nothing to push.
+pub(crate) fn no_tags_to_push(repository: &RepositoryName) -> ApiError {
     ApiError::not_found(format!(
         "An image does not exist locally with the tag: {}",
         repository.familiar()
@@ -131,7 +135,7 @@ pub(crate) fn of_find(error: &FindError) -> ApiError {
     }
 }
 
-/// The store could not be asked.
+/// The store could not be read.
 pub(crate) fn of_store(error: &StoreError) -> ApiError {
     match error {
         StoreError::Find(error) => of_find(error),
@@ -139,7 +143,7 @@ pub(crate) fn of_store(error: &StoreError) -> ApiError {
     }
 }
 
-/// A name was not given.
+/// A tag was not created.
 pub(crate) fn of_tag(error: &TagImageError) -> ApiError {
     match error {
         TagImageError::Find(error) => of_find(error),
@@ -182,7 +186,7 @@ pub(crate) fn of_load(error: &LoadError) -> ApiError {
     ApiError::internal(error_chain(error))
 }
 
-/// A login was not taken.
+/// A login was rejected.
 pub(crate) fn of_login(error: &AccessError) -> ApiError {
     match error {
         AccessError::Registry(

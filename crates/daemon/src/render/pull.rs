@@ -1,4 +1,4 @@
-//! What a pull is told in (PG-1, MF-6, ST-1, ST-5).
+//! The progress messages of a pull (PG-1, MF-6, ST-1, ST-5).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,58 +9,59 @@ use windlass_engine_api::ProgressMessage;
 
 use crate::stream::MessageQueue;
 
-/// Turns what happens in one pull into lines.
+/// Renders the events of one pull.
 #[derive(Debug)]
 pub(crate) struct PullMessages {
     reference: Reference,
-    layers: HashMap<Digest, Layer>,
-    /// Layers that wait for another attempt, and until when.
-    waits: HashMap<Digest, Wait>,
-    has_begun: bool,
-    /// Nothing is to be fetched. Whether the image is here as well is not known yet: then its layers are not told.
+    layers: HashMap<Digest, LayerProgress>,
+    /// Layers that wait for a retry.
+    waits: HashMap<Digest, RetryWait>,
+    has_started: bool,
+    /// The layers of a pull that downloads none. Whether the image is new decides if they are listed, and that is not
+    /// known before the end.
     all_exist: Vec<Digest>,
 }
 
 #[derive(Debug, Default)]
-struct Layer {
+struct LayerProgress {
     size: u64,
     downloaded: u64,
     is_downloaded: bool,
 }
 
 #[derive(Debug)]
-struct Wait {
+struct RetryWait {
     until: Instant,
-    /// The seconds that were told last.
-    told: Option<u64>,
+    /// The seconds in the last message.
+    sent: Option<u64>,
 }
 
-/// How much more has to have come before it is told: a hundredth, or this many bytes (PG-2).
+/// How many more bytes have to arrive before progress is sent: this many, or a hundredth of the layer (PG-2).
 const STEP: u64 = 512 << 10;
 
 impl PullMessages {
-    /// Begins with a pull of `reference`, which has a tag or a digest.
+    /// Renders a pull of `reference`, which has a tag or a digest.
     pub(crate) fn new(reference: Reference) -> Self {
         Self {
             reference,
             layers: HashMap::new(),
             waits: HashMap::new(),
-            has_begun: false,
+            has_started: false,
             all_exist: Vec::new(),
         }
     }
 
-    /// Says whether the image was found: from here on a failure is told in the stream.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.has_begun
+    /// Returns whether the image was found: from then on a failure is a message in the stream.
+    pub(crate) fn has_started(&self) -> bool {
+        self.has_started
     }
 
-    /// Tells what happened.
-    pub(crate) fn event(&mut self, event: &PullEvent, now: Instant, lines: &MessageQueue) {
+    /// Queues the messages of an event.
+    pub(crate) fn event(&mut self, event: &PullEvent, now: Instant, queue: &MessageQueue) {
         match event {
-            PullEvent::Resolved { .. } if !self.has_begun => {
-                self.has_begun = true;
-                lines.push(pulling_from(&self.reference));
+            PullEvent::Resolved { .. } if !self.has_started => {
+                self.has_started = true;
+                queue.push(pulling_from(&self.reference));
             }
             PullEvent::Planned { layers, .. } if layers.iter().all(|layer| layer.exists) => {
                 for layer in layers {
@@ -71,25 +72,25 @@ impl PullMessages {
             }
             PullEvent::Planned { layers, .. } => {
                 for layer in layers {
-                    let known = Layer {
+                    let progress = LayerProgress {
                         size: layer.size,
-                        ..Layer::default()
+                        ..LayerProgress::default()
                     };
-                    if self.layers.insert(layer.digest, known).is_none() {
-                        let words = match layer.exists {
+                    if self.layers.insert(layer.digest, progress).is_none() {
+                        let status = match layer.exists {
                             true => "Already exists",
                             false => "Pulling fs layer",
                         };
-                        lines.push(ProgressMessage::progress(
+                        queue.push(ProgressMessage::progress(
                             &layer.digest.short(),
-                            words,
+                            status,
                             0,
                             0,
                         ));
                     }
                 }
             }
-            PullEvent::Layer { digest, status } => self.layer(*digest, status, now, lines),
+            PullEvent::Layer { digest, status } => self.layer(*digest, status, now, queue),
             PullEvent::Resolving { .. }
             | PullEvent::Resolved { .. }
             | PullEvent::Setback(_)
@@ -97,7 +98,7 @@ impl PullMessages {
         }
     }
 
-    fn layer(&mut self, digest: Digest, status: &LayerStatus, now: Instant, lines: &MessageQueue) {
+    fn layer(&mut self, digest: Digest, status: &LayerStatus, now: Instant, queue: &MessageQueue) {
         let id = digest.short();
         let layer = self.layers.entry(digest).or_default();
         if !matches!(
@@ -106,65 +107,67 @@ impl PullMessages {
         ) {
             self.waits.remove(&digest);
         }
-        let step = |words: &str| lines.push(ProgressMessage::progress(&id, words, 0, 0));
+        let step = |status: &str| queue.push(ProgressMessage::progress(&id, status, 0, 0));
         match status {
             LayerStatus::Queued => step("Waiting"),
             LayerStatus::Resumed { bytes } => {
                 layer.downloaded = *bytes;
-                lines.count(&id, "Downloading", *bytes, layer.size);
+                queue.push_progress(&id, "Downloading", *bytes, layer.size);
             }
             LayerStatus::Moving {
                 downloaded,
                 unpacked,
             } => {
                 if layer.is_downloaded {
-                    lines.count(&id, "Extracting", *unpacked, layer.size);
-                } else if is_worth_telling(layer.downloaded, *downloaded, layer.size) {
+                    queue.push_progress(&id, "Extracting", *unpacked, layer.size);
+                } else if is_worth_sending(layer.downloaded, *downloaded, layer.size) {
                     layer.downloaded = *downloaded;
-                    lines.count(&id, "Downloading", *downloaded, layer.size);
+                    queue.push_progress(&id, "Downloading", *downloaded, layer.size);
                 }
             }
             LayerStatus::Downloaded => {
                 if !std::mem::replace(&mut layer.is_downloaded, true) {
-                    lines.count(&id, "Downloading", layer.size, layer.size);
+                    queue.push_progress(&id, "Downloading", layer.size, layer.size);
                     step("Verifying Checksum");
                     step("Download complete");
                 }
             }
-            LayerStatus::Verifying => lines.count(&id, "Extracting", layer.size, layer.size),
+            LayerStatus::Verifying => {
+                queue.push_progress(&id, "Extracting", layer.size, layer.size)
+            }
             LayerStatus::Unpacked { .. } => step("Pull complete"),
             LayerStatus::Retrying { after, .. } | LayerStatus::Paused { after, .. } => {
                 let until = now + *after;
-                self.waits.insert(digest, Wait { until, told: None });
-                self.tick(now, lines);
+                self.waits.insert(digest, RetryWait { until, sent: None });
+                self.tick(now, queue);
             }
             LayerStatus::Connecting { .. } => {}
         }
     }
 
-    /// Tells how long it is until layers are tried again, once a second (DM-10).
-    pub(crate) fn tick(&mut self, now: Instant, lines: &MessageQueue) {
+    /// Queues the time until layers are retried, once a second (DM-10).
+    pub(crate) fn tick(&mut self, now: Instant, queue: &MessageQueue) {
         for (digest, wait) in &mut self.waits {
             let left = wait.until.saturating_duration_since(now);
             let seconds = whole_seconds(left);
-            if seconds > 0 && wait.told != Some(seconds) {
-                wait.told = Some(seconds);
+            if seconds > 0 && wait.sent != Some(seconds) {
+                wait.sent = Some(seconds);
                 let plural = if seconds == 1 { "" } else { "s" };
-                let words = format!("Retrying in {seconds} second{plural}");
-                lines.push(ProgressMessage::progress(&digest.short(), &words, 0, 0));
+                let status = format!("Retrying in {seconds} second{plural}");
+                queue.push(ProgressMessage::progress(&digest.short(), &status, 0, 0));
             }
         }
     }
 
-    /// Tells the digest of what was pulled, and of an image that is new which layers were here.
-    pub(crate) fn pulled(&mut self, pulled: &Pulled, lines: &MessageQueue) {
-        if !self.has_begun {
-            self.has_begun = true;
-            lines.push(pulling_from(&self.reference));
+    /// Queues the digest of the pulled image. A new image whose layers all existed lists them first.
+    pub(crate) fn pulled(&mut self, pulled: &Pulled, queue: &MessageQueue) {
+        if !self.has_started {
+            self.has_started = true;
+            queue.push(pulling_from(&self.reference));
         }
         if pulled.outcome == Outcome::Downloaded {
             for digest in &self.all_exist {
-                lines.push(ProgressMessage::progress(
+                queue.push(ProgressMessage::progress(
                     &digest.short(),
                     "Already exists",
                     0,
@@ -172,36 +175,36 @@ impl PullMessages {
                 ));
             }
         }
-        lines.push(ProgressMessage::status(format!(
+        queue.push(ProgressMessage::status(format!(
             "Digest: {}",
             pulled.digest
         )));
     }
 }
 
-/// Returns the last line: whether anything is newer than what was here.
-pub(crate) fn ending(name: &str, outcome: Outcome) -> ProgressMessage {
+/// Returns the last message: whether a newer image was downloaded.
+pub(crate) fn final_message(name: &str, outcome: Outcome) -> ProgressMessage {
     ProgressMessage::status(match outcome {
         Outcome::Downloaded => format!("Status: Downloaded newer image for {name}"),
         Outcome::UpToDate => format!("Status: Image is up to date for {name}"),
     })
 }
 
-/// Returns the first line: which tag, or the whole name if that has a digest, and the path of its repository.
+/// Returns the first message: the tag, or the whole reference if it has a digest, and the path of the repository.
 fn pulling_from(reference: &Reference) -> ProgressMessage {
     let id = match (reference.digest(), reference.tag()) {
         (Some(_), _) => reference.to_string(),
         (None, Some(tag)) => tag.to_string(),
         (None, None) => "latest".to_owned(),
     };
-    // Docker names no registry here.
+    // Docker leaves the registry out.
     ProgressMessage::about(
         id,
         format!("Pulling from {}", reference.repository().path()),
     )
 }
 
-fn is_worth_telling(before: u64, now: u64, size: u64) -> bool {
+fn is_worth_sending(before: u64, now: u64, size: u64) -> bool {
     let step = (size / 100).min(STEP);
     now >= before.saturating_add(step) || now == size
 }
@@ -230,15 +233,15 @@ mod tests {
         PullEvent::Layer { digest, status }
     }
 
-    /// Returns the words that `events` are told in, each with how far it is.
-    fn told(events: &[PullEvent]) -> Vec<String> {
+    /// Returns the status of each message for `events`, with its progress.
+    fn render(events: &[PullEvent]) -> Vec<String> {
         let reference: Reference = "alpine:3".parse().unwrap();
-        let (mut words, lines) = (PullMessages::new(reference), MessageQueue::default());
-        let mut told = Vec::new();
+        let (mut messages, queue) = (PullMessages::new(reference), MessageQueue::default());
+        let mut rendered = Vec::new();
         for event in events {
-            words.event(event, Instant::now(), &lines);
-            let taken = String::from_utf8(lines.take().to_vec()).unwrap();
-            told.extend(taken.lines().map(|line| {
+            messages.event(event, Instant::now(), &queue);
+            let taken = String::from_utf8(queue.take().to_vec()).unwrap();
+            rendered.extend(taken.lines().map(|line| {
                 let message: ProgressMessage = serde_json::from_str(line).unwrap();
                 assert_eq!(message.id.as_deref(), Some("aaaaaaaaaaaa"));
                 let status = message.status.unwrap();
@@ -248,7 +251,7 @@ mod tests {
                 }
             }));
         }
-        told
+        rendered
     }
 
     fn planned() -> PullEvent {
@@ -264,9 +267,9 @@ mod tests {
         }
     }
 
-    /// PG-1, DM-13: each step once, in the order that clients know.
+    /// PG-1, DM-13: each status once, in Docker's order.
     #[test]
-    fn a_layer_is_told_step_by_step() {
+    fn a_layer_passes_through_the_statuses_in_order() {
         let moving = |downloaded, unpacked| {
             layer(LayerStatus::Moving {
                 downloaded,
@@ -277,7 +280,7 @@ mod tests {
             planned(),
             layer(LayerStatus::Queued),
             moving(SIZE / 2, 5),
-            // Less than is worth telling.
+            // Too little progress to send.
             moving(SIZE / 2 + 1, 6),
             layer(LayerStatus::Downloaded),
             moving(SIZE, SIZE / 2),
@@ -299,12 +302,12 @@ mod tests {
             "Extracting 10485760/10485760",
             "Pull complete",
         ];
-        assert_eq!(told(&events), expected);
+        assert_eq!(render(&events), expected);
     }
 
     /// DM-10.
     #[test]
-    fn another_attempt_is_counted_down_to() {
+    fn a_retry_is_counted_down() {
         let paused = |seconds| {
             layer(LayerStatus::Paused {
                 after: Duration::from_secs(seconds),
@@ -312,7 +315,10 @@ mod tests {
             })
         };
         let events = [planned(), paused(2), paused(1)];
-        let told = told(&events);
-        assert_eq!(told[1..], ["Retrying in 2 seconds", "Retrying in 1 second"]);
+        let rendered = render(&events);
+        assert_eq!(
+            rendered[1..],
+            ["Retrying in 2 seconds", "Retrying in 1 second"]
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What a push is told in.
+//! The progress messages of a push.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -9,24 +9,24 @@ use windlass_engine_api::{self as api, ProgressMessage};
 
 use crate::stream::MessageQueue;
 
-/// Turns what happens in one push into lines. Many threads tell it at once.
+/// Renders the events of one push, from any number of threads.
 #[derive(Debug, Default)]
-pub(crate) struct PushMessages(Mutex<HashMap<Digest, Blob>>);
+pub(crate) struct PushMessages(Mutex<HashMap<Digest, BlobProgress>>);
 
 #[derive(Debug, Default)]
-struct Blob {
+struct BlobProgress {
     size: u64,
     moved: u64,
 }
 
 impl PushMessages {
-    /// Tells what happened.
-    pub(crate) fn event(&self, event: &CopyEvent, lines: &MessageQueue) {
+    /// Queues the messages of an event.
+    pub(crate) fn event(&self, event: &CopyEvent, queue: &MessageQueue) {
         let mut blobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             CopyEvent::Planned(planned) => {
                 for (digest, size) in planned {
-                    let blob = Blob {
+                    let blob = BlobProgress {
                         size: *size,
                         moved: 0,
                     };
@@ -35,22 +35,22 @@ impl PushMessages {
             }
             CopyEvent::Received(_) => {}
             CopyEvent::Blob { digest, status } => match status {
-                BlobStatus::Preparing => step(lines, digest, "Preparing"),
-                BlobStatus::Waiting => step(lines, digest, "Waiting"),
+                BlobStatus::Preparing => step(queue, digest, "Preparing"),
+                BlobStatus::Waiting => step(queue, digest, "Waiting"),
                 BlobStatus::Carrying => {}
-                BlobStatus::Exists => step(lines, digest, "Layer already exists"),
+                BlobStatus::Exists => step(queue, digest, "Layer already exists"),
                 BlobStatus::Mounted { from } => {
-                    step(lines, digest, &format!("Mounted from {}", from.path()));
+                    step(queue, digest, &format!("Mounted from {}", from.path()));
                 }
                 BlobStatus::Again { position, .. } => {
                     blobs.entry(*digest).or_default().moved = *position;
                 }
-                BlobStatus::Carried => step(lines, digest, "Pushed"),
+                BlobStatus::Carried => step(queue, digest, "Pushed"),
             },
             CopyEvent::Moved { digest, bytes } => {
                 let blob = blobs.entry(*digest).or_default();
                 blob.moved += bytes;
-                lines.count(
+                queue.push_progress(
                     &digest.short(),
                     "Pushing",
                     blob.moved.min(blob.size),
@@ -61,7 +61,7 @@ impl PushMessages {
     }
 }
 
-/// Returns the first line.
+/// Returns the first message.
 pub(crate) fn pushing_to(reference: &Reference) -> ProgressMessage {
     let repository = reference.without_tag().without_digest();
     let repository = repository.repository();
@@ -69,7 +69,7 @@ pub(crate) fn pushing_to(reference: &Reference) -> ProgressMessage {
     ProgressMessage::status(format!("The push refers to repository [{name}]"))
 }
 
-/// Returns the last lines: in words, and for programs.
+/// Returns the last messages: one for people, one for programs.
 pub(crate) fn pushed(pushed: &Pushed) -> [ProgressMessage; 2] {
     let tag = pushed
         .reference
@@ -77,16 +77,16 @@ pub(crate) fn pushed(pushed: &Pushed) -> [ProgressMessage; 2] {
         .map(ToString::to_string)
         .unwrap_or_default();
     let (digest, size) = (pushed.digest.to_string(), pushed.size);
-    let words = ProgressMessage::status(format!("{tag}: digest: {digest} size: {size}"));
+    let message = ProgressMessage::status(format!("{tag}: digest: {digest} size: {size}"));
     let aux = api::PushResult { tag, digest, size };
     let aux = ProgressMessage {
         progress_detail: Some(api::ProgressDetail::default()),
         aux: serde_json::to_value(aux).ok(),
         ..ProgressMessage::default()
     };
-    [words, aux]
+    [message, aux]
 }
 
-fn step(lines: &MessageQueue, digest: &Digest, words: &str) {
-    lines.push(ProgressMessage::progress(&digest.short(), words, 0, 0));
+fn step(queue: &MessageQueue, digest: &Digest, status: &str) {
+    queue.push(ProgressMessage::progress(&digest.short(), status, 0, 0));
 }

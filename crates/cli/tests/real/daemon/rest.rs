@@ -87,8 +87,7 @@ fn nothing(world: &World, docker: &Docker) {
         let ran = docker.run(arguments);
         assert!(matches!(ran.code, Some(125 | 1)), "{ran:#?}");
         assert!(
-            ran.stderr
-                .contains("this daemon keeps images and runs nothing"),
+            ran.stderr.contains("this daemon manages images only"),
             "{ran:#?}"
         );
         assert!(!ran.stderr.contains("Unable to find image"), "{ran:#?}");

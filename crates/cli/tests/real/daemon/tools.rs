@@ -59,8 +59,7 @@ fn compose(world: &World) {
     let up = compose(&["up", "--detach"]);
     assert_eq!(up.code, Some(1), "{up:#?}");
     assert!(
-        up.stderr
-            .contains("this daemon keeps images and runs nothing"),
+        up.stderr.contains("this daemon manages images only"),
         "{up:#?}"
     );
 
