@@ -105,3 +105,18 @@ pub(crate) fn shown(error: &SendError) -> String {
     }
     shown
 }
+
+/// Replaces times in seconds, which differ from run to run.
+pub(crate) fn without_times(text: &str) -> String {
+    let is_time = |digits: &str| digits.len() > 6;
+    let mut masked = String::new();
+    for part in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let (digits, rest) = match part.find(|c: char| !c.is_ascii_digit()) {
+            Some(end) => part.split_at(end),
+            None => (part, ""),
+        };
+        masked.push_str(if is_time(digits) { "TIME" } else { digits });
+        masked.push_str(rest);
+    }
+    masked
+}
