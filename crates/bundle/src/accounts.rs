@@ -1,40 +1,40 @@
-//! `/etc/passwd` and `/etc/group` of an image, as bytes that anybody may have written.
+//! Parsing of an image's `/etc/passwd` and `/etc/group`, whose content is untrusted.
 
 use crate::error::AccountsError;
 use crate::root::ImageRoot;
 
-/// Where users are, within an image.
+/// The file of users in an image.
 pub(crate) const PASSWD: &str = "/etc/passwd";
 
-/// Where groups are, within an image.
+/// The file of groups in an image.
 pub(crate) const GROUP: &str = "/etc/group";
 
-/// The longest line of a file that is read, in bytes.
+/// The longest line that is accepted, in bytes.
 const MAX_LINE: usize = 1 << 20;
 
-/// A file of lines; lines that make no sense say nothing.
+/// The content of one of the files; malformed lines are skipped.
 #[derive(Debug, Default)]
-pub(crate) struct Accounts(Vec<u8>);
+pub(crate) struct AccountFile(Vec<u8>);
 
-/// A user.
+/// A line of `/etc/passwd`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Passwd<'a> {
+pub(crate) struct PasswdEntry<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) home: &'a [u8],
 }
 
-/// A group.
+/// A line of `/etc/group`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Group<'a> {
+pub(crate) struct GroupEntry<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) gid: u32,
     members: &'a [u8],
 }
 
-impl Accounts {
-    /// Reads the file at `path`; one that is not there has no lines.
+impl AccountFile {
+    /// Reads the file at `path`; a missing file is treated as an empty one.
     pub(crate) fn read(root: ImageRoot<'_>, path: &str) -> Result<Self, AccountsError> {
         Self::from_bytes(root.read(path)?.unwrap_or_default())
     }
@@ -48,14 +48,14 @@ impl Accounts {
         }
     }
 
-    /// Returns the users, in order.
-    pub(crate) fn users(&self) -> impl Iterator<Item = Passwd<'_>> {
+    /// Returns the users, in the order of the file.
+    pub(crate) fn users(&self) -> impl Iterator<Item = PasswdEntry<'_>> {
         self.lines().filter_map(|line| {
             let mut fields = fields(line);
             let name = fields.next()?;
-            let (uid, gid) = (id(fields.nth(1)?)?, id(fields.next()?)?);
+            let (uid, gid) = (parse_id(fields.nth(1)?)?, parse_id(fields.next()?)?);
             let home = fields.nth(1).unwrap_or_default();
-            Some(Passwd {
+            Some(PasswdEntry {
                 name,
                 uid,
                 gid,
@@ -64,14 +64,14 @@ impl Accounts {
         })
     }
 
-    /// Returns the groups, in order.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = Group<'_>> {
+    /// Returns the groups, in the order of the file.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = GroupEntry<'_>> {
         self.lines().filter_map(|line| {
             let mut fields = fields(line);
             let name = fields.next()?;
-            let gid = id(fields.nth(1)?)?;
+            let gid = parse_id(fields.nth(1)?)?;
             let members = fields.next().unwrap_or_default();
-            Some(Group { name, gid, members })
+            Some(GroupEntry { name, gid, members })
         })
     }
 
@@ -80,16 +80,16 @@ impl Accounts {
     }
 }
 
-impl Group<'_> {
-    /// Tells whether the user `name` is listed in it.
-    pub(crate) fn has(&self, name: &[u8]) -> bool {
+impl GroupEntry<'_> {
+    /// Returns whether the user `name` is a member of the group.
+    pub(crate) fn has_member(&self, name: &[u8]) -> bool {
         let mut members = self.members.split(|byte| *byte == b',');
         !name.is_empty() && members.any(|member| member.trim_ascii() == name)
     }
 }
 
-/// Reads a user's or group's number. The largest is the kernel's word for none.
-pub(crate) fn id(text: &[u8]) -> Option<u32> {
+/// Parses the ID of a user or group. The largest number is rejected: for the kernel it means "no ID".
+pub(crate) fn parse_id(text: &[u8]) -> Option<u32> {
     let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(text).ok().filter(|_| is_number)?;
     text.parse().ok().filter(|id| *id != u32::MAX)
@@ -103,12 +103,12 @@ fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 mod tests {
     use super::*;
 
-    fn accounts(text: &str) -> Accounts {
-        Accounts::from_bytes(text.as_bytes().to_vec()).unwrap()
+    fn accounts(text: &str) -> AccountFile {
+        AccountFile::from_bytes(text.as_bytes().to_vec()).unwrap()
     }
 
     #[test]
-    fn lines_that_make_no_sense_say_nothing() {
+    fn malformed_lines_are_skipped() {
         let passwd = accounts(
             "root:x:0:0:root:/root:/bin/sh\n\n# note\n+::::::\nshort:x:1\nbad:x:-1:2::/:\n\
              none:x:4294967295:1::/:\nbig:x:4294967296:1::/:\nfew:x:7:8\nlast:x:9:10::/l",
@@ -128,10 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn members_are_whole_names() {
+    fn members_are_compared_as_whole_names() {
         let group = accounts("a:x:1:bob,eve\nb:x:2\nc:x:3:bobby, bob\nd:x::bob\ne:x:5:\n");
         let with = |name: &[u8]| -> Vec<u32> {
-            let groups = group.groups().filter(|group| group.has(name));
+            let groups = group.groups().filter(|group| group.has_member(name));
             groups.map(|group| group.gid).collect()
         };
         assert_eq!(with(b"bob"), [1, 3]);
@@ -140,9 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_an_end() {
-        let long = Accounts::from_bytes(vec![b'x'; MAX_LINE + 1]).unwrap_err();
-        assert_eq!(long.to_string(), "a line of more than 1048576 bytes");
-        assert!(Accounts::from_bytes(vec![b'x'; MAX_LINE]).is_ok());
+    fn the_length_of_a_line_is_bounded() {
+        let long = AccountFile::from_bytes(vec![b'x'; MAX_LINE + 1]).unwrap_err();
+        assert_eq!(long.to_string(), "a line is longer than 1048576 bytes");
+        assert!(AccountFile::from_bytes(vec![b'x'; MAX_LINE]).is_ok());
     }
 }

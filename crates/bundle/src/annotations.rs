@@ -1,4 +1,4 @@
-//! The annotations of the runtime's config: what the image says about itself, under the image's labels.
+//! The annotations of the bundle's config: labels and other metadata of the image.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::error::BundleWarning;
 
 const PREFIX: &str = "org.opencontainers.image.";
 
-/// What runtimes take for commands to them, and not for notes: properties of the container's unit (runc, crun),
-/// the configuration of CRIU (runc), hooks and handlers (crun), hypervisors (Kata), flags (gVisor). Who built an
-/// image is not who may give those.
-const COMMANDS: [&str; 5] = [
+/// Prefixes of annotations that configure the runtime: properties of the container's systemd unit (runc, crun), the
+/// configuration of CRIU (runc), hooks and handlers (crun), hypervisors (Kata), flags (gVisor). An image must not set
+/// them.
+const RUNTIME_PREFIXES: [&str; 5] = [
     "org.systemd.property.",
     "org.criu.",
     "run.oci.",
@@ -20,7 +20,7 @@ const COMMANDS: [&str; 5] = [
     "dev.gvisor.",
 ];
 
-/// Returns the annotations; labels go before what the image says elsewhere.
+/// Returns the annotations; labels take precedence over the other fields of the image config.
 pub(crate) fn annotations(
     image: &ImageConfig,
     config: &RuntimeConfig,
@@ -43,8 +43,12 @@ pub(crate) fn annotations(
     implied("stopSignal", &text(&config.stop_signal));
     implied("exposedPorts", &config.exposed_ports.join(","));
     for (key, value) in &config.labels {
-        // An annotation has a key that is not empty.
-        if key.is_empty() || COMMANDS.iter().any(|command| key.starts_with(command)) {
+        // The specification requires a non-empty key.
+        if key.is_empty()
+            || RUNTIME_PREFIXES
+                .iter()
+                .any(|prefix| key.starts_with(prefix))
+        {
             warnings.push(BundleWarning::Label { key: sanitize(key) });
             continue;
         }
@@ -71,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_has_its_annotation() {
+    fn every_field_becomes_an_annotation() {
         let (annotations, warnings) = converted(
             r#""os":"linux","architecture":"arm","variant":"v7","os.version":"1","os.features":["a","b"],
             "author":"me","created":"2026-01-02T03:04:05Z",
@@ -94,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_not_annotated() {
+    fn empty_fields_are_omitted() {
         assert_eq!(converted(r#""author":"","config":null"#).0, [""; 0]);
     }
 
     #[test]
-    fn labels_go_before_what_is_implied() {
+    fn labels_take_precedence() {
         let label = r#""org.opencontainers.image.author":"you""#;
         let (annotations, _) = converted(&format!(
             r#""author":"me","config":{{"Labels":{{{label}}}}}"#
@@ -108,15 +112,15 @@ mod tests {
     }
 
     #[test]
-    fn labels_command_no_runtime() {
-        let labels: Vec<_> = COMMANDS
+    fn labels_cannot_configure_the_runtime() {
+        let labels: Vec<_> = RUNTIME_PREFIXES
             .iter()
-            .map(|it| format!(r#""{it}x":"y""#))
+            .map(|prefix| format!(r#""{prefix}x":"y""#))
             .collect();
         let json = format!(r#""config":{{"Labels":{{"":"e",{}}}}}"#, labels.join(","));
         let (annotations, warnings) = converted(&json);
         assert_eq!(annotations, [""; 0]);
-        assert_eq!(warnings.len(), COMMANDS.len() + 1);
+        assert_eq!(warnings.len(), RUNTIME_PREFIXES.len() + 1);
         assert!(warnings.contains(&r#"Label { key: "run.oci.x" }"#.to_owned()));
     }
 }

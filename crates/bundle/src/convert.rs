@@ -1,4 +1,4 @@
-//! The conversion itself: first what can be told without the root file system, then the rest.
+//! The conversion, in two steps: checks that need only the image config, then the rest with the root file system.
 
 use std::os::fd::BorrowedFd;
 
@@ -9,13 +9,13 @@ use crate::error::{BundleWarning, ConvertError};
 use crate::options::{BundleOptions, VolumeMode};
 use crate::root::ImageRoot;
 use crate::spec::{Process, Root, Spec};
-use crate::user::{Resolved, UserName};
+use crate::user::{ResolvedUser, UserSpec};
 use crate::{ROOTFS, annotations, defaults, process, volumes};
 
-/// The version of the runtime specification that configs are written for.
+/// The version of the OCI runtime specification that the configs conform to.
 const OCI_VERSION: &str = "1.0.2";
 
-/// An image config that can be turned into a runtime's, as far as can be told without its root file system.
+/// An image config that has been checked as far as possible without its root file system.
 #[derive(Debug)]
 pub struct BundleConverter<'a> {
     image: &'a ImageConfig,
@@ -25,17 +25,17 @@ pub struct BundleConverter<'a> {
     cwd: String,
 }
 
-/// A runtime's config.
+/// The config of a bundle.
 #[derive(Debug)]
 pub struct ConvertedConfig {
-    /// The config.
+    /// The content of `config.json`.
     pub spec: Spec,
-    /// What of the image is not in it.
+    /// The parts of the image config that were left out.
     pub warnings: Vec<BundleWarning>,
 }
 
 impl<'a> BundleConverter<'a> {
-    /// Checks all that does not take the root file system: it can be large.
+    /// Checks the image config before the root file system, which can be large, is unpacked.
     pub fn new(image: &'a ImageConfig, options: &'a BundleOptions) -> Result<Self, ConvertError> {
         let os = image.platform().os;
         if os != "linux" {
@@ -44,7 +44,7 @@ impl<'a> BundleConverter<'a> {
         let config = image.config.clone().unwrap_or_default();
         let args = process::args(&config, options)?;
         let cwd = process::cwd(&config, options)?;
-        UserName::parse(user(&config, options))?;
+        UserSpec::parse(user(&config, options))?;
         Ok(Self {
             image,
             config,
@@ -54,13 +54,14 @@ impl<'a> BundleConverter<'a> {
         })
     }
 
-    /// Makes the config for the image's root file system, which is in the directory `root`.
+    /// Creates the config; `root` is the directory of the image's root file system.
     pub fn with_root(self, root: BorrowedFd<'_>) -> Result<ConvertedConfig, ConvertError> {
         let (options, config) = (self.options, &self.config);
         let root = ImageRoot::new(root);
         let mut warnings = Vec::new();
-        let name = UserName::parse(user(config, options))?;
-        let Resolved { user, home } = name.resolve(root, options.runtime_user, &mut warnings)?;
+        let name = UserSpec::parse(user(config, options))?;
+        let ResolvedUser { user, home } =
+            name.resolve(root, options.runtime_user, &mut warnings)?;
         let mut mounts = defaults::mounts(options.runtime_user);
         match options.volumes {
             VolumeMode::Tmpfs => {
@@ -96,7 +97,7 @@ impl<'a> BundleConverter<'a> {
     }
 }
 
-/// The user that is asked for, or else the image's, or else nobody in particular.
+/// Returns the user of the options, or otherwise of the image; empty if neither is set.
 fn user<'a>(config: &'a RuntimeConfig, options: &'a BundleOptions) -> &'a str {
     let user = options.user.as_deref().or(config.user.as_deref());
     user.unwrap_or_default()

@@ -1,15 +1,15 @@
-//! What every container gets, whatever its image says.
+//! The parts of the config that are the same for all images.
 
 use crate::options::RuntimeUser;
 use crate::spec::{
     Capabilities, Device, IdMapping, Linux, Mount, Namespace, Process, Resources, User,
 };
 
-/// Where programs are looked for if the image does not say.
+/// The search path if the image does not set one.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What root in the container may do: what programs that change users and own files need, and nothing that
-/// reaches the network's raw side, device nodes or the kernel.
+/// The capabilities of root in the container: those that programs need to switch users and change file owners, but none
+/// for raw sockets, device nodes or the kernel.
 const CAPABILITIES: [&str; 11] = [
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
@@ -24,7 +24,7 @@ const CAPABILITIES: [&str; 11] = [
     "CAP_SYS_CHROOT",
 ];
 
-/// What tells of the machine, or lets it be changed.
+/// Paths that reveal information about the host or can change it.
 const MASKED: [&str; 12] = [
     "/proc/acpi",
     "/proc/asound",
@@ -48,9 +48,9 @@ const READONLY: [&str; 5] = [
     "/proc/sysrq-trigger",
 ];
 
-/// Returns what the process may do: nothing but what everybody may, unless it is root.
+/// Returns the capabilities of the process: none unless it is root.
 ///
-/// The bounding set stays, for what file capabilities and `su` may give where that is allowed.
+/// The bounding set is the same for every user, for file capabilities and `su` where those are allowed.
 pub(crate) fn capabilities(user: &User) -> Capabilities {
     let held = match user.uid {
         0 => CAPABILITIES.to_vec(),
@@ -63,7 +63,7 @@ pub(crate) fn capabilities(user: &User) -> Capabilities {
     }
 }
 
-/// Returns the process of `user`, to be filled in.
+/// Returns a process of `user` without command and environment.
 pub(crate) fn process(user: User) -> Process {
     Process {
         terminal: false,
@@ -76,7 +76,7 @@ pub(crate) fn process(user: User) -> Process {
     }
 }
 
-/// Returns what is mounted in every container.
+/// Returns the mounts of every container.
 pub(crate) fn mounts(runtime_user: RuntimeUser) -> Vec<Mount> {
     let (sys, tty_group) = match runtime_user {
         RuntimeUser::Root => (
@@ -88,7 +88,7 @@ pub(crate) fn mounts(runtime_user: RuntimeUser) -> Vec<Mount> {
             ),
             ["gid=5"].as_slice(),
         ),
-        // sysfs belongs to the network namespace, and that is not the container's own.
+        // sysfs can only be mounted in a network namespace of the container's own, so that of the host is bound.
         RuntimeUser::Rootless { .. } => (
             mount(
                 "/sys",
@@ -96,7 +96,7 @@ pub(crate) fn mounts(runtime_user: RuntimeUser) -> Vec<Mount> {
                 "/sys",
                 &["rbind", "nosuid", "noexec", "nodev", "ro"],
             ),
-            // That group is not there.
+            // The group `tty` is not mapped in the user namespace.
             [].as_slice(),
         ),
     };
@@ -139,11 +139,11 @@ pub(crate) fn mounts(runtime_user: RuntimeUser) -> Vec<Mount> {
     ]
 }
 
-/// Returns what a container of Linux has of its own, and what it does not see.
+/// Returns the namespaces, ID mappings and restrictions of the container.
 pub(crate) fn linux(runtime_user: RuntimeUser) -> Linux {
     let namespaces = match runtime_user {
         RuntimeUser::Root => ["pid", "network", "ipc", "uts", "mount", "cgroup"],
-        // A network of its own would be one that leads nowhere, and that nobody but root could lead elsewhere.
+        // No network namespace: it would have no connection, and only root could give it one.
         RuntimeUser::Rootless { .. } => ["pid", "ipc", "uts", "mount", "cgroup", "user"],
     };
     let (uids, gids) = match runtime_user {
@@ -162,7 +162,7 @@ pub(crate) fn linux(runtime_user: RuntimeUser) -> Linux {
     Linux {
         uid_mappings: uids.into_iter().map(mapping).collect(),
         gid_mappings: gids.into_iter().map(mapping).collect(),
-        // Nobody but root may set them.
+        // Only root may restrict devices.
         resources: (runtime_user == RuntimeUser::Root).then(|| Resources {
             devices: vec![forbidden],
         }),

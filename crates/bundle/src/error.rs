@@ -1,37 +1,37 @@
-//! Why a config could not be made, and what of the image was left out of it.
+//! Errors, and warnings about parts of the image config that are left out.
 
 use std::io;
 
 use windlass_oci::text::Sanitized;
 
-/// Why an image config could not be turned into a runtime's.
+/// Why an image config cannot be converted.
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
-    /// Runtimes of this kind of config are Linux's.
+    /// The image is not for Linux.
     #[error("the image is for {os}, not for linux")]
     OtherOs {
-        /// What it is for.
+        /// The operating system of the image.
         os: Sanitized,
     },
-    /// Neither the image nor the user says what to run.
+    /// Neither the image nor the options have a command.
     #[error("the image has no command")]
     NoCommand,
-    /// A text ends for programs before it does for people.
-    #[error("a NUL character in the {what}")]
+    /// A string contains a NUL character, at which it would end for programs.
+    #[error("the {what} contains a NUL character")]
     Nul {
-        /// Where, such as `command`.
+        /// The name of the string, such as `command`.
         what: &'static str,
     },
-    /// Relative to what, nobody says.
+    /// The working directory is a relative path.
     #[error("the working directory {cwd:?} is not absolute")]
     RelativeCwd {
         /// The directory.
         cwd: Sanitized,
     },
-    /// Not of the form `USER[:GROUP]`, or a number that no ID can be.
-    #[error("{user:?} is no user: USER or USER:GROUP is, by name or number")]
+    /// The user is not of the form `USER[:GROUP]`, or a number is not a valid ID.
+    #[error("{user:?} is not a user: expected USER or USER:GROUP, by name or number")]
     InvalidUser {
-        /// What was taken for a user.
+        /// The user as given.
         user: Sanitized,
     },
     /// The image's `/etc/passwd` does not have the user.
@@ -46,87 +46,87 @@ pub enum ConvertError {
         /// The group's name.
         group: Sanitized,
     },
-    /// A name is to be looked up in a file that cannot be used.
-    #[error("looking for {name:?} in the image's {path}")]
+    /// The file in which a name must be looked up cannot be read.
+    #[error("cannot look up {name:?} in the image's {path}")]
     Accounts {
-        /// The user's or group's name.
+        /// The name of the user or group.
         name: Sanitized,
-        /// The file, within the image.
+        /// The path of the file in the image.
         path: &'static str,
-        /// What is wrong with it.
+        /// Why it cannot be read.
         source: AccountsError,
     },
-    /// Without root, there is no one but root in the container, who is the user outside.
+    /// A rootless container has only user 0, which is mapped to the user outside.
     #[error(
-        "it is to run as user {uid} and group {gid}; without root there is no one but user 0 and group 0"
+        "the image runs as user {uid} and group {gid}, but a rootless bundle has only user 0 and group 0"
     )]
     Unmapped {
-        /// The user.
+        /// The ID of the user.
         uid: u32,
-        /// The group.
+        /// The ID of the group.
         gid: u32,
     },
 }
 
-/// Why a file within an image's root is not read (A23).
+/// Why a file in the root of an image cannot be read (A23).
 #[derive(Debug, thiserror::Error)]
 pub enum AccountsError {
-    /// It could not be opened, or leads nowhere.
+    /// It cannot be opened or read.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// It is a directory, a device, a pipe or the like.
     #[error("not a regular file")]
     NotAFile,
-    /// It is larger than such files ever are.
+    /// It is too large.
     #[error("larger than {limit} bytes")]
     TooLarge {
-        /// The largest size that is read, in bytes.
+        /// The largest size that is accepted, in bytes.
         limit: u64,
     },
-    /// It has a line longer than such files ever have.
-    #[error("a line of more than {limit} bytes")]
+    /// A line is too long.
+    #[error("a line is longer than {limit} bytes")]
     LongLine {
-        /// The longest line that is read, in bytes.
+        /// The longest line that is accepted, in bytes.
         limit: usize,
     },
 }
 
-/// What of an image is not in the config.
+/// A part of the image config that was left out of the bundle's config.
 #[derive(Debug)]
 pub enum BundleWarning {
-    /// An element of the environment is no variable.
+    /// An element of the environment is not of the form `NAME=value`.
     Variable {
         /// The element.
         text: Sanitized,
     },
-    /// A label would have told the runtime what to do.
+    /// A label would have configured the runtime.
     Label {
-        /// The label's key.
+        /// The key of the label.
         key: Sanitized,
     },
     /// A volume cannot be mounted.
     Volume {
-        /// Its path.
+        /// The path of the volume.
         path: Sanitized,
-        /// Why.
+        /// Why it cannot be mounted.
         problem: VolumeProblem,
     },
-    /// A file is not used, and could have said more about the user.
+    /// A file with details about the user, such as the home directory, cannot be read.
     Accounts {
-        /// The file, within the image.
+        /// The path of the file in the image.
         path: &'static str,
-        /// What is wrong with it.
+        /// Why it cannot be read.
         source: AccountsError,
     },
 }
 
-/// Why there is nothing to mount for a volume.
+/// Why a volume cannot be mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VolumeProblem {
-    /// It is not an absolute path without `..` below `/`.
+    /// The path is not an absolute path below `/` without `..`.
     Path,
-    /// It is the kernel's or the runtime's: `/proc`, `/sys`, `/dev`, or below one of them; or all there is.
+    /// The path belongs to the kernel or the runtime: `/`, `/proc`, `/sys`, `/dev`, or a path below the latter three.
     System,
-    /// Something else is there in the image.
+    /// The path is not a directory in the image.
     NotADirectory,
 }

@@ -1,14 +1,14 @@
-//! Turns an image config into the `config.json` of an OCI runtime bundle.
+//! Converts an image config to the `config.json` of an OCI runtime bundle.
 //!
-//! By the rules of the OCI image specification, "BundleConverter to OCI Runtime Configuration". What is not in the
-//! image is chosen as `docs/decisions/0013-bundle.md` says.
+//! The conversion follows the OCI image specification, "Conversion to OCI Runtime Configuration". The settings that are
+//! not part of an image are documented in `docs/decisions/0013-bundle.md`.
 //!
-//! The image is not trusted: of its unpacked root no more is read than `/etc/passwd`, `/etc/group` and what kind
-//! of directories its volumes are, all of it resolved by the kernel within that root. Nothing in it is run.
+//! The image is not trusted. Only `/etc/passwd`, `/etc/group` and the attributes of volume directories are read from
+//! its unpacked root, with paths that the kernel resolves inside this root. No program of the image is run.
 //!
 //! ```text
 //! <bundle>/
-//! ├── config.json   how to run it
+//! ├── config.json   the configuration of the container
 //! └── rootfs/       the unpacked image
 //! ```
 
@@ -33,8 +33,8 @@ pub use spec::{
     Capabilities, Device, IdMapping, Linux, Mount, Namespace, Process, Resources, Root, Spec, User,
 };
 
-/// The directory of a bundle that has the root file system.
+/// The directory of the root file system in a bundle.
 pub const ROOTFS: &str = "rootfs";
 
-/// The file of a bundle that says how to run it.
+/// The file of the configuration in a bundle.
 pub const CONFIG: &str = "config.json";

@@ -1,81 +1,81 @@
-//! What is wanted of a bundle beside what its image says.
+//! Options of a bundle that are not part of its image.
 
 use std::str::FromStr;
 
-/// The longest host name that Linux takes, in bytes.
+/// The longest host name that Linux accepts, in bytes.
 const MAX_HOSTNAME: usize = 64;
 
-/// What is wanted of a bundle. By default what the image says, for root.
+/// Options of a bundle. By default, the settings of the image are used, for a runtime that is started by root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BundleOptions {
-    /// Whether root or an ordinary user starts it.
+    /// The user that starts the runtime.
     pub runtime_user: RuntimeUser,
-    /// The program in place of the image's entrypoint and command.
+    /// Replaces the image's entrypoint and command.
     pub entrypoint: Option<String>,
-    /// Arguments in place of the image's command.
+    /// Replaces the image's command.
     pub args: Option<Vec<String>>,
-    /// Variables in place of the image's of the same name, or beside them.
+    /// Environment variables to add, or to replace those of the image with the same name.
     pub env: Vec<EnvVariable>,
-    /// The directory to start in, in place of the image's.
+    /// Replaces the image's working directory.
     pub cwd: Option<String>,
-    /// `USER[:GROUP]` in place of the image's, each by name or number.
+    /// Replaces the image's user: `USER[:GROUP]`, each by name or number.
     pub user: Option<String>,
-    /// What the container calls itself.
+    /// The host name of the container.
     pub hostname: Hostname,
-    /// Whether it gets a terminal.
+    /// Whether the process gets a terminal.
     pub tty: bool,
-    /// What becomes of the image's volumes.
+    /// How the image's volumes are mounted.
     pub volumes: VolumeMode,
 }
 
-/// Who starts the bundle.
+/// The user that starts the runtime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RuntimeUser {
     /// Root.
     #[default]
     Root,
-    /// An ordinary user, who is root in a user namespace, and nobody else is in it.
+    /// An ordinary user, which is mapped to root in a user namespace. No other user is mapped.
     Rootless {
-        /// The user.
+        /// The ID of the user.
         uid: u32,
-        /// The user's group.
+        /// The ID of the user's group.
         gid: u32,
     },
 }
 
-/// What becomes of the directories that the image wants to be volumes.
+/// How the image's volumes are mounted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum VolumeMode {
-    /// Each is a file system in memory that starts with what the image has there.
+    /// Each volume is a tmpfs with a copy of the image's directory.
     #[default]
     Tmpfs,
-    /// They are directories like others: what is written there stays in the bundle.
+    /// Volumes are not mounted: they are directories of the root file system.
     Rootfs,
 }
 
-/// A variable of the environment, `NAME=value`.
+/// An environment variable, `NAME=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvVariable(String);
 
-/// Why a text is no variable.
+/// Why a string is not an environment variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvVariableError {
-    /// There is no `=` in it, or nothing before it.
+    /// It has no `=`, or nothing before the `=`.
     #[error("not of the form NAME=value")]
     Form,
-    /// It contains a NUL, where it would end for the program.
+    /// It contains a NUL character, at which it would end for the program.
     #[error("contains a NUL character")]
     Nul,
 }
 
-/// The name of a host.
+/// A host name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hostname(String);
 
-/// Why a text is no host name.
+/// A string is not a host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a host name: letters, digits, hyphens and dots, not at either end, {MAX_HOSTNAME} at most"
+    "not a host name: expected at most {MAX_HOSTNAME} letters, digits, '-' and '.', not beginning or ending with '-' or '.'"
 )]
 pub struct HostnameError;
 
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_have_a_name() {
+    fn malformed_variables_are_rejected() {
         let variable: EnvVariable = "A=b=c".parse().unwrap();
         assert_eq!((variable.name(), variable.as_str()), ("A", "A=b=c"));
         assert_eq!("A=".parse::<EnvVariable>().unwrap().name(), "A");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn host_names_are_plain() {
+    fn malformed_host_names_are_rejected() {
         for text in ["a", "web-1.example.org", &"x".repeat(64)] {
             assert_eq!(text.parse::<Hostname>().unwrap().as_str(), text);
         }

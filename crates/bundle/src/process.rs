@@ -1,4 +1,4 @@
-//! What to run: the command, its environment, and where it starts.
+//! The process to run: its command, environment and working directory.
 
 use windlass_oci::RuntimeConfig;
 use windlass_oci::text::sanitize;
@@ -7,15 +7,15 @@ use crate::defaults;
 use crate::error::{BundleWarning, ConvertError};
 use crate::options::{BundleOptions, EnvVariable};
 
-/// Returns the program and its arguments: entrypoint and command, one behind the other.
+/// Returns the program and its arguments: the entrypoint followed by the command.
 ///
-/// Arguments of the user's take the place of the command; an entrypoint of the user's that of both.
+/// Arguments in the options replace the image's command, and an entrypoint replaces both.
 pub(crate) fn args(
     config: &RuntimeConfig,
     options: &BundleOptions,
 ) -> Result<Vec<String>, ConvertError> {
     let (entrypoint, command) = match &options.entrypoint {
-        // Docker's way to have none.
+        // As in Docker, an empty entrypoint removes that of the image.
         Some(none) if none.is_empty() => (Vec::new(), Vec::new()),
         Some(program) => (vec![program.clone()], Vec::new()),
         None => (
@@ -34,8 +34,8 @@ pub(crate) fn args(
     Ok(args)
 }
 
-/// Returns the environment: the image's, with the user's in place of the same names, and what programs count on
-/// where neither has it.
+/// Returns the environment: the image's variables, replaced by those of the options with the same name, and defaults
+/// for the variables that programs rely on.
 pub(crate) fn env(
     config: &RuntimeConfig,
     options: &BundleOptions,
@@ -69,7 +69,7 @@ pub(crate) fn env(
     texts.collect()
 }
 
-/// Returns the directory to start in, which the runtime makes if it is not there.
+/// Returns the working directory. The runtime creates it if it is missing.
 pub(crate) fn cwd(config: &RuntimeConfig, options: &BundleOptions) -> Result<String, ConvertError> {
     let cwd = options.cwd.as_deref().or(config.working_dir.as_deref());
     let cwd = cwd.filter(|cwd| !cwd.is_empty()).unwrap_or("/");
@@ -93,9 +93,9 @@ mod tests {
     }
 
     #[test]
-    fn the_command_is_what_the_image_and_the_user_say() {
+    fn the_command_combines_image_and_options() {
         type Texts = Option<&'static [&'static str]>;
-        /// Entrypoint and command of the image, entrypoint and arguments of the user, and what comes of it.
+        /// Entrypoint and command of the image, entrypoint and arguments of the options, and the result.
         type Row = (Texts, Texts, Option<&'static str>, Texts, Texts);
         let rows: &[Row] = &[
             (None, Some(&["sh"]), None, None, Some(&["sh"])),
@@ -132,7 +132,7 @@ mod tests {
                 Some(&["a"]),
             ),
             (None, None, None, Some(&["a"]), Some(&["a"])),
-            // Nothing to run.
+            // No command.
             (None, None, None, None, None),
             (Some(&[]), Some(&[]), None, None, None),
             (Some(&["e"]), Some(&["c"]), Some(""), None, None),
@@ -159,9 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_the_images_and_then_the_users() {
+    fn the_environment_combines_image_and_options() {
         const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-        /// The image's, the user's, whether there is a terminal, and what comes of it.
+        /// The image's variables, those of the options, whether there is a terminal, and the result.
         type Row = (
             &'static [&'static str],
             &'static [&'static str],
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_variable_is_left_out() {
+    fn malformed_variables_are_omitted() {
         let config = RuntimeConfig {
             env: list(&["", "A", "=b", "C=\0", "D=d"]),
             ..RuntimeConfig::default()
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn it_starts_where_it_is_told_to() {
+    fn the_working_directory_is_that_of_options_or_image() {
         for (image, user, expected) in [
             (None, None, Some("/")),
             (Some(""), None, Some("/")),
@@ -251,12 +251,12 @@ mod tests {
     }
 
     #[test]
-    fn a_command_has_no_end_in_its_midst() {
+    fn a_command_with_a_nul_character_is_rejected() {
         let config = RuntimeConfig {
             cmd: Some(list(&["sh", "a\0b"])),
             ..RuntimeConfig::default()
         };
         let error = args(&config, &BundleOptions::default()).unwrap_err();
-        assert_eq!(error.to_string(), "a NUL character in the command");
+        assert_eq!(error.to_string(), "the command contains a NUL character");
     }
 }

@@ -1,8 +1,8 @@
-//! The unpacked root of an image, looked at from outside (A23, F7).
+//! Safe access to the unpacked root of an image (A23, F7).
 //!
-//! Whoever made the image chose what stands at every path in it: links out of it, pipes that nobody writes to,
-//! devices, files without end. So the kernel resolves paths as if the root were `/` (`openat2`), what is there
-//! is looked at before it is opened, and no more is read than such files ever have.
+//! The content of the root is untrusted: it may contain links that point out of it, pipes without a writer, devices and
+//! huge files. So the kernel resolves paths as if the root were `/` (`openat2`), the type of a file is checked before it
+//! is opened, and the number of bytes read is bounded.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -13,10 +13,10 @@ use rustix::io::Errno;
 
 use crate::error::AccountsError;
 
-/// The largest file that is read, in bytes.
+/// The largest file that is accepted, in bytes.
 pub(crate) const MAX_FILE: u64 = 10 << 20;
 
-/// The directory of an unpacked root, which nobody changes meanwhile.
+/// The directory of an unpacked root. It must not be changed by others while it is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ImageRoot<'a> {
     directory: BorrowedFd<'a>,
@@ -24,55 +24,54 @@ pub(crate) struct ImageRoot<'a> {
 
 /// A directory in an image's root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Directory {
-    /// Its mode, without the type.
+pub(crate) struct DirectoryInfo {
+    /// The mode, without the file type.
     pub(crate) mode: u32,
-    /// Its owner.
+    /// The ID of the owner.
     pub(crate) uid: u32,
-    /// Its group.
+    /// The ID of the group.
     pub(crate) gid: u32,
-    /// Its file system and its number there: the same for every path to it.
+    /// The device and inode numbers, which are the same for every path to the directory.
     pub(crate) identity: (u64, u64),
-    /// There is something in it, and no link on the way to it.
+    /// Whether the directory is not empty and its path contains no symbolic link.
     pub(crate) has_content: bool,
 }
 
-/// What stands at a path.
+/// The result of looking up a path as a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum DirectoryLookup {
     /// A directory.
-    Directory(Directory),
-    /// Nothing.
-    Nothing,
-    /// Something else, or something that cannot be looked at.
+    Directory(DirectoryInfo),
+    /// The path does not exist.
+    Missing,
+    /// The path is not a directory, or cannot be accessed.
     Other,
 }
 
 impl<'a> ImageRoot<'a> {
-    /// Looks at the root in `directory`.
     pub(crate) fn new(directory: BorrowedFd<'a>) -> Self {
         Self { directory }
     }
 
-    /// Reads a regular file; `None` if there is nothing at `path`.
+    /// Reads a regular file; `None` if `path` does not exist.
     pub(crate) fn read(self, path: &str) -> Result<Option<Vec<u8>>, AccountsError> {
-        let seen = match self.open(path, OFlags::PATH, ResolveFlags::empty()) {
+        let before = match self.open(path, OFlags::PATH, ResolveFlags::empty()) {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
-            seen => stat(&seen.map_err(io::Error::from)?)?,
+            opened => stat(&opened.map_err(io::Error::from)?)?,
         };
-        if kind(&seen) != FileType::RegularFile {
+        if file_type(&before) != FileType::RegularFile {
             return Err(AccountsError::NotAFile);
         }
         let too_large = AccountsError::TooLarge { limit: MAX_FILE };
-        if u64::try_from(seen.st_size).is_ok_and(|size| size > MAX_FILE) {
+        if u64::try_from(before.st_size).is_ok_and(|size| size > MAX_FILE) {
             return Err(too_large);
         }
-        // To open a device can be to use it, so it is only opened after it was seen to be none.
+        // Opening a device can have side effects, so the file is only opened after its type was checked.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let opened = self.open(path, flags, ResolveFlags::empty());
         let opened = opened.map_err(io::Error::from)?;
         let now = stat(&opened)?;
-        if (now.st_dev, now.st_ino) != (seen.st_dev, seen.st_ino) {
+        if (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino) {
             return Err(AccountsError::NotAFile);
         }
         let mut bytes = Vec::new();
@@ -85,17 +84,19 @@ impl<'a> ImageRoot<'a> {
         }
     }
 
-    /// Looks at what stands at `path`.
-    pub(crate) fn find(self, path: &str) -> Found {
+    /// Looks up `path` as a directory.
+    pub(crate) fn lookup_directory(self, path: &str) -> DirectoryLookup {
         let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let seen = match self.open(path, flags, ResolveFlags::empty()) {
-            Err(Errno::NOENT) => return Found::Nothing,
-            seen => seen.map_err(io::Error::from).and_then(|seen| stat(&seen)),
+        let status = match self.open(path, flags, ResolveFlags::empty()) {
+            Err(Errno::NOENT) => return DirectoryLookup::Missing,
+            opened => opened
+                .map_err(io::Error::from)
+                .and_then(|opened| stat(&opened)),
         };
-        let Ok(stat) = seen else {
-            return Found::Other;
+        let Ok(stat) = status else {
+            return DirectoryLookup::Other;
         };
-        Found::Directory(Directory {
+        DirectoryLookup::Directory(DirectoryInfo {
             mode: stat.st_mode & 0o7777,
             uid: stat.st_uid,
             gid: stat.st_gid,
@@ -115,10 +116,10 @@ impl<'a> ImageRoot<'a> {
         Ok(false)
     }
 
-    fn open(self, path: &str, flags: OFlags, besides: ResolveFlags) -> rustix::io::Result<OwnedFd> {
+    fn open(self, path: &str, flags: OFlags, more: ResolveFlags) -> rustix::io::Result<OwnedFd> {
         let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
         let flags = flags | OFlags::CLOEXEC;
-        rustix::fs::openat2(self.directory, path, flags, Mode::empty(), within | besides)
+        rustix::fs::openat2(self.directory, path, flags, Mode::empty(), within | more)
     }
 }
 
@@ -126,6 +127,6 @@ fn stat(file: &OwnedFd) -> io::Result<Stat> {
     Ok(rustix::fs::fstat(file)?)
 }
 
-fn kind(stat: &Stat) -> FileType {
+fn file_type(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }

@@ -1,159 +1,160 @@
-//! The part of a runtime's `config.json` that is written (OCI runtime specification 1.0.2).
+//! The parts of `config.json` that are written (OCI runtime specification 1.0.2).
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// A runtime's `config.json`.
+/// The content of `config.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
     /// The version of the specification.
     pub oci_version: &'static str,
-    /// What to run.
+    /// The process to run.
     pub process: Process,
-    /// Where the root file system is.
+    /// The root file system.
     pub root: Root,
-    /// What the container calls itself.
+    /// The host name of the container.
     pub hostname: String,
-    /// What is mounted, in this order.
+    /// The mounts, in the order in which they are mounted.
     pub mounts: Vec<Mount>,
-    /// Notes.
+    /// Arbitrary metadata.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// Linux's part.
+    /// The settings for Linux.
     pub linux: Linux,
 }
 
-/// What to run.
+/// The process to run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Process {
-    /// Whether it gets a terminal.
+    /// Whether the process gets a terminal.
     pub terminal: bool,
-    /// As whom.
+    /// The user and groups of the process.
     pub user: User,
     /// The program and its arguments.
     pub args: Vec<String>,
-    /// The environment.
+    /// The environment variables, as `NAME=value`.
     pub env: Vec<String>,
-    /// The directory to start in.
+    /// The working directory.
     pub cwd: String,
-    /// What root may do.
+    /// The capabilities of the process.
     pub capabilities: Capabilities,
-    /// Whether set-user-ID programs and the like take no effect.
+    /// Whether programs cannot gain privileges, such as by set-user-ID.
     pub no_new_privileges: bool,
 }
 
-/// As whom to run.
+/// The user and groups of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// The user.
+    /// The ID of the user.
     pub uid: u32,
-    /// The group.
+    /// The ID of the group.
     pub gid: u32,
-    /// Groups besides.
+    /// The IDs of the supplementary groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub additional_gids: Vec<u32>,
 }
 
-/// The sets of capabilities; those that programs would inherit are always empty.
+/// The capability sets; the inheritable and ambient sets are always empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Capabilities {
-    /// The most that can ever be had.
+    /// The capabilities that the process and its children can ever have.
     pub bounding: Vec<&'static str>,
-    /// What counts.
+    /// The capabilities that are in effect.
     pub effective: Vec<&'static str>,
-    /// What can be made to count.
+    /// The capabilities that the process can put into effect.
     pub permitted: Vec<&'static str>,
 }
 
-/// Where the root file system is.
+/// The root file system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Root {
-    /// Its directory, within the bundle.
+    /// The directory of the root file system, relative to the bundle.
     pub path: &'static str,
-    /// Whether it cannot be written.
+    /// Whether it is mounted read-only.
     pub readonly: bool,
 }
 
-/// Something that is mounted.
+/// A mount.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mount {
-    /// Where.
+    /// The mount point in the container.
     pub destination: String,
-    /// The kind of file system.
+    /// The type of the file system.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// What.
+    /// The device or directory to mount.
     pub source: &'static str,
-    /// How.
+    /// The mount options.
     pub options: Vec<String>,
 }
 
-/// Linux's part.
+/// The settings for Linux.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Linux {
-    /// Who the users of the user namespace are outside.
+    /// The mappings of user IDs in the user namespace.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub uid_mappings: Vec<IdMapping>,
-    /// Who its groups are.
+    /// The mappings of group IDs in the user namespace.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gid_mappings: Vec<IdMapping>,
-    /// What it may use.
+    /// The resource restrictions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// What it has of its own.
+    /// The namespaces to create.
     pub namespaces: Vec<Namespace>,
-    /// What is hidden.
+    /// The paths that are hidden in the container.
     pub masked_paths: Vec<&'static str>,
-    /// What cannot be written.
+    /// The paths that are read-only in the container.
     pub readonly_paths: Vec<&'static str>,
 }
 
-/// A range of IDs inside and outside.
+/// A mapping of a range of IDs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct IdMapping {
-    /// The first one inside.
+    /// The first ID in the container.
     #[serde(rename = "containerID")]
     pub container_id: u32,
-    /// The first one outside.
+    /// The first ID on the host.
     #[serde(rename = "hostID")]
     pub host_id: u32,
-    /// How many there are.
+    /// The number of IDs.
     pub size: u32,
 }
 
-/// What a container may use.
+/// The resource restrictions of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Resources {
-    /// Rules on devices; those that every container has are the runtime's to add.
+    /// The device rules. The runtime adds rules for the default devices.
     pub devices: Vec<Device>,
 }
 
-/// A rule on devices.
+/// A device rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Device {
-    /// Whether it allows or forbids.
+    /// Whether the rule allows or denies access.
     pub allow: bool,
-    /// What: to read, write and make them.
+    /// The kinds of access: `r` for read, `w` for write, `m` for `mknod`.
     pub access: &'static str,
 }
 
-/// A kind of namespace that the container has of its own.
+/// A namespace to create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Namespace {
-    /// The kind.
+    /// The type of the namespace.
     #[serde(rename = "type")]
     pub kind: &'static str,
 }
 
 impl Spec {
-    /// Returns the document, as it stands in `config.json`.
+    /// Returns the text of `config.json`.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("it is made of texts and numbers");
+        let mut text =
+            serde_json::to_string_pretty(self).expect("strings and numbers can be serialized");
         text.push('\n');
         text
     }

@@ -1,43 +1,43 @@
-//! As whom to run: `USER[:GROUP]`, looked up in the image's own files.
+//! Resolution of `USER[:GROUP]` with the image's `/etc/passwd` and `/etc/group`.
 //!
-//! A number is that user, listed or not; a name has to be listed. Without a group it is the listed user's, and
-//! the groups besides are those that list the user; a group that is given is the only one.
+//! A number need not be listed in these files, a name must be. Without a group, the group is that of the listed user,
+//! and the supplementary groups are those that the user is a member of. With a group, that is the only one.
 
 use windlass_oci::text::sanitize;
 
-use crate::accounts::{Accounts, GROUP, PASSWD, Passwd, id};
+use crate::accounts::{AccountFile, GROUP, PASSWD, PasswdEntry, parse_id};
 use crate::error::{AccountsError, BundleWarning, ConvertError};
 use crate::options::RuntimeUser;
 use crate::root::ImageRoot;
 use crate::spec::User;
 
-/// As many groups as Linux lets a process be in.
+/// The largest number of groups of a process on Linux.
 const MAX_GROUPS: usize = 1 << 16;
 
-/// Who runs it, before anything is looked up.
+/// A parsed `USER[:GROUP]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UserName<'a> {
-    user: Name<'a>,
-    group: Option<Name<'a>>,
+pub(crate) struct UserSpec<'a> {
+    user: AccountName<'a>,
+    group: Option<AccountName<'a>>,
 }
 
-/// A user or group, as written.
+/// A user or group by number or name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name<'a> {
+enum AccountName<'a> {
     Number(u32),
     Text(&'a str),
 }
 
-/// A user of an image.
+/// A user of an image, with IDs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Resolved {
+pub(crate) struct ResolvedUser {
     pub(crate) user: User,
-    /// The user's home, or `/`.
+    /// The user's home directory, or `/`.
     pub(crate) home: String,
 }
 
-impl<'a> UserName<'a> {
-    /// Reads `USER`, `USER:GROUP`, `:GROUP` or nothing, which is root.
+impl<'a> UserSpec<'a> {
+    /// Parses `USER`, `USER:GROUP`, `:GROUP` or an empty string, which means root.
     pub(crate) fn parse(text: &'a str) -> Result<Self, ConvertError> {
         let (user, group) = text.split_once(':').unwrap_or((text, ""));
         let invalid = || ConvertError::InvalidUser {
@@ -46,10 +46,10 @@ impl<'a> UserName<'a> {
         if group.contains(':') || text.contains('\0') {
             return Err(invalid());
         }
-        let name = |text| Name::parse(text).ok_or_else(invalid);
+        let name = |text| AccountName::parse(text).ok_or_else(invalid);
         Ok(Self {
             user: if user.is_empty() {
-                Name::Number(0)
+                AccountName::Number(0)
             } else {
                 name(user)?
             },
@@ -67,15 +67,15 @@ impl<'a> UserName<'a> {
         root: ImageRoot<'_>,
         runtime_user: RuntimeUser,
         warnings: &mut Vec<BundleWarning>,
-    ) -> Result<Resolved, ConvertError> {
+    ) -> Result<ResolvedUser, ConvertError> {
         let passwd = self.user.accounts(root, PASSWD, warnings)?;
         let listed = passwd
             .users()
-            .find(|listed| self.user.is(listed.name, listed.uid));
+            .find(|listed| self.user.matches(listed.name, listed.uid));
         let (uid, user_gid) = match (listed, self.user) {
             (Some(listed), _) => (listed.uid, listed.gid),
-            (None, Name::Number(uid)) => (uid, 0),
-            (None, Name::Text(user)) => {
+            (None, AccountName::Number(uid)) => (uid, 0),
+            (None, AccountName::Text(user)) => {
                 return Err(ConvertError::UnknownUser {
                     user: sanitize(user),
                 });
@@ -83,7 +83,7 @@ impl<'a> UserName<'a> {
         };
         let (gid, additional_gids) = match (self.group, listed) {
             (Some(group), _) => (group.gid(root, warnings)?, Vec::new()),
-            // Nobody there may choose them.
+            // A rootless container cannot set supplementary groups.
             (None, _) if runtime_user != RuntimeUser::Root => (user_gid, Vec::new()),
             (None, None) => (user_gid, Vec::new()),
             (None, Some(listed)) => (user_gid, groups_of(listed, root, warnings)),
@@ -96,39 +96,39 @@ impl<'a> UserName<'a> {
             gid,
             additional_gids,
         };
-        Ok(Resolved {
+        Ok(ResolvedUser {
             user,
             home: listed.and_then(home).unwrap_or("/").to_owned(),
         })
     }
 }
 
-impl<'a> Name<'a> {
-    /// Digits are always a number, and may be too many.
+impl<'a> AccountName<'a> {
+    /// Digits are always a number; `None` if it is too large.
     fn parse(text: &'a str) -> Option<Self> {
         match text.bytes().all(|byte| byte.is_ascii_digit()) {
-            true => id(text.as_bytes()).map(Self::Number),
+            true => parse_id(text.as_bytes()).map(Self::Number),
             false => Some(Self::Text(text)),
         }
     }
 
-    fn is(self, name: &[u8], id: u32) -> bool {
+    fn matches(self, name: &[u8], id: u32) -> bool {
         match self {
             Self::Number(number) => number == id,
             Self::Text(text) => text.as_bytes() == name,
         }
     }
 
-    /// Reads the file at `path`. A number can do without it.
+    /// Reads the file at `path`. For a number, an unreadable file causes only a warning.
     fn accounts(
         self,
         root: ImageRoot<'_>,
         path: &'static str,
         warnings: &mut Vec<BundleWarning>,
-    ) -> Result<Accounts, ConvertError> {
-        match (Accounts::read(root, path), self) {
+    ) -> Result<AccountFile, ConvertError> {
+        match (AccountFile::read(root, path), self) {
             (Ok(accounts), _) => Ok(accounts),
-            (Err(source), Self::Number(_)) => Ok(without(path, source, warnings)),
+            (Err(source), Self::Number(_)) => Ok(warn_unreadable(path, source, warnings)),
             (Err(source), Self::Text(name)) => Err(ConvertError::Accounts {
                 name: sanitize(name),
                 path,
@@ -137,7 +137,7 @@ impl<'a> Name<'a> {
         }
     }
 
-    /// Takes it for a group.
+    /// Resolves the name of a group.
     fn gid(
         self,
         root: ImageRoot<'_>,
@@ -150,7 +150,7 @@ impl<'a> Name<'a> {
         let groups = self.accounts(root, GROUP, warnings)?;
         let listed = groups
             .groups()
-            .find(|listed| self.is(listed.name, listed.gid));
+            .find(|listed| self.matches(listed.name, listed.gid));
         let unknown = || ConvertError::UnknownGroup {
             group: sanitize(name),
         };
@@ -158,11 +158,15 @@ impl<'a> Name<'a> {
     }
 }
 
-/// The groups that list `user`.
-fn groups_of(user: Passwd<'_>, root: ImageRoot<'_>, warnings: &mut Vec<BundleWarning>) -> Vec<u32> {
-    let groups = Accounts::read(root, GROUP);
-    let groups = groups.unwrap_or_else(|source| without(GROUP, source, warnings));
-    let listing = groups.groups().filter(|group| group.has(user.name));
+/// Returns the IDs of the groups that `user` is a member of.
+fn groups_of(
+    user: PasswdEntry<'_>,
+    root: ImageRoot<'_>,
+    warnings: &mut Vec<BundleWarning>,
+) -> Vec<u32> {
+    let groups = AccountFile::read(root, GROUP);
+    let groups = groups.unwrap_or_else(|source| warn_unreadable(GROUP, source, warnings));
+    let listing = groups.groups().filter(|group| group.has_member(user.name));
     let mut gids: Vec<_> = listing.map(|group| group.gid).collect();
     gids.sort_unstable();
     gids.dedup();
@@ -170,16 +174,17 @@ fn groups_of(user: Passwd<'_>, root: ImageRoot<'_>, warnings: &mut Vec<BundleWar
     gids
 }
 
-fn without(
+/// Adds a warning for an unreadable file, which is then treated as empty.
+fn warn_unreadable(
     path: &'static str,
     source: AccountsError,
     warnings: &mut Vec<BundleWarning>,
-) -> Accounts {
+) -> AccountFile {
     warnings.push(BundleWarning::Accounts { path, source });
-    Accounts::default()
+    AccountFile::default()
 }
 
-fn home(user: Passwd<'_>) -> Option<&str> {
+fn home(user: PasswdEntry<'_>) -> Option<&str> {
     let home = std::str::from_utf8(user.home).ok()?;
     (home.starts_with('/') && !home.contains('\0')).then_some(home)
 }
@@ -203,7 +208,7 @@ mod tests {
         fs::write(directory.path().join("etc/group"), GROUP).unwrap();
         let handle = fs::File::open(directory.path()).unwrap();
         let mut warnings = Vec::new();
-        let resolved = UserName::parse(text).and_then(|user| {
+        let resolved = UserSpec::parse(text).and_then(|user| {
             user.resolve(ImageRoot::new(handle.as_fd()), runtime_user, &mut warnings)
         });
         assert!(warnings.is_empty(), "{warnings:?}");
@@ -212,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn users_are_looked_up_in_the_image() {
+    fn users_are_resolved_with_the_files_of_the_image() {
         type Row = (&'static str, u32, u32, &'static [u32], &'static str);
         let rows: &[Row] = &[
             ("", 0, 0, &[0, 4], "/root"),
@@ -229,7 +234,7 @@ mod tests {
             ("7:8", 7, 8, &[], "/"),
             ("7:fleet", 7, 2000, &[], "/"),
             ("odd", 5, 6, &[], "/"),
-            // Digits are a number, whoever is called so.
+            // Digits are a number, even if a user has this name.
             ("12", 12, 0, &[], "/"),
             (
                 "4294967294:4294967294",
@@ -251,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_users_are_refused() {
+    fn unknown_and_malformed_users_are_rejected() {
         let texts = [
             "eve",
             "eve:0",
@@ -265,16 +270,16 @@ mod tests {
             "+1",
             "Bob",
         ];
-        let refusals = texts.map(|text| resolved(text, RuntimeUser::Root).unwrap_err());
-        insta::assert_snapshot!(refusals.join("\n"), @r#"
+        let rejections = texts.map(|text| resolved(text, RuntimeUser::Root).unwrap_err());
+        insta::assert_snapshot!(rejections.join("\n"), @r#"
         the image has no user "eve"
         the image has no user "eve"
         the image has no group "eve"
-        "4294967295" is no user: USER or USER:GROUP is, by name or number
-        "99999999999999999999" is no user: USER or USER:GROUP is, by name or number
-        "1:2:3" is no user: USER or USER:GROUP is, by name or number
-        "1:4294967295" is no user: USER or USER:GROUP is, by name or number
-        "a\0b" is no user: USER or USER:GROUP is, by name or number
+        "4294967295" is not a user: expected USER or USER:GROUP, by name or number
+        "99999999999999999999" is not a user: expected USER or USER:GROUP, by name or number
+        "1:2:3" is not a user: expected USER or USER:GROUP, by name or number
+        "1:4294967295" is not a user: expected USER or USER:GROUP, by name or number
+        "a\0b" is not a user: expected USER or USER:GROUP, by name or number
         the image has no user "-1"
         the image has no user "+1"
         the image has no user "Bob"
@@ -282,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn without_root_there_is_root_alone() {
+    fn a_rootless_container_has_only_root() {
         let runtime_user = RuntimeUser::Rootless {
             uid: 1000,
             gid: 1000,
@@ -291,12 +296,15 @@ mod tests {
         for text in ["", "0", "root", "root:root", "0:0"] {
             assert_eq!(resolved(text, runtime_user), Ok(root.clone()), "{text:?}");
         }
+        let mut rejections = Vec::new();
         for text in ["bob", "1", ":1"] {
-            let refusal = resolved(text, runtime_user).unwrap_err();
-            assert!(
-                refusal.starts_with("it is to run as user"),
-                "{text:?}: {refusal}"
-            );
+            let rejection = resolved(text, runtime_user).unwrap_err();
+            rejections.push(rejection);
         }
+        insta::assert_snapshot!(rejections.join("\n"), @r"
+        the image runs as user 1000 and group 100, but a rootless bundle has only user 0 and group 0
+        the image runs as user 1 and group 0, but a rootless bundle has only user 0 and group 0
+        the image runs as user 0 and group 1, but a rootless bundle has only user 0 and group 0
+        ");
     }
 }

@@ -1,17 +1,17 @@
-//! The image's volumes, as file systems in memory.
+//! Mounts for the image's volumes, as tmpfs.
 
 use windlass_oci::text::sanitize;
 
 use crate::error::{BundleWarning, VolumeProblem};
 use crate::options::RuntimeUser;
-use crate::root::{Directory, Found, ImageRoot};
+use crate::root::{DirectoryInfo, DirectoryLookup, ImageRoot};
 use crate::spec::Mount;
 
-/// What is the kernel's or the runtime's.
+/// Directories of the kernel and the runtime, where an image must not mount volumes.
 const SYSTEM: [&str; 3] = ["/proc", "/sys", "/dev"];
 
-/// What a directory is like that the image does not have.
-const USUAL: Directory = Directory {
+/// The attributes of a volume whose directory is not in the image.
+const DEFAULT_DIRECTORY: DirectoryInfo = DirectoryInfo {
     mode: 0o755,
     uid: 0,
     gid: 0,
@@ -19,7 +19,7 @@ const USUAL: Directory = Directory {
     has_content: false,
 };
 
-/// Returns a mount for each of `volumes`, which are in order: those above others come first.
+/// Returns a mount for each of `volumes`. They must be sorted, so that a parent directory is mounted before its children.
 pub(crate) fn mounts(
     volumes: &[String],
     root: ImageRoot<'_>,
@@ -44,22 +44,22 @@ fn mount(
     root: ImageRoot<'_>,
     runtime_user: RuntimeUser,
 ) -> Result<Mount, VolumeProblem> {
-    let plain = plain(path).ok_or(VolumeProblem::Path)?;
+    let normalized = normalize(path).ok_or(VolumeProblem::Path)?;
     let below = |top: &str| {
-        let rest = plain.strip_prefix(top);
+        let rest = normalized.strip_prefix(top);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     if SYSTEM.into_iter().any(below) {
         return Err(VolumeProblem::System);
     }
-    let directory = match root.find(&plain) {
-        // By way of a link.
-        Found::Directory(directory) if is_system(directory, root) => {
+    let directory = match root.lookup_directory(&normalized) {
+        // A link may lead to a system directory.
+        DirectoryLookup::Directory(directory) if is_system(directory, root) => {
             return Err(VolumeProblem::System);
         }
-        Found::Directory(directory) => directory,
-        Found::Nothing => USUAL,
-        Found::Other => return Err(VolumeProblem::NotADirectory),
+        DirectoryLookup::Directory(directory) => directory,
+        DirectoryLookup::Missing => DEFAULT_DIRECTORY,
+        DirectoryLookup::Other => return Err(VolumeProblem::NotADirectory),
     };
     let mut options = vec!["nosuid".to_owned(), "nodev".to_owned()];
     options.push(format!("mode={:04o}", directory.mode));
@@ -68,7 +68,7 @@ fn mount(
         options.push(format!("gid={}", directory.gid));
     }
     if directory.has_content {
-        // Of runc and crun: starts with a copy of what is there. No other runtime has a way to do that.
+        // An extension of runc and crun: the tmpfs starts with a copy of the directory. Other runtimes have none.
         options.push("tmpcopyup".to_owned());
     }
     Ok(Mount {
@@ -79,25 +79,25 @@ fn mount(
     })
 }
 
-fn is_system(directory: Directory, root: ImageRoot<'_>) -> bool {
+fn is_system(directory: DirectoryInfo, root: ImageRoot<'_>) -> bool {
     let mut tops = SYSTEM.into_iter().chain(["/"]);
     tops.any(
-        |top| matches!(root.find(top), Found::Directory(top) if top.identity == directory.identity),
+        |top| matches!(root.lookup_directory(top), DirectoryLookup::Directory(top) if top.identity == directory.identity),
     )
 }
 
-/// Returns an absolute path without `.`, `..` and empty parts; `None` for another, and for `/`.
-fn plain(path: &str) -> Option<String> {
-    let is_plain = path.starts_with('/') && !path.contains('\0');
-    let mut plain = String::new();
+/// Returns an absolute path without `.` and empty components; `None` for a relative path, `/` and a path with `..`.
+fn normalize(path: &str) -> Option<String> {
+    let is_absolute = path.starts_with('/') && !path.contains('\0');
+    let mut normalized = String::new();
     for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
         if part == ".." {
             return None;
         }
-        plain.push('/');
-        plain.push_str(part);
+        normalized.push('/');
+        normalized.push_str(part);
     }
-    (is_plain && !plain.is_empty()).then_some(plain)
+    (is_absolute && !normalized.is_empty()).then_some(normalized)
 }
 
 #[cfg(test)]
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_volume_is_like_what_the_image_has_there() {
+    fn a_volume_has_the_attributes_of_the_directory_in_the_image() {
         let directory = tempfile::tempdir().unwrap();
         let at = |path: &str| directory.path().join(path);
         fs::create_dir_all(at("full/below")).unwrap();

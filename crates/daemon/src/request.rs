@@ -101,7 +101,7 @@ fn split_version(path: &str) -> Result<(ApiVersion, &str), ApiError> {
         Some(end) => (&path[1..=end], &path[end + 1..]),
         None => return Ok((NEWEST, path)),
     };
-    let Some(version) = ApiVersion::of_prefix(first) else {
+    let Some(version) = ApiVersion::from_path_segment(first) else {
         return Ok((NEWEST, path));
     };
     let given = &first[1..];

@@ -85,7 +85,7 @@ impl MessageQueue {
         let messages = std::mem::take(&mut *self.waiting());
         let lines = messages
             .into_iter()
-            .flat_map(|queued| queued.message.line());
+            .flat_map(|queued| queued.message.to_line());
         lines.collect::<Vec<_>>().into()
     }
 

@@ -1,21 +1,22 @@
-//! The parameter `filters`: JSON in one of two shapes.
+//! The query parameter `filters`.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// Keys and the values that are asked for, each at most once.
+/// The keys of the filters and their values, sorted and without duplicates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilterValues(pub BTreeMap<String, Vec<String>>);
 
-/// What is not a set of filters.
+/// The parameter is not a JSON object of filters.
 #[derive(Debug, thiserror::Error)]
 #[error("invalid filter")]
 pub struct FilterParseError {
     source: serde_json::Error,
 }
 
-/// The CLI sends sets, `{"label":{"a=b":true}}`; SDKs send lists, `{"label":["a=b"]}`, and single words too.
+/// The values of a filter. Docker's CLI sends sets, `{"label":{"a=b":true}}`; SDKs send lists, `{"label":["a=b"]}`, or
+/// single values.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Values {
@@ -26,7 +27,7 @@ enum Values {
 }
 
 impl FilterValues {
-    /// Reads the parameter. Nothing, and an empty text, are no filters.
+    /// Parses the parameter. A missing or empty parameter means no filters.
     pub fn parse(text: Option<&str>) -> Result<Self, FilterParseError> {
         let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
             return Ok(Self::default());
@@ -35,7 +36,7 @@ impl FilterValues {
             serde_json::from_str(text).map_err(|source| FilterParseError { source })?;
         let values = read.unwrap_or_default().into_iter().map(|(key, values)| {
             let mut values = match values {
-                // What is not wanted is not there.
+                // A value that is `false` is treated as absent.
                 Values::Set(set) => set
                     .into_iter()
                     .filter_map(|(v, on)| on.then_some(v))
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_shapes_say_the_same() {
+    fn all_forms_are_equivalent() {
         let parse = |text| FilterValues::parse(Some(text)).unwrap();
         let set = parse(r#"{"label":{"a=b":true,"c":true,"d":false},"dangling":{"true":true}}"#);
         let list = parse(r#"{"label":["c","a=b","c"],"dangling":"true"}"#);

@@ -1,190 +1,190 @@
-//! What is said about images.
+//! Types of the image endpoints.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A line of `GET /images/json`.
+/// An element of the response to `GET /images/json` (Docker's `ImageSummary`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageListItem {
-    /// How many containers use it; -1 where nobody has counted.
+    /// The number of containers that use the image; -1 if not counted.
     pub containers: i64,
-    /// When it was made, in seconds since 1970.
+    /// When the image was created, in seconds since 1970.
     pub created: i64,
-    /// The digest of its config.
+    /// The image ID: the digest of its config.
     pub id: String,
-    /// The labels of its config.
+    /// The labels in the config.
     pub labels: Option<BTreeMap<String, String>>,
-    /// Always empty: what was pulled has no parent.
+    /// Always empty: pulled images have no parent.
     pub parent_id: String,
-    /// Its digest references, in their short forms.
+    /// The digest references, in familiar form.
     pub repo_digests: Option<Vec<String>>,
-    /// Its tags, in their short forms.
+    /// The tags, in familiar form.
     pub repo_tags: Option<Vec<String>>,
-    /// Bytes in layers that other images have, too; -1 where that was not asked for.
+    /// The bytes in layers that other images have, too; -1 if not requested.
     pub shared_size: i64,
-    /// Bytes of file content in its layers.
+    /// The bytes of file content in the layers.
     pub size: i64,
-    /// The same, up to 1.43.
+    /// The same as `size`; up to API version 1.43.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub virtual_size: Option<i64>,
-    /// What its names stand for, from 1.48 on.
+    /// The manifest or index that the names refer to; from API version 1.48 on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<OciDescriptor>,
-    /// The manifests of its index, where they were asked for, from 1.47 on.
+    /// The manifests of the index, if requested; from API version 1.47 on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifests: Option<Vec<ImageManifestSummary>>,
 }
 
-/// A descriptor, with the names of the OCI specification.
+/// A descriptor, with the field names of the OCI image specification.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OciDescriptor {
-    /// What it is.
+    /// The media type of the content.
     pub media_type: String,
-    /// The digest of its bytes.
+    /// The digest of the content.
     pub digest: String,
-    /// How many there are.
+    /// The size of the content, in bytes.
     pub size: i64,
-    /// What runs it, of an image in an index.
+    /// The platform, for an entry of an index.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<OciPlatform>,
-    /// What was said about it there.
+    /// The annotations, for an entry of an index.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// A platform, with the names of the OCI specification.
+/// A platform, with the field names of the OCI image specification.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OciPlatform {
-    /// The processor.
+    /// The processor architecture.
     #[serde(default)]
     pub architecture: String,
     /// The operating system.
     #[serde(default)]
     pub os: String,
-    /// Its version.
+    /// The version of the operating system.
     #[serde(
         rename = "os.version",
         default,
         skip_serializing_if = "String::is_empty"
     )]
     pub os_version: String,
-    /// The generation of the processor.
+    /// The variant of the architecture.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub variant: String,
 }
 
-/// An entry of an image's index.
+/// An entry of an image's index (Docker's `ImageManifestSummary`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageManifestSummary {
     /// The digest of the manifest.
     #[serde(rename = "ID")]
     pub id: String,
-    /// What the index says of it.
+    /// The descriptor in the index.
     pub descriptor: OciDescriptor,
-    /// Whether all of it is here.
+    /// Whether the manifest and all its blobs are stored.
     pub available: bool,
-    /// What it takes up.
+    /// The disk usage of the manifest.
     pub size: ManifestSize,
     /// `image`, `attestation` or `unknown`.
     pub kind: String,
-    /// What it is if it is an image.
+    /// Details, if it is the manifest of an image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_data: Option<ManifestImageData>,
 }
 
-/// What a manifest takes up, in bytes.
+/// The disk usage of a manifest, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ManifestSize {
-    /// Its blobs that are here.
+    /// The size of the stored blobs.
     pub content: i64,
-    /// Those, and its unpacked layers.
+    /// The size of the stored blobs and the unpacked layers.
     pub total: i64,
 }
 
-/// What is known of an image in an index.
+/// Details of an image in an index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ManifestImageData {
-    /// What runs it.
+    /// The platform of the image.
     pub platform: OciPlatform,
-    /// The containers that use it: none here.
+    /// The containers that use the image; always empty.
     pub containers: Vec<String>,
-    /// Bytes of its unpacked layers, under `Unpacked`.
+    /// The bytes of the unpacked layers, under the key `Unpacked`.
     pub size: BTreeMap<String, i64>,
 }
 
-/// The answer of `GET /images/{name}/json`.
+/// The response to `GET /images/{name}/json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageInspect {
-    /// The digest of its config.
+    /// The image ID: the digest of its config.
     pub id: String,
-    /// Its tags.
+    /// The tags, in familiar form.
     pub repo_tags: Vec<String>,
-    /// Its digest references.
+    /// The digest references, in familiar form.
     pub repo_digests: Vec<String>,
     /// Always empty.
     pub parent: String,
-    /// The remark of its last step.
+    /// The comment of the last build step.
     pub comment: String,
-    /// When it was made, as its config says.
+    /// When the image was created, as in the config.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// Always empty; up to 1.44.
+    /// Always empty; up to API version 1.44.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
-    /// Up to 1.44.
+    /// An empty container config; up to API version 1.44.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_config: Option<Value>,
-    /// What made it, as its config says.
+    /// The version of Docker that created the image, as in the config.
     pub docker_version: String,
-    /// Who made it, as its config says.
+    /// The author of the image, as in the config.
     pub author: String,
-    /// How to run it.
+    /// The defaults for running a container.
     pub config: Value,
-    /// The processor.
+    /// The processor architecture.
     pub architecture: String,
-    /// Its generation.
+    /// The variant of the architecture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// The operating system.
     pub os: String,
-    /// Its version.
+    /// The version of the operating system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub os_version: Option<String>,
-    /// Bytes of file content in its layers.
+    /// The bytes of file content in the layers.
     pub size: i64,
-    /// The same, up to 1.43.
+    /// The same as `size`; up to API version 1.43.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub virtual_size: Option<i64>,
-    /// How its layers are kept.
+    /// The storage driver of the layers.
     pub graph_driver: GraphDriver,
-    /// Its layers.
+    /// The layers.
     #[serde(rename = "RootFS")]
     pub root_fs: ImageRootFs,
-    /// What is known of it here.
+    /// Local metadata.
     pub metadata: ImageMetadata,
-    /// What its names stand for, from 1.48 on.
+    /// The manifest or index that the names refer to; from API version 1.48 on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<OciDescriptor>,
-    /// The manifests of its index, where they were asked for.
+    /// The manifests of the index, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifests: Option<Vec<ImageManifestSummary>>,
 }
 
-/// How layers are kept.
+/// The storage driver of an image's layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct GraphDriver {
-    /// Details, of which there are none.
+    /// Details of the driver; always `null`.
     pub data: Option<BTreeMap<String, String>>,
-    /// The name of the way.
+    /// The name of the driver.
     pub name: String,
 }
 
@@ -195,72 +195,72 @@ pub struct ImageRootFs {
     /// Always `layers`.
     #[serde(rename = "Type")]
     pub kind: String,
-    /// Their diff IDs, base first.
+    /// The diff IDs of the layers, base first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<String>,
 }
 
-/// What is known of an image here alone.
+/// Metadata of an image that is not part of the image itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageMetadata {
-    /// When it was last given a name.
+    /// When the image was last tagged.
     pub last_tag_time: String,
 }
 
-/// A step of `GET /images/{name}/history`.
+/// An element of the response to `GET /images/{name}/history`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct HistoryStep {
-    /// A remark.
+    /// The comment of the step.
     pub comment: String,
-    /// When, in seconds since 1970.
+    /// When the step ran, in seconds since 1970.
     pub created: i64,
-    /// The command.
+    /// The command that ran.
     pub created_by: String,
-    /// The image, at the last step; `<missing>` at the others.
+    /// The image ID for the last step; `<missing>` for the others.
     pub id: String,
-    /// Bytes of file content in the layer that it made.
+    /// The bytes of file content in the layer of the step.
     pub size: i64,
-    /// The tags of the image, at the last step.
+    /// The tags of the image for the last step.
     pub tags: Option<Vec<String>>,
 }
 
-/// A line of the answer to `DELETE /images/{name}`: one of the two.
+/// An element of the response to `DELETE /images/{name}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeletedImage {
-    /// A name is gone.
+    /// A name that was removed.
     Untagged(String),
-    /// An image or a layer is gone.
+    /// The digest of an image or layer that was removed.
     Deleted(String),
 }
 
-/// The answer of `POST /images/prune`.
+/// The response to `POST /images/prune`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PruneReport {
-    /// What is gone; `null` if nothing is.
+    /// The names and images that were removed; `null` if there are none.
     pub images_deleted: Option<Vec<DeletedImage>>,
-    /// Bytes that are free now.
+    /// The bytes that were freed.
     pub space_reclaimed: u64,
 }
 
-/// A line of the answer to `GET /images/search`, with the names of Docker Hub.
+/// An element of the response to `GET /images/search`, with the field names of Docker Hub.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchResult {
-    /// How many like it.
+    /// The number of stars.
     #[serde(default)]
     pub star_count: i64,
-    /// Whether Docker Hub curates it.
+    /// Whether it is an official image.
     #[serde(default)]
     pub is_official: bool,
-    /// The repository.
+    /// The name of the repository.
     #[serde(default)]
     pub name: String,
-    /// Whether it is built there: no longer.
+    /// Whether it is an automated build; always `false` since Docker Hub removed these.
     #[serde(default)]
     pub is_automated: bool,
-    /// What it is, in its owner's words.
+    /// The description by its owner.
     #[serde(default)]
     pub description: String,
 }

@@ -1,7 +1,8 @@
-//! What is said on Docker's Engine API about images: its versions, and the shapes of its questions and answers.
+//! Types of the image endpoints of Docker's Engine API: versions, requests and responses.
 //!
-//! Types to write and read, no I/O and no rules: those are the daemon's. Names of fields are the API's own. A field
-//! that came or went with a version is an `Option`, and whoever fills it in knows the version.
+//! The crate has serializable types only; the daemon implements the endpoints. Field names are those of the API. A
+//! field that exists only in some API versions is an `Option`, which the daemon sets according to the version of the
+//! request.
 
 mod filters;
 mod images;
@@ -23,9 +24,9 @@ pub use system::{
 };
 pub use version::{ApiVersion, VersionError};
 
-/// The newest version that is spoken, which is the one that is advertised.
+/// The newest API version that is supported and advertised.
 pub const NEWEST: ApiVersion = ApiVersion::new(1, 51);
-/// The oldest version that is advertised.
+/// The oldest API version that is advertised.
 pub const OLDEST: ApiVersion = ApiVersion::new(1, 24);
-/// The oldest prefix that is let through all the same: older tools pin theirs, and about images little changed.
+/// The oldest API version that is accepted: some old tools use a fixed version, and the image endpoints changed little.
 pub const OLDEST_TOLERATED: ApiVersion = ApiVersion::new(1, 12);

@@ -1,61 +1,61 @@
-//! The stream in which pulls, pushes and loads are told: one JSON object a line (PG-3).
+//! The progress stream of pulls, pushes and loads: one JSON object per line (PG-3).
 
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-/// One line of the stream.
+/// One message of the stream (Docker's `JSONMessage`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProgressMessage {
-    /// Words of no particular layer, as of `load`.
+    /// Text that is printed as it is; used by `load`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
-    /// The words.
+    /// The status of the operation or of the layer or tag `id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// How far it is; an empty object where there are no numbers.
+    /// The progress in bytes; an empty object if there are no numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress_detail: Option<ProgressDetail>,
-    /// The same, drawn.
+    /// The progress as a text bar.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<String>,
-    /// Which layer, or which tag.
+    /// The layer or tag that the message is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Why it failed.
+    /// The error that ended the operation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_detail: Option<ErrorDetail>,
-    /// The same, for old clients.
+    /// The text of the error, for old clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What programs want to know.
+    /// Results for programs, such as a [`PushResult`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aux: Option<serde_json::Value>,
 }
 
-/// How far something is.
+/// The progress of a transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgressDetail {
-    /// Bytes that are done.
+    /// The bytes transferred so far.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub current: u64,
-    /// All of them.
+    /// The total number of bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub total: u64,
 }
 
-/// Why something failed.
+/// An error in the stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorDetail {
-    /// The status that the answer would have had.
+    /// The HTTP status code for the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
-    /// In one line.
+    /// The error and its causes, on one line.
     pub message: String,
 }
 
-/// What a push ends with, in [`ProgressMessage::aux`].
+/// The result of a push, in [`ProgressMessage::aux`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PushResult {
@@ -63,12 +63,12 @@ pub struct PushResult {
     pub tag: String,
     /// The digest of the manifest or index.
     pub digest: String,
-    /// The size of that in bytes.
+    /// The size of the manifest or index, in bytes.
     pub size: u64,
 }
 
 impl ProgressMessage {
-    /// Returns a line of words alone.
+    /// Returns a message about the whole operation.
     pub fn status(text: impl Into<String>) -> Self {
         Self {
             status: Some(text.into()),
@@ -76,7 +76,7 @@ impl ProgressMessage {
         }
     }
 
-    /// Returns a line about the layer or tag `id`.
+    /// Returns a message about the layer or tag `id`.
     pub fn about(id: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             id: Some(id.into()),
@@ -84,7 +84,7 @@ impl ProgressMessage {
         }
     }
 
-    /// Returns a line about a layer that is `current` of `total` bytes far; without numbers where both are 0.
+    /// Returns a message about the progress of the layer `id`; it contains no numbers if both are 0.
     pub fn progress(id: &str, text: &str, current: u64, total: u64) -> Self {
         let has_numbers = (current, total) != (0, 0);
         Self {
@@ -94,7 +94,7 @@ impl ProgressMessage {
         }
     }
 
-    /// Returns the last line of what failed.
+    /// Returns the last message of a failed operation.
     pub fn failed(message: impl Into<String>) -> Self {
         let message = message.into();
         Self {
@@ -107,31 +107,31 @@ impl ProgressMessage {
         }
     }
 
-    /// Returns a line of `load`.
-    pub fn words(text: impl Into<String>) -> Self {
+    /// Returns a message of plain text, as `load` sends them.
+    pub fn stream(text: impl Into<String>) -> Self {
         Self {
             stream: Some(text.into()),
             ..Self::default()
         }
     }
 
-    /// Returns the line with its end, as it goes over the wire.
-    pub fn line(&self) -> Vec<u8> {
+    /// Returns the message as a line of JSON, including the line end.
+    pub fn to_line(&self) -> Vec<u8> {
         let mut line = serde_json::to_vec(self).unwrap_or_default();
         line.extend_from_slice(b"\r\n");
         line
     }
 }
 
-/// How many columns a bar has.
-const BAR: u64 = 50;
+/// The width of a bar, in columns.
+const BAR_WIDTH: u64 = 50;
 
-/// Draws how far something is: `[=====>     ]  1.2MB/3MB`.
+/// Returns the progress as a text bar: `[=====>     ]  1.2MB/3MB`.
 pub fn bar(current: u64, total: u64) -> String {
     let mut drawn = String::new();
-    if let Some(filled) = current.saturating_mul(BAR).checked_div(total) {
-        let filled = filled.min(BAR);
-        let (filled, empty) = (count(filled), count(BAR - filled));
+    if let Some(filled) = current.saturating_mul(BAR_WIDTH).checked_div(total) {
+        let filled = filled.min(BAR_WIDTH);
+        let (filled, empty) = (count(filled), count(BAR_WIDTH - filled));
         let _ = write!(drawn, "[{}>{}] ", "=".repeat(filled), " ".repeat(empty));
     }
     let _ = write!(drawn, "{:>8}", size(current));
@@ -145,10 +145,10 @@ fn count(columns: u64) -> usize {
     usize::try_from(columns).unwrap_or_default()
 }
 
-/// Writes a size as Docker does: four significant digits, powers of 1000.
+/// Formats a size as Docker does: four significant digits, powers of 1000.
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
-    #[expect(clippy::cast_precision_loss, reason = "four digits are shown")]
+    #[expect(clippy::cast_precision_loss, reason = "only four digits are printed")]
     let mut value = bytes as f64;
     let mut unit = 0;
     while value >= 1000.0 && unit < UNITS.len() - 1 {
@@ -168,10 +168,10 @@ fn size(bytes: u64) -> String {
     text + UNITS[unit]
 }
 
-// serde hands over a reference.
+// serde passes a reference.
 #[expect(
     clippy::trivially_copy_pass_by_ref,
-    reason = "the signature is serde's"
+    reason = "serde requires this signature"
 )]
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -182,29 +182,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_are_drawn_as_by_docker() {
+    fn bars_look_like_those_of_docker() {
         assert_eq!(
             bar(512, 1024),
             "[=========================>                         ]     512B/1.024kB"
         );
         assert_eq!(bar(1_049_000, 0), " 1.049MB");
-        assert!(bar(7, 7).starts_with(&format!("[{}>] ", "=".repeat(50))));
+        let full = "=".repeat(50);
+        assert_eq!(bar(7, 7), format!("[{full}>]       7B/7B"));
         assert_eq!(size(999_949), "999.9kB");
         assert_eq!(size(0), "0B");
     }
 
     #[test]
-    fn lines_end_as_on_the_wire() {
-        let line = ProgressMessage::progress("abc", "Downloading", 1, 2).line();
-        let line = String::from_utf8(line).unwrap();
-        assert!(line.ends_with("\"id\":\"abc\"}\r\n"), "{line}");
-        assert!(line.starts_with(
-            "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":1,\"total\":2},"
-        ));
-        let line = ProgressMessage::progress("abc", "Waiting", 0, 0).line();
+    fn messages_are_lines_of_json() {
+        let line = ProgressMessage::progress("abc", "Downloading", 1, 2).to_line();
+        assert_eq!(
+            String::from_utf8(line).unwrap(),
+            "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":1,\"total\":2},\
+             \"progress\":\"[=========================>                         ]       1B/2B\",\
+             \"id\":\"abc\"}\r\n"
+        );
+        let line = ProgressMessage::progress("abc", "Waiting", 0, 0).to_line();
         let expected = "{\"status\":\"Waiting\",\"progressDetail\":{},\"id\":\"abc\"}\r\n";
         assert_eq!(String::from_utf8(line).unwrap(), expected);
-        let line = String::from_utf8(ProgressMessage::failed("no").line()).unwrap();
+        let line = String::from_utf8(ProgressMessage::failed("no").to_line()).unwrap();
         assert_eq!(
             line,
             "{\"errorDetail\":{\"message\":\"no\"},\"error\":\"no\"}\r\n"

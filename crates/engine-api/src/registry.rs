@@ -1,4 +1,4 @@
-//! What is said about registries, and who the client is to them.
+//! Types of the registry endpoints: credentials, login and inspection of remote images.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::images::{OciDescriptor, OciPlatform};
 
-/// Who the client is to a registry: what `X-Registry-Auth` holds, and what `POST /auth` is sent.
+/// Credentials for a registry: the content of the `X-Registry-Auth` header and the body of `POST /auth`.
 ///
-/// Every member may be missing, empty or `null`.
+/// Every field may be missing, empty or `null`.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct AuthConfig {
-    /// The user.
+    /// The user name.
     #[serde(deserialize_with = "or_empty")]
     pub username: String,
     /// The password.
     #[serde(deserialize_with = "or_empty")]
     pub password: String,
-    /// Both, in base64, from old clients.
+    /// `username:password` in base64, from old clients.
     #[serde(deserialize_with = "or_empty")]
     pub auth: String,
-    /// For whom they are; Docker Hub's is `https://index.docker.io/v1/`.
+    /// The registry that the credentials are for; for Docker Hub, `https://index.docker.io/v1/`.
     #[serde(deserialize_with = "or_empty")]
     pub serveraddress: String,
     /// A refresh token.
@@ -32,36 +32,36 @@ pub struct AuthConfig {
     pub registrytoken: String,
 }
 
-/// What is no [`AuthConfig`].
+/// The content is not an [`AuthConfig`].
 #[derive(Debug, thiserror::Error)]
 #[error("not an authentication config")]
 pub struct AuthHeaderError {
-    // Not the cause: it may quote what was read.
+    // Without the cause, which may quote a secret.
     _private: (),
 }
 
-/// The answer of `POST /auth`.
+/// The response to `POST /auth`.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AuthResponse {
-    /// In words.
+    /// The result as text.
     pub status: String,
-    /// A token to keep in place of the password; may be empty.
+    /// A token to store in place of the password; may be empty.
     pub identity_token: String,
 }
 
-/// The answer of `GET /distribution/{name}/json`.
+/// The response to `GET /distribution/{name}/json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DistributionInspect {
-    /// What the name stands for in its registry.
+    /// The manifest or index that the name refers to in its registry.
     pub descriptor: OciDescriptor,
-    /// What it runs on.
+    /// The platforms of the image.
     pub platforms: Vec<OciPlatform>,
 }
 
 impl AuthConfig {
-    /// Reads the JSON.
+    /// Parses the JSON; `null` means no credentials.
     pub fn parse(json: &[u8]) -> Result<Self, AuthHeaderError> {
         let read: Result<Option<Self>, _> = serde_json::from_slice(json);
         read.map(Option::unwrap_or_default)
@@ -69,7 +69,7 @@ impl AuthConfig {
     }
 }
 
-/// Shows for whom, and nothing else.
+/// Contains only the registry, no secrets.
 impl fmt::Debug for AuthConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthConfig")
@@ -78,7 +78,7 @@ impl fmt::Debug for AuthConfig {
     }
 }
 
-/// Shows that there is one.
+/// Contains only the status, not the token.
 impl fmt::Debug for AuthResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthResponse")
@@ -96,23 +96,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_may_be_missing_or_null() {
+    fn fields_may_be_missing_or_null() {
         let read = |text: &str| AuthConfig::parse(text.as_bytes());
         assert_eq!(read("{}").unwrap(), AuthConfig::default());
         assert_eq!(read("null").unwrap(), AuthConfig::default());
         let config = read(r#"{"username":"u","password":null,"email":"x"}"#).unwrap();
         assert_eq!((&*config.username, &*config.password), ("u", ""));
         let error = read(r#"{"password":"hunter2""#).unwrap_err();
-        assert!(!format!("{error:?} {error}").contains("hunter2"));
+        assert_eq!(
+            format!("{error:?} {error}"),
+            "AuthHeaderError { _private: () } not an authentication config"
+        );
     }
 
     /// I7.
     #[test]
-    fn debug_shows_no_secret() {
+    fn debug_output_contains_no_secret() {
         let config = AuthConfig {
+            username: "me".to_owned(),
             password: "hunter2".to_owned(),
+            serveraddress: "a.test".to_owned(),
             ..AuthConfig::default()
         };
-        assert!(!format!("{config:?}").contains("hunter2"));
+        assert_eq!(
+            format!("{config:?}"),
+            r#"AuthConfig { serveraddress: "a.test", .. }"#
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What is said about the daemon itself.
+//! Types of the system endpoints.
 
 use std::collections::BTreeMap;
 
@@ -7,107 +7,107 @@ use serde_json::Value;
 
 use crate::images::ImageListItem;
 
-/// What an answer says that is an error (API-3).
+/// The body of an error response (API-3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorResponse {
-    /// Why, in one line.
+    /// The error and its causes, on one line.
     pub message: String,
 }
 
-/// The answer of `GET /version`.
+/// The response to `GET /version`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SystemVersion {
-    /// The product.
+    /// The name of the product, under the key `Name`.
     pub platform: BTreeMap<String, String>,
-    /// Its parts.
+    /// The components of the product.
     pub components: Vec<VersionComponent>,
-    /// Its version.
+    /// The version of the product.
     pub version: String,
-    /// The newest version of the API that it speaks.
+    /// The newest API version that is supported.
     pub api_version: String,
-    /// The oldest.
+    /// The oldest API version that is supported.
     #[serde(rename = "MinAPIVersion")]
     pub min_api_version: String,
-    /// The commit that it was built of.
+    /// The commit that the product was built from.
     pub git_commit: String,
-    /// Of Docker, what it was built with; here it is empty.
+    /// The version of Go that Docker was built with; always empty here.
     pub go_version: String,
     /// The operating system.
     pub os: String,
-    /// The processor, in Go's words.
+    /// The processor architecture, with Go's name.
     pub arch: String,
-    /// The kernel.
+    /// The version of the kernel.
     pub kernel_version: String,
-    /// When it was built; empty.
+    /// The time of the build; always empty.
     pub build_time: String,
 }
 
-/// A part of the product.
+/// A component of the product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct VersionComponent {
-    /// Its name.
+    /// The name of the component.
     pub name: String,
-    /// Its version.
+    /// The version of the component.
     pub version: String,
-    /// More about it.
+    /// Further details.
     pub details: BTreeMap<String, String>,
 }
 
-/// The answer of `GET /system/df`.
+/// The response to `GET /system/df`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SystemDiskUsage {
-    /// Bytes of unpacked layers.
+    /// The bytes of all unpacked layers.
     pub layers_size: i64,
     /// The images.
     pub images: Vec<ImageListItem>,
-    /// None.
+    /// Always empty.
     pub containers: [Value; 0],
-    /// None.
+    /// Always empty.
     pub volumes: [Value; 0],
-    /// None.
+    /// Always empty.
     pub build_cache: [Value; 0],
-    /// 0, up to 1.41.
+    /// Always 0; up to API version 1.41.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub builder_size: Option<i64>,
 }
 
-/// A line of `GET /events`.
+/// An element of the response stream of `GET /events`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventMessage {
-    /// What happened, for old clients.
+    /// The same as `action`, for old clients.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub status: String,
-    /// To what, for old clients.
+    /// The ID of the actor, for old clients.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
-    /// `image`.
+    /// The type of the object; always `image`.
     #[serde(rename = "Type")]
     pub kind: String,
-    /// What happened.
+    /// The action, such as `pull`.
     #[serde(rename = "Action")]
     pub action: String,
-    /// To what.
+    /// The object of the action.
     #[serde(rename = "Actor")]
     pub actor: EventActor,
-    /// `local`.
+    /// Always `local`.
     pub scope: String,
-    /// When, in seconds since 1970.
+    /// The time of the event, in seconds since 1970.
     pub time: i64,
-    /// When, in nanoseconds.
+    /// The time of the event, in nanoseconds since 1970.
     #[serde(rename = "timeNano")]
     pub time_nano: i64,
 }
 
-/// What something happened to.
+/// The object of an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventActor {
-    /// Its name or ID.
+    /// The name or ID of the object.
     #[serde(rename = "ID")]
     pub id: String,
-    /// More about it.
+    /// Attributes of the object.
     #[serde(rename = "Attributes")]
     pub attributes: BTreeMap<String, String>,
 }

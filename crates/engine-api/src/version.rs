@@ -1,4 +1,4 @@
-//! Versions of the API, as they stand in front of paths.
+//! Versions of the API, as in the prefix of request paths.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ pub struct ApiVersion {
     minor: u16,
 }
 
-/// What is no version.
+/// A string is not an API version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a version of the API")]
 pub struct VersionError;
@@ -21,10 +21,10 @@ impl ApiVersion {
         Self { major, minor }
     }
 
-    /// Reads the first part of a path, such as `v1.41`; `None` if it is no version.
+    /// Parses the first segment of a path, such as `v1.41`; `None` if it is not a version.
     ///
-    /// As in Docker, digits and dots behind a `v`; what stands behind the second number is of no interest.
-    pub fn of_prefix(segment: &str) -> Option<Self> {
+    /// As in Docker, a version is a `v` followed by digits and dots; everything after the second number is ignored.
+    pub fn from_path_segment(segment: &str) -> Option<Self> {
         let text = segment.strip_prefix('v')?;
         let is_version = |byte: u8| byte.is_ascii_digit() || byte == b'.';
         if !text.bytes().all(is_version) {
@@ -42,7 +42,7 @@ impl FromStr for ApiVersion {
         let mut number = || {
             let part = parts.next().unwrap_or("0");
             let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            // Later than all there are is late enough.
+            // A number that is too large is still newer than all supported versions.
             is_number
                 .then(|| part.parse().unwrap_or(u16::MAX))
                 .ok_or(VersionError)
@@ -65,19 +65,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_are_versions_or_names() {
-        let version = |text| ApiVersion::of_prefix(text).map(|version| version.to_string());
+    fn path_segments_are_versions_or_names() {
+        let version = |text| ApiVersion::from_path_segment(text).map(|version| version.to_string());
         assert_eq!(version("v1.41").as_deref(), Some("1.41"));
         assert_eq!(version("v1").as_deref(), Some("1.0"));
         assert_eq!(version("v1.41.7").as_deref(), Some("1.41"));
-        assert!(ApiVersion::of_prefix("v99999.1") > Some(ApiVersion::new(99, 0)));
+        assert!(ApiVersion::from_path_segment("v99999.1") > Some(ApiVersion::new(99, 0)));
         for name in ["volumes", "version", "1.41", "v", "v1.x", "v1.", "v..", ""] {
             assert_eq!(version(name), None, "{name}");
         }
     }
 
     #[test]
-    fn later_versions_are_greater() {
+    fn newer_versions_are_greater() {
         assert!(ApiVersion::new(1, 9) < ApiVersion::new(1, 24));
         assert!(ApiVersion::new(2, 0) > ApiVersion::new(1, 51));
     }

@@ -1,4 +1,4 @@
-//! One config whole, for root and without.
+//! Snapshots of complete configs, for root and rootless.
 
 use std::fs;
 
@@ -237,7 +237,7 @@ fn a_config_for_root() {
 }
 
 #[test]
-fn a_config_without_root() {
+fn a_rootless_config() {
     let root = root();
     let options = BundleOptions {
         runtime_user: RuntimeUser::Rootless {
@@ -481,7 +481,7 @@ fn a_config_without_root() {
 }
 
 #[test]
-fn other_systems_have_other_configs() {
+fn images_for_other_systems_are_rejected() {
     let root = root();
     let options = BundleOptions::default();
     let windows = convert(
@@ -492,6 +492,6 @@ fn other_systems_have_other_configs() {
     );
     let error = windows.unwrap_err();
     assert!(matches!(error, ConvertError::OtherOs { .. }), "{error:?}");
-    // Where it does not say, it is Linux.
+    // The default is Linux.
     convert("", r#"{"Cmd":["a"]}"#, root.path(), &options).unwrap();
 }

@@ -1,6 +1,6 @@
-//! Whole configs, and images that are up to no good.
+//! Complete configs, and hostile images.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod golden;
 mod hostile;

@@ -185,7 +185,7 @@ fn images_that_make_no_bundle_leave_nothing() {
     hint: say what to run behind `--`, as in `-- /bin/sh`
     exit: 1
     --- stderr
-    error: bundling registry.test/app:1: a NUL character in the command
+    error: bundling registry.test/app:1: the command contains a NUL character
     hint: say it yourself, with --entrypoint or --cwd
     exit: 1
     --- stderr
@@ -201,7 +201,7 @@ fn images_that_make_no_bundle_leave_nothing() {
     hint: name another one, as with --user 0 or --user 1000:1000
     exit: 1
     --- stderr
-    error: bundling registry.test/app:1: "1:2:3" is no user: USER or USER:GROUP is, by name or number
+    error: bundling registry.test/app:1: "1:2:3" is not a user: expected USER or USER:GROUP, by name or number
     hint: name another one, as with --user 0 or --user 1000:1000
     exit: 1
     --- stderr
@@ -227,7 +227,7 @@ fn a_bundle_is_for_the_platform_and_the_rights_that_are_wanted() {
 
     exit: 1
     --- stderr
-    error: bundling registry.test/app:1: it is to run as user 7 and group 8; without root there is no one but user 0 and group 0
+    error: bundling registry.test/app:1: the image runs as user 7 and group 8, but a rootless bundle has only user 0 and group 0
     hint: give --user 0 to have it run as yourself, or make and start the bundle as root
 
     exit: 2
@@ -236,7 +236,7 @@ fn a_bundle_is_for_the_platform_and_the_rights_that_are_wanted() {
 
     exit: 2
     --- stderr
-    error: --hostname "a b": not a host name: letters, digits, hyphens and dots, not at either end, 64 at most
+    error: --hostname "a b": not a host name: expected at most 64 letters, digits, '-' and '.', not beginning or ending with '-' or '.'
     "#);
     windlass.stdout([
         "bundle",

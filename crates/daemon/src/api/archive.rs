@@ -217,20 +217,20 @@ fn load_archive(
 fn report(loaded: &[Loaded], queue: &MessageQueue) {
     for image in loaded {
         for moved in &image.moved {
-            queue.push(ProgressMessage::words(format!(
+            queue.push(ProgressMessage::stream(format!(
                 "The image {} already exists, renaming the old one with ID {} to empty string\n",
                 moved.name.familiar(),
                 moved.from
             )));
         }
         for name in &image.names {
-            queue.push(ProgressMessage::words(format!(
+            queue.push(ProgressMessage::stream(format!(
                 "Loaded image: {}\n",
                 name.familiar()
             )));
         }
         if image.names.is_empty() {
-            queue.push(ProgressMessage::words(format!(
+            queue.push(ProgressMessage::stream(format!(
                 "Loaded image ID: {}\n",
                 image.image_id
             )));
