@@ -23,7 +23,6 @@ const NOT_YET: &[&str] = &[
     "layout",
     "pull",
     "serve",
-    "store",
     "testing",
     "xtask",
 ];

@@ -1,4 +1,4 @@
-//! Blobs: bytes that hashed to their digest, held or about to be.
+//! Blobs whose bytes have the digest they are named by: stored ones, and drafts.
 
 mod writer;
 
@@ -19,7 +19,7 @@ use crate::root::{StoreArea, fresh_name};
 
 pub use writer::BlobWriter;
 
-/// A blob that is held. It stays as long as this is not dropped.
+/// A stored blob. It is not deleted before this is dropped.
 #[derive(Clone, Debug)]
 pub struct Blob {
     digest: Digest,
@@ -27,30 +27,30 @@ pub struct Blob {
     _lease: Lease,
 }
 
-/// A blob that was verified and waits for the commit of an image. Clones are the same one; the file goes
-/// when the last is dropped without a commit.
+/// A verified blob that waits for the commit of an image. Clones share one file, which is removed when the last
+/// of them is dropped without a commit.
 #[derive(Clone, Debug)]
 pub struct BlobDraft {
     digest: Digest,
     size: u64,
-    /// Owns the [`PartialFile`], alone or within an ingest.
+    /// The [`PartialFile`], alone or within an ingest.
     file: Arc<dyn DraftFile>,
-    /// Once an image was committed with it: whoever else has it may commit it, too.
+    /// Set when an image was committed with it; other holders of the draft may commit it, too.
     lease: Arc<OnceLock<Lease>>,
 }
 
-/// Why bytes could not be put into the store.
+/// Why bytes could not be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum PutError {
-    /// The bytes hash to something else.
-    #[error("the bytes given for {expected} hash to {actual}")]
+    /// The bytes have another digest.
+    #[error("the bytes given for {expected} have the digest {actual}")]
     Digest {
-        /// What they were said to be.
+        /// The expected digest.
         expected: Digest,
-        /// What they are.
+        /// The digest of the bytes.
         actual: Digest,
     },
-    /// The store is not ours to write to.
+    /// The store was not opened for writing.
     #[error(transparent)]
     NotWritable(#[from] NotWritable),
     /// A path failed.
@@ -61,19 +61,19 @@ pub enum PutError {
 /// Why a blob could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The store does not hold it.
+    /// The blob is not in the store.
     #[error("{digest} is not in the store")]
     Unknown {
         /// The blob.
         digest: Digest,
     },
-    /// What is on the disk is not what was stored (IM-2).
+    /// The file differs from what was stored (IM-2).
     #[error("{digest} is damaged on disk; pull the image again")]
     Damaged {
         /// The blob.
         digest: Digest,
     },
-    /// It is too large to be held in memory.
+    /// It is too large to be read into memory.
     #[error("{digest} has {size} bytes, more than the {limit} that are read at once")]
     TooLarge {
         /// The blob.
@@ -93,7 +93,7 @@ pub enum ReadError {
 
 impl_is_no_space!(PutError, ReadError);
 
-/// What a draft's file lives in.
+/// Gives access to the file of a draft.
 pub(crate) trait DraftFile: Send + Sync + std::fmt::Debug {
     fn file(&self) -> &PartialFile;
 }
@@ -108,7 +108,7 @@ impl DraftFile for PartialFile {
 const READ_LIMIT: u64 = 16 << 20;
 
 impl Store {
-    /// Returns the blob called `digest` if it is held, file and all.
+    /// Returns the blob `digest` if its row and its file are present.
     pub fn blob(&self, digest: &Digest) -> Result<Option<Blob>, ReadError> {
         let Some((size, lease)) = self.lease_blob(digest)? else {
             return Ok(None);
@@ -119,13 +119,13 @@ impl Store {
                 size,
                 _lease: lease,
             })),
-            // Known by name only: whoever pulls it again repairs it.
+            // A row without a valid file counts as absent; the next pull repairs it.
             Err(ReadError::Unknown { .. } | ReadError::Damaged { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Keeps `bytes` for the commit of an image, if they hash to `digest`.
+    /// Stores `bytes` for the commit of an image, if they have the digest `digest`.
     pub fn put_blob(&self, digest: &Digest, bytes: &[u8]) -> Result<BlobDraft, PutError> {
         let actual = Digest::of(digest.algorithm(), bytes);
         if actual != *digest {
@@ -137,7 +137,7 @@ impl Store {
         Ok(BlobDraft::new(actual, bytes.len() as u64, Arc::new(file)))
     }
 
-    /// Reads a manifest, index or config, and hashes it again (IM-2).
+    /// Reads a manifest, index or config, and verifies its digest (IM-2).
     pub fn read_blob(&self, digest: &Digest) -> Result<Vec<u8>, ReadError> {
         let (file, size) = self.open_blob(digest)?;
         if size > READ_LIMIT {
@@ -157,7 +157,7 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Opens a blob of any size. Its length is right; its bytes are as the disk has them.
+    /// Opens a blob of any size. Its length is checked, its bytes are not.
     pub fn open_blob(&self, digest: &Digest) -> Result<(File, u64), ReadError> {
         let unknown = || ReadError::Unknown { digest: *digest };
         let size = self
@@ -171,10 +171,10 @@ impl Store {
             .open_content(StoreArea::Blobs, digest, flags)?
             .ok_or_else(unknown)?;
         let file = File::from(file);
-        let facts = file.metadata().at("examine", || {
+        let metadata = file.metadata().at("examine", || {
             self.inner().root().content_path(StoreArea::Blobs, digest)
         })?;
-        if !facts.is_file() || facts.len() != size {
+        if !metadata.is_file() || metadata.len() != size {
             return Err(ReadError::Damaged { digest: *digest });
         }
         Ok((file, size))
@@ -183,7 +183,7 @@ impl Store {
     fn lease_blob(&self, digest: &Digest) -> Result<Option<(u64, Lease)>, DatabaseError> {
         self.database().query(|transaction| {
             let size = blob_size(transaction, digest)?;
-            // Still under the lock of the database: no deletion comes in between.
+            // The database is still locked, so no deletion can happen in between.
             let lease = || self.inner().leases().take(LeasedContent::Blob(*digest));
             Ok(size.map(|size| (size, lease())))
         })
@@ -191,7 +191,7 @@ impl Store {
 }
 
 impl Blob {
-    /// Returns what its bytes hash to.
+    /// Returns the digest.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
@@ -212,7 +212,7 @@ impl BlobDraft {
         }
     }
 
-    /// Returns what its bytes hash to.
+    /// Returns the digest.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
@@ -222,7 +222,7 @@ impl BlobDraft {
         self.size
     }
 
-    /// Has the bytes go with the last of the drafts in any case, and not be kept for another pull.
+    /// Removes the file when the last draft is dropped, instead of retaining it for another pull.
     pub fn discard(&self) {
         self.file().discard();
     }
@@ -231,7 +231,7 @@ impl BlobDraft {
         self.file.file()
     }
 
-    /// Keeps the blob that this becomes from being deleted while anybody has the draft.
+    /// Leases the blob that this becomes, so that it is not deleted while the draft exists.
     pub(crate) fn lease(&self, leases: &Arc<Leases>) {
         self.lease
             .get_or_init(|| leases.take(LeasedContent::Blob(self.digest)));

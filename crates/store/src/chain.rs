@@ -1,4 +1,4 @@
-//! An image's layers as a mount wants them, and whether a plain overlay of them is the image.
+//! The layers of an image as a mount needs them, and whether an overlay of them equals the image.
 
 use std::path::PathBuf;
 
@@ -12,50 +12,50 @@ use crate::overlay::{
 use crate::root::{Root, StoreArea};
 use crate::{Image, Layer, LayerError, Store};
 
-/// The layers of an image, held for as long as this is.
+/// The layers of an image, leased while this exists.
 #[derive(Clone, Debug)]
 pub struct Chain {
     /// The layers, the top first, each once.
     ///
-    /// An overlay refuses a directory that is given twice. Of a layer that comes again further up, only the
-    /// upper one is here: all it has hides, or is, what the lower one has.
+    /// An overlay rejects a directory that is given twice. Of a layer that is repeated, only the upper
+    /// occurrence is here: its content hides, or equals, that of the lower one.
     pub layers: Vec<Layer>,
-    /// What an overlay of the layers is.
+    /// Whether an overlay of the layers equals the image.
     pub shape: ChainShape,
 }
 
-/// Whether an overlay of the layers is the image.
+/// Whether an overlay of the layers equals the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChainShape {
-    /// It is.
+    /// The overlay equals the image.
     Plain,
-    /// It would differ: the image has to be flattened into one directory.
+    /// The overlay would differ: the image has to be flattened into one directory.
     NeedsFlattening {
-        /// The layer that an overlay gets wrong.
+        /// The layer that an overlay would show wrongly.
         diff_id: DiffId,
-        /// Where in the image.
+        /// The path in the image.
         path: Vec<u8>,
-        /// What it gets wrong.
+        /// The difference.
         reason: FlattenReason,
     },
 }
 
-/// What an overlay gets wrong.
+/// How an overlay would differ from the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlattenReason {
     /// A hard link to a file of a lower layer would be missing.
     LowerLink,
-    /// A directory that the layer does not carry would hide the mode, owner or attributes that it has
-    /// further down.
+    /// A directory that the layer's tar does not have would hide the mode, owner or attributes of a lower
+    /// layer.
     DirectoryMetadata,
-    /// A directory that the layer does not carry would hide a link or file that leads elsewhere.
+    /// A directory that the layer's tar does not have would hide a link or file of a lower layer.
     NotADirectoryBelow,
 }
 
-/// Why the layers of an image cannot be had.
+/// Why the layers of an image are not available.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
-    /// A layer is not where it should be.
+    /// A layer is missing.
     #[error("layer {diff_id} is missing on disk; pull the image again")]
     Missing {
         /// The layer.
@@ -102,16 +102,16 @@ impl Store {
     }
 }
 
-/// Looks for the first thing that an overlay would get wrong.
+/// Finds the first path that an overlay would show wrongly.
 fn shape(root: &Root, layers: &[Layer]) -> Result<ChainShape, FileError> {
     for (position, layer) in layers.iter().enumerate() {
-        let facts = layer.metadata();
+        let metadata = layer.metadata();
         let needs = |path: &[u8], reason| ChainShape::NeedsFlattening {
-            diff_id: facts.diff_id,
+            diff_id: metadata.diff_id,
             path: path.to_vec(),
             reason,
         };
-        if let Some(link) = facts.lower_links.first() {
+        if let Some(link) = metadata.lower_links.first() {
             return Ok(needs(&link.path, FlattenReason::LowerLink));
         }
         let levels = layers[position..].iter().map(|layer| StackLayer {
@@ -119,9 +119,10 @@ fn shape(root: &Root, layers: &[Layer]) -> Result<ChainShape, FileError> {
             hides: true,
         });
         let stack = Stack::new(root.dir(), levels.collect());
-        for path in &facts.implied_directories {
-            let at = || root.content_path(StoreArea::Layers, facts.diff_id.digest());
-            let reason = misread(&stack, path).at("compare a directory with those below", at)?;
+        for path in &metadata.implied_directories {
+            let at = || root.content_path(StoreArea::Layers, metadata.diff_id.digest());
+            let reason =
+                overlay_difference(&stack, path).at("compare a directory with those below", at)?;
             if let Some(reason) = reason {
                 return Ok(needs(path, reason));
             }
@@ -130,8 +131,8 @@ fn shape(root: &Root, layers: &[Layer]) -> Result<ChainShape, FileError> {
     Ok(ChainShape::Plain)
 }
 
-/// Says what an overlay gets wrong about `path`, a directory that the top layer does not carry.
-fn misread(stack: &Stack<'_>, path: &[u8]) -> std::io::Result<Option<FlattenReason>> {
+/// Returns how an overlay would differ at `path`, a directory that the tar of the top layer does not have.
+fn overlay_difference(stack: &Stack<'_>, path: &[u8]) -> std::io::Result<Option<FlattenReason>> {
     let names: Vec<_> = components(path).collect();
     let Some((last, parents)) = names.split_last() else {
         return Ok(None);

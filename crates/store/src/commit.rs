@@ -1,4 +1,4 @@
-//! Publishing an image: the one way for anything to become visible.
+//! Commits an image: the only way for content to become visible.
 
 mod files;
 mod links;
@@ -9,116 +9,116 @@ use windlass_oci::{
 };
 
 use crate::error::{DatabaseError, FileError, NotWritable, impl_is_no_space};
-use crate::fail::{self, CommitStep};
+use crate::failpoint::{self, CommitStep};
 use crate::store::StoreInner;
 use crate::{Blob, BlobDraft, FinishedLayer, Layer, ReadError, Store};
 
 use files::DraftPublication;
 use rows::RecordedNames;
 
-pub(crate) use files::{clear, take_off};
+pub(crate) use files::{clear, move_to_drafts};
 pub(crate) use links::layer_directory;
 pub(crate) use rows::{write_digest_reference, write_tag};
 
-/// How much of a config is read: one byte more than a config may have.
+/// The limit for reading a config: one byte more than a config may have.
 const CONFIG_LIMIT: u64 = MAX_CONFIG_SIZE as u64 + 1;
 
-/// An image that is complete, and what it is to be called.
+/// A complete image, and the name it gets.
 #[derive(Clone, Debug)]
 pub struct NewImage {
     /// The config, whose digest is the image ID.
     pub config: BlobSource,
     /// The manifest.
     pub manifest: BlobSource,
-    /// The indexes that led to the manifest, the outermost first: its digest is what the name stood for.
-    /// A manifest of another form, which this one was made from, counts as one.
+    /// The indexes that led to the manifest, the outermost first: its digest is the target of the name. A
+    /// manifest of another format that this one was converted from counts as an index.
     pub indexes: Vec<BlobSource>,
-    /// The layers, base first, as the config's `diff_ids` name them.
+    /// The layers, base first, in the order of the config's `diff_ids`.
     pub layers: Vec<NewLayer>,
-    /// The name that was pulled, if it is to have one. Its tag is set, and the digest reference of its
-    /// repository with what the name stood for.
+    /// The name that was pulled, if any. Its tag is set, and a digest reference for the target in its
+    /// repository.
     pub reference: Option<Reference>,
 }
 
 /// One layer of a [`NewImage`].
 #[derive(Clone, Debug)]
 pub struct NewLayer {
-    /// The layer, unpacked.
+    /// The unpacked layer.
     pub layer: LayerSource,
-    /// What the manifest calls its blob.
+    /// The digest of its blob in the manifest.
     pub digest: Digest,
     /// The size of that blob in bytes.
     pub size: u64,
-    /// The blob that a new layer was unpacked from, to be kept with it. A layer that was held keeps a blob of
-    /// its own.
+    /// The blob that a new layer was unpacked from, to be stored with it. A layer that is already stored keeps
+    /// its own blob.
     pub blob: Option<BlobSource>,
 }
 
-/// A layer that an image can have.
+/// A stored or a new layer.
 #[derive(Clone, Debug)]
 pub enum LayerSource {
-    /// It was there before.
+    /// It is in the store.
     Stored(Layer),
     /// It was unpacked for this image.
     New(FinishedLayer),
 }
 
-/// A blob that an image can have.
+/// A stored or a new blob.
 #[derive(Clone, Debug)]
 pub enum BlobSource {
-    /// It was there before.
+    /// It is in the store.
     Stored(Blob),
     /// It was fetched for this image.
     New(BlobDraft),
 }
 
-/// What became of a commit.
+/// The result of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// The image.
     pub image_id: ImageId,
-    /// Whether a name leads somewhere else now.
+    /// Whether a name changed its image.
     pub outcome: CommitOutcome,
-    /// The image that the digest reference led to before, and still does (ST-4): a digest names one image,
-    /// and another platform of the same index does not take it away.
+    /// The image that the digest reference already referred to, and still does (ST-4): a digest refers to one
+    /// image, and another platform of the same index does not replace it.
     pub digest_stays_with: Option<ImageId>,
-    /// The image that [`Store::commit_as`] took the tag from.
+    /// The image that had the tag before [`Store::commit_as`].
     pub tag_taken_from: Option<ImageId>,
 }
 
-/// What a pull did to the name it was given (ST-2..ST-5).
+/// The effect of a pull on its name (ST-2..ST-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitOutcome {
-    /// The name is new, or led to another image.
+    /// The name is new, or referred to another image.
     Downloaded,
-    /// The name led to this very image.
+    /// The name already referred to this image.
     UpToDate,
 }
 
-/// Why an image could not be committed. Nothing of it is visible then.
+/// Why an image could not be committed. None of it is visible then.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// The layers are not those that the config names (C15).
-    #[error("layer {position} is {given:?}, but the config says {expected:?}")]
+    /// The layers differ from those in the config (C15).
+    #[error("layer {position} is {given:?}, but the config has {expected:?}")]
     Chain {
-        /// Which layer, counted from 0 at the base.
+        /// The position of the layer, counted from 0 at the base.
         position: usize,
-        /// What was to be committed.
+        /// The layer that was given.
         given: Option<DiffId>,
-        /// What the config has there.
+        /// The layer in the config.
         expected: Option<DiffId>,
     },
-    /// The name's digest is not that of what was pulled (C6).
-    #[error("{reference} does not stand for {target}")]
+    /// The digest in the name is not the digest that was pulled (C6).
+    #[error("{reference} does not refer to {target}")]
     Pin {
         /// The name.
         reference: Reference,
         /// The manifest or index that was pulled.
         target: Digest,
     },
-    /// A hard link leads to a file that no layer below has.
+    /// The target of a hard link is in no lower layer.
     #[error(
-        "layer {diff_id}: {:?} is a hard link to {:?}, which no layer below it has",
+        "layer {diff_id}: {:?} is a hard link to {:?}, which is in no lower layer",
         String::from_utf8_lossy(.path), String::from_utf8_lossy(.target)
     )]
     UnresolvedLink {
@@ -126,28 +126,28 @@ pub enum CommitError {
         diff_id: DiffId,
         /// The name of the link.
         path: Vec<u8>,
-        /// What it should be another name of.
+        /// The target of the link.
         target: Vec<u8>,
     },
-    /// A path of the layer has a NUL in it, which no file name can have.
-    #[error("layer {diff_id} names a path with a NUL in it")]
+    /// A path of the layer contains a NUL byte, which no file name can have.
+    #[error("layer {diff_id} has a path with a NUL byte")]
     Path {
         /// The layer.
         diff_id: DiffId,
     },
-    /// The config is not one.
-    #[error("the config of the image")]
+    /// The config is malformed.
+    #[error("invalid image config")]
     Config(#[source] ImageConfigError),
-    /// The config is held, but could not be read.
+    /// The stored config could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// An earlier write failed in a way that leaves open what is on the disk.
-    #[error("the store takes no more images since a write to {} failed; check the disk and start again", .path.display())]
+    /// An earlier write failed in a way that leaves the content of the disk unknown.
+    #[error("the store accepts no more images because a write to {} failed: check the disk and restart", .path.display())]
     Degraded {
         /// The store.
         path: std::path::PathBuf,
     },
-    /// The store is not ours to write to.
+    /// The store was not opened for writing.
     #[error(transparent)]
     NotWritable(#[from] NotWritable),
     /// A path failed.
@@ -161,12 +161,12 @@ pub enum CommitError {
 impl_is_no_space!(CommitError);
 
 impl NewImage {
-    /// Returns what the name stood for: the outermost index, or else the manifest.
+    /// Returns the target of the name: the outermost index, or else the manifest.
     pub fn target(&self) -> &Digest {
         self.indexes.first().unwrap_or(&self.manifest).digest()
     }
 
-    /// Keeps everything that becomes visible now from being deleted while others have the drafts of it.
+    /// Leases all new content, so that it is not deleted while other pulls have drafts of it.
     fn lease(&self, inner: &StoreInner) {
         self.blob_drafts()
             .for_each(|draft| draft.lease(inner.leases()));
@@ -177,7 +177,7 @@ impl NewImage {
         }
     }
 
-    /// Has what is left of the blobs in `ingest/` removed: they are held.
+    /// Removes what is left of the published blobs in `ingest/`.
     fn mark_published(&self) {
         self.blob_drafts()
             .for_each(|draft| draft.file().mark_published());
@@ -198,7 +198,7 @@ impl NewImage {
 }
 
 impl LayerSource {
-    /// Returns what its tar hashed to.
+    /// Returns the diff ID.
     pub fn diff_id(&self) -> &DiffId {
         match self {
             Self::Stored(layer) => layer.diff_id(),
@@ -215,7 +215,7 @@ impl LayerSource {
 }
 
 impl BlobSource {
-    /// Returns what its bytes hash to.
+    /// Returns the digest.
     pub fn digest(&self) -> &Digest {
         match self {
             Self::Stored(blob) => blob.digest(),
@@ -233,29 +233,31 @@ impl BlobSource {
 }
 
 impl Store {
-    /// Makes `image` visible, all of it or nothing, and for good.
+    /// Makes `image` visible, completely or not at all, and durably.
     ///
-    /// The order, and what each step is for:
-    /// 1. the note `unsettled`: from here on a crash may leave files without rows, so look for them;
-    /// 2. **one barrier** (`syncfs`) for every file, directory and attribute that the pull wrote. The note
-    ///    goes to the medium with them, which is why it comes first;
-    /// 3. renames into `blobs/` and `layers/`, and a sync of the directories that got something: a name
-    ///    that is on the medium leads to content that is. Nobody looks there without a row;
-    /// 4. **one transaction** with every row, the tag and the digest reference. It returns when its log is
-    ///    on the medium. This is the moment when the image exists;
-    /// 5. the note goes. If that is lost, the next opening looks for leftovers and finds none.
+    /// The steps and their reasons:
+    /// 1. The marker file `unsettled` is created: after a crash from here on there may be files without rows,
+    ///    so the next opening looks for them.
+    /// 2. **One barrier** (`syncfs`) for every file, directory and attribute that the pull wrote. It makes the
+    ///    marker durable, too, which is why that comes first.
+    /// 3. Drafts are renamed into `blobs/` and `layers/`, and the changed directories are synced: a durable
+    ///    name refers to durable content. Without a row the names are not used.
+    /// 4. **One transaction** writes all rows, the tag and the digest reference. It returns when its log is
+    ///    durable. At this moment the image exists.
+    /// 5. The marker is removed. If the removal is lost, the next opening looks for leftovers and finds none.
     ///
-    /// A failure before step 4 takes the renames back, so that drafts which other pulls share are where
-    /// they were. A failed barrier is never tried again: the kernel may have thrown away what it could not
-    /// write and call the pages clean (P7). The store takes no more images then.
+    /// After a failure before step 4 the renames are undone, so that drafts which other pulls share are in
+    /// their places again. A failed barrier is not retried: the kernel may have dropped the data that it could
+    /// not write and marked the pages clean (P7). The store then accepts no more images.
     ///
-    /// What is held already is left alone, whoever brought it (LS-3).
+    /// Content that is already stored is not replaced (LS-3).
     pub fn commit(&self, image: &NewImage) -> Result<Committed, CommitError> {
         self.commit_and_tag(image, None)
     }
 
-    /// As [`Store::commit`], and lets a tag (that of `name`, or `latest`) lead to the image in the same transaction,
-    /// wherever it led before. Nothing says that a registry has it: there is no digest reference.
+    /// Commits like [`Store::commit`], and sets a tag (that of `name`, or `latest`) in the same transaction,
+    /// also if it referred to another image. No digest reference is set, because no registry is known to have
+    /// the image.
     pub fn commit_as(&self, image: &NewImage, name: &Reference) -> Result<Committed, CommitError> {
         self.commit_and_tag(image, Some(&name.without_digest().or_latest()))
     }
@@ -296,7 +298,7 @@ impl Store {
     }
 }
 
-/// Carries out steps 1 to 5.
+/// Runs steps 1 to 5 of [`Store::commit`].
 fn publish(
     inner: &StoreInner,
     mut publication: DraftPublication<'_>,
@@ -307,23 +309,23 @@ fn publish(
         return Ok(record(inner)?);
     }
     root.mark_unsettled()?;
-    let published = fail::point(CommitStep::Barrier)
+    let published = failpoint::point(CommitStep::Barrier)
         .and_then(|()| root.barrier())
         .inspect_err(|_| inner.degrade())
         .and_then(|()| publication.publish());
     let result = match published {
         Ok(()) => record(inner),
-        Err(error) => Err(rows::RecordError::Undone(error.into())),
+        Err(error) => Err(rows::RecordError::NotWritten(error.into())),
     };
     match result {
         Ok(recorded) => {
-            fail::passing(CommitStep::Settle);
+            failpoint::passing(CommitStep::Settle);
             root.clear_unsettled();
             Ok(recorded)
         }
         Err(error) => {
-            // Rows that may or may not be there must not find their files gone.
-            if error.is_certain() && publication.roll_back() {
+            // If the rows may have been written, their files must stay.
+            if error.is_nothing_written() && publication.roll_back() {
                 root.clear_unsettled();
             }
             Err(error.into())

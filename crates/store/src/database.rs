@@ -1,8 +1,8 @@
-//! The database of a store: what is held, and what it is called.
+//! The database of a store: its content and its names.
 //!
 //! `SQLite` in WAL mode with `synchronous=FULL`: one writer (the owner of the lock), any number of readers
-//! without a lock, and a transaction that has returned survives a power cut. The WAL is left in place
-//! when the store closes: a pull then pays for one sync of it and not for a checkpoint as well.
+//! without a lock, and a transaction that has returned survives a power cut. The WAL stays when the store is
+//! closed: a pull then pays for one sync of it and not for a checkpoint as well.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,28 +17,28 @@ use crate::error::DatabaseError;
 /// The tables. `docs/on-disk-format.md` explains them.
 const SCHEMA: &str = include_str!("database/schema.sql");
 
-/// "WNDL", so that tools tell whose database this is.
+/// "WNDL": identifies the database for tools such as `file`.
 const APPLICATION_ID: i32 = 0x574e_444c;
 
-/// How large the WAL may grow before it is carried over into the database, in pages of 4 KiB.
+/// The size of the WAL at which it is merged into the database, in pages of 4 KiB.
 const CHECKPOINT_PAGES: i32 = 256;
 
-/// How long to wait for a reader that is in the way.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time to wait for a lock that another connection holds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The connection, and where its file is.
+/// The connection with the path of its file.
 #[derive(Debug)]
 pub(crate) struct Database {
     path: PathBuf,
     connection: Mutex<Connection>,
 }
 
-/// A value that is kept as its text: a digest, a platform, a name.
+/// A value that is stored as text: a digest, a platform, a name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TextColumn<T>(pub(crate) T);
 
 impl Database {
-    /// Opens the database for its one writer; makes the tables if there are none.
+    /// Opens the database for writing; creates the tables if they do not exist.
     pub(crate) fn open(path: &Path) -> Result<Self, DatabaseError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | common_flags();
         Connection::open_with_flags(path, flags)
@@ -47,13 +47,13 @@ impl Database {
                 connection.pragma_update(None, "journal_mode", "WAL")?;
                 connection.pragma_update(None, "synchronous", "FULL")?;
                 connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-                make_tables(&mut connection)?;
+                create_tables(&mut connection)?;
                 Ok(Self::new(path, connection))
             })
             .map_err(|source| DatabaseError::new(path, source))
     }
 
-    /// Opens the database to read it.
+    /// Opens the database for reading.
     pub(crate) fn read(path: &Path) -> Result<Self, DatabaseError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | common_flags();
         Connection::open_with_flags(path, flags)
@@ -64,13 +64,13 @@ impl Database {
             .map_err(|source| DatabaseError::new(path, source))
     }
 
-    /// Returns the database of a store that does not exist: every question gets the empty answer.
+    /// Returns an empty database, for a store that does not exist.
     pub(crate) fn empty() -> Result<Self, DatabaseError> {
         let path = Path::new(":memory:");
         Connection::open_in_memory()
             .and_then(|mut connection| {
                 prepare(&connection)?;
-                make_tables(&mut connection)?;
+                create_tables(&mut connection)?;
                 Ok(Self::new(path, connection))
             })
             .map_err(|source| DatabaseError::new(path, source))
@@ -83,21 +83,21 @@ impl Database {
         }
     }
 
-    /// Answers a question from one consistent state of the database.
+    /// Runs queries on one consistent state of the database.
     pub(crate) fn query<T>(
         &self,
-        question: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+        queries: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, DatabaseError> {
         let mut connection = self.connection();
         connection
             .transaction_with_behavior(TransactionBehavior::Deferred)
-            .and_then(|transaction| question(&transaction))
+            .and_then(|transaction| queries(&transaction))
             .map_err(|source| self.error(source))
     }
 
-    /// Returns the connection, to change what it says.
+    /// Returns the connection, for changes.
     pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
-        // A panic in the middle of a transaction has rolled it back.
+        // A panic during a transaction has rolled it back.
         self.connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -126,12 +126,12 @@ where
     }
 }
 
-/// Turns a size into what the database can hold. No file is larger.
+/// Converts a size into a database integer. No file is larger than the maximum.
 pub(crate) fn to_integer(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-/// Turns what the database holds back into a size.
+/// Converts a database integer into a size.
 pub(crate) fn from_integer(size: i64) -> u64 {
     u64::try_from(size).unwrap_or(0)
 }
@@ -141,14 +141,14 @@ fn common_flags() -> OpenFlags {
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "foreign_keys", true)
 }
 
-fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+fn create_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let made: i32 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if made != APPLICATION_ID {

@@ -1,10 +1,10 @@
-//! What every operation of the store can run into: a path that fails, the database, a full disk.
+//! Errors of all operations of the store: a failed path, the database, a full disk.
 
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Something that could not be done to a path.
+/// An operation on a path failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", .path.display())]
 pub struct FileError {
@@ -13,15 +13,15 @@ pub struct FileError {
     source: io::Error,
 }
 
-/// Something that the store's database refused.
+/// An operation on the database of the store failed.
 #[derive(Debug, thiserror::Error)]
-#[error("the store's database, {}", .path.display())]
+#[error("the database of the store, {}", .path.display())]
 pub struct DatabaseError {
     path: PathBuf,
     source: rusqlite::Error,
 }
 
-/// The store was opened to look at, and something was to be changed.
+/// The store was opened for reading, and a change was attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the store was not opened for writing")]
 pub struct NotWritable;
@@ -44,7 +44,7 @@ impl FileError {
         self.source.kind() == io::ErrorKind::NotFound
     }
 
-    /// Says whether the disk (or the quota, or the table of inodes) is full.
+    /// Returns whether the disk (or the quota, or the table of inodes) is full.
     pub fn is_no_space(&self) -> bool {
         is_no_space(self)
     }
@@ -58,13 +58,13 @@ impl DatabaseError {
         }
     }
 
-    /// Says whether the disk is full.
+    /// Returns whether the disk is full.
     pub fn is_no_space(&self) -> bool {
         is_no_space(self)
     }
 }
 
-/// Adds to an I/O error what was being done, and to which path.
+/// Adds the operation and the path to an I/O error.
 pub(crate) trait At<T> {
     fn at(self, action: &'static str, path: impl FnOnce() -> PathBuf) -> Result<T, FileError>;
 }
@@ -75,7 +75,7 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
     }
 }
 
-/// Says whether `error`, or anything that caused it, is a disk without room.
+/// Returns whether `error`, or one of its causes, is a full disk.
 pub(crate) fn is_no_space(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -96,7 +96,7 @@ fn io_is_no_space(error: &io::Error) -> bool {
     )
 }
 
-/// A full disk has two names in `SQLite`: the honest one, and "could not grow the shared memory".
+/// `SQLite` reports a full disk in two ways: as such, and as a failure to grow the shared memory.
 fn database_is_no_space(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => {
@@ -107,11 +107,11 @@ fn database_is_no_space(error: &rusqlite::Error) -> bool {
     }
 }
 
-/// Gives an error type the question that every caller has: is the disk full?
+/// Implements `is_no_space` for error types.
 macro_rules! impl_is_no_space {
     ($($error:ty),+) => { $(
         impl $error {
-            /// Says whether the cause is a disk (or quota, or table of inodes) without room.
+            /// Returns whether the cause is a full disk (or quota, or table of inodes).
             pub fn is_no_space(&self) -> bool {
                 $crate::error::is_no_space(self)
             }

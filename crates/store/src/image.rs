@@ -1,4 +1,4 @@
-//! Images: listing them, and finding the one that a name means.
+//! Lists images, and finds the one that a name refers to.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use crate::Store;
 use crate::database::{TextColumn, from_integer};
 use crate::error::{DatabaseError, impl_is_no_space};
 
-/// An image that is held, with its names.
+/// A stored image with its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// The digest of its config.
+    /// The ID: the digest of the config.
     pub id: ImageId,
-    /// Its manifest.
+    /// The digest of the manifest.
     pub manifest: Digest,
-    /// The index that the manifest was chosen from, if there was one.
+    /// The digest of the index that the manifest was chosen from, if any.
     pub index: Option<Digest>,
-    /// What it runs on.
+    /// The platform.
     pub platform: Platform,
-    /// When it was made, as its config says.
+    /// The time of creation in its config.
     pub created: Option<String>,
     /// When it was first pulled, in seconds since 1970.
     pub pulled: u64,
@@ -37,17 +37,18 @@ pub struct Image {
 /// A layer of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageLayer {
-    /// What its tar hashed to.
+    /// The diff ID: the digest of its tar.
     pub diff_id: DiffId,
-    /// What it makes with all below it.
+    /// The chain ID: the layer with all layers below it.
     pub chain_id: ChainId,
-    /// The bytes of file content in it.
+    /// The bytes of file content.
     pub size: u64,
-    /// What the manifest calls its blob, which need not be held: the layer may have come from another.
+    /// The digest of its blob in the manifest. The blob need not be stored: the layer may have come from
+    /// another one.
     pub blob: Digest,
-    /// A blob that is held and was seen to unpack to this layer; the manifest's own, if it can be.
+    /// A stored blob that was unpacked to this layer; that of the manifest, if possible.
     pub stored_blob: Option<Digest>,
-    /// The size of that blob in bytes.
+    /// The size of the blob in the manifest, in bytes.
     pub blob_size: u64,
 }
 
@@ -56,25 +57,25 @@ pub struct ImageLayer {
 pub struct TaggedReference {
     /// The name with its tag.
     pub reference: Reference,
-    /// The manifest or index that it named when it was set.
+    /// The manifest or index that it referred to when it was set.
     pub target: Digest,
 }
 
-/// Why a name leads to no image.
+/// Why a name does not refer to one image.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
-    /// Nothing here is called that.
+    /// No image has this name.
     #[error("no such image: {name}")]
     Unknown {
         /// The name.
         name: ImageName,
     },
-    /// Several IDs begin like that.
-    #[error("{prefix} is the beginning of {} image IDs: {}", .ids.len(), short(.ids))]
+    /// Several IDs have this prefix.
+    #[error("{prefix} is the prefix of {} image IDs: {}", .ids.len(), short(.ids))]
     Ambiguous {
-        /// The beginning of an ID.
+        /// The prefix.
         prefix: IdPrefix,
-        /// Those that begin with it.
+        /// The IDs.
         ids: Vec<ImageId>,
     },
     /// The database failed.
@@ -85,24 +86,24 @@ pub enum FindError {
 impl_is_no_space!(FindError);
 
 impl Image {
-    /// Returns the bytes of file content in all its layers.
+    /// Returns the bytes of file content in all layers.
     pub fn size(&self) -> u64 {
         self.layers.iter().map(|layer| layer.size).sum()
     }
 
-    /// Returns the manifest or index that stands for it where it is pulled by digest.
+    /// Returns the manifest or index that identifies the image in a pull by digest.
     pub fn target(&self) -> &Digest {
         self.index.as_ref().unwrap_or(&self.manifest)
     }
 
-    /// Says whether it has no tag: nothing leads to it but its ID, and digests.
+    /// Returns whether it has no tag, so that only its ID and digests refer to it.
     pub fn is_dangling(&self) -> bool {
         self.tags.is_empty()
     }
 }
 
 impl Store {
-    /// Returns all images, the last pulled first.
+    /// Returns all images, the most recently pulled first.
     pub fn images(&self) -> Result<Vec<Image>, DatabaseError> {
         let mut images = self
             .database()
@@ -111,7 +112,7 @@ impl Store {
         Ok(images)
     }
 
-    /// Returns the image that `name` means: by ID, by reference, by the beginning of its ID (API-12).
+    /// Returns the image that `name` refers to: an ID, a reference, or a prefix of an ID (API-12).
     pub fn image(&self, name: &ImageName) -> Result<Image, FindError> {
         let found = self.database().query(|transaction| {
             let found = find(transaction, name)?;
@@ -127,12 +128,12 @@ impl Store {
     }
 }
 
-/// What a name means.
+/// What a name refers to.
 #[derive(Debug)]
 pub(crate) enum NameLookup {
     One {
         id: ImageId,
-        /// The reference that led there, normalised; `None` if it was an ID.
+        /// The normalised reference; `None` if the name was an ID.
         by: Option<Reference>,
     },
     Ambiguous(IdPrefix, Vec<ImageId>),
@@ -148,12 +149,12 @@ impl NameLookup {
     }
 }
 
-/// Finds out what `name` means.
+/// Finds the image that `name` refers to.
 pub(crate) fn find(connection: &Connection, name: &ImageName) -> rusqlite::Result<NameLookup> {
     match name {
         ImageName::Id(id) => {
-            let known = ids(connection)?.contains(id);
-            Ok(if known {
+            let exists = ids(connection)?.contains(id);
+            Ok(if exists {
                 NameLookup::One { id: *id, by: None }
             } else {
                 NameLookup::Unknown
@@ -170,7 +171,7 @@ pub(crate) fn find(connection: &Connection, name: &ImageName) -> rusqlite::Resul
     }
 }
 
-/// Where a name has both, the digest decides and the tag says nothing.
+/// In a name with a tag and a digest the digest decides.
 fn find_reference(connection: &Connection, reference: &Reference) -> rusqlite::Result<NameLookup> {
     let reference = match reference.digest() {
         Some(_) => reference.without_tag(),
@@ -215,7 +216,7 @@ fn id_of(row: &Row<'_>) -> rusqlite::Result<ImageId> {
     row.get(0).map(|TextColumn(id)| id)
 }
 
-/// Loads one image, or all.
+/// Loads the image `only`, or all images.
 pub(crate) fn load(
     connection: &Connection,
     only: Option<&ImageId>,

@@ -1,27 +1,31 @@
-//! A blob on its way in: the file is the queue between the wire and whoever reads it.
+//! Blobs while they are downloaded. The file of a partial blob is the queue between the network and its
+//! readers.
 //!
-//! Who fetches claims [`RangeWriter`]s of the blob from its [`IngestWriter`] and fills each from front to back; several
-//! may be filled at a time. How far the blob is contiguous is the watermark. [`IngestReader`]s read behind it and
-//! hash what they yield, so that every compressed byte is hashed while it is still in the cache. A slow reader
-//! never stalls the wire, and no byte waits in memory.
+//! A download claims ranges of the blob from its [`IngestWriter`], as [`RangeWriter`]s, and fills each from
+//! front to back; several may be filled at a time. The watermark is the end of the contiguous bytes from the
+//! start. [`IngestReader`]s follow the watermark and hash the bytes that they return, so that every compressed
+//! byte is hashed while it is in the cache. A slow reader does not delay the network, and no bytes wait in
+//! memory.
 //!
-//! What is not finished is kept: dropped, a partial blob stays on disk with a record of what is there, for the
-//! next [`Store::ingest`] of the same blob, in this process or another.
+//! An unfinished blob is retained: when it is dropped, it stays on disk with a record of the bytes that are
+//! present, for the next [`Store::ingest`] of the same blob in any process.
 //!
 //! # Invariants
-//! - A byte of the file is written by the one who claimed it, and never again.
-//! - The record says nothing that is not so (`record.rs`).
-//! - What turned out wrong is condemned: its record goes at once, and no crash brings it back.
-//! - A partial blob has one owner in the process; who asks for it meanwhile gets an empty one of their own.
+//! - Each byte of the file is written once, by the writer that claimed it.
+//! - The record never claims more than the file has (`record.rs`).
+//! - A blob with wrong bytes is discarded: its record is removed at once, so that a crash does not bring it
+//!   back.
+//! - A partial blob has one owner in the process; a second ingest of the same blob starts with an empty file of
+//!   its own.
 
-mod follower;
-mod kept;
-mod live;
+mod active;
 mod partial;
-mod piece;
 mod progress;
+mod range_writer;
 mod ranges;
+mod reader;
 mod record;
+mod retention;
 #[cfg(test)]
 mod tests;
 
@@ -35,37 +39,38 @@ use crate::blob::DraftFile;
 use crate::error::{FileError, NotWritable, impl_is_no_space};
 use crate::root::fresh_name;
 
-use kept::kept_name;
-use live::NameClaim;
+use active::NameClaim;
 use progress::{IngestProgress, RecordDraft};
 use record::{Checkpoint, PartialRecord};
+use retention::partial_name;
 
-pub use follower::{IngestReader, VerifyError};
-pub use kept::{PartialBlob, Retention};
-pub(crate) use kept::{is_kept, is_record};
-pub(crate) use live::ActiveIngests;
+pub(crate) use active::ActiveIngests;
 pub(crate) use partial::PartialFile;
 #[cfg(test)]
 use partial::RECORD_SUFFIX;
-pub use piece::{RangeHandle, RangeWriter};
+pub use range_writer::{RangeHandle, RangeWriter};
 pub(crate) use ranges::ByteRanges;
+pub use reader::{IngestReader, VerifyError};
+pub use retention::{PartialBlob, Retention};
+pub(crate) use retention::{is_record, is_valid_partial};
 
-/// A partial blob. Clones are the same one.
+/// A blob that is being downloaded. Clones share one blob.
 #[derive(Clone, Debug)]
 pub struct Ingest {
     shared: Arc<IngestShared>,
 }
 
-/// Gives out the pieces of an [`Ingest`]. Dropped before the last byte is in, it fails the followers.
+/// Hands out ranges of an [`Ingest`] to fill. If it is dropped before the last byte is written, the readers
+/// fail.
 #[derive(Debug)]
 pub struct IngestWriter {
     shared: Arc<IngestShared>,
 }
 
-/// Why a blob could not be begun.
+/// Why an ingest could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// The store is not ours to write to.
+    /// The store was not opened for writing.
     #[error(transparent)]
     NotWritable(#[from] NotWritable),
     /// A path failed.
@@ -76,25 +81,25 @@ pub enum IngestError {
 /// Why bytes could not be appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// There is more than was claimed; of a whole blob, than the descriptor announced (T16).
-    #[error("{digest} goes on after the {size} bytes that were announced")]
+    /// More bytes than were claimed; for a whole blob, than the descriptor announced (T16).
+    #[error("{digest} has more than the {size} bytes announced")]
     TooLong {
         /// The blob.
         digest: Digest,
         /// Its announced size.
         size: u64,
     },
-    /// The end was announced before all bytes were there.
+    /// The download ended before all bytes were received.
     #[error("{digest} ended after {received} of {size} bytes")]
     TooShort {
         /// The blob.
         digest: Digest,
-        /// How many bytes came.
+        /// The bytes received.
         received: u64,
-        /// How many should have come.
+        /// The bytes expected.
         size: u64,
     },
-    /// Somebody cancelled the ingest.
+    /// The ingest was cancelled.
     #[error("cancelled")]
     Cancelled,
     /// A path failed.
@@ -104,7 +109,7 @@ pub enum AppendError {
 
 impl_is_no_space!(IngestError, AppendError);
 
-/// Why a [`IngestReader`] cannot go on, as found inside its [`std::io::Error`].
+/// Why an [`IngestReader`] stopped, as found inside its [`std::io::Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IngestStopped {
     /// [`Ingest::cancel`] was called.
@@ -124,29 +129,30 @@ impl fmt::Display for IngestStopped {
 
 impl std::error::Error for IngestStopped {}
 
-/// What writers and followers share.
+/// The state that writers and readers of one blob share.
 #[derive(Debug)]
 struct IngestShared {
     digest: Digest,
     size: u64,
     progress: Arc<IngestProgress>,
-    /// How far it was hashed when it was opened.
+    /// The hash checkpoint that was loaded when the blob was opened.
     hashed: Option<Checkpoint>,
     file: PartialFile,
-    /// Last: the name is free when the file is left alone. Without it the file is never kept.
+    /// Declared last, so that the name is released after the file. `None` for a second ingest of the same blob,
+    /// whose file is never retained.
     taken: Option<NameClaim>,
 }
 
 impl Store {
-    /// Begins a blob of `size` bytes, or goes on with what was kept of it.
+    /// Starts a blob of `size` bytes, or continues the partial blob that an earlier pull left.
     pub fn ingest(
         &self,
         digest: &Digest,
         size: u64,
     ) -> Result<(Ingest, IngestWriter), IngestError> {
         let inner = self.writable()?;
-        let name = kept_name(digest, size);
-        let (taken, (file, record)) = match inner.active_ingests().take(&name) {
+        let name = partial_name(digest, size);
+        let (taken, (file, record)) = match inner.active_ingests().claim(&name) {
             Some(taken) => (Some(taken), PartialFile::find(inner, name, size)?),
             None => {
                 let file = PartialFile::create(inner, fresh_name())?;
@@ -156,7 +162,7 @@ impl Store {
         let hashed = record.hash.clone();
         let progress = Arc::new(IngestProgress::new(size, record));
         if let Some(taken) = &taken {
-            taken.follow(&progress);
+            taken.attach(&progress);
         }
         let shared = Arc::new(IngestShared {
             digest: *digest,
@@ -174,7 +180,7 @@ impl Store {
 }
 
 impl Ingest {
-    /// Returns the digest that the bytes are to have.
+    /// Returns the expected digest.
     pub fn digest(&self) -> &Digest {
         &self.shared.digest
     }
@@ -184,12 +190,12 @@ impl Ingest {
         self.shared.size
     }
 
-    /// Returns how many bytes are in, counted from the first without a gap.
+    /// Returns the number of bytes from the start up to the first gap.
     pub fn contiguous_bytes(&self) -> u64 {
         self.shared.progress.contiguous()
     }
 
-    /// Returns how many bytes are in.
+    /// Returns the number of bytes in the file, in all ranges.
     pub fn stored_bytes(&self) -> u64 {
         self.shared.progress.stored_bytes()
     }
@@ -199,12 +205,12 @@ impl Ingest {
         IngestReader::new(Arc::clone(&self.shared))
     }
 
-    /// Stops writers and followers: what they do next fails with "cancelled".
+    /// Stops writers and readers: their next operation fails with "cancelled".
     pub fn cancel(&self) {
         self.shared.progress.stop(IngestStopped::Cancelled);
     }
 
-    /// Has nothing of it kept: it is of no use to anybody.
+    /// Removes the blob when it is dropped, instead of retaining it for the next pull.
     pub fn discard(&self) {
         self.shared.file.discard();
     }
@@ -216,29 +222,29 @@ impl IngestWriter {
         self.shared.size
     }
 
-    /// Returns how many bytes are in.
+    /// Returns the number of bytes in the file, in all ranges.
     pub fn stored_bytes(&self) -> u64 {
         self.shared.progress.stored_bytes()
     }
 
-    /// Returns how many bytes are in, counted from the first without a gap.
+    /// Returns the number of bytes from the start up to the first gap.
     pub fn contiguous_bytes(&self) -> u64 {
         self.shared.progress.contiguous()
     }
 
-    /// Returns whether every byte is in.
+    /// Returns whether all bytes are in the file.
     pub fn is_complete(&self) -> bool {
         self.shared.progress.is_complete()
     }
 
-    /// Claims the first stretch that is missing and that nobody fills, but no more than `most` bytes of it.
-    /// `None` if there is none.
+    /// Claims the first range that is neither present nor claimed, up to `most` bytes of it. Returns `None` if
+    /// there is none.
     pub fn claim(&self, most: u64) -> Option<RangeWriter> {
         let range = self.shared.progress.claim(most)?;
         Some(RangeWriter::new(Arc::clone(&self.shared), range))
     }
 
-    /// Says that the last byte was appended.
+    /// Ends the download; fails if bytes are missing.
     pub fn finish(self) -> Result<(), AppendError> {
         if self.is_complete() {
             return Ok(());
@@ -260,7 +266,7 @@ impl Drop for IngestWriter {
 }
 
 impl IngestShared {
-    /// Notes that bytes were appended or read.
+    /// Counts bytes that were appended or read towards the next early write-back.
     fn record_io(&self, bytes: u64) {
         let inner = self.file.inner();
         inner
@@ -268,37 +274,37 @@ impl IngestShared {
             .record_io(inner.root().dir(), inner.active_ingests(), bytes);
     }
 
-    /// Writes down what is there, for whoever comes after a crash. Without it more has to be fetched again.
+    /// Writes the record, for the case of a crash. If this fails, more has to be downloaded again.
     fn save_record(&self, record: RecordDraft) {
         if self.taken.is_some() {
             let record = record.in_boot(self.file.inner().boot());
             if let Err(error) = self.file.write_record(&record) {
-                tracing::debug!(%error, "no record of a partial blob");
+                tracing::debug!(%error, "cannot write the record of a partial blob");
             }
         }
     }
 
-    /// Leaves the file to the next pull, with all that is in it.
-    fn keep(&self) -> Result<(), FileError> {
+    /// Retains the file with its record for the next pull.
+    fn retain(&self) -> Result<(), FileError> {
         self.file.sync()?;
         self.progress.mark_safe(&self.progress.held_ranges());
         let record = self.progress.record().in_boot(self.file.inner().boot());
         self.file.write_record(&record)?;
         self.file.sync_record()?;
-        self.file.keep();
+        self.file.retain();
         Ok(())
     }
 }
 
 impl Drop for IngestShared {
     fn drop(&mut self) {
-        let is_nobodys = self.taken.is_some() && !self.file.is_released();
-        if is_nobodys
+        let is_unused = self.taken.is_some() && !self.file.is_released();
+        if is_unused
             && !self.file.is_discarded()
             && self.progress.stored_bytes() > 0
-            && let Err(error) = self.keep()
+            && let Err(error) = self.retain()
         {
-            tracing::warn!(path = %self.file.path().display(), %error, "not kept");
+            tracing::warn!(path = %self.file.path().display(), %error, "cannot retain a partial blob");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Layers: held ones, and drafts that are being unpacked.
+//! Layers: stored ones, and drafts that are being unpacked.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -15,71 +15,71 @@ use crate::root::{DIFF, StoreArea, fresh_name, make_dir};
 use crate::store::StoreInner;
 use crate::{ReadError, Store, paths, tree};
 
-/// A layer that is held, unpacked. It stays as long as this is not dropped.
+/// A stored, unpacked layer. It is not deleted before this is dropped.
 #[derive(Clone, Debug)]
 pub struct Layer {
     inner: Arc<StoreInner>,
-    facts: Arc<LayerMetadata>,
+    metadata: Arc<LayerMetadata>,
     _leases: Arc<[Lease]>,
 }
 
-/// What unpacking a layer found out about it.
+/// The properties of a layer that its unpacking determined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerMetadata {
-    /// What its tar hashed to.
+    /// The diff ID: the digest of its tar.
     pub diff_id: DiffId,
-    /// The bytes of file content in it.
+    /// The bytes of file content.
     pub size: u64,
-    /// The entries of its tar.
+    /// The number of entries of its tar.
     pub entries: u64,
-    /// Directories that its paths need but its tar does not carry, made with default metadata; the empty
+    /// Directories that its paths need but its tar does not contain, created with default metadata; the empty
     /// path is the root.
     pub implied_directories: Vec<Vec<u8>>,
-    /// Hard links to files that only a layer below can have; not in the layer's directory.
+    /// Hard links to files of lower layers; they are not in the layer's directory.
     pub lower_links: Vec<LowerLink>,
 }
 
 /// A hard link whose target is in a lower layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LowerLink {
-    /// The name to be made, relative to the root of the image.
+    /// The path of the link, relative to the root of the image.
     pub path: Vec<u8>,
-    /// The file it is another name of, as the tar says it.
+    /// The target, as written in the tar.
     pub target: Vec<u8>,
 }
 
-/// A directory for a layer to be unpacked into. Dropped, it is removed with all that is in it.
+/// A directory for a layer to be unpacked into. It is removed with its content when this is dropped.
 #[derive(Debug)]
 pub struct LayerDraft {
-    /// Before `tree`, so that it is closed when the tree is removed.
+    /// Declared before `tree`, so that it is closed when the tree is removed.
     dir: OwnedFd,
     tree: DraftTree,
 }
 
-/// An unpacked layer that waits for the commit of an image. Clones are the same one; the directory goes
-/// when the last is dropped without a commit.
+/// An unpacked layer that waits for the commit of an image. Clones share one directory, which is removed when
+/// the last of them is dropped without a commit.
 #[derive(Clone, Debug)]
 pub struct FinishedLayer(Arc<Finished>);
 
 #[derive(Debug)]
 struct Finished {
-    facts: LayerMetadata,
+    metadata: LayerMetadata,
     tree: DraftTree,
-    /// Once an image was committed with it: whoever else has it may commit it, too.
+    /// Set when an image was committed with it; other holders of the draft may commit it, too.
     lease: OnceLock<Lease>,
 }
 
-/// `drafts/<name>`, removed when it is dropped (unless it was published, which moved it away).
+/// The directory `drafts/<name>`, removed on drop unless it was moved into place.
 #[derive(Debug)]
 struct DraftTree {
     inner: Arc<StoreInner>,
     name: String,
 }
 
-/// Why a layer could not be begun, or opened.
+/// Why a layer could not be created or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
-    /// The store is not ours to write to.
+    /// The store was not opened for writing.
     #[error(transparent)]
     NotWritable(#[from] NotWritable),
     /// A path failed.
@@ -93,17 +93,17 @@ pub enum LayerError {
 impl_is_no_space!(LayerError);
 
 impl Store {
-    /// Returns the layer called `diff_id` if it is held: its directory, and a blob that it was unpacked from.
+    /// Returns the layer `diff_id` if its row, its directory and a blob that it was unpacked from are present.
     pub fn layer(&self, diff_id: &DiffId) -> Result<Option<Layer>, LayerError> {
         let Some((layer, blobs)) = self.lease_layer(diff_id)? else {
             return Ok(None);
         };
-        // Known by name only: whoever pulls it again repairs it.
-        let is_whole = layer.find_dir()?.is_some() && self.has_one_of(&blobs)?;
-        Ok(is_whole.then_some(layer))
+        // A row without its files counts as absent; the next pull repairs it.
+        let is_complete = layer.find_dir()?.is_some() && self.has_one_of(&blobs)?;
+        Ok(is_complete.then_some(layer))
     }
 
-    /// Returns the layer that the blob called `blob` was seen to unpack to, if that is held.
+    /// Returns the layer that the blob `blob` was unpacked to, if it is stored.
     pub fn layer_of_blob(&self, blob: &Digest) -> Result<Option<Layer>, LayerError> {
         let found = self.database().query(|transaction| {
             let sql = "SELECT diff_id FROM layer_blobs WHERE blob = ?";
@@ -112,11 +112,11 @@ impl Store {
                 .query_row(sql, [TextColumn(blob)], diff_id)
                 .optional()
         })?;
-        // Gone in between is not held.
+        // A layer that was deleted meanwhile is absent.
         found.map_or(Ok(None), |diff_id: DiffId| self.layer(&diff_id))
     }
 
-    /// Begins a layer: an empty directory that only its owner can reach.
+    /// Creates a draft: an empty directory that only the owner of the store can reach.
     pub fn draft_layer(&self) -> Result<LayerDraft, LayerError> {
         let inner = self.writable()?;
         let tree = DraftTree {
@@ -125,16 +125,16 @@ impl Store {
         };
         let drafts = inner.root().area(StoreArea::Drafts);
         let top = make_dir(drafts, &tree.name, Mode::RWXU).at("create", || tree.path())?;
-        // The root of an image is open to all who can get there; nobody gets past the store's own root.
+        // The root of an image is readable for all users; the root of the store keeps other users out.
         let open = Mode::from_raw_mode(0o755);
         let dir = make_dir(&top, DIFF, open).at("create", || tree.path().join(DIFF))?;
         Ok(LayerDraft { dir, tree })
     }
 
-    /// Leases the layer, and the blobs that it was unpacked from.
+    /// Leases the layer and the blobs that it was unpacked from.
     fn lease_layer(&self, diff_id: &DiffId) -> Result<Option<(Layer, Vec<Digest>)>, DatabaseError> {
         self.database().query(|transaction| {
-            let Some(facts) = layer_facts(transaction, diff_id)? else {
+            let Some(metadata) = load_layer_metadata(transaction, diff_id)? else {
                 return Ok(None);
             };
             let sql = "SELECT blob FROM layer_blobs WHERE diff_id = ?";
@@ -142,7 +142,7 @@ impl Store {
             let mut statement = transaction.prepare(sql)?;
             let blobs = statement.query_map([TextColumn(diff_id)], blob)?;
             let blobs: Vec<Digest> = blobs.collect::<Result<_, _>>()?;
-            // Still under the lock of the database: no deletion comes in between.
+            // The database is still locked, so no deletion can happen in between.
             let leases = blobs.iter().map(|blob| LeasedContent::Blob(*blob));
             let leases = leases.chain([LeasedContent::Layer(*diff_id)]);
             let leases = leases
@@ -150,14 +150,14 @@ impl Store {
                 .collect();
             let layer = Layer {
                 inner: Arc::clone(self.inner()),
-                facts: Arc::new(facts),
+                metadata: Arc::new(metadata),
                 _leases: leases,
             };
             Ok(Some((layer, blobs)))
         })
     }
 
-    /// Says whether one of `blobs` is on the disk, or there are none to be.
+    /// Returns whether one of `blobs` is on the disk, or there are none.
     fn has_one_of(&self, blobs: &[Digest]) -> Result<bool, LayerError> {
         for blob in blobs {
             match self.open_blob(blob) {
@@ -176,30 +176,30 @@ impl Store {
 }
 
 impl Layer {
-    /// Returns what its tar hashed to.
+    /// Returns the diff ID.
     pub fn diff_id(&self) -> &DiffId {
-        &self.facts.diff_id
+        &self.metadata.diff_id
     }
 
-    /// Returns the bytes of file content in it.
+    /// Returns the bytes of file content.
     pub fn size(&self) -> u64 {
-        self.facts.size
+        self.metadata.size
     }
 
-    /// Returns everything that unpacking it found out.
+    /// Returns the properties that its unpacking determined.
     pub fn metadata(&self) -> &LayerMetadata {
-        &self.facts
+        &self.metadata
     }
 
-    /// Opens its directory, in overlayfs form.
+    /// Opens its directory, which has the format of overlayfs.
     pub fn open_dir(&self) -> Result<OwnedFd, FileError> {
         let gone = || FileError::new("open", self.path(), rustix::io::Errno::NOENT);
         self.find_dir()?.ok_or_else(gone)
     }
 
-    /// Returns the path of its directory, for the kernel to mount.
+    /// Returns the path of its directory, for mounting.
     pub fn path(&self) -> PathBuf {
-        let digest = self.facts.diff_id.digest();
+        let digest = self.metadata.diff_id.digest();
         self.inner
             .root()
             .content_path(StoreArea::Layers, digest)
@@ -207,12 +207,12 @@ impl Layer {
     }
 
     fn find_dir(&self) -> Result<Option<OwnedFd>, FileError> {
-        self.inner.layer_dir(&self.facts.diff_id)
+        self.inner.layer_dir(&self.metadata.diff_id)
     }
 }
 
 impl StoreInner {
-    /// Opens the directory of a layer; `None` if it is not there, whatever the database says.
+    /// Opens the directory of a layer; `None` if it does not exist.
     pub(crate) fn layer_dir(&self, diff_id: &DiffId) -> Result<Option<OwnedFd>, FileError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let Some(top) = self
@@ -241,12 +241,11 @@ impl LayerDraft {
         self.dir.as_fd()
     }
 
-    /// Says that the layer is complete. The caller vouches for `facts`: the tar that was unpacked here
-    /// hashed to its `diff_id`.
-    pub fn finish(self, facts: LayerMetadata) -> FinishedLayer {
+    /// Completes the layer. The caller guarantees that the tar unpacked here has the diff ID in `metadata`.
+    pub fn finish(self, metadata: LayerMetadata) -> FinishedLayer {
         let tree = self.tree;
         FinishedLayer(Arc::new(Finished {
-            facts,
+            metadata,
             tree,
             lease: OnceLock::new(),
         }))
@@ -254,17 +253,17 @@ impl LayerDraft {
 }
 
 impl FinishedLayer {
-    /// Returns what its tar hashed to.
+    /// Returns the diff ID.
     pub fn diff_id(&self) -> &DiffId {
-        &self.0.facts.diff_id
+        &self.0.metadata.diff_id
     }
 
-    /// Returns everything that unpacking it found out.
+    /// Returns the properties that its unpacking determined.
     pub fn metadata(&self) -> &LayerMetadata {
-        &self.0.facts
+        &self.0.metadata
     }
 
-    /// Keeps the layer that this becomes from being deleted while anybody has the draft.
+    /// Leases the layer that this becomes, so that it is not deleted while the draft exists.
     pub(crate) fn lease(&self, leases: &Arc<Leases>) {
         let take = || leases.take(LeasedContent::Layer(*self.diff_id()));
         self.0.lease.get_or_init(take);
@@ -275,7 +274,7 @@ impl FinishedLayer {
         &self.0.tree.name
     }
 
-    /// Opens its directory; `None` if it was published in the meantime.
+    /// Opens its directory; `None` if it was published meanwhile.
     pub(crate) fn open_dir(&self) -> Result<Option<OwnedFd>, FileError> {
         let tree = &self.0.tree;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -302,19 +301,19 @@ impl Drop for DraftTree {
     fn drop(&mut self) {
         let drafts = self.inner.root().area(StoreArea::Drafts);
         if let Err(error) = tree::remove(drafts, self.name.as_ref()) {
-            tracing::warn!(path = %self.path().display(), %error, "left behind");
+            tracing::warn!(path = %self.path().display(), %error, "cannot remove a draft");
         }
     }
 }
 
-/// Reads the facts of a layer, if the database knows it.
-pub(crate) fn layer_facts(
+/// Reads the properties of a layer, if it has a row.
+pub(crate) fn load_layer_metadata(
     connection: &rusqlite::Connection,
     diff_id: &DiffId,
 ) -> rusqlite::Result<Option<LayerMetadata>> {
     let sql =
         "SELECT size, entries, implied_directories, lower_links FROM layers WHERE diff_id = ?";
-    let facts = |row: &Row<'_>| {
+    let metadata = |row: &Row<'_>| {
         Ok(LayerMetadata {
             diff_id: *diff_id,
             size: from_integer(row.get(0)?),
@@ -324,6 +323,6 @@ pub(crate) fn layer_facts(
         })
     };
     connection
-        .query_row(sql, [TextColumn(diff_id)], facts)
+        .query_row(sql, [TextColumn(diff_id)], metadata)
         .optional()
 }

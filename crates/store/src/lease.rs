@@ -1,7 +1,7 @@
-//! Leases: what a pull has found present stays present until it is done (R6).
+//! Leases: content that a pull found present is not deleted until the pull is done (R6).
 //!
-//! They live in memory, because only the owner of the store deletes, and they end with it. What was kept
-//! for a lease alone goes with the next deletion, or when the store is opened again.
+//! Leases live in memory, because only the owner of the store deletes, and they end with the process. Content
+//! that only a lease protected is removed by the next deletion or when the store is opened again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,40 +13,42 @@ use crate::Store;
 use crate::database::TextColumn;
 use crate::error::DatabaseError;
 
-/// Something that must not be deleted now.
+/// Content that can be leased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LeasedContent {
     Blob(Digest),
     Layer(DiffId),
 }
 
-/// How many times each thing is leased.
+/// The number of leases of each blob and layer.
 #[derive(Debug, Default)]
 pub(crate) struct Leases(Mutex<HashMap<LeasedContent, usize>>);
 
-/// Keeps one thing from being deleted until it is dropped.
+/// Protects one blob or layer from deletion until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lease {
     all: Arc<Leases>,
     what: LeasedContent,
 }
 
-/// Keeps all that was there from being deleted until it is dropped.
+/// Protects all content that was stored at its creation from deletion until it is dropped.
 #[derive(Debug)]
-pub struct ContentLease(#[expect(dead_code, reason = "they are dropped with this")] Vec<Lease>);
+pub struct ContentLease(
+    #[expect(dead_code, reason = "the leases end when this is dropped")] Vec<Lease>,
+);
 
 impl Store {
-    /// Leases every blob and every layer that is held.
+    /// Leases every stored blob and layer.
     pub fn lease_all(&self) -> Result<ContentLease, DatabaseError> {
-        let leases = self.inner().leases();
-        let held = self.database().query(|connection| {
+        let all_leases = self.inner().leases();
+        let leases = self.database().query(|connection| {
             let layers = digests(connection, "SELECT diff_id FROM layers")?.into_iter();
             let blobs = digests(connection, "SELECT digest FROM blobs")?.into_iter();
             let layers = layers.map(|layer| LeasedContent::Layer(DiffId::new(layer)));
             let all = layers.chain(blobs.map(LeasedContent::Blob));
-            Ok(all.map(|what| leases.take(what)).collect())
+            Ok(all.map(|what| all_leases.take(what)).collect())
         });
-        held.map(ContentLease)
+        leases.map(ContentLease)
     }
 }
 
@@ -57,7 +59,7 @@ fn digests(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<Digest>> 
 }
 
 impl Leases {
-    /// To be called while the database is locked, or a deletion could come in between.
+    /// Must be called while the database is locked; otherwise a deletion could happen in between.
     pub(crate) fn take(self: &Arc<Self>, what: LeasedContent) -> Lease {
         *self.counts().entry(what).or_default() += 1;
         let all = Arc::clone(self);

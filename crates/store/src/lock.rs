@@ -1,8 +1,8 @@
-//! The lock on a store: who owns it, and the wait for whoever does.
+//! The lock of a store: exclusive for its owner, shared for readers.
 //!
-//! The lock is an `flock` on `lock`, so the kernel lets go of it when its process ends, however that
-//! happens. What the file says is for people only. It has one length for ever, so that writing it needs
-//! no room on a full disk.
+//! The lock is an `flock` on the file `lock`, so the kernel releases it when the process ends in any way. The
+//! content of the file is informative only. It has a fixed length, so that writing it needs no space on a full
+//! disk.
 
 use std::fmt;
 use std::io;
@@ -11,35 +11,35 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, pread, pwrite};
 
-/// The length of what the lock file says, in bytes: padded with line ends.
+/// The length of the lock file in bytes; it is padded with line feeds.
 const LENGTH: usize = 512;
 
-/// Who holds a store that somebody else wants, as far as the lock tells.
+/// The process that has a store locked, as far as the lock file shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreOwner {
-    /// The process, as seen from its own PID namespace; `None` while the store is only being read.
+    /// The process ID in its own PID namespace; `None` while the store is locked by readers.
     pub pid: Option<u32>,
-    /// What it is doing, in its own words ("pull docker.io/library/alpine:3"); may be empty.
+    /// Its operation ("pull docker.io/library/alpine:3"); may be empty.
     pub what: String,
 }
 
-/// What to do about a store that is busy.
+/// What to do if the store is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenBusy {
-    /// Wait until it is free.
+    /// Wait for the lock.
     Wait,
-    /// Fail at once, naming the owner.
+    /// Fail at once with the owner.
     Fail,
 }
 
-/// Why the lock could not be had.
+/// Why the lock could not be taken.
 #[derive(Debug)]
 pub(crate) enum LockError {
     Busy(StoreOwner),
     Io(io::Error),
 }
 
-/// A lock that is held until it is dropped.
+/// A lock that is released on drop.
 #[derive(Debug)]
 pub(crate) struct Lock {
     file: OwnedFd,
@@ -47,28 +47,28 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Locks `file` for this process alone, and says there what for.
+    /// Locks `file` exclusively, and writes the process and its operation to it.
     pub(crate) fn exclusive(
         file: OwnedFd,
         what: &str,
         on_busy: impl FnMut(&StoreOwner) -> WhenBusy,
     ) -> Result<Self, LockError> {
         take(&file, FlockOperation::LockExclusive, on_busy)?;
-        say(&file, &format!("{}\n{what}", std::process::id()));
+        write_text(&file, &format!("{}\n{what}", std::process::id()));
         Ok(Self {
             file,
             exclusive: true,
         })
     }
 
-    /// Locks `file` together with others that only read.
+    /// Locks `file` together with other readers.
     pub(crate) fn shared(
         file: OwnedFd,
         on_busy: impl FnMut(&StoreOwner) -> WhenBusy,
     ) -> Result<Self, LockError> {
         take(&file, FlockOperation::LockShared, on_busy)?;
-        // Whatever is written there was left by an owner that died.
-        say(&file, "");
+        // An owner that crashed may have left its text.
+        write_text(&file, "");
         Ok(Self {
             file,
             exclusive: false,
@@ -79,11 +79,11 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         if self.exclusive {
-            say(&self.file, "");
+            write_text(&self.file, "");
         }
-        // Closing would not do while a child that was just forked has a copy of the handle.
+        // Closing the file is not enough while a forked child process has a copy of the handle.
         if let Err(error) = flock(&self.file, FlockOperation::Unlock) {
-            tracing::debug!(%error, "the lock goes when the file is closed");
+            tracing::debug!(%error, "cannot unlock; closing the file releases the lock");
         }
     }
 }
@@ -128,17 +128,17 @@ fn retry(mut call: impl FnMut() -> rustix::io::Result<()>) -> rustix::io::Result
     }
 }
 
-/// Writes `text` over what the file says. It informs only: that it cannot be written stops nobody.
-fn say(file: &OwnedFd, text: &str) {
+/// Replaces the content of the file. It is informative, so a failure is only logged.
+fn write_text(file: &OwnedFd, text: &str) {
     let mut content = [b'\n'; LENGTH];
     let shown = &text.as_bytes()[..text.len().min(LENGTH - 1)];
     content[..shown.len()].copy_from_slice(shown);
     if let Err(error) = pwrite(file.as_fd(), &content, 0) {
-        tracing::debug!(%error, "the lock file cannot say who holds it");
+        tracing::debug!(%error, "cannot write the lock file");
     }
 }
 
-/// Reads who holds the lock. Another process wrote it, so it is shortened and kept printable.
+/// Reads the owner from the file. Another process wrote it, so it is shortened and made printable.
 fn read_owner(file: &OwnedFd) -> StoreOwner {
     let mut content = [0u8; LENGTH];
     let length = pread(file.as_fd(), &mut content, 0).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What the store takes up on the disk, as `du` counts it: blocks, and a file with several names once.
+//! Measures the disk space of the store as `du` does: in blocks, and a file with several names once.
 
 mod walk;
 
@@ -18,18 +18,18 @@ use crate::sweep::names;
 use crate::tree::on_disk;
 use crate::{Image, Store, UsageError};
 
-/// What the store takes up on the disk, down to the single layer and blob. All sizes in bytes.
+/// The disk space of the store, by layer and blob. All sizes are in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MeasuredStore {
     /// The unpacked layers, by their diff IDs.
     pub layers: Vec<MeasuredLayer>,
     /// The blobs, by their digests.
     pub blobs: Vec<MeasuredBlob>,
-    /// What `du` says of the directory of layers: also its own blocks, and what a crash left there.
+    /// The size of the directory of layers, including its own blocks and leftovers of a crash.
     pub layers_on_disk: u64,
-    /// What `du` says of the directory of blobs.
+    /// The size of the directory of blobs.
     pub blobs_on_disk: u64,
-    /// What `du` says of the directory of partial blobs.
+    /// The size of the directory of partial blobs.
     pub partials_on_disk: u64,
 }
 
@@ -40,50 +40,50 @@ pub struct MeasuredLayer {
     pub diff_id: DiffId,
     /// The bytes of file content in it.
     pub size: u64,
-    /// The bytes that its tree takes up on the disk.
+    /// The disk space of its tree.
     pub on_disk: u64,
-    /// How many images have it.
+    /// The number of images that have it.
     pub images: u64,
-    /// No image that has a tag has it.
+    /// Whether no tagged image has it.
     pub is_reclaimable: bool,
 }
 
 /// A blob.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MeasuredBlob {
-    /// What its bytes hash to.
+    /// The digest.
     pub digest: Digest,
-    /// What it is to the images that have it.
+    /// Its role in the images that have it.
     pub kind: BlobKind,
     /// Its length.
     pub size: u64,
-    /// The bytes that it takes up on the disk.
+    /// The disk space of its file.
     pub on_disk: u64,
-    /// How many images have it.
+    /// The number of images that have it.
     pub images: u64,
-    /// No image that has a tag has it.
+    /// Whether no tagged image has it.
     pub is_reclaimable: bool,
 }
 
-/// What a blob is to an image.
+/// The role of a blob in an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BlobKind {
-    /// Its config.
+    /// The config.
     Config,
-    /// Its manifest.
+    /// The manifest.
     Manifest,
-    /// A layer, packed.
+    /// A compressed layer.
     Layer,
-    /// Something that led to its manifest.
+    /// An index that led to the manifest.
     Index,
 }
 
-/// The disk of a store, to be measured.
+/// Measures content on the disk of a store.
 #[derive(Debug)]
 pub(crate) struct DiskSizes<'a>(Option<&'a Root>);
 
 impl Store {
-    /// Measures what is on the disk. That takes a look at every file, and counts as nothing what goes meanwhile.
+    /// Measures the disk space. This examines every file; files that are deleted meanwhile count as empty.
     pub fn measure(&self) -> Result<MeasuredStore, UsageError> {
         let disk = DiskSizes::of(self);
         let mut measured = self.database().query(load_stored)?;
@@ -102,7 +102,7 @@ impl Store {
     }
 }
 
-/// What one directory of the store takes up.
+/// The disk space of one directory of the store.
 #[derive(Debug, Default)]
 struct AreaSizes {
     total: u64,
@@ -121,12 +121,12 @@ impl<'a> DiskSizes<'a> {
         Self(store.inner().find_root())
     }
 
-    /// Returns what a blob takes up; nothing if it is not there.
+    /// Returns the disk space of a blob; 0 if it is missing.
     pub(crate) fn blob(&self, digest: &Digest) -> Result<u64, FileError> {
         self.content(StoreArea::Blobs, digest)
     }
 
-    /// Returns what the tree of a layer takes up; nothing if it is not there.
+    /// Returns the disk space of the tree of a layer; 0 if it is missing.
     pub(crate) fn layer(&self, diff_id: &Digest) -> Result<u64, FileError> {
         self.content(StoreArea::Layers, diff_id)
     }
@@ -180,7 +180,7 @@ fn own_size(dir: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(on_disk(&rustix::fs::fstat(dir)?))
 }
 
-/// What is held, as the rows have it; nothing is measured yet.
+/// Loads the stored blobs and layers from the database, not measured yet.
 fn load_stored(connection: &Transaction<'_>) -> rusqlite::Result<MeasuredStore> {
     let images = load(connection, None)?;
     let dangling = images.iter().filter(|image| image.is_dangling());

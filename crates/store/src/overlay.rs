@@ -1,7 +1,7 @@
-//! Looking a path up in a stack of layers, as overlayfs would show it, without mounting anything.
+//! Looks up paths in a stack of layers as overlayfs would show them, without a mount.
 //!
-//! A stack may be 500 layers high, so no handle is kept: each look starts at the store's root, and the
-//! kernel is told to follow no link and to stay beneath (`openat2`).
+//! A stack may be 500 layers high, so no handle is kept: each lookup starts at the root of the store, and
+//! `openat2` follows no link and stays beneath it.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
@@ -11,8 +11,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-/// How many symbolic links one path may lead through; as in the kernel.
-const LINKS: usize = 40;
+/// The maximum of symbolic links in one path; as in the kernel.
+const MAX_LINKS: usize = 40;
 
 /// A stack of layer directories, the top first.
 #[derive(Debug)]
@@ -30,19 +30,19 @@ pub(crate) struct StackLayer {
     pub(crate) hides: bool,
 }
 
-/// A directory as overlayfs shows it: the layers that have a part in it, the top first.
+/// A directory as overlayfs shows it: the layers that contribute to it, the top first.
 #[derive(Clone, Debug)]
 pub(crate) struct MergedDirectory {
-    /// Relative to the root of the image, without a link in it; empty for the root itself.
+    /// Relative to the root of the image, without symbolic links; empty for the root itself.
     path: Vec<u8>,
     levels: Vec<usize>,
 }
 
-/// How much more is looked for: links may be chained so that a short path takes a hundred thousand steps.
+/// The lookups that are left: with chained links a short path can take a hundred thousand steps.
 #[derive(Debug)]
 pub(crate) struct LookupBudget(Cell<u64>);
 
-/// What a name stands for.
+/// The result of looking up a name.
 #[derive(Debug)]
 pub(crate) enum PathLookup {
     Nothing,
@@ -51,7 +51,7 @@ pub(crate) enum PathLookup {
     File,
 }
 
-/// What an overlay shows of a directory, but for its entries and times.
+/// The metadata that an overlay shows of a directory, without its entries and times.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DirectoryMetadata {
     mode: u32,
@@ -59,7 +59,7 @@ pub(crate) struct DirectoryMetadata {
     xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// What one layer has under a name.
+/// The entry that one layer has under a name.
 enum LayerEntry {
     Absent,
     Whiteout,
@@ -73,8 +73,12 @@ impl LookupBudget {
         Self(Cell::new(left))
     }
 
-    fn spend(&self, looks: usize) -> rustix::io::Result<()> {
-        let left = self.0.get().checked_sub(looks as u64).ok_or(Errno::LOOP)?;
+    fn spend(&self, lookups: usize) -> rustix::io::Result<()> {
+        let left = self
+            .0
+            .get()
+            .checked_sub(lookups as u64)
+            .ok_or(Errno::LOOP)?;
         self.0.set(left);
         Ok(())
     }
@@ -92,31 +96,31 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Looks `path` up as a process would whose root this is. A link at the end is not followed.
+    /// Resolves `path` as for a process with this root directory. A link at the end is not followed.
     ///
-    /// Every layer that is looked into on the way is one of `looks`; when none are left, this fails.
-    pub(crate) fn resolve(&self, path: &[u8], looks: &LookupBudget) -> io::Result<PathLookup> {
-        let mut links = LINKS;
+    /// Each layer that is examined counts as one lookup; the function fails when none are left.
+    pub(crate) fn resolve(&self, path: &[u8], budget: &LookupBudget) -> io::Result<PathLookup> {
+        let mut links = MAX_LINKS;
         let mut left: VecDeque<Vec<u8>> = components(path).collect();
-        // The directories on the way to where we are, the root left out.
-        let mut way: Vec<MergedDirectory> = Vec::new();
+        // The directories from the root to the current one, without the root.
+        let mut parents: Vec<MergedDirectory> = Vec::new();
         let top = self.top();
         while let Some(name) = left.pop_front() {
             if name == b".." {
                 // The parent of the root is the root.
-                looks.spend(1)?;
-                way.pop();
+                budget.spend(1)?;
+                parents.pop();
                 continue;
             }
-            let here = way.last().unwrap_or(&top);
-            looks.spend(here.levels.len())?;
-            match self.lookup(here, &name)? {
-                PathLookup::Directory(directory) => way.push(directory),
+            let current = parents.last().unwrap_or(&top);
+            budget.spend(current.levels.len())?;
+            match self.lookup(current, &name)? {
+                PathLookup::Directory(directory) => parents.push(directory),
                 found if left.is_empty() => return Ok(found),
                 PathLookup::Symlink(target) if links > 0 => {
                     links -= 1;
                     if target.starts_with(b"/") {
-                        way.clear();
+                        parents.clear();
                     }
                     for name in components(&target).collect::<Vec<_>>().into_iter().rev() {
                         left.push_front(name);
@@ -127,10 +131,10 @@ impl<'a> Stack<'a> {
                 }
             }
         }
-        Ok(PathLookup::Directory(way.pop().unwrap_or(top)))
+        Ok(PathLookup::Directory(parents.pop().unwrap_or(top)))
     }
 
-    /// Looks for the entry called `name` of `directory`, following nothing.
+    /// Looks up the entry `name` of `directory`, without following links.
     pub(crate) fn lookup(
         &self,
         directory: &MergedDirectory,
@@ -164,7 +168,7 @@ impl<'a> Stack<'a> {
         })
     }
 
-    /// Opens the topmost part of `directory`.
+    /// Opens the topmost layer of `directory`.
     pub(crate) fn open(&self, directory: &MergedDirectory) -> io::Result<OwnedFd> {
         let index = *directory.levels.first().ok_or(Errno::NOENT)?;
         Ok(self.open_at(index, &directory.path, OFlags::RDONLY | OFlags::DIRECTORY)?)
@@ -173,7 +177,7 @@ impl<'a> Stack<'a> {
     fn entry(&self, index: usize, path: &[u8]) -> io::Result<LayerEntry> {
         let handle = match self.open_at(index, path, OFlags::PATH) {
             Ok(handle) => handle,
-            // A name too long for one call is a name that no tool can use either.
+            // A path that is too long for one call is of no use to any tool.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => {
                 return Ok(LayerEntry::Absent);
             }
@@ -192,7 +196,7 @@ impl<'a> Stack<'a> {
 
     fn is_opaque(&self, index: usize, path: &[u8]) -> io::Result<bool> {
         let directory = self.open_at(index, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-        // The first is written by root, the second by ordinary users.
+        // Root writes the first, ordinary users the second.
         for name in ["trusted.overlay.opaque", "user.overlay.opaque"] {
             let mut value = [0u8; 1];
             match rustix::fs::fgetxattr(&directory, name, &mut value) {
@@ -218,7 +222,7 @@ impl<'a> Stack<'a> {
 }
 
 impl MergedDirectory {
-    /// Returns the part that is in the layers below the topmost one of the stack.
+    /// Returns the part in the layers below the topmost one of the stack.
     pub(crate) fn below_top(&self) -> Self {
         Self {
             path: self.path.clone(),
@@ -251,7 +255,7 @@ impl DirectoryMetadata {
 }
 
 fn xattrs(directory: &OwnedFd) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
-    /// The kernel's limit for a list, and for a value, in bytes.
+    /// The kernel's limit for a list of names and for a value, in bytes.
     const LIMIT: usize = 64 << 10;
     let mut list = vec![0u8; LIMIT];
     let length = match rustix::fs::flistxattr(directory, &mut list) {
@@ -273,7 +277,7 @@ fn is_for_overlay(name: &[u8]) -> bool {
     name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.")
 }
 
-/// Returns the names that `path` is made of.
+/// Returns the components of `path`.
 pub(crate) fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     path.split(|byte| *byte == b'/')
         .filter(|name| !matches!(*name, b"" | b"."))
@@ -288,34 +292,35 @@ mod tests {
 
     use super::*;
 
-    /// A name of two bytes takes sixteen steps a link here, and could take a thousand: whoever chains links
-    /// must not choose how long a commit takes.
+    /// A name of two bytes takes sixteen steps for each link here, and could take a thousand: an image with
+    /// chained links must not make a commit take arbitrarily long.
     #[test]
-    fn chained_links_are_followed_as_far_as_it_was_allowed() {
-        let place = tempfile::tempdir().unwrap();
-        let layer = place.path().join("layer");
+    fn chained_links_are_followed_within_the_budget() {
+        let directory = tempfile::tempdir().unwrap();
+        let layer = directory.path().join("layer");
         fs::create_dir_all(layer.join("a")).unwrap();
         fs::write(layer.join("x"), "").unwrap();
-        for link in 0..LINKS - 1 {
+        for link in 0..MAX_LINKS - 1 {
             let target = format!("{}l{}", "a/../".repeat(8), link + 1);
             symlink(target, layer.join(format!("l{link}"))).unwrap();
         }
-        symlink(".", layer.join(format!("l{}", LINKS - 1))).unwrap();
+        symlink(".", layer.join(format!("l{}", MAX_LINKS - 1))).unwrap();
 
-        let root = File::open(place.path()).unwrap();
+        let root = File::open(directory.path()).unwrap();
         let level = StackLayer {
             directory: "layer".to_owned(),
             hides: true,
         };
         let stack = Stack::new(root.as_fd(), vec![level]);
-        // Of each link but the last: itself, and eight times in and out. Then that one and the file.
-        let needed = (LINKS as u64 - 1) * 17 + 2;
-        let looks = LookupBudget::new(2 * needed - 1);
+        // For each link but the last: one lookup for itself, and sixteen for eight times in and out. Then the
+        // last link and the file.
+        let needed = (MAX_LINKS as u64 - 1) * 17 + 2;
+        let budget = LookupBudget::new(2 * needed - 1);
         assert!(matches!(
-            stack.resolve(b"l0/x", &looks),
+            stack.resolve(b"l0/x", &budget),
             Ok(PathLookup::File)
         ));
-        let error = stack.resolve(b"l0/x", &looks).unwrap_err();
+        let error = stack.resolve(b"l0/x", &budget).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
     }
 }

@@ -1,8 +1,8 @@
-//! Lists of paths in one column: each path is followed by a NUL, which no path contains.
+//! Lists of paths in one column: each path is followed by a NUL byte, which no path contains.
 
 use crate::LowerLink;
 
-/// Joins `paths` for the database. Returns `None` if one of them could not be read back.
+/// Joins `paths` for the database. Returns `None` if a path contains a NUL byte.
 pub(crate) fn join<'a>(paths: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
     let mut joined = Vec::new();
     for path in paths {
@@ -15,7 +15,7 @@ pub(crate) fn join<'a>(paths: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<
     Some(joined)
 }
 
-/// Takes apart what [`join`] made.
+/// Splits the result of [`join`].
 pub(crate) fn split(joined: &[u8]) -> Vec<Vec<u8>> {
     let paths = joined.split_inclusive(|byte| *byte == 0);
     paths
@@ -32,7 +32,7 @@ pub(crate) fn join_links(links: &[LowerLink]) -> Option<Vec<u8>> {
     )
 }
 
-/// Takes apart what [`join_links`] made.
+/// Splits the result of [`join_links`].
 pub(crate) fn split_links(joined: &[u8]) -> Vec<LowerLink> {
     let mut links = Vec::new();
     let mut parts = split(joined).into_iter();
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_come_back_as_they_were() {
+    fn joined_paths_are_split_again() {
         for paths in [vec![], vec![&b""[..]], vec![b"a/\xff\n", b"", b"b"]] {
             assert_eq!(split(&join(paths.iter().copied()).unwrap()), paths);
         }

@@ -1,4 +1,4 @@
-//! Pruning: removing the images that nothing leads to, or all of them, in one go.
+//! Prunes images: removes many of them in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,18 @@ use crate::measure::DiskSizes;
 use crate::remove::change;
 use crate::{Image, RemovedItem, Store, StoreRemoval, StoreRemoveError, UsageError};
 
-/// What is pruned.
+/// The images to prune.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PruneSelection {
-    /// The images that may go.
+    /// The images that may be removed.
     pub images: BTreeSet<ImageId>,
-    /// Also those of them that have a tag. Whether one has is looked at when it is removed.
+    /// Whether tagged images are removed, too. This is checked at the time of the removal.
     pub tagged: bool,
 }
 
 impl Store {
-    /// Removes images with all their names, and what no other image has and no pull is using, in one transaction.
+    /// Removes images with all their names, and content that no other image and no running pull needs, in one
+    /// transaction.
     ///
     /// This works on a full disk, as [`Store::remove`] does.
     pub fn prune(&self, what: &PruneSelection) -> Result<StoreRemoval, StoreRemoveError> {
@@ -36,7 +37,7 @@ impl Store {
         Ok(StoreRemoval { removed, freed })
     }
 
-    /// Returns what [`Store::prune`] would do if no pull was running. Changes nothing.
+    /// Returns what [`Store::prune`] would remove if no pull was running. Changes nothing.
     pub fn prune_preview(&self, what: &PruneSelection) -> Result<StoreRemoval, UsageError> {
         let (removed, [blobs, layers]) = self.database().query(|connection| {
             let images = load(connection, None)?;
@@ -57,7 +58,7 @@ impl Store {
 }
 
 impl PruneSelection {
-    /// Returns those of `images` that it means.
+    /// Returns the selected ones of `images`.
     pub(crate) fn chosen<'a>(&self, images: &'a [Image]) -> Vec<&'a Image> {
         let is_chosen = |image: &&Image| {
             self.images.contains(&image.id) && (self.tagged || image.is_dangling())
@@ -84,8 +85,8 @@ fn remove_rows(
     Ok(removed(&images, &chosen))
 }
 
-/// Says what goes when `chosen` of `images` go one after the other: a layer with the last image that has it, the
-/// top first.
+/// Returns what is removed when `chosen` of `images` are removed one after the other: a layer is removed with
+/// the last image that has it, the top layer first.
 fn removed(images: &[Image], chosen: &[&Image]) -> Vec<RemovedItem> {
     let mut users: BTreeMap<DiffId, usize> = BTreeMap::new();
     for layer in images.iter().flat_map(|image| &image.layers) {
@@ -99,7 +100,7 @@ fn removed(images: &[Image], chosen: &[&Image]) -> Vec<RemovedItem> {
             *users.entry(layer.diff_id).or_default() -= 1;
         }
         for layer in image.layers.iter().rev() {
-            // Taken out, so that a layer that an image has twice goes once.
+            // Removed from the map, so that a layer that an image has twice is reported once.
             if users.get(&layer.diff_id) == Some(&0) {
                 users.remove(&layer.diff_id);
                 removed.push(RemovedItem::Layer {
@@ -113,36 +114,36 @@ fn removed(images: &[Image], chosen: &[&Image]) -> Vec<RemovedItem> {
     removed
 }
 
-/// Returns the blobs, and the diff IDs of the layers, that no image has but those of `gone`.
+/// Returns the blobs, and the diff IDs of the layers, that only the images in `gone` have.
 pub(crate) fn freed(
     connection: &Connection,
     gone: &BTreeSet<ImageId>,
 ) -> rusqlite::Result<[Vec<Digest>; 2]> {
-    let unwanted = |all: &str, used: &str| -> rusqlite::Result<Vec<Digest>> {
+    let unused = |all: &str, used: &str| -> rusqlite::Result<Vec<Digest>> {
         let digest = |row: &Row<'_>| row.get(0).map(|TextColumn(digest)| digest);
         let use_of = |row: &Row<'_>| {
             let TextColumn(image): TextColumn<ImageId> = row.get(1)?;
             Ok((!gone.contains(&image)).then_some(digest(row)?))
         };
         let mut used = connection.prepare(used)?;
-        let wanted = used.query_map([], use_of)?;
-        let wanted: BTreeSet<Option<Digest>> = wanted.collect::<rusqlite::Result<_>>()?;
+        let needed = used.query_map([], use_of)?;
+        let needed: BTreeSet<Option<Digest>> = needed.collect::<rusqlite::Result<_>>()?;
         let mut all = connection.prepare(all)?;
         let all = all.query_map([], digest)?;
         let is_free = |found: &rusqlite::Result<Digest>| {
             found
                 .as_ref()
-                .is_ok_and(|digest| !wanted.contains(&Some(*digest)))
+                .is_ok_and(|digest| !needed.contains(&Some(*digest)))
         };
         all.filter(|found| found.is_err() || is_free(found))
             .collect()
     };
     Ok([
-        unwanted(
+        unused(
             "SELECT digest FROM blobs",
             "SELECT digest, image FROM image_blobs",
         )?,
-        unwanted(
+        unused(
             "SELECT diff_id FROM layers",
             "SELECT diff_id, image FROM image_layers",
         )?,

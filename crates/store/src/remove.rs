@@ -1,4 +1,4 @@
-//! Removing names, and with the last of them the image.
+//! Removes names, and with its last name an image.
 
 mod garbage;
 
@@ -10,7 +10,7 @@ use windlass_oci::{ChainId, DiffId, ImageId, ImageName, Reference};
 
 use crate::database::TextColumn;
 use crate::error::{DatabaseError, FileError, NotWritable, impl_is_no_space, is_no_space};
-use crate::fail::{self, CommitStep};
+use crate::failpoint::{self, CommitStep};
 use crate::image::{NameLookup, find, load};
 use crate::store::StoreInner;
 use crate::{FindError, Image, Store, StoreOpenError};
@@ -20,34 +20,34 @@ use garbage::Garbage;
 /// How an image is removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RemoveOptions {
-    /// Also if an ID was given, and names from several places lead to the image.
+    /// Whether an image with names in several repositories is removed by its ID.
     pub force: bool,
 }
 
-/// What was removed, and what that gave back.
+/// What was removed, and the disk space freed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreRemoval {
-    /// What is gone, in order.
+    /// The removed items, in order.
     pub removed: Vec<RemovedItem>,
-    /// How much of the disk that gave back, in bytes, as `du` counts them: blocks of blobs and of unpacked layers
-    /// with their directories, a file with several names once. What a pull is using still comes later.
+    /// The disk space freed, in bytes, as `du` counts it: blocks of blobs and of unpacked layers with their
+    /// directories, a file with several names once. Content that a pull is using is freed later.
     pub freed: u64,
 }
 
-/// One thing that is gone.
+/// A removed item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RemovedItem {
-    /// A name does not lead anywhere any more.
+    /// A name.
     Untagged(Reference),
-    /// An image is gone.
+    /// An image.
     Image(ImageId),
-    /// A layer is gone that no other image has.
+    /// A layer that no other image has.
     Layer {
         /// The layer.
         diff_id: DiffId,
-        /// What it made with all below it in this image.
+        /// Its chain ID in this image.
         chain_id: ChainId,
-        /// The bytes of file content in it.
+        /// The bytes of file content.
         size: u64,
     },
 }
@@ -55,12 +55,12 @@ pub enum RemovedItem {
 /// Why nothing was removed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreRemoveError {
-    /// There is no such image, or several.
+    /// No image, or more than one, has this name.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// An ID was given, but several names lead to the image.
+    /// An ID was given, but the image has several names.
     #[error(
-        "image {} has several names ({}): remove them by name, or force it",
+        "image {} has several names ({}): remove them by name, or use force",
         .id.short(), familiar(.names)
     )]
     SeveralNames {
@@ -69,13 +69,13 @@ pub enum StoreRemoveError {
         /// Its names.
         names: Vec<Reference>,
     },
-    /// It was the image's last name, or its ID, and the image is in use.
+    /// It is the image's last name, or its ID, and the image is in use.
     #[error("image {} is in use", .id.short())]
     InUse {
         /// The image.
         id: ImageId,
     },
-    /// The store is not ours to write to.
+    /// The store was not opened for writing.
     #[error(transparent)]
     NotWritable(#[from] NotWritable),
     /// A path failed.
@@ -89,14 +89,14 @@ pub enum StoreRemoveError {
 impl_is_no_space!(StoreRemoveError);
 
 impl Store {
-    /// Removes `name`, and the image if that was the last of its names (API-11).
+    /// Removes `name`, and the image if that was its last name (API-11).
     ///
-    /// A reference is untagged; when the last tag of a repository goes, so do the image's digest references
-    /// there. An ID removes the image with all its names, if they are one tag and its digests, or if
-    /// it is forced. What no other image has and no pull is using goes with it: rows first, for good, and
-    /// then files, so that a crash leaves files without rows and never rows without files.
+    /// A reference is untagged; with the last tag of a repository the image's digest references in that
+    /// repository are removed, too. An ID removes the image with all its names, if they are one tag and its
+    /// digests, or with `force`. Content that no other image and no running pull needs is removed with it: rows
+    /// first, durably, and then files, so that a crash leaves files without rows and never rows without files.
     ///
-    /// This works on a full disk: room is kept for it.
+    /// This works on a full disk: space is reserved for it.
     pub fn remove(
         &self,
         name: &ImageName,
@@ -105,8 +105,8 @@ impl Store {
         self.remove_unless(name, how, |_| false)
     }
 
-    /// Does what [`Store::remove`] does, but for the images that `is_used` is true of: they may lose names, but the
-    /// last one, whatever is forced.
+    /// Removes like [`Store::remove`], but images for which `is_used` returns true keep their last name, even
+    /// with `force`.
     pub fn remove_unless(
         &self,
         name: &ImageName,
@@ -117,7 +117,7 @@ impl Store {
         let settling = inner.lock_settling();
         let removal = change(inner, |transaction| {
             let (image, gone) = find_names(inner, transaction, name, how)?;
-            if image.is_gone_without(&gone) && is_used(&image.id) {
+            if image.has_only_names(&gone) && is_used(&image.id) {
                 return Err(StoreRemoveError::InUse { id: image.id });
             }
             let error = |source| inner.database().error(source);
@@ -129,12 +129,12 @@ impl Store {
     }
 }
 
-/// Removes what no image has and no lease keeps.
+/// Removes content that no image and no lease needs.
 pub(crate) fn collect(inner: &StoreInner) -> Result<(), StoreOpenError> {
     change(inner, |_| Ok(())).map(|((), _)| ())
 }
 
-/// Changes rows, and then removes the files that no row needs any more; returns how many bytes that gave back.
+/// Changes rows, and then removes the files that no row needs any more; returns the bytes freed.
 pub(crate) fn change<T, E>(
     inner: &StoreInner,
     mut rows: impl FnMut(&Transaction<'_>) -> Result<T, E>,
@@ -177,14 +177,14 @@ where
         root.mark_unsettled()?;
         root.sync_top()?;
     }
-    fail::point(CommitStep::CommitDeletion)?;
-    // Whether or not a failure here came too late to stop the transaction, every file is still there,
-    // and the note `unsettled` has the next opening look which of them are wanted.
+    failpoint::point(CommitStep::CommitDeletion)?;
+    // If the commit fails, it may or may not have happened. Every file is still present, and the marker makes
+    // the next opening check which of them are needed.
     inner.end(transaction)?;
     Ok((changed, garbage))
 }
 
-/// Finds the image that `name` means, and which of its names are to go.
+/// Finds the image that `name` refers to, and those of its names that are to be removed.
 fn find_names(
     inner: &StoreInner,
     transaction: &Transaction<'_>,
@@ -199,13 +199,13 @@ fn find_names(
     let image = load(transaction, Some(&id)).map_err(error)?.pop();
     let image = image.ok_or_else(|| NameLookup::Unknown.into_error(name))?;
     let gone = match by {
-        Some(reference) => names_that_go_with(&image, &reference),
+        Some(reference) => names_to_remove(&image, &reference),
         None => all_names(&image, how)?,
     };
     Ok((image, gone))
 }
 
-/// Removes `gone`, names of `image`, and the image if no name is left.
+/// Removes the names `gone` of `image`, and the image if no name is left.
 fn remove_rows(
     connection: &Connection,
     image: &Image,
@@ -214,7 +214,7 @@ fn remove_rows(
     for reference in &gone {
         remove_name(connection, reference)?;
     }
-    let is_last = image.is_gone_without(&gone);
+    let is_last = image.has_only_names(&gone);
     let mut removed: Vec<_> = gone.into_iter().map(RemovedItem::Untagged).collect();
     if is_last {
         let sql = "DELETE FROM images WHERE id = ?";
@@ -226,20 +226,21 @@ fn remove_rows(
 }
 
 impl Image {
-    /// Tells whether no name is left without `gone`, which are names of it.
-    fn is_gone_without(&self, gone: &[Reference]) -> bool {
+    /// Returns whether `gone` are all of its names.
+    fn has_only_names(&self, gone: &[Reference]) -> bool {
         gone.len() == self.tags.len() + self.digests.len()
     }
 
-    /// Returns all its names, the tags first.
+    /// Returns all names, the tags first.
     pub(crate) fn names(&self) -> impl Iterator<Item = &Reference> {
         let tags = self.tags.iter().map(|tag| &tag.reference);
         tags.chain(&self.digests)
     }
 }
 
-/// Untagging the last tag of a repository takes the digest references of the repository along.
-fn names_that_go_with(image: &Image, reference: &Reference) -> Vec<Reference> {
+/// Returns the names to remove with `reference`: the last tag of a repository takes the digest references there
+/// with it.
+fn names_to_remove(image: &Image, reference: &Reference) -> Vec<Reference> {
     let mut gone = vec![reference.clone()];
     let repository = reference.repository();
     let is_tag = reference.digest().is_none();
@@ -256,7 +257,7 @@ fn names_that_go_with(image: &Image, reference: &Reference) -> Vec<Reference> {
     gone
 }
 
-/// All names, if they are one tag and the digests of its repository, or if it is forced.
+/// Returns all names, if they are one tag and the digests of its repository, or with `force`.
 fn all_names(image: &Image, how: RemoveOptions) -> Result<Vec<Reference>, StoreRemoveError> {
     let names: Vec<_> = image.names().cloned().collect();
     let repositories: BTreeSet<_> = names.iter().map(Reference::repository).collect();
@@ -283,20 +284,20 @@ fn remove_name(connection: &Connection, reference: &Reference) -> rusqlite::Resu
     Ok(())
 }
 
-/// Returns the layers of `image`, whose rows are gone, that no other image has; the top first.
+/// Returns the layers of `image`, whose rows are deleted, that no other image has; the top first.
 fn freed_layers(connection: &Connection, image: &Image) -> rusqlite::Result<Vec<RemovedItem>> {
     let mut freed: Vec<RemovedItem> = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut checked = BTreeSet::new();
     let sql = "SELECT EXISTS (SELECT 1 FROM image_layers WHERE diff_id = ?)";
     for layer in image
         .layers
         .iter()
         .rev()
-        .filter(|layer| seen.insert(layer.diff_id))
+        .filter(|layer| checked.insert(layer.diff_id))
     {
-        let wanted: bool =
+        let is_needed: bool =
             connection.query_row(sql, [TextColumn(layer.diff_id)], |row| row.get(0))?;
-        if !wanted {
+        if !is_needed {
             freed.push(RemovedItem::Layer {
                 diff_id: layer.diff_id,
                 chain_id: layer.chain_id,

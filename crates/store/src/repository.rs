@@ -1,7 +1,7 @@
-//! Repositories: what is held, asked for by the names that registries' clients use.
+//! Repositories: stored content by the names that clients of registries use.
 //!
-//! A repository is here if a tag or a digest reference names it. It has what the images keep that it leads to, and
-//! nothing else: that a blob is held under some other name is no reason to say so.
+//! A repository exists if a tag or a digest reference names it. It has the content of the images that it refers
+//! to, and nothing else: a blob that is stored under another name is not visible in it.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use windlass_oci::{Digest, RepositoryName, Tag};
@@ -10,32 +10,32 @@ use crate::Store;
 use crate::database::TextColumn;
 use crate::error::DatabaseError;
 
-/// What a digest is to be that a repository is asked for.
+/// The kind of content to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentKind {
-    /// A manifest or an index: neither a config nor a layer, whatever those may look like.
+    /// A manifest or an index, but not a config or a layer.
     Manifest,
-    /// Any bytes.
+    /// Any blob.
     Blob,
 }
 
-/// What a repository has of what it was asked for.
+/// The result of a lookup in a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepositoryLookup<T> {
-    /// This.
+    /// The content.
     Found(T),
-    /// Nothing of that name.
+    /// The repository does not have it.
     Missing,
-    /// There is no such repository.
+    /// The repository does not exist.
     NoRepository,
 }
 
-/// The images that repository `?1` leads to.
+/// The images that repository `?1` refers to.
 const ITS_IMAGES: &str = "(SELECT image FROM tags WHERE repository = ?1
       UNION SELECT image FROM digest_references WHERE repository = ?1)";
 
 impl<T> RepositoryLookup<T> {
-    /// Returns what is here.
+    /// Returns the content, if it was found.
     pub fn found(self) -> Option<T> {
         match self {
             Self::Found(found) => Some(found),
@@ -45,16 +45,15 @@ impl<T> RepositoryLookup<T> {
 }
 
 impl Store {
-    /// Returns the repositories behind `after`, in the order of their full names; at most `limit`.
-    ///
-    /// With `registry`, only those of this registry.
+    /// Returns the repositories after `after`, ordered by their full names; at most `limit`. With `registry`,
+    /// only those of this registry.
     pub fn repositories(
         &self,
         registry: Option<&str>,
         after: Option<&RepositoryName>,
         limit: usize,
     ) -> Result<Vec<RepositoryName>, DatabaseError> {
-        // A slash ends the registry's name, and `0` is the character behind the slash.
+        // The registry's name is followed by a slash; `0` is the character after the slash.
         let (from, to) = match registry {
             Some(registry) => (format!("{registry}/"), format!("{registry}0")),
             None => (String::new(), "\u{7f}".to_owned()),
@@ -75,7 +74,7 @@ impl Store {
         })
     }
 
-    /// Returns the tags of `repository` behind `after`, in the order of their bytes; at most `limit`.
+    /// Returns the tags of `repository` after `after`, ordered by their bytes; at most `limit`.
     pub fn tags_of(
         &self,
         repository: &RepositoryName,
@@ -98,7 +97,7 @@ impl Store {
         })
     }
 
-    /// Returns the manifest or index that a tag stands for.
+    /// Returns the manifest or index that a tag refers to.
     pub fn target(
         &self,
         repository: &RepositoryName,
@@ -118,7 +117,7 @@ impl Store {
         })
     }
 
-    /// Tells whether an image that `repository` leads to keeps `digest`.
+    /// Looks for `digest` in the images that `repository` refers to.
     pub fn lookup_content(
         &self,
         repository: &RepositoryName,
@@ -143,7 +142,7 @@ impl Store {
         })
     }
 
-    /// Returns the manifests and indexes that the images have which `repository` leads to; at most `limit`.
+    /// Returns the manifests and indexes of the images that `repository` refers to; at most `limit`.
     pub fn manifests_of(
         &self,
         repository: &RepositoryName,

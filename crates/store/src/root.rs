@@ -1,19 +1,19 @@
-//! The directories of a store, held open.
+//! The directories of a store, as open handles.
 //!
 //! ```text
 //! ROOT/format                      "windlass store 1"
-//! ROOT/lock                        flock, and who has it
+//! ROOT/lock                        flock, and its owner
 //! ROOT/meta.db                     SQLite
 //! ROOT/blobs/<algorithm>/<hex>
 //! ROOT/layers/<algorithm>/<hex>/diff/
 //! ROOT/ingest/<random>             partial blobs
 //! ROOT/drafts/<random>/diff/       layers being unpacked, trees being removed
-//! ROOT/unsettled                   while files and rows are made to agree
+//! ROOT/unsettled                   exists while files and rows may differ
 //! ROOT/empty/, ROOT/reserve
 //! ```
 //!
-//! Whatever is made, moved or removed is reached from these handles, and no name is followed if it turns
-//! out to be a symbolic link. `docs/on-disk-format.md` explains the drawing.
+//! Files are created, moved and removed relative to these handles, and symbolic links are never followed.
+//! `docs/on-disk-format.md` describes the files.
 
 mod open;
 
@@ -32,17 +32,17 @@ pub use open::{RootError, UntrustedReason};
 pub(crate) const DATABASE: &str = "meta.db";
 pub(crate) const DIFF: &str = "diff";
 
-/// Made when it is first wanted: a layer with nothing in it.
+/// Created when it is first needed: an empty layer.
 pub(crate) const EMPTY: &str = "empty";
 
-/// The socket by which commands reach the daemon that owns the store.
+/// The socket of the daemon that owns the store.
 const DAEMON: &str = "daemon.sock";
 const FORMAT: &str = "format";
 const LOCK: &str = "lock";
 const RESERVE: &str = "reserve";
 const UNSETTLED: &str = "unsettled";
 
-/// How much the reserve keeps free for deleting on a full disk, in bytes.
+/// The disk space reserved for deletions on a full disk, in bytes.
 const RESERVE_SIZE: u64 = 1 << 20;
 
 const DIRECTORY: OFlags = OFlags::RDONLY
@@ -68,7 +68,7 @@ pub(crate) enum StoreArea {
     Drafts,
 }
 
-/// A directory that content is published into: one for each algorithm in `blobs` and in `layers`.
+/// A directory for published content: one for each algorithm in `blobs` and in `layers`.
 #[derive(Debug)]
 pub(crate) struct ContentDirectory {
     pub(crate) dir: OwnedFd,
@@ -109,7 +109,7 @@ impl Root {
         self.path.join(area.name())
     }
 
-    /// Returns where the content called `digest` is, or would be.
+    /// Returns the path of the content `digest`, whether it exists or not.
     pub(crate) fn content_path(&self, area: StoreArea, digest: &Digest) -> PathBuf {
         let mut path = self.area_path(area);
         path.push(digest.algorithm().name());
@@ -117,7 +117,7 @@ impl Root {
         path
     }
 
-    /// Opens the section for content named by `algorithm`, if anything was ever put there.
+    /// Opens the content directory of `algorithm`, if it exists.
     pub(crate) fn content_directory(
         &self,
         area: StoreArea,
@@ -131,7 +131,7 @@ impl Root {
         }
     }
 
-    /// Opens the section for content named by `algorithm`; makes it, for good, if it is not there.
+    /// Opens the content directory of `algorithm`; creates it durably if it does not exist.
     pub(crate) fn create_content_directory(
         &self,
         area: StoreArea,
@@ -147,7 +147,7 @@ impl Root {
         Ok(ContentDirectory { dir, path })
     }
 
-    /// Opens the file or directory called `digest`.
+    /// Opens the file or directory `digest`.
     pub(crate) fn open_content(
         &self,
         area: StoreArea,
@@ -165,12 +165,12 @@ impl Root {
         }
     }
 
-    /// Waits until everything written to the store's file system so far is on the medium.
+    /// Waits until everything written to the file system of the store so far is on the medium.
     pub(crate) fn barrier(&self) -> Result<(), FileError> {
         rustix::fs::syncfs(&self.dir).at("sync", || self.path.clone())
     }
 
-    /// Notes that files and rows may differ from here on, for whoever opens the store after a crash.
+    /// Creates the marker: files and rows may differ from here on, which the next opening checks after a crash.
     pub(crate) fn mark_unsettled(&self) -> Result<(), FileError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
@@ -179,15 +179,15 @@ impl Root {
             .at("create", || self.path.join(UNSETTLED))
     }
 
-    /// Makes the note of [`Root::mark_unsettled`] last through a power cut, where no barrier follows.
+    /// Makes the marker durable where no barrier follows.
     pub(crate) fn sync_top(&self) -> Result<(), FileError> {
         rustix::fs::fsync(&self.dir).at("sync", || self.path.clone())
     }
 
-    /// Takes back the note: files and rows agree.
+    /// Removes the marker: files and rows agree.
     pub(crate) fn clear_unsettled(&self) {
         if let Err(error) = rustix::fs::unlinkat(&self.dir, UNSETTLED, AtFlags::empty()) {
-            tracing::debug!(%error, "the next opening will look for leftovers once more");
+            tracing::debug!(%error, "cannot remove the marker; the next opening looks for leftovers");
         }
     }
 
@@ -195,22 +195,22 @@ impl Root {
         rustix::fs::statat(&self.dir, UNSETTLED, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
-    /// Gives back the room that was kept for deleting on a full disk.
+    /// Releases the disk space that is reserved for deletions; returns whether there was any.
     pub(crate) fn release_reserve(&self) -> bool {
         rustix::fs::unlinkat(&self.dir, RESERVE, AtFlags::empty()).is_ok()
     }
 
-    /// Keeps some room for deleting on a full disk. Without it deleting may fail there, nothing more.
+    /// Reserves disk space for deletions on a full disk. If this fails, deletions may fail there.
     pub(crate) fn create_reserve(&self) {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         let Ok(file) = rustix::fs::openat(&self.dir, RESERVE, flags, mode) else {
             return;
         };
-        let kept =
+        let reserved =
             rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVE_SIZE);
-        if let Err(error) = kept {
-            tracing::debug!(%error, "no room for the reserve");
+        if let Err(error) = reserved {
+            tracing::debug!(%error, "cannot reserve disk space");
             self.release_reserve();
         }
     }
@@ -222,7 +222,7 @@ impl ContentDirectory {
     }
 }
 
-/// Makes a directory with exactly `mode`, whatever the umask, and opens it.
+/// Creates a directory with exactly `mode`, regardless of the umask, and opens it.
 pub(crate) fn make_dir(parent: impl AsFd, name: &str, mode: Mode) -> io::Result<OwnedFd> {
     let parent = parent.as_fd();
     match rustix::fs::mkdirat(parent, name, PRIVATE) {
@@ -234,7 +234,7 @@ pub(crate) fn make_dir(parent: impl AsFd, name: &str, mode: Mode) -> io::Result<
     Ok(dir)
 }
 
-/// Renames without replacing anything; where the file system cannot do that, looks first.
+/// Renames without replacing an existing file; where the file system does not support that, checks first.
 pub(crate) fn rename_new(
     from: BorrowedFd<'_>,
     old: &str,
@@ -253,12 +253,12 @@ pub(crate) fn rename_new(
     }
 }
 
-/// Returns a name that nothing in the store has, had or will have.
+/// Returns a new, unique name.
 pub(crate) fn fresh_name() -> String {
     use std::collections::hash_map::RandomState;
     use std::hash::BuildHasher;
-    // Each `RandomState` has other keys: 64 random bits without a dependency. They keep names apart;
-    // nothing rests on their being secret.
+    // Each `RandomState` has other keys: 64 random bits without a dependency. The names have to be unique, not
+    // secret.
     let (high, low) = (
         RandomState::new().hash_one(0),
         RandomState::new().hash_one(1),

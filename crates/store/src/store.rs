@@ -1,4 +1,4 @@
-//! Opening a store, and what everything else in it hangs on.
+//! Opens a store, and holds the state that its operations share.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,24 +15,25 @@ use crate::root::{Root, RootError};
 use crate::sweep;
 use crate::write_back::WriteBack;
 
-/// An open store. Clones are the same one; it is closed (and its lock released) when the last of them,
-/// and of everything that came from it, is dropped.
+/// An open store. Clones share one store; it is closed, and its lock released, when the last clone and
+/// everything that came from it are dropped.
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<StoreInner>,
 }
 
-/// What a store is opened for.
+/// The access that a store is opened with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode<'a> {
-    /// To change it: alone. Makes it if there is none, and clears away what a crash left behind.
+    /// For changes: exclusive. Creates the store if there is none, and removes what a crash left behind.
     Exclusive {
-        /// What others are told who wait for it ("pull alpine").
+        /// The operation that is shown to other processes that wait for the store ("pull alpine").
         purpose: &'a str,
     },
-    /// To read layers and blobs: nobody changes it meanwhile. One that does not exist reads as empty.
+    /// For reading layers and blobs; the store does not change meanwhile. A store that does not exist reads as
+    /// empty.
     Shared,
-    /// To ask what it holds, whoever works on it meanwhile. One that does not exist reads as empty.
+    /// For queries, without a lock: the store may change meanwhile. A store that does not exist reads as empty.
     Unlocked,
 }
 
@@ -42,12 +43,12 @@ pub enum StoreOpenError {
     /// The directory cannot serve as a store.
     #[error(transparent)]
     Root(#[from] RootError),
-    /// Another process has it, and [`WhenBusy::Fail`] was the answer to that.
+    /// Another process has the store open, and the caller chose [`WhenBusy::Fail`].
     #[error("{} is in use by {owner}", .path.display())]
     InUse {
         /// The store.
         path: PathBuf,
-        /// Who has it.
+        /// The process that has it open.
         owner: StoreOwner,
     },
     /// A path failed.
@@ -63,19 +64,19 @@ impl_is_no_space!(StoreOpenError);
 #[derive(Debug)]
 pub(crate) struct StoreInner {
     database: Database,
-    /// `None` where there is no store: then nothing was ever held, and nothing leads there.
+    /// `None` if the store does not exist: then nothing is stored.
     root: Option<Root>,
     leases: Arc<Leases>,
     live: Arc<ActiveIngests>,
-    /// Which boot of the machine this is; empty where that cannot be told.
+    /// The boot ID of the machine; empty if it cannot be read.
     boot: String,
     write_back: WriteBack,
-    /// Held while files and rows are made to agree: commits and deletions come one after the other.
+    /// Locked while files and rows are brought into agreement: commits and deletions run one after the other.
     settling: Mutex<()>,
-    /// A write to the disk failed in a way that leaves open what is on it.
+    /// A write failed in a way that leaves the content of the disk unknown.
     degraded: AtomicBool,
     access: AccessLevel,
-    /// Last, so that it outlives everything it protects.
+    /// Declared last, so that it is dropped after everything that it protects.
     _lock: Option<Lock>,
 }
 
@@ -86,10 +87,8 @@ enum AccessLevel {
 }
 
 impl Store {
-    /// Opens the store at `path`.
-    ///
-    /// If another process is in the way, `on_busy` is told who, once; it decides whether to wait.
-    /// Nobody waits for [`OpenMode::Unlocked`].
+    /// If another process has the store locked, `on_busy` is called once with that process and decides whether
+    /// to wait. [`OpenMode::Unlocked`] never waits.
     pub fn open(
         path: &Path,
         access: OpenMode<'_>,
@@ -99,7 +98,7 @@ impl Store {
             OpenMode::Exclusive { purpose } => StoreInner::own(path, purpose, on_busy)?,
             OpenMode::Shared => StoreInner::read(path, |root| {
                 let lock = Lock::shared(root.open_lock(false)?, on_busy);
-                lock.map(Some).map_err(|error| not_locked(root, error))
+                lock.map(Some).map_err(|error| lock_error(root, error))
             })?,
             OpenMode::Unlocked => StoreInner::read(path, |_| Ok(None))?,
         };
@@ -107,7 +106,7 @@ impl Store {
         Ok(Self { inner })
     }
 
-    /// Returns the directory of the store; `None` where there is none yet.
+    /// Returns the directory of the store; `None` if the store does not exist.
     pub fn path(&self) -> Option<&Path> {
         self.inner.root.as_ref().map(Root::path)
     }
@@ -116,7 +115,7 @@ impl Store {
         &self.inner
     }
 
-    /// Returns the store for something that changes it.
+    /// Returns the shared state if the store may be changed.
     pub(crate) fn writable(&self) -> Result<&Arc<StoreInner>, NotWritable> {
         match self.inner.access {
             AccessLevel::Write => Ok(&self.inner),
@@ -135,9 +134,9 @@ impl StoreInner {
         purpose: &str,
         on_busy: impl FnMut(&StoreOwner) -> WhenBusy,
     ) -> Result<Self, StoreOpenError> {
-        let root = Root::make(path)?;
+        let root = Root::create(path)?;
         let lock = Lock::exclusive(root.open_lock(true)?, purpose, on_busy)
-            .map_err(|error| not_locked(&root, error))?;
+            .map_err(|error| lock_error(&root, error))?;
         root.make_database_file()?;
         let database = open_database(&root)?;
         if !root.has_format() {
@@ -189,7 +188,7 @@ impl StoreInner {
         &self.leases
     }
 
-    /// Returns the partial blobs that are worked on.
+    /// Returns the partial blobs that this process is writing.
     pub(crate) fn active_ingests(&self) -> &Arc<ActiveIngests> {
         &self.live
     }
@@ -202,18 +201,18 @@ impl StoreInner {
         &self.write_back
     }
 
-    /// Returns the directories of a store that holds something, or is about to.
+    /// Returns the directories of the store, which must exist.
     pub(crate) fn root(&self) -> &Root {
         let root = self.root.as_ref();
-        root.expect("a store that does not exist holds nothing and is not written to")
+        root.expect("only stores that exist are read or written")
     }
 
     pub(crate) fn find_root(&self) -> Option<&Root> {
         self.root.as_ref()
     }
 
-    /// Ends a transaction. If that fails for another reason than a full disk, nobody knows what the log on
-    /// the medium says, and nothing more may be built on it (P7).
+    /// Commits a transaction. If that fails for another reason than a full disk, the content of the log on the
+    /// medium is unknown, and the store accepts no more changes (P7).
     pub(crate) fn end(&self, transaction: Transaction<'_>) -> Result<(), DatabaseError> {
         transaction.commit().map_err(|source| {
             let error = self.database.error(source);
@@ -224,7 +223,7 @@ impl StoreInner {
         })
     }
 
-    /// Keeps commits and deletions apart.
+    /// Locks commits and deletions against each other.
     pub(crate) fn lock_settling(&self) -> MutexGuard<'_, ()> {
         self.settling.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -238,7 +237,7 @@ impl StoreInner {
     }
 }
 
-/// Opening needs a little room, too: on a full disk, what was kept for that.
+/// Opens the database. On a full disk, the reserve is released first.
 fn open_database(root: &Root) -> Result<Database, DatabaseError> {
     match Database::open(&root.database()) {
         Err(error) if is_no_space(&error) && root.release_reserve() => {
@@ -248,7 +247,7 @@ fn open_database(root: &Root) -> Result<Database, DatabaseError> {
     }
 }
 
-/// Returns what tells this boot of the machine from every other.
+/// Returns the boot ID of the machine; empty if it is missing or malformed.
 fn boot() -> String {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let id = id.trim();
@@ -256,7 +255,7 @@ fn boot() -> String {
     if is_one { id.to_owned() } else { String::new() }
 }
 
-fn not_locked(root: &Root, error: LockError) -> StoreOpenError {
+fn lock_error(root: &Root, error: LockError) -> StoreOpenError {
     let path = root.path().to_owned();
     match error {
         LockError::Busy(owner) => StoreOpenError::InUse { path, owner },

@@ -1,4 +1,4 @@
-//! Clearing away what a crash left behind, when the owner opens the store.
+//! Removes what a crash left behind, when the owner opens the store.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -12,19 +12,19 @@ use windlass_oci::{Algorithm, Digest};
 use crate::commit::clear;
 use crate::database::TextColumn;
 use crate::error::{At, FileError};
-use crate::ingest::is_kept;
+use crate::ingest::is_valid_partial;
 use crate::remove::collect;
 use crate::root::{ContentDirectory, Root, StoreArea};
 use crate::store::{StoreInner, StoreOpenError};
 use crate::tree;
 
-/// Removes drafts, and partial blobs of which nothing is known; if files and rows may differ, files without a row; and rows that were
-/// kept for a lease alone.
+/// Removes drafts and partial blobs without a valid record; if files and rows may differ, files without a row;
+/// and content that only a lease protected.
 pub(crate) fn sweep(inner: &StoreInner) -> Result<(), StoreOpenError> {
     let root = inner.root();
     for area in [StoreArea::Drafts, StoreArea::Ingest] {
         for name in names(root.area(area), || root.area_path(area))? {
-            if area == StoreArea::Ingest && is_kept(root, &name.to_string_lossy())? {
+            if area == StoreArea::Ingest && is_valid_partial(root, &name.to_string_lossy())? {
                 continue;
             }
             let path = root.area_path(area).join(&name);
@@ -71,7 +71,7 @@ fn sweep_section(
     Ok(())
 }
 
-/// Lists a directory.
+/// Returns the names in a directory.
 pub(crate) fn names(
     dir: BorrowedFd<'_>,
     path: impl Fn() -> PathBuf,

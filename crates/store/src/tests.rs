@@ -1,11 +1,11 @@
-//! What the store promises, tried from the outside and with failures planted inside.
+//! Tests of the store through its public interface, and with failures injected inside.
 
 mod chains;
 mod commits;
 mod crashes;
 pub(crate) mod fixture;
 mod model;
-mod names;
 mod opening;
 mod repositories;
 mod space;
+mod tags;

@@ -1,9 +1,8 @@
-//! Removing a directory tree that may be hostile: any depth, any mode, links to anywhere.
+//! Removes a directory tree that may be hostile: with any depth, any mode, and links to anywhere.
 //!
-//! Everything goes through directory handles and one plain name at a time; no link is followed. Nothing
-//! recurses: down to [`DEPTH`] the way back is kept as a stack of handles, and what is deeper is first
-//! renamed to the top of the tree, so that neither the stack nor the number of open files depends on
-//! what is removed (F3, T48).
+//! All operations use directory handles and one name at a time; no link is followed. Nothing recurses: down to
+//! [`DEPTH`] levels the handles of the parents are kept on a stack, and deeper directories are first renamed to
+//! the top of the tree, so that neither the stack nor the number of open files depends on the tree (F3, T48).
 
 #[cfg(test)]
 mod tests;
@@ -18,10 +17,10 @@ use rustix::io::Errno;
 
 use crate::root::fresh_name;
 
-/// How many directories are open at once.
+/// The maximum of directories that are open at once.
 const DEPTH: usize = 32;
 
-/// The bytes of a block as `stat` counts them, whatever the file system's own are.
+/// The unit of `st_blocks` in bytes, which does not depend on the file system.
 const BLOCK: u64 = 512;
 
 /// A directory that is being emptied.
@@ -29,17 +28,17 @@ struct OpenDirectory {
     name: CString,
     dir: OwnedFd,
     entries: Dir,
-    /// What it took up when it was full: some file systems shrink a directory as it empties.
+    /// Its disk space before it was emptied: some file systems shrink directories.
     on_disk: u64,
 }
 
-/// Removes the tree called `name` in `parent`; that there is none is fine.
+/// Removes the tree `name` in `parent`, if it exists.
 pub fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
     remove_counting(parent, name, &mut 0)
 }
 
-/// Does what [`remove`] does, and adds to `freed` the bytes that this gives back, as `du` counts them: blocks, and
-/// those of a file when its last link goes. What was removed before a failure is counted as well.
+/// Removes like [`remove`], and adds the disk space freed to `freed`, as `du` counts it: a file counts when its
+/// last link is removed. Parts that were removed before a failure count as well.
 pub(crate) fn remove_counting(
     parent: BorrowedFd<'_>,
     name: &OsStr,
@@ -47,15 +46,15 @@ pub(crate) fn remove_counting(
 ) -> io::Result<()> {
     let name = CString::new(name.as_bytes())?;
     let mut pending = vec![name];
-    // Each round removes one subtree of at most `DEPTH` levels; deeper ones come to lie in `parent`,
-    // beside it, and are removed in the rounds that follow.
+    // Each round removes one subtree of at most `DEPTH` levels; deeper ones are moved into `parent` and removed
+    // in later rounds.
     while let Some(name) = pending.pop() {
         remove_shallow(parent, name, &mut pending, freed)?;
     }
     Ok(())
 }
 
-/// Returns the bytes on the disk of what `stat` is about.
+/// Returns the disk space of a file or directory, in bytes.
 pub(crate) fn on_disk(stat: &Stat) -> u64 {
     u64::try_from(stat.st_blocks).unwrap_or(0) * BLOCK
 }
@@ -82,7 +81,7 @@ fn remove_shallow(
             }
             Some(child) => pending.push(lift(&frame.dir, &child, parent)?),
             None => {
-                let done = stack.pop().expect("the loop looked at it");
+                let done = stack.pop().expect("the loop has just examined it");
                 let above = stack.last().map_or(parent, |frame| frame.dir.as_fd());
                 match rustix::fs::unlinkat(above, &done.name, AtFlags::REMOVEDIR) {
                     Ok(()) => *freed += done.on_disk,
@@ -106,7 +105,7 @@ impl OpenDirectory {
         })
     }
 
-    /// Removes entries until one is a directory that has to be emptied first.
+    /// Removes entries up to the next subdirectory, and returns that.
     fn next_directory(&mut self, freed: &mut u64) -> io::Result<Option<CString>> {
         while let Some(entry) = self.entries.read() {
             let entry = entry?;
@@ -123,7 +122,7 @@ impl OpenDirectory {
     }
 }
 
-/// Unlinks `name`, unless it is a directory: then it returns `false`.
+/// Unlinks `name` and returns true, unless it is a directory.
 fn unlink_unless_dir(dir: BorrowedFd<'_>, name: &CStr, freed: &mut u64) -> io::Result<bool> {
     let stat = match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => stat,
@@ -141,8 +140,8 @@ fn unlink_unless_dir(dir: BorrowedFd<'_>, name: &CStr, freed: &mut u64) -> io::R
     Ok(true)
 }
 
-/// Opens a directory to empty it, and says what it takes up. An ordinary user may have to give the right to do so
-/// to himself first.
+/// Opens a directory to empty it, and returns its disk space. Changes its mode if its owner may not read or
+/// write it.
 fn open_dir(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<(OwnedFd, u64)> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = || rustix::fs::openat(parent, name, flags, Mode::empty());
@@ -156,14 +155,14 @@ fn open_dir(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<(OwnedFd, u64)> {
     let stat = rustix::fs::fstat(&dir)?;
     let mode = Mode::from_raw_mode(stat.st_mode);
     if !mode.contains(Mode::RWXU) {
-        // Root needs no such right, and may not own what it removes.
+        // Root does not need this, and it may fail for files of other owners.
         let _ = rustix::fs::fchmod(&dir, Mode::RWXU);
     }
     Ok((dir, on_disk(&stat)))
 }
 
-/// Makes the directory `name` readable for its owner. `chmod` would follow a link, so it goes by way of
-/// a handle that cannot be one.
+/// Makes the directory `name` accessible for its owner. `chmod` would follow a link, so this uses a handle,
+/// which cannot be a link.
 fn unlock(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
     use std::os::fd::AsRawFd as _;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -172,12 +171,12 @@ fn unlock(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
     Ok(rustix::fs::chmod(path, Mode::RWXU)?)
 }
 
-/// Moves the directory `name` up to `top`, and returns what it is called there.
+/// Moves the directory `name` to `top`, and returns its name there.
 fn lift(dir: &OwnedFd, name: &CStr, top: BorrowedFd<'_>) -> io::Result<CString> {
     let lifted = CString::new(fresh_name())?;
     match rustix::fs::renameat(dir, name, top, &lifted) {
         Err(Errno::ACCESS) => {
-            // A directory that changes its parent must be writable itself.
+            // A directory that is moved to another parent must itself be writable.
             drop(open_dir(dir.as_fd(), name)?);
             rustix::fs::renameat(dir, name, top, &lifted)?;
         }

@@ -1,4 +1,4 @@
-//! How much the store takes up, and how much of it could be given back.
+//! The disk usage of the store, and how much of it can be reclaimed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,45 +15,45 @@ use crate::sweep::names;
 use crate::tree::on_disk;
 use crate::{Image, ImageLayer, PartialBlob, Store};
 
-/// What the store takes up.
+/// The disk usage of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreUsage {
-    /// Each image.
+    /// The images.
     pub images: Vec<StoredImageUsage>,
-    /// The unpacked layers, each counted once; bytes of file content.
+    /// The unpacked layers, each once; bytes of file content.
     pub layers: Amount,
     /// The blobs: manifests, configs, compressed layers.
     pub blobs: Amount,
-    /// Blobs that are coming in, and those that stopped on their way, with what is noted about them.
+    /// Partial blobs with their records, including those being downloaded.
     pub partials: Amount,
-    /// Of those, the ones that the next pull can go on with, the oldest first.
+    /// Those of them that the next pull can continue, the oldest first.
     pub partial_blobs: Vec<PartialBlob>,
-    /// Layers that are being unpacked, counted only.
+    /// The number of layers that are being unpacked.
     pub drafts: u64,
 }
 
-/// What one image takes up.
+/// The disk usage of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredImageUsage {
     /// The image.
     pub image: Image,
-    /// How much of its [`Image::size`] is in layers that other images have too, in bytes.
+    /// The part of its [`Image::size`] in layers that other images have too, in bytes.
     pub shared: u64,
 }
 
-/// A number of things and their bytes.
+/// A number of items and their size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
-    /// How many there are.
+    /// The number of items.
     pub count: u64,
-    /// What they take up, in bytes.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// How much of that is held by dangling images alone, in bytes: removing those gives it back. Of partial
-    /// blobs, all.
+    /// The bytes that only dangling images use, and that their removal would free. For partial blobs, all
+    /// bytes.
     pub reclaimable: u64,
 }
 
-/// Why the usage could not be found out.
+/// Why the usage could not be determined.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
     /// A path failed.
@@ -67,17 +67,17 @@ pub enum UsageError {
 impl_is_no_space!(UsageError);
 
 impl StoredImageUsage {
-    /// Returns what only this image has, in bytes of unpacked layers.
+    /// Returns the bytes of unpacked layers that only this image has.
     pub fn unique(&self) -> u64 {
         self.image.size().saturating_sub(self.shared)
     }
 }
 
-/// The images that are not dangling, as [`Image::is_dangling`] has it.
+/// The images that are not dangling, as for [`Image::is_dangling`].
 const NAMED: &str = "SELECT image FROM tags";
 
 impl Store {
-    /// Returns how much the store takes up, by its own records; partial blobs are measured on the disk.
+    /// Returns the disk usage according to the database; partial blobs are measured on the disk.
     pub fn disk_usage(&self) -> Result<StoreUsage, UsageError> {
         let (images, layers, blobs) = self.database().query(|connection| {
             let layers = amount(connection, "layers", "diff_id", "image_layers")?;
@@ -110,7 +110,7 @@ impl Store {
                     partials.bytes += bytes;
                     partials.reclaimable += bytes;
                 }
-                // It was finished in the meantime.
+                // It was finished meanwhile.
                 Err(rustix::io::Errno::NOENT) => {}
                 Err(error) => {
                     return Err(error)

@@ -1,12 +1,12 @@
-//! Starting to write to the disk while a pull is still under way.
+//! Writes data to the disk while a pull is still running.
 //!
-//! Left alone, the kernel keeps what is written in memory for half a minute, and the barrier of the commit
-//! then waits for all of it: a third of a pull in which the processors idle. So the whole file system is
-//! synced now and then while blobs and layers grow, on a thread of its own that holds nobody up. The files
-//! of a layer are far too many to be asked for one by one, and they come from an archive that does not
-//! know this store; that blobs move is the sign that layers do.
+//! By default the kernel keeps written data in memory for half a minute, and the barrier of the commit then
+//! waits for all of it: a third of the time of a pull, during which the processors are idle. Therefore the
+//! whole file system is synced at intervals while blobs and layers grow, on a separate thread. A layer has far
+//! too many files to sync one by one, and they are written by the archive crate, which does not depend on this
+//! one; the bytes of the blobs show that layers grow too.
 //!
-//! What a partial blob had before such a sync is safe after it: that much of it outlives a power cut.
+//! Bytes that a partial blob had before such a sync are durable after it.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,10 +17,10 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::ingest::ActiveIngests;
 
-/// A sync is begun whenever so many bytes of blobs were appended or read since the last one was.
-const PIECE: u64 = 32 << 20;
+/// A sync starts after this many bytes of blobs were appended or read.
+const SYNC_EVERY: u64 = 32 << 20;
 
-/// The thread, once there is something to do for it. It ends when this is dropped.
+/// The thread, started when there is work for it. It ends when this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct WriteBack {
     moved: AtomicU64,
@@ -28,16 +28,16 @@ pub(crate) struct WriteBack {
 }
 
 impl WriteBack {
-    /// Notes that `bytes` of blobs were appended or read, in the store at `root`.
+    /// Counts `bytes` of blobs that were appended or read, in the store at `root`.
     ///
-    /// All this is a hint: the barrier writes what is left, and is what reports errors.
+    /// The sync is an optimisation: the barrier writes the rest, and reports errors.
     pub(crate) fn record_io(&self, root: BorrowedFd<'_>, live: &Arc<ActiveIngests>, bytes: u64) {
         let before = self.moved.fetch_add(bytes, Ordering::Relaxed);
-        if before / PIECE == (before + bytes) / PIECE {
+        if before / SYNC_EVERY == (before + bytes) / SYNC_EVERY {
             return;
         }
         let thread = self.thread.get_or_init(|| start(root, Arc::clone(live)));
-        // One that is still busy begins again right after, at most once.
+        // If the thread is busy, it syncs once more afterwards.
         if let Some(Err(TrySendError::Disconnected(()))) =
             thread.as_ref().map(|thread| thread.try_send(()))
         {
@@ -47,7 +47,7 @@ impl WriteBack {
 }
 
 fn start(root: BorrowedFd<'_>, live: Arc<ActiveIngests>) -> Option<SyncSender<()>> {
-    // A handle of its own: an error is reported once per handle, and the barrier's must see it.
+    // A separate handle: the kernel reports an error once for each handle, and the barrier must get it.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = rustix::fs::openat(root, ".", flags, Mode::empty()).ok()?;
     let (send, receive) = sync_channel(1);
@@ -58,12 +58,12 @@ fn start(root: BorrowedFd<'_>, live: Arc<ActiveIngests>) -> Option<SyncSender<()
         .then_some(send)
 }
 
-fn run(dir: &OwnedFd, live: &ActiveIngests, signs: &Receiver<()>) {
-    for () in signs {
-        let before = live.moment();
+fn run(dir: &OwnedFd, live: &ActiveIngests, requests: &Receiver<()>) {
+    for () in requests {
+        let before = live.snapshot();
         match rustix::fs::syncfs(dir.as_fd()) {
             Ok(()) => before.mark_safe(),
-            Err(error) => tracing::debug!(%error, "no early write-back"),
+            Err(error) => tracing::debug!(%error, "early write-back failed"),
         }
     }
 }

@@ -243,7 +243,7 @@ fn a_layer_that_is_not_what_its_digest_says() {
     insta::assert_snapshot!(refused(&registry, windlass, &image), @r"
     exit: 1
     --- stderr
-    error: pulling registry.test/app:1: layer <layer>: the bytes that came for <layer> hash to sha256:[digest]
+    error: pulling registry.test/app:1: layer <layer>: the bytes received for <layer> have the digest sha256:[digest]
     hint: the registry, or a proxy before it, delivers other bytes than it promises; nothing was kept
     ");
 }

@@ -194,7 +194,7 @@ fn an_image_goes_with_its_last_name() {
     insta::assert_snapshot!(runs.join("\n"), @r"
     exit: 1
     --- stderr
-    error: removing <image>: image <image ID> has several names (registry.test/app:1, mine:latest, registry.test/app@<manifest>): remove them by name, or force it
+    error: removing <image>: image <image ID> has several names (registry.test/app:1, mine:latest, registry.test/app@<manifest>): remove them by name, or use force
 
     exit: 1
     --- stdout

@@ -145,7 +145,7 @@ fn directories_in_the_way() {
 
     exit: 1
     --- stderr
-    error: [dir]/home/papers is not a store: it holds "letter"; give an empty or new directory
+    error: [dir]/home/papers is not a store: it contains "letter"; choose an empty or new directory
     hint: name another directory with --root
     "#);
 }

@@ -230,7 +230,7 @@ fn what_is_no_tar_is_refused_and_nothing_is_kept() {
     assert_eq!(refusal(&windlass, &stdin, cut), expected);
     let link = LayerBuilder::new().hardlink("a", "nowhere").tar();
     let line = refusal(&windlass, &stdin, &link);
-    assert!(line.contains("which no layer below it has"), "{line}");
+    assert!(line.contains("which is in no lower layer"), "{line}");
     let expected = format!("{from}it is larger than the limit of 1000 bytes");
     assert_eq!(
         refusal(&windlass, &["import", "--max-size", "1000", "-"], &tar()),

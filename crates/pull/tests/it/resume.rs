@@ -159,7 +159,7 @@ async fn wrong_bytes_in_the_right_range_are_found_out() {
         script.then().corrupt(1 << 19).then_ok();
         let refusal = world.refusal("app:1").await;
         let digest = layer.digest;
-        let expected = format!("layer {digest}: the bytes that came for {digest} hash to ");
+        let expected = format!("layer {digest}: the bytes received for {digest} have the digest ");
         assert!(refusal.starts_with(&expected), "{refusal}");
         let asked = world.registry.requested_ranges(&digest);
         assert_eq!(asked, ["whole", "bytes=1048576-", "whole"]);

@@ -29,7 +29,7 @@ async fn a_layer_of_other_bytes_fails_by_its_digest() {
         let image = world.registry.push(image, "app:1");
         let layer = image.layers[0].digest;
         world.registry.blob(&layer).corrupt(at).then_ok();
-        let expected = format!("layer {layer}: the bytes that came for {layer} hash to ");
+        let expected = format!("layer {layer}: the bytes received for {layer} have the digest ");
         only_the_first_fails(&world, "app:1", &expected).await;
         assert_eq!(
             world.registry.requested_ranges(&layer),
@@ -49,7 +49,7 @@ async fn a_plain_layer_of_other_bytes_fails_by_its_digest() {
         .push(ImageBuilder::new().layer(layer), "app:1");
     let layer = image.layers[0].digest;
     world.registry.blob(&layer).corrupt(200_000).then_ok();
-    let expected = format!("layer {layer}: the bytes that came for {layer} hash to ");
+    let expected = format!("layer {layer}: the bytes received for {layer} have the digest ");
     only_the_first_fails(&world, "app:1", &expected).await;
 }
 

@@ -1,4 +1,4 @@
-//! A blob that is written here and now, from bytes that come in order.
+//! Writes a blob from bytes that arrive in order.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
@@ -12,7 +12,8 @@ use crate::error::FileError;
 use crate::ingest::PartialFile;
 use crate::root::fresh_name;
 
-/// Writes a blob from its first byte to its last, and finds out what it is called. Dropped, nothing of it stays.
+/// Writes a blob from its first byte to its last, and computes its digest. If it is dropped, the file is
+/// removed.
 #[derive(Debug)]
 pub struct BlobWriter {
     store: Store,
@@ -22,7 +23,7 @@ pub struct BlobWriter {
 }
 
 impl Store {
-    /// Begins a blob whose digest is of this kind.
+    /// Starts a blob whose digest uses `algorithm`.
     pub fn draft_blob(&self, algorithm: Algorithm) -> Result<BlobWriter, PutError> {
         let file = PartialFile::create(self.writable()?, fresh_name())?;
         Ok(BlobWriter {
@@ -35,7 +36,8 @@ impl Store {
 }
 
 impl Store {
-    /// Makes an empty file without a name, on the file system of the store. What is in it goes with it.
+    /// Creates an empty file without a name, on the file system of the store. Its content is freed when it is
+    /// closed.
     pub fn scratch_file(&self) -> Result<File, PutError> {
         let file = PartialFile::create(self.writable()?, fresh_name())?;
         Ok(file.into_unnamed_file()?)
@@ -56,17 +58,17 @@ impl BlobWriter {
         Ok(())
     }
 
-    /// Returns how many bytes there are.
+    /// Returns the number of bytes written.
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// Says that this is all, whatever it is.
+    /// Ends the blob, with any digest.
     pub fn finish(self) -> BlobDraft {
         BlobDraft::new(self.hasher.finish(), self.written, Arc::new(self.file))
     }
 
-    /// Says that this is all of the blob called `expected`.
+    /// Ends the blob, which must have the digest `expected`.
     pub fn finish_as(self, expected: &Digest) -> Result<BlobDraft, PutError> {
         let draft = self.finish();
         if draft.digest() != expected {
@@ -79,7 +81,7 @@ impl BlobWriter {
     }
 }
 
-/// A [`FileError`] is found within the [`io::Error`].
+/// The [`io::Error`] contains a [`FileError`].
 impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.append(bytes).map_err(io::Error::other)?;

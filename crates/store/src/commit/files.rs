@@ -1,4 +1,4 @@
-//! Moving drafts to where they are seen, and back if the commit fails.
+//! Moves drafts into place, and back if the commit fails.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -11,17 +11,17 @@ use windlass_oci::{Algorithm, Digest};
 
 use super::{BlobSource, CommitError, LayerSource, NewImage};
 use crate::error::{At, DatabaseError, FileError};
-use crate::fail::{self, CommitStep};
+use crate::failpoint::{self, CommitStep};
 use crate::root::{ContentDirectory, Root, StoreArea, fresh_name, rename_new};
 use crate::store::StoreInner;
 use crate::tree;
 
-/// The drafts of an image that are not there yet, and how far their publishing got.
+/// The drafts of an image that are not stored yet, and the moves done so far.
 #[derive(Debug)]
 pub(super) struct DraftPublication<'a> {
     root: &'a Root,
     moves: Vec<DraftMove>,
-    /// How many of `moves` are done.
+    /// The number of `moves` that are done.
     done: usize,
     sections: BTreeMap<(&'static str, Algorithm), ContentDirectory>,
 }
@@ -35,20 +35,20 @@ struct DraftMove {
 }
 
 impl<'a> DraftPublication<'a> {
-    /// Finds out what of `image` is not held yet, each thing once.
+    /// Plans the moves for the content of `image` that is not stored yet, each once.
     pub(super) fn plan(inner: &'a StoreInner, image: &NewImage) -> Result<Self, CommitError> {
         let mut moves: Vec<DraftMove> = Vec::new();
         let mut add = |next: DraftMove| {
             if !moves
                 .iter()
-                .any(|known| known.to == next.to && known.digest == next.digest)
+                .any(|planned| planned.to == next.to && planned.digest == next.digest)
             {
                 moves.push(next);
             }
         };
         for source in image.blobs() {
             if let BlobSource::New(draft) = source
-                && !holds_blob(inner, draft.digest(), draft.size())?
+                && !is_blob_stored(inner, draft.digest(), draft.size())?
             {
                 add(DraftMove {
                     from: StoreArea::Ingest,
@@ -60,7 +60,7 @@ impl<'a> DraftPublication<'a> {
         }
         for layer in &image.layers {
             if let LayerSource::New(draft) = &layer.layer
-                && !holds_layer(inner, draft)?
+                && !is_layer_stored(inner, draft)?
             {
                 add(DraftMove {
                     from: StoreArea::Drafts,
@@ -82,20 +82,20 @@ impl<'a> DraftPublication<'a> {
         self.moves.is_empty()
     }
 
-    /// Moves everything to its place, and makes the places last.
+    /// Moves all drafts into place, and syncs the directories.
     pub(super) fn publish(&mut self) -> Result<(), FileError> {
         while self.done < self.moves.len() {
-            fail::point(CommitStep::Move)?;
+            failpoint::point(CommitStep::Move)?;
             self.move_next()?;
             self.done += 1;
         }
-        fail::point(CommitStep::SyncSections)?;
+        failpoint::point(CommitStep::SyncSections)?;
         self.sections.values().try_for_each(ContentDirectory::sync)
     }
 
-    /// Moves everything back; says whether all of it is where it was.
+    /// Moves all drafts back; returns whether that worked for all of them.
     pub(super) fn roll_back(&mut self) -> bool {
-        let mut whole = true;
+        let mut is_complete = true;
         for moved in self.moves[..self.done].iter().rev() {
             let Some(section) = self.sections.get(&moved.content_directory()) else {
                 continue;
@@ -104,12 +104,12 @@ impl<'a> DraftPublication<'a> {
             let back = rustix::fs::renameat(&section.dir, moved.digest.hex(), from, &moved.name);
             if let Err(error) = back {
                 let path = self.root.content_path(moved.to, &moved.digest);
-                tracing::warn!(path = %path.display(), %error, "left for the next opening");
-                whole = false;
+                tracing::warn!(path = %path.display(), %error, "cannot move a draft back; the next opening removes it");
+                is_complete = false;
             }
         }
         self.done = 0;
-        whole
+        is_complete
     }
 
     fn move_next(&mut self) -> Result<(), FileError> {
@@ -125,7 +125,7 @@ impl<'a> DraftPublication<'a> {
         let from = self.root.area(next.from);
         let attempt = || rename_new(from, &next.name, section.dir.as_fd(), &hex);
         let moved = match attempt() {
-            // No row knows it, or it is not what the row says: a leftover.
+            // It has no row, or differs from its row: a leftover.
             Err(Errno::EXIST | Errno::NOTEMPTY) => {
                 clear(self.root, next.to, section, hex.as_ref())?;
                 attempt()
@@ -142,7 +142,7 @@ impl DraftMove {
     }
 }
 
-/// Takes what is called `name` out of a section and removes it.
+/// Removes `name` from a content directory.
 pub(crate) fn clear(
     root: &Root,
     area: StoreArea,
@@ -152,8 +152,8 @@ pub(crate) fn clear(
     let at = || section.path.join(name);
     match area {
         StoreArea::Layers => {
-            let trash = take_off(root, section, name)?;
-            tree::remove(root.area(StoreArea::Drafts), trash.as_ref()).at("remove", at)
+            let name_in_drafts = move_to_drafts(root, section, name)?;
+            tree::remove(root.area(StoreArea::Drafts), name_in_drafts.as_ref()).at("remove", at)
         }
         StoreArea::Blobs | StoreArea::Ingest | StoreArea::Drafts => {
             tree::remove(section.dir.as_fd(), name).at("remove", at)
@@ -161,23 +161,28 @@ pub(crate) fn clear(
     }
 }
 
-/// Moves a layer out of sight, and returns what it is called in `drafts/`.
-pub(crate) fn take_off(
+/// Moves a layer to `drafts/`, and returns its name there.
+pub(crate) fn move_to_drafts(
     root: &Root,
     section: &ContentDirectory,
     name: &OsStr,
 ) -> Result<String, FileError> {
-    let trash = fresh_name();
-    rustix::fs::renameat(&section.dir, name, root.area(StoreArea::Drafts), &trash)
-        .at("remove", || section.path.join(name))?;
-    Ok(trash)
+    let name_in_drafts = fresh_name();
+    rustix::fs::renameat(
+        &section.dir,
+        name,
+        root.area(StoreArea::Drafts),
+        &name_in_drafts,
+    )
+    .at("remove", || section.path.join(name))?;
+    Ok(name_in_drafts)
 }
 
-fn holds_blob(inner: &StoreInner, digest: &Digest, size: u64) -> Result<bool, CommitError> {
-    let known = query(inner, |connection| {
+fn is_blob_stored(inner: &StoreInner, digest: &Digest, size: u64) -> Result<bool, CommitError> {
+    let row = query(inner, |connection| {
         crate::blob::blob_size(connection, digest)
     })?;
-    if known != Some(size) {
+    if row != Some(size) {
         return Ok(false);
     }
     let Some(section) = inner
@@ -190,11 +195,11 @@ fn holds_blob(inner: &StoreInner, digest: &Digest, size: u64) -> Result<bool, Co
     Ok(stat.is_ok_and(|stat| u64::try_from(stat.st_size) == Ok(size)))
 }
 
-fn holds_layer(inner: &StoreInner, draft: &crate::FinishedLayer) -> Result<bool, CommitError> {
-    let known = query(inner, |connection| {
-        crate::layer::layer_facts(connection, draft.diff_id())
+fn is_layer_stored(inner: &StoreInner, draft: &crate::FinishedLayer) -> Result<bool, CommitError> {
+    let row = query(inner, |connection| {
+        crate::layer::load_layer_metadata(connection, draft.diff_id())
     })?;
-    Ok(known.is_some() && inner.layer_dir(draft.diff_id())?.is_some())
+    Ok(row.is_some() && inner.layer_dir(draft.diff_id())?.is_some())
 }
 
 fn query<T>(

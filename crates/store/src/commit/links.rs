@@ -1,4 +1,4 @@
-//! Hard links into the layers below: each must lead somewhere in this image's chain.
+//! Checks hard links into lower layers: each target must exist in the chain of the image.
 
 use std::path::PathBuf;
 
@@ -10,32 +10,32 @@ use crate::error::{At, FileError};
 use crate::overlay::{LookupBudget, PathLookup, Stack, StackLayer};
 use crate::root::{DIFF, Root, StoreArea};
 
-/// How often all lower links of an image together may have a layer looked into: half a minute, and a
-/// hundred times what images that are not made up have.
-const MOST_LOOKS: u64 = 16 << 20;
+/// The limit of layer lookups for all lower links of an image: about half a minute, and a hundred times what
+/// real images need.
+const MAX_LOOKUPS: u64 = 16 << 20;
 
 /// Resolves the lower links of every layer against the layers below it.
 ///
-/// Most images have none. A layer that was stored for one image may not fit into another, so layers that
-/// are held already are looked at, too.
+/// Most images have none. A layer that was stored for one image may not fit into another, so stored layers are
+/// checked, too.
 pub(super) fn resolve(root: &Root, layers: &[NewLayer]) -> Result<(), CommitError> {
-    let looks = LookupBudget::new(MOST_LOOKS);
+    let looks = LookupBudget::new(MAX_LOOKUPS);
     for (position, layer) in layers.iter().enumerate() {
-        let facts = layer.layer.metadata();
-        if facts.lower_links.is_empty() {
+        let metadata = layer.layer.metadata();
+        if metadata.lower_links.is_empty() {
             continue;
         }
         let below = layers[..position]
             .iter()
             .rev()
             .map(|layer| level(root, &layer.layer, true));
-        // Its own whiteouts hide what is below from those who look at the result, not from the link,
-        // which is part of the result.
+        // The layer's own whiteouts hide lower files in the result, but not from the link, which is part of the
+        // result.
         let own = std::iter::once(level(root, &layer.layer, false));
         let levels = own.chain(below).collect::<Result<Vec<_>, _>>()?;
         let stack = Stack::new(root.dir(), levels);
-        for link in &facts.lower_links {
-            resolve_one(root, &stack, &looks, &facts.diff_id, link)?;
+        for link in &metadata.lower_links {
+            resolve_one(root, &stack, &looks, &metadata.diff_id, link)?;
         }
     }
     Ok(())
@@ -69,17 +69,19 @@ fn level(root: &Root, layer: &LayerSource, hides: bool) -> Result<StackLayer, Fi
             let name = draft.name();
             format!("{}/{name}/{DIFF}", StoreArea::Drafts.name())
         }
-        // Published by another pull in the meantime, or held from the start.
+        // Stored, or published by another pull meanwhile.
         _ => layer_directory(root, layer.diff_id().digest()),
     };
     Ok(StackLayer { directory, hides })
 }
 
-/// Returns where a held layer is, relative to the store's root.
+/// Returns the directory of a stored layer, relative to the root of the store.
 pub(crate) fn layer_directory(root: &Root, diff_id: &Digest) -> String {
     let path: PathBuf = root.content_path(StoreArea::Layers, diff_id).join(DIFF);
     let path = path
         .strip_prefix(root.path())
-        .expect("content is in the store");
-    path.to_str().expect("made of ASCII names").to_owned()
+        .expect("content paths are below the root of the store");
+    path.to_str()
+        .expect("the path consists of ASCII names")
+        .to_owned()
 }

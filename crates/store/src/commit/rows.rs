@@ -8,11 +8,11 @@ use windlass_oci::{Digest, ImageConfig, ImageId, Reference, RepositoryName};
 use super::{CommitError, CommitOutcome, LayerSource, NewImage};
 use crate::database::{TextColumn, to_integer};
 use crate::error::{DatabaseError, FileError};
-use crate::fail::{self, CommitStep};
+use crate::failpoint::{self, CommitStep};
 use crate::store::StoreInner;
 use crate::{LayerMetadata, paths};
 
-/// What the names of the image were before.
+/// The images that the names referred to before.
 #[derive(Debug)]
 pub(super) struct RecordedNames {
     pub(super) outcome: CommitOutcome,
@@ -20,59 +20,59 @@ pub(super) struct RecordedNames {
     pub(super) tag_taken_from: Option<ImageId>,
 }
 
-/// Why the rows were not, or may not have been, written.
+/// Why the rows were not written, or may not have been.
 #[derive(Debug)]
 pub(super) enum RecordError {
-    /// None of them is there.
-    Undone(CommitError),
-    /// Perhaps they are: the end of the transaction failed, and its log may or may not be complete.
+    /// No row was written.
+    NotWritten(CommitError),
+    /// The commit of the transaction failed, and its log may or may not be complete.
     Uncertain(DatabaseError),
 }
 
 impl RecordError {
-    pub(super) fn is_certain(&self) -> bool {
-        matches!(self, Self::Undone(_))
+    pub(super) fn is_nothing_written(&self) -> bool {
+        matches!(self, Self::NotWritten(_))
     }
 }
 
 impl From<FileError> for RecordError {
     fn from(error: FileError) -> Self {
-        Self::Undone(error.into())
+        Self::NotWritten(error.into())
     }
 }
 
 impl From<DatabaseError> for RecordError {
     fn from(error: DatabaseError) -> Self {
-        Self::Undone(error.into())
+        Self::NotWritten(error.into())
     }
 }
 
 impl From<CommitError> for RecordError {
     fn from(error: CommitError) -> Self {
-        Self::Undone(error)
+        Self::NotWritten(error)
     }
 }
 
 impl From<RecordError> for CommitError {
     fn from(error: RecordError) -> Self {
         match error {
-            RecordError::Undone(error) => error,
+            RecordError::NotWritten(error) => error,
             RecordError::Uncertain(error) => error.into(),
         }
     }
 }
 
-/// Enters `image` and its names.
+/// Writes the rows of `image` and its names.
 pub(super) fn record(
     inner: &StoreInner,
     image: &NewImage,
     config: &ImageConfig,
     tag: Option<&Reference>,
 ) -> Result<RecordedNames, RecordError> {
-    fail::point(CommitStep::Begin)?;
+    failpoint::point(CommitStep::Begin)?;
     let database = inner.database();
     let layers = image.layers.iter().map(|layer| match &layer.layer {
-        LayerSource::New(draft) => new_layer(draft.metadata()).map(Some),
+        LayerSource::New(draft) => layer_row(draft.metadata()).map(Some),
         LayerSource::Stored(_) => Ok(None),
     });
     let layers: Vec<_> = layers.collect::<Result<_, _>>()?;
@@ -91,33 +91,33 @@ pub(super) fn record(
         .and_then(|()| write_layer_blobs(&transaction, image))
         .and_then(|()| write_image(&transaction, image, config))
         .and_then(|()| write_names(&transaction, image))
-        .and_then(|recorded| write_given(&transaction, image, tag, recorded));
+        .and_then(|recorded| write_user_tag(&transaction, image, tag, recorded));
     let recorded = written.map_err(error)?;
-    fail::point(CommitStep::Commit)?;
+    failpoint::point(CommitStep::Commit)?;
     match inner.end(transaction) {
         Ok(()) => Ok(recorded),
-        // A full disk is noticed before the log is complete. Anything else may come too late.
-        Err(error) if error.is_no_space() => Err(RecordError::Undone(error.into())),
+        // A full disk is detected before the log is complete. Other errors may occur after that.
+        Err(error) if error.is_no_space() => Err(RecordError::NotWritten(error.into())),
         Err(error) => Err(RecordError::Uncertain(error)),
     }
 }
 
-/// A layer, as its columns hold it.
+/// The columns of a layer.
 struct LayerRow<'a> {
-    facts: &'a LayerMetadata,
+    metadata: &'a LayerMetadata,
     implied_directories: Vec<u8>,
     lower_links: Vec<u8>,
 }
 
-fn new_layer(facts: &LayerMetadata) -> Result<LayerRow<'_>, CommitError> {
+fn layer_row(metadata: &LayerMetadata) -> Result<LayerRow<'_>, CommitError> {
     let invalid = || CommitError::Path {
-        diff_id: facts.diff_id,
+        diff_id: metadata.diff_id,
     };
-    let implied = facts.implied_directories.iter().map(Vec::as_slice);
+    let implied = metadata.implied_directories.iter().map(Vec::as_slice);
     Ok(LayerRow {
-        facts,
+        metadata,
         implied_directories: paths::join(implied).ok_or_else(invalid)?,
-        lower_links: paths::join_links(&facts.lower_links).ok_or_else(invalid)?,
+        lower_links: paths::join_links(&metadata.lower_links).ok_or_else(invalid)?,
     })
 }
 
@@ -127,9 +127,9 @@ impl LayerRow<'_> {
                    (diff_id, size, entries, implied_directories, lower_links, created)
                    VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
         let row = params![
-            TextColumn(self.facts.diff_id),
-            to_integer(self.facts.size),
-            to_integer(self.facts.entries),
+            TextColumn(self.metadata.diff_id),
+            to_integer(self.metadata.size),
+            to_integer(self.metadata.entries),
             self.implied_directories,
             self.lower_links,
             now(),
@@ -150,7 +150,7 @@ fn write_blobs(connection: &Connection, image: &NewImage) -> rusqlite::Result<()
     Ok(())
 }
 
-/// Only a layer that was unpacked for this image was seen to come from its blob.
+/// Records which blob a layer was unpacked from: only for layers that were unpacked for this image.
 fn write_layer_blobs(connection: &Connection, image: &NewImage) -> rusqlite::Result<()> {
     let sql = "INSERT INTO layer_blobs (diff_id, blob) VALUES (?, ?) ON CONFLICT DO NOTHING";
     for layer in &image.layers {
@@ -164,8 +164,8 @@ fn write_layer_blobs(connection: &Connection, image: &NewImage) -> rusqlite::Res
     Ok(())
 }
 
-/// An image that is there already keeps the manifest it came with, whose layer blobs are the ones held.
-/// A second manifest for the same config is kept beside it.
+/// An image that is already stored keeps the manifest it came with, whose layer blobs are stored. A second
+/// manifest for the same config is stored beside it.
 fn write_image(
     connection: &Connection,
     image: &NewImage,
@@ -198,13 +198,12 @@ fn write_image(
     for blob in image.blobs() {
         connection.execute(sql, params![id, TextColumn(blob.digest())])?;
     }
-    keep_layer_blobs(connection, id)
+    link_layer_blobs(connection, id)
 }
 
-/// Has the image keep a blob of each of its layers. That is the one its manifest names, if it is held; and
-/// where that one was not seen to give the layer, as when the layer came with another image that had it
-/// compressed otherwise, one that was.
-fn keep_layer_blobs(connection: &Connection, id: TextColumn<&Digest>) -> rusqlite::Result<()> {
+/// Links a blob of each layer to the image: the one in the manifest, if it is stored. If that one is not known
+/// to unpack to the layer, because the layer came with another image and another compression, also one that is.
+fn link_layer_blobs(connection: &Connection, id: TextColumn<&Digest>) -> rusqlite::Result<()> {
     let sql = "INSERT INTO image_blobs (image, digest)
                SELECT image, blob FROM image_layers JOIN blobs ON digest = blob WHERE image = ?
                ON CONFLICT DO NOTHING";
@@ -252,11 +251,11 @@ fn write_names(connection: &Connection, image: &NewImage) -> rusqlite::Result<Re
     };
     let had = write_digest_reference(connection, reference.repository(), image.target(), &id)?;
     let digest_stays_with = had.filter(|other| *other != id);
-    let led_here = match reference.tag() {
+    let is_unchanged = match reference.tag() {
         Some(_) => write_tag(connection, reference, image.target(), &id)? == Some(id),
         None => had == Some(id),
     };
-    let outcome = if led_here {
+    let outcome = if is_unchanged {
         CommitOutcome::UpToDate
     } else {
         CommitOutcome::Downloaded
@@ -268,8 +267,8 @@ fn write_names(connection: &Connection, image: &NewImage) -> rusqlite::Result<Re
     })
 }
 
-/// Sets a tag that the user gives, and not a registry.
-fn write_given(
+/// Sets a tag that the user chose.
+fn write_user_tag(
     connection: &Connection,
     image: &NewImage,
     tag: Option<&Reference>,
@@ -284,7 +283,7 @@ fn write_given(
     })
 }
 
-/// Lets a digest lead to `id`, unless it leads somewhere already. Returns where it led before.
+/// Sets a digest reference to `id`, unless it exists. Returns the image it referred to before.
 pub(crate) fn write_digest_reference(
     connection: &Connection,
     repository: &RepositoryName,
@@ -306,7 +305,7 @@ pub(crate) fn write_digest_reference(
     Ok(had.map(|had| had.0))
 }
 
-/// Lets the tag of `reference` lead to `id`, wherever it led before, and returns where that was.
+/// Sets the tag of `reference` to `id`, and returns the image it referred to before.
 pub(crate) fn write_tag(
     connection: &Connection,
     reference: &Reference,
@@ -330,7 +329,7 @@ pub(crate) fn write_tag(
     Ok(had.map(|had| had.0))
 }
 
-/// The time for people to see; nothing is decided by it.
+/// Returns the time for display; no decision depends on it.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| to_integer(since.as_secs()))

@@ -1,4 +1,4 @@
--- Bytes that hashed to their digest: blobs/<algorithm>/<hex>.
+-- Verified blobs: blobs/<algorithm>/<hex>.
 CREATE TABLE blobs (
     digest TEXT NOT NULL PRIMARY KEY,
     size   INTEGER NOT NULL
@@ -10,11 +10,11 @@ CREATE TABLE layers (
     size                INTEGER NOT NULL,      -- bytes of file content
     entries             INTEGER NOT NULL,
     implied_directories BLOB NOT NULL,         -- paths, each followed by a NUL
-    lower_links         BLOB NOT NULL,         -- path NUL target NUL, again and again
+    lower_links         BLOB NOT NULL,         -- path NUL target NUL, repeated
     created             INTEGER NOT NULL       -- seconds since 1970
 ) STRICT;
 
--- Which blobs were unpacked and gave which layer. What a manifest merely claims is not here.
+-- The blobs that were unpacked to a layer. Claims of a manifest are not recorded here.
 CREATE TABLE layer_blobs (
     diff_id TEXT NOT NULL REFERENCES layers (diff_id) ON DELETE CASCADE,
     blob    TEXT NOT NULL REFERENCES blobs (digest) ON DELETE CASCADE,
@@ -26,11 +26,11 @@ CREATE TABLE images (
     id           TEXT NOT NULL PRIMARY KEY REFERENCES blobs (digest),  -- the config
     manifest     TEXT NOT NULL REFERENCES blobs (digest),
     index_digest TEXT REFERENCES blobs (digest),  -- what the manifest was chosen from
-    os           TEXT NOT NULL,                   -- the platform, as the config says it
+    os           TEXT NOT NULL,                   -- the platform in the config
     architecture TEXT NOT NULL,
     variant      TEXT,
     os_version   TEXT,
-    created      TEXT,                            -- likewise
+    created      TEXT,                            -- the time in the config
     pulled       INTEGER NOT NULL                 -- seconds since 1970
 ) STRICT, WITHOUT ROWID;
 
@@ -40,13 +40,13 @@ CREATE TABLE image_layers (
     position  INTEGER NOT NULL,
     diff_id   TEXT NOT NULL REFERENCES layers (diff_id),
     chain_id  TEXT NOT NULL,
-    blob      TEXT NOT NULL,     -- what the manifest calls it; held only if `blobs` has it
+    blob      TEXT NOT NULL,     -- its digest in the manifest; stored only if it is in `blobs`
     blob_size INTEGER NOT NULL,
     PRIMARY KEY (image, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX image_layers_by_layer ON image_layers (diff_id);
 
--- The blobs that an image keeps: config, manifests, indexes, layers.
+-- The blobs of an image: config, manifests, indexes, layers.
 CREATE TABLE image_blobs (
     image  TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
     digest TEXT NOT NULL REFERENCES blobs (digest),
@@ -58,7 +58,7 @@ CREATE TABLE tags (
     repository TEXT NOT NULL,    -- with its registry: docker.io/library/alpine
     tag        TEXT NOT NULL,
     image      TEXT NOT NULL REFERENCES images (id),
-    target     TEXT NOT NULL,    -- the manifest or index that the tag named when it was set
+    target     TEXT NOT NULL,    -- the manifest or index that the tag referred to when it was set
     PRIMARY KEY (repository, tag)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tags_by_image ON tags (image);

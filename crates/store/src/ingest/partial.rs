@@ -16,35 +16,36 @@ use crate::root::{Root, StoreArea};
 use crate::store::StoreInner;
 use crate::tree;
 
-/// How many chunks one system call takes (`IOV_MAX`).
+/// The maximum of chunks for one system call (`IOV_MAX`).
 const MAX_CHUNKS: usize = 1024;
 
-/// What the name of a record ends in, behind that of its file.
+/// The suffix of a record's name, after the name of the partial blob.
 pub(crate) const RECORD_SUFFIX: &str = ".record";
 
-/// A file in `ingest/`. Dropped, it is removed with its record, unless it is to be kept or was moved away.
+/// A file in `ingest/`. When it is dropped it is removed with its record, unless it is retained or was moved
+/// away.
 #[derive(Debug)]
 pub(crate) struct PartialFile {
     inner: Arc<StoreInner>,
     name: String,
     file: OwnedFd,
     record: Mutex<RecordFile>,
-    /// Somebody else's now: the next pull's, or `blobs/`.
-    let_go: AtomicBool,
+    /// The file was retained for the next pull or moved to `blobs/`, and is not removed on drop.
+    released: AtomicBool,
 }
 
-/// The file of the record.
+/// The state of the record's file.
 #[derive(Debug)]
 enum RecordFile {
-    /// To be made when it is first written.
+    /// It is created by the first write.
     Unopened,
     Open(OwnedFd),
-    /// There is none, and never will be.
+    /// It was removed and is not written again.
     Condemned,
 }
 
 impl PartialFile {
-    /// Makes the file called `name`, which is nobody's.
+    /// Creates the file `name`, which must not exist.
     pub(crate) fn create(inner: &Arc<StoreInner>, name: String) -> Result<Self, FileError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let root = inner.root();
@@ -54,25 +55,25 @@ impl PartialFile {
         Ok(Self::of(inner, name, file))
     }
 
-    /// Opens the file called `name` of a blob of `size` bytes with what is known of it; makes it anew if nothing
-    /// sound was kept.
+    /// Opens the partial blob `name` of a blob of `size` bytes with its record; creates an empty one if there
+    /// is none with a valid record.
     pub(super) fn find(
         inner: &Arc<StoreInner>,
         name: String,
         size: u64,
     ) -> Result<(Self, PartialRecord), FileError> {
-        if let Some(kept) = Self::open(inner, &name, size)? {
-            return Ok(kept);
+        if let Some(found) = Self::open(inner, &name, size)? {
+            return Ok(found);
         }
         let ingest = inner.root().area(StoreArea::Ingest);
-        for unsound in [&name, &format!("{name}{RECORD_SUFFIX}")] {
-            let path = || inner.root().area_path(StoreArea::Ingest).join(unsound);
-            tree::remove(ingest, unsound.as_ref()).at("remove", path)?;
+        for leftover in [&name, &format!("{name}{RECORD_SUFFIX}")] {
+            let path = || inner.root().area_path(StoreArea::Ingest).join(leftover);
+            tree::remove(ingest, leftover.as_ref()).at("remove", path)?;
         }
         Ok((Self::create(inner, name)?, PartialRecord::default()))
     }
 
-    /// Opens the file called `name` of a blob of `size` bytes, if it was kept, with what is known of it.
+    /// Opens the partial blob `name` of a blob of `size` bytes with its record, if both are valid.
     fn open(
         inner: &Arc<StoreInner>,
         name: &str,
@@ -98,7 +99,7 @@ impl PartialFile {
             name,
             file,
             record: Mutex::new(RecordFile::Unopened),
-            let_go: AtomicBool::new(false),
+            released: AtomicBool::new(false),
         }
     }
 
@@ -141,7 +142,7 @@ impl PartialFile {
         Ok(())
     }
 
-    /// Writes the record. Whoever is killed leaves the one before or this one.
+    /// Writes the record. If the process is killed meanwhile, the old or the new record remains.
     pub(super) fn write_record(&self, record: &PartialRecord) -> Result<(), FileError> {
         let root = self.inner.root();
         let at = || root.area_path(StoreArea::Ingest).join(self.record_name());
@@ -162,12 +163,12 @@ impl PartialFile {
         Ok(())
     }
 
-    /// Waits until what was written is on the medium.
+    /// Waits until the bytes written so far are on the medium.
     pub(super) fn sync(&self) -> Result<(), FileError> {
         rustix::fs::fdatasync(&self.file).at("sync", || self.path())
     }
 
-    /// Waits until the record that was written last is on the medium.
+    /// Waits until the last record is on the medium.
     pub(super) fn sync_record(&self) -> Result<(), FileError> {
         match &*self.record_file() {
             RecordFile::Open(file) => rustix::fs::fdatasync(file).at("sync", || self.path()),
@@ -175,12 +176,12 @@ impl PartialFile {
         }
     }
 
-    /// Leaves the file and its record to the next pull.
-    pub(super) fn keep(&self) {
-        self.let_go.store(true, Ordering::Release);
+    /// Keeps the file and its record for the next pull.
+    pub(super) fn retain(&self) {
+        self.released.store(true, Ordering::Release);
     }
 
-    /// Has the file never offered again, whatever happens from here on.
+    /// Removes the record, so that the file is not used again even after a crash.
     pub(crate) fn discard(&self) {
         *self.record_file() = RecordFile::Condemned;
         remove(self.inner.root(), &self.record_name());
@@ -190,20 +191,20 @@ impl PartialFile {
         matches!(*self.record_file(), RecordFile::Condemned)
     }
 
-    /// Returns whether it is somebody else's by now.
+    /// Returns whether the file was retained or published.
     pub(super) fn is_released(&self) -> bool {
-        self.let_go.load(Ordering::Acquire)
+        self.released.load(Ordering::Acquire)
     }
 
-    /// Notes that the blob is held now, in its place: what may be left here goes.
+    /// Called when the blob is published: removes what is left of it in `ingest/`.
     pub(crate) fn mark_published(&self) {
-        if !self.let_go.swap(true, Ordering::AcqRel) {
+        if !self.released.swap(true, Ordering::AcqRel) {
             remove(self.inner.root(), &self.name);
             remove(self.inner.root(), &self.record_name());
         }
     }
 
-    /// Returns the file, and takes its name away.
+    /// Returns the file and removes its name.
     pub(crate) fn into_unnamed_file(self) -> Result<File, FileError> {
         let file = self.file.try_clone().at("open", || self.path())?;
         Ok(File::from(file))
@@ -227,7 +228,7 @@ impl PartialFile {
         Ok(bytes)
     }
 
-    /// Reads some of what is at `offset`; nothing at the end.
+    /// Reads bytes at `offset`; returns 0 at the end.
     pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
         loop {
             match rustix::io::pread(&self.file, &mut *buffer, offset) {
@@ -248,14 +249,14 @@ impl PartialFile {
 
 impl Drop for PartialFile {
     fn drop(&mut self) {
-        if !*self.let_go.get_mut() {
+        if !*self.released.get_mut() {
             remove(self.inner.root(), &self.name);
             remove(self.inner.root(), &self.record_name());
         }
     }
 }
 
-/// Reads the record of the blob of `size` bytes whose file is called `name`, if there is a sound one.
+/// Reads the record of the partial blob `name` of a blob of `size` bytes, if there is a valid one.
 pub(crate) fn read_record(
     root: &Root,
     name: &str,
@@ -273,7 +274,7 @@ pub(crate) fn read_record(
     Ok(PartialRecord::parse(&bytes, size))
 }
 
-/// Opens what is called `name` in `ingest/` if it is a file, and returns its length.
+/// Opens `name` in `ingest/` if it is a regular file, and returns its length.
 fn open_regular(
     root: &Root,
     name: &str,
@@ -297,7 +298,7 @@ fn remove(root: &Root, name: &str) {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(error) => {
             let path = root.area_path(StoreArea::Ingest).join(name);
-            tracing::warn!(path = %path.display(), %error, "left behind");
+            tracing::warn!(path = %path.display(), %error, "cannot remove a file of a partial blob");
         }
     }
 }

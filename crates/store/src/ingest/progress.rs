@@ -1,4 +1,4 @@
-//! How far a partial blob is: what is there, who fills what, and how far it is hashed.
+//! The progress of a partial blob: the bytes present, claimed, durable and hashed.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,14 +8,15 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::record::{Checkpoint, PartialRecord};
 use super::{ByteRanges, IngestStopped};
 
-/// Bytes that are filled before the record says so, at most, if the process is killed: less than the megabyte
-/// that may be fetched again.
+/// The maximum of bytes that the record may miss if the process is killed. Less than a megabyte has to be
+/// downloaded again.
 const RECORD_EVERY: u64 = 256 << 10;
 
-/// Checkpoints of the hash that wait to become safe; beyond that, every other one is forgotten.
+/// The maximum of hash checkpoints that wait until their bytes are durable; beyond it, every other one is
+/// dropped.
 const MOST_CHECKPOINTS: usize = 256;
 
-/// The state that writers and followers of one blob share.
+/// The progress that writers and readers of one blob share.
 #[derive(Debug)]
 pub(crate) struct IngestProgress {
     state: Mutex<ProgressState>,
@@ -25,17 +26,17 @@ pub(crate) struct IngestProgress {
 #[derive(Debug)]
 struct ProgressState {
     size: u64,
-    /// In the file.
+    /// Bytes in the file.
     held: ByteRanges,
-    /// In the file, or to be put there by somebody.
+    /// Bytes in the file, or claimed by a writer.
     claimed: ByteRanges,
-    /// On the medium.
+    /// Bytes that are durable.
     safe: ByteRanges,
-    /// In the order of their positions; of those in safe bytes only the last.
+    /// Ordered by position; of those within durable bytes only the last.
     checkpoints: VecDeque<Checkpoint>,
-    /// Bytes that came since the record was written.
+    /// Bytes received since the record was last written.
     unrecorded: u64,
-    /// The lowest watermark that a sleeping follower waits for; waking it earlier helps nobody.
+    /// The lowest watermark that a sleeping reader waits for; it is not woken before.
     awaited: Option<u64>,
     stopped: Option<IngestStopped>,
 }
@@ -57,7 +58,7 @@ impl IngestProgress {
         }
     }
 
-    /// Returns the watermark: every byte before it is in the file.
+    /// Returns the watermark: all bytes before it are in the file.
     pub(super) fn contiguous(&self) -> u64 {
         self.state().held.contiguous()
     }
@@ -76,7 +77,7 @@ impl IngestProgress {
         state.held.contiguous() == state.size
     }
 
-    /// Gives the first stretch that nobody has or fills, or the first `most` bytes of it.
+    /// Claims the first range that is neither present nor claimed, up to `most` bytes of it.
     pub(super) fn claim(&self, most: u64) -> Option<Range<u64>> {
         let mut state = self.state();
         let gap = state.claimed.gaps(state.size).next()?;
@@ -85,12 +86,12 @@ impl IngestProgress {
         Some(claim)
     }
 
-    /// Takes back what somebody wanted to fill.
+    /// Releases a claimed range.
     pub(super) fn unclaim(&self, range: Range<u64>) {
         self.state().claimed.remove(range);
     }
 
-    /// Notes that `range` is in the file. Returns a record if it is time for one.
+    /// Records that `range` is in the file. Returns a record when one is due.
     pub(super) fn mark_filled(
         &self,
         range: Range<u64>,
@@ -110,12 +111,12 @@ impl IngestProgress {
         Ok(is_due.then(|| state.record()))
     }
 
-    /// Returns what is known now.
+    /// Returns a record of the current progress.
     pub(super) fn record(&self) -> RecordDraft {
         self.state().record()
     }
 
-    /// Notes that `held` was on the medium.
+    /// Records that `held` is durable.
     pub(super) fn mark_safe(&self, held: &ByteRanges) {
         let mut state = self.state();
         for range in held.iter() {
@@ -131,7 +132,7 @@ impl IngestProgress {
         }
     }
 
-    /// Notes that everything before a place was hashed.
+    /// Adds a checkpoint of the hash.
     pub(super) fn add_checkpoint(&self, checkpoint: Checkpoint) {
         let mut state = self.state();
         let last = state.checkpoints.back().map_or(0, |last| last.position);
@@ -148,7 +149,7 @@ impl IngestProgress {
         state.checkpoints.push_back(checkpoint);
     }
 
-    /// Waits until every byte before `enough` is there; returns how far it is.
+    /// Waits until all bytes before `enough` are in the file; returns the watermark.
     pub(super) fn wait_for(&self, enough: u64) -> io::Result<u64> {
         let mut state = self.state();
         loop {
@@ -165,7 +166,7 @@ impl IngestProgress {
         }
     }
 
-    /// The first reason to stop stays.
+    /// Stops writers and readers; the first reason is kept.
     pub(super) fn stop(&self, reason: IngestStopped) {
         self.state().stopped.get_or_insert(reason);
         self.grown.notify_all();
@@ -177,7 +178,7 @@ impl IngestProgress {
     }
 }
 
-/// What is known of a blob, but for the boot in which it is.
+/// A record without the boot ID.
 #[derive(Debug)]
 pub(super) struct RecordDraft {
     held: ByteRanges,

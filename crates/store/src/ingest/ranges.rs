@@ -1,18 +1,18 @@
-//! Sets of places in a blob, as stretches that neither touch nor overlap.
+//! Sets of byte positions, as ranges that neither touch nor overlap.
 
 use std::ops::Range;
 
-/// A set of places.
+/// A set of byte positions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ByteRanges(Vec<Range<u64>>);
 
 impl ByteRanges {
-    /// Adds every place of `range`.
+    /// Adds all positions of `range`.
     pub(crate) fn insert(&mut self, range: Range<u64>) {
         if range.is_empty() {
             return;
         }
-        // Those that touch it become one with it.
+        // Ranges that touch it are merged with it.
         let first = self.0.partition_point(|other| other.end < range.start);
         let last = self.0.partition_point(|other| other.start <= range.end);
         let merged = self.0[first..last].iter().fold(range, |sum, other| {
@@ -21,7 +21,7 @@ impl ByteRanges {
         self.0.splice(first..last, [merged]);
     }
 
-    /// Takes every place of `range` out.
+    /// Removes all positions of `range`.
     pub(crate) fn remove(&mut self, range: Range<u64>) {
         if range.is_empty() {
             return;
@@ -36,7 +36,7 @@ impl ByteRanges {
         self.0.splice(first..last, left);
     }
 
-    /// Returns the places that both have.
+    /// Returns the positions that are in both sets.
     pub(crate) fn and(&self, other: &Self) -> Self {
         let mut both = self.clone();
         for gap in other.gaps(self.end()) {
@@ -45,23 +45,23 @@ impl ByteRanges {
         both
     }
 
-    /// Returns where the first gap begins: every place before is in the set.
+    /// Returns the start of the first gap: all positions before it are in the set.
     pub(crate) fn contiguous(&self) -> u64 {
         let first = self.0.first().filter(|first| first.start == 0);
         first.map_or(0, |first| first.end)
     }
 
-    /// Returns where the last stretch ends.
+    /// Returns the end of the last range.
     pub(crate) fn end(&self) -> u64 {
         self.0.last().map_or(0, |last| last.end)
     }
 
-    /// Returns how many places there are.
+    /// Returns the number of positions.
     pub(crate) fn total(&self) -> u64 {
         self.0.iter().map(|range| range.end - range.start).sum()
     }
 
-    /// Returns the stretches below `size` that are not in the set, in order.
+    /// Returns the ranges below `size` that are not in the set, in order.
     pub(crate) fn gaps(&self, size: u64) -> impl Iterator<Item = Range<u64>> {
         let starts = std::iter::once(0).chain(self.0.iter().map(|range| range.end));
         let ends = { self.0.iter().map(|range| range.start) }.chain([u64::MAX]);
@@ -70,7 +70,7 @@ impl ByteRanges {
             .filter(|gap| !gap.is_empty())
     }
 
-    /// Returns the stretches, in order.
+    /// Returns the ranges, in order.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Range<u64>> {
         self.0.iter()
     }
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// The same, place by place.
+    /// Returns the positions one by one.
     fn places(set: &ByteRanges) -> BTreeSet<u64> {
         set.iter().cloned().flatten().collect()
     }
@@ -108,9 +108,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is added and taken out, in whatever order, it is the set that it would be place by place.
+        /// The set equals a model that holds the positions one by one, for any sequence of changes.
         #[test]
-        fn a_set_is_a_set(changes in prop::collection::vec((any::<bool>(), range()), 0..24)) {
+        fn a_set_equals_its_model(changes in prop::collection::vec((any::<bool>(), range()), 0..24)) {
             let (mut set, mut model) = (ByteRanges::default(), BTreeSet::new());
             for (adds, range) in changes {
                 if adds {
@@ -121,9 +121,9 @@ mod tests {
                     model.retain(|place| !range.contains(place));
                 }
                 prop_assert_eq!(places(&set), model.clone());
-                let stretches: Vec<_> = set.iter().collect();
-                prop_assert!(stretches.iter().all(|range| !range.is_empty()));
-                prop_assert!(stretches.windows(2).all(|pair| pair[0].end < pair[1].start));
+                let ranges: Vec<_> = set.iter().collect();
+                prop_assert!(ranges.iter().all(|range| !range.is_empty()));
+                prop_assert!(ranges.windows(2).all(|pair| pair[0].end < pair[1].start));
                 prop_assert_eq!(set.total(), model.len() as u64);
                 prop_assert_eq!(set.end(), model.last().map_or(0, |last| last + 1));
                 let gap = (0..99).find(|place| !model.contains(place)).unwrap();
@@ -135,7 +135,7 @@ mod tests {
         }
 
         #[test]
-        fn what_both_have(one in prop::collection::vec(range(), 0..8), other in prop::collection::vec(range(), 0..8)) {
+        fn an_intersection_has_common_positions(one in prop::collection::vec(range(), 0..8), other in prop::collection::vec(range(), 0..8)) {
             let (one, other): (ByteRanges, ByteRanges) = (one.into_iter().collect(), other.into_iter().collect());
             let both: BTreeSet<_> = places(&one).intersection(&places(&other)).copied().collect();
             prop_assert_eq!(places(&one.and(&other)), both);

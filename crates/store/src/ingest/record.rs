@@ -1,14 +1,14 @@
-//! What is known of a partial blob, on disk beside it: which of its bytes are there, and how far they are hashed.
+//! The record beside a partial blob: which of its bytes are present, and how far they are hashed.
 //!
-//! A record is a hint that is checked, never a proof. It says what need not be fetched again; whether that is
-//! the beginning of the right blob is found out when all of it is there and hashed.
+//! A record is a hint. It avoids downloading bytes again; whether they belong to the blob is verified when all
+//! of them are present and hashed.
 //!
 //! # Invariants
-//! - `held` was written to the file before the record says so. In the boot in which it was written that is
-//!   enough: what was written is in the file, whoever was killed since.
-//! - `safe` was on the medium before the record says so. After another boot nothing else counts.
-//! - The hash covers safe bytes only. Bytes that a power cut may have taken are hashed again, so that the hash is
-//!   always that of what the file holds.
+//! - Bytes in `held` were written to the file before the record. Within the same boot that is enough: the page
+//!   cache survives the end of any process.
+//! - Bytes in `safe` were on the medium before the record. After a reboot only these count.
+//! - The hash covers safe bytes only. Bytes that a power cut may have lost are hashed again, so that the hash
+//!   always matches the file.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -17,30 +17,30 @@ use windlass_oci::{Algorithm, Digest, Hasher};
 
 use super::ByteRanges;
 
-/// The size of a record in the file, in bytes: a page, so that it is written whole.
+/// The size of a record in bytes: one page, so that it is written in one piece.
 pub(crate) const RECORD_SIZE: usize = 4096;
 
-/// Stretches that a record has room for, of each kind. There are about as many as connections.
+/// The maximum of ranges of each kind in a record. There are about as many as connections.
 const MOST_RANGES: usize = 24;
 
 const FIRST_LINE: &str = "windlass partial 1";
 
-/// What is known of a partial blob.
+/// The record of a partial blob.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PartialRecord {
-    /// Which boot of the machine it is from; empty where that cannot be told.
+    /// The boot ID of the machine; empty if it is unknown.
     pub(crate) boot: String,
     pub(crate) held: ByteRanges,
     pub(crate) safe: ByteRanges,
     pub(crate) hash: Option<Checkpoint>,
 }
 
-/// How far a blob is hashed.
+/// The state of the hash at a position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
-    /// Every byte before this place.
+    /// All bytes before this position are hashed.
     pub(crate) position: u64,
-    /// [`Hasher::state`] there.
+    /// [`Hasher::state`] at this position.
     pub(crate) state: Vec<u8>,
 }
 
@@ -51,28 +51,29 @@ impl Checkpoint {
 }
 
 impl PartialRecord {
-    /// Writes the record as it stands in its file.
+    /// Serializes the record.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut text = format!("{FIRST_LINE}\nboot {}\n", self.boot);
         for (name, ranges) in [("held", &self.held), ("safe", &self.safe)] {
             text.push_str(name);
             for Range { start, end } in ranges.iter().take(MOST_RANGES) {
-                write!(text, " {start}-{end}").expect("a string takes everything");
+                write!(text, " {start}-{end}").expect("writing to a string cannot fail");
             }
             text.push('\n');
         }
         if let Some(Checkpoint { position, state }) = &self.hash {
-            writeln!(text, "hash {position} {}", hex(state)).expect("a string takes everything");
+            writeln!(text, "hash {position} {}", hex(state))
+                .expect("writing to a string cannot fail");
         }
         let sum = Digest::sha256(&text);
-        writeln!(text, "sum {sum}").expect("a string takes everything");
+        writeln!(text, "sum {sum}").expect("writing to a string cannot fail");
         let mut bytes = text.into_bytes();
         debug_assert!(bytes.len() <= RECORD_SIZE);
         bytes.resize(RECORD_SIZE, b'\n');
         bytes
     }
 
-    /// Reads a record of a blob of `size` bytes; `None` if it is none, or is damaged.
+    /// Parses a record of a blob of `size` bytes; `None` if it is malformed or damaged.
     pub(crate) fn parse(bytes: &[u8], size: u64) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?.trim_end_matches('\n');
         let (text, sum) = text.rsplit_once("sum ")?;
@@ -96,7 +97,7 @@ impl PartialRecord {
         })
     }
 
-    /// Returns what of it counts in the boot called `boot`, for a file of `length` bytes.
+    /// Returns the part of the record that is valid in the boot `boot`, for a file of `length` bytes.
     pub(crate) fn in_boot(self, boot: &str, length: u64) -> Self {
         let there = ByteRanges::from(0..length);
         let is_same = !boot.is_empty() && self.boot == boot;
@@ -135,7 +136,7 @@ fn checkpoint(text: &str) -> Option<Checkpoint> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes everything");
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text
     })
 }
@@ -167,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn a_record_reads_as_it_was_written() {
+    fn a_record_is_read_back() {
         let nothing = PartialRecord::default();
         for record in [record(), nothing] {
             assert_eq!(PartialRecord::parse(&record.to_bytes(), 300), Some(record));
         }
     }
 
-    /// Of more stretches than there is room for, the first are kept; with the largest numbers they fit.
+    /// Of too many ranges the first are kept; with the largest numbers they fit.
     #[test]
     fn a_record_fits_its_page() {
         let far = u64::MAX - 1000;
@@ -191,9 +192,9 @@ mod tests {
         assert_eq!(PartialRecord::parse(&bytes, u64::MAX).unwrap().held, first);
     }
 
-    /// Whichever byte changes, it is no record any more, or reads the same (a line feed behind the end).
+    /// A change of any byte makes the record invalid.
     #[test]
-    fn a_damaged_record_is_none() {
+    fn a_damaged_record_is_rejected() {
         let bytes = record().to_bytes();
         for place in 0..bytes.len() {
             let mut damaged = bytes.clone();
@@ -204,11 +205,15 @@ mod tests {
         for length in [0, 1, 30, 300] {
             assert_eq!(PartialRecord::parse(&bytes[..length], 300), None);
         }
-        assert_eq!(PartialRecord::parse(&bytes, 299), None, "of a smaller blob");
+        assert_eq!(
+            PartialRecord::parse(&bytes, 299),
+            None,
+            "a range ends beyond the blob"
+        );
     }
 
     #[test]
-    fn after_another_boot_only_what_is_safe_counts() {
+    fn after_a_reboot_only_safe_bytes_count() {
         let record = record();
         assert_eq!(record.clone().in_boot("b0", 300), record);
         let other = record.clone().in_boot("b1", 300);
@@ -218,14 +223,14 @@ mod tests {
             ..record.clone()
         };
         assert_eq!(unknown.in_boot("", 300).held, record.safe);
-        // What the file does not have is not there, and a hash of it is worth nothing.
+        // Bytes beyond the end of the file are not present, and a hash that covers them is not used.
         let short = record.in_boot("b0", 39);
         assert_eq!(short.held, ByteRanges::from(0..39));
         assert_eq!(short.hash, None);
     }
 
     #[test]
-    fn a_hash_goes_on_where_it_was() {
+    fn a_hash_continues_from_its_state() {
         let hash = record().hash.unwrap();
         let mut hasher = hash.hasher(Algorithm::Sha512).unwrap();
         hasher.update(b"def");

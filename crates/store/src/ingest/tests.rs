@@ -1,4 +1,4 @@
-//! One writes, others follow: every interleaving ends in the right bytes or in the right error.
+//! Writers and readers of one blob: every interleaving ends with the right bytes or the right error.
 
 mod resuming;
 
@@ -14,7 +14,7 @@ use super::{
 use crate::BlobDraft;
 use crate::tests::fixture::{TestStore, list};
 
-/// Bytes that differ from place to place.
+/// Returns bytes without repetition.
 fn bytes(length: usize) -> Vec<u8> {
     let word = |place: u32| place.wrapping_mul(0x9e37_79b9).to_le_bytes();
     (0u32..).flat_map(word).take(length).collect()
@@ -25,26 +25,26 @@ fn begin(place: &TestStore, content: &[u8]) -> (Ingest, IngestWriter) {
     place.own().ingest(&digest, content.len() as u64).unwrap()
 }
 
-/// Appends to the first piece that is missing.
+/// Appends to the first missing range.
 fn append(writer: &IngestWriter, chunks: &[&[u8]]) -> Result<(), AppendError> {
     let chunks: Vec<_> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
     writer.claim(u64::MAX).unwrap().append(&chunks)
 }
 
-/// Returns what belongs into a piece.
+/// Returns the content of a range.
 fn part<'a>(content: &'a [u8], piece: &RangeWriter) -> &'a [u8] {
     let [start, end] = [piece.position(), piece.end()].map(|place| usize::try_from(place).unwrap());
     &content[start..end]
 }
 
 /// Reads to the end, `size` bytes at a time.
-fn read_all(mut follower: IngestReader, size: usize) -> (Vec<u8>, Result<BlobDraft, VerifyError>) {
-    let mut seen = Vec::new();
+fn read_all(mut reader: IngestReader, size: usize) -> (Vec<u8>, Result<BlobDraft, VerifyError>) {
+    let mut received = Vec::new();
     let mut piece = vec![0; size];
     loop {
-        match follower.read(&mut piece).unwrap() {
-            0 => return (seen, follower.verify()),
-            length => seen.extend_from_slice(&piece[..length]),
+        match reader.read(&mut piece).unwrap() {
+            0 => return (received, reader.verify()),
+            length => received.extend_from_slice(&piece[..length]),
         }
     }
 }
@@ -55,7 +55,7 @@ fn stopped(error: &std::io::Error) -> Option<IngestStopped> {
 
 /// DL-3.
 #[test]
-fn followers_see_every_byte_whatever_the_pieces() {
+fn readers_get_every_byte_for_any_chunk_sizes() {
     let content = bytes(3_000_017);
     for (written, read) in [
         (1 << 20, 4096),
@@ -67,8 +67,8 @@ fn followers_see_every_byte_whatever_the_pieces() {
         let (ingest, writer) = begin(&place, &content);
         let readers: Vec<_> = (0..2)
             .map(|_| {
-                let follower = ingest.reader();
-                thread::spawn(move || read_all(follower, read))
+                let reader = ingest.reader();
+                thread::spawn(move || read_all(reader, read))
             })
             .collect();
         for chunk in content.chunks(written) {
@@ -77,22 +77,25 @@ fn followers_see_every_byte_whatever_the_pieces() {
         }
         writer.finish().unwrap();
         for reader in readers {
-            let (seen, draft) = reader.join().unwrap();
+            let (received, draft) = reader.join().unwrap();
             let draft = draft.unwrap();
-            assert!(seen == content, "pieces of {written} read by {read}");
+            assert!(
+                received == content,
+                "written by {written} bytes, read by {read}"
+            );
             assert_eq!(draft.size(), content.len() as u64);
         }
     }
 }
 
-/// Several writers, each with pieces of their own, in whatever order they get on.
+/// Several writers with ranges of their own, at different speeds.
 #[test]
 fn several_writers_make_one_blob() {
     let place = TestStore::new();
     let content = bytes(2_000_003);
     let (ingest, writer) = begin(&place, &content);
-    let follower = ingest.reader();
-    let reader = thread::spawn(move || read_all(follower, 10_000));
+    let reader = ingest.reader();
+    let task = thread::spawn(move || read_all(reader, 10_000));
     thread::scope(|scope| {
         for length in [1000, 7777, 64] {
             let (writer, content) = (&writer, &content);
@@ -106,14 +109,14 @@ fn several_writers_make_one_blob() {
         }
     });
     writer.finish().unwrap();
-    let (seen, draft) = reader.join().unwrap();
-    assert!(seen == content);
+    let (received, draft) = task.join().unwrap();
+    assert!(received == content);
     draft.unwrap();
 }
 
-/// What is given back, by cutting or by leaving, is claimed by the next.
+/// Ranges that are truncated or dropped can be claimed again.
 #[test]
-fn pieces_are_claimed_in_order_and_given_back() {
+fn ranges_are_claimed_in_order_and_released() {
     let place = TestStore::new();
     let content = bytes(100);
     let (ingest, writer) = begin(&place, &content);
@@ -134,7 +137,7 @@ fn pieces_are_claimed_in_order_and_given_back() {
         [5, 25]
     );
     whole.handle().truncate(20);
-    assert_eq!(ends(&whole), (10, 40), "what is reserved is not cut off");
+    assert_eq!(ends(&whole), (10, 40), "reserved bytes stay in the range");
     let extent = whole.handle();
     drop((next, whole));
     extent.truncate(0);
@@ -148,42 +151,42 @@ fn pieces_are_claimed_in_order_and_given_back() {
     assert_eq!(gaps, [(10, 40), (50, 95), (95, 100)]);
 }
 
-/// The follower sleeps for bytes that it knows must come, and is woken by the last of them.
+/// The reader sleeps, and the last byte wakes it.
 #[test]
-fn a_waiting_follower_gets_the_last_byte() {
+fn a_waiting_reader_gets_the_last_byte() {
     let place = TestStore::new();
     let content = bytes(100_000);
     let (ingest, writer) = begin(&place, &content);
-    let mut follower = ingest.reader();
-    let (says, hears) = mpsc::channel();
-    let reader = thread::spawn(move || {
-        let mut seen = vec![0; 99_999];
-        follower.read_exact(&mut seen).unwrap();
-        says.send(()).unwrap();
-        follower.read_to_end(&mut seen).unwrap();
-        (seen, follower.verify().unwrap())
+    let mut reader = ingest.reader();
+    let (sender, receiver) = mpsc::channel();
+    let task = thread::spawn(move || {
+        let mut received = vec![0; 99_999];
+        reader.read_exact(&mut received).unwrap();
+        sender.send(()).unwrap();
+        reader.read_to_end(&mut received).unwrap();
+        (received, reader.verify().unwrap())
     });
     append(&writer, &[&content[..99_999]]).unwrap();
-    hears.recv().unwrap();
+    receiver.recv().unwrap();
     assert_eq!(ingest.contiguous_bytes(), 99_999);
     append(&writer, &[&content[99_999..]]).unwrap();
-    assert!(reader.join().unwrap().0 == content);
+    assert!(task.join().unwrap().0 == content);
 }
 
-/// More pieces than the kernel takes at once, some of them empty.
+/// More chunks than one system call takes, some of them empty.
 #[test]
-fn many_small_pieces_arrive_in_order() {
+fn many_small_chunks_arrive_in_order() {
     let place = TestStore::new();
     let content = bytes(3000);
     let (ingest, writer) = begin(&place, &content);
-    let pieces = content
+    let chunks = content
         .chunks(1)
         .flat_map(|byte| [IoSlice::new(byte), IoSlice::new(b"")]);
     let mut piece = writer.claim(u64::MAX).unwrap();
-    piece.append(&pieces.collect::<Vec<_>>()).unwrap();
-    let mut follower = ingest.reader();
-    std::io::copy(&mut follower, &mut std::io::sink()).unwrap();
-    follower.verify().unwrap();
+    piece.append(&chunks.collect::<Vec<_>>()).unwrap();
+    let mut reader = ingest.reader();
+    std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+    reader.verify().unwrap();
 }
 
 #[test]
@@ -191,14 +194,14 @@ fn an_empty_blob_is_complete_at_once() {
     let place = TestStore::new();
     let (ingest, writer) = begin(&place, b"");
     writer.finish().unwrap();
-    let mut follower = ingest.reader();
-    assert_eq!(follower.read(&mut [0; 8]).unwrap(), 0);
-    assert_eq!(follower.verify().unwrap().size(), 0);
+    let mut reader = ingest.reader();
+    assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0);
+    assert_eq!(reader.verify().unwrap().size(), 0);
 }
 
-/// T16: one byte more than announced is refused before it is written.
+/// T16: one byte more than announced is rejected before it is written.
 #[test]
-fn refuses_more_than_was_announced() {
+fn more_bytes_than_announced_are_rejected() {
     let place = TestStore::new();
     let (ingest, writer) = begin(&place, b"12345");
     append(&writer, &[b"123"]).unwrap();
@@ -223,14 +226,14 @@ fn refuses_more_than_was_announced() {
 }
 
 #[test]
-fn cancelling_wakes_a_follower_and_stops_the_writer() {
+fn cancelling_wakes_a_reader_and_stops_the_writer() {
     let place = TestStore::new();
     let (ingest, writer) = begin(&place, b"12345");
-    let mut follower = ingest.reader();
-    let reader = thread::spawn(move || follower.read(&mut [0; 8]).unwrap_err());
+    let mut reader = ingest.reader();
+    let task = thread::spawn(move || reader.read(&mut [0; 8]).unwrap_err());
     ingest.cancel();
     assert_eq!(
-        stopped(&reader.join().unwrap()),
+        stopped(&task.join().unwrap()),
         Some(IngestStopped::Cancelled)
     );
     let error = append(&writer, &[b"1"]).unwrap_err();
@@ -238,49 +241,43 @@ fn cancelling_wakes_a_follower_and_stops_the_writer() {
 }
 
 #[test]
-fn a_writer_that_leaves_fails_its_followers() {
+fn a_dropped_writer_fails_its_readers() {
     let place = TestStore::new();
     let (ingest, writer) = begin(&place, b"12345");
-    let mut follower = ingest.reader();
+    let mut reader = ingest.reader();
     append(&writer, &[b"1234"]).unwrap();
-    let reader = thread::spawn(move || {
-        let error = std::io::copy(&mut follower, &mut std::io::sink()).unwrap_err();
-        (error, follower)
+    let task = thread::spawn(move || {
+        let error = std::io::copy(&mut reader, &mut std::io::sink()).unwrap_err();
+        (error, reader)
     });
     drop(writer);
-    let (error, follower) = reader.join().unwrap();
+    let (error, reader) = task.join().unwrap();
     assert_eq!(stopped(&error), Some(IngestStopped::Abandoned));
-    let error = follower.verify().unwrap_err();
+    let error = reader.verify().unwrap_err();
     assert!(
         matches!(error, VerifyError::NotAllRead { size: 5, .. }),
         "{error}"
     );
     drop(ingest);
     let name = format!("sha256-{}-5", Digest::sha256(b"12345").hex());
-    let kept = [name.clone(), name + ".record"];
-    assert_eq!(list(&place.path().join("ingest")), kept);
+    let files = [name.clone(), name + ".record"];
+    assert_eq!(list(&place.path().join("ingest")), files);
 }
 
-/// T15: the wrong bytes are no blob, and nothing of them stays.
+/// T15: wrong bytes are not accepted as the blob, and none of them stay.
 #[test]
-fn wrong_bytes_are_refused() {
+fn wrong_bytes_are_rejected() {
     let place = TestStore::new();
     let store = place.own();
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-        let wanted = Digest::of(algorithm, b"right");
-        let (ingest, writer) = store.ingest(&wanted, 5).unwrap();
+        let expected = Digest::of(algorithm, b"right");
+        let (ingest, writer) = store.ingest(&expected, 5).unwrap();
         append(&writer, &[b"wrong"]).unwrap();
-        let mut follower = ingest.reader();
-        std::io::copy(&mut follower, &mut std::io::sink()).unwrap();
-        let error = follower.verify().unwrap_err();
+        let mut reader = ingest.reader();
+        std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+        let error = reader.verify().unwrap_err();
         let actual = Digest::of(algorithm, b"wrong");
-        assert_eq!(
-            error,
-            VerifyError::Digest {
-                expected: wanted,
-                actual
-            }
-        );
+        assert_eq!(error, VerifyError::Digest { expected, actual });
     }
     let error = store
         .put_blob(&Digest::sha256(b"right"), b"wrong")

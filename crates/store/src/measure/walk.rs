@@ -1,8 +1,8 @@
-//! Measuring a tree that may be hostile: any depth, links to anywhere.
+//! Measures a tree that may be hostile: with any depth, and links to anywhere.
 //!
-//! One directory is open at a time, and the way back up is `..`, checked to be where the way down came from: neither
-//! the stack nor the number of open files depends on what is measured, and nobody who moves a directory meanwhile leads
-//! elsewhere (F3, T48).
+//! One directory is open at a time. The way back up is `..`, which is checked to be the directory that the way
+//! down came through. So neither the stack nor the number of open files depends on the tree, and a directory
+//! that is moved meanwhile does not lead elsewhere (F3, T48).
 
 use std::collections::HashSet;
 use std::ffi::{CString, OsStr};
@@ -20,22 +20,22 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 
-/// A directory on the way down: which it is, and those in it that are left.
+/// A directory on the way down: its identity, and the subdirectories that are left.
 struct DirectoryLevel {
     identity: (u64, u64),
     left: Vec<CString>,
 }
 
-/// The sum so far, and the files with several names that are in it.
+/// The sum so far, and the files with several names that it includes.
 #[derive(Default)]
 struct Sum {
     bytes: u64,
     linked: HashSet<(u64, u64)>,
 }
 
-/// Returns what the file or tree called `name` in `parent` takes up; what is not there takes nothing.
+/// Returns the disk space of the file or tree `name` in `parent`; 0 if it is missing.
 ///
-/// A directory that may not be read counts by itself, without what is in it.
+/// A directory that cannot be read counts without its content.
 pub(super) fn measure(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<u64> {
     let name = CString::new(name.as_bytes())?;
     let mut sum = Sum::default();
@@ -49,20 +49,22 @@ pub(super) fn measure(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<u64> {
     let Some(mut dir) = enter(parent, &name)? else {
         return Ok(sum.bytes);
     };
-    let mut way = vec![sum.level(&dir)?];
-    while let Some(level) = way.last_mut() {
+    let mut path = vec![sum.level(&dir)?];
+    while let Some(level) = path.last_mut() {
         if let Some(child) = level.left.pop() {
             if let Some(below) = enter(dir.as_fd(), &child)? {
-                way.push(sum.level(&below)?);
+                path.push(sum.level(&below)?);
                 dir = below;
             }
             continue;
         }
-        way.pop();
-        let Some(above) = way.last() else { break };
+        path.pop();
+        let Some(above) = path.last() else { break };
         let up = rustix::fs::openat(&dir, "..", DIRECTORY, Mode::empty())?;
         if identity(&rustix::fs::fstat(&up)?) != above.identity {
-            return Err(io::Error::other("a directory was moved meanwhile"));
+            return Err(io::Error::other(
+                "a directory was moved while it was measured",
+            ));
         }
         dir = up;
     }
@@ -77,7 +79,7 @@ impl Sum {
         }
     }
 
-    /// Adds all that is in `dir`, and returns the directories that are to be looked into.
+    /// Adds the entries of `dir`, and returns its subdirectories.
     fn level(&mut self, dir: &OwnedFd) -> io::Result<DirectoryLevel> {
         let mut left = Vec::new();
         for entry in Dir::read_from(dir)? {
@@ -107,10 +109,10 @@ fn stat(dir: BorrowedFd<'_>, name: &std::ffi::CStr) -> io::Result<Option<Stat>> 
     }
 }
 
-/// Opens a directory to look into it, unless it is gone or may not be read.
+/// Opens a directory, unless it is gone or cannot be read.
 fn enter(dir: BorrowedFd<'_>, name: &CString) -> io::Result<Option<OwnedFd>> {
     let opened = rustix::fs::openat(dir, name, DIRECTORY, Mode::empty()).and_then(|dir| {
-        // Names in it can be looked up, and so can the way back.
+        // Checks that its entries, and the way back, can be looked up.
         rustix::fs::statat(&dir, "..", AtFlags::SYMLINK_NOFOLLOW).map(|_| dir)
     });
     match opened {

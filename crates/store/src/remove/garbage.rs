@@ -1,4 +1,4 @@
-//! Blobs and layers that nothing wants any more.
+//! Garbage collection: blobs and layers that no image and no lease needs.
 
 use std::ffi::OsStr;
 use std::os::fd::AsFd as _;
@@ -6,15 +6,15 @@ use std::os::fd::AsFd as _;
 use rusqlite::{Connection, Row};
 use windlass_oci::{DiffId, Digest};
 
-use crate::commit::take_off;
+use crate::commit::move_to_drafts;
 use crate::database::TextColumn;
 use crate::error::{At, FileError};
-use crate::fail::{self, CommitStep};
+use crate::failpoint::{self, CommitStep};
 use crate::lease::{LeasedContent, Leases};
 use crate::root::{Root, StoreArea};
 use crate::tree;
 
-/// What has no row any more, and still has its file.
+/// Content whose rows are deleted and whose files remain.
 #[derive(Debug)]
 pub(super) struct Garbage {
     blobs: Vec<Digest>,
@@ -22,7 +22,7 @@ pub(super) struct Garbage {
 }
 
 impl Garbage {
-    /// Deletes the rows of all that no image has and no lease keeps.
+    /// Deletes the rows of all content that no image and no lease needs.
     pub(super) fn collect(connection: &Connection, leases: &Leases) -> rusqlite::Result<Self> {
         let sql = "SELECT diff_id FROM layers
                    WHERE diff_id NOT IN (SELECT diff_id FROM image_layers)";
@@ -46,35 +46,35 @@ impl Garbage {
         self.blobs.is_empty() && self.layers.is_empty()
     }
 
-    /// Removes the files, and returns how many bytes of the disk that gave back. The rows are gone for good, so
-    /// a failure here is not one of the deletion: what stays behind is nobody's, and the next opening tries again.
+    /// Removes the files, and returns the bytes of disk space freed. The rows are deleted durably, so a failure
+    /// here is not a failure of the deletion: the next opening removes what is left.
     pub(super) fn remove(&self, root: &Root) -> u64 {
-        let (mut whole, mut freed) = (true, 0);
-        let mut note = |result: Result<(), FileError>| {
+        let (mut is_complete, mut freed) = (true, 0);
+        let mut check = |result: Result<(), FileError>| {
             if let Err(error) = result {
-                tracing::warn!(%error, "left for the next opening");
-                whole = false;
+                tracing::warn!(%error, "cannot remove a file; the next opening removes it");
+                is_complete = false;
             }
         };
         for blob in &self.blobs {
-            note(remove_blob(root, blob, &mut freed));
+            check(remove_blob(root, blob, &mut freed));
         }
-        let mut trash = Vec::new();
+        let mut moved = Vec::new();
         for layer in &self.layers {
-            note(take_layer(root, layer).map(|name| trash.extend(name)));
+            check(take_layer(root, layer).map(|name| moved.extend(name)));
         }
-        // All of it is out of the way: what is in `drafts/` is swept without the note as well.
-        if whole {
+        // The content directories are clean: `drafts/` is swept without the marker, too.
+        if is_complete {
             root.clear_unsettled();
         }
-        for name in trash {
+        for name in moved {
             let path = root.area_path(StoreArea::Drafts).join(&name);
-            let removed = fail::point(CommitStep::RemoveTree).and_then(|()| {
+            let removed = failpoint::point(CommitStep::RemoveTree).and_then(|()| {
                 tree::remove_counting(root.area(StoreArea::Drafts), name.as_ref(), &mut freed)
                     .at("remove", || path)
             });
             if let Err(error) = removed {
-                tracing::warn!(%error, "left for the next opening");
+                tracing::warn!(%error, "cannot remove a file; the next opening removes it");
             }
         }
         freed
@@ -88,13 +88,13 @@ fn unleased(
 ) -> rusqlite::Result<Vec<Digest>> {
     let digest = |row: &Row<'_>| row.get(0).map(|TextColumn(digest)| digest);
     let mut statement = connection.prepare(sql)?;
-    let unwanted = statement.query_map([], digest)?;
-    let free = unwanted.filter(|digest| !digest.as_ref().is_ok_and(|digest| is_leased(*digest)));
+    let unused = statement.query_map([], digest)?;
+    let free = unused.filter(|digest| !digest.as_ref().is_ok_and(|digest| is_leased(*digest)));
     free.collect()
 }
 
 fn remove_blob(root: &Root, blob: &Digest, freed: &mut u64) -> Result<(), FileError> {
-    fail::point(CommitStep::TakeAway)?;
+    failpoint::point(CommitStep::TakeAway)?;
     match root.content_directory(StoreArea::Blobs, blob.algorithm())? {
         Some(section) => tree::remove_counting(section.dir.as_fd(), OsStr::new(&blob.hex()), freed)
             .at("remove", || root.content_path(StoreArea::Blobs, blob)),
@@ -102,13 +102,13 @@ fn remove_blob(root: &Root, blob: &Digest, freed: &mut u64) -> Result<(), FileEr
     }
 }
 
-/// Moves a layer to the drafts, if it is there, and returns its name among them.
+/// Moves a layer to `drafts/`, if it exists, and returns its name there.
 fn take_layer(root: &Root, layer: &Digest) -> Result<Option<String>, FileError> {
-    fail::point(CommitStep::TakeAway)?;
+    failpoint::point(CommitStep::TakeAway)?;
     let Some(section) = root.content_directory(StoreArea::Layers, layer.algorithm())? else {
         return Ok(None);
     };
-    match take_off(root, &section, OsStr::new(&layer.hex())) {
+    match move_to_drafts(root, &section, OsStr::new(&layer.hex())) {
         Ok(name) => Ok(Some(name)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! Finding, checking and making the directories of a store.
+//! Opens, checks and creates the directories of a store.
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -15,38 +15,38 @@ use super::{
 };
 use crate::error::{At, FileError};
 
-/// What the file `format` says. The number changes when a store of before cannot be used any more.
+/// The content of the file `format`. The number changes when older stores can no longer be used.
 const FORMAT_LINE: &str = "windlass store 1";
 const NEW_FORMAT: &str = "format.new";
 
-/// Why a directory cannot serve as a store.
+/// Why a directory cannot be used as a store.
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
-    /// It was made by a windlass that keeps its store in another way.
+    /// It has the format of another version of windlass.
     #[error(
-        "{} holds a store of another format ({found:?}; this windlass knows {FORMAT_LINE:?}): \
-         use the windlass that made it, or another --root", .path.display()
+        "{} is a store of another format ({found:?}; this windlass supports {FORMAT_LINE:?}): \
+         use the windlass that created it, or another --root", .path.display()
     )]
     UnknownFormat {
         /// The store.
         path: PathBuf,
-        /// What its `format` file says, shortened.
+        /// The content of its `format` file, shortened.
         found: String,
     },
-    /// It is a directory of something else.
-    #[error("{} is not a store: it holds {entry:?}; give an empty or new directory", .path.display())]
+    /// It contains files of something else.
+    #[error("{} is not a store: it contains {entry:?}; choose an empty or new directory", .path.display())]
     NotAStore {
         /// The directory.
         path: PathBuf,
-        /// Something in it that no store has.
+        /// An entry that no store has.
         entry: String,
     },
-    /// Somebody else may have planted or may change what is there (F1, T49).
-    #[error("{} is refused: {reason}", .path.display())]
+    /// Another user may have created or may change its content (F1, T49).
+    #[error("{} is not safe to use: {reason}", .path.display())]
     Untrusted {
         /// The path in question.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: UntrustedReason,
     },
     /// A path failed.
@@ -54,19 +54,19 @@ pub enum RootError {
     File(#[from] FileError),
 }
 
-/// What makes a path one that the store must not trust.
+/// Why a path is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UntrustedReason {
     /// It belongs to another user.
     Owner {
-        /// The user it belongs to.
+        /// The owner.
         uid: u32,
     },
-    /// It is a symbolic link, or another kind of file than it must be.
+    /// It is a symbolic link, or has another file type than expected.
     Kind,
-    /// Others may write to it.
+    /// Other users may write to it.
     Writable,
-    /// Others may rename what is in its parent directory.
+    /// Other users may rename entries of its parent directory.
     Parent,
 }
 
@@ -74,26 +74,28 @@ impl fmt::Display for UntrustedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Owner { uid } => write!(f, "it belongs to user {uid}"),
-            Self::Kind => f.write_str("it is a symbolic link, or not the kind of file it must be"),
+            Self::Kind => f.write_str("it is a symbolic link or has the wrong file type"),
             Self::Writable => f.write_str("other users may write to it"),
-            Self::Parent => f.write_str("other users may replace it: its parent is open to them"),
+            Self::Parent => f.write_str(
+                "other users may replace it, because its parent directory is open to them",
+            ),
         }
     }
 }
 
 impl Root {
-    /// Opens the store at `path`, which may be new; makes its directories, not yet its `format`.
-    pub(crate) fn make(path: &Path) -> Result<Self, RootError> {
-        let dir = match open_top(path)? {
+    /// Opens or creates the store at `path`, with its directories but not yet its `format`.
+    pub(crate) fn create(path: &Path) -> Result<Self, RootError> {
+        let dir = match open_directory(path)? {
             Some(found) => found,
-            None => make_top(path)?,
+            None => create_directory(path)?,
         };
-        Self::checked(dir)?.finish_making()
+        Self::checked(dir)?.finish_creation()
     }
 
-    /// Opens the store at `path` if there is one.
+    /// Opens the store at `path` if it exists.
     pub(crate) fn find(path: &Path) -> Result<Option<Self>, RootError> {
-        let Some(top) = open_top(path)? else {
+        let Some(top) = open_directory(path)? else {
             return Ok(None);
         };
         let top = Self::checked(top)?;
@@ -125,13 +127,13 @@ impl Root {
         })
     }
 
-    /// Opens the lock file; makes it if `create`.
+    /// Opens the lock file; creates it if `create` is set.
     pub(crate) fn open_lock(&self, create: bool) -> Result<OwnedFd, FileError> {
         let mut flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         flags.set(OFlags::CREATE, create);
         let mode = Mode::RUSR | Mode::WUSR;
         match rustix::fs::openat(&self.dir, LOCK, flags, mode) {
-            // A file system that is read-only can still be looked at, and locked.
+            // On a read-only file system the store can still be read and locked.
             Err(Errno::ROFS) if !create => {
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 rustix::fs::openat(&self.dir, LOCK, flags, mode)
@@ -141,7 +143,7 @@ impl Root {
         .at("open", || self.path.join(LOCK))
     }
 
-    /// Writes `format`, the last step of making a store: from now on it is one.
+    /// Writes `format`, the last step of the creation of a store.
     pub(crate) fn write_format(&self) -> Result<(), FileError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -161,7 +163,7 @@ impl Root {
         rustix::fs::statat(&self.dir, FORMAT, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
-    /// Makes the database file, so that it is private from its first moment.
+    /// Creates the database file, so that it is private from the start.
     pub(crate) fn make_database_file(&self) -> Result<(), FileError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         match rustix::fs::openat(&self.dir, DATABASE, flags, Mode::RUSR | Mode::WUSR) {
@@ -171,13 +173,13 @@ impl Root {
     }
 }
 
-/// A directory that may become, or be, a store.
+/// A directory that is, or may become, a store.
 struct StoreDirectory {
     path: PathBuf,
     dir: OwnedFd,
 }
 
-/// A directory whose entries are those of a store, or none.
+/// A directory that is empty or contains only entries of a store.
 struct CheckedDirectory {
     path: PathBuf,
     dir: OwnedFd,
@@ -194,8 +196,8 @@ impl CheckedDirectory {
         Ok([open(a)?, open(b)?, open(c)?, open(d)?])
     }
 
-    fn finish_making(self) -> Result<Root, RootError> {
-        close_to_others(&self.dir).at("protect", || self.path.clone())?;
+    fn finish_creation(self) -> Result<Root, RootError> {
+        deny_others(&self.dir).at("protect", || self.path.clone())?;
         let areas = self.areas(|area| make_dir(&self.dir, area, PRIVATE))?;
         Ok(self.into_root(areas))
     }
@@ -209,8 +211,8 @@ impl CheckedDirectory {
     }
 }
 
-/// Opens the directory itself. Links on the way to it are the user's business, and resolved once.
-fn open_top(path: &Path) -> Result<Option<StoreDirectory>, RootError> {
+/// Opens the directory of the store. Symbolic links on the way to it are the user's choice, and resolved once.
+fn open_directory(path: &Path) -> Result<Option<StoreDirectory>, RootError> {
     let path = match path.canonicalize() {
         Ok(path) => path,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -237,7 +239,7 @@ fn open_top(path: &Path) -> Result<Option<StoreDirectory>, RootError> {
     Ok(Some(StoreDirectory { path, dir }))
 }
 
-fn make_top(path: &Path) -> Result<StoreDirectory, RootError> {
+fn create_directory(path: &Path) -> Result<StoreDirectory, RootError> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).at("create", || parent.to_owned())?;
     }
@@ -250,12 +252,12 @@ fn make_top(path: &Path) -> Result<StoreDirectory, RootError> {
         _ => {}
     }
     let gone = || FileError::new("open", path.to_owned(), Errno::NOENT);
-    Ok(open_top(path)?.ok_or_else(gone)?)
+    Ok(open_directory(path)?.ok_or_else(gone)?)
 }
 
-/// Image content holds setuid files: nobody else may get to them. A group may be let through on
-/// purpose, with exactly 0710.
-fn close_to_others(dir: &OwnedFd) -> rustix::io::Result<()> {
+/// Denies other users access, because image content includes setuid files. A group may be given access with the
+/// mode 0710.
+fn deny_others(dir: &OwnedFd) -> rustix::io::Result<()> {
     let mode = Mode::from_raw_mode(rustix::fs::fstat(dir)?.st_mode);
     let others = mode.intersection(Mode::RWXG | Mode::RWXO);
     if others.is_empty() || others == Mode::XGRP {
@@ -271,7 +273,7 @@ fn check_owner(stat: &Stat) -> Result<(), UntrustedReason> {
     }
 }
 
-/// A parent that anybody may write to is fine only if it is sticky, as `/tmp` is.
+/// A parent directory that all users may write to is accepted only with the sticky bit, as `/tmp` has.
 fn parent_lets_others_replace(dir: &OwnedFd) -> rustix::io::Result<bool> {
     let parent = rustix::fs::statat(dir, "..", AtFlags::empty())?;
     let mode = Mode::from_raw_mode(parent.st_mode);
@@ -292,7 +294,7 @@ fn read_format(top: &StoreDirectory) -> Result<Option<String>, FileError> {
     Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
 }
 
-/// Looks at every entry: of the right kind, ours, and (while there is no `format`) one a store has.
+/// Checks the file type and owner of every entry, and, if there is no `format`, that it is an entry of a store.
 fn check_entries(top: &StoreDirectory, has_format: bool) -> Result<(), RootError> {
     let at = || top.path.clone();
     let entries = rustix::fs::Dir::read_from(top.dir.as_fd()).at("list", at)?;
@@ -325,7 +327,7 @@ fn check_entries(top: &StoreDirectory, has_format: bool) -> Result<(), RootError
     Ok(())
 }
 
-/// Returns what the entry called `name` at the top of a store is; `None` if stores have none.
+/// Returns the file type of the entry `name` of a store; `None` if stores have no such entry.
 fn expected_kind(name: &str) -> Option<FileType> {
     match name {
         FORMAT | NEW_FORMAT | LOCK | RESERVE | UNSETTLED | DATABASE | "meta.db-wal"

@@ -1,4 +1,4 @@
-//! What an image looks like to a mount, and what it takes up.
+//! Layer chains for mounts, and disk usage.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -9,7 +9,8 @@ use windlass_oci::ImageName;
 use super::fixture::{ImagePlan, LayerPlan, TestStore, make_opaque, new_layer, whiteout};
 use crate::{Amount, ChainShape, FlattenReason, LayerSource, LowerLink};
 
-/// Stacks a layer with an implied directory `a/b` on what `lower` makes, and says what shape that has.
+/// Stacks a layer with an implied directory `a/b` on the layers that `lower` and `middle` fill, and returns the
+/// shape of the chain.
 fn shape(
     lower: impl FnOnce(&Path),
     middle: impl FnOnce(&Path),
@@ -75,7 +76,7 @@ fn needs(reason: FlattenReason) -> ChainShape {
 
 fn nothing(_: &Path) {}
 
-/// A directory that a layer does not carry matters only where it hides something else.
+/// A directory that is missing from the tar of a layer matters only where it hides something.
 #[test]
 fn an_implied_directory_matters_where_it_hides_something() {
     assert_eq!(shape(nothing, nothing, nothing), ChainShape::Plain);
@@ -111,9 +112,9 @@ fn an_implied_directory_matters_where_it_hides_something() {
     assert_eq!(shape(file, nothing, nothing), not_a_directory);
 }
 
-/// What is hidden already cannot be hidden again.
+/// A directory that is already hidden cannot be hidden again.
 #[test]
-fn an_implied_directory_does_not_matter_where_all_below_is_hidden() {
+fn an_implied_directory_does_not_matter_above_hidden_ones() {
     let other = || directory(0o700);
     let remove = |dir: &Path| whiteout(&dir.join("a"));
     assert_eq!(shape(other(), remove, nothing), ChainShape::Plain);
@@ -157,7 +158,7 @@ fn a_link_into_a_lower_layer_needs_flattening() {
     assert_eq!(layer.metadata().lower_links, plan.layers[1].lower_links);
 }
 
-/// An overlay refuses one directory twice; the upper one of two equal layers is enough.
+/// An overlay rejects a repeated directory; the upper one of two equal layers is enough.
 #[test]
 fn a_chain_has_each_layer_once() {
     let place = TestStore::new();
@@ -184,7 +185,7 @@ fn usage_counts_each_layer_once() {
     one.pull(&store).unwrap();
     two.pull(&store).unwrap();
     let usage = store.disk_usage().unwrap();
-    // The size of a layer of these tests is the length of its name.
+    // The size of a layer in these tests is the length of its name.
     let layers = Amount {
         count: 3,
         bytes: 4 + 3 + 5,

@@ -1,4 +1,4 @@
-//! Commits: what becomes visible, and what does not.
+//! Commits: the content that becomes visible.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[test]
-fn an_image_is_there_after_its_commit_and_after_reopening() {
+fn an_image_is_visible_after_its_commit_and_after_reopening() {
     let place = TestStore::new();
     let plan = ImagePlan::new("one", &["base", "top"], "example.com/one:1");
     let committed = plan.pull(&place.own()).unwrap();
@@ -43,7 +43,7 @@ fn an_image_is_there_after_its_commit_and_after_reopening() {
     assert_eq!(list(&place.path().join("drafts")), [""; 0]);
 }
 
-/// LS-3: whoever comes second with a layer changes nothing.
+/// LS-3: a layer that is already stored is not replaced.
 #[test]
 fn two_pulls_may_share_a_draft() {
     let place = TestStore::new();
@@ -63,7 +63,7 @@ fn two_pulls_may_share_a_draft() {
     assert_eq!(list(&place.path().join("layers/sha256")).len(), 1);
 }
 
-/// ST-2, ST-3: pulling again is "up to date"; a tag that moves leaves the old image without it.
+/// ST-2, ST-3: a repeated pull is "up to date"; a tag that moves leaves the old image without it.
 #[test]
 fn a_tag_moves_and_the_old_image_stays() {
     let place = TestStore::new();
@@ -83,9 +83,9 @@ fn a_tag_moves_and_the_old_image_stays() {
     assert_eq!(check(&store, &[old, new]), ["new", "old"]);
 }
 
-/// ST-3: a pull by digest sets the digest reference alone; by tag and digest, both.
+/// ST-3: a pull by digest sets the digest reference only; a pull by tag and digest sets both.
 #[test]
-fn a_digest_that_was_pulled_is_a_name() {
+fn a_pulled_digest_is_a_name() {
     let place = TestStore::new();
     let store = place.own();
     let mut plan = ImagePlan::new("one", &["base"], "example.com/image");
@@ -113,7 +113,7 @@ fn a_digest_that_was_pulled_is_a_name() {
     assert_eq!((image.tags.len(), image.digests.len()), (1, 1));
 }
 
-/// ST-4: the digest of an index stays with the platform that was pulled first.
+/// ST-4: the digest of an index keeps referring to the platform that was pulled first.
 #[test]
 fn a_digest_reference_is_never_moved() {
     let place = TestStore::new();
@@ -139,9 +139,9 @@ fn a_digest_reference_is_never_moved() {
     assert_eq!(image.tags[0].target, *index.digest());
 }
 
-/// Indexes within indexes are all kept, and the outermost is what the name stands for.
+/// Nested indexes are all stored, and the outermost is the target of the name.
 #[test]
-fn every_index_on_the_way_is_kept() {
+fn every_index_is_stored() {
     let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base"], "example.com/image:1");
@@ -161,9 +161,10 @@ fn every_index_on_the_way_is_kept() {
     }
 }
 
-/// DL-2, DL-15: a blob that was unpacked says which layer it gives; one that was only claimed to does not.
+/// DL-2, DL-15: an unpacked blob identifies its layer; a blob that a manifest merely claims for a layer does
+/// not.
 #[test]
-fn a_blob_leads_to_the_layer_that_it_gave() {
+fn a_blob_refers_to_its_unpacked_layer() {
     let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base"], "example.com/one");
@@ -178,9 +179,9 @@ fn a_blob_leads_to_the_layer_that_it_gave() {
     assert_eq!(layer_of(b"never seen"), None);
 }
 
-/// C6: what was pinned is what is committed, or nothing is.
+/// C6: an image with another digest than the pinned one is not committed.
 #[test]
-fn another_digest_than_the_pinned_one_is_refused() {
+fn a_wrong_digest_is_rejected() {
     let place = TestStore::new();
     let store = place.own();
     let mut plan = ImagePlan::new("one", &["base"], "example.com/image:1");
@@ -195,9 +196,9 @@ fn another_digest_than_the_pinned_one_is_refused() {
     assert_eq!(check(&store, &[]), [""; 0]);
 }
 
-/// C15: the layers are those that the config names, all of them, in order.
+/// C15: the layers must be those in the config, all of them, in order.
 #[test]
-fn other_layers_than_the_configs_are_refused() {
+fn layers_that_differ_from_the_config_are_rejected() {
     let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base", "top"], "example.com/image:1");
@@ -234,7 +235,7 @@ fn an_image_may_have_no_layers_or_one_of_them_twice() {
 }
 
 #[test]
-fn a_path_that_cannot_be_is_refused() {
+fn an_impossible_path_is_rejected() {
     let place = TestStore::new();
     let store = place.own();
     let mut plan = ImagePlan::new("one", &["base"], "example.com/image:1");
@@ -244,9 +245,9 @@ fn a_path_that_cannot_be_is_refused() {
     assert_eq!(check(&store, &[]), [""; 0]);
 }
 
-/// The same config may come with another manifest: the first stays the image's own, both are kept.
+/// The same config may come with another manifest: the first stays the image's own, both are stored.
 #[test]
-fn a_second_manifest_is_kept_beside_the_first() {
+fn a_second_manifest_is_stored_beside_the_first() {
     let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base"], "example.com/image:1");
@@ -264,7 +265,8 @@ fn a_second_manifest_is_kept_beside_the_first() {
     );
 }
 
-/// A layer may be named by a blob that is not held, because it came from another: an image keeps that one.
+/// The blob in the manifest may not be stored, because the layer came from another one: the image keeps that
+/// one.
 #[test]
 fn an_image_keeps_a_blob_of_each_layer() {
     let place = TestStore::new();
@@ -284,7 +286,7 @@ fn an_image_keeps_a_blob_of_each_layer() {
     assert_eq!((layer.blob, layer.stored_blob), (other, Some(held)));
     assert_eq!(check(&store, std::slice::from_ref(&two)), ["two"]);
 
-    // A claim about a blob that is held, but was never seen to give the layer, is not believed.
+    // A manifest's claim about a stored blob that was never unpacked to the layer is ignored.
     let mut image = ImagePlan::new("three", &["base"], "example.com/three").draft(&store);
     image.layers[0].digest = Digest::sha256(two.manifest());
     let id = store.commit(&image).unwrap().image_id;
@@ -292,9 +294,9 @@ fn an_image_keeps_a_blob_of_each_layer() {
     assert_eq!(layer.stored_blob, Some(held));
 }
 
-/// P9, R7: what is damaged or gone on the disk counts as absent, and a pull puts it right.
+/// P9, R7: damaged or missing files count as absent, and a pull repairs them.
 #[test]
-fn damage_is_noticed_and_repaired_by_a_pull() {
+fn damage_is_detected_and_repaired_by_a_pull() {
     let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base", "top"], "example.com/image:1");
@@ -323,9 +325,9 @@ fn damage_is_noticed_and_repaired_by_a_pull() {
     assert_eq!(check(&store, &[plan]), ["one"]);
 }
 
-/// The targets of hard links into lower layers must be there, in this image's chain.
+/// The targets of hard links into lower layers must exist in the chain of the image.
 #[test]
-fn a_hard_link_must_lead_to_a_lower_file() {
+fn a_hard_link_must_refer_to_a_lower_file() {
     let place = TestStore::new();
     let store = place.own();
     let lower = |dir: &Path| {
@@ -374,7 +376,7 @@ fn a_hard_link_must_lead_to_a_lower_file() {
                 &top_plan,
                 top_plan.draft_with(&store, |dir| {
                     symlink("usr/bin", dir.join("own")).unwrap();
-                    // It hides the file from those who look at the image, not from the link.
+                    // It hides the file in the image, but not from the link.
                     fs::create_dir_all(dir.join("usr/bin")).unwrap();
                     whiteout(&dir.join("usr/bin/tool"));
                 }),

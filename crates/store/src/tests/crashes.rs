@@ -1,4 +1,4 @@
-//! A process that dies, or a disk that fills up, at any step: the image is complete or it is not there.
+//! A process that ends, or a disk that is full, at any step: the image is complete or absent.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -6,13 +6,13 @@ use std::process::{Command, ExitStatus};
 use windlass_oci::ImageName;
 
 use super::fixture::{ImagePlan, TestStore, check, own};
-use crate::fail::{CommitStep, FailureAction, arm};
+use crate::failpoint::{CommitStep, FailureAction, arm};
 use crate::{CommitError, PruneSelection, RemoveOptions, Store};
 
-/// How the child is told what to do.
-const ORDER: &str = "WINDLASS_STORE_TEST_CHILD";
+/// The environment variable with the instructions for the child process.
+const INSTRUCTIONS: &str = "WINDLASS_STORE_TEST_CHILD";
 
-/// What is there before, and what is pulled and removed: both have a layer and a name in common.
+/// The image that is stored first, and the one that is pulled and removed: they share a layer and a name.
 fn plans() -> [ImagePlan; 2] {
     [
         ImagePlan::new("old", &["base", "old"], "example.com/image:1"),
@@ -25,25 +25,25 @@ fn remove_new(store: &Store) -> Result<crate::StoreRemoval, crate::StoreRemoveEr
     store.remove(&ImageName::Id(new.id()), RemoveOptions::default())
 }
 
-/// What a child does; not a test of its own, but only a test can be run by name.
+/// The code of the child process. It is a test because only a test can be run by name.
 #[test]
 fn child() {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the way a test speaks to its child"
+        reason = "a test passes instructions to its child process"
     )]
-    let Ok(order) = std::env::var(ORDER) else {
+    let Ok(instructions) = std::env::var(INSTRUCTIONS) else {
         return;
     };
-    let mut words = order.split(' ');
+    let mut words = instructions.split(' ');
     let mut next = || words.next().unwrap();
     let (path, doing, step, skip) = (next(), next(), next(), next().parse().unwrap());
-    let every = [&CommitStep::COMMIT[..], &CommitStep::DELETION].concat();
-    let step = every
+    let steps = [&CommitStep::COMMIT[..], &CommitStep::DELETION].concat();
+    let step = steps
         .into_iter()
         .find(|known| format!("{known:?}") == step)
         .unwrap();
-    // An abort here is no news for anybody.
+    // The abort is intended, and needs no core dump.
     let none = rustix::process::Rlimit {
         current: Some(0),
         maximum: Some(0),
@@ -60,22 +60,22 @@ fn child() {
     }
 }
 
-/// Runs a child that dies at `step`, having passed it `skip` times.
+/// Runs a child process that aborts at `step`, after `skip` earlier passes.
 fn die(path: &Path, doing: &str, step: CommitStep, skip: usize) -> ExitStatus {
-    let order = format!("{} {doing} {step:?} {skip}", path.display());
+    let instructions = format!("{} {doing} {step:?} {skip}", path.display());
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "tests::crashes::child", "--nocapture"])
-        .env(ORDER, order)
+        .env(INSTRUCTIONS, instructions)
         .output()
         .unwrap();
     child.status
 }
 
-/// T38, T39: a pull that is killed at any step leaves the image absent or complete, the tag where it was
-/// or where it should go, and nothing else; and the next pull works.
+/// T38, T39: a pull that is killed at any step leaves the image absent or complete, the tag with the old or the
+/// new image, and nothing else; and the next pull works.
 #[test]
 fn a_killed_commit_is_complete_or_absent() {
-    // Config, manifest, two layers and their blobs; the third of each is there already.
+    // Config, manifest, two layers and their blobs; the third layer and its blob are already stored.
     const MOVES: usize = 6;
     for step in CommitStep::COMMIT {
         let skips = if step == CommitStep::Move {
@@ -92,9 +92,9 @@ fn a_killed_commit_is_complete_or_absent() {
             assert_eq!(!status.success(), had_step, "{step:?} {skip}");
 
             let committed = !had_step || step == CommitStep::Settle;
-            // Whoever looks first, without the lock and the sweep, sees the same.
-            let looked = place.lookup().images().unwrap().len();
-            assert_eq!(looked, if committed { 2 } else { 1 }, "{step:?} {skip}");
+            // A reader without the lock, before the sweep, gets the same result.
+            let visible = place.lookup().images().unwrap().len();
+            assert_eq!(visible, if committed { 2 } else { 1 }, "{step:?} {skip}");
             let store = place.own();
             let there = check(&store, &plans);
             let expected: &[&str] = if committed { &["new", "old"] } else { &["old"] };
@@ -114,9 +114,9 @@ fn a_killed_commit_is_complete_or_absent() {
     }
 }
 
-/// T39: a deletion that is killed at any step has happened or not, and leaves no file behind.
+/// T39: a deletion that is killed at any step is complete or has not happened, and leaves no file behind.
 #[test]
-fn a_killed_deletion_has_happened_or_not() {
+fn a_killed_deletion_is_complete_or_absent() {
     for step in CommitStep::DELETION {
         let skips = if step == CommitStep::TakeAway { 6 } else { 1 };
         for skip in 0..skips {
@@ -141,7 +141,7 @@ fn a_killed_deletion_has_happened_or_not() {
     }
 }
 
-/// T42, R12: a full disk at any step fails the commit and leaves all as it was, the drafts too.
+/// T42, R12: a full disk at any step fails the commit and leaves everything as it was, the drafts too.
 #[test]
 fn a_full_disk_leaves_the_store_as_it_was() {
     for step in [
@@ -162,7 +162,7 @@ fn a_full_disk_leaves_the_store_as_it_was() {
             assert_eq!(store.images().unwrap().len(), 1, "{step:?} {skip}");
             assert!(!place.path().join("unsettled").exists(), "{step:?} {skip}");
 
-            // There is room again, and the same drafts are still good.
+            // With free space again, the same drafts are still usable.
             store.commit(&image).unwrap();
             drop(image);
             assert_eq!(check(&store, &plans), ["new", "old"]);
@@ -183,7 +183,7 @@ fn a_failed_commit_leaves_nothing_behind() {
     assert_eq!(check(&store, &plans), ["old"]);
 }
 
-/// P7: what the kernel could not write it may have forgotten, so a failed barrier is not tried again.
+/// P7: the kernel may have dropped data that it could not write, so a failed barrier is not retried.
 #[test]
 fn after_a_failed_barrier_the_store_takes_no_more_images() {
     let place = TestStore::new();
@@ -201,7 +201,7 @@ fn after_a_failed_barrier_the_store_takes_no_more_images() {
     assert_eq!(check(&store, &plans), ["new"]);
 }
 
-/// P6: room is kept for deleting.
+/// P6: disk space is reserved for deletions.
 #[test]
 fn a_full_disk_does_not_stop_a_deletion() {
     let place = TestStore::new();
@@ -220,6 +220,6 @@ fn a_full_disk_does_not_stop_a_deletion() {
     assert_eq!(check(&store, &plans), [""; 0]);
     assert!(
         place.path().join("reserve").exists(),
-        "room is kept for the next time"
+        "disk space is reserved for the next time"
     );
 }

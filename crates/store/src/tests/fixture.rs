@@ -1,4 +1,4 @@
-//! A store in a temporary directory, and images to put into it.
+//! A store in a temporary directory, and images for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,12 +14,12 @@ use crate::{
     LowerLink, NewImage, NewLayer, OpenMode, Store, WhenBusy,
 };
 
-/// A directory for a store, removed in the end.
+/// A directory for a store, removed on drop.
 pub(crate) struct TestStore {
     dir: TempDir,
 }
 
-/// A layer to be made: its name decides its content.
+/// A layer to create; its name determines its content.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LayerPlan {
     pub(crate) name: String,
@@ -27,7 +27,7 @@ pub(crate) struct LayerPlan {
     pub(crate) lower_links: Vec<LowerLink>,
 }
 
-/// An image to be made: its name decides its config, its layers its content.
+/// An image to create; its name determines its config, its layers its content.
 #[derive(Clone, Debug)]
 pub(crate) struct ImagePlan {
     pub(crate) name: String,
@@ -37,21 +37,21 @@ pub(crate) struct ImagePlan {
 }
 
 impl TestStore {
-    /// On a disk, where directories have blocks as well.
+    /// Creates the directory on a disk, where directories take up blocks as well.
     pub(crate) fn on_disk() -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self { dir }
     }
 
-    /// In memory where there is such a file system: a commit's barrier flushes the whole of the one that it
-    /// is on, and a busy one is no business of these tests.
+    /// Creates the directory in memory, if possible: the barrier of a commit flushes the whole file system, and
+    /// other writes on a busy one would slow the tests down.
     pub(crate) fn new() -> Self {
         let in_memory = tempfile::tempdir_in("/dev/shm");
         let dir = in_memory.or_else(|_| tempfile::tempdir()).unwrap();
         Self { dir }
     }
 
-    /// The directory that the store is in.
+    /// Returns the parent directory of the store.
     pub(crate) fn around(&self) -> &Path {
         self.dir.path()
     }
@@ -66,7 +66,7 @@ impl TestStore {
 
     pub(crate) fn lookup(&self) -> Store {
         Store::open(&self.path(), OpenMode::Unlocked, |_| {
-            unreachable!("nobody waits to look")
+            unreachable!("no lock is taken")
         })
         .unwrap()
     }
@@ -106,7 +106,7 @@ impl LayerPlan {
         })
     }
 
-    /// Makes the layer with what `fill` puts into its directory.
+    /// Creates the layer with the files that `fill` writes.
     pub(crate) fn draft_with(&self, store: &Store, fill: impl FnOnce(&Path)) -> FinishedLayer {
         let draft = store.draft_layer().unwrap();
         fill(&path_of(draft.dir()));
@@ -161,7 +161,7 @@ impl ImagePlan {
         index.unwrap_or_else(|| Digest::sha256(self.manifest()))
     }
 
-    /// Every blob that the image brings, by digest.
+    /// Returns all blobs of the image, by digest.
     pub(crate) fn blobs(&self) -> BTreeMap<Digest, Vec<u8>> {
         let mut blobs = vec![self.config(), self.manifest()];
         blobs.extend(self.index.then(|| self.index_bytes()));
@@ -172,7 +172,7 @@ impl ImagePlan {
             .collect()
     }
 
-    /// Does what a pull does: takes what is held, makes the rest.
+    /// Does what a pull does: uses stored content, and creates the rest.
     pub(crate) fn draft(&self, store: &Store) -> NewImage {
         let take = |layer: &LayerPlan| {
             if let Some(held) = store.layer(&layer.diff_id()).unwrap() {
@@ -213,7 +213,7 @@ pub(crate) fn new_layer(plan: &LayerPlan, layer: LayerSource, blob: Option<BlobD
     }
 }
 
-/// Brings `bytes` in as a download does: written by one, followed by another.
+/// Ingests `bytes` as a download does, with a writer and a reader.
 pub(crate) fn download(store: &Store, bytes: &[u8]) -> BlobDraft {
     let (ingest, writer) = store
         .ingest(&Digest::sha256(bytes), bytes.len() as u64)
@@ -241,13 +241,13 @@ pub(crate) fn path_of(dir: BorrowedFd<'_>) -> PathBuf {
     fs::read_link(format!("/proc/self/fd/{}", dir.as_raw_fd())).unwrap()
 }
 
-/// Makes an overlayfs whiteout, which every user may.
+/// Creates an overlayfs whiteout, which every user may do.
 pub(crate) fn whiteout(path: &Path) {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     mknodat(CWD, path, FileType::CharacterDevice, Mode::empty(), 0).unwrap();
 }
 
-/// Marks a directory as hiding all that is below it.
+/// Marks a directory as opaque.
 pub(crate) fn make_opaque(path: &Path) {
     let is_root = rustix::process::geteuid().is_root();
     let realm = if is_root { "trusted" } else { "user" };
@@ -255,7 +255,7 @@ pub(crate) fn make_opaque(path: &Path) {
     rustix::fs::setxattr(path, name, b"y", rustix::fs::XattrFlags::empty()).unwrap();
 }
 
-/// Lists what is in a directory, in order; one that is not there is empty.
+/// Returns the names in a directory, in order; a missing one is empty.
 pub(crate) fn list(path: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(path) else {
         return Vec::new();
@@ -275,13 +275,13 @@ pub(crate) struct Content {
     pub(crate) layers: BTreeSet<String>,
 }
 
-/// Checks that `store` holds exactly what its images need, complete (invariants 1, 4 and 5), and that its
-/// images are among `plans`. Returns their names, in order.
+/// Checks that `store` has exactly the content that its images need, complete (invariants 1, 4 and 5), and that
+/// its images are among `plans`. Returns their names, in order.
 pub(crate) fn check(store: &Store, plans: &[ImagePlan]) -> Vec<String> {
     check_beside(store, plans, &Content::default())
 }
 
-/// The same, where `others` is there as well, kept for a pull.
+/// Checks the same, with `others` stored as well for a pull.
 pub(crate) fn check_beside(store: &Store, plans: &[ImagePlan], others: &Content) -> Vec<String> {
     let mut names = Vec::new();
     let Content {

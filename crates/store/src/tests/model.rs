@@ -1,4 +1,5 @@
-//! Any sequence of pulls, tags, removals and prunings, while a pull is running or not: names, counts and files as a model of a few lines has them.
+//! Any sequence of pulls, tags, removals and prunings, with or without a running pull: names, counts and files
+//! equal those of a small model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,21 +38,21 @@ enum ModelStep {
         image: usize,
         force: bool,
     },
-    /// Of the images whose bits are set.
+    /// Prunes the images whose bits are set.
     Prune {
         images: u8,
         tagged: bool,
     },
-    /// A pull finds out what of this image is there already.
+    /// A pull leases the content of this image that is stored.
     Begin {
         image: usize,
     },
-    /// It ends without a commit.
+    /// The pull ends without a commit.
     End,
     Reopen,
 }
 
-/// What a pull that is running keeps.
+/// The content that a running pull leases.
 #[derive(Debug, Default)]
 struct Pulling {
     layers: Vec<Layer>,
@@ -59,17 +60,17 @@ struct Pulling {
     keeps: Content,
 }
 
-/// What should be there.
+/// The expected content.
 #[derive(Debug, Default)]
 struct Model {
     images: BTreeSet<usize>,
     tags: BTreeMap<Name, usize>,
     digests: BTreeSet<(usize, usize)>,
-    /// What is on the disk for a pull alone, or was when it was last cleared up.
+    /// The content that only a pull needs, or needed at the last removal.
     beside: Content,
 }
 
-/// Images that share layers in every way: at the base, higher up, in another order, twice.
+/// Images that share layers in all ways: at the base, higher up, in another order, twice.
 fn plans() -> Vec<ImagePlan> {
     let layers: [&[&str]; 4] = [&["a", "b"], &["a", "b", "c"], &["b", "a"], &["c", "d", "c"]];
     let plan = |(number, layers): (usize, &&[&str])| {
@@ -106,12 +107,12 @@ impl Model {
         (tags.collect(), digests.collect())
     }
 
-    /// Returns whether an image is one of those that are pruned.
+    /// Returns whether the image is pruned.
     fn is_pruned(&self, image: usize, images: u8, tagged: bool) -> bool {
         images & (1 << image) != 0 && (tagged || self.names(image).0.is_empty())
     }
 
-    /// What was kept for a pull alone goes with the next removal, unless a pull wants it still.
+    /// Content that only a pull needed is removed by the next removal, unless a running pull needs it.
     fn clear_up(&mut self, held: &Content, keeps: &Content) {
         let both =
             |a: &BTreeSet<String>, b: &BTreeSet<String>| a.intersection(b).cloned().collect();
@@ -128,7 +129,7 @@ impl Model {
         }
     }
 
-    /// Returns whether the removal works.
+    /// Removes it, and returns whether that is allowed.
     fn remove_tag(&mut self, name: Name) -> bool {
         let Some(image) = self.tags.remove(&name) else {
             return false;
@@ -140,7 +141,7 @@ impl Model {
         true
     }
 
-    /// Returns whether the removal works.
+    /// Removes it, and returns whether that is allowed.
     fn remove_id(&mut self, image: usize, force: bool) -> bool {
         let (tags, digests) = self.names(image);
         let tagged: Vec<_> = tags.iter().map(|name| name.0).collect();
@@ -155,7 +156,7 @@ impl Model {
     }
 }
 
-/// Takes the same step in the store and in the model, and compares what they say.
+/// Takes a step in the store and in the model, and compares the results.
 fn take(
     step: &ModelStep,
     store: &Store,
@@ -228,11 +229,11 @@ fn take(
                 images: chosen.map(|image| plans[image].id()).collect(),
                 tagged,
             };
-            let foreseen = store.prune_preview(&what).unwrap();
+            let preview = store.prune_preview(&what).unwrap();
             let pruned = store.prune(&what).unwrap();
-            assert_eq!(foreseen.removed, pruned.removed);
+            assert_eq!(preview.removed, pruned.removed);
             if pulling.keeps == Content::default() && model.beside == Content::default() {
-                assert_eq!(foreseen.freed, pruned.freed);
+                assert_eq!(preview.freed, pruned.freed);
             }
             for image in numbers {
                 model.remove_id(image, true);
@@ -246,7 +247,7 @@ fn take(
     if let Some(removal) = freed {
         model.clear_up(&held, &pulling.keeps);
         let gone = total(&before) - total(&store.measure().unwrap());
-        assert_eq!(removal.freed, gone, "what was said to be freed");
+        assert_eq!(removal.freed, gone, "the reported bytes are freed");
     }
 }
 
@@ -270,7 +271,7 @@ impl Pulling {
     }
 }
 
-/// What is on the disk.
+/// Returns the content on the disk.
 fn content(store: &Store) -> Content {
     let path = store.path().unwrap();
     let names = |area: &str| list(&path.join(area)).into_iter().collect();
@@ -284,7 +285,7 @@ fn total(measured: &MeasuredStore) -> u64 {
     measured.blobs_on_disk + measured.layers_on_disk
 }
 
-/// Compares all that the store holds with the model.
+/// Compares all content of the store with the model.
 fn compare(store: &Store, model: &Model, plans: &[ImagePlan]) {
     let expected: Vec<_> = model.images.iter().map(ToString::to_string).collect();
     assert_eq!(check_beside(store, plans, &model.beside), expected);
@@ -341,8 +342,8 @@ fn step() -> impl Strategy<Value = ModelStep> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// LS-6, IM-10, API-11, R6: reference counts are exact, whatever happened before, and nothing that a pull has found
-    /// present goes; what a removal says it gave back is what it gave back, and what a pruning was said to.
+    /// LS-6, IM-10, API-11, R6: reference counts are exact after any steps, content that a pull found present
+    /// stays, and a removal and a pruning free as many bytes as they report.
     #[test]
     fn counts_are_exact(steps in prop::collection::vec(step(), 1..24)) {
         let (place, plans, mut model) = (TestStore::new(), plans(), Model::default());

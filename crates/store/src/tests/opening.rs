@@ -1,4 +1,4 @@
-//! Opening a store: who gets it, what is refused, what is cleared away.
+//! Opening a store: locking, rejected directories, removal of leftovers.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
@@ -21,14 +21,14 @@ fn root_error(path: &Path) -> RootError {
     }
 }
 
-fn assert_foreign(path: &Path, expected: UntrustedReason) {
+fn assert_untrusted(path: &Path, expected: UntrustedReason) {
     match root_error(path) {
         RootError::Untrusted { reason, .. } => assert_eq!(reason, expected),
         other => panic!("{other:?}"),
     }
 }
 
-/// T44: the second owner is told who the first is, or waits for it.
+/// T44: the second owner gets the first one's name, or waits for it.
 #[test]
 fn a_second_owner_gives_up_or_waits() {
     let place = TestStore::new();
@@ -50,24 +50,24 @@ fn a_second_owner_gives_up_or_waits() {
     );
     assert_eq!(error.to_string(), expected);
 
-    let (says, hears) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let path = place.path();
     let second = thread::spawn(move || {
         let access = OpenMode::Exclusive { purpose: "second" };
         Store::open(&path, access, |owner| {
-            says.send(owner.clone()).unwrap();
+            sender.send(owner.clone()).unwrap();
             WhenBusy::Wait
         })
     });
-    assert_eq!(hears.recv().unwrap().pid, Some(pid));
+    assert_eq!(receiver.recv().unwrap().pid, Some(pid));
     drop(first);
     let second = second.join().unwrap().unwrap();
-    assert!(hears.recv().is_err(), "it is told once");
+    assert!(receiver.recv().is_err(), "the callback runs once");
     drop(second);
     own(&place.path());
 }
 
-/// T44: of many at once, never two have it.
+/// T44: never two of many owners have the store at the same time.
 #[test]
 fn owners_that_race_come_one_after_the_other() {
     let place = TestStore::new();
@@ -109,9 +109,9 @@ fn readers_share_and_keep_the_owner_out() {
     assert_eq!(place.lookup().images().unwrap(), owner.images().unwrap());
 }
 
-/// Looking needs no lock and sees whole commits only.
+/// A reader without a lock gets only complete commits.
 #[test]
-fn one_can_look_while_another_pulls() {
+fn the_store_can_be_read_during_a_pull() {
     let place = TestStore::new();
     let owner = place.own();
     let early = place.lookup();
@@ -129,7 +129,7 @@ fn one_can_look_while_another_pulls() {
 }
 
 #[test]
-fn a_store_that_is_not_there_reads_as_empty_and_stays_away() {
+fn a_missing_store_reads_as_empty_and_is_not_created() {
     let place = TestStore::new();
     for access in [OpenMode::Unlocked, OpenMode::Shared] {
         let store = Store::open(&place.path(), access, |_| WhenBusy::Fail).unwrap();
@@ -150,7 +150,7 @@ fn a_store_that_is_not_there_reads_as_empty_and_stays_away() {
 }
 
 #[test]
-fn another_format_is_refused_with_what_to_do() {
+fn another_format_is_rejected_with_a_hint() {
     let place = TestStore::new();
     drop(place.own());
     assert_eq!(
@@ -167,8 +167,8 @@ fn another_format_is_refused_with_what_to_do() {
         assert_eq!(
             error.to_string(),
             format!(
-                "{} holds a store of another format (\"windlass store 2\"; this windlass knows \
-                 \"windlass store 1\"): use the windlass that made it, or another --root",
+                "{} is a store of another format (\"windlass store 2\"; this windlass supports \
+                 \"windlass store 1\"): use the windlass that created it, or another --root",
                 place.path().display()
             )
         );
@@ -176,7 +176,7 @@ fn another_format_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_directory_of_something_else_is_refused_and_left_alone() {
+fn a_directory_with_other_files_is_rejected_and_unchanged() {
     let place = TestStore::new();
     fs::create_dir(place.path()).unwrap();
     fs::write(place.path().join("thesis.tex"), "").unwrap();
@@ -188,9 +188,9 @@ fn a_directory_of_something_else_is_refused_and_left_alone() {
     assert_eq!(list(&place.path()), ["thesis.tex"]);
 }
 
-/// A crash while the store is being made leaves something that can be made again.
+/// A crash during the creation of a store does not prevent its creation.
 #[test]
-fn a_half_made_store_is_finished() {
+fn an_incomplete_store_is_completed() {
     let place = TestStore::new();
     drop(place.own());
     fs::remove_file(place.path().join("format")).unwrap();
@@ -199,9 +199,9 @@ fn a_half_made_store_is_finished() {
     assert!(place.path().join("format").exists());
 }
 
-/// T49: nothing planted at the top is followed or used.
+/// T49: links and files of other users in the directory are not used.
 #[test]
-fn planted_links_and_foreign_owners_are_refused() {
+fn links_and_other_owners_are_rejected() {
     let place = TestStore::new();
     drop(place.own());
     let canary = place.around().join("canary");
@@ -229,36 +229,36 @@ fn planted_links_and_foreign_owners_are_refused() {
     if rustix::process::geteuid().is_root() {
         let foreign = UntrustedReason::Owner { uid: 65534 };
         chown(place.path().join("blobs"), Some(65534), None).unwrap();
-        assert_foreign(&place.path(), foreign);
+        assert_untrusted(&place.path(), foreign);
         chown(place.path().join("blobs"), Some(0), None).unwrap();
         chown(place.path(), Some(65534), None).unwrap();
-        assert_foreign(&place.path(), foreign);
+        assert_untrusted(&place.path(), foreign);
     }
 }
 
-/// T49: a store that others may write to, or replace, is refused.
+/// T49: a store that other users may write to, or replace, is rejected.
 #[test]
-fn a_store_open_to_others_is_refused() {
+fn a_store_open_to_others_is_rejected() {
     let place = TestStore::new();
     drop(place.own());
     let set =
         |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     set(&place.path(), 0o770);
-    assert_foreign(&place.path(), UntrustedReason::Writable);
+    assert_untrusted(&place.path(), UntrustedReason::Writable);
     set(&place.path(), 0o755);
     set(place.around(), 0o777);
-    assert_foreign(&place.path(), UntrustedReason::Parent);
+    assert_untrusted(&place.path(), UntrustedReason::Parent);
     set(place.around(), 0o1777);
     drop(place.own());
-    assert_eq!(mode(&place.path()), 0o700, "nobody else gets in");
+    assert_eq!(mode(&place.path()), 0o700, "other users have no access");
     set(&place.path(), 0o710);
     drop(place.own());
-    assert_eq!(mode(&place.path()), 0o710, "a group may be let through");
+    assert_eq!(mode(&place.path()), 0o710, "a group may have access");
 }
 
-/// T49: nobody else can read what is in the store.
+/// T49: other users cannot read the store.
 #[test]
-fn what_is_in_the_store_is_private() {
+fn the_content_of_a_store_is_private() {
     let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base"], "one");
@@ -278,7 +278,7 @@ fn what_is_in_the_store_is_private() {
     assert_eq!(
         mode(&layer.path()),
         0o755,
-        "the root of an image is as in an image"
+        "the root of an image has the image's mode"
     );
     assert_eq!(mode(layer.path().parent().unwrap()), 0o700);
 }
@@ -311,7 +311,7 @@ fn opening_sweeps_what_a_crash_left() {
     assert_eq!(list(&place.path().join("blobs/sha512")), [""; 0]);
     drop(store);
 
-    // Without the note nobody was moving files, and only what is never kept is cleared away.
+    // Without the marker no files were being moved, and only drafts and invalid partial blobs are removed.
     leave_all();
     drop(place.own());
     assert_eq!(list(&place.path().join("drafts")), [""; 0]);

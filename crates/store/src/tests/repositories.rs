@@ -1,4 +1,4 @@
-//! Asking by repository, as those do who serve what is held.
+//! Queries by repository, as a registry server makes them.
 
 use windlass_oci::{Digest, RepositoryName, Tag};
 
@@ -60,9 +60,9 @@ fn repositories_and_tags_come_in_order_and_in_pages() {
     assert_eq!(none, RepositoryLookup::NoRepository);
 }
 
-/// Nobody gets a blob by knowing its name.
+/// A digest alone does not give access to a blob.
 #[test]
-fn a_repository_has_what_its_images_keep_and_nothing_else() {
+fn a_repository_has_only_the_content_of_its_images() {
     let place = TestStore::new();
     let store = place.own();
     let one = ImagePlan::new("one", &["base"], "docker.io/one/app:1");
@@ -112,7 +112,7 @@ fn a_repository_has_what_its_images_keep_and_nothing_else() {
     let manifests = store.manifests_of(&its, 9).unwrap();
     assert_eq!(manifests, RepositoryLookup::Found(vec![one.target()]));
 
-    // Without a name, an image is in no repository.
+    // An image without a name is in no repository.
     let name = "one/app:1".parse().unwrap();
     store
         .remove(&name, crate::RemoveOptions::default())

@@ -1,4 +1,4 @@
-//! What the store says that it takes up and gives back is what `du` says.
+//! The disk space that the store reports equals that of `du`.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use windlass_oci::{Digest, ImageName};
 use super::fixture::{ImagePlan, TestStore, check, new_layer};
 use crate::{BlobKind, LayerSource, PruneSelection, RemoveOptions, Store, UsageError};
 
-/// What `du` has for the blobs and layers of `store` and all in them, in bytes.
+/// Returns the disk space of directories of `store` according to `du`, in bytes.
 fn du(store: &Store, areas: &[&str]) -> u64 {
     let output = Command::new("du")
         .args(["-s", "--block-size=1"])
@@ -26,7 +26,7 @@ fn du(store: &Store, areas: &[&str]) -> u64 {
     sizes.map(|size| size.parse::<u64>().unwrap()).sum()
 }
 
-/// Everything whose size on the disk is not its length.
+/// Creates files whose disk space differs from their length.
 fn awkward(dir: &Path) {
     fs::write(dir.join("file"), "upper").unwrap();
     fs::write(dir.join("large"), vec![b'x'; 300_000]).unwrap();
@@ -38,15 +38,15 @@ fn awkward(dir: &Path) {
         fs::hard_link(dir.join("large"), dir.join(name)).unwrap();
     }
     symlink("large", dir.join("link")).unwrap();
-    // More than the block that a symbolic link has for nothing.
+    // Longer than a symbolic link that needs no block.
     symlink("x".repeat(3000), dir.join("long link")).unwrap();
-    // A directory of more than one block, which does not shrink as it empties.
+    // A directory of more than one block, which does not shrink as it is emptied.
     let many = dir.join("many");
     fs::create_dir(&many).unwrap();
     for number in 0..300 {
         fs::write(many.join(format!("{number:0>60}")), "").unwrap();
     }
-    // Deeper than there are handles for the way down.
+    // Deeper than the number of handles of a removal.
     let mut deep = dir.to_owned();
     for _ in 0..70 {
         deep.push("d");
@@ -56,7 +56,7 @@ fn awkward(dir: &Path) {
     fs::write(deep.join("file"), "deep").unwrap();
 }
 
-/// Pulls two images with one base: the second has a layer with everything awkward in it, and no tag.
+/// Pulls two images with one base: the second has the layer of [`awkward`], and no tag.
 fn pull_two(store: &Store) -> [ImagePlan; 2] {
     let one = ImagePlan::new("one", &["base", "one"], "i:1");
     let mut two = ImagePlan::new("two", &["base", "upper"], "i:2");
@@ -90,7 +90,7 @@ fn dangling(store: &Store) -> PruneSelection {
 }
 
 #[test]
-fn a_removal_frees_what_du_misses_afterwards() {
+fn a_removal_reports_the_space_that_du_shows_as_freed() {
     let place = TestStore::on_disk();
     let store = place.own();
     let [one, two] = pull_two(&store);
@@ -110,14 +110,14 @@ fn a_removal_frees_what_du_misses_afterwards() {
 }
 
 #[test]
-fn a_pruning_frees_what_was_said_to_be_reclaimable() -> Result<(), UsageError> {
+fn a_pruning_frees_the_reclaimable_space() -> Result<(), UsageError> {
     let place = TestStore::on_disk();
     let store = place.own();
     let [one, two] = pull_two(&store);
     let what = dangling(&store);
-    let foreseen = store.prune_preview(&what)?;
-    // Also for one who only looks, whoever else works on it.
-    assert_eq!(place.lookup().prune_preview(&what)?, foreseen);
+    let preview = store.prune_preview(&what)?;
+    // A reader without the lock gets the same result.
+    assert_eq!(place.lookup().prune_preview(&what)?, preview);
     let measured = store.measure()?;
     let blobs = measured.blobs.iter().filter(|blob| blob.is_reclaimable);
     let layers = measured.layers.iter().filter(|layer| layer.is_reclaimable);
@@ -126,7 +126,7 @@ fn a_pruning_frees_what_was_said_to_be_reclaimable() -> Result<(), UsageError> {
 
     let before = du(&store, &["blobs", "layers"]);
     let pruned = store.prune(&what).unwrap();
-    assert_eq!(pruned, foreseen);
+    assert_eq!(pruned, preview);
     assert_eq!(pruned.freed, reclaimable);
     assert_eq!(pruned.freed, before - du(&store, &["blobs", "layers"]));
     assert_eq!(check(&store, &[one.clone(), two]), ["one"]);
@@ -145,11 +145,11 @@ fn a_pruning_frees_what_was_said_to_be_reclaimable() -> Result<(), UsageError> {
 }
 
 #[test]
-fn what_is_measured_is_what_du_says() {
+fn measured_sizes_equal_those_of_du() {
     let place = TestStore::on_disk();
     let store = place.own();
     let [one, two] = pull_two(&store);
-    // A pull that stopped on its way, and a leftover that no row knows.
+    // A stopped pull, and a leftover without a row.
     let digest = Digest::sha256("whatever");
     let (_ingest, writer) = store.ingest(&digest, 50_000).unwrap();
     let mut piece = writer.claim(u64::MAX).unwrap();
@@ -190,7 +190,7 @@ fn what_is_measured_is_what_du_says() {
 }
 
 #[test]
-fn dropping_partial_blobs_leaves_those_that_are_coming_in() {
+fn removing_partial_blobs_leaves_those_being_downloaded() {
     let place = TestStore::on_disk();
     let store = place.own();
     let begin = |text: &str| {
@@ -210,10 +210,10 @@ fn dropping_partial_blobs_leaves_those_that_are_coming_in() {
     assert_eq!(gone, [Digest::sha256("stopped")]);
     assert_eq!(freed, before - du(&store, &["ingest"]));
     drop(coming);
-    let foreseen = store.remove_partials_preview().unwrap();
-    assert_eq!(foreseen.1, store.disk_usage().unwrap().partials.reclaimable);
-    assert_eq!(place.lookup().remove_partials_preview().unwrap(), foreseen);
-    assert_eq!(store.remove_partials().unwrap(), foreseen);
-    assert_eq!(foreseen.0.len(), 1);
+    let preview = store.remove_partials_preview().unwrap();
+    assert_eq!(preview.1, store.disk_usage().unwrap().partials.reclaimable);
+    assert_eq!(place.lookup().remove_partials_preview().unwrap(), preview);
+    assert_eq!(store.remove_partials().unwrap(), preview);
+    assert_eq!(preview.0.len(), 1);
     assert_eq!(store.partial_blobs().unwrap(), []);
 }

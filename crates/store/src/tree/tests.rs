@@ -1,4 +1,4 @@
-//! Removing trees that somebody else has made.
+//! Removal of hostile trees.
 
 use std::fs::{self, File};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -16,7 +16,7 @@ fn remove_in(parent: &Path, name: &str) -> std::io::Result<()> {
     remove(parent.as_fd(), name.as_ref())
 }
 
-/// Makes a chain of directories, deeper than any path can say.
+/// Creates a chain of directories that is deeper than the longest path.
 fn dig(top: &Path, depth: usize) {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY;
     let mut dir: OwnedFd = File::open(top).unwrap().into();
@@ -48,7 +48,7 @@ fn removes_files_links_and_directories_and_follows_nothing() {
     symlink(&canary, &tree).unwrap();
     remove_in(top.path(), "tree").unwrap();
     assert_eq!(list(&canary), ["file"]);
-    remove_in(top.path(), "tree").expect("what is not there is removed");
+    remove_in(top.path(), "tree").expect("a missing tree is no error");
 }
 
 /// T48: neither the stack nor the number of open files depends on the depth.
@@ -77,21 +77,22 @@ fn removes_a_wide_tree() {
     assert_eq!(list(top.path()), [""; 0]);
 }
 
-/// A layer may bring directories that its own owner can neither read nor write; root can anyway, so this
-/// runs as an ordinary user where it can.
+/// A layer may contain directories that their owner can neither read nor write. Root can anyway, so this runs
+/// as an ordinary user where possible.
 #[test]
-fn removes_directories_that_lock_their_owner_out() {
+fn removes_directories_without_permissions() {
     let top = tempfile::tempdir().unwrap();
     let path = top.path().to_owned();
-    let nobody = rustix::process::Uid::from_raw(65534);
+    let ordinary_user = rustix::process::Uid::from_raw(65534);
     let is_root = rustix::process::geteuid().is_root();
     if is_root {
-        rustix::fs::chown(&path, Some(nobody), None).unwrap();
+        rustix::fs::chown(&path, Some(ordinary_user), None).unwrap();
     }
-    // The user of a thread, in the kernel's eyes: the other tests go on as root.
+    // The kernel has a user ID for each thread: the other tests still run as root.
     let worker = thread::spawn(move || {
         if is_root {
-            rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+            rustix::thread::set_thread_res_uid(ordinary_user, ordinary_user, ordinary_user)
+                .unwrap();
         }
         let tree = path.join("tree");
         fs::create_dir(&tree).unwrap();

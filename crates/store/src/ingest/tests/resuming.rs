@@ -1,4 +1,4 @@
-//! What was not finished goes on where it stopped: after a drop, a kill, a reboot. And what is wrong does not.
+//! Partial blobs are continued after a drop, a kill and a reboot, and wrong ones are not.
 
 use std::fs;
 use std::path::Path;
@@ -12,8 +12,8 @@ use crate::{PartialBlob, Retention, Store};
 
 const SIZE: usize = 5_000_000;
 
-/// Goes on with a blob of `content`: returns what was there, and then the whole of it.
-fn go_on(store: &Store, content: &[u8]) -> (u64, Result<BlobDraft, VerifyError>) {
+/// Continues a blob of `content`: returns the bytes that were present, and the verified blob.
+fn resume(store: &Store, content: &[u8]) -> (u64, Result<BlobDraft, VerifyError>) {
     let digest = Digest::sha256(content);
     let (ingest, writer) = store.ingest(&digest, content.len() as u64).unwrap();
     let before = ingest.stored_bytes();
@@ -26,7 +26,7 @@ fn go_on(store: &Store, content: &[u8]) -> (u64, Result<BlobDraft, VerifyError>)
     (before, draft)
 }
 
-/// Brings the first `length` bytes in, and has them read.
+/// Writes the first `length` bytes and reads them.
 fn begin_and_read(store: &Store, content: &[u8], length: usize) -> (Ingest, IngestWriter) {
     let digest = Digest::sha256(content);
     let (ingest, writer) = store.ingest(&digest, content.len() as u64).unwrap();
@@ -40,7 +40,7 @@ fn begin_and_read(store: &Store, content: &[u8], length: usize) -> (Ingest, Inge
     (ingest, writer)
 }
 
-/// Copies the store as it stands: what somebody finds who comes after its owner was killed.
+/// Copies the store as it is after its owner was killed.
 fn after_a_kill(place: &TestStore) -> TestStore {
     let other = TestStore::new();
     drop(other.own());
@@ -66,23 +66,23 @@ fn change_record(place: &TestStore, change: impl FnOnce(&mut PartialRecord)) {
 }
 
 #[test]
-fn what_is_dropped_is_gone_on_with() {
+fn a_dropped_blob_is_continued() {
     let place = TestStore::new();
     let content = bytes(SIZE);
     drop(begin_and_read(&place.own(), &content, 3_000_000));
     let store = place.own();
-    let (before, draft) = go_on(&store, &content);
+    let (before, draft) = resume(&store, &content);
     assert_eq!(before, 3_000_000);
     drop(draft.unwrap());
-    // What is complete is kept, too.
-    let (before, draft) = go_on(&store, &content);
+    // A complete blob is retained, too.
+    let (before, draft) = resume(&store, &content);
     assert_eq!(before, SIZE as u64);
     draft.unwrap();
 }
 
-/// At most a record's worth is lost, and the hash is taken up where it is safe: nowhere, nothing was synced.
+/// At most the bytes since the last record are lost. No byte was synced, so the hash starts again.
 #[test]
-fn who_is_killed_loses_less_than_a_megabyte() {
+fn a_kill_loses_less_than_a_megabyte() {
     let place = TestStore::new();
     let content = bytes(SIZE);
     let store = place.own();
@@ -91,15 +91,15 @@ fn who_is_killed_loses_less_than_a_megabyte() {
     let record =
         PartialRecord::parse(&fs::read(record_path(&other)).unwrap(), SIZE as u64).unwrap();
     assert_eq!(record.hash, None);
-    let (before, draft) = go_on(&other.own(), &content);
+    let (before, draft) = resume(&other.own(), &content);
     assert!((2_740_000..=3_000_000).contains(&before), "{before}");
     draft.unwrap();
 }
 
-/// The part that is hashed is read, but not hashed again: the digest comes out right although it differs now.
-/// (Nothing but the power of root could change it; that it is noticed elsewhere is no matter here.)
+/// Bytes before the checkpoint are not hashed again: the digest is right although one of them was changed.
+/// (Only root could change it.)
 #[test]
-fn the_hash_goes_on_where_it_was() {
+fn the_hash_continues_from_its_checkpoint() {
     let place = TestStore::new();
     let content = bytes(SIZE);
     drop(begin_and_read(&place.own(), &content, 3_000_000));
@@ -116,20 +116,20 @@ fn the_hash_goes_on_where_it_was() {
         file.write_at(b"changed", at).unwrap();
     };
     change(hashed - 100);
-    let (before, draft) = go_on(&place.own(), &content);
+    let (before, draft) = resume(&place.own(), &content);
     assert_eq!(before, 3_000_000);
     drop(draft.unwrap());
     change_record(&place, |record| record.hash = None);
-    let (_, draft) = go_on(&place.own(), &content);
+    let (_, draft) = resume(&place.own(), &content);
     assert!(
         matches!(draft, Err(VerifyError::Digest { .. })),
         "{draft:?}"
     );
 }
 
-/// After another boot only what was synced is there, and hashed.
+/// After a reboot only synced bytes count as present and hashed.
 #[test]
-fn after_a_reboot_what_is_safe_is_gone_on_with() {
+fn after_a_reboot_safe_bytes_are_continued() {
     let content = bytes(SIZE);
     let place = TestStore::new();
     drop(begin_and_read(&place.own(), &content, 3_000_000));
@@ -137,14 +137,14 @@ fn after_a_reboot_what_is_safe_is_gone_on_with() {
         record.boot = "another".to_owned();
         record.safe = [0..2_500_000, 2_800_000..2_900_000].into_iter().collect();
     });
-    let (before, draft) = go_on(&place.own(), &content);
+    let (before, draft) = resume(&place.own(), &content);
     assert_eq!(before, 2_600_000);
     draft.unwrap();
 }
 
-/// What is not the blob is condemned at once: not even a kill brings it back.
+/// Wrong bytes are discarded at once: not even a kill brings them back.
 #[test]
-fn what_is_wrong_is_never_offered_again() {
+fn wrong_bytes_are_never_used_again() {
     let place = TestStore::new();
     let (content, wrong) = (bytes(SIZE), vec![7; SIZE]);
     let store = place.own();
@@ -160,12 +160,12 @@ fn what_is_wrong_is_never_offered_again() {
     let other = after_a_kill(&place);
     drop((ingest, writer));
     assert_eq!(list(&place.path().join("ingest")), [""; 0]);
-    assert_eq!(go_on(&store, &content).0, 0);
-    assert_eq!(go_on(&other.own(), &content).0, 0);
+    assert_eq!(resume(&store, &content).0, 0);
+    assert_eq!(resume(&other.own(), &content).0, 0);
 }
 
 #[test]
-fn what_is_discarded_is_not_kept() {
+fn a_discarded_blob_is_not_retained() {
     let place = TestStore::new();
     let store = place.own();
     let (ingest, writer) = begin_and_read(&store, &bytes(SIZE), 3_000_000);
@@ -174,7 +174,7 @@ fn what_is_discarded_is_not_kept() {
     assert_eq!(list(&place.path().join("ingest")), [""; 0]);
 }
 
-/// While one has it, another gets an empty one of their own, which nobody goes on with.
+/// While one ingest has a partial blob, a second one starts with an empty file, which is not retained.
 #[test]
 fn a_partial_blob_has_one_owner() {
     let place = TestStore::new();
@@ -184,29 +184,29 @@ fn a_partial_blob_has_one_owner() {
     let second = begin_and_read(&store, &content, 2_000_000);
     assert_eq!(second.0.stored_bytes(), 2_000_000);
     drop((second, first));
-    let (before, draft) = go_on(&store, &content);
+    let (before, draft) = resume(&store, &content);
     assert_eq!(before, 1_000_000);
     draft.unwrap();
 }
 
-/// T16: who announces another size does not get the same file.
+/// T16: another announced size does not get the same file.
 #[test]
 fn a_size_is_part_of_the_name() {
     let place = TestStore::new();
     let content = bytes(SIZE);
     let store = place.own();
     drop(begin_and_read(&store, &content, 1_000_000));
-    let (liar, _) = { &store }.ingest(&Digest::sha256(&content), 10).unwrap();
-    assert_eq!(liar.stored_bytes(), 0);
-    assert_eq!(go_on(&store, &content).0, 1_000_000);
+    let (other, _) = { &store }.ingest(&Digest::sha256(&content), 10).unwrap();
+    assert_eq!(other.stored_bytes(), 0);
+    assert_eq!(resume(&store, &content).0, 1_000_000);
 }
 
-/// What it is called, what is done, and how much is left then.
+/// A name for the damage, the damage, and the bytes that are still used.
 type Damage<'a> = (&'a str, &'a dyn Fn(&TestStore), u64);
 
-/// T45: whatever lies there under the right name, the blob comes out right or is fetched anew.
+/// T45: with any file under the right name, the blob is right or downloaded again.
 #[test]
-fn what_is_damaged_is_not_gone_on_with() {
+fn a_damaged_blob_is_not_continued() {
     let content = bytes(SIZE);
     let data = |place: &TestStore| {
         let record = record_path(place);
@@ -235,7 +235,7 @@ fn what_is_damaged_is_not_gone_on_with() {
         let place = TestStore::new();
         drop(begin_and_read(&place.own(), &content, 3_000_000));
         damage(&place);
-        let (before, draft) = go_on(&own(&place.path()), &content);
+        let (before, draft) = resume(&own(&place.path()), &content);
         assert_eq!(before, left, "{name}");
         draft.unwrap();
     }
@@ -261,7 +261,7 @@ fn digests(blobs: Vec<PartialBlob>) -> Vec<Digest> {
     blobs.into_iter().map(|blob| blob.digest).collect()
 }
 
-/// The oldest go first, by age and by bytes; those that come in, and those that are wanted, stay.
+/// The oldest are removed first, by age and by size; blobs being downloaded, and those that are needed, stay.
 #[test]
 fn partial_blobs_expire() {
     let place = TestStore::new();

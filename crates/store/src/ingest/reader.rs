@@ -1,4 +1,4 @@
-//! Reading a blob while it comes in, and the proof that it is the right one.
+//! Reads a blob while it is downloaded, and verifies its digest.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -9,26 +9,26 @@ use super::IngestShared;
 use super::record::Checkpoint;
 use crate::BlobDraft;
 
-/// A follower that sleeps wants at least this much when it wakes, in bytes: fewer switches between two
-/// threads, at no more delay than a fraction of a millisecond on a fast line.
-const MORSEL: u64 = 64 << 10;
+/// A sleeping reader is woken when at least this many bytes are available: fewer switches between two threads,
+/// for a delay of a fraction of a millisecond on a fast connection.
+const WAKE_BYTES: u64 = 64 << 10;
 
-/// Bytes that are hashed between two checkpoints.
+/// The number of bytes hashed between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 1 << 20;
 
-/// Reads an [`Ingest`](super::Ingest) from its first byte to its last, waiting where it must, and hashes
-/// what it yields.
+/// Reads an [`Ingest`](super::Ingest) from its first byte to its last, waits for bytes that are not there yet,
+/// and hashes what it returns.
 #[derive(Debug)]
 pub struct IngestReader {
     shared: Arc<IngestShared>,
     hasher: Hasher,
-    /// How far the hash is: ahead of what was read where an earlier pull has hashed before.
+    /// The number of bytes hashed: ahead of `read` if an earlier pull saved a checkpoint.
     hashed: u64,
     read: u64,
-    noted: u64,
+    last_checkpoint: u64,
 }
 
-/// Why the bytes are not the blob that was asked for.
+/// Why a blob could not be verified.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// Not every byte was read, so the rest was not hashed.
@@ -36,17 +36,17 @@ pub enum VerifyError {
     NotAllRead {
         /// The blob.
         digest: Digest,
-        /// How many bytes were read.
+        /// The number of bytes read.
         read: u64,
-        /// How many there are.
+        /// The size of the blob.
         size: u64,
     },
     /// The bytes hash to something else.
-    #[error("the bytes that came for {expected} hash to {actual}")]
+    #[error("the bytes received for {expected} have the digest {actual}")]
     Digest {
-        /// What was asked for.
+        /// The expected digest.
         expected: Digest,
-        /// What came.
+        /// The digest of the bytes received.
         actual: Digest,
     },
 }
@@ -60,7 +60,7 @@ impl IngestReader {
         Self {
             hasher,
             hashed,
-            noted: hashed,
+            last_checkpoint: hashed,
             read: 0,
             shared,
         }
@@ -71,7 +71,8 @@ impl IngestReader {
         self.read
     }
 
-    /// The only way to a downloaded blob: all bytes were read, and they hash to the digest.
+    /// Returns the verified blob, if all bytes were read and hash to the digest. There is no other way to a
+    /// downloaded blob.
     pub fn verify(self) -> Result<BlobDraft, VerifyError> {
         let (digest, size) = (self.shared.digest, self.shared.size);
         if self.read < size {
@@ -80,7 +81,7 @@ impl IngestReader {
         }
         let actual = self.hasher.finish();
         if actual != digest {
-            // Never offered again, whoever lives or dies from here on.
+            // From here on a crash must not bring the bytes back.
             self.shared.file.discard();
             let expected = digest;
             return Err(VerifyError::Digest { expected, actual });
@@ -95,8 +96,8 @@ impl IngestReader {
         debug_assert_eq!(new, 0, "the hash is never behind");
         self.hasher.update(bytes);
         self.hashed += bytes.len() as u64;
-        if self.hashed - self.noted >= CHECKPOINT_EVERY {
-            self.noted = self.hashed;
+        if self.hashed - self.last_checkpoint >= CHECKPOINT_EVERY {
+            self.last_checkpoint = self.hashed;
             self.shared.progress.add_checkpoint(Checkpoint {
                 position: self.hashed,
                 state: self.hasher.state(),
@@ -106,18 +107,19 @@ impl IngestReader {
 }
 
 impl Read for IngestReader {
-    /// Reads what is there, up to the whole of `buffer`; sleeps while there is next to nothing. Ends at
-    /// the announced size. Fails with [`IngestStopped`](super::IngestStopped) inside when the download did.
+    /// Reads the bytes that are available, up to the size of `buffer`; waits while there are few. Ends at the
+    /// announced size. If the download stops, fails with an [`IngestStopped`](super::IngestStopped) inside the
+    /// error.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut wanted = (self.shared.size - self.read).min(buffer.len() as u64);
         if self.read < self.hashed {
-            // What is hashed already and what is not are told apart at this place.
+            // One call does not cross from bytes that are already hashed to bytes that are not.
             wanted = wanted.min(self.hashed - self.read);
         }
         if wanted == 0 {
             return Ok(0);
         }
-        let enough = self.read + wanted.min(MORSEL);
+        let enough = self.read + wanted.min(WAKE_BYTES);
         let there = self.shared.progress.wait_for(enough)? - self.read;
         let length = usize::try_from(there.min(wanted)).expect("not longer than the buffer");
         let length = self.shared.file.read_at(&mut buffer[..length], self.read)?;

@@ -1,37 +1,37 @@
-//! Places where a test can make a commit or a deletion fail or die; in a real build they are nothing.
+//! Points at which a test makes a commit or a deletion fail or abort; without tests they do nothing.
 
 use crate::error::FileError;
 
-/// A moment in a commit or a deletion; the process may end, or the disk fail, just before it.
+/// A step of a commit or a deletion; just before it, a test may end the process or report a full disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CommitStep {
-    /// The barrier, after the note `unsettled`.
+    /// The barrier, after the marker `unsettled`.
     Barrier,
-    /// The move of one draft to its place.
+    /// The move of one draft into place.
     Move,
-    /// The sync of the directories that got something.
+    /// The sync of the directories that were changed.
     SyncSections,
-    /// The transaction.
+    /// The start of the transaction.
     Begin,
-    /// Its end.
+    /// The commit of the transaction.
     Commit,
-    /// The removal of the note.
+    /// The removal of the marker.
     Settle,
-    /// The end of the transaction of a deletion.
+    /// The commit of the transaction of a deletion.
     CommitDeletion,
-    /// The move of one layer out of its place, or the removal of one blob.
+    /// The move of one layer to `drafts/`, or the removal of one blob.
     TakeAway,
     /// The removal of a layer's tree.
     RemoveTree,
 }
 
-/// Comes by a step that cannot fail; a process can still end there.
+/// Passes a step that cannot fail; a test may still end the process there.
 pub(crate) fn passing(step: CommitStep) {
     drop(point(step));
 }
 
 #[cfg(not(test))]
-#[expect(clippy::unnecessary_wraps, reason = "under test it fails")]
+#[expect(clippy::unnecessary_wraps, reason = "with tests it can fail")]
 pub(crate) fn point(_: CommitStep) -> Result<(), FileError> {
     Ok(())
 }
@@ -50,10 +50,10 @@ mod armed {
         static ARMED: Cell<Option<(CommitStep, usize, FailureAction)>> = const { Cell::new(None) };
     }
 
-    /// What happens at the step.
+    /// What a test makes happen at the step.
     #[derive(Clone, Copy, Debug)]
     pub(crate) enum FailureAction {
-        /// The process ends at once, as by `kill -9`.
+        /// The process aborts, as with `kill -9`.
         Die,
         /// The disk is full.
         NoSpace,
@@ -72,7 +72,7 @@ mod armed {
             [Self::CommitDeletion, Self::TakeAway, Self::RemoveTree];
     }
 
-    /// Makes `action` happen when this thread comes to `step`, having passed it `skip` times.
+    /// Makes `action` happen when this thread reaches `step`, after `skip` earlier passes.
     pub(crate) fn arm(step: CommitStep, skip: usize, action: FailureAction) {
         ARMED.set(Some((step, skip, action)));
     }

@@ -1,4 +1,4 @@
-//! The partial blobs that are worked on in this process.
+//! The partial blobs that this process is writing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -6,37 +6,37 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use super::ByteRanges;
 use super::progress::IngestProgress;
 
-/// Which names in `ingest/` are somebody's, and how far each is.
+/// The names in `ingest/` that are in use, with the progress of each.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveIngests(Mutex<HashMap<String, Weak<IngestProgress>>>);
 
-/// Keeps a name until it is dropped.
+/// Reserves a name until it is dropped.
 #[derive(Debug)]
 pub(crate) struct NameClaim {
-    live: Arc<ActiveIngests>,
+    ingests: Arc<ActiveIngests>,
     name: String,
 }
 
-/// What the partial blobs had at some moment.
+/// The ranges that were in the files at one moment.
 #[derive(Debug)]
 pub(crate) struct RangesSnapshot(Vec<(Weak<IngestProgress>, ByteRanges)>);
 
 impl ActiveIngests {
-    /// Takes `name` if it is nobody's.
-    pub(crate) fn take(self: &Arc<Self>, name: &str) -> Option<NameClaim> {
+    /// Reserves `name` if it is not in use.
+    pub(crate) fn claim(self: &Arc<Self>, name: &str) -> Option<NameClaim> {
         let mut names = self.names();
         if names.contains_key(name) {
             return None;
         }
         names.insert(name.to_owned(), Weak::new());
         Some(NameClaim {
-            live: Arc::clone(self),
+            ingests: Arc::clone(self),
             name: name.to_owned(),
         })
     }
 
-    /// Notes how much there is of each.
-    pub(crate) fn moment(&self) -> RangesSnapshot {
+    /// Returns the ranges that are in each file now.
+    pub(crate) fn snapshot(&self) -> RangesSnapshot {
         let names = self.names();
         let progress = names.values().filter_map(Weak::upgrade);
         let held =
@@ -50,14 +50,14 @@ impl ActiveIngests {
 }
 
 impl NameClaim {
-    pub(crate) fn follow(&self, progress: &Arc<IngestProgress>) {
-        let mut names = self.live.names();
+    pub(crate) fn attach(&self, progress: &Arc<IngestProgress>) {
+        let mut names = self.ingests.names();
         names.insert(self.name.clone(), Arc::downgrade(progress));
     }
 }
 
 impl RangesSnapshot {
-    /// Notes that everything there was then is on the medium now.
+    /// Records that these ranges are on the medium now.
     pub(crate) fn mark_safe(self) {
         for (progress, held) in self.0 {
             if let Some(progress) = progress.upgrade() {
@@ -69,6 +69,6 @@ impl RangesSnapshot {
 
 impl Drop for NameClaim {
     fn drop(&mut self) {
-        self.live.names().remove(&self.name);
+        self.ingests.names().remove(&self.name);
     }
 }

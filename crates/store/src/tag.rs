@@ -1,4 +1,4 @@
-//! Giving an image another name.
+//! Adds names to images.
 
 use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
 use windlass_oci::{Digest, ImageId, ImageName, Reference, RepositoryName};
@@ -9,19 +9,19 @@ use crate::error::{DatabaseError, NotWritable, impl_is_no_space};
 use crate::image::{NameLookup, find, load};
 use crate::{FindError, Store};
 
-/// Why an image could not be given a name.
+/// Why a name could not be set.
 #[derive(Debug, thiserror::Error)]
 pub enum NameError {
-    /// There is no such image, or several.
+    /// No image, or more than one, has the source name.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// Only a pull can say that a digest leads to an image (RS-2).
-    #[error("{} has a digest, and cannot be given as a name", .reference.familiar())]
+    /// Digest references are set by pulls and pushes only (RS-2).
+    #[error("{} has a digest and cannot be set as a name", .reference.familiar())]
     Digest {
         /// The name.
         reference: Reference,
     },
-    /// The store is not ours to write to.
+    /// The store was not opened for writing.
     #[error(transparent)]
     NotWritable(#[from] NotWritable),
     /// The database failed.
@@ -32,9 +32,9 @@ pub enum NameError {
 impl_is_no_space!(NameError);
 
 impl Store {
-    /// Lets the tag of `target` (or `latest`) lead to the image that `source` means, wherever it led before.
+    /// Sets the tag of `target` (or `latest`) to the image that `source` refers to.
     ///
-    /// Returns the image that it was taken from, if there was one.
+    /// Returns the image that had the tag before, if it is another one.
     pub fn tag(
         &self,
         source: &ImageName,
@@ -56,15 +56,15 @@ impl Store {
             NameLookup::One { id, .. } => id,
             other => return Err(other.into_error(source).into()),
         };
-        let had = stood_for(&transaction, source, &id)
+        let had = target_of_name(&transaction, source, &id)
             .and_then(|digest| write_tag(&transaction, &target, &digest, &id))
             .map_err(error)?;
         inner.end(transaction)?;
         Ok(had.filter(|had| *had != id))
     }
 
-    /// Lets `digest` lead to the image that `name` means: it was pushed to `repository`, so that is what it is called
-    /// there, as if it had been pulled. A digest that leads somewhere already stays as it is (ST-4).
+    /// Sets a digest reference to the image that `name` refers to, after it was pushed to `repository`, as if
+    /// it had been pulled from there. An existing digest reference stays as it is (ST-4).
     pub fn record_push(
         &self,
         name: &ImageName,
@@ -88,8 +88,8 @@ impl Store {
     }
 }
 
-/// Returns the manifest or index that `source` stood for when it was pulled.
-fn stood_for(
+/// Returns the manifest or index that `source` referred to when it was pulled.
+fn target_of_name(
     connection: &rusqlite::Connection,
     source: &ImageName,
     id: &ImageId,

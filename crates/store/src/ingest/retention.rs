@@ -1,4 +1,4 @@
-//! Partial blobs that were kept for the next pull: which there are, and for how long.
+//! Partial blobs that are retained for the next pull: listing them and removing them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -21,29 +21,29 @@ use crate::root::{Root, StoreArea};
 use crate::sweep::names;
 use crate::tree;
 
-/// A part of a blob that is on disk, so that it need not be fetched again.
+/// The part of a blob that is on disk and need not be downloaded again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartialBlob {
-    /// What all of it would hash to.
+    /// The digest of the complete blob.
     pub digest: Digest,
-    /// How large it would be, in bytes.
+    /// The size of the complete blob, in bytes.
     pub size: u64,
-    /// How much of it is there, in bytes; after another boot it may be less.
+    /// The bytes that are present; fewer may remain after a reboot.
     #[serde(rename = "held")]
     pub stored: u64,
-    /// What it takes up on disk, in bytes.
+    /// The disk space that it takes up, in bytes.
     pub on_disk: u64,
-    /// When it last grew.
+    /// The time of the last write.
     #[serde(rename = "grown")]
     pub modified: SystemTime,
 }
 
-/// For how long partial blobs are kept.
+/// How long partial blobs are retained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// One that did not grow for so long goes.
+    /// A partial blob that was not written to for this long is removed.
     pub max_age: Duration,
-    /// All of them together take up no more than this, in bytes; the oldest go first.
+    /// The maximum of disk space for all partial blobs, in bytes; the oldest are removed first.
     pub max_bytes: u64,
 }
 
@@ -57,67 +57,67 @@ impl Default for Retention {
 }
 
 impl Store {
-    /// Returns the partial blobs, those that are just coming in included, the oldest first.
+    /// Returns the partial blobs, including those being downloaded, the oldest first.
     pub fn partial_blobs(&self) -> Result<Vec<PartialBlob>, FileError> {
         match self.inner().find_root() {
-            Some(root) => kept(root),
+            Some(root) => list_partials(root),
             None => Ok(Vec::new()),
         }
     }
 
-    /// Removes the partial blobs that are kept no longer, and returns them. Those that are coming in stay, and
-    /// so do those of `wanted`.
+    /// Removes the partial blobs that `retention` does not cover, and returns them. Blobs that are being
+    /// downloaded stay, and so do those in `needed`.
     ///
-    /// Beyond the bounds of `keep` they never take up more than what is free beside them: where a disk is full,
-    /// what could not be finished makes room for what can.
+    /// In addition, partial blobs never take up more than the free space of the disk: on a full disk they make
+    /// room for pulls that can finish.
     pub fn expire_partials(
         &self,
-        keep: &Retention,
-        wanted: &[Digest],
+        retention: &Retention,
+        needed: &[Digest],
     ) -> Result<Vec<PartialBlob>, IngestError> {
         let inner = self.writable()?;
         let now = SystemTime::now();
-        let mut left = kept(inner.root())?;
-        let mut taken_up: u64 = left.iter().map(|blob| blob.on_disk).sum();
+        let mut partials = list_partials(inner.root())?;
+        let mut used: u64 = partials.iter().map(|blob| blob.on_disk).sum();
         let mut free = self.available()?;
-        let mut gone = Vec::new();
-        left.retain(|blob| !wanted.contains(&blob.digest));
-        for blob in left {
+        let mut removed = Vec::new();
+        partials.retain(|blob| !needed.contains(&blob.digest));
+        for blob in partials {
             let age = now.duration_since(blob.modified).unwrap_or_default();
-            let is_fine = age <= keep.max_age && taken_up <= keep.max_bytes.min(free);
-            if is_fine {
+            let is_retained = age <= retention.max_age && used <= retention.max_bytes.min(free);
+            if is_retained {
                 continue;
             }
             if self.remove_partial(&blob)?.is_some() {
-                taken_up -= blob.on_disk;
+                used -= blob.on_disk;
                 free = free.saturating_add(blob.on_disk);
-                gone.push(blob);
+                removed.push(blob);
             }
         }
-        Ok(gone)
+        Ok(removed)
     }
 
-    /// Removes all partial blobs but those that are coming in. Returns them, and how many bytes of the disk that gave
-    /// back, as `du` counts them.
+    /// Removes all partial blobs except those being downloaded. Returns them, and the bytes of disk space that
+    /// were freed, as `du` counts them.
     pub fn remove_partials(&self) -> Result<(Vec<PartialBlob>, u64), IngestError> {
-        let (mut gone, mut freed) = (Vec::new(), 0);
-        for blob in kept(self.writable()?.root())? {
+        let (mut removed, mut freed) = (Vec::new(), 0);
+        for blob in list_partials(self.writable()?.root())? {
             if let Some(bytes) = self.remove_partial(&blob)? {
                 freed += bytes;
-                gone.push(blob);
+                removed.push(blob);
             }
         }
-        Ok((gone, freed))
+        Ok((removed, freed))
     }
 
-    /// Returns what [`Store::remove_partials`] would remove and give back if no pull was running. Changes nothing.
+    /// Returns what [`Store::remove_partials`] would remove and free if no pull was running. Changes nothing.
     pub fn remove_partials_preview(&self) -> Result<(Vec<PartialBlob>, u64), FileError> {
         let Some(root) = self.inner().find_root() else {
             return Ok((Vec::new(), 0));
         };
-        let (blobs, mut freed) = (kept(root)?, 0);
+        let (blobs, mut freed) = (list_partials(root)?, 0);
         for blob in &blobs {
-            let name = kept_name(&blob.digest, blob.size);
+            let name = partial_name(&blob.digest, blob.size);
             for name in [format!("{name}{RECORD_SUFFIX}"), name] {
                 let length = length(root.area(StoreArea::Ingest), &name);
                 let length = length.at("examine", || path(root, &name))?;
@@ -127,7 +127,7 @@ impl Store {
         Ok((blobs, freed))
     }
 
-    /// Returns how many bytes can be written to the file system of the store.
+    /// Returns the free space of the file system of the store, in bytes.
     pub fn available(&self) -> Result<u64, FileError> {
         let Some(root) = self.inner().find_root() else {
             return Ok(u64::MAX);
@@ -136,16 +136,16 @@ impl Store {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// Removes it, and its record, unless it is coming in; returns the bytes that this gave back.
+    /// Removes a partial blob and its record, unless it is being downloaded; returns the bytes freed.
     fn remove_partial(&self, blob: &PartialBlob) -> Result<Option<u64>, IngestError> {
         let inner = self.writable()?;
-        let name = kept_name(&blob.digest, blob.size);
-        let Some(_taken) = inner.active_ingests().take(&name) else {
+        let name = partial_name(&blob.digest, blob.size);
+        let Some(_taken) = inner.active_ingests().claim(&name) else {
             return Ok(None);
         };
         let mut freed = 0;
         let ingest = inner.root().area(StoreArea::Ingest);
-        // The record first: without it the file is a leftover.
+        // The record is removed first: a file without one is a leftover.
         for name in [format!("{name}{RECORD_SUFFIX}"), name] {
             let path = || inner.root().area_path(StoreArea::Ingest).join(&name);
             tree::remove_counting(ingest, name.as_ref(), &mut freed).at("remove", path)?;
@@ -154,10 +154,11 @@ impl Store {
     }
 }
 
-/// Returns what the partial blob is called in `ingest/`.
+/// Returns the file name of a partial blob in `ingest/`.
 ///
-/// The size belongs to the name: who lies about it does not spoil what others have.
-pub(super) fn kept_name(digest: &Digest, size: u64) -> String {
+/// The size is part of the name, so that a descriptor with a wrong size does not spoil the file of a correct
+/// one.
+pub(super) fn partial_name(digest: &Digest, size: u64) -> String {
     format!("{}-{}-{size}", digest.algorithm().name(), digest.hex())
 }
 
@@ -166,11 +167,11 @@ fn parse_name(name: &str) -> Option<(Digest, u64)> {
     let (hex, size) = rest.split_once('-')?;
     let digest: Digest = format!("{algorithm}:{hex}").parse().ok()?;
     let size = size.parse().ok()?;
-    (kept_name(&digest, size) == name).then_some((digest, size))
+    (partial_name(&digest, size) == name).then_some((digest, size))
 }
 
-/// Tells whether `name` in `ingest/` is that of a partial blob with a sound record, or of such a record.
-pub(crate) fn is_kept(root: &Root, name: &str) -> Result<bool, FileError> {
+/// Returns whether `name` in `ingest/` is a partial blob with a valid record, or such a record.
+pub(crate) fn is_valid_partial(root: &Root, name: &str) -> Result<bool, FileError> {
     let name = name.strip_suffix(RECORD_SUFFIX).unwrap_or(name);
     let Some((_, size)) = parse_name(name) else {
         return Ok(false);
@@ -183,13 +184,13 @@ pub(crate) fn is_kept(root: &Root, name: &str) -> Result<bool, FileError> {
     Ok(has_file && read_record(root, name, size)?.is_some())
 }
 
-/// Tells whether `name` in `ingest/` is that of a record.
+/// Returns whether `name` in `ingest/` is a record.
 pub(crate) fn is_record(name: &OsStr) -> bool {
     name.as_bytes().ends_with(RECORD_SUFFIX.as_bytes())
 }
 
 /// Lists the partial blobs, the oldest first.
-fn kept(root: &Root) -> Result<Vec<PartialBlob>, FileError> {
+fn list_partials(root: &Root) -> Result<Vec<PartialBlob>, FileError> {
     let ingest = root.area(StoreArea::Ingest);
     let mut found = BTreeMap::new();
     for name in names(ingest, || root.area_path(StoreArea::Ingest))? {
@@ -201,7 +202,7 @@ fn kept(root: &Root) -> Result<Vec<PartialBlob>, FileError> {
         else {
             continue;
         };
-        // One that has just begun has no record yet.
+        // A download that has just started has no record yet.
         let record = read_record(root, name, size)?;
         let held = record.map_or(0, |record| record.held.total());
         let blob = PartialBlob {
@@ -216,14 +217,15 @@ fn kept(root: &Root) -> Result<Vec<PartialBlob>, FileError> {
     Ok(found.into_values().collect())
 }
 
-/// Returns the length of a file, what it takes up, and when it was last written; `None` if it is no file.
+/// Returns the length of a file, its disk space in bytes, and the time of its last write; `None` if it is not a
+/// file.
 fn length(
     ingest: BorrowedFd<'_>,
     name: &str,
 ) -> rustix::io::Result<Option<(u64, u64, SystemTime)>> {
     let stat = match rustix::fs::statat(ingest, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => stat,
-        // It was finished in the meantime.
+        // It was finished meanwhile.
         Err(Errno::NOENT) => return Ok(None),
         Err(error) => return Err(error),
     };

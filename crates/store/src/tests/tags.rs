@@ -13,7 +13,7 @@ fn reference(text: &str) -> Reference {
     text.parse().unwrap()
 }
 
-/// What was removed, in words.
+/// Returns the removed items as text.
 fn lines(removed: &[RemovedItem]) -> Vec<String> {
     let line = |removed: &RemovedItem| match removed {
         RemovedItem::Untagged(reference) => format!("untagged {}", reference.familiar()),
@@ -29,7 +29,7 @@ fn remove(store: &Store, text: &str) -> Result<Vec<String>, StoreRemoveError> {
         .map(|removal| lines(&removal.removed))
 }
 
-/// API-12: by ID, by reference, by the beginning of an ID.
+/// API-12: by ID, by reference, by a prefix of an ID.
 #[test]
 fn an_image_is_found_by_each_of_its_names() {
     let place = TestStore::new();
@@ -66,13 +66,13 @@ fn an_image_is_found_by_each_of_its_names() {
     }
 }
 
-/// API-12: a reference goes before an ID that begins like it; two IDs that do are no answer.
+/// API-12: a reference has priority over a prefix of an ID; a prefix of two IDs is ambiguous.
 #[test]
-fn the_beginning_of_several_ids_is_ambiguous() {
+fn a_prefix_of_several_ids_is_ambiguous() {
     let place = TestStore::new();
     let store = place.own();
     let mut plans = Vec::new();
-    // Of seventeen IDs two must begin alike.
+    // Of seventeen IDs two must have the same first digit.
     for number in 0..17 {
         plans.push(ImagePlan::new(
             &number.to_string(),
@@ -101,7 +101,7 @@ fn the_beginning_of_several_ids_is_ambiguous() {
 }
 
 #[test]
-fn tagging_moves_a_name_and_takes_no_digest() {
+fn tagging_moves_a_name_and_rejects_digests() {
     let place = TestStore::new();
     let store = place.own();
     let (one, two) = (
@@ -131,10 +131,10 @@ fn tagging_moves_a_name_and_takes_no_digest() {
     ));
 }
 
-/// API-11: untagging comes first; the last tag of a repository takes the digests there along, the last name
-/// the image, and the image the layers that no other has.
+/// API-11: the last tag of a repository removes the digests there, the last name removes the image, and the
+/// image the layers that no other image has.
 #[test]
-fn the_last_name_takes_the_image_along() {
+fn the_last_name_removes_the_image() {
     let place = TestStore::new();
     let store = place.own();
     let one = ImagePlan::new("one", &["base", "one"], "i:1");
@@ -181,9 +181,9 @@ fn the_last_name_takes_the_image_along() {
     ));
 }
 
-/// API-11: an ID is not enough where several names lead to the image, unless it is forced.
+/// API-11: an ID is not enough for an image with several names, unless forced.
 #[test]
-fn an_id_with_several_names_has_to_be_forced() {
+fn an_image_with_several_names_is_removed_by_force() {
     let place = TestStore::new();
     let store = place.own();
     let plan = ImagePlan::new("one", &["base"], "i:1");
@@ -191,7 +191,7 @@ fn an_id_with_several_names_has_to_be_forced() {
     store.tag(&name("i:1"), &reference("i:2")).unwrap();
     let error = remove(&store, &plan.id().to_string()).unwrap_err();
     let expected = format!(
-        "image {} has several names (i:1, i:2, i@{}): remove them by name, or force it",
+        "image {} has several names (i:1, i:2, i@{}): remove them by name, or use force",
         plan.id().short(),
         plan.target()
     );
@@ -204,9 +204,9 @@ fn an_id_with_several_names_has_to_be_forced() {
     assert_eq!(check(&store, &[]), [""; 0]);
 }
 
-/// R6, DM-16: what a pull has found present stays until it is done.
+/// R6, DM-16: content that a pull found present stays until the pull is done.
 #[test]
-fn what_is_leased_outlives_its_image() {
+fn leased_content_outlives_its_image() {
     let place = TestStore::new();
     let store = place.own();
     let one = ImagePlan::new("one", &["base", "one"], "i:1");
@@ -226,7 +226,7 @@ fn what_is_leased_outlives_its_image() {
     assert_eq!(check(&place.own(), &[one, two]), ["two"]);
 }
 
-/// A name that comes with the image: both are there, or neither. No registry is said to have it.
+/// A name that is committed with the image: both are visible, or neither. There is no digest reference.
 #[test]
 fn an_image_is_committed_with_its_name() {
     let place = TestStore::new();
@@ -248,7 +248,7 @@ fn an_image_is_committed_with_its_name() {
     assert!(store.image(&ImageName::Id(one.id())).unwrap().is_dangling());
 }
 
-/// API-11, RS-3: what is in use keeps its last name, whatever is forced; others it may lose.
+/// API-11, RS-3: an image in use keeps its last name even if forced, and may lose others.
 #[test]
 fn an_image_in_use_keeps_its_last_name() {
     let place = TestStore::new();
@@ -284,9 +284,9 @@ fn an_image_in_use_keeps_its_last_name() {
     assert_eq!(check(&store, &[plan]), ["one"]);
 }
 
-/// API-12, IM-8: a removal finds its image as everything else does.
+/// API-12, IM-8: a removal finds its image like all other operations.
 #[test]
-fn an_image_is_removed_by_the_beginning_of_its_id() {
+fn an_image_is_removed_by_a_prefix_of_its_id() {
     let place = TestStore::new();
     let store = place.own();
     let mut plans = Vec::new();
