@@ -31,7 +31,7 @@ pub(crate) struct ConnectorInner {
     pub(crate) handshaker: TlsHandshaker,
     pub(crate) routes: ProxyRoutes,
     pub(crate) address_policy: AddressPolicy,
-    pub(crate) limit: Duration,
+    pub(crate) connect_timeout: Duration,
     pub(crate) user_agent: HeaderValue,
 }
 
@@ -48,11 +48,11 @@ impl Service<Uri> for Connector {
         let inner = self.0.clone();
         Box::pin(async move {
             let target = TargetOrigin::of(&uri)?;
-            let wire = timeout(inner.limit, inner.connect(&target)).await;
+            let stream = timeout(inner.connect_timeout, inner.connect(&target)).await;
             let timed_out = SendError::Timeout {
                 waiting_for: SendPhase::Connection,
             };
-            wire.unwrap_or(Err(timed_out)).map(TokioIo::new)
+            stream.unwrap_or(Err(timed_out)).map(TokioIo::new)
         })
     }
 }
@@ -95,13 +95,15 @@ impl ConnectorInner {
                 }
                 Ok(stream)
             }
-            ProxyProtocol::Socks { names_here: false } => {
+            ProxyProtocol::Socks {
+                resolves_locally: false,
+            } => {
                 self.connect_through_socks(proxy, &target.host, target.port)
                     .await
             }
-            ProxyProtocol::Socks { names_here: true } => {
-                self.connect_through_socks_by_address(proxy, target).await
-            }
+            ProxyProtocol::Socks {
+                resolves_locally: true,
+            } => self.connect_through_socks_by_address(proxy, target).await,
         }
     }
 

@@ -42,8 +42,8 @@ pub(crate) struct ProxyServer {
 pub(crate) enum ProxyProtocol {
     /// HTTP/1.1, inside TLS if `secure`.
     Http { secure: bool },
-    /// SOCKS5. `names_here`: names are resolved locally, not by the proxy.
-    Socks { names_here: bool },
+    /// SOCKS5. Names are resolved here if `resolves_locally`, otherwise by the proxy.
+    Socks { resolves_locally: bool },
 }
 
 #[derive(Debug)]
@@ -99,8 +99,18 @@ impl ProxyServer {
         let (protocol, port) = match url.scheme() {
             "http" => (ProxyProtocol::Http { secure: false }, 80),
             "https" => (ProxyProtocol::Http { secure: true }, 443),
-            "socks5" => (ProxyProtocol::Socks { names_here: true }, 1080),
-            "socks5h" => (ProxyProtocol::Socks { names_here: false }, 1080),
+            "socks5" => (
+                ProxyProtocol::Socks {
+                    resolves_locally: true,
+                },
+                1080,
+            ),
+            "socks5h" => (
+                ProxyProtocol::Socks {
+                    resolves_locally: false,
+                },
+                1080,
+            ),
             _ => return Err("its scheme is not http, https, socks5 or socks5h"),
         };
         // Parsed again: in a URL of a scheme that is unknown to `url`, an address literal is a domain.

@@ -28,16 +28,19 @@ use crate::target::TargetOrigin;
 use crate::tls::TlsHandshaker;
 
 /// How long a connection may be idle before it is closed.
-const IDLE: Duration = Duration::from_secs(90);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The maximum size of the head of a response in HTTP/1.1, and of one read from a socket.
-const LARGEST_READ: usize = 256 << 10;
+const MAX_READ: usize = 256 << 10;
 
 /// The maximum size of the head of a response in HTTP/2, as RFC 9113 section 6.5.2 counts it.
-const LARGEST_HEADER_LIST: u32 = 64 << 10;
+const MAX_HEADER_LIST: u32 = 64 << 10;
 
-/// How long an HTTP/2 connection with open streams may be silent before a ping, and the timeout of the ping.
-const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+/// How long an HTTP/2 connection with open streams may be silent before a ping.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How long the peer may take to respond to a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends requests. Cheap to clone; clones share their connections.
 #[derive(Clone)]
@@ -67,14 +70,14 @@ impl Transport {
             handshaker: TlsHandshaker::new(&connection.tls, connection.versions)?,
             routes: ProxyRoutes::new(&connection.proxies)?,
             address_policy: connection.address_policy,
-            limit: connection.connect,
+            connect_timeout: connection.connect,
             user_agent: user_agent.map_err(|_| SetupError::UserAgent)?,
         });
         let client = build_client(Connector(inner.clone()));
         Ok(Self(Arc::new(TransportInner { client, inner })))
     }
 
-    /// Sends `request` to the host of its URI and waits up to `timeout` for the head of the response,
+    /// Sends `request` to the host of its URI and waits up to `response_timeout` for the head of the response,
     /// including the time for a new connection.
     ///
     /// Sets `User-Agent` if it is missing, sets `Host` and `Content-Length`, and removes credentials from the
@@ -111,7 +114,7 @@ impl Transport {
     }
 
     /// Sends `request` with a streamed body and waits for the head of the response: as long as bytes are
-    /// sent, and then up to `timeout`.
+    /// sent, and then up to `response_timeout`.
     ///
     /// The request is never sent again: the body can be read once only.
     pub async fn send_stream(
@@ -192,17 +195,17 @@ fn build_client(connector: Connector) -> Client<Connector, RequestBody> {
     Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         // The read buffer grows up to this size while reads fill it. Body bytes are passed on as they were
         // read.
-        .http1_max_buf_size(LARGEST_READ)
+        .http1_max_buf_size(MAX_READ)
         // Throughput is limited to one window per round trip; hyper's default windows halve it.
         .http2_initial_stream_window_size(8 << 20)
         .http2_initial_connection_window_size(16 << 20)
         .http2_max_frame_size(1 << 20)
-        .http2_max_header_list_size(LARGEST_HEADER_LIST)
-        .http2_keep_alive_interval(PING.0)
-        .http2_keep_alive_timeout(PING.1)
+        .http2_max_header_list_size(MAX_HEADER_LIST)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
         .build(connector)
 }
 

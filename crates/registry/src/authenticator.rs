@@ -20,7 +20,7 @@ use crate::error::{RegistryError, RequestContext, RequestKind, WaitPhase};
 use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::origin::Origin;
 use crate::realm;
-use crate::request::{RegistryResponse, RequestPeer, RequestSpec};
+use crate::request::{EndpointResponse, RequestPeer, RequestSpec};
 use crate::token::{AccessToken, bearer_header};
 
 /// The maximum size of a token server's response, in bytes.
@@ -62,7 +62,7 @@ pub(crate) struct AuthorizationHeader {
 }
 
 /// The form of a token request.
-enum TokenRequest {
+enum TokenRequestMethod {
     /// GET, with the password in a header if there is one.
     Query(Option<HeaderValue>),
     /// POST, with the parameters in the body.
@@ -150,18 +150,20 @@ impl Authenticator<'_> {
                     ("grant_type", "refresh_token"),
                     ("refresh_token", token.expose()),
                 ];
-                TokenRequest::Form(self.form(&grant, challenge))
+                TokenRequestMethod::Form(self.form(&grant, challenge))
             }
             Credentials::Basic { username, password } => {
-                TokenRequest::Query(Some(self.basic_header(username, password)?))
+                TokenRequestMethod::Query(Some(self.basic_header(username, password)?))
             }
-            Credentials::Anonymous | Credentials::RegistryToken(_) => TokenRequest::Query(None),
+            Credentials::Anonymous | Credentials::RegistryToken(_) => {
+                TokenRequestMethod::Query(None)
+            }
         };
         let response = self
             .send_token_request(context, realm, challenge, &request)
             .await?;
         let status = response.http.status();
-        let is_form = matches!(request, TokenRequest::Form(_));
+        let is_form = matches!(request, TokenRequestMethod::Form(_));
         let response = match self.credentials {
             // Some servers support only the OAuth 2 request (HT-8).
             Credentials::Basic { username, password }
@@ -172,7 +174,7 @@ impl Authenticator<'_> {
                     ("username", username),
                     ("password", password.expose()),
                 ];
-                let request = TokenRequest::Form(self.form(&grant, challenge));
+                let request = TokenRequestMethod::Form(self.form(&grant, challenge));
                 self.send_token_request(context, realm, challenge, &request)
                     .await?
             }
@@ -191,18 +193,18 @@ impl Authenticator<'_> {
         context: &RequestContext,
         realm: &Url,
         challenge: &BearerChallenge,
-        request: &TokenRequest,
-    ) -> Result<RegistryResponse, RegistryError> {
+        request: &TokenRequestMethod,
+    ) -> Result<EndpointResponse, RegistryError> {
         let response_timeout = self.client.config().timeouts.token;
         let peer = RequestPeer::Endpoint(self.endpoint);
         let mut spec = RequestSpec::get(context, peer, realm.clone(), response_timeout);
         match request {
-            TokenRequest::Form(form) => {
+            TokenRequestMethod::Form(form) => {
                 spec.method = Method::POST;
                 spec.form = Some(form.clone());
                 self.client.send(&spec, None).await
             }
-            TokenRequest::Query(authorization) => {
+            TokenRequestMethod::Query(authorization) => {
                 self.query(&mut spec.url, challenge);
                 self.client.send(&spec, authorization.as_ref()).await
             }
@@ -261,7 +263,7 @@ impl Authenticator<'_> {
     async fn response_error(
         &self,
         context: &RequestContext,
-        response: RegistryResponse,
+        response: EndpointResponse,
         is_form: bool,
     ) -> RegistryError {
         let status = response.http.status();

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::error::{DigestMismatch, RegistryError, RequestContext, RequestKind, WaitPhase};
 use crate::origin::Origin;
 use crate::repository::Repository;
-use crate::request::{RegistryResponse, RequestedRange};
+use crate::request::{EndpointResponse, RangeSpec};
 
 /// The bytes of a blob from an offset on, as they arrive.
 ///
@@ -80,7 +80,7 @@ impl Repository {
         // DL-7: a partial blob that is longer than the blob is not a prefix of it.
         let mut start = if offset < size { offset } else { 0 };
         loop {
-            let range = RequestedRange::From(start);
+            let range = RangeSpec::From(start);
             let response = self.get(&context, &path, None, range).await?;
             match BlobRange::of(&response, range, size) {
                 Ok(part) => return Ok(stream(context).with_response(response, part)),
@@ -113,7 +113,7 @@ impl Repository {
         let context = self.context(RequestKind::Blob(descriptor.digest));
         let size = descriptor.size;
         let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
-        let range = RequestedRange::Between(part.start, part.end);
+        let range = RangeSpec::Between(part.start, part.end);
         let response = self.get(&context, &path, None, range).await?;
         Ok(match BlobRange::of(&response, range, size) {
             Ok(found) if found.start == part.start && found.end == part.end => {
@@ -181,7 +181,7 @@ impl BlobStream {
     }
 
     /// Attaches the body of `response` to the stream.
-    pub(crate) fn with_response(mut self, response: RegistryResponse, part: BlobRange) -> Self {
+    pub(crate) fn with_response(mut self, response: EndpointResponse, part: BlobRange) -> Self {
         self.body = Some(self.client.body(response.http));
         (self.start, self.position, self.end) = (part.start, part.start, part.end);
         self
@@ -268,8 +268,8 @@ impl BlobRange {
     /// Returns the range of a blob of `size` bytes that `response` contains. If no range was requested, the
     /// status is 200.
     pub(crate) fn of(
-        response: &RegistryResponse,
-        range: RequestedRange,
+        response: &EndpointResponse,
+        range: RangeSpec,
         size: u64,
     ) -> Result<Self, RangeMismatch> {
         let part = match response.http.status().as_u16() {

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::error::{RegistryError, RequestContext, RequestKind};
 use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::origin::Origin;
-use crate::request::{RegistryResponse, RequestPeer, RequestSpec, RequestedRange};
+use crate::request::{EndpointResponse, RangeSpec, RequestPeer, RequestSpec};
 
 /// A permitted URL of a foreign layer. Its query may be a secret and is not shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Client {
         }
         let mut start = if offset < size { offset } else { 0 };
         loop {
-            let range = RequestedRange::From(start);
+            let range = RangeSpec::From(start);
             let response = self.request_foreign(&context, url, range).await?;
             match BlobRange::of(&response, range, size) {
                 Ok(part) => return Ok(stream(context).with_response(response, part)),
@@ -108,8 +108,8 @@ impl Client {
         &self,
         context: &RequestContext,
         url: &ForeignUrl,
-        range: RequestedRange,
-    ) -> Result<RegistryResponse, RegistryError> {
+        range: RangeSpec,
+    ) -> Result<EndpointResponse, RegistryError> {
         let hosts = self.config().registries.hosts(url.name.registry());
         let proxies = hosts.ok().and_then(|hosts| hosts.proxies.as_ref());
         let response_timeout = self.config().timeouts.response;

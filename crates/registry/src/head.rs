@@ -6,7 +6,7 @@ use windlass_oci::{Digest, MediaType};
 use crate::error::{RegistryError, RequestKind};
 use crate::manifest::{ACCEPT_MANIFESTS, TagOrDigest, announced_digest, content_type};
 use crate::repository::Repository;
-use crate::request::{RegistryResponse, RequestedRange};
+use crate::request::{EndpointResponse, RangeSpec};
 
 /// The headers of a manifest. Nothing in it is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,9 +71,7 @@ impl Repository {
         {
             return Ok(size);
         }
-        let response = self
-            .get(&context, &path, None, RequestedRange::From(0))
-            .await?;
+        let response = self.get(&context, &path, None, RangeSpec::From(0)).await?;
         length(&response).ok_or_else(|| RegistryError::Malformed {
             context: context.boxed(),
             reason: "its length is missing".to_owned(),
@@ -82,7 +80,7 @@ impl Repository {
 }
 
 /// Returns `Content-Length`; in a response to HEAD, this is the length of the omitted body.
-pub(crate) fn length(response: &RegistryResponse) -> Option<u64> {
+pub(crate) fn length(response: &EndpointResponse) -> Option<u64> {
     let length = response.http.headers().get(CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }

@@ -11,7 +11,7 @@ use crate::endpoint::{Endpoint, EndpointError};
 use crate::error::{RegistryError, RequestContext, RequestKind};
 use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::repository::has_v2_header;
-use crate::request::{RegistryResponse, RequestPeer, RequestSpec};
+use crate::request::{EndpointResponse, RequestPeer, RequestSpec};
 
 /// The result of a successful login.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl LoginAttempt<'_> {
     async fn ping(
         &self,
         authorization: Option<&HeaderValue>,
-    ) -> Result<RegistryResponse, RegistryError> {
+    ) -> Result<EndpointResponse, RegistryError> {
         let peer = RequestPeer::Endpoint(self.endpoint);
         let response_timeout = self.client.config().timeouts.ping;
         let spec = RequestSpec::get(&self.context, peer, self.endpoint.api(""), response_timeout);
@@ -135,7 +135,7 @@ impl LoginAttempt<'_> {
     }
 
     /// Checks the response to a ping that needs no further authorization.
-    async fn check_ping_response(&self, response: RegistryResponse) -> Result<(), RegistryError> {
+    async fn check_ping_response(&self, response: EndpointResponse) -> Result<(), RegistryError> {
         let (status, headers) = (response.http.status(), response.http.headers().clone());
         if status.is_success() && response.same_origin {
             return Ok(());

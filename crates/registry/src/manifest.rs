@@ -12,7 +12,7 @@ use windlass_oci::{
 
 use crate::error::{DigestMismatch, RegistryError, RequestContext, RequestKind};
 use crate::repository::Repository;
-use crate::request::RequestedRange;
+use crate::request::RangeSpec;
 
 /// Identifies a manifest of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,12 +162,7 @@ impl Repository {
     ) -> Result<(Bytes, HeaderMap), RegistryError> {
         let path = self.manifest_path(target);
         let response = self
-            .get(
-                context,
-                &path,
-                Some(&ACCEPT_MANIFESTS),
-                RequestedRange::From(0),
-            )
+            .get(context, &path, Some(&ACCEPT_MANIFESTS), RangeSpec::From(0))
             .await?;
         let headers = response.http.headers().clone();
         if content_type(&headers).is_some_and(is_html) {

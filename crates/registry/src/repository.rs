@@ -13,7 +13,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{RegistryError, RequestContext, RequestKind};
 use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::origin::Origin;
-use crate::request::{RegistryResponse, RequestPeer, RequestSpec, RequestedRange, UploadBody};
+use crate::request::{EndpointResponse, RangeSpec, RequestPeer, RequestSpec, UploadBody};
 
 /// A session with one repository at one endpoint: sends requests, authenticates and verifies responses. Cheap
 /// to clone; clones share the session.
@@ -78,8 +78,8 @@ impl Repository {
         context: &RequestContext,
         path: &str,
         accept: Option<&HeaderValue>,
-        range: RequestedRange,
-    ) -> Result<RegistryResponse, RegistryError> {
+        range: RangeSpec,
+    ) -> Result<EndpointResponse, RegistryError> {
         self.get_url(context, self.0.endpoint.api(path), accept, range)
             .await
     }
@@ -90,8 +90,8 @@ impl Repository {
         context: &RequestContext,
         url: Url,
         accept: Option<&HeaderValue>,
-        range: RequestedRange,
-    ) -> Result<RegistryResponse, RegistryError> {
+        range: RangeSpec,
+    ) -> Result<EndpointResponse, RegistryError> {
         let mut spec = self.request_spec(context, url);
         spec.accept = accept;
         spec.range = range;
@@ -111,7 +111,7 @@ impl Repository {
         context: &RequestContext,
         path: &str,
         accept: Option<&HeaderValue>,
-    ) -> Result<RegistryResponse, RegistryError> {
+    ) -> Result<EndpointResponse, RegistryError> {
         let mut spec = self.request_spec(context, self.0.endpoint.api(path));
         spec.method = Method::HEAD;
         spec.accept = accept;
@@ -149,7 +149,7 @@ impl Repository {
     pub(crate) async fn send_authorized(
         &self,
         spec: &RequestSpec<'_>,
-    ) -> Result<RegistryResponse, RegistryError> {
+    ) -> Result<EndpointResponse, RegistryError> {
         let authorization = self.0.session.authorization(&self.0.client).await?;
         let response = self.0.client.send(spec, authorization.header()).await?;
         // Challenges of other origins are not answered (T26).
@@ -174,7 +174,7 @@ impl Repository {
         &self,
         spec: &RequestSpec<'_>,
         body: UploadBody,
-    ) -> Result<Option<RegistryResponse>, RegistryError> {
+    ) -> Result<Option<EndpointResponse>, RegistryError> {
         let authorization = self.0.session.authorization(&self.0.client).await?;
         let response = self
             .0
@@ -201,7 +201,7 @@ impl Repository {
     pub(crate) async fn response_error(
         &self,
         context: &RequestContext,
-        response: RegistryResponse,
+        response: EndpointResponse,
     ) -> RegistryError {
         let status = response.http.status();
         if !response.same_origin
@@ -282,7 +282,7 @@ impl Repository {
         })
     }
 
-    async fn ping(&self, url: Url) -> Result<RegistryResponse, RegistryError> {
+    async fn ping(&self, url: Url) -> Result<EndpointResponse, RegistryError> {
         let context = self.context(RequestKind::Ping);
         let mut spec = self.request_spec(&context, url);
         spec.response_timeout = self.0.client.config().timeouts.ping;

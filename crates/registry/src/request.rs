@@ -30,7 +30,7 @@ pub(crate) struct RequestSpec<'a> {
     pub(crate) url: Url,
     pub(crate) accept: Option<&'a HeaderValue>,
     /// The range of bytes to request.
-    pub(crate) range: RequestedRange,
+    pub(crate) range: RangeSpec,
     /// The body of a POST. It contains a secret.
     pub(crate) form: Option<String>,
     /// The body of a PUT, and its media type.
@@ -41,7 +41,7 @@ pub(crate) struct RequestSpec<'a> {
 
 /// The range of bytes of a body to request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RequestedRange {
+pub(crate) enum RangeSpec {
     /// From an offset to the end; 0 requests the whole body without a range.
     From(u64),
     /// From the first offset to the second, exclusive: one of several concurrent requests for one body, each
@@ -62,7 +62,7 @@ pub(crate) enum RequestPeer<'a> {
 
 /// A response and its final URL.
 #[derive(Debug)]
-pub(crate) struct RegistryResponse {
+pub(crate) struct EndpointResponse {
     pub(crate) http: Response,
     pub(crate) url: Url,
     /// Whether all redirects kept scheme, host and port.
@@ -99,7 +99,7 @@ impl<'a> RequestSpec<'a> {
             method: Method::GET,
             url,
             accept: None,
-            range: RequestedRange::From(0),
+            range: RangeSpec::From(0),
             form: None,
             document: None,
             response_timeout,
@@ -202,7 +202,7 @@ impl<'a> RequestSpec<'a> {
     }
 }
 
-impl RequestedRange {
+impl RangeSpec {
     /// Returns the `Range` header (RFC 9110, section 14.2), if one is needed.
     fn range(self) -> Option<HeaderValue> {
         let range = match self {
@@ -253,7 +253,7 @@ impl Client {
         &self,
         spec: &RequestSpec<'_>,
         authorization: Option<&HeaderValue>,
-    ) -> Result<RegistryResponse, RegistryError> {
+    ) -> Result<EndpointResponse, RegistryError> {
         let refuse = |source| RegistryError::Redirect {
             context: spec.context.boxed(),
             source,
@@ -275,7 +275,7 @@ impl Client {
             };
             let response = self.send_once(spec, &hop).await?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-                return Ok(RegistryResponse {
+                return Ok(EndpointResponse {
                     http: response,
                     url,
                     same_origin,
@@ -299,7 +299,7 @@ impl Client {
         spec: &RequestSpec<'_>,
         authorization: Option<&HeaderValue>,
         upload: UploadBody,
-    ) -> Result<RegistryResponse, RegistryError> {
+    ) -> Result<EndpointResponse, RegistryError> {
         let hop = Hop {
             url: &spec.url,
             authorization,
@@ -325,7 +325,7 @@ impl Client {
                 source: RedirectError::Write,
             });
         }
-        Ok(RegistryResponse {
+        Ok(EndpointResponse {
             http: response,
             url: spec.url.clone(),
             same_origin: true,
@@ -379,8 +379,8 @@ impl Client {
             }
         };
         let key = match spec.range {
-            RequestedRange::From(_) => key,
-            RequestedRange::Between(..) => key.with_http1_only(),
+            RangeSpec::From(_) => key,
+            RangeSpec::Between(..) => key.with_http1_only(),
         };
         self.transport(key).map_err(|source| RegistryError::Setup {
             context: spec.context.boxed(),

@@ -12,7 +12,7 @@ use windlass_oci::Tag;
 
 use crate::error::{RegistryError, RequestContext, RequestKind};
 use crate::repository::Repository;
-use crate::request::RequestedRange;
+use crate::request::RangeSpec;
 
 /// The maximum number of pages (T23).
 const MAX_PAGES: usize = 1000;
@@ -64,7 +64,7 @@ impl Repository {
         let mut left = MAX_LIST_SIZE;
         for _ in 0..MAX_PAGES {
             let response = self
-                .get_url(&context, url.clone(), None, RequestedRange::From(0))
+                .get_url(&context, url.clone(), None, RangeSpec::From(0))
                 .await?;
             let next = next_page(&url, response.http.headers());
             let body = self.client().body(response.http).read_to_end(left).await;

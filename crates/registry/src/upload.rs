@@ -12,7 +12,7 @@ use crate::manifest::{TagOrDigest, announced_digest};
 use crate::origin::Origin;
 use crate::redirect::{RedirectError, target};
 use crate::repository::Repository;
-use crate::request::{RegistryResponse, UploadBody};
+use crate::request::{EndpointResponse, UploadBody};
 
 /// The start of an upload.
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl Repository {
         &self,
         context: &RequestContext,
         mount: Option<(&Digest, &RepositoryName)>,
-    ) -> Result<RegistryResponse, RegistryError> {
+    ) -> Result<EndpointResponse, RegistryError> {
         let path = format!("{}/blobs/uploads/", self.path());
         let mut url = self.endpoint().api(&path);
         if let Some((digest, from)) = mount {
@@ -147,7 +147,7 @@ impl Repository {
         &self,
         context: &RequestContext,
         digest: &Digest,
-        response: &RegistryResponse,
+        response: &EndpointResponse,
     ) -> Result<UploadStart, RegistryError> {
         Ok(UploadStart::Upload(Upload {
             repository: self.clone(),
@@ -304,7 +304,7 @@ impl Upload {
     async fn check_completed(
         &self,
         context: &RequestContext,
-        response: RegistryResponse,
+        response: EndpointResponse,
     ) -> Result<(), RegistryError> {
         match response.http.status().is_success() {
             true => check_digest(context, &self.digest, response.http.headers()),

@@ -35,11 +35,11 @@ fn proxies_are_urls() {
         ),
         (
             "socks5://127.0.0.1",
-            Ok("Socks { names_here: true } 127.0.0.1 1080"),
+            Ok("Socks { resolves_locally: true } 127.0.0.1 1080"),
         ),
         (
             "socks5h://me@[::1]:9050",
-            Ok("Socks { names_here: false } [::1] 9050 me:"),
+            Ok("Socks { resolves_locally: false } [::1] 9050 me:"),
         ),
         (
             "socks4://proxy.test",

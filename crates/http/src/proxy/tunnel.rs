@@ -10,10 +10,10 @@ use crate::target::TargetOrigin;
 use super::ProxyServer;
 
 /// The maximum size of the head of a response, in bytes.
-const LARGEST_HEAD: usize = 16 << 10;
+const MAX_HEAD_SIZE: usize = 16 << 10;
 
 /// The maximum number of headers of a response.
-const MOST_HEADERS: usize = 64;
+const MAX_HEADERS: usize = 64;
 
 /// Requests a tunnel to `target` from `proxy` at the other end of `stream`. On success, `stream` is connected
 /// to the target.
@@ -31,7 +31,7 @@ pub(crate) async fn open(
     stream.flush().await.map_err(broken)?;
     let mut head = Vec::new();
     loop {
-        if head.len() >= LARGEST_HEAD {
+        if head.len() >= MAX_HEAD_SIZE {
             return Err(ProxyFailure::NotAProxy);
         }
         let read = stream.read_buf(&mut head).await.map_err(broken)?;
@@ -66,7 +66,7 @@ fn request(proxy: &ProxyServer, target: &TargetOrigin, user_agent: &HeaderValue)
 
 /// Returns the status once the head is complete.
 fn parse(head: &[u8]) -> Result<Option<u16>, ProxyFailure> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let parsed = response.parse(head);
     let status = response.code;

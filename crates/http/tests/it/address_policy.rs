@@ -2,7 +2,7 @@
 
 use windlass_http::{AddressPolicy, ConnectionConfig, Proxies, Secret, SendError, Transport};
 
-use crate::server::{Log, Server};
+use crate::server::{RequestLog, ScriptedServer};
 use crate::support::{StaticNames, connection, get, shown, text};
 
 fn careful() -> ConnectionConfig {
@@ -44,7 +44,7 @@ async fn a_name_that_resolves_to_link_local_addresses_is_rejected() {
 /// A link-local address is skipped even if it is the first of several.
 #[tokio::test]
 async fn link_local_addresses_among_others_are_skipped() {
-    let server = Server::greeting(&Log::default()).await;
+    let server = ScriptedServer::greeting(&RequestLog::default()).await;
     let names = StaticNames::new(&[("auth.test", &["169.254.169.254", "127.0.0.1"])]);
     let transport = Transport::with_resolver(&careful(), names).unwrap();
     let url = format!("http://auth.test:{}/", server.address.port());
@@ -54,7 +54,7 @@ async fn link_local_addresses_among_others_are_skipped() {
 /// D1: loopback is connected to without TLS, so name servers must not redirect its names.
 #[tokio::test]
 async fn localhost_names_resolve_to_loopback_only() {
-    let server = Server::greeting(&Log::default()).await;
+    let server = ScriptedServer::greeting(&RequestLog::default()).await;
     let names = StaticNames::new(&[
         ("registry.localhost", &["192.0.2.1", "127.0.0.1"]),
         ("evil.localhost", &["192.0.2.1"]),
@@ -72,8 +72,8 @@ async fn localhost_names_resolve_to_loopback_only() {
 /// The proxy would connect to the literal, so no request reaches it.
 #[tokio::test]
 async fn a_link_local_literal_is_rejected_before_a_proxy() {
-    let log = Log::default();
-    let server = Server::greeting(&log).await;
+    let log = RequestLog::default();
+    let server = ScriptedServer::greeting(&log).await;
     let proxy = Some(Secret::new(server.url()));
     let connection = ConnectionConfig {
         proxies: Proxies {

@@ -7,12 +7,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 use windlass_http::{BodyError, BodyTimeout};
 
-use crate::server::{Server, read_head, serve_hello, wait_for_close, write};
+use crate::server::{ScriptedServer, read_head, serve_hello, wait_for_close, write};
 use crate::support::{LONG_STALL, SHORT, get, text, transport};
 
 /// Starts a server that responds with `response` and closes the connection.
-async fn responding_with(response: &'static str) -> Server {
-    Server::start(move |mut stream, _| async move {
+async fn responding_with(response: &'static str) -> ScriptedServer {
+    ScriptedServer::start(move |mut stream, _| async move {
         read_head(&mut stream).await;
         write(&mut stream, response).await;
     })
@@ -83,9 +83,9 @@ async fn a_body_beyond_its_limit() {
 /// T33: a stalled body fails, and its connection is not reused.
 #[tokio::test]
 async fn a_body_that_stalls() {
-    let server = Server::start(|mut stream, number| async move {
+    let server = ScriptedServer::start(|mut stream, number| async move {
         if number > 0 {
-            return serve_hello(stream, crate::server::Log::default()).await;
+            return serve_hello(stream, crate::server::RequestLog::default()).await;
         }
         read_head(&mut stream).await;
         write(
@@ -112,7 +112,7 @@ async fn a_body_that_stalls() {
 /// T33.
 #[tokio::test]
 async fn a_body_that_trickles() {
-    let server = Server::start(|mut stream, _| async move {
+    let server = ScriptedServer::start(|mut stream, _| async move {
         read_head(&mut stream).await;
         write(&mut stream, "HTTP/1.1 200 OK\r\n\r\n").await;
         while stream.write_all(b"x").await.is_ok() {
@@ -139,7 +139,7 @@ async fn a_large_body_arrives_complete() {
         .collect::<Vec<_>>()
         .into();
     let sent = block.clone();
-    let server = Server::start(move |mut stream, _| {
+    let server = ScriptedServer::start(move |mut stream, _| {
         let block = sent.clone();
         async move {
             read_head(&mut stream).await;

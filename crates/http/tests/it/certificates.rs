@@ -18,7 +18,7 @@ use windlass_http::{ClientIdentity, Secret};
 static MADE: AtomicUsize = AtomicUsize::new(0);
 
 /// A certificate authority that only explicit configuration trusts.
-pub(crate) struct Authority {
+pub(crate) struct CertificateAuthority {
     pub(crate) pem: Vec<u8>,
     issuer: Issuer<'static, KeyPair>,
 }
@@ -32,7 +32,7 @@ pub(crate) enum Certificate {
     Expired,
 }
 
-impl Authority {
+impl CertificateAuthority {
     pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();

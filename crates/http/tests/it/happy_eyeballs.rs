@@ -10,7 +10,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket};
 use windlass_http::{ConnectionConfig, SendError, SendPhase, Transport};
 
-use crate::server::{Log, Server, serve_hello};
+use crate::server::{RequestLog, ScriptedServer, serve_hello};
 use crate::support::{SHORT, StaticNames, connection, get, shown, text};
 
 /// An address that drops all connection requests as long as this value exists.
@@ -46,7 +46,7 @@ impl BlackHole {
 async fn server_and_black_holes(
     good: &str,
     holes: &[&str],
-) -> std::io::Result<(Server, Vec<BlackHole>)> {
+) -> std::io::Result<(ScriptedServer, Vec<BlackHole>)> {
     let mut failure = None;
     // The port is free at one address, but may be in use at the others.
     for _ in 0..16 {
@@ -58,8 +58,8 @@ async fn server_and_black_holes(
             .collect();
         match dug {
             Ok(dug) => {
-                let serve = |stream, _| serve_hello(stream, Log::default());
-                return Ok((Server::on(listener, serve), dug));
+                let serve = |stream, _| serve_hello(stream, RequestLog::default());
+                return Ok((ScriptedServer::on(listener, serve), dug));
             }
             Err(error) => failure = Some(error),
         }

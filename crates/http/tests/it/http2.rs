@@ -8,8 +8,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use windlass_http::{BodyError, BodyTimeout, SendError, SendPhase, Transport};
 
-use crate::certificates::Authority;
-use crate::server::{Log, Server};
+use crate::certificates::CertificateAuthority;
+use crate::server::{RequestLog, ScriptedServer};
 use crate::support::{LONG, LONG_STALL, SHORT, get, read, request, text, trusting};
 
 type Session = H2<TlsStream<TcpStream>, Bytes>;
@@ -18,12 +18,12 @@ type Respond = SendResponse<Bytes>;
 /// Starts a server; returns it with a transport that trusts it.
 async fn serving<F>(
     serve: impl Fn(Session, usize) -> F + Clone + Send + Sync + 'static,
-) -> (Server, Transport)
+) -> (ScriptedServer, Transport)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let authority = Authority::new();
-    let server = Server::tls(authority.h2_server(), move |stream, number| {
+    let authority = CertificateAuthority::new();
+    let server = ScriptedServer::tls(authority.h2_server(), move |stream, number| {
         let serve = serve.clone();
         async move {
             if let Ok(session) = h2::server::handshake(stream).await {
@@ -88,7 +88,7 @@ async fn send(stream: &mut SendStream<Bytes>, mut data: Bytes) -> Option<()> {
 /// HT-2.
 #[tokio::test]
 async fn requests_share_a_connection() {
-    let log = Log::default();
+    let log = RequestLog::default();
     let heads = log.clone();
     let (server, transport) = serving(move |mut session, _| {
         let log = heads.clone();

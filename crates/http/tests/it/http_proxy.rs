@@ -9,23 +9,23 @@ use windlass_http::{
     Transport,
 };
 
-use crate::certificates::{Authority, Certificate};
-use crate::server::{Log, Server, read_head, serve_hello, wait_for_close, write};
+use crate::certificates::{Certificate, CertificateAuthority};
+use crate::server::{RequestLog, ScriptedServer, read_head, serve_hello, wait_for_close, write};
 use crate::support::{SHORT, StaticNames, connection, get, read, shown, text, trusting};
 
 /// `me` and `p@ss` in base64.
 const ME: &str = "proxy-authorization: Basic bWU6cEBzcw==";
 
 /// Starts a proxy that connects every client to `origin`.
-async fn proxy_to(origin: SocketAddr, log: &Log) -> Server {
+async fn proxy_to(origin: SocketAddr, log: &RequestLog) -> ScriptedServer {
     let log = log.clone();
-    Server::start(move |stream, _| serve_proxy(stream, origin, log.clone())).await
+    ScriptedServer::start(move |stream, _| serve_proxy(stream, origin, log.clone())).await
 }
 
 async fn serve_proxy(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     origin: SocketAddr,
-    log: Log,
+    log: RequestLog,
 ) {
     let head = read_head(&mut stream).await;
     if head.is_empty() {
@@ -43,8 +43,8 @@ async fn serve_proxy(
 }
 
 /// Starts a proxy that responds to every request with `answer`.
-async fn responding_with(answer: &'static str) -> Server {
-    Server::start(move |mut stream, _| async move {
+async fn responding_with(answer: &'static str) -> ScriptedServer {
+    ScriptedServer::start(move |mut stream, _| async move {
         read_head(&mut stream).await;
         write(&mut stream, answer).await;
         wait_for_close(stream).await;
@@ -68,11 +68,12 @@ fn through(proxy: &str, rest: ConnectionConfig) -> ConnectionConfig {
 /// sent to the origin.
 #[tokio::test]
 async fn https_goes_through_a_tunnel() {
-    let authority = Authority::new();
-    let (at_origin, at_proxy) = (Log::default(), Log::default());
+    let authority = CertificateAuthority::new();
+    let (at_origin, at_proxy) = (RequestLog::default(), RequestLog::default());
     let heads = at_origin.clone();
     let config = authority.server(Certificate::Good);
-    let origin = Server::tls(config, move |stream, _| serve_hello(stream, heads.clone())).await;
+    let origin =
+        ScriptedServer::tls(config, move |stream, _| serve_hello(stream, heads.clone())).await;
     let proxy = proxy_to(origin.address, &at_proxy).await;
     let url = format!("http://me:p%40ss@{}", proxy.address);
     let connection = through(&url, trusting(&authority.pem));
@@ -94,12 +95,13 @@ async fn https_goes_through_a_tunnel() {
 /// T28: a proxy cannot impersonate the origin.
 #[tokio::test]
 async fn the_certificate_is_verified_for_the_origin_behind_a_tunnel() {
-    let authority = Authority::new();
-    let log = Log::default();
+    let authority = CertificateAuthority::new();
+    let log = RequestLog::default();
     let heads = log.clone();
     let config = authority.server(Certificate::Good);
-    let origin = Server::tls(config, move |stream, _| serve_hello(stream, heads.clone())).await;
-    let proxy = proxy_to(origin.address, &Log::default()).await;
+    let origin =
+        ScriptedServer::tls(config, move |stream, _| serve_hello(stream, heads.clone())).await;
+    let proxy = proxy_to(origin.address, &RequestLog::default()).await;
     let connection = through(&proxy.url(), trusting(&authority.pem));
     let transport = Transport::new(&connection).unwrap();
     let error = get(&transport, "https://other.test/").await.unwrap_err();
@@ -109,7 +111,7 @@ async fn the_certificate_is_verified_for_the_origin_behind_a_tunnel() {
 
 #[tokio::test]
 async fn http_is_relayed() {
-    let log = Log::default();
+    let log = RequestLog::default();
     let proxy = proxy_to("127.0.0.1:1".parse().unwrap(), &log).await;
     let url = format!("http://me:p%40ss@{}", proxy.address);
     let transport = Transport::new(&through(&url, connection())).unwrap();
@@ -130,8 +132,8 @@ async fn http_is_relayed() {
 /// The proxy's credentials are not sent to a host that is connected to directly.
 #[tokio::test]
 async fn loopback_is_never_reached_through_a_proxy() {
-    let log = Log::default();
-    let origin = Server::greeting(&log).await;
+    let log = RequestLog::default();
+    let origin = ScriptedServer::greeting(&log).await;
     let transport =
         Transport::new(&through("http://me:p%40ss@192.0.2.1:3128", connection())).unwrap();
     assert_eq!(text(&transport, &origin.url()).await, "hello");
@@ -142,8 +144,11 @@ async fn loopback_is_never_reached_through_a_proxy() {
 
 #[tokio::test]
 async fn no_proxy_is_respected() {
-    let (log, names) = (Log::default(), [("registry.test", &["127.0.0.1"][..])]);
-    let origin = Server::greeting(&log).await;
+    let (log, names) = (
+        RequestLog::default(),
+        [("registry.test", &["127.0.0.1"][..])],
+    );
+    let origin = ScriptedServer::greeting(&log).await;
     let mut connection = through("http://192.0.2.1:3128", connection());
     connection.proxies.no_proxy = Some("registry.test".to_owned());
     let transport = Transport::with_resolver(&connection, StaticNames::new(&names)).unwrap();
@@ -153,12 +158,15 @@ async fn no_proxy_is_respected() {
 
 #[tokio::test]
 async fn a_proxy_inside_tls() {
-    let authority = Authority::new();
-    let at_proxy = Log::default();
+    let authority = CertificateAuthority::new();
+    let at_proxy = RequestLog::default();
     let config = authority.server(Certificate::Good);
-    let origin = Server::tls(config, |stream, _| serve_hello(stream, Log::default())).await;
+    let origin = ScriptedServer::tls(config, |stream, _| {
+        serve_hello(stream, RequestLog::default())
+    })
+    .await;
     let (heads, address) = (at_proxy.clone(), origin.address);
-    let proxy = Server::tls(authority.server(Certificate::Good), move |stream, _| {
+    let proxy = ScriptedServer::tls(authority.server(Certificate::Good), move |stream, _| {
         serve_proxy(stream, address, heads.clone())
     })
     .await;
@@ -178,11 +186,12 @@ async fn a_proxy_inside_tls() {
 /// Skipping the verification of the origin does not skip that of the proxy, which gets a password.
 #[tokio::test]
 async fn the_certificate_of_a_proxy_is_always_verified() {
-    let log = Log::default();
+    let log = RequestLog::default();
     let heads = log.clone();
-    let config = Authority::new().server(Certificate::Good);
-    let proxy = Server::tls(config, move |stream, _| serve_hello(stream, heads.clone())).await;
-    let mut rest = trusting(&Authority::new().pem);
+    let config = CertificateAuthority::new().server(Certificate::Good);
+    let proxy =
+        ScriptedServer::tls(config, move |stream, _| serve_hello(stream, heads.clone())).await;
+    let mut rest = trusting(&CertificateAuthority::new().pem);
     rest.tls.skip_verify = true;
     let transport = Transport::new(&through(&proxy.secure_url(), rest)).unwrap();
     let error = get(&transport, "https://registry.test/").await.unwrap_err();
@@ -285,7 +294,7 @@ async fn a_proxy_response_that_never_ends() {
     };
     assert_eq!(waiting_for, SendPhase::Connection);
 
-    let endless = Server::start(|mut stream, _| async move {
+    let endless = ScriptedServer::start(|mut stream, _| async move {
         use tokio::io::AsyncWriteExt;
         read_head(&mut stream).await;
         write(&mut stream, "HTTP/1.1 200 OK\r\nx: ").await;

@@ -8,7 +8,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 use windlass_http::{ConnectFailure, SendError, SendPhase, Transport};
 
-use crate::server::{Log, Server, ok, read_head, serve_hello, wait_for_close, write};
+use crate::server::{
+    RequestLog, ScriptedServer, ok, read_head, serve_hello, wait_for_close, write,
+};
 use crate::support::{
     LONG, LONG_STALL, SHORT, StaticNames, connection, get, read, request, shown, text, transport,
 };
@@ -16,8 +18,8 @@ use crate::support::{
 /// HT-2, HT-15.
 #[tokio::test]
 async fn requests_share_a_connection() {
-    let log = Log::default();
-    let server = Server::greeting(&log).await;
+    let log = RequestLog::default();
+    let server = ScriptedServer::greeting(&log).await;
     let transport = transport();
     for _ in 0..5 {
         assert_eq!(text(&transport, &server.url()).await, "hello");
@@ -36,15 +38,15 @@ fn works_on_a_multi_threaded_runtime() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let server = Server::greeting(&Log::default()).await;
+        let server = ScriptedServer::greeting(&RequestLog::default()).await;
         assert_eq!(text(&transport(), &server.url()).await, "hello");
     });
 }
 
 #[tokio::test]
 async fn headers_of_the_caller_are_sent_unchanged() {
-    let log = Log::default();
-    let server = Server::greeting(&log).await;
+    let log = RequestLog::default();
+    let server = ScriptedServer::greeting(&log).await;
     let mut request = request(Method::GET, &format!("{}v2/?a=b", server.url()));
     for (name, value) in [("user-agent", "mine"), ("accept-encoding", "identity")] {
         request.headers_mut().insert(name, value.parse().unwrap());
@@ -60,8 +62,8 @@ async fn headers_of_the_caller_are_sent_unchanged() {
 /// I7: credentials in a URL are not sent.
 #[tokio::test]
 async fn userinfo_is_removed() {
-    let log = Log::default();
-    let server = Server::greeting(&log).await;
+    let log = RequestLog::default();
+    let server = ScriptedServer::greeting(&log).await;
     let url = format!("http://me:hunter2@{}/", server.address);
     assert_eq!(text(&transport(), &url).await, "hello");
     let host = server.address;
@@ -78,7 +80,7 @@ async fn any_status_is_a_response() {
         (407, "Proxy-Authenticate: Basic"),
         (500, "Content-Type: text/plain"),
     ] {
-        let server = Server::start(move |mut stream, _| async move {
+        let server = ScriptedServer::start(move |mut stream, _| async move {
             read_head(&mut stream).await;
             let head = format!("HTTP/1.1 {status} -\r\n{header}\r\nContent-Length: 2\r\n\r\nno");
             write(&mut stream, &head).await;
@@ -96,7 +98,7 @@ async fn any_status_is_a_response() {
 
 #[tokio::test]
 async fn a_response_to_head_has_no_body() {
-    let server = Server::start(|mut stream, _| async move {
+    let server = ScriptedServer::start(|mut stream, _| async move {
         read_head(&mut stream).await;
         write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").await;
     })
@@ -135,7 +137,7 @@ async fn a_name_that_does_not_exist() {
 /// The system resolves `localhost` without name servers.
 #[tokio::test]
 async fn the_system_resolves_names() {
-    let server = Server::greeting(&Log::default()).await;
+    let server = ScriptedServer::greeting(&RequestLog::default()).await;
     let url = format!("http://localhost:{}/", server.address.port());
     assert_eq!(text(&transport(), &url).await, "hello");
 }
@@ -152,7 +154,7 @@ async fn a_request_needs_an_http_url_with_a_host() {
 #[tokio::test]
 async fn a_response_that_is_not_http() {
     for response in ["SSH-2.0-OpenSSH_9.2p1\r\n", "HTTP/1.1 abc\r\n\r\n"] {
-        let server = Server::start(move |mut stream, _| async move {
+        let server = ScriptedServer::start(move |mut stream, _| async move {
             read_head(&mut stream).await;
             write(&mut stream, response).await;
         })
@@ -165,7 +167,7 @@ async fn a_response_that_is_not_http() {
 /// T31: a reset before the head, on a new connection.
 #[tokio::test]
 async fn a_reset_before_the_head() {
-    let server = Server::start(|mut stream, _| async move {
+    let server = ScriptedServer::start(|mut stream, _| async move {
         read_head(&mut stream).await;
         SockRef::from(&stream)
             .set_linger(Some(Duration::ZERO))
@@ -183,9 +185,9 @@ async fn a_reset_before_the_head() {
 /// T33: a request without a response times out, and its connection is not reused.
 #[tokio::test]
 async fn a_response_that_does_not_arrive() {
-    let server = Server::start(|mut stream, number| async move {
+    let server = ScriptedServer::start(|mut stream, number| async move {
         if number == 1 {
-            return serve_hello(stream, Log::default()).await;
+            return serve_hello(stream, RequestLog::default()).await;
         }
         read_head(&mut stream).await;
         write(&mut stream, &ok("first")).await;
@@ -207,7 +209,7 @@ async fn a_response_that_does_not_arrive() {
 /// T33: a head that arrives byte by byte times out as well.
 #[tokio::test]
 async fn a_slow_head_that_never_ends() {
-    let server = Server::start(|mut stream, number| async move {
+    let server = ScriptedServer::start(|mut stream, number| async move {
         read_head(&mut stream).await;
         write(&mut stream, &ok("first")).await;
         read_head(&mut stream).await;
@@ -237,7 +239,7 @@ async fn a_slow_head_that_never_ends() {
 #[tokio::test]
 async fn a_head_that_never_ends() {
     for piece in ["x".repeat(4096), format!("x: {}\r\n", "x".repeat(60))] {
-        let server = Server::start(move |mut stream, _| {
+        let server = ScriptedServer::start(move |mut stream, _| {
             let piece = piece.clone();
             async move {
                 read_head(&mut stream).await;

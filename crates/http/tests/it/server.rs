@@ -11,16 +11,16 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// A server; it runs as long as the test's runtime.
-pub(crate) struct Server {
+pub(crate) struct ScriptedServer {
     pub(crate) address: SocketAddr,
     connections: Arc<AtomicUsize>,
 }
 
 /// The heads of the received requests, each as one string.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
+pub(crate) struct RequestLog(Arc<Mutex<Vec<String>>>);
 
-impl Server {
+impl ScriptedServer {
     /// Starts a server that handles each connection with `serve`; connections are numbered from 0.
     pub(crate) async fn start<F>(serve: impl Fn(TcpStream, usize) -> F + Send + 'static) -> Self
     where
@@ -73,7 +73,7 @@ impl Server {
     }
 
     /// Starts a server that responds to each request with 200 and `hello`.
-    pub(crate) async fn greeting(log: &Log) -> Self {
+    pub(crate) async fn greeting(log: &RequestLog) -> Self {
         let log = log.clone();
         Self::start(move |stream, _| serve_hello(stream, log.clone())).await
     }
@@ -91,7 +91,7 @@ impl Server {
     }
 }
 
-impl Log {
+impl RequestLog {
     pub(crate) fn push(&self, head: &str) {
         self.0.lock().unwrap().push(head.to_owned());
     }
@@ -108,7 +108,7 @@ impl Log {
 }
 
 /// Responds to each request with 200 and `hello` until the client closes the connection.
-pub(crate) async fn serve_hello(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: Log) {
+pub(crate) async fn serve_hello(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: RequestLog) {
     loop {
         let head = read_head(&mut stream).await;
         if head.is_empty() {

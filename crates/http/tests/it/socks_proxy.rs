@@ -8,34 +8,34 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use windlass_http::{AddressPolicy, ConnectionConfig, Proxies, Secret, SendError, Transport};
 
-use crate::certificates::{Authority, Certificate};
-use crate::server::{Log, Server, serve_hello};
+use crate::certificates::{Certificate, CertificateAuthority};
+use crate::server::{RequestLog, ScriptedServer, serve_hello};
 use crate::support::{StaticNames, connection, get, shown, text, trusting};
 
 /// A scripted proxy that connects every client to one origin.
 #[derive(Clone)]
-struct Script {
+struct SocksScript {
     origin: SocketAddr,
     /// The required credentials; `None` accepts all clients.
     account: Option<(&'static str, &'static str)>,
     /// The reply codes of the first requests; later requests succeed.
     replies: Arc<Mutex<VecDeque<u8>>>,
-    log: Log,
+    log: RequestLog,
 }
 
-impl Script {
-    fn new(origin: &Server) -> Self {
+impl SocksScript {
+    fn new(origin: &ScriptedServer) -> Self {
         Self {
             origin: origin.address,
             account: None,
             replies: Arc::default(),
-            log: Log::default(),
+            log: RequestLog::default(),
         }
     }
 
-    async fn start(&self) -> Server {
+    async fn start(&self) -> ScriptedServer {
         let script = self.clone();
-        Server::start(move |stream, _| {
+        ScriptedServer::start(move |stream, _| {
             let script = script.clone();
             async move { drop(script.serve(stream).await) }
         })
@@ -117,8 +117,8 @@ fn through(proxy: String, rest: ConnectionConfig) -> ConnectionConfig {
 
 #[tokio::test]
 async fn the_proxy_resolves_the_name() {
-    let origin = Server::greeting(&Log::default()).await;
-    let script = Script::new(&origin);
+    let origin = ScriptedServer::greeting(&RequestLog::default()).await;
+    let script = SocksScript::new(&origin);
     let proxy = script.start().await;
     let connection = through(format!("socks5h://{}", proxy.address), connection());
     let transport = Transport::with_resolver(&connection, StaticNames::new(&[])).unwrap();
@@ -137,14 +137,15 @@ async fn the_proxy_resolves_the_name() {
 /// The origin is connected to with TLS and without the proxy's credentials.
 #[tokio::test]
 async fn with_credentials_and_tls() {
-    let authority = Authority::new();
-    let log = Log::default();
+    let authority = CertificateAuthority::new();
+    let log = RequestLog::default();
     let heads = log.clone();
     let config = authority.server(Certificate::Good);
-    let origin = Server::tls(config, move |stream, _| serve_hello(stream, heads.clone())).await;
-    let script = Script {
+    let origin =
+        ScriptedServer::tls(config, move |stream, _| serve_hello(stream, heads.clone())).await;
+    let script = SocksScript {
         account: Some(("me", "p@ss")),
-        ..Script::new(&origin)
+        ..SocksScript::new(&origin)
     };
     let proxy = script.start().await;
     let url = format!("socks5h://me:p%40ss@{}", proxy.address);
@@ -160,8 +161,8 @@ async fn with_credentials_and_tls() {
 /// A proxy without authentication accepts a client that has credentials.
 #[tokio::test]
 async fn unused_credentials_are_accepted() {
-    let origin = Server::greeting(&Log::default()).await;
-    let proxy = Script::new(&origin).start().await;
+    let origin = ScriptedServer::greeting(&RequestLog::default()).await;
+    let proxy = SocksScript::new(&origin).start().await;
     let url = format!("socks5h://me:p%40ss@{}", proxy.address);
     let transport = Transport::new(&through(url, connection())).unwrap();
     assert_eq!(text(&transport, "http://registry.test/").await, "hello");
@@ -169,10 +170,10 @@ async fn unused_credentials_are_accepted() {
 
 #[tokio::test]
 async fn wrong_and_missing_credentials() {
-    let origin = Server::greeting(&Log::default()).await;
-    let script = Script {
+    let origin = ScriptedServer::greeting(&RequestLog::default()).await;
+    let script = SocksScript {
         account: Some(("me", "p@ss")),
-        ..Script::new(&origin)
+        ..SocksScript::new(&origin)
     };
     let proxy = script.start().await;
     for userinfo in ["me:wrong@", ""] {
@@ -190,10 +191,10 @@ async fn wrong_and_missing_credentials() {
 /// With `socks5`, names are resolved locally and the proxy tries each address.
 #[tokio::test]
 async fn each_address_of_a_name_is_tried() {
-    let origin = Server::greeting(&Log::default()).await;
-    let script = Script {
+    let origin = ScriptedServer::greeting(&RequestLog::default()).await;
+    let script = SocksScript {
         replies: Arc::new(Mutex::new([8, 4].into())),
-        ..Script::new(&origin)
+        ..SocksScript::new(&origin)
     };
     let proxy = script.start().await;
     let connection = ConnectionConfig {
@@ -212,15 +213,15 @@ async fn each_address_of_a_name_is_tried() {
 
 #[tokio::test]
 async fn a_rejection_has_a_reason() {
-    let origin = Server::greeting(&Log::default()).await;
+    let origin = ScriptedServer::greeting(&RequestLog::default()).await;
     for (code, reason) in [
         (2, "it replied: not allowed"),
         (5, "it replied: connection refused"),
         (99, "it replied: code 99"),
     ] {
-        let script = Script {
+        let script = SocksScript {
             replies: Arc::new(Mutex::new([code].into())),
-            ..Script::new(&origin)
+            ..SocksScript::new(&origin)
         };
         let proxy = script.start().await;
         let url = format!("socks5h://{}", proxy.address);
@@ -235,12 +236,12 @@ async fn a_rejection_has_a_reason() {
 
 #[tokio::test]
 async fn a_peer_that_does_not_use_socks() {
-    let closed = Server::start(|_, _| async {}).await;
+    let closed = ScriptedServer::start(|_, _| async {}).await;
     let url = format!("socks5h://{}", closed.address);
     let transport = Transport::new(&through(url, connection())).unwrap();
     let error = get(&transport, "http://registry.test/").await.unwrap_err();
     assert!(matches!(error, SendError::Proxy { .. }), "{error:?}");
-    let http_server = Server::start(|mut stream, _| async move {
+    let http_server = ScriptedServer::start(|mut stream, _| async move {
         crate::server::write(&mut stream, "HTTP/1.1 400 Bad Request\r\n\r\n").await;
         crate::server::wait_for_close(stream).await;
     })

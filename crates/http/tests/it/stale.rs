@@ -8,7 +8,7 @@ use socket2::SockRef;
 use tokio::sync::Semaphore;
 use windlass_http::SendError;
 
-use crate::server::{Log, Server, ok, read_head, serve_hello, write};
+use crate::server::{RequestLog, ScriptedServer, ok, read_head, serve_hello, write};
 use crate::support::{LONG, request, text, transport};
 
 /// How the server handles the second request on its first connection.
@@ -20,9 +20,9 @@ enum Then {
 }
 
 /// Starts a server that responds to one request and fails the next on the same connection.
-async fn server(then: Then, log: &Log) -> Server {
+async fn server(then: Then, log: &RequestLog) -> ScriptedServer {
     let log = log.clone();
-    Server::start(move |mut stream, number| {
+    ScriptedServer::start(move |mut stream, number| {
         let log = log.clone();
         async move {
             if number > 0 {
@@ -46,7 +46,7 @@ async fn server(then: Then, log: &Log) -> Server {
 #[tokio::test]
 async fn a_request_on_a_closed_connection_is_sent_again() {
     for then in [Then::Close, Then::Reset] {
-        let log = Log::default();
+        let log = RequestLog::default();
         let server = server(then, &log).await;
         let transport = transport();
         assert_eq!(text(&transport, &server.url()).await, "first");
@@ -59,7 +59,7 @@ async fn a_request_on_a_closed_connection_is_sent_again() {
 /// RFC 9110 section 9.2.2: the server may have processed it.
 #[tokio::test]
 async fn a_post_is_not_sent_again() {
-    let log = Log::default();
+    let log = RequestLog::default();
     let server = server(Then::Close, &log).await;
     let transport = transport();
     assert_eq!(text(&transport, &server.url()).await, "first");
@@ -71,7 +71,7 @@ async fn a_post_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_request_with_a_partial_response_is_not_sent_again() {
-    let log = Log::default();
+    let log = RequestLog::default();
     let server = server(Then::BeginResponse, &log).await;
     let transport = transport();
     assert_eq!(text(&transport, &server.url()).await, "first");
@@ -85,9 +85,9 @@ async fn a_request_with_a_partial_response_is_not_sent_again() {
 #[tokio::test]
 async fn a_request_is_sent_again_once() {
     let gate = Arc::new(Semaphore::new(0));
-    let (log, opened) = (Log::default(), gate.clone());
+    let (log, opened) = (RequestLog::default(), gate.clone());
     let heads = log.clone();
-    let server = Server::start(move |mut stream, _| {
+    let server = ScriptedServer::start(move |mut stream, _| {
         let (gate, log) = (gate.clone(), heads.clone());
         async move {
             read_head(&mut stream).await;

@@ -8,8 +8,10 @@ use windlass_http::{
     Transport,
 };
 
-use crate::certificates::{Authority, Certificate, authority_as_server, self_signed, stolen};
-use crate::server::{Log, Server, serve_hello, wait_for_close, write};
+use crate::certificates::{
+    Certificate, CertificateAuthority, authority_as_server, self_signed, stolen,
+};
+use crate::server::{RequestLog, ScriptedServer, serve_hello, wait_for_close, write};
 use crate::support::{
     SHORT, StaticNames, connection, get, read, shown, text, trusting, without_times,
 };
@@ -23,10 +25,14 @@ const EXPIRED: &str = "no secure connection: invalid peer certificate: certifica
     verification time TIME (UNIX), but certificate is not valid after TIME (TIME seconds ago)";
 
 /// Starts a server that responds with `hello`, with a certificate of `authority`.
-async fn server(authority: &Authority, certificate: Certificate, log: &Log) -> Server {
+async fn server(
+    authority: &CertificateAuthority,
+    certificate: Certificate,
+    log: &RequestLog,
+) -> ScriptedServer {
     let log = log.clone();
     let config = authority.server(certificate);
-    Server::tls(config, move |stream, _| serve_hello(stream, log.clone())).await
+    ScriptedServer::tls(config, move |stream, _| serve_hello(stream, log.clone())).await
 }
 
 fn unverified() -> ConnectionConfig {
@@ -41,8 +47,8 @@ fn unverified() -> ConnectionConfig {
 
 #[tokio::test]
 async fn an_additional_root_is_trusted() {
-    let authority = Authority::new();
-    let server = server(&authority, Certificate::Good, &Log::default()).await;
+    let authority = CertificateAuthority::new();
+    let server = server(&authority, Certificate::Good, &RequestLog::default()).await;
     let transport = Transport::new(&trusting(&authority.pem)).unwrap();
     assert_eq!(text(&transport, &server.secure_url()).await, "hello");
 
@@ -57,7 +63,7 @@ async fn an_additional_root_is_trusted() {
 /// D1: no request is sent to a server that is not trusted.
 #[tokio::test]
 async fn an_invalid_certificate_is_rejected() {
-    let (authority, another) = (Authority::new(), Authority::new());
+    let (authority, another) = (CertificateAuthority::new(), CertificateAuthority::new());
     for (certificate, trusted, expected) in [
         (
             Certificate::Good,
@@ -67,7 +73,7 @@ async fn an_invalid_certificate_is_rejected() {
         (Certificate::ForAnotherName, &authority, WRONG_NAME),
         (Certificate::Expired, &authority, EXPIRED),
     ] {
-        let log = Log::default();
+        let log = RequestLog::default();
         let server = server(&authority, certificate, &log).await;
         let transport = Transport::new(&trusting(&trusted.pem)).unwrap();
         let error = get(&transport, &server.secure_url()).await.unwrap_err();
@@ -79,13 +85,13 @@ async fn an_invalid_certificate_is_rejected() {
 
 #[tokio::test]
 async fn a_self_signed_certificate_is_rejected() {
-    let log = Log::default();
+    let log = RequestLog::default();
     let heads = log.clone();
-    let server = Server::tls(self_signed(), move |stream, _| {
+    let server = ScriptedServer::tls(self_signed(), move |stream, _| {
         serve_hello(stream, heads.clone())
     })
     .await;
-    let transport = Transport::new(&trusting(&Authority::new().pem)).unwrap();
+    let transport = Transport::new(&trusting(&CertificateAuthority::new().pem)).unwrap();
     let error = get(&transport, &server.secure_url()).await.unwrap_err();
     assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
     assert_eq!(log.lines(), [""; 0]);
@@ -101,7 +107,10 @@ async fn an_authority_may_be_the_server_itself() {
         (Certificate::Expired, Some(EXPIRED)),
     ] {
         let (config, pem) = authority_as_server(certificate);
-        let server = Server::tls(config, |stream, _| serve_hello(stream, Log::default())).await;
+        let server = ScriptedServer::tls(config, |stream, _| {
+            serve_hello(stream, RequestLog::default())
+        })
+        .await;
         let trusting_it = Transport::new(&trusting(&pem)).unwrap();
         let response = get(&trusting_it, &server.secure_url()).await;
         match (response, expected) {
@@ -122,15 +131,15 @@ async fn an_authority_may_be_the_server_itself() {
 /// `skip_verify` accepts any certificate; other transports of the process still verify.
 #[tokio::test]
 async fn without_verification_any_certificate_is_accepted() {
-    let authority = Authority::new();
+    let authority = CertificateAuthority::new();
     let transport = Transport::new(&unverified()).unwrap();
-    let server = Server::tls(self_signed(), |stream, _| {
-        serve_hello(stream, Log::default())
+    let server = ScriptedServer::tls(self_signed(), |stream, _| {
+        serve_hello(stream, RequestLog::default())
     })
     .await;
     assert_eq!(text(&transport, &server.secure_url()).await, "hello");
     for certificate in [Certificate::ForAnotherName, Certificate::Expired] {
-        let server = self::server(&authority, certificate, &Log::default()).await;
+        let server = self::server(&authority, certificate, &RequestLog::default()).await;
         assert_eq!(text(&transport, &server.secure_url()).await, "hello");
         let strict = Transport::new(&trusting(&authority.pem)).unwrap();
         let error = get(&strict, &server.secure_url()).await.unwrap_err();
@@ -141,10 +150,10 @@ async fn without_verification_any_certificate_is_accepted() {
 /// Any certificate is accepted, but its key is still required.
 #[tokio::test]
 async fn without_verification_the_handshake_is_still_signed() {
-    let identity = Authority::new().sign(Certificate::Good);
-    let log = Log::default();
+    let identity = CertificateAuthority::new().sign(Certificate::Good);
+    let log = RequestLog::default();
     let heads = log.clone();
-    let server = Server::tls(stolen(&identity), move |stream, _| {
+    let server = ScriptedServer::tls(stolen(&identity), move |stream, _| {
         serve_hello(stream, heads.clone())
     })
     .await;
@@ -161,7 +170,7 @@ async fn without_verification_the_handshake_is_still_signed() {
 #[tokio::test]
 async fn a_plain_http_server_on_an_https_url() {
     for connection in [connection(), unverified()] {
-        let server = Server::start(|mut stream, _| async move {
+        let server = ScriptedServer::start(|mut stream, _| async move {
             write(&mut stream, "HTTP/1.1 400 Bad Request\r\n\r\n").await;
             wait_for_close(stream).await;
         })
@@ -175,7 +184,7 @@ async fn a_plain_http_server_on_an_https_url() {
 
 #[tokio::test]
 async fn a_connection_closed_during_the_handshake_is_a_tls_error() {
-    let server = Server::start(|mut stream, _| async move {
+    let server = ScriptedServer::start(|mut stream, _| async move {
         // Reads the client hello, so that closing the connection does not reset it.
         let mut hello = [0; 16 << 10];
         drop(tokio::io::AsyncReadExt::read(&mut stream, &mut hello).await);
@@ -188,7 +197,7 @@ async fn a_connection_closed_during_the_handshake_is_a_tls_error() {
 
 #[tokio::test]
 async fn a_stalled_handshake_reaches_the_connect_timeout() {
-    let server = Server::start(|stream, _| wait_for_close(stream)).await;
+    let server = ScriptedServer::start(|stream, _| wait_for_close(stream)).await;
     let transport = Transport::new(&ConnectionConfig {
         connect: SHORT,
         ..connection()
@@ -208,10 +217,10 @@ async fn a_stalled_handshake_reaches_the_connect_timeout() {
 
 #[tokio::test]
 async fn a_client_certificate_is_sent_on_request() {
-    let authority = Authority::new();
+    let authority = CertificateAuthority::new();
     let config = Arc::new(authority.demanding_server());
-    let server = Server::tls((*config).clone(), |stream, _| {
-        serve_hello(stream, Log::default())
+    let server = ScriptedServer::tls((*config).clone(), |stream, _| {
+        serve_hello(stream, RequestLog::default())
     })
     .await;
     let with = |identity| {
@@ -228,15 +237,15 @@ async fn a_client_certificate_is_sent_on_request() {
         shown(&error),
         "no secure connection: received fatal alert: CertificateRequired"
     );
-    let untrusted = with(Some(Authority::new().sign(Certificate::Good)));
+    let untrusted = with(Some(CertificateAuthority::new().sign(Certificate::Good)));
     let error = get(&untrusted, &server.secure_url()).await.unwrap_err();
     assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_client_certificate_is_not_sent_unrequested() {
-    let authority = Authority::new();
-    let server = server(&authority, Certificate::Good, &Log::default()).await;
+    let authority = CertificateAuthority::new();
+    let server = server(&authority, Certificate::Good, &RequestLog::default()).await;
     let mut connection = trusting(&authority.pem);
     connection.tls.identity = Some(authority.sign(Certificate::Good));
     let transport = Transport::new(&connection).unwrap();
@@ -258,13 +267,13 @@ fn a_machine_without_roots() {
 #[tokio::test]
 #[ignore = "started by `a_machine_without_roots`"]
 async fn on_a_machine_without_roots() {
-    let authority = Authority::new();
-    let secure = server(&authority, Certificate::Good, &Log::default()).await;
+    let authority = CertificateAuthority::new();
+    let secure = server(&authority, Certificate::Good, &RequestLog::default()).await;
     let trusting = Transport::new(&trusting(&authority.pem)).unwrap();
     assert_eq!(text(&trusting, &secure.secure_url()).await, "hello");
 
     let transport = Transport::new(&connection()).unwrap();
-    let plain = Server::greeting(&Log::default()).await;
+    let plain = ScriptedServer::greeting(&RequestLog::default()).await;
     assert_eq!(text(&transport, &plain.url()).await, "hello");
     let error = get(&transport, &secure.secure_url()).await.unwrap_err();
     assert_eq!(
@@ -277,8 +286,8 @@ async fn on_a_machine_without_roots() {
 /// PEM files with Windows line endings, byte order marks and the comments that `openssl` adds.
 #[tokio::test]
 async fn a_root_is_read_from_any_pem_layout() {
-    let (authority, other) = (Authority::new(), Authority::new());
-    let server = server(&authority, Certificate::Good, &Log::default()).await;
+    let (authority, other) = (CertificateAuthority::new(), CertificateAuthority::new());
+    let server = server(&authority, Certificate::Good, &RequestLog::default()).await;
     let (mine, other) = (text_of(&authority.pem), text_of(&other.pem));
     for pem in [
         mine.replace('\n', "\r\n"),
@@ -299,7 +308,7 @@ fn text_of(pem: &[u8]) -> String {
 fn a_root_must_be_a_certificate() {
     let garbage = "-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n";
     let cut = "-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n";
-    let good = Authority::new().pem;
+    let good = CertificateAuthority::new().pem;
     for (pem, reason) in [
         (garbage, "invalid peer certificate: BadEncoding"),
         (cut, "it is not valid PEM"),
@@ -318,8 +327,8 @@ fn a_root_must_be_a_certificate() {
 #[test]
 fn an_identity_must_be_a_certificate_with_its_key() {
     let (mine, other) = (
-        Authority::new().sign(Certificate::Good),
-        Authority::new().sign(Certificate::Good),
+        CertificateAuthority::new().sign(Certificate::Good),
+        CertificateAuthority::new().sign(Certificate::Good),
     );
     let key = |text: &str| ClientIdentity {
         key: Secret::new(text),

@@ -10,18 +10,18 @@ use windlass_testing::{ImageBuilder, Registry};
 use crate::support::{app, client, fetch, host, layer, mirrored, noise, read, tag, upstream};
 
 /// A registry, its mirror, and a client for both.
-struct World {
+struct MirroredRegistry {
     mirror: Registry,
     client: Client,
     endpoints: Vec<Endpoint>,
     _server: Registry,
 }
 
-fn world() -> World {
-    world_with(Timeouts::default())
+fn mirrored_registry() -> MirroredRegistry {
+    mirrored_with(Timeouts::default())
 }
 
-fn world_with(timeouts: Timeouts) -> World {
+fn mirrored_with(timeouts: Timeouts) -> MirroredRegistry {
     let server = Registry::start();
     server.push(ImageBuilder::new(), "app:1");
     let mirror = Registry::builder().share_content_with(&server).start();
@@ -29,7 +29,7 @@ fn world_with(timeouts: Timeouts) -> World {
         timeouts,
         ..mirrored(host(&mirror), &server)
     };
-    World {
+    MirroredRegistry {
         mirror,
         endpoints: upstream(&config),
         client: client(config),
@@ -37,7 +37,7 @@ fn world_with(timeouts: Timeouts) -> World {
     }
 }
 
-impl World {
+impl MirroredRegistry {
     fn at_the_mirror(&self) -> Repository {
         let mirror = self.endpoints[0].clone();
         self.client.repository(mirror, app(), &Caller::anonymous())
@@ -55,7 +55,7 @@ impl World {
 /// T29: a mirror that is unavailable or does not respond is demoted until it responds again.
 #[tokio::test]
 async fn an_unreachable_mirror_is_demoted_until_it_responds() {
-    let world = world();
+    let world = mirrored_registry();
     let repository = world.at_the_mirror();
     let faults: [fn(&Registry); 3] = [
         |mirror| mirror.manifest("1").status(500).then_ok(),
@@ -75,7 +75,7 @@ async fn an_unreachable_mirror_is_demoted_until_it_responds() {
 /// A rejection is not a fault, and shows that the mirror is healthy.
 #[tokio::test]
 async fn a_rejection_is_not_a_fault() {
-    let world = world();
+    let world = mirrored_registry();
     let repository = world.at_the_mirror();
     world.mirror.manifest("1").status(500).then_ok();
     fetch(&repository).await.unwrap_err();
@@ -94,7 +94,7 @@ async fn broken_bodies_demote_a_mirror() {
         stall: Duration::from_millis(200),
         ..Timeouts::default()
     };
-    for (world, stalls) in [(world_with(short), true), (world(), false)] {
+    for (world, stalls) in [(mirrored_with(short), true), (mirrored_registry(), false)] {
         let repository = world.at_the_mirror();
         let digest = world.mirror.put_blob("app", noise(1000));
         let route = world.mirror.blob(&digest);
@@ -117,7 +117,7 @@ async fn broken_bodies_demote_a_mirror() {
 #[tokio::test]
 async fn a_pause_is_shared() {
     for status in [429, 503] {
-        let world = world();
+        let world = mirrored_registry();
         assert_eq!(world.pause(), None);
         let route = world.mirror.manifest("1").status(status);
         route.retry_after(100).then_ok();
@@ -134,7 +134,7 @@ async fn a_pause_is_shared() {
 /// T34: a pause of a day is recorded for five minutes only.
 #[tokio::test]
 async fn a_long_pause_is_capped() {
-    let world = world();
+    let world = mirrored_registry();
     let route = world.mirror.manifest("1").status(429);
     route.retry_after(86_400).then_ok();
     let error = fetch(&world.at_the_mirror()).await.unwrap_err();

@@ -25,9 +25,9 @@ fn assert_no_secrets(text: &str) {
 
 /// Collects the log lines of this crate, at every level, on this thread.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
+struct LogCapture(Arc<Mutex<String>>);
 
-impl Log {
+impl LogCapture {
     fn start() -> (Self, DefaultGuard) {
         let log = Self::default();
         let guard = set_default(log.clone());
@@ -45,22 +45,22 @@ impl Log {
     }
 }
 
-impl tracing::Subscriber for Log {
+impl tracing::Subscriber for LogCapture {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
         metadata.target().starts_with("windlass")
     }
 
     fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut Line(&mut self.lines()));
+        event.record(&mut FieldWriter(&mut self.lines()));
     }
 
     fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
-        attributes.record(&mut Line(&mut self.lines()));
+        attributes.record(&mut FieldWriter(&mut self.lines()));
         span::Id::from_u64(1)
     }
 
     fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-        values.record(&mut Line(&mut self.lines()));
+        values.record(&mut FieldWriter(&mut self.lines()));
     }
 
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
@@ -70,9 +70,9 @@ impl tracing::Subscriber for Log {
     fn exit(&self, _: &span::Id) {}
 }
 
-struct Line<'a>(&'a mut String);
+struct FieldWriter<'a>(&'a mut String);
 
-impl Visit for Line<'_> {
+impl Visit for FieldWriter<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         writeln!(self.0, "{field}={value:?}").expect("writing to a String does not fail");
     }
@@ -90,7 +90,7 @@ fn assert_error_has_no_secrets(error: &RegistryError) {
 /// T26, T30: no failure at a presigned URL shows the URL.
 #[tokio::test]
 async fn presigned_urls_are_not_in_errors_nor_logs() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = LogCapture::start();
     let cdn = Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start();
     let gone = Registry::start();
     let nowhere = gone.url().to_owned();
@@ -130,7 +130,7 @@ async fn presigned_urls_are_not_in_errors_nor_logs() {
 /// T25, T27, T30.
 #[tokio::test]
 async fn credentials_are_not_in_errors_nor_logs() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = LogCapture::start();
     for credentials in [
         basic("me", "hunter2"),
         Credentials::IdentityToken(Secret::new("refresh-me")),
