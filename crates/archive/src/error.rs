@@ -1,44 +1,44 @@
-//! Why a layer could not be unpacked.
+//! Errors of unpacking.
 
-use std::fmt;
 use std::io;
 
-use crate::Compression;
+use crate::compression::Compression;
+use crate::entry_name::EntryName;
 
-/// Why [`unpack`](crate::unpack) failed.
+/// An error of [`unpack`](crate::unpack).
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    /// The blob could not be read, or the caller cancelled.
+    /// The blob could not be read. The caller cancels the call by a read error.
     #[error("cannot read the layer")]
     Read(#[source] io::Error),
-    /// The compressed stream is cut short or damaged.
+    /// The compressed stream is truncated or corrupt.
     #[error("invalid {compression} stream")]
     Stream {
-        /// The compression, told by content.
+        /// The compression, detected from the content.
         compression: Compression,
-        /// What is wrong with it.
+        /// The defect.
         source: StreamError,
     },
-    /// The blob is compressed in a way that no layer media type allows.
+    /// The compression of the blob is not allowed by any layer media type.
     #[error("the layer is compressed with {name}: only gzip, zstd and plain tar are supported")]
     UnsupportedCompression {
-        /// The compression, told by content.
+        /// The compression, detected from the content.
         name: &'static str,
     },
-    /// The tar is malformed, ambiguous or cut short.
+    /// The tar is malformed, ambiguous or truncated.
     #[error("invalid tar at byte {offset}")]
     Tar {
-        /// Where the header or block begins.
+        /// The offset of the header or block in the tar.
         offset: u64,
-        /// What is wrong with it.
+        /// The defect.
         source: TarError,
     },
-    /// An entry is refused, or could not be made.
+    /// An entry is invalid, or could not be created.
     #[error("entry {path}")]
     Entry {
-        /// The name in the tar.
+        /// The name of the entry.
         path: EntryName,
-        /// Why.
+        /// The cause.
         source: EntryError,
     },
     /// The tar is longer than [`UnpackLimits::tar_bytes`](crate::UnpackLimits::tar_bytes).
@@ -50,29 +50,29 @@ pub enum UnpackError {
     /// The directory to unpack into could not be used.
     #[error("cannot {action} the directory to unpack into")]
     Target {
-        /// What was tried.
+        /// The operation that failed.
         action: &'static str,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// Whom an [`UnpackError`] points at.
+/// The origin of an [`UnpackError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnpackErrorOrigin {
-    /// Whoever supplied the bytes: the read failed or was cancelled.
+    /// The reader of the blob: a read failed or was cancelled.
     Input,
-    /// The layer's content: the same bytes will fail again, anywhere.
+    /// The content of the layer: the same bytes fail on every system.
     Layer,
-    /// This system: no space, no permission, a file system that cannot hold the layer.
+    /// This system: no space, no permission, or a file system that lacks a feature.
     System,
 }
 
-/// What is wrong with a compressed stream.
+/// A defect of a compressed stream.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    /// It ends before it is complete.
-    #[error("it is cut short")]
+    /// The stream ends too early.
+    #[error("it is truncated")]
     Truncated,
     /// A header is malformed.
     #[error("{0}")]
@@ -83,18 +83,18 @@ pub enum StreamError {
     /// A checksum or length does not match what was decompressed.
     #[error("the checksum does not match")]
     Checksum,
-    /// Something that is not another member or frame follows the last one.
+    /// The last member or frame is followed by bytes that do not begin another one.
     #[error("other bytes follow its end")]
     Trailing,
 }
 
-/// What is wrong with a tar.
+/// A defect of a tar.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TarError {
-    /// The blob does not begin as a tar does, and as no compression that is known.
+    /// The blob begins neither with a tar header nor with the magic of a known compression.
     #[error("this is neither a tar nor a known compression")]
     NotTar,
-    /// The header's checksum is wrong.
+    /// The checksum of a header does not match.
     #[error("the header's checksum does not match")]
     Checksum,
     /// A number field is malformed or out of range.
@@ -103,10 +103,10 @@ pub enum TarError {
         /// The field or PAX record.
         field: &'static str,
     },
-    /// The tar ends inside a header or an entry's content.
-    #[error("it is cut short")]
+    /// The tar ends inside a header or the content of an entry.
+    #[error("it is truncated")]
     Truncated,
-    /// A zero block is followed by something else.
+    /// A zero block is followed by another block.
     #[error("a single zero block is followed by data")]
     LoneZeroBlock,
     /// Extension headers for one entry exceed [`UnpackLimits::header_bytes`](crate::UnpackLimits::header_bytes).
@@ -115,16 +115,16 @@ pub enum TarError {
         /// The limit.
         limit: usize,
     },
-    /// Two extension headers of one kind precede one entry.
+    /// An entry has two extension headers of the same kind.
     #[error("two {kind} headers for one entry")]
     Duplicate {
         /// The kind of header.
         kind: &'static str,
     },
-    /// A PAX record and a GNU header both set the same thing.
+    /// A PAX record and a GNU header both set the same field.
     #[error("the {field} is set by a PAX record and by a GNU header")]
     Ambiguous {
-        /// What they set.
+        /// The field.
         field: &'static str,
     },
     /// Extension headers are not followed by an entry.
@@ -133,72 +133,72 @@ pub enum TarError {
     /// A PAX record is malformed.
     #[error("a malformed PAX record")]
     PaxRecord,
-    /// A global PAX header sets what only a header of one entry can mean.
+    /// A global PAX header sets a field that is only valid for a single entry.
     #[error("a global PAX header sets {key:?}")]
     GlobalRecord {
         /// The key.
         key: String,
     },
-    /// A name, link target or attribute name holds a NUL byte.
+    /// A name, link target or attribute name contains a NUL byte.
     #[error("a NUL byte in the {field}")]
     Nul {
-        /// Which.
+        /// The field.
         field: &'static str,
     },
-    /// The sparse map is malformed, or contradicts itself or the sizes.
+    /// The sparse map is malformed or inconsistent with the sizes of the entry.
     #[error("an invalid sparse map")]
     SparseMap,
-    /// The type flag is none that a layer can hold.
+    /// The entry type is not supported in layers.
     #[error("unsupported entry type {:?}", char::from(*.flag))]
     Type {
-        /// The flag.
+        /// The type flag of the header.
         flag: u8,
     },
 }
 
-/// Why an entry is refused, or could not be made.
+/// The reason why an entry is rejected or could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
-    /// The name climbs out of the root with `..` (T01).
+    /// The name leads above the root by `..` (T01).
     #[error("its name leaves the root")]
     Escapes,
-    /// The link target climbs out of the root with `..` (T03).
+    /// The hard link target leads above the root by `..` (T03).
     #[error("its link target {target} leaves the root")]
     TargetEscapes {
         /// The target.
         target: EntryName,
     },
-    /// The entry is the root itself, but not a directory (T04).
+    /// The entry is for the root, but is not a directory (T04).
     #[error("the root can only be a directory")]
     Root,
-    /// A `.wh.` name that names nothing, or something in another directory (T06).
+    /// A `.wh.` name that hides no name of its own directory (T06).
     #[error("an invalid whiteout")]
     Whiteout,
-    /// A path, or a path behind symbolic links, has 4096 bytes or more.
+    /// The path, before or after symbolic links are resolved, has 4096 bytes or more.
     #[error("its path is too long")]
     PathTooLong,
-    /// A parent in its path is not a directory.
+    /// A parent of the path is not a directory.
     #[error("{parent} is not a directory")]
     NotADirectory {
         /// The parent, relative to the root.
         parent: EntryName,
     },
-    /// Too many symbolic links in its path, or a loop of them.
+    /// The path has too many symbolic links, or a loop of them.
     #[error("too many levels of symbolic links")]
     LinkLoop,
     /// A hard link to itself.
     #[error("a hard link to itself")]
     SelfLink,
-    /// The target of a hard link is not there.
+    /// The target of a hard link does not exist.
     #[error("its hard link target {target} does not exist")]
     MissingTarget {
         /// The target.
         target: EntryName,
     },
-    /// A character device 0:0, which overlayfs would take for a whiteout.
+    /// The entry is a character device 0:0, which overlayfs interprets as a whiteout.
     #[error("a device 0:0 would be taken for a whiteout")]
     WhiteoutDevice,
-    /// A device number that Linux cannot hold (A22).
+    /// The device number does not fit the kernel's `dev_t` (A22).
     #[error("device number {major}:{minor} is out of range")]
     Device {
         /// The major number.
@@ -206,7 +206,7 @@ pub enum EntryError {
         /// The minor number.
         minor: u64,
     },
-    /// Directories need more memory than
+    /// The directories need more memory than
     /// [`UnpackLimits::directory_bytes`](crate::UnpackLimits::directory_bytes).
     #[error("too many directories: they need more than the limit of {limit} bytes of memory")]
     TooManyDirectories {
@@ -220,22 +220,18 @@ pub enum EntryError {
         /// The limit.
         limit: usize,
     },
-    /// The system refused.
+    /// A system call failed.
     #[error("cannot {action}")]
     System {
-        /// What was tried.
+        /// The operation that failed.
         action: &'static str,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// A name from a tar: bytes, shown escaped and shortened.
-#[derive(Clone, PartialEq, Eq)]
-pub struct EntryName(Vec<u8>);
-
 impl UnpackError {
-    /// Returns whom this error points at.
+    /// Returns the origin of the error.
     pub fn origin(&self) -> UnpackErrorOrigin {
         match self {
             Self::Read(_) => UnpackErrorOrigin::Input,
@@ -264,56 +260,14 @@ impl UnpackError {
     }
 }
 
-impl EntryName {
-    pub(crate) fn new(name: &[u8]) -> Self {
-        Self(name.to_vec())
-    }
-
-    /// Returns the name, byte for byte.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
+/// Adds the name of the failed operation to an error of the operating system.
+pub(crate) trait EntryErrorContext<T> {
+    /// Converts the error into an [`EntryError`] for the failed `action`.
+    fn context(self, action: &'static str) -> Result<T, EntryError>;
 }
 
-impl fmt::Display for EntryName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LIMIT: usize = 200;
-        if self.0.is_empty() {
-            return f.write_str("\"\"");
-        }
-        let shown = &self.0[..self.0.len().min(LIMIT)];
-        for chunk in shown.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                if c.is_control() || c == '\\' {
-                    write!(f, "{}", c.escape_default())?;
-                } else {
-                    write!(f, "{c}")?;
-                }
-            }
-            write!(f, "{}", chunk.invalid().escape_ascii())?;
-        }
-        f.write_str(if shown.len() < self.0.len() {
-            "…"
-        } else {
-            ""
-        })
-    }
-}
-
-impl fmt::Debug for EntryName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
-    }
-}
-
-/// Says what was tried when the system refuses.
-pub(crate) trait Trying<T> {
-    /// Turns an error of the system into an [`EntryError`] that says what could not be done.
-    fn trying(self, action: &'static str) -> Result<T, EntryError>;
-}
-
-impl<T> Trying<T> for rustix::io::Result<T> {
-    fn trying(self, action: &'static str) -> Result<T, EntryError> {
+impl<T> EntryErrorContext<T> for rustix::io::Result<T> {
+    fn context(self, action: &'static str) -> Result<T, EntryError> {
         self.map_err(|error| EntryError::System {
             action,
             source: error.into(),

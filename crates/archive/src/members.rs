@@ -1,76 +1,79 @@
-//! Lists what a tar holds that lies in a file, without reading the content.
+//! Lists the members of a tar file without reading their content.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
+use crate::chunks::{CHUNK_SIZE, ChunkSource};
 use crate::error::UnpackError;
 use crate::options::UnpackLimits;
-use crate::pipeline::{CHUNK, Chunks};
-use crate::tar::{Entry, Kind, TarReader};
+use crate::tar::{Entry, EntryKind, TarReader};
 
 /// A member of a tar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TarMember {
-    /// The name, byte for byte; checked for nothing but NULs.
+    /// The exact bytes of the name. They contain no NUL; nothing else is validated.
     pub path: Vec<u8>,
-    /// What it is.
+    /// The type of the member.
     pub kind: TarMemberKind,
-    /// Where in the file its content begins.
+    /// The offset of the content in the file, in bytes.
     pub offset: u64,
-    /// The length of its content in bytes.
+    /// The length of the content in bytes.
     pub size: u64,
 }
 
-/// What a [`TarMember`] is.
+/// The type of a [`TarMember`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TarMemberKind {
-    /// A file whose content is in the tar, in one piece.
+    /// A file whose content is contiguous in the tar.
     File,
-    /// Another name of the member that is called this.
+    /// A hard link to the member of this name.
     HardLink(Vec<u8>),
-    /// A symbolic link with this text.
+    /// A symbolic link with this target.
     Symlink(Vec<u8>),
     /// A directory.
     Directory,
-    /// Something else: a device, a pipe, a file with holes.
+    /// Any other type: a device, a fifo, a sparse file.
     Other,
 }
 
-/// The tar in a file: a window over it.
-struct Window<'a> {
+/// Reads a tar file through a small buffer and seeks over the content of members.
+struct FileWindow<'a> {
     file: &'a File,
     length: u64,
-    /// Where the piece after the current one begins.
+    /// The offset of the chunk after the current one.
     next: u64,
     buffer: Vec<u8>,
-    piece: usize,
+    /// The length of the current chunk, which is at the start of `buffer`.
+    chunk_length: usize,
 }
 
-/// How much is read at a time where headers are looked for: most members are skipped.
-const WINDOW: usize = CHUNK / 16;
+/// The size of the buffer in bytes. It is smaller than [`CHUNK_SIZE`] because most content is skipped.
+const WINDOW_SIZE: usize = CHUNK_SIZE / 16;
 
-/// Calls `take` with each member of the plain tar in `file`, in order, until it fails.
+/// Calls `visit` with each member of the uncompressed tar in `file`, in order. An error of `visit` ends the
+/// listing.
 ///
-/// Headers are bounded as in [`unpack`](crate::unpack); how many members there may be is for `take` to say.
+/// The size of headers is bounded as in [`unpack`](crate::unpack). The number of members is not: `visit` has
+/// to enforce a limit.
 pub fn list_members<E: From<UnpackError>>(
     file: &File,
-    mut take: impl FnMut(TarMember) -> Result<(), E>,
+    mut visit: impl FnMut(TarMember) -> Result<(), E>,
 ) -> Result<(), E> {
     let length = file.metadata().map_err(UnpackError::Read)?.len();
-    let mut window = Window {
+    let mut window = FileWindow {
         file,
         length,
         next: 0,
-        buffer: vec![0; WINDOW],
-        piece: 0,
+        buffer: vec![0; WINDOW_SIZE],
+        chunk_length: 0,
     };
     let mut reader = TarReader::new(&mut window, &UnpackLimits::default());
     let mut entry = Entry::default();
     while reader.next(&mut entry)? {
-        take(TarMember {
+        visit(TarMember {
             path: entry.path.clone(),
-            kind: kind(&entry),
+            kind: member_kind(&entry),
             offset: reader.offset(),
             size: entry.size,
         })?;
@@ -78,30 +81,30 @@ pub fn list_members<E: From<UnpackError>>(
     Ok(())
 }
 
-fn kind(entry: &Entry) -> TarMemberKind {
+fn member_kind(entry: &Entry) -> TarMemberKind {
     match entry.kind {
-        Kind::File if entry.sparse.is_none() => TarMemberKind::File,
-        Kind::HardLink => TarMemberKind::HardLink(entry.link.clone()),
-        Kind::Symlink => TarMemberKind::Symlink(entry.link.clone()),
-        Kind::Directory => TarMemberKind::Directory,
+        EntryKind::File if entry.sparse.is_none() => TarMemberKind::File,
+        EntryKind::HardLink => TarMemberKind::HardLink(entry.link.clone()),
+        EntryKind::Symlink => TarMemberKind::Symlink(entry.link.clone()),
+        EntryKind::Directory => TarMemberKind::Directory,
         _ => TarMemberKind::Other,
     }
 }
 
-impl Chunks for Window<'_> {
+impl ChunkSource for FileWindow<'_> {
     fn chunk(&self) -> &[u8] {
-        &self.buffer[..self.piece]
+        &self.buffer[..self.chunk_length]
     }
 
     fn advance(&mut self) -> Result<bool, UnpackError> {
-        self.piece = loop {
+        self.chunk_length = loop {
             match self.file.read_at(&mut self.buffer, self.next) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => break read.map_err(UnpackError::Read)?,
             }
         };
-        self.next += self.piece as u64;
-        Ok(self.piece > 0)
+        self.next += self.chunk_length as u64;
+        Ok(self.chunk_length > 0)
     }
 
     fn skip(&mut self, bytes: u64) -> u64 {

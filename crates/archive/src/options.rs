@@ -1,78 +1,80 @@
-//! What the caller decides.
+//! The options of unpacking.
 
-/// How to unpack.
+/// How to unpack a layer.
 #[derive(Clone, Debug)]
 pub struct UnpackOptions {
-    /// What whiteouts become.
+    /// How whiteouts are applied.
     pub mode: UnpackMode,
-    /// Whose the files become.
+    /// The owner of the created files.
     pub ownership: Ownership,
-    /// How many threads to use.
+    /// The number of threads.
     pub threads: UnpackThreads,
-    /// Bounds on what a layer may ask for.
+    /// The limits on the resources that a layer may use.
     pub limits: UnpackLimits,
-    /// How parent directories are looked up.
+    /// How parent directories are resolved.
     pub resolve: PathResolution,
 }
 
-/// What a layer is unpacked onto, and so what its whiteouts become.
+/// The content of the target directory, which determines how whiteouts are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnpackMode {
-    /// An empty directory that becomes one layer of an overlay mount: a whiteout becomes a character
-    /// device 0:0, an opaque directory gets the overlayfs attribute (`trusted.` with
+    /// The target is empty and becomes one layer of an overlay mount. A whiteout becomes a character
+    /// device 0:0; an opaque directory gets the overlayfs attribute (`trusted.` with
     /// [`Ownership::Exact`], `user.` with [`Ownership::CurrentUser`]).
     Layer,
-    /// The tree that the layers below have made: whiteouts delete from it what this layer did not add
-    /// (OCI image specification, "Whiteouts").
+    /// The target contains the layers below, merged into one tree. Whiteouts delete files of those layers,
+    /// but no file of this layer (OCI image specification, "Whiteouts").
     Flatten,
 }
 
-/// Whose the files become.
+/// The owner of the created files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
-    /// The user and group of each entry. Needs root.
+    /// The user and group of each entry. Requires root.
     Exact,
-    /// The unpacking user, whatever the entry says. Device nodes and attributes that an ordinary user
-    /// may not set are skipped and counted.
+    /// The unpacking user, whatever the entry contains. Device nodes, and attributes that an ordinary user
+    /// may not set, are skipped and counted.
     CurrentUser,
 }
 
-/// How many threads [`unpack`](crate::unpack) uses.
+/// The number of threads that [`unpack`](crate::unpack) uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnpackThreads {
-    /// One, the caller's: best when there are as many layers at work as cores.
+    /// Only the calling thread. Fastest when at least as many layers are unpacked at a time as there are
+    /// cores.
     One,
-    /// A second one that reads and inflates: best when a core would be idle.
+    /// A second thread that reads and decompresses. Fastest when a core would be idle otherwise.
     Two,
 }
 
-/// How parent directories are looked up.
+/// How parent directories are resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathResolution {
-    /// By `openat2`, and where the kernel does not have it or forbids it, as [`PathResolution::Walk`].
+    /// With `openat2`. Falls back to [`PathResolution::Walk`] where the kernel lacks or forbids the call.
     Kernel,
-    /// Component by component, as on Linux before 5.6 or under an old seccomp filter.
+    /// Component by component, for Linux before 5.6 and restrictive seccomp filters.
     Walk,
 }
 
-/// Bounds on what a layer may ask for. Whatever exceeds one fails the layer.
+/// Limits on the resources that a layer may use. A layer that exceeds one is rejected.
 #[derive(Clone, Debug)]
 pub struct UnpackLimits {
     /// Bytes of extension headers (PAX, GNU long names, sparse maps) for one entry.
     pub header_bytes: usize,
-    /// Bytes of the tar.
+    /// Bytes of the decompressed tar.
     pub tar_bytes: u64,
-    /// Bytes of memory for directories, which are finished last, and for hard links to lower layers.
+    /// Bytes of memory for directories, whose metadata is set last, and for hard links to lower layers.
     pub directory_bytes: usize,
-    /// Components of paths through symbolic links, all entries together, one in a deep directory counting
-    /// for several: links can be chained so that one entry takes thousands.
+    /// Path components resolved through symbolic links, for all entries together. A component in a deep
+    /// directory counts several times. Links can be chained so that one entry takes thousands of steps.
     pub link_steps: u64,
-    /// Bytes of memory for the names of a [`LayerFlattener`](crate::LayerFlattener), roughly.
+    /// Approximate bytes of memory for the names of a [`LayerFlattener`](crate::LayerFlattener).
     pub tree_bytes: usize,
 }
 
 impl Ownership {
-    /// Returns what this process can do: [`Ownership::Exact`] as root, [`Ownership::CurrentUser`] otherwise.
+    /// Returns the ownership that this process can set: [`Ownership::Exact`] as root,
+    /// [`Ownership::CurrentUser`] otherwise.
     pub fn for_current_process() -> Self {
         if rustix::process::geteuid().is_root() {
             Self::Exact

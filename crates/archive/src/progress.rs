@@ -1,8 +1,8 @@
-//! How far an unpacking is, for whoever looks on from another thread.
+//! The progress of unpacking a layer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts what is done, while it is being done.
+/// Counters that [`unpack`](crate::unpack) updates and other threads can read meanwhile.
 #[derive(Debug, Default)]
 pub struct UnpackProgress {
     tar_bytes: AtomicU64,
@@ -10,12 +10,12 @@ pub struct UnpackProgress {
 }
 
 impl UnpackProgress {
-    /// Returns the bytes of tar that were applied.
+    /// Returns the number of tar bytes that have been applied.
     pub fn tar_bytes(&self) -> u64 {
         self.tar_bytes.load(Ordering::Relaxed)
     }
 
-    /// Returns the number of entries that were applied.
+    /// Returns the number of entries that have been applied.
     pub fn entries(&self) -> u64 {
         self.entries.load(Ordering::Relaxed)
     }

@@ -1,41 +1,46 @@
-//! What is left to do to directories once everything is in them.
+//! The metadata that is set on directories after all files in them exist.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::error::EntryError;
-use crate::tar::Time;
+use crate::tar::Timestamp;
 
-/// A directory that was made or changed.
+/// A directory that was created or changed, and its final metadata.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Directory {
-    /// The mode to end with, if it is not yet that: a directory that is being filled can be written.
+pub(super) struct PendingDirectory {
+    /// The final mode, or `None` if it is set already. Until then the owner may write to the directory.
     pub(super) mode: Option<u32>,
-    /// The modification time to end with.
-    pub(super) mtime: Time,
-    pub(super) origin: Origin,
+    /// The final modification time.
+    pub(super) mtime: Timestamp,
+    pub(super) origin: DirectoryOrigin,
 }
 
-/// Why a directory is there.
+/// How a directory came into existence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// It has an entry of its own.
+pub(super) enum DirectoryOrigin {
+    /// It has an entry in the tar.
     Entry,
-    /// Another entry needed it.
+    /// It is the parent of an entry and has no entry itself.
     Implied,
-    /// It was there before.
-    Before,
+    /// It existed before this layer.
+    Existing,
 }
 
-/// The directories that were made or changed, by where they really are.
+/// The directories that were created or changed, by their paths with symbolic links resolved.
 #[derive(Debug)]
-pub(super) struct Directories {
-    by_path: BTreeMap<Box<[u8]>, Directory>,
+pub(super) struct PendingDirectories {
+    by_path: BTreeMap<Box<[u8]>, PendingDirectory>,
+    /// The approximate memory in bytes.
     bytes: usize,
     limit: usize,
 }
 
-impl Directories {
+/// The approximate memory of a map entry besides its path, in bytes.
+const ENTRY_OVERHEAD: usize = 96;
+
+impl PendingDirectories {
+    /// Creates an empty map that may use about `limit` bytes of memory.
     pub(super) fn new(limit: usize) -> Self {
         Self {
             by_path: BTreeMap::new(),
@@ -44,64 +49,65 @@ impl Directories {
         }
     }
 
-    pub(super) fn get(&self, path: &[u8]) -> Option<&Directory> {
+    pub(super) fn get(&self, path: &[u8]) -> Option<&PendingDirectory> {
         self.by_path.get(path)
     }
 
-    pub(super) fn insert(&mut self, path: &[u8], directory: Directory) -> Result<(), EntryError> {
-        if let Some(known) = self.by_path.get_mut(path) {
-            *known = directory;
+    pub(super) fn insert(
+        &mut self,
+        path: &[u8],
+        directory: PendingDirectory,
+    ) -> Result<(), EntryError> {
+        if let Some(existing) = self.by_path.get_mut(path) {
+            *existing = directory;
             return Ok(());
         }
-        self.spend(path.len())?;
+        self.charge(path.len())?;
         self.by_path.insert(path.into(), directory);
         Ok(())
     }
 
-    /// Counts memory for a path against the limit.
-    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), EntryError> {
-        self.bytes += bytes + OVERHEAD;
+    /// Counts the memory of a path of this length. Fails if the total exceeds the limit.
+    pub(super) fn charge(&mut self, path_length: usize) -> Result<(), EntryError> {
+        self.bytes += path_length + ENTRY_OVERHEAD;
         if self.bytes > self.limit {
             return Err(EntryError::TooManyDirectories { limit: self.limit });
         }
         Ok(())
     }
 
-    /// Forgets `path`, which is gone, and all beneath it.
-    pub(super) fn forget_tree(&mut self, path: &[u8]) {
-        for path in paths_of_tree(&self.by_path, path) {
+    /// Removes `path` and everything beneath it from the map.
+    pub(super) fn remove_subtree(&mut self, path: &[u8]) {
+        for path in keys_of_subtree(&self.by_path, path) {
             self.by_path.remove(&path);
-            self.bytes -= path.len() + OVERHEAD;
+            self.bytes -= path.len() + ENTRY_OVERHEAD;
         }
     }
 
-    /// Iterates over the directories, those in a directory before itself.
-    pub(super) fn innermost_first(&self) -> impl Iterator<Item = (&[u8], &Directory)> {
+    /// Iterates over the directories, children before their parents.
+    pub(super) fn children_first(&self) -> impl Iterator<Item = (&[u8], &PendingDirectory)> {
         let directories = self.by_path.iter().rev();
         directories.map(|(path, directory)| (&**path, directory))
     }
 
-    /// Returns the paths of those that only other entries needed.
+    /// Returns the paths of the implied directories.
     pub(super) fn into_implied(self) -> Vec<Vec<u8>> {
         let directories = self.by_path.into_iter();
-        let implied = directories.filter(|(_, directory)| directory.origin == Origin::Implied);
+        let implied = directories.filter(|(_, it)| it.origin == DirectoryOrigin::Implied);
         implied.map(|(path, _)| path.into_vec()).collect()
     }
 }
 
-/// Returns the keys of `map` that are `path` or beneath it.
-pub(super) fn paths_of_tree<K, V>(map: &BTreeMap<K, V>, path: &[u8]) -> Vec<K>
+/// Returns the keys of `map` that are equal to `path` or beneath it.
+pub(super) fn keys_of_subtree<K, V>(map: &BTreeMap<K, V>, path: &[u8]) -> Vec<K>
 where
     K: Ord + Clone + std::borrow::Borrow<[u8]>,
 {
     let beneath = |end: u8| [path, &[end]].concat();
-    // '0' follows '/'.
+    // '0' is the successor of '/'.
     let (first, last) = (beneath(b'/'), beneath(b'0'));
     let bounds = (Bound::Included(&*first), Bound::Excluded(&*last));
     let inside = map.range::<[u8], _>(bounds).map(|(path, _)| path);
     let itself = map.get_key_value(path).map(|(path, _)| path);
     inside.chain(itself).cloned().collect()
 }
-
-/// What the map needs besides the path, roughly.
-const OVERHEAD: usize = 96;

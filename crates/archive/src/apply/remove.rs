@@ -1,64 +1,64 @@
-//! Takes a whole tree away, however deep it is, following nothing.
+//! Removes a directory tree of any depth without following symbolic links.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, Mode};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::{Errno, Result};
 
-use super::metadata;
-use super::tree::{DIRECTORY, permissions};
+use super::stat::{DIRECTORY, permissions, proc_path};
 
-/// Removes `name`, which may be anything, with all that is in it. That it is not there is no error.
+/// Removes `name`, which may be a file of any type or missing, and everything beneath it.
 ///
-/// One directory is open at a time, and its path is not followed again: on the way back up, `..` must
-/// be the directory that was left.
-pub(super) fn tree(at: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
-    if !is_left(at, name)? {
+/// Only one directory is open at a time. No path is resolved twice: on the way up, `..` must be the directory
+/// that was left on the way down.
+pub(super) fn subtree(at: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
+    if !unlink_unless_directory(at, name)? {
         return Ok(());
     }
-    let mut here = open(at, name)?;
-    // The directories above `here`, beneath `at`: what identifies each, and the name in it gone into.
-    let mut above: Vec<(Identity, Vec<u8>)> = Vec::new();
+    let mut current = open(at, name)?;
+    // The directories between `at` and `current`: the identity of each, and the name of its child on the path.
+    let mut ancestors: Vec<(FileIdentity, Vec<u8>)> = Vec::new();
     loop {
-        if let Some(inner) = empty(&here)? {
-            let next = open(here.as_fd(), &inner)?;
-            above.push((identity(&here)?, inner));
-            here = next;
+        if let Some(child) = unlink_files(&current)? {
+            let next = open(current.as_fd(), &child)?;
+            ancestors.push((identity(&current)?, child));
+            current = next;
             continue;
         }
-        let Some((parent, name)) = above.pop() else {
+        let Some((parent, name)) = ancestors.pop() else {
             break;
         };
-        here = rustix::fs::openat(&here, c"..", DIRECTORY, Mode::empty())?;
-        if identity(&here)? != parent {
+        current = rustix::fs::openat(&current, c"..", DIRECTORY, Mode::empty())?;
+        if identity(&current)? != parent {
             return Err(Errno::STALE);
         }
-        rustix::fs::unlinkat(&here, &*name, AtFlags::REMOVEDIR)?;
+        rustix::fs::unlinkat(&current, &*name, AtFlags::REMOVEDIR)?;
     }
     rustix::fs::unlinkat(at, name, AtFlags::REMOVEDIR)
 }
 
-type Identity = (u64, u64);
+/// The device and inode numbers of a file.
+type FileIdentity = (u64, u64);
 
-fn identity(fd: &OwnedFd) -> Result<Identity> {
+fn identity(fd: &OwnedFd) -> Result<FileIdentity> {
     let stat = rustix::fs::fstat(fd)?;
     Ok((stat.st_dev, stat.st_ino))
 }
 
-/// Removes what is in a directory up to the first directory, and returns that one's name.
-fn empty(directory: &OwnedFd) -> Result<Option<Vec<u8>>> {
+/// Removes the files in a directory until it encounters a subdirectory, and returns its name.
+fn unlink_files(directory: &OwnedFd) -> Result<Option<Vec<u8>>> {
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
-        if !matches!(name, b"." | b"..") && is_left(directory.as_fd(), name)? {
+        if !matches!(name, b"." | b"..") && unlink_unless_directory(directory.as_fd(), name)? {
             return Ok(Some(name.to_vec()));
         }
     }
     Ok(None)
 }
 
-/// Unlinks `name` unless it is a directory, and says whether it is one.
-fn is_left(at: BorrowedFd<'_>, name: &[u8]) -> Result<bool> {
+/// Unlinks `name` unless it is a directory. Returns whether it is one.
+fn unlink_unless_directory(at: BorrowedFd<'_>, name: &[u8]) -> Result<bool> {
     match rustix::fs::unlinkat(at, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(false),
         Err(Errno::ISDIR) => Ok(true),
@@ -66,14 +66,14 @@ fn is_left(at: BorrowedFd<'_>, name: &[u8]) -> Result<bool> {
     }
 }
 
-/// Opens a directory so that it can be emptied, which an ordinary user may first have to allow.
+/// Opens a directory and makes sure that its owner may read it and remove files from it.
 fn open(at: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd> {
     let opened = rustix::fs::openat(at, name, DIRECTORY, Mode::empty());
     let fd = match opened {
         Err(Errno::ACCESS) => {
-            let held = DIRECTORY.union(rustix::fs::OFlags::PATH);
-            let fd = rustix::fs::openat(at, name, held, Mode::empty())?;
-            rustix::fs::chmod(metadata::path_of(fd.as_fd()), Mode::RWXU)?;
+            let flags = DIRECTORY.union(OFlags::PATH);
+            let fd = rustix::fs::openat(at, name, flags, Mode::empty())?;
+            rustix::fs::chmod(proc_path(fd.as_fd()), Mode::RWXU)?;
             rustix::fs::openat(at, name, DIRECTORY, Mode::empty())?
         }
         result => result?,

@@ -1,5 +1,5 @@
-//! Whiteouts: what a layer takes away from those below, never from itself, wherever in the tar they
-//! stand (OCI image specification, "Whiteouts"; T06).
+//! Applies whiteouts. They remove files of the layers below, but never files of their own layer, whatever the
+//! order of the entries is (OCI image specification, "Whiteouts"; T06).
 
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -7,47 +7,49 @@ use std::rc::Rc;
 use rustix::fs::{AtFlags, Dir, FileType, Mode};
 use rustix::io::Errno;
 
-use super::parents::Parent;
-use super::tree::{Missing, is_directory};
-use super::{Applier, metadata};
-use crate::error::{EntryError, Trying};
-use crate::options;
+use super::applier::Applier;
+use super::attributes;
+use super::open_directories::OpenDirectory;
+use super::stat::is_directory;
+use crate::error::{EntryError, EntryErrorContext};
+use crate::options::UnpackMode;
+use crate::rules::MissingParent;
 use crate::tar::Entry;
 
 impl Applier<'_> {
-    /// Takes `name` away.
-    pub(super) fn whiteout(
+    /// Hides or removes `name` of the layers below.
+    pub(super) fn apply_whiteout(
         &mut self,
         directory: &[u8],
         name: &[u8],
         entry: &Entry,
     ) -> Result<(), EntryError> {
         match self.options.mode {
-            options::UnpackMode::Layer => self.make_whiteout(directory, name, entry),
-            options::UnpackMode::Flatten => match self.tree.parent(directory, Missing::Leave)? {
+            UnpackMode::Layer => self.create_whiteout(directory, name, entry),
+            UnpackMode::Flatten => match self.tree.parent(directory, MissingParent::Leave)? {
                 Some(parent) => self.remove_lower(&parent, name),
                 None => Ok(()),
             },
         }
     }
 
-    /// Takes all away that is in `directory`.
-    pub(super) fn opaque(&mut self, directory: &[u8]) -> Result<(), EntryError> {
+    /// Hides or removes everything that the layers below have in `directory`.
+    pub(super) fn apply_opaque(&mut self, directory: &[u8]) -> Result<(), EntryError> {
         match self.options.mode {
-            options::UnpackMode::Layer => {
+            UnpackMode::Layer => {
                 let directory = self.tree.parent_for_adding(directory)?;
                 self.applied.opaque_root |= directory.path.is_empty();
-                metadata::set_opaque(directory.as_fd(), self.options.ownership)
+                attributes::set_opaque(directory.as_fd(), self.options.ownership)
             }
-            options::UnpackMode::Flatten => match self.tree.parent(directory, Missing::Leave)? {
-                Some(directory) => self.sweep(&directory),
+            UnpackMode::Flatten => match self.tree.parent(directory, MissingParent::Leave)? {
+                Some(directory) => self.remove_lower_content(&directory),
                 None => Ok(()),
             },
         }
     }
 
-    /// Makes overlayfs's form of a whiteout, which an ordinary user may make, too, since Linux 5.8.
-    fn make_whiteout(
+    /// Creates a whiteout of overlayfs. Since Linux 5.8, an ordinary user may create one too.
+    fn create_whiteout(
         &mut self,
         directory: &[u8],
         name: &[u8],
@@ -57,62 +59,68 @@ impl Applier<'_> {
         let kind = FileType::CharacterDevice;
         match rustix::fs::mknodat(&*parent, name, kind, Mode::empty(), 0) {
             Ok(()) => {
-                let times = metadata::timestamps(entry.mtime);
+                let times = attributes::timestamps(entry.mtime);
                 rustix::fs::utimensat(&*parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)
-                    .trying("set the times")
+                    .context("set the times")
             }
-            // What this layer added stays and hides what is below by itself; a directory has to be told.
-            Err(Errno::EXIST) => self.hide_below(&parent, name),
-            Err(error) => Err(error).trying("make the whiteout"),
+            // A file of this layer hides its counterpart below; a directory needs the attribute for that.
+            Err(Errno::EXIST) => self.hide_lower_content(&parent, name),
+            Err(error) => Err(error).context("make the whiteout"),
         }
     }
 
-    fn hide_below(&mut self, parent: &Parent, name: &[u8]) -> Result<(), EntryError> {
+    fn hide_lower_content(
+        &mut self,
+        parent: &OpenDirectory,
+        name: &[u8],
+    ) -> Result<(), EntryError> {
         if !is_directory(parent, name)? {
             return Ok(());
         }
-        let fd = self.tree.open_real(&parent.child(name))?;
-        metadata::set_opaque(fd.as_fd(), self.options.ownership)
+        let fd = self.tree.open_resolved(&parent.child(name))?;
+        attributes::set_opaque(fd.as_fd(), self.options.ownership)
     }
 
-    /// Removes what is called `name` and was there before this layer.
-    fn remove_lower(&mut self, parent: &Rc<Parent>, name: &[u8]) -> Result<(), EntryError> {
+    /// Removes what the layers below have at `name`.
+    fn remove_lower(&mut self, parent: &Rc<OpenDirectory>, name: &[u8]) -> Result<(), EntryError> {
         if !self.tree.is_added(self.tree.keys.child(parent.key, name)) {
-            return self.tree.clear(parent, name).map(drop);
+            return self.tree.remove(parent, name).map(drop);
         }
-        if !is_directory(parent, name)? {
+        if !is_directory(&**parent, name)? {
             return Ok(());
         }
         let path = parent.child(name);
-        let fd = self.tree.open_real(&path)?;
-        let directory = self.tree.hold(fd, path)?;
-        self.sweep(&directory)
+        let fd = self.tree.open_resolved(&path)?;
+        let directory = self.tree.adopt(fd, path)?;
+        self.remove_lower_content(&directory)
     }
 
-    /// Removes what was in a directory before this layer, and in those in it that this layer added to.
-    fn sweep(&mut self, directory: &Rc<Parent>) -> Result<(), EntryError> {
-        let mut ahead = Vec::new();
-        self.sweep_one(directory, &mut ahead)?;
-        while let Some(path) = ahead.pop() {
-            let fd = self.tree.open_real(&path)?;
-            let directory = self.tree.hold(fd, path)?;
-            self.sweep_one(&directory, &mut ahead)?;
+    /// Removes what the layers below have in a directory. Subdirectories to which this layer has added something
+    /// are kept, and their content is removed in the same way.
+    fn remove_lower_content(&mut self, directory: &Rc<OpenDirectory>) -> Result<(), EntryError> {
+        let mut pending = Vec::new();
+        self.remove_lower_children(directory, &mut pending)?;
+        while let Some(path) = pending.pop() {
+            let fd = self.tree.open_resolved(&path)?;
+            let directory = self.tree.adopt(fd, path)?;
+            self.remove_lower_children(&directory, &mut pending)?;
         }
         Ok(())
     }
 
-    /// Removes what was in one directory before this layer, and notes in `ahead` those to go on with.
-    fn sweep_one(
+    /// Removes the children of one directory that this layer has not added or changed. Pushes the paths of the
+    /// other subdirectories to `pending`.
+    fn remove_lower_children(
         &mut self,
-        directory: &Parent,
-        ahead: &mut Vec<Vec<u8>>,
+        directory: &OpenDirectory,
+        pending: &mut Vec<Vec<u8>>,
     ) -> Result<(), EntryError> {
         for name in list(directory)? {
             let key = self.tree.keys.child(directory.key, &name);
             if !self.tree.is_added(key) {
-                self.tree.clear(directory, &name)?;
+                self.tree.remove(directory, &name)?;
             } else if is_directory(directory, &name)? {
-                ahead.push(directory.child(&name));
+                pending.push(directory.child(&name));
             }
         }
         Ok(())
@@ -120,10 +128,10 @@ impl Applier<'_> {
 }
 
 /// Returns the names in a directory.
-fn list(directory: &Parent) -> Result<Vec<Vec<u8>>, EntryError> {
+fn list(directory: &OpenDirectory) -> Result<Vec<Vec<u8>>, EntryError> {
     let mut names = Vec::new();
-    for entry in Dir::read_from(directory).trying("list the directory")? {
-        let entry = entry.trying("list the directory")?;
+    for entry in Dir::read_from(directory).context("list the directory")? {
+        let entry = entry.context("list the directory")?;
         let name = entry.file_name().to_bytes();
         if !matches!(name, b"." | b"..") {
             names.push(name.to_vec());

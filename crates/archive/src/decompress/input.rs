@@ -1,32 +1,41 @@
-//! The compressed bytes, read in large pieces.
+//! A buffered reader for compressed streams.
 
 use std::io::{self, Read};
 
-/// How much is read at once.
-const SIZE: usize = 128 << 10;
+use crate::error::StreamError;
 
-pub(super) struct Input<R> {
+/// The size of the buffer in bytes.
+const BUFFER_SIZE: usize = 128 << 10;
+
+/// Reads compressed bytes in large pieces.
+pub(super) struct CompressedInput<R> {
     reader: R,
     buffer: Vec<u8>,
-    /// What was read and not yet consumed.
+    /// The range `start..end` of `buffer` has been read but not consumed.
     start: usize,
     end: usize,
-    /// The reader has said that it has no more, and is not asked again.
+    /// Whether the reader has reported its end. It is not read again after that.
     ended: bool,
 }
 
-impl<R: Read> Input<R> {
+/// An error while decompressing: of the reader, or of the stream's format.
+pub(super) enum DecodeError {
+    Read(io::Error),
+    Stream(StreamError),
+}
+
+impl<R: Read> CompressedInput<R> {
     pub(super) fn new(reader: R) -> Self {
         Self {
             reader,
-            buffer: vec![0; SIZE],
+            buffer: vec![0; BUFFER_SIZE],
             start: 0,
             end: 0,
             ended: false,
         }
     }
 
-    /// Returns at least one unread byte, or none at the end.
+    /// Returns the unconsumed bytes: at least one, or none at the end of the stream.
     pub(super) fn bytes(&mut self) -> io::Result<&[u8]> {
         if self.start == self.end && !self.ended {
             self.start = 0;
@@ -38,11 +47,14 @@ impl<R: Read> Input<R> {
 
     pub(super) fn consume(&mut self, count: usize) {
         self.start += count;
-        debug_assert!(self.start <= self.end, "only what was seen is consumed");
+        debug_assert!(
+            self.start <= self.end,
+            "only buffered bytes can be consumed"
+        );
     }
 
-    /// Returns what is unread once there are `count` bytes of it, or fewer at the end. Only at the
-    /// beginning.
+    /// Reads until `count` bytes are buffered and returns them, or fewer at the end of the stream. Must only
+    /// be called before any byte is consumed.
     pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         while self.end < count && !self.ended {
             let more = read(&mut self.reader, &mut self.buffer[self.end..])?;
@@ -52,14 +64,15 @@ impl<R: Read> Input<R> {
         Ok(&self.buffer[self.start..self.end])
     }
 
-    /// Returns and consumes the next byte; none at the end.
+    /// Consumes and returns the next byte, or `None` at the end of the stream.
     pub(super) fn next(&mut self) -> io::Result<Option<u8>> {
         let byte = self.bytes()?.first().copied();
         self.start += usize::from(byte.is_some());
         Ok(byte)
     }
 
-    /// Fills `out`, short only at the end.
+    /// Copies bytes into `out` and returns how many. They are fewer than its length only at the end of the
+    /// stream.
     pub(super) fn copy_to(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let ready = (self.end - self.start).min(out.len());
         out[..ready].copy_from_slice(&self.buffer[self.start..self.start + ready]);
@@ -74,6 +87,13 @@ impl<R: Read> Input<R> {
     }
 }
 
+impl From<StreamError> for DecodeError {
+    fn from(error: StreamError) -> Self {
+        Self::Stream(error)
+    }
+}
+
+/// Reads once, and again if a signal interrupts the call.
 fn read(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match reader.read(buffer) {

@@ -1,45 +1,46 @@
-//! Zstandard: frames one after another, skippable ones included, with a bounded window and no
-//! dictionary (RFC 8878; hardening T14).
+//! The Zstandard format: a sequence of frames, including skippable ones, with a bounded window and without
+//! dictionaries (RFC 8878; hardening T14).
 
 use std::io::Read;
 
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
-use super::input::Input;
-use super::{FillError, StreamError};
+use super::input::{CompressedInput, DecodeError};
+use crate::error::StreamError;
 
-/// The largest window, and so the memory, that a frame may ask for: 128 MiB, which is also what the
-/// reference implementation allows by default.
-const WINDOW_LOG: u32 = 27;
+/// The base-2 logarithm of the largest window in bytes, which bounds the memory of the decoder: 128 MiB, the
+/// default of the reference implementation.
+const MAX_WINDOW_LOG: u32 = 27;
 
-pub(super) struct Zstd {
+/// Decompresses a Zstandard stream.
+pub(super) struct ZstdDecoder {
     decoder: Decoder<'static>,
-    /// Whether a frame has begun that has not ended.
-    inside: bool,
+    /// Whether the position is inside a frame.
+    in_frame: bool,
 }
 
-impl Zstd {
+impl ZstdDecoder {
     pub(super) fn new() -> Result<Self, StreamError> {
         let mut decoder = Decoder::new().map_err(StreamError::Damaged)?;
         decoder
-            .set_parameter(DParameter::WindowLogMax(WINDOW_LOG))
+            .set_parameter(DParameter::WindowLogMax(MAX_WINDOW_LOG))
             .map_err(StreamError::Damaged)?;
         Ok(Self {
             decoder,
-            inside: false,
+            in_frame: false,
         })
     }
 
     pub(super) fn fill<R: Read>(
         &mut self,
-        input: &mut Input<R>,
+        input: &mut CompressedInput<R>,
         out: &mut [u8],
-    ) -> Result<usize, FillError> {
+    ) -> Result<usize, DecodeError> {
         let mut filled = 0;
         while filled < out.len() {
-            let bytes = input.bytes().map_err(FillError::Read)?;
+            let bytes = input.bytes().map_err(DecodeError::Read)?;
             let ended = bytes.is_empty();
-            if ended && !self.inside {
+            if ended && !self.in_frame {
                 break;
             }
             let mut from = InBuffer::around(bytes);
@@ -51,8 +52,8 @@ impl Zstd {
             let (read, written) = (from.pos(), to.pos());
             input.consume(read);
             filled += written;
-            self.inside = hint != 0;
-            if ended && written == 0 && self.inside {
+            self.in_frame = hint != 0;
+            if ended && written == 0 && self.in_frame {
                 return Err(StreamError::Truncated.into());
             }
         }

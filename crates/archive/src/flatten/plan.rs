@@ -1,89 +1,90 @@
-//! What is left of all layers, in the order in which it is written.
+//! The entries of the merged tar, in the order in which they are written.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::Range;
 
-use super::FlattenError;
-use super::tree::{Metadata, Node, ROOT, Source, Tree};
-use super::writer::{Holes, Member, TarWriter, What};
-use crate::apply::{metadata, names};
-use crate::tar::{Entry, Kind, TarReader};
+use super::error::FlattenError;
+use super::tree::{DirectoryMetadata, EntrySource, NameTree, Node, ROOT};
+use super::writer::{MemberHeader, MemberType, SparseMap, TarWriter};
+use crate::entry_path;
+use crate::rules::is_allowed_xattr;
+use crate::tar::{Entry, EntryKind, TarReader};
 
-/// The directories and the names in them.
+/// The directories, and the names of all other files.
 #[derive(Debug)]
-pub(super) struct Plan {
-    /// Each before what is in it; the root first.
-    directories: Vec<Directory>,
-    /// By where the entry stands, and then by path.
-    names: Vec<Named>,
+pub(super) struct FlattenPlan {
+    /// Ordered by path: parents before their children, the root first.
+    directories: Vec<PlannedDirectory>,
+    /// Ordered by the position of the entry, then by path.
+    files: Vec<PlannedFile>,
 }
 
 #[derive(Debug)]
-struct Directory {
-    /// The place in the list of the one it is in.
-    above: usize,
+struct PlannedDirectory {
+    /// The index of the parent directory.
+    parent: usize,
     name: Box<[u8]>,
-    /// None for a root that no layer has an entry for.
-    metadata: Option<Metadata>,
+    /// `None` for a root for which no layer has an entry.
+    metadata: Option<DirectoryMetadata>,
 }
 
-/// A name of something that is no directory.
+/// A name of a file that is not a directory.
 #[derive(Debug)]
-struct Named {
-    source: Source,
+struct PlannedFile {
+    source: EntrySource,
     directory: usize,
     name: Box<[u8]>,
 }
 
-impl Plan {
-    /// Takes the tree apart.
-    pub(super) fn of(mut tree: Tree) -> Self {
+impl FlattenPlan {
+    pub(super) fn new(mut tree: NameTree) -> Self {
         let mut plan = Self {
             directories: Vec::new(),
-            names: Vec::new(),
+            files: Vec::new(),
         };
-        // The number in the tree, and the place in the list of the one it is in. The next one is last.
-        let mut ahead = vec![(ROOT, 0)];
-        while let Some((at, above)) = ahead.pop() {
-            let directory = std::mem::take(&mut tree.directories[at]);
-            let place = plan.directories.len();
-            plan.directories.push(Directory {
-                above,
+        // A stack of directories: the index in the tree, and the index of the parent in the plan.
+        let mut pending = vec![(ROOT, 0)];
+        while let Some((index, parent)) = pending.pop() {
+            let directory = std::mem::take(&mut tree.directories[index]);
+            let planned = plan.directories.len();
+            let has_entry = index != ROOT || directory.has_entry;
+            plan.directories.push(PlannedDirectory {
+                parent,
                 name: directory.name,
-                metadata: (at != ROOT || directory.is_carried).then_some(directory.metadata),
+                metadata: has_entry.then_some(directory.metadata),
             });
-            let mut inner = Vec::new();
+            let mut children = Vec::new();
             for (name, node) in directory.children {
                 match node {
-                    Node::Directory(at) => inner.push((at, place)),
-                    Node::Symlink(leaf, _) | Node::Other(leaf) => plan.names.push(Named {
-                        source: leaf.source,
-                        directory: place,
+                    Node::Directory(child) => children.push((child, planned)),
+                    Node::Symlink(file, _) | Node::Other(file) => plan.files.push(PlannedFile {
+                        source: file.source,
+                        directory: planned,
                         name,
                     }),
                 }
             }
-            ahead.extend(inner.into_iter().rev());
+            pending.extend(children.into_iter().rev());
         }
-        // Stable: the names of one file stay in the order of the walk.
-        plan.names.sort_by_key(|name| name.source);
+        // The sort is stable, so the names of one file stay ordered by path.
+        plan.files.sort_by_key(|file| file.source);
         plan
     }
 
+    /// Writes the entries of all directories, children before their parents.
     pub(super) fn write_directories<W: Write>(&self, out: &mut TarWriter<W>) -> io::Result<()> {
-        // What is in one has a place behind it.
-        for (place, directory) in self.directories.iter().enumerate().rev() {
+        for (index, directory) in self.directories.iter().enumerate().rev() {
             let Some(metadata) = &directory.metadata else {
                 continue;
             };
-            let mut path = self.path(place, b"");
+            let mut path = self.path(index, b"");
             if path.is_empty() {
                 path.extend_from_slice(b"./");
             }
             let xattrs = metadata.xattrs.iter();
-            out.member(&Member {
-                what: What::Directory,
+            out.begin_member(&MemberHeader {
+                kind: MemberType::Directory,
                 path: &path,
                 mode: metadata.mode,
                 uid: metadata.uid,
@@ -95,99 +96,103 @@ impl Plan {
         Ok(())
     }
 
-    /// Returns which of the names come from this layer.
-    pub(super) fn of_layer(&self, layer: u32) -> Range<usize> {
-        let before = |end: u32| self.names.partition_point(|name| name.source.layer < end);
-        before(layer)..before(layer + 1)
+    /// Returns the range of the files whose entries are in this layer.
+    pub(super) fn files_of_layer(&self, layer: u32) -> Range<usize> {
+        let start = |layer: u32| self.files.partition_point(|file| file.source.layer < layer);
+        start(layer)..start(layer + 1)
     }
 
-    /// Writes what comes from this layer.
+    /// Writes the remaining entries of this layer.
     pub(super) fn write_layer<W: Write>(
         &self,
         layer: u32,
         reader: &mut TarReader<'_>,
         out: &mut TarWriter<W>,
     ) -> Result<(), FlattenError> {
-        let mut ahead = &self.names[self.of_layer(layer)];
+        let mut remaining = &self.files[self.files_of_layer(layer)];
         let mut entry = Entry::default();
-        let mut number = 0;
+        let mut index = 0;
         while reader.next(&mut entry)? {
-            let same = ahead.iter().take_while(|name| name.source.entry == number);
-            let (these, others) = ahead.split_at(same.count());
-            ahead = others;
-            number += 1;
-            if let [first, links @ ..] = these {
-                self.write_names(first, links, &entry, reader, out)?;
+            let of_entry = remaining
+                .iter()
+                .take_while(|file| file.source.entry == index);
+            let (names, rest) = remaining.split_at(of_entry.count());
+            remaining = rest;
+            index += 1;
+            if let [first, links @ ..] = names {
+                self.write_file(first, links, &entry, reader, out)?;
             }
         }
         Ok(())
     }
 
-    fn write_names<W: Write>(
+    /// Writes a file under its `first` name, and its other names as hard `links`.
+    fn write_file<W: Write>(
         &self,
-        first: &Named,
-        links: &[Named],
+        first: &PlannedFile,
+        links: &[PlannedFile],
         entry: &Entry,
         reader: &mut TarReader<'_>,
         out: &mut TarWriter<W>,
     ) -> Result<(), FlattenError> {
         let path = self.path(first.directory, &first.name);
-        let holes = entry.sparse.as_ref().map(Holes::of);
-        let what = match entry.kind {
-            Kind::File => match &holes {
-                Some(holes) => What::Sparse(holes),
-                None => What::File(entry.size),
+        let map = entry.sparse.as_ref().map(SparseMap::new);
+        let kind = match entry.kind {
+            EntryKind::File => match &map {
+                Some(map) => MemberType::Sparse(map),
+                None => MemberType::File(entry.size),
             },
-            Kind::Symlink => What::Symlink(&entry.link),
-            Kind::CharacterDevice => What::CharacterDevice(entry.device),
-            Kind::BlockDevice => What::BlockDevice(entry.device),
-            Kind::Fifo => What::Fifo,
-            // Not what stood here when it was looked at: the digest will tell.
-            Kind::Directory | Kind::HardLink => return Ok(()),
+            EntryKind::Symlink => MemberType::Symlink(&entry.link),
+            EntryKind::CharacterDevice => MemberType::CharacterDevice(entry.device),
+            EntryKind::BlockDevice => MemberType::BlockDevice(entry.device),
+            EntryKind::Fifo => MemberType::Fifo,
+            // The layer has changed since it was scanned. Its digest differs, so the caller detects it.
+            EntryKind::Directory | EntryKind::HardLink => return Ok(()),
         };
-        let xattrs = entry.xattrs().filter(|(name, _)| metadata::is_kept(name));
-        let member = Member {
-            what,
+        let xattrs = entry.xattrs().filter(|(name, _)| is_allowed_xattr(name));
+        let header = MemberHeader {
+            kind,
             path: &path,
             mode: entry.mode,
             uid: entry.uid,
             gid: entry.gid,
             mtime: entry.mtime,
-            // The last of one name counts.
+            // The last attribute of a name takes effect.
             xattrs: xattrs.collect::<BTreeMap<_, _>>(),
         };
-        out.member(&member).map_err(FlattenError::Write)?;
+        out.begin_member(&header).map_err(FlattenError::Write)?;
         loop {
             let piece = reader.content()?;
             if piece.is_empty() {
                 break;
             }
-            out.content(piece).map_err(FlattenError::Write)?;
+            out.write_content(piece).map_err(FlattenError::Write)?;
         }
         out.end_content().map_err(FlattenError::Write)?;
         for link in links {
-            let linked = Member {
-                what: What::HardLink(&path),
+            let link = MemberHeader {
+                kind: MemberType::HardLink(&path),
                 path: &self.path(link.directory, &link.name),
                 xattrs: BTreeMap::new(),
-                ..member
+                ..header
             };
-            out.member(&linked).map_err(FlattenError::Write)?;
+            out.begin_member(&link).map_err(FlattenError::Write)?;
         }
         Ok(())
     }
 
-    /// Returns the path of `name` in a directory; with an empty name, that of the directory with a slash.
+    /// Returns the path of `name` in a directory. With an empty name, this is the path of the directory with a
+    /// trailing slash.
     fn path(&self, directory: usize, name: &[u8]) -> Vec<u8> {
         let mut components = vec![name];
-        let mut here = directory;
-        while here != 0 {
-            components.push(&self.directories[here].name);
-            here = self.directories[here].above;
+        let mut current = directory;
+        while current != 0 {
+            components.push(&self.directories[current].name);
+            current = self.directories[current].parent;
         }
         components.reverse();
         let path = components.join(&b'/');
-        debug_assert!(path.len() <= 2 * names::PATH_MAX, "paths are bounded");
+        debug_assert!(path.len() <= 2 * entry_path::PATH_MAX, "paths are bounded");
         path
     }
 }

@@ -1,99 +1,95 @@
-//! The names of all layers together: what a directory would hold, without the directory.
+//! The tree of names of all layers: the directory that unpacking them would produce, without file contents.
 
 use std::collections::BTreeMap;
 use std::mem;
 
-use rustix::io::Errno;
-
-use crate::apply::tree::{IMPLIED_MODE, Missing};
-use crate::apply::{metadata, names};
-use crate::error::{EntryError, EntryName, Trying};
+use crate::error::EntryError;
 use crate::options::UnpackLimits;
-use crate::tar::{Entry, Time};
+use crate::rules::{IMPLIED_DIRECTORY_MODE, is_allowed_xattr};
+use crate::tar::{Entry, Timestamp};
 
-/// The tree of names. Directories are called by numbers: there is no other way from one to another.
+/// The tree of names. Directories refer to each other by their index in `directories`.
 #[derive(Debug)]
-pub(super) struct Tree {
-    pub(super) directories: Vec<Directory>,
-    /// Numbers of directories that are gone.
+pub(super) struct NameTree {
+    pub(super) directories: Vec<DirectoryNode>,
+    /// The indexes of removed directories, which can be reused.
     free: Vec<usize>,
-    /// The layer that is looked at, from 1.
-    layer: u32,
-    /// What resolving paths through links may still cost in this layer.
+    /// The number of the current layer, from 1.
+    pub(super) layer: u32,
+    /// The remaining budget for resolving paths through symbolic links in this layer.
     pub(super) link_steps: u64,
+    /// The approximate memory in bytes.
     bytes: usize,
     limit: usize,
 }
 
 /// A directory.
 #[derive(Debug, Default)]
-pub(super) struct Directory {
-    /// The one it is in; of the root, the root.
-    pub(super) above: usize,
-    /// What it is called there.
+pub(super) struct DirectoryNode {
+    /// The parent directory. The parent of the root is the root.
+    pub(super) parent: usize,
+    /// The name in the parent directory.
     pub(super) name: Box<[u8]>,
-    /// The length of its path.
-    pub(super) length: usize,
+    /// The length of the path in bytes.
+    pub(super) path_length: usize,
     pub(super) children: BTreeMap<Box<[u8]>, Node>,
-    pub(super) metadata: Metadata,
-    /// The layer that made it or last had an entry for it.
+    pub(super) metadata: DirectoryMetadata,
+    /// The layer that created the directory or had the last entry for it.
     described: u32,
-    /// The last layer that added or changed something at or beneath it.
-    added: u32,
-    /// Whether any layer has an entry for it.
-    pub(super) is_carried: bool,
+    /// The last layer that added or changed something at or beneath the directory.
+    pub(super) added: u32,
+    /// Whether any layer has an entry for the directory.
+    pub(super) has_entry: bool,
 }
 
-/// What a directory has beside what is in it.
+/// The metadata of a directory.
 #[derive(Debug, Default)]
-pub(super) struct Metadata {
+pub(super) struct DirectoryMetadata {
     pub(super) mode: u32,
     pub(super) uid: u32,
     pub(super) gid: u32,
-    pub(super) mtime: Time,
+    pub(super) mtime: Timestamp,
     pub(super) xattrs: BTreeMap<Box<[u8]>, Box<[u8]>>,
 }
 
-/// What a name stands for.
+/// The file that a name refers to.
 #[derive(Debug)]
 pub(super) enum Node {
     Directory(usize),
-    /// A symbolic link and its text, by which paths go on.
-    Symlink(Leaf, Box<[u8]>),
-    /// Anything else.
-    Other(Leaf),
+    /// A symbolic link and its target, which is needed to resolve paths.
+    Symlink(FileNode, Box<[u8]>),
+    /// A file of any other type.
+    Other(FileNode),
 }
 
-/// Something that is no directory: known by where its entry stands. Hard links have the same.
+/// A file that is not a directory, identified by its entry. Hard links have the same source.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Leaf {
-    pub(super) source: Source,
+pub(super) struct FileNode {
+    pub(super) source: EntrySource,
     /// The layer that added this name.
-    added: u32,
+    pub(super) added: u32,
 }
 
-/// Where an entry stands.
+/// The position of an entry in the layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Source {
-    /// The layer, from 1.
+pub(super) struct EntrySource {
+    /// The number of the layer, from 1.
     pub(super) layer: u32,
-    /// The number of the entry in it, from 0.
+    /// The number of the entry in the layer, from 0.
     pub(super) entry: u64,
 }
 
+/// The index of the root.
 pub(super) const ROOT: usize = 0;
 
-/// What a name needs beside its bytes, roughly; and a directory more.
-const OVERHEAD: usize = 112;
+/// The approximate memory of a name besides its bytes, and the additional memory of a directory.
+const NAME_OVERHEAD: usize = 112;
 const DIRECTORY_OVERHEAD: usize = 224;
 
-/// The longest text of a symbolic link, as the system has it.
-const LONGEST_LINK: usize = names::PATH_MAX - 1;
-
-impl Tree {
+impl NameTree {
     pub(super) fn new(limits: &UnpackLimits) -> Self {
         Self {
-            directories: vec![Directory::default()],
+            directories: vec![DirectoryNode::default()],
             free: Vec::new(),
             layer: 0,
             link_steps: 0,
@@ -107,125 +103,6 @@ impl Tree {
         self.link_steps = limits.link_steps;
     }
 
-    /// Changes the root.
-    pub(super) fn root(&mut self, entry: &Entry) -> Result<(), EntryError> {
-        self.describe(ROOT, entry)
-    }
-
-    /// Makes a directory, or changes the one that is there.
-    pub(super) fn directory(
-        &mut self,
-        directory: &[u8],
-        name: &[u8],
-        entry: &Entry,
-    ) -> Result<(), EntryError> {
-        let parent = self.parent_for_adding(directory)?;
-        let at = match self.child(parent, name) {
-            Some(Node::Directory(at)) => *at,
-            _ => {
-                self.clear(parent, name);
-                self.make_directory(parent, name)?
-            }
-        };
-        self.directories[at].added = self.layer;
-        self.describe(at, entry)
-    }
-
-    /// Makes a symbolic link.
-    pub(super) fn symlink(
-        &mut self,
-        directory: &[u8],
-        name: &[u8],
-        entry: u64,
-        text: &[u8],
-    ) -> Result<(), EntryError> {
-        if text.len() > LONGEST_LINK {
-            return Err(Errno::NAMETOOLONG).trying("make the symbolic link");
-        }
-        let leaf = self.leaf(entry);
-        self.put(directory, name, Node::Symlink(leaf, text.into()))
-    }
-
-    /// Makes anything that is neither a directory nor a link.
-    pub(super) fn other(
-        &mut self,
-        directory: &[u8],
-        name: &[u8],
-        entry: u64,
-    ) -> Result<(), EntryError> {
-        let leaf = self.leaf(entry);
-        self.put(directory, name, Node::Other(leaf))
-    }
-
-    /// Makes a hard link.
-    pub(super) fn hard_link(
-        &mut self,
-        directory: &[u8],
-        name: &[u8],
-        link: &[u8],
-    ) -> Result<(), EntryError> {
-        let shown = || EntryName::new(link);
-        let mut target = Vec::new();
-        names::clean(link, &mut target).map_err(|error| match error {
-            EntryError::Escapes => EntryError::TargetEscapes { target: shown() },
-            error => error,
-        })?;
-        let missing = || EntryError::MissingTarget { target: shown() };
-        if target.is_empty() {
-            return Err(missing());
-        }
-        let (target_directory, target_name) = names::split(&target);
-        let from = self.resolve(target_directory, Missing::Leave)?;
-        let from = from.ok_or_else(missing)?;
-        if self.child(from, target_name).is_none() {
-            return Err(missing());
-        }
-        let parent = self.parent_for_adding(directory)?;
-        let layer = self.layer;
-        let source = |node: &Node| node.leaf().map(|leaf| leaf.source);
-        let wanted = self.child(from, target_name).and_then(source);
-        if let Some(leaf) = self.directories[parent]
-            .children
-            .get_mut(name)
-            .and_then(Node::leaf_mut)
-            && Some(leaf.source) == wanted
-        {
-            leaf.added = layer;
-            return Ok(());
-        }
-        self.clear(parent, name);
-        // What was cleared away may have had the target in it.
-        let refused = |error: Errno| Err(error).trying("make the hard link");
-        let node = match self.directories[from].children.get(target_name) {
-            Some(Node::Symlink(leaf, text)) => Node::Symlink(leaf.added_by(layer), text.clone()),
-            Some(Node::Other(leaf)) => Node::Other(leaf.added_by(layer)),
-            Some(Node::Directory(_)) => return refused(Errno::PERM),
-            None => return refused(Errno::NOENT),
-        };
-        self.insert(parent, name, node)
-    }
-
-    /// Takes `name` away, as far as it was there before this layer.
-    pub(super) fn whiteout(&mut self, directory: &[u8], name: &[u8]) -> Result<(), EntryError> {
-        let Some(parent) = self.resolve(directory, Missing::Leave)? else {
-            return Ok(());
-        };
-        match self.child(parent, name) {
-            Some(node) if self.added(node) != self.layer => self.clear(parent, name),
-            Some(Node::Directory(inner)) => self.sweep(*inner),
-            None | Some(Node::Symlink(..) | Node::Other(_)) => {}
-        }
-        Ok(())
-    }
-
-    /// Takes all away that was in `directory` before this layer.
-    pub(super) fn opaque(&mut self, directory: &[u8]) -> Result<(), EntryError> {
-        if let Some(directory) = self.resolve(directory, Missing::Leave)? {
-            self.sweep(directory);
-        }
-        Ok(())
-    }
-
     pub(super) fn child(&self, directory: usize, name: &[u8]) -> Option<&Node> {
         self.directories[directory].children.get(name)
     }
@@ -233,146 +110,111 @@ impl Tree {
     /// Returns the path of `name` in a directory.
     pub(super) fn path(&self, directory: usize, name: &[u8]) -> Vec<u8> {
         let mut components = vec![name];
-        let mut here = directory;
-        while here != ROOT {
-            components.push(&self.directories[here].name);
-            here = self.directories[here].above;
+        let mut current = directory;
+        while current != ROOT {
+            components.push(&self.directories[current].name);
+            current = self.directories[current].parent;
         }
         components.reverse();
         components.join(&b'/')
     }
 
-    /// Makes the directory `name` that an entry needs and the tar does not carry.
-    pub(super) fn make_directory(
+    /// Creates the directory `name` with the metadata of an implied directory, and returns its index.
+    pub(super) fn create_directory(
         &mut self,
         parent: usize,
         name: &[u8],
     ) -> Result<usize, EntryError> {
-        let above = self.directories[parent].length;
-        let made = Directory {
-            above: parent,
+        let parent_length = self.directories[parent].path_length;
+        let directory = DirectoryNode {
+            parent,
             name: name.into(),
-            length: above + usize::from(above > 0) + name.len(),
-            metadata: Metadata {
-                mode: IMPLIED_MODE,
-                ..Metadata::default()
+            path_length: parent_length + usize::from(parent_length > 0) + name.len(),
+            metadata: DirectoryMetadata {
+                mode: IMPLIED_DIRECTORY_MODE,
+                ..DirectoryMetadata::default()
             },
             described: self.layer,
-            ..Directory::default()
+            ..DirectoryNode::default()
         };
-        let at = match self.free.pop() {
-            Some(at) => at,
+        let index = match self.free.pop() {
+            Some(index) => index,
             None => {
-                self.directories.push(Directory::default());
+                self.directories.push(DirectoryNode::default());
                 self.directories.len() - 1
             }
         };
-        self.directories[at] = made;
-        self.insert(parent, name, Node::Directory(at))?;
-        Ok(at)
+        self.directories[index] = directory;
+        self.insert(parent, name, Node::Directory(index))?;
+        Ok(index)
     }
 
-    /// Returns the directory to add something to, which is noted down.
-    fn parent_for_adding(&mut self, path: &[u8]) -> Result<usize, EntryError> {
-        let found = self.resolve(path, Missing::Make)?;
-        let found = found.expect("a missing directory is made or an error");
-        let mut here = found;
-        // Whatever was noted has all above it noted, too.
-        while here != ROOT && self.directories[here].added != self.layer {
-            self.directories[here].added = self.layer;
-            here = self.directories[here].above;
-        }
-        Ok(found)
-    }
-
-    fn put(&mut self, directory: &[u8], name: &[u8], node: Node) -> Result<(), EntryError> {
-        let parent = self.parent_for_adding(directory)?;
-        self.clear(parent, name);
-        self.insert(parent, name, node)
-    }
-
-    fn insert(&mut self, parent: usize, name: &[u8], node: Node) -> Result<(), EntryError> {
-        self.spend(cost(name, &node))?;
+    /// Adds a name that does not exist in `parent`.
+    pub(super) fn insert(
+        &mut self,
+        parent: usize,
+        name: &[u8],
+        node: Node,
+    ) -> Result<(), EntryError> {
+        self.charge(name_memory(name, &node))?;
         self.directories[parent].children.insert(name.into(), node);
         Ok(())
     }
 
-    /// Gives a directory what its entry says. Attributes of layers below go.
-    fn describe(&mut self, at: usize, entry: &Entry) -> Result<(), EntryError> {
+    /// Sets the metadata of a directory from its entry. Attributes of lower layers are removed.
+    pub(super) fn set_metadata(&mut self, index: usize, entry: &Entry) -> Result<(), EntryError> {
         let layer = self.layer;
-        let directory = &mut self.directories[at];
+        let directory = &mut self.directories[index];
         if directory.described != layer {
             let old = mem::take(&mut directory.metadata.xattrs);
             self.bytes -= old
                 .iter()
-                .map(|(name, value)| pair(name, value))
+                .map(|(name, value)| xattr_memory(name, value))
                 .sum::<usize>();
         }
-        let mut spent = 0;
+        let mut added = 0;
         let metadata = &mut directory.metadata;
-        for (name, value) in entry.xattrs().filter(|(name, _)| metadata::is_kept(name)) {
+        for (name, value) in entry.xattrs().filter(|(name, _)| is_allowed_xattr(name)) {
             let old = metadata.xattrs.insert(name.into(), value.into());
-            spent += pair(name, value);
-            self.bytes -= old.map_or(0, |old| pair(name, &old));
+            added += xattr_memory(name, value);
+            self.bytes -= old.map_or(0, |old| xattr_memory(name, &old));
         }
         metadata.mode = entry.mode;
         (metadata.uid, metadata.gid) = (entry.uid, entry.gid);
         metadata.mtime = entry.mtime;
         directory.described = layer;
-        directory.is_carried = true;
-        self.spend(spent)
+        directory.has_entry = true;
+        self.charge(added)
     }
 
-    /// Takes whatever is called `name` away, with all that is in it.
-    fn clear(&mut self, parent: usize, name: &[u8]) {
-        let mut gone: Vec<(Box<[u8]>, Node)> = Vec::new();
-        gone.extend(self.directories[parent].children.remove_entry(name));
-        while let Some((name, node)) = gone.pop() {
-            self.bytes -= cost(&name, &node);
-            if let Node::Directory(at) = node {
-                let directory = mem::take(&mut self.directories[at]);
+    /// Removes `name`, which may be missing, and everything beneath it.
+    pub(super) fn remove(&mut self, parent: usize, name: &[u8]) {
+        let mut removed: Vec<(Box<[u8]>, Node)> = Vec::new();
+        removed.extend(self.directories[parent].children.remove_entry(name));
+        while let Some((name, node)) = removed.pop() {
+            self.bytes -= name_memory(&name, &node);
+            if let Node::Directory(index) = node {
+                let directory = mem::take(&mut self.directories[index]);
                 let xattrs = directory.metadata.xattrs.iter();
-                self.bytes -= xattrs.map(|(name, value)| pair(name, value)).sum::<usize>();
-                gone.extend(directory.children);
-                self.free.push(at);
+                self.bytes -= xattrs
+                    .map(|(name, value)| xattr_memory(name, value))
+                    .sum::<usize>();
+                removed.extend(directory.children);
+                self.free.push(index);
             }
         }
     }
 
-    /// Takes away what was in a directory before this layer, and in those in it that this layer added to.
-    fn sweep(&mut self, directory: usize) {
-        let mut ahead = vec![directory];
-        while let Some(at) = ahead.pop() {
-            let mut old = Vec::new();
-            for (name, node) in &self.directories[at].children {
-                if self.added(node) != self.layer {
-                    old.push(name.clone());
-                } else if let Node::Directory(inner) = node {
-                    ahead.push(*inner);
-                }
-            }
-            for name in old {
-                self.clear(at, &name);
-            }
-        }
-    }
-
-    fn added(&self, node: &Node) -> u32 {
+    /// Returns the last layer that added or changed something at or beneath the node.
+    pub(super) fn added(&self, node: &Node) -> u32 {
         match node {
-            Node::Directory(at) => self.directories[*at].added,
-            Node::Symlink(leaf, _) | Node::Other(leaf) => leaf.added,
+            Node::Directory(index) => self.directories[*index].added,
+            Node::Symlink(file, _) | Node::Other(file) => file.added,
         }
     }
 
-    fn leaf(&self, entry: u64) -> Leaf {
-        let layer = self.layer;
-        Leaf {
-            source: Source { layer, entry },
-            added: layer,
-        }
-    }
-
-    fn spend(&mut self, bytes: usize) -> Result<(), EntryError> {
+    /// Counts memory. Fails if the total exceeds the limit.
+    fn charge(&mut self, bytes: usize) -> Result<(), EntryError> {
         self.bytes += bytes;
         if self.bytes > self.limit {
             return Err(EntryError::TooManyEntries { limit: self.limit });
@@ -381,39 +223,39 @@ impl Tree {
     }
 }
 
-impl Leaf {
-    /// Returns another name of it.
-    fn added_by(self, added: u32) -> Self {
+impl FileNode {
+    /// Returns the node of another name for the same file, which the layer `added` adds.
+    pub(super) fn added_by(self, added: u32) -> Self {
         Self { added, ..self }
     }
 }
 
 impl Node {
-    pub(super) fn leaf(&self) -> Option<&Leaf> {
+    pub(super) fn file(&self) -> Option<&FileNode> {
         match self {
             Self::Directory(_) => None,
-            Self::Symlink(leaf, _) | Self::Other(leaf) => Some(leaf),
+            Self::Symlink(file, _) | Self::Other(file) => Some(file),
         }
     }
 
-    fn leaf_mut(&mut self) -> Option<&mut Leaf> {
+    pub(super) fn file_mut(&mut self) -> Option<&mut FileNode> {
         match self {
             Self::Directory(_) => None,
-            Self::Symlink(leaf, _) | Self::Other(leaf) => Some(leaf),
+            Self::Symlink(file, _) | Self::Other(file) => Some(file),
         }
     }
 }
 
-/// Returns the memory that a name needs, roughly.
-fn cost(name: &[u8], node: &Node) -> usize {
+/// Returns the approximate memory of a name in bytes.
+fn name_memory(name: &[u8], node: &Node) -> usize {
     match node {
-        Node::Directory(_) => OVERHEAD + DIRECTORY_OVERHEAD + 2 * name.len(),
-        Node::Symlink(_, text) => OVERHEAD + name.len() + text.len(),
-        Node::Other(_) => OVERHEAD + name.len(),
+        Node::Directory(_) => NAME_OVERHEAD + DIRECTORY_OVERHEAD + 2 * name.len(),
+        Node::Symlink(_, target) => NAME_OVERHEAD + name.len() + target.len(),
+        Node::Other(_) => NAME_OVERHEAD + name.len(),
     }
 }
 
-/// Returns the memory that an attribute needs, roughly.
-fn pair(name: &[u8], value: &[u8]) -> usize {
-    OVERHEAD + name.len() + value.len()
+/// Returns the approximate memory of an extended attribute in bytes.
+fn xattr_memory(name: &[u8], value: &[u8]) -> usize {
+    NAME_OVERHEAD + name.len() + value.len()
 }

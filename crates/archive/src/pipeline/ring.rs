@@ -1,4 +1,4 @@
-//! The ring of buffers between the thread that inflates and the thread that applies.
+//! The ring of buffers between the decompressing and the applying thread.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -6,78 +6,78 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use windlass_oci::{Digest, Hasher};
 
-use super::{CHUNK, Chunks, check_length};
+use super::limit::TarLimit;
+use crate::chunks::{CHUNK_SIZE, ChunkSource};
 use crate::decompress::Decoder;
 use crate::error::UnpackError;
 use crate::progress::UnpackProgress;
 
-/// How many buffers there are.
-const BUFFERS: usize = 8;
+/// The number of buffers.
+const BUFFER_COUNT: usize = 8;
 
-pub(super) struct Ring {
-    state: Mutex<State>,
-    /// Something in `state` has changed that the other thread may be waiting for.
+/// Buffers that the producer fills, both threads hash, and the consumer applies.
+pub(super) struct BufferRing {
+    state: Mutex<RingState>,
+    /// Notified when `state` has changed and the other thread may be waiting.
     changed: Condvar,
 }
 
-struct State {
-    /// Filled, not yet applied.
+struct RingState {
+    /// Filled buffers that have not been applied.
     unapplied: VecDeque<Arc<Vec<u8>>>,
-    /// Filled, not yet hashed; in order, and hashed in that order.
+    /// Filled buffers that have not been hashed. They are hashed in this order.
     unhashed: VecDeque<Arc<Vec<u8>>>,
-    /// Applied and hashed, to be filled again.
+    /// Buffers that have been applied and hashed, and can be filled again.
     free: Vec<Vec<u8>>,
-    /// Buffers not yet allocated: short tars need few.
-    unused: usize,
-    /// Away while a thread is hashing.
+    /// The number of buffers that are not allocated yet. Short tars need few.
+    unallocated: usize,
+    /// `None` while a thread is hashing.
     hasher: Option<Hasher>,
-    /// What the producer ended with.
-    ended: Option<Result<(), UnpackError>>,
-    /// The consumer has gone.
-    abandoned: bool,
+    /// The result of the producer once it has ended.
+    producer_result: Option<Result<(), UnpackError>>,
+    /// Whether the consumer has been dropped.
+    is_consumer_gone: bool,
 }
 
-/// The applying thread's end of a [`Ring`].
-pub(super) struct Consumer<'a> {
-    ring: &'a Ring,
+/// The applying thread's end of a [`BufferRing`].
+pub(super) struct RingConsumer<'a> {
+    ring: &'a BufferRing,
     current: Option<Arc<Vec<u8>>>,
     progress: &'a UnpackProgress,
 }
 
-impl Ring {
-    /// Makes a ring in which `first` is already filled.
+impl BufferRing {
+    /// Creates a ring in which `first` is already filled.
     pub(super) fn new(first: Vec<u8>, hasher: Hasher) -> Self {
         let first = Arc::new(first);
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(RingState {
                 unapplied: VecDeque::from([Arc::clone(&first)]),
                 unhashed: VecDeque::from([first]),
                 free: Vec::new(),
-                unused: BUFFERS - 1,
+                unallocated: BUFFER_COUNT - 1,
                 hasher: Some(hasher),
-                ended: None,
-                abandoned: false,
+                producer_result: None,
+                is_consumer_gone: false,
             }),
             changed: Condvar::new(),
         }
     }
 
-    /// Fills buffers from `decoder` until its end, an error, or until the consumer has gone.
-    pub(super) fn produce<R: Read>(&self, mut decoder: Decoder<R>, limit: u64) {
-        let _ended = Ended(self);
-        let mut total = CHUNK as u64;
+    /// Fills buffers from `decoder` until its end, an error, or until the consumer is dropped.
+    pub(super) fn produce<R: Read>(&self, mut decoder: Decoder<R>, mut limit: TarLimit) {
+        let _guard = ProducerGuard(self);
         while let Some(mut buffer) = self.free_buffer() {
-            buffer.resize(CHUNK, 0);
+            buffer.resize(CHUNK_SIZE, 0);
             let filled = decoder.fill(&mut buffer).and_then(|length| {
-                total += length as u64;
-                check_length(total, limit)?;
+                limit.add(length)?;
                 buffer.truncate(length);
                 Ok(length)
             });
             let mut state = self.lock();
             match filled {
                 Ok(0) => {
-                    state.ended = Some(Ok(()));
+                    state.producer_result = Some(Ok(()));
                     break;
                 }
                 Ok(_) => {
@@ -86,7 +86,7 @@ impl Ring {
                     state.unhashed.push_back(buffer);
                 }
                 Err(error) => {
-                    state.ended = Some(Err(error));
+                    state.producer_result = Some(Err(error));
                     break;
                 }
             }
@@ -95,48 +95,52 @@ impl Ring {
         }
     }
 
-    pub(super) fn consumer<'a>(&'a self, progress: &'a UnpackProgress) -> Consumer<'a> {
-        Consumer {
+    pub(super) fn consumer<'a>(&'a self, progress: &'a UnpackProgress) -> RingConsumer<'a> {
+        RingConsumer {
             ring: self,
             current: None,
             progress,
         }
     }
 
-    /// Hashes what is left and returns the digest of everything.
+    /// Hashes the remaining buffers and returns the digest of all.
     pub(super) fn finish(self) -> Digest {
         let state = self.state.into_inner();
         let state = state.unwrap_or_else(PoisonError::into_inner);
-        let mut hasher = state.hasher.expect("neither thread is hashing any more");
+        let mut hasher = state.hasher.expect("no thread is hashing at this point");
         for buffer in state.unhashed {
             hasher.update(&buffer);
         }
         hasher.finish()
     }
 
-    /// Returns a buffer to fill, hashing while there is none; none once the consumer has gone.
+    /// Returns a buffer to fill. Hashes or waits while there is none; returns `None` once the consumer is
+    /// dropped.
     fn free_buffer(&self) -> Option<Vec<u8>> {
         let mut state = self.lock();
         loop {
-            if state.abandoned {
+            if state.is_consumer_gone {
                 return None;
             }
             if let Some(buffer) = state.free.pop() {
                 return Some(buffer);
             }
-            if state.unused > 0 {
-                state.unused -= 1;
+            if state.unallocated > 0 {
+                state.unallocated -= 1;
                 return Some(Vec::new());
             }
             state = self.hash_or_wait(state);
         }
     }
 
-    /// Hashes a buffer, if there is one and the other thread is not hashing, or waits for a change.
-    fn hash_or_wait<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    /// Hashes a buffer if there is one and the other thread is not hashing. Otherwise waits for a change.
+    fn hash_or_wait<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, RingState>,
+    ) -> MutexGuard<'a, RingState> {
         if state.hasher.is_some() && !state.unhashed.is_empty() {
-            let mut hasher = state.hasher.take().expect("just seen");
-            let buffer = state.unhashed.pop_front().expect("just seen");
+            let mut hasher = state.hasher.take().expect("checked above");
+            let buffer = state.unhashed.pop_front().expect("checked above");
             drop(state);
             hasher.update(&buffer);
             state = self.lock();
@@ -149,19 +153,19 @@ impl Ring {
         waited.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// Gives a buffer back; the last of its two users makes it free.
+impl RingState {
+    /// Returns a buffer to the free list if the other of its two users has released it already.
     fn release(&mut self, buffer: Arc<Vec<u8>>) {
         self.free.extend(Arc::into_inner(buffer));
     }
 }
 
-impl Chunks for Consumer<'_> {
+impl ChunkSource for RingConsumer<'_> {
     fn chunk(&self) -> &[u8] {
         self.current.as_deref().map_or(&[], Vec::as_slice)
     }
@@ -178,32 +182,32 @@ impl Chunks for Consumer<'_> {
                 self.current = Some(next);
                 return Ok(true);
             }
-            match &mut state.ended {
+            match &mut state.producer_result {
                 None => state = self.ring.hash_or_wait(state),
-                Some(ended) => {
-                    return std::mem::replace(ended, Ok(())).map(|()| false);
+                Some(result) => {
+                    return std::mem::replace(result, Ok(())).map(|()| false);
                 }
             }
         }
     }
 }
 
-impl Drop for Consumer<'_> {
+impl Drop for RingConsumer<'_> {
     fn drop(&mut self) {
-        self.ring.lock().abandoned = true;
+        self.ring.lock().is_consumer_gone = true;
         self.ring.changed.notify_one();
     }
 }
 
-/// Ends the ring for the consumer however the producer ends, by panic too.
-struct Ended<'a>(&'a Ring);
+/// Reports the end of the producer to the consumer, even when the producer panics.
+struct ProducerGuard<'a>(&'a BufferRing);
 
-impl Drop for Ended<'_> {
+impl Drop for ProducerGuard<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        if state.ended.is_none() {
-            let gone = std::io::Error::other("the inflating thread has gone");
-            state.ended = Some(Err(UnpackError::Read(gone)));
+        if state.producer_result.is_none() {
+            let gone = std::io::Error::other("the decompressing thread ended unexpectedly");
+            state.producer_result = Some(Err(UnpackError::Read(gone)));
         }
         drop(state);
         self.0.changed.notify_one();

@@ -1,41 +1,42 @@
-//! An entry: a header, with what the extension headers before it say.
+//! Tar entries: the fields of a header, overridden by the extension headers before it.
 
 use std::ops::Range;
 
 use super::header::Header;
 use super::number;
-use super::pax::{Record, Records};
-use super::sparse::{Sparse, SparseRecords};
+use super::pax::{PaxRecord, PaxRecords};
+use super::sparse::{SparseFile, SparseRecords};
+use super::timestamp::Timestamp;
 use crate::error::TarError;
 
-/// One entry of a tar. Made once and filled again and again.
+/// One entry of a tar. It is created once and reused for all entries, to avoid allocations.
 #[derive(Debug, Default)]
 pub(crate) struct Entry {
-    pub(crate) kind: Kind,
-    /// The name, byte for byte; not checked for anything but NULs.
+    pub(crate) kind: EntryKind,
+    /// The exact bytes of the name. They contain no NUL; nothing else is validated.
     pub(crate) path: Vec<u8>,
     /// The target of a link.
     pub(crate) link: Vec<u8>,
-    /// Permissions, set-id and sticky bits.
+    /// The permission, set-ID and sticky bits.
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    pub(crate) mtime: Time,
+    pub(crate) mtime: Timestamp,
     /// The length of the content in the tar.
     pub(crate) size: u64,
     /// The major and minor number of a device.
     pub(crate) device: (u64, u64),
-    pub(crate) sparse: Option<Sparse>,
+    pub(crate) sparse: Option<SparseFile>,
     pub(super) pax: Option<Vec<u8>>,
     pub(super) gnu_path: Option<Vec<u8>>,
     pub(super) gnu_link: Option<Vec<u8>>,
-    /// Names and values of extended attributes, as they lie in `pax`.
+    /// The ranges of the names and values of extended attributes in `pax`.
     xattrs: Vec<(Range<usize>, Range<usize>)>,
 }
 
-/// What an entry makes.
+/// The type of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     #[default]
     File,
     HardLink,
@@ -46,15 +47,8 @@ pub(crate) enum Kind {
     Fifo,
 }
 
-/// A modification time. Nanoseconds count up, before 1970 too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Time {
-    pub(crate) seconds: i64,
-    pub(crate) nanoseconds: u32,
-}
-
 impl Entry {
-    /// Returns the extended attributes in the order of the tar, in which the last of one name counts.
+    /// Returns the extended attributes in the order of the tar. The last one of a name takes effect.
     pub(crate) fn xattrs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let pax = self.pax.as_deref().unwrap_or_default();
         let ranges = self.xattrs.iter().cloned();
@@ -80,7 +74,7 @@ impl Entry {
         extensions.into_iter().flatten().map(Vec::len).sum()
     }
 
-    /// Takes the fields from `header` and the extension headers that came before it.
+    /// Sets the fields from `header` and the extension headers before it.
     pub(super) fn fill(&mut self, header: &Header<'_>) -> Result<(), TarError> {
         let pax = self.pax.as_deref().unwrap_or_default();
         let overrides = Overrides::read(pax, &mut self.xattrs)?;
@@ -100,21 +94,21 @@ impl Entry {
             (None, Some(link)) => self.link.extend_from_slice(before_nul(link)),
             (None, None) => self.link.extend_from_slice(header.link()),
         }
-        self.kind = kind(header.flag(), &self.path)?;
+        self.kind = entry_kind(header.flag(), &self.path)?;
         self.mode = header.mode()?;
-        // A field that a record overrides is not looked at: it may have been too narrow.
+        // An overridden field is not parsed: the value may not have fit it.
         self.uid = overrides.uid.map_or_else(|| header.uid(), Ok)?;
         self.gid = overrides.gid.map_or_else(|| header.gid(), Ok)?;
         self.size = overrides.size.map_or_else(|| header.size(), Ok)?;
         self.mtime = match overrides.mtime {
             Some(time) => time,
-            None => Time {
+            None => Timestamp {
                 seconds: header.mtime()?,
                 nanoseconds: 0,
             },
         };
         self.device = match self.kind {
-            Kind::CharacterDevice | Kind::BlockDevice => header.device()?,
+            EntryKind::CharacterDevice | EntryKind::BlockDevice => header.device()?,
             _ => (0, 0),
         };
         self.sparse = overrides.sparse.finish()?;
@@ -122,21 +116,21 @@ impl Entry {
             if !header.is_gnu() || self.sparse.is_some() {
                 return Err(TarError::SparseMap);
             }
-            self.sparse = Some(Sparse::gnu(header)?);
+            self.sparse = Some(SparseFile::gnu(header)?);
         }
-        if self.kind != Kind::File {
+        if self.kind != EntryKind::File {
             if self.sparse.is_some() {
                 return Err(TarError::SparseMap);
             }
-            // Only files have content, whatever size others claim: as in Go.
+            // As in Go, the size of entries other than files is ignored.
             self.size = 0;
         }
         Ok(())
     }
 }
 
-/// What the PAX records before an entry set. The last record of a key counts, and one with an empty
-/// value takes back what came before it.
+/// The fields that the PAX records before an entry set. The last record of a key takes effect; an empty value
+/// removes the earlier ones.
 #[derive(Default)]
 struct Overrides<'a> {
     path: Option<&'a [u8]>,
@@ -144,27 +138,27 @@ struct Overrides<'a> {
     uid: Option<u32>,
     gid: Option<u32>,
     size: Option<u64>,
-    mtime: Option<Time>,
-    /// The name of a sparse file, whose `path` is made up.
+    mtime: Option<Timestamp>,
+    /// The name of a sparse file, whose `path` is a placeholder.
     sparse_path: Option<&'a [u8]>,
     sparse: SparseRecords,
 }
 
 impl<'a> Overrides<'a> {
-    /// Reads the records of `pax`, and notes where in it extended attributes lie.
+    /// Reads the records of `pax`, and stores the ranges of extended attributes in `xattrs`.
     fn read(
         pax: &'a [u8],
         xattrs: &mut Vec<(Range<usize>, Range<usize>)>,
     ) -> Result<Self, TarError> {
         let mut overrides = Self::default();
-        for record in Records::new(pax) {
+        for record in PaxRecords::new(pax) {
             let record = record?;
-            let name = record.key.strip_prefix(XATTR);
-            if !overrides.take(&record)?
+            let name = record.key.strip_prefix(XATTR_PREFIX);
+            if !overrides.apply(&record)?
                 && let Some(name) = name
             {
                 without_nul(name, "attribute name")?;
-                let end = record.at + record.key.len();
+                let end = record.offset + record.key.len();
                 let value = end + 1..end + 1 + record.value.len();
                 xattrs.push((end - name.len()..end, value));
             }
@@ -172,8 +166,8 @@ impl<'a> Overrides<'a> {
         Ok(overrides)
     }
 
-    /// Takes a record and says whether it was one that belongs here.
-    fn take(&mut self, record: &Record<'a>) -> Result<bool, TarError> {
+    /// Applies a record. Returns `false` if its key does not set a field.
+    fn apply(&mut self, record: &PaxRecord<'a>) -> Result<bool, TarError> {
         let value = Some(record.value).filter(|value| !value.is_empty());
         let owner = |field| {
             number(value, field, |text| {
@@ -190,12 +184,12 @@ impl<'a> Overrides<'a> {
                 let size = |text: &[u8]| number::decimal(text).and_then(number::size);
                 self.size = number(value, "size", size)?;
             }
-            b"mtime" => self.mtime = number(value, "mtime", number::time)?,
+            b"mtime" => self.mtime = number(value, "mtime", Timestamp::parse)?,
             key => {
                 let Some(key) = key.strip_prefix(b"GNU.sparse.") else {
                     return Ok(false);
                 };
-                self.sparse.take(key, record.value)?;
+                self.sparse.apply(key, record.value)?;
             }
         }
         Ok(true)
@@ -206,19 +200,19 @@ impl<'a> Overrides<'a> {
     }
 }
 
-const XATTR: &[u8] = b"SCHILY.xattr.";
+const XATTR_PREFIX: &[u8] = b"SCHILY.xattr.";
 
-fn kind(flag: u8, path: &[u8]) -> Result<Kind, TarError> {
+fn entry_kind(flag: u8, path: &[u8]) -> Result<EntryKind, TarError> {
     Ok(match flag {
-        // Before there was a flag for directories, they were told by a slash.
-        0 if path.ends_with(b"/") => Kind::Directory,
-        0 | b'0' | b'7' | b'S' => Kind::File,
-        b'1' => Kind::HardLink,
-        b'2' => Kind::Symlink,
-        b'3' => Kind::CharacterDevice,
-        b'4' => Kind::BlockDevice,
-        b'5' => Kind::Directory,
-        b'6' => Kind::Fifo,
+        // The old format has no flag for directories; their names end with a slash.
+        0 if path.ends_with(b"/") => EntryKind::Directory,
+        0 | b'0' | b'7' | b'S' => EntryKind::File,
+        b'1' => EntryKind::HardLink,
+        b'2' => EntryKind::Symlink,
+        b'3' => EntryKind::CharacterDevice,
+        b'4' => EntryKind::BlockDevice,
+        b'5' => EntryKind::Directory,
+        b'6' => EntryKind::Fifo,
         flag => return Err(TarError::Type { flag }),
     })
 }
@@ -243,7 +237,7 @@ fn without_nul<'a>(text: &'a [u8], field: &'static str) -> Result<&'a [u8], TarE
     Ok(text)
 }
 
-/// GNU's long names end with a NUL.
+/// Returns the bytes before the NUL that terminates GNU long names.
 fn before_nul(text: &[u8]) -> &[u8] {
     let end = text.iter().position(|&byte| byte == 0);
     &text[..end.unwrap_or(text.len())]

@@ -1,29 +1,27 @@
-//! The 512 bytes of a header, field by field.
+//! The fields of a header block.
 
 use std::ops::Range;
 
-use super::BLOCK;
+use super::block::Block;
 use super::number;
 use crate::error::TarError;
 
-pub(super) type Block = [u8; BLOCK];
-
-/// A header whose checksum is right.
+/// A header with a valid checksum.
 pub(super) struct Header<'a> {
     block: &'a Block,
-    format: Format,
+    format: HeaderFormat,
 }
 
-/// What the fields behind the magic mean.
+/// The format of a header, which determines the fields behind the magic.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    /// Before POSIX: there are none.
+pub(super) enum HeaderFormat {
+    /// Before POSIX: no fields behind the magic.
     Old,
-    /// POSIX: devices and a prefix of the name.
+    /// POSIX ustar: device numbers and a prefix of the name.
     Ustar,
-    /// Schily's star: as ustar, with times in the prefix's end.
+    /// Schily's star: like ustar, but the end of the prefix holds times.
     Star,
-    /// GNU: devices, times and a sparse map.
+    /// GNU: device numbers, times and a sparse map.
     Gnu,
 }
 
@@ -49,12 +47,12 @@ const GNU_REAL_SIZE: Range<usize> = 483..495;
 
 impl<'a> Header<'a> {
     pub(super) fn parse(block: &'a Block) -> Result<Self, TarError> {
-        check_sum(block)?;
+        verify_checksum(block)?;
         let format = match (&block[MAGIC], &block[VERSION]) {
-            (b"ustar\0", _) if &block[STAR_TRAILER] == b"tar\0" => Format::Star,
-            (b"ustar\0", _) => Format::Ustar,
-            (b"ustar ", b" \0") => Format::Gnu,
-            _ => Format::Old,
+            (b"ustar\0", _) if &block[STAR_TRAILER] == b"tar\0" => HeaderFormat::Star,
+            (b"ustar\0", _) => HeaderFormat::Ustar,
+            (b"ustar ", b" \0") => HeaderFormat::Gnu,
+            _ => HeaderFormat::Old,
         };
         Ok(Self { block, format })
     }
@@ -64,28 +62,28 @@ impl<'a> Header<'a> {
     }
 
     pub(super) fn is_gnu(&self) -> bool {
-        self.format == Format::Gnu
+        self.format == HeaderFormat::Gnu
     }
 
-    /// Appends the name, prefix included, to `path`.
+    /// Appends the name, including its prefix, to `path`.
     pub(super) fn push_path(&self, path: &mut Vec<u8>) {
         let prefix = match self.format {
-            Format::Ustar => text(&self.block[PREFIX]),
-            Format::Star => text(&self.block[STAR_PREFIX]),
-            Format::Old | Format::Gnu => &[],
+            HeaderFormat::Ustar => until_nul(&self.block[PREFIX]),
+            HeaderFormat::Star => until_nul(&self.block[STAR_PREFIX]),
+            HeaderFormat::Old | HeaderFormat::Gnu => &[],
         };
         if !prefix.is_empty() {
             path.extend_from_slice(prefix);
             path.push(b'/');
         }
-        path.extend_from_slice(text(&self.block[NAME]));
+        path.extend_from_slice(until_nul(&self.block[NAME]));
     }
 
     pub(super) fn link(&self) -> &'a [u8] {
-        text(&self.block[LINK])
+        until_nul(&self.block[LINK])
     }
 
-    /// Returns the permission bits, and set-id and sticky; whatever else is set is nobody's business.
+    /// Returns the permission, set-ID and sticky bits. Other bits are ignored.
     pub(super) fn mode(&self) -> Result<u32, TarError> {
         let mode = number::unsigned(&self.block[MODE]);
         let mode = mode.ok_or(TarError::Number { field: "mode" })?;
@@ -113,7 +111,7 @@ impl<'a> Header<'a> {
 
     /// Returns the major and minor number.
     pub(super) fn device(&self) -> Result<(u64, u64), TarError> {
-        if self.format == Format::Old {
+        if self.format == HeaderFormat::Old {
             return Ok((0, 0));
         }
         let field =
@@ -121,7 +119,7 @@ impl<'a> Header<'a> {
         Ok((field(MAJOR, "major")?, field(MINOR, "minor")?))
     }
 
-    /// Returns the size with holes, of a GNU sparse file.
+    /// Returns the size of a GNU sparse file, including its holes.
     pub(super) fn gnu_real_size(&self) -> Result<u64, TarError> {
         let size = number::unsigned(&self.block[GNU_REAL_SIZE]).and_then(number::size);
         size.ok_or(TarError::Number { field: "real size" })
@@ -132,12 +130,8 @@ impl<'a> Header<'a> {
     }
 }
 
-pub(super) fn is_zero(block: &Block) -> bool {
-    block.iter().all(|&byte| byte == 0)
-}
-
-/// Compares the checksum with the sum of the bytes, taken as unsigned or, as old programs did, signed.
-fn check_sum(block: &Block) -> Result<(), TarError> {
+/// Compares the checksum with the sum of the bytes. Old programs summed signed instead of unsigned bytes.
+fn verify_checksum(block: &Block) -> Result<(), TarError> {
     let claimed = number::unsigned(&block[CHECKSUM]).ok_or(TarError::Checksum)?;
     let (before, after) = (&block[..CHECKSUM.start], &block[CHECKSUM.end..]);
     let spaces = CHECKSUM.len() as u64 * u64::from(b' ');
@@ -154,8 +148,8 @@ fn check_sum(block: &Block) -> Result<(), TarError> {
     Err(TarError::Checksum)
 }
 
-/// Returns what stands before the first NUL.
-fn text(field: &[u8]) -> &[u8] {
+/// Returns the bytes before the first NUL.
+fn until_nul(field: &[u8]) -> &[u8] {
     let end = field.iter().position(|&byte| byte == 0);
     &field[..end.unwrap_or(field.len())]
 }

@@ -1,23 +1,21 @@
-//! The numbers of headers and PAX records: exact, or refused (hardening T10).
+//! The numbers of headers and PAX records. They are parsed exactly or rejected (hardening T10).
 
-use super::entry::Time;
-
-/// Parses a field that holds octal digits, or a binary number if its first bit is set.
+/// Parses a header field: octal digits, or a binary number if its first bit is set.
 pub(super) fn unsigned(field: &[u8]) -> Option<u64> {
     signed_wide(field).and_then(|number| u64::try_from(number).ok())
 }
 
-/// As [`unsigned`], and the binary form may be negative.
+/// Like [`unsigned`], but a binary number may be negative.
 pub(super) fn signed(field: &[u8]) -> Option<i64> {
     signed_wide(field).and_then(|number| i64::try_from(number).ok())
 }
 
-/// A user or group: all ones is no ID, but "leave it" to the kernel.
+/// Returns `number` if it is a user or group ID. All ones is none: `chown` interprets it as "unchanged".
 pub(super) fn owner(number: u64) -> Option<u32> {
     u32::try_from(number).ok().filter(|&id| id != u32::MAX)
 }
 
-/// A size: no file can be longer than the system's offsets reach.
+/// Returns `number` if it is a file size, which is limited by the system's `off_t`.
 pub(super) fn size(number: u64) -> Option<u64> {
     i64::try_from(number).is_ok().then_some(number)
 }
@@ -33,48 +31,6 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// Parses a PAX time: seconds with an optional sign and fraction. Digits below nanoseconds are cut off.
-pub(super) fn time(text: &[u8]) -> Option<Time> {
-    let (negative, text) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, text),
-    };
-    let dot = text.iter().position(|&byte| byte == b'.');
-    let (whole, fraction) = match dot {
-        Some(dot) => (&text[..dot], &text[dot + 1..]),
-        None => (text, &[][..]),
-    };
-    let seconds = i64::try_from(decimal(whole)?).ok()?;
-    let nanoseconds = nanoseconds(fraction)?;
-    Some(match (negative, nanoseconds) {
-        (false, _) => Time {
-            seconds,
-            nanoseconds,
-        },
-        (true, 0) => Time {
-            seconds: -seconds,
-            nanoseconds,
-        },
-        // Nanoseconds count up from the second before.
-        (true, _) => Time {
-            seconds: -seconds - 1,
-            nanoseconds: 1_000_000_000 - nanoseconds,
-        },
-    })
-}
-
-fn nanoseconds(fraction: &[u8]) -> Option<u32> {
-    if !fraction.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let digits = fraction.iter().copied().chain(std::iter::repeat(b'0'));
-    Some(
-        digits
-            .take(9)
-            .fold(0, |number, digit| number * 10 + u32::from(digit - b'0')),
-    )
-}
-
 fn signed_wide(field: &[u8]) -> Option<i128> {
     match field.first() {
         Some(first) if first & 0x80 != 0 => binary(field),
@@ -82,20 +38,24 @@ fn signed_wide(field: &[u8]) -> Option<i128> {
     }
 }
 
-/// GNU's form: the bits behind the first are a big-endian number in two's complement.
+/// Parses GNU's binary form: the bits after the first one are a big-endian number in two's complement.
 fn binary(field: &[u8]) -> Option<i128> {
-    let negative = field[0] & 0x40 != 0;
-    let first = if negative { field[0] } else { field[0] & 0x7f };
-    let sign = if negative { 0xff } else { 0 };
-    // Twelve bytes at most, so sixteen hold it.
+    let is_negative = field[0] & 0x40 != 0;
+    let first = if is_negative {
+        field[0]
+    } else {
+        field[0] & 0x7f
+    };
+    let sign = if is_negative { 0xff } else { 0 };
+    // A field has at most 12 bytes, so 16 are enough.
     let mut wide = [sign; 16];
-    let at = wide.len().checked_sub(field.len())?;
-    wide[at] = first;
-    wide[at + 1..].copy_from_slice(&field[1..]);
+    let start = wide.len().checked_sub(field.len())?;
+    wide[start] = first;
+    wide[start + 1..].copy_from_slice(&field[1..]);
     Some(i128::from_be_bytes(wide))
 }
 
-/// Digits between spaces and NULs; none at all is zero, as in Go.
+/// Parses octal digits between spaces and NULs. A blank field is zero, as in Go.
 fn octal(field: &[u8]) -> Option<u64> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | 0);
     let Some(start) = field.iter().position(|byte| !is_blank(byte)) else {
@@ -104,7 +64,7 @@ fn octal(field: &[u8]) -> Option<u64> {
     let digits = &field[start..];
     let end = digits.iter().position(is_blank).unwrap_or(digits.len());
     let (digits, rest) = digits.split_at(end);
-    // Behind a NUL anything may stand; behind a space, only more blanks.
+    // Any bytes may follow a NUL; only blanks may follow a space.
     let rest = rest.split(|&byte| byte == 0).next().unwrap_or_default();
     if !rest.iter().all(is_blank) {
         return None;

@@ -1,32 +1,36 @@
-//! PAX records, `length key=value\n` (POSIX pax, "pax Extended Header").
+//! PAX records of the form `length key=value\n` (POSIX pax, "pax Extended Header").
 
 use super::number;
 use crate::error::TarError;
 
-/// One record. The key is not empty and the value may hold anything.
-pub(super) struct Record<'a> {
-    /// Where in the header the key begins; the value begins one behind its end.
-    pub(super) at: usize,
+/// One record. The key is not empty; the value may contain any bytes.
+pub(super) struct PaxRecord<'a> {
+    /// The offset of the key in the header. The value begins one byte behind the key's end.
+    pub(super) offset: usize,
     pub(super) key: &'a [u8],
     pub(super) value: &'a [u8],
 }
 
-/// Iterates over records; ends after the first malformed one.
-pub(super) struct Records<'a> {
+/// Iterates over records and ends after the first malformed one.
+pub(super) struct PaxRecords<'a> {
     rest: &'a [u8],
-    at: usize,
+    /// The offset of `rest` in the header.
+    offset: usize,
 }
 
-impl<'a> Records<'a> {
+impl<'a> PaxRecords<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, at: 0 }
+        Self {
+            rest: bytes,
+            offset: 0,
+        }
     }
 
-    fn split(&mut self) -> Option<Record<'a>> {
+    fn split_first(&mut self) -> Option<PaxRecord<'a>> {
         let space = self
             .rest
             .iter()
-            .take(MOST_DIGITS + 1)
+            .take(MAX_LENGTH_DIGITS + 1)
             .position(|&byte| byte == b' ')?;
         let length = usize::try_from(number::decimal(&self.rest[..space])?).ok()?;
         let record = self.rest.get(..length)?.get(space + 1..)?;
@@ -37,25 +41,25 @@ impl<'a> Records<'a> {
         if equals == 0 {
             return None;
         }
-        let at = self.at + space + 1;
+        let offset = self.offset + space + 1;
         self.rest = &self.rest[length..];
-        self.at += length;
-        Some(Record {
-            at,
+        self.offset += length;
+        Some(PaxRecord {
+            offset,
             key: &record[..equals],
             value: &record[equals + 1..],
         })
     }
 }
 
-impl<'a> Iterator for Records<'a> {
-    type Item = Result<Record<'a>, TarError>;
+impl<'a> Iterator for PaxRecords<'a> {
+    type Item = Result<PaxRecord<'a>, TarError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
         }
-        let record = self.split().ok_or(TarError::PaxRecord);
+        let record = self.split_first().ok_or(TarError::PaxRecord);
         if record.is_err() {
             self.rest = &[];
         }
@@ -63,10 +67,10 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// Refuses a global header that is malformed, or that sets what can only be meant for one entry and
-/// other readers would heed.
+/// Rejects a global header that is malformed, or that sets a field of a single entry which other readers
+/// would apply to all entries.
 pub(super) fn check_global(bytes: &[u8]) -> Result<(), TarError> {
-    for record in Records::new(bytes) {
+    for record in PaxRecords::new(bytes) {
         let key = record?.key;
         if matches!(key, b"path" | b"linkpath" | b"size") || key.starts_with(b"GNU.sparse.") {
             return Err(TarError::GlobalRecord {
@@ -77,5 +81,5 @@ pub(super) fn check_global(bytes: &[u8]) -> Result<(), TarError> {
     Ok(())
 }
 
-/// No header is long enough for a record of more.
-const MOST_DIGITS: usize = 20;
+/// The number of digits of the longest length. No header is large enough for a longer one.
+const MAX_LENGTH_DIGITS: usize = 20;

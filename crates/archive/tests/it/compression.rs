@@ -106,7 +106,7 @@ fn optional_gzip_header_fields_are_read_over() {
 
         // A field of extras that is longer than all there is, and a header that was changed.
         let blob = [&header[..10], b"\xff\xff", &header[12..]].concat();
-        refused(sandbox, &blob, "invalid gzip stream: it is cut short");
+        refused(sandbox, &blob, "invalid gzip stream: it is truncated");
         header[14] ^= 1;
         let blob = [&header[..], &plain[10..]].concat();
         refused(
@@ -133,7 +133,7 @@ fn streams_that_are_cut_short_are_refused() {
             refused(
                 sandbox,
                 &gz[..length],
-                "invalid gzip stream: it is cut short",
+                "invalid gzip stream: it is truncated",
             );
         }
         let zst = zstd(&tar());
@@ -141,7 +141,7 @@ fn streams_that_are_cut_short_are_refused() {
             refused(
                 sandbox,
                 &zst[..length],
-                "invalid zstd stream: it is cut short",
+                "invalid zstd stream: it is truncated",
             );
         }
         let tar = tar();
@@ -149,12 +149,12 @@ fn streams_that_are_cut_short_are_refused() {
         refused(
             sandbox,
             &gzip(first),
-            "invalid tar at byte 0: it is cut short",
+            "invalid tar at byte 0: it is truncated",
         );
         refused(
             sandbox,
             &zstd(first),
-            "invalid tar at byte 0: it is cut short",
+            "invalid tar at byte 0: it is truncated",
         );
     });
 }
@@ -177,7 +177,7 @@ fn trailing_bytes_are_refused() {
             );
         }
         let cut = [&gzip(&tar())[..], b"\x1f\x8b"].concat();
-        refused(sandbox, &cut, "invalid gzip stream: it is cut short");
+        refused(sandbox, &cut, "invalid gzip stream: it is truncated");
         for junk in [&b"JUNKJUNK"[..], &[0; 512]] {
             let blob = [&zstd(&tar())[..], junk].concat();
             let refusal = sandbox.refusal(&blob, &options());

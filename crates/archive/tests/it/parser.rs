@@ -312,7 +312,7 @@ fn tars_that_are_cut_short_are_refused() {
         for length in [700, 1511, 1600, 2000] {
             let refusal = sandbox.refusal(&tar[..length], &options());
             let (_, what) = refusal.split_once(": ").unwrap();
-            let expected = "it is cut short";
+            let expected = "it is truncated";
             // 1511 cuts the last byte of the first file's content.
             assert_eq!(what, expected, "{length}");
         }

@@ -324,7 +324,7 @@ fn a_layer_that_is_cut_short() {
     insta::assert_snapshot!(refused(&registry, windlass, &image), @r"
     exit: 1
     --- stderr
-    error: pulling registry.test/app:1: layer <half a layer>: invalid gzip stream: it is cut short
+    error: pulling registry.test/app:1: layer <half a layer>: invalid gzip stream: it is truncated
     hint: the image itself is broken, and nothing was kept: whoever made it can help
     ");
 }

@@ -226,7 +226,7 @@ fn what_is_no_tar_is_refused_and_nothing_is_kept() {
         );
     }
     let cut = &tar()[..700];
-    let expected = format!("{from}it cannot be unpacked: invalid tar at byte 512: it is cut short");
+    let expected = format!("{from}it cannot be unpacked: invalid tar at byte 512: it is truncated");
     assert_eq!(refusal(&windlass, &stdin, cut), expected);
     let link = LayerBuilder::new().hardlink("a", "nowhere").tar();
     let line = refusal(&windlass, &stdin, &link);

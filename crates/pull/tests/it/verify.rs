@@ -226,7 +226,7 @@ async fn a_broken_layer_with_the_right_digest_says_what_is_wrong() {
     let cases = [
         (
             damaged(|it| it.truncate(200_000)),
-            "invalid gzip stream: it is cut short",
+            "invalid gzip stream: it is truncated",
         ),
         (damaged(|it| it[100] ^= 0xff), "invalid gzip stream: "),
         (

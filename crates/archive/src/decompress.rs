@@ -1,4 +1,4 @@
-//! Tells a compression by content and undoes it.
+//! Detects the compression of a stream from its content and decompresses it.
 
 mod gzip;
 mod input;
@@ -7,23 +7,13 @@ mod zstandard;
 use std::fmt;
 use std::io::{self, Read};
 
-use crate::error::{StreamError, UnpackError};
-use gzip::Gzip;
-use input::Input;
-use zstandard::Zstd;
+use crate::compression::Compression;
+use crate::error::UnpackError;
+use gzip::GzipDecoder;
+use input::{CompressedInput, DecodeError};
+use zstandard::ZstdDecoder;
 
-/// How a layer blob is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    Plain,
-    /// gzip, of one or more members (RFC 1952).
-    Gzip,
-    /// Zstandard, of one or more frames (RFC 8878).
-    Zstd,
-}
-
-/// A stream with its compression undone, whichever it had; that of a plain stream is the stream itself.
+/// A reader that decompresses a stream. A stream without compression is passed through.
 #[derive(Debug)]
 pub struct DecompressReader<R> {
     decoder: Decoder<R>,
@@ -31,40 +21,27 @@ pub struct DecompressReader<R> {
 
 /// Decompresses a blob.
 pub(crate) struct Decoder<R> {
-    input: Input<R>,
+    input: CompressedInput<R>,
     codec: Codec,
 }
 
 enum Codec {
     Plain,
-    Gzip(Box<Gzip>),
-    Zstd(Zstd),
+    Gzip(Box<GzipDecoder>),
+    Zstd(ZstdDecoder),
 }
 
-/// What went wrong below: the reader, or the stream.
-enum FillError {
-    Read(io::Error),
-    Stream(StreamError),
-}
-
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain => "plain",
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        })
-    }
-}
+/// The length of the longest magic number, in bytes.
+const MAX_MAGIC_LENGTH: usize = 8;
 
 impl<R: Read> Decoder<R> {
-    /// Reads the beginning of `blob` and tells its compression.
+    /// Reads the beginning of `blob` and detects its compression.
     pub(crate) fn new(blob: R) -> Result<Self, UnpackError> {
-        let mut input = Input::new(blob);
-        let codec = match input.peek(LONGEST_MAGIC).map_err(UnpackError::Read)? {
-            [0x1f, 0x8b, 0x08, ..] => Codec::Gzip(Box::new(Gzip::new())),
+        let mut input = CompressedInput::new(blob);
+        let codec = match input.peek(MAX_MAGIC_LENGTH).map_err(UnpackError::Read)? {
+            [0x1f, 0x8b, 0x08, ..] => Codec::Gzip(Box::new(GzipDecoder::new())),
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-                Codec::Zstd(Zstd::new().map_err(|source| UnpackError::Stream {
+                Codec::Zstd(ZstdDecoder::new().map_err(|source| UnpackError::Stream {
                     compression: Compression::Zstd,
                     source,
                 })?)
@@ -79,7 +56,7 @@ impl<R: Read> Decoder<R> {
         Ok(Self { input, codec })
     }
 
-    /// Returns the compression that was told.
+    /// Returns the detected compression.
     pub(crate) fn compression(&self) -> Compression {
         match self.codec {
             Codec::Plain => Compression::Plain,
@@ -88,16 +65,17 @@ impl<R: Read> Decoder<R> {
         }
     }
 
-    /// Fills `out` and returns its length; less only at the end of a stream that is complete.
+    /// Fills `out` and returns the number of bytes written. It is less than the length of `out` only at the
+    /// end of a complete stream.
     pub(crate) fn fill(&mut self, out: &mut [u8]) -> Result<usize, UnpackError> {
         let filled = match &mut self.codec {
-            Codec::Plain => self.input.copy_to(out).map_err(FillError::Read),
+            Codec::Plain => self.input.copy_to(out).map_err(DecodeError::Read),
             Codec::Gzip(gzip) => gzip.fill(&mut self.input, out),
             Codec::Zstd(zstd) => zstd.fill(&mut self.input, out),
         };
         filled.map_err(|error| match error {
-            FillError::Read(source) => UnpackError::Read(source),
-            FillError::Stream(source) => UnpackError::Stream {
+            DecodeError::Read(source) => UnpackError::Read(source),
+            DecodeError::Stream(source) => UnpackError::Stream {
                 compression: self.compression(),
                 source,
             },
@@ -106,13 +84,13 @@ impl<R: Read> Decoder<R> {
 }
 
 impl<R: Read> DecompressReader<R> {
-    /// Reads the beginning of `stream` and tells its compression by that.
+    /// Reads the beginning of `stream` and detects its compression.
     pub fn new(stream: R) -> Result<Self, UnpackError> {
         let decoder = Decoder::new(stream)?;
         Ok(Self { decoder })
     }
 
-    /// Returns the compression that was told.
+    /// Returns the detected compression.
     pub fn compression(&self) -> Compression {
         self.decoder.compression()
     }
@@ -132,14 +110,6 @@ impl<R> fmt::Debug for Decoder<R> {
         f.debug_struct("Decoder").finish_non_exhaustive()
     }
 }
-
-impl From<StreamError> for FillError {
-    fn from(error: StreamError) -> Self {
-        Self::Stream(error)
-    }
-}
-
-const LONGEST_MAGIC: usize = 8;
 
 fn unsupported(name: &'static str) -> UnpackError {
     UnpackError::UnsupportedCompression { name }

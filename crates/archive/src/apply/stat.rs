@@ -1,0 +1,46 @@
+//! Helpers for open flags and the results of `stat`.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use rustix::fs::{AtFlags, FileType, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::error::{EntryError, EntryErrorContext};
+use crate::tar::Timestamp;
+
+/// The flags to open a directory without following a symbolic link.
+pub(super) const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+/// Returns whether `name` is a directory. A missing file is none.
+pub(super) fn is_directory(parent: impl AsFd, name: &[u8]) -> Result<bool, EntryError> {
+    match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error).context("look at what is there"),
+    }
+}
+
+/// Returns whether the file is a whiteout of overlayfs: a character device 0:0.
+pub(super) fn is_whiteout(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
+}
+
+/// Returns the permission, set-ID and sticky bits.
+pub(super) fn permissions(stat: &Stat) -> u32 {
+    stat.st_mode & 0o7777
+}
+
+pub(super) fn mtime(stat: &Stat) -> Timestamp {
+    Timestamp {
+        seconds: stat.st_mtime,
+        nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
+    }
+}
+
+/// Returns a path that refers to the open file, for system calls that do not accept the file descriptor.
+pub(super) fn proc_path(fd: BorrowedFd<'_>) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
