@@ -1,4 +1,4 @@
-//! Why images in files cannot be read.
+//! Errors of reading images in files.
 
 use std::io;
 
@@ -6,161 +6,164 @@ use windlass_archive::UnpackError;
 use windlass_oci::text::Sanitized;
 use windlass_oci::{Digest, ImageConfigError, JsonError, ManifestError};
 
-use crate::verified::ContentMismatch;
+use crate::verifying_reader::ContentMismatch;
 
-/// Why a layout or an archive cannot be read. Who asked knows which one it is.
+/// The reason why a layout or archive cannot be read. The caller adds its path to the message.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
-    /// The file system failed.
+    /// A file operation failed.
     #[error("cannot {action}")]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         action: &'static str,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// It is no tar, or a damaged one.
+    /// The file is not a tar, or a malformed one.
     #[error("it is not an archive of images")]
     Tar(#[from] UnpackError),
-    /// It contradicts itself, or wants what is not allowed.
+    /// The content is inconsistent or not allowed.
     #[error(transparent)]
     Defect(#[from] LayoutDefect),
 }
 
-/// What is wrong with a layout or an archive.
+/// A defect of a layout or an archive.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutDefect {
-    /// There is nothing in it by which its form could be told.
-    #[error("it has none of oci-layout, manifest.json and index.json: these are no images")]
+    /// None of the files by which the format is detected exists.
+    #[error("it contains no images: it has none of oci-layout, manifest.json and index.json")]
     NoImages,
-    /// It is of a time before images had manifests.
-    #[error("it was saved by a Docker before 1.10: load it there and save it again")]
-    TooOld,
-    /// A path that leads out, or is none.
+    /// The archive has the format of Docker before 1.10, which has no manifests.
+    #[error(
+        "it was saved by Docker before 1.10: load it with that version and save it with a newer one"
+    )]
+    LegacyFormat,
+    /// A path is empty or leads outside.
     #[error("{path:?} is not a path within it")]
     Path {
         /// The path.
         path: Sanitized,
     },
-    /// Two members have one name.
-    #[error("{path} is in it twice")]
-    Twice {
-        /// The name.
+    /// Two members have the same name.
+    #[error("it contains {path} twice")]
+    DuplicateMember {
+        /// The path.
         path: Sanitized,
     },
-    /// There are more members than any archive of images has.
+    /// The archive has too many members, or their names are too long in total.
     #[error("it has more than {limit} members")]
     TooManyMembers {
         /// The limit.
         limit: usize,
     },
-    /// Something that a document names is not there, or is no plain file.
-    #[error("{path} is not in it")]
+    /// A file that a document refers to does not exist.
+    #[error("{path} is missing")]
     Missing {
-        /// The name.
+        /// The path.
         path: Sanitized,
     },
-    /// A link leads nowhere or in a circle, or to something that is no file.
-    #[error("{path} is no plain file")]
+    /// A file is not a regular file, or a link is broken or part of a loop.
+    #[error("{path} is not a regular file")]
     NotAFile {
-        /// The name.
+        /// The path.
         path: Sanitized,
     },
-    /// A document is larger than any such document.
+    /// A document exceeds its size limit.
     #[error("{path} has {size} bytes, more than the {limit} allowed")]
     TooLarge {
-        /// The name.
+        /// The path.
         path: Sanitized,
         /// Its size in bytes.
         size: u64,
         /// The limit in bytes.
         limit: u64,
     },
-    /// A document is not JSON of the right form.
+    /// A document is not valid JSON, or does not have the expected fields.
     #[error("{path} is invalid")]
     Json {
-        /// The name.
+        /// The path.
         path: Sanitized,
-        /// What is wrong with it.
+        /// The defect.
         source: JsonError,
     },
-    /// `oci-layout` has a version that is not known.
+    /// The version in `oci-layout` is not supported.
     #[error("its layout has version {version:?}, not \"1.0.0\"")]
     Version {
         /// The version.
         version: Sanitized,
     },
-    /// A manifest is none.
+    /// A manifest is invalid.
     #[error("{path} is invalid")]
     Manifest {
-        /// The name.
+        /// The path.
         path: Sanitized,
-        /// What is wrong with it.
+        /// The defect.
         source: ManifestError,
     },
-    /// An image config is none.
+    /// An image config is invalid.
     #[error("{path} is invalid")]
     Config {
-        /// The name.
+        /// The path.
         path: Sanitized,
-        /// What is wrong with it.
+        /// The defect.
         source: ImageConfigError,
     },
-    /// The content is not what the name or the descriptor says.
+    /// The content does not match the digest or size in the name or the descriptor.
     #[error("{path}: {mismatch}")]
     Content {
-        /// The name.
+        /// The path.
         path: Sanitized,
-        /// In what they differ.
+        /// The mismatch.
         mismatch: ContentMismatch,
     },
-    /// A config and the list of layers beside it do not fit.
+    /// The number of layers does not match the config.
     #[error("{path} has {diff_ids} diff IDs, but {layers} layers are listed")]
     LayerCount {
-        /// The name of the config.
+        /// The path of the config.
         path: Sanitized,
-        /// Diff IDs in the config.
+        /// The number of diff IDs in the config.
         diff_ids: usize,
-        /// Layers in the list.
+        /// The number of layers in the list.
         layers: usize,
     },
-    /// A manifest or an index that should be there is not.
-    #[error("the manifest {digest} is not in it")]
-    NoDocument {
+    /// A manifest or index does not exist.
+    #[error("the manifest {digest} is missing")]
+    MissingManifest {
         /// Its digest.
         digest: Digest,
     },
-    /// No image in it has that name.
-    #[error("no image in it is called {name:?}{}", Others(.others))]
-    Unknown {
+    /// No image has the requested name.
+    #[error("it contains no image named {name:?}{}", AvailableNames(.others))]
+    UnknownImage {
         /// The name.
         name: Sanitized,
-        /// The names that there are.
+        /// The names of the images.
         others: Vec<String>,
     },
-    /// There are several images, and none was named.
-    #[error("there are {count} images in it: say which one{}", Others(.others))]
-    Several {
-        /// How many.
+    /// There are several images, and the caller did not choose one.
+    #[error("it contains {count} images: choose one{}", AvailableNames(.others))]
+    SeveralImages {
+        /// The number of images.
         count: usize,
-        /// Their names.
+        /// The names of the images.
         others: Vec<String>,
     },
 }
 
-struct Others<'a>(&'a [String]);
+/// Appends a list of names to an error message.
+struct AvailableNames<'a>(&'a [String]);
 
-/// How many names a message has.
-const SHOWN: usize = 8;
+/// The number of names that a message lists.
+const MAX_LISTED_NAMES: usize = 8;
 
-impl std::fmt::Display for Others<'_> {
+impl std::fmt::Display for AvailableNames<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown = &self.0[..self.0.len().min(SHOWN)];
-        if shown.is_empty() {
+        let listed = &self.0[..self.0.len().min(MAX_LISTED_NAMES)];
+        if listed.is_empty() {
             return Ok(());
         }
-        write!(f, "; there is {}", shown.join(", "))?;
-        match self.0.len() - shown.len() {
+        write!(f, "; available: {}", listed.join(", "))?;
+        match self.0.len() - listed.len() {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }

@@ -1,17 +1,17 @@
-//! The forms that images have in files.
+//! The formats of images in files.
 
 use std::fmt;
 
-/// A form that images have in files.
+/// A format of images in files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayoutKind {
-    /// A tar with `manifest.json`, as `docker save` makes it; if it is also an OCI archive, it is read as that.
+    /// A tar with `manifest.json`, as written by `docker save`. If it also is an OCI archive, it is read as one.
     DockerArchive,
     /// A tar of an OCI layout.
     OciArchive,
     /// A directory with `oci-layout`, `index.json` and `blobs` (OCI image specification, "Image Layout").
     OciDirectory,
-    /// A directory with one manifest and its blobs, named by their digests: the form `dir:` of skopeo.
+    /// A directory with one manifest and its blobs, which are named by their digests: skopeo's `dir:` format.
     Directory,
 }
 

@@ -1,24 +1,24 @@
-//! Images in files: reading and writing what other tools keep and exchange them in.
+//! Reads and writes images in files: the archives and directories that Docker, skopeo and other tools exchange.
 //!
-//! [`Layout::open`] takes a Docker archive of either school, an OCI archive, an OCI layout or a directory of
-//! `skopeo`, tells them apart by their content, and says which images are there. What a manifest names is opened
-//! where it lies, and no byte is copied. An [`ArchiveWriter`] writes the archives, a [`LayoutDirectory`] the directories.
+//! [`Layout::open`] reads a Docker archive (old or new format), an OCI archive, an OCI layout or a `dir:` directory
+//! of skopeo. It detects the format from the content and lists the images. Blobs are read in place, without copying.
+//! An [`ArchiveWriter`] writes archives, a [`LayoutDirectory`] writes directories.
 //!
 //! # Invariants
-//! - What is read is hostile (hardening T24, R4): no path of it leads out of it, no link is followed by the
-//!   kernel, documents and counts are bounded, a name is never proof of content.
-//! - What is opened as a blob is read through [`VerifyingReader`], or hashed by whoever takes it.
-//! - A file or directory appears when it is whole. What was there before is only replaced by what is whole.
-//! - The same images make the same bytes.
+//! - The input is untrusted (hardening T24, R4): no path leads out of the archive or directory, the kernel follows no
+//!   symbolic link, sizes and counts are bounded, and a name is never taken as proof of content.
+//! - A blob is read through a [`VerifyingReader`], or the code that reads it computes its digest.
+//! - A file or directory appears at its path when it is complete, and only then replaces a previous one.
+//! - Writing the same images produces the same bytes.
 
 mod contents;
 mod error;
-mod extent;
 mod kind;
 mod path;
 mod read;
+mod section;
 mod spool;
-mod verified;
+mod verifying_reader;
 mod write;
 
 use std::io::Read;
@@ -27,17 +27,17 @@ use windlass_archive::{Compression, DecompressReader};
 use windlass_oci::LayerEncoding;
 
 pub use error::{LayoutDefect, LayoutError};
-pub use extent::{FileSection, SectionReader};
 pub use kind::LayoutKind;
 pub use read::{Layout, LayoutEntry};
+pub use section::{FileSection, SectionReader};
 pub use spool::Spool;
-pub use verified::{ContentMismatch, VerifyingReader};
+pub use verifying_reader::{ContentMismatch, VerifyingReader};
 pub use write::{
     ArchiveEvent, ArchiveWriter, Artifact, AtomicFile, Batch, BatchImage, LayoutDirectory,
     WriteError,
 };
 
-/// Tells by its beginning how the layer that `blob` yields is encoded.
+/// Reads the beginning of the layer `blob` and returns its encoding.
 pub fn detect_encoding(blob: &mut dyn Read) -> Result<LayerEncoding, LayoutError> {
     Ok(match DecompressReader::new(blob)?.compression() {
         Compression::Plain => LayerEncoding::Plain,

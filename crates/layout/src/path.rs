@@ -1,36 +1,36 @@
-//! Paths within an archive or a layout: plain names one beneath the other, and nothing else.
+//! Paths inside an archive or layout.
 
 use windlass_oci::Digest;
-use windlass_oci::text::{Sanitized, sanitize_bytes as sanitize};
+use windlass_oci::text::{Sanitized, sanitize_bytes};
 
 use crate::error::LayoutDefect;
 
-/// A path that leads nowhere but down: no empty component, no `.`, no `..`, no NUL, not absolute.
+/// A normalized relative path: no empty components, no `.`, no `..`, no NUL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct InnerPath(Vec<u8>);
 
-/// The longest path that is looked at, in bytes.
-const LONGEST: usize = 4096;
+/// The limit on the length of a path in bytes.
+const MAX_LENGTH: usize = 4096;
 
 impl InnerPath {
-    /// Parses a name as a tar or a document has it; `None` is the top itself.
+    /// Parses a path of a tar or a document. Returns `None` for the root.
     pub(crate) fn parse(text: &[u8]) -> Result<Option<Self>, LayoutDefect> {
         Self::below(b"", text)
     }
 
-    /// Parses what a symbolic link says that stands at `self`.
+    /// Parses the target of a symbolic link at `self`.
     pub(crate) fn follow(&self, text: &[u8]) -> Result<Option<Self>, LayoutDefect> {
         let parent = self.0.iter().rposition(|&byte| byte == b'/');
         Self::below(&self.0[..parent.unwrap_or(0)], text)
     }
 
-    /// Returns where a layout has the blob called `digest`.
+    /// Returns the path of a blob in an OCI layout.
     pub(crate) fn of_blob(digest: &Digest) -> Self {
         let (algorithm, hex) = (digest.algorithm().name(), digest.hex());
         Self(format!("blobs/{algorithm}/{hex}").into_bytes())
     }
 
-    /// Returns the name of a document, which is one word.
+    /// Returns the path of a file in the root.
     pub(crate) fn of_name(name: &str) -> Self {
         Self(name.as_bytes().to_vec())
     }
@@ -39,7 +39,7 @@ impl InnerPath {
         self.0.split(|&byte| byte == b'/')
     }
 
-    /// Returns the digest that the path claims its content has: that of `blobs/sha256/HEX` and `HEX.json`.
+    /// Returns the digest that the path claims for its content: `blobs/sha256/HEX` or `HEX.json`.
     pub(crate) fn claimed_digest(&self) -> Option<Digest> {
         let text = str::from_utf8(&self.0).ok()?;
         if let Some(blob) = text.strip_prefix("blobs/") {
@@ -49,16 +49,18 @@ impl InnerPath {
         format!("sha256:{hex}").parse().ok()
     }
 
-    pub(crate) fn shown(&self) -> Sanitized {
-        sanitize(&self.0)
+    /// Returns the path with control characters escaped, for error messages.
+    pub(crate) fn sanitized(&self) -> Sanitized {
+        sanitize_bytes(&self.0)
     }
 
+    /// Resolves `text` relative to the directory `start`.
     fn below(start: &[u8], text: &[u8]) -> Result<Option<Self>, LayoutDefect> {
-        let bad = || LayoutDefect::Path {
-            path: sanitize(text),
+        let invalid = || LayoutDefect::Path {
+            path: sanitize_bytes(text),
         };
-        if text.starts_with(b"/") || text.contains(&0) || text.len() > LONGEST {
-            return Err(bad());
+        if text.starts_with(b"/") || text.contains(&0) || text.len() > MAX_LENGTH {
+            return Err(invalid());
         }
         let mut path: Vec<&[u8]> = match start {
             [] => Vec::new(),
@@ -67,7 +69,7 @@ impl InnerPath {
         for component in text.split(|&byte| byte == b'/') {
             match component {
                 b"" | b"." => {}
-                b".." => path.pop().map(drop).ok_or_else(bad)?,
+                b".." => path.pop().map(drop).ok_or_else(invalid)?,
                 name => path.push(name),
             }
         }
@@ -87,16 +89,16 @@ mod tests {
 
     /// T24.
     #[test]
-    fn nothing_leads_out() {
+    fn paths_that_lead_outside_are_rejected() {
         assert_eq!(parse("./blobs//sha256/x").unwrap(), "blobs/sha256/x");
         assert_eq!(parse("a/../b").unwrap(), "b");
-        for bad in ["", "./", "/etc/passwd", "../x", "a/../../x", "a\0b"] {
-            assert_eq!(parse(bad), None, "{bad:?}");
+        for invalid in ["", "./", "/etc/passwd", "../x", "a/../../x", "a\0b"] {
+            assert_eq!(parse(invalid), None, "{invalid:?}");
         }
     }
 
     #[test]
-    fn links_are_read_where_they_stand() {
+    fn links_are_resolved_relative_to_their_directory() {
         let follow = |at: &str, text: &str| {
             let at = InnerPath::parse(at.as_bytes()).unwrap().unwrap();
             let path = at.follow(text.as_bytes()).ok()??;

@@ -1,4 +1,4 @@
-//! Reading: which images are there, and where their bytes lie.
+//! Reads the list of images in an archive or directory, and their documents and blobs.
 
 mod directory;
 mod docker;
@@ -14,82 +14,85 @@ use rustix::fs::{Mode, OFlags};
 use windlass_oci::text::sanitize;
 use windlass_oci::{Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, Reference};
 
-use crate::contents::Contents;
+use crate::contents::LayoutContents;
 use crate::error::{LayoutDefect, LayoutError};
-use crate::extent::FileSection;
 use crate::kind::LayoutKind;
 use crate::path::InnerPath;
+use crate::section::FileSection;
 use crate::spool::{self, Spool};
-use crate::verified::ContentMismatch;
+use crate::verifying_reader::ContentMismatch;
 use crate::write::Artifact;
 
 /// Images in an archive or a directory.
 #[derive(Debug)]
 pub struct Layout {
     kind: LayoutKind,
-    contents: Contents,
+    contents: LayoutContents,
     entries: Vec<LayoutEntry>,
-    /// Manifests that were made for images that came without, by digest.
-    made: HashMap<Digest, Vec<u8>>,
-    /// What belongs to manifests and is no part of them, by what it belongs to.
+    /// Manifests that were generated for images without one, by digest.
+    generated: HashMap<Digest, Vec<u8>>,
+    /// Signatures and other artifacts, by the digest of their subject.
     artifacts: HashMap<Digest, Vec<Artifact>>,
-    /// Where blobs lie that are not under their digest.
-    places: HashMap<Digest, InnerPath>,
+    /// The paths of blobs that are not stored under their digest.
+    blob_paths: HashMap<Digest, InnerPath>,
 }
 
-/// An image, or a choice of them, as its archive lists it.
+/// An image or index in the list of an archive or directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayoutEntry {
-    /// Its manifest or index.
+    /// The manifest or index.
     pub root: Descriptor,
-    /// The full names that the archive has for it.
+    /// The full names of the image.
     pub names: Vec<Reference>,
-    /// What else it is called: in an OCI layout that may be any ref_name, mostly a tag.
+    /// The `org.opencontainers.image.ref.name` annotations: any strings, usually tags.
     pub ref_names: Vec<String>,
 }
 
+// The files by which the format is detected.
 const OCI_LAYOUT: &str = "oci-layout";
 const INDEX: &str = "index.json";
 const MANIFEST: &str = "manifest.json";
 const REPOSITORIES: &str = "repositories";
 const VERSION: &str = "version";
 
-/// The largest list of images that is read, in bytes.
-const LARGEST_LIST: usize = MAX_MANIFEST_SIZE;
+/// The limit on the size of the list of images, in bytes.
+const MAX_LIST_SIZE: usize = MAX_MANIFEST_SIZE;
 
 impl Layout {
-    /// Opens the archive or directory at `path`; an archive that is compressed, by way of `spool`.
+    /// Opens the archive or directory at `path`. A compressed archive is copied by means of `spool`.
     pub fn open(path: &Path, spool: Spool<'_>) -> Result<Self, LayoutError> {
-        // Of a pipe nobody may have the other end yet: that is not waited for here.
+        // Opening a fifo must not block until another process opens it for writing.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = rustix::fs::open(path, flags, Mode::empty());
         let opened = opened.map_err(|error| LayoutError::io("open it")(error.into()))?;
-        let facts = rustix::fs::fstat(opened.as_fd());
-        let facts = facts.map_err(|error| LayoutError::io("read it")(error.into()))?;
-        if rustix::fs::FileType::from_raw_mode(facts.st_mode).is_dir() {
-            return Self::of(Contents::Directory(opened));
+        let stat = rustix::fs::fstat(opened.as_fd());
+        let stat = stat.map_err(|error| LayoutError::io("read it")(error.into()))?;
+        if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() {
+            return Self::from_contents(LayoutContents::Directory(opened));
         }
         let flags = rustix::fs::fcntl_getfl(&opened).and_then(|flags| {
-            let waits = flags.difference(OFlags::NONBLOCK);
-            rustix::fs::fcntl_setfl(&opened, waits)
+            let blocking = flags.difference(OFlags::NONBLOCK);
+            rustix::fs::fcntl_setfl(&opened, blocking)
         });
         flags.map_err(|error| LayoutError::io("read it")(error.into()))?;
         Self::from_file(opened.into(), spool)
     }
 
-    /// Opens the archive that `file` is, from where it stands: a file, or a pipe, which is read to its end.
+    /// Opens the archive in `file`, which may be a pipe. It is read from the current position; a pipe is read to its
+    /// end.
     pub fn from_file(file: File, spool: Spool<'_>) -> Result<Self, LayoutError> {
-        Self::of(Contents::archive(spool::seekable(file, spool)?)?)
+        Self::from_contents(LayoutContents::archive(spool::seekable(file, spool)?)?)
     }
 
-    fn of(contents: Contents) -> Result<Self, LayoutError> {
-        let is_there = |name| {
+    /// Detects the format and reads the list of images.
+    fn from_contents(contents: LayoutContents) -> Result<Self, LayoutError> {
+        let exists = |name| {
             contents
                 .find(&InnerPath::of_name(name))
                 .map(|file| file.is_some())
         };
-        let is_archive = matches!(contents, Contents::Archive(..));
-        if is_there(OCI_LAYOUT)? && is_there(INDEX)? {
+        let is_archive = matches!(contents, LayoutContents::Archive(..));
+        if exists(OCI_LAYOUT)? && exists(INDEX)? {
             let kind = if is_archive {
                 LayoutKind::OciArchive
             } else {
@@ -97,60 +100,65 @@ impl Layout {
             };
             return oci::read(kind, contents);
         }
-        if is_there(MANIFEST)? {
-            if is_there(VERSION)? && !is_archive {
+        if exists(MANIFEST)? {
+            if exists(VERSION)? && !is_archive {
                 return directory::read(contents);
             }
             return docker::read(contents);
         }
-        if is_there(REPOSITORIES)? {
-            return Err(LayoutDefect::TooOld.into());
+        if exists(REPOSITORIES)? {
+            return Err(LayoutDefect::LegacyFormat.into());
         }
         Err(LayoutDefect::NoImages.into())
     }
 
-    /// Returns what form the images are in.
+    /// Returns the format.
     pub fn kind(&self) -> LayoutKind {
         self.kind
     }
 
-    /// Returns the images, in the order of their list.
+    /// Returns the images in the order of the list.
     pub fn entries(&self) -> &[LayoutEntry] {
         &self.entries
     }
 
-    /// Returns what is listed as belonging to the manifest `subject`.
+    /// Returns the artifacts whose subject is the manifest `subject`.
     pub fn artifacts_of(&self, subject: &Digest) -> &[Artifact] {
         self.artifacts.get(subject).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns the image with this name; the only one, if none is given.
+    /// Returns the image with this name. Without a name, there must be exactly one image.
     pub fn find(&self, name: Option<&str>) -> Result<&LayoutEntry, LayoutError> {
-        let others = || self.entries.iter().flat_map(LayoutEntry::shown).collect();
+        let others = || {
+            self.entries
+                .iter()
+                .flat_map(LayoutEntry::display_names)
+                .collect()
+        };
         match (name, &*self.entries) {
             (None, [only]) => Ok(only),
             (None, entries) => {
                 let (count, others) = (entries.len(), others());
-                Err(LayoutDefect::Several { count, others }.into())
+                Err(LayoutDefect::SeveralImages { count, others }.into())
             }
             (Some(name), entries) => {
-                let found = entries.iter().find(|entry| entry.is_called(name));
+                let found = entries.iter().find(|entry| entry.has_name(name));
                 let (name, others) = (sanitize(name), others());
-                Ok(found.ok_or(LayoutDefect::Unknown { name, others })?)
+                Ok(found.ok_or(LayoutDefect::UnknownImage { name, others })?)
             }
         }
     }
 
-    /// Leaves nothing listed but the image with this name; the only one, if none is given.
+    /// Removes all other images from the list than the one that [`Self::find`] returns.
     pub fn select(mut self, name: Option<&str>) -> Result<Self, LayoutError> {
         self.entries = vec![self.find(name)?.clone()];
         Ok(self)
     }
 
-    /// Reads a manifest, index or config, proves it, and returns it; none if it is not there.
+    /// Reads and verifies a manifest, index or config. Returns `None` if it does not exist.
     pub fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, LayoutError> {
-        if let Some(made) = self.made.get(&descriptor.digest) {
-            return Ok(Some(made.clone()));
+        if let Some(generated) = self.generated.get(&descriptor.digest) {
+            return Ok(Some(generated.clone()));
         }
         let path = self.path_of(&descriptor.digest);
         if self.contents.find(&path)?.is_none() {
@@ -159,28 +167,28 @@ impl Layout {
         let bytes = self.contents.read(&path, MAX_MANIFEST_SIZE)?;
         let (expected, actual) = (descriptor.size, bytes.len() as u64);
         if expected != actual {
-            return Err(content(&path, ContentMismatch::Size { expected, actual }));
+            return Err(mismatch(&path, ContentMismatch::Size { expected, actual }));
         }
-        prove(&path, descriptor.digest, &bytes)?;
+        verify_digest(&path, descriptor.digest, &bytes)?;
         Ok(Some(bytes))
     }
 
-    /// Finds a blob; none if it is not there. Its length is right, its bytes are for the reader to prove.
+    /// Returns a blob, or `None` if it does not exist. Its size is verified; the caller has to verify its digest.
     pub fn blob(&self, descriptor: &Descriptor) -> Result<Option<FileSection>, LayoutError> {
         let path = self.path_of(&descriptor.digest);
-        let Some(extent) = self.contents.find(&path)? else {
+        let Some(section) = self.contents.find(&path)? else {
             return Ok(None);
         };
-        let (expected, actual) = (descriptor.size, extent.size());
+        let (expected, actual) = (descriptor.size, section.size());
         if expected != actual {
-            return Err(content(&path, ContentMismatch::Size { expected, actual }));
+            return Err(mismatch(&path, ContentMismatch::Size { expected, actual }));
         }
-        Ok(Some(extent))
+        Ok(Some(section))
     }
 
     fn path_of(&self, digest: &Digest) -> InnerPath {
-        let place = self.places.get(digest).cloned();
-        place.unwrap_or_else(|| match self.kind {
+        let path = self.blob_paths.get(digest).cloned();
+        path.unwrap_or_else(|| match self.kind {
             LayoutKind::Directory => InnerPath::of_name(&digest.hex()),
             _ => InnerPath::of_blob(digest),
         })
@@ -188,8 +196,8 @@ impl Layout {
 }
 
 impl LayoutEntry {
-    /// Returns what people may call it.
-    fn shown(&self) -> Vec<String> {
+    /// Returns the names by which a user can choose the image.
+    fn display_names(&self) -> Vec<String> {
         let names = self.names.iter().map(Reference::familiar);
         let ref_names = self
             .ref_names
@@ -203,7 +211,7 @@ impl LayoutEntry {
         all
     }
 
-    fn is_called(&self, name: &str) -> bool {
+    fn has_name(&self, name: &str) -> bool {
         let is_ref_name = self.ref_names.iter().any(|ref_name| ref_name == name);
         let parsed = name.parse::<Reference>().ok().map(Reference::or_latest);
         let is_name = parsed.is_some_and(|name| self.names.contains(&name));
@@ -212,28 +220,28 @@ impl LayoutEntry {
     }
 }
 
-/// Checks that `bytes`, found at `path`, are what `expected` stands for.
-fn prove(path: &InnerPath, expected: Digest, bytes: &[u8]) -> Result<(), LayoutError> {
+/// Verifies that the `bytes` at `path` have the `expected` digest.
+fn verify_digest(path: &InnerPath, expected: Digest, bytes: &[u8]) -> Result<(), LayoutError> {
     let actual = Digest::of(expected.algorithm(), bytes);
     if expected != actual {
-        return Err(content(path, ContentMismatch::Digest { expected, actual }));
+        return Err(mismatch(path, ContentMismatch::Digest { expected, actual }));
     }
     Ok(())
 }
 
-fn content(path: &InnerPath, mismatch: ContentMismatch) -> LayoutError {
-    let path = path.shown();
+fn mismatch(path: &InnerPath, mismatch: ContentMismatch) -> LayoutError {
+    let path = path.sanitized();
     LayoutDefect::Content { path, mismatch }.into()
 }
 
-fn manifest(path: &InnerPath, bytes: &[u8]) -> Result<Manifest, LayoutError> {
+fn parse_manifest(path: &InnerPath, bytes: &[u8]) -> Result<Manifest, LayoutError> {
     Manifest::parse(bytes, None).map_err(|source| {
-        let path = path.shown();
+        let path = path.sanitized();
         LayoutDefect::Manifest { path, source }.into()
     })
 }
 
-/// Returns the descriptor of a document that stands by itself.
+/// Returns a descriptor of the document `bytes`.
 fn descriptor(media_type: windlass_oci::MediaType, bytes: &[u8]) -> Descriptor {
     Descriptor {
         media_type,

@@ -1,4 +1,4 @@
-//! Makes an archive seekable, whatever it comes as.
+//! Provides an archive as an uncompressed, seekable file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
@@ -11,40 +11,41 @@ use windlass_archive::{Compression, DecompressReader};
 
 use crate::error::LayoutError;
 
-/// How an archive is read that is compressed, or comes through a pipe: all of it is spread out first.
+/// How to read an archive that is compressed or comes from a pipe: its uncompressed tar is copied to a temporary
+/// file first.
 #[derive(Clone, Copy)]
 pub struct Spool<'a> {
-    /// Makes the file that it is spread out in: unnamed, and with room for all of it.
+    /// Creates the temporary file. It should be unnamed and on a file system with enough space.
     pub create_file: &'a dyn Fn() -> io::Result<File>,
-    /// Ends it, when it is set.
+    /// Cancels the copy when set.
     pub cancelled: &'a AtomicBool,
-    /// Is told how many bytes came.
+    /// Called with the number of bytes of each read.
     pub on_read: &'a dyn Fn(u64),
 }
 
-/// Reads what comes, and waits for it no longer than it takes to be told to cancelled.
-struct Coming<'a> {
+/// Reads from a file or pipe until the copy is cancelled.
+struct CancellableInput<'a> {
     file: File,
     spool: Spool<'a>,
 }
 
-/// How much is carried over at a time.
-const BUFFER: usize = 256 << 10;
-/// How soon a wait notices that it is told to cancelled.
-const LOOK: Timespec = Timespec {
+/// The size of the copy buffer in bytes.
+const BUFFER_SIZE: usize = 256 << 10;
+/// How often a read that waits for data checks for cancellation.
+const POLL_INTERVAL: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 50_000_000,
 };
 
-/// Returns the plain tar that `input` holds: itself if it is a plain tar in a file, else a copy in a create_file file.
+/// Returns the uncompressed tar in `input`: `input` itself if it is an uncompressed file, or else a temporary copy.
 pub(crate) fn seekable(mut input: File, spool: Spool<'_>) -> Result<File, LayoutError> {
-    let facts = input.metadata().map_err(LayoutError::io("read it"))?;
-    if facts.is_file() && is_plain(&mut input)? {
+    let metadata = input.metadata().map_err(LayoutError::io("read it"))?;
+    if metadata.is_file() && is_uncompressed(&mut input)? {
         return Ok(input);
     }
-    let mut tar = DecompressReader::new(Coming { file: input, spool })?;
+    let mut tar = DecompressReader::new(CancellableInput { file: input, spool })?;
     let mut copy = (spool.create_file)().map_err(LayoutError::io("make a temporary file"))?;
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = vec![0; BUFFER_SIZE];
     loop {
         let read = match tar.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -58,8 +59,9 @@ pub(crate) fn seekable(mut input: File, spool: Spool<'_>) -> Result<File, Layout
     }
 }
 
-/// A redirected file may have been read in part: it is read from where it stands, as a pipe is.
-fn is_plain(file: &mut File) -> Result<bool, LayoutError> {
+/// Returns whether `file` is uncompressed and its position is at the start. A redirected file may have been read in
+/// part; it is then copied from its position, like a pipe.
+fn is_uncompressed(file: &mut File) -> Result<bool, LayoutError> {
     if file.stream_position().map_err(LayoutError::io("read it"))? != 0 {
         return Ok(false);
     }
@@ -70,15 +72,15 @@ fn is_plain(file: &mut File) -> Result<bool, LayoutError> {
     Ok(compression == Compression::Plain)
 }
 
-impl Read for Coming<'_> {
+impl Read for CancellableInput<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if self.spool.cancelled.load(Ordering::Relaxed) {
-                // Not `Interrupted`: that would be tried again.
+                // Not `Interrupted`, because callers retry that error.
                 return Err(io::Error::other("cancelled"));
             }
-            let mut waited = [PollFd::new(&self.file, PollFlags::IN)];
-            match poll(&mut waited, Some(&LOOK)) {
+            let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
+            match poll(&mut fds, Some(&POLL_INTERVAL)) {
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => break,
                 Err(error) => return Err(error.into()),

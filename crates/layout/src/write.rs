@@ -1,9 +1,9 @@
-//! Writing: archives in one stream, directories blob by blob.
+//! Writes archives as a stream, and directories blob by blob.
 
 mod archive;
+mod atomic_file;
 mod directory;
-mod file;
-mod lists;
+mod documents;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -13,119 +13,121 @@ use windlass_oci::{
 };
 
 pub use archive::{ArchiveEvent, ArchiveWriter};
+pub use atomic_file::AtomicFile;
 pub use directory::LayoutDirectory;
-pub use file::AtomicFile;
 
-/// Images that are written together.
+/// A set of images that is written to one archive or directory.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// The images, in the order of their list.
+    /// The images, in the order in which they are listed.
     pub images: Vec<BatchImage>,
-    /// Manifests and indexes by their digests, the images' own and those that their indexes lead to. What an
-    /// index names and is not here is left out.
+    /// The manifests and indexes of the images, by digest, including the manifests of the indexes. Manifests of an
+    /// index that are missing here are not written.
     pub documents: BTreeMap<Digest, Vec<u8>>,
-    /// Configs, layers and whatever else the documents name.
+    /// The configs, layers and other blobs of the documents.
     pub blobs: BTreeMap<Digest, Descriptor>,
-    /// Layers that may not be distributed freely: they are named, and not carried.
+    /// Foreign (non-distributable) layers. The manifests refer to them, but they are not written.
     pub foreign: BTreeMap<Digest, Descriptor>,
-    /// What belongs to the images: signatures, attestations and the like.
+    /// Signatures, attestations and other artifacts of the images.
     pub artifacts: Vec<Artifact>,
 }
 
-/// Something that belongs to an image and is no part of it.
+/// An artifact whose subject is an image, such as a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
-    /// Its manifest or index.
+    /// The manifest or index of the artifact.
     pub root: Descriptor,
-    /// The tag that it is found by where its manifest does not name a subject, such as `sha256-….sig`.
+    /// The tag, derived from the digest of the subject, if the manifest has no subject: for example `sha256-….sig`.
     pub tag: Option<Tag>,
 }
 
 /// An image of a [`Batch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchImage {
-    /// Its manifest or index.
+    /// The manifest or index of the image.
     pub root: Descriptor,
-    /// What it is to be called.
+    /// The names of the image.
     pub names: Vec<Reference>,
-    /// What it is to be called in an OCI layout where it has no name; any ref_name.
+    /// The `org.opencontainers.image.ref.name` annotation in an OCI layout if it differs from the tag, or if the image
+    /// has no name.
     pub ref_name: Option<String>,
 }
 
-/// Why images could not be written.
+/// The reason why images could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// Where it was to be written failed.
+    /// The output failed.
     #[error("cannot {action}")]
     Write {
-        /// What was tried.
+        /// The operation that failed.
         action: &'static str,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// What was to be written could not be had.
+    /// The source of a blob failed.
     #[error("cannot read {digest}")]
     Read {
         /// The blob.
         digest: Digest,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A manifest is none.
+    /// A manifest is invalid.
     #[error("the manifest {digest} is invalid")]
     Manifest {
-        /// The manifest.
+        /// The digest of the manifest.
         digest: Digest,
-        /// What is wrong with it.
+        /// The defect.
         source: ManifestError,
     },
-    /// The directory holds something else.
-    #[error("it is not empty, and not {expected}")]
+    /// The directory has other content.
+    #[error("it is neither empty nor {expected}")]
     Occupied {
-        /// What it would have to be.
+        /// The expected format, with an article.
         expected: &'static str,
     },
-    /// Only one image fits.
+    /// The format supports only one image.
     #[error("a directory of this form holds one image, not {count}")]
     OneImage {
-        /// How many were to be written.
+        /// The number of images to be written.
         count: usize,
     },
-    /// The layout that is there cannot be added to.
-    #[error("what is there cannot be added to")]
-    There(#[from] crate::LayoutError),
+    /// The existing layout is invalid.
+    #[error("cannot add to the existing layout")]
+    ExistingLayout(#[from] crate::LayoutError),
 }
 
-/// How much is read and written at a time.
-const BUFFER: usize = 256 << 10;
+/// The size of the copy buffer in bytes.
+const BUFFER_SIZE: usize = 256 << 10;
 
-/// Writes the bytes of `blob`, which `reader` proves at its end, and tells `wrote` of each piece.
+/// Copies the content of `blob` from `reader`, which verifies it at its end. Calls `on_write` with the length of each
+/// piece.
 ///
-/// Never writes more than the blob has: a tar goes on behind it.
-fn carry(
+/// Never writes more than the size of the blob, because more members of a tar follow.
+fn copy_blob(
     blob: &Descriptor,
     reader: &mut dyn Read,
     out: &mut dyn Write,
-    wrote: &mut dyn FnMut(u64),
+    on_write: &mut dyn FnMut(u64),
 ) -> Result<(), WriteError> {
     let digest = blob.digest;
-    let unread = |source| WriteError::Read { digest, source };
-    let mut buffer = vec![0; BUFFER];
+    let read_error = |source| WriteError::Read { digest, source };
+    let mut buffer = vec![0; BUFFER_SIZE];
     let mut left = blob.size;
     loop {
         let read = match reader.read(&mut buffer) {
-            // Only at its end it is proved.
+            // The reader has verified the content when it reports the end.
             Ok(0) if left == 0 => return Ok(()),
-            Ok(0) => return Err(unread(io::ErrorKind::UnexpectedEof.into())),
+            Ok(0) => return Err(read_error(io::ErrorKind::UnexpectedEof.into())),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(unread(error)),
+            Err(error) => return Err(read_error(error)),
         };
         let rest = left.checked_sub(read as u64);
-        left = rest.ok_or_else(|| unread(io::ErrorKind::InvalidData.into()))?;
+        left = rest.ok_or_else(|| read_error(io::ErrorKind::InvalidData.into()))?;
         let written = out.write_all(&buffer[..read]);
         written.map_err(WriteError::write("write a blob"))?;
-        wrote(read as u64);
+        on_write(read as u64);
     }
 }
 
@@ -134,7 +136,7 @@ impl WriteError {
         move |source| Self::Write { action, source }
     }
 
-    /// Says whether nobody reads any more what is written.
+    /// Returns whether the output is a pipe whose reading end is closed.
     pub fn is_broken_pipe(&self) -> bool {
         match self {
             Self::Write { source, .. } => source.kind() == io::ErrorKind::BrokenPipe,
@@ -144,7 +146,7 @@ impl WriteError {
 }
 
 impl Batch {
-    /// Adds a manifest or index, and the blobs that it names.
+    /// Adds a manifest or index, and the blobs to which it refers. Returns its links.
     pub fn add(&mut self, digest: Digest, bytes: Vec<u8>) -> Result<ManifestLinks, WriteError> {
         let links = ManifestLinks::parse(&bytes);
         let links = links.map_err(|source| WriteError::Manifest { digest, source })?;
@@ -159,7 +161,7 @@ impl Batch {
         Ok(links)
     }
 
-    /// Adds all that is in `other`.
+    /// Adds everything in `other`.
     pub fn extend(&mut self, other: Self) {
         self.images.extend(other.images);
         self.documents.extend(other.documents);
@@ -168,29 +170,29 @@ impl Batch {
         self.artifacts.extend(other.artifacts);
     }
 
-    /// Has those of the layers carried, too, that may not be distributed freely, as `which` says.
-    pub fn include_foreign_layers(&mut self, which: impl Fn(&Descriptor) -> bool) {
+    /// Includes the foreign layers for which `filter` returns true in the output.
+    pub fn include_foreign_layers(&mut self, filter: impl Fn(&Descriptor) -> bool) {
         let foreign = std::mem::take(&mut self.foreign);
-        let (carried, left) = foreign.into_iter().partition(|(_, blob)| which(blob));
-        self.foreign = left;
-        self.blobs.extend::<BTreeMap<_, _>>(carried);
+        let (included, rest) = foreign.into_iter().partition(|(_, blob)| filter(blob));
+        self.foreign = rest;
+        self.blobs.extend::<BTreeMap<_, _>>(included);
     }
 
-    /// Returns the manifests of images below `root`, in order, as far as they are here.
+    /// Returns the image manifests of `root`, in the order of its indexes, as far as they are part of the batch.
     fn image_manifests(&self, root: &Digest) -> Vec<ImageManifest> {
-        /// How deep indexes are nested at most.
-        const DEEPEST: usize = 4;
+        /// The limit on the nesting of indexes.
+        const MAX_DEPTH: usize = 4;
         let mut found = Vec::new();
-        let mut waiting = vec![(*root, 0)];
-        while let Some((digest, depth)) = waiting.pop() {
+        let mut pending = vec![(*root, 0)];
+        while let Some((digest, depth)) = pending.pop() {
             let Some(bytes) = self.documents.get(&digest) else {
                 continue;
             };
             match Manifest::parse(bytes, None) {
                 Ok(Manifest::Image(image)) => found.push(image),
-                Ok(Manifest::Index(index)) if depth < DEEPEST => {
+                Ok(Manifest::Index(index)) if depth < MAX_DEPTH => {
                     let children = index.manifests.iter().rev();
-                    waiting.extend(children.map(|child| (child.digest, depth + 1)));
+                    pending.extend(children.map(|child| (child.digest, depth + 1)));
                 }
                 _ => {}
             }

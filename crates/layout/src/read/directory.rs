@@ -1,24 +1,24 @@
-//! The form `dir:` of skopeo: one manifest, and its blobs under the hex of their digests.
+//! Reads skopeo's `dir:` format: one manifest, and blobs named by the hex form of their digests.
 
 use std::collections::HashMap;
 
-use super::{LARGEST_LIST, Layout, LayoutEntry, MANIFEST, descriptor, manifest};
-use crate::contents::Contents;
+use super::{Layout, LayoutEntry, MANIFEST, MAX_LIST_SIZE, descriptor, parse_manifest};
+use crate::contents::LayoutContents;
 use crate::error::LayoutError;
 use crate::kind::LayoutKind;
 use crate::path::InnerPath;
 
-pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
+pub(super) fn read(contents: LayoutContents) -> Result<Layout, LayoutError> {
     let path = InnerPath::of_name(MANIFEST);
-    let bytes = contents.read(&path, LARGEST_LIST)?;
-    let parsed = manifest(&path, &bytes)?;
+    let bytes = contents.read(&path, MAX_LIST_SIZE)?;
+    let parsed = parse_manifest(&path, &bytes)?;
     let root = descriptor(parsed.media_type().clone(), &bytes);
-    let mut places = HashMap::new();
+    let mut blob_paths = HashMap::new();
     if let windlass_oci::Manifest::Index(index) = &parsed {
-        // Where an index is kept, its manifests have names of their own.
+        // The manifests of an index are named differently from blobs.
         for child in &index.manifests {
             let name = InnerPath::of_name(&format!("{}.manifest.json", child.digest.hex()));
-            places.insert(child.digest, name);
+            blob_paths.insert(child.digest, name);
         }
     }
     let entry = LayoutEntry {
@@ -30,8 +30,8 @@ pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
         kind: LayoutKind::Directory,
         contents,
         entries: vec![entry],
-        made: HashMap::from([(root.digest, bytes)]),
+        generated: HashMap::from([(root.digest, bytes)]),
         artifacts: HashMap::new(),
-        places,
+        blob_paths,
     })
 }

@@ -1,7 +1,7 @@
-//! Docker archives: `manifest.json` lists configs and layers by their paths, and there are no manifests.
+//! Reads Docker archives: `manifest.json` lists configs and layers by path, and there are no image manifests.
 //!
-//! One is made for each image: an OCI manifest of the config's and the layers' exact bytes, so that the image ID is
-//! the one it had.
+//! An OCI manifest is generated for each image. It refers to the unchanged config and layers, so the image keeps its
+//! ID.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read as _};
@@ -13,18 +13,18 @@ use windlass_oci::{
     MAX_INDEX_ENTRIES, MAX_LAYERS, MediaType, Reference,
 };
 
-use super::{LARGEST_LIST, Layout, LayoutEntry, MANIFEST, descriptor, prove};
-use crate::contents::Contents;
+use super::{Layout, LayoutEntry, MANIFEST, MAX_LIST_SIZE, descriptor, verify_digest};
+use crate::contents::LayoutContents;
 use crate::detect_encoding;
 use crate::error::{LayoutDefect, LayoutError};
-use crate::extent::FileSection;
 use crate::kind::LayoutKind;
 use crate::path::InnerPath;
+use crate::section::FileSection;
 
-/// An image, as the list has it.
+/// An image in `manifest.json`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Listed {
+struct ListedImage {
     config: String,
     #[serde(default)]
     repo_tags: Option<Vec<String>>,
@@ -35,40 +35,42 @@ struct Listed {
     layers: Vec<String>,
 }
 
-/// The list.
+/// The content of `manifest.json`.
 #[derive(Deserialize)]
-struct List(
+struct ImageList(
     #[serde(deserialize_with = "windlass_oci::json::bounded_list::<_, MAX_INDEX_ENTRIES, _>")]
-    Vec<Listed>,
+    Vec<ListedImage>,
 );
 
-/// The blobs that were looked at.
-struct Blobs<'a> {
-    contents: &'a Contents,
-    /// By path: the descriptor of a config, and what it says. Many names may be listed with one.
+/// The configs and layers that have been read.
+struct BlobReader<'a> {
+    contents: &'a LayoutContents,
+    /// The descriptors and diff IDs of configs, by path. Several images may have the same config.
     configs: HashMap<InnerPath, (Descriptor, Vec<DiffId>)>,
-    places: HashMap<Digest, InnerPath>,
-    /// By path: many images share their layers.
-    seen: HashMap<InnerPath, Descriptor>,
+    /// The paths of the configs and layers, by digest.
+    paths: HashMap<Digest, InnerPath>,
+    /// The descriptors of layers, by path. Images often share layers.
+    layers: HashMap<InnerPath, Descriptor>,
 }
 
+/// The field names of `manifest.json`.
 const KEYS: &[&str] = &["Config", "RepoTags", "Layers"];
 
-pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
+pub(super) fn read(contents: LayoutContents) -> Result<Layout, LayoutError> {
     let path = InnerPath::of_name(MANIFEST);
-    let bytes = contents.read(&path, LARGEST_LIST)?;
-    let List(listed) = windlass_oci::json::parse(&bytes, KEYS).map_err(|source| {
-        let path = path.shown();
+    let bytes = contents.read(&path, MAX_LIST_SIZE)?;
+    let ImageList(listed) = windlass_oci::json::parse(&bytes, KEYS).map_err(|source| {
+        let path = path.sanitized();
         LayoutDefect::Json { path, source }
     })?;
-    let mut blobs = Blobs {
+    let mut blobs = BlobReader {
         contents: &contents,
         configs: HashMap::new(),
-        places: HashMap::new(),
-        seen: HashMap::new(),
+        paths: HashMap::new(),
+        layers: HashMap::new(),
     };
     let mut entries: Vec<LayoutEntry> = Vec::new();
-    let (mut made, mut places) = (HashMap::new(), HashMap::new());
+    let (mut generated, mut indexes) = (HashMap::new(), HashMap::new());
     for image in listed {
         let manifest = blobs.manifest(&image)?;
         let root = descriptor(MediaType::OciManifest, &manifest);
@@ -77,9 +79,9 @@ pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
             .iter()
             .filter_map(|name| name.parse::<Reference>().ok());
         let names = names.map(|name| name.without_digest().or_latest());
-        let at = *places.entry(root.digest).or_insert(entries.len());
-        if at == entries.len() {
-            made.insert(root.digest, manifest);
+        let index = *indexes.entry(root.digest).or_insert(entries.len());
+        if index == entries.len() {
+            generated.insert(root.digest, manifest);
             let (names, ref_names) = (Vec::new(), Vec::new());
             entries.push(LayoutEntry {
                 root,
@@ -87,31 +89,31 @@ pub(super) fn read(contents: Contents) -> Result<Layout, LayoutError> {
                 ref_names,
             });
         }
-        entries[at].names.extend(names);
+        entries[index].names.extend(names);
     }
-    let places = blobs.places;
+    let blob_paths = blobs.paths;
     Ok(Layout {
         kind: LayoutKind::DockerArchive,
         contents,
         entries,
-        made,
+        generated,
         artifacts: HashMap::new(),
-        places,
+        blob_paths,
     })
 }
 
-impl Blobs<'_> {
-    /// Makes the manifest of an image.
-    fn manifest(&mut self, image: &Listed) -> Result<Vec<u8>, LayoutError> {
+impl BlobReader<'_> {
+    /// Generates the manifest of an image.
+    fn manifest(&mut self, image: &ListedImage) -> Result<Vec<u8>, LayoutError> {
         let path = inner_path(&image.config)?;
         let (descriptor, diff_ids) = match self.configs.get(&path) {
-            Some(known) => known.clone(),
+            Some(config) => config.clone(),
             None => self.config(&path)?,
         };
         let layers = &image.layers;
         if diff_ids.len() != layers.len() {
             return Err(LayoutError::Defect(LayoutDefect::LayerCount {
-                path: path.shown(),
+                path: path.sanitized(),
                 diff_ids: diff_ids.len(),
                 layers: layers.len(),
             }));
@@ -128,62 +130,62 @@ impl Blobs<'_> {
         Ok(manifest.to_string().into_bytes())
     }
 
-    /// Reads the config at `path`.
+    /// Reads the config at `path`. Returns its descriptor and diff IDs.
     fn config(&mut self, path: &InnerPath) -> Result<(Descriptor, Vec<DiffId>), LayoutError> {
         let bytes = self.contents.read(path, MAX_CONFIG_SIZE)?;
         if let Some(digest) = path.claimed_digest() {
-            prove(path, digest, &bytes)?;
+            verify_digest(path, digest, &bytes)?;
         }
         let config = ImageConfig::parse(&bytes).map_err(|source| {
-            let path = path.shown();
+            let path = path.sanitized();
             LayoutDefect::Config { path, source }
         })?;
         let descriptor = descriptor(MediaType::OciConfig, &bytes);
-        self.places.insert(descriptor.digest, path.clone());
-        let known = (descriptor, config.rootfs.diff_ids);
-        self.configs.insert(path.clone(), known.clone());
-        Ok(known)
+        self.paths.insert(descriptor.digest, path.clone());
+        let config = (descriptor, config.rootfs.diff_ids);
+        self.configs.insert(path.clone(), config.clone());
+        Ok(config)
     }
 
-    /// Describes the layer at `path`. What a plain tar hashes to is its diff ID, if the config is right; whoever
-    /// reads it will see. A compressed one is read through, unless its name says what it hashes to.
+    /// Returns the descriptor of the layer at `path`. The digest of an uncompressed layer is its diff ID; it is
+    /// verified when the layer is read. A compressed layer is hashed here unless its name contains the digest.
     fn layer(&mut self, path: &str, diff_id: &DiffId) -> Result<Descriptor, LayoutError> {
         let path = inner_path(path)?;
-        if let Some(seen) = self.seen.get(&path) {
-            return Ok(seen.clone());
+        if let Some(layer) = self.layers.get(&path) {
+            return Ok(layer.clone());
         }
-        let extent = self.contents.get(&path)?;
-        let encoding = detect_encoding(&mut extent.read_from(0))?;
+        let section = self.contents.get(&path)?;
+        let encoding = detect_encoding(&mut section.read_from(0))?;
         let digest = match (path.claimed_digest(), encoding) {
             (Some(digest), _) => digest,
             (None, LayerEncoding::Plain) => *diff_id.digest(),
-            (None, _) => hash(&extent)?,
+            (None, _) => hash(&section)?,
         };
         let layer = Descriptor {
             media_type: MediaType::OciLayer(encoding),
             digest,
-            size: extent.size(),
+            size: section.size(),
             urls: Vec::new(),
             annotations: BTreeMap::new(),
             platform: None,
             artifact_type: None,
         };
-        self.places.insert(digest, path.clone());
-        self.seen.insert(path, layer.clone());
+        self.paths.insert(digest, path.clone());
+        self.layers.insert(path, layer.clone());
         Ok(layer)
     }
 }
 
 fn inner_path(text: &str) -> Result<InnerPath, LayoutError> {
-    let none = || LayoutDefect::Path {
+    let invalid = || LayoutDefect::Path {
         path: windlass_oci::text::sanitize(text),
     };
-    Ok(InnerPath::parse(text.as_bytes())?.ok_or_else(none)?)
+    Ok(InnerPath::parse(text.as_bytes())?.ok_or_else(invalid)?)
 }
 
-fn hash(extent: &FileSection) -> Result<Digest, LayoutError> {
+fn hash(section: &FileSection) -> Result<Digest, LayoutError> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
-    let mut reader = extent.read_from(0);
+    let mut reader = section.read_from(0);
     let mut buffer = vec![0; 256 << 10];
     loop {
         match reader.read(&mut buffer) {

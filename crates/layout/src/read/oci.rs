@@ -1,4 +1,5 @@
-//! OCI layouts (OCI image specification, "Image Layout"), with the names that containerd and Docker add.
+//! Reads OCI layouts (OCI image specification, "Image Layout"), including the annotations of containerd and Docker
+//! for names.
 
 use std::collections::HashMap;
 
@@ -6,84 +7,83 @@ use serde::Deserialize;
 use windlass_oci::text::sanitize;
 use windlass_oci::{Descriptor, Digest, Manifest, Reference, json};
 
-use super::referrers::Left;
-use super::{INDEX, LARGEST_LIST, Layout, LayoutEntry, OCI_LAYOUT, manifest};
-use crate::contents::Contents;
+use super::referrers::DocumentBudget;
+use super::{INDEX, Layout, LayoutEntry, MAX_LIST_SIZE, OCI_LAYOUT, parse_manifest};
+use crate::contents::LayoutContents;
 use crate::error::{LayoutDefect, LayoutError};
 use crate::kind::LayoutKind;
 use crate::path::InnerPath;
 
-/// The annotation with a name or a tag.
+/// The annotation with a tag or name.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// The annotation with a full name.
+/// The annotation of containerd with the full name.
 const IMAGE_NAME: &str = "io.containerd.image.name";
 
-/// The largest `oci-layout`, in bytes.
-const LARGEST_MARKER: usize = 4096;
+/// The limit on the size of `oci-layout`, in bytes.
+const MAX_MARKER_SIZE: usize = 4096;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Marker {
+struct OciLayoutFile {
     image_layout_version: String,
 }
 
-pub(super) fn read(kind: LayoutKind, contents: Contents) -> Result<Layout, LayoutError> {
+/// The annotations of an entry that name the image.
+struct NameAnnotations {
+    /// The full name.
+    name: Option<Reference>,
+    ref_name: Option<String>,
+}
+
+pub(super) fn read(kind: LayoutKind, contents: LayoutContents) -> Result<Layout, LayoutError> {
     check_version(&contents)?;
     let path = InnerPath::of_name(INDEX);
-    let bytes = contents.read(&path, LARGEST_LIST)?;
-    let Manifest::Index(index) = manifest(&path, &bytes)? else {
+    let bytes = contents.read(&path, MAX_LIST_SIZE)?;
+    let Manifest::Index(index) = parse_manifest(&path, &bytes)? else {
         return Err(LayoutDefect::NoImages.into());
     };
     let mut layout = Layout {
         kind,
         contents,
         entries: Vec::new(),
-        made: HashMap::new(),
+        generated: HashMap::new(),
         artifacts: HashMap::new(),
-        places: HashMap::new(),
+        blob_paths: HashMap::new(),
     };
-    let (mut artifacts, mut places) = (Vec::new(), HashMap::new());
-    let mut left = Left::default();
+    let (mut artifacts, mut indexes) = (Vec::new(), HashMap::new());
+    let mut budget = DocumentBudget::default();
     let listed = index.manifests.into_iter().filter(|descriptor| {
         descriptor.media_type.is_manifest() || descriptor.media_type.is_index()
     });
     for descriptor in listed {
-        let (name, ref_name) = names(&descriptor);
-        if name.is_none() && layout.take_artifact(&descriptor, ref_name.as_deref(), &mut left) {
-            artifacts.push((descriptor, ref_name));
+        let names = NameAnnotations::of(&descriptor);
+        let ref_name = names.ref_name.as_deref();
+        if names.name.is_none() && layout.add_artifact(&descriptor, ref_name, &mut budget) {
+            artifacts.push((descriptor, names));
             continue;
         }
-        add(
-            &mut layout.entries,
-            &mut places,
-            descriptor,
-            (name, ref_name),
-        );
+        add(&mut layout.entries, &mut indexes, descriptor, names);
     }
-    // Where there is nothing else, they are what is meant.
+    // If the layout only contains artifacts, they are listed as images.
     if layout.entries.is_empty() {
-        for (descriptor, ref_name) in artifacts {
-            add(
-                &mut layout.entries,
-                &mut places,
-                descriptor,
-                (None, ref_name),
-            );
+        for (descriptor, names) in artifacts {
+            add(&mut layout.entries, &mut indexes, descriptor, names);
         }
     }
     Ok(layout)
 }
 
-/// Lists an image; one that is listed already has some names more.
+/// Adds an image to the list, or more names to an image in the list. `indexes` has the positions of images in the
+/// list.
 fn add(
     entries: &mut Vec<LayoutEntry>,
-    places: &mut HashMap<Digest, usize>,
+    indexes: &mut HashMap<Digest, usize>,
     mut root: Descriptor,
-    (name, ref_name): (Option<Reference>, Option<String>),
+    annotations: NameAnnotations,
 ) {
     root.annotations.clear();
-    let at = *places.entry(root.digest).or_insert(entries.len());
-    if at == entries.len() {
+    let index = *indexes.entry(root.digest).or_insert(entries.len());
+    if index == entries.len() {
         let (names, ref_names) = (Vec::new(), Vec::new());
         entries.push(LayoutEntry {
             root,
@@ -91,15 +91,15 @@ fn add(
             ref_names,
         });
     }
-    entries[at].names.extend(name);
-    entries[at].ref_names.extend(ref_name);
+    entries[index].names.extend(annotations.name);
+    entries[index].ref_names.extend(annotations.ref_name);
 }
 
-fn check_version(contents: &Contents) -> Result<(), LayoutError> {
+fn check_version(contents: &LayoutContents) -> Result<(), LayoutError> {
     let path = InnerPath::of_name(OCI_LAYOUT);
-    let bytes = contents.read(&path, LARGEST_MARKER)?;
-    let marker: Marker = json::parse(&bytes, &["imageLayoutVersion"]).map_err(|source| {
-        let path = path.shown();
+    let bytes = contents.read(&path, MAX_MARKER_SIZE)?;
+    let marker: OciLayoutFile = json::parse(&bytes, &["imageLayoutVersion"]).map_err(|source| {
+        let path = path.sanitized();
         LayoutDefect::Json { path, source }
     })?;
     let version = &*marker.image_layout_version;
@@ -110,15 +110,14 @@ fn check_version(contents: &Contents) -> Result<(), LayoutError> {
     Ok(())
 }
 
-/// Returns the full name and the ref_name that an image is listed with. A ref_name alone is no name: nobody can tell of
-/// which repository `latest` is meant to be.
-fn names(descriptor: &Descriptor) -> (Option<Reference>, Option<String>) {
-    let ref_name = descriptor.annotations.get(REF_NAME).cloned();
-    let full = descriptor.annotations.get(IMAGE_NAME);
-    let full = full.or(ref_name
-        .as_ref()
-        .filter(|ref_name| ref_name.contains(['/', ':'])));
-    let name = full.and_then(|name| name.parse::<Reference>().ok());
-    let name = name.map(|name| name.without_digest().or_latest());
-    (name, ref_name)
+impl NameAnnotations {
+    /// Reads the annotations of an entry. A ref name without a repository, such as `latest`, is not a full name.
+    fn of(descriptor: &Descriptor) -> Self {
+        let ref_name = descriptor.annotations.get(REF_NAME).cloned();
+        let full = descriptor.annotations.get(IMAGE_NAME);
+        let full = full.or(ref_name.as_ref().filter(|name| name.contains(['/', ':'])));
+        let name = full.and_then(|name| name.parse::<Reference>().ok());
+        let name = name.map(|name| name.without_digest().or_latest());
+        Self { name, ref_name }
+    }
 }

@@ -1,86 +1,88 @@
-//! Tells what belongs to images, such as signatures, from the images themselves: in an OCI layout all of it is listed
-//! in one place.
+//! Distinguishes artifacts, such as signatures, from images. The index of an OCI layout lists both.
 
 use windlass_oci::{Descriptor, Digest, ManifestLinks, Tag};
 
 use super::Layout;
 use crate::write::Artifact;
 
-/// How many bytes of documents are read to find out what they are. Beyond, all that is listed counts as an image.
-const MOST_BYTES: u64 = 64 << 20;
+/// The number of bytes of documents that are read to detect artifacts. After that, all entries are treated as images.
+const MAX_BYTES: u64 = 64 << 20;
 
-/// Counts what may still be read.
+/// The number of bytes that may still be read.
 #[derive(Debug)]
-pub(super) struct Left(u64);
+pub(super) struct DocumentBudget(u64);
 
-impl Default for Left {
+impl Default for DocumentBudget {
     fn default() -> Self {
-        Self(MOST_BYTES)
+        Self(MAX_BYTES)
     }
 }
 
 impl Layout {
-    /// Takes `descriptor`, which is listed as `ref_name`, for something that belongs to a manifest, if it is that.
+    /// Adds `descriptor`, which is listed as `ref_name`, to the artifacts if it is one. Returns whether it is.
     ///
-    /// It is if its tag is made of a digest (`sha256-HEX`, the list of referrers, or `sha256-HEX.sig` as of cosign),
-    /// or if it has no name and its own manifest names a subject.
-    pub(super) fn take_artifact(
+    /// It is an artifact if its ref name is derived from a digest (`sha256-HEX` is the list of referrers,
+    /// `sha256-HEX.sig` a signature of cosign), or if it has no name and its manifest has a subject.
+    pub(super) fn add_artifact(
         &mut self,
         descriptor: &Descriptor,
         ref_name: Option<&str>,
-        left: &mut Left,
+        budget: &mut DocumentBudget,
     ) -> bool {
         let Some(ref_name) = ref_name else {
-            return self.take_referrer(descriptor, left);
+            return self.add_referrer(descriptor, budget);
         };
-        let Some((subject, ending)) = subject_of(ref_name) else {
+        let Some((subject, suffix)) = subject_of(ref_name) else {
             return false;
         };
-        if ending.is_some() {
+        if suffix.is_some() {
             let tag = ref_name.parse::<Tag>().ok();
-            self.add(subject, descriptor, tag);
+            self.push_artifact(subject, descriptor, tag);
             return true;
         }
-        // Whoever lists them there lists them here, too, or else they would not be found.
-        let Some(list) = self.links(descriptor, left) else {
+        // The entries of the list are artifacts as well, even if the index of the layout does not list them.
+        let Some(list) = self.links(descriptor, budget) else {
             return false;
         };
         for entry in &list.manifests {
-            self.add(subject, entry, None);
+            self.push_artifact(subject, entry, None);
         }
         true
     }
 
-    fn take_referrer(&mut self, descriptor: &Descriptor, left: &mut Left) -> bool {
-        let subject = self.links(descriptor, left).and_then(|links| links.subject);
+    fn add_referrer(&mut self, descriptor: &Descriptor, budget: &mut DocumentBudget) -> bool {
+        let subject = self
+            .links(descriptor, budget)
+            .and_then(|links| links.subject);
         let Some(subject) = subject else { return false };
-        self.add(subject.digest, descriptor, None);
+        self.push_artifact(subject.digest, descriptor, None);
         true
     }
 
-    fn add(&mut self, subject: Digest, root: &Descriptor, tag: Option<Tag>) {
+    fn push_artifact(&mut self, subject: Digest, root: &Descriptor, tag: Option<Tag>) {
         let root = root.clone();
         let of_subject = self.artifacts.entry(subject).or_default();
         of_subject.push(Artifact { root, tag });
     }
 
-    /// What cannot be read is not judged here: whoever wants it finds out.
-    fn links(&self, descriptor: &Descriptor, left: &mut Left) -> Option<ManifestLinks> {
-        left.0 = left.0.checked_sub(descriptor.size)?;
+    /// Returns the links of a manifest or index, or `None` if it cannot be read. Errors are reported when the document
+    /// is used.
+    fn links(&self, descriptor: &Descriptor, budget: &mut DocumentBudget) -> Option<ManifestLinks> {
+        budget.0 = budget.0.checked_sub(descriptor.size)?;
         let bytes = self.document(descriptor).ok()??;
         ManifestLinks::parse(&bytes).ok()
     }
 }
 
-/// Reads a tag that is made of a digest: the digest, and what stands behind a point.
+/// Parses a ref name derived from a digest: returns the digest and the suffix after the dot.
 fn subject_of(ref_name: &str) -> Option<(Digest, Option<&str>)> {
-    let (digest, ending) = match ref_name.split_once('.') {
-        Some((digest, ending)) => (digest, Some(ending)),
+    let (digest, suffix) = match ref_name.split_once('.') {
+        Some((digest, suffix)) => (digest, Some(suffix)),
         None => (ref_name, None),
     };
     let (algorithm, hex) = digest.split_once('-')?;
     let digest = format!("{algorithm}:{hex}").parse().ok()?;
-    Some((digest, ending))
+    Some((digest, suffix))
 }
 
 #[cfg(test)]
@@ -88,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_made_of_digests_are_told_apart() {
+    fn ref_names_derived_from_digests_are_parsed() {
         let digest = Digest::sha256(b"");
         let tag = format!("sha256-{}", digest.hex());
         assert_eq!(subject_of(&tag), Some((digest, None)));

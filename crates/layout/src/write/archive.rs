@@ -1,4 +1,4 @@
-//! Archives: a tar of an OCI layout, and for Docker a list in its own form beside it.
+//! Writes archives: a tar of an OCI layout, with an additional `manifest.json` for Docker.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -7,110 +7,113 @@ use std::mem::ManuallyDrop;
 use tar::{Builder, EntryType, Header};
 use windlass_oci::{Descriptor, Digest};
 
-use super::lists::{self, blob_path};
-use super::{Batch, WriteError, carry};
+use super::documents::{self, blob_path};
+use super::{Batch, WriteError, copy_blob};
 use crate::kind::LayoutKind;
 
-/// Writes a [`Batch`] as an archive, in one stream: sorted by name, of 1970, owned by 0.
+/// Writes a [`Batch`] as an archive. Members are sorted by name, have the time 0 and are owned by root.
 ///
-/// The same batch makes the same bytes. A [`LayoutKind::DockerArchive`] is an OCI archive with one list more, as Docker
-/// makes it since 25; older ones read it by that list.
+/// The same batch produces the same bytes. A [`LayoutKind::DockerArchive`] is an OCI archive with an additional
+/// `manifest.json`, as written by Docker since version 25. Older versions only read that file.
 pub struct ArchiveWriter<'a> {
     kind: LayoutKind,
-    /// Not dropped: that would end an archive of which only a part is written. It owns nothing.
+    /// Not dropped, because dropping a builder ends the archive even if it is incomplete. It owns no resources.
     out: ManuallyDrop<Builder<&'a mut dyn Write>>,
 }
 
-/// What an [`ArchiveWriter`] has done.
+/// The progress of an [`ArchiveWriter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArchiveEvent {
-    /// This blob comes now.
+    /// Writing of this blob begins.
     BlobStarted(Digest),
-    /// So many more bytes of it are written.
+    /// This number of bytes of the blob has been written.
     BytesWritten(u64),
-    /// It is complete.
+    /// The blob is complete.
     BlobFinished(Digest),
 }
 
-/// A member that is not a blob, or a blob.
-enum Member<'a> {
+/// The content of a member of the archive.
+enum MemberContent<'a> {
     Directory,
     Bytes(&'a [u8]),
     Blob(&'a Descriptor),
 }
 
-/// What the content of a member is filled up to.
-const BLOCK: u64 = 512;
+/// The size in bytes to which the content of a member is padded.
+const BLOCK_SIZE: u64 = 512;
 
 impl<'a> ArchiveWriter<'a> {
-    /// Writes to `out`, which should be able to take small pieces.
+    /// Creates a writer. `out` should be buffered: it receives small pieces.
     pub fn new(kind: LayoutKind, out: &'a mut dyn Write) -> Self {
         let out = ManuallyDrop::new(Builder::new(out));
         Self { kind, out }
     }
 
-    /// Writes all of `batch`. `open` gives the bytes of a blob, proved while they are read; `tell` is told of
-    /// each step. After an error the archive has no end, and so nobody takes it for whole.
+    /// Writes the whole `batch`. `open` returns a reader for a blob, which verifies the content. `on_event` receives
+    /// the progress. After an error the archive has no end marker, so readers reject it.
     pub fn write<'r>(
         mut self,
         batch: &Batch,
         open: &mut dyn FnMut(&Descriptor) -> io::Result<Box<dyn Read + 'r>>,
-        tell: &mut dyn FnMut(ArchiveEvent),
+        on_event: &mut dyn FnMut(ArchiveEvent),
     ) -> Result<(), WriteError> {
-        let entries = lists::index_entries(batch);
-        let (index, list) = (lists::index(&entries), lists::manifest_json(batch));
+        let entries = documents::index_entries(batch);
+        let (index, list) = (documents::index(&entries), documents::manifest_json(batch));
         let mut members = BTreeMap::from([
-            ("blobs/".to_owned(), Member::Directory),
-            ("index.json".to_owned(), Member::Bytes(&index)),
-            ("oci-layout".to_owned(), Member::Bytes(lists::OCI_LAYOUT)),
+            ("blobs/".to_owned(), MemberContent::Directory),
+            ("index.json".to_owned(), MemberContent::Bytes(&index)),
+            (
+                "oci-layout".to_owned(),
+                MemberContent::Bytes(documents::OCI_LAYOUT),
+            ),
         ]);
         if self.kind == LayoutKind::DockerArchive {
-            members.insert("manifest.json".to_owned(), Member::Bytes(&list));
+            members.insert("manifest.json".to_owned(), MemberContent::Bytes(&list));
         }
         for digest in batch.documents.keys().chain(batch.blobs.keys()) {
             let directory = format!("blobs/{}/", digest.algorithm().name());
-            members.insert(directory, Member::Directory);
+            members.insert(directory, MemberContent::Directory);
         }
         for blob in batch.blobs.values() {
-            members.insert(blob_path(&blob.digest), Member::Blob(blob));
+            members.insert(blob_path(&blob.digest), MemberContent::Blob(blob));
         }
         for (digest, bytes) in &batch.documents {
-            members.insert(blob_path(digest), Member::Bytes(bytes));
+            members.insert(blob_path(digest), MemberContent::Bytes(bytes));
         }
         for (path, member) in &members {
             match member {
-                Member::Directory => self.append(path, EntryType::Directory, 0, &[])?,
-                Member::Bytes(bytes) => {
+                MemberContent::Directory => self.append(path, EntryType::Directory, 0, &[])?,
+                MemberContent::Bytes(bytes) => {
                     self.append(path, EntryType::Regular, bytes.len() as u64, bytes)?;
                 }
-                Member::Blob(blob) => self.blob(path, blob, open, tell)?,
+                MemberContent::Blob(blob) => self.write_blob(path, blob, open, on_event)?,
             }
         }
         self.out.finish().map_err(WriteError::write("write"))
     }
 
-    fn blob<'r>(
+    fn write_blob<'r>(
         &mut self,
         path: &str,
         blob: &Descriptor,
         open: &mut dyn FnMut(&Descriptor) -> io::Result<Box<dyn Read + 'r>>,
-        tell: &mut dyn FnMut(ArchiveEvent),
+        on_event: &mut dyn FnMut(ArchiveEvent),
     ) -> Result<(), WriteError> {
         let digest = blob.digest;
-        let unread = |source| WriteError::Read { digest, source };
-        tell(ArchiveEvent::BlobStarted(digest));
-        let mut reader = open(blob).map_err(unread)?;
+        let read_error = |source| WriteError::Read { digest, source };
+        on_event(ArchiveEvent::BlobStarted(digest));
+        let mut reader = open(blob).map_err(read_error)?;
         self.append(path, EntryType::Regular, blob.size, &[])?;
-        let mut wrote = |bytes| tell(ArchiveEvent::BytesWritten(bytes));
-        carry(blob, &mut reader, self.out.get_mut(), &mut wrote)?;
-        let rest = (BLOCK - blob.size % BLOCK) % BLOCK;
-        let filled = io::copy(&mut io::repeat(0).take(rest), self.out.get_mut());
-        filled.map_err(WriteError::write("write"))?;
-        tell(ArchiveEvent::BlobFinished(digest));
+        let mut on_write = |bytes| on_event(ArchiveEvent::BytesWritten(bytes));
+        copy_blob(blob, &mut reader, self.out.get_mut(), &mut on_write)?;
+        let padding = (BLOCK_SIZE - blob.size % BLOCK_SIZE) % BLOCK_SIZE;
+        let padded = io::copy(&mut io::repeat(0).take(padding), self.out.get_mut());
+        padded.map_err(WriteError::write("write"))?;
+        on_event(ArchiveEvent::BlobFinished(digest));
         Ok(())
     }
 
-    /// Appends a member of `size` bytes with its `content`; without, the content has yet to be written behind it.
+    /// Appends a member of `size` bytes. If `content` is empty, the caller writes the content after this call.
     fn append(
         &mut self,
         path: &str,

@@ -1,4 +1,4 @@
-//! Directories: OCI layouts, which are added to, and skopeo's, which hold one image.
+//! Writes directories: OCI layouts, to which images can be added, and skopeo's `dir:` format for one image.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write as _};
@@ -10,29 +10,30 @@ use rustix::io::Errno;
 use tempfile::TempDir;
 use windlass_oci::{Descriptor, Digest, Manifest};
 
-use super::{AtomicFile, BUFFER, Batch, WriteError, carry};
-use super::{file, lists};
+use super::{AtomicFile, BUFFER_SIZE, Batch, WriteError, copy_blob};
+use super::{atomic_file, documents};
 use crate::kind::LayoutKind;
-use crate::verified::VerifyingReader;
+use crate::verifying_reader::VerifyingReader;
 
-/// A directory that images are written into, blob by blob, by any number of threads.
+/// A directory into which images are written blob by blob. Several threads may write blobs at the same time.
 ///
-/// A new one appears when it is whole. In one that was there, what lists an image is written last: until then it is
-/// what it was, with some blobs more.
+/// A new directory appears at its path when it is complete. In an existing layout the list of images is written last:
+/// until then, the layout has the same images as before and some unreferenced blobs.
 #[derive(Debug)]
 pub struct LayoutDirectory {
     kind: LayoutKind,
-    /// Where it is written: at its place, or beside that as long as it is new and not whole.
+    /// The directory that is written to: the final path, or a temporary directory beside it.
     path: PathBuf,
-    new: Option<New>,
+    /// Set while the directory is new and incomplete.
+    new: Option<NewDirectory>,
 }
 
-/// A directory that is not there yet.
+/// A directory that does not exist at its final path yet.
 #[derive(Debug)]
-struct New {
-    /// Where it is made; gone with everything in it when this is dropped.
+struct NewDirectory {
+    /// The temporary directory. It is removed on drop.
     directory: TempDir,
-    place: PathBuf,
+    final_path: PathBuf,
 }
 
 const INDEX: &str = "index.json";
@@ -42,14 +43,14 @@ const VERSION: &str = "version";
 const VERSION_TEXT: &[u8] = b"Directory Transport Version: 1.1\n";
 
 impl LayoutDirectory {
-    /// Begins the directory at `path`, or finds an empty one or one of the same form there.
+    /// Opens the directory at `path`. It must be missing, empty, or in the same format.
     pub fn open(kind: LayoutKind, path: &Path) -> Result<Self, WriteError> {
-        let (mark, text, expected) = match kind {
+        let (marker, text, expected) = match kind {
             LayoutKind::Directory => (VERSION, VERSION_TEXT, "an image directory"),
-            _ => (MARKER, lists::OCI_LAYOUT, "an OCI layout"),
+            _ => (MARKER, documents::OCI_LAYOUT, "an OCI layout"),
         };
-        let mut there = match fs::read_dir(path) {
-            Ok(there) => there,
+        let mut children = match fs::read_dir(path) {
+            Ok(children) => children,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Self::begin_new(kind, path);
             }
@@ -61,34 +62,38 @@ impl LayoutDirectory {
             path,
             new: None,
         };
-        let mark = directory.path.join(mark);
-        match (there.next().is_some(), mark.is_file()) {
+        let marker = directory.path.join(marker);
+        match (children.next().is_some(), marker.is_file()) {
             (true, false) => return Err(WriteError::Occupied { expected }),
-            // Said first: what is left of it after a failure can be gone on with.
-            (false, _) => directory.write(&mark, text)?,
+            // Written first, so that after a failure another attempt accepts the directory.
+            (false, _) => directory.write(&marker, text)?,
             (true, true) => {}
         }
         Ok(directory)
     }
 
-    fn begin_new(kind: LayoutKind, place: &Path) -> Result<Self, WriteError> {
-        let place = place.to_owned();
-        let made = file::temporary().tempdir_in(file::parent(&place));
-        let directory = made.map_err(WriteError::write("make it"))?;
+    fn begin_new(kind: LayoutKind, final_path: &Path) -> Result<Self, WriteError> {
+        let final_path = final_path.to_owned();
+        let parent = atomic_file::parent(&final_path);
+        let created = atomic_file::temporary().tempdir_in(parent);
+        let directory = created.map_err(WriteError::write("make it"))?;
         Ok(Self {
             kind,
             path: directory.path().to_owned(),
-            new: Some(New { directory, place }),
+            new: Some(NewDirectory {
+                directory,
+                final_path,
+            }),
         })
     }
 
-    /// Says whether a blob is there, whole. It is read to find out.
+    /// Returns whether the directory has the complete blob. The blob is read and verified.
     pub fn has_blob(&self, blob: &Descriptor) -> bool {
-        let Ok(file) = File::open(self.place(&blob.digest)) else {
+        let Ok(file) = File::open(self.blob_path(&blob.digest)) else {
             return false;
         };
         let mut reader = VerifyingReader::new(file, blob.digest, blob.size);
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = vec![0; BUFFER_SIZE];
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => return true,
@@ -99,43 +104,50 @@ impl LayoutDirectory {
         }
     }
 
-    /// Writes a blob, whose bytes `reader` proves at its end. `tell` is told how many bytes came.
+    /// Writes a blob from `reader`, which verifies the content at its end. Calls `on_write` with the length of each
+    /// piece.
     pub fn write_blob(
         &self,
         blob: &Descriptor,
         reader: &mut dyn Read,
-        tell: &dyn Fn(u64),
+        on_write: &dyn Fn(u64),
     ) -> Result<(), WriteError> {
-        let mut file = self.begin(&self.place(&blob.digest))?;
-        carry(blob, reader, &mut file, &mut |bytes| tell(bytes))?;
+        let mut file = self.create(&self.blob_path(&blob.digest))?;
+        copy_blob(blob, reader, &mut file, &mut |bytes| on_write(bytes))?;
         file.finish().map_err(WriteError::write("write a blob"))
     }
 
-    /// Lists the images of `batch`, all of whose blobs are there. A name that led elsewhere leads to them now.
+    /// Writes the documents of `batch` and adds its images to the list. All blobs must have been written. A name that
+    /// refers to another image now refers to the new one.
     pub fn commit(self, batch: &Batch) -> Result<(), WriteError> {
         match self.kind {
             LayoutKind::Directory => self.commit_directory(batch)?,
             _ => self.commit_layout(batch)?,
         }
-        let Some(New { directory, place }) = self.new else {
+        let Some(NewDirectory {
+            directory,
+            final_path,
+        }) = self.new
+        else {
             return Ok(());
         };
-        let rights = Permissions::from_mode(0o777 & !file::umask());
-        fs::set_permissions(directory.path(), rights).map_err(WriteError::write("finish it"))?;
-        let (from, to) = (directory.path(), &place);
-        // Nobody's directory is replaced that was made meanwhile.
-        let placed = renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
-        let placed = match placed {
+        let permissions = Permissions::from_mode(0o777 & !atomic_file::umask());
+        fs::set_permissions(directory.path(), permissions)
+            .map_err(WriteError::write("finish it"))?;
+        let (from, to) = (directory.path(), &final_path);
+        // A directory that another process has created in the meantime is not replaced.
+        let renamed = renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+        let renamed = match renamed {
             Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
-            placed => placed.map_err(io::Error::from),
+            renamed => renamed.map_err(io::Error::from),
         };
-        placed.map_err(WriteError::write("put it in its place"))?;
-        // It is not where it would be removed from any more.
+        renamed.map_err(WriteError::write("rename it to its final path"))?;
+        // The temporary path does not exist any more.
         drop(directory.keep());
         Ok(())
     }
 
-    /// Says whether images of this form fit into it, so many.
+    /// Fails if the format does not support this number of images.
     pub fn check_image_count(&self, count: usize) -> Result<(), WriteError> {
         match self.kind {
             LayoutKind::Directory if count != 1 => Err(WriteError::OneImage { count }),
@@ -145,24 +157,24 @@ impl LayoutDirectory {
 
     fn commit_layout(&self, batch: &Batch) -> Result<(), WriteError> {
         for (digest, bytes) in &batch.documents {
-            self.write(&self.place(digest), bytes)?;
+            self.write(&self.blob_path(digest), bytes)?;
         }
-        let new = lists::index_entries(batch);
-        // Others may add to it at the same time.
-        let _alone = self.lock()?;
+        let new = documents::index_entries(batch);
+        // Other processes may add images at the same time.
+        let _lock = self.lock()?;
         let mut entries = self.listed()?;
         let is_replaced = |old: &Descriptor| {
             let same_ref_name =
-                |new: &Descriptor| lists::ref_name_of(new) == lists::ref_name_of(old);
-            new.iter().any(|new| match lists::ref_name_of(old) {
+                |new: &Descriptor| documents::ref_name_of(new) == documents::ref_name_of(old);
+            new.iter().any(|new| match documents::ref_name_of(old) {
                 Some(_) => same_ref_name(new),
                 None => new.digest == old.digest && same_ref_name(new),
             })
         };
         entries.retain(|old| !is_replaced(old));
         entries.extend(new);
-        self.write(&self.path.join(MARKER), lists::OCI_LAYOUT)?;
-        self.write(&self.path.join(INDEX), &lists::index(&entries))
+        self.write(&self.path.join(MARKER), documents::OCI_LAYOUT)?;
+        self.write(&self.path.join(INDEX), &documents::index(&entries))
     }
 
     fn commit_directory(&self, batch: &Batch) -> Result<(), WriteError> {
@@ -184,7 +196,7 @@ impl LayoutDirectory {
         )
     }
 
-    /// Keeps others of this program from changing the list; until the file is closed.
+    /// Locks the list of images against other windlass processes, until the returned file is closed.
     fn lock(&self) -> Result<File, WriteError> {
         let directory = File::open(&self.path).map_err(WriteError::write("open it"))?;
         let locked = flock(&directory, FlockOperation::LockExclusive);
@@ -192,7 +204,7 @@ impl LayoutDirectory {
         Ok(directory)
     }
 
-    /// Returns what the layout lists now.
+    /// Returns the current list of images.
     fn listed(&self) -> Result<Vec<Descriptor>, WriteError> {
         let bytes = match fs::read(self.path.join(INDEX)) {
             Ok(bytes) => bytes,
@@ -209,22 +221,22 @@ impl LayoutDirectory {
         }
     }
 
-    fn place(&self, digest: &Digest) -> PathBuf {
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
         match self.kind {
             LayoutKind::Directory => self.path.join(digest.hex()),
-            _ => self.path.join(lists::blob_path(digest)),
+            _ => self.path.join(documents::blob_path(digest)),
         }
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-        let mut file = self.begin(path)?;
+        let mut file = self.create(path)?;
         let written = file.write_all(bytes).and_then(|()| file.finish());
         written.map_err(WriteError::write("write a document"))
     }
 
-    fn begin(&self, path: &Path) -> Result<AtomicFile, WriteError> {
+    fn create(&self, path: &Path) -> Result<AtomicFile, WriteError> {
         let parent = path.parent().unwrap_or(&self.path);
-        let made = fs::create_dir_all(parent).and_then(|()| AtomicFile::create(path));
-        made.map_err(WriteError::write("write into it"))
+        let created = fs::create_dir_all(parent).and_then(|()| AtomicFile::create(path));
+        created.map_err(WriteError::write("write into it"))
     }
 }

@@ -1,4 +1,4 @@
-//! Archives made by hand.
+//! Builders of archives and images for tests.
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek as _, Write as _};
@@ -9,7 +9,7 @@ use windlass_layout::{Batch, BatchImage, Layout, LayoutError, Spool, VerifyingRe
 use windlass_oci::{Descriptor, Digest};
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage};
 
-/// A tar in the making.
+/// A tar that is being built.
 pub(crate) struct Tar(Builder<Vec<u8>>);
 
 impl Tar {
@@ -29,7 +29,7 @@ impl Tar {
         self.member(EntryType::Link, path, target, b"")
     }
 
-    /// The name goes into the header as it is.
+    /// Appends a member. The name is stored in the header without normalization.
     fn member(mut self, kind: EntryType, path: &str, link: &str, content: &[u8]) -> Self {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
@@ -55,12 +55,12 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Layout, LayoutError> {
     Layout::from_file(file(bytes), spool())
 }
 
-/// Spreads out what has to be, and is never told to stop.
+/// Returns a spool with temporary files, which is never cancelled.
 pub(crate) fn spool() -> Spool<'static> {
-    static STOP: AtomicBool = AtomicBool::new(false);
+    static NEVER: AtomicBool = AtomicBool::new(false);
     Spool {
         create_file: &tempfile::tempfile,
-        cancelled: &STOP,
+        cancelled: &NEVER,
         on_read: &|_| {},
     }
 }
@@ -72,7 +72,7 @@ pub(crate) fn file(bytes: &[u8]) -> File {
     file
 }
 
-/// An image of two layers, one of them larger than any buffer.
+/// Returns an image with two layers, one of which is larger than any buffer.
 pub(crate) fn image() -> ImageBuilder {
     let large: Vec<u8> = (0..700_001u32).map(|at| (at % 251) as u8).collect();
     ImageBuilder::new()
@@ -80,14 +80,14 @@ pub(crate) fn image() -> ImageBuilder {
         .layer(LayerBuilder::new().file("b", &large).pack())
 }
 
-/// The blobs of an image, by digest.
+/// Returns the blobs of an image with their digests.
 pub(crate) fn blobs(image: &PackedImage) -> Vec<(Digest, Vec<u8>)> {
     let layers = image.layers.iter().map(|layer| layer.bytes.to_vec());
     let all = layers.chain([image.config.to_vec()]);
     all.map(|bytes| (Digest::sha256(&bytes), bytes)).collect()
 }
 
-/// A batch of one image.
+/// Returns a batch with one image.
 pub(crate) fn batch(image: &PackedImage, names: &[&str]) -> Batch {
     let mut batch = Batch::default();
     let root = root(image);
@@ -110,7 +110,7 @@ pub(crate) fn root(image: &PackedImage) -> Descriptor {
     serde_json::from_value(json).unwrap()
 }
 
-/// The bytes of a blob that is one of `blobs`, proved while they are read.
+/// Returns a function that opens one of the `blobs` with a verifying reader.
 pub(crate) fn source(
     blobs: Vec<(Digest, Vec<u8>)>,
 ) -> impl FnMut(&Descriptor) -> std::io::Result<Box<dyn Read>> {

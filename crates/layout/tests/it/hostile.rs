@@ -1,4 +1,4 @@
-//! T24: archives that want more than to be read.
+//! T24: hostile archives and layouts.
 
 use std::fs;
 use std::io::Read as _;
@@ -11,7 +11,7 @@ use windlass_oci::{Descriptor, Digest};
 
 use crate::fixture::{Tar, batch, image, open, spool};
 
-fn refusal(tar: Tar) -> String {
+fn open_error(tar: Tar) -> String {
     error_chain(&tar.open().unwrap_err())
 }
 
@@ -28,40 +28,52 @@ fn config() -> Vec<u8> {
 }
 
 #[test]
-fn paths_that_lead_out_are_refused() {
+fn paths_that_lead_outside_are_rejected() {
     for path in ["../../canary/f", "/canary/f", "a/../../f"] {
         let expected = format!("{path:?} is not a path within it");
-        assert_eq!(refusal(listing(path, "l")), expected);
+        assert_eq!(open_error(listing(path, "l")), expected);
         let with_config = listing("c", path).file("c", config());
-        assert_eq!(refusal(with_config), expected);
-        assert_eq!(refusal(Tar::new().file(path, "x")), expected);
+        assert_eq!(open_error(with_config), expected);
+        assert_eq!(open_error(Tar::new().file(path, "x")), expected);
     }
-    assert_eq!(refusal(listing("c", "l")), "c is not in it");
+    assert_eq!(open_error(listing("c", "l")), "c is missing");
 }
 
 #[test]
-fn links_that_lead_out_are_no_files() {
+fn links_that_lead_outside_are_rejected() {
     for target in ["/canary/f", "../../canary/f", "layer.tar", "gone"] {
         let link = listing("c", "x/layer.tar").file("c", config());
         let link = link.symlink("x/layer.tar", target);
-        assert_eq!(refusal(link), "x/layer.tar is no plain file", "{target}");
+        assert_eq!(
+            open_error(link),
+            "x/layer.tar is not a regular file",
+            "{target}"
+        );
     }
     for target in ["/etc/passwd", "../x", "x/layer.tar"] {
         let link = listing("c", "x/layer.tar").file("c", config());
         let link = link.hard_link("x/layer.tar", target);
-        assert_eq!(refusal(link), "x/layer.tar is no plain file", "{target}");
+        assert_eq!(
+            open_error(link),
+            "x/layer.tar is not a regular file",
+            "{target}"
+        );
     }
 }
 
 #[test]
-fn names_that_lie_are_found_out() {
+fn wrong_digests_in_names_are_detected() {
     let name = format!("{}.json", Digest::sha256(b"x").hex());
-    let lie = listing(&name, "l").file(&name, config());
-    assert!(refusal(lie).contains(": its content is sha256:"));
+    let wrong = listing(&name, "l").file(&name, config());
+    let (actual, expected) = (Digest::sha256(config()), Digest::sha256(b"x"));
+    assert_eq!(
+        open_error(wrong),
+        format!("{name}: its content is {actual}, not {expected}")
+    );
     let twice = listing("c", "l").file("c", "1").file("./c", "2");
-    assert_eq!(refusal(twice), "c is in it twice");
+    assert_eq!(open_error(twice), "it contains c twice");
 
-    // A blob that is not what it is called is found out when it is read.
+    // The content of a blob is verified when it is read.
     let blob = Digest::sha256(b"right");
     let path = format!("blobs/sha256/{}", blob.hex());
     let list = json!({"schemaVersion": 2, "manifests": []});
@@ -74,43 +86,43 @@ fn names_that_lie_are_found_out() {
     let descriptor = |size| -> Descriptor {
         serde_json::from_value(windlass_testing::descriptor("", blob, size)).unwrap()
     };
-    let extent = layout.blob(&descriptor(5)).unwrap().unwrap();
-    let mut reader = VerifyingReader::new(extent.read_from(0), blob, 5);
+    let section = layout.blob(&descriptor(5)).unwrap().unwrap();
+    let mut reader = VerifyingReader::new(section.read_from(0), blob, 5);
     assert!(reader.read_to_end(&mut Vec::new()).is_err());
     assert!(layout.blob(&descriptor(6)).is_err());
     assert!(layout.document(&descriptor(5)).is_err());
 }
 
 #[test]
-fn what_is_too_large_is_not_read() {
+fn oversized_documents_are_not_read() {
     let endless = Tar::new().file("manifest.json", vec![b' '; 5 << 20]);
     let expected = "manifest.json has 5242880 bytes, more than the 4194304 allowed";
-    assert_eq!(refusal(endless), expected);
+    assert_eq!(open_error(endless), expected);
     let many: Vec<Value> = (0..600).map(|_| json!("l")).collect();
     let list = json!([{"Config": "c", "Layers": many}]);
     let many = Tar::new().file("manifest.json", list.to_string());
-    assert!(refusal(many).starts_with("manifest.json is invalid: "));
+    assert!(open_error(many).starts_with("manifest.json is invalid: "));
 }
 
 #[test]
-fn what_is_no_archive_of_images_says_so() {
-    let refused = |bytes: &[u8]| error_chain(&open(bytes).unwrap_err());
-    assert!(refused(b"hello").starts_with("it is not an archive of images: "));
-    let none = "it has none of oci-layout, manifest.json and index.json: these are no images";
-    assert_eq!(refusal(Tar::new().file("letter", "dear")), none);
-    assert_eq!(refused(b""), none);
-    let old = "it was saved by a Docker before 1.10: load it there and save it again";
-    assert_eq!(refusal(Tar::new().file("repositories", "{}")), old);
+fn other_files_are_rejected_with_the_reason() {
+    let error_of = |bytes: &[u8]| error_chain(&open(bytes).unwrap_err());
+    assert!(error_of(b"hello").starts_with("it is not an archive of images: "));
+    let none = "it contains no images: it has none of oci-layout, manifest.json and index.json";
+    assert_eq!(open_error(Tar::new().file("letter", "dear")), none);
+    assert_eq!(error_of(b""), none);
+    let old = "it was saved by Docker before 1.10: load it with that version and save it with a newer one";
+    assert_eq!(open_error(Tar::new().file("repositories", "{}")), old);
     let version = Tar::new()
         .file("oci-layout", r#"{"imageLayoutVersion":"2"}"#)
         .file("index.json", "{}");
     assert_eq!(
-        refusal(version),
+        open_error(version),
         r#"its layout has version "2", not "1.0.0""#
     );
 }
 
-/// F4: a link in a layout leads nowhere.
+/// F4: symbolic links in a layout directory are rejected.
 #[test]
 fn links_in_directories_are_not_followed() {
     let top = tempfile::tempdir().unwrap();
@@ -129,27 +141,27 @@ fn links_in_directories_are_not_followed() {
     .unwrap();
     let digest = Digest::sha256(b"secret");
     let blob = serde_json::from_value(windlass_testing::descriptor("", digest, 6)).unwrap();
-    let ask = || {
+    let has_blob = || {
         let layout = Layout::open(&layout, spool()).unwrap();
         layout.blob(&blob).map(|found| found.is_some())
     };
-    assert!(!ask().unwrap());
+    assert!(!has_blob().unwrap());
     let sha256 = layout.join("blobs/sha256");
     fs::create_dir(&sha256).unwrap();
     symlink(&canary, sha256.join(digest.hex())).unwrap();
-    let expected = format!("blobs/sha256/{} is no plain file", digest.hex());
-    assert_eq!(ask().unwrap_err().to_string(), expected);
+    let expected = format!("blobs/sha256/{} is not a regular file", digest.hex());
+    assert_eq!(has_blob().unwrap_err().to_string(), expected);
     fs::remove_dir_all(&sha256).unwrap();
     let elsewhere = top.path().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     fs::copy(&canary, elsewhere.join(digest.hex())).unwrap();
     symlink(&elsewhere, &sha256).unwrap();
-    assert_eq!(ask().unwrap_err().to_string(), expected);
+    assert_eq!(has_blob().unwrap_err().to_string(), expected);
 }
 
-/// An index that leads to itself is not gone round.
+/// An index that refers to an image of the batch adds no duplicates.
 #[test]
-fn nothing_is_gone_round() {
+fn documents_are_added_once() {
     let image = image().pack();
     let mut batch = batch(&image, &["app"]);
     let index = json!({"schemaVersion": 2, "manifests": [batch.images[0].root]}).to_string();

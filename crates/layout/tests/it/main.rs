@@ -1,8 +1,8 @@
-//! What is read of archives and layouts, whole ones and hostile ones, and what is written.
+//! Tests of reading valid and hostile archives and layouts, and of writing them.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
-mod anything;
+mod arbitrary;
 mod fixture;
 mod hostile;
 mod read;

@@ -1,4 +1,4 @@
-//! The forms that other tools write (ecosystem.md, section 5).
+//! Reads the formats that other tools write.
 
 use std::io::Write as _;
 
@@ -9,7 +9,7 @@ use windlass_testing::{LayerBuilder, PackedImage};
 
 use crate::fixture::{Tar, image, open, spool};
 
-/// The old form of `docker save`: a directory for each layer, and links where layers are the same.
+/// Returns an archive in the old format of `docker save`: a directory for each layer, and links for equal layers.
 fn old_archive(image: &PackedImage) -> Tar {
     let config = Digest::sha256(&image.config).hex();
     let list = json!([{
@@ -39,7 +39,7 @@ fn old_image() -> PackedImage {
 }
 
 #[test]
-fn old_docker_archives_have_their_image_id() {
+fn images_of_old_docker_archives_keep_their_id() {
     let image = old_image();
     let layout = old_archive(&image).open().unwrap();
     assert_eq!(layout.kind(), LayoutKind::DockerArchive);
@@ -47,7 +47,7 @@ fn old_docker_archives_have_their_image_id() {
     assert_eq!(entry.names.len(), 2);
     let manifest = layout.document(&entry.root).unwrap().unwrap();
     let Manifest::Image(manifest) = Manifest::parse(&manifest, None).unwrap() else {
-        panic!("it is an image's");
+        panic!("expected an image manifest");
     };
     assert_eq!(manifest.config.digest, Digest::sha256(&image.config));
     let diff_ids: Vec<_> = image
@@ -63,7 +63,7 @@ fn old_docker_archives_have_their_image_id() {
 }
 
 #[test]
-fn compressed_archives_and_pipes_are_spread_out() {
+fn compressed_archives_and_pipes_are_copied_to_a_file() {
     let plain = old_archive(&old_image()).bytes();
     let zstd = zstd::encode_all(&*plain, 1).unwrap();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -79,9 +79,9 @@ fn compressed_archives_and_pipes_are_spread_out() {
     thread.join().unwrap();
 }
 
-/// A tar of a whole directory has `./` before every name; an index may name what is not here.
+/// A tar of a directory has `./` before every name, and an index may refer to missing manifests.
 #[test]
-fn indexes_lead_to_what_is_there() {
+fn missing_manifests_of_an_index_are_tolerated() {
     let image = image().pack();
     let child = crate::fixture::root(&image);
     let gone = Digest::sha256(b"another platform");

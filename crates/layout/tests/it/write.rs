@@ -1,4 +1,4 @@
-//! What is written is read back, byte for byte.
+//! Written images are read back unchanged.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -21,7 +21,7 @@ fn archive(kind: LayoutKind, image: &PackedImage, names: &[&str]) -> Vec<u8> {
     out
 }
 
-/// Checks that `layout` holds exactly this image.
+/// Checks that `layout` contains exactly this image.
 fn check(layout: &Layout, image: &PackedImage, names: &[&str]) {
     let entry = layout.find(None).unwrap();
     assert_eq!(entry.root, root(image));
@@ -30,12 +30,12 @@ fn check(layout: &Layout, image: &PackedImage, names: &[&str]) {
     let manifest = layout.document(&entry.root).unwrap().unwrap();
     assert_eq!(manifest, image.manifest);
     let Manifest::Image(manifest) = Manifest::parse(&manifest, None).unwrap() else {
-        panic!("it is an image's");
+        panic!("expected an image manifest");
     };
     for descriptor in manifest.layers.iter().chain([&manifest.config]) {
-        let extent = layout.blob(descriptor).unwrap().unwrap();
+        let section = layout.blob(descriptor).unwrap().unwrap();
         let mut bytes = Vec::new();
-        VerifyingReader::new(extent.read_from(0), descriptor.digest, descriptor.size)
+        VerifyingReader::new(section.read_from(0), descriptor.digest, descriptor.size)
             .read_to_end(&mut bytes)
             .unwrap();
         let blobs = blobs(image);
@@ -44,7 +44,7 @@ fn check(layout: &Layout, image: &PackedImage, names: &[&str]) {
 }
 
 #[test]
-fn archives_come_back_byte_for_byte() {
+fn archives_are_read_back_unchanged() {
     let names = ["docker.io/library/app:1", "quay.io/x/app:2"];
     for kind in [LayoutKind::DockerArchive, LayoutKind::OciArchive] {
         for image in [
@@ -54,28 +54,32 @@ fn archives_come_back_byte_for_byte() {
         ] {
             let bytes = archive(kind, &image, &names);
             check(&open(&bytes).unwrap(), &image, &names);
-            assert_eq!(archive(kind, &image, &names), bytes, "the same bytes again");
+            assert_eq!(
+                archive(kind, &image, &names),
+                bytes,
+                "the output is not reproducible"
+            );
         }
     }
 }
 
-/// An end behind what is there so far would make it look whole.
+/// With an end marker, an incomplete archive would look complete.
 #[test]
-fn an_archive_that_fails_has_no_end() {
+fn an_incomplete_archive_has_no_end_marker() {
     let image = image().pack();
     for kind in [LayoutKind::DockerArchive, LayoutKind::OciArchive] {
         let whole = archive(kind, &image, &["app:1"]);
         let batch = batch(&image, &["app:1"]);
         for failing in 0..batch.blobs.len() {
             let mut source = source(blobs(&image));
-            let mut left = failing;
+            let mut remaining = failing;
             let mut out = Vec::new();
             let error = ArchiveWriter::new(kind, &mut out)
                 .write(
                     &batch,
-                    &mut |blob| match left.checked_sub(1) {
+                    &mut |blob| match remaining.checked_sub(1) {
                         Some(rest) => {
-                            left = rest;
+                            remaining = rest;
                             source(blob)
                         }
                         None => Err(io::ErrorKind::Other.into()),
@@ -84,8 +88,11 @@ fn an_archive_that_fails_has_no_end() {
                 )
                 .unwrap_err();
             assert!(matches!(error, WriteError::Read { .. }), "{error:?}");
-            assert!(whole.starts_with(&out), "{kind}: something was added");
-            assert!(open(&out).is_err(), "{kind}: it is taken for whole");
+            assert!(whole.starts_with(&out), "{kind}: unexpected bytes");
+            assert!(
+                open(&out).is_err(),
+                "{kind}: an incomplete archive is accepted"
+            );
         }
         let mut out = Vec::new();
         _ = ArchiveWriter::new(kind, &mut out);
@@ -93,9 +100,9 @@ fn an_archive_that_fails_has_no_end() {
     }
 }
 
-/// Docker's own list leads to the same config and layers.
+/// `manifest.json` alone refers to the same config and layers.
 #[test]
-fn older_dockers_find_the_image_by_their_list() {
+fn older_docker_versions_read_manifest_json() {
     let image = image().pack();
     let bytes = archive(LayoutKind::DockerArchive, &image, &["app:1"]);
     let mut without = tar::Builder::new(Vec::new());
@@ -116,7 +123,7 @@ fn older_dockers_find_the_image_by_their_list() {
         Manifest::parse(&made, None),
         Manifest::parse(&image.manifest, None),
     ) else {
-        panic!("both are images'");
+        panic!("expected two image manifests");
     };
     assert_eq!(made.config.digest, was.config.digest);
     let digests = |manifest: &windlass_oci::ImageManifest| {
@@ -127,7 +134,7 @@ fn older_dockers_find_the_image_by_their_list() {
 }
 
 #[test]
-fn directories_come_back_and_take_more() {
+fn images_are_added_to_directories() {
     let top = tempfile::tempdir().unwrap();
     for kind in [LayoutKind::OciDirectory, LayoutKind::Directory] {
         let path = top.path().join(kind.to_string());
@@ -155,7 +162,7 @@ fn directories_come_back_and_take_more() {
             &[]
         };
         check(&put(&first, names), &first, names);
-        // The same name again, for another image: the one that was there is not listed any more.
+        // The same name for another image: the previous image is removed from the list.
         let second = ImageBuilder::new().pack();
         check(&put(&second, names), &second, names);
         if is_named {
@@ -168,7 +175,7 @@ fn directories_come_back_and_take_more() {
 }
 
 #[test]
-fn wrong_bytes_are_not_kept() {
+fn blobs_with_wrong_content_are_not_stored() {
     let top = tempfile::tempdir().unwrap();
     let directory =
         LayoutDirectory::open(LayoutKind::OciDirectory, &top.path().join("oci")).unwrap();
@@ -180,23 +187,23 @@ fn wrong_bytes_are_not_kept() {
         assert!(matches!(error, WriteError::Read { .. }), "{error:?}");
         assert!(!directory.has_blob(blob));
     }
-    // What was new is gone with what failed.
+    // The new directory is removed after the failure.
     drop(directory);
     assert_eq!(fs::read_dir(top.path()).unwrap().count(), 0);
 }
 
-/// An empty directory may be given; what a failure leaves in it is no hindrance.
+/// An existing directory may be empty or left behind by a failed attempt.
 #[test]
-fn what_a_failure_left_is_gone_on_with() {
+fn an_incomplete_directory_can_be_completed() {
     let top = tempfile::tempdir().unwrap();
     let image = image().pack();
     for kind in [LayoutKind::OciDirectory, LayoutKind::Directory] {
         let path = top.path().join(kind.to_string());
         fs::create_dir(&path).unwrap();
         let batch = batch(&image, &[]);
-        let put = |directory: &LayoutDirectory, most: usize| {
+        let put = |directory: &LayoutDirectory, limit: usize| {
             let mut source = source(blobs(&image));
-            for blob in batch.blobs.values().take(most) {
+            for blob in batch.blobs.values().take(limit) {
                 let mut reader = source(blob).unwrap();
                 directory.write_blob(blob, &mut reader, &|_| {}).unwrap();
             }
@@ -209,9 +216,9 @@ fn what_a_failure_left_is_gone_on_with() {
     }
 }
 
-/// Several may add to one layout at a time: none of their images is lost.
+/// Several processes may add to one layout at the same time.
 #[test]
-fn everybody_who_adds_to_a_layout_is_listed() {
+fn concurrent_additions_are_all_listed() {
     let top = tempfile::tempdir().unwrap();
     let path = top.path().join("oci");
     let image = image().pack();
@@ -238,7 +245,7 @@ fn everybody_who_adds_to_a_layout_is_listed() {
 }
 
 #[test]
-fn what_is_somebody_elses_is_not_written_into() {
+fn directories_with_other_content_are_rejected() {
     let top = tempfile::tempdir().unwrap();
     fs::write(top.path().join("letter"), "dear").unwrap();
     for kind in [LayoutKind::OciDirectory, LayoutKind::Directory] {

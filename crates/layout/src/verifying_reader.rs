@@ -1,11 +1,12 @@
-//! Reading that proves what was read.
+//! A reader that verifies the digest and size of its content.
 
 use std::fmt;
 use std::io::{self, Read};
 
 use windlass_oci::{Digest, Hasher};
 
-/// Reads exactly the bytes that a digest and a size stand for; anything else is an error at the end.
+/// Reads content of a known digest and size. At the end, and when the content is too long, it returns an error if
+/// they do not match.
 #[derive(Debug)]
 pub struct VerifyingReader<R> {
     inner: R,
@@ -15,27 +16,28 @@ pub struct VerifyingReader<R> {
     read: u64,
 }
 
-/// How bytes are not those that were announced. Found within the [`io::Error`] of a [`VerifyingReader`].
+/// A difference between expected and actual content. It is the inner error of the [`io::Error`] that a
+/// [`VerifyingReader`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentMismatch {
-    /// There are fewer, or more.
+    /// The content is too short or too long.
     Size {
-        /// How many were announced.
+        /// The expected number of bytes.
         expected: u64,
-        /// How many there are; of more, what was seen of them.
+        /// The actual number of bytes. If the content is too long, the number read until this was detected.
         actual: u64,
     },
-    /// They hash to something else.
+    /// The content has another digest.
     Digest {
-        /// What they were announced as.
+        /// The expected digest.
         expected: Digest,
-        /// What they are.
+        /// The actual digest.
         actual: Digest,
     },
 }
 
 impl<R: Read> VerifyingReader<R> {
-    /// Reads what is called `digest` and has `size` bytes.
+    /// Returns a reader for content with this digest and size in bytes.
     pub fn new(inner: R, digest: Digest, size: u64) -> Self {
         Self {
             inner,
@@ -46,7 +48,8 @@ impl<R: Read> VerifyingReader<R> {
         }
     }
 
-    fn end(&mut self) -> Result<(), ContentMismatch> {
+    /// Compares the content that has been read with the expected digest and size, once.
+    fn verify(&mut self) -> Result<(), ContentMismatch> {
         let Some(hasher) = self.hasher.take() else {
             return Ok(());
         };
@@ -70,7 +73,7 @@ impl<R: Read> Read for VerifyingReader<R> {
         let read = self.inner.read(buffer)?;
         self.read += read as u64;
         if read == 0 || self.read > self.size {
-            self.end()?;
+            self.verify()?;
         }
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&buffer[..read]);
@@ -91,16 +94,10 @@ impl fmt::Display for ContentMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Size { expected, actual } if actual > expected => {
-                write!(
-                    f,
-                    "it has more than the {expected} bytes that were announced"
-                )
+                write!(f, "it is longer than the expected {expected} bytes")
             }
             Self::Size { expected, actual } => {
-                write!(
-                    f,
-                    "it has {actual} of the {expected} bytes that were announced"
-                )
+                write!(f, "it has {actual} of the expected {expected} bytes")
             }
             Self::Digest { expected, actual } => {
                 write!(f, "its content is {actual}, not {expected}")
@@ -113,9 +110,10 @@ impl fmt::Display for ContentMismatch {
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8], of: &[u8], size: u64) -> Result<Vec<u8>, ContentMismatch> {
+    fn read(bytes: &[u8], expected: &[u8], size: u64) -> Result<Vec<u8>, ContentMismatch> {
         let mut read = Vec::new();
-        let end = VerifyingReader::new(bytes, Digest::sha256(of), size).read_to_end(&mut read);
+        let end =
+            VerifyingReader::new(bytes, Digest::sha256(expected), size).read_to_end(&mut read);
         match end {
             Ok(_) => Ok(read),
             Err(error) => Err(*error.get_ref().unwrap().downcast_ref().unwrap()),
@@ -123,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_announced_bytes_are_read_to_their_end() {
+    fn content_is_compared_with_its_digest_and_size() {
         assert_eq!(read(b"abc", b"abc", 3).unwrap(), b"abc");
         assert_eq!(read(b"", b"", 0).unwrap(), b"");
         let size = |expected, actual| ContentMismatch::Size { expected, actual };

@@ -1,4 +1,4 @@
-//! The documents by which an archive or layout is read: what is in it, and what it is called.
+//! The documents that list the images of an archive or layout.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -44,12 +44,12 @@ pub(super) fn index_entries(batch: &Batch) -> Vec<Descriptor> {
     entries
 }
 
-/// Returns the ref_name that an entry of `index.json` is found by.
+/// Returns the ref name of an entry of `index.json`.
 pub(super) fn ref_name_of(entry: &Descriptor) -> Option<&String> {
     entry.annotations.get(REF_NAME)
 }
 
-/// Returns `index.json`.
+/// Returns the content of `index.json`.
 pub(super) fn index(entries: &[Descriptor]) -> Vec<u8> {
     let index = json!({
         "schemaVersion": 2,
@@ -59,8 +59,8 @@ pub(super) fn index(entries: &[Descriptor]) -> Vec<u8> {
     index.to_string().into_bytes()
 }
 
-/// Returns Docker's `manifest.json`: each image with the paths of its config and layers. The names of an index are
-/// those of the first of its images.
+/// Returns the content of Docker's `manifest.json`: the config and layer paths of each image. The first image of an
+/// index gets the names of the index.
 pub(super) fn manifest_json(batch: &Batch) -> Vec<u8> {
     let mut listed = Vec::new();
     let mut named: HashSet<&Reference> = HashSet::new();

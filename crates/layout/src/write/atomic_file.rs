@@ -1,4 +1,4 @@
-//! Files that appear when they are whole.
+//! Files that appear at their path when they are complete.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -10,48 +10,48 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
-/// A file that is being written and has no name yet, where the file system knows such files. Dropped before
-/// [`AtomicFile::finish`], or killed, nothing of it stays, and what was in its place is untouched.
+/// A file that is being written. It has no name until it is complete, if the file system supports this. If it is
+/// dropped before [`AtomicFile::finish`], or the process is killed, the file at the path is unchanged.
 #[derive(Debug)]
 pub struct AtomicFile {
-    file: Unfinished,
+    file: TemporaryFile,
     path: PathBuf,
 }
 
 #[derive(Debug)]
-enum Unfinished {
-    /// It has no name: whatever becomes of this process, it is gone with it.
-    Nameless(File),
-    /// It has one beside the place where it will be.
+enum TemporaryFile {
+    /// A file without a name (`O_TMPFILE`). The kernel removes it when the process ends.
+    Unnamed(File),
+    /// A file with a temporary name beside the final path.
     Named(NamedTempFile),
 }
 
-/// How the names begin that files have for a moment.
+/// The prefix of temporary names.
 const PREFIX: &str = ".windlass-";
 
 impl AtomicFile {
-    /// Begins a file that is to be `path`. Nobody else can read it before it is finished.
+    /// Creates a file for `path`. Other users cannot read it before it is finished.
     pub fn create(path: &Path) -> io::Result<Self> {
         let parent = parent(path);
-        let file = match nameless(parent) {
-            Ok(Some(file)) => Unfinished::Nameless(file),
-            // Said without a name that nobody gave.
+        let file = match open_unnamed(parent) {
+            Ok(Some(file)) => TemporaryFile::Unnamed(file),
+            // Returned as it is: the error of the fallback would contain the temporary name.
             Err(Errno::NOENT) => return Err(Errno::NOENT.into()),
-            Ok(None) | Err(_) => Unfinished::Named(temporary().tempfile_in(parent)?),
+            Ok(None) | Err(_) => TemporaryFile::Named(temporary().tempfile_in(parent)?),
         };
         let path = path.to_owned();
         Ok(Self { file, path })
     }
 
-    /// Puts it in its place, durable, with the rights that new files of this process have.
+    /// Syncs the file and moves it to its path. It gets the permissions of new files of this process.
     pub fn finish(self) -> io::Result<()> {
         let file = self.file();
         file.set_permissions(Permissions::from_mode(0o666 & !umask()))?;
         file.sync_all()?;
         match self.file {
-            Unfinished::Named(file) => file.persist(&self.path).map_err(|error| error.error)?,
-            Unfinished::Nameless(file) => {
-                // A name can be given only where there is none; the rename replaces what is there.
+            TemporaryFile::Named(file) => file.persist(&self.path).map_err(|error| error.error)?,
+            TemporaryFile::Unnamed(file) => {
+                // A link cannot replace an existing file, so the file is linked to a temporary name and renamed.
                 let link =
                     |name: &Path| linkat(CWD, proc_path(&file), CWD, name, AtFlags::SYMLINK_FOLLOW);
                 let named = temporary().make_in(parent(&self.path), |name| Ok(link(name)?))?;
@@ -65,17 +65,17 @@ impl AtomicFile {
         Ok(())
     }
 
-    /// Returns the file itself.
+    /// Returns the open file.
     pub fn file(&self) -> &File {
         match &self.file {
-            Unfinished::Nameless(file) => file,
-            Unfinished::Named(file) => file.as_file(),
+            TemporaryFile::Unnamed(file) => file,
+            TemporaryFile::Named(file) => file.as_file(),
         }
     }
 }
 
-/// Makes a file without a name; none where it could not be given one.
-fn nameless(parent: &Path) -> rustix::io::Result<Option<File>> {
+/// Creates a file without a name. Returns `None` if it could not be linked later because `/proc` is not mounted.
+fn open_unnamed(parent: &Path) -> rustix::io::Result<Option<File>> {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let file = File::from(open(parent, flags, Mode::RUSR | Mode::WUSR)?);
     let has_path = fs::symlink_metadata(proc_path(&file)).is_ok();
@@ -99,14 +99,14 @@ pub(super) fn temporary() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// Returns the bits that new files of this process do not get, as the kernel tells them: asking the process itself
-/// would change them for a moment.
+/// Returns the umask of this process. It is read from `/proc` because the system call can only return it by changing
+/// it, which affects other threads.
 pub(super) fn umask() -> u32 {
-    const USUAL: u32 = 0o022;
+    const DEFAULT: u32 = 0o022;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
     line.and_then(|bits| u32::from_str_radix(bits.trim(), 8).ok())
-        .unwrap_or(USUAL)
+        .unwrap_or(DEFAULT)
 }
 
 impl Write for AtomicFile {

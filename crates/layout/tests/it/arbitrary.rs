@@ -1,4 +1,4 @@
-//! Whatever is given, it is read or refused.
+//! Arbitrary input is read or rejected, without a panic.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use windlass_testing::PackedImage;
 
 use crate::fixture::{Tar, image, open};
 
-/// An archive of both schools, with some links.
+/// An archive that is both a Docker and an OCI archive, with some links.
 fn archive(image: &PackedImage) -> Vec<u8> {
     let path = |digest: &Digest| format!("blobs/sha256/{}", digest.hex());
     let layers: Vec<_> = image
@@ -37,7 +37,7 @@ fn archive(image: &PackedImage) -> Vec<u8> {
         .bytes()
 }
 
-/// Reads all that can be reached, as whoever loads or copies it does.
+/// Reads all reachable documents and blobs, as loading and copying do.
 fn walk(layout: &Layout) {
     for entry in layout.entries() {
         let Ok(Some(bytes)) = layout.document(&entry.root) else {
@@ -51,7 +51,7 @@ fn walk(layout: &Layout) {
     }
 }
 
-/// Values of JSON, of which some are what is expected somewhere.
+/// JSON values, some of which are valid for some field.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -88,12 +88,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn bytes_that_are_changed(changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..20)) {
+    fn archives_with_changed_bytes(changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..20)) {
         let mut bytes = archive(&image().pack());
-        // Mostly where the headers and documents are.
+        // The headers and documents are at the beginning.
         let length = bytes.len().min(8192);
-        for (at, byte) in changes {
-            bytes[at.index(length)] = byte;
+        for (index, byte) in changes {
+            bytes[index.index(length)] = byte;
         }
         if let Ok(layout) = open(&bytes) {
             walk(&layout);
@@ -101,7 +101,7 @@ proptest! {
     }
 
     #[test]
-    fn archives_that_end_anywhere(end in any::<prop::sample::Index>()) {
+    fn truncated_archives(end in any::<prop::sample::Index>()) {
         let bytes = archive(&image().pack());
         if let Ok(layout) = open(&bytes[..end.index(bytes.len())]) {
             walk(&layout);
@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn documents_of_any_form(index in value(), list in value(), other in value()) {
+    fn arbitrary_documents(index in value(), list in value(), other in value()) {
         let bytes = other.to_string();
         let path = format!("blobs/sha256/{}", Digest::sha256(&bytes).hex());
         for with_layout in [false, true] {
