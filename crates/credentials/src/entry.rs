@@ -1,4 +1,4 @@
-//! One entry of `auths`: what it says, and how a login is written as one.
+//! Reads and writes the entries of `auths`.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::value::RawValue;
 use windlass_registry::{Credentials, Secret};
 
-use crate::document::{Document, Layout, quoted};
 use crate::file::CredentialParseError;
-use crate::key::shown_key;
+use crate::json_object::{JsonObject, JsonStyle, quoted};
+use crate::key::redacted_key;
 
-/// Some tools leave the padding out.
+/// Accepts missing padding, which some tools leave out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-/// The members of an entry that say who the user is.
-const FIELDS: [&str; 5] = [
+/// The fields of an entry that contain credentials.
+const CREDENTIAL_FIELDS: [&str; 5] = [
     "auth",
     "username",
     "password",
@@ -26,16 +26,16 @@ const FIELDS: [&str; 5] = [
     "registrytoken",
 ];
 
-/// What a user says at a login, to be kept.
+/// The credentials of a login that are to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginCredentials {
     /// The user name.
     pub username: String,
-    /// What it is proven with.
+    /// The password or token.
     pub secret: LoginSecret,
 }
 
-/// What a user proves himself with.
+/// The secret of a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoginSecret {
     /// A password or a personal access token.
@@ -44,16 +44,16 @@ pub enum LoginSecret {
     IdentityToken(Secret),
 }
 
-/// What makes a login unfit to be kept.
+/// The part of a login because of which it cannot be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unfit {
+pub(crate) enum InvalidLogin {
     Username,
     Secret,
 }
 
 impl LoginCredentials {
-    /// Checks that what is kept will be read as the same again, by windlass and by Docker.
-    pub(crate) fn check(&self) -> Result<(), Unfit> {
+    /// Checks that windlass and Docker will read the stored login as the same credentials.
+    pub(crate) fn check(&self) -> Result<(), InvalidLogin> {
         let has_control = |text: &str| text.chars().any(char::is_control);
         let (secret, nameless) = match &self.secret {
             LoginSecret::Password(secret) => (secret, false),
@@ -61,15 +61,15 @@ impl LoginCredentials {
         };
         let named = !self.username.is_empty() || nameless;
         if !named || self.username.contains(':') || has_control(&self.username) {
-            return Err(Unfit::Username);
+            return Err(InvalidLogin::Username);
         }
         if has_control(secret.expose()) || (nameless && secret.expose().is_empty()) {
-            return Err(Unfit::Secret);
+            return Err(InvalidLogin::Secret);
         }
         Ok(())
     }
 
-    /// Returns what the login will be read as.
+    /// Returns the credentials as they are read back.
     pub fn credentials(&self) -> Credentials {
         match &self.secret {
             LoginSecret::Password(password) => Credentials::Basic {
@@ -81,14 +81,14 @@ impl LoginCredentials {
     }
 }
 
-/// Reads the entry under `key`. An empty one is what a credential helper leaves behind.
+/// Reads the entry `key`. An empty entry means that a credential helper stores the login.
 pub(crate) fn read(key: &str, entry: &RawValue) -> Result<Credentials, CredentialParseError> {
-    let entry = object(entry, || auths(key))?;
+    let entry = object(entry, || entry_path(key))?;
     let field = |name: &str| -> Result<Option<String>, CredentialParseError> {
         let Some(value) = entry.get(name) else {
             return Ok(None);
         };
-        let text = string(value, || format!("{}.{name}", auths(key)))?;
+        let text = string(value, || format!("{}.{name}", entry_path(key)))?;
         Ok(Some(text).filter(|text| !text.is_empty()))
     };
     if let Some(token) = field("registrytoken")? {
@@ -98,8 +98,8 @@ pub(crate) fn read(key: &str, entry: &RawValue) -> Result<Credentials, Credentia
         return Ok(Credentials::IdentityToken(Secret::new(token)));
     }
     if let Some(auth) = field("auth")? {
-        return pair(&auth).ok_or_else(|| CredentialParseError::Auth {
-            key: shown_key(key).to_string(),
+        return decode_auth(&auth).ok_or_else(|| CredentialParseError::Auth {
+            key: redacted_key(key).to_string(),
         });
     }
     Ok(match (field("username")?, field("password")?) {
@@ -111,18 +111,19 @@ pub(crate) fn read(key: &str, entry: &RawValue) -> Result<Credentials, Credentia
     })
 }
 
-/// Writes `login`, or what a login that a helper keeps leaves behind, over what `old` says about the user.
+/// Returns the entry `old` with its credentials replaced by those of `login`. Without a login, the entry has no
+/// credentials.
 pub(crate) fn write(
     old: Option<&RawValue>,
     login: Option<&LoginCredentials>,
-    layout: &Layout,
+    style: &JsonStyle,
 ) -> Box<RawValue> {
     let mut entry = old
-        .and_then(|old| Document::of(old).ok())
+        .and_then(|old| JsonObject::of(old).ok())
         .unwrap_or_default();
-    entry.retain(|name| !FIELDS.contains(&name));
+    entry.retain(|name| !CREDENTIAL_FIELDS.contains(&name));
     let mut set = |name: &str, text: &str| {
-        let value = RawValue::from_string(quoted(text)).expect("it is quoted");
+        let value = RawValue::from_string(quoted(text)).expect("a quoted string is valid JSON");
         entry.set(name, value);
     };
     if let Some(LoginCredentials { username, secret }) = login {
@@ -137,18 +138,18 @@ pub(crate) fn write(
             set("identitytoken", token);
         }
     }
-    entry.to_raw(layout, 2)
+    entry.to_raw(style, 2)
 }
 
-/// Returns the object `raw`, which is called `field` in errors.
+/// Returns the object `raw`. Errors refer to it as `field`.
 pub(crate) fn object<F: fmt::Display>(
     raw: &RawValue,
     field: impl FnOnce() -> F,
-) -> Result<Document, CredentialParseError> {
-    Document::of(raw).map_err(|error| CredentialParseError::not_an_object(error, field()))
+) -> Result<JsonObject, CredentialParseError> {
+    JsonObject::of(raw).map_err(|error| CredentialParseError::not_an_object(error, field()))
 }
 
-/// Returns the string `raw`, which is called `field` in errors.
+/// Returns the string `raw`. Errors refer to it as `field`.
 pub(crate) fn string<F: fmt::Display>(
     raw: &RawValue,
     field: impl FnOnce() -> F,
@@ -159,17 +160,18 @@ pub(crate) fn string<F: fmt::Display>(
     serde_json::from_str(raw.get()).map_err(CredentialParseError::Json)
 }
 
-fn auths(key: &str) -> String {
-    format!("auths.{}", shown_key(key))
+/// Returns the path of an entry, for error messages.
+fn entry_path(key: &str) -> String {
+    format!("auths.{}", redacted_key(key))
 }
 
-/// Reads `username:password` in base64.
-fn pair(auth: &str) -> Option<Credentials> {
+/// Decodes `username:password` in base64.
+fn decode_auth(auth: &str) -> Option<Credentials> {
     let pair = String::from_utf8(BASE64.decode(auth.trim()).ok()?).ok()?;
     let (username, password) = pair.split_once(':')?;
     Some(Credentials::Basic {
         username: username.to_owned(),
-        // Docker writes a NUL behind some passwords.
+        // Docker appends a NUL to some passwords.
         password: Secret::new(password.trim_end_matches('\0')),
     })
 }

@@ -1,26 +1,26 @@
-//! What one credential file says.
+//! Parses credential files.
 
 use std::fmt;
 
 use windlass_registry::{CredentialScope, Credentials};
 
-use crate::document::{Document, NotAnObject};
 use crate::entry;
-use crate::key::{self, shown_key};
+use crate::json_object::{JsonObject, NotAnObject};
+use crate::key::{self, redacted_key};
 
-/// Whose file it is: they differ in where the entries are and in what their keys mean.
+/// The format of a credential file, which determines the position of the entries and the meaning of their keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CredentialFileFormat {
-    /// Docker's `config.json`. A key is for its whole host, whatever path it has; one whose path leads to
-    /// the repository is taken before all others.
+    /// Docker's `config.json`. A key applies to its whole host, even if it has a path. A key whose path is a prefix of
+    /// the repository takes precedence.
     Docker,
-    /// podman's `auth.json`. A key with a path is for what is within that path only.
+    /// podman's `auth.json`. A key with a path applies only to the repositories in that path.
     Podman,
-    /// `.dockercfg`, in which the entries are the file.
+    /// `.dockercfg`, whose top-level object contains the entries.
     Dockercfg,
 }
 
-/// The credentials in one file, and the helpers that it names.
+/// The credentials and the configured helpers of one file.
 #[derive(Clone, Debug)]
 pub struct CredentialFile {
     format: CredentialFileFormat,
@@ -32,48 +32,48 @@ pub struct CredentialFile {
 /// An entry of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CredentialEntry<'a> {
-    /// Its key, as it is written.
+    /// The key as written in the file.
     pub key: &'a str,
-    /// What it says; never [`Credentials::Anonymous`].
+    /// The credentials. They are never [`Credentials::Anonymous`].
     pub credentials: &'a Credentials,
 }
 
-/// A helper that a file names for a host.
+/// A helper that a file configures for a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfiguredHelper<'a> {
-    /// What the program's name has behind `docker-credential-`, as it is written.
+    /// The name of the program without `docker-credential-`, as written in the file.
     pub name: &'a str,
-    /// The key of `credHelpers`; `None` for `credsStore`, which is asked about every host.
+    /// The key of `credHelpers`, or `None` for `credsStore`, which applies to every host.
     pub key: Option<&'a str>,
 }
 
-/// Why a text is not a credential file. Never shows what is in it, beside keys.
+/// The reason why a text is not a valid credential file. It contains nothing of the text except keys.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialParseError {
-    /// It is not JSON.
+    /// The text is not JSON.
     #[error("not valid JSON")]
     Json(#[source] serde_json::Error),
-    /// A field has another type than it should have.
+    /// A field has the wrong type.
     #[error("{field} is not {expected}")]
     Type {
-        /// Where it is.
+        /// The path of the field.
         field: String,
-        /// What it should be.
+        /// The expected type, with an article.
         expected: &'static str,
     },
-    /// An `auth` is not `user:password` in base64.
+    /// The `auth` of an entry is not `user:password` in base64.
     #[error("the auth of {key} is not base64 of user:password")]
     Auth {
-        /// The registry it is for.
+        /// The key of the entry.
         key: String,
     },
 }
 
 impl CredentialFile {
-    /// Parses the bytes of a file. What has to do with other things than credentials is ignored; an empty
-    /// text says nothing.
+    /// Parses the content of a file. Fields that have nothing to do with credentials are ignored. An empty text is
+    /// valid and contains no credentials.
     pub fn parse(format: CredentialFileFormat, bytes: &[u8]) -> Result<Self, CredentialParseError> {
-        let document = Document::parse(bytes)
+        let document = JsonObject::parse(bytes)
             .map_err(|error| CredentialParseError::not_an_object(error, "the file"))?;
         let mut file = Self {
             format,
@@ -88,7 +88,7 @@ impl CredentialFile {
             return Ok(file);
         }
         for (key, helper) in section(&document, "credHelpers")?.members() {
-            let helper = entry::string(helper, || format!("credHelpers.{}", shown_key(key)))?;
+            let helper = entry::string(helper, || format!("credHelpers.{}", redacted_key(key)))?;
             file.helpers.push((key.to_owned(), helper));
         }
         if let Some(store) = document.get("credsStore") {
@@ -98,31 +98,31 @@ impl CredentialFile {
         Ok(file)
     }
 
-    /// Returns the entry for `door`: the key that leads furthest towards its repository, else its host as it
-    /// is, else a form of the host that clients once wrote. Docker Hub is best known as
-    /// `https://index.docker.io/v1/`.
-    pub fn find(&self, door: &CredentialScope) -> Option<CredentialEntry<'_>> {
-        let of_somebody = self
+    /// Returns the entry for `scope`: the one whose key is the longest prefix of the repository, or the one for the
+    /// host, or the one in an obsolete form of the host. For Docker Hub, the key `https://index.docker.io/v1/` takes
+    /// precedence.
+    pub fn find(&self, scope: &CredentialScope) -> Option<CredentialEntry<'_>> {
+        let non_empty = self
             .auths
             .iter()
             .filter(|(_, credentials)| *credentials != Credentials::Anonymous);
-        let fitting = of_somebody.filter_map(|(key, credentials)| {
-            Some((key::fit(key, self.format, door)?, key, credentials))
+        let matching = non_empty.filter_map(|(key, credentials)| {
+            Some((key::match_key(key, self.format, scope)?, key, credentials))
         });
-        let (_, key, credentials) = fitting.max_by_key(|(fit, ..)| *fit)?;
+        let (_, key, credentials) = matching.max_by_key(|(quality, ..)| *quality)?;
         Some(CredentialEntry { key, credentials })
     }
 
-    /// Returns the helper to ask about `host`, if any: its own, else the one for all.
+    /// Returns the helper for `host`: the one in `credHelpers`, or the one in `credsStore`.
     ///
-    /// An empty name in `credHelpers` means none for this host, as it does to Docker.
+    /// As in Docker, an empty name in `credHelpers` disables helpers for the host.
     pub fn helper_for(&self, host: &str) -> Option<ConfiguredHelper<'_>> {
-        let door = key::whole(host);
+        let scope = key::host_scope(host);
         let own = self
             .helpers
             .iter()
-            .filter_map(|(key, name)| Some((key::fit(key, self.format, &door)?, key, name)));
-        if let Some((_, key, name)) = own.max_by_key(|(fit, ..)| *fit) {
+            .filter_map(|(key, name)| Some((key::match_key(key, self.format, &scope)?, key, name)));
+        if let Some((_, key, name)) = own.max_by_key(|(quality, ..)| *quality) {
             let key = Some(key.as_str());
             return Some(ConfiguredHelper { name, key }).filter(|helper| !helper.name.is_empty());
         }
@@ -147,20 +147,20 @@ impl CredentialParseError {
     }
 }
 
-/// Returns the object that has the entries in a file of `format`.
+/// Returns the object that contains the entries.
 pub(crate) fn auths(
-    document: &Document,
+    document: &JsonObject,
     format: CredentialFileFormat,
-) -> Result<Document, CredentialParseError> {
+) -> Result<JsonObject, CredentialParseError> {
     match format {
         CredentialFileFormat::Docker | CredentialFileFormat::Podman => section(document, "auths"),
         CredentialFileFormat::Dockercfg => Ok(document.clone()),
     }
 }
 
-/// Returns the object called `name`; an empty one if it is not there. One that is there twice counts twice.
-fn section(document: &Document, name: &str) -> Result<Document, CredentialParseError> {
-    let mut section = Document::default();
+/// Returns the object `name`, or an empty object if it is missing. Duplicates are merged.
+fn section(document: &JsonObject, name: &str) -> Result<JsonObject, CredentialParseError> {
+    let mut section = JsonObject::default();
     for raw in document.all(name) {
         section.extend(entry::object(raw, || name)?);
     }

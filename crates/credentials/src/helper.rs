@@ -1,4 +1,4 @@
-//! Credential helpers: programs called `docker-credential-NAME` that keep what users prove themselves with.
+//! Credential helpers: programs named `docker-credential-NAME` that store logins, for example in a keychain.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -14,23 +14,23 @@ use serde_json::value::RawValue;
 use windlass_oci::text::{Sanitized, sanitize};
 use windlass_registry::{Credentials, Secret};
 
-use crate::document::Document;
-use crate::entry::{LoginCredentials, LoginSecret, Unfit};
-use crate::key::{is_sound_host, key_of};
-use crate::run::{self, Limits, Output, RunError};
+use crate::entry::{InvalidLogin, LoginCredentials, LoginSecret};
+use crate::json_object::JsonObject;
+use crate::key::{is_valid_host, key_for_host};
+use crate::process::{self, ProcessError, ProcessLimits, ProcessOutput};
 
-/// The most that a helper may print on its standard output, in bytes.
-const STDOUT: usize = 64 << 10;
-/// The most that is kept of its standard error, in bytes.
-const STDERR: usize = 4 << 10;
-/// The longest name of a helper, in bytes.
-const NAME: usize = 128;
-/// The user name that stands for an identity token.
-const TOKEN: &str = "<token>";
-/// What a helper prints when it has nothing.
+/// The limit on the standard output of a helper, in bytes.
+const MAX_STDOUT: usize = 64 << 10;
+/// The part of its standard error that is kept, in bytes.
+const MAX_STDERR: usize = 4 << 10;
+/// The limit on the length of a helper's name, in bytes.
+const MAX_NAME_LENGTH: usize = 128;
+/// The user name by which helpers mark an identity token.
+const TOKEN_USERNAME: &str = "<token>";
+/// The output of a helper that has no credentials for the host.
 const NOT_FOUND: &str = "credentials not found in native keychain";
-/// Texts that hint at a secret beside them, in lower case.
-const TELLTALES: [&str; 9] = [
+/// Texts in lower case that suggest that an error message contains a secret.
+const SECRET_HINTS: [&str; 9] = [
     "secret",
     "passw",
     "token",
@@ -41,103 +41,102 @@ const TELLTALES: [&str; 9] = [
     "eyj",
     "://",
 ];
-/// Words of letters and digits are shown up to this length, in bytes.
-const WORD: usize = 12;
+/// The length up to which a word of letters and digits is not treated as a key, in bytes.
+const MAX_WORD_LENGTH: usize = 12;
 
-/// Where helpers are, and what they may take.
+/// Where helpers are looked up, and how long they may run.
 #[derive(Clone, Debug)]
 pub struct HelperSettings {
-    /// The directories to look in, as `PATH` has them. Those that are not absolute are passed over.
+    /// The directories to search, in the format of `PATH`. Relative directories are ignored.
     pub path: OsString,
-    /// How long a helper may take; it is ended after that, with its children.
+    /// The time after which a helper and its children are killed.
     pub limit: Duration,
 }
 
-/// One helper that is there.
+/// An installed helper.
 #[derive(Clone, Debug)]
 pub struct CredentialHelper {
     program: PathBuf,
     limit: Duration,
 }
 
-/// Why a helper did not do what it was asked for. Holds nothing of what it printed on its standard output, and
-/// of its standard error only what cannot have the secret (T30).
+/// An error of a helper. It contains nothing of the standard output, and the standard error only if that cannot
+/// contain a secret (T30).
 #[derive(Debug, thiserror::Error)]
 pub enum HelperError {
-    /// A name that is no part of a file's name.
+    /// The name contains characters that are not allowed.
     #[error("{name:?} is not the name of a helper")]
     Name {
         /// The name.
         name: Sanitized,
     },
-    /// No directory of the path has it.
+    /// No directory of the search path contains the helper.
     #[error("not found on PATH")]
     NotFound,
-    /// It is there and may not be run.
+    /// The file exists, but is not executable.
     #[error("{} is not executable", .path.display())]
     NotExecutable {
         /// The file.
         path: PathBuf,
     },
-    /// A host that could be taken for something else (D10).
+    /// The host contains characters that a helper could misinterpret (D10).
     #[error("{host:?} is not a host")]
     Host {
         /// The host.
         host: Sanitized,
     },
-    /// A user name or a secret that could be taken for something else: it is empty, or has a line end or
-    /// another control character.
-    #[error("the {field} has characters that cannot be kept, or is empty")]
-    Unfit {
-        /// Which of them.
+    /// The user name or secret is empty or contains a control character, such as a line end.
+    #[error("the {field} is empty or contains characters that cannot be stored")]
+    InvalidLogin {
+        /// The user name or the secret.
         field: &'static str,
     },
-    /// It could not be started.
+    /// The program could not be started.
     #[error("cannot be started")]
     Start(#[source] io::Error),
-    /// It could not be talked to.
-    #[error("cannot be talked to")]
+    /// Its input or output failed.
+    #[error("cannot exchange data with it")]
     Io(#[source] io::Error),
-    /// It took too long, and was ended.
+    /// The helper exceeded its time limit and was killed.
     #[error("took longer than {} s", .limit.as_secs_f64())]
     TimedOut {
-        /// How long it had.
+        /// The time limit.
         limit: Duration,
     },
-    /// It printed too much, and was ended.
-    #[error("printed more than {} KiB", STDOUT >> 10)]
+    /// The helper exceeded the limit on its output and was killed.
+    #[error("printed more than {} KiB", MAX_STDOUT >> 10)]
     TooMuch,
-    /// It failed.
-    #[error("failed with {status}{}", quoted(.said.as_ref()))]
+    /// The helper exited with an error.
+    #[error("failed with {status}{}", quoted_stderr(.stderr.as_ref()))]
     Failed {
-        /// How it ended.
+        /// The exit status.
         status: ExitStatus,
-        /// What it wrote on its standard error, unless that might have a secret.
-        said: Option<Sanitized>,
+        /// The standard error, unless it might contain a secret.
+        stderr: Option<Sanitized>,
     },
-    /// What it printed is not JSON, or not an object.
+    /// The output is not a JSON object.
     #[error("printed something that is not a JSON object")]
     NotJson,
-    /// What it printed lacks something, or has another type.
+    /// A field of the output is missing or not a string.
     #[error("printed JSON in which {field} is not a string")]
     Field {
         /// The field.
         field: &'static str,
     },
-    /// What it printed has a NUL or a line end in it, which no user name and no secret has.
-    #[error("printed a {field} with a NUL or a line end in it")]
+    /// A field of the output contains a NUL or a line end, which is invalid in user names and secrets.
+    #[error("printed a {field} that contains a NUL or a line end")]
     Unusable {
         /// The field.
         field: &'static str,
     },
-    /// All who had asked for it went away, and it was ended.
-    #[error("ended, since nobody waits for it any more")]
+    /// All lookups that needed the result were cancelled, so the helper was killed.
+    #[error("killed because all lookups were cancelled")]
     Abandoned,
 }
 
-/// What a helper is asked for.
+/// The command of a helper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
+enum HelperAction {
     Get,
     Store,
     Erase,
@@ -145,7 +144,7 @@ enum Action {
 }
 
 impl HelperSettings {
-    /// HelperSettings in the directories of `path`, which may take 30 s.
+    /// Returns settings with the search path `path` and a time limit of 30 s.
     pub fn new(path: impl Into<OsString>) -> Self {
         Self {
             path: path.into(),
@@ -153,12 +152,12 @@ impl HelperSettings {
         }
     }
 
-    /// Finds the helper called `docker-credential-` and `name`.
+    /// Finds the program `docker-credential-NAME`.
     ///
-    /// A name has letters, digits, and `_.+-` only: it can lead to no other directory.
+    /// A name may only contain letters, digits and `_.+-`, so it cannot refer to another directory.
     pub fn find(&self, name: &str) -> Result<CredentialHelper, HelperError> {
-        let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || b"_.+-".contains(&byte);
-        if name.is_empty() || name.len() > NAME || !name.bytes().all(is_sound) {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.+-".contains(&byte);
+        if name.is_empty() || name.len() > MAX_NAME_LENGTH || !name.bytes().all(is_allowed) {
             return Err(HelperError::Name {
                 name: sanitize(name),
             });
@@ -182,52 +181,51 @@ impl HelperSettings {
 }
 
 impl CredentialHelper {
-    /// Returns what the helper keeps for `host`; `None` if it says that there is nothing.
+    /// Returns the credentials for `host`, or `None` if the helper has none.
     pub fn get(&self, host: &str) -> Result<Option<Credentials>, HelperError> {
-        self.get_while(host, &|| false)
+        self.get_unless_abandoned(host, &|| false)
     }
 
-    /// As [`Self::get`], but gives up as soon as `is_abandoned` says so.
-    pub(crate) fn get_while(
+    /// Like [`Self::get`], but kills the helper as soon as `is_abandoned` returns `true`.
+    pub(crate) fn get_unless_abandoned(
         &self,
         host: &str,
         is_abandoned: &dyn Fn() -> bool,
     ) -> Result<Option<Credentials>, HelperError> {
-        let server = server(host)?;
-        let output = self.run(Action::Get, server.as_bytes(), is_abandoned)?;
-        match outcome(Action::Get, &output)? {
+        let server_url = server_url(host)?;
+        let output = self.run(HelperAction::Get, server_url.as_bytes(), is_abandoned)?;
+        match is_found(HelperAction::Get, &output)? {
             false => Ok(None),
-            true => credentials(&output.stdout),
+            true => parse_credentials(&output.stdout),
         }
     }
 
-    /// Has the helper keep `login` for `host`. The secret goes by its standard input.
+    /// Stores `login` for `host`. The secret is passed on the standard input.
     pub fn store(&self, host: &str, login: &LoginCredentials) -> Result<(), HelperError> {
         login.check().map_err(HelperError::from)?;
         let (username, secret) = match &login.secret {
             LoginSecret::Password(password) => (login.username.as_str(), password),
-            LoginSecret::IdentityToken(token) => (TOKEN, token),
+            LoginSecret::IdentityToken(token) => (TOKEN_USERNAME, token),
         };
         let input = serde_json::json!({
-            "ServerURL": server(host)?,
+            "ServerURL": server_url(host)?,
             "Username": username,
             "Secret": secret.expose(),
         });
-        let output = self.run(Action::Store, input.to_string().as_bytes(), &|| false)?;
-        outcome(Action::Store, &output).map(drop)
+        let output = self.run(HelperAction::Store, input.to_string().as_bytes(), &|| false)?;
+        is_found(HelperAction::Store, &output).map(drop)
     }
 
-    /// Has the helper forget about `host`, and tells whether it did; it may say that there was nothing, but
-    /// many do not.
+    /// Removes the login for `host`. Returns `false` if the helper reports that it had none; many helpers do not.
     pub fn erase(&self, host: &str) -> Result<bool, HelperError> {
-        let output = self.run(Action::Erase, server(host)?.as_bytes(), &|| false)?;
-        outcome(Action::Erase, &output)
+        let output = self.run(HelperAction::Erase, server_url(host)?.as_bytes(), &|| false)?;
+        is_found(HelperAction::Erase, &output)
     }
 
-    /// Returns the user names that the helper keeps secrets of, by what it calls the registry.
+    /// Returns the user names for which the helper has secrets, by the helper's names of the registries.
     pub fn list(&self) -> Result<BTreeMap<String, String>, HelperError> {
-        let output = self.run(Action::List, b"", &|| false)?;
-        if !outcome(Action::List, &output)? {
+        let output = self.run(HelperAction::List, b"", &|| false)?;
+        if !is_found(HelperAction::List, &output)? {
             return Ok(BTreeMap::new());
         }
         let Ok(Value::Object(users)) = serde_json::from_slice(&output.stdout) else {
@@ -242,30 +240,30 @@ impl CredentialHelper {
 
     fn run(
         &self,
-        action: Action,
+        action: HelperAction,
         input: &[u8],
         is_abandoned: &dyn Fn() -> bool,
-    ) -> Result<Output, HelperError> {
-        let limits = Limits {
+    ) -> Result<ProcessOutput, HelperError> {
+        let limits = ProcessLimits {
             time: self.limit,
-            stdout: STDOUT,
-            stderr: STDERR,
+            stdout: MAX_STDOUT,
+            stderr: MAX_STDERR,
         };
         let mut command = Command::new(&self.program);
-        command.arg(action.word());
-        let output = run::run(&mut command, input, limits, is_abandoned);
+        command.arg(action.argument());
+        let output = process::run(&mut command, input, limits, is_abandoned);
         output.map_err(|error| match error {
-            RunError::Start(error) => HelperError::Start(error),
-            RunError::Io(error) => HelperError::Io(error),
-            RunError::TimedOut => HelperError::TimedOut { limit: self.limit },
-            RunError::TooMuch => HelperError::TooMuch,
-            RunError::Abandoned => HelperError::Abandoned,
+            ProcessError::Start(error) => HelperError::Start(error),
+            ProcessError::Io(error) => HelperError::Io(error),
+            ProcessError::TimedOut => HelperError::TimedOut { limit: self.limit },
+            ProcessError::TooMuch => HelperError::TooMuch,
+            ProcessError::Abandoned => HelperError::Abandoned,
         })
     }
 }
 
-impl Action {
-    fn word(self) -> &'static str {
+impl HelperAction {
+    fn argument(self) -> &'static str {
         match self {
             Self::Get => "get",
             Self::Store => "store",
@@ -275,28 +273,28 @@ impl Action {
     }
 }
 
-impl From<Unfit> for HelperError {
-    fn from(unfit: Unfit) -> Self {
+impl From<InvalidLogin> for HelperError {
+    fn from(unfit: InvalidLogin) -> Self {
         let field = match unfit {
-            Unfit::Username => "user name",
-            Unfit::Secret => "secret",
+            InvalidLogin::Username => "user name",
+            InvalidLogin::Secret => "secret",
         };
-        Self::Unfit { field }
+        Self::InvalidLogin { field }
     }
 }
 
-/// Returns what helpers call the registry at `host`.
-fn server(host: &str) -> Result<&str, HelperError> {
-    match is_sound_host(host) {
-        true => Ok(key_of(host)),
+/// Returns the helpers' name of the registry at `host`.
+fn server_url(host: &str) -> Result<&str, HelperError> {
+    match is_valid_host(host) {
+        true => Ok(key_for_host(host)),
         false => Err(HelperError::Host {
             host: sanitize(host),
         }),
     }
 }
 
-/// Tells whether the helper found what it was asked about; any other failure is an error (D9).
-fn outcome(action: Action, output: &Output) -> Result<bool, HelperError> {
+/// Returns `false` if the helper reports that it has no credentials for the host. Any other failure is an error (D9).
+fn is_found(action: HelperAction, output: &ProcessOutput) -> Result<bool, HelperError> {
     if output.status.success() {
         return Ok(true);
     }
@@ -306,23 +304,23 @@ fn outcome(action: Action, output: &Output) -> Result<bool, HelperError> {
     }
     Err(HelperError::Failed {
         status: output.status,
-        said: said_aloud(action, output),
+        stderr: stderr_without_secrets(action, output),
     })
 }
 
-/// Reads the answer to `get`. One without a user and a secret means nothing, too.
-fn credentials(stdout: &[u8]) -> Result<Option<Credentials>, HelperError> {
-    // An empty file would be an empty object; an empty answer is none.
-    let answer = Document::parse(stdout)
+/// Parses the output of `get`. An output with an empty user name and secret also means that there are no credentials.
+fn parse_credentials(stdout: &[u8]) -> Result<Option<Credentials>, HelperError> {
+    // Unlike an empty file, an empty output is not treated as an empty object.
+    let object = JsonObject::parse(stdout)
         .ok()
         .filter(|_| !stdout.trim_ascii().is_empty());
-    let answer = answer.ok_or(HelperError::NotJson)?;
-    let username = text(answer.get("Username"), "Username")?;
-    let secret = text(answer.get("Secret"), "Secret")?;
+    let object = object.ok_or(HelperError::NotJson)?;
+    let username = string_field(object.get("Username"), "Username")?;
+    let secret = string_field(object.get("Secret"), "Secret")?;
     let secret = Secret::new(secret);
     Ok(match (username.as_str(), secret.expose()) {
         ("", "") => None,
-        (TOKEN, _) => Some(Credentials::IdentityToken(secret)),
+        (TOKEN_USERNAME, _) => Some(Credentials::IdentityToken(secret)),
         _ => Some(Credentials::Basic {
             username,
             password: secret,
@@ -330,7 +328,7 @@ fn credentials(stdout: &[u8]) -> Result<Option<Credentials>, HelperError> {
     })
 }
 
-fn text(value: Option<&RawValue>, field: &'static str) -> Result<String, HelperError> {
+fn string_field(value: Option<&RawValue>, field: &'static str) -> Result<String, HelperError> {
     let value = value.and_then(|value| serde_json::from_str(value.get()).ok());
     let Some(Value::String(text)) = value else {
         return Err(HelperError::Field { field });
@@ -341,28 +339,31 @@ fn text(value: Option<&RawValue>, field: &'static str) -> Result<String, HelperE
     }
 }
 
-/// Returns what the helper wrote on its standard error, unless it may have the secret in it: if the helper
-/// was given the secret or began to print it, if it traces itself or talks about secrets, or if a word
-/// looks like one.
-fn said_aloud(action: Action, output: &Output) -> Option<Sanitized> {
+/// Returns the standard error, unless it may contain a secret: if the helper received the secret or began to print it,
+/// if the output is a shell trace or mentions secrets, or if a word looks like a key.
+fn stderr_without_secrets(action: HelperAction, output: &ProcessOutput) -> Option<Sanitized> {
     let text = String::from_utf8_lossy(&output.stderr);
     let text = text.trim();
-    let had_it = action == Action::Store || output.stdout.contains(&b'{');
+    let may_repeat_secret = action == HelperAction::Store || output.stdout.contains(&b'{');
     let lower = text.to_lowercase();
-    let hints = TELLTALES.iter().any(|telltale| lower.contains(telltale));
-    let traces = text.lines().any(|line| line.starts_with('+'));
-    let is_hidden = text.is_empty() || had_it || hints || traces || text.split(' ').any(is_odd);
+    let has_hint = SECRET_HINTS.iter().any(|hint| lower.contains(hint));
+    let is_trace = text.lines().any(|line| line.starts_with('+'));
+    let is_hidden = text.is_empty()
+        || may_repeat_secret
+        || has_hint
+        || is_trace
+        || text.split(' ').any(is_key_like);
     (!is_hidden).then(|| sanitize(text))
 }
 
-/// Tells whether `word` looks more like a key than like a word.
-fn is_odd(word: &str) -> bool {
+/// Returns whether `word` could be a key or a token.
+fn is_key_like(word: &str) -> bool {
     let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
-    word.len() > WORD && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+    word.len() > MAX_WORD_LENGTH && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
 }
 
-fn quoted(text: Option<&Sanitized>) -> String {
-    text.map_or_else(String::new, |text| format!(", saying {text:?}"))
+fn quoted_stderr(text: Option<&Sanitized>) -> String {
+    text.map_or_else(String::new, |text| format!(", stderr: {text:?}"))
 }
 
 #[cfg(test)]

@@ -1,36 +1,36 @@
-//! Who the user is to registries: the files of Docker and podman, credential helpers, login and logout.
+//! The credentials for registries: the files of Docker and podman, credential helpers, login and logout.
 //!
-//! [`CredentialStore`] is the door: it answers for one user, from the [`CredentialLocations`] and with the [`HelperSettings`] that it was
-//! given. It blocks; for pulls it is a [`CredentialProvider`](windlass_registry::Keyring), which does not.
+//! A [`CredentialStore`] looks up the credentials of one user, from the given [`CredentialLocations`] and helpers. It
+//! blocks. For pulls it implements [`CredentialProvider`](windlass_registry::CredentialProvider), which does not.
 //!
 //! Rules that hold everywhere in this crate:
-//! - Nothing here reads the environment or knows a home directory: places arrive as values.
-//! - What is there and cannot be used is an error, and not the same as nothing: nobody is taken for nobody
-//!   because a helper failed (D9).
-//! - A helper is a program of the user's, found by name in absolute directories, run without a shell, with
-//!   a limit on its time and on what it prints, and ended with its children (D10, T30).
-//! - No secret is in an error, in `Debug`, or among the arguments of a program (D11, I7).
-//! - A file is replaced whole or not at all, and keeps every byte that is not about the host.
+//! - Nothing here reads the environment: the caller passes the locations and the home directory as values.
+//! - Credentials that exist but cannot be used are an error. A request is not sent anonymously because a helper
+//!   failed (D9).
+//! - A helper is a program that the user has configured. It is looked up by name in absolute directories, runs
+//!   without a shell and with limits on its time and output, and is killed together with its children (D10, T30).
+//! - No secret appears in an error, in `Debug` output, or in the arguments of a program (D11, I7).
+//! - A file is replaced atomically, and everything in it that is not for the host stays unchanged.
 
-mod document;
 mod edit;
 mod entry;
 mod file;
-mod flight;
 mod helper;
+mod json_object;
 mod key;
-mod keyring;
-mod keys;
+mod locations;
 mod login;
-mod places;
+mod process;
+mod provider;
 mod rewrite;
-mod run;
+mod single_flight;
+mod store;
 
 pub use entry::{LoginCredentials, LoginSecret};
 pub use file::{
     ConfiguredHelper, CredentialEntry, CredentialFile, CredentialFileFormat, CredentialParseError,
 };
 pub use helper::{CredentialHelper, HelperError, HelperSettings};
-pub use keys::{CredentialSource, CredentialStore, LookupError};
+pub use locations::{CredentialLocation, CredentialLocations, CredentialReadError};
 pub use login::{CredentialStoreError, ErasedLogin, StoredLogin};
-pub use places::{CredentialLocation, CredentialLocations, CredentialReadError};
+pub use store::{CredentialSource, CredentialStore, LookupError};

@@ -1,4 +1,4 @@
-//! LoginCredentials and logout: what is kept for the next time, and where.
+//! Stores logins, and removes them.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,180 +6,179 @@ use std::path::PathBuf;
 use windlass_oci::text::{Sanitized, sanitize};
 
 use crate::edit;
-use crate::entry::{LoginCredentials, Unfit};
+use crate::entry::{InvalidLogin, LoginCredentials};
 use crate::file::{CredentialFile, CredentialFileFormat};
 use crate::helper::HelperError;
-use crate::key::is_sound_host;
-use crate::keys::CredentialStore;
-use crate::places::{self, CredentialLocation, CredentialReadError};
+use crate::key::is_valid_host;
+use crate::locations::{self, CredentialLocation, CredentialReadError};
 use crate::rewrite::{RewriteError, rewrite};
+use crate::store::CredentialStore;
 
-/// Where a login is kept now.
+/// Where a login has been stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredLogin {
-    /// The file; with a helper, it only says that there is a login.
+    /// The file. If a helper stores the secret, the file only has an empty entry.
     pub file: PathBuf,
-    /// What the name of the helper that keeps the secret has behind `docker-credential-`.
+    /// The helper that stores the secret, without `docker-credential-`.
     pub helper: Option<Sanitized>,
 }
 
-/// What a logout removed.
+/// The result of a logout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErasedLogin {
-    /// The file that logins are kept in.
+    /// The file in which logins are stored.
     pub file: PathBuf,
-    /// The keys that it had for the host.
+    /// The keys of the removed entries.
     pub keys: Vec<String>,
-    /// The helper that was asked to forget the host, unless it says that it had nothing.
+    /// The helper that removed the login, unless it reported that it had none.
     pub helper: Option<Sanitized>,
 }
 
-/// Why a login or a logout came to nothing. Holds no secret.
+/// The reason why a login could not be stored or removed. It contains no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialStoreError {
-    /// There is no home directory, and no file was named.
-    #[error(
-        "there is no place for credentials: neither a file was named, nor is there a home directory"
-    )]
-    NoPlace,
-    /// Not a host, or one that could be taken for something else (D10).
+    /// No file is configured, and there is no home directory.
+    #[error("no credential file is configured, and there is no home directory")]
+    NoFile,
+    /// The host is invalid (D10).
     #[error("{host:?} is not a registry's host")]
     Host {
         /// The host.
         host: Sanitized,
     },
-    /// Docker could not read it.
-    #[error("the user name is empty, or has a colon or a control character in it")]
+    /// The user name cannot be stored in Docker's format.
+    #[error("the user name is empty or contains a colon or a control character")]
     Username,
-    /// No registry could be told.
-    #[error("the password or token has a control character in it, or is an empty token")]
+    /// The password or token cannot be stored.
+    #[error("the password or token contains a control character, or the token is empty")]
     Secret,
-    /// The file is of no use as it is.
+    /// The file cannot be used.
     #[error(transparent)]
     File(CredentialReadError),
-    /// The helper did not do it.
-    #[error("having docker-credential-{name}, which {} names, {action} the credentials of {host}", .path.display())]
+    /// A helper failed.
+    #[error("cannot {action} the credentials for {host} with docker-credential-{name}, configured in {}", .path.display())]
     Helper {
-        /// What the program's name has behind `docker-credential-`.
+        /// The name of the program without `docker-credential-`.
         name: Sanitized,
-        /// The file that names it.
+        /// The file that configures the helper.
         path: PathBuf,
         /// `store` or `erase`.
         action: &'static str,
         /// The host.
         host: Sanitized,
-        /// What happened.
+        /// The error of the helper.
         source: HelperError,
     },
-    /// It is a directory, a pipe or a device.
+    /// The path is a directory, a fifo or a device.
     #[error("{} is not a file", .path.display())]
     NotAFile {
         /// The path.
         path: PathBuf,
     },
-    /// The file cannot be replaced; it is as it was.
+    /// The file could not be replaced. It is unchanged.
     #[error("cannot replace {}", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Other programs changed the file each time it was about to be replaced.
-    #[error("{} is being changed all the time", .path.display())]
+    /// Other programs changed the file during every attempt.
+    #[error("{} keeps being changed by other programs", .path.display())]
     Contended {
         /// The file.
         path: PathBuf,
     },
 }
 
-/// The file that logins are kept in.
-struct Home {
+/// The file in which logins are stored.
+struct LoginFile {
     path: PathBuf,
     format: CredentialFileFormat,
-    /// The helper that it names for the host.
+    /// The helper that the file configures for the host.
     helper: Option<String>,
 }
 
 impl CredentialStore {
-    /// Keeps `login` for `host` (`host` or `host:port`, `docker.io` for Docker Hub), in place of what was there.
+    /// Stores `login` for `host`, which has the form `host` or `host:port` (`docker.io` for Docker Hub). Replaces the
+    /// previous login.
     ///
-    /// It goes into the file that the user named, else Docker's `config.json`, which is made if it is
-    /// missing; if that file names a helper for the host, the helper keeps the secret.
-    /// [`Self::source_of`] tells whether another place, such as `DOCKER_AUTH_CONFIG`, is asked before.
+    /// The login is stored in the configured file, or else in Docker's `config.json`, which is created if it is
+    /// missing. If that file configures a helper for the host, the helper stores the secret. [`Self::source_of`]
+    /// returns another location, such as `DOCKER_AUTH_CONFIG`, if that one takes precedence.
     pub fn store(
         &self,
         host: &str,
         login: &LoginCredentials,
     ) -> Result<StoredLogin, CredentialStoreError> {
         login.check().map_err(CredentialStoreError::from)?;
-        let home = self.home_of(host)?;
-        if let Some(name) = &home.helper {
+        let target = self.login_file(host)?;
+        if let Some(name) = &target.helper {
             let helper = self.shared.helpers.find(name);
             helper
                 .and_then(|helper| helper.store(host, login))
-                .map_err(|source| home.helper_failed(name, "store", host, source))?;
+                .map_err(|source| target.helper_failed(name, "store", host, source))?;
         }
-        let kept = Some(login).filter(|_| home.helper.is_none());
-        let written = rewrite(&home.path, |bytes| {
-            edit::put(bytes, home.format, host, kept).map(Some)
+        let plain_login = Some(login).filter(|_| target.helper.is_none());
+        let written = rewrite(&target.path, |bytes| {
+            edit::set_entry(bytes, target.format, host, plain_login).map(Some)
         });
-        self.forget();
+        self.clear_cache();
         written?;
-        let helper = home.helper.as_deref().map(sanitize);
+        let helper = target.helper.as_deref().map(sanitize);
         Ok(StoredLogin {
-            file: home.path,
+            file: target.path,
             helper,
         })
     }
 
-    /// Removes what [`Self::store`] keeps for `host`, under all keys that mean this host; other places are
-    /// left alone, and [`Self::source_of`] tells whether they have something.
+    /// Removes what [`Self::store`] has stored for `host`, under all keys of the host. Other locations are unchanged;
+    /// [`Self::source_of`] returns whether they have credentials.
     pub fn erase(&self, host: &str) -> Result<ErasedLogin, CredentialStoreError> {
-        let home = self.home_of(host)?;
+        let target = self.login_file(host)?;
         let mut keys = Vec::new();
-        // First what is in the open, even if the helper fails then.
-        let written = rewrite(&home.path, |bytes| {
-            let taken = edit::take(bytes, home.format, host)?;
+        // The entries first, because they may contain secrets in plain text and the helper may fail.
+        let written = rewrite(&target.path, |bytes| {
+            let removed = edit::remove_entries(bytes, target.format, host)?;
             keys.clear();
-            Ok(taken.map(|taken| {
-                keys = taken.keys;
-                taken.bytes
+            Ok(removed.map(|removed| {
+                keys = removed.keys;
+                removed.bytes
             }))
         });
-        self.forget();
+        self.clear_cache();
         written?;
-        let mut asked = None;
-        if let Some(name) = &home.helper {
+        let mut erased_by = None;
+        if let Some(name) = &target.helper {
             let helper = self.shared.helpers.find(name);
-            let had_it = helper
+            let had_login = helper
                 .and_then(|helper| helper.erase(host))
-                .map_err(|source| home.helper_failed(name, "erase", host, source))?;
-            asked = had_it.then(|| sanitize(name));
+                .map_err(|source| target.helper_failed(name, "erase", host, source))?;
+            erased_by = had_login.then(|| sanitize(name));
         }
         Ok(ErasedLogin {
-            file: home.path,
+            file: target.path,
             keys,
-            helper: asked,
+            helper: erased_by,
         })
     }
 
-    fn home_of(&self, host: &str) -> Result<Home, CredentialStoreError> {
-        if !is_sound_host(host) {
+    fn login_file(&self, host: &str) -> Result<LoginFile, CredentialStoreError> {
+        if !is_valid_host(host) {
             return Err(CredentialStoreError::Host {
                 host: sanitize(host),
             });
         }
-        let place = self.shared.places.for_login();
-        let (path, format) = place.ok_or(CredentialStoreError::NoPlace)?;
-        let bytes = places::read(&path).map_err(CredentialStoreError::File)?;
+        let location = self.shared.locations.for_login();
+        let (path, format) = location.ok_or(CredentialStoreError::NoFile)?;
+        let bytes = locations::read(&path).map_err(CredentialStoreError::File)?;
         let file = CredentialFile::parse(format, &bytes.unwrap_or_default());
         let file = file.map_err(|source| {
-            let place = CredentialLocation::File(path.clone());
-            CredentialStoreError::File(CredentialReadError::Broken { place, source })
+            let location = CredentialLocation::File(path.clone());
+            CredentialStoreError::File(CredentialReadError::Broken { location, source })
         })?;
         let helper = file.helper_for(host).map(|helper| helper.name.to_owned());
-        Ok(Home {
+        Ok(LoginFile {
             path,
             format,
             helper,
@@ -188,13 +187,13 @@ impl CredentialStore {
 }
 
 impl ErasedLogin {
-    /// Tells whether there was nothing to remove.
+    /// Returns whether there was nothing to remove.
     pub fn is_nothing(&self) -> bool {
         self.keys.is_empty() && self.helper.is_none()
     }
 }
 
-impl Home {
+impl LoginFile {
     fn helper_failed(
         &self,
         name: &str,
@@ -212,11 +211,11 @@ impl Home {
     }
 }
 
-impl From<Unfit> for CredentialStoreError {
-    fn from(unfit: Unfit) -> Self {
+impl From<InvalidLogin> for CredentialStoreError {
+    fn from(unfit: InvalidLogin) -> Self {
         match unfit {
-            Unfit::Username => Self::Username,
-            Unfit::Secret => Self::Secret,
+            InvalidLogin::Username => Self::Username,
+            InvalidLogin::Secret => Self::Secret,
         }
     }
 }

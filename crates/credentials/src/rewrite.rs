@@ -1,17 +1,18 @@
-//! Replaces a credential file, so that nobody ever sees half of one and no change is lost.
+//! Replaces a credential file atomically, without losing concurrent changes.
 //!
 //! Invariants:
-//! - Under the path is, at any moment and after a crash, the old file or the new one, whole. The new one is
-//!   written and synced beside it, under a name that nothing reads, and renamed.
-//! - Windlass changes a file only while it holds the lock on the directory (`flock`, which leaves no file
-//!   behind), from reading to renaming: of two logins at once, the second sees what the first wrote. Anybody
-//!   who can read the directory can lock it, so the wait has an end.
-//! - What a login that was killed left beside the file has a secret: the next who holds the lock removes it.
-//! - Docker and podman know no lock. So the file is read again right before the renaming, and if it is
-//!   another than the one that was changed, all is done anew. (What is left is the time of one system call.)
-//! - The secret is never in a file that others can read, unless they could read the old one: the new file
-//!   begins with mode 0600, and gets the mode of the old one only with its owner and group.
-//! - A symlink is followed, and stays: what it leads to is replaced.
+//! - At any time, and after a crash, the path refers to the complete old or the complete new file. The new file is
+//!   written and synced beside it under a temporary name, and then renamed.
+//! - windlass holds a lock on the directory from reading to renaming, so that concurrent logins do not overwrite each
+//!   other. It uses `flock`, which leaves no file behind. Every process that can read the directory can lock it, so
+//!   waiting for the lock has a timeout.
+//! - A temporary file that a killed process has left behind contains a secret. The next process that holds the lock
+//!   removes it.
+//! - Docker and podman do not lock. Therefore the file is read again right before the rename; if it has changed, the
+//!   edit is repeated. A change between these two system calls can still be lost.
+//! - Other users can read the new file only if they could read the old one: the new file is created with mode 0600,
+//!   and gets the mode of the old file only together with its owner and group.
+//! - A symbolic link is preserved: its target is replaced.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
@@ -25,68 +26,74 @@ use rustix::fs::{FlockOperation, Gid, Uid, fchown, flock};
 use rustix::io::Errno;
 
 use crate::file::CredentialParseError;
-use crate::places::{self, CredentialLocation, CredentialReadError};
+use crate::locations::{self, CredentialLocation, CredentialReadError};
 
-/// How often others may change the file while it is being changed.
-const ATTEMPTS: usize = 10;
-/// As many symlinks as the kernel follows.
-const SYMLINKS: usize = 40;
-/// How the names of files that are being written begin.
+/// The number of attempts when other programs change the file.
+const MAX_ATTEMPTS: usize = 10;
+/// The limit on the number of symbolic links, as in the kernel.
+const MAX_SYMLINKS: usize = 40;
+/// The prefix of temporary names.
 const PREFIX: &str = ".windlass-auth-";
-/// How long to wait for the lock, and how often to try.
-const LOCK: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(20));
+/// How long to wait for the lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time between two attempts to take the lock.
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Why a file could not be replaced.
+/// The reason why a file could not be replaced.
 #[derive(Debug)]
 pub(crate) enum RewriteError {
-    /// What is there is of no use.
+    /// The existing file cannot be used.
     File(CredentialReadError),
-    /// Something could not be done to a path.
+    /// A file operation failed.
     Io(PathBuf, io::Error),
-    /// It is a directory, a pipe or a device.
+    /// The path is a directory, a fifo or a device.
     NotAFile(PathBuf),
-    /// Others change it all the time.
+    /// Other programs changed the file during every attempt.
     Contended(PathBuf),
 }
 
-/// Replaces the file at `path` by what `edit` makes of its bytes (none if there is no file), unless that is
-/// `None`. Directories that are missing are made, for the user alone.
+/// Replaces the content of the file at `path` by the result of `edit`, which receives the current content, or an empty
+/// slice if the file does not exist. If `edit` returns `None`, the file is not changed. Missing directories are created
+/// with access for the user only.
 ///
-/// `edit` may be called several times; the last call counts.
+/// `edit` may be called several times; the result of the last call is written.
 pub(crate) fn rewrite(
     path: &Path,
     edit: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, CredentialParseError>,
 ) -> Result<(), RewriteError> {
-    rewrite_within(LOCK.0, path, edit)
+    rewrite_with_timeout(LOCK_TIMEOUT, path, edit)
 }
 
-fn rewrite_within(
-    patience: Duration,
+fn rewrite_with_timeout(
+    lock_timeout: Duration,
     path: &Path,
     mut edit: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, CredentialParseError>,
 ) -> Result<(), RewriteError> {
-    let target = followed(path).map_err(|error| RewriteError::Io(path.to_owned(), error))?;
+    let target =
+        resolve_symlinks(path).map_err(|error| RewriteError::Io(path.to_owned(), error))?;
     let failed = |error| RewriteError::Io(target.clone(), error);
     let directory = directory_of(&target);
     let mut locked = None;
-    for _ in 0..ATTEMPTS {
-        let old = places::read(&target).map_err(RewriteError::File)?;
+    for _ in 0..MAX_ATTEMPTS {
+        let old = locations::read(&target).map_err(RewriteError::File)?;
         let edited = edit(old.as_deref().unwrap_or_default());
         let broken = |source| CredentialReadError::Broken {
-            place: CredentialLocation::File(path.to_owned()),
+            location: CredentialLocation::File(path.to_owned()),
             source,
         };
         let Some(new) = edited.map_err(|source| RewriteError::File(broken(source)))? else {
             return Ok(());
         };
-        if new.len() as u64 > places::LARGEST {
-            let place = CredentialLocation::File(path.to_owned());
-            return Err(RewriteError::File(CredentialReadError::TooLarge { place }));
+        if new.len() as u64 > locations::MAX_FILE_SIZE {
+            let location = CredentialLocation::File(path.to_owned());
+            return Err(RewriteError::File(CredentialReadError::TooLarge {
+                location,
+            }));
         }
         if locked.is_none() {
-            // Only now, since what changes nothing makes no directory. What was read before the lock was
-            // had is compared below like everything else.
-            locked = Some(lock(directory, patience).map_err(failed)?);
+            // Not earlier, because an edit without a change must not create the directory. The content was read
+            // before the lock was taken, but it is compared below.
+            locked = Some(lock(directory, lock_timeout).map_err(failed)?);
         }
         let metadata = metadata_of(&target).map_err(failed)?;
         if metadata
@@ -95,15 +102,16 @@ fn rewrite_within(
         {
             return Err(RewriteError::NotAFile(target));
         }
-        let written = write(directory, &new, metadata.as_ref()).map_err(failed)?;
-        if places::read(&target).map_err(RewriteError::File)? == old {
+        let written = write_temporary(directory, &new, metadata.as_ref()).map_err(failed)?;
+        if locations::read(&target).map_err(RewriteError::File)? == old {
             return commit(written, &target, directory).map_err(failed);
         }
     }
     Err(RewriteError::Contended(target))
 }
 
-fn write(
+/// Writes the new content to a temporary file, with the permissions of the `old` file.
+fn write_temporary(
     directory: &Path,
     bytes: &[u8],
     old: Option<&fs::Metadata>,
@@ -114,8 +122,8 @@ fn write(
         .tempfile_in(directory)?;
     written.write_all(bytes)?;
     match old {
-        Some(old) => take_after(written.as_file(), old)?,
-        // Whatever the umask left of it.
+        Some(old) => copy_permissions(written.as_file(), old)?,
+        // Independently of the umask.
         None => written
             .as_file()
             .set_permissions(Permissions::from_mode(0o600))?,
@@ -124,27 +132,27 @@ fn write(
     Ok(written)
 }
 
-/// Gives `file` the owner and the mode of `old`; where it may not have the owner, nobody else's rights.
-fn take_after(file: &File, old: &fs::Metadata) -> io::Result<()> {
+/// Sets the owner and mode of `old` on `file`. If the owner cannot be set, only the owner gets permissions.
+fn copy_permissions(file: &File, old: &fs::Metadata) -> io::Result<()> {
     let new = file.metadata()?;
     let is_same = (new.uid(), new.gid()) == (old.uid(), old.gid());
     let (uid, gid) = (Uid::from_raw(old.uid()), Gid::from_raw(old.gid()));
-    let kept = is_same || fchown(file, Some(uid), Some(gid)).is_ok();
-    let mode = old.mode() & if kept { 0o777 } else { 0o700 };
+    let has_owner = is_same || fchown(file, Some(uid), Some(gid)).is_ok();
+    let mode = old.mode() & if has_owner { 0o777 } else { 0o700 };
     file.set_permissions(Permissions::from_mode(mode))
 }
 
 fn commit(written: tempfile::NamedTempFile, target: &Path, directory: &Path) -> io::Result<()> {
     written.persist(target).map_err(|error| error.error)?;
-    // The file is in its place: that it may be the old one after a crash is no reason to say that it is not.
+    // If syncing the directory fails, the old file may reappear after a crash, but the new file is in place now.
     File::open(directory)
         .and_then(|directory| directory.sync_all())
         .ok();
     Ok(())
 }
 
-/// Makes `directory` if it is missing, and waits until it can be locked.
-fn lock(directory: &Path, patience: Duration) -> io::Result<File> {
+/// Creates `directory` if it is missing, and waits for the lock on it.
+fn lock(directory: &Path, lock_timeout: Duration) -> io::Result<File> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -158,12 +166,14 @@ fn lock(directory: &Path, patience: Duration) -> io::Result<File> {
                 return Ok(handle);
             }
             Err(Errno::INTR) => {}
-            Err(Errno::WOULDBLOCK) if start.elapsed() < patience => thread::sleep(LOCK.1),
+            Err(Errno::WOULDBLOCK) if start.elapsed() < lock_timeout => {
+                thread::sleep(LOCK_POLL_INTERVAL)
+            }
             Err(Errno::WOULDBLOCK) => {
                 let reason = "another program has its directory locked";
                 return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
             }
-            // Some network file systems do not lock directories. What is left is the comparison.
+            // Some network file systems cannot lock directories. Changes are then only detected by comparison.
             Err(Errno::BADF | Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOLCK) => {
                 return Ok(handle);
             }
@@ -172,7 +182,7 @@ fn lock(directory: &Path, patience: Duration) -> io::Result<File> {
     }
 }
 
-/// Removes what was being written when its writer was killed. Nobody is writing now.
+/// Removes the temporary files of killed processes. While the lock is held, no other process is writing one.
 fn remove_leftovers(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_name().as_bytes().starts_with(PREFIX.as_bytes()) {
@@ -181,12 +191,12 @@ fn remove_leftovers(directory: &Path) {
     }
 }
 
-/// Follows the symlinks at `path` to what they lead to, which need not be there.
-fn followed(path: &Path) -> io::Result<PathBuf> {
+/// Follows the symbolic links at `path`. The target may be missing.
+fn resolve_symlinks(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
-    for _ in 0..SYMLINKS {
+    for _ in 0..MAX_SYMLINKS {
         match fs::read_link(&path) {
-            // An absolute target replaces the directory.
+            // `join` with an absolute target replaces the directory.
             Ok(target) => path = directory_of(&path).join(target),
             Err(_) => return Ok(path),
         }

@@ -212,7 +212,7 @@ fn an_authfile_is_asked_first() {
 
     exit: 1
     --- stderr
-    error: listing the tags of registry.test/app: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: nothing.json was named for credentials, and is not there
+    error: listing the tags of registry.test/app: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: the credential file nothing.json does not exist
     hint: correct that file, or name another one with --authfile
     ");
 }

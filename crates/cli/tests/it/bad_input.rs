@@ -176,7 +176,7 @@ fn credentials_that_only_a_helper_has() {
     insta::assert_snapshot!(windlass.run(args(&registry.name("app:1"))), @r"
     exit: 1
     --- stderr
-    error: pulling registry.test/app:1: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: asking docker-credential-desktop, which [dir]/home/.docker/config.json names, for the credentials of registry.test: not found on PATH
+    error: pulling registry.test/app:1: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: cannot get the credentials for registry.test from docker-credential-desktop, configured in [dir]/home/.docker/config.json: not found on PATH
     hint: see what `docker-credential-desktop list` says, or take it out of [dir]/home/.docker/config.json and log in with `windlass login registry.test`
     ");
 }

@@ -289,12 +289,12 @@ fn a_helper_that_fails_is_said() {
     insta::assert_snapshot!([login, digest].join("\n"), @r#"
     exit: 1
     --- stderr
-    error: keeping the login to registry.test: having docker-credential-test, which [dir]/home/.docker/config.json names, store the credentials of registry.test: failed with exit status: 3
+    error: keeping the login to registry.test: cannot store the credentials for registry.test with docker-credential-test, configured in [dir]/home/.docker/config.json: failed with exit status: 3
     hint: see what `docker-credential-test list` says, or take it out of [dir]/home/.docker/config.json
 
     exit: 1
     --- stderr
-    error: asking for the digest of registry.test/app:1: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: asking docker-credential-test, which [dir]/home/.docker/config.json names, for the credentials of registry.test: failed with exit status: 3, saying "no keychain here"
+    error: asking for the digest of registry.test/app:1: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: cannot get the credentials for registry.test from docker-credential-test, configured in [dir]/home/.docker/config.json: failed with exit status: 3, stderr: "no keychain here"
     hint: see what `docker-credential-test list` says, or take it out of [dir]/home/.docker/config.json and log in with `windlass login registry.test`
     "#);
     let file = fs::read_to_string(windlass.path("home/.docker/config.json")).unwrap();

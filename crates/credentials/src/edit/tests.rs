@@ -13,26 +13,28 @@ fn login(username: &str, password: &str) -> LoginCredentials {
     }
 }
 
-fn put_docker(text: &str, host: &str, login: Option<&LoginCredentials>) -> String {
-    String::from_utf8(put(text.as_bytes(), CredentialFileFormat::Docker, host, login).unwrap())
-        .unwrap()
+fn set_docker_entry(text: &str, host: &str, login: Option<&LoginCredentials>) -> String {
+    String::from_utf8(
+        set_entry(text.as_bytes(), CredentialFileFormat::Docker, host, login).unwrap(),
+    )
+    .unwrap()
 }
 
 fn lookup(bytes: &[u8], format: CredentialFileFormat, host: &str) -> Credentials {
     let file = CredentialFile::parse(format, bytes).unwrap();
-    let door = CredentialScope {
+    let scope = CredentialScope {
         host: host.to_owned(),
         repository: String::new(),
     };
-    let found = file.find(&door);
+    let found = file.find(&scope);
     found.map_or(Credentials::Anonymous, |found| found.credentials.clone())
 }
 
 #[test]
-fn a_login_is_written_as_docker_does() {
+fn logins_are_written_in_dockers_format() {
     let me = login("me", "pass:word");
     assert_eq!(
-        put_docker("", "docker.io", Some(&me)),
+        set_docker_entry("", "docker.io", Some(&me)),
         "{\n\t\"auths\": {\n\t\t\"https://index.docker.io/v1/\": {\n\t\t\t\"auth\": \"bWU6cGFzczp3b3Jk\"\n\t\t}\n\t}\n}"
     );
     let token = LoginCredentials {
@@ -40,23 +42,27 @@ fn a_login_is_written_as_docker_does() {
         secret: LoginSecret::IdentityToken(Secret::new("refresh")),
     };
     assert_eq!(
-        put_docker("{}", "a.test", Some(&token)),
+        set_docker_entry("{}", "a.test", Some(&token)),
         "{\n\t\"auths\": {\n\t\t\"a.test\": {\n\t\t\t\"auth\": \"bWU6\",\n\t\t\t\"identitytoken\": \"refresh\"\n\t\t}\n\t}\n}"
     );
     assert_eq!(
-        put_docker(r#"{"credsStore":"x"}"#, "a.test", None),
+        set_docker_entry(r#"{"credsStore":"x"}"#, "a.test", None),
         "{\n\t\"credsStore\": \"x\",\n\t\"auths\": {\n\t\t\"a.test\": {}\n\t}\n}"
     );
 }
 
 #[test]
-fn what_is_not_about_the_host_stays_to_the_byte() {
+fn other_content_is_preserved_exactly() {
     let old = "{\n  \"z\": {\"b\":1.0,   \"a\":1e400},\n  \"auths\": {\n    \"b.test\": {\"auth\":  \"bWU6eA==\"},\n    \"a.test\": {\n      \"email\": \"me@a.test\",\n      \"auth\": \"bWU6b2xk\"\n    }\n  },\n  \"é\": \"\\u00e9\"\n}\n";
     let new = old.replace("bWU6b2xk", "bWU6eA==");
-    assert_eq!(put_docker(old, "a.test", Some(&login("me", "x"))), new);
-    let Taken { bytes: left, keys } = take(old.as_bytes(), CredentialFileFormat::Docker, "a.test")
-        .unwrap()
-        .unwrap();
+    assert_eq!(
+        set_docker_entry(old, "a.test", Some(&login("me", "x"))),
+        new
+    );
+    let RemovedEntries { bytes: left, keys } =
+        remove_entries(old.as_bytes(), CredentialFileFormat::Docker, "a.test")
+            .unwrap()
+            .unwrap();
     assert_eq!(keys, ["a.test"]);
     assert_eq!(
         String::from_utf8(left).unwrap(),
@@ -64,11 +70,11 @@ fn what_is_not_about_the_host_stays_to_the_byte() {
     );
 }
 
-/// Who reads another form of the key must not meet the old password.
+/// Readers of another form of the key must not find the old password.
 #[test]
 fn every_key_of_the_host_gets_the_login() {
     let old = r#"{"auths":{"docker.io":{"auth":"bWU6b2xk"},"docker.io/me":{"auth":"bWU6eA=="}}}"#;
-    let new = put(
+    let new = set_entry(
         old.as_bytes(),
         CredentialFileFormat::Podman,
         "docker.io",
@@ -87,7 +93,7 @@ fn every_key_of_the_host_gets_the_login() {
 }
 
 #[test]
-fn a_logout_takes_every_form_of_the_key() {
+fn a_logout_removes_every_form_of_the_key() {
     let keys = [
         "a.test",
         "https://a.test",
@@ -105,19 +111,19 @@ fn a_logout_takes_every_form_of_the_key() {
         .collect();
     let text = serde_json::json!({ "auths": auths }).to_string();
 
-    let Taken {
+    let RemovedEntries {
         bytes: left,
-        keys: mut taken,
-    } = take(text.as_bytes(), CredentialFileFormat::Docker, "a.test")
+        keys: mut removed,
+    } = remove_entries(text.as_bytes(), CredentialFileFormat::Docker, "a.test")
         .unwrap()
         .unwrap();
 
     let mut expected = keys.map(str::to_owned);
     expected.sort();
-    taken.sort();
-    assert_eq!(taken, expected);
+    removed.sort();
+    assert_eq!(removed, expected);
     assert!(
-        take(&left, CredentialFileFormat::Docker, "a.test")
+        remove_entries(&left, CredentialFileFormat::Docker, "a.test")
             .unwrap()
             .is_none()
     );
@@ -130,17 +136,18 @@ fn a_logout_takes_every_form_of_the_key() {
         .collect();
     assert_eq!(left, ["a.test:5000", "b.test", "https://evil-a.test"]);
 
-    // To podman a path is a namespace, which is another login.
-    let Taken { bytes: left, .. } = take(text.as_bytes(), CredentialFileFormat::Podman, "a.test")
-        .unwrap()
-        .unwrap();
+    // podman interprets a path as a namespace, which has a login of its own.
+    let RemovedEntries { bytes: left, .. } =
+        remove_entries(text.as_bytes(), CredentialFileFormat::Podman, "a.test")
+            .unwrap()
+            .unwrap();
     let left: Value = serde_json::from_slice(&left).unwrap();
     assert!(left["auths"].get("a.test/ns").is_some());
 }
 
 #[test]
 fn a_dockercfg_has_no_auths() {
-    let new = put(
+    let new = set_entry(
         b"{\"b.test\":{}}",
         CredentialFileFormat::Dockercfg,
         "a.test",
@@ -151,35 +158,36 @@ fn a_dockercfg_has_no_auths() {
         String::from_utf8(new.clone()).unwrap(),
         "{\n\t\"b.test\": {},\n\t\"a.test\": {\n\t\t\t\"auth\": \"bWU6eA==\"\n\t\t}\n}"
     );
-    let Taken { bytes: left, .. } = take(&new, CredentialFileFormat::Dockercfg, "a.test")
-        .unwrap()
-        .unwrap();
+    let RemovedEntries { bytes: left, .. } =
+        remove_entries(&new, CredentialFileFormat::Dockercfg, "a.test")
+            .unwrap()
+            .unwrap();
     assert_eq!(left, b"{\n\t\"b.test\": {}\n}");
 }
 
-/// No old password stays behind in what is hidden by something of the same name.
+/// No old password is left in an object that is hidden by another one of the same name.
 #[test]
-fn what_is_there_twice_is_there_once_then() {
+fn duplicate_objects_are_merged() {
     let old = r#"{"auths":{"a.test":{"auth":"b2xkOm9sZA=="}},"auths":{"b.test":{},"a.test":{"auth":"b2xkOm9sZA=="}}}"#;
     assert_eq!(
-        put_docker(old, "a.test", Some(&login("me", "x"))),
+        set_docker_entry(old, "a.test", Some(&login("me", "x"))),
         "{\n\t\"auths\": {\n\t\t\"b.test\": {},\n\t\t\"a.test\": {\n\t\t\t\"auth\": \"bWU6eA==\"\n\t\t}\n\t}\n}"
     );
-    let Taken { bytes: left, .. } = take(old.as_bytes(), CredentialFileFormat::Docker, "a.test")
-        .unwrap()
-        .unwrap();
+    let RemovedEntries { bytes: left, .. } =
+        remove_entries(old.as_bytes(), CredentialFileFormat::Docker, "a.test")
+            .unwrap()
+            .unwrap();
     assert_eq!(
         String::from_utf8(left).unwrap(),
         "{\n\t\"auths\": {\n\t\t\"b.test\": {}\n\t}\n}"
     );
 }
 
-/// What cannot be understood is not changed.
 #[test]
-fn a_broken_file_is_left_alone() {
+fn invalid_files_are_not_changed() {
     for text in ["{", "[]", r#"{"auths":[]}"#] {
         assert!(
-            put(
+            set_entry(
                 text.as_bytes(),
                 CredentialFileFormat::Docker,
                 "a.test",
@@ -187,7 +195,7 @@ fn a_broken_file_is_left_alone() {
             )
             .is_err()
         );
-        assert!(take(text.as_bytes(), CredentialFileFormat::Docker, "a.test").is_err());
+        assert!(remove_entries(text.as_bytes(), CredentialFileFormat::Docker, "a.test").is_err());
     }
 }
 
@@ -207,11 +215,11 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A config file, of which only `auths` has to be as it should.
+/// A config file with valid `auths` and arbitrary other fields.
 fn any_config() -> impl Strategy<Value = Value> {
     let fields = prop::collection::btree_map("[a-zA-Z\\PC]{0,6}", any_json(), 0..5);
     let entry = ("[a-z]{1,5}", "[a-z:]{0,5}", any::<bool>()).prop_map(|(user, password, email)| {
-        let auth = entry::write(None, Some(&login(&user, &password)), &Layout::of(b""));
+        let auth = entry::write(None, Some(&login(&user, &password)), &JsonStyle::of(b""));
         let mut entry: Value = serde_json::from_str(auth.get()).unwrap();
         if email {
             entry["email"] = Value::from("x@y");
@@ -231,7 +239,7 @@ fn any_config() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Returns `config` without what it says about `host`.
+/// Returns `config` without the entries for `host`.
 fn others(mut config: Value, host: &str) -> Value {
     if let Some(auths) = config.get_mut("auths").and_then(Value::as_object_mut) {
         auths.retain(|key, _| !key::is_for_host(key, CredentialFileFormat::Docker, host));
@@ -244,7 +252,7 @@ fn others(mut config: Value, host: &str) -> Value {
 
 proptest! {
     #[test]
-    fn what_is_stored_is_found_and_all_else_stays(
+    fn stored_logins_are_found_and_other_content_is_preserved(
         config in any_config(),
         host in "[a-g]\\.test(:1)?|docker\\.io",
         username in "[^:\\p{Cc}]{1,12}",
@@ -258,15 +266,15 @@ proptest! {
         let login = LoginCredentials { username, secret };
         prop_assert!(login.check().is_ok());
 
-        let stored = put(old.as_bytes(), CredentialFileFormat::Docker, &host, Some(&login)).unwrap();
+        let stored = set_entry(old.as_bytes(), CredentialFileFormat::Docker, &host, Some(&login)).unwrap();
         prop_assert_eq!(lookup(&stored, CredentialFileFormat::Docker, &host), login.credentials());
         let read: Value = serde_json::from_slice(&stored).unwrap();
         prop_assert_eq!(others(read, &host), others(config.clone(), &host));
         // Storing the same again changes nothing.
-        let again = put(&stored, CredentialFileFormat::Docker, &host, Some(&login)).unwrap();
+        let again = set_entry(&stored, CredentialFileFormat::Docker, &host, Some(&login)).unwrap();
         prop_assert_eq!(&again, &stored);
 
-        let Taken { bytes: left, .. } = take(&stored, CredentialFileFormat::Docker, &host).unwrap().unwrap();
+        let RemovedEntries { bytes: left, .. } = remove_entries(&stored, CredentialFileFormat::Docker, &host).unwrap().unwrap();
         prop_assert_eq!(lookup(&left, CredentialFileFormat::Docker, &host), Credentials::Anonymous);
         let read: Value = serde_json::from_slice(&left).unwrap();
         prop_assert_eq!(others(read, &host), others(config, &host));

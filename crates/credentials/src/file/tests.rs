@@ -18,25 +18,24 @@ fn docker(json: &str) -> CredentialFile {
     file(CredentialFileFormat::Docker, json)
 }
 
-/// What `file` has for `name`, of the form `host` or `host/repository`.
+/// Returns the credentials in `file` for `name`, which has the form `host` or `host/repository`.
 fn found(file: &CredentialFile, name: &str) -> Credentials {
     let (host, repository) = name.split_once('/').unwrap_or((name, ""));
-    let door = CredentialScope {
+    let scope = CredentialScope {
         host: host.to_owned(),
         repository: repository.to_owned(),
     };
-    let found = file.find(&door);
+    let found = file.find(&scope);
     found.map_or(Credentials::Anonymous, |found| found.credentials.clone())
 }
 
-/// An entry whose user and password tell it from others.
+/// Returns an entry with this user name.
 fn entry(user: &str) -> String {
     format!(r#"{{"username":"{user}","password":"x"}}"#)
 }
 
-/// Every form of an entry.
 #[test]
-fn reads_every_form_of_credentials() {
+fn every_form_of_credentials_is_read() {
     // In base64: "me:pass:word"; "me:pass" and a NUL; "00:"; "me:"; "me:pass:word" without padding.
     let file = docker(
         r#"{
@@ -48,7 +47,7 @@ fn reads_every_form_of_credentials() {
             "e.test": {"auth": "MDA6", "registrytoken": "access", "identitytoken": "x"},
             "f.test": {},
             "g.test": {"auth": "bWU6", "username": null},
-            "h.test": {"username": "nobody"},
+            "h.test": {"username": "only-a-name"},
             "i.test": {"auth": "bWU6cGFzcwA"}
           },
           "HttpHeaders": {"X": "y"}
@@ -65,7 +64,7 @@ fn reads_every_form_of_credentials() {
         ("g.test", basic("me", "")),
         ("h.test", Credentials::Anonymous),
         ("i.test", basic("me", "pass")),
-        ("unheard.of", Credentials::Anonymous),
+        ("unknown.test", Credentials::Anonymous),
     ] {
         assert_eq!(found(&file, host), expected, "{host}");
     }
@@ -98,7 +97,7 @@ fn keys_may_have_a_scheme_and_a_path() {
 }
 
 #[test]
-fn docker_hub_goes_by_several_names() {
+fn docker_hub_has_several_names() {
     for key in [
         "docker.io",
         "index.docker.io",
@@ -109,9 +108,9 @@ fn docker_hub_goes_by_several_names() {
     }
 }
 
-/// podman's rule: the most specific key counts.
+/// podman's rule: the most specific key takes precedence.
 #[test]
-fn the_key_that_leads_furthest_counts() {
+fn the_most_specific_key_takes_precedence() {
     let json = format!(
         r#"{{"auths":{{
             "a.test/ns": {}, "a.test": {}, "a.test/ns/app": {}, "b.test/ns": {}, "docker.io/library": {},
@@ -141,7 +140,7 @@ fn the_key_that_leads_furthest_counts() {
     for name in ["b.test/other", "b.test", "docker.io/me/app"] {
         assert_eq!(found(&podman, name), Credentials::Anonymous, "{name}");
     }
-    // To Docker a path in a key says nothing; it still does not win over one that leads there.
+    // Docker ignores the path of a key, but a key that matches the repository still takes precedence.
     let docker = docker(&json);
     assert_eq!(found(&docker, "a.test/ns/app"), basic("app", "x"));
     assert_eq!(found(&docker, "a.test/other"), basic("host", "x"));
@@ -149,7 +148,7 @@ fn the_key_that_leads_furthest_counts() {
 }
 
 #[test]
-fn the_entries_of_a_dockercfg_are_the_file() {
+fn a_dockercfg_contains_the_entries_directly() {
     let json = format!(r#"{{"https://index.docker.io/v1/":{}}}"#, entry("a"));
     let file = file(CredentialFileFormat::Dockercfg, &json);
     assert_eq!(found(&file, "docker.io"), basic("a", "x"));
@@ -157,7 +156,7 @@ fn the_entries_of_a_dockercfg_are_the_file() {
 }
 
 #[test]
-fn a_helper_of_the_host_is_asked_before_the_one_for_all() {
+fn a_helper_for_the_host_takes_precedence() {
     let file = docker(
         r#"{"auths":{"a.test":{}},"credsStore":"desktop",
             "credHelpers":{"gcr.test":"gcloud","https://index.docker.io/v1/":"hub","none.test":""}}"#,
@@ -177,15 +176,15 @@ fn a_helper_of_the_host_is_asked_before_the_one_for_all() {
 }
 
 #[test]
-fn what_says_nothing_is_empty() {
+fn empty_files_contain_no_credentials() {
     for json in ["", " \n", "{}", r#"{"auths":null}"#] {
         assert_eq!(found(&docker(json), "a.test"), Credentials::Anonymous);
     }
 }
 
-/// What windlass cannot read is not its business, as long as it is not about credentials.
+/// Fields that have nothing to do with credentials are not validated.
 #[test]
-fn other_fields_may_be_anything() {
+fn other_fields_may_have_any_value() {
     let deep = "[".repeat(1000) + &"]".repeat(1000);
     let file = docker(&format!(
         r#"{{"proxies":{deep},"x":1e999,"auths":{{"a.test":{}}}}}"#,
@@ -194,9 +193,9 @@ fn other_fields_may_be_anything() {
     assert_eq!(found(&file, "a.test"), basic("a", "x"));
 }
 
-/// As Docker and podman read it: objects are merged, and of two entries the last counts.
+/// As in Docker and podman, duplicate objects are merged, and the last of two entries is used.
 #[test]
-fn what_is_there_twice_counts_twice() {
+fn duplicate_objects_are_merged() {
     let file = docker(&format!(
         r#"{{"auths":{{"a.test":{},"a.test":{}}},"credHelpers":{{"c.test":"x"}},
             "auths":{{"b.test":{}}},"credHelpers":null}}"#,
@@ -209,7 +208,7 @@ fn what_is_there_twice_counts_twice() {
     assert_eq!(file.helper_for("c.test").unwrap().name, "x");
 }
 
-/// I7: an error names the place, and shows nothing of what is there.
+/// I7: an error contains the path of a field, but not its value.
 #[test]
 fn errors_do_not_show_secrets() {
     for (json, expected) in [

@@ -2,12 +2,12 @@ use std::os::unix::process::ExitStatusExt as _;
 
 use super::*;
 
-fn answer(stdout: &str) -> Result<Option<Credentials>, String> {
-    credentials(stdout.as_bytes()).map_err(|error| error.to_string())
+fn parsed(stdout: &str) -> Result<Option<Credentials>, String> {
+    parse_credentials(stdout.as_bytes()).map_err(|error| error.to_string())
 }
 
 #[test]
-fn reads_what_helpers_print() {
+fn output_of_helpers_is_parsed() {
     let basic = Credentials::Basic {
         username: "me".to_owned(),
         password: Secret::new("x"),
@@ -27,13 +27,13 @@ fn reads_what_helpers_print() {
         ),
         (r#"{"Username":"","Secret":""}"#, None),
     ] {
-        assert_eq!(answer(stdout), Ok(expected), "{stdout}");
+        assert_eq!(parsed(stdout), Ok(expected), "{stdout}");
     }
 }
 
 /// T30, I7.
 #[test]
-fn what_is_no_answer_is_refused_and_not_shown() {
+fn invalid_output_is_rejected_and_not_shown() {
     let not_json = "printed something that is not a JSON object";
     for (stdout, expected) in [
         ("", not_json),
@@ -48,19 +48,19 @@ fn what_is_no_answer_is_refused_and_not_shown() {
         ),
         (
             r#"{"Username":"me","Secret":"hunter2\n"}"#,
-            "printed a Secret with a NUL or a line end in it",
+            "printed a Secret that contains a NUL or a line end",
         ),
         (
             r#"{"Username":"m\u0000e","Secret":"hunter2"}"#,
-            "printed a Username with a NUL or a line end in it",
+            "printed a Username that contains a NUL or a line end",
         ),
     ] {
-        assert_eq!(answer(stdout), Err(expected.to_owned()), "{stdout}");
+        assert_eq!(parsed(stdout), Err(expected.to_owned()), "{stdout}");
     }
 }
 
 #[test]
-fn names_lead_to_no_other_directory() {
+fn names_cannot_refer_to_other_directories() {
     let helpers = HelperSettings::new("/usr/bin");
     for name in ["", "../x", "a/b", "-x y", "a\nb", "x\0", "ä", "$(x)"] {
         let error = helpers.find(name).unwrap_err();
@@ -75,30 +75,32 @@ fn names_lead_to_no_other_directory() {
     );
 }
 
-/// Only what cannot hold a secret is told.
 #[test]
-fn standard_error_is_told_unless_it_may_hold_a_secret() {
-    let said = |action, stdout: &str, stderr: &str| {
-        let output = Output {
+fn standard_error_is_reported_unless_it_may_contain_a_secret() {
+    let error_of = |action, stdout: &str, stderr: &str| {
+        let output = ProcessOutput {
             status: ExitStatus::from_raw(1 << 8),
             stdout: stdout.into(),
             stderr: stderr.into(),
         };
-        outcome(action, &output).unwrap_err().to_string()
+        is_found(action, &output).unwrap_err().to_string()
     };
     assert_eq!(
-        said(Action::Get, "", "the keyring is \x1b[1mlocked\n"),
-        r#"failed with exit status: 1, saying "the keyring is \u{1b}[1mlocked""#
+        error_of(HelperAction::Get, "", "the keyring is \x1b[1mlocked\n"),
+        r#"failed with exit status: 1, stderr: "the keyring is \u{1b}[1mlocked""#
     );
     for (action, stdout, stderr) in [
-        (Action::Store, "", "hunter2"),
-        (Action::Get, r#"{"Username":"me","#, "hunter2"),
-        (Action::Get, "", "+ echo hunter2"),
-        (Action::Get, "", "your password: hunter2"),
-        (Action::Get, "", "GET https://me:hunter2@a.test"),
-        (Action::Get, "", "cannot decode hunter2hunter2"),
-        (Action::Get, "hunter2", ""),
+        (HelperAction::Store, "", "hunter2"),
+        (HelperAction::Get, r#"{"Username":"me","#, "hunter2"),
+        (HelperAction::Get, "", "+ echo hunter2"),
+        (HelperAction::Get, "", "your password: hunter2"),
+        (HelperAction::Get, "", "GET https://me:hunter2@a.test"),
+        (HelperAction::Get, "", "cannot decode hunter2hunter2"),
+        (HelperAction::Get, "hunter2", ""),
     ] {
-        assert_eq!(said(action, stdout, stderr), "failed with exit status: 1");
+        assert_eq!(
+            error_of(action, stdout, stderr),
+            "failed with exit status: 1"
+        );
     }
 }

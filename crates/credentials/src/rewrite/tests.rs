@@ -3,7 +3,7 @@ use std::thread;
 
 use super::*;
 
-/// Replaces the file at `path` by `new`.
+/// Replaces the content of the file at `path`.
 fn replace(path: &Path, new: &str) -> Result<(), RewriteError> {
     rewrite(path, |_| Ok(Some(new.as_bytes().to_vec())))
 }
@@ -12,7 +12,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
 }
 
-/// The names in a directory.
+/// Returns the names in a directory.
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
     let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
@@ -22,7 +22,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_new_file_is_for_its_user_alone() {
+fn a_new_file_is_private() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a/b/config.json");
     replace(&path, "x").unwrap();
@@ -33,7 +33,7 @@ fn a_new_file_is_for_its_user_alone() {
 }
 
 #[test]
-fn the_mode_of_an_old_file_stays() {
+fn the_mode_of_an_existing_file_is_preserved() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.json");
     for bits in [0o400, 0o600, 0o640, 0o644] {
@@ -47,14 +47,14 @@ fn the_mode_of_an_old_file_stays() {
 }
 
 #[test]
-fn a_symlink_stays_and_its_target_is_replaced() {
+fn symlinks_are_preserved() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     fs::create_dir(at("dotfiles")).unwrap();
     fs::create_dir(at("docker")).unwrap();
     symlink("../dotfiles/link", at("docker/config.json")).unwrap();
     symlink(at("dotfiles/docker.json"), at("dotfiles/link")).unwrap();
-    // Whether the target is there or not.
+    // First the target is missing, then it exists.
     for text in ["one", "two"] {
         replace(&at("docker/config.json"), text).unwrap();
         assert_eq!(
@@ -74,14 +74,14 @@ fn a_symlink_stays_and_its_target_is_replaced() {
 }
 
 #[test]
-fn nothing_is_made_where_nothing_changes() {
+fn an_edit_without_a_change_creates_nothing() {
     let directory = tempfile::tempdir().unwrap();
     rewrite(&directory.path().join("a/config.json"), |_| Ok(None)).unwrap();
     assert_eq!(names(directory.path()), Vec::<String>::new());
 }
 
 #[test]
-fn what_fails_leaves_the_file_and_nothing_beside_it() {
+fn a_failed_edit_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.json");
     fs::write(&path, "old").unwrap();
@@ -94,7 +94,7 @@ fn what_fails_leaves_the_file_and_nothing_beside_it() {
     ));
     assert_eq!(fs::read_to_string(&path).unwrap(), "old");
     assert_eq!(names(directory.path()), ["config.json"]);
-    // A device, and not a file to be replaced.
+    // A device is not replaced.
     let null = directory.path().join("null");
     symlink("/dev/null", &null).unwrap();
     assert!(matches!(
@@ -103,9 +103,9 @@ fn what_fails_leaves_the_file_and_nothing_beside_it() {
     ));
 }
 
-/// Docker, which knows no lock, changes the file in the middle: its change is not lost.
+/// Docker does not lock. Its change between reading and renaming is not lost.
 #[test]
-fn a_change_by_others_is_seen() {
+fn concurrent_changes_by_other_programs_are_preserved() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.json");
     fs::write(&path, "a").unwrap();
@@ -131,7 +131,7 @@ fn a_change_by_others_is_seen() {
 }
 
 #[test]
-fn changes_at_once_are_all_kept() {
+fn concurrent_edits_are_all_applied() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.json");
     thread::scope(|scope| {
@@ -147,19 +147,19 @@ fn changes_at_once_are_all_kept() {
     assert_eq!(letters, b"abcdefghijklmnop");
 }
 
-/// Whoever can read a directory can lock it, and need not ever let go.
+/// Another process can hold the lock forever.
 #[test]
-fn a_lock_that_is_never_given_back_is_not_waited_for_without_end() {
+fn waiting_for_the_lock_has_a_timeout() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.json");
     fs::write(&path, "old").unwrap();
     let other = File::open(directory.path()).unwrap();
     flock(&other, FlockOperation::LockShared).unwrap();
-    let error = rewrite_within(Duration::ZERO, &path, |_| Ok(Some(b"new".to_vec())));
-    let Err(RewriteError::Io(named, error)) = error else {
+    let error = rewrite_with_timeout(Duration::ZERO, &path, |_| Ok(Some(b"new".to_vec())));
+    let Err(RewriteError::Io(reported, error)) = error else {
         panic!("{error:?}")
     };
-    assert_eq!(named, path);
+    assert_eq!(reported, path);
     assert_eq!(
         error.to_string(),
         "another program has its directory locked"
@@ -168,28 +168,28 @@ fn a_lock_that_is_never_given_back_is_not_waited_for_without_end() {
     assert_eq!(names(directory.path()), ["config.json"]);
 }
 
-/// I7: of a login that was killed no secret stays behind.
+/// I7: a killed login leaves no secret behind.
 #[test]
-fn what_a_killed_login_left_is_removed() {
+fn temporary_files_of_killed_processes_are_removed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.json");
     fs::write(directory.path().join(".windlass-auth-x8Zq1a"), "hunter2").unwrap();
-    fs::write(directory.path().join(".windlass"), "another's").unwrap();
+    fs::write(directory.path().join(".windlass"), "other").unwrap();
     replace(&path, "new").unwrap();
     assert_eq!(names(directory.path()), [".windlass", "config.json"]);
 }
 
-/// What could not be read again is not written.
+/// A file that could not be read again is not written.
 #[test]
-fn a_file_does_not_grow_beyond_what_is_read() {
+fn the_size_limit_applies_to_writing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.json");
-    let largest = usize::try_from(places::LARGEST).unwrap();
+    let largest = usize::try_from(locations::MAX_FILE_SIZE).unwrap();
     replace(&path, &" ".repeat(largest)).unwrap();
     let error = replace(&path, &" ".repeat(largest + 1));
     assert!(matches!(
         error,
         Err(RewriteError::File(CredentialReadError::TooLarge { .. }))
     ));
-    assert_eq!(fs::metadata(&path).unwrap().len(), places::LARGEST);
+    assert_eq!(fs::metadata(&path).unwrap().len(), locations::MAX_FILE_SIZE);
 }

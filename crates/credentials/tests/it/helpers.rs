@@ -7,11 +7,11 @@ use rustix::fs::{Mode, OFlags, open};
 use windlass_credentials::{CredentialStore, HelperSettings};
 use windlass_registry::Credentials;
 
-use crate::support::{User, basic, chain, door, login};
+use crate::support::{User, basic, chain, login, scope};
 
 const GOOD: &str = r#"echo '{"ServerURL":"a.test","Username":"me","Secret":"x"}'"#;
 
-/// A user whose helper for everything is `script`. There is an entry that must not be used instead.
+/// Returns a user whose helper for all hosts is `script`. The file also has an entry, which must not be used instead.
 fn user_with(script: &str) -> User {
     let user = User::new();
     user.helper("bad", script);
@@ -21,29 +21,29 @@ fn user_with(script: &str) -> User {
     user
 }
 
-/// The error of looking `a.test` up, behind what all of them begin with.
-fn failure(user: &User, keys: &CredentialStore) -> String {
-    let error = keys.lookup(&door("a.test")).unwrap_err();
+/// Returns the error of looking up `a.test`, without the prefix that all errors have.
+fn failure(user: &User, store: &CredentialStore) -> String {
+    let error = store.lookup(&scope("a.test")).unwrap_err();
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     let error = chain(user, &error);
-    let asked = "asking docker-credential-bad, which ~/.docker/config.json names, for the credentials of a.test: ";
-    error.strip_prefix(asked).unwrap_or(&error).to_owned()
+    let prefix = "cannot get the credentials for a.test from docker-credential-bad, configured in ~/.docker/config.json: ";
+    error.strip_prefix(prefix).unwrap_or(&error).to_owned()
 }
 
-/// D9: that a helper fails is not the same as that it has nothing.
+/// D9: a failing helper is not treated like one without credentials.
 #[test]
-fn a_failure_is_an_error_and_nothing_else_is_tried() {
+fn a_failing_helper_is_an_error() {
     for (script, expected) in [
         ("exit 1", "failed with exit status: 1"),
         ("echo hunter2; exit 1", "failed with exit status: 1"),
         (
             "echo 'the keyring is locked' >&2; exit 3",
-            r#"failed with exit status: 3, saying "the keyring is locked""#,
+            r#"failed with exit status: 3, stderr: "the keyring is locked""#,
         ),
         ("kill -9 $$", "failed with signal: 9 (SIGKILL)"),
         (
             "echo 'credentials not found in native keychain' >&2; exit 1",
-            r#"failed with exit status: 1, saying "credentials not found in native keychain""#,
+            r#"failed with exit status: 1, stderr: "credentials not found in native keychain""#,
         ),
         ("exit 0", "printed something that is not a JSON object"),
         (
@@ -56,7 +56,7 @@ fn a_failure_is_an_error_and_nothing_else_is_tried() {
         ),
         (
             r#"printf '{"Username":"me","Secret":"hunter2\\n"}'"#,
-            "printed a Secret with a NUL or a line end in it",
+            "printed a Secret that contains a NUL or a line end",
         ),
         (
             "echo 'credentials not found in native keychain'",
@@ -64,40 +64,40 @@ fn a_failure_is_an_error_and_nothing_else_is_tried() {
         ),
     ] {
         let user = user_with(script);
-        assert_eq!(failure(&user, &user.keys()), expected, "{script}");
+        assert_eq!(failure(&user, &user.store()), expected, "{script}");
     }
 }
 
 #[test]
-fn json_may_be_laid_out_in_any_way() {
+fn json_may_have_any_formatting() {
     let user = user_with(
         r#"printf '\n\n{\n"ServerURL"\n:"a.test",\n\n"Username":\n"me","Secret"\n:\n"x"\n}\n\n\n'"#,
     );
     assert_eq!(
-        user.keys().lookup(&door("a.test")).unwrap(),
+        user.store().lookup(&scope("a.test")).unwrap(),
         basic("me", "x")
     );
 }
 
 #[test]
-fn a_helper_that_is_missing_is_an_error() {
+fn a_missing_helper_is_an_error() {
     let user = user_with(GOOD);
     fs::remove_file(user.bin("docker-credential-bad")).unwrap();
-    assert_eq!(failure(&user, &user.keys()), "not found on PATH");
-    let nowhere = CredentialStore::new(user.places(), HelperSettings::new(""));
+    assert_eq!(failure(&user, &user.store()), "not found on PATH");
+    let nowhere = CredentialStore::new(user.locations(), HelperSettings::new(""));
     assert_eq!(failure(&user, &nowhere), "not found on PATH");
 }
 
 #[test]
-fn a_helper_that_may_not_be_run_is_an_error() {
+fn a_helper_that_is_not_executable_is_an_error() {
     let user = user_with(GOOD);
     let program = user.bin("docker-credential-bad");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(
-        failure(&user, &user.keys()),
+        failure(&user, &user.store()),
         "$D/docker-credential-bad is not executable"
     );
-    // One further on is found, as by a shell; directories are passed over, and so is what is not absolute.
+    // As in a shell, the search continues. Directories named like the helper and relative paths are skipped.
     let other = user_with(GOOD);
     fs::create_dir(user.bin("x")).unwrap();
     fs::create_dir(user.bin("x/docker-credential-bad")).unwrap();
@@ -107,42 +107,43 @@ fn a_helper_that_may_not_be_run_is_an_error() {
         user.bin("").display(),
         other.bin("").display()
     );
-    let keys = CredentialStore::new(user.places(), HelperSettings::new(path));
-    assert_eq!(keys.lookup(&door("a.test")).unwrap(), basic("me", "x"));
+    let store = CredentialStore::new(user.locations(), HelperSettings::new(path));
+    assert_eq!(store.lookup(&scope("a.test")).unwrap(), basic("me", "x"));
 }
 
 #[test]
-fn a_helper_that_is_no_program_is_an_error() {
+fn a_helper_that_cannot_be_executed_is_an_error() {
     let user = user_with(GOOD);
     let program = user.bin("docker-credential-bad");
     fs::remove_file(&program).unwrap();
     fs::write(&program, [0; 16]).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let error = failure(&user, &user.keys());
+    let error = failure(&user, &user.store());
     assert!(error.starts_with("cannot be started: "), "{error}");
 }
 
-/// Nothing in a configuration leads to another program, and no host to another line.
+/// A configuration cannot run another program, and a host cannot add a line to the input.
 #[test]
-fn names_and_hosts_are_checked_before_anything_is_run() {
+fn names_and_hosts_are_validated_before_a_helper_runs() {
     let user = User::new();
     user.docker(r#"{"credHelpers":{"a.test":"../../bin/sh"}}"#);
-    let error = user.keys().lookup(&door("a.test")).unwrap_err();
-    assert!(
-        chain(&user, &error).ends_with(r#": "../../bin/sh" is not the name of a helper"#),
-        "{error}"
+    let error = user.store().lookup(&scope("a.test")).unwrap_err();
+    assert_eq!(
+        chain(&user, &error),
+        "cannot get the credentials for a.test from docker-credential-../../bin/sh, configured in ~/.docker/config.json: \
+         \"../../bin/sh\" is not the name of a helper"
     );
     let user = user_with(GOOD);
-    let error = user.keys().lookup(&door("a.test\nb.test")).unwrap_err();
-    assert!(
-        chain(&user, &error).ends_with(r#": "a.test\nb.test" is not a host"#),
-        "{error}"
+    let error = user.store().lookup(&scope("a.test\nb.test")).unwrap_err();
+    assert_eq!(
+        chain(&user, &error),
+        "cannot get the credentials for a.test\\nb.test from docker-credential-bad, configured in ~/.docker/config.json: \
+         \"a.test\\nb.test\" is not a host"
     );
 }
 
-/// It is killed after its time, and its children with it.
 #[test]
-fn a_helper_that_hangs_is_ended_with_its_children() {
+fn a_helper_that_hangs_is_killed_with_its_children() {
     let user = user_with(
         r#"exec 3>"$D/alive"
         (sleep 60; echo child >&3) &
@@ -151,17 +152,17 @@ fn a_helper_that_hangs_is_ended_with_its_children() {
     );
     let alive = user.fifo("alive");
     assert_eq!(
-        failure(&user, &user.impatient_keys()),
+        failure(&user, &user.short_timeout_store()),
         "took longer than 0.3 s"
     );
     assert_eq!(alive.read_to_end(), "");
 }
 
-/// The end of the helper counts, and not that of the pipe.
+/// The lookup waits for the exit of the helper, not for the end of the pipe.
 #[test]
-fn a_child_that_holds_the_pipe_open_keeps_nobody_waiting() {
+fn a_child_that_keeps_the_pipe_open_does_not_delay_the_result() {
     let user = user_with(&format!(r#"cat "$D/gate" & {GOOD}"#));
-    // Open for both, so that opening it does not wait, and the child does until this is closed.
+    // Opened for reading and writing, so that opening does not block. The child blocks until this is closed.
     let fifo = user.fifo("gate");
     let gate = open(
         user.bin("gate"),
@@ -170,76 +171,76 @@ fn a_child_that_holds_the_pipe_open_keeps_nobody_waiting() {
     );
     let gate = File::from(gate.unwrap());
     drop(fifo);
-    let found = user.keys().lookup(&door("a.test"));
+    let found = user.store().lookup(&scope("a.test"));
     drop(gate);
     assert_eq!(found.unwrap(), basic("me", "x"));
 }
 
 #[test]
-fn a_helper_that_closes_its_output_and_goes_on_is_ended() {
+fn a_helper_that_closes_its_output_and_continues_is_killed() {
     let user = user_with(&format!("{GOOD}; exec >&- 2>&-; sleep 60"));
     assert_eq!(
-        failure(&user, &user.impatient_keys()),
+        failure(&user, &user.short_timeout_store()),
         "took longer than 0.3 s"
     );
 }
 
-/// Of 100 MB no more than a pipe holds is ever printed.
+/// Of 100 MB, no more than the pipe buffer is printed.
 #[test]
-fn a_helper_that_prints_too_much_is_ended() {
+fn a_helper_that_prints_too_much_is_killed() {
     let user = user_with(
         r#"exec 3>"$D/alive"
         head -c 100000000 /dev/zero | tr '\0' ' '
         echo helper >&3"#,
     );
     let alive = user.fifo("alive");
-    assert_eq!(failure(&user, &user.keys()), "printed more than 64 KiB");
+    assert_eq!(failure(&user, &user.store()), "printed more than 64 KiB");
     assert_eq!(alive.read_to_end(), "");
-    // As much as is allowed may be spent on nothing.
+    // White space up to the limit is accepted.
     let user = user_with(&format!("head -c 65000 /dev/zero | tr '\\0' ' '; {GOOD}"));
     assert_eq!(
-        user.keys().lookup(&door("a.test")).unwrap(),
+        user.store().lookup(&scope("a.test")).unwrap(),
         basic("me", "x")
     );
 }
 
 #[test]
-fn what_is_on_standard_error_does_not_matter_to_a_success() {
+fn standard_error_is_ignored_on_success() {
     let user = user_with(&format!("head -c 10000000 /dev/zero >&2; {GOOD}"));
     assert_eq!(
-        user.keys().lookup(&door("a.test")).unwrap(),
+        user.store().lookup(&scope("a.test")).unwrap(),
         basic("me", "x")
     );
 }
 
 #[test]
-fn a_helper_need_not_read_what_it_is_told() {
+fn a_helper_may_ignore_its_input() {
     let user = user_with(&format!("exec <&-; {GOOD}"));
     assert_eq!(
-        user.keys().lookup(&door("a.test")).unwrap(),
+        user.store().lookup(&scope("a.test")).unwrap(),
         basic("me", "x")
     );
-    // More than a pipe holds, to a helper that never takes it.
+    // The input is larger than the pipe buffer, and the helper does not read it.
     let large = login("me", &"x".repeat(1 << 20));
     let user = user_with("exec <&-");
-    user.keys().store("a.test", &large).unwrap();
+    user.store().store("a.test", &large).unwrap();
     let user = user_with("exit 0");
-    user.keys().store("a.test", &large).unwrap();
+    user.store().store("a.test", &large).unwrap();
 }
 
-/// One byte at a time, from a pipe that is full.
+/// The input is larger than the pipe buffer.
 #[test]
-fn a_slow_reader_gets_everything() {
-    let user = user_with(r#"dd bs=7000 of="$D/told" 2>/dev/null"#);
+fn a_slow_helper_receives_the_whole_input() {
+    let user = user_with(r#"dd bs=7000 of="$D/input" 2>/dev/null"#);
     let large = login("me", &"x".repeat(200_000));
-    user.keys().store("a.test", &large).unwrap();
-    let told: serde_json::Value =
-        serde_json::from_slice(&fs::read(user.bin("told")).unwrap()).unwrap();
-    assert_eq!(told["Secret"].as_str().unwrap().len(), 200_000);
+    user.store().store("a.test", &large).unwrap();
+    let input: serde_json::Value =
+        serde_json::from_slice(&fs::read(user.bin("input")).unwrap()).unwrap();
+    assert_eq!(input["Secret"].as_str().unwrap().len(), 200_000);
 }
 
 #[test]
-fn a_helper_can_be_listed() {
+fn the_logins_of_a_helper_can_be_listed() {
     let user = User::new();
     user.helper(
         "a",
@@ -260,10 +261,10 @@ fn a_helper_can_be_listed() {
 }
 
 #[test]
-fn an_identity_token_has_no_user() {
+fn identity_tokens_are_recognized() {
     let user = user_with(r#"echo '{"Username":"<token>","Secret":"refresh"}'"#);
     assert!(matches!(
-        user.keys().lookup(&door("a.test")).unwrap(),
+        user.store().lookup(&scope("a.test")).unwrap(),
         Credentials::IdentityToken(token) if token.expose() == "refresh"
     ));
 }

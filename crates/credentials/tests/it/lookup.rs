@@ -1,25 +1,25 @@
-//! Which place counts.
+//! Tests of the order in which locations are searched.
 
 use windlass_credentials::{
     CredentialLocation, CredentialLocations, CredentialSource, CredentialStore,
 };
 use windlass_registry::{Credentials, Secret};
 
-use crate::support::{User, basic, chain, door};
+use crate::support::{User, basic, chain, scope};
 
-/// A file with a login of `user` at `host`.
+/// Returns a file with a login of `user` at `host`.
 fn auths(host: &str, user: &str) -> String {
     format!(r#"{{"auths":{{"{host}":{{"username":"{user}","password":"x"}}}}}}"#)
 }
 
 #[test]
-fn the_first_place_that_has_something_counts() {
+fn the_first_location_with_credentials_is_used() {
     let user = User::new();
-    let places = CredentialLocations {
+    let locations = CredentialLocations {
         explicit: Some(user.home("named.json")),
         text: Some(Secret::new(auths("a.test", "text"))),
         runtime: Some(user.home("run")),
-        ..user.places()
+        ..user.locations()
     };
     user.file("named.json", &auths("a.test", "named"));
     user.docker(&auths("a.test", "docker"));
@@ -30,37 +30,37 @@ fn the_first_place_that_has_something_counts() {
         r#"{"a.test":{"username":"dockercfg","password":"x"}}"#,
     );
     let empty = r#"{"auths":{"a.test":{},"b.test":{"username":"b","password":"x"}}}"#;
-    let found = |places: &CredentialLocations| {
-        let keys = CredentialStore::new(places.clone(), user.helpers());
-        keys.lookup(&door("a.test/app")).unwrap()
+    let found = |locations: &CredentialLocations| {
+        let store = CredentialStore::new(locations.clone(), user.helpers());
+        store.lookup(&scope("a.test/app")).unwrap()
     };
-    assert_eq!(found(&places), basic("named", "x"));
+    assert_eq!(found(&locations), basic("named", "x"));
     user.file("named.json", empty);
-    assert_eq!(found(&places), basic("text", "x"));
-    let places = CredentialLocations {
+    assert_eq!(found(&locations), basic("text", "x"));
+    let locations = CredentialLocations {
         text: Some(Secret::new(empty)),
-        ..places
+        ..locations
     };
-    assert_eq!(found(&places), basic("docker", "x"));
+    assert_eq!(found(&locations), basic("docker", "x"));
     user.docker(empty);
-    assert_eq!(found(&places), basic("runtime", "x"));
+    assert_eq!(found(&locations), basic("runtime", "x"));
     user.file("run/containers/auth.json", empty);
-    assert_eq!(found(&places), basic("config", "x"));
+    assert_eq!(found(&locations), basic("config", "x"));
     user.file(".config/containers/auth.json", empty);
-    assert_eq!(found(&places), basic("dockercfg", "x"));
+    assert_eq!(found(&locations), basic("dockercfg", "x"));
     user.file(".dockercfg", "{}");
-    assert_eq!(found(&places), Credentials::Anonymous);
+    assert_eq!(found(&locations), Credentials::Anonymous);
 }
 
-/// What is not needed is not read: it cannot be in the way.
+/// A file that is not needed is not read.
 #[test]
-fn a_broken_file_behind_the_one_that_counts_is_no_matter() {
+fn an_invalid_file_in_a_later_location_is_ignored() {
     let user = User::new();
     user.docker(&auths("a.test", "me"));
     user.file(".dockercfg", "{");
-    let keys = user.keys();
-    assert_eq!(keys.lookup(&door("a.test")).unwrap(), basic("me", "x"));
-    let error = keys.lookup(&door("b.test")).unwrap_err();
+    let store = user.store();
+    assert_eq!(store.lookup(&scope("a.test")).unwrap(), basic("me", "x"));
+    let error = store.lookup(&scope("b.test")).unwrap_err();
     assert_eq!(
         chain(&user, &error),
         "cannot use the credentials in ~/.dockercfg: not valid JSON: EOF while parsing an object at line 1 column 1"
@@ -68,7 +68,7 @@ fn a_broken_file_behind_the_one_that_counts_is_no_matter() {
 }
 
 #[test]
-fn a_helper_that_has_nothing_leaves_the_entries() {
+fn entries_are_used_if_the_helper_has_no_credentials() {
     let user = User::new();
     user.helper(
         "some",
@@ -85,47 +85,47 @@ fn a_helper_that_has_nothing_leaves_the_entries() {
         }}"#,
     );
     user.file(".config/containers/auth.json", &auths("c.test", "podman"));
-    let keys = user.keys();
+    let store = user.store();
     for (host, expected) in [
         ("a.test", basic("helper", "x")),
         ("b.test", basic("entry", "x")),
         ("c.test", basic("podman", "x")),
         ("d.test", Credentials::Anonymous),
     ] {
-        assert_eq!(keys.lookup(&door(host)).unwrap(), expected, "{host}");
+        assert_eq!(store.lookup(&scope(host)).unwrap(), expected, "{host}");
     }
 }
 
 #[test]
-fn a_helper_knows_docker_hub_by_dockers_name() {
+fn helpers_receive_dockers_name_of_docker_hub() {
     let user = User::new();
     user.helper(
         "hub",
         r#"printf '{"Username":"%s","Secret":"x"}' "$(cat) $1""#,
     );
     user.docker(r#"{"credHelpers":{"docker.io":"hub","a.test:5000":"hub"}}"#);
-    let keys = user.keys();
-    for (host, asked) in [
+    let store = user.store();
+    for (host, username) in [
         ("docker.io", "https://index.docker.io/v1/ get"),
         ("a.test:5000", "a.test:5000 get"),
     ] {
-        assert_eq!(keys.lookup(&door(host)).unwrap(), basic(asked, "x"));
+        assert_eq!(store.lookup(&scope(host)).unwrap(), basic(username, "x"));
     }
     assert_eq!(
-        keys.lookup(&door("a.test")).unwrap(),
+        store.lookup(&scope("a.test")).unwrap(),
         Credentials::Anonymous
     );
 }
 
 #[test]
-fn sources_are_told_without_asking_anybody() {
+fn sources_are_returned_without_running_a_helper() {
     let user = User::new();
     user.docker(
         r#"{"credHelpers":{"a.test":"missing"},"auths":{"https://b.test/v1/":{"auth":"bWU6aHVudGVyMg=="}}}"#,
     );
     user.file(".config/containers/auth.json", r#"{"credsStore":"all"}"#);
-    let keys = user.keys();
-    let source = |host| keys.source_of(&door(host)).unwrap().unwrap();
+    let store = user.store();
+    let source = |host| store.source_of(&scope(host)).unwrap().unwrap();
     let docker = || CredentialLocation::File(user.home(".docker/config.json"));
     assert!(matches!(
         source("a.test"),
@@ -139,5 +139,8 @@ fn sources_are_told_without_asking_anybody() {
         source("c.test"),
         CredentialSource::Helper { name, for_all: true, .. } if name.to_string() == "all"
     ));
-    assert_eq!(User::new().keys().source_of(&door("a.test")).unwrap(), None);
+    assert_eq!(
+        User::new().store().source_of(&scope("a.test")).unwrap(),
+        None
+    );
 }

@@ -1,12 +1,12 @@
-//! What a user's files and helpers make of a door, with real helper programs.
+//! Tests of looking up and storing credentials, with real helper programs.
 //!
 //! Case numbers such as T30 are those of the hardening plan.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
+mod concurrent;
 mod helpers;
 mod login;
 mod lookup;
-mod pulls;
 mod secrets;
 mod support;

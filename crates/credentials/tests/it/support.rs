@@ -1,4 +1,4 @@
-//! A user with a home directory and a directory of helpers.
+//! A test user with a home directory and a directory of helpers.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -13,12 +13,12 @@ use windlass_credentials::{
 };
 use windlass_registry::{CredentialScope, Credentials, Secret};
 
-/// The directories of the user; removed when it is dropped.
+/// The directories of the user. They are removed on drop.
 pub(crate) struct User {
     directory: tempfile::TempDir,
 }
 
-/// A pipe with a name. Whoever has it open for writing is alive.
+/// A fifo. It detects whether processes that have it open for writing are alive.
 pub(crate) struct Fifo {
     file: File,
 }
@@ -35,14 +35,14 @@ impl User {
         self.directory.path().join("home").join(name)
     }
 
-    /// Makes a file in the home directory.
+    /// Creates a file in the home directory.
     pub(crate) fn file(&self, name: &str, content: &str) {
         let path = self.home(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
 
-    /// Makes Docker's `config.json`.
+    /// Creates Docker's `config.json`.
     pub(crate) fn docker(&self, content: &str) {
         self.file(".docker/config.json", content);
     }
@@ -53,7 +53,7 @@ impl User {
         serde_json::from_slice(&text).unwrap()
     }
 
-    /// Makes the helper `name` of a script for the shell, in which `$D` is the directory of helpers.
+    /// Creates the helper `name` from a shell script, in which `$D` is the directory of helpers.
     pub(crate) fn helper(&self, name: &str, script: &str) {
         let program = self.bin(&format!("docker-credential-{name}"));
         let bin = self.bin("");
@@ -61,8 +61,8 @@ impl User {
             "#!/bin/sh\nPATH=/usr/bin:/bin\nD='{}'\n{script}\n",
             bin.display()
         );
-        // Another program writes it: a file that this one has open for writing, or a child forked
-        // meanwhile by another test, cannot be run.
+        // Written by another program: a file cannot be executed while this process, or a child that another test
+        // forks at the same time, has it open for writing.
         let mut shell = Command::new("/bin/sh")
             .args(["-c", r#"cat > "$0" && chmod 755 "$0""#])
             .arg(&program)
@@ -75,23 +75,23 @@ impl User {
         assert!(shell.wait().unwrap().success());
     }
 
-    /// A path in the directory of helpers.
+    /// Returns a path in the directory of helpers.
     pub(crate) fn bin(&self, name: &str) -> PathBuf {
         self.directory.path().join("bin").join(name)
     }
 
-    /// Makes a pipe in the directory of helpers.
+    /// Creates a fifo in the directory of helpers.
     pub(crate) fn fifo(&self, name: &str) -> Fifo {
         let path = self.bin(name);
         let mode = Mode::RUSR | Mode::WUSR;
         mkfifoat(rustix::fs::CWD, &path, mode).unwrap();
-        // Does not wait for a writer to come.
+        // Does not block until a process opens it for writing.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = File::from(open(&path, flags, Mode::empty()).unwrap());
         Fifo { file }
     }
 
-    pub(crate) fn places(&self) -> CredentialLocations {
+    pub(crate) fn locations(&self) -> CredentialLocations {
         CredentialLocations {
             home: Some(self.home("")),
             ..CredentialLocations::default()
@@ -102,22 +102,22 @@ impl User {
         HelperSettings::new(self.bin(""))
     }
 
-    pub(crate) fn keys(&self) -> CredentialStore {
-        CredentialStore::new(self.places(), self.helpers())
+    pub(crate) fn store(&self) -> CredentialStore {
+        CredentialStore::new(self.locations(), self.helpers())
     }
 
-    /// CredentialStore with helpers that may take a moment only.
-    pub(crate) fn impatient_keys(&self) -> CredentialStore {
+    /// Returns a store whose helpers are killed after 300 ms.
+    pub(crate) fn short_timeout_store(&self) -> CredentialStore {
         let helpers = HelperSettings {
             limit: Duration::from_millis(300),
             ..self.helpers()
         };
-        CredentialStore::new(self.places(), helpers)
+        CredentialStore::new(self.locations(), helpers)
     }
 }
 
 impl Fifo {
-    /// Reads until nobody has the pipe open for writing.
+    /// Reads until no process has the fifo open for writing.
     pub(crate) fn read_to_end(mut self) -> String {
         fcntl_setfl(&self.file, OFlags::empty()).unwrap();
         let mut text = String::new();
@@ -125,19 +125,24 @@ impl Fifo {
         text
     }
 
-    /// Waits until somebody writes a byte.
+    /// Waits until a process writes a byte.
     pub(crate) fn wait_for_a_byte(&mut self) {
         let mut fds = [rustix::event::PollFd::new(
             &self.file,
             rustix::event::PollFlags::IN,
         )];
-        rustix::event::poll(&mut fds, None).unwrap();
+        let timeout = rustix::event::Timespec {
+            tv_sec: 60,
+            tv_nsec: 0,
+        };
+        let ready = rustix::event::poll(&mut fds, Some(&timeout)).unwrap();
+        assert_eq!(ready, 1, "no byte was written within 60 s");
         self.file.read_exact(&mut [0]).unwrap();
     }
 }
 
-/// The door of `name`, which is `host` or `host/repository`.
-pub(crate) fn door(name: &str) -> CredentialScope {
+/// Returns the scope of `name`, which is `host` or `host/repository`.
+pub(crate) fn scope(name: &str) -> CredentialScope {
     let (host, repository) = name.split_once('/').unwrap_or((name, ""));
     CredentialScope {
         host: host.to_owned(),
@@ -156,7 +161,7 @@ pub(crate) fn login(username: &str, password: &str) -> LoginCredentials {
     }
 }
 
-/// Renders an error and its causes as the command line does, with paths in `user` as `~` and `$D`.
+/// Renders an error and its causes as the command line does, with the paths of the user as `~` and `$D`.
 pub(crate) fn chain(user: &User, error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

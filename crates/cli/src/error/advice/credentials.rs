@@ -6,7 +6,7 @@ use super::{Advice, of_disk};
 
 pub(super) fn of_keep(error: &CredentialStoreError) -> Advice {
     match error {
-        CredentialStoreError::NoPlace => {
+        CredentialStoreError::NoFile => {
             Advice::hint("credentials", "set HOME, or name a file with --authfile")
         }
         CredentialStoreError::Host { .. }

@@ -1,4 +1,4 @@
-//! Where credential files are, and how one is read.
+//! The locations of credentials, and reading credential files.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -12,102 +12,105 @@ use windlass_registry::Secret;
 
 use crate::file::{CredentialFile, CredentialFileFormat, CredentialParseError};
 
-/// The largest credential file that is read, in bytes.
-pub(crate) const LARGEST: u64 = 1 << 20;
+/// The limit on the size of a credential file, in bytes.
+pub(crate) const MAX_FILE_SIZE: u64 = 1 << 20;
 
-/// Where this user may keep credentials, in the order in which they are looked for. The first that has
-/// something wins.
+/// The locations in which a user's credentials are looked up, in this order. The first location with credentials for
+/// the host is used.
 #[derive(Clone, Debug, Default)]
 pub struct CredentialLocations {
-    /// A file that the user named (`--authfile`, `REGISTRY_AUTH_FILE`), in podman's format. It must be there,
-    /// unless for a login, which makes it.
+    /// The configured file (`--authfile`, `REGISTRY_AUTH_FILE`), in podman's format. It must exist, except for a login,
+    /// which creates it.
     pub explicit: Option<PathBuf>,
-    /// The content of a file in Docker's format, as CI systems hand it over (`DOCKER_AUTH_CONFIG`).
+    /// The content of a file in Docker's format, which CI systems pass in `DOCKER_AUTH_CONFIG`.
     pub text: Option<Secret>,
-    /// The directory of Docker's `config.json` (`DOCKER_CONFIG`), if it is not `.docker` in [`Self::home`].
+    /// The directory of Docker's `config.json` (`DOCKER_CONFIG`). The default is `.docker` in [`Self::home`].
     pub docker: Option<PathBuf>,
-    /// `XDG_RUNTIME_DIR`, which has podman's `containers/auth.json`.
+    /// `XDG_RUNTIME_DIR`, which contains podman's `containers/auth.json`.
     pub runtime: Option<PathBuf>,
-    /// `XDG_CONFIG_HOME`, which has another `containers/auth.json`, if it is not `.config` in [`Self::home`].
+    /// `XDG_CONFIG_HOME`, which contains another `containers/auth.json`. The default is `.config` in [`Self::home`].
     pub config: Option<PathBuf>,
-    /// The home directory; it may also have Docker's old `.dockercfg`.
+    /// The home directory. It may also contain the obsolete `.dockercfg`.
     pub home: Option<PathBuf>,
 }
 
-/// One of the [`CredentialLocations`].
+/// A location of credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CredentialLocation {
     /// A file.
     File(PathBuf),
-    /// [`CredentialLocations::text`].
+    /// The text in [`CredentialLocations::text`].
     Text,
 }
 
-/// Why a credential file is of no use. Shows nothing of what is in it, beside keys.
+/// The reason why a credential file cannot be used. It contains nothing of the file except keys.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialReadError {
-    /// The user named it, and it is not there.
-    #[error("{} was named for credentials, and is not there", .path.display())]
+    /// The configured file does not exist.
+    #[error("the credential file {} does not exist", .path.display())]
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// It is there and cannot be read.
+    /// The file cannot be read.
     #[error("cannot read credentials in {}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Nobody has so many credentials.
-    #[error("{place} is too large for credentials, more than 1 MiB")]
+    /// The file exceeds the size limit.
+    #[error("{location} is larger than 1 MiB, the limit for credentials")]
     TooLarge {
         /// The file.
-        place: CredentialLocation,
+        location: CredentialLocation,
     },
-    /// It does not say what such a file says.
-    #[error("cannot use the credentials in {place}")]
+    /// The content of the file is invalid.
+    #[error("cannot use the credentials in {location}")]
     Broken {
         /// The file.
-        place: CredentialLocation,
-        /// What is wrong with it.
+        location: CredentialLocation,
+        /// The defect.
         source: CredentialParseError,
     },
 }
 
-/// A place, and how to read it.
+/// A location and how to read it.
 #[derive(Clone, Debug)]
-pub(crate) struct Spot {
-    pub(crate) place: CredentialLocation,
+pub(crate) struct FileSource {
+    pub(crate) location: CredentialLocation,
     pub(crate) format: CredentialFileFormat,
     is_required: bool,
 }
 
 impl CredentialLocations {
-    /// Returns the places in their order, whether there is anything or not.
+    /// Returns the locations in their order, whether they exist or not.
     pub fn in_order(&self) -> Vec<CredentialLocation> {
-        self.spots().into_iter().map(|spot| spot.place).collect()
+        self.file_sources()
+            .into_iter()
+            .map(|source| source.location)
+            .collect()
     }
 
-    pub(crate) fn spots(&self) -> Vec<Spot> {
+    pub(crate) fn file_sources(&self) -> Vec<FileSource> {
         let podman = |directory: PathBuf| directory.join("containers/auth.json");
-        let file = |path: Option<PathBuf>, format| path.map(|path| Spot::file(path, format));
+        let file = |path: Option<PathBuf>, format| path.map(|path| FileSource::file(path, format));
         let runtime = self.runtime.clone().map(podman);
         let config = self.in_home(self.config.as_ref(), ".config").map(podman);
         let dockercfg = self.home.as_ref().map(|home| home.join(".dockercfg"));
-        let places = [
-            self.explicit.clone().map(Spot::explicit),
-            self.text.as_ref().map(|_| Spot::TEXT),
+        let sources = [
+            self.explicit.clone().map(FileSource::explicit),
+            self.text.as_ref().map(|_| FileSource::TEXT),
             file(self.docker_config(), CredentialFileFormat::Docker),
             file(runtime, CredentialFileFormat::Podman),
             file(config, CredentialFileFormat::Podman),
             file(dockercfg, CredentialFileFormat::Dockercfg),
         ];
-        places.into_iter().flatten().collect()
+        sources.into_iter().flatten().collect()
     }
 
-    /// Returns the file that logins are kept in: the one that the user named, else Docker's.
+    /// Returns the file in which logins are stored: the configured file, or else Docker's.
     pub(crate) fn for_login(&self) -> Option<(PathBuf, CredentialFileFormat)> {
         let explicit = self
             .explicit
@@ -116,19 +119,24 @@ impl CredentialLocations {
         explicit.or_else(|| Some((self.docker_config()?, CredentialFileFormat::Docker)))
     }
 
-    /// Reads what is at `spot`; `None` if there is nothing.
-    pub(crate) fn read(&self, spot: &Spot) -> Result<Option<CredentialFile>, CredentialReadError> {
-        let bytes = match (&spot.place, &self.text) {
+    /// Reads the credentials at `source`. Returns `None` if the file does not exist.
+    pub(crate) fn read(
+        &self,
+        source: &FileSource,
+    ) -> Result<Option<CredentialFile>, CredentialReadError> {
+        let bytes = match (&source.location, &self.text) {
             (CredentialLocation::File(path), _) => match read(path)? {
-                None if spot.is_required => {
+                None if source.is_required => {
                     return Err(CredentialReadError::Missing { path: path.clone() });
                 }
                 None => return Ok(None),
                 Some(bytes) => bytes,
             },
-            (CredentialLocation::Text, Some(text)) if text.expose().len() as u64 > LARGEST => {
+            (CredentialLocation::Text, Some(text))
+                if text.expose().len() as u64 > MAX_FILE_SIZE =>
+            {
                 return Err(CredentialReadError::TooLarge {
-                    place: CredentialLocation::Text,
+                    location: CredentialLocation::Text,
                 });
             }
             (CredentialLocation::Text, text) => {
@@ -136,12 +144,12 @@ impl CredentialLocations {
                 text.as_bytes().to_vec()
             }
         };
-        let parsed = CredentialFile::parse(spot.format, &bytes);
+        let parsed = CredentialFile::parse(source.format, &bytes);
         parsed
             .map(Some)
-            .map_err(|source| CredentialReadError::Broken {
-                place: spot.place.clone(),
-                source,
+            .map_err(|error| CredentialReadError::Broken {
+                location: source.location.clone(),
+                source: error,
             })
     }
 
@@ -151,21 +159,21 @@ impl CredentialLocations {
     }
 
     fn in_home(&self, directory: Option<&PathBuf>, name: &str) -> Option<PathBuf> {
-        let usual = || self.home.as_ref().map(|home| home.join(name));
-        directory.cloned().or_else(usual)
+        let default = || self.home.as_ref().map(|home| home.join(name));
+        directory.cloned().or_else(default)
     }
 }
 
-impl Spot {
+impl FileSource {
     const TEXT: Self = Self {
-        place: CredentialLocation::Text,
+        location: CredentialLocation::Text,
         format: CredentialFileFormat::Docker,
         is_required: false,
     };
 
     fn file(path: PathBuf, format: CredentialFileFormat) -> Self {
         Self {
-            place: CredentialLocation::File(path),
+            location: CredentialLocation::File(path),
             format,
             is_required: false,
         }
@@ -188,8 +196,8 @@ impl fmt::Display for CredentialLocation {
     }
 }
 
-/// Returns the bytes of the credential file at `path`; `None` if there is no file. Does not wait for whoever
-/// might write into a pipe or a terminal.
+/// Returns the content of the credential file at `path`, or `None` if the file does not exist. Does not block on a fifo
+/// or a terminal.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, CredentialReadError> {
     let unreadable = |source| CredentialReadError::Unreadable {
         path: path.to_owned(),
@@ -201,12 +209,12 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, CredentialReadError> 
         Err(error) => return Err(unreadable(error)),
     };
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1)
+    file.take(MAX_FILE_SIZE + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        let place = CredentialLocation::File(path.to_owned());
-        return Err(CredentialReadError::TooLarge { place });
+    if bytes.len() as u64 > MAX_FILE_SIZE {
+        let location = CredentialLocation::File(path.to_owned());
+        return Err(CredentialReadError::TooLarge { location });
     }
     Ok(Some(bytes))
 }
@@ -218,7 +226,7 @@ fn open(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(flags.bits().cast_signed())
         .open(path)?;
-    // An empty pipe looks like an empty file, which is nobody's credentials.
+    // A fifo without a writer would look like an empty file.
     match file.metadata()?.file_type().is_fifo() {
         true => Err(io::Error::other("it is a pipe")),
         false => Ok(file),
