@@ -1,12 +1,12 @@
-//! Writes tars byte by byte, malformed ones too: no library would.
+//! Builds tars byte by byte, including malformed ones, which no library would write.
 
 use std::ops::Range;
 
-/// A tar in the making.
+/// A tar that is being built.
 #[derive(Clone, Default)]
 pub(crate) struct Tar(Vec<u8>);
 
-/// An entry in the making, extension headers included.
+/// An entry that is being built, including its extension headers.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) header: [u8; 512],
@@ -28,7 +28,7 @@ pub(crate) const MINOR: Range<usize> = 337..345;
 const FLAG: usize = 156;
 const LINK: Range<usize> = 157..257;
 
-/// The modification time of entries that say nothing else.
+/// The default modification time of entries.
 pub(crate) const MTIME_DEFAULT: i64 = 1_000_000_000;
 
 impl Tar {
@@ -57,19 +57,19 @@ impl Tar {
         self.entry(Entry::link(name, target))
     }
 
-    /// Appends bytes as they are.
+    /// Appends bytes unchanged.
     pub(crate) fn raw(mut self, bytes: &[u8]) -> Self {
         self.0.extend(bytes);
         self
     }
 
-    /// Ends the tar as it should be.
+    /// Appends the end marker.
     pub(crate) fn end(mut self) -> Vec<u8> {
         self.0.extend([0; 1024]);
         self.0
     }
 
-    /// Returns what there is, with no end.
+    /// Returns the tar without an end marker.
     pub(crate) fn unended(self) -> Vec<u8> {
         self.0
     }
@@ -143,7 +143,7 @@ impl Entry {
         self
     }
 
-    /// Adds bytes where PAX records are.
+    /// Adds bytes to the PAX header, which may be malformed.
     pub(crate) fn raw_pax(mut self, bytes: &[u8]) -> Self {
         self.records.extend(bytes);
         self
@@ -153,7 +153,7 @@ impl Entry {
         self.pax(&format!("SCHILY.xattr.{name}"), value)
     }
 
-    /// Sets a field to `bytes`, the rest of it to NUL.
+    /// Sets a field to `bytes`, padded with NULs.
     pub(crate) fn field(mut self, at: Range<usize>, bytes: &[u8]) -> Self {
         let field = &mut self.header[at];
         field.fill(0);
@@ -161,7 +161,7 @@ impl Entry {
         self
     }
 
-    /// Sets a field to octal digits, or to the binary form if they do not fit.
+    /// Sets a field to octal digits, or to the binary form if the digits do not fit.
     pub(crate) fn number(self, at: Range<usize>, number: u64) -> Self {
         let digits = at.len() - 1;
         let text = format!("{number:0digits$o}");
@@ -181,7 +181,7 @@ impl Entry {
         self
     }
 
-    /// Leaves the checksum as it was set.
+    /// Keeps the checksum that is set in the header.
     pub(crate) fn keep_checksum(mut self) -> Self {
         self.keep_checksum = true;
         self
@@ -213,7 +213,7 @@ impl Entry {
     }
 }
 
-/// Returns a PAX record, whose length counts its own digits.
+/// Returns a PAX record. Its length includes its own digits.
 pub(crate) fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
     let mut length = rest;

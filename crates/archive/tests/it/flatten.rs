@@ -1,4 +1,4 @@
-//! One tar of all layers: it unpacks to what the layers unpack to, one over the other.
+//! The merged tar unpacks to the same tree as the layers on top of each other.
 
 use std::fmt;
 use std::fs::File;
@@ -15,7 +15,7 @@ use crate::builder::{Entry, Tar};
 use crate::sandbox::{Sandbox, chain, confined, flatten, is_root};
 use crate::shape::full;
 
-/// Flattens what must not fail.
+/// Flattens layers. Panics on an error.
 fn flat(layers: &[Vec<u8>]) -> Vec<u8> {
     try_flat(layers).unwrap_or_else(|error| panic!("{}", chain(&error)))
 }
@@ -39,7 +39,7 @@ fn try_flat(layers: &[Vec<u8>]) -> Result<Vec<u8>, UnpackError> {
     Ok(bytes)
 }
 
-/// Unpacks layers over each other; the directory is new.
+/// Unpacks layers on top of each other into a new directory.
 fn unpacked(sandbox: &Sandbox, layers: &[Vec<u8>]) -> Result<String, UnpackError> {
     sandbox.reset();
     let time = std::time::SystemTime::UNIX_EPOCH;
@@ -53,7 +53,7 @@ fn unpacked(sandbox: &Sandbox, layers: &[Vec<u8>]) -> Result<String, UnpackError
     Ok(full(&sandbox.root()))
 }
 
-/// The layers and their one tar make the same tree.
+/// Asserts that the layers and their merged tar unpack to the same tree, and returns it.
 fn assert_same(sandbox: &Sandbox, layers: &[Vec<u8>]) -> String {
     let expected = unpacked(sandbox, layers).unwrap_or_else(|error| panic!("{}", chain(&error)));
     let flat = flat(layers);
@@ -64,12 +64,12 @@ fn assert_same(sandbox: &Sandbox, layers: &[Vec<u8>]) -> String {
     assert_eq!(
         self::flat(std::slice::from_ref(&flat)),
         flat,
-        "once more changes nothing"
+        "flattening a merged tar changes it"
     );
     expected
 }
 
-/// Paths and kinds in the order of the tar.
+/// Returns the paths and link targets in the order of the tar.
 fn listed(tar: &[u8]) -> Vec<String> {
     let memory = rustix::fs::memfd_create("tar", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
     let mut file = File::from(memory);
@@ -93,7 +93,7 @@ fn listed(tar: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn files_come_by_layer_and_directories_last() {
+fn files_are_ordered_by_layer_and_directories_are_last() {
     let below = Tar::new()
         .dir("./")
         .file("z/deep/f", "below")
@@ -112,17 +112,17 @@ fn files_come_by_layer_and_directories_last() {
     );
 }
 
-/// A root that no layer has is not made up: whoever unpacks it keeps his own.
+/// If no layer has an entry for the root, unpacking must not change the metadata of the target directory.
 #[test]
-fn a_root_is_there_if_a_layer_has_it() {
+fn the_root_has_an_entry_if_a_layer_has_one() {
     assert_eq!(listed(&flat(&[Tar::new().file("a", "").end()])), ["a"]);
     assert_eq!(flat(&[Tar::new().end(), Vec::new()]), [0; 1024]);
     assert_eq!(flat(&[]), [0; 1024]);
 }
 
-/// The first of the names that are left carries the content, whichever it was at first.
+/// The first remaining name has the content, even if it was a link in the layer.
 #[test]
-fn hard_links_lose_names_and_not_content() {
+fn hard_links_keep_their_content_when_a_name_is_removed() {
     confined(|sandbox| {
         let below = Tar::new()
             .file("m", "content")
@@ -147,7 +147,7 @@ fn hard_links_lose_names_and_not_content() {
 }
 
 #[test]
-fn whiteouts_take_away_what_is_below_only() {
+fn whiteouts_only_remove_files_of_lower_layers() {
     confined(|sandbox| {
         let below = Tar::new()
             .file("d/old", "")
@@ -171,9 +171,9 @@ fn whiteouts_take_away_what_is_below_only() {
     });
 }
 
-/// Attributes, times before 1970 and after 2242, large owners, long names, holes, set-id bits.
+/// Attributes, times before 1970 and after 2242, large owners, long names, holes, set-ID bits.
 #[test]
-fn all_that_a_layer_says_is_kept() {
+fn all_metadata_is_preserved() {
     confined(|sandbox| {
         let long = "n/".repeat(80) + "name";
         let owner = if is_root("large owners") {
@@ -224,13 +224,13 @@ fn all_that_a_layer_says_is_kept() {
         }
         assert!(!shape.contains("user.old"), "{shape}");
         let tar = flat(&[Tar::new().file("f", "").end()]);
-        assert!(tar.len() < 2048, "no records where none are needed");
+        assert!(tar.len() < 2048, "an ordinary file needs no PAX records");
     });
 }
 
-/// Devices are in the tar whoever makes it.
+/// Devices are written even without root.
 #[test]
-fn devices_are_kept() {
+fn devices_are_preserved() {
     let layer = Tar::new()
         .entry(Entry::device(b'3', "null", 1, 3))
         .entry(Entry::device(b'4', "disk", 4095, 1_048_575))
@@ -245,9 +245,9 @@ fn devices_are_kept() {
     });
 }
 
-/// Labels of the host that the layer was made on are nobody else's.
+/// Labels of the host on which the layer was created are dropped.
 #[test]
-fn attributes_that_unpack_leaves_out_are_left_out() {
+fn attributes_that_unpack_drops_are_dropped() {
     let entry = Entry::file("f", "")
         .xattr("security.selinux", "label")
         .xattr("trusted.overlay.opaque", "y");
@@ -258,9 +258,9 @@ fn attributes_that_unpack_leaves_out_are_left_out() {
     assert!(!text.contains("SCHILY"), "{text}");
 }
 
-/// A name that is replaced in its own layer is not what a link made before has.
+/// A link keeps the original content when its target is replaced in the same layer.
 #[test]
-fn a_link_keeps_what_it_was_made_of() {
+fn a_link_keeps_its_content_when_its_target_is_replaced() {
     confined(|sandbox| {
         let layer = Tar::new()
             .file("a", "first")
@@ -277,7 +277,7 @@ fn a_link_keeps_what_it_was_made_of() {
 }
 
 #[test]
-fn what_is_damaged_says_what_unpack_says() {
+fn corrupt_layers_have_the_same_errors_as_in_unpack() {
     let good = Tar::new().file("a", "content").end();
     let cut = Tar::new().file("a", vec![1; 600]).end();
     let layers = [good.clone(), cut[..700].to_vec()];
@@ -286,33 +286,33 @@ fn what_is_damaged_says_what_unpack_says() {
     let error = try_flat(&[b"BZh91AY&SY".to_vec()]).map(drop).unwrap_err();
     assert!(matches!(error, UnpackError::UnsupportedCompression { .. }));
 
-    // Another blob than the one that was looked at: the digest is another.
+    // If the blob differs from the scanned one, the digest differs.
     let mut flattening = LayerFlattener::default();
-    let looked = flattening.scan_layer(&*good).unwrap();
-    assert_eq!(looked.entries, 1);
+    let scanned = flattening.scan_layer(&*good).unwrap();
+    assert_eq!(scanned.entries, 1);
     let mut tar = flattening.write(std::io::sink());
     let other = Tar::new().dir("a").end();
     assert!(tar.needs_next_layer());
-    assert_ne!(tar.write_layer(&*other).unwrap(), looked.diff_id);
+    assert_ne!(tar.write_layer(&*other).unwrap(), scanned.diff_id);
     assert!(!tar.needs_next_layer());
 }
 
-/// The writer's error is the writer's; and what was not finished has no end.
+/// An error of the writer is reported as such, and the incomplete tar has no end marker.
 #[test]
-fn a_writer_that_fails_is_not_the_layers_fault() {
+fn write_errors_are_distinguished_from_layer_errors() {
     let layer = Tar::new().file("a", vec![7; 100_000]).end();
-    let mut room = vec![0; 5000];
+    let mut output = vec![0; 5000];
     let mut flattening = LayerFlattener::default();
     flattening.scan_layer(&*layer).unwrap();
-    let mut tar = flattening.write(&mut room[..]);
+    let mut tar = flattening.write(&mut output[..]);
     let error = tar.write_layer(&*layer).unwrap_err();
     assert!(matches!(error, FlattenError::Write(_)), "{error:?}");
     drop(tar);
-    assert_eq!(room.last(), Some(&7));
+    assert_eq!(output.last(), Some(&7));
 }
 
 #[test]
-fn names_have_a_limit() {
+fn the_memory_for_names_is_limited() {
     let mut tar = Tar::new();
     for number in 0..100 {
         tar = tar.file(format!("{number}"), "");
@@ -331,9 +331,9 @@ fn names_have_a_limit() {
     assert!(chain(&error).ends_with(expected), "{}", chain(&error));
 }
 
-/// A file of which the same layer has another version costs nothing, however often.
+/// A file that is replaced in the same layer needs no memory.
 #[test]
-fn what_is_replaced_is_forgotten() {
+fn replaced_files_need_no_memory() {
     let mut tar = Tar::new();
     for number in 0..1000 {
         tar = tar
@@ -355,17 +355,17 @@ fn what_is_replaced_is_forgotten() {
         .unwrap();
 }
 
-/// An entry of any kind at a path that others are likely to have, too.
+/// An arbitrary entry. Its path is likely to collide with those of other entries.
 #[derive(Clone)]
-struct Made {
+struct ArbitraryEntry {
     path: String,
-    what: String,
+    description: String,
     entry: Entry,
 }
 
-impl fmt::Debug for Made {
+impl fmt::Debug for ArbitraryEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.path, self.what)
+        write!(f, "{} {}", self.path, self.description)
     }
 }
 
@@ -374,13 +374,13 @@ fn path() -> impl Strategy<Value = String> {
     prop::collection::vec(name, 1..4).prop_map(|names| names.join("/"))
 }
 
-fn made() -> impl Strategy<Value = Made> {
+fn arbitrary_entry() -> impl Strategy<Value = ArbitraryEntry> {
     let kinds = (0..16, path(), path(), 0..0o1000u64, any::<bool>());
     kinds.prop_map(|(kind, path, other, mode, has_attribute)| {
         let (directory, name) = path.rsplit_once('/').unwrap_or((".", &path));
         let hidden = format!("{directory}/.wh.{name}");
         let opaque = format!("{path}/.wh..wh..opq");
-        let what = format!("kind {kind} of {other}, {mode:o}");
+        let description = format!("kind {kind} of {other}, {mode:o}");
         let (path, entry) = match kind {
             0..=3 => (path.clone(), Entry::file(&path, other).mode(mode)),
             4..=6 => (path.clone(), Entry::dir(&path).mode(mode | 0o700)),
@@ -396,21 +396,25 @@ fn made() -> impl Strategy<Value = Made> {
             (true, 0..=6 | 13) => entry.xattr(&format!("user.{mode}"), "value"),
             _ => entry,
         };
-        Made { path, what, entry }
+        ArbitraryEntry {
+            path,
+            description,
+            entry,
+        }
     })
 }
 
-fn tar(layer: &[Made]) -> Vec<u8> {
-    let entries = layer.iter().map(|made| made.entry.clone());
+fn tar(layer: &[ArbitraryEntry]) -> Vec<u8> {
+    let entries = layer.iter().map(|it| it.entry.clone());
     entries.fold(Tar::new(), Tar::entry).end()
 }
 
-/// Whatever layers say, this does with names what [`windlass_archive::unpack`] does with files; and what is refused
-/// there is refused here, with the same words. An entry that is refused is taken out, and all is tried again.
+/// For arbitrary layers, flattening has the same result as [`windlass_archive::unpack`], or the same error. An entry with
+/// an error is removed, and the test continues with the others.
 #[test]
-fn any_layers_come_to_the_same() {
+fn arbitrary_layers_have_the_same_result_as_in_unpack() {
     confined(|sandbox| {
-        let layers = prop::collection::vec(prop::collection::vec(made(), 0..14), 1..5);
+        let layers = prop::collection::vec(prop::collection::vec(arbitrary_entry(), 0..14), 1..5);
         let config = ProptestConfig {
             cases: 100,
             failure_persistence: None,
@@ -429,14 +433,14 @@ fn any_layers_come_to_the_same() {
                     }
                     Err(error) => error,
                 };
-                let same = try_flat(&tars).map(drop).expect_err("it is refused");
+                let same = try_flat(&tars).map(drop).expect_err("unpack rejects it");
                 prop_assert_eq!(chain(&same), chain(&error));
                 let UnpackError::Entry { path, .. } = &error else {
                     panic!("{}", chain(&error));
                 };
                 let before: usize = layers.iter().map(Vec::len).sum();
                 for layer in &mut layers {
-                    layer.retain(|made| made.path.as_bytes() != path.as_bytes());
+                    layer.retain(|it| it.path.as_bytes() != path.as_bytes());
                 }
                 let after: usize = layers.iter().map(Vec::len).sum();
                 prop_assert!(after < before, "{}", chain(&error));
@@ -445,9 +449,9 @@ fn any_layers_come_to_the_same() {
     });
 }
 
-/// Compressed layers are read as they are; the one tar is plain.
+/// The merged tar is not compressed, whatever the compression of the layers is.
 #[test]
-fn the_compression_of_layers_makes_no_difference() {
+fn the_compression_of_layers_does_not_matter() {
     use flate2::write::GzEncoder;
     let plain = Tar::new().file("a", vec![1; 300_000]).end();
     let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -1,13 +1,12 @@
-//! Rows of entries that nobody thought of: whatever they are, nothing outside changes, and nothing
-//! panics (T01-T07, T13).
+//! Arbitrary sequences of entries: nothing outside of the root changes, and nothing panics (T01-T07, T13).
 
 use proptest::prelude::*;
 
 use crate::builder::{Entry, Tar};
-use crate::sandbox::{chain, confined, flatten, ways};
+use crate::sandbox::{all_options, chain, confined, flatten};
 use crate::shape::shape;
 
-/// A name made of what is dangerous, and of few enough others to meet again.
+/// A name of dangerous components and of a few others, so that names collide.
 fn name() -> impl Strategy<Value = String> {
     let component = prop_oneof![
         6 => "[a-c]",
@@ -22,7 +21,7 @@ fn name() -> impl Strategy<Value = String> {
     prop::collection::vec(component, 0..5).prop_map(|components| components.join("/"))
 }
 
-/// An entry of some kind, with bytes of its header and its PAX records changed.
+/// An entry of an arbitrary type, some with modified bytes in the header or PAX records.
 fn entry(canary: &[u8]) -> impl Strategy<Value = Entry> + use<> {
     let canary_file = [canary, b"/f"].concat();
     let target = prop_oneof![
@@ -52,8 +51,8 @@ fn entry(canary: &[u8]) -> impl Strategy<Value = Entry> + use<> {
                 flag => Entry::new(flag, name).content("content"),
             };
             entry = entry.mode(mode).raw_pax(&records);
-            for (at, byte) in changes {
-                entry.header[at] = byte;
+            for (index, byte) in changes {
+                entry.header[index] = byte;
             }
             entry
         },
@@ -61,7 +60,7 @@ fn entry(canary: &[u8]) -> impl Strategy<Value = Entry> + use<> {
 }
 
 #[test]
-fn any_row_of_entries_stays_inside() {
+fn arbitrary_entries_stay_inside() {
     confined(|sandbox| {
         let config = ProptestConfig {
             cases: 150,
@@ -73,8 +72,8 @@ fn any_row_of_entries_stays_inside() {
             let tar = |entries: Vec<Entry>| entries.into_iter().fold(Tar::new(), Tar::entry).end();
             let (lower, upper) = (tar(lower), tar(upper));
             let mut outcomes = Vec::new();
-            for options in ways() {
-                // Taken or refused, the sandbox looks whether anything outside has changed.
+            for options in all_options() {
+                // In any case, the sandbox checks that nothing outside has changed.
                 let results = [&lower, &upper].map(|tar| {
                     let result = sandbox.unpack(tar, &options);
                     result.map_err(|error| chain(&error))
@@ -82,16 +81,16 @@ fn any_row_of_entries_stays_inside() {
                 outcomes.push((options.mode, results, shape(&sandbox.root())));
                 sandbox.reset();
             }
-            // How parents are looked up and how many threads there are makes no difference.
-            for two in outcomes.windows(2).filter(|two| two[0].0 == two[1].0) {
-                prop_assert_eq!(&two[0], &two[1]);
+            // The result does not depend on the path resolution and the number of threads.
+            for pair in outcomes.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+                prop_assert_eq!(&pair[0], &pair[1]);
             }
         });
     });
 }
 
 #[test]
-fn any_bytes_are_a_tar_or_an_error() {
+fn arbitrary_bytes_do_not_panic() {
     confined(|sandbox| {
         let config = ProptestConfig {
             cases: 300,

@@ -1,4 +1,4 @@
-//! Bombs: what a layer may ask for is bounded, and memory does not depend on what it claims (T11, T12).
+//! Decompression bombs: resources are limited, and memory does not depend on claimed sizes (T11, T12).
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,29 +9,31 @@ use windlass_archive::{UnpackErrorOrigin, UnpackLimits, UnpackOptions, UnpackPro
 use crate::builder::{Entry, Tar, record};
 use crate::sandbox::{chain, confined, options};
 
-/// Reads parts of a blob that would not fit memory: each some bytes, so many times.
-struct Generated {
+/// Reads a generated blob that is larger than memory. Each part is repeated a number of times.
+struct GeneratedBlob {
+    /// The remaining parts and their repetitions, the next part last.
     parts: Vec<(Vec<u8>, u64)>,
-    at: usize,
+    /// The position in the current part.
+    position: usize,
 }
 
-impl Generated {
+impl GeneratedBlob {
     fn new(mut parts: Vec<(Vec<u8>, u64)>) -> Self {
         parts.reverse();
-        Self { parts, at: 0 }
+        Self { parts, position: 0 }
     }
 }
 
-impl Read for Generated {
+impl Read for GeneratedBlob {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some((bytes, times)) = self.parts.last_mut() else {
             return Ok(0);
         };
-        let length = buffer.len().min(bytes.len() - self.at);
-        buffer[..length].copy_from_slice(&bytes[self.at..self.at + length]);
-        self.at += length;
-        if self.at == bytes.len() {
-            self.at = 0;
+        let length = buffer.len().min(bytes.len() - self.position);
+        buffer[..length].copy_from_slice(&bytes[self.position..self.position + length]);
+        self.position += length;
+        if self.position == bytes.len() {
+            self.position = 0;
             *times -= 1;
             if *times == 0 {
                 self.parts.pop();
@@ -52,17 +54,17 @@ fn resident() -> u64 {
     kilobytes * 1024
 }
 
-fn refused(parts: Vec<(Vec<u8>, u64)>, why: &str) {
+fn assert_rejected(parts: Vec<(Vec<u8>, u64)>, expected: &str) {
     confined(|sandbox| {
         let root = File::open(sandbox.root()).unwrap();
         let before = resident();
-        let blob = Generated::new(parts);
+        let blob = GeneratedBlob::new(parts);
         let error =
             windlass_archive::unpack(blob, root.as_fd(), &options(), &UnpackProgress::default());
         let error = error.unwrap_err();
-        assert_eq!(chain(&error).split_once(": ").unwrap().1, why);
+        assert_eq!(chain(&error).split_once(": ").unwrap().1, expected);
         assert_eq!(error.origin(), UnpackErrorOrigin::Layer);
-        // Other tests run beside this one.
+        // Other tests run at the same time, so the threshold is high.
         let grown = resident().saturating_sub(before);
         assert!(grown < 256 << 20, "{grown} bytes more are resident");
     });
@@ -78,35 +80,35 @@ fn extension_headers_are_bounded() {
         let header = Entry::new(flag, "bomb")
             .number(crate::builder::SIZE, GIB)
             .bytes();
-        refused(
+        assert_rejected(
             vec![(header, 1), (vec![b'a'; 1 << 16], GIB >> 16)],
             TOO_LARGE,
         );
     }
-    // Together, too.
+    // The limit applies to all extension headers of an entry together.
     let half = |flag| {
         Entry::new(flag, "half")
             .content(vec![b'a'; 600 << 10])
             .bytes()
     };
-    refused(vec![(half(b'L'), 1), (half(b'K'), 1)], TOO_LARGE);
+    assert_rejected(vec![(half(b'L'), 1), (half(b'K'), 1)], TOO_LARGE);
 }
 
-/// T11: rows of extension headers, and a header of very many records.
+/// T11: many extension headers, and a header with many records.
 #[test]
-fn rows_of_extension_headers_are_refused() {
+fn many_extension_headers_are_rejected() {
     let records = Entry::new(b'x', "p")
         .content(record(b"comment", b"c"))
         .bytes();
-    refused(vec![(records, 1_000_000)], "two PAX headers for one entry");
+    assert_rejected(vec![(records, 1_000_000)], "two PAX headers for one entry");
     let mut many = Entry::file("f", "");
     for _ in 0..80_000 {
         many = many.raw_pax(b"15 comment=abc\n");
     }
-    refused(vec![(Tar::new().entry(many).end(), 1)], TOO_LARGE);
+    assert_rejected(vec![(Tar::new().entry(many).end(), 1)], TOO_LARGE);
 }
 
-/// T11: sparse maps without end.
+/// T11: endless sparse maps.
 #[test]
 fn sparse_maps_are_bounded() {
     let pax = Entry::file("f", "")
@@ -115,7 +117,7 @@ fn sparse_maps_are_bounded() {
         .pax("GNU.sparse.realsize", "1")
         .pax("size", GIB.to_string());
     let map = (b"10000000\n".to_vec(), 1);
-    refused(
+    assert_rejected(
         vec![(pax.bytes(), 1), map, (b"0\n".to_vec(), 20_000_000)],
         TOO_LARGE,
     );
@@ -126,12 +128,12 @@ fn sparse_maps_are_bounded() {
     gnu.header[482] = 1;
     let mut more = [b"00000000000\0".repeat(42), vec![1]].concat();
     more.resize(512, 0);
-    refused(vec![(gnu.bytes(), 1), (more, 10_000_000)], TOO_LARGE);
+    assert_rejected(vec![(gnu.bytes(), 1), (more, 10_000_000)], TOO_LARGE);
 }
 
-/// T12: with a limit, a bomb ends soon after it.
+/// T12: unpacking stops soon after the limit is exceeded.
 #[test]
-fn a_long_tar_is_refused() {
+fn a_long_tar_is_rejected() {
     confined(|sandbox| {
         let root = File::open(sandbox.root()).unwrap();
         let header = Entry::new(b'0', "bomb")
@@ -141,7 +143,7 @@ fn a_long_tar_is_refused() {
             windlass_archive::UnpackThreads::One,
             windlass_archive::UnpackThreads::Two,
         ] {
-            let blob = Generated::new(vec![(header.clone(), 1), (vec![0; 1 << 16], GIB)]);
+            let blob = GeneratedBlob::new(vec![(header.clone(), 1), (vec![0; 1 << 16], GIB)]);
             let options = UnpackOptions {
                 threads,
                 limits: UnpackLimits {
@@ -164,7 +166,7 @@ fn a_long_tar_is_refused() {
     });
 }
 
-/// Directories cost memory until the end: one entry can ask for thousands.
+/// Directories need memory until the end of the tar, and one entry can imply thousands of them.
 #[test]
 fn directories_are_bounded() {
     confined(|sandbox| {
@@ -176,14 +178,14 @@ fn directories_are_bounded() {
             ..options()
         };
         let name = vec!["d"; 2000].join("/");
-        let refusal = sandbox.refusal(&Tar::new().file(name, "").end(), &options);
-        assert!(refusal.ends_with(
+        let error = sandbox.unpack_error(&Tar::new().file(name, "").end(), &options);
+        assert!(error.ends_with(
             "too many directories: they need more than the limit of 1048576 bytes of memory"
         ));
     });
 }
 
-/// Chained links make one entry take thousands of steps: a small layer must not ask for days.
+/// With chained links, one entry can take thousands of steps. A small layer must not take days.
 #[test]
 fn steps_through_links_are_bounded() {
     confined(|sandbox| {
@@ -194,12 +196,12 @@ fn steps_through_links_are_bounded() {
             },
             ..options()
         };
-        // Six steps each, which lead nowhere: nothing is remembered.
+        // Six steps each, to a missing directory, so nothing is cached.
         let tar = Tar::new().dir("a").symlink("l", "a/../a/../a");
         let tar = (0..9).fold(tar, |tar, link| {
             tar.link(format!("h{link}"), format!("l/none/x{link}"))
         });
-        let refusal = sandbox.refusal(&tar.end(), &options);
-        assert_eq!(refusal, "entry h3: too many levels of symbolic links");
+        let error = sandbox.unpack_error(&tar.end(), &options);
+        assert_eq!(error, "entry h3: too many levels of symbolic links");
     });
 }

@@ -1,17 +1,17 @@
-//! Symbolic links on the way and hard links, hostile and benign (T02, T03, T05).
+//! Hostile and ordinary symbolic and hard links (T02, T03, T05).
 
 use windlass_archive::{LowerLayerLink, UnpackMode};
 
 use crate::builder::{Entry, Tar};
-use crate::sandbox::{confined, flatten, options, ways};
+use crate::sandbox::{all_options, confined, flatten, options};
 use crate::shape::shape;
 
-/// T02: what is written through a link lands inside, as if the root were `/`.
+/// T02: symbolic links in a path are resolved inside, as if the root were `/`.
 #[test]
-fn links_on_the_way_stay_inside() {
+fn links_in_paths_stay_inside() {
     confined(|sandbox| {
         let canary = sandbox.canary_bytes();
-        for options in ways() {
+        for options in all_options() {
             for target in [&canary[..], b"../../../../../../../canary", b"/canary"] {
                 let tar = Tar::new()
                     .symlink("l1", target)
@@ -43,11 +43,11 @@ fn links_on_the_way_stay_inside() {
     });
 }
 
-/// T02: parents through links that are not dangling work as in a `chroot`.
+/// T02: symbolic links to existing directories are resolved as in a `chroot`.
 #[test]
-fn parents_through_links_work() {
+fn parents_may_be_links() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             let tar = Tar::new()
                 .dir("run")
                 .dir("var")
@@ -69,7 +69,7 @@ fn parents_through_links_work() {
     });
 }
 
-/// T02, across layers: a link of the lower layer is followed inside.
+/// T02, across layers: a symbolic link of the lower layer is resolved inside.
 #[test]
 fn links_of_a_lower_layer_stay_inside() {
     confined(|sandbox| {
@@ -92,37 +92,37 @@ fn links_of_a_lower_layer_stay_inside() {
     });
 }
 
-/// T02: loops end.
+/// T02: loops of symbolic links are detected.
 #[test]
-fn loops_of_links_are_refused() {
+fn loops_of_links_are_rejected() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             let tar = Tar::new()
                 .symlink("a", "b")
                 .symlink("b", "a")
                 .file("a/x", "")
                 .end();
-            let refusal = sandbox.refusal(&tar, &options);
-            assert_eq!(refusal, "entry a/x: too many levels of symbolic links");
+            let error = sandbox.unpack_error(&tar, &options);
+            assert_eq!(error, "entry a/x: too many levels of symbolic links");
             sandbox.reset();
             let tar = Tar::new()
                 .symlink("a", "a/a/a/a/a/a/a/a/a")
                 .file("a/x", "")
                 .end();
-            let refusal = sandbox.refusal(&tar, &options);
-            assert_eq!(refusal, "entry a/x: too many levels of symbolic links");
+            let error = sandbox.unpack_error(&tar, &options);
+            assert_eq!(error, "entry a/x: too many levels of symbolic links");
             sandbox.reset();
         }
     });
 }
 
 #[test]
-fn a_parent_that_is_a_file_is_refused() {
+fn a_parent_that_is_a_file_is_rejected() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             let tar = Tar::new().file("f", "").file("f/x", "").end();
             assert_eq!(
-                sandbox.refusal(&tar, &options),
+                sandbox.unpack_error(&tar, &options),
                 "entry f/x: f is not a directory"
             );
             sandbox.reset();
@@ -130,18 +130,18 @@ fn a_parent_that_is_a_file_is_refused() {
     });
 }
 
-/// T03: a hard link's target is looked for inside, and is never copied.
+/// T03: the target of a hard link is looked up inside, and is never copied.
 #[test]
-fn hard_links_to_the_outside_are_refused() {
+fn hard_links_to_the_outside_are_rejected() {
     confined(|sandbox| {
         let canary = [sandbox.canary_bytes(), b"/f".to_vec()].concat();
         let outside = String::from_utf8(canary).unwrap();
         for target in ["../../canary/f", "a/../../canary/f", "../canary/f", ".."] {
-            for options in ways() {
+            for options in all_options() {
                 let tar = Tar::new().dir("a").link("h", target).end();
-                let refusal = sandbox.refusal(&tar, &options);
+                let error = sandbox.unpack_error(&tar, &options);
                 assert_eq!(
-                    refusal,
+                    error,
                     format!("entry h: its link target {target} leaves the root")
                 );
                 assert_eq!(shape(&sandbox.root()), "a/\n");
@@ -154,10 +154,10 @@ fn hard_links_to_the_outside_are_refused() {
             .end();
         let direct = Tar::new().link("h", &outside).end();
         for tar in [&through, &direct] {
-            let refusal = sandbox.refusal(tar, &flatten());
-            assert!(refusal.ends_with(" does not exist"), "{refusal}");
+            let error = sandbox.unpack_error(tar, &flatten());
+            assert!(error.ends_with(" does not exist"), "{error}");
             sandbox.reset();
-            // In a layer, it may be below: nothing is made.
+            // In a layer, the target may be in a lower layer, so nothing is created.
             let unpacked = sandbox.unpack_ok(tar, &options());
             assert_eq!(unpacked.lower_links.len(), 1);
             assert!(!shape(&sandbox.root()).contains("sentinel"));
@@ -166,11 +166,11 @@ fn hard_links_to_the_outside_are_refused() {
     });
 }
 
-/// T03: what can be linked inside is.
+/// T03: hard links inside are created.
 #[test]
 fn hard_links_inside_work() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             let tar = Tar::new()
                 .file("usr/bin/x", "x")
                 .symlink("bin", "usr/bin")
@@ -188,11 +188,11 @@ fn hard_links_inside_work() {
     });
 }
 
-/// T03: rewriting one name leaves the other's content alone.
+/// T03: replacing one name does not change the content of the other.
 #[test]
-fn rewriting_a_name_does_not_write_through_its_links() {
+fn replacing_a_name_does_not_change_its_links() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             let tar = Tar::new()
                 .file("a", "old")
                 .link("b", "a")
@@ -205,21 +205,21 @@ fn rewriting_a_name_does_not_write_through_its_links() {
     });
 }
 
-/// T03: a link to itself or to what comes later is refused.
+/// T03: a link to itself or to a later entry is rejected.
 #[test]
-fn hard_links_out_of_order_are_refused() {
+fn hard_links_out_of_order_are_rejected() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             let itself = Tar::new().link("a", "a").end();
-            let refusal = sandbox.refusal(&itself, &options);
+            let error = sandbox.unpack_error(&itself, &options);
             let expected = match options.mode {
                 UnpackMode::Layer => "entry a: a hard link to itself",
                 UnpackMode::Flatten => "entry a: its hard link target a does not exist",
             };
-            assert_eq!(refusal, expected);
+            assert_eq!(error, expected);
             let forward = Tar::new().link("a", "b").file("b", "").end();
-            let refusal = sandbox.refusal(&forward, &options);
-            assert_eq!(refusal, "entry a: its hard link target b does not exist");
+            let error = sandbox.unpack_error(&forward, &options);
+            assert_eq!(error, "entry a: its hard link target b does not exist");
             sandbox.reset();
         }
     });
@@ -247,13 +247,13 @@ fn links_to_lower_layers_are_reported() {
 }
 
 #[test]
-fn a_hard_link_to_a_directory_is_refused() {
+fn a_hard_link_to_a_directory_is_rejected() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             let tar = Tar::new().dir("d").link("h", "d").end();
-            let refusal = sandbox.refusal(&tar, &options);
+            let error = sandbox.unpack_error(&tar, &options);
             assert_eq!(
-                refusal,
+                error,
                 "entry h: cannot make the hard link: Operation not permitted (os error 1)"
             );
             sandbox.reset();
@@ -261,12 +261,12 @@ fn a_hard_link_to_a_directory_is_refused() {
     });
 }
 
-/// T05: a directory takes the place of a link; the link's target keeps its mode, owner and times.
+/// T05: a directory replaces a symbolic link. The target of the link keeps its mode, owner and times.
 #[test]
 fn a_directory_replaces_a_link() {
     confined(|sandbox| {
         let target = [sandbox.canary_bytes(), b"/dir".to_vec()].concat();
-        for options in ways() {
+        for options in all_options() {
             let directory = Entry::dir("d")
                 .mode(0o777)
                 .xattr("user.x", "y")

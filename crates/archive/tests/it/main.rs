@@ -1,9 +1,12 @@
-//! What `unpack` makes of tars: benign ones, odd ones and hostile ones.
+//! Tests of unpacking and flattening ordinary, unusual and hostile tars.
 //!
 //! Case numbers such as T02 are those of the hardening plan.
 
-#![expect(clippy::print_stderr, reason = "tests that cannot be run here say so")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::print_stderr,
+    reason = "tests that cannot run on this system report it"
+)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod builder;
 mod compression;
@@ -14,13 +17,13 @@ mod links;
 mod members;
 mod names;
 mod numbers;
-mod ordinary;
 mod parser;
 mod pipeline;
-mod replacing;
+mod replacement;
 mod round_trip;
 mod sandbox;
 mod shape;
 mod sparse;
 mod special;
+mod unprivileged;
 mod whiteouts;

@@ -1,4 +1,4 @@
-//! Listing a tar that lies in a file.
+//! Listing the members of a tar file.
 
 use std::io::Write as _;
 
@@ -22,9 +22,9 @@ fn content<'a>(tar: &'a [u8], member: &TarMember) -> &'a [u8] {
     &tar[start..start + usize::try_from(member.size).unwrap()]
 }
 
-/// The content of each member is where it is said to be, however long those before it are.
+/// The offsets are correct behind large members.
 #[test]
-fn members_are_found_behind_large_ones() {
+fn members_have_the_offsets_of_their_content() {
     let large = vec![7; 100_001];
     let long = Entry::file("short", b"hello").pax("path", "d/".repeat(90) + "name");
     let tar = Tar::new()
@@ -52,7 +52,7 @@ fn members_are_found_behind_large_ones() {
 }
 
 #[test]
-fn a_tar_may_not_end_within_a_member() {
+fn truncated_tars_are_rejected() {
     let tar = Tar::new().file("a", vec![1; 70_000]).end();
     for cut in [600, 30_000, 70_000] {
         assert!(matches!(

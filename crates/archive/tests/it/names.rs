@@ -1,7 +1,7 @@
-//! Names that try to leave, and names that only look odd (T01, T04, T09).
+//! Names that lead outside, and unusual names (T01, T04, T09).
 
 use crate::builder::{Entry, Tar};
-use crate::sandbox::{confined, flatten, options, ways};
+use crate::sandbox::{all_options, confined, flatten, options};
 use crate::shape::{full, shape};
 
 fn of_every_kind(name: &str) -> Vec<Entry> {
@@ -14,11 +14,11 @@ fn of_every_kind(name: &str) -> Vec<Entry> {
     ]
 }
 
-/// T01: a name that climbs over the root is refused, whatever it names.
+/// T01: a name that leads above the root is rejected for all entry types.
 #[test]
-fn names_that_escape_are_refused() {
+fn names_that_escape_are_rejected() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             for name in [
                 "../x",
                 "a/../../x",
@@ -35,8 +35,8 @@ fn names_that_escape_are_refused() {
                         .dir("a/b")
                         .entry(entry)
                         .end();
-                    let refusal = sandbox.refusal(&tar, &options);
-                    assert_eq!(refusal, format!("entry {name}: its name leaves the root"));
+                    let error = sandbox.unpack_error(&tar, &options);
+                    assert_eq!(error, format!("entry {name}: its name leaves the root"));
                     sandbox.reset();
                 }
             }
@@ -44,11 +44,11 @@ fn names_that_escape_are_refused() {
     });
 }
 
-/// T01: names with dots and slashes that stay inside mean what they say.
+/// T01: names with dots and slashes that stay inside are normalized.
 #[test]
 fn names_that_stay_inside_work() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             let tar = Tar::new()
                 .dir("a")
                 .file("a/../b", "b")
@@ -67,9 +67,9 @@ fn names_that_stay_inside_work() {
 
 /// T04: the root can only be a directory.
 #[test]
-fn the_root_is_nothing_but_a_directory() {
+fn the_root_can_only_be_a_directory() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             for name in [".", "./", "/", "", "a/.."] {
                 let canary = sandbox.canary_bytes();
                 for entry in [
@@ -80,9 +80,9 @@ fn the_root_is_nothing_but_a_directory() {
                 ] {
                     let tar = Tar::new().file("known", "").entry(entry).end();
                     let shown = if name.is_empty() { "\"\"" } else { name };
-                    let refusal = sandbox.refusal(&tar, &options);
+                    let error = sandbox.unpack_error(&tar, &options);
                     assert_eq!(
-                        refusal,
+                        error,
                         format!("entry {shown}: the root can only be a directory")
                     );
                     sandbox.reset();
@@ -92,11 +92,11 @@ fn the_root_is_nothing_but_a_directory() {
     });
 }
 
-/// T04: the root's entry changes the root, and nothing above it.
+/// T04: the entry of the root changes only the root.
 #[test]
 fn the_root_gets_its_own_metadata() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             let root = Entry::dir("./")
                 .mode(0o1777)
                 .pax("mtime", "5.25")
@@ -113,7 +113,7 @@ fn the_root_gets_its_own_metadata() {
     });
 }
 
-/// T09: every byte but `/` and NUL can be in a name.
+/// T09: a name can contain every byte except `/` and NUL.
 #[test]
 fn names_are_bytes() {
     confined(|sandbox| {
@@ -144,42 +144,42 @@ fn names_are_bytes() {
     });
 }
 
-/// T09: what the file system cannot name is an error, and nothing goes elsewhere.
+/// T09: a name that the file system does not support is an error.
 #[test]
-fn names_that_are_too_long_are_refused() {
+fn names_that_are_too_long_are_rejected() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             let longest = "n".repeat(255);
             sandbox.unpack_ok(&Tar::new().file(&longest, "").end(), &options);
             assert_eq!(shape(&sandbox.root()), format!("{longest} \"\"\n"));
 
             let name = "n".repeat(256);
-            let refusal = sandbox.refusal(&Tar::new().file(&name, "").end(), &options);
-            assert!(refusal.ends_with("cannot make the file: File name too long (os error 36)"));
+            let error = sandbox.unpack_error(&Tar::new().file(&name, "").end(), &options);
+            assert!(error.ends_with("cannot make the file: File name too long (os error 36)"));
 
             let deep = vec!["n".repeat(200); 25].join("/");
-            let refusal = sandbox.refusal(&Tar::new().file(&deep, "").end(), &options);
-            assert!(refusal.ends_with("…: its path is too long"), "{refusal}");
+            let error = sandbox.unpack_error(&Tar::new().file(&deep, "").end(), &options);
+            assert!(error.ends_with("…: its path is too long"), "{error}");
 
-            // By way of a link, a path can be longer than its name.
+            // Through a symbolic link, a path can be longer than the name.
             let half = vec!["n".repeat(200); 15].join("/");
             let tar = Tar::new()
                 .symlink("l", &half)
                 .file(format!("l/{half}/f"), "")
                 .end();
-            let refusal = sandbox.refusal(&tar, &options);
-            assert!(refusal.ends_with("…: its path is too long"), "{refusal}");
+            let error = sandbox.unpack_error(&tar, &options);
+            assert!(error.ends_with("…: its path is too long"), "{error}");
             sandbox.reset();
         }
     });
 }
 
 #[test]
-fn names_in_errors_are_escaped_and_short() {
+fn names_in_errors_are_escaped_and_truncated() {
     confined(|sandbox| {
         let name = [b"../\x1b[31m\n\xff", &[b'x'; 5000][..]].concat();
         let tar = Tar::new().file(name, "").end();
-        let error = sandbox.refusal(&tar, &flatten());
+        let error = sandbox.unpack_error(&tar, &flatten());
         let shown = format!("../\\u{{1b}}[31m\\n\\xff{}…", "x".repeat(190));
         assert_eq!(error, format!("entry {shown}: its name leaves the root"));
     });

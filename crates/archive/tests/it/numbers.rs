@@ -1,11 +1,11 @@
-//! Numbers: exact, or refused (T10).
+//! Numbers are parsed exactly or rejected (T10).
 
 use std::os::unix::fs::MetadataExt;
 
 use crate::builder::{Entry, GID, MODE, MTIME, SIZE, Tar, UID};
 use crate::sandbox::{confined, is_root, options};
 
-/// T10: owners up to the last that there can be, in every form.
+/// T10: owners up to the largest ID, in every form.
 #[test]
 fn owners_are_exact() {
     if !is_root("exact ownership") {
@@ -29,9 +29,9 @@ fn owners_are_exact() {
     });
 }
 
-/// T10: what is out of range or no number is refused, and never becomes zero.
+/// T10: invalid numbers are rejected and never become zero.
 #[test]
-fn malformed_numbers_are_refused() {
+fn malformed_numbers_are_rejected() {
     confined(|sandbox| {
         let file = || Entry::file("f", "");
         let cases = [
@@ -61,14 +61,14 @@ fn malformed_numbers_are_refused() {
         ];
         for (entry, field) in cases {
             let tar = Tar::new().entry(entry).end();
-            let refusal = sandbox.refusal(&tar, &options());
-            let (_, what) = refusal.split_once(": ").unwrap();
+            let error = sandbox.unpack_error(&tar, &options());
+            let (_, what) = error.split_once(": ").unwrap();
             assert_eq!(what, format!("the {field} is not a number in range"));
         }
     });
 }
 
-/// T10: times before 1970, beyond 32 bits, and to the nanosecond.
+/// T10: times before 1970, beyond 32 bits, and with nanoseconds.
 #[test]
 fn times_are_exact() {
     confined(|sandbox| {
@@ -94,7 +94,7 @@ fn times_are_exact() {
     });
 }
 
-/// T10: of a mode, twelve bits count. And numbers may be padded in the ways of old programs.
+/// T10: only twelve bits of a mode are used, and numbers may be padded as by old programs.
 #[test]
 fn type_bits_of_modes_and_padding_of_numbers_are_ignored() {
     confined(|sandbox| {

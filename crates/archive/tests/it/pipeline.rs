@@ -1,4 +1,4 @@
-//! Reading to the very end, progress, cancellation, and tars of awkward lengths.
+//! Reading to the end, progress, cancellation, and tars of various lengths.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,15 +11,15 @@ use crate::builder::Tar;
 use crate::sandbox::{chain, confined, options};
 use crate::shape::shape;
 
-/// Yields a few bytes at a time, and then an error or the end.
-struct Dripping<'a> {
+/// Returns a few bytes at a time, and then an error or the end.
+struct SlowReader<'a> {
     bytes: &'a [u8],
     step: usize,
     ended: &'a mut bool,
     fails: bool,
 }
 
-impl Read for Dripping<'_> {
+impl Read for SlowReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.bytes.is_empty() && self.fails {
             return Err(io::Error::other("cancelled"));
@@ -39,15 +39,15 @@ fn threads() -> [UnpackOptions; 2] {
 }
 
 #[test]
-fn everything_is_read_however_it_comes() {
+fn everything_is_read_to_the_end() {
     confined(|sandbox| {
         let content: Vec<u8> = (0..700_001u32).map(|n| n.to_le_bytes()[1]).collect();
         let mut tar = Tar::new();
-        for (at, length) in [0, 1, 511, 512, 513, 262_143, 262_144, 262_145, 700_001]
+        for (index, length) in [0, 1, 511, 512, 513, 262_143, 262_144, 262_145, 700_001]
             .into_iter()
             .enumerate()
         {
-            tar = tar.file(format!("f{at}"), &content[..length]);
+            tar = tar.file(format!("f{index}"), &content[..length]);
         }
         let mut tar = tar.end();
         tar.extend(vec![7; 600_000]);
@@ -55,7 +55,7 @@ fn everything_is_read_however_it_comes() {
             for step in [997, 65_536, 1 << 20] {
                 let root = File::open(sandbox.root()).unwrap();
                 let (mut ended, progress) = (false, UnpackProgress::default());
-                let blob = Dripping {
+                let blob = SlowReader {
                     bytes: &tar,
                     step,
                     ended: &mut ended,
@@ -77,16 +77,16 @@ fn everything_is_read_however_it_comes() {
     });
 }
 
-/// Cancelling is an error of the reader, which comes back whole.
+/// A caller cancels by a read error, which is returned unchanged.
 #[test]
-fn a_read_error_ends_it() {
+fn a_read_error_is_returned() {
     confined(|sandbox| {
         let tar = Tar::new().file("f", vec![1; 3_000_000]).end();
         for options in threads() {
             for length in [0, 10, 1000, 262_144, 2_000_000] {
                 let root = File::open(sandbox.root()).unwrap();
                 let mut ended = false;
-                let blob = Dripping {
+                let blob = SlowReader {
                     bytes: &tar[..length],
                     step: 9999,
                     ended: &mut ended,
@@ -102,9 +102,9 @@ fn a_read_error_ends_it() {
     });
 }
 
-/// When the tar fails, what is still to come is not waited for.
+/// When an entry fails, the rest of the blob is not read.
 #[test]
-fn a_failing_entry_ends_the_reading() {
+fn a_failing_entry_stops_reading() {
     confined(|sandbox| {
         let tar = Tar::new()
             .file("../x", "")
@@ -113,7 +113,7 @@ fn a_failing_entry_ends_the_reading() {
         for options in threads() {
             let root = File::open(sandbox.root()).unwrap();
             let mut ended = false;
-            let blob = Dripping {
+            let blob = SlowReader {
                 bytes: &tar,
                 step: 4096,
                 ended: &mut ended,

@@ -1,4 +1,4 @@
-//! Any tree, written as a tar and unpacked, is the same tree.
+//! An arbitrary tree is unchanged after it is written as a tar and unpacked.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,22 +7,22 @@ use proptest::prelude::*;
 use windlass_archive::UnpackMode;
 
 use crate::builder::{Entry, Tar};
-use crate::sandbox::{confined, is_root, ways};
+use crate::sandbox::{all_options, confined, is_root};
 use crate::shape::full;
 
-/// What is at a path, in the model.
+/// A file of the model.
 #[derive(Clone, Debug)]
 enum Node {
     File(Vec<u8>),
     Directory,
     Symlink(Vec<u8>),
     Fifo,
-    /// Shares the inode of the file at that path.
+    /// A hard link to the file at this path.
     Link(String),
 }
 
 #[derive(Clone, Debug)]
-struct Described {
+struct ModelFile {
     node: Node,
     mode: u32,
     owner: (u32, u32),
@@ -34,7 +34,7 @@ fn name() -> impl Strategy<Value = String> {
     "[a-c]{1,2}"
 }
 
-fn described() -> impl Strategy<Value = Described> {
+fn model_file() -> impl Strategy<Value = ModelFile> {
     let node = prop_oneof![
         4 => prop::collection::vec(any::<u8>(), 0..2000).prop_map(Node::File),
         4 => Just(Node::Directory),
@@ -51,7 +51,7 @@ fn described() -> impl Strategy<Value = Described> {
         mtime,
         attribute,
     )
-        .prop_map(|(node, mode, owner, mtime, attribute)| Described {
+        .prop_map(|(node, mode, owner, mtime, attribute)| ModelFile {
             node,
             mode,
             owner,
@@ -60,11 +60,11 @@ fn described() -> impl Strategy<Value = Described> {
         })
 }
 
-/// Makes a tree of what is wanted where it can be: where the directory is one.
-fn plant(wanted: Vec<(Vec<String>, Described)>) -> BTreeMap<String, Described> {
-    let mut tree: BTreeMap<String, Described> = BTreeMap::new();
-    for (mut components, mut described) in wanted {
-        // Cut to a path whose parents are directories.
+/// Builds a valid tree from arbitrary files: the parent of each file is a directory.
+fn build_tree(files: Vec<(Vec<String>, ModelFile)>) -> BTreeMap<String, ModelFile> {
+    let mut tree: BTreeMap<String, ModelFile> = BTreeMap::new();
+    for (mut components, mut described) in files {
+        // Removes leading components until the parent is a directory.
         while components.len() > 1 {
             let above = components[..components.len() - 1].join("/");
             if tree
@@ -81,8 +81,8 @@ fn plant(wanted: Vec<(Vec<String>, Described)>) -> BTreeMap<String, Described> {
         }
         if let Node::Link(target) = &mut described.node {
             let is_file =
-                |(_, described): &(&String, &Described)| matches!(described.node, Node::File(_));
-            // What it links to must come first in the tar, which is in order.
+                |(_, described): &(&String, &ModelFile)| matches!(described.node, Node::File(_));
+            // The target must precede the link in the tar, which is sorted.
             match tree.range(..path.clone()).find(is_file) {
                 Some((file, _)) => target.clone_from(file),
                 None => continue,
@@ -93,7 +93,7 @@ fn plant(wanted: Vec<(Vec<String>, Described)>) -> BTreeMap<String, Described> {
     tree
 }
 
-fn tar(tree: &BTreeMap<String, Described>) -> Vec<u8> {
+fn tar(tree: &BTreeMap<String, ModelFile>) -> Vec<u8> {
     let mut tar = Tar::new().dir("./");
     for (path, described) in tree {
         let entry = match &described.node {
@@ -105,7 +105,7 @@ fn tar(tree: &BTreeMap<String, Described>) -> Vec<u8> {
         };
         let (seconds, nanoseconds) = described.mtime;
         let mtime = match seconds {
-            // As decimal, nanoseconds count away from zero.
+            // In decimal notation, the fraction counts away from zero.
             ..0 if nanoseconds > 0 => {
                 format!("-{}.{:09}", -(seconds + 1), 1_000_000_000 - nanoseconds)
             }
@@ -123,8 +123,8 @@ fn tar(tree: &BTreeMap<String, Described>) -> Vec<u8> {
     tar.end()
 }
 
-/// The text that [`full`] must give.
-fn expected(tree: &BTreeMap<String, Described>) -> String {
+/// Returns the expected result of [`full`].
+fn expected(tree: &BTreeMap<String, ModelFile>) -> String {
     let mut lines: BTreeMap<Vec<&str>, String> = BTreeMap::new();
     let mut shown: BTreeMap<&str, &str> = BTreeMap::new();
     let mut by_components: Vec<_> = tree
@@ -176,27 +176,27 @@ fn expected(tree: &BTreeMap<String, Described>) -> String {
 }
 
 #[test]
-fn any_tree_comes_back_the_same() {
+fn arbitrary_trees_are_unchanged() {
     if !is_root("trees of any owner") {
         return;
     }
     confined(|sandbox| {
         let path = prop::collection::vec(name(), 1..4);
-        let wanted = prop::collection::vec((path, described()), 0..30);
+        let wanted = prop::collection::vec((path, model_file()), 0..30);
         let config = ProptestConfig {
             cases: 40,
             failure_persistence: None,
             ..ProptestConfig::default()
         };
         proptest!(config, |(wanted in wanted)| {
-            let tree = plant(wanted);
+            let tree = build_tree(wanted);
             let tar = tar(&tree);
-            for options in ways() {
+            for options in all_options() {
                 let unpacked = sandbox.unpack_ok(&tar, &options);
                 prop_assert_eq!(full(&sandbox.root()), expected(&tree));
                 prop_assert_eq!(unpacked.implied_directories, Vec::<Vec<u8>>::new());
                 if options.mode == UnpackMode::Flatten {
-                    // Once more over itself changes nothing.
+                    // Unpacking the same tar again changes nothing.
                     sandbox.unpack_ok(&tar, &options);
                     prop_assert_eq!(full(&sandbox.root()), expected(&tree));
                 }

@@ -1,7 +1,7 @@
-//! A directory to unpack into, and a guard around it.
+//! A directory to unpack into that is isolated from the rest of the system.
 //!
-//! As root, a hostile tar is only unpacked on a thread of its own mount namespace, in which everything
-//! but the sandbox is read-only. Beside the root stands a canary, which no layer may change.
+//! As root, hostile tars are only unpacked on a thread with its own mount namespace, in which everything but the
+//! sandbox is read-only. A canary directory beside the root must not change.
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
@@ -22,8 +22,8 @@ pub(crate) struct Sandbox {
     canary: Vec<String>,
 }
 
-/// The user and group that stand for any ordinary ones.
-pub(crate) const NOBODY: u32 = 65534;
+/// The user and group ID of an unprivileged user.
+pub(crate) const UNPRIVILEGED_ID: u32 = 65534;
 
 impl Sandbox {
     fn new(directory: &Path) -> Self {
@@ -38,7 +38,7 @@ impl Sandbox {
         fs::write(canary.join("setuid"), "").unwrap();
         fs::set_permissions(canary.join("setuid"), fs::Permissions::from_mode(0o4755)).unwrap();
         symlink("f", canary.join("link")).unwrap();
-        // A sibling whose name begins as the root's does.
+        // A sibling whose name has the root's name as a prefix.
         fs::create_dir(sandbox.path().join("root-evil")).unwrap();
         let canary = sandbox.outside();
         Self { canary, ..sandbox }
@@ -56,7 +56,7 @@ impl Sandbox {
         self.path().join("canary")
     }
 
-    /// The canary's path as it is on the host, for links to it.
+    /// Returns the absolute path of the canary, for links to it.
     pub(crate) fn canary_bytes(&self) -> Vec<u8> {
         self.canary().into_os_string().into_encoded_bytes()
     }
@@ -88,15 +88,19 @@ impl Sandbox {
         result
     }
 
-    /// Unpacks what must not fail.
+    /// Unpacks `blob`. Panics on an error.
     pub(crate) fn unpack_ok(&self, blob: &[u8], options: &UnpackOptions) -> UnpackedLayer {
         self.unpack(blob, options)
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
-    /// Unpacks what must fail, and returns why.
-    pub(crate) fn refusal(&self, blob: &[u8], options: &UnpackOptions) -> String {
-        chain(&self.unpack(blob, options).expect_err("the layer was taken"))
+    /// Unpacks `blob`, which must fail, and returns the error.
+    pub(crate) fn unpack_error(&self, blob: &[u8], options: &UnpackOptions) -> String {
+        chain(
+            &self
+                .unpack(blob, options)
+                .expect_err("the layer is accepted"),
+        )
     }
 
     fn outside(&self) -> Vec<String> {
@@ -106,21 +110,21 @@ impl Sandbox {
     }
 }
 
-/// Runs `test` with a sandbox that nothing can be written outside of.
+/// Runs `test` with a sandbox, outside of which nothing can be written.
 pub(crate) fn confined(test: impl FnOnce(&Sandbox) + Send) {
-    // Removed once the thread has gone: in its namespace the sandbox is in use.
+    // Removed after the thread has ended, because the sandbox is mounted in its namespace.
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let run = || {
         let sandbox = Sandbox::new(directory.path());
         if rustix::process::geteuid().is_root() && !confine(sandbox.path()) {
             let name = std::thread::current().name().unwrap_or_default().to_owned();
-            eprintln!("{name}: not run, for root may not make a mount namespace here");
+            eprintln!("{name}: skipped, because root cannot create a mount namespace here");
             return;
         }
         test(&sandbox);
         sandbox.reset();
     };
-    // The thread is given up with its namespace.
+    // The namespace is removed when the thread ends.
     std::thread::scope(|scope| {
         let name = std::thread::current().name().unwrap_or_default().to_owned();
         let thread = std::thread::Builder::new()
@@ -132,13 +136,13 @@ pub(crate) fn confined(test: impl FnOnce(&Sandbox) + Send) {
     });
 }
 
-/// Every combination of options that must not make a difference to what is refused.
-pub(crate) fn ways() -> Vec<UnpackOptions> {
-    let mut ways = Vec::new();
+/// Returns all combinations of options for which the same layers must be rejected.
+pub(crate) fn all_options() -> Vec<UnpackOptions> {
+    let mut combinations = Vec::new();
     for mode in [UnpackMode::Layer, UnpackMode::Flatten] {
         for resolve in [PathResolution::Kernel, PathResolution::Walk] {
             for threads in [UnpackThreads::One, UnpackThreads::Two] {
-                ways.push(UnpackOptions {
+                combinations.push(UnpackOptions {
                     mode,
                     resolve,
                     threads,
@@ -147,10 +151,10 @@ pub(crate) fn ways() -> Vec<UnpackOptions> {
             }
         }
     }
-    ways
+    combinations
 }
 
-/// The options that suit whoever runs the tests.
+/// Returns the options for the user that runs the tests.
 pub(crate) fn options() -> UnpackOptions {
     let ownership = Ownership::for_current_process();
     UnpackOptions {
@@ -166,16 +170,16 @@ pub(crate) fn flatten() -> UnpackOptions {
     }
 }
 
-/// Says that the rest of a test needs root, when that is not who runs it.
+/// Returns whether the tests run as root. If not, reports that the rest of a test is skipped.
 pub(crate) fn is_root(what: &str) -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        eprintln!("not run without root: {what}");
+        eprintln!("skipped without root: {what}");
     }
     is_root
 }
 
-/// Returns an error and its causes, as people are shown them.
+/// Returns an error and its causes as the command line shows them.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -186,11 +190,11 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Gives this thread a mount namespace in which only `sandbox` can be written, if it may.
+/// Moves this thread to a mount namespace in which only `sandbox` is writable. Returns `false` without the permission.
 fn confine(sandbox: &Path) -> bool {
     #[expect(
         deprecated,
-        reason = "unsafe for the sake of file tables, which stay shared"
+        reason = "deprecated because of file tables, which stay shared here"
     )]
     if rustix::thread::unshare(UnshareFlags::NEWNS).is_err() {
         return false;
@@ -203,7 +207,7 @@ fn confine(sandbox: &Path) -> bool {
         let point = mount.split(' ').nth(4).unwrap();
         if Path::new(point) != sandbox {
             let read_only = MountFlags::BIND.union(MountFlags::RDONLY);
-            // What is mounted over cannot be reached to be remounted, nor to be written.
+            // A mount point beneath another mount cannot be remounted, but it cannot be written either.
             let _unreachable = rustix::mount::mount_remount(point, read_only, "");
         }
     }
@@ -215,7 +219,7 @@ fn confine(sandbox: &Path) -> bool {
     true
 }
 
-/// Lets a directory be emptied by whoever owns it.
+/// Makes a directory tree writable for its owner.
 fn open_up(directory: &Path) {
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
     for entry in fs::read_dir(directory).unwrap() {
@@ -226,7 +230,7 @@ fn open_up(directory: &Path) {
     }
 }
 
-/// Lists all that can be seen of a file: change times betray what everything else hides.
+/// Lists all metadata of the files. The change time reveals any modification.
 fn list(directory: &Path, except: &Path, lines: &mut Vec<String>) {
     let mut entries: Vec<_> = fs::read_dir(directory)
         .unwrap()

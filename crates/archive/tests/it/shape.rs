@@ -1,4 +1,4 @@
-//! Trees as text, to be compared whole.
+//! Text representations of directory trees, for comparison.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// Lists names, kinds and contents, a line each; what shares an inode says so.
+/// Lists the name, type and content of each file, and hard links as such.
 ///
 /// ```text
 /// d/
@@ -19,12 +19,12 @@ pub(crate) fn shape(root: &Path) -> String {
     describe(root, false)
 }
 
-/// As [`shape`], with modes, owners, times and extended attributes, and a line for the root.
+/// Like [`shape`], with modes, owners, times and extended attributes, and a line for the root.
 pub(crate) fn full(root: &Path) -> String {
     describe(root, true)
 }
 
-/// Returns the extended attributes of a file that is no link, by name.
+/// Returns the extended attributes of a file.
 pub(crate) fn xattrs(path: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut names = vec![0; 1 << 16];
     let length = rustix::fs::llistxattr(path, &mut names[..]).unwrap_or(0);

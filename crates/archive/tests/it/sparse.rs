@@ -1,11 +1,11 @@
-//! Files with holes, in the four forms there are (T12).
+//! Sparse files in the four formats (T12).
 
 use std::os::unix::fs::MetadataExt;
 
 use crate::builder::{Entry, MAGIC, Tar};
-use crate::sandbox::{confined, options, ways};
+use crate::sandbox::{all_options, confined, options};
 
-/// "ab" at 0, "c" at 8192, and a hole to 1 GiB.
+/// The content "ab" at 0, "c" at 8192, and a hole to 1 GiB.
 const REAL_SIZE: u64 = 1 << 30;
 const CONTENT: &[u8] = b"abc";
 const MAP: [(u64, u64); 3] = [(0, 2), (8192, 1), (REAL_SIZE, 0)];
@@ -14,7 +14,7 @@ fn octal(number: u64) -> Vec<u8> {
     format!("{number:011o}\0").into_bytes()
 }
 
-/// GNU's form: four segments in the header, more in blocks behind it.
+/// Returns a tar in the GNU format: four segments in the header, more in the blocks behind it.
 fn gnu(real_size: u64, map: &[(u64, u64)], content: &[u8]) -> Tar {
     let pairs = |map: &[(u64, u64)]| -> Vec<u8> {
         map.iter()
@@ -86,7 +86,7 @@ fn pax_1_0(map: &str, content: &[u8]) -> Tar {
 }
 
 #[test]
-fn holes_are_holes_in_all_forms() {
+fn holes_are_preserved_in_all_formats() {
     confined(|sandbox| {
         let map = format!("3\n{}\n", numbers(&MAP, "\n"));
         let forms = [
@@ -96,7 +96,7 @@ fn holes_are_holes_in_all_forms() {
             pax_1_0(&map, CONTENT),
         ];
         for tar in forms {
-            for options in ways() {
+            for options in all_options() {
                 let tar = tar.clone().file("after", "").end();
                 let unpacked = sandbox.unpack_ok(&tar, &options);
                 assert_eq!(unpacked.size, 3);
@@ -132,14 +132,14 @@ fn long_maps_are_read() {
 }
 
 #[test]
-fn maps_that_contradict_are_refused() {
+fn inconsistent_maps_are_rejected() {
     confined(|sandbox| {
-        let refused = |tar: Tar| {
-            let refusal = sandbox.refusal(&tar.end(), &options());
-            let (_, what) = refusal.split_once(": ").unwrap();
+        let assert_rejected = |tar: Tar| {
+            let error = sandbox.unpack_error(&tar.end(), &options());
+            let (_, what) = error.split_once(": ").unwrap();
             assert_eq!(what, "an invalid sparse map");
         };
-        // Overlapping, descending, beyond the end, beyond all ends, more or less than there is.
+        // Overlapping, descending, beyond the end of the file, shorter and longer than the content.
         for map in [
             &[(0, 2), (1, 1)][..],
             &[(8, 1), (0, 2)],
@@ -147,27 +147,27 @@ fn maps_that_contradict_are_refused() {
             &[(0, 2)],
             &[(0, 4)],
         ] {
-            refused(gnu(REAL_SIZE, map, CONTENT));
-            refused(pax_0_1(&numbers(map, ",")));
-            refused(pax_1_0(
+            assert_rejected(gnu(REAL_SIZE, map, CONTENT));
+            assert_rejected(pax_0_1(&numbers(map, ",")));
+            assert_rejected(pax_1_0(
                 &format!("{}\n{}\n", map.len(), numbers(map, "\n")),
                 CONTENT,
             ));
         }
         for map in ["0", "0,2,1", "a,b", "0,-1", "9223372036854775807,3", ","] {
-            refused(pax_0_1(map));
+            assert_rejected(pax_0_1(map));
         }
         for map in ["", "x\n", "2\n0\n3\n", "99999999999999999999\n", "1\n0\n3"] {
-            refused(pax_1_0(map, b""));
+            assert_rejected(pax_1_0(map, b""));
         }
-        refused(
+        assert_rejected(
             Tar::new().entry(
                 Entry::file("f", "")
                     .pax("GNU.sparse.major", "2")
                     .pax("GNU.sparse.minor", "0"),
             ),
         );
-        refused(
+        assert_rejected(
             Tar::new().entry(
                 Entry::dir("f")
                     .pax("GNU.sparse.size", "0")
@@ -177,9 +177,9 @@ fn maps_that_contradict_are_refused() {
     });
 }
 
-/// T12: a file can claim to be longer than any can be; the system says no, and nothing is written.
+/// T12: a length that the file system does not support is an error.
 #[test]
-fn a_file_too_long_for_the_file_system_is_refused() {
+fn a_file_too_long_for_the_file_system_is_rejected() {
     confined(|sandbox| {
         let tar = gnu(1 << 32, &[(0, 1)], b"x");
         sandbox.unpack_ok(&tar.end(), &options());

@@ -1,20 +1,20 @@
-//! Special files, set-id bits, owners and extended attributes (T08).
+//! Special files, set-ID bits, owners and extended attributes (T08).
 
 use std::os::unix::fs::PermissionsExt;
 
 use windlass_archive::{Ownership, SkippedItems, UnpackErrorOrigin};
 
 use crate::builder::{Entry, MAJOR, Tar};
-use crate::sandbox::{NOBODY, confined, flatten, is_root, options, ways};
+use crate::sandbox::{UNPRIVILEGED_ID, all_options, confined, flatten, is_root, options};
 use crate::shape::{full, shape};
 
 /// A file capability, as the kernel stores it: version 2, `CAP_NET_RAW` permitted and effective.
 pub(crate) const CAPABILITY: &[u8] =
     b"\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00";
 
-/// T08: as root, everything is exactly what the tar says.
+/// T08: as root, all metadata is exactly that of the tar.
 #[test]
-fn root_gets_exactly_what_the_tar_says() {
+fn root_creates_exactly_the_metadata_of_the_tar() {
     if !is_root("exact ownership") {
         return;
     }
@@ -43,7 +43,7 @@ fn root_gets_exactly_what_the_tar_says() {
             .entry(Entry::file("umask", "").mode(0o777))
             .entry(Entry::file("closed", "").mode(0))
             .end();
-        for options in ways() {
+        for options in all_options() {
             sandbox.unpack_ok(&tar, &options);
             let time = "1000000000.000000000";
             let capability = CAPABILITY.escape_ascii();
@@ -68,33 +68,27 @@ fn root_gets_exactly_what_the_tar_says() {
     });
 }
 
-/// T08 (A22): a device number that does not fit is refused, not cut.
+/// T08 (A22): a device number that is out of range is rejected, not truncated.
 #[test]
-fn device_numbers_out_of_range_are_refused() {
+fn device_numbers_out_of_range_are_rejected() {
     confined(|sandbox| {
         let huge = Entry::device(b'3', "d", 0, 3).binary(MAJOR, 1 << 33);
-        for options in ways() {
-            let refusal = sandbox.refusal(&Tar::new().entry(huge.clone()).end(), &options);
-            assert_eq!(
-                refusal,
-                "entry d: device number 8589934592:3 is out of range"
-            );
+        for options in all_options() {
+            let error = sandbox.unpack_error(&Tar::new().entry(huge.clone()).end(), &options);
+            assert_eq!(error, "entry d: device number 8589934592:3 is out of range");
             let tar = Tar::new().entry(Entry::device(b'4', "d", 4096, 0)).end();
-            let refusal = sandbox.refusal(&tar, &options);
-            assert_eq!(refusal, "entry d: device number 4096:0 is out of range");
+            let error = sandbox.unpack_error(&tar, &options);
+            assert_eq!(error, "entry d: device number 4096:0 is out of range");
             let whiteout = Tar::new().entry(Entry::device(b'3', "d", 0, 0)).end();
-            let refusal = sandbox.refusal(&whiteout, &options);
-            assert_eq!(
-                refusal,
-                "entry d: a device 0:0 would be taken for a whiteout"
-            );
+            let error = sandbox.unpack_error(&whiteout, &options);
+            assert_eq!(error, "entry d: a device 0:0 would be taken for a whiteout");
         }
     });
 }
 
-/// T08: an attribute that does not fit is an error of this system, not silence.
+/// T08: an attribute that the file system cannot store is a system error.
 #[test]
-fn an_attribute_that_is_too_large_is_refused() {
+fn an_attribute_that_is_too_large_is_rejected() {
     confined(|sandbox| {
         let entry = Entry::file("f", "").xattr("user.x", vec![b'x'; (64 << 10) + 1]);
         let error = sandbox
@@ -109,7 +103,7 @@ fn an_attribute_that_is_too_large_is_refused() {
     });
 }
 
-/// A21: attributes that overlayfs or this host would act on are not the layer's to set.
+/// A21: a layer cannot set attributes that affect overlayfs or the host.
 #[test]
 fn attributes_of_overlayfs_and_of_the_host_are_dropped() {
     confined(|sandbox| {
@@ -124,7 +118,7 @@ fn attributes_of_overlayfs_and_of_the_host_are_dropped() {
         ] {
             entry = entry.xattr(name, "y");
         }
-        for options in ways() {
+        for options in all_options() {
             let unpacked = sandbox.unpack_ok(&Tar::new().entry(entry.clone()).end(), &options);
             assert_eq!(shape(&sandbox.root()), "d/ user.kept=1\n");
             assert_eq!(unpacked.skipped, SkippedItems::default());
@@ -133,7 +127,7 @@ fn attributes_of_overlayfs_and_of_the_host_are_dropped() {
     });
 }
 
-/// What a directory of a lower layer would hand down is not in the tar of the upper one.
+/// New files do not inherit the group and access control lists of a directory in a lower layer.
 #[test]
 fn nothing_is_inherited_from_a_directory() {
     if !is_root("set-group-ID and access control lists of others") {
@@ -169,9 +163,9 @@ fn nothing_is_inherited_from_a_directory() {
     });
 }
 
-/// T08: without root, what cannot be made is skipped, counted, and nothing else suffers.
+/// T08: with `Ownership::CurrentUser`, devices are skipped and counted.
 #[test]
-fn an_ordinary_owner_skips_devices() {
+fn devices_are_skipped_without_root() {
     confined(|sandbox| {
         let options = windlass_archive::UnpackOptions {
             ownership: Ownership::CurrentUser,
@@ -181,7 +175,11 @@ fn an_ordinary_owner_skips_devices() {
             .entry(Entry::device(b'3', "null", 1, 3))
             .link("zero", "null")
             .entry(Entry::fifo("fifo"))
-            .entry(Entry::file("f", "f").owner(NOBODY.into(), 7).mode(0o4711))
+            .entry(
+                Entry::file("f", "f")
+                    .owner(UNPRIVILEGED_ID.into(), 7)
+                    .mode(0o4711),
+            )
             .end();
         let unpacked = sandbox.unpack_ok(&tar, &options);
         assert_eq!(unpacked.skipped.devices, 2);

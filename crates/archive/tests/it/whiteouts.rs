@@ -1,11 +1,11 @@
-//! Whiteouts, as overlayfs has them and flattened (T06).
+//! Whiteouts in layers and in flattened trees (T06).
 
 use std::os::unix::fs::MetadataExt;
 
 use windlass_archive::{Ownership, UnpackOptions};
 
 use crate::builder::{Entry, Tar};
-use crate::sandbox::{confined, flatten, options, ways};
+use crate::sandbox::{all_options, confined, flatten, options};
 use crate::shape::shape;
 
 fn opaque(options: &UnpackOptions) -> &'static str {
@@ -15,11 +15,11 @@ fn opaque(options: &UnpackOptions) -> &'static str {
     }
 }
 
-/// T06 (a), (b): names that are not of something in the same directory.
+/// T06 (a), (b): whiteouts that do not hide a name in their own directory.
 #[test]
-fn invalid_whiteouts_are_refused() {
+fn invalid_whiteouts_are_rejected() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             for name in [
                 ".wh.", ".wh..", ".wh...", "x/.wh.", "x/.wh..", "x/.wh...", ".wh.x/y",
             ] {
@@ -29,25 +29,25 @@ fn invalid_whiteouts_are_refused() {
                     Entry::link(name, "x"),
                 ] {
                     let tar = Tar::new().dir("x").entry(entry).end();
-                    let refusal = sandbox.refusal(&tar, &options);
-                    assert_eq!(refusal, format!("entry {name}: an invalid whiteout"));
+                    let error = sandbox.unpack_error(&tar, &options);
+                    assert_eq!(error, format!("entry {name}: an invalid whiteout"));
                     sandbox.reset();
                 }
             }
             let tar = Tar::new().file("../.wh.f", "").end();
-            let refusal = sandbox.refusal(&tar, &options);
-            assert_eq!(refusal, "entry ../.wh.f: its name leaves the root");
+            let error = sandbox.unpack_error(&tar, &options);
+            assert_eq!(error, "entry ../.wh.f: its name leaves the root");
         }
     });
 }
 
 #[test]
-fn a_layer_keeps_whiteouts_in_the_form_of_overlayfs() {
+fn a_layer_has_whiteouts_of_overlayfs() {
     confined(|sandbox| {
         let options = options();
         let tar = Tar::new()
             .file("d/.wh.gone", "")
-            .file("d/.wh.big", "content of no meaning")
+            .file("d/.wh.big", "ignored content")
             .dir("d/.wh.odd")
             .file("o/.wh..wh..opq", "")
             .dir(".wh..wh.plnk")
@@ -58,7 +58,7 @@ fn a_layer_keeps_whiteouts_in_the_form_of_overlayfs() {
         let opaque = opaque(&options);
         let expected = format!("d/\nd/big c 0:0\nd/gone = d/big\nd/odd = d/big\no/ {opaque}\n");
         let text = shape(&sandbox.root());
-        // Each may be an inode of its own, or not.
+        // The whiteouts may be hard links of each other or not.
         let text = text
             .replace("c 0:0", "= d/big")
             .replacen("= d/big", "c 0:0", 1);
@@ -70,7 +70,7 @@ fn a_layer_keeps_whiteouts_in_the_form_of_overlayfs() {
     });
 }
 
-/// T06 (c): in a layer, what it adds stays, and hides what is below.
+/// T06 (c): the files that a layer adds are kept, and hide the files of lower layers.
 #[test]
 fn whiteouts_in_a_layer_spare_what_it_adds() {
     confined(|sandbox| {
@@ -85,7 +85,7 @@ fn whiteouts_in_a_layer_spare_what_it_adds() {
         assert_eq!(shape(&sandbox.root()), format!("a/ {opaque}\na/f \"f\"\n"));
         sandbox.reset();
 
-        // A directory that is added and whited out hides what the one below holds, in any order.
+        // A directory that is added and whited out hides the content of the lower one, in any order.
         for order in [[0, 1, 2], [2, 0, 1], [0, 2, 1]] {
             let entries = [
                 Entry::dir("d"),
@@ -101,7 +101,7 @@ fn whiteouts_in_a_layer_spare_what_it_adds() {
             sandbox.reset();
         }
 
-        // So does one that is only implied, and a file hides without a word.
+        // The same applies to an implied directory. A file hides the lower file by itself.
         let tar = Tar::new()
             .file(".wh.d", "")
             .file("d/f", "f")
@@ -117,7 +117,7 @@ fn whiteouts_in_a_layer_spare_what_it_adds() {
     });
 }
 
-/// T06 (d): overlayfs does not look at the root's attribute, so it is said as well.
+/// T06 (d): overlayfs ignores the attribute on the root, so an opaque root is reported to the caller.
 #[test]
 fn an_opaque_root_is_reported() {
     confined(|sandbox| {
@@ -140,9 +140,9 @@ fn lower() -> Vec<u8> {
         .end()
 }
 
-/// T06 (c), flattened: siblings below go, what this layer added stays, in any order.
+/// T06 (c), flattened: files of lower layers are removed, files of this layer are kept, in any order.
 #[test]
-fn flattened_whiteouts_remove_what_is_below_only() {
+fn flattened_whiteouts_only_remove_files_of_lower_layers() {
     confined(|sandbox| {
         let entries = [
             Entry::file("a/f", "upper"),
@@ -177,11 +177,11 @@ fn flattened_whiteouts_remove_files_trees_and_links() {
             };
             sandbox.unpack_ok(&lower(), &flatten);
             let tar = Tar::new()
-                // Through a link to the directory, a name in it; and the link itself.
+                // A name in a directory through a symbolic link, and the link itself.
                 .file("l/.wh.sub", "")
                 .file(".wh.l", "")
                 .file(".wh.b", "")
-                // T06 (e): what is not there, in a directory that is not there.
+                // T06 (e): a missing name in a missing directory.
                 .file("nowhere/.wh.x", "")
                 .file("a/.wh.missing", "")
                 .end();
@@ -193,7 +193,7 @@ fn flattened_whiteouts_remove_files_trees_and_links() {
     });
 }
 
-/// A whiteout of a directory that this layer adds to, after and before: the lower content goes.
+/// A whiteout of a directory to which this layer adds a file, before or after it, removes the lower content.
 #[test]
 fn a_flattened_whiteout_of_a_directory_that_is_added_to() {
     confined(|sandbox| {
@@ -228,7 +228,7 @@ fn a_flattened_opaque_root_removes_everything() {
     });
 }
 
-/// A tree of any depth can be taken away, and of any number of links nothing is followed.
+/// A tree of any depth can be removed, and no symbolic link is followed.
 #[test]
 fn deep_trees_are_removed() {
     confined(|sandbox| {

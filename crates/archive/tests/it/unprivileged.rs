@@ -1,4 +1,4 @@
-//! As an ordinary user: really, on a thread that has given up root.
+//! Unpacking as an ordinary user, on a thread that has dropped root privileges.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -10,11 +10,11 @@ use windlass_archive::{
 };
 
 use crate::builder::{Entry, Tar};
-use crate::sandbox::{NOBODY, Sandbox, confined};
+use crate::sandbox::{Sandbox, UNPRIVILEGED_ID, confined};
 use crate::shape::full;
 use crate::special::CAPABILITY;
 
-/// Unpacks as nobody if root runs the tests, or as whoever does.
+/// Unpacks as an unprivileged user if the tests run as root, or as the current user otherwise.
 fn unpack(
     sandbox: &Sandbox,
     tar: &[u8],
@@ -22,7 +22,10 @@ fn unpack(
 ) -> Result<UnpackedLayer, UnpackError> {
     let root = File::open(sandbox.root()).unwrap();
     let is_root = rustix::process::geteuid().is_root();
-    let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    let (uid, gid) = (
+        Uid::from_raw(UNPRIVILEGED_ID),
+        Gid::from_raw(UNPRIVILEGED_ID),
+    );
     if is_root {
         rustix::fs::fchown(&root, Some(uid), Some(gid)).unwrap();
     }
@@ -39,7 +42,7 @@ fn unpack(
     })
 }
 
-fn ways(mode: UnpackMode) -> [UnpackOptions; 2] {
+fn all_options(mode: UnpackMode) -> [UnpackOptions; 2] {
     [PathResolution::Kernel, PathResolution::Walk].map(|resolve| UnpackOptions {
         mode,
         resolve,
@@ -51,15 +54,14 @@ fn ways(mode: UnpackMode) -> [UnpackOptions; 2] {
 fn owner() -> String {
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     if uid.is_root() {
-        return format!("{NOBODY}:{NOBODY}");
+        return format!("{UNPRIVILEGED_ID}:{UNPRIVILEGED_ID}");
     }
     format!("{}:{}", uid.as_raw(), gid.as_raw())
 }
 
-/// A directory that its owner may not write can be filled, and a file that its owner may not write can
-/// have attributes.
+/// Files can be created in a directory that is read-only in the tar, and attributes can be set on a read-only file.
 #[test]
-fn closed_directories_are_filled_and_then_closed() {
+fn read_only_directories_are_filled() {
     confined(|sandbox| {
         let tar = Tar::new()
             .entry(Entry::dir("./"))
@@ -75,7 +77,7 @@ fn closed_directories_are_filled_and_then_closed() {
             .file("d/.wh.gone", "")
             .file("d/e/.wh..wh..opq", "")
             .end();
-        for options in ways(UnpackMode::Layer) {
+        for options in all_options(UnpackMode::Layer) {
             let unpacked = unpack(sandbox, &tar, &options).unwrap();
             assert_eq!(
                 unpacked.skipped,
@@ -93,7 +95,7 @@ fn closed_directories_are_filled_and_then_closed() {
                  d/g \"g\" 444 {owner} {time}\n\
                  d/gone c 0:0 0 {owner} {time}\n"
             );
-            // Only root may look into closed directories.
+            // Only root can read the resulting directories.
             if rustix::process::geteuid().is_root() {
                 assert_eq!(full(&sandbox.root()), expected);
             }
@@ -102,9 +104,9 @@ fn closed_directories_are_filled_and_then_closed() {
     });
 }
 
-/// Across layers, too: what a lower layer has closed is opened, changed, removed, and closed again.
+/// Read-only directories of a lower layer are changed and removed, and get their mode back.
 #[test]
-fn closed_directories_of_a_lower_layer_are_changed() {
+fn read_only_directories_of_a_lower_layer_are_changed() {
     confined(|sandbox| {
         let lower = Tar::new()
             .entry(Entry::dir("./").mode(0o555))
@@ -123,7 +125,7 @@ fn closed_directories_of_a_lower_layer_are_changed() {
             .entry(Entry::dir("d/e/new").mode(0o500))
             .file("d/e/new/i", "i")
             .end();
-        for options in ways(UnpackMode::Flatten) {
+        for options in all_options(UnpackMode::Flatten) {
             unpack(sandbox, &lower, &options).unwrap();
             unpack(sandbox, &upper, &options).unwrap();
             let (owner, time) = (owner(), "1000000000.000000000");

@@ -1,10 +1,10 @@
-//! The same name again, in one layer and across layers (T07).
+//! Entries that replace earlier ones, in one layer and across layers (T07).
 
 use crate::builder::{Entry, Tar};
-use crate::sandbox::{confined, flatten, ways};
+use crate::sandbox::{all_options, confined, flatten};
 use crate::shape::{full, shape};
 
-/// What a name can be, and how it looks then.
+/// Returns the entries of each type, and the expected tree.
 fn kinds() -> Vec<(Vec<Entry>, &'static str)> {
     vec![
         (vec![Entry::file("n", "file")], "n \"file\"\n"),
@@ -24,13 +24,13 @@ fn known() -> Tar {
 
 const KNOWN: &str = "known/\nknown/f \"f\"\n";
 
-/// T07: the last of a name wins, whatever both are, across layers and within one.
+/// T07: the last entry of a name replaces the earlier one for all types, in one layer and across layers.
 #[test]
-fn the_last_of_a_name_wins() {
+fn the_last_entry_of_a_name_takes_effect() {
     confined(|sandbox| {
         for (first, _) in kinds() {
             for (last, expected) in kinds() {
-                for options in ways() {
+                for options in all_options() {
                     let mut tar = known();
                     for entry in first.iter().chain(&last) {
                         tar = tar.entry(entry.clone());
@@ -53,9 +53,9 @@ fn the_last_of_a_name_wins() {
     });
 }
 
-/// T07: a directory again changes its metadata and keeps what is in it.
+/// T07: another entry for a directory changes its metadata and keeps its content.
 #[test]
-fn a_directory_again_keeps_its_content() {
+fn another_entry_for_a_directory_keeps_its_content() {
     confined(|sandbox| {
         let lower = Tar::new()
             .entry(Entry::dir("./").mode(0o755))
@@ -83,9 +83,9 @@ fn a_directory_again_keeps_its_content() {
     });
 }
 
-/// A directory that a layer only passes through, or removes from, looks as before.
+/// A directory without an entry keeps its metadata when files in it are added or removed.
 #[test]
-fn directories_that_are_passed_keep_their_times_and_modes() {
+fn directories_without_an_entry_keep_their_metadata() {
     confined(|sandbox| {
         let lower = Tar::new()
             .entry(Entry::dir("./"))
@@ -97,7 +97,10 @@ fn directories_that_are_passed_keep_their_times_and_modes() {
             .file("d/e/new", "")
             .file("d/e/.wh.gone", "")
             .end();
-        for options in ways().into_iter().filter(|way| way.mode == flatten().mode) {
+        for options in all_options()
+            .into_iter()
+            .filter(|options| options.mode == flatten().mode)
+        {
             sandbox.unpack_ok(&lower, &options);
             sandbox.unpack_ok(&upper, &options);
             let text = full(&sandbox.root());
@@ -112,11 +115,11 @@ fn directories_that_are_passed_keep_their_times_and_modes() {
     });
 }
 
-/// A parent that was looked up is looked up anew once something on its way was replaced.
+/// A cached directory is looked up again after a component of its path has been replaced.
 #[test]
 fn a_replaced_parent_is_looked_up_again() {
     confined(|sandbox| {
-        for options in ways() {
+        for options in all_options() {
             let tar = Tar::new()
                 .dir("one")
                 .dir("two")
@@ -145,9 +148,9 @@ fn a_replaced_parent_is_looked_up_again() {
     });
 }
 
-/// A directory below ends as it was, though one that no tar carries is made in it.
+/// An implied directory does not change the time of its parent in a lower layer.
 #[test]
-fn what_is_implied_does_not_change_the_time_of_what_is_above() {
+fn implied_directories_do_not_change_the_time_of_their_parent() {
     confined(|sandbox| {
         let below = Tar::new().dir("./").dir("d").end();
         let above = Tar::new().file("d/implied/f", "").end();
