@@ -58,7 +58,7 @@ pub enum ConvertError {
     },
     /// A rootless container has only user 0, which is mapped to the user outside.
     #[error(
-        "the image runs as user {uid} and group {gid}, but a rootless bundle has only user 0 and group 0"
+        "the container would run as user {uid} and group {gid}, but a rootless bundle has only user 0 and group 0"
     )]
     Unmapped {
         /// The ID of the user.

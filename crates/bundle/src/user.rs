@@ -302,9 +302,9 @@ mod tests {
             rejections.push(rejection);
         }
         insta::assert_snapshot!(rejections.join("\n"), @r"
-        the image runs as user 1000 and group 100, but a rootless bundle has only user 0 and group 0
-        the image runs as user 1 and group 0, but a rootless bundle has only user 0 and group 0
-        the image runs as user 0 and group 1, but a rootless bundle has only user 0 and group 0
+        the container would run as user 1000 and group 100, but a rootless bundle has only user 0 and group 0
+        the container would run as user 1 and group 0, but a rootless bundle has only user 0 and group 0
+        the container would run as user 0 and group 1, but a rootless bundle has only user 0 and group 0
         ");
     }
 }

@@ -227,7 +227,7 @@ fn a_bundle_is_for_the_platform_and_the_rights_that_are_wanted() {
 
     exit: 1
     --- stderr
-    error: bundling registry.test/app:1: the image runs as user 7 and group 8, but a rootless bundle has only user 0 and group 0
+    error: bundling registry.test/app:1: the container would run as user 7 and group 8, but a rootless bundle has only user 0 and group 0
     hint: give --user 0 to have it run as yourself, or make and start the bundle as root
 
     exit: 2
