@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::cause::Cause;
 
-/// Why the configuration of a [`ConnectionConfig`](crate::Connection) is invalid.
+/// Why the configuration of a [`ConnectionConfig`](crate::ConnectionConfig) is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {
     /// One of [`ClientTls::roots`](crate::ClientTls::roots) contains no certificate, or an invalid one.
@@ -30,7 +30,7 @@ pub enum SetupError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// [`ConnectionConfig::user_agent`](crate::Connection::user_agent) is not a valid header value.
+    /// [`ConnectionConfig::user_agent`](crate::ConnectionConfig::user_agent) is not a valid header value.
     #[error("the user agent is not a valid header value")]
     UserAgent,
 }
