@@ -55,7 +55,7 @@ impl ApiRequest {
             method,
             version,
             path: path.to_owned(),
-            query: QueryParameters::read(uri.query().unwrap_or_default()),
+            query: QueryParameters::parse(uri.query().unwrap_or_default()),
             headers,
             body,
         })
@@ -120,7 +120,8 @@ fn split_version(path: &str) -> Result<(ApiVersion, &str), ApiError> {
 }
 
 impl QueryParameters {
-    fn read(text: &str) -> Self {
+    /// Parses a query, without its question mark.
+    pub(crate) fn parse(text: &str) -> Self {
         let pairs = url::form_urlencoded::parse(text.as_bytes());
         Self(pairs.into_owned().collect())
     }
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn flags_follow_dockers_rule() {
-        let query = QueryParameters::read("a=1&b=0&c=&d=False&e=true&f=x&g=a&g=b");
+        let query = QueryParameters::parse("a=1&b=0&c=&d=False&e=true&f=x&g=a&g=b");
         let flags = ["a", "b", "c", "d", "e", "f", "z"].map(|key| query.flag(key));
         assert_eq!(flags, [true, false, false, false, true, true, false]);
         assert_eq!(query.all("g").collect::<Vec<_>>(), ["a", "b"]);

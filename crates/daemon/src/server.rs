@@ -159,7 +159,7 @@ async fn respond(
         error.into_response()
     });
     daemon.metrics.count_response(response.status().as_u16());
-    tracing::debug!(%method, %path, status = response.status().as_u16(), "request");
+    tracing::debug!(%method, %path, status = response.status().as_u16(), "answered");
     add_common_headers(&mut response, &daemon.info().version);
     response
 }

@@ -11,7 +11,7 @@ use super::reference;
 use crate::Daemon;
 use crate::auth;
 use crate::render;
-use crate::request::ApiRequest;
+use crate::request::{ApiRequest, QueryParameters};
 use crate::response::{ApiError, ApiResponse, json};
 
 /// `POST /auth`
@@ -137,7 +137,7 @@ pub(super) async fn search(
         Some(Ok(limit)) if limit <= MOST_FOUND => limit,
         _ => return Err(ApiError::bad_request("limit has to be between 1 and 100")),
     };
-    let filters = filters(request)?;
+    let filters = filters(&request.query)?;
     // The rule of image references tells a host from a path.
     let (registry, term) = match term.split_once('/') {
         Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
@@ -165,8 +165,8 @@ struct SearchFilters {
     is_automated: Option<bool>,
 }
 
-fn filters(request: &ApiRequest) -> Result<SearchFilters, ApiError> {
-    let values = api::FilterValues::parse(request.query.get("filters"));
+fn filters(query: &QueryParameters) -> Result<SearchFilters, ApiError> {
+    let values = api::FilterValues::parse(query.get("filters"));
     let values =
         values.map_err(|error| ApiError::bad_request(windlass::text::error_chain(&error)))?;
     let mut filters = SearchFilters::default();
@@ -197,5 +197,42 @@ impl SearchFilters {
             && self
                 .is_automated
                 .is_none_or(|wanted| found.is_automated == wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(filters: &str) -> Result<SearchFilters, String> {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("filters", filters)
+            .finish();
+        super::filters(&QueryParameters::parse(&query)).map_err(|error| error.message)
+    }
+
+    #[test]
+    fn search_results_are_filtered() {
+        let found = windlass::FoundRepository {
+            name: "alpine".to_owned(),
+            description: String::new(),
+            stars: 10,
+            is_official: true,
+            is_automated: false,
+        };
+        for (filters, expected) in [
+            ("{}", true),
+            (r#"{"stars":["10"]}"#, true),
+            (r#"{"stars":["11"]}"#, false),
+            (r#"{"is-official":["true"],"is-automated":["false"]}"#, true),
+            (r#"{"is-official":["false"]}"#, false),
+        ] {
+            let filters = parse(filters).unwrap();
+            assert_eq!(filters.matches(&found), expected, "{filters:?}");
+        }
+        let unknown = "invalid filter 'x'";
+        assert_eq!(parse(r#"{"x":["1"]}"#).unwrap_err(), unknown);
+        let odd = "invalid filter 'stars=many'";
+        assert_eq!(parse(r#"{"stars":["many"]}"#).unwrap_err(), odd);
     }
 }

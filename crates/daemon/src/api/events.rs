@@ -170,6 +170,8 @@ fn parse_time(text: &str) -> Result<i64, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use windlass_engine_api::EventActor;
+
     use super::*;
 
     #[test]
@@ -182,5 +184,82 @@ mod tests {
         for odd in ["", "x", "-1", "1.x", "99999999999999999999"] {
             assert_eq!(read(odd), None, "{odd}");
         }
+    }
+
+    fn event() -> EventMessage {
+        let attributes = [("name", "alpine"), ("tier", "1")];
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        EventMessage {
+            status: "tag".to_owned(),
+            id: "sha256:1:2".to_owned(),
+            kind: "image".to_owned(),
+            action: "tag".to_owned(),
+            actor: EventActor {
+                id: "sha256:1:2".to_owned(),
+                attributes: attributes.into(),
+            },
+            scope: "local".to_owned(),
+            time: 5,
+            time_nano: 5_000_000_000,
+        }
+    }
+
+    fn filter(filters: &str) -> EventFilter {
+        EventFilter {
+            since: None,
+            until: None,
+            filters: FilterValues::parse(Some(filters)).unwrap(),
+            is_new: false,
+        }
+    }
+
+    #[test]
+    fn every_filter_has_to_match() {
+        for (filters, expected) in [
+            (r"{}", true),
+            (r#"{"type":["image"]}"#, true),
+            (r#"{"type":["container"]}"#, false),
+            (r#"{"event":["pull","tag"]}"#, true),
+            (r#"{"event":["pull"]}"#, false),
+            (r#"{"image":["alpine"]}"#, true),
+            (r#"{"image":["sha256:1"]}"#, true),
+            (r#"{"image":["sha256"],"event":["pull"]}"#, false),
+            (r#"{"label":["tier"]}"#, true),
+            (r#"{"label":["tier=2"]}"#, false),
+            (r#"{"scope":["swarm"]}"#, false),
+            (r#"{"container":["x"]}"#, false),
+            (r#"{"container":[]}"#, true),
+        ] {
+            assert_eq!(filter(filters).matches(&event()), expected, "{filters}");
+        }
+    }
+
+    #[test]
+    fn events_outside_of_the_time_are_left_out() {
+        let between = |since, until| EventFilter {
+            since,
+            until,
+            ..filter("{}")
+        };
+        let second = 1_000_000_000;
+        assert!(between(Some(5 * second), Some(5 * second)).matches(&event()));
+        assert!(!between(Some(6 * second), None).matches(&event()));
+        assert!(!between(None, Some(4 * second)).matches(&event()));
+        // 1970 has passed.
+        assert_eq!(between(None, Some(second)).time_left(), None);
+    }
+
+    #[test]
+    fn new_clients_get_no_legacy_fields() {
+        let line = |is_new| {
+            let filter = EventFilter {
+                is_new,
+                ..filter("{}")
+            };
+            let line: serde_json::Value = serde_json::from_slice(&filter.line(&event())).unwrap();
+            line.get("status").is_some() || line.get("id").is_some()
+        };
+        assert!(line(false));
+        assert!(!line(true));
     }
 }

@@ -69,3 +69,30 @@ fn to_api(removed: Removed) -> api::DeletedImage {
         Removed::Deleted(digest) => api::DeletedImage::Deleted(digest.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_up_to_the_next_image() {
+        let untagged = |name: &str| api::DeletedImage::Untagged(name.to_owned());
+        let deleted = |digest: &str| api::DeletedImage::Deleted(digest.to_owned());
+        let removed = vec![
+            untagged("b:1"),
+            untagged("a:1"),
+            deleted("sha256:2"),
+            deleted("sha256:1"),
+            untagged("a:0"),
+        ];
+        let sorted = serde_json::to_value(in_order(removed)).unwrap();
+        let expected = serde_json::json!([
+            {"Untagged": "a:1"},
+            {"Untagged": "b:1"},
+            {"Deleted": "sha256:2"},
+            {"Deleted": "sha256:1"},
+            {"Untagged": "a:0"},
+        ]);
+        assert_eq!(sorted, expected);
+    }
+}

@@ -205,3 +205,61 @@ pub(crate) fn of_login(error: &AccessError) -> ApiError {
 fn or<'a>(reason: &'a str, otherwise: &'a str) -> &'a str {
     if reason.is_empty() { otherwise } else { reason }
 }
+
+#[cfg(test)]
+mod tests {
+    use windlass::{Digest, ImageName};
+
+    use super::*;
+
+    fn parts(error: ApiError) -> (u16, String) {
+        (error.status.as_u16(), error.message)
+    }
+
+    fn problem(text: &str) -> (u16, String) {
+        let parsed = text.parse::<Reference>();
+        parts(of_reference(&parsed.unwrap_err().problem))
+    }
+
+    /// API-4: scripts match these messages.
+    #[test]
+    fn invalid_names_have_dockers_messages() {
+        let uppercase = "invalid reference format: repository name must be lowercase";
+        assert_eq!(problem("Alpine"), (400, uppercase.to_owned()));
+        let reserved = "'scratch' is a reserved name";
+        assert_eq!(problem("scratch"), (403, reserved.to_owned()));
+        let empty = "invalid reference format: the repository name is empty";
+        assert_eq!(problem(""), (400, empty.to_owned()));
+    }
+
+    #[test]
+    fn a_missing_image_is_named_as_in_docker() {
+        let missing = |name: &str| {
+            let name: ImageName = name.parse().unwrap();
+            parts(of_find(&FindError::Unknown { name }))
+        };
+        let alpine = "No such image: alpine:latest";
+        assert_eq!(missing("alpine"), (404, alpine.to_owned()));
+        let other = "No such image: ghcr.io/x/y:1";
+        assert_eq!(missing("ghcr.io/x/y:1"), (404, other.to_owned()));
+        let id = Digest::sha256("x").to_string();
+        assert_eq!(missing(&id), (404, format!("No such image: {id}")));
+    }
+
+    #[test]
+    fn a_mounted_image_is_a_conflict() {
+        let error = RemoveError::Mounted {
+            at: "/mnt/x".into(),
+        };
+        let message = "conflict: unable to delete (cannot be forced) - image is mounted on /mnt/x";
+        assert_eq!(parts(of_remove(&error)), (409, message.to_owned()));
+    }
+
+    #[test]
+    fn a_push_without_tags_names_the_repository() {
+        let reference: Reference = "ghcr.io/x/y".parse().unwrap();
+        let message = no_tags_to_push(reference.repository()).message;
+        let expected = "An image does not exist locally with the tag: ghcr.io/x/y";
+        assert_eq!(message, expected);
+    }
+}

@@ -90,3 +90,87 @@ pub(crate) fn pushed(pushed: &Pushed) -> [ProgressMessage; 2] {
 fn step(queue: &MessageQueue, digest: &Digest, status: &str) {
     queue.push(ProgressMessage::progress(&digest.short(), status, 0, 0));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(events: impl IntoIterator<Item = CopyEvent>) -> Vec<String> {
+        let (messages, queue) = (PushMessages::default(), MessageQueue::default());
+        let mut rendered = Vec::new();
+        for event in events {
+            messages.event(&event, &queue);
+            let lines = String::from_utf8(queue.take().to_vec()).unwrap();
+            rendered.extend(lines.lines().map(|line| {
+                let message: ProgressMessage = serde_json::from_str(line).unwrap();
+                let (id, status) = (message.id.unwrap(), message.status.unwrap());
+                match message.progress_detail.filter(|detail| detail.total > 0) {
+                    Some(detail) => format!("{id} {status} {}/{}", detail.current, detail.total),
+                    None => format!("{id} {status}"),
+                }
+            }));
+        }
+        rendered
+    }
+
+    #[test]
+    fn a_blob_passes_through_the_statuses_in_order() {
+        let digest = Digest::sha256("x");
+        let blob = |status| CopyEvent::Blob { digest, status };
+        let moved = |bytes| CopyEvent::Moved { digest, bytes };
+        let again = BlobStatus::Again {
+            position: 2,
+            error: "reset".to_owned(),
+        };
+        let rendered = render([
+            CopyEvent::Planned(vec![(digest, 10)]),
+            blob(BlobStatus::Preparing),
+            blob(BlobStatus::Waiting),
+            moved(4),
+            moved(4),
+            // A retry starts at an earlier byte.
+            blob(again),
+            moved(8),
+            // More than was planned is not reported.
+            moved(1),
+            blob(BlobStatus::Carried),
+        ]);
+        let id = digest.short();
+        let expected = [
+            "Preparing",
+            "Waiting",
+            "Pushing 4/10",
+            "Pushing 8/10",
+            "Pushing 10/10",
+            "Pushing 10/10",
+            "Pushed",
+        ];
+        assert_eq!(rendered, expected.map(|status| format!("{id} {status}")));
+    }
+
+    #[test]
+    fn a_blob_that_is_not_sent_has_one_status() {
+        let digest = Digest::sha256("x");
+        let id = digest.short();
+        let from: Reference = "ghcr.io/x/y:1".parse().unwrap();
+        let from = from.repository().clone();
+        let mounted = CopyEvent::Blob {
+            digest,
+            status: BlobStatus::Mounted { from },
+        };
+        assert_eq!(render([mounted]), [format!("{id} Mounted from x/y")]);
+        let exists = CopyEvent::Blob {
+            digest,
+            status: BlobStatus::Exists,
+        };
+        assert_eq!(render([exists]), [format!("{id} Layer already exists")]);
+    }
+
+    #[test]
+    fn the_first_message_names_the_repository() {
+        let reference: Reference = "alpine:3".parse().unwrap();
+        let status = pushing_to(&reference).status.unwrap();
+        let expected = "The push refers to repository [docker.io/library/alpine]";
+        assert_eq!(status, expected);
+    }
+}

@@ -51,7 +51,7 @@ fn what_cannot_be_is_refused_in_one_line() {
 
     exit: 1
     --- stderr
-    error: [dir]/daemon.json:1: hosts[1]: "npipe://b" is no address to listen on: give unix:///PATH, tcp://IP:PORT or fd://
+    error: [dir]/daemon.json:1: hosts[1]: "npipe://b" is not an address to listen on: use unix:///PATH, tcp://IP:PORT or fd://
 
     exit: 1
     --- stderr
@@ -148,7 +148,7 @@ fn flags_are_checked_too() {
 
     exit: 2
     --- stderr
-    error: invalid value '/run/d.sock' for '--host <ADDRESS>': "/run/d.sock" is no address to listen on: give unix:///PATH, tcp://IP:PORT or fd://
+    error: invalid value '/run/d.sock' for '--host <ADDRESS>': "/run/d.sock" is not an address to listen on: use unix:///PATH, tcp://IP:PORT or fd://
 
     For more information, try '--help'.
 

@@ -67,10 +67,10 @@ fn what_does_not_end_is_left_and_gone_on_with() {
     assert_eq!(daemon.stop().code(), Some(0));
     let log = fs::read_to_string(log).unwrap();
     assert!(
-        log.contains("requests that were not over in time are left"),
+        log.contains("cancelled the requests that did not finish in time"),
         "{log}"
     );
-    assert!(log.contains("a pull was left by its client"), "{log}");
+    assert!(log.contains("a pull was cancelled: its client disconnected"), "{log}");
     gate.open();
     windlass.pull(&registry.name("app:1"));
     let rest = format!("bytes={HALF}-");

@@ -115,7 +115,7 @@ fn commands_may_vanish_anywhere() {
     gate.wait_for(1);
     pull.kill().unwrap();
     pull.wait().unwrap();
-    daemon.logs(1, "a pull was left by its client");
+    daemon.logs(1, "a pull was cancelled: its client disconnected");
     gate.open();
     assert_eq!(daemon.get("/images/json").body, "[]\n");
 }
