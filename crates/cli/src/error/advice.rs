@@ -228,8 +228,8 @@ fn of_import(error: &ImportError) -> Advice {
 fn of_daemon(error: &DaemonError) -> Advice {
     const CODE: &str = "daemon";
     match error {
-        DaemonError::NoPlace => Advice::hint(CODE, "name one with --host unix:///PATH"),
-        DaemonError::Twice { .. } => Advice::hint(CODE, "leave out one of the two"),
+        DaemonError::NoSocketPath => Advice::hint(CODE, "name one with --host unix:///PATH"),
+        DaemonError::Duplicate { .. } => Advice::hint(CODE, "leave out one of the two"),
         DaemonError::WithoutTls { .. } => Advice::hint(
             CODE,
             "give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it \

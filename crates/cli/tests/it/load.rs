@@ -291,7 +291,10 @@ fn links_in_a_layout() {
             .unwrap()
             .success()
     );
-    assert_eq!(refused(&windlass, &layout), "index.json is not a regular file");
+    assert_eq!(
+        refused(&windlass, &layout),
+        "index.json is not a regular file"
+    );
 }
 
 /// Says whether it was found that bytes are not those that were announced: by their number, or by their digest.

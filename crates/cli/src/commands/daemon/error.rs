@@ -1,4 +1,4 @@
-//! Why a daemon cannot be as it is wanted.
+//! Errors in the configuration of the daemon.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,29 +7,29 @@ use windlass_config::{Origin, UrlProblem};
 use windlass_daemon::DaemonAddressError;
 use windlass_listen::{BindError, ServerTlsError};
 
-/// Why a daemon cannot be as it is wanted.
+/// The configuration of the daemon cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DaemonError {
-    /// What the file has for an address is none.
+    /// An address in the file is invalid.
     #[error("{origin}: hosts[{index}]")]
     Address {
         origin: Origin,
         index: usize,
         source: DaemonAddressError,
     },
-    /// A mirror on the command line is none.
+    /// A mirror on the command line is invalid.
     #[error("--registry-mirror {text}")]
     Mirror { text: String, source: UrlProblem },
-    /// Two words about one thing, and neither is the stronger one.
+    /// Options that are both on the command line and in the file.
     #[error(
         "the following directives are specified both as a flag and in the configuration file: {}",
         .keys.join(", ")
     )]
-    Twice { keys: Vec<String> },
-    /// There is no place for a socket.
-    #[error("no place for the socket: XDG_RUNTIME_DIR is not set")]
-    NoPlace,
-    /// It would be open to whoever reaches it.
+    Duplicate { keys: Vec<String> },
+    /// There is no default path for the socket.
+    #[error("no default path for the socket: XDG_RUNTIME_DIR is not set")]
+    NoSocketPath,
+    /// An address that is open to the network has no TLS.
     #[error("{address} needs TLS with certificates on both sides, and {missing} is missing")]
     WithoutTls {
         address: String,
@@ -44,10 +44,10 @@ pub(crate) enum DaemonError {
         path: PathBuf,
         source: ServerTlsError,
     },
-    /// Nobody can come in.
+    /// A listener cannot be made.
     #[error(transparent)]
     Bind(BindError),
-    /// There is a log already.
-    #[error("the log cannot be started twice")]
+    /// There is a subscriber for log events already.
+    #[error("cannot start the log twice")]
     Log,
 }

@@ -1,4 +1,4 @@
-//! SIGHUP: the configuration is read again, and counts in one step or not at all (EP-8, EP-9).
+//! SIGHUP: the configuration is read again and applied in one step, or not at all (EP-8, EP-9).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,91 +7,91 @@ use std::time::Duration;
 use windlass_daemon::Daemon;
 use windlass_listen::ServerTls;
 
-use super::logs::Logs;
-use super::plan::{Live, Plan, Reading, daemon};
+use super::config::{ConfigSource, DaemonConfig, ReloadableConfig, daemon};
+use super::log::DaemonLog;
 use crate::error::Error;
 
-/// Reads the configuration again.
+/// Reloads the configuration.
 #[derive(Debug)]
 pub(super) struct Reloader {
     pub(super) daemon: Arc<Daemon>,
-    pub(super) reading: Reading,
-    pub(super) logs: Logs,
+    pub(super) source: ConfigSource,
+    pub(super) logs: DaemonLog,
     /// The certificates in use.
     pub(super) tls: Option<ServerTls>,
-    /// What is in effect; of what cannot be changed, what was when the daemon began.
-    pub(super) plan: Plan,
+    /// The effective configuration: settings that cannot be reloaded have the values from the start.
+    pub(super) config: DaemonConfig,
 }
 
 impl Reloader {
-    /// Returns where the store is.
+    /// Returns the root directory of the store.
     pub(super) fn root(&self) -> &Path {
-        &self.plan.fixed.root
+        &self.config.fixed.root
     }
 
-    /// Returns how long requests may take to end.
+    /// Returns how long requests in progress may take at a shutdown.
     pub(super) fn drain(&self) -> Duration {
-        self.plan.live.drain
+        self.config.reloadable.drain
     }
 
-    /// Reads it. If anything is wrong with it, that is told, and all stays as it is.
+    /// Reloads. An error is logged, and the configuration stays as it is.
     pub(super) fn reload(&mut self) {
         match self.read() {
-            Ok(()) => tracing::info!("the configuration was read again"),
+            Ok(()) => tracing::info!("reloaded the configuration"),
             Err(error) => {
                 let error = error.report().message;
-                tracing::error!(%error, "the configuration cannot be used: all stays as it is");
+                tracing::error!(%error, "cannot use the new configuration: it stays as it was");
             }
         }
     }
 
     fn read(&mut self) -> Result<(), Error> {
-        let plan = self.reading.plan()?;
-        // All that can fail comes first, and the way to registries last of that.
-        let files = self.plan.fixed.tls.as_ref();
+        let config = self.source.read()?;
+        // Steps that can fail come first, and the registry configuration, which applies at once, last of them.
+        let files = self.config.fixed.tls.as_ref();
         let tls = files
             .map(|files| files.read().map_err(daemon))
             .transpose()?;
         let engine = self.daemon.engine();
-        let registry = plan.live.engine.pull.registry.clone();
+        let registry = config.reloadable.engine.pull.registry.clone();
         engine.reconfigure(registry).map_err(Error::Client)?;
         if let (Some(ours), Some(new)) = (&self.tls, &tls) {
             ours.replace(new);
         }
-        self.apply(&plan.live);
-        for finding in &plan.findings {
+        self.apply(&config.reloadable);
+        for finding in &config.findings {
             tracing::warn!("{finding}");
         }
-        let mut waiting = self.plan.fixed.changes(&plan.fixed);
-        waiting.extend(self.plan.live.changes(&plan.live));
+        let mut waiting = self.config.fixed.changes(&config.fixed);
+        waiting.extend(self.config.reloadable.changes(&config.reloadable));
         if !waiting.is_empty() {
             let keys = waiting.join(", ");
-            tracing::warn!(%keys, "some changes count when the daemon is started again");
+            tracing::warn!(%keys, "some changes apply after a restart of the daemon");
         }
-        let was = &self.plan.live.engine.pull;
+        let was = &self.config.reloadable.engine.pull;
         let (retry, split, keep) = (was.retry, was.split, was.keep);
-        self.plan.live = plan.live;
-        let now = &mut self.plan.live.engine.pull;
+        self.config.reloadable = config.reloadable;
+        let now = &mut self.config.reloadable.engine.pull;
         (now.retry, now.split, now.keep) = (retry, split, keep);
         Ok(())
     }
 
-    /// Changes what can be changed and cannot fail.
-    fn apply(&self, live: &Live) {
+    /// Applies the settings whose change cannot fail.
+    fn apply(&self, reloadable: &ReloadableConfig) {
         let engine = self.daemon.engine();
-        engine.set_downloads(live.engine.pull.downloads);
-        engine.set_unpacks(live.engine.pull.unpacks);
-        engine.set_rate(live.engine.pull.rate);
-        for registry in self.plan.live.engine.pull.registry_rates.keys() {
-            if !live.engine.pull.registry_rates.contains_key(registry) {
+        engine.set_downloads(reloadable.engine.pull.downloads);
+        engine.set_unpacks(reloadable.engine.pull.unpacks);
+        engine.set_rate(reloadable.engine.pull.rate);
+        for registry in self.config.reloadable.engine.pull.registry_rates.keys() {
+            if !reloadable.engine.pull.registry_rates.contains_key(registry) {
                 engine.set_registry_rate(registry, None);
             }
         }
-        for (registry, rate) in &live.engine.pull.registry_rates {
+        for (registry, rate) in &reloadable.engine.pull.registry_rates {
             engine.set_registry_rate(registry, Some(*rate));
         }
-        self.daemon.set_uploads(live.uploads);
-        self.daemon.set_info(live.info.clone());
-        self.logs.set_level(live.level);
+        self.daemon.set_uploads(reloadable.uploads);
+        self.daemon.set_info(reloadable.info.clone());
+        self.logs.set_level(reloadable.level);
     }
 }

@@ -60,12 +60,12 @@ fn what_cannot_be_is_refused_in_one_line() {
 
     exit: 1
     --- stderr
-    error: tcp://127.0.0.1:2375 needs TLS with certificates on both sides, and --tlscacert, the authority of clients' certificates, is missing
+    error: tcp://127.0.0.1:2375 needs TLS with certificates on both sides, and --tlscacert, the authority of the client certificates, is missing
     hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
 
     exit: 1
     --- stderr
-    error: tcp://0.0.0.0:2376 needs TLS with certificates on both sides, and --tlskey, the key to the daemon's certificate, is missing
+    error: tcp://0.0.0.0:2376 needs TLS with certificates on both sides, and --tlskey, the key of the certificate, is missing
     hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
 
     exit: 1
@@ -143,7 +143,7 @@ fn flags_are_checked_too() {
     insta::assert_snapshot!(told.join("\n"), @r#"
     exit: 1
     --- stderr
-    error: tcp://127.0.0.1:2375 needs TLS with certificates on both sides, and --tlscacert, the authority of clients' certificates, is missing
+    error: tcp://127.0.0.1:2375 needs TLS with certificates on both sides, and --tlscacert, the authority of the client certificates, is missing
     hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
 
     exit: 2
@@ -163,7 +163,7 @@ fn flags_are_checked_too() {
 
     exit: 1
     --- stderr
-    error: --tlsverify needs TLS with certificates on both sides, and --tlscert, the daemon's certificate, is missing
+    error: --tlsverify needs TLS with certificates on both sides, and --tlscert, the certificate of the daemon, is missing
     hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
     "#);
 }

@@ -70,7 +70,10 @@ fn what_does_not_end_is_left_and_gone_on_with() {
         log.contains("cancelled the requests that did not finish in time"),
         "{log}"
     );
-    assert!(log.contains("a pull was cancelled: its client disconnected"), "{log}");
+    assert!(
+        log.contains("a pull was cancelled: its client disconnected"),
+        "{log}"
+    );
     gate.open();
     windlass.pull(&registry.name("app:1"));
     let rest = format!("bytes={HALF}-");

@@ -40,7 +40,7 @@ fn the_configuration_is_read_again_in_one_step_or_not_at_all() {
         serde_json::json!(["a=2"])
     );
     let log = daemon.log();
-    assert!(log.contains("the configuration was read again"), "{log}");
+    assert!(log.contains("reloaded the configuration"), "{log}");
     assert!(log.contains("keys=group"), "{log}");
     assert!(log.contains("DEBUG answered"), "{log}");
 
@@ -51,7 +51,7 @@ fn the_configuration_is_read_again_in_one_step_or_not_at_all() {
     assert_eq!(registries(&daemon), after);
     let log = daemon.log();
     assert!(
-        log.contains("ERROR the configuration cannot be used: all stays as it is error="),
+        log.contains("ERROR cannot use the new configuration: it stays as it was error="),
         "{log}"
     );
     assert!(log.contains("daemon.json:1:"), "{log}");

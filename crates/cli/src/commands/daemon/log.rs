@@ -1,4 +1,4 @@
-//! What the daemon tells whoever looks after it: lines on standard error.
+//! The log of the daemon, on standard error.
 
 use std::fmt;
 use std::io;
@@ -17,12 +17,12 @@ use windlass_config::{LogFormat, LogLevel};
 use super::error::DaemonError;
 use windlass::text::escape;
 
-/// The log, whose level can be changed.
+/// The log. Its level can be changed.
 #[derive(Clone, Debug)]
-pub(super) struct Logs(reload::Handle<Targets, Registry>);
+pub(super) struct DaemonLog(reload::Handle<Targets, Registry>);
 
-impl Logs {
-    /// Has everything told that is of `level` or worse. With `colors`, text has some.
+impl DaemonLog {
+    /// Starts to log events of `level` and above. `colors` applies to text.
     pub(super) fn start(
         level: LogLevel,
         format: LogFormat,
@@ -38,14 +38,14 @@ impl Logs {
         Ok(Self(handle))
     }
 
-    /// From now on tells what is of `level` or worse.
+    /// Changes the level.
     pub(super) fn set_level(&self, level: LogLevel) {
-        // Fails if the log is gone, which is as long as the process.
+        // This fails only if the subscriber is gone, which lives as long as the process.
         drop(self.0.reload(targets(level)));
     }
 }
 
-/// Libraries speak only of what went wrong: how they work says nothing to those who run windlass.
+/// Other crates log warnings and errors only, whatever the level.
 fn targets(level: LogLevel) -> Targets {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -87,7 +87,7 @@ where
         .with_writer(writer)
 }
 
-/// Writes fields as `name=value` behind the message. Whatever is in them stays on its line (R9).
+/// Writes fields as `name=value` after the message. Line breaks and control characters in them are escaped (R9).
 fn fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
     let write = |writer: &mut Writer<'_>, field: &tracing::field::Field, value: &dyn fmt::Debug| {
         let value = format!("{value:?}");
@@ -119,9 +119,9 @@ mod tests {
         }
     }
 
-    /// R9: what comes from elsewhere makes no line of its own, and no colours.
+    /// R9: remote text neither starts a line nor sets colours.
     #[test]
-    fn a_line_is_a_line() {
+    fn remote_text_is_escaped() {
         let lines = Lines::default();
         let written = lines.clone();
         let log = Registry::default()

@@ -1,4 +1,4 @@
-//! What the daemon is to be: the command line and the files, put together.
+//! The configuration of the daemon: the command line and the files combined.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::Error;
 
-/// Where what the daemon is to be stands. It can be read again.
+/// The inputs of the configuration. They can be read again.
 #[derive(Clone, Debug)]
-pub(super) struct Reading {
+pub(super) struct ConfigSource {
     args: Args,
     root: Option<PathBuf>,
     config: Option<PathBuf>,
@@ -26,19 +26,19 @@ pub(super) struct Reading {
     environment: Environment,
 }
 
-/// What the daemon is to be.
+/// The configuration of the daemon.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) fixed: Fixed,
-    pub(super) live: Live,
-    /// What people may want to know of the files.
+pub(super) struct DaemonConfig {
+    pub(super) fixed: FixedConfig,
+    pub(super) reloadable: ReloadableConfig,
+    /// Warnings about the files.
     pub(super) findings: Vec<String>,
 }
 
-/// What holds for as long as it runs.
+/// Settings that apply until the daemon ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fixed {
-    /// Where clients come in; empty for the usual place.
+pub(super) struct FixedConfig {
+    /// The addresses to listen on; empty for the default.
     pub(super) hosts: Vec<DaemonAddress>,
     pub(super) group: Option<String>,
     pub(super) tls: Option<TlsFiles>,
@@ -48,9 +48,9 @@ pub(super) struct Fixed {
     pub(super) raw: bool,
 }
 
-/// What can be changed while it runs.
+/// Settings that a reload changes.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(super) struct ReloadableConfig {
     pub(super) engine: EngineConfig,
     pub(super) info: DaemonInfo,
     pub(super) uploads: Option<usize>,
@@ -58,7 +58,7 @@ pub(super) struct Live {
     pub(super) drain: Duration,
 }
 
-/// Where the certificates are.
+/// The files of the TLS configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TlsFiles {
     ca: PathBuf,
@@ -66,10 +66,10 @@ pub(super) struct TlsFiles {
     key: PathBuf,
 }
 
-/// How long requests may take to end, where nobody says it.
+/// The default time for requests in progress at a shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
 
-impl Reading {
+impl ConfigSource {
     pub(super) fn new(args: &Args, context: &Context<'_>) -> Self {
         let global = context.global();
         Self {
@@ -81,30 +81,30 @@ impl Reading {
         }
     }
 
-    /// Reads all of it.
-    pub(super) fn plan(&self) -> Result<Plan, Error> {
+    /// Reads the configuration.
+    pub(super) fn read(&self) -> Result<DaemonConfig, Error> {
         let settings = Settings::load_for_daemon(
             self.config.as_deref(),
             self.args.config_file.as_deref(),
             &self.insecure,
             &self.environment,
         )?;
-        let said = &settings.loaded.daemon;
-        self.refuse_twice(said).map_err(daemon)?;
+        let file = &settings.loaded.daemon;
+        self.refuse_duplicates(file).map_err(daemon)?;
         let root = settings.root(self.root.as_deref(), &self.environment)?;
-        let fixed = self.fixed(said, root.clone()).map_err(daemon)?;
+        let fixed = self.fixed(file, root.clone()).map_err(daemon)?;
         let findings = settings.loaded.findings.iter();
         let mut findings: Vec<_> = findings.map(ToString::to_string).collect();
         findings.extend(overruled(&settings));
-        Ok(Plan {
-            live: self.live(&settings, root).map_err(daemon)?,
+        Ok(DaemonConfig {
+            reloadable: self.reloadable(&settings, root).map_err(daemon)?,
             fixed,
             findings,
         })
     }
 
-    /// As Docker's: what stands in both places is most likely forgotten in one of them.
-    fn refuse_twice(&self, said: &DaemonSettings) -> Result<(), DaemonError> {
+    /// Refuses options that are both on the command line and in the file, like Docker: one of them is most likely forgotten.
+    fn refuse_duplicates(&self, file: &DaemonSettings) -> Result<(), DaemonError> {
         let args = &self.args;
         let given = [
             ("hosts", !args.hosts.is_empty()),
@@ -135,54 +135,54 @@ impl Reading {
             ),
         ];
         let is_given = |key: &str| given.contains(&(key, true));
-        let twice = said.keys.iter().filter(|key| is_given(&key.value));
+        let twice = file.keys.iter().filter(|key| is_given(&key.value));
         let keys: Vec<_> = twice
             .map(|key| format!("{} ({})", key.value, key.origin))
             .collect();
         match keys.is_empty() {
             true => Ok(()),
-            false => Err(DaemonError::Twice { keys }),
+            false => Err(DaemonError::Duplicate { keys }),
         }
     }
 
-    fn fixed(&self, said: &DaemonSettings, root: PathBuf) -> Result<Fixed, DaemonError> {
+    fn fixed(&self, file: &DaemonSettings, root: PathBuf) -> Result<FixedConfig, DaemonError> {
         let args = &self.args;
         let hosts = match args.hosts.is_empty() {
             false => args.hosts.clone(),
-            true => said.hosts.as_ref().map_or(Ok(Vec::new()), addresses)?,
+            true => file.hosts.as_ref().map_or(Ok(Vec::new()), addresses)?,
         };
-        let tls = self.tls(said, &hosts)?;
-        let group = args.group.clone().or_else(|| value(said.group.as_ref()));
+        let tls = self.tls(file, &hosts)?;
+        let group = args.group.clone().or_else(|| value(file.group.as_ref()));
         if let Some(group) = &group {
             find_group(group).map_err(DaemonError::Bind)?;
         }
-        let format = args.log_format.or_else(|| value(said.log_format.as_ref()));
-        Ok(Fixed {
+        let format = args.log_format.or_else(|| value(file.log_format.as_ref()));
+        Ok(FixedConfig {
             hosts,
             group,
             tls,
-            metrics: args.metrics_addr.or_else(|| value(said.metrics.as_ref())),
+            metrics: args.metrics_addr.or_else(|| value(file.metrics.as_ref())),
             root,
             format: format.unwrap_or(LogFormat::Text),
-            raw: value(said.raw_logs.as_ref()).unwrap_or_default(),
+            raw: value(file.raw_logs.as_ref()).unwrap_or_default(),
         })
     }
 
-    /// Returns where the certificates are, all of them or none. An address that is open to the network needs them.
+    /// Returns the TLS files: all of them, or none. An address that is open to the network requires them.
     fn tls(
         &self,
-        said: &DaemonSettings,
+        file: &DaemonSettings,
         hosts: &[DaemonAddress],
     ) -> Result<Option<TlsFiles>, DaemonError> {
         let args = &self.args;
-        let path = |given: &Option<PathBuf>, said: &Option<Setting<PathBuf>>| {
-            given.clone().or_else(|| value(said.as_ref()))
+        let path = |given: &Option<PathBuf>, file: &Option<Setting<PathBuf>>| {
+            given.clone().or_else(|| value(file.as_ref()))
         };
-        let ca = path(&args.tlscacert, &said.ca);
-        let certificate = path(&args.tlscert, &said.certificate);
-        let key = path(&args.tlskey, &said.key);
-        let is_off = !args.tlsverify && value(said.tls.as_ref()) == Some(false);
-        let is_on = args.tlsverify || value(said.tls.as_ref()) == Some(true);
+        let ca = path(&args.tlscacert, &file.ca);
+        let certificate = path(&args.tlscert, &file.certificate);
+        let key = path(&args.tlskey, &file.key);
+        let is_off = !args.tlsverify && value(file.tls.as_ref()) == Some(false);
+        let is_on = args.tlsverify || value(file.tls.as_ref()) == Some(true);
         let tcp = hosts
             .iter()
             .find(|host| matches!(host, DaemonAddress::Tcp(_)));
@@ -195,9 +195,9 @@ impl Reading {
                     key: key.clone(),
                 }));
             }
-            (None, _, _) => "--tlscacert, the authority of clients' certificates,",
-            (_, None, _) => "--tlscert, the daemon's certificate,",
-            (_, _, None) => "--tlskey, the key to the daemon's certificate,",
+            (None, _, _) => "--tlscacert, the authority of the client certificates,",
+            (_, None, _) => "--tlscert, the certificate of the daemon,",
+            (_, _, None) => "--tlskey, the key of the certificate,",
         };
         let address = match tcp {
             Some(tcp) => tcp.to_string(),
@@ -207,9 +207,13 @@ impl Reading {
         Err(DaemonError::WithoutTls { address, missing })
     }
 
-    fn live(&self, settings: &Settings, root: PathBuf) -> Result<Live, DaemonError> {
+    fn reloadable(
+        &self,
+        settings: &Settings,
+        root: PathBuf,
+    ) -> Result<ReloadableConfig, DaemonError> {
         let args = &self.args;
-        let said = &settings.loaded.daemon;
+        let file = &settings.loaded.daemon;
         let mut engine = settings.engine(root);
         if let Some(downloads) = args.max_concurrent_downloads {
             engine.pull.downloads = downloads;
@@ -225,25 +229,25 @@ impl Reading {
         }
         let labels = match args.labels.is_empty() {
             false => args.labels.clone(),
-            true => value(said.labels.as_ref()).unwrap_or_default(),
+            true => value(file.labels.as_ref()).unwrap_or_default(),
         };
         let drain = args.shutdown_timeout.map(Duration::from_secs);
-        let level = args.log_level.or_else(|| value(said.log_level.as_ref()));
+        let level = args.log_level.or_else(|| value(file.log_level.as_ref()));
         let uploads = args.max_concurrent_uploads;
-        Ok(Live {
+        Ok(ReloadableConfig {
             info: info(&engine, labels),
             engine,
-            uploads: uploads.or_else(|| value(said.uploads.as_ref())),
+            uploads: uploads.or_else(|| value(file.uploads.as_ref())),
             level: level.unwrap_or(LogLevel::Info),
             drain: drain
-                .or_else(|| value(said.shutdown_timeout.as_ref()))
+                .or_else(|| value(file.shutdown_timeout.as_ref()))
                 .unwrap_or(DRAIN),
         })
     }
 }
 
-impl Fixed {
-    /// Returns what differs in `other`, by the keys of the file.
+impl FixedConfig {
+    /// Returns the settings that differ in `other`, by their keys in the file.
     pub(super) fn changes(&self, other: &Self) -> Vec<&'static str> {
         let all = [
             ("hosts", self.hosts != other.hosts),
@@ -258,8 +262,8 @@ impl Fixed {
     }
 }
 
-impl Live {
-    /// Returns what differs in `other` and cannot be changed all the same, by the names that it has in `windlass.toml`.
+impl ReloadableConfig {
+    /// Returns the settings that differ in `other` and still require a restart, by their names in `windlass.toml`.
     pub(super) fn changes(&self, other: &Self) -> Vec<&'static str> {
         let (ours, theirs) = (&self.engine.pull, &other.engine.pull);
         changed(&[
@@ -271,7 +275,7 @@ impl Live {
 }
 
 impl TlsFiles {
-    /// Reads them.
+    /// Reads the files.
     pub(super) fn read(&self) -> Result<ServerTls, DaemonError> {
         let read = |path: &Path| {
             std::fs::read(path).map_err(|source| DaemonError::File {
@@ -295,7 +299,7 @@ impl TlsFiles {
     }
 }
 
-/// Makes the error of a command of the daemon's.
+/// Wraps an error of the daemon.
 pub(super) fn daemon(error: DaemonError) -> Error {
     Error::Daemon(Box::new(error))
 }
@@ -309,15 +313,15 @@ fn changed(all: &[(&'static str, bool)]) -> Vec<&'static str> {
     changed.map(|(name, _)| *name).collect()
 }
 
-fn addresses(said: &Setting<Vec<String>>) -> Result<Vec<DaemonAddress>, DaemonError> {
+fn addresses(file: &Setting<Vec<String>>) -> Result<Vec<DaemonAddress>, DaemonError> {
     let parse = |(index, text): (usize, &String)| {
         text.parse().map_err(|source| DaemonError::Address {
-            origin: said.origin.clone(),
+            origin: file.origin.clone(),
             index,
             source,
         })
     };
-    said.value.iter().enumerate().map(parse).collect()
+    file.value.iter().enumerate().map(parse).collect()
 }
 
 fn mirrors(texts: &[String]) -> Result<Vec<HostConfig>, DaemonError> {
@@ -343,7 +347,7 @@ fn info(engine: &EngineConfig, labels: Vec<String>) -> DaemonInfo {
     }
 }
 
-/// Two files may name a place for the store; that it is not the daemon's that counts is told.
+/// Returns a warning if another file overrules the store in the file of the daemon.
 fn overruled(settings: &Settings) -> Option<String> {
     let root = settings.loaded.root.as_ref()?;
     let data_root = settings.loaded.daemon.data_root.as_ref()?;

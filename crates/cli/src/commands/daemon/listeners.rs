@@ -1,31 +1,31 @@
-//! The sockets of the daemon.
+//! The listeners of the daemon.
 
 use std::path::PathBuf;
 
 use windlass_daemon::{DaemonAddress, DaemonListener};
 use windlass_listen::{InheritedSockets, ServerTls};
 
+use super::config::{FixedConfig, TlsFiles, daemon};
 use super::error::DaemonError;
-use super::plan::{Fixed, TlsFiles, daemon};
 use crate::environment::Environment;
 use crate::error::Error;
 
-/// The socket's place for root; others have one for the time that they are logged in.
+/// The default path of the socket for root. For other users it is in their runtime directory.
 const SYSTEM_SOCKET: &str = "/run/windlass.sock";
 const USER_SOCKET: &str = "windlass.sock";
 
-/// What is to be listened on.
+/// The listeners to make.
 #[derive(Debug)]
-pub(super) struct Listening {
-    fixed: Fixed,
+pub(super) struct ListenerPlan {
+    fixed: FixedConfig,
     addresses: Vec<DaemonAddress>,
     inherited: InheritedSockets,
     tls: Option<ServerTls>,
 }
 
-impl Listening {
-    /// Finds out what it is, and takes what was inherited.
-    pub(super) fn new(fixed: &Fixed, environment: &Environment) -> Result<Self, Error> {
+impl ListenerPlan {
+    /// Determines the addresses, and takes the inherited sockets.
+    pub(super) fn new(fixed: &FixedConfig, environment: &Environment) -> Result<Self, Error> {
         let service = &environment.service;
         let inherited = InheritedSockets::take(service.sockets, &service.socket_names)
             .map_err(|error| daemon(DaemonError::Bind(error)))?;
@@ -33,8 +33,9 @@ impl Listening {
             (false, _) => fixed.hosts.clone(),
             (true, false) => vec![DaemonAddress::Inherited(None)],
             (true, true) => {
-                let usual = usual(environment).ok_or_else(|| daemon(DaemonError::NoPlace))?;
-                vec![DaemonAddress::Unix(usual)]
+                let default_path =
+                    default_path(environment).ok_or_else(|| daemon(DaemonError::NoSocketPath))?;
+                vec![DaemonAddress::Unix(default_path)]
             }
         };
         let tls = fixed.tls.as_ref().map(TlsFiles::read);
@@ -46,13 +47,13 @@ impl Listening {
         })
     }
 
-    /// Returns the certificates, for clients from elsewhere.
+    /// Returns the TLS configuration for clients from the network.
     pub(super) fn tls(&self) -> Option<&ServerTls> {
         self.tls.as_ref()
     }
 
-    /// Listens. Those that are made here go when they are dropped.
-    pub(super) fn sockets(mut self) -> Result<Vec<DaemonListener>, DaemonError> {
+    /// Makes the listeners. The paths of sockets that are made here are removed when they are dropped.
+    pub(super) fn bind(mut self) -> Result<Vec<DaemonListener>, DaemonError> {
         let mut sockets = Vec::new();
         for address in &self.addresses {
             match (address, &self.tls) {
@@ -80,9 +81,7 @@ impl Listening {
             }
         }
         if !self.inherited.is_empty() {
-            tracing::warn!(
-                "there are sockets of the service manager that no --host names: they are closed"
-            );
+            tracing::warn!("no --host names some sockets of the service manager: they are closed");
         }
         if let Some(metrics) = self.fixed.metrics {
             sockets.push(DaemonListener::metrics(metrics).map_err(DaemonError::Bind)?);
@@ -91,7 +90,7 @@ impl Listening {
     }
 }
 
-fn usual(environment: &Environment) -> Option<PathBuf> {
+fn default_path(environment: &Environment) -> Option<PathBuf> {
     if environment.is_root {
         return Some(SYSTEM_SOCKET.into());
     }

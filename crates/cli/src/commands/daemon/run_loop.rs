@@ -1,4 +1,4 @@
-//! The daemon from when it is ready until it has ended.
+//! The run loop of the daemon: signals, reloads and the watchdog.
 
 use std::io;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use crate::error::Error;
 use crate::hatch;
 use crate::signals::Signals;
 
-/// What ending takes beside waiting for requests: pulls write down how far they came.
+/// How long the shutdown may take after the drain: pulls record how far they came.
 const MARGIN: Duration = Duration::from_secs(30);
 
-/// Serves until a signal comes, and what runs has ended or was left.
-pub(super) async fn live(
+/// Serves until a signal arrives and the requests in progress have ended.
+pub(super) async fn run(
     daemon: Arc<Daemon>,
     listeners: Vec<DaemonListener>,
     reloader: Reloader,
     notifier: &Notifier,
     signals: &Signals,
 ) -> Result<(), Error> {
-    // From here on it does not end the process.
+    // Without a handler, SIGHUP ends the process.
     let mut hangups = signal(SignalKind::hangup()).map_err(Error::Runtime)?;
     // The commands' way in (docs/decisions/0014).
     let hatch = hatch::open(reloader.root(), Arc::clone(&daemon)).map_err(Error::Runtime)?;
@@ -33,7 +33,7 @@ pub(super) async fn live(
     let shutdown = daemon.shutdown().clone();
     let mut served = task::spawn(Arc::clone(&daemon).serve(listeners, DaemonLimits::default()));
     let mut reloader = Some(reloader);
-    let mut pulse = notifier.watchdog().map(time::interval);
+    let mut watchdog = notifier.watchdog().map(time::interval);
     let mut is_stopping = false;
     tracing::info!("ready");
     notifier.ready("answers");
@@ -55,12 +55,12 @@ pub(super) async fn live(
                 reloader = reload(reloader).await;
                 notifier.ready("answers");
             }
-            () = beat(&mut pulse) => notifier.alive(),
+            () = next_watchdog_report(&mut watchdog) => notifier.alive(),
         }
     }
 }
 
-/// Reads the configuration again, on a thread that may wait for the disk.
+/// Reloads the configuration on a thread that may block.
 async fn reload(reloader: Option<Reloader>) -> Option<Reloader> {
     let mut reloader = reloader?;
     let done = task::spawn_blocking(move || {
@@ -70,16 +70,16 @@ async fn reload(reloader: Option<Reloader>) -> Option<Reloader> {
     match done.await {
         Ok(reloader) => Some(reloader),
         Err(error) => {
-            tracing::error!(%error, "reloading failed by a defect: the configuration is not read again");
+            tracing::error!(%error, "reloading failed because of a bug: further reloads are ignored");
             None
         }
     }
 }
 
-/// Waits until the service manager is to be told that all is well; for ever if it does not want to know.
-async fn beat(pulse: &mut Option<Interval>) {
-    match pulse {
-        Some(pulse) => drop(pulse.tick().await),
+/// Waits until the next report to the watchdog; for ever if there is no watchdog.
+async fn next_watchdog_report(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => drop(interval.tick().await),
         None => std::future::pending().await,
     }
 }
