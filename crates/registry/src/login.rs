@@ -17,7 +17,7 @@ use crate::request::{EndpointResponse, RequestPeer, RequestSpec};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedIn {
     /// A token to store instead of the password, if the token server issued one
-    /// ([`Credentials::IdentityToken`](crate::Credentials::IdentityToken)).
+    /// ([`Credentials::IdentityToken`]).
     pub identity_token: Option<Secret>,
 }
 
