@@ -120,7 +120,16 @@ mod tests {
         let json = format!(r#""config":{{"Labels":{{"":"e",{}}}}}"#, labels.join(","));
         let (annotations, warnings) = converted(&json);
         assert_eq!(annotations, [""; 0]);
-        assert_eq!(warnings.len(), RUNTIME_PREFIXES.len() + 1);
-        assert!(warnings.contains(&r#"Label { key: "run.oci.x" }"#.to_owned()));
+        assert_eq!(
+            warnings,
+            [
+                r#"Label { key: "" }"#,
+                r#"Label { key: "dev.gvisor.x" }"#,
+                r#"Label { key: "io.katacontainers.x" }"#,
+                r#"Label { key: "org.criu.x" }"#,
+                r#"Label { key: "org.systemd.property.x" }"#,
+                r#"Label { key: "run.oci.x" }"#,
+            ]
+        );
     }
 }

@@ -3,7 +3,7 @@
 //! JSON readers disagree about duplicate keys: some take the first value, some the last, and Go merges both. A
 //! document with a duplicate key is therefore ambiguous and rejected (I-JSON, RFC 7493; C13). Go's reader also ignores
 //! the case of keys, so other spellings of the keys that windlass reads are rejected, too. The nesting depth is
-//! bounded, and errors contain the path of the value but no longer part of the document.
+//! bounded, and errors contain the path of the value and at most a short part of the document.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -172,7 +172,7 @@ impl Manifest {
             let size = bytes.len();
             return Err(ManifestError::TooLarge { size });
         }
-        let document: document::Document =
+        let document: document::ManifestDocument =
             json::parse(bytes, document::KEYS).map_err(ManifestError::Json)?;
         document.into_manifest(MediaType::from_content_type(
             content_type.unwrap_or_default(),

@@ -35,8 +35,8 @@ pub struct Tag(String);
 
 /// A repository with a tag, a digest, both or neither.
 ///
-/// Unlike Docker (REF-6), a name with both keeps both: the digest decides which image is pulled, and the image gets the
-/// tag.
+/// Unlike Docker (REF-6), a name with both keeps both: the image with the digest is pulled, and it
+/// gets the tag.
 ///
 /// `Display` writes the full name, as `docker.io/library/alpine:3@sha256:…`.
 ///

@@ -11,7 +11,7 @@
 //!
 //! # What a signature proves
 //! The key is part of the signature, and nothing certifies it. A valid signature proves that the document was not
-//! changed after it was signed, but not by what signer: any key is accepted. Trust in the content comes from the
+//! changed after it was signed, but does not identify the signer: any key is accepted. Trust in the content comes from the
 //! requested digest or from the registry, as for all other manifests.
 //!
 //! The v1 IDs are only used to check the order of the layers: nothing is stored or looked up under them (A5, C1).

@@ -15,7 +15,7 @@ use crate::{Descriptor, MediaType};
 /// The fields of all manifest formats; a field that is `null` is treated as absent.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", remote = "Self")]
-pub(super) struct Document {
+pub(super) struct ManifestDocument {
     schema_version: Option<u64>,
     #[serde(default)]
     media_type: MediaType,
@@ -31,7 +31,7 @@ pub(super) struct Document {
     annotations: BTreeMap<String, String>,
 }
 
-read_from_objects! { Document }
+read_from_objects! { ManifestDocument }
 
 /// The keys that are read in a manifest; other spellings of them are rejected, except in annotations.
 pub(super) const KEYS: &[&str] = &[
@@ -61,7 +61,7 @@ enum DocumentFormat {
     Index(&'static str),
 }
 
-impl Document {
+impl ManifestDocument {
     pub(super) fn into_manifest(self, header: MediaType) -> Result<Manifest, ManifestError> {
         self.reject_unsupported(&header)?;
         let format = self.format()?;
