@@ -1,4 +1,4 @@
-//! Unpacks one layer blob into an existing directory and says how long it took.
+//! Unpacks one layer blob into an existing directory and prints the duration.
 //!
 //! ```text
 //! cargo run --release -p windlass-archive --example unpack -- [--one] [--flatten] [--own] BLOB DIR
@@ -15,13 +15,13 @@ use windlass_archive::{
 };
 use windlass_oci::{Algorithm, Hasher};
 
-/// Hashes what is read, as whoever hands a downloaded blob to `unpack` does.
-struct Hashing {
+/// Computes the digest of the blob while it is read, as a pull does.
+struct HashingReader {
     file: File,
     hasher: Hasher,
 }
 
-impl Read for Hashing {
+impl Read for HashingReader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let length = self.file.read(buffer)?;
         self.hasher.update(&buffer[..length]);
@@ -44,23 +44,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [blob, directory] = paths
         .try_into()
         .map_err(|_| "usage: unpack [OPTIONS] BLOB DIR")?;
-    let mut blob = Hashing {
+    let mut blob = HashingReader {
         file: File::open(blob)?,
         hasher: Hasher::new(Algorithm::Sha256),
     };
     let directory = File::open(directory)?;
-    let begun = Instant::now();
+    let start = Instant::now();
     let unpacked = unpack(
         &mut blob,
         directory.as_fd(),
         &options,
         &UnpackProgress::default(),
     )?;
-    let took = begun.elapsed();
+    let duration = start.elapsed();
     println!("blob    {}", blob.hasher.finish());
     println!("diff ID {}", unpacked.diff_id);
     println!(
-        "{} entries, {} bytes of content, {took:?}",
+        "{} entries, {} bytes of content, {duration:?}",
         unpacked.entries, unpacked.size
     );
     Ok(())
