@@ -167,7 +167,7 @@ fn lock(directory: &Path, lock_timeout: Duration) -> io::Result<File> {
             }
             Err(Errno::INTR) => {}
             Err(Errno::WOULDBLOCK) if start.elapsed() < lock_timeout => {
-                thread::sleep(LOCK_POLL_INTERVAL)
+                thread::sleep(LOCK_POLL_INTERVAL);
             }
             Err(Errno::WOULDBLOCK) => {
                 let reason = "another program has its directory locked";
