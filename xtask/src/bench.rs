@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: real images pulled and unpacked, and carried in and out, by windlass and its peers.
+//! `cargo xtask bench`: pulls real images and transfers them in and out, with windlass and other tools.
 //!
-//! The first part makes the images, with the network's help, and keeps them. The second runs in
-//! mount and process namespaces of its own, so that nothing it mounts or starts outlives it.
+//! The first part creates the images, which needs the network, and keeps them. The second runs in mount and
+//! process namespaces of its own, so that its mounts and processes end with it.
 
 mod file_tree;
 mod files;
@@ -29,71 +29,71 @@ use self::pull_tool::PullTool;
 use self::registry::BenchRegistry;
 use self::transfer::{TransferTask, TransferTool};
 
-/// Bytes of the file system of a run: the largest image, its blobs, and what a tool keeps beside.
+/// The size of the file system of a run in bytes: for the largest image, its blobs, and a tool's other files.
 const DISK_SIZE: u64 = 12 << 30;
 
-/// Where the tables are.
+/// The page with the tables.
 const PAGE: &str = "docs/benchmarks.md";
 
-/// Time windlass beside its peers, at pulling and at carrying in and out, and print tables.
+/// Time windlass and other tools at pulls and transfers, and print tables.
 ///
-/// Needs root on Debian, with docker-registry, skopeo, debootstrap, zstd, python3-pip and npm; the
-/// peers that are not installed are left out.
+/// Needs root on Debian, with docker-registry, skopeo, debootstrap, zstd, python3-pip and npm; tools that are
+/// not installed are left out.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// Where images, the registry's content and results are kept
+    /// The directory for images, the registry's content and results
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     work: PathBuf,
 
-    /// How often each tool does each thing with each image
+    /// The number of runs of each tool with each image
     #[arg(long, value_name = "N", default_value_t = 5)]
     runs: usize,
 
-    /// What to time
+    /// The parts to run
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum,
           default_values = ["pull", "transfer"])]
     only: Vec<BenchPart>,
 
-    /// The tools to time at pulling [default: those that are installed]
+    /// The tools to time at pulls [default: those that are installed]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
     tools: Vec<PullTool>,
 
-    /// The tools to time at carrying [default: those that are installed]
+    /// The tools to time at transfers [default: those that are installed]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
     transfer_tools: Vec<TransferTool>,
 
-    /// What is to be carried where [default: all]
+    /// The transfers to time [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
     tasks: Vec<TransferTask>,
 
-    /// The images to time it with
+    /// The images to use
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum,
           default_values = ["mixed", "gzip", "large"])]
     images: Vec<ImageKind>,
 
-    /// A windlass to time [default: built from this tree]
+    /// The windlass to time [default: built from this tree]
     #[arg(long, value_name = "FILE")]
     windlass: Option<PathBuf>,
 
-    /// Write the tables into docs/benchmarks.md too
+    /// Write the tables to docs/benchmarks.md, too
     #[arg(long)]
     write: bool,
 
-    /// Whether the namespaces are set up
+    /// Whether this process runs in the namespaces
     #[arg(long, hide = true)]
     inside: bool,
 }
 
-/// A part of the page.
+/// A part of the benchmark and of its page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum BenchPart {
-    /// Pulling and unpacking
+    /// Pull and unpack
     Pull,
-    /// Carrying in and out: save, load, copy, push
+    /// Transfers in and out: save, load, copy, push
     Transfer,
 }
 
-/// What both parts work with.
+/// What both parts use.
 #[derive(Debug)]
 struct BenchContext<'a> {
     work: &'a Path,
@@ -123,9 +123,9 @@ impl Bench {
         }
     }
 
-    /// Makes what the measurement needs, and starts it.
+    /// Creates the images, and starts the measurement in its namespaces.
     fn prepare(self) -> anyhow::Result<()> {
-        ensure!(is_root()?, "needs root, to make and mount file systems");
+        ensure!(is_root()?, "needs root, to create and mount file systems");
         for program in [
             "docker-registry",
             "skopeo",
@@ -154,7 +154,7 @@ impl Bench {
         })
     }
 
-    /// This command again, where mounts and processes end with it.
+    /// Returns this command for the namespaces.
     fn reentered(&self, work: &Path, windlass: Option<&Path>) -> anyhow::Result<Command> {
         fn list<T: ValueEnum>(command: &mut Command, option: &str, values: &[T]) {
             for value in values.iter().filter_map(ValueEnum::to_possible_value) {

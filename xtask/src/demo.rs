@@ -1,4 +1,4 @@
-//! `cargo demo`: serves a small but real image, pulls it from there, and shows what it became.
+//! `cargo demo`: serves a small but real image, pulls it, and shows the result.
 
 mod image;
 mod layout;
@@ -16,31 +16,31 @@ use windlass_testing::{PackedImage, real};
 use crate::cargo;
 use registry::ServeProcess;
 
-/// How long the pull takes, so that there is something to see of it.
+/// The duration of the pull in seconds, so that its progress is visible.
 const SECONDS: u64 = 3;
 
-/// What the image is called.
+/// The name of the image.
 const NAME: &str = "demo/windlass";
 
-/// Build windlass, serve a small image with it, pull that from there, show what it became.
+/// Build windlass, serve a small image with it, pull the image, and show the result.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
-    /// Pull the image as fast as it goes, not in about three seconds
+    /// Pull the image at full speed, not in about three seconds
     #[arg(long)]
     full_speed: bool,
 }
 
-/// Where things are.
+/// The paths of the demo.
 struct DemoPaths {
     windlass: PathBuf,
-    /// The image, as it is built.
+    /// The layout of the built image.
     layout: PathBuf,
     /// The store that is served.
     served_store: PathBuf,
     /// The store that is pulled into.
     store: PathBuf,
     rootfs: PathBuf,
-    /// A directory without credentials, in place of `~/.docker`.
+    /// A directory without credentials, instead of `~/.docker`.
     no_docker: PathBuf,
 }
 
@@ -50,9 +50,7 @@ impl Demo {
         let paths = DemoPaths::build()?;
         let image = image::of_this_machine(&paths.windlass)?;
         layout::write(&image, &paths.layout)?;
-        print_heading(
-            "an image of windlass itself, taken into a store, and served from there on loopback:",
-        );
+        print_heading("an image of windlass itself, loaded into a store and served on loopback:");
         let layout = text(&paths.layout)?;
         paths.windlass(
             &paths.served_store,
@@ -60,7 +58,7 @@ impl Demo {
         )?;
         let registry = paths.serve()?;
         let name = format!("{}/docker.io/{NAME}:latest", registry.host);
-        print_heading("from there, into another store:");
+        print_heading("a pull into another store:");
         let mut pull = vec!["pull"];
         let rate = self.rate(&image);
         if let Some(rate) = &rate {
@@ -69,23 +67,26 @@ impl Demo {
         pull.push(&name);
         paths.windlass(&paths.store, &pull)?;
         registry.stop()?;
-        print_heading("it is here:");
+        print_heading("the image in the store:");
         paths.windlass(&paths.store, &["images"])?;
         paths.windlass(&paths.store, &["history", &name])?;
         print_heading(if rustix::process::geteuid().is_root() {
-            "as a directory, with owners, modes and times as in the image:"
+            "unpacked into a directory, with owners, modes and times of the image:"
         } else {
-            "as a directory, with modes and times as in the image (owners are root's to give):"
+            "unpacked into a directory, with modes and times of the image (only root can set owners):"
         });
         let rootfs = text(&paths.rootfs)?;
         paths.windlass(&paths.store, &["unpack", &name, rootfs])?;
         paths.list()?;
         paths.run_unpacked()?;
-        print_heading(&format!("all of it is in {}", text(paths.demo())?));
+        print_heading(&format!(
+            "the files of the demo are in {}",
+            text(paths.demo())?
+        ));
         Ok(())
     }
 
-    /// Returns how fast the image is to come, in bytes a second, unless as fast as it goes.
+    /// Returns the rate limit of the pull, in bytes a second; `None` at full speed.
     fn rate(&self, image: &PackedImage) -> Option<String> {
         let size: u64 = image.layers.iter().map(|layer| layer.size).sum();
         (!self.full_speed).then(|| (size / SECONDS).to_string())
@@ -93,7 +94,7 @@ impl Demo {
 }
 
 impl DemoPaths {
-    /// Builds windlass in the profile in which this program was built, and makes room for the demo.
+    /// Builds windlass in the profile of this program, and creates the directories of the demo.
     fn build() -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("finding this program")?;
         let directory = program.parent().context("this program is in a directory")?;
@@ -131,14 +132,14 @@ impl DemoPaths {
         run(&mut self.command(store, arguments))
     }
 
-    /// Serves the image on a port that is free.
+    /// Serves the image on a free port.
     fn serve(&self) -> anyhow::Result<ServeProcess> {
         let mut command = self.command(&self.served_store, &["serve", "--listen", "127.0.0.1:0"]);
         print_styled(&format!("\n$ {} &", line_of(&command)), "1");
         ServeProcess::start(&mut command)
     }
 
-    /// Prepares windlass, away from the user's own store, credentials and proxies.
+    /// Returns a windlass command without the user's store, credentials and proxies.
     fn command(&self, store: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.windlass);
         command.arg("--root").arg(store).args(arguments);
@@ -156,29 +157,29 @@ impl DemoPaths {
         ensure!(!draft.exists(), "{} is still there", draft.display());
         let draft = image::DRAFT;
         print_heading(&format!(
-            "{draft} is not among them: a layer has it, the one above has its whiteout"
+            "{draft} is missing as intended: a layer has it, and the layer above removes it"
         ));
         Ok(())
     }
 
-    /// Runs the windlass that came out of the image: as root with the image's own libraries.
+    /// Runs the windlass from the image: as root with the image's own libraries.
     fn run_unpacked(&self) -> anyhow::Result<()> {
         let unpacked = Path::new("/usr/bin/windlass");
         if rustix::process::geteuid().is_root() {
-            print_heading("and it runs, on nothing but what is in there:");
+            print_heading("the unpacked program runs with the image's own libraries:");
             let mut command = real::command("chroot");
             command.arg(&self.rootfs).arg(unpacked).arg("version");
-            // Cargo's, which leads nowhere in there.
+            // Cargo sets it to a path that does not exist there.
             run(command.env_remove("LD_LIBRARY_PATH"))
         } else {
-            print_heading("and it runs (root would see it run in a chroot):");
+            print_heading("the unpacked program runs (as root, in a chroot):");
             let unpacked = self.rootfs.join("usr/bin/windlass");
             run(Command::new(unpacked).arg("version"))
         }
     }
 }
 
-/// Shows a command as one would type it, and runs it on this terminal.
+/// Prints a command as it would be typed, and runs it on this terminal.
 fn run(command: &mut Command) -> anyhow::Result<()> {
     let line = line_of(command);
     print_styled(&format!("\n$ {line}"), "1");
@@ -191,9 +192,9 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns a command as one would type it.
+/// Returns a command as it would be typed.
 fn line_of(command: &Command) -> String {
-    // Programs of this machine are known by their names, the one that was unpacked by where it is.
+    // Programs of this machine are shown by name, the unpacked one by its path.
     let program = Path::new(command.get_program());
     let name = program.file_name().filter(|_| program.is_absolute());
     let program = name.unwrap_or(program.as_os_str());
@@ -206,7 +207,7 @@ fn print_heading(text: &str) {
     print_styled(&format!("\n# {text}"), "36");
 }
 
-#[expect(clippy::print_stdout, reason = "this is what a demo is for")]
+#[expect(clippy::print_stdout, reason = "the output of the demo")]
 fn print_styled(line: &str, style: &str) {
     if stdout().is_terminal() {
         println!("\x1b[{style}m{line}\x1b[0m");

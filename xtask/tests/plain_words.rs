@@ -20,8 +20,6 @@ const NOT_YET: &[&str] = &[
     "engine",
     "pull",
     "serve",
-    "testing",
-    "xtask",
 ];
 
 /// Words of comments that make a person of code or data. Code returns, reports, sends, reads, requires; things are

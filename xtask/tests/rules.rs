@@ -1,4 +1,5 @@
-//! Every rule that windlass promises to keep has a test that names it, and every rule that is named is listed.
+//! Every rule that windlass promises to follow has a test that refers to it, and every rule that is referred to
+//! is listed.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The sections of `docs/compatibility.md` whose every rule has a test.
 const TESTED: [&str; 10] = ["DL", "DM", "EP", "FB", "HT", "MF", "S1", "S2", "ST", "TM"];
-/// The families of rules that have a letter or two, a hyphen and a number.
+/// The prefixes of rules of the form letters, hyphen, number.
 const FAMILIES: [&str; 20] = [
     "API", "DL", "DM", "EP", "FB", "HT", "IM", "LS", "MD", "MF", "PG", "REF", "RS", "S1", "S2",
     "ST", "TM", "CF", "CR", "UX",
@@ -22,7 +23,7 @@ fn document(name: &str) -> String {
     fs::read_to_string(repository().join("docs").join(name)).unwrap()
 }
 
-/// The Rust files below `directory`.
+/// Returns the Rust files below `directory`.
 fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -36,7 +37,7 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The part of a file that is tests: all of it, or what stands behind the attribute.
+/// Returns the tests in a file: all of it, or the part after the attribute.
 fn tests(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let is_test = path.components().any(|part| part.as_os_str() == "tests")
@@ -48,7 +49,7 @@ fn tests(path: &Path) -> String {
         .map_or(String::new(), |(_, tests)| tests.to_owned())
 }
 
-/// The rules that `text` names, `FB-1..FB-3` being three.
+/// Returns the rules that `text` refers to; `FB-1..FB-3` are three.
 fn rules(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.');
@@ -72,7 +73,7 @@ fn rule(word: &str) -> Option<(&str, u32)> {
     Some((family, number.parse().ok()?))
 }
 
-/// The rules of `docs/compatibility.md`, with the words on what windlass does.
+/// Returns the rules of `docs/compatibility.md`, with the column about windlass.
 fn promises() -> Vec<(String, String)> {
     let document = document("compatibility.md");
     let rows = document.lines().filter(|line| line.starts_with("| "));

@@ -1,22 +1,22 @@
-//! Compresses layers in the forms that registries carry.
+//! Compresses layers in the formats that registries serve.
 
 use std::io::{self, Read, Write};
 
 use flate2::write::GzEncoder;
 
-/// How a layer's tar travels.
+/// The compression of a layer's tar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BlobCompression {
-    /// As it is.
+    /// Uncompressed.
     Plain,
     /// One gzip member.
     #[default]
     Gzip,
-    /// The tar cut into so many gzip members, one behind the other (RFC 1952, 2.2).
+    /// The tar split into this number of gzip members, concatenated (RFC 1952, section 2.2).
     GzipMembers(usize),
     /// One zstd frame, with a checksum.
     Zstd,
-    /// The tar cut into so many zstd frames (RFC 8878, 3).
+    /// The tar split into this number of zstd frames (RFC 8878, section 3).
     ZstdFrames(usize),
 }
 
@@ -35,7 +35,7 @@ impl BlobCompression {
         }
     }
 
-    /// Compresses what `from` yields as one stream, holding little of it in memory.
+    /// Compresses all bytes of `from` as one stream, with little memory.
     pub fn compress_from(self, from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Plain => {
@@ -56,7 +56,7 @@ impl BlobCompression {
         Ok(())
     }
 
-    /// Returns the media type of a layer in this form; Docker has none for zstd, so OCI's is used.
+    /// Returns the media type of a layer with this compression; Docker has none for zstd, so OCI's is used.
     pub fn media_type(self, docker: bool) -> &'static str {
         match (self, docker) {
             (Self::Plain, false) => "application/vnd.oci.image.layer.v1.tar",
@@ -72,9 +72,9 @@ impl BlobCompression {
     }
 }
 
-/// Cuts `bytes` into `parts` pieces, the first ones a byte longer, and compresses each on its own.
+/// Splits `bytes` into `parts` parts and compresses each on its own.
 fn in_parts(bytes: &[u8], parts: usize, form: BlobCompression) -> Vec<u8> {
-    assert!(parts > 0, "nothing cannot be cut into no parts");
+    assert!(parts > 0, "at least one part is needed");
     let size = bytes.len().div_ceil(parts).max(1);
     let mut compressed = Vec::new();
     let mut rest = bytes;
@@ -92,7 +92,7 @@ mod tests {
     use flate2::read::MultiGzDecoder;
 
     #[test]
-    fn every_form_gives_the_bytes_back() {
+    fn every_compression_is_reversible() {
         let bytes = crate::Random::new(7).bytes(10_001);
         for form in [BlobCompression::Gzip, BlobCompression::GzipMembers(3)] {
             let mut back = Vec::new();
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn members_and_frames_are_as_many_as_asked_for() {
+    fn the_number_of_members_and_frames_is_right() {
         let count = |bytes: &[u8], magic: &[u8]| {
             bytes
                 .windows(magic.len())

@@ -1,4 +1,4 @@
-//! Runs a test in a mount namespace where nothing but its sandbox can be written.
+//! Runs a test in a mount namespace in which only its sandbox is writable.
 
 use std::any::type_name;
 use std::fs;
@@ -13,21 +13,21 @@ use rustix::mount::{MountFlags, mount_bind, mount_remount};
 
 use crate::Sandbox;
 
-/// Tells the test that was started again where its sandbox is, behind the mount namespace that it must
-/// have left: `mnt:[4026531840] /tmp/windlass-…`.
+/// The variable that passes the original mount namespace and the path of the sandbox to the test in its new
+/// namespace: `mnt:[4026531840] /tmp/windlass-…`.
 const VARIABLE: &str = "WINDLASS_TESTING_CONFINED";
-/// The file by which it says that it ran to its end.
+/// The file that the test creates when it has run to its end.
 const DONE: &str = "tmp/.confined-test-is-done";
 
-/// Runs `test` where a mistake cannot do harm, and checks afterwards that the canary is unharmed.
+/// Runs `test` where a mistake cannot do harm, and checks afterwards that the canary is unchanged.
 ///
-/// Hostile archives are unpacked as root: whoever gets that wrong overwrites the machine. So, as root, the
-/// test program is started once more for this one test, in a mount namespace of its own in which every
-/// mount but the sandbox is read-only: a write outside fails with `EROFS`, and the test with it. As an
-/// ordinary user the test runs here; file permissions confine it.
+/// Hostile archives are unpacked as root, where a bug could overwrite the machine. So, as root, the test
+/// program is started once more for this one test, in a mount namespace in which every mount but the sandbox is
+/// read-only: a write outside fails with `EROFS`, and the test with it. As an ordinary user the test runs
+/// directly, confined by file permissions.
 ///
-/// The closure must stand in the test function itself, whose name is found by it. Where namespaces are
-/// not allowed (root in a container without privileges) the test is not run, and says so.
+/// The closure must be written in the test function itself, whose name is derived from it. Where namespaces are
+/// not allowed (root in a container without privileges) the test is not run, and prints that.
 ///
 /// ```no_run
 /// use windlass_testing::confined;
@@ -43,17 +43,17 @@ const DONE: &str = "tmp/.confined-test-is-done";
 /// ```
 ///
 /// # Panics
-/// If the test fails, the canary is harmed, or the confinement is not complete.
+/// If the test fails, the canary is changed, or the confinement is incomplete.
 #[track_caller]
 pub fn confined<F: FnOnce(&Sandbox)>(test: F) {
     if let Some((left, path)) = confined_environment() {
-        // Whoever sets the variable by hand must not get the whole machine frozen.
+        // If the variable was set by hand, the mounts of the machine must not become read-only.
         assert_ne!(
             namespace(),
             left,
-            "the test is not in a namespace of its own"
+            "the test does not run in a new namespace"
         );
-        let sandbox = enter(&path).expect("the sandbox can be closed");
+        let sandbox = enter(&path).expect("the sandbox can be set up");
         test(&sandbox);
         sandbox.assert_unharmed();
         fs::write(path.join(DONE), b"").expect("the sandbox can be written");
@@ -66,14 +66,14 @@ pub fn confined<F: FnOnce(&Sandbox)>(test: F) {
     }
 }
 
-/// Returns whether [`confined`] runs its tests here: always but as root without the right to make
+/// Returns whether [`confined`] runs its tests here: always, except as root without the right to create
 /// namespaces.
 pub fn can_confine() -> bool {
     let probe = || unshare().arg("true").stderr(Stdio::null()).status();
     !rustix::process::geteuid().is_root() || probe().is_ok_and(|status| status.success())
 }
 
-/// The command in front of the one that is to have namespaces of its own.
+/// Returns an `unshare` command, to which the program to run is added.
 fn unshare() -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]);
@@ -95,7 +95,7 @@ fn run_in_namespace(test: &str) {
     }
     let directory = tempfile::Builder::new().prefix("windlass-").tempdir();
     let directory = directory.expect("temporary directories can be made");
-    let program = std::env::current_exe().expect("a test knows its program");
+    let program = std::env::current_exe().expect("the path of the test program is available");
     let output = unshare()
         .arg(program)
         .args([
@@ -111,29 +111,33 @@ fn run_in_namespace(test: &str) {
         )
         .env("TMPDIR", directory.path().join("tmp"))
         .output()
-        .expect("what was possible a moment ago is still");
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        .expect("unshare worked a moment ago");
+    let output_text =
+        String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     let status = output.status;
     let signal = status
         .signal()
         .map_or_else(String::new, |it| format!(" (signal {it})"));
-    assert!(status.success(), "confined, {test} failed{signal}:\n{said}");
+    assert!(
+        status.success(),
+        "confined, {test} failed{signal}:\n{output_text}"
+    );
     let done = directory.path().join(DONE).exists();
     assert!(
         done,
-        "no test {test:?} ran to its end: does the closure stand in the test itself?\n{said}"
+        "no test {test:?} ran to its end: is the closure written in the test itself?\n{output_text}"
     );
 }
 
-/// Says on the real standard error, which the test harness does not keep to itself, that a test did not run.
+/// Prints that a test was not run, on the real standard error, which the test harness does not capture.
 fn not_run(test: &str, reason: &str) {
-    // Nobody is left to tell if that fails.
+    // A failure to print cannot be reported.
     drop(writeln!(io::stderr(), "{test}: not run: {reason}"));
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "no other way leads into a process"
+    reason = "the variable is passed to a child process"
 )]
 fn confined_environment() -> Option<(String, PathBuf)> {
     let text = std::env::var(VARIABLE).ok()?;
@@ -141,20 +145,20 @@ fn confined_environment() -> Option<(String, PathBuf)> {
     Some((namespace.to_owned(), path.into()))
 }
 
-/// Returns what the kernel calls the mount namespace of this process.
+/// Returns the kernel's name of the mount namespace of this process.
 fn namespace() -> String {
     let name = fs::read_link("/proc/self/ns/mnt").expect("/proc is mounted");
     name.display().to_string()
 }
 
-/// Returns the name that the test harness knows a test by, from that of a closure in it.
+/// Returns the name of a test from the type name of a closure in it.
 fn test_name(closure: &str) -> String {
     let path = closure.split("::{{closure}}").next().unwrap_or_default();
     let (_program, name) = path.split_once("::").unwrap_or(("", path));
     name.to_owned()
 }
 
-/// Makes the sandbox, and everything else read-only. Only ever called in a namespace of our own.
+/// Creates the sandbox, and makes everything else read-only. Called only in a new namespace.
 fn enter(path: &Path) -> io::Result<Sandbox> {
     mount_bind(path, path)?;
     for mount in mounts()? {
@@ -177,7 +181,8 @@ struct MountEntry {
     options: String,
 }
 
-/// Reads `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`): the fifth field is where, the sixth how.
+/// Reads `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`): the fifth field is the mount point, the sixth the
+/// options.
 fn mounts() -> io::Result<Vec<MountEntry>> {
     let table = fs::read_to_string("/proc/self/mountinfo")?;
     let mount = |line: &str| {
@@ -204,7 +209,7 @@ fn make_read_only(mount: &MountEntry) -> io::Result<()> {
         };
     }
     match mount_remount(&mount.point, flags, "") {
-        // Hidden below another mount; nobody can reach it there.
+        // Hidden below another mount, and not reachable.
         Err(Errno::NOENT | Errno::INVAL | Errno::ACCESS) => Ok(()),
         result => Ok(result?),
     }
@@ -212,13 +217,13 @@ fn make_read_only(mount: &MountEntry) -> io::Result<()> {
 
 fn is_read_only(point: &Path) -> io::Result<bool> {
     match rustix::fs::statvfs(point) {
-        Ok(facts) => Ok(facts.f_flag.contains(StatVfsMountFlags::RDONLY)),
+        Ok(stat) => Ok(stat.f_flag.contains(StatVfsMountFlags::RDONLY)),
         Err(Errno::NOENT | Errno::ACCESS) => Ok(true),
         Err(error) => Err(error.into()),
     }
 }
 
-/// The kernel writes spaces and the like as `\040`.
+/// Decodes the octal escapes of the kernel, such as `\040` for a space.
 fn unescaped(text: &str) -> String {
     let mut parts = text.split('\\');
     let first = parts.next().unwrap_or_default().to_owned();
@@ -236,9 +241,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_test_is_known_by_its_closure() {
+    fn a_test_name_is_derived_from_its_closure() {
         let name = test_name(type_name_of(|| ()));
-        assert_eq!(name, "confine::tests::a_test_is_known_by_its_closure");
+        assert_eq!(
+            name,
+            "confine::tests::a_test_name_is_derived_from_its_closure"
+        );
     }
 
     fn type_name_of<F: FnOnce()>(_: F) -> &'static str {

@@ -15,7 +15,7 @@ const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 
-/// The image of one platform in the making: an OCI image for this machine, unless told otherwise.
+/// Builds an image of one platform: an OCI image for this machine by default.
 ///
 /// ```
 /// use windlass_testing::{ImageBuilder, LayerBuilder};
@@ -28,8 +28,8 @@ const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 /// assert_eq!(packed.layers.len(), 1);
 /// ```
 ///
-/// Configs and manifests are JSON values that a test may change into anything, in
-/// [`config`](Self::config) and [`manifest`](Self::manifest).
+/// The config and the manifest are JSON values that [`config`](Self::config) and [`manifest`](Self::manifest)
+/// can change in any way.
 #[derive(Clone, Debug)]
 pub struct ImageBuilder {
     docker: bool,
@@ -39,7 +39,7 @@ pub struct ImageBuilder {
     manifest_edits: Vec<JsonEdit>,
 }
 
-/// An image as a registry holds it.
+/// An image as a registry stores it.
 #[derive(Clone, Debug)]
 pub struct PackedImage {
     /// The manifest, exactly as served.
@@ -58,7 +58,7 @@ pub struct PackedImage {
     pub platform: Value,
 }
 
-/// A change to a document before it is written down.
+/// A change to a document before it is serialized.
 type JsonEdit = fn(&mut Value);
 
 impl Default for ImageBuilder {
@@ -87,7 +87,7 @@ impl ImageBuilder {
         }
     }
 
-    /// Makes it a Docker image (manifest schema 2) instead of an OCI one.
+    /// Builds a Docker image (manifest schema 2) instead of an OCI one.
     #[must_use]
     pub fn docker(mut self) -> Self {
         self.docker = true;
@@ -106,7 +106,7 @@ impl ImageBuilder {
         self
     }
 
-    /// Puts a layer on top.
+    /// Adds a layer on top.
     #[must_use]
     pub fn layer(mut self, layer: impl Into<PackedLayer>) -> Self {
         let layer = layer.into();
@@ -116,7 +116,7 @@ impl ImageBuilder {
         self.history(json!({ "created_by": step }))
     }
 
-    /// Says in the history what made the last step.
+    /// Sets `created_by` of the last step in the history.
     #[must_use]
     pub fn created_by(mut self, step: &str) -> Self {
         let history = self.config["history"].as_array_mut();
@@ -125,34 +125,34 @@ impl ImageBuilder {
         self
     }
 
-    /// Adds a step to the history that made no layer.
+    /// Adds a step without a layer to the history.
     #[must_use]
     pub fn empty_step(self, step: &str) -> Self {
         self.history(json!({ "created_by": step, "empty_layer": true }))
     }
 
-    /// Changes the config as it is so far.
+    /// Changes the current config.
     #[must_use]
     pub fn config(mut self, edit: impl FnOnce(&mut Value)) -> Self {
         edit(&mut self.config);
         self
     }
 
-    /// Takes these bytes for the config, whatever they are.
+    /// Sets the bytes of the config.
     #[must_use]
     pub fn config_bytes(mut self, bytes: impl Into<Bytes>) -> Self {
         self.config_bytes = Some(bytes.into());
         self
     }
 
-    /// Changes the manifest just before it is written down.
+    /// Changes the manifest before it is serialized.
     #[must_use]
     pub fn manifest(mut self, edit: JsonEdit) -> Self {
         self.manifest_edits.push(edit);
         self
     }
 
-    /// Returns what a registry holds of the image.
+    /// Builds the image.
     pub fn pack(&self) -> PackedImage {
         let (media_type, config_type) = if self.docker {
             (DOCKER_MANIFEST, DOCKER_CONFIG)
@@ -238,7 +238,7 @@ impl From<&Self> for PackedImage {
     }
 }
 
-/// Returns a descriptor as manifests and indexes carry it.
+/// Returns a descriptor for a manifest or an index.
 pub fn descriptor(media_type: &str, digest: Digest, size: u64) -> Value {
     json!({ "mediaType": media_type, "digest": digest, "size": size })
 }
@@ -249,7 +249,7 @@ fn push(list: &mut Value, item: Value) {
         .push(item);
 }
 
-/// The name that images use for this machine's architecture.
+/// Returns the name of this machine's architecture in images.
 pub(crate) fn host_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",

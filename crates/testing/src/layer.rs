@@ -1,4 +1,4 @@
-//! Builds layers: honest, deterministic tars of named entries.
+//! Builds layers: valid, deterministic tars of named entries.
 
 mod entry;
 
@@ -13,12 +13,12 @@ use crate::{BlobCompression, Random};
 
 use entry::{LayerEntry, LayerEntryKind};
 
-/// The mtime of every entry that is not told another: 2020-01-01T00:00:00Z.
+/// The default mtime of entries: 2020-01-01T00:00:00Z.
 pub const MTIME: i64 = 1_577_836_800;
 
-/// A layer in the making: entries in the order in which they will stand in the tar.
+/// Builds a layer from entries in the order of the tar.
 ///
-/// The methods that add an entry are followed by those that shape it:
+/// Methods that add an entry are followed by those that change it:
 ///
 /// ```
 /// use windlass_testing::{BlobCompression, LayerBuilder};
@@ -35,26 +35,26 @@ pub const MTIME: i64 = 1_577_836_800;
 /// assert_eq!(packed.size, packed.bytes.len() as u64);
 /// ```
 ///
-/// The same calls always give the same bytes, so digests can be pinned. For tars that no honest tool
-/// would write there is [`Tar`] and [`LayerBuilder::from_tar`].
+/// The same calls always give the same bytes, so digests can be constants. [`Tar`] and
+/// [`LayerBuilder::from_tar`] are for tars that no correct tool would write.
 #[derive(Clone, Debug, Default)]
 pub struct LayerBuilder {
     content: LayerContent,
     compression: BlobCompression,
 }
 
-/// A layer as a registry holds it. A test that wants a lie may change any field.
+/// A layer as a registry stores it. A test may set any field to a wrong value.
 #[derive(Clone)]
 pub struct PackedLayer {
     /// The blob, compressed.
     pub bytes: Bytes,
-    /// What the manifest says the blob's digest is.
+    /// The digest of the blob in the manifest.
     pub digest: Digest,
-    /// What the manifest says the blob's size is.
+    /// The size of the blob in the manifest.
     pub size: u64,
-    /// What the config says the tar's digest is.
+    /// The diff ID in the config.
     pub diff_id: DiffId,
-    /// What the manifest says the blob is; `None` is what belongs to `compression`.
+    /// The media type in the manifest; `None` for that of `compression`.
     pub media_type: Option<String>,
     /// How the blob was compressed.
     pub compression: BlobCompression,
@@ -78,7 +78,7 @@ impl LayerBuilder {
         Self::default()
     }
 
-    /// Takes a finished tar, whatever is in it.
+    /// Uses a complete tar with any content.
     pub fn from_tar(tar: impl Into<Vec<u8>>) -> Self {
         Self {
             content: LayerContent::Tar(tar.into()),
@@ -86,13 +86,13 @@ impl LayerBuilder {
         }
     }
 
-    /// Makes a layer of one file whose bytes do not compress, so that the blob is a little more than
-    /// `size` bytes long. The same size always gives the same layer.
+    /// Creates a layer of one file whose bytes do not compress, so that the blob is a little longer than `size`
+    /// bytes. The same size always gives the same layer.
     pub fn of_size(size: usize) -> Self {
         Self::of_size_seeded(size, 1)
     }
 
-    /// As [`of_size`](Self::of_size), a different one for each seed.
+    /// Like [`of_size`](Self::of_size), with different bytes for each seed.
     pub fn of_size_seeded(size: usize, seed: u64) -> Self {
         Self::new().file(format!("random-{seed}"), Random::new(seed).bytes(size))
     }
@@ -110,14 +110,17 @@ impl LayerBuilder {
         self.entry(path, LayerEntryKind::File(content.as_ref().to_vec()), 0o644)
     }
 
-    /// Adds a file of `size` bytes that are all holes but for `pieces` (offset, bytes), in the PAX 1.0
-    /// sparse form of GNU tar. All pieces but the last must be whole blocks of 512 bytes: readers
-    /// disagree on what is between them otherwise.
+    /// Adds a sparse file of `size` bytes with data only at `pieces` (offset, bytes), in the PAX 1.0 sparse
+    /// format of GNU tar. All pieces but the last must be whole blocks of 512 bytes: readers disagree about
+    /// other ones.
     #[must_use]
     pub fn sparse(self, path: impl AsRef<[u8]>, size: u64, pieces: &[(u64, &[u8])]) -> Self {
         let whole = |piece: &(u64, &[u8])| piece.1.len().is_multiple_of(BLOCK);
         let full = pieces.split_last().map_or(&[][..], |(_, full)| full);
-        assert!(full.iter().all(whole), "a piece is not whole blocks");
+        assert!(
+            full.iter().all(whole),
+            "a piece is not a multiple of the block size"
+        );
         let pieces = pieces.iter().map(|(at, bytes)| (*at, bytes.to_vec()));
         self.entry(path, LayerEntryKind::Sparse(size, pieces.collect()), 0o644)
     }
@@ -168,7 +171,7 @@ impl LayerBuilder {
         self.entry(path, LayerEntryKind::Device { flag, major, minor }, 0o644)
     }
 
-    /// Adds the whiteout of `path`, which hides what lower layers have there (OCI image spec, Whiteouts).
+    /// Adds the whiteout of `path`, which hides `path` in lower layers (OCI image spec, "Whiteouts").
     #[must_use]
     pub fn whiteout(self, path: impl AsRef<[u8]>) -> Self {
         let path = path.as_ref();
@@ -177,7 +180,7 @@ impl LayerBuilder {
         self.file([parent, b".wh.", name].concat(), b"")
     }
 
-    /// Adds the opaque mark to the directory `path`, which hides all that lower layers have in it.
+    /// Adds the opaque marker to the directory `path`, which hides its content in lower layers.
     #[must_use]
     pub fn opaque(self, path: impl AsRef<[u8]>) -> Self {
         self.file([path.as_ref(), b"/.wh..wh..opq"].concat(), b"")
@@ -249,14 +252,16 @@ impl LayerBuilder {
 
     fn last(&mut self) -> &mut LayerEntry {
         match &mut self.content {
-            LayerContent::Entries(entries) => entries.last_mut().expect("an entry comes first"),
+            LayerContent::Entries(entries) => {
+                entries.last_mut().expect("an entry was added before")
+            }
             LayerContent::Tar(_) => panic!("a layer made from a tar has no entries to change"),
         }
     }
 }
 
 impl PackedLayer {
-    /// Takes a blob that unpacks to the tar named by `diff_id`.
+    /// Creates a layer of a blob that unpacks to the tar with `diff_id`.
     pub fn new(blob: impl Into<Bytes>, diff_id: DiffId, compression: BlobCompression) -> Self {
         let bytes = blob.into();
         Self {
@@ -269,9 +274,9 @@ impl PackedLayer {
         }
     }
 
-    /// Compresses a tar of any size as it is read; only the blob is held in memory.
+    /// Compresses a tar of any size while reading it; only the blob is in memory.
     ///
-    /// For bombs: `io::repeat(0).take(1 << 30)` behind a header is a megabyte of gzip.
+    /// For decompression bombs: `io::repeat(0).take(1 << 30)` after a header is a megabyte of gzip.
     pub fn from_reader(tar: impl Read, compression: BlobCompression) -> io::Result<Self> {
         let mut hashing = HashingReader {
             inner: tar,
@@ -314,7 +319,7 @@ impl From<&Self> for PackedLayer {
     }
 }
 
-/// Counts what the tar's digest is, while it is read.
+/// Computes the digest of a tar while it is read.
 struct HashingReader<R> {
     inner: R,
     hasher: Hasher,

@@ -1,7 +1,7 @@
-//! For tests: a registry that misbehaves on command, images and archives of every kind, a place where
-//! hostile ones can do no harm; and Debian's own servers.
+//! For tests: a registry with scripted faults, images and archives of every kind, a sandbox for hostile ones,
+//! and Debian's own servers.
 //!
-//! # A registry that does what it is told
+//! # A scripted registry
 //!
 //! ```
 //! use windlass_testing::{BlobCompression, ImageBuilder, LayerBuilder, Registry};
@@ -15,43 +15,44 @@
 //! );
 //! let layer = image.layers[1].digest;
 //!
-//! // The first answer is cut, the second refused, and from then on all is well.
+//! // The first response is cut, the second is an error, and then the blob is served normally.
 //! registry.blob(&layer).cut_after(1 << 20).then().status(429).retry_after(2).then_ok();
-//! // The manifest waits until the test says so; nothing sleeps.
+//! // The manifest waits until the test opens the gate; no test needs to sleep.
 //! let gate = registry.manifest("1").hold();
 //!
-//! // … start pulling `registry.name("app:1")`, `gate.wait_for(1)`, look around, `gate.open()` …
+//! // … start pulling `registry.name("app:1")`, `gate.wait_for(1)`, check something, `gate.open()` …
 //! # gate.open();
 //!
-//! // Afterwards: what was it asked?
+//! // Afterwards the test checks the requests.
 //! assert_eq!(registry.requested_ranges(&layer), [""; 0]);
 //! assert_eq!(registry.log(), [""; 0]);
 //! assert!(!registry.received_authorization());
 //! ```
 //!
-//! [`Registry::builder`] adds passwords, tokens, pages, another address of loopback, a slow link. What can
-//! be scripted is in [`RouteScript`].
+//! [`Registry::builder`] adds passwords, tokens, pages, another address of loopback, a bandwidth limit.
+//! [`RouteScript`] lists the faults.
 //!
-//! # What stands around it
+//! # Other servers
 //!
-//! [`Ca`] makes certificates: a registry [with TLS](RegistryBuilder::tls) speaks HTTP/2 and HTTP/1.1 and may
-//! want the client's certificate. Registries may [mirror](RegistryBuilder::mirror_of) one another, and be
-//! [dead](Registry::stop_listening), [silent](Registry::stop_answering) or [wrong](Registry::every) as a
-//! whole until [`Registry::clear_scripts_and_restore`]. [`Storage`] is where blobs are redirected to, by presigned URLs, and
-//! where foreign layers are. [`HttpProxy`] and [`Socks5Proxy`] lead to all of these by made-up names.
+//! [`Ca`] creates certificates: a registry [with TLS](RegistryBuilder::tls) speaks HTTP/2 and HTTP/1.1 and may
+//! require a client certificate. Registries can [mirror](RegistryBuilder::mirror_of) one another, and can
+//! [refuse connections](Registry::stop_listening), [stay silent](Registry::stop_answering) or [fail every
+//! request](Registry::every) until [`Registry::clear_scripts_and_restore`]. [`Storage`] is a file server to
+//! which blobs are redirected by presigned URLs, and which serves foreign layers. [`HttpProxy`] and
+//! [`Socks5Proxy`] lead to all of these by invented host names.
 //!
-//! # Archives, honest and other
+//! # Archives
 //!
-//! [`LayerBuilder`] writes what a builder of images would, always the same bytes for the same calls. [`tar::Tar`]
-//! writes anything: [`LayerBuilder::from_tar`] makes a layer of it, [`PackedLayer::from_reader`] one that is too
-//! large to hold. A [`PackedLayer`]'s fields may be changed to make an image lie about it, and
-//! [`ImageBuilder::manifest`], [`ImageBuilder::config`] and [`IndexBuilder::edit`] change the documents. [`Schema1Builder`] is an image
-//! as Docker had them before, signed, with a choice of flaws.
+//! [`LayerBuilder`] writes what an image builder would, always the same bytes for the same calls. [`tar::Tar`]
+//! writes anything: [`LayerBuilder::from_tar`] makes a layer of it, [`PackedLayer::from_reader`] one that is
+//! too large for memory. The fields of a [`PackedLayer`] can be changed so that an image describes it wrongly,
+//! and [`ImageBuilder::manifest`], [`ImageBuilder::config`] and [`IndexBuilder::edit`] change the documents.
+//! [`Schema1Builder`] builds images in Docker's older format, signed, with a choice of flaws.
 //!
 //! # Hostile archives
 //!
-//! Are unpacked nowhere but in [`confined`], which gives the test a [`Sandbox`] with a canary, and makes
-//! everything else read-only. [`TreeSnapshot`] compares what came out with what should have:
+//! Hostile archives are unpacked only in [`confined`], which gives the test a [`Sandbox`] with a canary, and
+//! makes everything else read-only. [`TreeSnapshot`] compares the result with the expected one:
 //!
 //! ```no_run
 //! use windlass_testing::{TreeSnapshot, confined};

@@ -1,7 +1,6 @@
-//! Proxies on loopback that remember where they were asked to go: HTTP and SOCKS5.
+//! Proxies on loopback that record their requests: HTTP and SOCKS5.
 //!
-//! Names are made up: a proxy knows a name only if it was told what address of loopback it stands for, and
-//! goes nowhere else.
+//! A proxy resolves only names that a test has mapped to an address of loopback, and connects to nothing else.
 
 mod http;
 mod server;
@@ -33,14 +32,14 @@ pub struct ProxyBuilder<P> {
     start: fn(ProxyRules) -> P,
 }
 
-/// What a proxy goes by.
+/// The configuration of a proxy.
 #[derive(Debug, Default)]
 struct ProxyRules {
     names: HashMap<String, SocketAddr>,
     login: Option<(String, String)>,
 }
 
-/// What a proxy's connections share: its rules, its orders, and the record of `R`.
+/// The state that the connections of a proxy share: its configuration, and the recorded requests `R`.
 #[derive(Debug)]
 struct ProxyState<R> {
     rules: ProxyRules,
@@ -50,7 +49,7 @@ struct ProxyState<R> {
 #[derive(Debug)]
 struct ProxyRecord<R> {
     requests: Vec<R>,
-    /// What is answered instead of going anywhere: a status, or a SOCKS reply.
+    /// The response to all requests instead of a connection: a status, or a SOCKS reply.
     refusal: Option<u16>,
 }
 
@@ -62,7 +61,7 @@ impl<P> ProxyBuilder<P> {
         }
     }
 
-    /// Lets `name:port` (or `address:port`) stand for an address of loopback.
+    /// Maps `name:port` (or `address:port`) to an address of loopback.
     ///
     /// # Panics
     /// If the address is not of loopback.
@@ -73,14 +72,14 @@ impl<P> ProxyBuilder<P> {
         self
     }
 
-    /// Serves only this user.
+    /// Requires this login.
     #[must_use]
     pub fn login(mut self, username: &str, password: &str) -> Self {
         self.rules.login = Some((username.to_owned(), password.to_owned()));
         self
     }
 
-    /// Starts it on a free port of 127.0.0.1.
+    /// Starts the proxy on a free port of 127.0.0.1.
     ///
     /// # Panics
     /// If there is none.
@@ -90,7 +89,7 @@ impl<P> ProxyBuilder<P> {
 }
 
 impl ProxyRules {
-    /// Where the proxy goes for `target`; addresses of loopback stand for themselves.
+    /// Returns the address for `target`; addresses of loopback map to themselves.
     fn find(&self, target: &str) -> Option<SocketAddr> {
         let itself = || target.parse().ok();
         let address = self.names.get(target).copied().or_else(itself)?;
@@ -124,7 +123,9 @@ impl<R: Clone> ProxyState<R> {
     }
 
     fn locked(&self) -> MutexGuard<'_, ProxyRecord<R>> {
-        self.record.lock().expect("nothing panics in here")
+        self.record
+            .lock()
+            .expect("no thread panics with the record locked")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bytes that look random and are always the same.
+//! Deterministic pseudo-random bytes.
 
 /// A small deterministic generator (`SplitMix64`): the same seed gives the same bytes everywhere.
 #[derive(Clone, Debug)]

@@ -1,5 +1,5 @@
-//! Debian's own servers and tools, run for tests and benchmarks: on loopback, in a directory of
-//! their own, ended on drop. Beside them a token server, which no package of Debian's is.
+//! Debian's servers and tools, run for tests and benchmarks: on loopback, in a directory of their own, ended on
+//! drop. There is also a token server, for which Debian has no package.
 
 mod containerd;
 mod disk;
@@ -32,7 +32,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Finds `program` on `PATH`, or in the system directories that ordinary users lack there.
+/// Finds `program` on `PATH`, or in the system directories that are missing from the `PATH` of ordinary users.
 pub fn find(program: &str) -> Option<PathBuf> {
     let output = Command::new("sh")
         .args([
@@ -49,7 +49,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
     (output.status.success() && path.is_absolute()).then_some(path)
 }
 
-/// Finds every `program` on `PATH` and among Debian's own, one by one.
+/// Finds all programs of this name on `PATH` and in `/usr/bin`, each once.
 pub fn find_all(program: &str) -> Vec<PathBuf> {
     let script = r#"IFS=:; for place in $PATH:/usr/bin; do
         if [ -f "$place/$1" ] && [ -x "$place/$1" ]; then readlink -f -- "$place/$1"; fi
@@ -67,7 +67,7 @@ pub fn find_all(program: &str) -> Vec<PathBuf> {
     found
 }
 
-/// A command for `program`, wherever [`find`] finds it.
+/// Returns a command for `program`, as found by [`find`].
 pub fn command(program: &str) -> Command {
     let mut command = Command::new(find(program).unwrap_or_else(|| program.into()));
     command.stdin(Stdio::null());
@@ -77,7 +77,7 @@ pub fn command(program: &str) -> Command {
 /// Runs `command` to its end and returns its standard output.
 ///
 /// # Errors
-/// When it cannot be started, or fails: then with the command and its standard error.
+/// If it cannot be started or fails; then with the command and its standard error.
 pub fn run(command: &mut Command) -> io::Result<Vec<u8>> {
     let output = command.output();
     let failed = |reason: String| io::Error::other(format!("{command:?}: {reason}"));

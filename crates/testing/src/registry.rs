@@ -1,4 +1,4 @@
-//! A registry in this process, on loopback, that does what a test tells it to.
+//! A registry in this process, on loopback, with scripted faults.
 
 mod auth;
 mod availability;
@@ -47,11 +47,10 @@ use upload::UploadOptions;
 
 /// A registry that runs until it is dropped.
 ///
-/// It speaks the OCI distribution protocol, strictly, and the pushing half of it if it is
-/// [`writable`](RegistryBuilder::writable): names and digests follow the
-/// grammar, a manifest is served only to those who accept its type, blobs belong to repositories, ranges
-/// and pages are as the RFCs say. It has a thread and a runtime of its own, so tests may be blocking or
-/// async; nothing of a test needs to be `await`ed to use it.
+/// It implements the OCI distribution protocol strictly, and the push part of it if it is
+/// [`writable`](RegistryBuilder::writable): names and digests follow the grammar, a manifest is served only if
+/// the request accepts its type, blobs belong to repositories, ranges and pages follow the RFCs. It has its own
+/// thread and runtime, so tests may be blocking or async, and its methods need no `await`.
 ///
 /// ```
 /// use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
@@ -75,9 +74,9 @@ pub struct Registry {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the threads of tests and of the registry share.
+/// The state that the threads of tests and of the registry share.
 ///
-/// Locks are taken in this order: the state, then one content at a time, whosever it is.
+/// Locks are taken in this order: the state, then at most one content.
 struct RegistryShared {
     address: SocketAddr,
     url: String,
@@ -88,26 +87,26 @@ struct RegistryShared {
     connections: AtomicU64,
     state: Mutex<RegistryState>,
     content: Arc<Mutex<RegistryContent>>,
-    /// What it serves to those who ask for the name (`?ns=`).
+    /// The content of other registries, by the name in requests (`?ns=`).
     sources: Vec<(String, Arc<Mutex<RegistryContent>>)>,
-    /// Where it sends those who want a blob.
+    /// The storage that requests for blobs are redirected to.
     storage: Option<PresignedStorage>,
     panicked: AtomicBool,
 }
 
-/// How the registry speaks the protocol.
+/// The variants of the protocol.
 #[derive(Clone, Debug)]
 struct ProtocolOptions {
-    /// The path of the API, `/v2` and what stands before it.
+    /// The path of the API: `/v2` with its prefix.
     root: String,
-    /// What is configured as the registry's URL has this path.
+    /// The path of the URL that clients are configured with.
     base: String,
     tags_per_page: Option<usize>,
     digest_header: bool,
     head: bool,
-    /// How it takes what is pushed; not at all, if it is `None`.
+    /// The options for pushes; `None` if the registry is read-only.
     uploads: Option<UploadOptions>,
-    /// How many referrers it lists on a page; without a number it knows nothing of referrers.
+    /// The number of referrers on a page; `None` if the API is not supported.
     referrers: Option<usize>,
 }
 
@@ -119,22 +118,22 @@ struct RegistryState {
 }
 
 impl Registry {
-    /// Starts an empty registry for everyone, on a free port of 127.0.0.1.
+    /// Starts an empty registry without authorization, on a free port of 127.0.0.1.
     pub fn start() -> Self {
         Self::builder().start()
     }
 
-    /// Prepares a registry that is not for everyone, or not on 127.0.0.1.
+    /// Configures a registry, for example with authorization or another address.
     pub fn builder() -> RegistryBuilder {
         RegistryBuilder::default()
     }
 
-    /// Returns the address that it listens on.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.shared.address
     }
 
-    /// Returns the host as references name it, `127.0.0.1:4711`.
+    /// Returns the host for references, `127.0.0.1:4711`.
     pub fn host(&self) -> String {
         self.address().to_string()
     }
@@ -144,7 +143,7 @@ impl Registry {
         &self.shared.url
     }
 
-    /// Returns the URL by which a configuration names it: with the base path, if it has one.
+    /// Returns the URL for the configuration of a client: with the base path, if it has one.
     pub fn base_url(&self) -> String {
         format!("{}{}", self.shared.url, self.shared.protocol.base)
     }
@@ -160,64 +159,63 @@ impl Registry {
         format!("{}{root}/{repository}/blobs/{digest}", self.url())
     }
 
-    /// Scripts the next answers to `GET /v2/`.
+    /// Scripts the next responses to `GET /v2/`.
     pub fn ping(&self) -> RouteScript<'_> {
         RouteScript::new(&self.shared, RouteKey::Ping)
     }
 
-    /// Scripts the next answers for a manifest, by tag or by digest, in whatever repository.
+    /// Scripts the next responses for a manifest, by tag or by digest, in any repository.
     pub fn manifest(&self, reference: impl fmt::Display) -> RouteScript<'_> {
         RouteScript::new(&self.shared, RouteKey::Manifest(reference.to_string()))
     }
 
-    /// Scripts the next answers for a blob, in whatever repository.
+    /// Scripts the next responses for a blob, in any repository.
     pub fn blob(&self, digest: &Digest) -> RouteScript<'_> {
         RouteScript::new(&self.shared, RouteKey::Blob(digest.to_string()))
     }
 
-    /// Scripts the next answers for a repository's list of tags, every page of it.
+    /// Scripts the next responses for a repository's list of tags, for all its pages.
     pub fn tags(&self, repository: &str) -> RouteScript<'_> {
         RouteScript::new(&self.shared, RouteKey::Tags(repository.to_owned()))
     }
 
-    /// Scripts the next answers of the token endpoint (`GET`, unless told otherwise).
+    /// Scripts the next responses of the token endpoint (`GET` by default).
     pub fn token(&self) -> RouteScript<'_> {
         RouteScript::new(&self.shared, RouteKey::Token)
     }
 
-    /// Scripts the next answers to everything that belongs to an upload of a blob, of whatever method unless one is
-    /// chosen.
+    /// Scripts the next responses to the requests of blob uploads, with any method by default.
     pub fn uploads(&self) -> RouteScript<'_> {
         RouteScript::new(&self.shared, RouteKey::Uploads)
     }
 
-    /// Scripts the next answers to who asks for the referrers of `digest`.
+    /// Scripts the next responses for the referrers of `digest`.
     pub fn referrers(&self, digest: &Digest) -> RouteScript<'_> {
         RouteScript::new(&self.shared, RouteKey::Referrers(digest.to_string()))
     }
 
-    /// Scripts the next answers for all manifests by whatever reference.
+    /// Scripts the next responses for all manifests.
     pub fn every_manifest(&self) -> RouteScript<'_> {
         RouteScript::new(&self.shared, RouteKey::EveryManifest)
     }
 
-    /// Scripts the next answers for all blobs.
+    /// Scripts the next responses for all blobs.
     pub fn every_blob(&self) -> RouteScript<'_> {
         RouteScript::new(&self.shared, RouteKey::EveryBlob)
     }
 
-    /// Scripts the next answers to everything, whatever the method, the token endpoint included. These come
-    /// before all other scripts.
+    /// Scripts the next responses to all requests, with any method, including the token endpoint. These have
+    /// priority over all other scripts.
     pub fn every(&self) -> RouteScript<'_> {
         RouteScript::new(&self.shared, RouteKey::Every)
     }
 
-    /// Scripts the next answers for exactly this path, which may be any.
+    /// Scripts the next responses for exactly this path.
     pub fn path(&self, path: &str) -> RouteScript<'_> {
         RouteScript::new(&self.shared, RouteKey::Path(path.to_owned()))
     }
 
-    /// Forgets all tokens issued so far.
+    /// Revokes all tokens issued so far.
     pub fn expire_tokens(&self) {
         self.shared.state().auth.expire_tokens();
     }
@@ -256,7 +254,7 @@ impl RegistryShared {
         locked(&self.state)
     }
 
-    /// Notes a request and returns its place in the record.
+    /// Records a request and returns its index.
     fn record(&self, request: RecordedRequest) -> usize {
         let requests = &mut self.state().requests;
         requests.push(request);

@@ -1,4 +1,4 @@
-//! A place of its own for a test, with a canary beside what is tested.
+//! A directory for one test, with a canary beside the tested files.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::TreeSnapshot;
 
-/// What is in the canary's files; it must turn up nowhere else.
+/// The content of the canary's files; it must not appear elsewhere.
 pub const SENTINEL: &[u8] = b"CANARY-5b1d0c9e-this-must-stay-where-it-is";
 
 /// A temporary directory with a canary in it.
@@ -30,15 +30,12 @@ pub const SENTINEL: &[u8] = b"CANARY-5b1d0c9e-this-must-stay-where-it-is";
 pub struct Sandbox {
     path: PathBuf,
     before: TreeSnapshot,
-    /// Removes the directory in the end; a sandbox that is confined belongs to another process.
+    /// Removes the directory on drop; the directory of a confined sandbox belongs to another process.
     _directory: Option<TempDir>,
 }
 
 impl Sandbox {
-    /// Makes one among the system's temporary files.
-    ///
-    /// # Panics
-    /// If that is not possible.
+    /// Creates a sandbox in the system's temporary directory.
     pub fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("windlass-").tempdir();
         let directory = directory.expect("temporary directories can be made");
@@ -50,9 +47,9 @@ impl Sandbox {
         }
     }
 
-    /// Makes one in an empty directory that is there.
+    /// Creates a sandbox in an existing empty directory.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
-        // Links and other names of the same place would make comparisons of paths fail.
+        // Other names of the same directory would make comparisons of paths fail.
         let path = path.canonicalize()?;
         make_canary(&path.join("canary"))?;
         fs::create_dir(path.join("root"))?;
@@ -69,26 +66,26 @@ impl Sandbox {
         &self.path
     }
 
-    /// Returns the directory for what is tested: a store, or an image's root.
+    /// Returns the directory for the tested files: a store, or an image's root.
     pub fn root(&self) -> PathBuf {
         self.path.join("root")
     }
 
-    /// Returns the directory for whatever else the test needs.
+    /// Returns the directory for other files of the test.
     pub fn tmp(&self) -> PathBuf {
         self.path.join("tmp")
     }
 
-    /// Returns the canary's path, for hostile names to aim at.
+    /// Returns the canary's path, as a target for hostile names.
     pub fn canary(&self) -> PathBuf {
         self.path.join("canary")
     }
 
-    /// Checks that everything outside `root` and `tmp` is untouched, and that no byte of the canary came
-    /// into `root`, by copy or by link.
+    /// Checks that everything outside `root` and `tmp` is unchanged, and that no bytes of the canary were
+    /// copied or linked into `root`.
     ///
     /// # Panics
-    /// With what changed, or where the canary's bytes are.
+    /// With the changes, or the files that contain the canary's bytes.
     #[track_caller]
     pub fn assert_unharmed(&self) {
         let after = outside(&self.path).expect("the sandbox can be read");
@@ -105,7 +102,7 @@ impl Default for Sandbox {
     }
 }
 
-/// Everything in the sandbox that no test may touch.
+/// Returns a snapshot of everything in the sandbox that no test may change.
 fn outside(path: &Path) -> io::Result<TreeSnapshot> {
     let tree = TreeSnapshot::watched(path)?;
     Ok(tree.without_path("root").without_path("tmp"))
@@ -116,7 +113,7 @@ fn make_canary(path: &Path) -> io::Result<()> {
         let file = path.join(name);
         fs::write(&file, SENTINEL)?;
         fs::set_permissions(&file, fs::Permissions::from_mode(mode))?;
-        // File systems may lack them.
+        // The file system may not support extended attributes.
         let flags = XattrFlags::empty();
         let _ = rustix::fs::setxattr(&file, "user.canary", b"sings", flags);
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
@@ -129,8 +126,8 @@ fn make_canary(path: &Path) -> io::Result<()> {
     symlink("file", path.join("link"))
 }
 
-/// Collects the files below `directory` that hold the sentinel. (Compressed, it would hide; a link to
-/// the canary shows in the canary's change times as well.)
+/// Collects the files below `directory` that contain the sentinel. (It does not detect compressed copies; a
+/// hard link to the canary is detected by the canary's change times, too.)
 fn find_sentinel(directory: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for child in fs::read_dir(directory)? {
         let child = child?;

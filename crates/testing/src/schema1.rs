@@ -1,4 +1,4 @@
-//! Builds images in Docker's manifest schema 1, signed as Docker signed them.
+//! Builds images in Docker's manifest schema 1, signed as Docker did.
 
 mod sign;
 
@@ -11,13 +11,13 @@ use crate::PackedLayer;
 use crate::image::host_architecture;
 
 const MEDIA_TYPE: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
-/// The tar without entries, as Docker compresses it: the layer of every step that made none.
+/// Docker's compressed empty tar: the layer of every step without a layer.
 const EMPTY_LAYER: [u8; 32] = [
     31, 139, 8, 0, 0, 9, 110, 136, 0, 255, 98, 24, 5, 163, 96, 20, 140, 88, 0, 8, 0, 0, 255, 255,
     46, 175, 181, 239, 0, 4, 0, 0,
 ];
 
-/// An image of schema 1 in the making: its steps, base first.
+/// Builds an image of schema 1 from its steps, base first.
 ///
 /// ```
 /// use windlass_testing::{LayerBuilder, Registry, Schema1Builder};
@@ -30,9 +30,9 @@ const EMPTY_LAYER: [u8; 32] = [
 /// assert_ne!(image.digest, windlass_oci::Digest::sha256(&image.bytes));
 /// ```
 ///
-/// What a step says of itself (`v1Compatibility`) may be changed with [`step`](Self::step), the document that
-/// is signed with [`document`](Self::document), and the signature with [`flaw`](Self::flaw),
-/// [`header`](Self::header) and [`protected`](Self::protected).
+/// [`step`](Self::step) changes the description of a step (`v1Compatibility`), [`document`](Self::document) the
+/// signed document, and [`flaw`](Self::flaw), [`header`](Self::header) and [`protected`](Self::protected) the
+/// signature.
 #[derive(Clone, Debug)]
 pub struct Schema1Builder {
     name: String,
@@ -44,49 +44,49 @@ pub struct Schema1Builder {
     signing: sign::SignatureOptions,
 }
 
-/// An image of schema 1 as a registry holds it.
+/// An image of schema 1 as a registry stores it.
 #[derive(Clone, Debug)]
 pub struct PackedSchema1 {
     /// The signed document, exactly as served.
     pub bytes: Bytes,
-    /// What was signed: the document without its signatures.
+    /// The signed content: the document without its signatures.
     pub payload: Bytes,
     /// The digest of `payload`, under which the document is served.
     pub digest: Digest,
     /// The document's media type.
     pub media_type: String,
-    /// The layers, base first, each step's: those of steps that made none are Docker's empty one.
+    /// The layers, base first, one for each step: steps without a layer have Docker's empty one.
     pub layers: Vec<PackedLayer>,
     /// The steps' IDs, base first.
     pub ids: Vec<String>,
 }
 
-/// A signature that must not be believed, or a document that must not be read past it.
+/// A flaw of the signature or the document, which clients must reject or ignore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Schema1Flaw {
     /// There are no signatures.
     Unsigned,
     /// The list of signatures is empty.
     NoSignatures,
-    /// One bit of the signature is another.
+    /// One bit of the signature is wrong.
     WrongSignature,
-    /// The key that is shown is not the one that signed.
+    /// The key in the header is not the one that signed.
     OtherKey,
-    /// The key's ID is not that of the key that is shown.
+    /// The key ID does not match the key in the header.
     OtherKeyId,
     /// The first layer's digest was changed after signing.
     Tampered,
-    /// Other layers stand behind what is signed: `fsLayers` once more (CVE-2014-8179, T18).
+    /// Other layers follow the signed part: a second `fsLayers` (CVE-2014-8179, T18).
     UnsignedLayers,
-    /// The signed tail is more than a closing brace: it holds other layers, which are not in the document.
+    /// The signed tail is more than a closing brace: it contains other layers, which are not in the document.
     LayersInTail,
-    /// The signed part is said to be longer than the document.
+    /// The length of the signed part exceeds the document.
     LongerThanItIs,
-    /// The algorithm is said to be `none`.
+    /// The algorithm is `none`.
     NoAlgorithm,
 }
 
-/// A change to a document before it is written down.
+/// A change to a document before it is serialized.
 type JsonEdit = fn(&mut Value);
 
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ struct HistoryStep {
 }
 
 impl Schema1Builder {
-    /// Starts an image without steps that calls itself `name:tag`, for this machine, by Docker 1.10.
+    /// Starts an image named `name:tag` without steps, for this machine, in the format of Docker 1.10.
     pub fn new(name: &str, tag: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -114,7 +114,7 @@ impl Schema1Builder {
         }
     }
 
-    /// Puts a layer on top.
+    /// Adds a layer on top.
     #[must_use]
     pub fn layer(self, layer: impl Into<PackedLayer>) -> Self {
         let layer = layer.into();
@@ -122,55 +122,54 @@ impl Schema1Builder {
         self.put(layer, "layer", &size)
     }
 
-    /// Adds a step that made no layer (`throwaway`).
+    /// Adds a step without a layer (`throwaway`).
     #[must_use]
     pub fn empty_step(self, command: &str) -> Self {
         self.put(empty_layer(), command, &json!({ "throwaway": true }))
     }
 
-    /// Says what made the last step (`container_config.Cmd`).
+    /// Sets the command of the last step (`container_config.Cmd`).
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no step.
     #[must_use]
     pub fn created_by(self, command: &str) -> Self {
         let words: Vec<&str> = command.split(' ').collect();
         self.step(|step| step["container_config"]["Cmd"] = json!(words))
     }
 
-    /// Changes what the last step says of itself: its ID, its parent, anything.
+    /// Changes the description of the last step: its ID, its parent, anything.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no step.
     #[must_use]
     pub fn step(mut self, edit: impl FnOnce(&mut Value)) -> Self {
-        let last = self.steps.last_mut().expect("a step comes first");
+        let last = self.steps.last_mut().expect("a step was added before");
         edit(&mut last.compatibility);
         self
     }
 
-    /// Sets the version of the Docker that built it, in the config. Before 1.8.3 an image's ID was made in
-    /// another way (S1-6).
+    /// Sets the version of Docker in the config. Before 1.8.3 image IDs were computed differently (S1-6).
     #[must_use]
     pub fn docker_version(self, version: &str) -> Self {
         self.config(|config| config["docker_version"] = json!(version))
     }
 
-    /// Changes the config, which the top step carries.
+    /// Changes the config, which is part of the top step.
     #[must_use]
     pub fn config(mut self, edit: impl FnOnce(&mut Value)) -> Self {
         edit(&mut self.config);
         self
     }
 
-    /// Changes the document just before it is signed.
+    /// Changes the document before it is signed.
     #[must_use]
     pub fn document(mut self, edit: JsonEdit) -> Self {
         self.document_edits.push(edit);
         self
     }
 
-    /// Gives it a flaw.
+    /// Adds a flaw.
     #[must_use]
     pub fn flaw(mut self, flaw: Schema1Flaw) -> Self {
         self.signing.flaw = Some(flaw);
@@ -191,7 +190,7 @@ impl Schema1Builder {
         self
     }
 
-    /// Signs it with a new key, and returns what a registry holds of it. The signature is another each time.
+    /// Signs the image with a new key, so that the signature is different each time.
     pub fn pack(&self) -> PackedSchema1 {
         let compatibilities = self.compatibilities();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -248,7 +247,7 @@ impl Schema1Builder {
         self
     }
 
-    /// What the steps say of themselves, base first; the top one carries the config.
+    /// Returns the descriptions of the steps, base first; the top one includes the config.
     fn compatibilities(&self) -> Vec<Value> {
         let steps = self.steps.iter();
         let mut all: Vec<Value> = steps.map(|step| step.compatibility.clone()).collect();
@@ -277,7 +276,7 @@ impl From<&Self> for PackedSchema1 {
     }
 }
 
-/// Writes JSON as Docker does: indented by three.
+/// Serializes JSON as Docker does: indented by three spaces.
 fn pretty(value: &Value) -> Vec<u8> {
     let mut bytes = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"   ");
@@ -287,7 +286,7 @@ fn pretty(value: &Value) -> Vec<u8> {
     bytes
 }
 
-/// Adds what `into` does not have.
+/// Adds the members that `into` lacks.
 fn merge(into: &mut Value, from: &Value) {
     let into = into.as_object_mut().expect("a step is an object");
     for (key, value) in from.as_object().into_iter().flatten() {

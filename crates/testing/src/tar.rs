@@ -1,10 +1,10 @@
-//! A tar writer that writes what it is told, byte by byte, and checks nothing.
+//! A tar writer that writes any bytes and checks nothing.
 //!
-//! [`LayerBuilder`](crate::LayerBuilder) makes honest archives. This one makes every other kind: headers that lie about
-//! their size, checksums that are wrong, PAX records that contradict the header behind them.
+//! [`LayerBuilder`](crate::LayerBuilder) creates valid archives. This one creates all others: wrong sizes in
+//! headers, wrong checksums, PAX records that contradict the header after them.
 //!
 //! ```
-//! use windlass_testing::tar::{TarField, TarHeader, Tar};
+//! use windlass_testing::tar::{Tar, TarField, TarHeader};
 //!
 //! let tar = Tar::new()
 //!     .pax(&[("path", b"../escape")])
@@ -15,7 +15,7 @@
 
 use std::ops::Range;
 
-/// The size of a header, and what contents are padded to.
+/// The size of a header, and the unit that contents are padded to.
 pub const BLOCK: usize = 512;
 
 /// A field of a tar header (POSIX ustar).
@@ -25,11 +25,11 @@ pub enum TarField {
     Name,
     /// The permission bits.
     Mode,
-    /// The owner's number.
+    /// The user ID.
     Uid,
-    /// The group's number.
+    /// The group ID.
     Gid,
-    /// How many bytes of content follow.
+    /// The size of the content.
     Size,
     /// Seconds since 1970.
     Mtime,
@@ -37,7 +37,7 @@ pub enum TarField {
     Checksum,
     /// The type flag, one byte.
     Kind,
-    /// What a link leads to, 100 bytes.
+    /// The target of a link, 100 bytes.
     LinkName,
     /// `ustar\0`, or `ustar ` for GNU.
     Magic,
@@ -51,13 +51,13 @@ pub enum TarField {
     Major,
     /// A device's minor number.
     Minor,
-    /// What goes before the name and a slash, 155 bytes.
+    /// The prefix of the name, before a slash, 155 bytes.
     Prefix,
 }
 
-/// One header of 512 bytes.
+/// A header of 512 bytes.
 ///
-/// The size and the checksum are filled in when it goes into a [`Tar`], unless they were set here.
+/// The size and the checksum are set when it is added to a [`Tar`], unless they were set here.
 #[derive(Clone, Debug)]
 pub struct TarHeader {
     bytes: [u8; BLOCK],
@@ -65,14 +65,14 @@ pub struct TarHeader {
     checksum_set: bool,
 }
 
-/// An archive in the making.
+/// Builds an archive.
 #[derive(Clone, Debug, Default)]
 pub struct Tar {
     bytes: Vec<u8>,
 }
 
 impl TarField {
-    /// Returns where in the header the field stands.
+    /// Returns the position of the field in the header.
     pub fn place(self) -> Range<usize> {
         match self {
             Self::Name => 0..100,
@@ -151,20 +151,20 @@ impl TarHeader {
             .octal(TarField::Minor, u64::from(minor))
     }
 
-    /// Makes it a GNU header rather than a POSIX one.
+    /// Changes it into a GNU header.
     #[must_use]
     pub fn gnu(self) -> Self {
         self.set(TarField::Magic, b"ustar ")
             .set(TarField::Version, b" \0")
     }
 
-    /// Makes it a header from before POSIX (v7): no magic, no version.
+    /// Changes it into a header from before POSIX (v7): without magic and version.
     #[must_use]
     pub fn v7(self) -> Self {
         self.set(TarField::Magic, b"").set(TarField::Version, b"")
     }
 
-    /// Writes `value` into `field`, as it is; the rest of the field becomes NUL.
+    /// Writes `value` into `field`; the rest of the field is filled with NUL.
     ///
     /// # Panics
     /// If the value is longer than the field.
@@ -196,7 +196,7 @@ impl TarHeader {
         self.set(field, format!("{value:0digits$o}\0"))
     }
 
-    /// Writes a number in GNU's base-256 form, which also knows negative ones.
+    /// Writes a number in GNU's base-256 format, which also has negative numbers.
     #[must_use]
     pub fn base256(self, field: TarField, value: i128) -> Self {
         let len = field.place().len();
@@ -212,7 +212,7 @@ impl TarHeader {
         self.set(field, bytes)
     }
 
-    /// Writes `value` at `offset`, whatever stands there.
+    /// Writes `value` at `offset`.
     #[must_use]
     pub fn raw(mut self, offset: usize, value: &[u8]) -> Self {
         self.bytes[offset..offset + value.len()].copy_from_slice(value);
@@ -255,14 +255,14 @@ impl Tar {
         self.entry(header, b"")
     }
 
-    /// Appends PAX records that hold for the next entry.
+    /// Appends PAX records for the next entry.
     #[must_use]
     pub fn pax(self, records: &[(&str, &[u8])]) -> Self {
         let records = pax_records(records);
         self.entry(TarHeader::new(b'x', "PaxHeaders/entry"), &records)
     }
 
-    /// Appends PAX records that hold for everything behind them.
+    /// Appends PAX records for all following entries.
     #[must_use]
     pub fn global_pax(self, records: &[(&str, &[u8])]) -> Self {
         let records = pax_records(records);
@@ -275,21 +275,21 @@ impl Tar {
         self.entry(TarHeader::new(b'x', "PaxHeaders/entry"), records)
     }
 
-    /// Appends the next entry's name in GNU's form.
+    /// Appends the next entry's name in GNU's format.
     #[must_use]
     pub fn gnu_name(self, name: &[u8]) -> Self {
         let name = [name, b"\0"].concat();
         self.entry(TarHeader::new(b'L', "././@LongLink").gnu(), &name)
     }
 
-    /// Appends the next entry's link target in GNU's form.
+    /// Appends the next entry's link target in GNU's format.
     #[must_use]
     pub fn gnu_link(self, target: &[u8]) -> Self {
         let target = [target, b"\0"].concat();
         self.entry(TarHeader::new(b'K', "././@LongLink").gnu(), &target)
     }
 
-    /// Appends bytes as they are.
+    /// Appends bytes without padding.
     #[must_use]
     pub fn raw(mut self, bytes: &[u8]) -> Self {
         self.bytes.extend_from_slice(bytes);
@@ -310,7 +310,7 @@ impl Tar {
         self.raw(&[0; 2 * BLOCK]).into_bytes()
     }
 
-    /// Returns the archive as it is, without an end.
+    /// Returns the archive without the blocks of the end.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -320,7 +320,7 @@ impl Tar {
 pub fn pax_records(records: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (key, value) in records {
-        // Space, `=`, newline; the length counts its own digits.
+        // Space, `=` and newline; the length includes its own digits.
         let rest = key.len() + value.len() + 3;
         let mut length = rest + 1;
         while length.to_string().len() + rest != length {
@@ -338,7 +338,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_is_laid_out_as_posix_says() {
+    fn a_header_has_the_layout_of_posix() {
         let bytes = Tar::new()
             .entry(
                 TarHeader::file("etc/motd").octal(TarField::Mtime, 1),
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_lies_when_told_to() {
+    fn a_header_can_be_wrong() {
         let header = TarHeader::file("f")
             .octal(TarField::Size, 7)
             .set(TarField::Checksum, b"wrong");
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn base_256_knows_big_and_negative_numbers() {
+    fn base_256_has_big_and_negative_numbers() {
         let big = TarHeader::file("f").base256(TarField::Uid, 1 << 32);
         assert_eq!(big.bytes[108..116], [0x80, 0, 0, 1, 0, 0, 0, 0]);
         let negative = TarHeader::file("f").base256(TarField::Mtime, -2);
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pax_length_counts_itself() {
+    fn a_pax_length_includes_itself() {
         assert_eq!(pax_records(&[("a", b"b")]), b"6 a=b\n");
         assert_eq!(pax_records(&[("a", b"bcdef")]), b"11 a=bcdef\n");
         let long = pax_records(&[("path", &[b'x'; 95])]);

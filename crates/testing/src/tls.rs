@@ -1,4 +1,4 @@
-//! Certificates of the tests' own: an authority, and what it signs.
+//! Certificates for tests: an authority, and certificates that it signs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use rcgen::{
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many authorities there are.
+/// The number of authorities created.
 static AUTHORITIES: AtomicU64 = AtomicU64::new(0);
 
-/// An authority that nobody trusts unless told to.
+/// A certificate authority that no client trusts by default.
 ///
-/// Certificates are of P-256 and valid from yesterday for thirty days, so that every client takes them.
+/// Certificates use P-256 and are valid from yesterday for thirty days, which every client accepts.
 ///
 /// ```
 /// use windlass_testing::{Ca, Registry};
@@ -38,25 +38,25 @@ struct Authority {
 /// A certificate and its private key, both as PEM.
 #[derive(Clone)]
 pub struct TlsIdentity {
-    /// The certificate, with no chain: its issuer is an authority itself.
+    /// The certificate, without a chain: its issuer is the authority itself.
     pub certificate: String,
     /// The private key, PKCS #8.
     pub key: String,
 }
 
 impl Ca {
-    /// Makes an authority with a new key.
+    /// Creates an authority with a new key.
     ///
     /// # Panics
-    /// If the system gives no random numbers.
+    /// If no random numbers are available.
     pub fn new() -> Self {
         let key = new_key();
-        // Its own name, so that a client does not take one for another.
+        // A unique name, so that a client does not mix authorities up.
         let number = AUTHORITIES.fetch_add(1, Ordering::Relaxed);
         let mut params = valid_now(params(&format!("windlass test authority {number}")));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let certificate = params.self_signed(&key).expect(SOUND);
+        let certificate = params.self_signed(&key).expect(VALID_REQUEST);
         Self(Arc::new(Authority {
             pem: certificate.pem(),
             issuer: Issuer::new(params, key),
@@ -68,15 +68,15 @@ impl Ca {
         &self.0.pem
     }
 
-    /// Makes a server's certificate for `names`: host names and IP addresses.
+    /// Creates a server certificate for `names`: host names and IP addresses.
     ///
     /// # Panics
-    /// If a name cannot stand in a certificate.
+    /// If a name is not valid in a certificate.
     pub fn server(&self, names: &[&str]) -> TlsIdentity {
         self.sign(valid_now(server_params(names)))
     }
 
-    /// As [`server`](Self::server), valid through the year 2000.
+    /// Like [`server`](Self::server), valid only in the year 2000.
     pub fn expired_server(&self, names: &[&str]) -> TlsIdentity {
         let mut params = server_params(names);
         params.not_before = date_time_ymd(2000, 1, 1);
@@ -84,7 +84,7 @@ impl Ca {
         self.sign(params)
     }
 
-    /// Makes a certificate by which `name` can show a server who it is.
+    /// Creates a client certificate for `name`.
     pub fn client(&self, name: &str) -> TlsIdentity {
         let mut params = valid_now(params(name));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -94,7 +94,7 @@ impl Ca {
     fn sign(&self, mut params: CertificateParams) -> TlsIdentity {
         params.use_authority_key_identifier_extension = true;
         let key = new_key();
-        let certificate = params.signed_by(&key, &self.0.issuer).expect(SOUND);
+        let certificate = params.signed_by(&key, &self.0.issuer).expect(VALID_REQUEST);
         TlsIdentity::new(&certificate, &key)
     }
 }
@@ -106,14 +106,14 @@ impl Default for Ca {
 }
 
 impl TlsIdentity {
-    /// Makes a server's certificate for `names` that no authority has signed.
+    /// Creates a self-signed server certificate for `names`.
     ///
     /// # Panics
-    /// If a name cannot stand in a certificate.
+    /// If a name is not valid in a certificate.
     pub fn self_signed(names: &[&str]) -> Self {
         let key = new_key();
         let params = valid_now(server_params(names));
-        Self::new(&params.self_signed(&key).expect(SOUND), &key)
+        Self::new(&params.self_signed(&key).expect(VALID_REQUEST), &key)
     }
 
     fn new(certificate: &Certificate, key: &KeyPair) -> Self {
@@ -138,10 +138,10 @@ impl fmt::Debug for TlsIdentity {
     }
 }
 
-const SOUND: &str = "the request for a certificate is sound";
+const VALID_REQUEST: &str = "the certificate request is valid";
 
 fn new_key() -> KeyPair {
-    KeyPair::generate().expect("the system gives random numbers")
+    KeyPair::generate().expect("random numbers are available")
 }
 
 fn params(name: &str) -> CertificateParams {
@@ -155,7 +155,7 @@ fn server_params(names: &[&str]) -> CertificateParams {
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     let first = names.first().cloned().unwrap_or_default();
     let mut params = params(&first);
-    let alternatives = CertificateParams::new(names).expect("the names can be certified");
+    let alternatives = CertificateParams::new(names).expect("the names are valid in a certificate");
     params.subject_alt_names = alternatives.subject_alt_names;
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params

@@ -1,4 +1,4 @@
-//! Takes a directory tree down to everything that an archive can say of it, to compare two of them.
+//! Takes snapshots of directory trees with all properties that an archive can set, and compares them.
 
 mod difference;
 mod walk;
@@ -13,26 +13,16 @@ use windlass_oci::Digest;
 
 pub use difference::TreeDifference;
 
-/// All that is beneath a directory, and the directory itself, by path (`.` is the directory).
-///
-/// ```no_run
-/// use windlass_testing::TreeSnapshot;
-///
-/// # fn main() -> std::io::Result<()> {
-/// # let (ours, judges) = (std::path::Path::new("a"), std::path::Path::new("b"));
-/// TreeSnapshot::of(ours)?.assert_same(&TreeSnapshot::of(judges)?);
-/// # Ok(())
-/// # }
-/// ```
+/// A directory with everything beneath it, by path (`.` is the directory).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TreeSnapshot {
     entries: BTreeMap<Vec<u8>, TreeEntry>,
 }
 
-/// What is at one path.
+/// The entry at one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreeEntry {
-    /// What it is, and what is in it.
+    /// The file type and the content.
     pub kind: TreeEntryKind,
     /// The permission bits, 07777.
     pub mode: u32,
@@ -42,27 +32,27 @@ pub struct TreeEntry {
     pub gid: u32,
     /// Seconds and nanoseconds since 1970.
     pub mtime: (i64, u32),
-    /// For one of several names of a file in this tree: the first of them.
+    /// For a file with several names in this tree: the first of them.
     pub linked: Option<Vec<u8>>,
-    /// Extended attributes, but for the label of `SELinux`, which says where a file is rather than what.
+    /// Extended attributes, without the label of `SELinux`, which depends on the location of a file.
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// When anything of it last changed, and its inode: only in trees made by [`TreeSnapshot::watched`].
+    /// The change time and the inode: only in snapshots made by [`TreeSnapshot::watched`].
     pub change: Option<(i64, u32, u64)>,
 }
 
-/// The type of an entry, with what belongs to the type.
+/// The type of an entry, with its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TreeEntryKind {
     /// A regular file.
     File {
         /// Its size in bytes.
         size: u64,
-        /// The digest of its bytes; `None` where this user may not read them.
+        /// The digest of its bytes; `None` if this user may not read them.
         digest: Option<Digest>,
     },
     /// A directory.
     Directory,
-    /// A symbolic link and what it says.
+    /// A symbolic link with its target.
     Symlink(Vec<u8>),
     /// A fifo.
     Fifo,
@@ -74,43 +64,43 @@ pub enum TreeEntryKind {
     BlockDevice(u32, u32),
 }
 
-/// Something of an entry that a comparison may leave out.
+/// A property that a comparison may ignore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TreeAspect {
     /// Permission bits.
     Mode,
     /// Owner and group.
     Owner,
-    /// The mtime of everything.
+    /// The mtime of all entries.
     Mtime,
     /// The mtime of directories.
     DirectoryMtime,
-    /// Which names are one file.
+    /// Which names refer to the same file.
     Links,
     /// Extended attributes.
     Xattrs,
 }
 
 impl TreeSnapshot {
-    /// Takes down the tree at `path`. Nothing is followed, and paths may be of any length.
+    /// Takes a snapshot of the tree at `path`. Links are not followed, and paths may have any length.
     pub fn of(path: impl AsRef<Path>) -> io::Result<Self> {
         let directory = std::fs::File::open(path)?;
         Self::beneath(&directory)
     }
 
-    /// As [`of`](Self::of), by a handle of the directory.
+    /// Like [`of`](Self::of), with a handle of the directory.
     pub fn beneath(directory: impl AsFd) -> io::Result<Self> {
         walk::walk(directory.as_fd(), false)
     }
 
-    /// As [`of`](Self::of), with inodes and change times: two of these are equal only if nothing at all
-    /// has happened in between.
+    /// Like [`of`](Self::of), with inodes and change times: two such snapshots are equal only if nothing was
+    /// changed in between.
     pub fn watched(path: impl AsRef<Path>) -> io::Result<Self> {
         let directory = std::fs::File::open(path)?;
         walk::walk(directory.as_fd(), true)
     }
 
-    /// Returns what is at `path`, relative to the tree's root.
+    /// Returns the entry at `path`, relative to the root of the tree.
     pub fn get(&self, path: impl AsRef<[u8]>) -> Option<&TreeEntry> {
         self.entries.get(path.as_ref())
     }
@@ -120,12 +110,12 @@ impl TreeSnapshot {
         self.entries.iter().map(|(path, entry)| (&**path, entry))
     }
 
-    /// Returns all paths, readable.
+    /// Returns all paths as readable text.
     pub fn paths(&self) -> Vec<String> {
         self.entries.keys().map(|path| readable(path)).collect()
     }
 
-    /// Makes the tree say nothing about `aspects`; do it to both sides of a comparison.
+    /// Removes the properties `aspects` from all entries; call it on both sides of a comparison.
     #[must_use]
     pub fn without(mut self, aspects: &[TreeAspect]) -> Self {
         for entry in self.entries.values_mut() {
@@ -136,7 +126,7 @@ impl TreeSnapshot {
         self
     }
 
-    /// Leaves out `path` and all that is beneath it.
+    /// Removes `path` and everything beneath it.
     #[must_use]
     pub fn without_path(mut self, path: impl AsRef<[u8]>) -> Self {
         let path = path.as_ref();
@@ -146,15 +136,15 @@ impl TreeSnapshot {
         self
     }
 
-    /// Returns how `other` differs from this, in the order of paths.
+    /// Returns the differences between this and `other`, in the order of paths.
     pub fn differences(&self, other: &Self) -> Vec<TreeDifference> {
         difference::differences(&self.entries, &other.entries)
     }
 
-    /// Checks that two trees are the same.
+    /// Checks that two trees are equal.
     ///
     /// # Panics
-    /// With a line for each of the first differences: `-` is only in `self`, `+` only in `other`.
+    /// With one line for each of the first differences: `-` is only in `self`, `+` only in `other`.
     #[track_caller]
     pub fn assert_same(&self, other: &Self) {
         const SHOWN: usize = 40;
@@ -202,7 +192,7 @@ impl fmt::Display for TreeEntry {
     }
 }
 
-/// Makes bytes readable, whatever they are.
+/// Returns bytes as readable text.
 pub(crate) fn readable(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),

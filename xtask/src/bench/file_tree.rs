@@ -1,4 +1,4 @@
-//! The real file trees that the layers are made of, from the package registries' own clients.
+//! The real file trees of the layers, from the clients of package registries.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::Context;
 use windlass_testing::real::{command, run};
 
-/// Debian packages of Python's standard library, its tests and its headers.
+/// Debian packages of Python's standard library, tests and headers.
 const PYTHON_PACKAGES: [&str; 7] = [
     "libpython3.11-stdlib",
     "libpython3.11-minimal",
@@ -44,26 +44,26 @@ const NODE_MODULES: [&str; 9] = [
     "webpack@5.102.1",
 ];
 
-/// Bytes of the file that stands for a model's weights.
+/// The size of a file that represents a model's weights, in bytes.
 const WEIGHTS_SIZE: usize = 640 << 20;
 
-/// A tree of files, as a layer brings it.
+/// The file tree of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileTree {
-    /// Debian's smallest root that has apt.
+    /// The smallest Debian root with apt.
     DebianRoot,
     /// Python's standard library.
     Python,
-    /// What `pip install` brings.
+    /// Packages from `pip install`.
     SitePackages,
-    /// What `npm install` brings.
+    /// Packages from `npm install`.
     NodeModules,
-    /// One big file, packed by about two.
+    /// One large file that compresses to about half.
     Weights,
 }
 
 impl FileTree {
-    /// Makes `these` trees below `trees`, each once, and returns one root that has them all.
+    /// Creates `these` trees below `trees`, each once, and returns a root with all of them.
     pub(super) fn make_merged(these: &[Self], trees: &Path) -> anyhow::Result<PathBuf> {
         let merged = trees.join("merged");
         if merged.exists() {
@@ -71,8 +71,8 @@ impl FileTree {
         }
         fs::create_dir_all(&merged)?;
         for tree in these {
-            // Linked, not copied. A tar of the one tree alone sees one name of each file. Merged on
-            // disk, because a path that is twice in one tar is refused by podman.
+            // Linked, not copied: a tar of the merged tree has each file once. Merged on disk, because podman
+            // rejects a tar that has a path twice.
             let root = tree.make(trees)?.join(".");
             run(command("cp")
                 .args(["--archive", "--link"])
@@ -82,7 +82,7 @@ impl FileTree {
         Ok(merged)
     }
 
-    /// Makes the tree below `trees`, once, and returns its root.
+    /// Creates the tree below `trees`, once, and returns its root.
     fn make(self, trees: &Path) -> anyhow::Result<PathBuf> {
         let made = trees.join(self.name());
         if !made.exists() {
@@ -123,7 +123,7 @@ fn debian_root(draft: &Path) -> anyhow::Result<()> {
     run(command("debootstrap")
         .args(["--variant=minbase", "bookworm"])
         .arg(draft))?;
-    // Downloads that no image would keep.
+    // Downloads that images do not contain.
     for leftovers in ["var/cache/apt/archives", "var/lib/apt/lists"] {
         fs::remove_dir_all(draft.join(leftovers))?;
         fs::create_dir(draft.join(leftovers))?;
@@ -178,7 +178,7 @@ fn node_modules(draft: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Half noise, half always the same, much as the mantissas and exponents of 16-bit floats are.
+/// Half random and half constant bytes, similar to the mantissas and exponents of 16-bit floats.
 fn weights(draft: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(draft.join("srv/model"))?;
     let mut file = BufWriter::new(File::create(draft.join("srv/model/weights.bin"))?);

@@ -1,4 +1,4 @@
-//! Looks at files without being timed.
+//! Examines files outside of the measured time.
 
 use std::fs::{self, File};
 use std::io;
@@ -33,8 +33,8 @@ pub(super) fn read_through(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Has `look` look at each regular file below `dir`, and its size.
-fn walk(dir: &Path, mut look: impl FnMut(&Path, u64) -> io::Result<()>) -> io::Result<()> {
+/// Calls `visit` for each regular file below `dir`, with its size.
+fn walk(dir: &Path, mut visit: impl FnMut(&Path, u64) -> io::Result<()>) -> io::Result<()> {
     let mut directories: Vec<PathBuf> = vec![dir.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory)? {
@@ -43,7 +43,7 @@ fn walk(dir: &Path, mut look: impl FnMut(&Path, u64) -> io::Result<()>) -> io::R
             if kind.is_dir() {
                 directories.push(entry.path());
             } else if kind.is_file() {
-                look(&entry.path(), entry.metadata()?.len())?;
+                visit(&entry.path(), entry.metadata()?.len())?;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The images: which trees, in which layers, packed how; made once and kept.
+//! The benchmark's images: their trees and layers; created once and kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,48 +10,48 @@ use windlass_testing::real::{LayerCompression, LayoutLayer, OciLayout, command, 
 
 use super::file_tree::FileTree;
 
-/// The tag that every image has, in the layout and in the registry.
+/// The tag of every image, in the layout and in the registry.
 pub(super) const TAG: &str = "1";
 
-/// An image to pull.
+/// An image of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ImageKind {
-    /// Four trees in four layers, two by gzip and two by zstd
+    /// Four trees in four layers, two compressed with gzip and two with zstd
     Mixed,
-    /// The same four layers, all by gzip
+    /// The same four layers, all compressed with gzip
     Gzip,
-    /// One layer of more than a gigabyte, by gzip
+    /// One layer of more than a gigabyte, compressed with gzip
     Large,
 }
 
-/// A layer, as the pipe needs to know it.
+/// A layer of an image.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct BenchLayer {
     /// The digest of the compressed tar.
     pub(super) digest: String,
-    /// The compressed tar's bytes.
+    /// The size of the compressed tar in bytes.
     pub(super) size: u64,
-    /// Whether it is packed by zstd, else by gzip.
+    /// Whether it is compressed with zstd rather than gzip.
     pub(super) zstd: bool,
 }
 
-/// An image that is made, and its facts.
+/// A created image.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct BenchImage {
-    /// Which one.
+    /// The image.
     pub(super) kind: ImageKind,
     /// The digest of its manifest.
     pub(super) digest: String,
     /// Its layers, lowest first.
     pub(super) layers: Vec<BenchLayer>,
-    /// Its regular files and hard links.
+    /// The number of its regular files and hard links.
     pub(super) files: u64,
-    /// Bytes of its layers' tars.
+    /// The total size of its layers' tars in bytes.
     pub(super) unpacked: u64,
 }
 
-/// A layer of the recipe.
+/// How a layer is created.
 struct Recipe {
     name: &'static str,
     trees: &'static [FileTree],
@@ -96,10 +96,10 @@ impl ImageKind {
         }
     }
 
-    /// Makes the image in the layout `work/images/NAME`.
+    /// Creates the image in the layout `work/images/NAME`.
     fn make(self, work: &Path) -> anyhow::Result<BenchImage> {
         let mut layout = OciLayout::create(&self.layout(work))?;
-        let (mut facts, mut files, mut unpacked) = (Vec::new(), 0, 0);
+        let (mut bench_layers, mut files, mut unpacked) = (Vec::new(), 0, 0);
         let mut layers: Vec<LayoutLayer> = Vec::new();
         for recipe in self.recipes() {
             progress(&format!(
@@ -111,7 +111,7 @@ impl ImageKind {
             let layer = layout.add_layer(&tar, recipe.compression)?;
             files += files_in(&tar)?;
             unpacked += fs::metadata(&tar)?.len();
-            facts.push(BenchLayer {
+            bench_layers.push(BenchLayer {
                 digest: layer.blob.digest.to_string(),
                 size: layer.blob.size,
                 zstd: recipe.compression == LayerCompression::Zstd,
@@ -124,13 +124,13 @@ impl ImageKind {
         Ok(BenchImage {
             kind: self,
             digest,
-            layers: facts,
+            layers: bench_layers,
             files,
             unpacked,
         })
     }
 
-    /// Where the image's OCI layout stands.
+    /// Returns the directory of the image's OCI layout.
     pub(super) fn layout(self, work: &Path) -> PathBuf {
         work.join("images").join(self.name())
     }
@@ -141,19 +141,19 @@ impl ImageKind {
 }
 
 impl BenchImage {
-    /// Bytes that a pull of the layers downloads.
+    /// Returns the download size of the layers in bytes.
     pub(super) fn compressed(&self) -> u64 {
         self.layers.iter().map(|layer| layer.size).sum()
     }
 
-    /// The repository that the image is served from.
+    /// Returns the repository of the image.
     pub(super) fn repository(&self) -> String {
         format!("bench/{}", self.kind.name())
     }
 }
 
 impl Recipe {
-    /// Packs the trees into one tar, once; every file with the owner that an image would give it.
+    /// Creates one tar of the trees, once, with the owners that an image has.
     fn make_tar(&self, work: &Path) -> anyhow::Result<PathBuf> {
         let tar = work.join("tars").join(self.name).with_extension("tar");
         if tar.exists() {
@@ -177,7 +177,7 @@ impl Recipe {
     }
 }
 
-/// Makes those of `images` that `work` does not hold yet.
+/// Creates those of `images` that are missing in `work`.
 pub(super) fn make_missing(work: &Path, images: &[ImageKind]) -> anyhow::Result<()> {
     for image in images {
         if !image.metadata_path(work).exists() {
@@ -188,11 +188,11 @@ pub(super) fn make_missing(work: &Path, images: &[ImageKind]) -> anyhow::Result<
     Ok(())
 }
 
-/// Reads the facts of `images` back.
+/// Loads the descriptions of `images`.
 pub(super) fn load(work: &Path, images: &[ImageKind]) -> anyhow::Result<Vec<BenchImage>> {
     let load = |image: &ImageKind| {
-        let facts = fs::read(image.metadata_path(work))?;
-        anyhow::Ok(serde_json::from_slice(&facts)?)
+        let metadata = fs::read(image.metadata_path(work))?;
+        anyhow::Ok(serde_json::from_slice(&metadata)?)
     };
     images
         .iter()
@@ -200,7 +200,7 @@ pub(super) fn load(work: &Path, images: &[ImageKind]) -> anyhow::Result<Vec<Benc
         .collect()
 }
 
-/// Counts what is neither a directory nor a symbolic link.
+/// Counts the entries that are files or hard links.
 fn files_in(tar: &Path) -> anyhow::Result<u64> {
     let listing = run(command("tar")
         .args(["--list", "--verbose", "--file"])
@@ -212,10 +212,7 @@ fn files_in(tar: &Path) -> anyhow::Result<u64> {
 }
 
 fn progress(message: &str) {
-    #[expect(
-        clippy::print_stderr,
-        reason = "a chore's progress, for the person who started it"
-    )]
+    #[expect(clippy::print_stderr, reason = "the progress of the benchmark")]
     {
         eprintln!("{message}");
     }

@@ -1,4 +1,4 @@
-//! The facts of the machine that the figures depend on, in generic words.
+//! The properties of the machine that affect the measurements, in generic terms.
 
 use std::collections::HashSet;
 use std::fs;
@@ -6,35 +6,35 @@ use std::fs;
 use serde::Serialize;
 use windlass_testing::real::{command, run};
 
-/// What the figures were taken on.
+/// The machine of the measurements.
 #[derive(Debug, Serialize)]
 pub(super) struct Machine {
-    /// How many cores there are.
+    /// The number of cores.
     pub(super) cores: usize,
-    /// The instruction set, and its extensions that matter for hashing and inflating.
+    /// The instruction set, with extensions for hashing and decompression.
     pub(super) processor: String,
-    /// GiB of memory.
+    /// The memory in GiB.
     pub(super) memory: u64,
-    /// The kernel's name and version, two numbers of it.
+    /// The kernel's name and the first two numbers of its version.
     pub(super) kernel: String,
     /// The programs with their versions.
     pub(super) versions: Vec<String>,
 }
 
 impl Machine {
-    /// Looks at this one, and at the versions of `programs`.
+    /// Returns this machine, with the versions of `programs`.
     pub(super) fn here(programs: &[&str]) -> Self {
-        let served = ["docker-registry"];
-        let mut seen = HashSet::new();
+        let registry = ["docker-registry"];
+        let mut listed = HashSet::new();
         Self {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             processor: processor(),
             memory: memory(),
             kernel: kernel(),
-            versions: served
+            versions: registry
                 .iter()
                 .chain(programs)
-                .filter(|name| seen.insert(**name))
+                .filter(|name| listed.insert(**name))
                 .map(|name| version(name))
                 .collect(),
         }
@@ -73,12 +73,12 @@ fn kernel() -> String {
     format!("Linux {}", numbers.join("."))
 }
 
-/// `podman 4.3.1`: the first word of the program's answer that looks like a version.
+/// Returns `podman 4.3.1`: the first word of the program's output that looks like a version.
 fn version(program: &str) -> String {
-    let answer = run(command(program).arg("--version")).unwrap_or_default();
-    let answer = String::from_utf8_lossy(&answer);
+    let output = run(command(program).arg("--version")).unwrap_or_default();
+    let output = String::from_utf8_lossy(&output);
     let starts_with_digit = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit());
-    let words = answer
+    let words = output
         .split_whitespace()
         .map(|word| word.trim_start_matches(['v', '*']));
     let number = words

@@ -13,19 +13,19 @@ use anyhow::{Context, ensure};
 use serde::Serialize;
 use windlass_testing::real::{command, run};
 
-/// How often memory is looked at.
+/// The interval at which memory is sampled.
 const SAMPLING: Duration = Duration::from_millis(20);
 
-/// What one pull took.
+/// The measurement of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Measurement {
     /// Seconds from start to exit.
     pub(super) wall: f64,
-    /// Seconds that `sync -f` took afterwards: what the tool left unwritten.
+    /// Seconds of `sync -f` afterwards, for data that the tool left unwritten.
     pub(super) sync: f64,
-    /// Seconds of CPU, user and system, of the tool's processes and its daemon's.
+    /// CPU seconds, user and system, of the tool's and its daemon's processes.
     pub(super) cpu: f64,
-    /// Bytes: the peak of the processes' resident memory, summed.
+    /// The peak of the total resident memory of the processes, in bytes.
     pub(super) memory: u64,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn measured(
     })
 }
 
-/// CPU time, in clock ticks, of this process's children that have ended, and of the daemon.
+/// Returns the CPU time, in clock ticks, of this process's ended children and of the daemon.
 fn cpu_ticks(daemon: Option<u32>) -> anyhow::Result<u64> {
     let ended_children = stat_ticks("/proc/self/stat", 15..17)?;
     let daemon = daemon.map(|pid| stat_ticks(&format!("/proc/{pid}/stat"), 13..17));
@@ -73,7 +73,7 @@ fn stat_ticks(stat: &str, fields: Range<usize>) -> anyhow::Result<u64> {
 /// Sums fields of a line of `stat`, counted from 0 (proc(5) counts from 1): 13 and 14 are the
 /// process's own user and system time, 15 and 16 those of its children that have ended.
 fn sum_of_fields(stat: &str, fields: Range<usize>) -> anyhow::Result<u64> {
-    // The second field, the name in brackets, may hold spaces and brackets.
+    // The second field, the name in parentheses, may contain spaces and parentheses.
     let after_name = stat.rsplit_once(") ").context("no name in stat")?.1;
     let words = after_name
         .split(' ')
@@ -88,11 +88,11 @@ fn seconds(ticks: u64) -> f64 {
     seconds
 }
 
-/// The last line that a failed tool said.
+/// Returns the last line of a failed tool's output.
 fn last_line(log: &Path) -> anyhow::Result<String> {
-    let said = fs::read(log)?;
-    let said = String::from_utf8_lossy(&said);
-    Ok(said
+    let output = fs::read(log)?;
+    let output = String::from_utf8_lossy(&output);
+    Ok(output
         .lines()
         .map(str::trim)
         .rfind(|line| !line.is_empty())
@@ -100,7 +100,7 @@ fn last_line(log: &Path) -> anyhow::Result<String> {
         .to_owned())
 }
 
-/// A thread that watches the memory of some processes and their descendants.
+/// A thread that samples the memory of processes with their descendants.
 #[derive(Debug)]
 struct MemorySampler {
     stop: Sender<()>,
@@ -120,24 +120,24 @@ impl MemorySampler {
         Self { stop, thread }
     }
 
-    /// Stops watching and returns the peak, in bytes.
+    /// Stops sampling and returns the peak, in bytes.
     fn peak(self) -> u64 {
         drop(self.stop);
         self.thread.join().expect("the sampler does not panic")
     }
 }
 
-/// A process, as `/proc/PID/status` describes it.
+/// The fields of `/proc/PID/status` that are used.
 struct ProcessStatus {
     parent: u32,
-    /// Bytes resident now.
+    /// The current resident memory in bytes.
     resident: u64,
-    /// Bytes resident at most since it began.
+    /// The peak of its resident memory in bytes.
     high_water: u64,
 }
 
-/// Bytes resident of `roots` with their descendants, together; and never less than any one of them
-/// had at its own peak, which may have passed between two looks.
+/// Returns the resident memory of `roots` with their descendants; at least the peak of any one of them, which
+/// may have been between two samples.
 fn resident(roots: &[u32]) -> u64 {
     let processes = processes();
     let watched = |mut pid: u32| {
@@ -165,7 +165,7 @@ fn processes() -> HashMap<u32, ProcessStatus> {
         return HashMap::new();
     };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    // A process that ends meanwhile has no status any more.
+    // A process that has ended meanwhile has no status any more.
     pids.filter_map(|pid| Some((pid, process(pid)?))).collect()
 }
 
@@ -181,7 +181,7 @@ fn process(pid: u32) -> Option<ProcessStatus> {
     };
     Some(ProcessStatus {
         parent: u32::try_from(number("PPid")?).ok()?,
-        // Absent for one that has ended and is not waited for yet.
+        // Missing for a process that has ended and is not reaped yet.
         resident: number("VmRSS").unwrap_or(0) * 1024,
         high_water: number("VmHWM").unwrap_or(0) * 1024,
     })

@@ -1,13 +1,13 @@
-//! The page `docs/benchmarks.md`: what is said of all, then a part for each measurement.
+//! The page `docs/benchmarks.md`: an introduction, then a part for each measurement.
 
-/// What a reader of all tables has to know.
+/// The introduction of the page.
 const HEAD: &str = include_str!("preamble.md");
 
-/// Where a part begins.
+/// The start of the heading of a part.
 const MARK: &str = "## ";
 
-/// Returns `page` with `text` as its part called `title`, which is new or takes the place of the old one. The head is
-/// written anew.
+/// Returns `page` with `text` as its part `title`, which is added or replaced. The introduction is written
+/// again.
 pub(super) fn with_part(page: &str, title: &str, text: &str) -> String {
     let heading = format!("{MARK}{title}");
     let new = format!("{heading}\n\n{}\n", text.trim_end());
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_part_is_written_anew_and_the_others_stay() {
+    fn one_part_is_replaced_and_the_others_stay() {
         let page = with_part("# Old\n\nhead\n", "Pull", "one\n\n### mixed\n");
         let page = with_part(&page, "In and out", "two");
         let body = |page: &str| page.strip_prefix(HEAD).unwrap().to_owned();

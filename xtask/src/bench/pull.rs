@@ -1,4 +1,4 @@
-//! Pull-and-unpack by windlass, its peers and a bare pipe.
+//! Pull and unpack with windlass, other tools and a simple pipe.
 
 use anyhow::bail;
 
@@ -10,7 +10,7 @@ use super::{BenchContext, files};
 
 const TITLE: &str = "Pull and unpack";
 
-/// Has every one of `tools` pull every image, by turns.
+/// Pulls every image with every tool, in turns.
 pub(super) fn measure(context: &BenchContext<'_>, tools: &[PullTool]) -> BenchReport {
     let table = |image| {
         let rows = tools
@@ -38,7 +38,7 @@ pub(super) fn measure(context: &BenchContext<'_>, tools: &[PullTool]) -> BenchRe
     report
 }
 
-/// One pull into a fresh file system.
+/// Measures one pull into a fresh file system.
 fn one_run(
     context: &BenchContext<'_>,
     image: &BenchImage,

@@ -1,4 +1,4 @@
-//! What is timed, and how each is told to pull and unpack.
+//! The tools for pulls, and their command lines.
 
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -14,12 +14,12 @@ use super::image::{BenchImage, TAG};
 use super::measure::{Measurement, measured};
 use windlass_testing::real::Containerd;
 
-/// A way to pull and unpack.
+/// A tool that pulls and unpacks an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum PullTool {
     /// `windlass pull`
     Windlass,
-    /// curl, igzip or zstd, and tar, for every layer at once; verifies nothing
+    /// curl, igzip or zstd, and tar, for all layers at once; without verification
     Pipe,
     /// `ctr images pull`, on a containerd of its own
     Containerd,
@@ -29,10 +29,10 @@ pub(super) enum PullTool {
     Umoci,
 }
 
-/// One pull to do.
+/// The parameters of one pull.
 #[derive(Debug)]
 pub(super) struct PullRun<'a> {
-    /// The empty file system that everything goes to.
+    /// The empty file system for all files of the run.
     pub(super) into: &'a Path,
     pub(super) image: &'a BenchImage,
     pub(super) registry: SocketAddr,
@@ -41,7 +41,7 @@ pub(super) struct PullRun<'a> {
 }
 
 impl PullTool {
-    /// Windlass and those whose programs are all found.
+    /// Returns windlass and the tools whose programs are installed.
     pub(super) fn installed() -> Vec<Self> {
         let has_programs = |tool: &Self| tool.programs().iter().all(|name| find(name).is_some());
         Self::value_variants()
@@ -51,7 +51,7 @@ impl PullTool {
             .collect()
     }
 
-    /// The name on the command line and in results.
+    /// Returns the name on the command line and in results.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Windlass => "windlass",
@@ -62,7 +62,7 @@ impl PullTool {
         }
     }
 
-    /// What a reader of the table should see.
+    /// Returns the description in the table.
     pub(super) fn description(self) -> &'static str {
         match self {
             Self::Windlass => "windlass pull",
@@ -73,7 +73,7 @@ impl PullTool {
         }
     }
 
-    /// The programs it needs, the one that gives it its version first.
+    /// Returns the programs that it needs, first the one that determines its version.
     pub(super) fn programs(self) -> &'static [&'static str] {
         match self {
             Self::Windlass => &[],
@@ -84,7 +84,7 @@ impl PullTool {
         }
     }
 
-    /// Does the errand and measures it.
+    /// Measures the pull.
     pub(super) fn run(self, run_spec: &PullRun<'_>) -> anyhow::Result<Measurement> {
         match self {
             Self::Windlass => measured(&mut windlass(run_spec)?, None, run_spec.into),
@@ -134,7 +134,7 @@ fn podman(run_spec: &PullRun<'_>) -> Command {
         "--quiet",
         "--tls-verify=false",
     ]);
-    // Layers pass through temporary files, which belong on the run's file system.
+    // Podman stores layers in temporary files, which belong on the file system of the run.
     podman
         .env("TMPDIR", run_spec.into)
         .arg(run_spec.reference());
@@ -156,7 +156,7 @@ fn skopeo_and_umoci(run_spec: &PullRun<'_>) -> Command {
     shell
 }
 
-/// All layers at once, each into a directory of its own. It is told which layers there are.
+/// Unpacks all layers at once, each into a directory of its own. The digests of the layers are given.
 fn pipe(run_spec: &PullRun<'_>) -> anyhow::Result<Command> {
     let mut script = String::from("cd \"$1\" || exit 1\npids=\n");
     for (number, layer) in run_spec.image.layers.iter().enumerate() {
@@ -180,7 +180,7 @@ fn pipe(run_spec: &PullRun<'_>) -> anyhow::Result<Command> {
     Ok(shell)
 }
 
-/// As exact as the others are.
+/// With the same metadata as the other tools.
 const TAR: &str = "tar -x --numeric-owner --same-owner -p --xattrs --xattrs-include='*'";
 
 fn shell(script: &str) -> Command {

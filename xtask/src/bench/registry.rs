@@ -36,7 +36,7 @@ impl BenchRegistry {
         Ok(Self { registry, content })
     }
 
-    /// Where the registry listens.
+    /// Returns the registry's address.
     pub(super) fn address(&self) -> SocketAddr {
         self.registry.address()
     }
@@ -56,7 +56,7 @@ impl BenchRegistry {
                 .join("data");
             read_through(&blob).with_context(|| blob.display().to_string())?;
         }
-        // What the last run or a push left unwritten would be written during this one.
+        // Data that the last run or a push left unwritten would be written during this run.
         let content = fs::File::open(&self.content)?;
         rustix::fs::syncfs(&content)?;
         Ok(())

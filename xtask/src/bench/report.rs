@@ -1,4 +1,4 @@
-//! The tables of medians, for people, and every run, for machines.
+//! The results: tables of medians, and all runs as JSON.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,15 +11,15 @@ use super::machine::Machine;
 use super::measure::Measurement;
 use super::page;
 
-/// What came of a run.
+/// The result of a run.
 pub(super) type RunOutcome = anyhow::Result<Measurement>;
 
-/// A part of the page, and all that was measured for it.
+/// A part of the page, with its measurements.
 #[derive(Debug, Serialize)]
 pub(super) struct BenchReport {
     /// The heading of the part.
     title: &'static str,
-    /// What a reader of its tables has to know.
+    /// The introduction of the part.
     #[serde(skip)]
     preamble: &'static str,
     machine: Machine,
@@ -28,7 +28,7 @@ pub(super) struct BenchReport {
     pub(super) tables: Vec<ReportTable>,
 }
 
-/// What was measured of one image.
+/// The measurements of one image.
 #[derive(Debug, Serialize)]
 pub(super) struct ReportTable {
     name: &'static str,
@@ -39,22 +39,22 @@ pub(super) struct ReportTable {
     pub(super) groups: Vec<RowGroup>,
 }
 
-/// What was done with the image in one way or the other; ratios are to the way that is windlass's.
+/// Rows that are compared with each other; ratios are relative to windlass.
 #[derive(Debug, Serialize)]
 pub(super) struct RowGroup {
-    /// What was to be done, where a table is about several things.
+    /// The task, in tables with several tasks.
     task: Option<&'static str>,
     pub(super) rows: Vec<ReportRow>,
 }
 
-/// What was measured of one tool.
+/// The measurements of one tool.
 #[derive(Debug, Serialize)]
 pub(super) struct ReportRow {
     tool: &'static str,
     #[serde(skip)]
     description: &'static str,
     runs: Vec<Measurement>,
-    /// Why runs failed, and how often.
+    /// The errors of failed runs, with their number.
     failures: BTreeMap<String, usize>,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct ReportRow {
 const WINDLASS: &str = "windlass";
 
 impl BenchReport {
-    /// Nothing is measured yet.
+    /// Creates a report without measurements.
     pub(super) fn new(
         title: &'static str,
         preamble: &'static str,
@@ -80,20 +80,20 @@ impl BenchReport {
         }
     }
 
-    /// Writes every run to `path`, as JSON.
+    /// Writes all runs to `path`, as JSON.
     pub(super) fn save(&self, path: &Path) -> anyhow::Result<()> {
         Ok(fs::write(path, serde_json::to_vec_pretty(self)?)?)
     }
 
     /// Prints the tables.
     pub(super) fn print(&self) {
-        #[expect(clippy::print_stdout, reason = "the chore's result")]
+        #[expect(clippy::print_stdout, reason = "the result of the benchmark")]
         {
             println!("{}", self.table_texts());
         }
     }
 
-    /// Writes this part into the page at `path`; the other parts stay.
+    /// Replaces this part of the page at `path`; the other parts stay.
     pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
         let before = fs::read_to_string(path)?;
         let part = format!(
@@ -178,7 +178,7 @@ impl RowGroup {
 }
 
 impl ReportRow {
-    /// A row for what the command line calls `tool`, and the page `description`.
+    /// Creates a row for `tool`, as named on the command line, with its `description` on the page.
     pub(super) fn new(tool: &'static str, description: &'static str) -> Self {
         Self {
             tool,
@@ -188,7 +188,7 @@ impl ReportRow {
         }
     }
 
-    /// Takes one run's outcome in, and tells the person who waits.
+    /// Adds the result of a run, and prints it as progress.
     pub(super) fn add(&mut self, what: &str, outcome: RunOutcome) {
         progress(&format!(
             "{what}: {}: {}",
@@ -221,7 +221,7 @@ impl ReportRow {
         )
     }
 
-    /// What is said below the table about runs that failed.
+    /// Returns the notes below the table about failed runs.
     fn notes(&self) -> String {
         let note = |(reason, times): (&String, &usize)| {
             format!("\n{}: {times} failed: `{reason}`\n", self.description)
@@ -229,7 +229,7 @@ impl ReportRow {
         self.failures.iter().map(note).collect()
     }
 
-    /// The median of each figure by itself.
+    /// Returns the median of each value by itself.
     fn median(&self) -> Option<Measurement> {
         let median = |figure: fn(&Measurement) -> f64| {
             let mut sorted: Vec<f64> = self.runs.iter().map(figure).collect();
@@ -281,12 +281,9 @@ fn describe_outcome(outcome: &RunOutcome) -> String {
     }
 }
 
-/// Tells the person who waits.
+/// Prints progress.
 pub(super) fn progress(message: &str) {
-    #[expect(
-        clippy::print_stderr,
-        reason = "a chore's progress, for the person who started it"
-    )]
+    #[expect(clippy::print_stderr, reason = "the progress of the benchmark")]
     {
         eprintln!("{message}");
     }
@@ -324,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_medians_ratios_and_what_failed() {
+    fn a_table_has_medians_ratios_and_failures() {
         let runs = [
             measurement(4.0, 3.0, 30),
             measurement(1.0, 1.0, 10),

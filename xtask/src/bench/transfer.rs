@@ -1,4 +1,4 @@
-//! In and out: images saved, loaded, copied and pushed, by windlass and by those who do the same.
+//! Transfers: images are saved, loaded, copied and pushed by windlass and other tools.
 
 mod sources;
 mod task;
@@ -20,7 +20,7 @@ use super::{BenchContext, files};
 
 const TITLE: &str = "In and out";
 
-/// Has those of `transfer_tools` who can do each of `tasks` do it with every image, by turns.
+/// Runs each of `tasks` with every image and every tool that supports it, in turns.
 pub(super) fn measure(
     context: &BenchContext<'_>,
     tasks: &[TransferTask],
@@ -52,7 +52,7 @@ pub(super) fn measure(
     );
     for (image, table) in context.images.iter().zip(&mut report.tables) {
         let name = image.kind.name();
-        progress(&format!("{name}: making what is carried"));
+        progress(&format!("{name}: creating the sources"));
         let sources = TransferSources::make(context, image, tasks, transfer_tools)?;
         for run in 1..=context.runs {
             for (&task, group) in tasks.iter().zip(&mut table.groups) {
@@ -67,7 +67,7 @@ pub(super) fn measure(
     Ok(report)
 }
 
-/// One errand, to an empty file system or to an empty registry there.
+/// Measures one transfer to an empty file system or an empty registry on it.
 fn one_run(
     context: &BenchContext<'_>,
     image: &BenchImage,
@@ -76,7 +76,7 @@ fn one_run(
     tool: TransferTool,
 ) -> anyhow::Result<Measurement> {
     match task.source(tool, sources) {
-        Some(source) => files::read_through(&source).context("reading what is carried")?,
+        Some(source) => files::read_through(&source).context("reading the source")?,
         None => context.served.warm_up(image)?,
     }
     let mounted = context.disk.fresh()?;
@@ -97,7 +97,7 @@ fn one_run(
     Ok(measurement)
 }
 
-/// What a tool says it did should be there.
+/// Checks that the tool has written the image.
 fn check(into: &Path, image: &BenchImage, task: TransferTask) -> anyhow::Result<()> {
     let bytes = files::count_bytes(into)?;
     let expected = image.compressed();

@@ -1,4 +1,4 @@
-//! The demo's image: windlass itself, and what of this machine it needs to run.
+//! The image of the demo: windlass with the libraries of this machine that it needs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,9 +10,9 @@ use anyhow::Context;
 use serde_json::json;
 use windlass_testing::{BlobCompression, ImageBuilder, LayerBuilder, PackedImage};
 
-/// Where the image has its documents.
+/// The directory of the documents in the image.
 pub(super) const DOCS: &str = "usr/share/doc/windlass";
-/// A document that one layer has and the next one takes away.
+/// A document that one layer has and a later one removes.
 pub(super) const DRAFT: &str = "DRAFT.md";
 
 /// Builds the image around the program `windlass`.
@@ -64,7 +64,7 @@ fn base(windlass: &Path) -> anyhow::Result<LayerBuilder> {
     Ok(layer)
 }
 
-/// The project's own documents, and one that is not meant to stay.
+/// The documents of the project, and one that a later layer removes.
 fn documents() -> anyhow::Result<LayerBuilder> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let places = [
@@ -102,11 +102,11 @@ fn finish() -> LayerBuilder {
         .hardlink("etc/issue", "etc/motd")
 }
 
-/// Returns the shared libraries and the loader of a program, at the paths where it looks for them; none
-/// if it is linked statically.
+/// Returns the shared libraries and the loader of a program, at the paths where it loads them; none if it is
+/// linked statically.
 fn libraries(program: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
     let mut ldd = Command::new("ldd");
-    // Cargo's, which would lead to its own directories.
+    // Cargo sets it to its own directories.
     ldd.arg(program).env_remove("LD_LIBRARY_PATH");
     let output = ldd.output().context("running ldd")?;
     let listing = String::from_utf8_lossy(&output.stdout);
@@ -118,7 +118,7 @@ fn libraries(program: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
         .collect())
 }
 
-/// Adds the directories above all of `places`, each once.
+/// Adds the parent directories of all `places`, each once.
 fn with_parents(layer: LayerBuilder, places: &[&str]) -> LayerBuilder {
     let parents = |place: &'_ &str| {
         let slashes = place.match_indices('/');
@@ -129,13 +129,13 @@ fn with_parents(layer: LayerBuilder, places: &[&str]) -> LayerBuilder {
     directories.iter().fold(layer, LayerBuilder::dir)
 }
 
-/// Returns where in an image something at the absolute `path` goes.
+/// Returns the path in an image for an absolute `path`.
 fn place(path: &Path) -> anyhow::Result<&str> {
     let place = path.strip_prefix("/").unwrap_or(path);
     place.to_str().context("libraries have names in UTF-8")
 }
 
-/// Adds a file of this machine, with its time and the mode that a package would give it.
+/// Adds a file of this machine, with its time and the default mode.
 fn with_file(layer: LayerBuilder, place: &str, source: &Path) -> anyhow::Result<LayerBuilder> {
     let reading = || format!("reading {}", source.display());
     let bytes = fs::read(source).with_context(reading)?;

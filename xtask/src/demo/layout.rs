@@ -1,4 +1,4 @@
-//! An image as a directory that `windlass load` reads.
+//! Writes an image as a directory that `windlass load` reads.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use windlass_testing::{PackedImage, descriptor};
 /// Writes `image` as an OCI layout into the new directory `directory`.
 pub(super) fn write(image: &PackedImage, directory: &Path) -> anyhow::Result<()> {
     let blobs = directory.join("blobs/sha256");
-    fs::create_dir_all(&blobs).context("making room for the image")?;
+    fs::create_dir_all(&blobs).context("creating the directories of the image")?;
     let layers = image
         .layers
         .iter()

@@ -9,12 +9,12 @@ use rustix::process::{Pid, Signal, kill_process};
 /// A running server; ended on drop.
 pub(super) struct ServeProcess {
     child: Child,
-    /// Where it is, `127.0.0.1:41233`.
+    /// Its address, `127.0.0.1:41233`.
     pub(super) host: String,
 }
 
 impl ServeProcess {
-    /// Starts `command`, and waits until it says where it serves.
+    /// Starts `command`, and waits until it prints its address.
     pub(super) fn start(command: &mut Command) -> anyhow::Result<Self> {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut child = child.context("starting windlass serve")?;
@@ -22,21 +22,21 @@ impl ServeProcess {
         let stdout = child
             .stdout
             .take()
-            .context("it was to have a standard output")?;
+            .context("the standard output is a pipe")?;
         BufReader::new(stdout)
             .read_line(&mut url)
-            .context("reading where it serves")?;
+            .context("reading the address of windlass serve")?;
         let mut serving = Self {
             child,
             host: String::new(),
         };
         let host = url.trim().strip_prefix("http://");
-        let host = host.context("windlass serve does not serve")?;
+        let host = host.context("windlass serve printed no address")?;
         host.clone_into(&mut serving.host);
         Ok(serving)
     }
 
-    /// Ends it, as a service manager does.
+    /// Ends the server with SIGTERM, as a service manager does.
     pub(super) fn stop(mut self) -> anyhow::Result<()> {
         kill_process(Pid::from_child(&self.child), Signal::TERM).context("ending the registry")?;
         let status = self.child.wait().context("waiting for the registry")?;
@@ -47,7 +47,7 @@ impl ServeProcess {
 
 impl Drop for ServeProcess {
     fn drop(&mut self) {
-        // Nothing to be done about a child that is already gone.
+        // A child that has already ended is no error.
         drop(self.child.kill());
         drop(self.child.wait());
     }

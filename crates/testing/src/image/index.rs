@@ -9,7 +9,7 @@ use super::{ImageBuilder, JsonEdit, PackedImage, descriptor};
 pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// An index (or Docker manifest list) in the making.
+/// Builds an index (or Docker manifest list).
 #[derive(Clone, Debug, Default)]
 pub struct IndexBuilder {
     docker: bool,
@@ -19,7 +19,7 @@ pub struct IndexBuilder {
     edits: Vec<JsonEdit>,
 }
 
-/// An index as a registry holds it.
+/// An index as a registry stores it.
 #[derive(Clone, Debug)]
 pub struct PackedIndex {
     /// The index, exactly as served.
@@ -35,19 +35,19 @@ pub struct PackedIndex {
 }
 
 impl IndexBuilder {
-    /// Starts an OCI index without anything in it.
+    /// Starts an empty OCI index.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes it a Docker manifest list instead.
+    /// Builds a Docker manifest list instead.
     #[must_use]
     pub fn docker(mut self) -> Self {
         self.docker = true;
         self
     }
 
-    /// Adds an image, under its own platform.
+    /// Adds an image with its platform.
     #[must_use]
     pub fn image(mut self, image: impl Into<PackedImage>) -> Self {
         let image = image.into();
@@ -68,7 +68,7 @@ impl IndexBuilder {
         self.descriptor(entry)
     }
 
-    /// Adds an attestation as `BuildKit` writes it: a manifest for the platform `unknown/unknown`.
+    /// Adds an attestation in the format of `BuildKit`: a manifest for the platform `unknown/unknown`.
     #[must_use]
     pub fn attestation(mut self) -> Self {
         let about = self.descriptors.last().map(|last| last["digest"].clone());
@@ -84,21 +84,21 @@ impl IndexBuilder {
         self.descriptor(entry)
     }
 
-    /// Adds a descriptor, whatever it says.
+    /// Adds any descriptor.
     #[must_use]
     pub fn descriptor(mut self, descriptor: Value) -> Self {
         self.descriptors.push(descriptor);
         self
     }
 
-    /// Changes the index just before it is written down.
+    /// Changes the index before it is serialized.
     #[must_use]
     pub fn edit(mut self, edit: JsonEdit) -> Self {
         self.edits.push(edit);
         self
     }
 
-    /// Returns what a registry holds of the index.
+    /// Builds the index.
     pub fn pack(&self) -> PackedIndex {
         let media_type = if self.docker { DOCKER_LIST } else { OCI_INDEX };
         let mut index = json!({

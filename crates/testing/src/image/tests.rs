@@ -3,7 +3,7 @@ use super::*;
 use crate::LayerBuilder;
 
 #[test]
-fn an_image_says_what_is_in_it() {
+fn the_documents_describe_the_image() {
     let layer = LayerBuilder::new().file("f", b"1").pack();
     let image = ImageBuilder::new()
         .platform("linux/arm64/v8")

@@ -1,4 +1,4 @@
-//! One entry of a layer, and how it is written into a tar.
+//! An entry of a layer, and its serialization in a tar.
 
 use crate::tar::{Tar, TarField, TarHeader};
 
@@ -17,7 +17,7 @@ pub(super) struct LayerEntry {
 #[derive(Clone, Debug)]
 pub(super) enum LayerEntryKind {
     File(Vec<u8>),
-    /// A file with holes: its whole size, and the pieces that hold data.
+    /// A sparse file: its total size, and the pieces with data.
     Sparse(u64, Vec<(u64, Vec<u8>)>),
     Dir,
     Symlink(Vec<u8>),
@@ -30,7 +30,7 @@ pub(super) enum LayerEntryKind {
     },
 }
 
-/// What of an entry has no room in a ustar header, and goes into PAX records.
+/// Values that do not fit into a ustar header, as PAX records.
 type PaxRecords = Vec<(String, Vec<u8>)>;
 
 impl LayerEntry {
@@ -75,7 +75,7 @@ impl LayerEntry {
         }
     }
 
-    /// GNU tar's sparse format 1.0: the true name and size in PAX records, the map before the data.
+    /// Writes GNU tar's sparse format 1.0: the name and size in PAX records, the map before the data.
     fn sparse(
         &self,
         size: u64,
@@ -87,7 +87,7 @@ impl LayerEntry {
         record("GNU.sparse.minor", b"0");
         record("GNU.sparse.name", &self.path);
         record("GNU.sparse.realsize", size.to_string().as_bytes());
-        // A last piece of no bytes marks the end of a file that ends in a hole.
+        // An empty piece marks the end of a file that ends with a hole.
         let end = (size, Vec::new());
         let pieces = || pieces.iter().chain([&end]);
         let lines = pieces().map(|(offset, bytes)| format!("{offset}\n{}\n", bytes.len()));
@@ -118,7 +118,7 @@ impl LayerEntry {
     }
 }
 
-/// Returns `value` if it fits its field, else its beginning, with the whole in a record.
+/// Returns `value` for a field, shortened if it does not fit; then the whole value is added as a record.
 fn fitting(field: TarField, key: &str, value: &[u8], records: &mut PaxRecords) -> Vec<u8> {
     let room = field.place().len();
     if value.len() > room || value.contains(&0) {
@@ -141,7 +141,7 @@ fn owner(
     header
 }
 
-/// Writes a time as PAX does: `-0.5` is half a second before 1970, so the fraction counts from zero.
+/// Formats a time for PAX: `-0.5` is half a second before 1970, so the fraction counts from zero.
 pub(super) fn decimal_time(seconds: i64, nanoseconds: u32) -> String {
     let total = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
     let (sign, total) = (if total < 0 { "-" } else { "" }, total.unsigned_abs());

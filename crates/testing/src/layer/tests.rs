@@ -2,7 +2,7 @@ use super::entry::decimal_time;
 use super::*;
 use std::process::{Command, Stdio};
 
-/// Everything a layer can hold that GNU tar can show.
+/// All kinds of entries that GNU tar can list.
 fn various() -> LayerBuilder {
     LayerBuilder::new()
         .dir("usr/bin")
@@ -40,7 +40,7 @@ fn the_same_calls_give_the_same_bytes() {
     assert_eq!(*plain.diff_id.digest(), plain.digest);
 }
 
-/// The judge is another tar: what it lists is what was asked for.
+/// GNU tar lists the entries as they were added.
 #[test]
 fn gnu_tar_reads_what_was_written() {
     let directory = tempfile::tempdir().unwrap();
@@ -59,7 +59,7 @@ fn gnu_tar_reads_what_was_written() {
         .stderr(Stdio::inherit())
         .output();
     let Ok(listing) = listing else {
-        eprintln!("not run: no tar here");
+        eprintln!("not run: needs tar");
         return;
     };
     assert!(listing.status.success());
@@ -101,7 +101,7 @@ fn gnu_tar_reads_what_was_written() {
     expected[4096..4096 + 512].fill(1);
     expected[1 << 19..(1 << 19) + 4].copy_from_slice(b"more");
     let holes = std::fs::read(directory.path().join("holes")).unwrap();
-    assert!(holes == expected, "the sparse file came out otherwise");
+    assert!(holes == expected, "the sparse file has other content");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_reader_of_any_size_becomes_a_layer() {
 }
 
 #[test]
-fn a_size_is_what_travels() {
+fn a_size_is_that_of_the_blob() {
     let packed = LayerBuilder::of_size(100_000).pack();
     assert!((100_000..103_000).contains(&packed.size), "{}", packed.size);
     assert_ne!(

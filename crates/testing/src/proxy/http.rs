@@ -26,23 +26,23 @@ pub struct HttpProxy {
     server: LoopbackServer,
 }
 
-/// One request that an HTTP proxy saw. Prints as `CONNECT reg.test:443 200`.
+/// A request to an HTTP proxy. Prints as `CONNECT reg.test:443 200`.
 #[derive(Clone, Debug)]
 pub struct ProxyRequest {
     /// The method; `CONNECT` for a tunnel.
     pub method: Method,
-    /// What was asked for: `reg.test:443` of a tunnel, else a URL.
+    /// The target: `reg.test:443` for a tunnel, else a URL.
     pub target: String,
-    /// All headers; what travels in a tunnel is not seen.
+    /// All headers, without those inside a tunnel.
     pub headers: HeaderMap,
-    /// What the proxy itself answered; 200 for what it passed on.
+    /// The status of the proxy's own response; 200 for forwarded requests.
     pub status: u16,
 }
 
 type ProxyBody = UnsyncBoxBody<Bytes, hyper::Error>;
 
 impl HttpProxy {
-    /// Prepares a proxy.
+    /// Configures a proxy.
     pub fn builder() -> ProxyBuilder<Self> {
         ProxyBuilder::new(Self::start)
     }
@@ -54,7 +54,7 @@ impl HttpProxy {
         Self { state, server }
     }
 
-    /// Returns the address that it listens on.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
@@ -64,17 +64,17 @@ impl HttpProxy {
         format!("http://{}", self.address())
     }
 
-    /// Answers everything with `status` from now on.
+    /// Responds to all requests with `status` from now on.
     pub fn refuse(&self, status: u16) {
         self.state.refuse(Some(status));
     }
 
-    /// Ends what [`refuse`](Self::refuse) began.
+    /// Ends the effect of [`refuse`](Self::refuse).
     pub fn allow(&self) {
         self.state.refuse(None);
     }
 
-    /// Returns all requests so far, in the order in which they came.
+    /// Returns all requests so far, in order.
     pub fn requests(&self) -> Vec<ProxyRequest> {
         self.state.requests()
     }
@@ -98,7 +98,7 @@ async fn serve(state: Arc<ProxyState<ProxyRequest>>, stream: TcpStream) {
     });
     let builder = hyper::server::conn::http1::Builder::new();
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    // An error is a client that left, or a server behind the proxy that did.
+    // An error means that the client, or the server behind the proxy, has left.
     drop(connection.with_upgrades().await);
 }
 
@@ -124,7 +124,7 @@ async fn answer(
     }
 }
 
-/// Goes to where the request wants to go, or says with which status it may not.
+/// Connects to the target of the request, or returns the status of the refusal.
 async fn decide(
     state: &ProxyState<ProxyRequest>,
     request: &Request<Incoming>,
@@ -165,11 +165,11 @@ async fn tunnel(request: Request<Incoming>, mut upstream: TcpStream) {
         return;
     };
     let mut client = TokioIo::new(upgraded);
-    // Either side may leave as it likes.
+    // Either side may close the tunnel.
     drop(copy_bidirectional(&mut client, &mut upstream).await);
 }
 
-/// Passes a request on, in origin form and without what was meant for the proxy.
+/// Forwards a request in origin form, without the headers for the proxy.
 async fn forward(
     mut request: Request<Incoming>,
     upstream: TcpStream,

@@ -1,4 +1,4 @@
-//! A server in a thread of its own, gone when it is dropped.
+//! A server on its own thread, stopped on drop.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-/// Runs until it is dropped; a panic of its own is then the test's.
+/// Runs until it is dropped; a panic in it then fails the test.
 #[derive(Debug)]
 pub(super) struct LoopbackServer {
     address: SocketAddr,
@@ -18,7 +18,7 @@ pub(super) struct LoopbackServer {
 }
 
 impl LoopbackServer {
-    /// Gives each connection to `serve`.
+    /// Passes each connection to `serve`.
     pub(super) fn start<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -27,7 +27,7 @@ impl LoopbackServer {
         let listener = listener.expect("loopback has a free port");
         let address = listener.local_addr().expect("a listener has an address");
         let nonblocking = listener.set_nonblocking(true);
-        nonblocking.expect("a socket can be told not to block");
+        nonblocking.expect("a socket can be non-blocking");
         let (stop, stopped) = oneshot::channel();
         let panicked = Arc::<AtomicBool>::default();
         let flag = panicked.clone();
@@ -35,7 +35,7 @@ impl LoopbackServer {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
-                .expect("a runtime of one thread");
+                .expect("a runtime with one thread can be built");
             runtime.block_on(accept(listener, serve, stopped, flag));
         });
         Self {
@@ -70,7 +70,8 @@ async fn accept<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let listener = TcpListener::from_std(listener).expect("a listener on loopback");
+    let listener =
+        TcpListener::from_std(listener).expect("the listener can be registered with the runtime");
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

@@ -29,28 +29,28 @@ pub struct Socks5Proxy {
     server: LoopbackServer,
 }
 
-/// One request that a SOCKS5 proxy saw. Prints as `name reg.test:443` or `address 127.0.0.1:443`.
+/// A request to a SOCKS5 proxy. Prints as `name reg.test:443` or `address 127.0.0.1:443`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocksRequest {
-    /// Whom the client wants to reach.
+    /// The target host.
     pub host: SocksHost,
-    /// At which port.
+    /// The target port.
     pub port: u16,
-    /// What the proxy answered; 0 is success.
+    /// The reply code; 0 is success.
     pub reply: u8,
 }
 
-/// How a client names a host: whether it resolved the name itself.
+/// A host in a request: whether the client resolved the name itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SocksHost {
-    /// By a name, for the proxy to resolve (`socks5h`).
+    /// A name that the proxy resolves (`socks5h`).
     Name(String),
-    /// By an address.
+    /// An address.
     Address(IpAddr),
 }
 
 impl Socks5Proxy {
-    /// Prepares a proxy.
+    /// Configures a proxy.
     pub fn builder() -> ProxyBuilder<Self> {
         ProxyBuilder::new(Self::start)
     }
@@ -60,34 +60,33 @@ impl Socks5Proxy {
         let serving = state.clone();
         let server = LoopbackServer::start(move |stream| {
             let state = serving.clone();
-            // An error is a client that left, or one that does not speak SOCKS5.
+            // An error means that the client has left, or does not use SOCKS5.
             async move { drop(serve(&state, stream).await) }
         });
         Self { state, server }
     }
 
-    /// Returns the address that it listens on.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Returns its URL, without a login: `socks5h://127.0.0.1:4711`, which leaves names to it.
+    /// Returns its URL, without a login: `socks5h://127.0.0.1:4711`, with which the proxy resolves names.
     pub fn url(&self) -> String {
         format!("socks5h://{}", self.address())
     }
 
-    /// Answers everything with this reply from now on (RFC 1928, section 6): 2 is "not allowed".
+    /// Responds with this reply code from now on (RFC 1928, section 6): 2 is "not allowed".
     pub fn refuse(&self, reply: u8) {
         self.state.refuse(Some(reply.into()));
     }
 
-    /// Ends what [`refuse`](Self::refuse) began.
+    /// Ends the effect of [`refuse`](Self::refuse).
     pub fn allow(&self) {
         self.state.refuse(None);
     }
 
-    /// Returns all requests so far, in the order in which they came; those without the right password made
-    /// none.
+    /// Returns all requests so far, in order, without those that failed to log in.
     pub fn requests(&self) -> Vec<SocksRequest> {
         self.state.requests()
     }
@@ -117,12 +116,12 @@ async fn serve(state: &ProxyState<SocksRequest>, mut client: TcpStream) -> io::R
     };
     let connected = match state.refusal() {
         _ if (version, command) != (VERSION, 1) => Err(UNKNOWN_COMMAND),
-        Some(reply) => Err(u8::try_from(reply).expect("it was a byte")),
+        Some(reply) => Err(u8::try_from(reply).expect("a reply code is one byte")),
         None => connect(&state.rules, &host, port).await,
     };
     let reply = connected.as_ref().err().copied().unwrap_or(SUCCEEDED);
     state.record(SocksRequest { host, port, reply });
-    // The address that the proxy is bound to is nobody's concern.
+    // The proxy's own address is not disclosed.
     client
         .write_all(&[VERSION, reply, 0, 1, 0, 0, 0, 0, 0, 0])
         .await?;
@@ -132,21 +131,21 @@ async fn serve(state: &ProxyState<SocksRequest>, mut client: TcpStream) -> io::R
     Ok(())
 }
 
-/// Agrees on how to log in, and returns whether the client may go on.
+/// Negotiates the authentication, and returns whether the client is authorized.
 async fn greet(state: &ProxyState<SocksRequest>, client: &mut TcpStream) -> io::Result<bool> {
     let [_version, count] = exactly(client).await?;
     let mut methods = vec![0; count.into()];
     client.read_exact(&mut methods).await?;
-    let wanted = if state.rules.login.is_some() {
+    let method = if state.rules.login.is_some() {
         PASSWORD
     } else {
         NO_LOGIN
     };
-    if !methods.contains(&wanted) {
+    if !methods.contains(&method) {
         client.write_all(&[VERSION, NO_METHOD]).await?;
         return Ok(false);
     }
-    client.write_all(&[VERSION, wanted]).await?;
+    client.write_all(&[VERSION, method]).await?;
     let Some(login) = &state.rules.login else {
         return Ok(true);
     };
@@ -183,7 +182,7 @@ async fn exactly<const N: usize>(client: &mut TcpStream) -> io::Result<[u8; N]> 
     Ok(bytes)
 }
 
-/// Reads a text with its length before it.
+/// Reads a text that is preceded by its length.
 async fn text(client: &mut TcpStream) -> io::Result<String> {
     let [length] = exactly(client).await?;
     let mut bytes = vec![0; length.into()];

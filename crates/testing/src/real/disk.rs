@@ -1,4 +1,4 @@
-//! An ext4 of a size of one's choosing, on a loop device.
+//! An ext4 file system of a given size, on a loop device.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{command, run};
 
-/// The file below the loop device, and where it is mounted.
+/// The file of the loop device, and the mount point.
 #[derive(Debug)]
 pub struct LoopDisk {
     file: PathBuf,
@@ -20,10 +20,10 @@ pub struct MountedDisk<'a> {
 }
 
 impl LoopDisk {
-    /// A disk of `size` bytes in `dir`, all of them reserved; one that is there is used again.
+    /// Creates a disk of `size` bytes in `dir`, with all its space reserved; an existing one is used again.
     ///
     /// # Errors
-    /// When the space cannot be reserved.
+    /// If the space cannot be reserved.
     pub fn reserved(dir: &Path, size: u64) -> io::Result<Self> {
         let disk = Self::sparse(dir, size)?;
         run(command("fallocate")
@@ -32,10 +32,10 @@ impl LoopDisk {
         Ok(disk)
     }
 
-    /// A disk of `size` bytes in `dir` that takes up what is written to it.
+    /// Creates a sparse disk of `size` bytes in `dir`.
     ///
     /// # Errors
-    /// When its file cannot be made.
+    /// If its file cannot be created.
     pub fn sparse(dir: &Path, size: u64) -> io::Result<Self> {
         let disk = Self {
             file: dir.join("disk.ext4"),
@@ -51,16 +51,16 @@ impl LoopDisk {
         Ok(disk)
     }
 
-    /// Makes the file system anew and mounts it.
+    /// Creates a new file system and mounts it.
     ///
     /// # Errors
-    /// When a tool fails; without root, or without loop devices.
+    /// If a tool fails; also without root, or without loop devices.
     pub fn fresh(&self) -> io::Result<MountedDisk<'_>> {
-        // Not discarding keeps the file's blocks; they are reserved once.
+        // Without discarding, the blocks of the file stay reserved.
         run(command("mkfs.ext4")
             .args(["-q", "-F", "-E", "nodiscard"])
             .arg(&self.file))?;
-        // The kernel would otherwise spend the first minutes zeroing inode tables.
+        // Otherwise the kernel would spend the first minutes zeroing inode tables.
         run(command("mount")
             .args(["-t", "ext4", "-o", "loop,noinit_itable"])
             .arg(&self.file)
@@ -72,18 +72,18 @@ impl LoopDisk {
 }
 
 impl MountedDisk<'_> {
-    /// Where the file system is mounted.
+    /// Returns the mount point.
     pub fn path(&self) -> &Path {
         &self.disk.mount_point
     }
 
-    /// Spares the second page cache below the loop device, and what it would write back later.
+    /// Avoids a second page cache below the loop device, with its later writes.
     fn write_directly(&self) -> io::Result<()> {
         let source = run(command("findmnt")
             .args(["--noheadings", "--output=SOURCE", "--mountpoint"])
             .arg(self.path()))?;
         let device = String::from_utf8_lossy(&source);
-        // Not every file system below can do it; the disk is a disk without.
+        // Not every file system supports this; the disk works without it.
         drop(run(
             command("losetup").args(["--direct-io=on", device.trim_end()])
         ));
@@ -95,7 +95,7 @@ impl Drop for MountedDisk<'_> {
     fn drop(&mut self) {
         let unmounted = run(command("umount").arg("--recursive").arg(self.path()));
         if unmounted.is_err() {
-            // Something still has a file open; the namespace's end does the rest.
+            // A process still has a file open; the end of the namespace unmounts it.
             drop(run(command("umount")
                 .args(["--recursive", "--lazy"])
                 .arg(self.path())));

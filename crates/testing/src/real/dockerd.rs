@@ -1,4 +1,4 @@
-//! Debian's `dockerd`, which keeps images beside the daemon under test and is asked the same.
+//! Debian's `dockerd`, for comparison with the daemon under test.
 
 use std::fs;
 use std::io;
@@ -10,17 +10,17 @@ use tempfile::TempDir;
 use super::command;
 use super::process::ServerProcess;
 
-/// How long it may take to end its own `containerd`.
+/// The time that it gets to end its `containerd`.
 const END_LIMIT: Duration = Duration::from_secs(20);
 
-/// A running `dockerd` that has images and no network: its files are in a directory of its own; ended on drop.
+/// A running `dockerd` without a network, with all its files in one directory; ended on drop.
 ///
-/// Takes root. It starts a `containerd` of its own, which ends with it.
+/// Needs root. It starts its own `containerd`, which ends with it.
 #[derive(Debug)]
 pub struct Dockerd {
     process: ServerProcess,
     socket: PathBuf,
-    /// Sockets in it have short paths, which they need.
+    /// A directory for sockets, whose paths have to be short.
     _run: TempDir,
 }
 
@@ -28,14 +28,14 @@ impl Dockerd {
     /// Starts it with its log and content in `dir`.
     ///
     /// # Errors
-    /// When it is missing, or ends or stays silent instead of listening: it may want more of a machine than this one
-    /// lets it have.
+    /// If the program is missing, ends, or does not listen in time, for example because this machine lacks a
+    /// permission.
     pub fn start(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let run = tempfile::tempdir()?;
         let socket = run.path().join("d.sock");
         let mut dockerd = command("dockerd");
-        // It would take proxies and settings from the environment.
+        // It would read proxies and settings from the environment.
         dockerd
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -45,10 +45,10 @@ impl Dockerd {
         dockerd
             .arg("--host")
             .arg(format!("unix://{}", socket.display()));
-        // What containers would need, and a way to keep layers that works on every file system.
+        // Without what containers would need, and with a storage driver that works on every file system.
         dockerd.args(["--iptables=false", "--ip6tables=false", "--bridge=none"]);
         dockerd.arg("--storage-driver=vfs");
-        // Files that the machine has for a daemon of its own are not for this one.
+        // The machine's configuration is not used.
         let config = dir.join("daemon.json");
         fs::write(&config, "{}")?;
         dockerd.arg("--config-file").arg(config);
@@ -61,7 +61,7 @@ impl Dockerd {
         })
     }
 
-    /// Where it listens.
+    /// Returns the path of its socket.
     pub fn socket(&self) -> &Path {
         &self.socket
     }

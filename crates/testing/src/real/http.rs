@@ -1,4 +1,4 @@
-//! A client of a few lines, for what servers must be told before a test begins, and for what is asked by a socket.
+//! A minimal HTTP client, for preparing servers and for requests to a Unix socket.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,27 +15,27 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-/// A request that is sent to a socket in the file system, by nobody's client library.
+/// A request to a Unix socket, without a client library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketRequest {
     /// The method.
     pub method: String,
     /// The path and the query.
     pub path: String,
-    /// Headers beside `Host` and the length.
+    /// Headers besides `Host` and the length.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// What is answered to a [`SocketRequest`].
+/// The response to a [`SocketRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketResponse {
     /// The status.
     pub status: u16,
-    /// The headers, names in lower case.
+    /// The headers, with names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// All of the body.
+    /// The whole body.
     pub body: Vec<u8>,
 }
 
@@ -64,10 +64,10 @@ impl SocketRequest {
         self
     }
 
-    /// Sends it to whoever listens at `socket`, and waits for all of the answer.
+    /// Sends it to `socket`, and waits for the whole response.
     ///
     /// # Errors
-    /// When it is no request, or is not answered to the end.
+    /// If the request is invalid, or the response is incomplete.
     pub fn send(&self, socket: &Path) -> io::Result<SocketResponse> {
         let mut request = Request::builder()
             .method(&*self.method)
@@ -96,7 +96,7 @@ impl SocketRequest {
     }
 }
 
-/// Sends `request` over plain HTTP and waits for all of the answer. May be called from async tests.
+/// Sends `request` over plain HTTP and waits for the whole response. May be called from async tests.
 pub(super) fn exchange(
     address: SocketAddr,
     mut request: Request<Full<Bytes>>,
@@ -107,7 +107,7 @@ pub(super) fn exchange(
     on_a_thread(async move { exchanged(TcpStream::connect(address).await?, request).await })
 }
 
-/// A runtime cannot be entered within another.
+/// Runs `work` on a thread of its own, because a runtime cannot be entered within another.
 fn on_a_thread<T: Send + 'static>(
     work: impl Future<Output = io::Result<T>> + Send + 'static,
 ) -> io::Result<T> {

@@ -1,4 +1,4 @@
-//! OCI layouts made of tar files that stand on disk, compressed by the system's own tools.
+//! OCI layouts of tar files on disk, compressed by the system's tools.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -14,10 +14,10 @@ const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 
-/// How a layer's tar is packed, by which tool.
+/// The compression of a layer's tar, with the tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerCompression {
-    /// Not at all.
+    /// Uncompressed.
     Plain,
     /// `gzip -6`.
     Gzip,
@@ -25,14 +25,14 @@ pub enum LayerCompression {
     Zstd,
 }
 
-/// A blob of the layout, as a descriptor names it.
+/// A blob of the layout, with the fields of a descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBlob {
-    /// What it is.
+    /// The media type.
     pub media_type: String,
-    /// The digest of its bytes.
+    /// The digest.
     pub digest: Digest,
-    /// Its bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
@@ -45,7 +45,7 @@ pub struct LayoutLayer {
     pub diff_id: Digest,
 }
 
-/// An OCI image layout being filled. What is written stays when it is dropped.
+/// An OCI image layout that is being written. It is not removed on drop.
 #[derive(Debug)]
 pub struct OciLayout {
     dir: PathBuf,
@@ -53,10 +53,10 @@ pub struct OciLayout {
 }
 
 impl OciLayout {
-    /// Starts an empty layout in `dir`, over whatever index was there.
+    /// Creates an empty layout in `dir`, and replaces an existing index.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn create(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir.join("blobs/sha256"))?;
         fs::write(
@@ -71,12 +71,12 @@ impl OciLayout {
         Ok(layout)
     }
 
-    /// Where the layout stands.
+    /// Returns the directory of the layout.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Where a blob of the layout stands.
+    /// Returns the path of a blob.
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.dir.join("blobs/sha256").join(digest.hex())
     }
@@ -84,12 +84,12 @@ impl OciLayout {
     /// Compresses the tar file `tar` into a layer.
     ///
     /// # Errors
-    /// When the compressor is missing or fails, or the blob cannot be written.
+    /// If the compressor is missing or fails, or the blob cannot be written.
     pub fn add_layer(&self, tar: &Path, compression: LayerCompression) -> io::Result<LayoutLayer> {
         let (diff_id, _) = digest_copied(File::open(tar)?, io::sink())?;
         let draft = self.dir.join("blobs/draft");
         let mut compressor = compression.start(tar)?;
-        let stdout = compressor.stdout.take().expect("asked for a pipe");
+        let stdout = compressor.stdout.take().expect("the output is a pipe");
         let (digest, size) = digest_copied(stdout, File::create(&draft)?)?;
         let status = compressor.wait()?;
         if !status.success() {
@@ -113,15 +113,15 @@ impl OciLayout {
     /// Writes the config and manifest of a Linux image for `architecture`.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// If they cannot be written.
     pub fn add_image(&self, architecture: &str, layers: &[LayoutLayer]) -> io::Result<StoredBlob> {
         self.add_image_with(architecture, layers, &json!({ "Cmd": ["/bin/sh"] }))
     }
 
-    /// The same for an image that is run by `config`.
+    /// Writes an image with the given `config`.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// If it cannot be written.
     pub fn add_image_with(
         &self,
         architecture: &str,
@@ -152,7 +152,7 @@ impl OciLayout {
     /// Writes an index of images, each with its architecture.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn add_index(&self, images: &[(&str, StoredBlob)]) -> io::Result<StoredBlob> {
         let manifests = images.iter().map(|(architecture, image)| {
             let mut descriptor = image.descriptor();
@@ -167,10 +167,10 @@ impl OciLayout {
         self.add_json(INDEX_TYPE, &index)
     }
 
-    /// Names `image`, a manifest or an index, within the layout.
+    /// Sets a name of `image`, a manifest or an index.
     ///
     /// # Errors
-    /// When the layout's index cannot be written.
+    /// If the layout's index cannot be written.
     pub fn tag(&mut self, name: &str, image: &StoredBlob) -> io::Result<()> {
         let mut descriptor = image.descriptor();
         descriptor["annotations"] = json!({ "org.opencontainers.image.ref.name": name });
@@ -220,7 +220,7 @@ impl LayerCompression {
         }
     }
 
-    /// Starts packing `tar` into a pipe.
+    /// Starts the compression of `tar` into a pipe.
     fn start(self, tar: &Path) -> io::Result<Child> {
         let tool = find(self.tool())
             .ok_or_else(|| io::Error::other(format!("{} is not installed", self.tool())))?;
@@ -238,7 +238,7 @@ impl StoredBlob {
     }
 }
 
-/// Copies all of `from`, and returns the sha256 digest and the length of what went by.
+/// Copies all of `from` to `to`, and returns the sha256 digest and the length.
 fn digest_copied(mut from: impl Read, mut to: impl Write) -> io::Result<(Digest, u64)> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
     let mut buffer = vec![0; 1 << 20];

@@ -1,4 +1,4 @@
-//! A small HTTP server in this process, on a thread of its own, for what no package of Debian's does.
+//! A small HTTP server in this process, on its own thread, for services that Debian has no package for.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -25,7 +25,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::TlsIdentity;
 
-/// The body of an answer, which may be one that another server is still sending.
+/// The body of a response, which may be streamed from another server.
 pub(super) type ServiceBody = UnsyncBoxBody<Bytes, hyper::Error>;
 
 /// A running server; it and its connections end on drop.
@@ -37,7 +37,7 @@ pub(super) struct LocalServer {
 }
 
 impl LocalServer {
-    /// Serves HTTP/1.1 on a port of the kernel's choosing, over TLS if there is an `identity`.
+    /// Serves HTTP/1.1 on a free port, over TLS if there is an `identity`.
     pub(super) fn start<F>(
         ip: Ipv4Addr,
         identity: Option<&TlsIdentity>,
@@ -88,7 +88,7 @@ impl Drop for LocalServer {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been reported by its own hook.
+            // A panic of the thread was already reported.
             drop(thread.join());
         }
     }
@@ -100,7 +100,7 @@ impl fmt::Debug for LocalServer {
     }
 }
 
-/// A body that is all there.
+/// Returns a body of these bytes.
 pub(super) fn full(bytes: impl Into<Bytes>) -> ServiceBody {
     Full::new(bytes.into())
         .map_err(|never: Infallible| match never {})
@@ -114,7 +114,8 @@ async fn serve<F>(
 ) where
     F: Future<Output = Response<ServiceBody>> + Send + 'static,
 {
-    let listener = tokio::net::TcpListener::from_std(listener).expect("a listener on loopback");
+    let listener = tokio::net::TcpListener::from_std(listener)
+        .expect("the listener can be registered with the runtime");
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
@@ -123,7 +124,7 @@ async fn serve<F>(
         tokio::spawn(async move {
             match acceptor {
                 None => connection(stream, respond).await,
-                // A client that does not like the certificate is none.
+                // A client that rejects the certificate is ignored.
                 Some(acceptor) => {
                     if let Ok(stream) = acceptor.accept(stream).await {
                         connection(stream, respond).await;
@@ -144,7 +145,7 @@ async fn connection<F>(
         let response = respond(request);
         async move { Ok::<_, Infallible>(response.await) }
     });
-    // An error is a client that left.
+    // An error means that the client has left.
     drop(
         http1::Builder::new()
             .serve_connection(TokioIo::new(stream), service)
@@ -157,12 +158,12 @@ fn acceptor(identity: &TlsIdentity) -> TlsAcceptor {
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes());
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .expect("the provider knows TLS")
+        .expect("the provider supports TLS")
         .with_no_client_auth()
         .with_single_cert(
             vec![certificate.expect("an identity has a certificate")],
             key.expect("an identity has a key"),
         )
-        .expect("the key is the certificate's");
+        .expect("the key belongs to the certificate");
     TlsAcceptor::from(Arc::new(config))
 }

@@ -1,4 +1,4 @@
-//! A server of other people's as a child process, with what it says in a file.
+//! A server as a child process, with its output in a file.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long a server may take to say where it listens.
+/// The time that a server gets until it listens.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// How often the log is looked at until then, and whether a server has ended.
+/// The interval at which the log and the state of a process are checked.
 const START_POLL: Duration = Duration::from_millis(10);
 
 /// A running server; killed on drop.
@@ -23,7 +23,7 @@ pub(super) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts `command`, which writes to `log` from now on.
+    /// Starts `command` with its output in `log`.
     pub(super) fn start(command: &mut Command, log: PathBuf) -> io::Result<Self> {
         let out = File::create(&log)?;
         let child = command.stdout(out.try_clone()?).stderr(out).spawn()?;
@@ -34,20 +34,20 @@ impl ServerProcess {
         self.child.id()
     }
 
-    /// Returns what the server has said so far.
+    /// Returns the output of the server so far.
     pub(super) fn log(&self) -> io::Result<String> {
-        // Servers may repeat what they are sent.
+        // The log may contain bytes from requests.
         Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
     }
 
-    /// Waits until `find` finds in the log where the server listens.
+    /// Waits until `find` finds the address in the log.
     pub(super) fn wait_until_listening<T>(
         &mut self,
         find: impl Fn(&str) -> Option<T>,
     ) -> io::Result<T> {
         let start = Instant::now();
         loop {
-            // Asked before the log is read, so that a server's last words are in it.
+            // Checked before the log is read, so that the log is complete if the server has ended.
             let ended = self.child.try_wait()?.is_some();
             let log = self.log()?;
             if let Some(found) = find(&log) {
@@ -61,11 +61,11 @@ impl ServerProcess {
         }
     }
 
-    /// Asks the server to end, and waits until it has, or for `limit`.
+    /// Ends the server with SIGTERM, and waits for it up to `limit`.
     pub(super) fn terminate(&mut self, limit: Duration) {
         let start = Instant::now();
-        // Nothing to be done about a child that is already gone.
-        let _gone = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        // A child that has already ended is no error.
+        let _ended = kill_process(Pid::from_child(&self.child), Signal::TERM);
         while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < limit {
             thread::sleep(START_POLL);
         }
@@ -74,7 +74,7 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // Nothing to be done about a child that is already gone.
+        // A child that has already ended is no error.
         drop(self.child.kill());
         drop(self.child.wait());
     }

@@ -23,16 +23,17 @@ use super::process::ServerProcess;
 use super::{command, run};
 use crate::Ca;
 
-/// The user whom [`RegistryAuth::Basic`] lets in, and whom a [`TokenServer`](super::TokenServer) lets do everything.
+/// The user of [`RegistryAuth::Basic`], and the user of a [`TokenServer`](super::TokenServer) with all
+/// permissions.
 pub const USER: &str = "bosun";
 /// The password of [`USER`].
 pub const PASSWORD: &str = "heave-ho";
 
-/// A running `docker-registry` on a loopback port of the kernel's choosing; killed on drop.
+/// A running `docker-registry` on a free loopback port; killed on drop.
 ///
 /// ```no_run
 /// use windlass_testing::Ca;
-/// use windlass_testing::real::{RegistryAuth, DockerRegistry};
+/// use windlass_testing::real::{DockerRegistry, RegistryAuth};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// # let dir = std::path::Path::new("/nowhere");
@@ -51,65 +52,64 @@ pub struct DockerRegistry {
     address: SocketAddr,
     access: RegistryAuth,
     ca: Option<Ca>,
-    /// A directory of certificates to trust, as `skopeo` wants it.
+    /// A directory of trusted certificates, for `skopeo`.
     certificates: PathBuf,
     schema1: bool,
 }
 
 impl DockerRegistry {
-    /// Starts a server with its configuration, log and content in `dir`; content that is already there is
-    /// served.
+    /// Starts a server with its configuration, log and content in `dir`; existing content is served.
     ///
     /// # Errors
-    /// When the server is missing, or ends or stays silent instead of listening.
+    /// If the program is missing, ends, or does not listen in time.
     pub fn start(dir: &Path, access: RegistryAuth) -> io::Result<Self> {
         Self::builder(dir).access(access).start()
     }
 
-    /// Prepares a server with all it has in `dir`: on 127.0.0.1, for everybody, over plain HTTP.
+    /// Configures a server with its files in `dir`: on 127.0.0.1, without authorization, over plain HTTP.
     pub fn builder(dir: &Path) -> DockerRegistryBuilder {
         DockerRegistryBuilder::new(dir)
     }
 
-    /// Where the server listens.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The URL of its root, without a slash at the end.
+    /// Returns the URL of its root, without a slash at the end.
     pub fn url(&self) -> String {
         let scheme = if self.ca.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
-    /// The server's process.
+    /// Returns the process ID of the server.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
-    /// Pushes `tag` of the OCI layout at `layout` as `repository:tag`, with `skopeo`, every blob and
-    /// manifest byte for byte.
+    /// Pushes `tag` of the OCI layout at `layout` as `repository:tag`, with `skopeo`, without changing any blob
+    /// or manifest.
     ///
     /// # Errors
-    /// When `skopeo` fails, with what it said.
+    /// If `skopeo` fails, with its output.
     pub fn push(&self, layout: &Path, tag: &str, repository: &str) -> io::Result<()> {
         self.push_with(&["--all", "--preserve-digests"], layout, tag, repository)
     }
 
     /// Pushes `tag` of the OCI layout at `layout` as `repository:tag`, with `skopeo`, converted to Docker's
-    /// own types (schema 2); of an index, this machine's image.
+    /// media types (schema 2); of an index, only this machine's image.
     ///
     /// # Errors
-    /// When `skopeo` fails, with what it said.
+    /// If `skopeo` fails, with its output.
     pub fn push_docker(&self, layout: &Path, tag: &str, repository: &str) -> io::Result<()> {
         self.push_with(&["--format=v2s2"], layout, tag, repository)
     }
 
-    /// Copies the image `name` (`repository:tag`) with `skopeo` to a new directory `to`: `manifest.json`,
-    /// and each blob by the hex of its digest.
+    /// Copies the image `name` (`repository:tag`) with `skopeo` to a new directory `to`: `manifest.json`, and
+    /// each blob by the hex of its digest.
     ///
     /// # Errors
-    /// When `skopeo` fails, with what it said.
+    /// If `skopeo` fails, with its output.
     pub fn copy(&self, name: &str, to: &Path) -> io::Result<()> {
         let mut skopeo = self.skopeo_copy("src");
         skopeo.arg("--preserve-digests");
@@ -118,10 +118,10 @@ impl DockerRegistry {
         run(&mut skopeo).map(drop)
     }
 
-    /// Whether the server, which speaks plain HTTP, takes this token at all.
+    /// Returns whether the server, which uses plain HTTP, accepts this token.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// If it does not respond.
     pub fn accepts_token(&self, token: &str) -> io::Result<bool> {
         let mut request = Request::new(Full::<Bytes>::default());
         *request.uri_mut() = Uri::from_static("/v2/");
@@ -131,10 +131,10 @@ impl DockerRegistry {
         Ok(exchange(self.address, request)?.status() == StatusCode::OK)
     }
 
-    /// The requests answered so far, in order.
+    /// Returns the requests so far, in order.
     ///
     /// # Errors
-    /// When the log cannot be read.
+    /// If the log cannot be read.
     pub fn requests(&self) -> io::Result<Vec<LoggedRequest>> {
         let log = self.process.log()?;
         Ok(log.lines().filter_map(LoggedRequest::parse).collect())
@@ -145,8 +145,8 @@ impl DockerRegistry {
         let config = builder.write_configuration()?;
         let mut server = command("docker-registry");
         server.arg("serve").arg(&config);
-        // It would take settings, proxies and certificates from the environment; with AWS_CA_BUNDLE set,
-        // its S3 driver does not even start.
+        // It would read settings, proxies and certificates from the environment; with AWS_CA_BUNDLE set, its S3
+        // driver does not start.
         server.env_clear();
         if let Some(roots) = builder.upstream_roots() {
             server.env("SSL_CERT_FILE", roots);
@@ -165,7 +165,7 @@ impl DockerRegistry {
         Ok(registry)
     }
 
-    /// The certificates of the authorities behind it, PEM: its own, its token server's.
+    /// Returns the certificates of its authorities in PEM: its own, and its token server's.
     fn roots(&self) -> Vec<String> {
         let own = self.ca.as_ref().map(|ca| ca.pem().to_owned());
         let tokens = match &self.access {
@@ -197,7 +197,7 @@ impl DockerRegistry {
         run(&mut skopeo).map(drop)
     }
 
-    /// Begins a copy with this registry on one side, `src` or `dest`.
+    /// Returns a `skopeo copy` command with this registry on one side, `src` or `dest`.
     fn skopeo_copy(&self, side: &str) -> Command {
         let mut skopeo = command("skopeo");
         skopeo.args(["--insecure-policy", "copy", "--quiet"]);

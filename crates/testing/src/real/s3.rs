@@ -1,4 +1,4 @@
-//! `moto_server`, which plays S3, behind a recorder of who asked it what, and how.
+//! `moto_server` as a stand-in for S3, behind a proxy that records requests.
 
 use std::fs;
 use std::io;
@@ -20,30 +20,30 @@ use super::http::exchange;
 use super::local_server::{LocalServer, ServiceBody, full};
 use super::process::ServerProcess;
 
-/// The bucket that is there from the start.
+/// The bucket, created at the start.
 pub(super) const BUCKET: &str = "hold";
-/// The access key; `moto` takes any.
+/// The access key; `moto` accepts any.
 pub(super) const ACCESS_KEY: &str = "windlass-access-key";
 /// The secret key.
 pub(super) const SECRET_KEY: &str = "windlass-secret-key";
 
-/// Not the host that registries are on: a redirect to here leaves the origin in every respect.
+/// Another host than that of registries, so that a redirect leads to another origin.
 const RECORDER_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// A running `moto_server` with one bucket, whose content is in its memory; killed on drop.
+/// A running `moto_server` with one bucket, whose content is in memory; killed on drop.
 ///
-/// Requests reach it through a recorder, at another address of loopback than registries listen on. As S3
-/// does, and `moto` does not, the recorder refuses a presigned URL that comes with an `Authorization`.
-/// Nobody checks signatures, nor whether they have expired.
+/// Requests go through a recording proxy, at another address of loopback than registries. As S3 does, and
+/// `moto` does not, the proxy rejects a presigned URL with an `Authorization` header. Signatures and their
+/// lifetimes are not checked.
 #[derive(Debug)]
 pub struct S3 {
-    // First, so that nobody asks a server that is gone.
+    // Dropped first, so that no request reaches a stopped server.
     recorder: LocalServer,
     moto: ServerProcess,
     requests: Arc<Mutex<Vec<S3Request>>>,
 }
 
-/// What the recorder saw of a request. Keys and signatures are not kept.
+/// A recorded request, without keys and signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Request {
     /// The method.
@@ -52,13 +52,13 @@ pub struct S3Request {
     pub path: String,
     /// Whether the query carries a signature.
     pub is_presigned: bool,
-    /// Whether there was an `Authorization` header, of whatever kind.
+    /// Whether there was an `Authorization` header.
     pub has_authorization: bool,
     /// Whether there was a cookie.
     pub has_cookie: bool,
-    /// The `Range` asked for.
+    /// The `Range` header.
     pub range: Option<String>,
-    /// The status answered.
+    /// The status of the response.
     pub status: u16,
 }
 
@@ -66,12 +66,12 @@ impl S3 {
     /// Starts the server with its log in `dir`.
     ///
     /// # Errors
-    /// When the server is missing, or ends or stays silent instead of listening.
+    /// If the program is missing, ends, or does not listen in time.
     pub fn start(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let mut moto = command("moto_server");
         moto.args(["-H", "127.0.0.1", "-p", "0"]);
-        // Would be read for connections that are never made.
+        // It would be read without being used.
         moto.env_remove("AWS_CA_BUNDLE");
         let mut moto = ServerProcess::start(&mut moto, dir.join("moto.log"))?;
         let upstream = moto.wait_until_listening(listening_address)?;
@@ -81,10 +81,10 @@ impl S3 {
         let recorder = LocalServer::start(RECORDER_ADDRESS, None, move |request| {
             let record = Arc::clone(&record);
             async move {
-                let mut noted = S3Request::of(&request);
-                let response = answer(upstream, &noted, request).await;
-                noted.status = response.status().as_u16();
-                lock(&record).push(noted);
+                let mut recorded = S3Request::of(&request);
+                let response = answer(upstream, &recorded, request).await;
+                recorded.status = response.status().as_u16();
+                lock(&record).push(recorded);
                 response
             }
         })?;
@@ -95,27 +95,27 @@ impl S3 {
         })
     }
 
-    /// The URL that registries store to and clients are redirected to, without a slash at the end.
+    /// Returns the URL for registries and their clients, without a slash at the end.
     pub fn url(&self) -> String {
         self.recorder.url()
     }
 
-    /// The address in that URL.
+    /// Returns the address in the URL.
     pub fn address(&self) -> SocketAddr {
         self.recorder.address()
     }
 
-    /// The server's process.
+    /// Returns the process ID of the server.
     pub fn pid(&self) -> u32 {
         self.moto.pid()
     }
 
-    /// The requests answered so far, the registry's own among them, in order.
+    /// Returns the requests so far, including those of the registry, in order.
     pub fn requests(&self) -> Vec<S3Request> {
         lock(&self.requests).clone()
     }
 
-    /// The requests by presigned URL so far: those that a registry has redirected.
+    /// Returns the requests with presigned URLs so far: those that a registry has redirected.
     pub fn presigned_requests(&self) -> Vec<S3Request> {
         let mut requests = self.requests();
         requests.retain(|request| request.is_presigned);
@@ -142,7 +142,9 @@ impl S3Request {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("nobody panics holding the record")
+    mutex
+        .lock()
+        .expect("no thread panics with the requests locked")
 }
 
 /// Finds ` * Running on http://127.0.0.1:41233` in the server's log.
@@ -155,21 +157,24 @@ fn listening_address(log: &str) -> Option<SocketAddr> {
 fn create_bucket(moto: SocketAddr) -> io::Result<()> {
     let mut request = Request::new(Full::<Bytes>::default());
     *request.method_mut() = Method::PUT;
-    *request.uri_mut() = Uri::try_from(format!("/{BUCKET}")).expect("a bucket's name is plain");
+    *request.uri_mut() =
+        Uri::try_from(format!("/{BUCKET}")).expect("the name of the bucket is valid in a path");
     let response = exchange(moto, request)?;
     match response.status() {
         StatusCode::OK => Ok(()),
-        status => Err(io::Error::other(format!("moto makes no bucket: {status}"))),
+        status => Err(io::Error::other(format!(
+            "moto did not create the bucket: {status}"
+        ))),
     }
 }
 
-/// Answers as S3 does where `moto` does not, or else as `moto` does.
+/// Responds as S3 does where `moto` differs, and otherwise forwards to `moto`.
 async fn answer(
     moto: SocketAddr,
-    noted: &S3Request,
+    recorded: &S3Request,
     request: Request<Incoming>,
 ) -> Response<ServiceBody> {
-    if noted.is_presigned && noted.has_authorization {
+    if recorded.is_presigned && recorded.has_authorization {
         const TWO_KEYS: &str = "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>";
         return plain(StatusCode::BAD_REQUEST, TWO_KEYS);
     }
@@ -184,7 +189,7 @@ fn plain(status: StatusCode, body: &'static str) -> Response<ServiceBody> {
     response
 }
 
-/// Passes `request` on as it came: its `Host` is part of what was signed.
+/// Forwards `request` unchanged: its `Host` is part of the signature.
 async fn forwarded(
     moto: SocketAddr,
     mut request: Request<Incoming>,
@@ -198,7 +203,7 @@ async fn forwarded(
     Ok(response.map(BodyExt::boxed_unsync))
 }
 
-/// RFC 9110, section 7.6.1; and the recorder says itself that it wants to have the body.
+/// Removes hop-by-hop headers (RFC 9110, section 7.6.1), and `Expect`, which the proxy handles itself.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in ["connection", "keep-alive", EXPECT.as_str()] {
         headers.remove(name);

@@ -26,22 +26,22 @@ use token_request::{ParsedTokenRequest, PresentedCredentials};
 
 use super::local_server::{LocalServer, ServiceBody, full};
 
-/// Where tokens are had.
+/// The path of the token endpoint.
 const PATH: &str = "/token";
-/// How much longer than they say a `docker-registry` takes tokens, lest the clocks differ.
+/// A `docker-registry` accepts tokens for this long after they expire, in case the clocks differ.
 const LEEWAY: Duration = Duration::from_secs(60);
-/// No request for a token has more to say.
+/// The limit of a request body, in bytes.
 const BODY_LIMIT: usize = 64 << 10;
 
-/// A server in this process, until it is dropped, whose tokens a real `docker-registry` takes.
+/// A server in this process that runs until it is dropped, whose tokens a real `docker-registry` accepts.
 ///
-/// It answers the GET form (HTTP Basic or nobody in particular) and the POST form of `OAuth2` (`password`
-/// and `refresh_token`); it gives a refresh token where one is asked for (`offline_token=true`,
-/// `access_type=offline`). Access tokens are JWTs signed by ES256 for what was both asked for and granted.
-/// [`USER`](super::USER) may do everything.
+/// It supports the GET form (HTTP Basic or anonymous) and the POST form of `OAuth2` (`password` and
+/// `refresh_token`); it issues a refresh token on request (`offline_token=true`, `access_type=offline`). Access
+/// tokens are JWTs signed with ES256 for the scopes that were both requested and granted. [`USER`](super::USER)
+/// has all permissions.
 ///
 /// ```no_run
-/// use windlass_testing::real::{RegistryAuth, DockerRegistry, RepositoryGrant, TokenServer};
+/// use windlass_testing::real::{DockerRegistry, RegistryAuth, RepositoryGrant, TokenServer};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// # let dir = std::path::Path::new("/nowhere");
@@ -59,56 +59,56 @@ const BODY_LIMIT: usize = 64 << 10;
 pub struct TokenServer {
     service: LocalServer,
     token_issuer: Arc<TokenIssuer>,
-    /// The certificate of the authority behind its TLS, PEM.
+    /// The certificate of the authority of its TLS, PEM.
     root: Option<String>,
 }
 
-/// What a registry must know of a token server.
+/// The configuration of a registry for a token server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenAuthority {
-    /// The URL at which tokens are had.
+    /// The URL of the token endpoint.
     pub realm: String,
-    /// What the registry calls itself.
+    /// The name of the registry's service.
     pub service: String,
-    /// What the token server calls itself.
+    /// The name of the token server.
     pub issuer: String,
     /// The certificate of the key that signs tokens, PEM.
     pub certificate: String,
-    /// The certificate of the authority behind the realm's TLS, PEM.
+    /// The certificate of the authority of the realm's TLS, PEM.
     pub root: Option<String>,
 }
 
-/// What was asked of the token server. Passwords and tokens are not kept.
+/// A request to the token server, without passwords and tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRequest {
     /// The method.
     pub method: String,
     /// The service that the token is for.
     pub service: Option<String>,
-    /// The scopes asked for, one by one.
+    /// The requested scopes, one by one.
     pub scopes: Vec<String>,
-    /// The `grant_type`, which the GET form has not.
+    /// The `grant_type`; the GET form has none.
     pub grant_type: Option<String>,
-    /// Whether a refresh token was asked for.
-    pub wants_refresh_token: bool,
-    /// Whether there was an `Authorization` header, of whatever kind.
+    /// Whether a refresh token was requested.
+    pub requests_refresh_token: bool,
+    /// Whether there was an `Authorization` header.
     pub has_authorization: bool,
-    /// Who has shown to be who.
+    /// The authenticated user.
     pub account: Option<String>,
-    /// The status answered.
+    /// The status of the response.
     pub status: u16,
 }
 
-/// What makes and records the answers.
+/// Issues tokens and records requests.
 #[derive(Debug)]
 struct TokenIssuer {
     signer: Signer,
     service: String,
     issuer: String,
     life: Duration,
-    /// How long a `docker-registry` takes its tokens.
+    /// The time for which a `docker-registry` accepts its tokens.
     accepted: Duration,
-    takes_post: bool,
+    accepts_post: bool,
     state: Mutex<IssuerState>,
 }
 
@@ -116,31 +116,31 @@ struct TokenIssuer {
 struct IssuerState {
     accounts: AccountStore,
     requests: Vec<TokenRequest>,
-    /// Tokens made so far.
+    /// The number of tokens issued so far.
     issued: u64,
 }
 
-/// What to answer.
+/// A response of the token endpoint.
 struct TokenResponse {
     status: StatusCode,
     body: Value,
 }
 
 impl TokenServer {
-    /// Starts a server that knows only [`USER`](super::USER).
+    /// Starts a server with the user [`USER`](super::USER) only.
     ///
     /// # Errors
-    /// When it cannot listen on 127.0.0.1.
+    /// If it cannot listen on 127.0.0.1.
     pub fn start() -> io::Result<Self> {
         Self::builder().start()
     }
 
-    /// Prepares a server with other users, or one that speaks TLS.
+    /// Configures a server, for example with other users or TLS.
     pub fn builder() -> TokenServerBuilder {
         TokenServerBuilder::default()
     }
 
-    /// What a registry must know to take this server's tokens.
+    /// Returns the configuration of a registry that accepts this server's tokens.
     pub fn authority(&self) -> TokenAuthority {
         TokenAuthority {
             realm: format!("{}{PATH}", self.service.url()),
@@ -151,22 +151,22 @@ impl TokenServer {
         }
     }
 
-    /// Where the server listens.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.service.address()
     }
 
-    /// The requests answered so far, in order.
+    /// Returns the requests so far, in order.
     pub fn requests(&self) -> Vec<TokenRequest> {
         self.token_issuer.state().requests.clone()
     }
 
-    /// Gives a refresh token, as `docker login` gets one, to a user.
+    /// Issues a refresh token to a user, as for `docker login`.
     pub fn refresh_token(&self, user: &str) -> String {
         self.token_issuer.state().accounts.refresh_token(user)
     }
 
-    /// Gives an access token to a user, for pulling from `repository`.
+    /// Issues an access token to a user, for pulls from `repository`.
     pub fn access_token(&self, user: &str, repository: &str) -> String {
         let parsed = ParsedTokenRequest {
             scopes: vec![format!("repository:{repository}:pull")],
@@ -177,7 +177,7 @@ impl TokenServer {
             .token(&mut self.token_issuer.state(), &parsed, &caller)
     }
 
-    /// Takes no refresh token any more that was given out so far.
+    /// Revokes all refresh tokens.
     pub fn revoke_refresh_tokens(&self) {
         self.token_issuer.state().accounts.revoke_refresh_tokens();
     }
@@ -187,7 +187,7 @@ impl TokenIssuer {
     fn state(&self) -> MutexGuard<'_, IssuerState> {
         self.state
             .lock()
-            .expect("nobody panics holding the accounts")
+            .expect("no thread panics with the accounts locked")
     }
 
     async fn respond(&self, request: Request<Incoming>) -> Response<ServiceBody> {
@@ -196,7 +196,7 @@ impl TokenIssuer {
             return TokenResponse::error(StatusCode::NOT_FOUND, "no such path").response();
         }
         let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
-            return TokenResponse::error(StatusCode::BAD_REQUEST, "no such body").response();
+            return TokenResponse::error(StatusCode::BAD_REQUEST, "invalid body").response();
         };
         let body = body.to_bytes();
         let parameters = match head.method {
@@ -207,7 +207,7 @@ impl TokenIssuer {
             .response()
     }
 
-    /// Makes the answer and records it.
+    /// Responds to a request and records it.
     fn respond_and_record(
         &self,
         method: &Method,
@@ -223,7 +223,7 @@ impl TokenIssuer {
             service: parsed.service,
             scopes: parsed.scopes,
             grant_type: parsed.grant_type,
-            wants_refresh_token: parsed.wants_refresh_token,
+            requests_refresh_token: parsed.requests_refresh_token,
             has_authorization: headers.contains_key(AUTHORIZATION),
             account: caller.and_then(TokenCaller::user),
             status: answer.status.as_u16(),
@@ -238,18 +238,18 @@ impl TokenIssuer {
         parsed: &ParsedTokenRequest,
         caller: Option<&TokenCaller>,
     ) -> TokenResponse {
-        let is_form = *method == Method::GET || (*method == Method::POST && self.takes_post);
+        let is_form = *method == Method::GET || (*method == Method::POST && self.accepts_post);
         if !is_form {
-            return TokenResponse::error(StatusCode::METHOD_NOT_ALLOWED, "ask otherwise");
+            return TokenResponse::error(StatusCode::METHOD_NOT_ALLOWED, "method not supported");
         }
         let Some(caller) = caller else {
-            return TokenResponse::error(StatusCode::UNAUTHORIZED, "who is it?");
+            return TokenResponse::error(StatusCode::UNAUTHORIZED, "wrong credentials");
         };
         if parsed.service.as_ref() != Some(&self.service) {
             return TokenResponse::error(StatusCode::BAD_REQUEST, "no such service");
         }
         let refresh_token = match caller {
-            TokenCaller::User(user) if parsed.wants_refresh_token => {
+            TokenCaller::User(user) if parsed.requests_refresh_token => {
                 Some(state.accounts.refresh_token(user))
             }
             TokenCaller::Anonymous | TokenCaller::User(_) => None,
@@ -272,7 +272,7 @@ impl TokenIssuer {
         }
     }
 
-    /// Makes an access token of what `docker-registry` wants to know.
+    /// Issues an access token with the claims that `docker-registry` requires.
     fn token(
         &self,
         state: &mut IssuerState,
@@ -301,7 +301,7 @@ impl TokenIssuer {
 }
 
 impl IssuerState {
-    /// Who has shown to be who; `None` if nobody is convinced.
+    /// Authenticates a client; `None` if its credentials are wrong.
     fn caller(&self, credentials: &PresentedCredentials) -> Option<TokenCaller> {
         match credentials {
             PresentedCredentials::None => Some(TokenCaller::Anonymous),
@@ -313,7 +313,7 @@ impl IssuerState {
                 let owner = self.accounts.refresh_token_owner(token)?;
                 Some(TokenCaller::User(owner.to_owned()))
             }
-            PresentedCredentials::Unreadable => None,
+            PresentedCredentials::Malformed => None,
         }
     }
 }

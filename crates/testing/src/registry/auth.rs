@@ -1,4 +1,4 @@
-//! Who may ask: nobody in particular, by password, or by a token from the token endpoint.
+//! Authorization: none, by password, or by a token from the token endpoint.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -12,28 +12,28 @@ use serde_json::json;
 use super::response::RegistryResponse;
 use crate::Random;
 
-/// What the challenge names as the service.
+/// The service in the challenge.
 pub(super) const SERVICE: &str = "registry.test";
 
-/// How a registry wants to be asked.
+/// The authentication scheme of the registry.
 #[derive(Clone, Debug, Default)]
 pub(super) enum AuthScheme {
     #[default]
     Open,
     Basic,
     Bearer {
-        /// Where tokens are had; the registry's own `/token` unless set.
+        /// The token endpoint; the registry's own `/token` if not set.
         realm: Option<String>,
     },
 }
 
-/// The registry's door: its scheme, its only account, and the tokens it has issued.
+/// The authorization of a registry: its scheme, its only account, and the tokens it has issued.
 ///
 /// The account's password also serves as its identity token (`grant_type=refresh_token`).
 #[derive(Debug)]
 pub(super) struct AuthPolicy {
     pub(super) scheme: AuthScheme,
-    /// Without an account, tokens are for everyone.
+    /// Without an account, tokens are issued to all clients.
     pub(super) account: Option<(String, String)>,
     pub(super) lifetime: Duration,
     tokens: HashMap<String, IssuedToken>,
@@ -59,7 +59,7 @@ impl Default for AuthPolicy {
 }
 
 impl AuthPolicy {
-    /// Answers a request that may not pass; `None` lets it through.
+    /// Returns an error response for a request without valid authorization; `None` if it is authorized.
     pub(super) fn check(
         &self,
         headers: &HeaderMap,
@@ -80,7 +80,7 @@ impl AuthPolicy {
         }
     }
 
-    /// Asks for a (new) token, and says what is wrong with the one that came.
+    /// Returns a challenge for a token, with the error of the token that was sent.
     pub(super) fn challenge(
         &self,
         scope: Option<&str>,
@@ -101,7 +101,7 @@ impl AuthPolicy {
         unauthorized(&challenge)
     }
 
-    /// Answers at the token endpoint: the GET form, and the POST form of `OAuth2`.
+    /// Responds to a request at the token endpoint: the GET form, or the POST form of `OAuth2`.
     pub(super) fn token(
         &mut self,
         method: &Method,
@@ -154,7 +154,7 @@ impl AuthPolicy {
         RegistryResponse::json(StatusCode::OK, &body)
     }
 
-    /// Forgets every token.
+    /// Revokes all tokens.
     pub(super) fn expire_tokens(&mut self) {
         self.tokens.clear();
     }
@@ -168,7 +168,7 @@ impl AuthPolicy {
         token
     }
 
-    /// Returns what is wrong with a token: nothing to say about none at all, `None` if all is well.
+    /// Returns the error of a token: empty for a missing token, `None` for a valid one.
     fn token_error(
         &self,
         authorization: Option<&str>,
@@ -211,19 +211,19 @@ fn unauthorized(challenge: &str) -> RegistryResponse {
         .with(WWW_AUTHENTICATE, challenge)
 }
 
-/// Returns what is encoded in a `Basic` authorization: `username:password`.
+/// Returns the decoded content of a `Basic` authorization: `username:password`.
 pub(super) fn basic(authorization: &str) -> Option<String> {
     let encoded = authorization.strip_prefix("Basic ")?;
     String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
 }
 
-/// A scope may grant more than pulling: `repository:app:pull,push`.
-fn covers(scope: &str, wanted: &str) -> bool {
+/// Returns whether a scope grants all actions of another one: `repository:app:pull,push` covers pulling.
+fn covers(scope: &str, requested: &str) -> bool {
     let split = |scope: &str| {
         let (resource, actions) = scope.rsplit_once(':').unwrap_or((scope, ""));
         (resource.to_owned(), actions.to_owned())
     };
-    let ((resource, actions), (wanted, needed)) = (split(scope), split(wanted));
+    let ((resource, actions), (wanted, needed)) = (split(scope), split(requested));
     let is_granted = |action: &str| actions.split(',').any(|granted| granted == action);
     resource == wanted && needed.split(',').all(is_granted)
 }

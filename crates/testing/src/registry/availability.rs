@@ -1,4 +1,4 @@
-//! Whether the registry is to be had: up, dead in one of several ways, or gone.
+//! The availability of the registry: up, failing in one of several ways, or stopped.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::os::fd::OwnedFd;
@@ -10,43 +10,43 @@ use tokio::sync::watch;
 
 use super::Registry;
 
-/// How long the registry's thread may take to do as the switch says.
+/// The time that the registry's thread gets to follow the switch.
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
-/// What the registry does with connections.
+/// How the registry treats connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Availability {
     Up,
-    /// Resets connections as they come.
+    /// Resets all connections.
     Resetting,
     /// Does not listen.
     Refusing,
-    /// Takes connections and neither reads nor writes.
+    /// Accepts connections, and neither reads nor writes.
     Silent,
-    /// The end.
+    /// Stopped.
     Off,
 }
 
-/// The switch as it was turned last. The number of resets tells a connection that it was to be reset,
-/// also when the power is already up again.
+/// The setting of the switch. A connection compares the number of resets, so that it is reset also if the
+/// registry is up again already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SwitchState {
     pub(super) power: Availability,
     pub(super) resets: u64,
 }
 
-/// The switch, and how far the registry's thread has followed it.
+/// The switch, and the state that the registry's thread has reached.
 #[derive(Debug)]
 pub(super) struct AvailabilitySwitch {
-    wanted: watch::Sender<SwitchState>,
+    requested: watch::Sender<SwitchState>,
     reached: Mutex<SwitchState>,
     followed: Condvar,
 }
 
-/// A port of loopback that is the registry's own, whether it is listened on or not.
+/// A port of loopback that belongs to the registry, also while it does not listen.
 ///
-/// It is held by a bound socket that never listens; the one that does shares the port with it
-/// (`SO_REUSEPORT`), which the kernel allows nobody who asks for any free port.
+/// A bound socket that never listens reserves it; the listening socket shares the port (`SO_REUSEPORT`), which
+/// the kernel does not assign to others that request a free port.
 #[derive(Debug)]
 pub(super) struct ReservedPort {
     address: SocketAddrV4,
@@ -60,28 +60,31 @@ impl AvailabilitySwitch {
             resets: 0,
         };
         Self {
-            wanted: watch::Sender::new(up),
+            requested: watch::Sender::new(up),
             reached: Mutex::new(up),
             followed: Condvar::new(),
         }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<SwitchState> {
-        self.wanted.subscribe()
+        self.requested.subscribe()
     }
 
-    /// Turns the switch and waits until new connections meet with it.
+    /// Sets the switch and waits until it applies to new connections.
     pub(super) fn set(&self, power: Availability) {
         self.set_without_waiting(power);
-        let wanted = *self.wanted.borrow();
-        let reached = self.reached.lock().expect("nothing panics in here");
+        let requested = *self.requested.borrow();
+        let reached = self
+            .reached
+            .lock()
+            .expect("no thread panics with the state locked");
         let (reached, _) = self
             .followed
-            .wait_timeout_while(reached, WAIT_LIMIT, |reached| *reached != wanted)
-            .expect("nothing panics in here");
-        let there = *reached == wanted;
+            .wait_timeout_while(reached, WAIT_LIMIT, |reached| *reached != requested)
+            .expect("no thread panics with the state locked");
+        let there = *reached == requested;
         drop(reached);
-        assert!(there, "the registry did not do as told: {wanted:?}");
+        assert!(there, "the registry did not reach the state {requested:?}");
     }
 
     pub(super) fn set_without_waiting(&self, power: Availability) {
@@ -89,24 +92,24 @@ impl AvailabilitySwitch {
             power,
             Availability::Resetting | Availability::Refusing | Availability::Off
         );
-        self.wanted.send_modify(|position| {
+        self.requested.send_modify(|position| {
             position.power = power;
             position.resets += u64::from(resets);
         });
     }
 
-    /// Says that new connections now meet with `position`.
+    /// Records that `position` applies to new connections.
     pub(super) fn mark_reached(&self, position: SwitchState) {
-        *self.reached.lock().expect("nothing panics in here") = position;
+        *self
+            .reached
+            .lock()
+            .expect("no thread panics with the state locked") = position;
         self.followed.notify_all();
     }
 }
 
 impl ReservedPort {
-    /// Takes a free port.
-    ///
-    /// # Panics
-    /// If there is none at that address.
+    /// If there is none at this address.
     pub(super) fn reserve(ip: Ipv4Addr) -> Self {
         let (socket, address) = bound(SocketAddrV4::new(ip, 0));
         Self {
@@ -119,7 +122,7 @@ impl ReservedPort {
         self.address.into()
     }
 
-    /// Listens on the port; it does not block.
+    /// Listens on the port; the socket does not block.
     pub(super) fn listen(&self) -> TcpListener {
         let (socket, _) = bound(self.address);
         listen(&socket, 1024).expect("the port is the registry's own");
@@ -128,39 +131,38 @@ impl ReservedPort {
 }
 
 impl Registry {
-    /// Goes down: open connections are reset, and new ones as they come.
+    /// Resets open connections, and new ones when they are accepted.
     pub fn reset_connections(&self) {
         self.shared.switch.set(Availability::Resetting);
     }
 
-    /// Dies: open connections are reset and new ones refused. The port stays this registry's own.
+    /// Resets open connections and refuses new ones. The port stays reserved.
     pub fn stop_listening(&self) {
         self.shared.switch.set(Availability::Refusing);
     }
 
-    /// Falls silent: connections are taken and nothing ever comes of them, not even a TLS handshake (T28,
-    /// T33). Open ones stop where they are.
+    /// Accepts connections and sends nothing, not even a TLS handshake (T28, T33). Open connections stop.
     pub fn stop_answering(&self) {
         self.shared.switch.set(Availability::Silent);
     }
 
-    /// Comes back, with everything it had, from wherever it went. Connections that waited in silence go on.
+    /// Returns to normal operation, with all content. Connections that waited in silence continue.
     pub fn restore(&self) {
         self.shared.switch.set(Availability::Up);
     }
 
-    /// Forgets all scripts and comes back: from now on there is the truth only.
+    /// Removes all scripts and returns to normal operation.
     pub fn clear_scripts_and_restore(&self) {
         self.shared.state().scripts.clear();
         self.restore();
     }
 }
 
-/// A socket that shares its port with those that also would.
+/// Returns a socket that shares its port with others of this process.
 fn bound(address: SocketAddrV4) -> (OwnedFd, SocketAddrV4) {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)
-        .expect("the system has a socket to give");
+        .expect("a socket can be created");
     sockopt::set_socket_reuseport(&socket, true).expect("a TCP socket can share its port");
     bind(&socket, &address).expect("loopback has a free port");
     let address = rustix::net::getsockname(&socket).expect("a bound socket has an address");

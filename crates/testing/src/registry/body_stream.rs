@@ -1,4 +1,4 @@
-//! How the bytes of one answer flow: cut, held, stalled, slowed down, or without an end.
+//! Streams the body of a response: cut, held, stalled, slowed down, or endless.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use super::gate::Gate;
 use super::socket::ConnectionSocket;
 
-/// Small, so that what counts as sent is close to what the client can have.
+/// Small, so that the number of bytes sent is close to the number that the client has received.
 const CHUNK: u64 = 16 << 10;
-/// How much of a link's idle time is not lost.
-const LATENESS: Duration = Duration::from_millis(50);
+/// Timers fire late; up to this much is made up for.
+const MAX_CATCH_UP: Duration = Duration::from_millis(50);
 
-/// What happens to an answer's body on its way. Counts are bytes of that body, from its start.
+/// The scripted faults of a body. Counts are bytes from its start.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BodyScript {
     pub(super) cut: Option<(u64, CutKind)>,
@@ -30,33 +30,33 @@ pub(super) struct BodyScript {
 /// How a connection ends in the middle of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CutKind {
-    /// Orderly (FIN): the client gets everything before the cut.
+    /// Orderly (FIN): the client gets all bytes before the cut.
     Close,
     /// With a reset (RST).
     Reset,
 }
 
-/// The error by which a body tells hyper to drop the connection.
+/// The error with which a body makes hyper close the connection.
 #[derive(Debug)]
 pub(super) struct ConnectionAborted;
 
-/// A link of some speed, shared by what travels on it.
+/// A bandwidth limit, shared by all its users.
 #[derive(Debug)]
 pub(super) struct RateLimiter {
     bytes_per_second: u64,
-    /// When the last bytes let through will have passed.
+    /// The time at which the bytes accepted so far have passed.
     free_at: Mutex<Option<Instant>>,
 }
 
-/// One answer's body on its way.
+/// The body of one response.
 #[derive(Debug)]
 pub(super) struct BodyStream {
     pub(super) bytes: Bytes,
     pub(super) body_script: BodyScript,
-    /// The link that all answers share.
+    /// The bandwidth limit that all responses share.
     pub(super) link: Option<Arc<RateLimiter>>,
     pub(super) socket: Arc<ConnectionSocket>,
-    /// Counts what was handed to the connection.
+    /// The number of bytes handed to the connection.
     pub(super) sent: Arc<AtomicU64>,
 }
 
@@ -64,13 +64,13 @@ struct BodyStreamState {
     flow: BodyStream,
     own_pace: Option<RateLimiter>,
     position: u64,
-    /// The mark of the last piece, until that has been flushed.
+    /// The mark of the last chunk until it has been flushed.
     unflushed: Option<u64>,
 }
 
 impl std::fmt::Display for ConnectionAborted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the script hangs up here")
+        f.write_str("the script closes the connection here")
     }
 }
 
@@ -84,8 +84,8 @@ impl RateLimiter {
         }
     }
 
-    /// Returns the size of pieces that makes about 20 of them a second.
-    fn piece(&self) -> u64 {
+    /// Returns a chunk size for about 20 chunks a second.
+    fn chunk(&self) -> u64 {
         (self.bytes_per_second / 20).max(1)
     }
 
@@ -94,8 +94,8 @@ impl RateLimiter {
         let passed = {
             let mut free_at = self.free_at.lock().expect("nothing panics in here");
             let now = Instant::now();
-            // Timers are late, and a little lateness is made up for.
-            let earliest = now.checked_sub(LATENESS).unwrap_or(now);
+            // Timers fire late; a small delay is made up for.
+            let earliest = now.checked_sub(MAX_CATCH_UP).unwrap_or(now);
             let start = free_at.map_or(now, |at| at.max(earliest));
             let nanoseconds = u128::from(bytes) * 1_000_000_000 / u128::from(self.bytes_per_second);
             let time = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
@@ -106,7 +106,7 @@ impl RateLimiter {
 }
 
 impl BodyStream {
-    /// Returns the body as hyper takes it.
+    /// Returns the body as a stream for hyper.
     pub(super) fn into_stream(
         self,
     ) -> impl Stream<Item = Result<Frame<Bytes>, ConnectionAborted>> + Send {
@@ -117,15 +117,15 @@ impl BodyStream {
             unflushed: None,
         };
         stream::unfold(state, |mut state| async move {
-            let piece = state.next().await?;
-            Some((piece.map(Frame::data), state))
+            let chunk = state.next().await?;
+            Some((chunk.map(Frame::data), state))
         })
     }
 }
 
 impl BodyStreamState {
     async fn next(&mut self) -> Option<Result<Bytes, ConnectionAborted>> {
-        // Nothing is made before the last piece has left, so a cut comes exactly where it should.
+        // The next chunk waits until the last one was flushed, so that a cut happens exactly at its offset.
         if let Some(mark) = self.unflushed.take() {
             self.flow.socket.flushed_since(mark).await;
         }
@@ -141,14 +141,14 @@ impl BodyStreamState {
             }
             return Some(Err(ConnectionAborted));
         }
-        let piece = self.piece()?;
-        self.pace(piece.len() as u64).await;
-        self.position += piece.len() as u64;
+        let chunk = self.chunk()?;
+        self.pace(chunk.len() as u64).await;
+        self.position += chunk.len() as u64;
         self.flow
             .sent
-            .fetch_add(piece.len() as u64, Ordering::Relaxed);
+            .fetch_add(chunk.len() as u64, Ordering::Relaxed);
         self.unflushed = Some(self.flow.socket.mark());
-        Some(Ok(piece))
+        Some(Ok(chunk))
     }
 
     async fn hold(&self) {
@@ -159,8 +159,8 @@ impl BodyStreamState {
         }
     }
 
-    /// Returns the bytes up to the next event, the end or a full piece.
-    fn piece(&self) -> Option<Bytes> {
+    /// Returns the next chunk: up to the next event, the end or the chunk size.
+    fn chunk(&self) -> Option<Bytes> {
         let body_script = &self.flow.body_script;
         let events = [
             body_script.cut.map(|(at, _)| at),
@@ -171,8 +171,8 @@ impl BodyStreamState {
         let ahead =
             events.filter_map(|at| at.checked_sub(self.position).filter(|ahead| *ahead > 0));
         let paces = [self.own_pace.as_ref(), self.flow.link.as_deref()];
-        let pieces = paces.into_iter().flatten().map(RateLimiter::piece);
-        let size = ahead.chain(pieces).fold(CHUNK, u64::min);
+        let chunks = paces.into_iter().flatten().map(RateLimiter::chunk);
+        let size = ahead.chain(chunks).fold(CHUNK, u64::min);
         if body_script.endless {
             return Some(Bytes::from(vec![b'~'; usize::try_from(size).ok()?]));
         }

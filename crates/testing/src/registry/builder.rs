@@ -1,4 +1,4 @@
-//! Prepares a registry: where it listens, whom it lets in, how fast it is.
+//! Configures a registry: its address, authorization, TLS and speed.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -52,53 +52,50 @@ impl Default for RegistryBuilder {
 }
 
 impl RegistryBuilder {
-    /// Listens on another address of loopback, such as 127.0.0.2.
+    /// Sets another address of loopback, such as 127.0.0.2.
     #[must_use]
     pub fn on(mut self, address: Ipv4Addr) -> Self {
         self.address = address;
         self
     }
 
-    /// Speaks TLS (and only that), with a certificate of `ca` for `localhost`, `reg.test` and its address.
-    /// HTTP/2 or HTTP/1.1 is spoken, as the client likes.
+    /// Requires TLS, with a certificate of `ca` for `localhost`, `reg.test` and its address. The client chooses
+    /// HTTP/2 or HTTP/1.1.
     #[must_use]
     pub fn tls(mut self, ca: &Ca) -> Self {
         self.tls = Some(RegistryTls::new(CertificateSource::SignedBy(ca.clone())));
         self
     }
 
-    /// As [`tls`](Self::tls), with this certificate: for other names, expired, self-signed.
+    /// Like [`tls`](Self::tls), with this certificate: for other names, expired, self-signed.
     #[must_use]
     pub fn tls_as(mut self, identity: TlsIdentity) -> Self {
         self.tls = Some(RegistryTls::new(CertificateSource::Is(identity)));
         self
     }
 
-    /// Speaks only HTTP/1.1.
-    ///
-    /// # Panics
-    /// If TLS is not chosen before, as in the next three.
+    /// If TLS was not enabled before; also for the next three methods.
     #[must_use]
     pub fn only_http1(mut self) -> Self {
         self.with_tls().protocols = vec!["http/1.1"];
         self
     }
 
-    /// Speaks only HTTP/2.
+    /// Supports only HTTP/2.
     #[must_use]
     pub fn only_http2(mut self) -> Self {
         self.with_tls().protocols = vec!["h2"];
         self
     }
 
-    /// Makes no connection with a client that does not show a certificate of `ca`.
+    /// Requires a client certificate of `ca`.
     #[must_use]
     pub fn require_client_certificate(mut self, ca: &Ca) -> Self {
         (self.with_tls().client_ca, self.with_tls().client_required) = (Some(ca.clone()), true);
         self
     }
 
-    /// Asks clients for a certificate of `ca`, and serves also those who have none.
+    /// Requests a client certificate of `ca`, and also serves clients without one.
     #[must_use]
     pub fn request_client_certificate(mut self, ca: &Ca) -> Self {
         (self.with_tls().client_ca, self.with_tls().client_required) = (Some(ca.clone()), false);
@@ -113,8 +110,8 @@ impl RegistryBuilder {
         self
     }
 
-    /// Serves the API at `path` without a `/v2` of its own, `/some/prefix/app/manifests/1`: what a
-    /// `hosts.toml` calls `override_path`.
+    /// Serves the API at `path` without `/v2`, `/some/prefix/app/manifests/1`: the `override_path` of a
+    /// `hosts.toml`.
     #[must_use]
     pub fn override_path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.protocol.root);
@@ -122,21 +119,21 @@ impl RegistryBuilder {
         self
     }
 
-    /// Has the content of `other` for its own: what is pushed to one is in both.
+    /// Shares the content of `other`: an image that is pushed to one is in both.
     #[must_use]
     pub fn share_content_with(mut self, other: &Registry) -> Self {
         self.content = other.shared.content.clone();
         self
     }
 
-    /// Serves the content of `other` to those who ask for it by name (`?ns=127.0.0.1:4711`), as mirrors of
-    /// containerd are asked. May be said of several.
+    /// Serves the content of `other` for requests with its name (`?ns=127.0.0.1:4711`), as containerd sends
+    /// them to mirrors. May be called for several registries.
     #[must_use]
     pub fn mirror_of(self, other: &Registry) -> Self {
         self.mirror_of_as(&other.host(), other)
     }
 
-    /// As [`mirror_of`](Self::mirror_of), with a name of one's own, `docker.io`.
+    /// Like [`mirror_of`](Self::mirror_of), with another name, such as `docker.io`.
     #[must_use]
     pub fn mirror_of_as(mut self, name: &str, other: &Registry) -> Self {
         let content = other.shared.content.clone();
@@ -144,72 +141,72 @@ impl RegistryBuilder {
         self
     }
 
-    /// Redirects everyone who wants a blob to `storage`, each time with a new presigned URL of `uses` uses,
-    /// as registries do whose blobs are in S3.
+    /// Redirects requests for blobs to `storage`, each with a new presigned URL for `uses` requests, as
+    /// registries with S3 storage do.
     #[must_use]
     pub fn redirect_blobs_to(mut self, storage: &Storage, uses: u64) -> Self {
         self.storage = Some(storage.presigning(uses));
         self
     }
 
-    /// Never says a digest (`Docker-RegistryContent-Digest`).
+    /// Sends no digests (`Docker-Content-Digest`).
     #[must_use]
     pub fn without_digests(mut self) -> Self {
         self.protocol.digest_header = false;
         self
     }
 
-    /// Answers 405 to every `HEAD`.
+    /// Responds to every `HEAD` with 405.
     #[must_use]
     pub fn without_head(mut self) -> Self {
         self.protocol.head = false;
         self
     }
 
-    /// Takes what is pushed, as well: blobs whole and in pieces, from other repositories, and manifests whose blobs
-    /// are there.
+    /// Accepts pushes: blobs in one or several chunks, mounts from other repositories, and manifests whose
+    /// blobs exist.
     #[must_use]
     pub fn writable(mut self) -> Self {
         self.uploads();
         self
     }
 
-    /// Takes what is pushed, in pieces of so many bytes at least (`OCI-Chunk-Min-Length`).
+    /// Accepts pushes, in chunks of at least this size (`OCI-Chunk-Min-Length`).
     #[must_use]
     pub fn min_chunk(mut self, bytes: usize) -> Self {
         self.uploads().min_chunk = Some(bytes);
         self
     }
 
-    /// Takes what is pushed, and nothing over from another repository.
+    /// Accepts pushes, but no mounts from other repositories.
     #[must_use]
     pub fn without_mounts(mut self) -> Self {
         self.uploads().mounts = false;
         self
     }
 
-    /// Knows which artifacts belong to a manifest, and lists so many of them on a page.
+    /// Supports the referrers API, with this number of entries on a page.
     #[must_use]
     pub fn referrers_per_page(mut self, entries: usize) -> Self {
         self.protocol.referrers = Some(entries);
         self
     }
 
-    /// Asks everyone for this account, by Basic authentication.
+    /// Requires this account, by Basic authentication.
     #[must_use]
     pub fn basic(mut self, username: &str, password: &str) -> Self {
         self.auth.scheme = AuthScheme::Basic;
         self.account(username, password)
     }
 
-    /// Asks everyone for a token, which `/token` gives to everyone unless there is an account.
+    /// Requires a token, which `/token` issues to all clients unless there is an account.
     #[must_use]
     pub fn bearer(mut self) -> Self {
         self.auth.scheme = AuthScheme::Bearer { realm: None };
         self
     }
 
-    /// As [`bearer`](Self::bearer), with a challenge that names another token endpoint.
+    /// Like [`bearer`](Self::bearer), with another token endpoint in the challenge.
     #[must_use]
     pub fn bearer_at(mut self, realm: &str) -> Self {
         self.auth.scheme = AuthScheme::Bearer {
@@ -218,38 +215,38 @@ impl RegistryBuilder {
         self
     }
 
-    /// Gives tokens only to this account; its password also serves as its identity token.
+    /// Issues tokens only to this account; its password also serves as its identity token.
     #[must_use]
     pub fn account(mut self, username: &str, password: &str) -> Self {
         self.auth.account = Some((username.to_owned(), password.to_owned()));
         self
     }
 
-    /// Says how long a token is good for; a minute, unless said otherwise.
+    /// Sets the lifetime of tokens; a minute by default.
     #[must_use]
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.auth.lifetime = lifetime;
         self
     }
 
-    /// Lists at most so many tags on a page.
+    /// Limits the tags on a page.
     #[must_use]
     pub fn tags_per_page(mut self, tags: usize) -> Self {
         self.protocol.tags_per_page = Some(tags);
         self
     }
 
-    /// Sends all bodies together at this speed.
+    /// Limits the total bandwidth of all bodies.
     #[must_use]
     pub fn link(mut self, bytes_per_second: u64) -> Self {
         self.link = Some(bytes_per_second);
         self
     }
 
-    /// Starts it.
+    /// Starts the registry.
     ///
     /// # Panics
-    /// If there is no free port at that address.
+    /// If there is no free port at its address.
     pub fn start(self) -> Registry {
         let port = ReservedPort::reserve(self.address);
         let listener = port.listen();
@@ -277,7 +274,7 @@ impl RegistryBuilder {
         let thread = std::thread::Builder::new()
             .name(format!("registry {address}"))
             .spawn(move || run(serving, port, listener))
-            .expect("the system has a thread to give");
+            .expect("the system can start a thread");
         Registry {
             shared,
             thread: Some(thread),
@@ -292,7 +289,7 @@ impl RegistryBuilder {
     }
 
     fn with_tls(&mut self) -> &mut RegistryTls {
-        self.tls.as_mut().expect("TLS is chosen before")
+        self.tls.as_mut().expect("TLS was enabled before")
     }
 }
 
@@ -300,6 +297,6 @@ fn run(shared: Arc<RegistryShared>, port: ReservedPort, listener: TcpListener) {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .expect("a runtime of one thread")
+        .expect("a runtime with one thread can be built")
         .block_on(serve::serve(shared, port, listener));
 }

@@ -1,4 +1,4 @@
-//! What a registry holds: repositories with tags, manifests and blobs.
+//! The content of a registry: repositories with tags, manifests and blobs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,24 +13,24 @@ use crate::Random;
 #[derive(Debug, Default)]
 pub(super) struct RegistryContent {
     repositories: BTreeMap<String, StoredRepository>,
-    /// Bytes served at a path of their own, outside the protocol.
+    /// Files at paths outside the protocol.
     pub(super) paths: HashMap<String, Bytes>,
-    /// Bytes served only to those whose query is a valid signature, by path.
+    /// Files that are served only with a valid signature in the query, by path.
     pub(super) private: HashMap<String, Bytes>,
-    /// What a path with a query may still be used for, and how often.
+    /// The method and the remaining uses of a signed path with query.
     pub(super) signatures: HashMap<String, (Method, u64)>,
-    /// Uploads under way.
+    /// The uploads in progress.
     pub(super) sessions: HashMap<String, UploadSession>,
-    /// How many uploads were begun so far.
+    /// The number of uploads started so far.
     pub(super) uploads_started: u64,
 }
 
-/// A blob on its way into a repository.
+/// An upload of a blob into a repository.
 #[derive(Debug)]
 pub(super) struct UploadSession {
     pub(super) repository: String,
     pub(super) bytes: Vec<u8>,
-    /// A piece came that only the last may be as small as.
+    /// The last chunk was shorter than the minimum, which only the final one may be.
     pub(super) is_short: bool,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct StoredManifest {
     pub(super) bytes: Bytes,
 }
 
-/// What a path asks for.
+/// The resource that a path refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
     Ping,
@@ -63,7 +63,7 @@ pub(super) enum Resource {
     Tags {
         repository: String,
     },
-    /// An upload; one that is to begin, without a session.
+    /// An upload; without a session for one that is to start.
     Upload {
         repository: String,
         session: Option<String>,
@@ -80,12 +80,15 @@ impl RegistryContent {
         self.repositories.get(name)
     }
 
-    /// Returns the repository, making it first where there is none.
+    /// Returns the repository, creating it if it does not exist.
     ///
     /// # Panics
-    /// If the name is not one that a registry would take.
+    /// If the name is invalid.
     pub(super) fn repository_mut(&mut self, name: &str) -> &mut StoredRepository {
-        assert!(is_repository_name(name), "{name:?} names no repository");
+        assert!(
+            is_repository_name(name),
+            "{name:?} is no valid repository name"
+        );
         self.repositories.entry(name.to_owned()).or_default()
     }
 
@@ -95,8 +98,8 @@ impl RegistryContent {
         }
     }
 
-    /// Signs a private path for so many uses by one method, and returns it with its query. Each signature is
-    /// another.
+    /// Signs a private path for `uses` requests with `method`, and returns it with its query. Each signature is
+    /// different.
     pub(super) fn sign(&mut self, path: &str, method: &Method, uses: u64) -> String {
         let seed = self.signatures.len() as u64;
         let signature = Random::new(seed).number();
@@ -106,7 +109,7 @@ impl RegistryContent {
         signed
     }
 
-    /// Returns whether the signature is still good, for once less than before.
+    /// Uses up one use of a signature; returns false if it is not valid any more.
     pub(super) fn consume_signature(&mut self, signed: &str, method: &Method) -> bool {
         match self.signatures.get_mut(signed) {
             Some((of, uses)) if of == method && *uses > 0 => {
@@ -125,7 +128,7 @@ impl RegistryContent {
 }
 
 impl Resource {
-    /// Reads a path; `root` is that of the API, usually `/v2`.
+    /// Parses a path; `root` is the path of the API, usually `/v2`.
     pub(super) fn of(root: &str, path: &str) -> Self {
         if path == "/token" {
             return Self::Token;
@@ -143,7 +146,7 @@ impl Resource {
             let repository = repository.to_owned();
             return Self::Tags { repository };
         }
-        // Repository names have no component `manifests` with one more behind it, so the last one counts.
+        // A repository name may contain the component `manifests`, so the last one counts.
         if let Some((repository, reference)) = rest.rsplit_once("/manifests/") {
             return Self::Manifest {
                 repository: repository.to_owned(),
@@ -171,7 +174,7 @@ impl Resource {
         Self::Other
     }
 
-    /// Returns the repository's name, for those that are in one.
+    /// Returns the name of the repository, for resources in one.
     pub(super) fn repository(&self) -> Option<&str> {
         match self {
             Self::Manifest { repository, .. }
@@ -183,7 +186,7 @@ impl Resource {
         }
     }
 
-    /// Returns the names under which this may be scripted, the most exact first.
+    /// Returns the keys of scripts for this resource, the most exact first.
     pub(super) fn keys(&self, path: &str) -> Vec<RouteKey> {
         let general = match self {
             Self::Ping => Some(RouteKey::Ping),
@@ -239,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_says_what_it_wants() {
+    fn a_path_is_parsed() {
         assert_eq!(Resource::of("/v2", "/v2/"), Resource::Ping);
         assert_eq!(
             Resource::of("/v2", "/v2/a/b/manifests/latest"),

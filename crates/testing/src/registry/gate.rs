@@ -1,16 +1,16 @@
-//! Holds requests until a test lets them through, so that no test needs to sleep.
+//! Holds responses until a test releases them, so that no test needs to sleep.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// How long a test may wait for a request before it is taken for stuck.
+/// The time that a test waits for requests before it fails.
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
-/// A gate in the way of some answers: they stop before it until [`open`](Self::open) is called.
+/// A gate that holds responses until [`open`](Self::open) is called.
 ///
-/// A gate that nobody opens stays shut; the held requests end with their client or the registry.
+/// If it is never opened, the held requests end with their client or the registry.
 #[derive(Clone, Debug, Default)]
 pub struct Gate(Arc<GateInner>);
 
@@ -28,22 +28,22 @@ struct GateState {
 }
 
 impl Gate {
-    /// Makes a gate that is shut.
+    /// Creates a closed gate.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets through who waits, and everyone after.
+    /// Releases all held responses, and all later ones.
     pub fn open(&self) {
         self.change(|state| state.open = true);
     }
 
-    /// Returns how many answers have come to the gate so far.
+    /// Returns the number of responses that have reached the gate.
     pub fn arrivals(&self) -> usize {
         self.state().arrivals
     }
 
-    /// Blocks until `count` answers have come to the gate. For tests without a runtime.
+    /// Blocks until `count` responses have reached the gate. For tests without a runtime.
     ///
     /// # Panics
     /// After 30 seconds.
@@ -55,25 +55,25 @@ impl Gate {
             .expect("no thread panics with the gate locked");
         assert!(
             !timeout.timed_out(),
-            "{} of {count} requests came to the gate",
+            "{} of {count} responses reached the gate",
             state.arrivals
         );
     }
 
-    /// Waits until `count` answers have come to the gate. For async tests.
+    /// Waits until `count` responses have reached the gate. For async tests.
     ///
     /// # Panics
     /// After 30 seconds.
     pub async fn reached(&self, count: usize) {
-        let come = tokio::time::timeout(WAIT_LIMIT, self.until(|state| state.arrivals >= count));
+        let reached = tokio::time::timeout(WAIT_LIMIT, self.until(|state| state.arrivals >= count));
         assert!(
-            come.await.is_ok(),
-            "{} of {count} requests came to the gate",
+            reached.await.is_ok(),
+            "{} of {count} responses reached the gate",
             self.arrivals()
         );
     }
 
-    /// Arrives at the gate and passes when it is open.
+    /// Registers at the gate and waits until it is open.
     pub(super) async fn pass(&self) {
         self.change(|state| state.arrivals += 1);
         self.until(|state| state.open).await;
@@ -83,7 +83,7 @@ impl Gate {
         loop {
             let changed = self.0.changed.notified();
             tokio::pin!(changed);
-            // Listens before it looks, so that no change is missed in between.
+            // Subscribed before the check, so that no change is missed in between.
             changed.as_mut().enable();
             if condition(&self.state()) {
                 return;

@@ -1,4 +1,4 @@
-//! Fills a registry: images, indexes, layers, and what no honest client would push.
+//! Fills a registry with images, indexes and layers, also with invalid ones.
 
 use bytes::Bytes;
 use windlass_oci::Digest;
@@ -8,7 +8,7 @@ use super::content::{StoredManifest, is_tag};
 use crate::{PackedImage, PackedIndex, PackedLayer, PackedSchema1};
 
 impl Registry {
-    /// Takes in an image with all that belongs to it; `name` is `repository` or `repository:tag`.
+    /// Stores an image with its blobs; `name` is `repository` or `repository:tag`.
     pub fn push(&self, image: impl Into<PackedImage>, name: &str) -> PackedImage {
         let image = image.into();
         let (repository, tag) = split(name);
@@ -17,7 +17,7 @@ impl Registry {
         image
     }
 
-    /// Takes in an index with all that belongs to it; `name` is `repository` or `repository:tag`.
+    /// Stores an index with its images; `name` is `repository` or `repository:tag`.
     pub fn push_index(&self, index: impl Into<PackedIndex>, name: &str) -> PackedIndex {
         let index = index.into();
         let (repository, tag) = split(name);
@@ -26,8 +26,8 @@ impl Registry {
         index
     }
 
-    /// Takes in a signed manifest of Docker's schema 1 with its layers, under the digest of what was signed:
-    /// not the hash of the bytes that are served. `name` is `repository` or `repository:tag`.
+    /// Stores a signed manifest of Docker's schema 1 with its layers, under the digest of the signed content,
+    /// which is not the digest of the bytes served. `name` is `repository` or `repository:tag`.
     pub fn push_schema1(&self, image: impl Into<PackedSchema1>, name: &str) -> PackedSchema1 {
         let image = image.into();
         let (repository, tag) = split(name);
@@ -40,14 +40,14 @@ impl Registry {
         image
     }
 
-    /// Takes in a layer that no manifest need speak of.
+    /// Stores a layer without a manifest.
     pub fn push_layer(&self, layer: impl Into<PackedLayer>, repository: &str) -> Digest {
         let layer = layer.into();
         self.put_blob_as(repository, &layer.digest, layer.bytes);
         layer.digest
     }
 
-    /// Takes in a blob.
+    /// Stores a blob.
     pub fn put_blob(&self, repository: &str, bytes: impl Into<Bytes>) -> Digest {
         let bytes = bytes.into();
         let digest = Digest::sha256(&bytes);
@@ -55,14 +55,14 @@ impl Registry {
         digest
     }
 
-    /// Takes in bytes under a digest that need not be theirs.
+    /// Stores bytes under any digest.
     pub fn put_blob_as(&self, repository: &str, digest: &Digest, bytes: impl Into<Bytes>) {
         let mut content = self.shared.content();
         let blobs = &mut content.repository_mut(repository).blobs;
         blobs.insert(*digest, bytes.into());
     }
 
-    /// Takes in a manifest or an index, whatever it says.
+    /// Stores any manifest or index.
     pub fn put_manifest(
         &self,
         repository: &str,
@@ -75,7 +75,7 @@ impl Registry {
         digest
     }
 
-    /// Takes in a manifest under a digest that need not be its own.
+    /// Stores a manifest under any digest.
     pub fn put_manifest_as(
         &self,
         repository: &str,
@@ -92,10 +92,10 @@ impl Registry {
         manifests.insert(*digest, manifest);
     }
 
-    /// Points a tag at a digest, wherever it pointed before.
+    /// Sets a tag to a digest.
     ///
     /// # Panics
-    /// If it is not a tag.
+    /// If the tag is invalid.
     pub fn tag(&self, repository: &str, tag: &str, digest: &Digest) {
         assert!(is_tag(tag), "{tag:?} is not a tag");
         let mut content = self.shared.content();
@@ -108,8 +108,8 @@ impl Registry {
         self.shared.content().remove_blob(digest);
     }
 
-    /// Serves bytes at a path outside the protocol, to everyone: a CDN, say. With a query in `path`, only
-    /// that query is answered.
+    /// Serves bytes at a path outside the protocol without authorization, as a CDN does. If `path` has a query,
+    /// only that query is served.
     pub fn put_path(&self, path: &str, bytes: impl Into<Bytes>) {
         let mut content = self.shared.content();
         content.paths.insert(path.to_owned(), bytes.into());

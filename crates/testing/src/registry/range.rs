@@ -1,26 +1,26 @@
-//! Byte ranges (RFC 9110, 14), answered honestly or not.
+//! Byte ranges (RFC 9110, section 14), served correctly or not.
 
 use std::ops::Range;
 
-/// What a `Range` header asks of a body of some size.
+/// The range that a `Range` header requests of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RequestedRange {
-    /// No range, or one that a server may ignore.
+    /// The whole body: no range, or one that a server may ignore.
     Whole,
-    /// Some bytes of it.
+    /// Part of the body.
     Part(Range<u64>),
-    /// Bytes that it does not have.
+    /// A range outside of the body.
     Unsatisfiable,
 }
 
-/// A false answer to a request with a `Range` (T32).
+/// A wrong response to a request with a `Range` (T32).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeFault {
-    /// 200 with the whole body, as a server may do that knows no ranges.
+    /// 200 with the whole body, as servers without support for ranges respond.
     Ignored,
-    /// 206 whose bytes, truly labelled, begin one byte too late.
+    /// 206 with bytes that start one byte too late, and a correct `Content-Range` for them.
     StartsLate,
-    /// 206 that is labelled as asked but carries the bytes from the body's start.
+    /// 206 with the requested `Content-Range`, and the bytes from the start of the body.
     FromTheStart,
     /// 206 without a `RegistryContent-Range`.
     Unlabelled,
@@ -28,14 +28,14 @@ pub enum RangeFault {
     OtherTotal,
     /// 206 with two parts, `multipart/byteranges`.
     Multipart,
-    /// 206 that carries only half of what was asked, truly labelled.
+    /// 206 with only half of the range, and a correct `Content-Range` for it.
     Shorter,
-    /// 416, although the range could be served.
+    /// 416, although the range exists.
     Unsatisfiable,
 }
 
 impl RequestedRange {
-    /// Reads a `Range` header against a body of `size` bytes.
+    /// Parses a `Range` header for a body of `size` bytes.
     pub(super) fn parse(header: Option<&str>, size: u64) -> Self {
         let Some(ranges) = header.and_then(|header| header.strip_prefix("bytes=")) else {
             return Self::Whole;
@@ -62,7 +62,7 @@ mod tests {
     use super::RequestedRange::{self, Part, Unsatisfiable, Whole};
 
     #[test]
-    fn a_range_is_read_as_rfc_9110_says() {
+    fn a_range_is_parsed_as_in_rfc_9110() {
         let cases = [
             (None, Whole),
             (Some("bytes=0-"), Part(0..10)),

@@ -1,4 +1,4 @@
-//! Which artifacts belong to a manifest (OCI distribution specification, "Listing Referrers").
+//! The referrers of a manifest (OCI distribution specification, "Listing Referrers").
 
 use hyper::StatusCode;
 use hyper::header::LINK;
@@ -10,7 +10,7 @@ use super::response::{RegistryResponse, RequestParts};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// Lists the manifests whose subject is `digest`, so many on a page.
+/// Lists the manifests whose subject is `digest`, one page at a time.
 pub(super) fn referrers(
     repository: Option<&StoredRepository>,
     name: &str,

@@ -1,4 +1,4 @@
-//! What a registry was asked, for tests to look at.
+//! The requests that a registry received, for assertions.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use super::Registry;
 use super::auth::{basic, decoded};
 use super::tls::TlsHandshake;
 
-/// One request that a registry saw.
+/// A request that a registry received.
 ///
 /// Prints as one line, `GET /v2/app/manifests/1 200`.
 #[derive(Clone, Debug)]
 pub struct RecordedRequest {
     /// The method.
     pub method: Method,
-    /// The path, as it was sent.
+    /// The path, as sent.
     pub path: String,
-    /// What stood behind the `?`.
+    /// The query, without the `?`.
     pub query: Option<String>,
     /// All headers.
     pub headers: HeaderMap,
@@ -30,19 +30,19 @@ pub struct RecordedRequest {
     pub body: Bytes,
     /// The version of HTTP.
     pub version: Version,
-    /// Whom the client believes to ask: `Host`, or `:authority` over HTTP/2.
+    /// The host in the request: `Host`, or `:authority` over HTTP/2.
     pub host: Option<String>,
-    /// How TLS was agreed upon; `None` for what came in the clear.
+    /// The TLS handshake; `None` without TLS.
     pub handshake: Option<TlsHandshake>,
-    /// Which connection it came on, counted from 0.
+    /// The number of its connection, counted from 0.
     pub connection: u64,
-    /// The status it was answered with, once it was.
+    /// The status of the response, once it was sent.
     pub status: Option<u16>,
     pub(super) sent: Arc<AtomicU64>,
 }
 
 impl RecordedRequest {
-    /// Returns the value of a header, if it was sent (and is text).
+    /// Returns the value of a header, if it is present and text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -63,13 +63,13 @@ impl RecordedRequest {
         pairs.find_map(|pair| Some(decoded(pair.strip_prefix(name)?.strip_prefix('=')?)))
     }
 
-    /// Returns whether the client showed a certificate.
+    /// Returns whether the client sent a certificate.
     pub fn has_client_certificate(&self) -> bool {
         let handshake = self.handshake.as_ref();
         handshake.is_some_and(|it| it.client_certificate.is_some())
     }
 
-    /// Returns whether `secret` is anywhere in it, also inside Basic credentials.
+    /// Returns whether the request contains `secret`, also inside Basic credentials.
     pub(super) fn contains_secret(&self, secret: &str) -> bool {
         let contains = |bytes: &[u8]| {
             let mut windows = bytes.windows(secret.len().max(1));
@@ -88,15 +88,15 @@ impl RecordedRequest {
             || contains(&self.body)
     }
 
-    /// Returns how many bytes of body have been given to the connection so far. The client may have got
-    /// 16 KiB less.
+    /// Returns the bytes of the body that were handed to the connection. The client may have received 16 KiB
+    /// less.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 }
 
 impl Registry {
-    /// Returns all requests so far, in the order in which they came.
+    /// Returns all requests so far, in order.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.state().requests.clone()
     }
@@ -106,19 +106,19 @@ impl Registry {
         self.requests().iter().map(ToString::to_string).collect()
     }
 
-    /// Returns the requests that came without TLS; of a registry with TLS, none should.
+    /// Returns the requests without TLS; a registry with TLS should get none.
     pub fn plaintext_requests(&self) -> Vec<RecordedRequest> {
         let mut requests = self.requests();
         requests.retain(|request| request.handshake.is_none());
         requests
     }
 
-    /// Returns how many connections were made so far, whatever came of them.
+    /// Returns the number of connections accepted so far.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// Returns the requests (of any method) for a blob.
+    /// Returns the requests for a blob, with any method.
     pub fn blob_requests(&self, digest: &Digest) -> Vec<RecordedRequest> {
         let end = format!("/blobs/{digest}");
         let mut requests = self.requests();
@@ -134,7 +134,7 @@ impl Registry {
             .collect()
     }
 
-    /// Returns how many bytes of a blob have been given to connections so far.
+    /// Returns the bytes of a blob that were handed to connections.
     pub fn bytes_sent(&self, digest: &Digest) -> u64 {
         self.blob_requests(digest)
             .iter()
@@ -142,7 +142,7 @@ impl Registry {
             .sum()
     }
 
-    /// Returns whether `secret` came in any request: in a header (also inside Basic credentials), the query
+    /// Returns whether any request contained `secret`: in a header (also inside Basic credentials), the query
     /// or the body.
     pub fn received(&self, secret: &str) -> bool {
         self.requests()
@@ -150,7 +150,7 @@ impl Registry {
             .any(|request| request.contains_secret(secret))
     }
 
-    /// Returns whether any request carried an `Authorization`.
+    /// Returns whether any request had an `Authorization` header.
     pub fn received_authorization(&self) -> bool {
         let requests = self.requests();
         requests

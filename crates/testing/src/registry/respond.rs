@@ -1,4 +1,4 @@
-//! Answers one request: by the script where there is one, else by the content.
+//! Responds to a request: as scripted, or from the content of the registry.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use super::socket::ConnectionSocket;
 use super::tls::TlsHandshake;
 use super::{RegistryShared, locked};
 
-/// More than any test pushes at a time.
+/// The limit of a request body, in bytes; no test sends more.
 const BODY_LIMIT: usize = 64 << 20;
 
-/// What is known of the connection on which requests come.
+/// The connection on which requests arrive.
 #[derive(Debug)]
 pub(super) struct ConnectionContext {
     pub(super) shared: Arc<RegistryShared>,
@@ -36,7 +36,7 @@ pub(super) struct ConnectionContext {
 
 type ResponseBody = UnsyncBoxBody<Bytes, ConnectionAborted>;
 
-/// Answers one request.
+/// Responds to one request.
 pub(super) async fn respond(
     context: Arc<ConnectionContext>,
     request: hyper::Request<Incoming>,
@@ -64,7 +64,7 @@ pub(super) async fn respond(
         sent: Arc::default(),
     };
     let number = shared.record(request.clone());
-    let (reply, script) = decide(shared, &request, is_whole);
+    let (reply, script) = choose_response(shared, &request, is_whole);
     if let Some(gate) = &script.gate {
         gate.pass().await;
     }
@@ -78,7 +78,7 @@ pub(super) async fn respond(
     Ok(response(&context, &request, reply, script))
 }
 
-/// Reads the body of a request, up to so many bytes.
+/// Reads the body of a request, up to `most` bytes.
 async fn read_body(mut body: Incoming, most: usize) -> Result<Bytes, ConnectionAborted> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -95,8 +95,9 @@ async fn read_body(mut body: Incoming, most: usize) -> Result<Bytes, ConnectionA
     Ok(bytes.into())
 }
 
-/// Finds the answer: the script's before the door, the door's, the script's behind it, or the truth.
-fn decide(
+/// Chooses the response: scripts that apply before authorization, the check of the authorization, other
+/// scripts, and last the content.
+fn choose_response(
     shared: &RegistryShared,
     request: &RecordedRequest,
     is_whole: bool,
@@ -161,7 +162,7 @@ fn decide(
     (apply_script(unscripted_response, &script, &parts), script)
 }
 
-/// Answers from the content that is asked for, or sends to where the blobs are.
+/// Responds from the content, or redirects to the storage of the blobs.
 fn unscripted_response(
     shared: &RegistryShared,
     resource: &Resource,
@@ -180,7 +181,7 @@ fn unscripted_response(
     }
 }
 
-/// What a token has to allow who makes such a request.
+/// Returns the actions that a token must grant for a request.
 fn actions(method: &Method) -> &'static str {
     match *method {
         Method::GET | Method::HEAD => "pull",
@@ -188,18 +189,19 @@ fn actions(method: &Method) -> &'static str {
     }
 }
 
-/// What Go's servers say to those who do not speak TLS.
+/// Returns the response of Go's servers to plain HTTP on a TLS port.
 fn not_tls() -> RegistryResponse {
     let message = "Client sent an HTTP request to an HTTPS server.\n";
     RegistryResponse::new(StatusCode::BAD_REQUEST, "text/plain", message)
 }
 
-/// The token endpoint and plain paths (a CDN's, say) are open to all.
+/// Returns whether a resource requires authorization: all except the token endpoint and plain paths (such as a
+/// CDN's).
 fn requires_auth(resource: &Resource) -> bool {
     !matches!(resource, Resource::Token | Resource::Other)
 }
 
-/// Changes the truth as the script wants it.
+/// Applies the changes of the script to the normal response.
 fn apply_script(
     mut reply: RegistryResponse,
     script: &ScriptedResponse,
@@ -220,7 +222,7 @@ fn apply_script(
     response::apply_range(reply, parts, script.range)
 }
 
-/// What is answered without a look at the truth, which then does not change either: no token is issued, no
+/// Returns a response that replaces the normal one, which then has no side effects: no token is issued, no
 /// signature used up.
 fn replacement_response(script: &ScriptedResponse) -> Option<RegistryResponse> {
     if let Some((media_type, bytes)) = &script.page {
@@ -251,12 +253,12 @@ fn corrupted(bytes: &Bytes, offsets: &[u64]) -> Bytes {
         let byte = usize::try_from(*offset)
             .ok()
             .and_then(|at| bytes.get_mut(at));
-        *byte.expect("the byte to corrupt is in the content") ^= 1;
+        *byte.expect("the offset of the corrupted byte is within the content") ^= 1;
     }
     bytes.into()
 }
 
-/// Puts the reply on its way.
+/// Builds the HTTP response.
 fn response(
     context: &ConnectionContext,
     request: &RecordedRequest,
@@ -293,7 +295,7 @@ fn response(
     response
 }
 
-/// Writes the script's own bytes to the socket, around hyper, which is then told to hang up.
+/// Writes the raw bytes of the script to the socket, bypassing hyper, and then closes the connection.
 async fn write_raw(
     socket: &ConnectionSocket,
     bytes: &[u8],

@@ -1,4 +1,4 @@
-//! The true answers of the distribution protocol, as strict as the specification allows.
+//! The normal responses of the distribution protocol, as strict as the specification allows.
 
 use bytes::Bytes;
 use hyper::header::{
@@ -17,7 +17,7 @@ use super::upload;
 
 pub(super) const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// An answer before it travels.
+/// A response before it is sent.
 #[derive(Clone, Debug)]
 pub(super) struct RegistryResponse {
     pub(super) status: StatusCode,
@@ -25,7 +25,7 @@ pub(super) struct RegistryResponse {
     pub(super) body: Bytes,
 }
 
-/// What of a request the protocol looks at.
+/// The parts of a request that the protocol uses.
 #[derive(Debug)]
 pub(super) struct RequestParts<'a> {
     pub(super) method: &'a Method,
@@ -33,7 +33,7 @@ pub(super) struct RequestParts<'a> {
     pub(super) query: Option<&'a str>,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a Bytes,
-    /// Whether the body came to its end.
+    /// Whether the whole body was received.
     pub(super) is_whole: bool,
 }
 
@@ -58,13 +58,13 @@ impl RegistryResponse {
     }
 
     pub(super) fn with(mut self, name: HeaderName, value: &str) -> Self {
-        let value = HeaderValue::from_str(value).expect("true headers are text");
+        let value = HeaderValue::from_str(value).expect("normal headers are text");
         self.headers.insert(name, value);
         self
     }
 }
 
-/// Answers a request for `resource` truly, from `content`.
+/// Responds to a request for `resource` from `content`.
 pub(super) fn reply(
     content: &mut RegistryContent,
     resource: &Resource,
@@ -95,7 +95,7 @@ pub(super) fn reply(
     }
     let in_repository = resource.repository().is_some();
     if *parts.method == Method::HEAD && in_repository && !protocol.head {
-        let message = "no HEAD here";
+        let message = "HEAD is not supported";
         return RegistryResponse::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
     }
     let mut reply = match resource {
@@ -123,7 +123,7 @@ pub(super) fn reply(
     reply.with(version, "registry/2.0")
 }
 
-/// Cuts a whole reply down to the range that was asked for, or tells `fault` about it.
+/// Reduces a response to the requested range, or applies `fault`.
 pub(super) fn apply_range(
     reply: RegistryResponse,
     parts: &RequestParts<'_>,
@@ -197,12 +197,12 @@ pub(super) fn apply_range(
     }
 }
 
-/// The length that belongs to a reply's body.
+/// Returns the `Content-Length` header of a response.
 pub(super) fn content_length(reply: &RegistryResponse) -> (HeaderName, HeaderValue) {
     (CONTENT_LENGTH, HeaderValue::from(reply.body.len()))
 }
 
-/// Answers out of the repository `name`, if there is one.
+/// Responds from the repository `name`, if it exists.
 fn within(
     content: &RegistryContent,
     name: &str,
@@ -267,7 +267,8 @@ fn manifest(
         .with(ETAG, &format!("\"{digest}\""))
 }
 
-/// As Docker's registry does it, a type that is not listed is not served; but `*/*` lists all.
+/// Returns whether `Accept` lists the type. As in Docker's registry, a type that is not listed is not served;
+/// `*/*` matches all.
 fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     let lines = headers.get_all(ACCEPT).iter();
     let types = lines
@@ -299,7 +300,7 @@ fn blob(repository: &StoredRepository, digest: &str) -> RegistryResponse {
     }
 }
 
-/// OCI distribution spec, "Listing Tags": sorted, `n` at most, behind `last`.
+/// OCI distribution spec, "Listing Tags": sorted, at most `n`, after `last`.
 fn tags(
     repository: &StoredRepository,
     name: &str,

@@ -1,4 +1,4 @@
-//! Scripts: what a route answers instead of the truth, and for how long.
+//! Scripts: the responses of a route that replace the normal ones.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::SystemTime;
@@ -15,7 +15,7 @@ use super::gate::Gate;
 use super::range::RangeFault;
 use super::response::DIGEST_HEADER;
 
-/// What a script is about.
+/// The requests that a script applies to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum RouteKey {
     /// `GET /v2/`.
@@ -26,7 +26,7 @@ pub(super) enum RouteKey {
     Blob(String),
     /// A repository's list of tags.
     Tags(String),
-    /// Whatever belongs to an upload of a blob.
+    /// All requests of blob uploads.
     Uploads,
     /// The referrers of a manifest.
     Referrers(String),
@@ -36,37 +36,37 @@ pub(super) enum RouteKey {
     Path(String),
     EveryManifest,
     EveryBlob,
-    /// Whatever it is.
+    /// All requests.
     Every,
 }
 
-/// One scripted answer. What it leaves open is answered truly.
+/// A scripted response. Everything that is not set is as in the normal response.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ScriptedResponse {
     pub(super) gate: Option<Gate>,
     pub(super) status: Option<StatusCode>,
-    /// Headers to set, or (without a value) to leave out.
+    /// Headers to set, or to remove if there is no value.
     pub(super) headers: Vec<(HeaderName, Option<HeaderValue>)>,
     pub(super) body: Option<Bytes>,
-    /// A page (media type, bytes) that has nothing of the truth, not even its headers.
+    /// A page (media type, bytes) without any part of the normal response.
     pub(super) page: Option<(String, Bytes)>,
     pub(super) range: Option<RangeFault>,
     pub(super) corrupt: Vec<u64>,
     pub(super) body_script: BodyScript,
     pub(super) expire_token: bool,
-    /// How much is read of the request before the connection breaks.
+    /// The bytes of the request's body that are read before the connection is closed.
     pub(super) body_limit: Option<usize>,
     pub(super) raw: Option<Bytes>,
-    /// How often it is given; `None` is for ever.
+    /// The number of uses; `None` for no limit.
     uses: Option<u64>,
 }
 
-/// A route whose next answers are being scripted; see the methods of [`Registry`](super::Registry).
+/// A builder for the next responses of a route; see the methods of [`Registry`](super::Registry).
 ///
-/// Each method shapes the current answer; [`then`](Self::then) begins the next one. Answers are given in
-/// order, each once unless told otherwise, and only to requests that are authorised (but see
-/// [`before_auth`](Self::before_auth)). When they are used up, the route answers truly again. The script
-/// takes effect as a whole when this value is dropped, that is, at the end of the statement.
+/// Each method changes the current response; [`then`](Self::then) starts the next one. Responses are used in
+/// order, each once by default, and only for authorized requests (but see [`before_auth`](Self::before_auth)).
+/// After the last one the route responds normally. The script takes effect as a whole when this value is
+/// dropped, at the end of the statement.
 #[derive(Debug)]
 pub struct RouteScript<'a> {
     shared: &'a RegistryShared,
@@ -74,7 +74,7 @@ pub struct RouteScript<'a> {
     /// `None` is any.
     method: Option<Method>,
     before_auth: bool,
-    answers: Vec<ScriptedResponse>,
+    responses: Vec<ScriptedResponse>,
     current: Option<ScriptedResponse>,
 }
 
@@ -83,7 +83,8 @@ pub struct RouteScript<'a> {
 pub(super) struct Scripts(HashMap<(RouteKey, Option<Method>, bool), VecDeque<ScriptedResponse>>);
 
 impl Scripts {
-    /// Takes the next answer of a script, if there is one: that for the method before that for any.
+    /// Returns the next response of a script, if there is one: a script for the method has priority over one
+    /// for any method.
     pub(super) fn next(
         &mut self,
         keys: &[RouteKey],
@@ -95,11 +96,11 @@ impl Scripts {
             .iter()
             .flat_map(|key| methods.clone().map(|method| (key, method)));
         places.into_iter().find_map(|(key, method)| {
-            let answers = self.0.get_mut(&(key.clone(), method, before_auth))?;
-            let response = answers.front_mut()?;
+            let responses = self.0.get_mut(&(key.clone(), method, before_auth))?;
+            let response = responses.front_mut()?;
             match &mut response.uses {
                 None => Some(response.clone()),
-                Some(1) => answers.pop_front(),
+                Some(1) => responses.pop_front(),
                 Some(uses) => {
                     *uses -= 1;
                     Some(response.clone())
@@ -108,7 +109,7 @@ impl Scripts {
         })
     }
 
-    /// Looks how much the next answer wants to hear of a request.
+    /// Returns the limit of the next response for the request's body.
     pub(super) fn body_limit(&self, keys: &[RouteKey], method: &Method) -> Option<usize> {
         let methods = [Some(method.clone()), None];
         let places = keys.iter().flat_map(|key| {
@@ -116,8 +117,8 @@ impl Scripts {
             methods
                 .flat_map(|method| [true, false].map(|early| (key.clone(), method.clone(), early)))
         });
-        let mut answers = places.filter_map(|place| self.0.get(&place)?.front());
-        answers.find_map(|response| response.body_limit)
+        let mut responses = places.filter_map(|place| self.0.get(&place)?.front());
+        responses.find_map(|response| response.body_limit)
     }
 
     pub(super) fn clear(&mut self) {
@@ -135,77 +136,77 @@ impl<'a> RouteScript<'a> {
             ),
             method: (!matches!(key, RouteKey::Every | RouteKey::Uploads)).then_some(Method::GET),
             key,
-            answers: Vec::new(),
+            responses: Vec::new(),
             current: None,
         }
     }
 
-    /// Scripts the answers to `HEAD` rather than to `GET`.
+    /// Scripts the responses to `HEAD` rather than to `GET`.
     #[must_use]
     pub fn for_head(mut self) -> Self {
         self.method = Some(Method::HEAD);
         self
     }
 
-    /// Scripts the answers to `POST` rather than to `GET`.
+    /// Scripts the responses to `POST` rather than to `GET`.
     #[must_use]
     pub fn for_post(mut self) -> Self {
         self.method = Some(Method::POST);
         self
     }
 
-    /// Scripts the answers to `PUT` rather than to `GET`.
+    /// Scripts the responses to `PUT` rather than to `GET`.
     #[must_use]
     pub fn for_put(mut self) -> Self {
         self.method = Some(Method::PUT);
         self
     }
 
-    /// Scripts the answers to `PATCH` rather than to `GET`.
+    /// Scripts the responses to `PATCH` rather than to `GET`.
     #[must_use]
     pub fn for_patch(mut self) -> Self {
         self.method = Some(Method::PATCH);
         self
     }
 
-    /// Scripts the answers to every method; those to one method come before these.
+    /// Scripts the responses for every method; a script for one method has priority.
     #[must_use]
     pub fn for_any_method(mut self) -> Self {
         self.method = None;
         self
     }
 
-    /// Gives the answers whether or not the request is authorised. The ping, the token endpoint and plain
-    /// paths do that anyway.
+    /// Applies the script without authorization, too. This is the default for the ping, the token endpoint and
+    /// plain paths.
     #[must_use]
     pub fn before_auth(mut self) -> Self {
         self.before_auth = true;
         self
     }
 
-    /// Answers with `status`; from 300 up with an error envelope for a body, unless one is set.
+    /// Responds with `status`; from 300 up with an error envelope as the body, unless one is set.
     ///
     /// # Panics
-    /// If it is not between 100 and 999.
+    /// If `status` is not between 100 and 999.
     #[must_use]
     pub fn status(self, status: u16) -> Self {
         let status = StatusCode::from_u16(status).expect("a status has three digits");
         self.edit(|response| response.status = Some(status))
     }
 
-    /// Adds `Retry-After`, in seconds or whatever the text says.
+    /// Adds `Retry-After` with any text, usually seconds.
     #[must_use]
     pub fn retry_after(self, when: impl std::fmt::Display) -> Self {
         self.header(RETRY_AFTER.as_str(), when.to_string())
     }
 
-    /// Adds `Retry-After` as an HTTP date (RFC 9110, section 10.2.3), which knows no fractions of a second.
+    /// Adds `Retry-After` as an HTTP date (RFC 9110, section 10.2.3), which has no fractions of a second.
     #[must_use]
     pub fn retry_after_date(self, when: SystemTime) -> Self {
         self.retry_after(httpdate::fmt_http_date(when))
     }
 
-    /// Answers 401 with a challenge, `Bearer realm="…"`, whether or not the request carries anything.
+    /// Responds with 401 and a challenge, `Bearer realm="…"`, with or without credentials in the request.
     #[must_use]
     pub fn unauthorized(self, challenge: &str) -> Self {
         self.status(401)
@@ -218,10 +219,10 @@ impl<'a> RouteScript<'a> {
         self.status(307).header(LOCATION.as_str(), url)
     }
 
-    /// Sets a header, in place of the true one.
+    /// Sets a header.
     ///
     /// # Panics
-    /// If HTTP does not allow it; [`raw`](Self::raw) asks nobody.
+    /// If HTTP does not allow it; [`raw`](Self::raw) has no such check.
     #[must_use]
     pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name = header_name(name);
@@ -229,14 +230,14 @@ impl<'a> RouteScript<'a> {
         self.edit(|response| response.headers.push((name, Some(value))))
     }
 
-    /// Leaves a header out. Without `content-length` the body is sent in chunks.
+    /// Removes a header. Without `content-length` the body is sent in chunks.
     #[must_use]
     pub fn without_header(self, name: &str) -> Self {
         let name = header_name(name);
         self.edit(|response| response.headers.push((name, None)))
     }
 
-    /// Says that the content has this digest (`Docker-RegistryContent-Digest`).
+    /// Sets the digest of the content (`Docker-Content-Digest`).
     #[must_use]
     pub fn digest(self, digest: impl std::fmt::Display) -> Self {
         self.header(DIGEST_HEADER.as_str(), digest.to_string())
@@ -248,111 +249,111 @@ impl<'a> RouteScript<'a> {
         self.without_header(DIGEST_HEADER.as_str())
     }
 
-    /// Says that the content is so many bytes long (`RegistryContent-Length`). Only to a HEAD can this be a lie; to
-    /// a GET it must be what is sent.
+    /// Sets the length of the content (`Content-Length`). It may be wrong only for a HEAD; for a GET it must be
+    /// the length that is sent.
     #[must_use]
     pub fn size(self, bytes: u64) -> Self {
         self.header(CONTENT_LENGTH.as_str(), bytes.to_string())
     }
 
-    /// Answers with this and nothing of the truth: 200, unless there is a status.
+    /// Responds with this page only: 200, unless a status is set.
     #[must_use]
     pub fn page(self, media_type: &str, body: impl Into<Bytes>) -> Self {
         let page = (media_type.to_owned(), body.into());
         self.edit(|response| response.page = Some(page))
     }
 
-    /// Answers with a page for people, 200, as a captive portal or a misled proxy does.
+    /// Responds with an HTML page and 200, as a captive portal does.
     #[must_use]
     pub fn html(self) -> Self {
         let page = "<!DOCTYPE html>\n<title>Welcome</title>\n<p>Please log in.</p>\n";
         self.page("text/html; charset=utf-8", page)
     }
 
-    /// Sends other bytes; headers (also the digest) stay true, but for the length.
+    /// Sends other bytes; all headers except the length are unchanged, also the digest.
     #[must_use]
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         let body = body.into();
         self.edit(|response| response.body = Some(body))
     }
 
-    /// Flips a bit in the byte at `offset` of the whole content, whatever range is asked for.
+    /// Flips a bit in the byte at `offset` of the whole content, for any range.
     #[must_use]
     pub fn corrupt(self, offset: u64) -> Self {
         self.edit(|response| response.corrupt.push(offset))
     }
 
-    /// Closes the connection after `bytes` of this answer's body; the client gets all of these. Over HTTP/2
-    /// it is the stream that ends, with `RST_STREAM`, about there.
+    /// Closes the connection after `bytes` of this body; the client receives all of them. Over HTTP/2 the
+    /// stream is ended with `RST_STREAM` at about that point.
     #[must_use]
     pub fn cut_after(self, bytes: u64) -> Self {
         self.edit(|response| response.body_script.cut = Some((bytes, CutKind::Close)))
     }
 
-    /// Resets the connection (RST) after `bytes` of this answer's body. What the client has not read by
-    /// then may be lost. Over HTTP/2 this is [`cut_after`](Self::cut_after).
+    /// Resets the connection (RST) after `bytes` of this body. Bytes that the client has not read by then may
+    /// be lost. Over HTTP/2 this is [`cut_after`](Self::cut_after).
     #[must_use]
     pub fn reset_after(self, bytes: u64) -> Self {
         self.edit(|response| response.body_script.cut = Some((bytes, CutKind::Reset)))
     }
 
-    /// Sends `bytes` of the body and then nothing more, keeping the connection.
+    /// Sends `bytes` of the body and then stalls without closing the connection.
     #[must_use]
     pub fn stall_after(self, bytes: u64) -> Self {
         self.edit(|response| response.body_script.stall = Some(bytes))
     }
 
-    /// Sends the body at this speed.
+    /// Limits the speed of the body.
     #[must_use]
     pub fn throttle(self, bytes_per_second: u64) -> Self {
         self.edit(|response| response.body_script.rate = Some(bytes_per_second))
     }
 
-    /// Sends a body without an end, in chunks; with a `content-length` header set, as long as that.
+    /// Sends an endless body, in chunks; with a `content-length` header, of that length.
     #[must_use]
     pub fn endless(self) -> Self {
         self.edit(|response| response.body_script.endless = true)
     }
 
-    /// Answers a range with a lie.
+    /// Responds to a range with a fault.
     #[must_use]
     pub fn range(self, fault: RangeFault) -> Self {
         self.edit(|response| response.range = Some(fault))
     }
 
-    /// Answers 200 with everything, whatever range is asked for.
+    /// Responds with 200 and the whole body to any range.
     #[must_use]
     pub fn ignore_range(self) -> Self {
         self.range(RangeFault::Ignored)
     }
 
-    /// Answers a range with bytes that begin one too late.
+    /// Responds to a range with bytes that start one byte too late.
     #[must_use]
     pub fn wrong_range(self) -> Self {
         self.range(RangeFault::StartsLate)
     }
 
-    /// Forgets all tokens issued so far and asks for a new one (401).
+    /// Revokes all tokens issued so far and requires a new one (401).
     #[must_use]
     pub fn expire_token(self) -> Self {
         self.edit(|response| response.expire_token = true)
     }
 
-    /// Reads `bytes` of the request's body, keeps them if it is an upload, and breaks the connection.
+    /// Reads `bytes` of the request's body, stores them if it is an upload, and closes the connection.
     #[must_use]
     pub fn hang_up_after(self, bytes: usize) -> Self {
         self.edit(|response| response.body_limit = Some(bytes))
     }
 
-    /// Writes these bytes in place of an HTTP answer and closes. A throttle or a stall applies to them.
-    /// HTTP/1 without TLS only.
+    /// Sends these bytes in place of an HTTP response and closes the connection. A throttle or a stall applies
+    /// to them. For HTTP/1 without TLS only.
     #[must_use]
     pub fn raw(self, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         self.edit(|response| response.raw = Some(bytes))
     }
 
-    /// Holds the answer, headers and all, until the gate is opened.
+    /// Holds the response with its headers until the gate is opened.
     pub fn hold(self) -> Gate {
         let gate = Gate::new();
         drop(self.held_by(&gate));
@@ -366,43 +367,44 @@ impl<'a> RouteScript<'a> {
         gate
     }
 
-    /// As [`hold`](Self::hold), with a gate that may hold other answers too.
+    /// Like [`hold`](Self::hold), with a gate that may hold other responses too.
     #[must_use]
     pub fn held_by(self, gate: &Gate) -> Self {
         self.edit(|response| response.gate = Some(gate.clone()))
     }
 
-    /// As [`hold_after`](Self::hold_after), with a gate that may hold other answers too.
+    /// Like [`hold_after`](Self::hold_after), with a gate that may hold other responses too.
     #[must_use]
     pub fn held_by_after(self, gate: &Gate, bytes: u64) -> Self {
         self.edit(|response| response.body_script.hold = Some((bytes, gate.clone())))
     }
 
-    /// Gives the current answer so many times.
+    /// Repeats the current response.
     ///
     /// # Panics
-    /// If it is 0, or if there is no current answer.
+    /// If `times` is 0, or if there is no current response.
     #[must_use]
     pub fn times(mut self, times: u64) -> Self {
-        assert!(times > 0, "an answer is given at least once");
+        assert!(times > 0, "a response is used at least once");
         self.unfinished().uses = Some(times);
         self
     }
 
-    /// Ends the current answer; the next is yet to be shaped, and as true as it is left.
+    /// Ends the current response and starts the next one.
     #[must_use]
     pub fn then(mut self) -> Self {
-        self.answers.extend(self.current.replace(one_time()));
+        self.responses.extend(self.current.replace(one_time()));
         self
     }
 
-    /// Ends the script: after this, the truth. (It would be the truth anyway; this says so.)
+    /// Ends the script: the following responses are normal. (This is the default; the method makes it
+    /// explicit.)
     pub fn then_ok(self) {}
 
-    /// Ends the script by giving the current answer from now on for ever.
+    /// Ends the script with the current response for all following requests.
     ///
     /// # Panics
-    /// If there is no current answer.
+    /// If there is no current response.
     pub fn forever(mut self) {
         self.unfinished().uses = None;
     }
@@ -413,17 +415,19 @@ impl<'a> RouteScript<'a> {
     }
 
     fn unfinished(&mut self) -> &mut ScriptedResponse {
-        self.current.as_mut().expect("an answer comes first")
+        self.current
+            .as_mut()
+            .expect("a response was configured before")
     }
 }
 
 impl Drop for RouteScript<'_> {
     fn drop(&mut self) {
         let key = (self.key.clone(), self.method.clone(), self.before_auth);
-        self.answers.extend(self.current.take());
+        self.responses.extend(self.current.take());
         let mut state = self.shared.state();
         let queue = state.scripts.0.entry(key).or_default();
-        queue.extend(self.answers.drain(..));
+        queue.extend(self.responses.drain(..));
     }
 }
 

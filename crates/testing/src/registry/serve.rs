@@ -1,4 +1,4 @@
-//! Takes connections, as far as the power allows, and speaks HTTP on them.
+//! Accepts connections according to the availability, and serves HTTP on them.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::respond::{ConnectionContext, respond};
 use super::socket::{ConnectionSocket, FlushCountingStream};
 use super::tls::{self, TlsHandshake};
 
-/// Spawns what HTTP/2 spawns, noting panics.
+/// Runs the tasks of HTTP/2 and records their panics.
 #[derive(Clone)]
 struct PanicTrackingExecutor(Arc<RegistryShared>);
 
@@ -30,7 +30,7 @@ where
     }
 }
 
-/// Serves until the power goes off. The port is given free only then.
+/// Serves until the registry is stopped. The port is released only then.
 pub(super) async fn serve(shared: Arc<RegistryShared>, port: ReservedPort, listener: TcpListener) {
     let mut listener = Some(asynchronous(listener));
     let mut switch = shared.switch.subscribe();
@@ -48,7 +48,7 @@ pub(super) async fn serve(shared: Arc<RegistryShared>, port: ReservedPort, liste
     }
 }
 
-/// Takes connections until the switch is turned.
+/// Accepts connections until the switch changes.
 async fn accept(
     shared: &Arc<RegistryShared>,
     listener: Option<&tokio::net::TcpListener>,
@@ -63,7 +63,7 @@ async fn accept(
         };
         let accepted = tokio::select! {
             biased;
-            // An error means that the registry is gone, which it says before.
+            // An error means that the registry is gone, which is preceded by a change to `Off`.
             _ = switch.changed() => return,
             accepted = accepted => accepted,
         };
@@ -76,7 +76,7 @@ async fn accept(
     }
 }
 
-/// A test whose registry panicked must not pass, so the panic is kept for the end.
+/// A test whose registry panicked must fail, so panics are recorded for the end.
 fn spawn_tracking_panics(
     shared: Arc<RegistryShared>,
     work: impl Future<Output = ()> + Send + 'static,
@@ -89,7 +89,7 @@ fn spawn_tracking_panics(
     });
 }
 
-/// Serves a connection as long as the power is up, stops where it is in silence, and resets it otherwise.
+/// Serves a connection while the registry is up, pauses it while it is silent, and resets it otherwise.
 async fn serve_while_up(shared: Arc<RegistryShared>, stream: TcpStream, number: u64) {
     let Ok(socket) = ConnectionSocket::new(&stream).map(Arc::new) else {
         return;
@@ -117,7 +117,7 @@ async fn serve_while_up(shared: Arc<RegistryShared>, stream: TcpStream, number: 
     }
 }
 
-/// Speaks TLS where the registry does, and to those who do not, says so.
+/// Serves TLS if the registry has it; a client without TLS gets an error over plain HTTP.
 async fn connection(
     shared: Arc<RegistryShared>,
     stream: TcpStream,
@@ -139,7 +139,7 @@ async fn connection(
         Some(false) => return http1(context, stream).await,
         Some(true) => {}
     }
-    // An error is a client that does not like the certificate, or has none.
+    // An error means that the client rejects the certificate, or has none.
     let Ok(stream) = acceptor.accept(stream).await else {
         return;
     };
@@ -151,7 +151,7 @@ async fn connection(
     }
 }
 
-// In both, an error is a client that left, or a script that hung up: both are meant to happen.
+// In both functions an error means that the client left or a script closed the connection; both are expected.
 
 async fn http1(context: ConnectionContext, stream: impl AsyncRead + AsyncWrite + Unpin) {
     let io = FlushCountingStream::new(TokioIo::new(stream), context.socket.clone());
@@ -175,5 +175,6 @@ async fn http2(
 }
 
 fn asynchronous(listener: TcpListener) -> tokio::net::TcpListener {
-    tokio::net::TcpListener::from_std(listener).expect("a listener on loopback")
+    tokio::net::TcpListener::from_std(listener)
+        .expect("the listener can be registered with the runtime")
 }

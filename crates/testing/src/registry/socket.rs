@@ -1,4 +1,4 @@
-//! The socket below HTTP: knows when it was flushed, can be reset, can be written to as it is.
+//! The socket below HTTP: counts flushes, can be reset, and can be written to directly.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// What a body may ask of the connection that carries it.
+/// The connection's socket, for use by the body of a response.
 #[derive(Debug)]
 pub(super) struct ConnectionSocket {
     /// A second descriptor of the same socket.
@@ -20,7 +20,7 @@ pub(super) struct ConnectionSocket {
     flushes: watch::Sender<u64>,
 }
 
-/// A byte stream that counts its flushes into a [`ConnectionSocket`].
+/// A byte stream that counts its flushes in a [`ConnectionSocket`].
 #[derive(Debug)]
 pub(super) struct FlushCountingStream<S> {
     inner: S,
@@ -40,21 +40,21 @@ impl ConnectionSocket {
         *self.flushes.borrow()
     }
 
-    /// Waits until the kernel has all that was written before `mark`.
+    /// Waits until all bytes written before `mark` were passed to the kernel.
     pub(super) async fn flushed_since(&self, mark: u64) {
         let mut flushes = self.flushes.subscribe();
         // An error means that the sender is gone, which is in `self`.
         drop(flushes.wait_for(|count| *count > mark).await);
     }
 
-    /// Makes the coming end of the connection a reset (RST) rather than an orderly one (FIN).
+    /// Makes the connection end with a reset (RST) rather than an orderly close (FIN).
     pub(super) fn reset_on_close(&self) {
         let linger = Some(Duration::ZERO);
         rustix::net::sockopt::set_socket_linger(&self.socket, linger)
-            .expect("a socket takes a linger time");
+            .expect("a linger time can be set on a socket");
     }
 
-    /// Returns the socket itself, around HTTP.
+    /// Returns the socket itself, bypassing HTTP.
     pub(super) fn raw(&self) -> io::Result<impl AsyncWriteExt + Unpin + Send + use<>> {
         TcpStream::from_std(self.socket.try_clone()?.into())
     }
@@ -85,7 +85,7 @@ impl<S: Write + Unpin> Write for FlushCountingStream<S> {
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
-    /// Hyper flushes only when it has written everything that it holds.
+    /// Hyper flushes only when it has written all its buffered bytes.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.inner).poll_flush(cx);
         if flushed.is_ready() {

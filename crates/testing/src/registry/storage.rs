@@ -1,4 +1,4 @@
-//! A file server beside registries: where blobs are redirected to, where foreign layers are.
+//! A file server beside registries, for redirected blobs and foreign layers.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,19 +13,19 @@ use super::response::RegistryResponse;
 use super::script::RouteScript;
 use super::{RecordedRequest, Registry, RegistryBuilder, locked};
 
-/// A server of files, which knows nothing of registries: an object store, a CDN, a host of foreign layers.
+/// A file server without registry protocol: an object store, a CDN, a host of foreign layers.
 ///
-/// It serves ranges, records what it was asked as a [`Registry`] does, and asks nobody who they are. Files
-/// put with [`put_signed`](Self::put_signed) are only for those who have a presigned URL, which is good for
-/// some uses and then answers 403.
+/// It serves ranges, records its requests as a [`Registry`] does, and requires no authorization. Files from
+/// [`put_signed`](Self::put_signed) need a presigned URL, which is valid for a number of requests and then gets
+/// 403.
 ///
 /// ```
 /// use windlass_testing::{LayerBuilder, Registry, Storage};
 ///
 /// let storage = Storage::start();
-/// // A registry whose blobs are there, each by a URL that is good for one GET:
+/// // A registry that redirects to the storage, each time with a URL for one GET:
 /// let registry = Registry::builder().redirect_blobs_to(&storage, 1).start();
-/// // A foreign layer, whose server would like to have a password:
+/// // A foreign layer, whose server requests credentials:
 /// let url = storage.put("/windows/base", LayerBuilder::of_size(100).pack().bytes);
 /// storage.file("/windows/base").unauthorized("Bearer realm=\"https://auth.test/\"").forever();
 /// // … pull …
@@ -34,7 +34,7 @@ use super::{RecordedRequest, Registry, RegistryBuilder, locked};
 #[derive(Debug)]
 pub struct Storage(Registry);
 
-/// How a registry sends others to a [`Storage`].
+/// Creates presigned URLs of a [`Storage`] for a registry.
 #[derive(Clone)]
 pub(super) struct PresignedStorage {
     content: Arc<Mutex<RegistryContent>>,
@@ -43,17 +43,17 @@ pub(super) struct PresignedStorage {
 }
 
 impl Storage {
-    /// Starts an empty one on a free port of 127.0.0.1.
+    /// Starts an empty server on a free port of 127.0.0.1.
     pub fn start() -> Self {
         Self::with(Registry::builder())
     }
 
-    /// Starts an empty one with the address, TLS and speed of `builder`.
+    /// Starts an empty server with the address, TLS and bandwidth of `builder`.
     pub fn with(builder: RegistryBuilder) -> Self {
         Self(builder.start())
     }
 
-    /// Returns the address that it listens on.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.0.address()
     }
@@ -63,14 +63,13 @@ impl Storage {
         self.0.url()
     }
 
-    /// Takes in a file for everyone, and returns its URL.
+    /// Stores a public file, and returns its URL.
     pub fn put(&self, path: &str, bytes: impl Into<Bytes>) -> String {
         self.0.put_path(path, bytes);
         format!("{}{path}", self.url())
     }
 
-    /// Takes in a file, and returns a presigned URL by which it can be had (GET) so many times, in parts or
-    /// whole.
+    /// Stores a file, and returns a presigned URL for this number of GET requests, also of ranges.
     pub fn put_signed(&self, path: &str, bytes: impl Into<Bytes>, uses: u64) -> String {
         let mut content = self.0.shared.content();
         content.private.insert(path.to_owned(), bytes.into());
@@ -78,33 +77,33 @@ impl Storage {
         self.sign(path, uses)
     }
 
-    /// Returns another presigned URL of a file; the others stay as they are.
+    /// Returns another presigned URL of a file; earlier ones stay valid.
     pub fn sign(&self, path: &str, uses: u64) -> String {
         let signed = self.0.shared.content().sign(path, &Method::GET, uses);
         format!("{}{signed}", self.url())
     }
 
-    /// Ends the validity of all presigned URLs made so far.
+    /// Invalidates all presigned URLs.
     pub fn expire_signatures(&self) {
         self.0.shared.content().expire_signatures();
     }
 
-    /// Scripts the next answers for a file, with whatever query.
+    /// Scripts the next responses for a file, with any query.
     pub fn file(&self, path: &str) -> RouteScript<'_> {
         self.0.path(path)
     }
 
-    /// Scripts the next answers for a blob of a registry whose blobs are here.
+    /// Scripts the next responses for a blob of a registry that redirects to this storage.
     pub fn blob(&self, digest: &Digest) -> RouteScript<'_> {
         self.file(&blob_path(&digest.to_string()))
     }
 
-    /// Returns all requests so far, in the order in which they came.
+    /// Returns all requests so far, in order.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.0.requests()
     }
 
-    /// Returns all requests so far as lines, without their queries: signatures are not to be foreseen.
+    /// Returns all requests so far as lines, without their queries, because signatures vary.
     pub fn log(&self) -> Vec<String> {
         let mut requests = self.requests();
         for request in &mut requests {
@@ -113,23 +112,23 @@ impl Storage {
         requests.iter().map(ToString::to_string).collect()
     }
 
-    /// Returns whether `secret` came in any request, as [`Registry::received`] does.
+    /// Returns whether any request contained `secret`, as [`Registry::received`] does.
     pub fn received(&self, secret: &str) -> bool {
         self.0.received(secret)
     }
 
-    /// Returns whether any request carried an `Authorization`.
+    /// Returns whether any request had an `Authorization` header.
     pub fn received_authorization(&self) -> bool {
         self.0.received_authorization()
     }
 
-    /// Returns whether any request carried a cookie.
+    /// Returns whether any request had a cookie.
     pub fn received_cookie(&self) -> bool {
         let requests = self.requests();
         requests.iter().any(|it| it.header("cookie").is_some())
     }
 
-    /// Returns the server itself, to switch it off or script it as a whole.
+    /// Returns the server itself, to stop it or to script all its responses.
     pub fn server(&self) -> &Registry {
         &self.0
     }
@@ -144,7 +143,7 @@ impl Storage {
 }
 
 impl PresignedStorage {
-    /// Puts a blob into the storage and sends the client there.
+    /// Stores a blob in the storage and redirects the client there.
     pub(super) fn redirect(&self, method: &Method, digest: &str, bytes: Bytes) -> RegistryResponse {
         let path = blob_path(digest);
         let mut content = locked(&self.content);

@@ -1,4 +1,4 @@
-//! TLS before the registry: its certificate, the clients' certificates, and the choice of HTTP.
+//! TLS of the registry: its certificate, client certificates, and the choice of the HTTP version.
 
 use std::sync::Arc;
 
@@ -15,33 +15,33 @@ use tokio_rustls::server::TlsStream;
 
 use crate::{Ca, TlsIdentity};
 
-/// With which a TLS record begins that carries a handshake (RFC 8446, section 5.1).
+/// The first byte of a TLS record with a handshake message (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
 
-/// What was agreed when a TLS connection was made.
+/// The result of a TLS handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsHandshake {
-    /// The name that the client asked for (SNI); none for an IP address.
+    /// The name that the client requested (SNI); none for an IP address.
     pub server_name: Option<String>,
-    /// The client's certificate, DER, if it showed one.
+    /// The client's certificate (DER), if it sent one.
     pub client_certificate: Option<Bytes>,
 }
 
-/// How TLS is to be spoken.
+/// The TLS options.
 #[derive(Clone, Debug)]
 pub(super) struct RegistryTls {
     pub(super) certificate: CertificateSource,
-    /// Who signs the certificates that clients show.
+    /// The authority that signs client certificates.
     pub(super) client_ca: Option<Ca>,
     pub(super) client_required: bool,
-    /// In order of preference.
+    /// ALPN protocols in order of preference.
     pub(super) protocols: Vec<&'static str>,
 }
 
-/// Whose certificate the registry shows.
+/// The certificate of the registry.
 #[derive(Clone, Debug)]
 pub(super) enum CertificateSource {
-    /// One for all its names, made when it starts.
+    /// A certificate of this authority for all its names, created at the start.
     SignedBy(Ca),
     Is(TlsIdentity),
 }
@@ -56,7 +56,7 @@ impl RegistryTls {
         }
     }
 
-    /// Makes ready to serve at `address`.
+    /// Builds the acceptor for a server at `address`.
     pub(super) fn acceptor(&self, address: &str) -> TlsAcceptor {
         let identity = match &self.certificate {
             CertificateSource::SignedBy(ca) => {
@@ -70,14 +70,14 @@ impl RegistryTls {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .expect("the provider knows TLS");
+            .expect("the provider supports TLS");
         let builder = match &self.client_ca {
             Some(ca) => builder.with_client_cert_verifier(self.verifier(ca, provider)),
             None => builder.with_no_client_auth(),
         };
         let mut config = builder
             .with_single_cert(chain.expect("a PEM certificate"), key)
-            .expect("the key is the certificate's");
+            .expect("the key belongs to the certificate");
         let protocols = self.protocols.iter();
         config.alpn_protocols = protocols.map(|name| name.as_bytes().to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
@@ -94,7 +94,7 @@ impl RegistryTls {
         } else {
             builder.allow_unauthenticated()
         };
-        builder.build().expect("there is a root")
+        builder.build().expect("there is a root certificate")
     }
 }
 
@@ -109,12 +109,12 @@ impl TlsHandshake {
     }
 }
 
-/// Whether HTTP/2 was agreed upon.
+/// Returns whether HTTP/2 was negotiated.
 pub(super) fn is_http2(stream: &TlsStream<TcpStream>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(b"h2")
 }
 
-/// Whether the client begins as TLS begins; `None` if it says nothing and leaves.
+/// Returns whether the client starts with a TLS handshake; `None` if it closes the connection first.
 pub(super) async fn starts_with_tls(stream: &TcpStream) -> Option<bool> {
     let mut first = [0];
     match stream.peek(&mut first).await {

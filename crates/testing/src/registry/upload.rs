@@ -1,4 +1,5 @@
-//! The pushing half of the protocol: sessions, pieces, mounts and manifests, as strict as the specification allows.
+//! The push part of the protocol: upload sessions, chunks, mounts and manifests, as strict as the specification
+//! allows.
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderName, LOCATION, RANGE};
@@ -13,19 +14,19 @@ use super::content::{
 };
 use super::response::{DIGEST_HEADER, RegistryResponse, RequestParts};
 
-/// How a registry takes what is pushed to it.
+/// The options for pushes.
 #[derive(Clone, Debug)]
 pub(super) struct UploadOptions {
-    /// The fewest bytes of a piece that is not the last.
+    /// The minimum size of a chunk that is not the last, in bytes.
     pub(super) min_chunk: Option<usize>,
-    /// Whether blobs are taken over from other repositories.
+    /// Whether blobs can be mounted from other repositories.
     pub(super) mounts: bool,
 }
 
 pub(super) const SUBJECT_HEADER: HeaderName = HeaderName::from_static("oci-subject");
 const MIN_CHUNK_HEADER: HeaderName = HeaderName::from_static("oci-chunk-min-length");
 
-/// Answers a request for an upload: one to begin, if there is no `session` yet.
+/// Responds to a request for an upload; without a `session` it starts one.
 pub(super) fn upload(
     content: &mut RegistryContent,
     repository: &str,
@@ -43,13 +44,17 @@ pub(super) fn upload(
     let Some(id) = session else {
         return match *parts.method {
             Method::POST => begin(content, repository, parts, protocol, rules),
-            _ => RegistryResponse::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "POST it"),
+            _ => RegistryResponse::error(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "UNSUPPORTED",
+                "an upload starts with POST",
+            ),
         };
     };
     let Some(session) = content.sessions.get_mut(id) else {
         return gone();
     };
-    // Who asks how far it got does not know what came since.
+    // A request for the progress of an upload has the state of an earlier response.
     let state = parameter(parts, "_state");
     let is_state_current = *parts.method == Method::GET || state == Some(session.state());
     if session.repository != repository || state.is_none() || !is_state_current {
@@ -61,17 +66,17 @@ pub(super) fn upload(
             content.sessions.remove(id);
             RegistryResponse::new(StatusCode::NO_CONTENT, "text/plain", "")
         }
-        Method::PATCH => piece(id, session, parts, protocol, rules),
+        Method::PATCH => chunk(id, session, parts, protocol, rules),
         Method::PUT => end(content, id, parts, protocol),
         _ => RegistryResponse::error(
             StatusCode::METHOD_NOT_ALLOWED,
             "UNSUPPORTED",
-            "what is that?",
+            "this method is not supported for uploads",
         ),
     }
 }
 
-/// Takes in a manifest, if all that it names is here.
+/// Stores a manifest, if all blobs and manifests that it names exist.
 pub(super) fn put_manifest(
     content: &mut RegistryContent,
     repository: &str,
@@ -88,7 +93,7 @@ pub(super) fn put_manifest(
         return bad("NAME_INVALID", "invalid repository name");
     }
     let Ok(document) = serde_json::from_slice::<Value>(parts.body) else {
-        return bad("MANIFEST_INVALID", "the manifest is no JSON");
+        return bad("MANIFEST_INVALID", "the manifest is not JSON");
     };
     let digest = match reference.parse::<Digest>() {
         Ok(digest) => digest,
@@ -126,7 +131,7 @@ pub(super) fn put_manifest(
     }
 }
 
-/// What a registry says that only serves.
+/// Returns the response of a read-only registry to a push.
 pub(super) fn read_only() -> RegistryResponse {
     let message = "this registry is read-only";
     RegistryResponse::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message)
@@ -163,7 +168,7 @@ fn begin(
     }
 }
 
-fn piece(
+fn chunk(
     id: &str,
     session: &mut UploadSession,
     parts: &RequestParts<'_>,
@@ -180,7 +185,7 @@ fn piece(
         return progress(StatusCode::RANGE_NOT_SATISFIABLE, id, session, protocol);
     }
     if session.is_short {
-        let message = "the piece before was smaller than OCI-Chunk-Min-Length";
+        let message = "the previous chunk was smaller than OCI-Chunk-Min-Length";
         return RegistryResponse::error(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", message);
     }
     session.bytes.extend_from_slice(parts.body);
@@ -200,11 +205,11 @@ fn end(
         return RegistryResponse::error(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message);
     };
     if !parts.is_whole {
-        let session = content.sessions.get_mut(id).expect("it was found");
+        let session = content.sessions.get_mut(id).expect("the session exists");
         session.bytes.extend_from_slice(parts.body);
         return gone();
     }
-    let mut session = content.sessions.remove(id).expect("it was found");
+    let mut session = content.sessions.remove(id).expect("the session exists");
     session.bytes.extend_from_slice(parts.body);
     if Digest::of(digest.algorithm(), &session.bytes) != digest {
         let message = "provided digest did not match uploaded content";
@@ -223,7 +228,8 @@ fn created(repository: &str, digest: &Digest, protocol: &ProtocolOptions) -> Reg
         .with(DIGEST_HEADER, &digest.to_string())
 }
 
-/// Says how much is here, and where what comes next is to go: relative, with a query that has to be kept.
+/// Returns the progress of an upload with the location of the next chunk: relative, with a query that the
+/// client has to keep.
 fn progress(
     status: StatusCode,
     id: &str,
@@ -249,7 +255,7 @@ fn gone() -> RegistryResponse {
     RegistryResponse::error(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", message)
 }
 
-/// Finds what a manifest names and is not here. Layers with URLs may lie elsewhere.
+/// Returns a digest in a manifest that does not exist in the repository. Layers with URLs may be elsewhere.
 fn missing(repository: &StoredRepository, document: &Value) -> Option<String> {
     let list = |name: &str| document[name].as_array().cloned().unwrap_or_default();
     let has_digest = |entry: &Value| entry["digest"].is_string();
@@ -276,7 +282,7 @@ fn parameter(parts: &RequestParts<'_>, name: &str) -> Option<String> {
 }
 
 impl UploadSession {
-    /// What a client has to give back, whatever it is: another one after each step.
+    /// Returns an opaque state that the client has to send back; it changes with each step.
     fn state(&self) -> String {
         let digest = Digest::of(Algorithm::Sha256, &self.bytes);
         digest.hex()[..12].to_owned()

@@ -1,4 +1,4 @@
-//! The signature of schema 1: libtrust's JSON signature, ES256, in the document that it signs.
+//! The signature of schema 1: libtrust's JSON signature with ES256, embedded in the signed document.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
@@ -10,15 +10,15 @@ use windlass_oci::Digest;
 
 use super::{JsonEdit, Schema1Flaw, pretty};
 
-/// What ends every signed document.
+/// The end of every signed document.
 const TAIL: &str = "\n}";
-/// What stands before a P-256 point in a `SubjectPublicKeyInfo` (RFC 5480).
+/// The prefix of a P-256 point in a `SubjectPublicKeyInfo` (RFC 5480).
 const SPKI_HEAD: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
     0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
-/// How a document is signed.
+/// The options for a signature.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SignatureOptions {
     pub(super) flaw: Option<Schema1Flaw>,
@@ -27,7 +27,7 @@ pub(super) struct SignatureOptions {
 }
 
 impl SignatureOptions {
-    /// Signs `payload`, an object written over several lines, and puts the signature before its end.
+    /// Signs `payload`, an object in several lines, and inserts the signature before its end.
     pub(super) fn sign(&self, payload: &[u8]) -> Vec<u8> {
         let text = std::str::from_utf8(payload).expect("JSON is text");
         let body = text.strip_suffix(TAIL).expect("the document is an object");
@@ -49,7 +49,7 @@ impl SignatureOptions {
         format!("{body}{insertion},\n   \"signatures\": {signatures}{TAIL}").into_bytes()
     }
 
-    /// Signs the document that is `body` and its tail.
+    /// Signs the document that consists of `body` and its tail.
     fn signature(&self, body: &str) -> Value {
         let has_flaw = |flaw| self.flaw == Some(flaw);
         let key = new_key();
@@ -75,18 +75,18 @@ impl SignatureOptions {
         let message = format!("{protected}.{payload}");
         let mut signature = key
             .sign(&SystemRandom::new(), message.as_bytes())
-            .expect("the system gives random numbers")
+            .expect("random numbers are available")
             .as_ref()
             .to_vec();
         if has_flaw(Schema1Flaw::WrongSignature) {
             signature[40] ^= 1;
         }
-        let shown = if has_flaw(Schema1Flaw::OtherKey) {
+        let header_key = if has_flaw(Schema1Flaw::OtherKey) {
             new_key()
         } else {
             key
         };
-        let mut header = json!({ "alg": "ES256", "jwk": jwk(&shown) });
+        let mut header = json!({ "alg": "ES256", "jwk": jwk(&header_key) });
         if has_flaw(Schema1Flaw::NoAlgorithm) {
             header["alg"] = json!("none");
         }
@@ -105,11 +105,10 @@ impl SignatureOptions {
 }
 
 fn new_key() -> EcdsaKeyPair {
-    EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
-        .expect("the system gives random numbers")
+    EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("random numbers are available")
 }
 
-/// The public key (RFC 7517), with libtrust's ID for it.
+/// Returns the public key (RFC 7517) with libtrust's key ID.
 fn jwk(key: &EcdsaKeyPair) -> Value {
     let point = key.public_key().as_ref();
     let (x, y) = point[1..].split_at(32);
@@ -122,7 +121,7 @@ fn jwk(key: &EcdsaKeyPair) -> Value {
     })
 }
 
-/// The first 240 bits of the public key's SHA-256 in base32, in groups of four.
+/// Returns the first 240 bits of the public key's SHA-256 in base32, in groups of four.
 pub(super) fn key_id(point: &[u8]) -> String {
     let hash = digest(&SHA256, &[&SPKI_HEAD, point].concat());
     let mut id = String::new();
@@ -138,9 +137,9 @@ pub(super) fn key_id(point: &[u8]) -> String {
     id
 }
 
-/// Layers that nobody signed.
+/// Returns layers that are not signed.
 fn other_layers() -> String {
-    let other = Digest::sha256(b"a layer that nobody signed");
+    let other = Digest::sha256(b"an unsigned layer");
     format!(",\n   \"fsLayers\": [\n      {{\n         \"blobSum\": \"{other}\"\n      }}\n   ]")
 }
 

@@ -17,7 +17,8 @@ fn decoded(value: &Value) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap()
 }
 
-/// Does what a client must do: cuts the payload out and verifies it. Returns it if all is well.
+/// Does what a client must do: extracts the payload and verifies it. Returns the payload if the signature is
+/// valid.
 fn verified(bytes: &[u8]) -> Option<Vec<u8>> {
     let document: Value = serde_json::from_slice(bytes).unwrap();
     let signature = document["signatures"].get(0)?;
@@ -52,18 +53,18 @@ fn the_signature_is_of_the_document() {
 }
 
 #[test]
-fn the_document_is_dockers() {
+fn the_document_has_dockers_format() {
     let packed = image().pack();
     let document: Value = serde_json::from_slice(&packed.payload).unwrap();
     assert_eq!(document["schemaVersion"], 1);
     assert_eq!(document["name"], "team/app");
     assert_eq!(document["tag"], "1");
-    let [base, nothing, top] = &*packed.layers else {
+    let [base, empty_layer, top] = &*packed.layers else {
         panic!("{:?}", packed.layers)
     };
     let empty = "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4";
-    assert_eq!(nothing.digest.to_string(), empty);
-    let blobs = [top, nothing, base].map(|layer| json!({ "blobSum": layer.digest }));
+    assert_eq!(empty_layer.digest.to_string(), empty);
+    let blobs = [top, empty_layer, base].map(|layer| json!({ "blobSum": layer.digest }));
     assert_eq!(document["fsLayers"], json!(blobs));
     let step = |place: usize| -> Value {
         let text = document["history"][place]["v1Compatibility"].as_str();
@@ -83,9 +84,9 @@ fn the_document_is_dockers() {
     assert!(packed.ids.iter().all(|id| id.len() == 64));
 }
 
-/// C2, T18: none of the flawed ones passes for what was pushed.
+/// C2, T18: no flawed document is accepted as the pushed one.
 #[test]
-fn flaws_are_flaws() {
+fn flaws_are_detected() {
     use Schema1Flaw::{
         LayersInTail, LongerThanItIs, NoAlgorithm, NoSignatures, OtherKey, OtherKeyId, Tampered,
         Unsigned, UnsignedLayers, WrongSignature,
@@ -103,7 +104,7 @@ fn flaws_are_flaws() {
         let packed = image().flaw(flaw).pack();
         assert_eq!(verified(&packed.bytes), None, "{flaw:?}");
     }
-    let other = Digest::sha256(b"a layer that nobody signed").to_string();
+    let other = Digest::sha256(b"an unsigned layer").to_string();
     let outside = image().flaw(UnsignedLayers).pack();
     let document: Value = serde_json::from_slice(&outside.bytes).unwrap();
     assert_eq!(document["fsLayers"], json!([{ "blobSum": other }]));

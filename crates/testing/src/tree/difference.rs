@@ -1,32 +1,32 @@
-//! Says in words how two trees differ.
+//! Describes the differences between two trees.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{TreeEntry, TreeEntryKind, readable};
 
-/// One path at which two trees differ.
+/// A path at which two trees differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TreeDifference {
-    /// Only the first tree has it.
+    /// Only the first tree has the path.
     Missing {
         /// The path.
         path: Vec<u8>,
-        /// What the first tree has there.
+        /// The entry in the first tree.
         entry: Box<TreeEntry>,
     },
-    /// Only the second tree has it.
+    /// Only the second tree has the path.
     Extra {
         /// The path.
         path: Vec<u8>,
-        /// What the second tree has there.
+        /// The entry in the second tree.
         entry: Box<TreeEntry>,
     },
-    /// Both have it, but not the same.
+    /// The entries differ.
     Changed {
         /// The path.
         path: Vec<u8>,
-        /// What differs, as `mode 0644 → 0600`.
+        /// The differences, such as `mode: 0644 → 0600`.
         properties: Vec<String>,
     },
 }
@@ -98,7 +98,7 @@ fn changed(left: &TreeEntry, right: &TreeEntry) -> Vec<String> {
 }
 
 impl TreeEntry {
-    /// Everything about it as named words.
+    /// Returns all properties of the entry with their names.
     pub(super) fn properties(&self) -> Vec<(String, String)> {
         let fact = |name: &str, text: String| (name.to_owned(), text);
         let (kind, content) = self.kind.describe();

@@ -1,4 +1,4 @@
-//! Walks a tree by directory handles, so that neither links nor long paths lead it astray.
+//! Walks a tree by directory handles, so that links and long paths do no harm.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -14,7 +14,7 @@ use windlass_oci::{Algorithm, Digest, Hasher};
 
 use super::{TreeEntry, TreeEntryKind, TreeSnapshot};
 
-/// The tree so far, and the files with several names.
+/// The entries so far, and the files with several names.
 struct TreeWalker {
     entries: BTreeMap<Vec<u8>, TreeEntry>,
     names: HashMap<(u64, u64), Vec<Vec<u8>>>,
@@ -86,7 +86,7 @@ impl TreeWalker {
         Ok(())
     }
 
-    /// Names, at each of several names of one file, the first of them.
+    /// Sets, for each file with several names, the first of them.
     fn linked(mut self) -> BTreeMap<Vec<u8>, TreeEntry> {
         for names in self.names.into_values().filter(|names| names.len() > 1) {
             let first = names.iter().min().cloned();
@@ -115,7 +115,7 @@ fn kind(parent: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> io::Result<TreeEntr
         FileType::Socket => TreeEntryKind::Socket,
         FileType::CharacterDevice => TreeEntryKind::CharDevice(device().0, device().1),
         FileType::BlockDevice => TreeEntryKind::BlockDevice(device().0, device().1),
-        FileType::Unknown => return Err(io::Error::other("a file of no known type")),
+        FileType::Unknown => return Err(io::Error::other("a file of unknown type")),
     })
 }
 
@@ -137,7 +137,7 @@ fn digest(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Option<Digest>> {
 }
 
 fn xattrs(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
-    // There is no call by handle and name; this path is short whatever the file's own is.
+    // There is no system call with a handle and a name; this path is short for any file.
     let mut path = format!("/proc/self/fd/{}/", parent.as_raw_fd()).into_bytes();
     path.extend(name);
     let names = sized(|buffer| llistxattr(&*path, buffer))?;
@@ -151,7 +151,7 @@ fn xattrs(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<BTreeMap<Vec<u8>, V
         .collect()
 }
 
-/// Calls with a buffer that is as large as the kernel allows an answer to be.
+/// Calls with a buffer of the maximum size of an attribute.
 fn sized(call: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0; 64 << 10];
     match call(&mut buffer) {
@@ -159,7 +159,7 @@ fn sized(call: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> io::Result<Ve
             buffer.truncate(length);
             Ok(buffer)
         }
-        // File systems without them, and files that this user may not look into.
+        // The file system has no attributes, or this user may not read them.
         Err(Errno::OPNOTSUPP | Errno::ACCESS) => Ok(Vec::new()),
         Err(error) => Err(error.into()),
     }

@@ -1,4 +1,4 @@
-//! The registry's door: Basic, Bearer, and the token endpoint.
+//! Authorization: Basic, Bearer, and the token endpoint.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn basic(account: &str) -> String {
     format!("Authorization: Basic {}", STANDARD.encode(account))
 }
 
-/// Asks the token endpoint for the right to pull `app`.
+/// Requests a token for pulling `app`.
 fn token(registry: &Registry, headers: &[&str]) -> String {
     let path = "/token?service=registry.test&scope=repository:app:pull";
     let answer = get(registry.address(), path, headers);
@@ -26,7 +26,7 @@ fn status(registry: &Registry, headers: &[&str]) -> u16 {
 }
 
 #[test]
-fn basic_asks_for_the_account() {
+fn basic_requires_the_account() {
     let registry = Registry::builder().basic("me", "secret").start();
     registry.push(ImageBuilder::new(), "app:1");
     let ping = get(registry.address(), "/v2/", &[]);
@@ -44,7 +44,7 @@ fn basic_asks_for_the_account() {
 }
 
 #[test]
-fn bearer_sends_everyone_for_a_token() {
+fn bearer_requires_a_token() {
     let registry = Registry::builder().bearer().start();
     registry.push(ImageBuilder::new(), "app:1");
     let challenge = get(registry.address(), "/v2/app/manifests/1", &[]);
@@ -58,7 +58,7 @@ fn bearer_sends_everyone_for_a_token() {
 }
 
 #[test]
-fn a_token_is_good_for_its_scope() {
+fn a_token_is_valid_for_its_scope() {
     let registry = Registry::builder().bearer().start();
     registry.push(ImageBuilder::new(), "app:1");
     registry.push(ImageBuilder::new(), "other:1");
@@ -66,12 +66,16 @@ fn a_token_is_good_for_its_scope() {
     let other = get(registry.address(), "/v2/other/manifests/1", &[&token]);
     assert_eq!(other.status, 401);
     let challenge = other.header("www-authenticate").unwrap();
-    assert!(challenge.ends_with(",scope=\"repository:other:pull\",error=\"insufficient_scope\""));
+    let realm = format!("Bearer realm=\"{}/token\"", registry.url());
+    let expected = format!(
+        "{realm},service=\"registry.test\",scope=\"repository:other:pull\",error=\"insufficient_scope\""
+    );
+    assert_eq!(challenge, expected);
     assert_eq!(get(registry.address(), "/v2/", &[&token]).status, 200);
 }
 
 #[test]
-fn tokens_are_for_the_account_where_there_is_one() {
+fn with_an_account_tokens_require_it() {
     let registry = Registry::builder().bearer().account("me", "secret").start();
     registry.push(ImageBuilder::new(), "app:1");
     let path = "/token?service=registry.test&scope=repository:app:pull";
@@ -95,7 +99,7 @@ fn an_identity_token_is_posted() {
         .start();
     let post = |body: &str| {
         let length = format!("Content-Length: {}\r\n\r\n{body}", body.len());
-        // The body ends the headers: nothing may come behind it.
+        // The body follows the last header, so nothing may come after it.
         request(
             registry.address(),
             "POST",
@@ -110,7 +114,7 @@ fn an_identity_token_is_posted() {
 }
 
 #[test]
-fn faults_wait_for_those_who_may_pass() {
+fn faults_apply_to_authorized_requests() {
     let registry = Registry::builder().bearer().start();
     registry.push(ImageBuilder::new(), "app:1");
     registry.manifest("1").status(500).then_ok();
@@ -124,7 +128,7 @@ fn faults_wait_for_those_who_may_pass() {
 
 /// T35.
 #[test]
-fn a_token_expires_when_told_and_in_its_time() {
+fn a_token_expires_by_script_and_by_time() {
     let registry = Registry::builder().bearer().start();
     registry.push(ImageBuilder::new(), "app:1");
     registry.manifest("1").expire_token().then_ok();

@@ -1,14 +1,14 @@
-//! An HTTP client of a few lines, so that the registry is not judged by its own library.
+//! A minimal HTTP client, so that the registry is not tested with its own library.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// One answer, and how the connection went on after it.
+/// A response, and how the connection ended.
 #[derive(Debug, Default)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
-    /// As it came: of chunks, with their sizes.
+    /// The raw body: if chunked, with the chunk sizes.
     pub(crate) body: Vec<u8>,
     pub(crate) reset: bool,
 }
@@ -26,7 +26,7 @@ impl Response {
     }
 }
 
-/// Asks on a connection of its own and reads until that ends.
+/// Sends a request on a new connection and reads until that ends.
 pub(crate) fn request(address: SocketAddr, method: &str, path: &str, headers: &[&str]) -> Response {
     read(begin(address, method, path, headers))
 }
@@ -45,7 +45,7 @@ pub(crate) fn read(mut stream: TcpStream) -> Response {
     }
 }
 
-/// Gets with any `Accept`.
+/// Sends a GET that accepts any type.
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &[&str]) -> Response {
     let headers = [headers, &["Accept: */*"]].concat();
     request(address, "GET", path, &headers)

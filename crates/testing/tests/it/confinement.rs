@@ -1,4 +1,4 @@
-//! The confinement and its canary: what they are there to catch, they catch.
+//! The confinement and its canary detect what they are for.
 
 use std::fs::{self, File, Permissions};
 use std::io::ErrorKind;
@@ -36,7 +36,7 @@ fn nothing_outside_the_sandbox_can_be_written() {
     });
 }
 
-/// What an extractor that follows links would do, fails rather than harms.
+/// An extractor that follows links fails instead of doing harm.
 #[test]
 fn a_link_out_of_the_sandbox_leads_to_nothing_writable() {
     confined(|sandbox| {
@@ -48,7 +48,7 @@ fn a_link_out_of_the_sandbox_leads_to_nothing_writable() {
 }
 
 #[test]
-fn loopback_is_there() {
+fn loopback_is_available() {
     confined(|_| {
         let registry = Registry::start();
         let answer = crate::client::get(registry.address(), "/v2/", &[]);
@@ -57,10 +57,10 @@ fn loopback_is_there() {
 }
 
 #[test]
-#[should_panic(expected = "the closure says no")]
+#[should_panic(expected = "the closure fails")]
 fn a_failure_inside_is_a_failure() {
-    assert!(can_confine(), "not run: the closure says no");
-    confined(|_| panic!("the closure says no"));
+    assert!(can_confine(), "not run: the closure fails");
+    confined(|_| panic!("the closure fails"));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn harm_to_the_canary_is_a_failure() {
     confined(|sandbox| fs::write(sandbox.canary().join("new"), b"").unwrap());
 }
 
-/// A helper's closure is not a test that can be found again.
+/// The closure of a helper function is not a test that can be started again.
 #[test]
 fn a_test_that_would_not_run_is_a_failure() {
     fn helper() {
@@ -80,9 +80,9 @@ fn a_test_that_would_not_run_is_a_failure() {
     assert_eq!(ran.is_err(), is_root() && can_confine());
 }
 
-/// Every way to harm a canary, each on its own.
+/// Each way to change the canary is detected.
 #[test]
-fn the_canary_notices() {
+fn changes_of_the_canary_are_detected() {
     type Harm = fn(&Sandbox);
     let harms: [(&str, Harm); 8] = [
         ("another content", |it| {
@@ -127,7 +127,7 @@ fn the_canary_notices() {
         fs::write(sandbox.tmp().join("harmless"), b"").unwrap();
         sandbox.assert_unharmed();
         harm(&sandbox);
-        let noticed = std::panic::catch_unwind(|| sandbox.assert_unharmed());
-        assert!(noticed.is_err(), "{name} was not noticed");
+        let detected = std::panic::catch_unwind(|| sandbox.assert_unharmed());
+        assert!(detected.is_err(), "{name} was not detected");
     }
 }

@@ -1,4 +1,4 @@
-//! The registry's scripts: each fault is what it says, once, and then there is the truth again.
+//! Scripted faults: each happens as configured, once, and then the registry responds normally.
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use windlass_testing::{
 
 use crate::client::{Response, begin, get, request};
 
-/// A registry with one blob of some size, and the path to it.
+/// A registry with one blob, and the path of it.
 struct Fixture {
     registry: Registry,
     layer: PackedLayer,
@@ -45,7 +45,7 @@ impl Fixture {
 }
 
 #[test]
-fn cuts_exactly_where_it_was_told_and_only_once() {
+fn cuts_exactly_at_the_offset_and_only_once() {
     let it = fixture();
     it.registry
         .blob(&it.layer.digest)
@@ -56,13 +56,19 @@ fn cuts_exactly_where_it_was_told_and_only_once() {
         (cut.status, cut.body.len(), cut.reset),
         (200, 1 << 20, false)
     );
-    assert!(cut.body == it.layer.bytes[..1 << 20], "other bytes came");
+    assert!(
+        cut.body == it.layer.bytes[..1 << 20],
+        "other bytes were received"
+    );
     assert_eq!(
         cut.header("content-length"),
         Some(&*it.layer.size.to_string())
     );
     let rest = it.get(&["Range: bytes=1048576-"]);
-    assert!(rest.body == it.layer.bytes[1 << 20..], "other bytes came");
+    assert!(
+        rest.body == it.layer.bytes[1 << 20..],
+        "other bytes were received"
+    );
     let sent: Vec<_> = it
         .registry
         .requests()
@@ -101,7 +107,7 @@ fn resets() {
 }
 
 #[test]
-fn gives_a_status_as_often_as_told() {
+fn repeats_a_status() {
     let it = fixture();
     let blob = it.registry.blob(&it.layer.digest);
     blob.status(429)
@@ -152,14 +158,14 @@ fn redirects() {
     assert_eq!(answer.body, b"");
 }
 
-/// T32: every lie about a range is the one that was asked for.
+/// T32: each wrong response to a range is the configured one.
 #[test]
-fn lies_about_ranges() {
+fn responds_wrongly_to_ranges() {
     let registry = Registry::start();
     let digest = registry.put_blob("app", &b"0123456789"[..]);
     let path = format!("/v2/app/blobs/{digest}");
-    let lie = |lie| {
-        registry.blob(&digest).range(lie).then_ok();
+    let response_with = |fault| {
+        registry.blob(&digest).range(fault).then_ok();
         let answer = get(registry.address(), &path, &["Range: bytes=4-"]);
         let range = answer.header("content-range").map(str::to_owned);
         let body = String::from_utf8(answer.body).unwrap();
@@ -167,26 +173,32 @@ fn lies_about_ranges() {
     };
     let expected =
         |status: u16, range: &str, body: &str| (status, range.to_owned(), body.to_owned());
-    assert_eq!(lie(RangeFault::Ignored), expected(200, "", "0123456789"));
     assert_eq!(
-        lie(RangeFault::StartsLate),
+        response_with(RangeFault::Ignored),
+        expected(200, "", "0123456789")
+    );
+    assert_eq!(
+        response_with(RangeFault::StartsLate),
         expected(206, "bytes 5-9/10", "56789")
     );
     assert_eq!(
-        lie(RangeFault::FromTheStart),
+        response_with(RangeFault::FromTheStart),
         expected(206, "bytes 4-9/10", "012345")
     );
-    assert_eq!(lie(RangeFault::Unlabelled), expected(206, "", "456789"));
     assert_eq!(
-        lie(RangeFault::OtherTotal),
+        response_with(RangeFault::Unlabelled),
+        expected(206, "", "456789")
+    );
+    assert_eq!(
+        response_with(RangeFault::OtherTotal),
         expected(206, "bytes 4-9/11", "456789")
     );
     assert_eq!(
-        lie(RangeFault::Shorter),
+        response_with(RangeFault::Shorter),
         expected(206, "bytes 4-6/10", "456")
     );
-    assert_eq!(lie(RangeFault::Unsatisfiable).0, 416);
-    let (status, _, body) = lie(RangeFault::Multipart);
+    assert_eq!(response_with(RangeFault::Unsatisfiable).0, 416);
+    let (status, _, body) = response_with(RangeFault::Multipart);
     assert_eq!(
         (status, body.matches("\r\n\r\n456789\r\n").count()),
         (206, 2)
@@ -253,7 +265,7 @@ fn stalls_without_closing() {
     assert!(it.is_whole());
 }
 
-/// Reads until nothing has come for a while: the only way to see that nothing comes.
+/// Reads until nothing has arrived for a while: the only way to observe a stall.
 fn until_silent(mut stream: TcpStream) -> Vec<u8> {
     stream
         .set_read_timeout(Some(Duration::from_millis(200)))
@@ -309,7 +321,7 @@ async fn holds_the_rest_of_a_body_until_the_gate_opens() {
     }
 }
 
-/// The only thing here that has to do with time; it can only take longer than it must.
+/// The only test that measures time; it can only take longer than the minimum.
 #[test]
 fn throttles() {
     let registry = Registry::start();
@@ -333,7 +345,7 @@ fn writes_raw_bytes_that_http_would_refuse() {
 }
 
 #[test]
-fn goes_down_and_comes_back() {
+fn resets_connections_and_is_restored() {
     let it = fixture();
     let gate = it.registry.blob(&it.layer.digest).hold_after(1000);
     let mut open = begin(it.address(), "GET", &it.path, &[]);
@@ -365,10 +377,10 @@ fn scripts_any_path() {
     assert_eq!(get(registry.address(), "/v2/", &[]).status, 200);
 }
 
-/// A mistake in a script must not look like a fault of what is tested.
+/// A mistake in a script must not look like a fault of the tested code.
 #[test]
 #[should_panic(expected = "the registry panicked")]
-fn a_script_that_cannot_be_played_fails_the_test() {
+fn an_impossible_script_fails_the_test() {
     let it = fixture();
     it.registry
         .blob(&it.layer.digest)

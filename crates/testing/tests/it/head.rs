@@ -1,4 +1,4 @@
-//! HEAD: true, refused, and lying (T16, T17).
+//! HEAD: normal, rejected, and wrong (T16, T17).
 
 use windlass_oci::Digest;
 use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
@@ -11,13 +11,13 @@ fn head(registry: &Registry, path: &str) -> Response {
     request(registry.address(), "HEAD", path, &["Accept: */*"])
 }
 
-/// What a HEAD says of the content.
+/// Returns the headers that describe the content.
 fn headers_of(answer: &Response) -> [Option<&str>; 3] {
     ["docker-content-digest", "content-length", "content-type"].map(|name| answer.header(name))
 }
 
 #[test]
-fn says_what_a_get_would_bring() {
+fn has_the_headers_of_a_get() {
     let registry = Registry::start();
     let image = registry.push(
         ImageBuilder::new().layer(LayerBuilder::of_size(10)),
@@ -43,8 +43,9 @@ fn is_scripted_apart_from_get() {
     let registry = Registry::start();
     let image = registry.push(ImageBuilder::new(), "app:1");
     let other = Digest::sha256(b"other");
-    let lie = registry.manifest("1").for_head();
-    lie.size(10 << 30)
+    let script = registry.manifest("1").for_head();
+    script
+        .size(10 << 30)
         .digest(other)
         .then()
         .without_digest()
@@ -55,10 +56,10 @@ fn is_scripted_apart_from_get() {
         .status(500)
         .times(2)
         .then_ok();
-    let lying = head(&registry, PATH);
+    let wrong = head(&registry, PATH);
     let other = other.to_string();
     let expected = [&*other, "10737418240", &*image.media_type].map(Some);
-    assert_eq!((headers_of(&lying), lying.body.len()), (expected, 0));
+    assert_eq!((headers_of(&wrong), wrong.body.len()), (expected, 0));
     assert_eq!(headers_of(&head(&registry, PATH))[0], None);
     assert_eq!(head(&registry, PATH).status, 500);
     assert_eq!(get(registry.address(), PATH, &[]).status, 500);
@@ -66,7 +67,7 @@ fn is_scripted_apart_from_get() {
 }
 
 #[test]
-fn may_be_refused_everywhere() {
+fn may_be_unsupported() {
     let registry = Registry::builder().without_head().start();
     let image = registry.push(ImageBuilder::new(), "app:1");
     let blob = format!("/v2/app/blobs/{}", image.config_digest);
@@ -77,7 +78,7 @@ fn may_be_refused_everywhere() {
 }
 
 #[test]
-fn digests_may_be_left_unsaid() {
+fn digests_may_be_omitted() {
     let registry = Registry::builder().without_digests().start();
     let image = registry.push(ImageBuilder::new(), "app:1");
     let size = image.manifest.len().to_string();
@@ -87,7 +88,7 @@ fn digests_may_be_left_unsaid() {
 }
 
 #[test]
-fn schema1_is_served_under_the_digest_of_what_was_signed() {
+fn schema1_is_served_under_the_digest_of_its_payload() {
     let registry = Registry::start();
     let image = windlass_testing::Schema1Builder::new("app", "1").layer(LayerBuilder::of_size(10));
     let image = registry.push_schema1(image.empty_step("CMD"), "app:1");

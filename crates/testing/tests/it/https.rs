@@ -1,4 +1,4 @@
-//! An HTTPS client for tests: one request, by whatever HTTP is agreed upon.
+//! An HTTPS client for tests: one request with the negotiated HTTP version.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -20,19 +20,19 @@ use windlass_testing::TlsIdentity;
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
-/// Whom a client believes, who it is, and what it speaks.
+/// The certificates, the identity and the protocols of a client.
 pub(crate) struct Client {
     config: ClientConfig,
     server: ServerName<'static>,
 }
 
 impl Client {
-    /// Trusts `root` (PEM) and wants to speak to `server`, by HTTP/1.1.
+    /// Trusts `root` (PEM) and connects to `server`, with HTTP/1.1.
     pub(crate) fn new(root: &str, server: &str) -> Self {
         Self::with(root, server, None)
     }
 
-    /// As [`new`](Self::new), and shows a certificate when asked.
+    /// Like [`new`](Self::new), with a client certificate.
     pub(crate) fn with(root: &str, server: &str, identity: Option<&TlsIdentity>) -> Self {
         let mut roots = RootCertStore::empty();
         let root = CertificateDer::from_pem_slice(root.as_bytes()).unwrap();
@@ -68,7 +68,7 @@ impl Client {
         Ok(connector.connect(self.server.clone(), stream).await?)
     }
 
-    /// Gets `path` with any `Accept`; the body is whole.
+    /// Sends a GET for `path` that accepts any type, and reads the whole body.
     pub(crate) async fn get(
         &self,
         address: SocketAddr,
@@ -78,7 +78,7 @@ impl Client {
             .await
     }
 
-    /// As [`get`](Self::get), on a connection that leads to the server.
+    /// Like [`get`](Self::get), on an existing connection to the server.
     pub(crate) async fn get_over(
         &self,
         stream: TcpStream,

@@ -1,4 +1,4 @@
-//! The testing crate, tested: what it says of others must be true.
+//! Tests of the testing crate: its servers and builders behave as documented.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 

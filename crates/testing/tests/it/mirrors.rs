@@ -1,4 +1,4 @@
-//! Registries that stand for one another, and registries that are ill as a whole (T29).
+//! Mirrors, and registries that fail as a whole (T29).
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -66,12 +66,12 @@ fn two_registries_may_have_the_same_content() {
     assert_eq!(
         status(&other, "/v2/app/manifests/1"),
         401,
-        "the door is its own"
+        "the authorization is separate"
     );
 }
 
 #[test]
-fn the_api_may_lie_deeper() {
+fn the_api_may_have_a_prefix() {
     let registry = Registry::builder()
         .base_path("/some/prefix")
         .tags_per_page(1)
@@ -104,7 +104,7 @@ fn the_api_may_lie_deeper() {
 }
 
 #[test]
-fn the_api_may_lie_at_a_path_of_its_own() {
+fn the_api_may_have_another_path() {
     let registry = Registry::builder().override_path("/some/prefix").start();
     registry.push(ImageBuilder::new(), "library/x:1");
     assert_eq!(status(&registry, "/some/prefix/library/x/manifests/1"), 200);
@@ -144,13 +144,17 @@ fn everything_can_fail_at_once() {
     assert_eq!(
         status(&registry, "/v2/app/manifests/1"),
         418,
-        "what was scripted for it"
+        "the script of the manifest"
     );
-    assert_eq!(status(&registry, "/v2/app/manifests/1"), 401, "the truth");
+    assert_eq!(
+        status(&registry, "/v2/app/manifests/1"),
+        401,
+        "the normal response"
+    );
 }
 
 #[test]
-fn every_blob_can_be_wrong_and_every_manifest() {
+fn all_blobs_and_all_manifests_can_be_wrong() {
     let registry = Registry::start();
     let image = registry.push(
         ImageBuilder::new().layer(LayerBuilder::of_size(10)),
@@ -174,7 +178,7 @@ fn every_blob_can_be_wrong_and_every_manifest() {
 }
 
 #[test]
-fn everything_can_be_a_page_for_people() {
+fn all_responses_can_be_an_html_page() {
     let registry = Registry::start();
     registry.push(ImageBuilder::new(), "app:1");
     registry.every().html().forever();
@@ -191,9 +195,9 @@ fn everything_can_be_a_page_for_people() {
     assert_eq!(answer.header("docker-content-digest"), None);
 }
 
-/// Dead and back, as often as one likes, with the same port.
+/// A registry can stop and start again repeatedly, with the same port.
 #[test]
-fn a_dead_registry_refuses_connections_and_keeps_its_port() {
+fn a_stopped_registry_refuses_connections_and_keeps_its_port() {
     let registry = Registry::start();
     let gate = registry.ping().hold();
     let open = begin(registry.address(), "GET", "/v2/", &[]);
@@ -212,7 +216,7 @@ fn a_dead_registry_refuses_connections_and_keeps_its_port() {
     assert_eq!(registry.connections(), 4);
 }
 
-/// Open connections are reset even if the registry is back before they noticed.
+/// Open connections are reset even if the registry is restored before they react.
 #[test]
 fn a_reset_is_not_missed() {
     let registry = Registry::start();
@@ -226,7 +230,7 @@ fn a_reset_is_not_missed() {
     assert_eq!(reset.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
-/// T34: whatever `Retry-After` says.
+/// T34: any value of `Retry-After`.
 #[test]
 fn retry_after_may_be_anything() {
     let registry = Registry::start();

@@ -1,4 +1,4 @@
-//! The registry without a script: the distribution protocol, strictly.
+//! The registry without scripts: the distribution protocol, strictly.
 
 use serde_json::json;
 use windlass_oci::Digest;
@@ -85,7 +85,7 @@ fn a_head_has_no_body() {
 }
 
 #[test]
-fn what_is_not_there_is_named() {
+fn missing_resources_have_error_codes() {
     let registry = Registry::start();
     registry.push(ImageBuilder::new(), "app:1");
     let absent = Digest::sha256(b"absent");
@@ -109,9 +109,9 @@ fn what_is_not_there_is_named() {
     );
 }
 
-/// As Docker's registry does, so that a client that forgets its Accept is found out.
+/// As in Docker's registry, so that a missing Accept is detected.
 #[test]
-fn a_manifest_is_for_those_who_accept_it() {
+fn a_manifest_requires_accept() {
     let registry = Registry::start();
     registry.push(ImageBuilder::new(), "app:1");
     let status = |headers: &[&str]| {
@@ -135,7 +135,7 @@ fn blobs_belong_to_repositories() {
 }
 
 #[test]
-fn a_range_is_served_as_asked() {
+fn a_range_is_served() {
     let registry = Registry::start();
     let digest = registry.put_blob("app", &b"0123456789"[..]);
     let path = format!("/v2/app/blobs/{digest}");
@@ -176,7 +176,7 @@ fn tags_come_in_pages() {
 }
 
 #[test]
-fn several_run_on_addresses_of_their_own() {
+fn registries_have_addresses_of_their_own() {
     let first = Registry::start();
     let second = Registry::builder().on([127, 0, 0, 2].into()).start();
     second.put_path("/cdn/x?signature=s", &b"content"[..]);
@@ -189,7 +189,7 @@ fn several_run_on_addresses_of_their_own() {
 }
 
 #[test]
-fn a_dropped_registry_is_gone() {
+fn a_dropped_registry_is_stopped() {
     let registry = Registry::start();
     let address = registry.address();
     drop(registry);

@@ -1,4 +1,4 @@
-//! The proxies: where they were asked to go, who may ask, and what comes through.
+//! The proxies: their targets, logins and tunnels.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -21,7 +21,7 @@ fn registry(ca: &Ca) -> Registry {
     registry
 }
 
-/// Asks for a tunnel, and returns the connection and the status line.
+/// Requests a tunnel, and returns the connection and the status line.
 async fn tunnel(proxy: &HttpProxy, target: &str, header: &str) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
     let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{header}\r\n");
@@ -35,7 +35,7 @@ async fn tunnel(proxy: &HttpProxy, target: &str, header: &str) -> (TcpStream, St
 }
 
 #[tokio::test]
-async fn a_tunnel_leads_to_a_made_up_name() {
+async fn a_tunnel_leads_to_a_mapped_name() {
     let ca = Ca::new();
     let registry = registry(&ca);
     let proxy = HttpProxy::builder()
@@ -57,7 +57,7 @@ async fn a_tunnel_leads_to_a_made_up_name() {
     assert_eq!(status, "HTTP/1.1 403 Forbidden");
     proxy.allow();
     let (_, status) = tunnel(&proxy, &registry.host(), "").await;
-    assert_eq!(status, "HTTP/1.1 200 OK", "loopback stands for itself");
+    assert_eq!(status, "HTTP/1.1 200 OK", "loopback maps to itself");
     assert_eq!(
         proxy.log(),
         [
@@ -71,7 +71,7 @@ async fn a_tunnel_leads_to_a_made_up_name() {
 }
 
 #[tokio::test]
-async fn a_proxy_may_want_a_login() {
+async fn a_proxy_may_require_a_login() {
     let registry = Registry::start();
     let proxy = HttpProxy::builder().login("me", "secret").start();
     let basic = |account: &str| {
@@ -91,7 +91,7 @@ async fn a_proxy_may_want_a_login() {
 }
 
 #[test]
-fn plain_http_is_passed_on_in_absolute_form() {
+fn plain_http_is_forwarded() {
     let registry = Registry::start();
     let image = registry.push(ImageBuilder::new(), "app:1");
     let proxy = HttpProxy::builder()
@@ -111,7 +111,7 @@ fn plain_http_is_passed_on_in_absolute_form() {
     assert_eq!(proxy.log(), [format!("GET {url} 200")]);
 }
 
-/// Asks a SOCKS5 proxy for `target` (type, address, port), with a login if there is one.
+/// Requests `target` (type, address, port) of a SOCKS5 proxy, with a login if there is one.
 async fn socks(
     proxy: &Socks5Proxy,
     login: Option<(&str, &str)>,
@@ -150,7 +150,7 @@ fn named(name: &str, port: u16) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn socks_leads_to_a_made_up_name_and_to_addresses() {
+async fn socks_leads_to_mapped_names_and_addresses() {
     let ca = Ca::new();
     let registry = registry(&ca);
     let proxy = Socks5Proxy::builder()
@@ -191,7 +191,7 @@ async fn socks_leads_to_a_made_up_name_and_to_addresses() {
 }
 
 #[tokio::test]
-async fn socks_may_want_a_login() {
+async fn socks_may_require_a_login() {
     let registry = Registry::start();
     let proxy = Socks5Proxy::builder().login("me", "secret").start();
     let SocketAddr::V4(address) = registry.address() else {

@@ -1,7 +1,8 @@
-//! The fixtures around Debian's servers, judged by `skopeo` and by hand, without any code of windlass's.
+//! The fixtures around Debian's servers, tested with `skopeo` and a minimal client, without windlass's own
+//! code.
 //!
-//! Where a tool is missing, a test says what it needs and is not run; with `WINDLASS_E2E=require`, as in
-//! CI, it fails.
+//! A test whose tools are missing prints what it needs and is not run; with `WINDLASS_E2E=require`, as in CI,
+//! it fails.
 
 mod access;
 mod cache;
@@ -20,7 +21,7 @@ use windlass_testing::real::{
     DockerRegistry, LayerCompression, OciLayout, StoredBlob, command, find,
 };
 
-/// An OCI layout with one image, `it`, of two layers, in a directory of the test's own.
+/// An OCI layout with one image, `it`, of two layers, in a temporary directory.
 struct RegistryFixture {
     directory: tempfile::TempDir,
     layout: OciLayout,
@@ -60,7 +61,7 @@ impl RegistryFixture {
         registry.push(self.layout.dir(), "it", name).unwrap();
     }
 
-    /// The hex digests of the config and the layers.
+    /// Returns the hex digests of the config and the layers.
     fn blobs(&self) -> Vec<String> {
         let manifest = fs::read(self.layout.blob_path(&self.manifest.digest)).unwrap();
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
@@ -72,7 +73,7 @@ impl RegistryFixture {
             .collect()
     }
 
-    /// Checks that `skopeo` has copied to `copy` what was pushed, byte for byte.
+    /// Checks that `skopeo` has copied the pushed image to `copy`, byte for byte.
     #[track_caller]
     fn assert_copied(&self, copy: &Path) {
         let pushed = self.layout.blob_path(&self.manifest.digest);
@@ -95,7 +96,7 @@ fn assert_same(one: &Path, other: &Path) {
     );
 }
 
-/// Whether `skopeo` can look at `registry/name`, with these options.
+/// Returns whether `skopeo` can inspect `registry/name`, with these options.
 fn can_inspect(registry: &DockerRegistry, name: &str, options: &[&str]) -> bool {
     let reference = format!("docker://{}/{name}", registry.address());
     let mut skopeo = command("skopeo");
@@ -103,10 +104,10 @@ fn can_inspect(registry: &DockerRegistry, name: &str, options: &[&str]) -> bool 
     skopeo.arg(reference).output().unwrap().status.success()
 }
 
-/// Whether these tools are here; says so where they are not, and fails where every test must run.
+/// Returns whether these tools are installed. Prints the first missing one, or fails where every test must run.
 #[expect(
     clippy::disallowed_methods,
-    reason = "how CI tells a test program that all must run"
+    reason = "CI requires all tests with this variable"
 )]
 fn can_run(tools: &[&str]) -> bool {
     let Some(missing) = tools.iter().find(|tool| find(tool).is_none()) else {

@@ -6,14 +6,14 @@ use windlass_testing::{LayerBuilder, Registry, Storage};
 
 use crate::client::{Response, get, request};
 
-/// Gets a URL of `storage`.
+/// Sends a GET for a URL of `storage`.
 fn fetch(storage: &Storage, url: &str, headers: &[&str]) -> Response {
     let path = url.strip_prefix(storage.url()).unwrap();
     get(storage.address(), path, headers)
 }
 
 #[test]
-fn a_presigned_url_is_good_for_so_many_uses() {
+fn a_presigned_url_is_valid_for_its_uses() {
     let storage = Storage::start();
     let url = storage.put_signed("/bucket/x", &b"0123456789"[..], 2);
     let part = fetch(&storage, &url, &["Range: bytes=4-"]);
@@ -35,7 +35,7 @@ fn a_presigned_url_is_good_for_so_many_uses() {
 }
 
 #[test]
-fn a_registry_sends_everyone_there() {
+fn a_registry_redirects_to_the_storage() {
     let storage = Storage::with(Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)));
     let registry = Registry::builder()
         .basic("me", "secret")
@@ -82,9 +82,9 @@ fn a_signature_is_for_one_method() {
     assert_eq!(request(storage.address(), "HEAD", path, &[]).status, 200);
 }
 
-/// T22: the server of a foreign layer that would like to be given credentials.
+/// T22: the server of a foreign layer that requests credentials.
 #[test]
-fn a_file_may_ask_who_is_there() {
+fn a_file_may_require_credentials() {
     let storage = Storage::start();
     let url = storage.put("/foreign/layer", &b"layer"[..]);
     let challenge = "Bearer realm=\"https://evil.test/token\"";
@@ -92,9 +92,9 @@ fn a_file_may_ask_who_is_there() {
         .file("/foreign/layer")
         .unauthorized(challenge)
         .then_ok();
-    let asked = fetch(&storage, &url, &[]);
-    assert_eq!(asked.status, 401);
-    assert_eq!(asked.header("www-authenticate"), Some(challenge));
+    let challenged = fetch(&storage, &url, &[]);
+    assert_eq!(challenged.status, 401);
+    assert_eq!(challenged.header("www-authenticate"), Some(challenge));
     assert_eq!(fetch(&storage, &url, &[]).body, b"layer");
     storage.server().stop_listening();
     assert!(std::net::TcpStream::connect(storage.address()).is_err());

@@ -1,4 +1,4 @@
-//! The registry behind TLS, and the certificates of the tests' own authority (T28).
+//! TLS of the registry, and the certificates of the test authority (T28).
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpStream};
@@ -44,7 +44,7 @@ async fn every_name_of_the_registry_is_certified() {
 }
 
 #[tokio::test]
-async fn http_is_as_the_client_likes_and_the_server_offers() {
+async fn the_http_version_is_negotiated() {
     let ca = Ca::new();
     let both = started(Registry::builder().tls(&ca));
     let one = started(Registry::builder().tls(&ca).only_http1());
@@ -61,9 +61,9 @@ async fn http_is_as_the_client_likes_and_the_server_offers() {
     assert_eq!(version(&two, client().http2()).await, Version::HTTP_2);
 }
 
-/// Scripts are played over HTTP/2 as well.
+/// Scripts apply to HTTP/2 as well.
 #[tokio::test]
-async fn scripts_are_played_over_http2() {
+async fn scripts_apply_to_http2() {
     let ca = Ca::new();
     let registry = Registry::builder().tls(&ca).start();
     let layer = LayerBuilder::of_size(300_000).pack();
@@ -87,10 +87,10 @@ async fn scripts_are_played_over_http2() {
     assert!(*whole.body() == layer.bytes);
 }
 
-/// A mistake in a script must not look like a fault of what is tested, also in a task of HTTP/2.
+/// A mistake in a script must not look like a fault of the tested code, also in a task of HTTP/2.
 #[tokio::test]
 #[should_panic(expected = "the registry panicked")]
-async fn a_script_that_cannot_be_played_fails_the_test() {
+async fn an_impossible_script_fails_the_test() {
     let ca = Ca::new();
     let registry = Registry::builder().tls(&ca).start();
     let digest = registry.put_blob("app", &b"short"[..]);
@@ -101,7 +101,7 @@ async fn a_script_that_cannot_be_played_fails_the_test() {
 }
 
 #[tokio::test]
-async fn bad_certificates_are_bad() {
+async fn bad_certificates_are_rejected() {
     let ca = Ca::new();
     let names = ["reg.test"];
     for (identity, expected) in [
@@ -125,18 +125,18 @@ async fn bad_certificates_are_bad() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_asked_for_and_seen() {
+async fn a_client_certificate_is_requested_and_recorded() {
     let ca = Ca::new();
-    let (me, stranger) = (ca.client("me"), Ca::new().client("me"));
+    let (trusted, untrusted) = (ca.client("me"), Ca::new().client("me"));
     let strict = started(Registry::builder().tls(&ca).require_client_certificate(&ca));
     let lenient = started(Registry::builder().tls(&ca).request_client_certificate(&ca));
-    let nobody = Client::new(ca.pem(), "reg.test");
-    let known = Client::with(ca.pem(), "reg.test", Some(&me));
-    let unknown = Client::with(ca.pem(), "reg.test", Some(&stranger));
-    assert!(nobody.get(strict.address(), PATH).await.is_err());
+    let anonymous = Client::new(ca.pem(), "reg.test");
+    let known = Client::with(ca.pem(), "reg.test", Some(&trusted));
+    let unknown = Client::with(ca.pem(), "reg.test", Some(&untrusted));
+    assert!(anonymous.get(strict.address(), PATH).await.is_err());
     assert!(unknown.get(strict.address(), PATH).await.is_err());
     known.get(strict.address(), PATH).await.unwrap();
-    nobody.get(lenient.address(), PATH).await.unwrap();
+    anonymous.get(lenient.address(), PATH).await.unwrap();
     known.get(lenient.address(), PATH).await.unwrap();
     let shown = |registry: &Registry| -> Vec<_> {
         let requests = registry.requests();
@@ -149,9 +149,9 @@ async fn a_client_certificate_is_asked_for_and_seen() {
     assert_eq!(shown(&lenient), [false, true]);
 }
 
-/// T28: so that a test can say that nothing came in the clear.
+/// T28: a test can check that nothing was sent without TLS.
 #[test]
-fn plain_http_to_a_tls_port_is_noticed() {
+fn plain_http_to_a_tls_port_is_recorded() {
     let registry = started(Registry::builder().tls(&Ca::new()));
     let answer = get(registry.address(), PATH, &["Authorization: Basic c2VjcmV0"]);
     assert_eq!(answer.status, 400);
@@ -164,20 +164,20 @@ fn plain_http_to_a_tls_port_is_noticed() {
     assert!(registry.received_authorization());
 }
 
-/// T28: a handshake that stalls; it goes on when the registry does.
+/// T28: a handshake that stalls; it continues when the registry is restored.
 #[tokio::test]
-async fn a_silent_registry_does_not_even_shake_hands() {
+async fn a_silent_registry_sends_no_handshake() {
     let ca = Ca::new();
     let registry = started(Registry::builder().tls(&ca));
     registry.stop_answering();
     let client = Client::new(ca.pem(), "reg.test");
-    let asked = client.get(registry.address(), PATH);
-    tokio::pin!(asked);
+    let response = client.get(registry.address(), PATH);
+    tokio::pin!(response);
     let short = Duration::from_millis(100);
-    let early = tokio::time::timeout(short, &mut asked).await;
-    assert!(early.is_err(), "the registry spoke");
+    let early = tokio::time::timeout(short, &mut response).await;
+    assert!(early.is_err(), "the registry responded");
     registry.restore();
-    assert_eq!(asked.await.unwrap().status(), 200);
+    assert_eq!(response.await.unwrap().status(), 200);
 }
 
 #[test]

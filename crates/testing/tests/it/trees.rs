@@ -1,4 +1,4 @@
-//! Comparing trees: the same is the same, and every difference is told.
+//! Comparisons of trees: equal trees are equal, and every difference is reported.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,7 +9,7 @@ use rustix::fs::XattrFlags;
 use tempfile::TempDir;
 use windlass_testing::{TreeAspect, TreeSnapshot};
 
-/// A tree with one of each, made the same way every time.
+/// Creates a tree with one entry of each kind, always the same.
 fn make(path: &Path) {
     fs::create_dir_all(path.join("dir")).unwrap();
     fs::write(path.join("dir/file"), b"content").unwrap();
@@ -27,7 +27,7 @@ fn make(path: &Path) {
     settle(path);
 }
 
-/// Gives everything (but links and fifos, which cannot be opened) the same time and mode.
+/// Sets the same time and mode for all entries (except links and fifos, which cannot be opened).
 fn settle(path: &Path) {
     for name in ["dir/file", "dir/single", "dir", "."] {
         let file = File::open(path.join(name)).unwrap();
@@ -45,7 +45,7 @@ fn pair() -> (TempDir, TempDir) {
     pair
 }
 
-/// The tree without the times that `settle` cannot set.
+/// Returns the tree without the owners.
 fn tree(path: &Path) -> TreeSnapshot {
     TreeSnapshot::of(path)
         .unwrap()
@@ -61,7 +61,7 @@ fn differences(left: &Path, right: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_same_trees_are_the_same() {
+fn equal_trees_are_equal() {
     let (left, right) = pair();
     let [left_tree, right_tree] = [left.path(), right.path()].map(|path| {
         let times = [TreeAspect::Owner];
@@ -88,7 +88,7 @@ fn the_same_trees_are_the_same() {
 }
 
 #[test]
-fn every_difference_is_told() {
+fn every_difference_is_reported() {
     let (left, right) = pair();
     let path = right.path();
     fs::set_permissions(path.join("dir"), Permissions::from_mode(0o1700)).unwrap();
@@ -182,7 +182,7 @@ fn owners_and_devices_are_a_difference() {
     );
 }
 
-/// T09: five thousand bytes of path are walked like any other.
+/// T09: a path of five thousand bytes is walked like any other.
 #[test]
 fn paths_may_be_longer_than_the_kernel_takes() {
     let directory = tempfile::tempdir().unwrap();
@@ -206,7 +206,7 @@ fn paths_may_be_longer_than_the_kernel_takes() {
 
 #[test]
 #[should_panic(expected = "the trees differ in 1 entries:\n+ new  file")]
-fn a_failed_comparison_says_what_differs() {
+fn a_failed_comparison_lists_the_differences() {
     let (left, right) = pair();
     fs::write(right.path().join("new"), b"").unwrap();
     let ignored = [TreeAspect::Mtime];

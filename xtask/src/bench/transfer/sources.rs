@@ -1,4 +1,5 @@
-//! What is carried: the image in each tool's own storage and in an archive, made before anything is timed.
+//! The sources of transfers: the image in each tool's storage and in an archive, created before the
+//! measurement.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use super::tool::{NAME, TransferTool, skopeo};
 use crate::bench::BenchContext;
 use crate::bench::image::{BenchImage, TAG};
 
-/// The image, as each tool keeps it. Removed on drop, but for the layout that it was made from.
+/// The image in the storage of each tool. Removed on drop, except the layout that it was created from.
 #[derive(Debug)]
 pub(super) struct TransferSources {
     dir: PathBuf,
@@ -20,7 +21,7 @@ pub(super) struct TransferSources {
 }
 
 impl TransferSources {
-    /// Puts `image` where `transfer_tools` will need it for `tasks`.
+    /// Stores `image` where the tools need it for `tasks`.
     pub(super) fn make(
         context: &BenchContext<'_>,
         image: &BenchImage,
@@ -58,27 +59,27 @@ impl TransferSources {
         Ok(sources)
     }
 
-    /// An OCI layout.
+    /// Returns the OCI layout.
     pub(super) fn layout(&self) -> PathBuf {
         self.layout.clone()
     }
 
-    /// An OCI archive.
+    /// Returns the OCI archive.
     pub(super) fn archive(&self) -> PathBuf {
         self.dir.join("image.tar")
     }
 
-    /// The store of windlass.
+    /// Returns the store of windlass.
     pub(super) fn store(&self) -> PathBuf {
         self.dir.join("store")
     }
 
-    /// What podman's storage is below.
+    /// Returns the parent directory of podman's storage.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The storage of podman.
+    /// Returns the storage of podman.
     pub(super) fn root(&self) -> PathBuf {
         self.dir.join("root")
     }
@@ -97,12 +98,12 @@ impl TransferSources {
 
 impl Drop for TransferSources {
     fn drop(&mut self) {
-        // What is left is cleared by the next.
+        // The next run removes what is left.
         drop(self.clear());
     }
 }
 
-/// The storage that podman and skopeo share, below `dir`, as skopeo is told of it.
+/// Returns the name for skopeo of the storage that it shares with podman, below `dir`.
 pub(super) fn storage(dir: &Path) -> String {
     let dir = dir.display();
     format!("containers-storage:[overlay@{dir}/root+{dir}/runroot]{NAME}")

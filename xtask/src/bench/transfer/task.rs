@@ -1,4 +1,4 @@
-//! What is to be carried where.
+//! The tasks of transfers.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use super::sources::TransferSources;
 use super::tool::TransferTool;
 
-/// One kind of errand.
+/// A kind of transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::bench) enum TransferTask {
     /// From local storage into a Docker archive
@@ -27,7 +27,7 @@ pub(in crate::bench) enum TransferTask {
 }
 
 impl TransferTask {
-    /// What a reader of the table should see.
+    /// Returns the description in the table.
     pub(super) fn description(self) -> &'static str {
         match self {
             Self::DockerArchive => "save into a Docker archive",
@@ -40,12 +40,12 @@ impl TransferTask {
         }
     }
 
-    /// Whether it ends in a registry.
+    /// Returns whether the target is a registry.
     pub(super) fn needs_registry(self) -> bool {
         matches!(self, Self::Across | Self::Push)
     }
 
-    /// Where `tool` takes it from; `None` for the registry.
+    /// Returns the source of `tool`; `None` for the registry.
     pub(super) fn source(self, tool: TransferTool, sources: &TransferSources) -> Option<PathBuf> {
         match self {
             Self::Fetch | Self::Across => None,

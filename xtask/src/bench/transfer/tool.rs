@@ -1,4 +1,4 @@
-//! Who carries, and how each is told what.
+//! The tools for transfers, and their command lines.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::bench::image::{BenchImage, TAG};
 use crate::bench::measure::{Measurement, measured};
 use windlass_testing::real::Containerd;
 
-/// What the image is called in local storage.
+/// The name of the image in local storage.
 pub(super) const NAME: &str = "localhost/bench:1";
 
-/// A tool that carries images.
+/// A tool that transfers images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::bench) enum TransferTool {
     /// windlass
@@ -30,30 +30,30 @@ pub(in crate::bench) enum TransferTool {
     Containerd,
 }
 
-/// One errand to do.
+/// The parameters of one transfer.
 #[derive(Debug)]
 pub(super) struct TransferRun<'a> {
-    /// The empty file system that everything goes to.
+    /// The empty file system for all files of the run.
     pub(super) into: &'a Path,
     pub(super) sources: &'a TransferSources,
     pub(super) image: &'a BenchImage,
     /// The registry that has the image.
     pub(super) served: SocketAddr,
-    /// The empty registry, if it is to go to one.
+    /// The empty registry, if it is the target.
     pub(super) registry: Option<SocketAddr>,
     /// The windlass to time.
     pub(super) windlass: Option<&'a Path>,
 }
 
 impl TransferTool {
-    /// Windlass and those whose programs are all found.
+    /// Returns windlass and the tools whose programs are installed.
     pub(in crate::bench) fn installed() -> Vec<Self> {
         let all = Self::value_variants().iter().copied();
         all.filter(|one| one.programs().iter().all(|name| find(name).is_some()))
             .collect()
     }
 
-    /// The name on the command line and in results.
+    /// Returns the name on the command line and in results.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Windlass => "windlass",
@@ -63,7 +63,7 @@ impl TransferTool {
         }
     }
 
-    /// The programs it needs.
+    /// Returns the programs that it needs.
     pub(super) fn programs(self) -> &'static [&'static str] {
         match self {
             Self::Windlass => &[],
@@ -73,7 +73,7 @@ impl TransferTool {
         }
     }
 
-    /// What a reader of the table should see; `None` if it cannot do that.
+    /// Returns the description in the table; `None` if the tool does not support the task.
     pub(super) fn description(self, task: TransferTask) -> Option<&'static str> {
         use TransferTask::{Across, DockerArchive, Fetch, Layout, Load, OciArchive, Push};
         Some(match (self, task) {
@@ -100,7 +100,7 @@ impl TransferTool {
         })
     }
 
-    /// Does the errand and measures it.
+    /// Measures the transfer.
     pub(super) fn run(
         self,
         task: TransferTask,
@@ -133,7 +133,7 @@ impl TransferRun<'_> {
         };
         let store = self.sources.store();
         let store = |arguments: &[&str]| windlass(&store, arguments);
-        let nowhere = |arguments: &[&str]| windlass(&self.into.join("store"), arguments);
+        let empty_store = |arguments: &[&str]| windlass(&self.into.join("store"), arguments);
         let (tar, layout) = (self.path("image.tar"), self.path("layout"));
         Ok(match task {
             TransferTask::DockerArchive => store(&["save", "--output", &tar, NAME]),
@@ -143,15 +143,17 @@ impl TransferRun<'_> {
             TransferTask::Layout => store(&["save", "--format=oci", "--output", &layout, NAME]),
             TransferTask::Load => {
                 let archive = self.sources.archive();
-                let mut load = nowhere(&["load", "--input"]);
+                let mut load = empty_store(&["load", "--input"]);
                 load.arg(archive);
                 load
             }
             TransferTask::Fetch => {
                 let to = format!("oci:{layout}:{TAG}");
-                nowhere(&["copy", &self.there(), &to])
+                empty_store(&["copy", &self.served_image(), &to])
             }
-            TransferTask::Across => nowhere(&["copy", &self.there(), &self.destination()?]),
+            TransferTask::Across => {
+                empty_store(&["copy", &self.served_image(), &self.destination()?])
+            }
             TransferTask::Push => {
                 let name = self.destination()?;
                 let name = name.trim_start_matches("docker://");
@@ -163,7 +165,7 @@ impl TransferRun<'_> {
 
     fn skopeo(&self, task: TransferTask) -> anyhow::Result<Command> {
         let from = match task {
-            TransferTask::Fetch | TransferTask::Across => self.there(),
+            TransferTask::Fetch | TransferTask::Across => self.served_image(),
             TransferTask::Load => format!("oci-archive:{}", self.sources.archive().display()),
             _ => format!("oci:{}:{TAG}", self.sources.layout().display()),
         };
@@ -189,7 +191,7 @@ impl TransferRun<'_> {
             _ => self.sources.dir(),
         };
         let mut podman = command("podman");
-        // Layers pass through temporary files, which belong on the run's file system.
+        // Podman stores layers in temporary files, which belong on the file system of the run.
         podman.env("TMPDIR", self.into);
         podman.arg("--root").arg(dir.join("root"));
         podman.arg("--runroot").arg(dir.join("runroot"));
@@ -208,7 +210,9 @@ impl TransferRun<'_> {
             TransferTask::Push => podman
                 .args(["push", "--quiet", "--tls-verify=false", NAME])
                 .arg(self.destination()?),
-            TransferTask::Fetch | TransferTask::Across => anyhow::bail!("podman copies nothing"),
+            TransferTask::Fetch | TransferTask::Across => {
+                anyhow::bail!("podman has no copy command")
+            }
         };
         Ok(podman)
     }
@@ -217,13 +221,13 @@ impl TransferRun<'_> {
         self.into.join(name).display().to_string()
     }
 
-    /// Where the image is to be pulled from.
-    fn there(&self) -> String {
+    /// Returns the image in the registry that serves it.
+    fn served_image(&self) -> String {
         let (served, repository) = (self.served, self.image.repository());
         format!("docker://{served}/{repository}:{TAG}")
     }
 
-    /// Where the image is to be pushed to.
+    /// Returns the image in the target registry.
     fn destination(&self) -> anyhow::Result<String> {
         let registry = self.registry.context("no registry was started")?;
         let repository = self.image.repository();
@@ -231,10 +235,10 @@ impl TransferRun<'_> {
     }
 }
 
-/// `skopeo copy`, which has yet to be told from where and to where.
+/// Returns a `skopeo copy` command without source and target.
 pub(super) fn skopeo(scratch: &Path) -> Command {
     let mut skopeo = command("skopeo");
-    // Archives are spread out and put together beside where they go.
+    // Skopeo unpacks and assembles archives in this directory.
     skopeo.env("TMPDIR", scratch);
     skopeo.args(["--insecure-policy", "copy", "--quiet"]);
     skopeo.args(["--src-tls-verify=false", "--dest-tls-verify=false"]);

@@ -1,4 +1,4 @@
-//! How the server is configured: whom it serves, where it keeps what, how it speaks.
+//! The configuration of the server: authorization, storage, TLS, caching.
 
 use std::fs;
 use std::io;
@@ -12,17 +12,17 @@ use crate::Ca;
 use crate::real::s3::{ACCESS_KEY, BUCKET, S3, SECRET_KEY};
 use crate::real::tokens::TokenAuthority;
 
-/// [`USER`] and [`PASSWORD`] as `htpasswd -B` writes them.
+/// [`USER`] and [`PASSWORD`] in the format of `htpasswd -B`.
 const HTPASSWD: &str = "bosun:$2y$04$tPOfpdnx5.z7V1F4jGqwa.j0janoD8kBYuVwJBIkmjrK9tFUEPEmy\n";
 
-/// Whom the registry serves.
+/// The authorization of the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistryAuth {
-    /// Everybody.
+    /// None.
     Open,
     /// [`USER`] with [`PASSWORD`], by HTTP Basic.
     Basic,
-    /// Whom a token server gives tokens; see [`TokenServer::authority`](super::super::TokenServer::authority).
+    /// Tokens of a token server; see [`TokenServer::authority`](super::super::TokenServer::authority).
     Tokens(TokenAuthority),
 }
 
@@ -39,7 +39,7 @@ pub struct DockerRegistryBuilder {
     pub(super) schema1: bool,
 }
 
-/// Where the content is.
+/// The storage of the content.
 #[derive(Debug)]
 enum ContentStorage {
     /// In the registry's directory.
@@ -48,7 +48,7 @@ enum ContentStorage {
     S3 { url: String },
 }
 
-/// The registry that a cache stands before.
+/// The registry that is cached.
 #[derive(Debug)]
 struct UpstreamRegistry {
     url: String,
@@ -71,45 +71,45 @@ impl DockerRegistryBuilder {
         }
     }
 
-    /// Serves only whom `access` lets in.
+    /// Sets the authorization.
     #[must_use]
     pub fn access(mut self, access: RegistryAuth) -> Self {
         self.access = access;
         self
     }
 
-    /// Listens on another address of loopback, such as 127.0.0.3.
+    /// Sets another address of loopback, such as 127.0.0.3.
     #[must_use]
     pub fn on(mut self, address: Ipv4Addr) -> Self {
         self.address = address;
         self
     }
 
-    /// Speaks TLS, with a certificate of `ca` for `localhost`, `reg.test` and its address.
+    /// Enables TLS, with a certificate of `ca` for `localhost`, `reg.test` and its address.
     #[must_use]
     pub fn tls(mut self, ca: &Ca) -> Self {
         self.ca = Some(ca.clone());
         self
     }
 
-    /// Has its certificate be for one more name.
+    /// Adds a name to its certificate.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.names.push(name.to_owned());
         self
     }
 
-    /// Keeps its content in `s3`, and redirects those who want a blob to presigned URLs there.
+    /// Stores its content in `s3`, and redirects requests for blobs to presigned URLs there.
     #[must_use]
     pub fn s3(mut self, s3: &S3) -> Self {
         self.storage = ContentStorage::S3 { url: s3.url() };
         self
     }
 
-    /// Is a pull-through cache of `upstream`: serves what that serves, and takes no pushes.
+    /// Makes it a pull-through cache of `upstream`, which accepts no pushes.
     ///
-    /// The cache shows its upstream [`USER`] and [`PASSWORD`] if that wants tokens. `docker-registry` 2.8
-    /// cannot do so by HTTP Basic: a cache of such a registry has nothing to serve.
+    /// The cache authenticates with [`USER`] and [`PASSWORD`] if `upstream` requires tokens. `docker-registry`
+    /// 2.8 does not support HTTP Basic for this: a cache of such a registry serves nothing.
     #[must_use]
     pub fn cache_of(mut self, upstream: &DockerRegistry) -> Self {
         self.upstream = Some(UpstreamRegistry {
@@ -120,7 +120,7 @@ impl DockerRegistryBuilder {
         self
     }
 
-    /// Is a pull-through cache of the registry at `url`, which is for everybody and speaks plain HTTP.
+    /// Makes it a pull-through cache of the registry at `url`, which has no authorization and uses plain HTTP.
     #[must_use]
     pub fn cache_of_url(mut self, url: &str) -> Self {
         self.upstream = Some(UpstreamRegistry {
@@ -131,24 +131,23 @@ impl DockerRegistryBuilder {
         self
     }
 
-    /// Takes Docker's schema 1, and makes it of schema 2 for those who accept nothing newer.
+    /// Accepts Docker's schema 1, and converts schema 2 for clients that accept nothing newer.
     #[must_use]
     pub fn schema1(mut self) -> Self {
         self.schema1 = true;
         self
     }
 
-    /// Starts the server with its configuration, log and content in its directory; content that is
-    /// already there is served.
+    /// Starts the server with its configuration, log and content in its directory; existing content is served.
     ///
     /// # Errors
-    /// When the server is missing, or ends or stays silent instead of listening.
+    /// If the program is missing, ends, or does not listen in time.
     pub fn start(self) -> io::Result<DockerRegistry> {
         fs::create_dir_all(&self.dir)?;
         DockerRegistry::run(self)
     }
 
-    /// Writes the configuration and all that it refers to. JSON is YAML, which the server reads.
+    /// Writes the configuration and its files. It is JSON, which is valid YAML.
     pub(super) fn write_configuration(&self) -> io::Result<PathBuf> {
         let mut configuration = json!({
             "version": "0.1",
@@ -174,7 +173,7 @@ impl DockerRegistryBuilder {
         Ok(path)
     }
 
-    /// Where the certificates are that a cache trusts.
+    /// Returns the path of the certificates that a cache trusts.
     pub(super) fn upstream_roots(&self) -> Option<PathBuf> {
         self.upstream
             .as_ref()

@@ -1,4 +1,4 @@
-//! What the server says: where it listens, and whom it answered what.
+//! The log of the server: its address, and the requests it served.
 
 use std::net::SocketAddr;
 
@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 pub struct LoggedRequest {
     /// The method.
     pub method: String,
-    /// The path and query, as asked.
+    /// The path and query.
     pub path: String,
-    /// The status answered.
+    /// The status of the response.
     pub status: u16,
 }
 
@@ -27,7 +27,7 @@ impl LoggedRequest {
         })
     }
 
-    /// Whether this asked for the content of a blob.
+    /// Returns whether this is a download of a blob.
     pub fn is_blob_download(&self) -> bool {
         self.method == "GET" && self.path.contains("/blobs/sha256:")
     }

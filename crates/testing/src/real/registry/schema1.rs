@@ -17,16 +17,16 @@ const SIGNED_TYPE: HeaderValue =
     HeaderValue::from_static("application/vnd.docker.distribution.manifest.v1+prettyjws");
 
 impl DockerRegistry {
-    /// Has the server convert `repository:tag` to schema 1, stores that as `repository:stored_tag`, and
-    /// returns the conversion. From then on, whoever pulls the latter gets schema 1, whatever they accept.
+    /// Requests a conversion of `repository:tag` to schema 1, stores it as `repository:stored_tag`, and returns
+    /// it. From then on, pulls of the latter get schema 1, whatever they accept.
     ///
-    /// What was pushed must be of Docker's types: see [`push_docker`](Self::push_docker). The document
-    /// names `tag`, so one that is true of itself is stored as `tag` again. The server signs anew each time
-    /// it serves the document, always with the same content.
+    /// The image must have been pushed with Docker's media types: see [`push_docker`](Self::push_docker). The
+    /// document contains `tag`, so a consistent one is stored as `tag` again. The server signs the document
+    /// anew for each response, always with the same content.
     ///
     /// # Errors
-    /// When the server does not answer as said; of kind `Unsupported` if it does not speak
-    /// [`schema1`](super::DockerRegistryBuilder::schema1), speaks TLS or wants tokens.
+    /// If the server responds otherwise; of kind `Unsupported` if it does not support
+    /// [`schema1`](super::DockerRegistryBuilder::schema1), uses TLS or requires tokens.
     pub fn store_schema1(
         &self,
         repository: &str,
@@ -39,14 +39,14 @@ impl DockerRegistry {
         }
         let converted = self.manifest_request(Method::GET, repository, tag, Bytes::new())?;
         if converted.headers().get(CONTENT_TYPE) != Some(&SIGNED_TYPE) {
-            return Err(unexpected("converts nothing", &converted));
+            return Err(unexpected("did not convert the image", &converted));
         }
         let document = converted.into_body();
         let stored =
             self.manifest_request(Method::PUT, repository, stored_tag, document.clone())?;
         match stored.status() {
             StatusCode::CREATED => Ok(document),
-            _ => Err(unexpected("does not take its own conversion", &stored)),
+            _ => Err(unexpected("rejected its own conversion", &stored)),
         }
     }
 
@@ -67,14 +67,14 @@ impl DockerRegistry {
         if self.access == RegistryAuth::Basic {
             let credentials = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
             let value = HeaderValue::try_from(format!("Basic {credentials}"));
-            headers.insert(AUTHORIZATION, value.expect("base64 can stand in a header"));
+            headers.insert(AUTHORIZATION, value.expect("base64 is valid in a header"));
         }
         exchange(self.address, request)
     }
 }
 
 fn unexpected(what: &str, response: &Response<Bytes>) -> io::Error {
-    let said = String::from_utf8_lossy(response.body());
+    let body = String::from_utf8_lossy(response.body());
     let status = response.status();
-    io::Error::other(format!("docker-registry {what}: {status}\n{said}"))
+    io::Error::other(format!("docker-registry {what}: {status}\n{body}"))
 }

@@ -1,4 +1,4 @@
-//! Who there is, and what they may do.
+//! The users and their permissions.
 
 use std::collections::HashMap;
 
@@ -7,41 +7,41 @@ use serde_json::{Value, json};
 use crate::Random;
 use crate::real::{PASSWORD, USER};
 
-/// What can be done with a repository.
+/// An action on a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepositoryAction {
-    /// To read.
+    /// Pull.
     Pull,
-    /// To write.
+    /// Push.
     Push,
-    /// To delete.
+    /// Delete.
     Delete,
 }
 
-/// What one may do with a repository.
+/// Permissions on a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryGrant {
     /// The repository's full name.
     pub repository: String,
-    /// All that is granted.
+    /// The granted actions.
     pub actions: Vec<RepositoryAction>,
 }
 
-/// Whom a request comes from.
+/// The client that sent a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TokenCaller {
-    /// Nobody in particular.
+    /// A client without credentials.
     Anonymous,
-    /// A user, who has shown it.
+    /// An authenticated user.
     User(String),
 }
 
-/// The users, their grants, and the refresh tokens that were given out.
+/// The users, their grants, and the refresh tokens issued.
 #[derive(Debug)]
 pub(super) struct AccountStore {
     users: HashMap<String, Account>,
     anonymous: Vec<RepositoryGrant>,
-    /// Whose each is.
+    /// Users by refresh token.
     refresh_tokens: HashMap<String, String>,
     random: Random,
 }
@@ -49,7 +49,7 @@ pub(super) struct AccountStore {
 #[derive(Debug)]
 struct Account {
     password: String,
-    /// `None` for everything.
+    /// `None` for all permissions.
     grants: Option<Vec<RepositoryGrant>>,
 }
 
@@ -69,7 +69,7 @@ impl RepositoryGrant {
 }
 
 impl AccountStore {
-    /// Knows only [`USER`], who may do everything.
+    /// Creates the user [`USER`] with all permissions.
     pub(super) fn new() -> Self {
         let password = PASSWORD.to_owned();
         let user = Account {
@@ -96,30 +96,30 @@ impl AccountStore {
         self.anonymous.push(grant);
     }
 
-    /// Whether this is the password of that user.
+    /// Returns whether this is the password of the user.
     pub(super) fn has_password(&self, name: &str, password: &str) -> bool {
         let user = self.users.get(name);
         user.is_some_and(|user| user.password == password)
     }
 
-    /// Whose this refresh token is.
+    /// Returns the user that the refresh token was issued to.
     pub(super) fn refresh_token_owner(&self, refresh_token: &str) -> Option<&str> {
         self.refresh_tokens.get(refresh_token).map(String::as_str)
     }
 
-    /// Gives a user a refresh token.
+    /// Issues a refresh token to a user.
     pub(super) fn refresh_token(&mut self, name: &str) -> String {
         let token = format!("refresh-{:016x}", self.random.number());
         self.refresh_tokens.insert(token.clone(), name.to_owned());
         token
     }
 
-    /// Forgets all refresh tokens.
+    /// Revokes all refresh tokens.
     pub(super) fn revoke_refresh_tokens(&mut self) {
         self.refresh_tokens.clear();
     }
 
-    /// What of the scope `type:name:actions` the caller gets, as a token says it; `None` for nothing.
+    /// Returns the granted part of the scope `type:name:actions` as a claim; `None` if nothing is granted.
     pub(super) fn granted(&self, caller: &TokenCaller, scope: &str) -> Option<Value> {
         let (kind, rest) = scope.split_once(':')?;
         let (name, actions) = rest.rsplit_once(':')?;
@@ -151,7 +151,7 @@ impl AccountStore {
 }
 
 impl RepositoryAction {
-    /// As scopes and tokens name it.
+    /// Returns the name in scopes and tokens.
     fn name(self) -> &'static str {
         match self {
             Self::Pull => "pull",
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_says_what_was_both_asked_for_and_granted() {
+    fn a_claim_has_the_requested_and_granted_actions() {
         let mut accounts = AccountStore::new();
         accounts.add("mate", "oar", &[RepositoryGrant::pull("hold/app")]);
         accounts.grant_to_all(RepositoryGrant::pull("deck"));

@@ -1,4 +1,4 @@
-//! Prepares a token server: whom it knows, how long its tokens are good for, how it speaks.
+//! Configures a token server: users, token lifetimes, TLS.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -19,7 +19,7 @@ pub struct TokenServerBuilder {
     service: String,
     life: Duration,
     accepted: Option<Duration>,
-    takes_post: bool,
+    accepts_post: bool,
     accounts: AccountStore,
 }
 
@@ -31,75 +31,75 @@ impl Default for TokenServerBuilder {
             service: "dock".to_owned(),
             life: Duration::from_secs(300),
             accepted: None,
-            takes_post: true,
+            accepts_post: true,
             accounts: AccountStore::new(),
         }
     }
 }
 
 impl TokenServerBuilder {
-    /// Knows `name` by `password`, and grants them this and what everyone has.
+    /// Adds a user with these grants, in addition to those of all users.
     #[must_use]
     pub fn user(mut self, name: &str, password: &str, grants: &[RepositoryGrant]) -> Self {
         self.accounts.add(name, password, grants);
         self
     }
 
-    /// Grants this to everyone.
+    /// Grants this to all clients, also without credentials.
     #[must_use]
     pub fn grant_to_all(mut self, grant: RepositoryGrant) -> Self {
         self.accounts.grant_to_all(grant);
         self
     }
 
-    /// Gives tokens for a registry that calls itself so; `dock`, unless said otherwise.
+    /// Sets the service of the registry; `dock` by default.
     #[must_use]
     pub fn service(mut self, name: &str) -> Self {
         name.clone_into(&mut self.service);
         self
     }
 
-    /// Says how long tokens are good for, in whole seconds; five minutes, unless said otherwise. A
-    /// `docker-registry` takes them a minute longer, lest the clocks differ.
+    /// Sets the lifetime of tokens, in whole seconds; five minutes by default. A `docker-registry` accepts them
+    /// a minute longer, in case the clocks differ.
     #[must_use]
     pub fn token_lifetime(mut self, life: Duration) -> Self {
         self.life = life;
         self
     }
 
-    /// Signs tokens that a `docker-registry` takes for this long only, to the second below, whatever
-    /// [`life`](Self::token_lifetime) promises those who get them.
+    /// Makes a `docker-registry` accept tokens for this long only, in whole seconds, whatever lifetime the
+    /// client gets.
     #[must_use]
     pub fn accepted_lifetime(mut self, time: Duration) -> Self {
         self.accepted = Some(time);
         self
     }
 
-    /// Answers 405 to every `POST`, as token servers do that are older than `OAuth2` among registries.
+    /// Responds to every `POST` with 405, like token servers without `OAuth2`.
     #[must_use]
     pub fn without_post(mut self) -> Self {
-        self.takes_post = false;
+        self.accepts_post = false;
         self
     }
 
-    /// Listens on another address of loopback, such as 127.0.0.2.
+    /// Sets another address of loopback, such as 127.0.0.2.
     #[must_use]
     pub fn on(mut self, address: Ipv4Addr) -> Self {
         self.address = address;
         self
     }
 
-    /// Speaks TLS, with a certificate of `ca` for `localhost`, `auth.test` and its address.
+    /// Enables TLS, with a certificate of `ca` for `localhost`, `auth.test` and its address.
     #[must_use]
     pub fn tls(mut self, ca: &Ca) -> Self {
         self.ca = Some(ca.clone());
         self
     }
 
-    /// Starts it.
+    /// Starts the server.
     ///
     /// # Errors
-    /// When it cannot listen at that address.
+    /// If it cannot listen at its address.
     pub fn start(self) -> io::Result<TokenServer> {
         let token_issuer = Arc::new(TokenIssuer {
             signer: Signer::new(),
@@ -107,7 +107,7 @@ impl TokenServerBuilder {
             issuer: "windlass test token server".to_owned(),
             life: self.life,
             accepted: self.accepted.unwrap_or(self.life + LEEWAY),
-            takes_post: self.takes_post,
+            accepts_post: self.accepts_post,
             state: Mutex::new(IssuerState {
                 accounts: self.accounts,
                 requests: Vec::new(),

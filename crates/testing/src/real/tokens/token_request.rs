@@ -1,4 +1,4 @@
-//! What a request for a token asks, in either form: the GET with a query, the POST of `OAuth2`.
+//! Parses token requests: the GET form with a query, and the POST form of `OAuth2`.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -6,22 +6,22 @@ use hyper::Method;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use url::form_urlencoded;
 
-/// What is asked, by whom.
+/// A parsed token request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ParsedTokenRequest {
     pub(super) service: Option<String>,
-    /// One a scope, however many a parameter had.
+    /// The scopes one by one, also if a parameter had several.
     pub(super) scopes: Vec<String>,
-    /// `GET` has none.
+    /// The GET form has none.
     pub(super) grant_type: Option<String>,
-    pub(super) wants_refresh_token: bool,
+    pub(super) requests_refresh_token: bool,
     pub(super) credentials: PresentedCredentials,
 }
 
-/// How the caller shows who it is.
+/// The credentials of a request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) enum PresentedCredentials {
-    /// It does not.
+    /// No credentials.
     #[default]
     None,
     Password {
@@ -29,12 +29,12 @@ pub(super) enum PresentedCredentials {
         password: String,
     },
     RefreshToken(String),
-    /// In a way that means nothing here.
-    Unreadable,
+    /// Malformed or unsupported credentials.
+    Malformed,
 }
 
 impl ParsedTokenRequest {
-    /// Reads a request; `parameters` are the query of a `GET` and the body of a `POST`.
+    /// Parses a request; `parameters` are the query of a `GET` or the body of a `POST`.
     pub(super) fn read(method: &Method, headers: &HeaderMap, parameters: &[u8]) -> Self {
         let is_post = *method == Method::POST;
         let mut parsed = Self::default();
@@ -43,8 +43,8 @@ impl ParsedTokenRequest {
             match key.as_str() {
                 "service" => parsed.service = Some(value),
                 "scope" => parsed.scopes.extend(value.split(' ').map(str::to_owned)),
-                "offline_token" if !is_post => parsed.wants_refresh_token = value == "true",
-                "access_type" if is_post => parsed.wants_refresh_token = value == "offline",
+                "offline_token" if !is_post => parsed.requests_refresh_token = value == "true",
+                "access_type" if is_post => parsed.requests_refresh_token = value == "offline",
                 "grant_type" if is_post => parsed.grant_type = Some(value),
                 "username" if is_post => username = Some(value),
                 "password" if is_post => password = Some(value),
@@ -53,19 +53,19 @@ impl ParsedTokenRequest {
             }
         }
         parsed.credentials = match parsed.grant_type.as_deref() {
-            None if is_post => PresentedCredentials::Unreadable,
+            None if is_post => PresentedCredentials::Malformed,
             None => PresentedCredentials::basic(headers),
             Some("password") => match (username, password) {
                 (Some(username), Some(password)) => {
                     PresentedCredentials::Password { username, password }
                 }
-                _ => PresentedCredentials::Unreadable,
+                _ => PresentedCredentials::Malformed,
             },
             Some("refresh_token") => refresh_token.map_or(
-                PresentedCredentials::Unreadable,
+                PresentedCredentials::Malformed,
                 PresentedCredentials::RefreshToken,
             ),
-            Some(_) => PresentedCredentials::Unreadable,
+            Some(_) => PresentedCredentials::Malformed,
         };
         parsed
     }
@@ -83,7 +83,7 @@ impl PresentedCredentials {
             .and_then(|it| BASE64_STANDARD.decode(it).ok())
             .and_then(|it| String::from_utf8(it).ok());
         let pair = decoded.as_deref().and_then(|it| it.split_once(':'));
-        pair.map_or(Self::Unreadable, |(username, password)| Self::Password {
+        pair.map_or(Self::Malformed, |(username, password)| Self::Password {
             username: username.to_owned(),
             password: password.to_owned(),
         })
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_get_form_is_read() {
+    fn the_get_form_is_parsed() {
         let mut headers = HeaderMap::new();
         let credentials = BASE64_STANDARD.encode("mate:a:b");
         headers.insert(
@@ -118,20 +118,20 @@ mod tests {
                 .map(str::to_owned)
                 .to_vec(),
                 grant_type: None,
-                wants_refresh_token: true,
+                requests_refresh_token: true,
                 credentials: PresentedCredentials::Password {
                     username: "mate".to_owned(),
                     password: "a:b".to_owned(),
                 },
             }
         );
-        let nobody =
+        let anonymous =
             ParsedTokenRequest::read(&Method::GET, &HeaderMap::new(), b"username=a&password=b");
-        assert_eq!(nobody, ParsedTokenRequest::default());
+        assert_eq!(anonymous, ParsedTokenRequest::default());
     }
 
     #[test]
-    fn the_post_form_is_read() {
+    fn the_post_form_is_parsed() {
         let read =
             |body| ParsedTokenRequest::read(&Method::POST, &HeaderMap::new(), body).credentials;
         let parsed = b"grant_type=refresh_token&refresh_token=r%2F1&access_type=offline";
@@ -141,7 +141,8 @@ mod tests {
             PresentedCredentials::RefreshToken("r/1".to_owned())
         );
         assert!(
-            ParsedTokenRequest::read(&Method::POST, &HeaderMap::new(), parsed).wants_refresh_token
+            ParsedTokenRequest::read(&Method::POST, &HeaderMap::new(), parsed)
+                .requests_refresh_token
         );
         assert_eq!(
             read(b"grant_type=password&username=mate&password=a%26b"),
@@ -150,12 +151,12 @@ mod tests {
                 password: "a&b".to_owned(),
             }
         );
-        for unreadable in [
+        for malformed in [
             &b""[..],
             b"grant_type=password&username=mate",
             b"grant_type=code",
         ] {
-            assert_eq!(read(unreadable), PresentedCredentials::Unreadable);
+            assert_eq!(read(malformed), PresentedCredentials::Malformed);
         }
     }
 }

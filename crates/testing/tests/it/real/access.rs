@@ -6,7 +6,7 @@ use windlass_testing::real::{DockerRegistry, PASSWORD, RegistryAuth, USER};
 use super::{RegistryFixture, can_inspect, can_run};
 
 #[test]
-fn a_registry_with_passwords_over_tls_serves_who_knows_both() {
+fn a_registry_with_tls_requires_the_password_and_the_certificate() {
     if !can_run(&["docker-registry", "skopeo", "gzip"]) {
         return;
     }
@@ -33,7 +33,7 @@ fn a_registry_with_passwords_over_tls_serves_who_knows_both() {
 }
 
 #[test]
-fn a_registry_listens_where_it_is_told() {
+fn a_registry_listens_at_its_address() {
     if !can_run(&["docker-registry", "skopeo", "gzip"]) {
         return;
     }

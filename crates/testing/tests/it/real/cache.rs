@@ -8,7 +8,7 @@ use super::{RegistryFixture, can_inspect, can_run};
 const TOOLS: &[&str] = &["docker-registry", "skopeo", "gzip"];
 
 #[test]
-fn a_cache_serves_what_its_upstream_has_and_takes_no_pushes() {
+fn a_cache_serves_its_upstream_and_accepts_no_pushes() {
     if !can_run(TOOLS) {
         return;
     }
@@ -25,12 +25,12 @@ fn a_cache_serves_what_its_upstream_has_and_takes_no_pushes() {
         fixture.assert_copied(&fixture.path(copy));
     }
 
-    // How often is another matter: what is served and what is kept are two downloads.
-    let asked = upstream.requests().unwrap();
+    // The number of requests varies: serving and storing are two downloads.
+    let requests = upstream.requests().unwrap();
     for hex in fixture.blobs() {
         let path = format!("/v2/hold/app/blobs/sha256:{hex}");
         assert!(
-            asked
+            requests
                 .iter()
                 .any(|it| it.is_blob_download() && it.path == path)
         );

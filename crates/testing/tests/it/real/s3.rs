@@ -1,4 +1,4 @@
-//! A registry whose blobs are in S3, as `moto` plays it.
+//! A registry whose blobs are in S3, with `moto` as a stand-in.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::client::{get, request};
 const TOOLS: &[&str] = &["docker-registry", "moto_server", "skopeo", "gzip"];
 
 #[test]
-fn blobs_are_had_from_s3_by_presigned_urls() {
+fn blobs_are_downloaded_by_presigned_urls() {
     if !can_run(TOOLS) {
         return;
     }
@@ -22,7 +22,7 @@ fn blobs_are_had_from_s3_by_presigned_urls() {
         .start()
         .unwrap();
     fixture.push(&registry, "hold/app");
-    // While pushing, skopeo asks which blobs are there.
+    // During a push, skopeo checks which blobs exist.
     let before = s3.presigned_requests().len();
 
     registry.copy("hold/app:it", &fixture.path("copy")).unwrap();
@@ -35,18 +35,18 @@ fn blobs_are_had_from_s3_by_presigned_urls() {
             && !request.has_authorization),
         "{requests:#?}"
     );
-    let asked: BTreeSet<_> = requests
+    let requested: BTreeSet<_> = requests
         .iter()
         .filter_map(|request| request.path.split('/').rev().nth(1).map(str::to_owned))
         .collect();
-    assert_eq!(asked, fixture.blobs().into_iter().collect());
+    assert_eq!(requested, fixture.blobs().into_iter().collect());
     let own = s3.requests();
     let own = own.iter().filter(|request| !request.is_presigned);
     assert!(own.clone().count() > 0 && own.clone().all(|request| request.has_authorization));
 }
 
 #[test]
-fn a_redirect_leads_to_another_host_which_wants_no_second_key() {
+fn a_redirect_leads_to_another_host_without_credentials() {
     if !can_run(TOOLS) {
         return;
     }
@@ -69,12 +69,12 @@ fn a_redirect_leads_to_another_host_which_wants_no_second_key() {
     assert_eq!((part.status, part.body.len()), (206, 3));
     let refused = get(s3.address(), signed, &["Authorization: Bearer secret"]);
     assert_eq!(refused.status, 400);
-    let seen: Vec<_> = s3
+    let recorded: Vec<_> = s3
         .presigned_requests()
         .into_iter()
         .filter(|request| request.method == "GET")
         .map(|request| (request.has_authorization, request.range, request.status))
         .collect();
     let range = Some("bytes=2-4".to_owned());
-    assert_eq!(seen, [(false, range, 206), (true, None, 400)]);
+    assert_eq!(recorded, [(false, range, 206), (true, None, 400)]);
 }

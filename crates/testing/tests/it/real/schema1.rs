@@ -1,4 +1,4 @@
-//! Docker's schema 1, as `docker-registry` makes it.
+//! Docker's schema 1, as converted by `docker-registry`.
 
 use windlass_testing::real::{DockerRegistry, RegistryAuth};
 
@@ -9,7 +9,7 @@ const SIGNED_TYPE: &str = "application/vnd.docker.distribution.manifest.v1+prett
 const SCHEMA2_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
 #[test]
-fn a_stored_conversion_is_served_to_everyone() {
+fn a_stored_conversion_is_served_for_any_accept() {
     if !can_run(&["docker-registry", "skopeo", "gzip"]) {
         return;
     }

@@ -1,4 +1,4 @@
-//! The token server, by what a real registry thinks of its tokens.
+//! The token server, tested with a real registry.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use crate::client::{Response, begin, get, read, request};
 const TOOLS: &[&str] = &["docker-registry", "skopeo", "gzip"];
 
 #[test]
-fn a_real_registry_takes_the_tokens() {
+fn a_real_registry_accepts_the_tokens() {
     if !can_run(TOOLS) {
         return;
     }
@@ -36,7 +36,7 @@ fn a_real_registry_takes_the_tokens() {
         service: Some("dock".to_owned()),
         scopes: vec![scope.to_owned()],
         grant_type: None,
-        wants_refresh_token: false,
+        requests_refresh_token: false,
         has_authorization: true,
         account: Some(USER.to_owned()),
         status: 200,
@@ -46,7 +46,7 @@ fn a_real_registry_takes_the_tokens() {
 }
 
 #[test]
-fn grants_are_of_users_and_repositories() {
+fn grants_are_per_user_and_repository() {
     if !can_run(TOOLS) {
         return;
     }
@@ -63,7 +63,8 @@ fn grants_are_of_users_and_repositories() {
     let registry = registry(&fixture, &tokens);
     fixture.push(&registry, "hold/app");
     fixture.push(&registry, "deck/app");
-    let inspect = |name, who| can_inspect(&registry, name, &["--tls-verify=false", who]);
+    let inspect =
+        |name, credentials| can_inspect(&registry, name, &["--tls-verify=false", credentials]);
 
     assert!(inspect("hold/app:it", "--creds=mate:oar"));
     assert!(inspect("deck/app:it", "--creds=mate:oar"));
@@ -109,7 +110,7 @@ fn everything_may_be_over_tls() {
 }
 
 #[test]
-fn the_post_form_gives_tokens_for_a_password_and_for_a_refresh_token() {
+fn the_post_form_issues_tokens_for_a_password_and_a_refresh_token() {
     if !can_run(TOOLS) {
         return;
     }
@@ -120,15 +121,15 @@ fn the_post_form_gives_tokens_for_a_password_and_for_a_refresh_token() {
         .unwrap();
     let registry = registry(&fixture, &tokens);
     fixture.push(&registry, "hold/app");
-    let wanted =
+    let requested =
         "service=dock&client_id=test&scope=repository:hold/app:pull%20repository:other:pull";
     let password = format!(
-        "grant_type=password&username={USER}&password={PASSWORD}&access_type=offline&{wanted}"
+        "grant_type=password&username={USER}&password={PASSWORD}&access_type=offline&{requested}"
     );
 
     let by_password = post(tokens.address(), &password);
     let refresh_token = text(&by_password, "refresh_token");
-    let refresh = format!("grant_type=refresh_token&refresh_token={refresh_token}&{wanted}");
+    let refresh = format!("grant_type=refresh_token&refresh_token={refresh_token}&{requested}");
     let by_refresh_token = post(tokens.address(), &refresh);
 
     for answer in [&by_password, &by_refresh_token] {
@@ -144,9 +145,9 @@ fn the_post_form_gives_tokens_for_a_password_and_for_a_refresh_token() {
         );
     }
     assert_eq!(by_refresh_token.json().get("refresh_token"), None);
-    let asked = tokens.requests().pop().unwrap();
+    let request = tokens.requests().pop().unwrap();
     assert_eq!(
-        asked,
+        request,
         TokenRequest {
             method: "POST".to_owned(),
             service: Some("dock".to_owned()),
@@ -155,7 +156,7 @@ fn the_post_form_gives_tokens_for_a_password_and_for_a_refresh_token() {
                 "repository:other:pull".to_owned()
             ],
             grant_type: Some("refresh_token".to_owned()),
-            wants_refresh_token: false,
+            requests_refresh_token: false,
             has_authorization: false,
             account: Some(USER.to_owned()),
             status: 200,
@@ -165,12 +166,12 @@ fn the_post_form_gives_tokens_for_a_password_and_for_a_refresh_token() {
     tokens.revoke_refresh_tokens();
     assert_eq!(post(tokens.address(), &refresh).status, 401);
     let refresh_token = tokens.refresh_token(USER);
-    let refresh = format!("grant_type=refresh_token&refresh_token={refresh_token}&{wanted}");
+    let refresh = format!("grant_type=refresh_token&refresh_token={refresh_token}&{requested}");
     assert_eq!(post(tokens.address(), &refresh).status, 200);
 }
 
 #[test]
-fn tokens_can_be_worth_less_than_they_promise() {
+fn tokens_can_be_accepted_for_less_than_their_lifetime() {
     if !can_run(TOOLS) {
         return;
     }
@@ -197,17 +198,17 @@ fn tokens_can_be_worth_less_than_they_promise() {
 }
 
 #[test]
-fn the_get_form_gives_a_refresh_token_when_asked() {
+fn the_get_form_issues_a_refresh_token_on_request() {
     let tokens = TokenServer::start().unwrap();
     let user = basic(USER, PASSWORD);
 
     let offline = get_form(&tokens, "repository:a:pull&offline_token=true", &[&user]);
     let online = get_form(&tokens, "repository:a:pull", &[&user]);
-    let nobody = get_form(&tokens, "repository:a:pull&offline_token=true", &[]);
+    let anonymous = get_form(&tokens, "repository:a:pull&offline_token=true", &[]);
 
     assert_eq!(offline.json()["token"], offline.json()["access_token"]);
     assert!(text(&offline, "refresh_token").starts_with("refresh-"));
-    for answer in [online, nobody] {
+    for answer in [online, anonymous] {
         assert_eq!(
             (answer.status, answer.json().get("refresh_token")),
             (200, None)
@@ -216,7 +217,7 @@ fn the_get_form_gives_a_refresh_token_when_asked() {
 }
 
 #[test]
-fn who_asks_wrongly_is_told() {
+fn wrong_requests_are_rejected() {
     let tokens = TokenServer::builder().without_post().start().unwrap();
     let address = tokens.address();
 
@@ -252,7 +253,7 @@ fn post(address: SocketAddr, form: &str) -> Response {
     read(stream)
 }
 
-/// The status that the registry answers to a bearer of `token`.
+/// Returns the registry's status for a request with `token`.
 fn registry_status(registry: &DockerRegistry, method: &Method, path: &str, token: &str) -> u16 {
     let headers = [
         "Accept: application/vnd.oci.image.manifest.v1+json",
