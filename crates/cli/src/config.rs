@@ -1,135 +1,124 @@
-//! What a command works with: where the store is, how registries are reached, who the user is to them.
+//! What a command works with: the configuration, the directory of the store, and the credentials of the user.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use windlass::{EngineConfig, RegistryConfig};
-use windlass_config::{ConfigError, DaemonJsonFile, Loaded, Places, Rate, WindlassFiles};
+use windlass::{EngineConfig, PullerConfig, RegistryConfig};
+use windlass_config::{ConfigError, ConfigPaths, Configuration, DaemonJsonFile, WindlassFiles};
 use windlass_credentials::{CredentialLocations, CredentialStore, HelperSettings};
 
 use crate::environment::Environment;
 use crate::error::Error;
 
-/// The store's place for root, unless told otherwise.
+/// The default directory of the store for root.
 const SYSTEM_ROOT: &str = "/var/lib/windlass";
-/// The directory that has windlass's own configuration, in `/etc` and in the user's.
-const OWN: &str = "windlass";
-const OWN_FILE: &str = "windlass.toml";
-const DAEMON_FILE: &str = "daemon.json";
-const CERTS: &str = "certs.d";
-/// What others call their directories for registries; the first that has something decides.
-const OTHERS: [&str; 3] = ["containerd", "docker", "containers"];
+/// The name of windlass's directory in `/etc` and in the user's configuration directory.
+const WINDLASS_DIRECTORY: &str = "windlass";
+const WINDLASS_TOML: &str = "windlass.toml";
+const DAEMON_JSON: &str = "daemon.json";
+const CERTS_D: &str = "certs.d";
+/// The names of the directories of other programs. The first one that configures a registry counts.
+const OTHER_DIRECTORIES: [&str; 3] = ["containerd", "docker", "containers"];
 
-/// How everything is to be done, and where that is said.
+/// The configuration that a command works with.
 #[derive(Debug)]
-pub(crate) struct Settings {
-    /// What the files say.
-    pub(crate) loaded: Loaded,
-    /// The same for the registry client, with the environment and the command line.
-    pub(crate) registry: RegistryConfig,
+pub(crate) struct CommandSettings {
+    /// The configuration in files.
+    pub(crate) configuration: Configuration,
+    /// The configuration of the engine, from files, the environment and the command line.
+    pub(crate) pull: PullerConfig,
 }
 
-impl Settings {
-    /// Reads the configuration: `file` instead of windlass's usual ones if it is given. `insecure` is what the
-    /// command line adds to the hosts that may be spoken to without TLS.
+impl CommandSettings {
+    /// Reads the configuration. `file` replaces the usual `windlass.toml` files. `insecure` are the registries of
+    /// `--insecure-registry`.
     pub(crate) fn load(
         file: Option<&Path>,
         insecure: &[String],
         environment: &Environment,
     ) -> Result<Self, Error> {
-        let loaded = Loaded::load(&places(file, environment));
-        Self::of(loaded, insecure, environment)
+        let configuration = Configuration::load(&config_paths(file, environment));
+        Self::new(configuration, insecure, environment)
     }
 
-    /// Reads the configuration of the daemon, which has a `daemon.json` of its own beside the usual files.
+    /// Reads the configuration of the daemon, which has a `daemon.json` of its own in addition to the usual files.
     pub(crate) fn load_for_daemon(
         file: Option<&Path>,
         daemon_json: Option<&Path>,
         insecure: &[String],
         environment: &Environment,
     ) -> Result<Self, Error> {
-        let places = places(file, environment);
-        let own = daemon_json.map(|path| DaemonJsonFile::Only(absolute(path)));
+        let paths = config_paths(file, environment);
+        let given = daemon_json.map(|path| DaemonJsonFile::Only(absolute(path)));
         let usual = (!environment.ignores_system_config).then(|| {
-            let path = Path::new("/etc").join(OWN).join(DAEMON_FILE);
-            DaemonJsonFile::Usual(path)
+            let directory = Path::new("/etc").join(WINDLASS_DIRECTORY);
+            DaemonJsonFile::Usual(directory.join(DAEMON_JSON))
         });
-        let loaded = match own.or(usual) {
-            Some(daemon_json) => Loaded::load_for_daemon(&places, &daemon_json),
-            None => Loaded::load(&places),
+        let configuration = match given.or(usual) {
+            Some(daemon_json) => Configuration::load_for_daemon(&paths, &daemon_json),
+            None => Configuration::load(&paths),
         };
-        Self::of(loaded, insecure, environment)
+        Self::new(configuration, insecure, environment)
     }
 
-    fn of(
-        loaded: Result<Loaded, ConfigError>,
+    fn new(
+        configuration: Result<Configuration, ConfigError>,
         insecure: &[String],
         environment: &Environment,
     ) -> Result<Self, Error> {
-        let loaded = loaded.map_err(|error| Error::Config(Box::new(error)))?;
-        let mut registry = RegistryConfig {
-            proxies: environment.proxies.clone(),
-            extra_roots: extra_roots(environment)?,
-            ..RegistryConfig::default()
+        let configuration = configuration.map_err(|error| Error::Config(Box::new(error)))?;
+        let mut pull = PullerConfig {
+            registry: RegistryConfig {
+                proxies: environment.proxies.clone(),
+                extra_roots: extra_roots(environment)?,
+                ..RegistryConfig::default()
+            },
+            ..PullerConfig::default()
         };
-        loaded.apply(&mut registry);
-        registry.insecure.extend_from_slice(insecure);
-        Ok(Self { loaded, registry })
+        configuration.apply(&mut pull);
+        pull.registry.insecure.extend_from_slice(insecure);
+        Ok(Self {
+            configuration,
+            pull,
+        })
     }
 
-    /// Returns how an engine with its store at `root` is to go about its work.
+    /// Returns the configuration of an engine with its store at `root`.
     pub(crate) fn engine(&self, root: PathBuf) -> EngineConfig {
-        let configured = self.loaded.pull_settings();
         let mut engine = EngineConfig::new(root);
-        let pull = &mut engine.pull;
-        pull.registry = self.registry.clone();
-        pull.registry_rates = configured.registry_rates;
-        set(&mut pull.downloads, configured.downloads);
-        set(&mut pull.unpacks, configured.unpacks);
-        set(&mut pull.split.connections, configured.connections);
-        set(&mut pull.split.from, configured.split_from);
-        set(&mut pull.split.chunk, configured.chunk);
-        set(&mut pull.retry.attempts, configured.retry);
-        set(&mut pull.retry.first_pause, configured.retry_delay);
-        set(&mut pull.rate, configured.limit_rate.map(Rate::limit));
-        set(&mut pull.keep.max_age, configured.partials_max_age);
-        set(&mut pull.keep.max_bytes, configured.partials_max_size);
-        let policy = &mut pull.retry;
-        policy.longest_pause = policy.longest_pause.max(policy.first_pause);
+        engine.pull = PullerConfig {
+            ownership: engine.pull.ownership,
+            ..self.pull.clone()
+        };
         engine
     }
 
-    /// Returns the store's place: the one asked for, the configured one, or the default of this user.
+    /// Returns the directory of the store: the one of the command line, or else the configured one, or else the default.
     pub(crate) fn root(
         &self,
-        asked: Option<&Path>,
+        given: Option<&Path>,
         environment: &Environment,
     ) -> Result<PathBuf, Error> {
-        // Only the daemon's own file has the latter.
-        let configured = self.loaded.root.as_ref();
-        let configured = configured.or(self.loaded.daemon.data_root.as_ref());
+        let configuration = &self.configuration;
+        let configured = configuration.settings.root.as_ref();
+        // Only the daemon's own file can have this one.
+        let configured = configured.or(configuration.daemon.data_root.as_ref());
         let configured = configured.map(|root| &*root.value);
-        match asked.or(configured) {
+        match given.or(configured) {
             Some(root) => Ok(root.to_owned()),
             None => default_root(environment).ok_or(Error::NoRoot),
         }
     }
 }
 
-fn set<T>(value: &mut T, said: Option<T>) {
-    if let Some(said) = said {
-        *value = said;
-    }
-}
-
-/// Returns the credentials of the user; see [`credential_places`].
+/// Returns the credentials of the user, from the files of [`credential_locations`].
 pub(crate) fn keys(authfile: Option<&Path>, environment: &Environment) -> CredentialStore {
     let helpers = HelperSettings::new(environment.path.clone());
-    CredentialStore::new(credential_places(authfile, environment), helpers)
+    CredentialStore::new(credential_locations(authfile, environment), helpers)
 }
 
-/// Returns where credentials are looked for: in `authfile` before all other places if it is given.
-pub(crate) fn credential_places(
+/// Returns the locations of credentials. `authfile` is the first one if it is given.
+pub(crate) fn credential_locations(
     authfile: Option<&Path>,
     environment: &Environment,
 ) -> CredentialLocations {
@@ -153,24 +142,24 @@ fn default_root(environment: &Environment) -> Option<PathBuf> {
     data.map(|data| data.join("windlass"))
 }
 
-/// Returns what is to be read: the user's own before the machine's, windlass's before others'.
-fn places(file: Option<&Path>, environment: &Environment) -> Places {
+/// Returns the files and directories to read. The user's override the system's, and windlass's those of other programs.
+fn config_paths(file: Option<&Path>, environment: &Environment) -> ConfigPaths {
     let system = (!environment.ignores_system_config).then(|| PathBuf::from("/etc"));
     let user = user_config(environment);
-    // Windlass's own files are read the other way round: there a later one's keys win.
+    // In this list the order is reversed: later files override earlier ones.
     let files = [&system, &user].into_iter().flatten();
-    let files = files.map(|directory| directory.join(OWN).join(OWN_FILE));
+    let files = files.map(|directory| directory.join(WINDLASS_DIRECTORY).join(WINDLASS_TOML));
     let own = [&user, &system].into_iter().flatten();
-    let own = own.map(|directory| directory.join(OWN).join(CERTS));
+    let own = own.map(|directory| directory.join(WINDLASS_DIRECTORY).join(CERTS_D));
     let users = user.iter().flat_map(|directory| {
-        let others = OTHERS[1..].iter();
-        others.map(|other| directory.join(other).join(CERTS))
+        let others = OTHER_DIRECTORIES[1..].iter();
+        others.map(|other| directory.join(other).join(CERTS_D))
     });
     let systems = system.iter().flat_map(|directory| {
-        let others = OTHERS.iter();
-        others.map(|other| directory.join(other).join(CERTS))
+        let others = OTHER_DIRECTORIES.iter();
+        others.map(|other| directory.join(other).join(CERTS_D))
     });
-    Places {
+    ConfigPaths {
         windlass: match file {
             Some(file) => WindlassFiles::Only(absolute(file)),
             None => WindlassFiles::Usual(files.collect()),
@@ -187,16 +176,16 @@ fn user_config(environment: &Environment) -> Option<PathBuf> {
     config.or_else(|| Some(environment.home.as_ref()?.join(".config")))
 }
 
-/// What it names is relative to the file, not to where the command was called.
+/// Returns the absolute path of a file. Relative paths in a configuration file start at the directory of the file, which
+/// needs an absolute path for that.
 fn absolute(file: &Path) -> PathBuf {
     std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
 }
 
-/// Reads the certificates that the environment names.
+/// Reads the root certificates in `SSL_CERT_FILE`, and checks that the directories in `SSL_CERT_DIR` can be read.
 ///
-/// The TLS library takes them in place of the system's, and goes on in silence where it cannot read them; to
-/// read them here makes that an error that says what is wrong. The directories it reads alone, for they may
-/// hold anything.
+/// The TLS library uses them instead of the system's, and ignores those that it cannot read. Here this is an error with a
+/// message. The files in the directories are left to the library, because not all of them have to be certificates.
 fn extra_roots(environment: &Environment) -> Result<Vec<Vec<u8>>, Error> {
     let failed = |path: &Path| {
         let path = path.to_owned();

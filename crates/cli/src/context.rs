@@ -10,7 +10,7 @@ use windlass::{Access, Engine, EngineConfig, Remote, StoreOwner};
 use windlass_credentials::CredentialStore;
 
 use crate::args::Global;
-use crate::config::{self, Settings};
+use crate::config::{self, CommandSettings};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::hand::Hand;
@@ -33,7 +33,7 @@ pub(crate) struct Context<'a> {
     /// Where the result goes: standard output.
     pub(crate) out: &'a mut dyn Write,
     global: Global,
-    settings: OnceCell<Settings>,
+    settings: OnceCell<CommandSettings>,
     /// Keeps a daemon from removing what this command reads.
     holding: OnceCell<Holding>,
 }
@@ -129,13 +129,13 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the configuration, which is read when it is first asked for.
-    pub(crate) fn settings(&self) -> Result<&Settings, Error> {
+    pub(crate) fn settings(&self) -> Result<&CommandSettings, Error> {
         if let Some(settings) = self.settings.get() {
             return Ok(settings);
         }
         let file = self.global.config.as_deref();
         let insecure = &self.global.insecure_registry;
-        let settings = Settings::load(file, insecure, &self.environment)?;
+        let settings = CommandSettings::load(file, insecure, &self.environment)?;
         Ok(self.settings.get_or_init(|| settings))
     }
 

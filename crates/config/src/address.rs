@@ -1,4 +1,4 @@
-//! Addresses of hosts, proxies and registries as people write them.
+//! Parses the addresses of hosts, proxies and registries in files and options.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,33 +7,33 @@ use url::Url;
 use windlass_oci::{DEFAULT_REGISTRY, Reference};
 use windlass_registry::Secret;
 
-/// Where Docker Hub's API is (EP-1).
+/// The host of Docker Hub's API (EP-1).
 const HUB: &str = "registry-1.docker.io";
-/// Names of Docker Hub that are sometimes taken for the address of its API.
+/// Names of Docker Hub that are often written in place of the address of its API.
 const HUB_NAMES: [&str; 2] = ["docker.io", "index.docker.io"];
 
-/// Why a text is not the address of a host. The text itself may hold a password and is not in it.
+/// Why a text is not the address of a host. It does not contain the text, which may have a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlProblem {
-    /// It is not a URL.
+    /// The text is not a URL.
     #[error("not an address: {0}")]
     Form(url::ParseError),
-    /// Its scheme is another one.
+    /// The scheme is another one.
     #[error("the scheme must be `http` or `https`")]
     Scheme,
-    /// It holds a user or a password.
+    /// The address has a user or a password.
     #[error("an address cannot hold a user or password: use `windlass login`")]
     Userinfo,
-    /// It has a path (EP-3).
-    #[error("expected only a host and a port behind the scheme")]
+    /// The address has a path (EP-3).
+    #[error("expected only a host and a port after the scheme")]
     Path,
-    /// It holds characters that programs read differently, or drop.
+    /// The text has characters that programs treat differently, or drop.
     #[error("an address cannot hold blanks, control characters or `\\`")]
     Character,
-    /// Nothing stands behind the colon for the port: often a slash is missing behind the scheme.
+    /// There is no port after the colon: often a slash is missing after the scheme.
     #[error("not an address: expected [SCHEME://]HOST[:PORT][/PATH]")]
     Colon,
-    /// It has a query or a fragment.
+    /// The address has a query or a fragment.
     #[error("an address cannot have a `?` or `#` part")]
     Query,
 }
@@ -41,39 +41,39 @@ pub enum UrlProblem {
 /// Why a text is not the address of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyProblem {
-    /// It is not a URL.
+    /// The text is not a URL.
     #[error("not the address of a proxy: {0}")]
     Form(url::ParseError),
-    /// Its scheme is another one.
+    /// The scheme is another one.
     #[error("the scheme of a proxy must be `http`, `https`, `socks5` or `socks5h`")]
     Scheme,
-    /// There is more than a host and a port.
+    /// The address has more than a host and a port.
     #[error("the address of a proxy is [SCHEME://][USER:PASSWORD@]HOST[:PORT], and nothing more")]
     More,
 }
 
-/// Why a text is not a host, a host and port or a range that may be spoken to without TLS (EP-8).
+/// Why a text is not an insecure registry: a host, a host and port, or a range of addresses (EP-8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InsecureProblem {
-    /// It is none of them.
+    /// The text is none of them.
     #[error("expected HOST, HOST:PORT or a range such as 10.0.0.0/8")]
     Form,
-    /// The part behind the slash is too long for such an address.
+    /// The prefix after the slash is longer than the address.
     #[error("the length of the range is more than the address has bits")]
     Length,
-    /// Its scheme is another than `http` or `https`.
+    /// The scheme is another than `http` or `https`.
     #[error("expected HOST, HOST:PORT or a range, without a scheme")]
     Scheme,
 }
 
-/// Returns the address of a mirror of Docker Hub's that `text` is, as the command line names one (EP-1..EP-3).
+/// Parses the address of a mirror of Docker Hub (EP-1..EP-3).
 pub fn registry_mirror(text: &str) -> Result<Url, UrlProblem> {
     host(text)
 }
 
-/// Parses the address of a host; one without scheme gets `https` (EP-2).
+/// Parses the address of a host. Without a scheme it is `https` (EP-2).
 ///
-/// Its path is the API's own, or what the API is at `/v2/` below, unless it ends in that.
+/// The API is at `/v2/` below its path, unless the path ends in that or the host has `override-path`.
 pub(crate) fn host(text: &str) -> Result<Url, UrlProblem> {
     let text = text.trim();
     if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
@@ -114,7 +114,7 @@ fn bare_host(text: &str) -> Result<Url, UrlProblem> {
     }
 }
 
-/// Parses a place as `scheme://host[:port]`.
+/// Parses an address, and returns it as `scheme://host[:port]`.
 pub(crate) fn origin(text: &str) -> Result<String, UrlProblem> {
     let url = bare_host(text)?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
@@ -125,8 +125,7 @@ pub(crate) fn own_host(registry: &str) -> Result<Url, UrlProblem> {
     bare_host(registry)
 }
 
-/// Returns the host of `url`, and its port where that is not the usual one of https: how certificates are
-/// looked up.
+/// Returns the host of `url`, and its port if that is not 443. Certificates have this as their key.
 pub(crate) fn authority(url: &Url) -> String {
     let name = url.host_str().unwrap_or_default();
     match url.port_or_known_default() {
@@ -135,8 +134,7 @@ pub(crate) fn authority(url: &Url) -> String {
     }
 }
 
-/// Returns the name of an endpoint's directory in the form of [`authority`]; Docker Hub's names become the one
-/// of its API.
+/// Returns the name of a directory in the form of [`authority`]. The names of Docker Hub become the host of its API.
 pub(crate) fn endpoint(name: &str) -> Option<String> {
     if name.contains(['/', '@', '?', '#', '\\']) {
         return None;
@@ -145,7 +143,7 @@ pub(crate) fn endpoint(name: &str) -> Option<String> {
     Some(authority(&url))
 }
 
-/// Parses the address of a proxy; one without scheme gets `http`, as everywhere.
+/// Parses the address of a proxy. Without a scheme it is `http`, as in other programs.
 pub(crate) fn proxy(text: &str) -> Result<Secret, ProxyProblem> {
     let text = text.trim();
     let address = match text.contains("://") {
@@ -164,7 +162,7 @@ pub(crate) fn proxy(text: &str) -> Result<Secret, ProxyProblem> {
     Ok(Secret::new(address))
 }
 
-/// Returns the address of a proxy without what is secret in it.
+/// Returns the address of a proxy without its user and password.
 pub fn shown_proxy(proxy: &Secret) -> String {
     let Ok(mut url) = Url::parse(proxy.expose()) else {
         return "[hidden]".to_owned();
@@ -176,8 +174,8 @@ pub fn shown_proxy(proxy: &Secret) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-/// Returns `text`, which people may have taken for the place of an address, without what may be secret in one:
-/// a user and a password, and what stands behind a `?` or `#`.
+/// Returns `text` without what would be secret if it was an address: a user and a password, and everything after a `?`
+/// or `#`.
 pub(crate) fn without_secrets(text: &str) -> Cow<'_, str> {
     let text = without_userinfo(text);
     match text.find(['?', '#']) {
@@ -196,47 +194,47 @@ fn without_userinfo(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// An entry of a list of insecure registries, in one form.
+/// An element of a list of insecure registries, in its normal form.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Insecure {
+pub(crate) struct InsecureEntry {
     /// `host`, `host:port` or `address/length`.
     pub(crate) entry: String,
-    /// Whether a scheme stood before it.
+    /// Whether the text has a scheme, which is dropped.
     pub(crate) had_scheme: bool,
 }
 
-/// Returns `text`, an insecure registry as the command line names one, in the form that lists have it in (EP-8).
+/// Parses an insecure registry, and returns it in its normal form (EP-8).
 pub fn insecure_registry(text: &str) -> Result<String, InsecureProblem> {
     insecure(text).map(|insecure| insecure.entry)
 }
 
-/// Parses an entry of a list of insecure registries (EP-7, EP-8).
-pub(crate) fn insecure(text: &str) -> Result<Insecure, InsecureProblem> {
+/// Parses an element of a list of insecure registries (EP-7, EP-8).
+pub(crate) fn insecure(text: &str) -> Result<InsecureEntry, InsecureProblem> {
     let (bare, had_scheme) = match text.split_once("://") {
         None => (text, false),
-        Some((scheme, bare)) if is_web(scheme) => (bare, true),
+        Some((scheme, bare)) if is_web_scheme(scheme) => (bare, true),
         Some(_) => return Err(InsecureProblem::Scheme),
     };
     let entry = match bare.split_once('/') {
         Some((address, length)) => range(address, length)?,
         None => host_and_port(bare).ok_or(InsecureProblem::Form)?,
     };
-    Ok(Insecure { entry, had_scheme })
+    Ok(InsecureEntry { entry, had_scheme })
 }
 
-/// Returns the name that references have for the registry `text` (REF-1, REF-2), if it is one.
+/// Returns the name of the registry `text` as it is in references (REF-1, REF-2). `None` if it is not a registry.
 pub(crate) fn registry_name(text: &str) -> Option<String> {
     if text.contains(['/', '@']) {
         return None;
     }
     let reference: Reference = format!("{text}/name/name").parse().ok()?;
     let name = reference.repository().registry();
-    let is_meant =
+    let is_registry =
         name != DEFAULT_REGISTRY || HUB_NAMES.iter().any(|hub| hub.eq_ignore_ascii_case(text));
-    is_meant.then(|| name.to_owned())
+    is_registry.then(|| name.to_owned())
 }
 
-fn is_web(scheme: &str) -> bool {
+fn is_web_scheme(scheme: &str) -> bool {
     scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
@@ -265,13 +263,13 @@ fn host_and_port(text: &str) -> Option<String> {
     if let Ok(IpAddr::V6(address)) = text.parse() {
         return Some(format!("[{address}]"));
     }
-    let is_strange = |c: char| c.is_whitespace() || c.is_control() || "@?#\\%".contains(c);
+    let is_invalid = |c: char| c.is_whitespace() || c.is_control() || "@?#\\%".contains(c);
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (text, None),
     };
     let hyphen = name.starts_with('-') || name.ends_with('-');
-    if name.is_empty() || hyphen || text.contains(is_strange) {
+    if name.is_empty() || hyphen || text.contains(is_invalid) {
         return None;
     }
     let url = Url::parse(&format!("http://{name}/")).ok()?;

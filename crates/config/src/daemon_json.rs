@@ -1,189 +1,156 @@
-//! Docker's `daemon.json`: the part of it that is about registries and pulling.
+//! `daemon.json`: Docker's, and the one of windlass's own daemon, which has the same keys.
 
+mod daemon_settings;
+mod entry;
 mod json;
-mod said;
-mod service;
+mod unused_keys;
 
 use std::path::Path;
 
 use url::Url;
-use windlass_oci::text::sanitize;
+use windlass_registry::Secret;
 
 use crate::address;
-use crate::error::{ConfigError, Place, Problem};
-use crate::settings::Proxy;
-use crate::source::{Finding, Origin, Remark};
-use json::Json;
+use crate::error::{ConfigError, ConfigProblem};
+use crate::settings::{
+    DaemonJsonValue, Definition, ReadContext, SettingReader, Settings, ValueType,
+};
+use crate::source::{Finding, FindingKind, Setting};
+use entry::JsonFile;
 
-pub(crate) use said::Said;
-pub(crate) use service::read as read_service;
-pub use service::{DaemonSettings, LogFormat, LogLevel, WordError};
+pub(crate) use daemon_settings::{DaemonFile, read as read_daemon_file};
+pub use daemon_settings::{
+    DaemonSettingReference, DaemonSettings, LogFormat, LogLevel, WordError,
+    daemon_setting_references,
+};
+pub(crate) use entry::JsonEntry;
 
-/// What a `daemon.json` says of registries and pulling.
+/// The key with the mirrors of Docker Hub, which are not a setting of their own but hosts of a registry.
+const MIRRORS: &str = "registry-mirrors";
+
+/// What a `daemon.json` contains about registries and pulls.
 #[derive(Debug, Default)]
 pub(crate) struct DaemonJson {
-    /// Docker Hub's mirrors (EP-2).
-    pub(crate) mirrors: Vec<Url>,
-    pub(crate) insecure: Option<Vec<String>>,
-    pub(crate) http: Option<Proxy>,
-    pub(crate) https: Option<Proxy>,
-    pub(crate) no_proxy: Option<String>,
-    pub(crate) downloads: Option<u64>,
-    pub(crate) attempts: Option<u64>,
+    pub(crate) settings: Settings,
+    /// The mirrors of Docker Hub (EP-2); `None` if there is none.
+    pub(crate) mirrors: Option<Setting<Vec<Url>>>,
 }
 
-/// Reads the text of the `daemon.json` at `path`. To Docker an empty file is an empty object.
-pub(crate) fn read(
+/// Reads the text of Docker's `daemon.json` at `path`. Keys that have no effect on windlass are ignored, and errors
+/// have no position.
+pub(crate) fn read_docker_file(
     path: &Path,
     text: &str,
     findings: &mut Vec<Finding>,
 ) -> Result<DaemonJson, ConfigError> {
-    let mut read = DaemonJson::default();
-    for (key, value) in entries(path, text)? {
-        read.take(path, &key, value, findings)?;
-    }
-    Ok(read)
-}
-
-/// Returns what stands in a `daemon.json`, without what is `null`. To Docker an empty file is an empty object.
-fn entries(path: &Path, text: &str) -> Result<Vec<(String, Json)>, ConfigError> {
-    if text.trim().is_empty() {
-        return Ok(Vec::new());
-    }
-    let document: Json = serde_json::from_str(text).map_err(|error| syntax(path, &error))?;
-    let Json::Object(mut entries) = document else {
-        return Err(ConfigError::file(path, document.wrong_type("an object")));
-    };
-    entries.retain(|(_, value)| *value != Json::Null);
-    Ok(entries)
-}
-
-fn wrong(path: &Path, key: &str, problem: Problem) -> ConfigError {
-    ConfigError {
-        key: Some(key.to_owned()),
-        ..ConfigError::file(path, problem)
-    }
+    let file = JsonFile::parse(path, text)?.without_positions();
+    DaemonJson::read(&file, findings)
 }
 
 impl DaemonJson {
-    /// Takes what `key` says, if it is about registries and pulling; tells whether it is.
-    fn take(
-        &mut self,
-        path: &Path,
-        key: &str,
-        value: Json,
-        findings: &mut Vec<Finding>,
-    ) -> Result<bool, ConfigError> {
-        let wrong = |key: &str, problem| wrong(path, key, problem);
-        let refuse = |problem| wrong(key, problem);
-        let refuse_element = |index, problem| wrong(&format!("{key}[{index}]"), problem);
-        match key {
-            "registry-mirrors" => {
-                let texts = value.texts().map_err(refuse)?;
-                self.mirrors = mirrors(&texts, &refuse_element)?;
-            }
-            "insecure-registries" => {
-                let texts = value.texts().map_err(refuse)?;
-                self.insecure = Some(insecure(path, &texts, &refuse_element, findings)?);
-            }
-            "max-concurrent-downloads" => {
-                self.downloads = Some(value.number(0).map_err(refuse)?);
-            }
-            "max-download-attempts" => {
-                self.attempts = Some(value.number(1).map_err(refuse)?);
-            }
-            "proxies" => self.proxies(value, &wrong)?,
-            _ => return Ok(false),
-        }
-        Ok(true)
+    fn read(file: &JsonFile<'_>, findings: &mut Vec<Finding>) -> Result<Self, ConfigError> {
+        let context = ReadContext {
+            base: file.directory(),
+            findings,
+        };
+        let mirrors = file.entry(MIRRORS)?;
+        Ok(Self {
+            mirrors: mirrors
+                .map(|entry| read_mirrors(&entry))
+                .transpose()?
+                .filter(|mirrors| !mirrors.value.is_empty()),
+            settings: Settings::read(&mut JsonSettings { file, context })?,
+        })
     }
 
-    fn proxies(
-        &mut self,
-        value: Json,
-        wrong: &impl Fn(&str, Problem) -> ConfigError,
-    ) -> Result<(), ConfigError> {
-        let Json::Object(entries) = value else {
-            return Err(wrong("proxies", value.wrong_type("an object")));
-        };
-        for (key, value) in entries {
-            let name = format!("proxies.{key}");
-            let text = || value.text().map_err(|problem| wrong(&name, problem));
-            // To Docker, empty is unset.
-            match key.as_str() {
-                "http-proxy" | "https-proxy" if !text()?.is_empty() => {
-                    let proxy = address::proxy(text()?)
-                        .map_err(|problem| wrong(&name, Problem::Proxy(problem)))?;
-                    match key.as_str() {
-                        "http-proxy" => self.http = Some(Proxy::Through(proxy)),
-                        _ => self.https = Some(Proxy::Through(proxy)),
-                    }
-                }
-                "no-proxy" if !text()?.is_empty() => self.no_proxy = Some(text()?.to_owned()),
-                _ => {}
-            }
+    /// Returns these settings, with those of a weaker file added.
+    pub(crate) fn over(self, weaker: Self) -> Self {
+        Self {
+            settings: self.settings.over(weaker.settings),
+            mirrors: self.mirrors.or(weaker.mirrors),
         }
-        Ok(())
     }
 }
 
-fn mirrors(
-    texts: &[String],
-    refuse: &impl Fn(usize, Problem) -> ConfigError,
-) -> Result<Vec<Url>, ConfigError> {
+/// The settings in a `daemon.json`.
+struct JsonSettings<'a> {
+    file: &'a JsonFile<'a>,
+    context: ReadContext<'a>,
+}
+
+impl SettingReader for JsonSettings<'_> {
+    fn read<T: ValueType>(
+        &mut self,
+        definition: &Definition<T>,
+    ) -> Result<Option<Setting<T::Value>>, ConfigError> {
+        let Some(source) = &definition.daemon_json else {
+            return Ok(None);
+        };
+        let Some(entry) = self.file.entry(source.key)? else {
+            return Ok(None);
+        };
+        let value = (source.read)(&entry, &mut self.context)?;
+        Ok(value.map(|value| Setting::new(value, entry.origin())))
+    }
+}
+
+fn read_mirrors(entry: &JsonEntry<'_>) -> Result<Setting<Vec<Url>>, ConfigError> {
     let mut mirrors = Vec::new();
-    for (index, text) in texts.iter().enumerate() {
-        let url = address::host(text).map_err(|problem| refuse(index, Problem::Url(problem)))?;
+    for element in entry.elements()? {
+        let url = address::host(element.text()?);
+        let url = url.map_err(|problem| element.error(ConfigProblem::Url(problem)))?;
         if !mirrors.contains(&url) {
             mirrors.push(url);
         }
     }
-    Ok(mirrors)
+    Ok(Setting::new(mirrors, entry.origin()))
 }
 
-/// Reads a list of insecure registries. One bad entry refuses all of them (EP-8).
-fn insecure(
-    path: &Path,
-    texts: &[String],
-    refuse: &impl Fn(usize, Problem) -> ConfigError,
-    findings: &mut Vec<Finding>,
-) -> Result<Vec<String>, ConfigError> {
-    let mut insecure = Vec::new();
-    for (index, text) in texts.iter().enumerate() {
-        let found = address::insecure(text);
-        let found = found.map_err(|problem| refuse(index, Problem::Insecure(problem)))?;
-        if found.had_scheme {
-            findings.push(Finding {
-                origin: Origin::file(path),
-                key: Some("insecure-registries".to_owned()),
-                remark: Remark::SchemeDropped,
+/// Reads a list of insecure registries. One invalid element makes the whole file invalid (EP-8).
+pub(crate) fn insecure_registries(
+    entry: &JsonEntry<'_>,
+    context: &mut ReadContext<'_>,
+) -> DaemonJsonValue<Vec<String>> {
+    let mut registries = Vec::new();
+    let origin = entry.origin();
+    for element in entry.elements()? {
+        let parsed = address::insecure(element.text()?);
+        let parsed = parsed.map_err(|problem| element.error(ConfigProblem::Insecure(problem)))?;
+        if parsed.had_scheme {
+            context.findings.push(Finding {
+                origin: origin.clone(),
+                key: Some(entry.key()),
+                kind: FindingKind::SchemeDropped,
             });
         }
-        if !insecure.contains(&found.entry) {
-            insecure.push(found.entry);
+        if !registries.contains(&parsed.entry) {
+            registries.push(parsed.entry);
         }
     }
-    Ok(insecure)
+    Ok(Some(registries))
 }
 
-fn syntax(path: &Path, error: &serde_json::Error) -> ConfigError {
-    // Its place stands at the message's end, too.
-    let message = error.to_string();
-    let message = message
-        .rsplit_once(" at line ")
-        .map_or(&*message, |(text, _)| text);
-    ConfigError {
-        place: Some(Place {
-            line: error.line(),
-            column: error.column(),
-        }),
-        ..ConfigError::file(
-            path,
-            Problem::Syntax {
-                message: sanitize(message),
-            },
-        )
+/// Reads the address of a proxy. To Docker an empty text is the same as a missing key.
+pub(crate) fn proxy(
+    entry: &JsonEntry<'_>,
+    _: &mut ReadContext<'_>,
+) -> DaemonJsonValue<Option<Secret>> {
+    if entry.text()?.is_empty() {
+        return Ok(None);
     }
+    let proxy = address::proxy(entry.text()?);
+    proxy
+        .map(|proxy| Some(Some(proxy)))
+        .map_err(|problem| entry.error(ConfigProblem::Proxy(problem)))
+}
+
+/// Reads the hosts that no proxy is used for. To Docker an empty text is the same as a missing key.
+pub(crate) fn no_proxy(
+    entry: &JsonEntry<'_>,
+    _: &mut ReadContext<'_>,
+) -> DaemonJsonValue<Option<String>> {
+    let hosts = entry.text()?;
+    Ok((!hosts.is_empty()).then(|| Some(hosts.to_owned())))
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
-//! Lengths of time as Go writes them: `300ms`, `1h15m`, `1.5s`; and days and weeks, `7d`, `2w`.
+//! Lengths of time in the format of Go: `300ms`, `1h15m`, `1.5s`; and days and weeks, `7d`, `2w`.
+//!
+//! containerd's `hosts.toml` has this format. `docs/decisions/0017-durations-are-gos.md` has the reasons why no library
+//! parses it.
 
 use std::time::Duration;
 
-/// Go keeps durations in an `i64` of nanoseconds.
-const MOST_NANOSECONDS: u128 = i64::MAX as u128;
+/// Go's durations are an `i64` of nanoseconds.
+const MAX_NANOSECONDS: u128 = i64::MAX as u128;
 
-/// Longer names first, so that `ms` is not read as `m`.
+/// The units, and their lengths in nanoseconds.
 const UNITS: [(&str, u128); 10] = [
     ("ns", 1),
     ("us", 1_000),
@@ -19,22 +22,22 @@ const UNITS: [(&str, u128); 10] = [
     ("w", 7 * DAY),
 ];
 
-/// Of 24 hours, in nanoseconds.
+/// The nanoseconds of 24 hours.
 const DAY: u128 = 86_400_000_000_000;
 
 /// Why a text is not a length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationProblem {
-    /// It is not written as one.
+    /// The text has another format.
     #[error("expected a length of time such as \"10s\", \"300ms\", \"1m30s\" or \"7d\"")]
-    Form,
-    /// It is not written as one that other programs read, too.
+    Format,
+    /// The text has another format, in a file that programs in Go read, too.
     #[error("expected a length of time such as \"10s\", \"300ms\" or \"1m30s\"")]
-    GoForm,
-    /// It lies in the past.
+    GoFormat,
+    /// It is negative.
     #[error("a length of time cannot be negative")]
     Negative,
-    /// It is zero, which would never leave any time.
+    /// It is zero where it must not be.
     #[error("a length of time cannot be zero here")]
     Zero,
     /// It is longer than 292 years.
@@ -42,11 +45,11 @@ pub enum DurationProblem {
     TooLong,
 }
 
-/// Parses a length of time as Go's `time.ParseDuration` does, except that it must not be negative, and that there
-/// are days and weeks: `10s`, `1m30s`, `7d`. Only 0 needs no unit.
+/// Parses a length of time as Go's `time.ParseDuration` does, except that negative values are errors, and that days
+/// and weeks are accepted: `10s`, `1m30s`, `7d`. Only 0 needs no unit.
 ///
 /// # Errors
-/// If it is anything else, or longer than 292 years.
+/// If the text has another format, or the time is longer than 292 years.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationProblem> {
     if let Some(positive) = text.strip_prefix('-') {
         return match parse_sum(positive)? {
@@ -59,28 +62,44 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationProblem> {
     Ok(Duration::from_nanos(nanoseconds))
 }
 
-/// Parses a length of time that Go reads, too.
+/// Parses a length of time as Go does, without days and weeks.
 pub(crate) fn parse_go(text: &str) -> Result<Duration, DurationProblem> {
-    // None of its units has these letters.
+    // No other unit has these letters.
     let duration = match text.contains(['d', 'w']) {
-        true => Err(DurationProblem::Form),
+        true => Err(DurationProblem::Format),
         false => parse_duration(text),
     };
     duration.map_err(|problem| match problem {
-        DurationProblem::Form => DurationProblem::GoForm,
+        DurationProblem::Format => DurationProblem::GoFormat,
         other => other,
     })
 }
 
-/// Parses a length of time as [`parse_duration`] does, which must not be zero.
+/// Parses a length of time as [`parse_duration`] does, except that zero is an error.
 ///
 /// # Errors
-/// If it is zero, anything else, or longer than 292 years.
+/// If the text has another format, or the time is zero or longer than 292 years.
 pub fn parse_positive_duration(text: &str) -> Result<Duration, DurationProblem> {
     let duration = parse_duration(text)?;
     match duration.is_zero() {
         true => Err(DurationProblem::Zero),
         false => Ok(duration),
+    }
+}
+
+/// Returns a length of time in the largest unit that leaves a whole number, so that [`parse_duration`] parses the same
+/// again.
+pub fn shown_duration(duration: Duration) -> String {
+    let nanoseconds = duration.as_nanos();
+    let units = [("d", DAY), ("h", 3_600_000_000_000), ("m", 60_000_000_000)];
+    let units = units
+        .into_iter()
+        .chain([("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)]);
+    let mut exact = units.filter(|(_, unit)| nanoseconds.is_multiple_of(*unit));
+    match exact.next() {
+        Some((name, unit)) if nanoseconds > 0 => format!("{}{name}", nanoseconds / unit),
+        _ if nanoseconds == 0 => "0s".to_owned(),
+        _ => format!("{nanoseconds}ns"),
     }
 }
 
@@ -90,7 +109,7 @@ fn parse_sum(text: &str) -> Result<u128, DurationProblem> {
         return Ok(0);
     }
     if text.is_empty() {
-        return Err(DurationProblem::Form);
+        return Err(DurationProblem::Format);
     }
     let mut rest = text;
     let mut sum = 0_u128;
@@ -101,15 +120,15 @@ fn parse_sum(text: &str) -> Result<u128, DurationProblem> {
             None => ("", behind),
         };
         if whole.is_empty() && fraction.is_empty() {
-            return Err(DurationProblem::Form);
+            return Err(DurationProblem::Format);
         }
         let end = behind.find(|c: char| c == '.' || c.is_ascii_digit());
         let (name, behind) = behind.split_at(end.unwrap_or(behind.len()));
         let unit = UNITS.iter().find(|(unit, _)| *unit == name);
-        let (_, unit) = unit.ok_or(DurationProblem::Form)?;
+        let (_, unit) = unit.ok_or(DurationProblem::Format)?;
         sum = sum
             .checked_add(nanoseconds(whole, fraction, *unit)?)
-            .filter(|sum| *sum <= MOST_NANOSECONDS)
+            .filter(|sum| *sum <= MAX_NANOSECONDS)
             .ok_or(DurationProblem::TooLong)?;
         rest = behind;
     }
@@ -120,15 +139,15 @@ fn nanoseconds(whole: &str, fraction: &str, unit: u128) -> Result<u128, Duration
     let mut sum = 0_u128;
     for digit in whole.bytes() {
         sum = sum * 10 + u128::from(digit - b'0') * unit;
-        if sum > MOST_NANOSECONDS {
+        if sum > MAX_NANOSECONDS {
             return Err(DurationProblem::TooLong);
         }
     }
-    // Digits behind the nanosecond are cut.
-    let mut place = unit;
+    // Fractions of a nanosecond are dropped.
+    let mut digit_unit = unit;
     for digit in fraction.bytes() {
-        place /= 10;
-        sum += u128::from(digit - b'0') * place;
+        digit_unit /= 10;
+        sum += u128::from(digit - b'0') * digit_unit;
     }
     Ok(sum)
 }
@@ -143,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_go_reads() {
+    fn parses_the_format_of_go() {
         for (text, nanoseconds) in [
             ("0", 0),
             ("-0", 0),
@@ -177,22 +196,31 @@ mod tests {
     }
 
     #[test]
-    fn reads_days_and_weeks_which_go_does_not() {
+    fn parses_days_and_weeks_which_go_does_not() {
         for (text, hours) in [("7d", 168), ("2w", 336), ("1w2d12h", 228), (".5d", 12)] {
             let expected = Duration::from_secs(hours * 3600);
             assert_eq!(parse_duration(text), Ok(expected), "{text}");
-            assert_eq!(parse_go(text), Err(DurationProblem::GoForm), "{text}");
+            assert_eq!(parse_go(text), Err(DurationProblem::GoFormat), "{text}");
         }
     }
 
     #[test]
-    fn refuses_what_is_not_a_length_of_time() {
+    fn shows_the_largest_exact_unit() {
+        let shown = [0, 10, 11_000, 300_000_000, 1_500_000_000, 90_000_000_000]
+            .map(|nanoseconds| shown_duration(Duration::from_nanos(nanoseconds)));
+        assert_eq!(shown, ["0s", "10ns", "11us", "300ms", "1500ms", "90s"]);
+        let shown = [1, 60, 3600, 86_400, 604_800].map(|s| shown_duration(Duration::from_secs(s)));
+        assert_eq!(shown, ["1s", "1m", "1h", "1d", "7d"]);
+    }
+
+    #[test]
+    fn refuses_other_formats() {
         for text in [
             "", "3", "-", "+", "s", ".", ".s", "-.", "+.s", "1D", "5 s", "1s ", "1S", "1,5s",
             "ten", "1.2.3s", "--1s", "+-1s", "-+1s", "+-0", "1e3s", "7days", "1y", "1M",
         ] {
-            assert_eq!(parse_duration(text), Err(DurationProblem::Form), "{text}");
-            assert_eq!(parse_go(text), Err(DurationProblem::GoForm), "{text}");
+            assert_eq!(parse_duration(text), Err(DurationProblem::Format), "{text}");
+            assert_eq!(parse_go(text), Err(DurationProblem::GoFormat), "{text}");
         }
         assert_eq!(parse_duration("-1s"), Err(DurationProblem::Negative));
         let long = format!("{}h", "9".repeat(1000));

@@ -1,4 +1,4 @@
-//! Why a configuration cannot be used: where, and what is wrong there.
+//! Errors in the configuration: where they are, and what is wrong there.
 
 use std::fmt;
 use std::io;
@@ -12,27 +12,27 @@ use crate::duration::DurationProblem;
 use crate::header::HeaderProblem;
 use crate::size::{RateProblem, SizeProblem};
 
-/// Paths are as long as they are; this is Linux's longest.
+/// The maximum length of a path in a message, which is Linux's `PATH_MAX`.
 const PATH_CHARS: usize = 4096;
 
-/// A file, or a place in it, that cannot be used. What is wrong there is its source.
+/// The error that a file, or a value in it, cannot be used. Its source is what is wrong.
 ///
-/// No value of the file is in it, except where it can only be a word, a name or a path.
+/// It contains no value of the file, except where that can only be a word, a name or a path.
 #[derive(Debug)]
 pub struct ConfigError {
     /// The file.
     pub path: PathBuf,
-    /// Where in the file, if that is known.
-    pub place: Option<Place>,
-    /// The key that it is about, such as `registry."quay.io".mirror[0].url`.
+    /// The position in the file, if there is one.
+    pub position: Option<TextPosition>,
+    /// The key, such as `registry."quay.io".mirror[0].url`.
     pub key: Option<String>,
     /// What is wrong.
-    pub problem: Box<Problem>,
+    pub problem: Box<ConfigProblem>,
 }
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct TextPosition {
     /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1.
@@ -41,139 +41,139 @@ pub struct Place {
 
 /// What is wrong with a file or with a value in it.
 #[derive(Debug, thiserror::Error)]
-pub enum Problem {
-    /// It cannot be read.
+pub enum ConfigProblem {
+    /// The file cannot be read.
     #[error("it cannot be read")]
     Read(#[source] io::Error),
-    /// A file that was asked for is not there.
+    /// A file that must exist does not.
     #[error("there is no such file")]
-    NotThere,
-    /// It is a directory, a device or the like.
+    Missing,
+    /// The path leads to a directory, a device or the like.
     #[error("it is not a regular file")]
     NotAFile,
-    /// It is larger than any sensible configuration.
+    /// The file is larger than any sensible configuration.
     #[error("it is larger than {limit} bytes")]
     TooLarge {
-        /// How large it may be.
+        /// The maximum size.
         limit: u64,
     },
-    /// The directories with certificates hold more than any sensible configuration.
+    /// The directories with certificates have more entries than any sensible configuration.
     #[error("the directories for certificates hold more than {limit} entries")]
     TooMany {
-        /// How many there may be.
+        /// The maximum number of entries.
         limit: usize,
     },
-    /// It is not a text.
+    /// The file is not UTF-8.
     #[error("it is not UTF-8")]
     NotText,
-    /// It is not written as its format asks.
+    /// The text does not follow the format.
     #[error("{message}")]
     Syntax {
-        /// What the reader stumbled over.
+        /// The message of the parser.
         message: Sanitized,
     },
-    /// Nothing is called so.
+    /// The key does not exist.
     #[error("there is no such key{}", hint(*nearest))]
     UnknownKey {
-        /// The key that may have been meant.
+        /// The key that was probably meant.
         nearest: Option<&'static str>,
     },
-    /// A key that must be there is not.
+    /// A required key is missing.
     #[error("`{key}` is missing")]
     MissingKey {
-        /// Its name.
+        /// The key.
         key: &'static str,
     },
-    /// A value has another type than it should have.
+    /// The value has the wrong type.
     #[error("expected {expected}, found {found}")]
     Type {
-        /// What it should be.
+        /// The correct type.
         expected: &'static str,
-        /// What it is.
+        /// The type of the value.
         found: &'static str,
     },
     /// A number is too small or too large.
-    #[error("expected a number from {least} to {most}")]
+    #[error("expected a number from {min} to {max}")]
     Range {
-        /// The smallest that is taken.
-        least: u64,
-        /// The largest that is taken.
-        most: u64,
+        /// The smallest accepted number.
+        min: u64,
+        /// The largest accepted number.
+        max: u64,
     },
     /// An array is longer than any sensible configuration.
     #[error("expected at most {limit} elements")]
     TooLong {
-        /// How many there may be.
+        /// The maximum number of elements.
         limit: usize,
     },
-    /// A path that a shell would make another one of.
+    /// A path starts with `~`, which only a shell replaces.
     #[error("`~` does not stand for the home directory here: write the whole path")]
     Tilde,
-    /// A text or list says nothing.
+    /// A text or list is empty.
     #[error("it is empty")]
     Empty,
-    /// A host cannot do that.
+    /// A word is not a capability of a host.
     #[error("{found:?} is none of `pull`, `resolve`, `push`")]
     Capability {
-        /// What it says.
+        /// The word.
         found: Sanitized,
     },
-    /// It is not a length of time.
+    /// The text is not a length of time.
     #[error(transparent)]
     Duration(DurationProblem),
-    /// It is not an amount of bytes.
+    /// The text is not a size.
     #[error(transparent)]
     Size(SizeProblem),
-    /// It is not an amount of bytes a second.
+    /// The text is not a rate.
     #[error(transparent)]
     Rate(RateProblem),
-    /// It is none of the words that can stand there.
+    /// The text is none of the accepted words.
     #[error(transparent)]
     Word(WordError),
-    /// It is said under another name already.
-    #[error("`{other}` says the same: leave out one of the two")]
-    SaidTwice {
-        /// The other name.
+    /// The same file sets the same by another key.
+    #[error("`{other}` sets the same: remove one of the two")]
+    SetTwice {
+        /// The other key.
         other: &'static str,
     },
-    /// A limit for one registry, where none is named.
-    #[error("it is about one registry: for all of them together there is `pull.limit-rate`")]
+    /// The limit of one registry is in the table of all registries.
+    #[error("this is the limit of one registry: use `pull.limit-rate` to limit all of them")]
     NeedsName,
-    /// It is not the address of a host.
+    /// The text is not the address of a host.
     #[error(transparent)]
     Url(UrlProblem),
-    /// It is not the address of a proxy.
+    /// The text is not the address of a proxy.
     #[error(transparent)]
     Proxy(ProxyProblem),
-    /// It is not a host or range that could be insecure.
+    /// The text is not a host or range of addresses.
     #[error(transparent)]
     Insecure(InsecureProblem),
-    /// It is not a header that can be sent.
+    /// A header cannot be configured.
     #[error(transparent)]
     Header(HeaderProblem),
-    /// It is not what the names of images begin with (REF-1).
+    /// The text is not the name of a registry, with which references start (REF-1).
     #[error(
         "{found:?} is not the name of a registry: expected HOST.DOMAIN, HOST:PORT or `localhost`"
     )]
     Registry {
-        /// What it says.
+        /// The text.
         found: Sanitized,
     },
-    /// Two names of one registry.
+    /// Two tables are about the same registry, by different names.
     #[error("this registry is configured already, by another name of it")]
     SameRegistry,
-    /// A key that only means something for one host, where none is named.
+    /// A key is about a host, and the table does not name one.
     #[error("it needs a `server` beside it")]
     NeedsServer,
-    /// What is said about a host would settle whether it is spoken to in TLS, without a word about that.
+    /// A host may be used without TLS, and the keys about it do not contain its scheme.
     #[error(
-        "this host may be spoken to without TLS: say with `server` whether it is at `https://` or `http://`"
+        "this host may be used without TLS: set `server` to its address with `https://` or `http://`"
     )]
-    WhichScheme,
-    /// A host inside a host.
+    NeedsScheme,
+    /// A host has hosts.
     #[error("hosts cannot be nested")]
     Nested,
-    /// The hosts of one registry go through different proxies, which windlass cannot do.
+    /// The hosts of one registry have different proxies, which windlass does not support.
     #[error(
         "all hosts of a registry share one proxy: give each the same, or set it in windlass.toml"
     )]
@@ -187,37 +187,37 @@ pub enum Problem {
         #[source]
         problem: Box<Self>,
     },
-    /// A file that should hold certificates holds none, or broken ones.
+    /// A file for certificates has none, or an invalid one.
     #[error("it holds no certificate in PEM form that can be read")]
     NoCertificate,
-    /// One of the certificates in a file is none that could be trusted.
+    /// One of the certificates in a file cannot be a root.
     #[error("certificate {number} in it cannot be used: {reason}")]
     Certificate {
-        /// Its place, counted from 1.
+        /// Its place in the file, from 1.
         number: usize,
         /// What is wrong with it.
         reason: String,
     },
-    /// A file that should hold a key holds none, or a broken one.
+    /// A file for a key has none, or an invalid one.
     #[error("it holds no private key in PEM form that can be read")]
     NoKey,
-    /// Nobody is there who could be asked for a passphrase.
+    /// The key needs a passphrase, which windlass does not ask for.
     #[error("its private key is encrypted: store it without a passphrase")]
     EncryptedKey,
-    /// A client certificate without its key, or the other way round (EP-10).
+    /// A client certificate without its key, or a key without its certificate (EP-10).
     #[error("{} is missing beside it{}", shown_path(missing), ca_hint(missing))]
-    LoneHalf {
-        /// The file that would make it whole.
+    IncompletePair {
+        /// The missing file.
         missing: PathBuf,
     },
 }
 
 impl ConfigError {
-    /// The file as a whole.
-    pub(crate) fn file(path: &Path, problem: Problem) -> Self {
+    /// Returns an error about the file as a whole.
+    pub(crate) fn file(path: &Path, problem: ConfigProblem) -> Self {
         Self {
             path: path.to_owned(),
-            place: None,
+            position: None,
             key: None,
             problem: Box::new(problem),
         }
@@ -227,7 +227,7 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", shown_path(&self.path))?;
-        if let Some(Place { line, column }) = self.place {
+        if let Some(TextPosition { line, column }) = self.position {
             write!(f, ":{line}:{column}")?;
         }
         match &self.key {
@@ -252,7 +252,7 @@ fn hint(nearest: Option<&'static str>) -> String {
     nearest.map_or_else(String::new, |key| format!("; did you mean `{key}`?"))
 }
 
-/// Docker's users often give a CA the ending of a client's certificate.
+/// Returns a hint for a common mistake: a CA certificate with the extension of a client certificate.
 fn ca_hint(missing: &Path) -> &'static str {
     match missing.extension().is_some_and(|ending| ending == "key") {
         true => " (a CA's certificate ends in .crt)",

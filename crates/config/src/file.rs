@@ -1,46 +1,46 @@
-//! Reading files: regular ones, and not more of them than sensible.
+//! Reads regular files up to a maximum size.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use crate::error::Problem;
+use crate::error::ConfigProblem;
 
-/// The largest file that is read. Bundles of every CA there is are a quarter of it.
+/// The maximum size of a file in bytes. Bundles with all public CAs are a quarter of it.
 pub(crate) const LIMIT: u64 = 1 << 20;
 
-/// Returns the bytes of the file at `path`. Links are followed: whoever made them may read the files.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
-    // Looked at first, because opening a pipe would wait.
-    let is_file = fs::metadata(path).map_err(Problem::Read)?.is_file();
+/// Returns the bytes of the file at `path`. Symbolic links are followed.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ConfigProblem> {
+    // Opening a named pipe would block, so the type is checked before.
+    let is_file = fs::metadata(path).map_err(ConfigProblem::Read)?.is_file();
     if !is_file {
-        return Err(Problem::NotAFile);
+        return Err(ConfigProblem::NotAFile);
     }
-    let file = File::open(path).map_err(Problem::Read)?;
+    let file = File::open(path).map_err(ConfigProblem::Read)?;
     let mut bytes = Vec::new();
     file.take(LIMIT + 1)
         .read_to_end(&mut bytes)
-        .map_err(Problem::Read)?;
+        .map_err(ConfigProblem::Read)?;
     match bytes.len() as u64 > LIMIT {
-        true => Err(Problem::TooLarge { limit: LIMIT }),
+        true => Err(ConfigProblem::TooLarge { limit: LIMIT }),
         false => Ok(bytes),
     }
 }
 
-/// Returns the text of the file at `path`, without a byte order mark; none if there is no such file.
-pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Problem> {
+/// Returns the text of the file at `path`, without a byte order mark. `None` if the file does not exist.
+pub(crate) fn read_text(path: &Path) -> Result<Option<String>, ConfigProblem> {
     let bytes = match read(path) {
-        Err(Problem::Read(error)) if is_absent(&error) => return Ok(None),
+        Err(ConfigProblem::Read(error)) if is_absent(&error) => return Ok(None),
         bytes => bytes?,
     };
-    let text = String::from_utf8(bytes).map_err(|_| Problem::NotText)?;
+    let text = String::from_utf8(bytes).map_err(|_| ConfigProblem::NotText)?;
     Ok(Some(match text.strip_prefix('\u{feff}') {
         Some(text) => text.to_owned(),
         None => text,
     }))
 }
 
-/// Tells whether `error` says that there is no such file.
+/// Returns whether `error` means that the file does not exist.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),

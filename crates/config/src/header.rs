@@ -1,12 +1,12 @@
-//! Headers that people add to requests.
+//! Checks headers that are configured for requests.
 
-/// How many headers a host gets at most. Servers refuse more.
-pub(crate) const MOST: usize = 100;
-/// How many bytes their names and values may have together.
-pub(crate) const MOST_BYTES: usize = 16 << 10;
+/// The maximum number of headers for a host. Servers reject more.
+pub(crate) const MAX_HEADERS: usize = 100;
+/// The maximum size of their names and values together, in bytes.
+pub(crate) const MAX_BYTES: usize = 16 << 10;
 
-/// What the connection, the length of a message, what is asked for or the form of the answer hang on: windlass
-/// sets it, or must not.
+/// Headers that decide about the connection, the length of a message, or the content or form of a response. windlass sets
+/// them itself, or must not send them.
 const RESERVED: [&str; 20] = [
     "accept",
     "accept-encoding",
@@ -33,17 +33,17 @@ const RESERVED: [&str; 20] = [
 /// Why a header cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderProblem {
-    /// Its name is not a token (RFC 9110 section 5.6.2).
+    /// The name is not a token (RFC 9110 section 5.6.2).
     #[error("that is not the name of a header")]
     Name,
-    /// It is set by windlass.
+    /// windlass sets the header itself, or must not send it.
     #[error("this header cannot be configured")]
     Reserved,
-    /// Its value holds control characters, or others that do not go into a header.
+    /// The value has control characters, or others that a header cannot have.
     #[error("the value of a header can hold printable ASCII only")]
     Value,
-    /// There are more of them, or longer ones, than servers take.
-    #[error("a host gets at most {MOST} headers, of {MOST_BYTES} bytes together")]
+    /// There are more headers, or longer ones, than servers accept.
+    #[error("a host gets at most {MAX_HEADERS} headers, of {MAX_BYTES} bytes together")]
     TooMany,
 }
 
@@ -55,14 +55,14 @@ pub(crate) fn check_name(name: &str) -> Result<(), HeaderProblem> {
     }
     if RESERVED
         .iter()
-        .any(|known| known.eq_ignore_ascii_case(name))
+        .any(|reserved| reserved.eq_ignore_ascii_case(name))
     {
         return Err(HeaderProblem::Reserved);
     }
     Ok(())
 }
 
-/// Checks the value of a header; no line can be smuggled in.
+/// Checks the value of a header, which cannot contain a line break.
 pub(crate) fn check_value(value: &str) -> Result<(), HeaderProblem> {
     match value.chars().all(|c| matches!(c, ' '..='~' | '\t')) {
         true => Ok(()),
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_what_would_change_the_message() {
+    fn rejects_headers_that_would_change_the_message() {
         for (name, expected) in [
             ("X-Custom", Ok(())),
             ("authorization", Ok(())),

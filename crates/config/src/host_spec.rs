@@ -1,4 +1,4 @@
-//! One host as a TOML table describes it, in containerd's words or in windlass's.
+//! The keys of one host in a TOML table, with the names of containerd or of windlass.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,23 +8,70 @@ use windlass_oci::text::sanitize;
 use windlass_registry::{ClientTls, HostCapabilities, HostConfig, Secret};
 
 use crate::address;
-use crate::document::{Item, Table};
 use crate::duration;
-use crate::error::{ConfigError, Problem};
+use crate::error::{ConfigError, ConfigProblem};
 use crate::header::{self, HeaderProblem};
 use crate::pem;
-use crate::source::{Finding, Origin, Remark, Setting};
+use crate::source::{FileLocation, Finding, FindingKind, Setting};
+use crate::toml_document::{TomlItem, TomlTable};
+use crate::windlass_toml::RegistryKeyReference;
 
-/// Who spells the keys.
+/// How the keys are written, and what an empty value means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// `skip_verify`; empty is as good as absent.
+    /// `skip_verify`. An empty value is the same as a missing key.
     Containerd,
-    /// `skip-verify`; whatever is there must say something.
+    /// `skip-verify`. An empty value is an error.
     Windlass,
 }
 
-/// What a table says about a host, but for where it is. Files are named in it and not read.
+/// The keys of a host, with the names of windlass.
+pub(crate) const KEYS: [RegistryKeyReference; 7] = [
+    RegistryKeyReference {
+        key: "capabilities",
+        syntax: "array of `\"pull\"`, `\"resolve\"`, `\"push\"`",
+        default: "all",
+        documentation: "What the host is used for. Tags are looked up only at hosts with `resolve`.",
+    },
+    RegistryKeyReference {
+        key: "ca",
+        syntax: "path, or array of paths",
+        default: "none",
+        documentation: "PEM files with root certificates that are trusted for this host.",
+    },
+    RegistryKeyReference {
+        key: "client",
+        syntax: "path, `{ cert, key }`, or array as in `hosts.toml`",
+        default: "none",
+        documentation: "Client certificate for this host: one PEM file, or two.",
+    },
+    RegistryKeyReference {
+        key: "skip-verify",
+        syntax: "true, false",
+        default: "`false`",
+        documentation: "Do not verify the certificate of this host.",
+    },
+    RegistryKeyReference {
+        key: "header",
+        syntax: "table of texts or arrays of texts",
+        default: "none",
+        documentation: "Headers that are sent with every request to this host. The values are treated as secrets.",
+    },
+    RegistryKeyReference {
+        key: "override-path",
+        syntax: "true, false",
+        default: "`false`",
+        documentation: "Use the path of the address as it is, without adding `/v2`.",
+    },
+    RegistryKeyReference {
+        key: "dial-timeout",
+        syntax: "time",
+        default: "`timeouts.connect`",
+        documentation: "Time to connect to this host.",
+    },
+];
+
+/// The values of the keys of a host. The files that they name are not read yet.
 #[derive(Debug, Default)]
 pub(crate) struct HostSpec {
     capabilities: Option<HostCapabilities>,
@@ -34,31 +81,31 @@ pub(crate) struct HostSpec {
     headers: Vec<(String, Secret)>,
     override_path: bool,
     connect: Option<Duration>,
-    /// The first key that only means something for a host that is named.
+    /// An error about the first key that needs the address of a host.
     needs_server: Option<ConfigError>,
 }
 
-/// A file that a value names.
+/// The name of a file, and where it is configured.
 #[derive(Debug)]
 struct FileName {
     path: PathBuf,
-    /// The value, with nothing wrong yet.
-    at: ConfigErrorAt,
+    location: ErrorLocation,
 }
 
-/// A client certificate, and its key if that is in another file.
+/// The files of a client certificate.
 #[derive(Debug)]
 struct ClientFiles {
     certificate: FileName,
+    /// The file with the key. `None` if the certificate's file has it.
     key: Option<PathBuf>,
 }
 
-/// Where an error would be.
+/// The location of a value, for errors that may occur later.
 #[derive(Debug)]
-struct ConfigErrorAt(ConfigError);
+struct ErrorLocation(ConfigError);
 
 impl Dialect {
-    /// Returns the key `name` (with hyphens) as this dialect spells it.
+    /// Returns the key `name`, which has hyphens, as this dialect writes it.
     fn key(self, name: &str) -> String {
         match self {
             Self::Containerd => name.replace('-', "_"),
@@ -68,9 +115,9 @@ impl Dialect {
 }
 
 impl HostSpec {
-    /// Takes what is about a host out of `table`. Files are relative to `base`.
+    /// Takes the keys of a host out of `table`. Relative paths start at `base`.
     pub(crate) fn take(
-        table: &mut Table<'_>,
+        table: &mut TomlTable<'_>,
         dialect: Dialect,
         base: &Path,
     ) -> Result<Self, ConfigError> {
@@ -87,51 +134,51 @@ impl HostSpec {
             spec.skip_verify = Some(item.flag()?);
         }
         if let Some(item) = table.take("capabilities") {
-            spec.take_for_server(&item);
+            spec.require_server(&item);
             spec.capabilities = capabilities(item, dialect)?;
         }
         if let Some(item) = table.take("header") {
-            spec.take_for_server(&item);
+            spec.require_server(&item);
             spec.headers = headers(item)?;
         }
         if let Some(item) = table.take(&dialect.key("override-path")) {
-            spec.take_for_server(&item);
+            spec.require_server(&item);
             spec.override_path = item.flag()?;
         }
         if let Some(item) = table.take(&dialect.key("dial-timeout")) {
-            spec.take_for_server(&item);
+            spec.require_server(&item);
             spec.connect = dial_timeout(&item, dialect)?;
         }
         Ok(spec)
     }
 
-    /// Tells whether files with certificates are named.
+    /// Returns whether there are files with certificates.
     pub(crate) fn has_files(&self) -> bool {
         !self.ca.is_empty() || !self.client.is_empty()
     }
 
-    /// Tells whether anything is said about certificates.
+    /// Returns whether a key is about certificates.
     pub(crate) fn is_about_tls(&self) -> bool {
         self.has_files() || self.skip_verify.is_some()
     }
 
-    /// Returns whether any certificate is to be taken, if that is said.
+    /// Returns the value of `skip-verify`, if there is one.
     pub(crate) fn skip_verify(&self) -> Option<bool> {
         self.skip_verify
     }
 
-    /// Tells whether anything is said about how requests are made.
+    /// Returns whether a key is about requests.
     pub(crate) fn is_about_requests(&self) -> bool {
         self.needs_server.is_some()
     }
 
-    /// Tells whether anything is said that counts for a host that is not named, too.
-    pub(crate) fn says_more_than_where(&self) -> bool {
+    /// Returns whether a key counts for the registry's own host, too.
+    pub(crate) fn has_keys_of_own_host(&self) -> bool {
         let skips = self.skip_verify == Some(true);
         skips || self.has_files() || !self.headers.is_empty() || self.connect.is_some()
     }
 
-    /// Refuses what needs a host that is named.
+    /// Returns an error if a key needs the address of a host.
     pub(crate) fn refuse_without_server(self) -> Result<Self, ConfigError> {
         match self.needs_server {
             Some(error) => Err(error),
@@ -139,27 +186,27 @@ impl HostSpec {
         }
     }
 
-    /// Forgets what containerd does for a host that is not named.
+    /// Drops the keys that containerd ignores without the address of a host.
     pub(crate) fn without_server(&mut self, findings: &mut Vec<Finding>) {
-        let is_there = self.capabilities.take().is_some() || self.override_path;
+        let is_set = self.capabilities.take().is_some() || self.override_path;
         self.override_path = false;
-        if let (true, Some(error)) = (is_there, &self.needs_server) {
+        if let (true, Some(error)) = (is_set, &self.needs_server) {
             findings.push(Finding {
-                origin: Origin {
+                origin: FileLocation {
                     path: error.path.clone(),
-                    line: error.place.map(|place| place.line),
+                    line: error.position.map(|position| position.line),
                 },
                 key: error.key.clone(),
-                remark: Remark::NeedsServer,
+                kind: FindingKind::NeedsServer,
             });
         }
     }
 
-    /// Reads the files, and returns the host at `url`.
+    /// Reads the files, and returns the configuration of the host at `url`.
     pub(crate) fn host(
         self,
         url: Url,
-        origin: Origin,
+        origin: FileLocation,
         findings: &mut Vec<Finding>,
     ) -> Result<Setting<HostConfig>, ConfigError> {
         let tls = self.tls(findings)?;
@@ -183,14 +230,14 @@ impl HostSpec {
         for file in &self.ca {
             let roots = pem::roots(&file.path);
             tls.roots
-                .push(roots.map_err(|problem| file.at.error(problem))?);
+                .push(roots.map_err(|problem| file.location.error(problem))?);
         }
         if let Some(client) = self.client.first() {
             let identity = pem::identity(&client.certificate.path, client.key.as_deref());
-            let at = &client.certificate.at;
-            tls.identity = Some(identity.map_err(|problem| at.error(problem))?);
+            let location = &client.certificate.location;
+            tls.identity = Some(identity.map_err(|problem| location.error(problem))?);
             if self.client.len() > 1 {
-                findings.push(at.finding(Remark::SeveralIdentities {
+                findings.push(location.finding(FindingKind::SeveralIdentities {
                     used: client.certificate.path.clone(),
                 }));
             }
@@ -198,62 +245,51 @@ impl HostSpec {
         Ok(tls)
     }
 
-    /// Notes that the key of `item` is for a host that is named.
-    fn take_for_server(&mut self, item: &Item<'_>) {
+    /// Records that the key of `item` needs the address of a host.
+    fn require_server(&mut self, item: &TomlItem<'_>) {
         self.needs_server
-            .get_or_insert_with(|| item.error(Problem::NeedsServer));
+            .get_or_insert_with(|| item.error(ConfigProblem::NeedsServer));
     }
 }
 
 impl FileName {
-    fn of(item: &Item<'_>, base: &Path) -> Result<Self, ConfigError> {
+    fn of(item: &TomlItem<'_>, base: &Path) -> Result<Self, ConfigError> {
         Ok(Self {
             path: item.path(base)?,
-            at: ConfigErrorAt(item.error(Problem::NotThere)),
+            location: ErrorLocation(item.error(ConfigProblem::Missing)),
         })
     }
 }
 
-impl ConfigErrorAt {
-    fn error(&self, problem: Problem) -> ConfigError {
+impl ErrorLocation {
+    fn error(&self, problem: ConfigProblem) -> ConfigError {
         ConfigError {
             path: self.0.path.clone(),
-            place: self.0.place,
+            position: self.0.position,
             key: self.0.key.clone(),
             problem: Box::new(problem),
         }
     }
 
-    fn finding(&self, remark: Remark) -> Finding {
+    fn finding(&self, kind: FindingKind) -> Finding {
         Finding {
-            origin: Origin {
+            origin: FileLocation {
                 path: self.0.path.clone(),
-                line: self.0.place.map(|place| place.line),
+                line: self.0.position.map(|position| position.line),
             },
             key: self.0.key.clone(),
-            remark,
+            kind,
         }
     }
 }
 
-/// Reads the names of certificates for `ca` at the top of a windlass.toml, and the files.
-pub(crate) fn roots(item: Item<'_>, base: &Path) -> Result<Vec<Setting<Vec<u8>>>, ConfigError> {
-    let mut roots = Vec::new();
-    for item in item.one_or_more()? {
-        let file = FileName::of(&item, base)?;
-        let bytes = pem::roots(&file.path).map_err(|problem| item.error(problem))?;
-        roots.push(Setting::new(bytes, Origin::file(&file.path)));
-    }
-    Ok(roots)
-}
-
 /// Reads `client`: a file, a table of two, or an array of files and pairs of files.
-fn clients(item: Item<'_>, base: &Path) -> Result<Vec<ClientFiles>, ConfigError> {
+fn clients(item: TomlItem<'_>, base: &Path) -> Result<Vec<ClientFiles>, ConfigError> {
     if item.is_table() {
         let mut table = item.table()?;
         let mut half = |key| {
             let half = table.take(key);
-            half.ok_or_else(|| table.error(Problem::MissingKey { key }))
+            half.ok_or_else(|| table.error(ConfigProblem::MissingKey { key }))
         };
         let (certificate, key) = (half("cert")?, half("key")?);
         table.refuse_rest(&["cert", "key"])?;
@@ -269,7 +305,7 @@ fn clients(item: Item<'_>, base: &Path) -> Result<Vec<ClientFiles>, ConfigError>
             continue;
         }
         let wrong = item.wrong_type("an array of a certificate and a key");
-        match <[Item<'_>; 2]>::try_from(item.elements()?) {
+        match <[TomlItem<'_>; 2]>::try_from(item.elements()?) {
             Ok([certificate, key]) => clients.push(pair(&certificate, &key, base)?),
             Err(_) => return Err(wrong),
         }
@@ -277,9 +313,13 @@ fn clients(item: Item<'_>, base: &Path) -> Result<Vec<ClientFiles>, ConfigError>
     Ok(clients)
 }
 
-fn pair(certificate: &Item<'_>, key: &Item<'_>, base: &Path) -> Result<ClientFiles, ConfigError> {
+fn pair(
+    certificate: &TomlItem<'_>,
+    key: &TomlItem<'_>,
+    base: &Path,
+) -> Result<ClientFiles, ConfigError> {
     let key = match key.text()? {
-        // In the certificate's file.
+        // The key is in the file of the certificate.
         "" => None,
         _ => Some(key.path(base)?),
     };
@@ -289,9 +329,12 @@ fn pair(certificate: &Item<'_>, key: &Item<'_>, base: &Path) -> Result<ClientFil
     })
 }
 
-/// Reads `capabilities`. An empty list says nothing to containerd.
-fn capabilities(item: Item<'_>, dialect: Dialect) -> Result<Option<HostCapabilities>, ConfigError> {
-    let empty = item.error(Problem::Empty);
+/// Reads `capabilities`. To containerd an empty list is the same as a missing key.
+fn capabilities(
+    item: TomlItem<'_>,
+    dialect: Dialect,
+) -> Result<Option<HostCapabilities>, ConfigError> {
+    let empty = item.error(ConfigProblem::Empty);
     let elements = item.elements()?;
     match (elements.is_empty(), dialect) {
         (false, _) => {}
@@ -310,26 +353,26 @@ fn capabilities(item: Item<'_>, dialect: Dialect) -> Result<Option<HostCapabilit
             "push" => {}
             _ => {
                 let found = sanitize(&address::without_secrets(text));
-                return Err(item.error(Problem::Capability { found }));
+                return Err(item.error(ConfigProblem::Capability { found }));
             }
         }
     }
     Ok(Some(capabilities))
 }
 
-fn headers(item: Item<'_>) -> Result<Vec<(String, Secret)>, ConfigError> {
+fn headers(item: TomlItem<'_>) -> Result<Vec<(String, Secret)>, ConfigError> {
     let mut headers = Vec::new();
     let mut bytes = 0;
     for item in item.table()?.take_all() {
-        let wrong = |item: &Item<'_>, problem| item.error(Problem::Header(problem));
-        header::check_name(item.name()).map_err(|problem| wrong(&item, problem))?;
+        let error = |item: &TomlItem<'_>, problem| item.error(ConfigProblem::Header(problem));
+        header::check_name(item.name()).map_err(|problem| error(&item, problem))?;
         let name = item.name().to_owned();
         for value in item.one_or_more()? {
             let text = value.text()?;
-            header::check_value(text).map_err(|problem| wrong(&value, problem))?;
+            header::check_value(text).map_err(|problem| error(&value, problem))?;
             bytes += name.len() + text.len();
-            if headers.len() == header::MOST || bytes > header::MOST_BYTES {
-                return Err(wrong(&value, HeaderProblem::TooMany));
+            if headers.len() == header::MAX_HEADERS || bytes > header::MAX_BYTES {
+                return Err(error(&value, HeaderProblem::TooMany));
             }
             headers.push((name.clone(), Secret::new(text)));
         }
@@ -337,8 +380,8 @@ fn headers(item: Item<'_>) -> Result<Vec<(String, Secret)>, ConfigError> {
     Ok(headers)
 }
 
-/// Reads `dial_timeout`. To Go zero is no limit, and so it is to leave the usual one in place.
-fn dial_timeout(item: &Item<'_>, dialect: Dialect) -> Result<Option<Duration>, ConfigError> {
+/// Reads `dial_timeout`. To containerd zero means no limit of its own; then the general one applies.
+fn dial_timeout(item: &TomlItem<'_>, dialect: Dialect) -> Result<Option<Duration>, ConfigError> {
     let text = item.text()?;
     let connect = match dialect {
         Dialect::Containerd if text.is_empty() => return Ok(None),
@@ -347,5 +390,5 @@ fn dial_timeout(item: &Item<'_>, dialect: Dialect) -> Result<Option<Duration>, C
         }
         Dialect::Windlass => duration::parse_positive_duration(text).map(Some),
     };
-    connect.map_err(|problem| item.error(Problem::Duration(problem)))
+    connect.map_err(|problem| item.error(ConfigProblem::Duration(problem)))
 }

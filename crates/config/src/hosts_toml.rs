@@ -1,107 +1,107 @@
-//! `hosts.toml`, as containerd has it in its `certs.d`.
+//! `hosts.toml` in the format of containerd's `certs.d` directories.
 
 use std::path::Path;
 
 use windlass_registry::{HostConfig, Proxies, Secret};
 
 use crate::address;
-use crate::document::{Document, Item, Table};
-use crate::error::{ConfigError, Problem};
+use crate::error::{ConfigError, ConfigProblem};
 use crate::host_spec::{Dialect, HostSpec};
-use crate::source::{Finding, Origin, Remark, Setting};
+use crate::source::{FileLocation, Finding, FindingKind, Setting};
+use crate::toml_document::{TomlDocument, TomlItem, TomlTable};
 
-/// What a file says about the hosts of a registry.
+/// The hosts of a registry.
 #[derive(Debug, Default)]
-pub(crate) struct Hosts {
+pub(crate) struct ConfiguredHosts {
     pub(crate) mirrors: Vec<Setting<HostConfig>>,
-    pub(crate) server: Option<Server>,
+    pub(crate) server: Option<ServerHost>,
     pub(crate) proxies: Option<Setting<Proxies>>,
-    /// Where it is said.
-    pub(crate) origin: Option<Origin>,
+    /// The file that lists them.
+    pub(crate) origin: Option<FileLocation>,
 }
 
-/// The host that has the last word.
+/// The host that is tried last.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub(crate) struct ServerHost {
     pub(crate) host: Setting<HostConfig>,
-    /// Where no host is named and so it is the registry's own: what is wrong with that if the host may be spoken
-    /// to without TLS, which one address cannot say.
-    pub(crate) unnamed: Option<ConfigError>,
+    /// The error to report if the host may be used without TLS. `None` if the file has its address: without one it is
+    /// the registry's own host, whose scheme is then not decided.
+    pub(crate) scheme_error: Option<ConfigError>,
 }
 
-/// Whose file it is.
+/// Which registries a file is for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Whose<'a> {
-    /// The registry's.
+pub(crate) enum HostsScope<'a> {
+    /// The registry with this name.
     Registry(&'a str),
-    /// Every registry's that has none of its own: `_default`.
-    Everybody,
+    /// All registries without a directory of their own: `_default`.
+    Default,
 }
 
-/// A proxy, for one of the hosts.
-type ProxyOf = Option<(Secret, Origin)>;
+/// The proxy of one of the hosts, if it has one.
+type HostProxy = Option<(Secret, FileLocation)>;
 
 /// Reads the text of the `hosts.toml` at `path`, and the files that it names.
 ///
-/// Keys that windlass does not know are ignored, as they are by containerd.
+/// Unknown keys are ignored, as by containerd.
 pub(crate) fn read(
     path: &Path,
     text: &str,
-    whose: Whose<'_>,
+    scope: HostsScope<'_>,
     findings: &mut Vec<Finding>,
-) -> Result<Hosts, ConfigError> {
+) -> Result<ConfiguredHosts, ConfigError> {
     let base = path.parent().unwrap_or(Path::new(""));
-    let mut table = Document::parse(path, text)?;
-    let mut proxies: Vec<ProxyOf> = Vec::new();
+    let mut table = TomlDocument::parse(path, text)?;
+    let mut proxies: Vec<HostProxy> = Vec::new();
     let mut mirrors = Vec::new();
     if let Some(item) = table.take("host") {
         let mut hosts = item.table()?.take_all();
-        hosts.sort_by_key(Item::first_mention);
+        hosts.sort_by_key(TomlItem::first_mention);
         for item in hosts {
             mirrors.push(mirror(item, base, &mut proxies, findings)?);
         }
     }
-    let server = server(&mut table, base, whose, &mut proxies, findings)?;
-    remark_rest(table, findings);
-    Ok(Hosts {
+    let server = server(&mut table, base, scope, &mut proxies, findings)?;
+    report_unknown_keys(table, findings);
+    Ok(ConfiguredHosts {
         mirrors,
         server,
         proxies: one_proxy(proxies, path)?,
-        origin: Some(Origin::file(path)),
+        origin: Some(FileLocation::file(path)),
     })
 }
 
 fn mirror(
-    item: Item<'_>,
+    item: TomlItem<'_>,
     base: &Path,
-    proxies: &mut Vec<ProxyOf>,
+    proxies: &mut Vec<HostProxy>,
     findings: &mut Vec<Finding>,
 ) -> Result<Setting<HostConfig>, ConfigError> {
     let origin = item.origin();
-    let named = item.error(Problem::Empty);
+    let location = item.error(ConfigProblem::Empty);
     let address = item.name().to_owned();
     let mut table = item.table()?;
     if let Some(nested) = table.take("host") {
-        return Err(nested.error(Problem::Nested));
+        return Err(nested.error(ConfigProblem::Nested));
     }
     let spec = HostSpec::take(&mut table, Dialect::Containerd, base)?;
     let url = address::host(&address).map_err(|problem| ConfigError {
-        problem: Box::new(Problem::Url(problem)),
-        ..named
+        problem: Box::new(ConfigProblem::Url(problem)),
+        ..location
     })?;
     proxies.push(proxy(&mut table)?);
-    remark_rest(table, findings);
+    report_unknown_keys(table, findings);
     spec.host(url, origin, findings)
 }
 
-/// Reads what the file's root says: about `server`, or else about the registry's own host.
+/// Reads the keys at the root of the file, which are about `server`, or else about the registry's own host.
 fn server(
-    table: &mut Table<'_>,
+    table: &mut TomlTable<'_>,
     base: &Path,
-    whose: Whose<'_>,
-    proxies: &mut Vec<ProxyOf>,
+    scope: HostsScope<'_>,
+    proxies: &mut Vec<HostProxy>,
     findings: &mut Vec<Finding>,
-) -> Result<Option<Server>, ConfigError> {
+) -> Result<Option<ServerHost>, ConfigError> {
     let item = table.take("server");
     let mut spec = HostSpec::take(table, Dialect::Containerd, base)?;
     proxies.push(proxy(table)?);
@@ -109,39 +109,39 @@ fn server(
         && !item.text()?.is_empty()
     {
         let url = address::host(item.text()?);
-        let url = url.map_err(|problem| item.error(Problem::Url(problem)))?;
-        return Ok(Some(Server {
+        let url = url.map_err(|problem| item.error(ConfigProblem::Url(problem)))?;
+        return Ok(Some(ServerHost {
             host: spec.host(url, item.origin(), findings)?,
-            unnamed: None,
+            scheme_error: None,
         }));
     }
     spec.without_server(findings);
-    if !spec.says_more_than_where() {
+    if !spec.has_keys_of_own_host() {
         return Ok(None);
     }
     let origin = table.origin();
-    match whose {
-        Whose::Registry(name) => {
+    match scope {
+        HostsScope::Registry(name) => {
             let url = address::own_host(name);
-            let url = url.map_err(|problem| table.error(Problem::Url(problem)))?;
-            Ok(Some(Server {
+            let url = url.map_err(|problem| table.error(ConfigProblem::Url(problem)))?;
+            Ok(Some(ServerHost {
                 host: spec.host(url, origin, findings)?,
-                unnamed: Some(table.error(Problem::WhichScheme)),
+                scheme_error: Some(table.error(ConfigProblem::NeedsScheme)),
             }))
         }
-        // There is no one host that it could be about, and every host would be too many.
-        Whose::Everybody => {
+        // The keys cannot be about one host, and are not meant for all.
+        HostsScope::Default => {
             findings.push(Finding {
                 origin,
                 key: None,
-                remark: Remark::NeedsServer,
+                kind: FindingKind::NeedsServer,
             });
             Ok(None)
         }
     }
 }
 
-fn proxy(table: &mut Table<'_>) -> Result<ProxyOf, ConfigError> {
+fn proxy(table: &mut TomlTable<'_>) -> Result<HostProxy, ConfigError> {
     let Some(item) = table.take("proxy") else {
         return Ok(None);
     };
@@ -149,18 +149,21 @@ fn proxy(table: &mut Table<'_>) -> Result<ProxyOf, ConfigError> {
         return Ok(None);
     }
     let proxy = address::proxy(item.text()?);
-    let proxy = proxy.map_err(|problem| item.error(Problem::Proxy(problem)))?;
+    let proxy = proxy.map_err(|problem| item.error(ConfigProblem::Proxy(problem)))?;
     Ok(Some((proxy, item.origin())))
 }
 
-/// Returns the proxy that all hosts share. To go past one of several silently could be a way out that
-/// somebody closed on purpose.
-fn one_proxy(proxies: Vec<ProxyOf>, path: &Path) -> Result<Option<Setting<Proxies>>, ConfigError> {
+/// Returns the proxy that all hosts share. Different proxies are an error, because without its proxy a host could be
+/// connected to directly where that must not happen.
+fn one_proxy(
+    proxies: Vec<HostProxy>,
+    path: &Path,
+) -> Result<Option<Setting<Proxies>>, ConfigError> {
     let mut proxies = proxies.into_iter();
     let first = proxies.next().flatten();
     for other in proxies {
         if other.as_ref().map(|(proxy, _)| proxy) != first.as_ref().map(|(proxy, _)| proxy) {
-            return Err(ConfigError::file(path, Problem::SeveralProxies));
+            return Err(ConfigError::file(path, ConfigProblem::SeveralProxies));
         }
     }
     Ok(first.map(|(proxy, origin)| {
@@ -173,11 +176,11 @@ fn one_proxy(proxies: Vec<ProxyOf>, path: &Path) -> Result<Option<Setting<Proxie
     }))
 }
 
-fn remark_rest(mut table: Table<'_>, findings: &mut Vec<Finding>) {
+fn report_unknown_keys(mut table: TomlTable<'_>, findings: &mut Vec<Finding>) {
     findings.extend(table.take_all().into_iter().map(|item| Finding {
         origin: item.origin(),
         key: Some(item.key().to_owned()),
-        remark: Remark::UnknownKey,
+        kind: FindingKind::UnknownKey,
     }));
 }
 

@@ -1,48 +1,57 @@
-//! Reads what people configured into values, and remembers what was read from where.
+//! Reads the configuration of windlass from files, with the file and line that each value comes from.
 //!
-//! [`Loaded::load`] reads windlass's own `windlass.toml`, containerd's `hosts.toml`, and Docker's `certs.d` and
-//! `daemon.json`, wherever the [`Places`] that it is given say they are. The result is a value:
-//! [`Loaded::apply`] puts it into a [`windlass_registry::RegistryConfig`], [`Loaded::overview`] shows it
-//! without its secrets. Loading again is how to reload: who does it swaps the values if all went well, and
-//! keeps what he has if not (EP-8, EP-9).
+//! [`Configuration::load`] reads windlass's own `windlass.toml`, containerd's `hosts.toml`, and Docker's `certs.d` and
+//! `daemon.json`, at the paths in [`ConfigPaths`]. [`Configuration::apply`] applies the result to a
+//! [`windlass_pull::PullerConfig`], and [`Configuration::overview`] lists all values without secrets. To reload, load and
+//! apply again, and keep the previous values if there is an error (EP-8, EP-9).
 //!
-//! What beats what is in `docs/configuration.md`. Nothing here reads the environment or knows a home, and no
-//! error or finding shows a value that could be secret.
+//! [`Settings`] has all settings except those of single registries. Each is defined in one place, `src/settings.rs`.
+//!
+//! `docs/configuration.md` explains which file overrides which. This crate reads neither the environment nor the home
+//! directory, and no error or finding contains a value that could be secret.
 
 mod address;
 mod certs;
+mod certs_dirs;
+mod configuration;
 mod daemon_json;
-mod document;
 mod duration;
 mod error;
 mod file;
 mod header;
 mod host_spec;
 mod hosts_toml;
-mod loaded;
 mod merge;
+mod nearest;
 mod overview;
+mod paths;
 mod pem;
-mod pull_settings;
-mod scan;
+mod registry_settings;
 mod settings;
 mod size;
 mod source;
+mod toml_document;
 mod windlass_toml;
 
 pub use address::{
     InsecureProblem, ProxyProblem, UrlProblem, insecure_registry, registry_mirror, shown_proxy,
 };
-pub use daemon_json::{DaemonSettings, LogFormat, LogLevel, WordError};
-pub use duration::{DurationProblem, parse_duration, parse_positive_duration};
-pub use error::{ConfigError, Place, Problem};
-pub use header::HeaderProblem;
-pub use loaded::Loaded;
-pub use overview::{HostOverview, OriginOverview, Overview, RegistryOverview, SettingOverview};
-pub use pull_settings::PullSettings;
-pub use settings::{
-    CertificateOrigin, DaemonJsonFile, Places, Proxy, ProxySettings, RegistrySettings,
-    TimeoutSettings, WindlassFiles,
+pub use configuration::Configuration;
+pub use daemon_json::{
+    DaemonSettingReference, DaemonSettings, LogFormat, LogLevel, WordError,
+    daemon_setting_references,
 };
-pub use size::{Rate, RateProblem, SizeProblem, parse_rate, parse_size, shown_size};
-pub use source::{Finding, Origin, Remark, Setting, Source, SourceKind, SourceState};
+pub use duration::{DurationProblem, parse_duration, parse_positive_duration, shown_duration};
+pub use error::{ConfigError, ConfigProblem, TextPosition};
+pub use header::HeaderProblem;
+pub use overview::{HostOverview, LocationOverview, Overview, RegistryOverview, SettingOverview};
+pub use paths::{ConfigPaths, DaemonJsonFile, WindlassFiles};
+pub use registry_settings::{CertificateOrigin, RegistrySettings};
+pub use settings::{
+    DaemonJsonChoice, RootCertificates, SettingReference, Settings, setting_references,
+};
+pub use size::{RateProblem, SizeProblem, parse_rate, parse_size, shown_rate, shown_size};
+pub use source::{
+    ConfigSource, FileLocation, Finding, FindingKind, Setting, SourceKind, SourceState,
+};
+pub use windlass_toml::{RegistryKeyReference, host_key_references, registry_key_references};

@@ -1,8 +1,8 @@
-//! What beats what.
+//! Merges the content of all files.
 //!
-//! Windlass's own file, then `hosts.toml`, then `daemon.json` (the daemon's own before Docker's). About the hosts of a registry the first that
-//! names the registry decides alone, and only if none does, the first that speaks of every registry: lists of
-//! mirrors from different files are never mixed. Certificates add up.
+//! A `windlass.toml` overrides a `hosts.toml`, and that a `daemon.json` (the daemon's own before Docker's). The hosts of a
+//! registry come from the first file that names the registry or, if none does, from the first one that is for all
+//! registries: lists of mirrors from several files are never mixed. Certificates add up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,77 +11,78 @@ use windlass_oci::DEFAULT_REGISTRY;
 use windlass_registry::{ClientTls, Endpoint, HostConfig, InvalidConfig, Proxies, RegistryConfig};
 
 use crate::address;
-use crate::daemon_json::Said;
+use crate::certs_dirs::{CertsDirScan, EndpointCertificates};
+use crate::configuration::Configuration;
+use crate::daemon_json::DaemonJson;
 use crate::error::ConfigError;
-use crate::hosts_toml::{Hosts, Server};
-use crate::loaded::Loaded;
-use crate::scan::{Certificates, Scan};
-use crate::settings::RegistrySettings;
-use crate::source::{Finding, Origin, Setting, Source, SourceState};
-use crate::windlass_toml::{EVERYBODY, Own, OwnRegistry};
+use crate::hosts_toml::{ConfiguredHosts, ServerHost};
+use crate::registry_settings::RegistrySettings;
+use crate::settings::{RootCertificates, Settings};
+use crate::source::{ConfigSource, FileLocation, Finding, Setting, SourceState};
+use crate::windlass_toml::{ANY_REGISTRY, RegistryTable, WindlassToml};
 
-/// Puts together what the files say.
+/// Merges the content of all files.
 pub(crate) fn merge(
-    own: Own,
-    scan: Scan,
-    daemon: Said,
-    sources: Vec<Source>,
+    windlass_toml: WindlassToml,
+    scan: CertsDirScan,
+    daemon_json: DaemonJson,
+    sources: Vec<ConfigSource>,
     findings: Vec<Finding>,
-) -> Result<Loaded, ConfigError> {
-    let mut roots = own.roots;
-    roots.extend(scan.roots);
-    let mut loaded = Loaded {
-        root: own.root,
-        downloads: own.downloads.or(daemon.downloads),
-        attempts: own.attempts.or(daemon.attempts),
-        schema1: own.schema1,
-        insecure: own.insecure.or(daemon.insecure),
-        roots,
-        proxies: own.proxies.over(daemon.proxies),
-        timeouts: own.timeouts,
-        pull: own.pull,
+) -> Result<Configuration, ConfigError> {
+    let mut merged = Configuration {
+        settings: windlass_toml.settings.over(daemon_json.settings),
         sources,
         findings,
-        ..Loaded::default()
+        ..Configuration::default()
     };
-    let hub = daemon.mirrors.map(hub_of);
+    add_roots(&mut merged.settings, scan.roots);
     let mut merge = Merge {
-        loaded: &mut loaded,
+        merged: &mut merged,
         hosts: scan.hosts,
         default: scan.default,
         not_default: scan.not_default,
         certificates: scan.certificates,
-        hub,
-        everybodys_proxies: None,
+        hub: daemon_json.mirrors.map(hub_of),
+        default_proxies: None,
     };
-    merge.registries(own.registries)?;
-    Ok(loaded)
+    merge.registries(windlass_toml.registries)?;
+    Ok(merged)
 }
 
-/// What is used up while the registries are put together.
+/// Adds the root certificates for all hosts that are in directories.
+fn add_roots(settings: &mut Settings, roots: Vec<RootCertificates>) {
+    let Some(first) = roots.first() else { return };
+    let origin = FileLocation::file(&first.path);
+    let ca = settings
+        .ca
+        .get_or_insert_with(|| Setting::new(Vec::new(), origin));
+    ca.value.extend(roots);
+}
+
+/// The hosts and certificates of registries while they are merged. What is merged already is taken out.
 struct Merge<'a> {
-    loaded: &'a mut Loaded,
-    hosts: BTreeMap<String, Result<Hosts, ConfigError>>,
-    default: Option<Hosts>,
+    merged: &'a mut Configuration,
+    hosts: BTreeMap<String, Result<ConfiguredHosts, ConfigError>>,
+    default: Option<ConfiguredHosts>,
     not_default: BTreeSet<String>,
-    certificates: BTreeMap<String, Certificates>,
-    hub: Option<Hosts>,
-    /// What a `windlass.toml` says is every registry's, whoever decides about the hosts.
-    everybodys_proxies: Option<Setting<Proxies>>,
+    certificates: BTreeMap<String, EndpointCertificates>,
+    hub: Option<ConfiguredHosts>,
+    /// The proxies for all registries in a `windlass.toml`, which count wherever the hosts come from.
+    default_proxies: Option<Setting<Proxies>>,
 }
 
 impl Merge<'_> {
-    fn registries(&mut self, mut own: BTreeMap<String, OwnRegistry>) -> Result<(), ConfigError> {
+    fn registries(&mut self, mut own: BTreeMap<String, RegistryTable>) -> Result<(), ConfigError> {
         for (name, registry) in &mut own {
             if let Ok(url) = address::own_host(name) {
                 self.own_certificates(address::authority(&url), registry);
             }
         }
         self.certificates
-            .retain(|_, certificates| certificates.is_said());
+            .retain(|_, certificates| certificates.is_configured());
 
-        let everybody = own.remove(EVERYBODY).unwrap_or_default();
-        let own_default = everybody.hosts.transpose()?;
+        let any_registry = own.remove(ANY_REGISTRY).unwrap_or_default();
+        let own_default = any_registry.hosts.transpose()?;
         let shadows = own_default.is_none() && self.default.is_some();
         let default = match own_default {
             Some(hosts) => {
@@ -90,8 +91,8 @@ impl Merge<'_> {
             }
             None => self.default.take().unwrap_or_default(),
         };
-        self.everybodys_proxies.clone_from(&everybody.proxies);
-        self.loaded.default = settings(default, everybody.proxies, everybody.foreign_hosts);
+        self.default_proxies.clone_from(&any_registry.proxies);
+        self.merged.default = settings(default, any_registry.proxies, any_registry.foreign_hosts);
         self.refuse_broken_default()?;
 
         let mut names: BTreeSet<String> = own.keys().cloned().collect();
@@ -107,23 +108,23 @@ impl Merge<'_> {
         self.refuse_broken();
         let certificates = std::mem::take(&mut self.certificates);
         for (endpoint, certificates) in certificates {
-            self.loaded.findings.extend(certificates.findings);
+            self.merged.findings.extend(certificates.findings);
             let origins = certificates.origins;
             if certificates.tls != ClientTls::default() {
-                self.loaded
+                self.merged
                     .certificates
                     .insert(endpoint.clone(), certificates.tls);
-                self.loaded.certificate_origins.insert(endpoint, origins);
+                self.merged.certificate_origins.insert(endpoint, origins);
             }
         }
         Ok(())
     }
 
-    /// Puts what a `windlass.toml` says about the certificates of a registry's own host before what directories do.
-    fn own_certificates(&mut self, endpoint: String, registry: &mut OwnRegistry) {
-        let mut certificates = Certificates::default();
+    /// Adds the certificates of a registry's own host in a `windlass.toml`, which go before those in directories.
+    fn own_certificates(&mut self, endpoint: String, registry: &mut RegistryTable) {
+        let mut certificates = EndpointCertificates::default();
         for read in registry.certificates.drain(..) {
-            add_own(&mut certificates, read);
+            add_read(&mut certificates, read);
         }
         if let Some(Setting {
             value: true,
@@ -142,8 +143,8 @@ impl Merge<'_> {
         self.certificates.insert(endpoint, certificates);
     }
 
-    /// Decides about the registry `name`.
-    fn registry(&mut self, name: String, own: OwnRegistry, shadows: bool) {
+    /// Merges the configuration of the registry `name`.
+    fn registry(&mut self, name: String, own: RegistryTable, shadows: bool) {
         let scanned = self.hosts.remove(&name);
         let hub = match name == DEFAULT_REGISTRY {
             true => self.hub.take(),
@@ -158,37 +159,37 @@ impl Merge<'_> {
             (None, None) => hub.map(Ok),
         };
         if let Some(Ok(decided)) = &mut hosts
-            && let Err(error) = self.settle_own_host(&name, decided, own.skip_verify.as_ref())
+            && let Err(error) = self.merge_own_host(&name, decided, own.skip_verify.as_ref())
         {
             hosts = Some(Err(error));
         }
-        let default = &self.loaded.default;
+        let default = &self.merged.default;
         let mut decided = match hosts {
             Some(Ok(hosts)) => settings(hosts, None, None),
             Some(Err(error)) => {
                 let unusable = InvalidConfig::new(error);
-                self.loaded.unusable.insert(name.clone(), unusable);
+                self.merged.unusable.insert(name.clone(), unusable);
                 RegistrySettings::default()
             }
             None if shadows && self.not_default.contains(&name) => RegistrySettings::default(),
             None => default.clone(),
         };
-        let everybodys = self.everybodys_proxies.clone();
-        decided.proxies = own.proxies.or(decided.proxies).or(everybodys);
+        let default_proxies = self.default_proxies.clone();
+        decided.proxies = own.proxies.or(decided.proxies).or(default_proxies);
         decided.foreign_hosts = own.foreign_hosts.or(default.foreign_hosts.clone());
         decided.limit_rate = own.limit_rate;
-        self.loaded.registries.insert(name, decided);
+        self.merged.registries.insert(name, decided);
     }
 
-    /// Settles what is said about the registry's own host in `hosts`, if it is the server there.
+    /// Merges the configuration of the registry's own host, if it is the server in `hosts`.
     ///
-    /// Where a `windlass.toml` says that its certificate counts, it counts. Where the host may be spoken to
-    /// without TLS, and is not named with a scheme, it stays so (EP-4): what is said about its certificates holds
-    /// wherever it is met, and what else is said needs a name.
-    fn settle_own_host(
+    /// A `skip-verify = false` in a `windlass.toml` has priority. If the host may be used without TLS and the file does not
+    /// have its address, that does not change (EP-4): its certificates count for the host in general, and any other key
+    /// is an error.
+    fn merge_own_host(
         &mut self,
         name: &str,
-        hosts: &mut Hosts,
+        hosts: &mut ConfiguredHosts,
         skip_verify: Option<&Setting<bool>>,
     ) -> Result<(), ConfigError> {
         let Ok(own) = address::own_host(name) else {
@@ -204,10 +205,10 @@ impl Merge<'_> {
         {
             tls.skip_verify = false;
         }
-        let Some(error) = server.unnamed.take_if(|_| self.may_be_plain(name)) else {
+        let Some(error) = server.scheme_error.take_if(|_| self.may_be_insecure(name)) else {
             return Ok(());
         };
-        if server.says_more_than_certificates() {
+        if server.has_keys_beside_certificates() {
             return Err(error);
         }
         let certificates = self.certificates.entry(endpoint).or_default();
@@ -217,17 +218,18 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Tells whether the registry's own host is asked by plain http, too, if nothing is said about it.
+    /// Returns whether the registry's own host is used with plain HTTP, too, if it has no configuration.
     ///
-    /// Not for what a name could turn out to be: it may lie in a range, and most do not.
-    fn may_be_plain(&self, name: &str) -> bool {
+    /// Ranges of insecure addresses do not count, because the address of the host is not resolved here.
+    fn may_be_insecure(&self, name: &str) -> bool {
         let Ok(repository) = format!("{name}/name/name").parse() else {
             return false;
         };
         let config = RegistryConfig {
             insecure: self
-                .loaded
-                .insecure
+                .merged
+                .settings
+                .insecure_registries
                 .iter()
                 .flat_map(|setting| setting.value.clone())
                 .collect(),
@@ -237,8 +239,8 @@ impl Merge<'_> {
         matches!(&*endpoints, [one, other] if one.is_https() != other.is_https())
     }
 
-    /// Notes that a `hosts.toml` was read for nothing.
-    fn ignore(&mut self, hosts: Option<&Result<Hosts, ConfigError>>) {
+    /// Records that a `hosts.toml` was read and is overridden.
+    fn ignore(&mut self, hosts: Option<&Result<ConfiguredHosts, ConfigError>>) {
         match hosts {
             None => {}
             Some(Ok(hosts)) => {
@@ -246,7 +248,7 @@ impl Merge<'_> {
                 self.ignore_source(path.as_deref());
             }
             Some(Err(error)) => {
-                self.loaded.findings.push(Finding::broken(error));
+                self.merged.findings.push(Finding::broken(error));
                 let path = error.path.clone();
                 self.ignore_source(Some(&path));
             }
@@ -259,15 +261,15 @@ impl Merge<'_> {
     }
 
     fn ignore_source(&mut self, path: Option<&Path>) {
-        let sources = self.loaded.sources.iter_mut();
+        let sources = self.merged.sources.iter_mut();
         for source in sources.filter(|source| Some(&*source.path) == path) {
             source.state = SourceState::Ignored;
         }
     }
 
-    /// Every registry would ask a host whose certificates cannot be used.
+    /// Returns an error if a host of the general configuration has invalid certificates.
     fn refuse_broken_default(&mut self) -> Result<(), ConfigError> {
-        for endpoint in endpoints(&self.loaded.default) {
+        for endpoint in endpoints(&self.merged.default) {
             let certificates = self.certificates.get_mut(&endpoint);
             if let Some(error) = certificates.and_then(|found| found.broken.take()) {
                 return Err(error);
@@ -276,27 +278,27 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Closes the registries that would ask a host whose certificates cannot be used.
+    /// Makes the registries unusable that have a host with invalid certificates.
     fn refuse_broken(&mut self) {
         for (endpoint, certificates) in &mut self.certificates {
             let Some(error) = certificates.broken.take() else {
                 continue;
             };
             let unusable = InvalidConfig::new(error);
-            for (name, settings) in &self.loaded.registries {
+            for (name, settings) in &self.merged.registries {
                 if endpoints(settings).contains(endpoint) {
-                    let entry = self.loaded.unusable.entry(name.clone());
+                    let entry = self.merged.unusable.entry(name.clone());
                     entry.or_insert_with(|| unusable.clone());
                 }
             }
             for name in registries_at(endpoint, &certificates.registries) {
                 let replaced = self
-                    .loaded
+                    .merged
                     .registries
                     .get(&name)
                     .is_some_and(|settings| settings.server.is_some());
                 if !replaced {
-                    let entry = self.loaded.unusable.entry(name);
+                    let entry = self.merged.unusable.entry(name);
                     entry.or_insert_with(|| unusable.clone());
                 }
             }
@@ -304,14 +306,14 @@ impl Merge<'_> {
     }
 }
 
-impl Certificates {
-    fn is_said(&self) -> bool {
+impl EndpointCertificates {
+    fn is_configured(&self) -> bool {
         self.broken.is_some() || self.tls != ClientTls::default()
     }
 }
 
-impl Server {
-    fn says_more_than_certificates(&self) -> bool {
+impl ServerHost {
+    fn has_keys_beside_certificates(&self) -> bool {
         let host = &self.host.value;
         let usual = HostConfig::new(host.url.clone());
         !host.headers.is_empty()
@@ -321,18 +323,21 @@ impl Server {
     }
 }
 
-fn add_own(certificates: &mut Certificates, read: Result<Setting<ClientTls>, ConfigError>) {
+fn add_read(
+    certificates: &mut EndpointCertificates,
+    read: Result<Setting<ClientTls>, ConfigError>,
+) {
     match read {
         Ok(setting) => certificates.add(Ok(setting.value), setting.origin),
         Err(error) => {
-            let origin = Origin::file(&error.path);
+            let origin = FileLocation::file(&error.path);
             certificates.add(Err(error), origin);
         }
     }
 }
 
 fn settings(
-    hosts: Hosts,
+    hosts: ConfiguredHosts,
     proxies: Option<Setting<Proxies>>,
     foreign_hosts: Option<Setting<Vec<String>>>,
 ) -> RegistrySettings {
@@ -346,20 +351,20 @@ fn settings(
     }
 }
 
-/// `registry-mirrors` are Docker Hub's (EP-1, EP-2).
-fn hub_of(mirrors: Setting<Vec<url::Url>>) -> Hosts {
+/// Returns the hosts of Docker Hub with the `registry-mirrors` of a `daemon.json` (EP-1, EP-2).
+fn hub_of(mirrors: Setting<Vec<url::Url>>) -> ConfiguredHosts {
     let Setting { value, origin } = mirrors;
     let mirrors = value.into_iter();
-    Hosts {
+    ConfiguredHosts {
         mirrors: mirrors
             .map(|url| Setting::new(HostConfig::new(url), origin.clone()))
             .collect(),
         origin: Some(origin.clone()),
-        ..Hosts::default()
+        ..ConfiguredHosts::default()
     }
 }
 
-/// Where the hosts are that `settings` name.
+/// Returns the endpoints of the hosts in `settings`.
 fn endpoints(settings: &RegistrySettings) -> Vec<String> {
     let hosts = settings.mirrors.iter().chain(&settings.server);
     hosts
@@ -367,8 +372,7 @@ fn endpoints(settings: &RegistrySettings) -> Vec<String> {
         .collect()
 }
 
-/// The registries whose own host is `endpoint`, by the names that they are known by; `named` are those that
-/// a directory has.
+/// Returns the names of the registries whose own host is `endpoint`. `named` are those with a directory.
 fn registries_at(endpoint: &str, named: &[String]) -> Vec<String> {
     let mut names = named.to_vec();
     names.extend(address::registry_name(endpoint));

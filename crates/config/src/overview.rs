@@ -1,121 +1,129 @@
-//! What is configured, to be shown: without secrets, and without words.
+//! An overview of the configuration for people and programs, without secrets.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use windlass_pull::PullerConfig;
 use windlass_registry::{HostConfig, Proxies, Secret};
 
 use crate::address::shown_proxy;
-use crate::loaded::Loaded;
-use crate::settings::{Proxy, RegistrySettings};
-use crate::size::Rate;
-use crate::source::{Origin, Setting, Source, lossy};
+use crate::configuration::Configuration;
+use crate::registry_settings::RegistrySettings;
+use crate::settings::{ByteRate, DIRECT, Definition, SettingVisitor, ValueType, plain_text};
+use crate::source::{ConfigSource, FileLocation, Setting, lossy};
 
-/// Everything that is configured, and where it comes from.
+/// The whole configuration, and where each value comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Overview {
-    /// Every file that was looked at.
-    pub sources: Vec<Source>,
-    /// Every setting that is not about one registry, by its key in a `windlass.toml`; also those that no
-    /// file mentions, which have neither value nor origin.
+    /// Every file that was looked for.
+    pub sources: Vec<ConfigSource>,
+    /// Every setting that is not about one registry.
     pub settings: Vec<SettingOverview>,
-    /// The registries that something is said about, then `*` for all others. Or the one that was asked for.
+    /// The registries that are configured, then `*` for all others.
     pub registries: Vec<RegistryOverview>,
-    /// Certificates, by host and port.
-    pub certificates: BTreeMap<String, Vec<OriginOverview>>,
+    /// The files with certificates, by host and port.
+    pub certificates: BTreeMap<String, Vec<LocationOverview>>,
 }
 
-/// One setting.
+/// A setting with the value that is in effect.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SettingOverview {
-    /// Its key in a `windlass.toml`, such as `timeouts.connect`.
+    /// The key in a `windlass.toml`, such as `timeouts.connect`.
     pub key: &'static str,
-    /// Its value; `null` if no file mentions it.
+    /// The value for programs: times are in seconds, sizes in bytes, and a rate of 0 is no limit. `null` if there is
+    /// none.
     pub value: Value,
-    /// Where it comes from.
-    pub origin: Option<OriginOverview>,
+    /// The value for people.
+    #[serde(skip)]
+    pub text: String,
+    /// Whether the value is the default, and neither a file nor the environment sets it.
+    #[serde(skip)]
+    pub is_default: bool,
+    /// The file that the value comes from.
+    pub origin: Option<LocationOverview>,
 }
 
-/// Who answers for a registry.
+/// The hosts of a registry.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RegistryOverview {
     /// Its name, or `*`.
     pub name: String,
-    /// Why it cannot be asked: an error and its causes.
+    /// Why it cannot be used: an error and its causes.
     pub unusable: Option<Vec<String>>,
-    /// Where it is said who answers; `null` if nothing says so.
-    pub origin: Option<OriginOverview>,
-    /// The hosts in the order in which they are asked. The registry's own host, which is last where none
-    /// has the role `server`, is not among them.
+    /// The file that lists the hosts; `null` if no file does.
+    pub origin: Option<LocationOverview>,
+    /// The hosts in the order in which they are tried. The registry's own host, which is last if no host has the role
+    /// `server`, is not among them.
     pub hosts: Vec<HostOverview>,
-    /// Its own proxies; `null` if it has those of everybody.
+    /// Its own proxies; `null` if the general ones are used.
     pub proxy: Option<Value>,
-    /// Places that foreign layers may be fetched from.
+    /// Origins that foreign layers may be fetched from.
     pub foreign_layers: Vec<String>,
-    /// How fast bytes may come from it, in bytes a second, 0 for no limit; `null` if nothing says so.
+    /// The maximum download rate of its hosts; `null` if it has none of its own.
     pub limit_rate: Option<SettingOverview>,
 }
 
-/// One host.
+/// A host of a registry.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct HostOverview {
     /// `mirror` or `server`.
     pub role: &'static str,
-    /// Where it is.
+    /// Its address.
     pub url: String,
-    /// What it is asked for.
+    /// What it is used for: `pull`, `resolve` or both.
     pub capabilities: Vec<&'static str>,
-    /// How many files with roots there are for it alone.
+    /// The number of files with root certificates for this host alone.
     pub ca: usize,
-    /// Whether it is shown a client certificate.
+    /// Whether there is a client certificate for it.
     pub client: bool,
-    /// Whether any certificate is taken.
+    /// Whether its certificate is not verified.
     pub skip_verify: bool,
-    /// Whether its path is the API's own.
+    /// Whether no `/v2` is added to the path of its address.
     pub override_path: bool,
-    /// The names of headers that it is sent. Their values may be secrets.
+    /// The names of configured headers. Their values may be secrets.
     pub headers: Vec<String>,
-    /// How long a connection may take, in seconds; `null` if as long as for everybody.
+    /// The time to connect, in seconds; `null` if it is the general one.
     pub dial_timeout: Option<f64>,
-    /// Where it is described.
-    pub origin: OriginOverview,
+    /// Where it is configured.
+    pub origin: LocationOverview,
 }
 
-/// A place in a file.
+/// A file, and a line in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct OriginOverview {
+pub struct LocationOverview {
     /// The file.
     #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
-    /// The line in it, where that is known.
+    /// The line, from 1, if there is one.
     pub line: Option<usize>,
 }
 
-impl Loaded {
-    /// Returns what is configured, for people to see: about everything, or about one registry.
-    pub fn overview(&self, registry: Option<&str>) -> Overview {
-        let registries = match registry {
-            Some(name) => vec![self.registry_overview(name)],
-            None => {
-                let mut names: Vec<&str> = self.registries.keys().map(String::as_str).collect();
-                names.extend(self.unusable.keys().map(String::as_str));
-                names.sort_unstable();
-                names.dedup();
-                let named = names.into_iter().map(|name| self.registry_overview(name));
-                let default = registry_overview("*", &self.default);
-                named.chain([default]).collect()
-            }
+impl Configuration {
+    /// Returns an overview of everything. `effective` is the engine's configuration after [`Self::apply`].
+    pub fn overview(&self, effective: &PullerConfig) -> Overview {
+        let mut names: Vec<&str> = self.registries.keys().map(String::as_str).collect();
+        names.extend(self.unusable.keys().map(String::as_str));
+        names.sort_unstable();
+        names.dedup();
+        let named = names.into_iter().map(|name| self.registry_overview(name));
+        let registries = named
+            .chain([registry_overview("*", &self.default)])
+            .collect();
+        let mut settings = EffectiveSettings {
+            effective: effective.clone(),
+            defaults: PullerConfig::default(),
+            settings: Vec::new(),
         };
+        self.settings.visit(&mut settings);
         let certificates = self.certificate_origins.iter();
         Overview {
             sources: self.sources.clone(),
-            settings: self.settings(),
+            settings: settings.settings,
             registries,
             certificates: certificates
                 .map(|(endpoint, origins)| {
@@ -126,7 +134,8 @@ impl Loaded {
         }
     }
 
-    fn registry_overview(&self, name: &str) -> RegistryOverview {
+    /// Returns an overview of the registry `name`.
+    pub fn registry_overview(&self, name: &str) -> RegistryOverview {
         match self.registry(name) {
             Ok(settings) => registry_overview(name, settings),
             Err(unusable) => RegistryOverview {
@@ -135,101 +144,48 @@ impl Loaded {
             },
         }
     }
+}
 
-    fn settings(&self) -> Vec<SettingOverview> {
-        let timeouts = &self.timeouts;
-        vec![
-            shown("root", self.root.as_ref(), |path| {
-                json!(path.to_string_lossy())
-            }),
-            shown("schema1", self.schema1.as_ref(), |flag| json!(flag)),
-            shown("insecure-registries", self.insecure.as_ref(), |list| {
-                json!(list)
-            }),
-            self.roots_overview(),
-            shown("proxy.http", self.proxies.http.as_ref(), proxy),
-            shown("proxy.https", self.proxies.https.as_ref(), proxy),
-            shown("proxy.no-proxy", self.proxies.no_proxy.as_ref(), |hosts| {
-                json!(hosts)
-            }),
-            shown("timeouts.connect", timeouts.connect.as_ref(), seconds),
-            shown("timeouts.response", timeouts.response.as_ref(), seconds),
-            shown("timeouts.floor", timeouts.floor.as_ref(), number),
-            shown("timeouts.token", timeouts.token.as_ref(), seconds),
-            shown("timeouts.ping", timeouts.ping.as_ref(), seconds),
-        ]
-        .into_iter()
-        .chain(self.pull_overview())
-        .collect()
-    }
+/// Collects the settings with the values that are in effect.
+struct EffectiveSettings {
+    effective: PullerConfig,
+    defaults: PullerConfig,
+    settings: Vec<SettingOverview>,
+}
 
-    fn pull_overview(&self) -> [SettingOverview; 11] {
-        let pull = &self.pull;
-        [
-            shown("pull.downloads", self.downloads.as_ref(), number),
-            shown("pull.unpacks", pull.unpacks.as_ref(), number),
-            shown("pull.connections", pull.connections.as_ref(), number),
-            shown("pull.split-from", pull.split_from.as_ref(), number),
-            shown("pull.chunk", pull.chunk.as_ref(), number),
-            shown("pull.retry", self.attempts.as_ref(), number),
-            shown("pull.retry-delay", pull.retry_delay.as_ref(), seconds),
-            shown("pull.timeout", self.timeouts.stall.as_ref(), seconds),
-            shown_rate("pull.limit-rate", pull.limit_rate.as_ref()),
-            shown("partials.max-age", pull.max_age.as_ref(), seconds),
-            shown("partials.max-size", pull.max_size.as_ref(), number),
-        ]
-    }
-
-    /// The files are their own origins.
-    fn roots_overview(&self) -> SettingOverview {
-        let paths: Vec<_> = self
-            .roots
-            .iter()
-            .map(|root| root.origin.path.to_string_lossy())
-            .collect();
-        SettingOverview {
-            key: "ca",
-            value: match paths.is_empty() {
-                true => Value::Null,
-                false => json!(paths),
-            },
-            origin: None,
+impl SettingVisitor for EffectiveSettings {
+    fn visit<T: ValueType>(
+        &mut self,
+        definition: &Definition<T>,
+        setting: Option<&Setting<T::Value>>,
+        _: &'static str,
+    ) {
+        if !definition.is_shown {
+            return;
         }
+        let value_type = &definition.value_type;
+        let effective = definition.value_in(&mut self.effective);
+        let default = definition.value_in(&mut self.defaults);
+        let is_default = setting.is_none() && effective == default;
+        let value = effective.as_ref().or(setting.map(|setting| &setting.value));
+        let json = match value {
+            Some(value) if setting.is_some() => value_type.to_json(value),
+            Some(value) => value_type.unset_to_json(value),
+            None => Value::Null,
+        };
+        self.settings.push(SettingOverview {
+            key: definition.key,
+            text: match value {
+                Some(value) if !json.is_null() => value_type.to_text(value),
+                _ => plain_text(&json),
+            },
+            value: json,
+            is_default,
+            origin: setting
+                .and_then(|setting| value_type.origin(setting))
+                .map(LocationOverview::from),
+        });
     }
-}
-
-fn shown<T>(
-    key: &'static str,
-    setting: Option<&Setting<T>>,
-    value: impl FnOnce(&T) -> Value,
-) -> SettingOverview {
-    SettingOverview {
-        key,
-        value: setting.map_or(Value::Null, |setting| value(&setting.value)),
-        origin: setting.map(|setting| (&setting.origin).into()),
-    }
-}
-
-fn proxy(proxy: &Proxy) -> Value {
-    match proxy {
-        Proxy::Direct => json!("direct"),
-        Proxy::Through(address) => json!(shown_proxy(address)),
-    }
-}
-
-/// 0 is no limit, as in a file.
-fn shown_rate(key: &'static str, setting: Option<&Setting<Rate>>) -> SettingOverview {
-    shown(key, setting, |rate| {
-        json!(rate.limit().map_or(0, NonZeroU64::get))
-    })
-}
-
-fn number<T: Serialize>(number: &T) -> Value {
-    json!(number)
-}
-
-fn seconds(time: &Duration) -> Value {
-    json!(time.as_secs_f64())
 }
 
 fn registry_overview(name: &str, settings: &RegistrySettings) -> RegistryOverview {
@@ -245,17 +201,24 @@ fn registry_overview(name: &str, settings: &RegistrySettings) -> RegistryOvervie
     RegistryOverview {
         name: name.to_owned(),
         unusable: None,
-        origin: settings.hosts_from.as_ref().map(OriginOverview::from),
+        origin: settings.hosts_from.as_ref().map(LocationOverview::from),
         hosts: mirrors.chain(server).collect(),
         proxy: settings
             .proxies
             .as_ref()
             .map(|setting| proxies(&setting.value)),
         foreign_layers: foreign_layers.map_or_else(Vec::new, |setting| setting.value.clone()),
-        limit_rate: settings
-            .limit_rate
-            .as_ref()
-            .map(|limit| shown_rate("limit-rate", Some(limit))),
+        limit_rate: settings.limit_rate.as_ref().map(limit_overview),
+    }
+}
+
+fn limit_overview(limit: &Setting<Option<NonZeroU64>>) -> SettingOverview {
+    SettingOverview {
+        key: "limit-rate",
+        value: ByteRate.to_json(&limit.value),
+        text: ByteRate.to_text(&limit.value),
+        is_default: false,
+        origin: Some((&limit.origin).into()),
     }
 }
 
@@ -292,7 +255,7 @@ fn host_overview(role: &'static str, host: &Setting<HostConfig>) -> HostOverview
 fn proxies(proxies: &Proxies) -> Value {
     let address = |proxy: &Option<Secret>| {
         let address = proxy.as_ref().map(shown_proxy);
-        address.unwrap_or_else(|| "direct".to_owned())
+        address.unwrap_or_else(|| DIRECT.to_owned())
     };
     json!({
         "http": address(&proxies.http),
@@ -306,11 +269,11 @@ fn causes(error: &dyn std::error::Error) -> Vec<String> {
     chain.map(ToString::to_string).collect()
 }
 
-impl From<&Origin> for OriginOverview {
-    fn from(origin: &Origin) -> Self {
+impl From<&FileLocation> for LocationOverview {
+    fn from(location: &FileLocation) -> Self {
         Self {
-            path: origin.path.clone(),
-            line: origin.line,
+            path: location.path.clone(),
+            line: location.line,
         }
     }
 }

@@ -6,21 +6,21 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use windlass_registry::{ClientIdentity, Secret};
 
-use crate::error::Problem;
+use crate::error::ConfigProblem;
 use crate::file;
 
-/// What a key that nobody can use without its passphrase begins with, in its two forms.
-const ENCRYPTED: [&str; 2] = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"];
+/// Text in the two formats of encrypted keys.
+const ENCRYPTED_MARKS: [&str; 2] = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"];
 
-/// Returns the bytes of a file that holds one certificate or more to trust.
-pub(crate) fn roots(path: &Path) -> Result<Vec<u8>, Problem> {
+/// Returns the content of a file with one or more root certificates, which are checked.
+pub(crate) fn roots(path: &Path) -> Result<Vec<u8>, ConfigProblem> {
     let wrap = |problem| in_file(path, problem);
     let bytes = file::read(path).map_err(wrap)?;
     let certificates = certificates(&bytes).map_err(wrap)?;
     for (index, certificate) in certificates.iter().enumerate() {
-        // Later nobody would know which file it is in.
+        // A later error would not have the name of the file.
         if let Err(error) = webpki::anchor_from_trusted_cert(certificate) {
-            return Err(wrap(Problem::Certificate {
+            return Err(wrap(ConfigProblem::Certificate {
                 number: index + 1,
                 reason: error.to_string(),
             }));
@@ -29,8 +29,11 @@ pub(crate) fn roots(path: &Path) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
-/// Returns who the files say that this client is. Without `key`, the file of the certificate holds it, too.
-pub(crate) fn identity(certificate: &Path, key: Option<&Path>) -> Result<ClientIdentity, Problem> {
+/// Reads a client certificate and its key. Without `key`, both are in the file of the certificate.
+pub(crate) fn identity(
+    certificate: &Path,
+    key: Option<&Path>,
+) -> Result<ClientIdentity, ConfigProblem> {
     let wrap = |problem| in_file(certificate, problem);
     let chain = file::read(certificate).map_err(wrap)?;
     certificates(&chain).map_err(wrap)?;
@@ -48,31 +51,31 @@ pub(crate) fn identity(certificate: &Path, key: Option<&Path>) -> Result<ClientI
     })
 }
 
-/// Tells whether the file holds a private key beside what else is in it.
+/// Returns whether the file has a private key.
 pub(crate) fn holds_key(path: &Path) -> bool {
     file::read(path).is_ok_and(|bytes| PrivateKeyDer::from_pem_slice(&bytes).is_ok())
 }
 
-fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'_>>, Problem> {
+fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'_>>, ConfigProblem> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
-    let found = found.map_err(|_| Problem::NoCertificate)?;
+    let found = found.map_err(|_| ConfigProblem::NoCertificate)?;
     match found.is_empty() {
-        true => Err(Problem::NoCertificate),
+        true => Err(ConfigProblem::NoCertificate),
         false => Ok(found),
     }
 }
 
-fn key_text(bytes: Vec<u8>) -> Result<Secret, Problem> {
-    let text = String::from_utf8(bytes).map_err(|_| Problem::NotText)?;
-    if ENCRYPTED.iter().any(|mark| text.contains(mark)) {
-        return Err(Problem::EncryptedKey);
+fn key_text(bytes: Vec<u8>) -> Result<Secret, ConfigProblem> {
+    let text = String::from_utf8(bytes).map_err(|_| ConfigProblem::NotText)?;
+    if ENCRYPTED_MARKS.iter().any(|mark| text.contains(mark)) {
+        return Err(ConfigProblem::EncryptedKey);
     }
-    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| Problem::NoKey)?;
+    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| ConfigProblem::NoKey)?;
     Ok(Secret::new(text))
 }
 
-fn in_file(path: &Path, problem: Problem) -> Problem {
-    Problem::File {
+fn in_file(path: &Path, problem: ConfigProblem) -> ConfigProblem {
+    ConfigProblem::File {
         path: path.to_owned(),
         problem: Box::new(problem),
     }

@@ -1,15 +1,14 @@
-//! Amounts of bytes, and how many of them a second.
+//! Sizes in bytes, and rates in bytes per second.
 
-use std::fmt;
 use std::num::NonZeroU64;
 
-/// What a unit stands for, in bits, so that it is a whole number whatever the unit.
+/// The size of a unit in bits, which is a whole number for every unit.
 type Bits = u128;
 
 const BYTE: Bits = 8;
 
-/// Units of bytes. A letter alone is what it is to curl: a power of 1024.
-const BYTES: [(&str, Bits); 18] = [
+/// Units of bytes. A single letter is a power of 1024, as in curl.
+const BYTE_UNITS: [(&str, Bits); 18] = [
     ("", BYTE),
     ("B", BYTE),
     ("kB", BYTE * 1000),
@@ -30,15 +29,15 @@ const BYTES: [(&str, Bits); 18] = [
     ("T", BYTE << 40),
 ];
 
-/// Units that only rates have.
-const BITS: [(&str, Bits); 3] = [
+/// Units of bits, which only rates have.
+const BIT_UNITS: [(&str, Bits); 3] = [
     ("kbit", 1000),
     ("Mbit", 1000_u128.pow(2)),
     ("Gbit", 1000_u128.pow(3)),
 ];
 
-/// How sizes are written: the first of these that leaves a whole number.
-const WRITTEN: [(&str, u64); 8] = [
+/// The units of sizes in output, of which the first that leaves a whole number is used.
+const OUTPUT_UNITS: [(&str, u64); 8] = [
     ("TiB", 1 << 40),
     ("TB", 1000_u64.pow(4)),
     ("GiB", 1 << 30),
@@ -49,129 +48,102 @@ const WRITTEN: [(&str, u64); 8] = [
     ("kB", 1000),
 ];
 
-/// How fast bytes may come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rate {
-    /// As fast as they come.
-    Unlimited,
-    /// No faster than so many bytes a second.
-    Limited(NonZeroU64),
-}
-
-/// Why a text is not an amount of bytes.
+/// Why a text is not a size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SizeProblem {
-    /// It is not written as one.
+    /// The text has another format.
     #[error("expected a size such as \"64KiB\", \"1.5GB\" or \"1048576\"")]
-    Form,
-    /// What stands behind the number is no unit.
+    Format,
+    /// There is no such unit.
     #[error(
-        "expected one of the units B, kB, MB, GB, TB, KiB, MiB, GiB or TiB behind the number, as in \"16GiB\""
+        "expected one of the units B, kB, MB, GB, TB, KiB, MiB, GiB or TiB after the number, as in \"16GiB\""
     )]
     Unit,
     /// It has a sign.
     #[error("a size has no sign: write it as in \"16GiB\"")]
     Sign,
-    /// It is more than nothing and less than a byte.
+    /// It is not zero and less than one byte.
     #[error("a size is 0 or at least one byte")]
     BelowOne,
     /// It is more than 2^64 - 1 bytes.
     #[error("the size is too large")]
     TooLarge,
-    /// It is not between two bounds, in bytes.
-    #[error("expected a size from {} to {}", shown_size(*least), shown_size(*most))]
+    /// It is outside of a range.
+    #[error("expected a size from {} to {}", shown_size(*min), shown_size(*max))]
     Range {
-        /// The smallest that is taken.
-        least: u64,
-        /// The largest that is taken.
-        most: u64,
+        /// The smallest accepted size in bytes.
+        min: u64,
+        /// The largest accepted size in bytes.
+        max: u64,
     },
 }
 
-/// Why a text is not an amount of bytes a second.
+/// Why a text is not a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RateProblem {
-    /// It is not written as one.
-    #[error("expected bytes a second such as \"10MB\", \"1.5MiB\" or \"80Mbit\", or \"off\"")]
-    Form,
-    /// What stands behind the number is no unit.
+    /// The text has another format.
+    #[error("expected bytes per second such as \"10MB\", \"1.5MiB\" or \"80Mbit\", or \"off\"")]
+    Format,
+    /// There is no such unit.
     #[error(
-        "expected one of the units B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, kbit, Mbit or Gbit behind the number, \
+        "expected one of the units B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, kbit, Mbit or Gbit after the number, \
          as in \"10MB\" or \"80Mbit\""
     )]
     Unit,
     /// It has a sign.
     #[error("a rate has no sign: write it as in \"10MB\"")]
     Sign,
-    /// It is more than nothing and less than a byte a second.
-    #[error("a rate is at least one byte a second, or \"off\"")]
+    /// It is not zero and less than one byte per second.
+    #[error("a rate is at least one byte per second, or \"off\"")]
     BelowOne,
-    /// It is more than 2^64 - 1 bytes a second.
+    /// It is more than 2^64 - 1 bytes per second.
     #[error("the rate is too large: write \"off\" for no limit")]
     TooLarge,
 }
 
-impl Rate {
-    /// Returns the limit in bytes a second, if there is one.
-    pub fn limit(self) -> Option<NonZeroU64> {
-        match self {
-            Self::Unlimited => None,
-            Self::Limited(limit) => Some(limit),
-        }
-    }
-
-    /// Returns the rate of so many bytes a second, where 0 is no limit.
-    pub(crate) fn of(bytes: u64) -> Self {
-        NonZeroU64::new(bytes).map_or(Self::Unlimited, Self::Limited)
+/// Returns a rate in the largest unit that leaves a whole number, so that [`parse_rate`] parses the same again.
+pub fn shown_rate(limit: Option<NonZeroU64>) -> String {
+    match limit {
+        None => "off".to_owned(),
+        Some(limit) => format!("{}/s", shown_size(limit.get())),
     }
 }
 
-/// Writes it so that [`parse_rate`] reads the same again.
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unlimited => f.write_str("off"),
-            Self::Limited(limit) => write!(f, "{}/s", shown_size(limit.get())),
-        }
-    }
-}
-
-/// Parses an amount of bytes: a number, which may have a fraction, and a unit. Without a unit it is bytes.
+/// Parses a size: a number, which may have a fraction, and a unit. Without a unit it is in bytes.
 ///
 /// The units are `B`; `kB` (or `KB`), `MB`, `GB` and `TB` of 1000; `KiB`, `MiB`, `GiB` and `TiB` of 1024; and
-/// as in curl `K`, `M`, `G` and `T` alone, also of 1024. Parts of a byte are cut.
+/// as in curl `K`, `M`, `G` and `T` alone, also of 1024. Fractions of a byte are dropped.
 ///
 /// # Errors
-/// If it is anything else, is not 0 and less than a byte, or does not fit.
+/// If the text has another format, or the size is less than a byte and not 0, or does not fit.
 pub fn parse_size(text: &str) -> Result<u64, SizeProblem> {
-    parse(text, &[&BYTES])
+    parse(text, &[&BYTE_UNITS])
 }
 
-/// Parses bytes a second: a size as [`parse_size`] reads it or a number of `kbit`, `Mbit` or `Gbit`, with or without
-/// a `/s` behind it. `off` and 0 are no limit.
+/// Parses a rate in bytes per second: a size as [`parse_size`] parses it, or a number of `kbit`, `Mbit` or `Gbit`, with
+/// or without `/s` at the end. `None` is no limit, which is written as `off` or 0.
 ///
 /// # Errors
-/// If it is anything else, is not 0 and less than a byte a second, or does not fit.
-pub fn parse_rate(text: &str) -> Result<Rate, RateProblem> {
+/// If the text has another format, or the rate is less than a byte per second and not 0, or does not fit.
+pub fn parse_rate(text: &str) -> Result<Option<NonZeroU64>, RateProblem> {
     if text == "off" {
-        return Ok(Rate::Unlimited);
+        return Ok(None);
     }
     let amount = text.strip_suffix("/s").unwrap_or(text);
-    let bytes = parse(amount, &[&BYTES, &BITS]).map_err(|problem| match problem {
-        SizeProblem::Form | SizeProblem::Range { .. } => RateProblem::Form,
+    let bytes = parse(amount, &[&BYTE_UNITS, &BIT_UNITS]).map_err(|problem| match problem {
+        SizeProblem::Format | SizeProblem::Range { .. } => RateProblem::Format,
         SizeProblem::Unit => RateProblem::Unit,
         SizeProblem::Sign => RateProblem::Sign,
         SizeProblem::BelowOne => RateProblem::BelowOne,
         SizeProblem::TooLarge => RateProblem::TooLarge,
     })?;
-    Ok(Rate::of(bytes))
+    Ok(NonZeroU64::new(bytes))
 }
 
-/// Writes an amount of bytes exactly, in the largest unit that leaves a whole number, so that [`parse_size`] reads
-/// the same again.
+/// Returns a size in the largest unit that leaves a whole number, so that [`parse_size`] parses the same again.
 pub fn shown_size(bytes: u64) -> String {
     let fits = |(_, unit): &&(&str, u64)| bytes >= *unit && bytes.is_multiple_of(*unit);
-    match WRITTEN.iter().find(fits) {
+    match OUTPUT_UNITS.iter().find(fits) {
         None => format!("{bytes}B"),
         Some((name, unit)) => format!("{}{name}", bytes / unit),
     }
@@ -188,15 +160,15 @@ fn parse(text: &str, units: &[&[(&str, Bits)]]) -> Result<u64, SizeProblem> {
     };
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphabetic());
     if whole.is_empty() || fraction.is_empty() || !is_name {
-        return Err(SizeProblem::Form);
+        return Err(SizeProblem::Format);
     }
     let mut units = units.iter().copied().flatten();
     let unit = units.find(|(unit, _)| *unit == name);
     let (_, unit) = unit.ok_or(SizeProblem::Unit)?;
     let bytes = bytes(whole, fraction, *unit)?;
-    let is_something = |digits: &str| digits.bytes().any(|digit| digit != b'0');
+    let is_not_zero = |digits: &str| digits.bytes().any(|digit| digit != b'0');
     match bytes {
-        0 if is_something(whole) || is_something(fraction) => Err(SizeProblem::BelowOne),
+        0 if is_not_zero(whole) || is_not_zero(fraction) => Err(SizeProblem::BelowOne),
         _ => Ok(bytes),
     }
 }
@@ -205,12 +177,12 @@ fn bytes(whole: &str, fraction: &str, unit: Bits) -> Result<u64, SizeProblem> {
     let mut number: Bits = 0;
     for digit in whole.bytes() {
         number = number * 10 + Bits::from(digit - b'0');
-        // No unit is less than a byte.
+        // Every unit is at least one byte.
         if number > Bits::from(u64::MAX) {
             return Err(SizeProblem::TooLarge);
         }
     }
-    // From the last digit on: what each step cuts is less than one, and no later step makes one of it.
+    // Starting with the last digit, each step drops less than one bit, and no later step makes a bit of it.
     let part = fraction.bytes().rev().fold(0, |part, digit| {
         (Bits::from(digit - b'0') * unit + part) / 10
     });

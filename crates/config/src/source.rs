@@ -1,4 +1,4 @@
-//! What was read from where.
+//! Where values come from, and what is noteworthy about the files.
 
 use std::fmt;
 use std::io;
@@ -9,59 +9,59 @@ use windlass_oci::text::{Sanitized, error_chain, sanitize_up_to};
 
 use crate::error::{ConfigError, shown_path};
 
-/// How much is told of why a file is broken: paths are in it.
+/// The maximum length of the reason why a file is invalid, which contains paths.
 const REASON_CHARS: usize = 1000;
 
-/// A file or directory that was looked at.
+/// A file or directory that was looked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Source {
-    /// Where it is, or would be.
+pub struct ConfigSource {
+    /// The path.
     #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
-    /// What it is.
+    /// What kind of file it is.
     pub kind: SourceKind,
-    /// What became of it.
+    /// Whether it was used.
     pub state: SourceState,
 }
 
-/// What kinds of files there are.
+/// The kinds of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceKind {
     /// A `windlass.toml`.
     Windlass,
-    /// A directory with a directory for each registry: a `certs.d`.
+    /// A `certs.d` directory, which has one directory for each registry.
     CertsDir,
-    /// A `hosts.toml`, in containerd's form.
+    /// A `hosts.toml`, in containerd's format.
     HostsToml,
-    /// The certificates in a registry's directory, in Docker's form.
+    /// The certificates in the directory of a registry, in Docker's layout.
     Certificates,
-    /// Docker's `daemon.json`.
+    /// A `daemon.json`, in Docker's format.
     DaemonJson,
 }
 
-/// What became of a file.
+/// Whether a file was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceState {
-    /// It was read, and counts.
+    /// The file was read, and its content counts.
     Read,
-    /// It is not there.
+    /// The file does not exist.
     Absent,
-    /// It is there, and this user may not read it.
+    /// The user may not read the file.
     Unreadable,
-    /// It cannot be used; the registries that it is about cannot be, either.
+    /// The file is invalid, and the registry that it is about cannot be used.
     Broken,
-    /// It was read, but another file decides.
+    /// Another file overrides the file.
     Ignored,
 }
 
-/// A place that a setting comes from.
+/// A file, and a line in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct FileLocation {
     /// The file.
     pub path: PathBuf,
-    /// The line in it, where that is known.
+    /// The line, from 1, if there is one.
     pub line: Option<usize>,
 }
 
@@ -71,63 +71,63 @@ pub struct Setting<T> {
     /// The value.
     pub value: T,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: FileLocation,
 }
 
-/// Something that people may want to know, and that keeps nothing from working.
+/// Something noteworthy about a file that is no error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Where it is.
-    pub origin: Origin,
-    /// The key that it is about, if it is about one.
+    pub origin: FileLocation,
+    /// The key, if it is about one.
     pub key: Option<String>,
     /// What it is.
-    pub remark: Remark,
+    pub kind: FindingKind,
 }
 
-/// What was found.
+/// What is noteworthy about a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Remark {
-    /// A key without a meaning, in a file whose other readers ignore such keys, too.
+pub enum FindingKind {
+    /// An unknown key in a file of containerd's, which ignores such keys, too.
     #[error("unknown key, ignored")]
     UnknownKey,
-    /// Keys of Docker's that have no meaning here.
-    #[error("of Docker's keys, without a meaning here, ignored")]
-    Dockers,
+    /// Keys of Docker's that have no effect on windlass.
+    #[error("Docker's keys without effect here, ignored")]
+    UnusedDockerKeys,
     /// A key that counts only together with `server`.
     #[error("ignored, because there is no `server`")]
     NeedsServer,
-    /// A scheme before an insecure registry; Docker drops it, too.
+    /// The scheme of an insecure registry, which Docker drops, too.
     #[error("the scheme is ignored: only HOST or HOST:PORT counts")]
     SchemeDropped,
-    /// Several client certificates; a connection has one.
+    /// More than one client certificate, while a connection has one.
     #[error(
         "of several client certificates the first is used: {}",
         shown_path(used)
     )]
     SeveralIdentities {
-        /// The one that is used.
+        /// The certificate that is used.
         used: PathBuf,
     },
-    /// A client certificate that every server would be shown.
+    /// A client certificate that would be sent to every server.
     #[error("a client certificate for every registry is ignored")]
-    EverybodysIdentity,
-    /// A directory that was asked for by its name.
+    DefaultIdentity,
+    /// A configured directory does not exist.
     #[error("there is no such directory")]
-    NotThere,
-    /// A directory that is not called like a registry.
+    MissingDirectory,
+    /// The name of a directory is not the name of a registry.
     #[error("not the name of a registry, ignored")]
     NotARegistry,
-    /// A file of Docker's or containerd's that this user may not read.
+    /// A file of Docker's or containerd's that the user may not read.
     #[error("cannot be read, ignored: {}", .0)]
     Unreadable(io::ErrorKind),
-    /// A file that is broken, where another one decides anyway.
+    /// An invalid file that another file overrides.
     #[error("broken, ignored: {0}")]
     Broken(Sanitized),
 }
 
-impl Origin {
-    /// The file as a whole.
+impl FileLocation {
+    /// Returns the location of the file as a whole.
     pub(crate) fn file(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -137,12 +137,12 @@ impl Origin {
 }
 
 impl<T> Setting<T> {
-    pub(crate) fn new(value: T, origin: Origin) -> Self {
+    pub(crate) fn new(value: T, origin: FileLocation) -> Self {
         Self { value, origin }
     }
 }
 
-impl Source {
+impl ConfigSource {
     pub(crate) fn new(path: &Path, kind: SourceKind, state: SourceState) -> Self {
         Self {
             path: path.to_owned(),
@@ -153,33 +153,34 @@ impl Source {
 }
 
 impl Finding {
-    pub(crate) fn file(path: &Path, remark: Remark) -> Self {
+    /// Returns a finding about the file as a whole.
+    pub(crate) fn file(path: &Path, kind: FindingKind) -> Self {
         Self {
-            origin: Origin::file(path),
+            origin: FileLocation::file(path),
             key: None,
-            remark,
+            kind,
         }
     }
 
-    /// A broken file that does not matter.
+    /// Returns the finding that a file is invalid and another one overrides it.
     pub(crate) fn broken(error: &ConfigError) -> Self {
         Self {
-            origin: Origin {
+            origin: FileLocation {
                 path: error.path.clone(),
-                line: error.place.map(|place| place.line),
+                line: error.position.map(|position| position.line),
             },
             key: error.key.clone(),
-            remark: Remark::Broken(sanitize_up_to(&error_chain(&*error.problem), REASON_CHARS)),
+            kind: FindingKind::Broken(sanitize_up_to(&error_chain(&*error.problem), REASON_CHARS)),
         }
     }
 }
 
-/// Writes a path that may not be UTF-8, for people to see.
+/// Serializes a path that may not be UTF-8.
 pub(crate) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for FileLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", shown_path(&self.path))?;
         match self.line {
@@ -195,6 +196,6 @@ impl fmt::Display for Finding {
         if let Some(key) = &self.key {
             write!(f, "{key}: ")?;
         }
-        write!(f, "{}", self.remark)
+        write!(f, "{}", self.kind)
     }
 }

@@ -1,20 +1,20 @@
 //! `windlass config`
 
-mod facts;
+mod effective_config;
+mod registry_view;
 mod text;
-mod way;
 
 use clap::Subcommand;
 use windlass::{DEFAULT_REGISTRY, Reference, RepositoryName};
-use windlass_config::Loaded;
+use windlass_config::Configuration;
 
 use super::{AuthFile, parse_reference};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
-use facts::Facts;
+use effective_config::EffectiveConfig;
 
-/// Show what is configured
+/// Show the configuration
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -23,23 +23,23 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show what is in effect, and which file says so
-    Show(Show),
+    /// Show the configuration that is in effect, and which file each value comes from
+    Show(ShowArgs),
 }
 
-/// Show what is in effect, and which file says so
+/// Show the configuration that is in effect, and which file each value comes from
 ///
-/// With a registry: whom windlass asks for its images, in which order and how, and where credentials would
+/// With a registry: its hosts in the order in which they are tried, how they are used, and where their credentials
 /// come from. Secrets are not shown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass config show                   All settings, and the files that were looked for
-  windlass config show docker.io         Who answers for Docker Hub
+  windlass config show docker.io         The hosts of Docker Hub
   windlass config show ghcr.io/owner/app
   windlass config show --json | jq .files")]
-struct Show {
-    /// The registry, HOST or HOST:PORT, or the name of an image in it
+struct ShowArgs {
+    /// Registry, as HOST or HOST:PORT, or the name of an image in it
     #[arg(value_name = "REGISTRY|NAME")]
     registry: Option<String>,
 
@@ -52,56 +52,59 @@ struct Show {
 }
 
 impl Args {
-    /// Shows it.
+    /// Runs the command.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let Command::Show(show) = &self.command;
         show.run(context)
     }
 }
 
-impl Show {
+impl ShowArgs {
     fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
-        let loaded = &context.settings()?.loaded;
-        let asked = self.registry.as_deref().map(|text| asked(text, loaded));
+        let configuration = &context.settings()?.configuration;
+        let target = self.registry.as_deref();
+        let target = target.map(|text| ShowTarget::parse(text, configuration));
         let authfile = self.auth.authfile.as_deref();
-        let facts = Facts::gather(context, authfile, asked.transpose()?.as_ref())?;
+        let config = EffectiveConfig::collect(context, authfile, target.transpose()?.as_ref())?;
         if self.json {
-            output::json::document(context.out, &facts)?;
+            output::json::document(context.out, &config)?;
         } else {
-            text::write(context.out, &facts)?;
+            text::write(context.out, &config)?;
         }
         Ok(context.out.flush()?)
     }
 }
 
-/// What was asked about.
-pub(super) enum Asked {
+/// What to show the hosts of.
+pub(super) enum ShowTarget {
     /// A registry, by its name in references.
     Registry(String),
     /// A repository.
     Repository(RepositoryName),
 }
 
-/// Finds out whether `text` is a registry's host or an image's name: `alpine:3` could be both. A host has a
-/// dot or is `localhost`, as in names, or something is configured about it.
-fn asked(text: &str, loaded: &Loaded) -> Result<Asked, Error> {
-    let bare = text.strip_suffix('/').unwrap_or(text);
-    let as_host: Option<Reference> = format!("{bare}/name/name").parse().ok();
-    let as_host = as_host.map(|reference| reference.repository().registry().to_owned());
-    let name = bare.split(':').next().unwrap_or_default();
-    let is_known = as_host
-        .as_ref()
-        .is_some_and(|host| host != DEFAULT_REGISTRY && loaded.registries.contains_key(host));
-    let is_host = is_known
-        || bare != text
-        || bare.starts_with('[')
-        || name == "localhost"
-        || name.contains('.');
-    match as_host {
-        Some(host) if is_host && !bare.contains('/') => Ok(Asked::Registry(host)),
-        _ => {
-            let reference = parse_reference(text)?;
-            Ok(Asked::Repository(reference.repository().clone()))
+impl ShowTarget {
+    /// Parses the host of a registry or the name of an image. `alpine:3` could be either: a host has a dot, is
+    /// `localhost`, or is configured.
+    fn parse(text: &str, configuration: &Configuration) -> Result<Self, Error> {
+        let bare = text.strip_suffix('/').unwrap_or(text);
+        let as_host: Option<Reference> = format!("{bare}/name/name").parse().ok();
+        let as_host = as_host.map(|reference| reference.repository().registry().to_owned());
+        let name = bare.split(':').next().unwrap_or_default();
+        let is_configured = as_host.as_ref().is_some_and(|host| {
+            host != DEFAULT_REGISTRY && configuration.registries.contains_key(host)
+        });
+        let is_host = is_configured
+            || bare != text
+            || bare.starts_with('[')
+            || name == "localhost"
+            || name.contains('.');
+        match as_host {
+            Some(host) if is_host && !bare.contains('/') => Ok(Self::Registry(host)),
+            _ => {
+                let reference = parse_reference(text)?;
+                Ok(Self::Repository(reference.repository().clone()))
+            }
         }
     }
 }
@@ -111,11 +114,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_and_an_image_are_told_apart() {
-        let loaded = Loaded::default();
-        let seen = |text: &str| match asked(text, &loaded).unwrap() {
-            Asked::Registry(host) => host,
-            Asked::Repository(name) => format!("image {name}"),
+    fn hosts_and_images_are_distinguished() {
+        let configuration = Configuration::default();
+        let parsed = |text: &str| match ShowTarget::parse(text, &configuration).unwrap() {
+            ShowTarget::Registry(host) => host,
+            ShowTarget::Repository(name) => format!("image {name}"),
         };
         let texts = [
             "docker.io",
@@ -130,7 +133,7 @@ mod tests {
             "owner/app",
             "ghcr.io/owner/app:1",
         ];
-        insta::assert_snapshot!(texts.map(seen).join("\n"), @r"
+        insta::assert_snapshot!(texts.map(parsed).join("\n"), @r"
         docker.io
         docker.io
         ghcr.io

@@ -1,4 +1,4 @@
-//! Where things are looked for.
+//! The directory of the store, and the paths of configuration files.
 
 use super::*;
 
@@ -10,15 +10,15 @@ fn environment() -> Environment {
     }
 }
 
-fn settings() -> Settings {
-    Settings {
-        loaded: Loaded::default(),
-        registry: RegistryConfig::default(),
+fn settings() -> CommandSettings {
+    CommandSettings {
+        configuration: Configuration::default(),
+        pull: PullerConfig::default(),
     }
 }
 
 #[test]
-fn the_store_is_where_the_user_keeps_data() {
+fn the_default_root_depends_on_the_user() {
     let root_of = |environment: Environment| settings().root(None, &environment).unwrap();
     assert_eq!(
         root_of(environment()),
@@ -34,34 +34,34 @@ fn the_store_is_where_the_user_keeps_data() {
         ..environment()
     };
     assert_eq!(root_of(superuser.clone()), Path::new("/var/lib/windlass"));
-    let asked = settings().root(Some(Path::new("x")), &superuser);
-    assert_eq!(asked.unwrap(), Path::new("x"));
+    let given = settings().root(Some(Path::new("x")), &superuser);
+    assert_eq!(given.unwrap(), Path::new("x"));
     assert!(matches!(
         settings().root(None, &Environment::default()),
         Err(Error::NoRoot)
     ));
 }
 
-/// The command line before the file, the file before the default.
+/// The command line overrides the file, and the file overrides the default.
 #[test]
-fn a_configured_store_is_used_unless_another_is_asked_for() {
+fn the_command_line_overrides_the_configured_root() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("windlass.toml");
     fs::write(&file, "root = \"images\"\n").unwrap();
-    let settings = Settings::load(Some(&file), &[], &environment()).unwrap();
-    let root = |asked| settings.root(asked, &environment()).unwrap();
+    let settings = CommandSettings::load(Some(&file), &[], &environment()).unwrap();
+    let root = |given| settings.root(given, &environment()).unwrap();
     assert_eq!(root(None), directory.path().join("images"));
     assert_eq!(root(Some(Path::new("x"))), Path::new("x"));
 }
 
-/// The user's before the machine's; the keys of a later `windlass.toml` win.
+/// The files of the user override those of the system.
 #[test]
-fn the_users_own_files_decide() {
+fn the_files_of_the_user_override_those_of_the_system() {
     let user = Environment {
         ignores_system_config: false,
         ..environment()
     };
-    let found = places(None, &user);
+    let found = config_paths(None, &user);
     let files = [
         "/etc/windlass/windlass.toml",
         "/home/me/.config/windlass/windlass.toml",
@@ -86,14 +86,14 @@ fn the_users_own_files_decide() {
     assert_eq!(found.daemon_json, Some("/etc/docker/daemon.json".into()));
 }
 
-/// Nothing of the machine's is read where that is not wanted; a file that is named replaces windlass's own.
+/// `WINDLASS_NO_SYSTEM_CONFIG` leaves out the files of the system, and `--config` replaces both `windlass.toml` files.
 #[test]
-fn the_machines_own_configuration_can_be_kept_out() {
+fn the_system_configuration_can_be_left_out() {
     let xdg = Environment {
         xdg_config_home: Some("/config".into()),
         ..environment()
     };
-    let found = places(Some(Path::new("/x/my.toml")), &xdg);
+    let found = config_paths(Some(Path::new("/x/my.toml")), &xdg);
     assert_eq!(found.windlass, WindlassFiles::Only("/x/my.toml".into()));
     assert_eq!(
         found.certs_dirs,
@@ -108,7 +108,7 @@ fn the_machines_own_configuration_can_be_kept_out() {
 }
 
 #[test]
-fn certificates_that_the_environment_names_must_be_there() {
+fn certificates_of_the_environment_must_exist() {
     for environment in [
         Environment {
             ssl_cert_file: Some("/nowhere/ca.pem".into()),
@@ -119,17 +119,18 @@ fn certificates_that_the_environment_names_must_be_there() {
             ..environment()
         },
     ] {
-        let error = Settings::load(None, &[], &environment).unwrap_err();
+        let error = CommandSettings::load(None, &[], &environment).unwrap_err();
         assert!(matches!(error, Error::Certificates { .. }), "{error}");
     }
 }
 
-/// What the command line says is added.
+/// The command line adds to the list of the file.
 #[test]
 fn insecure_registries_add_up() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("windlass.toml");
     fs::write(&file, "insecure-registries = [\"a.test\"]\n").unwrap();
-    let settings = Settings::load(Some(&file), &["b.test".to_owned()], &environment()).unwrap();
-    assert_eq!(settings.registry.insecure, ["a.test", "b.test"]);
+    let settings =
+        CommandSettings::load(Some(&file), &["b.test".to_owned()], &environment()).unwrap();
+    assert_eq!(settings.pull.registry.insecure, ["a.test", "b.test"]);
 }

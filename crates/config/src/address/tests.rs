@@ -95,7 +95,7 @@ fn insecure_registries_have_one_form() {
         let found = insecure(text).map(|found| found.entry);
         assert_eq!(found, expected.map(str::to_owned), "{text}");
     }
-    let with_scheme = Insecure {
+    let with_scheme = InsecureEntry {
         entry: "a.test:5000".to_owned(),
         had_scheme: true,
     };

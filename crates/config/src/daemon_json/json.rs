@@ -1,4 +1,4 @@
-//! JSON as the readers of `daemon.json` take it: no key twice, and nothing kept that nobody needs.
+//! JSON without duplicate keys, and the positions of keys in it.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,14 +10,9 @@ use serde::de::{
 use windlass_oci::text::sanitize;
 
 use crate::address;
-use crate::error::{Place, Problem};
+use crate::error::TextPosition;
 
-/// The most that a number may say here. What is more is as good as no limit, and no reason to refuse a file.
-const MOST: u64 = 1000;
-/// How long an array may be.
-const MOST_ELEMENTS: usize = 1000;
-
-/// JSON without repeated keys. Values of keys that have no meaning here are not kept.
+/// A JSON value in which no object has a key twice. Of numbers, only whole ones that are not negative are kept.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Json {
     Null,
@@ -29,72 +24,15 @@ pub(super) enum Json {
 }
 
 impl Json {
-    pub(super) fn wrong_type(&self, expected: &'static str) -> Problem {
-        let found = match self {
+    /// Returns the name of the type, for error messages.
+    pub(super) fn type_name(&self) -> &'static str {
+        match self {
             Self::Null => "null",
             Self::Flag(_) => "true or false",
             Self::Number(_) => "a number",
             Self::Text(_) => "a string",
             Self::List(_) => "an array",
             Self::Object(_) => "an object",
-        };
-        Problem::Type { expected, found }
-    }
-
-    pub(super) fn text(&self) -> Result<&str, Problem> {
-        match self {
-            Self::Text(text) => Ok(text),
-            _ => Err(self.wrong_type("a string")),
-        }
-    }
-
-    /// Returns the text that it must be, which says something.
-    pub(super) fn some_text(&self) -> Result<&str, Problem> {
-        match self.text()? {
-            "" => Err(Problem::Empty),
-            text => Ok(text),
-        }
-    }
-
-    pub(super) fn texts(self) -> Result<Vec<String>, Problem> {
-        let Self::List(elements) = self else {
-            return Err(self.wrong_type("an array of strings"));
-        };
-        if elements.len() > MOST_ELEMENTS {
-            let limit = MOST_ELEMENTS;
-            return Err(Problem::TooLong { limit });
-        }
-        let texts = elements
-            .iter()
-            .map(|element| element.text().map(str::to_owned));
-        texts.collect()
-    }
-
-    pub(super) fn number(&self, least: u64) -> Result<u64, Problem> {
-        let most = MOST;
-        match self {
-            Self::Number(number) => number
-                .filter(|number| *number >= least)
-                .map(|number| number.min(most))
-                .ok_or(Problem::Range { least, most }),
-            _ => Err(self.wrong_type("a number")),
-        }
-    }
-
-    /// Returns the number between `least` and `most` that it must be.
-    pub(super) fn number_within(&self, least: u64, most: u64) -> Result<u64, Problem> {
-        match self {
-            Self::Number(number) => number
-                .filter(|number| (least..=most).contains(number))
-                .ok_or(Problem::Range { least, most }),
-            _ => Err(self.wrong_type("a number")),
-        }
-    }
-
-    pub(super) fn flag(&self) -> Result<bool, Problem> {
-        match self {
-            Self::Flag(flag) => Ok(*flag),
-            _ => Err(self.wrong_type("true or false")),
         }
     }
 }
@@ -151,11 +89,8 @@ impl<'de> Visitor<'de> for JsonVisitor {
         let mut keys = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             if !keys.insert(key.clone()) {
-                let message = format!(
-                    "the key {:?} stands there twice",
-                    sanitize(&address::without_secrets(&key))
-                );
-                return Err(A::Error::custom(message));
+                let key = sanitize(&address::without_secrets(&key));
+                return Err(A::Error::custom(format!("duplicate key {key:?}")));
             }
             object.push((key, entries.next_value()?));
         }
@@ -163,22 +98,22 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 }
 
-/// Returns where in `text` the key stands that `keys` lead to, each inside the one before it.
-pub(super) fn place_of(text: &str, keys: &[&str]) -> Option<Place> {
+/// Returns the position of a key in `text`. `keys` is the path to it, from the outermost object.
+pub(super) fn position_of(text: &str, keys: &[&str]) -> Option<TextPosition> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let error = Finder(keys).deserialize(&mut deserializer).err()?;
-    // It stopped behind the key, at its quotation mark.
+    let error = KeyFinder(keys).deserialize(&mut deserializer).err()?;
+    // The error is at the closing quotation mark of the key.
     let width = keys.last()?.len() + 1;
-    Some(Place {
+    Some(TextPosition {
         line: error.line(),
         column: error.column().saturating_sub(width).max(1),
     })
 }
 
-/// Reads as far as a key, and fails there: only errors know where they are.
-struct Finder<'a>(&'a [&'a str]);
+/// Reads up to a key and fails there, because `serde_json` has positions in errors only.
+struct KeyFinder<'a>(&'a [&'a str]);
 
-impl<'de> DeserializeSeed<'de> for Finder<'_> {
+impl<'de> DeserializeSeed<'de> for KeyFinder<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -186,7 +121,7 @@ impl<'de> DeserializeSeed<'de> for Finder<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Finder<'_> {
+impl<'de> Visitor<'de> for KeyFinder<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -196,9 +131,9 @@ impl<'de> Visitor<'de> for Finder<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         while let Some(key) = entries.next_key::<String>()? {
             match self.0 {
-                [last] if key == *last => return Err(A::Error::custom("here")),
+                [last] if key == *last => return Err(A::Error::custom("found")),
                 [first, rest @ ..] if key == *first => {
-                    return entries.next_value_seed(Finder(rest));
+                    return entries.next_value_seed(KeyFinder(rest));
                 }
                 _ => drop(entries.next_value::<IgnoredAny>()?),
             }

@@ -1,40 +1,42 @@
-//! Docker's keys, one by one.
+//! The keys about registries and pulls in Docker's `daemon.json`.
 
 use std::path::Path;
 
 use super::*;
+use crate::source::FileLocation;
 
 fn read_text(text: &str) -> Result<DaemonJson, String> {
-    read(Path::new("daemon.json"), text, &mut Vec::new()).map_err(|error| told(&error))
+    let read = read_docker_file(Path::new("daemon.json"), text, &mut Vec::new());
+    read.map_err(|error| format!("{error}: {}", error.problem))
 }
 
-/// The error and its cause, as a command prints them.
-fn told(error: &ConfigError) -> String {
-    format!("{error}: {}", error.problem)
+/// Returns the mirrors of Docker Hub in a file.
+fn mirrors(text: &str) -> Vec<String> {
+    let mirrors = read_text(text).unwrap().mirrors.unwrap().value;
+    mirrors.iter().map(ToString::to_string).collect()
+}
+
+fn value<T>(setting: Option<Setting<T>>) -> Option<T> {
+    setting.map(|setting| setting.value)
 }
 
 /// EP-1, EP-2: a mirror without scheme gets https.
 #[test]
-fn mirrors_are_docker_hubs_in_order_and_once() {
+fn reads_each_mirror_once_and_in_order() {
     let text = r#"{"registry-mirrors": ["m1.test", "http://m2.test:5000/", "https://m1.test/"]}"#;
-    let mirrors = read_text(text).unwrap().mirrors;
-    let mirrors: Vec<&str> = mirrors.iter().map(Url::as_str).collect();
-    assert_eq!(mirrors, ["https://m1.test/", "http://m2.test:5000/"]);
+    assert_eq!(mirrors(text), ["https://m1.test/", "http://m2.test:5000/"]);
 }
 
-/// EP-3, but for paths: today's Docker takes them, and a file that Docker works with is no reason to stop.
+/// EP-3, except for paths: current versions of Docker accept them, so files have them.
 #[test]
-fn a_mirror_may_be_below_a_path() {
+fn a_mirror_can_have_a_path() {
     let text = r#"{"registry-mirrors": ["https://m.test/hub/"]}"#;
-    let [mirror] = &*read_text(text).unwrap().mirrors else {
-        panic!("one mirror")
-    };
-    assert_eq!(mirror.as_str(), "https://m.test/hub");
+    assert_eq!(mirrors(text), ["https://m.test/hub"]);
 }
 
 /// EP-3.
 #[test]
-fn refuses_mirrors_that_are_more_than_an_address() {
+fn rejects_mirrors_that_are_not_an_address() {
     for (mirror, reason) in [
         ("ftp://m.test", "the scheme must be `http` or `https`"),
         (
@@ -56,15 +58,15 @@ fn refuses_mirrors_that_are_more_than_an_address() {
     }
 }
 
-/// EP-7, EP-8: one bad entry refuses the list.
+/// EP-7, EP-8: one invalid element makes the file invalid.
 #[test]
 fn insecure_registries_are_hosts_and_ranges() {
     let mut findings = Vec::new();
     let text =
         r#"{"insecure-registries": ["lab:5000", "http://old.test", "10.1.0.0/16", "LAB:5000"]}"#;
-    let read = read(Path::new("daemon.json"), text, &mut findings).unwrap();
+    let read = read_docker_file(Path::new("daemon.json"), text, &mut findings).unwrap();
     assert_eq!(
-        read.insecure.unwrap(),
+        value(read.settings.insecure_registries).unwrap(),
         ["lab:5000", "old.test", "10.1.0.0/16"]
     );
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
@@ -79,29 +81,33 @@ fn insecure_registries_are_hosts_and_ranges() {
 }
 
 #[test]
-fn reads_proxies_and_limits_and_ignores_what_is_dockers_own() {
+fn reads_proxies_and_limits_and_ignores_other_keys() {
     let read = read_text(
         r#"{"proxies": {"http-proxy": "http://me:hunter2@p.test", "https-proxy": "", "no-proxy": "a.test", "x": 1},
             "max-concurrent-downloads": 6, "max-download-attempts": null, "debug": true, "hosts": [1, {"a": 1.5}]}"#,
     )
     .unwrap();
-    let proxy = Proxy::Through(windlass_registry::Secret::new("http://me:hunter2@p.test"));
-    assert_eq!(read.http, Some(proxy));
-    assert_eq!(read.https, None);
-    assert_eq!(read.no_proxy.as_deref(), Some("a.test"));
-    assert_eq!((read.downloads, read.attempts), (Some(6), None));
-    assert!(read.insecure.is_none());
+    let location = || FileLocation::file(Path::new("daemon.json"));
+    let proxy = Secret::new("http://me:hunter2@p.test");
+    let expected = Settings {
+        http_proxy: Some(Setting::new(Some(proxy), location())),
+        no_proxy: Some(Setting::new(Some("a.test".to_owned()), location())),
+        downloads: Some(Setting::new(6, location())),
+        ..Settings::default()
+    };
+    assert_eq!(read.settings, expected);
+    assert_eq!(read.mirrors, None);
 }
 
-/// C13: of two equal keys one reader takes the first, another the last.
+/// C13: of two equal keys, one reader would use the first and another the last.
 #[test]
-fn says_where_it_cannot_be_read() {
+fn errors_have_a_position_and_a_key() {
     for (text, expected) in [
         ("{", "daemon.json:1:1: EOF while parsing an object"),
         ("[]", "daemon.json: expected an object, found an array"),
         (
             "{\"a\": 1,\n \"a\": 2}",
-            "daemon.json:2:4: the key \"a\" stands there twice",
+            "daemon.json:2:4: duplicate key \"a\"",
         ),
         (
             r#"{"registry-mirrors": "m.test"}"#,
@@ -109,7 +115,7 @@ fn says_where_it_cannot_be_read() {
         ),
         (
             r#"{"registry-mirrors": [1]}"#,
-            "daemon.json: registry-mirrors: expected a string, found a number",
+            "daemon.json: registry-mirrors[0]: expected a string, found a number",
         ),
         (
             r#"{"max-concurrent-downloads": -1}"#,
@@ -138,8 +144,9 @@ fn says_where_it_cannot_be_read() {
 }
 
 #[test]
-fn what_is_as_good_as_no_limit_is_taken() {
+fn limits_above_the_maximum_become_the_maximum() {
     let text = r#"{"max-concurrent-downloads": 5000, "max-download-attempts": 1001}"#;
-    let read = read_text(text).unwrap();
-    assert_eq!((read.downloads, read.attempts), (Some(1000), Some(1000)));
+    let settings = read_text(text).unwrap().settings;
+    let limits = (value(settings.downloads), value(settings.attempts));
+    assert_eq!(limits, (Some(1000), Some(1000)));
 }

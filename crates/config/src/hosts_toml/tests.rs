@@ -22,7 +22,7 @@ A7lr40LxPstO7qGnAiEAoaxtqlb9CNW1aZur0P73VkTbi9+Nvn7ekWQ4ok87+0Q=
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
 
 /// What became of a text, with the findings.
-fn read_for(whose: Whose<'_>, text: &str) -> (Result<Hosts, String>, Vec<String>) {
+fn read_for(whose: HostsScope<'_>, text: &str) -> (Result<ConfiguredHosts, String>, Vec<String>) {
     let directory = tempfile::tempdir().unwrap();
     for name in ["ca.crt", "other.crt", "client.cert"] {
         fs::write(directory.path().join(name), CERTIFICATE).unwrap();
@@ -49,8 +49,8 @@ fn read_for(whose: Whose<'_>, text: &str) -> (Result<Hosts, String>, Vec<String>
     (read.map_err(|error| told(&error)), findings.collect())
 }
 
-fn read_text(text: &str) -> Result<Hosts, String> {
-    read_for(Whose::Registry("lab.test:5000"), text).0
+fn read_text(text: &str) -> Result<ConfiguredHosts, String> {
+    read_for(HostsScope::Registry("lab.test:5000"), text).0
 }
 
 fn one_mirror(keys: &str) -> Result<HostConfig, String> {
@@ -59,7 +59,7 @@ fn one_mirror(keys: &str) -> Result<HostConfig, String> {
     Ok(mirror.value)
 }
 
-fn urls(hosts: &Hosts) -> Vec<&str> {
+fn urls(hosts: &ConfiguredHosts) -> Vec<&str> {
     let server = hosts.server.iter().map(|server| &server.host);
     let hosts = hosts.mirrors.iter().chain(server);
     hosts.map(|host| host.value.url.as_str()).collect()
@@ -175,7 +175,7 @@ fn says_which_file_is_wrong() {
 #[test]
 fn says_that_one_client_certificate_is_used() {
     let text = "[host.\"https://m.test\"]\nclient = ['both.pem', ['client.cert', 'client.key']]";
-    let (read, findings) = read_for(Whose::Registry("lab.test"), text);
+    let (read, findings) = read_for(HostsScope::Registry("lab.test"), text);
     assert_eq!(
         findings,
         [
@@ -259,7 +259,7 @@ fn a_dial_timeout_is_how_long_a_connection_takes() {
 fn the_root_describes_the_server() {
     let hosts = read_text("ca = 'ca.crt'\nskip_verify = true\n[header]\nx = 'y'").unwrap();
     assert_eq!(urls(&hosts), ["https://lab.test:5000/"]);
-    let (read, _) = read_for(Whose::Registry("docker.io"), "skip_verify = true");
+    let (read, _) = read_for(HostsScope::Registry("docker.io"), "skip_verify = true");
     assert_eq!(urls(&read.unwrap()), ["https://registry-1.docker.io/"]);
     assert_eq!(urls(&read_text("# nothing").unwrap()), Vec::<&str>::new());
     let hosts = read_text("server = 'https://s.test/v2'\ncapabilities = ['pull']").unwrap();
@@ -270,22 +270,22 @@ fn the_root_describes_the_server() {
 fn says_what_it_ignores() {
     for (whose, text, expected) in [
         (
-            Whose::Registry("a.test"),
+            HostsScope::Registry("a.test"),
             "servr = 'x'",
             "hosts.toml:1: servr: unknown key, ignored",
         ),
         (
-            Whose::Registry("a.test"),
+            HostsScope::Registry("a.test"),
             "[host.\"https://m.test\"]\nplain-http = true",
             "hosts.toml:2: host.\"https://m.test\".plain-http: unknown key, ignored",
         ),
         (
-            Whose::Registry("a.test"),
+            HostsScope::Registry("a.test"),
             "capabilities = ['pull']",
             "hosts.toml:1: capabilities: ignored, because there is no `server`",
         ),
         (
-            Whose::Everybody,
+            HostsScope::Default,
             "skip_verify = true",
             "hosts.toml:1: ignored, because there is no `server`",
         ),

@@ -1,73 +1,120 @@
-//! `[registry."…"]`: who answers for a registry, and how.
+//! `[registry."NAME"]`: the hosts of a registry, and how they are used.
 
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use url::Url;
-use windlass_registry::{ClientTls, Proxies, Secret};
+use windlass_registry::{ClientTls, Proxies};
 
-use super::{EVERYBODY, proxies, pull};
+use super::ANY_REGISTRY;
 use crate::address;
-use crate::document::Item;
-use crate::error::{ConfigError, Problem};
-use crate::host_spec::{Dialect, HostSpec};
-use crate::hosts_toml::{Hosts, Server};
-use crate::settings::Proxy;
-use crate::size::Rate;
-use crate::source::{Finding, Origin, Setting};
+use crate::error::{ConfigError, ConfigProblem};
+use crate::host_spec::{self, Dialect, HostSpec};
+use crate::hosts_toml::{ConfiguredHosts, ServerHost};
+use crate::settings::{ByteRate, NoProxy, ProxyAddress, ReadContext, ValueType};
+use crate::source::{FileLocation, Finding, Setting};
+use crate::toml_document::TomlItem;
 
-const HOST_KEYS: [&str; 8] = [
-    "ca",
-    "capabilities",
-    "client",
-    "dial-timeout",
-    "header",
-    "override-path",
-    "skip-verify",
-    "url",
+/// What the documentation contains about one key of a registry or a host, in Markdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistryKeyReference {
+    /// The key in the table.
+    pub key: &'static str,
+    /// The values that can be written.
+    pub syntax: &'static str,
+    /// The value that is used without the key.
+    pub default: &'static str,
+    /// What the key is for.
+    pub documentation: &'static str,
+}
+
+/// The keys of a registry that are not about a host.
+const REGISTRY_KEYS: [RegistryKeyReference; 5] = [
+    RegistryKeyReference {
+        key: "mirror",
+        syntax: "array of tables, or of addresses",
+        default: "those of other files",
+        documentation: "Hosts that are tried before the server, in this order. An empty array means no mirrors, \
+                        whatever other files contain.",
+    },
+    RegistryKeyReference {
+        key: "server",
+        syntax: "address",
+        default: "the registry's own host",
+        documentation: "Host that is tried after the mirrors.",
+    },
+    RegistryKeyReference {
+        key: "proxy",
+        syntax: "address, `\"direct\"`, or table",
+        default: "the general proxies",
+        documentation: "Proxies for all hosts of this registry. A table has the keys `http`, `https` and `no-proxy`; \
+                        what it leaves out is a direct connection.",
+    },
+    RegistryKeyReference {
+        key: "foreign-layers",
+        syntax: "array of `https://HOST[:PORT]`",
+        default: "none",
+        documentation: "Hosts that foreign layers may be fetched from, whose URLs are in the manifest.",
+    },
+    RegistryKeyReference {
+        key: "limit-rate",
+        syntax: "rate",
+        default: "`\"off\"`",
+        documentation: "Maximum download rate from this registry, including its mirrors. `pull.limit-rate` applies, \
+                        too. `*` cannot have this key.",
+    },
 ];
 
-const KEYS: [&str; 12] = [
-    "ca",
-    "capabilities",
-    "client",
-    "dial-timeout",
-    "foreign-layers",
-    "header",
-    "limit-rate",
-    "mirror",
-    "override-path",
-    "proxy",
-    "server",
-    "skip-verify",
-];
+/// The key of a mirror that a server does not have: its address is the value of `server`.
+const URL_KEY: RegistryKeyReference = RegistryKeyReference {
+    key: "url",
+    syntax: "address",
+    default: "required",
+    documentation: "Address of the mirror.",
+};
 
-/// What is said about a registry.
+/// Returns the reference of the keys in `[registry."NAME"]`, except those of a host.
+pub fn registry_key_references() -> Vec<RegistryKeyReference> {
+    REGISTRY_KEYS.to_vec()
+}
+
+/// Returns the reference of the keys in `[[registry."NAME".mirror]]`.
+pub fn host_key_references() -> Vec<RegistryKeyReference> {
+    [URL_KEY].into_iter().chain(host_spec::KEYS).collect()
+}
+
+fn names(references: &[RegistryKeyReference]) -> Vec<&'static str> {
+    let keys = references.iter().chain(&host_spec::KEYS);
+    keys.map(|reference| reference.key).collect()
+}
+
+/// The table of a registry.
 ///
-/// What is wrong with files that it names is kept until the registry is asked for: to others than an
-/// administrator they may be closed, and the other registries do not need them.
+/// Errors in files that the table names are kept until the registry is used: the user may not be allowed to read them,
+/// and other registries do not need them.
 #[derive(Debug, Default)]
-pub(crate) struct OwnRegistry {
-    pub(crate) hosts: Option<Result<Hosts, ConfigError>>,
-    /// For the registry's own host, those of the strongest file first.
+pub(crate) struct RegistryTable {
+    pub(crate) hosts: Option<Result<ConfiguredHosts, ConfigError>>,
+    /// Certificates of the registry's own host, with those of the strongest file first.
     pub(crate) certificates: Vec<Result<Setting<ClientTls>, ConfigError>>,
-    /// Whether the registry's own host may have any certificate.
+    /// Whether the certificate of the registry's own host is not verified.
     pub(crate) skip_verify: Option<Setting<bool>>,
     pub(crate) proxies: Option<Setting<Proxies>>,
     pub(crate) foreign_hosts: Option<Setting<Vec<String>>>,
-    pub(crate) limit_rate: Option<Setting<Rate>>,
+    pub(crate) limit_rate: Option<Setting<Option<NonZeroU64>>>,
 }
 
-/// A host whose files are not read yet.
-struct Unread {
+/// A host with files that are not read yet.
+struct PendingHost {
     spec: HostSpec,
     url: Url,
-    origin: Origin,
-    /// See [`Server::unnamed`].
-    unnamed: Option<ConfigError>,
+    origin: FileLocation,
+    /// See [`ServerHost::scheme_error`].
+    scheme_error: Option<ConfigError>,
 }
 
-impl OwnRegistry {
-    /// Returns what holds if `self` is read after `earlier`.
+impl RegistryTable {
+    /// Returns the content of this table merged with that of the same table in an `earlier` file.
     pub(super) fn over(self, earlier: Self) -> Self {
         let mut certificates = self.certificates;
         certificates.extend(earlier.certificates);
@@ -83,46 +130,46 @@ impl OwnRegistry {
 }
 
 pub(super) fn read(
-    item: Item<'_>,
+    item: TomlItem<'_>,
     name: &str,
     base: &Path,
     findings: &mut Vec<Finding>,
-) -> Result<OwnRegistry, ConfigError> {
+) -> Result<RegistryTable, ConfigError> {
     let origin = item.origin();
     let mut table = item.table()?;
-    let mut registry = OwnRegistry::default();
+    let mut registry = RegistryTable::default();
     if let Some(item) = table.take("proxy") {
-        registry.proxies = Some(registry_proxies(item)?);
+        registry.proxies = Some(read_proxies(item, base, findings)?);
     }
     if let Some(item) = table.take("foreign-layers") {
-        registry.foreign_hosts = Some(foreign_hosts(item)?);
+        registry.foreign_hosts = Some(read_foreign_hosts(item)?);
     }
     if let Some(item) = table.take("limit-rate") {
-        registry.limit_rate = Some(pull::rate(&item)?);
-        if name == EVERYBODY {
-            return Err(item.error(Problem::NeedsName));
+        if name == ANY_REGISTRY {
+            return Err(item.error(ConfigProblem::NeedsName));
         }
+        registry.limit_rate = Some(read_value(&ByteRate, item, base, findings)?);
     }
-    let mirrors = table.take("mirror").map(|item| mirrors(item, base));
+    let mirrors = table.take("mirror").map(|item| read_mirrors(item, base));
     let mirrors = mirrors.transpose()?;
     let server = table.take("server");
     let spec = HostSpec::take(&mut table, Dialect::Windlass, base)?;
-    let needs_server = table.error(Problem::NeedsServer);
-    table.refuse_rest(&KEYS)?;
+    let needs_server = table.error(ConfigProblem::NeedsServer);
+    table.refuse_rest(&names(&REGISTRY_KEYS))?;
     let (server, spec) = match server {
         Some(item) => {
             let url = address::host(item.some_text()?);
-            let url = url.map_err(|problem| item.error(Problem::Url(problem)))?;
-            let server = Unread {
+            let url = url.map_err(|problem| item.error(ConfigProblem::Url(problem)))?;
+            let server = PendingHost {
                 spec,
                 url,
                 origin: item.origin(),
-                unnamed: None,
+                scheme_error: None,
             };
             (Some(server), HostSpec::default())
         }
-        None if name == EVERYBODY && spec.is_about_tls() => return Err(needs_server),
-        None if name == EVERYBODY => (None, spec.refuse_without_server()?),
+        None if name == ANY_REGISTRY && spec.is_about_tls() => return Err(needs_server),
+        None if name == ANY_REGISTRY => (None, spec.refuse_without_server()?),
         None => {
             let skip_verify = spec.skip_verify();
             registry.skip_verify = skip_verify.map(|skip| Setting::new(skip, origin.clone()));
@@ -136,40 +183,40 @@ pub(super) fn read(
     }
     if mirrors.is_some() || server.is_some() {
         let mirrors = mirrors.unwrap_or_default();
-        registry.hosts = Some(hosts(mirrors, server, origin, findings));
+        registry.hosts = Some(read_host_files(mirrors, server, origin, findings));
     }
     Ok(registry)
 }
 
-/// Returns the registry's own host as a server, if anything is said about it that only a server has; else what is
-/// said about its certificates. `needs_server` is an error about the registry's table.
+/// Returns the registry's own host as a server, if a key is about its requests, or else the keys about its certificates.
+/// `needs_server` is an error about the registry's table.
 fn own_host(
     spec: HostSpec,
     name: &str,
-    origin: &Origin,
+    origin: &FileLocation,
     needs_server: ConfigError,
-) -> Result<(Option<Unread>, HostSpec), ConfigError> {
+) -> Result<(Option<PendingHost>, HostSpec), ConfigError> {
     if !spec.is_about_requests() {
         return Ok((None, spec));
     }
-    let wrong = |problem| ConfigError {
+    let error = |problem| ConfigError {
         problem: Box::new(problem),
         ..needs_server
     };
     let server = match address::own_host(name) {
-        Ok(url) => Unread {
+        Ok(url) => PendingHost {
             spec,
             url,
             origin: origin.clone(),
-            unnamed: Some(wrong(Problem::WhichScheme)),
+            scheme_error: Some(error(ConfigProblem::NeedsScheme)),
         },
-        Err(problem) => return Err(wrong(Problem::Url(problem))),
+        Err(problem) => return Err(error(ConfigProblem::Url(problem))),
     };
     Ok((Some(server), HostSpec::default()))
 }
 
-/// Reads `mirror`: an array of tables, or of addresses alone.
-fn mirrors(item: Item<'_>, base: &Path) -> Result<Vec<Unread>, ConfigError> {
+/// Reads `mirror`: an array of tables or addresses.
+fn read_mirrors(item: TomlItem<'_>, base: &Path) -> Result<Vec<PendingHost>, ConfigError> {
     let mut mirrors = Vec::new();
     for item in item.elements()? {
         let origin = item.origin();
@@ -179,37 +226,37 @@ fn mirrors(item: Item<'_>, base: &Path) -> Result<Vec<Unread>, ConfigError> {
                 let mut table = item.table()?;
                 let spec = HostSpec::take(&mut table, Dialect::Windlass, base)?;
                 let address = table.take("url");
-                let missing = table.error(Problem::MissingKey { key: "url" });
-                table.refuse_rest(&HOST_KEYS)?;
+                let missing = table.error(ConfigProblem::MissingKey { key: "url" });
+                table.refuse_rest(&names(&[URL_KEY]))?;
                 (spec, address.ok_or(missing)?)
             }
         };
         let url = address::host(address.some_text()?);
-        let url = url.map_err(|problem| address.error(Problem::Url(problem)))?;
-        mirrors.push(Unread {
+        let url = url.map_err(|problem| address.error(ConfigProblem::Url(problem)))?;
+        mirrors.push(PendingHost {
             spec,
             url,
             origin,
-            unnamed: None,
+            scheme_error: None,
         });
     }
     Ok(mirrors)
 }
 
-/// Reads the files.
-fn hosts(
-    mirrors: Vec<Unread>,
-    server: Option<Unread>,
-    origin: Origin,
+/// Reads the files of the hosts.
+fn read_host_files(
+    mirrors: Vec<PendingHost>,
+    server: Option<PendingHost>,
+    origin: FileLocation,
     findings: &mut Vec<Finding>,
-) -> Result<Hosts, ConfigError> {
-    let mut read = |unread: Unread| unread.spec.host(unread.url, unread.origin, findings);
+) -> Result<ConfiguredHosts, ConfigError> {
+    let mut read = |host: PendingHost| host.spec.host(host.url, host.origin, findings);
     let mirrors: Result<_, ConfigError> = mirrors.into_iter().map(&mut read).collect();
-    let server = server.map(|mut unread| {
-        let unnamed = unread.unnamed.take();
-        read(unread).map(|host| Server { host, unnamed })
+    let server = server.map(|mut pending| {
+        let scheme_error = pending.scheme_error.take();
+        read(pending).map(|host| ServerHost { host, scheme_error })
     });
-    Ok(Hosts {
+    Ok(ConfiguredHosts {
         mirrors: mirrors?,
         server: server.transpose()?,
         proxies: None,
@@ -217,30 +264,54 @@ fn hosts(
     })
 }
 
-/// A registry's proxies replace everybody's as a whole: what is not in the table is gone to directly.
-fn registry_proxies(item: Item<'_>) -> Result<Setting<Proxies>, ConfigError> {
+/// Reads the proxies of a registry, which replace the general ones: what is not in the table is a direct connection.
+fn read_proxies(
+    item: TomlItem<'_>,
+    base: &Path,
+    findings: &mut Vec<Finding>,
+) -> Result<Setting<Proxies>, ConfigError> {
     let origin = item.origin();
-    let said = proxies(item)?;
-    let address = |setting: Option<Setting<Proxy>>| -> Option<Secret> {
-        match setting?.value {
-            Proxy::Direct => None,
-            Proxy::Through(address) => Some(address),
-        }
-    };
-    let proxies = Proxies {
-        http: address(said.http),
-        https: address(said.https),
-        no_proxy: said.no_proxy.map(|setting| setting.value),
-    };
+    if !item.is_table() {
+        let proxy = read_value(&ProxyAddress, item, base, findings)?.value;
+        let proxies = Proxies {
+            http: proxy.clone(),
+            https: proxy,
+            no_proxy: None,
+        };
+        return Ok(Setting::new(proxies, origin));
+    }
+    let mut proxies = Proxies::default();
+    let mut table = item.table()?;
+    if let Some(item) = table.take("http") {
+        proxies.http = read_value(&ProxyAddress, item, base, findings)?.value;
+    }
+    if let Some(item) = table.take("https") {
+        proxies.https = read_value(&ProxyAddress, item, base, findings)?.value;
+    }
+    if let Some(item) = table.take("no-proxy") {
+        proxies.no_proxy = read_value(&NoProxy, item, base, findings)?.value;
+    }
+    table.refuse_rest(&["http", "https", "no-proxy"])?;
     Ok(Setting::new(proxies, origin))
 }
 
-fn foreign_hosts(item: Item<'_>) -> Result<Setting<Vec<String>>, ConfigError> {
+fn read_value<T: ValueType>(
+    value_type: &T,
+    item: TomlItem<'_>,
+    base: &Path,
+    findings: &mut Vec<Finding>,
+) -> Result<Setting<T::Value>, ConfigError> {
     let origin = item.origin();
-    let mut places = Vec::new();
+    let value = value_type.read(item, &mut ReadContext { base, findings })?;
+    Ok(Setting::new(value, origin))
+}
+
+fn read_foreign_hosts(item: TomlItem<'_>) -> Result<Setting<Vec<String>>, ConfigError> {
+    let origin = item.origin();
+    let mut hosts = Vec::new();
     for item in item.elements()? {
-        let place = address::origin(item.some_text()?);
-        places.push(place.map_err(|problem| item.error(Problem::Url(problem)))?);
+        let host = address::origin(item.some_text()?);
+        hosts.push(host.map_err(|problem| item.error(ConfigProblem::Url(problem)))?);
     }
-    Ok(Setting::new(places, origin))
+    Ok(Setting::new(hosts, origin))
 }

@@ -1,10 +1,15 @@
 //! Every key of a `windlass.toml`.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use windlass_registry::{Proxies, Secret};
 
 use super::*;
+use crate::settings::DaemonJsonChoice;
+use crate::source::Setting;
 
-fn read_text(text: &str) -> Result<Own, String> {
+fn read_text(text: &str) -> Result<WindlassToml, String> {
     let read = read(
         Path::new("/etc/windlass/windlass.toml"),
         text,
@@ -15,17 +20,13 @@ fn read_text(text: &str) -> Result<Own, String> {
     })
 }
 
-fn through(address: &str) -> Proxy {
-    Proxy::Through(Secret::new(address))
-}
-
 fn value<T>(setting: Option<Setting<T>>) -> Option<T> {
     setting.map(|setting| setting.value)
 }
 
 #[test]
 fn reads_every_key() {
-    let own = read_text(
+    let settings = read_text(
         r#"
         root = "images"
         downloads = 0
@@ -44,41 +45,57 @@ fn reads_every_key() {
         ping = "6s"
         "#,
     )
-    .unwrap();
-    assert_eq!(own.root.as_ref().unwrap().origin.line, Some(2));
-    assert_eq!(value(own.root), Some("/etc/windlass/images".into()));
-    assert_eq!(value(own.downloads), Some(0));
-    assert_eq!(value(own.attempts), Some(16));
-    assert_eq!(value(own.schema1), Some(true));
-    assert_eq!(value(own.insecure).unwrap(), ["lab:5000", "10.0.0.0/8"]);
+    .unwrap()
+    .settings;
+    assert_eq!(settings.root.as_ref().unwrap().origin.line, Some(2));
+    assert_eq!(value(settings.root), Some("/etc/windlass/images".into()));
+    assert_eq!(value(settings.downloads), Some(0));
+    assert_eq!(value(settings.attempts), Some(16));
+    assert_eq!(value(settings.schema1), Some(true));
+    let insecure = value(settings.insecure_registries).unwrap();
+    assert_eq!(insecure, ["lab:5000", "10.0.0.0/8"]);
     let dirs = ["/etc/windlass/certs.d", "/etc/docker/certs.d"].map(PathBuf::from);
-    assert_eq!(own.certs_dirs, Some(dirs.to_vec()));
-    assert_eq!(own.daemon_json, Some(DaemonFile::None));
-    assert_eq!(value(own.proxies.http), Some(Proxy::Direct));
+    assert_eq!(value(settings.certs_dirs), Some(dirs.to_vec()));
+    assert_eq!(value(settings.daemon_json), Some(DaemonJsonChoice::None));
+    assert_eq!(value(settings.http_proxy), Some(None));
     assert_eq!(
-        value(own.proxies.https),
-        Some(through("http://p.test:3128"))
+        value(settings.https_proxy),
+        Some(Some(Secret::new("http://p.test:3128")))
     );
-    assert_eq!(
-        value(own.proxies.no_proxy).as_deref(),
-        Some("a.test,10.0.0.0/8")
-    );
+    let no_proxy = value(settings.no_proxy).unwrap();
+    assert_eq!(no_proxy.as_deref(), Some("a.test,10.0.0.0/8"));
     let times = [
-        own.timeouts.connect,
-        own.timeouts.response,
-        own.timeouts.stall,
-        own.timeouts.token,
-        own.timeouts.ping,
+        settings.connect_timeout,
+        settings.response_timeout,
+        settings.stall_timeout,
+        settings.token_timeout,
+        settings.ping_timeout,
     ];
     let times = times.map(|time| time.unwrap().value.as_secs());
     assert_eq!(times, [1, 2, 3, 5, 6]);
-    assert_eq!(value(own.timeouts.floor), Some(4));
+    assert_eq!(value(settings.timeout_floor), Some(4));
+}
+
+/// An address in place of the table sets both proxies.
+#[test]
+fn one_proxy_is_for_both_schemes() {
+    let settings = read_text("\nproxy = 'p.test'").unwrap().settings;
+    assert_eq!(settings.http_proxy.as_ref().unwrap().origin.line, Some(2));
+    assert_eq!(
+        value(settings.http_proxy),
+        Some(Some(Secret::new("http://p.test")))
+    );
+    assert_eq!(
+        value(settings.https_proxy),
+        Some(Some(Secret::new("http://p.test")))
+    );
+    assert_eq!(settings.no_proxy, None);
 }
 
 /// EP-1, EP-2, S2-9.
 #[test]
-fn reads_who_answers_for_a_registry() {
-    let own = read_text(
+fn reads_the_hosts_of_a_registry() {
+    let read = read_text(
         r#"
         [registry."index.docker.io"]
         server = "https://hub.test/hub/v2"
@@ -103,9 +120,9 @@ fn reads_who_answers_for_a_registry() {
         "#,
     )
     .unwrap();
-    let names: Vec<&str> = own.registries.keys().map(String::as_str).collect();
+    let names: Vec<&str> = read.registries.keys().map(String::as_str).collect();
     assert_eq!(names, ["*", "docker.io", "localhost", "localhost:5000"]);
-    let hub = &own.registries["docker.io"];
+    let hub = &read.registries["docker.io"];
     let hosts = hub.hosts.as_ref().unwrap().as_ref().unwrap();
     let urls: Vec<&str> = hosts
         .mirrors
@@ -131,35 +148,35 @@ fn reads_who_answers_for_a_registry() {
         no_proxy: None,
     };
     assert_eq!(hub.proxies.as_ref().unwrap().value, both);
-    let everybody = &own.registries["*"];
+    let any_registry = &read.registries["*"];
     assert_eq!(
-        everybody.proxies.as_ref().unwrap().value,
+        any_registry.proxies.as_ref().unwrap().value,
         Proxies::default()
     );
-    assert!(own.registries["localhost"].hosts.is_none());
-    let none = own.registries["localhost:5000"].hosts.as_ref().unwrap();
+    assert!(read.registries["localhost"].hosts.is_none());
+    let none = read.registries["localhost:5000"].hosts.as_ref().unwrap();
     assert!(none.as_ref().unwrap().mirrors.is_empty());
 }
 
-/// Keys about certificates alone leave it to other files who answers.
+/// Keys about certificates do not configure the hosts, which other files can do.
 #[test]
 fn keys_without_server_are_about_the_registrys_own_host() {
-    let own = read_text(
+    let read = read_text(
         "[registry.\"a.test\"]\nskip-verify = true\n[registry.\"b.test\"]\nheader.x = 'y'",
     );
-    let mut own = own.unwrap();
-    let a = own.registries.remove("a.test").unwrap();
+    let mut read = read.unwrap();
+    let a = read.registries.remove("a.test").unwrap();
     assert!(a.hosts.is_none());
     assert!(a.skip_verify.unwrap().value);
-    let b = own.registries.remove("b.test").unwrap();
+    let b = read.registries.remove("b.test").unwrap();
     let server = b.hosts.unwrap().unwrap().server.unwrap().host.value;
     assert_eq!(server.url.as_str(), "https://b.test/");
     assert_eq!(server.headers.len(), 1);
 }
 
-/// EP-8: an error refuses the file, and says where it is and what to do.
+/// EP-8: an error makes the file invalid, and has a position and a hint.
 #[test]
-fn says_where_and_what_is_wrong() {
+fn errors_have_a_position_a_key_and_a_hint() {
     for (text, expected) in [
         (
             "downlods = 3",
@@ -253,7 +270,7 @@ fn says_where_and_what_is_wrong() {
         ),
         (
             "[registry.\"a.test\"]\nforeign-layers = ['b/c']",
-            "2:19: registry.\"a.test\".foreign-layers[0]: expected only a host and a port behind the scheme",
+            "2:19: registry.\"a.test\".foreign-layers[0]: expected only a host and a port after the scheme",
         ),
         (
             "[registry.\"*\"]\nskip-verify = true",
@@ -275,18 +292,23 @@ fn says_where_and_what_is_wrong() {
 }
 
 #[test]
-fn a_later_files_keys_win() {
+fn keys_of_a_later_file_override_earlier_ones() {
     let system = "downloads = 3\nattempts = 3\n[proxy]\nhttp = 'a'\nhttps = 'a'\n[registry.'a.test']\nmirror = ['m1.test', 'm2.test']\n[registry.'b.test']\nproxy = 'direct'";
     let user = "downloads = 5\nproxy.http = 'b'\n[registry.'a.test']\nproxy = 'direct'\n[registry.'c.test']\nmirror = ['m3.test']";
-    let own = read_text(user).unwrap().over(read_text(system).unwrap());
+    let read = read_text(user).unwrap().over(read_text(system).unwrap());
+    let settings = read.settings;
+    let limits = (value(settings.downloads), value(settings.attempts));
+    assert_eq!(limits, (Some(5), Some(3)));
     assert_eq!(
-        (value(own.downloads), value(own.attempts)),
-        (Some(5), Some(3))
+        value(settings.http_proxy),
+        Some(Some(Secret::new("http://b")))
     );
-    assert_eq!(value(own.proxies.http), Some(through("http://b")));
-    assert_eq!(value(own.proxies.https), Some(through("http://a")));
-    let a = &own.registries["a.test"];
+    assert_eq!(
+        value(settings.https_proxy),
+        Some(Some(Secret::new("http://a")))
+    );
+    let a = &read.registries["a.test"];
     assert_eq!(a.hosts.as_ref().unwrap().as_ref().unwrap().mirrors.len(), 2);
     assert!(a.proxies.is_some());
-    assert_eq!(own.registries.len(), 3);
+    assert_eq!(read.registries.len(), 3);
 }

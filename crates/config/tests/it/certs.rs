@@ -1,12 +1,12 @@
-//! Directories for registries: containerd's, Docker's and podman's.
+//! The `certs.d` directories of containerd, Docker and podman.
 
 use windlass_config::{SourceKind, SourceState};
 
 use crate::support::{CERTIFICATE, Files, KEY, hosts};
 
-/// The directories that containerd looks into, in its order.
+/// The names of directories that containerd uses for a registry, in its order.
 #[test]
-fn a_registry_has_several_directories() {
+fn a_registry_can_have_several_directories() {
     let files = Files::new(&[
         (
             "first/a.test_5000_/hosts.toml",
@@ -34,7 +34,7 @@ fn a_registry_has_several_directories() {
 }
 
 #[test]
-fn the_first_directory_with_a_hosts_toml_decides() {
+fn the_first_hosts_toml_counts() {
     let files = Files::new(&[
         ("first/a.test/ca.crt", CERTIFICATE),
         ("second/a.test/hosts.toml", "server = 'second.test'"),
@@ -61,7 +61,7 @@ fn the_first_directory_with_a_hosts_toml_decides() {
 
 /// As in containerd, `_default` is for registries that have no directory beside it.
 #[test]
-fn a_directory_keeps_the_default_away() {
+fn default_is_not_for_registries_with_a_directory() {
     let files = Files::new(&[
         ("second/_default/hosts.toml", "[host.'https://mirror.test']"),
         ("second/a.test/ca.crt", CERTIFICATE),
@@ -73,7 +73,7 @@ fn a_directory_keeps_the_default_away() {
     assert_eq!(hosts(&loaded, "c.test"), ["https://mirror.test/"]);
 }
 
-/// EP-10, EP-11: they are there for insecure registries, too.
+/// EP-10, EP-11: certificates count for insecure registries, too.
 #[test]
 fn certificates_are_read_as_docker_does() {
     let files = Files::new(&[
@@ -99,11 +99,13 @@ fn certificates_are_read_as_docker_does() {
         endpoints,
         ["a.test:5000", "b.test", "lab", "registry-1.docker.io"]
     );
-    assert_eq!(loaded.roots.len(), 1);
+    let ca = loaded.settings.ca.as_ref().unwrap();
+    assert_eq!(ca.value.len(), 1);
+    assert_eq!(ca.value[0].path, files.path("second/_default"));
     assert_eq!(files.findings(&loaded), Vec::<String>::new());
 }
 
-/// EP-10: a half is an error, which names the other one; other registries do not suffer.
+/// EP-10: the error names the missing file, and does not affect other registries.
 #[test]
 fn half_a_client_certificate_is_an_error_of_its_registry() {
     let files = Files::new(&[
@@ -147,14 +149,14 @@ fn half_a_client_certificate_is_an_error_of_its_registry() {
             "first/mirror.test:5000/me.key: first/mirror.test:5000/me.cert is missing beside it",
         ),
     ] {
-        assert_eq!(files.why_not(&loaded, registry), expected);
+        assert_eq!(files.registry_error(&loaded, registry), expected);
     }
     assert_eq!(hosts(&loaded, "moved.test"), ["https://elsewhere.test/"]);
     assert!(loaded.registry("fine.test").is_ok());
 }
 
 #[test]
-fn says_what_is_wrong_with_a_certificate() {
+fn invalid_certificates_are_errors() {
     let encrypted = KEY.replace("PRIVATE", "ENCRYPTED PRIVATE");
     let files = Files::new(&[
         ("first/a.test/ca.crt", "not PEM"),
@@ -191,13 +193,13 @@ fn says_what_is_wrong_with_a_certificate() {
         ("f.test", "ca.crt: it is larger than 1048576 bytes"),
     ] {
         let expected = format!("first/{registry}: first/{registry}/{expected}");
-        assert_eq!(files.why_not(&loaded, registry), expected);
+        assert_eq!(files.registry_error(&loaded, registry), expected);
     }
 }
 
-/// A `hosts.toml` may name the files beside it, by any name.
+/// A `hosts.toml` may name the files in its directory, whatever their names are.
 #[test]
-fn files_beside_a_hosts_toml_are_nobodys_mistake() {
+fn files_beside_a_hosts_toml_are_not_checked() {
     let files = Files::new(&[
         (
             "first/a.test/hosts.toml",
@@ -213,7 +215,7 @@ fn files_beside_a_hosts_toml_are_nobodys_mistake() {
 }
 
 #[test]
-fn of_several_pairs_the_first_by_name_is_used() {
+fn of_several_client_certificates_the_first_is_used() {
     let both = format!("{CERTIFICATE}{KEY}");
     let files = Files::new(&[
         ("first/a.test/b.cert", &both),
@@ -233,7 +235,7 @@ fn of_several_pairs_the_first_by_name_is_used() {
     assert_eq!(identity.certificates, CERTIFICATE.as_bytes());
 }
 
-/// What is for everybody cannot be wrong for some.
+/// An error in the configuration of all registries makes the whole configuration invalid.
 #[test]
 fn a_broken_default_is_an_error() {
     let files = Files::new(&[("first/_default/hosts.toml", "server = 1")]);
@@ -252,7 +254,7 @@ fn a_broken_default_is_an_error() {
 }
 
 #[test]
-fn what_is_not_a_registrys_is_passed_over() {
+fn other_files_and_directories_are_ignored() {
     let files = Files::new(&[
         ("first/hosts.toml", "server = 'x'"),
         ("first/..data/hosts.toml", "server = 'x'"),
@@ -272,7 +274,7 @@ fn what_is_not_a_registrys_is_passed_over() {
 }
 
 #[test]
-fn there_is_a_limit_to_what_is_looked_at() {
+fn the_number_of_entries_is_limited() {
     let files = Files::new(&[]);
     for number in 0..=10_000 {
         files.write(&format!("first/a.test/{number}"), "");

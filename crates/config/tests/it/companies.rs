@@ -1,15 +1,16 @@
-//! What companies configure, and whom they mean to be asked.
+//! The examples of the documentation, and the endpoints that they configure.
 
 use windlass_oci::RepositoryName;
-use windlass_registry::{Endpoint, RegistryConfig};
+use windlass_pull::PullerConfig;
+use windlass_registry::{Endpoint, RegistryConfig, Secret};
 
-use crate::support::{CERTIFICATE, Files, KEY};
+use crate::support::{CERTIFICATE, Files, KEY, applied};
 
-const MANUAL: &str = include_str!("../../../../docs/configuration.md");
+const PAGE: &str = include_str!("../../../../docs/configuration.md");
 
-/// Loads the example of the manual under this title.
+/// Writes the files of the example with this title.
 fn example(title: &str) -> Files {
-    let (_, example) = MANUAL.split_once(&format!("**{title}**")).unwrap();
+    let (_, example) = PAGE.split_once(&format!("**{title}**")).unwrap();
     let (_, example) = example.split_once("```toml\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
     let files = Files::new(&[
@@ -23,9 +24,7 @@ fn example(title: &str) -> Files {
 }
 
 fn config(files: &Files) -> RegistryConfig {
-    let mut config = RegistryConfig::default();
-    files.load().unwrap().apply(&mut config);
-    config
+    applied(&files.load().unwrap()).registry
 }
 
 fn endpoints(config: &RegistryConfig, repository: &str) -> Vec<Endpoint> {
@@ -33,8 +32,8 @@ fn endpoints(config: &RegistryConfig, repository: &str) -> Vec<Endpoint> {
     Endpoint::of(&name, config).unwrap()
 }
 
-/// Returns who is asked for images of `repository`: mirrors, those that say what a tag is, all in their order.
-fn asked(config: &RegistryConfig, repository: &str) -> Vec<String> {
+/// Returns the endpoints of a repository, in their order, with a mark for mirrors and for those without tags.
+fn described_endpoints(config: &RegistryConfig, repository: &str) -> Vec<String> {
     let endpoints = endpoints(config, repository);
     let shown = endpoints.iter().map(|endpoint| {
         let mirror = if endpoint.is_mirror() { "mirror " } else { "" };
@@ -49,25 +48,28 @@ fn asked(config: &RegistryConfig, repository: &str) -> Vec<String> {
 
 /// EP-1, EP-2.
 #[test]
-fn a_mirror_for_docker_hub_is_asked_before_it() {
+fn a_mirror_of_docker_hub_goes_first() {
     let config = config(&example("A mirror for Docker Hub"));
     assert_eq!(
-        asked(&config, "alpine"),
+        described_endpoints(&config, "alpine"),
         [
             "mirror https://hub-mirror.company.example",
             "https://registry-1.docker.io",
         ]
     );
-    assert_eq!(asked(&config, "quay.io/a/b"), ["https://quay.io"]);
+    assert_eq!(
+        described_endpoints(&config, "quay.io/a/b"),
+        ["https://quay.io"]
+    );
 }
 
 #[test]
-fn a_mirror_may_be_asked_for_all_but_tags() {
+fn a_mirror_can_be_used_for_all_but_tags() {
     let config = config(&example(
         "A mirror for quay.io that is not trusted with tags",
     ));
     assert_eq!(
-        asked(&config, "quay.io/a/b"),
+        described_endpoints(&config, "quay.io/a/b"),
         [
             "mirror https://artifacts.company.example (not for tags)",
             "https://quay.io",
@@ -78,16 +80,19 @@ fn a_mirror_may_be_asked_for_all_but_tags() {
     };
     assert_eq!(mirror.url.path(), "/quay");
     assert_eq!(mirror.connect.unwrap().as_secs(), 1);
-    assert_eq!(asked(&config, "alpine"), ["https://registry-1.docker.io"]);
+    assert_eq!(
+        described_endpoints(&config, "alpine"),
+        ["https://registry-1.docker.io"]
+    );
 }
 
 /// EP-10.
 #[test]
-fn a_private_ca_changes_nobody_who_is_asked() {
+fn a_private_ca_does_not_change_the_endpoints() {
     let config = config(&example("A private CA"));
     let registry = "registry.company.example";
     assert_eq!(
-        asked(&config, &format!("{registry}/a/b")),
+        described_endpoints(&config, &format!("{registry}/a/b")),
         [format!("https://{registry}")]
     );
     assert_eq!(config.extra_roots, [CERTIFICATE.as_bytes()]);
@@ -98,12 +103,16 @@ fn a_private_ca_changes_nobody_who_is_asked() {
 }
 
 #[test]
-fn a_proxy_is_one_registrys() {
+fn a_registry_can_have_its_own_proxy() {
     let files = example("A proxy for one registry");
-    let mut config = RegistryConfig::default();
-    config.proxies.https = Some(windlass_registry::Secret::new("http://environment.test"));
+    let mut config = PullerConfig::default();
+    config.registry.proxies.https = Some(Secret::new("http://environment.test"));
     files.load().unwrap().apply(&mut config);
-    assert_eq!(asked(&config, "ghcr.io/a/b"), ["https://ghcr.io"]);
+    let config = config.registry;
+    assert_eq!(
+        described_endpoints(&config, "ghcr.io/a/b"),
+        ["https://ghcr.io"]
+    );
     assert_eq!(config.proxies.https, None);
     let own = config.registries.named["ghcr.io"].proxies.as_ref().unwrap();
     let address = own.https.as_ref().unwrap().expose();
@@ -113,7 +122,7 @@ fn a_proxy_is_one_registrys() {
 
 /// EP-4, EP-7.
 #[test]
-fn a_lab_is_asked_without_certificates() {
+fn insecure_registries_have_two_schemes() {
     let config = config(&example("A lab without certificates"));
     for (repository, expected) in [
         ("lab:5000/a", vec!["https://lab:5000", "http://lab:5000"]),
@@ -126,7 +135,7 @@ fn a_lab_is_asked_without_certificates() {
             "localhost:5000/a",
             vec!["http://localhost:5000", "https://localhost:5000"],
         ),
-        // Within the range only, whatever the name turns out to be.
+        // The address of the name may be in the range.
         (
             "name.example/a",
             vec![
@@ -136,25 +145,29 @@ fn a_lab_is_asked_without_certificates() {
             ],
         ),
     ] {
-        assert_eq!(asked(&config, repository), expected, "{repository}");
+        assert_eq!(
+            described_endpoints(&config, repository),
+            expected,
+            "{repository}"
+        );
     }
 }
 
 #[test]
-fn the_companys_mirror_may_be_all_there_is() {
+fn one_server_can_replace_all_registries() {
     let config = config(&example("Nothing but the company's mirror"));
     for repository in ["alpine", "quay.io/a/b", "lab:5000/a"] {
         assert_eq!(
-            asked(&config, repository),
+            described_endpoints(&config, repository),
             ["https://everything.company.example"],
             "{repository}"
         );
     }
 }
 
-/// EP-2, EP-7: what a machine is set up with for Docker and containerd is in force.
+/// EP-2, EP-7: the configuration of Docker and containerd is used.
 #[test]
-fn other_programs_files_say_who_is_asked() {
+fn files_of_other_programs_configure_endpoints() {
     let config = config(&Files::new(&[
         (
             "daemon.json",
@@ -195,13 +208,17 @@ fn other_programs_files_say_who_is_asked() {
         ),
         ("own.example/a", vec!["https://own.example"]),
     ] {
-        assert_eq!(asked(&config, repository), expected, "{repository}");
+        assert_eq!(
+            described_endpoints(&config, repository),
+            expected,
+            "{repository}"
+        );
     }
 }
 
 /// EP-7.
 #[test]
-fn docker_may_list_ranges_of_insecure_registries() {
+fn dockers_file_can_have_insecure_ranges() {
     let config = config(&Files::new(&[(
         "daemon.json",
         r#"{"insecure-registries": ["10.0.0.0/8", "fd00::/8"]}"#,
@@ -214,6 +231,10 @@ fn docker_may_list_ranges_of_insecure_registries() {
         ),
         ("11.1.2.3/a", vec!["https://11.1.2.3"]),
     ] {
-        assert_eq!(asked(&config, repository), expected, "{repository}");
+        assert_eq!(
+            described_endpoints(&config, repository),
+            expected,
+            "{repository}"
+        );
     }
 }

@@ -1,13 +1,16 @@
-//! A machine on which everything is configured.
+//! A machine with a configuration of everything.
 
 use std::path::Path;
 
-use windlass_config::{Loaded, Places, WindlassFiles};
+use windlass_config::{ConfigPaths, Configuration, WindlassFiles};
+use windlass_pull::PullerConfig;
 use windlass_registry::{Proxies, RegistryConfig, Secret};
 
-fn load() -> Loaded {
+use crate::support::overview;
+
+fn load() -> Configuration {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    let places = Places {
+    let places = ConfigPaths {
         windlass: WindlassFiles::Usual(vec![
             data.join("etc/windlass/windlass.toml"),
             data.join("home/windlass/windlass.toml"),
@@ -19,15 +22,15 @@ fn load() -> Loaded {
         ],
         daemon_json: Some(data.join("etc/docker/daemon.json")),
     };
-    Loaded::load(&places).unwrap()
+    Configuration::load(&places).unwrap()
 }
 
 /// EP-1, EP-2, EP-7, EP-10.
 #[test]
-fn everything_is_shown_with_where_it_comes_from() {
+fn the_overview_has_everything_with_its_origin() {
     let loaded = load();
     let data = format!("{}/tests/data", env!("CARGO_MANIFEST_DIR"));
-    let shown = serde_json::to_string_pretty(&loaded.overview(None)).unwrap();
+    let shown = serde_json::to_string_pretty(&overview(&loaded)).unwrap();
     let findings: Vec<String> = loaded.findings.iter().map(ToString::to_string).collect();
     let all = format!("{shown}\n{}", findings.join("\n"));
     insta::assert_snapshot!(all.replace(&data, ""));
@@ -35,9 +38,9 @@ fn everything_is_shown_with_where_it_comes_from() {
 
 /// I7.
 #[test]
-fn no_secret_is_shown() {
+fn the_overview_has_no_secrets() {
     let loaded = load();
-    let shown = serde_json::to_string(&loaded.overview(None)).unwrap();
+    let shown = serde_json::to_string(&overview(&loaded)).unwrap();
     for text in [shown, format!("{loaded:?}")] {
         assert!(!text.contains("hunter2"));
         assert!(!text.contains("aHVudGVyMg"));
@@ -45,10 +48,10 @@ fn no_secret_is_shown() {
     }
 }
 
-/// What the environment says is beaten key by key; what only adds up is added.
+/// The files override the environment key by key, except for lists that add up.
 #[test]
-fn applies_over_the_environment() {
-    let mut config = RegistryConfig {
+fn the_files_override_the_environment() {
+    let registry = RegistryConfig {
         insecure: vec!["flag.test".to_owned()],
         extra_roots: vec![b"from SSL_CERT_FILE".to_vec()],
         proxies: Proxies {
@@ -58,8 +61,13 @@ fn applies_over_the_environment() {
         },
         ..RegistryConfig::default()
     };
-    let usual = config.timeouts;
+    let mut config = PullerConfig {
+        registry,
+        ..PullerConfig::default()
+    };
+    let default = config.registry.timeouts;
     load().apply(&mut config);
+    let config = config.registry;
     assert_eq!(
         config.insecure,
         ["flag.test", "lab.test:5000", "10.0.0.0/8"]
@@ -72,7 +80,7 @@ fn applies_over_the_environment() {
     };
     assert_eq!(config.proxies, proxies);
     assert_eq!(config.timeouts.connect.as_secs(), 3);
-    assert_eq!(config.timeouts.stall, usual.stall);
+    assert_eq!(config.timeouts.stall, default.stall);
     assert!(!config.schema1);
     let registries = config.registries;
     let named: Vec<&str> = registries.named.keys().map(String::as_str).collect();

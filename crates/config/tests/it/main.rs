@@ -1,6 +1,6 @@
-//! What files of all kinds together mean.
+//! Loads configurations of files of all kinds.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod certs;
 mod companies;
@@ -11,5 +11,6 @@ mod odd_files;
 mod own_host;
 mod precedence;
 mod pulls;
-mod pulls_refused;
+mod pulls_rejected;
+mod serde;
 mod support;

@@ -1,4 +1,4 @@
-//! What stands where files and directories are looked for, and is neither.
+//! Unusual files, directories and names.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use windlass_config::{Loaded, Places, WindlassFiles};
+use windlass_config::{ConfigPaths, Configuration, WindlassFiles};
 
-use crate::support::{CERTIFICATE, Files, hosts};
+use crate::support::{CERTIFICATE, Files, hosts, overview};
 
 fn pipe(files: &Files, name: &str) {
     let path = files.path(name);
@@ -17,9 +17,9 @@ fn pipe(files: &Files, name: &str) {
     assert!(made.success());
 }
 
-/// Nobody will ever write into the pipes: whoever opened one would wait.
+/// No process writes into the pipes: opening one would block.
 #[test]
-fn pipes_and_devices_are_no_files() {
+fn pipes_and_devices_are_rejected() {
     for place in ["system.toml", "daemon.json", "first/_default/hosts.toml"] {
         for device in [None, Some("/dev/zero"), Some("/dev/tty")] {
             let files = Files::new(&[("first/b.test/ca.crt", CERTIFICATE)]);
@@ -62,15 +62,15 @@ fn pipes_and_devices_are_no_files() {
             "system.toml:2:1: registry.\"c.test\".ca: pipe: it is not a regular file",
         ),
     ] {
-        assert_eq!(files.why_not(&loaded, registry), expected);
+        assert_eq!(files.registry_error(&loaded, registry), expected);
     }
     assert!(loaded.registry("d.test").is_ok());
 }
 
-/// A link that leads nowhere says nothing, as to Docker and containerd. One that never ends does not say
-/// nothing, nor does a directory that nobody may look into: what was to be in force is not known.
+/// A broken link is the same as a missing file, as for Docker and containerd. A link to itself is an error of its
+/// registry, because its configuration cannot be read.
 #[test]
-fn links_in_place_of_directories_are_followed_or_told() {
+fn links_to_directories_are_followed() {
     let files = Files::new(&[
         ("elsewhere/hosts.toml", "server = 'elsewhere.test'"),
         ("first/fine.test/ca.crt", CERTIFICATE),
@@ -92,19 +92,19 @@ fn links_in_place_of_directories_are_followed_or_told() {
         ["first/nowhere.test: cannot be read, ignored: entity not found"]
     );
     assert_eq!(
-        files.why_not(&loaded, "loop.test"),
+        files.registry_error(&loaded, "loop.test"),
         "first/loop.test: it cannot be read: Too many levels of symbolic links (os error 40)"
     );
     assert_eq!(
-        files.why_not(&loaded, "fine.test"),
+        files.registry_error(&loaded, "fine.test"),
         "first/fine.test: first/fine.test/none.crt: it cannot be read: Too many levels of symbolic \
          links (os error 40)"
     );
 }
 
-/// Of two directories that mean one registry, the one that is called like it goes first.
+/// Of two directories for one registry, the one with exactly its name goes first.
 #[test]
-fn the_name_as_it_is_written_goes_before_others() {
+fn a_directory_with_the_exact_name_goes_first() {
     let files = Files::new(&[
         ("first/A.test/hosts.toml", "server = 'upper.test'"),
         ("first/a.test/hosts.toml", "server = 'lower.test'"),
@@ -116,7 +116,7 @@ fn the_name_as_it_is_written_goes_before_others() {
     assert_eq!(hosts(&loaded, "b.test:5000"), ["https://colon.test/"]);
 }
 
-/// IPv6 as containerd and Docker write it, names in other alphabets, dots at the end, numbers.
+/// IPv6 addresses as containerd and Docker write them, names in other alphabets, and invalid names.
 #[test]
 fn directories_have_the_names_of_hosts() {
     let files = Files::new(&[]);
@@ -177,29 +177,30 @@ fn directories_have_the_names_of_hosts() {
     }
 }
 
-/// What is shown is fit for JSON, whatever the directories are called.
+/// The overview can be written as JSON, whatever the names of directories are.
 #[test]
-fn paths_that_are_not_utf8_can_be_shown() {
+fn the_overview_has_paths_that_are_not_utf8() {
     let files = Files::new(&[("system.toml", "downloads = 1")]);
     let odd = files.path("").join(OsStr::from_bytes(b"od\xffd"));
     fs::create_dir_all(odd.join(OsStr::from_bytes(b"\xff.test"))).unwrap();
     fs::create_dir_all(odd.join("a.test")).unwrap();
     fs::write(odd.join("a.test/hosts.toml"), "server = 's.test'").unwrap();
     fs::write(odd.join("windlass.toml"), "downloads = 1").unwrap();
-    let places = Places {
+    let paths = ConfigPaths {
         windlass: WindlassFiles::Only(odd.join("windlass.toml")),
         certs_dirs: vec![odd],
         daemon_json: None,
     };
-    let loaded = Loaded::load(&places).unwrap();
-    let shown = serde_json::to_string(&loaded.overview(None)).unwrap();
-    assert!(shown.contains("od\u{fffd}d/windlass.toml"), "{shown}");
+    let loaded = Configuration::load(&paths).unwrap();
+    let json = serde_json::to_value(overview(&loaded)).unwrap();
+    let path = json["sources"][0]["path"].as_str().unwrap();
+    assert!(path.ends_with("od\u{fffd}d/windlass.toml"), "{path}");
     assert_eq!(hosts(&loaded, "a.test"), ["https://s.test/"]);
 }
 
-/// What the user does not find is told: the library knows no home.
+/// This crate does not read the home directory, so `~` is an error.
 #[test]
-fn a_tilde_is_no_home() {
+fn a_tilde_is_an_error() {
     for (text, expected) in [
         ("root = '~/images'", "system.toml:1:1: root"),
         ("ca = ['~/ca.pem']", "system.toml:1:7: ca[0]"),
@@ -224,9 +225,9 @@ fn a_tilde_is_no_home() {
     }
 }
 
-/// A directory that was asked for by name, and is not there, is worth a word.
+/// A configured directory that does not exist is a finding.
 #[test]
-fn directories_that_were_asked_for_are_missed() {
+fn missing_configured_directories_are_findings() {
     let files = Files::new(&[("system.toml", "certs-dirs = ['certs', 'first/../other']")]);
     files.write("other/a.test/hosts.toml", "server = 's.test'");
     fs::create_dir(files.path("first")).unwrap();

@@ -1,10 +1,10 @@
-//! The registry's own host: what is said about it, and by whom.
+//! The configuration of the registry's own host, by files of all kinds.
 
 use crate::support::{CERTIFICATE, Files, KEY, hosts};
 
-/// A client certificate is one setting: of several the one of the strongest file is used, and that is said.
+/// Of several client certificates the one of the strongest file is used, and the others are findings.
 #[test]
-fn the_users_own_client_certificate_wins() {
+fn the_client_certificate_of_the_user_is_used() {
     let names = ["user.pem", "system.pem"];
     let pems = names.map(|name| format!("{name}\n{CERTIFICATE}{KEY}"));
     let mut all = vec![
@@ -34,9 +34,9 @@ fn the_users_own_client_certificate_wins() {
     }
 }
 
-/// Who says that certificates count is not to be overruled by a weaker file.
+/// A weaker file cannot turn off the verification of certificates that a stronger one turns on.
 #[test]
-fn certificates_can_be_made_to_count_again() {
+fn verification_can_be_turned_on_again() {
     let strict = "[registry.'a.test']\nskip-verify = false";
     for (files, expected) in [
         (
@@ -80,9 +80,9 @@ fn certificates_can_be_made_to_count_again() {
     }
 }
 
-/// What `_default` says is for registries without a directory, its proxy too.
+/// `_default` is for registries without a directory, and so is its proxy.
 #[test]
-fn the_default_proxy_is_not_everybodys() {
+fn the_proxy_of_default_is_not_for_all() {
     let files = Files::new(&[
         (
             "first/_default/hosts.toml",
@@ -104,9 +104,9 @@ fn the_default_proxy_is_not_everybodys() {
     }
 }
 
-/// EP-4: what is asked by plain http, too, is not to be cut off from it by a key that is about something else.
+/// EP-4: a key about something else must not turn off plain HTTP for a host that may be used with it.
 #[test]
-fn a_host_that_may_be_without_tls_is_named_with_its_scheme() {
+fn a_host_that_may_be_insecure_needs_its_scheme() {
     let files = Files::new(&[
         (
             "system.toml",
@@ -128,7 +128,7 @@ fn a_host_that_may_be_without_tls_is_named_with_its_scheme() {
         ("first/localhost:5000/hosts.toml", "[header]\nx = 'y'"),
     ]);
     let loaded = files.load().unwrap();
-    for (registry, place) in [
+    for (registry, position) in [
         ("lab:5000", "system.toml:2:23: registry.\"lab:5000\""),
         ("10.1.2.3", "system.toml:4:23: registry.\"10.1.2.3\""),
         (
@@ -142,10 +142,10 @@ fn a_host_that_may_be_without_tls_is_named_with_its_scheme() {
         ("localhost:5000", "first/localhost:5000/hosts.toml:1:1"),
     ] {
         assert_eq!(
-            files.why_not(&loaded, registry),
+            files.registry_error(&loaded, registry),
             format!(
-                "{place}: this host may be spoken to without TLS: say with `server` whether it is \
-                 at `https://` or `http://`"
+                "{position}: this host may be used without TLS: set `server` to its address with `https://` or \
+                 `http://`"
             )
         );
     }
@@ -153,9 +153,9 @@ fn a_host_that_may_be_without_tls_is_named_with_its_scheme() {
     assert_eq!(hosts(&loaded, "port.test:82"), ["http://port.test:82/"]);
 }
 
-/// To say which certificates are trusted closes no way.
+/// Keys about certificates do not turn off plain HTTP.
 #[test]
-fn certificates_alone_leave_the_ways_to_a_host_as_they_are() {
+fn certificates_do_not_change_the_schemes_of_a_host() {
     let files = Files::new(&[
         (
             "first/localhost:5000/hosts.toml",

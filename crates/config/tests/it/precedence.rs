@@ -1,54 +1,57 @@
-//! What beats what.
+//! Which file overrides which.
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use windlass_config::{Loaded, Places, SourceState, WindlassFiles};
-use windlass_registry::RegistryConfig;
+use windlass_config::{ConfigPaths, Configuration, SourceState, WindlassFiles};
+use windlass_pull::PullerConfig;
 
-use crate::support::{CERTIFICATE, Files, KEY, hosts};
+use crate::support::{CERTIFICATE, Files, KEY, applied, hosts};
 
-/// For one registry the first file that names it decides; lists of mirrors are never mixed.
+/// The hosts of a registry come from the first file that names it; lists of mirrors are never mixed.
 #[test]
-fn one_file_decides_about_the_hosts_of_a_registry() {
+fn the_hosts_of_a_registry_come_from_one_file() {
     let mut files = vec![
         ("daemon.json", r#"{"registry-mirrors": ["daemon.test"]}"#),
         ("first/docker.io/hosts.toml", "server = 'hosts-toml.test'"),
         ("user.toml", "[registry.'docker.io']\nmirror = ['own.test']"),
         ("first/_default/hosts.toml", "server = 'default.test'"),
-        ("system.toml", "[registry.'*']\nmirror = ['everybody.test']"),
+        ("system.toml", "[registry.'*']\nmirror = ['any.test']"),
     ];
     let hub = |files: &[(&str, &str)]| {
         let loaded = Files::new(files).load().unwrap();
         (hosts(&loaded, "docker.io"), hosts(&loaded, "other.test"))
     };
-    let everybody = vec!["https://everybody.test/".to_owned()];
+    let any_registry = vec!["https://any.test/".to_owned()];
     assert_eq!(
         hub(&files),
-        (vec!["https://own.test/".to_owned()], everybody.clone())
+        (vec!["https://own.test/".to_owned()], any_registry.clone())
     );
     files.remove(2);
     assert_eq!(
         hub(&files),
         (
             vec!["https://hosts-toml.test/".to_owned()],
-            everybody.clone()
+            any_registry.clone()
         )
     );
     files.remove(1);
     assert_eq!(
         hub(&files),
-        (vec!["https://daemon.test/".to_owned()], everybody.clone())
+        (
+            vec!["https://daemon.test/".to_owned()],
+            any_registry.clone()
+        )
     );
     files.remove(0);
-    assert_eq!(hub(&files), (everybody.clone(), everybody));
+    assert_eq!(hub(&files), (any_registry.clone(), any_registry));
     files.remove(1);
     let default = vec!["https://default.test/".to_owned()];
     assert_eq!(hub(&files), (default.clone(), default));
 }
 
-/// A `hosts.toml` that does not decide may be broken.
+/// An invalid `hosts.toml` that another file overrides is no error.
 #[test]
-fn what_does_not_decide_does_no_harm() {
+fn an_overridden_file_can_be_invalid() {
     let files = Files::new(&[
         ("system.toml", "[registry.'a.test']\nmirror = ['own.test']"),
         ("first/a.test/hosts.toml", "server = 1"),
@@ -61,9 +64,9 @@ fn what_does_not_decide_does_no_harm() {
     );
 }
 
-/// Proxy and foreign layers can be set beside another file's hosts, and come from `*` where they are not.
+/// The proxy and the foreign layers of a registry are independent of its hosts, and otherwise come from `*`.
 #[test]
-fn a_registrys_settings_come_one_by_one() {
+fn settings_of_a_registry_are_merged_key_by_key() {
     let files = Files::new(&[
         (
             "system.toml",
@@ -109,15 +112,15 @@ fn certificates_add_up() {
         ("second/a.test/ca.crt", CERTIFICATE),
     ]);
     let loaded = files.load().unwrap();
-    assert_eq!(loaded.roots.len(), 2);
+    assert_eq!(loaded.settings.ca.as_ref().unwrap().value.len(), 2);
     let tls = &loaded.certificates["a.test"];
     assert_eq!(tls.roots.len(), 4);
     assert!(tls.identity.is_some());
 }
 
-/// A file that only an administrator may read keeps its registry closed, and no other.
+/// A file that cannot be read makes its registry unusable, and no other.
 #[test]
-fn a_registrys_files_are_the_registrys_trouble() {
+fn a_missing_file_is_an_error_of_its_registry() {
     let files = Files::new(&[(
         "system.toml",
         "[registry.'a.test']\nca = 'none.pem'\n[[registry.'b.test'.mirror]]\nurl = 'm.test'\nca = 'none.pem'",
@@ -133,32 +136,32 @@ fn a_registrys_files_are_the_registrys_trouble() {
             "system.toml:5:1: registry.\"b.test\".mirror[0].ca: none.pem: it cannot be read: No such file or directory (os error 2)",
         ),
     ] {
-        assert_eq!(files.why_not(&loaded, registry), expected);
+        assert_eq!(files.registry_error(&loaded, registry), expected);
     }
     assert!(loaded.registry("c.test").is_ok());
-    let mut config = RegistryConfig::default();
-    loaded.apply(&mut config);
-    assert_eq!(config.registries.unusable.len(), 2);
+    let config = applied(&loaded);
+    assert_eq!(config.registry.registries.unusable.len(), 2);
 }
 
 #[test]
-fn a_file_that_is_asked_for_replaces_the_others_and_must_be_there() {
+fn a_given_file_replaces_the_others_and_must_exist() {
     let files = Files::new(&[
         ("system.toml", "downloads = 3"),
         ("only.toml", "attempts = 2"),
     ]);
-    let only = |name: &str| Places {
+    let only = |name: &str| ConfigPaths {
         windlass: WindlassFiles::Only(files.path(name)),
-        ..files.places()
+        ..files.paths()
     };
-    let loaded = Loaded::load(&only("only.toml")).unwrap();
-    assert!(loaded.downloads.is_none() && loaded.attempts.is_some());
-    let error = Loaded::load(&only("none.toml")).unwrap_err();
-    assert_eq!(files.told(&error), "none.toml: there is no such file");
+    let loaded = Configuration::load(&only("only.toml")).unwrap();
+    let settings = loaded.settings;
+    assert!(settings.downloads.is_none() && settings.attempts.is_some());
+    let error = Configuration::load(&only("none.toml")).unwrap_err();
+    assert_eq!(files.message(&error), "none.toml: there is no such file");
 }
 
 #[test]
-fn other_programs_files_can_be_chosen() {
+fn the_files_of_other_programs_can_be_configured() {
     let files = Files::new(&[
         (
             "system.toml",
@@ -171,9 +174,9 @@ fn other_programs_files_can_be_chosen() {
     ]);
     let loaded = files.load().unwrap();
     assert_eq!(hosts(&loaded, "a.test"), ["https://elsewhere.test/"]);
-    assert_eq!(loaded.downloads.unwrap().value, 2);
+    assert_eq!(loaded.settings.downloads.unwrap().value, 2);
     files.write("system.toml", "daemon-json = false");
-    assert!(files.load().unwrap().downloads.is_none());
+    assert!(files.load().unwrap().settings.downloads.is_none());
     files.write("system.toml", "daemon-json = 'none.json'");
     assert_eq!(
         files.load().unwrap_err(),
@@ -181,22 +184,20 @@ fn other_programs_files_can_be_chosen() {
     );
 }
 
-/// Where nothing is configured, nothing is said.
+/// Without files, the engine has its defaults.
 #[test]
-fn no_files_are_no_settings() {
+fn without_files_nothing_is_set() {
     let files = Files::new(&[]);
     let loaded = files.load().unwrap();
     let states: Vec<SourceState> = loaded.sources.iter().map(|source| source.state).collect();
     assert_eq!(states, [SourceState::Absent; 5]);
-    let mut config = RegistryConfig::default();
-    loaded.apply(&mut config);
     assert_eq!(
-        format!("{config:?}"),
-        format!("{:?}", RegistryConfig::default())
+        format!("{:?}", applied(&loaded)),
+        format!("{:?}", PullerConfig::default())
     );
 }
 
-/// EP-8, EP-9: what cannot be loaded changes nothing; what can is loaded as a whole.
+/// EP-8, EP-9: a file with an error changes nothing, and a valid one is loaded as a whole.
 #[test]
 fn loading_again_is_all_or_nothing() {
     let files = Files::new(&[("daemon.json", r#"{"insecure-registries": ["a.test"]}"#)]);
@@ -214,14 +215,20 @@ fn loading_again_is_all_or_nothing() {
         r#"{"insecure-registries": ["b.test"], "registry-mirrors": ["m.test"]}"#,
     );
     let after = files.load().unwrap();
-    assert_eq!(before.insecure.unwrap().value, ["a.test"]);
-    assert_eq!(after.insecure.as_ref().unwrap().value, ["b.test"]);
+    assert_eq!(
+        before.settings.insecure_registries.unwrap().value,
+        ["a.test"]
+    );
+    assert_eq!(
+        after.settings.insecure_registries.as_ref().unwrap().value,
+        ["b.test"]
+    );
     assert_eq!(hosts(&after, "docker.io"), ["https://m.test/"]);
 }
 
-/// Docker's files are Docker's: who may not read them goes on without, and is told.
+/// Files of other programs that the user may not read are ignored, and are findings.
 #[test]
-fn closed_files_of_others_are_passed_over() {
+fn unreadable_files_of_other_programs_are_ignored() {
     let files = Files::new(&[
         ("daemon.json", "{}"),
         ("first/a.test/ca.crt", CERTIFICATE),
@@ -238,7 +245,7 @@ fn closed_files_of_others_are_passed_over() {
         let mode = std::fs::Permissions::from_mode(0o700);
         std::fs::set_permissions(files.path(closed), mode).unwrap();
     }
-    // Nothing is closed to root.
+    // Root can read all files.
     if loaded.certificates.contains_key("a.test") {
         return;
     }

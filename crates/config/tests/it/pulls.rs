@@ -1,16 +1,16 @@
-//! How pulls are to go about their work.
+//! The settings of pulls, from the files to the engine's configuration.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use windlass_config::{PullSettings, Rate};
-use windlass_registry::RegistryConfig;
+use windlass_config::Settings;
+use windlass_pull::PullerConfig;
 
-use crate::pulls_refused::refused;
-use crate::support::Files;
+use crate::pulls_rejected::error_of;
+use crate::support::{Files, applied, overview};
 
-const EVERYTHING: &str = r#"
+const EVERY_KEY: &str = r#"
 [pull]
 downloads = 6
 unpacks = 2
@@ -34,150 +34,164 @@ limit-rate = 500000
 mirror = ["m.test"]
 "#;
 
-fn limited(bytes: u64) -> Rate {
-    Rate::Limited(NonZeroU64::new(bytes).unwrap())
+/// Returns the settings of these two `windlass.toml` files.
+fn settings(system: &str, user: &str) -> Settings {
+    let files = Files::new(&[("system.toml", system), ("user.toml", user)]);
+    files.load().unwrap().settings
 }
 
-/// Returns the settings of a machine whose two `windlass.toml` say this.
-fn settings(system: &str, user: &str) -> PullSettings {
+/// Returns the engine's configuration with these two `windlass.toml` files.
+fn engine(system: &str, user: &str) -> PullerConfig {
     let files = Files::new(&[("system.toml", system), ("user.toml", user)]);
-    files.load().unwrap().pull_settings()
+    applied(&files.load().unwrap())
+}
+
+/// Returns the settings of pulls in these two `windlass.toml` files, as `KEY VALUE`.
+fn configured(system: &str, user: &str) -> Vec<String> {
+    let files = Files::new(&[("system.toml", system), ("user.toml", user)]);
+    configured_in(&files)
+}
+
+fn configured_in(files: &Files) -> Vec<String> {
+    let settings = overview(&files.load().unwrap()).settings.into_iter();
+    settings
+        .filter(|setting| setting.origin.is_some())
+        .map(|setting| format!("{} {}", setting.key, setting.text))
+        .collect()
 }
 
 /// TM-7, DM-10.
 #[test]
 fn every_key_is_read() {
+    insta::assert_snapshot!(configured(EVERY_KEY, "").join("\n"), @r"
+    pull.downloads 6
+    pull.unpacks 2
+    pull.connections 8
+    pull.split-from 64MiB
+    pull.chunk 1536KiB
+    pull.retry 7
+    pull.retry-delay 300ms
+    pull.timeout 1m
+    pull.limit-rate 10MB/s
+    partials.max-age 14d
+    partials.max-size 20GB
+    ");
+}
+
+/// Each value is in its own field.
+#[test]
+fn every_key_reaches_the_engine() {
+    let config = engine(EVERY_KEY, "");
+    assert_eq!((config.downloads, config.unpacks), (6, 2));
+    let split = &config.split;
+    assert_eq!(
+        (split.connections, split.from, split.chunk),
+        (8, 64 << 20, 3 << 19)
+    );
+    assert_eq!(config.retry.attempts, 7);
+    assert_eq!(config.retry.first_pause, Duration::from_millis(300));
+    assert_eq!(config.registry.timeouts.stall, Duration::from_secs(60));
+    assert_eq!(config.rate, NonZeroU64::new(10_000_000));
+    assert_eq!(config.keep.max_age, Duration::from_secs(14 * 24 * 60 * 60));
+    assert_eq!(config.keep.max_bytes, 20_000_000_000);
     let rates = [("docker.io", 500_000), ("reg.example.com", 2_000_000)];
-    let expected = PullSettings {
-        downloads: Some(6),
-        unpacks: Some(2),
-        connections: Some(8),
-        split_from: Some(64 << 20),
-        chunk: Some(3 << 19),
-        retry: Some(7),
-        retry_delay: Some(Duration::from_millis(300)),
-        timeout: Some(Duration::from_secs(60)),
-        limit_rate: Some(limited(10_000_000)),
-        partials_max_age: Some(Duration::from_secs(14 * 24 * 3600)),
-        partials_max_size: Some(20_000_000_000),
-        registry_rates: rates
-            .map(|(name, rate)| (name.to_owned(), NonZeroU64::new(rate).unwrap()))
-            .into(),
-    };
-    assert_eq!(settings(EVERYTHING, ""), expected);
-    let files = Files::new(&[("user.toml", EVERYTHING)]);
-    let mut config = RegistryConfig::default();
-    files.load().unwrap().apply(&mut config);
-    assert_eq!(config.timeouts.stall, Duration::from_secs(60));
+    let rates = rates.map(|(name, rate)| (name.to_owned(), NonZeroU64::new(rate).unwrap()));
+    assert_eq!(config.registry_rates, rates.into());
+}
+
+/// No pause is shorter than the first one.
+#[test]
+fn a_long_retry_delay_raises_the_longest_pause() {
+    let config = engine("pull.retry-delay = '1m'", "");
+    assert_eq!(config.retry.longest_pause, Duration::from_secs(60));
+    let config = engine("pull.retry-delay = '2s'", "");
+    let default = PullerConfig::default().retry.longest_pause;
+    assert_eq!(config.retry.longest_pause, default);
 }
 
 #[test]
-fn nothing_said_is_nothing_set() {
-    assert_eq!(settings("", ""), PullSettings::default());
-    assert_eq!(settings("[pull]\n[partials]", ""), PullSettings::default());
+fn empty_tables_set_nothing() {
+    assert_eq!(settings("", ""), Settings::default());
+    assert_eq!(settings("[pull]\n[partials]", ""), Settings::default());
 }
 
-/// None at all is something else than nothing said.
+/// A limit of zero is a value, and differs from a missing key.
 #[test]
-fn no_limit_can_be_said() {
+fn limits_can_be_turned_off() {
     for none in ["0", "\"0\"", "\"off\"", "\"0MB/s\"", "0x0"] {
         let text = format!("pull.limit-rate = {none}");
-        assert_eq!(
-            settings(&text, "").limit_rate,
-            Some(Rate::Unlimited),
-            "{none}"
-        );
+        assert_eq!(configured(&text, ""), ["pull.limit-rate off"], "{none}");
     }
     let none = "pull.downloads = 0\npull.unpacks = 0\npull.split-from = 0\npartials.max-age = '0'\npartials.max-size = 0";
-    let expected = PullSettings {
-        downloads: Some(0),
-        unpacks: Some(0),
-        split_from: Some(0),
-        partials_max_age: Some(Duration::ZERO),
-        partials_max_size: Some(0),
-        ..PullSettings::default()
-    };
-    assert_eq!(settings(none, ""), expected);
+    let expected = [
+        "pull.downloads 0",
+        "pull.unpacks 0",
+        "pull.split-from 0B",
+        "partials.max-age 0s",
+        "partials.max-size 0B",
+    ];
+    assert_eq!(configured(none, ""), expected);
 }
 
 #[test]
-fn the_users_file_wins_key_by_key() {
+fn the_users_file_overrides_key_by_key() {
     let user = "[pull]\nunpacks = 1\nlimit-rate = 'off'\n[partials]\nmax-size = '1GiB'\n[registry.'docker.io']\nlimit-rate = 0\n[registry.'reg.example.com']\nlimit-rate = '1kB'";
-    let mut expected = settings(EVERYTHING, "");
-    expected.unpacks = Some(1);
-    expected.limit_rate = Some(Rate::Unlimited);
-    expected.partials_max_size = Some(1 << 30);
-    expected.registry_rates =
-        [("reg.example.com".to_owned(), NonZeroU64::new(1000).unwrap())].into();
-    assert_eq!(settings(EVERYTHING, user), expected);
-    assert_eq!(settings("", EVERYTHING), settings(EVERYTHING, EVERYTHING));
+    let mut expected = configured(EVERY_KEY, "");
+    expected[1] = "pull.unpacks 1".to_owned();
+    expected[8] = "pull.limit-rate off".to_owned();
+    expected[10] = "partials.max-size 1GiB".to_owned();
+    assert_eq!(configured(EVERY_KEY, user), expected);
+    let rates = [("reg.example.com".to_owned(), NonZeroU64::new(1000).unwrap())];
+    assert_eq!(engine(EVERY_KEY, user).registry_rates, rates.into());
+    assert_eq!(configured("", EVERY_KEY), configured(EVERY_KEY, EVERY_KEY));
 }
 
-/// The names that were there before `[pull]` mean the same.
+/// The keys of earlier versions mean the same.
 #[test]
-fn older_names_are_the_same_settings() {
+fn older_keys_are_the_same_settings() {
     let older = "downloads = 5\nattempts = 6\ntimeouts.stall = '7s'";
     let newer = "[pull]\ndownloads = 1\nretry = 2\ntimeout = '3s'";
-    let values = |settings: PullSettings| (settings.downloads, settings.retry, settings.timeout);
-    let seconds = |seconds| Some(Duration::from_secs(seconds));
-    let expected = (Some(5), Some(6), seconds(7));
-    assert_eq!(values(settings(older, "")), expected);
-    assert_eq!(values(settings(newer, older)), expected);
-    let expected = (Some(1), Some(2), seconds(3));
-    assert_eq!(values(settings(older, newer)), expected);
+    let expected = ["pull.downloads 5", "pull.retry 6", "pull.timeout 7s"];
+    assert_eq!(configured(older, ""), expected);
+    assert_eq!(configured(newer, older), expected);
+    let expected = ["pull.downloads 1", "pull.retry 2", "pull.timeout 3s"];
+    assert_eq!(configured(older, newer), expected);
     for (text, expected) in [
         (
             "downloads = 3\npull.downloads = 3",
-            "2:6: pull.downloads: `downloads` says the same: leave out one of the two",
+            "2:6: pull.downloads: `downloads` sets the same: remove one of the two",
         ),
         (
             "pull.retry = 3\nattempts = 3",
-            "1:6: pull.retry: `attempts` says the same: leave out one of the two",
+            "1:6: pull.retry: `attempts` sets the same: remove one of the two",
         ),
         (
             "[pull]\ntimeout = '3s'\n[timeouts]\nstall = '4s'",
-            "2:1: pull.timeout: `timeouts.stall` says the same: leave out one of the two",
+            "2:1: pull.timeout: `timeouts.stall` sets the same: remove one of the two",
         ),
     ] {
-        assert_eq!(refused(text), expected);
+        assert_eq!(error_of(text), expected);
     }
 }
 
-/// DM-10, TM-7: Docker's file is asked after both of windlass's.
+/// DM-10, TM-7: both `windlass.toml` files override Docker's file.
 #[test]
-fn dockers_limits_are_weaker() {
+fn limits_in_dockers_file_are_weaker() {
     let daemon = r#"{"max-concurrent-downloads": 9, "max-download-attempts": 8, "max-concurrent-uploads": "x"}"#;
     let files = Files::new(&[("daemon.json", daemon)]);
-    let load = || files.load().unwrap().pull_settings();
-    let expected = PullSettings {
-        downloads: Some(9),
-        retry: Some(8),
-        ..PullSettings::default()
-    };
-    assert_eq!(load(), expected);
+    let values = || configured_in(&files);
+    assert_eq!(values(), ["pull.downloads 9", "pull.retry 8"]);
     files.write("system.toml", "pull.downloads = 2");
-    let expected = PullSettings {
-        downloads: Some(2),
-        ..expected
-    };
-    assert_eq!(load(), expected);
+    assert_eq!(values(), ["pull.downloads 2", "pull.retry 8"]);
     files.write("user.toml", "pull.retry = 3");
-    let expected = PullSettings {
-        retry: Some(3),
-        ..expected
-    };
-    assert_eq!(load(), expected);
+    assert_eq!(values(), ["pull.downloads 2", "pull.retry 3"]);
     files.write("user.toml", "daemon-json = false");
-    let expected = PullSettings {
-        retry: None,
-        ..expected
-    };
-    assert_eq!(load(), expected);
+    assert_eq!(values(), ["pull.downloads 2"]);
 }
 
-/// Who answers for a registry is not said by how fast it may.
+/// The limit of a registry does not configure its hosts.
 #[test]
-fn a_rate_leaves_it_to_others_who_answers() {
+fn a_registry_with_a_limit_has_the_hosts_of_other_files() {
     let files = Files::new(&[
         (
             "system.toml",
@@ -190,22 +204,22 @@ fn a_rate_leaves_it_to_others_who_answers() {
     let hosts = |registry| crate::support::hosts(&loaded, registry);
     assert_eq!(hosts("a.test"), ["https://hosts-toml.test/"]);
     assert_eq!(hosts("b.test"), ["https://all.test/"]);
-    let rates = loaded.pull_settings().registry_rates;
+    let rates = applied(&loaded).registry_rates;
     let names: Vec<&str> = rates.keys().map(String::as_str).collect();
     assert_eq!(names, ["a.test", "b.test"]);
 }
 
 #[test]
-fn everything_is_shown_with_its_line() {
+fn the_overview_has_the_lines_of_values() {
     let daemon = r#"{"max-download-attempts": 8}"#;
     let user = "[pull]\nunpacks = 1\nlimit-rate = 'off'\n[registry.'docker.io']\nlimit-rate = 0";
-    let system = EVERYTHING.replace("retry = 7\n", "");
+    let system = EVERY_KEY.replace("retry = 7\n", "");
     let files = Files::new(&[
         ("system.toml", &system),
         ("user.toml", user),
         ("daemon.json", daemon),
     ]);
-    let overview = files.load().unwrap().overview(None);
+    let overview = overview(&files.load().unwrap());
     let shown = |value: &Value| {
         let text = serde_json::to_string(value).unwrap();
         text.replace(&format!("{}", files.path("").display()), "")

@@ -11,7 +11,7 @@ use windlass_listen::{ServerTls, ServerTlsError, find_group};
 
 use super::Args;
 use super::error::DaemonError;
-use crate::config::Settings;
+use crate::config::CommandSettings;
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -83,17 +83,18 @@ impl ConfigSource {
 
     /// Reads the configuration.
     pub(super) fn read(&self) -> Result<DaemonConfig, Error> {
-        let settings = Settings::load_for_daemon(
+        let settings = CommandSettings::load_for_daemon(
             self.config.as_deref(),
             self.args.config_file.as_deref(),
             &self.insecure,
             &self.environment,
         )?;
-        let file = &settings.loaded.daemon;
-        self.refuse_duplicates(file).map_err(daemon)?;
+        let file = &settings.configuration.daemon;
+        self.refuse_duplicates(&settings.configuration.daemon_keys)
+            .map_err(daemon)?;
         let root = settings.root(self.root.as_deref(), &self.environment)?;
         let fixed = self.fixed(file, root.clone()).map_err(daemon)?;
-        let findings = settings.loaded.findings.iter();
+        let findings = settings.configuration.findings.iter();
         let mut findings: Vec<_> = findings.map(ToString::to_string).collect();
         findings.extend(overruled(&settings));
         Ok(DaemonConfig {
@@ -104,7 +105,7 @@ impl ConfigSource {
     }
 
     /// Refuses options that are both on the command line and in the file, like Docker: one of them is most likely forgotten.
-    fn refuse_duplicates(&self, file: &DaemonSettings) -> Result<(), DaemonError> {
+    fn refuse_duplicates(&self, keys: &[Setting<String>]) -> Result<(), DaemonError> {
         let args = &self.args;
         let given = [
             ("hosts", !args.hosts.is_empty()),
@@ -135,7 +136,7 @@ impl ConfigSource {
             ),
         ];
         let is_given = |key: &str| given.contains(&(key, true));
-        let twice = file.keys.iter().filter(|key| is_given(&key.value));
+        let twice = keys.iter().filter(|key| is_given(&key.value));
         let keys: Vec<_> = twice
             .map(|key| format!("{} ({})", key.value, key.origin))
             .collect();
@@ -181,8 +182,8 @@ impl ConfigSource {
         let ca = path(&args.tlscacert, &file.ca);
         let certificate = path(&args.tlscert, &file.certificate);
         let key = path(&args.tlskey, &file.key);
-        let is_off = !args.tlsverify && value(file.tls.as_ref()) == Some(false);
-        let is_on = args.tlsverify || value(file.tls.as_ref()) == Some(true);
+        let is_off = !args.tlsverify && file.is_tls_on() == Some(false);
+        let is_on = args.tlsverify || file.is_tls_on() == Some(true);
         let tcp = hosts
             .iter()
             .find(|host| matches!(host, DaemonAddress::Tcp(_)));
@@ -209,11 +210,11 @@ impl ConfigSource {
 
     fn reloadable(
         &self,
-        settings: &Settings,
+        settings: &CommandSettings,
         root: PathBuf,
     ) -> Result<ReloadableConfig, DaemonError> {
         let args = &self.args;
-        let file = &settings.loaded.daemon;
+        let file = &settings.configuration.daemon;
         let mut engine = settings.engine(root);
         if let Some(downloads) = args.max_concurrent_downloads {
             engine.pull.downloads = downloads;
@@ -232,7 +233,7 @@ impl ConfigSource {
             true => value(file.labels.as_ref()).unwrap_or_default(),
         };
         let drain = args.shutdown_timeout.map(Duration::from_secs);
-        let level = args.log_level.or_else(|| value(file.log_level.as_ref()));
+        let level = args.log_level.or_else(|| file.effective_log_level());
         let uploads = args.max_concurrent_uploads;
         Ok(ReloadableConfig {
             info: info(&engine, labels),
@@ -348,9 +349,9 @@ fn info(engine: &EngineConfig, labels: Vec<String>) -> DaemonInfo {
 }
 
 /// Returns a warning if another file overrules the store in the file of the daemon.
-fn overruled(settings: &Settings) -> Option<String> {
-    let root = settings.loaded.root.as_ref()?;
-    let data_root = settings.loaded.daemon.data_root.as_ref()?;
+fn overruled(settings: &CommandSettings) -> Option<String> {
+    let root = settings.configuration.settings.root.as_ref()?;
+    let data_root = settings.configuration.daemon.data_root.as_ref()?;
     (root.value != data_root.value).then(|| {
         format!(
             "{}: data-root: ignored, because {} names another store",

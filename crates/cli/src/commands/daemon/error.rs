@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use windlass_config::{Origin, UrlProblem};
+use windlass_config::{FileLocation, UrlProblem};
 use windlass_daemon::DaemonAddressError;
 use windlass_listen::{BindError, ServerTlsError};
 
@@ -13,7 +13,7 @@ pub(crate) enum DaemonError {
     /// An address in the file is invalid.
     #[error("{origin}: hosts[{index}]")]
     Address {
-        origin: Origin,
+        origin: FileLocation,
         index: usize,
         source: DaemonAddressError,
     },

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use windlass::EngineConfig;
-use windlass_config::{Rate, parse_duration, parse_positive_duration, parse_rate};
+use windlass::{EngineConfig, Rate};
+use windlass_config::{parse_duration, parse_positive_duration, parse_rate};
 
 /// How often, after what time, how fast.
 #[derive(Debug, clap::Args)]
@@ -42,13 +42,13 @@ impl Patience {
             timeouts.token = timeouts.token.min(timeout);
         }
         if let Some(rate) = self.limit_rate {
-            engine.pull.rate = rate.limit();
+            engine.pull.rate = rate;
         }
     }
 
     /// Returns how fast bytes may come.
-    pub(super) fn rate(&self) -> windlass::Rate {
-        self.limit_rate.and_then(Rate::limit)
+    pub(super) fn rate(&self) -> Rate {
+        self.limit_rate.flatten()
     }
 
     /// Tells whether anything was asked for but the rate.

@@ -1,10 +1,10 @@
-//! The daemon's own file: what it may say, and how it is refused.
+//! The daemon's own `daemon.json`.
 
 use super::*;
 
 fn read_text(text: &str) -> Result<DaemonSettings, String> {
     read(Path::new("/etc/w/daemon.json"), text, &mut Vec::new())
-        .map(|(read, _)| read)
+        .map(|file| file.settings)
         .map_err(|error| format!("{error}: {}", error.problem))
 }
 
@@ -13,7 +13,7 @@ fn value<T: Clone>(setting: Option<&Setting<T>>) -> Option<T> {
 }
 
 #[test]
-fn says_how_the_daemon_is_to_be() {
+fn reads_every_key() {
     let text = r#"{
         "hosts": ["unix:///run/w.sock", "fd://"], "group": "windlass",
         "tls": false, "tlsverify": true, "tlscacert": "ca.pem", "tlscert": "/c.pem", "tlskey": "k.pem",
@@ -21,11 +21,12 @@ fn says_how_the_daemon_is_to_be() {
         "labels": ["rack=12"], "shutdown-timeout": 15, "max-concurrent-uploads": 3,
         "metrics-addr": "127.0.0.1:9323", "features": {"containerd-snapshotter": true}
     }"#;
-    let read = read_text(text).unwrap();
+    let file = read(Path::new("/etc/w/daemon.json"), text, &mut Vec::new()).unwrap();
+    let read = file.settings;
     let hosts = ["unix:///run/w.sock", "fd://"].map(str::to_owned).to_vec();
     assert_eq!(value(read.hosts.as_ref()), Some(hosts));
     assert_eq!(value(read.group.as_ref()).as_deref(), Some("windlass"));
-    assert_eq!(value(read.tls.as_ref()), Some(true));
+    assert_eq!(read.is_tls_on(), Some(true));
     assert_eq!(value(read.ca.as_ref()), Some("/etc/w/ca.pem".into()));
     assert_eq!(value(read.certificate.as_ref()), Some("/c.pem".into()));
     assert_eq!(value(read.log_level.as_ref()), Some(LogLevel::Warn));
@@ -33,12 +34,12 @@ fn says_how_the_daemon_is_to_be() {
     let timeout = value(read.shutdown_timeout.as_ref());
     assert_eq!(timeout, Some(Duration::from_secs(15)));
     assert_eq!(value(read.uploads.as_ref()), Some(3));
-    let key = read.keys.iter().find(|key| key.value == "tlskey").unwrap();
+    let key = file.keys.iter().find(|key| key.value == "tlskey").unwrap();
     assert_eq!(key.origin.line, Some(3));
 }
 
 #[test]
-fn a_key_that_nothing_has_is_refused_where_it_stands() {
+fn unknown_keys_are_errors_with_a_position() {
     for (text, expected) in [
         (
             "{\n  \"debug\": true,\n  \"max-concurent-downloads\": 3\n}",
@@ -54,7 +55,7 @@ fn a_key_that_nothing_has_is_refused_where_it_stands() {
         ),
         (
             "{\"debug\": true,\n \"debug\": false}",
-            "/etc/w/daemon.json:2:8: the key \"debug\" stands there twice",
+            "/etc/w/daemon.json:2:8: duplicate key \"debug\"",
         ),
     ] {
         assert_eq!(read_text(text).unwrap_err(), expected);
@@ -62,7 +63,7 @@ fn a_key_that_nothing_has_is_refused_where_it_stands() {
 }
 
 #[test]
-fn a_value_that_cannot_be_is_refused_where_it_stands() {
+fn invalid_values_are_errors_with_a_position() {
     for (entry, expected) in [
         (
             r#""log-level": "loud""#,
@@ -108,23 +109,39 @@ fn a_value_that_cannot_be_is_refused_where_it_stands() {
 }
 
 #[test]
-fn what_is_dockers_alone_is_told_in_one_remark() {
+fn keys_without_effect_are_one_finding() {
     let text =
         r#"{"bridge": "none", "iptables": false, "storage-driver": "overlay2", "mtu": null}"#;
     let mut findings = Vec::new();
-    let (read, _) = read(Path::new("d.json"), text, &mut findings).unwrap();
-    assert_eq!(read.keys.len(), 3);
-    let told: Vec<_> = findings.iter().map(ToString::to_string).collect();
-    let expected = "d.json: bridge, iptables, storage-driver: of Docker's keys, without a meaning here, ignored";
-    assert_eq!(told, [expected]);
+    let file = read(Path::new("d.json"), text, &mut findings).unwrap();
+    assert_eq!(file.keys.len(), 3);
+    let findings: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    let expected =
+        "d.json: bridge, iptables, storage-driver: Docker's keys without effect here, ignored";
+    assert_eq!(findings, [expected]);
 }
 
 #[test]
-fn debug_is_a_level_and_an_empty_file_says_nothing() {
-    let level = |text| value(read_text(text).unwrap().log_level.as_ref());
+fn debug_overrides_the_log_level() {
+    let level = |text| read_text(text).unwrap().effective_log_level();
     let debug = Some(LogLevel::Debug);
     assert_eq!(level(r#"{"debug": true, "log-level": "warn"}"#), debug);
     assert_eq!(level(r#"{"log-level": "warn", "debug": true}"#), debug);
     assert_eq!(level(r#"{"debug": false}"#), None);
+}
+
+#[test]
+fn an_empty_file_has_no_settings() {
     assert_eq!(read_text("\n").unwrap(), DaemonSettings::default());
+}
+
+/// No key is both used and without effect, or there twice.
+#[test]
+fn every_key_is_listed_once() {
+    let known = known_keys();
+    let mut keys = known[""].clone();
+    keys.extend(UNUSED_KEYS);
+    keys.sort_unstable();
+    let duplicates: Vec<_> = keys.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert_eq!(duplicates, Vec::<&[&str]>::new());
 }

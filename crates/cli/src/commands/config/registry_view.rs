@@ -1,4 +1,4 @@
-//! The way to a registry: who is asked, in which order, and how.
+//! The hosts of a registry, in the order in which they are tried, and how they are used.
 
 use serde::Serialize;
 use windlass::{
@@ -8,69 +8,69 @@ use windlass::{
 use windlass_config::{HostOverview, RegistryOverview, shown_proxy};
 use windlass_credentials::{CredentialSource, CredentialStore};
 
-use super::Asked;
-use super::facts::From;
-use crate::config::Settings;
+use super::ShowTarget;
+use super::effective_config::ValueOrigin;
+use crate::config::CommandSettings;
 
-/// Where Docker Hub's API is; its credentials are filed under `docker.io`.
+/// The host of Docker Hub's API. Its credentials are stored for `docker.io`.
 const DOCKER_HUB: &str = "registry-1.docker.io";
 
-/// Who answers for a registry.
+/// The hosts of a registry.
 #[derive(Debug, Serialize)]
-pub(super) struct Way {
-    /// As in names, or `*` for all that nothing is said about.
+pub(super) struct RegistryView {
+    /// The name as in references, or `*` for all registries that are not configured.
     pub(super) registry: String,
-    /// Where it is said who answers.
-    pub(super) from: From,
-    /// Why it cannot be asked.
+    /// Where the hosts are configured.
+    pub(super) from: ValueOrigin,
+    /// Why the registry cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unusable: Option<String>,
-    /// In the order in which they are asked.
-    pub(super) endpoints: Vec<Host>,
-    /// Places that foreign layers may be fetched from.
+    /// The hosts, in the order in which they are tried.
+    pub(super) endpoints: Vec<HostView>,
+    /// Origins that foreign layers may be fetched from.
     pub(super) foreign_layers: Vec<String>,
-    /// Bytes a second that may come from it, if that is said.
+    /// The maximum download rate in bytes per second, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) limit_rate: Option<u64>,
 }
 
-/// One that is asked.
+/// A host of a registry.
 #[derive(Debug, Serialize)]
-pub(super) struct Host {
+pub(super) struct HostView {
     pub(super) url: String,
     /// `mirror` or `registry`.
     pub(super) role: &'static str,
     pub(super) capabilities: Vec<&'static str>,
-    /// Files with CAs that are trusted for it beside all others.
+    /// The number of files with CAs that are trusted for this host in addition to all others.
     pub(super) ca: usize,
     pub(super) client_certificate: bool,
     pub(super) skip_verify: bool,
-    /// Ranges of addresses: it is asked only if it has one in these.
+    /// Ranges of addresses. The host is used only if its address is in one of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) within: Vec<String>,
-    /// Without what may be secret in it; `null` if it is gone to directly.
+    /// The proxy without its password; `null` for a direct connection.
     pub(super) proxy: Option<String>,
-    /// The names of headers that are sent to it. Their values may be secrets.
+    /// The names of configured headers. Their values may be secrets.
     pub(super) headers: Vec<String>,
-    /// Seconds, where it has other than everybody.
+    /// The time to connect in seconds, if it is not the general one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dial_timeout: Option<f64>,
-    /// Where credentials would come from.
+    /// Where its credentials are stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) credentials: Option<String>,
-    pub(super) from: From,
+    pub(super) from: ValueOrigin,
 }
 
-impl Way {
-    /// Returns what is said about a registry, without what follows from it.
-    pub(super) fn general(overview: &RegistryOverview) -> Self {
-        let endpoints = overview.hosts.iter().map(|host| Host {
-            credentials: None,
-            ..Host::described(host)
-        });
+impl RegistryView {
+    /// Returns the configured hosts of a registry, without its own host.
+    pub(super) fn new(overview: &RegistryOverview) -> Self {
+        let endpoints = overview.hosts.iter().map(HostView::configured);
         Self {
             registry: overview.name.clone(),
-            from: overview.origin.as_ref().map_or(From::Default, From::file),
+            from: overview
+                .origin
+                .as_ref()
+                .map_or(ValueOrigin::Default, ValueOrigin::file),
             unusable: overview.unusable.as_ref().map(|causes| causes.join(": ")),
             endpoints: endpoints.collect(),
             foreign_layers: overview.foreign_layers.clone(),
@@ -80,59 +80,62 @@ impl Way {
         }
     }
 
-    /// Returns who answers for what was asked about.
-    pub(super) fn to(asked: &Asked, settings: &Settings, keys: &CredentialStore) -> Self {
-        let registry = match asked {
-            Asked::Registry(host) => host,
-            Asked::Repository(name) => name.registry(),
+    /// Returns all hosts of a registry or repository.
+    pub(super) fn of_target(
+        target: &ShowTarget,
+        settings: &CommandSettings,
+        keys: &CredentialStore,
+    ) -> Self {
+        let registry = match target {
+            ShowTarget::Registry(host) => host,
+            ShowTarget::Repository(name) => name.registry(),
         };
-        let mut overview = settings.loaded.overview(Some(registry)).registries;
-        let overview = overview.remove(0);
-        let mut way = Self::general(&overview);
-        registry.clone_into(&mut way.registry);
-        let repository = repository(asked);
-        let endpoints = match Endpoint::of(&repository, &settings.registry) {
+        let config = &settings.pull.registry;
+        let overview = settings.configuration.registry_overview(registry);
+        let mut view = Self::new(&overview);
+        registry.clone_into(&mut view.registry);
+        let repository = repository(target);
+        let endpoints = match Endpoint::of(&repository, config) {
             Ok(endpoints) => endpoints,
             Err(error) => {
-                way.unusable = Some(text::error_chain(&error));
-                return way;
+                view.unusable = Some(text::error_chain(&error));
+                return view;
             }
         };
-        let path = match asked {
-            Asked::Registry(_) => "",
-            Asked::Repository(name) => name.path(),
+        let path = match target {
+            ShowTarget::Registry(_) => "",
+            ShowTarget::Repository(name) => name.path(),
         };
-        let described = |place: usize, endpoint: &Endpoint| match overview.hosts.get(place) {
-            Some(host) => Host::described(host),
-            None => Host::plain(endpoint, &endpoints, &settings.registry),
-        };
-        let hosts = endpoints.iter().enumerate().map(|(place, endpoint)| {
-            let mut host = described(place, endpoint);
-            let is_own = overview.hosts.get(place).is_none();
-            host.add_general(endpoint, &settings.registry);
-            // What a proxy would connect to could not be seen.
+        let hosts = endpoints.iter().enumerate().map(|(index, endpoint)| {
+            let configured = overview.hosts.get(index);
+            let mut host = match configured {
+                Some(host) => HostView::configured(host),
+                None => HostView::own_host(endpoint, &endpoints, config),
+            };
+            host.add_certificates(endpoint, config);
+            // With a proxy, the address of the host would not be in a range, because the proxy resolves it.
             if host.within.is_empty() {
-                host.proxy = proxy(endpoint, registry, &settings.registry);
+                host.proxy = proxy(endpoint, registry, config);
             }
-            let door = CredentialScope {
+            let scope = CredentialScope {
                 host: match endpoint.origin().authority() {
-                    _ if is_own => registry.to_owned(),
+                    _ if configured.is_none() => registry.to_owned(),
                     DOCKER_HUB => "docker.io".to_owned(),
                     authority => authority.to_owned(),
                 },
                 repository: path.to_owned(),
             };
-            host.credentials = credentials(keys, &door);
+            host.credentials = credentials(keys, &scope);
             host
         });
-        way.endpoints = hosts.collect();
-        way
+        view.endpoints = hosts.collect();
+        view
     }
 }
 
-impl Host {
-    /// A host that a file describes.
-    fn described(host: &HostOverview) -> Self {
+impl HostView {
+    /// Returns a host from a file.
+    fn configured(host: &HostOverview) -> Self {
         Self {
             url: host.url.trim_end_matches('/').to_owned(),
             role: match host.role {
@@ -148,16 +151,16 @@ impl Host {
             headers: host.headers.clone(),
             dial_timeout: host.dial_timeout,
             credentials: None,
-            from: From::file(&host.origin),
+            from: ValueOrigin::file(&host.origin),
         }
     }
 
-    /// The registry itself, about which no file says anything.
-    fn plain(endpoint: &Endpoint, all: &[Endpoint], config: &RegistryConfig) -> Self {
+    /// Returns the registry's own host, which no file configures.
+    fn own_host(endpoint: &Endpoint, all: &[Endpoint], config: &RegistryConfig) -> Self {
         let HostCapabilities { pull, resolve } = endpoint.capabilities();
         let can = [(pull, "pull"), (resolve, "resolve")];
-        // One that may be spoken to in the clear may have any certificate, too. If that is so only at certain
-        // addresses, it is asked as any other first, and then once more in either way, at those alone.
+        // A host that may be used without TLS may have any certificate, too. If that depends on its address, there are
+        // three endpoints: one as for any other host, and two for the insecure addresses alone.
         let same = |other: &&Endpoint| other.role() == EndpointRole::Registry;
         let own: Vec<&Endpoint> = all.iter().filter(same).collect();
         let may_be_insecure = own.iter().any(|own| !own.is_https()) && !endpoint.is_loopback();
@@ -181,12 +184,12 @@ impl Host {
             headers: Vec::new(),
             dial_timeout: None,
             credentials: None,
-            from: From::Default,
+            from: ValueOrigin::Default,
         }
     }
 
-    /// Adds what holds for its host and port, whoever it answers for.
-    fn add_general(&mut self, endpoint: &Endpoint, config: &RegistryConfig) {
+    /// Adds the certificates that are configured for the host and port, for all registries.
+    fn add_certificates(&mut self, endpoint: &Endpoint, config: &RegistryConfig) {
         if let Some(tls) = certificates(endpoint, config) {
             self.ca += tls.roots.len();
             self.client_certificate |= tls.identity.is_some();
@@ -204,8 +207,8 @@ fn certificates<'a>(endpoint: &Endpoint, config: &'a RegistryConfig) -> Option<&
     with_port.or_else(|| config.certificates.get(authority))
 }
 
-/// The registry's own proxies, or everybody's. This machine is gone to directly. Whether `NO_PROXY` names the
-/// host is not looked at here.
+/// Returns the proxy of the registry, or the general one. Connections to this machine are direct. `NO_PROXY` is not
+/// evaluated here.
 fn proxy(endpoint: &Endpoint, registry: &str, config: &RegistryConfig) -> Option<String> {
     if endpoint.is_loopback() {
         return None;
@@ -220,26 +223,26 @@ fn proxy(endpoint: &Endpoint, registry: &str, config: &RegistryConfig) -> Option
     proxy.as_ref().map(shown_proxy)
 }
 
-/// Where they would come from; what they are stays where it is, and no helper is run.
-fn credentials(keys: &CredentialStore, door: &CredentialScope) -> Option<String> {
-    match keys.source_of(door) {
+/// Returns where the credentials are stored. They are not read, and no helper is run.
+fn credentials(keys: &CredentialStore, scope: &CredentialScope) -> Option<String> {
+    match keys.source_of(scope) {
         Ok(Some(CredentialSource::Entry { place, key })) => Some(format!("{place}, under {key}")),
         Ok(Some(CredentialSource::Helper { name, place, .. })) => {
-            Some(format!("docker-credential-{name}, which {place} names"))
+            Some(format!("docker-credential-{name}, configured in {place}"))
         }
         Ok(None) => None,
         Err(error) => Some(format!("unusable: {}", text::error_chain(&error))),
     }
 }
 
-/// A repository in the registry, which decides alone who answers.
-fn repository(asked: &Asked) -> RepositoryName {
-    match asked {
-        Asked::Repository(name) => name.clone(),
-        Asked::Registry(host) => {
+/// Returns a repository in the registry. The hosts are the same for all of them.
+fn repository(target: &ShowTarget) -> RepositoryName {
+    match target {
+        ShowTarget::Repository(name) => name.clone(),
+        ShowTarget::Registry(host) => {
             let reference: windlass::Reference = format!("{host}/name/name")
                 .parse()
-                .expect("it was parsed with this name before");
+                .expect("`ShowTarget::parse` parsed the same text");
             reference.repository().clone()
         }
     }

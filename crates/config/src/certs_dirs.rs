@@ -1,4 +1,4 @@
-//! Directories with a directory for each registry: `certs.d`, of containerd, Docker and podman.
+//! The `certs.d` directories of windlass, containerd, Docker and podman, which have one directory for each registry.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,82 +8,86 @@ use std::path::{Path, PathBuf};
 use windlass_registry::ClientTls;
 
 use crate::address;
-use crate::certs::{self, Beside};
-use crate::error::{ConfigError, Problem};
+use crate::certs::{self, HostsTomlPresence};
+use crate::error::{ConfigError, ConfigProblem};
 use crate::file;
-use crate::hosts_toml::{self, Hosts, Whose};
-use crate::settings::CertificateOrigin;
-use crate::source::{Finding, Origin, Remark, Setting, Source, SourceKind, SourceState};
+use crate::hosts_toml::{self, ConfiguredHosts, HostsScope};
+use crate::registry_settings::CertificateOrigin;
+use crate::settings::RootCertificates;
+use crate::source::{ConfigSource, FileLocation, Finding, FindingKind, SourceKind, SourceState};
 
-/// How many entries all the directories may have together.
-const MOST_ENTRIES: usize = 10_000;
-/// The directory for registries that have none of their own.
+/// The maximum number of entries of all directories together.
+const MAX_ENTRIES: usize = 10_000;
+/// The directory for registries without one of their own.
 const DEFAULT: &str = "_default";
 const HOSTS_TOML: &str = "hosts.toml";
 
-/// What is in the directories. One that cannot be used is an error of its registry's alone.
+/// The content of the directories. An error in the directory of one registry does not affect others.
 #[derive(Debug, Default)]
-pub(crate) struct Scan {
-    /// By the name of the registry: what the first directory says that says anything.
-    pub(crate) hosts: BTreeMap<String, Result<Hosts, ConfigError>>,
-    /// For everybody else.
-    pub(crate) default: Option<Hosts>,
-    /// Registries that the default is not for, because they have a directory beside it.
+pub(crate) struct CertsDirScan {
+    /// The hosts of registries, by name, from the first directory that has a `hosts.toml` for them.
+    pub(crate) hosts: BTreeMap<String, Result<ConfiguredHosts, ConfigError>>,
+    /// The hosts of all other registries.
+    pub(crate) default: Option<ConfiguredHosts>,
+    /// Registries that have a directory beside `_default`, which is therefore not for them.
     pub(crate) not_default: BTreeSet<String>,
-    /// By host and port.
-    pub(crate) certificates: BTreeMap<String, Certificates>,
-    /// Roots for everybody.
-    pub(crate) roots: Vec<Setting<Vec<u8>>>,
-    pub(crate) sources: Vec<Source>,
+    /// The certificates, by host and port.
+    pub(crate) certificates: BTreeMap<String, EndpointCertificates>,
+    /// Root certificates for all hosts.
+    pub(crate) roots: Vec<RootCertificates>,
+    pub(crate) sources: Vec<ConfigSource>,
     pub(crate) findings: Vec<Finding>,
+    /// The number of entries that were read so far.
     entries: usize,
 }
 
 /// The certificates for a host and port, from all directories.
 #[derive(Debug, Default)]
-pub(crate) struct Certificates {
+pub(crate) struct EndpointCertificates {
     pub(crate) tls: ClientTls,
     pub(crate) origins: Vec<CertificateOrigin>,
-    /// The registries that the directories are called after.
+    /// The registries whose directories the certificates are in.
     pub(crate) registries: Vec<String>,
     pub(crate) broken: Option<ConfigError>,
-    /// Client certificates that are passed over.
+    /// Client certificates that are not used.
     pub(crate) findings: Vec<Finding>,
 }
 
-/// A registry's directory.
-struct Directory {
+/// The directory of a registry.
+struct RegistryDirectory {
     path: PathBuf,
-    /// As it is called on disk, but for the underscores around a port.
+    /// Its name, without the underscores around a port.
     name: String,
-    /// Whether it has those; it goes before the one that does not.
+    /// Whether the name on disk has those underscores. Such a directory goes before one without.
     has_underscores: bool,
 }
 
-impl Scan {
-    /// Reads the directories `roots`, of which earlier ones decide.
-    pub(crate) fn read(roots: &[PathBuf], are_asked_for: bool) -> Result<Self, ConfigError> {
+impl CertsDirScan {
+    /// Reads the directories `roots`, of which earlier ones override later ones. A missing directory is a finding if it
+    /// `is_configured`.
+    pub(crate) fn read(roots: &[PathBuf], is_configured: bool) -> Result<Self, ConfigError> {
         let mut scan = Self::default();
         for root in roots {
-            scan.read_root(root, are_asked_for)?;
+            scan.read_root(root, is_configured)?;
         }
         Ok(scan)
     }
 
-    fn read_root(&mut self, root: &Path, is_asked_for: bool) -> Result<(), ConfigError> {
+    fn read_root(&mut self, root: &Path, is_configured: bool) -> Result<(), ConfigError> {
         let names = match list(root, &mut self.entries) {
             Ok(names) => names,
-            Err(Problem::Read(error)) if file::is_absent(&error) => {
+            Err(ConfigProblem::Read(error)) if file::is_absent(&error) => {
                 self.source(root, SourceKind::CertsDir, SourceState::Absent);
-                if is_asked_for {
-                    self.findings.push(Finding::file(root, Remark::NotThere));
+                if is_configured {
+                    self.findings
+                        .push(Finding::file(root, FindingKind::MissingDirectory));
                 }
                 return Ok(());
             }
-            Err(Problem::Read(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(ConfigProblem::Read(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
                 self.source(root, SourceKind::CertsDir, SourceState::Unreadable);
-                let remark = Remark::Unreadable(error.kind());
-                self.findings.push(Finding::file(root, remark));
+                let kind = FindingKind::Unreadable(error.kind());
+                self.findings.push(Finding::file(root, kind));
                 return Ok(());
             }
             Err(problem) => return Err(ConfigError::file(root, problem)),
@@ -104,11 +108,11 @@ impl Scan {
         Ok(())
     }
 
-    /// Returns the directories among `names`, with those that go before others of their registry first.
-    fn directories(&mut self, root: &Path, names: &[PathBuf]) -> Vec<Directory> {
+    /// Returns the directories of registries among `names`, in the order in which they are read.
+    fn directories(&mut self, root: &Path, names: &[PathBuf]) -> Vec<RegistryDirectory> {
         let mut directories = Vec::new();
         for name in names {
-            // What is hidden is not a registry's: a mounted ConfigMap has its files there.
+            // Hidden directories are not for registries: a mounted Kubernetes ConfigMap keeps its files in one.
             if name.as_os_str().as_encoded_bytes().starts_with(b".") {
                 continue;
             }
@@ -116,33 +120,38 @@ impl Scan {
             match fs::metadata(&path) {
                 Ok(found) if !found.is_dir() => {}
                 Err(error) if file::is_absent(&error) => {
-                    let remark = Remark::Unreadable(error.kind());
-                    self.findings.push(Finding::file(&path, remark));
+                    let kind = FindingKind::Unreadable(error.kind());
+                    self.findings.push(Finding::file(&path, kind));
                 }
-                // What it is about is not known to be nothing: listing it will tell.
-                Ok(_) | Err(_) => directories.push(Directory::new(path, &name.to_string_lossy())),
+                // If it cannot be inspected, listing it reports the error for its registry.
+                Ok(_) | Err(_) => {
+                    directories.push(RegistryDirectory::new(path, &name.to_string_lossy()));
+                }
             }
         }
-        directories.sort_by_cached_key(Directory::rank);
+        directories.sort_by_cached_key(RegistryDirectory::rank);
         directories
     }
 
     /// Reads the directory of one registry, and returns the registry's name.
-    fn read_directory(&mut self, directory: &Directory) -> Result<Option<String>, ConfigError> {
+    fn read_directory(
+        &mut self,
+        directory: &RegistryDirectory,
+    ) -> Result<Option<String>, ConfigError> {
         let registry = match address::registry_name(&directory.name) {
-            // Docker has certificates there, for another registry than its users mean.
+            // Docker reads certificates from this directory, for another registry than its users expect.
             Some(name) if name == "docker.io" && directory.name != name => None,
             name => name,
         };
         let endpoint = address::endpoint(&directory.name);
         let Some(endpoint) = endpoint else {
-            let finding = Finding::file(&directory.path, Remark::NotARegistry);
+            let finding = Finding::file(&directory.path, FindingKind::NotARegistry);
             self.findings.push(finding);
             return Ok(None);
         };
         let names = match list(&directory.path, &mut self.entries) {
             Ok(names) => names,
-            Err(problem @ Problem::TooMany { .. }) => {
+            Err(problem @ ConfigProblem::TooMany { .. }) => {
                 return Err(ConfigError::file(&directory.path, problem));
             }
             Err(problem) => {
@@ -151,38 +160,38 @@ impl Scan {
                 return Ok(registry);
             }
         };
-        let beside = self.read_hosts(directory, registry.as_deref(), &names);
-        let tls = certs::read(&directory.path, &names, beside, &mut self.findings);
+        let hosts_toml = self.read_hosts(directory, registry.as_deref(), &names);
+        let tls = certs::read(&directory.path, &names, hosts_toml, &mut self.findings);
         self.add_certificates(&endpoint, directory, tls);
         Ok(registry)
     }
 
-    /// Reads the `hosts.toml` among `names`, unless an earlier one decides already.
+    /// Reads the `hosts.toml` among `names`, unless an earlier directory has one for the registry.
     fn read_hosts(
         &mut self,
-        directory: &Directory,
+        directory: &RegistryDirectory,
         registry: Option<&str>,
         names: &[PathBuf],
-    ) -> Beside {
+    ) -> HostsTomlPresence {
         if !names.iter().any(|name| name.as_os_str() == HOSTS_TOML) {
-            return Beside::Nothing;
+            return HostsTomlPresence::Absent;
         }
         let path = directory.path.join(HOSTS_TOML);
         let Some(registry) = registry else {
-            let finding = Finding::file(&path, Remark::NotARegistry);
+            let finding = Finding::file(&path, FindingKind::NotARegistry);
             self.findings.push(finding);
             self.source(&path, SourceKind::HostsToml, SourceState::Ignored);
-            return Beside::HostsToml;
+            return HostsTomlPresence::Present;
         };
         if self.hosts.contains_key(registry) {
             self.source(&path, SourceKind::HostsToml, SourceState::Ignored);
-            return Beside::HostsToml;
+            return HostsTomlPresence::Present;
         }
-        let hosts = read_hosts(&path, Whose::Registry(registry), &mut self.findings);
+        let hosts = read_hosts(&path, HostsScope::Registry(registry), &mut self.findings);
         let state = match &hosts {
             Ok(None) => {
                 self.source(&path, SourceKind::HostsToml, SourceState::Ignored);
-                return Beside::Nothing;
+                return HostsTomlPresence::Absent;
             }
             Ok(Some(_)) => SourceState::Read,
             Err(_) => SourceState::Broken,
@@ -191,32 +200,34 @@ impl Scan {
         if let Some(hosts) = hosts.transpose() {
             self.hosts.insert(registry.to_owned(), hosts);
         }
-        Beside::HostsToml
+        HostsTomlPresence::Present
     }
 
-    /// Reads the directory for everybody. What is wrong with it is wrong for everybody.
-    fn read_default(&mut self, directory: &Directory) -> Result<(), ConfigError> {
+    /// Reads the directory for all other registries. An error in it is an error of the whole configuration.
+    fn read_default(&mut self, directory: &RegistryDirectory) -> Result<(), ConfigError> {
         let path = &directory.path;
         let names =
             list(path, &mut self.entries).map_err(|problem| ConfigError::file(path, problem))?;
-        let mut beside = Beside::Nothing;
+        let mut hosts_toml = HostsTomlPresence::Absent;
         if names.iter().any(|name| name.as_os_str() == HOSTS_TOML) {
             let path = path.join(HOSTS_TOML);
             if self.default.is_some() {
                 self.source(&path, SourceKind::HostsToml, SourceState::Ignored);
             } else {
-                self.default = read_hosts(&path, Whose::Everybody, &mut self.findings)?;
+                self.default = read_hosts(&path, HostsScope::Default, &mut self.findings)?;
                 self.source(&path, SourceKind::HostsToml, SourceState::Read);
             }
-            beside = Beside::HostsToml;
+            hosts_toml = HostsTomlPresence::Present;
         }
-        if let Some(tls) = certs::read(path, &names, beside, &mut self.findings)? {
+        if let Some(tls) = certs::read(path, &names, hosts_toml, &mut self.findings)? {
             self.source(path, SourceKind::Certificates, SourceState::Read);
-            let roots = tls.roots.into_iter();
-            self.roots
-                .extend(roots.map(|root| Setting::new(root, Origin::file(path))));
+            let roots = tls.roots.into_iter().map(|pem| RootCertificates {
+                path: path.clone(),
+                pem,
+            });
+            self.roots.extend(roots);
             if tls.identity.is_some() {
-                let finding = Finding::file(path, Remark::EverybodysIdentity);
+                let finding = Finding::file(path, FindingKind::DefaultIdentity);
                 self.findings.push(finding);
             }
         }
@@ -226,7 +237,7 @@ impl Scan {
     fn add_certificates(
         &mut self,
         endpoint: &str,
-        directory: &Directory,
+        directory: &RegistryDirectory,
         read: Result<Option<ClientTls>, ConfigError>,
     ) {
         let (state, tls) = match read {
@@ -239,20 +250,20 @@ impl Scan {
         certificates
             .registries
             .extend(address::registry_name(&directory.name));
-        certificates.add(tls, Origin::file(&directory.path));
+        certificates.add(tls, FileLocation::file(&directory.path));
     }
 
     fn source(&mut self, path: &Path, kind: SourceKind, state: SourceState) {
-        self.sources.push(Source::new(path, kind, state));
+        self.sources.push(ConfigSource::new(path, kind, state));
     }
 }
 
-impl Certificates {
-    /// Adds what is read from `origin`: roots add up, the first client certificate and the first error stay.
-    pub(crate) fn add(&mut self, read: Result<ClientTls, ConfigError>, origin: Origin) {
+impl EndpointCertificates {
+    /// Adds the certificates from `origin`. Roots add up; of client certificates and errors the first one stays.
+    pub(crate) fn add(&mut self, read: Result<ClientTls, ConfigError>, origin: FileLocation) {
         match read {
             Ok(tls) => {
-                self.note(CertificateOrigin {
+                self.record(CertificateOrigin {
                     origin,
                     roots: tls.roots.len(),
                     has_identity: tls.identity.is_some(),
@@ -266,26 +277,26 @@ impl Certificates {
         }
     }
 
-    /// Adds what weaker files say.
+    /// Adds the certificates of weaker files.
     pub(crate) fn append(&mut self, weaker: Self) {
         self.findings.extend(weaker.findings);
         weaker
             .origins
             .into_iter()
-            .for_each(|origin| self.note(origin));
+            .for_each(|origin| self.record(origin));
         self.add_tls(weaker.tls);
         self.registries.extend(weaker.registries);
         self.broken = self.broken.take().or(weaker.broken);
     }
 
-    /// Notes where certificates come from, and a client's that is passed over.
-    fn note(&mut self, origin: CertificateOrigin) {
+    /// Records where certificates come from, and that a client certificate is not used.
+    fn record(&mut self, origin: CertificateOrigin) {
         let first = self.origins.iter().find(|found| found.has_identity);
         if let (Some(first), true) = (first, origin.has_identity) {
             self.findings.push(Finding {
                 origin: origin.origin.clone(),
                 key: None,
-                remark: Remark::SeveralIdentities {
+                kind: FindingKind::SeveralIdentities {
                     used: first.origin.path.clone(),
                 },
             });
@@ -300,9 +311,9 @@ impl Certificates {
     }
 }
 
-impl Directory {
-    /// Returns what directories are sorted by: those of one registry stand together, the one that is called
-    /// like it first.
+impl RegistryDirectory {
+    /// Returns the sort key of directories. Those of one registry are next to each other, and the one with exactly its
+    /// name is first.
     fn rank(&self) -> (String, bool, bool, String) {
         let lower = self.name.to_lowercase();
         let is_other = lower != self.name;
@@ -332,29 +343,29 @@ impl Directory {
     }
 }
 
-/// Reads a `hosts.toml`; none if it is empty, which is nothing to containerd.
+/// Reads a `hosts.toml`. `None` if it is empty, which to containerd is the same as missing.
 fn read_hosts(
     path: &Path,
-    whose: Whose<'_>,
+    scope: HostsScope<'_>,
     findings: &mut Vec<Finding>,
-) -> Result<Option<Hosts>, ConfigError> {
+) -> Result<Option<ConfiguredHosts>, ConfigError> {
     let text = file::read_text(path).map_err(|problem| ConfigError::file(path, problem))?;
     match text.as_deref() {
         None | Some("") => Ok(None),
-        Some(text) => hosts_toml::read(path, text, whose, findings).map(Some),
+        Some(text) => hosts_toml::read(path, text, scope, findings).map(Some),
     }
 }
 
-/// Returns the names in a directory, in order; `count` is of all that were ever returned.
-fn list(path: &Path, count: &mut usize) -> Result<Vec<PathBuf>, Problem> {
+/// Returns the names in a directory, sorted, and adds their number to `count`.
+fn list(path: &Path, count: &mut usize) -> Result<Vec<PathBuf>, ConfigProblem> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(path).map_err(Problem::Read)? {
-        names.push(PathBuf::from(entry.map_err(Problem::Read)?.file_name()));
+    for entry in fs::read_dir(path).map_err(ConfigProblem::Read)? {
+        names.push(PathBuf::from(
+            entry.map_err(ConfigProblem::Read)?.file_name(),
+        ));
         *count += 1;
-        if *count > MOST_ENTRIES {
-            return Err(Problem::TooMany {
-                limit: MOST_ENTRIES,
-            });
+        if *count > MAX_ENTRIES {
+            return Err(ConfigProblem::TooMany { limit: MAX_ENTRIES });
         }
     }
     names.sort();

@@ -1,16 +1,16 @@
-//! What is no way for pulls to go about their work, and what is told of it.
+//! Errors in the settings of pulls.
 
 use crate::support::Files;
 
-/// Returns why a `windlass.toml` that says this is refused.
-pub(crate) fn refused(text: &str) -> String {
-    let told = Files::new(&[("system.toml", text)]).load().unwrap_err();
-    told.replace("system.toml:", "")
+/// Returns the error in a `windlass.toml` with this text.
+pub(crate) fn error_of(text: &str) -> String {
+    let error = Files::new(&[("system.toml", text)]).load().unwrap_err();
+    error.replace("system.toml:", "")
 }
 
-/// EP-8: an error refuses the file, and says where it is and what would be right.
+/// EP-8: an error makes the file invalid, and has a position, a key and the correct format.
 #[test]
-fn says_where_and_what_is_wrong() {
+fn errors_have_a_position_a_key_and_the_format() {
     for (text, expected) in [
         (
             "[pull]\ndownload = 3",
@@ -127,7 +127,7 @@ fn says_where_and_what_is_wrong() {
         ),
         (
             "pull.chunk = '8Mb'",
-            "1:6: pull.chunk: expected one of the units B, kB, MB, GB, TB, KiB, MiB, GiB or TiB behind the number, as in \"16GiB\"",
+            "1:6: pull.chunk: expected one of the units B, kB, MB, GB, TB, KiB, MiB, GiB or TiB after the number, as in \"16GiB\"",
         ),
         (
             "pull.chunk = 65535",
@@ -151,7 +151,7 @@ fn says_where_and_what_is_wrong() {
         ),
         (
             "pull.limit-rate = ''",
-            "1:6: pull.limit-rate: expected bytes a second such as \"10MB\", \"1.5MiB\" or \"80Mbit\", or \"off\"",
+            "1:6: pull.limit-rate: expected bytes per second such as \"10MB\", \"1.5MiB\" or \"80Mbit\", or \"off\"",
         ),
         (
             "pull.limit-rate = false",
@@ -163,41 +163,41 @@ fn says_where_and_what_is_wrong() {
         ),
         (
             "pull.limit-rate = '0.5B'",
-            "1:6: pull.limit-rate: a rate is at least one byte a second, or \"off\"",
+            "1:6: pull.limit-rate: a rate is at least one byte per second, or \"off\"",
         ),
         (
             "[registry.'a.test']\nlimit-rate = '80Mb'",
-            "2:1: registry.\"a.test\".limit-rate: expected one of the units B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, kbit, Mbit or Gbit behind the number, as in \"10MB\" or \"80Mbit\"",
+            "2:1: registry.\"a.test\".limit-rate: expected one of the units B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, kbit, Mbit or Gbit after the number, as in \"10MB\" or \"80Mbit\"",
         ),
         (
             "[registry.'*']\nlimit-rate = '1MB'",
-            "2:1: registry.\"*\".limit-rate: it is about one registry: for all of them together there is `pull.limit-rate`",
+            "2:1: registry.\"*\".limit-rate: this is the limit of one registry: use `pull.limit-rate` to limit all of them",
         ),
         (
             "[[registry.'a.test'.mirror]]\nurl = 'm.test'\nlimit-rate = '1MB'",
             "3:1: registry.\"a.test\".mirror[0].limit-rate: there is no such key",
         ),
     ] {
-        assert_eq!(refused(text), expected, "{text}");
+        assert_eq!(error_of(text), expected, "{text}");
     }
 }
 
-/// C13: of two equal keys one reader takes the first, another the last.
+/// C13: of two equal keys, one reader would use the first and another the last.
 #[test]
-fn nothing_stands_there_twice() {
-    for (text, place) in [
+fn duplicate_keys_are_errors() {
+    for (text, position) in [
         ("[pull]\nretry = 1\nretry = 2", "3:1"),
         ("[pull]\nretry = 1\n[pull]\nchunk = '1MB'", "3:2"),
         ("pull.retry = 1\n[pull]\nchunk = '1MB'", "2:2"),
     ] {
-        let told = refused(text);
-        assert!(told.starts_with(&format!("{place}: ")), "{told}");
+        let error = error_of(text);
+        assert!(error.starts_with(&format!("{position}: ")), "{error}");
     }
 }
 
-/// I7: what stands in the wrong place may be a password.
+/// I7: a value with the wrong key may be a password.
 #[test]
-fn no_value_is_told() {
+fn no_error_contains_a_value() {
     for key in [
         "pull.limit-rate",
         "pull.chunk",
@@ -206,8 +206,8 @@ fn no_value_is_told() {
         "registry.'a.test'.limit-rate",
     ] {
         for value in ["hunter2", "1hunter", "http://me:hunter2@p.test", "7hunter2"] {
-            let told = refused(&format!("{key} = '{value}'"));
-            assert!(!told.contains("hunter"), "{told}");
+            let error = error_of(&format!("{key} = '{value}'"));
+            assert!(!error.contains("hunter"), "{error}");
         }
     }
 }

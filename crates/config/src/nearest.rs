@@ -1,6 +1,6 @@
-//! Which key was meant.
+//! Finds the key that a misspelled one was probably meant to be.
 
-/// Returns the one of `known` that `found` was probably meant to be.
+/// Returns the key among `known` that `found` was probably meant to be.
 pub(crate) fn nearest(found: &str, known: &[&'static str]) -> Option<&'static str> {
     let found: Vec<char> = found
         .to_lowercase()
@@ -10,13 +10,18 @@ pub(crate) fn nearest(found: &str, known: &[&'static str]) -> Option<&'static st
         .collect();
     let (changes, key) = known
         .iter()
-        .map(|key| (changes(&found, &key.chars().collect::<Vec<_>>()), *key))
+        .map(|key| {
+            (
+                edit_distance(&found, &key.chars().collect::<Vec<_>>()),
+                *key,
+            )
+        })
         .min()?;
     (changes <= 1 + key.len() / 5).then_some(key)
 }
 
-/// Returns how many letters must be put in, left out or changed to make one word of the other.
-fn changes(from: &[char], to: &[char]) -> usize {
+/// Returns the number of letters to insert, delete or replace to turn one word into the other.
+fn edit_distance(from: &[char], to: &[char]) -> usize {
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, one) in from.iter().enumerate() {
         let mut diagonal = row[0];
@@ -35,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_which_key_was_meant() {
+    fn finds_the_key_that_was_meant() {
         let known = ["insecure-registries", "downloads", "ca", "url"];
         for (found, expected) in [
             ("insecure_registries", Some("insecure-registries")),

@@ -1,0 +1,457 @@
+//! The types of values that settings have.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use windlass_registry::Secret;
+
+use super::definition::ValueType;
+use super::reader::ReadContext;
+use crate::address::{self, shown_proxy};
+use crate::duration::{self, shown_duration};
+use crate::error::{ConfigError, ConfigProblem};
+use crate::pem;
+use crate::size::{self, SizeProblem, shown_rate, shown_size};
+use crate::source::{FileLocation, Finding, FindingKind, Setting};
+use crate::toml_document::TomlItem;
+
+/// The word for a direct connection in place of the address of a proxy.
+pub(crate) const DIRECT: &str = "direct";
+/// The largest integer that TOML has.
+const MAX_INTEGER: u64 = i64::MAX.unsigned_abs();
+
+/// `true` or `false`.
+pub(crate) struct Flag;
+
+/// A path. A relative one starts at the directory of the file.
+pub(crate) struct FilePath;
+
+/// An array of paths.
+pub(crate) struct FilePaths;
+
+/// A whole number in a range.
+pub(crate) struct Count<N> {
+    unit: &'static str,
+    min: u64,
+    max: u64,
+    number: PhantomData<N>,
+}
+
+/// A number of bytes in a range.
+pub(crate) struct Size {
+    min: u64,
+    max: u64,
+}
+
+/// A length of time.
+pub(crate) struct Time {
+    can_be_zero: bool,
+}
+
+/// A limit in bytes per second. `None` is no limit.
+pub(crate) struct ByteRate;
+
+/// Hosts and ranges of addresses that may be used without TLS.
+pub(crate) struct InsecureRegistries;
+
+/// The address of a proxy, which may contain a password. `None` is a direct connection.
+pub(crate) struct ProxyAddress;
+
+/// Hosts that no proxy is used for, separated by commas.
+pub(crate) struct NoProxy;
+
+/// Files with root certificates.
+pub(crate) struct RootCertificateFiles;
+
+/// The `daemon.json` to read.
+pub(crate) struct DaemonJsonFileName;
+
+/// The content of a file with one or more root certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootCertificates {
+    /// The file, or the directory that it is in.
+    pub path: PathBuf,
+    /// The certificates in PEM form.
+    pub pem: Vec<u8>,
+}
+
+/// Which `daemon.json` of Docker's to read instead of the usual one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DaemonJsonChoice {
+    /// No file.
+    None,
+    /// This file, which must exist.
+    File(PathBuf),
+}
+
+impl ValueType for Flag {
+    type Value = bool;
+
+    fn read(&self, item: TomlItem<'_>, _: &mut ReadContext<'_>) -> Result<bool, ConfigError> {
+        item.flag()
+    }
+
+    fn to_json(&self, value: &bool) -> Value {
+        json!(value)
+    }
+
+    fn syntax(&self) -> String {
+        "true, false".to_owned()
+    }
+}
+
+impl ValueType for FilePath {
+    type Value = PathBuf;
+
+    fn read(
+        &self,
+        item: TomlItem<'_>,
+        context: &mut ReadContext<'_>,
+    ) -> Result<PathBuf, ConfigError> {
+        item.path(context.base)
+    }
+
+    fn to_json(&self, value: &PathBuf) -> Value {
+        json!(value.to_string_lossy())
+    }
+
+    fn syntax(&self) -> String {
+        "path".to_owned()
+    }
+}
+
+impl ValueType for FilePaths {
+    type Value = Vec<PathBuf>;
+
+    fn read(
+        &self,
+        item: TomlItem<'_>,
+        context: &mut ReadContext<'_>,
+    ) -> Result<Vec<PathBuf>, ConfigError> {
+        let elements = item.elements()?;
+        elements
+            .iter()
+            .map(|element| element.path(context.base))
+            .collect()
+    }
+
+    fn to_json(&self, value: &Vec<PathBuf>) -> Value {
+        value.iter().map(|path| path.to_string_lossy()).collect()
+    }
+
+    fn syntax(&self) -> String {
+        "array of paths".to_owned()
+    }
+}
+
+impl<N> Count<N> {
+    /// Returns the type of numbers from `min` to `max`, which count `unit`, a plural.
+    pub(crate) fn new(unit: &'static str, min: u64, max: u64) -> Self {
+        Self {
+            unit,
+            min,
+            max,
+            number: PhantomData,
+        }
+    }
+}
+
+impl<N> ValueType for Count<N>
+where
+    N: TryFrom<u64> + Serialize + Clone + fmt::Debug + PartialEq + 'static,
+{
+    type Value = N;
+
+    fn read(&self, item: TomlItem<'_>, _: &mut ReadContext<'_>) -> Result<N, ConfigError> {
+        let (min, max) = (self.min, self.max);
+        let number = item.number(min, max)?;
+        N::try_from(number).map_err(|_| item.error(ConfigProblem::Range { min, max }))
+    }
+
+    fn to_json(&self, value: &N) -> Value {
+        json!(value)
+    }
+
+    fn syntax(&self) -> String {
+        format!("{} to {} {}", self.min, self.max, self.unit)
+    }
+}
+
+impl Size {
+    /// Any number of bytes.
+    pub(crate) const ANY: Self = Self {
+        min: 0,
+        max: u64::MAX,
+    };
+
+    /// Returns the type of sizes from `min` to `max` bytes.
+    pub(crate) fn within(min: u64, max: u64) -> Self {
+        Self { min, max }
+    }
+}
+
+impl ValueType for Size {
+    type Value = u64;
+
+    fn read(&self, item: TomlItem<'_>, _: &mut ReadContext<'_>) -> Result<u64, ConfigError> {
+        let size = read_size(&item)?;
+        let (min, max) = (self.min, self.max);
+        match (min..=max).contains(&size) {
+            true => Ok(size),
+            false => Err(item.error(ConfigProblem::Size(SizeProblem::Range { min, max }))),
+        }
+    }
+
+    fn to_json(&self, value: &u64) -> Value {
+        json!(value)
+    }
+
+    fn to_text(&self, value: &u64) -> String {
+        shown_size(*value)
+    }
+
+    fn syntax(&self) -> String {
+        match (self.min, self.max) {
+            (0, u64::MAX) => "size".to_owned(),
+            (min, max) => format!(
+                "size, `\"{}\"` to `\"{}\"`",
+                shown_size(min),
+                shown_size(max)
+            ),
+        }
+    }
+}
+
+fn read_size(item: &TomlItem<'_>) -> Result<u64, ConfigError> {
+    if item.is_number() {
+        return item.number(0, MAX_INTEGER);
+    }
+    let text = item.text();
+    let text = text.map_err(|_| item.wrong_type("a size such as \"8MiB\""))?;
+    size::parse_size(text).map_err(|problem| item.error(ConfigProblem::Size(problem)))
+}
+
+impl Time {
+    /// Any length of time.
+    pub(crate) const ANY: Self = Self { can_be_zero: true };
+    /// A length of time that is not zero.
+    pub(crate) const POSITIVE: Self = Self { can_be_zero: false };
+}
+
+impl ValueType for Time {
+    type Value = Duration;
+
+    fn read(&self, item: TomlItem<'_>, _: &mut ReadContext<'_>) -> Result<Duration, ConfigError> {
+        let time = match self.can_be_zero {
+            true => duration::parse_duration(item.text()?),
+            false => duration::parse_positive_duration(item.text()?),
+        };
+        time.map_err(|problem| item.error(ConfigProblem::Duration(problem)))
+    }
+
+    fn to_json(&self, value: &Duration) -> Value {
+        json!(value.as_secs_f64())
+    }
+
+    fn to_text(&self, value: &Duration) -> String {
+        shown_duration(*value)
+    }
+
+    fn syntax(&self) -> String {
+        match self.can_be_zero {
+            true => "time, or `\"0\"`".to_owned(),
+            false => "time".to_owned(),
+        }
+    }
+}
+
+impl ValueType for ByteRate {
+    type Value = Option<NonZeroU64>;
+
+    /// Reads a rate. 0 is no limit, as a number and as a text.
+    fn read(
+        &self,
+        item: TomlItem<'_>,
+        _: &mut ReadContext<'_>,
+    ) -> Result<Option<NonZeroU64>, ConfigError> {
+        if item.is_number() {
+            return item.number(0, MAX_INTEGER).map(NonZeroU64::new);
+        }
+        let text = item.text();
+        let text = text.map_err(|_| item.wrong_type("a rate such as \"10MB\""))?;
+        size::parse_rate(text).map_err(|problem| item.error(ConfigProblem::Rate(problem)))
+    }
+
+    /// Returns the bytes per second, with 0 for no limit.
+    fn to_json(&self, value: &Option<NonZeroU64>) -> Value {
+        json!(value.map_or(0, NonZeroU64::get))
+    }
+
+    fn to_text(&self, value: &Option<NonZeroU64>) -> String {
+        shown_rate(*value)
+    }
+
+    fn syntax(&self) -> String {
+        "rate".to_owned()
+    }
+}
+
+impl ValueType for InsecureRegistries {
+    type Value = Vec<String>;
+
+    /// Reads a list. One invalid element makes the whole file invalid (EP-8).
+    fn read(
+        &self,
+        item: TomlItem<'_>,
+        context: &mut ReadContext<'_>,
+    ) -> Result<Vec<String>, ConfigError> {
+        let mut entries = Vec::new();
+        for item in item.elements()? {
+            let parsed = address::insecure(item.text()?);
+            let parsed = parsed.map_err(|problem| item.error(ConfigProblem::Insecure(problem)))?;
+            if parsed.had_scheme {
+                context.findings.push(Finding {
+                    origin: item.origin(),
+                    key: Some(item.key().to_owned()),
+                    kind: FindingKind::SchemeDropped,
+                });
+            }
+            if !entries.contains(&parsed.entry) {
+                entries.push(parsed.entry);
+            }
+        }
+        Ok(entries)
+    }
+
+    fn to_json(&self, value: &Vec<String>) -> Value {
+        json!(value)
+    }
+
+    fn syntax(&self) -> String {
+        "array of `HOST`, `HOST:PORT`, `ADDRESS/LENGTH`".to_owned()
+    }
+}
+
+impl ValueType for ProxyAddress {
+    type Value = Option<Secret>;
+
+    fn read(
+        &self,
+        item: TomlItem<'_>,
+        _: &mut ReadContext<'_>,
+    ) -> Result<Option<Secret>, ConfigError> {
+        let text = match item.is_array() {
+            true => return Err(item.wrong_type("a string or a table")),
+            false => item.some_text()?,
+        };
+        if text == DIRECT {
+            return Ok(None);
+        }
+        let proxy = address::proxy(text);
+        proxy
+            .map(Some)
+            .map_err(|problem| item.error(ConfigProblem::Proxy(problem)))
+    }
+
+    fn to_json(&self, value: &Option<Secret>) -> Value {
+        let address = value.as_ref().map(shown_proxy);
+        json!(address.unwrap_or_else(|| DIRECT.to_owned()))
+    }
+
+    fn unset_to_json(&self, value: &Option<Secret>) -> Value {
+        json!(value.as_ref().map(shown_proxy))
+    }
+
+    fn syntax(&self) -> String {
+        format!("address or `\"{DIRECT}\"`")
+    }
+}
+
+impl ValueType for NoProxy {
+    type Value = Option<String>;
+
+    fn read(
+        &self,
+        item: TomlItem<'_>,
+        _: &mut ReadContext<'_>,
+    ) -> Result<Option<String>, ConfigError> {
+        let mut hosts = Vec::new();
+        for item in item.one_or_more()? {
+            hosts.push(item.text()?.to_owned());
+        }
+        Ok(Some(hosts.join(",")))
+    }
+
+    fn to_json(&self, value: &Option<String>) -> Value {
+        json!(value)
+    }
+
+    fn syntax(&self) -> String {
+        "text with commas, or array".to_owned()
+    }
+}
+
+impl ValueType for RootCertificateFiles {
+    type Value = Vec<RootCertificates>;
+
+    /// Reads the names of the files, and the files.
+    fn read(
+        &self,
+        item: TomlItem<'_>,
+        context: &mut ReadContext<'_>,
+    ) -> Result<Vec<RootCertificates>, ConfigError> {
+        let mut files = Vec::new();
+        for item in item.one_or_more()? {
+            let path = item.path(context.base)?;
+            let pem = pem::roots(&path).map_err(|problem| item.error(problem))?;
+            files.push(RootCertificates { path, pem });
+        }
+        Ok(files)
+    }
+
+    fn to_json(&self, value: &Vec<RootCertificates>) -> Value {
+        let paths = value.iter().map(|file| file.path.to_string_lossy());
+        paths.collect()
+    }
+
+    fn syntax(&self) -> String {
+        "path, or array of paths".to_owned()
+    }
+
+    /// The value itself names the files.
+    fn origin<'a>(&self, _: &'a Setting<Vec<RootCertificates>>) -> Option<&'a FileLocation> {
+        None
+    }
+}
+
+impl ValueType for DaemonJsonFileName {
+    type Value = DaemonJsonChoice;
+
+    fn read(
+        &self,
+        item: TomlItem<'_>,
+        context: &mut ReadContext<'_>,
+    ) -> Result<DaemonJsonChoice, ConfigError> {
+        match item.flag() {
+            Ok(false) => Ok(DaemonJsonChoice::None),
+            Ok(true) => Err(item.wrong_type("a path or false")),
+            Err(_) => Ok(DaemonJsonChoice::File(item.path(context.base)?)),
+        }
+    }
+
+    fn to_json(&self, value: &DaemonJsonChoice) -> Value {
+        match value {
+            DaemonJsonChoice::None => json!(false),
+            DaemonJsonChoice::File(path) => json!(path.to_string_lossy()),
+        }
+    }
+
+    fn syntax(&self) -> String {
+        "path or false".to_owned()
+    }
+}
