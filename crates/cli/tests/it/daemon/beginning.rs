@@ -23,7 +23,7 @@ fn a_configuration_is_looked_at_without_anything_being_opened() {
     --- stdout
     configuration OK
     --- stderr
-    warning: [dir]/daemon.json: iptables, bridge: of Docker's keys, without a meaning here, ignored
+    warning: [dir]/daemon.json: iptables, bridge: Docker's keys without effect here, ignored
     ");
     assert!(!windlass.root().exists());
 }
@@ -84,7 +84,7 @@ fn what_cannot_be_is_refused_in_one_line() {
 
     exit: 1
     --- stderr
-    error: [dir]/daemon.json:1:23: the key "debug" stands there twice
+    error: [dir]/daemon.json:1:23: duplicate key "debug"
     hint: correct it, or name another file
     "#);
 }
