@@ -18,7 +18,7 @@ use super::measure::Measurement;
 use super::report::{BenchReport, ReportRow, ReportTable, RowGroup, progress};
 use super::{BenchContext, files};
 
-const TITLE: &str = "In and out";
+const TITLE: &str = "Transfers";
 
 /// Runs each of `tasks` with every image and every tool that supports it, in turns.
 pub(super) fn measure(

@@ -22,9 +22,9 @@ pub enum RangeFault {
     StartsLate,
     /// 206 with the requested `Content-Range`, and the bytes from the start of the body.
     FromTheStart,
-    /// 206 without a `RegistryContent-Range`.
+    /// 206 without a `Content-Range`.
     Unlabelled,
-    /// 206 whose `RegistryContent-Range` tells another size of the whole.
+    /// 206 with another total size in `Content-Range`.
     OtherTotal,
     /// 206 with two parts, `multipart/byteranges`.
     Multipart,

@@ -243,7 +243,7 @@ impl<'a> RouteScript<'a> {
         self.header(DIGEST_HEADER.as_str(), digest.to_string())
     }
 
-    /// Leaves `Docker-RegistryContent-Digest` out.
+    /// Leaves `Docker-Content-Digest` out.
     #[must_use]
     pub fn without_digest(self) -> Self {
         self.without_header(DIGEST_HEADER.as_str())
