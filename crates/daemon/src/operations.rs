@@ -139,9 +139,9 @@ impl Daemon {
         layout: &Layout,
         options: &LoadOptions,
         stop: &AtomicBool,
-        tell: Tell<'_>,
+        progress: Tell<'_>,
     ) -> Result<Vec<Loaded>, LoadError> {
-        let loaded = self.engine.load(layout, options, stop, tell)?;
+        let loaded = self.engine.load(layout, options, stop, progress)?;
         for image in &loaded {
             let id = image.image_id.to_string();
             self.events
@@ -156,9 +156,9 @@ impl Daemon {
         from: impl Read + Send,
         options: &ImportOptions,
         stop: &AtomicBool,
-        tell: &(dyn Fn(u64) + Sync),
+        progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Loaded, ImportError> {
-        let image = self.engine.import(from, options, stop, tell)?;
+        let image = self.engine.import(from, options, stop, progress)?;
         let id = image.image_id.to_string();
         self.events
             .record(ImageAction::Import, &id, name_attribute(&id));

@@ -20,7 +20,7 @@ use rustix::process::geteuid;
 
 use crate::BindError;
 
-/// Who may connect to a socket, and what happens to its directory.
+/// The permissions of a socket, and the preparation of its directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixSocketOptions {
     /// The permissions of the socket: to connect takes the permission to write.

@@ -99,7 +99,7 @@ pub(super) async fn inspect(
     }))
 }
 
-/// Returns what a lone manifest is for: its config says.
+/// Returns the platform of a manifest without an index, from its config.
 async fn platform(
     daemon: &Arc<Daemon>,
     reference: &Reference,
@@ -122,7 +122,7 @@ async fn platform(
     }])
 }
 
-/// How many repositories are found where it is not said, and at most, as by Docker.
+/// The default and the largest number of search results, as in Docker.
 const FOUND: u32 = 25;
 const MOST_FOUND: u32 = 100;
 
@@ -138,7 +138,7 @@ pub(super) async fn search(
         _ => return Err(ApiError::bad_request("limit has to be between 1 and 100")),
     };
     let filters = filters(&request.query)?;
-    // The rule of image references tells a host from a path.
+    // As in image references, a first component that looks like a host is a registry.
     let (registry, term) = match term.split_once('/') {
         Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
         _ => (DEFAULT_REGISTRY, term),

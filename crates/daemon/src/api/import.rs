@@ -29,7 +29,7 @@ const CHANNEL_CAPACITY: usize = 16;
 enum ImportSource {
     /// In the body of the request.
     Body(Incoming),
-    /// Unsupported.
+    /// At a URL.
     Web(WebUrl),
 }
 
@@ -37,6 +37,14 @@ enum ImportSource {
 struct BodyReader {
     chunks: Receiver<io::Result<Bytes>>,
     chunk: Bytes,
+}
+
+/// The response to an import.
+struct ImportResponse {
+    queue: MessageQueue,
+    sender: MessageSender,
+    /// Dropped when the head of the response is to be sent.
+    head: oneshot::Sender<()>,
 }
 
 /// Imports an image.
@@ -67,8 +75,12 @@ pub(super) async fn import(
     let queue = MessageQueue::default();
     let (sender, body) = MessageSender::new(queue.clone());
     let (head, started) = oneshot::channel();
-    let told = (queue, sender, head);
-    task::spawn(run(Arc::clone(daemon), source, options, told));
+    let response = ImportResponse {
+        queue,
+        sender,
+        head,
+    };
+    task::spawn(run(Arc::clone(daemon), source, options, response));
     // Some clients disconnect after the head of the response, so it is sent with the first message.
     drop(started.await);
     Ok(response::stream(response::JSON, body))
@@ -108,8 +120,13 @@ async fn run(
     daemon: Arc<Daemon>,
     source: ImportSource,
     options: ImportOptions,
-    (queue, sender, head): (MessageQueue, MessageSender, oneshot::Sender<()>),
+    response: ImportResponse,
 ) {
+    let ImportResponse {
+        queue,
+        sender,
+        head,
+    } = response;
     let stop = Arc::new(AtomicBool::new(false));
     let work = import_from(&daemon, source, options, &queue, &stop);
     let mut head = Some(head);
@@ -158,16 +175,16 @@ async fn import_from(
             let download = download
                 .map_err(|error| ApiError::internal(windlass::text::error_chain(&error)))?;
             queue.push(ProgressMessage::status(format!("Downloading from {url}")));
-            let told = queue.clone();
+            let progress = queue.clone();
             let total = download.length().unwrap_or_default();
             long_running(daemon, move |daemon| {
                 let fetching = Fetching::new(download, daemon.transfer_runtime.clone(), &stopped);
                 let so_far = std::sync::atomic::AtomicU64::new(0);
-                let tell = |bytes| {
+                let report = |bytes| {
                     let so_far = so_far.fetch_add(bytes, Ordering::Relaxed) + bytes;
-                    told.push_progress("", "Importing", so_far, total);
+                    progress.push_progress("", "Importing", so_far, total);
                 };
-                ended(daemon.import(fetching, &options, &stopped, &tell))
+                ended(daemon.import(fetching, &options, &stopped, &report))
             })
             .await
         }

@@ -27,6 +27,13 @@ impl Drop for StopOnDrop {
     }
 }
 
+/// The parameters of a push.
+struct PushParameters {
+    tags: Vec<Reference>,
+    choice: Choice,
+    caller: Caller,
+}
+
 /// Pushes a tag, or all tags of a repository.
 pub(super) async fn push(
     daemon: &Arc<Daemon>,
@@ -53,13 +60,12 @@ pub(super) async fn push(
         queue.push(ProgressMessage::failed(error.message));
         task::spawn(sender.finish());
     } else {
-        task::spawn(run(
-            Arc::clone(daemon),
+        let parameters = PushParameters {
             tags,
-            (choice, caller),
-            queue,
-            sender,
-        ));
+            choice,
+            caller,
+        };
+        task::spawn(run(Arc::clone(daemon), parameters, queue, sender));
     }
     Ok(response::stream(response::JSON, body))
 }
@@ -88,14 +94,18 @@ async fn tags(daemon: &Arc<Daemon>, named: &Reference) -> Result<Vec<Reference>,
 /// Pushes one reference after the other and reports progress, until all are done or the client disconnects.
 async fn run(
     daemon: Arc<Daemon>,
-    tags: Vec<Reference>,
-    (choice, caller): (Choice, Caller),
+    parameters: PushParameters,
     queue: MessageQueue,
     sender: MessageSender,
 ) {
     let stop = Arc::new(AtomicBool::new(false));
     let _stop = StopOnDrop(Arc::clone(&stop));
     let work = async {
+        let PushParameters {
+            tags,
+            choice,
+            caller,
+        } = parameters;
         for reference in tags {
             let request = PushRequest {
                 reference: reference.clone(),
@@ -129,13 +139,13 @@ async fn push_one(
     stop: &Arc<AtomicBool>,
 ) -> Result<(), ApiError> {
     let reference = request.reference.clone();
-    let (stop, told) = (Arc::clone(stop), queue.clone());
+    let (stop, progress) = (Arc::clone(stop), queue.clone());
     let done = long_running(daemon, move |daemon| {
         let messages = PushMessages::default();
-        let tell = |event| messages.event(&event, &told);
+        let report = |event| messages.event(&event, &progress);
         Ok(daemon
             .engine
-            .push(&request, &daemon.transfer_runtime, &stop, &tell))
+            .push(&request, &daemon.transfer_runtime, &stop, &report))
     });
     let done: Result<_, PushImageError> = done.await?;
     daemon.metrics.count_push(done.is_ok());

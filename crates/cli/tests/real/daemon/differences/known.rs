@@ -1,13 +1,13 @@
-//! The differences that there are, and why. `docs/docker-differences.md` has them as a table.
+//! The known differences and their reasons. `docs/docker-differences.md` has them as a table.
 
 use super::compare::Difference;
 
-/// Differences that have one reason.
+/// Differences with one reason.
 #[derive(Debug)]
 pub(super) struct Known {
-    /// Which requests, by name: `*` stands for anything.
+    /// The names of the requests; `*` matches any text.
     requests: &'static [&'static str],
-    /// Which places in the answer, likewise.
+    /// The places in the response, likewise.
     places: &'static [&'static str],
     /// What differs.
     what: &'static str,
@@ -19,19 +19,19 @@ pub(super) const KNOWN: &[Known] = &[
         requests: &["*"],
         places: &["headers.api-version"],
         what: "1.51 in place of 1.41",
-        why: "windlass speaks newer versions, too; a client takes the one that both speak",
+        why: "windlass supports newer versions too; clients negotiate the newest common one",
     },
     Known {
         requests: &["ping*"],
         places: &["headers.builder-version"],
-        what: "Named",
-        why: "As by later versions: then the CLI asks nobody which builder there is",
+        what: "Present",
+        why: "As in later versions: the CLI then needs no further request to select a builder",
     },
     Known {
         requests: &["version"],
         places: &["body.*"],
-        what: "Versions, and what it was built of",
-        why: "It is windlass, and says so",
+        what: "Versions and build details",
+        why: "They are those of windlass",
     },
     Known {
         requests: &["info"],
@@ -55,8 +55,8 @@ pub(super) const KNOWN: &[Known] = &[
             "body.SwapLimit",
             "body.Warnings",
         ],
-        what: "Nothing there is, and a warning",
-        why: "No container runs here",
+        what: "Empty values, and a warning",
+        why: "windlass runs no containers",
     },
     Known {
         requests: &["info"],
@@ -71,8 +71,8 @@ pub(super) const KNOWN: &[Known] = &[
             "body.RegistryConfig.*",
             "body.ServerVersion",
         ],
-        what: "Its own",
-        why: "It keeps layers and speaks to registries in its own way",
+        what: "Values of windlass",
+        why: "Storage and registry access are its own",
     },
     Known {
         requests: &[
@@ -82,50 +82,50 @@ pub(super) const KNOWN: &[Known] = &[
             "version too*",
         ],
         places: &["headers.docker-experimental", "headers.ostype"],
-        what: "There",
-        why: "Every answer has the same",
+        what: "Present",
+        why: "Every response has these headers",
     },
     Known {
         requests: &["version too*"],
         places: &["body", "body.message", "headers.content-type"],
-        what: "The versions in the sentence; always a document",
-        why: "1.24 is the oldest that is promised; older prefixes, from 1.12 on, are let through for tools that pin theirs",
+        what: "The versions in the message; always JSON",
+        why: "1.24 is the oldest supported version; older ones, from 1.12 on, are accepted for tools that pin theirs",
     },
     Known {
         requests: &["disk usage*"],
         places: &["body.BuildCache"],
         what: "`[]` in place of `null`",
-        why: "As by later versions",
+        why: "As in later versions",
     },
     Known {
         requests: &["inspect*"],
         places: &["body.GraphDriver.Name"],
         what: "`windlass`",
-        why: "It keeps layers in its own way",
+        why: "The storage is its own",
     },
     Known {
         requests: &["pull, digest of another platform's"],
         places: &["body.*"],
-        what: "It is pulled, where dockerd refuses",
-        why: "An index stands for an image of each platform, and one of them was here before",
+        what: "The pull succeeds, where dockerd refuses it",
+        why: "An index has an image for each platform, and the store had one of them",
     },
     Known {
         requests: &["pull, all tags"],
         places: &["body.words[]*", "body.layers.*"],
-        what: "The order of the lines; layers that are here are told",
+        what: "The order of the lines; existing layers are listed",
         why: "Several tags are pulled at a time",
     },
     Known {
         requests: &["pull, other platform"],
         places: &["status", "body.*"],
-        what: "404 before a line is sent, and which platforms there are",
-        why: "As by later versions; the CLI prints the same",
+        what: "404 before the stream starts, and the available platforms",
+        why: "As in later versions; the CLI prints the same",
     },
     Known {
         requests: &["pull, platform of a lone image"],
         places: &["status", "body.*"],
         what: "404, where dockerd pulls it",
-        why: "MF-11: who asks for a platform does not get another one",
+        why: "MF-11: a request for one platform never returns another one",
     },
     Known {
         requests: &[
@@ -149,8 +149,8 @@ pub(super) const KNOWN: &[Known] = &[
             "tag, no name",
         ],
         places: &["body.message", "body.words[].error*"],
-        what: "The words of what failed",
-        why: "They say what was wrong, and where; what scripts look for is in them as it was",
+        what: "The error message",
+        why: "The messages are more precise; the parts that scripts match are the same",
     },
     Known {
         requests: &[
@@ -167,18 +167,18 @@ pub(super) const KNOWN: &[Known] = &[
         ],
         places: &["status"],
         what: "400 in place of 500",
-        why: "As by later versions: the mistake is the client's",
+        why: "As in later versions: the request is invalid",
     },
     Known {
         requests: &["images, filter: not dangling"],
         places: &["body"],
-        what: "An image with a digest and no tag is not among them, where dockerd has it under `dangling=true` as well",
-        why: "It is one or the other",
+        what: "An image with a digest and no tag is left out, where dockerd lists it under `dangling=true` as well",
+        why: "An image is either dangling or not",
     },
     Known {
         requests: &["push*"],
         places: &["body.layers.*", "body.words[].status", "body.words[].aux.*"],
-        what: "The digest, the size, and what the layers are called",
+        what: "The digest, the size, and the layer IDs",
         why: "The manifest and the blobs are pushed as they were pulled, so that their digests are the same; dockerd \
               compresses the layers again and writes another manifest",
     },
@@ -189,14 +189,14 @@ pub(super) const KNOWN: &[Known] = &[
             "body[].RepoDigests[]",
             "body.ImagesDeleted[].Untagged",
         ],
-        what: "The digest of what was pushed",
-        why: "It is that of what was pulled",
+        what: "The digest after a push",
+        why: "It is that of the pulled image",
     },
     Known {
         requests: &["login, *, wrong"],
         places: &["status", "body.message"],
-        what: "401 and the registry's words, in place of 500",
-        why: "It says who is to do something about it; the CLI ends with 1 either way",
+        what: "401 and the message of the registry, in place of 500",
+        why: "The credentials are wrong, not the server; the CLI exits with 1 either way",
     },
     Known {
         requests: &[
@@ -206,55 +206,55 @@ pub(super) const KNOWN: &[Known] = &[
             "distribution, * is wanted",
         ],
         places: &["body.message", "body.words[].error*"],
-        what: "The words of what failed",
-        why: "They are the registry's",
+        what: "The error message",
+        why: "It is that of the registry",
     },
     Known {
         requests: &["distribution, token is wanted"],
         places: &["status"],
         what: "404 in place of 403",
-        why: "As for a pull: a registry does not say whether there is something that may not be seen",
+        why: "As for a pull: a registry does not reveal whether an inaccessible image exists",
     },
     Known {
         requests: &["import, garbage"],
         places: &["status", "body.*"],
-        what: "It is told in the stream",
-        why: "As for everything that fails after all that was asked was understood",
+        what: "The error is in the stream",
+        why: "As for every error after the request was parsed",
     },
     Known {
         requests: &["prune, all"],
         places: &["body.SpaceReclaimed"],
         what: "More",
-        why: "It is what the disk gets back: whole blocks, and the compressed layers, too",
+        why: "It is the disk space that is freed: whole blocks, and the compressed layers too",
     },
     Known {
         requests: &["elsewhere: networks"],
         places: &["body"],
-        what: "None",
-        why: "No container runs here that would be in one",
+        what: "No network",
+        why: "windlass runs no containers",
     },
     Known {
         requests: &["elsewhere: nodes", "elsewhere: swarm"],
         places: &["body.message"],
-        what: "It is not told how to make a swarm",
-        why: "There cannot be one",
+        what: "No advice to create a swarm",
+        why: "windlass has no swarms",
     },
     Known {
         requests: &["elsewhere: containers/create"],
         places: &["status", "body.message"],
         what: "501 and one sentence, which the CLI prints, in place of 404",
-        why: "No container runs here; after a 404 the CLI would pull the image and ask again",
+        why: "windlass runs no containers; after a 404 the CLI would pull the image and retry",
     },
 ];
 
 impl Known {
-    /// Whether this is one of them.
+    /// Returns whether the difference is one of these.
     pub(super) fn is(&self, found: &Difference) -> bool {
         let any = |patterns: &[&str], text: &str| patterns.iter().any(|it| matches(it, text));
         any(self.requests, &found.request) && any(self.places, &found.place)
     }
 
-    /// Its row of the table.
+    /// Returns the row of the table.
     pub(super) fn row(&self) -> String {
         let list = |patterns: &[&str]| {
             let quoted = patterns.iter().map(|it| format!("`{it}`"));
