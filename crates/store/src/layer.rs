@@ -193,8 +193,8 @@ impl Layer {
 
     /// Opens its directory, which has the format of overlayfs.
     pub fn open_dir(&self) -> Result<OwnedFd, FileError> {
-        let gone = || FileError::new("open", self.path(), rustix::io::Errno::NOENT);
-        self.find_dir()?.ok_or_else(gone)
+        let missing = || FileError::new("open", self.path(), rustix::io::Errno::NOENT);
+        self.find_dir()?.ok_or_else(missing)
     }
 
     /// Returns the path of its directory, for mounting.

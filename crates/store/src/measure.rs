@@ -184,8 +184,8 @@ fn own_size(dir: BorrowedFd<'_>) -> io::Result<u64> {
 fn load_stored(connection: &Transaction<'_>) -> rusqlite::Result<MeasuredStore> {
     let images = load(connection, None)?;
     let dangling = images.iter().filter(|image| image.is_dangling());
-    let gone = dangling.map(|image| image.id).collect();
-    let [free_blobs, free_layers] = freed(connection, &gone)?.map(BTreeSet::from_iter);
+    let dangling_ids = dangling.map(|image| image.id).collect();
+    let [free_blobs, free_layers] = freed(connection, &dangling_ids)?.map(BTreeSet::from_iter);
     let sql = "SELECT digest, size,
                       (SELECT COUNT(*) FROM image_blobs AS used WHERE used.digest = blobs.digest)
                FROM blobs ORDER BY digest";

@@ -42,8 +42,11 @@ impl Store {
         let (removed, [blobs, layers]) = self.database().query(|connection| {
             let images = load(connection, None)?;
             let chosen = what.chosen(&images);
-            let gone = chosen.iter().map(|image| image.id).collect();
-            Ok((removed(&images, &chosen), freed(connection, &gone)?))
+            let removed_images = chosen.iter().map(|image| image.id).collect();
+            Ok((
+                removed(&images, &chosen),
+                freed(connection, &removed_images)?,
+            ))
         })?;
         let disk = DiskSizes::of(self);
         let mut freed = 0;
@@ -114,16 +117,16 @@ fn removed(images: &[Image], chosen: &[&Image]) -> Vec<RemovedItem> {
     removed
 }
 
-/// Returns the blobs, and the diff IDs of the layers, that only the images in `gone` have.
+/// Returns the blobs, and the diff IDs of the layers, that only the images in `removed_images` have.
 pub(crate) fn freed(
     connection: &Connection,
-    gone: &BTreeSet<ImageId>,
+    removed_images: &BTreeSet<ImageId>,
 ) -> rusqlite::Result<[Vec<Digest>; 2]> {
     let unused = |all: &str, used: &str| -> rusqlite::Result<Vec<Digest>> {
         let digest = |row: &Row<'_>| row.get(0).map(|TextColumn(digest)| digest);
         let use_of = |row: &Row<'_>| {
             let TextColumn(image): TextColumn<ImageId> = row.get(1)?;
-            Ok((!gone.contains(&image)).then_some(digest(row)?))
+            Ok((!removed_images.contains(&image)).then_some(digest(row)?))
         };
         let mut used = connection.prepare(used)?;
         let needed = used.query_map([], use_of)?;

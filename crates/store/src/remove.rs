@@ -116,12 +116,12 @@ impl Store {
         let inner = self.writable()?;
         let settling = inner.lock_settling();
         let removal = change(inner, |transaction| {
-            let (image, gone) = find_names(inner, transaction, name, how)?;
-            if image.has_only_names(&gone) && is_used(&image.id) {
+            let (image, removed_names) = find_names(inner, transaction, name, how)?;
+            if image.has_only_names(&removed_names) && is_used(&image.id) {
                 return Err(StoreRemoveError::InUse { id: image.id });
             }
             let error = |source| inner.database().error(source);
-            Ok(remove_rows(transaction, &image, gone).map_err(error)?)
+            Ok(remove_rows(transaction, &image, removed_names).map_err(error)?)
         });
         drop(settling);
         let (removed, freed) = removal?;
@@ -198,24 +198,27 @@ fn find_names(
     };
     let image = load(transaction, Some(&id)).map_err(error)?.pop();
     let image = image.ok_or_else(|| NameLookup::Unknown.into_error(name))?;
-    let gone = match by {
+    let removed_names = match by {
         Some(reference) => names_to_remove(&image, &reference),
         None => all_names(&image, how)?,
     };
-    Ok((image, gone))
+    Ok((image, removed_names))
 }
 
-/// Removes the names `gone` of `image`, and the image if no name is left.
+/// Removes `removed_names` of `image`, and the image if no name is left.
 fn remove_rows(
     connection: &Connection,
     image: &Image,
-    gone: Vec<Reference>,
+    removed_names: Vec<Reference>,
 ) -> rusqlite::Result<Vec<RemovedItem>> {
-    for reference in &gone {
+    for reference in &removed_names {
         remove_name(connection, reference)?;
     }
-    let is_last = image.has_only_names(&gone);
-    let mut removed: Vec<_> = gone.into_iter().map(RemovedItem::Untagged).collect();
+    let is_last = image.has_only_names(&removed_names);
+    let mut removed: Vec<_> = removed_names
+        .into_iter()
+        .map(RemovedItem::Untagged)
+        .collect();
     if is_last {
         let sql = "DELETE FROM images WHERE id = ?";
         connection.execute(sql, [TextColumn(image.id)])?;
@@ -226,9 +229,9 @@ fn remove_rows(
 }
 
 impl Image {
-    /// Returns whether `gone` are all of its names.
-    fn has_only_names(&self, gone: &[Reference]) -> bool {
-        gone.len() == self.tags.len() + self.digests.len()
+    /// Returns whether `removed_names` are all of its names.
+    fn has_only_names(&self, removed_names: &[Reference]) -> bool {
+        removed_names.len() == self.tags.len() + self.digests.len()
     }
 
     /// Returns all names, the tags first.
@@ -241,7 +244,7 @@ impl Image {
 /// Returns the names to remove with `reference`: the last tag of a repository takes the digest references there
 /// with it.
 fn names_to_remove(image: &Image, reference: &Reference) -> Vec<Reference> {
-    let mut gone = vec![reference.clone()];
+    let mut removed_names = vec![reference.clone()];
     let repository = reference.repository();
     let is_tag = reference.digest().is_none();
     let of_repository = |other: &Reference| other.repository() == repository;
@@ -252,9 +255,9 @@ fn names_to_remove(image: &Image, reference: &Reference) -> Vec<Reference> {
         .count();
     if is_tag && tags <= 1 {
         let digests = image.digests.iter().filter(|digest| of_repository(digest));
-        gone.extend(digests.cloned());
+        removed_names.extend(digests.cloned());
     }
-    gone
+    removed_names
 }
 
 /// Returns all names, if they are one tag and the digests of its repository, or with `force`.

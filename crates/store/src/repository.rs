@@ -124,21 +124,23 @@ impl Store {
         digest: &Digest,
         what: ContentKind,
     ) -> Result<RepositoryLookup<()>, DatabaseError> {
-        let kept = format!(
+        let content = format!(
             "SELECT 1 FROM image_blobs WHERE digest = ?2 AND image IN {ITS_IMAGES} LIMIT 1"
         );
         let other = "SELECT 1 FROM images WHERE id = ?1
                      UNION ALL SELECT 1 FROM layer_blobs WHERE blob = ?1 LIMIT 1";
         self.database().query(|transaction| {
             let row = params![TextColumn(repository), TextColumn(digest)];
-            let mut kept = transaction.query_row(&kept, row, |_| Ok(())).optional()?;
-            if kept.is_some() && what == ContentKind::Manifest {
+            let mut content = transaction
+                .query_row(&content, row, |_| Ok(()))
+                .optional()?;
+            if content.is_some() && what == ContentKind::Manifest {
                 let other = transaction
                     .query_row(other, [TextColumn(digest)], |_| Ok(()))
                     .optional()?;
-                kept = kept.filter(|()| other.is_none());
+                content = content.filter(|()| other.is_none());
             }
-            found(transaction, repository, kept)
+            found(transaction, repository, content)
         })
     }
 

@@ -41,14 +41,17 @@ pub(crate) fn sweep(inner: &StoreInner) -> Result<(), StoreOpenError> {
     collect(inner)
 }
 
-fn sweep_area(inner: &StoreInner, area: StoreArea, known: &str) -> Result<(), StoreOpenError> {
-    let known: BTreeSet<Digest> = inner.database().query(|transaction| {
+fn sweep_area(inner: &StoreInner, area: StoreArea, stored: &str) -> Result<(), StoreOpenError> {
+    let stored: BTreeSet<Digest> = inner.database().query(|transaction| {
         let digest = |row: &Row<'_>| row.get(0).map(|TextColumn(digest)| digest);
-        transaction.prepare(known)?.query_map([], digest)?.collect()
+        transaction
+            .prepare(stored)?
+            .query_map([], digest)?
+            .collect()
     })?;
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         if let Some(section) = inner.root().content_directory(area, algorithm)? {
-            sweep_section(inner.root(), area, algorithm, &section, &known)?;
+            sweep_section(inner.root(), area, algorithm, &section, &stored)?;
         }
     }
     Ok(())
@@ -59,11 +62,11 @@ fn sweep_section(
     area: StoreArea,
     algorithm: Algorithm,
     section: &ContentDirectory,
-    known: &BTreeSet<Digest>,
+    stored: &BTreeSet<Digest>,
 ) -> Result<(), FileError> {
     for name in names(section.dir.as_fd(), || section.path.clone())? {
         let digest = format!("{}:{}", algorithm.name(), name.to_string_lossy()).parse();
-        if !digest.is_ok_and(|digest| known.contains(&digest)) {
+        if !digest.is_ok_and(|digest| stored.contains(&digest)) {
             tracing::info!(path = %section.path.join(&name).display(), "removing a leftover");
             clear(root, area, section, &name)?;
         }

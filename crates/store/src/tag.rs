@@ -56,11 +56,11 @@ impl Store {
             NameLookup::One { id, .. } => id,
             other => return Err(other.into_error(source).into()),
         };
-        let had = target_of_name(&transaction, source, &id)
+        let previous = target_of_name(&transaction, source, &id)
             .and_then(|digest| write_tag(&transaction, &target, &digest, &id))
             .map_err(error)?;
         inner.end(transaction)?;
-        Ok(had.filter(|had| *had != id))
+        Ok(previous.filter(|previous| *previous != id))
     }
 
     /// Sets a digest reference to the image that `name` refers to, after it was pushed to `repository`, as if

@@ -261,8 +261,8 @@ impl RegistryShared {
         requests.len() - 1
     }
 
-    fn record_status(&self, place: usize, status: StatusCode) {
-        self.state().requests[place].status = Some(status.as_u16());
+    fn record_status(&self, index: usize, status: StatusCode) {
+        self.state().requests[index].status = Some(status.as_u16());
     }
 }
 

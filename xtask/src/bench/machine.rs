@@ -23,7 +23,7 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Returns this machine, with the versions of `programs`.
-    pub(super) fn here(programs: &[&str]) -> Self {
+    pub(super) fn current(programs: &[&str]) -> Self {
         let registry = ["docker-registry"];
         let mut listed = HashSet::new();
         Self {

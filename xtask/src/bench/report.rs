@@ -70,7 +70,7 @@ impl BenchReport {
         programs: &[&str],
         tables: Vec<ReportTable>,
     ) -> Self {
-        let machine = Machine::here(programs);
+        let machine = Machine::current(programs);
         Self {
             title,
             preamble,

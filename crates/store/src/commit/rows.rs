@@ -249,11 +249,11 @@ fn write_names(connection: &Connection, image: &NewImage) -> rusqlite::Result<Re
             tag_taken_from: None,
         });
     };
-    let had = write_digest_reference(connection, reference.repository(), image.target(), &id)?;
-    let digest_stays_with = had.filter(|other| *other != id);
+    let previous = write_digest_reference(connection, reference.repository(), image.target(), &id)?;
+    let digest_stays_with = previous.filter(|other| *other != id);
     let is_unchanged = match reference.tag() {
         Some(_) => write_tag(connection, reference, image.target(), &id)? == Some(id),
-        None => had == Some(id),
+        None => previous == Some(id),
     };
     let outcome = if is_unchanged {
         CommitOutcome::UpToDate
@@ -276,9 +276,9 @@ fn write_user_tag(
 ) -> rusqlite::Result<RecordedNames> {
     let Some(tag) = tag else { return Ok(recorded) };
     let id = ImageId::new(*image.config.digest());
-    let had = write_tag(connection, tag, image.target(), &id)?;
+    let previous = write_tag(connection, tag, image.target(), &id)?;
     Ok(RecordedNames {
-        tag_taken_from: had.filter(|had| *had != id),
+        tag_taken_from: previous.filter(|previous| *previous != id),
         ..recorded
     })
 }
@@ -292,17 +292,17 @@ pub(crate) fn write_digest_reference(
 ) -> rusqlite::Result<Option<ImageId>> {
     let sql = "SELECT image FROM digest_references WHERE repository = ? AND digest = ?";
     let row = params![TextColumn(repository), TextColumn(target)];
-    let had: Option<TextColumn<ImageId>> = connection
+    let previous: Option<TextColumn<ImageId>> = connection
         .query_row(sql, row, |row| row.get(0))
         .optional()?;
-    if had.is_none() {
+    if previous.is_none() {
         let sql = "INSERT INTO digest_references (repository, digest, image) VALUES (?, ?, ?)";
         connection.execute(
             sql,
             params![TextColumn(repository), TextColumn(target), TextColumn(id)],
         )?;
     }
-    Ok(had.map(|had| had.0))
+    Ok(previous.map(|previous| previous.0))
 }
 
 /// Sets the tag of `reference` to `id`, and returns the image it referred to before.
@@ -317,7 +317,7 @@ pub(crate) fn write_tag(
         reference.tag().map(TextColumn),
     );
     let sql = "SELECT image FROM tags WHERE repository = ? AND tag = ?";
-    let had: Option<TextColumn<ImageId>> = connection
+    let previous: Option<TextColumn<ImageId>> = connection
         .query_row(sql, params![repository, tag], |row| row.get(0))
         .optional()?;
     let sql = "INSERT INTO tags (repository, tag, image, target) VALUES (?, ?, ?, ?)
@@ -326,7 +326,7 @@ pub(crate) fn write_tag(
         sql,
         params![repository, tag, TextColumn(id), TextColumn(target)],
     )?;
-    Ok(had.map(|had| had.0))
+    Ok(previous.map(|previous| previous.0))
 }
 
 /// Returns the time for display; no decision depends on it.

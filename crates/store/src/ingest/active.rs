@@ -39,9 +39,9 @@ impl ActiveIngests {
     pub(crate) fn snapshot(&self) -> RangesSnapshot {
         let names = self.names();
         let progress = names.values().filter_map(Weak::upgrade);
-        let held =
+        let ranges =
             |progress: Arc<IngestProgress>| (Arc::downgrade(&progress), progress.held_ranges());
-        RangesSnapshot(progress.map(held).collect())
+        RangesSnapshot(progress.map(ranges).collect())
     }
 
     fn names(&self) -> MutexGuard<'_, HashMap<String, Weak<IngestProgress>>> {
@@ -59,9 +59,9 @@ impl NameClaim {
 impl RangesSnapshot {
     /// Records that these ranges are on the medium now.
     pub(crate) fn mark_safe(self) {
-        for (progress, held) in self.0 {
+        for (progress, ranges) in self.0 {
             if let Some(progress) = progress.upgrade() {
-                progress.mark_safe(&held);
+                progress.mark_safe(&ranges);
             }
         }
     }

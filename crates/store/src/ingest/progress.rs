@@ -140,10 +140,10 @@ impl IngestProgress {
             return;
         }
         if state.checkpoints.len() == MOST_CHECKPOINTS {
-            let mut place = 0;
+            let mut index = 0;
             state.checkpoints.retain(|_| {
-                place += 1;
-                place % 2 == 1
+                index += 1;
+                index % 2 == 1
             });
         }
         state.checkpoints.push_back(checkpoint);

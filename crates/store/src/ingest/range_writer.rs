@@ -91,11 +91,11 @@ impl RangeHandle {
         self.positions().end
     }
 
-    /// Reserves `wanted` more bytes, which are about to be appended, after those reserved before; returns how
+    /// Reserves the next `bytes` bytes after those reserved before; they are about to be appended. Returns how
     /// many of them are within the range.
-    pub fn reserve(&self, wanted: u64) -> u64 {
+    pub fn reserve(&self, bytes: u64) -> u64 {
         let mut positions = self.positions();
-        let reserved = wanted.min(positions.end - positions.reserved);
+        let reserved = bytes.min(positions.end - positions.reserved);
         positions.reserved += reserved;
         reserved
     }

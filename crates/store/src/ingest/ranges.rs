@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     /// Returns the positions one by one.
-    fn places(set: &ByteRanges) -> BTreeSet<u64> {
+    fn positions(set: &ByteRanges) -> BTreeSet<u64> {
         set.iter().cloned().flatten().collect()
     }
 
@@ -118,18 +118,18 @@ mod tests {
                     model.extend(range);
                 } else {
                     set.remove(range.clone());
-                    model.retain(|place| !range.contains(place));
+                    model.retain(|position| !range.contains(position));
                 }
-                prop_assert_eq!(places(&set), model.clone());
+                prop_assert_eq!(positions(&set), model.clone());
                 let ranges: Vec<_> = set.iter().collect();
                 prop_assert!(ranges.iter().all(|range| !range.is_empty()));
                 prop_assert!(ranges.windows(2).all(|pair| pair[0].end < pair[1].start));
                 prop_assert_eq!(set.total(), model.len() as u64);
                 prop_assert_eq!(set.end(), model.last().map_or(0, |last| last + 1));
-                let gap = (0..99).find(|place| !model.contains(place)).unwrap();
+                let gap = (0..99).find(|position| !model.contains(position)).unwrap();
                 prop_assert_eq!(set.contiguous(), gap);
                 let gaps: Vec<u64> = set.gaps(45).flatten().collect();
-                let missing: Vec<u64> = (0..45).filter(|place| !model.contains(place)).collect();
+                let missing: Vec<u64> = (0..45).filter(|position| !model.contains(position)).collect();
                 prop_assert_eq!(gaps, missing);
             }
         }
@@ -137,8 +137,8 @@ mod tests {
         #[test]
         fn an_intersection_has_common_positions(one in prop::collection::vec(range(), 0..8), other in prop::collection::vec(range(), 0..8)) {
             let (one, other): (ByteRanges, ByteRanges) = (one.into_iter().collect(), other.into_iter().collect());
-            let both: BTreeSet<_> = places(&one).intersection(&places(&other)).copied().collect();
-            prop_assert_eq!(places(&one.and(&other)), both);
+            let both: BTreeSet<_> = positions(&one).intersection(&positions(&other)).copied().collect();
+            prop_assert_eq!(positions(&one.and(&other)), both);
         }
     }
 }

@@ -111,17 +111,17 @@ impl Read for IngestReader {
     /// announced size. If the download stops, fails with an [`IngestStopped`](super::IngestStopped) inside the
     /// error.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut wanted = (self.shared.size - self.read).min(buffer.len() as u64);
+        let mut requested = (self.shared.size - self.read).min(buffer.len() as u64);
         if self.read < self.hashed {
             // One call does not cross from bytes that are already hashed to bytes that are not.
-            wanted = wanted.min(self.hashed - self.read);
+            requested = requested.min(self.hashed - self.read);
         }
-        if wanted == 0 {
+        if requested == 0 {
             return Ok(0);
         }
-        let enough = self.read + wanted.min(WAKE_BYTES);
-        let there = self.shared.progress.wait_for(enough)? - self.read;
-        let length = usize::try_from(there.min(wanted)).expect("not longer than the buffer");
+        let enough = self.read + requested.min(WAKE_BYTES);
+        let available = self.shared.progress.wait_for(enough)? - self.read;
+        let length = usize::try_from(available.min(requested)).expect("not longer than the buffer");
         let length = self.shared.file.read_at(&mut buffer[..length], self.read)?;
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());

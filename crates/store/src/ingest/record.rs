@@ -99,11 +99,11 @@ impl PartialRecord {
 
     /// Returns the part of the record that is valid in the boot `boot`, for a file of `length` bytes.
     pub(crate) fn in_boot(self, boot: &str, length: u64) -> Self {
-        let there = ByteRanges::from(0..length);
+        let present = ByteRanges::from(0..length);
         let is_same = !boot.is_empty() && self.boot == boot;
-        let safe = self.safe.and(&there);
+        let safe = self.safe.and(&present);
         let held = if is_same {
-            self.held.and(&there)
+            self.held.and(&present)
         } else {
             safe.clone()
         };

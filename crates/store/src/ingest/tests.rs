@@ -16,13 +16,13 @@ use crate::tests::fixture::{TestStore, list};
 
 /// Returns bytes without repetition.
 fn bytes(length: usize) -> Vec<u8> {
-    let word = |place: u32| place.wrapping_mul(0x9e37_79b9).to_le_bytes();
+    let word = |position: u32| position.wrapping_mul(0x9e37_79b9).to_le_bytes();
     (0u32..).flat_map(word).take(length).collect()
 }
 
-fn begin(place: &TestStore, content: &[u8]) -> (Ingest, IngestWriter) {
+fn begin(fixture: &TestStore, content: &[u8]) -> (Ingest, IngestWriter) {
     let digest = Digest::sha256(content);
-    place.own().ingest(&digest, content.len() as u64).unwrap()
+    fixture.own().ingest(&digest, content.len() as u64).unwrap()
 }
 
 /// Appends to the first missing range.
@@ -33,7 +33,8 @@ fn append(writer: &IngestWriter, chunks: &[&[u8]]) -> Result<(), AppendError> {
 
 /// Returns the content of a range.
 fn part<'a>(content: &'a [u8], piece: &RangeWriter) -> &'a [u8] {
-    let [start, end] = [piece.position(), piece.end()].map(|place| usize::try_from(place).unwrap());
+    let [start, end] =
+        [piece.position(), piece.end()].map(|position| usize::try_from(position).unwrap());
     &content[start..end]
 }
 
@@ -63,8 +64,8 @@ fn readers_get_every_byte_for_any_chunk_sizes() {
         (70_001, 333),
         (4096, 65_536),
     ] {
-        let place = TestStore::new();
-        let (ingest, writer) = begin(&place, &content);
+        let fixture = TestStore::new();
+        let (ingest, writer) = begin(&fixture, &content);
         let readers: Vec<_> = (0..2)
             .map(|_| {
                 let reader = ingest.reader();
@@ -91,9 +92,9 @@ fn readers_get_every_byte_for_any_chunk_sizes() {
 /// Several writers with ranges of their own, at different speeds.
 #[test]
 fn several_writers_make_one_blob() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let content = bytes(2_000_003);
-    let (ingest, writer) = begin(&place, &content);
+    let (ingest, writer) = begin(&fixture, &content);
     let reader = ingest.reader();
     let task = thread::spawn(move || read_all(reader, 10_000));
     thread::scope(|scope| {
@@ -117,9 +118,9 @@ fn several_writers_make_one_blob() {
 /// Ranges that are truncated or dropped can be claimed again.
 #[test]
 fn ranges_are_claimed_in_order_and_released() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let content = bytes(100);
-    let (ingest, writer) = begin(&place, &content);
+    let (ingest, writer) = begin(&fixture, &content);
     let ends = |piece: &RangeWriter| (piece.position(), piece.end());
     let mut whole = writer.claim(u64::MAX).unwrap();
     assert_eq!(ends(&whole), (0, 100));
@@ -154,9 +155,9 @@ fn ranges_are_claimed_in_order_and_released() {
 /// The reader sleeps, and the last byte wakes it.
 #[test]
 fn a_waiting_reader_gets_the_last_byte() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let content = bytes(100_000);
-    let (ingest, writer) = begin(&place, &content);
+    let (ingest, writer) = begin(&fixture, &content);
     let mut reader = ingest.reader();
     let (sender, receiver) = mpsc::channel();
     let task = thread::spawn(move || {
@@ -176,9 +177,9 @@ fn a_waiting_reader_gets_the_last_byte() {
 /// More chunks than one system call takes, some of them empty.
 #[test]
 fn many_small_chunks_arrive_in_order() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let content = bytes(3000);
-    let (ingest, writer) = begin(&place, &content);
+    let (ingest, writer) = begin(&fixture, &content);
     let chunks = content
         .chunks(1)
         .flat_map(|byte| [IoSlice::new(byte), IoSlice::new(b"")]);
@@ -191,8 +192,8 @@ fn many_small_chunks_arrive_in_order() {
 
 #[test]
 fn an_empty_blob_is_complete_at_once() {
-    let place = TestStore::new();
-    let (ingest, writer) = begin(&place, b"");
+    let fixture = TestStore::new();
+    let (ingest, writer) = begin(&fixture, b"");
     writer.finish().unwrap();
     let mut reader = ingest.reader();
     assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0);
@@ -202,8 +203,8 @@ fn an_empty_blob_is_complete_at_once() {
 /// T16: one byte more than announced is rejected before it is written.
 #[test]
 fn more_bytes_than_announced_are_rejected() {
-    let place = TestStore::new();
-    let (ingest, writer) = begin(&place, b"12345");
+    let fixture = TestStore::new();
+    let (ingest, writer) = begin(&fixture, b"12345");
     append(&writer, &[b"123"]).unwrap();
     let error = append(&writer, &[b"456"]).unwrap_err();
     assert!(
@@ -227,8 +228,8 @@ fn more_bytes_than_announced_are_rejected() {
 
 #[test]
 fn cancelling_wakes_a_reader_and_stops_the_writer() {
-    let place = TestStore::new();
-    let (ingest, writer) = begin(&place, b"12345");
+    let fixture = TestStore::new();
+    let (ingest, writer) = begin(&fixture, b"12345");
     let mut reader = ingest.reader();
     let task = thread::spawn(move || reader.read(&mut [0; 8]).unwrap_err());
     ingest.cancel();
@@ -242,8 +243,8 @@ fn cancelling_wakes_a_reader_and_stops_the_writer() {
 
 #[test]
 fn a_dropped_writer_fails_its_readers() {
-    let place = TestStore::new();
-    let (ingest, writer) = begin(&place, b"12345");
+    let fixture = TestStore::new();
+    let (ingest, writer) = begin(&fixture, b"12345");
     let mut reader = ingest.reader();
     append(&writer, &[b"1234"]).unwrap();
     let task = thread::spawn(move || {
@@ -261,14 +262,14 @@ fn a_dropped_writer_fails_its_readers() {
     drop(ingest);
     let name = format!("sha256-{}-5", Digest::sha256(b"12345").hex());
     let files = [name.clone(), name + ".record"];
-    assert_eq!(list(&place.path().join("ingest")), files);
+    assert_eq!(list(&fixture.path().join("ingest")), files);
 }
 
 /// T15: wrong bytes are not accepted as the blob, and none of them stay.
 #[test]
 fn wrong_bytes_are_rejected() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         let expected = Digest::of(algorithm, b"right");
         let (ingest, writer) = store.ingest(&expected, 5).unwrap();
@@ -283,5 +284,5 @@ fn wrong_bytes_are_rejected() {
         .put_blob(&Digest::sha256(b"right"), b"wrong")
         .unwrap_err();
     assert!(matches!(error, crate::PutError::Digest { .. }), "{error}");
-    assert_eq!(list(&place.path().join("ingest")), [""; 0]);
+    assert_eq!(list(&fixture.path().join("ingest")), [""; 0]);
 }

@@ -251,8 +251,8 @@ fn create_directory(path: &Path) -> Result<StoreDirectory, RootError> {
         }
         _ => {}
     }
-    let gone = || FileError::new("open", path.to_owned(), Errno::NOENT);
-    Ok(open_directory(path)?.ok_or_else(gone)?)
+    let missing = || FileError::new("open", path.to_owned(), Errno::NOENT);
+    Ok(open_directory(path)?.ok_or_else(missing)?)
 }
 
 /// Denies other users access, because image content includes setuid files. A group may be given access with the

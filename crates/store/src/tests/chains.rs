@@ -16,8 +16,8 @@ fn shape(
     middle: impl FnOnce(&Path),
     upper: impl FnOnce(&Path),
 ) -> ChainShape {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let lower_plan = LayerPlan::new("lower");
     let middle_plan = LayerPlan::new("middle");
     let upper_plan = LayerPlan {
@@ -138,8 +138,8 @@ fn an_implied_directory_does_not_matter_above_hidden_ones() {
 
 #[test]
 fn a_link_into_a_lower_layer_needs_flattening() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let mut plan = ImagePlan::new("one", &["lower", "upper"], "example.com/image");
     let link = LowerLink {
         path: b"link".to_vec(),
@@ -161,8 +161,8 @@ fn a_link_into_a_lower_layer_needs_flattening() {
 /// An overlay rejects a repeated directory; the upper one of two equal layers is enough.
 #[test]
 fn a_chain_has_each_layer_once() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let plan = ImagePlan::new("one", &["a", "b", "a"], "example.com/image");
     plan.pull(&store).unwrap();
     let image = store.image(&ImageName::Id(plan.id())).unwrap();
@@ -177,8 +177,8 @@ fn a_chain_has_each_layer_once() {
 
 #[test]
 fn usage_counts_each_layer_once() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let one = ImagePlan::new("one", &["base", "own"], "example.com/one:1");
     let mut two = ImagePlan::new("two", &["base", "other"], "example.com/two");
     two.reference = None;

@@ -15,13 +15,13 @@ use crate::{
 
 #[test]
 fn an_image_is_visible_after_its_commit_and_after_reopening() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let plan = ImagePlan::new("one", &["base", "top"], "example.com/one:1");
-    let committed = plan.pull(&place.own()).unwrap();
+    let committed = plan.pull(&fixture.own()).unwrap();
     assert_eq!(committed.image_id, plan.id());
     assert_eq!(committed.outcome, CommitOutcome::Downloaded);
 
-    let store = place.lookup();
+    let store = fixture.lookup();
     let [image] = store.images().unwrap().try_into().unwrap();
     assert_eq!(image.id, plan.id());
     assert_eq!(image.tags[0].reference.to_string(), "example.com/one:1");
@@ -39,15 +39,15 @@ fn an_image_is_visible_after_its_commit_and_after_reopening() {
             layer.name
         );
     }
-    assert_eq!(list(&place.path().join("ingest")), [""; 0]);
-    assert_eq!(list(&place.path().join("drafts")), [""; 0]);
+    assert_eq!(list(&fixture.path().join("ingest")), [""; 0]);
+    assert_eq!(list(&fixture.path().join("drafts")), [""; 0]);
 }
 
 /// LS-3: a layer that is already stored is not replaced.
 #[test]
 fn two_pulls_may_share_a_draft() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let layer = LayerPlan::new("base");
     let (draft, blob) = (layer.draft(&store), download(&store, &layer.blob()));
     for name in ["one", "two"] {
@@ -60,14 +60,14 @@ fn two_pulls_may_share_a_draft() {
     drop((draft, blob));
     assert_eq!(store.images().unwrap().len(), 2);
     assert!(store.layer(&layer.diff_id()).unwrap().is_some());
-    assert_eq!(list(&place.path().join("layers/sha256")).len(), 1);
+    assert_eq!(list(&fixture.path().join("layers/sha256")).len(), 1);
 }
 
 /// ST-2, ST-3: a repeated pull is "up to date"; a tag that moves leaves the old image without it.
 #[test]
 fn a_tag_moves_and_the_old_image_stays() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let old = ImagePlan::new("old", &["base"], "example.com/image:1");
     let new = ImagePlan::new("new", &["base"], "example.com/image:1");
     for (plan, outcome) in [
@@ -86,8 +86,8 @@ fn a_tag_moves_and_the_old_image_stays() {
 /// ST-3: a pull by digest sets the digest reference only; a pull by tag and digest sets both.
 #[test]
 fn a_pulled_digest_is_a_name() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let mut plan = ImagePlan::new("one", &["base"], "example.com/image");
     let bare = plan.reference.clone().unwrap().with_digest(plan.target());
     plan.reference = Some(bare.clone());
@@ -116,8 +116,8 @@ fn a_pulled_digest_is_a_name() {
 /// ST-4: the digest of an index keeps referring to the platform that was pulled first.
 #[test]
 fn a_digest_reference_is_never_moved() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let amd = ImagePlan::new("amd64", &["base"], "example.com/image:1");
     let arm = ImagePlan::new("arm64", &["base"], "example.com/image:1");
     let index = put(&store, b"an index of both");
@@ -142,8 +142,8 @@ fn a_digest_reference_is_never_moved() {
 /// Nested indexes are all stored, and the outermost is the target of the name.
 #[test]
 fn every_index_is_stored() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let plan = ImagePlan::new("one", &["base"], "example.com/image:1");
     let mut image = plan.draft(&store);
     image.indexes = [&b"outer"[..], b"inner"]
@@ -165,8 +165,8 @@ fn every_index_is_stored() {
 /// not.
 #[test]
 fn a_blob_refers_to_its_unpacked_layer() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let plan = ImagePlan::new("one", &["base"], "example.com/one");
     plan.pull(&store).unwrap();
     let layer_of = |bytes: &[u8]| {
@@ -182,8 +182,8 @@ fn a_blob_refers_to_its_unpacked_layer() {
 /// C6: an image with another digest than the pinned one is not committed.
 #[test]
 fn a_wrong_digest_is_rejected() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let mut plan = ImagePlan::new("one", &["base"], "example.com/image:1");
     let pin = plan
         .reference
@@ -199,8 +199,8 @@ fn a_wrong_digest_is_rejected() {
 /// C15: the layers must be those in the config, all of them, in order.
 #[test]
 fn layers_that_differ_from_the_config_are_rejected() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let plan = ImagePlan::new("one", &["base", "top"], "example.com/image:1");
     let image = plan.draft(&store);
     let [base, top] = image.layers.clone().try_into().unwrap();
@@ -210,13 +210,13 @@ fn layers_that_differ_from_the_config_are_rejected() {
         (2, vec![base.clone(), top.clone(), top.clone()]),
         (0, vec![]),
     ];
-    for (place, layers) in wrong {
+    for (expected, layers) in wrong {
         let image = NewImage {
             layers,
             ..image.clone()
         };
         match store.commit(&image).unwrap_err() {
-            CommitError::Chain { position, .. } => assert_eq!(position, place),
+            CommitError::Chain { position, .. } => assert_eq!(position, expected),
             error => panic!("{error}"),
         }
     }
@@ -225,8 +225,8 @@ fn layers_that_differ_from_the_config_are_rejected() {
 
 #[test]
 fn an_image_may_have_no_layers_or_one_of_them_twice() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let none = ImagePlan::new("none", &[], "example.com/none");
     let twice = ImagePlan::new("twice", &["base", "empty", "empty"], "example.com/twice");
     none.pull(&store).unwrap();
@@ -236,8 +236,8 @@ fn an_image_may_have_no_layers_or_one_of_them_twice() {
 
 #[test]
 fn an_impossible_path_is_rejected() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let mut plan = ImagePlan::new("one", &["base"], "example.com/image:1");
     plan.layers[0].implied_directories = vec![b"a\0b".to_vec()];
     let error = plan.pull(&store).unwrap_err();
@@ -248,8 +248,8 @@ fn an_impossible_path_is_rejected() {
 /// The same config may come with another manifest: the first stays the image's own, both are stored.
 #[test]
 fn a_second_manifest_is_stored_beside_the_first() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let plan = ImagePlan::new("one", &["base"], "example.com/image:1");
     plan.pull(&store).unwrap();
     let mut again = plan.draft(&store);
@@ -269,8 +269,8 @@ fn a_second_manifest_is_stored_beside_the_first() {
 /// one.
 #[test]
 fn an_image_keeps_a_blob_of_each_layer() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let one = ImagePlan::new("one", &["base"], "example.com/one");
     one.pull(&store).unwrap();
     let two = ImagePlan::new("two", &["base"], "example.com/two");
@@ -297,12 +297,12 @@ fn an_image_keeps_a_blob_of_each_layer() {
 /// P9, R7: damaged or missing files count as absent, and a pull repairs them.
 #[test]
 fn damage_is_detected_and_repaired_by_a_pull() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let plan = ImagePlan::new("one", &["base", "top"], "example.com/image:1");
     plan.pull(&store).unwrap();
     let blob = Digest::sha256(plan.manifest());
-    let path = place.path().join("blobs/sha256").join(blob.hex());
+    let path = fixture.path().join("blobs/sha256").join(blob.hex());
 
     let mut flipped = plan.manifest();
     flipped[0] ^= 1;
@@ -319,7 +319,7 @@ fn damage_is_detected_and_repaired_by_a_pull() {
     assert_eq!(check(&store, std::slice::from_ref(&plan)), ["one"]);
 
     let blob = Digest::sha256(plan.layers[0].blob());
-    fs::remove_file(place.path().join("blobs/sha256").join(blob.hex())).unwrap();
+    fs::remove_file(fixture.path().join("blobs/sha256").join(blob.hex())).unwrap();
     assert!(store.layer(&plan.layers[0].diff_id()).unwrap().is_none());
     plan.pull(&store).unwrap();
     assert_eq!(check(&store, &[plan]), ["one"]);
@@ -328,8 +328,8 @@ fn damage_is_detected_and_repaired_by_a_pull() {
 /// The targets of hard links into lower layers must exist in the chain of the image.
 #[test]
 fn a_hard_link_must_refer_to_a_lower_file() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let lower = |dir: &Path| {
         fs::create_dir_all(dir.join("usr/bin")).unwrap();
         fs::write(dir.join("usr/bin/tool"), "").unwrap();

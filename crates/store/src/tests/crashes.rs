@@ -84,21 +84,21 @@ fn a_killed_commit_is_complete_or_absent() {
             1
         };
         for skip in 0..skips {
-            let place = TestStore::new();
+            let fixture = TestStore::new();
             let plans = plans();
-            plans[0].pull(&place.own()).unwrap();
-            let status = die(&place.path(), "pull", step, skip);
+            plans[0].pull(&fixture.own()).unwrap();
+            let status = die(&fixture.path(), "pull", step, skip);
             let had_step = step != CommitStep::Move || skip < MOVES;
             assert_eq!(!status.success(), had_step, "{step:?} {skip}");
 
             let committed = !had_step || step == CommitStep::Settle;
             // A reader without the lock, before the sweep, gets the same result.
-            let visible = place.lookup().images().unwrap().len();
+            let visible = fixture.lookup().images().unwrap().len();
             assert_eq!(visible, if committed { 2 } else { 1 }, "{step:?} {skip}");
-            let store = place.own();
-            let there = check(&store, &plans);
+            let store = fixture.own();
+            let visible_names = check(&store, &plans);
             let expected: &[&str] = if committed { &["new", "old"] } else { &["old"] };
-            assert_eq!(there, expected, "{step:?} {skip}");
+            assert_eq!(visible_names, expected, "{step:?} {skip}");
             let tag = store
                 .image(&"example.com/image:1".parse().unwrap())
                 .unwrap();
@@ -120,21 +120,21 @@ fn a_killed_deletion_is_complete_or_absent() {
     for step in CommitStep::DELETION {
         let skips = if step == CommitStep::TakeAway { 6 } else { 1 };
         for skip in 0..skips {
-            let place = TestStore::new();
+            let fixture = TestStore::new();
             let plans = plans();
             for plan in &plans {
-                plan.pull(&place.own()).unwrap();
+                plan.pull(&fixture.own()).unwrap();
             }
-            let status = die(&place.path(), "remove", step, skip);
+            let status = die(&fixture.path(), "remove", step, skip);
             assert!(!status.success(), "{step:?} {skip}");
 
-            let store = place.own();
-            let there = check(&store, &plans);
+            let store = fixture.own();
+            let visible_names = check(&store, &plans);
             let expected: &[&str] = match step {
                 CommitStep::CommitDeletion => &["new", "old"],
                 _ => &["old"],
             };
-            assert_eq!(there, expected, "{step:?} {skip}");
+            assert_eq!(visible_names, expected, "{step:?} {skip}");
             plans[1].pull(&store).unwrap();
             assert_eq!(check(&store, &plans), ["new", "old"]);
         }
@@ -151,16 +151,19 @@ fn a_full_disk_leaves_the_store_as_it_was() {
         CommitStep::Commit,
     ] {
         for skip in 0..if step == CommitStep::Move { 4 } else { 1 } {
-            let place = TestStore::new();
+            let fixture = TestStore::new();
             let plans = plans();
-            let store = place.own();
+            let store = fixture.own();
             plans[0].pull(&store).unwrap();
             let image = plans[1].draft(&store);
             arm(step, skip, FailureAction::NoSpace);
             let error = store.commit(&image).unwrap_err();
             assert!(error.is_no_space(), "{step:?}: {error}");
             assert_eq!(store.images().unwrap().len(), 1, "{step:?} {skip}");
-            assert!(!place.path().join("unsettled").exists(), "{step:?} {skip}");
+            assert!(
+                !fixture.path().join("unsettled").exists(),
+                "{step:?} {skip}"
+            );
 
             // With free space again, the same drafts are still usable.
             store.commit(&image).unwrap();
@@ -172,9 +175,9 @@ fn a_full_disk_leaves_the_store_as_it_was() {
 
 #[test]
 fn a_failed_commit_leaves_nothing_behind() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let plans = plans();
-    let store = place.own();
+    let store = fixture.own();
     plans[0].pull(&store).unwrap();
     let image = plans[1].draft(&store);
     arm(CommitStep::SyncSections, 0, FailureAction::NoSpace);
@@ -186,16 +189,16 @@ fn a_failed_commit_leaves_nothing_behind() {
 /// P7: the kernel may have dropped data that it could not write, so a failed barrier is not retried.
 #[test]
 fn after_a_failed_barrier_the_store_takes_no_more_images() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let plans = plans();
-    let store = place.own();
+    let store = fixture.own();
     let image = plans[1].draft(&store);
     arm(CommitStep::Barrier, 0, FailureAction::NoSpace);
     store.commit(&image).unwrap_err();
     let error = store.commit(&image).unwrap_err();
     assert!(matches!(error, CommitError::Degraded { .. }), "{error}");
     drop((image, store));
-    let store = place.own();
+    let store = fixture.own();
     assert_eq!(check(&store, &plans), [""; 0]);
     plans[1].pull(&store).unwrap();
     assert_eq!(check(&store, &plans), ["new"]);
@@ -204,9 +207,9 @@ fn after_a_failed_barrier_the_store_takes_no_more_images() {
 /// P6: disk space is reserved for deletions.
 #[test]
 fn a_full_disk_does_not_stop_a_deletion() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let plans = plans();
-    let store = place.own();
+    let store = fixture.own();
     for plan in &plans {
         plan.pull(&store).unwrap();
     }
@@ -219,7 +222,7 @@ fn a_full_disk_does_not_stop_a_deletion() {
     store.prune(&PruneSelection { images, tagged }).unwrap();
     assert_eq!(check(&store, &plans), [""; 0]);
     assert!(
-        place.path().join("reserve").exists(),
+        fixture.path().join("reserve").exists(),
         "disk space is reserved for the next time"
     );
 }

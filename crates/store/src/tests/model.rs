@@ -113,12 +113,12 @@ impl Model {
     }
 
     /// Content that only a pull needed is removed by the next removal, unless a running pull needs it.
-    fn clear_up(&mut self, held: &Content, keeps: &Content) {
+    fn clear_up(&mut self, content_before: &Content, keeps: &Content) {
         let both =
             |a: &BTreeSet<String>, b: &BTreeSet<String>| a.intersection(b).cloned().collect();
         self.beside = Content {
-            blobs: both(&held.blobs, &keeps.blobs),
-            layers: both(&held.layers, &keeps.layers),
+            blobs: both(&content_before.blobs, &keeps.blobs),
+            layers: both(&content_before.layers, &keeps.layers),
         };
     }
 
@@ -164,7 +164,7 @@ fn take(
     pulling: &mut Pulling,
     plans: &[ImagePlan],
 ) {
-    let (held, before) = (content(store), store.measure().unwrap());
+    let (content_before, before) = (content(store), store.measure().unwrap());
     let mut freed = None;
     match *step {
         ModelStep::Pull { image, name } => {
@@ -173,8 +173,8 @@ fn take(
                 ..plans[image].clone()
             };
             let outcome = plan.pull(store).unwrap().outcome;
-            let had = model.tags.insert(name, image);
-            assert_eq!(outcome == CommitOutcome::UpToDate, had == Some(image));
+            let previous = model.tags.insert(name, image);
+            assert_eq!(outcome == CommitOutcome::UpToDate, previous == Some(image));
             model.digests.insert((name.0, image));
             model.images.insert(image);
         }
@@ -245,27 +245,27 @@ fn take(
         ModelStep::Reopen => {}
     }
     if let Some(removal) = freed {
-        model.clear_up(&held, &pulling.keeps);
-        let gone = total(&before) - total(&store.measure().unwrap());
-        assert_eq!(removal.freed, gone, "the reported bytes are freed");
+        model.clear_up(&content_before, &pulling.keeps);
+        let freed_bytes = total(&before) - total(&store.measure().unwrap());
+        assert_eq!(removal.freed, freed_bytes, "the reported bytes are freed");
     }
 }
 
 impl Pulling {
     fn begin(&mut self, store: &Store, plan: &ImagePlan) {
         for layer in &plan.layers {
-            let Some(held) = store.layer(&layer.diff_id()).unwrap() else {
+            let Some(content_before) = store.layer(&layer.diff_id()).unwrap() else {
                 continue;
             };
             self.keeps.layers.insert(layer.diff_id().digest().hex());
             self.keeps.blobs.insert(Digest::sha256(layer.blob()).hex());
-            self.layers.push(held);
+            self.layers.push(content_before);
         }
         for bytes in [plan.config(), plan.manifest()] {
             let digest = Digest::sha256(bytes);
-            if let Some(held) = store.blob(&digest).unwrap() {
+            if let Some(content_before) = store.blob(&digest).unwrap() {
                 self.keeps.blobs.insert(digest.hex());
-                self.blobs.push(held);
+                self.blobs.push(content_before);
             }
         }
     }
@@ -346,13 +346,13 @@ proptest! {
     /// stays, and a removal and a pruning free as many bytes as they report.
     #[test]
     fn counts_are_exact(steps in prop::collection::vec(step(), 1..24)) {
-        let (place, plans, mut model) = (TestStore::new(), plans(), Model::default());
-        let (mut store, mut pulling) = (place.own(), Pulling::default());
+        let (fixture, plans, mut model) = (TestStore::new(), plans(), Model::default());
+        let (mut store, mut pulling) = (fixture.own(), Pulling::default());
         for step in &steps {
             if matches!(step, ModelStep::Reopen) {
                 pulling = Pulling::default();
                 drop(store);
-                store = place.own();
+                store = fixture.own();
                 model.beside = Content::default();
             }
             take(step, &store, &mut model, &mut pulling, &plans);

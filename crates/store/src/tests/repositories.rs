@@ -21,8 +21,8 @@ fn listed(store: &Store, registry: Option<&str>, after: Option<&str>, limit: usi
 
 #[test]
 fn repositories_and_tags_come_in_order_and_in_pages() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     for (name, reference) in [
         ("a", "alpine:3"),
         ("b", "alpine:10"),
@@ -63,8 +63,8 @@ fn repositories_and_tags_come_in_order_and_in_pages() {
 /// A digest alone does not give access to a blob.
 #[test]
 fn a_repository_has_only_the_content_of_its_images() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let one = ImagePlan::new("one", &["base"], "docker.io/one/app:1");
     let two = ImagePlan::new("two", &["top"], "docker.io/two/app:1");
     one.pull(&store).unwrap();

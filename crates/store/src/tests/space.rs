@@ -91,8 +91,8 @@ fn dangling(store: &Store) -> PruneSelection {
 
 #[test]
 fn a_removal_reports_the_space_that_du_shows_as_freed() {
-    let place = TestStore::on_disk();
-    let store = place.own();
+    let fixture = TestStore::on_disk();
+    let store = fixture.own();
     let [one, two] = pull_two(&store);
     let before = du(&store, &["blobs", "layers"]);
     let removal = store
@@ -111,13 +111,13 @@ fn a_removal_reports_the_space_that_du_shows_as_freed() {
 
 #[test]
 fn a_pruning_frees_the_reclaimable_space() -> Result<(), UsageError> {
-    let place = TestStore::on_disk();
-    let store = place.own();
+    let fixture = TestStore::on_disk();
+    let store = fixture.own();
     let [one, two] = pull_two(&store);
     let what = dangling(&store);
     let preview = store.prune_preview(&what)?;
     // A reader without the lock gets the same result.
-    assert_eq!(place.lookup().prune_preview(&what)?, preview);
+    assert_eq!(fixture.lookup().prune_preview(&what)?, preview);
     let measured = store.measure()?;
     let blobs = measured.blobs.iter().filter(|blob| blob.is_reclaimable);
     let layers = measured.layers.iter().filter(|layer| layer.is_reclaimable);
@@ -146,8 +146,8 @@ fn a_pruning_frees_the_reclaimable_space() -> Result<(), UsageError> {
 
 #[test]
 fn measured_sizes_equal_those_of_du() {
-    let place = TestStore::on_disk();
-    let store = place.own();
+    let fixture = TestStore::on_disk();
+    let store = fixture.own();
     let [one, two] = pull_two(&store);
     // A stopped pull, and a leftover without a row.
     let digest = Digest::sha256("whatever");
@@ -156,13 +156,13 @@ fn measured_sizes_equal_those_of_du() {
     piece
         .append(&[std::io::IoSlice::new(&[1; 12_000])])
         .unwrap();
-    fs::write(place.path().join("layers/leftover"), vec![0; 10_000]).unwrap();
+    fs::write(fixture.path().join("layers/leftover"), vec![0; 10_000]).unwrap();
 
     let measured = store.measure().unwrap();
     assert_eq!(measured.layers_on_disk, du(&store, &["layers"]));
     assert_eq!(measured.blobs_on_disk, du(&store, &["blobs"]));
     assert_eq!(measured.partials_on_disk, du(&store, &["ingest"]));
-    assert_eq!(place.lookup().measure().unwrap(), measured);
+    assert_eq!(fixture.lookup().measure().unwrap(), measured);
 
     let of_layer = |plan: &ImagePlan, number: usize| {
         let diff_id = plan.layers[number].diff_id();
@@ -191,8 +191,8 @@ fn measured_sizes_equal_those_of_du() {
 
 #[test]
 fn removing_partial_blobs_leaves_those_being_downloaded() {
-    let place = TestStore::on_disk();
-    let store = place.own();
+    let fixture = TestStore::on_disk();
+    let store = fixture.own();
     let begin = |text: &str| {
         let (ingest, writer) = store.ingest(&Digest::sha256(text), 50_000).unwrap();
         let mut piece = writer.claim(u64::MAX).unwrap();
@@ -205,14 +205,14 @@ fn removing_partial_blobs_leaves_those_being_downloaded() {
     let coming = begin("coming");
     drop(begin("stopped"));
     let before = du(&store, &["ingest"]);
-    let (gone, freed) = store.remove_partials().unwrap();
-    let gone: Vec<_> = gone.into_iter().map(|blob| blob.digest).collect();
-    assert_eq!(gone, [Digest::sha256("stopped")]);
+    let (removed, freed) = store.remove_partials().unwrap();
+    let removed: Vec<_> = removed.into_iter().map(|blob| blob.digest).collect();
+    assert_eq!(removed, [Digest::sha256("stopped")]);
     assert_eq!(freed, before - du(&store, &["ingest"]));
     drop(coming);
     let preview = store.remove_partials_preview().unwrap();
     assert_eq!(preview.1, store.disk_usage().unwrap().partials.reclaimable);
-    assert_eq!(place.lookup().remove_partials_preview().unwrap(), preview);
+    assert_eq!(fixture.lookup().remove_partials_preview().unwrap(), preview);
     assert_eq!(store.remove_partials().unwrap(), preview);
     assert_eq!(preview.0.len(), 1);
     assert_eq!(store.partial_blobs().unwrap(), []);

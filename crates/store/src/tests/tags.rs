@@ -32,8 +32,8 @@ fn remove(store: &Store, text: &str) -> Result<Vec<String>, StoreRemoveError> {
 /// API-12: by ID, by reference, by a prefix of an ID.
 #[test]
 fn an_image_is_found_by_each_of_its_names() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let plan = ImagePlan::new("one", &["base"], "alpine:3");
     plan.pull(&store).unwrap();
     store.tag(&name("alpine:3"), &reference("alpine")).unwrap();
@@ -69,8 +69,8 @@ fn an_image_is_found_by_each_of_its_names() {
 /// API-12: a reference has priority over a prefix of an ID; a prefix of two IDs is ambiguous.
 #[test]
 fn a_prefix_of_several_ids_is_ambiguous() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let mut plans = Vec::new();
     // Of seventeen IDs two must have the same first digit.
     for number in 0..17 {
@@ -102,8 +102,8 @@ fn a_prefix_of_several_ids_is_ambiguous() {
 
 #[test]
 fn tagging_moves_a_name_and_rejects_digests() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let (one, two) = (
         ImagePlan::new("one", &[], "i:1"),
         ImagePlan::new("two", &[], "i:2"),
@@ -135,8 +135,8 @@ fn tagging_moves_a_name_and_rejects_digests() {
 /// image the layers that no other image has.
 #[test]
 fn the_last_name_removes_the_image() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let one = ImagePlan::new("one", &["base", "one"], "i:1");
     let two = ImagePlan::new("two", &["base", "two"], "i:2");
     one.pull(&store).unwrap();
@@ -184,8 +184,8 @@ fn the_last_name_removes_the_image() {
 /// API-11: an ID is not enough for an image with several names, unless forced.
 #[test]
 fn an_image_with_several_names_is_removed_by_force() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let plan = ImagePlan::new("one", &["base"], "i:1");
     plan.pull(&store).unwrap();
     store.tag(&name("i:1"), &reference("i:2")).unwrap();
@@ -207,8 +207,8 @@ fn an_image_with_several_names_is_removed_by_force() {
 /// R6, DM-16: content that a pull found present stays until the pull is done.
 #[test]
 fn leased_content_outlives_its_image() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let one = ImagePlan::new("one", &["base", "one"], "i:1");
     let two = ImagePlan::new("two", &["base", "two"], "i:2");
     one.pull(&store).unwrap();
@@ -219,18 +219,18 @@ fn leased_content_outlives_its_image() {
     assert_eq!(check(&store, &[one.clone(), two.clone()]), ["two"]);
 
     one.pull(&store).unwrap();
-    let gone = store.layer(&one.layers[1].diff_id()).unwrap().unwrap();
+    let leased_layer = store.layer(&one.layers[1].diff_id()).unwrap().unwrap();
     remove(&store, "i:1").unwrap();
-    assert!(gone.open_dir().is_ok());
-    drop((gone, store));
-    assert_eq!(check(&place.own(), &[one, two]), ["two"]);
+    assert!(leased_layer.open_dir().is_ok());
+    drop((leased_layer, store));
+    assert_eq!(check(&fixture.own(), &[one, two]), ["two"]);
 }
 
 /// A name that is committed with the image: both are visible, or neither. There is no digest reference.
 #[test]
 fn an_image_is_committed_with_its_name() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let [one, two] = ["one", "two"].map(|name| ImagePlan::new(name, &[name], "unused"));
     let commit = |plan: &ImagePlan| {
         let image = crate::NewImage {
@@ -251,8 +251,8 @@ fn an_image_is_committed_with_its_name() {
 /// API-11, RS-3: an image in use keeps its last name even if forced, and may lose others.
 #[test]
 fn an_image_in_use_keeps_its_last_name() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let plan = ImagePlan::new("one", &["base"], "i:1");
     plan.pull(&store).unwrap();
     store.tag(&name("i:1"), &reference("other:1")).unwrap();
@@ -287,8 +287,8 @@ fn an_image_in_use_keeps_its_last_name() {
 /// API-12, IM-8: a removal finds its image like all other operations.
 #[test]
 fn an_image_is_removed_by_a_prefix_of_its_id() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let mut plans = Vec::new();
     for number in 0..17 {
         plans.push(ImagePlan::new(&number.to_string(), &[], "i"));

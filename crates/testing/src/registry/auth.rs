@@ -127,7 +127,7 @@ impl AuthPolicy {
                 .map(|(_, v)| &**v)
         };
         let authorization = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
-        let known = match *method {
+        let is_authenticated = match *method {
             Method::POST if get("grant_type") == Some("refresh_token") => {
                 let secret = self.account.as_ref().map(|(_, secret)| &**secret);
                 secret.is_some() && secret == get("refresh_token")
@@ -139,7 +139,7 @@ impl AuthPolicy {
             _ => authorization.is_some() && self.has_valid_password(authorization),
         };
         let anonymous = self.account.is_none() && authorization.is_none() && *method == Method::GET;
-        if !known && !anonymous {
+        if !is_authenticated && !anonymous {
             return unauthorized(&format!("Basic realm=\"{SERVICE}\""));
         }
         if get("service") != Some(SERVICE) {

@@ -82,9 +82,12 @@ impl AvailabilitySwitch {
             .followed
             .wait_timeout_while(reached, WAIT_LIMIT, |reached| *reached != requested)
             .expect("no thread panics with the state locked");
-        let there = *reached == requested;
+        let is_reached = *reached == requested;
         drop(reached);
-        assert!(there, "the registry did not reach the state {requested:?}");
+        assert!(
+            is_reached,
+            "the registry did not reach the state {requested:?}"
+        );
     }
 
     pub(super) fn set_without_waiting(&self, power: Availability) {

@@ -21,7 +21,7 @@ pub(super) fn referrers(
     let Some(per_page) = protocol.referrers else {
         return RegistryResponse::new(StatusCode::NOT_FOUND, "text/plain", "404 page not found\n");
     };
-    let manifests = repository.into_iter().flat_map(|held| &held.manifests);
+    let manifests = repository.into_iter().flat_map(|stored| &stored.manifests);
     let mut found: Vec<Value> = manifests
         .filter_map(|(of, manifest)| {
             let document: Value = serde_json::from_slice(&manifest.bytes).ok()?;

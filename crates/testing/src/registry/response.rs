@@ -108,8 +108,8 @@ pub(super) fn reply(
             tags(it, repository, parts.query, protocol)
         }),
         Resource::Referrers { repository, digest } => {
-            let held = content.repository(repository);
-            referrers(held, repository, digest, parts, protocol)
+            let stored = content.repository(repository);
+            referrers(stored, repository, digest, parts, protocol)
         }
         Resource::Ping => RegistryResponse::json(StatusCode::OK, &json!({})),
         Resource::Token | Resource::Other | Resource::Upload { .. } => {
@@ -141,12 +141,12 @@ pub(super) fn apply_range(
         .headers
         .get("if-range")
         .is_some_and(|tag| Some(tag) != reply.headers.get(ETAG));
-    let wanted = if stale {
+    let requested = if stale {
         RequestedRange::Whole
     } else {
         RequestedRange::parse(header(RANGE), size)
     };
-    let range = match (wanted, fault) {
+    let range = match (requested, fault) {
         (RequestedRange::Whole, _) | (_, Some(RangeFault::Ignored)) => return reply,
         (RequestedRange::Unsatisfiable, _) | (_, Some(RangeFault::Unsatisfiable)) => {
             let error = "the range is not in the blob";

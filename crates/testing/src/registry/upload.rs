@@ -52,13 +52,13 @@ pub(super) fn upload(
         };
     };
     let Some(session) = content.sessions.get_mut(id) else {
-        return gone();
+        return unknown_upload();
     };
     // A request for the progress of an upload has the state of an earlier response.
     let state = parameter(parts, "_state");
     let is_state_current = *parts.method == Method::GET || state == Some(session.state());
     if session.repository != repository || state.is_none() || !is_state_current {
-        return gone();
+        return unknown_upload();
     }
     match *parts.method {
         Method::GET => progress(StatusCode::NO_CONTENT, id, session, protocol),
@@ -106,8 +106,8 @@ pub(super) fn put_manifest(
             "provided digest did not match uploaded content",
         );
     }
-    let held = content.repository_mut(repository);
-    if let Some(missing) = missing(held, &document) {
+    let stored = content.repository_mut(repository);
+    if let Some(missing) = missing(stored, &document) {
         let message = format!("blob unknown to registry: {missing}");
         return bad("MANIFEST_BLOB_UNKNOWN", &message);
     }
@@ -117,9 +117,9 @@ pub(super) fn put_manifest(
         media_type: media_type.unwrap_or_default().to_owned(),
         bytes: parts.body.clone(),
     };
-    held.manifests.insert(digest, manifest);
+    stored.manifests.insert(digest, manifest);
     if is_tag(reference) {
-        held.tags.insert(reference.to_owned(), digest);
+        stored.tags.insert(reference.to_owned(), digest);
     }
     let at = format!("{}/{repository}/manifests/{digest}", protocol.root);
     let reply = RegistryResponse::new(StatusCode::CREATED, "text/plain", "")
@@ -146,8 +146,8 @@ fn begin(
 ) -> RegistryResponse {
     let mount = parameter(parts, "mount").and_then(|digest| digest.parse::<Digest>().ok());
     if let (Some(digest), Some(from), true) = (mount, parameter(parts, "from"), rules.mounts) {
-        let held = content.repository(&from);
-        if let Some(bytes) = held.and_then(|held| held.blobs.get(&digest)).cloned() {
+        let stored = content.repository(&from);
+        if let Some(bytes) = stored.and_then(|stored| stored.blobs.get(&digest)).cloned() {
             let blobs = &mut content.repository_mut(repository).blobs;
             blobs.insert(digest, bytes);
             return created(repository, &digest, protocol);
@@ -175,13 +175,13 @@ fn chunk(
     protocol: &ProtocolOptions,
     rules: &UploadOptions,
 ) -> RegistryResponse {
-    let held = session.bytes.len();
+    let stored = session.bytes.len();
     let range = parts.headers.get(CONTENT_RANGE);
     let start = range.map(|range| {
         let text = range.to_str().unwrap_or_default();
         text.split('-').next().and_then(|start| start.parse().ok())
     });
-    if start.is_some_and(|start| start != Some(held)) {
+    if start.is_some_and(|start| start != Some(stored)) {
         return progress(StatusCode::RANGE_NOT_SATISFIABLE, id, session, protocol);
     }
     if session.is_short {
@@ -207,7 +207,7 @@ fn end(
     if !parts.is_whole {
         let session = content.sessions.get_mut(id).expect("the session exists");
         session.bytes.extend_from_slice(parts.body);
-        return gone();
+        return unknown_upload();
     }
     let mut session = content.sessions.remove(id).expect("the session exists");
     session.bytes.extend_from_slice(parts.body);
@@ -250,7 +250,7 @@ fn progress(
         .with(RANGE, &format!("0-{last}"))
 }
 
-fn gone() -> RegistryResponse {
+fn unknown_upload() -> RegistryResponse {
     let message = "blob upload unknown to registry";
     RegistryResponse::error(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", message)
 }

@@ -97,17 +97,17 @@ impl Client {
             let (mut sender, connection) =
                 hyper::client::conn::http2::handshake(executor, io).await?;
             tokio::spawn(connection);
-            whole(sender.send_request(request).await?).await?
+            with_whole_body(sender.send_request(request).await?).await?
         } else {
             let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
             tokio::spawn(connection);
-            whole(sender.send_request(request).await?).await?
+            with_whole_body(sender.send_request(request).await?).await?
         };
         Ok(response)
     }
 }
 
-async fn whole(response: Response<Incoming>) -> Result<Response<Bytes>, Failure> {
+async fn with_whole_body(response: Response<Incoming>) -> Result<Response<Bytes>, Failure> {
     let (head, body) = response.into_parts();
     let body = body.collect().await?.to_bytes();
     Ok(Response::from_parts(head, body))

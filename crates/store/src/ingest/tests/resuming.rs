@@ -41,25 +41,25 @@ fn begin_and_read(store: &Store, content: &[u8], length: usize) -> (Ingest, Inge
 }
 
 /// Copies the store as it is after its owner was killed.
-fn after_a_kill(place: &TestStore) -> TestStore {
+fn after_a_kill(fixture: &TestStore) -> TestStore {
     let other = TestStore::new();
     drop(other.own());
-    for name in list(&place.path().join("ingest")) {
-        let [from, to] = [place, &other].map(|place| place.path().join("ingest").join(&name));
+    for name in list(&fixture.path().join("ingest")) {
+        let [from, to] = [fixture, &other].map(|fixture| fixture.path().join("ingest").join(&name));
         fs::copy(from, to).unwrap();
     }
     other
 }
 
-fn record_path(place: &TestStore) -> std::path::PathBuf {
-    let ingest = place.path().join("ingest");
+fn record_path(fixture: &TestStore) -> std::path::PathBuf {
+    let ingest = fixture.path().join("ingest");
     let names = list(&ingest);
     let name = names.iter().find(|name| name.ends_with(RECORD_SUFFIX));
     ingest.join(name.unwrap())
 }
 
-fn change_record(place: &TestStore, change: impl FnOnce(&mut PartialRecord)) {
-    let path = record_path(place);
+fn change_record(fixture: &TestStore, change: impl FnOnce(&mut PartialRecord)) {
+    let path = record_path(fixture);
     let mut record = PartialRecord::parse(&fs::read(&path).unwrap(), SIZE as u64).unwrap();
     change(&mut record);
     fs::write(path, record.to_bytes()).unwrap();
@@ -67,10 +67,10 @@ fn change_record(place: &TestStore, change: impl FnOnce(&mut PartialRecord)) {
 
 #[test]
 fn a_dropped_blob_is_continued() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let content = bytes(SIZE);
-    drop(begin_and_read(&place.own(), &content, 3_000_000));
-    let store = place.own();
+    drop(begin_and_read(&fixture.own(), &content, 3_000_000));
+    let store = fixture.own();
     let (before, draft) = resume(&store, &content);
     assert_eq!(before, 3_000_000);
     drop(draft.unwrap());
@@ -83,11 +83,11 @@ fn a_dropped_blob_is_continued() {
 /// At most the bytes since the last record are lost. No byte was synced, so the hash starts again.
 #[test]
 fn a_kill_loses_less_than_a_megabyte() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let content = bytes(SIZE);
-    let store = place.own();
+    let store = fixture.own();
     let _running = begin_and_read(&store, &content, 3_000_000);
-    let other = after_a_kill(&place);
+    let other = after_a_kill(&fixture);
     let record =
         PartialRecord::parse(&fs::read(record_path(&other)).unwrap(), SIZE as u64).unwrap();
     assert_eq!(record.hash, None);
@@ -100,10 +100,10 @@ fn a_kill_loses_less_than_a_megabyte() {
 /// (Only root could change it.)
 #[test]
 fn the_hash_continues_from_its_checkpoint() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let content = bytes(SIZE);
-    drop(begin_and_read(&place.own(), &content, 3_000_000));
-    let path = record_path(&place);
+    drop(begin_and_read(&fixture.own(), &content, 3_000_000));
+    let path = record_path(&fixture);
     let record = PartialRecord::parse(&fs::read(&path).unwrap(), SIZE as u64).unwrap();
     assert_eq!(record.safe, ByteRanges::from(0..3_000_000));
     let hashed = record.hash.unwrap().position;
@@ -116,11 +116,11 @@ fn the_hash_continues_from_its_checkpoint() {
         file.write_at(b"changed", at).unwrap();
     };
     change(hashed - 100);
-    let (before, draft) = resume(&place.own(), &content);
+    let (before, draft) = resume(&fixture.own(), &content);
     assert_eq!(before, 3_000_000);
     drop(draft.unwrap());
-    change_record(&place, |record| record.hash = None);
-    let (_, draft) = resume(&place.own(), &content);
+    change_record(&fixture, |record| record.hash = None);
+    let (_, draft) = resume(&fixture.own(), &content);
     assert!(
         matches!(draft, Err(VerifyError::Digest { .. })),
         "{draft:?}"
@@ -131,13 +131,13 @@ fn the_hash_continues_from_its_checkpoint() {
 #[test]
 fn after_a_reboot_safe_bytes_are_continued() {
     let content = bytes(SIZE);
-    let place = TestStore::new();
-    drop(begin_and_read(&place.own(), &content, 3_000_000));
-    change_record(&place, |record| {
+    let fixture = TestStore::new();
+    drop(begin_and_read(&fixture.own(), &content, 3_000_000));
+    change_record(&fixture, |record| {
         record.boot = "another".to_owned();
         record.safe = [0..2_500_000, 2_800_000..2_900_000].into_iter().collect();
     });
-    let (before, draft) = resume(&place.own(), &content);
+    let (before, draft) = resume(&fixture.own(), &content);
     assert_eq!(before, 2_600_000);
     draft.unwrap();
 }
@@ -145,9 +145,9 @@ fn after_a_reboot_safe_bytes_are_continued() {
 /// Wrong bytes are discarded at once: not even a kill brings them back.
 #[test]
 fn wrong_bytes_are_never_used_again() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let (content, wrong) = (bytes(SIZE), vec![7; SIZE]);
-    let store = place.own();
+    let store = fixture.own();
     let (ingest, writer) = store
         .ingest(&Digest::sha256(&content), SIZE as u64)
         .unwrap();
@@ -157,29 +157,29 @@ fn wrong_bytes_are_never_used_again() {
         matches!(draft, Err(VerifyError::Digest { .. })),
         "{draft:?}"
     );
-    let other = after_a_kill(&place);
+    let other = after_a_kill(&fixture);
     drop((ingest, writer));
-    assert_eq!(list(&place.path().join("ingest")), [""; 0]);
+    assert_eq!(list(&fixture.path().join("ingest")), [""; 0]);
     assert_eq!(resume(&store, &content).0, 0);
     assert_eq!(resume(&other.own(), &content).0, 0);
 }
 
 #[test]
 fn a_discarded_blob_is_not_retained() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let (ingest, writer) = begin_and_read(&store, &bytes(SIZE), 3_000_000);
     ingest.discard();
     drop((ingest, writer));
-    assert_eq!(list(&place.path().join("ingest")), [""; 0]);
+    assert_eq!(list(&fixture.path().join("ingest")), [""; 0]);
 }
 
 /// While one ingest has a partial blob, a second one starts with an empty file, which is not retained.
 #[test]
 fn a_partial_blob_has_one_owner() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let content = bytes(SIZE);
-    let store = place.own();
+    let store = fixture.own();
     let first = begin_and_read(&store, &content, 1_000_000);
     let second = begin_and_read(&store, &content, 2_000_000);
     assert_eq!(second.0.stored_bytes(), 2_000_000);
@@ -192,9 +192,9 @@ fn a_partial_blob_has_one_owner() {
 /// T16: another announced size does not get the same file.
 #[test]
 fn a_size_is_part_of_the_name() {
-    let place = TestStore::new();
+    let fixture = TestStore::new();
     let content = bytes(SIZE);
-    let store = place.own();
+    let store = fixture.own();
     drop(begin_and_read(&store, &content, 1_000_000));
     let (other, _) = { &store }.ingest(&Digest::sha256(&content), 10).unwrap();
     assert_eq!(other.stored_bytes(), 0);
@@ -208,34 +208,38 @@ type Damage<'a> = (&'a str, &'a dyn Fn(&TestStore), u64);
 #[test]
 fn a_damaged_blob_is_not_continued() {
     let content = bytes(SIZE);
-    let data = |place: &TestStore| {
-        let record = record_path(place);
+    let data = |fixture: &TestStore| {
+        let record = record_path(fixture);
         let name = record.to_str().unwrap().to_owned();
         std::path::PathBuf::from(name.strip_suffix(RECORD_SUFFIX).unwrap())
     };
     let remove = |path: &Path| fs::remove_file(path).unwrap();
     let damages: [Damage<'_>; 7] = [
-        ("no record", &|place| remove(&record_path(place)), 0),
-        ("no file", &|place| remove(&data(place)), 0),
+        ("no record", &|fixture| remove(&record_path(fixture)), 0),
+        ("no file", &|fixture| remove(&data(fixture)), 0),
         (
             "a short file",
-            &|place| truncate(&data(place), 1_000_000),
+            &|fixture| truncate(&data(fixture), 1_000_000),
             1_000_000,
         ),
-        ("a long file", &|place| truncate(&data(place), 9_000_000), 0),
         (
-            "half a record",
-            &|place| truncate(&record_path(place), 50),
+            "a long file",
+            &|fixture| truncate(&data(fixture), 9_000_000),
             0,
         ),
-        ("a link", &|place| link(&data(place)), 0),
-        ("a directory", &|place| directory(&data(place)), 0),
+        (
+            "half a record",
+            &|fixture| truncate(&record_path(fixture), 50),
+            0,
+        ),
+        ("a link", &|fixture| link(&data(fixture)), 0),
+        ("a directory", &|fixture| directory(&data(fixture)), 0),
     ];
     for (name, damage, left) in damages {
-        let place = TestStore::new();
-        drop(begin_and_read(&place.own(), &content, 3_000_000));
-        damage(&place);
-        let (before, draft) = resume(&own(&place.path()), &content);
+        let fixture = TestStore::new();
+        drop(begin_and_read(&fixture.own(), &content, 3_000_000));
+        damage(&fixture);
+        let (before, draft) = resume(&own(&fixture.path()), &content);
         assert_eq!(before, left, "{name}");
         draft.unwrap();
     }
@@ -264,19 +268,19 @@ fn digests(blobs: Vec<PartialBlob>) -> Vec<Digest> {
 /// The oldest are removed first, by age and by size; blobs being downloaded, and those that are needed, stay.
 #[test]
 fn partial_blobs_expire() {
-    let place = TestStore::new();
-    let store = place.own();
+    let fixture = TestStore::new();
+    let store = fixture.own();
     let contents: Vec<Vec<u8>> = (0..4).map(|n| bytes(SIZE + n)).collect();
     let [a, b, c, d] = [0, 1, 2, 3].map(|n| Digest::sha256(&contents[n]));
     for (age, content) in contents.iter().enumerate() {
         drop(begin_and_read(&store, content, 1_000_000));
         let name = format!("sha256-{}-{}", Digest::sha256(content).hex(), content.len());
-        let file = place.path().join("ingest").join(name);
+        let file = fixture.path().join("ingest").join(name);
         let hours = Duration::from_secs(3600 * (10 - age as u64));
         let file = fs::File::options().write(true).open(file).unwrap();
         file.set_modified(SystemTime::now() - hours).unwrap();
     }
-    let listed = place.lookup().partial_blobs().unwrap();
+    let listed = fixture.lookup().partial_blobs().unwrap();
     let held: Vec<_> = listed.iter().map(|blob| (blob.stored, blob.size)).collect();
     let sizes = [0, 1, 2, 3].map(|n| (1_000_000, (SIZE + n) as u64));
     assert_eq!(held, sizes);
@@ -296,5 +300,5 @@ fn partial_blobs_expire() {
     assert_eq!(expire(day, 2_500_000, &[c]), [d]);
     drop(running);
     assert_eq!(expire(day, 0, &[]), [b, c]);
-    assert_eq!(list(&place.path().join("ingest")), [""; 0]);
+    assert_eq!(list(&fixture.path().join("ingest")), [""; 0]);
 }
