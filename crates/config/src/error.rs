@@ -201,7 +201,7 @@ pub enum ConfigProblem {
     /// A file for a key has none, or an invalid one.
     #[error("it holds no private key in PEM form that can be read")]
     NoKey,
-    /// The key needs a passphrase, which windlass does not ask for.
+    /// The key is encrypted. There is no prompt for a passphrase.
     #[error("its private key is encrypted: store it without a passphrase")]
     EncryptedKey,
     /// A client certificate without its key, or a key without its certificate (EP-10).

@@ -1,14 +1,14 @@
-//! Addresses, one table for each kind.
+//! Accepted addresses of each kind, and the errors for others.
 
 use super::*;
 
-fn shown_host(text: &str) -> Result<String, UrlProblem> {
+fn parsed_host(text: &str) -> Result<String, UrlProblem> {
     host(text).map(String::from)
 }
 
 /// EP-2.
 #[test]
-fn a_host_without_scheme_gets_https() {
+fn a_host_without_scheme_uses_https() {
     for (text, expected) in [
         ("mirror.test", "https://mirror.test/"),
         ("mirror.test:5000", "https://mirror.test:5000/"),
@@ -19,12 +19,12 @@ fn a_host_without_scheme_gets_https() {
         ("[fd00::1]:5000", "https://[fd00::1]:5000/"),
         ("https://docker.io", "https://registry-1.docker.io/"),
     ] {
-        assert_eq!(shown_host(text), Ok(expected.to_owned()), "{text}");
+        assert_eq!(parsed_host(text), Ok(expected.to_owned()), "{text}");
     }
 }
 
 #[test]
-fn the_path_of_a_host_is_what_its_api_is_below() {
+fn the_path_of_a_host_is_kept() {
     for (text, expected) in [
         ("https://m.test/v2", "https://m.test/v2"),
         ("https://m.test/hub/v2", "https://m.test/hub/v2"),
@@ -34,19 +34,19 @@ fn the_path_of_a_host_is_what_its_api_is_below() {
         ("https://m.test/v2/", "https://m.test/v2"),
         ("https://m.test/v2/v2", "https://m.test/v2/v2"),
     ] {
-        assert_eq!(shown_host(text), Ok(expected.to_owned()), "{text}");
+        assert_eq!(parsed_host(text), Ok(expected.to_owned()), "{text}");
     }
 }
 
 /// EP-3.
 #[test]
-fn refuses_other_hosts() {
+fn rejects_other_hosts() {
     for (text, expected) in [
         ("ftp://m.test", UrlProblem::Scheme),
         ("https://me:x@m.test", UrlProblem::Userinfo),
         ("https://m.test/?a=b", UrlProblem::Query),
         ("https://m.test/#a", UrlProblem::Query),
-        // Other programs would go to a host called `https`, or leave characters out.
+        // Other programs would connect to a host with the name `https`, or drop characters.
         ("https:/m.test", UrlProblem::Colon),
         ("m.test:/v2", UrlProblem::Colon),
         ("https://m.test:", UrlProblem::Colon),
@@ -56,13 +56,13 @@ fn refuses_other_hosts() {
         ("https://m.test/a b", UrlProblem::Character),
         ("", UrlProblem::Form(url::ParseError::EmptyHost)),
     ] {
-        assert_eq!(shown_host(text), Err(expected), "{text}");
+        assert_eq!(parsed_host(text), Err(expected), "{text}");
     }
 }
 
 /// EP-7, EP-8.
 #[test]
-fn insecure_registries_have_one_form() {
+fn insecure_registries_have_a_normal_form() {
     for (text, expected) in [
         ("registry.test", Ok("registry.test")),
         ("REGISTRY.test:5000", Ok("registry.test:5000")),
@@ -125,7 +125,7 @@ fn a_proxy_is_shown_without_its_password() {
 
 /// REF-1, REF-2.
 #[test]
-fn registries_have_the_names_that_references_have() {
+fn registries_have_the_names_of_references() {
     for (text, expected) in [
         ("docker.io", Some("docker.io")),
         ("index.docker.io", Some("docker.io")),
@@ -161,7 +161,7 @@ fn certificates_are_for_a_host_and_a_port() {
 
 /// I7.
 #[test]
-fn an_address_in_the_wrong_place_is_shown_without_its_password() {
+fn texts_that_look_like_an_address_are_shown_without_passwords() {
     for (text, shown) in [
         ("a.test", "a.test"),
         ("me:hunter2@a.test", "[hidden]@a.test"),

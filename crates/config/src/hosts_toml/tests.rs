@@ -21,8 +21,8 @@ A7lr40LxPstO7qGnAiEAoaxtqlb9CNW1aZur0P73VkTbi9+Nvn7ekWQ4ok87+0Q=
 ";
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
 
-/// What became of a text, with the findings.
-fn read_for(whose: HostsScope<'_>, text: &str) -> (Result<ConfiguredHosts, String>, Vec<String>) {
+/// Reads a text as a file for these registries, and returns the result and the findings.
+fn read_for(scope: HostsScope<'_>, text: &str) -> (Result<ConfiguredHosts, String>, Vec<String>) {
     let directory = tempfile::tempdir().unwrap();
     for name in ["ca.crt", "other.crt", "client.cert"] {
         fs::write(directory.path().join(name), CERTIFICATE).unwrap();
@@ -36,17 +36,17 @@ fn read_for(whose: HostsScope<'_>, text: &str) -> (Result<ConfiguredHosts, Strin
     fs::write(directory.path().join("empty.pem"), "").unwrap();
     let path = directory.path().join("hosts.toml");
     let mut findings = Vec::new();
-    let read = read(&path, text, whose, &mut findings);
-    let there = format!("{}/", directory.path().display());
-    let told = |error: &dyn std::error::Error| {
+    let read = read(&path, text, scope, &mut findings);
+    let directory_prefix = format!("{}/", directory.path().display());
+    let message = |error: &dyn std::error::Error| {
         let chain = std::iter::successors(Some(error), |error| error.source());
         let chain: Vec<String> = chain.map(ToString::to_string).collect();
-        chain.join(": ").replace(&there, "")
+        chain.join(": ").replace(&directory_prefix, "")
     };
     let findings = findings
         .iter()
-        .map(|finding| finding.to_string().replace(&there, ""));
-    (read.map_err(|error| told(&error)), findings.collect())
+        .map(|finding| finding.to_string().replace(&directory_prefix, ""));
+    (read.map_err(|error| message(&error)), findings.collect())
 }
 
 fn read_text(text: &str) -> Result<ConfiguredHosts, String> {
@@ -65,9 +65,9 @@ fn urls(hosts: &ConfiguredHosts) -> Vec<&str> {
     hosts.map(|host| host.value.url.as_str()).collect()
 }
 
-/// EP-2: the file's order is the order in which they are asked, whatever their names are.
+/// EP-2: the hosts have the order of the file, whatever their names are.
 #[test]
-fn hosts_are_asked_in_the_order_of_the_file() {
+fn hosts_have_the_order_of_the_file() {
     let text = r#"
         server = "registry.test"
         [host."https://z.test"]
@@ -95,7 +95,7 @@ fn hosts_are_asked_in_the_order_of_the_file() {
 }
 
 #[test]
-fn capabilities_say_what_a_host_is_asked_for() {
+fn reads_the_capabilities_of_a_host() {
     let both = HostCapabilities::default();
     let only = |pull, resolve| HostCapabilities { pull, resolve };
     for (keys, expected) in [
@@ -141,7 +141,7 @@ fn files_are_relative_to_the_hosts_toml() {
 }
 
 #[test]
-fn says_which_file_is_wrong() {
+fn errors_name_the_file() {
     let key = "host.\"https://m.test\"";
     for (keys, expected) in [
         (
@@ -171,9 +171,9 @@ fn says_which_file_is_wrong() {
     }
 }
 
-/// The first of several client certificates is the one.
+/// Of several client certificates the first is used, and there is a finding.
 #[test]
-fn says_that_one_client_certificate_is_used() {
+fn the_first_client_certificate_is_used() {
     let text = "[host.\"https://m.test\"]\nclient = ['both.pem', ['client.cert', 'client.key']]";
     let (read, findings) = read_for(HostsScope::Registry("lab.test"), text);
     assert_eq!(
@@ -185,7 +185,7 @@ fn says_that_one_client_certificate_is_used() {
     assert!(read.unwrap().mirrors[0].value.tls.identity.is_some());
 }
 
-/// I7: a value of a header is in no error.
+/// I7: no error contains the value of a header.
 #[test]
 fn headers_are_texts_or_lists_of_them() {
     let host =
@@ -216,7 +216,7 @@ fn headers_are_texts_or_lists_of_them() {
 }
 
 #[test]
-fn a_path_of_its_own_is_left_alone() {
+fn override_path_keeps_the_path() {
     for (text, expected) in [
         (
             "[host.\"https://m.test/v2/hub\"]\noverride_path = true",
@@ -234,7 +234,7 @@ fn a_path_of_its_own_is_left_alone() {
 }
 
 #[test]
-fn a_dial_timeout_is_how_long_a_connection_takes() {
+fn reads_the_dial_timeout() {
     for (text, expected) in [
         ("1s", Ok(Some(Duration::from_secs(1)))),
         ("1m1.5s", Ok(Some(Duration::from_millis(61_500)))),
@@ -254,9 +254,9 @@ fn a_dial_timeout_is_how_long_a_connection_takes() {
     }
 }
 
-/// Without `server`, the root is about the registry's own host.
+/// Without `server`, the keys at the root are about the registry's own host.
 #[test]
-fn the_root_describes_the_server() {
+fn the_keys_at_the_root_are_about_the_server() {
     let hosts = read_text("ca = 'ca.crt'\nskip_verify = true\n[header]\nx = 'y'").unwrap();
     assert_eq!(urls(&hosts), ["https://lab.test:5000/"]);
     let (read, _) = read_for(HostsScope::Registry("docker.io"), "skip_verify = true");
@@ -267,8 +267,8 @@ fn the_root_describes_the_server() {
 }
 
 #[test]
-fn says_what_it_ignores() {
-    for (whose, text, expected) in [
+fn ignored_keys_are_findings() {
+    for (scope, text, expected) in [
         (
             HostsScope::Registry("a.test"),
             "servr = 'x'",
@@ -290,14 +290,14 @@ fn says_what_it_ignores() {
             "hosts.toml:1: ignored, because there is no `server`",
         ),
     ] {
-        let (read, findings) = read_for(whose, text);
+        let (read, findings) = read_for(scope, text);
         assert!(read.unwrap().server.is_none(), "{text}");
         assert_eq!(findings, [expected], "{text}");
     }
 }
 
 #[test]
-fn refuses_what_has_no_meaning() {
+fn invalid_files_are_errors() {
     for (text, expected) in [
         (
             "[host.\"https://m.test\".host.\"https://n.test\"]",
@@ -337,9 +337,9 @@ fn refuses_what_has_no_meaning() {
     }
 }
 
-/// The hosts of a registry share one proxy here: where containerd has several, none is passed over.
+/// The hosts of a registry share one proxy: several proxies, as in containerd, are an error.
 #[test]
-fn a_proxy_is_taken_where_it_is_everybodys() {
+fn a_proxy_must_be_the_same_for_all_hosts() {
     let proxy = "proxy = 'http://p.test'";
     let hosts = read_text(&format!("{proxy}\n[host.\"https://m.test\"]\n{proxy}")).unwrap();
     let proxies = hosts.proxies.unwrap();

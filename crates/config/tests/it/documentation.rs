@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use windlass_config::{
-    RegistryKeyReference, SettingReference, host_key_references, registry_key_references,
-    setting_references,
+    DaemonSettingReference, RegistryKeyReference, SettingReference, daemon_setting_references,
+    host_key_references, registry_key_references, setting_references,
 };
 
 use crate::support::{CERTIFICATE, Files, KEY};
@@ -13,6 +13,7 @@ use crate::support::{CERTIFICATE, Files, KEY};
 /// The variable that makes the test write the tables into the page instead of comparing them.
 const UPDATE: &str = "UPDATE_DOCS";
 const PAGE: &str = include_str!("../../../../docs/configuration.md");
+const DAEMON_PAGE: &str = include_str!("../../../../docs/daemon.md");
 
 #[test]
 fn every_example_can_be_loaded() {
@@ -32,13 +33,9 @@ fn every_example_can_be_loaded() {
     }
 }
 
-/// The tables in the page are those that the definitions of the settings produce.
+/// The tables in `configuration.md` are those that the definitions of the settings produce.
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a variable is the only argument that a test can have"
-)]
-fn the_tables_are_those_of_the_definitions() {
+fn the_tables_of_settings_are_those_of_the_definitions() {
     let settings = setting_references();
     let (general, pulls) = settings.iter().partition::<Vec<_>, _>(|setting| {
         !setting.key.starts_with("pull.") && !setting.key.starts_with("partials.")
@@ -49,22 +46,38 @@ fn the_tables_are_those_of_the_definitions() {
         ("registry keys", key_table(&registry_key_references())),
         ("host keys", key_table(&host_key_references())),
     ];
-    let mut page = PAGE.to_owned();
-    for (name, table) in tables {
-        page = with_table(&page, name, &table);
+    check_page("configuration.md", PAGE, &tables);
+}
+
+/// The same for the daemon's own settings in `daemon.md`.
+#[test]
+fn the_table_of_the_daemon_is_that_of_the_definitions() {
+    let table = daemon_table(&daemon_setting_references());
+    check_page("daemon.md", DAEMON_PAGE, &[("daemon settings", table)]);
+}
+
+/// Compares a page with the tables that it should have, or writes them into it if [`UPDATE`] is set.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a variable is the only argument that a test can have"
+)]
+fn check_page(name: &str, page: &str, tables: &[(&str, String)]) {
+    let mut expected = page.to_owned();
+    for (title, table) in tables {
+        expected = with_table(&expected, title, table);
     }
     if std::env::var_os(UPDATE).is_some() {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
-        std::fs::write(path, page).unwrap();
+        let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        std::fs::write(docs.join(name), expected).unwrap();
         return;
     }
-    let mut lines = page.lines().zip(PAGE.lines());
+    let mut lines = expected.lines().zip(page.lines());
     let different = lines.find(|(expected, found)| expected != found);
     assert_eq!(
         different, None,
-        "docs/configuration.md differs from the definitions of the settings: run `{UPDATE}=1 cargo test -p windlass-config`"
+        "docs/{name} differs from the definitions of the settings: run `{UPDATE}=1 cargo test -p windlass-config`"
     );
-    assert_eq!(page.len(), PAGE.len());
+    assert_eq!(expected.len(), page.len());
 }
 
 /// Returns the page with `table` between the two comments of this name.
@@ -102,6 +115,25 @@ fn key_table(keys: &[RegistryKeyReference]) -> String {
             table,
             "| `{}` | {} | {} | {} |",
             key.key, key.syntax, key.default, key.documentation
+        )
+        .unwrap();
+    }
+    table
+}
+
+fn daemon_table(settings: &[DaemonSettingReference]) -> String {
+    let mut table = "| option | key | ↻ | |\n|---|---|---|---|\n".to_owned();
+    for setting in settings {
+        let DaemonSettingReference {
+            key,
+            options,
+            is_reloaded,
+            documentation,
+        } = setting;
+        let reloaded = if *is_reloaded { "↻" } else { "" };
+        writeln!(
+            table,
+            "| {options} | `{key}` | {reloaded} | {documentation} |"
         )
         .unwrap();
     }
