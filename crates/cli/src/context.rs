@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use windlass::{Access, Engine, EngineConfig, Remote, StoreOwner};
 use windlass_credentials::CredentialStore;
+use windlass_report::OperationError;
 
 use crate::args::Global;
+use crate::backend::Backend;
 use crate::config::{self, CommandSettings};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::hand::Hand;
-use crate::hatch::{Hatch, Holding};
 use crate::output::text::shortened;
 use crate::stdin::Stdin;
 use windlass::text::escape;
+use windlass_control::{ControlClient, ImageHold};
 
 /// Waiting processes are shown what the owner does; an argument list may be long.
 const PURPOSE_WIDTH: usize = 100;
@@ -35,7 +36,7 @@ pub(crate) struct Context<'a> {
     global: Global,
     settings: OnceCell<CommandSettings>,
     /// Keeps a daemon from removing what this command reads.
-    holding: OnceCell<Holding>,
+    holding: OnceCell<ImageHold>,
 }
 
 impl<'a> Context<'a> {
@@ -70,25 +71,32 @@ impl<'a> Context<'a> {
     /// Who writes to that may need the store, too, as in `windlass export app | windlass import -`, and has it for as
     /// long as it writes. So the store is not taken before something comes, and if it is in use then, all that comes is
     /// taken in before it is waited for.
-    pub(crate) fn hand_with(&self, stdin: &mut Stdin, purpose: &str) -> Result<Hand, Error> {
+    pub(crate) fn backend_with_stdin(
+        &self,
+        stdin: &mut Stdin,
+        purpose: &str,
+    ) -> Result<Backend, Error> {
         Stdin::wait();
         if let Some(daemon) = self.daemon()? {
-            return Ok(Hand::Daemon(daemon));
+            return Ok(Backend::Daemon(daemon));
         }
         let purpose = shortened(&escape(purpose), PURPOSE_WIDTH).into_owned();
         let engine = self.open(&Access::Own { purpose }, |_| {}, || stdin.take_in());
-        engine.map(Box::new).map(Hand::Engine)
+        engine.map(Box::new).map(Backend::Local)
     }
 
     /// Returns who changes what is there: the daemon that owns the store, or else an engine that does.
-    pub(crate) fn hand(
+    pub(crate) fn backend(
         &self,
         purpose: &str,
         configure: impl FnOnce(&mut EngineConfig),
-    ) -> Result<Hand, Error> {
+    ) -> Result<Backend, Error> {
         match self.daemon()? {
-            Some(daemon) => Ok(Hand::Daemon(daemon)),
-            None => self.own(purpose, configure).map(Box::new).map(Hand::Engine),
+            Some(daemon) => Ok(Backend::Daemon(daemon)),
+            None => self
+                .own(purpose, configure)
+                .map(Box::new)
+                .map(Backend::Local),
         }
     }
 
@@ -104,11 +112,11 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the daemon that owns the store, if one does. One that is about to open its hatch is waited for a little.
-    fn daemon(&self) -> Result<Option<Hatch>, Error> {
+    fn daemon(&self) -> Result<Option<ControlClient>, Error> {
         let root = self.root()?;
         for _ in 0..LOOKS {
-            let found = Hatch::find(&root);
-            if found.is_some() || !Hatch::is_coming(&root) {
+            let found = ControlClient::find(&root);
+            if found.is_some() || !ControlClient::is_expected(&root) {
                 return Ok(found);
             }
             thread::sleep(LOOK);
@@ -120,7 +128,7 @@ impl<'a> Context<'a> {
     pub(crate) fn remote(&self) -> Result<Remote, Error> {
         let settings = self.settings()?;
         let pull = settings.engine(PathBuf::new()).pull;
-        Remote::new(pull.registry, pull.retry).map_err(Error::Client)
+        Remote::new(pull.registry, pull.retry).map_err(|error| OperationError::Client(error).into())
     }
 
     /// Returns the credentials of the user, in `authfile` before all other places if it is given.
@@ -167,7 +175,7 @@ impl<'a> Context<'a> {
             }
             meanwhile();
         };
-        Engine::open(engine, access, on_wait).map_err(Error::Open)
+        Engine::open(engine, access, on_wait).map_err(|error| OperationError::Open(error).into())
     }
 }
 

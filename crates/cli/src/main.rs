@@ -1,13 +1,12 @@
 //! The `windlass` command.
 
 mod args;
+mod backend;
 mod commands;
 mod config;
 mod context;
 mod environment;
 mod error;
-mod hand;
-mod hatch;
 mod output;
 mod progress;
 mod prompt;

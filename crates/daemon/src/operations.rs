@@ -54,7 +54,7 @@ impl Daemon {
                         digest = %pulled.digest,
                         bytes = pulled.downloaded_bytes,
                         milliseconds = u64::try_from(pulled.duration.as_millis()).unwrap_or(u64::MAX),
-                        from = %pulled.endpoint.origin(),
+                        from = %pulled.endpoint,
                         "pulled"
                     );
                 }

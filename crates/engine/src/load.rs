@@ -38,7 +38,7 @@ pub enum LoadFrom<'a> {
 }
 
 /// What is to be loaded of an archive.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoadOptions {
     /// Which images of an index.
     pub choice: Choice,

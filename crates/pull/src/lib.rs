@@ -37,9 +37,12 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use windlass_archive::Ownership;
 use windlass_oci::{Digest, ImageId, Platform, Reference, ReferenceError};
-use windlass_registry::{Caller, Endpoint, RegistryConfig};
+use windlass_registry::{Caller, Origin, RegistryConfig};
+
+use events::{as_text, from_text};
 
 pub use download::Split;
 pub use error::{EndpointsError, PullError};
@@ -120,20 +123,23 @@ impl TryFrom<&str> for PullRequest {
 }
 
 /// What a pull brought.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pulled {
     /// The reference, as asked for; with `latest` where it had neither tag nor digest.
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub reference: Reference,
     /// The digest of the index or manifest that it names.
     pub digest: Digest,
     /// The image.
     pub image_id: ImageId,
     /// The image's platform, as its config says it.
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub platform: Platform,
     /// Whether anything changed.
     pub outcome: Outcome,
     /// The endpoint that said what the reference names: the registry, or a mirror of it.
-    pub endpoint: Endpoint,
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
+    pub endpoint: Origin,
     /// Bytes of layers that were downloaded for it.
     pub downloaded_bytes: u64,
     /// Compressed bytes of layers that were here already.
@@ -145,7 +151,8 @@ pub struct Pulled {
 }
 
 /// Whether a pull changed anything (ST-5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The image is new, or its name is new or named another image before.
     Downloaded,

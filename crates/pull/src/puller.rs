@@ -163,7 +163,7 @@ impl Puller {
             image_id: complete.resolved.image_id(),
             outcome: crate::Outcome::UpToDate,
             duration: started.elapsed(),
-            endpoint,
+            endpoint: endpoint.origin().clone(),
             reference,
         };
         pulled.outcome = self.commit(&pulled.reference, complete).await?;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 use windlass::{Caller, CredentialScope, PullError, Reference, Remote};
 use windlass_credentials::CredentialStore;
+use windlass_report::{LoginState, OperationError, RegistryAction};
 
 use crate::context::{Context, note};
-use crate::error::{Doing, Error, Login};
+use crate::error::Error;
 use crate::signals::{Signal, Signals};
 
 /// How a question ended.
@@ -23,7 +24,7 @@ pub(super) enum Answer<T> {
 pub(super) fn ask<T, F>(
     context: &Context<'_>,
     authfile: Option<&Path>,
-    (doing, reference): (Doing, &Reference),
+    (action, reference): (RegistryAction, &Reference),
     question: impl FnOnce(Remote, Caller) -> F,
 ) -> Result<Answer<T>, Error>
 where
@@ -41,12 +42,13 @@ where
     });
     match answer {
         Ok(Ok(answer)) => Ok(Answer::Got(answer)),
-        Ok(Err(source)) => Err(Error::Remote {
-            doing,
+        Ok(Err(source)) => Err(OperationError::Registry {
+            action,
             reference: reference.clone(),
             login: login(&keys, reference),
             source: Box::new(source),
-        }),
+        }
+        .into()),
         Err(signal) => {
             note("Stopped.");
             Ok(Answer::Stopped(signal))
@@ -55,13 +57,13 @@ where
 }
 
 /// Returns what the user has to prove himself with where `reference` lives.
-pub(super) fn login(keys: &CredentialStore, reference: &Reference) -> Login {
+pub(super) fn login(keys: &CredentialStore, reference: &Reference) -> LoginState {
     let repository = reference.repository();
     let door = CredentialScope {
         host: repository.registry().to_owned(),
         repository: repository.path().to_owned(),
     };
-    Login::of(keys.source_of(&door))
+    LoginState::from(keys.source_of(&door))
 }
 
 /// Makes the runtime that commands wait in: this thread is all of it.

@@ -11,6 +11,8 @@ use windlass::{
 };
 
 use super::{Ended, image_name, parse_platform};
+use windlass_report::OperationError;
+
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::output;
@@ -131,11 +133,12 @@ impl Args {
                 ));
                 Ok(Ended::Stopped(signal))
             }
-            (Err(source), None) => Err(Error::Bundle {
+            (Err(source), None) => Err(OperationError::Bundle {
                 name: self.name.clone(),
                 directory: self.directory.clone(),
                 source,
-            }),
+            }
+            .into()),
         }
     }
 

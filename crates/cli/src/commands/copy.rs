@@ -14,15 +14,19 @@ use super::asking::login;
 use super::choice::{Platforms, Showing};
 use super::push::parse_size;
 use super::{AuthFile, Ended};
+use windlass_report::{OperationError, RegistryLogin, TransferError};
+
+use crate::backend::{self, Backend};
 use crate::context::{Context, note};
-use crate::error::{Error, FreightError, Login};
-use crate::hand::{self, Hand};
-use crate::hatch::{Ask, From, Hatch};
+use crate::error::Error;
 use crate::output;
 use crate::output::human;
 use crate::progress::shown;
 use crate::signals::Signals;
 use windlass::text::escape;
+use windlass_control::{
+    ControlClient, ControlError, ImageSource, OperationResult, Request, TransferContext,
+};
 
 /// Carry an image between registries, files and the store
 ///
@@ -99,11 +103,11 @@ impl Args {
             .build();
         let runtime = runtime.map_err(Error::Runtime)?;
         let engine = match self.engine(context)? {
-            Some(Hand::Daemon(daemon)) => {
+            Some(Backend::Daemon(daemon)) => {
                 let doing = (choice, &keys, &signals);
                 return self.by(context, &daemon, doing);
             }
-            Some(Hand::Engine(engine)) => Some(*engine),
+            Some(Backend::Local(engine)) => Some(*engine),
             None => None,
         };
         let copier = Copier {
@@ -135,11 +139,12 @@ impl Args {
                 note("Stopped. What was carried whole is there; nothing has a new name.");
                 Ok(Ended::Stopped(signal))
             }
-            (Err(source), None) => Err(Error::Freight {
-                doing: self.doing("copying"),
-                asked: self.asked(&keys),
+            (Err(source), None) => Err(OperationError::Transfer {
+                action: self.doing("copying"),
+                registry: self.asked(&keys),
                 source: Box::new(source.into()),
-            }),
+            }
+            .into()),
         }
     }
 
@@ -147,7 +152,7 @@ impl Args {
     fn by(
         &self,
         context: &mut Context<'_>,
-        daemon: &Hatch,
+        daemon: &ControlClient,
         (choice, keys, signals): (Choice, &CredentialStore, &Signals),
     ) -> Result<Ended, Error> {
         let Place::Store(ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _)) =
@@ -159,33 +164,41 @@ impl Args {
             let what = "the store";
             return Err(self.failed(CopyImageError::NoReferrers { what }.into(), keys));
         }
-        let (from, file) = match &*self.source {
+        let (source, file) = match &*self.source {
             Place::Registry(reference) => {
                 let reference = reference.clone();
-                (From::Registry { reference }, None)
+                (ImageSource::Registry { reference }, None)
             }
             Place::Store(name) => {
                 let name = name.to_string();
-                (From::Store { name }, None)
+                (ImageSource::Store { name }, None)
             }
             Place::Files { path, word, .. } => {
-                let file = hand::open(path).map_err(|error| self.failed(error, keys))?;
-                let word = word.clone();
-                (From::Files { word }, Some(file))
+                let file = backend::open(path).map_err(|error| self.failed(error, keys))?;
+                (ImageSource::Files { name: word.clone() }, Some(file))
             }
         };
-        let ask = Ask::Copy {
-            from,
+        let request = Request::Copy {
+            source,
             name: name.clone().or_latest(),
             choice,
-            doing: self.doing("copying"),
-            login: self.asked(keys),
+            action: self.doing("copying"),
+            registry: self.asked(keys),
         };
         let mode = self.showing.mode(context);
         let copied = shown(mode, &self.doing("Copying"), |tell| {
-            daemon.carry_as(&ask, file, keys, (signals.flag(), tell))
+            let context = TransferContext {
+                credentials: Some(keys),
+                cancelled: signals.flag(),
+                progress: tell,
+            };
+            daemon.transfer(&request, file, context)
         });
-        match (copied.and_then(|done| hand::copied(&done)), signals.came()) {
+        let digest = copied.and_then(|result| match result {
+            OperationResult::Copied { digest } => Ok(digest),
+            _ => Err(ControlError::unexpected_result()),
+        });
+        match (digest, signals.came()) {
             (Ok(digest), _) => {
                 let artifacts = 0;
                 self.tell(context, &Copied { digest, artifacts })?;
@@ -195,40 +208,44 @@ impl Args {
                 note("Stopped. What was carried whole is there; nothing has a new name.");
                 Ok(Ended::Stopped(signal))
             }
-            (Err(error), None) => Err(error),
+            (Err(error), None) => Err(error.into()),
         }
     }
 
-    fn failed(&self, source: FreightError, keys: &CredentialStore) -> Error {
-        Error::Freight {
-            doing: self.doing("copying"),
-            asked: self.asked(keys),
+    fn failed(&self, source: TransferError, keys: &CredentialStore) -> Error {
+        OperationError::Transfer {
+            action: self.doing("copying"),
+            registry: self.asked(keys),
             source: Box::new(source),
         }
+        .into()
     }
 
     /// Returns the registry that has a part in it, and what is at hand to prove there who asks.
-    fn asked(&self, keys: &CredentialStore) -> Option<(String, Login)> {
+    fn asked(&self, keys: &CredentialStore) -> Option<RegistryLogin> {
         let places = [&self.destination, &self.source];
         places.into_iter().find_map(|place| {
             let Place::Registry(reference) = &**place else {
                 return None;
             };
             let registry = reference.repository().registry().to_owned();
-            Some((registry, login(keys, reference)))
+            Some(RegistryLogin {
+                registry,
+                login: login(keys, reference),
+            })
         })
     }
 
     /// Opens the store, if the image goes there or comes from there.
-    fn engine(&self, context: &Context<'_>) -> Result<Option<Hand>, Error> {
+    fn engine(&self, context: &Context<'_>) -> Result<Option<Backend>, Error> {
         let is_store = |place: &Place| matches!(place, Place::Store(_));
         if is_store(&self.destination) {
             return context
-                .hand(&self.doing("windlass copy: copying"), |_| {})
+                .backend(&self.doing("windlass copy: copying"), |_| {})
                 .map(Some);
         }
         if is_store(&self.source) {
-            return context.share().map(Box::new).map(Hand::Engine).map(Some);
+            return context.share().map(Box::new).map(Backend::Local).map(Some);
         }
         Ok(None)
     }

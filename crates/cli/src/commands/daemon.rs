@@ -1,7 +1,6 @@
 //! `windlass daemon`
 
 mod config;
-mod error;
 mod listeners;
 mod log;
 mod reload;
@@ -19,6 +18,8 @@ use windlass_config::{LogFormat, LogLevel};
 use windlass_daemon::{Daemon, DaemonAddress, DaemonListener, Notifier};
 
 use super::Ended;
+use windlass_report::OperationError;
+
 use crate::context::{Context, warn};
 use crate::environment;
 use crate::error::Error;
@@ -27,8 +28,6 @@ use config::{ConfigSource, DaemonConfig, daemon};
 use listeners::ListenerPlan;
 use log::DaemonLog;
 use reload::Reloader;
-
-pub(crate) use error::DaemonError;
 
 /// Serve the image part of Docker's API
 ///
@@ -144,10 +143,10 @@ impl Args {
             .map_err(daemon)?;
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let access = Access::Own {
-            purpose: crate::hatch::PURPOSE.to_owned(),
+            purpose: windlass_control::LOCK_PURPOSE.to_owned(),
         };
         let engine =
-            Engine::try_open(config.reloadable.engine.clone(), &access).map_err(Error::Open)?;
+            Engine::try_open(config.reloadable.engine.clone(), &access).map_err(OperationError::Open)?;
         let served = Daemon::new(Arc::new(engine), config.reloadable.info.clone());
         let served = Arc::new(served.map_err(Error::Runtime)?);
         served.set_uploads(config.reloadable.uploads);
@@ -187,7 +186,7 @@ fn validate(config: &DaemonConfig, context: &mut Context<'_>) -> Result<Ended, E
         tls.read().map_err(daemon)?;
     }
     let engine = config.reloadable.engine.clone();
-    Remote::new(engine.pull.registry, engine.pull.retry).map_err(Error::Client)?;
+    Remote::new(engine.pull.registry, engine.pull.retry).map_err(OperationError::Client)?;
     writeln!(context.out, "configuration OK")?;
     context.out.flush()?;
     Ok(Ended::Well)

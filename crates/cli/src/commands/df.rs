@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use windlass::{Digest, DiskUsage, PartialBlob, Usage};
+use windlass_report::OperationError;
 
 use crate::context::Context;
 use crate::error::Error;
@@ -68,9 +69,9 @@ impl Args {
     /// Prints the usage by kind.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let engine = context.look()?;
-        let usage = engine.disk_usage().map_err(Error::List)?;
+        let usage = engine.disk_usage().map_err(OperationError::List)?;
         if self.verbose {
-            let measured = engine.measure().map_err(Error::List)?;
+            let measured = engine.measure().map_err(OperationError::List)?;
             let report = verbose::Report::new(&usage, &measured);
             match self.json {
                 true => output::json::line(context.out, &report.record())?,

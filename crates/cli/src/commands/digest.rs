@@ -2,8 +2,10 @@
 
 use super::asking::{Answer, ask};
 use super::{AuthFile, Ended, parse_platform, parse_reference};
+use windlass_report::RegistryAction;
+
 use crate::context::Context;
-use crate::error::{Doing, Error};
+use crate::error::Error;
 
 /// Show the digest that a name has in its registry
 ///
@@ -34,7 +36,7 @@ impl Args {
         let reference = parse_reference(&self.reference)?;
         let platform = self.platform.as_deref().map(parse_platform).transpose()?;
         let authfile = self.auth.authfile.as_deref();
-        let question = (Doing::Digest, &reference);
+        let question = (RegistryAction::ResolveDigest, &reference);
         let digest = ask(context, authfile, question, async |remote, caller| {
             if platform.is_none() {
                 return remote.digest(&reference, &caller).await;

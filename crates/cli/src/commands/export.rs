@@ -9,8 +9,10 @@ use windlass::{Exported, Output};
 use super::choice::Showing;
 use super::files::Compression;
 use super::{Ended, image_name};
+use windlass_report::{OperationError, TransferError};
+
 use crate::context::{Context, note};
-use crate::error::{Error, FreightError};
+use crate::error::Error;
 use crate::output;
 use crate::output::human;
 use crate::progress::shown;
@@ -73,7 +75,7 @@ impl Args {
             output.write(self.compression(), |out| {
                 let mut out = out;
                 let exported = engine.export(&name, &mut out, signals.flag(), tell);
-                exported.map_err(FreightError::from)
+                exported.map_err(TransferError::from)
             })
         });
         match (exported, signals.came()) {
@@ -81,18 +83,19 @@ impl Args {
                 self.tell(context, &exported)?;
                 Ok(Ended::Well)
             }
-            (Err::<_, FreightError>(_), Some(signal)) => {
+            (Err::<_, TransferError>(_), Some(signal)) => {
                 note(match self.file() {
                     Some(_) => "Stopped. Nothing was written.",
                     None => "Stopped. What was written is not whole.",
                 });
                 Ok(Ended::Stopped(signal))
             }
-            (Err(source), None) => Err(Error::Freight {
-                doing: self.doing("exporting"),
-                asked: None,
+            (Err(source), None) => Err(OperationError::Transfer {
+                action: self.doing("exporting"),
+                registry: None,
                 source: Box::new(source),
-            }),
+            }
+            .into()),
         }
     }
 

@@ -5,6 +5,8 @@ use serde::Serialize;
 use windlass::{HistoryEntry, ImageId};
 
 use super::image_name;
+use windlass_report::OperationError;
+
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::format::Format;
@@ -95,7 +97,7 @@ impl Args {
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let name = image_name(&self.name)?;
         let steps = context.look()?.history(&name);
-        let steps = steps.map_err(|source| Error::Image {
+        let steps = steps.map_err(|source| OperationError::Inspect {
             name: self.name.clone(),
             source,
         })?;

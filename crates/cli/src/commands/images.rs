@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use jiff::ZonedDateTime;
 use serde::Serialize;
 use windlass::{Digest, FilterUse, Filters, ImageId, ImageSummary};
+use windlass_report::OperationError;
 
 use crate::context::Context;
 use crate::error::Error;
@@ -99,15 +100,17 @@ impl Args {
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let filters = self.filters.iter().map(String::as_str);
         let filters = Filters::parse(FilterUse::Images, filters, &ZonedDateTime::now());
-        let filters = filters.map_err(Error::Filter)?;
+        let filters = filters.map_err(OperationError::Filter)?;
         let engine = context.look()?;
-        let images = engine.images_matching(&filters).map_err(Error::List)?;
+        let images = engine
+            .images_matching(&filters)
+            .map_err(OperationError::List)?;
         let names = Names {
             argument: self.name.as_ref(),
             filters: &filters,
         };
         if self.tree {
-            let trees = engine.image_trees().map_err(Error::List)?;
+            let trees = engine.image_trees().map_err(OperationError::List)?;
             let trees = tree::chosen(trees, &images, &names);
             tree::write(&trees, self.no_trunc, context.out)?;
         } else {

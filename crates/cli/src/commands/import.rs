@@ -2,8 +2,6 @@
 
 mod source;
 
-pub(crate) use source::Patient;
-
 use std::io::{self, IsTerminal as _};
 use std::num::NonZeroU64;
 
@@ -16,10 +14,12 @@ use windlass::{
 use super::choice::Showing;
 use super::loaded::{record, warn_of_moved};
 use super::{Ended, parse_platform, parse_reference};
+use windlass_report::{OperationError, TransferError};
+
+use crate::backend::{Backend, ImportSource, TransferOptions, import_by_daemon};
 use crate::context::{Context, note};
 use crate::environment::Environment;
-use crate::error::{Error, FreightError};
-use crate::hand::{Hand, import_by};
+use crate::error::Error;
 use crate::progress::{Mode, shown};
 use crate::signals::Signals;
 use crate::stdin::Stdin;
@@ -81,22 +81,26 @@ impl Args {
         }
         let mut stdin = Stdin::new(options.limit);
         let purpose = source.doing("windlass import: importing");
-        let hand = match source {
-            Source::Stdin => context.hand_with(&mut stdin, &purpose)?,
-            Source::File(_) | Source::Url(_) => context.hand(&purpose, |_| {})?,
+        let backend = match source {
+            Source::Stdin => context.backend_with_stdin(&mut stdin, &purpose)?,
+            Source::File(_) | Source::Url(_) => context.backend(&purpose, |_| {})?,
         };
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let mode = self.showing.mode(context);
-        let imported = match hand {
-            Hand::Engine(engine) => {
+        let imported = match backend {
+            Backend::Local(engine) => {
                 here(context, &engine, (&source, stdin, &options), &signals, mode)?
             }
-            Hand::Daemon(daemon) => shown(mode, &source.doing("Importing"), |tell| {
+            Backend::Daemon(daemon) => shown(mode, &source.doing("Importing"), |tell| {
                 let url = source.url();
                 let file = source.file(stdin).map_err(|error| failed(&source, error))?;
-                let doing = source.doing("importing");
-                let telling = (&*doing, signals.flag(), tell);
-                import_by(&daemon, (&options, &self.change), (url, file), telling)
+                let transfer = TransferOptions {
+                    action: &source.doing("importing"),
+                    cancelled: signals.flag(),
+                    progress: tell,
+                };
+                let tar = ImportSource { url, file };
+                import_by_daemon(&daemon, tar, &options, &self.change, transfer)
             }),
         };
         match (imported, signals.came()) {
@@ -184,21 +188,8 @@ fn here(
     Ok(imported.map_err(|error| failed(source, error)))
 }
 
-fn failed(source: &Source, error: FreightError) -> Error {
-    not_imported(source.doing("importing"), error)
-}
-
-/// Says what was being done when an import failed, whoever did it.
-pub(crate) fn not_imported(doing: String, error: FreightError) -> Error {
-    Error::Freight {
-        doing: match error {
-            // That names the URL.
-            FreightError::Url(_) => "importing".to_owned(),
-            _ => doing,
-        },
-        asked: None,
-        source: Box::new(error),
-    }
+fn failed(source: &Source, error: TransferError) -> Error {
+    OperationError::import(source.doing("importing"), error).into()
 }
 
 /// Returns the moment that the image is said to be made at: `SOURCE_DATE_EPOCH`, for those who want the same bytes

@@ -7,6 +7,8 @@ use std::io::{self, IsTerminal as _};
 use windlass::Inspection;
 
 use super::{Ended, image_name, report};
+use windlass_report::OperationError;
+
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
@@ -41,9 +43,12 @@ impl Args {
         let mut ended = Ended::Well;
         for text in &self.names {
             let image = image_name(text).and_then(|name| {
-                engine.inspect(&name).map_err(|source| Error::Image {
-                    name: text.clone(),
-                    source,
+                engine.inspect(&name).map_err(|source| {
+                    OperationError::Inspect {
+                        name: text.clone(),
+                        source,
+                    }
+                    .into()
                 })
             });
             match image {

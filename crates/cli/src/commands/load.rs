@@ -8,8 +8,11 @@ use windlass::{LoadFrom, LoadOptions, Loaded, Reference};
 use super::choice::{Platforms, Showing};
 use super::loaded::{record, warn_of_moved};
 use super::{Ended, parse_reference};
+use windlass_report::{OperationError, TransferError};
+
+use crate::backend::TransferOptions;
 use crate::context::{Context, note};
-use crate::error::{Error, FreightError};
+use crate::error::Error;
 use crate::progress::shown;
 use crate::signals::Signals;
 use crate::stdin::Stdin;
@@ -55,19 +58,23 @@ impl Args {
         }
         let mut stdin = Stdin::new(None);
         let purpose = self.doing("windlass load: loading");
-        let hand = match self.input() {
-            Some(_) => context.hand(&purpose, |_| {})?,
-            None => context.hand_with(&mut stdin, &purpose)?,
+        let backend = match self.input() {
+            Some(_) => context.backend(&purpose, |_| {})?,
+            None => context.backend_with_stdin(&mut stdin, &purpose)?,
         };
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let mode = self.showing.mode(context);
         let loaded = shown(mode, &self.doing("Loading"), |tell| {
             let from = self.from(stdin);
             let from = from.map_err(|error| self.failed(error))?;
-            hand.load(
+            backend.load(
                 from,
                 &options,
-                (&self.doing("loading"), signals.flag(), tell),
+                TransferOptions {
+                    action: &self.doing("loading"),
+                    cancelled: signals.flag(),
+                    progress: tell,
+                },
             )
         });
         match (loaded, signals.came()) {
@@ -89,19 +96,20 @@ impl Args {
         input.filter(|path| *path != Path::new("-"))
     }
 
-    fn failed(&self, source: FreightError) -> Error {
-        Error::Freight {
-            doing: self.doing("loading"),
-            asked: None,
+    fn failed(&self, source: TransferError) -> Error {
+        OperationError::Transfer {
+            action: self.doing("loading"),
+            registry: None,
             source: Box::new(source),
         }
+        .into()
     }
 
-    fn from(&self, stdin: Stdin) -> Result<LoadFrom<'_>, FreightError> {
+    fn from(&self, stdin: Stdin) -> Result<LoadFrom<'_>, TransferError> {
         if let Some(path) = self.input() {
             return Ok(LoadFrom::Path(path));
         }
-        let stdin = stdin.into_file().map_err(|source| FreightError::File {
+        let stdin = stdin.into_file().map_err(|source| TransferError::File {
             action: "read standard input",
             source,
         })?;

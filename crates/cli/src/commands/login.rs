@@ -9,6 +9,8 @@ use windlass_credentials::{
 
 use super::asking::runtime;
 use super::{AuthFile, Ended};
+use windlass_report::OperationError;
+
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::prompt::{self, Answer};
@@ -68,7 +70,7 @@ impl Args {
         let remote = context.remote()?;
         let keys = context.keys(self.auth.authfile.as_deref());
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let proven = runtime()?.block_on(async {
+        let proven: Result<_, Error> = runtime()?.block_on(async {
             let claim = match self.claim(&signals).await? {
                 Ok(claim) => claim,
                 Err(signal) => return Ok(Err(signal)),
@@ -81,10 +83,10 @@ impl Args {
                 signal = signals.first() => Ok(Err(signal)),
                 proof = proof => match proof {
                     Ok(logged_in) => Ok(Ok(login(claim, logged_in))),
-                    Err(source) => Err(Error::LogIn {
+                    Err(source) => Err(OperationError::LogIn {
                         registry: registry.clone(),
                         source: Box::new(source),
-                    }),
+                    }.into()),
                 },
             }
         });
@@ -97,7 +99,7 @@ impl Args {
         };
         let stored = keys
             .store(&registry, &login)
-            .map_err(|source| Error::Keep {
+            .map_err(|source| OperationError::SaveLogin {
                 registry: registry.clone(),
                 source: Box::new(source),
             })?;
@@ -125,7 +127,7 @@ impl Args {
         } else {
             let answer = if self.password_stdin {
                 let password = prompt::standard_input(LONGEST_PASSWORD, signals).await;
-                password.map_err(|source| Error::Answer {
+                password.map_err(|source| Error::Input {
                     what: PASSWORD,
                     source,
                 })?
@@ -188,7 +190,7 @@ async fn asked(
         true => prompt::secret(question, signals).await,
         false => prompt::line(question, signals).await,
     };
-    answer.map_err(|source| Error::Answer { what, source })
+    answer.map_err(|source| Error::Input { what, source })
 }
 
 /// What is kept: the registry's token if it gave one, else the password.

@@ -5,6 +5,8 @@ use windlass_credentials::{CredentialSource, ErasedLogin};
 
 use super::AuthFile;
 use super::login::registry;
+use windlass_report::OperationError;
+
 use crate::context::{Context, warn};
 use crate::error::Error;
 use windlass::text::escape;
@@ -32,10 +34,12 @@ impl Args {
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let registry = registry(self.registry.as_deref())?;
         let keys = context.keys(self.auth.authfile.as_deref());
-        let erased = keys.erase(&registry).map_err(|source| Error::LogOut {
-            registry: registry.clone(),
-            source: Box::new(source),
-        })?;
+        let erased = keys
+            .erase(&registry)
+            .map_err(|source| OperationError::LogOut {
+                registry: registry.clone(),
+                source: Box::new(source),
+            })?;
         writeln!(context.out, "{}", words(&registry, &erased))?;
         context.out.flush()?;
         let door = CredentialScope {

@@ -2,8 +2,10 @@
 
 use super::asking::{Answer, ask};
 use super::{AuthFile, Ended, parse_platform, parse_reference};
+use windlass_report::RegistryAction;
+
 use crate::context::Context;
-use crate::error::{Doing, Error};
+use crate::error::Error;
 use crate::output;
 
 /// Show the manifest or index that a name leads to in its registry
@@ -40,7 +42,7 @@ impl Args {
         let reference = parse_reference(&self.reference)?;
         let platform = self.platform.as_deref().map(parse_platform).transpose()?;
         let authfile = self.auth.authfile.as_deref();
-        let question = (Doing::Manifest, &reference);
+        let question = (RegistryAction::ReadManifest, &reference);
         let found = ask(context, authfile, question, async |remote, caller| {
             remote
                 .manifest(&reference, platform.as_ref(), &caller)

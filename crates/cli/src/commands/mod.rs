@@ -41,12 +41,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use windlass::{ImageName, Platform, Reference};
 
-pub(crate) use asking::runtime;
+use windlass_report::OperationError;
 
 use crate::args::{Cli, Command};
 use crate::context::{Context, note};
 use crate::environment::{self, Environment};
-use crate::error::Error;
+use crate::error::{Error, render};
 use crate::signals::Signal;
 
 /// How a command ended that has told already what there was to tell.
@@ -97,7 +97,7 @@ pub(crate) fn main() -> ExitCode {
 /// Prints `error` as people read it, unless there is nobody left to read anything.
 pub(crate) fn report(error: &Error) {
     if !error.is_broken_pipe() {
-        note(&error.report().text(environment::colors()));
+        note(&render(&error.report(), environment::colors()));
     }
 }
 
@@ -137,11 +137,13 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
 
 /// Parses what a user calls an image that is here (REF-8).
 pub(crate) fn image_name(text: &str) -> Result<ImageName, Error> {
-    text.parse().map_err(Error::Reference)
+    text.parse()
+        .map_err(|error| OperationError::Reference(error).into())
 }
 
 fn parse_reference(text: &str) -> Result<Reference, Error> {
-    text.parse().map_err(Error::Reference)
+    text.parse()
+        .map_err(|error| OperationError::Reference(error).into())
 }
 
 fn parse_platform(text: &str) -> Result<Platform, Error> {

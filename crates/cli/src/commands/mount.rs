@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::image_name;
+use windlass_report::OperationError;
+
 use crate::context::Context;
 use crate::error::Error;
 
@@ -29,12 +31,13 @@ impl Args {
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let name = image_name(&self.name)?;
         let engine = context.share()?;
-        engine
-            .mount(&name, &self.directory)
-            .map_err(|source| Error::Mount {
+        engine.mount(&name, &self.directory).map_err(|source| {
+            OperationError::Mount {
                 name: self.name.clone(),
                 directory: self.directory.clone(),
                 source,
-            })
+            }
+            .into()
+        })
     }
 }

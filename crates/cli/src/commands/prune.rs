@@ -7,6 +7,8 @@ use windlass::{Digest, FilterUse, Filters, PartialBlob, Prune, Pruned, Removed};
 use super::Ended;
 use super::asking::runtime;
 use super::removed::Gone;
+use windlass_report::OperationError;
+
 use crate::context::{Context, note};
 use crate::error::Error;
 use crate::output::{self, human};
@@ -87,7 +89,10 @@ impl Args {
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
         let what = self.what()?;
         let pruned = if self.dry_run {
-            context.look()?.prune_preview(&what).map_err(Error::Prune)?
+            context
+                .look()?
+                .prune_preview(&what)
+                .map_err(OperationError::Prune)?
         } else {
             match self.consent(&what)? {
                 Consent::Yes => {}
@@ -100,8 +105,8 @@ impl Args {
                     return Ok(Ended::Stopped(signal));
                 }
             }
-            let hand = context.hand("windlass prune", |_| {})?;
-            hand.prune(&what, &self.filters)?
+            let backend = context.backend("windlass prune", |_| {})?;
+            backend.prune(&what, &self.filters)?
         };
         if self.json {
             output::json::line(context.out, &self.record(&pruned))?;
@@ -118,7 +123,7 @@ impl Args {
         Ok(Prune {
             all: self.all,
             partials: self.partials,
-            filters: filters.map_err(Error::Filter)?,
+            filters: filters.map_err(OperationError::Filter)?,
         })
     }
 
@@ -135,7 +140,7 @@ impl Args {
         }
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let answer = runtime()?.block_on(prompt::line(&question(what), &signals));
-        let answer = answer.map_err(|source| Error::Answer {
+        let answer = answer.map_err(|source| Error::Input {
             what: "answer",
             source,
         })?;

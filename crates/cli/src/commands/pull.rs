@@ -14,9 +14,9 @@ use windlass::{Platforms, Pulled, Reference};
 
 use super::asking::runtime;
 use super::{AuthFile, Ended, parse_platform, parse_reference, report};
+use crate::backend::Backend;
 use crate::context::{Context, note, warn};
 use crate::error::Error;
-use crate::hand::Hand;
 use crate::output;
 use crate::progress::{Asked, Board, Mode, Record};
 use crate::signals::Signals;
@@ -135,7 +135,7 @@ impl Args {
         let platforms = self.platforms()?;
         let destination = self.timings.as_deref().map(Destination::prepare);
         let destination = destination.transpose().map_err(Error::Timings)?;
-        let hand = context.hand(&self.purpose(), |engine| {
+        let backend = context.backend(&self.purpose(), |engine| {
             if let Some(downloads) = self.max_concurrent_downloads {
                 engine.pull.downloads = downloads;
             }
@@ -144,9 +144,9 @@ impl Args {
             }
             self.patience.apply(engine);
         })?;
-        let (engine, daemon) = match hand {
-            Hand::Engine(engine) => (*engine, None),
-            Hand::Daemon(daemon) => (context.look()?, Some(daemon)),
+        let (engine, daemon) = match backend {
+            Backend::Local(engine) => (*engine, None),
+            Backend::Daemon(daemon) => (context.look()?, Some(daemon)),
         };
         let keys = context.keys(self.auth.authfile.as_deref());
         let mut errand = Errand::new(&engine, keys, platforms);

@@ -11,6 +11,8 @@ use windlass::{Caller, Engine, ImageName, PushRequest, Pushed, Reference};
 use super::asking::login;
 use super::choice::{Platforms, Showing};
 use super::{AuthFile, Ended, parse_reference, report};
+use windlass_report::{OperationError, RegistryLogin};
+
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::output;
@@ -102,11 +104,14 @@ impl Args {
                 }
                 (Err(source), None) => {
                     let registry = reference.repository().registry().to_owned();
-                    report(&Error::Freight {
-                        doing: format!("pushing {}", reference.familiar()),
-                        asked: Some((registry, login(&keys, &reference))),
+                    report(&Error::Operation(OperationError::Transfer {
+                        action: format!("pushing {}", reference.familiar()),
+                        registry: Some(RegistryLogin {
+                            registry,
+                            login: login(&keys, &reference),
+                        }),
                         source: Box::new(source.into()),
-                    });
+                    }));
                     ended = Ended::Failed;
                 }
             }
@@ -161,7 +166,7 @@ impl Args {
 
 /// Returns every tag that is here of `repositories`.
 fn all_tags(engine: &Engine, repositories: &[Reference]) -> Result<Vec<Reference>, Error> {
-    let images = engine.images().map_err(Error::List)?;
+    let images = engine.images().map_err(OperationError::List)?;
     let mut tags = Vec::new();
     for repository in repositories {
         if !repository.is_name_only() {
@@ -175,7 +180,7 @@ fn all_tags(engine: &Engine, repositories: &[Reference]) -> Result<Vec<Reference
             let name = ImageName::Reference(repository.clone());
             let source = windlass::StoreError::Find(windlass::FindError::Unknown { name });
             let name = repository.familiar();
-            return Err(Error::Image { name, source });
+            return Err(OperationError::Inspect { name, source }.into());
         }
         tags.extend(
             of_it

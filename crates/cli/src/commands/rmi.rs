@@ -51,10 +51,10 @@ impl Args {
     /// Removes what can be removed; what cannot is reported, and the others are removed still.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
         let purpose = format!("windlass rmi {}", self.names.join(" "));
-        let hand = context.hand(&purpose, |_| {})?;
+        let backend = context.backend(&purpose, |_| {})?;
         let mut ended = Ended::Well;
         for text in &self.names {
-            match hand.remove(text, self.force) {
+            match backend.remove(text, self.force) {
                 Ok(removal) if self.json => {
                     let gone = Gone::new(&removal.removed, removal.freed);
                     let record = Record { name: text, gone };

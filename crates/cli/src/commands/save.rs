@@ -10,8 +10,10 @@ use windlass::{Choice, Engine, ImageName, LayoutKind, Output, SaveTo, Saved};
 use super::choice::{Platforms, Showing};
 use super::files::Compression;
 use super::{Ended, image_name};
+use windlass_report::{OperationError, TransferError};
+
 use crate::context::{Context, note, warn};
-use crate::error::{Error, FreightError};
+use crate::error::Error;
 use crate::output;
 use crate::output::human;
 use crate::progress::shown;
@@ -100,11 +102,12 @@ impl Args {
                 note("Stopped. Nothing was written.");
                 Ok(Ended::Stopped(signal))
             }
-            (Err(source), None) => Err(Error::Freight {
-                doing: self.doing("saving"),
-                asked: None,
+            (Err(source), None) => Err(OperationError::Transfer {
+                action: self.doing("saving"),
+                registry: None,
                 source: Box::new(source),
-            }),
+            }
+            .into()),
         }
     }
 
@@ -114,7 +117,7 @@ impl Args {
         engine: &Engine,
         (names, choice): (&[ImageName], &Choice),
         signals: &Signals,
-    ) -> Result<Vec<Saved>, FreightError> {
+    ) -> Result<Vec<Saved>, TransferError> {
         shown(self.showing.mode(context), &self.doing("Saving"), |tell| {
             let stop = signals.flag();
             let kind = match self.format {

@@ -18,6 +18,8 @@ use windlass_serve::{
 
 use super::Ended;
 use super::asking::runtime;
+use windlass_report::OperationError;
+
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::output;
@@ -235,7 +237,7 @@ impl Args {
 
 fn store_error(error: HoldingsError) -> Error {
     match error {
-        HoldingsError::Open(error) => Error::Open(OpenError::Store(error)),
+        HoldingsError::Open(error) => OperationError::Open(OpenError::Store(error)).into(),
         other => Error::Holdings(other),
     }
 }

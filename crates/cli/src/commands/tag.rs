@@ -3,6 +3,8 @@
 use windlass::Reference;
 
 use super::image_name;
+use windlass_report::OperationError;
+
 use crate::context::Context;
 use crate::error::Error;
 
@@ -30,9 +32,9 @@ impl Args {
         let target = self
             .target
             .parse::<Reference>()
-            .map_err(Error::Reference)?
+            .map_err(OperationError::Reference)?
             .or_latest();
         let purpose = format!("windlass tag {} {}", self.source, self.target);
-        context.hand(&purpose, |_| {})?.tag(&self.source, target)
+        context.backend(&purpose, |_| {})?.tag(&self.source, target)
     }
 }

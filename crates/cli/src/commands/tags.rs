@@ -4,8 +4,10 @@ use serde::Serialize;
 
 use super::asking::{Answer, ask};
 use super::{AuthFile, Ended, parse_reference};
+use windlass_report::RegistryAction;
+
 use crate::context::Context;
-use crate::error::{Doing, Error};
+use crate::error::Error;
 use crate::output;
 
 /// List the tags of a repository in its registry
@@ -47,7 +49,7 @@ impl Args {
             });
         }
         let authfile = self.auth.authfile.as_deref();
-        let question = (Doing::Tags, &reference);
+        let question = (RegistryAction::ListTags, &reference);
         let tags = ask(context, authfile, question, async |remote, caller| {
             remote.tags(reference.repository(), &caller).await
         })?;

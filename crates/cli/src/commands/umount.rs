@@ -1,6 +1,7 @@
 //! `windlass umount`
 
 use std::path::PathBuf;
+use windlass_report::OperationError;
 
 use crate::context::Context;
 use crate::error::Error;
@@ -21,9 +22,12 @@ impl Args {
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let engine = context.look()?;
         let unmounted = engine.umount(&self.directory);
-        unmounted.map_err(|source| Error::Umount {
-            directory: self.directory.clone(),
-            source,
+        unmounted.map_err(|source| {
+            OperationError::Unmount {
+                directory: self.directory.clone(),
+                source,
+            }
+            .into()
         })
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use windlass::UnpackSummary;
 
 use super::{Ended, image_name};
+use windlass_report::OperationError;
+
 use crate::context::{Context, note};
 use crate::error::Error;
 use crate::output::human;
@@ -50,11 +52,12 @@ impl Args {
                 ));
                 Ok(Ended::Stopped(signal))
             }
-            (Err(source), None) => Err(Error::Unpack {
+            (Err(source), None) => Err(OperationError::Unpack {
                 name: self.name.clone(),
                 directory: self.directory.clone(),
                 source,
-            }),
+            }
+            .into()),
         }
     }
 

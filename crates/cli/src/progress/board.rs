@@ -11,7 +11,9 @@ use super::line::Line;
 use super::plain::Plain;
 use super::terminal::Terminal;
 use super::{Mode, words};
-use crate::error::Report;
+use windlass_report::ErrorReport;
+
+use crate::error::render;
 use crate::output;
 
 /// Shows pulls while they run.
@@ -173,7 +175,7 @@ impl<'a> Board<'a> {
     pub(crate) fn failed(
         &mut self,
         place: usize,
-        report: &Report,
+        report: &ErrorReport,
         color: bool,
         now: Duration,
     ) -> io::Result<()> {
@@ -183,7 +185,7 @@ impl<'a> Board<'a> {
             output::json::line(self.out, &Record::error(reference, report))?;
             return self.out.flush();
         }
-        self.leave(&report.text(color), now);
+        self.leave(&render(report, color), now);
         Ok(())
     }
 
@@ -199,7 +201,7 @@ impl<'a> Board<'a> {
         let unfinished: Vec<&mut Pull> = self.pulls.iter_mut().filter(is_unfinished).collect();
         let views: Vec<&PullView> = unfinished.iter().map(|pull| &pull.view).collect();
         let message = words::stopped(&views, pulled, total);
-        let report = Report::stopped(message);
+        let report = ErrorReport::interrupted(message);
         for pull in unfinished {
             pull.stage = Stage::Failed;
             if matches!(self.drawing, Drawing::Json) {

@@ -10,9 +10,9 @@ use windlass::{
     Digest, ImageId, LayerStatus, Outcome, PlannedLayer, Preview, PullEvent, PullView, Pulled,
     Setback, text,
 };
+use windlass_report::ErrorReport;
 
 use super::forecast::Forecast;
-use crate::error::Report;
 
 /// One line of `windlass pull --json`.
 #[derive(Debug, Serialize)]
@@ -236,7 +236,7 @@ impl<'a> Record<'a> {
             bytes_reused: pulled.reused_bytes,
             bytes_unpacked: pulled.unpacked_bytes,
             duration_ms: millis(pulled.duration),
-            endpoint: pulled.endpoint.origin().to_string(),
+            endpoint: pulled.endpoint.to_string(),
             layers: fetched.collect(),
         }
     }
@@ -261,10 +261,10 @@ impl<'a> Record<'a> {
     }
 
     /// Returns the record of a failure, of one pull or of the whole command.
-    pub(crate) fn error(reference: Option<&'a str>, report: &'a Report) -> Self {
+    pub(crate) fn error(reference: Option<&'a str>, report: &'a ErrorReport) -> Self {
         Self::Error {
             reference,
-            code: &report.code,
+            code: report.code.as_str(),
             message: &report.message,
             tried: &report.tried,
             hint: report.hint.as_deref(),

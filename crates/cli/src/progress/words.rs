@@ -32,7 +32,7 @@ fn through(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> String {
         .layers()
         .iter()
         .filter_map(|layer| layer.source.as_ref());
-    let sources: Vec<&Origin> = sources.chain([pulled.endpoint.origin()]).collect();
+    let sources: Vec<&Origin> = sources.chain([&pulled.endpoint]).collect();
     let had_a_part = mirrors.iter().filter(|mirror| sources.contains(mirror));
     let names: Vec<_> = had_a_part
         .map(|mirror| escape(mirror.authority()))

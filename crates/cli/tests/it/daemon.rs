@@ -3,9 +3,9 @@
 mod beginning;
 mod beside;
 mod clients;
+mod control;
 mod crowd;
 mod ending;
-mod hatch;
 mod odd;
 mod reload;
 mod sockets;

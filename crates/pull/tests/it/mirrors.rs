@@ -44,8 +44,7 @@ async fn a_mirror_is_asked_first_and_is_enough() {
     let pulled = world.pull("app:1").await.unwrap();
 
     assert_eq!(world.registry.log(), [""; 0]);
-    assert_eq!(pulled.endpoint.origin().to_string(), mirror.url());
-    assert!(pulled.endpoint.is_mirror());
+    assert_eq!(pulled.endpoint.to_string(), mirror.url());
     assert_eq!(pulled.digest, image.digest);
     assert_eq!(mirror.log().len(), 4);
     let namespaces = mirror.requests();
@@ -83,7 +82,7 @@ async fn whatever_a_mirror_answers_the_registry_is_asked() {
         let (pulled, events) = world.told("app:1").await;
 
         let pulled = pulled.unwrap_or_else(|error| panic!("{way}: {error}"));
-        assert!(!pulled.endpoint.is_mirror(), "{way}");
+        assert_eq!(pulled.endpoint.to_string(), world.registry.url(), "{way}");
         let expected = [(mirror.url().to_owned(), true)];
         assert_eq!(
             setbacks(&events),
@@ -151,7 +150,7 @@ async fn a_mirror_cannot_change_what_a_digest_means() {
     let world = mirrored(&mirror, registry);
     let pulled = world.pull(&format!("app@{}", image.digest)).await.unwrap();
     assert_eq!(pulled.digest, image.digest);
-    assert!(!pulled.endpoint.is_mirror());
+    assert_eq!(pulled.endpoint.to_string(), world.registry.url());
 }
 
 /// T31, T29: what a mirror has delivered is kept when the registry goes on.
@@ -189,7 +188,7 @@ async fn a_mirror_without_resolve_is_not_asked_about_tags() {
 
     assert_eq!(world.registry.log(), ["HEAD /v2/app/manifests/1 200"]);
     assert!(mirror.log()[0].contains(&format!("/v2/app/manifests/{}", image.digest)));
-    assert!(!pulled.endpoint.is_mirror());
+    assert_eq!(pulled.endpoint.to_string(), world.registry.url());
     assert_eq!(mirror.log().len(), 4);
 }
 
@@ -201,7 +200,7 @@ async fn a_mirror_without_pull_is_not_asked_for_content() {
         hosts.mirrors[0].capabilities.pull = false;
     });
     let pulled = world.pull("app:1").await.unwrap();
-    assert!(pulled.endpoint.is_mirror());
+    assert_eq!(pulled.endpoint.to_string(), mirror.url());
     assert_eq!(mirror.log().len(), 1);
     assert!(mirror.log()[0].starts_with("HEAD "));
     assert_eq!(world.registry.log().len(), 4);
@@ -289,10 +288,12 @@ async fn the_configuration_is_swapped_as_a_whole() {
         .reconfigure(crate::support::config().registry)
         .unwrap();
     gate.open();
-    assert!(running.outcome().await.unwrap().endpoint.is_mirror());
+    let pulled = running.outcome().await.unwrap();
+    assert_eq!(pulled.endpoint.to_string(), mirror.url());
 
     world.registry.push(ImageBuilder::new(), "app:2");
-    assert!(!world.pull("app:2").await.unwrap().endpoint.is_mirror());
+    let pulled = world.pull("app:2").await.unwrap();
+    assert_eq!(pulled.endpoint.to_string(), world.registry.url());
 }
 
 /// D13: two callers never share a token; the pulls of one do.

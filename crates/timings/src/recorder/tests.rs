@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use windlass::{
-    Endpoint, ImageId, LayerStatus, Origin, Outcome, PlannedLayer, Platform, Reason, RegistryError,
+    ImageId, LayerStatus, Origin, Outcome, PlannedLayer, Platform, Reason, RegistryError,
     RequestContext, RequestKind, Setback,
 };
 
@@ -176,7 +176,7 @@ fn a_pull_is_recorded_from_end_to_end() {
 
         unpacked_bytes: 4000,
         duration: at(1300),
-        endpoint: Endpoint::parse("https://registry.test").unwrap(),
+        endpoint: origin("registry.test"),
     };
     recorder.pulled(0, &pulled, at(1301));
     recorder.end(cpu(950, Some(9999)), None, at(1310));

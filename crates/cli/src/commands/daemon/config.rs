@@ -10,11 +10,10 @@ use windlass_daemon::{DaemonAddress, DaemonInfo};
 use windlass_listen::{ServerTls, ServerTlsError, find_group};
 
 use super::Args;
-use super::error::DaemonError;
 use crate::config::CommandSettings;
 use crate::context::Context;
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::{DaemonError, Error};
 
 /// The inputs of the configuration. They can be read again.
 #[derive(Clone, Debug)]

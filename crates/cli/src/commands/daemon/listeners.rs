@@ -6,9 +6,8 @@ use windlass_daemon::{DaemonAddress, DaemonListener};
 use windlass_listen::{InheritedSockets, ServerTls};
 
 use super::config::{FixedConfig, TlsFiles, daemon};
-use super::error::DaemonError;
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::{DaemonError, Error};
 
 /// The default path of the socket for root. For other users it is in their runtime directory.
 const SYSTEM_SOCKET: &str = "/run/windlass.sock";

@@ -14,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, reload};
 use windlass_config::{LogFormat, LogLevel};
 
-use super::error::DaemonError;
+use crate::error::DaemonError;
 use windlass::text::escape;
 
 /// The log. Its level can be changed.

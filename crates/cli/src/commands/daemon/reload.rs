@@ -9,6 +9,7 @@ use windlass_listen::ServerTls;
 
 use super::config::{ConfigSource, DaemonConfig, ReloadableConfig, daemon};
 use super::log::DaemonLog;
+use windlass_report::OperationError;
 use crate::error::Error;
 
 /// Reloads the configuration.
@@ -54,7 +55,7 @@ impl Reloader {
             .transpose()?;
         let engine = self.daemon.engine();
         let registry = config.reloadable.engine.pull.registry.clone();
-        engine.reconfigure(registry).map_err(Error::Client)?;
+        engine.reconfigure(registry).map_err(OperationError::Client)?;
         if let (Some(ours), Some(new)) = (&self.tls, &tls) {
             ours.replace(new);
         }

@@ -11,7 +11,6 @@ use windlass_daemon::{Daemon, DaemonLimits, DaemonListener, Notifier};
 
 use super::reload::Reloader;
 use crate::error::Error;
-use crate::hatch;
 use crate::signals::Signals;
 
 /// How long the shutdown may take after the drain: pulls record how far they came.
@@ -27,9 +26,10 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     // Without a handler, SIGHUP ends the process.
     let mut hangups = signal(SignalKind::hangup()).map_err(Error::Runtime)?;
-    // The commands' way in (docs/decisions/0014).
-    let hatch = hatch::open(reloader.root(), Arc::clone(&daemon)).map_err(Error::Runtime)?;
-    task::spawn(hatch);
+    // Commands use this daemon through the control socket (docs/decisions/0014).
+    let control =
+        windlass_control::listen(reloader.root(), Arc::clone(&daemon)).map_err(Error::Runtime)?;
+    task::spawn(control);
     let shutdown = daemon.shutdown().clone();
     let mut served = task::spawn(Arc::clone(&daemon).serve(listeners, DaemonLimits::default()));
     let mut reloader = Some(reloader);

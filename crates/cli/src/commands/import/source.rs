@@ -4,14 +4,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use tokio::runtime::Runtime;
 use windlass::{Fetching, ImportError, Remote, WebUrl};
+use windlass_control::CancellableFile;
+use windlass_report::TransferError;
 
-use crate::error::{Error, FreightError};
+use crate::error::Error;
 use crate::signals::Signals;
 use crate::stdin::Stdin;
 
@@ -23,20 +22,8 @@ pub(super) enum Source {
     Url(WebUrl),
 }
 
-/// A pipe that may be silent for long: it is asked again and again, and so ^C is noticed.
-pub(crate) struct Patient<'a> {
-    pub(crate) file: File,
-    pub(crate) stop: &'a AtomicBool,
-}
-
-/// How long one look takes.
-const LOOK: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 100_000_000,
-};
-
-fn failed(action: &'static str) -> impl Fn(io::Error) -> FreightError {
-    move |source| FreightError::File { action, source }
+fn failed(action: &'static str) -> impl Fn(io::Error) -> TransferError {
+    move |source| TransferError::File { action, source }
 }
 
 impl Source {
@@ -87,7 +74,7 @@ impl Source {
     }
 
     /// Opens the file or standard input, if it is that, for somebody else to read.
-    pub(super) fn file(&self, stdin: Stdin) -> Result<Option<OwnedFd>, FreightError> {
+    pub(super) fn file(&self, stdin: Stdin) -> Result<Option<OwnedFd>, TransferError> {
         Ok(match self {
             Self::Stdin => {
                 let file = stdin.into_file().map_err(failed("read standard input"))?;
@@ -113,12 +100,18 @@ impl Source {
         runtime: &Runtime,
         signals: &'a Signals,
         limit: Option<u64>,
-    ) -> Result<(Box<dyn Read + Send + 'a>, Option<u64>), FreightError> {
+    ) -> Result<(Box<dyn Read + Send + 'a>, Option<u64>), TransferError> {
         let stop = signals.flag();
         match self {
             Self::Stdin => {
                 let file = stdin.into_file().map_err(failed("read standard input"))?;
-                Ok((Box::new(Patient { file, stop }), None))
+                Ok((
+                    Box::new(CancellableFile {
+                        file,
+                        cancelled: stop,
+                    }),
+                    None,
+                ))
             }
             Self::File(path) => {
                 let file = File::open(path).map_err(failed("open it"))?;
@@ -127,13 +120,19 @@ impl Source {
                     return Err(failed("read it")(io::ErrorKind::IsADirectory.into()));
                 }
                 let size = data.is_file().then_some(data.len());
-                Ok((Box::new(Patient { file, stop }), size))
+                Ok((
+                    Box::new(CancellableFile {
+                        file,
+                        cancelled: stop,
+                    }),
+                    size,
+                ))
             }
             Self::Url(url) => {
                 let remote = remote.expect("it was made for the URL");
                 let download = runtime.block_on(async {
                     tokio::select! {
-                        begun = remote.download(url, limit) => begun.map_err(FreightError::Url),
+                        begun = remote.download(url, limit) => begun.map_err(TransferError::Url),
                         _ = signals.first() => Err(ImportError::Cancelled.into()),
                     }
                 })?;
@@ -142,19 +141,5 @@ impl Source {
                 Ok((Box::new(fetching), size))
             }
         }
-    }
-}
-
-impl Read for Patient<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while !self.stop.load(Ordering::Relaxed) {
-            let mut ready = [PollFd::new(&self.file, PollFlags::IN)];
-            match poll(&mut ready, Some(&LOOK)) {
-                Ok(0) | Err(Errno::INTR) => {}
-                // Whatever is wrong, reading tells.
-                Ok(_) | Err(_) => return self.file.read(buffer),
-            }
-        }
-        Err(io::Error::other("cancelled"))
     }
 }

@@ -9,11 +9,13 @@ use windlass::{Digest, Preview, PullEvent, PullRequest, Reference};
 
 use super::errand::Errand;
 use super::{AT_ONCE, Args};
+use windlass_report::{ErrorReport, RegistryAction};
+
 use crate::commands::Ended;
 use crate::commands::asking::runtime;
 use crate::context::{Context, note, warn};
 use crate::environment;
-use crate::error::{Doing, Error, Report};
+use crate::error::{Error, render};
 use crate::output;
 use crate::output::human;
 use crate::output::table::Table;
@@ -25,7 +27,7 @@ use windlass::text::escape;
 struct Found {
     reference: Reference,
     events: Vec<PullEvent>,
-    outcome: Result<Preview, Report>,
+    outcome: Result<Preview, ErrorReport>,
 }
 
 /// The disk of the store.
@@ -85,7 +87,7 @@ impl Args {
                 }
             }
             if let Err(report) = &found.outcome {
-                note(&report.text(environment::colors()));
+                note(&render(report, environment::colors()));
             }
         }
         let previews: Vec<&Preview> = previews(found).collect();
@@ -132,8 +134,10 @@ async fn find(errand: &Errand<'_>, request: PullRequest) -> Found {
     let (reference, mut events) = (request.reference.clone(), Vec::new());
     let preview = errand.engine.preview(request);
     let outcome = preview.drive(|event| events.push(event)).await;
-    let outcome =
-        outcome.map_err(|source| errand.error(Doing::Preview, &reference, source).report());
+    let outcome = outcome.map_err(|source| {
+        let error = errand.error(RegistryAction::Preview, &reference, source);
+        error.report()
+    });
     Found {
         reference,
         events,
@@ -141,7 +145,7 @@ async fn find(errand: &Errand<'_>, request: PullRequest) -> Found {
     }
 }
 
-fn not_found(error: (Reference, Report)) -> Found {
+fn not_found(error: (Reference, ErrorReport)) -> Found {
     let (reference, report) = error;
     Found {
         reference,

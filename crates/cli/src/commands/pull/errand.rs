@@ -7,16 +7,17 @@ use windlass::{
     Pulled, Rate, Reference, Throttle,
 };
 use windlass_credentials::CredentialStore;
+use windlass_report::{ErrorReport, OperationError, RegistryAction};
 
 use crate::commands::asking::login;
-use crate::error::{Doing, Error, Report};
-use crate::hatch::{Ask, Hatch, Optional};
+use crate::error::Error;
+use windlass_control::{ControlClient, Request};
 
 /// What all images of the command have in common.
 pub(super) struct Errand<'a> {
     pub(super) engine: &'a Engine,
     /// The daemon that owns the store, where one does, and how fast each pull may be.
-    daemon: Option<(Hatch, Rate)>,
+    daemon: Option<(ControlClient, Rate)>,
     keys: CredentialStore,
     /// One for the whole command: images of one repository share their tokens.
     caller: Caller,
@@ -35,7 +36,7 @@ impl<'a> Errand<'a> {
     }
 
     /// Has the daemon pull that owns the store.
-    pub(super) fn by(mut self, daemon: Hatch, rate: Rate) -> Self {
+    pub(super) fn by(mut self, daemon: ControlClient, rate: Rate) -> Self {
         self.daemon = Some((daemon, rate));
         self
     }
@@ -46,27 +47,30 @@ impl<'a> Errand<'a> {
         let login = login(&keys, &reference);
         let Some((daemon, limit_rate)) = &self.daemon else {
             let pull = self.engine.pull(request.clone()).start();
-            return pull.map_err(move |source| Error::Remote {
-                doing: Doing::Pull,
-                reference,
-                login,
-                source: Box::new(source),
+            return pull.map_err(move |source| {
+                let error = OperationError::Registry {
+                    action: RegistryAction::Pull,
+                    reference,
+                    login,
+                    source: Box::new(source),
+                };
+                error.into()
             });
         };
-        let ask = Ask::Pull {
+        let request = Request::Pull {
             reference,
-            platform: Optional(request.platform.clone()),
+            platform: request.platform.clone(),
             limit_rate: *limit_rate,
             login,
         };
-        daemon.pull(ask, keys)
+        daemon.pull(request, keys).map_err(Error::from)
     }
 
     /// Returns what to ask the engine for: a pull for each platform. A failure is reported with the reference.
     pub(super) async fn requests(
         &self,
         reference: Reference,
-    ) -> Result<Vec<PullRequest>, (Reference, Report)> {
+    ) -> Result<Vec<PullRequest>, (Reference, ErrorReport)> {
         let request = PullRequest {
             reference,
             platform: None,
@@ -76,7 +80,7 @@ impl<'a> Errand<'a> {
         let remote = self.engine.remote();
         let requests = remote.for_platforms(&request, &self.platforms).await;
         requests.map_err(|source| {
-            let error = self.error(Doing::Pull, &request.reference, source);
+            let error = self.error(RegistryAction::Pull, &request.reference, source);
             (request.reference, error.report())
         })
     }
@@ -90,7 +94,8 @@ impl<'a> Errand<'a> {
         let mut references = Vec::new();
         for repository in repositories {
             let tags = remote.tags(repository.repository(), &self.caller).await;
-            let tags = tags.map_err(|source| self.error(Doing::Tags, repository, source))?;
+            let tags =
+                tags.map_err(|source| self.error(RegistryAction::ListTags, repository, source))?;
             references.extend(tags.into_iter().map(|tag| repository.with_tag(tag)));
         }
         Ok(references)
@@ -107,12 +112,18 @@ impl<'a> Errand<'a> {
     }
 
     /// Says what was wanted when `source` happened, and who asked.
-    pub(super) fn error(&self, doing: Doing, reference: &Reference, source: PullError) -> Error {
-        Error::Remote {
-            doing,
+    pub(super) fn error(
+        &self,
+        action: RegistryAction,
+        reference: &Reference,
+        source: PullError,
+    ) -> Error {
+        OperationError::Registry {
+            action,
             reference: reference.clone(),
             login: login(&self.keys, reference),
             source: Box::new(source),
         }
+        .into()
     }
 }

@@ -13,8 +13,10 @@ use windlass::{PullRequest, Pulled, Reference};
 
 use super::AT_ONCE;
 use super::errand::Errand;
+use windlass_report::ErrorReport;
+
 use crate::environment;
-use crate::error::{Error, Report};
+use crate::error::Error;
 use crate::progress::Board;
 use crate::signals::{Signal, Signals};
 use windlass_timings::{CpuTime, FailureRecord, Recorder, SAMPLE_TIME};
@@ -111,7 +113,7 @@ impl Haul<'_> {
     }
 
     /// Says that nothing is pulled, and why.
-    fn failed(&self, place: usize, report: &Report) -> io::Result<Option<Pulled>> {
+    fn failed(&self, place: usize, report: &ErrorReport) -> io::Result<Option<Pulled>> {
         self.note(|recorder, now| recorder.failed(place, failure_record(report), now));
         let mut board = self.board.borrow_mut();
         board.failed(place, report, environment::colors(), self.now())?;
@@ -193,7 +195,7 @@ impl Haul<'_> {
     }
 }
 
-fn failure_record(report: &Report) -> FailureRecord {
+fn failure_record(report: &ErrorReport) -> FailureRecord {
     FailureRecord {
         message: report.message.clone(),
         tried: report.tried.clone(),

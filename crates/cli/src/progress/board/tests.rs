@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use windlass::{
-    Digest, Endpoint, ImageId, LayerStatus, Outcome, PlannedLayer, Platform, Reason, RegistryError,
+    Digest, ImageId, LayerStatus, Outcome, PlannedLayer, Platform, Reason, RegistryError,
     RequestContext, RequestKind, Setback,
 };
+
+use windlass_report::ErrorCode;
 
 use super::*;
 
@@ -39,7 +41,7 @@ fn pulled(name: &str, outcome: Outcome) -> Pulled {
         reused_bytes: 61_000_000,
         unpacked_bytes: 431_000_000,
         duration: at(900),
-        endpoint: Endpoint::parse("https://registry-1.docker.io").unwrap(),
+        endpoint: "https://registry-1.docker.io".parse().unwrap(),
     }
 }
 
@@ -335,9 +337,9 @@ fn what_was_stopped_says_how_far_it_was_and_what_is_kept() {
     ");
 }
 
-fn failure() -> Report {
-    Report {
-        code: "not_found".into(),
+fn failure() -> ErrorReport {
+    ErrorReport {
+        code: ErrorCode::NotFound,
         message: "pulling app:1: no such manifest".to_owned(),
         tried: vec!["app:1 at https://mirror.test: no such manifest".to_owned()],
         hint: Some("check the name and the tag".to_owned()),

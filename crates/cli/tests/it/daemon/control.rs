@@ -1,4 +1,4 @@
-//! The commands' way into the daemon, for those who are no commands; and what is held there.
+//! The control socket: malformed messages, unexpected descriptors, disconnects, and held images.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, IoSlice, Read as _, Write as _};
@@ -12,9 +12,9 @@ use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 use super::{Running, TOO_LONG, ask, begin_pull, read};
 use crate::harness::{PLATFORM, Windlass};
 
-const HOLD: &str = "{\"ask\":\"hold\"}\n";
+const HOLD: &str = "{\"request\":\"hold\"}\n";
 
-fn hello() -> String {
+fn handshake() -> String {
     format!("{{\"windlass\":\"{}\"}}\n", env!("CARGO_PKG_VERSION"))
 }
 
@@ -24,61 +24,70 @@ fn connect(windlass: &Windlass) -> UnixStream {
     stream
 }
 
-/// Says these things, and returns all that comes back until it is hung up.
-fn say(windlass: &Windlass, bytes: &[u8]) -> String {
+/// Sends `bytes` and returns everything that the daemon sends until it disconnects.
+fn exchange(windlass: &Windlass, bytes: &[u8]) -> String {
     let mut stream = connect(windlass);
     drop(stream.write_all(bytes));
-    let mut told = Vec::new();
-    drop(stream.read_to_end(&mut told));
-    String::from_utf8(told).unwrap()
+    let mut received = Vec::new();
+    drop(stream.read_to_end(&mut received));
+    String::from_utf8(received).unwrap()
 }
 
-/// Has the daemon keep what is there until what this returns is dropped.
+/// Keeps all images of the daemon until the returned connection is dropped.
 fn hold(windlass: &Windlass) -> UnixStream {
     let stream = connect(windlass);
-    (&stream).write_all((hello() + HOLD).as_bytes()).unwrap();
+    (&stream)
+        .write_all((handshake() + HOLD).as_bytes())
+        .unwrap();
     let mut lines = BufReader::new(&stream).lines();
-    assert_eq!(lines.next().unwrap().unwrap() + "\n", hello());
+    assert_eq!(lines.next().unwrap().unwrap() + "\n", handshake());
     let held = lines.next().unwrap().unwrap();
     assert!(held.contains("\"done\""), "{held}");
     stream
 }
 
 #[test]
-fn garbage_is_hung_up_on() {
+fn malformed_messages_end_the_connection() {
     let windlass = Windlass::new();
     let daemon = Running::start(&windlass, &["--log-level", "debug"]);
     let before = daemon.descriptors();
-    assert_eq!(say(&windlass, b"GET / HTTP/1.1\r\n\r\n"), "");
-    assert_eq!(say(&windlass, b"\xff\xfe\n"), "");
-    assert_eq!(say(&windlass, &vec![b'['; 9 << 20]), "");
-    assert_eq!(say(&windlass, b"{\"windlass\":\"0.0.0\"}\n"), hello());
-    for ask in [
+    assert_eq!(exchange(&windlass, b"GET / HTTP/1.1\r\n\r\n"), "");
+    assert_eq!(exchange(&windlass, b"\xff\xfe\n"), "");
+    assert_eq!(exchange(&windlass, &vec![b'['; 9 << 20]), "");
+    assert_eq!(
+        exchange(&windlass, b"{\"windlass\":\"0.0.0\"}\n"),
+        handshake()
+    );
+    for request in [
         "{}\n",
         "\n",
-        "{\"ask\":\"nope\"}\n",
-        "{\"ask\":\"tag\",\"source\":1}\n",
+        "{\"request\":\"nope\"}\n",
+        "{\"request\":\"tag\",\"source\":1}\n",
     ] {
-        assert_eq!(say(&windlass, (hello() + ask).as_bytes()), hello(), "{ask}");
+        assert_eq!(
+            exchange(&windlass, (handshake() + request).as_bytes()),
+            handshake(),
+            "{request}"
+        );
     }
-    let deep = hello() + &"{\"ask\":".repeat(100_000) + "\n";
-    assert_eq!(say(&windlass, deep.as_bytes()), hello());
-    let remove = hello() + "{\"ask\":\"remove\",\"name\":\"../\\u0000\",\"force\":true}\n";
-    assert!(say(&windlass, remove.as_bytes()).contains("\"failed\""));
+    let deep = handshake() + &"{\"request\":".repeat(100_000) + "\n";
+    assert_eq!(exchange(&windlass, deep.as_bytes()), handshake());
+    let remove = handshake() + "{\"request\":\"remove\",\"name\":\"../\\u0000\",\"force\":true}\n";
+    assert!(exchange(&windlass, remove.as_bytes()).contains("\"failed\""));
     daemon.settles_at(before);
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
 }
 
-/// Files where none are meant, and more than anybody may send with sense, are closed.
+/// Descriptors with requests that take none, and more than one, are closed.
 #[test]
-fn files_that_come_unasked_are_closed() {
+fn unexpected_descriptors_are_closed() {
     let windlass = Windlass::new();
     let daemon = Running::start(&windlass, &[]);
     let before = daemon.descriptors();
     let file = fs::File::open("/dev/null").unwrap();
     for count in [1, 4, 100] {
         let files = vec![file.as_fd(); count];
-        for text in [hello(), hello() + HOLD, "garbage\n".to_owned()] {
+        for text in [handshake(), handshake() + HOLD, "garbage\n".to_owned()] {
             let stream = connect(&windlass);
             let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(100))];
             let mut control = SendAncillaryBuffer::new(&mut space);
@@ -92,7 +101,7 @@ fn files_that_come_unasked_are_closed() {
 }
 
 #[test]
-fn commands_may_vanish_anywhere() {
+fn commands_may_disconnect_at_any_point() {
     let registry = Registry::start();
     let image = ImageBuilder::new()
         .platform(PLATFORM)
@@ -102,7 +111,7 @@ fn commands_may_vanish_anywhere() {
     let windlass = Windlass::new();
     let daemon = Running::start(&windlass, &[]);
     let before = daemon.descriptors();
-    let whole = hello() + HOLD;
+    let whole = handshake() + HOLD;
     for length in 0..whole.len() {
         connect(&windlass)
             .write_all(&whole.as_bytes()[..length])
@@ -120,9 +129,9 @@ fn commands_may_vanish_anywhere() {
     assert_eq!(daemon.get("/images/json").body, "[]\n");
 }
 
-/// R6: names go at once, and what they stood for when nobody holds it any more.
+/// R6: a removal takes effect on names at once, and on blobs when the last hold ends.
 #[test]
-fn what_is_held_stays_until_the_last_one_lets_go() {
+fn held_blobs_remain_until_the_last_hold_ends() {
     let registry = Registry::start();
     for (seed, name) in [(1, "a:1"), (2, "b:1"), (3, "c:1"), (4, "d:1")] {
         let image = ImageBuilder::new()
@@ -152,7 +161,7 @@ fn what_is_held_stays_until_the_last_one_lets_go() {
     remove("b:1");
     assert_eq!(kept(), all);
     drop(second);
-    // That the daemon has seen the end of it is seen by what the next deletions remove.
+    // The daemon notices the end of the connection some time later; the next deletions show it.
     let until = std::time::Instant::now() + TOO_LONG;
     remove("c:1");
     while kept().0 > 1 {

@@ -1,4 +1,4 @@
-//! Open files over a socket (unix(7), `SCM_RIGHTS`), and sockets by the directory that they are in.
+//! Descriptors over a socket (unix(7), `SCM_RIGHTS`), and sockets relative to a directory.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -11,29 +11,29 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-/// How much is read at a time.
-const PIECE: usize = 64 << 10;
+/// How many bytes one call reads.
+const READ_BYTES: usize = 64 << 10;
 
-/// Reads what is there behind `read`, and keeps a file that comes along. Returns how many bytes came.
-pub(super) fn receive(
+/// Appends available bytes to `buffer` and stores the first descriptor that comes with them in `file`. Returns the number
+/// of bytes.
+pub(crate) fn receive(
     socket: impl AsFd,
-    read: &mut Vec<u8>,
+    buffer: &mut Vec<u8>,
     file: &mut Option<OwnedFd>,
 ) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut piece = vec![0; PIECE];
+    let mut chunk = vec![0; READ_BYTES];
     let received = recvmsg(
         socket,
-        &mut [IoSliceMut::new(&mut piece)],
+        &mut [IoSliceMut::new(&mut chunk)],
         &mut control,
         RecvFlags::CMSG_CLOEXEC,
     )?;
-    read.extend_from_slice(&piece[..received.bytes]);
+    buffer.extend_from_slice(&chunk[..received.bytes]);
     for message in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(files) = message {
-            // One is meant; whatever else came is closed.
-            let mut files = files;
+        if let RecvAncillaryMessage::ScmRights(mut files) = message {
+            // A message has at most one descriptor. The iterator closes all others when it is dropped.
             if let Some(first) = files.next() {
                 *file = Some(first);
             }
@@ -42,13 +42,13 @@ pub(super) fn receive(
     Ok(received.bytes)
 }
 
-/// Sends what goes of `bytes`, with `file`. Returns how many bytes went.
-pub(super) fn send(socket: impl AsFd, bytes: &[u8], file: &OwnedFd) -> io::Result<usize> {
+/// Sends a part of `bytes` together with `file`. Returns the number of bytes that were sent.
+pub(crate) fn send(socket: impl AsFd, bytes: &[u8], file: &OwnedFd) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let files = [file.as_fd()];
     if !control.push(SendAncillaryMessage::ScmRights(&files)) {
-        return Err(io::Error::other("no room for a descriptor"));
+        return Err(io::Error::other("no space for a descriptor"));
     }
     let sent = sendmsg(
         socket,
@@ -59,18 +59,19 @@ pub(super) fn send(socket: impl AsFd, bytes: &[u8], file: &OwnedFd) -> io::Resul
     Ok(sent)
 }
 
-/// A directory by its handle: addresses of sockets are short, paths of stores need not be.
-pub(super) struct Directory(OwnedFd);
+/// An open directory that contains a socket. The address of a socket has at most 107 bytes, and the path of a store may
+/// be longer.
+pub(crate) struct SocketDirectory(OwnedFd);
 
-impl Directory {
-    /// Opens it.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+impl SocketDirectory {
+    /// Opens the directory at `path`.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
     }
 
-    /// Returns a path to `name` in it that is short; it lasts as long as this.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    /// Returns a short path to `name` in the directory. It is valid as long as `self` exists.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         format!("/proc/self/fd/{}/{name}", self.0.as_raw_fd()).into()
     }
 }

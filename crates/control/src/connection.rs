@@ -1,0 +1,101 @@
+//! Connections that carry messages as lines of JSON.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::Mutex;
+
+use crate::{MAX_MESSAGE_BYTES, descriptor};
+
+/// The reading half of a connection.
+#[derive(Debug)]
+pub(crate) struct MessageReader {
+    half: OwnedReadHalf,
+    buffer: Vec<u8>,
+    /// The length of the part of `buffer` that contains no line break.
+    searched: usize,
+    /// The descriptor that came with the last message that had one.
+    file: Option<OwnedFd>,
+}
+
+/// The writing half of a connection. Several tasks may write.
+#[derive(Debug)]
+pub(crate) struct MessageWriter(Mutex<OwnedWriteHalf>);
+
+/// Splits a connection into its halves.
+pub(crate) fn split(stream: UnixStream) -> (MessageReader, MessageWriter) {
+    let (half, write) = stream.into_split();
+    let reader = MessageReader {
+        half,
+        buffer: Vec::new(),
+        searched: 0,
+        file: None,
+    };
+    (reader, MessageWriter(Mutex::new(write)))
+}
+
+impl MessageReader {
+    /// Reads the next message. Returns `None` at the end of the connection.
+    pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        loop {
+            let mut unsearched = self.buffer[self.searched..].iter();
+            if let Some(end) = unsearched.position(|byte| *byte == b'\n') {
+                let end = self.searched + end;
+                self.searched = 0;
+                let rest = self.buffer.split_off(end + 1);
+                let line = std::mem::replace(&mut self.buffer, rest);
+                return Ok(Some(serde_json::from_slice(&line)?));
+            }
+            self.searched = self.buffer.len();
+            if self.searched > MAX_MESSAGE_BYTES {
+                return Err(io::Error::other("the message exceeds the limit"));
+            }
+            let file = &mut self.file;
+            let buffer = &mut self.buffer;
+            let stream: &UnixStream = self.half.as_ref();
+            let received = stream.async_io(tokio::io::Interest::READABLE, || {
+                descriptor::receive(stream, buffer, file)
+            });
+            if received.await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Takes the descriptor that came with a message.
+    pub(crate) fn take_file(&mut self) -> Option<OwnedFd> {
+        self.file.take()
+    }
+}
+
+impl MessageWriter {
+    /// Sends a message.
+    pub(crate) async fn send(&self, message: &impl Serialize) -> io::Result<()> {
+        self.send_with(message, None).await
+    }
+
+    /// Sends a message, with a descriptor.
+    pub(crate) async fn send_with(
+        &self,
+        message: &impl Serialize,
+        file: Option<OwnedFd>,
+    ) -> io::Result<()> {
+        let mut line = serde_json::to_vec(message)?;
+        line.push(b'\n');
+        let mut half = self.0.lock().await;
+        let mut rest = &line[..];
+        if let Some(file) = file {
+            let stream: &UnixStream = half.as_ref();
+            let sent = stream.async_io(tokio::io::Interest::WRITABLE, || {
+                descriptor::send(stream, rest, &file)
+            });
+            rest = &rest[sent.await?..];
+        }
+        half.write_all(rest).await
+    }
+}

@@ -1,0 +1,31 @@
+//! The control socket: how a command uses the daemon that owns a store.
+//!
+//! A daemon creates a socket in the store that it owns, so only users who may open the store can connect. Commands send
+//! every change of the store to the daemon, which performs it with the same engine and reports the same events and
+//! errors. Commands that only read the store open it themselves and have the daemon keep all images meanwhile
+//! ([`Request::Hold`]). Files are passed as open descriptors, so the daemon reads what the user may read, in whatever
+//! namespace the daemon runs.
+//!
+//! The protocol has no versions: both ends start with a [`Handshake`] and refuse another version of windlass. After it,
+//! each connection carries one request. A message is a line of JSON.
+
+mod client;
+mod connection;
+mod descriptor;
+mod file;
+mod message;
+mod server;
+
+pub use client::{ControlClient, ControlError, ImageHold, TransferContext};
+pub use file::CancellableFile;
+pub use message::{
+    CredentialReply, Handshake, ImageSource, ImportRequest, OperationResult, Request, Response,
+};
+pub use server::listen;
+
+/// The name of the socket in the root directory of the store.
+const SOCKET_NAME: &str = "daemon.sock";
+/// The purpose that a daemon writes into the lock file of its store, by which commands recognise it.
+pub const LOCK_PURPOSE: &str = "windlass daemon";
+/// The longest message that is read, in bytes: an event with the plan of an image with very many layers.
+const MAX_MESSAGE_BYTES: usize = 8 << 20;

@@ -1,0 +1,339 @@
+//! The end of the daemon.
+
+mod operations;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::num::NonZeroU64;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task;
+use windlass::{
+    Caller, CopyEvent, CredentialError, CredentialProvider, CredentialScope, Credentials, Event,
+    EventSender, Operation, Platform, PullRequest, Reference, Throttle,
+};
+use windlass_daemon::Daemon;
+use windlass_report::{Advice, ErrorCode, ErrorReport, LoginState, OperationError, RegistryAction};
+
+use crate::connection::{MessageReader, MessageWriter, split};
+use crate::descriptor::SocketDirectory;
+use crate::{CredentialReply, Handshake, OperationResult, Request, Response, SOCKET_NAME};
+use operations::Transfer;
+
+/// How long the server waits after a failed `accept`, such as one without a free descriptor.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// A lookup of credentials for an operation of the daemon.
+struct CredentialQuery {
+    scope: CredentialScope,
+    reply: oneshot::Sender<CredentialReply>,
+}
+
+/// Looks up credentials at the command that requested the operation.
+struct ForwardedCredentials(mpsc::Sender<CredentialQuery>);
+
+/// The fields of [`Request::Pull`].
+struct PullParameters {
+    reference: Reference,
+    platform: Option<Platform>,
+    limit_rate: Option<NonZeroU64>,
+    login: LoginState,
+}
+
+/// Removes the socket when the server ends.
+struct SocketGuard(SocketDirectory);
+
+/// Creates the socket in the store at `root`, which this process owns. Returns a future that serves requests until the
+/// daemon stops.
+pub fn listen(root: &Path, daemon: Arc<Daemon>) -> io::Result<impl Future<Output = ()> + use<>> {
+    let directory = SocketDirectory::open(root)?;
+    let path = directory.path(SOCKET_NAME);
+    // This process has the lock of the store, so the previous owner of the socket no longer exists.
+    if let Err(error) = fs::remove_file(&path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let listener = UnixListener::bind(&path)?;
+    Ok(async move {
+        let _guard = SocketGuard(directory);
+        let shutdown = daemon.shutdown().clone();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = shutdown.begun() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let connection = serve_connection(stream, Arc::clone(&daemon));
+                    daemon.connections().spawn(connection);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection on the control socket");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+    })
+}
+
+impl Drop for SocketGuard {
+    fn drop(&mut self) {
+        // A socket that remains is removed by the next owner of the store.
+        drop(fs::remove_file(self.0.path(SOCKET_NAME)));
+    }
+}
+
+async fn serve_connection(stream: UnixStream, daemon: Arc<Daemon>) {
+    if let Err(error) = serve_request(stream, &daemon).await {
+        tracing::debug!(%error, "a connection of the control socket failed");
+    }
+}
+
+async fn serve_request(stream: UnixStream, daemon: &Arc<Daemon>) -> io::Result<()> {
+    let (mut reader, writer) = split(stream);
+    let handshake = reader.next::<Handshake>().await?;
+    writer.send(&Handshake::current()).await?;
+    if handshake != Some(Handshake::current()) {
+        return Ok(());
+    }
+    let Some(request) = reader.next::<Request>().await? else {
+        return Ok(());
+    };
+    let response = match request {
+        Request::Hold => return hold(reader, &writer, daemon).await,
+        Request::Pull {
+            reference,
+            platform,
+            limit_rate,
+            login,
+        } => {
+            let parameters = PullParameters {
+                reference,
+                platform,
+                limit_rate,
+                login,
+            };
+            pull(&mut reader, &writer, daemon, parameters).await?
+        }
+        Request::Tag { source, target } => {
+            let tag = move |daemon: &Daemon| operations::tag(daemon, source, &target);
+            Some(run_blocking(daemon, tag).await)
+        }
+        Request::Remove { name, force } => {
+            let remove = move |daemon: &Daemon| operations::remove(daemon, name, force);
+            Some(run_blocking(daemon, remove).await)
+        }
+        Request::Prune {
+            all,
+            partials,
+            filters,
+        } => {
+            let prune = move |daemon: &Daemon| operations::prune(daemon, all, partials, &filters);
+            Some(run_blocking(daemon, prune).await)
+        }
+        Request::Load { options, action } => {
+            let file = reader.take_file();
+            transfer(&mut reader, &writer, daemon, move |transfer| {
+                transfer.load(file, &options, action)
+            })
+            .await?
+        }
+        Request::Import(request) => {
+            let file = reader.take_file();
+            transfer(&mut reader, &writer, daemon, move |transfer| {
+                transfer.import(request, file)
+            })
+            .await?
+        }
+        Request::Copy {
+            source,
+            name,
+            choice,
+            action,
+            registry,
+        } => {
+            let file = reader.take_file();
+            transfer(&mut reader, &writer, daemon, move |transfer| {
+                let copied = transfer.copy(source, file, name, choice)?;
+                copied.map_err(|source| OperationError::Transfer {
+                    action,
+                    registry,
+                    source: Box::new(source),
+                })
+            })
+            .await?
+        }
+    };
+    match response {
+        Some(response) => writer.send(&response).await,
+        None => Ok(()),
+    }
+}
+
+/// Keeps all images until the command disconnects.
+async fn hold(
+    mut reader: MessageReader,
+    writer: &MessageWriter,
+    daemon: &Arc<Daemon>,
+) -> io::Result<()> {
+    let holder = Arc::clone(daemon);
+    match task::spawn_blocking(move || holder.engine().hold()).await? {
+        Ok(hold) => {
+            let result = Box::new(OperationResult::Completed);
+            writer.send(&Response::Done { result }).await?;
+            // The command sends nothing more: the read ends when it disconnects.
+            drop(reader.next::<Request>().await);
+            drop(hold);
+            Ok(())
+        }
+        Err(error) => writer.send(&failed(&OperationError::List(error))).await,
+    }
+}
+
+/// Pulls an image. Returns `None` if the command disconnected, which cancels the pull.
+async fn pull(
+    reader: &mut MessageReader,
+    writer: &MessageWriter,
+    daemon: &Arc<Daemon>,
+    parameters: PullParameters,
+) -> io::Result<Option<Response>> {
+    let (credentials, queries) = mpsc::channel(1);
+    let pull = daemon.start_pull(PullRequest {
+        reference: parameters.reference.clone(),
+        platform: parameters.platform,
+        caller: Caller::new(Arc::new(ForwardedCredentials(credentials))),
+        throttle: Throttle::new(parameters.limit_rate),
+    });
+    let message = |event| Response::PullEvent { event };
+    let outcome = drive(reader, writer, queries, pull, message).await?;
+    Ok(outcome.map(|outcome| match outcome {
+        Ok(pulled) => Response::Done {
+            result: Box::new(OperationResult::Pulled(Box::new(pulled))),
+        },
+        Err(source) => failed(&OperationError::Registry {
+            action: RegistryAction::Pull,
+            reference: parameters.reference,
+            login: parameters.login,
+            source: Box::new(source),
+        }),
+    }))
+}
+
+/// Runs `work` on a blocking thread. Returns `None` if the command disconnected, which cancels the work.
+async fn transfer(
+    reader: &mut MessageReader,
+    writer: &MessageWriter,
+    daemon: &Arc<Daemon>,
+    work: impl FnOnce(&Transfer<'_>) -> Result<OperationResult, OperationError> + Send + 'static,
+) -> io::Result<Option<Response>> {
+    let (credentials, queries) = mpsc::channel(1);
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let caller = Caller::new(Arc::new(ForwardedCredentials(credentials)));
+    let (daemon, is_cancelled) = (Arc::clone(daemon), Arc::clone(&cancelled));
+    let operation = Operation::new(|events: EventSender<CopyEvent>| {
+        let work = move || {
+            work(&Transfer {
+                daemon: &daemon,
+                caller,
+                cancelled: &is_cancelled,
+                progress: &|event| events.send(event),
+            })
+        };
+        async { Ok::<_, Infallible>(task::spawn_blocking(work).await) }
+    });
+    let message = |event| Response::CopyEvent { event };
+    let result = drive(reader, writer, queries, operation, message).await;
+    cancelled.store(true, Ordering::Relaxed);
+    Ok(result?.map(|Ok(result)| response(result)))
+}
+
+/// Drives `operation`, and sends its events and credential queries to the command. Returns `None` if the command
+/// disconnected.
+async fn drive<E: Event, T: Send + 'static, X: Send + 'static>(
+    reader: &mut MessageReader,
+    writer: &MessageWriter,
+    mut queries: mpsc::Receiver<CredentialQuery>,
+    mut operation: Operation<E, T, X>,
+    message: impl Fn(E) -> Response,
+) -> io::Result<Option<Result<T, X>>> {
+    loop {
+        tokio::select! {
+            biased;
+            event = operation.next_event() => match event {
+                Some(event) => writer.send(&message(event)).await?,
+                None => return Ok(Some(operation.await)),
+            },
+            Some(query) = queries.recv() => {
+                let CredentialScope { host, repository } = query.scope;
+                writer.send(&Response::CredentialRequest { host, repository }).await?;
+                match reader.next::<CredentialReply>().await? {
+                    Some(reply) => drop(query.reply.send(reply)),
+                    None => return Ok(None),
+                }
+            }
+            // The command sends replies to queries only, so this is the end of the connection or a violation of the
+            // protocol.
+            _ = reader.next::<CredentialReply>() => return Ok(None),
+        }
+    }
+}
+
+/// Runs a short operation that waits for the disk.
+async fn run_blocking(
+    daemon: &Arc<Daemon>,
+    work: impl FnOnce(&Daemon) -> Result<OperationResult, OperationError> + Send + 'static,
+) -> Response {
+    let daemon = Arc::clone(daemon);
+    response(task::spawn_blocking(move || work(&daemon)).await)
+}
+
+fn response(result: Result<Result<OperationResult, OperationError>, task::JoinError>) -> Response {
+    match result {
+        Ok(Ok(result)) => Response::Done {
+            result: Box::new(result),
+        },
+        Ok(Err(error)) => failed(&error),
+        Err(error) => Response::Failed {
+            report: ErrorReport::new(&error.to_string(), &[], &Advice::code(ErrorCode::Daemon)),
+        },
+    }
+}
+
+fn failed(error: &OperationError) -> Response {
+    Response::Failed {
+        report: error.report(),
+    }
+}
+
+impl CredentialProvider for ForwardedCredentials {
+    fn credentials<'a>(
+        &'a self,
+        scope: &'a CredentialScope,
+    ) -> Pin<Box<dyn Future<Output = Result<Credentials, CredentialError>> + Send + 'a>> {
+        Box::pin(async {
+            let disconnected = || CredentialError::new("the command has disconnected");
+            let (reply, receiver) = oneshot::channel();
+            let scope = scope.clone();
+            let query = CredentialQuery { scope, reply };
+            self.0.send(query).await.map_err(|_| disconnected())?;
+            let reply = receiver.await.map_err(|_| disconnected())?;
+            reply.into_credentials().map_err(CredentialError::new)
+        })
+    }
+}
+
+impl fmt::Debug for ForwardedCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForwardedCredentials")
+    }
+}

@@ -1,0 +1,247 @@
+//! Advice for errors of registries and connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use windlass::{
+    AccessError, AuthError, ConnectFailure, DEFAULT_REGISTRY, EndpointsError, ManifestError,
+    ProxyFailure, RegistryError,
+};
+use windlass_credentials::{CredentialLocation, CredentialSource};
+
+use super::{Advice, corrupt_advice, endpoint_advice, malformed_advice};
+use crate::{ErrorCode, LoginState};
+
+/// A registry and the credentials that are configured for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RegistryAccess<'a> {
+    pub(super) registry: &'a str,
+    pub(super) login: &'a LoginState,
+}
+
+/// Returns the advice for a login that a registry rejects.
+pub(super) fn login_advice(error: &AccessError, registry: &str) -> Advice {
+    match error {
+        AccessError::Endpoint(error) => endpoint_advice(error),
+        AccessError::Registry(
+            RegistryError::Unauthorized { .. } | RegistryError::Denied { .. },
+        ) => {
+            let hint = match registry {
+                DEFAULT_REGISTRY => {
+                    "check the username and password; with two-factor authentication, use a personal access token as \
+                     password"
+                }
+                _ => {
+                    "check the username and password; many registries require an access token as password"
+                }
+            };
+            Advice::hint(ErrorCode::Unauthorized, hint)
+        }
+        AccessError::Registry(error) => registry_advice(
+            error,
+            &RegistryAccess {
+                registry,
+                login: &LoginState::Missing,
+            },
+        ),
+    }
+}
+
+/// Returns the advice for a request that failed on every endpoint.
+///
+/// The error of the registry itself decides. If that is the response of a server that expects TLS to a request over plain
+/// HTTP, the failed TLS connection to the same host decides.
+pub(super) fn endpoints_advice(error: &EndpointsError, access: &RegistryAccess<'_>) -> Advice {
+    let host = error.error.context().origin.authority();
+    let is_tls = |other: &&Arc<RegistryError>| {
+        matches!(***other, RegistryError::Tls { .. }) && other.context().origin.authority() == host
+    };
+    let wanted_tls = matches!(
+        *error.error,
+        RegistryError::NotARegistry { .. } | RegistryError::Transport { .. }
+    );
+    let tls = error.others.iter().find(is_tls).filter(|_| wanted_tls);
+    registry_advice(tls.unwrap_or(&error.error), access)
+}
+
+pub(super) fn registry_advice(error: &RegistryError, access: &RegistryAccess<'_>) -> Advice {
+    let registry = access.registry;
+    let host = error.context().origin.authority();
+    match error {
+        RegistryError::Unauthorized { .. } => {
+            Advice::hint(ErrorCode::Unauthorized, unauthorized_hint(access))
+        }
+        RegistryError::Denied { .. } => Advice::hint(
+            ErrorCode::Denied,
+            format!(
+                "check the name; if the repository is private, log in with an account that may access it: `{}`",
+                login_command(registry)
+            ),
+        ),
+        RegistryError::NameUnknown { .. } | RegistryError::ManifestUnknown { .. } => {
+            Advice::hint(ErrorCode::NotFound, "check the name and the tag")
+        }
+        RegistryError::BlobUnknown { .. } => Advice::hint(
+            ErrorCode::BlobMissing,
+            "push the image again; if it is a foreign layer, such as those of Windows images, allow its host with \
+             `foreign-layers` in windlass.toml",
+        ),
+        RegistryError::TooManyRequests { retry_after, .. } => Advice::hint(
+            ErrorCode::RateLimited,
+            rate_limit_hint(*retry_after, access),
+        ),
+        RegistryError::Unavailable { .. }
+        | RegistryError::Storage { .. }
+        | RegistryError::Unexpected { .. } => {
+            Advice::hint(ErrorCode::Unavailable, "try again later")
+        }
+        RegistryError::NotARegistry { .. } => Advice::hint(
+            ErrorCode::NotARegistry,
+            "check the host and port in the name",
+        ),
+        RegistryError::Auth { source, .. } => auth_advice(source, access),
+        RegistryError::Redirect { .. } => Advice::code(ErrorCode::RedirectRefused),
+        RegistryError::Digest { .. } | RegistryError::Size { .. } => corrupt_advice(),
+        RegistryError::DigestHeader { .. } | RegistryError::Malformed { .. } => {
+            Advice::code(ErrorCode::Protocol)
+        }
+        RegistryError::Interrupted { .. } | RegistryError::Transport { .. } => {
+            Advice::hint(ErrorCode::Network, "check the network and try again")
+        }
+        RegistryError::TooLarge { .. } => Advice::code(ErrorCode::TooLarge),
+        RegistryError::Timeout { .. } => Advice::hint(
+            ErrorCode::Timeout,
+            "check the network and the proxy, then try again",
+        ),
+        RegistryError::Setup { .. } => Advice::hint(
+            ErrorCode::Config,
+            format!("fix the configuration; `windlass config show {registry}` lists its files"),
+        ),
+        RegistryError::Proxy { source, .. } => proxy_advice(source),
+        RegistryError::Connect { failure, .. } => connect_advice(*failure, host),
+        RegistryError::Tls { .. } => Advice::hint(
+            ErrorCode::Tls,
+            format!(
+                "if the registry uses plain HTTP, allow it with --insecure-registry {host}; if its CA is private, save the \
+                 CA certificate as /etc/windlass/certs.d/{host}/ca.crt or ~/.config/windlass/certs.d/{host}/ca.crt, or \
+                 set `ca` in windlass.toml"
+            ),
+        ),
+        RegistryError::Manifest {
+            source: ManifestError::Schema1,
+            ..
+        } => Advice::hint(
+            ErrorCode::Schema1,
+            "rebuild and push the image with a current builder, or allow schema 1 with `schema1 = true` in \
+             windlass.toml",
+        ),
+        RegistryError::Manifest { .. } => malformed_advice(ErrorCode::InvalidImage),
+    }
+}
+
+fn auth_advice(error: &AuthError, access: &RegistryAccess<'_>) -> Advice {
+    match error {
+        AuthError::Realm { .. } | AuthError::Token(_) => Advice::code(ErrorCode::Auth),
+        AuthError::RegistryToken | AuthError::Username => {
+            Advice::hint(ErrorCode::Auth, unauthorized_hint(access))
+        }
+        AuthError::PlainHttp => Advice::hint(
+            ErrorCode::Auth,
+            format!(
+                "if the network is trusted, allow plain HTTP with --insecure-registry {}",
+                access.registry
+            ),
+        ),
+        AuthError::Credentials(_) => Advice::hint(ErrorCode::Credentials, lookup_hint(access)),
+    }
+}
+
+fn proxy_advice(failure: &ProxyFailure) -> Advice {
+    let hint = match failure {
+        ProxyFailure::Credentials => {
+            "check the username and password in HTTPS_PROXY or in `proxy` in windlass.toml"
+        }
+        ProxyFailure::Status { .. } | ProxyFailure::Socks { .. } => {
+            "to bypass the proxy for this host, add the host to NO_PROXY"
+        }
+        ProxyFailure::Connect { .. }
+        | ProxyFailure::Tls { .. }
+        | ProxyFailure::NotAProxy
+        | ProxyFailure::Transport { .. } => {
+            "check HTTPS_PROXY or `proxy` in windlass.toml; to bypass the proxy for a host, add it to NO_PROXY"
+        }
+    };
+    Advice::hint(ErrorCode::Proxy, hint)
+}
+
+fn connect_advice(failure: ConnectFailure, host: &str) -> Advice {
+    let hint = match failure {
+        ConnectFailure::Refused => format!("check that a registry runs at {host}"),
+        ConnectFailure::NoSuchHost => format!("check the spelling of {host}"),
+        ConnectFailure::Unreachable | ConnectFailure::NameServer | ConnectFailure::Other => {
+            "check the network, and HTTPS_PROXY if a proxy is required".to_owned()
+        }
+    };
+    Advice::hint(ErrorCode::Unreachable, hint)
+}
+
+fn rate_limit_hint(retry_after: Option<Duration>, access: &RegistryAccess<'_>) -> String {
+    let wait = match retry_after {
+        Some(time) => match SignedDuration::try_from(time) {
+            Ok(time) => format!("wait {time:#}"),
+            Err(_) => "wait".to_owned(),
+        },
+        None => "wait".to_owned(),
+    };
+    match access.login {
+        LoginState::Configured(_) => wait,
+        LoginState::Missing | LoginState::Unreadable => format!(
+            "{wait}, or log in for a higher limit: `{}`",
+            login_command(access.registry)
+        ),
+    }
+}
+
+fn unauthorized_hint(access: &RegistryAccess<'_>) -> String {
+    let login = login_command(access.registry);
+    match access.login {
+        LoginState::Configured(CredentialSource::Entry {
+            place: place @ CredentialLocation::Text,
+            ..
+        }) => format!(
+            "the registry rejects the credentials in {place}: fix or unset it, or log in with `{login}`"
+        ),
+        LoginState::Configured(CredentialSource::Entry { place, .. }) => {
+            format!("the registry rejects the credentials in {place}: log in again with `{login}`")
+        }
+        LoginState::Configured(CredentialSource::Helper { name, .. }) => format!(
+            "docker-credential-{name} has no credentials that the registry accepts: log in with `{login}`"
+        ),
+        LoginState::Missing | LoginState::Unreadable => {
+            format!("check the name; if the repository is private, log in with `{login}`")
+        }
+    }
+}
+
+/// Returns the hint for credentials that cannot be looked up.
+fn lookup_hint(access: &RegistryAccess<'_>) -> String {
+    match access.login {
+        LoginState::Configured(CredentialSource::Helper { name, place, .. }) => format!(
+            "run `docker-credential-{name} list` to check the helper, or remove it from {place} and log in with `{}`",
+            login_command(access.registry)
+        ),
+        LoginState::Configured(CredentialSource::Entry { .. })
+        | LoginState::Missing
+        | LoginState::Unreadable => {
+            "fix that file, or choose another one with --authfile".to_owned()
+        }
+    }
+}
+
+fn login_command(registry: &str) -> String {
+    match registry {
+        DEFAULT_REGISTRY => "windlass login".to_owned(),
+        _ => format!("windlass login {registry}"),
+    }
+}
