@@ -23,8 +23,8 @@ pub const SENTINEL: &[u8] = b"CANARY-5b1d0c9e-this-must-stay-where-it-is";
 /// │   ├── setuid    mode 04755
 /// │   ├── link      -> file
 /// │   └── dir/inner
-/// ├── root/         for what is tested: a store, an unpacked image
-/// └── tmp/          for whatever the test needs besides
+/// ├── root/         the tested files: a store, an unpacked image
+/// └── tmp/          other files of the test
 /// ```
 #[derive(Debug)]
 pub struct Sandbox {

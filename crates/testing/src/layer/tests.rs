@@ -42,7 +42,7 @@ fn the_same_calls_give_the_same_bytes() {
 
 /// GNU tar lists the entries as they were added.
 #[test]
-fn gnu_tar_reads_what_was_written() {
+fn gnu_tar_reads_the_layer() {
     let directory = tempfile::tempdir().unwrap();
     let archive = directory.path().join("layer.tar");
     std::fs::write(&archive, various().tar()).unwrap();

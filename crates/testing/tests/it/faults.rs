@@ -130,7 +130,7 @@ fn repeats_a_status() {
 }
 
 #[test]
-fn corrupts_a_byte_of_the_content_whatever_the_range() {
+fn corrupts_a_byte_for_any_range() {
     let it = fixture();
     it.registry
         .blob(&it.layer.digest)
