@@ -27,7 +27,7 @@ use applier::EntryFailure;
 use crate::entry_name::EntryName;
 use crate::entry_path::{self, EntryTarget};
 use crate::error::{EntryError, UnpackError};
-use crate::tar::{Entry, EntryKind, TarReader};
+use crate::tar::{EntryKind, TarEntry, TarReader};
 
 impl Applier<'_> {
     /// Applies all entries, and then sets the metadata that has to wait until all files exist.
@@ -35,7 +35,7 @@ impl Applier<'_> {
         mut self,
         reader: &mut TarReader<'_>,
     ) -> Result<AppliedEntries, UnpackError> {
-        let mut entry = Entry::default();
+        let mut entry = TarEntry::default();
         while reader.next(&mut entry)? {
             self.apply(reader, &entry)
                 .map_err(|failure| match failure {
@@ -51,7 +51,7 @@ impl Applier<'_> {
         self.finish()
     }
 
-    fn apply(&mut self, reader: &mut TarReader<'_>, entry: &Entry) -> Result<(), EntryFailure> {
+    fn apply(&mut self, reader: &mut TarReader<'_>, entry: &TarEntry) -> Result<(), EntryFailure> {
         let mut path = std::mem::take(&mut self.path);
         entry_path::normalize(&entry.path, &mut path)?;
         let applied = self.apply_at(&path, reader, entry);
@@ -64,7 +64,7 @@ impl Applier<'_> {
         &mut self,
         path: &[u8],
         reader: &mut TarReader<'_>,
-        entry: &Entry,
+        entry: &TarEntry,
     ) -> Result<(), EntryFailure> {
         match entry_path::classify(path)? {
             EntryTarget::Root if entry.kind == EntryKind::Directory => self.update_root(entry)?,

@@ -27,7 +27,7 @@ use crate::options::UnpackOptions;
 use crate::pipeline;
 use crate::progress::UnpackProgress;
 use crate::rules::device_number;
-use crate::tar::{Entry, EntryKind, TarReader};
+use crate::tar::{EntryKind, TarEntry, TarReader};
 use plan::FlattenPlan;
 use tree::NameTree;
 use writer::TarWriter;
@@ -164,7 +164,7 @@ fn read_tar<T>(
 
 /// Applies the headers of a layer to the tree. Returns the number of entries.
 fn scan(tree: &mut NameTree, reader: &mut TarReader<'_>) -> Result<u64, UnpackError> {
-    let mut entry = Entry::default();
+    let mut entry = TarEntry::default();
     let mut path = Vec::new();
     let mut index = 0;
     while reader.next(&mut entry)? {
@@ -184,7 +184,7 @@ fn apply_entry(
     tree: &mut NameTree,
     path: &[u8],
     index: u64,
-    entry: &Entry,
+    entry: &TarEntry,
 ) -> Result<(), EntryError> {
     match entry_path::classify(path)? {
         EntryTarget::Root if entry.kind == EntryKind::Directory => tree.update_root(entry),

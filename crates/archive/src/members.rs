@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use crate::chunks::{CHUNK_SIZE, ChunkSource};
 use crate::error::UnpackError;
 use crate::options::UnpackLimits;
-use crate::tar::{Entry, EntryKind, TarReader};
+use crate::tar::{EntryKind, TarEntry, TarReader};
 
 /// A member of a tar.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub fn list_members<E: From<UnpackError>>(
         chunk_length: 0,
     };
     let mut reader = TarReader::new(&mut window, &UnpackLimits::default());
-    let mut entry = Entry::default();
+    let mut entry = TarEntry::default();
     while reader.next(&mut entry)? {
         visit(TarMember {
             path: entry.path.clone(),
@@ -81,7 +81,7 @@ pub fn list_members<E: From<UnpackError>>(
     Ok(())
 }
 
-fn member_kind(entry: &Entry) -> TarMemberKind {
+fn member_kind(entry: &TarEntry) -> TarMemberKind {
     match entry.kind {
         EntryKind::File if entry.sparse.is_none() => TarMemberKind::File,
         EntryKind::HardLink => TarMemberKind::HardLink(entry.link.clone()),

@@ -15,7 +15,7 @@ mod sparse_map;
 mod timestamp;
 
 pub(crate) use block::BLOCK_SIZE;
-pub(crate) use entry::{Entry, EntryKind};
+pub(crate) use entry::{EntryKind, TarEntry};
 pub(crate) use reader::TarReader;
 pub(crate) use sparse::{Segment, SparseFile};
 pub(crate) use timestamp::Timestamp;

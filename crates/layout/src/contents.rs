@@ -160,7 +160,7 @@ fn open_beneath(root: &OwnedFd, path: &InnerPath) -> Result<Option<FileSection>,
             Ok(opened) => Some(opened),
             Err(Errno::NOENT) => return Ok(None),
             Err(Errno::LOOP | Errno::NOTDIR) => return Err(not_a_file().into()),
-            Err(error) => return Err(LayoutError::io("open a file of it")(error.into())),
+            Err(error) => return Err(LayoutError::io("open a file in it")(error.into())),
         };
     }
     // The file may be a fifo; opening it must not block.
@@ -175,7 +175,7 @@ fn open_beneath(root: &OwnedFd, path: &InnerPath) -> Result<Option<FileSection>,
         Ok(file) => File::from(file),
         Err(Errno::NOENT) => return Ok(None),
         Err(Errno::LOOP | Errno::NOTDIR | Errno::NXIO) => return Err(not_a_file().into()),
-        Err(error) => return Err(LayoutError::io("open a file of it")(error.into())),
+        Err(error) => return Err(LayoutError::io("open a file in it")(error.into())),
     };
     let metadata = file.metadata().map_err(LayoutError::io("read it"))?;
     if !metadata.is_file() {

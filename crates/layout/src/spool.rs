@@ -44,7 +44,7 @@ pub(crate) fn seekable(mut input: File, spool: Spool<'_>) -> Result<File, Layout
         return Ok(input);
     }
     let mut tar = DecompressReader::new(CancellableInput { file: input, spool })?;
-    let mut copy = (spool.create_file)().map_err(LayoutError::io("make a temporary file"))?;
+    let mut copy = (spool.create_file)().map_err(LayoutError::io("create a temporary file"))?;
     let mut buffer = vec![0; BUFFER_SIZE];
     loop {
         let read = match tar.read(&mut buffer) {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
 
-use super::tree::Tree;
+use super::tree::UnpackTree;
 use crate::error::{EntryError, UnpackError};
 use crate::options::UnpackOptions;
 use crate::progress::UnpackProgress;
@@ -11,7 +11,7 @@ use crate::unpacked::{LowerLayerLink, SkippedItems};
 
 /// Applies the entries of one tar.
 pub(crate) struct Applier<'a> {
-    pub(super) tree: Tree,
+    pub(super) tree: UnpackTree,
     pub(super) options: &'a UnpackOptions,
     pub(super) progress: &'a UnpackProgress,
     pub(super) applied: AppliedEntries,
@@ -47,7 +47,7 @@ impl<'a> Applier<'a> {
         options: &'a UnpackOptions,
         progress: &'a UnpackProgress,
     ) -> Result<Self, UnpackError> {
-        let tree = Tree::new(into, options).map_err(|source| UnpackError::Target {
+        let tree = UnpackTree::new(into, options).map_err(|source| UnpackError::Target {
             action: "open",
             source: source.into(),
         })?;

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use crate::error::{EntryError, EntryErrorContext};
 use crate::options::Ownership;
-use crate::tar::{Entry, Timestamp};
+use crate::tar::{TarEntry, Timestamp};
 
 pub(super) const ACL_ACCESS: &[u8] = b"system.posix_acl_access";
 const ACL_DEFAULT: &[u8] = b"system.posix_acl_default";
@@ -24,7 +24,7 @@ pub(super) fn timestamps(time: Timestamp) -> Timestamps {
     }
 }
 
-pub(super) fn owner(entry: &Entry) -> (Option<Uid>, Option<Gid>) {
+pub(super) fn owner(entry: &TarEntry) -> (Option<Uid>, Option<Gid>) {
     (
         Some(Uid::from_raw(entry.uid)),
         Some(Gid::from_raw(entry.gid)),

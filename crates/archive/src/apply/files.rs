@@ -14,7 +14,7 @@ use super::tree::Replaced;
 use crate::entry_path;
 use crate::error::{EntryError, EntryErrorContext};
 use crate::options::{Ownership, UnpackMode};
-use crate::tar::{Entry, Segment, TarReader};
+use crate::tar::{Segment, TarEntry, TarReader};
 
 const NEW_FILE: OFlags = OFlags::WRONLY
     .union(OFlags::CREATE)
@@ -37,18 +37,18 @@ impl Applier<'_> {
         &mut self,
         directory: &[u8],
         name: &[u8],
-        entry: &Entry,
+        entry: &TarEntry,
         reader: &mut TarReader<'_>,
     ) -> Result<(), EntryFailure> {
         let parent = self.tree.parent_for_adding(directory)?;
         // Set-ID bits are set last. Extended attributes can only be set on a file that its owner may write.
         let writable = if entry.has_xattrs() { 0o600 } else { 0 };
         let mode = Mode::from_raw_mode(entry.mode & 0o777 | writable);
-        let fd = self.create_replacing(&parent, name, "make the file", || {
+        let fd = self.create_replacing(&parent, name, "create the file", || {
             rustix::fs::openat(&*parent, name, NEW_FILE, mode)
         })?;
         // The actual mode and owner depend on the umask, the directory and the mount options.
-        let stat = rustix::fs::fstat(&fd).context("look at what was made")?;
+        let stat = rustix::fs::fstat(&fd).context("read the metadata of the new file")?;
         match &entry.sparse {
             None => self.write_content(fd.as_fd(), reader)?,
             Some(sparse) => {
@@ -67,7 +67,7 @@ impl Applier<'_> {
     pub(super) fn create_directory(
         &mut self,
         path: &[u8],
-        entry: &Entry,
+        entry: &TarEntry,
     ) -> Result<(), EntryError> {
         let (above, name) = entry_path::split(path);
         let parent = self.tree.parent_for_adding(above)?;
@@ -81,9 +81,9 @@ impl Applier<'_> {
             // A file of any other type, in particular a symbolic link, is replaced (T05).
             Err(Errno::EXIST) => {
                 replaced = self.tree.remove(&parent, name)?;
-                create().context("make the directory")?;
+                create().context("create the directory")?;
             }
-            result => result.context("make the directory")?,
+            result => result.context("create the directory")?,
         }
         let resolved = parent.child(name);
         let fd = match rustix::fs::openat(&*parent, name, DIRECTORY, Mode::empty()) {
@@ -110,7 +110,7 @@ impl Applier<'_> {
     }
 
     /// Updates the metadata of the root.
-    pub(super) fn update_root(&mut self, entry: &Entry) -> Result<(), EntryError> {
+    pub(super) fn update_root(&mut self, entry: &TarEntry) -> Result<(), EntryError> {
         let root = self.tree.parent_for_adding(b"")?;
         let state = DirectoryState {
             is_existing: true,
@@ -135,7 +135,7 @@ impl Applier<'_> {
         &mut self,
         fd: BorrowedFd<'_>,
         resolved: &[u8],
-        entry: &Entry,
+        entry: &TarEntry,
         state: DirectoryState,
     ) -> Result<(), EntryError> {
         let recorded = self.tree.directories.get(resolved);
@@ -143,7 +143,7 @@ impl Applier<'_> {
         if state.is_existing && self.tree.is_flatten() && is_of_lower_layer {
             attributes::remove_xattrs(fd)?;
         }
-        let stat = rustix::fs::fstat(fd).context("look at the directory")?;
+        let stat = rustix::fs::fstat(fd).context("read the metadata of the directory")?;
         let writable = entry.mode | 0o700;
         self.set_metadata(fd, entry, writable, &stat, state.inherits_acl)?;
         let directory = PendingDirectory {

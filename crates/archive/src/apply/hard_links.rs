@@ -13,7 +13,7 @@ use crate::entry_path;
 use crate::error::{EntryError, EntryErrorContext};
 use crate::options::UnpackMode;
 use crate::rules::MissingParent;
-use crate::tar::Entry;
+use crate::tar::TarEntry;
 
 impl Applier<'_> {
     /// Creates a hard link. The link has the metadata of its target. If linking fails, the file is not copied
@@ -22,7 +22,7 @@ impl Applier<'_> {
         &mut self,
         directory: &[u8],
         name: &[u8],
-        entry: &Entry,
+        entry: &TarEntry,
     ) -> Result<(), EntryError> {
         let mut target = Vec::new();
         entry_path::normalize(&entry.link, &mut target).map_err(|error| match error {
@@ -52,7 +52,7 @@ impl Applier<'_> {
                 let target = from.child(target_name);
                 return self.link_to_lower_layer(directory, name, &target, missing());
             }
-            Err(error) => return Err(error).context("look at its target"),
+            Err(error) => return Err(error).context("read the metadata of its target"),
         };
         if self.options.mode == UnpackMode::Layer && is_whiteout(&stat) {
             return Err(missing());
@@ -75,7 +75,7 @@ impl Applier<'_> {
         parent: &Rc<OpenDirectory>,
         name: &[u8],
     ) -> Result<(), EntryError> {
-        self.create_replacing(parent, name, "make the hard link", || {
+        self.create_replacing(parent, name, "create the hard link", || {
             rustix::fs::linkat(&**from, target, &**parent, name, AtFlags::empty())
         })
     }

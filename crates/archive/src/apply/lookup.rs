@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::open_directories::OpenDirectory;
 use super::stat::is_whiteout;
-use super::tree::{Tree, entry_error};
+use super::tree::{UnpackTree, entry_error};
 use crate::entry_name::EntryName;
 use crate::entry_path;
 use crate::error::{EntryError, EntryErrorContext, UnpackError};
@@ -16,7 +16,7 @@ use crate::options::PathResolution;
 use crate::rules::MissingParent;
 use crate::unpacked::LowerLayerLink;
 
-impl Tree {
+impl UnpackTree {
     /// Returns the directory at the normalized `path`, resolved as if the root were `/`. Returns `None` if it is
     /// missing and `missing` is [`MissingParent::Leave`].
     pub(super) fn parent(
@@ -44,7 +44,7 @@ impl Tree {
         Ok(Some(parent))
     }
 
-    /// Like [`Tree::parent`], but creates missing directories.
+    /// Like [`UnpackTree::parent`], but creates missing directories.
     pub(super) fn parent_for_adding(
         &mut self,
         path: &[u8],
@@ -99,7 +99,7 @@ impl Tree {
         match rustix::fs::statat(&*parent, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(!is_whiteout(&stat)),
             Err(Errno::NOENT) => Ok(false),
-            Err(error) => Err(error).context("look at its target"),
+            Err(error) => Err(error).context("read the metadata of its target"),
         }
     }
 }

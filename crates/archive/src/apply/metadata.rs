@@ -12,7 +12,7 @@ use super::stat::{permissions, proc_path};
 use crate::error::{EntryError, EntryErrorContext};
 use crate::options::Ownership;
 use crate::rules::is_allowed_xattr;
-use crate::tar::Entry;
+use crate::tar::TarEntry;
 
 impl Applier<'_> {
     /// Sets the owner and extended attributes of an open file from its entry, and then the `mode`. `stat` is the
@@ -20,7 +20,7 @@ impl Applier<'_> {
     pub(super) fn set_metadata(
         &mut self,
         fd: BorrowedFd<'_>,
-        entry: &Entry,
+        entry: &TarEntry,
         mode: u32,
         stat: &Stat,
         inherits_acl: bool,
@@ -53,11 +53,11 @@ impl Applier<'_> {
         &mut self,
         parent: &OpenDirectory,
         name: &[u8],
-        entry: &Entry,
+        entry: &TarEntry,
         mode: Option<u32>,
     ) -> Result<(), EntryError> {
         let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
-            .context("look at what was made")?;
+            .context("read the metadata of the new file")?;
         if self.has_other_owner(&stat, entry) {
             let (uid, gid) = owner(entry);
             rustix::fs::chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
@@ -82,7 +82,7 @@ impl Applier<'_> {
             .context("set the times")
     }
 
-    fn has_other_owner(&self, stat: &Stat, entry: &Entry) -> bool {
+    fn has_other_owner(&self, stat: &Stat, entry: &TarEntry) -> bool {
         let is_same = stat.st_uid == entry.uid && stat.st_gid == entry.gid;
         self.options.ownership == Ownership::Exact && !is_same
     }

@@ -6,7 +6,7 @@ use super::applier::Applier;
 use crate::error::EntryError;
 use crate::options::Ownership;
 use crate::rules::device_number;
-use crate::tar::{Entry, EntryKind};
+use crate::tar::{EntryKind, TarEntry};
 
 impl Applier<'_> {
     /// Creates a symbolic link. Its target is stored unchanged.
@@ -14,10 +14,10 @@ impl Applier<'_> {
         &mut self,
         directory: &[u8],
         name: &[u8],
-        entry: &Entry,
+        entry: &TarEntry,
     ) -> Result<(), EntryError> {
         let parent = self.tree.parent_for_adding(directory)?;
-        self.create_replacing(&parent, name, "make the symbolic link", || {
+        self.create_replacing(&parent, name, "create the symbolic link", || {
             rustix::fs::symlinkat(&*entry.link, &*parent, name)
         })?;
         self.set_metadata_by_name(&parent, name, entry, None)
@@ -28,7 +28,7 @@ impl Applier<'_> {
         &mut self,
         directory: &[u8],
         name: &[u8],
-        entry: &Entry,
+        entry: &TarEntry,
     ) -> Result<(), EntryError> {
         let (major, minor) = entry.device;
         let number = device_number(major, minor)?;
@@ -50,7 +50,7 @@ impl Applier<'_> {
         &mut self,
         directory: &[u8],
         name: &[u8],
-        entry: &Entry,
+        entry: &TarEntry,
     ) -> Result<(), EntryError> {
         self.create_special(directory, name, entry, FileType::Fifo, 0)
     }
@@ -59,13 +59,13 @@ impl Applier<'_> {
         &mut self,
         directory: &[u8],
         name: &[u8],
-        entry: &Entry,
+        entry: &TarEntry,
         kind: FileType,
         number: u64,
     ) -> Result<(), EntryError> {
         let parent = self.tree.parent_for_adding(directory)?;
         let mode = Mode::from_raw_mode(entry.mode & 0o777);
-        self.create_replacing(&parent, name, "make the special file", || {
+        self.create_replacing(&parent, name, "create the special file", || {
             rustix::fs::mknodat(&*parent, name, kind, mode, number)
         })?;
         self.set_metadata_by_name(&parent, name, entry, Some(entry.mode))

@@ -19,7 +19,7 @@ pub(super) fn is_directory(parent: impl AsFd, name: &[u8]) -> Result<bool, Entry
     match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory),
         Err(Errno::NOENT) => Ok(false),
-        Err(error) => Err(error).context("look at what is there"),
+        Err(error) => Err(error).context("read the metadata of the existing file"),
     }
 }
 

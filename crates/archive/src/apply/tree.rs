@@ -21,7 +21,7 @@ use crate::rules::IMPLIED_DIRECTORY_MODE;
 use crate::tar::Timestamp;
 
 /// The tree that a layer is applied to.
-pub(super) struct Tree {
+pub(super) struct UnpackTree {
     root: OwnedFd,
     pub(super) mode: UnpackMode,
     pub(super) ownership: Ownership,
@@ -49,7 +49,7 @@ pub(super) enum Replaced {
 /// How often `openat2` is retried when the kernel reports a concurrent rename.
 const MAX_TRIES: usize = 16;
 
-impl Tree {
+impl UnpackTree {
     pub(super) fn new(into: BorrowedFd<'_>, options: &UnpackOptions) -> rustix::io::Result<Self> {
         Ok(Self {
             root: rustix::fs::openat(into, c".", DIRECTORY, Mode::empty())?,
@@ -105,12 +105,12 @@ impl Tree {
         if let Some(recorded) = self.directories.get(path) {
             return Ok(recorded.origin == DirectoryOrigin::Existing);
         }
-        let stat = rustix::fs::fstat(fd).context("look at a directory")?;
+        let stat = rustix::fs::fstat(fd).context("read the metadata of a parent directory")?;
         let mode = permissions(&stat);
         let is_restricted = self.ownership == Ownership::CurrentUser && mode & 0o700 != 0o700;
         if is_restricted {
             let writable = Mode::from_raw_mode(mode | 0o700);
-            rustix::fs::fchmod(fd, writable).context("make a directory writable")?;
+            rustix::fs::fchmod(fd, writable).context("make a parent directory writable")?;
         }
         let existing = PendingDirectory {
             mode: is_restricted.then_some(mode),
@@ -149,18 +149,17 @@ impl Tree {
         let stat = match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT) => return Ok(Replaced::Nothing),
-            Err(error) => return Err(error).context("look at what it replaces"),
+            Err(error) => return Err(error).context("read the metadata of the replaced file"),
         };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                remove::subtree(parent.as_fd(), name)
-                    .context("remove the directory it replaces")?;
+                remove::subtree(parent.as_fd(), name).context("remove the replaced directory")?;
                 self.open_directories.clear();
                 self.forget_subtree(&parent.child(name));
             }
             kind => {
                 rustix::fs::unlinkat(parent, name, AtFlags::empty())
-                    .context("remove what it replaces")?;
+                    .context("remove the replaced file")?;
                 if kind == FileType::Symlink {
                     self.open_directories.clear();
                 }
@@ -187,18 +186,18 @@ impl Tree {
         // The parent's time is restored too, even if no entry is added to the parent itself.
         self.record_existing(at, entry_path::split(path).0)?;
         let mode = Mode::from_raw_mode(IMPLIED_DIRECTORY_MODE);
-        rustix::fs::mkdirat(at, name, mode).context("make a directory on its path")?;
+        rustix::fs::mkdirat(at, name, mode).context("create a parent directory")?;
         let fd = rustix::fs::openat(at, name, DIRECTORY, Mode::empty())
-            .context("open a directory on its path")?;
-        let stat = rustix::fs::fstat(&fd).context("look at a directory on its path")?;
+            .context("open a parent directory")?;
+        let stat = rustix::fs::fstat(&fd).context("read the metadata of a parent directory")?;
         attributes::remove_inherited_acls(fd.as_fd());
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         if stat.st_gid != gid.as_raw() && self.ownership == Ownership::Exact {
             rustix::fs::fchown(&fd, Some(uid), Some(gid))
-                .context("set the owner of a directory on its path")?;
+                .context("set the owner of a parent directory")?;
         }
         if permissions(&stat) != IMPLIED_DIRECTORY_MODE {
-            rustix::fs::fchmod(&fd, mode).context("set the mode of a directory on its path")?;
+            rustix::fs::fchmod(&fd, mode).context("set the mode of a parent directory")?;
         }
         let implied = PendingDirectory {
             mode: None,
@@ -258,7 +257,7 @@ impl Tree {
         {
             fd = fd.and_then(|fd| rustix::fs::openat(fd, name, DIRECTORY, Mode::empty()));
         }
-        fd.context("open a directory on its path")
+        fd.context("open a parent directory")
     }
 
     /// Opens a directory with `openat2`. Fails if the path contains a symbolic link.

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::attributes;
 use super::directories::{DirectoryOrigin, PendingDirectory};
 use super::stat::{self, DIRECTORY};
-use super::tree::Tree;
+use super::tree::UnpackTree;
 use crate::entry_name::EntryName;
 use crate::entry_path;
 use crate::error::{EntryError, EntryErrorContext};
@@ -34,7 +34,7 @@ struct PathWalk {
     missing: MissingParent,
 }
 
-impl Tree {
+impl UnpackTree {
     /// Opens the directory at `path`. Returns it and its path with symbolic links resolved, or `None` if it is
     /// missing and `missing` is [`MissingParent::Leave`].
     pub(super) fn walk(
@@ -99,7 +99,7 @@ impl Tree {
             Err(Errno::ACCESS) if self.ownership == Ownership::CurrentUser => {
                 self.open_restricted(current.as_fd(), name, &path)?
             }
-            Err(error) => return Err(error).context("open a directory on its path"),
+            Err(error) => return Err(error).context("open a parent directory"),
         };
         if self.ownership == Ownership::CurrentUser {
             self.record_existing(fd.as_fd(), &path)?;
@@ -119,7 +119,7 @@ impl Tree {
         path: Vec<u8>,
     ) -> Result<bool, EntryError> {
         let stat = rustix::fs::statat(&current, name, AtFlags::SYMLINK_NOFOLLOW)
-            .context("look at its path")?;
+            .context("read the metadata of a parent")?;
         if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
             walk.follow(current, name)?;
             return Ok(true);
@@ -129,7 +129,7 @@ impl Tree {
         }
         if self.mode == UnpackMode::Layer && stat::is_whiteout(&stat) {
             rustix::fs::unlinkat(&current, name, AtFlags::empty())
-                .context("replace a whiteout on its path")?;
+                .context("replace a whiteout in its path")?;
             let fd = self.create_implied(current.as_fd(), name, &path)?;
             attributes::set_opaque(fd.as_fd(), self.ownership)?;
             walk.fd = Some(fd);
@@ -150,13 +150,13 @@ impl Tree {
     ) -> Result<OwnedFd, EntryError> {
         let flags = DIRECTORY.union(OFlags::PATH);
         let fd = rustix::fs::openat(at, name, flags, Mode::empty())
-            .context("open a directory on its path")?;
+            .context("open a parent directory")?;
         if self.directories.get(path).is_none() {
-            let stat = rustix::fs::fstat(&fd).context("look at a directory on its path")?;
+            let stat = rustix::fs::fstat(&fd).context("read the metadata of a parent directory")?;
             let mode = stat::permissions(&stat);
             let accessible = Mode::from_raw_mode(mode | 0o700);
             rustix::fs::chmod(stat::proc_path(fd.as_fd()), accessible)
-                .context("make a directory on its path readable")?;
+                .context("make a parent directory readable")?;
             let existing = PendingDirectory {
                 mode: Some(mode),
                 mtime: stat::mtime(&stat),
@@ -164,8 +164,7 @@ impl Tree {
             };
             self.directories.insert(path, existing)?;
         }
-        rustix::fs::openat(at, name, DIRECTORY, Mode::empty())
-            .context("open a directory on its path")
+        rustix::fs::openat(at, name, DIRECTORY, Mode::empty()).context("open a parent directory")
     }
 }
 
@@ -177,7 +176,7 @@ impl PathWalk {
             return Err(EntryError::LinkLoop);
         }
         let target = rustix::fs::readlinkat(&current, name, Vec::new())
-            .context("read a symbolic link on its path")?;
+            .context("read a symbolic link in its path")?;
         let target = target.as_bytes();
         if target.starts_with(b"/") {
             self.path.clear();

@@ -14,7 +14,7 @@ use super::stat::is_directory;
 use crate::error::{EntryError, EntryErrorContext};
 use crate::options::UnpackMode;
 use crate::rules::MissingParent;
-use crate::tar::Entry;
+use crate::tar::TarEntry;
 
 impl Applier<'_> {
     /// Hides or removes `name` of the layers below.
@@ -22,7 +22,7 @@ impl Applier<'_> {
         &mut self,
         directory: &[u8],
         name: &[u8],
-        entry: &Entry,
+        entry: &TarEntry,
     ) -> Result<(), EntryError> {
         match self.options.mode {
             UnpackMode::Layer => self.create_whiteout(directory, name, entry),
@@ -53,7 +53,7 @@ impl Applier<'_> {
         &mut self,
         directory: &[u8],
         name: &[u8],
-        entry: &Entry,
+        entry: &TarEntry,
     ) -> Result<(), EntryError> {
         let parent = self.tree.parent_for_adding(directory)?;
         let kind = FileType::CharacterDevice;
@@ -65,7 +65,7 @@ impl Applier<'_> {
             }
             // A file of this layer hides its counterpart below; a directory needs the attribute for that.
             Err(Errno::EXIST) => self.hide_lower_content(&parent, name),
-            Err(error) => Err(error).context("make the whiteout"),
+            Err(error) => Err(error).context("create the whiteout"),
         }
     }
 

@@ -12,11 +12,11 @@ use crate::error::StreamError;
 pub(super) struct GzipDecoder {
     inflate: Decompress,
     crc: Crc,
-    position: Position,
+    position: GzipPosition,
 }
 
 /// The position in the stream.
-enum Position {
+enum GzipPosition {
     /// Before the header of the `first` or of a later member.
     Header { first: bool },
     /// In the compressed data of a member.
@@ -35,7 +35,7 @@ impl GzipDecoder {
         Self {
             inflate: Decompress::new(false),
             crc: Crc::new(),
-            position: Position::Header { first: true },
+            position: GzipPosition::Header { first: true },
         }
     }
 
@@ -47,16 +47,16 @@ impl GzipDecoder {
         let mut filled = 0;
         while filled < out.len() {
             match self.position {
-                Position::Header { first } => {
+                GzipPosition::Header { first } => {
                     if input.bytes().map_err(DecodeError::Read)?.is_empty() {
                         return Ok(filled);
                     }
                     skip_header(input, first)?;
                     self.inflate.reset(false);
                     self.crc.reset();
-                    self.position = Position::Data;
+                    self.position = GzipPosition::Data;
                 }
-                Position::Data => filled += self.inflate(input, &mut out[filled..])?,
+                GzipPosition::Data => filled += self.inflate(input, &mut out[filled..])?,
             }
         }
         Ok(filled)
@@ -81,7 +81,7 @@ impl GzipDecoder {
         self.crc.update(&out[..written]);
         if status == Status::StreamEnd {
             verify_trailer(input, &self.crc)?;
-            self.position = Position::Header { first: false };
+            self.position = GzipPosition::Header { first: false };
         } else if ended && written == 0 {
             return Err(StreamError::Truncated.into());
         }

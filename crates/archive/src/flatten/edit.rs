@@ -2,19 +2,19 @@
 
 use rustix::io::Errno;
 
-use super::tree::{EntrySource, FileNode, NameTree, Node, ROOT};
+use super::tree::{EntrySource, FileNode, NameNode, NameTree, ROOT};
 use crate::entry_name::EntryName;
 use crate::entry_path;
 use crate::error::{EntryError, EntryErrorContext};
 use crate::rules::MissingParent;
-use crate::tar::Entry;
+use crate::tar::TarEntry;
 
 /// The length of the longest target of a symbolic link in bytes, as in the kernel.
 const MAX_TARGET_LENGTH: usize = entry_path::PATH_MAX - 1;
 
 impl NameTree {
     /// Updates the metadata of the root.
-    pub(super) fn update_root(&mut self, entry: &Entry) -> Result<(), EntryError> {
+    pub(super) fn update_root(&mut self, entry: &TarEntry) -> Result<(), EntryError> {
         self.set_metadata(ROOT, entry)
     }
 
@@ -23,11 +23,11 @@ impl NameTree {
         &mut self,
         directory: &[u8],
         name: &[u8],
-        entry: &Entry,
+        entry: &TarEntry,
     ) -> Result<(), EntryError> {
         let parent = self.parent_for_adding(directory)?;
         let index = match self.child(parent, name) {
-            Some(Node::Directory(index)) => *index,
+            Some(NameNode::Directory(index)) => *index,
             _ => {
                 self.remove(parent, name);
                 self.create_directory(parent, name)?
@@ -46,10 +46,10 @@ impl NameTree {
         target: &[u8],
     ) -> Result<(), EntryError> {
         if target.len() > MAX_TARGET_LENGTH {
-            return Err(Errno::NAMETOOLONG).context("make the symbolic link");
+            return Err(Errno::NAMETOOLONG).context("create the symbolic link");
         }
         let file = self.new_file(entry);
-        self.replace(directory, name, Node::Symlink(file, target.into()))
+        self.replace(directory, name, NameNode::Symlink(file, target.into()))
     }
 
     /// Adds a file that is neither a directory nor a link.
@@ -60,7 +60,7 @@ impl NameTree {
         entry: u64,
     ) -> Result<(), EntryError> {
         let file = self.new_file(entry);
-        self.replace(directory, name, Node::Other(file))
+        self.replace(directory, name, NameNode::Other(file))
     }
 
     /// Adds a hard link.
@@ -92,12 +92,12 @@ impl NameTree {
         }
         let parent = self.parent_for_adding(directory)?;
         let layer = self.layer;
-        let source = |node: &Node| node.file().map(|file| file.source);
+        let source = |node: &NameNode| node.file().map(|file| file.source);
         let target_source = self.child(from, target_name).and_then(source);
         if let Some(file) = self.directories[parent]
             .children
             .get_mut(name)
-            .and_then(Node::file_mut)
+            .and_then(NameNode::file_mut)
             && Some(file.source) == target_source
         {
             file.added = layer;
@@ -105,11 +105,13 @@ impl NameTree {
         }
         self.remove(parent, name);
         // The removed tree may have contained the target, so it is looked up again.
-        let failed = |error: Errno| Err(error).context("make the hard link");
+        let failed = |error: Errno| Err(error).context("create the hard link");
         let node = match self.directories[from].children.get(target_name) {
-            Some(Node::Symlink(file, text)) => Node::Symlink(file.added_by(layer), text.clone()),
-            Some(Node::Other(file)) => Node::Other(file.added_by(layer)),
-            Some(Node::Directory(_)) => return failed(Errno::PERM),
+            Some(NameNode::Symlink(file, text)) => {
+                NameNode::Symlink(file.added_by(layer), text.clone())
+            }
+            Some(NameNode::Other(file)) => NameNode::Other(file.added_by(layer)),
+            Some(NameNode::Directory(_)) => return failed(Errno::PERM),
             None => return failed(Errno::NOENT),
         };
         self.insert(parent, name, node)
@@ -126,8 +128,8 @@ impl NameTree {
         };
         match self.child(parent, name) {
             Some(node) if self.added(node) != self.layer => self.remove(parent, name),
-            Some(Node::Directory(index)) => self.remove_lower_content(*index),
-            None | Some(Node::Symlink(..) | Node::Other(_)) => {}
+            Some(NameNode::Directory(index)) => self.remove_lower_content(*index),
+            None | Some(NameNode::Symlink(..) | NameNode::Other(_)) => {}
         }
         Ok(())
     }
@@ -155,7 +157,7 @@ impl NameTree {
     }
 
     /// Adds `name`, in place of the existing file if there is one.
-    fn replace(&mut self, directory: &[u8], name: &[u8], node: Node) -> Result<(), EntryError> {
+    fn replace(&mut self, directory: &[u8], name: &[u8], node: NameNode) -> Result<(), EntryError> {
         let parent = self.parent_for_adding(directory)?;
         self.remove(parent, name);
         self.insert(parent, name, node)
@@ -170,7 +172,7 @@ impl NameTree {
             for (name, node) in &self.directories[index].children {
                 if self.added(node) != self.layer {
                     removed.push(name.clone());
-                } else if let Node::Directory(child) = node {
+                } else if let NameNode::Directory(child) = node {
                     pending.push(*child);
                 }
             }

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use super::error::FlattenError;
-use super::tree::{DirectoryMetadata, EntrySource, NameTree, Node, ROOT};
+use super::tree::{DirectoryMetadata, EntrySource, NameNode, NameTree, ROOT};
 use super::writer::{MemberHeader, MemberType, SparseMap, TarWriter};
 use crate::entry_path;
 use crate::rules::is_allowed_xattr;
-use crate::tar::{Entry, EntryKind, TarReader};
+use crate::tar::{EntryKind, TarEntry, TarReader};
 
 /// The directories, and the names of all other files.
 #[derive(Debug)]
@@ -57,12 +57,14 @@ impl FlattenPlan {
             let mut children = Vec::new();
             for (name, node) in directory.children {
                 match node {
-                    Node::Directory(child) => children.push((child, planned)),
-                    Node::Symlink(file, _) | Node::Other(file) => plan.files.push(PlannedFile {
-                        source: file.source,
-                        directory: planned,
-                        name,
-                    }),
+                    NameNode::Directory(child) => children.push((child, planned)),
+                    NameNode::Symlink(file, _) | NameNode::Other(file) => {
+                        plan.files.push(PlannedFile {
+                            source: file.source,
+                            directory: planned,
+                            name,
+                        });
+                    }
                 }
             }
             pending.extend(children.into_iter().rev());
@@ -110,7 +112,7 @@ impl FlattenPlan {
         out: &mut TarWriter<W>,
     ) -> Result<(), FlattenError> {
         let mut remaining = &self.files[self.files_of_layer(layer)];
-        let mut entry = Entry::default();
+        let mut entry = TarEntry::default();
         let mut index = 0;
         while reader.next(&mut entry)? {
             let of_entry = remaining
@@ -131,7 +133,7 @@ impl FlattenPlan {
         &self,
         first: &PlannedFile,
         links: &[PlannedFile],
-        entry: &Entry,
+        entry: &TarEntry,
         reader: &mut TarReader<'_>,
         out: &mut TarWriter<W>,
     ) -> Result<(), FlattenError> {

@@ -1,7 +1,7 @@
 //! Resolves paths in the tree of names in the same way as [`crate::apply`]: through symbolic links, as if the root
 //! were `/`.
 
-use super::tree::{NameTree, Node, ROOT};
+use super::tree::{NameNode, NameTree, ROOT};
 use crate::entry_name::EntryName;
 use crate::entry_path;
 use crate::error::EntryError;
@@ -27,8 +27,8 @@ impl NameTree {
             .split(|&byte| byte == b'/')
             .filter(|name| !name.is_empty());
         names.try_fold(ROOT, |current, name| match self.child(current, name)? {
-            Node::Directory(index) => Some(*index),
-            Node::Symlink(..) | Node::Other(_) => None,
+            NameNode::Directory(index) => Some(*index),
+            NameNode::Symlink(..) | NameNode::Other(_) => None,
         })
     }
 
@@ -55,8 +55,8 @@ impl NameTree {
                 return Err(EntryError::PathTooLong);
             }
             current = match self.child(current, &name) {
-                Some(Node::Directory(index)) => *index,
-                Some(Node::Symlink(_, target)) => {
+                Some(NameNode::Directory(index)) => *index,
+                Some(NameNode::Symlink(_, target)) => {
                     links += 1;
                     if links > MAX_LINKS {
                         return Err(EntryError::LinkLoop);
@@ -72,8 +72,8 @@ impl NameTree {
                     self.create_directory(current, &name)?
                 }
                 None => return Ok(None),
-                Some(Node::Other(_)) if missing == MissingParent::Leave => return Ok(None),
-                Some(Node::Other(_)) => {
+                Some(NameNode::Other(_)) if missing == MissingParent::Leave => return Ok(None),
+                Some(NameNode::Other(_)) => {
                     return Err(EntryError::NotADirectory {
                         parent: EntryName::new(&self.path(current, &name)),
                     });

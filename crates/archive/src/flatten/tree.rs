@@ -6,7 +6,7 @@ use std::mem;
 use crate::error::EntryError;
 use crate::options::UnpackLimits;
 use crate::rules::{IMPLIED_DIRECTORY_MODE, is_allowed_xattr};
-use crate::tar::{Entry, Timestamp};
+use crate::tar::{TarEntry, Timestamp};
 
 /// The tree of names. Directories refer to each other by their index in `directories`.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) struct DirectoryNode {
     pub(super) name: Box<[u8]>,
     /// The length of the path in bytes.
     pub(super) path_length: usize,
-    pub(super) children: BTreeMap<Box<[u8]>, Node>,
+    pub(super) children: BTreeMap<Box<[u8]>, NameNode>,
     pub(super) metadata: DirectoryMetadata,
     /// The layer that created the directory or had the last entry for it.
     described: u32,
@@ -54,7 +54,7 @@ pub(super) struct DirectoryMetadata {
 
 /// The file that a name refers to.
 #[derive(Debug)]
-pub(super) enum Node {
+pub(super) enum NameNode {
     Directory(usize),
     /// A symbolic link and its target, which is needed to resolve paths.
     Symlink(FileNode, Box<[u8]>),
@@ -103,7 +103,7 @@ impl NameTree {
         self.link_steps = limits.link_steps;
     }
 
-    pub(super) fn child(&self, directory: usize, name: &[u8]) -> Option<&Node> {
+    pub(super) fn child(&self, directory: usize, name: &[u8]) -> Option<&NameNode> {
         self.directories[directory].children.get(name)
     }
 
@@ -145,7 +145,7 @@ impl NameTree {
             }
         };
         self.directories[index] = directory;
-        self.insert(parent, name, Node::Directory(index))?;
+        self.insert(parent, name, NameNode::Directory(index))?;
         Ok(index)
     }
 
@@ -154,7 +154,7 @@ impl NameTree {
         &mut self,
         parent: usize,
         name: &[u8],
-        node: Node,
+        node: NameNode,
     ) -> Result<(), EntryError> {
         self.charge(name_memory(name, &node))?;
         self.directories[parent].children.insert(name.into(), node);
@@ -162,7 +162,11 @@ impl NameTree {
     }
 
     /// Sets the metadata of a directory from its entry. Attributes of lower layers are removed.
-    pub(super) fn set_metadata(&mut self, index: usize, entry: &Entry) -> Result<(), EntryError> {
+    pub(super) fn set_metadata(
+        &mut self,
+        index: usize,
+        entry: &TarEntry,
+    ) -> Result<(), EntryError> {
         let layer = self.layer;
         let directory = &mut self.directories[index];
         if directory.described != layer {
@@ -189,11 +193,11 @@ impl NameTree {
 
     /// Removes `name`, which may be missing, and everything beneath it.
     pub(super) fn remove(&mut self, parent: usize, name: &[u8]) {
-        let mut removed: Vec<(Box<[u8]>, Node)> = Vec::new();
+        let mut removed: Vec<(Box<[u8]>, NameNode)> = Vec::new();
         removed.extend(self.directories[parent].children.remove_entry(name));
         while let Some((name, node)) = removed.pop() {
             self.bytes -= name_memory(&name, &node);
-            if let Node::Directory(index) = node {
+            if let NameNode::Directory(index) = node {
                 let directory = mem::take(&mut self.directories[index]);
                 let xattrs = directory.metadata.xattrs.iter();
                 self.bytes -= xattrs
@@ -206,10 +210,10 @@ impl NameTree {
     }
 
     /// Returns the last layer that added or changed something at or beneath the node.
-    pub(super) fn added(&self, node: &Node) -> u32 {
+    pub(super) fn added(&self, node: &NameNode) -> u32 {
         match node {
-            Node::Directory(index) => self.directories[*index].added,
-            Node::Symlink(file, _) | Node::Other(file) => file.added,
+            NameNode::Directory(index) => self.directories[*index].added,
+            NameNode::Symlink(file, _) | NameNode::Other(file) => file.added,
         }
     }
 
@@ -230,7 +234,7 @@ impl FileNode {
     }
 }
 
-impl Node {
+impl NameNode {
     pub(super) fn file(&self) -> Option<&FileNode> {
         match self {
             Self::Directory(_) => None,
@@ -247,11 +251,11 @@ impl Node {
 }
 
 /// Returns the approximate memory of a name in bytes.
-fn name_memory(name: &[u8], node: &Node) -> usize {
+fn name_memory(name: &[u8], node: &NameNode) -> usize {
     match node {
-        Node::Directory(_) => NAME_OVERHEAD + DIRECTORY_OVERHEAD + 2 * name.len(),
-        Node::Symlink(_, target) => NAME_OVERHEAD + name.len() + target.len(),
-        Node::Other(_) => NAME_OVERHEAD + name.len(),
+        NameNode::Directory(_) => NAME_OVERHEAD + DIRECTORY_OVERHEAD + 2 * name.len(),
+        NameNode::Symlink(_, target) => NAME_OVERHEAD + name.len() + target.len(),
+        NameNode::Other(_) => NAME_OVERHEAD + name.len(),
     }
 }
 

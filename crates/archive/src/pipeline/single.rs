@@ -17,13 +17,13 @@ pub(super) struct SingleThreaded<'a, R> {
     buffer: Vec<u8>,
     /// The length of the chunk in `buffer`.
     length: usize,
-    position: Position,
+    position: ChunkPosition,
     limit: TarLimit,
     progress: &'a UnpackProgress,
 }
 
 /// The position in the sequence of chunks.
-enum Position {
+enum ChunkPosition {
     /// Before the first chunk, which is in the buffer.
     BeforeFirst,
     /// At the chunk in the buffer.
@@ -45,7 +45,7 @@ impl<'a, R: Read> SingleThreaded<'a, R> {
             hasher,
             length: first.len(),
             buffer: first,
-            position: Position::BeforeFirst,
+            position: ChunkPosition::BeforeFirst,
             limit,
             progress,
         }
@@ -60,25 +60,25 @@ impl<'a, R: Read> SingleThreaded<'a, R> {
 impl<R: Read> ChunkSource for SingleThreaded<'_, R> {
     fn chunk(&self) -> &[u8] {
         match self.position {
-            Position::BeforeFirst | Position::End => &[],
-            Position::AtChunk => &self.buffer[..self.length],
+            ChunkPosition::BeforeFirst | ChunkPosition::End => &[],
+            ChunkPosition::AtChunk => &self.buffer[..self.length],
         }
     }
 
     fn advance(&mut self) -> Result<bool, UnpackError> {
         match self.position {
-            Position::BeforeFirst => {}
-            Position::AtChunk => {
+            ChunkPosition::BeforeFirst => {}
+            ChunkPosition::AtChunk => {
                 self.progress.add_tar_bytes(self.length);
                 self.length = self.decoder.fill(&mut self.buffer)?;
                 self.limit.add(self.length)?;
             }
-            Position::End => return Ok(false),
+            ChunkPosition::End => return Ok(false),
         }
         self.hasher.update(&self.buffer[..self.length]);
         self.position = match self.length {
-            0 => Position::End,
-            _ => Position::AtChunk,
+            0 => ChunkPosition::End,
+            _ => ChunkPosition::AtChunk,
         };
         Ok(self.length > 0)
     }

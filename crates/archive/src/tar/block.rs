@@ -7,7 +7,7 @@ use crate::error::{TarError, UnpackError};
 pub(crate) const BLOCK_SIZE: usize = 512;
 
 /// One block of a tar.
-pub(super) type Block = [u8; BLOCK_SIZE];
+pub(super) type TarBlock = [u8; BLOCK_SIZE];
 
 /// Reads the blocks of a tar, and tracks how much content of the current entry is left.
 pub(super) struct BlockReader<'a> {
@@ -97,7 +97,7 @@ impl<'a> BlockReader<'a> {
 
     /// Reads the next header. Returns `None` at the end of the tar, which is marked by two zero blocks or
     /// by the end of the data.
-    pub(super) fn next_header(&mut self) -> Result<Option<Block>, UnpackError> {
+    pub(super) fn next_header(&mut self) -> Result<Option<TarBlock>, UnpackError> {
         self.header_offset = self.offset;
         let Some(block) = self.block()? else {
             return Ok(None);
@@ -112,7 +112,7 @@ impl<'a> BlockReader<'a> {
     }
 
     /// Reads a block. Returns `None` if the tar ends before it.
-    pub(super) fn block(&mut self) -> Result<Option<Block>, UnpackError> {
+    pub(super) fn block(&mut self) -> Result<Option<TarBlock>, UnpackError> {
         let mut block = [0; BLOCK_SIZE];
         let mut filled = 0;
         while filled < BLOCK_SIZE {
@@ -169,6 +169,6 @@ impl<'a> BlockReader<'a> {
     }
 }
 
-fn is_zero(block: &Block) -> bool {
+fn is_zero(block: &TarBlock) -> bool {
     block.iter().all(|&byte| byte == 0)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::header::Header;
+use super::header::EntryHeader;
 use super::number;
 use super::pax::{PaxRecord, PaxRecords};
 use super::sparse::{SparseFile, SparseRecords};
@@ -11,7 +11,7 @@ use crate::error::TarError;
 
 /// One entry of a tar. It is created once and reused for all entries, to avoid allocations.
 #[derive(Debug, Default)]
-pub(crate) struct Entry {
+pub(crate) struct TarEntry {
     pub(crate) kind: EntryKind,
     /// The exact bytes of the name. They contain no NUL; nothing else is validated.
     pub(crate) path: Vec<u8>,
@@ -47,7 +47,7 @@ pub(crate) enum EntryKind {
     Fifo,
 }
 
-impl Entry {
+impl TarEntry {
     /// Returns the extended attributes in the order of the tar. The last one of a name takes effect.
     pub(crate) fn xattrs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let pax = self.pax.as_deref().unwrap_or_default();
@@ -75,7 +75,7 @@ impl Entry {
     }
 
     /// Sets the fields from `header` and the extension headers before it.
-    pub(super) fn fill(&mut self, header: &Header<'_>) -> Result<(), TarError> {
+    pub(super) fn fill(&mut self, header: &EntryHeader<'_>) -> Result<(), TarError> {
         let pax = self.pax.as_deref().unwrap_or_default();
         let overrides = Overrides::read(pax, &mut self.xattrs)?;
         match (overrides.path(), &self.gnu_path) {

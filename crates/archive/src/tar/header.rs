@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::block::Block;
+use super::block::TarBlock;
 use super::number;
 use crate::error::TarError;
 
 /// A header with a valid checksum.
-pub(super) struct Header<'a> {
-    block: &'a Block,
+pub(super) struct EntryHeader<'a> {
+    block: &'a TarBlock,
     format: HeaderFormat,
 }
 
@@ -45,8 +45,8 @@ pub(super) const GNU_SPARSE: Range<usize> = 386..482;
 pub(super) const GNU_EXTENDED: usize = 482;
 const GNU_REAL_SIZE: Range<usize> = 483..495;
 
-impl<'a> Header<'a> {
-    pub(super) fn parse(block: &'a Block) -> Result<Self, TarError> {
+impl<'a> EntryHeader<'a> {
+    pub(super) fn parse(block: &'a TarBlock) -> Result<Self, TarError> {
         verify_checksum(block)?;
         let format = match (&block[MAGIC], &block[VERSION]) {
             (b"ustar\0", _) if &block[STAR_TRAILER] == b"tar\0" => HeaderFormat::Star,
@@ -125,13 +125,13 @@ impl<'a> Header<'a> {
         size.ok_or(TarError::Number { field: "real size" })
     }
 
-    pub(super) fn block(&self) -> &'a Block {
+    pub(super) fn block(&self) -> &'a TarBlock {
         self.block
     }
 }
 
 /// Compares the checksum with the sum of the bytes. Old programs summed signed instead of unsigned bytes.
-fn verify_checksum(block: &Block) -> Result<(), TarError> {
+fn verify_checksum(block: &TarBlock) -> Result<(), TarError> {
     let claimed = number::unsigned(&block[CHECKSUM]).ok_or(TarError::Checksum)?;
     let (before, after) = (&block[..CHECKSUM.start], &block[CHECKSUM.end..]);
     let spaces = CHECKSUM.len() as u64 * u64::from(b' ');

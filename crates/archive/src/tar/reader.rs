@@ -1,8 +1,8 @@
 //! Reads the entries of a tar, and the content of each.
 
 use super::block::BlockReader;
-use super::entry::Entry;
-use super::header::Header;
+use super::entry::TarEntry;
+use super::header::EntryHeader;
 use super::pax;
 use super::sparse_map;
 use crate::chunks::ChunkSource;
@@ -26,7 +26,7 @@ impl<'a> TarReader<'a> {
 
     /// Skips the remaining content of the current entry and reads the next entry into `entry`. Returns
     /// `false` at the end of the tar.
-    pub(crate) fn next(&mut self, entry: &mut Entry) -> Result<bool, UnpackError> {
+    pub(crate) fn next(&mut self, entry: &mut TarEntry) -> Result<bool, UnpackError> {
         self.blocks.skip_content()?;
         entry.clear();
         let mut is_extended = false;
@@ -36,7 +36,7 @@ impl<'a> TarReader<'a> {
                 None if is_extended => return Err(self.blocks.error(TarError::Orphan)),
                 None => return Ok(false),
             };
-            let header = match Header::parse(&block) {
+            let header = match EntryHeader::parse(&block) {
                 Ok(header) => header,
                 Err(TarError::Checksum) if self.blocks.is_first_header() => {
                     return Err(self.blocks.error(TarError::NotTar));
@@ -84,7 +84,11 @@ impl<'a> TarReader<'a> {
     }
 
     /// Sets the fields of `entry` from its header and the extension headers before it.
-    fn read_entry(&mut self, header: &Header<'_>, entry: &mut Entry) -> Result<(), UnpackError> {
+    fn read_entry(
+        &mut self,
+        header: &EntryHeader<'_>,
+        entry: &mut TarEntry,
+    ) -> Result<(), UnpackError> {
         let filled = entry.fill(header);
         filled.map_err(|source| self.blocks.error(source))?;
         self.blocks.begin_content(entry.size);
@@ -98,7 +102,7 @@ impl<'a> TarReader<'a> {
     /// Reads the content of an extension header into `buffer`, which must be empty.
     fn read_extension(
         &mut self,
-        header: &Header<'_>,
+        header: &EntryHeader<'_>,
         buffer: &mut Option<Vec<u8>>,
         kind: &'static str,
     ) -> Result<(), UnpackError> {
@@ -111,12 +115,12 @@ impl<'a> TarReader<'a> {
 
     /// Reads a global PAX header. Its defaults are ignored, as in the reference implementation. Records that
     /// change which bytes are content, or where content is written, are rejected.
-    fn read_global(&mut self, header: &Header<'_>) -> Result<(), UnpackError> {
+    fn read_global(&mut self, header: &EntryHeader<'_>) -> Result<(), UnpackError> {
         let records = self.read_header_content(header)?;
         pax::check_global(&records).map_err(|source| self.blocks.error(source))
     }
 
-    fn read_header_content(&mut self, header: &Header<'_>) -> Result<Vec<u8>, UnpackError> {
+    fn read_header_content(&mut self, header: &EntryHeader<'_>) -> Result<Vec<u8>, UnpackError> {
         let size = header.size().map_err(|source| self.blocks.error(source))?;
         let limit = self.header_limit;
         let too_large = TarError::HeaderTooLarge { limit };
@@ -131,7 +135,7 @@ impl<'a> TarReader<'a> {
         Ok(buffer)
     }
 
-    fn check_extension_size(&self, entry: &Entry) -> Result<(), UnpackError> {
+    fn check_extension_size(&self, entry: &TarEntry) -> Result<(), UnpackError> {
         let limit = self.header_limit;
         if entry.extension_bytes() > limit {
             return Err(self.blocks.error(TarError::HeaderTooLarge { limit }));

@@ -1,6 +1,6 @@
 //! Sparse files: the GNU format, and PAX 0.0, 0.1 and 1.0.
 
-use super::header::Header;
+use super::header::EntryHeader;
 use super::number;
 use crate::error::TarError;
 
@@ -102,7 +102,7 @@ impl SparseRecords {
 
 impl SparseFile {
     /// Returns the layout of a GNU sparse file, whose map has yet to be read.
-    pub(super) fn gnu(header: &Header<'_>) -> Result<Self, TarError> {
+    pub(super) fn gnu(header: &EntryHeader<'_>) -> Result<Self, TarError> {
         Ok(Self {
             real_size: header.gnu_real_size()?,
             segments: Vec::new(),

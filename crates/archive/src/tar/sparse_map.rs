@@ -1,7 +1,7 @@
 //! Reads the sparse maps that are stored in blocks of the tar: PAX 1.0 and GNU.
 
-use super::block::{BLOCK_SIZE, Block, BlockReader};
-use super::header::{GNU_EXTENDED, GNU_SPARSE, Header};
+use super::block::{BLOCK_SIZE, BlockReader, TarBlock};
+use super::header::{EntryHeader, GNU_EXTENDED, GNU_SPARSE};
 use super::number;
 use super::sparse::{MapLocation, Segment, SparseFile, segments};
 use crate::error::{TarError, UnpackError};
@@ -15,7 +15,7 @@ const GNU_ENTRIES_PER_BLOCK: usize = 21;
 pub(super) fn read(
     blocks: &mut BlockReader<'_>,
     limit: usize,
-    header: &Header<'_>,
+    header: &EntryHeader<'_>,
     sparse: &mut SparseFile,
 ) -> Result<(), UnpackError> {
     match sparse.map_location {
@@ -65,7 +65,7 @@ fn read_from_content(
     segments(&numbers).map_err(|source| blocks.error(source))
 }
 
-fn read_content_block(blocks: &mut BlockReader<'_>) -> Result<Block, UnpackError> {
+fn read_content_block(blocks: &mut BlockReader<'_>) -> Result<TarBlock, UnpackError> {
     let mut block = [0; BLOCK_SIZE];
     let mut filled = 0;
     while filled < BLOCK_SIZE {
@@ -85,7 +85,7 @@ fn read_content_block(blocks: &mut BlockReader<'_>) -> Result<Block, UnpackError
 fn read_from_header(
     blocks: &mut BlockReader<'_>,
     limit: usize,
-    header: &Header<'_>,
+    header: &EntryHeader<'_>,
 ) -> Result<Vec<Segment>, UnpackError> {
     const MAP_LENGTH: usize = GNU_ENTRY_LENGTH * GNU_ENTRIES_PER_BLOCK;
     let mut segments = Vec::new();

@@ -264,7 +264,7 @@ fn a_hard_link_to_a_directory_is_rejected() {
             let error = sandbox.unpack_error(&tar, &options);
             assert_eq!(
                 error,
-                "entry h: cannot make the hard link: Operation not permitted (os error 1)"
+                "entry h: cannot create the hard link: Operation not permitted (os error 1)"
             );
             sandbox.reset();
         }

@@ -155,7 +155,7 @@ fn names_that_are_too_long_are_rejected() {
 
             let name = "n".repeat(256);
             let error = sandbox.unpack_error(&Tar::new().file(&name, "").end(), &options);
-            assert!(error.ends_with("cannot make the file: File name too long (os error 36)"));
+            assert!(error.ends_with("cannot create the file: File name too long (os error 36)"));
 
             let deep = vec!["n".repeat(200); 25].join("/");
             let error = sandbox.unpack_error(&Tar::new().file(&deep, "").end(), &options);

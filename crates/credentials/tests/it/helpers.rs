@@ -1,4 +1,4 @@
-//! HelperSettings that misbehave (D9, D10, T30).
+//! Tests of misbehaving credential helpers (D9, D10, T30).
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;

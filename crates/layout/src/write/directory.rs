@@ -76,7 +76,7 @@ impl LayoutDirectory {
         let final_path = final_path.to_owned();
         let parent = atomic_file::parent(&final_path);
         let created = atomic_file::temporary().tempdir_in(parent);
-        let directory = created.map_err(WriteError::write("make it"))?;
+        let directory = created.map_err(WriteError::write("create it"))?;
         Ok(Self {
             kind,
             path: directory.path().to_owned(),
@@ -133,7 +133,7 @@ impl LayoutDirectory {
         };
         let permissions = Permissions::from_mode(0o777 & !atomic_file::umask());
         fs::set_permissions(directory.path(), permissions)
-            .map_err(WriteError::write("finish it"))?;
+            .map_err(WriteError::write("set its permissions"))?;
         let (from, to) = (directory.path(), &final_path);
         // A directory that another process has created in the meantime is not replaced.
         let renamed = renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
