@@ -1,6 +1,6 @@
 //! `windlass bundle`
 
-mod words;
+mod messages;
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use windlass::{
     BUNDLE_CONFIG, BundleOptions, BundleRequest, Bundled, Hostname, RuntimeUser, VolumeMode,
 };
 
-use super::{Ended, image_name, parse_platform};
+use super::{CommandOutcome, image_name, parse_platform};
 use windlass_report::OperationError;
 
 use crate::context::{Context, note, warn};
@@ -114,7 +114,7 @@ struct Record<'a> {
 
 impl Args {
     /// Makes the bundle.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let name = image_name(&self.name)?;
         let request = self.request()?;
         let engine = context.share()?;
@@ -123,7 +123,7 @@ impl Args {
         match (bundled, signals.came()) {
             (Ok(bundled), _) => {
                 self.tell(context, &bundled)?;
-                Ok(Ended::Well)
+                Ok(CommandOutcome::Success)
             }
             (Err(_), Some(signal)) => {
                 let directory = self.directory.to_string_lossy();
@@ -131,7 +131,7 @@ impl Args {
                     "Stopped. Nothing was left in {}.",
                     escape(&directory)
                 ));
-                Ok(Ended::Stopped(signal))
+                Ok(CommandOutcome::Interrupted(signal))
             }
             (Err(source), None) => Err(OperationError::Bundle {
                 name: self.name.clone(),
@@ -175,7 +175,7 @@ impl Args {
     }
 
     fn tell(&self, context: &mut Context<'_>, bundled: &Bundled) -> Result<(), Error> {
-        let warnings = words::warnings(&bundled.warnings);
+        let warnings = messages::warnings(&bundled.warnings);
         let run = run(&self.directory, &container_name(&self.name));
         if self.json {
             let bundle = std::path::absolute(&self.directory);
@@ -206,7 +206,7 @@ impl Args {
             human::count(bundled.unpacked.entries, "entry"),
             human::amount(bundled.unpacked.size),
         ));
-        let words = run.iter().map(|word| words::quoted(word));
+        let words = run.iter().map(|word| messages::quoted(word));
         let command = words.collect::<Vec<_>>().join(" ");
         writeln!(context.out, "{}", escape(&command))?;
         Ok(context.out.flush()?)

@@ -10,10 +10,10 @@ use windlass::{
 };
 use windlass_credentials::CredentialStore;
 
-use super::asking::login;
-use super::choice::{Platforms, Showing};
 use super::push::parse_size;
-use super::{AuthFile, Ended};
+use super::remote_query::login;
+use super::shared_args::{OutputArgs, PlatformArgs};
+use super::{AuthFile, CommandOutcome};
 use windlass_report::{OperationError, RegistryLogin, TransferError};
 
 use crate::backend::{self, Backend};
@@ -70,10 +70,10 @@ pub(crate) struct Args {
     chunk_size: Option<NonZeroU64>,
 
     #[command(flatten)]
-    platforms: Platforms,
+    platforms: PlatformArgs,
 
     #[command(flatten)]
-    showing: Showing,
+    output_args: OutputArgs,
 
     #[command(flatten)]
     auth: AuthFile,
@@ -93,7 +93,7 @@ const AT_ONCE: usize = 4;
 
 impl Args {
     /// Copies.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let choice = self.platforms.choice()?;
         let keys = context.keys(self.auth.authfile.as_deref());
         let signals = Signals::watch().map_err(Error::Runtime)?;
@@ -126,18 +126,18 @@ impl Args {
             at_once: AT_ONCE,
             chunk: self.chunk_size.map(NonZeroU64::get),
         };
-        let mode = self.showing.mode(context);
+        let mode = self.output_args.mode(context);
         let copied = shown(mode, &self.doing("Copying"), |tell| {
             copier.copy(&request, signals.flag(), tell)
         });
         match (copied, signals.came()) {
             (Ok(copied), _) => {
                 self.tell(context, &copied)?;
-                Ok(Ended::Well)
+                Ok(CommandOutcome::Success)
             }
             (Err(_), Some(signal)) => {
                 note("Stopped. What was carried whole is there; nothing has a new name.");
-                Ok(Ended::Stopped(signal))
+                Ok(CommandOutcome::Interrupted(signal))
             }
             (Err(source), None) => Err(OperationError::Transfer {
                 action: self.doing("copying"),
@@ -154,7 +154,7 @@ impl Args {
         context: &mut Context<'_>,
         daemon: &ControlClient,
         (choice, keys, signals): (Choice, &CredentialStore, &Signals),
-    ) -> Result<Ended, Error> {
+    ) -> Result<CommandOutcome, Error> {
         let Place::Store(ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _)) =
             &*self.destination
         else {
@@ -185,7 +185,7 @@ impl Args {
             action: self.doing("copying"),
             registry: self.asked(keys),
         };
-        let mode = self.showing.mode(context);
+        let mode = self.output_args.mode(context);
         let copied = shown(mode, &self.doing("Copying"), |tell| {
             let context = TransferContext {
                 credentials: Some(keys),
@@ -202,11 +202,11 @@ impl Args {
             (Ok(digest), _) => {
                 let artifacts = 0;
                 self.tell(context, &Copied { digest, artifacts })?;
-                Ok(Ended::Well)
+                Ok(CommandOutcome::Success)
             }
             (Err(_), Some(signal)) => {
                 note("Stopped. What was carried whole is there; nothing has a new name.");
-                Ok(Ended::Stopped(signal))
+                Ok(CommandOutcome::Interrupted(signal))
             }
             (Err(error), None) => Err(error.into()),
         }
@@ -256,7 +256,7 @@ impl Args {
 
     fn tell(&self, context: &mut Context<'_>, copied: &Copied) -> Result<(), Error> {
         let Copied { digest, artifacts } = copied;
-        if self.showing.json {
+        if self.output_args.json {
             let record = Record {
                 source: self.source.to_string(),
                 destination: self.destination.to_string(),
@@ -266,7 +266,7 @@ impl Args {
             output::json::line(context.out, &record)?;
         } else {
             writeln!(context.out, "{digest}")?;
-            if self.showing.tells() {
+            if self.output_args.has_notes() {
                 let with = match artifacts {
                     0 => String::new(),
                     count => format!(", with {}", human::count(*count as u64, "artifact")),

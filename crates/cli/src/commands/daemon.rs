@@ -17,7 +17,7 @@ use windlass::{Access, Engine, Remote};
 use windlass_config::{LogFormat, LogLevel};
 use windlass_daemon::{Daemon, DaemonAddress, DaemonListener, Notifier};
 
-use super::Ended;
+use super::CommandOutcome;
 use windlass_report::OperationError;
 
 use crate::context::{Context, warn};
@@ -128,7 +128,7 @@ const THREAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Args {
     /// Serves until a signal arrives.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let source = ConfigSource::new(self, context);
         let config = source.read()?;
         if self.validate {
@@ -145,8 +145,8 @@ impl Args {
         let access = Access::Own {
             purpose: windlass_control::LOCK_PURPOSE.to_owned(),
         };
-        let engine =
-            Engine::try_open(config.reloadable.engine.clone(), &access).map_err(OperationError::Open)?;
+        let engine = Engine::try_open(config.reloadable.engine.clone(), &access)
+            .map_err(OperationError::Open)?;
         let served = Daemon::new(Arc::new(engine), config.reloadable.info.clone());
         let served = Arc::new(served.map_err(Error::Runtime)?);
         served.set_uploads(config.reloadable.uploads);
@@ -173,12 +173,12 @@ impl Args {
         runtime.shutdown_timeout(THREAD_TIMEOUT);
         lived?;
         tracing::info!("stopped");
-        Ok(Ended::Well)
+        Ok(CommandOutcome::Success)
     }
 }
 
 /// Checks the configuration without opening the store or a socket.
-fn validate(config: &DaemonConfig, context: &mut Context<'_>) -> Result<Ended, Error> {
+fn validate(config: &DaemonConfig, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
     for finding in &config.findings {
         warn(finding);
     }
@@ -189,7 +189,7 @@ fn validate(config: &DaemonConfig, context: &mut Context<'_>) -> Result<Ended, E
     Remote::new(engine.pull.registry, engine.pull.retry).map_err(OperationError::Client)?;
     writeln!(context.out, "configuration OK")?;
     context.out.flush()?;
-    Ok(Ended::Well)
+    Ok(CommandOutcome::Success)
 }
 
 /// Raises the limit of open descriptors to the maximum: each client takes one, and the default is too low for thousands.

@@ -1,7 +1,7 @@
 //! `windlass digest`
 
-use super::asking::{Answer, ask};
-use super::{AuthFile, Ended, parse_platform, parse_reference};
+use super::remote_query::{Answer, ask};
+use super::{AuthFile, CommandOutcome, parse_platform, parse_reference};
 use windlass_report::RegistryAction;
 
 use crate::context::Context;
@@ -32,7 +32,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// Prints the digest and nothing else.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let reference = parse_reference(&self.reference)?;
         let platform = self.platform.as_deref().map(parse_platform).transpose()?;
         let authfile = self.auth.authfile.as_deref();
@@ -48,9 +48,9 @@ impl Args {
         })?;
         match digest {
             Answer::Got(digest) => writeln!(context.out, "{digest}")?,
-            Answer::Stopped(signal) => return Ok(Ended::Stopped(signal)),
+            Answer::Stopped(signal) => return Ok(CommandOutcome::Interrupted(signal)),
         }
         context.out.flush()?;
-        Ok(Ended::Well)
+        Ok(CommandOutcome::Success)
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use windlass::{Exported, Output};
 
-use super::choice::Showing;
-use super::files::Compression;
-use super::{Ended, image_name};
+use super::compression::Compression;
+use super::shared_args::OutputArgs;
+use super::{CommandOutcome, image_name};
 use windlass_report::{OperationError, TransferError};
 
 use crate::context::{Context, note};
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     compress: Option<Compression>,
 
     #[command(flatten)]
-    showing: Showing,
+    output_args: OutputArgs,
 }
 
 /// What was written, for programs.
@@ -58,12 +58,12 @@ struct Record<'a> {
 
 impl Args {
     /// Exports. A file does not appear unless all of it is written.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let name = image_name(&self.name)?;
         self.check()?;
         let engine = context.share()?;
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let mode = self.showing.mode(context);
+        let mode = self.output_args.mode(context);
         let exported = shown(mode, &self.doing("Exporting"), |tell| {
             // Before a file is begun.
             engine.image(&name)?;
@@ -81,14 +81,14 @@ impl Args {
         match (exported, signals.came()) {
             (Ok(exported), _) => {
                 self.tell(context, &exported)?;
-                Ok(Ended::Well)
+                Ok(CommandOutcome::Success)
             }
             (Err::<_, TransferError>(_), Some(signal)) => {
                 note(match self.file() {
                     Some(_) => "Stopped. Nothing was written.",
                     None => "Stopped. What was written is not whole.",
                 });
-                Ok(Ended::Stopped(signal))
+                Ok(CommandOutcome::Interrupted(signal))
             }
             (Err(source), None) => Err(OperationError::Transfer {
                 action: self.doing("exporting"),
@@ -105,7 +105,7 @@ impl Args {
             return Ok(());
         } else if io::stdout().is_terminal() {
             "a tar is not for a terminal: give a file with --output, or redirect it"
-        } else if self.showing.json {
+        } else if self.output_args.json {
             "--json and the tar cannot both go to standard output: give a file with --output"
         } else {
             return Ok(());
@@ -139,7 +139,7 @@ impl Args {
             return Ok(());
         };
         let output = path.to_string_lossy();
-        if self.showing.json {
+        if self.output_args.json {
             let record = Record {
                 image_id: exported.image_id.to_string(),
                 layers: exported.layers,
@@ -147,7 +147,7 @@ impl Args {
                 output: &output,
             };
             output::json::line(context.out, &record)?;
-        } else if self.showing.tells() {
+        } else if self.output_args.has_notes() {
             note(&format!(
                 "Exported {} to {}: {}, {}",
                 escape(&self.name),

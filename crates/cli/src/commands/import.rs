@@ -11,9 +11,9 @@ use windlass::{
     ContainerConfig, CopyEvent, Digest, Engine, ImportOptions, Loaded, Platform, Reference, text,
 };
 
-use super::choice::Showing;
-use super::loaded::{record, warn_of_moved};
-use super::{Ended, parse_platform, parse_reference};
+use super::loaded_image::{record, warn_of_moved};
+use super::shared_args::OutputArgs;
+use super::{CommandOutcome, parse_platform, parse_reference};
 use windlass_report::{OperationError, TransferError};
 
 use crate::backend::{Backend, ImportSource, TransferOptions, import_by_daemon};
@@ -67,12 +67,12 @@ pub(crate) struct Args {
     max_size: Option<NonZeroU64>,
 
     #[command(flatten)]
-    showing: Showing,
+    output_args: OutputArgs,
 }
 
 impl Args {
     /// Imports.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let source = Source::parse(&self.source)?;
         let options = self.options(&context.environment, &source)?;
         if source == Source::Stdin && io::stdin().is_terminal() {
@@ -86,7 +86,7 @@ impl Args {
             Source::File(_) | Source::Url(_) => context.backend(&purpose, |_| {})?,
         };
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let mode = self.showing.mode(context);
+        let mode = self.output_args.mode(context);
         let imported = match backend {
             Backend::Local(engine) => {
                 here(context, &engine, (&source, stdin, &options), &signals, mode)?
@@ -106,11 +106,11 @@ impl Args {
         match (imported, signals.came()) {
             (Ok(image), _) => {
                 self.tell(context, &image)?;
-                Ok(Ended::Well)
+                Ok(CommandOutcome::Success)
             }
             (Err(_), Some(signal)) => {
                 note("Stopped. Nothing was imported.");
-                Ok(Ended::Stopped(signal))
+                Ok(CommandOutcome::Interrupted(signal))
             }
             (Err(error), None) => Err(error),
         }
@@ -145,11 +145,11 @@ impl Args {
 
     fn tell(&self, context: &mut Context<'_>, image: &Loaded) -> Result<(), Error> {
         warn_of_moved(image);
-        if self.showing.json {
+        if self.output_args.json {
             record(context.out, image)?;
         } else {
             writeln!(context.out, "{}", image.image_id)?;
-            if let (Some(name), true) = (image.names.first(), self.showing.tells()) {
+            if let (Some(name), true) = (image.names.first(), self.output_args.has_notes()) {
                 note(&format!("Imported as {}", escape(&name.familiar())));
             }
         }

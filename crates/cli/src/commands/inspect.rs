@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _};
 
 use windlass::Inspection;
 
-use super::{Ended, image_name, report};
+use super::{CommandOutcome, image_name, report};
 use windlass_report::OperationError;
 
 use crate::context::Context;
@@ -37,10 +37,10 @@ pub(crate) struct Args {
 
 impl Args {
     /// Prints what is found; what is not is reported, and the others are printed still.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let engine = context.look()?;
         let mut found = Vec::new();
-        let mut ended = Ended::Well;
+        let mut ended = CommandOutcome::Success;
         for text in &self.names {
             let image = image_name(text).and_then(|name| {
                 engine.inspect(&name).map_err(|source| {
@@ -55,7 +55,7 @@ impl Args {
                 Ok(image) => found.push(image),
                 Err(error) => {
                     report(&error);
-                    ended = Ended::Failed;
+                    ended = CommandOutcome::Failure;
                 }
             }
         }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use windlass::{LoadFrom, LoadOptions, Loaded, Reference};
 
-use super::choice::{Platforms, Showing};
-use super::loaded::{record, warn_of_moved};
-use super::{Ended, parse_reference};
+use super::loaded_image::{record, warn_of_moved};
+use super::shared_args::{OutputArgs, PlatformArgs};
+use super::{CommandOutcome, parse_reference};
 use windlass_report::{OperationError, TransferError};
 
 use crate::backend::TransferOptions;
@@ -38,15 +38,15 @@ pub(crate) struct Args {
     name: Option<String>,
 
     #[command(flatten)]
-    platforms: Platforms,
+    platforms: PlatformArgs,
 
     #[command(flatten)]
-    showing: Showing,
+    output_args: OutputArgs,
 }
 
 impl Args {
     /// Loads.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let name = self.name.as_deref().map(parse_reference).transpose()?;
         let options = LoadOptions {
             choice: self.platforms.choice()?,
@@ -63,7 +63,7 @@ impl Args {
             None => context.backend_with_stdin(&mut stdin, &purpose)?,
         };
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let mode = self.showing.mode(context);
+        let mode = self.output_args.mode(context);
         let loaded = shown(mode, &self.doing("Loading"), |tell| {
             let from = self.from(stdin);
             let from = from.map_err(|error| self.failed(error))?;
@@ -80,11 +80,11 @@ impl Args {
         match (loaded, signals.came()) {
             (Ok(loaded), _) => {
                 self.tell(context, &loaded)?;
-                Ok(Ended::Well)
+                Ok(CommandOutcome::Success)
             }
             (Err(_), Some(signal)) => {
                 note("Stopped. Nothing was loaded.");
-                Ok(Ended::Stopped(signal))
+                Ok(CommandOutcome::Interrupted(signal))
             }
             (Err(error), None) => Err(error),
         }
@@ -126,7 +126,7 @@ impl Args {
     fn tell(&self, context: &mut Context<'_>, loaded: &[Loaded]) -> Result<(), Error> {
         for image in loaded {
             warn_of_moved(image);
-            if self.showing.json {
+            if self.output_args.json {
                 record(context.out, image)?;
                 continue;
             }

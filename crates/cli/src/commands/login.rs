@@ -7,8 +7,8 @@ use windlass_credentials::{
     StoredLogin,
 };
 
-use super::asking::runtime;
-use super::{AuthFile, Ended};
+use super::remote_query::runtime;
+use super::{AuthFile, CommandOutcome};
 use windlass_report::OperationError;
 
 use crate::context::{Context, note, warn};
@@ -62,7 +62,7 @@ struct Claim {
 
 impl Args {
     /// Asks for what was not given, asks the registry, and keeps the login.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let registry = registry(self.registry.as_deref())?;
         if self.password.is_some() {
             warn("--password on the command line can be seen by others: use --password-stdin");
@@ -94,7 +94,7 @@ impl Args {
             Ok(login) => login,
             Err(signal) => {
                 note("Stopped. Nothing was changed.");
-                return Ok(Ended::Stopped(signal));
+                return Ok(CommandOutcome::Interrupted(signal));
             }
         };
         let stored = keys
@@ -107,7 +107,7 @@ impl Args {
         context.out.flush()?;
         tell(&stored, &login);
         tell_what_hides_it(&keys, &registry, &stored);
-        Ok(Ended::Well)
+        Ok(CommandOutcome::Success)
     }
 
     /// Puts together who the user is; the signal that came if one did while he was asked.

@@ -1,7 +1,7 @@
 //! `windlass manifest`
 
-use super::asking::{Answer, ask};
-use super::{AuthFile, Ended, parse_platform, parse_reference};
+use super::remote_query::{Answer, ask};
+use super::{AuthFile, CommandOutcome, parse_platform, parse_reference};
 use windlass_report::RegistryAction;
 
 use crate::context::Context;
@@ -38,7 +38,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// Prints what the registry has.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let reference = parse_reference(&self.reference)?;
         let platform = self.platform.as_deref().map(parse_platform).transpose()?;
         let authfile = self.auth.authfile.as_deref();
@@ -50,7 +50,7 @@ impl Args {
         })?;
         let found = match found {
             Answer::Got(found) => found,
-            Answer::Stopped(signal) => return Ok(Ended::Stopped(signal)),
+            Answer::Stopped(signal) => return Ok(CommandOutcome::Interrupted(signal)),
         };
         if self.raw {
             context.out.write_all(&found.bytes)?;
@@ -59,6 +59,6 @@ impl Args {
             output::json::indented(context.out, &text)?;
         }
         context.out.flush()?;
-        Ok(Ended::Well)
+        Ok(CommandOutcome::Success)
     }
 }

@@ -4,9 +4,9 @@ use jiff::ZonedDateTime;
 use serde::Serialize;
 use windlass::{Digest, FilterUse, Filters, PartialBlob, Prune, Pruned, Removed};
 
-use super::Ended;
-use super::asking::runtime;
-use super::removed::Gone;
+use super::CommandOutcome;
+use super::remote_query::runtime;
+use super::removal_record::RemovalRecord;
 use windlass_report::OperationError;
 
 use crate::context::{Context, note};
@@ -66,7 +66,7 @@ pub(crate) struct Args {
 struct Record<'a> {
     dry_run: bool,
     #[serde(flatten)]
-    gone: Gone<'a>,
+    gone: RemovalRecord<'a>,
     partials: Vec<Partial<'a>>,
 }
 
@@ -86,7 +86,7 @@ enum Consent {
 
 impl Args {
     /// Asks, and removes.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let what = self.what()?;
         let pruned = if self.dry_run {
             context
@@ -98,11 +98,11 @@ impl Args {
                 Consent::Yes => {}
                 Consent::No => {
                     note("Nothing was removed.");
-                    return Ok(Ended::Failed);
+                    return Ok(CommandOutcome::Failure);
                 }
                 Consent::Stopped(signal) => {
                     note("Stopped. Nothing was removed.");
-                    return Ok(Ended::Stopped(signal));
+                    return Ok(CommandOutcome::Interrupted(signal));
                 }
             }
             let backend = context.backend("windlass prune", |_| {})?;
@@ -114,7 +114,7 @@ impl Args {
             self.print(context, &pruned)?;
         }
         context.out.flush()?;
-        Ok(Ended::Well)
+        Ok(CommandOutcome::Success)
     }
 
     fn what(&self) -> Result<Prune, Error> {
@@ -194,7 +194,7 @@ impl Args {
         };
         Record {
             dry_run: self.dry_run,
-            gone: Gone::new(&pruned.removed, pruned.freed),
+            gone: RemovalRecord::new(&pruned.removed, pruned.freed),
             partials: pruned.partials.iter().map(partial).collect(),
         }
     }

@@ -1,9 +1,9 @@
 //! `windlass pull`
 
+mod context;
 mod dry_run;
-mod errand;
-mod haul;
-mod patience;
+mod network_options;
+mod runner;
 
 use std::collections::HashSet;
 use std::io;
@@ -12,17 +12,17 @@ use std::path::PathBuf;
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use windlass::{Platforms, Pulled, Reference};
 
-use super::asking::runtime;
-use super::{AuthFile, Ended, parse_platform, parse_reference, report};
+use super::remote_query::runtime;
+use super::{AuthFile, CommandOutcome, parse_platform, parse_reference, report};
 use crate::backend::Backend;
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::output;
 use crate::progress::{Asked, Board, Mode, Record};
 use crate::signals::Signals;
-use errand::Errand;
-use haul::{Haul, Outcome};
-use patience::Patience;
+use context::PullContext;
+use network_options::NetworkOptions;
+use runner::{Outcome, PullRunner};
 use windlass_timings::{Destination, Recorder, is_path, page};
 
 /// Images that are pulled, or looked up, at the same time; their layers share the download slots.
@@ -93,7 +93,7 @@ pub(crate) struct Args {
     connections: Option<u16>,
 
     #[command(flatten)]
-    patience: Patience,
+    network: NetworkOptions,
 
     /// Show what a pull would do, and do nothing; exits with 10 if it would change something
     #[arg(long)]
@@ -114,7 +114,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// Pulls. An image that fails is reported and does not keep the others from being pulled.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let ended = match self.dry_run {
             true => self.look(context),
             false => self.pull(context),
@@ -123,13 +123,13 @@ impl Args {
             Err(error) if self.mode(context) == Mode::Json && !error.is_broken_pipe() => {
                 let report = error.report();
                 output::json::line(context.out, &Record::error(None, &report))?;
-                Ok(Ended::Failed)
+                Ok(CommandOutcome::Failure)
             }
             Ok(_) | Err(_) => ended,
         }
     }
 
-    fn pull(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    fn pull(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let mode = self.mode(context);
         let references = self.references(mode)?;
         let platforms = self.platforms()?;
@@ -142,17 +142,17 @@ impl Args {
             if let Some(connections) = self.connections {
                 engine.pull.split.connections = connections.into();
             }
-            self.patience.apply(engine);
+            self.network.apply(engine);
         })?;
         let (engine, daemon) = match backend {
             Backend::Local(engine) => (*engine, None),
             Backend::Daemon(daemon) => (context.look()?, Some(daemon)),
         };
         let keys = context.keys(self.auth.authfile.as_deref());
-        let mut errand = Errand::new(&engine, keys, platforms);
+        let mut pull_context = PullContext::new(&engine, keys, platforms);
         if let Some(daemon) = daemon {
             self.tell_whose_settings(mode);
-            errand = errand.by(daemon, self.patience.rate());
+            pull_context = pull_context.by(daemon, self.network.rate());
         }
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let runtime = runtime()?;
@@ -163,24 +163,24 @@ impl Args {
         } else {
             &mut stderr
         };
-        let mut haul = Haul::new(errand, Board::new(mode, out), &runtime);
+        let mut runner = PullRunner::new(pull_context, Board::new(mode, out), &runtime);
         if destination.is_some() {
-            haul.record(Recorder::start());
+            runner.record(Recorder::start());
         }
-        let outcome = runtime.block_on(haul.pull_all(references, self.all_tags, &signals));
+        let outcome = runtime.block_on(runner.pull_all(references, self.all_tags, &signals));
         // What was left in the middle comes to rest first: what is said then stays true.
         runtime.block_on(engine.idle());
         drop(runtime);
-        let written = match destination.zip(haul.recorded()) {
+        let written = match destination.zip(runner.recorded()) {
             Some((destination, recorder)) => destination.write(&page(recorder)),
             None => Ok(()),
         };
         let written = written.map_err(Error::Timings);
         match outcome? {
             Outcome::Stopped(signal) => {
-                haul.stopped()?;
+                runner.stopped()?;
                 written.unwrap_or_else(|error| report(&error));
-                Ok(Ended::Stopped(signal))
+                Ok(CommandOutcome::Interrupted(signal))
             }
             Outcome::Over(pulls) => {
                 if mode != Mode::Json {
@@ -188,7 +188,11 @@ impl Args {
                 }
                 written?;
                 let is_well = pulls.iter().all(Option::is_some);
-                Ok(if is_well { Ended::Well } else { Ended::Failed })
+                Ok(if is_well {
+                    CommandOutcome::Success
+                } else {
+                    CommandOutcome::Failure
+                })
             }
         }
     }
@@ -243,7 +247,7 @@ impl Args {
     fn tell_whose_settings(&self, mode: Mode) {
         let is_given = self.max_concurrent_downloads.is_some()
             || self.connections.is_some()
-            || self.patience.is_given();
+            || self.network.is_given();
         if is_given && !matches!(mode, Mode::Json | Mode::Silent) {
             warn(
                 "the daemon that owns the store pulls: how often, how long and over how many connections is its own",

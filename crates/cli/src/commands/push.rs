@@ -8,9 +8,9 @@ use serde::Serialize;
 use tokio::runtime::Builder;
 use windlass::{Caller, Engine, ImageName, PushRequest, Pushed, Reference};
 
-use super::asking::login;
-use super::choice::{Platforms, Showing};
-use super::{AuthFile, Ended, parse_reference, report};
+use super::remote_query::login;
+use super::shared_args::{OutputArgs, PlatformArgs};
+use super::{AuthFile, CommandOutcome, parse_reference, report};
 use windlass_report::{OperationError, RegistryLogin};
 
 use crate::context::{Context, note, warn};
@@ -52,10 +52,10 @@ pub(crate) struct Args {
     allow_nondistributable_artifacts: bool,
 
     #[command(flatten)]
-    platforms: Platforms,
+    platforms: PlatformArgs,
 
     #[command(flatten)]
-    showing: Showing,
+    output_args: OutputArgs,
 
     #[command(flatten)]
     auth: AuthFile,
@@ -72,7 +72,7 @@ struct Record {
 
 impl Args {
     /// Pushes. An image that fails is reported and does not keep the others from being pushed.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let names = self.names.iter().map(|name| parse_reference(name));
         let names: Vec<_> = names.collect::<Result<_, _>>()?;
         let engine = context.share()?;
@@ -84,7 +84,7 @@ impl Args {
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let keys = context.keys(self.auth.authfile.as_deref());
         let caller = Caller::new(Arc::new(keys.clone()));
-        let mut ended = Ended::Well;
+        let mut ended = CommandOutcome::Success;
         for reference in names {
             let request = PushRequest {
                 reference: reference.clone(),
@@ -100,7 +100,7 @@ impl Args {
                 (Ok(pushed), _) => self.tell(context, &pushed)?,
                 (Err(_), Some(signal)) => {
                     note("Stopped. What was sent whole is there.");
-                    return Ok(Ended::Stopped(signal));
+                    return Ok(CommandOutcome::Interrupted(signal));
                 }
                 (Err(source), None) => {
                     let registry = reference.repository().registry().to_owned();
@@ -112,7 +112,7 @@ impl Args {
                         }),
                         source: Box::new(source.into()),
                     }));
-                    ended = Ended::Failed;
+                    ended = CommandOutcome::Failure;
                 }
             }
         }
@@ -132,7 +132,7 @@ impl Args {
             .build();
         let runtime = runtime.map_err(Error::Runtime)?;
         let doing = format!("Pushing {}", request.reference.familiar());
-        Ok(shown(self.showing.mode(context), &doing, |tell| {
+        Ok(shown(self.output_args.mode(context), &doing, |tell| {
             engine.push(request, runtime.handle(), signals.flag(), tell)
         }))
     }
@@ -144,7 +144,7 @@ impl Args {
                 "{name} came with layers that were here in another compression; its manifest is a new one"
             ));
         }
-        if self.showing.json {
+        if self.output_args.json {
             let record = Record {
                 reference: pushed.reference.to_string(),
                 digest: pushed.digest.to_string(),
@@ -156,7 +156,7 @@ impl Args {
             let repository = pushed.reference.without_tag().without_digest();
             let name = repository.with_digest(pushed.digest);
             writeln!(context.out, "{}", escape(&name.to_string()))?;
-            if self.showing.tells() {
+            if self.output_args.has_notes() {
                 note(&format!("Pushed {}", pushed.reference.familiar()));
             }
         }

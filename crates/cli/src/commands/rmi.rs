@@ -3,8 +3,8 @@
 use serde::Serialize;
 use windlass::Removed;
 
-use super::removed::Gone;
-use super::{Ended, report};
+use super::removal_record::RemovalRecord;
+use super::{CommandOutcome, report};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
@@ -44,19 +44,19 @@ pub(crate) struct Args {
 struct Record<'a> {
     name: &'a str,
     #[serde(flatten)]
-    gone: Gone<'a>,
+    gone: RemovalRecord<'a>,
 }
 
 impl Args {
     /// Removes what can be removed; what cannot is reported, and the others are removed still.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let purpose = format!("windlass rmi {}", self.names.join(" "));
         let backend = context.backend(&purpose, |_| {})?;
-        let mut ended = Ended::Well;
+        let mut ended = CommandOutcome::Success;
         for text in &self.names {
             match backend.remove(text, self.force) {
                 Ok(removal) if self.json => {
-                    let gone = Gone::new(&removal.removed, removal.freed);
+                    let gone = RemovalRecord::new(&removal.removed, removal.freed);
                     let record = Record { name: text, gone };
                     output::json::line(context.out, &record)?;
                 }
@@ -65,7 +65,7 @@ impl Args {
                 Err(error) if self.force && error.is_unknown_image() => {}
                 Err(error) => {
                     report(&error);
-                    ended = Ended::Failed;
+                    ended = CommandOutcome::Failure;
                 }
             }
         }

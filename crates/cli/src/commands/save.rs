@@ -7,9 +7,9 @@ use clap::ValueEnum;
 use serde::Serialize;
 use windlass::{Choice, Engine, ImageName, LayoutKind, Output, SaveTo, Saved};
 
-use super::choice::{Platforms, Showing};
-use super::files::Compression;
-use super::{Ended, image_name};
+use super::compression::Compression;
+use super::shared_args::{OutputArgs, PlatformArgs};
+use super::{CommandOutcome, image_name};
 use windlass_report::{OperationError, TransferError};
 
 use crate::context::{Context, note, warn};
@@ -54,10 +54,10 @@ pub(crate) struct Args {
     compress: Option<Compression>,
 
     #[command(flatten)]
-    platforms: Platforms,
+    platforms: PlatformArgs,
 
     #[command(flatten)]
-    showing: Showing,
+    output_args: OutputArgs,
 }
 
 /// What can be written.
@@ -85,7 +85,7 @@ struct Record<'a> {
 
 impl Args {
     /// Saves. Nothing of it appears unless all of it is written.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let names = self.names.iter().map(|name| image_name(name));
         let names: Vec<ImageName> = names.collect::<Result<_, _>>()?;
         let choice = self.platforms.choice()?;
@@ -96,11 +96,11 @@ impl Args {
         match (saved, signals.came()) {
             (Ok(saved), _) => {
                 self.tell(context, &saved)?;
-                Ok(Ended::Well)
+                Ok(CommandOutcome::Success)
             }
             (Err(_), Some(signal)) => {
                 note("Stopped. Nothing was written.");
-                Ok(Ended::Stopped(signal))
+                Ok(CommandOutcome::Interrupted(signal))
             }
             (Err(source), None) => Err(OperationError::Transfer {
                 action: self.doing("saving"),
@@ -118,31 +118,35 @@ impl Args {
         (names, choice): (&[ImageName], &Choice),
         signals: &Signals,
     ) -> Result<Vec<Saved>, TransferError> {
-        shown(self.showing.mode(context), &self.doing("Saving"), |tell| {
-            let stop = signals.flag();
-            let kind = match self.format {
-                Format::DockerArchive => LayoutKind::DockerArchive,
-                Format::OciArchive => LayoutKind::OciArchive,
-                Format::Oci | Format::Dir => {
-                    let kind = match self.format {
-                        Format::Oci => LayoutKind::OciDirectory,
-                        _ => LayoutKind::Directory,
-                    };
-                    let path = self.output().unwrap_or_else(|| ".".as_ref());
-                    let to = SaveTo::Directory(kind, path);
-                    return Ok(engine.save(names, choice, to, stop, tell)?);
-                }
-            };
-            let mut stdout = io::stdout();
-            let output = match self.output() {
-                Some(path) => Output::at(path)?,
-                None => Output::Stream(&mut stdout),
-            };
-            output.write(self.compression(), |out| {
-                let to = SaveTo::Archive(kind, out);
-                Ok(engine.save(names, choice, to, stop, tell)?)
-            })
-        })
+        shown(
+            self.output_args.mode(context),
+            &self.doing("Saving"),
+            |tell| {
+                let stop = signals.flag();
+                let kind = match self.format {
+                    Format::DockerArchive => LayoutKind::DockerArchive,
+                    Format::OciArchive => LayoutKind::OciArchive,
+                    Format::Oci | Format::Dir => {
+                        let kind = match self.format {
+                            Format::Oci => LayoutKind::OciDirectory,
+                            _ => LayoutKind::Directory,
+                        };
+                        let path = self.output().unwrap_or_else(|| ".".as_ref());
+                        let to = SaveTo::Directory(kind, path);
+                        return Ok(engine.save(names, choice, to, stop, tell)?);
+                    }
+                };
+                let mut stdout = io::stdout();
+                let output = match self.output() {
+                    Some(path) => Output::at(path)?,
+                    None => Output::Stream(&mut stdout),
+                };
+                output.write(self.compression(), |out| {
+                    let to = SaveTo::Archive(kind, out);
+                    Ok(engine.save(names, choice, to, stop, tell)?)
+                })
+            },
+        )
     }
 
     /// Finds what does not go together.
@@ -152,7 +156,7 @@ impl Args {
             "a directory needs a name: give it with --output"
         } else if self.output().is_none() && io::stdout().is_terminal() {
             "an archive is not for a terminal: give a file with --output, or redirect it"
-        } else if self.output().is_none() && self.showing.json {
+        } else if self.output().is_none() && self.output_args.json {
             "--json and the archive cannot both go to standard output: give a file with --output"
         } else if is_directory && self.compress.is_some() {
             "only an archive can be compressed, not a directory"
@@ -198,7 +202,7 @@ impl Args {
                     image.digest
                 ));
             }
-            if self.showing.json {
+            if self.output_args.json {
                 let names = image.names.iter().map(ToString::to_string);
                 let record = Record {
                     image_id: image.image_id.to_string(),
@@ -210,7 +214,7 @@ impl Args {
                 output::json::line(context.out, &record)?;
             }
         }
-        if self.showing.tells()
+        if self.output_args.has_notes()
             && let Some(path) = output
         {
             let count = human::count(saved.len() as u64, "image");

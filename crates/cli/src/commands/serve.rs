@@ -16,8 +16,8 @@ use windlass_serve::{
     ServeLimits,
 };
 
-use super::Ended;
-use super::asking::runtime;
+use super::CommandOutcome;
+use super::remote_query::runtime;
 use windlass_report::OperationError;
 
 use crate::context::{Context, note, warn};
@@ -104,7 +104,7 @@ const MAX_TARGET: usize = 300;
 
 impl Args {
     /// Serves until a signal arrives. SIGTERM is how a service is stopped, and so not a failure.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         self.check()?;
         let root = context.root()?;
         let tls = self.tls()?;
@@ -145,8 +145,8 @@ impl Args {
             note(&format!("Stopped; {count} cut short"));
         }
         match signals.came() {
-            Some(Signal::Interrupt) => Ok(Ended::Stopped(Signal::Interrupt)),
-            Some(Signal::Terminate) | None => Ok(Ended::Well),
+            Some(Signal::Interrupt) => Ok(CommandOutcome::Interrupted(Signal::Interrupt)),
+            Some(Signal::Terminate) | None => Ok(CommandOutcome::Success),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::asking::{Answer, ask};
-use super::{AuthFile, Ended, parse_reference};
+use super::remote_query::{Answer, ask};
+use super::{AuthFile, CommandOutcome, parse_reference};
 use windlass_report::RegistryAction;
 
 use crate::context::Context;
@@ -41,7 +41,7 @@ struct Record<'a> {
 
 impl Args {
     /// Prints the tags.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let reference = parse_reference(&self.repository)?;
         if !reference.is_name_only() {
             return Err(Error::NotARepository {
@@ -55,7 +55,7 @@ impl Args {
         })?;
         let tags = match tags {
             Answer::Got(tags) => tags,
-            Answer::Stopped(signal) => return Ok(Ended::Stopped(signal)),
+            Answer::Stopped(signal) => return Ok(CommandOutcome::Interrupted(signal)),
         };
         let repository = reference.repository().to_string();
         for tag in &tags {
@@ -67,6 +67,6 @@ impl Args {
             }
         }
         context.out.flush()?;
-        Ok(Ended::Well)
+        Ok(CommandOutcome::Success)
     }
 }

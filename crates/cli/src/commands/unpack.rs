@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use windlass::UnpackSummary;
 
-use super::{Ended, image_name};
+use super::{CommandOutcome, image_name};
 use windlass_report::OperationError;
 
 use crate::context::{Context, note};
@@ -34,7 +34,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// Unpacks.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let name = image_name(&self.name)?;
         let engine = context.share()?;
         let signals = Signals::watch().map_err(Error::Runtime)?;
@@ -42,7 +42,7 @@ impl Args {
         match (unpacked, signals.came()) {
             (Ok(summary), _) => {
                 note(&self.words(&summary));
-                Ok(Ended::Well)
+                Ok(CommandOutcome::Success)
             }
             (Err(_), Some(signal)) => {
                 let directory = self.directory.to_string_lossy();
@@ -50,7 +50,7 @@ impl Args {
                     "Stopped. Nothing was left in {}.",
                     escape(&directory)
                 ));
-                Ok(Ended::Stopped(signal))
+                Ok(CommandOutcome::Interrupted(signal))
             }
             (Err(source), None) => Err(OperationError::Unpack {
                 name: self.name.clone(),

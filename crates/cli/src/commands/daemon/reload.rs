@@ -9,8 +9,8 @@ use windlass_listen::ServerTls;
 
 use super::config::{ConfigSource, DaemonConfig, ReloadableConfig, daemon};
 use super::log::DaemonLog;
-use windlass_report::OperationError;
 use crate::error::Error;
+use windlass_report::OperationError;
 
 /// Reloads the configuration.
 #[derive(Debug)]
@@ -55,7 +55,9 @@ impl Reloader {
             .transpose()?;
         let engine = self.daemon.engine();
         let registry = config.reloadable.engine.pull.registry.clone();
-        engine.reconfigure(registry).map_err(OperationError::Client)?;
+        engine
+            .reconfigure(registry)
+            .map_err(OperationError::Client)?;
         if let (Some(ours), Some(new)) = (&self.tls, &tls) {
             ours.replace(new);
         }

@@ -7,12 +7,12 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use windlass::{Digest, Preview, PullEvent, PullRequest, Reference};
 
-use super::errand::Errand;
+use super::context::PullContext;
 use super::{AT_ONCE, Args};
 use windlass_report::{ErrorReport, RegistryAction};
 
-use crate::commands::Ended;
-use crate::commands::asking::runtime;
+use crate::commands::CommandOutcome;
+use crate::commands::remote_query::runtime;
 use crate::context::{Context, note, warn};
 use crate::environment;
 use crate::error::{Error, render};
@@ -40,27 +40,27 @@ struct Room {
 
 impl Args {
     /// Finds out what a pull would do, and tells.
-    pub(super) fn look(&self, context: &mut Context<'_>) -> Result<Ended, Error> {
+    pub(super) fn look(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let mode = self.mode(context);
         let references = self.references(mode)?;
         let platforms = self.platforms()?;
         let engine = context.look()?;
         let root = context.root()?;
         let keys = context.keys(self.auth.authfile.as_deref());
-        let errand = Errand::new(&engine, keys, platforms);
+        let pull_context = PullContext::new(&engine, keys, platforms);
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let found = runtime()?.block_on(async {
             tokio::select! {
                 biased;
                 signal = signals.first() => Ok(Err(signal)),
-                found = find_all(&errand, references, self.all_tags) => found.map(Ok),
+                found = find_all(&pull_context, references, self.all_tags) => found.map(Ok),
             }
         })?;
         let found = match found {
             Ok(found) => found,
             Err(signal) => {
                 note("Stopped. Nothing was changed.");
-                return Ok(Ended::Stopped(signal));
+                return Ok(CommandOutcome::Interrupted(signal));
             }
         };
         let room = Room::on_disk_of(&root, &found);
@@ -107,20 +107,22 @@ impl Args {
 }
 
 async fn find_all(
-    errand: &Errand<'_>,
+    pull_context: &PullContext<'_>,
     references: Vec<Reference>,
     all_tags: bool,
 ) -> Result<Vec<Found>, Error> {
     let references = if all_tags {
-        errand.all_tags(&references).await?
+        pull_context.all_tags(&references).await?
     } else {
         references
     };
     let found = stream::iter(references)
         .map(|reference| async move {
-            match errand.requests(reference).await {
+            match pull_context.requests(reference).await {
                 Ok(requests) => {
-                    let found = requests.into_iter().map(|request| find(errand, request));
+                    let found = requests
+                        .into_iter()
+                        .map(|request| find(pull_context, request));
                     join_all(found).await
                 }
                 Err(error) => vec![not_found(error)],
@@ -130,12 +132,12 @@ async fn find_all(
     Ok(found.concat().await)
 }
 
-async fn find(errand: &Errand<'_>, request: PullRequest) -> Found {
+async fn find(pull_context: &PullContext<'_>, request: PullRequest) -> Found {
     let (reference, mut events) = (request.reference.clone(), Vec::new());
-    let preview = errand.engine.preview(request);
+    let preview = pull_context.engine.preview(request);
     let outcome = preview.drive(|event| events.push(event)).await;
     let outcome = outcome.map_err(|source| {
-        let error = errand.error(RegistryAction::Preview, &reference, source);
+        let error = pull_context.error(RegistryAction::Preview, &reference, source);
         error.report()
     });
     Found {
@@ -169,13 +171,13 @@ fn previews(found: &[Found]) -> impl Iterator<Item = &Preview> {
     found.iter().filter_map(|found| found.outcome.as_ref().ok())
 }
 
-fn ended(found: &[Found]) -> Ended {
+fn ended(found: &[Found]) -> CommandOutcome {
     if found.iter().any(|found| found.outcome.is_err()) {
-        Ended::Failed
+        CommandOutcome::Failure
     } else if previews(found).any(|preview| preview.is_newer) {
-        Ended::Newer
+        CommandOutcome::UpdateAvailable
     } else {
-        Ended::Well
+        CommandOutcome::Success
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::{self, Instant};
 use windlass::{PullRequest, Pulled, Reference};
 
 use super::AT_ONCE;
-use super::errand::Errand;
+use super::context::PullContext;
 use windlass_report::ErrorReport;
 
 use crate::environment;
@@ -22,8 +22,8 @@ use crate::signals::{Signal, Signals};
 use windlass_timings::{CpuTime, FailureRecord, Recorder, SAMPLE_TIME};
 
 /// The pulls.
-pub(super) struct Haul<'a> {
-    errand: Errand<'a>,
+pub(super) struct PullRunner<'a> {
+    pull_context: PullContext<'a>,
     board: RefCell<Board<'a>>,
     recorder: Option<RefCell<Recorder>>,
     start: Instant,
@@ -36,12 +36,12 @@ pub(super) enum Outcome {
     Stopped(Signal),
 }
 
-impl<'a> Haul<'a> {
+impl<'a> PullRunner<'a> {
     /// Prepares pulls that are shown on `board`.
-    pub(super) fn new(errand: Errand<'a>, board: Board<'a>, runtime: &Runtime) -> Self {
+    pub(super) fn new(pull_context: PullContext<'a>, board: Board<'a>, runtime: &Runtime) -> Self {
         let _inside = runtime.enter();
         Self {
-            errand,
+            pull_context,
             board: RefCell::new(board),
             recorder: None,
             start: Instant::now(),
@@ -49,7 +49,7 @@ impl<'a> Haul<'a> {
     }
 }
 
-impl Haul<'_> {
+impl PullRunner<'_> {
     /// Pulls everything, or all tags of the repositories, until a signal comes.
     pub(super) async fn pull_all(
         &self,
@@ -59,7 +59,7 @@ impl Haul<'_> {
     ) -> Result<Outcome, Error> {
         let pulls = async {
             let wanted = if all_tags {
-                self.errand.all_tags(&references).await?
+                self.pull_context.all_tags(&references).await?
             } else {
                 references
             };
@@ -81,7 +81,7 @@ impl Haul<'_> {
 
     async fn pull_each(&self, references: Vec<Reference>) -> Result<Vec<Option<Pulled>>, Error> {
         let wanted = stream::iter(references)
-            .map(|reference| self.errand.requests(reference))
+            .map(|reference| self.pull_context.requests(reference))
             .buffered(AT_ONCE);
         let wanted: Vec<_> = wanted.collect().await;
         let mut requests = Vec::new();
@@ -95,7 +95,7 @@ impl Haul<'_> {
                     Ok(request) => &request.reference,
                     Err((reference, _)) => reference,
                 };
-                let mirrors = self.errand.mirrors(reference);
+                let mirrors = self.pull_context.mirrors(reference);
                 self.board.borrow_mut().add(reference, mirrors);
                 self.note(|recorder, _| recorder.add(reference));
                 requests.push(request);
@@ -124,7 +124,7 @@ impl Haul<'_> {
     async fn pull_one(&self, place: usize, request: &PullRequest) -> io::Result<Option<Pulled>> {
         self.board.borrow_mut().start(place, self.now());
         self.note(|recorder, now| recorder.begin(place, now));
-        let mut pull = self.errand.pull(request);
+        let mut pull = self.pull_context.pull(request);
         while let Some(event) = pull.next_event().await {
             self.note(|recorder, now| recorder.event(place, &event, now));
             self.board.borrow_mut().event(place, &event, self.now())?;

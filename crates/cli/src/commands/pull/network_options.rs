@@ -7,7 +7,7 @@ use windlass_config::{parse_duration, parse_positive_duration, parse_rate};
 
 /// How often, after what time, how fast.
 #[derive(Debug, clap::Args)]
-pub(super) struct Patience {
+pub(super) struct NetworkOptions {
     /// Tries more when nothing came, for each request; 0 to try once [default: 4]
     #[arg(long, value_name = "N")]
     retry: Option<u32>,
@@ -25,7 +25,7 @@ pub(super) struct Patience {
     limit_rate: Option<Rate>,
 }
 
-impl Patience {
+impl NetworkOptions {
     /// Puts what was asked for into `engine`.
     pub(super) fn apply(&self, engine: &mut EngineConfig) {
         if let Some(retry) = self.retry {

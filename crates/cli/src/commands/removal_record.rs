@@ -5,14 +5,14 @@ use windlass::{Digest, Removed};
 
 /// What is gone, and what that gave back.
 #[derive(Serialize)]
-pub(super) struct Gone<'a> {
+pub(super) struct RemovalRecord<'a> {
     untagged: Vec<&'a str>,
     deleted: Vec<&'a Digest>,
     /// Bytes of the disk.
     reclaimed: u64,
 }
 
-impl<'a> Gone<'a> {
+impl<'a> RemovalRecord<'a> {
     pub(super) fn new(removed: &'a [Removed], reclaimed: u64) -> Self {
         let mut gone = Self {
             untagged: Vec::new(),

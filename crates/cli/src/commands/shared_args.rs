@@ -9,7 +9,7 @@ use crate::progress::{Asked, Mode};
 
 /// Which images of an index.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Platforms {
+pub(crate) struct PlatformArgs {
     /// Of several platforms, take this one [default: this machine's, or else the first]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<String>,
@@ -21,7 +21,7 @@ pub(crate) struct Platforms {
 
 /// How progress is shown.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Showing {
+pub(crate) struct OutputArgs {
     /// Show nothing but the result
     #[arg(short, long)]
     quiet: bool,
@@ -41,7 +41,7 @@ pub(crate) struct Showing {
     pub(crate) json: bool,
 }
 
-impl Platforms {
+impl PlatformArgs {
     /// Returns which images are meant.
     pub(crate) fn choice(&self) -> Result<Choice, Error> {
         if self.all_platforms {
@@ -52,7 +52,7 @@ impl Platforms {
     }
 }
 
-impl Showing {
+impl OutputArgs {
     /// Returns how progress is shown: not at all to programs.
     pub(crate) fn mode(&self, context: &Context<'_>) -> Mode {
         if self.quiet || self.json {
@@ -62,7 +62,7 @@ impl Showing {
     }
 
     /// Says whether people want to be told how it went.
-    pub(crate) fn tells(&self) -> bool {
+    pub(crate) fn has_notes(&self) -> bool {
         !self.quiet && !self.json
     }
 }

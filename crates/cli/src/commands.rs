@@ -1,22 +1,20 @@
 //! One file a command.
 
-mod asking;
 pub(crate) mod bundle;
-mod choice;
 pub(crate) mod completion;
+mod compression;
 pub(crate) mod config;
 pub(crate) mod copy;
 pub(crate) mod daemon;
 pub(crate) mod df;
 pub(crate) mod digest;
 pub(crate) mod export;
-mod files;
 pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod load;
-mod loaded;
+mod loaded_image;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod manifest;
@@ -24,10 +22,12 @@ pub(crate) mod mount;
 pub(crate) mod prune;
 pub(crate) mod pull;
 pub(crate) mod push;
-mod removed;
+mod remote_query;
+mod removal_record;
 pub(crate) mod rmi;
 pub(crate) mod save;
 pub(crate) mod serve;
+mod shared_args;
 pub(crate) mod tag;
 pub(crate) mod tags;
 pub(crate) mod umount;
@@ -49,17 +49,16 @@ use crate::environment::{self, Environment};
 use crate::error::{Error, render};
 use crate::signals::Signal;
 
-/// How a command ended that has told already what there was to tell.
+/// The result of a command that has printed everything there is to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// All went well.
-    Well,
-    /// All went well, and a pull would change something.
-    Newer,
-    /// Something failed, and was reported.
-    Failed,
-    /// A signal stopped it.
-    Stopped(Signal),
+pub(crate) enum CommandOutcome {
+    Success,
+    /// A dry run succeeded, and a pull would change something.
+    UpdateAvailable,
+    /// Something failed, and the error was printed.
+    Failure,
+    /// A signal interrupted the command.
+    Interrupted(Signal),
 }
 
 /// Where credentials are looked for first.
@@ -83,10 +82,10 @@ pub(crate) fn main() -> ExitCode {
     let mut stdout = io::stdout().lock();
     let mut context = Context::new(cli.global, Environment::read(), &mut stdout);
     match run(cli.command, &mut context) {
-        Ok(Ended::Well) => ExitCode::SUCCESS,
-        Ok(Ended::Newer) => NEWER.into(),
-        Ok(Ended::Failed) => ExitCode::FAILURE,
-        Ok(Ended::Stopped(signal)) => signal.exit_code().into(),
+        Ok(CommandOutcome::Success) => ExitCode::SUCCESS,
+        Ok(CommandOutcome::UpdateAvailable) => NEWER.into(),
+        Ok(CommandOutcome::Failure) => ExitCode::FAILURE,
+        Ok(CommandOutcome::Interrupted(signal)) => signal.exit_code().into(),
         Err(error) => {
             report(&error);
             error.exit_code().into()
@@ -101,13 +100,13 @@ pub(crate) fn report(error: &Error) {
     }
 }
 
-fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
+fn run(command: Command, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
     match command {
         Command::Pull(args) => args.run(context),
-        Command::Images(args) => args.run(context).map(|()| Ended::Well),
+        Command::Images(args) => args.run(context).map(|()| CommandOutcome::Success),
         Command::Inspect(args) => args.run(context),
-        Command::History(args) => args.run(context).map(|()| Ended::Well),
-        Command::Tag(args) => args.run(context).map(|()| Ended::Well),
+        Command::History(args) => args.run(context).map(|()| CommandOutcome::Success),
+        Command::Tag(args) => args.run(context).map(|()| CommandOutcome::Success),
         Command::Push(args) => args.run(context),
         Command::Rmi(args) => args.run(context),
         Command::Prune(args) => args.run(context),
@@ -119,18 +118,18 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<Ended, Error> {
         Command::Serve(args) => args.run(context),
         Command::Unpack(args) => args.run(context),
         Command::Bundle(args) => args.run(context),
-        Command::Mount(args) => args.run(context).map(|()| Ended::Well),
-        Command::Umount(args) => args.run(context).map(|()| Ended::Well),
-        Command::Df(args) => args.run(context).map(|()| Ended::Well),
+        Command::Mount(args) => args.run(context).map(|()| CommandOutcome::Success),
+        Command::Umount(args) => args.run(context).map(|()| CommandOutcome::Success),
+        Command::Df(args) => args.run(context).map(|()| CommandOutcome::Success),
         Command::Daemon(args) => args.run(context),
         Command::Manifest(args) => args.run(context),
         Command::Digest(args) => args.run(context),
         Command::Tags(args) => args.run(context),
         Command::Login(args) => args.run(context),
-        Command::Logout(args) => args.run(context).map(|()| Ended::Well),
-        Command::Config(args) => args.run(context).map(|()| Ended::Well),
-        Command::Completion(args) => args.run(context).map(|()| Ended::Well),
-        Command::Version(args) => args.run(context).map(|()| Ended::Well),
+        Command::Logout(args) => args.run(context).map(|()| CommandOutcome::Success),
+        Command::Config(args) => args.run(context).map(|()| CommandOutcome::Success),
+        Command::Completion(args) => args.run(context).map(|()| CommandOutcome::Success),
+        Command::Version(args) => args.run(context).map(|()| CommandOutcome::Success),
         Command::Image(command) => run(command.into(), context),
     }
 }

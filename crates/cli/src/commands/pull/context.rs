@@ -9,12 +9,12 @@ use windlass::{
 use windlass_credentials::CredentialStore;
 use windlass_report::{ErrorReport, OperationError, RegistryAction};
 
-use crate::commands::asking::login;
+use crate::commands::remote_query::login;
 use crate::error::Error;
 use windlass_control::{ControlClient, Request};
 
 /// What all images of the command have in common.
-pub(super) struct Errand<'a> {
+pub(super) struct PullContext<'a> {
     pub(super) engine: &'a Engine,
     /// The daemon that owns the store, where one does, and how fast each pull may be.
     daemon: Option<(ControlClient, Rate)>,
@@ -24,7 +24,7 @@ pub(super) struct Errand<'a> {
     platforms: Platforms,
 }
 
-impl<'a> Errand<'a> {
+impl<'a> PullContext<'a> {
     pub(super) fn new(engine: &'a Engine, keys: CredentialStore, platforms: Platforms) -> Self {
         Self {
             engine,
