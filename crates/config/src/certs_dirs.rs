@@ -14,7 +14,7 @@ use crate::file;
 use crate::hosts_toml::{self, ConfiguredHosts, HostsScope};
 use crate::registry_settings::CertificateOrigin;
 use crate::settings::RootCertificates;
-use crate::source::{ConfigSource, FileLocation, Finding, FindingKind, SourceKind, SourceState};
+use crate::source::{FileLocation, Finding, FindingKind, SourceFile, SourceKind, SourceState};
 
 /// The maximum number of entries of all directories together.
 const MAX_ENTRIES: usize = 10_000;
@@ -35,7 +35,7 @@ pub(crate) struct CertsDirScan {
     pub(crate) certificates: BTreeMap<String, EndpointCertificates>,
     /// Root certificates for all hosts.
     pub(crate) roots: Vec<RootCertificates>,
-    pub(crate) sources: Vec<ConfigSource>,
+    pub(crate) sources: Vec<SourceFile>,
     pub(crate) findings: Vec<Finding>,
     /// The number of entries that were read so far.
     entries: usize,
@@ -74,10 +74,10 @@ impl CertsDirScan {
     }
 
     fn read_root(&mut self, root: &Path, is_configured: bool) -> Result<(), ConfigError> {
-        let names = match list(root, &mut self.entries) {
+        let names = match list_directory(root, &mut self.entries) {
             Ok(names) => names,
             Err(ConfigProblem::Read(error)) if file::is_absent(&error) => {
-                self.source(root, SourceKind::CertsDir, SourceState::Absent);
+                self.add_source(root, SourceKind::CertsDir, SourceState::Absent);
                 if is_configured {
                     self.findings
                         .push(Finding::file(root, FindingKind::MissingDirectory));
@@ -85,15 +85,15 @@ impl CertsDirScan {
                 return Ok(());
             }
             Err(ConfigProblem::Read(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                self.source(root, SourceKind::CertsDir, SourceState::Unreadable);
+                self.add_source(root, SourceKind::CertsDir, SourceState::Unreadable);
                 let kind = FindingKind::Unreadable(error.kind());
                 self.findings.push(Finding::file(root, kind));
                 return Ok(());
             }
             Err(problem) => return Err(ConfigError::file(root, problem)),
         };
-        self.source(root, SourceKind::CertsDir, SourceState::Read);
-        let directories = self.directories(root, &names);
+        self.add_source(root, SourceKind::CertsDir, SourceState::Read);
+        let directories = self.find_directories(root, &names);
         let mut own = BTreeSet::new();
         let had_default = self.default.is_some();
         for directory in &directories {
@@ -109,7 +109,7 @@ impl CertsDirScan {
     }
 
     /// Returns the directories of registries among `names`, in the order in which they are read.
-    fn directories(&mut self, root: &Path, names: &[PathBuf]) -> Vec<RegistryDirectory> {
+    fn find_directories(&mut self, root: &Path, names: &[PathBuf]) -> Vec<RegistryDirectory> {
         let mut directories = Vec::new();
         for name in names {
             // Hidden directories are not for registries: a mounted Kubernetes ConfigMap keeps its files in one.
@@ -129,7 +129,7 @@ impl CertsDirScan {
                 }
             }
         }
-        directories.sort_by_cached_key(RegistryDirectory::rank);
+        directories.sort_by_cached_key(RegistryDirectory::sort_key);
         directories
     }
 
@@ -149,7 +149,7 @@ impl CertsDirScan {
             self.findings.push(finding);
             return Ok(None);
         };
-        let names = match list(&directory.path, &mut self.entries) {
+        let names = match list_directory(&directory.path, &mut self.entries) {
             Ok(names) => names,
             Err(problem @ ConfigProblem::TooMany { .. }) => {
                 return Err(ConfigError::file(&directory.path, problem));
@@ -180,23 +180,23 @@ impl CertsDirScan {
         let Some(registry) = registry else {
             let finding = Finding::file(&path, FindingKind::NotARegistry);
             self.findings.push(finding);
-            self.source(&path, SourceKind::HostsToml, SourceState::Ignored);
+            self.add_source(&path, SourceKind::HostsToml, SourceState::Ignored);
             return HostsTomlPresence::Present;
         };
         if self.hosts.contains_key(registry) {
-            self.source(&path, SourceKind::HostsToml, SourceState::Ignored);
+            self.add_source(&path, SourceKind::HostsToml, SourceState::Ignored);
             return HostsTomlPresence::Present;
         }
         let hosts = read_hosts(&path, HostsScope::Registry(registry), &mut self.findings);
         let state = match &hosts {
             Ok(None) => {
-                self.source(&path, SourceKind::HostsToml, SourceState::Ignored);
+                self.add_source(&path, SourceKind::HostsToml, SourceState::Ignored);
                 return HostsTomlPresence::Absent;
             }
             Ok(Some(_)) => SourceState::Read,
             Err(_) => SourceState::Broken,
         };
-        self.source(&path, SourceKind::HostsToml, state);
+        self.add_source(&path, SourceKind::HostsToml, state);
         if let Some(hosts) = hosts.transpose() {
             self.hosts.insert(registry.to_owned(), hosts);
         }
@@ -206,21 +206,21 @@ impl CertsDirScan {
     /// Reads the directory for all other registries. An error in it is an error of the whole configuration.
     fn read_default(&mut self, directory: &RegistryDirectory) -> Result<(), ConfigError> {
         let path = &directory.path;
-        let names =
-            list(path, &mut self.entries).map_err(|problem| ConfigError::file(path, problem))?;
+        let names = list_directory(path, &mut self.entries)
+            .map_err(|problem| ConfigError::file(path, problem))?;
         let mut hosts_toml = HostsTomlPresence::Absent;
         if names.iter().any(|name| name.as_os_str() == HOSTS_TOML) {
             let path = path.join(HOSTS_TOML);
             if self.default.is_some() {
-                self.source(&path, SourceKind::HostsToml, SourceState::Ignored);
+                self.add_source(&path, SourceKind::HostsToml, SourceState::Ignored);
             } else {
                 self.default = read_hosts(&path, HostsScope::Default, &mut self.findings)?;
-                self.source(&path, SourceKind::HostsToml, SourceState::Read);
+                self.add_source(&path, SourceKind::HostsToml, SourceState::Read);
             }
             hosts_toml = HostsTomlPresence::Present;
         }
         if let Some(tls) = certs::read(path, &names, hosts_toml, &mut self.findings)? {
-            self.source(path, SourceKind::Certificates, SourceState::Read);
+            self.add_source(path, SourceKind::Certificates, SourceState::Read);
             let roots = tls.roots.into_iter().map(|pem| RootCertificates {
                 path: path.clone(),
                 pem,
@@ -245,7 +245,7 @@ impl CertsDirScan {
             Ok(Some(tls)) => (SourceState::Read, Ok(tls)),
             Err(error) => (SourceState::Broken, Err(error)),
         };
-        self.source(&directory.path, SourceKind::Certificates, state);
+        self.add_source(&directory.path, SourceKind::Certificates, state);
         let certificates = self.certificates.entry(endpoint.to_owned()).or_default();
         certificates
             .registries
@@ -253,8 +253,8 @@ impl CertsDirScan {
         certificates.add(tls, FileLocation::file(&directory.path));
     }
 
-    fn source(&mut self, path: &Path, kind: SourceKind, state: SourceState) {
-        self.sources.push(ConfigSource::new(path, kind, state));
+    fn add_source(&mut self, path: &Path, kind: SourceKind, state: SourceState) {
+        self.sources.push(SourceFile::new(path, kind, state));
     }
 }
 
@@ -314,7 +314,7 @@ impl EndpointCertificates {
 impl RegistryDirectory {
     /// Returns the sort key of directories. Those of one registry are next to each other, and the one with exactly its
     /// name is first.
-    fn rank(&self) -> (String, bool, bool, String) {
+    fn sort_key(&self) -> (String, bool, bool, String) {
         let lower = self.name.to_lowercase();
         let is_other = lower != self.name;
         (lower, is_other, !self.has_underscores, self.name.clone())
@@ -357,7 +357,7 @@ fn read_hosts(
 }
 
 /// Returns the names in a directory, sorted, and adds their number to `count`.
-fn list(path: &Path, count: &mut usize) -> Result<Vec<PathBuf>, ConfigProblem> {
+fn list_directory(path: &Path, count: &mut usize) -> Result<Vec<PathBuf>, ConfigProblem> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path).map_err(ConfigProblem::Read)? {
         names.push(PathBuf::from(

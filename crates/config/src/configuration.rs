@@ -17,8 +17,10 @@ use crate::file;
 use crate::merge;
 use crate::paths::{ConfigPaths, DaemonJsonFile, WindlassFiles};
 use crate::registry_settings::{CertificateOrigin, RegistrySettings};
-use crate::settings::{DaemonJsonChoice, Definition, SettingVisitor, Settings, Target, ValueType};
-use crate::source::{ConfigSource, Finding, FindingKind, Setting, SourceKind, SourceState};
+use crate::settings::{
+    DaemonJsonChoice, SettingDefinition, SettingTarget, SettingVisitor, Settings, ValueType,
+};
+use crate::source::{Finding, FindingKind, Setting, SourceFile, SourceKind, SourceState};
 use crate::windlass_toml::{self, WindlassToml};
 
 /// The content of all files, merged.
@@ -41,7 +43,7 @@ pub struct Configuration {
     /// The keys in the daemon's own `daemon.json`, as they are written there.
     pub daemon_keys: Vec<Setting<String>>,
     /// Every file and directory that was looked for, in order.
-    pub sources: Vec<ConfigSource>,
+    pub sources: Vec<SourceFile>,
     /// What is noteworthy about the files and no error.
     pub findings: Vec<Finding>,
 }
@@ -118,7 +120,7 @@ impl Configuration {
     /// added to those in `config`. Options of the command line have to be applied after this. To reload, apply the new
     /// configuration to a new `config`: values that another configuration added are not removed.
     pub fn apply(&self, config: &mut PullerConfig) {
-        self.settings.visit(&mut Applier { config });
+        self.settings.visit(&mut SettingApplier { config });
         // The first pause can be set to any length, and none of the later ones is shorter.
         let retry = &mut config.retry;
         retry.longest_pause = retry.longest_pause.max(retry.first_pause);
@@ -168,22 +170,22 @@ impl Configuration {
 }
 
 /// Sets the fields of the engine's configuration.
-struct Applier<'a> {
+struct SettingApplier<'a> {
     config: &'a mut PullerConfig,
 }
 
-impl SettingVisitor for Applier<'_> {
+impl SettingVisitor for SettingApplier<'_> {
     fn visit<T: ValueType>(
         &mut self,
-        definition: &Definition<T>,
+        definition: &SettingDefinition<T>,
         setting: Option<&Setting<T::Value>>,
         _: &'static str,
     ) {
         let Some(setting) = setting else { return };
         match &definition.target {
-            Target::Field(field) => field(self.config).clone_from(&setting.value),
-            Target::List(field, add) => add(field(self.config), &setting.value),
-            Target::Program => {}
+            SettingTarget::Field(field) => field(self.config).clone_from(&setting.value),
+            SettingTarget::List(field, add) => add(field(self.config), &setting.value),
+            SettingTarget::Program => {}
         }
     }
 }
@@ -208,7 +210,7 @@ fn hosts(settings: &RegistrySettings) -> RegistryHosts {
 /// The files that were looked for, and what is noteworthy about them.
 #[derive(Default)]
 struct ReadLog {
-    sources: Vec<ConfigSource>,
+    sources: Vec<SourceFile>,
     findings: Vec<Finding>,
 }
 
@@ -278,7 +280,7 @@ impl ReadLog {
     }
 
     fn add_source(&mut self, path: &Path, kind: SourceKind, state: SourceState) {
-        self.sources.push(ConfigSource::new(path, kind, state));
+        self.sources.push(SourceFile::new(path, kind, state));
     }
 }
 

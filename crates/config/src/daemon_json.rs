@@ -13,7 +13,7 @@ use windlass_registry::Secret;
 use crate::address;
 use crate::error::{ConfigError, ConfigProblem};
 use crate::settings::{
-    DaemonJsonValue, Definition, ReadContext, SettingReader, Settings, ValueType,
+    DaemonJsonValue, ReadContext, SettingDefinition, SettingReader, Settings, ValueType,
 };
 use crate::source::{Finding, FindingKind, Setting};
 use entry::JsonFile;
@@ -81,7 +81,7 @@ struct JsonSettings<'a> {
 impl SettingReader for JsonSettings<'_> {
     fn read<T: ValueType>(
         &mut self,
-        definition: &Definition<T>,
+        definition: &SettingDefinition<T>,
     ) -> Result<Option<Setting<T::Value>>, ConfigError> {
         let Some(source) = &definition.daemon_json else {
             return Ok(None);

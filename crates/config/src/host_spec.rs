@@ -124,22 +124,22 @@ impl HostSpec {
         let mut spec = Self::default();
         if let Some(item) = table.take("ca") {
             for item in item.one_or_more()? {
-                spec.ca.push(FileName::of(&item, base)?);
+                spec.ca.push(FileName::read(&item, base)?);
             }
         }
         if let Some(item) = table.take("client") {
-            spec.client = clients(item, base)?;
+            spec.client = read_clients(item, base)?;
         }
         if let Some(item) = table.take(&dialect.key("skip-verify")) {
             spec.skip_verify = Some(item.flag()?);
         }
         if let Some(item) = table.take("capabilities") {
             spec.require_server(&item);
-            spec.capabilities = capabilities(item, dialect)?;
+            spec.capabilities = read_capabilities(item, dialect)?;
         }
         if let Some(item) = table.take("header") {
             spec.require_server(&item);
-            spec.headers = headers(item)?;
+            spec.headers = read_headers(item)?;
         }
         if let Some(item) = table.take(&dialect.key("override-path")) {
             spec.require_server(&item);
@@ -147,7 +147,7 @@ impl HostSpec {
         }
         if let Some(item) = table.take(&dialect.key("dial-timeout")) {
             spec.require_server(&item);
-            spec.connect = dial_timeout(&item, dialect)?;
+            spec.connect = read_dial_timeout(&item, dialect)?;
         }
         Ok(spec)
     }
@@ -187,7 +187,7 @@ impl HostSpec {
     }
 
     /// Drops the keys that containerd ignores without the address of a host.
-    pub(crate) fn without_server(&mut self, findings: &mut Vec<Finding>) {
+    pub(crate) fn drop_server_keys(&mut self, findings: &mut Vec<Finding>) {
         let is_set = self.capabilities.take().is_some() || self.override_path;
         self.override_path = false;
         if let (true, Some(error)) = (is_set, &self.needs_server) {
@@ -209,7 +209,7 @@ impl HostSpec {
         origin: FileLocation,
         findings: &mut Vec<Finding>,
     ) -> Result<Setting<HostConfig>, ConfigError> {
-        let tls = self.tls(findings)?;
+        let tls = self.read_tls(findings)?;
         let host = HostConfig {
             override_path: self.override_path,
             capabilities: self.capabilities.unwrap_or_default(),
@@ -222,7 +222,7 @@ impl HostSpec {
     }
 
     /// Reads the files with certificates and keys.
-    pub(crate) fn tls(&self, findings: &mut Vec<Finding>) -> Result<ClientTls, ConfigError> {
+    pub(crate) fn read_tls(&self, findings: &mut Vec<Finding>) -> Result<ClientTls, ConfigError> {
         let mut tls = ClientTls {
             skip_verify: self.skip_verify.unwrap_or_default(),
             ..ClientTls::default()
@@ -253,7 +253,7 @@ impl HostSpec {
 }
 
 impl FileName {
-    fn of(item: &TomlItem<'_>, base: &Path) -> Result<Self, ConfigError> {
+    fn read(item: &TomlItem<'_>, base: &Path) -> Result<Self, ConfigError> {
         Ok(Self {
             path: item.path(base)?,
             location: ErrorLocation(item.error(ConfigProblem::Missing)),
@@ -284,7 +284,7 @@ impl ErrorLocation {
 }
 
 /// Reads `client`: a file, a table of two, or an array of files and pairs of files.
-fn clients(item: TomlItem<'_>, base: &Path) -> Result<Vec<ClientFiles>, ConfigError> {
+fn read_clients(item: TomlItem<'_>, base: &Path) -> Result<Vec<ClientFiles>, ConfigError> {
     if item.is_table() {
         let mut table = item.table()?;
         let mut half = |key| {
@@ -293,27 +293,27 @@ fn clients(item: TomlItem<'_>, base: &Path) -> Result<Vec<ClientFiles>, ConfigEr
         };
         let (certificate, key) = (half("cert")?, half("key")?);
         table.refuse_rest(&["cert", "key"])?;
-        return Ok(vec![pair(&certificate, &key, base)?]);
+        return Ok(vec![read_pair(&certificate, &key, base)?]);
     }
     let mut clients = Vec::new();
     for item in item.one_or_more()? {
         if !item.is_array() {
             clients.push(ClientFiles {
-                certificate: FileName::of(&item, base)?,
+                certificate: FileName::read(&item, base)?,
                 key: None,
             });
             continue;
         }
         let wrong = item.wrong_type("an array of a certificate and a key");
         match <[TomlItem<'_>; 2]>::try_from(item.elements()?) {
-            Ok([certificate, key]) => clients.push(pair(&certificate, &key, base)?),
+            Ok([certificate, key]) => clients.push(read_pair(&certificate, &key, base)?),
             Err(_) => return Err(wrong),
         }
     }
     Ok(clients)
 }
 
-fn pair(
+fn read_pair(
     certificate: &TomlItem<'_>,
     key: &TomlItem<'_>,
     base: &Path,
@@ -324,13 +324,13 @@ fn pair(
         _ => Some(key.path(base)?),
     };
     Ok(ClientFiles {
-        certificate: FileName::of(certificate, base)?,
+        certificate: FileName::read(certificate, base)?,
         key,
     })
 }
 
 /// Reads `capabilities`. To containerd an empty list is the same as a missing key.
-fn capabilities(
+fn read_capabilities(
     item: TomlItem<'_>,
     dialect: Dialect,
 ) -> Result<Option<HostCapabilities>, ConfigError> {
@@ -360,7 +360,7 @@ fn capabilities(
     Ok(Some(capabilities))
 }
 
-fn headers(item: TomlItem<'_>) -> Result<Vec<(String, Secret)>, ConfigError> {
+fn read_headers(item: TomlItem<'_>) -> Result<Vec<(String, Secret)>, ConfigError> {
     let mut headers = Vec::new();
     let mut bytes = 0;
     for item in item.table()?.take_all() {
@@ -381,7 +381,10 @@ fn headers(item: TomlItem<'_>) -> Result<Vec<(String, Secret)>, ConfigError> {
 }
 
 /// Reads `dial_timeout`. To containerd zero means no limit of its own; then the general one applies.
-fn dial_timeout(item: &TomlItem<'_>, dialect: Dialect) -> Result<Option<Duration>, ConfigError> {
+fn read_dial_timeout(
+    item: &TomlItem<'_>,
+    dialect: Dialect,
+) -> Result<Option<Duration>, ConfigError> {
     let text = item.text()?;
     let connect = match dialect {
         Dialect::Containerd if text.is_empty() => return Ok(None),

@@ -58,20 +58,20 @@ pub(crate) fn read(
         let mut hosts = item.table()?.take_all();
         hosts.sort_by_key(TomlItem::first_mention);
         for item in hosts {
-            mirrors.push(mirror(item, base, &mut proxies, findings)?);
+            mirrors.push(read_mirror(item, base, &mut proxies, findings)?);
         }
     }
-    let server = server(&mut table, base, scope, &mut proxies, findings)?;
+    let server = read_server(&mut table, base, scope, &mut proxies, findings)?;
     report_unknown_keys(table, findings);
     Ok(ConfiguredHosts {
         mirrors,
         server,
-        proxies: one_proxy(proxies, path)?,
+        proxies: common_proxy(proxies, path)?,
         origin: Some(FileLocation::file(path)),
     })
 }
 
-fn mirror(
+fn read_mirror(
     item: TomlItem<'_>,
     base: &Path,
     proxies: &mut Vec<HostProxy>,
@@ -89,13 +89,13 @@ fn mirror(
         problem: Box::new(ConfigProblem::Url(problem)),
         ..location
     })?;
-    proxies.push(proxy(&mut table)?);
+    proxies.push(read_proxy(&mut table)?);
     report_unknown_keys(table, findings);
     spec.host(url, origin, findings)
 }
 
 /// Reads the keys at the root of the file, which are about `server`, or else about the registry's own host.
-fn server(
+fn read_server(
     table: &mut TomlTable<'_>,
     base: &Path,
     scope: HostsScope<'_>,
@@ -104,7 +104,7 @@ fn server(
 ) -> Result<Option<ServerHost>, ConfigError> {
     let item = table.take("server");
     let mut spec = HostSpec::take(table, Dialect::Containerd, base)?;
-    proxies.push(proxy(table)?);
+    proxies.push(read_proxy(table)?);
     if let Some(item) = item
         && !item.text()?.is_empty()
     {
@@ -115,7 +115,7 @@ fn server(
             scheme_error: None,
         }));
     }
-    spec.without_server(findings);
+    spec.drop_server_keys(findings);
     if !spec.has_keys_of_own_host() {
         return Ok(None);
     }
@@ -141,7 +141,7 @@ fn server(
     }
 }
 
-fn proxy(table: &mut TomlTable<'_>) -> Result<HostProxy, ConfigError> {
+fn read_proxy(table: &mut TomlTable<'_>) -> Result<HostProxy, ConfigError> {
     let Some(item) = table.take("proxy") else {
         return Ok(None);
     };
@@ -155,7 +155,7 @@ fn proxy(table: &mut TomlTable<'_>) -> Result<HostProxy, ConfigError> {
 
 /// Returns the proxy that all hosts share. Different proxies are an error, because without its proxy a host could be
 /// connected to directly where that must not happen.
-fn one_proxy(
+fn common_proxy(
     proxies: Vec<HostProxy>,
     path: &Path,
 ) -> Result<Option<Setting<Proxies>>, ConfigError> {

@@ -52,6 +52,6 @@ pub use settings::{
 };
 pub use size::{RateProblem, SizeProblem, parse_rate, parse_size, shown_rate, shown_size};
 pub use source::{
-    ConfigSource, FileLocation, Finding, FindingKind, Setting, SourceKind, SourceState,
+    FileLocation, Finding, FindingKind, Setting, SourceFile, SourceKind, SourceState,
 };
 pub use windlass_toml::{RegistryKeyReference, host_key_references, registry_key_references};

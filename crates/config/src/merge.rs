@@ -18,7 +18,7 @@ use crate::error::ConfigError;
 use crate::hosts_toml::{ConfiguredHosts, ServerHost};
 use crate::registry_settings::RegistrySettings;
 use crate::settings::{RootCertificates, Settings};
-use crate::source::{ConfigSource, FileLocation, Finding, Setting, SourceState};
+use crate::source::{FileLocation, Finding, Setting, SourceFile, SourceState};
 use crate::windlass_toml::{ANY_REGISTRY, RegistryTable, WindlassToml};
 
 /// Merges the content of all files.
@@ -26,7 +26,7 @@ pub(crate) fn merge(
     windlass_toml: WindlassToml,
     scan: CertsDirScan,
     daemon_json: DaemonJson,
-    sources: Vec<ConfigSource>,
+    sources: Vec<SourceFile>,
     findings: Vec<Finding>,
 ) -> Result<Configuration, ConfigError> {
     let mut merged = Configuration {
@@ -36,16 +36,16 @@ pub(crate) fn merge(
         ..Configuration::default()
     };
     add_roots(&mut merged.settings, scan.roots);
-    let mut merge = Merge {
+    let mut merge = RegistryMerge {
         merged: &mut merged,
         hosts: scan.hosts,
         default: scan.default,
         not_default: scan.not_default,
         certificates: scan.certificates,
-        hub: daemon_json.mirrors.map(hub_of),
+        hub: daemon_json.mirrors.map(hub_hosts),
         default_proxies: None,
     };
-    merge.registries(windlass_toml.registries)?;
+    merge.merge_registries(windlass_toml.registries)?;
     Ok(merged)
 }
 
@@ -60,7 +60,7 @@ fn add_roots(settings: &mut Settings, roots: Vec<RootCertificates>) {
 }
 
 /// The hosts and certificates of registries while they are merged. What is merged already is taken out.
-struct Merge<'a> {
+struct RegistryMerge<'a> {
     merged: &'a mut Configuration,
     hosts: BTreeMap<String, Result<ConfiguredHosts, ConfigError>>,
     default: Option<ConfiguredHosts>,
@@ -71,39 +71,43 @@ struct Merge<'a> {
     default_proxies: Option<Setting<Proxies>>,
 }
 
-impl Merge<'_> {
-    fn registries(&mut self, mut own: BTreeMap<String, RegistryTable>) -> Result<(), ConfigError> {
-        for (name, registry) in &mut own {
+impl RegistryMerge<'_> {
+    fn merge_registries(
+        &mut self,
+        mut tables: BTreeMap<String, RegistryTable>,
+    ) -> Result<(), ConfigError> {
+        for (name, registry) in &mut tables {
             if let Ok(url) = address::own_host(name) {
-                self.own_certificates(address::authority(&url), registry);
+                self.add_own_certificates(address::authority(&url), registry);
             }
         }
         self.certificates
             .retain(|_, certificates| certificates.is_configured());
 
-        let any_registry = own.remove(ANY_REGISTRY).unwrap_or_default();
+        let any_registry = tables.remove(ANY_REGISTRY).unwrap_or_default();
         let own_default = any_registry.hosts.transpose()?;
         let shadows = own_default.is_none() && self.default.is_some();
         let default = match own_default {
             Some(hosts) => {
-                self.ignore_default();
+                self.mark_default_overridden();
                 hosts
             }
             None => self.default.take().unwrap_or_default(),
         };
         self.default_proxies.clone_from(&any_registry.proxies);
-        self.merged.default = settings(default, any_registry.proxies, any_registry.foreign_hosts);
+        self.merged.default =
+            registry_settings(default, any_registry.proxies, any_registry.foreign_hosts);
         self.refuse_broken_default()?;
 
-        let mut names: BTreeSet<String> = own.keys().cloned().collect();
+        let mut names: BTreeSet<String> = tables.keys().cloned().collect();
         names.extend(self.hosts.keys().cloned());
         names.extend(self.hub.as_ref().map(|_| DEFAULT_REGISTRY.to_owned()));
         if shadows {
             names.append(&mut self.not_default.clone());
         }
         for name in names {
-            let own = own.remove(&name).unwrap_or_default();
-            self.registry(name, own, shadows);
+            let table = tables.remove(&name).unwrap_or_default();
+            self.merge_registry(name, table, shadows);
         }
         self.refuse_broken();
         let certificates = std::mem::take(&mut self.certificates);
@@ -121,10 +125,10 @@ impl Merge<'_> {
     }
 
     /// Adds the certificates of a registry's own host in a `windlass.toml`, which go before those in directories.
-    fn own_certificates(&mut self, endpoint: String, registry: &mut RegistryTable) {
+    fn add_own_certificates(&mut self, endpoint: String, registry: &mut RegistryTable) {
         let mut certificates = EndpointCertificates::default();
         for read in registry.certificates.drain(..) {
-            add_read(&mut certificates, read);
+            add_certificates(&mut certificates, read);
         }
         if let Some(Setting {
             value: true,
@@ -144,28 +148,28 @@ impl Merge<'_> {
     }
 
     /// Merges the configuration of the registry `name`.
-    fn registry(&mut self, name: String, own: RegistryTable, shadows: bool) {
+    fn merge_registry(&mut self, name: String, table: RegistryTable, shadows: bool) {
         let scanned = self.hosts.remove(&name);
         let hub = match name == DEFAULT_REGISTRY {
             true => self.hub.take(),
             false => None,
         };
-        let mut hosts = match (own.hosts, scanned) {
+        let mut hosts = match (table.hosts, scanned) {
             (Some(hosts), ignored) => {
-                self.ignore(ignored.as_ref());
+                self.mark_overridden(ignored.as_ref());
                 Some(hosts)
             }
             (None, Some(hosts)) => Some(hosts),
             (None, None) => hub.map(Ok),
         };
         if let Some(Ok(decided)) = &mut hosts
-            && let Err(error) = self.merge_own_host(&name, decided, own.skip_verify.as_ref())
+            && let Err(error) = self.merge_own_host(&name, decided, table.skip_verify.as_ref())
         {
             hosts = Some(Err(error));
         }
         let default = &self.merged.default;
         let mut decided = match hosts {
-            Some(Ok(hosts)) => settings(hosts, None, None),
+            Some(Ok(hosts)) => registry_settings(hosts, None, None),
             Some(Err(error)) => {
                 let unusable = InvalidConfig::new(error);
                 self.merged.unusable.insert(name.clone(), unusable);
@@ -175,9 +179,9 @@ impl Merge<'_> {
             None => default.clone(),
         };
         let default_proxies = self.default_proxies.clone();
-        decided.proxies = own.proxies.or(decided.proxies).or(default_proxies);
-        decided.foreign_hosts = own.foreign_hosts.or(default.foreign_hosts.clone());
-        decided.limit_rate = own.limit_rate;
+        decided.proxies = table.proxies.or(decided.proxies).or(default_proxies);
+        decided.foreign_hosts = table.foreign_hosts.or(default.foreign_hosts.clone());
+        decided.limit_rate = table.limit_rate;
         self.merged.registries.insert(name, decided);
     }
 
@@ -240,27 +244,27 @@ impl Merge<'_> {
     }
 
     /// Records that a `hosts.toml` was read and is overridden.
-    fn ignore(&mut self, hosts: Option<&Result<ConfiguredHosts, ConfigError>>) {
+    fn mark_overridden(&mut self, hosts: Option<&Result<ConfiguredHosts, ConfigError>>) {
         match hosts {
             None => {}
             Some(Ok(hosts)) => {
                 let path = hosts.origin.as_ref().map(|origin| origin.path.clone());
-                self.ignore_source(path.as_deref());
+                self.mark_source_overridden(path.as_deref());
             }
             Some(Err(error)) => {
                 self.merged.findings.push(Finding::broken(error));
                 let path = error.path.clone();
-                self.ignore_source(Some(&path));
+                self.mark_source_overridden(Some(&path));
             }
         }
     }
 
-    fn ignore_default(&mut self) {
+    fn mark_default_overridden(&mut self) {
         let path = self.default.as_ref().and_then(|hosts| hosts.origin.clone());
-        self.ignore_source(path.as_ref().map(|origin| &*origin.path));
+        self.mark_source_overridden(path.as_ref().map(|origin| &*origin.path));
     }
 
-    fn ignore_source(&mut self, path: Option<&Path>) {
+    fn mark_source_overridden(&mut self, path: Option<&Path>) {
         let sources = self.merged.sources.iter_mut();
         for source in sources.filter(|source| Some(&*source.path) == path) {
             source.state = SourceState::Ignored;
@@ -323,7 +327,7 @@ impl ServerHost {
     }
 }
 
-fn add_read(
+fn add_certificates(
     certificates: &mut EndpointCertificates,
     read: Result<Setting<ClientTls>, ConfigError>,
 ) {
@@ -336,7 +340,7 @@ fn add_read(
     }
 }
 
-fn settings(
+fn registry_settings(
     hosts: ConfiguredHosts,
     proxies: Option<Setting<Proxies>>,
     foreign_hosts: Option<Setting<Vec<String>>>,
@@ -352,7 +356,7 @@ fn settings(
 }
 
 /// Returns the hosts of Docker Hub with the `registry-mirrors` of a `daemon.json` (EP-1, EP-2).
-fn hub_of(mirrors: Setting<Vec<url::Url>>) -> ConfiguredHosts {
+fn hub_hosts(mirrors: Setting<Vec<url::Url>>) -> ConfiguredHosts {
     let Setting { value, origin } = mirrors;
     let mirrors = value.into_iter();
     ConfiguredHosts {

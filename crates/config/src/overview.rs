@@ -12,14 +12,14 @@ use windlass_registry::{HostConfig, Proxies, Secret};
 use crate::address::shown_proxy;
 use crate::configuration::Configuration;
 use crate::registry_settings::RegistrySettings;
-use crate::settings::{ByteRate, DIRECT, Definition, SettingVisitor, ValueType, plain_text};
-use crate::source::{ConfigSource, FileLocation, Setting, lossy};
+use crate::settings::{DIRECT, RateType, SettingDefinition, SettingVisitor, ValueType, plain_text};
+use crate::source::{FileLocation, Setting, SourceFile, lossy};
 
 /// The whole configuration, and where each value comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Overview {
     /// Every file that was looked for.
-    pub sources: Vec<ConfigSource>,
+    pub sources: Vec<SourceFile>,
     /// Every setting that is not about one registry.
     pub settings: Vec<SettingOverview>,
     /// The registries that are configured, then `*` for all others.
@@ -156,7 +156,7 @@ struct EffectiveSettings {
 impl SettingVisitor for EffectiveSettings {
     fn visit<T: ValueType>(
         &mut self,
-        definition: &Definition<T>,
+        definition: &SettingDefinition<T>,
         setting: Option<&Setting<T::Value>>,
         _: &'static str,
     ) {
@@ -215,8 +215,8 @@ fn registry_overview(name: &str, settings: &RegistrySettings) -> RegistryOvervie
 fn limit_overview(limit: &Setting<Option<NonZeroU64>>) -> SettingOverview {
     SettingOverview {
         key: "limit-rate",
-        value: ByteRate.to_json(&limit.value),
-        text: ByteRate.to_text(&limit.value),
+        value: RateType.to_json(&limit.value),
+        text: RateType.to_text(&limit.value),
         is_default: false,
         origin: Some((&limit.origin).into()),
     }

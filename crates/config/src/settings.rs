@@ -20,16 +20,16 @@ use crate::error::ConfigError;
 use crate::source::Setting;
 
 pub(crate) use definition::{
-    DaemonJsonValue, Definition, SettingReader, SettingVisitor, Target, ValueType, define_settings,
-    plain_text,
+    DaemonJsonValue, SettingDefinition, SettingReader, SettingTarget, SettingVisitor, ValueType,
+    define_settings, plain_text,
 };
 pub(crate) use reader::{ReadContext, TomlSettings};
 pub use reference::{SettingReference, setting_references};
-pub(crate) use value_types::{ByteRate, DIRECT, NoProxy, ProxyAddress};
 use value_types::{
-    Count, DaemonJsonFileName, FilePath, FilePaths, Flag, InsecureRegistries, RootCertificateFiles,
-    Size, Time,
+    CountType, DaemonJsonType, FlagType, InsecureRegistriesType, PathListType, PathType,
+    RootCertificatesType, SizeType, TimeType,
 };
+pub(crate) use value_types::{DIRECT, NoProxyType, ProxyType, RateType};
 pub use value_types::{DaemonJsonChoice, RootCertificates};
 
 /// More layers or attempts at a time than this are never useful.
@@ -48,34 +48,34 @@ define_settings! {
     pub struct Settings {
         /// Directory of the store.
         root: PathBuf =
-            Definition::new("root", FilePath, Target::Program)
+            SettingDefinition::new("root", PathType, SettingTarget::Program)
                 .default_text("`/var/lib/windlass`, or `~/.local/share/windlass`");
 
         /// Accept Docker's old signed manifests (schema 1).
         schema1: bool =
-            Definition::new("schema1", Flag, Target::Field(|pull| &mut pull.registry.schema1));
+            SettingDefinition::new("schema1", FlagType, SettingTarget::Field(|pull| &mut pull.registry.schema1));
 
         /// Registries that may be used without TLS, or with a certificate that cannot be verified. For this machine,
         /// plain HTTP is always allowed. `--insecure-registry` adds to the list.
         insecure_registries: Vec<String> =
-            Definition::new(
+            SettingDefinition::new(
                 "insecure-registries",
-                InsecureRegistries,
-                Target::List(|pull| &mut pull.registry.insecure, add_missing),
+                InsecureRegistriesType,
+                SettingTarget::List(|pull| &mut pull.registry.insecure, add_missing),
             )
             .daemon_json("insecure-registries", daemon_json::insecure_registries);
 
         /// PEM files with root certificates that are trusted in addition to those of the system. The lists of several
         /// files add up.
         ca: Vec<RootCertificates> =
-            Definition::new("ca", RootCertificateFiles, Target::Program).merge(both_lists);
+            SettingDefinition::new("ca", RootCertificatesType, SettingTarget::Program).merge(both_lists);
 
         /// Proxy for `http` URLs. `proxy = ADDRESS` sets this and `proxy.https`.
         http_proxy: Option<Secret> =
-            Definition::new(
+            SettingDefinition::new(
                 "proxy.http",
-                ProxyAddress,
-                Target::Field(|pull| &mut pull.registry.proxies.http),
+                ProxyType,
+                SettingTarget::Field(|pull| &mut pull.registry.proxies.http),
             )
             .group_key("proxy")
             .daemon_json("proxies.http-proxy", daemon_json::proxy)
@@ -83,10 +83,10 @@ define_settings! {
 
         /// Proxy for `https` URLs.
         https_proxy: Option<Secret> =
-            Definition::new(
+            SettingDefinition::new(
                 "proxy.https",
-                ProxyAddress,
-                Target::Field(|pull| &mut pull.registry.proxies.https),
+                ProxyType,
+                SettingTarget::Field(|pull| &mut pull.registry.proxies.https),
             )
             .group_key("proxy")
             .daemon_json("proxies.https-proxy", daemon_json::proxy)
@@ -94,153 +94,153 @@ define_settings! {
 
         /// Hosts, domains (`.example.com`) and address ranges that are connected to directly.
         no_proxy: Option<String> =
-            Definition::new(
+            SettingDefinition::new(
                 "proxy.no-proxy",
-                NoProxy,
-                Target::Field(|pull| &mut pull.registry.proxies.no_proxy),
+                NoProxyType,
+                SettingTarget::Field(|pull| &mut pull.registry.proxies.no_proxy),
             )
             .daemon_json("proxies.no-proxy", daemon_json::no_proxy)
             .default_text("`NO_PROXY`");
 
         /// Time to connect, including TLS.
         connect_timeout: Duration =
-            Definition::new(
+            SettingDefinition::new(
                 "timeouts.connect",
-                Time::POSITIVE,
-                Target::Field(|pull| &mut pull.registry.timeouts.connect),
+                TimeType::POSITIVE,
+                SettingTarget::Field(|pull| &mut pull.registry.timeouts.connect),
             );
 
         /// Time until the head of a response arrives.
         response_timeout: Duration =
-            Definition::new(
+            SettingDefinition::new(
                 "timeouts.response",
-                Time::POSITIVE,
-                Target::Field(|pull| &mut pull.registry.timeouts.response),
+                TimeType::POSITIVE,
+                SettingTarget::Field(|pull| &mut pull.registry.timeouts.response),
             );
 
         /// A connection that delivers less than this within `pull.timeout` is closed.
         timeout_floor: u64 =
-            Definition::new(
+            SettingDefinition::new(
                 "timeouts.floor",
-                Count::new("bytes", 0, 1 << 30),
-                Target::Field(|pull| &mut pull.registry.timeouts.floor),
+                CountType::new("bytes", 0, 1 << 30),
+                SettingTarget::Field(|pull| &mut pull.registry.timeouts.floor),
             );
 
         /// Time to get a token.
         token_timeout: Duration =
-            Definition::new(
+            SettingDefinition::new(
                 "timeouts.token",
-                Time::POSITIVE,
-                Target::Field(|pull| &mut pull.registry.timeouts.token),
+                TimeType::POSITIVE,
+                SettingTarget::Field(|pull| &mut pull.registry.timeouts.token),
             );
 
         /// Time to find out whether a host is a registry.
         ping_timeout: Duration =
-            Definition::new(
+            SettingDefinition::new(
                 "timeouts.ping",
-                Time::POSITIVE,
-                Target::Field(|pull| &mut pull.registry.timeouts.ping),
+                TimeType::POSITIVE,
+                SettingTarget::Field(|pull| &mut pull.registry.timeouts.ping),
             );
 
         /// Number of layers that download at a time, over all pulls; 0 means no limit.
         downloads: usize =
-            Definition::new(
+            SettingDefinition::new(
                 "pull.downloads",
-                Count::new("layers", 0, MAX_COUNT),
-                Target::Field(|pull| &mut pull.downloads),
+                CountType::new("layers", 0, MAX_COUNT),
+                SettingTarget::Field(|pull| &mut pull.downloads),
             )
             .older_key("downloads")
             .daemon_json("max-concurrent-downloads", |entry, _| entry.capped_number(0, MAX_COUNT));
 
         /// Number of layers that are unpacked at a time, over all pulls; 0 means as many as there are threads.
         unpacks: usize =
-            Definition::new(
+            SettingDefinition::new(
                 "pull.unpacks",
-                Count::new("layers", 0, MAX_COUNT),
-                Target::Field(|pull| &mut pull.unpacks),
+                CountType::new("layers", 0, MAX_COUNT),
+                SettingTarget::Field(|pull| &mut pull.unpacks),
             );
 
         /// Maximum number of connections for one large blob. Each is tried out, and kept only if it makes the download
         /// faster; 1 means a single connection.
         connections: usize =
-            Definition::new(
+            SettingDefinition::new(
                 "pull.connections",
-                Count::new("connections", 1, MAX_CONNECTIONS),
-                Target::Field(|pull| &mut pull.split.connections),
+                CountType::new("connections", 1, MAX_CONNECTIONS),
+                SettingTarget::Field(|pull| &mut pull.split.connections),
             );
 
         /// A second connection is opened only if at least this much of the blob is missing.
         split_from: u64 =
-            Definition::new(
+            SettingDefinition::new(
                 "pull.split-from",
-                Size::ANY,
-                Target::Field(|pull| &mut pull.split.from),
+                SizeType::ANY,
+                SettingTarget::Field(|pull| &mut pull.split.from),
             );
 
         /// Size of the range that one of several connections requests at a time.
         chunk: u64 =
-            Definition::new(
+            SettingDefinition::new(
                 "pull.chunk",
-                Size::within(MIN_CHUNK, MAX_CHUNK),
-                Target::Field(|pull| &mut pull.split.chunk),
+                SizeType::within(MIN_CHUNK, MAX_CHUNK),
+                SettingTarget::Field(|pull| &mut pull.split.chunk),
             );
 
         /// Number of attempts without progress before a download fails.
         attempts: u32 =
-            Definition::new(
+            SettingDefinition::new(
                 "pull.retry",
-                Count::new("attempts", 1, MAX_COUNT),
-                Target::Field(|pull| &mut pull.retry.attempts),
+                CountType::new("attempts", 1, MAX_COUNT),
+                SettingTarget::Field(|pull| &mut pull.retry.attempts),
             )
             .older_key("attempts")
             .daemon_json("max-download-attempts", |entry, _| entry.capped_number(1, MAX_COUNT));
 
         /// Pause before the second attempt. It doubles with each further attempt, up to 20 s.
         retry_delay: Duration =
-            Definition::new(
+            SettingDefinition::new(
                 "pull.retry-delay",
-                Time::POSITIVE,
-                Target::Field(|pull| &mut pull.retry.first_pause),
+                TimeType::POSITIVE,
+                SettingTarget::Field(|pull| &mut pull.retry.first_pause),
             );
 
         /// Time without progress after which a connection is closed and the next attempt starts.
         stall_timeout: Duration =
-            Definition::new(
+            SettingDefinition::new(
                 "pull.timeout",
-                Time::POSITIVE,
-                Target::Field(|pull| &mut pull.registry.timeouts.stall),
+                TimeType::POSITIVE,
+                SettingTarget::Field(|pull| &mut pull.registry.timeouts.stall),
             )
             .older_key("timeouts.stall");
 
         /// Maximum download rate, over all pulls.
         limit_rate: Option<NonZeroU64> =
-            Definition::new("pull.limit-rate", ByteRate, Target::Field(|pull| &mut pull.rate));
+            SettingDefinition::new("pull.limit-rate", RateType, SettingTarget::Field(|pull| &mut pull.rate));
 
         /// Time that a partly downloaded layer is kept after its last progress.
         partials_max_age: Duration =
-            Definition::new(
+            SettingDefinition::new(
                 "partials.max-age",
-                Time::ANY,
-                Target::Field(|pull| &mut pull.keep.max_age),
+                TimeType::ANY,
+                SettingTarget::Field(|pull| &mut pull.keep.max_age),
             );
 
         /// Maximum size of all partly downloaded layers together. The oldest are removed first; 0 keeps none.
         partials_max_size: u64 =
-            Definition::new(
+            SettingDefinition::new(
                 "partials.max-size",
-                Size::ANY,
-                Target::Field(|pull| &mut pull.keep.max_bytes),
+                SizeType::ANY,
+                SettingTarget::Field(|pull| &mut pull.keep.max_bytes),
             );
 
         /// Directories to read instead of the usual `certs.d` directories.
         certs_dirs: Vec<PathBuf> =
-            Definition::new("certs-dirs", FilePaths, Target::Program)
+            SettingDefinition::new("certs-dirs", PathListType, SettingTarget::Program)
                 .default_text("see [the files](#the-files)")
                 .hidden();
 
         /// Docker's `daemon.json`: another file, or none.
         daemon_json: DaemonJsonChoice =
-            Definition::new("daemon-json", DaemonJsonFileName, Target::Program)
+            SettingDefinition::new("daemon-json", DaemonJsonType, SettingTarget::Program)
                 .default_text("`/etc/docker/daemon.json`")
                 .hidden();
     }

@@ -14,7 +14,7 @@ const REASON_CHARS: usize = 1000;
 
 /// A file or directory that was looked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ConfigSource {
+pub struct SourceFile {
     /// The path.
     #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
@@ -142,7 +142,7 @@ impl<T> Setting<T> {
     }
 }
 
-impl ConfigSource {
+impl SourceFile {
     pub(crate) fn new(path: &Path, kind: SourceKind, state: SourceState) -> Self {
         Self {
             path: path.to_owned(),

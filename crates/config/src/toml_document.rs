@@ -39,11 +39,11 @@ pub(crate) struct TomlTable<'a> {
     document: TomlDocument<'a>,
     key: String,
     span: Range<usize>,
-    entries: Vec<Entry<'a>>,
+    entries: Vec<TomlEntry<'a>>,
 }
 
 /// A key, its position in the text, and its value.
-type Entry<'a> = (String, Range<usize>, Spanned<DeValue<'a>>);
+type TomlEntry<'a> = (String, Range<usize>, Spanned<DeValue<'a>>);
 
 /// A value with its key.
 #[derive(Clone, Debug)]
@@ -162,7 +162,7 @@ impl<'a> TomlTable<'a> {
         rest.map_or(Ok(()), |entry| Err(self.unknown_key(entry, known)))
     }
 
-    fn unknown_key(&self, entry: Entry<'a>, known: &[&'static str]) -> ConfigError {
+    fn unknown_key(&self, entry: TomlEntry<'a>, known: &[&'static str]) -> ConfigError {
         let item = self.item(entry);
         let nearest = nearest(&item.name, known);
         item.error(ConfigProblem::UnknownKey { nearest })
@@ -184,7 +184,7 @@ impl<'a> TomlTable<'a> {
         self.document.origin(&self.span)
     }
 
-    fn item(&self, entry: Entry<'a>) -> TomlItem<'a> {
+    fn item(&self, entry: TomlEntry<'a>) -> TomlItem<'a> {
         let (name, key_span, value) = entry;
         let name_text = quoted(&name);
         let key = match self.key.is_empty() {

@@ -12,7 +12,7 @@ use crate::source::{FileLocation, Setting};
 use crate::toml_document::TomlItem;
 
 /// Everything that belongs to one setting, except for its documentation, which is the doc comment of its field.
-pub(crate) struct Definition<T: ValueType> {
+pub(crate) struct SettingDefinition<T: ValueType> {
     /// The key in a `windlass.toml`, such as `pull.chunk`.
     pub(crate) key: &'static str,
     /// A key from earlier versions that means the same.
@@ -24,11 +24,11 @@ pub(crate) struct Definition<T: ValueType> {
     /// How the value is read and written.
     pub(crate) value_type: T,
     /// Where the value is used.
-    pub(crate) target: Target<T::Value>,
+    pub(crate) target: SettingTarget<T::Value>,
     /// The default as the documentation describes it. `None` if it is the one of [`PullerConfig`].
     pub(crate) default_text: Option<&'static str>,
     /// How the values of two files are merged.
-    pub(crate) merge: Merge<T::Value>,
+    pub(crate) merge: MergeFn<T::Value>,
     /// Whether the setting is in the overview of the configuration.
     pub(crate) is_shown: bool,
 }
@@ -45,10 +45,10 @@ pub(crate) struct DaemonJsonKey<V> {
 pub(crate) type DaemonJsonValue<V> = Result<Option<V>, ConfigError>;
 
 /// Returns the value that counts if a stronger file and a weaker one have the key.
-pub(crate) type Merge<V> = fn(stronger: Setting<V>, weaker: Setting<V>) -> Setting<V>;
+pub(crate) type MergeFn<V> = fn(stronger: Setting<V>, weaker: Setting<V>) -> Setting<V>;
 
 /// Where the value of a setting is used.
-pub(crate) enum Target<V: 'static> {
+pub(crate) enum SettingTarget<V: 'static> {
     /// This field of the engine's configuration has the value.
     Field(fn(&mut PullerConfig) -> &mut V),
     /// The second function adds the value to this field of the engine's configuration.
@@ -97,7 +97,7 @@ pub(crate) trait SettingReader {
     /// Returns the value of the setting. `None` if the source does not have it.
     fn read<T: ValueType>(
         &mut self,
-        definition: &Definition<T>,
+        definition: &SettingDefinition<T>,
     ) -> Result<Option<Setting<T::Value>>, ConfigError>;
 }
 
@@ -106,15 +106,15 @@ pub(crate) trait SettingVisitor {
     /// Uses a setting and its value. `documentation` is one sentence in Markdown.
     fn visit<T: ValueType>(
         &mut self,
-        definition: &Definition<T>,
+        definition: &SettingDefinition<T>,
         value: Option<&Setting<T::Value>>,
         documentation: &'static str,
     );
 }
 
-impl<T: ValueType> Definition<T> {
+impl<T: ValueType> SettingDefinition<T> {
     /// Returns the definition of the setting `key`, which only a `windlass.toml` has.
-    pub(crate) fn new(key: &'static str, value_type: T, target: Target<T::Value>) -> Self {
+    pub(crate) fn new(key: &'static str, value_type: T, target: SettingTarget<T::Value>) -> Self {
         Self {
             key,
             older_key: None,
@@ -169,7 +169,7 @@ impl<T: ValueType> Definition<T> {
     }
 
     /// Sets how the values of two files are merged. Otherwise the one of the stronger file counts.
-    pub(crate) fn merge(self, merge: Merge<T::Value>) -> Self {
+    pub(crate) fn merge(self, merge: MergeFn<T::Value>) -> Self {
         Self { merge, ..self }
     }
 
@@ -188,8 +188,10 @@ impl<T: ValueType> Definition<T> {
     /// Returns the value of the field in `config` that this setting is about, if there is one.
     pub(crate) fn value_in(&self, config: &mut PullerConfig) -> Option<T::Value> {
         match &self.target {
-            Target::Field(field) | Target::List(field, _) => Some(field(config).clone()),
-            Target::Program => None,
+            SettingTarget::Field(field) | SettingTarget::List(field, _) => {
+                Some(field(config).clone())
+            }
+            SettingTarget::Program => None,
         }
     }
 }
@@ -223,7 +225,7 @@ macro_rules! define_settings {
         }
 
         impl $name {
-            $(fn $field() -> Definition<impl ValueType<Value = $value>> {
+            $(fn $field() -> SettingDefinition<impl ValueType<Value = $value>> {
                 $definition
             })+
 

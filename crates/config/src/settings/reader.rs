@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Settings;
-use super::definition::{Definition, SettingReader, SettingVisitor, ValueType};
+use super::definition::{SettingDefinition, SettingReader, SettingVisitor, ValueType};
 use crate::error::{ConfigError, ConfigProblem};
 use crate::source::{Finding, Setting};
 use crate::toml_document::{TomlItem, TomlTable};
@@ -86,7 +86,7 @@ impl<'a, 'b> TomlSettings<'a, 'b> {
 impl SettingReader for TomlSettings<'_, '_> {
     fn read<T: ValueType>(
         &mut self,
-        definition: &Definition<T>,
+        definition: &SettingDefinition<T>,
     ) -> Result<Option<Setting<T::Value>>, ConfigError> {
         let mut item = self.take(definition.key);
         if let Some(other) = definition.older_key
@@ -121,7 +121,7 @@ impl KnownKeys {
 impl SettingVisitor for KnownKeys {
     fn visit<T: ValueType>(
         &mut self,
-        definition: &Definition<T>,
+        definition: &SettingDefinition<T>,
         _: Option<&Setting<T::Value>>,
         _: &'static str,
     ) {

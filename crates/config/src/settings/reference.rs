@@ -3,7 +3,7 @@
 use windlass_pull::PullerConfig;
 
 use super::Settings;
-use super::definition::{Definition, SettingVisitor, ValueType};
+use super::definition::{SettingDefinition, SettingVisitor, ValueType};
 use crate::source::Setting;
 
 /// What the documentation contains about one setting, in Markdown.
@@ -25,7 +25,7 @@ pub struct SettingReference {
 
 /// Returns the reference of all settings, in the order in which they are documented.
 pub fn setting_references() -> Vec<SettingReference> {
-    let mut references = References {
+    let mut references = ReferenceCollector {
         defaults: PullerConfig::default(),
         settings: Vec::new(),
     };
@@ -33,15 +33,15 @@ pub fn setting_references() -> Vec<SettingReference> {
     references.settings
 }
 
-struct References {
+struct ReferenceCollector {
     defaults: PullerConfig,
     settings: Vec<SettingReference>,
 }
 
-impl SettingVisitor for References {
+impl SettingVisitor for ReferenceCollector {
     fn visit<T: ValueType>(
         &mut self,
-        definition: &Definition<T>,
+        definition: &SettingDefinition<T>,
         _: Option<&Setting<T::Value>>,
         documentation: &'static str,
     ) {

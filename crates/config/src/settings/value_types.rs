@@ -26,16 +26,16 @@ pub(crate) const DIRECT: &str = "direct";
 const MAX_INTEGER: u64 = i64::MAX.unsigned_abs();
 
 /// `true` or `false`.
-pub(crate) struct Flag;
+pub(crate) struct FlagType;
 
 /// A path. A relative one starts at the directory of the file.
-pub(crate) struct FilePath;
+pub(crate) struct PathType;
 
 /// An array of paths.
-pub(crate) struct FilePaths;
+pub(crate) struct PathListType;
 
 /// A whole number in a range.
-pub(crate) struct Count<N> {
+pub(crate) struct CountType<N> {
     unit: &'static str,
     min: u64,
     max: u64,
@@ -43,33 +43,33 @@ pub(crate) struct Count<N> {
 }
 
 /// A number of bytes in a range.
-pub(crate) struct Size {
+pub(crate) struct SizeType {
     min: u64,
     max: u64,
 }
 
 /// A length of time.
-pub(crate) struct Time {
+pub(crate) struct TimeType {
     can_be_zero: bool,
 }
 
 /// A limit in bytes per second. `None` is no limit.
-pub(crate) struct ByteRate;
+pub(crate) struct RateType;
 
 /// Hosts and ranges of addresses that may be used without TLS.
-pub(crate) struct InsecureRegistries;
+pub(crate) struct InsecureRegistriesType;
 
 /// The address of a proxy, which may contain a password. `None` is a direct connection.
-pub(crate) struct ProxyAddress;
+pub(crate) struct ProxyType;
 
 /// Hosts that no proxy is used for, separated by commas.
-pub(crate) struct NoProxy;
+pub(crate) struct NoProxyType;
 
 /// Files with root certificates.
-pub(crate) struct RootCertificateFiles;
+pub(crate) struct RootCertificatesType;
 
 /// The `daemon.json` to read.
-pub(crate) struct DaemonJsonFileName;
+pub(crate) struct DaemonJsonType;
 
 /// The content of a file with one or more root certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub enum DaemonJsonChoice {
     File(PathBuf),
 }
 
-impl ValueType for Flag {
+impl ValueType for FlagType {
     type Value = bool;
 
     fn read(&self, item: TomlItem<'_>, _: &mut ReadContext<'_>) -> Result<bool, ConfigError> {
@@ -105,7 +105,7 @@ impl ValueType for Flag {
     }
 }
 
-impl ValueType for FilePath {
+impl ValueType for PathType {
     type Value = PathBuf;
 
     fn read(
@@ -125,7 +125,7 @@ impl ValueType for FilePath {
     }
 }
 
-impl ValueType for FilePaths {
+impl ValueType for PathListType {
     type Value = Vec<PathBuf>;
 
     fn read(
@@ -149,7 +149,7 @@ impl ValueType for FilePaths {
     }
 }
 
-impl<N> Count<N> {
+impl<N> CountType<N> {
     /// Returns the type of numbers from `min` to `max`, which count `unit`, a plural.
     pub(crate) fn new(unit: &'static str, min: u64, max: u64) -> Self {
         Self {
@@ -161,7 +161,7 @@ impl<N> Count<N> {
     }
 }
 
-impl<N> ValueType for Count<N>
+impl<N> ValueType for CountType<N>
 where
     N: TryFrom<u64> + Serialize + Clone + fmt::Debug + PartialEq + 'static,
 {
@@ -182,7 +182,7 @@ where
     }
 }
 
-impl Size {
+impl SizeType {
     /// Any number of bytes.
     pub(crate) const ANY: Self = Self {
         min: 0,
@@ -195,7 +195,7 @@ impl Size {
     }
 }
 
-impl ValueType for Size {
+impl ValueType for SizeType {
     type Value = u64;
 
     fn read(&self, item: TomlItem<'_>, _: &mut ReadContext<'_>) -> Result<u64, ConfigError> {
@@ -236,14 +236,14 @@ fn read_size(item: &TomlItem<'_>) -> Result<u64, ConfigError> {
     size::parse_size(text).map_err(|problem| item.error(ConfigProblem::Size(problem)))
 }
 
-impl Time {
+impl TimeType {
     /// Any length of time.
     pub(crate) const ANY: Self = Self { can_be_zero: true };
     /// A length of time that is not zero.
     pub(crate) const POSITIVE: Self = Self { can_be_zero: false };
 }
 
-impl ValueType for Time {
+impl ValueType for TimeType {
     type Value = Duration;
 
     fn read(&self, item: TomlItem<'_>, _: &mut ReadContext<'_>) -> Result<Duration, ConfigError> {
@@ -270,7 +270,7 @@ impl ValueType for Time {
     }
 }
 
-impl ValueType for ByteRate {
+impl ValueType for RateType {
     type Value = Option<NonZeroU64>;
 
     /// Reads a rate. 0 is no limit, as a number and as a text.
@@ -301,7 +301,7 @@ impl ValueType for ByteRate {
     }
 }
 
-impl ValueType for InsecureRegistries {
+impl ValueType for InsecureRegistriesType {
     type Value = Vec<String>;
 
     /// Reads a list. One invalid element makes the whole file invalid (EP-8).
@@ -337,7 +337,7 @@ impl ValueType for InsecureRegistries {
     }
 }
 
-impl ValueType for ProxyAddress {
+impl ValueType for ProxyType {
     type Value = Option<Secret>;
 
     fn read(
@@ -372,7 +372,7 @@ impl ValueType for ProxyAddress {
     }
 }
 
-impl ValueType for NoProxy {
+impl ValueType for NoProxyType {
     type Value = Option<String>;
 
     fn read(
@@ -396,7 +396,7 @@ impl ValueType for NoProxy {
     }
 }
 
-impl ValueType for RootCertificateFiles {
+impl ValueType for RootCertificatesType {
     type Value = Vec<RootCertificates>;
 
     /// Reads the names of the files, and the files.
@@ -429,7 +429,7 @@ impl ValueType for RootCertificateFiles {
     }
 }
 
-impl ValueType for DaemonJsonFileName {
+impl ValueType for DaemonJsonType {
     type Value = DaemonJsonChoice;
 
     fn read(

@@ -11,7 +11,7 @@ use crate::address;
 use crate::error::{ConfigError, ConfigProblem};
 use crate::host_spec::{self, Dialect, HostSpec};
 use crate::hosts_toml::{ConfiguredHosts, ServerHost};
-use crate::settings::{ByteRate, NoProxy, ProxyAddress, ReadContext, ValueType};
+use crate::settings::{NoProxyType, ProxyType, RateType, ReadContext, ValueType};
 use crate::source::{FileLocation, Finding, Setting};
 use crate::toml_document::TomlItem;
 
@@ -148,7 +148,7 @@ pub(super) fn read(
         if name == ANY_REGISTRY {
             return Err(item.error(ConfigProblem::NeedsName));
         }
-        registry.limit_rate = Some(read_value(&ByteRate, item, base, findings)?);
+        registry.limit_rate = Some(read_value(&RateType, item, base, findings)?);
     }
     let mirrors = table.take("mirror").map(|item| read_mirrors(item, base));
     let mirrors = mirrors.transpose()?;
@@ -173,11 +173,11 @@ pub(super) fn read(
         None => {
             let skip_verify = spec.skip_verify();
             registry.skip_verify = skip_verify.map(|skip| Setting::new(skip, origin.clone()));
-            own_host(spec, name, &origin, needs_server)?
+            own_host_as_server(spec, name, &origin, needs_server)?
         }
     };
     if spec.has_files() {
-        let tls = spec.tls(findings);
+        let tls = spec.read_tls(findings);
         let tls = tls.map(|tls| Setting::new(tls, origin.clone()));
         registry.certificates.push(tls);
     }
@@ -190,7 +190,7 @@ pub(super) fn read(
 
 /// Returns the registry's own host as a server, if a key is about its requests, or else the keys about its certificates.
 /// `needs_server` is an error about the registry's table.
-fn own_host(
+fn own_host_as_server(
     spec: HostSpec,
     name: &str,
     origin: &FileLocation,
@@ -272,7 +272,7 @@ fn read_proxies(
 ) -> Result<Setting<Proxies>, ConfigError> {
     let origin = item.origin();
     if !item.is_table() {
-        let proxy = read_value(&ProxyAddress, item, base, findings)?.value;
+        let proxy = read_value(&ProxyType, item, base, findings)?.value;
         let proxies = Proxies {
             http: proxy.clone(),
             https: proxy,
@@ -283,13 +283,13 @@ fn read_proxies(
     let mut proxies = Proxies::default();
     let mut table = item.table()?;
     if let Some(item) = table.take("http") {
-        proxies.http = read_value(&ProxyAddress, item, base, findings)?.value;
+        proxies.http = read_value(&ProxyType, item, base, findings)?.value;
     }
     if let Some(item) = table.take("https") {
-        proxies.https = read_value(&ProxyAddress, item, base, findings)?.value;
+        proxies.https = read_value(&ProxyType, item, base, findings)?.value;
     }
     if let Some(item) = table.take("no-proxy") {
-        proxies.no_proxy = read_value(&NoProxy, item, base, findings)?.value;
+        proxies.no_proxy = read_value(&NoProxyType, item, base, findings)?.value;
     }
     table.refuse_rest(&["http", "https", "no-proxy"])?;
     Ok(Setting::new(proxies, origin))

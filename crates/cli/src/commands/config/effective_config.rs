@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use windlass_config::{ConfigSource, LocationOverview, SettingOverview};
+use windlass_config::{LocationOverview, SettingOverview, SourceFile};
 use windlass_credentials::CredentialLocation;
 
 use super::ShowTarget;
@@ -18,7 +18,7 @@ use crate::error::Error;
 #[derive(Debug, Serialize)]
 pub(super) struct EffectiveConfig {
     /// Every file and directory that was looked for.
-    pub(super) files: Vec<ConfigSource>,
+    pub(super) files: Vec<SourceFile>,
     /// The locations of credentials, in the order in which they are used.
     pub(super) credentials: Vec<CredentialLocationView>,
     /// Every setting that is not about one registry.
