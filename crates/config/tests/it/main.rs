@@ -13,4 +13,5 @@ mod precedence;
 mod pulls;
 mod pulls_rejected;
 mod serde;
+mod settings;
 mod support;
