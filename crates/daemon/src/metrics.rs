@@ -36,8 +36,8 @@ pub(crate) struct Metrics {
 }
 
 /// One label: its name and its value.
-type Label = [(&'static str, String); 1];
-type LabeledCounter = Family<Label, Counter>;
+type MetricLabel = [(&'static str, String); 1];
+type LabeledCounter = Family<MetricLabel, Counter>;
 
 /// The upper bounds of the buckets, in seconds.
 const DURATION_BUCKETS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0];
@@ -226,7 +226,7 @@ impl Metrics {
 /// Returns the metrics that are read when they are requested.
 fn current(usage: Option<&DiskUsage>, version: &str) -> Registry {
     let mut registry = Registry::default();
-    let build = Family::<Label, Gauge>::default();
+    let build = Family::<MetricLabel, Gauge>::default();
     build
         .get_or_create(&[("version", version.to_owned())])
         .set(1);
@@ -248,8 +248,8 @@ fn current(usage: Option<&DiskUsage>, version: &str) -> Registry {
     }
     if let Some(usage) = usage {
         let (items, bytes) = (
-            Family::<Label, Gauge>::default(),
-            Family::<Label, Gauge>::default(),
+            Family::<MetricLabel, Gauge>::default(),
+            Family::<MetricLabel, Gauge>::default(),
         );
         for (kind, usage) in [
             ("images", &usage.images),
@@ -282,7 +282,7 @@ fn outcomes(outcomes: &[&str]) -> LabeledCounter {
     counter
 }
 
-fn outcome_label(outcome: &str) -> Label {
+fn outcome_label(outcome: &str) -> MetricLabel {
     [("outcome", outcome.to_owned())]
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// The part of a body that a `Range` header requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RequestedRange {
+pub(crate) enum RangeSelection {
     /// The whole body: there is no range, there are several, or it is malformed. A server may ignore the latter two.
     Whole,
     /// At least one byte of the body.
@@ -13,7 +13,7 @@ pub(crate) enum RequestedRange {
     Unsatisfiable,
 }
 
-impl RequestedRange {
+impl RangeSelection {
     /// Parses a `Range` header for a body of `size` bytes.
     pub(crate) fn of(header: Option<&str>, size: u64) -> Self {
         match header.and_then(|header| parse(header, size)) {
@@ -50,7 +50,7 @@ fn position(text: &str) -> Option<Option<u64>> {
 
 #[cfg(test)]
 mod tests {
-    use super::RequestedRange::{self, Bytes, Unsatisfiable, Whole};
+    use super::RangeSelection::{self, Bytes, Unsatisfiable, Whole};
 
     #[test]
     fn ranges_are_parsed_by_rfc_9110() {
@@ -74,9 +74,9 @@ mod tests {
             (Some("lines=1-2"), Whole),
         ];
         for (header, part) in cases {
-            assert_eq!(RequestedRange::of(header, 10), part, "{header:?}");
+            assert_eq!(RangeSelection::of(header, 10), part, "{header:?}");
         }
-        assert_eq!(RequestedRange::of(Some("bytes=0-"), 0), Unsatisfiable);
-        assert_eq!(RequestedRange::of(Some("bytes=-5"), 0), Unsatisfiable);
+        assert_eq!(RangeSelection::of(Some("bytes=0-"), 0), Unsatisfiable);
+        assert_eq!(RangeSelection::of(Some("bytes=-5"), 0), Unsatisfiable);
     }
 }

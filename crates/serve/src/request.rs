@@ -16,7 +16,7 @@ pub(crate) enum RegistryRequest {
     /// The list of repositories.
     Catalog(CatalogRequest),
     /// A resource of a repository.
-    Resource(RepositoryPath, Resource),
+    Resource(RepositoryPath, RepositoryResource),
 }
 
 /// A repository, and its name in the request.
@@ -31,7 +31,7 @@ pub(crate) struct RepositoryPath {
 
 /// A resource of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Resource {
+pub(crate) enum RepositoryResource {
     /// The manifest or index of a tag.
     Tag(Tag),
     Manifest(Digest),
@@ -91,12 +91,14 @@ impl RegistryRequest {
         let last = last.replace("%3A", ":").replace("%3a", ":");
         let resource = match (kind, &*last) {
             ("manifests", reference) => manifest(reference),
-            ("blobs", digest) => self::digest(digest).map(Resource::Blob),
+            ("blobs", digest) => self::digest(digest).map(RepositoryResource::Blob),
             ("tags", "list") => query.tags(),
-            ("referrers", digest) => self::digest(digest).map(|subject| Resource::Referrers {
-                subject,
-                artifact_type: query.artifact_type.clone(),
-            }),
+            ("referrers", digest) => {
+                self::digest(digest).map(|subject| RepositoryResource::Referrers {
+                    subject,
+                    artifact_type: query.artifact_type.clone(),
+                })
+            }
             _ => return Err(RegistryErrorResponse::no_such_resource()),
         };
         // An invalid name is reported before an invalid digest or page.
@@ -105,12 +107,12 @@ impl RegistryRequest {
     }
 }
 
-fn manifest(reference: &str) -> Result<Resource, RegistryErrorResponse> {
+fn manifest(reference: &str) -> Result<RepositoryResource, RegistryErrorResponse> {
     if reference.contains(':') {
-        return digest(reference).map(Resource::Manifest);
+        return digest(reference).map(RepositoryResource::Manifest);
     }
     // A text that cannot be a tag is reported as a missing manifest.
-    let tag = reference.parse().map(Resource::Tag);
+    let tag = reference.parse().map(RepositoryResource::Tag);
     tag.map_err(|_| RegistryErrorResponse::manifest_unknown(""))
 }
 
@@ -150,9 +152,9 @@ impl RequestQuery {
         })
     }
 
-    fn tags(&self) -> Result<Resource, RegistryErrorResponse> {
+    fn tags(&self) -> Result<RepositoryResource, RegistryErrorResponse> {
         let after = self.last.as_deref().map(str::parse).transpose();
-        Ok(Resource::Tags {
+        Ok(RepositoryResource::Tags {
             limit: self.limit()?,
             after: after.map_err(|_| RegistryErrorResponse::pagination_invalid())?,
         })
@@ -315,7 +317,9 @@ mod tests {
         let digest = Digest::sha256("x");
         let path = format!("/v2/a/blobs/{}", digest.to_string().replace(':', "%3a"));
         match RegistryRequest::parse(&path, None) {
-            Ok(RegistryRequest::Resource(_, Resource::Blob(found))) => assert_eq!(found, digest),
+            Ok(RegistryRequest::Resource(_, RepositoryResource::Blob(found))) => {
+                assert_eq!(found, digest)
+            }
             other => panic!("{other:?}"),
         }
     }

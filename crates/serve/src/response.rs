@@ -19,8 +19,8 @@ use windlass::{
 use crate::AllowedHosts;
 use crate::body::RegistryBody;
 use crate::error_response::RegistryErrorResponse;
-use crate::range::RequestedRange;
-use crate::request::{CatalogRequest, RegistryRequest, RepositoryPath, Resource};
+use crate::range::RangeSelection;
+use crate::request::{CatalogRequest, RegistryRequest, RepositoryPath, RepositoryResource};
 
 /// The longest path with its query, in bytes. The longest valid one has fewer than 1200.
 const MAX_TARGET: usize = 4096;
@@ -123,23 +123,25 @@ fn look_up(holdings: &Holdings, headers: &HeaderMap, request: RegistryRequest) -
     };
     let repository = &path.repository;
     match resource {
-        Resource::Tag(tag) => tagged_manifest(holdings, headers, &path, &tag),
-        Resource::Manifest(digest) => {
+        RepositoryResource::Tag(tag) => tagged_manifest(holdings, headers, &path, &tag),
+        RepositoryResource::Manifest(digest) => {
             let found = holdings.manifest(repository, &digest)?;
             let found = require(found, &path, || {
                 RegistryErrorResponse::manifest_unknown(&digest.to_string())
             })?;
             Ok(manifest(found, headers, IMMUTABLE))
         }
-        Resource::Blob(digest) => {
+        RepositoryResource::Blob(digest) => {
             let found = holdings.blob(repository, &digest)?;
             let found = require(found, &path, || {
                 RegistryErrorResponse::blob_unknown(&digest.to_string())
             })?;
             blob(found, headers)
         }
-        Resource::Tags { limit, after } => list_tags(holdings, &path, limit, after.as_ref()),
-        Resource::Referrers {
+        RepositoryResource::Tags { limit, after } => {
+            list_tags(holdings, &path, limit, after.as_ref())
+        }
+        RepositoryResource::Referrers {
             subject,
             artifact_type,
         } => referrers(holdings, &path, &subject, artifact_type.as_deref()),
@@ -185,15 +187,15 @@ fn blob(found: HeldBlob, headers: &HeaderMap) -> ResponseResult {
         return Ok(response);
     }
     let part = match requested_range(headers, &found) {
-        RequestedRange::Whole => 0..found.size,
-        RequestedRange::Bytes(part) => {
+        RangeSelection::Whole => 0..found.size,
+        RangeSelection::Bytes(part) => {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             let range = format!("bytes {}-{}/{}", part.start, part.end - 1, found.size);
             let range = HeaderValue::try_from(range).expect("digits are valid in a header");
             response.headers_mut().insert(CONTENT_RANGE, range);
             part
         }
-        RequestedRange::Unsatisfiable => {
+        RangeSelection::Unsatisfiable => {
             return Err(RegistryErrorResponse::range_not_satisfiable(found.size));
         }
     };
@@ -206,15 +208,15 @@ fn blob(found: HeldBlob, headers: &HeaderMap) -> ResponseResult {
 }
 
 /// Returns the requested range. `If-Range` limits it to the blob that the client has a part of.
-fn requested_range(headers: &HeaderMap, found: &HeldBlob) -> RequestedRange {
+fn requested_range(headers: &HeaderMap, found: &HeldBlob) -> RangeSelection {
     let mut ranges = headers.get_all(RANGE).iter();
     let range = match (ranges.next(), ranges.next()) {
         (Some(range), None) => range.to_str().ok(),
         _ => None,
     };
     match headers.get(IF_RANGE) {
-        Some(condition) if *condition != etag(&found.digest) => RequestedRange::Whole,
-        _ => RequestedRange::of(range, found.size),
+        Some(condition) if *condition != etag(&found.digest) => RangeSelection::Whole,
+        _ => RangeSelection::of(range, found.size),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn log_in(
 
 /// The fields of a manifest or index that name platforms.
 #[derive(Deserialize)]
-struct PlatformDocument {
+struct DistributionManifest {
     #[serde(rename = "mediaType")]
     media_type: Option<String>,
     #[serde(default)]
@@ -72,7 +72,7 @@ pub(super) async fn inspect(
         .manifest(&reference, None, &caller)
         .await
         .map_err(failed)?;
-    let document: PlatformDocument = serde_json::from_slice(&found.bytes)
+    let document: DistributionManifest = serde_json::from_slice(&found.bytes)
         .map_err(|_| ApiError::internal("the manifest is malformed"))?;
     let is_index = !document.manifests.is_empty();
     let platforms = match is_index {

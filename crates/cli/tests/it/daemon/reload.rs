@@ -42,7 +42,7 @@ fn the_configuration_is_read_again_in_one_step_or_not_at_all() {
     let log = daemon.log();
     assert!(log.contains("reloaded the configuration"), "{log}");
     assert!(log.contains("keys=group"), "{log}");
-    assert!(log.contains("DEBUG request"), "{log}");
+    assert!(log.contains("DEBUG answered"), "{log}");
 
     // One bad entry, and nothing of the rest counts either.
     write(r#""registry-mirrors": ["https://three.test"], "insecure-registries": ["-bad"], "labels": ["a=3"]"#).unwrap();
