@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,6 +10,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
+use windlass_listen::WriteTimeout;
 
 use crate::{MAX_MESSAGE_BYTES, descriptor};
 
@@ -25,10 +28,20 @@ pub(crate) struct MessageReader {
 
 /// The writing half of a connection. Several tasks may write.
 #[derive(Debug)]
-pub(crate) struct MessageWriter(Mutex<OwnedWriteHalf>);
+pub(crate) struct MessageWriter {
+    half: Mutex<WriteTimeout<OwnedWriteHalf>>,
+    write_timeout: Duration,
+}
+
+/// How long a write may make no progress because the other end does not read.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Splits a connection into its halves.
 pub(crate) fn split(stream: UnixStream) -> (MessageReader, MessageWriter) {
+    split_with(stream, WRITE_TIMEOUT)
+}
+
+fn split_with(stream: UnixStream, write_timeout: Duration) -> (MessageReader, MessageWriter) {
     let (half, write) = stream.into_split();
     let reader = MessageReader {
         half,
@@ -36,7 +49,11 @@ pub(crate) fn split(stream: UnixStream) -> (MessageReader, MessageWriter) {
         searched: 0,
         file: None,
     };
-    (reader, MessageWriter(Mutex::new(write)))
+    let writer = MessageWriter {
+        half: Mutex::new(WriteTimeout::new(write, write_timeout)),
+        write_timeout,
+    };
+    (reader, writer)
 }
 
 impl MessageReader {
@@ -87,15 +104,34 @@ impl MessageWriter {
     ) -> io::Result<()> {
         let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
-        let mut half = self.0.lock().await;
+        let mut half = self.half.lock().await;
         let mut rest = &line[..];
         if let Some(file) = file {
-            let stream: &UnixStream = half.as_ref();
+            let stream: &UnixStream = half.get_ref().as_ref();
             let sent = stream.async_io(tokio::io::Interest::WRITABLE, || {
                 descriptor::send(stream, rest, &file)
             });
-            rest = &rest[sent.await?..];
+            rest = &rest[timeout(self.write_timeout, sent).await??..];
         }
         half.write_all(rest).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_to_an_end_that_does_not_read_fails() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let (_reader, writer) = split_with(ours, Duration::from_millis(100));
+        let message = "x".repeat(1 << 20);
+        let failed = writer.send(&message).await.unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
+        let file = File::open("/dev/null").unwrap();
+        let failed = writer.send_with(&message, Some(file.into())).await;
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -13,14 +13,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
+use bytes::Bytes;
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task;
+use tokio::time::timeout;
 use windlass::{
     Caller, CopyEvent, CredentialError, CredentialProvider, CredentialScope, Credentials, Event,
     EventSender, Operation, Platform, PullRequest, Reference, Throttle,
 };
 use windlass_daemon::Daemon;
+use windlass_listen::{
+    AcceptedConnection, AcceptedStream, ConnectionLimit, Listener, UnixSocketOptions,
+};
 use windlass_report::{Advice, ErrorCode, ErrorReport, LoginState, OperationError, RegistryAction};
 
 use crate::connection::{MessageReader, MessageWriter, split};
@@ -28,8 +33,26 @@ use crate::descriptor::SocketDirectory;
 use crate::{CredentialReply, Handshake, OperationResult, Request, Response, SOCKET_NAME};
 use operations::Transfer;
 
-/// How long the server waits after a failed `accept`, such as one without a free descriptor.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// The resources that clients of the control socket may use.
+#[derive(Clone, Copy, Debug)]
+struct ControlLimits {
+    /// Connections at a time.
+    connections: usize,
+    /// The handshake, and then the request. A client that keeps all images sends nothing after it, for any time.
+    request_timeout: Duration,
+}
+
+/// The permissions of the socket: its owner may connect, as to the store.
+const SOCKET_MODE: u32 = 0o600;
+
+impl Default for ControlLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            request_timeout: Duration::from_secs(60),
+        }
+    }
+}
 
 /// A lookup of credentials for an operation of the daemon.
 struct CredentialQuery {
@@ -48,12 +71,17 @@ struct PullParameters {
     login: LoginState,
 }
 
-/// Removes the socket when the server ends.
-struct SocketGuard(SocketDirectory);
-
 /// Creates the socket in the store at `root`, which this process owns. Returns a future that serves requests until the
 /// daemon stops.
 pub fn listen(root: &Path, daemon: Arc<Daemon>) -> io::Result<impl Future<Output = ()> + use<>> {
+    listen_with(root, daemon, ControlLimits::default())
+}
+
+fn listen_with(
+    root: &Path,
+    daemon: Arc<Daemon>,
+    limits: ControlLimits,
+) -> io::Result<impl Future<Output = ()> + use<>> {
     let directory = SocketDirectory::open(root)?;
     let path = directory.path(SOCKET_NAME);
     // This process has the lock of the store, so the previous owner of the socket no longer exists.
@@ -62,51 +90,64 @@ pub fn listen(root: &Path, daemon: Arc<Daemon>) -> io::Result<impl Future<Output
     {
         return Err(error);
     }
-    let listener = UnixListener::bind(&path)?;
+    let options = UnixSocketOptions {
+        mode: SOCKET_MODE,
+        group: None,
+        prepare_directory: false,
+    };
+    let listener = Listener::bind_unix(&path, &options).map_err(io::Error::other)?;
     Ok(async move {
-        let _guard = SocketGuard(directory);
-        let shutdown = daemon.shutdown().clone();
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = shutdown.begun() => return,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, _)) => {
-                    let connection = serve_connection(stream, Arc::clone(&daemon));
-                    daemon.connections().spawn(connection);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection on the control socket");
-                    tokio::time::sleep(ACCEPT_BACKOFF).await;
-                }
-            }
+        // The path of the socket leads through this descriptor, and the listener removes it.
+        let _directory = directory;
+        let limit = ConnectionLimit::new(limits.connections, overload());
+        let serve =
+            |accepted: AcceptedConnection| serve_connection(accepted, Arc::clone(&daemon), limits);
+        if let Err(error) = listener
+            .accept_into(daemon.connections(), &limit, serve)
+            .await
+        {
+            tracing::error!(%error, "the control socket does not work");
         }
     })
 }
 
-impl Drop for SocketGuard {
-    fn drop(&mut self) {
-        // A socket that remains is removed by the next owner of the store.
-        drop(fs::remove_file(self.0.path(SOCKET_NAME)));
-    }
+/// Returns what a connection above the limit receives: the handshake, which the client reads first, and an error.
+fn overload() -> Bytes {
+    let error = "the daemon has too many connections";
+    let response = Response::Failed {
+        report: ErrorReport::new(error, &[], &Advice::code(ErrorCode::Daemon)),
+    };
+    let handshake = serde_json::to_vec(&Handshake::current()).unwrap_or_default();
+    let response = serde_json::to_vec(&response).unwrap_or_default();
+    [&handshake[..], b"\n", &response, b"\n"].concat().into()
 }
 
-async fn serve_connection(stream: UnixStream, daemon: Arc<Daemon>) {
-    if let Err(error) = serve_request(stream, &daemon).await {
+async fn serve_connection(
+    accepted: AcceptedConnection,
+    daemon: Arc<Daemon>,
+    limits: ControlLimits,
+) {
+    let AcceptedStream::Unix(stream) = accepted.stream else {
+        return;
+    };
+    if let Err(error) = serve_request(stream, &daemon, limits.request_timeout).await {
         tracing::debug!(%error, "a connection of the control socket failed");
     }
 }
 
-async fn serve_request(stream: UnixStream, daemon: &Arc<Daemon>) -> io::Result<()> {
+async fn serve_request(
+    stream: UnixStream,
+    daemon: &Arc<Daemon>,
+    request_timeout: Duration,
+) -> io::Result<()> {
     let (mut reader, writer) = split(stream);
-    let handshake = reader.next::<Handshake>().await?;
+    let handshake = timeout(request_timeout, reader.next::<Handshake>()).await??;
     writer.send(&Handshake::current()).await?;
     if handshake != Some(Handshake::current()) {
         return Ok(());
     }
-    let Some(request) = reader.next::<Request>().await? else {
+    let request = timeout(request_timeout, reader.next::<Request>());
+    let Some(request) = request.await?? else {
         return Ok(());
     };
     let response = match request {
@@ -337,3 +378,6 @@ impl fmt::Debug for ForwardedCredentials {
         f.write_str("ForwardedCredentials")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,7 +101,7 @@ impl Daemon {
                 match removed {
                     Removed::Untagged(_) => {
                         self.events
-                            .record(ImageAction::Untag, &id, name_attribute(&id))
+                            .record(ImageAction::Untag, &id, name_attribute(&id));
                     }
                     Removed::Deleted(digest) if digest == image.id.digest() => {
                         self.events

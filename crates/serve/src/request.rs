@@ -318,7 +318,7 @@ mod tests {
         let path = format!("/v2/a/blobs/{}", digest.to_string().replace(':', "%3a"));
         match RegistryRequest::parse(&path, None) {
             Ok(RegistryRequest::Resource(_, RepositoryResource::Blob(found))) => {
-                assert_eq!(found, digest)
+                assert_eq!(found, digest);
             }
             other => panic!("{other:?}"),
         }

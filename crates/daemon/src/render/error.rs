@@ -1,4 +1,4 @@
-//! What failures are name_attribute, and the status that goes with it (API-4, API-6).
+//! The status and the message of each error (API-4, API-6).
 
 use http::StatusCode;
 use windlass::text::error_chain;

@@ -133,7 +133,7 @@ impl PullMessages {
                 }
             }
             LayerStatus::Verifying => {
-                queue.push_progress(&id, "Extracting", layer.size, layer.size)
+                queue.push_progress(&id, "Extracting", layer.size, layer.size);
             }
             LayerStatus::Unpacked { .. } => step("Pull complete"),
             LayerStatus::Retrying { after, .. } | LayerStatus::Paused { after, .. } => {
