@@ -3,16 +3,13 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use rustix::fs::{Mode, OFlags};
 use windlass::{
-    Engine, ImportOptions, LoadFrom, LoadOptions, Loaded, Prune, Pruned, Reference, Removal,
-    Remove, Tell,
+    CopyEvent, Engine, ImportOptions, LoadFrom, LoadOptions, Loaded, Operation, Prune, Pruned,
+    Reference, Removal, Remove,
 };
-use windlass_control::{
-    ControlClient, ControlError, ImportRequest, OperationResult, Request, TransferContext,
-};
+use windlass_control::{ControlClient, ControlError, ImportRequest, OperationResult, Request};
 use windlass_report::{OperationError, TransferError};
 
 use crate::error::Error;
@@ -25,21 +22,10 @@ pub(crate) enum Backend {
     Daemon(ControlClient),
 }
 
-/// How a transfer is described, observed and cancelled.
-#[derive(Clone, Copy)]
-pub(crate) struct TransferOptions<'a> {
-    /// What the command does, for error messages: `loading app.tar`.
-    pub(crate) action: &'a str,
-    /// Cancels the transfer when it is set.
-    pub(crate) cancelled: &'a AtomicBool,
-    /// Receives the events.
-    pub(crate) progress: Tell<'a>,
-}
-
-/// A tar for the daemon to import: a URL or an open file.
-pub(crate) struct ImportSource {
-    pub(crate) url: Option<String>,
-    pub(crate) file: Option<OwnedFd>,
+/// A tar for the daemon to import.
+pub(crate) enum TarSource {
+    Url(String),
+    File(OwnedFd),
 }
 
 impl Backend {
@@ -53,7 +39,7 @@ impl Backend {
             },
             Self::Daemon(daemon) => {
                 let source = name;
-                daemon.run(&Request::Tag { source, target })?;
+                daemon.run(Request::Tag { source, target })?;
                 Ok(())
             }
         }
@@ -68,7 +54,7 @@ impl Backend {
                 Ok(removal) => Ok(removal),
                 Err(source) => Err(OperationError::Remove { name, source }.into()),
             },
-            Self::Daemon(daemon) => match daemon.run(&Request::Remove { name, force })? {
+            Self::Daemon(daemon) => match daemon.run(Request::Remove { name, force })? {
                 OperationResult::Removed { removal } => Ok(removal),
                 _ => Err(ControlError::unexpected_result().into()),
             },
@@ -85,7 +71,7 @@ impl Backend {
                     partials: options.partials,
                     filters: filters.to_owned(),
                 };
-                match daemon.run(&request)? {
+                match daemon.run(request)? {
                     OperationResult::Pruned { pruned } => Ok(pruned),
                     _ => Err(ControlError::unexpected_result().into()),
                 }
@@ -93,85 +79,71 @@ impl Backend {
         }
     }
 
-    /// Loads images.
+    /// Loads images. `action` is what the command does, for error messages: `loading app.tar`.
     pub(crate) fn load(
         &self,
-        from: LoadFrom<'_>,
-        options: &LoadOptions,
-        transfer: TransferOptions<'_>,
-    ) -> Result<Vec<Loaded>, Error> {
-        let TransferOptions {
-            cancelled,
-            progress,
-            ..
-        } = transfer;
+        from: LoadFrom,
+        options: LoadOptions,
+        action: String,
+    ) -> Result<Operation<CopyEvent, Vec<Loaded>, Error>, Error> {
         match self {
             Self::Local(engine) => {
-                let layout = engine.layout(from, cancelled, progress);
-                let layout = layout.map_err(|error| transfer.error(error.into()))?;
-                let loaded = engine.load(&layout, options, cancelled, progress);
-                loaded.map_err(|error| transfer.error(error.into()))
+                let load = engine.load(from, options);
+                Ok(load.map_err(|error| not_loaded(action, error.into())))
             }
             Self::Daemon(daemon) => {
                 let file = match from {
-                    LoadFrom::Path(path) => open(path).map_err(|error| transfer.error(error))?,
+                    LoadFrom::Path(path) => {
+                        open(&path).map_err(|error| not_loaded(action.clone(), error))?
+                    }
                     LoadFrom::File(file) => file.into(),
                 };
-                let request = Request::Load {
-                    options: options.clone(),
-                    action: transfer.action.to_owned(),
-                };
-                match daemon.transfer(&request, Some(file), transfer.context())? {
+                let load = daemon.transfer(Request::Load { options, action }, Some(file), None);
+                Ok(load.then(|result| match result? {
                     OperationResult::Loaded { loaded } => Ok(loaded),
                     _ => Err(ControlError::unexpected_result().into()),
-                }
+                }))
             }
         }
     }
 }
 
-impl<'a> TransferOptions<'a> {
-    fn error(&self, source: TransferError) -> Error {
-        let error = OperationError::Transfer {
-            action: self.action.to_owned(),
-            registry: None,
-            source: Box::new(source),
-        };
-        error.into()
-    }
-
-    /// Returns the context of a transfer that needs no credentials.
-    fn context(&self) -> TransferContext<'a> {
-        TransferContext {
-            credentials: None,
-            cancelled: self.cancelled,
-            progress: self.progress,
-        }
-    }
+fn not_loaded(action: String, source: TransferError) -> Error {
+    let error = OperationError::Transfer {
+        action,
+        registry: None,
+        source: Box::new(source),
+    };
+    error.into()
 }
 
 /// Lets the daemon make an image of a tar. `changes` are those of `options`, as the user wrote them.
 pub(crate) fn import_by_daemon(
     daemon: &ControlClient,
-    source: ImportSource,
-    options: &ImportOptions,
+    source: TarSource,
+    options: ImportOptions,
     changes: &[String],
-    transfer: TransferOptions<'_>,
-) -> Result<Loaded, Error> {
+    action: String,
+) -> Operation<CopyEvent, Loaded, Error> {
+    let (url, file) = match source {
+        TarSource::Url(url) => (Some(url), None),
+        TarSource::File(file) => (None, Some(file)),
+    };
     let request = Request::Import(ImportRequest {
-        url: source.url,
-        name: options.name.clone(),
-        platform: options.platform.clone(),
+        url,
+        name: options.name,
+        platform: options.platform,
         changes: changes.to_owned(),
-        created: options.created.clone(),
-        comment: options.comment.clone(),
+        created: options.created,
+        comment: options.comment,
         limit: options.limit,
-        action: transfer.action.to_owned(),
+        action,
     });
-    match daemon.transfer(&request, source.file, transfer.context())? {
+    let import = daemon.transfer(request, file, None);
+    import.then(|result| match result? {
         OperationResult::Loaded { mut loaded } if loaded.len() == 1 => Ok(loaded.swap_remove(0)),
         _ => Err(ControlError::unexpected_result().into()),
-    }
+    })
 }
 
 /// Opens a file or a directory for the daemon to read. Opening a pipe does not wait for its writer.

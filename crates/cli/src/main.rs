@@ -7,6 +7,7 @@ mod config;
 mod context;
 mod environment;
 mod error;
+mod operation;
 mod output;
 mod progress;
 mod prompt;

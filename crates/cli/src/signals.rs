@@ -2,8 +2,6 @@
 
 use std::io;
 use std::process;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use tokio::runtime;
@@ -23,7 +21,6 @@ pub(crate) enum Signal {
 #[derive(Clone, Debug)]
 pub(crate) struct Signals {
     first: watch::Receiver<Option<Signal>>,
-    stop: Arc<AtomicBool>,
 }
 
 impl Signal {
@@ -49,15 +46,14 @@ impl Signals {
             )
         };
         let (sender, first) = watch::channel(None);
-        let stop = Arc::new(AtomicBool::new(false));
-        let raised = Arc::clone(&stop);
         let work = async move {
+            let mut is_second = false;
             loop {
                 let signal = tokio::select! {
                     _ = interrupts.recv() => Signal::Interrupt,
                     _ = terminations.recv() => Signal::Terminate,
                 };
-                if raised.swap(true, Ordering::Relaxed) {
+                if std::mem::replace(&mut is_second, true) {
                     end_at_once(signal);
                 }
                 sender.send_replace(Some(signal));
@@ -66,7 +62,7 @@ impl Signals {
         thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || runtime.block_on(work))?;
-        Ok(Self { first, stop })
+        Ok(Self { first })
     }
 
     /// Waits for the first signal.
@@ -83,11 +79,6 @@ impl Signals {
     /// Returns the signal that came, if one did.
     pub(crate) fn came(&self) -> Option<Signal> {
         *self.first.borrow()
-    }
-
-    /// Returns the flag that the first signal raises, for work that cannot await.
-    pub(crate) fn flag(&self) -> &AtomicBool {
-        &self.stop
     }
 }
 

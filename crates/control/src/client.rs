@@ -1,15 +1,12 @@
 //! The end of the command.
 
-use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::net::UnixStream;
-use tokio::time;
 use windlass::{
     CopyEvent, CredentialProvider, CredentialScope, Credentials, Operation, PullEvent, Pulled, text,
 };
@@ -31,17 +28,6 @@ pub struct ControlClient {
 #[derive(Debug)]
 pub struct ImageHold {
     _stream: StdUnixStream,
-}
-
-/// How a transfer that the daemon performs is observed and cancelled.
-#[derive(Clone, Copy)]
-pub struct TransferContext<'a> {
-    /// The credentials of the user, which the daemon requests as it needs them. `None` for transfers without a registry.
-    pub credentials: Option<&'a dyn CredentialProvider>,
-    /// Cancels the transfer when it is set.
-    pub cancelled: &'a AtomicBool,
-    /// Receives the events.
-    pub progress: &'a dyn Fn(CopyEvent),
 }
 
 /// Why a request has no result.
@@ -66,9 +52,6 @@ pub enum ControlError {
         daemon: String,
     },
 }
-
-/// How often a transfer reads the flag that cancels it.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 impl ControlClient {
     /// Returns a client of the daemon that owns the store at `root`, if one accepts connections.
@@ -110,53 +93,34 @@ impl ControlClient {
     }
 
     /// Performs a short operation. Blocks.
-    pub fn run(&self, request: &Request) -> Result<OperationResult, ControlError> {
-        let context = TransferContext {
-            credentials: None,
-            cancelled: &AtomicBool::new(false),
-            progress: &|_| {},
-        };
-        self.transfer(request, None, context)
+    pub fn run(&self, request: Request) -> Result<OperationResult, ControlError> {
+        self.transfer(request, None, None).run(drop)?
     }
 
-    /// Performs a transfer, with an archive or directory if there is one. Blocks. A cancelled transfer disconnects, upon
-    /// which the daemon stops.
+    /// Performs a transfer, with an archive or directory if there is one. The daemon requests `credentials` as it needs
+    /// them; `None` for transfers without a registry. Dropping the operation disconnects, upon which the daemon cancels
+    /// the transfer.
     pub fn transfer(
         &self,
-        request: &Request,
+        request: Request,
         file: Option<OwnedFd>,
-        context: TransferContext<'_>,
-    ) -> Result<OperationResult, ControlError> {
-        let cancellation = async {
-            while !context.cancelled.load(Ordering::Relaxed) {
-                time::sleep(POLL_INTERVAL).await;
-            }
-            Err(ControlError::connection("cancelled"))
-        };
-        let transfer = async {
-            let (mut reader, writer) = self.send(request, file).await?;
+        credentials: Option<Arc<dyn CredentialProvider>>,
+    ) -> Operation<CopyEvent, OperationResult, ControlError> {
+        let client = self.clone();
+        Operation::new(|events| async move {
+            let (mut reader, writer) = client.send(&request, file).await?;
             loop {
                 match reader.next().await? {
-                    Some(Response::CopyEvent { event }) => (context.progress)(event),
+                    Some(Response::CopyEvent { event }) => events.send(event),
                     Some(Response::CredentialRequest { host, repository }) => {
                         let scope = CredentialScope { host, repository };
                         writer
-                            .send(&look_up(context.credentials, &scope).await)
+                            .send(&look_up(credentials.as_deref(), &scope).await)
                             .await?;
                     }
                     Some(Response::Done { result }) => return Ok(*result),
                     response => return Err(final_error(response)),
                 }
-            }
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
-            tokio::select! {
-                biased;
-                result = transfer => result,
-                error = cancellation => error,
             }
         })
     }
@@ -258,11 +222,5 @@ impl ControlError {
 impl From<io::Error> for ControlError {
     fn from(error: io::Error) -> Self {
         Self::connection(error.to_string())
-    }
-}
-
-impl fmt::Debug for TransferContext<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TransferContext").finish_non_exhaustive()
     }
 }

@@ -12,12 +12,10 @@
 mod client;
 mod connection;
 mod descriptor;
-mod file;
 mod message;
 mod server;
 
-pub use client::{ControlClient, ControlError, ImageHold, TransferContext};
-pub use file::CancellableFile;
+pub use client::{ControlClient, ControlError, ImageHold};
 pub use message::{
     CredentialReply, Handshake, ImageSource, ImportRequest, OperationResult, Request, Response,
 };

@@ -2,15 +2,14 @@
 
 mod operations;
 
-use std::convert::Infallible;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::num::NonZeroU64;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,8 +18,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task;
 use tokio::time::timeout;
 use windlass::{
-    Caller, CopyEvent, CredentialError, CredentialProvider, CredentialScope, Credentials, Event,
-    EventSender, Operation, Platform, PullRequest, Reference, Throttle,
+    Caller, CredentialError, CredentialProvider, CredentialScope, Credentials, Event, Operation,
+    Platform, PullRequest, Reference, Throttle,
 };
 use windlass_daemon::Daemon;
 use windlass_listen::{
@@ -31,7 +30,6 @@ use windlass_report::{Advice, ErrorCode, ErrorReport, LoginState, OperationError
 use crate::connection::{MessageReader, MessageWriter, split};
 use crate::descriptor::SocketDirectory;
 use crate::{CredentialReply, Handshake, OperationResult, Request, Response, SOCKET_NAME};
-use operations::Transfer;
 
 /// The resources that clients of the control socket may use.
 #[derive(Clone, Copy, Debug)]
@@ -182,37 +180,9 @@ async fn serve_request(
             let prune = move |daemon: &Daemon| operations::prune(daemon, all, partials, &filters);
             Some(run_blocking(daemon, prune).await)
         }
-        Request::Load { options, action } => {
+        request @ (Request::Load { .. } | Request::Import(_) | Request::Copy { .. }) => {
             let file = reader.take_file();
-            transfer(&mut reader, &writer, daemon, move |transfer| {
-                transfer.load(file, &options, action)
-            })
-            .await?
-        }
-        Request::Import(request) => {
-            let file = reader.take_file();
-            transfer(&mut reader, &writer, daemon, move |transfer| {
-                transfer.import(request, file)
-            })
-            .await?
-        }
-        Request::Copy {
-            source,
-            name,
-            choice,
-            action,
-            registry,
-        } => {
-            let file = reader.take_file();
-            transfer(&mut reader, &writer, daemon, move |transfer| {
-                let copied = transfer.copy(source, file, name, choice)?;
-                copied.map_err(|source| OperationError::Transfer {
-                    action,
-                    registry,
-                    source: Box::new(source),
-                })
-            })
-            .await?
+            transfer(&mut reader, &writer, daemon, request, file).await?
         }
     };
     match response {
@@ -270,32 +240,23 @@ async fn pull(
     }))
 }
 
-/// Runs `work` on a blocking thread. Returns `None` if the command disconnected, which cancels the work.
+/// Performs a transfer. Returns `None` if the command disconnected, which cancels the transfer.
 async fn transfer(
     reader: &mut MessageReader,
     writer: &MessageWriter,
     daemon: &Arc<Daemon>,
-    work: impl FnOnce(&Transfer<'_>) -> Result<OperationResult, OperationError> + Send + 'static,
+    request: Request,
+    file: Option<OwnedFd>,
 ) -> io::Result<Option<Response>> {
     let (credentials, queries) = mpsc::channel(1);
-    let cancelled = Arc::new(AtomicBool::new(false));
     let caller = Caller::new(Arc::new(ForwardedCredentials(credentials)));
-    let (daemon, is_cancelled) = (Arc::clone(daemon), Arc::clone(&cancelled));
-    let operation = Operation::new(|events: EventSender<CopyEvent>| {
-        let work = move || {
-            work(&Transfer {
-                daemon: &daemon,
-                caller,
-                cancelled: &is_cancelled,
-                progress: &|event| events.send(event),
-            })
-        };
-        async { Ok::<_, Infallible>(task::spawn_blocking(work).await) }
-    });
+    let transfer = match operations::transfer(daemon, caller, request, file) {
+        Ok(transfer) => transfer,
+        Err(error) => return Ok(Some(failed(&error))),
+    };
     let message = |event| Response::CopyEvent { event };
-    let result = drive(reader, writer, queries, operation, message).await;
-    cancelled.store(true, Ordering::Relaxed);
-    Ok(result?.map(|Ok(result)| response(result)))
+    let result = drive(reader, writer, queries, transfer, message).await?;
+    Ok(result.map(|result| response(Ok(result))))
 }
 
 /// Drives `operation`, and sends its events and credential queries to the command. Returns `None` if the command

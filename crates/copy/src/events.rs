@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use windlass_oci::{Digest, RepositoryName};
-use windlass_operation::{Event, Merge};
+use windlass_operation::{BlockingContext, Event, Merge};
 
-/// Who is told what happens, by any thread.
-pub type Tell<'a> = &'a (dyn Fn(CopyEvent) + Sync);
+/// What copying is given: cancellation, the sink for its events, and the runtime for its requests.
+pub type CopyContext = BlockingContext<CopyEvent>;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,15 +9,16 @@ use windlass_layout::{
     ArchiveEvent, ArchiveWriter, Batch, LayoutDirectory, LayoutKind, VerifyingReader, WriteError,
 };
 use windlass_oci::{Descriptor, Digest};
+use windlass_operation::{Cancellation, Cancelled};
 
-use crate::events::{BlobStatus, CopyEvent, Tell};
+use crate::events::{BlobStatus, CopyContext, CopyEvent};
 use crate::push::PushError;
 use crate::source::Source;
 
 /// Why images could not be carried.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// It was told to stop.
+    /// The copy was cancelled.
     #[error("cancelled")]
     Cancelled,
     /// They could not be written.
@@ -28,44 +29,31 @@ pub enum CopyError {
     Push(#[from] PushError),
 }
 
-/// Ends what runs, when it is set.
-pub type Stop = AtomicBool;
-
-/// It was told to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped;
-
-/// Reads until it is told to stop.
-struct Stoppable<'a, R> {
-    inner: R,
-    stop: &'a Stop,
-}
-
 /// Writes the images of `batch`, which `source` has, as an archive.
 pub fn to_archive(
     source: &dyn Source,
     batch: &Batch,
-    (kind, out): (LayoutKind, &mut dyn Write),
-    stop: &Stop,
-    tell: Tell<'_>,
+    kind: LayoutKind,
+    out: &mut dyn Write,
+    context: &CopyContext,
 ) -> Result<(), CopyError> {
-    plan(batch, tell);
+    plan(batch, context);
     let mut current = None;
     let mut open =
-        |blob: &Descriptor| -> io::Result<Box<dyn Read + '_>> { Ok(open(source, blob, stop)?) };
+        |blob: &Descriptor| -> io::Result<Box<dyn Read + '_>> { Ok(open(source, blob, context)?) };
     let mut told = |step| match step {
         ArchiveEvent::BlobStarted(digest) => {
             current = Some(digest);
-            status(tell, digest, BlobStatus::Carrying);
+            status(context, digest, BlobStatus::Carrying);
         }
         ArchiveEvent::BytesWritten(bytes) => {
             let digest = current.expect("a blob was begun");
-            tell(CopyEvent::Moved { digest, bytes });
+            context.send(CopyEvent::Moved { digest, bytes });
         }
-        ArchiveEvent::BlobFinished(digest) => status(tell, digest, BlobStatus::Carried),
+        ArchiveEvent::BlobFinished(digest) => status(context, digest, BlobStatus::Carried),
     };
     let written = ArchiveWriter::new(kind, out).write(batch, &mut open, &mut told);
-    written.map_err(|error| unless_stopped(error, stop))
+    written.map_err(|error| unless_cancelled(error, context))
 }
 
 /// Writes the images of `batch`, which `source` has, into a directory, `at_once` blobs at a time.
@@ -74,45 +62,45 @@ pub fn to_directory(
     batch: &Batch,
     directory: LayoutDirectory,
     at_once: usize,
-    stop: &Stop,
-    tell: Tell<'_>,
+    context: &CopyContext,
 ) -> Result<(), CopyError> {
     directory.check_image_count(batch.images.len())?;
-    plan(batch, tell);
+    plan(batch, context);
     let blobs: Vec<_> = batch.blobs.values().collect();
-    each(&blobs, at_once, stop, |blob| {
+    each(&blobs, at_once, context.cancellation(), |blob| {
         let digest = blob.digest;
         if directory.has_blob(blob) {
-            status(tell, digest, BlobStatus::Exists);
+            status(context, digest, BlobStatus::Exists);
             return Ok(());
         }
-        status(tell, digest, BlobStatus::Carrying);
+        status(context, digest, BlobStatus::Carrying);
         let unread = |source| WriteError::Read { digest, source };
-        let mut reader = open(source, blob, stop).map_err(unread)?;
-        let moved = |bytes| tell(CopyEvent::Moved { digest, bytes });
+        let mut reader = open(source, blob, context).map_err(unread)?;
+        let moved = |bytes| context.send(CopyEvent::Moved { digest, bytes });
         directory.write_blob(blob, &mut reader, &moved)?;
-        status(tell, digest, BlobStatus::Carried);
+        status(context, digest, BlobStatus::Carried);
         Ok(())
     })
-    .map_err(|error: CopyError| match stop.load(Ordering::Relaxed) {
+    .map_err(|error: CopyError| match context.is_cancelled() {
         true => CopyError::Cancelled,
         false => error,
     })?;
+    context.begin_commit()?;
     Ok(directory.commit(batch)?)
 }
 
-/// Does `work` for each of `items`, `at_once` at a time, until one fails or all are told to stop. Returns the first
-/// failure, or that it was told to stop.
-pub fn each<T: Sync, E: Send + From<Stopped>>(
+/// Does `work` for each of `items`, `at_once` at a time, until one fails or the work is cancelled. Returns the first
+/// failure, or else that the work was cancelled.
+pub fn each<T: Sync, E: Send + From<Cancelled>>(
     items: &[T],
     at_once: usize,
-    stop: &Stop,
+    cancellation: &Cancellation,
     work: impl Fn(&T) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
     let has_failed = AtomicBool::new(false);
     let run = || {
-        while !has_failed.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed) {
+        while !has_failed.load(Ordering::Relaxed) && !cancellation.is_cancelled() {
             let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 return;
             };
@@ -136,7 +124,7 @@ pub fn each<T: Sync, E: Send + From<Stopped>>(
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     match failed {
         Some(error) => Err(error),
-        None if stop.load(Ordering::Relaxed) => Err(Stopped.into()),
+        None if cancellation.is_cancelled() => Err(Cancelled.into()),
         None => Ok(()),
     }
 }
@@ -145,10 +133,9 @@ pub fn each<T: Sync, E: Send + From<Stopped>>(
 pub(crate) fn open<'a>(
     source: &'a dyn Source,
     blob: &Descriptor,
-    stop: &'a Stop,
+    context: &CopyContext,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
-    let inner = source.open(blob, 0)?;
-    let inner = Stoppable { inner, stop };
+    let inner = context.reader(source.open(blob, 0)?);
     Ok(Box::new(VerifyingReader::new(
         inner,
         blob.digest,
@@ -156,35 +143,25 @@ pub(crate) fn open<'a>(
     )))
 }
 
-pub(crate) fn plan(batch: &Batch, tell: Tell<'_>) {
+pub(crate) fn plan(batch: &Batch, context: &CopyContext) {
     let blobs = batch.blobs.values();
     let blobs = blobs.map(|blob| (blob.digest, blob.size)).collect();
-    tell(CopyEvent::Planned(blobs));
+    context.send(CopyEvent::Planned(blobs));
 }
 
-pub(crate) fn status(tell: Tell<'_>, digest: Digest, status: BlobStatus) {
-    tell(CopyEvent::Blob { digest, status });
+pub(crate) fn status(context: &CopyContext, digest: Digest, status: BlobStatus) {
+    context.send(CopyEvent::Blob { digest, status });
 }
 
-impl From<Stopped> for CopyError {
-    fn from(_: Stopped) -> Self {
+impl From<Cancelled> for CopyError {
+    fn from(_: Cancelled) -> Self {
         Self::Cancelled
     }
 }
 
-fn unless_stopped(error: WriteError, stop: &Stop) -> CopyError {
-    match stop.load(Ordering::Relaxed) {
+fn unless_cancelled(error: WriteError, context: &CopyContext) -> CopyError {
+    match context.is_cancelled() {
         true => CopyError::Cancelled,
         false => error.into(),
-    }
-}
-
-impl<R: Read> Read for Stoppable<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.stop.load(Ordering::Relaxed) {
-            // Not `Interrupted`: that would be tried again.
-            return Err(io::Error::other("cancelled"));
-        }
-        self.inner.read(buffer)
     }
 }

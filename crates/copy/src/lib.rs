@@ -4,7 +4,7 @@
 //! them; [`to_archive`], [`to_directory`] and [`to_repository`] carry that elsewhere. What takes images in and
 //! unpacks them is the store's affair; [`images`] finds what there is to take.
 //!
-//! Everything here blocks, on threads of its own; what speaks to a registry needs tokio's runtime beside it.
+//! Everything here blocks. What cancels it, receives its events and runs its requests is a [`CopyContext`].
 //!
 //! # Invariants
 //! - No byte arrives that was not proved: by [`VerifyingReader`](windlass_layout::VerifyingReader) on its way.
@@ -20,15 +20,13 @@ mod push;
 mod referrers;
 mod source;
 mod tree;
-mod wait;
 
 pub use budget::Budget;
-pub use events::{BlobStatus, CopyEvent, Tell};
-pub use files::{CopyError, Stop, Stopped, each, to_archive, to_directory};
-pub use output::{Compression, Output};
+pub use events::{BlobStatus, CopyContext, CopyEvent};
+pub use files::{CopyError, each, to_archive, to_directory};
+pub use output::{Compression, Output, OutputTarget};
 pub use place::{Place, PlaceError};
 pub use push::{PushError, PushTo, to_repository};
 pub use referrers::gather_referrers;
 pub use source::{RegistrySource, Root, Source, SourceError, StoreSource};
 pub use tree::{Choice, ImageHere, TreeError, gather, images};
-pub use wait::wait;

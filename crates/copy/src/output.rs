@@ -2,11 +2,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::GzBuilder;
 use flate2::write::GzEncoder;
 use windlass_layout::{AtomicFile, WriteError};
+use windlass_operation::{Cancellation, Cancelled};
 use zstd::stream::write::Encoder as ZstdEncoder;
 
 /// How an archive is compressed as a whole.
@@ -20,6 +21,14 @@ pub enum Compression {
     Zstd,
 }
 
+/// Where an archive is to go.
+pub enum OutputTarget {
+    /// The file, pipe or device at a path. A file appears when it is whole.
+    Path(PathBuf),
+    /// A stream. After an error, what was written to it has no end.
+    Stream(Box<dyn Write + Send>),
+}
+
 /// Where an archive goes.
 pub enum Output<'a> {
     /// A file that appears when it is whole.
@@ -27,7 +36,7 @@ pub enum Output<'a> {
     /// A pipe with a name, or a device: what is written to it is gone.
     Device(File),
     /// Whoever reads.
-    Stream(&'a mut (dyn Write + Send)),
+    Stream(Box<dyn Write + Send + 'a>),
 }
 
 /// Small pieces are gathered before they are written; those of blobs are larger, and pass by.
@@ -44,6 +53,16 @@ impl Compression {
             Self::Zstd
         } else {
             Self::None
+        }
+    }
+}
+
+impl OutputTarget {
+    /// Begins the file, or returns the stream.
+    pub fn open(self) -> Result<Output<'static>, WriteError> {
+        match self {
+            Self::Path(path) => Output::at(&path),
+            Self::Stream(out) => Ok(Output::Stream(out)),
         }
     }
 }
@@ -66,16 +85,17 @@ impl Output<'_> {
         begun.map_err(failed("make the file"))
     }
 
-    /// Has `work` write, compressed, and finishes what it wrote if that went well.
-    pub fn write<T, E: From<WriteError>>(
+    /// Has `work` write, compressed, and finishes what it wrote if that succeeded and was not cancelled.
+    pub fn write<T, E: From<WriteError> + From<Cancelled>>(
         mut self,
         compression: Compression,
+        cancellation: &Cancellation,
         work: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
     ) -> Result<T, E> {
         let out: &mut (dyn Write + Send) = match &mut self {
             Self::File(file) => file,
             Self::Device(file) => file,
-            Self::Stream(out) => *out,
+            Self::Stream(out) => out,
         };
         let mut out = BufWriter::with_capacity(BUFFER, out);
         let result = match compression {
@@ -101,6 +121,7 @@ impl Output<'_> {
         };
         out.flush().map_err(failed("write"))?;
         drop(out);
+        cancellation.begin_commit()?;
         if let Self::File(file) = self {
             file.finish().map_err(failed("put the file in its place"))?;
         }
@@ -126,6 +147,15 @@ fn zstded<W: Write + Send, T, E: From<WriteError>>(
     Ok(result)
 }
 
+impl std::fmt::Debug for OutputTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
 impl std::fmt::Debug for Output<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -146,13 +176,15 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::CopyError;
 
-    fn write(path: &Path, text: &'static str, well: bool) -> Result<(), WriteError> {
-        Output::at(path)?.write(Compression::of_name(path), |out| {
+    fn write(path: &Path, text: &'static str, well: bool) -> Result<(), CopyError> {
+        let cancellation = Cancellation::default();
+        Output::at(path)?.write(Compression::of_name(path), &cancellation, |out| {
             out.write_all(text.as_bytes()).map_err(failed("write"))?;
             match well {
                 true => Ok(()),
-                false => Err(failed("go on")(io::ErrorKind::Other.into())),
+                false => Err(failed("go on")(io::ErrorKind::Other.into()).into()),
             }
         })
     }
@@ -184,10 +216,11 @@ mod tests {
             })
             .take(1 << 20)
             .collect();
-            let written: Result<(), WriteError> =
-                Output::Stream(&mut out).write(compression, |out| {
+            let cancellation = Cancellation::default();
+            let written: Result<(), CopyError> =
+                Output::Stream(Box::new(&mut out)).write(compression, &cancellation, |out| {
                     out.write_all(&noise).map_err(failed("write"))?;
-                    Err(failed("go on")(io::ErrorKind::Other.into()))
+                    Err(failed("go on")(io::ErrorKind::Other.into()).into())
                 });
             written.unwrap_err();
             assert!(!out.is_empty(), "{compression:?}");
@@ -203,6 +236,20 @@ mod tests {
                 "{compression:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_file_whose_writing_is_cancelled_does_not_appear() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("a.tar");
+        let cancellation = Cancellation::default();
+        let output = Output::at(&path).unwrap();
+        let written = output.write(Compression::None, &cancellation, |_| {
+            cancellation.cancel();
+            Ok::<_, CopyError>(())
+        });
+        assert!(matches!(written, Err(CopyError::Cancelled)));
+        assert_eq!(fs::read_dir(top.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -10,18 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time;
 use windlass_layout::Batch;
 use windlass_oci::{Descriptor, Digest, ManifestLinks, RepositoryName, Tag};
 use windlass_pull::{Attempts, RetryPolicy};
 use windlass_registry::{RegistryError, Repository, TagOrDigest};
 
-use crate::events::{BlobStatus, Tell};
-use crate::files::{CopyError, Stop, each, plan, status};
+use crate::events::{BlobStatus, CopyContext};
+use crate::files::{CopyError, each, plan, status};
 use crate::referrers::described;
 use crate::source::Source;
-use crate::wait::wait;
 use carry::Carrying;
 
 /// A repository that images are pushed to.
@@ -29,8 +27,6 @@ use carry::Carrying;
 pub struct PushTo {
     /// The session, which may write.
     pub repository: Repository,
-    /// Where the requests run.
-    pub runtime: Handle,
     /// When they are tried again.
     pub retry: RetryPolicy,
     /// How many blobs are sent at a time.
@@ -73,31 +69,29 @@ pub fn to_repository(
     batch: &Batch,
     tags: &[Tag],
     to: &PushTo,
-    stop: &Stop,
-    tell: Tell<'_>,
+    context: &CopyContext,
 ) -> Result<(), CopyError> {
-    plan(batch, tell);
+    plan(batch, context);
     let blobs: Vec<_> = batch.blobs.values().collect();
     for (place, blob) in blobs.iter().enumerate() {
-        status(tell, blob.digest, BlobStatus::Preparing);
+        status(context, blob.digest, BlobStatus::Preparing);
         if place >= to.at_once {
-            status(tell, blob.digest, BlobStatus::Waiting);
+            status(context, blob.digest, BlobStatus::Waiting);
         }
     }
-    each(&blobs, to.at_once, stop, |blob| {
+    each(&blobs, to.at_once, context.cancellation(), |blob| {
         let carrying = Carrying {
             to,
             source,
             blob,
-            stop,
-            tell,
+            context,
         };
         carrying.carry()
     })?;
     for (digest, targets) in order(batch, tags) {
         let bytes = &batch.documents[&digest];
         for target in targets {
-            to.put_document(&target, bytes, stop)?;
+            to.put_document(&target, bytes, context)?;
         }
     }
     Ok(())
@@ -163,12 +157,12 @@ impl PushTo {
         &self,
         target: &TagOrDigest,
         bytes: &[u8],
-        stop: &Stop,
+        context: &CopyContext,
     ) -> Result<(), CopyError> {
         let links = ManifestLinks::parse(bytes).unwrap_or_default();
         let media_type = links.media_type.clone();
         let put = || (self.repository).put_manifest(target, media_type.as_str(), bytes);
-        let listed = self.persist(stop, put)?;
+        let listed = self.persist(context, put)?;
         let Some(subject) = links.subject.as_ref().map(|subject| subject.digest) else {
             return Ok(());
         };
@@ -189,42 +183,42 @@ impl PushTo {
             artifact_type: None,
         };
         let artifact = described(&root, links, bytes.len());
-        self.persist(stop, || self.repository.add_referrer(&subject, &artifact))
+        self.persist(context, || {
+            self.repository.add_referrer(&subject, &artifact)
+        })
     }
 
     /// Makes a request until it succeeds or there is no use in trying.
-    fn persist<T, F>(&self, stop: &Stop, request: impl Fn() -> F) -> Result<T, CopyError>
+    fn persist<T, F>(&self, context: &CopyContext, request: impl Fn() -> F) -> Result<T, CopyError>
     where
         F: Future<Output = Result<T, RegistryError>>,
     {
         let mut attempts = Attempts::new(self.retry);
         loop {
-            let error = match self.wait(request(), stop) {
+            let error = match Self::wait(request(), context) {
                 Ok(done) => return Ok(done),
                 Err(Failure::Last(error)) => return Err(error),
                 Err(Failure::Registry(error)) => error,
             };
             match attempts.pause_after(&error) {
-                Some(pause) => self.pause(pause, stop)?,
+                Some(pause) => pause_for(pause, context)?,
                 None => return Err(PushError::from(error).into()),
             }
         }
     }
 
-    /// Waits for a request, on a thread of its own.
+    /// Blocks until a request is answered.
     fn wait<T>(
-        &self,
         request: impl Future<Output = Result<T, RegistryError>>,
-        stop: &Stop,
+        context: &CopyContext,
     ) -> Result<T, Failure> {
-        let answer = wait(&self.runtime, stop, request);
-        Ok(answer.ok_or(CopyError::Cancelled)??)
+        let response = context.wait(request).map_err(CopyError::from)?;
+        Ok(response?)
     }
+}
 
-    fn pause(&self, pause: Duration, stop: &Stop) -> Result<(), CopyError> {
-        let pause = async { time::sleep(pause).await };
-        wait(&self.runtime, stop, pause).ok_or(CopyError::Cancelled)
-    }
+fn pause_for(pause: Duration, context: &CopyContext) -> Result<(), CopyError> {
+    Ok(context.wait(async { time::sleep(pause).await })?)
 }
 
 impl From<RegistryError> for Failure {

@@ -7,6 +7,7 @@ use std::io::{self, Read};
 
 use windlass_layout::{Artifact, Layout, LayoutError};
 use windlass_oci::{Descriptor, Digest};
+use windlass_operation::Cancelled;
 use windlass_pull::PullError;
 use windlass_store::ReadError;
 
@@ -40,7 +41,7 @@ pub enum SourceError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] PullError),
-    /// It was told to stop.
+    /// The copy was cancelled.
     #[error("cancelled")]
     Cancelled,
     /// A document has another size than its descriptor says.
@@ -53,6 +54,12 @@ pub enum SourceError {
         /// Bytes that it has.
         actual: u64,
     },
+}
+
+impl From<Cancelled> for SourceError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
 }
 
 impl Source for Layout {

@@ -15,9 +15,12 @@ mod route;
 mod system;
 mod unsupported;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::task;
+use windlass::{Event, Operation};
 
 use crate::Daemon;
 use crate::render;
@@ -77,17 +80,26 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Runs `work` on a thread that may block on a client or a registry. It waits for a permit, which `work` holds.
-async fn long_running<T: Send + 'static>(
-    daemon: &Arc<Daemon>,
-    work: impl FnOnce(&Daemon) -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
+/// Waits until an operation that depends on a client or a registry may start. It holds its permit until its work has
+/// ended.
+async fn permitted<E: Event, T: Send + 'static, X: Send + 'static>(
+    daemon: &Daemon,
+    operation: Operation<E, T, X>,
+) -> Operation<E, T, X> {
     let permit = Arc::clone(&daemon.long_running).acquire_owned().await;
-    blocking(daemon, move |daemon| {
-        let _permit = permit;
-        work(daemon)
+    operation.keep_until_done(permit)
+}
+
+/// Drives an operation. A panic becomes an error of the API.
+async fn drive<E: Event, T: Send + 'static, X: Send + 'static>(
+    operation: Operation<E, T, X>,
+    on_event: impl FnMut(E),
+) -> Result<Result<T, X>, ApiError> {
+    let driven = AssertUnwindSafe(operation.drive(on_event)).catch_unwind();
+    driven.await.map_err(|_panic| {
+        tracing::error!("a request failed because of a bug");
+        ApiError::internal("internal error: see the log of the daemon")
     })
-    .await
 }
 
 /// Parses the name of an image in the store (REF-8).

@@ -1,15 +1,13 @@
 //! The operations that clients of the API and of the control socket share: each records its events and metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use tokio::runtime::Handle;
 use windlass::{
-    ImageName, ImportError, ImportOptions, Layout, LoadError, LoadOptions, Loaded, Operation,
-    Prune, PruneError, Pruned, PullError, PullEvent, PullRequest, Pulled, Reference, RegistryError,
-    Removal, Remove, RemoveError, Removed, TagImageError, Tell, UrlDownload, WebUrl,
+    CopyEvent, ImageName, ImportError, ImportOptions, ImportSource, LoadError, LoadFrom,
+    LoadOptions, Loaded, Operation, Prune, PruneError, Pruned, PullError, PullEvent, PullRequest,
+    Pulled, Reference, Removal, Remove, RemoveError, Removed, TagImageError,
 };
 
 use crate::Daemon;
@@ -73,12 +71,6 @@ impl Daemon {
         self.transfer_runtime.clone()
     }
 
-    /// Starts to download a URL. Blocks.
-    pub fn download(&self, url: &WebUrl, limit: Option<u64>) -> Result<UrlDownload, RegistryError> {
-        self.transfer_runtime
-            .block_on(self.engine.remote().download(url, limit))
-    }
-
     /// Adds a name to an image. Blocks.
     pub fn tag(&self, source: &ImageName, target: &Reference) -> Result<(), TagImageError> {
         let target = target.clone().or_latest();
@@ -133,35 +125,37 @@ impl Daemon {
         Ok(pruned)
     }
 
-    /// Loads the images of `layout`. Blocks.
+    /// Loads the images of an archive or a directory.
     pub fn load(
-        &self,
-        layout: &Layout,
-        options: &LoadOptions,
-        stop: &AtomicBool,
-        progress: Tell<'_>,
-    ) -> Result<Vec<Loaded>, LoadError> {
-        let loaded = self.engine.load(layout, options, stop, progress)?;
-        for image in &loaded {
-            let id = image.image_id.to_string();
-            self.events
-                .record(ImageAction::Load, &id, name_attribute(&id));
-        }
-        Ok(loaded)
+        self: &Arc<Self>,
+        from: LoadFrom,
+        options: LoadOptions,
+    ) -> Operation<CopyEvent, Vec<Loaded>, LoadError> {
+        let daemon = Arc::clone(self);
+        // Where the work runs: what is committed is recorded, even if the client has left.
+        self.engine.load(from, options).map(move |loaded| {
+            for image in &loaded {
+                daemon.record_image(ImageAction::Load, image);
+            }
+            loaded
+        })
     }
 
-    /// Imports a tar as an image. Blocks.
+    /// Imports a tar as an image.
     pub fn import(
-        &self,
-        from: impl Read + Send,
-        options: &ImportOptions,
-        stop: &AtomicBool,
-        progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<Loaded, ImportError> {
-        let image = self.engine.import(from, options, stop, progress)?;
+        self: &Arc<Self>,
+        source: ImportSource,
+        options: ImportOptions,
+    ) -> Operation<CopyEvent, Loaded, ImportError> {
+        let daemon = Arc::clone(self);
+        self.engine.import(source, options).map(move |image| {
+            daemon.record_image(ImageAction::Import, &image);
+            image
+        })
+    }
+
+    fn record_image(&self, action: ImageAction, image: &Loaded) {
         let id = image.image_id.to_string();
-        self.events
-            .record(ImageAction::Import, &id, name_attribute(&id));
-        Ok(image)
+        self.events.record(action, &id, name_attribute(&id));
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! `config.json` is written last and appears at once: a bundle that has one is whole.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use rustix::fs::{Mode, OFlags};
 use windlass_bundle::{
@@ -14,6 +14,7 @@ use windlass_bundle::{
     Spec,
 };
 use windlass_oci::{ImageConfig, ImageConfigError, ImageId, ImageName, Platform};
+use windlass_operation::{BlockingContext, Cancelled, Operation};
 use windlass_store::{FindError, ReadError};
 
 use crate::Engine;
@@ -84,18 +85,34 @@ pub enum BundleImageError {
     },
 }
 
+impl From<Cancelled> for BundleImageError {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::Unpack(cancelled.into())
+    }
+}
+
 impl Engine {
     /// Makes an OCI runtime bundle of an image in the directory `into`, which is made if need be and must be
     /// empty if it is there: `rootfs`, as [`Engine::unpack`] writes it, and `config.json`.
     ///
     /// A directory that is made is for nobody else: among the image's programs some may run as their owner,
-    /// whoever starts them. Setting `stop` ends it soon. After an error what was made is removed again. Blocks.
+    /// whoever starts them. After an error or a cancellation what was made is removed again.
     pub fn bundle(
         &self,
         name: &ImageName,
         into: &Path,
+        request: BundleRequest,
+    ) -> Operation<Infallible, Bundled, BundleImageError> {
+        let (name, into) = (name.clone(), into.to_owned());
+        self.operation(move |engine, context| engine.make_bundle(&name, &into, &request, context))
+    }
+
+    fn make_bundle(
+        &self,
+        name: &ImageName,
+        into: &Path,
         request: &BundleRequest,
-        stop: &AtomicBool,
+        context: &BlockingContext<Infallible>,
     ) -> Result<Bundled, BundleImageError> {
         let image = self.store.image(name)?;
         let config = ImageConfig::parse(&self.store.read_blob(image.id.digest())?)?;
@@ -122,8 +139,9 @@ impl Engine {
             private.map_err(|error| failed("set the mode")(error.into()))?;
         }
         let root = make_root(bundle).map_err(failed("make the rootfs"))?;
-        let unpacked = self.flatten(&image, root.as_fd(), stop)?;
+        let unpacked = self.flatten(&image, root.as_fd(), context)?;
         let ConvertedConfig { spec, warnings } = conversion.with_root(root.as_fd())?;
+        context.begin_commit()?;
         write(bundle, &spec).map_err(failed("write config.json"))?;
         filling.keep();
         Ok(Bundled {

@@ -6,15 +6,15 @@ mod put;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use windlass_copy::{
-    Budget, Choice, CopyError, CopyEvent, Place, RegistrySource, Source, SourceError, Tell,
-    TreeError, gather, gather_referrers, wait,
+    Budget, Choice, CopyContext, CopyError, CopyEvent, Place, RegistrySource, Source, SourceError,
+    TreeError, gather, gather_referrers,
 };
 use windlass_layout::{Batch, Layout, LayoutError, LayoutKind, Spool, WriteError};
 use windlass_oci::{Descriptor, Digest, ImageName, Reference};
+use windlass_operation::{Cancelled, Operation};
 use windlass_pull::{PullError, Remote};
 use windlass_registry::{Caller, TagOrDigest};
 
@@ -50,17 +50,18 @@ pub struct Copied {
     pub artifacts: usize,
 }
 
-/// What copying takes.
+/// Makes a file without a name, for an archive that has to be uncompressed first.
+pub type CreateFile = Arc<dyn Fn() -> io::Result<File> + Send + Sync>;
+
+/// Copies images between registries, files and a store.
 #[derive(Clone)]
-pub struct Copier<'a> {
+pub struct Copier {
     /// The store, if an image comes from it or goes to it.
-    pub engine: Option<&'a Engine>,
-    /// The way to registries.
+    pub engine: Option<Engine>,
+    /// The access to registries.
     pub remote: Remote,
-    /// Where requests run.
-    pub runtime: Handle,
-    /// Makes the file without a name that an archive is spread out in, if there is no store.
-    pub scratch: &'a (dyn Fn() -> io::Result<File> + Sync),
+    /// Makes temporary files, if there is no store beside which they could be.
+    pub create_file: CreateFile,
 }
 
 /// Why an image was not copied.
@@ -111,7 +112,7 @@ pub enum CopyImageError {
     /// There is no store at hand.
     #[error("no store is open")]
     NoStore,
-    /// It was told to stop.
+    /// The copy was cancelled.
     #[error("cancelled")]
     Cancelled,
 }
@@ -126,32 +127,38 @@ struct Found {
 
 /// One copy under way.
 struct Copying<'a> {
-    with: &'a Copier<'a>,
+    with: &'a Copier,
     request: &'a CopyRequest,
-    stop: &'a AtomicBool,
-    tell: Tell<'a>,
+    context: &'a CopyContext,
 }
 
-impl std::fmt::Debug for Copier<'_> {
+impl std::fmt::Debug for Copier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Copier").finish_non_exhaustive()
     }
 }
 
-impl Copier<'_> {
-    /// Copies an image, byte for byte. What is at the other end already is not carried. Blocks; requests run on the
-    /// runtime.
-    pub fn copy(
-        &self,
-        request: &CopyRequest,
-        stop: &AtomicBool,
-        tell: Tell<'_>,
-    ) -> Result<Copied, CopyImageError> {
+impl From<Cancelled> for CopyImageError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+impl Copier {
+    /// Copies an image, byte for byte. Blobs that the destination has are skipped.
+    pub fn copy(&self, request: CopyRequest) -> Operation<CopyEvent, Copied, CopyImageError> {
+        let copier = self.clone();
+        match &self.engine {
+            Some(engine) => engine.operation(move |_, context| copier.run(&request, context)),
+            None => Operation::blocking(move |context| copier.run(&request, context)),
+        }
+    }
+
+    fn run(&self, request: &CopyRequest, context: &CopyContext) -> Result<Copied, CopyImageError> {
         let copying = Copying {
             with: self,
             request,
-            stop,
-            tell,
+            context,
         };
         copying.check()?;
         match &request.destination {
@@ -193,7 +200,7 @@ impl Copying<'_> {
             Place::Registry(reference) => {
                 let (with, caller) = (self.with, &self.request.caller);
                 let repository = with.remote.repository(reference.repository(), caller)?;
-                let source = RegistrySource::new(repository, with.runtime.clone(), self.stop);
+                let source = RegistrySource::new(repository, self.context.clone());
                 let root = source.root(&TagOrDigest::of(reference))?;
                 let root = root.ok_or(CopyImageError::Schema1)?;
                 let names = vec![reference.without_digest().or_latest()];
@@ -243,11 +250,12 @@ impl Copying<'_> {
                     choice: self.request.choice.clone(),
                     name: Some(name),
                 };
-                let loaded = engine.load(&layout, &options, self.stop, self.tell)?;
+                let loaded = engine.load_layout(&layout, &options, self.context)?;
                 Ok(loaded[0].manifest)
             }
             Place::Registry(reference) => self.pull(engine, reference, &name),
             Place::Store(source) => {
+                self.context.begin_commit()?;
                 engine.tag(source, &name)?;
                 Ok(engine.inspect(source)?.manifest)
             }
@@ -255,27 +263,26 @@ impl Copying<'_> {
     }
 
     fn layout(&self, path: &Path) -> Result<Layout, LayoutError> {
-        let scratch = || match self.with.engine {
+        let create_file = || match &self.with.engine {
             Some(engine) => engine.scratch(),
-            None => (self.with.scratch)(),
+            None => (self.with.create_file)(),
         };
         let spool = Spool {
-            create_file: &scratch,
-            cancelled: self.stop,
-            on_read: &|bytes| (self.tell)(CopyEvent::Received(bytes)),
+            create_file: &create_file,
+            is_cancelled: &|| self.context.is_cancelled(),
+            on_read: &|bytes| self.context.send(CopyEvent::Received(bytes)),
         };
         Layout::open(path, spool)
     }
 
     fn store(&self) -> Result<&Engine, CopyImageError> {
-        self.with.engine.ok_or(CopyImageError::NoStore)
+        self.with.engine.as_ref().ok_or(CopyImageError::NoStore)
     }
 
     fn wait<T>(
         &self,
         question: impl Future<Output = Result<T, PullError>>,
     ) -> Result<T, CopyImageError> {
-        let answer = wait(&self.with.runtime, self.stop, question);
-        Ok(answer.ok_or(CopyImageError::Cancelled)??)
+        Ok(self.context.wait(question)??)
     }
 }

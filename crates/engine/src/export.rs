@@ -7,15 +7,16 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use windlass_archive::{FlattenError, LayerFlattener, UnpackError};
-use windlass_copy::{BlobStatus, CopyEvent, Tell};
+use windlass_copy::{BlobStatus, Compression, CopyContext, CopyEvent, OutputTarget};
+use windlass_layout::WriteError;
 use windlass_oci::{DiffId, Digest, ImageId, ImageName};
+use windlass_operation::{Cancelled, Operation};
 use windlass_store::{FindError, ImageLayer, ReadError};
 
 use crate::Engine;
-use crate::load::Reading;
+use crate::blob_reader::BlobReader;
 
 /// What [`Engine::export`] wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +59,18 @@ pub enum ExportError {
     /// The tar could not be written.
     #[error("cannot write")]
     Write(#[source] io::Error),
-    /// It was told to stop.
+    /// The file could not be begun or finished.
+    #[error(transparent)]
+    Output(#[from] WriteError),
+    /// The export was cancelled.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<Cancelled> for ExportError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
 }
 
 /// How often each layer is read: for its headers, and for what is left of it.
@@ -69,28 +79,41 @@ const PASSES: u64 = 2;
 /// The blobs of an image's layers, being read.
 struct Layers<'a> {
     engine: &'a Engine,
-    stop: &'a AtomicBool,
-    tell: Tell<'a>,
+    context: &'a CopyContext,
 }
 
 impl Engine {
-    /// Writes the root file system of an image into `out` as one tar: the same bytes whoever does it, and whenever.
-    /// Blocks.
+    /// Writes the root file system of an image as one tar, always the same bytes.
     ///
-    /// What it unpacks to is what [`Engine::unpack`] makes as root. Nothing is written before all layers have proved
-    /// to be what they were.
+    /// The tar unpacks to what [`Engine::unpack`] makes as root. Nothing is written before the diff ID of every layer is
+    /// verified. A file appears when it is whole.
     pub fn export(
         &self,
         name: &ImageName,
-        out: &mut dyn Write,
-        stop: &AtomicBool,
-        tell: Tell<'_>,
+        output: OutputTarget,
+        compression: Compression,
+    ) -> Operation<CopyEvent, Exported, ExportError> {
+        let name = name.clone();
+        self.operation(move |engine, context| {
+            // Before a file is begun.
+            engine.store.image(&name)?;
+            let output = output.open()?;
+            output.write(compression, context.cancellation(), |out| {
+                engine.export_image(&name, out, context)
+            })
+        })
+    }
+
+    fn export_image(
+        &self,
+        name: &ImageName,
+        mut out: &mut (dyn Write + Send),
+        context: &CopyContext,
     ) -> Result<Exported, ExportError> {
         let image = self.store.image(name)?;
         let layers = Layers {
             engine: self,
-            stop,
-            tell,
+            context,
         };
         layers.plan(&image.layers);
         let mut flattening = LayerFlattener::default();
@@ -98,7 +121,7 @@ impl Engine {
             let looked = layers.read(layer, |blob| Ok(flattening.scan_layer(blob)?))?;
             proved(layer, looked.diff_id)?;
         }
-        let mut tar = flattening.write(out);
+        let mut tar = flattening.write(&mut out);
         for layer in &image.layers {
             if tar.needs_next_layer() {
                 let diff_id = layers.read(layer, |blob| tar.write_layer(blob))?;
@@ -122,31 +145,31 @@ impl Layers<'_> {
         for layer in layers {
             *blobs.entry(blob_of(layer)).or_default() += PASSES * layer.blob_size;
         }
-        (self.tell)(CopyEvent::Planned(blobs.into_iter().collect()));
+        self.context
+            .send(CopyEvent::Planned(blobs.into_iter().collect()));
     }
 
     fn read<T>(
         &self,
         layer: &ImageLayer,
-        take: impl FnOnce(Reading<'_, File>) -> Result<T, FlattenError>,
+        take: impl FnOnce(BlobReader<'_, File>) -> Result<T, FlattenError>,
     ) -> Result<T, ExportError> {
         let digest = blob_of(layer);
         let (inner, _) = self.engine.store.open_blob(&digest)?;
-        let blob = Reading {
+        let blob = BlobReader {
             inner,
             digest,
-            stop: self.stop,
-            tell: self.tell,
+            context: self.context,
         };
         take(blob).map_err(|error| match error {
-            _ if self.stop.load(Ordering::Relaxed) => ExportError::Cancelled,
+            _ if self.context.is_cancelled() => ExportError::Cancelled,
             FlattenError::Layer(source) => ExportError::Layer { digest, source },
             FlattenError::Write(error) => ExportError::Write(error),
         })
     }
 
     fn tell_end(&self, layer: &ImageLayer) {
-        (self.tell)(CopyEvent::Blob {
+        self.context.send(CopyEvent::Blob {
             digest: blob_of(layer),
             status: BlobStatus::Carried,
         });

@@ -1,16 +1,17 @@
 //! A tar becomes an image of one layer.
 
 mod change;
-mod fetch;
+mod source;
 
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use windlass_archive::{Compression, Ownership, UnpackError};
+use windlass_copy::{CopyContext, CopyEvent};
 use windlass_oci::{
     Descriptor, Digest, ImageId, ImageName, LayerEncoding, MediaType, Platform, Reference,
 };
+use windlass_operation::{Cancelled, Operation};
 use windlass_pull::{LocalLayer, LocalLayerError, Wanted, take_layer};
 use windlass_store::{
     BlobSource, CommitError, FindError, LayerSource, NewImage, NewLayer, PutError, ReadError,
@@ -19,7 +20,7 @@ use windlass_store::{
 use crate::{Engine, Loaded, Moved};
 
 pub use change::{ChangeError, ChangeProblem, ContainerConfig, Healthcheck};
-pub use fetch::Fetching;
+pub use source::ImportSource;
 
 /// What is to be made of a tar.
 #[derive(Clone, Debug)]
@@ -79,16 +80,17 @@ pub enum ImportError {
     /// The image could not be stored.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// It was told to stop.
+    /// The import was cancelled.
     #[error("cancelled")]
     Cancelled,
 }
 
-/// Reads until it is told to stop or has had enough, and tells how far it is.
-struct Incoming<'a, R> {
-    from: R,
-    stop: &'a AtomicBool,
-    tell: &'a (dyn Fn(u64) + Sync),
+/// Reads until the work is cancelled or the limit is exceeded, and sends an event for the bytes of each read.
+struct Incoming<'a> {
+    from: Box<dyn Read + Send + 'a>,
+    /// What the events call the blob, whose own digest is known at its end.
+    digest: Digest,
+    context: &'a CopyContext,
     read: u64,
     limit: u64,
 }
@@ -99,27 +101,44 @@ struct Documents {
     manifest: Vec<u8>,
 }
 
+impl From<Cancelled> for ImportError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
 impl Engine {
-    /// Makes an image of the tar that `from` yields: one layer, whose blob is what came, byte for byte, plain or
-    /// compressed with gzip or zstd. `tell` is told of each piece that came. Blocks.
+    /// Makes an image of a tar: one layer, whose blob is the tar byte for byte, plain or compressed with gzip or zstd.
     ///
-    /// The image and its name appear together, or nothing does. An empty tar is an empty layer; nothing at all is
-    /// refused, for it is what is left where somebody else failed.
+    /// The image and its name appear together, or nothing does. An empty tar is an empty layer; a source without any
+    /// byte is rejected, because it is what a failed producer leaves. The events call the blob by the digest of no
+    /// bytes: its own is known at its end.
     pub fn import(
         &self,
-        from: impl Read + Send,
+        source: ImportSource,
+        options: ImportOptions,
+    ) -> Operation<CopyEvent, Loaded, ImportError> {
+        self.operation(move |engine, context| engine.import_tar(source, &options, context))
+    }
+
+    fn import_tar(
+        &self,
+        source: ImportSource,
         options: &ImportOptions,
-        stop: &AtomicBool,
-        tell: &(dyn Fn(u64) + Sync),
+        context: &CopyContext,
     ) -> Result<Loaded, ImportError> {
         if let Some(name) = options.name.as_ref().filter(|name| name.digest().is_some()) {
             let name = name.familiar();
             return Err(ImportError::Digest { name });
         }
+        let digest = Digest::sha256(b"");
+        if let Some(size) = source.size() {
+            context.send(CopyEvent::Planned(vec![(digest, size)]));
+        }
         let mut incoming = Incoming {
-            from,
-            stop,
-            tell,
+            from: source.reader(context),
+            digest,
+            context,
             read: 0,
             limit: options.limit.unwrap_or(u64::MAX),
         };
@@ -129,6 +148,7 @@ impl Engine {
         if incoming.read == 0 {
             return Err(ImportError::Empty);
         }
+        context.begin_commit()?;
         self.store_import(layer, options)
     }
 
@@ -242,9 +262,9 @@ fn descriptor(media_type: MediaType, digest: Digest, size: u64) -> Descriptor {
     }
 }
 
-impl<R> Incoming<'_, R> {
+impl Incoming<'_> {
     fn failed(&self, error: LocalLayerError) -> ImportError {
-        if self.stop.load(Ordering::Relaxed) {
+        if self.context.is_cancelled() {
             return ImportError::Cancelled;
         }
         if self.read > self.limit {
@@ -260,18 +280,19 @@ impl<R> Incoming<'_, R> {
     }
 }
 
-impl<R: Read> Read for Incoming<'_, R> {
+impl Read for Incoming<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.stop.load(Ordering::Relaxed) {
-            // Not `Interrupted`: that would be tried again.
-            return Err(io::Error::other("cancelled"));
-        }
+        // Not `Interrupted`: readers try that again.
+        self.context.check().map_err(io::Error::other)?;
         let read = self.from.read(buffer)?;
         self.read += read as u64;
         if self.read > self.limit {
             return Err(io::Error::other("it is too large"));
         }
-        (self.tell)(read as u64);
+        self.context.send(CopyEvent::Moved {
+            digest: self.digest,
+            bytes: read as u64,
+        });
         Ok(read)
     }
 }

@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod blob_reader;
 mod bundle;
 mod copy;
 mod error;
@@ -46,19 +47,22 @@ mod unpack;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use tokio_util::task::TaskTracker;
 use windlass_archive::Ownership;
+use windlass_operation::BlockingContext;
 use windlass_pull::Puller;
 use windlass_store::{Store, WhenBusy};
 
 pub use bundle::{BundleImageError, BundleRequest, Bundled};
-pub use copy::{Copied, Copier, CopyImageError, CopyRequest};
+pub use copy::{Copied, Copier, CopyImageError, CopyRequest, CreateFile};
 pub use error::{OpenError, RemoveError, StoreError, TagImageError};
 pub use export::{ExportError, Exported};
 pub use filter::{FilterError, FilterProblem, FilterUse, Filters};
 pub use history::HistoryEntry;
 pub use holdings::{HeldBlob, HeldManifest, Holdings, HoldingsError};
 pub use import::{
-    ChangeError, ChangeProblem, ContainerConfig, Fetching, Healthcheck, ImportError, ImportOptions,
+    ChangeError, ChangeProblem, ContainerConfig, Healthcheck, ImportError, ImportOptions,
+    ImportSource,
 };
 pub use inspect::{Inspection, RootFs};
 pub use list::{
@@ -69,7 +73,7 @@ pub use mount::MountError;
 pub use prune::{Prune, PruneError, Pruned};
 pub use pull::Pull;
 pub use push::{PushImageError, PushRequest, Pushed};
-pub use save::{SaveError, SaveTo, Saved};
+pub use save::{SaveError, SaveRequest, SaveTo, Saved};
 pub use tree::{HeldImage, ImageTree, PlatformImage};
 pub use unpack::{UnpackImageError, UnpackSummary};
 pub use windlass_archive::{
@@ -81,9 +85,8 @@ pub use windlass_bundle::{
     Spec, VolumeMode, VolumeProblem,
 };
 pub use windlass_copy::{
-    BlobStatus, Budget, Choice, Compression, CopyError, CopyEvent, Output, Place, PlaceError,
-    PushError, PushTo, RegistrySource, Source, SourceError, StoreSource, Tell, TreeError, gather,
-    gather_referrers, to_archive, to_directory, to_repository,
+    BlobStatus, Choice, Compression, CopyError, CopyEvent, OutputTarget, Place, PlaceError,
+    PushError, SourceError, TreeError,
 };
 pub use windlass_layout::{
     Artifact, AtomicFile, Batch, BatchImage, Layout, LayoutDefect, LayoutDirectory, LayoutError,
@@ -146,15 +149,18 @@ pub enum Access {
     Look,
 }
 
-/// A store, and everything that can be done with it.
-#[derive(Debug)]
+/// A store, and everything that can be done with it. Clones are handles of the same engine; the store is closed when the
+/// last one is dropped and the last operation has come to rest.
+#[derive(Clone, Debug)]
 pub struct Engine {
     store: Arc<Store>,
     puller: Arc<Puller>,
     /// Layers that unpack at a time where they come from an archive.
     at_once: usize,
     /// Held while an image is mounted or removed.
-    mounting: Mutex<()>,
+    mounting: Arc<Mutex<()>>,
+    /// Holds a token for each operation that blocks, until its work has ended.
+    running: TaskTracker,
 }
 
 impl EngineConfig {
@@ -213,7 +219,8 @@ impl Engine {
                 unpacks => unpacks,
             },
             puller: Arc::new(Puller::new(pull, Arc::clone(&store))?),
-            mounting: Mutex::new(()),
+            mounting: Arc::default(),
+            running: tracker(),
             store,
         })
     }
@@ -250,8 +257,26 @@ impl Engine {
         self.puller.set_registry_rate(registry, rate);
     }
 
-    /// Waits until no transfer runs any more.
+    /// Waits until no transfer and no other operation runs, those that were dropped included.
     pub async fn idle(&self) {
         self.puller.idle().await;
+        self.running.wait().await;
     }
+
+    /// Makes an operation of work that blocks.
+    fn operation<E: Event, T: Send + 'static, X: From<Cancelled> + Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self, &BlockingContext<E>) -> Result<T, X> + Send + 'static,
+    ) -> Operation<E, T, X> {
+        let engine = self.clone();
+        let work = move |context: &BlockingContext<E>| work(&engine, context);
+        Operation::blocking(work).keep_until_done(self.running.token())
+    }
+}
+
+/// Returns a tracker that can be waited for at any time.
+fn tracker() -> TaskTracker {
+    let tracker = TaskTracker::new();
+    tracker.close();
+    tracker
 }

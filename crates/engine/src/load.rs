@@ -7,32 +7,33 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use windlass_archive::Ownership;
 use windlass_copy::{
-    BlobStatus, Budget, Choice, CopyEvent, ImageHere, Source as _, Stopped, Tell, TreeError, images,
+    BlobStatus, Budget, Choice, CopyContext, CopyEvent, ImageHere, Source as _, TreeError, images,
 };
 use windlass_layout::{Layout, LayoutEntry, LayoutError, Spool, VerifyingReader};
 use windlass_oci::{Descriptor, DiffId, Digest, ImageId, ImageName, Platform, Reference};
+use windlass_operation::{Cancelled, Operation};
 use windlass_pull::{LocalLayer, LocalLayerError, PlanError, Wanted, layers, take_layer};
 use windlass_store::{
     BlobSource, CommitError, FindError, Layer, LayerSource, NameError, NewImage, NewLayer,
     PutError, ReadError,
 };
 
+use crate::blob_reader::BlobReader;
 use crate::{Engine, Remove};
 
 /// Where an archive comes from.
 #[derive(Debug)]
-pub enum LoadFrom<'a> {
+pub enum LoadFrom {
     /// A file, a pipe with a name, or a directory.
-    Path(&'a Path),
+    Path(PathBuf),
     /// What is open already, from where it stands.
     File(File),
 }
@@ -128,7 +129,7 @@ pub enum LoadError {
         /// Why.
         source: NameError,
     },
-    /// It was told to stop.
+    /// Loading was cancelled.
     #[error("cancelled")]
     Cancelled,
 }
@@ -148,53 +149,50 @@ struct Layers {
     taken: HashMap<(Digest, DiffId), LocalLayer>,
 }
 
-/// Reads until it is told to stop, and tells how far it is.
-pub(crate) struct Reading<'a, R> {
-    pub(crate) inner: R,
-    pub(crate) digest: Digest,
-    pub(crate) stop: &'a AtomicBool,
-    pub(crate) tell: Tell<'a>,
-}
-
 impl Engine {
     /// Makes an empty file beside the store's own, without a name: for an archive that has to be spread out.
     pub fn scratch(&self) -> io::Result<File> {
         self.store.scratch_file().map_err(io::Error::other)
     }
 
-    /// Opens an archive or a directory, to load it. What is compressed or comes through a pipe is spread out beside
-    /// the store first, of which `tell` is told. Blocks.
-    pub fn layout(
+    /// Loads the images of an archive or a directory: all of them, or nothing. An archive that is compressed or comes
+    /// through a pipe is copied into a temporary file beside the store first.
+    pub fn load(
         &self,
-        from: LoadFrom<'_>,
-        stop: &AtomicBool,
-        tell: Tell<'_>,
-    ) -> Result<Layout, LayoutError> {
+        from: LoadFrom,
+        options: LoadOptions,
+    ) -> Operation<CopyEvent, Vec<Loaded>, LoadError> {
+        self.operation(move |engine, context| {
+            let layout = engine.layout(from, context)?;
+            engine.load_layout(&layout, &options, context)
+        })
+    }
+
+    fn layout(&self, from: LoadFrom, context: &CopyContext) -> Result<Layout, LayoutError> {
         let spool = Spool {
             create_file: &|| self.scratch(),
-            cancelled: stop,
-            on_read: &|bytes| tell(CopyEvent::Received(bytes)),
+            is_cancelled: &|| context.is_cancelled(),
+            on_read: &|bytes| context.send(CopyEvent::Received(bytes)),
         };
         match from {
-            LoadFrom::Path(path) => Layout::open(path, spool),
+            LoadFrom::Path(path) => Layout::open(&path, spool),
             LoadFrom::File(file) => Layout::from_file(file, spool),
         }
     }
 
-    /// Loads the images of `layout`: all of them, or nothing. Blocks.
-    pub fn load(
+    pub(crate) fn load_layout(
         &self,
         layout: &Layout,
         options: &LoadOptions,
-        stop: &AtomicBool,
-        tell: Tell<'_>,
+        context: &CopyContext,
     ) -> Result<Vec<Loaded>, LoadError> {
         let incoming = incoming(layout, options)?;
         let mut layers = self.held(&incoming)?;
         let missing = missing(&incoming, &layers.held);
         let blobs = missing.iter().map(|(blob, _)| (blob.digest, blob.size));
-        tell(CopyEvent::Planned(blobs.collect()));
-        layers.taken = self.take(layout, &missing, stop, tell)?;
+        context.send(CopyEvent::Planned(blobs.collect()));
+        layers.taken = self.take(layout, &missing, context)?;
+        context.begin_commit()?;
         let stored = self.store_all(&incoming, &layers)?;
         drop(layers);
         let named = incoming.into_iter().zip(stored);
@@ -221,12 +219,12 @@ impl Engine {
         &self,
         layout: &Layout,
         missing: &[(Descriptor, DiffId)],
-        stop: &AtomicBool,
-        tell: Tell<'_>,
+        context: &CopyContext,
     ) -> Result<HashMap<(Digest, DiffId), LocalLayer>, LoadError> {
         let taken = Mutex::new(HashMap::new());
-        windlass_copy::each(missing, self.at_once, stop, |(blob, diff_id)| {
-            let layer = self.take_one(layout, (blob, *diff_id), stop, tell)?;
+        let cancellation = context.cancellation();
+        windlass_copy::each(missing, self.at_once, cancellation, |(blob, diff_id)| {
+            let layer = self.take_one(layout, blob, *diff_id, context)?;
             let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
             taken.insert((blob.digest, *diff_id), layer);
             Ok::<_, LoadError>(())
@@ -237,27 +235,26 @@ impl Engine {
     fn take_one(
         &self,
         layout: &Layout,
-        (blob, diff_id): (&Descriptor, DiffId),
-        stop: &AtomicBool,
-        tell: Tell<'_>,
+        blob: &Descriptor,
+        diff_id: DiffId,
+        context: &CopyContext,
     ) -> Result<LocalLayer, LoadError> {
         let digest = blob.digest;
-        let failed = |source| match stop.load(Ordering::Relaxed) {
+        let failed = |source| match context.is_cancelled() {
             true => LoadError::Cancelled,
             false => LoadError::Layer {
                 digest,
                 source: Box::new(source),
             },
         };
-        let status = |status| tell(CopyEvent::Blob { digest, status });
+        let status = |status| context.send(CopyEvent::Blob { digest, status });
         status(BlobStatus::Carrying);
         let inner = layout.open(blob, 0);
         let inner = inner.map_err(|error| failed(LocalLayerError::Read(error)))?;
-        let reading = Reading {
+        let reading = BlobReader {
             inner,
             digest,
-            stop,
-            tell,
+            context,
         };
         let wanted = Wanted {
             blob: Some(digest),
@@ -427,24 +424,8 @@ fn missing(incoming: &[Incoming], held: &HashMap<DiffId, Layer>) -> Vec<(Descrip
         .collect()
 }
 
-impl From<Stopped> for LoadError {
-    fn from(_: Stopped) -> Self {
+impl From<Cancelled> for LoadError {
+    fn from(_: Cancelled) -> Self {
         Self::Cancelled
-    }
-}
-
-impl<R: Read> Read for Reading<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.stop.load(Ordering::Relaxed) {
-            // Not `Interrupted`: that would be tried again.
-            return Err(io::Error::other("cancelled"));
-        }
-        let bytes = self.inner.read(buffer)?;
-        let digest = self.digest;
-        (self.tell)(CopyEvent::Moved {
-            digest,
-            bytes: bytes as u64,
-        });
-        Ok(bytes)
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use tokio::runtime::Handle;
-use windlass_copy::{Choice, CopyError, PushTo, StoreSource, Tell, to_repository};
+use windlass_copy::{
+    Choice, CopyContext, CopyError, CopyEvent, PushTo, StoreSource, to_repository,
+};
 use windlass_oci::{Digest, ImageName, Reference, RepositoryName, Tag};
+use windlass_operation::{Cancelled, Operation};
 use windlass_pull::PullError;
 use windlass_registry::Caller;
 use windlass_store::{DatabaseError, NameError};
@@ -66,19 +67,27 @@ pub enum PushImageError {
     Note(#[from] NameError),
 }
 
+impl From<Cancelled> for PushImageError {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::Copy(cancelled.into())
+    }
+}
+
 /// How many repositories a session may read from, to take blobs over: each is one more line of a token.
 const MOST_SOURCES: usize = 8;
 
 impl Engine {
-    /// Pushes an image to where its name says. What is there already is not sent, and what another repository of the
-    /// registry has, by the names that images have here, is taken over from there (MD-3). Then the digest that it has
-    /// there leads to it, if the store is ours to write to. Blocks; the requests run on `runtime`.
-    pub fn push(
+    /// Pushes an image to the repository that its name says. Blobs that the repository has are skipped, and blobs that
+    /// another repository of the registry has, by the names of images in the store, are mounted from there (MD-3). Then
+    /// the digest that the image has there leads to it, if the store is open for writing.
+    pub fn push(&self, request: PushRequest) -> Operation<CopyEvent, Pushed, PushImageError> {
+        self.operation(move |engine, context| engine.push_image(&request, context))
+    }
+
+    fn push_image(
         &self,
         request: &PushRequest,
-        runtime: &Handle,
-        stop: &AtomicBool,
-        tell: Tell<'_>,
+        context: &CopyContext,
     ) -> Result<Pushed, PushImageError> {
         let reference = request.reference.clone().or_latest();
         let image = request.image.clone();
@@ -95,7 +104,6 @@ impl Engine {
         let remote = self.remote();
         let to = PushTo {
             repository: remote.to_push(reference.repository(), &from, &request.caller)?,
-            runtime: runtime.clone(),
             retry: remote.retry(),
             at_once: request.at_once.max(1),
             known: (known.into_iter())
@@ -104,7 +112,7 @@ impl Engine {
             chunk: request.chunk,
         };
         let tags: Vec<Tag> = reference.tag().cloned().into_iter().collect();
-        to_repository(&source, &batch, &tags, &to, stop, tell)?;
+        to_repository(&source, &batch, &tags, &to, context)?;
         let root = &batch.images[0].root;
         let is_rewritten = saved.iter().any(|saved| saved.is_rewritten);
         // One that was made for this is not here: its digest could not lead to it.

@@ -1,38 +1,50 @@
 //! Images out of the store, into archives and directories.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use windlass_copy::{
-    Budget, Choice, CopyError, Source as _, SourceError, StoreSource, Tell, TreeError, gather,
-    to_archive, to_directory,
+    Budget, Choice, Compression, CopyContext, CopyError, CopyEvent, OutputTarget, Source as _,
+    SourceError, StoreSource, TreeError, gather, to_archive, to_directory,
 };
 use windlass_layout::{Batch, BatchImage, LayoutDirectory, LayoutKind, WriteError};
 use windlass_oci::{Descriptor, Digest, ImageId, ImageName, Reference};
+use windlass_operation::{Cancelled, Operation};
 use windlass_store::{DatabaseError, FindError, Image};
 
 use crate::Engine;
 
-/// Where images are saved.
-pub enum SaveTo<'a> {
-    /// Into an archive, in one stream.
-    Archive(LayoutKind, &'a mut (dyn Write + Send)),
-    /// Into a directory.
-    Directory(LayoutKind, &'a Path),
+/// Which images to save, and where.
+#[derive(Debug)]
+pub struct SaveRequest {
+    /// The images: each by a name, which it keeps, or by its ID. A repository alone stands for all its tags.
+    pub names: Vec<ImageName>,
+    /// Which images of an index. [`Choice::All`] includes the index, and every image of it that the store has.
+    pub choice: Choice,
+    /// Where they are written.
+    pub to: SaveTo,
 }
 
-impl std::fmt::Debug for SaveTo<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Archive(kind, _) => f.debug_tuple("Archive").field(kind).finish(),
-            Self::Directory(kind, path) => {
-                f.debug_tuple("Directory").field(kind).field(path).finish()
-            }
-        }
-    }
+/// Where images are saved.
+#[derive(Debug)]
+pub enum SaveTo {
+    /// In an archive.
+    Archive {
+        /// The format of the archive.
+        kind: LayoutKind,
+        /// Where the archive goes.
+        output: OutputTarget,
+        /// How the archive is compressed as a whole.
+        compression: Compression,
+    },
+    /// In a directory.
+    Directory {
+        /// The format of the directory.
+        kind: LayoutKind,
+        /// The directory; created if it is missing.
+        path: PathBuf,
+    },
 }
 
 /// An image that was saved.
@@ -72,39 +84,52 @@ pub enum SaveError {
     Copy(#[from] CopyError),
 }
 
+impl From<Cancelled> for SaveError {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::Copy(cancelled.into())
+    }
+}
+
 /// How many blobs are written into a directory at a time.
 const AT_ONCE: usize = 4;
 
 impl Engine {
-    /// Saves images, with their names if they are given by those: of a repository alone, all its tags.
-    ///
-    /// With [`Choice::All`] the index goes along that an image came with, and every image of it that is here. Blocks.
-    pub fn save(
+    /// Saves images. An archive file appears when it is whole; a directory names an image when all its blobs are there.
+    pub fn save(&self, request: SaveRequest) -> Operation<CopyEvent, Vec<Saved>, SaveError> {
+        self.operation(move |engine, context| engine.save_images(request, context))
+    }
+
+    fn save_images(
         &self,
-        names: &[ImageName],
-        choice: &Choice,
-        to: SaveTo<'_>,
-        stop: &AtomicBool,
-        tell: Tell<'_>,
+        request: SaveRequest,
+        context: &CopyContext,
     ) -> Result<Vec<Saved>, SaveError> {
+        let SaveRequest { names, choice, to } = request;
         let mut source = StoreSource::new(Arc::clone(&self.store));
-        let (mut batch, saved) = self.batch(names, choice, &mut source)?;
-        // Whoever loads it has no other way to them.
+        let (mut batch, saved) = self.batch(&names, &choice, &mut source)?;
+        // A reader of the archive may have no other access to foreign layers.
         batch.include_foreign_layers(|blob| source.has(blob));
         match to {
-            SaveTo::Archive(kind, out) => {
-                to_archive(&source, &batch, (kind, out), stop, tell)?;
+            SaveTo::Archive {
+                kind,
+                output,
+                compression,
+            } => {
+                let output = output.open()?;
+                output.write(compression, context.cancellation(), |out| {
+                    to_archive(&source, &batch, kind, out, context)
+                })?;
             }
-            SaveTo::Directory(kind, path) => {
-                let directory = LayoutDirectory::open(kind, path)?;
-                to_directory(&source, &batch, directory, AT_ONCE, stop, tell)?;
+            SaveTo::Directory { kind, path } => {
+                let directory = LayoutDirectory::open(kind, &path)?;
+                to_directory(&source, &batch, directory, AT_ONCE, context)?;
             }
         }
         Ok(saved)
     }
 
     /// Gathers one image, to be carried elsewhere than into files.
-    pub fn stored(
+    pub(crate) fn stored(
         &self,
         name: &ImageName,
         choice: &Choice,

@@ -6,14 +6,14 @@
 
 mod filling;
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::convert::Infallible;
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use windlass_archive::{self as archive, Ownership, SkippedItems, UnpackMode, UnpackOptions};
 use windlass_oci::{DiffId, Digest, ImageName};
+use windlass_operation::{BlockingContext, Cancelled, Operation};
 use windlass_store::{FindError, Image, ReadError};
 
 use crate::Engine;
@@ -75,34 +75,37 @@ pub enum UnpackImageError {
         /// What it is now.
         actual: DiffId,
     },
-    /// It was told to stop.
+    /// Unpacking was cancelled.
     #[error("cancelled")]
     Cancelled,
 }
 
-/// Reads until it is told to stop.
-struct Stoppable<'a> {
-    file: File,
-    stop: &'a AtomicBool,
+impl From<Cancelled> for UnpackImageError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
 }
 
 impl Engine {
     /// Unpacks the root file system of an image into the directory `into`, which is made if need be and
     /// must be empty if it is there (an empty `lost+found` does not count).
     ///
-    /// Owners, modes, times and attributes are exact as root; an ordinary user gets files of its own, and
-    /// no devices. Setting `stop` ends it soon. After an error what was unpacked is removed again.
+    /// Owners, modes, times and attributes are exact as root; an ordinary user gets files of its own, and no devices.
+    /// After an error or a cancellation what was unpacked is removed again.
     pub fn unpack(
         &self,
         name: &ImageName,
         into: &Path,
-        stop: &AtomicBool,
-    ) -> Result<UnpackSummary, UnpackImageError> {
-        let image = self.store.image(name)?;
-        let filling = Filling::begin(into)?;
-        let summary = self.flatten(&image, filling.directory(), stop)?;
-        filling.keep();
-        Ok(summary)
+    ) -> Operation<Infallible, UnpackSummary, UnpackImageError> {
+        let (name, into) = (name.clone(), into.to_owned());
+        self.operation(move |engine, context| {
+            let image = engine.store.image(&name)?;
+            let filling = Filling::begin(&into)?;
+            let summary = engine.flatten(&image, filling.directory(), context)?;
+            context.begin_commit()?;
+            filling.keep();
+            Ok(summary)
+        })
     }
 
     /// Applies the layers of `image` over each other in the directory `into`.
@@ -110,7 +113,7 @@ impl Engine {
         &self,
         image: &Image,
         into: BorrowedFd<'_>,
-        stop: &AtomicBool,
+        context: &BlockingContext<Infallible>,
     ) -> Result<UnpackSummary, UnpackImageError> {
         let ownership = Ownership::for_current_process();
         let options = UnpackOptions {
@@ -122,10 +125,10 @@ impl Engine {
         for layer in &image.layers {
             let digest = layer.stored_blob.unwrap_or(layer.blob);
             let (file, _) = self.store.open_blob(&digest)?;
-            let blob = Stoppable { file, stop };
+            let blob = context.reader(file);
             let progress = archive::UnpackProgress::default();
             let unpacked = archive::unpack(blob, into, &options, &progress);
-            let unpacked = unpacked.map_err(|source| match stop.load(Ordering::Relaxed) {
+            let unpacked = unpacked.map_err(|source| match context.is_cancelled() {
                 true => UnpackImageError::Cancelled,
                 false => UnpackImageError::Layer { digest, source },
             })?;
@@ -150,15 +153,5 @@ impl UnpackSummary {
         self.size += unpacked.size;
         self.skipped.devices += unpacked.skipped.devices;
         self.skipped.xattrs += unpacked.skipped.xattrs;
-    }
-}
-
-impl Read for Stoppable<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.stop.load(Ordering::Relaxed) {
-            // Not `Interrupted`: that would be tried again.
-            return Err(io::Error::other("cancelled"));
-        }
-        self.file.read(buffer)
     }
 }

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
 use std::os::unix::fs::FileExt as _;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -17,8 +16,8 @@ use crate::error::LayoutError;
 pub struct Spool<'a> {
     /// Creates the temporary file. It should be unnamed and on a file system with enough space.
     pub create_file: &'a dyn Fn() -> io::Result<File>,
-    /// Cancels the copy when set.
-    pub cancelled: &'a AtomicBool,
+    /// Returns whether the copy is cancelled. Called before each read, and while a pipe is silent.
+    pub is_cancelled: &'a dyn Fn() -> bool,
     /// Called with the number of bytes of each read.
     pub on_read: &'a dyn Fn(u64),
 }
@@ -75,7 +74,7 @@ fn is_uncompressed(file: &mut File) -> Result<bool, LayoutError> {
 impl Read for CancellableInput<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            if self.spool.cancelled.load(Ordering::Relaxed) {
+            if (self.spool.is_cancelled)() {
                 // Not `Interrupted`, because callers retry that error.
                 return Err(io::Error::other("cancelled"));
             }

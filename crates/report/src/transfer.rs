@@ -13,9 +13,6 @@ use crate::advice::TransferCause;
 /// Why images could not be transferred.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
-    /// An archive or directory cannot be read.
-    #[error(transparent)]
-    Layout(#[from] LayoutError),
     /// Images cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -25,9 +22,6 @@ pub enum TransferError {
     /// A root file system cannot be exported.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// An image cannot be looked up.
-    #[error(transparent)]
-    Store(#[from] StoreError),
     /// A URL cannot be downloaded.
     #[error(transparent)]
     Url(RegistryError),
@@ -40,9 +34,6 @@ pub enum TransferError {
     /// An image cannot be copied.
     #[error(transparent)]
     Copy(#[from] CopyImageError),
-    /// A file cannot be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
     /// A file or standard input cannot be read.
     #[error("cannot {action}")]
     File {
@@ -65,16 +56,13 @@ impl TransferError {
     /// Returns the cause that decides on code and hint.
     pub(crate) fn cause(&self) -> TransferCause<'_> {
         match self {
-            Self::Layout(error) => layout_cause(error),
             Self::Load(error) => load_cause(error),
             Self::Import(error) => TransferCause::Import(error),
             Self::Export(error) => export_cause(error),
-            Self::Store(error) => store_cause(error),
             Self::Url(error) => TransferCause::Url(error),
             Self::Save(error) => save_cause(error),
             Self::Push(error) => push_cause(error),
             Self::Copy(error) => copy_image_cause(error),
-            Self::Write(error) => write_cause(error),
             Self::File { .. } => TransferCause::Other,
         }
     }
@@ -117,6 +105,7 @@ fn export_cause(error: &ExportError) -> TransferCause<'_> {
         ExportError::Write(error) => TransferCause::Output {
             is_broken_pipe: is_pipe_error(error),
         },
+        ExportError::Output(error) => write_cause(error),
         ExportError::Layer { .. } | ExportError::Cancelled => TransferCause::Other,
     }
 }

@@ -15,9 +15,10 @@ use windlass_report::OperationError;
 
 use crate::context::{Context, note, warn};
 use crate::error::Error;
+use crate::operation::{Ending, OperationRunner};
 use crate::output;
 use crate::output::human;
-use crate::signals::Signals;
+use crate::progress::Mode;
 use windlass::text::escape;
 
 /// Write an image as an OCI runtime bundle, for runc to start
@@ -118,14 +119,13 @@ impl Args {
         let name = image_name(&self.name)?;
         let request = self.request()?;
         let engine = context.share()?;
-        let signals = Signals::watch().map_err(Error::Runtime)?;
-        let bundled = engine.bundle(&name, &self.directory, &request, signals.flag());
-        match (bundled, signals.came()) {
-            (Ok(bundled), _) => {
+        let runner = OperationRunner::new(Mode::Silent)?;
+        match runner.run_quietly(engine.bundle(&name, &self.directory, request)) {
+            Ending::Done(bundled) => {
                 self.tell(context, &bundled)?;
                 Ok(CommandOutcome::Success)
             }
-            (Err(_), Some(signal)) => {
+            Ending::Stopped(signal) => {
                 let directory = self.directory.to_string_lossy();
                 note(&format!(
                     "Stopped. Nothing was left in {}.",
@@ -133,7 +133,7 @@ impl Args {
                 ));
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            (Err(source), None) => Err(OperationError::Bundle {
+            Ending::Failed(source) => Err(OperationError::Bundle {
                 name: self.name.clone(),
                 directory: self.directory.clone(),
                 source,

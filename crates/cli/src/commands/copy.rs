@@ -4,9 +4,9 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::runtime::Builder;
 use windlass::{
-    Caller, Choice, Copied, Copier, CopyImageError, CopyRequest, ImageName, Place, PlaceError,
+    Caller, Choice, Copied, Copier, CopyEvent, CopyImageError, CopyRequest, ImageName, Operation,
+    Place, PlaceError,
 };
 use windlass_credentials::CredentialStore;
 
@@ -19,14 +19,11 @@ use windlass_report::{OperationError, RegistryLogin, TransferError};
 use crate::backend::{self, Backend};
 use crate::context::{Context, note};
 use crate::error::Error;
+use crate::operation::{Ending, OperationRunner};
 use crate::output;
 use crate::output::human;
-use crate::progress::shown;
-use crate::signals::Signals;
 use windlass::text::escape;
-use windlass_control::{
-    ControlClient, ControlError, ImageSource, OperationResult, Request, TransferContext,
-};
+use windlass_control::{ControlClient, ControlError, ImageSource, OperationResult, Request};
 
 /// Carry an image between registries, files and the store
 ///
@@ -96,25 +93,20 @@ impl Args {
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let choice = self.platforms.choice()?;
         let keys = context.keys(self.auth.authfile.as_deref());
-        let signals = Signals::watch().map_err(Error::Runtime)?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(Error::Runtime)?;
+        let runner = OperationRunner::new(self.output_args.mode(context))?;
         let engine = match self.engine(context)? {
             Some(Backend::Daemon(daemon)) => {
-                let doing = (choice, &keys, &signals);
-                return self.by(context, &daemon, doing);
+                let copy = self.by(&daemon, choice, keys)?;
+                let copied = runner.run(&self.doing("Copying"), copy);
+                return self.end(context, copied);
             }
             Some(Backend::Local(engine)) => Some(*engine),
             None => None,
         };
         let copier = Copier {
-            engine: engine.as_ref(),
+            engine: engine.clone(),
             remote: context.remote()?,
-            runtime: runtime.handle().clone(),
-            scratch: &tempfile::tempfile,
+            create_file: Arc::new(tempfile::tempfile),
         };
         let request = CopyRequest {
             source: (*self.source).clone(),
@@ -126,43 +118,54 @@ impl Args {
             at_once: AT_ONCE,
             chunk: self.chunk_size.map(NonZeroU64::get),
         };
-        let mode = self.output_args.mode(context);
-        let copied = shown(mode, &self.doing("Copying"), |tell| {
-            copier.copy(&request, signals.flag(), tell)
+        let (action, registry) = (self.doing("copying"), self.asked(&keys));
+        let copy = copier.copy(request).map_err(|source| {
+            Error::from(OperationError::Transfer {
+                action,
+                registry,
+                source: Box::new(source.into()),
+            })
         });
-        match (copied, signals.came()) {
-            (Ok(copied), _) => {
+        let copied = runner.run(&self.doing("Copying"), copy);
+        if let Some(engine) = &engine {
+            runner.settle(engine);
+        }
+        self.end(context, copied)
+    }
+
+    fn end(
+        &self,
+        context: &mut Context<'_>,
+        copied: Ending<Copied, Error>,
+    ) -> Result<CommandOutcome, Error> {
+        match copied {
+            Ending::Done(copied) => {
                 self.tell(context, &copied)?;
                 Ok(CommandOutcome::Success)
             }
-            (Err(_), Some(signal)) => {
+            Ending::Stopped(signal) => {
                 note("Stopped. What was carried whole is there; nothing has a new name.");
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            (Err(source), None) => Err(OperationError::Transfer {
-                action: self.doing("copying"),
-                registry: self.asked(&keys),
-                source: Box::new(source.into()),
-            }
-            .into()),
+            Ending::Failed(error) => Err(error),
         }
     }
 
     /// Has the daemon that owns the store take the image in.
     fn by(
         &self,
-        context: &mut Context<'_>,
         daemon: &ControlClient,
-        (choice, keys, signals): (Choice, &CredentialStore, &Signals),
-    ) -> Result<CommandOutcome, Error> {
+        choice: Choice,
+        keys: CredentialStore,
+    ) -> Result<Operation<CopyEvent, Copied, Error>, Error> {
         let Place::Store(ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _)) =
             &*self.destination
         else {
-            return Err(self.failed(CopyImageError::Unnamed.into(), keys));
+            return Err(self.failed(CopyImageError::Unnamed.into(), &keys));
         };
         if self.referrers {
             let what = "the store";
-            return Err(self.failed(CopyImageError::NoReferrers { what }.into(), keys));
+            return Err(self.failed(CopyImageError::NoReferrers { what }.into(), &keys));
         }
         let (source, file) = match &*self.source {
             Place::Registry(reference) => {
@@ -174,7 +177,7 @@ impl Args {
                 (ImageSource::Store { name }, None)
             }
             Place::Files { path, word, .. } => {
-                let file = backend::open(path).map_err(|error| self.failed(error, keys))?;
+                let file = backend::open(path).map_err(|error| self.failed(error, &keys))?;
                 (ImageSource::Files { name: word.clone() }, Some(file))
             }
         };
@@ -183,33 +186,16 @@ impl Args {
             name: name.clone().or_latest(),
             choice,
             action: self.doing("copying"),
-            registry: self.asked(keys),
+            registry: self.asked(&keys),
         };
-        let mode = self.output_args.mode(context);
-        let copied = shown(mode, &self.doing("Copying"), |tell| {
-            let context = TransferContext {
-                credentials: Some(keys),
-                cancelled: signals.flag(),
-                progress: tell,
-            };
-            daemon.transfer(&request, file, context)
-        });
-        let digest = copied.and_then(|result| match result {
-            OperationResult::Copied { digest } => Ok(digest),
-            _ => Err(ControlError::unexpected_result()),
-        });
-        match (digest, signals.came()) {
-            (Ok(digest), _) => {
-                let artifacts = 0;
-                self.tell(context, &Copied { digest, artifacts })?;
-                Ok(CommandOutcome::Success)
-            }
-            (Err(_), Some(signal)) => {
-                note("Stopped. What was carried whole is there; nothing has a new name.");
-                Ok(CommandOutcome::Interrupted(signal))
-            }
-            (Err(error), None) => Err(error.into()),
-        }
+        let copy = daemon.transfer(request, file, Some(Arc::new(keys)));
+        Ok(copy.then(|result| match result? {
+            OperationResult::Copied { digest } => Ok(Copied {
+                digest,
+                artifacts: 0,
+            }),
+            _ => Err(ControlError::unexpected_result().into()),
+        }))
     }
 
     fn failed(&self, source: TransferError, keys: &CredentialStore) -> Error {

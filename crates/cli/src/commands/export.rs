@@ -4,19 +4,18 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use windlass::{Exported, Output};
+use windlass::{Exported, OutputTarget};
 
 use super::compression::Compression;
 use super::shared_args::OutputArgs;
 use super::{CommandOutcome, image_name};
-use windlass_report::{OperationError, TransferError};
+use windlass_report::OperationError;
 
 use crate::context::{Context, note};
 use crate::error::Error;
+use crate::operation::{Ending, OperationRunner, standard_output};
 use crate::output;
 use crate::output::human;
-use crate::progress::shown;
-use crate::signals::Signals;
 use windlass::text::escape;
 
 /// Write an image's root filesystem as one tar
@@ -62,38 +61,28 @@ impl Args {
         let name = image_name(&self.name)?;
         self.check()?;
         let engine = context.share()?;
-        let signals = Signals::watch().map_err(Error::Runtime)?;
-        let mode = self.output_args.mode(context);
-        let exported = shown(mode, &self.doing("Exporting"), |tell| {
-            // Before a file is begun.
-            engine.image(&name)?;
-            let mut stdout = io::stdout();
-            let output = match self.file() {
-                Some(path) => Output::at(path)?,
-                None => Output::Stream(&mut stdout),
-            };
-            output.write(self.compression(), |out| {
-                let mut out = out;
-                let exported = engine.export(&name, &mut out, signals.flag(), tell);
-                exported.map_err(TransferError::from)
-            })
-        });
-        match (exported, signals.came()) {
-            (Ok(exported), _) => {
+        let runner = OperationRunner::new(self.output_args.mode(context))?;
+        let output = match self.file() {
+            Some(path) => OutputTarget::Path(path.to_owned()),
+            None => standard_output()?,
+        };
+        let export = engine.export(&name, output, self.compression());
+        match runner.run(&self.doing("Exporting"), export) {
+            Ending::Done(exported) => {
                 self.tell(context, &exported)?;
                 Ok(CommandOutcome::Success)
             }
-            (Err::<_, TransferError>(_), Some(signal)) => {
+            Ending::Stopped(signal) => {
                 note(match self.file() {
                     Some(_) => "Stopped. Nothing was written.",
                     None => "Stopped. What was written is not whole.",
                 });
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            (Err(source), None) => Err(OperationError::Transfer {
+            Ending::Failed(source) => Err(OperationError::Transfer {
                 action: self.doing("exporting"),
                 registry: None,
-                source: Box::new(source),
+                source: Box::new(source.into()),
             }
             .into()),
         }

@@ -6,22 +6,19 @@ use std::io::{self, IsTerminal as _};
 use std::num::NonZeroU64;
 
 use jiff::Timestamp;
-use tokio::runtime::Builder;
-use windlass::{
-    ContainerConfig, CopyEvent, Digest, Engine, ImportOptions, Loaded, Platform, Reference, text,
-};
+use windlass::{ContainerConfig, ImportOptions, Loaded, Platform, Reference, text};
 
 use super::loaded_image::{record, warn_of_moved};
 use super::shared_args::OutputArgs;
 use super::{CommandOutcome, parse_platform, parse_reference};
 use windlass_report::{OperationError, TransferError};
 
-use crate::backend::{Backend, ImportSource, TransferOptions, import_by_daemon};
+use crate::backend::{Backend, import_by_daemon};
 use crate::context::{Context, note};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::progress::{Mode, shown};
-use crate::signals::Signals;
+use crate::operation::{Ending, OperationRunner};
+use crate::signals::Signal;
 use crate::stdin::Stdin;
 use source::Source;
 use windlass::text::escape;
@@ -85,34 +82,32 @@ impl Args {
             Source::Stdin => context.backend_with_stdin(&mut stdin, &purpose)?,
             Source::File(_) | Source::Url(_) => context.backend(&purpose, |_| {})?,
         };
-        let signals = Signals::watch().map_err(Error::Runtime)?;
-        let mode = self.output_args.mode(context);
+        let runner = OperationRunner::new(self.output_args.mode(context))?;
+        let doing = source.doing("Importing");
         let imported = match backend {
             Backend::Local(engine) => {
-                here(context, &engine, (&source, stdin, &options), &signals, mode)?
-            }
-            Backend::Daemon(daemon) => shown(mode, &source.doing("Importing"), |tell| {
-                let url = source.url();
-                let file = source.file(stdin).map_err(|error| failed(&source, error))?;
-                let transfer = TransferOptions {
-                    action: &source.doing("importing"),
-                    cancelled: signals.flag(),
-                    progress: tell,
+                let from = match source.open(context, stdin, &runner, options.limit)? {
+                    Ok(from) => from,
+                    Err(signal) => return Ok(stopped(signal)),
                 };
-                let tar = ImportSource { url, file };
-                import_by_daemon(&daemon, tar, &options, &self.change, transfer)
-            }),
+                let import = engine.import(from, options);
+                let import = import.map_err(move |error| failed(&source, error.into()));
+                runner.run(&doing, import)
+            }
+            Backend::Daemon(daemon) => {
+                let from = source.tar(stdin).map_err(|error| failed(&source, error))?;
+                let action = source.doing("importing");
+                let import = import_by_daemon(&daemon, from, options, &self.change, action);
+                runner.run(&doing, import)
+            }
         };
-        match (imported, signals.came()) {
-            (Ok(image), _) => {
+        match imported {
+            Ending::Done(image) => {
                 self.tell(context, &image)?;
                 Ok(CommandOutcome::Success)
             }
-            (Err(_), Some(signal)) => {
-                note("Stopped. Nothing was imported.");
-                Ok(CommandOutcome::Interrupted(signal))
-            }
-            (Err(error), None) => Err(error),
+            Ending::Stopped(signal) => Ok(stopped(signal)),
+            Ending::Failed(error) => Err(error),
         }
     }
 
@@ -157,35 +152,9 @@ impl Args {
     }
 }
 
-/// Imports into the store that `engine` owns.
-fn here(
-    context: &Context<'_>,
-    engine: &Engine,
-    (source, stdin, options): (&Source, Stdin, &ImportOptions),
-    signals: &Signals,
-    mode: Mode,
-) -> Result<Result<Loaded, Error>, Error> {
-    let remote = match source {
-        Source::Url(_) => Some(context.remote()?),
-        Source::Stdin | Source::File(_) => None,
-    };
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build();
-    let runtime = runtime.map_err(Error::Runtime)?;
-    let imported = shown(mode, &source.doing("Importing"), |tell| {
-        let limit = options.limit;
-        let (from, size) = source.open(stdin, remote.as_ref(), &runtime, signals, limit)?;
-        // What it will be called is known at its end.
-        let digest = Digest::sha256(b"");
-        if let Some(size) = size {
-            tell(CopyEvent::Planned(vec![(digest, size)]));
-        }
-        let tell = |bytes| tell(CopyEvent::Moved { digest, bytes });
-        Ok(engine.import(from, options, signals.flag(), &tell)?)
-    });
-    Ok(imported.map_err(|error| failed(source, error)))
+fn stopped(signal: Signal) -> CommandOutcome {
+    note("Stopped. Nothing was imported.");
+    CommandOutcome::Interrupted(signal)
 }
 
 fn failed(source: &Source, error: TransferError) -> Error {

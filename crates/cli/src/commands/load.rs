@@ -10,11 +10,9 @@ use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{CommandOutcome, parse_reference};
 use windlass_report::{OperationError, TransferError};
 
-use crate::backend::TransferOptions;
 use crate::context::{Context, note};
 use crate::error::Error;
-use crate::progress::shown;
-use crate::signals::Signals;
+use crate::operation::{Ending, OperationRunner};
 use crate::stdin::Stdin;
 use windlass::text::escape;
 
@@ -62,31 +60,19 @@ impl Args {
             Some(_) => context.backend(&purpose, |_| {})?,
             None => context.backend_with_stdin(&mut stdin, &purpose)?,
         };
-        let signals = Signals::watch().map_err(Error::Runtime)?;
-        let mode = self.output_args.mode(context);
-        let loaded = shown(mode, &self.doing("Loading"), |tell| {
-            let from = self.from(stdin);
-            let from = from.map_err(|error| self.failed(error))?;
-            backend.load(
-                from,
-                &options,
-                TransferOptions {
-                    action: &self.doing("loading"),
-                    cancelled: signals.flag(),
-                    progress: tell,
-                },
-            )
-        });
-        match (loaded, signals.came()) {
-            (Ok(loaded), _) => {
+        let runner = OperationRunner::new(self.output_args.mode(context))?;
+        let from = self.from(stdin).map_err(|error| self.failed(error))?;
+        let load = backend.load(from, options, self.doing("loading"))?;
+        match runner.run(&self.doing("Loading"), load) {
+            Ending::Done(loaded) => {
                 self.tell(context, &loaded)?;
                 Ok(CommandOutcome::Success)
             }
-            (Err(_), Some(signal)) => {
+            Ending::Stopped(signal) => {
                 note("Stopped. Nothing was loaded.");
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            (Err(error), None) => Err(error),
+            Ending::Failed(error) => Err(error),
         }
     }
 
@@ -105,9 +91,9 @@ impl Args {
         .into()
     }
 
-    fn from(&self, stdin: Stdin) -> Result<LoadFrom<'_>, TransferError> {
+    fn from(&self, stdin: Stdin) -> Result<LoadFrom, TransferError> {
         if let Some(path) = self.input() {
-            return Ok(LoadFrom::Path(path));
+            return Ok(LoadFrom::Path(path.to_owned()));
         }
         let stdin = stdin.into_file().map_err(|source| TransferError::File {
             action: "read standard input",

@@ -5,7 +5,6 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::runtime::Builder;
 use windlass::{Caller, Engine, ImageName, PushRequest, Pushed, Reference};
 
 use super::remote_query::login;
@@ -15,9 +14,8 @@ use windlass_report::{OperationError, RegistryLogin};
 
 use crate::context::{Context, note, warn};
 use crate::error::Error;
+use crate::operation::{Ending, OperationRunner};
 use crate::output;
-use crate::progress::shown;
-use crate::signals::Signals;
 use windlass::text::escape;
 
 /// Send images to their registries
@@ -81,7 +79,7 @@ impl Args {
         } else {
             names
         };
-        let signals = Signals::watch().map_err(Error::Runtime)?;
+        let runner = OperationRunner::new(self.output_args.mode(context))?;
         let keys = context.keys(self.auth.authfile.as_deref());
         let caller = Caller::new(Arc::new(keys.clone()));
         let mut ended = CommandOutcome::Success;
@@ -95,14 +93,14 @@ impl Args {
                 chunk: self.chunk_size.map(NonZeroU64::get),
                 foreign: self.allow_nondistributable_artifacts,
             };
-            let pushed = self.push(context, &engine, &request, &signals)?;
-            match (pushed, signals.came()) {
-                (Ok(pushed), _) => self.tell(context, &pushed)?,
-                (Err(_), Some(signal)) => {
+            let doing = format!("Pushing {}", reference.familiar());
+            match runner.run(&doing, engine.push(request)) {
+                Ending::Done(pushed) => self.tell(context, &pushed)?,
+                Ending::Stopped(signal) => {
                     note("Stopped. What was sent whole is there.");
                     return Ok(CommandOutcome::Interrupted(signal));
                 }
-                (Err(source), None) => {
+                Ending::Failed(source) => {
                     let registry = reference.repository().registry().to_owned();
                     report(&Error::Operation(OperationError::Transfer {
                         action: format!("pushing {}", reference.familiar()),
@@ -117,24 +115,6 @@ impl Args {
             }
         }
         Ok(ended)
-    }
-
-    fn push(
-        &self,
-        context: &Context<'_>,
-        engine: &Engine,
-        request: &PushRequest,
-        signals: &Signals,
-    ) -> Result<Result<Pushed, windlass::PushImageError>, Error> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(Error::Runtime)?;
-        let doing = format!("Pushing {}", request.reference.familiar());
-        Ok(shown(self.output_args.mode(context), &doing, |tell| {
-            engine.push(request, runtime.handle(), signals.flag(), tell)
-        }))
     }
 
     fn tell(&self, context: &mut Context<'_>, pushed: &Pushed) -> Result<(), Error> {

@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Serialize;
-use windlass::{Choice, Engine, ImageName, LayoutKind, Output, SaveTo, Saved};
+use windlass::{ImageName, LayoutKind, OutputTarget, SaveRequest, SaveTo, Saved};
 
 use super::compression::Compression;
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{CommandOutcome, image_name};
-use windlass_report::{OperationError, TransferError};
+use windlass_report::OperationError;
 
 use crate::context::{Context, note, warn};
 use crate::error::Error;
+use crate::operation::{Ending, OperationRunner, standard_output};
 use crate::output;
 use crate::output::human;
-use crate::progress::shown;
-use crate::signals::Signals;
 use windlass::text::escape;
 
 /// Write images into an archive or a directory
@@ -91,62 +90,49 @@ impl Args {
         let choice = self.platforms.choice()?;
         self.check()?;
         let engine = context.share()?;
-        let signals = Signals::watch().map_err(Error::Runtime)?;
-        let saved = self.save(context, &engine, (&names, &choice), &signals);
-        match (saved, signals.came()) {
-            (Ok(saved), _) => {
+        let runner = OperationRunner::new(self.output_args.mode(context))?;
+        let request = SaveRequest {
+            names,
+            choice,
+            to: self.to()?,
+        };
+        match runner.run(&self.doing("Saving"), engine.save(request)) {
+            Ending::Done(saved) => {
                 self.tell(context, &saved)?;
                 Ok(CommandOutcome::Success)
             }
-            (Err(_), Some(signal)) => {
+            Ending::Stopped(signal) => {
                 note("Stopped. Nothing was written.");
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            (Err(source), None) => Err(OperationError::Transfer {
+            Ending::Failed(source) => Err(OperationError::Transfer {
                 action: self.doing("saving"),
                 registry: None,
-                source: Box::new(source),
+                source: Box::new(source.into()),
             }
             .into()),
         }
     }
 
-    fn save(
-        &self,
-        context: &Context<'_>,
-        engine: &Engine,
-        (names, choice): (&[ImageName], &Choice),
-        signals: &Signals,
-    ) -> Result<Vec<Saved>, TransferError> {
-        shown(
-            self.output_args.mode(context),
-            &self.doing("Saving"),
-            |tell| {
-                let stop = signals.flag();
-                let kind = match self.format {
-                    Format::DockerArchive => LayoutKind::DockerArchive,
-                    Format::OciArchive => LayoutKind::OciArchive,
-                    Format::Oci | Format::Dir => {
-                        let kind = match self.format {
-                            Format::Oci => LayoutKind::OciDirectory,
-                            _ => LayoutKind::Directory,
-                        };
-                        let path = self.output().unwrap_or_else(|| ".".as_ref());
-                        let to = SaveTo::Directory(kind, path);
-                        return Ok(engine.save(names, choice, to, stop, tell)?);
-                    }
-                };
-                let mut stdout = io::stdout();
-                let output = match self.output() {
-                    Some(path) => Output::at(path)?,
-                    None => Output::Stream(&mut stdout),
-                };
-                output.write(self.compression(), |out| {
-                    let to = SaveTo::Archive(kind, out);
-                    Ok(engine.save(names, choice, to, stop, tell)?)
-                })
+    fn to(&self) -> Result<SaveTo, Error> {
+        let kind = match self.format {
+            Format::DockerArchive => LayoutKind::DockerArchive,
+            Format::OciArchive => LayoutKind::OciArchive,
+            Format::Oci => LayoutKind::OciDirectory,
+            Format::Dir => LayoutKind::Directory,
+        };
+        if let Format::Oci | Format::Dir = self.format {
+            let path = self.output().unwrap_or_else(|| ".".as_ref()).to_owned();
+            return Ok(SaveTo::Directory { kind, path });
+        }
+        Ok(SaveTo::Archive {
+            kind,
+            output: match self.output() {
+                Some(path) => OutputTarget::Path(path.to_owned()),
+                None => standard_output()?,
             },
-        )
+            compression: self.compression(),
+        })
     }
 
     /// Finds what does not go together.

@@ -9,8 +9,9 @@ use windlass_report::OperationError;
 
 use crate::context::{Context, note};
 use crate::error::Error;
+use crate::operation::{Ending, OperationRunner};
 use crate::output::human;
-use crate::signals::Signals;
+use crate::progress::Mode;
 use windlass::text::escape;
 
 /// Write an image's root filesystem into a directory
@@ -37,14 +38,13 @@ impl Args {
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let name = image_name(&self.name)?;
         let engine = context.share()?;
-        let signals = Signals::watch().map_err(Error::Runtime)?;
-        let unpacked = engine.unpack(&name, &self.directory, signals.flag());
-        match (unpacked, signals.came()) {
-            (Ok(summary), _) => {
+        let runner = OperationRunner::new(Mode::Silent)?;
+        match runner.run_quietly(engine.unpack(&name, &self.directory)) {
+            Ending::Done(summary) => {
                 note(&self.words(&summary));
                 Ok(CommandOutcome::Success)
             }
-            (Err(_), Some(signal)) => {
+            Ending::Stopped(signal) => {
                 let directory = self.directory.to_string_lossy();
                 note(&format!(
                     "Stopped. Nothing was left in {}.",
@@ -52,7 +52,7 @@ impl Args {
                 ));
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            (Err(source), None) => Err(OperationError::Unpack {
+            Ending::Failed(source) => Err(OperationError::Unpack {
                 name: self.name.clone(),
                 directory: self.directory.clone(),
                 source,

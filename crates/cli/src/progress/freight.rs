@@ -2,12 +2,9 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use windlass::{BlobStatus, CopyEvent, Digest, Speed, Tell, percent};
+use windlass::{BlobStatus, CopyEvent, Digest, Speed, percent};
 
 use super::Mode;
 use super::board::terminal_size;
@@ -37,37 +34,66 @@ struct Freight {
 
 const BAR: usize = 18;
 
-/// Does `work` and shows how it goes; `name` is what is carried and where, such as `Saving alpine`.
-pub(crate) fn shown<T>(mode: Mode, name: &str, work: impl FnOnce(Tell<'_>) -> T) -> T {
-    let start = Instant::now();
-    let freight = Mutex::new(Freight {
-        name: escape(name).into_owned(),
-        ..Freight::default()
-    });
-    let lock = || freight.lock().unwrap_or_else(PoisonError::into_inner);
-    let (over, is_over) = channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || match mode {
-            Mode::Terminal { color } => {
-                let mut terminal = Terminal::new(color);
-                let mut draw = |lines: &[Line], size| terminal.draw(&mut io::stderr(), lines, size);
-                while let Err(RecvTimeoutError::Timeout) = is_over.recv_timeout(FRAME_TIME) {
-                    let size = terminal_size();
-                    draw(&[lock().line(start.elapsed(), size)], size);
-                }
-                draw(&[], terminal_size());
-            }
-            Mode::Plain => {
-                while let Err(RecvTimeoutError::Timeout) = is_over.recv_timeout(HEARTBEAT) {
-                    note(&lock().heartbeat(start.elapsed()));
-                }
-            }
-            Mode::Json | Mode::Silent => {}
-        });
-        let result = work(&|event| lock().take(event, start.elapsed()));
-        drop(over);
-        result
-    })
+/// Shows how one operation goes.
+pub(crate) struct TransferProgress {
+    freight: Freight,
+    mode: Mode,
+    terminal: Option<Terminal>,
+    start: Instant,
+}
+
+/// How often nothing is shown, which is as good as never.
+const SELDOM: Duration = Duration::from_secs(3600);
+
+impl TransferProgress {
+    /// Begins to show; `name` is what is done, such as `Saving alpine`.
+    pub(crate) fn new(mode: Mode, name: &str) -> Self {
+        let terminal = match mode {
+            Mode::Terminal { color } => Some(Terminal::new(color)),
+            Mode::Plain | Mode::Json | Mode::Silent => None,
+        };
+        Self {
+            freight: Freight {
+                name: escape(name).into_owned(),
+                ..Freight::default()
+            },
+            mode,
+            terminal,
+            start: Instant::now(),
+        }
+    }
+
+    /// Returns how often [`tick`](Self::tick) is to be called.
+    pub(crate) fn period(&self) -> Duration {
+        match self.mode {
+            Mode::Terminal { .. } => FRAME_TIME,
+            Mode::Plain => HEARTBEAT,
+            Mode::Json | Mode::Silent => SELDOM,
+        }
+    }
+
+    /// Counts what happened.
+    pub(crate) fn event(&mut self, event: CopyEvent) {
+        self.freight.take(event, self.start.elapsed());
+    }
+
+    /// Shows where the operation stands.
+    pub(crate) fn tick(&mut self) {
+        let now = self.start.elapsed();
+        if let Some(terminal) = &mut self.terminal {
+            let size = terminal_size();
+            terminal.draw(&mut io::stderr(), &[self.freight.line(now, size)], size);
+        } else if self.mode == Mode::Plain {
+            note(&self.freight.heartbeat(now));
+        }
+    }
+
+    /// Clears the terminal.
+    pub(crate) fn end(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.draw(&mut io::stderr(), &[], terminal_size());
+        }
+    }
 }
 
 impl Freight {

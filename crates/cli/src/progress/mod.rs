@@ -17,7 +17,7 @@ use clap::ValueEnum;
 
 pub(crate) use board::Board;
 pub(crate) use forecast::Forecast;
-pub(crate) use freight::shown;
+pub(crate) use freight::TransferProgress;
 pub(crate) use json::Record;
 pub(crate) use plain::setback as setback_line;
 

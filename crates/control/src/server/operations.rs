@@ -1,29 +1,24 @@
-//! The operations that the daemon performs for commands, on threads that may block.
+//! The operations that the daemon performs for commands.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use jiff::ZonedDateTime;
 use windlass::{
-    Caller, Choice, ContainerConfig, Copier, CopyEvent, CopyRequest, Digest, Fetching, FilterUse,
-    Filters, ImageName, ImportOptions, LayoutKind, LoadFrom, LoadOptions, Loaded, Place, Prune,
-    Reference, Remove, Tell, WebUrl,
+    Caller, ContainerConfig, Copier, CopyEvent, CopyImageError, CopyRequest, Engine, EventSender,
+    FilterUse, Filters, ImageName, ImportOptions, ImportSource, LayoutKind, LoadFrom, LoadOptions,
+    Loaded, Operation, Place, Prune, Reference, Remove, WebUrl,
 };
 use windlass_daemon::Daemon;
 use windlass_report::{OperationError, TransferError};
 
-use crate::{CancellableFile, ImageSource, ImportRequest, OperationResult};
+use crate::{ImageSource, ImportRequest, OperationResult, Request};
 
 /// A transfer into the store.
-pub(super) struct Transfer<'a> {
-    pub(super) daemon: &'a Daemon,
-    pub(super) caller: Caller,
-    pub(super) cancelled: &'a AtomicBool,
-    pub(super) progress: Tell<'a>,
-}
+pub(super) type Transfer = Operation<CopyEvent, OperationResult, OperationError>;
 
 /// How many blobs a copy transfers concurrently.
 const CONCURRENT_BLOBS: usize = 4;
@@ -67,138 +62,162 @@ pub(super) fn prune(
     Ok(OperationResult::Pruned { pruned })
 }
 
-impl Transfer<'_> {
-    /// Loads images from an archive or a directory.
-    pub(super) fn load(
-        &self,
-        file: Option<OwnedFd>,
-        options: &LoadOptions,
-        action: String,
-    ) -> Result<OperationResult, OperationError> {
-        match self.try_load(file, options) {
-            Ok(loaded) => Ok(OperationResult::Loaded { loaded }),
-            Err(source) => Err(OperationError::Transfer {
-                action,
-                registry: None,
-                source: Box::new(source),
-            }),
-        }
-    }
-
-    /// Makes an image of a tar.
-    pub(super) fn import(
-        &self,
-        request: ImportRequest,
-        file: Option<OwnedFd>,
-    ) -> Result<OperationResult, OperationError> {
-        let action = request.action.clone();
-        match self.try_import(request, file) {
-            Ok(image) => Ok(OperationResult::Loaded {
-                loaded: vec![image],
-            }),
-            Err(source) => Err(OperationError::import(action, source)),
-        }
-    }
-
-    fn try_load(
-        &self,
-        file: Option<OwnedFd>,
-        options: &LoadOptions,
-    ) -> Result<Vec<Loaded>, TransferError> {
-        let file = require(file)?;
-        let path = path_of(&file);
-        let is_directory = file.metadata().is_ok_and(|metadata| metadata.is_dir());
-        let from = match is_directory {
-            true => LoadFrom::Path(&path),
-            false => LoadFrom::File(file.try_clone().map_err(unreadable)?),
-        };
-        let engine = self.daemon.engine();
-        let layout = engine.layout(from, self.cancelled, self.progress)?;
-        let (cancelled, progress) = (self.cancelled, self.progress);
-        Ok(self.daemon.load(&layout, options, cancelled, progress)?)
-    }
-
-    fn try_import(
-        &self,
-        request: ImportRequest,
-        file: Option<OwnedFd>,
-    ) -> Result<Loaded, TransferError> {
-        let mut config = ContainerConfig::default();
-        for change in &request.changes {
-            config.change(change).map_err(invalid)?;
-        }
-        let options = ImportOptions {
-            name: request.name,
-            platform: request.platform,
-            config,
-            created: request.created,
-            comment: request.comment,
-            limit: request.limit,
-        };
-        // The digest of the tar is unknown until its end, so the events have that of no bytes.
-        let digest = Digest::sha256(b"");
-        let planned = |size| (self.progress)(CopyEvent::Planned(vec![(digest, size)]));
-        let progress = |bytes| (self.progress)(CopyEvent::Moved { digest, bytes });
-        let cancelled = self.cancelled;
-        if let Some(url) = request.url {
-            let url = WebUrl::parse(&url).map_err(invalid)?;
-            let download = self.daemon.download(&url, options.limit);
-            let download = download.map_err(TransferError::Url)?;
-            download.length().into_iter().for_each(planned);
-            let from = Fetching::new(download, self.daemon.runtime(), cancelled);
-            return Ok(self.daemon.import(from, &options, cancelled, &progress)?);
-        }
-        let file = require(file)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        if metadata.is_file() {
-            planned(metadata.len());
-        }
-        let from = CancellableFile { file, cancelled };
-        Ok(self.daemon.import(from, &options, cancelled, &progress)?)
-    }
-
-    /// Copies an image into the store. The outer error is that of a malformed name.
-    pub(super) fn copy(
-        &self,
-        source: ImageSource,
-        file: Option<OwnedFd>,
-        name: Reference,
-        choice: Choice,
-    ) -> Result<Result<OperationResult, TransferError>, OperationError> {
-        let file = file.map(File::from);
-        let source = match source {
-            ImageSource::Registry { reference } => Place::Registry(reference),
-            ImageSource::Store { name } => Place::Store(parse_name(&name)?),
-            ImageSource::Files { name } => Place::Files {
-                kind: LayoutKind::OciDirectory,
-                path: file.as_ref().map(path_of).unwrap_or_default(),
-                word: name,
-            },
-        };
-        let request = CopyRequest {
+/// Returns the operation that brings images into the store: from `file`, or from a registry or a web server.
+pub(super) fn transfer(
+    daemon: &Arc<Daemon>,
+    caller: Caller,
+    request: Request,
+    file: Option<OwnedFd>,
+) -> Result<Transfer, OperationError> {
+    match request {
+        Request::Load { options, action } => load(daemon, file, options, action),
+        Request::Import(request) => import(daemon, request, file),
+        Request::Copy {
             source,
-            destination: Place::Store(ImageName::Reference(name)),
+            name,
             choice,
-            referrers: false,
-            foreign: false,
-            caller: self.caller.clone(),
-            at_once: CONCURRENT_BLOBS,
-            chunk: None,
-        };
-        let engine = self.daemon.engine();
-        let copier = Copier {
-            engine: Some(engine),
-            remote: engine.remote(),
-            runtime: self.daemon.runtime(),
-            scratch: &|| engine.scratch(),
-        };
-        let copied = copier.copy(&request, self.cancelled, self.progress);
-        Ok(copied
-            .map(|copied| OperationResult::Copied {
-                digest: copied.digest,
-            })
-            .map_err(TransferError::from))
+            action,
+            registry,
+        } => {
+            let file = file.map(File::from);
+            let request = CopyRequest {
+                source: place(source, file.as_ref())?,
+                destination: Place::Store(ImageName::Reference(name)),
+                choice,
+                referrers: false,
+                foreign: false,
+                caller,
+                at_once: CONCURRENT_BLOBS,
+                chunk: None,
+            };
+            let copy = copy(daemon, request).keep_until_done(file);
+            Ok(copy.map_err(|source| OperationError::Transfer {
+                action,
+                registry,
+                source: Box::new(source.into()),
+            }))
+        }
+        Request::Hold
+        | Request::Pull { .. }
+        | Request::Tag { .. }
+        | Request::Remove { .. }
+        | Request::Prune { .. } => Err(OperationError::Transfer {
+            action: "transferring images".to_owned(),
+            registry: None,
+            source: Box::new(unreadable(io::Error::other("the request is no transfer"))),
+        }),
     }
+}
+
+/// Loads images from an archive or a directory.
+fn load(
+    daemon: &Arc<Daemon>,
+    file: Option<OwnedFd>,
+    options: LoadOptions,
+    action: String,
+) -> Result<Transfer, OperationError> {
+    let failed = |action, source| OperationError::Transfer {
+        action,
+        registry: None,
+        source: Box::new(source),
+    };
+    let file = require(file).map_err(|error| failed(action.clone(), error))?;
+    let is_directory = file.metadata().is_ok_and(|metadata| metadata.is_dir());
+    let from = match is_directory {
+        true => LoadFrom::Path(path_of(&file)),
+        false => {
+            let archive = file.try_clone();
+            LoadFrom::File(archive.map_err(|error| failed(action.clone(), unreadable(error)))?)
+        }
+    };
+    // The path of a directory is valid while its descriptor is open.
+    let load = daemon.load(from, options).keep_until_done(file);
+    Ok(load.then(move |loaded| match loaded {
+        Ok(loaded) => Ok(OperationResult::Loaded { loaded }),
+        Err(error) => Err(failed(action, error.into())),
+    }))
+}
+
+/// Makes an image of a tar.
+fn import(
+    daemon: &Arc<Daemon>,
+    request: ImportRequest,
+    file: Option<OwnedFd>,
+) -> Result<Transfer, OperationError> {
+    let action = request.action.clone();
+    let import = match try_import(daemon, request, file) {
+        Ok(import) => import,
+        Err(source) => return Err(OperationError::import(action, source)),
+    };
+    Ok(import.then(|image| match image {
+        Ok(image) => Ok(OperationResult::Loaded {
+            loaded: vec![image],
+        }),
+        Err(source) => Err(OperationError::import(action, source)),
+    }))
+}
+
+fn try_import(
+    daemon: &Arc<Daemon>,
+    request: ImportRequest,
+    file: Option<OwnedFd>,
+) -> Result<Operation<CopyEvent, Loaded, TransferError>, TransferError> {
+    let mut config = ContainerConfig::default();
+    for change in &request.changes {
+        config.change(change).map_err(invalid)?;
+    }
+    let options = ImportOptions {
+        name: request.name,
+        platform: request.platform,
+        config,
+        created: request.created,
+        comment: request.comment,
+        limit: request.limit,
+    };
+    let Some(url) = request.url else {
+        let source = ImportSource::File(require(file)?);
+        let import = daemon.import(source, options);
+        return Ok(import.map_err(TransferError::from));
+    };
+    let url = WebUrl::parse(&url).map_err(invalid)?;
+    let (daemon, runtime) = (Arc::clone(daemon), daemon.runtime());
+    let import = Operation::new(|events: EventSender<CopyEvent>| async move {
+        let remote = daemon.engine().remote();
+        let download = remote.download(&url, options.limit).await;
+        let source = ImportSource::Download(download.map_err(TransferError::Url)?);
+        let import = daemon.import(source, options);
+        Ok(import.drive(|event| events.send(event)).await?)
+    });
+    Ok(import.run_on(&runtime))
+}
+
+fn place(source: ImageSource, file: Option<&File>) -> Result<Place, OperationError> {
+    Ok(match source {
+        ImageSource::Registry { reference } => Place::Registry(reference),
+        ImageSource::Store { name } => Place::Store(parse_name(&name)?),
+        ImageSource::Files { name } => Place::Files {
+            kind: LayoutKind::OciDirectory,
+            path: file.map(path_of).unwrap_or_default(),
+            word: name,
+        },
+    })
+}
+
+fn copy(
+    daemon: &Daemon,
+    request: CopyRequest,
+) -> Operation<CopyEvent, OperationResult, CopyImageError> {
+    let engine = Engine::clone(daemon.engine());
+    let create_file = engine.clone();
+    let copier = Copier {
+        remote: engine.remote(),
+        engine: Some(engine),
+        create_file: Arc::new(move || create_file.scratch()),
+    };
+    let copy = copier.copy(request).map(|copied| OperationResult::Copied {
+        digest: copied.digest,
+    });
+    copy.run_on(&daemon.runtime())
 }
 
 fn parse_name(text: &str) -> Result<ImageName, OperationError> {

@@ -10,9 +10,9 @@ use windlass_registry::{
 };
 
 use super::feed::Feed;
-use super::{Failure, PushError, PushTo};
-use crate::events::{BlobStatus, CopyEvent, Tell};
-use crate::files::{CopyError, Stop, open, status};
+use super::{Failure, PushError, PushTo, pause_for};
+use crate::events::{BlobStatus, CopyContext, CopyEvent};
+use crate::files::{CopyError, open, status};
 use crate::source::Source;
 
 /// Blobs up to this size are sent in one request, for there is nothing to go on with.
@@ -27,8 +27,7 @@ pub(super) struct Carrying<'a> {
     pub(super) to: &'a PushTo,
     pub(super) source: &'a dyn Source,
     pub(super) blob: &'a Descriptor,
-    pub(super) stop: &'a Stop,
-    pub(super) tell: Tell<'a>,
+    pub(super) context: &'a CopyContext,
 }
 
 impl Carrying<'_> {
@@ -39,11 +38,11 @@ impl Carrying<'_> {
         if let Some(left) = upload {
             // Whoever gives up says so, and waits for nobody.
             let forget = async { time::timeout(FORGET, left.cancel()).await };
-            if self.to.runtime.block_on(forget).is_err() {
+            if self.context.runtime().block_on(forget).is_err() {
                 tracing::debug!(digest = %self.blob.digest, "an upload is left behind");
             }
         }
-        status(self.tell, self.blob.digest, carried?);
+        status(self.context, self.blob.digest, carried?);
         Ok(())
     }
 
@@ -69,14 +68,14 @@ impl Carrying<'_> {
                 return Err(PushError::from(error).into());
             };
             self.again(position, windlass_oci::text::error_chain(&error));
-            self.to.pause(pause, self.stop)?;
+            pause_for(pause, self.context)?;
         }
     }
 
     /// Asks how far the broken upload got. One that cannot be gone on with is begun anew.
     fn resume(&self, upload: &mut Option<Upload>) -> Result<u64, CopyError> {
         let Some(broken) = upload else { return Ok(0) };
-        match self.to.wait(broken.resume(), self.stop) {
+        match PushTo::wait(broken.resume(), self.context) {
             Err(Failure::Last(error)) => Err(error),
             Ok(()) if broken.offset() <= self.blob.size => Ok(broken.offset()),
             Ok(()) | Err(Failure::Registry(_)) => {
@@ -90,19 +89,19 @@ impl Carrying<'_> {
     fn attempt(&self, upload: &mut Option<Upload>) -> Result<BlobStatus, Failure> {
         let (to, blob) = (self.to, self.blob);
         if upload.is_none() {
-            if to.wait(to.repository.has_blob(blob), self.stop)? {
+            if PushTo::wait(to.repository.has_blob(blob), self.context)? {
                 return Ok(BlobStatus::Exists);
             }
             let known = to.known.get(&blob.digest);
             let begin = to.repository.begin_upload(&blob.digest, known);
-            match to.wait(begin, self.stop)? {
+            match PushTo::wait(begin, self.context)? {
                 UploadStart::Upload(begun) => *upload = Some(begun),
                 UploadStart::Mounted => {
                     let from = known.unwrap_or_else(|| to.repository.name()).clone();
                     return Ok(BlobStatus::Mounted { from });
                 }
             }
-            status(self.tell, blob.digest, BlobStatus::Carrying);
+            status(self.context, blob.digest, BlobStatus::Carrying);
         }
         self.send(upload.as_mut().expect("it was begun"))?;
         *upload = None;
@@ -123,7 +122,7 @@ impl Carrying<'_> {
             let length = (size - offset).min(most);
             self.feed(offset, length, async |body| upload.send(body, length).await)?;
         }
-        to.wait(upload.finish(), self.stop)
+        PushTo::wait(upload.finish(), self.context)
     }
 
     /// Reads `length` bytes from `offset` on, while `send` sends them; and once more if that is asked for.
@@ -160,7 +159,7 @@ impl Carrying<'_> {
         let is_whole = offset == 0 && length == self.blob.size;
         // A part proves nothing: then the registry does, at the end.
         let reader = match is_whole {
-            true => open(self.source, self.blob, self.stop),
+            true => open(self.source, self.blob, self.context),
             false => self.source.open(self.blob, offset),
         };
         let feed = Feed {
@@ -168,8 +167,9 @@ impl Carrying<'_> {
             length,
             is_whole,
         };
-        let moved = |bytes| (self.tell)(CopyEvent::Moved { digest, bytes });
-        let (sent, failed) = feed.while_sending(moved, |body| self.to.wait(send(body), self.stop));
+        let moved = |bytes| self.context.send(CopyEvent::Moved { digest, bytes });
+        let (sent, failed) =
+            feed.while_sending(moved, |body| PushTo::wait(send(body), self.context));
         match (sent, failed) {
             (Err(Failure::Last(error)), _) => Err(error.into()),
             (_, Some(error)) => Err(unread(error).into()),
@@ -179,6 +179,6 @@ impl Carrying<'_> {
 
     fn again(&self, position: u64, error: String) {
         let again = BlobStatus::Again { position, error };
-        status(self.tell, self.blob.digest, again);
+        status(self.context, self.blob.digest, again);
     }
 }

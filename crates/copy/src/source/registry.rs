@@ -4,22 +4,19 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use bytes::Bytes;
-use tokio::runtime::Handle;
 use windlass_layout::Artifact;
 use windlass_oci::{Descriptor, Digest, ManifestLinks, MediaType, Tag};
 use windlass_pull::{PullError, RemoteBlob, RemoteRepository};
 use windlass_registry::{RawManifest, TagOrDigest, referrers_tag};
 
 use super::{Source, SourceError, check_size};
-use crate::files::Stop;
-use crate::wait::wait;
+use crate::events::CopyContext;
 
 /// A repository whose images are carried elsewhere.
 #[derive(Clone, Debug)]
-pub struct RegistrySource<'a> {
+pub struct RegistrySource {
     repository: RemoteRepository,
-    runtime: Handle,
-    stop: &'a Stop,
+    context: CopyContext,
 }
 
 /// With what the tags end by which cosign finds what belongs to a manifest.
@@ -30,17 +27,15 @@ const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 struct Fetching<'a> {
     blob: RemoteBlob,
     piece: Bytes,
-    runtime: &'a Handle,
-    stop: &'a Stop,
+    context: &'a CopyContext,
 }
 
-impl<'a> RegistrySource<'a> {
-    /// Reads what `repository` has, until told to stop; `runtime` is where its requests run.
-    pub fn new(repository: RemoteRepository, runtime: Handle, stop: &'a Stop) -> Self {
+impl RegistrySource {
+    /// Reads what `repository` has.
+    pub fn new(repository: RemoteRepository, context: CopyContext) -> Self {
         Self {
             repository,
-            runtime,
-            stop,
+            context,
         }
     }
 
@@ -54,12 +49,11 @@ impl<'a> RegistrySource<'a> {
         &self,
         question: impl Future<Output = Result<T, PullError>>,
     ) -> Result<T, SourceError> {
-        let answer = wait(&self.runtime, self.stop, question);
-        Ok(answer.ok_or(SourceError::Cancelled)??)
+        Ok(self.context.wait(question)??)
     }
 }
 
-impl Source for RegistrySource<'_> {
+impl Source for RegistrySource {
     fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, SourceError> {
         let is_manifest = descriptor.media_type.is_manifest() || descriptor.media_type.is_index();
         if is_manifest || descriptor.media_type == MediaType::Unspecified {
@@ -79,8 +73,7 @@ impl Source for RegistrySource<'_> {
         Ok(Box::new(Fetching {
             blob: fetch.ok_or_else(nobody)?,
             piece: Bytes::new(),
-            runtime: &self.runtime,
-            stop: self.stop,
+            context: &self.context,
         }))
     }
 
@@ -125,9 +118,8 @@ impl Read for Fetching<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.piece.is_empty() {
             // A registry may be silent for long.
-            let next = wait(self.runtime, self.stop, self.blob.next_chunk());
-            let next = next.ok_or_else(|| io::Error::other("cancelled"))?;
-            match next.map_err(io::Error::other)? {
+            let next = self.context.wait(self.blob.next_chunk());
+            match next.map_err(io::Error::other)?.map_err(io::Error::other)? {
                 Some(piece) => self.piece = piece,
                 None => return Ok(0),
             }

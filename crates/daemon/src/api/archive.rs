@@ -2,18 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::task;
-use windlass::{Choice, ImageName, LayoutKind, LoadFrom, LoadOptions, Loaded, SaveTo};
+use windlass::{
+    Choice, Compression, LayoutKind, LoadError, LoadFrom, LoadOptions, Loaded, OutputTarget,
+    SaveError, SaveRequest, SaveTo, Saved,
+};
 use windlass_engine_api::ProgressMessage;
 
-use super::{blocking, image_name};
+use super::{drive, image_name, permitted};
 use crate::Daemon;
 use crate::body::{ApiBody, ChunkSender};
 use crate::event_log::{ImageAction, name_attribute};
@@ -26,12 +28,16 @@ use crate::stream::{MessageQueue, MessageSender};
 const CHUNK: usize = 256 << 10;
 
 /// Sends an archive to a client. The response starts with the first byte: an error before it has a status.
-struct ArchiveWriter {
+struct ArchiveResponse {
     chunks: ChunkSender,
     buffer: Vec<u8>,
     /// The response, until it has started.
     head: Option<(oneshot::Sender<Result<ApiBody, ApiError>>, ApiBody)>,
 }
+
+/// Writes to the response: one handle for the operation, and one for its end.
+#[derive(Clone)]
+struct ArchiveWriter(Arc<Mutex<ArchiveResponse>>);
 
 /// `GET /images/get?names=…` and `GET /images/{name}/get`
 pub(super) async fn save(
@@ -58,17 +64,28 @@ pub(super) async fn save(
     let choice = choice(request)?;
     let (head, started) = oneshot::channel();
     let (chunks, body) = ApiBody::chunks();
-    let writer = ArchiveWriter {
+    let writer = ArchiveWriter::new(ArchiveResponse {
         chunks,
         buffer: Vec::with_capacity(CHUNK),
         head: Some((head, body)),
-    };
-    let permit = Arc::clone(&daemon.long_running).acquire_owned().await;
-    let daemon = Arc::clone(daemon);
-    task::spawn_blocking(move || {
-        let _permit = permit;
-        save_images(&daemon, &names, &choice, writer);
     });
+    let request = SaveRequest {
+        names,
+        choice,
+        to: SaveTo::Archive {
+            kind: LayoutKind::DockerArchive,
+            output: OutputTarget::Stream(Box::new(writer.clone())),
+            compression: Compression::None,
+        },
+    };
+    let save = permitted(daemon, daemon.engine.save(request)).await;
+    let daemon = Arc::clone(daemon);
+    let save = save.then(move |saved| {
+        finish(&daemon, writer, &saved);
+        saved
+    });
+    // A client that disconnects fails the next write.
+    task::spawn(save.into_future());
     let lost = |_| ApiError::internal("internal error: see the log of the daemon");
     let body = started.await.map_err(lost)??;
     Ok(response::stream(response::TAR, body))
@@ -80,11 +97,8 @@ fn choice(request: &ApiRequest) -> Result<Choice, ApiError> {
     Ok(platform.map_or(Choice::All, |platform| Choice::One(Some(platform))))
 }
 
-fn save_images(daemon: &Daemon, names: &[ImageName], choice: &Choice, mut writer: ArchiveWriter) {
-    // A client that disconnects fails the next write.
-    let stop = AtomicBool::new(false);
-    let to = SaveTo::Archive(LayoutKind::DockerArchive, &mut writer);
-    let saved = daemon.engine.save(names, choice, to, &stop, &|_| {});
+/// Ends the response, on the thread that wrote the archive.
+fn finish(daemon: &Daemon, mut writer: ArchiveWriter, saved: &Result<Vec<Saved>, SaveError>) {
     match saved {
         Ok(saved) => {
             for image in saved {
@@ -97,16 +111,26 @@ fn save_images(daemon: &Daemon, names: &[ImageName], choice: &Choice, mut writer
             drop(writer.flush());
         }
         Err(error) => {
-            let cause = windlass::text::error_chain(&error);
+            let cause = windlass::text::error_chain(error);
             tracing::info!(error = %cause, "save failed");
-            writer.fail(render::error::of_save(&error));
+            writer.lock().fail(render::error::of_save(error));
         }
     }
 }
 
 impl ArchiveWriter {
+    fn new(response: ArchiveResponse) -> Self {
+        Self(Arc::new(Mutex::new(response)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ArchiveResponse> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ArchiveResponse {
     /// Reports an error by a status; once the response has started, by closing the connection.
-    fn fail(mut self, error: ApiError) {
+    fn fail(&mut self, error: ApiError) {
         match self.head.take() {
             Some((head, _)) => drop(head.send(Err(error))),
             None => drop(
@@ -118,6 +142,16 @@ impl ArchiveWriter {
 }
 
 impl Write for ArchiveWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.lock().flush()
+    }
+}
+
+impl Write for ArchiveResponse {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= CHUNK {
@@ -156,15 +190,11 @@ pub(super) async fn load(
     let daemon = Arc::clone(daemon);
     let (over, ended) = oneshot::channel::<()>();
     task::spawn(async move {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let loading = blocking(&daemon, move |daemon| {
-            load_archive(daemon, archive, &options, &stopped)
-        });
+        let loading = drive(daemon.load(LoadFrom::File(archive), options), drop);
         let loaded = tokio::select! {
             biased;
-            () = sender.closed() => return stop.store(true, Ordering::Relaxed),
-            loaded = loading => loaded,
+            () = sender.closed() => return,
+            loaded = loading => loaded.and_then(|loaded| loaded.map_err(|error| not_loaded(&error))),
         };
         match loaded {
             Ok(loaded) => report(&loaded, &queue),
@@ -196,22 +226,14 @@ async fn spool(daemon: &Arc<Daemon>, mut body: Incoming) -> Result<File, ApiErro
     Ok(file)
 }
 
-fn load_archive(
-    daemon: &Daemon,
-    archive: File,
-    options: &LoadOptions,
-    stop: &AtomicBool,
-) -> Result<Vec<Loaded>, ApiError> {
-    let layout = daemon.engine.layout(LoadFrom::File(archive), stop, &|_| {});
-    let layout = layout.map_err(|error| {
-        ApiError::internal(format!(
+fn not_loaded(error: &LoadError) -> ApiError {
+    match error {
+        LoadError::Layout(error) => ApiError::internal(format!(
             "unrecognized image format: {}",
-            windlass::text::error_chain(&error)
-        ))
-    })?;
-    let loaded = daemon.load(&layout, options, stop, &|_| {});
-    let loaded = loaded.map_err(|error| render::error::of_load(&error))?;
-    Ok(loaded)
+            windlass::text::error_chain(error)
+        )),
+        error => render::error::of_load(error),
+    }
 }
 
 fn report(loaded: &[Loaded], queue: &MessageQueue) {

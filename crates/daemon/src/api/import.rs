@@ -2,7 +2,6 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -12,11 +11,12 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 use tokio::task;
 use windlass::{
-    ContainerConfig, Fetching, ImportError, ImportOptions, Platform, Reference, WebUrl,
+    ContainerConfig, CopyEvent, ImportError, ImportOptions, ImportSource, Platform, Reference,
+    WebUrl,
 };
 use windlass_engine_api::ProgressMessage;
 
-use super::{long_running, reference};
+use super::{drive, permitted, reference};
 use crate::Daemon;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse};
@@ -26,7 +26,7 @@ use crate::stream::{MessageQueue, MessageSender};
 const CHANNEL_CAPACITY: usize = 16;
 
 /// The place of the tar.
-enum ImportSource {
+enum TarPlace {
     /// In the body of the request.
     Body(Incoming),
     /// At a URL.
@@ -54,7 +54,7 @@ pub(super) async fn import(
 ) -> Result<ApiResponse, ApiError> {
     let options = options(&request)?;
     let source = match request.query.get("fromSrc") {
-        Some("-") => ImportSource::Body(request.body),
+        Some("-") => TarPlace::Body(request.body),
         Some(url) => {
             // As in Docker, no scheme means plain HTTP.
             let url = match url.contains("://") {
@@ -62,7 +62,7 @@ pub(super) async fn import(
                 false => format!("http://{url}"),
             };
             let url = WebUrl::parse(&url);
-            ImportSource::Web(url.map_err(|error: windlass::WebUrlError| {
+            TarPlace::Web(url.map_err(|error: windlass::WebUrlError| {
                 ApiError::bad_request(windlass::text::error_chain(&error))
             })?)
         }
@@ -118,7 +118,7 @@ fn options(request: &ApiRequest) -> Result<ImportOptions, ApiError> {
 /// Imports and reports progress, until the import ends or the client disconnects.
 async fn run(
     daemon: Arc<Daemon>,
-    source: ImportSource,
+    source: TarPlace,
     options: ImportOptions,
     response: ImportResponse,
 ) {
@@ -127,8 +127,7 @@ async fn run(
         sender,
         head,
     } = response;
-    let stop = Arc::new(AtomicBool::new(false));
-    let work = import_from(&daemon, source, options, &queue, &stop);
+    let work = import_from(&daemon, source, options, &queue);
     let mut head = Some(head);
     let reporting = async {
         queue.wait_nonempty().await;
@@ -138,8 +137,8 @@ async fn run(
     let imported = tokio::select! {
         biased;
         imported = work => imported,
-        () = sender.closed() => return stop.store(true, Ordering::Relaxed),
-        () = reporting => return stop.store(true, Ordering::Relaxed),
+        () = sender.closed() => return,
+        () = reporting => return,
     };
     queue.push(match imported {
         Ok(id) => ProgressMessage::status(id),
@@ -151,42 +150,39 @@ async fn run(
 
 async fn import_from(
     daemon: &Arc<Daemon>,
-    source: ImportSource,
+    source: TarPlace,
     options: ImportOptions,
     queue: &MessageQueue,
-    stop: &Arc<AtomicBool>,
 ) -> Result<String, ApiError> {
-    let stopped = Arc::clone(stop);
     match source {
-        ImportSource::Body(body) => {
+        TarPlace::Body(body) => {
             let (sender, chunks) = channel(CHANNEL_CAPACITY);
             let reader = BodyReader {
                 chunks,
                 chunk: Bytes::new(),
             };
-            let import = long_running(daemon, move |daemon| {
-                ended(daemon.import(reader, &options, &stopped, &|_| {}))
-            });
-            let (imported, ()) = tokio::join!(import, forward(body, sender));
-            imported
+            let source = ImportSource::Reader(Box::new(reader));
+            let import = permitted(daemon, daemon.import(source, options)).await;
+            let (imported, ()) = tokio::join!(drive(import, drop), forward(body, sender));
+            ended(imported?)
         }
-        ImportSource::Web(url) => {
+        TarPlace::Web(url) => {
             let download = daemon.engine.remote().download(&url, None).await;
             let download = download
                 .map_err(|error| ApiError::internal(windlass::text::error_chain(&error)))?;
             queue.push(ProgressMessage::status(format!("Downloading from {url}")));
-            let progress = queue.clone();
             let total = download.length().unwrap_or_default();
-            long_running(daemon, move |daemon| {
-                let fetching = Fetching::new(download, daemon.transfer_runtime.clone(), &stopped);
-                let so_far = std::sync::atomic::AtomicU64::new(0);
-                let report = |bytes| {
-                    let so_far = so_far.fetch_add(bytes, Ordering::Relaxed) + bytes;
-                    progress.push_progress("", "Importing", so_far, total);
-                };
-                ended(daemon.import(fetching, &options, &stopped, &report))
-            })
-            .await
+            let source = ImportSource::Download(download);
+            let import = permitted(daemon, daemon.import(source, options)).await;
+            let import = import.run_on(&daemon.transfer_runtime);
+            let mut so_far = 0;
+            let imported = drive(import, |event| {
+                if let CopyEvent::Moved { bytes, .. } = event {
+                    so_far += bytes;
+                    queue.push_progress("", "Importing", so_far, total);
+                }
+            });
+            ended(imported.await?)
         }
     }
 }

@@ -1,13 +1,12 @@
 //! `POST /images/{name}/push`
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task;
-use windlass::{Caller, Choice, PushImageError, PushRequest, Reference};
+use windlass::{Caller, Choice, PushRequest, Reference};
 use windlass_engine_api::ProgressMessage;
 
-use super::{blocking, long_running, reference, tag};
+use super::{blocking, drive, permitted, reference, tag};
 
 use crate::Daemon;
 use crate::auth;
@@ -17,15 +16,6 @@ use crate::render::push::{PushMessages, pushed, pushing_to};
 use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse};
 use crate::stream::{MessageQueue, MessageSender};
-
-/// Stops a push when the task that waits for it is dropped.
-struct StopOnDrop(Arc<AtomicBool>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
 
 /// The parameters of a push.
 struct PushParameters {
@@ -98,8 +88,6 @@ async fn run(
     queue: MessageQueue,
     sender: MessageSender,
 ) {
-    let stop = Arc::new(AtomicBool::new(false));
-    let _stop = StopOnDrop(Arc::clone(&stop));
     let work = async {
         let PushParameters {
             tags,
@@ -116,7 +104,7 @@ async fn run(
                 chunk: None,
                 foreign: false,
             };
-            push_one(&daemon, request, &queue, &stop).await?;
+            push_one(&daemon, request, &queue).await?;
         }
         Ok(())
     };
@@ -136,18 +124,12 @@ async fn push_one(
     daemon: &Arc<Daemon>,
     request: PushRequest,
     queue: &MessageQueue,
-    stop: &Arc<AtomicBool>,
 ) -> Result<(), ApiError> {
     let reference = request.reference.clone();
-    let (stop, progress) = (Arc::clone(stop), queue.clone());
-    let done = long_running(daemon, move |daemon| {
-        let messages = PushMessages::default();
-        let report = |event| messages.event(&event, &progress);
-        Ok(daemon
-            .engine
-            .push(&request, &daemon.transfer_runtime, &stop, &report))
-    });
-    let done: Result<_, PushImageError> = done.await?;
+    let push = permitted(daemon, daemon.engine.push(request)).await;
+    let push = push.run_on(&daemon.transfer_runtime);
+    let messages = PushMessages::default();
+    let done = drive(push, |event| messages.event(&event, queue)).await?;
     daemon.metrics.count_push(done.is_ok());
     match done {
         Ok(done) => {

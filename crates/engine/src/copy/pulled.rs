@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use windlass_copy::{BlobStatus, Choice, CopyEvent, Tell};
+use windlass_copy::{BlobStatus, Choice, CopyContext, CopyEvent};
 use windlass_oci::{Digest, ImageName, Reference};
 use windlass_pull::{LayerStatus, Platforms, PullEvent, PullRequest, Pulled, Throttle};
 
@@ -11,7 +11,7 @@ use crate::Engine;
 
 /// Tells of a pull in the words of a copy.
 struct Translator<'a> {
-    tell: Tell<'a>,
+    context: &'a CopyContext,
     /// How many bytes came of each layer.
     moved: HashMap<Digest, u64>,
 }
@@ -24,10 +24,8 @@ impl Copying<'_> {
         reference: &Reference,
         name: &Reference,
     ) -> Result<Digest, CopyImageError> {
-        let pulled = self.pull_all(engine, reference);
-        // What was left in the middle comes to rest first.
-        self.with.runtime.block_on(engine.idle());
-        let first = pulled?;
+        let first = self.pull_all(engine, reference)?;
+        self.context.begin_commit()?;
         engine.tag(&ImageName::Id(first.image_id), name)?;
         Ok(first.digest)
     }
@@ -60,7 +58,7 @@ impl Copying<'_> {
 
     fn pull_one(&self, engine: &Engine, request: &PullRequest) -> Result<Pulled, CopyImageError> {
         let mut translator = Translator {
-            tell: self.tell,
+            context: self.context,
             moved: HashMap::new(),
         };
         let pull = engine.pull(request.clone()).start();
@@ -73,7 +71,7 @@ impl Translator<'_> {
         match event {
             PullEvent::Planned { layers, .. } => {
                 let blobs = layers.iter().map(|layer| (layer.digest, layer.size));
-                (self.tell)(CopyEvent::Planned(blobs.collect()));
+                self.context.send(CopyEvent::Planned(blobs.collect()));
                 for layer in layers.iter().filter(|layer| layer.exists) {
                     self.status(layer.digest, BlobStatus::Exists);
                 }
@@ -110,11 +108,11 @@ impl Translator<'_> {
     fn moved(&mut self, digest: Digest, now: u64) {
         let before = self.moved.insert(digest, now).unwrap_or_default();
         if let Some(bytes) = now.checked_sub(before).filter(|bytes| *bytes > 0) {
-            (self.tell)(CopyEvent::Moved { digest, bytes });
+            self.context.send(CopyEvent::Moved { digest, bytes });
         }
     }
 
     fn status(&self, digest: Digest, status: BlobStatus) {
-        (self.tell)(CopyEvent::Blob { digest, status });
+        self.context.send(CopyEvent::Blob { digest, status });
     }
 }

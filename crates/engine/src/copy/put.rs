@@ -34,7 +34,7 @@ impl Copying<'_> {
                 batch.include_foreign_layers(|_| self.request.foreign);
                 let to = self.push_to(reference, &batch)?;
                 let tags = tags(reference);
-                to_repository(source, &batch, &tags, &to, self.stop, self.tell)?;
+                to_repository(source, &batch, &tags, &to, self.context)?;
             }
             Place::Files { kind, path, word } => {
                 let (names, word) = called(*kind, word.as_deref(), names);
@@ -72,7 +72,6 @@ impl Copying<'_> {
         let known: BTreeMap<_, _> = known.collect();
         Ok(PushTo {
             repository: remote.to_push(reference.repository(), &from, caller)?,
-            runtime: self.with.runtime.clone(),
             retry: remote.retry(),
             at_once: (*at_once).max(1),
             known,
@@ -86,17 +85,25 @@ impl Copying<'_> {
         batch: &Batch,
         (kind, path): (LayoutKind, &Path),
     ) -> Result<(), CopyImageError> {
-        let (stop, tell) = (self.stop, self.tell);
         match kind {
             LayoutKind::OciDirectory | LayoutKind::Directory => {
                 let directory = LayoutDirectory::open(kind, path)?;
                 let at_once = self.request.at_once.max(1);
-                Ok(to_directory(source, batch, directory, at_once, stop, tell)?)
+                Ok(to_directory(
+                    source,
+                    batch,
+                    directory,
+                    at_once,
+                    self.context,
+                )?)
             }
-            LayoutKind::DockerArchive | LayoutKind::OciArchive => Output::at(path)?
-                .write(Compression::of_name(path), |out| {
-                    Ok(to_archive(source, batch, (kind, out), stop, tell)?)
-                }),
+            LayoutKind::DockerArchive | LayoutKind::OciArchive => {
+                let (compression, cancellation) =
+                    (Compression::of_name(path), self.context.cancellation());
+                Output::at(path)?.write(compression, cancellation, |out| {
+                    Ok(to_archive(source, batch, kind, out, self.context)?)
+                })
+            }
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Copying out of a registry into the store.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
 use windlass::{Caller, Choice, Copier, CopyEvent, CopyRequest, ImageName, Place};
 use windlass_testing::{ImageBuilder, LayerBuilder};
 
@@ -28,27 +26,16 @@ async fn a_copy_into_the_store_delivers_the_events_of_its_last_step() {
         at_once: 1,
         chunk: None,
     };
-    let events = Arc::new(Mutex::new(Vec::new()));
-    let (engine, runtime) = (Arc::clone(&world.engine), tokio::runtime::Handle::current());
-    let received = Arc::clone(&events);
+    let copier = Copier {
+        engine: Some(world.engine.clone()),
+        remote: world.engine.remote(),
+        create_file: Arc::new(tempfile::tempfile),
+    };
+    let mut events = Vec::new();
 
-    let copied = spawn_blocking(move || {
-        let copier = Copier {
-            engine: Some(&engine),
-            remote: engine.remote(),
-            runtime,
-            scratch: &tempfile::tempfile,
-        };
-        let stop = AtomicBool::new(false);
-        copier.copy(&request, &stop, &|event| {
-            received.lock().unwrap().push(event)
-        })
-    })
-    .await
-    .unwrap();
+    let copied = copier.copy(request).drive(|event| events.push(event)).await;
 
     copied.unwrap_err();
-    let events = events.lock().unwrap();
     let moved = events.iter().filter_map(|event| match event {
         CopyEvent::Moved { digest, bytes } if *digest == layer => Some(*bytes),
         _ => None,

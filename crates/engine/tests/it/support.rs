@@ -1,7 +1,6 @@
 //! An engine, and a registry for it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use jiff::ZonedDateTime;
 use tempfile::TempDir;
@@ -12,7 +11,7 @@ use windlass_testing::Registry;
 
 pub(crate) struct World {
     pub(crate) registry: Registry,
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) engine: Engine,
     directory: TempDir,
 }
 
@@ -30,7 +29,7 @@ impl World {
         };
         Self {
             registry: Registry::start(),
-            engine: Arc::new(Engine::open(config, &access, |_| {}).unwrap()),
+            engine: Engine::open(config, &access, |_| {}).unwrap(),
             directory,
         }
     }

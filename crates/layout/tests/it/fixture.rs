@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek as _, Write as _};
-use std::sync::atomic::AtomicBool;
 
 use tar::{Builder, EntryType, Header};
 use windlass_layout::{Batch, BatchImage, Layout, LayoutError, Spool, VerifyingReader};
@@ -57,10 +56,9 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Layout, LayoutError> {
 
 /// Returns a spool with temporary files, which is never cancelled.
 pub(crate) fn spool() -> Spool<'static> {
-    static NEVER: AtomicBool = AtomicBool::new(false);
     Spool {
         create_file: &tempfile::tempfile,
-        cancelled: &NEVER,
+        is_cancelled: &|| false,
         on_read: &|_| {},
     }
 }

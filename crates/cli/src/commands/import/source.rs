@@ -1,17 +1,17 @@
 //! Where a tar comes from.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use tokio::runtime::Runtime;
-use windlass::{Fetching, ImportError, Remote, WebUrl};
-use windlass_control::CancellableFile;
+use windlass::{ImportSource, WebUrl};
 use windlass_report::TransferError;
 
+use crate::backend::TarSource;
+use crate::context::Context;
 use crate::error::Error;
-use crate::signals::Signals;
+use crate::operation::OperationRunner;
+use crate::signals::Signal;
 use crate::stdin::Stdin;
 
 /// Where a tar is.
@@ -65,81 +65,49 @@ impl Source {
         }
     }
 
-    /// Returns the URL, if it is one.
-    pub(super) fn url(&self) -> Option<String> {
-        match self {
-            Self::Url(url) => Some(url.expose().to_owned()),
-            Self::Stdin | Self::File(_) => None,
-        }
-    }
-
-    /// Opens the file or standard input, if it is that, for somebody else to read.
-    pub(super) fn file(&self, stdin: Stdin) -> Result<Option<OwnedFd>, TransferError> {
+    /// Returns where the daemon gets the tar from.
+    pub(super) fn tar(&self, stdin: Stdin) -> Result<TarSource, TransferError> {
         Ok(match self {
-            Self::Stdin => {
-                let file = stdin.into_file().map_err(failed("read standard input"))?;
-                Some(file.into())
-            }
-            Self::File(path) => {
-                let file = File::open(path).map_err(failed("open it"))?;
-                let data = file.metadata().map_err(failed("look at it"))?;
-                if data.is_dir() {
-                    return Err(failed("read it")(io::ErrorKind::IsADirectory.into()));
-                }
-                Some(file.into())
-            }
-            Self::Url(_) => None,
+            Self::Stdin => TarSource::File(read_stdin(stdin)?.into()),
+            Self::File(path) => TarSource::File(open(path)?.into()),
+            Self::Url(url) => TarSource::Url(url.expose().to_owned()),
         })
     }
 
-    /// Opens it, and returns its size if that is known.
-    pub(super) fn open<'a>(
+    /// Opens the file, or starts the download, unless a signal comes first.
+    pub(super) fn open(
         &self,
+        context: &Context<'_>,
         stdin: Stdin,
-        remote: Option<&Remote>,
-        runtime: &Runtime,
-        signals: &'a Signals,
+        runner: &OperationRunner,
         limit: Option<u64>,
-    ) -> Result<(Box<dyn Read + Send + 'a>, Option<u64>), TransferError> {
-        let stop = signals.flag();
-        match self {
-            Self::Stdin => {
-                let file = stdin.into_file().map_err(failed("read standard input"))?;
-                Ok((
-                    Box::new(CancellableFile {
-                        file,
-                        cancelled: stop,
-                    }),
-                    None,
-                ))
-            }
-            Self::File(path) => {
-                let file = File::open(path).map_err(failed("open it"))?;
-                let data = file.metadata().map_err(failed("look at it"))?;
-                if data.is_dir() {
-                    return Err(failed("read it")(io::ErrorKind::IsADirectory.into()));
-                }
-                let size = data.is_file().then_some(data.len());
-                Ok((
-                    Box::new(CancellableFile {
-                        file,
-                        cancelled: stop,
-                    }),
-                    size,
-                ))
-            }
+    ) -> Result<Result<ImportSource, Signal>, Error> {
+        let opened = match self {
+            Self::Stdin => read_stdin(stdin).map(ImportSource::File),
+            Self::File(path) => open(path).map(ImportSource::File),
             Self::Url(url) => {
-                let remote = remote.expect("it was made for the URL");
-                let download = runtime.block_on(async {
-                    tokio::select! {
-                        begun = remote.download(url, limit) => begun.map_err(TransferError::Url),
-                        _ = signals.first() => Err(ImportError::Cancelled.into()),
-                    }
-                })?;
-                let size = download.length();
-                let fetching = Fetching::new(download, runtime.handle().clone(), stop);
-                Ok((Box::new(fetching), size))
+                let remote = context.remote()?;
+                match runner.wait(remote.download(url, limit)) {
+                    Ok(download) => download
+                        .map(ImportSource::Download)
+                        .map_err(TransferError::Url),
+                    Err(signal) => return Ok(Err(signal)),
+                }
             }
-        }
+        };
+        opened.map(Ok).map_err(|error| super::failed(self, error))
     }
+}
+
+fn read_stdin(stdin: Stdin) -> Result<File, TransferError> {
+    stdin.into_file().map_err(failed("read standard input"))
+}
+
+fn open(path: &Path) -> Result<File, TransferError> {
+    let file = File::open(path).map_err(failed("open it"))?;
+    let data = file.metadata().map_err(failed("look at it"))?;
+    if data.is_dir() {
+        return Err(failed("read it")(io::ErrorKind::IsADirectory.into()));
+    }
+    Ok(file)
 }
