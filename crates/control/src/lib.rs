@@ -1,6 +1,6 @@
 //! The control socket: how a command uses the daemon that owns a store.
 //!
-//! A daemon creates a socket in the store that it owns, so only users who may open the store can connect. Commands send
+//! A daemon creates a socket in the store that it owns, so only users with access to the store can connect. Commands send
 //! every change of the store to the daemon, which performs it with the same engine and reports the same events and
 //! errors. Commands that only read the store open it themselves and have the daemon keep all images meanwhile
 //! ([`Request::Hold`]). Files are passed as open descriptors, so the daemon reads what the user may read, in whatever

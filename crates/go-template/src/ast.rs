@@ -1,48 +1,48 @@
-//! What a template says.
+//! The syntax tree.
 
 use super::functions::Function;
 use super::value::Value;
 
-/// A piece of a template.
+/// A part of a template.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Node {
+pub(crate) enum TemplateNode {
     /// Text that is printed as it is.
     Text(String),
-    /// A value that is printed, unless it is given to a variable.
+    /// A pipeline whose value is printed, unless it is assigned to a variable.
     Action(Pipeline),
-    /// One of two, by whether the value says anything.
+    /// One of two bodies, by whether the value is true.
     If(Branch),
-    /// The same, and within the first the value is the dot.
+    /// The same, and the value is the dot of the first body.
     With(Branch),
-    /// The first for each element, the second if there are none.
+    /// The first body for each element, or the second if there are none.
     Range(Branch),
     Break,
     Continue,
 }
 
-/// A value, and what hangs on it.
+/// A pipeline and the bodies that depend on its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Branch {
     pub(crate) pipeline: Pipeline,
-    pub(crate) body: Vec<Node>,
-    pub(crate) otherwise: Vec<Node>,
+    pub(crate) body: Vec<TemplateNode>,
+    pub(crate) otherwise: Vec<TemplateNode>,
 }
 
-/// Commands, each of which gets the value of the one before as its last argument.
+/// Commands, each of which takes the value of the previous one as last argument.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pipeline {
-    pub(crate) target: Target,
+    pub(crate) target: PipelineTarget,
     pub(crate) commands: Vec<Command>,
 }
 
-/// Where the value of a pipeline goes.
+/// What a pipeline does with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// To whoever asked.
+pub(crate) enum PipelineTarget {
+    /// The value is that of the action or block.
     Value,
-    /// Into a new variable; those of `range` are two where it has a name for the index too.
+    /// The value is that of new variables; `range` may declare two, for index and element.
     Declare { count: usize },
-    /// Into variables that there are, by their places.
+    /// The value is assigned to existing variables, by their positions.
     Assign(Vec<usize>),
 }
 
@@ -53,16 +53,16 @@ pub(crate) enum Command {
     Call(Function, Vec<Operand>),
 }
 
-/// A value that is written down, or where it is found.
+/// A literal, or a path to a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Operand {
     Literal(Value),
-    /// The dot, and fields of it.
+    /// The dot, and the fields that follow.
     Dot(Vec<String>),
-    /// A variable by its place among those that are in scope, and fields of it.
+    /// The position of a variable among those in scope, and the fields that follow.
     Variable(usize, Vec<String>),
-    /// What stands in parentheses, and fields of it.
+    /// A pipeline in parentheses, and the fields that follow.
     Nested(Box<Pipeline>, Vec<String>),
-    /// A function that takes nothing.
+    /// A function without arguments.
     Call(Function),
 }

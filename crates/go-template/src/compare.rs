@@ -1,11 +1,11 @@
-//! What is equal, and what comes first. As in Go, values of different kinds have no order and are no equals.
+//! Equality and order. As in Go, values of different types can be neither compared nor ordered.
 
 use std::cmp::Ordering;
 
 use super::error::CallFault;
 use super::value::Value;
 
-/// Tells whether `value` is one of `others`.
+/// Returns whether `value` equals one of `others`.
 pub(crate) fn is_one_of(value: &Value, others: &[Value]) -> Result<bool, CallFault> {
     for other in others {
         if is_equal(value, other)? {
@@ -27,7 +27,7 @@ fn is_equal(a: &Value, b: &Value) -> Result<bool, CallFault> {
     })
 }
 
-/// Tells whether two numbers or texts are in the order that `is` asks for; what is no number is in none.
+/// Returns whether `is` is true for the order of two numbers or texts. NaN has no order.
 pub(crate) fn order(a: &Value, b: &Value, is: fn(Ordering) -> bool) -> Result<bool, CallFault> {
     let order = match (a, b) {
         (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),

@@ -1,18 +1,18 @@
-//! What can be wrong with a template, and what can go wrong with it.
+//! Errors of parsing and rendering.
 
-use super::{DEEPEST, LONGEST, MOST_OUTPUT, MOST_STEPS, WIDEST};
+use super::{MAX_DEPTH, MAX_OUTPUT_BYTES, MAX_STEPS, MAX_TEMPLATE_BYTES, MAX_WIDTH};
 
-/// A template that is none.
+/// A template that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("at character {}: {fault}", .at + 1)]
 pub struct ParseError {
-    /// The bytes before it, or the characters once [`ParseError::in_characters`] has counted them.
+    /// The offset in bytes, or in characters after [`ParseError::in_characters`].
     pub(crate) at: usize,
     pub(crate) fault: ParseFault,
 }
 
 impl ParseError {
-    /// Says where it is as people count.
+    /// Converts the offset from bytes to characters.
     pub(crate) fn in_characters(self, source: &str) -> Self {
         let before = source.get(..self.at).unwrap_or(source);
         Self {
@@ -21,7 +21,7 @@ impl ParseError {
         }
     }
 
-    /// Says where it is in a text that has `before` before the template.
+    /// Makes the offset relative to a text in which the template follows `before`.
     #[must_use]
     pub fn behind(self, before: &str) -> Self {
         Self {
@@ -31,30 +31,30 @@ impl ParseError {
     }
 }
 
-/// What is wrong.
+/// What is malformed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParseFault {
-    #[error("the template is longer than {LONGEST} bytes")]
+    #[error("the template exceeds {MAX_TEMPLATE_BYTES} bytes")]
     TooLong,
-    #[error("more than {DEEPEST} blocks and parentheses are within each other")]
+    #[error("blocks and parentheses are nested deeper than {MAX_DEPTH}")]
     TooDeep,
     #[error("{{{{ without }}}}")]
     UnclosedAction,
-    #[error("a comment has to end with */}}}}")]
+    #[error("a comment must end with */}}}}")]
     UnclosedComment,
-    #[error("the text has no closing {0}")]
+    #[error("unterminated text: missing {0}")]
     UnclosedText(char),
-    #[error("no such escape: \\{0}")]
+    #[error("unknown escape: \\{0}")]
     Escape(String),
-    #[error("a character in single quotes has to be one character")]
+    #[error("single quotes must contain one character")]
     NotACharacter,
-    #[error("no number that can be used: {0}")]
+    #[error("invalid number: {0}")]
     Number(String),
     #[error("unexpected {0:?}")]
     Character(char),
     #[error("unexpected {0}")]
     Unexpected(String),
-    #[error("nothing stands where a value should")]
+    #[error("missing value")]
     NoValue,
     #[error("( without )")]
     UnclosedParenthesis,
@@ -62,16 +62,16 @@ pub(crate) enum ParseFault {
     UnclosedBlock(&'static str),
     #[error("{{{{{0}}}}} outside of {{{{range}}}}")]
     OutsideOfRange(&'static str),
-    #[error("there is no variable ${0}")]
+    #[error("undefined variable ${0}")]
     UnknownVariable(String),
-    #[error("there is no function {name}; there are {}", .known.join(", "))]
+    #[error("undefined function {name}; available functions: {}", .known.join(", "))]
     UnknownFunction {
         name: String,
         known: Vec<&'static str>,
     },
     #[error("{{{{{0}}}}} is not supported")]
     Unsupported(String),
-    #[error("{0} is no function, and takes no arguments")]
+    #[error("{0} is not a function and takes no arguments")]
     NotAFunction(String),
     #[error("{name} takes {takes}, not {given}")]
     Arguments {
@@ -79,7 +79,7 @@ pub(crate) enum ParseFault {
         takes: String,
         given: usize,
     },
-    #[error("nil is not a value that can be printed")]
+    #[error("nil cannot be printed")]
     Nil,
 }
 
@@ -87,7 +87,7 @@ pub(crate) enum ParseFault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EvalError {
     /// The template names a field that the struct does not have.
-    #[error("there is no field {name}; there are {}", .known.join(", "))]
+    #[error("no field {name}; available fields: {}", .known.join(", "))]
     UnknownField {
         /// The path to the field, such as `.Config.Foo`.
         name: String,
@@ -95,7 +95,7 @@ pub enum EvalError {
         known: Vec<String>,
     },
     /// The template takes a field of a value that is neither a struct nor a map.
-    #[error("there is no field {name}: what should have it is {kind}")]
+    #[error("no field {name}: the value is {kind}")]
     NoFields {
         /// The path to the field.
         name: String,
@@ -111,13 +111,13 @@ pub enum EvalError {
         fault: CallFault,
     },
     /// The value of a `range` has no elements.
-    #[error("range: there are no elements in {0}")]
+    #[error("range: cannot iterate over {0}")]
     Range(&'static str),
     /// The rendered text exceeds the limit.
-    #[error("the template makes more than {MOST_OUTPUT} bytes")]
+    #[error("the output exceeds {MAX_OUTPUT_BYTES} bytes")]
     TooLong,
     /// Rendering exceeds the limit of actions and loop iterations.
-    #[error("the template takes more than {MOST_STEPS} steps")]
+    #[error("rendering exceeds {MAX_STEPS} steps")]
     TooManySteps,
 }
 
@@ -133,19 +133,19 @@ pub enum CallFault {
         found: &'static str,
     },
     /// An index is out of range.
-    #[error("there is no element {0}")]
+    #[error("index {0} is out of range")]
     OutOfRange(i64),
     /// The start of a slice is behind its end.
-    #[error("{0} is behind {1}")]
+    #[error("start {0} is greater than end {1}")]
     Backwards(i64, i64),
     /// A number exceeds the limit.
-    #[error("{0} is more than {WIDEST}")]
+    #[error("{0} is greater than {MAX_WIDTH}")]
     TooMuch(i64),
     /// A number is negative.
-    #[error("{0} is less than nothing")]
+    #[error("{0} is negative")]
     Negative(i64),
     /// A text exceeds the limit.
-    #[error("the text is longer than {MOST_OUTPUT} bytes")]
+    #[error("the text exceeds {MAX_OUTPUT_BYTES} bytes")]
     TooLong,
     /// Values of these kinds have no order.
     #[error("{0} and {1} cannot be compared")]

@@ -1,24 +1,24 @@
-//! What a template makes of a value.
+//! Rendering.
 
-use super::ast::{Branch, Command, Node, Operand, Pipeline, Target};
+use super::ast::{Branch, Command, Operand, Pipeline, PipelineTarget, TemplateNode};
 use super::error::EvalError;
 use super::functions::{self, Function};
 use super::value::Value;
-use super::{MOST_OUTPUT, MOST_STEPS, show};
+use super::{MAX_OUTPUT_BYTES, MAX_STEPS, show};
 
 /// Renders one value.
 pub(crate) struct Evaluator {
-    /// What the variables in scope hold, where the parser knows them to be.
+    /// The values of the variables in scope, at the positions that the parser has assigned.
     variables: Vec<Value>,
     out: String,
     steps: u32,
-    /// Whether the value is column names.
+    /// Whether the value has the names of columns.
     is_header: bool,
 }
 
-/// How the nodes of a list were left.
+/// How the nodes of a body ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
+enum LoopControl {
     On,
     Break,
     Continue,
@@ -34,50 +34,55 @@ impl Evaluator {
         }
     }
 
-    pub(crate) fn render(mut self, nodes: &[Node]) -> Result<String, EvalError> {
+    pub(crate) fn render(mut self, nodes: &[TemplateNode]) -> Result<String, EvalError> {
         let dot = self.variables[0].clone();
         self.list(nodes, &dot)?;
         Ok(self.out)
     }
 
-    /// Prints `nodes`; the variables that they make end with them.
-    fn scope(&mut self, nodes: &[Node], dot: &Value) -> Result<Flow, EvalError> {
+    /// Renders `nodes` in a scope of their own.
+    fn scope(&mut self, nodes: &[TemplateNode], dot: &Value) -> Result<LoopControl, EvalError> {
         let mark = self.variables.len();
         let flow = self.list(nodes, dot);
         self.variables.truncate(mark);
         flow
     }
 
-    fn list(&mut self, nodes: &[Node], dot: &Value) -> Result<Flow, EvalError> {
+    fn list(&mut self, nodes: &[TemplateNode], dot: &Value) -> Result<LoopControl, EvalError> {
         for node in nodes {
             let flow = self.node(node, dot)?;
-            if flow != Flow::On {
+            if flow != LoopControl::On {
                 return Ok(flow);
             }
         }
-        Ok(Flow::On)
+        Ok(LoopControl::On)
     }
 
-    fn node(&mut self, node: &Node, dot: &Value) -> Result<Flow, EvalError> {
+    fn node(&mut self, node: &TemplateNode, dot: &Value) -> Result<LoopControl, EvalError> {
         self.step()?;
         match node {
-            Node::Text(text) => self.print(text)?,
-            Node::Action(pipeline) => {
+            TemplateNode::Text(text) => self.print(text)?,
+            TemplateNode::Action(pipeline) => {
                 let value = self.pipeline(pipeline, dot)?;
-                if pipeline.target == Target::Value {
+                if pipeline.target == PipelineTarget::Value {
                     self.print(&show::printed(&value))?;
                 }
             }
-            Node::If(branch) => return self.branch(branch, dot, false),
-            Node::With(branch) => return self.branch(branch, dot, true),
-            Node::Range(branch) => return self.range(branch, dot),
-            Node::Break => return Ok(Flow::Break),
-            Node::Continue => return Ok(Flow::Continue),
+            TemplateNode::If(branch) => return self.branch(branch, dot, false),
+            TemplateNode::With(branch) => return self.branch(branch, dot, true),
+            TemplateNode::Range(branch) => return self.range(branch, dot),
+            TemplateNode::Break => return Ok(LoopControl::Break),
+            TemplateNode::Continue => return Ok(LoopControl::Continue),
         }
-        Ok(Flow::On)
+        Ok(LoopControl::On)
     }
 
-    fn branch(&mut self, branch: &Branch, dot: &Value, is_with: bool) -> Result<Flow, EvalError> {
+    fn branch(
+        &mut self,
+        branch: &Branch,
+        dot: &Value,
+        is_with: bool,
+    ) -> Result<LoopControl, EvalError> {
         let mark = self.variables.len();
         let value = self.pipeline(&branch.pipeline, dot)?;
         let flow = match value.is_true() {
@@ -88,31 +93,31 @@ impl Evaluator {
         flow
     }
 
-    fn range(&mut self, branch: &Branch, dot: &Value) -> Result<Flow, EvalError> {
+    fn range(&mut self, branch: &Branch, dot: &Value) -> Result<LoopControl, EvalError> {
         let mark = self.variables.len();
         let value = self.commands(&branch.pipeline.commands, dot)?;
-        if let Target::Declare { count } = branch.pipeline.target {
+        if let PipelineTarget::Declare { count } = branch.pipeline.target {
             self.variables.resize(mark + count, Value::Nil);
         }
         let mut is_empty = true;
         for (index, element) in self.elements(&value)? {
             self.step()?;
             is_empty = false;
-            self.turn(&branch.pipeline.target, mark, index, &element);
+            self.assign(&branch.pipeline.target, mark, index, &element);
             match self.scope(&branch.body, &element)? {
-                Flow::On | Flow::Continue => {}
-                Flow::Break => break,
+                LoopControl::On | LoopControl::Continue => {}
+                LoopControl::Break => break,
             }
         }
         let flow = match is_empty {
             true => self.scope(&branch.otherwise, dot),
-            false => Ok(Flow::On),
+            false => Ok(LoopControl::On),
         };
         self.variables.truncate(mark);
         flow
     }
 
-    /// Returns the elements of `value` with what they are called by.
+    /// Returns the elements of `value` with their indexes or keys.
     fn elements(
         &self,
         value: &Value,
@@ -136,12 +141,12 @@ impl Evaluator {
         })
     }
 
-    /// Gives the variables of a range what they hold in this turn.
-    fn turn(&mut self, target: &Target, mark: usize, index: Value, element: &Value) {
+    /// Assigns index and element of one iteration to the variables of a range.
+    fn assign(&mut self, target: &PipelineTarget, mark: usize, index: Value, element: &Value) {
         let places = match target {
-            Target::Value => return,
-            Target::Declare { count } => (mark..mark + count).collect(),
-            Target::Assign(places) => places.clone(),
+            PipelineTarget::Value => return,
+            PipelineTarget::Declare { count } => (mark..mark + count).collect(),
+            PipelineTarget::Assign(places) => places.clone(),
         };
         match places.as_slice() {
             [place] => self.variables[*place] = element.clone(),
@@ -153,13 +158,13 @@ impl Evaluator {
         }
     }
 
-    /// Evaluates a pipeline, and gives its value to the variable that waits for it.
+    /// Evaluates a pipeline and assigns its value to its variables.
     fn pipeline(&mut self, pipeline: &Pipeline, dot: &Value) -> Result<Value, EvalError> {
         let value = self.commands(&pipeline.commands, dot)?;
         match &pipeline.target {
-            Target::Value => {}
-            Target::Declare { .. } => self.variables.push(value.clone()),
-            Target::Assign(places) => {
+            PipelineTarget::Value => {}
+            PipelineTarget::Declare { .. } => self.variables.push(value.clone()),
+            PipelineTarget::Assign(places) => {
                 for place in places {
                     self.variables[*place] = value.clone();
                 }
@@ -190,7 +195,7 @@ impl Evaluator {
         let mut values = Vec::with_capacity(operands.len() + 1);
         for operand in operands {
             values.push(self.operand(operand, dot)?);
-            // What does not matter any more is not looked at.
+            // `and` and `or` do not evaluate operands that cannot change the result.
             if let Some(value) = values.last()
                 && function.is_decided_by(value)
             {
@@ -217,7 +222,7 @@ impl Evaluator {
     fn print(&mut self, text: &str) -> Result<(), EvalError> {
         self.out.push_str(text);
         match self.out.len() {
-            ..=MOST_OUTPUT => Ok(()),
+            ..=MAX_OUTPUT_BYTES => Ok(()),
             _ => Err(EvalError::TooLong),
         }
     }
@@ -225,13 +230,13 @@ impl Evaluator {
     fn step(&mut self) -> Result<(), EvalError> {
         self.steps += 1;
         match self.steps {
-            ..=MOST_STEPS => Ok(()),
+            ..=MAX_STEPS => Ok(()),
             _ => Err(EvalError::TooManySteps),
         }
     }
 }
 
-/// Returns the field that `names` lead to. What nothing has is nothing.
+/// Returns the field at the path `names`. A field of nil is nil.
 fn field(value: &Value, names: &[String]) -> Result<Value, EvalError> {
     let mut value = value.clone();
     for (depth, name) in names.iter().enumerate() {

@@ -1,6 +1,7 @@
-//! Fractions as Go prints them.
+//! Floating-point numbers in Go's formats.
 
-/// `%e`: one digit before the point, at least two in the exponent. Without `precision`, as many as tell it apart.
+/// Formats as `%e`: one digit before the point, at least two in the exponent. Without `precision`, the shortest exact
+/// form.
 pub(crate) fn exponential(number: f64, precision: Option<usize>) -> String {
     let text = match precision {
         Some(precision) => format!("{number:.precision$e}"),
@@ -15,7 +16,7 @@ pub(crate) fn exponential(number: f64, precision: Option<usize>) -> String {
     }
 }
 
-/// `%g`: with an exponent if it is large, and without trailing zeros.
+/// Formats as `%g`: with an exponent where that is large, and without trailing zeros.
 pub(crate) fn general(number: f64, precision: Option<usize>) -> String {
     if number.is_nan() {
         return "NaN".to_owned();

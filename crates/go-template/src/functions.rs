@@ -1,4 +1,4 @@
-//! The functions: Go's, and those that Docker has beside them.
+//! The functions of Go and Docker.
 
 mod lists;
 mod texts;
@@ -9,8 +9,8 @@ use std::ops::RangeInclusive;
 use super::compare;
 use super::error::{CallFault, EvalError};
 use super::printf;
-use super::value::{Text, Value};
-use super::{MOST_OUTPUT, show};
+use super::value::{TextValue, Value};
+use super::{MAX_OUTPUT_BYTES, show};
 use windlass_oci::text::escape_json;
 
 /// A function that templates can call.
@@ -43,7 +43,7 @@ pub(crate) enum Function {
 
 use Function as F;
 
-/// What each is called, and the fewest and most values that it takes.
+/// The name of each function, and the smallest and largest number of arguments.
 const TABLE: [(Function, &str, usize, usize); 23] = [
     (F::And, "and", 1, usize::MAX),
     (F::Eq, "eq", 2, usize::MAX),
@@ -84,13 +84,13 @@ impl Function {
         self.row().1
     }
 
-    /// How many values it takes.
+    /// Returns the allowed numbers of arguments.
     pub(crate) fn arguments(self) -> RangeInclusive<usize> {
         let (_, _, least, most) = self.row();
         *least..=*most
     }
 
-    /// Tells whether `value` is what comes out, whatever values follow.
+    /// Returns whether `value` is the result, whatever arguments follow.
     pub(crate) fn is_decided_by(self, value: &Value) -> bool {
         match self {
             Self::And => !value.is_true(),
@@ -105,7 +105,7 @@ impl Function {
     }
 }
 
-/// Calls `function`; the parser has seen to the number of `values`.
+/// Calls `function`. The parser has checked the number of `values`.
 pub(crate) fn call(function: Function, values: &[Value]) -> Result<Value, EvalError> {
     let name = function.name();
     let value = apply(function, values);
@@ -115,7 +115,7 @@ pub(crate) fn call(function: Function, values: &[Value]) -> Result<Value, EvalEr
     })
 }
 
-/// Calls `function` with column names among `values`: what is done with texts leaves them as they are.
+/// Calls `function` with names of columns among `values`. Functions that change texts return them unchanged.
 pub(crate) fn header(function: Function, values: &[Value]) -> Value {
     let changes_texts = matches!(
         function,
@@ -159,7 +159,7 @@ fn apply(function: Function, values: &[Value]) -> Result<Value, CallFault> {
         (F::Print, values) => print(values),
         (F::Println, values) => println(values),
         (F::Printf, [form, values @ ..]) => printf::printf(text_of(form)?, values),
-        // The parser has counted.
+        // The parser has checked the number of arguments.
         (function, _) => Err(CallFault::Kind {
             wanted: "other values",
             found: function.name(),
@@ -167,7 +167,7 @@ fn apply(function: Function, values: &[Value]) -> Result<Value, CallFault> {
     }
 }
 
-/// Texts beside each other, all else a space apart.
+/// Prints texts next to each other, and a space between other values.
 fn print(values: &[Value]) -> Result<Value, CallFault> {
     let mut text = String::new();
     let mut was_text = true;
@@ -177,13 +177,13 @@ fn print(values: &[Value]) -> Result<Value, CallFault> {
             text.push(' ');
         }
         text.push_str(&show::show(value));
-        checked(&text)?;
+        check_length(&text)?;
         was_text = is_text;
     }
     Ok(Value::plain(&text))
 }
 
-/// All a space apart, and a new line.
+/// Prints a space between all values, and a line break.
 fn println(values: &[Value]) -> Result<Value, CallFault> {
     let mut text = String::new();
     for (number, value) in values.iter().enumerate() {
@@ -191,13 +191,13 @@ fn println(values: &[Value]) -> Result<Value, CallFault> {
             text.push(' ');
         }
         text.push_str(&show::show(value));
-        checked(&text)?;
+        check_length(&text)?;
     }
     text.push('\n');
     Ok(Value::plain(&text))
 }
 
-/// As the other JSON of windlass: nothing in it steers a terminal, and its texts are what they were.
+/// Escapes what could steer a terminal, like all JSON output of windlass; the value does not change.
 fn json(value: &Value) -> Result<Value, CallFault> {
     let text = serde_json::to_string(value).map_err(|_| CallFault::Kind {
         wanted: "what JSON has",
@@ -206,15 +206,15 @@ fn json(value: &Value) -> Result<Value, CallFault> {
     Ok(Value::plain(&escape_json(&text)))
 }
 
-/// Sees to it that no text grows without end.
-pub(crate) fn checked(text: &str) -> Result<(), CallFault> {
+/// Returns an error if a text exceeds the limit.
+pub(crate) fn check_length(text: &str) -> Result<(), CallFault> {
     match text.len() {
-        ..=MOST_OUTPUT => Ok(()),
+        ..=MAX_OUTPUT_BYTES => Ok(()),
         _ => Err(CallFault::TooLong),
     }
 }
 
-fn text_of(value: &Value) -> Result<&Text, CallFault> {
+fn text_of(value: &Value) -> Result<&TextValue, CallFault> {
     match value {
         Value::Text(text) => Ok(text),
         value => Err(CallFault::Kind {

@@ -1,29 +1,29 @@
-//! From characters to tokens.
+//! Lexing.
 
 use super::error::{ParseError, ParseFault};
 use super::literal;
-use super::{Escapes, LONGEST, Value};
+use super::{Escapes, MAX_TEMPLATE_BYTES, Value};
 
-/// A token, and where it stands.
+/// A token and its position.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Token {
-    pub(crate) kind: Kind,
-    /// In bytes.
+pub(crate) struct LexerToken {
+    pub(crate) kind: TokenKind,
+    /// The offset in bytes.
     pub(crate) at: usize,
-    /// Whether it follows the token before it without a space.
+    /// Whether no space separates it from the previous token.
     pub(crate) is_joined: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Kind {
-    /// What stands between actions.
+pub(crate) enum TokenKind {
+    /// The text between actions.
     Text(String),
     Open,
     Close,
     Dot,
-    /// Without its dot.
+    /// The name of a field, without its dot.
     Field(String),
-    /// Without its dollar.
+    /// The name of a variable, without its dollar.
     Variable(String),
     /// A keyword or function.
     Word(String),
@@ -37,8 +37,8 @@ pub(crate) enum Kind {
 }
 
 /// Splits `source` into tokens.
-pub(crate) fn tokens(source: &str, escapes: Escapes) -> Result<Vec<Token>, ParseError> {
-    if source.len() > LONGEST {
+pub(crate) fn tokens(source: &str, escapes: Escapes) -> Result<Vec<LexerToken>, ParseError> {
+    if source.len() > MAX_TEMPLATE_BYTES {
         let fault = ParseFault::TooLong;
         return Err(ParseError { at: 0, fault });
     }
@@ -54,7 +54,7 @@ pub(crate) fn tokens(source: &str, escapes: Escapes) -> Result<Vec<Token>, Parse
 struct Lexer<'a> {
     source: &'a str,
     rest: &'a str,
-    tokens: Vec<Token>,
+    tokens: Vec<LexerToken>,
 }
 
 impl Lexer<'_> {
@@ -79,10 +79,10 @@ impl Lexer<'_> {
             }
             if !shown.is_empty() {
                 let shown = match escapes {
-                    Escapes::Mean => shown.replace("\\t", "\t").replace("\\n", "\n"),
-                    Escapes::AreText => shown.to_owned(),
+                    Escapes::Interpreted => shown.replace("\\t", "\t").replace("\\n", "\n"),
+                    Escapes::Verbatim => shown.to_owned(),
                 };
-                self.push(Kind::Text(shown), 0);
+                self.push(TokenKind::Text(shown), 0);
             }
             let Some(action) = action else {
                 return Ok(());
@@ -98,21 +98,21 @@ impl Lexer<'_> {
                 }
                 None => {
                     let unclosed = self.fault(ParseFault::UnclosedAction);
-                    self.push(Kind::Open, 2 + usize::from(trims_before));
+                    self.push(TokenKind::Open, 2 + usize::from(trims_before));
                     self.action(unclosed)?
                 }
             };
         }
     }
 
-    /// Takes the tokens of an action to its end, and tells whether the space behind it goes.
+    /// Reads the tokens of an action to its end. Returns whether the space that follows is trimmed.
     fn action(&mut self, unclosed: ParseError) -> Result<bool, ParseError> {
         loop {
             let spaces = self.rest.len() - self.rest.trim_start_matches(is_space).len();
             self.rest = &self.rest[spaces..];
             for (end, trims) in [("}}", false), ("-}}", true)] {
                 if self.rest.starts_with(end) && (!trims || spaces > 0) {
-                    self.push(Kind::Close, end.len());
+                    self.push(TokenKind::Close, end.len());
                     return Ok(trims);
                 }
             }
@@ -127,33 +127,33 @@ impl Lexer<'_> {
         }
     }
 
-    fn token(&self, first: char) -> Result<(Kind, usize), ParseError> {
+    fn token(&self, first: char) -> Result<(TokenKind, usize), ParseError> {
         let second = self.rest[first.len_utf8()..].chars().next();
         let is_number = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
         let token = match first {
-            '(' => (Kind::LeftParenthesis, 1),
-            ')' => (Kind::RightParenthesis, 1),
-            '|' => (Kind::Pipe, 1),
-            ',' => (Kind::Comma, 1),
-            '=' => (Kind::Assign, 1),
-            ':' if second == Some('=') => (Kind::Declare, 2),
+            '(' => (TokenKind::LeftParenthesis, 1),
+            ')' => (TokenKind::RightParenthesis, 1),
+            '|' => (TokenKind::Pipe, 1),
+            ',' => (TokenKind::Comma, 1),
+            '=' => (TokenKind::Assign, 1),
+            ':' if second == Some('=') => (TokenKind::Declare, 2),
             '$' => {
                 let name = word(&self.rest[1..]);
-                (Kind::Variable(name.to_owned()), 1 + name.len())
+                (TokenKind::Variable(name.to_owned()), 1 + name.len())
             }
             '.' if second.is_some_and(is_word) && !is_number(second) => {
                 let name = word(&self.rest[1..]);
-                (Kind::Field(name.to_owned()), 1 + name.len())
+                (TokenKind::Field(name.to_owned()), 1 + name.len())
             }
             '0'..='9' => self.literal(literal::number)?,
             '+' | '-' | '.' if is_number(second) => self.literal(literal::number)?,
-            '.' => (Kind::Dot, 1),
+            '.' => (TokenKind::Dot, 1),
             '"' => self.literal(literal::quoted)?,
             '`' => self.literal(literal::raw)?,
             '\'' => self.literal(literal::character)?,
             _ if is_word(first) => {
                 let name = word(self.rest);
-                (Kind::Word(name.to_owned()), name.len())
+                (TokenKind::Word(name.to_owned()), name.len())
             }
             _ => return Err(self.fault(ParseFault::Character(first))),
         };
@@ -163,13 +163,13 @@ impl Lexer<'_> {
     fn literal(
         &self,
         read: impl Fn(&str) -> Result<(Value, usize), ParseFault>,
-    ) -> Result<(Kind, usize), ParseError> {
+    ) -> Result<(TokenKind, usize), ParseError> {
         let (value, length) = read(self.rest).map_err(|fault| self.fault(fault))?;
-        Ok((Kind::Literal(value), length))
+        Ok((TokenKind::Literal(value), length))
     }
 
-    fn push(&mut self, kind: Kind, length: usize) {
-        self.tokens.push(Token {
+    fn push(&mut self, kind: TokenKind, length: usize) {
+        self.tokens.push(LexerToken {
             kind,
             at: self.position(),
             is_joined: false,
@@ -187,10 +187,11 @@ impl Lexer<'_> {
     }
 }
 
-/// Reads a comment: what follows its action and whether the space there goes, or nothing if it has no end.
+/// Reads a comment. Returns the text that follows and whether its space is trimmed, or `Some(None)` if the comment is
+/// unterminated.
 #[expect(
     clippy::option_option,
-    reason = "no comment, one without an end, one with"
+    reason = "no comment, an unterminated one, a complete one"
 )]
 fn comment(action: &str, trims_before: bool) -> Option<Option<(&str, bool)>> {
     let action = match trims_before {

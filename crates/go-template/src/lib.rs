@@ -1,8 +1,8 @@
-//! Go's templates, as far as people write them for Docker's `--format`.
+//! The part of Go's `text/template` that is used with `--format` of Docker's commands.
 //!
 //! A [`Template`] is parsed once and rendered for every row. The syntax is that of Go's `text/template` without
-//! templates in templates; the functions are Go's and Docker's. What a template says may be wrong, and what it is
-//! rendered with comes from images: neither makes it panic, nor take memory or time without end.
+//! templates in templates; the functions are those of Go and Docker. Templates may be malformed, and values come from
+//! images: neither causes a panic or unlimited use of memory or time.
 
 mod ast;
 mod compare;
@@ -18,36 +18,36 @@ mod show;
 mod value;
 
 pub use error::{CallFault, EvalError, ParseError};
-pub use value::{Field, Struct, Value};
+pub use value::{StructField, StructValue, Value};
 
-use ast::Node;
+use ast::TemplateNode;
 use eval::Evaluator;
 
-/// Bytes of a template.
-const LONGEST: usize = 64 << 10;
-/// Blocks and parentheses within each other.
-const DEEPEST: usize = 100;
-/// Bytes that a template makes of one value.
-const MOST_OUTPUT: usize = 16 << 20;
-/// Actions and turns of loops that a template takes for one value.
-const MOST_STEPS: u32 = 10_000_000;
-/// Characters that one value is padded with (Rust has 65535 at most), and parts that a text is split into.
-const WIDEST: usize = 60_000;
+/// The largest size of a template, in bytes.
+const MAX_TEMPLATE_BYTES: usize = 64 << 10;
+/// How deep blocks and parentheses may be nested.
+const MAX_DEPTH: usize = 100;
+/// The largest size of the rendered text, in bytes.
+const MAX_OUTPUT_BYTES: usize = 16 << 20;
+/// How many actions and loop iterations rendering may take.
+const MAX_STEPS: u32 = 10_000_000;
+/// The largest width and precision in `printf` (Rust's own limit is 65535), and the largest number of parts of `split`.
+const MAX_WIDTH: usize = 60_000;
 
-/// What `\t` and `\n` mean in the text around the actions.
+/// Whether `\t` and `\n` in the text around the actions are escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Escapes {
-    /// A tab and a new line, which are hard to type in a shell: Docker's lists.
-    Mean,
-    /// Themselves: `docker inspect`.
-    AreText,
+    /// They are a tab and a line break, as in Docker's lists.
+    Interpreted,
+    /// They are not interpreted, as in `docker inspect`.
+    Verbatim,
 }
 
 /// A parsed template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     source: String,
-    nodes: Vec<Node>,
+    nodes: Vec<TemplateNode>,
 }
 
 impl Template {
@@ -59,17 +59,18 @@ impl Template {
         Ok(Self { source, nodes })
     }
 
-    /// Tells whether the template has the name of `field` in it.
+    /// Returns whether the source contains the name of `field`.
     pub fn mentions(&self, field: &str) -> bool {
         self.source.contains(&format!(".{field}"))
     }
 
-    /// Returns what the template makes of `value`.
+    /// Renders the template with `value` as the dot.
     pub fn render(&self, value: &Value) -> Result<String, EvalError> {
         Evaluator::new(value, false).render(&self.nodes)
     }
 
-    /// Returns what the template makes of column names: functions that change texts leave them as they are.
+    /// Renders the template with the names of columns, for the header of a table. Functions that change texts return them
+    /// unchanged.
     pub fn header(&self, names: &Value) -> Result<String, EvalError> {
         Evaluator::new(names, true).render(&self.nodes)
     }

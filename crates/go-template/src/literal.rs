@@ -1,16 +1,16 @@
-//! Go's literals: numbers, texts in quotes and backquotes, characters.
+//! Go's literals: numbers, strings in quotes and backquotes, characters.
 
 use super::error::ParseFault;
 use super::value::Value;
 
-/// The last byte that is a character: others are parts of one, and texts are made of characters here.
+/// The largest byte escape that is a character. Texts are UTF-8 here, so larger ones are rejected.
 const ASCII: u32 = 0x7f;
 
-/// A value, and how many bytes of the source say it.
-type Read = Result<(Value, usize), ParseFault>;
+/// A value and the length of its literal, in bytes.
+type LiteralResult = Result<(Value, usize), ParseFault>;
 
 /// Reads a number at the start of `source`.
-pub(crate) fn number(source: &str) -> Read {
+pub(crate) fn number(source: &str) -> LiteralResult {
     let mut is_exponent = false;
     let mut is_hexadecimal = false;
     let end = source.char_indices().position(|(at, character)| {
@@ -48,8 +48,8 @@ fn parse(text: &str) -> Option<Value> {
     int.filter(|_| is_plain).map(Value::Int)
 }
 
-/// Reads a text in quotes at the start of `source`, with its escapes.
-pub(crate) fn quoted(source: &str) -> Read {
+/// Reads a string in quotes at the start of `source`.
+pub(crate) fn quoted(source: &str) -> LiteralResult {
     let mut text = String::new();
     let mut rest = &source[1..];
     loop {
@@ -67,14 +67,14 @@ pub(crate) fn quoted(source: &str) -> Read {
     Ok((Value::plain(&text), length))
 }
 
-/// Reads a text in backquotes at the start of `source`, as it is.
-pub(crate) fn raw(source: &str) -> Read {
+/// Reads a string in backquotes at the start of `source`. It has no escapes.
+pub(crate) fn raw(source: &str) -> LiteralResult {
     let end = source[1..].find('`').ok_or(ParseFault::UnclosedText('`'))?;
     Ok((Value::plain(&source[1..=end]), end + 2))
 }
 
-/// Reads a character in single quotes at the start of `source`: its number.
-pub(crate) fn character(source: &str) -> Read {
+/// Reads a character in single quotes at the start of `source`. Its value is its code point.
+pub(crate) fn character(source: &str) -> LiteralResult {
     let inside = &source[1..];
     if inside.is_empty() || inside.starts_with(['\'', '\n']) {
         return Err(ParseFault::NotACharacter);

@@ -1,83 +1,83 @@
-//! From tokens to what they say.
+//! Parsing.
 
-use super::ast::{Branch, Command, Node, Operand, Pipeline, Target};
+use super::ast::{Branch, Command, Operand, Pipeline, PipelineTarget, TemplateNode};
 use super::error::{ParseError, ParseFault};
 use super::functions::Function;
-use super::lexer::{Kind, Token};
-use super::{DEEPEST, Value};
+use super::lexer::{LexerToken, TokenKind};
+use super::{MAX_DEPTH, Value};
 
-/// Reads a whole template.
-pub(crate) fn nodes(tokens: Vec<Token>) -> Result<Vec<Node>, ParseError> {
+/// Parses a template.
+pub(crate) fn nodes(tokens: Vec<LexerToken>) -> Result<Vec<TemplateNode>, ParseError> {
     let mut parser = Parser {
         tokens,
         next: 0,
-        // The dollar alone is what the template is rendered with.
+        // `$` is the value that the template is rendered with.
         variables: vec![String::new()],
         depth: 0,
         ranges: 0,
     };
     let (nodes, end) = parser.list()?;
     match end {
-        End::OfTemplate => Ok(nodes),
-        End::Word(word) => Err(parser.fault(ParseFault::Unexpected(format!("{{{{{word}}}}}")))),
+        ListEnd::OfTemplate => Ok(nodes),
+        ListEnd::Word(word) => Err(parser.fault(ParseFault::Unexpected(format!("{{{{{word}}}}}")))),
     }
 }
 
 struct Parser {
-    tokens: Vec<Token>,
+    tokens: Vec<LexerToken>,
     next: usize,
-    /// The variables in scope; where one stands is where its value will stand.
+    /// The names of the variables in scope. Their values have the same positions.
     variables: Vec<String>,
     depth: usize,
-    /// The ranges around.
+    /// The number of ranges around the current position.
     ranges: usize,
 }
 
-/// What ended a list of nodes.
-enum End {
+/// What ends a list of nodes.
+enum ListEnd {
     OfTemplate,
-    /// `end` or `else`, which is taken; of `else`, what follows it is not.
+    /// The keyword `end` or `else`. Only the keyword itself of an `else` has been read.
     Word(&'static str),
 }
 
-/// The actions that have an end.
+/// The keyword of an action that has an `end`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Block {
+enum BlockKeyword {
     If,
     With,
     Range,
 }
 
 impl Parser {
-    fn list(&mut self) -> Result<(Vec<Node>, End), ParseError> {
+    fn list(&mut self) -> Result<(Vec<TemplateNode>, ListEnd), ParseError> {
         let mut nodes = Vec::new();
         loop {
             let Some(token) = self.take() else {
-                return Ok((nodes, End::OfTemplate));
+                return Ok((nodes, ListEnd::OfTemplate));
             };
-            if let Kind::Text(text) = token {
-                nodes.push(Node::Text(text));
+            if let TokenKind::Text(text) = token {
+                nodes.push(TemplateNode::Text(text));
                 continue;
             }
-            // All that stands between texts is opened.
+            // A token that is not text opens an action.
             let word = match self.peek() {
-                Some(Kind::Word(word)) => word.clone(),
+                Some(TokenKind::Word(word)) => word.clone(),
                 _ => String::new(),
             };
             let node = match word.as_str() {
-                "if" => Node::If(self.block(Block::If)?),
-                "with" => Node::With(self.block(Block::With)?),
-                "range" => Node::Range(self.block(Block::Range)?),
-                "break" => self.leave("break", Node::Break)?,
-                "continue" => self.leave("continue", Node::Continue)?,
+                "if" => TemplateNode::If(self.block(BlockKeyword::If)?),
+                "with" => TemplateNode::With(self.block(BlockKeyword::With)?),
+                "range" => TemplateNode::Range(self.block(BlockKeyword::Range)?),
+                "break" => self.leave("break", TemplateNode::Break)?,
+                "continue" => self.leave("continue", TemplateNode::Continue)?,
                 "end" => {
                     self.next += 1;
                     self.close()?;
-                    return Ok((nodes, End::Word("end")));
+                    return Ok((nodes, ListEnd::Word("end")));
                 }
                 "else" => {
                     self.next += 1;
-                    return Ok((nodes, End::Word("else")));
+                    return Ok((nodes, ListEnd::Word("else")));
                 }
                 "define" | "template" | "block" => {
                     return Err(self.fault(ParseFault::Unsupported(word)));
@@ -86,15 +86,15 @@ impl Parser {
                     let pipeline = self.pipeline(None)?;
                     self.close()?;
                     self.declare(&pipeline.1);
-                    Node::Action(pipeline.0)
+                    TemplateNode::Action(pipeline.0)
                 }
             };
             nodes.push(node);
         }
     }
 
-    /// Reads a block from its keyword to its end.
-    fn block(&mut self, block: Block) -> Result<Branch, ParseError> {
+    /// Parses a block from its keyword to its end.
+    fn block(&mut self, block: BlockKeyword) -> Result<Branch, ParseError> {
         let start = self.fault(ParseFault::UnclosedBlock(block.word()));
         self.deeper()?;
         self.next += 1;
@@ -103,15 +103,15 @@ impl Parser {
         self.close()?;
         self.declare(&declared);
         let inside = self.variables.len();
-        let is_range = usize::from(block == Block::Range);
+        let is_range = usize::from(block == BlockKeyword::Range);
         self.ranges += is_range;
         let (body, end) = self.list()?;
         self.ranges -= is_range;
         self.variables.truncate(inside);
         let otherwise = match end {
-            End::OfTemplate => return Err(start),
-            End::Word("else") => self.otherwise(block, start)?,
-            End::Word(_) => Vec::new(),
+            ListEnd::OfTemplate => return Err(start),
+            ListEnd::Word("else") => self.otherwise(block, start)?,
+            ListEnd::Word(_) => Vec::new(),
         };
         self.variables.truncate(mark);
         self.depth -= 1;
@@ -122,29 +122,37 @@ impl Parser {
         })
     }
 
-    /// Reads what follows the word `else`, to the end of the block.
-    fn otherwise(&mut self, block: Block, start: ParseError) -> Result<Vec<Node>, ParseError> {
+    /// Parses the block after `else`, to its end.
+    fn otherwise(
+        &mut self,
+        block: BlockKeyword,
+        start: ParseError,
+    ) -> Result<Vec<TemplateNode>, ParseError> {
         match (self.peek(), block) {
-            (Some(Kind::Word(word)), Block::If) if word == "if" => {
-                Ok(vec![Node::If(self.block(Block::If)?)])
+            (Some(TokenKind::Word(word)), BlockKeyword::If) if word == "if" => {
+                Ok(vec![TemplateNode::If(self.block(BlockKeyword::If)?)])
             }
-            (Some(Kind::Word(word)), Block::With) if word == "with" => {
-                Ok(vec![Node::With(self.block(Block::With)?)])
+            (Some(TokenKind::Word(word)), BlockKeyword::With) if word == "with" => {
+                Ok(vec![TemplateNode::With(self.block(BlockKeyword::With)?)])
             }
             _ => {
                 self.close()?;
                 match self.list()? {
-                    (nodes, End::Word("end")) => Ok(nodes),
-                    (_, End::Word(_)) => {
+                    (nodes, ListEnd::Word("end")) => Ok(nodes),
+                    (_, ListEnd::Word(_)) => {
                         Err(self.fault(ParseFault::Unexpected("a second {{else}}".to_owned())))
                     }
-                    (_, End::OfTemplate) => Err(start),
+                    (_, ListEnd::OfTemplate) => Err(start),
                 }
             }
         }
     }
 
-    fn leave(&mut self, word: &'static str, node: Node) -> Result<Node, ParseError> {
+    fn leave(
+        &mut self,
+        word: &'static str,
+        node: TemplateNode,
+    ) -> Result<TemplateNode, ParseError> {
         if self.ranges == 0 {
             return Err(self.fault(ParseFault::OutsideOfRange(word)));
         }
@@ -153,43 +161,48 @@ impl Parser {
         Ok(node)
     }
 
-    /// Reads a pipeline of an action or block, and the names of the variables that it makes.
-    fn pipeline(&mut self, block: Option<Block>) -> Result<(Pipeline, Vec<String>), ParseError> {
-        let names = self.targets(block == Some(Block::Range));
+    /// Parses the pipeline of an action or block. Returns the names of the variables that it declares, too.
+    fn pipeline(
+        &mut self,
+        block: Option<BlockKeyword>,
+    ) -> Result<(Pipeline, Vec<String>), ParseError> {
+        let names = self.targets(block == Some(BlockKeyword::Range));
         let mut declared = Vec::new();
         let target = match self.peek() {
-            Some(Kind::Declare) if !names.is_empty() => {
+            Some(TokenKind::Declare) if !names.is_empty() => {
                 self.next += 1;
                 declared = names;
-                Target::Declare {
+                PipelineTarget::Declare {
                     count: declared.len(),
                 }
             }
-            Some(Kind::Assign) if !names.is_empty() => {
+            Some(TokenKind::Assign) if !names.is_empty() => {
                 let places: Result<Vec<_>, _> = names.iter().map(|name| self.place(name)).collect();
-                let target = Target::Assign(places?);
+                let target = PipelineTarget::Assign(places?);
                 self.next += 1;
                 target
             }
             _ => {
                 self.next -= (2 * names.len()).saturating_sub(1);
-                Target::Value
+                PipelineTarget::Value
             }
         };
         let commands = self.commands()?;
         Ok((Pipeline { target, commands }, declared))
     }
 
-    /// Takes the names that a value may be about to be given to.
+    /// Reads the names that may be the target of an assignment.
     fn targets(&mut self, is_range: bool) -> Vec<String> {
         let kind = |ahead: usize| self.tokens.get(self.next + ahead).map(|token| &token.kind);
         let names = match (kind(0), kind(1), kind(2)) {
-            (Some(Kind::Variable(index)), Some(Kind::Comma), Some(Kind::Variable(element)))
-                if is_range =>
-            {
+            (
+                Some(TokenKind::Variable(index)),
+                Some(TokenKind::Comma),
+                Some(TokenKind::Variable(element)),
+            ) if is_range => {
                 vec![index.clone(), element.clone()]
             }
-            (Some(Kind::Variable(name)), _, _) => vec![name.clone()],
+            (Some(TokenKind::Variable(name)), _, _) => vec![name.clone()],
             _ => Vec::new(),
         };
         self.next += (2 * names.len()).saturating_sub(1);
@@ -201,17 +214,17 @@ impl Parser {
         loop {
             commands.push(self.command(!commands.is_empty())?);
             match self.peek() {
-                Some(Kind::Pipe) => self.next += 1,
+                Some(TokenKind::Pipe) => self.next += 1,
                 _ => return Ok(commands),
             }
         }
     }
 
-    /// Reads a command; `is_fed` is whether it gets the value of one before it.
+    /// Parses a command. `is_fed` states whether it takes the value of a previous one.
     fn command(&mut self, is_fed: bool) -> Result<Command, ParseError> {
         let start = self.next;
         let function = match self.peek() {
-            Some(Kind::Word(word)) if !matches!(word.as_str(), "nil" | "true" | "false") => {
+            Some(TokenKind::Word(word)) if !matches!(word.as_str(), "nil" | "true" | "false") => {
                 let word = word.clone();
                 let function = self.function(&word)?;
                 self.next += 1;
@@ -223,7 +236,7 @@ impl Parser {
         let mut operands = Vec::new();
         while !matches!(
             self.peek(),
-            None | Some(Kind::Pipe | Kind::Close | Kind::RightParenthesis)
+            None | Some(TokenKind::Pipe | TokenKind::Close | TokenKind::RightParenthesis)
         ) {
             operands.push(self.operand()?);
         }
@@ -249,20 +262,20 @@ impl Parser {
         let start = self.next;
         let unexpected = ParseFault::Unexpected(describe(self.peek()));
         let operand = match self.take() {
-            Some(Kind::Literal(value)) => Operand::Literal(value),
-            Some(Kind::Dot) => Operand::Dot(Vec::new()),
-            Some(Kind::Field(name)) => {
+            Some(TokenKind::Literal(value)) => Operand::Literal(value),
+            Some(TokenKind::Dot) => Operand::Dot(Vec::new()),
+            Some(TokenKind::Field(name)) => {
                 let mut fields = vec![name];
                 fields.extend(self.fields());
                 Operand::Dot(fields)
             }
-            Some(Kind::Variable(name)) => {
+            Some(TokenKind::Variable(name)) => {
                 self.next = start;
                 let place = self.place(&name)?;
                 self.next += 1;
                 Operand::Variable(place, self.fields())
             }
-            Some(Kind::Word(word)) => match word.as_str() {
+            Some(TokenKind::Word(word)) => match word.as_str() {
                 "nil" => Operand::Literal(Value::Nil),
                 "true" => Operand::Literal(Value::Bool(true)),
                 "false" => Operand::Literal(Value::Bool(false)),
@@ -274,14 +287,14 @@ impl Parser {
                     Operand::Call(function)
                 }
             },
-            Some(Kind::LeftParenthesis) => {
+            Some(TokenKind::LeftParenthesis) => {
                 self.deeper()?;
                 let commands = self.commands()?;
-                if self.take() != Some(Kind::RightParenthesis) {
+                if self.take() != Some(TokenKind::RightParenthesis) {
                     return Err(self.fault_at(start, ParseFault::UnclosedParenthesis));
                 }
                 self.depth -= 1;
-                let target = Target::Value;
+                let target = PipelineTarget::Value;
                 Operand::Nested(Box::new(Pipeline { target, commands }), self.fields())
             }
             _ => return Err(self.fault_at(start, unexpected)),
@@ -290,12 +303,12 @@ impl Parser {
         Ok(operand)
     }
 
-    /// Takes the fields that hang on what was read last.
+    /// Reads the fields that follow the last operand without a space.
     fn fields(&mut self) -> Vec<String> {
         let mut fields = Vec::new();
         while let Some(token) = self.tokens.get(self.next)
             && token.is_joined
-            && let Kind::Field(name) = &token.kind
+            && let TokenKind::Field(name) = &token.kind
         {
             fields.push(name.clone());
             self.next += 1;
@@ -303,12 +316,16 @@ impl Parser {
         fields
     }
 
-    /// What was read last has to be apart from the next value.
+    /// Returns an error if no space separates the last operand from the next one.
     fn apart(&self) -> Result<(), ParseError> {
         match self.tokens.get(self.next) {
-            Some(Token {
+            Some(LexerToken {
                 kind:
-                    Kind::Literal(_) | Kind::Dot | Kind::Field(_) | Kind::Variable(_) | Kind::Word(_),
+                    TokenKind::Literal(_)
+                    | TokenKind::Dot
+                    | TokenKind::Field(_)
+                    | TokenKind::Variable(_)
+                    | TokenKind::Word(_),
                 is_joined: true,
                 ..
             }) => Err(self.fault(ParseFault::Unexpected(describe(self.peek())))),
@@ -352,7 +369,7 @@ impl Parser {
 
     fn deeper(&mut self) -> Result<(), ParseError> {
         self.depth += 1;
-        if self.depth > DEEPEST {
+        if self.depth > MAX_DEPTH {
             return Err(self.fault(ParseFault::TooDeep));
         }
         Ok(())
@@ -361,7 +378,7 @@ impl Parser {
     fn close(&mut self) -> Result<(), ParseError> {
         let unexpected = ParseFault::Unexpected(describe(self.peek()));
         match self.take() {
-            Some(Kind::Close) => Ok(()),
+            Some(TokenKind::Close) => Ok(()),
             _ => {
                 self.next -= 1;
                 Err(self.fault(unexpected))
@@ -369,11 +386,11 @@ impl Parser {
         }
     }
 
-    fn peek(&self) -> Option<&Kind> {
+    fn peek(&self) -> Option<&TokenKind> {
         self.tokens.get(self.next).map(|token| &token.kind)
     }
 
-    fn take(&mut self) -> Option<Kind> {
+    fn take(&mut self) -> Option<TokenKind> {
         let kind = self.peek().cloned();
         self.next += 1;
         kind
@@ -383,7 +400,7 @@ impl Parser {
         self.fault_at(self.next, fault)
     }
 
-    /// Says where the token number `at` is, or the last one if there are no more.
+    /// Makes an error at the token with index `at`, or at the last one.
     fn fault_at(&self, at: usize, fault: ParseFault) -> ParseError {
         let token = self.tokens.get(at).or_else(|| self.tokens.last());
         let at = token.map_or(0, |token| token.at);
@@ -391,7 +408,7 @@ impl Parser {
     }
 }
 
-impl Block {
+impl BlockKeyword {
     fn word(self) -> &'static str {
         match self {
             Self::If => "if",
@@ -401,24 +418,24 @@ impl Block {
     }
 }
 
-fn describe(kind: Option<&Kind>) -> String {
+fn describe(kind: Option<&TokenKind>) -> String {
     let text = match kind {
         None => return "end".to_owned(),
-        Some(Kind::Text(_)) => return "text".to_owned(),
-        Some(Kind::Literal(Value::Text(text))) => return format!("{:?}", text.raw()),
-        Some(Kind::Literal(value)) => return super::show::show(value),
-        Some(Kind::Field(name)) => return format!(".{name}"),
-        Some(Kind::Variable(name)) => return format!("${name}"),
-        Some(Kind::Word(word)) => return word.clone(),
-        Some(Kind::Open) => "{{",
-        Some(Kind::Close) => "}}",
-        Some(Kind::Dot) => ".",
-        Some(Kind::LeftParenthesis) => "(",
-        Some(Kind::RightParenthesis) => ")",
-        Some(Kind::Pipe) => "|",
-        Some(Kind::Comma) => ",",
-        Some(Kind::Declare) => ":=",
-        Some(Kind::Assign) => "=",
+        Some(TokenKind::Text(_)) => return "text".to_owned(),
+        Some(TokenKind::Literal(Value::Text(text))) => return format!("{:?}", text.raw()),
+        Some(TokenKind::Literal(value)) => return super::show::show(value),
+        Some(TokenKind::Field(name)) => return format!(".{name}"),
+        Some(TokenKind::Variable(name)) => return format!("${name}"),
+        Some(TokenKind::Word(word)) => return word.clone(),
+        Some(TokenKind::Open) => "{{",
+        Some(TokenKind::Close) => "}}",
+        Some(TokenKind::Dot) => ".",
+        Some(TokenKind::LeftParenthesis) => "(",
+        Some(TokenKind::RightParenthesis) => ")",
+        Some(TokenKind::Pipe) => "|",
+        Some(TokenKind::Comma) => ",",
+        Some(TokenKind::Declare) => ":=",
+        Some(TokenKind::Assign) => "=",
     };
     text.to_owned()
 }

@@ -1,15 +1,15 @@
-//! `printf`: Go's verbs, flags, widths and precisions, and what Go prints where they do not fit.
+//! `printf`, with Go's verbs, flags, widths, precisions and error markers.
 
 mod spec;
 mod verb;
 
 use super::error::CallFault;
-use super::functions::checked;
-use super::value::{Text, Value};
-use spec::{Count, Spec};
+use super::functions::check_length;
+use super::value::{TextValue, Value};
+use spec::{DirectiveCount, FormatDirective};
 
-/// Prints `values` as `form` says.
-pub(crate) fn printf(form: &Text, values: &[Value]) -> Result<Value, CallFault> {
+/// Formats `values` according to `form`.
+pub(crate) fn printf(form: &TextValue, values: &[Value]) -> Result<Value, CallFault> {
     let form = form.shown();
     let mut printer = Printer {
         values,
@@ -20,14 +20,14 @@ pub(crate) fn printf(form: &Text, values: &[Value]) -> Result<Value, CallFault> 
     let mut rest = &*form;
     while let Some((before, directive)) = rest.split_once('%') {
         text.push_str(before);
-        let (spec, length) = Spec::read(directive);
+        let (spec, length) = FormatDirective::read(directive);
         text.push_str(&printer.directive(&spec));
-        checked(&text)?;
+        check_length(&text)?;
         rest = &directive[length..];
     }
     text.push_str(rest);
     text.push_str(&printer.left_over());
-    checked(&text)?;
+    check_length(&text)?;
     Ok(Value::plain(&text))
 }
 
@@ -39,14 +39,14 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn directive(&mut self, spec: &Spec) -> String {
+    fn directive(&mut self, spec: &FormatDirective) -> String {
         let mut spec = spec.clone();
         let mut complaint = "";
-        if let Some(Count::FromValue) = spec.width {
+        if let Some(DirectiveCount::FromValue) = spec.width {
             match self.count() {
                 Some(width) => {
                     spec.is_left |= width < 0;
-                    spec.width = Some(Count::Is(
+                    spec.width = Some(DirectiveCount::Is(
                         usize::try_from(width.unsigned_abs()).unwrap_or(0),
                     ));
                 }
@@ -56,10 +56,10 @@ impl Printer<'_> {
                 }
             }
         }
-        if let Some(Count::FromValue) = spec.precision {
+        if let Some(DirectiveCount::FromValue) = spec.precision {
             let precision = self.count();
             spec.precision =
-                { precision.and_then(|count| usize::try_from(count).ok()) }.map(Count::Is);
+                { precision.and_then(|count| usize::try_from(count).ok()) }.map(DirectiveCount::Is);
             if precision.is_none() {
                 complaint = "%!(BADPREC)";
             }
@@ -84,17 +84,17 @@ impl Printer<'_> {
         complaint.to_owned() + &verb::print(value, verb, &spec)
     }
 
-    /// Takes a value that is a width or precision.
+    /// Reads an argument as width or precision.
     fn count(&mut self) -> Option<i64> {
         let value = self.values.get(self.next)?;
         self.next += 1;
         match value {
-            Value::Int(int) if int.unsigned_abs() <= super::WIDEST as u64 => Some(*int),
+            Value::Int(int) if int.unsigned_abs() <= super::MAX_WIDTH as u64 => Some(*int),
             _ => None,
         }
     }
 
-    /// What Go says of values that nothing asked for.
+    /// Returns Go's marker for surplus arguments.
     fn left_over(&self) -> String {
         if self.is_reordered || self.next >= self.values.len() {
             return String::new();

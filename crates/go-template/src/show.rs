@@ -1,11 +1,11 @@
-//! How Go prints a value that nobody gave a form.
+//! Go's default format of values.
 
 use std::fmt::Write as _;
 
 use super::float;
 use super::value::{Value, shown};
 
-/// Returns `value` as an action prints it.
+/// Formats `value` as an action prints it.
 pub(crate) fn printed(value: &Value) -> String {
     match value {
         Value::Nil => "<no value>".to_owned(),
@@ -13,7 +13,7 @@ pub(crate) fn printed(value: &Value) -> String {
     }
 }
 
-/// Returns `value` as `%v` and as part of another value.
+/// Formats `value` as `%v` does, and as part of another value.
 pub(crate) fn show(value: &Value) -> String {
     with(value, &mut |value| match value {
         Value::Bool(bool) => bool.to_string(),
@@ -24,7 +24,7 @@ pub(crate) fn show(value: &Value) -> String {
     })
 }
 
-/// Returns `value` with everything in it that has no parts as `one` says.
+/// Formats `value`; `one` formats the values without elements.
 pub(crate) fn with(value: &Value, one: &mut dyn FnMut(&Value) -> String) -> String {
     let mut text = String::new();
     match value {

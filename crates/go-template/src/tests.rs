@@ -1,11 +1,11 @@
-//! Templates: what Docker prints, what is wrong with those that are wrong, and that none is too much.
+//! The output of templates, the messages of malformed ones, and the limits.
 
 mod docker;
 mod hostile;
 
 use super::*;
 
-/// What a template is rendered with: a struct with a map and lists in it.
+/// The value that the templates are rendered with: a struct with a map and lists.
 fn value() -> Value {
     let json = serde_json::json!({
         "Env": ["PATH=/bin", "A=b"],
@@ -13,42 +13,42 @@ fn value() -> Value {
         "Mixed": { "n": null, "f": 1.5, "i": 3, "l": [1, "x"], "o": {} },
         "Empty": {},
     });
-    let Value::Map(value::Map { entries, .. }) = Value::from_json(json, false) else {
+    let Value::Map(value::MapValue { entries, .. }) = Value::from_json(json, false) else {
         panic!("an object is a map");
     };
-    let field = |name: &str| Field::new(name, entries[name].clone());
-    Value::Struct(Struct::new(vec![
-        Field::new("Name", Value::plain("default")),
-        Field::new("Current", Value::Bool(true)),
-        Field::new("Size", Value::Int(7_377_000)),
+    let field = |name: &str| StructField::new(name, entries[name].clone());
+    Value::Struct(StructValue::new(vec![
+        StructField::new("Name", Value::plain("default")),
+        StructField::new("Current", Value::Bool(true)),
+        StructField::new("Size", Value::Int(7_377_000)),
         field("Env"),
         field("Labels"),
         field("Mixed"),
         field("Empty"),
-        Field::hidden("Entrypoint", Value::no_list()),
-        Field::hidden("Volumes", Value::no_map(true)),
+        StructField::hidden("Entrypoint", Value::no_list()),
+        StructField::hidden("Volumes", Value::no_map(true)),
     ]))
 }
 
-/// Renders `source`, or says why it cannot be.
+/// Renders `source`, or returns the error.
 fn rendered(source: &str) -> String {
-    match Template::parse(source, Escapes::Mean) {
+    match Template::parse(source, Escapes::Interpreted) {
         Ok(template) => match template.render(&value()) {
             Ok(text) => text,
             Err(error) => format!("error: {error}"),
         },
-        Err(error) => format!("no template: {error}"),
+        Err(error) => format!("parse error: {error}"),
     }
 }
 
-/// Every template of `cases` with what it makes, for a snapshot.
+/// Returns the templates with their output, one per line.
 fn table(cases: &[&str]) -> String {
     let line = |case: &&str| format!("{case} => {}", rendered(case).replace('\n', "⏎"));
     cases.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn values_print_as_gos() {
+fn values_print_as_in_go() {
     let cases = [
         "{{.Name}} {{.Current}} {{.Size}} {{$.Name}}",
         "{{.Env}} {{.Labels}} {{.Mixed}} {{.Empty}}",
@@ -77,9 +77,9 @@ fn values_print_as_gos() {
     "#);
 }
 
-/// One line that says what and where.
+/// Each message is one line, with the position of the problem.
 #[test]
-fn what_is_wrong_is_said() {
+fn error_messages_name_problem_and_position() {
     let cases = [
         "{{.Foo}}",
         "{{.Labels.a.b}}",
@@ -117,52 +117,52 @@ fn what_is_wrong_is_said() {
         "{{truncate .Name -1}}",
     ];
     insta::assert_snapshot!(table(&cases), @r#"
-    {{.Foo}} => error: there is no field .Foo; there are Name, Current, Size, Env, Labels, Mixed, Empty, Entrypoint, Volumes
-    {{.Labels.a.b}} => error: there is no field .Labels.a.b: what should have it is a text
-    ünï {{.Name => no template: at character 5: {{ without }}
-    {{/* no end }} => no template: at character 1: a comment has to end with */}}
-    {{foo .Name}} => no template: at character 3: there is no function foo; there are and, eq, ge, gt, index, join, json, le, len, lower, lt, ne, not, or, pad, print, printf, println, slice, split, title, truncate, upper
-    {{if .Name}}x => no template: at character 3: {{if}} without {{end}}
-    {{range .Env}}{{if .}}{{end}} => no template: at character 3: {{range}} without {{end}}
-    {{end}} => no template: at character 6: unexpected {{end}}
-    {{else}} => no template: at character 7: unexpected {{else}}
-    {{if 1}}a{{else}}b{{else}}c{{end}} => no template: at character 25: unexpected a second {{else}}
-    {{break}} => no template: at character 3: {{break}} outside of {{range}}
-    {{$x}} => no template: at character 3: there is no variable $x
-    {{define "x"}}{{end}} => no template: at character 3: {{define}} is not supported
-    {{.Name "x"}} => no template: at character 3: .Name is no function, and takes no arguments
-    {{3 | 4}} => no template: at character 7: 4 is no function, and takes no arguments
-    {{upper}} => no template: at character 3: upper takes 1 value, not 0
+    {{.Foo}} => error: no field .Foo; available fields: Name, Current, Size, Env, Labels, Mixed, Empty, Entrypoint, Volumes
+    {{.Labels.a.b}} => error: no field .Labels.a.b: the value is a text
+    ünï {{.Name => parse error: at character 5: {{ without }}
+    {{/* no end }} => parse error: at character 1: a comment must end with */}}
+    {{foo .Name}} => parse error: at character 3: undefined function foo; available functions: and, eq, ge, gt, index, join, json, le, len, lower, lt, ne, not, or, pad, print, printf, println, slice, split, title, truncate, upper
+    {{if .Name}}x => parse error: at character 3: {{if}} without {{end}}
+    {{range .Env}}{{if .}}{{end}} => parse error: at character 3: {{range}} without {{end}}
+    {{end}} => parse error: at character 6: unexpected {{end}}
+    {{else}} => parse error: at character 7: unexpected {{else}}
+    {{if 1}}a{{else}}b{{else}}c{{end}} => parse error: at character 25: unexpected a second {{else}}
+    {{break}} => parse error: at character 3: {{break}} outside of {{range}}
+    {{$x}} => parse error: at character 3: undefined variable $x
+    {{define "x"}}{{end}} => parse error: at character 3: {{define}} is not supported
+    {{.Name "x"}} => parse error: at character 3: .Name is not a function and takes no arguments
+    {{3 | 4}} => parse error: at character 7: 4 is not a function and takes no arguments
+    {{upper}} => parse error: at character 3: upper takes 1 value, not 0
     {{upper .Size}} => error: upper: expected a text, not a whole number
-    {{index .Env 2}} => error: index: there is no element 2
-    {{range .Name}}{{end}} => error: range: there are no elements in a text
+    {{index .Env 2}} => error: index: index 2 is out of range
+    {{range .Name}}{{end}} => error: range: cannot iterate over a text
     {{eq .Name 1}} => error: eq: a text and a whole number cannot be compared
-    {{"a}} => no template: at character 3: the text has no closing "
-    {{(.Name}} => no template: at character 3: ( without )
-    {{.Name)}} => no template: at character 8: unexpected )
-    {{}} => no template: at character 3: nothing stands where a value should
-    {{nil}} => no template: at character 3: nil is not a value that can be printed
-    {{.Name,}} => no template: at character 8: unexpected ,
-    {{#}} => no template: at character 3: unexpected '#'
-    {{08}} => no template: at character 3: no number that can be used: 08
-    {{'ab'}} => no template: at character 3: a character in single quotes has to be one character
-    {{"\q"}} => no template: at character 3: no such escape: \q
-    {{if}}{{end}} => no template: at character 5: nothing stands where a value should
-    {{$x, $y := .Name}} => no template: at character 3: there is no variable $x
-    {{pad .Name 99999999 0}} => error: pad: 99999999 is more than 60000
-    {{truncate .Name -1}} => error: truncate: -1 is less than nothing
+    {{"a}} => parse error: at character 3: unterminated text: missing "
+    {{(.Name}} => parse error: at character 3: ( without )
+    {{.Name)}} => parse error: at character 8: unexpected )
+    {{}} => parse error: at character 3: missing value
+    {{nil}} => parse error: at character 3: nil cannot be printed
+    {{.Name,}} => parse error: at character 8: unexpected ,
+    {{#}} => parse error: at character 3: unexpected '#'
+    {{08}} => parse error: at character 3: invalid number: 08
+    {{'ab'}} => parse error: at character 3: single quotes must contain one character
+    {{"\q"}} => parse error: at character 3: unknown escape: \q
+    {{if}}{{end}} => parse error: at character 5: missing value
+    {{$x, $y := .Name}} => parse error: at character 3: undefined variable $x
+    {{pad .Name 99999999 0}} => error: pad: 99999999 is greater than 60000
+    {{truncate .Name -1}} => error: truncate: -1 is negative
     "#);
 }
 
-/// The names of columns take the place of the values; what changes texts leaves them.
+/// The names of columns replace the values; functions that change texts leave them unchanged.
 #[test]
-fn headers_are_made_of_names() {
-    let names = Value::Struct(Struct::new(vec![
-        Field::new("Name", Value::plain("NAME")),
-        Field::new("Tag", Value::plain("TAG")),
+fn headers_have_the_names_of_columns() {
+    let names = Value::Struct(StructValue::new(vec![
+        StructField::new("Name", Value::plain("NAME")),
+        StructField::new("Tag", Value::plain("TAG")),
     ]));
     let header = |source| {
-        let template = Template::parse(source, Escapes::Mean).unwrap();
+        let template = Template::parse(source, Escapes::Interpreted).unwrap();
         template.header(&names)
     };
     assert_eq!(
@@ -180,13 +180,13 @@ fn headers_are_made_of_names() {
     ));
 }
 
-/// `docker images` takes `\t` for a tab, `docker inspect` for itself.
+/// `docker images` interprets `\t` as a tab, `docker inspect` does not.
 #[test]
-fn escapes_mean_something_in_lists_only() {
+fn escapes_are_interpreted_in_lists_only() {
     let text = |escapes| {
         let template = Template::parse(r#"a\tb\n{{"\t"}}"#, escapes).unwrap();
         template.render(&Value::Nil).unwrap()
     };
-    assert_eq!(text(Escapes::Mean), "a\tb\n\t");
-    assert_eq!(text(Escapes::AreText), "a\\tb\\n\t");
+    assert_eq!(text(Escapes::Interpreted), "a\tb\n\t");
+    assert_eq!(text(Escapes::Verbatim), "a\\tb\\n\t");
 }

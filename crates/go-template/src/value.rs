@@ -1,4 +1,4 @@
-//! The values that templates work on: JSON's, and Go's structs.
+//! Values: those of JSON, and Go's structs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use windlass_oci::text::escape;
 /// A value. Cheap to clone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Nothing: a key that is not there, or JSON's `null`.
+    /// Go's nil: a missing key of a map, or JSON's `null`.
     Nil,
     /// A boolean.
     Bool(bool),
@@ -20,59 +20,59 @@ pub enum Value {
     /// A floating-point number.
     Float(f64),
     /// A string.
-    Text(Text),
+    Text(TextValue),
     /// A slice.
-    List(List),
+    List(ListValue),
     /// A map with string keys.
-    Map(Map),
+    Map(MapValue),
     /// A struct.
-    Struct(Struct),
+    Struct(StructValue),
 }
 
-/// A text, and whether it comes from outside and is on its way to a terminal.
+/// A text, and whether it is escaped where it is printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text {
+pub struct TextValue {
     text: Arc<str>,
     is_guarded: bool,
 }
 
-/// Elements in order.
+/// A slice.
 #[derive(Clone, Debug, PartialEq)]
-pub struct List {
+pub struct ListValue {
     pub(crate) items: Arc<[Value]>,
-    /// Whether it is `null` in JSON: a list that was never made.
+    /// Whether it is a nil slice, which is `null` in JSON.
     is_null: bool,
 }
 
-/// Values by keys that nobody knows beforehand.
+/// A map: a missing key has the value nil.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Map {
+pub struct MapValue {
     pub(crate) entries: Arc<BTreeMap<String, Value>>,
-    /// Whether all values are texts, so that `index` finds an empty one where there is none.
+    /// Whether all values are texts, so that `index` returns an empty text for a missing key.
     is_of_texts: bool,
     is_null: bool,
     pub(crate) is_guarded: bool,
 }
 
-/// Values by names that are known: another name is an error.
+/// A struct: a missing field is an error.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Struct {
-    pub(crate) fields: Arc<Vec<Field>>,
+pub struct StructValue {
+    pub(crate) fields: Arc<Vec<StructField>>,
 }
 
-/// One value of a struct.
+/// A field of a struct.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Field {
+pub struct StructField {
     /// The name that templates use.
     pub name: String,
     /// The value of the field.
     pub value: Value,
-    /// Whether it is found by name only: JSON and the printed struct go without it.
+    /// Whether the field is only accessible by name, and omitted from JSON and the printed struct.
     pub is_hidden: bool,
 }
 
 impl Value {
-    /// Makes a value of `json`; its texts are `guarded` if they are on their way to a terminal.
+    /// Converts `json`. `guarded` states whether its texts are escaped where they are printed.
     pub fn from_json(json: Json, guarded: bool) -> Self {
         match json {
             Json::Null => Self::Nil,
@@ -89,7 +89,7 @@ impl Value {
                 let is_of_texts = !entries.is_empty() && entries.values().all(Json::is_string);
                 let entries = { entries.into_iter() }
                     .map(|(key, value)| (key, Self::from_json(value, guarded)));
-                Self::Map(Map {
+                Self::Map(MapValue {
                     entries: Arc::new(entries.collect()),
                     is_of_texts,
                     is_null: false,
@@ -99,35 +99,35 @@ impl Value {
         }
     }
 
-    /// Makes a text that comes from outside; `guarded` if it is on its way to a terminal.
+    /// Makes a text from a remote source. `guarded` states whether it is escaped where it is printed.
     pub fn text(text: &str, guarded: bool) -> Self {
-        Self::Text(Text::new(text, guarded))
+        Self::Text(TextValue::new(text, guarded))
     }
 
-    /// Makes a text that is harmless already, or the user's own.
+    /// Makes a text that is printable already or comes from the user.
     pub fn plain(text: &str) -> Self {
         Self::text(text, false)
     }
 
     /// Makes a list of `items`.
     pub fn list(items: impl IntoIterator<Item = Self>) -> Self {
-        Self::List(List {
+        Self::List(ListValue {
             items: items.into_iter().collect(),
             is_null: false,
         })
     }
 
-    /// Makes a list that was never made, as Go has them: it is empty, and `null` in JSON.
+    /// Makes a nil slice: it is empty, and `null` in JSON.
     pub fn no_list() -> Self {
-        Self::List(List {
+        Self::List(ListValue {
             items: [].into(),
             is_null: true,
         })
     }
 
-    /// Makes a map that was never made.
+    /// Makes a nil map.
     pub fn no_map(is_of_texts: bool) -> Self {
-        Self::Map(Map {
+        Self::Map(MapValue {
             entries: Arc::default(),
             is_of_texts,
             is_null: true,
@@ -135,7 +135,7 @@ impl Value {
         })
     }
 
-    /// Tells whether the value says anything: neither nothing, nor false, zero or empty.
+    /// Returns whether the value is true in a condition: neither nil, false, zero nor empty.
     pub(crate) fn is_true(&self) -> bool {
         match self {
             Self::Nil => false,
@@ -149,22 +149,22 @@ impl Value {
         }
     }
 
-    /// What people call a value of this kind.
+    /// Returns the name of the type, with an article, for error messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Nil => "nothing",
-            Self::Bool(_) => "true or false",
+            Self::Nil => "nil",
+            Self::Bool(_) => "a boolean",
             Self::Int(_) => "a whole number",
-            Self::Float(_) => "a fraction",
+            Self::Float(_) => "a number with a fraction",
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Map(_) => "a map",
-            Self::Struct(_) => "a structure",
+            Self::Struct(_) => "a struct",
         }
     }
 }
 
-impl Text {
+impl TextValue {
     pub(crate) fn new(text: &str, is_guarded: bool) -> Self {
         Self {
             text: text.into(),
@@ -172,17 +172,17 @@ impl Text {
         }
     }
 
-    /// A part of this text, or something made of it.
+    /// Makes a text that is derived from this one.
     pub(crate) fn with(&self, text: &str) -> Self {
         Self::new(text, self.is_guarded)
     }
 
-    /// The text as it is.
+    /// Returns the text without escapes.
     pub(crate) fn raw(&self) -> &str {
         &self.text
     }
 
-    /// The text as it is printed.
+    /// Returns the text as it is printed.
     pub(crate) fn shown(&self) -> std::borrow::Cow<'_, str> {
         shown(&self.text, self.is_guarded)
     }
@@ -205,13 +205,13 @@ pub(crate) fn shown(text: &str, is_guarded: bool) -> std::borrow::Cow<'_, str> {
     }
 }
 
-impl Map {
-    /// Returns the value of `key`, and nothing where there is none.
+impl MapValue {
+    /// Returns the value of `key`, or nil.
     pub(crate) fn get(&self, key: &str) -> Value {
         self.entries.get(key).cloned().unwrap_or(Value::Nil)
     }
 
-    /// Returns the value of `key` as Go's `index` does: empty where there is none and all others are texts.
+    /// Returns the value of `key` as Go's `index` does: the zero value for a missing key.
     pub(crate) fn index(&self, key: &str) -> Value {
         match self.get(key) {
             Value::Nil if self.is_of_texts => Value::plain(""),
@@ -219,17 +219,17 @@ impl Map {
         }
     }
 
-    /// Makes every value an empty struct: how Go has sets.
+    /// Replaces every value by an empty struct, which is a set in Go.
     pub fn into_set(self) -> Value {
         let entries = self.entries.keys();
-        let entries = entries.map(|key| (key.clone(), Value::Struct(Struct::default())));
+        let entries = entries.map(|key| (key.clone(), Value::Struct(StructValue::default())));
         Value::Map(Self {
             entries: Arc::new(entries.collect()),
             ..self
         })
     }
 
-    /// Says that all values are texts, although there is none to tell it.
+    /// Declares the type `map[string]string`, which an empty map does not show.
     pub fn of_texts(self) -> Value {
         Value::Map(Self {
             is_of_texts: self.is_of_texts || self.entries.is_empty(),
@@ -238,9 +238,9 @@ impl Map {
     }
 }
 
-impl Struct {
+impl StructValue {
     /// Makes a struct with `fields` in this order.
-    pub fn new(fields: Vec<Field>) -> Self {
+    pub fn new(fields: Vec<StructField>) -> Self {
         Self {
             fields: Arc::new(fields),
         }
@@ -255,12 +255,12 @@ impl Struct {
         self.fields.iter().map(|field| field.name.clone()).collect()
     }
 
-    pub(crate) fn shown(&self) -> impl Iterator<Item = &Field> {
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &StructField> {
         self.fields.iter().filter(|field| !field.is_hidden)
     }
 }
 
-impl Field {
+impl StructField {
     /// Makes a field that also appears in JSON and where the struct is printed.
     pub fn new(name: &str, value: Value) -> Self {
         Self {
@@ -270,7 +270,7 @@ impl Field {
         }
     }
 
-    /// Makes a field that is found by its name only.
+    /// Makes a field that is only accessible by its name.
     pub fn hidden(name: &str, value: Value) -> Self {
         Self {
             is_hidden: true,

@@ -1,4 +1,4 @@
-//! How much CPU time was spent.
+//! CPU time.
 
 use std::fs;
 use std::time::Duration;
@@ -6,17 +6,17 @@ use std::time::Duration;
 use rustix::param::clock_ticks_per_second;
 use rustix::time::{ClockId, clock_gettime};
 
-/// CPU time spent until now, of all CPUs together.
+/// The CPU time that was used until now, of all CPUs together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTime {
-    /// By this process.
+    /// The time of this process.
     pub(crate) process: Duration,
-    /// By everybody on the machine, if that can be told.
+    /// The time of all processes of the machine, if it is available.
     pub(crate) machine: Option<Duration>,
 }
 
 impl CpuTime {
-    /// Looks at the clocks.
+    /// Reads the clocks.
     pub fn now() -> Self {
         let process = clock_gettime(ClockId::ProcessCPUTime);
         let stat = fs::read_to_string("/proc/stat");
@@ -29,8 +29,8 @@ impl CpuTime {
     }
 }
 
-/// Returns what all but idling took, by the first line of `/proc/stat` (proc(5)): user, nice, system, idle,
-/// iowait, irq, softirq, steal; what follows is in user and nice already.
+/// Returns the time that the CPUs were not idle, from the first line of `/proc/stat` (proc(5)): user, nice, system, idle,
+/// iowait, irq, softirq, steal. The columns that follow are part of user and nice.
 fn busy(stat: &str, ticks_per_second: u64) -> Option<Duration> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let numbers = line.split_ascii_whitespace().map(str::parse::<u64>);
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn idling_is_no_work() {
+    fn idle_time_does_not_count() {
         let stat = "cpu  100 20 30 99999 88888 4 5 1 50 6\ncpu0 1 2 3\n";
         assert_eq!(busy(stat, 100), Some(Duration::from_millis(1600)));
         let strange = [
@@ -62,9 +62,8 @@ mod tests {
         assert_eq!(strange.map(|stat| busy(stat, 100)), [None; 5]);
     }
 
-    /// Time that this process spends counts.
     #[test]
-    fn work_takes_cpu_time() {
+    fn work_increases_the_cpu_time() {
         let before = CpuTime::now();
         let mut after = before;
         while after.process == before.process {

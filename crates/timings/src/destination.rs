@@ -1,4 +1,4 @@
-//! Where the picture goes: a file that appears whole, or not at all.
+//! The file of the page, which is replaced atomically.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -8,27 +8,27 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
-/// A file that can be written, as far as that can be told beforehand.
+/// A file to write. A check in advance has found it writable.
 #[derive(Debug)]
 pub struct Destination {
-    /// As the user calls it.
-    called: PathBuf,
+    /// The path as the user wrote it.
+    path: PathBuf,
     directory: PathBuf,
     name: OsString,
-    /// The mode of the file that is there now.
+    /// The mode of the existing file.
     mode: Option<u32>,
 }
 
-/// Why the picture cannot be written.
+/// Why the page cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum DestinationError {
-    /// A directory, a device or a pipe has the name.
-    #[error("writing the timings to {}: that is no file", .path.display())]
+    /// The path is a directory, a device or a pipe.
+    #[error("writing the timings to {}: it is not a regular file", .path.display())]
     NotAFile {
         /// The path as the user wrote it.
         path: PathBuf,
     },
-    /// The system refuses.
+    /// The system reports an error.
     #[error("writing the timings to {}", .path.display())]
     Io {
         /// The path as the user wrote it.
@@ -38,17 +38,17 @@ pub enum DestinationError {
     },
 }
 
-/// Refuses `-`: standard output has the result, and no browser reads a pipe.
-pub fn is_path(path: PathBuf) -> Result<PathBuf, &'static str> {
+/// Rejects `-`: standard output is for the result.
+pub fn parse_path(path: PathBuf) -> Result<PathBuf, &'static str> {
     match path.as_os_str() == "-" {
-        true => Err("standard output is for the result; name a file"),
+        true => Err("standard output is for the result; choose a file"),
         false => Ok(path),
     }
 }
 
 impl Destination {
-    /// Checks that `path` can be written, and leaves nothing behind. A file that is there will be replaced, and
-    /// so will one that a symlink leads to.
+    /// Checks that `path` can be written, without creating a file. An existing file will be replaced; a symlink is
+    /// followed.
     pub fn prepare(path: &Path) -> Result<Self, DestinationError> {
         let not_a_file = || DestinationError::NotAFile { path: path.into() };
         let there = fs::metadata(path).ok();
@@ -60,7 +60,7 @@ impl Destination {
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
         let destination = Self {
-            called: path.to_owned(),
+            path: path.to_owned(),
             directory: directory.unwrap_or(Path::new(".")).to_owned(),
             name: target.file_name().ok_or_else(not_a_file)?.to_owned(),
             mode: there.map(|there| there.permissions().mode() & 0o777),
@@ -71,7 +71,7 @@ impl Destination {
         Ok(destination)
     }
 
-    /// Writes `text`, in place of what is there.
+    /// Writes `text` and replaces the existing file.
     pub fn write(&self, text: &str) -> Result<(), DestinationError> {
         self.replace(text).map_err(|source| self.failed(source))
     }
@@ -89,7 +89,7 @@ impl Destination {
         Ok(())
     }
 
-    /// Makes a file beside the one that is wanted, which goes when it is dropped.
+    /// Creates a temporary file in the same directory. It is removed when it is dropped.
     fn draft(&self) -> io::Result<NamedTempFile<File>> {
         let create = |path: &Path| {
             OpenOptions::new()
@@ -105,7 +105,7 @@ impl Destination {
 
     fn failed(&self, source: io::Error) -> DestinationError {
         DestinationError::Io {
-            path: self.called.clone(),
+            path: self.path.clone(),
             source,
         }
     }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn checking_leaves_nothing_and_writing_one_file() {
+    fn checks_create_no_file_and_writes_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("t.html");
         let destination = Destination::prepare(&path).unwrap();
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(names(directory.path()), ["t.html"]);
     }
 
-    /// What a symlink leads to is replaced, and keeps its mode; the symlink stays.
+    /// The target of a symlink is replaced and keeps its mode; the symlink remains.
     #[test]
     fn symlinks_are_followed() {
         let directory = tempfile::tempdir().unwrap();
@@ -154,18 +154,18 @@ mod tests {
         assert_eq!(names(directory.path()), ["file", "link"]);
     }
 
-    /// Above all no device: root could replace it by a file.
+    /// Root could replace a device by a file.
     #[test]
-    fn nothing_but_files_is_replaced() {
+    fn only_regular_files_are_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let missing = directory.path().join("missing/t.html");
-        let told = [Path::new("/dev/null"), directory.path(), &missing].map(|path| {
+        let messages = [Path::new("/dev/null"), directory.path(), &missing].map(|path| {
             let error = Destination::prepare(path).unwrap_err();
             windlass::text::error_chain(&error).replace(directory.path().to_str().unwrap(), "[dir]")
         });
-        insta::assert_snapshot!(told.join("\n"), @r"
-        writing the timings to /dev/null: that is no file
-        writing the timings to [dir]: that is no file
+        insta::assert_snapshot!(messages.join("\n"), @r"
+        writing the timings to /dev/null: it is not a regular file
+        writing the timings to [dir]: it is not a regular file
         writing the timings to [dir]/missing/t.html: No such file or directory (os error 2)
         ");
     }

@@ -1,10 +1,10 @@
-//! What one layer did.
+//! The record of one layer.
 
 use serde::Serialize;
 use windlass::text::escape;
 use windlass::{Digest, LayerStatus, PlannedLayer};
 
-use super::track::{Micros, Span, Track};
+use super::track::{Micros, StateSpan, Track};
 
 /// The record of a layer.
 #[derive(Debug, Serialize)]
@@ -12,11 +12,11 @@ pub(crate) struct LayerRecord {
     pub(crate) digest: Digest,
     /// The compressed size.
     size: u64,
-    /// What it does, or did when the pull ended.
+    /// The current state, or the last one when the pull ended.
     state: State,
-    /// Who was asked last.
+    /// The endpoint of the last attempt.
     source: Option<String>,
-    /// How often somebody was asked.
+    /// The number of attempts.
     tries: u32,
     #[serde(flatten)]
     moved: Moved,
@@ -24,33 +24,33 @@ pub(crate) struct LayerRecord {
     content: Option<u64>,
     #[serde(flatten)]
     track: Track<State>,
-    /// When it was unpacked, which goes on while it downloads.
-    unpacking: Option<Span<State>>,
+    /// The time of unpacking, which overlaps the download.
+    unpacking: Option<StateSpan<State>>,
 }
 
-/// What a layer is doing.
+/// The state of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
-    /// It is here already.
+    /// The store has the layer already.
     Exists,
-    /// Waits for a slot.
+    /// The layer waits for a download slot.
     Waiting,
-    /// Waits because the endpoint wants to be left alone.
+    /// The endpoint limits the rate of requests.
     Paused,
-    /// Asks an endpoint; the first bytes have not been counted yet.
+    /// A request was sent; no bytes have arrived yet.
     Connecting,
     /// Bytes arrive.
     Downloading,
-    /// Waits to try again.
+    /// The layer waits for the next attempt.
     Retrying,
-    /// All bytes have arrived, and some are still to be unpacked.
+    /// All bytes have arrived, and some are not unpacked yet.
     Unpacking,
-    /// Verified and unpacked.
+    /// The layer is verified and unpacked.
     Done,
 }
 
-/// Compressed bytes that moved.
+/// Numbers of compressed bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Moved {
     pub(crate) downloaded: u64,
@@ -77,7 +77,7 @@ impl LayerRecord {
         record
     }
 
-    /// Takes in what the layer told; returns the bytes that moved since it last did.
+    /// Applies an event of the layer. Returns the bytes that were transferred since the previous one.
     pub(crate) fn apply(&mut self, status: &LayerStatus, now: Micros) -> Moved {
         let mut news = Moved::default();
         match status {
@@ -97,7 +97,7 @@ impl LayerRecord {
                 news = self.moved.since(before);
             }
             LayerStatus::Unpacked { size, .. } => self.content = Some(*size),
-            // It came before, and says nothing about how fast the rest comes.
+            // Bytes of an earlier pull do not count for the throughput.
             LayerStatus::Resumed { bytes } => self.moved.downloaded = *bytes,
             LayerStatus::Queued
             | LayerStatus::Paused { .. }
@@ -107,7 +107,7 @@ impl LayerRecord {
         }
         let state = State::after(status, news.downloaded > 0);
         if news.unpacked > 0 || state == Some(State::Unpacking) {
-            self.unpacking.get_or_insert(Span {
+            self.unpacking.get_or_insert(StateSpan {
                 state: State::Unpacking,
                 from: now,
                 to: now,
@@ -119,7 +119,7 @@ impl LayerRecord {
         news
     }
 
-    /// Notes that its pull is over, whatever came of it.
+    /// Ends the record with the pull.
     pub(crate) fn end(&mut self, now: Micros) {
         self.track.end(now);
         if let Some(unpacking) = &mut self.unpacking
@@ -139,16 +139,15 @@ impl LayerRecord {
 }
 
 impl State {
-    /// Returns what a layer does that tells `status`; `None` if it does what it did. `has_arrived` tells whether
-    /// bytes did.
+    /// Returns the state after an event; `None` if the event does not change it. `has_arrived` states whether new bytes
+    /// arrived.
     fn after(status: &LayerStatus, has_arrived: bool) -> Option<Self> {
         Some(match status {
             LayerStatus::Queued => Self::Waiting,
             LayerStatus::Paused { .. } => Self::Paused,
             LayerStatus::Connecting { .. } => Self::Connecting,
             LayerStatus::Moving { .. } if has_arrived => Self::Downloading,
-            // Unpacking goes on while the download waits, and what was here before does not move: what there is to
-            // see is what comes before and after.
+            // Unpacking continues while the download waits, and resumed bytes do not move.
             LayerStatus::Moving { .. } | LayerStatus::Resumed { .. } | LayerStatus::Verifying => {
                 return None;
             }
@@ -160,13 +159,13 @@ impl State {
 }
 
 impl Moved {
-    /// Adds what moved since.
+    /// Adds the bytes of an event.
     pub(crate) fn add(&mut self, news: Self) {
         self.downloaded = self.downloaded.saturating_add(news.downloaded);
         self.unpacked = self.unpacked.saturating_add(news.unpacked);
     }
 
-    /// What was thrown away and begins anew counts again when it comes again.
+    /// Returns the growth since `before`; zero after a restart of the download, whose bytes count again.
     fn since(self, before: Self) -> Self {
         Self {
             downloaded: self.downloaded.saturating_sub(before.downloaded),

@@ -1,14 +1,13 @@
-//! A picture of the pulls: what each layer did when, and how the bytes and the CPU kept up.
+//! The page of `windlass pull --timings`: the states of all layers over time, and throughput and CPU time.
 //!
-//! A [`Recorder`] is told what the progress display is told, with the time, and the bytes and the CPU time so
-//! far at every tick. [`page`] makes a web page of it that needs nothing else, and a [`Destination`] is where
-//! that goes.
+//! A [`Recorder`] receives the events of the pulls with the time, and regular samples of the CPU time. [`page`] renders the
+//! record as a web page without external resources, and a [`Destination`] is the file that it is written to.
 //!
 //! Invariants:
-//! - What is kept is bounded by the number of images and layers, not by how long the pulls take.
-//! - Text from elsewhere stands in the page as data only: harmless to readers, and no markup.
-//! - Nothing of the environment or the command line is in it but the references.
-//! - The file is there whole, or as it was before.
+//! - The size of the record depends on the number of images and layers, not on the duration of the pulls.
+//! - Remote text is data in the page: it is escaped and never markup.
+//! - Of the environment and the command line, the page contains the references only.
+//! - The file is replaced as a whole, or not at all.
 
 mod cpu;
 mod destination;
@@ -22,10 +21,10 @@ mod track;
 use std::time::Duration;
 
 pub use cpu::CpuTime;
-pub use destination::{Destination, DestinationError, is_path};
+pub use destination::{Destination, DestinationError, parse_path};
 pub use page::page;
 pub use pull::FailureRecord;
 pub use recorder::Recorder;
 
-/// How often to tell the [`Recorder`] the CPU time.
+/// The interval between samples of the CPU time.
 pub const SAMPLE_TIME: Duration = Duration::from_millis(100);

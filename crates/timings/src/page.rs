@@ -1,4 +1,4 @@
-//! The web page: one file that shows the record, and loads nothing.
+//! The web page: one file without external resources.
 
 use std::fmt::Write as _;
 
@@ -13,9 +13,9 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// Returns the page that shows what `recorder` recorded.
 ///
-/// The browser is told to obey the style and the script that are known here, by their hashes, and no other.
+/// Its Content-Security-Policy allows this style and script only, by their hashes.
 pub fn page(recorder: &Recorder) -> String {
-    let data = serde_json::to_string(recorder).expect("a record has nothing that JSON has not");
+    let data = serde_json::to_string(recorder).expect("a record is serialisable");
     let parts = [
         ("@style-hash@", hash(STYLE)),
         ("@script-hash@", hash(SCRIPT)),
@@ -25,17 +25,18 @@ pub fn page(recorder: &Recorder) -> String {
     let page = parts.iter().fold(PAGE.to_owned(), |page, (mark, text)| {
         page.replace(mark, text)
     });
-    // Last: whatever is in it is no mark any more.
+    // The data is inserted last, so that marks in it are not replaced.
     page.replace("@data@", &embedded(&data))
 }
 
-/// Spells `json` so that no HTML parser sees markup in it, nor JavaScript an end of line; its value stays.
+/// Escapes markup and JavaScript's line separators in `json`. Its value does not change.
 fn embedded(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for character in json.chars() {
         match character {
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                write!(safe, "\\u{:04x}", u32::from(character)).expect("a string takes all text");
+                write!(safe, "\\u{:04x}", u32::from(character))
+                    .expect("writing to a String cannot fail");
             }
             _ => safe.push(character),
         }
@@ -43,7 +44,7 @@ fn embedded(json: &str) -> String {
     safe
 }
 
-/// What a Content-Security-Policy calls `text`.
+/// Returns the hash of `text` in the format of a Content-Security-Policy.
 fn hash(text: &str) -> String {
     let hex = Digest::sha256(text).hex();
     let digits = hex.as_bytes().chunks_exact(2);
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_is_no_markup_and_the_same_value() {
+    fn escaped_data_has_no_markup_and_the_same_value() {
         let value = serde_json::json!({ "</script><!--&": "<b>\u{2028}\u{2029}\\u003c\"" });
         let json = embedded(&value.to_string());
         assert_eq!(
@@ -80,18 +81,18 @@ mod tests {
         );
     }
 
-    /// Known answer: what browsers take for the empty text.
+    /// Known answer: the hash of the empty text.
     #[test]
-    fn hashes_are_those_of_policies() {
+    fn hashes_have_the_format_of_policies() {
         assert_eq!(
             hash(""),
             "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
         );
     }
 
-    /// No mark is left over, nothing is loaded, and what is known as text is put in as text.
+    /// No mark remains, and the page loads nothing.
     #[test]
-    fn the_page_is_whole_and_needs_nothing_else() {
+    fn the_page_is_complete_and_loads_nothing() {
         let page = page(&Recorder::new(Timestamp::UNIX_EPOCH, 2));
         for mark in ["@style", "@script", "@data@"] {
             assert!(!page.contains(mark), "{mark}");

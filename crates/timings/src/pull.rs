@@ -1,4 +1,4 @@
-//! What one pull did.
+//! The record of one pull.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use windlass::{
 use super::layer::{LayerRecord, Moved};
 use super::track::{Micros, Track};
 
-/// As many setbacks of a pull as somebody may read.
+/// The largest number of setbacks that the record of a pull has.
 const MOST_SETBACKS: usize = 50;
 
 /// The record of a pull.
@@ -20,11 +20,11 @@ pub(crate) struct PullRecord {
     reference: String,
     stage: Stage,
     #[serde(flatten)]
-    track: Track<Phase>,
+    track: Track<PullStep>,
     digest: Option<Digest>,
     image_id: Option<ImageId>,
     platform: Option<String>,
-    /// Who said what the reference names.
+    /// The endpoint that resolved the reference.
     endpoint: Option<String>,
     missing_bytes: u64,
     reused_bytes: u64,
@@ -32,41 +32,41 @@ pub(crate) struct PullRecord {
     content: Option<u64>,
     /// Each blob once, in the order of the image.
     layers: Vec<LayerRecord>,
-    /// Where each blob stands in `layers`.
+    /// The index of each blob in `layers`.
     #[serde(skip)]
     places: HashMap<Digest, usize>,
-    setbacks: Vec<Setback>,
-    /// How many more there were.
+    setbacks: Vec<SetbackRecord>,
+    /// The number of setbacks beyond the limit.
     more_setbacks: u64,
     failure: Option<FailureRecord>,
 }
 
-/// How far a pull came.
+/// The stage of a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Stage {
-    /// Waits for its turn.
+    /// The pull has not started.
     Queued,
     Running,
     Pulled,
     UpToDate,
     Failed,
-    /// Begun, and neither done nor failed when all was over.
+    /// The pull was running when the command ended.
     Stopped,
 }
 
-/// What a pull is doing.
+/// The phase of a running pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Phase {
+enum PullStep {
     Resolving,
     Fetching,
     Committing,
 }
 
-/// Something that was to be had and was not.
+/// A failed attempt.
 #[derive(Debug, Serialize)]
-struct Setback {
+struct SetbackRecord {
     at: Micros,
     layer: Option<Digest>,
     error: String,
@@ -84,7 +84,7 @@ pub struct FailureRecord {
 }
 
 impl PullRecord {
-    /// Begins the record of the pull of `reference`, which is yet to start.
+    /// Makes the record of a pull that has not started.
     pub(crate) fn new(reference: &str) -> Self {
         Self {
             reference: escape(reference).into_owned(),
@@ -107,10 +107,10 @@ impl PullRecord {
 
     pub(crate) fn start(&mut self, now: Micros) {
         self.stage = Stage::Running;
-        self.track.turn(Phase::Resolving, now);
+        self.track.turn(PullStep::Resolving, now);
     }
 
-    /// Takes in what the pull told; returns the bytes of a layer that moved.
+    /// Applies an event. Returns the blob and the bytes that were transferred, if there are any.
     pub(crate) fn apply(&mut self, event: &PullEvent, now: Micros) -> Option<(Digest, Moved)> {
         match event {
             PullEvent::Resolving { .. } => {}
@@ -131,7 +131,7 @@ impl PullRecord {
                 ..
             } => {
                 (self.missing_bytes, self.reused_bytes) = (*missing_bytes, *reused_bytes);
-                self.track.turn(Phase::Fetching, now);
+                self.track.turn(PullStep::Fetching, now);
                 self.plan(layers, now);
             }
             PullEvent::Layer { digest, status } => {
@@ -141,7 +141,7 @@ impl PullRecord {
                 let place = *self.places.get(digest)?;
                 return Some((*digest, self.layers[place].apply(status, now)));
             }
-            PullEvent::Committing => self.track.turn(Phase::Committing, now),
+            PullEvent::Committing => self.track.turn(PullStep::Committing, now),
         }
         None
     }
@@ -162,7 +162,7 @@ impl PullRecord {
         self.stage = Stage::Failed;
     }
 
-    /// Notes that all is over; a pull that was running has been stopped.
+    /// Ends the record. A running pull was stopped.
     pub(crate) fn end(&mut self, now: Micros) {
         if self.stage != Stage::Running {
             return;
@@ -176,7 +176,7 @@ impl PullRecord {
 
     fn plan(&mut self, layers: &[PlannedLayer], now: Micros) {
         for layer in layers {
-            // A blob that stands twice in the image moves once.
+            // A blob that occurs twice in the image is transferred once.
             self.places.entry(layer.digest).or_insert_with(|| {
                 self.layers.push(LayerRecord::new(layer, now));
                 self.layers.len() - 1
@@ -190,6 +190,6 @@ impl PullRecord {
             return;
         }
         let error = escape(&text::error_chain(&*reason.0)).into_owned();
-        self.setbacks.push(Setback { at, layer, error });
+        self.setbacks.push(SetbackRecord { at, layer, error });
     }
 }

@@ -1,4 +1,4 @@
-//! All pulls of a command, as they are recorded.
+//! The record of all pulls of a command.
 
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -15,30 +15,30 @@ use super::pull::{FailureRecord, PullRecord};
 use super::samples::{Sample, Samples};
 use super::track::Micros;
 
-/// Records pulls. It is told what happens with the time since the beginning.
+/// Records pulls. All times are relative to its start.
 ///
-/// Serialised, it is what the page shows; that is no interface.
+/// Its serialised form is the data of the page, and not a stable interface.
 #[derive(Debug, Serialize)]
 pub struct Recorder {
     windlass: &'static str,
-    /// When it began, by the clock on the wall.
+    /// The start, in UTC.
     started: String,
-    /// How many CPUs this process may use.
+    /// The number of CPUs that this process may use.
     cpus: usize,
-    /// How long it took.
+    /// The duration.
     total: Micros,
     pulls: Vec<PullRecord>,
     /// Why the whole command failed.
     failure: Option<FailureRecord>,
     samples: Samples,
     moved: Moved,
-    /// By whom the bytes of a blob count: pulls that share a transfer all tell of it.
+    /// The index of the pull whose events count for a blob: all pulls that share a transfer send them.
     #[serde(skip)]
-    tellers: HashMap<Digest, usize>,
+    counted_pulls: HashMap<Digest, usize>,
 }
 
 impl Recorder {
-    /// Begins a record, now.
+    /// Starts a record.
     pub fn start() -> Self {
         let cpus = available_parallelism().map_or(1, NonZero::get);
         Self::new(Timestamp::now(), cpus)
@@ -54,48 +54,48 @@ impl Recorder {
             failure: None,
             samples: Samples::default(),
             moved: Moved::default(),
-            tellers: HashMap::new(),
+            counted_pulls: HashMap::new(),
         }
     }
 
-    /// Adds the pull of `reference`, which is to start later. Pulls are numbered from 0 as they are added.
+    /// Adds a pull that starts later. The index of the first pull is 0.
     pub fn add(&mut self, reference: &Reference) {
         self.pulls.push(PullRecord::new(&reference.to_string()));
     }
 
-    /// Notes that the pull number `place` starts.
+    /// Records the start of the pull with index `place`.
     pub fn begin(&mut self, place: usize, now: Duration) {
         self.pulls[place].start(now.into());
     }
 
-    /// Takes in what a pull told.
+    /// Records an event.
     pub fn event(&mut self, place: usize, event: &PullEvent, now: Duration) {
         let moved = self.pulls[place].apply(event, now.into());
         if let Some((digest, news)) = moved
-            && *self.tellers.entry(digest).or_insert(place) == place
+            && *self.counted_pulls.entry(digest).or_insert(place) == place
         {
             self.moved.add(news);
         }
     }
 
-    /// Notes that a pull succeeded.
+    /// Records that a pull succeeded.
     pub fn pulled(&mut self, place: usize, pulled: &Pulled, now: Duration) {
         self.pulls[place].pulled(pulled, now.into());
-        self.tells_no_more(place);
+        self.stop_counting(place);
     }
 
-    /// Notes that a pull failed.
+    /// Records that a pull failed.
     pub fn failed(&mut self, place: usize, failure: FailureRecord, now: Duration) {
         self.pulls[place].failed(failure, now.into());
-        self.tells_no_more(place);
+        self.stop_counting(place);
     }
 
-    /// Notes the CPU time that was spent until now. To be called every [`SAMPLE_TIME`](super::SAMPLE_TIME).
+    /// Records the CPU time. Call it every [`SAMPLE_TIME`](super::SAMPLE_TIME).
     pub fn sample(&mut self, cpu: CpuTime, now: Duration) {
         self.samples.offer(self.sample_of(cpu, now));
     }
 
-    /// Notes that all is over; `failure` is why, if that is nothing that a single pull is to blame for.
+    /// Ends the record. `failure` is the error of the whole command, if no single pull caused it.
     pub fn end(&mut self, cpu: CpuTime, failure: Option<FailureRecord>, now: Duration) {
         self.samples.finish(self.sample_of(cpu, now));
         self.total = now.into();
@@ -105,8 +105,8 @@ impl Recorder {
         }
     }
 
-    fn tells_no_more(&mut self, place: usize) {
-        self.tellers.retain(|_, teller| *teller != place);
+    fn stop_counting(&mut self, place: usize) {
+        self.counted_pulls.retain(|_, counted| *counted != place);
     }
 
     fn sample_of(&self, cpu: CpuTime, now: Duration) -> Sample {

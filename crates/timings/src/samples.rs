@@ -1,13 +1,13 @@
-//! Counts that only grow, noted now and then.
+//! Samples of growing counters.
 
 use serde::Serialize;
 
 use super::track::Micros;
 
-/// As many points as a picture has room for; an even number.
+/// The largest number of points in the page; an even number.
 const MOST_POINTS: usize = 1200;
 
-/// What was counted until some time.
+/// The counters at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Sample {
     pub(crate) at: Micros,
@@ -17,28 +17,28 @@ pub(crate) struct Sample {
     pub(crate) unpacked: u64,
     /// CPU time of this process.
     pub(crate) cpu: Micros,
-    /// CPU time of the whole machine, if that can be told.
+    /// CPU time of the whole machine, if it is available.
     pub(crate) machine: Option<Micros>,
 }
 
-/// Samples of a time of any length.
+/// Samples of any duration.
 ///
-/// When there are too many, every second one goes, and of those that come only every second one counts. They
-/// are counts, so what is left is as true as before.
+/// When there are too many, every second one is removed, and the interval doubles. Samples are counters, so the remaining
+/// ones stay exact.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Samples {
     points: Vec<Sample>,
-    /// Of so many that come one counts.
+    /// One of this number of samples is recorded.
     #[serde(skip)]
     every: u64,
-    /// How many came.
+    /// The number of samples so far.
     #[serde(skip)]
     offered: u64,
 }
 
 impl Samples {
-    /// Takes `sample` in, if it is its turn.
+    /// Records `sample` if the interval has passed.
     pub(crate) fn offer(&mut self, sample: Sample) {
         let is_its_turn = self.offered.is_multiple_of(self.every);
         self.offered += 1;
@@ -56,7 +56,7 @@ impl Samples {
         }
     }
 
-    /// Takes in `sample`, the last one.
+    /// Records the last sample.
     pub(crate) fn finish(&mut self, sample: Sample) {
         self.points.push(sample);
     }
@@ -78,9 +78,9 @@ mod tests {
 
     use super::*;
 
-    /// A day at ten a second: the points are as many as ever, evenly apart, from the beginning to the end.
+    /// A day with ten samples per second: the number of points is bounded, and they have equal distances.
     #[test]
-    fn a_long_time_takes_no_more_room() {
+    fn the_number_of_points_is_bounded() {
         let sample = |number| Sample {
             at: Micros::from(Duration::from_millis(100 * number)),
             downloaded: number,

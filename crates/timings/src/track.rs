@@ -1,58 +1,58 @@
-//! What something did, one thing after the other.
+//! States over time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// As many spans as a picture has room for.
+/// The largest number of spans in the page.
 const MOST_SPANS: usize = 100;
 
-/// A time since the beginning, or how long something took, in microseconds.
+/// A time since the start of the record or a duration, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Micros(u64);
 
-/// From when to when.
+/// A state from one time to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Span<S> {
+pub(crate) struct StateSpan<S> {
     pub(crate) state: S,
     pub(crate) from: Micros,
     pub(crate) to: Micros,
 }
 
-/// What something did when, without gaps.
+/// Consecutive states, without gaps.
 ///
-/// Of too many spans the shortest is left out, and what was before it lasts longer; the times stay exact.
+/// When there are too many spans, the shortest one is merged into its predecessor; `times` stays exact.
 #[derive(Debug, Serialize)]
 pub(crate) struct Track<S: Ord> {
-    spans: Vec<Span<S>>,
-    /// How long each was done, altogether.
+    spans: Vec<StateSpan<S>>,
+    /// The total duration of each state.
     times: BTreeMap<S, Micros>,
-    /// Whether the last span goes on.
+    /// Whether the last span has not ended.
     #[serde(skip)]
     is_open: bool,
 }
 
 impl<S: Copy + Ord> Track<S> {
-    /// Notes that `state` is what is done from `now` on.
+    /// Starts `state` at `now`.
     pub(crate) fn turn(&mut self, state: S, now: Micros) {
         if self.is_open && self.spans.last().is_some_and(|span| span.state == state) {
             return;
         }
         self.end(now);
-        self.spans.push(Span {
+        self.spans.push(StateSpan {
             state,
             from: now,
             to: now,
         });
         self.is_open = true;
         if self.spans.len() > MOST_SPANS {
-            self.leave_out_the_shortest();
+            self.merge_shortest_span();
         }
     }
 
-    /// Notes that nothing is done from `now` on.
+    /// Ends the last state at `now`.
     pub(crate) fn end(&mut self, now: Micros) {
         if !std::mem::take(&mut self.is_open) {
             return;
@@ -68,13 +68,13 @@ impl<S: Copy + Ord> Track<S> {
         }
     }
 
-    /// Neither the first, which none is before, nor the last, which may go on.
-    fn leave_out_the_shortest(&mut self) {
+    /// The first span has no predecessor, and the last one may be open, so both remain.
+    fn merge_shortest_span(&mut self) {
         let inner = 1..self.spans.len() - 1;
         let length = |place: &usize| self.spans[*place].to.since(self.spans[*place].from);
         if let Some(place) = inner.min_by_key(length) {
-            let left_out = self.spans.remove(place);
-            self.spans[place - 1].to = left_out.to;
+            let removed = self.spans.remove(place);
+            self.spans[place - 1].to = removed.to;
         }
     }
 }
@@ -90,7 +90,7 @@ impl<S: Ord> Default for Track<S> {
 }
 
 impl Micros {
-    /// Returns how long it is since `earlier`; nothing, if that is later.
+    /// Returns the duration since `earlier`; zero if that is later.
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self(self.0.saturating_sub(earlier.0))
     }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_no_time_is_no_span() {
+    fn states_without_duration_have_no_span() {
         let mut track = Track::default();
         for (state, now) in [('a', 1), ('a', 2), ('b', 3), ('c', 3), ('a', 5)] {
             track.turn(state, Micros(now));
@@ -135,7 +135,7 @@ mod tests {
         );
     }
 
-    /// Ten thousand attempts: a picture's worth of spans without a gap, and times that are exact.
+    /// Ten thousand attempts have a bounded number of spans without gaps, and exact times.
     #[test]
     fn spans_are_bounded_and_times_exact() {
         let mut track = Track::default();

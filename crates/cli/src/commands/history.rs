@@ -15,7 +15,7 @@ use crate::output::table::Table;
 use crate::output::text::shortened;
 use crate::output::{self, time};
 use windlass::text::escape;
-use windlass_go_template::{Field, Struct, Value};
+use windlass_go_template::{StructField, StructValue, Value};
 
 /// The fields of a step for templates, and the columns that they make.
 const FIELDS: [(&str, &str); 6] = [
@@ -181,16 +181,16 @@ impl Args {
                 "ID" => self.id(step),
                 _ => self.size(step),
             };
-            Field::new(name, Value::text(&text, guarded))
+            StructField::new(name, Value::text(&text, guarded))
         });
-        Value::Struct(Struct::new(fields.into()))
+        Value::Struct(StructValue::new(fields.into()))
     }
 }
 
 /// Returns the names of the columns.
 fn names() -> Value {
-    let fields = FIELDS.map(|(name, column)| Field::new(name, Value::plain(column)));
-    Value::Struct(Struct::new(fields.into()))
+    let fields = FIELDS.map(|(name, column)| StructField::new(name, Value::plain(column)));
+    Value::Struct(StructValue::new(fields.into()))
 }
 
 impl<'a> Record<'a> {

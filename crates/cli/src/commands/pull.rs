@@ -23,7 +23,7 @@ use crate::signals::Signals;
 use context::PullContext;
 use network_options::NetworkOptions;
 use runner::{Outcome, PullRunner};
-use windlass_timings::{Destination, Recorder, is_path, page};
+use windlass_timings::{Destination, Recorder, page, parse_path};
 
 /// Images that are pulled, or looked up, at the same time; their layers share the download slots.
 const AT_ONCE: usize = 8;
@@ -104,7 +104,7 @@ pub(crate) struct Args {
         long,
         value_name = "FILE.html",
         conflicts_with = "dry_run",
-        value_parser = PathBufValueParser::new().try_map(is_path)
+        value_parser = PathBufValueParser::new().try_map(parse_path)
     )]
     timings: Option<PathBuf>,
 

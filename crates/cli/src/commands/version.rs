@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::output;
 use crate::output::format::DocumentFormat;
-use windlass_go_template::{Field, Struct, Value};
+use windlass_go_template::{StructField, StructValue, Value};
 
 /// Show the version
 #[derive(Debug, clap::Args)]
@@ -64,14 +64,14 @@ impl Record {
             ("Os", self.os),
             ("Arch", self.architecture),
         ];
-        let field = |(name, text)| Field::new(name, Value::plain(text));
-        let client = Value::Struct(Struct::new(fields.into_iter().map(field).collect()));
-        let mut all = vec![Field::new("Client", client)];
+        let field = |(name, text)| StructField::new(name, Value::plain(text));
+        let client = Value::Struct(StructValue::new(fields.into_iter().map(field).collect()));
+        let mut all = vec![StructField::new("Client", client)];
         all.extend(
             fields
                 .into_iter()
-                .map(|(name, text)| Field::hidden(name, Value::plain(text))),
+                .map(|(name, text)| StructField::hidden(name, Value::plain(text))),
         );
-        Value::Struct(Struct::new(all))
+        Value::Struct(StructValue::new(all))
     }
 }

@@ -44,10 +44,10 @@ impl FromStr for Format {
             ("json", _) => RowFormat::Json,
             (_, Some(columns)) => {
                 let before = text.len() - text["table".len()..].trim_start().len();
-                let template = Template::parse(columns, Escapes::Mean);
+                let template = Template::parse(columns, Escapes::Interpreted);
                 RowFormat::Columns(template.map_err(|error| error.behind(&text[..before]))?)
             }
-            (lines, None) => RowFormat::Lines(Template::parse(lines, Escapes::Mean)?),
+            (lines, None) => RowFormat::Lines(Template::parse(lines, Escapes::Interpreted)?),
         };
         Ok(Self::Rows(rows))
     }
@@ -59,7 +59,7 @@ impl FromStr for DocumentFormat {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         match text {
             "json" => Ok(Self::Json),
-            _ => Ok(Self::Lines(Template::parse(text, Escapes::AreText)?)),
+            _ => Ok(Self::Lines(Template::parse(text, Escapes::Verbatim)?)),
         }
     }
 }
@@ -121,12 +121,12 @@ fn header(template: &Template, names: &Value) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use windlass_go_template::{Field, Struct};
+    use windlass_go_template::{StructField, StructValue};
 
     fn row(name: &str, tag: &str) -> Value {
-        Value::Struct(Struct::new(vec![
-            Field::new("Name", Value::text(name, true)),
-            Field::new("Tag", Value::text(tag, true)),
+        Value::Struct(StructValue::new(vec![
+            StructField::new("Name", Value::text(name, true)),
+            StructField::new("Tag", Value::text(tag, true)),
         ]))
     }
 

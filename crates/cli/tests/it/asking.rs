@@ -165,7 +165,7 @@ fn what_is_not_there_is_said() {
 
     exit: 1
     --- stderr
-    error: asking for the digest of registry.test/app:2: app:2 at http://registry.test: no such manifest
+    error: resolving the digest of registry.test/app:2: app:2 at http://registry.test: no such manifest
     hint: check the name and the tag
 
     exit: 1
@@ -176,7 +176,7 @@ fn what_is_not_there_is_said() {
     exit: 1
     --- stderr
     error: reading the manifest of registry.test/app:1: no matching manifest for linux/s390x: the index has linux/amd64, linux/arm64
-    hint: choose another one, as with --platform linux/amd64
+    hint: choose an available platform: --platform linux/amd64
     ");
 }
 
@@ -208,12 +208,12 @@ fn an_authfile_is_asked_first() {
     exit: 1
     --- stderr
     error: listing the tags of registry.test/app: tags of app at http://registry.test: authentication required
-    hint: check the name; if it is private, log in with `windlass login registry.test`
+    hint: check the name; if the repository is private, log in with `windlass login registry.test`
 
     exit: 1
     --- stderr
     error: listing the tags of registry.test/app: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: the credential file nothing.json does not exist
-    hint: correct that file, or name another one with --authfile
+    hint: fix that file, or choose another one with --authfile
     ");
 }
 

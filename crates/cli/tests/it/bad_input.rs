@@ -132,7 +132,7 @@ fn an_invalid_platform_and_one_that_there_is_not() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: no matching manifest for linux/amd64: the index has linux/arm64
-    hint: choose another one, as with --platform linux/arm64
+    hint: choose an available platform: --platform linux/arm64
     ");
 }
 
@@ -157,12 +157,12 @@ fn no_credentials_and_wrong_ones() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: authentication required
-    hint: check the name; if it is private, log in with `windlass login registry.test`
+    hint: check the name; if the repository is private, log in with `windlass login registry.test`
 
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: authentication required
-    hint: the credentials in [dir]/home/.docker/config.json are not accepted: log in again with `windlass login registry.test`
+    hint: the registry rejects the credentials in [dir]/home/.docker/config.json: log in again with `windlass login registry.test`
     ");
 }
 
@@ -177,7 +177,7 @@ fn credentials_that_only_a_helper_has() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: cannot get the credentials for registry.test from docker-credential-desktop, configured in [dir]/home/.docker/config.json: not found on PATH
-    hint: see what `docker-credential-desktop list` says, or take it out of [dir]/home/.docker/config.json and log in with `windlass login registry.test`
+    hint: run `docker-credential-desktop list` to check the helper, or remove it from [dir]/home/.docker/config.json and log in with `windlass login registry.test`
     ");
 }
 
@@ -191,12 +191,12 @@ fn no_credentials_and_wrong_ones_for_a_token() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: token for app from http://registry.test: authentication required
-    hint: check the name; if it is private, log in with `windlass login registry.test`
+    hint: check the name; if the repository is private, log in with `windlass login registry.test`
 
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: token for app from http://registry.test: authentication required
-    hint: the credentials in [dir]/home/.docker/config.json are not accepted: log in again with `windlass login registry.test`
+    hint: the registry rejects the credentials in [dir]/home/.docker/config.json: log in again with `windlass login registry.test`
     ");
 }
 
@@ -227,7 +227,7 @@ fn a_manifest_that_is_not_what_its_digest_says() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: expected <manifest>, got sha256:[digest]
-    hint: the registry, or a proxy before it, delivers other bytes than it promises; nothing was kept
+    hint: the registry or a proxy delivers wrong bytes; nothing was stored
     ");
 }
 
@@ -244,7 +244,7 @@ fn a_layer_that_is_not_what_its_digest_says() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: layer <layer>: the bytes received for <layer> have the digest sha256:[digest]
-    hint: the registry, or a proxy before it, delivers other bytes than it promises; nothing was kept
+    hint: the registry or a proxy delivers wrong bytes; nothing was stored
     ");
 }
 
@@ -261,7 +261,7 @@ fn a_layer_of_another_size() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: layer <layer>: blob <layer> of app at http://registry.test: more than the expected 1000 bytes: at least 1049033
-    hint: the registry, or a proxy before it, delivers other bytes than it promises; nothing was kept
+    hint: the registry or a proxy delivers wrong bytes; nothing was stored
     ");
 }
 
@@ -282,7 +282,7 @@ fn a_layer_whose_diff_id_is_another() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: layer <layer> holds a tar with diff ID <diff ID>, the config says <the config's diff ID>
-    hint: the registry, or a proxy before it, delivers other bytes than it promises; nothing was kept
+    hint: the registry or a proxy delivers wrong bytes; nothing was stored
     ");
 }
 
@@ -297,7 +297,7 @@ fn a_layer_that_is_no_tar() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: layer <layer>: invalid tar at byte 0: this is neither a tar nor a known compression
-    hint: the image itself is broken, and nothing was kept: whoever made it can help
+    hint: the image is malformed; nothing was stored. Report it to the image's publisher
     ");
 }
 
@@ -325,7 +325,7 @@ fn a_layer_that_is_cut_short() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: layer <half a layer>: invalid gzip stream: it is truncated
-    hint: the image itself is broken, and nothing was kept: whoever made it can help
+    hint: the image is malformed; nothing was stored. Report it to the image's publisher
     ");
 }
 
@@ -343,7 +343,7 @@ fn a_layer_that_climbs_out() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: layer <layer>: entry ../../../escaped: its name leaves the root
-    hint: the image itself is broken, and nothing was kept: whoever made it can help
+    hint: the image is malformed; nothing was stored. Report it to the image's publisher
     ");
 }
 
@@ -358,6 +358,6 @@ fn a_registry_with_a_message() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: no\u{1b}[2J\r\nPulled everything
-    hint: check the name; if it is private, log in with `windlass login registry.test` as one who may
+    hint: check the name; if the repository is private, log in with an account that may access it: `windlass login registry.test`
     ");
 }

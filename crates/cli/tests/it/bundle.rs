@@ -58,17 +58,17 @@ fn an_image_is_bundled_once() {
     exit: 1
     --- stderr
     error: bundling registry.test/app:1: a box is not empty
-    hint: give a directory that is empty or does not exist
+    hint: choose a directory that is empty or does not exist
 
     exit: 1
     --- stderr
     error: no such image: missing
-    hint: `windlass images` shows what is there
+    hint: list the local images with `windlass images`
 
     exit: 1
     --- stderr
     error: bundling registry.test/app:1: cannot create no/such/box: No such file or directory (os error 2)
-    hint: make the one above it first: `mkdir -p no/such`
+    hint: create the parent directory first: `mkdir -p no/such`
     ");
     let names = |path: &str| -> Vec<_> {
         let entries = fs::read_dir(windlass.path(path)).unwrap();
@@ -182,31 +182,31 @@ fn images_that_make_no_bundle_leave_nothing() {
     exit: 1
     --- stderr
     error: bundling registry.test/app:1: the image has no command
-    hint: say what to run behind `--`, as in `-- /bin/sh`
+    hint: give a command after `--`, such as `-- /bin/sh`
     exit: 1
     --- stderr
     error: bundling registry.test/app:1: the command contains a NUL character
-    hint: say it yourself, with --entrypoint or --cwd
+    hint: override it with --entrypoint or --cwd
     exit: 1
     --- stderr
     error: bundling registry.test/app:1: the working directory "srv" is not absolute
-    hint: name another one, as with --cwd /
+    hint: override it with an absolute path, such as --cwd /
     exit: 1
     --- stderr
     error: bundling registry.test/app:1: the image has no user "eve"
-    hint: name another one, as with --user 0 or --user 1000:1000
+    hint: choose another user, such as --user 0 or --user 1000:1000
     exit: 1
     --- stderr
     error: bundling registry.test/app:1: the image has no group "crew"
-    hint: name another one, as with --user 0 or --user 1000:1000
+    hint: choose another user, such as --user 0 or --user 1000:1000
     exit: 1
     --- stderr
     error: bundling registry.test/app:1: "1:2:3" is not a user: expected USER or USER:GROUP, by name or number
-    hint: name another one, as with --user 0 or --user 1000:1000
+    hint: choose another user, such as --user 0 or --user 1000:1000
     exit: 1
     --- stderr
     error: bundling registry.test/app:1: the image has no user "-1"
-    hint: name another one, as with --user 0 or --user 1000:1000
+    hint: choose another user, such as --user 0 or --user 1000:1000
     "#);
 }
 
@@ -223,12 +223,12 @@ fn a_bundle_is_for_the_platform_and_the_rights_that_are_wanted() {
     exit: 1
     --- stderr
     error: bundling registry.test/app:1: the image that is here is for linux/amd64, not for linux/s390x
-    hint: `windlass pull --platform linux/s390x registry.test/app:1` brings that one
+    hint: pull that platform: `windlass pull --platform linux/s390x registry.test/app:1`
 
     exit: 1
     --- stderr
     error: bundling registry.test/app:1: the container would run as user 7 and group 8, but a rootless bundle has only user 0 and group 0
-    hint: give --user 0 to have it run as yourself, or make and start the bundle as root
+    hint: use --user 0 to run as the current user, or create and start the bundle as root
 
     exit: 2
     --- stderr

@@ -395,8 +395,8 @@ fn a_registry_that_cannot_be_used_is_shown_with_the_error() {
 
     exit: 1
     --- stderr
-    error: asking for the digest of broken.test/app:1: the configuration of broken.test cannot be used: [dir]/home/.config/windlass/certs.d/broken.test/hosts.toml:1:1: server: the scheme must be `http` or `https`
-    hint: correct it; `windlass config show broken.test` shows what is read
+    error: resolving the digest of broken.test/app:1: the configuration of broken.test cannot be used: [dir]/home/.config/windlass/certs.d/broken.test/hosts.toml:1:1: server: the scheme must be `http` or `https`
+    hint: fix the configuration; `windlass config show broken.test` lists its files
     ");
     let registry = Registry::start();
     assert!(registry.log().is_empty());

@@ -49,7 +49,7 @@ fn a_private_ca_is_trusted_by_its_directory() {
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: this is not an OCI registry: /v2/ returns status 400
     tried: app:1 at https://registry.test: no secure connection: invalid peer certificate: UnknownIssuer
-    hint: if it speaks plain HTTP, allow that with --insecure-registry registry.test; if its CA is a private one, put its certificate into /etc/windlass/certs.d/registry.test/ca.crt or the same below ~/.config, or name it as `ca` in windlass.toml
+    hint: if the registry uses plain HTTP, allow it with --insecure-registry registry.test; if its CA is private, save the CA certificate as /etc/windlass/certs.d/registry.test/ca.crt or ~/.config/windlass/certs.d/registry.test/ca.crt, or set `ca` in windlass.toml
     ");
 }
 
@@ -80,12 +80,12 @@ fn the_configuration_can_be_named() {
     exit: 1
     --- stderr
     error: [dir]/two.toml:1:1: downlods: there is no such key; did you mean `downloads`?
-    hint: correct it, or name another file with --config
+    hint: fix the file, or choose another one with --config
 
     exit: 1
     --- stderr
     error: [dir]/three.toml: there is no such file
-    hint: correct it, or name another file with --config
+    hint: fix the file, or choose another one with --config
     ");
 }
 
@@ -117,7 +117,7 @@ fn schema_1_is_refused_with_the_setting_that_allows_it() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: unusable manifest: the manifest is of Docker's schema 1: push the image again, or allow such manifests with `schema1 = true`
-    hint: push it again with a builder of today, or take it as it is with `schema1 = true` in windlass.toml
+    hint: rebuild and push the image with a current builder, or allow schema 1 with `schema1 = true` in windlass.toml
     ");
     windlass.configure("schema1 = true\n");
     windlass.stdout(["pull", "-q", &name]);
@@ -138,8 +138,8 @@ fn a_rate_limit_says_how_long() {
     insta::assert_snapshot!(windlass.run(["digest", &registry.name("app:1")]), @r"
     exit: 1
     --- stderr
-    error: asking for the digest of registry.test/app:1: app:1 at http://registry.test: too many requests, retry after 3600 s
-    hint: wait 1h 00m, or log in with `windlass login registry.test`: known users may ask more often
+    error: resolving the digest of registry.test/app:1: app:1 at http://registry.test: too many requests, retry after 3600 s
+    hint: wait 1h 00m, or log in for a higher limit: `windlass login registry.test`
     ");
 }
 
@@ -155,7 +155,7 @@ fn a_proxy_that_is_none() {
     exit: 1
     --- stderr
     error: the http proxy cannot be used: its scheme is not http, https, socks5 or socks5h
-    hint: correct HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or `proxy` in windlass.toml
+    hint: check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or `proxy` in windlass.toml
     ");
 }
 

@@ -178,11 +178,11 @@ fn what_cannot_be_is_told_in_a_line() {
 
     exit: 2
     --- stderr
-    error: --format: there is no field .Name; there are Containers, CreatedAt, CreatedSince, Digest, ID, Platform, Repository, SharedSize, Size, Tag, UniqueSize, VirtualSize
+    error: --format: no field .Name; available fields: Containers, CreatedAt, CreatedSince, Digest, ID, Platform, Repository, SharedSize, Size, Tag, UniqueSize, VirtualSize
 
     exit: 2
     --- stderr
-    error: invalid value 'table {{foo}}' for '--format <TEMPLATE>': at character 9: there is no function foo; there are and, eq, ge, gt, index, join, json, le, len, lower, lt, ne, not, or, pad, print, printf, println, slice, split, title, truncate, upper
+    error: invalid value 'table {{foo}}' for '--format <TEMPLATE>': at character 9: undefined function foo; available functions: and, eq, ge, gt, index, join, json, le, len, lower, lt, ne, not, or, pad, print, printf, println, slice, split, title, truncate, upper
 
     For more information, try '--help'.
 
@@ -194,7 +194,7 @@ fn what_cannot_be_is_told_in_a_line() {
     exit: 1
     --- stderr
     error: no such image: nothing
-    hint: `windlass images` shows what is there
+    hint: list the local images with `windlass images`
 
     exit: 2
     --- stderr
@@ -204,11 +204,11 @@ fn what_cannot_be_is_told_in_a_line() {
 
     exit: 2
     --- stderr
-    error: --format: there is no field .Config.Command; there are Cmd, Env, Labels, Entrypoint, OnBuild, Shell, ExposedPorts, Volumes, StopSignal, User, WorkingDir, Healthcheck, ArgsEscaped
+    error: --format: no field .Config.Command; available fields: Cmd, Env, Labels, Entrypoint, OnBuild, Shell, ExposedPorts, Volumes, StopSignal, User, WorkingDir, Healthcheck, ArgsEscaped
 
     exit: 1
     --- stderr
-    error: --format: index: there is no element 9
+    error: --format: index: index 9 is out of range
 
     exit: 2
     --- stderr
@@ -257,7 +257,7 @@ fn images_are_inspected_in_any_form() {
     2021-01-01T00:00:00Z
     --- stderr
     error: no such image: missing
-    hint: `windlass images` shows what is there
+    hint: list the local images with `windlass images`
     ");
     let one_line = windlass.stdout(["inspect", "-f", "json", &old, "mine"]);
     assert_eq!(one_line.lines().count(), 1);
@@ -302,7 +302,7 @@ fn history_and_version_have_forms_too() {
 
     exit: 2
     --- stderr
-    error: --format: there is no field .Layer; there are Comment, CreatedAt, CreatedBy, CreatedSince, ID, Size
+    error: --format: no field .Layer; available fields: Comment, CreatedAt, CreatedBy, CreatedSince, ID, Size
 
     exit: 0
     --- stdout

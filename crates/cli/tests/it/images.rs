@@ -62,7 +62,7 @@ fn an_empty_store_has_nothing() {
     []
     --- stderr
     error: no such image: alpine
-    hint: `windlass images` shows what is there
+    hint: list the local images with `windlass images`
     ");
     assert!(!windlass.root().exists());
 }
@@ -153,7 +153,7 @@ fn inspect_and_history_show_what_the_config_says() {
     ]
     --- stderr
     error: no such image: missing
-    hint: `windlass images` shows what is there
+    hint: list the local images with `windlass images`
     "#);
     insta::assert_snapshot!(windlass.run(["history", "-H=false", &name]), @r#"
     exit: 0
@@ -201,7 +201,7 @@ fn an_image_goes_with_its_last_name() {
     Untagged: mine:latest
     --- stderr
     error: no such image: missing
-    hint: `windlass images` shows what is there
+    hint: list the local images with `windlass images`
 
     exit: 0
     --- stdout
@@ -235,12 +235,12 @@ fn a_root_filesystem_is_unpacked_once() {
     exit: 1
     --- stderr
     error: unpacking registry.test/app:1: rootfs is not empty
-    hint: give a directory that is empty or does not exist
+    hint: choose a directory that is empty or does not exist
 
     exit: 1
     --- stderr
     error: no such image: missing
-    hint: `windlass images` shows what is there
+    hint: list the local images with `windlass images`
     ");
     let rootfs = windlass.path("rootfs");
     assert_eq!(
@@ -301,7 +301,7 @@ fn an_image_is_mounted_and_unmounted() {
             base
             --- stderr
             error: removing registry.test/app:1: it is mounted on [dir]/mnt
-            hint: `windlass umount [dir]/mnt` first
+            hint: unmount it first: `windlass umount [dir]/mnt`
             error: no image is mounted on mnt
             error: no image is mounted on mnt
             ");

@@ -554,7 +554,7 @@ fn a_full_disk_keeps_what_was_there() {
         Ok(output) if output.status.code() == Some(1) && !output.stderr.starts_with(b"unshare") => {
             let said = windlass.show(&output);
             assert!(said.contains("No space left on device"), "{said}");
-            let hint = "hint: make room on that disk, or keep images elsewhere with --root";
+            let hint = "hint: free space on that disk, or keep images elsewhere with --root";
             assert!(said.contains(hint), "{said}");
             assert!(output.stdout.is_empty(), "{said}");
         }

@@ -102,7 +102,7 @@ fn a_wrong_password_is_not_kept() {
     exit: 1
     --- stderr
     error: logging in to registry.test: http://registry.test: authentication required
-    hint: check user name and password; many registries want an access token for a password
+    hint: check the username and password; many registries require an access token as password
     ");
     assert!(!windlass.path("home/.docker/config.json").exists());
 }
@@ -121,7 +121,7 @@ fn a_token_server_decides() {
     exit: 1
     --- stderr
     error: logging in to registry.test: token from http://registry.test: authentication required
-    hint: check user name and password; many registries want an access token for a password
+    hint: check the username and password; many registries require an access token as password
     ");
 }
 
@@ -157,12 +157,12 @@ fn without_a_terminal_nobody_is_asked() {
     exit: 1
     --- stderr
     error: no user name was given, and there is no terminal to ask for it
-    hint: give --username, and the password on standard input with --password-stdin
+    hint: use --username, and --password-stdin to read the password from standard input
 
     exit: 1
     --- stderr
     error: no password was given, and there is no terminal to ask for it
-    hint: give --username, and the password on standard input with --password-stdin
+    hint: use --username, and --password-stdin to read the password from standard input
 
     exit: 1
     --- stderr
@@ -289,13 +289,13 @@ fn a_helper_that_fails_is_said() {
     insta::assert_snapshot!([login, digest].join("\n"), @r#"
     exit: 1
     --- stderr
-    error: keeping the login to registry.test: cannot store the credentials for registry.test with docker-credential-test, configured in [dir]/home/.docker/config.json: failed with exit status: 3
-    hint: see what `docker-credential-test list` says, or take it out of [dir]/home/.docker/config.json
+    error: saving the login to registry.test: cannot store the credentials for registry.test with docker-credential-test, configured in [dir]/home/.docker/config.json: failed with exit status: 3
+    hint: run `docker-credential-test list` to check the helper, or remove it from [dir]/home/.docker/config.json
 
     exit: 1
     --- stderr
-    error: asking for the digest of registry.test/app:1: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: cannot get the credentials for registry.test from docker-credential-test, configured in [dir]/home/.docker/config.json: failed with exit status: 3, stderr: "no keychain here"
-    hint: see what `docker-credential-test list` says, or take it out of [dir]/home/.docker/config.json and log in with `windlass login registry.test`
+    error: resolving the digest of registry.test/app:1: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: cannot get the credentials for registry.test from docker-credential-test, configured in [dir]/home/.docker/config.json: failed with exit status: 3, stderr: "no keychain here"
+    hint: run `docker-credential-test list` to check the helper, or remove it from [dir]/home/.docker/config.json and log in with `windlass login registry.test`
     "#);
     let file = fs::read_to_string(windlass.path("home/.docker/config.json")).unwrap();
     assert!(!file.contains("auth"), "{file}");
@@ -330,7 +330,7 @@ fn what_goes_before_the_login_is_said() {
 
     exit: 1
     --- stderr
-    error: asking for the digest of registry.test/app:1: app:1 at http://registry.test: authentication required
-    hint: the credentials in DOCKER_AUTH_CONFIG are not accepted: correct it, or unset it and log in with `windlass login registry.test`
+    error: resolving the digest of registry.test/app:1: app:1 at http://registry.test: authentication required
+    hint: the registry rejects the credentials in DOCKER_AUTH_CONFIG: fix or unset it, or log in with `windlass login registry.test`
     ");
 }

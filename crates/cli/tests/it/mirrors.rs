@@ -173,7 +173,7 @@ fn a_registry_that_nobody_may_be_asked_for() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: no endpoint of registry.test is configured to resolve tags
-    hint: `windlass config show registry.test` shows who is asked for what; give one of them the capability
+    hint: give an endpoint the capability; `windlass config show registry.test` lists the endpoints
     ");
 }
 
@@ -197,6 +197,6 @@ fn a_layer_that_nobody_has_says_who_was_asked() {
     error: pulling registry.test/app:1: layer <layer>: blob <layer> of app at http://registry.test: no such blob
     tried: blob <layer> of app at http://one.test: Forbidden
     tried: blob <layer> of app at http://two.test: no such blob
-    hint: the registry does not have this part of the image: push it again; if it is a layer from elsewhere, as Windows has them, allow the place with `foreign-layers` in windlass.toml
+    hint: push the image again; if it is a foreign layer, such as those of Windows images, allow its host with `foreign-layers` in windlass.toml
     ");
 }

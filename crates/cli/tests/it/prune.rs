@@ -358,11 +358,11 @@ fn a_mounted_image_stays() {
             Untagged: registry.test/keep:1
             --- stderr
             error: removing registry.test/keep:1: it is mounted on [dir]/mnt
-            hint: `windlass umount [dir]/mnt` first
+            hint: unmount it first: `windlass umount [dir]/mnt`
             error: removing registry.test/keep:1: it is mounted on [dir]/mnt
-            hint: `windlass umount [dir]/mnt` first
+            hint: unmount it first: `windlass umount [dir]/mnt`
             error: removing <keep ID>: it is mounted on [dir]/mnt
-            hint: `windlass umount [dir]/mnt` first
+            hint: unmount it first: `windlass umount [dir]/mnt`
             ");
         }
         Ok(_) | Err(_) => eprintln!("not run: no mount namespace here"),

@@ -150,7 +150,7 @@ fn a_failing_tag_does_not_stop_the_others() {
     registry.test/app:3
     --- stderr
     error: pulling registry.test/app:2: app:2 at http://registry.test: Forbidden
-    hint: check the name; if it is private, log in with `windlass login registry.test` as one who may
+    hint: check the name; if the repository is private, log in with an account that may access it: `windlass login registry.test`
     ");
 }
 
@@ -244,7 +244,7 @@ fn several_platforms_at_once() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: no matching manifest for linux/mips: the index has linux/s390x, linux/arm64, linux/riscv64
-    hint: choose another one, as with --platform linux/s390x
+    hint: choose an available platform: --platform linux/s390x
     ");
 }
 

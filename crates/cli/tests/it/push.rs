@@ -259,7 +259,7 @@ fn who_may_not_push_is_told_what_to_do() {
     exit: 1
     --- stderr
     error: pushing registry.test/app:1: blob <blob> of app at http://registry.test: authentication required
-    hint: check the name; if it is private, log in with `windlass login registry.test`
+    hint: check the name; if the repository is private, log in with `windlass login registry.test`
     ");
 }
 
@@ -292,13 +292,13 @@ fn what_is_not_here_is_not_pushed() {
     exit: 1
     --- stderr
     error: no such image: registry.test/app:1
-    hint: `windlass images` shows what is there
+    hint: list the local images with `windlass images`
     ");
     insta::assert_snapshot!(windlass.run(["push", "--all-tags", "registry.test/app"]), @r"
     exit: 1
     --- stderr
     error: no such image: registry.test/app
-    hint: `windlass images` shows what is there
+    hint: list the local images with `windlass images`
     ");
 }
 

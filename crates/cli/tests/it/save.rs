@@ -204,7 +204,7 @@ fn a_full_disk_keeps_what_was_there() {
             there.tar
             --- stderr
             error: saving registry.test/app:1 to <to>: cannot write: No space left on device (os error 28)
-            hint: make room on that disk, or write to another
+            hint: free space on that disk, or write to another one
             ");
         }
     }
@@ -257,12 +257,12 @@ fn what_does_not_go_together_is_said() {
     exit: 1
     --- stderr
     error: no such image: gone
-    hint: `windlass images` shows what is there
+    hint: list the local images with `windlass images`
 
     exit: 1
     --- stderr
     error: saving registry.test/app:1 to x: no matching manifest for linux/s390x: the index has linux/amd64
-    hint: choose another one, as with --platform linux/amd64
+    hint: choose an available platform: --platform linux/amd64
     ");
     assert!(!windlass.path("x").exists());
 }

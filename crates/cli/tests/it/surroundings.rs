@@ -24,7 +24,7 @@ fn a_docker_configuration_that_is_broken() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: cannot use the credentials in [dir]/home/.docker/config.json: not valid JSON: EOF while parsing a list at line 1 column 11
-    hint: correct that file, or name another one with --authfile
+    hint: fix that file, or choose another one with --authfile
     ");
 }
 
@@ -55,7 +55,7 @@ fn a_disk_that_fills_up_on_the_way() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: layer <layer>: entry zeros: cannot write: No space left on device (os error 28)
-    hint: make room on that disk, or keep images elsewhere with --root
+    hint: free space on that disk, or keep images elsewhere with --root
     ");
 }
 
@@ -104,7 +104,7 @@ fn a_store_that_may_not_be_written() {
         exit: 1
         --- stderr
         error: cannot open [dir]/store: Not a directory (os error 20)
-        hint: name another directory with --root
+        hint: choose another directory with --root
         ");
         return;
     }
@@ -115,7 +115,7 @@ fn a_store_that_may_not_be_written() {
     exit: 1
     --- stderr
     error: cannot open [dir]/store/blobs: Permission denied (os error 13)
-    hint: run it as a user who may do that, or keep images elsewhere with --root
+    hint: run as a user with the permission, or keep images elsewhere with --root
     ");
 }
 
@@ -141,12 +141,12 @@ fn directories_in_the_way() {
     exit: 1
     --- stderr
     error: unpacking registry.test/app:1: cannot create no/such/rootfs: No such file or directory (os error 2)
-    hint: make the one above it first: `mkdir -p no/such`
+    hint: create the parent directory first: `mkdir -p no/such`
 
     exit: 1
     --- stderr
     error: [dir]/home/papers is not a store: it contains "letter"; choose an empty or new directory
-    hint: name another directory with --root
+    hint: choose another directory with --root
     "#);
 }
 
@@ -171,7 +171,7 @@ fn a_mount_on_nothing() {
             exit: 1
             --- stderr
             error: mounting registry.test/app:1 on no/such: cannot mount on the directory: No such file or directory (os error 2)
-            hint: make it first: `mkdir -p no/such`
+            hint: create the directory first: `mkdir -p no/such`
             ");
         }
         Ok(_) | Err(_) => eprintln!("not run: no mount namespace here"),

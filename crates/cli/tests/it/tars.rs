@@ -237,9 +237,7 @@ fn what_is_no_tar_is_refused_and_nothing_is_kept() {
         expected
     );
     let hint = fed(&windlass, &stdin, b"\xfd7zXZ\0..");
-    assert!(
-        stderr(&hint).contains("hint: decompress it on the way: `xz -dc FILE | windlass import -`")
-    );
+    assert!(stderr(&hint).contains("hint: decompress it first: `xz -dc FILE | windlass import -`"));
     for (args, expected) in [
         (
             &["import", "missing.tar"][..],

@@ -157,11 +157,11 @@ fn a_place_that_cannot_be_written_is_an_error_at_once() {
 
     exit: 1
     --- stderr
-    error: writing the timings to home: that is no file
+    error: writing the timings to home: it is not a regular file
 
     exit: 1
     --- stderr
-    error: writing the timings to /dev/null: that is no file
+    error: writing the timings to /dev/null: it is not a regular file
 
     exit: 1
     --- stdout
@@ -169,7 +169,7 @@ fn a_place_that_cannot_be_written_is_an_error_at_once() {
 
     exit: 2
     --- stderr
-    error: invalid value '-' for '--timings <FILE.html>': standard output is for the result; name a file
+    error: invalid value '-' for '--timings <FILE.html>': standard output is for the result; choose a file
 
     For more information, try '--help'.
 

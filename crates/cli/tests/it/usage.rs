@@ -254,7 +254,7 @@ fn without_a_home_the_store_has_to_be_named() {
     insta::assert_snapshot!(windlass.show(&output), @r"
     exit: 1
     --- stderr
-    error: no place to keep images: neither HOME nor XDG_DATA_HOME is set
-    hint: name a directory with --root
+    error: no directory for images: neither HOME nor XDG_DATA_HOME is set
+    hint: choose a directory with --root
     ");
 }

@@ -1,11 +1,11 @@
-//! Functions that take things apart and put them together.
+//! Functions on lists, maps and texts.
 
-use super::{checked, text_of};
-use crate::WIDEST;
+use super::{check_length, text_of};
+use crate::MAX_WIDTH;
 use crate::error::CallFault;
-use crate::value::{Text, Value};
+use crate::value::{TextValue, Value};
 
-/// Looks up one key after the other.
+/// Looks up the keys one after the other.
 pub(crate) fn index(value: &Value, keys: &[Value]) -> Result<Value, CallFault> {
     let mut value = value.clone();
     for key in keys {
@@ -46,7 +46,7 @@ pub(crate) fn index(value: &Value, keys: &[Value]) -> Result<Value, CallFault> {
     Ok(value)
 }
 
-/// Returns the part of a list or text between two places.
+/// Returns the part of a list or text between two indexes.
 pub(crate) fn slice(value: &Value, bounds: &[Value]) -> Result<Value, CallFault> {
     let length = match value {
         Value::List(list) => list.items.len(),
@@ -75,7 +75,7 @@ pub(crate) fn slice(value: &Value, bounds: &[Value]) -> Result<Value, CallFault>
     Ok(match value {
         Value::List(list) => Value::list(list.items[start..end].iter().cloned()),
         Value::Text(text) => {
-            // Half a character is none.
+            // Incomplete characters at the ends are left out.
             let raw = text.raw();
             let is_whole = |at: &usize| raw.is_char_boundary(*at);
             let start = (start..=end).find(is_whole).unwrap_or(end);
@@ -101,7 +101,7 @@ pub(crate) fn length(value: &Value) -> Result<Value, CallFault> {
     Ok(Value::Int(i64::try_from(length).unwrap_or(i64::MAX)))
 }
 
-/// Puts the texts of a list together.
+/// Joins the texts of a list.
 pub(crate) fn join(list: &Value, separator: &Value) -> Result<Value, CallFault> {
     let separator = text_of(separator)?;
     let items = match list {
@@ -123,7 +123,7 @@ pub(crate) fn join(list: &Value, separator: &Value) -> Result<Value, CallFault> 
             text.push_str(separator.raw());
         }
         text.push_str(item.raw());
-        checked(&text)?;
+        check_length(&text)?;
     }
     Ok(Value::text(&text, is_guarded))
 }
@@ -135,18 +135,18 @@ pub(crate) fn split(text: &Value, separator: &Value) -> Result<Value, CallFault>
         true => text
             .raw()
             .chars()
-            .take(WIDEST + 1)
+            .take(MAX_WIDTH + 1)
             .map(String::from)
             .collect(),
-        false => { text.raw().split(separator.raw()).take(WIDEST + 1) }
+        false => { text.raw().split(separator.raw()).take(MAX_WIDTH + 1) }
             .map(str::to_owned)
             .collect(),
     };
-    if parts.len() > WIDEST {
+    if parts.len() > MAX_WIDTH {
         return Err(CallFault::TooMuch(
             i64::try_from(parts.len()).unwrap_or(i64::MAX),
         ));
     }
-    let part = |part: &String| Value::Text(Text::with(text, part));
+    let part = |part: &String| Value::Text(TextValue::with(text, part));
     Ok(Value::list(parts.iter().map(part)))
 }

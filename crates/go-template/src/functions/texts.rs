@@ -1,19 +1,19 @@
-//! Functions that make texts of texts.
+//! Functions on texts.
 
-use crate::WIDEST;
+use crate::MAX_WIDTH;
 use crate::error::CallFault;
-use crate::value::{Text, Value};
+use crate::value::{TextValue, Value};
 
-pub(crate) fn lower(text: &Text) -> Value {
+pub(crate) fn lower(text: &TextValue) -> Value {
     Value::Text(text.with(&text.raw().to_lowercase()))
 }
 
-pub(crate) fn upper(text: &Text) -> Value {
+pub(crate) fn upper(text: &TextValue) -> Value {
     Value::Text(text.with(&text.raw().to_uppercase()))
 }
 
-/// Makes the first letter of every word large.
-pub(crate) fn title(text: &Text) -> Value {
+/// Converts the first letter of every word to upper case.
+pub(crate) fn title(text: &TextValue) -> Value {
     let mut title = String::with_capacity(text.raw().len());
     let mut is_inside = false;
     for character in text.raw().chars() {
@@ -27,8 +27,8 @@ pub(crate) fn title(text: &Text) -> Value {
     Value::Text(text.with(&title))
 }
 
-/// Returns the first `length` bytes of `text`, less what is there of a character that is cut.
-pub(crate) fn truncate(text: &Text, length: i64) -> Result<Value, CallFault> {
+/// Returns the first `length` bytes of `text`, without an incomplete last character.
+pub(crate) fn truncate(text: &TextValue, length: i64) -> Result<Value, CallFault> {
     let length = usize::try_from(length).map_err(|_| CallFault::Negative(length))?;
     let raw = text.raw();
     let end = (0..=length.min(raw.len())).rfind(|end| raw.is_char_boundary(*end));
@@ -36,19 +36,19 @@ pub(crate) fn truncate(text: &Text, length: i64) -> Result<Value, CallFault> {
     Ok(Value::Text(text.with(&raw[..end])))
 }
 
-/// Puts spaces before and behind a text that is not empty.
-pub(crate) fn pad(text: &Text, before: i64, after: i64) -> Result<Value, CallFault> {
+/// Adds spaces before and after a text that is not empty.
+pub(crate) fn pad(text: &TextValue, before: i64, after: i64) -> Result<Value, CallFault> {
     if text.is_empty() {
         return Ok(Value::Text(text.clone()));
     }
     let spaces = |count: i64| {
         let number = usize::try_from(count).map_err(|_| CallFault::Negative(count))?;
         match number {
-            ..=WIDEST => Ok(" ".repeat(number)),
+            ..=MAX_WIDTH => Ok(" ".repeat(number)),
             _ => Err(CallFault::TooMuch(count)),
         }
     };
     let padded = spaces(before)? + text.raw() + &spaces(after)?;
-    super::checked(&padded)?;
+    super::check_length(&padded)?;
     Ok(Value::Text(text.with(&padded)))
 }

@@ -1,33 +1,33 @@
-//! What stands between a percent sign and the end of its verb.
+//! The text between a percent sign and its verb.
 
-use crate::WIDEST;
+use crate::MAX_WIDTH;
 
-/// A directive.
+/// A formatting directive.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "a flag each")]
-pub(crate) struct Spec {
+pub(crate) struct FormatDirective {
     pub(crate) is_left: bool,
     pub(crate) has_sign: bool,
     pub(crate) has_space: bool,
     pub(crate) is_alternate: bool,
     pub(crate) has_zeros: bool,
-    pub(crate) width: Option<Count>,
-    pub(crate) precision: Option<Count>,
-    /// The value that it asks for, counted from 1, if it asks; 0 if it asks for none that there can be.
+    pub(crate) width: Option<DirectiveCount>,
+    pub(crate) precision: Option<DirectiveCount>,
+    /// The explicit argument index, counted from 1; 0 for an invalid one.
     pub(crate) index: Option<usize>,
     pub(crate) verb: Option<char>,
 }
 
 /// A width or precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Count {
+pub(crate) enum DirectiveCount {
     Is(usize),
-    /// `*`: the next value is it.
+    /// `*`: the next argument.
     FromValue,
 }
 
-impl Spec {
-    /// Reads a directive at the start of `text`, and returns how many bytes it has.
+impl FormatDirective {
+    /// Reads a directive at the start of `text`. Returns its length in bytes, too.
     pub(crate) fn read(text: &str) -> (Self, usize) {
         let mut spec = Self::default();
         let mut rest = text;
@@ -47,7 +47,7 @@ impl Spec {
         if let Some(after) = rest.strip_prefix('.') {
             rest = after;
             spec.read_index(&mut rest);
-            spec.precision = Some(count(&mut rest).unwrap_or(Count::Is(0)));
+            spec.precision = Some(count(&mut rest).unwrap_or(DirectiveCount::Is(0)));
         }
         spec.read_index(&mut rest);
         spec.verb = rest.chars().next();
@@ -66,23 +66,23 @@ impl Spec {
 
     pub(crate) fn width(&self) -> usize {
         match self.width {
-            Some(Count::Is(width)) => width,
-            Some(Count::FromValue) | None => 0,
+            Some(DirectiveCount::Is(width)) => width,
+            Some(DirectiveCount::FromValue) | None => 0,
         }
     }
 
     pub(crate) fn precision(&self) -> Option<usize> {
         match self.precision {
-            Some(Count::Is(precision)) => Some(precision),
-            Some(Count::FromValue) | None => None,
+            Some(DirectiveCount::Is(precision)) => Some(precision),
+            Some(DirectiveCount::FromValue) | None => None,
         }
     }
 }
 
-fn count(rest: &mut &str) -> Option<Count> {
+fn count(rest: &mut &str) -> Option<DirectiveCount> {
     if let Some(after) = rest.strip_prefix('*') {
         *rest = after;
-        return Some(Count::FromValue);
+        return Some(DirectiveCount::FromValue);
     }
     let end = rest.find(|c: char| !c.is_ascii_digit());
     let (digits, after) = rest.split_at(end.unwrap_or(rest.len()));
@@ -90,6 +90,6 @@ fn count(rest: &mut &str) -> Option<Count> {
         return None;
     }
     *rest = after;
-    let number = digits.parse::<usize>().unwrap_or(WIDEST);
-    Some(Count::Is(number.min(WIDEST)))
+    let number = digits.parse::<usize>().unwrap_or(MAX_WIDTH);
+    Some(DirectiveCount::Is(number.min(MAX_WIDTH)))
 }

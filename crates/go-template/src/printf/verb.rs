@@ -1,14 +1,14 @@
-//! One value as one verb prints it.
+//! Formatting of one value with one verb.
 
-use super::spec::Spec;
+use super::spec::FormatDirective;
 use crate::float;
 use crate::show;
 use crate::value::Value;
 
-/// Prints `value`; of lists, maps and structs everything in them.
-pub(crate) fn print(value: &Value, verb: char, spec: &Spec) -> String {
-    // Of a value without a form of its own, signs are for structs only.
-    let spec = &Spec {
+/// Formats `value`. The verb applies to the elements of lists, maps and structs.
+pub(crate) fn print(value: &Value, verb: char, spec: &FormatDirective) -> String {
+    // With `%v`, the flag `+` adds the names of struct fields in Go, and no signs.
+    let spec = &FormatDirective {
         has_sign: spec.has_sign && verb != 'v',
         ..spec.clone()
     };
@@ -18,7 +18,7 @@ pub(crate) fn print(value: &Value, verb: char, spec: &Spec) -> String {
     }
 }
 
-fn one(value: &Value, verb: char, spec: &Spec) -> String {
+fn one(value: &Value, verb: char, spec: &FormatDirective) -> String {
     let printed = match value {
         Value::Nil if verb == 'v' => Some(pad("<nil>", spec)),
         Value::Bool(bool) if matches!(verb, 't' | 'v') => Some(pad(&bool.to_string(), spec)),
@@ -44,7 +44,7 @@ fn misfit(value: &Value, verb: char) -> String {
     }
 }
 
-/// What Go calls a value of this kind.
+/// Returns the name of the Go type.
 pub(crate) fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Nil => "<nil>",
@@ -58,7 +58,7 @@ pub(crate) fn go_type(value: &Value) -> &'static str {
     }
 }
 
-fn whole(int: i64, verb: char, spec: &Spec) -> Option<String> {
+fn whole(int: i64, verb: char, spec: &FormatDirective) -> Option<String> {
     let size = int.unsigned_abs();
     let character = || {
         u32::try_from(int)
@@ -84,7 +84,7 @@ fn whole(int: i64, verb: char, spec: &Spec) -> Option<String> {
     Some(number(int < 0, &digits, spec, spec.precision().is_none()))
 }
 
-fn fraction(value: f64, verb: char, spec: &Spec) -> Option<String> {
+fn fraction(value: f64, verb: char, spec: &FormatDirective) -> Option<String> {
     let size = value.abs();
     let digits = match verb {
         'e' => float::exponential(size, Some(spec.precision().unwrap_or(6))),
@@ -97,8 +97,8 @@ fn fraction(value: f64, verb: char, spec: &Spec) -> Option<String> {
     Some(number(value.is_sign_negative(), &digits, spec, true))
 }
 
-/// Puts the sign before digits, and zeros between where they are wanted.
-fn number(is_negative: bool, digits: &str, spec: &Spec, zeros: bool) -> String {
+/// Adds the sign, and zeros up to the width.
+fn number(is_negative: bool, digits: &str, spec: &FormatDirective, zeros: bool) -> String {
     let sign = match is_negative {
         true => "-",
         false if spec.has_sign => "+",
@@ -112,14 +112,14 @@ fn number(is_negative: bool, digits: &str, spec: &Spec, zeros: bool) -> String {
     pad(&format!("{sign}{digits}"), spec)
 }
 
-fn word(text: String, verb: char, spec: &Spec) -> Option<String> {
+fn word(text: String, verb: char, spec: &FormatDirective) -> Option<String> {
     let hexadecimal = |upper: bool| {
         let bytes = text.bytes().map(|byte| format!("{byte:02x}"));
         let digits: String = bytes.collect();
         if upper { digits.to_uppercase() } else { digits }
     };
     let text = match verb {
-        'v' if spec.is_alternate => quoted(&text, '"', &Spec::default()),
+        'v' if spec.is_alternate => quoted(&text, '"', &FormatDirective::default()),
         's' | 'v' => text,
         'q' if spec.is_alternate && !text.contains(['`', '\n', '\r']) => format!("`{text}`"),
         'q' => quoted(&text, '"', spec),
@@ -130,8 +130,8 @@ fn word(text: String, verb: char, spec: &Spec) -> Option<String> {
     Some(pad(&text, spec))
 }
 
-/// Puts `text` in quotes, with Go's escapes for what does not print.
-fn quoted(text: &str, quotes: char, spec: &Spec) -> String {
+/// Quotes `text` with Go's escapes for characters that are not printable.
+fn quoted(text: &str, quotes: char, spec: &FormatDirective) -> String {
     let mut quoted = String::from(quotes);
     for character in text.chars() {
         let prints = match spec.has_sign {
@@ -159,7 +159,7 @@ fn quoted(text: &str, quotes: char, spec: &Spec) -> String {
     quoted
 }
 
-fn pad(text: &str, spec: &Spec) -> String {
+fn pad(text: &str, spec: &FormatDirective) -> String {
     let width = spec.width();
     match (spec.is_left, spec.has_zeros) {
         (true, _) => format!("{}{}", text, " ".repeat(missing(text, width))),
@@ -172,7 +172,7 @@ fn zeroed(text: &str, width: usize) -> String {
     "0".repeat(missing(text, width)) + text
 }
 
-/// Rust's own widths end at 65535.
+/// Returns how many characters `text` is shorter than `width`. The width of Rust's formatting is limited to 65535.
 fn missing(text: &str, width: usize) -> usize {
     width.saturating_sub(text.chars().count())
 }

@@ -1,4 +1,4 @@
-//! What Docker's client 28.2 prints for the same templates, as seen there.
+//! The output of Docker's client 28.2 for the same templates.
 
 use super::rendered;
 
@@ -171,7 +171,7 @@ const CASES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn templates_print_what_dockers_do() {
+fn templates_print_the_same_as_dockers() {
     for (source, printed) in CASES {
         assert_eq!(rendered(source), *printed, "{source}");
     }

@@ -1,4 +1,4 @@
-//! Templates that nobody means well with, and texts that are on their way to a terminal.
+//! Hostile templates, and remote texts that are printed to a terminal.
 
 use proptest::prelude::*;
 
@@ -8,13 +8,13 @@ use super::*;
 
 fn guarded(source: &str) -> String {
     let json = serde_json::json!({ "t": "a\u{1b}[2J\nb", "\u{9b}": ["\u{202e}x"] });
-    let template = Template::parse(source, Escapes::Mean).unwrap();
+    let template = Template::parse(source, Escapes::Interpreted).unwrap();
     template.render(&Value::from_json(json, true)).unwrap()
 }
 
-/// R9: what comes from outside steers no terminal, whatever is made of it; what the user typed is the user's.
+/// R9: remote text is escaped, whatever function it passes; text of the template is not.
 #[test]
-fn texts_from_outside_steer_no_terminal() {
+fn remote_texts_are_escaped() {
     let safe = r"a\u{1b}[2J\nb";
     assert_eq!(guarded("{{.t}}\n"), format!("{safe}\n"));
     assert_eq!(
@@ -36,15 +36,15 @@ fn texts_from_outside_steer_no_terminal() {
         format!(r"A\u{{1b}}[2J\nB {safe} ")
     );
     assert_eq!(guarded("\u{1b}[1m{{\"\\x1b\"}}"), "\u{1b}[1m\u{1b}");
-    // JSON says the same with escapes of its own.
+    // JSON has escapes of its own.
     assert_eq!(guarded("{{json .t}}"), r#""a\u001b[2J\nb""#);
     assert_eq!(guarded("{{if eq .t \"a\\x1b[2J\\nb\"}}same{{end}}"), "same");
 }
 
 #[test]
-fn nothing_grows_without_end() {
+fn depth_size_and_steps_are_limited() {
     let deep = |count: usize| format!("{}1{}", "{{if 1}}".repeat(count), "{{end}}".repeat(count));
-    assert_eq!(rendered(&deep(DEEPEST)), "1");
+    assert_eq!(rendered(&deep(MAX_DEPTH)), "1");
     let error = |source: &str| {
         let text = rendered(source);
         text.rsplit_once(": ")
@@ -52,15 +52,15 @@ fn nothing_grows_without_end() {
             .unwrap_or(text)
     };
     let too_deep = ParseFault::TooDeep.to_string();
-    assert_eq!(error(&deep(DEEPEST + 1)), too_deep);
+    assert_eq!(error(&deep(MAX_DEPTH + 1)), too_deep);
     assert_eq!(
-        error(&format!("{{{{{}1}}}}", "(".repeat(DEEPEST + 1))),
+        error(&format!("{{{{{}1}}}}", "(".repeat(MAX_DEPTH + 1))),
         too_deep
     );
-    let chain = "{{if 0}}".to_owned() + &"{{else if 0}}".repeat(DEEPEST) + "{{end}}";
+    let chain = "{{if 0}}".to_owned() + &"{{else if 0}}".repeat(MAX_DEPTH) + "{{end}}";
     assert_eq!(error(&chain), too_deep);
     assert_eq!(
-        error(&"x".repeat(LONGEST + 1)),
+        error(&"x".repeat(MAX_TEMPLATE_BYTES + 1)),
         ParseFault::TooLong.to_string()
     );
     assert_eq!(
@@ -75,15 +75,15 @@ fn nothing_grows_without_end() {
     assert_eq!(error(doubling), CallFault::TooLong.to_string());
     assert_eq!(
         rendered("{{printf `%99999999999999999999d` 1}}").len(),
-        WIDEST
+        MAX_WIDTH
     );
     assert_eq!(
         rendered("{{printf `%.999999999999999f|%.*g` 1.5 999999 1.5}}").len(),
-        "1.".len() + WIDEST + "|%!(BADPREC)1.5".len()
+        "1.".len() + MAX_WIDTH + "|%!(BADPREC)1.5".len()
     );
 }
 
-/// Pieces of templates, which make one more often than characters do.
+/// Concatenated tokens, which are valid templates more often than random characters.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => proptest::sample::select(vec![
@@ -98,11 +98,11 @@ fn pieces() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Whatever is typed either makes a text or says why not, in one line.
+    /// A template is either rendered or rejected with a position within it.
     #[test]
     fn no_template_panics(source in prop_oneof![pieces(), "\\PC*", "(?s).{0,60}"]) {
         let value = value();
-        match Template::parse(&source, Escapes::Mean) {
+        match Template::parse(&source, Escapes::Interpreted) {
             Ok(template) => {
                 drop(template.render(&value));
                 drop(template.header(&value));
@@ -113,9 +113,9 @@ proptest! {
         }
     }
 
-    /// No form makes `printf` panic.
+    /// No format string causes a panic in `printf`.
     #[test]
-    fn no_form_panics(form in "(%[-+# 0]{0,3}([0-9]{0,6}|\\*)(\\.([0-9]{0,6}|\\*))?(\\[[0-9x]{0,2}\\])?\\PC){0,3}") {
+    fn no_format_string_panics(form in "(%[-+# 0]{0,3}([0-9]{0,6}|\\*)(\\.([0-9]{0,6}|\\*))?(\\[[0-9x]{0,2}\\])?\\PC){0,3}") {
         let form = Value::plain(&form);
         let values = [Value::Int(i64::MIN), Value::Float(-1e300), Value::plain("é\u{1b}"), Value::Nil, value()];
         for start in 0..values.len() {

@@ -1,4 +1,4 @@
-//! From events at given times to all that the page is given.
+//! Records of given events.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ fn origin(host: &str) -> Origin {
     Origin::parse(&format!("https://{host}")).unwrap()
 }
 
-fn reason(words: &str) -> Reason {
+fn failure_reason(reason: &str) -> Reason {
     let context = RequestContext {
         origin: origin("mirror.test"),
         repository: "app".to_owned(),
@@ -32,7 +32,7 @@ fn reason(words: &str) -> Reason {
     };
     Reason(Arc::new(RegistryError::Malformed {
         context: Box::new(context),
-        reason: words.to_owned(),
+        reason: reason.to_owned(),
     }))
 }
 
@@ -70,11 +70,11 @@ fn moving(digit: char, downloaded: u64, unpacked: u64) -> PullEvent {
     layer(digit, status)
 }
 
-fn retrying(digit: char, words: &str) -> PullEvent {
+fn retrying(digit: char, reason: &str) -> PullEvent {
     let status = LayerStatus::Retrying {
         after: at(500),
         attempt: 2,
-        reason: reason(words),
+        reason: failure_reason(reason),
     };
     layer(digit, status)
 }
@@ -88,7 +88,7 @@ fn unpacked(digit: char, size: u64) -> PullEvent {
     layer(digit, status)
 }
 
-/// Two layers, one of them here, the other one with a pause, a setback and a second attempt.
+/// The events of a pull with an existing layer and one with a pause, a setback and a second attempt.
 fn events() -> Vec<(u64, PullEvent)> {
     let paused = LayerStatus::Paused {
         after: at(100),
@@ -100,7 +100,7 @@ fn events() -> Vec<(u64, PullEvent)> {
             PullEvent::Setback(Setback {
                 endpoint: origin("mirror.test"),
                 after: None,
-                reason: reason("<b>\n\u{202e}"),
+                reason: failure_reason("<b>\n\u{202e}"),
             }),
         ),
         (10, resolved(Platform::new("linux", "amd64", None))),
@@ -349,7 +349,7 @@ fn a_pull_is_recorded_from_end_to_end() {
     "#);
 }
 
-/// What a layer did when its pull failed is seen, and so are the pulls that were stopped or never began.
+/// The record has the last state of each layer, and the pulls that were stopped or never started.
 #[test]
 fn a_pull_that_fails_or_is_stopped_is_recorded() {
     let mut recorder = recorder(&["one.test/app:1", "two.test/app:1", "three.test/app:1"]);
@@ -372,7 +372,7 @@ fn a_pull_that_fails_or_is_stopped_is_recorded() {
     };
     recorder.end(CpuTime::default(), Some(stopped), at(700));
     let json = json(&recorder);
-    let told = json["pulls"].as_array().unwrap().iter().map(|pull| {
+    let summaries = json["pulls"].as_array().unwrap().iter().map(|pull| {
         let layer = &pull["layers"][1];
         let last = layer["spans"].as_array().and_then(|spans| spans.last());
         let (state, unpacking) = (&layer["state"], &layer["unpacking"]);
@@ -386,9 +386,9 @@ fn a_pull_that_fails_or_is_stopped_is_recorded() {
         .map(ToString::to_string)
         .join(" ")
     });
-    let mut told: Vec<String> = told.collect();
-    told.push(json["failure"].to_string());
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    let mut summaries: Vec<String> = summaries.collect();
+    summaries.push(json["failure"].to_string());
+    insta::assert_snapshot!(summaries.join("\n"), @r#"
     "failed" {"hint":null,"message":"pulling one.test/app:1: broken","tried":["other"]} "retrying" {"from":400000,"state":"retrying","to":600000} {"from":350000,"state":"unpacking","to":600000}
     "stopped" null "retrying" {"from":400000,"state":"retrying","to":700000} {"from":350000,"state":"unpacking","to":700000}
     "queued" null null null null
@@ -396,7 +396,7 @@ fn a_pull_that_fails_or_is_stopped_is_recorded() {
     "#);
 }
 
-/// The bytes of a transfer that two pulls share count once, and go on to count when one of them is over.
+/// The bytes of a transfer that two pulls share count once, and still count when one of the pulls has ended.
 #[test]
 fn shared_bytes_count_once() {
     let mut recorder = recorder(&["one.test/app:1", "two.test/app:1"]);
@@ -411,10 +411,10 @@ fn shared_bytes_count_once() {
         recorder.begin(place, at(0));
         recorder.event(place, &plan, at(1));
     }
-    let mut told = Vec::new();
+    let mut downloads = Vec::new();
     for (place, now, downloaded) in [(0, 100, 300), (1, 101, 310), (1, 201, 500), (0, 200, 490)] {
         recorder.event(place, &moving('b', downloaded, downloaded / 10), at(now));
-        told.push(recorder.moved.downloaded);
+        downloads.push(recorder.moved.downloaded);
     }
     let failure = FailureRecord {
         message: String::new(),
@@ -423,15 +423,15 @@ fn shared_bytes_count_once() {
     };
     recorder.failed(0, failure, at(250));
     recorder.event(1, &moving('b', 900, 90), at(300));
-    told.push(recorder.moved.downloaded);
-    // It is thrown away, and begins anew.
+    downloads.push(recorder.moved.downloaded);
+    // The transfer starts again.
     recorder.event(1, &moving('b', 0, 0), at(400));
     recorder.event(1, &moving('b', 50, 0), at(500));
-    told.push(recorder.moved.downloaded);
-    assert_eq!(told, [300, 300, 300, 490, 890, 940]);
+    downloads.push(recorder.moved.downloaded);
+    assert_eq!(downloads, [300, 300, 300, 490, 890, 940]);
 }
 
-/// Whatever a registry says over and over takes no more room than somebody may read.
+/// A registry that fails over and over does not make the record grow.
 #[test]
 fn setbacks_are_bounded() {
     let mut recorder = recorder(&["one.test/app:1"]);

@@ -2,7 +2,7 @@
 
 use super::rows::Row;
 use crate::output::format::Format;
-use windlass_go_template::{Field, ParseError, Struct, Value};
+use windlass_go_template::{ParseError, StructField, StructValue, Value};
 
 /// Docker's `raw`: a line a field, and an empty one behind each image.
 const RAW: &str = "\
@@ -35,8 +35,8 @@ pub(super) fn format(text: &str) -> Result<Format, ParseError> {
 
 /// Returns the names of the columns.
 pub(super) fn names() -> Value {
-    let fields = FIELDS.map(|(name, column)| Field::new(name, Value::plain(column)));
-    Value::Struct(Struct::new(fields.into()))
+    let fields = FIELDS.map(|(name, column)| StructField::new(name, Value::plain(column)));
+    Value::Struct(StructValue::new(fields.into()))
 }
 
 /// Returns `row`, whose image is called `id`; its texts are `guarded` if they are on their way to a terminal.
@@ -55,7 +55,7 @@ pub(super) fn of(row: &Row<'_>, id: &str, guarded: bool) -> Value {
             // What Docker does not count either.
             _ => UNKNOWN.to_owned(),
         };
-        Field::new(name, Value::text(&text, guarded))
+        StructField::new(name, Value::text(&text, guarded))
     });
-    Value::Struct(Struct::new(fields.into()))
+    Value::Struct(StructValue::new(fields.into()))
 }

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use windlass::Inspection;
 
-use windlass_go_template::{Field, Struct, Value};
+use windlass_go_template::{StructField, StructValue, Value};
 
 /// What a config has where it does not have it: lists, maps, texts.
 const LISTS: [&str; 5] = ["Cmd", "Entrypoint", "Env", "OnBuild", "Shell"];
@@ -21,30 +21,30 @@ pub(super) fn of(image: &Inspection, guarded: bool) -> Value {
     let variant = text(&image.variant.clone().unwrap_or_default());
     let layers = image.root_fs.layers.iter().map(|layer| text(layer));
     let root_fs = vec![
-        Field::new("Type", text(&image.root_fs.kind)),
-        Field::new("Layers", Value::list(layers)),
+        StructField::new("Type", text(&image.root_fs.kind)),
+        StructField::new("Layers", Value::list(layers)),
     ];
-    Value::Struct(Struct::new(vec![
-        Field::new("Id", id.clone()),
+    Value::Struct(StructValue::new(vec![
+        StructField::new("Id", id.clone()),
         // What Docker's type calls it: scripts have both.
-        Field::hidden("ID", id),
-        Field::new("RepoTags", texts(&image.repo_tags)),
-        Field::new("RepoDigests", texts(&image.repo_digests)),
-        Field::new("Manifest", text(&image.manifest)),
-        Field::new("Created", text(&image.created.clone().unwrap_or_default())),
-        Field::new("Author", text(&image.author)),
-        Field::new("Architecture", text(&image.architecture)),
+        StructField::hidden("ID", id),
+        StructField::new("RepoTags", texts(&image.repo_tags)),
+        StructField::new("RepoDigests", texts(&image.repo_digests)),
+        StructField::new("Manifest", text(&image.manifest)),
+        StructField::new("Created", text(&image.created.clone().unwrap_or_default())),
+        StructField::new("Author", text(&image.author)),
+        StructField::new("Architecture", text(&image.architecture)),
         match image.variant {
-            Some(_) => Field::new("Variant", variant),
-            None => Field::hidden("Variant", variant),
+            Some(_) => StructField::new("Variant", variant),
+            None => StructField::hidden("Variant", variant),
         },
-        Field::new("Os", text(&image.os)),
-        Field::new(
+        StructField::new("Os", text(&image.os)),
+        StructField::new(
             "Size",
             Value::Int(image.size.try_into().unwrap_or(i64::MAX)),
         ),
-        Field::new("Config", config(&image.config, guarded)),
-        Field::new("RootFS", Value::Struct(Struct::new(root_fs))),
+        StructField::new("Config", config(&image.config, guarded)),
+        StructField::new("RootFS", Value::Struct(StructValue::new(root_fs))),
     ]))
 }
 
@@ -53,16 +53,16 @@ fn config(config: &Json, guarded: bool) -> Value {
     let mut fields = Vec::new();
     if let Json::Object(entries) = config {
         for (name, json) in entries {
-            fields.push(Field::new(name, typed(name, json, guarded)));
+            fields.push(StructField::new(name, typed(name, json, guarded)));
         }
     }
     let known = LISTS.iter().chain(&SETS).chain(&TEXTS);
     for name in known.chain(&[LABELS, HEALTHCHECK, ARGS_ESCAPED]) {
         if !fields.iter().any(|field| field.name == *name) {
-            fields.push(Field::hidden(name, typed(name, &Json::Null, guarded)));
+            fields.push(StructField::hidden(name, typed(name, &Json::Null, guarded)));
         }
     }
-    Value::Struct(Struct::new(fields))
+    Value::Struct(StructValue::new(fields))
 }
 
 /// Returns `json` as the type that Docker has for a field of this name.
@@ -105,7 +105,7 @@ mod tests {
                 layers: Vec::new(),
             },
         };
-        let template = Template::parse(source, Escapes::AreText).unwrap();
+        let template = Template::parse(source, Escapes::Verbatim).unwrap();
         let text = template.render(&of(&image, true));
         text.unwrap_or_else(|error| error.to_string())
     }
@@ -151,7 +151,7 @@ mod tests {
         );
         assert_eq!(
             rendered(Json::Null, "{{.Config.Command}}"),
-            "there is no field .Config.Command; there are Cmd, Entrypoint, Env, OnBuild, Shell, ExposedPorts, Volumes, \
+            "no field .Config.Command; available fields: Cmd, Entrypoint, Env, OnBuild, Shell, ExposedPorts, Volumes, \
             StopSignal, User, WorkingDir, Labels, Healthcheck, ArgsEscaped"
         );
     }

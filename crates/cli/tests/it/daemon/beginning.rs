@@ -47,7 +47,7 @@ fn what_cannot_be_is_refused_in_one_line() {
     exit: 1
     --- stderr
     error: [dir]/daemon.json:3:3: insecure-registry: there is no such key; did you mean `insecure-registries`?
-    hint: correct it, or name another file
+    hint: fix the file, or choose another one
 
     exit: 1
     --- stderr
@@ -56,22 +56,22 @@ fn what_cannot_be_is_refused_in_one_line() {
     exit: 1
     --- stderr
     error: there is no group "no-such-group" for the socket
-    hint: make it with `groupadd --system`, or name another one
+    hint: create the group with `groupadd --system`, or choose another one
 
     exit: 1
     --- stderr
     error: tcp://127.0.0.1:2375 needs TLS with certificates on both sides, and --tlscacert, the authority of the client certificates, is missing
-    hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
+    hint: use --tlscacert, --tlscert and --tlskey; for local clients use a unix socket, which `ssh -L` can forward
 
     exit: 1
     --- stderr
     error: tcp://0.0.0.0:2376 needs TLS with certificates on both sides, and --tlskey, the key of the certificate, is missing
-    hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
+    hint: use --tlscacert, --tlscert and --tlskey; for local clients use a unix socket, which `ssh -L` can forward
 
     exit: 1
     --- stderr
     error: tcp://0.0.0.0:2376 needs TLS with certificates on both sides, and `tlsverify` is missing
-    hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
+    hint: use --tlscacert, --tlscert and --tlskey; for local clients use a unix socket, which `ssh -L` can forward
 
     exit: 1
     --- stderr
@@ -80,12 +80,12 @@ fn what_cannot_be_is_refused_in_one_line() {
     exit: 1
     --- stderr
     error: [dir]/daemon.json:1:2: log-level: expected `trace`, `debug`, `info`, `warn`, `error` or `fatal`
-    hint: correct it, or name another file
+    hint: fix the file, or choose another one
 
     exit: 1
     --- stderr
     error: [dir]/daemon.json:1:23: duplicate key "debug"
-    hint: correct it, or name another file
+    hint: fix the file, or choose another one
     "#);
 }
 
@@ -111,7 +111,7 @@ fn what_is_said_twice_is_refused() {
     exit: 1
     --- stderr
     error: the following directives are specified both as a flag and in the configuration file: group ([dir]/d.json:1), log-level ([dir]/d.json:2)
-    hint: leave out one of the two
+    hint: remove one of the two
     ");
     let args = [
         "daemon",
@@ -125,7 +125,7 @@ fn what_is_said_twice_is_refused() {
     exit: 1
     --- stderr
     error: the following directives are specified both as a flag and in the configuration file: labels ([dir]/d.json:2)
-    hint: leave out one of the two
+    hint: remove one of the two
     ");
 }
 
@@ -144,7 +144,7 @@ fn flags_are_checked_too() {
     exit: 1
     --- stderr
     error: tcp://127.0.0.1:2375 needs TLS with certificates on both sides, and --tlscacert, the authority of the client certificates, is missing
-    hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
+    hint: use --tlscacert, --tlscert and --tlskey; for local clients use a unix socket, which `ssh -L` can forward
 
     exit: 2
     --- stderr
@@ -159,12 +159,12 @@ fn flags_are_checked_too() {
     exit: 1
     --- stderr
     error: [dir]/nowhere.json: there is no such file
-    hint: correct it, or name another file
+    hint: fix the file, or choose another one
 
     exit: 1
     --- stderr
     error: --tlsverify needs TLS with certificates on both sides, and --tlscert, the certificate of the daemon, is missing
-    hint: give --tlscacert, --tlscert and --tlskey; on this machine a unix socket is enough, and `ssh -L` carries it elsewhere
+    hint: use --tlscacert, --tlscert and --tlskey; for local clients use a unix socket, which `ssh -L` can forward
     "#);
 }
 
@@ -227,7 +227,7 @@ fn a_second_daemon_on_the_store_ends_at_once() {
     exit: 1
     --- stderr
     error: [dir]/d.sock is in use: another process listens there
-    hint: stop that one, or listen elsewhere with --host
+    hint: stop the running daemon, or choose another address with --host
     ");
     assert_eq!(first.get("/_ping").body, "OK");
     assert!(first.stop().success());
