@@ -11,14 +11,14 @@ use serde_json::{Map, Value, json};
 use windlass::{
     Engine, FilterUse, Filters, ImageId, ImageSummary, Platform, Reference, StoreError,
 };
-use windlass_engine_api as api;
+use windlass_engine_api::{self as api, ApiVersion};
 
 use super::image_details::ImageDetails;
 use super::manifests::Manifests;
 use super::{blocking, image_name, reference};
 use crate::Daemon;
 use crate::render;
-use crate::request::ApiRequest;
+use crate::request::{ApiRequest, QueryParameters};
 use crate::response::{ApiError, ApiResponse, empty, json};
 
 /// The name of the storage driver in the result of an inspection.
@@ -63,17 +63,20 @@ pub(super) struct ResponseFormat {
 
 impl ResponseFormat {
     pub(super) fn of(request: &ApiRequest) -> Self {
+        Self::new(request.version, &request.query)
+    }
+
+    fn new(version: ApiVersion, query: &QueryParameters) -> Self {
+        let is_at_least = |minor| version >= ApiVersion::new(1, minor);
         Self {
-            has_virtual_size: !request.is_at_least(1, 44),
-            names_none: !request.is_at_least(1, 43),
-            has_descriptor: request.is_at_least(1, 48),
-            has_manifests: request.is_at_least(1, 47) && request.query.flag("manifests"),
-            has_shared_size: request.is_at_least(1, 42) && request.query.flag("shared-size"),
+            has_virtual_size: !is_at_least(44),
+            names_none: !is_at_least(43),
+            has_descriptor: is_at_least(48),
+            has_manifests: is_at_least(47) && query.flag("manifests"),
+            has_shared_size: is_at_least(42) && query.flag("shared-size"),
         }
     }
-}
 
-impl ResponseFormat {
     /// Adds the size that each image shares with others.
     pub(super) fn with_shared_size(self) -> Self {
         Self {
@@ -375,3 +378,6 @@ fn time(seconds: u64) -> String {
 pub(super) fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

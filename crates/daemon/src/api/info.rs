@@ -34,15 +34,15 @@ pub(super) async fn info(daemon: &Arc<Daemon>) -> Result<ApiResponse, ApiError> 
 }
 
 fn of_daemon(daemon: &Daemon, images: usize) -> Value {
-    let about = &*daemon.info();
+    let info = &*daemon.info();
     json!({
         "ID": "", "Images": images, "Driver": "windlass",
         "DriverStatus": [["Pulls running", daemon.metrics.pulls_running().to_string()]],
         "Debug": false, "NFd": open_files(), "NGoroutines": 0,
         "SystemTime": Timestamp::now().to_string(), "NEventsListener": daemon.events.subscribers(),
-        "IndexServerAddress": "https://index.docker.io/v1/", "RegistryConfig": registries(about),
-        "DockerRootDir": about.root, "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
-        "Labels": about.labels, "ExperimentalBuild": false, "ServerVersion": about.version,
+        "IndexServerAddress": "https://index.docker.io/v1/", "RegistryConfig": registries(info),
+        "DockerRootDir": info.root, "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
+        "Labels": info.labels, "ExperimentalBuild": false, "ServerVersion": info.version,
         "Warnings": ["This daemon manages images and runs no containers."],
     })
 }
@@ -78,17 +78,17 @@ fn of_containers() -> Value {
     })
 }
 
-fn registries(about: &DaemonInfo) -> Value {
+fn registries(info: &DaemonInfo) -> Value {
     let is_range = |entry: &&String| entry.contains('/');
-    let ranges = about.insecure_registries.iter().filter(is_range).cloned();
-    let hosts = about
+    let ranges = info.insecure_registries.iter().filter(is_range).cloned();
+    let hosts = info
         .insecure_registries
         .iter()
         .filter(|entry| !is_range(entry));
     let mut configs = Map::new();
     configs.insert(
         "docker.io".to_owned(),
-        json!({"Name": "docker.io", "Mirrors": about.mirrors, "Secure": true, "Official": true}),
+        json!({"Name": "docker.io", "Mirrors": info.mirrors, "Secure": true, "Official": true}),
     );
     for host in hosts {
         configs.insert(
@@ -98,7 +98,7 @@ fn registries(about: &DaemonInfo) -> Value {
     }
     let mut all = vec!["::1/128".to_owned(), "127.0.0.0/8".to_owned()];
     all.extend(ranges);
-    json!({"InsecureRegistryCIDRs": all, "IndexConfigs": configs, "Mirrors": about.mirrors})
+    json!({"InsecureRegistryCIDRs": all, "IndexConfigs": configs, "Mirrors": info.mirrors})
 }
 
 /// Reads the names of the operating system (os-release(5)).
@@ -115,4 +115,31 @@ fn os_release() -> BTreeMap<String, String> {
 
 fn open_files() -> usize {
     fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn insecure_registries_are_hosts_or_ranges() {
+        let info = DaemonInfo {
+            version: String::new(),
+            root: String::new(),
+            insecure_registries: vec!["lab:5000".to_owned(), "10.0.0.0/8".to_owned()],
+            mirrors: vec!["https://m.test/".to_owned()],
+            labels: Vec::new(),
+        };
+        let expected = json!({
+            "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8", "10.0.0.0/8"],
+            "IndexConfigs": {
+                "docker.io": {
+                    "Name": "docker.io", "Mirrors": ["https://m.test/"], "Secure": true, "Official": true,
+                },
+                "lab:5000": {"Name": "lab:5000", "Mirrors": [], "Secure": false, "Official": false},
+            },
+            "Mirrors": ["https://m.test/"],
+        });
+        assert_eq!(registries(&info), expected);
+    }
 }
