@@ -116,15 +116,15 @@ fn what_is_inherited_has_to_be_a_socket_that_is_not_open_to_all() {
     insta::assert_snapshot!(told.join("\n"), @r"
     exit: 1
     --- stderr
-    error: tcp://127.0.0.1:<port> is open to the network: it takes TLS with certificates on both sides
+    error: tcp://127.0.0.1:<port> is open to the network: it requires TLS with certificates on both sides
 
     exit: 1
     --- stderr
-    error: the inherited descriptor 3 is not a stream socket that listens
+    error: the inherited descriptor 3 is not a listening stream socket
 
     exit: 1
     --- stderr
-    error: fd:// was given, and the service manager passed no socket
+    error: fd:// was given, but the service manager passed no socket
     ");
 }
 
