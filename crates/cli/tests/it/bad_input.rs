@@ -1,4 +1,4 @@
-//! Bad input: exit 1, a line that says what and where, a hint where there is one. Nothing becomes visible,
+//! Bad input: exit code 1, a line with what failed and where, a hint where there is one. No image becomes visible,
 //! nothing outside the store is touched, and the next pull works.
 
 use windlass_testing::{
@@ -20,16 +20,16 @@ fn args(name: &str) -> [&str; 5] {
     ["pull", "--progress=none", "--platform", PLATFORM, name]
 }
 
-/// Pulls `app:1`, which must fail, and checks that it left nothing; returns what was said.
+/// Pulls `app:1`, which must fail and leave nothing behind; returns the output.
 fn refused(registry: &Registry, mut windlass: Windlass, image: &PackedImage) -> String {
-    windlass.shows(&image.digest, "<manifest>");
-    windlass.shows(&image.config_digest, "<config>");
+    windlass.mask(&image.digest, "<manifest>");
+    windlass.mask(&image.config_digest, "<config>");
     for layer in &image.layers {
-        windlass.shows(&layer.digest, "<layer>");
-        windlass.shows(&layer.diff_id, "<diff ID>");
+        windlass.mask(&layer.digest, "<layer>");
+        windlass.mask(&layer.diff_id, "<diff ID>");
     }
     let before = windlass.outside_the_store();
-    let said = windlass.run(args(&registry.name("app:1")));
+    let output = windlass.run(args(&registry.name("app:1")));
     assert_eq!(
         windlass.outside_the_store(),
         before,
@@ -41,7 +41,7 @@ fn refused(registry: &Registry, mut windlass: Windlass, image: &PackedImage) -> 
         "something is visible"
     );
     assert_next_pull_works(registry, &windlass);
-    said
+    output
 }
 
 fn assert_next_pull_works(registry: &Registry, windlass: &Windlass) {
@@ -60,8 +60,8 @@ fn an_invalid_reference() {
         "app:-1",
         "",
     ];
-    let said = cases.map(|case| windlass.run(args(case)));
-    insta::assert_snapshot!(said.join("\n"), @r#"
+    let output = cases.map(|case| windlass.run(args(case)));
+    insta::assert_snapshot!(output.join("\n"), @r#"
     exit: 1
     --- stderr
     error: invalid reference "Upper/Case": the repository name must be lowercase
@@ -136,7 +136,7 @@ fn an_invalid_platform_and_one_that_there_is_not() {
     ");
 }
 
-/// What is said to nobody in particular, then to somebody with a wrong password; the right one works.
+/// Pulls without credentials and with a wrong password, which fail, and with the right one.
 fn refused_logins(registry: &Registry) -> String {
     let image = registry.push(image(), "app:1");
     let windlass = Windlass::with(registry);
@@ -166,7 +166,7 @@ fn no_credentials_and_wrong_ones() {
     ");
 }
 
-/// To log in again, as everywhere else, would change nothing.
+/// The hint does not suggest to log in again, because that would change nothing.
 #[test]
 fn credentials_that_only_a_helper_has() {
     let registry = Registry::builder().basic("gopher", "hunter2").start();
@@ -205,7 +205,7 @@ fn a_registry_that_is_down() {
     let registry = Registry::start();
     let host = registry.host();
     let mut windlass = Windlass::with(&registry);
-    windlass.shows(&host, "registry.test");
+    windlass.mask(&host, "registry.test");
     let name = registry.name("app:1");
     drop(registry);
     insta::assert_snapshot!(windlass.run(args(&name)), @r"
@@ -218,7 +218,7 @@ fn a_registry_that_is_down() {
 }
 
 #[test]
-fn a_manifest_that_is_not_what_its_digest_says() {
+fn a_manifest_that_does_not_match_its_digest() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     registry.manifest("1").corrupt(20).then_ok();
@@ -232,7 +232,7 @@ fn a_manifest_that_is_not_what_its_digest_says() {
 }
 
 #[test]
-fn a_layer_that_is_not_what_its_digest_says() {
+fn a_layer_that_does_not_match_its_digest() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     registry
@@ -266,7 +266,7 @@ fn a_layer_of_another_size() {
 }
 
 #[test]
-fn a_layer_whose_diff_id_is_another() {
+fn a_layer_with_another_diff_id() {
     let registry = Registry::start();
     let other = LayerBuilder::of_size_seeded(1000, 9).pack().diff_id;
     let image = ImageBuilder::new()
@@ -277,7 +277,7 @@ fn a_layer_whose_diff_id_is_another() {
     });
     let image = registry.push(image.pack(), "app:1");
     let mut windlass = Windlass::with(&registry);
-    windlass.shows(&other, "<the config's diff ID>");
+    windlass.mask(&other, "<the config's diff ID>");
     insta::assert_snapshot!(refused(&registry, windlass, &image), @r"
     exit: 1
     --- stderr
@@ -287,7 +287,7 @@ fn a_layer_whose_diff_id_is_another() {
 }
 
 #[test]
-fn a_layer_that_is_no_tar() {
+fn a_layer_that_is_not_a_tar() {
     let registry = Registry::start();
     let layer = LayerBuilder::from_tar(b"this is no tar, however long one looks at it".repeat(100));
     let image = ImageBuilder::new().platform(PLATFORM).layer(layer);
@@ -307,7 +307,7 @@ fn a_layer_that_is_cut_short() {
     let whole = LayerBuilder::of_size(LAYER_SIZE).pack();
     let half = whole.bytes.slice(..LAYER_SIZE / 2);
     let digest = registry.put_blob("app", half.clone());
-    // The descriptor is right about the bytes; the bytes are half a gzip stream.
+    // The descriptor matches the bytes, which are half a gzip stream.
     let image = ImageBuilder::new().platform(PLATFORM).layer(whole).pack();
     let mut manifest: serde_json::Value = serde_json::from_slice(&image.manifest).unwrap();
     let media_type = manifest["layers"][0]["mediaType"]
@@ -320,7 +320,7 @@ fn a_layer_that_is_cut_short() {
     registry.put_blob("app", image.config.clone());
     registry.tag("app", "1", &target);
     let mut windlass = Windlass::with(&registry);
-    windlass.shows(&digest, "<half a layer>");
+    windlass.mask(&digest, "<half a layer>");
     insta::assert_snapshot!(refused(&registry, windlass, &image), @r"
     exit: 1
     --- stderr
@@ -329,9 +329,9 @@ fn a_layer_that_is_cut_short() {
     ");
 }
 
-/// The names would lead to the sandbox's own directory, not beyond it.
+/// The names lead to the sandbox's own directory, not beyond it.
 #[test]
-fn a_layer_that_climbs_out() {
+fn a_layer_with_names_outside_the_root() {
     let registry = Registry::start();
     let layer = LayerBuilder::new().file("../../../escaped", "x");
     let image = registry.push(
@@ -347,7 +347,7 @@ fn a_layer_that_climbs_out() {
     ");
 }
 
-/// What a registry says about itself cannot steer the terminal (R9).
+/// Messages of a registry cannot send escape sequences to the terminal (R9).
 #[test]
 fn a_registry_with_a_message() {
     let registry = Registry::start();

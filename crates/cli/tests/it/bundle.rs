@@ -1,4 +1,4 @@
-//! `windlass bundle`: images as runtime bundles, and what is left of those that make none.
+//! `windlass bundle`: images as runtime bundles, and the cleanup after failures.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -93,7 +93,7 @@ fn an_image_is_bundled_once() {
 }
 
 #[test]
-fn what_the_user_says_goes_before_what_the_image_says() {
+fn options_override_the_config_of_the_image() {
     let config = json!({ "Entrypoint": ["/init"], "Cmd": ["a"], "Env": ["A=1", "B=2"], "User": "bob",
         "WorkingDir": "/srv", "Volumes": { "/data": {} } });
     let (_registry, windlass, name) = pulled(root(), &config);
@@ -156,9 +156,9 @@ fn programs_get_all_of_it_as_json() {
     "#);
 }
 
-/// Nothing is left of it, neither what was unpacked already.
+/// Nothing is left behind, including what had been unpacked already.
 #[test]
-fn images_that_make_no_bundle_leave_nothing() {
+fn failed_bundles_leave_nothing_behind() {
     let cases = [
         (root(), json!({})),
         (root(), json!({ "Cmd": ["a\0b"] })),
@@ -173,7 +173,7 @@ fn images_that_make_no_bundle_leave_nothing() {
         let (_registry, windlass, name) = pulled(layer, &config);
         runs += &windlass.run(["bundle", &name, "box"]);
         assert!(!windlass.path("box").exists());
-        // One that was there is empty again.
+        // A directory that existed before is empty again.
         fs::create_dir(windlass.path("box")).unwrap();
         windlass.run(["bundle", &name, "box"]);
         assert_eq!(fs::read_dir(windlass.path("box")).unwrap().count(), 0);
@@ -211,7 +211,7 @@ fn images_that_make_no_bundle_leave_nothing() {
 }
 
 #[test]
-fn a_bundle_is_for_the_platform_and_the_rights_that_are_wanted() {
+fn a_bundle_is_for_the_given_platform_and_user() {
     let (_registry, windlass, name) = pulled(root(), &json!({ "Cmd": ["a"], "User": "bob" }));
     let runs = [
         windlass.run(["bundle", "--platform", "linux/s390x", &name, "box"]),

@@ -46,7 +46,7 @@ fn assert_no_secret(text: &str) {
 }
 
 /// Returns the text with three spaces between columns, whose width depends on the paths of the machine.
-fn squeezed(text: &str) -> String {
+fn with_fixed_columns(text: &str) -> String {
     let line = |line: &str| {
         let columns = line
             .split("   ")
@@ -69,7 +69,7 @@ fn all_settings_are_shown_with_their_files() {
             .unwrap(),
     );
     assert_no_secret(&shown);
-    insta::assert_snapshot!(squeezed(&shown), @r"
+    insta::assert_snapshot!(with_fixed_columns(&shown), @r"
     exit: 0
     --- stdout
     FILE   STATE
@@ -115,7 +115,7 @@ fn all_settings_are_shown_with_their_files() {
     assert!(!windlass.root().exists());
 }
 
-/// I7: the mirrors and the registry, in their order, and how each is used.
+/// I7: the mirrors and the registry in order, and the settings of each.
 #[test]
 fn a_registry_is_shown_with_its_hosts() {
     let windlass = configured();
@@ -331,10 +331,10 @@ fn json_is_one_object() {
     "#);
 }
 
-/// Without any file, the defaults are shown, and the paths that were looked for.
+/// Without any file, the defaults are shown, and the paths that were searched.
 #[test]
 fn defaults_are_shown_without_files() {
-    insta::assert_snapshot!(squeezed(&Windlass::new().run(["config", "show"])), @r"
+    insta::assert_snapshot!(with_fixed_columns(&Windlass::new().run(["config", "show"])), @r"
     exit: 0
     --- stdout
     FILE   STATE

@@ -1,4 +1,4 @@
-//! What is configured decides: files, the environment, the command line.
+//! The configuration takes effect: files, the environment, the command line.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn args(name: &str) -> [&str; 5] {
     ["pull", "-q", "--platform", PLATFORM, name]
 }
 
-/// EP-10: a private CA is trusted where it is said to be, and the error without says where that is.
+/// EP-10: a private CA is trusted once it is configured; without it, the hint describes how to configure it.
 #[test]
 fn a_private_ca_is_trusted_by_its_directory() {
     let ca = Ca::new();
@@ -53,7 +53,7 @@ fn a_private_ca_is_trusted_by_its_directory() {
     ");
 }
 
-/// `--config` goes before `WINDLASS_CONFIG`, which goes before the user's file; each must be there and right.
+/// `--config` overrides `WINDLASS_CONFIG`, which overrides the user's file; a named file must exist and be valid.
 #[test]
 fn the_configuration_can_be_named() {
     let windlass = Windlass::new();
@@ -89,7 +89,7 @@ fn the_configuration_can_be_named() {
     ");
 }
 
-/// The store that is configured is the store, unless the command line names another.
+/// The configured store is used unless the command line names another one.
 #[test]
 fn the_store_can_be_configured() {
     let registry = Registry::start();
@@ -103,7 +103,7 @@ fn the_store_can_be_configured() {
     assert!(!windlass.root().exists());
 }
 
-/// MF-7: refused with the setting that lets it in.
+/// MF-7: the error names the setting that allows such manifests.
 #[test]
 fn schema_1_is_refused_with_the_setting_that_allows_it() {
     let registry = Registry::start();
@@ -123,9 +123,9 @@ fn schema_1_is_refused_with_the_setting_that_allows_it() {
     windlass.stdout(["pull", "-q", &name]);
 }
 
-/// The wait that a registry asks for is in the hint, if it is too long to be waited for.
+/// A `Retry-After` that is too long to wait for is part of the hint.
 #[test]
-fn a_rate_limit_says_how_long() {
+fn a_rate_limit_hint_has_the_wait() {
     let registry = Registry::start();
     registry.push(image(), "app:1");
     registry
@@ -143,9 +143,9 @@ fn a_rate_limit_says_how_long() {
     ");
 }
 
-/// What cannot be a proxy is said before anything is sent.
+/// An invalid proxy is reported before anything is sent.
 #[test]
-fn a_proxy_that_is_none() {
+fn an_invalid_proxy_is_reported() {
     let windlass = Windlass::new();
     let mut command = windlass.command(["digest", "registry.test/app:1"]);
     let output = command
@@ -159,9 +159,9 @@ fn a_proxy_that_is_none() {
     ");
 }
 
-/// What `[pull]` and `[partials]` say is done, unless the command line says otherwise.
+/// `[pull]` and `[partials]` take effect unless the command line overrides them.
 #[test]
-fn how_pulls_go_about_their_work_can_be_configured() {
+fn pull_settings_take_effect() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let layer = image.layers[0].digest;
@@ -178,7 +178,7 @@ fn how_pulls_go_about_their_work_can_be_configured() {
         .status(503)
         .forever();
     windlass.run(args(&name));
-    // One and, because that brought nothing but a few bytes, one more.
+    // The first attempt, and one retry: it downloaded too few bytes to reset the count.
     assert_eq!(registry.requested_ranges(&layer).len(), 2);
     let df = windlass.stdout(["df", "--json"]);
     assert!(df.contains(r#""partial_blobs":[]"#), "{df}");

@@ -1,4 +1,4 @@
-//! `windlass copy` between registries that do as they are told, files and the store.
+//! `windlass copy` between scripted registries, files and the store.
 
 use std::fs;
 
@@ -7,8 +7,8 @@ use windlass_testing::{
     Gate, ImageBuilder, IndexBuilder, LayerBuilder, PackedIndex, Registry, descriptor,
 };
 
-use crate::freight::{image, interrupted, start};
 use crate::harness::{PLATFORM, Windlass};
+use crate::transfers::{image, interrupted, start};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -29,7 +29,7 @@ fn place(registry: &Registry, name: &str) -> String {
     format!("docker://{}", registry.name(name))
 }
 
-/// Puts an artifact about `subject` into a registry; returns its descriptor.
+/// Pushes an artifact that refers to `subject`; returns its descriptor.
 fn put_artifact(registry: &Registry, subject: &str, name: &str) -> Value {
     let config = registry.put_blob("app", "{}");
     let layer = registry.put_blob("app", name.to_owned());
@@ -50,7 +50,7 @@ fn put_artifact(registry: &Registry, subject: &str, name: &str) -> Value {
     )
 }
 
-/// The same, with its digest alone.
+/// The same, but returns the digest only.
 fn artifact(registry: &Registry, subject: &str, name: &str) -> String {
     let artifact = put_artifact(registry, subject, name);
     artifact["digest"].as_str().unwrap().to_owned()
@@ -63,12 +63,12 @@ fn has(registry: &Registry, repository: &str, digest: &str) -> bool {
 }
 
 #[test]
-fn all_of_an_index_goes_from_one_registry_to_the_other() {
+fn a_whole_index_is_copied_between_registries() {
     let from = Registry::start();
     let index = from.push_index(index(), "app:1");
     let to = Registry::builder().writable().start();
     let mut windlass = Windlass::with(&to);
-    windlass.shows(&from.host(), "from.test");
+    windlass.mask(&from.host(), "from.test");
     let (source, destination) = (place(&from, "app:1"), place(&to, "far/app:2"));
     insta::assert_snapshot!(windlass.run(["copy", "--all", "--progress=plain", &source, &destination]), @r"
     exit: 0
@@ -88,7 +88,7 @@ fn all_of_an_index_goes_from_one_registry_to_the_other() {
     for image in &index.images {
         assert!(has(&to, "far/app", &image.digest.to_string()));
     }
-    // The second time nothing was sent but manifests.
+    // The second copy sends nothing but manifests.
     let posts = to.requests().into_iter().filter(|it| it.method == "POST");
     assert_eq!(posts.count(), 5);
 }
@@ -114,9 +114,9 @@ fn one_platform_is_its_manifest() {
     assert_eq!(json["digest"], index.images[1].digest.to_string());
 }
 
-/// Within one registry nothing goes over the wire, and within one repository nothing is even begun.
+/// Within one registry blobs are mounted, and within one repository no upload starts.
 #[test]
-fn within_a_registry_nothing_is_sent() {
+fn blobs_are_mounted_within_a_registry() {
     let registry = Registry::builder().writable().start();
     let image = registry.push(image(), "app:1");
     let windlass = Windlass::with(&registry);
@@ -146,14 +146,14 @@ fn within_a_registry_nothing_is_sent() {
 }
 
 #[test]
-fn what_belongs_to_an_image_goes_along_on_request() {
+fn referrers_are_copied_on_request() {
     let from = Registry::builder().referrers_per_page(1).start();
     let image = from.push(image(), "app:1");
     let subject = image.digest.to_string();
     let first = artifact(&from, &subject, "one");
     let second = artifact(&from, &subject, "two");
     let about = artifact(&from, &first, "about one");
-    // As cosign has it: found by a tag, and by nothing else.
+    // As cosign stores it: found by its tag, and by nothing else.
     let signature = from.push(ImageBuilder::new().layer(LayerBuilder::of_size(10)), "app");
     let tag = format!("{}.sig", subject.replace(':', "-"));
     from.tag("app", &tag, &signature.digest);
@@ -180,10 +180,10 @@ fn what_belongs_to_an_image_goes_along_on_request() {
         assert!(has(&to, "app", digest), "{digest}");
     }
     assert!(has(&to, "app", &tag));
-    // This one does not list them itself.
+    // This registry has no referrers API, so the copy uses the fallback tag.
     assert!(has(&to, "app", &subject.replace(':', "-")));
 
-    // Through an OCI layout, an archive, and into one that does: with a page for each.
+    // Through an OCI layout and an archive to a registry with a paged referrers API.
     let layout = windlass.path("layout");
     let layout = format!("oci:{}:it", layout.display());
     let archive = format!("oci-archive:{}", windlass.path("all.tar.gz").display());
@@ -203,7 +203,7 @@ fn what_belongs_to_an_image_goes_along_on_request() {
         !has(&last, "app", &subject.replace(':', "-")),
         "it lists them itself"
     );
-    // What belongs to images is in nobody's way.
+    // Referrers do not get in the way of other commands.
     windlass.stdout([
         "load",
         "-i",
@@ -213,9 +213,9 @@ fn what_belongs_to_an_image_goes_along_on_request() {
     ]);
 }
 
-/// What a list says is not believed: an artifact has to say itself what it is about.
+/// A list of referrers is not trusted: the artifact itself has to name its subject.
 #[test]
-fn what_only_claims_to_belong_there_is_left() {
+fn false_referrers_are_not_copied() {
     let from = Registry::builder().referrers_per_page(10).start();
     let image = from.push(image(), "app:1");
     let of_another = put_artifact(&from, &image.config_digest.to_string(), "x");
@@ -242,7 +242,7 @@ fn old_manifests_are_not_copied() {
     from.push_schema1(image, "app:1");
     let to = Registry::builder().writable().start();
     let mut windlass = Windlass::with(&to);
-    windlass.shows(&from.host(), "from.test");
+    windlass.mask(&from.host(), "from.test");
     insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), &place(&to, "app:1")]), @"
     exit: 1
     --- stderr
@@ -251,13 +251,13 @@ fn old_manifests_are_not_copied() {
     assert!(to.requests().is_empty());
 }
 
-/// Into the store it is a pull: every platform if that is asked for, and by the name that was given.
+/// A copy into the store is a pull: of every platform on request, and under the given name.
 #[test]
-fn into_the_store_goes_what_a_pull_brings() {
+fn a_copy_into_the_store_is_a_pull() {
     let from = Registry::start();
     from.push_index(index(), "app:1");
     let mut windlass = Windlass::with(&from);
-    windlass.shows(&from.host(), "registry.test");
+    windlass.mask(&from.host(), "registry.test");
     let args = [
         "copy",
         "--progress=plain",
@@ -290,9 +290,9 @@ fn into_the_store_goes_what_a_pull_brings() {
     ");
 }
 
-/// Nothing is left of a copy that was stopped: no half archive, no new directory; what was there before is.
+/// A stopped copy leaves no partial archive and no new directory; existing files are unchanged.
 #[test]
-fn an_interrupt_leaves_nothing_half_done() {
+fn an_interrupt_leaves_nothing_partial() {
     let from = Registry::start();
     let image = from.push(image(), "app:1");
     let windlass = Windlass::with(&from);
@@ -319,7 +319,7 @@ fn an_interrupt_leaves_nothing_half_done() {
         assert_eq!(windlass.outside_the_store(), before, "{to}");
     }
     assert_eq!(fs::read(windlass.path("there.tar")).unwrap(), b"before");
-    // In a layout that was there, whole blobs may have come to others; its list is what it was.
+    // In an existing layout, complete blobs may have been added; its index is unchanged.
     windlass.stdout(["copy", &place(&from, "app:1"), &path("oci", "layout:1")]);
     let list = fs::read(windlass.path("layout/index.json")).unwrap();
     let other = from.push(
@@ -339,7 +339,7 @@ fn an_interrupt_leaves_nothing_half_done() {
 }
 
 #[test]
-fn an_interrupt_is_heard_while_a_registry_is_silent() {
+fn an_interrupt_works_while_a_registry_does_not_respond() {
     let from = Registry::start();
     let image = from.push(image(), "app:1");
     let to = Registry::builder().writable().start();
@@ -363,16 +363,16 @@ fn an_interrupt_is_heard_while_a_registry_is_silent() {
     );
 }
 
-/// Bytes that are not what they are called come nowhere.
+/// Content that does not match its digest is not copied.
 #[test]
-fn wrong_bytes_are_not_passed_on() {
+fn corrupt_blobs_are_not_copied() {
     let from = Registry::start();
     let image = from.push(image(), "app:1");
     from.blob(&image.layers[0].digest).corrupt(1).forever();
     let to = Registry::builder().writable().start();
     let mut windlass = Windlass::with(&to);
-    windlass.shows(&from.host(), "from.test");
-    windlass.shows(&image.layers[0].digest, "<layer>");
+    windlass.mask(&from.host(), "from.test");
+    windlass.mask(&image.layers[0].digest, "<layer>");
     let before = windlass.outside_the_store();
     let archive = format!("oci-archive:{}", windlass.path("a.tar").display());
     insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), &place(&to, "app:1")]), @r"

@@ -1,14 +1,14 @@
-//! `windlass daemon`: how it begins, how it is reached, and how it ends.
+//! `windlass daemon`: start, connections, requests and shutdown.
 
-mod beginning;
-mod beside;
 mod clients;
 mod control;
-mod crowd;
-mod ending;
-mod odd;
+mod malformed;
+mod many_clients;
+mod parity;
 mod reload;
+mod shutdown;
 mod sockets;
+mod startup;
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -23,31 +23,31 @@ use windlass_testing::Registry;
 
 use crate::harness::{PLATFORM, Windlass};
 
-/// Longer than anything takes here: whoever waits so long has failed.
+/// A generous limit: no wait in these tests takes this long unless the test has failed.
 const TOO_LONG: Duration = Duration::from_secs(120);
 
-/// A daemon that runs, and tells how it is.
-pub(crate) struct Running {
+/// A running daemon, its log and its notifications to the service manager.
+pub(crate) struct TestDaemon {
     child: Child,
-    told: UnixDatagram,
+    notifications: UnixDatagram,
     log: PathBuf,
     pub(crate) socket: PathBuf,
 }
 
-impl Running {
-    /// Starts one with a socket in the sandbox, and waits until it answers.
+impl TestDaemon {
+    /// Starts a daemon that listens on a socket in the sandbox, and waits until it is ready.
     fn start(windlass: &Windlass, args: &[&str]) -> Self {
         let host = format!("unix://{}", windlass.path("d.sock").display());
         let all = ["daemon", "--host", &host];
-        Self::of(windlass, windlass.command(all.iter().chain(args)))
+        Self::start_command(windlass, windlass.command(all.iter().chain(args)))
     }
 
-    /// Starts a daemon in some other way, and waits until it answers.
-    fn of(windlass: &Windlass, mut command: Command) -> Self {
+    /// Starts a daemon with `command`, and waits until it is ready.
+    fn start_command(windlass: &Windlass, mut command: Command) -> Self {
         let (notify, log) = (windlass.path("notify"), windlass.path("log"));
         drop(fs::remove_file(&notify));
-        let told = UnixDatagram::bind(&notify).unwrap();
-        told.set_read_timeout(Some(TOO_LONG)).unwrap();
+        let notifications = UnixDatagram::bind(&notify).unwrap();
+        notifications.set_read_timeout(Some(TOO_LONG)).unwrap();
         let child = command
             .env("NOTIFY_SOCKET", &notify)
             .stderr(File::create(&log).unwrap())
@@ -55,19 +55,19 @@ impl Running {
             .unwrap();
         let running = Self {
             child,
-            told,
+            notifications,
             log,
             socket: windlass.path("d.sock"),
         };
-        running.hear("READY=1");
+        running.wait_for_notification("READY=1");
         running
     }
 
-    /// Waits until it tells the service manager so, and returns all that it says with it.
-    fn hear(&self, expected: &str) -> String {
+    /// Waits for a notification to the service manager that has the line `expected`, and returns the whole message.
+    fn wait_for_notification(&self, expected: &str) -> String {
         let mut buffer = [0; 1024];
         loop {
-            let length = self.told.recv(&mut buffer);
+            let length = self.notifications.recv(&mut buffer);
             let length = length.unwrap_or_else(|error| panic!("{error}: {}", self.log()));
             let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
             if text.lines().any(|line| line == expected) {
@@ -80,7 +80,7 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Asks it to stop, and returns how it ended.
+    /// Sends SIGTERM and returns the exit status.
     fn stop(mut self) -> ExitStatus {
         self.send(Signal::TERM);
         self.child.wait().unwrap()
@@ -94,8 +94,8 @@ impl Running {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    /// Waits until the log says it so many times.
-    fn logs(&self, times: usize, expected: &str) {
+    /// Waits until the log contains `expected` at least `times` times.
+    fn wait_for_log(&self, times: usize, expected: &str) {
         let until = Instant::now() + TOO_LONG;
         while self.log().matches(expected).count() < times {
             assert!(Instant::now() < until, "{}", self.log());
@@ -103,7 +103,7 @@ impl Running {
         }
     }
 
-    /// How many descriptors it has open, once it answers.
+    /// Returns the number of open descriptors, after a ping.
     fn descriptors(&self) -> usize {
         assert_eq!(self.get("/_ping").body, "OK");
         fs::read_dir(format!("/proc/{}/fd", self.child.id()))
@@ -111,8 +111,8 @@ impl Running {
             .count()
     }
 
-    /// Waits until it has no more descriptors open than this.
-    fn settles_at(&self, descriptors: usize) {
+    /// Waits until the daemon has at most this many open descriptors.
+    fn wait_for_descriptors(&self, descriptors: usize) {
         let until = Instant::now() + TOO_LONG;
         while self.descriptors() > descriptors {
             assert!(Instant::now() < until, "{}", self.descriptors());
@@ -120,8 +120,8 @@ impl Running {
         }
     }
 
-    /// The most memory that it took so far, in KiB.
-    fn most_memory(&self) -> u64 {
+    /// Returns the peak resident memory so far, in KiB.
+    fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         line.unwrap()
@@ -131,69 +131,69 @@ impl Running {
             .unwrap()
     }
 
-    fn get(&self, path: &str) -> Answer {
-        ask(&self.socket, "GET", path)
+    fn get(&self, path: &str) -> Response {
+        request(&self.socket, "GET", path)
     }
 }
 
-impl Drop for Running {
+impl Drop for TestDaemon {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// An answer of the daemon's.
-struct Answer {
+/// A response of the daemon.
+struct Response {
     status: u16,
-    /// What follows the head, as it came.
+    /// The body, unparsed.
     body: String,
 }
 
-impl Answer {
+impl Response {
     fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
-/// Asks for a pull, whose answer is still to come.
-fn begin_pull(daemon: &Running, registry: &Registry, name: &str) -> UnixStream {
+/// Sends the request for a pull; the response is still to be read.
+fn start_pull(daemon: &TestDaemon, registry: &Registry, name: &str) -> UnixStream {
     let name = registry.name(name);
     let (name, tag) = name.rsplit_once(':').unwrap();
     let path = format!("/images/create?fromImage={name}&tag={tag}&platform={PLATFORM}");
-    begin(&daemon.socket, "POST", &path)
+    send_request(&daemon.socket, "POST", &path)
 }
 
-/// Reads until it says so, or is over; returns what came.
+/// Reads until the text ends with `expected` or the stream ends; returns what was read.
 fn read_until(stream: &mut UnixStream, expected: &str) -> String {
-    let mut told = Vec::new();
+    let mut text = Vec::new();
     let mut byte = [0];
-    while !told.ends_with(expected.as_bytes()) && stream.read(&mut byte).unwrap() == 1 {
-        told.push(byte[0]);
+    while !text.ends_with(expected.as_bytes()) && stream.read(&mut byte).unwrap() == 1 {
+        text.push(byte[0]);
     }
-    String::from_utf8(told).unwrap()
+    String::from_utf8(text).unwrap()
 }
 
-/// Puts a question, and waits for the whole answer.
-fn ask(socket: &Path, method: &str, path: &str) -> Answer {
-    let mut stream = begin(socket, method, path);
-    read(&mut stream)
+/// Sends a request and reads the whole response.
+fn request(socket: &Path, method: &str, path: &str) -> Response {
+    let mut stream = send_request(socket, method, path);
+    read_response(&mut stream)
 }
 
-/// Puts a question, whose answer is still to come.
-fn begin(socket: &Path, method: &str, path: &str) -> UnixStream {
+/// Sends a request; the response is still to be read.
+fn send_request(socket: &Path, method: &str, path: &str) -> UnixStream {
     let mut stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(TOO_LONG)).unwrap();
-    // An old client: the answer ends with the connection, and comes in no chunks.
+    // With HTTP/1.0 the body ends with the connection and is not chunked.
     write!(stream, "{method} {path} HTTP/1.0\r\nhost: d\r\n\r\n").unwrap();
     stream
 }
 
-fn read(stream: &mut impl std::io::Read) -> Answer {
+fn read_response(stream: &mut impl std::io::Read) -> Response {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let body = body.to_owned();
-    Answer { status, body }
+    Response { status, body }
 }

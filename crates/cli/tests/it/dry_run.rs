@@ -1,4 +1,4 @@
-//! `windlass pull --dry-run`: what there is to do, told by words, numbers and the exit code.
+//! `windlass pull --dry-run`: the pending work as text, as JSON and as an exit code.
 
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry};
 
@@ -12,7 +12,7 @@ fn image(seed: u64) -> PackedImage {
         .pack()
 }
 
-/// The free space of the machine that runs the tests is what it is.
+/// Removes the free space, which depends on the machine.
 fn without_free_space(text: &str) -> String {
     let lines = text.lines().map(|line| match line.split_once(" needed, ") {
         Some((needed, rest)) => {
@@ -29,9 +29,10 @@ fn dry_run(windlass: &Windlass, names: &[&str]) -> String {
     without_free_space(&windlass.run(args.iter().chain(names)))
 }
 
-/// Before, after, and when the registry has something newer: 10, 0, 10. No layer is fetched, and no store made.
+/// Before a pull, after it, and when the registry has a newer image: 10, 0, 10. No layer is downloaded, and no store
+/// created.
 #[test]
-fn a_dry_run_tells_what_a_pull_would_do() {
+fn a_dry_run_prints_what_a_pull_would_do() {
     let registry = Registry::start();
     let image_1 = registry.push(image(2), "app:1");
     let windlass = Windlass::with(&registry);
@@ -66,7 +67,7 @@ fn a_dry_run_tells_what_a_pull_would_do() {
     assert_eq!(windlass.stdout(["images", "-q"]).lines().count(), 1);
 }
 
-/// A layer that several images need takes its space once; what fails is said, and decides the exit code.
+/// A layer that several images share counts once; a failure is reported and decides the exit code.
 #[test]
 fn several_images_are_looked_up_together() {
     let registry = Registry::start();
@@ -106,7 +107,7 @@ fn several_images_are_looked_up_together() {
     ");
 }
 
-/// With `-q`, nothing but the references that a pull would change.
+/// `-q` prints only the references that a pull would change.
 #[test]
 fn a_quiet_dry_run_prints_what_would_change() {
     let registry = Registry::start();
@@ -127,10 +128,10 @@ fn programs_get_an_object_an_image() {
     let registry = Registry::start();
     let image = registry.push(image(2), "app:1");
     let mut windlass = Windlass::with(&registry);
-    windlass.shows(&image.digest, "<manifest>");
-    windlass.shows(&image.config_digest, "<image>");
-    windlass.shows(&image.layers[0].digest, "<base>");
-    windlass.shows(&image.layers[1].digest, "<top>");
+    windlass.mask(&image.digest, "<manifest>");
+    windlass.mask(&image.config_digest, "<image>");
+    windlass.mask(&image.layers[0].digest, "<base>");
+    windlass.mask(&image.layers[1].digest, "<top>");
     let (name, missing) = (registry.name("app:1"), registry.name("missing:1"));
     let args = [
         "pull",
@@ -147,7 +148,7 @@ fn programs_get_an_object_an_image() {
         let object: serde_json::Value = serde_json::from_str(line).unwrap();
         free = object["bytes_free"].as_u64().unwrap_or(free);
     }
-    windlass.shows(&format!("\"bytes_free\":{free}"), "\"bytes_free\":1");
+    windlass.mask(&format!("\"bytes_free\":{free}"), "\"bytes_free\":1");
     insta::assert_snapshot!(windlass.show(&output), @r#"
     exit: 1
     --- stdout
@@ -158,9 +159,9 @@ fn programs_get_an_object_an_image() {
     "#);
 }
 
-/// On a disk of two megabytes, for an image of four: a warning, and no error.
+/// An image of four megabytes and a disk of two: a warning, not an error.
 #[test]
-fn what_does_not_fit_is_a_warning() {
+fn an_image_larger_than_the_disk_is_a_warning() {
     let registry = Registry::start();
     registry.push(image(2), "app:1");
     let windlass = Windlass::with(&registry);

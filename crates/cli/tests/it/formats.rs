@@ -1,4 +1,4 @@
-//! Lists and documents in the form that somebody asks for; filters; trees.
+//! `--format`, filters and trees.
 
 use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, Registry};
 
@@ -26,9 +26,9 @@ fn pulled(registry: &Registry) -> Windlass {
     );
     let mut windlass = Windlass::with(registry);
     for (image, name) in [(&old, "old"), (&new, "new")] {
-        windlass.shows(&image.digest, &format!("<{name} manifest>"));
-        windlass.shows(&image.config_digest, &format!("<{name}>"));
-        windlass.shows(&image.config_digest.short(), &format!("<{name} ID>"));
+        windlass.mask(&image.digest, &format!("<{name} manifest>"));
+        windlass.mask(&image.config_digest, &format!("<{name}>"));
+        windlass.mask(&image.config_digest.short(), &format!("<{name} ID>"));
     }
     windlass.pull(&registry.name("old:1"));
     windlass.pull(&registry.name("team/new:1"));
@@ -140,7 +140,7 @@ fn images_are_filtered() {
     ["m?ne", "-f", "reference=*:latest"]: mine:latest 
     ["registry.test/x"]:
     "#);
-    // The younger image keeps its digest only.
+    // The newer image loses its tags, and keeps its digest only.
     windlass.stdout(["tag", &old, "mine"]);
     windlass.stdout(["tag", &old, &registry.name("team/new:1")]);
     let dangling = ["images", "-f", "dangling=true", "--digests"];
@@ -152,9 +152,9 @@ fn images_are_filtered() {
     ");
 }
 
-/// Wrong in the command line is 2, as everywhere; wrong with what is there is 1.
+/// Errors in the command line exit with 2, errors of missing data with 1.
 #[test]
-fn what_cannot_be_is_told_in_a_line() {
+fn invalid_forms_are_errors_of_one_line() {
     let registry = Registry::start();
     let windlass = pulled(&registry);
     let old = registry.name("old:1");
@@ -310,9 +310,9 @@ fn history_and_version_have_forms_too() {
     ");
 }
 
-/// A tree has all platforms of an index, also those that are not here; an image without an index has its own.
+/// A tree lists all platforms of an index, including those that are not stored; an image without an index has its own.
 #[test]
-fn trees_show_what_is_here_for_which_platform() {
+fn trees_show_the_stored_platforms() {
     let registry = Registry::start();
     let amd64 = image("linux/amd64", "four", "2020-01-01T00:00:00Z");
     let arm64 = image("linux/arm64", "three", "2020-01-01T00:00:00Z");
@@ -335,7 +335,7 @@ fn trees_show_what_is_here_for_which_platform() {
         (&single.digest, "<manifest>"),
         (&index.digest, "<index>"),
     ] {
-        windlass.shows(&digest.short(), name);
+        windlass.mask(&digest.short(), name);
     }
     let name = registry.name("multi:1");
     windlass.stdout(["pull", "-q", "--platform", "linux/arm64", &name]);

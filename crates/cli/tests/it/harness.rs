@@ -1,4 +1,4 @@
-//! A sandbox for the command: a store, a home, no environment, and outputs made comparable.
+//! A sandbox for the command: a store, a home directory, an empty environment, and comparable outputs.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,13 +10,13 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use tempfile::TempDir;
 use windlass_testing::Registry;
 
-/// The image that most tests pull is for this platform, whatever machine they run on.
+/// The platform of most images in the tests, whatever machine they run on.
 pub(crate) const PLATFORM: &str = "linux/amd64";
 
-/// The command, with a store and a home of its own.
+/// The command, with a store and a home directory of its own.
 pub(crate) struct Windlass {
     directory: TempDir,
-    /// Texts that differ from run to run, and what stands for them.
+    /// Texts that differ from run to run, and their replacements in outputs.
     names: Vec<(String, String)>,
 }
 
@@ -31,15 +31,15 @@ impl Windlass {
         Self { directory, names }
     }
 
-    /// Prepares the command for `registry`, whose address reads `registry.test` in outputs.
+    /// Prepares the command for `registry`, whose address becomes `registry.test` in outputs.
     pub(crate) fn with(registry: &Registry) -> Self {
         let mut windlass = Self::new();
-        windlass.shows(&registry.host(), "registry.test");
+        windlass.mask(&registry.host(), "registry.test");
         windlass
     }
 
-    /// Has outputs show `name` in place of `text`.
-    pub(crate) fn shows(&mut self, text: &impl ToString, name: &str) {
+    /// Replaces `text` by `name` in outputs.
+    pub(crate) fn mask(&mut self, text: &impl ToString, name: &str) {
         self.names.push((text.to_string(), name.to_owned()));
     }
 
@@ -51,8 +51,8 @@ impl Windlass {
         self.path("store")
     }
 
-    /// The command, ready to run: a store and a home of its own, no environment else, and nothing of what
-    /// is configured on this machine.
+    /// The command, ready to run: a store and a home directory of its own, no other environment variables, and none of
+    /// this machine's configuration.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
         command
@@ -67,7 +67,7 @@ impl Windlass {
         command
     }
 
-    /// The same, run by another command that is given it as its last arguments.
+    /// The same command as the last arguments of another one.
     pub(crate) fn through<'a>(
         &self,
         runner: impl IntoIterator<Item = &'a str>,
@@ -89,24 +89,24 @@ impl Windlass {
         command
     }
 
-    /// Runs the command and returns all that it did, as text.
+    /// Runs the command and returns its exit code and output as text.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         self.show(&self.command(args).output().unwrap())
     }
 
-    /// Runs the command, which has to succeed, and returns what it wrote to standard output.
+    /// Runs the command, which has to succeed, and returns its standard output.
     pub(crate) fn stdout<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         let output = self.command(args).output().unwrap();
         assert!(output.status.success(), "{}", self.show(&output));
         self.comparable(&output.stdout)
     }
 
-    /// Pulls, which has to succeed.
+    /// Pulls `name`, which has to succeed.
     pub(crate) fn pull(&self, name: &str) {
         self.stdout(["pull", "-q", "--platform", PLATFORM, name]);
     }
 
-    /// Leaves credentials for `registry` where Docker's login leaves them.
+    /// Writes credentials for `registry` where `docker login` writes them.
     pub(crate) fn log_in(&self, registry: &Registry, username: &str, password: &str) {
         let auth = BASE64_STANDARD.encode(format!("{username}:{password}"));
         self.configure_docker(
@@ -138,7 +138,7 @@ impl Windlass {
         directory
     }
 
-    /// Everything that a run did, as text.
+    /// Returns the exit code and output of a run as text.
     pub(crate) fn show(&self, output: &Output) -> String {
         let mut text = match output.status.code() {
             Some(code) => format!("exit: {code}\n"),
@@ -155,7 +155,8 @@ impl Windlass {
         text
     }
 
-    /// Output without what differs from run to run: names given with [`Self::shows`], other digests, times.
+    /// Returns output with a fixed text in place of what differs from run to run: the texts given to [`Self::mask`],
+    /// other digests, and times.
     pub(crate) fn comparable(&self, bytes: &[u8]) -> String {
         let mut text = String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
         for (actual, name) in &self.names {
@@ -168,7 +169,7 @@ impl Windlass {
         replace_behind(&text, "\"duration_ms\":", |c| c.is_ascii_digit(), "0")
     }
 
-    /// Every path in the sandbox outside of the store.
+    /// Returns every path in the sandbox outside of the store.
     pub(crate) fn outside_the_store(&self) -> Vec<PathBuf> {
         let mut paths = Vec::new();
         walk(self.directory.path(), &self.root(), &mut paths);
@@ -180,7 +181,7 @@ impl Windlass {
     }
 }
 
-/// Replaces what stands behind each `marker` and is made of `kind` only.
+/// Replaces the characters of `kind` that follow each `marker`.
 fn replace_behind(text: &str, marker: &str, kind: impl Fn(char) -> bool, by: &str) -> String {
     let mut parts = text.split(marker);
     let mut result = parts.next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! What can be done with images that are here.
+//! Commands about stored images.
 
 use std::fs;
 
@@ -30,14 +30,14 @@ fn image() -> PackedImage {
 fn pulled(registry: &Registry) -> Windlass {
     let image = registry.push(image(), "app:1");
     let mut windlass = Windlass::with(registry);
-    windlass.shows(&image.digest, "<manifest>");
-    windlass.shows(&image.config_digest, "<image>");
-    windlass.shows(&image.config_digest.short(), "<image ID>");
+    windlass.mask(&image.digest, "<manifest>");
+    windlass.mask(&image.config_digest, "<image>");
+    windlass.mask(&image.config_digest.short(), "<image ID>");
     windlass.pull(&registry.name("app:1"));
     windlass
 }
 
-/// A store that does not exist yet has no images; it is not made to say so.
+/// A store that does not exist yet has no images; listing them does not create it.
 #[test]
 fn an_empty_store_has_nothing() {
     let windlass = Windlass::new();
@@ -115,7 +115,7 @@ fn images_are_listed_as_docker_lists_them() {
 }
 
 #[test]
-fn inspect_and_history_show_what_the_config_says() {
+fn inspect_and_history_show_the_config() {
     let registry = Registry::start();
     let windlass = pulled(&registry);
     let name = registry.name("app:1");
@@ -173,7 +173,7 @@ fn inspect_and_history_show_what_the_config_says() {
 }
 
 #[test]
-fn an_image_goes_with_its_last_name() {
+fn an_image_is_removed_with_its_last_name() {
     let registry = Registry::start();
     let windlass = pulled(&registry);
     let name = registry.name("app:1");
@@ -256,7 +256,7 @@ fn a_root_filesystem_is_unpacked_once() {
 }
 
 #[test]
-fn usage_of_the_disk_is_told() {
+fn df_reports_disk_usage() {
     let registry = Registry::start();
     let windlass = pulled(&registry);
     insta::assert_snapshot!(windlass.run(["df"]), @r"
@@ -275,8 +275,8 @@ fn usage_of_the_disk_is_told() {
     "#);
 }
 
-/// Mounting takes root, and here a mount namespace, so that the machine's own mounts stay as they are.
-/// What is mounted over an image is not windlass's to unmount.
+/// Mounting needs root; the test uses a mount namespace, so that the machine's own mounts stay as they are.
+/// `umount` does not remove a mount that covers the image's.
 #[test]
 fn an_image_is_mounted_and_unmounted() {
     let registry = Registry::start();

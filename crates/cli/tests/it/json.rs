@@ -1,4 +1,4 @@
-//! `windlass pull --json`: every line an object, the last one what became of the image.
+//! `windlass pull --json`: every line is an object, and the last one is the outcome of the image.
 
 use serde_json::Value;
 use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
@@ -11,7 +11,7 @@ fn objects(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Of what happens to a layer only the end is the same each time: a fast one passes by the steps between.
+/// Keeps the events that are the same in each run: a fast layer skips the steps between its start and end.
 fn milestones(text: &str) -> String {
     let is_certain = |line: &&str| {
         !line.contains(r#""type":"layer""#) || line.contains(r#""status":"unpacked""#)
@@ -23,16 +23,16 @@ fn milestones(text: &str) -> String {
 }
 
 #[test]
-fn every_line_is_an_object_and_the_last_says_all() {
+fn every_line_is_an_object_and_the_last_is_the_outcome() {
     let registry = Registry::start();
     let image = ImageBuilder::new()
         .platform(PLATFORM)
         .layer(LayerBuilder::of_size(1 << 20));
     let image = registry.push(image.pack(), "app:1");
     let mut windlass = Windlass::with(&registry);
-    windlass.shows(&image.digest, "<manifest>");
-    windlass.shows(&image.config_digest, "<image>");
-    windlass.shows(&image.layers[0].digest, "<layer>");
+    windlass.mask(&image.digest, "<manifest>");
+    windlass.mask(&image.config_digest, "<image>");
+    windlass.mask(&image.layers[0].digest, "<layer>");
     let name = registry.name("app:1");
     let first = windlass.stdout(["pull", "--json", "--platform", PLATFORM, &name]);
     let second = windlass.stdout(["pull", "--progress=json", "--platform", PLATFORM, &name]);
@@ -59,7 +59,7 @@ fn every_line_is_an_object_and_the_last_says_all() {
     "#);
 }
 
-/// Failures are objects with a code, on standard output, and standard error stays empty.
+/// Failures are objects with a code on standard output, and standard error stays empty.
 #[test]
 fn failures_are_objects_with_a_code() {
     let registry = Registry::start();

@@ -1,4 +1,4 @@
-//! `windlass load`: the archives of others, and those of nobody who means well (T24).
+//! `windlass load`: archives of other tools, and hostile ones (T24).
 
 use std::fs;
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry, descri
 
 use crate::harness::{PLATFORM, Windlass};
 
-/// What must never be found in the store.
+/// Text that must never be found in the store.
 const CANARY: &str = "this is nobody's business";
 
 fn image(content: &str) -> PackedImage {
@@ -37,7 +37,7 @@ fn blob_path(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// A Docker archive as the graph store makes it, with `list` in place of its own list.
+/// A Docker archive as the graph store makes it, with `list` as its `manifest.json`.
 fn docker(image: &PackedImage, list: &Value) -> Tar {
     let tar = add(Tar::new(), &blob_path(&image.config_digest), &image.config);
     let layer = &image.layers[0];
@@ -77,7 +77,7 @@ fn entry(image: &PackedImage, name: &str) -> Value {
     entry
 }
 
-/// The command with an image called `app:1` here, which is not that of any archive.
+/// The command with a stored image `app:1`, which is in none of the archives.
 fn prepared() -> Windlass {
     let registry = Registry::start();
     registry.push(image("what was there"), "app:1");
@@ -88,20 +88,20 @@ fn prepared() -> Windlass {
     windlass
 }
 
-/// Loads what must not be loaded, and checks that nothing came of it: no image, no moved name, nothing outside of the
-/// store, and no byte of the canary in it. Returns what was said, in one line.
+/// Loads an archive that must be refused, and checks that nothing changed: no image, no moved name, nothing outside of
+/// the store, and no byte of the canary in it. Returns the one-line error.
 fn refused(windlass: &Windlass, archive: &Path) -> String {
     let state = || windlass.stdout(["images", "--no-trunc"]);
     let (before, outside) = (state(), windlass.outside_the_store());
     let args = ["load", "--progress=none", "-i", archive.to_str().unwrap()];
     let output = windlass.command(args).output().unwrap();
-    let said = windlass.show(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(state(), before, "{said}");
-    assert_eq!(windlass.outside_the_store(), outside, "{said}");
+    let errors = windlass.show(&output);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert_eq!(state(), before, "{errors}");
+    assert_eq!(windlass.outside_the_store(), outside, "{errors}");
     assert_no_canary(&windlass.root());
-    let lines: Vec<_> = said.lines().skip(2).collect();
-    assert_eq!(lines.len(), 1, "{said}");
+    let lines: Vec<_> = errors.lines().skip(2).collect();
+    assert_eq!(lines.len(), 1, "{errors}");
     let behind = lines[0].split_once(": ").unwrap().1;
     behind.replace("loading [dir]/archive: ", "")
 }
@@ -138,7 +138,7 @@ fn an_archive_is_loaded_from_a_file_and_from_a_pipe() {
     --- stdout
     Loaded image: loaded:1
     ");
-    // The image ID is the one that it has everywhere.
+    // The image ID is the digest of the config, as everywhere.
     let id = windlass
         .command(["images", "-q", "--no-trunc"])
         .output()
@@ -165,15 +165,15 @@ fn an_archive_is_loaded_from_a_file_and_from_a_pipe() {
     assert_eq!(json["is_new"], true);
 }
 
-/// F8: a name that led elsewhere is moved by a valid archive, and that is said.
+/// F8: a valid archive moves a name of another image, with a warning.
 #[test]
-fn a_name_that_moves_is_told_of() {
+fn a_moved_name_is_a_warning() {
     let mut windlass = prepared();
     let before = windlass
         .command(["images", "-q", "app:1"])
         .output()
         .unwrap();
-    windlass.shows(
+    windlass.mask(
         &String::from_utf8(before.stdout).unwrap().trim(),
         "<before>",
     );
@@ -189,32 +189,32 @@ fn a_name_that_moves_is_told_of() {
     ");
 }
 
-/// T24, A5: paths that lead out of an archive, as names in it and in what it says.
+/// T24, A5: paths that lead out of an archive, as names of members and in its documents.
 #[test]
-fn paths_that_lead_out() {
+fn paths_out_of_the_archive() {
     let windlass = prepared();
     let canary = windlass.path("canary");
     let canary = canary.to_str().unwrap();
     let image = image("hello");
-    let mut said = Vec::new();
+    let mut errors = Vec::new();
     for path in ["../../canary", canary, "a/../../canary", "../../x/json"] {
         let mut config = list(&image, "app:1");
         config[0]["Config"] = path.into();
-        said.push(refused_tar(&windlass, docker(&image, &config)));
+        errors.push(refused_tar(&windlass, docker(&image, &config)));
         let mut layer = list(&image, "app:1");
         layer[0]["Layers"] = json!([path]);
-        said.push(refused_tar(&windlass, docker(&image, &layer)));
+        errors.push(refused_tar(&windlass, docker(&image, &layer)));
         let good = docker(&image, &list(&image, "app:1"));
-        said.push(refused_tar(&windlass, add(good, path, b"x")));
+        errors.push(refused_tar(&windlass, add(good, path, b"x")));
     }
-    for line in said {
+    for line in errors {
         assert!(line.ends_with("is not a path within it"), "{line}");
     }
 }
 
-/// T24, F4: links, symbolic and hard, where a file should be.
+/// T24, F4: symbolic and hard links in place of a file.
 #[test]
-fn links_that_lead_out() {
+fn links_out_of_the_archive() {
     let windlass = prepared();
     let canary = windlass.path("canary");
     let image = image("hello");
@@ -269,7 +269,7 @@ fn links_in_a_layout() {
     let line = refused(&windlass, &layout);
     assert!(line.ends_with("is not a regular file"), "{line}");
 
-    // Even if what it leads to is right, it is not followed.
+    // A link is not followed even if its target has the right content.
     let elsewhere = windlass.path("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     fs::write(elsewhere.join("layer"), &image.layers[0].bytes).unwrap();
@@ -281,7 +281,7 @@ fn links_in_a_layout() {
     fs::rename(&blobs, elsewhere.join("sha256")).unwrap();
     symlink(elsewhere.join("sha256"), &blobs).unwrap();
     assert!(refused(&windlass, &layout).ends_with("is not a regular file"));
-    // A pipe is not waited for.
+    // A pipe is rejected without waiting for a writer.
     fs::remove_file(layout.join("index.json")).unwrap();
     let fifo = layout.join("index.json");
     assert!(
@@ -297,32 +297,32 @@ fn links_in_a_layout() {
     );
 }
 
-/// Says whether it was found that bytes are not those that were announced: by their number, or by their digest.
-fn is_found_out(line: &str) -> bool {
+/// Returns whether the error reports content of an unexpected size or digest.
+fn is_content_mismatch(line: &str) -> bool {
     line.contains("its content is sha256:") || line.contains(" the expected ")
 }
 
-/// T24: content that is not what its name says, wherever that is found out; and names that stand twice.
+/// T24: content that does not match its name, at each level; and duplicate names.
 #[test]
-fn names_that_lie() {
+fn content_that_does_not_match_its_name() {
     let windlass = prepared();
     let (image, other) = (image("hello"), image("another"));
-    // The layer is another one than its name and the config say.
+    // The layer differs from its name and from the config.
     let mut lie = image.clone();
     lie.layers[0].bytes = other.layers[0].bytes.clone();
     let line = refused_tar(&windlass, docker(&lie, &list(&image, "app:1")));
-    assert!(is_found_out(&line), "{line}");
+    assert!(is_content_mismatch(&line), "{line}");
     let line = refused_tar(
         &windlass,
         oci(&lie, &[entry(&image, "docker.io/library/app:1")]),
     );
-    assert!(is_found_out(&line), "{line}");
-    // The config is.
+    assert!(is_content_mismatch(&line), "{line}");
+    // The config differs from its name.
     let mut lie = image.clone();
     lie.config = other.config.clone();
     let line = refused_tar(&windlass, docker(&lie, &list(&image, "app:1")));
     assert!(line.contains("its content is sha256:"), "{line}");
-    // The manifest is.
+    // The manifest differs from its name.
     let mut lie = image.clone();
     lie.manifest = other.manifest.clone();
     let line = refused_tar(
@@ -333,12 +333,12 @@ fn names_that_lie() {
         line.contains("its content is sha256:") || line.contains("bytes"),
         "{line}"
     );
-    // One file is there twice, once as it should be.
+    // One file is in the archive twice, once with the right content.
     let good = docker(&image, &list(&image, "app:1"));
     let path = blob_path(&image.layers[0].digest);
     let line = refused_tar(&windlass, add(good, &path, CANARY.as_bytes()));
     assert_eq!(line, format!("it contains {path} twice"));
-    // Of two images, the second is bad in its last byte.
+    // Of two images, the second is damaged in its last byte.
     let mut last = other.clone();
     let mut bytes = last.layers[0].bytes.to_vec();
     *bytes.last_mut().unwrap() ^= 1;
@@ -358,9 +358,9 @@ fn names_that_lie() {
     assert!(line.contains("layer sha256:"), "{line}");
 }
 
-/// Two images that do not agree on what one blob unpacks to.
+/// Two images with different diff IDs for one blob.
 #[test]
-fn one_blob_is_one_layer() {
+fn blobs_with_conflicting_diff_ids() {
     let windlass = prepared();
     let image = image("hello");
     let mut liar = self::image("another");
@@ -380,7 +380,7 @@ fn one_blob_is_one_layer() {
     assert!(line.contains("its tar has diff ID"), "{line}");
 }
 
-/// C11, T24: lists without end.
+/// C11, T24: lists and documents without end.
 #[test]
 fn lists_that_are_too_long() {
     let windlass = prepared();
@@ -406,7 +406,7 @@ fn lists_that_are_too_long() {
             "{line}"
         );
     }
-    // A gigabyte that is announced, and not there.
+    // A gigabyte that is announced but not present.
     let endless = TarHeader::file("index.json").octal(TarField::Size, 1 << 30);
     let tar = add(
         Tar::new(),
@@ -434,9 +434,9 @@ fn lists_that_are_too_long() {
     );
 }
 
-/// Indexes in indexes, deeper than any use.
+/// Nested indexes, deeper than any real use.
 #[test]
-fn indexes_without_a_bottom() {
+fn deeply_nested_indexes() {
     let windlass = prepared();
     let image = image("hello");
     let index_type = "application/vnd.oci.image.index.v1+json";
@@ -460,9 +460,9 @@ fn indexes_without_a_bottom() {
 }
 
 #[test]
-fn what_is_no_archive() {
+fn files_that_are_not_archives() {
     let windlass = prepared();
-    let mut said = Vec::new();
+    let mut errors = Vec::new();
     for bytes in [
         &b""[..],
         b"hello",
@@ -471,13 +471,13 @@ fn what_is_no_archive() {
     ] {
         let path = windlass.path("archive");
         fs::write(&path, bytes).unwrap();
-        said.push(refused(&windlass, &path));
+        errors.push(refused(&windlass, &path));
     }
     fs::remove_file(windlass.path("archive")).unwrap();
-    said.push(refused(&windlass, &windlass.path("archive")));
+    errors.push(refused(&windlass, &windlass.path("archive")));
     fs::create_dir(windlass.path("archive")).unwrap();
-    said.push(refused(&windlass, &windlass.path("archive")));
-    insta::assert_snapshot!(said.join("\n"), @r"
+    errors.push(refused(&windlass, &windlass.path("archive")));
+    insta::assert_snapshot!(errors.join("\n"), @r"
     it contains no images: it has none of oci-layout, manifest.json and index.json
     it is not an archive of images: invalid tar at byte 0: this is neither a tar nor a known compression
     it contains no images: it has none of oci-layout, manifest.json and index.json
@@ -487,9 +487,9 @@ fn what_is_no_archive() {
     ");
 }
 
-/// Names in an archive are names, or they are left.
+/// Invalid names in an archive are skipped.
 #[test]
-fn names_that_are_none() {
+fn invalid_names_are_skipped() {
     let windlass = Windlass::new();
     let image = image("hello");
     let mut list = list(&image, "app:1");
@@ -498,7 +498,7 @@ fn names_that_are_none() {
     insta::assert_snapshot!(windlass.stdout(["load", "-i", "archive"]), @"Loaded image: good:1");
 }
 
-/// A pipe that nobody writes into is not waited for when it is enough.
+/// ^C ends the wait for a pipe that nothing is written to.
 #[test]
 fn an_interrupt_ends_the_wait_for_a_pipe() {
     use rustix::process::{Pid, Signal, kill_process};
@@ -510,7 +510,7 @@ fn an_interrupt_ends_the_wait_for_a_pipe() {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // Once the pipe has been read there is somebody to be interrupted.
+    // When the write returns, the command has read from the pipe and handles signals.
     stdin.write_all(&vec![0; 1 << 20]).unwrap();
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -523,7 +523,7 @@ fn an_interrupt_ends_the_wait_for_a_pipe() {
 }
 
 #[test]
-fn a_full_disk_keeps_what_was_there() {
+fn a_full_disk_leaves_existing_images() {
     let windlass = Windlass::new();
     let large = ImageBuilder::new()
         .platform(PLATFORM)
@@ -552,11 +552,11 @@ fn a_full_disk_keeps_what_was_there() {
         .output();
     match output {
         Ok(output) if output.status.code() == Some(1) && !output.stderr.starts_with(b"unshare") => {
-            let said = windlass.show(&output);
-            assert!(said.contains("No space left on device"), "{said}");
+            let errors = windlass.show(&output);
+            assert!(errors.contains("No space left on device"), "{errors}");
             let hint = "hint: free space on that disk, or keep images elsewhere with --root";
-            assert!(said.contains(hint), "{said}");
-            assert!(output.stdout.is_empty(), "{said}");
+            assert!(errors.contains(hint), "{errors}");
+            assert!(output.stdout.is_empty(), "{errors}");
         }
         Ok(_) | Err(_) => eprintln!("not run: no mount namespace here"),
     }

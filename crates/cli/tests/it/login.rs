@@ -1,4 +1,4 @@
-//! `windlass login` and `logout`: what is asked, kept, and said.
+//! `windlass login` and `logout`: prompts, stored credentials and output.
 
 use std::fs;
 use std::io::Write as _;
@@ -48,13 +48,13 @@ fn log_in(windlass: &Windlass, registry: &Registry, password: &str) -> String {
     windlass.show(&with_input(windlass.command(args), password))
 }
 
-/// The password is proven, kept where Docker keeps it, used by the next pull, and gone after a logout.
+/// The password is checked, stored where Docker stores it, used by the next pull, and removed by a logout.
 #[test]
-fn a_login_is_kept_and_used_and_removed() {
+fn a_login_is_stored_and_used_and_removed() {
     let registry = registry();
     let windlass = Windlass::with(&registry);
-    let told = log_in(&windlass, &registry, "hunter2\n");
-    insta::assert_snapshot!(told, @r"
+    let output = log_in(&windlass, &registry, "hunter2\n");
+    insta::assert_snapshot!(output, @r"
     exit: 0
     --- stdout
     Login Succeeded
@@ -91,14 +91,14 @@ fn a_login_is_kept_and_used_and_removed() {
     assert_eq!(refused.unwrap().status.code(), Some(1));
 }
 
-/// Nothing is kept of what the registry does not take; nothing shows it (I7).
+/// A password that the registry rejects is not stored, and no output shows it (I7).
 #[test]
-fn a_wrong_password_is_not_kept() {
+fn a_wrong_password_is_not_stored() {
     let registry = registry();
     let windlass = Windlass::with(&registry);
-    let told = log_in(&windlass, &registry, "secret");
-    assert!(!told.contains("secret"));
-    insta::assert_snapshot!(told, @r"
+    let output = log_in(&windlass, &registry, "secret");
+    assert!(!output.contains("secret"));
+    insta::assert_snapshot!(output, @r"
     exit: 1
     --- stderr
     error: logging in to registry.test: http://registry.test: authentication required
@@ -107,7 +107,7 @@ fn a_wrong_password_is_not_kept() {
     assert!(!windlass.path("home/.docker/config.json").exists());
 }
 
-/// Where there is a token server, it is what is asked.
+/// If the registry has a token server, the token server checks the password.
 #[test]
 fn a_token_server_decides() {
     let registry = Registry::builder()
@@ -125,7 +125,7 @@ fn a_token_server_decides() {
     ");
 }
 
-/// On the command line it works, and is warned about.
+/// A password on the command line works, with a warning.
 #[test]
 fn a_password_on_the_command_line_is_warned_about() {
     let registry = registry();
@@ -141,9 +141,9 @@ fn a_password_on_the_command_line_is_warned_about() {
     ");
 }
 
-/// Scripts that forgot something are told what, and not kept waiting.
+/// Scripts with a missing argument get an error instead of a prompt.
 #[test]
-fn without_a_terminal_nobody_is_asked() {
+fn without_a_terminal_there_is_no_prompt() {
     let registry = registry();
     let windlass = Windlass::with(&registry);
     let host = registry.host();
@@ -174,9 +174,9 @@ fn without_a_terminal_nobody_is_asked() {
     "#);
 }
 
-/// The file that is named, in podman's form.
+/// The named file, in podman's format.
 #[test]
-fn an_authfile_keeps_the_login() {
+fn an_authfile_stores_the_login() {
     let registry = registry();
     let windlass = Windlass::with(&registry);
     let args = [
@@ -188,8 +188,8 @@ fn an_authfile_keeps_the_login() {
         "auth.json",
         &registry.host(),
     ];
-    let told = windlass.show(&with_input(windlass.command(args), PASSWORD));
-    insta::assert_snapshot!(told, @r"
+    let output = windlass.show(&with_input(windlass.command(args), PASSWORD));
+    insta::assert_snapshot!(output, @r"
     exit: 0
     --- stdout
     Login Succeeded
@@ -207,9 +207,9 @@ fn an_authfile_keeps_the_login() {
     ");
 }
 
-/// D11: the helper is given the secret on its standard input, and the file does not have it.
+/// D11: the helper gets the secret on its standard input, and the file does not contain it.
 #[test]
-fn a_credential_helper_keeps_the_secret() {
+fn a_credential_helper_stores_the_secret() {
     let registry = registry();
     let windlass = Windlass::with(&registry);
     windlass.configure_docker(&serde_json::json!({ "credsStore": "test" }));
@@ -265,9 +265,9 @@ fn a_credential_helper_keeps_the_secret() {
     );
 }
 
-/// A helper that fails is an error that names it, and nothing is kept in the open instead.
+/// An error of the helper names it, and the credentials are not stored in plain text instead.
 #[test]
-fn a_helper_that_fails_is_said() {
+fn an_error_of_the_helper_is_reported() {
     let registry = registry();
     let windlass = Windlass::with(&registry);
     windlass.configure_docker(&serde_json::json!({ "credsStore": "test" }));
@@ -301,12 +301,12 @@ fn a_helper_that_fails_is_said() {
     assert!(!file.contains("auth"), "{file}");
 }
 
-/// A login that another place hides is no riddle.
+/// A login that credentials in another place override is a warning.
 #[test]
-fn what_goes_before_the_login_is_said() {
+fn an_overridden_login_is_a_warning() {
     let registry = registry();
     let mut windlass = Windlass::with(&registry);
-    windlass.shows(&"Z29waGVyOndyb25n", "<wrong>");
+    windlass.mask(&"Z29waGVyOndyb25n", "<wrong>");
     let auths = serde_json::json!({ "auths": { registry.host(): { "auth": "Z29waGVyOndyb25n" } } });
     let mut command = windlass.command([
         "login",

@@ -1,8 +1,7 @@
-//! The built `windlass` command against a registry that does as it is told.
+//! The built `windlass` command against a scripted registry.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod asking;
 mod bad_input;
 mod bundle;
 mod config_show;
@@ -10,8 +9,8 @@ mod configuration;
 mod copy;
 mod daemon;
 mod dry_run;
+mod environment;
 mod formats;
-mod freight;
 mod harness;
 mod images;
 mod json;
@@ -22,11 +21,12 @@ mod prompt;
 mod prune;
 mod pull;
 mod push;
+mod queries;
 mod save;
 mod serve;
 mod shapes;
 mod signals;
-mod surroundings;
 mod tars;
 mod timings;
+mod transfers;
 mod usage;

@@ -1,4 +1,4 @@
-//! Mirrors: what a pull through them says, and what it says of those that fail.
+//! Mirrors: the output of a pull through them, and the reports of mirrors that fail.
 
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry};
 
@@ -11,11 +11,11 @@ fn image() -> PackedImage {
         .pack()
 }
 
-/// The command, configured to ask `mirrors` before `registry`; they read `one.test` and so on.
+/// The command, configured with `mirrors` in front of `registry`; outputs show them as `one.test` and so on.
 fn windlass(registry: &Registry, mirrors: &[(&Registry, &str)]) -> Windlass {
     let mut windlass = Windlass::with(registry);
     let urls = mirrors.iter().map(|(mirror, name)| {
-        windlass.shows(&mirror.host(), name);
+        windlass.mask(&mirror.host(), name);
         mirror.url().to_owned()
     });
     let urls: Vec<String> = urls.collect();
@@ -26,7 +26,7 @@ fn windlass(registry: &Registry, mirrors: &[(&Registry, &str)]) -> Windlass {
     windlass
 }
 
-/// The mirror has all of it: the last line names it, the registry is not asked for anything.
+/// The mirror has everything: the last line names it, and the registry gets no request.
 #[test]
 fn a_mirror_that_served_is_named() {
     let registry = Registry::start();
@@ -52,9 +52,9 @@ fn a_mirror_that_served_is_named() {
     assert_eq!(registry.log(), [""; 0]);
 }
 
-/// One quiet line, and the pull goes on.
+/// A mirror that is down is one line of output, and the pull goes on.
 #[test]
-fn a_mirror_that_is_down_is_a_line_and_no_error() {
+fn a_mirror_that_is_down_is_one_line_of_output() {
     let registry = Registry::start();
     registry.push(image(), "app:1");
     let mirror = Registry::start();
@@ -79,18 +79,18 @@ fn a_mirror_that_is_down_is_a_line_and_no_error() {
     ");
 }
 
-/// Programs are told of the setback, and in the end of who delivered what.
+/// The JSON reports the failed mirror, and in the end the endpoint of each layer.
 #[test]
-fn programs_are_told_who_delivered() {
+fn the_json_names_the_endpoints() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let mirror = Registry::builder().mirror_of(&registry).start();
     mirror.every_manifest().status(500).forever();
     let mut windlass = windlass(&registry, &[(&mirror, "mirror.test")]);
-    windlass.shows(&image.layers[0].digest, "<layer>");
+    windlass.mask(&image.layers[0].digest, "<layer>");
     let name = registry.name("app:1");
-    let told = windlass.stdout(["pull", "--json", "--platform", PLATFORM, &name]);
-    let told = told.lines().filter(|line| {
+    let output = windlass.stdout(["pull", "--json", "--platform", PLATFORM, &name]);
+    let output = output.lines().filter(|line| {
         [
             r#""type":"setback""#,
             r#""type":"resolved""#,
@@ -99,16 +99,16 @@ fn programs_are_told_who_delivered() {
         .iter()
         .any(|kind| line.contains(kind))
     });
-    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r#"
+    insta::assert_snapshot!(output.collect::<Vec<_>>().join("\n"), @r#"
     {"type":"setback","reference":"registry.test/app:1","endpoint":"http://mirror.test","after_ms":null,"error":"app:1 at http://mirror.test: unavailable: status 500"}
     {"type":"resolved","reference":"registry.test/app:1","digest":"sha256:[digest]","platform":"linux/amd64","endpoint":"http://registry.test"}
     {"type":"done","reference":"registry.test/app:1","status":"downloaded","digest":"sha256:[digest]","image_id":"sha256:[digest]","platform":"linux/amd64","bytes_downloaded":1049033,"bytes_reused":0,"bytes_unpacked":1048576,"duration_ms":0,"endpoint":"http://registry.test","layers":[{"digest":"<layer>","size":1049033,"source":"http://registry.test"}]}
     "#);
 }
 
-/// The registry's own word comes first, then what the mirrors said; the hint is about the former.
+/// The error of the registry comes first, then those of the mirrors; the hint is about the former.
 #[test]
-fn a_failure_says_what_everybody_said() {
+fn a_failure_lists_the_errors_of_all_endpoints() {
     let registry = Registry::start();
     let (one, two) = (Registry::start(), Registry::start());
     let windlass = windlass(&registry, &[(&one, "one.test"), (&two, "two.test")]);
@@ -134,9 +134,9 @@ fn a_failure_says_what_everybody_said() {
     "#);
 }
 
-/// A mirror's credentials are its own: the registry's never reach it (D12), and none are ever shown (I7).
+/// A mirror has credentials of its own: it never gets those of the registry (D12), and no output shows any (I7).
 #[test]
-fn the_registrys_password_is_not_the_mirrors() {
+fn mirrors_do_not_get_the_password_of_the_registry() {
     let registry = Registry::builder().basic("gopher", "hunter2").start();
     registry.push(image(), "app:1");
     let mirror = Registry::builder()
@@ -146,10 +146,10 @@ fn the_registrys_password_is_not_the_mirrors() {
     let windlass = windlass(&registry, &[(&mirror, "mirror.test")]);
     windlass.log_in(&registry, "gopher", "hunter2");
     let name = registry.name("app:1");
-    let told = windlass.run(["pull", "--platform", PLATFORM, &name]);
+    let output = windlass.run(["pull", "--platform", PLATFORM, &name]);
     assert!(!mirror.received_authorization());
-    assert!(!told.contains("hunter2"));
-    insta::assert_snapshot!(told, @r"
+    assert!(!output.contains("hunter2"));
+    insta::assert_snapshot!(output, @r"
     exit: 0
     --- stdout
     registry.test/app:1@sha256:[digest]
@@ -160,9 +160,9 @@ fn the_registrys_password_is_not_the_mirrors() {
     ");
 }
 
-/// FB-8: what keeps everybody from being asked is said with the way to find out.
+/// FB-8: the error for an endpoint without capabilities names the command that shows them.
 #[test]
-fn a_registry_that_nobody_may_be_asked_for() {
+fn a_registry_without_usable_endpoints() {
     let registry = Registry::start();
     let windlass = Windlass::with(&registry);
     let host = registry.host();
@@ -177,9 +177,9 @@ fn a_registry_that_nobody_may_be_asked_for() {
     ");
 }
 
-/// A layer that nobody delivers: the registry's word, and each mirror's.
+/// A layer that is missing everywhere: the error lists the registry and each mirror.
 #[test]
-fn a_layer_that_nobody_has_says_who_was_asked() {
+fn a_missing_layer_lists_all_endpoints() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let [one, two] = [0, 1].map(|_| Registry::builder().mirror_of(&registry).start());
@@ -188,7 +188,7 @@ fn a_layer_that_nobody_has_says_who_was_asked() {
     one.blob(&layer).status(403).forever();
     two.blob(&layer).status(404).forever();
     let mut windlass = windlass(&registry, &[(&one, "one.test"), (&two, "two.test")]);
-    windlass.shows(&layer, "<layer>");
+    windlass.mask(&layer, "<layer>");
     let name = registry.name("app:1");
     let args = ["pull", "--progress=none", "--platform", PLATFORM, &name];
     insta::assert_snapshot!(windlass.run(args), @r"

@@ -1,4 +1,4 @@
-//! Questions at a terminal: what is typed as a password is not shown, and ^C puts everything right again.
+//! Prompts at a terminal: a password is not shown, and ^C restores the terminal.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -15,7 +15,7 @@ use windlass_testing::{ImageBuilder, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
-/// A terminal, and what was seen on its screen so far.
+/// A terminal, and everything it has displayed so far.
 struct Terminal {
     master: File,
     slave: File,
@@ -50,7 +50,7 @@ impl Terminal {
         command.spawn().unwrap()
     }
 
-    /// Waits until the screen ends in `text`.
+    /// Waits until the output ends with `text`.
     fn wait_for(&mut self, text: &str) {
         while !self.screen.ends_with(text) {
             let mut byte = [0];
@@ -72,7 +72,7 @@ impl Terminal {
 }
 
 #[test]
-fn a_password_is_asked_for_and_not_shown() {
+fn a_password_prompt_does_not_show_the_password() {
     let registry = Registry::builder().basic("gopher", "hunter2").start();
     let windlass = Windlass::with(&registry);
     let mut terminal = Terminal::open();
@@ -90,9 +90,9 @@ fn a_password_is_asked_for_and_not_shown() {
     windlass.stdout(["logout", &registry.host()]);
 }
 
-/// As ^C does it.
+/// The same effect as ^C.
 #[test]
-fn an_interrupt_at_the_prompt_leaves_the_terminal_as_it_was() {
+fn an_interrupt_at_the_prompt_restores_the_terminal() {
     let registry = Registry::start();
     let windlass = Windlass::with(&registry);
     let mut terminal = Terminal::open();

@@ -1,4 +1,4 @@
-//! What is removed, what that gives back, and what is said to take up the space.
+//! Removal of images, the space that it frees, and the disk usage that is reported.
 
 use std::fs;
 use std::process::Command;
@@ -30,7 +30,7 @@ fn image(layers: &[&PackedLayer], label: &str) -> PackedImage {
         .pack()
 }
 
-/// A store where `app:1` has moved on, and the image that it was is left with its digest; and `keep:1`.
+/// A store with `keep:1`, and with two images of `app:1`: the older one has only its digest left.
 fn moved(registry: &Registry) -> Windlass {
     let mut windlass = Windlass::with(registry);
     let (base, old, new) = (layer(1), layer(2), layer(3));
@@ -41,15 +41,15 @@ fn moved(registry: &Registry) -> Windlass {
     ];
     for (name, reference, image) in images {
         let image = registry.push(image, reference);
-        windlass.shows(&image.digest, &format!("<manifest {name}>"));
-        windlass.shows(&image.config_digest, &format!("<{name}>"));
-        windlass.shows(&image.config_digest.short(), &format!("<{name} ID>"));
+        windlass.mask(&image.digest, &format!("<manifest {name}>"));
+        windlass.mask(&image.config_digest, &format!("<{name}>"));
+        windlass.mask(&image.config_digest.short(), &format!("<{name} ID>"));
         windlass.pull(&registry.name(reference));
     }
     windlass
 }
 
-/// What `du` has for these directories of the store, in bytes.
+/// Returns the size of these directories of the store as `du` reports it, in bytes.
 fn du(windlass: &Windlass, areas: &[&str]) -> u64 {
     let mut command = Command::new("du");
     command.args(["-s", "--block-size=1"]).args(areas);
@@ -71,13 +71,13 @@ fn number(value: &Value, path: &str) -> u64 {
     found.unwrap_or_else(|| panic!("{path} in {value}"))
 }
 
-/// How much is reclaimable on the disk but for partial downloads, as `df` has it.
+/// Returns the reclaimable disk space without partial downloads, as `df` reports it.
 fn reclaimable(windlass: &Windlass) -> u64 {
     let usage = json(windlass, &["df", "-v", "--json"]);
     number(&usage, "/layers/reclaimable_on_disk") + number(&usage, "/blobs/reclaimable_on_disk")
 }
 
-/// As `docker image prune` has it: an image that a tag was taken from goes, digest or not.
+/// As with `docker image prune`: an image without a tag is removed even if it has a digest.
 #[test]
 fn images_without_a_tag_are_pruned() {
     let registry = Registry::start();
@@ -96,12 +96,12 @@ fn images_without_a_tag_are_pruned() {
     Total reclaimable space: 0B
     ");
     let foreseen = json(&windlass, &["prune", "--dry-run", "--json"]);
-    let said = reclaimable(&windlass);
+    let reported = reclaimable(&windlass);
     let before = du(&windlass, &["blobs", "layers"]);
     let pruned = json(&windlass, &["image", "prune", "-f", "--json"]);
     let after = du(&windlass, &["blobs", "layers"]);
     assert_eq!(number(&pruned, "/reclaimed"), before - after);
-    assert_eq!(said, before - after, "what df said");
+    assert_eq!(reported, before - after, "what df reported");
     assert_eq!(number(&foreseen, "/reclaimed"), before - after);
     assert_eq!(foreseen["untagged"], pruned["untagged"]);
     assert_eq!(foreseen["deleted"], pruned["deleted"]);
@@ -114,7 +114,7 @@ fn images_without_a_tag_are_pruned() {
 }
 
 #[test]
-fn all_images_are_pruned_where_all_are_meant() {
+fn all_images_are_pruned_with_all() {
     let registry = Registry::start();
     let windlass = moved(&registry);
     insta::assert_snapshot!(
@@ -148,7 +148,7 @@ fn all_images_are_pruned_where_all_are_meant() {
     }
 }
 
-/// How many bytes that are is another matter on each file system.
+/// The total depends on the file system.
 fn without_total(text: &str) -> String {
     let is_total = |line: &&str| !line.starts_with("Total reclaim");
     text.lines()
@@ -158,7 +158,7 @@ fn without_total(text: &str) -> String {
 }
 
 #[test]
-fn filters_that_are_none_are_refused() {
+fn invalid_filters_are_refused() {
     let windlass = Windlass::new();
     let filters = [
         "foo=bar",
@@ -194,14 +194,14 @@ fn filters_that_are_none_are_refused() {
     assert!(!windlass.root().exists());
 }
 
-/// A part of a layer stays for the next pull, unless it is meant.
+/// Partial downloads are kept for the next pull unless the command line includes them.
 #[test]
-fn partial_downloads_go_when_they_are_meant() {
+fn partial_downloads_are_pruned_on_request() {
     let registry = Registry::start();
     let mut windlass = Windlass::with(&registry);
     let slow = LayerBuilder::of_size_seeded(300_000, 9).pack();
     let image = registry.push(ImageBuilder::new().platform(PLATFORM).layer(&slow), "app:1");
-    windlass.shows(&image.layers[0].digest, "<layer>");
+    windlass.mask(&image.layers[0].digest, "<layer>");
     drop(registry.blob(&slow.digest).cut_after(100_000));
     let name = registry.name("app:1");
     let pull = ["pull", "-q", "--retry", "0", "--platform", PLATFORM, &name];
@@ -230,7 +230,7 @@ fn partial_downloads_go_when_they_are_meant() {
 }
 
 #[test]
-fn a_removal_tells_programs_what_it_gave_back() {
+fn a_removal_reports_the_freed_space_as_json() {
     let registry = Registry::start();
     let windlass = moved(&registry);
     let (app, keep) = (registry.name("app:1"), registry.name("keep:1"));
@@ -254,9 +254,9 @@ fn a_removal_tells_programs_what_it_gave_back() {
     assert_eq!(first["deleted"].as_array().unwrap().len(), 2);
 }
 
-/// Every number of the disk is that of `du`.
+/// Every number agrees with `du`.
 #[test]
-fn usage_is_told_to_the_last_layer() {
+fn usage_is_reported_for_each_layer() {
     let registry = Registry::start();
     let windlass = moved(&registry);
     let usage = json(&windlass, &["df", "--verbose", "--json"]);
@@ -275,7 +275,7 @@ fn usage_is_told_to_the_last_layer() {
     };
     assert_eq!(sum("each_layer", "/size"), number(&usage, "/layers/size"));
     assert_eq!(sum("each_blob", "/size"), number(&usage, "/blobs/size"));
-    // The directories that they stand in.
+    // The directories that contain the layers.
     let around = number(&usage, "/layers/on_disk") - sum("each_layer", "/on_disk");
     assert!(around <= 2 * 4096, "{around}");
     for layer in usage["each_layer"].as_array().unwrap() {
@@ -291,7 +291,7 @@ fn usage_is_told_to_the_last_layer() {
         ["config", "manifest", "layer", "index"].map(kinds),
         [3, 3, 3, 0]
     );
-    // Plain `df` has the same but for the disk.
+    // Plain `df` reports the same, without the sizes on disk.
     let plain = json(&windlass, &["df", "--json"]);
     for key in [
         "/images/size",
@@ -305,7 +305,7 @@ fn usage_is_told_to_the_last_layer() {
 
     let shown = windlass.stdout(["df", "-v"]);
     let (images, _) = shown.split_once("\nLayers:").unwrap();
-    // Those that were pulled within one second have any order.
+    // The order of images pulled within the same second is not defined.
     let mut images: Vec<_> = images.lines().collect();
     images[2..].sort_unstable();
     insta::assert_snapshot!(images.join("\n"), @r"
@@ -329,7 +329,7 @@ fn usage_is_told_to_the_last_layer() {
     ");
 }
 
-/// What is mounted is not pruned, and keeps its last name, whatever is forced; others it may lose.
+/// A mounted image is not pruned and keeps its last name even with `--force`; other names can be removed.
 #[test]
 fn a_mounted_image_stays() {
     let registry = Registry::start();

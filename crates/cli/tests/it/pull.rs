@@ -1,4 +1,4 @@
-//! `windlass pull`: what it fetches and what it says.
+//! `windlass pull`: its requests and its output.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ fn a_pull_prints_the_reference_with_its_digest() {
     let registry = Registry::start();
     let image = registry.push(image(2), "app:1");
     let mut windlass = Windlass::with(&registry);
-    windlass.shows(&image.digest, "<digest of app:1>");
+    windlass.mask(&image.digest, "<digest of app:1>");
     let name = registry.name("app:1");
     let first = windlass.run(["pull", "--platform", PLATFORM, &name]);
     let second = windlass.run(["pull", "--platform", PLATFORM, &name]);
@@ -57,9 +57,9 @@ fn a_quiet_pull_prints_the_reference_alone() {
     ");
 }
 
-/// REF-7: the default tag is said.
+/// REF-7: the default tag is reported.
 #[test]
-fn the_default_tag_is_said() {
+fn the_default_tag_is_reported() {
     let registry = Registry::start();
     registry.push(image(2), "app:latest");
     let windlass = Windlass::with(&registry);
@@ -75,10 +75,10 @@ fn the_default_tag_is_said() {
     ");
 }
 
-/// A layer that two images share is fetched once, even when both are pulled at the same time; one that
+/// A layer that two images share is downloaded once, even when both are pulled at the same time; one that
 /// fails does not keep the others from being pulled.
 #[test]
-fn several_images_share_what_they_can() {
+fn several_images_share_layers() {
     let registry = Registry::start();
     let one = registry.push(image(2), "one:1");
     let two = registry.push(image(3), "two:1");
@@ -132,7 +132,7 @@ fn all_tags_are_pulled() {
     ");
 }
 
-/// FB-12: a tag that fails is told, and does not keep the others from being pulled.
+/// FB-12: a tag that fails is reported, and does not keep the others from being pulled.
 #[test]
 fn a_failing_tag_does_not_stop_the_others() {
     let registry = Registry::start();
@@ -154,7 +154,7 @@ fn a_failing_tag_does_not_stop_the_others() {
     ");
 }
 
-/// The same reference twice, in two spellings, is one pull.
+/// The same reference in two spellings is one pull.
 #[test]
 fn a_reference_is_pulled_once_however_it_is_spelled() {
     let registry = Registry::start();
@@ -180,8 +180,8 @@ fn the_platform_is_chosen_from_an_index() {
     assert!(images.contains(r#""platform":"linux/arm64""#), "{images}");
 }
 
-/// One command for several platforms: each image once, what they share fetched once. The name stays with this
-/// machine's own, or with the first.
+/// One command for several platforms: each image once, shared layers downloaded once. The tag refers to the image of
+/// this machine's own platform, or else to the first.
 #[test]
 fn several_platforms_at_once() {
     let registry = Registry::start();
@@ -198,9 +198,9 @@ fn several_platforms_at_once() {
     let index = images.iter().fold(IndexBuilder::new(), IndexBuilder::image);
     let index = registry.push_index(index.attestation(), "app:1");
     let mut windlass = Windlass::with(&registry);
-    windlass.shows(&index.digest, "<index>");
+    windlass.mask(&index.digest, "<index>");
     for (image, platform) in images.iter().zip(platforms) {
-        windlass.shows(&image.digest, &format!("<{platform}>"));
+        windlass.mask(&image.digest, &format!("<{platform}>"));
     }
     let name = registry.name("app:1");
 
@@ -248,9 +248,9 @@ fn several_platforms_at_once() {
     ");
 }
 
-/// How often it is tried, how long it is waited, how fast bytes come.
+/// `--retry`, the delay between retries and `--limit-rate`.
 #[test]
-fn patience_can_be_chosen() {
+fn retries_and_rates_can_be_chosen() {
     let registry = Registry::start();
     let image = registry.push(image(1), "app:1");
     let layer = image.layers[0].digest;
@@ -283,13 +283,13 @@ fn patience_can_be_chosen() {
     );
     let started = Instant::now();
     assert_eq!(pull(&["--limit-rate=2MB", "--connections=1"]), Some(0));
-    // Two megabytes, but for what comes at once.
+    // Two megabytes at this rate, less the burst at the start.
     assert!(started.elapsed() > Duration::from_millis(800));
 }
 
-/// What makes no sense is told with what would.
+/// An invalid value is reported with the valid form.
 #[test]
-fn patience_has_its_form() {
+fn invalid_retry_options_are_refused() {
     let windlass = Windlass::new();
     for (flag, reason) in [
         ("--limit-rate=fast", "expected bytes a second such as"),
@@ -305,7 +305,7 @@ fn patience_has_its_form() {
     }
 }
 
-/// Frames are drawn where they are asked for, and leave one line; nothing of them reaches standard output.
+/// Frames are drawn on request, and leave one line; nothing of them reaches standard output.
 #[test]
 fn a_terminal_is_left_with_one_line() {
     let registry = Registry::start();
@@ -331,7 +331,7 @@ fn a_terminal_is_left_with_one_line() {
     insta::assert_snapshot!(windlass.comparable(&output.stdout), @"registry.test/app:1@sha256:[digest]");
 }
 
-/// Credentials come from Docker's configuration, in the home or where `DOCKER_CONFIG` says.
+/// Credentials come from Docker's configuration in the home directory or in `DOCKER_CONFIG`.
 #[test]
 fn credentials_come_from_dockers_configuration() {
     let registry = Registry::builder().basic("gopher", "hunter2").start();
@@ -349,7 +349,7 @@ fn credentials_come_from_dockers_configuration() {
     ");
 }
 
-/// `--root` wins over `WINDLASS_ROOT`.
+/// `--root` overrides `WINDLASS_ROOT`.
 #[test]
 fn the_root_option_wins_over_the_environment() {
     let registry = Registry::start();

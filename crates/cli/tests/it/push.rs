@@ -1,17 +1,17 @@
-//! `windlass push` against a registry that does as it is told.
+//! `windlass push` against a scripted registry.
 
 use serde_json::Value;
 use windlass_testing::{Gate, PackedImage, Registry};
 
-use crate::freight::{image, interrupted, start};
 use crate::harness::{PLATFORM, Windlass};
+use crate::transfers::{image, interrupted, start};
 
-/// The command with `app:1` of one registry in its store, which is called `app:1` of another now.
+/// The command with `app:1` of one registry in its store, tagged as `app:1` of `to`.
 fn pulled(to: &Registry) -> (Windlass, PackedImage) {
     let from = Registry::start();
     let image = from.push(image(), "app:1");
     let mut windlass = Windlass::with(to);
-    windlass.shows(&from.host(), "from.test");
+    windlass.mask(&from.host(), "from.test");
     windlass.pull(&from.name("app:1"));
     windlass.stdout(["tag", &from.name("app:1"), &to.name("app:1")]);
     (windlass, image)
@@ -21,7 +21,7 @@ fn push(name: &str) -> [&str; 3] {
     ["push", "--progress=plain", name]
 }
 
-/// The requests that carried something.
+/// The requests that sent data.
 fn writes(registry: &Registry) -> Vec<String> {
     let requests = registry.requests().into_iter();
     let writes = requests.filter(|request| !matches!(request.method.as_str(), "GET" | "HEAD"));
@@ -44,7 +44,7 @@ fn writes(registry: &Registry) -> Vec<String> {
 }
 
 #[test]
-fn what_is_pushed_is_what_was_pulled() {
+fn a_push_sends_the_pulled_image() {
     let registry = Registry::builder().writable().start();
     let (windlass, image) = pulled(&registry);
     let name = registry.name("app:1");
@@ -55,7 +55,7 @@ fn what_is_pushed_is_what_was_pulled() {
     --- stderr
     Pushed registry.test/app:1
     ");
-    // Two blobs in one request each, behind the one that begins them; the large one in pieces.
+    // Two blobs with one request each after the one that starts the upload; the large one in chunks.
     insta::assert_snapshot!(writes(&registry).join("\n"), @r"
     PATCH blob 202
     POST blob 202
@@ -73,7 +73,7 @@ fn what_is_pushed_is_what_was_pulled() {
         windlass.stdout(["images", "-q"])
     );
 
-    // Again, nothing is sent but the name; the JSON says what is there.
+    // The second push sends only the tag; the JSON lists the blobs that are already present.
     let before = writes(&registry).len();
     let json: Value = serde_json::from_str(&{
         let output = windlass
@@ -89,9 +89,9 @@ fn what_is_pushed_is_what_was_pulled() {
     assert_eq!(writes(&registry).len(), before + 1);
 }
 
-/// The registry says how small a piece may be.
+/// The registry announces the minimum size of a chunk.
 #[test]
-fn pieces_are_as_large_as_the_registry_wants_them() {
+fn chunks_have_the_minimum_size_of_the_registry() {
     let registry = Registry::builder().min_chunk(1 << 20).start();
     let (windlass, _) = pulled(&registry);
     let name = registry.name("app:1");
@@ -108,7 +108,7 @@ fn pieces_are_as_large_as_the_registry_wants_them() {
 }
 
 #[test]
-fn what_breaks_off_is_gone_on_with() {
+fn interrupted_uploads_are_resumed() {
     let registry = Registry::builder().writable().start();
     let (windlass, image) = pulled(&registry);
     registry
@@ -125,7 +125,7 @@ fn what_breaks_off_is_gone_on_with() {
 }
 
 #[test]
-fn other_repositories_have_what_is_not_sent() {
+fn blobs_are_mounted_from_other_repositories() {
     let registry = Registry::builder().writable().start();
     let image = registry.push(image(), "team/base:1");
     let windlass = Windlass::with(&registry);
@@ -141,7 +141,7 @@ fn other_repositories_have_what_is_not_sent() {
         vec![(Some("team/base".to_owned()), Some(201)); image.layers.len()]
     );
 
-    // Where nothing is taken over, it is sent.
+    // A blob that the registry does not mount is uploaded.
     let registry = Registry::builder().without_mounts().start();
     registry.push(self::image(), "team/base:1");
     let windlass = Windlass::with(&registry);
@@ -153,9 +153,9 @@ fn other_repositories_have_what_is_not_sent() {
     fresh.pull(&name);
 }
 
-/// EP-6: a mirror is for pulling.
+/// EP-6: mirrors are used for pulls only.
 #[test]
-fn a_mirror_is_passed_by() {
+fn pushes_do_not_use_mirrors() {
     let mirror = Registry::builder().writable().start();
     let registry = Registry::builder().writable().start();
     let (windlass, _) = pulled(&registry);
@@ -169,7 +169,7 @@ fn a_mirror_is_passed_by() {
 }
 
 #[test]
-fn a_busy_registry_is_asked_again_and_not_for_ever() {
+fn a_busy_registry_is_retried_a_limited_number_of_times() {
     let registry = Registry::builder().writable().start();
     let (windlass, _) = pulled(&registry);
     let name = registry.name("app:1");
@@ -187,7 +187,7 @@ fn a_busy_registry_is_asked_again_and_not_for_ever() {
         .then_ok();
     windlass.stdout(push(&name));
 
-    // All that it ever says is that it is busy.
+    // The registry responds with nothing but 429.
     let registry = Registry::builder().writable().start();
     let (windlass, _) = pulled(&registry);
     registry
@@ -196,9 +196,9 @@ fn a_busy_registry_is_asked_again_and_not_for_ever() {
         .status(429)
         .retry_after(0)
         .forever();
-    let said = windlass.run(push(&registry.name("app:1")));
-    assert!(said.starts_with("exit: 1\n"), "{said}");
-    assert!(said.contains("too many requests"), "{said}");
+    let output = windlass.run(push(&registry.name("app:1")));
+    assert!(output.starts_with("exit: 1\n"), "{output}");
+    assert!(output.contains("too many requests"), "{output}");
     let posts = registry
         .requests()
         .into_iter()
@@ -227,11 +227,11 @@ fn credentials_do_not_go_where_an_upload_is_sent() {
         .status(202)
         .header("location", location)
         .forever();
-    windlass.shows(&evil.host(), "evil.test");
+    windlass.mask(&evil.host(), "evil.test");
     for layer in &image.layers {
-        windlass.shows(&layer.digest, "<blob>");
+        windlass.mask(&layer.digest, "<blob>");
     }
-    windlass.shows(&image.config_digest, "<blob>");
+    windlass.mask(&image.config_digest, "<blob>");
     insta::assert_snapshot!(windlass.run(push(&registry.name("app:1"))), @r"
     exit: 1
     --- stderr
@@ -241,7 +241,7 @@ fn credentials_do_not_go_where_an_upload_is_sent() {
 }
 
 #[test]
-fn who_may_not_push_is_told_what_to_do() {
+fn a_denied_push_has_a_hint() {
     let registry = Registry::builder()
         .basic("me", "hunter2")
         .writable()
@@ -253,7 +253,7 @@ fn who_may_not_push_is_told_what_to_do() {
         .map(|layer| layer.digest)
         .chain([image.config_digest])
     {
-        windlass.shows(&digest, "<blob>");
+        windlass.mask(&digest, "<blob>");
     }
     insta::assert_snapshot!(windlass.run(push(&registry.name("app:1"))), @r"
     exit: 1
@@ -286,7 +286,7 @@ fn an_interrupt_stops_a_push() {
 }
 
 #[test]
-fn what_is_not_here_is_not_pushed() {
+fn missing_images_are_not_pushed() {
     let windlass = Windlass::new();
     insta::assert_snapshot!(windlass.run(["push", "registry.test/app:1"]), @r"
     exit: 1
@@ -302,7 +302,7 @@ fn what_is_not_here_is_not_pushed() {
     ");
 }
 
-/// Layers that may not be distributed stay where they are, unless it is asked for.
+/// Non-distributable layers are not sent unless the command line includes them.
 #[test]
 fn foreign_layers_are_named_and_not_sent() {
     use windlass_testing::{ImageBuilder, LayerBuilder};

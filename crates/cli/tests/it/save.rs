@@ -1,4 +1,4 @@
-//! `windlass save`: what comes out, and what is left when it does not.
+//! `windlass save`: its archives, and what is left after a failure.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use windlass_testing::{PackedImage, Registry};
 
-use crate::freight::image;
 use crate::harness::{PLATFORM, Windlass};
+use crate::transfers::image;
 
 /// The command with `app:1` in its store.
 fn pulled() -> (Windlass, Registry, PackedImage) {
@@ -34,7 +34,7 @@ fn files_pipes_and_standard_output_get_the_same_bytes() {
     let again = windlass.command(["save", &name]).output().unwrap();
     assert!(again.stdout == file);
 
-    // A pipe with a name stays one.
+    // A named pipe is not replaced by a file.
     let fifo = windlass.path("fifo");
     let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
     assert!(made.success());
@@ -51,7 +51,7 @@ fn files_pipes_and_standard_output_get_the_same_bytes() {
 }
 
 #[test]
-fn what_is_saved_is_loaded_and_saved_again_the_same() {
+fn a_saved_archive_is_loaded_and_saved_identically() {
     let (windlass, registry, _) = pulled();
     let name = registry.name("app:1");
     for (number, path) in ["a.tar", "b.tar.gz", "c.tar.zst"].into_iter().enumerate() {
@@ -80,7 +80,7 @@ fn what_is_saved_is_loaded_and_saved_again_the_same() {
     }
 }
 
-/// A repository alone is all its tags; what images share is there once.
+/// A repository without a tag stands for all its tags; images share their blobs in the archive.
 #[test]
 fn several_images_are_one_archive() {
     let (windlass, registry, image) = pulled();
@@ -131,7 +131,7 @@ fn several_images_are_one_archive() {
     assert!(ids(&fresh).contains(&other.config_digest.to_string()));
 }
 
-/// Nobody reads to the end: that is no failure to be told of.
+/// A closed pipe is not reported as an error.
 #[test]
 fn a_closed_pipe_is_left_quietly() {
     let (windlass, registry, _) = pulled();
@@ -149,7 +149,7 @@ fn a_closed_pipe_is_left_quietly() {
 }
 
 #[test]
-fn a_full_disk_keeps_what_was_there() {
+fn a_full_disk_leaves_existing_images() {
     let (windlass, registry, _) = pulled();
     fs::create_dir(windlass.path("disk")).unwrap();
     let name = registry.name("app:1");
@@ -194,10 +194,10 @@ fn a_full_disk_keeps_what_was_there() {
                 return;
             }
         };
-        let said = windlass.show(&output).replace(to, "<to>");
-        let said = said.replace("cannot write a blob:", "cannot write:");
+        let output = windlass.show(&output).replace(to, "<to>");
+        let output = output.replace("cannot write a blob:", "cannot write:");
         insta::allow_duplicates! {
-            insta::assert_snapshot!(said, @r"
+            insta::assert_snapshot!(output, @r"
             exit: 1
             --- stdout
             before
@@ -211,10 +211,10 @@ fn a_full_disk_keeps_what_was_there() {
 }
 
 #[test]
-fn what_does_not_go_together_is_said() {
+fn conflicting_arguments_are_refused() {
     let (windlass, registry, _) = pulled();
     let name = registry.name("app:1");
-    let said = [
+    let output = [
         &["save", "--format", "oci", &name][..],
         &["save", "--json", &name],
         &[
@@ -233,7 +233,7 @@ fn what_does_not_go_together_is_said() {
         &["save", "--platform", "linux/s390x", "-o", "x", &name],
     ]
     .map(|args| windlass.run(args));
-    insta::assert_snapshot!(said.join("\n"), @r"
+    insta::assert_snapshot!(output.join("\n"), @r"
     exit: 2
     --- stderr
     error: a directory needs a name: give it with --output

@@ -1,4 +1,4 @@
-//! `windlass serve`: how it begins, what it says, how it ends. What it answers is tested where it is made.
+//! `windlass serve`: start, output and shutdown. The tests of its responses are in the crate `serve`.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,10 +12,10 @@ use windlass_testing::{Ca, ImageBuilder, LayerBuilder, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
-/// A command that serves.
+/// A running `windlass serve`.
 struct Serving {
     child: Child,
-    /// The first line that it wrote.
+    /// The first line of its output.
     first: String,
 }
 
@@ -46,7 +46,7 @@ impl Serving {
     }
 }
 
-/// A store with one image, called by `names`.
+/// A store with one image that has these `names`.
 fn stored(names: &[&str]) -> Windlass {
     let registry = Registry::start();
     let layer = LayerBuilder::new().file("motd", "ahoy");
@@ -62,7 +62,7 @@ fn stored(names: &[&str]) -> Windlass {
 }
 
 #[test]
-fn what_is_here_can_be_pulled_from_it() {
+fn stored_images_can_be_pulled_from_it() {
     let mut windlass = stored(&["alpine:3"]);
     let serving = Serving::start(&windlass, &["--listen", "127.0.0.1:0"]);
     let host = serving.host().to_owned();
@@ -76,12 +76,12 @@ fn what_is_here_can_be_pulled_from_it() {
         windlass.stdout(["images", "-q"])
     );
     assert_eq!(other.stdout(["tags", &format!("{host}/alpine")]), "3\n");
-    // It keeps nobody from changing the store.
+    // Other commands may change the store meanwhile.
     windlass.stdout(["tag", "alpine:3", "ghcr.io/x/y:1"]);
     other.pull(&format!("{host}/ghcr.io/x/y:1"));
 
-    windlass.shows(&host, "<host>");
-    // SIGTERM is how a service is ended.
+    windlass.mask(&host, "<host>");
+    // Service managers send SIGTERM.
     let output = serving.end(Signal::TERM);
     insta::assert_snapshot!(windlass.show(&output), @r"
     exit: 0
@@ -92,7 +92,7 @@ fn what_is_here_can_be_pulled_from_it() {
 }
 
 #[test]
-fn an_interrupt_ends_it_and_requests_are_told_of() {
+fn an_interrupt_stops_the_server_and_requests_are_logged() {
     let mut windlass = stored(&["alpine:3"]);
     let serving = Serving::start(&windlass, &["--listen", "localhost:0", "-v"]);
     let host = serving.host().to_owned();
@@ -104,8 +104,8 @@ fn an_interrupt_ends_it_and_requests_are_told_of() {
     stream.write_all(request.as_bytes()).unwrap();
     stream.read_to_end(&mut Vec::new()).unwrap();
     let port = stream.local_addr().unwrap();
-    windlass.shows(&host, "<host>");
-    windlass.shows(&port, "<peer>");
+    windlass.mask(&host, "<host>");
+    windlass.mask(&port, "<peer>");
     let output = serving.end(Signal::INT);
     let shown = windlass.show(&output);
     let shown: Vec<_> = shown
@@ -123,7 +123,7 @@ fn an_interrupt_ends_it_and_requests_are_told_of() {
 }
 
 #[test]
-fn programs_are_told_where_it_is() {
+fn the_json_has_the_urls() {
     let windlass = stored(&[]);
     let socket = windlass.path("socket");
     let by_socket = format!("unix:{}", socket.display());
@@ -131,17 +131,17 @@ fn programs_are_told_where_it_is() {
         "--json", "-v", "--listen", "[::1]:0", "--listen", &by_socket,
     ];
     let serving = Serving::start(&windlass, &args);
-    let told: Value = serde_json::from_str(&serving.first).unwrap();
-    assert_eq!(told["status"], "serving");
-    let urls: Vec<String> = serde_json::from_value(told["urls"].clone()).unwrap();
+    let first: Value = serde_json::from_str(&serving.first).unwrap();
+    assert_eq!(first["status"], "serving");
+    let urls: Vec<String> = serde_json::from_value(first["urls"].clone()).unwrap();
     assert!(urls[0].starts_with("http://[::1]:"), "{urls:?}");
     assert_eq!(urls[1], by_socket);
     let mut stream = UnixStream::connect(&socket).unwrap();
     let request = b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     stream.write_all(request).unwrap();
-    let mut said = String::new();
-    stream.read_to_string(&mut said).unwrap();
-    assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     let output = serving.end(Signal::TERM);
     assert!(output.status.success());
     let line: Value = serde_json::from_slice(&output.stderr).unwrap();
@@ -153,7 +153,7 @@ fn programs_are_told_where_it_is() {
 }
 
 #[test]
-fn it_speaks_tls_with_what_it_is_given() {
+fn it_serves_tls_with_the_given_certificate() {
     let windlass = stored(&["alpine:3"]);
     let ca = Ca::new();
     let identity = ca.server(&["127.0.0.1"]);
@@ -223,7 +223,7 @@ fn unusable_addresses_are_refused() {
     let mut windlass = Windlass::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    windlass.shows(&address, "<address>");
+    windlass.mask(&address, "<address>");
     insta::assert_snapshot!(windlass.run(["serve", "--listen", &address]), @r"
     exit: 1
     --- stderr

@@ -1,4 +1,4 @@
-//! Images of unusual shapes: what they cost is memory that depends on neither their size nor their number (T48).
+//! Images of unusual shapes: memory does not depend on the size or the number of layers (T48).
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -10,10 +10,10 @@ use windlass_testing::{BlobCompression, ImageBuilder, LayerBuilder, PackedLayer,
 
 use crate::harness::{PLATFORM, Windlass};
 
-/// What a pull may take, in KiB; of builds without optimisation, too.
+/// The limit of the memory of a pull, in KiB; it holds for unoptimised builds, too.
 const CEILING: u64 = 150 << 10;
 
-/// Pulls the image, and returns the most memory that it took, in KiB.
+/// Pulls the image, and returns the peak resident memory in KiB.
 fn pull(windlass: &Windlass, registry: &Registry) -> u64 {
     let name = registry.name("app:1");
     let args = ["pull", "-q", "--platform", PLATFORM, &name];
@@ -21,7 +21,7 @@ fn pull(windlass: &Windlass, registry: &Registry) -> u64 {
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
     let mut peak = 0;
     loop {
-        peak = most_memory(&child).unwrap_or(peak);
+        peak = peak_memory(&child).unwrap_or(peak);
         if let Some(status) = child.try_wait().unwrap() {
             assert!(status.success(), "{status}");
             return peak;
@@ -30,8 +30,8 @@ fn pull(windlass: &Windlass, registry: &Registry) -> u64 {
     }
 }
 
-/// What the kernel has counted so far; `None` when the process is over.
-fn most_memory(child: &Child) -> Option<u64> {
+/// Returns the peak resident memory so far; `None` when the process has ended.
+fn peak_memory(child: &Child) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
     let line = status
         .lines()
@@ -39,7 +39,7 @@ fn most_memory(child: &Child) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
-/// The header of a file of `size` bytes (POSIX ustar).
+/// Returns the header of a file of `size` bytes (POSIX ustar).
 fn header_of(size: u64) -> Vec<u8> {
     let mut header = LayerBuilder::new().file("zeros", b"").tar();
     header.truncate(512);
@@ -61,9 +61,9 @@ fn five_hundred_layers() {
     assert!(peak < CEILING, "{peak} KiB");
 }
 
-/// Half a gigabyte that comes as half a megabyte, and thirty megabytes that come as they are.
+/// A layer of half a gigabyte that compresses to half a megabyte, and one of thirty megabytes that does not compress.
 #[test]
-fn layers_that_are_large_packed_or_unpacked() {
+fn layers_large_before_or_after_decompression() {
     let registry = Registry::start();
     let size = 512 << 20;
     let zeros = io::repeat(0).take(size + 1024);

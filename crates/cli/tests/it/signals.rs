@@ -1,4 +1,4 @@
-//! ^C and SIGTERM: a pull stops, says what is kept, and the next one works.
+//! ^C and SIGTERM: a pull stops, reports what is kept, and the next pull works.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
@@ -9,7 +9,7 @@ use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 
-/// Half of what [`image`] has, but for the headers of its tar.
+/// About half the size of the layer of [`image`].
 const HALF: u64 = 1 << 19;
 
 fn image() -> PackedImage {
@@ -19,7 +19,7 @@ fn image() -> PackedImage {
         .pack()
 }
 
-/// Starts a pull of `name`, which will not end by itself.
+/// Starts a pull of `name`, which the test holds open.
 fn start(windlass: &Windlass, name: &str) -> Child {
     let mut command = windlass.command(["pull", "--platform", PLATFORM, name]);
     command
@@ -33,7 +33,7 @@ fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
-/// Nothing is visible after it, and the next pull brings the image.
+/// No image is visible, and the next pull succeeds.
 fn assert_nothing_changed(windlass: &Windlass, name: &str) {
     assert_eq!(windlass.stdout(["images", "-q"]), "");
     windlass.pull(name);
@@ -41,19 +41,19 @@ fn assert_nothing_changed(windlass: &Windlass, name: &str) {
 }
 
 #[test]
-fn an_interrupt_stops_the_pull_and_says_what_is_kept() {
+fn an_interrupt_stops_the_pull_and_reports_what_is_kept() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let gate = registry.blob(&image.layers[0].digest).hold();
     let windlass = Windlass::with(&registry);
     let name = registry.name("app:1");
     let mut child = start(&windlass, &name);
-    // The plan is known once it was told.
-    let told = first_line(&mut child);
+    // The summary line is printed once the manifest is known.
+    let line = first_line(&mut child);
     gate.wait_for(1);
     send(&child, Signal::INT);
     let output = child.wait_with_output().unwrap();
-    insta::assert_snapshot!(windlass.comparable(told.as_bytes()), @"Pulling registry.test/app:1 for linux/amd64: 1 layer, 1.0 MB to download");
+    insta::assert_snapshot!(windlass.comparable(line.as_bytes()), @"Pulling registry.test/app:1 for linux/amd64: 1 layer, 1.0 MB to download");
     insta::assert_snapshot!(windlass.show(&output), @r"
     exit: 130
     --- stderr
@@ -83,15 +83,15 @@ fn termination_stops_the_pull_before_anything_is_known() {
     assert_nothing_changed(&windlass, &name);
 }
 
-/// What came before ^C is kept, listed, and gone on with.
+/// What was downloaded before ^C is kept, listed by `df`, and resumed by the next pull.
 #[test]
-fn what_came_before_an_interrupt_is_gone_on_with() {
+fn a_pull_resumes_after_an_interrupt() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let layer = image.layers[0].digest;
     let gate = registry.blob(&layer).hold_after(HALF);
     let mut windlass = Windlass::with(&registry);
-    windlass.shows(&layer.short(), "<layer>");
+    windlass.mask(&layer.short(), "<layer>");
     let name = registry.name("app:1");
     let child = start_half_way(&windlass, &name);
     send(&child, Signal::INT);
@@ -128,9 +128,9 @@ fn what_came_before_an_interrupt_is_gone_on_with() {
     assert_eq!(registry.requested_ranges(&layer), ["whole", &rest]);
 }
 
-/// Whatever a kill leaves behind, the next pull works, and fetches no more than a megabyte again.
+/// After a kill the next pull works, and downloads at most one megabyte again.
 #[test]
-fn a_kill_leaves_nothing_in_the_way_and_costs_little() {
+fn a_pull_resumes_after_a_kill() {
     let registry = Registry::start();
     let image = ImageBuilder::new()
         .platform(PLATFORM)
@@ -151,31 +151,31 @@ fn a_kill_leaves_nothing_in_the_way_and_costs_little() {
     assert!(again <= layer.size - held + (1 << 20), "{again}");
 }
 
-/// A second pull waits for the store, says for whom, and works when the first is gone.
+/// A second pull waits for the store, reports the process that uses it, and succeeds afterwards.
 #[test]
-fn a_second_pull_waits_and_says_for_whom() {
+fn a_second_pull_waits_and_names_the_other_process() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let gate = registry.blob(&image.layers[0].digest).hold();
     let mut windlass = Windlass::with(&registry);
     let name = registry.name("app:1");
     let first = start(&windlass, &name);
-    windlass.shows(&first.id(), "<pid>");
+    windlass.mask(&first.id(), "<pid>");
     gate.wait_for(1);
     let mut second = start(&windlass, &name);
-    let told = first_line(&mut second);
+    let line = first_line(&mut second);
     gate.open();
     assert!(first.wait_with_output().unwrap().status.success());
     assert!(second.wait_with_output().unwrap().status.success());
-    insta::assert_snapshot!(windlass.comparable(told.as_bytes()), @"waiting for pid <pid> (windlass pull registry.test/app:1) to finish with [dir]/store");
+    insta::assert_snapshot!(windlass.comparable(line.as_bytes()), @"waiting for pid <pid> (windlass pull registry.test/app:1) to finish with [dir]/store");
 }
 
-/// Starts a pull, and waits until half a megabyte is there.
+/// Starts a pull, and waits until half of the layer is downloaded.
 fn start_half_way(windlass: &Windlass, name: &str) -> Child {
     start_until(windlass, name, HALF)
 }
 
-/// Starts a pull, and waits until so many bytes of its layer are there.
+/// Starts a pull, and waits until `bytes` of its layer are downloaded.
 fn start_until(windlass: &Windlass, name: &str, bytes: u64) -> Child {
     let args = ["pull", "--json", "--platform", PLATFORM, name];
     let mut child = windlass

@@ -1,4 +1,4 @@
-//! `import` and `export`: a tar becomes an image, and an image a tar.
+//! `import` and `export`: a tar becomes an image, and an image becomes a tar.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -13,7 +13,7 @@ use windlass_testing::{
 
 use crate::harness::{PLATFORM, Windlass};
 
-/// A tar that everybody may unpack.
+/// A tar that an unprivileged user can unpack.
 fn tar() -> Vec<u8> {
     layer().tar()
 }
@@ -37,7 +37,7 @@ fn fed(windlass: &Windlass, args: &[&str], input: &[u8]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // What is refused early is not read to its end.
+    // The command may exit before it has read all of its input.
     let _unread = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
 }
@@ -46,11 +46,11 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// The one line that says why an import failed; nothing is kept.
+/// Runs an import that must fail and store nothing; returns its one-line error.
 fn refusal(windlass: &Windlass, args: &[&str], input: &[u8]) -> String {
     let output = fed(windlass, args, input);
     assert_eq!(output.status.code(), Some(1), "{}", windlass.show(&output));
-    assert_nothing_is_kept(windlass);
+    assert_nothing_is_stored(windlass);
     let text = stderr(&output);
     let mut lines = text.lines().filter(|line| !line.starts_with("hint: "));
     let line = lines.next().unwrap().to_owned();
@@ -58,7 +58,7 @@ fn refusal(windlass: &Windlass, args: &[&str], input: &[u8]) -> String {
     line.strip_prefix("error: ").unwrap().to_owned()
 }
 
-fn assert_nothing_is_kept(windlass: &Windlass) {
+fn assert_nothing_is_stored(windlass: &Windlass) {
     assert_eq!(windlass.stdout(["images", "-q"]), "");
     for place in ["blobs", "layers", "ingest", "drafts"] {
         let files = TreeSnapshot::of(windlass.root().join(place));
@@ -99,22 +99,22 @@ fn a_tar_becomes_an_image_of_one_layer() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", windlass.show(&output));
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
-        told["names"],
+        result["names"],
         serde_json::json!(["docker.io/library/app:latest"])
     );
     assert_eq!(
-        (&told["platform"], &told["is_new"]),
+        (&result["platform"], &result["is_new"]),
         (&"linux/arm/v7".into(), &true.into())
     );
-    let manifest = document(&windlass, told["digest"].as_str().unwrap());
+    let manifest = document(&windlass, result["digest"].as_str().unwrap());
     let blob = windlass::Digest::sha256(tar()).to_string();
     let expected = serde_json::json!([{
         "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": blob, "size": tar().len(),
     }]);
     assert_eq!(manifest["layers"], expected);
-    let config = document(&windlass, told["image_id"].as_str().unwrap());
+    let config = document(&windlass, result["image_id"].as_str().unwrap());
     let expected = serde_json::json!({
         "created": "2023-11-14T22:13:20Z",
         "os": "linux", "architecture": "arm", "variant": "v7",
@@ -125,7 +125,7 @@ fn a_tar_becomes_an_image_of_one_layer() {
     assert_eq!(config, expected);
     assert_eq!(windlass.stdout(["images", "-q"]).lines().count(), 1);
 
-    // The same again is the same image; another one takes the name away.
+    // The same import gives the same image; importing another tar under the name moves the name.
     let mut again = windlass.command([
         "image",
         "import",
@@ -148,7 +148,7 @@ fn a_tar_becomes_an_image_of_one_layer() {
         .unwrap();
     assert_eq!(
         output.stdout,
-        format!("{}\n", told["image_id"].as_str().unwrap()).as_bytes()
+        format!("{}\n", result["image_id"].as_str().unwrap()).as_bytes()
     );
     assert_eq!(stderr(&output), "Imported as again:1\n");
     let output = fed(&windlass, &["import", "-", "app"], &tar());
@@ -157,9 +157,9 @@ fn a_tar_becomes_an_image_of_one_layer() {
     assert_eq!(windlass.stdout(["images", "-q"]).lines().count(), 2);
 }
 
-/// Whatever the compression, what came is kept; and what is exported is the same.
+/// The blob is stored with the compression it came with; the export is the same for all compressions.
 #[test]
-fn blobs_are_kept_as_they_came_and_come_back_as_one_tar() {
+fn blobs_keep_their_compression_and_export_as_the_same_tar() {
     let windlass = Windlass::new();
     let mut tars = Vec::new();
     for (name, compression, media_type) in [
@@ -170,8 +170,8 @@ fn blobs_are_kept_as_they_came_and_come_back_as_one_tar() {
         let blob = layer().compressed(compression).pack();
         let output = fed(&windlass, &["import", "--json", "-", name], &blob.bytes);
         assert!(output.status.success(), "{}", windlass.show(&output));
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let manifest = document(&windlass, told["digest"].as_str().unwrap());
+        let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let manifest = document(&windlass, result["digest"].as_str().unwrap());
         assert_eq!(manifest["layers"][0]["digest"], blob.digest.to_string());
         let expected = format!("application/vnd.oci.image.layer.v1.{media_type}");
         assert_eq!(manifest["layers"][0]["mediaType"], expected);
@@ -201,7 +201,7 @@ fn blobs_are_kept_as_they_came_and_come_back_as_one_tar() {
 }
 
 #[test]
-fn what_is_no_tar_is_refused_and_nothing_is_kept() {
+fn invalid_tars_are_refused_and_nothing_is_stored() {
     let windlass = Windlass::new();
     let stdin = ["import", "-", "app"];
     let from = "importing what comes from standard input: ";
@@ -259,7 +259,7 @@ fn what_is_no_tar_is_refused_and_nothing_is_kept() {
 }
 
 #[test]
-fn what_makes_no_sense_is_told_before_anything_is_read() {
+fn invalid_arguments_are_refused_before_anything_is_read() {
     let windlass = Windlass::new();
     let name = format!("app@{}", windlass::Digest::sha256(b""));
     for (args, expected) in [
@@ -302,7 +302,7 @@ fn what_makes_no_sense_is_told_before_anything_is_read() {
 }
 
 #[test]
-fn a_url_is_fetched_as_nobody() {
+fn a_url_is_fetched_without_credentials() {
     let (server, other) = (
         Registry::start(),
         Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start(),
@@ -325,13 +325,13 @@ fn a_url_is_fetched_as_nobody() {
     let comment = format!("Imported from {}/rootfs.tar", server.url());
     assert_eq!(config["history"][0]["comment"], comment);
     assert!(!server.received_authorization() && !other.received_authorization());
-    let asked = server.requests();
-    assert_eq!(asked.len(), 1);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1);
 }
 
-/// T26: redirects are a registry's; errors are one line, without what may be a secret.
+/// T26: redirects follow the rules for registries; errors are one line and contain no secrets.
 #[test]
-fn what_a_server_does_wrong_is_told_and_nothing_is_kept() {
+fn errors_of_a_server_are_reported_and_nothing_is_stored() {
     let server = Registry::start();
     let windlass = Windlass::with(&server);
     server.put_path("/x", vec![0; 100_000]);
@@ -372,7 +372,7 @@ fn what_a_server_does_wrong_is_told_and_nothing_is_kept() {
     );
 }
 
-/// ^C while nothing comes, from a pipe or from a server: it ends, and nothing is kept.
+/// ^C while a pipe or a server sends nothing ends the command, and nothing is stored.
 #[test]
 fn an_interrupt_stops_an_import() {
     let server = Registry::start();
@@ -390,7 +390,7 @@ fn an_interrupt_stops_an_import() {
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(&tar()[..600]).unwrap();
         if source == "-" {
-            // It is at work once it has the store.
+            // A draft exists once the import has opened the store.
             while !windlass
                 .root()
                 .join("drafts")
@@ -406,15 +406,15 @@ fn an_interrupt_stops_an_import() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(130), "{source}");
         assert_eq!(stderr(&output), "Stopped. Nothing was imported.\n");
-        assert_nothing_is_kept(&windlass);
+        assert_nothing_is_stored(&windlass);
         drop(stdin);
     }
     gate.open();
 }
 
-/// T01, T02: through this door, too.
+/// T01, T02: an import confines the entries of a tar as a pull does.
 #[test]
-fn hostile_tars_stay_inside() {
+fn hostile_tars_are_confined() {
     confined(|sandbox| {
         let canary = sandbox.canary();
         let target = canary.to_str().unwrap();
@@ -436,7 +436,7 @@ fn hostile_tars_stay_inside() {
     });
 }
 
-/// An image of layers that change each other.
+/// An image whose upper layer changes and removes files of the lower one.
 fn layered(registry: &Registry) -> Windlass {
     let base = layer()
         .dir("gone")
@@ -457,7 +457,7 @@ fn layered(registry: &Registry) -> Windlass {
 }
 
 #[test]
-fn an_export_appears_whole_and_compressed_as_its_name_ends() {
+fn an_export_is_compressed_by_its_file_extension() {
     let registry = Registry::start();
     let windlass = layered(&registry);
     let name = registry.name("app:1");
@@ -526,7 +526,7 @@ fn an_export_that_fails_leaves_nothing() {
     );
     assert_eq!(windlass.outside_the_store(), before);
 
-    // Nobody reads: no word about it.
+    // A closed pipe is not reported as an error.
     let mut broken = windlass.command(["export", &name]);
     let mut child = broken
         .stdout(Stdio::piped())
@@ -540,7 +540,7 @@ fn an_export_that_fails_leaves_nothing() {
         (Some(141), String::new())
     );
 
-    // A blob that is not what it was: told before a byte is written.
+    // A damaged blob is reported before any byte is written.
     let blobs = windlass.root().join("blobs/sha256");
     for blob in fs::read_dir(blobs).unwrap() {
         let path = blob.unwrap().path();
@@ -560,11 +560,11 @@ fn an_export_that_fails_leaves_nothing() {
     );
 }
 
-/// As the help has it: both want the store, and whichever is first has it for as long as the other one needs.
+/// The pipeline of the help text: both commands need the store, and either may be the first to open it.
 #[test]
 fn an_export_may_be_imported_into_the_same_store() {
     let windlass = Windlass::new();
-    // More than a pipe holds.
+    // The content is larger than a pipe's buffer.
     let content = vec![b'x'; 1 << 20];
     let tar = layer().file("large", &content).tar();
     assert!(
@@ -592,7 +592,7 @@ fn an_export_may_be_imported_into_the_same_store() {
             import.stdin(export.stdout.take().unwrap());
             (import.spawn().unwrap(), export)
         };
-        // They hold ends of the pipe, too.
+        // The commands hold ends of the pipe as well.
         drop((import_command, export_command));
         assert!(export.wait().unwrap().success());
         assert!(import.wait().unwrap().success());

@@ -1,4 +1,4 @@
-//! `windlass pull --timings`: the file, whatever comes of the pull.
+//! `windlass pull --timings`: the page is written for successful and failed pulls.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -26,7 +26,7 @@ fn arguments<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&arguments, more].concat()
 }
 
-/// What the page shows.
+/// Returns the data of the page.
 fn data(page: &Path) -> Value {
     let page = fs::read_to_string(page).unwrap();
     let start = "<script type=\"application/json\" id=\"data\">";
@@ -34,21 +34,21 @@ fn data(page: &Path) -> Value {
     serde_json::from_str(&rest[..rest.find("</script>").unwrap()]).unwrap()
 }
 
-/// How each pull ended, and what each of its layers was at then.
+/// Returns the outcome of each pull, and the state of each of its layers at the end.
 fn stages(data: &Value) -> Vec<String> {
     let pulls = data["pulls"].as_array().unwrap().iter();
-    let told = pulls.map(|pull| {
+    let outcomes = pulls.map(|pull| {
         let layers = pull["layers"].as_array().unwrap().iter();
         let states = layers.map(|layer| layer["state"].as_str().unwrap());
         let states: Vec<&str> = states.collect();
         format!("{}: {}", pull["stage"].as_str().unwrap(), states.join(" "))
     });
-    told.collect()
+    outcomes.collect()
 }
 
-/// The same in every mode, and beside it nothing changes.
+/// The page is the same in every output mode, and the output is the same with and without it.
 #[test]
-fn a_pull_leaves_its_picture_however_it_is_shown() {
+fn a_pull_writes_its_page_in_every_output_mode() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let name = registry.name("app:1");
@@ -81,9 +81,9 @@ fn a_pull_leaves_its_picture_however_it_is_shown() {
     }
 }
 
-/// A picture of what went wrong is worth most; the others are in it, too.
+/// The page of a failed pull has the successful pulls as well.
 #[test]
-fn a_pull_that_fails_leaves_its_picture() {
+fn a_failed_pull_writes_its_page() {
     let registry = Registry::start();
     let broken = registry.push(image(), "app:1");
     let other = ImageBuilder::new()
@@ -106,9 +106,9 @@ fn a_pull_that_fails_leaves_its_picture() {
     assert!(failure.contains(&digest.to_string()), "{failure}");
 }
 
-/// What every layer was at when ^C came.
+/// The page shows the state of each layer at the time of ^C.
 #[test]
-fn a_pull_that_is_stopped_leaves_its_picture() {
+fn an_interrupted_pull_writes_its_page() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let gate = Gate::new();
@@ -119,8 +119,8 @@ fn a_pull_that_is_stopped_leaves_its_picture() {
     let name = registry.name("app:1");
     let mut command = windlass.command(arguments(&name, &["--json"]));
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let told = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut connecting = told.filter(|line| line.as_ref().unwrap().contains("connecting"));
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut connecting = lines.filter(|line| line.as_ref().unwrap().contains("connecting"));
     assert_eq!(connecting.by_ref().take(2).count(), 2);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(connecting.count(), 0);
@@ -130,9 +130,9 @@ fn a_pull_that_is_stopped_leaves_its_picture() {
     assert_eq!(stages(&data), ["stopped: connecting connecting"]);
 }
 
-/// Said before anything is asked for, and nothing is left of it.
+/// An unwritable page is reported before the first request, and nothing is left behind.
 #[test]
-fn a_place_that_cannot_be_written_is_an_error_at_once() {
+fn an_unwritable_page_is_an_error_at_once() {
     let registry = Registry::start();
     registry.push(image(), "app:1");
     let windlass = Windlass::with(&registry);
@@ -185,9 +185,9 @@ fn a_place_that_cannot_be_written_is_an_error_at_once() {
     assert_eq!(registry.log(), [""; 0]);
 }
 
-/// R9: what a registry says is data in the page: it ends no element and begins none.
+/// R9: text of a registry is data in the page; it ends no element and begins none.
 #[test]
-fn what_a_registry_says_is_no_markup() {
+fn text_of_a_registry_is_not_markup() {
     let registry = Registry::start();
     let hostile = "</script><!--<script>\u{2028}";
     let body = serde_json::json!({ "errors": [{ "code": "DENIED", "message": hostile }] });

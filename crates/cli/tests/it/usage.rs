@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use crate::harness::Windlass;
 
-/// Usage errors are told apart from failures by their exit code.
+/// Usage errors and failures have different exit codes.
 #[test]
 fn usage_errors_exit_with_2() {
     let windlass = Windlass::new();
@@ -159,7 +159,7 @@ fn help_shows_commands_and_examples() {
     ");
 }
 
-/// Every command can be asked for help, and shows how it is used.
+/// Every command has a help text that shows its usage.
 #[test]
 fn every_command_has_help() {
     let windlass = Windlass::new();
@@ -194,7 +194,7 @@ fn every_command_has_help() {
 }
 
 #[test]
-fn the_version_is_said_to_people_and_programs() {
+fn the_version_is_printed_as_text_and_json() {
     let windlass = Windlass::new();
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
@@ -223,7 +223,7 @@ fn completions_know_the_commands() {
     }
 }
 
-/// Nobody reading the result is no error to talk about; the exit code is that of SIGPIPE.
+/// A closed pipe is not reported; the exit code is that of SIGPIPE.
 #[test]
 fn a_closed_pipe_ends_quietly() {
     let windlass = Windlass::new();
@@ -238,7 +238,7 @@ fn a_closed_pipe_ends_quietly() {
     assert_eq!(windlass.show(&output), "exit: 141\n");
 }
 
-/// A user without a home has to say where images are to be kept. As root there is a default.
+/// A user without a home directory has to name the store. Root has a default.
 #[test]
 fn without_a_home_the_store_has_to_be_named() {
     if rustix::process::geteuid().is_root() {

@@ -1,4 +1,4 @@
-//! Clients that share, leave, do not read, and have things in mind that cannot be done.
+//! Clients that share transfers, disconnect, stall, or send requests that cannot be carried out.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -8,10 +8,10 @@ use std::os::unix::net::UnixStream;
 use base64::prelude::{BASE64_URL_SAFE, Engine as _};
 use windlass_testing::{Gate, ImageBuilder, LayerBuilder, PackedImage, Registry};
 
-use super::{Running, TOO_LONG, ask, begin_pull, read, read_until};
+use super::{TOO_LONG, TestDaemon, read_response, read_until, request, start_pull};
 use crate::harness::{PLATFORM, Windlass};
 
-/// Half of what the image has, but for the headers of its tar.
+/// About half the size of the layer.
 const HALF: u64 = 1 << 19;
 const LEFT: &str = "a pull was cancelled: its client disconnected";
 
@@ -28,8 +28,8 @@ fn half_way() -> String {
     format!("\"current\":{HALF},")
 }
 
-/// Puts a question with a body, of which not all need come.
-fn send(daemon: &Running, head: &str, body: &[u8]) -> UnixStream {
+/// Sends a request with a body, which may be shorter than announced.
+fn send(daemon: &TestDaemon, head: &str, body: &[u8]) -> UnixStream {
     let mut stream = UnixStream::connect(&daemon.socket).unwrap();
     stream.set_read_timeout(Some(TOO_LONG)).unwrap();
     write!(
@@ -42,17 +42,17 @@ fn send(daemon: &Running, head: &str, body: &[u8]) -> UnixStream {
 }
 
 #[test]
-fn who_leaves_leaves_alone() {
+fn a_disconnect_does_not_affect_other_clients_of_a_transfer() {
     let registry = Registry::start();
     let (image, gate) = slow(&registry);
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
-    let mut stays = begin_pull(&daemon, &registry, "app:1");
+    let daemon = TestDaemon::start(&windlass, &[]);
+    let mut stays = start_pull(&daemon, &registry, "app:1");
     read_until(&mut stays, &half_way());
-    let mut leaves = begin_pull(&daemon, &registry, "app:1");
+    let mut leaves = start_pull(&daemon, &registry, "app:1");
     read_until(&mut leaves, &half_way());
     drop(leaves);
-    daemon.logs(1, LEFT);
+    daemon.wait_for_log(1, LEFT);
     gate.open();
     let mut rest = String::new();
     stays.read_to_string(&mut rest).unwrap();
@@ -64,32 +64,33 @@ fn who_leaves_leaves_alone() {
 }
 
 #[test]
-fn when_all_have_left_the_transfer_stops_and_is_kept() {
+fn a_transfer_stops_when_its_last_client_disconnects_and_is_resumed() {
     let registry = Registry::start();
     let (image, gate) = slow(&registry);
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
-    let mut clients = [1, 2].map(|_| begin_pull(&daemon, &registry, "app:1"));
+    let daemon = TestDaemon::start(&windlass, &[]);
+    let mut clients = [1, 2].map(|_| start_pull(&daemon, &registry, "app:1"));
     for client in &mut clients {
         read_until(client, &half_way());
     }
     drop(clients);
-    daemon.logs(2, LEFT);
+    daemon.wait_for_log(2, LEFT);
     gate.open();
-    let told = read(&mut begin_pull(&daemon, &registry, "app:1"));
+    let response = read_response(&mut start_pull(&daemon, &registry, "app:1"));
     assert!(
-        told.body.contains("Downloaded newer image"),
+        response.body.contains("Downloaded newer image"),
         "{}",
-        told.body
+        response.body
     );
     let rest = format!("bytes={HALF}-");
     let layer = image.layers[0].digest;
     assert_eq!(registry.requested_ranges(&layer), ["whole", &rest]);
 }
 
-/// What is told of so many layers is more than the socket holds: the one who does not read has his image, too.
+/// The progress of so many layers exceeds the socket's buffer; the pull of the client that does not read completes,
+/// too.
 #[test]
-fn a_client_that_does_not_read_keeps_nobody_waiting() {
+fn a_client_that_does_not_read_does_not_block_others() {
     let registry = Registry::start();
     let layers = (0..400).map(|number| LayerBuilder::new().file(format!("layer-{number}"), b"x"));
     registry.push(
@@ -103,29 +104,29 @@ fn a_client_that_does_not_read_keeps_nobody_waiting() {
         "app:1",
     );
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
-    let mut unread = begin_pull(&daemon, &registry, "many:1");
-    let told = read(&mut begin_pull(&daemon, &registry, "app:1"));
+    let daemon = TestDaemon::start(&windlass, &[]);
+    let mut unread = start_pull(&daemon, &registry, "many:1");
+    let response = read_response(&mut start_pull(&daemon, &registry, "app:1"));
     assert!(
-        told.body.contains("Downloaded newer image"),
+        response.body.contains("Downloaded newer image"),
         "{}",
-        told.body
+        response.body
     );
-    daemon.logs(2, " pulled ");
+    daemon.wait_for_log(2, " pulled ");
     assert_eq!(
         daemon.get("/images/json").json().as_array().unwrap().len(),
         2
     );
-    let told = read(&mut unread);
+    let response = read_response(&mut unread);
     assert!(
-        told.body.contains("Downloaded newer image"),
+        response.body.contains("Downloaded newer image"),
         "{}",
-        told.body
+        response.body
     );
 }
 
 #[test]
-fn errors_have_a_status_until_the_first_byte_and_a_line_from_then_on() {
+fn errors_are_a_status_before_the_first_byte_and_a_line_after_it() {
     let registry = Registry::start();
     let image = ImageBuilder::new()
         .platform(PLATFORM)
@@ -133,26 +134,27 @@ fn errors_have_a_status_until_the_first_byte_and_a_line_from_then_on() {
     let image = registry.push(image, "app:1");
     registry.blob(&image.layers[0].digest).status(404).forever();
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
-    let told = read(&mut begin_pull(&daemon, &registry, "app:2"));
-    assert_eq!(told.status, 404, "{}", told.body);
+    let daemon = TestDaemon::start(&windlass, &[]);
+    let response = read_response(&mut start_pull(&daemon, &registry, "app:2"));
+    assert_eq!(response.status, 404, "{}", response.body);
     assert!(
-        told.json()["message"]
+        response.json()["message"]
             .as_str()
             .unwrap()
             .contains("manifest unknown")
     );
-    let told = read(&mut begin_pull(&daemon, &registry, "app:1"));
-    assert_eq!(told.status, 200);
-    let last: serde_json::Value = serde_json::from_str(told.body.lines().last().unwrap()).unwrap();
+    let response = read_response(&mut start_pull(&daemon, &registry, "app:1"));
+    assert_eq!(response.status, 200);
+    let last: serde_json::Value =
+        serde_json::from_str(response.body.lines().last().unwrap()).unwrap();
     assert!(last["errorDetail"]["message"].is_string(), "{last}");
     assert_eq!(last["error"], last["errorDetail"]["message"]);
 }
 
 #[test]
-fn what_comes_in_half_is_not_stored() {
+fn truncated_uploads_are_not_stored() {
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     let half = LayerBuilder::of_size(1 << 20).tar();
     for (path, is_load) in [
         ("/images/load", true),
@@ -161,14 +163,14 @@ fn what_comes_in_half_is_not_stored() {
         let head = format!("{path} HTTP/1.1\r\ncontent-length: {}", half.len() + 1);
         let mut cut = send(&daemon, &head, &half);
         cut.shutdown(Shutdown::Write).unwrap();
-        let told = read(&mut cut);
+        let response = read_response(&mut cut);
         assert_eq!(
-            told.status,
+            response.status,
             if is_load { 400 } else { 200 },
             "{}",
-            told.body
+            response.body
         );
-        assert!(told.body.contains("message"), "{}", told.body);
+        assert!(response.body.contains("message"), "{}", response.body);
         drop(send(&daemon, &head, &half));
     }
     assert_eq!(daemon.get("/images/json").body, "[]\n");
@@ -187,33 +189,33 @@ fn a_save_ends_with_its_client() {
         .layer(LayerBuilder::of_size(8 << 20));
     registry.push(image, "app:1");
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
-    read(&mut begin_pull(&daemon, &registry, "app:1"));
+    let daemon = TestDaemon::start(&windlass, &[]);
+    read_response(&mut start_pull(&daemon, &registry, "app:1"));
     let path = format!("/images/get?names={}", registry.name("app:1"));
-    let mut save = super::begin(&daemon.socket, "GET", &path);
+    let mut save = super::send_request(&daemon.socket, "GET", &path);
     assert!(read_until(&mut save, "\r\n\r\n").contains("200 OK"));
     drop(save);
-    daemon.logs(1, "save failed");
+    daemon.wait_for_log(1, "save failed");
 }
 
-/// Many who send or take nothing have threads waiting for them. The others are answered.
+/// Each stalled client occupies a thread. Other clients get their responses all the same.
 #[test]
 fn clients_that_stall_do_not_use_up_the_threads() {
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     let head = "/images/create?fromSrc=- HTTP/1.1\r\ncontent-length: 1024";
     let stalled: Vec<_> = (0..600).map(|_| send(&daemon, head, b"")).collect();
     assert_eq!(daemon.get("/images/json").body, "[]\n");
     drop(stalled);
     let mut late = send(&daemon, head, &[0; 1024]);
-    assert!(read(&mut late).body.contains("sha256:"));
+    assert!(read_response(&mut late).body.contains("sha256:"));
 }
 
 #[test]
 fn an_image_that_is_damaged_is_listed_beside_the_others() {
     let registry = Registry::start();
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     let images = [1, 2].map(|seed| {
         let image = ImageBuilder::new()
             .platform(PLATFORM)
@@ -221,7 +223,7 @@ fn an_image_that_is_damaged_is_listed_beside_the_others() {
         registry.push(image, &format!("app:{seed}"))
     });
     for tag in ["app:1", "app:2"] {
-        read(&mut begin_pull(&daemon, &registry, tag));
+        read_response(&mut start_pull(&daemon, &registry, tag));
     }
     let config = images[0].config_digest.hex();
     let blob = windlass.root().join("blobs").join("sha256").join(&config);
@@ -246,17 +248,17 @@ fn an_image_that_is_damaged_is_listed_beside_the_others() {
 }
 
 #[test]
-fn to_push_what_is_not_here_fails() {
+fn pushing_a_missing_image_fails() {
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
-    let told = ask(&daemon.socket, "POST", "/images/r.test/nope/push");
-    // As by Docker: where it goes is told first.
-    assert_eq!(told.status, 200, "{}", told.body);
+    let daemon = TestDaemon::start(&windlass, &[]);
+    let response = request(&daemon.socket, "POST", "/images/r.test/nope/push");
+    // As in Docker, the destination is reported first, so the status is 200.
+    assert_eq!(response.status, 200, "{}", response.body);
     let message = r#""error":"An image does not exist locally with the tag: r.test/nope""#;
-    assert!(told.body.contains(message), "{}", told.body);
+    assert!(response.body.contains(message), "{}", response.body);
 }
 
-/// E5: not at any level, whether it is understood or not.
+/// E5: at no log level, and whether the header or body is valid or not.
 #[test]
 fn secrets_are_not_logged() {
     let registry = Registry::builder().basic("me", "S3CRET-password").start();
@@ -267,7 +269,7 @@ fn secrets_are_not_logged() {
         "app:1",
     );
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &["--log-level", "trace"]);
+    let daemon = TestDaemon::start(&windlass, &["--log-level", "trace"]);
     let auth = serde_json::json!({
         "username": "me", "password": "S3CRET-password", "serveraddress": registry.host(),
     });
@@ -277,11 +279,11 @@ fn secrets_are_not_logged() {
     for header in [&encoded, &encoded[1..], "S3CRET-garbage"] {
         let head =
             format!("/images/create?fromImage={name}&tag=1 HTTP/1.0\r\nx-registry-auth: {header}");
-        read(&mut send(&daemon, &head, b""));
+        read_response(&mut send(&daemon, &head, b""));
     }
     for body in [&auth, "S3CRET-garbage", r#"{"password":["S3CRET"]}"#] {
         let head = format!("/auth HTTP/1.0\r\ncontent-length: {}", body.len());
-        read(&mut send(&daemon, &head, body.as_bytes()));
+        read_response(&mut send(&daemon, &head, body.as_bytes()));
     }
     let log = daemon.log();
     assert!(log.contains("answered") && log.contains("pulled"), "{log}");

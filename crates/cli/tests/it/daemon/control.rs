@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
-use super::{Running, TOO_LONG, ask, begin_pull, read};
+use super::{TOO_LONG, TestDaemon, read_response, request, start_pull};
 use crate::harness::{PLATFORM, Windlass};
 
 const HOLD: &str = "{\"request\":\"hold\"}\n";
@@ -49,7 +49,7 @@ fn hold(windlass: &Windlass) -> UnixStream {
 #[test]
 fn malformed_messages_end_the_connection() {
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &["--log-level", "debug"]);
+    let daemon = TestDaemon::start(&windlass, &["--log-level", "debug"]);
     let before = daemon.descriptors();
     assert_eq!(exchange(&windlass, b"GET / HTTP/1.1\r\n\r\n"), "");
     assert_eq!(exchange(&windlass, b"\xff\xfe\n"), "");
@@ -74,7 +74,7 @@ fn malformed_messages_end_the_connection() {
     assert_eq!(exchange(&windlass, deep.as_bytes()), handshake());
     let remove = handshake() + "{\"request\":\"remove\",\"name\":\"../\\u0000\",\"force\":true}\n";
     assert!(exchange(&windlass, remove.as_bytes()).contains("\"failed\""));
-    daemon.settles_at(before);
+    daemon.wait_for_descriptors(before);
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
 }
 
@@ -82,7 +82,7 @@ fn malformed_messages_end_the_connection() {
 #[test]
 fn unexpected_descriptors_are_closed() {
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     let before = daemon.descriptors();
     let file = fs::File::open("/dev/null").unwrap();
     for count in [1, 4, 100] {
@@ -96,7 +96,7 @@ fn unexpected_descriptors_are_closed() {
             sendmsg(&stream, &text, &mut control, SendFlags::empty()).unwrap();
         }
     }
-    daemon.settles_at(before);
+    daemon.wait_for_descriptors(before);
     drop(hold(&windlass));
 }
 
@@ -109,7 +109,7 @@ fn commands_may_disconnect_at_any_point() {
     let image = registry.push(image, "app:1");
     let gate = registry.blob(&image.layers[0].digest).hold_after(1 << 19);
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     let before = daemon.descriptors();
     let whole = handshake() + HOLD;
     for length in 0..whole.len() {
@@ -117,14 +117,14 @@ fn commands_may_disconnect_at_any_point() {
             .write_all(&whole.as_bytes()[..length])
             .unwrap();
     }
-    daemon.settles_at(before);
+    daemon.wait_for_descriptors(before);
     let name = registry.name("app:1");
     let pull = windlass.command(["pull", "-q", "--platform", PLATFORM, &name]);
     let mut pull = { pull }.spawn().unwrap();
     gate.wait_for(1);
     pull.kill().unwrap();
     pull.wait().unwrap();
-    daemon.logs(1, "a pull was cancelled: its client disconnected");
+    daemon.wait_for_log(1, "a pull was cancelled: its client disconnected");
     gate.open();
     assert_eq!(daemon.get("/images/json").body, "[]\n");
 }
@@ -140,9 +140,9 @@ fn held_blobs_remain_until_the_last_hold_ends() {
         registry.push(image, name);
     }
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     for name in ["a:1", "b:1", "c:1", "d:1"] {
-        read(&mut begin_pull(&daemon, &registry, name));
+        read_response(&mut start_pull(&daemon, &registry, name));
     }
     let kept = || {
         let count = |path: &str| fs::read_dir(windlass.root().join(path)).unwrap().count();
@@ -150,7 +150,7 @@ fn held_blobs_remain_until_the_last_hold_ends() {
     };
     let remove = |name: &str| {
         let path = format!("/images/{}", registry.name(name));
-        assert_eq!(ask(&daemon.socket, "DELETE", &path).status, 200);
+        assert_eq!(request(&daemon.socket, "DELETE", &path).status, 200);
     };
     let all = kept();
     let [first, second] = [hold(&windlass), hold(&windlass)];
@@ -166,16 +166,16 @@ fn held_blobs_remain_until_the_last_hold_ends() {
     remove("c:1");
     while kept().0 > 1 {
         assert!(std::time::Instant::now() < until);
-        assert_eq!(ask(&daemon.socket, "POST", "/images/prune").status, 200);
+        assert_eq!(request(&daemon.socket, "POST", "/images/prune").status, 200);
     }
     let third = hold(&windlass);
     let one = kept();
-    assert_eq!(ask(&daemon.socket, "POST", prune).status, 200);
+    assert_eq!(request(&daemon.socket, "POST", prune).status, 200);
     assert_eq!(daemon.get("/images/json").body, "[]\n");
     assert_eq!(kept(), one);
     drop(third);
     while kept() != (0, 0) {
         assert!(std::time::Instant::now() < until, "{:?}", kept());
-        assert_eq!(ask(&daemon.socket, "POST", "/images/prune").status, 200);
+        assert_eq!(request(&daemon.socket, "POST", "/images/prune").status, 200);
     }
 }

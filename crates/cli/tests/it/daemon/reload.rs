@@ -5,10 +5,10 @@ use std::fs;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::Running;
+use super::TestDaemon;
 use crate::harness::Windlass;
 
-fn registries(daemon: &Running) -> Value {
+fn registries(daemon: &TestDaemon) -> Value {
     let mut info = daemon.get("/info").json();
     info["RegistryConfig"].take()
 }
@@ -20,7 +20,7 @@ fn the_configuration_is_read_again_in_one_step_or_not_at_all() {
     let host = format!("unix://{}", windlass.path("d.sock").display());
     let write = |json: &str| fs::write(&file, format!("{{\"hosts\": [\"{host}\"], {json}}}"));
     write(r#""registry-mirrors": ["https://one.test"], "labels": ["a=1"]"#).unwrap();
-    let daemon = Running::of(
+    let daemon = TestDaemon::start_command(
         &windlass,
         windlass.command(["daemon", "--config-file", "daemon.json"]),
     );
@@ -29,9 +29,9 @@ fn the_configuration_is_read_again_in_one_step_or_not_at_all() {
 
     write(r#""registry-mirrors": ["https://two.test"], "insecure-registries": ["lab:5000"], "labels": ["a=2"], "log-level": "debug", "group": "0""#).unwrap();
     daemon.send(Signal::HUP);
-    let told = daemon.hear("RELOADING=1");
-    assert!(told.contains("MONOTONIC_USEC="), "{told}");
-    daemon.hear("READY=1");
+    let text = daemon.wait_for_notification("RELOADING=1");
+    assert!(text.contains("MONOTONIC_USEC="), "{text}");
+    daemon.wait_for_notification("READY=1");
     let after = registries(&daemon);
     assert_eq!(after["Mirrors"], serde_json::json!(["https://two.test/"]));
     assert_eq!(after["IndexConfigs"]["lab:5000"]["Secure"], false);
@@ -44,10 +44,10 @@ fn the_configuration_is_read_again_in_one_step_or_not_at_all() {
     assert!(log.contains("keys=group"), "{log}");
     assert!(log.contains("DEBUG answered"), "{log}");
 
-    // One bad entry, and nothing of the rest counts either.
+    // One invalid entry discards the whole new configuration.
     write(r#""registry-mirrors": ["https://three.test"], "insecure-registries": ["-bad"], "labels": ["a=3"]"#).unwrap();
     daemon.send(Signal::HUP);
-    daemon.hear("READY=1");
+    daemon.wait_for_notification("READY=1");
     assert_eq!(registries(&daemon), after);
     let log = daemon.log();
     assert!(

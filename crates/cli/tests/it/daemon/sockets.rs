@@ -1,4 +1,4 @@
-//! Where clients come in.
+//! Sockets: permissions, inherited descriptors, metrics.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -13,16 +13,16 @@ use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
-use super::{Running, ask, read};
+use super::{TestDaemon, read_response, request};
 use crate::harness::{PLATFORM, Windlass};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
 }
 
-/// T49: whatever the umask is.
+/// T49: the modes do not depend on the umask.
 #[test]
-fn the_socket_and_the_store_are_not_everybodys() {
+fn the_socket_and_the_store_are_private() {
     for umask in ["000", "022", "077"] {
         let windlass = Windlass::new();
         let group = fs::metadata(windlass.path("home")).unwrap().gid();
@@ -30,7 +30,7 @@ fn the_socket_and_the_store_are_not_everybodys() {
         let script = format!("umask {umask}; exec \"$@\"");
         let group = group.to_string();
         let args = ["daemon", "-H", &host, "--group", &group];
-        let daemon = Running::of(
+        let daemon = TestDaemon::start_command(
             &windlass,
             windlass.through(["sh", "-c", &script, "sh"], args),
         );
@@ -44,19 +44,19 @@ fn the_socket_and_the_store_are_not_everybodys() {
     }
 }
 
-/// T49: not even where everybody may look around.
+/// T49: other users cannot connect even if the directory is accessible to them.
 #[test]
-fn other_users_do_not_come_in() {
+fn other_users_cannot_connect() {
     if !geteuid().is_root() {
         return;
     }
     let windlass = Windlass::new();
     fs::set_permissions(windlass.path(""), fs::Permissions::from_mode(0o755)).unwrap();
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     let others = std::thread::scope(|scope| {
         let connect = || {
             let (user, group) = (Uid::from_raw(65534), Gid::from_raw(65534));
-            // Of this thread alone.
+            // The user of this thread only.
             set_thread_groups(&[group]).unwrap();
             set_thread_res_gid(group, group, group).unwrap();
             set_thread_res_uid(user, user, user).unwrap();
@@ -69,35 +69,35 @@ fn other_users_do_not_come_in() {
 }
 
 #[test]
-fn a_daemon_that_was_killed_leaves_nothing_in_the_way() {
+fn a_daemon_starts_after_another_was_killed() {
     let windlass = Windlass::new();
-    let mut daemon = Running::start(&windlass, &[]);
+    let mut daemon = TestDaemon::start(&windlass, &[]);
     daemon.child.kill().unwrap();
     daemon.child.wait().unwrap();
     assert!(daemon.socket.exists());
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     assert_eq!(daemon.get("/_ping").body, "OK");
 }
 
 #[test]
-fn sockets_of_the_service_manager_are_taken() {
+fn sockets_of_the_service_manager_are_used() {
     let windlass = Windlass::new();
     let path = windlass.path("d.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"";
     let mut command = windlass.through(["sh", "-c", script, "sh"], ["daemon"]);
     command.stdin(Stdio::from(OwnedFd::from(listener)));
-    let daemon = Running::of(&windlass, command);
+    let daemon = TestDaemon::start_command(&windlass, command);
     assert_eq!(daemon.get("/_ping").body, "OK");
-    // Nobody is let in any more who comes later than this; and the path is the service manager's.
+    // The daemon does not remove a socket that the service manager created.
     assert!(daemon.stop().success());
     assert!(path.exists());
 }
 
 #[test]
-fn what_is_inherited_has_to_be_a_socket_that_is_not_open_to_all() {
+fn an_inherited_descriptor_must_be_a_private_socket() {
     let mut windlass = Windlass::new();
-    windlass.shows(&"(os error 9)", "(code)");
+    windlass.mask(&"(os error 9)", "(code)");
     let run = |stdin: Stdio, pid: &str| {
         let script =
             format!("exec 3<&0 </dev/null; export LISTEN_PID={pid} LISTEN_FDS=1; exec \"$@\"");
@@ -107,13 +107,13 @@ fn what_is_inherited_has_to_be_a_socket_that_is_not_open_to_all() {
     };
     let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = tcp.local_addr().unwrap().port().to_string();
-    let told = [
+    let runs = [
         run(Stdio::from(OwnedFd::from(tcp)), "$$").replace(&port, "<port>"),
         run(Stdio::null(), "$$"),
-        // Meant for somebody else.
+        // The variable names another process.
         run(Stdio::null(), "1"),
     ];
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(runs.join("\n"), @r"
     exit: 1
     --- stderr
     error: tcp://127.0.0.1:<port> is open to the network: it requires TLS with certificates on both sides
@@ -128,7 +128,7 @@ fn what_is_inherited_has_to_be_a_socket_that_is_not_open_to_all() {
     ");
 }
 
-/// The format of Prometheus: every line is a comment or a sample of a metric that was announced.
+/// The format of Prometheus: every line is a comment or a sample of a declared metric.
 #[test]
 fn metrics_are_on_the_socket_and_on_a_port_of_their_own() {
     let registry = Registry::start();
@@ -138,12 +138,12 @@ fn metrics_are_on_the_socket_and_on_a_port_of_their_own() {
         .pack();
     registry.push(image, "app:1");
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &["--metrics-addr", "127.0.0.1:0"]);
+    let daemon = TestDaemon::start(&windlass, &["--metrics-addr", "127.0.0.1:0"]);
     let create = format!(
         "/images/create?fromImage={}&tag=1&platform={PLATFORM}",
         registry.name("app")
     );
-    let pulled = ask(&daemon.socket, "POST", &create);
+    let pulled = request(&daemon.socket, "POST", &create);
     assert!(
         pulled.body.contains("Downloaded newer image"),
         "{}",
@@ -156,7 +156,7 @@ fn metrics_are_on_the_socket_and_on_a_port_of_their_own() {
     let get = |path: &str| {
         let mut stream = TcpStream::connect(address).unwrap();
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
-        read(&mut stream)
+        read_response(&mut stream)
     };
     assert_eq!(get("/images/json").status, 404);
     assert_eq!(get("/info").status, 404);

@@ -1,4 +1,4 @@
-//! `windlass manifest`, `digest` and `tags`: what a registry has, without a store.
+//! `windlass manifest`, `digest` and `tags`: queries to a registry that need no store.
 
 use std::process::Stdio;
 
@@ -19,15 +19,15 @@ fn registry() -> (Registry, Windlass) {
     let registry = Registry::start();
     let (amd, arm) = (image(PLATFORM), image("linux/arm64"));
     let mut windlass = Windlass::with(&registry);
-    windlass.shows(&amd.digest, "<amd64>");
-    windlass.shows(&arm.digest, "<arm64>");
-    windlass.shows(&arm.config_digest, "<config of arm64>");
+    windlass.mask(&amd.digest, "<amd64>");
+    windlass.mask(&arm.digest, "<arm64>");
+    windlass.mask(&arm.config_digest, "<config of arm64>");
     let index = registry.push_index(IndexBuilder::new().image(amd).image(arm), "app:1");
-    windlass.shows(&index.digest, "<index>");
+    windlass.mask(&index.digest, "<index>");
     (registry, windlass)
 }
 
-/// All platforms, indented for people; the manifest of one of them.
+/// The index is printed indented; with a platform, its manifest is printed.
 #[test]
 fn a_manifest_is_shown_and_nothing_is_stored() {
     let (registry, windlass) = registry();
@@ -84,9 +84,9 @@ fn a_manifest_is_shown_and_nothing_is_stored() {
     assert!(!windlass.root().exists());
 }
 
-/// The exact bytes: whoever hashes them gets the digest.
+/// `--raw` prints the exact bytes that the digest is computed from.
 #[test]
-fn a_raw_manifest_is_what_the_digest_is_of() {
+fn a_raw_manifest_has_the_bytes_of_the_digest() {
     let registry = Registry::start();
     let image = registry.push(image(PLATFORM), "app:1");
     let windlass = Windlass::with(&registry);
@@ -96,7 +96,7 @@ fn a_raw_manifest_is_what_the_digest_is_of() {
     assert_eq!(output.stdout, image.manifest);
 }
 
-/// MF-10: the digest of a tag with an index is the index's. It costs one request.
+/// MF-10: the digest of a tag with an index is the index's. The query costs one request.
 #[test]
 fn a_digest_is_printed_alone() {
     let (registry, windlass) = registry();
@@ -146,9 +146,9 @@ fn tags_are_listed_a_line_each() {
     assert!(!windlass.root().exists());
 }
 
-/// What is missing, or is not for the platform, is said as for a pull.
+/// Missing manifests and platforms are reported as for a pull.
 #[test]
-fn what_is_not_there_is_said() {
+fn missing_manifests_are_reported() {
     let (registry, windlass) = registry();
     let (name, missing) = (registry.name("app:1"), registry.name("app:2"));
     let runs = [
@@ -180,9 +180,9 @@ fn what_is_not_there_is_said() {
     ");
 }
 
-/// Credentials come from the file that is named, and only then.
+/// `--authfile` replaces the other places for credentials, for the command that has it.
 #[test]
-fn an_authfile_is_asked_first() {
+fn an_authfile_overrides_other_credentials() {
     let registry = Registry::builder().basic("gopher", "hunter2").start();
     registry.push(image(PLATFORM), "app:1");
     let windlass = Windlass::with(&registry);
@@ -218,7 +218,7 @@ fn an_authfile_is_asked_first() {
 }
 
 #[test]
-fn an_interrupt_ends_the_question() {
+fn an_interrupt_stops_a_query() {
     let registry = Registry::start();
     registry.push(image(PLATFORM), "app:1");
     let gate = registry.tags("app").hold();

@@ -1,4 +1,4 @@
-//! SIGTERM: what runs may end, for a while.
+//! SIGTERM: operations in progress may complete within the shutdown timeout.
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -6,10 +6,10 @@ use std::os::unix::net::UnixStream;
 use rustix::process::Signal;
 use windlass_testing::{Gate, ImageBuilder, LayerBuilder, PackedImage, Registry};
 
-use super::{Running, begin};
+use super::{TestDaemon, send_request};
 use crate::harness::{PLATFORM, Windlass};
 
-/// Half of what the image has, but for the headers of its tar.
+/// About half the size of the layer.
 const HALF: u64 = 1 << 19;
 
 fn image() -> PackedImage {
@@ -19,34 +19,34 @@ fn image() -> PackedImage {
         .pack()
 }
 
-/// Begins a pull whose only layer stops half way, and waits until it is there.
-fn begin_half_way(daemon: &Running, registry: &Registry) -> (UnixStream, Gate, PackedImage) {
+/// Starts a pull, and waits until half of its layer is downloaded.
+fn start_half_way(daemon: &TestDaemon, registry: &Registry) -> (UnixStream, Gate, PackedImage) {
     let image = registry.push(image(), "app:1");
     let gate = registry.blob(&image.layers[0].digest).hold_after(HALF);
     let name = registry.name("app");
     let path = format!("/images/create?fromImage={name}&tag=1&platform={PLATFORM}");
-    let mut stream = begin(&daemon.socket, "POST", &path);
+    let mut stream = send_request(&daemon.socket, "POST", &path);
     let expected = format!("\"current\":{HALF},");
-    let mut told = String::new();
-    while !told.contains(&expected) {
+    let mut text = String::new();
+    while !text.contains(&expected) {
         let mut byte = [0];
         std::io::Read::read_exact(&mut stream, &mut byte).unwrap();
-        told.push(byte[0].into());
+        text.push(byte[0].into());
     }
     (stream, gate, image)
 }
 
 #[test]
-fn what_runs_may_end() {
+fn operations_may_complete_after_sigterm() {
     let registry = Registry::start();
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &["--shutdown-timeout", "600"]);
-    let (mut stream, gate, _) = begin_half_way(&daemon, &registry);
-    // One that never ends is not waited for.
-    let _listening = begin(&daemon.socket, "GET", "/events");
+    let daemon = TestDaemon::start(&windlass, &["--shutdown-timeout", "600"]);
+    let (mut stream, gate, _) = start_half_way(&daemon, &registry);
+    // The stream of events never ends, and the shutdown does not wait for it.
+    let _listening = send_request(&daemon.socket, "GET", "/events");
     daemon.send(Signal::TERM);
-    let told = daemon.hear("STOPPING=1");
-    assert!(told.contains("EXTEND_TIMEOUT_USEC=630000000"), "{told}");
+    let text = daemon.wait_for_notification("STOPPING=1");
+    assert!(text.contains("EXTEND_TIMEOUT_USEC=630000000"), "{text}");
     gate.open();
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut stream, &mut rest).unwrap();
@@ -58,11 +58,11 @@ fn what_runs_may_end() {
 }
 
 #[test]
-fn what_does_not_end_is_left_and_gone_on_with() {
+fn operations_are_cancelled_after_the_timeout_and_resumed_later() {
     let registry = Registry::start();
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &["--shutdown-timeout", "0"]);
-    let (_stream, gate, image) = begin_half_way(&daemon, &registry);
+    let daemon = TestDaemon::start(&windlass, &["--shutdown-timeout", "0"]);
+    let (_stream, gate, image) = start_half_way(&daemon, &registry);
     let log = windlass.path("log");
     assert_eq!(daemon.stop().code(), Some(0));
     let log = fs::read_to_string(log).unwrap();
@@ -81,20 +81,20 @@ fn what_does_not_end_is_left_and_gone_on_with() {
     assert_eq!(registry.requested_ranges(&layer), ["whole", &rest]);
 }
 
-/// Windlass's own commands come in by another way, and are as welcome to end.
+/// Commands on the control socket may complete as well.
 #[test]
-fn commands_may_end_as_well() {
+fn commands_may_complete_after_sigterm() {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let gate = registry.blob(&image.layers[0].digest).hold_after(HALF);
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &["--shutdown-timeout", "600"]);
+    let daemon = TestDaemon::start(&windlass, &["--shutdown-timeout", "600"]);
     let name = registry.name("app:1");
     let mut pull = windlass.command(["pull", "-q", "--platform", PLATFORM, &name]);
     let mut pull = pull.spawn().unwrap();
     gate.wait_for(1);
     daemon.send(Signal::TERM);
-    daemon.hear("STOPPING=1");
+    daemon.wait_for_notification("STOPPING=1");
     gate.open();
     assert!(pull.wait().unwrap().success());
     assert_eq!(daemon.wait().code(), Some(0));
@@ -102,26 +102,26 @@ fn commands_may_end_as_well() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_stops_the_daemon_at_once() {
     let registry = Registry::start();
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &["--shutdown-timeout", "600"]);
-    let (_stream, gate, _) = begin_half_way(&daemon, &registry);
+    let daemon = TestDaemon::start(&windlass, &["--shutdown-timeout", "600"]);
+    let (_stream, gate, _) = start_half_way(&daemon, &registry);
     daemon.send(Signal::TERM);
-    daemon.hear("STOPPING=1");
+    daemon.wait_for_notification("STOPPING=1");
     daemon.send(Signal::INT);
     assert_eq!(daemon.wait().code(), Some(130));
     gate.open();
-    // The store does not mind, and nor does the next daemon.
-    let daemon = Running::start(&windlass, &[]);
+    // The store is intact, and the next daemon starts.
+    let daemon = TestDaemon::start(&windlass, &[]);
     assert_eq!(daemon.get("/_ping").body, "OK");
 }
 
-/// A client that keeps its connection has nothing to lose.
+/// The shutdown does not wait for idle connections.
 #[test]
-fn connections_without_a_question_do_not_keep_it() {
+fn idle_connections_do_not_delay_the_shutdown() {
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &["--shutdown-timeout", "600"]);
+    let daemon = TestDaemon::start(&windlass, &["--shutdown-timeout", "600"]);
     let mut idle = UnixStream::connect(&daemon.socket).unwrap();
     assert_eq!(daemon.get("/_ping").body, "OK");
     assert!(daemon.stop().success());

@@ -1,14 +1,14 @@
-//! The same commands with a daemon that owns the store and without one: what they do, print and exit with is the same.
+//! Commands do, print and exit with the same whether a daemon has the store or not.
 
 use std::fs;
 use std::process::Stdio;
 
 use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
-use super::Running;
+use super::TestDaemon;
 use crate::harness::{PLATFORM, Windlass};
 
-/// What is run, in order: standard input comes from the file that is named behind `<`.
+/// The commands, in order; `<FILE` redirects standard input.
 const COMMANDS: &[&str] = &[
     "pull --platform linux/amd64 REG/app:1",
     "pull -q --platform linux/amd64 REG/app:1 REG/app:2",
@@ -67,7 +67,7 @@ fn registry() -> Registry {
     registry
 }
 
-/// Runs all of it, and returns what came of each.
+/// Runs all commands, and returns the exit code and output of each.
 fn run(windlass: &Windlass, registry: &Registry) -> Vec<String> {
     fs::write(windlass.path("garbage"), "garbage").unwrap();
     let run = |shown: &&str| {
@@ -90,7 +90,7 @@ fn commands_do_the_same_with_a_daemon_and_without() {
     let alone = Windlass::with(&first);
     let alone_did = run(&alone, &first);
     let beside = Windlass::with(&second);
-    let daemon = Running::start(&beside, &[]);
+    let daemon = TestDaemon::start(&beside, &[]);
     let beside_did = run(&beside, &second);
     for (alone, beside) in alone_did.iter().zip(&beside_did) {
         assert_eq!(alone, beside);

@@ -1,10 +1,10 @@
-//! What is configured, and what is refused.
+//! The configuration of the daemon: what is accepted, and what is refused.
 
 use std::fs;
 
 use windlass_testing::Ca;
 
-use super::Running;
+use super::TestDaemon;
 use crate::harness::Windlass;
 
 fn validate(windlass: &Windlass, json: &str) -> String {
@@ -13,7 +13,7 @@ fn validate(windlass: &Windlass, json: &str) -> String {
 }
 
 #[test]
-fn a_configuration_is_looked_at_without_anything_being_opened() {
+fn a_configuration_is_validated_without_side_effects() {
     let windlass = Windlass::new();
     let json = r#"{"hosts": ["unix:///nowhere/d.sock", "fd://"], "registry-mirrors": ["https://m.test"],
         "insecure-registries": ["10.0.0.0/8"], "max-concurrent-downloads": 4, "log-format": "json",
@@ -29,7 +29,7 @@ fn a_configuration_is_looked_at_without_anything_being_opened() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_in_one_line() {
+fn invalid_configurations_are_refused_in_one_line() {
     let windlass = Windlass::new();
     let files = [
         "{\n  \"hosts\": [],\n  \"insecure-registry\": []\n}",
@@ -42,8 +42,8 @@ fn what_cannot_be_is_refused_in_one_line() {
         r#"{"log-level": "loud"}"#,
         r#"{"debug": true, "debug": false}"#,
     ];
-    let told: Vec<_> = files.iter().map(|json| validate(&windlass, json)).collect();
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    let runs: Vec<_> = files.iter().map(|json| validate(&windlass, json)).collect();
+    insta::assert_snapshot!(runs.join("\n"), @r#"
     exit: 1
     --- stderr
     error: [dir]/daemon.json:3:3: insecure-registry: there is no such key; did you mean `insecure-registries`?
@@ -90,7 +90,7 @@ fn what_cannot_be_is_refused_in_one_line() {
 }
 
 #[test]
-fn what_is_said_twice_is_refused() {
+fn flags_and_file_must_not_set_the_same_key() {
     let windlass = Windlass::new();
     fs::write(
         windlass.path("d.json"),
@@ -132,7 +132,7 @@ fn what_is_said_twice_is_refused() {
 #[test]
 fn flags_are_checked_too() {
     let windlass = Windlass::new();
-    let told = [
+    let runs = [
         &["--host", "tcp://127.0.0.1:2375"][..],
         &["--host", "/run/d.sock"],
         &["--registry-mirror", "ftp://m.test"],
@@ -140,7 +140,7 @@ fn flags_are_checked_too() {
         &["--tlsverify", "--tlscacert", "ca.pem"],
     ]
     .map(|args| windlass.run(["daemon", "--validate"].iter().chain(args)));
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    insta::assert_snapshot!(runs.join("\n"), @r#"
     exit: 1
     --- stderr
     error: tcp://127.0.0.1:2375 needs TLS with certificates on both sides, and --tlscacert, the authority of the client certificates, is missing
@@ -169,7 +169,7 @@ fn flags_are_checked_too() {
 }
 
 #[test]
-fn certificates_that_do_not_fit_are_told() {
+fn invalid_certificates_are_reported() {
     let windlass = Windlass::new();
     let ca = Ca::new();
     let own = ca.server(&["127.0.0.1"]);
@@ -205,12 +205,12 @@ fn certificates_that_do_not_fit_are_told() {
     ");
 }
 
-/// T44: it says who has the store, and the first one does not suffer.
+/// T44: the error names the process that uses the store, and the first daemon is unaffected.
 #[test]
-fn a_second_daemon_on_the_store_ends_at_once() {
+fn a_second_daemon_on_the_store_fails_at_once() {
     let mut windlass = Windlass::new();
-    let first = Running::start(&windlass, &[]);
-    windlass.shows(&first.child.id(), "<pid>");
+    let first = TestDaemon::start(&windlass, &[]);
+    windlass.mask(&first.child.id(), "<pid>");
     let other = format!("unix://{}", windlass.path("other.sock").display());
     let second = windlass.run(["daemon", "-l", "error", "-H", &other]);
     insta::assert_snapshot!(second, @r"
@@ -220,7 +220,7 @@ fn a_second_daemon_on_the_store_ends_at_once() {
     ");
     assert!(!windlass.path("other.sock").exists());
     assert_eq!(first.get("/_ping").body, "OK");
-    // Nor is the socket of one with another store taken away.
+    // A daemon with another store does not take over the socket either.
     let host = format!("unix://{}", windlass.path("d.sock").display());
     let third = windlass.run(["--root", "store2", "daemon", "-l", "error", "-H", &host]);
     insta::assert_snapshot!(third, @r"
@@ -236,10 +236,10 @@ fn a_second_daemon_on_the_store_ends_at_once() {
 #[test]
 fn the_log_is_text_or_json() {
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &["--log-format", "json", "--log-level", "debug"]);
+    let daemon = TestDaemon::start(&windlass, &["--log-format", "json", "--log-level", "debug"]);
     assert_eq!(daemon.get("/_ping").status, 200);
     daemon.send(rustix::process::Signal::TERM);
-    daemon.hear("STOPPING=1");
+    daemon.wait_for_notification("STOPPING=1");
     let log = windlass.path("log");
     assert!(daemon.wait().success());
     let log = fs::read_to_string(log).unwrap();
@@ -256,7 +256,7 @@ fn the_log_is_text_or_json() {
     assert!(messages.contains(&"answered"), "{messages:?}");
     assert_eq!(lines[0]["store"], windlass.root().to_str().unwrap());
 
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     let log = daemon.log();
     assert!(log.contains(" INFO listening address=unix:///"), "{log}");
     assert!(!log.contains('\x1b'), "{log}");

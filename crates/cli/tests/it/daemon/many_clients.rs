@@ -1,4 +1,4 @@
-//! Many at once (T46, T47).
+//! Many clients at once (T46, T47).
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -8,21 +8,21 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
-use super::{Running, TOO_LONG, begin_pull, read, read_until};
+use super::{TOO_LONG, TestDaemon, read_response, read_until, start_pull};
 use crate::harness::{PLATFORM, Windlass};
 
 const PULLS: u64 = 20;
 const IDLE: usize = 2000;
-/// Questions whose answers are timed.
-const QUESTIONS: usize = 500;
-/// Far more than it takes, on whatever machine: an answer does not wait for a pull.
+/// The number of timed requests.
+const TIMED_REQUESTS: usize = 500;
+/// A generous limit for loaded machines; a response that waited for a pull would exceed it.
 const SLOW: Duration = Duration::from_secs(5);
-/// What the daemon may take, in KiB; of builds without optimisation, too.
+/// The limit of the daemon's memory, in KiB; it holds for unoptimised builds, too.
 const CEILING: u64 = 150 << 10;
-/// What as many idle clients may take beside, in KiB.
+/// The limit of the additional memory for all idle clients, in KiB.
 const IDLE_CEILING: u64 = 100 << 10;
 
-/// Pushes so many images that have a layer in common, and one of their own each.
+/// Pushes the images, which share one layer and have one of their own each; returns the digest of the shared layer.
 fn images(registry: &Registry, size: usize) -> windlass::Digest {
     let base = LayerBuilder::of_size_seeded(1 << 20, 1000);
     let images = (0..PULLS).map(|seed| {
@@ -36,49 +36,49 @@ fn images(registry: &Registry, size: usize) -> windlass::Digest {
     images.collect::<Vec<_>>()[0].layers[0].digest
 }
 
-fn begin_all(daemon: &Running, registry: &Registry) -> Vec<UnixStream> {
-    let pulls = (0..PULLS).map(|seed| begin_pull(daemon, registry, &format!("app:{seed}")));
+fn start_all(daemon: &TestDaemon, registry: &Registry) -> Vec<UnixStream> {
+    let pulls = (0..PULLS).map(|seed| start_pull(daemon, registry, &format!("app:{seed}")));
     pulls.collect()
 }
 
 fn finish(mut pulls: Vec<UnixStream>) {
     for pull in &mut pulls {
-        let told = read(pull).body;
-        assert!(told.contains("Downloaded newer image"), "{told}");
+        let body = read_response(pull).body;
+        assert!(body.contains("Downloaded newer image"), "{body}");
     }
 }
 
 /// T46
 #[test]
-fn many_pulls_at_once_share_what_they_have_in_common() {
+fn concurrent_pulls_share_layers() {
     let registry = Registry::start();
     let base = images(&registry, 100_000);
     let gate = registry.blob(&base).hold();
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
-    let mut pulls = begin_all(&daemon, &registry);
+    let daemon = TestDaemon::start(&windlass, &[]);
+    let mut pulls = start_all(&daemon, &registry);
     for pull in &mut pulls {
-        // All know what they need.
+        // From here on each pull has joined the transfers of its layers.
         read_until(pull, "Pulling fs layer");
     }
     gate.open();
     for pull in &mut pulls {
-        let mut told = String::new();
-        pull.read_to_string(&mut told).unwrap();
-        assert!(told.contains("Downloaded newer image"), "{told}");
+        let mut body = String::new();
+        pull.read_to_string(&mut body).unwrap();
+        assert!(body.contains("Downloaded newer image"), "{body}");
     }
     assert_eq!(registry.requested_ranges(&base), ["whole"]);
     let listed = daemon.get("/images/json").json();
     assert_eq!(listed.as_array().unwrap().len(), 20);
     assert!(
-        daemon.most_memory() < CEILING,
+        daemon.peak_memory() < CEILING,
         "{} KiB",
-        daemon.most_memory()
+        daemon.peak_memory()
     );
 }
 
-/// Asks for the images over a connection that stays, and returns how long the answer took.
-fn time(stream: &mut UnixStream) -> Duration {
+/// Requests the list of images over an existing connection, and returns the response time.
+fn response_time(stream: &mut UnixStream) -> Duration {
     let begun = Instant::now();
     stream
         .write_all(b"GET /images/json HTTP/1.1\r\nhost: d\r\n\r\n")
@@ -102,9 +102,9 @@ fn time(stream: &mut UnixStream) -> Duration {
     }
 }
 
-/// T47: the limit that shells begin with is too low for so many, and is raised.
+/// T47: the daemon raises the default limit of open files, which is too low for so many clients.
 #[test]
-fn a_crowd_that_is_idle_does_not_slow_the_answers() {
+fn idle_clients_do_not_slow_responses() {
     let limits = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limits.maximum,
@@ -117,38 +117,38 @@ fn a_crowd_that_is_idle_does_not_slow_the_answers() {
     let host = format!("unix://{}", windlass.path("d.sock").display());
     let script = "ulimit -S -n 1024; exec \"$@\"";
     let daemon = windlass.through(["sh", "-c", script, "sh"], ["daemon", "--host", &host]);
-    let daemon = Running::of(&windlass, daemon);
-    let (before, memory) = (daemon.descriptors(), daemon.most_memory());
+    let daemon = TestDaemon::start_command(&windlass, daemon);
+    let (before, memory) = (daemon.descriptors(), daemon.peak_memory());
     let idle: Vec<_> = (0..IDLE)
         .map(|_| UnixStream::connect(&daemon.socket).unwrap())
         .collect();
-    let mut asking = UnixStream::connect(&daemon.socket).unwrap();
-    asking.set_read_timeout(Some(TOO_LONG)).unwrap();
-    time(&mut asking);
+    let mut connection = UnixStream::connect(&daemon.socket).unwrap();
+    connection.set_read_timeout(Some(TOO_LONG)).unwrap();
+    response_time(&mut connection);
     assert!(daemon.descriptors() > IDLE);
-    let memory = daemon.most_memory() - memory;
+    let memory = daemon.peak_memory() - memory;
     assert!(memory < IDLE_CEILING, "{memory} KiB");
 
-    let pulls = begin_all(&daemon, &registry);
+    let pulls = start_all(&daemon, &registry);
     let mut times = Vec::new();
-    for _ in 0..QUESTIONS {
-        times.push(time(&mut asking));
-        // They come while the pulls run, and not all before.
+    for _ in 0..TIMED_REQUESTS {
+        times.push(response_time(&mut connection));
+        // The requests are spread over the duration of the pulls.
         thread::sleep(Duration::from_millis(4));
     }
     finish(pulls);
     times.sort();
-    let (half, most) = (times[QUESTIONS / 2], times[QUESTIONS * 99 / 100]);
+    let (half, most) = (times[TIMED_REQUESTS / 2], times[TIMED_REQUESTS * 99 / 100]);
     eprintln!(
         "half of the answers within {half:?}, 99 % within {most:?}, all within {:?}",
-        times[QUESTIONS - 1]
+        times[TIMED_REQUESTS - 1]
     );
     eprintln!(
         "idle clients: {memory} KiB; in all {} KiB",
-        daemon.most_memory()
+        daemon.peak_memory()
     );
     assert!(most < SLOW, "{most:?}");
-    assert!(daemon.most_memory() < CEILING + IDLE_CEILING);
-    drop((idle, asking));
-    daemon.settles_at(before + 8);
+    assert!(daemon.peak_memory() < CEILING + IDLE_CEILING);
+    drop((idle, connection));
+    daemon.wait_for_descriptors(before + 8);
 }

@@ -1,4 +1,4 @@
-//! A machine that does not play along: disk, permissions, configuration. Exit 1, what and where, a hint.
+//! Problems of the machine: disk, permissions, configuration. Exit code 1, what failed and where, and a hint.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,9 +12,10 @@ fn args(name: &str) -> [&str; 5] {
     ["pull", "--progress=none", "--platform", PLATFORM, name]
 }
 
-/// Who goes on as nobody would be refused, and not told why. A registry that lets everybody in does not ask.
+/// A pull with a broken credentials file fails, because without credentials the registry would refuse it for no
+/// visible reason. A registry that requires no login does not need the file.
 #[test]
-fn a_docker_configuration_that_is_broken() {
+fn a_broken_docker_configuration() {
     let registry = Registry::builder().basic("gopher", "hunter2").start();
     let windlass = Windlass::with(&registry);
     let directory = windlass.path("home/.docker");
@@ -28,9 +29,9 @@ fn a_docker_configuration_that_is_broken() {
     ");
 }
 
-/// T42: on a disk of two megabytes, an image of four is refused before its first layer is asked for.
+/// T42: on a disk of two megabytes, an image of four is refused before its first layer is requested.
 #[test]
-fn an_image_that_there_is_no_room_for() {
+fn an_image_larger_than_the_disk() {
     let layer = LayerBuilder::of_size(4 << 20).pack();
     let Some((windlass, registry, output)) = on_a_small_disk(&layer) else {
         return;
@@ -43,9 +44,9 @@ fn an_image_that_there_is_no_room_for() {
     assert!(registry.blob_requests(&layer.digest).is_empty());
 }
 
-/// T42: what is small when it comes can be large when it is there.
+/// T42: a small download can be a large layer once it is unpacked.
 #[test]
-fn a_disk_that_fills_up_on_the_way() {
+fn a_disk_that_fills_up_while_unpacking() {
     let layer = LayerBuilder::new().file("zeros", vec![0; 8 << 20]);
     let layer = layer.compressed(BlobCompression::Gzip).pack();
     let Some((windlass, _, output)) = on_a_small_disk(&layer) else {
@@ -60,14 +61,14 @@ fn a_disk_that_fills_up_on_the_way() {
 }
 
 /// Pulls an image of one layer to a disk of two megabytes. Needs a mount namespace, which not every machine
-/// gives to its users.
+/// allows its users.
 #[expect(clippy::print_stderr, reason = "of a test: what was not run is said")]
 fn on_a_small_disk(layer: &PackedLayer) -> Option<(Windlass, Registry, Output)> {
     let registry = Registry::start();
     let image = ImageBuilder::new().platform(PLATFORM).layer(layer).pack();
     let image = registry.push(image, "app:1");
     let mut windlass = Windlass::with(&registry);
-    windlass.shows(&image.layers[0].digest, "<layer>");
+    windlass.mask(&image.layers[0].digest, "<layer>");
     fs::create_dir(windlass.root()).unwrap();
     let script =
         "mount -t tmpfs -o size=2m,mode=0755 tmpfs \"$WINDLASS_ROOT\" || exit 77; exec \"$@\"";
@@ -95,9 +96,9 @@ fn on_a_small_disk(layer: &PackedLayer) -> Option<(Windlass, Registry, Output)> 
 }
 
 #[test]
-fn a_store_that_may_not_be_written() {
+fn a_store_that_is_not_writable() {
     if rustix::process::geteuid().is_root() {
-        // Root may write everywhere; a file in the way refuses everyone.
+        // Permissions do not stop root; a file in place of the directory stops every user.
         let windlass = Windlass::new();
         fs::write(windlass.root(), "").unwrap();
         insta::assert_snapshot!(windlass.run(args("registry.test/app:1")), @r"
@@ -119,9 +120,9 @@ fn a_store_that_may_not_be_written() {
     ");
 }
 
-/// Directories that are not what they should be: each is named once, with what to do.
+/// Directories that cannot be used: each error names the directory once and has a hint.
 #[test]
-fn directories_in_the_way() {
+fn unusable_directories() {
     let registry = Registry::start();
     let image = ImageBuilder::new()
         .platform(PLATFORM)
@@ -150,7 +151,7 @@ fn directories_in_the_way() {
     "#);
 }
 
-/// Mounting takes root, and here a mount namespace.
+/// Mounting needs root; the test uses a mount namespace.
 #[test]
 fn a_mount_on_nothing() {
     let registry = Registry::start();

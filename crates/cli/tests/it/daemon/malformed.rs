@@ -1,27 +1,27 @@
-//! Requests that nobody in his right mind makes: each has its status and its message, and none harms the daemon.
+//! Malformed and unusual requests: each gets its status and message, and none harms the daemon.
 
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
-use super::{Running, TOO_LONG, ask};
+use super::{TOO_LONG, TestDaemon, request};
 use crate::harness::Windlass;
 
-/// Sends these bytes, and returns all that comes back.
-fn raw(daemon: &Running, bytes: &[u8]) -> String {
+/// Sends these bytes, and returns everything that comes back.
+fn raw(daemon: &TestDaemon, bytes: &[u8]) -> String {
     let mut stream = UnixStream::connect(&daemon.socket).unwrap();
     stream.set_read_timeout(Some(TOO_LONG)).unwrap();
-    // Hung up on before it is through, this fails: what was answered is there.
+    // The write fails if the daemon disconnects early; its response can be read all the same.
     drop(stream.write_all(bytes));
-    let mut told = Vec::new();
-    drop(stream.read_to_end(&mut told));
-    String::from_utf8_lossy(&told).into_owned()
+    let mut response = Vec::new();
+    drop(stream.read_to_end(&mut response));
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 #[test]
-fn odd_paths_and_queries() {
+fn unusual_paths_and_queries() {
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     let deep = format!("/images/json?filters={}", "%7B%22a%22:".repeat(3000));
     let long = format!("/images/{}/json", "a".repeat(60_000));
     let cases = [
@@ -71,21 +71,25 @@ fn odd_paths_and_queries() {
         (400, "POST", "/auth"),
     ];
     for (status, method, path) in cases {
-        let told = ask(&daemon.socket, method, path);
+        let response = request(&daemon.socket, method, path);
         let path = &path[..path.len().min(80)];
-        assert_eq!(told.status, status, "{method} {path}: {}", told.body);
+        assert_eq!(
+            response.status, status,
+            "{method} {path}: {}",
+            response.body
+        );
         if status != 200 {
-            assert!(told.json()["message"].is_string(), "{method} {path}");
+            assert!(response.json()["message"].is_string(), "{method} {path}");
         }
     }
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
 }
 
-/// What is asked by HEAD ends, whatever it would have been.
+/// The response to a HEAD request has no body, and ends even if that of GET would not.
 #[test]
-fn heads_of_everything() {
+fn head_requests_have_no_body() {
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     let some = [
         "_ping",
         "version",
@@ -103,16 +107,16 @@ fn heads_of_everything() {
         "nope",
         "images/create",
     ]) {
-        let told = ask(&daemon.socket, "HEAD", &format!("/{path}"));
-        assert!(matches!(told.status, 200 | 404), "{path}");
-        assert_eq!(told.body, "", "{path}");
+        let response = request(&daemon.socket, "HEAD", &format!("/{path}"));
+        assert!(matches!(response.status, 200 | 404), "{path}");
+        assert_eq!(response.body, "", "{path}");
     }
 }
 
 #[test]
-fn odd_heads_and_bodies() {
+fn malformed_heads_and_bodies() {
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     let head = |fields: &str| {
         format!("POST /auth HTTP/1.1\r\nhost: d\r\nconnection: close\r\n{fields}\r\n")
     };
@@ -155,33 +159,33 @@ fn odd_heads_and_bodies() {
             "400",
             head("content-length: 100000\r\n") + &"[".repeat(100_000),
         ),
-        // Nobody listens there: that the header is garbage is no reason to fail.
+        // Nothing listens at this address. A malformed credentials header alone is no error.
         ("500", create("!!!")),
         ("500", create(&"A".repeat(64 << 10))),
         ("500", create(&"A".repeat(100 << 10))),
         ("500", create(&"W1tb".repeat(10_000))),
     ];
     for (status, request) in cases {
-        let told = raw(&daemon, request.as_bytes());
-        let answered = told.strip_prefix("HTTP/1.1 ").unwrap_or_default();
+        let response = raw(&daemon, request.as_bytes());
+        let answered = response.strip_prefix("HTTP/1.1 ").unwrap_or_default();
         assert!(
             answered.starts_with(status),
-            "{} => {told}",
+            "{} => {response}",
             &request[..request.len().min(60)]
         );
     }
     let ping = "GET /_ping HTTP/1.1\r\nhost: d\r\n\r\n".repeat(50);
     let last = "GET /images/json HTTP/1.1\r\nhost: d\r\nconnection: close\r\n\r\n";
-    let told = raw(&daemon, (ping + last).as_bytes());
-    assert_eq!(told.matches("HTTP/1.1 200 OK").count(), 51);
+    let response = raw(&daemon, (ping + last).as_bytes());
+    assert_eq!(response.matches("HTTP/1.1 200 OK").count(), 51);
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
 }
 
-/// A question and no more to say, at every point: whoever asks next is answered.
+/// A connection may end after any byte of a request; the daemon stays usable.
 #[test]
-fn connections_that_end_anywhere() {
+fn connections_may_end_after_any_byte() {
     let windlass = Windlass::new();
-    let daemon = Running::start(&windlass, &[]);
+    let daemon = TestDaemon::start(&windlass, &[]);
     let before = daemon.descriptors();
     let whole = b"POST /images/load HTTP/1.1\r\nhost: d\r\ncontent-length: 8\r\n\r\nabcdefgh";
     for length in 0..whole.len() {
@@ -193,5 +197,5 @@ fn connections_that_end_anywhere() {
         }
     }
     assert_eq!(daemon.get("/images/json").body, "[]\n");
-    daemon.settles_at(before);
+    daemon.wait_for_descriptors(before);
 }

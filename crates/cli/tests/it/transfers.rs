@@ -1,4 +1,4 @@
-//! What the tests of commands that carry images share.
+//! Helpers for the tests of commands that transfer images.
 
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use windlass_testing::{Gate, ImageBuilder, LayerBuilder, PackedImage};
 
 use crate::harness::{PLATFORM, Windlass};
 
-/// An image with a layer that is sent in one request, and one that is large enough to be gone on with.
+/// An image with a layer that is sent in one request, and one that is large enough to be resumed.
 pub(crate) fn image() -> PackedImage {
     ImageBuilder::new()
         .platform(PLATFORM)
@@ -17,7 +17,7 @@ pub(crate) fn image() -> PackedImage {
         .pack()
 }
 
-/// Starts a command whose end a test waits for.
+/// Starts a command that the test waits for.
 pub(crate) fn start(windlass: &Windlass, args: &[&str]) -> Child {
     let mut command = windlass.command(args);
     command
@@ -28,8 +28,8 @@ pub(crate) fn start(windlass: &Windlass, args: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Waits until something came to the gate, interrupts the command, and returns what it did; that it did it soon is
-/// checked generously.
+/// Waits until a request reaches the gate, interrupts the command, and returns its output. The time limit is generous
+/// for loaded machines.
 pub(crate) fn interrupted(child: Child, gate: &Gate) -> Output {
     gate.wait_for(1);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
