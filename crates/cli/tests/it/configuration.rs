@@ -185,6 +185,18 @@ fn pull_settings_take_effect() {
     let mut once = windlass.command(args(&name));
     once.arg("--retry=0").output().unwrap();
     assert_eq!(registry.requested_ranges(&layer).len(), 3);
-    let shown = windlass.stdout(["config", "show", &host]);
-    assert!(shown.contains("no faster than 2MB/s"), "{shown}");
+    insta::assert_snapshot!(windlass.stdout(["config", "show", &host]), @r"
+    registry.test
+      1. http://registry.test  registry
+         used for     pull, resolve
+         TLS          none: plain http
+         credentials  none
+         from         default
+      2. https://registry.test  registry
+         used for     pull, resolve
+         TLS          verified
+         credentials  none
+         from         default
+      at most 2MB/s
+    ");
 }

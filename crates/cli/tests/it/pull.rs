@@ -292,7 +292,7 @@ fn retries_and_rates_can_be_chosen() {
 fn invalid_retry_options_are_refused() {
     let windlass = Windlass::new();
     for (flag, reason) in [
-        ("--limit-rate=fast", "expected bytes a second such as"),
+        ("--limit-rate=fast", "expected bytes per second such as"),
         ("--timeout=0s", "cannot be zero"),
         ("--retry-delay=1", "expected a length of time"),
         ("--retry=-1", "-1 is not in 0..="),
