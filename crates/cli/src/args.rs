@@ -21,8 +21,8 @@ use crate::commands::{
 #[command(after_help = "\
 Examples:
   windlass pull alpine                   Pull docker.io/library/alpine:latest
-  windlass images                        List what is there
-  sudo windlass unpack alpine ./rootfs   Write its root filesystem into a directory
+  windlass images                        List local images
+  sudo windlass unpack alpine ./rootfs   Unpack its root filesystem into a directory
 
 Run `windlass help COMMAND` for more about a command.")]
 pub(crate) struct Cli {
@@ -33,11 +33,11 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Where images are kept [default: /var/lib/windlass as root, else ~/.local/share/windlass]
+    /// Directory of the store [default: /var/lib/windlass as root, else ~/.local/share/windlass]
     #[arg(
         long,
         alias = "data-root",
@@ -48,7 +48,7 @@ pub(crate) struct Global {
     )]
     pub(crate) root: Option<PathBuf>,
 
-    /// Configuration to read in place of /etc/windlass/windlass.toml and ~/.config/windlass/windlass.toml
+    /// Configuration file to use instead of /etc/windlass/windlass.toml and ~/.config/windlass/windlass.toml
     #[arg(
         long,
         global = true,
@@ -58,7 +58,7 @@ pub(crate) struct Global {
     )]
     pub(crate) config: Option<PathBuf>,
 
-    /// Registry (HOST or HOST:PORT) that may be spoken to without TLS; can be given several times
+    /// Registry (HOST or HOST:PORT) to allow without TLS; can be given several times
     #[arg(long, global = true, value_name = "HOST")]
     pub(crate) insecure_registry: Vec<String>,
 }
@@ -67,51 +67,51 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Download and unpack images
     Pull(pull::Args),
-    /// Send images to their registries
+    /// Upload images to registries
     Push(push::Args),
     /// List images
     #[command(visible_alias = "ls")]
     Images(images::Args),
-    /// Show everything about images, as JSON
+    /// Show detailed information about images, as JSON
     Inspect(inspect::Args),
     /// Show how an image was built, newest step first
     History(history::Args),
-    /// Give an image one more name
+    /// Add a name to an image
     Tag(tag::Args),
-    /// Remove names of images, and images that have no name left
+    /// Remove images or their names
     #[command(visible_alias = "rm")]
     Rmi(rmi::Args),
-    /// Remove images without a tag, or all
+    /// Remove untagged images, or all images
     Prune(prune::Args),
-    /// Write images into an archive or a directory
+    /// Save images to an archive or a directory
     Save(save::Args),
-    /// Take images out of an archive or a directory
+    /// Load images from an archive or a directory
     Load(load::Args),
-    /// Make an image of a tar
+    /// Create an image from a tar archive
     Import(import::Args),
-    /// Write an image's root filesystem as one tar
+    /// Export an image's root filesystem as a tar archive
     Export(export::Args),
-    /// Carry an image between registries, files and the store
+    /// Copy an image between registries, files and the store
     #[command(visible_alias = "cp")]
     Copy(copy::Args),
-    /// Serve what is here to others, as a read-only registry
+    /// Serve local images as a read-only registry
     Serve(serve::Args),
-    /// Write an image's root filesystem into a directory
+    /// Unpack an image's root filesystem into a directory
     Unpack(unpack::Args),
-    /// Write an image as an OCI runtime bundle, for runc to start
+    /// Create an OCI runtime bundle from an image
     Bundle(bundle::Args),
-    /// Mount an image's root filesystem, read-only
+    /// Mount an image's root filesystem read-only
     Mount(mount::Args),
-    /// Unmount what `mount` mounted
+    /// Unmount an image's root filesystem
     #[command(visible_alias = "unmount")]
     Umount(umount::Args),
-    /// Show what takes up the space
+    /// Show disk usage
     Df(df::Args),
     /// Serve the image part of Docker's API
     Daemon(daemon::Args),
-    /// Show the manifest or index that a name leads to in its registry
+    /// Show the manifest or index of an image in its registry
     Manifest(manifest::Args),
-    /// Show the digest that a name has in its registry
+    /// Show the digest of an image in its registry
     Digest(digest::Args),
     /// List the tags of a repository in its registry
     Tags(tags::Args),
@@ -119,43 +119,43 @@ pub(crate) enum Command {
     Login(login::Args),
     /// Log out of a registry
     Logout(logout::Args),
-    /// Show what is configured
+    /// Show the configuration
     Config(config::Args),
     /// Print a completion script for a shell
     Completion(completion::Args),
     /// Show the version
     Version(version::Args),
-    /// The same commands under Docker's group
+    /// Manage images
     #[command(subcommand, hide = true)]
     Image(ImageCommand),
 }
 
-/// `windlass image …`, for fingers that are used to Docker.
+/// `windlass image …`: the same commands in Docker's group.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageCommand {
     /// Download and unpack images
     Pull(pull::Args),
-    /// Send images to their registries
+    /// Upload images to registries
     Push(push::Args),
     /// List images
     #[command(visible_alias = "list")]
     Ls(images::Args),
-    /// Show everything about images, as JSON
+    /// Show detailed information about images, as JSON
     Inspect(inspect::Args),
     /// Show how an image was built, newest step first
     History(history::Args),
-    /// Give an image one more name
+    /// Add a name to an image
     Tag(tag::Args),
-    /// Remove names of images, and images that have no name left
+    /// Remove images or their names
     #[command(visible_alias = "remove")]
     Rm(rmi::Args),
-    /// Remove images without a tag, or all
+    /// Remove untagged images, or all images
     Prune(prune::Args),
-    /// Write images into an archive or a directory
+    /// Save images to an archive or a directory
     Save(save::Args),
-    /// Take images out of an archive or a directory
+    /// Load images from an archive or a directory
     Load(load::Args),
-    /// Make an image of a tar
+    /// Create an image from a tar archive
     Import(import::Args),
 }
 

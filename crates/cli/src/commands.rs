@@ -1,4 +1,4 @@
-//! One file a command.
+//! The commands, one module each.
 
 pub(crate) mod bundle;
 pub(crate) mod completion;
@@ -61,29 +61,29 @@ pub(crate) enum CommandOutcome {
     Interrupted(Signal),
 }
 
-/// Where credentials are looked for first.
+/// The file with credentials that takes precedence over all others.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AuthFile {
-    /// Asked before all others.
+    /// The path of the file.
     #[arg(
         long,
         value_name = "FILE",
-        help = "File with credentials, in podman's form, asked before all others [env: REGISTRY_AUTH_FILE]"
+        help = "File with credentials, in Podman's format; takes precedence over all others [env: REGISTRY_AUTH_FILE]"
     )]
     pub(crate) authfile: Option<PathBuf>,
 }
 
-/// The exit code of a dry run that found something to do.
-const NEWER: u8 = 10;
+/// The exit code of a dry run of a pull that would change something.
+const UPDATE_AVAILABLE_EXIT_CODE: u8 = 10;
 
-/// Runs the command that the arguments ask for.
+/// Runs the command that the arguments select.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut stdout = io::stdout().lock();
     let mut context = Context::new(cli.global, Environment::read(), &mut stdout);
     match run(cli.command, &mut context) {
         Ok(CommandOutcome::Success) => ExitCode::SUCCESS,
-        Ok(CommandOutcome::UpdateAvailable) => NEWER.into(),
+        Ok(CommandOutcome::UpdateAvailable) => UPDATE_AVAILABLE_EXIT_CODE.into(),
         Ok(CommandOutcome::Failure) => ExitCode::FAILURE,
         Ok(CommandOutcome::Interrupted(signal)) => signal.exit_code().into(),
         Err(error) => {
@@ -93,7 +93,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Prints `error` as people read it, unless there is nobody left to read anything.
+/// Prints `error` on standard error, unless it is that the reader of standard output has closed its end.
 pub(crate) fn report(error: &Error) {
     if !error.is_broken_pipe() {
         note(&render(&error.report(), environment::colors()));
@@ -134,7 +134,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<CommandOutcome, Er
     }
 }
 
-/// Parses what a user calls an image that is here (REF-8).
+/// Parses the name or ID of a local image (REF-8).
 pub(crate) fn image_name(text: &str) -> Result<ImageName, Error> {
     text.parse()
         .map_err(|error| OperationError::Reference(error).into())

@@ -15,7 +15,7 @@ use crate::backend::Backend;
 use crate::config::{self, CommandSettings};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::output::text::shortened;
+use crate::output::text::truncated;
 use crate::stdin::Stdin;
 use windlass::text::escape;
 use windlass_control::{ControlClient, ImageHold};
@@ -62,7 +62,7 @@ impl<'a> Context<'a> {
         purpose: &str,
         configure: impl FnOnce(&mut EngineConfig),
     ) -> Result<Engine, Error> {
-        let purpose = shortened(&escape(purpose), PURPOSE_WIDTH).into_owned();
+        let purpose = truncated(&escape(purpose), PURPOSE_WIDTH).into_owned();
         self.open(&Access::Own { purpose }, configure, || {})
     }
 
@@ -80,7 +80,7 @@ impl<'a> Context<'a> {
         if let Some(daemon) = self.daemon()? {
             return Ok(Backend::Daemon(daemon));
         }
-        let purpose = shortened(&escape(purpose), PURPOSE_WIDTH).into_owned();
+        let purpose = truncated(&escape(purpose), PURPOSE_WIDTH).into_owned();
         let engine = self.open(&Access::Own { purpose }, |_| {}, || stdin.take_in());
         engine.map(Box::new).map(Backend::Local)
     }

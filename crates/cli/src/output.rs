@@ -1,4 +1,4 @@
-//! How results are written: tables, human numbers, harmless text.
+//! Output of results: tables, templates, JSON, and numbers for humans.
 
 mod columns;
 pub(crate) mod format;

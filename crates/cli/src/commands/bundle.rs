@@ -206,7 +206,7 @@ impl Args {
             human::count(bundled.unpacked.entries, "entry"),
             human::amount(bundled.unpacked.size),
         ));
-        let words = run.iter().map(|word| messages::quoted(word));
+        let words = run.iter().map(|word| messages::quote(word));
         let command = words.collect::<Vec<_>>().join(" ");
         writeln!(context.out, "{}", escape(&command))?;
         Ok(context.out.flush()?)

@@ -15,7 +15,7 @@ Examples:
   windlass completion zsh > \"${fpath[1]}/_windlass\"
   windlass completion fish > ~/.config/fish/completions/windlass.fish")]
 pub(crate) struct Args {
-    /// The shell
+    /// Shell to print the script for
     #[arg(value_enum)]
     shell: Shell,
 }

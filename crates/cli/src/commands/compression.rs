@@ -1,24 +1,24 @@
-//! How archives are compressed, as people ask for it.
+//! The `--compress` option of commands that write archives.
 
 use clap::ValueEnum;
 
-/// How an archive is compressed as a whole.
+/// The compression of an archive as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Compression {
-    /// Not at all: layers mostly are already
+pub(crate) enum CompressionArg {
+    /// No compression; layers usually are compressed already
     None,
-    /// As by gzip
+    /// gzip
     Gzip,
-    /// As by zstd
+    /// zstd
     Zstd,
 }
 
-impl From<Compression> for windlass::Compression {
-    fn from(asked: Compression) -> Self {
-        match asked {
-            Compression::None => Self::None,
-            Compression::Gzip => Self::Gzip,
-            Compression::Zstd => Self::Zstd,
+impl From<CompressionArg> for windlass::Compression {
+    fn from(arg: CompressionArg) -> Self {
+        match arg {
+            CompressionArg::None => Self::None,
+            CompressionArg::Gzip => Self::Gzip,
+            CompressionArg::Zstd => Self::Zstd,
         }
     }
 }

@@ -11,7 +11,7 @@ use windlass::{
 use windlass_credentials::CredentialStore;
 
 use super::push::parse_size;
-use super::remote_query::login;
+use super::remote_query::login_state;
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{AuthFile, CommandOutcome};
 use windlass_report::{OperationError, RegistryLogin, TransferError};
@@ -217,7 +217,7 @@ impl Args {
             let registry = reference.repository().registry().to_owned();
             Some(RegistryLogin {
                 registry,
-                login: login(keys, reference),
+                login: login_state(keys, reference),
             })
         })
     }

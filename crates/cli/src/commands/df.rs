@@ -14,42 +14,42 @@ use crate::output;
 use crate::output::human;
 use crate::output::table::Table;
 
-/// Show what takes up the space
+/// Show disk usage
 ///
-/// Sizes are those of the content, as it is noted with each layer and blob. With --verbose, every file is looked at, too:
-/// what it takes up on the disk, as `du` has it. Reclaimable is what `windlass prune` would give back.
+/// Sizes are those of the content of layers and blobs. With --verbose, the size of all files on the disk is measured,
+/// too, like `du` does. The reclaimable size is what `windlass prune` would free.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass df
-  windlass df -v                                  Image by image, layer by layer, and on the disk
+  windlass df -v                                  Each image, layer and blob, and sizes on the disk
   windlass df --json | jq .layers.size
   windlass df -v --json | jq .layers.on_disk")]
 pub(crate) struct Args {
-    /// Show each image, layer and blob, and measure what is on the disk
+    /// Show each image, layer and blob, and measure sizes on the disk
     #[arg(short, long)]
     verbose: bool,
 
-    /// Print one JSON object, sizes in bytes
+    /// Print one JSON object, with sizes in bytes
     #[arg(long)]
     json: bool,
 }
 
-/// All of it for programs.
+/// The disk usage, as JSON.
 #[derive(Serialize)]
-struct Record {
-    images: Kind,
-    layers: Kind,
-    blobs: Kind,
-    partial: Kind,
-    partial_blobs: Vec<Partial>,
+struct UsageRecord {
+    images: KindUsage,
+    layers: KindUsage,
+    blobs: KindUsage,
+    partial: KindUsage,
+    partial_blobs: Vec<PartialRecord>,
     #[serde(flatten)]
-    each: Option<verbose::Each>,
+    each: Option<verbose::EachItem>,
 }
 
-/// A part of a layer that the next pull goes on with.
+/// A partial blob, which the next pull resumes.
 #[derive(Serialize)]
-struct Partial {
+struct PartialRecord {
     digest: Digest,
     size: u64,
     held: u64,
@@ -57,7 +57,7 @@ struct Partial {
 }
 
 #[derive(Serialize)]
-struct Kind {
+struct KindUsage {
     count: u64,
     size: u64,
     reclaimable: u64,
@@ -72,18 +72,18 @@ impl Args {
         let usage = engine.disk_usage().map_err(OperationError::List)?;
         if self.verbose {
             let measured = engine.measure().map_err(OperationError::List)?;
-            let report = verbose::Report::new(&usage, &measured);
+            let report = verbose::VerboseReport::new(&usage, &measured);
             match self.json {
                 true => output::json::line(context.out, &report.record())?,
                 false => report.write(context.out)?,
             }
         } else if self.json {
-            output::json::line(context.out, &Record::of(&usage))?;
+            output::json::line(context.out, &UsageRecord::of(&usage))?;
         } else {
             table(&usage).write(context.out)?;
             if !usage.partial_blobs.is_empty() {
                 writeln!(context.out)?;
-                partials(&usage.partial_blobs, SystemTime::now()).write(context.out)?;
+                partial_table(&usage.partial_blobs, SystemTime::now()).write(context.out)?;
             }
         }
         Ok(context.out.flush()?)
@@ -108,8 +108,8 @@ fn table(usage: &DiskUsage) -> Table<4> {
     table
 }
 
-/// What the next pulls go on with.
-fn partials(blobs: &[PartialBlob], now: SystemTime) -> Table<4> {
+/// Returns the table of partial blobs, which the next pulls resume.
+fn partial_table(blobs: &[PartialBlob], now: SystemTime) -> Table<4> {
     let mut table = Table::new(["PARTIAL DOWNLOAD", "HERE", "OF", "LAST GROWN"]);
     for blob in blobs {
         table.push([
@@ -126,7 +126,7 @@ fn age(blob: &PartialBlob, now: SystemTime) -> Duration {
     now.duration_since(blob.modified).unwrap_or_default()
 }
 
-/// As Docker has it: the size, and the share of all in whole percent.
+/// Formats the size and its share in percent, like Docker.
 fn reclaimable(usage: &Usage) -> String {
     share(usage.reclaimable, usage.size)
 }
@@ -139,15 +139,15 @@ fn share(part: u64, all: u64) -> String {
     }
 }
 
-impl Record {
+impl UsageRecord {
     fn of(usage: &DiskUsage) -> Self {
         Self {
-            images: Kind::of(&usage.images),
-            layers: Kind::of(&usage.layers),
-            blobs: Kind::of(&usage.blobs),
-            partial: Kind::of(&usage.partial),
+            images: KindUsage::of(&usage.images),
+            layers: KindUsage::of(&usage.layers),
+            blobs: KindUsage::of(&usage.blobs),
+            partial: KindUsage::of(&usage.partial),
             partial_blobs: { usage.partial_blobs.iter() }
-                .map(|blob| Partial {
+                .map(|blob| PartialRecord {
                     digest: blob.digest,
                     size: blob.size,
                     held: blob.stored,
@@ -159,7 +159,7 @@ impl Record {
     }
 }
 
-impl Kind {
+impl KindUsage {
     fn of(usage: &Usage) -> Self {
         Self {
             count: usage.count,

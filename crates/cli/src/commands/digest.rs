@@ -1,16 +1,16 @@
 //! `windlass digest`
 
-use super::remote_query::{Answer, ask};
+use super::remote_query::{QueryOutcome, query};
 use super::{AuthFile, CommandOutcome, parse_platform, parse_reference};
 use windlass_report::RegistryAction;
 
 use crate::context::Context;
 use crate::error::Error;
 
-/// Show the digest that a name has in its registry
+/// Show the digest of an image in its registry
 ///
-/// Nothing is pulled, and no store is touched. Without --platform it is the digest of what the name stands
-/// for: of the index where there is one. Names with this digest always mean the same.
+/// Nothing is pulled. Without --platform, the digest of a multi-platform image is that of its index. A reference with
+/// this digest always names the same content.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(value_name = "REF")]
     reference: String,
 
-    /// The digest of the manifest for this platform
+    /// Show the digest of the manifest for this platform
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<String>,
 
@@ -31,24 +31,30 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Prints the digest and nothing else.
+    /// Prints the digest.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let reference = parse_reference(&self.reference)?;
         let platform = self.platform.as_deref().map(parse_platform).transpose()?;
         let authfile = self.auth.authfile.as_deref();
-        let question = (RegistryAction::ResolveDigest, &reference);
-        let digest = ask(context, authfile, question, async |remote, caller| {
-            if platform.is_none() {
-                return remote.digest(&reference, &caller).await;
-            }
-            let found = remote
-                .manifest(&reference, platform.as_ref(), &caller)
-                .await;
-            found.map(|found| found.digest)
-        })?;
+        let action = RegistryAction::ResolveDigest;
+        let digest = query(
+            context,
+            authfile,
+            action,
+            &reference,
+            async |remote, caller| {
+                if platform.is_none() {
+                    return remote.digest(&reference, &caller).await;
+                }
+                let found = remote
+                    .manifest(&reference, platform.as_ref(), &caller)
+                    .await;
+                found.map(|found| found.digest)
+            },
+        )?;
         match digest {
-            Answer::Got(digest) => writeln!(context.out, "{digest}")?,
-            Answer::Stopped(signal) => return Ok(CommandOutcome::Interrupted(signal)),
+            QueryOutcome::Response(digest) => writeln!(context.out, "{digest}")?,
+            QueryOutcome::Interrupted(signal) => return Ok(CommandOutcome::Interrupted(signal)),
         }
         context.out.flush()?;
         Ok(CommandOutcome::Success)

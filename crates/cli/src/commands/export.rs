@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use windlass::{Exported, OutputTarget};
 
-use super::compression::Compression;
+use super::compression::CompressionArg;
 use super::shared_args::OutputArgs;
 use super::{CommandOutcome, image_name};
 use windlass_report::OperationError;
@@ -40,7 +40,7 @@ pub(crate) struct Args {
 
     /// Compress it [default: as the name of the file ends]
     #[arg(long, value_enum, value_name = "HOW")]
-    compress: Option<Compression>,
+    compress: Option<CompressionArg>,
 
     #[command(flatten)]
     output_args: OutputArgs,

@@ -12,12 +12,12 @@ use crate::error::Error;
 use crate::output::format::Format;
 use crate::output::human;
 use crate::output::table::Table;
-use crate::output::text::shortened;
+use crate::output::text::truncated;
 use crate::output::{self, time};
 use windlass::text::escape;
 use windlass_go_template::{StructField, StructValue, Value};
 
-/// The fields of a step for templates, and the columns that they make.
+/// The fields of a step in templates, and their column headers.
 const FIELDS: [(&str, &str); 6] = [
     ("Comment", "COMMENT"),
     ("CreatedAt", "CREATED AT"),
@@ -28,7 +28,7 @@ const FIELDS: [(&str, &str); 6] = [
 ];
 const MISSING: &str = "<missing>";
 const UNKNOWN: &str = "N/A";
-/// The columns that Docker gives to a command before it cuts.
+/// The width to which Docker truncates a command, in columns.
 const COMMAND_WIDTH: usize = 45;
 
 /// Show how an image was built, newest step first
@@ -45,11 +45,11 @@ Examples:
   windlass history --format 'table {{.Size}}\\t{{.CreatedBy}}' alpine
   windlass history --json alpine | jq -r .created_by")]
 pub(crate) struct Args {
-    /// Name or ID of an image that is here
+    /// Name or ID of the image
     #[arg(value_name = "NAME")]
     name: String,
 
-    /// Print ages and sizes for people; `--human=false` for times and bytes
+    /// Print human-readable ages and sizes; `--human=false` for times and bytes
     #[arg(
         short = 'H',
         long,
@@ -64,11 +64,11 @@ pub(crate) struct Args {
     )]
     human: bool,
 
-    /// Print `json`, `table`, or what a Go template says, as for Docker; `table TEMPLATE` for columns
+    /// Format the output: `json`, `table`, `table TEMPLATE` or a Go template, like Docker
     #[arg(long, value_name = "TEMPLATE")]
     format: Option<Format>,
 
-    /// Do not shorten IDs and commands
+    /// Do not truncate IDs and commands
     #[arg(long)]
     no_trunc: bool,
 
@@ -76,14 +76,14 @@ pub(crate) struct Args {
     #[arg(short, long)]
     quiet: bool,
 
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long, conflicts_with_all = ["quiet", "no_trunc", "format"])]
     json: bool,
 }
 
-/// A step for programs.
+/// A step, as JSON.
 #[derive(Serialize)]
-struct Record<'a> {
+struct StepRecord<'a> {
     image_id: Option<&'a ImageId>,
     created: Option<&'a str>,
     created_by: &'a str,
@@ -102,12 +102,12 @@ impl Args {
             source,
         })?;
         if let Some(Format::Rows(format)) = &self.format {
-            let is_guarded = format.is_guarded();
-            let values = steps.iter().map(|step| self.value(step, is_guarded));
-            format.write(context.out, &names(), values)?;
+            let is_escaped = format.is_escaped();
+            let values = steps.iter().map(|step| self.value(step, is_escaped));
+            format.write(context.out, &headers(), values)?;
         } else if self.json {
             for step in &steps {
-                output::json::line(context.out, &Record::of(step))?;
+                output::json::line(context.out, &StepRecord::of(step))?;
             }
         } else if self.quiet {
             for step in &steps {
@@ -151,14 +151,14 @@ impl Args {
 
     fn command(&self, step: &HistoryEntry) -> String {
         let command = step.created_by.replace('\t', " ");
-        self.cut(&escape(&command))
+        self.truncate(&escape(&command))
     }
 
-    fn cut(&self, command: &str) -> String {
+    fn truncate(&self, command: &str) -> String {
         if self.no_trunc {
             command.to_owned()
         } else {
-            shortened(command, COMMAND_WIDTH).into_owned()
+            truncated(command, COMMAND_WIDTH).into_owned()
         }
     }
 
@@ -170,30 +170,30 @@ impl Args {
         }
     }
 
-    /// Returns `step` for templates; its texts are `guarded` if they are on their way to a terminal.
-    fn value(&self, step: &HistoryEntry, guarded: bool) -> Value {
+    /// Returns the template value of `step`. If `is_escaped`, its texts are safe for a terminal (R9).
+    fn value(&self, step: &HistoryEntry, is_escaped: bool) -> Value {
         let fields = FIELDS.map(|(name, _)| {
             let text = match name {
                 "Comment" => step.comment.clone(),
                 "CreatedAt" => step.created.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
-                "CreatedBy" => self.cut(&step.created_by.replace('\t', " ")),
+                "CreatedBy" => self.truncate(&step.created_by.replace('\t', " ")),
                 "CreatedSince" => self.created(step),
                 "ID" => self.id(step),
                 _ => self.size(step),
             };
-            StructField::new(name, Value::text(&text, guarded))
+            StructField::new(name, Value::text(&text, is_escaped))
         });
         Value::Struct(StructValue::new(fields.into()))
     }
 }
 
-/// Returns the names of the columns.
-fn names() -> Value {
+/// Returns the template value with the column headers.
+fn headers() -> Value {
     let fields = FIELDS.map(|(name, column)| StructField::new(name, Value::plain(column)));
     Value::Struct(StructValue::new(fields.into()))
 }
 
-impl<'a> Record<'a> {
+impl<'a> StepRecord<'a> {
     fn of(step: &'a HistoryEntry) -> Self {
         Self {
             image_id: step.id.as_ref(),

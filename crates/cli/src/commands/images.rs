@@ -1,7 +1,7 @@
 //! `windlass images`
 
 mod fields;
-mod names;
+mod name_filter;
 mod rows;
 mod tree;
 
@@ -17,40 +17,40 @@ use crate::error::Error;
 use crate::output;
 use crate::output::format::{Format, RowFormat};
 use crate::output::table::Table;
-use names::{NamePattern, Names};
-use rows::{Digests, Row};
+use name_filter::{NameFilter, NamePattern};
+use rows::{DigestRows, Row};
 
 /// List images
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "a flag each")]
 #[command(after_help = "\
-Filters (several must all hold; of several references, one):
-  dangling=true|false         Images without a tag, or with one
-  label=KEY[=VALUE]           Images with this label; label!= for those without it
-  before=IMAGE, since=IMAGE   Images made before or after another
-  until=TIME                  Images made before a time: 24h (ago), 7d, 2026-01-31, RFC 3339
-  reference=PATTERN           Names like this; * and ? stand for anything but a slash
+Filters (an image must match all of them, but only one of several references):
+  dangling=true|false         Images without or with a tag
+  label=KEY[=VALUE]           Images with this label; label!= for images without it
+  before=IMAGE, since=IMAGE   Images created before or after another
+  until=TIME                  Images created before a time: 24h (ago), 7d, 2026-01-31, RFC 3339
+  reference=PATTERN           Names that match; * and ? match anything but a slash
 
 Fields of --format:
   .Repository .Tag .Digest .ID .Platform .CreatedSince .CreatedAt .Size
-  and for Docker's sake .VirtualSize, and as N/A .Containers .SharedSize .UniqueSize
+  .VirtualSize, and always N/A: .Containers .SharedSize .UniqueSize
 
 Examples:
-  windlass images                           All images, the youngest first
+  windlass images                           All images, newest first
   windlass images alpine                    All tags of a repository
-  windlass images 'ghcr.io/*/*:v2*'         All names that are like this
+  windlass images 'ghcr.io/*/*:v2*'         All names that match a pattern
   windlass images -q alpine:3               The ID only, for scripts
-  windlass images -f dangling=true          Images that have lost their tags
-  windlass images --tree                    What is here for which platform
+  windlass images -f dangling=true          Images without a tag
+  windlass images --tree                    Platforms of each image
   windlass images --format '{{.Repository}}:{{.Tag}} {{.Size}}'
   windlass images --format 'table {{.ID}}\\t{{.CreatedSince}}'
-  windlass images --json | jq .             One JSON object a line")]
+  windlass images --json | jq .             One JSON object per line")]
 pub(crate) struct Args {
-    /// Only images of this repository, with this name, or with a name like this
+    /// List only images of this repository or with this name; may be a pattern
     #[arg(value_name = "REPOSITORY[:TAG]")]
     name: Option<NamePattern>,
 
-    /// Accepted for Docker's sake: all images are listed anyway
+    /// Accepted for compatibility with Docker; has no effect
     #[arg(short, long)]
     all: bool,
 
@@ -58,15 +58,15 @@ pub(crate) struct Args {
     #[arg(long)]
     digests: bool,
 
-    /// List only images that the filter lets through; can be given several times
+    /// List only images that match the filter; can be given several times
     #[arg(short, long = "filter", value_name = "KEY=VALUE")]
     filters: Vec<String>,
 
-    /// Print `json`, `table`, or what a Go template says, as for Docker; `table TEMPLATE` for columns
+    /// Format the output: `json`, `table`, `table TEMPLATE` or a Go template, like Docker
     #[arg(long, value_name = "TEMPLATE", value_parser = fields::format)]
     format: Option<Format>,
 
-    /// Do not shorten IDs
+    /// Do not truncate IDs
     #[arg(long)]
     no_trunc: bool,
 
@@ -74,18 +74,18 @@ pub(crate) struct Args {
     #[arg(short, long)]
     quiet: bool,
 
-    /// Show the platforms of every image: those that are here, and those that could be pulled
+    /// Show the platforms of every image: local ones, and those that can be pulled
     #[arg(long, conflicts_with_all = ["quiet", "digests", "format", "json"])]
     tree: bool,
 
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long, conflicts_with_all = ["quiet", "digests", "no_trunc", "format"])]
     json: bool,
 }
 
-/// A row for programs.
+/// A row, as JSON.
 #[derive(Serialize)]
-struct Record<'a> {
+struct ImageRecord<'a> {
     repository: Option<&'a str>,
     tag: Option<&'a str>,
     digest: Option<&'a Digest>,
@@ -96,7 +96,7 @@ struct Record<'a> {
 }
 
 impl Args {
-    /// Lists what is there.
+    /// Lists the images.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let filters = self.filters.iter().map(String::as_str);
         let filters = Filters::parse(FilterUse::Images, filters, &ZonedDateTime::now());
@@ -105,13 +105,13 @@ impl Args {
         let images = engine
             .images_matching(&filters)
             .map_err(OperationError::List)?;
-        let names = Names {
+        let names = NameFilter {
             argument: self.name.as_ref(),
             filters: &filters,
         };
         if self.tree {
             let trees = engine.image_trees().map_err(OperationError::List)?;
-            let trees = tree::chosen(trees, &images, &names);
+            let trees = tree::select(trees, &images, &names);
             tree::write(&trees, self.no_trunc, context.out)?;
         } else {
             self.list(&images, &names, context)?;
@@ -122,24 +122,24 @@ impl Args {
     fn list(
         &self,
         images: &[ImageSummary],
-        names: &Names<'_>,
+        names: &NameFilter<'_>,
         context: &mut Context<'_>,
     ) -> Result<(), Error> {
         let rows = rows::rows(images, names, self.digests());
         match &self.format {
-            // As in Docker, a format of one's own is stronger than `--quiet`.
+            // As in Docker, a template takes precedence over `--quiet`.
             Some(Format::Rows(format)) => {
-                let is_guarded = format.is_guarded();
+                let is_escaped = format.is_escaped();
                 let values = rows
                     .iter()
-                    .map(|row| fields::of(row, &self.id(row), is_guarded));
-                return format.write(context.out, &fields::names(), values);
+                    .map(|row| fields::of(row, &self.id(row), is_escaped));
+                return format.write(context.out, &fields::headers(), values);
             }
             Some(Format::Table) | None => {}
         }
         if self.json {
             for row in &rows {
-                output::json::line(context.out, &record(row))?;
+                output::json::line(context.out, &image_record(row))?;
             }
         } else if self.quiet {
             let mut seen = HashSet::new();
@@ -154,8 +154,8 @@ impl Args {
         Ok(())
     }
 
-    /// A name with several digests has several rows where digests are shown.
-    fn digests(&self) -> Digests {
+    /// Returns which digests have rows: all if digests are shown.
+    fn digests(&self) -> DigestRows {
         let is_shown = match &self.format {
             Some(Format::Rows(RowFormat::Columns(template) | RowFormat::Lines(template))) => {
                 template.mentions("Digest")
@@ -163,8 +163,8 @@ impl Args {
             Some(_) | None => false,
         };
         match self.digests || is_shown {
-            true => Digests::All,
-            false => Digests::First,
+            true => DigestRows::All,
+            false => DigestRows::First,
         }
     }
 
@@ -202,8 +202,8 @@ impl Args {
     }
 }
 
-fn record<'a>(row: &'a Row<'_>) -> Record<'a> {
-    Record {
+fn image_record<'a>(row: &'a Row<'_>) -> ImageRecord<'a> {
+    ImageRecord {
         repository: row.name.repository.as_deref(),
         tag: row.name.tag.as_deref(),
         digest: row.name.digest.as_ref(),

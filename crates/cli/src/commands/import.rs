@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use jiff::Timestamp;
 use windlass::{ContainerConfig, ImportOptions, Loaded, Platform, Reference, text};
 
-use super::loaded_image::{record, warn_of_moved};
+use super::loaded_image::{warn_about_moved_names, write_record};
 use super::shared_args::OutputArgs;
 use super::{CommandOutcome, parse_platform, parse_reference};
 use windlass_report::{OperationError, TransferError};
@@ -139,9 +139,9 @@ impl Args {
     }
 
     fn tell(&self, context: &mut Context<'_>, image: &Loaded) -> Result<(), Error> {
-        warn_of_moved(image);
+        warn_about_moved_names(image);
         if self.output_args.json {
-            record(context.out, image)?;
+            write_record(context.out, image)?;
         } else {
             writeln!(context.out, "{}", image.image_id)?;
             if let (Some(name), true) = (image.names.first(), self.output_args.has_notes()) {

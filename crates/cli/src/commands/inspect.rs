@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::output;
 use crate::output::format::DocumentFormat;
 
-/// Show everything about images, as a JSON array in the form of `docker inspect`
+/// Show detailed information about images, as JSON in the format of `docker inspect`
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,21 +26,21 @@ Examples:
   windlass inspect -f '{{json .Config.Labels}}' alpine
   windlass inspect -f '{{range .Config.Env}}{{println .}}{{end}}' alpine")]
 pub(crate) struct Args {
-    /// Names or IDs of images that are here
+    /// Names or IDs of the images
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
 
-    /// Print each image as a Go template says, as for Docker; or `json` for one line
+    /// Format each image with a Go template, like Docker; or `json` for one line
     #[arg(short, long, value_name = "TEMPLATE")]
     format: Option<DocumentFormat>,
 }
 
 impl Args {
-    /// Prints what is found; what is not is reported, and the others are printed still.
+    /// Prints the images. A failure is reported and does not prevent the output of the others.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let engine = context.look()?;
         let mut found = Vec::new();
-        let mut ended = CommandOutcome::Success;
+        let mut outcome = CommandOutcome::Success;
         for text in &self.names {
             let image = image_name(text).and_then(|name| {
                 engine.inspect(&name).map_err(|source| {
@@ -55,13 +55,13 @@ impl Args {
                 Ok(image) => found.push(image),
                 Err(error) => {
                     report(&error);
-                    ended = CommandOutcome::Failure;
+                    outcome = CommandOutcome::Failure;
                 }
             }
         }
         self.write(context, &found)?;
         context.out.flush()?;
-        Ok(ended)
+        Ok(outcome)
     }
 
     fn write(&self, context: &mut Context<'_>, images: &[Inspection]) -> Result<(), Error> {
@@ -69,9 +69,9 @@ impl Args {
             None => output::json::document(context.out, &images)?,
             Some(DocumentFormat::Json) => output::json::line(context.out, &images)?,
             Some(DocumentFormat::Lines(template)) => {
-                let guarded = io::stdout().is_terminal();
+                let is_escaped = io::stdout().is_terminal();
                 for image in images {
-                    let text = template.render(&value::of(image, guarded));
+                    let text = template.render(&value::of(image, is_escaped));
                     writeln!(context.out, "{}", text.map_err(Error::Format)?)?;
                 }
             }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use windlass::{LoadFrom, LoadOptions, Loaded, Reference};
 
-use super::loaded_image::{record, warn_of_moved};
+use super::loaded_image::{warn_about_moved_names, write_record};
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{CommandOutcome, parse_reference};
 use windlass_report::{OperationError, TransferError};
@@ -111,9 +111,9 @@ impl Args {
 
     fn tell(&self, context: &mut Context<'_>, loaded: &[Loaded]) -> Result<(), Error> {
         for image in loaded {
-            warn_of_moved(image);
+            warn_about_moved_names(image);
             if self.output_args.json {
-                record(context.out, image)?;
+                write_record(context.out, image)?;
                 continue;
             }
             for name in &image.names {

@@ -1,4 +1,4 @@
-//! How images are told of that came into the store from files.
+//! Output about images that were loaded or imported.
 
 use std::io;
 
@@ -8,9 +8,9 @@ use windlass::Loaded;
 use crate::context::warn;
 use crate::output;
 
-/// An image, for programs.
+/// A loaded image, as JSON.
 #[derive(Serialize)]
-struct Record {
+struct LoadedImageRecord {
     image_id: String,
     digest: String,
     platform: String,
@@ -18,20 +18,20 @@ struct Record {
     is_new: bool,
 }
 
-/// Tells which names were another image's before (F8).
-pub(super) fn warn_of_moved(image: &Loaded) {
+/// Warns about names that were moved from another image (F8).
+pub(super) fn warn_about_moved_names(image: &Loaded) {
     for moved in &image.moved {
         warn(&format!(
-            "{} was the name of {} before",
+            "{} named the image {} before",
             moved.name.familiar(),
             moved.from.short()
         ));
     }
 }
 
-/// Tells programs of an image.
-pub(super) fn record(out: &mut dyn io::Write, image: &Loaded) -> io::Result<()> {
-    let record = Record {
+/// Writes the record of an image.
+pub(super) fn write_record(out: &mut dyn io::Write, image: &Loaded) -> io::Result<()> {
+    let record = LoadedImageRecord {
         image_id: image.image_id.to_string(),
         digest: image.manifest.to_string(),
         platform: image.platform.to_string(),

@@ -17,32 +17,32 @@ use crate::prompt::{self, Answer};
 use crate::signals::{Signal, Signals};
 use windlass::text::escape;
 
-/// The longest password or token that is read, in bytes.
-const LONGEST_PASSWORD: u64 = 64 << 10;
+/// The maximum length of a password or token on standard input, in bytes.
+const MAX_PASSWORD_LENGTH: u64 = 64 << 10;
 const USERNAME: &str = "user name";
 const PASSWORD: &str = "password";
 
 /// Log in to a registry
 ///
-/// The registry is asked whether it takes the credentials. If so they are kept where Docker keeps them, in
-/// `config.json` or with the credential helper that it names, or in the file that --authfile names. If the
-/// registry gives a token to be kept instead of the password, that is kept.
+/// Verifies the credentials with the registry and stores them like Docker: in `config.json`, with the credential helper
+/// that `config.json` configures, or in the file of --authfile. If the registry returns an identity token, the token is
+/// stored instead of the password.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  windlass login                                         Docker Hub; asks for user and password
+  windlass login                                         Docker Hub; prompts for user and password
   windlass login ghcr.io
   windlass login -u me --password-stdin ghcr.io <token   For scripts")]
 pub(crate) struct Args {
-    /// HOST or HOST:PORT [default: Docker Hub]
+    /// HOST or HOST:PORT of the registry [default: Docker Hub]
     #[arg(value_name = "REGISTRY")]
     registry: Option<String>,
 
-    /// The user name
+    /// User name
     #[arg(short, long, value_name = "USER")]
     username: Option<String>,
 
-    /// The password, or an access token. All users of this machine can see it: better is --password-stdin
+    /// Password or access token. Other users of this machine can see it; prefer --password-stdin
     #[arg(short, long, value_name = "PASSWORD", value_parser = StringValueParser::new().map(|text| Secret::new(text)), conflicts_with = "password_stdin")]
     password: Option<Secret>,
 
@@ -54,35 +54,35 @@ pub(crate) struct Args {
     auth: AuthFile,
 }
 
-/// What somebody says about himself.
-struct Claim {
+/// The user name and the password of the user.
+struct UserCredentials {
     username: String,
     password: Secret,
 }
 
 impl Args {
-    /// Asks for what was not given, asks the registry, and keeps the login.
+    /// Prompts for missing values, verifies the credentials, and stores them.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let registry = registry(self.registry.as_deref())?;
         if self.password.is_some() {
-            warn("--password on the command line can be seen by others: use --password-stdin");
+            warn("other users can see --password on the command line; use --password-stdin");
         }
         let remote = context.remote()?;
-        let keys = context.keys(self.auth.authfile.as_deref());
+        let store = context.keys(self.auth.authfile.as_deref());
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let proven: Result<_, Error> = runtime()?.block_on(async {
-            let claim = match self.claim(&signals).await? {
-                Ok(claim) => claim,
+        let verified: Result<_, Error> = runtime()?.block_on(async {
+            let user = match self.user_credentials(&signals).await? {
+                Ok(user) => user,
                 Err(signal) => return Ok(Err(signal)),
             };
-            let proof = remote
+            let request = remote
                 .client()
-                .log_in(&registry, &claim.username, &claim.password);
+                .log_in(&registry, &user.username, &user.password);
             tokio::select! {
                 biased;
                 signal = signals.first() => Ok(Err(signal)),
-                proof = proof => match proof {
-                    Ok(logged_in) => Ok(Ok(login(claim, logged_in))),
+                response = request => match response {
+                    Ok(logged_in) => Ok(Ok(login_credentials(user, logged_in))),
                     Err(source) => Err(OperationError::LogIn {
                         registry: registry.clone(),
                         source: Box::new(source),
@@ -90,31 +90,35 @@ impl Args {
                 },
             }
         });
-        let login = match proven? {
+        let login = match verified? {
             Ok(login) => login,
             Err(signal) => {
                 note("Stopped. Nothing was changed.");
                 return Ok(CommandOutcome::Interrupted(signal));
             }
         };
-        let stored = keys
-            .store(&registry, &login)
-            .map_err(|source| OperationError::SaveLogin {
-                registry: registry.clone(),
-                source: Box::new(source),
-            })?;
+        let stored =
+            store
+                .store(&registry, &login)
+                .map_err(|source| OperationError::SaveLogin {
+                    registry: registry.clone(),
+                    source: Box::new(source),
+                })?;
         writeln!(context.out, "Login Succeeded")?;
         context.out.flush()?;
-        tell(&stored, &login);
-        tell_what_hides_it(&keys, &registry, &stored);
+        print_location(&stored, &login);
+        warn_if_overridden(&store, &registry, &stored);
         Ok(CommandOutcome::Success)
     }
 
-    /// Puts together who the user is; the signal that came if one did while he was asked.
-    async fn claim(&self, signals: &Signals) -> Result<Result<Claim, Signal>, Error> {
+    /// Returns the user name and the password, prompting for missing ones, or the signal that interrupted a prompt.
+    async fn user_credentials(
+        &self,
+        signals: &Signals,
+    ) -> Result<Result<UserCredentials, Signal>, Error> {
         let username = match &self.username {
             Some(username) => username.clone(),
-            None => match asked(USERNAME, "Username: ", false, signals).await? {
+            None => match prompt_for(USERNAME, "Username: ", false, signals).await? {
                 Answer::Text(username) => username,
                 Answer::Stopped(signal) => return Ok(Err(signal)),
             },
@@ -126,13 +130,13 @@ impl Args {
             password.clone()
         } else {
             let answer = if self.password_stdin {
-                let password = prompt::standard_input(LONGEST_PASSWORD, signals).await;
+                let password = prompt::standard_input(MAX_PASSWORD_LENGTH, signals).await;
                 password.map_err(|source| Error::Input {
                     what: PASSWORD,
                     source,
                 })?
             } else {
-                asked(PASSWORD, "Password: ", true, signals).await?
+                prompt_for(PASSWORD, "Password: ", true, signals).await?
             };
             match answer {
                 Answer::Text(password) => Secret::new(password),
@@ -142,17 +146,17 @@ impl Args {
         if password.expose().is_empty() {
             return Err(Error::NothingGiven { what: PASSWORD });
         }
-        Ok(Ok(Claim { username, password }))
+        Ok(Ok(UserCredentials { username, password }))
     }
 }
 
-/// Returns the registry that `text` names, in the form that names of images have it: `docker.io` for none.
+/// Returns the registry in the normal form of references; the default is `docker.io`.
 pub(super) fn registry(text: Option<&str>) -> Result<String, Error> {
     let Some(text) = text else {
         return Ok(DEFAULT_REGISTRY.to_owned());
     };
-    let not_one = || Error::NotARegistry {
-        // What stands before an `@` may be a password.
+    let invalid = || Error::NotARegistry {
+        // The text before `@` may contain a password.
         text: match text.rsplit_once('@') {
             Some((_, host)) => format!("…@{host}"),
             None => text.to_owned(),
@@ -161,23 +165,24 @@ pub(super) fn registry(text: Option<&str>) -> Result<String, Error> {
     let bare = text.strip_prefix("https://").unwrap_or(text);
     let bare = bare.strip_prefix("http://").unwrap_or(bare);
     let bare = bare.trim_end_matches('/');
-    // As Docker calls its hub, and as some call the place of the API.
+    // Docker Hub is known as `https://index.docker.io/v1/`; `/v2` is the path of the API.
     let bare = bare.strip_suffix("/v1").unwrap_or(bare);
     let bare = bare.strip_suffix("/v2").unwrap_or(bare);
     if bare.contains(['/', '@']) {
-        return Err(not_one());
+        return Err(invalid());
     }
-    let reference: Reference = format!("{bare}/name/name").parse().map_err(|_| not_one())?;
+    let reference: Reference = format!("{bare}/name/name").parse().map_err(|_| invalid())?;
     let registry = reference.repository().registry();
-    let is_meant = registry != DEFAULT_REGISTRY || bare.to_ascii_lowercase().ends_with("docker.io");
-    if is_meant {
+    let is_registry =
+        registry != DEFAULT_REGISTRY || bare.to_ascii_lowercase().ends_with("docker.io");
+    if is_registry {
         Ok(registry.to_owned())
     } else {
-        Err(not_one())
+        Err(invalid())
     }
 }
 
-async fn asked(
+async fn prompt_for(
     what: &'static str,
     question: &str,
     is_secret: bool,
@@ -193,18 +198,18 @@ async fn asked(
     answer.map_err(|source| Error::Input { what, source })
 }
 
-/// What is kept: the registry's token if it gave one, else the password.
-fn login(claim: Claim, logged_in: LoggedIn) -> LoginCredentials {
+/// Returns the credentials to store: the identity token of the registry if there is one, else the password.
+fn login_credentials(user: UserCredentials, logged_in: LoggedIn) -> LoginCredentials {
     LoginCredentials {
-        username: claim.username,
+        username: user.username,
         secret: match logged_in.identity_token {
             Some(token) => LoginSecret::IdentityToken(token),
-            None => LoginSecret::Password(claim.password),
+            None => LoginSecret::Password(user.password),
         },
     }
 }
 
-fn tell(stored: &StoredLogin, login: &LoginCredentials) {
+fn print_location(stored: &StoredLogin, login: &LoginCredentials) {
     let file = stored.file.to_string_lossy();
     let file = escape(&file);
     let what = match login.secret {
@@ -213,28 +218,28 @@ fn tell(stored: &StoredLogin, login: &LoginCredentials) {
     };
     match &stored.helper {
         Some(helper) => note(&format!(
-            "The {what} is kept by docker-credential-{helper}, as {file} wants it."
+            "The {what} is stored with docker-credential-{helper}, as configured in {file}."
         )),
         None => warn(&format!(
-            "the {what} is stored unencrypted in {file}; a credential helper (`credsStore`) keeps it safer"
+            "the {what} is stored unencrypted in {file}; a credential helper (`credsStore`) stores it safely"
         )),
     }
 }
 
-/// A login that another place hides would be no use, and a riddle.
-fn tell_what_hides_it(keys: &CredentialStore, registry: &str, stored: &StoredLogin) {
-    let door = CredentialScope {
+/// Warns if other credentials for the registry take precedence over the stored ones.
+fn warn_if_overridden(store: &CredentialStore, registry: &str, stored: &StoredLogin) {
+    let scope = CredentialScope {
         host: registry.to_owned(),
         repository: String::new(),
     };
     let Ok(Some(CredentialSource::Entry { place, .. } | CredentialSource::Helper { place, .. })) =
-        keys.source_of(&door)
+        store.source_of(&scope)
     else {
         return;
     };
     if place != CredentialLocation::File(stored.file.clone()) {
         warn(&format!(
-            "{} has credentials for {registry}, too, and goes before it",
+            "{} has credentials for {registry}, too, and takes precedence",
             escape(&place.to_string())
         ));
     }
@@ -245,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn registries_are_named_as_people_do() {
+    fn registry_names_are_normalized() {
         let names = [
             "docker.io",
             "index.docker.io",
@@ -274,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn other_things_are_no_registries() {
+    fn invalid_registry_names_are_rejected() {
         for name in ["", "alpine", "ghcr.io/owner", "a b.test", "ftp://a.test"] {
             assert!(
                 matches!(registry(Some(name)), Err(Error::NotARegistry { .. })),
@@ -285,7 +290,7 @@ mod tests {
 
     /// I7.
     #[test]
-    fn a_password_in_the_name_is_not_repeated() {
+    fn a_password_in_the_name_is_not_printed() {
         let error = registry(Some("https://me:hunter2@ghcr.io")).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -13,15 +13,15 @@ use windlass::text::escape;
 
 /// Log out of a registry
 ///
-/// What `windlass login` or `docker login` keeps is removed from the file, and from the credential helper
-/// that it names.
+/// Removes the credentials that `windlass login` or `docker login` stored in the file, or with the credential helper
+/// that the file names.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass logout            Docker Hub
   windlass logout ghcr.io")]
 pub(crate) struct Args {
-    /// HOST or HOST:PORT [default: Docker Hub]
+    /// HOST or HOST:PORT of the registry [default: Docker Hub]
     #[arg(value_name = "REGISTRY")]
     registry: Option<String>,
 
@@ -30,24 +30,24 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Removes the login. That there is none is no error.
+    /// Removes the login. A missing login is not an error.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let registry = registry(self.registry.as_deref())?;
-        let keys = context.keys(self.auth.authfile.as_deref());
-        let erased = keys
+        let credentials = context.keys(self.auth.authfile.as_deref());
+        let erased = credentials
             .erase(&registry)
             .map_err(|source| OperationError::LogOut {
                 registry: registry.clone(),
                 source: Box::new(source),
             })?;
-        writeln!(context.out, "{}", words(&registry, &erased))?;
+        writeln!(context.out, "{}", erased_message(&registry, &erased))?;
         context.out.flush()?;
-        let door = CredentialScope {
+        let scope = CredentialScope {
             host: registry.clone(),
             repository: String::new(),
         };
-        // A helper is named for the host whether it has something or not.
-        if let Ok(Some(CredentialSource::Entry { place, .. })) = keys.source_of(&door) {
+        // A configured helper is reported whether or not it has credentials for the host.
+        if let Ok(Some(CredentialSource::Entry { place, .. })) = credentials.source_of(&scope) {
             warn(&format!(
                 "{} still has credentials for {registry}",
                 escape(&place.to_string())
@@ -57,7 +57,7 @@ impl Args {
     }
 }
 
-fn words(registry: &str, erased: &ErasedLogin) -> String {
+fn erased_message(registry: &str, erased: &ErasedLogin) -> String {
     let file = erased.file.to_string_lossy();
     let file = escape(&file);
     match &erased.helper {

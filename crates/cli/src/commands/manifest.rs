@@ -1,6 +1,6 @@
 //! `windlass manifest`
 
-use super::remote_query::{Answer, ask};
+use super::remote_query::{QueryOutcome, query};
 use super::{AuthFile, CommandOutcome, parse_platform, parse_reference};
 use windlass_report::RegistryAction;
 
@@ -8,27 +8,26 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::output;
 
-/// Show the manifest or index that a name leads to in its registry
+/// Show the manifest or index of an image in its registry
 ///
-/// Nothing is pulled, and no store is touched. Without --platform an image for several platforms is shown as
-/// what it is, an index that names them all.
+/// Nothing is pulled. Without --platform, the index of a multi-platform image is shown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass manifest alpine                              The index, all platforms
   windlass manifest --platform linux/arm64 alpine       The manifest for one of them
   windlass manifest alpine | jq '.manifests[].platform'
-  windlass manifest --raw alpine | sha256sum            The digest, by another's word")]
+  windlass manifest --raw alpine | sha256sum            Compute the digest")]
 pub(crate) struct Args {
     /// NAME, NAME:TAG or NAME@DIGEST
     #[arg(value_name = "REF")]
     reference: String,
 
-    /// The manifest of the image for this platform
+    /// Show the manifest for this platform
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<String>,
 
-    /// Print the exact bytes, which the digest is of
+    /// Print the exact bytes that the digest covers
     #[arg(long)]
     raw: bool,
 
@@ -37,25 +36,31 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Prints what the registry has.
+    /// Prints the manifest or index.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let reference = parse_reference(&self.reference)?;
         let platform = self.platform.as_deref().map(parse_platform).transpose()?;
         let authfile = self.auth.authfile.as_deref();
-        let question = (RegistryAction::ReadManifest, &reference);
-        let found = ask(context, authfile, question, async |remote, caller| {
-            remote
-                .manifest(&reference, platform.as_ref(), &caller)
-                .await
-        })?;
-        let found = match found {
-            Answer::Got(found) => found,
-            Answer::Stopped(signal) => return Ok(CommandOutcome::Interrupted(signal)),
+        let action = RegistryAction::ReadManifest;
+        let document = query(
+            context,
+            authfile,
+            action,
+            &reference,
+            async |remote, caller| {
+                remote
+                    .manifest(&reference, platform.as_ref(), &caller)
+                    .await
+            },
+        )?;
+        let document = match document {
+            QueryOutcome::Response(document) => document,
+            QueryOutcome::Interrupted(signal) => return Ok(CommandOutcome::Interrupted(signal)),
         };
         if self.raw {
-            context.out.write_all(&found.bytes)?;
+            context.out.write_all(&document.bytes)?;
         } else {
-            let text = String::from_utf8_lossy(&found.bytes);
+            let text = String::from_utf8_lossy(&document.bytes);
             output::json::indented(context.out, &text)?;
         }
         context.out.flush()?;

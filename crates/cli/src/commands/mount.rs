@@ -8,26 +8,26 @@ use windlass_report::OperationError;
 use crate::context::Context;
 use crate::error::Error;
 
-/// Mount an image's root filesystem, read-only
+/// Mount an image's root filesystem read-only
 ///
-/// Nothing is copied: the layers are stacked by overlayfs, which takes root.
+/// Nothing is copied: overlayfs stacks the layers. This requires root.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   sudo windlass mount alpine /mnt
   sudo windlass umount /mnt")]
 pub(crate) struct Args {
-    /// Name or ID of an image that is here
+    /// Name or ID of the image
     #[arg(value_name = "REF")]
     name: String,
 
-    /// The directory to mount on
+    /// Directory to mount on
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }
 
 impl Args {
-    /// Mounts.
+    /// Mounts the image.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let name = image_name(&self.name)?;
         let engine = context.share()?;

@@ -15,40 +15,40 @@ use crate::output::{self, human};
 use crate::prompt::{self, Answer};
 use crate::signals::{Signal, Signals};
 
-/// Remove images without a tag, or all
+/// Remove untagged images, or all images
 ///
-/// Removed are images that no tag leads to, also if a digest does; with --all, every image. With them goes what no other
-/// image needs. An image that is mounted stays. At a terminal you are asked first.
+/// Images that have only digests are untagged, too. Layers and blobs that no other image needs are removed with them.
+/// Mounted images are kept. Without --force, prompts for confirmation.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "a flag each")]
+#[expect(clippy::struct_excessive_bools, reason = "one field per flag")]
 #[command(after_help = "\
-Filters (all of them must hold):
-  until=TIME            Made before that: 24h, 7d, 2026-01-31T12:00 or seconds since 1970.
-                        An image that does not say when it was made is older than everything
+Filters (an image must match all of them):
+  until=TIME            Created before a time: 24h (ago), 7d, 2026-01-31T12:00 or seconds since 1970.
+                        Images without a creation time always match
   label=KEY[=VALUE]     With this label
-  label!=KEY[=VALUE]    Without it
-  dangling=true|false   Without a tag, or with one
+  label!=KEY[=VALUE]    Without this label
+  dangling=true|false   Without or with a tag
 
 Examples:
-  windlass prune                           Images without a tag
-  windlass prune --all --filter until=7d   All that were made more than a week ago
+  windlass prune                           Untagged images
+  windlass prune --all --filter until=7d   All images created more than a week ago
   windlass prune --all --filter label!=keep
-  windlass prune --partials --force        Also what the next pulls would go on with
+  windlass prune --partials --force        Also partial downloads
   windlass prune --dry-run --json | jq .reclaimed")]
 pub(crate) struct Args {
-    /// Remove all images, not only those without a tag
+    /// Remove all images, not only untagged ones
     #[arg(short, long)]
     all: bool,
 
-    /// Do not ask
+    /// Do not prompt for confirmation
     #[arg(short, long)]
     force: bool,
 
-    /// Remove only images that the filter lets through; can be given several times
+    /// Remove only images that match the filter; can be given several times
     #[arg(long = "filter", value_name = "KEY=VALUE")]
     filters: Vec<String>,
 
-    /// Also remove what is there of layers that stopped on their way
+    /// Also remove partial downloads
     #[arg(long)]
     partials: bool,
 
@@ -56,57 +56,57 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Show what would be removed, and remove nothing
+    /// Show what would be removed, without removing it
     #[arg(long)]
     dry_run: bool,
 }
 
-/// All of it for programs.
+/// The result, as JSON.
 #[derive(Serialize)]
-struct Record<'a> {
+struct PruneRecord<'a> {
     dry_run: bool,
     #[serde(flatten)]
-    gone: RemovalRecord<'a>,
-    partials: Vec<Partial<'a>>,
+    removal: RemovalRecord<'a>,
+    partials: Vec<RemovedPartial<'a>>,
 }
 
 #[derive(Serialize)]
-struct Partial<'a> {
+struct RemovedPartial<'a> {
     digest: &'a Digest,
     size: u64,
     held: u64,
 }
 
-/// What was said to the question.
-enum Consent {
+/// The response to the confirmation prompt.
+enum Confirmation {
     Yes,
     No,
-    Stopped(Signal),
+    Interrupted(Signal),
 }
 
 impl Args {
-    /// Asks, and removes.
+    /// Removes the images after a confirmation.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
-        let what = self.what()?;
+        let selection = self.selection()?;
         let pruned = if self.dry_run {
             context
                 .look()?
-                .prune_preview(&what)
+                .prune_preview(&selection)
                 .map_err(OperationError::Prune)?
         } else {
-            match self.consent(&what)? {
-                Consent::Yes => {}
-                Consent::No => {
+            match self.confirm(&selection)? {
+                Confirmation::Yes => {}
+                Confirmation::No => {
                     note("Nothing was removed.");
                     return Ok(CommandOutcome::Failure);
                 }
-                Consent::Stopped(signal) => {
+                Confirmation::Interrupted(signal) => {
                     note("Stopped. Nothing was removed.");
                     return Ok(CommandOutcome::Interrupted(signal));
                 }
             }
             let backend = context.backend("windlass prune", |_| {})?;
-            backend.prune(&what, &self.filters)?
+            backend.prune(&selection, &self.filters)?
         };
         if self.json {
             output::json::line(context.out, &self.record(&pruned))?;
@@ -117,7 +117,7 @@ impl Args {
         Ok(CommandOutcome::Success)
     }
 
-    fn what(&self) -> Result<Prune, Error> {
+    fn selection(&self) -> Result<Prune, Error> {
         let filters = self.filters.iter().map(String::as_str);
         let filters = Filters::parse(FilterUse::Prune, filters, &ZonedDateTime::now());
         Ok(Prune {
@@ -127,41 +127,41 @@ impl Args {
         })
     }
 
-    fn consent(&self, what: &Prune) -> Result<Consent, Error> {
+    fn confirm(&self, selection: &Prune) -> Result<Confirmation, Error> {
         if self.force {
-            return Ok(Consent::Yes);
+            return Ok(Confirmation::Yes);
         }
         if !prompt::is_possible() {
             return Err(Error::Usage {
-                text: "there is no terminal to ask before images are removed: give --force, or --dry-run to see \
-                       which those are"
+                text: "there is no terminal to confirm the removal: use --force to skip the prompt, or --dry-run to see what would \
+                       be removed"
                     .to_owned(),
             });
         }
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let answer = runtime()?.block_on(prompt::line(&question(what), &signals));
+        let answer = runtime()?.block_on(prompt::line(&confirmation_prompt(selection), &signals));
         let answer = answer.map_err(|source| Error::Input {
             what: "answer",
             source,
         })?;
         Ok(match answer {
-            Answer::Stopped(signal) => Consent::Stopped(signal),
+            Answer::Stopped(signal) => Confirmation::Interrupted(signal),
             Answer::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
-                "y" | "yes" => Consent::Yes,
-                _ => Consent::No,
+                "y" | "yes" => Confirmation::Yes,
+                _ => Confirmation::No,
             },
         })
     }
 
-    /// As Docker prints it.
+    /// Prints the result like Docker.
     fn print(&self, context: &mut Context<'_>, pruned: &Pruned) -> Result<(), Error> {
-        let would = if self.dry_run {
+        let verb = if self.dry_run {
             "Would delete"
         } else {
             "Deleted"
         };
         if !pruned.removed.is_empty() {
-            writeln!(context.out, "{would} Images:")?;
+            writeln!(context.out, "{verb} Images:")?;
             for removed in &pruned.removed {
                 match removed {
                     Removed::Untagged(name) => writeln!(context.out, "untagged: {name}")?,
@@ -171,7 +171,7 @@ impl Args {
             writeln!(context.out)?;
         }
         if !pruned.partials.is_empty() {
-            writeln!(context.out, "{would} Partial Downloads:")?;
+            writeln!(context.out, "{verb} Partial Downloads:")?;
             for PartialBlob { digest, .. } in &pruned.partials {
                 writeln!(context.out, "deleted: {digest}")?;
             }
@@ -186,31 +186,31 @@ impl Args {
         Ok(writeln!(context.out, "Total {total} space: {space}")?)
     }
 
-    fn record<'a>(&self, pruned: &'a Pruned) -> Record<'a> {
-        let partial = |blob: &'a PartialBlob| Partial {
+    fn record<'a>(&self, pruned: &'a Pruned) -> PruneRecord<'a> {
+        let partial = |blob: &'a PartialBlob| RemovedPartial {
             digest: &blob.digest,
             size: blob.size,
             held: blob.stored,
         };
-        Record {
+        PruneRecord {
             dry_run: self.dry_run,
-            gone: RemovalRecord::new(&pruned.removed, pruned.freed),
+            removal: RemovalRecord::new(&pruned.removed, pruned.freed),
             partials: pruned.partials.iter().map(partial).collect(),
         }
     }
 }
 
-fn question(what: &Prune) -> String {
-    let images = match what.all || what.filters.dangling() == Some(false) {
+fn confirmation_prompt(selection: &Prune) -> String {
+    let images = match selection.all || selection.filters.dangling() == Some(false) {
         true => "all images",
         false => "all images without a tag",
     };
-    let filtered = match what.filters.is_empty() {
+    let filtered = match selection.filters.is_empty() {
         true => "",
-        false => " that the filters let through",
+        false => " that match the filters",
     };
-    let partials = match what.partials {
-        true => "\n  - all parts of layers that the next pull would go on with",
+    let partials = match selection.partials {
+        true => "\n  - all partial downloads",
         false => "",
     };
     format!(

@@ -22,59 +22,59 @@ use crate::progress::{Asked, Board, Mode, Record};
 use crate::signals::Signals;
 use context::PullContext;
 use network_options::NetworkOptions;
-use runner::{Outcome, PullRunner};
+use runner::{PullRunner, PullsOutcome};
 use windlass_timings::{Destination, Recorder, page, parse_path};
 
-/// Images that are pulled, or looked up, at the same time; their layers share the download slots.
-const AT_ONCE: usize = 8;
+/// How many images are pulled or resolved at the same time. Their layers share the download slots.
+const MAX_CONCURRENT_IMAGES: usize = 8;
 
-/// Download images, verify and unpack them
+/// Download and unpack images
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "a flag each")]
+#[expect(clippy::struct_excessive_bools, reason = "one field per flag")]
 #[command(after_help = "\
-Progress goes to standard error. Standard output gets one line an image, its reference with the digest.
-Of several platforms, the machine's own has the name (or else the first); the others are called by their digests.
+Progress is written to standard error, and the reference of each image with its digest to standard output.
+Of several platforms, that of this machine (or else the first) gets the name; the others are named by digest.
 
 Examples:
   windlass pull alpine                              The tag `latest` of a Docker Hub image
-  windlass pull postgres:18 redis:8                 Two images at once
-  windlass pull --platform linux/arm64 alpine:3     For another machine
-  windlass pull --all-platforms alpine:3            For every machine that it is there for
-  windlass pull ghcr.io/owner/app@sha256:…          Exactly this, whatever a tag says today
+  windlass pull postgres:18 redis:8                 Two images at the same time
+  windlass pull --platform linux/arm64 alpine:3     For another platform
+  windlass pull --all-platforms alpine:3            For every platform
+  windlass pull ghcr.io/owner/app@sha256:…          Exactly this image, wherever its tags point
   windlass pull --all-tags localhost:5000/app       Every tag of a repository
-  windlass pull --json alpine | jq .                For programs
-  windlass pull --dry-run alpine                    What there is to download; nothing changes
-  windlass pull --limit-rate 2MB alpine             No faster than two megabytes a second
-  windlass pull --timings pull.html postgres:18     Where the time went, for a browser
+  windlass pull --json alpine | jq .                JSON for programs
+  windlass pull --dry-run alpine                    Show what would be downloaded
+  windlass pull --limit-rate 2MB alpine             At most two megabytes per second
+  windlass pull --timings pull.html postgres:18     Write a chart of the pull as a web page
 
-A dry run exits with 0 if there is nothing to do, with 10 if a pull would change something, with 1 if that \
-could not be found out. Disk space is an estimate: what a layer unpacks to is known when it is here.")]
+A dry run exits with 0 if everything is up to date, with 10 if a pull would change something, and with 1 on \
+failure. The disk space is an estimate: the unpacked size of a layer is unknown before it is downloaded.")]
 pub(crate) struct Args {
     /// Images to pull: NAME, NAME:TAG or NAME@DIGEST
     #[arg(value_name = "REF", required = true)]
     references: Vec<String>,
 
-    /// Pull every tag of the repositories
+    /// Pull every tag of each repository
     #[arg(short, long)]
     all_tags: bool,
 
-    /// Print nothing but the reference
+    /// Print only the references
     #[arg(short, long, conflicts_with = "json")]
     quiet: bool,
 
-    /// Pull for these platforms, separated by commas, instead of the machine's own
+    /// Platforms to pull, separated by commas [default: that of this machine]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',')]
     platform: Vec<String>,
 
-    /// Pull for every platform that there is
+    /// Pull every platform
     #[arg(long, conflicts_with = "platform")]
     all_platforms: bool,
 
-    /// Print one JSON object a line; the same as --progress=json
+    /// Print one JSON object per line, like --progress=json
     #[arg(long, conflicts_with = "progress")]
     json: bool,
 
-    /// How progress is shown
+    /// Type of progress output
     #[arg(
         long,
         value_enum,
@@ -84,22 +84,22 @@ pub(crate) struct Args {
     )]
     progress: Asked,
 
-    /// Layers to download at once; 0 for no limit [default: 3]
+    /// Maximum number of concurrent layer downloads; 0 for no limit [default: 3]
     #[arg(long, value_name = "N")]
     max_concurrent_downloads: Option<usize>,
 
-    /// Connections for one large layer, at most; 1 for never more than one [default: 4]
+    /// Maximum number of connections for one large layer [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     connections: Option<u16>,
 
     #[command(flatten)]
     network: NetworkOptions,
 
-    /// Show what a pull would do, and do nothing; exits with 10 if it would change something
+    /// Show what a pull would do, without doing it; exits with 10 if it would change something
     #[arg(long)]
     dry_run: bool,
 
-    /// Write a picture of the pull, a web page: what each layer did when, throughput and CPU
+    /// Write a web page with a chart of the pull: layers, throughput and CPU over time
     #[arg(
         long,
         value_name = "FILE.html",
@@ -113,19 +113,19 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Pulls. An image that fails is reported and does not keep the others from being pulled.
+    /// Pulls the images. A failure is reported and does not prevent the other pulls.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
-        let ended = match self.dry_run {
-            true => self.look(context),
+        let outcome = match self.dry_run {
+            true => self.dry_run(context),
             false => self.pull(context),
         };
-        match &ended {
+        match &outcome {
             Err(error) if self.mode(context) == Mode::Json && !error.is_broken_pipe() => {
                 let report = error.report();
                 output::json::line(context.out, &Record::error(None, &report))?;
                 Ok(CommandOutcome::Failure)
             }
-            Ok(_) | Err(_) => ended,
+            Ok(_) | Err(_) => outcome,
         }
     }
 
@@ -148,11 +148,11 @@ impl Args {
             Backend::Local(engine) => (*engine, None),
             Backend::Daemon(daemon) => (context.look()?, Some(daemon)),
         };
-        let keys = context.keys(self.auth.authfile.as_deref());
-        let mut pull_context = PullContext::new(&engine, keys, platforms);
+        let credentials = context.keys(self.auth.authfile.as_deref());
+        let mut pull_context = PullContext::new(&engine, credentials, platforms);
         if let Some(daemon) = daemon {
-            self.tell_whose_settings(mode);
-            pull_context = pull_context.by(daemon, self.network.rate());
+            self.warn_about_ignored_options(mode);
+            pull_context = pull_context.with_daemon(daemon, self.network.rate());
         }
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let runtime = runtime()?;
@@ -165,30 +165,30 @@ impl Args {
         };
         let mut runner = PullRunner::new(pull_context, Board::new(mode, out), &runtime);
         if destination.is_some() {
-            runner.record(Recorder::start());
+            runner.set_recorder(Recorder::start());
         }
         let outcome = runtime.block_on(runner.pull_all(references, self.all_tags, &signals));
-        // What was left in the middle comes to rest first: what is said then stays true.
+        // Interrupted work ends first, so that the output below is still true afterwards.
         runtime.block_on(engine.idle());
         drop(runtime);
-        let written = match destination.zip(runner.recorded()) {
+        let written = match destination.zip(runner.recorder()) {
             Some((destination, recorder)) => destination.write(&page(recorder)),
             None => Ok(()),
         };
         let written = written.map_err(Error::Timings);
         match outcome? {
-            Outcome::Stopped(signal) => {
-                runner.stopped()?;
+            PullsOutcome::Interrupted(signal) => {
+                runner.show_interruption()?;
                 written.unwrap_or_else(|error| report(&error));
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            Outcome::Over(pulls) => {
+            PullsOutcome::Finished(pulls) => {
                 if mode != Mode::Json {
                     self.print(context, &pulls)?;
                 }
                 written?;
-                let is_well = pulls.iter().all(Option::is_some);
-                Ok(if is_well {
+                let all_succeeded = pulls.iter().all(Option::is_some);
+                Ok(if all_succeeded {
                     CommandOutcome::Success
                 } else {
                     CommandOutcome::Failure
@@ -201,24 +201,24 @@ impl Args {
         if self.all_platforms {
             return Ok(Platforms::All);
         }
-        let wanted = self.platform.iter().map(|text| parse_platform(text));
-        let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
-        Ok(match wanted.is_empty() {
+        let platforms = self.platform.iter().map(|text| parse_platform(text));
+        let platforms = platforms.collect::<Result<Vec<_>, _>>()?;
+        Ok(match platforms.is_empty() {
             true => Platforms::Host,
-            false => Platforms::These(wanted),
+            false => Platforms::These(platforms),
         })
     }
 
     fn mode(&self, context: &Context<'_>) -> Mode {
-        let asked = match (self.json, self.quiet) {
+        let kind = match (self.json, self.quiet) {
             (true, _) => Asked::Json,
             (_, true) => Asked::None,
             _ => self.progress,
         };
-        Mode::choose(asked, context.environment.surroundings())
+        Mode::choose(kind, context.environment.surroundings())
     }
 
-    /// What was asked for, each once; a tag is added where one is missing, and said (REF-7).
+    /// Returns the references to pull without duplicates. A missing tag is `latest`, with a note (REF-7).
     fn references(&self, mode: Mode) -> Result<Vec<Reference>, Error> {
         let mut seen = HashSet::new();
         let mut references = Vec::new();
@@ -228,29 +228,29 @@ impl Args {
             if self.all_tags && !is_bare {
                 return Err(Error::TagWithAllTags { text: text.clone() });
             }
-            let wanted = if self.all_tags {
+            let reference = if self.all_tags {
                 reference
             } else {
                 reference.or_latest()
             };
-            if seen.insert(wanted.to_string()) {
+            if seen.insert(reference.to_string()) {
                 if !self.all_tags && is_bare && !matches!(mode, Mode::Json | Mode::Silent) {
                     note("Using default tag: latest");
                 }
-                references.push(wanted);
+                references.push(reference);
             }
         }
         Ok(references)
     }
 
-    /// Says what has no effect where a daemon pulls.
-    fn tell_whose_settings(&self, mode: Mode) {
+    /// Warns about options that have no effect on a pull by the daemon.
+    fn warn_about_ignored_options(&self, mode: Mode) {
         let is_given = self.max_concurrent_downloads.is_some()
             || self.connections.is_some()
-            || self.network.is_given();
+            || self.network.has_retry_or_timeout();
         if is_given && !matches!(mode, Mode::Json | Mode::Silent) {
             warn(
-                "the daemon that owns the store pulls: how often, how long and over how many connections is its own",
+                "the daemon that owns the store pulls with its own settings for concurrency, retries and timeouts",
             );
         }
     }
@@ -259,7 +259,7 @@ impl Args {
         format!("windlass pull {}", self.references.join(" "))
     }
 
-    /// Prints the result: what Docker's `-q` prints, or the same with the digest.
+    /// Prints the reference of each image, with the digest unless `--quiet` (as in Docker).
     fn print(&self, context: &mut Context<'_>, pulls: &[Option<Pulled>]) -> io::Result<()> {
         for pulled in pulls.iter().flatten() {
             if self.quiet {

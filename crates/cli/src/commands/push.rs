@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use windlass::{Caller, Engine, ImageName, PushRequest, Pushed, Reference};
 
-use super::remote_query::login;
+use super::remote_query::login_state;
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{AuthFile, CommandOutcome, parse_reference, report};
 use windlass_report::{OperationError, RegistryLogin};
@@ -106,7 +106,7 @@ impl Args {
                         action: format!("pushing {}", reference.familiar()),
                         registry: Some(RegistryLogin {
                             registry,
-                            login: login(&keys, &reference),
+                            login: login_state(&keys, &reference),
                         }),
                         source: Box::new(source.into()),
                     }));

@@ -1,4 +1,4 @@
-//! Asks registries, until they have answered or a signal comes.
+//! Queries of registries that a signal interrupts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,61 +12,65 @@ use crate::context::{Context, note};
 use crate::error::Error;
 use crate::signals::{Signal, Signals};
 
-/// How a question ended.
-pub(super) enum Answer<T> {
-    /// This is the answer.
-    Got(T),
-    /// A signal came first, which was said.
-    Stopped(Signal),
+/// The result of a query.
+pub(super) enum QueryOutcome<T> {
+    /// The registry responded.
+    Response(T),
+    /// A signal arrived first; a note about it was printed.
+    Interrupted(Signal),
 }
 
-/// Asks the registry of `reference`, or its mirrors, on behalf of the user.
-pub(super) fn ask<T, F>(
+/// Sends a query about `reference` to its registry or mirrors, with the credentials of the user.
+pub(super) fn query<T, F>(
     context: &Context<'_>,
     authfile: Option<&Path>,
-    (action, reference): (RegistryAction, &Reference),
-    question: impl FnOnce(Remote, Caller) -> F,
-) -> Result<Answer<T>, Error>
+    action: RegistryAction,
+    reference: &Reference,
+    start: impl FnOnce(Remote, Caller) -> F,
+) -> Result<QueryOutcome<T>, Error>
 where
     F: Future<Output = Result<T, PullError>>,
 {
-    let keys = context.keys(authfile);
-    let question = question(context.remote()?, Caller::new(Arc::new(keys.clone())));
+    let credentials = context.keys(authfile);
+    let request = start(
+        context.remote()?,
+        Caller::new(Arc::new(credentials.clone())),
+    );
     let signals = Signals::watch().map_err(Error::Runtime)?;
-    let answer = runtime()?.block_on(async {
+    let response = runtime()?.block_on(async {
         tokio::select! {
             biased;
             signal = signals.first() => Err(signal),
-            answer = question => Ok(answer),
+            response = request => Ok(response),
         }
     });
-    match answer {
-        Ok(Ok(answer)) => Ok(Answer::Got(answer)),
+    match response {
+        Ok(Ok(response)) => Ok(QueryOutcome::Response(response)),
         Ok(Err(source)) => Err(OperationError::Registry {
             action,
             reference: reference.clone(),
-            login: login(&keys, reference),
+            login: login_state(&credentials, reference),
             source: Box::new(source),
         }
         .into()),
         Err(signal) => {
             note("Stopped.");
-            Ok(Answer::Stopped(signal))
+            Ok(QueryOutcome::Interrupted(signal))
         }
     }
 }
 
-/// Returns what the user has to prove himself with where `reference` lives.
-pub(super) fn login(keys: &CredentialStore, reference: &Reference) -> LoginState {
+/// Returns which credentials the user has for the repository of `reference`.
+pub(super) fn login_state(credentials: &CredentialStore, reference: &Reference) -> LoginState {
     let repository = reference.repository();
-    let door = CredentialScope {
+    let scope = CredentialScope {
         host: repository.registry().to_owned(),
         repository: repository.path().to_owned(),
     };
-    LoginState::from(keys.source_of(&door))
+    LoginState::from(credentials.source_of(&scope))
 }
 
-/// Makes the runtime that commands wait in: this thread is all of it.
+/// Creates a runtime that uses only the current thread.
 pub(crate) fn runtime() -> Result<Runtime, Error> {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.map_err(Error::Runtime)

@@ -1,30 +1,30 @@
-//! What was removed, for programs.
+//! The JSON record of a removal.
 
 use serde::Serialize;
 use windlass::{Digest, Removed};
 
-/// What is gone, and what that gave back.
+/// Removed names and content, and the space that was freed.
 #[derive(Serialize)]
 pub(super) struct RemovalRecord<'a> {
     untagged: Vec<&'a str>,
     deleted: Vec<&'a Digest>,
-    /// Bytes of the disk.
+    /// Bytes on the disk.
     reclaimed: u64,
 }
 
 impl<'a> RemovalRecord<'a> {
     pub(super) fn new(removed: &'a [Removed], reclaimed: u64) -> Self {
-        let mut gone = Self {
+        let mut record = Self {
             untagged: Vec::new(),
             deleted: Vec::new(),
             reclaimed,
         };
         for removed in removed {
             match removed {
-                Removed::Untagged(name) => gone.untagged.push(name),
-                Removed::Deleted(digest) => gone.deleted.push(digest),
+                Removed::Untagged(name) => record.untagged.push(name),
+                Removed::Deleted(digest) => record.deleted.push(digest),
             }
         }
-        gone
+        record
     }
 }

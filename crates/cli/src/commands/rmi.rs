@@ -9,68 +9,71 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::output;
 
-/// Remove names of images, and images that have no name left
+/// Remove images or their names
 ///
-/// An image goes with its last name; when a repository's last tag goes, so do the digests of the image there. Given
-/// an ID, all its names go; if there are several, only with --force. A mounted image keeps its last name, whatever is
-/// forced.
+/// Removing the last name of an image removes the image. Removing the last tag of a repository also removes the
+/// digests of that repository. An image ID removes all names of the image; several names require --force. The last
+/// name of a mounted image cannot be removed, even with --force.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass rmi alpine:3
   windlass rmi --force 05455a08881e
   windlass rmi $(windlass images -q alpine)
-  windlass rmi --json alpine:3 | jq .reclaimed   Bytes of the disk that this gave back")]
+  windlass rmi --json alpine:3 | jq .reclaimed   Bytes freed on the disk")]
 pub(crate) struct Args {
-    /// Names or IDs of images that are here
+    /// Names or IDs of the images
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
 
-    /// Remove an image given by its ID even if it has several names; names that do not exist are no error
+    /// Remove an image given by its ID even if it has several names; ignore names that do not exist
     #[arg(short, long)]
     force: bool,
 
-    /// Accepted for Docker's sake: images here have no parents that could be left behind
+    /// Accepted for compatibility with Docker; has no effect
     #[arg(long)]
     no_prune: bool,
 
-    /// Print one JSON object a line, one for each name that was given
+    /// Print one JSON object per line, one for each argument
     #[arg(long)]
     json: bool,
 }
 
-/// What became of one name, for programs.
+/// The result for one argument, as JSON.
 #[derive(Serialize)]
-struct Record<'a> {
+struct RemovedNameRecord<'a> {
     name: &'a str,
     #[serde(flatten)]
-    gone: RemovalRecord<'a>,
+    removal: RemovalRecord<'a>,
 }
 
 impl Args {
-    /// Removes what can be removed; what cannot is reported, and the others are removed still.
+    /// Removes each argument. A failure is reported and does not prevent the removal of the others.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let purpose = format!("windlass rmi {}", self.names.join(" "));
         let backend = context.backend(&purpose, |_| {})?;
-        let mut ended = CommandOutcome::Success;
+        let mut outcome = CommandOutcome::Success;
         for text in &self.names {
             match backend.remove(text, self.force) {
                 Ok(removal) if self.json => {
-                    let gone = RemovalRecord::new(&removal.removed, removal.freed);
-                    let record = Record { name: text, gone };
+                    let record = RemovalRecord::new(&removal.removed, removal.freed);
+                    let record = RemovedNameRecord {
+                        name: text,
+                        removal: record,
+                    };
                     output::json::line(context.out, &record)?;
                 }
                 Ok(removal) => print(context, &removal.removed)?,
-                // As with rm: forced, what is not there is gone.
+                // Like rm, --force ignores what does not exist.
                 Err(error) if self.force && error.is_unknown_image() => {}
                 Err(error) => {
                     report(&error);
-                    ended = CommandOutcome::Failure;
+                    outcome = CommandOutcome::Failure;
                 }
             }
         }
         context.out.flush()?;
-        Ok(ended)
+        Ok(outcome)
     }
 }
 

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use windlass::{ImageName, LayoutKind, OutputTarget, SaveRequest, SaveTo, Saved};
 
-use super::compression::Compression;
+use super::compression::CompressionArg;
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{CommandOutcome, image_name};
 use windlass_report::OperationError;
@@ -50,7 +50,7 @@ pub(crate) struct Args {
 
     /// Compress the archive as a whole [default: as the name of the file ends]
     #[arg(long, value_enum, value_name = "HOW")]
-    compress: Option<Compression>,
+    compress: Option<CompressionArg>,
 
     #[command(flatten)]
     platforms: PlatformArgs,

@@ -24,7 +24,7 @@ use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::output;
 use crate::output::human;
-use crate::output::text::shortened;
+use crate::output::text::truncated;
 use crate::signals::{Signal, Signals};
 
 /// Serve the images of the store as a read-only registry
@@ -292,7 +292,7 @@ fn line(entry: &RequestLogEntry, is_json: bool) -> String {
         return String::from_utf8_lossy(&line).trim_end().to_owned();
     }
     let target = escape(target);
-    let target = shortened(&target, MAX_TARGET);
+    let target = truncated(&target, MAX_TARGET);
     let cut = if *is_complete { "" } else { " (cut)" };
     let seconds = duration.as_secs_f64();
     format!(

@@ -1,4 +1,4 @@
-//! What commands that carry images have in common: which platform, and how progress is shown.
+//! Arguments that several commands have in common.
 
 use windlass::Choice;
 
@@ -7,26 +7,26 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::progress::{Asked, Mode};
 
-/// Which images of an index.
+/// Selects the images of an index.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlatformArgs {
-    /// Of several platforms, take this one [default: this machine's, or else the first]
+    /// Select this platform of a multi-platform image [default: that of this machine, or else the first]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<String>,
 
-    /// Take every platform that is there, with the index
+    /// Select every platform, with the index
     #[arg(long, visible_alias = "all", conflicts_with = "platform")]
     all_platforms: bool,
 }
 
-/// How progress is shown.
+/// Controls the output.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OutputArgs {
-    /// Show nothing but the result
+    /// Print only the result
     #[arg(short, long)]
     quiet: bool,
 
-    /// How progress is shown
+    /// Type of progress output
     #[arg(
         long,
         value_enum,
@@ -36,13 +36,13 @@ pub(crate) struct OutputArgs {
     )]
     progress: Asked,
 
-    /// Print the result as JSON, one object a line
+    /// Print the result as JSON, one object per line
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 impl PlatformArgs {
-    /// Returns which images are meant.
+    /// Returns the selected images.
     pub(crate) fn choice(&self) -> Result<Choice, Error> {
         if self.all_platforms {
             return Ok(Choice::All);
@@ -53,7 +53,7 @@ impl PlatformArgs {
 }
 
 impl OutputArgs {
-    /// Returns how progress is shown: not at all to programs.
+    /// Returns the type of progress output: none beside JSON.
     pub(crate) fn mode(&self, context: &Context<'_>) -> Mode {
         if self.quiet || self.json {
             return Mode::Silent;
@@ -61,7 +61,7 @@ impl OutputArgs {
         Mode::choose(self.progress, context.environment.surroundings())
     }
 
-    /// Says whether people want to be told how it went.
+    /// Returns whether a note about the result is printed on standard error.
     pub(crate) fn has_notes(&self) -> bool {
         !self.quiet && !self.json
     }

@@ -8,26 +8,26 @@ use windlass_report::OperationError;
 use crate::context::Context;
 use crate::error::Error;
 
-/// Give an image one more name
+/// Add a name to an image
 ///
-/// If the name was another image's, it is this one's from then on.
+/// A name of another image is moved to this one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass tag alpine:3 localhost:5000/base:stable
   windlass tag 05455a08881e mine")]
 pub(crate) struct Args {
-    /// Name or ID of an image that is here
+    /// Name or ID of the image
     source: String,
 
-    /// The new name; the tag `latest` if it has none
+    /// New name; the default tag is `latest`
     target: String,
 }
 
 impl Args {
-    /// Names the image.
+    /// Adds the name.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
-        // What makes no sense is said before anybody is waited for.
+        // An invalid name is reported before the command waits for the store.
         image_name(&self.source)?;
         let target = self
             .target

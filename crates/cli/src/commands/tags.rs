@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::remote_query::{Answer, ask};
+use super::remote_query::{QueryOutcome, query};
 use super::{AuthFile, CommandOutcome, parse_reference};
 use windlass_report::RegistryAction;
 
@@ -12,7 +12,7 @@ use crate::output;
 
 /// List the tags of a repository in its registry
 ///
-/// In the order of the registry. Nothing is pulled, and no store is touched.
+/// The tags are in the order of the registry. Nothing is pulled.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -20,11 +20,11 @@ Examples:
   windlass tags ghcr.io/owner/app | sort -V | tail
   windlass tags --json localhost:5000/app | jq -r .tag")]
 pub(crate) struct Args {
-    /// The repository: a NAME without tag and digest
+    /// Name of the repository, without tag and digest
     #[arg(value_name = "REPOSITORY")]
     repository: String,
 
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 
@@ -32,9 +32,9 @@ pub(crate) struct Args {
     auth: AuthFile,
 }
 
-/// A tag for programs.
+/// A tag, as JSON.
 #[derive(Serialize)]
-struct Record<'a> {
+struct TagRecord<'a> {
     repository: &'a str,
     tag: &'a str,
 }
@@ -49,19 +49,23 @@ impl Args {
             });
         }
         let authfile = self.auth.authfile.as_deref();
-        let question = (RegistryAction::ListTags, &reference);
-        let tags = ask(context, authfile, question, async |remote, caller| {
-            remote.tags(reference.repository(), &caller).await
-        })?;
+        let action = RegistryAction::ListTags;
+        let tags = query(
+            context,
+            authfile,
+            action,
+            &reference,
+            async |remote, caller| remote.tags(reference.repository(), &caller).await,
+        )?;
         let tags = match tags {
-            Answer::Got(tags) => tags,
-            Answer::Stopped(signal) => return Ok(CommandOutcome::Interrupted(signal)),
+            QueryOutcome::Response(tags) => tags,
+            QueryOutcome::Interrupted(signal) => return Ok(CommandOutcome::Interrupted(signal)),
         };
         let repository = reference.repository().to_string();
         for tag in &tags {
             if self.json {
                 let (repository, tag) = (repository.as_str(), tag.as_str());
-                output::json::line(context.out, &Record { repository, tag })?;
+                output::json::line(context.out, &TagRecord { repository, tag })?;
             } else {
                 writeln!(context.out, "{tag}")?;
             }

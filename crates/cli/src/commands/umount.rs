@@ -6,19 +6,19 @@ use windlass_report::OperationError;
 use crate::context::Context;
 use crate::error::Error;
 
-/// Unmount what `windlass mount` mounted
+/// Unmount an image's root filesystem
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
   sudo windlass umount /mnt")]
 pub(crate) struct Args {
-    /// The directory that was mounted on
+    /// Directory that the image is mounted on
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }
 
 impl Args {
-    /// Unmounts.
+    /// Unmounts the directory.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let engine = context.look()?;
         let unmounted = engine.umount(&self.directory);

@@ -22,14 +22,14 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Print it as a Go template says, with .Version, .Os and .Arch, also as .Client; or `json`
+    /// Format the version with a Go template: .Version, .Os and .Arch, also in .Client; or `json`
     #[arg(short, long, value_name = "TEMPLATE", conflicts_with = "json")]
     format: Option<DocumentFormat>,
 }
 
-/// The version for programs.
+/// The version, as JSON.
 #[derive(Serialize)]
-struct Record {
+struct VersionRecord {
     version: &'static str,
     os: &'static str,
     architecture: &'static str,
@@ -38,7 +38,7 @@ struct Record {
 impl Args {
     /// Prints the version.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
-        let record = Record {
+        let record = VersionRecord {
             version: env!("CARGO_PKG_VERSION"),
             os: consts::OS,
             architecture: consts::ARCH,
@@ -56,8 +56,8 @@ impl Args {
     }
 }
 
-impl Record {
-    /// The version for templates: as Docker's, that of the client, and the same without it.
+impl VersionRecord {
+    /// Returns the template value: the fields in `Client`, as in Docker, and hidden ones without it.
     fn value(&self) -> Value {
         let fields = [
             ("Version", self.version),

@@ -1,8 +1,8 @@
-//! Lines whose cells end in tabs, aligned as Docker aligns them.
+//! Alignment of tab-separated cells, as in Docker.
 
-use super::table::{GAP, NARROWEST};
+use super::table::{COLUMN_GAP, MIN_COLUMN_WIDTH};
 
-/// Returns `text` with spaces for its tabs, so that the cells behind them stand below each other.
+/// Returns `text` with its tabs replaced by spaces, so that the cells form columns.
 pub(super) fn aligned(text: &str) -> String {
     let rows: Vec<Vec<&str>> = text
         .lines()
@@ -10,12 +10,12 @@ pub(super) fn aligned(text: &str) -> String {
         .collect();
     let mut widths = Vec::new();
     for row in &rows {
-        // The last cell of a line has nothing behind it.
+        // The last cell of a line needs no padding.
         for (column, cell) in row[..row.len() - 1].iter().enumerate() {
             if column == widths.len() {
-                widths.push(NARROWEST);
+                widths.push(MIN_COLUMN_WIDTH);
             }
-            widths[column] = widths[column].max(cell.chars().count() + GAP);
+            widths[column] = widths[column].max(cell.chars().count() + COLUMN_GAP);
         }
     }
     let mut aligned = String::with_capacity(text.len() * 2);
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_stand_below_each_other() {
+    fn cells_are_aligned_in_columns() {
         let text = "NAME\tTAG\tX\nlocalhost:5000/ünï\t3\nalone and longer than any\n\t\tz\n";
         insta::assert_snapshot!(aligned(text), @r"
         NAME                 TAG       X

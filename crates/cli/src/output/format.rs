@@ -1,4 +1,4 @@
-//! `--format`: a list in the form that somebody asks for, in Docker's words.
+//! The `--format` option: Go templates, tables and JSON, as in Docker.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::str::FromStr;
@@ -7,26 +7,26 @@ use super::{columns, json};
 use crate::error::Error;
 use windlass_go_template::{Escapes, EvalError, ParseError, Template, Value};
 
-/// What `--format` of a list says.
+/// The value of `--format` of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Format {
-    /// `table`: as without it.
+    /// `table`: the default table.
     Table,
     Rows(RowFormat),
 }
 
-/// How a row is written.
+/// The format of rows.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RowFormat {
-    /// `json`: an object a line.
+    /// `json`: one object per line.
     Json,
-    /// `table TEMPLATE`: in columns, with the names of the fields above.
+    /// `table TEMPLATE`: columns below a header.
     Columns(Template),
     /// A template.
     Lines(Template),
 }
 
-/// How whole images are written.
+/// The format of whole images.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum DocumentFormat {
     /// `json`: one array on one line.
@@ -65,21 +65,21 @@ impl FromStr for DocumentFormat {
 }
 
 impl RowFormat {
-    /// Tells whether what rows hold is to be made harmless where it is printed (R9).
-    pub(crate) fn is_guarded(&self) -> bool {
+    /// Returns whether texts in rows must be safe for a terminal (R9).
+    pub(crate) fn is_escaped(&self) -> bool {
         match self {
-            // JSON has escapes of its own.
+            // The JSON writer escapes them.
             Self::Json => false,
             Self::Columns(_) => true,
             Self::Lines(_) => io::stdout().is_terminal(),
         }
     }
 
-    /// Writes `rows`, which have the fields of `names`, each of which has the name of its column there.
+    /// Writes `rows`. `headers` has the same fields as each row, with the column headers as values.
     pub(crate) fn write(
         &self,
         out: &mut dyn Write,
-        names: &Value,
+        headers: &Value,
         rows: impl IntoIterator<Item = Value>,
     ) -> Result<(), Error> {
         match self {
@@ -89,7 +89,7 @@ impl RowFormat {
                 }
             }
             Self::Columns(template) => {
-                let mut text = header(template, names)? + "\n";
+                let mut text = header(template, headers)? + "\n";
                 for row in rows {
                     text += &template.render(&row).map_err(Error::Format)?;
                     text += "\n";
@@ -97,8 +97,8 @@ impl RowFormat {
                 out.write_all(columns::aligned(&text).as_bytes())?;
             }
             Self::Lines(template) => {
-                // A field that there is not is none in no rows either.
-                header(template, names)?;
+                // An unknown field is an error even if there are no rows.
+                header(template, headers)?;
                 for row in rows {
                     let text = template.render(&row).map_err(Error::Format)?;
                     writeln!(out, "{text}")?;
@@ -109,9 +109,9 @@ impl RowFormat {
     }
 }
 
-/// Returns what stands above the columns: of names nothing else can go wrong than that they do not exist.
-fn header(template: &Template, names: &Value) -> Result<String, Error> {
-    match template.header(names) {
+/// Returns the header line. Errors other than an unknown field depend on the values of rows and are ignored here.
+fn header(template: &Template, headers: &Value) -> Result<String, Error> {
+    match template.header(headers) {
         Ok(header) => Ok(header),
         Err(error @ EvalError::UnknownField { .. }) => Err(Error::Format(error)),
         Err(_) => Ok(String::new()),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_templates_are_told_apart() {
+    fn keywords_and_templates_are_parsed() {
         for default in ["", "table", "table  "] {
             assert_eq!(default.parse::<Format>().unwrap(), Format::Table);
         }
@@ -161,16 +161,16 @@ mod tests {
         assert!(matches!(table, DocumentFormat::Lines(_)));
     }
 
-    /// R9: a cell stays in its row and column.
+    /// R9: a cell cannot leave its row and column.
     #[test]
-    fn rows_are_written_in_every_form() {
+    fn rows_are_written_in_every_format() {
         let rows = [row("alpine", "3"), row("x\ny\t\u{1b}", "latest")];
-        let forms = [
+        let formats = [
             r"table {{.Name}}\t{{upper .Tag}}\tfix",
             "{{.Name}}:{{.Tag}}",
             "json",
         ];
-        let texts = forms.map(|form| written(form, &rows).unwrap());
+        let texts = formats.map(|format| written(format, &rows).unwrap());
         insta::assert_snapshot!(texts.join("\n"), @r#"
         NAME           TAG       fix
         alpine         3         fix
@@ -187,9 +187,9 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_do_not_exist_are_told_without_rows_too() {
-        for form in ["{{.Foo}}", "table {{.Foo}}"] {
-            let error = written(form, &[]).unwrap_err();
+    fn unknown_fields_are_errors_without_rows() {
+        for format in ["{{.Foo}}", "table {{.Foo}}"] {
+            let error = written(format, &[]).unwrap_err();
             assert!(matches!(
                 error,
                 Error::Format(EvalError::UnknownField { .. })

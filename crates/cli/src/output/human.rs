@@ -1,4 +1,4 @@
-//! Sizes, spans and ages as people read them: decimal units, as Docker prints them.
+//! Sizes, durations and ages for humans, in the decimal units that Docker prints.
 
 use std::time::Duration;
 
@@ -7,30 +7,30 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Returns `bytes` as the tables of `docker images` and `docker history` have them: three significant
-/// digits, no trailing zeros ("7.38MB", "141MB", "0B").
+/// Formats `bytes` like the tables of `docker images` and `docker history`: three significant digits, no trailing
+/// zeros ("7.38MB", "141MB", "0B").
 pub(crate) fn table_size(bytes: u64) -> String {
     significant(bytes, 3)
 }
 
-/// Returns `bytes` as `docker system df` has them: four significant digits ("1.049MB").
+/// Formats `bytes` like `docker system df`: four significant digits ("1.049MB").
 pub(crate) fn usage_size(bytes: u64) -> String {
     significant(bytes, 4)
 }
 
-/// Returns `bytes` to a tenth of its unit ("144.6 MB", "61.0 MB"; plain bytes stay whole).
+/// Formats `bytes` with one decimal ("144.6 MB", "61.0 MB", "999 B").
 pub(crate) fn amount(bytes: u64) -> String {
     let (scale, unit) = unit_of(bytes);
     format!("{} {unit}", tenths(bytes, scale))
 }
 
-/// Returns `done` of `total` in the unit of `total` ("88.1/144.6 MB").
+/// Formats `done` of `total` in the unit of `total` ("88.1/144.6 MB").
 pub(crate) fn amount_of(done: u64, total: u64) -> String {
     let (scale, unit) = unit_of(total);
     format!("{}/{} {unit}", tenths(done, scale), tenths(total, scale))
 }
 
-/// Returns `bytes` to three significant digits, for numbers that are about right ("431 MB", "1.25 GB").
+/// Formats an approximate number of bytes with three significant digits ("431 MB", "1.25 GB").
 pub(crate) fn about(bytes: u64) -> String {
     let (scale, unit) = unit_of(bytes);
     if scale == 1 {
@@ -45,18 +45,18 @@ pub(crate) fn about(bytes: u64) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
-/// Returns bytes a second as [`about`] has bytes; the "/s" is the caller's.
+/// Formats bytes per second like [`about`]. The caller appends "/s".
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a rate is not negative, and what does not fit saturates"
+    reason = "a rate is not negative, and large values saturate"
 )]
 pub(crate) fn about_rate(rate: f64) -> String {
     about(rate as u64)
 }
 
-/// Returns a length of time as progress has it ("0.3s", "42s", "2m 05s", "1h 04m").
-pub(crate) fn span(time: Duration) -> String {
+/// Formats a duration for progress output ("0.3s", "42s", "2m 05s", "1h 04m").
+pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     if time < Duration::from_millis(9950) {
         format!("{:.1}s", time.as_secs_f64())
@@ -70,12 +70,12 @@ pub(crate) fn span(time: Duration) -> String {
     }
 }
 
-/// Returns an age in the words of Docker's tables, which end in "ago" ("2 weeks ago").
+/// Formats an age like Docker's tables ("2 weeks ago").
 pub(crate) fn age(time: Duration) -> String {
     let seconds = time.as_secs();
-    // Docker counts hours to the nearest, and whole days, weeks and months of those.
+    // Docker rounds to the nearest hour and derives whole days, weeks and months from it.
     let hours = (seconds + HOUR / 2) / HOUR;
-    let words = match seconds {
+    let text = match seconds {
         0 => "Less than a second".to_owned(),
         1 => "1 second".to_owned(),
         2..MINUTE => format!("{seconds} seconds"),
@@ -90,10 +90,10 @@ pub(crate) fn age(time: Duration) -> String {
             17_520.. => format!("{} years", seconds / DAY / 365),
         },
     };
-    format!("{words} ago")
+    format!("{text} ago")
 }
 
-/// Returns `count` and `noun`, in the plural unless there is just one.
+/// Formats `count` and `noun`, in the plural unless the count is one.
 pub(crate) fn count(count: u64, noun: &str) -> String {
     match (count, noun.strip_suffix('y')) {
         (1, _) => format!("{count} {noun}"),
@@ -102,7 +102,7 @@ pub(crate) fn count(count: u64, noun: &str) -> String {
     }
 }
 
-/// The unit in which `bytes` has one to three digits before the point, after rounding to a tenth.
+/// Returns the scale and name of the unit in which `bytes` has one to three integer digits, rounded to one decimal.
 fn unit_of(bytes: u64) -> (u64, &'static str) {
     let mut scale = 1;
     for unit in &UNITS[..UNITS.len() - 1] {
@@ -126,7 +126,7 @@ fn tenths(bytes: u64, scale: u64) -> String {
     format!("{:.1}", to_float(bytes) / to_float(scale))
 }
 
-/// C's `%.*g` with a unit behind it: rounded to `digits`, trailing zeros dropped.
+/// Formats like C's `%.*g`, followed by a unit: rounded to `digits`, without trailing zeros.
 fn significant(bytes: u64, digits: i32) -> String {
     let mut value = to_float(bytes);
     let mut unit = 0;
@@ -151,8 +151,8 @@ fn significant(bytes: u64, digits: i32) -> String {
     format!("{text}{}", UNITS[unit])
 }
 
-/// Sizes are shown to four digits at most, so the bits that a float loses do not matter.
-#[expect(clippy::cast_precision_loss, reason = "shown to four digits")]
+/// Converts `bytes`. The lost precision does not matter: at most four digits are shown.
+#[expect(clippy::cast_precision_loss, reason = "at most four digits are shown")]
 pub(crate) fn to_float(bytes: u64) -> f64 {
     bytes as f64
 }
@@ -163,7 +163,7 @@ mod tests {
 
     /// The values are those that Docker's CLI prints for the same sizes.
     #[test]
-    fn sizes_in_tables_read_as_dockers_do() {
+    fn table_sizes_are_formatted_like_docker() {
         let sizes = [
             0,
             999,
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_keep_their_unit_and_a_tenth() {
+    fn amounts_have_a_unit_and_one_decimal() {
         let printed = [
             amount(0),
             amount(999),
@@ -250,9 +250,9 @@ mod tests {
     }
 
     #[test]
-    fn spans_read_from_tenths_to_hours() {
+    fn durations_range_from_tenths_of_seconds_to_hours() {
         let printed = [300, 9949, 9950, 42_000, 59_499, 59_500, 125_000, 3_840_000]
-            .map(|millis| span(Duration::from_millis(millis)));
+            .map(|millis| duration(Duration::from_millis(millis)));
         insta::assert_debug_snapshot!(printed, @r#"
         [
             "0.3s",
@@ -267,9 +267,9 @@ mod tests {
         "#);
     }
 
-    /// Docker's words, at the edges where they change.
+    /// Values around the limits at which Docker changes the unit.
     #[test]
-    fn ages_read_as_dockers_do() {
+    fn ages_are_formatted_like_docker() {
         let printed = [
             0,
             1,

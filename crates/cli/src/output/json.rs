@@ -1,4 +1,4 @@
-//! JSON results: one object a line, or one document indented as Docker's.
+//! JSON output: one object per line, or one indented document as in Docker.
 
 use std::io::{self, Write};
 
@@ -7,26 +7,26 @@ use serde_json::ser::PrettyFormatter;
 
 use windlass::text::escape_json;
 
-/// Writes `value` on a line of its own.
+/// Writes `value` on one line.
 pub(crate) fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_string(value)?;
     writeln!(out, "{}", escape_json(&text))
 }
 
-/// Writes `value` over several lines, four spaces a level, as `docker inspect` does.
+/// Writes `value` indented by four spaces per level, like `docker inspect`.
 pub(crate) fn document(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     let mut text = Vec::new();
     let formatter = PrettyFormatter::with_indent(b"    ");
     value.serialize(&mut serde_json::Serializer::with_formatter(
         &mut text, formatter,
     ))?;
-    let text = String::from_utf8(text).expect("JSON is written as UTF-8");
+    let text = String::from_utf8(text).expect("serialized JSON is UTF-8");
     writeln!(out, "{}", escape_json(&text))
 }
 
-/// Writes `json` over several lines, four spaces a level, with its members, numbers and texts as they are.
+/// Writes `json` indented by four spaces per level, without changing its members, numbers and strings.
 ///
-/// What is not JSON comes out as something else, and steers no terminal either.
+/// The output for invalid JSON is unspecified, but has no control characters either.
 pub(crate) fn indented(out: &mut dyn Write, json: &str) -> io::Result<()> {
     let mut text = String::with_capacity(2 * json.len());
     let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
@@ -78,9 +78,9 @@ fn new_line(text: &mut String, depth: usize) {
 mod tests {
     use super::*;
 
-    /// R9: the same value for a parser, and nothing that steers a terminal.
+    /// R9: a parser reads the same value, and no control character reaches the terminal.
     #[test]
-    fn strings_stay_what_they_are_and_steer_no_terminal() {
+    fn control_characters_in_strings_are_escaped() {
         let value = serde_json::json!({ "a": "\x1b[31m\u{9b}31m\u{202e}é\n" });
         let mut out = Vec::new();
         line(&mut out, &value).unwrap();
@@ -92,9 +92,9 @@ mod tests {
         );
     }
 
-    /// Order, repeated members, numbers and escapes stay, which a parser would change.
+    /// Order, repeated members, numbers and escapes are kept; a parser would change them.
     #[test]
-    fn any_json_can_be_indented() {
+    fn indentation_keeps_the_text_of_values() {
         let json =
             "{\"b\":[1.50,{}, [ ],\n\t{\"x\":null}],\"a\":\"{,:\\\"}\\\\\",\"b\":\"\u{202e}\"}\n";
         let mut out = Vec::new();
@@ -115,9 +115,9 @@ mod tests {
         "#);
     }
 
-    /// R9: what is no JSON is no way to a terminal either.
+    /// R9.
     #[test]
-    fn broken_json_steers_no_terminal() {
+    fn control_characters_in_invalid_json_are_escaped() {
         let mut out = Vec::new();
         indented(&mut out, "}}]\u{1b}[2J\"\u{9b}\u{7f}").unwrap();
         assert_eq!(
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_indented_as_dockers() {
+    fn documents_are_indented_like_docker() {
         let mut out = Vec::new();
         document(
             &mut out,

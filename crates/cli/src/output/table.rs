@@ -1,29 +1,31 @@
-//! Columns as Docker aligns them: three spaces apart, none narrower than ten.
+//! Tables in the style of Docker.
 
 use std::io::{self, Write};
 
 use windlass::text::escape;
 
-pub(super) const GAP: usize = 3;
-pub(super) const NARROWEST: usize = 10;
+/// The number of spaces between two columns.
+pub(super) const COLUMN_GAP: usize = 3;
+/// The least width of a column, in characters.
+pub(super) const MIN_COLUMN_WIDTH: usize = 10;
 
-/// Rows under one header.
+/// A header and rows.
 ///
-/// Cells are made harmless as they come in (R9), whoever wrote them.
+/// Control characters in cells are escaped (R9).
 #[derive(Debug)]
 pub(crate) struct Table<const COLUMNS: usize> {
     rows: Vec<[String; COLUMNS]>,
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
-    /// Makes a table that has its header and no rows.
+    /// Creates a table without rows.
     pub(crate) fn new(header: [&str; COLUMNS]) -> Self {
         Self {
             rows: vec![header.map(str::to_owned)],
         }
     }
 
-    /// Adds a row below the others.
+    /// Appends a row.
     pub(crate) fn push(&mut self, cells: [String; COLUMNS]) {
         self.rows.push(cells.map(|cell| escape(&cell).into_owned()));
     }
@@ -42,10 +44,10 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     }
 
     fn widths(&self) -> [usize; COLUMNS] {
-        let mut widths = [NARROWEST; COLUMNS];
+        let mut widths = [MIN_COLUMN_WIDTH; COLUMNS];
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count() + GAP);
+                *width = (*width).max(cell.chars().count() + COLUMN_GAP);
             }
         }
         widths
@@ -63,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_align_as_dockers_do() {
+    fn columns_are_aligned_like_docker() {
         let mut table = Table::new(["REPOSITORY", "TAG", "SIZE"]);
         table.push(["alpine", "3.19", "7.38MB"].map(str::to_owned));
         table.push(["localhost:5000/ünï", "latest", "0B"].map(str::to_owned));
@@ -75,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_cannot_break_out_of_their_row() {
+    fn control_characters_in_cells_are_escaped() {
         let mut table = Table::new(["A", "B"]);
         table.push(["x\ny".to_owned(), "\x1b[31m".to_owned()]);
         insta::assert_snapshot!(written(&table), @r"

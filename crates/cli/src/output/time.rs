@@ -1,4 +1,4 @@
-//! Moments as images carry them: RFC 3339, from whoever built the image.
+//! Timestamps of images: RFC 3339 text that the builder of the image wrote.
 
 use std::time::Duration;
 
@@ -7,38 +7,38 @@ use jiff::tz::TimeZone;
 
 use super::human;
 
-/// Returns the moment that `text` names, if it names one. The year 1 is how Go says that it does not know.
+/// Parses a timestamp. Go writes an unknown time as the year 1, so earlier years return `None`.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     const YEAR_2: &str = "0002-01-01T00:00:00Z";
-    let unknown: Timestamp = YEAR_2.parse().expect("a moment");
-    text.parse().ok().filter(|moment| *moment >= unknown)
+    let year_2: Timestamp = YEAR_2.parse().expect("a valid timestamp");
+    text.parse().ok().filter(|time| *time >= year_2)
 }
 
-/// Returns how long ago `text` was ("2 weeks ago"), or "N/A" if that is no moment.
+/// Returns the age of a timestamp ("2 weeks ago"), or "N/A" if it is invalid.
 pub(crate) fn age(text: &str) -> String {
     age_at(text, Timestamp::now())
 }
 
-/// Returns the moment that `text` names as Docker's lists have it, in the time zone of this machine
-/// ("2026-11-09 12:00:00 +0000 UTC"), or "N/A" if that is no moment.
-pub(crate) fn moment(text: &str) -> String {
-    moment_in(text, TimeZone::system())
+/// Returns a timestamp in the format of Docker's lists and the local time zone ("2026-11-09 12:00:00 +0000 UTC"), or
+/// "N/A" if it is invalid.
+pub(crate) fn local_time(text: &str) -> String {
+    time_in(text, TimeZone::system())
 }
 
-fn moment_in(text: &str, zone: TimeZone) -> String {
-    let Some(moment) = parse(text) else {
+fn time_in(text: &str, zone: TimeZone) -> String {
+    let Some(time) = parse(text) else {
         return "N/A".to_owned();
     };
-    let moment = moment.to_zoned_datetime(zone);
-    moment.strftime("%Y-%m-%d %H:%M:%S %z %Z").to_string()
+    let time = time.to_zoned_datetime(zone);
+    time.strftime("%Y-%m-%d %H:%M:%S %z %Z").to_string()
 }
 
-/// A moment in the future is now: clocks differ.
+/// A timestamp in the future has no age: clocks differ.
 fn age_at(text: &str, now: Timestamp) -> String {
-    let Some(moment) = parse(text) else {
+    let Some(time) = parse(text) else {
         return "N/A".to_owned();
     };
-    let age = Duration::try_from(now.duration_since(moment)).unwrap_or_default();
+    let age = Duration::try_from(now.duration_since(time)).unwrap_or_default();
     human::age(age)
 }
 
@@ -47,19 +47,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_read_as_gos() {
+    fn times_are_formatted_like_go() {
         let text = "2026-11-09T12:00:00.123456789+01:00";
         assert_eq!(
-            moment_in(text, TimeZone::UTC),
+            time_in(text, TimeZone::UTC),
             "2026-11-09 11:00:00 +0000 UTC"
         );
         let zone = TimeZone::fixed(jiff::tz::offset(-8));
-        assert_eq!(moment_in(text, zone), "2026-11-09 03:00:00 -0800 -08");
-        assert_eq!(moment_in("0001-01-01T00:00:00Z", TimeZone::UTC), "N/A");
+        assert_eq!(time_in(text, zone), "2026-11-09 03:00:00 -0800 -08");
+        assert_eq!(time_in("0001-01-01T00:00:00Z", TimeZone::UTC), "N/A");
     }
 
     #[test]
-    fn ages_are_told_from_any_text() {
+    fn invalid_text_has_no_age() {
         let now = "2026-11-23T12:00:00Z".parse().unwrap();
         let ages = [
             "2026-11-09T12:00:00.123456789Z",

@@ -14,7 +14,7 @@ use windlass::{LayerState, LayerView, PullPhase, PullView, percent};
 
 use super::line::{Line, Look};
 use crate::output::human;
-use crate::output::text::shortened;
+use crate::output::text::truncated;
 use windlass::text::escape;
 
 /// How often a frame is drawn, and how long each picture of the spinner stays.
@@ -103,7 +103,7 @@ fn image_line(view: &PullView, now: Duration, columns: usize) -> Line {
     }
     let parts = PARTS[PARTS.len() - 1];
     let others = image_line_of(view, parts, "", now).width();
-    let name = shortened(view.name(), columns.saturating_sub(others).max(1));
+    let name = truncated(view.name(), columns.saturating_sub(others).max(1));
     image_line_of(view, parts, &name, now)
 }
 
@@ -152,7 +152,7 @@ fn part_of(view: &PullView, part: Part, now: Duration) -> Option<Line> {
         Part::TimeLeft if is_downloading => {
             line.push(
                 Look::Plain,
-                format!("eta {}", human::span(view.time_left(now)?)),
+                format!("eta {}", human::duration(view.time_left(now)?)),
             );
         }
         Part::Doing => line.push(Look::Plain, doing(view)?),
@@ -292,7 +292,7 @@ fn pause_line(views: &[&PullView], now: Duration) -> Option<Line> {
         | LayerState::Done => None,
     });
     let (until, host, layer) = pauses.min_by_key(|(until, ..)| *until)?;
-    let wait = human::span(until.saturating_sub(now));
+    let wait = human::duration(until.saturating_sub(now));
     let mut line = Line::default();
     line.push(Look::Faint, format!("{INDENT}{}  ", short(layer)));
     line.push(Look::Warning, format!("waiting {wait}"));
@@ -305,7 +305,10 @@ fn setback_line(views: &[&PullView], now: Duration) -> Option<Line> {
     let setback = views.iter().find_map(|view| view.setback())?;
     let next = match setback.again_at {
         None => "asking another endpoint".to_owned(),
-        Some(at) => format!("asking again in {}", human::span(at.saturating_sub(now))),
+        Some(at) => format!(
+            "asking again in {}",
+            human::duration(at.saturating_sub(now))
+        ),
     };
     let mut line = Line::default();
     line.push(Look::Plain, INDENT);
@@ -330,7 +333,7 @@ fn retry_line(views: &[&PullView], now: Duration) -> Option<Line> {
             | LayerState::Done => None,
         });
     let (at, layer, attempt, error) = retries.min_by_key(|&(at, ..)| at)?;
-    let wait = human::span(at.saturating_sub(now));
+    let wait = human::duration(at.saturating_sub(now));
     let mut line = Line::default();
     line.push(Look::Faint, format!("{INDENT}{}  ", short(layer)));
     line.push(Look::Warning, format!("try {attempt} in {wait}"));

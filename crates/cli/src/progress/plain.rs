@@ -54,7 +54,7 @@ impl Plain {
                     // Counted anew: it is the first try with another endpoint.
                     1 => format!("{layer}: {}; asking another endpoint", words(reason)),
                     _ => {
-                        let wait = human::span(*after);
+                        let wait = human::duration(*after);
                         format!("{layer}: try {attempt} in {wait}: {}", words(reason))
                     }
                 }
@@ -66,7 +66,7 @@ impl Plain {
                 "{}: layer {}: waiting {}: {} asked for it",
                 view.name(),
                 digest.short(),
-                human::span(*after),
+                human::duration(*after),
                 view.deliverer(digest)
             ),
             PullEvent::Resolving { .. }
@@ -104,7 +104,10 @@ pub(crate) fn setback(name: &str, setback: &Setback) -> String {
     let reason = words(&setback.reason);
     match setback.after {
         None => format!("{name}: {reason}; asking another endpoint"),
-        Some(after) => format!("{name}: {reason}; asking again in {}", human::span(after)),
+        Some(after) => format!(
+            "{name}: {reason}; asking again in {}",
+            human::duration(after)
+        ),
     }
 }
 
@@ -149,7 +152,7 @@ fn heartbeat(view: &PullView, now: Duration) -> String {
                 .map(|rate| format!(", {}/s", human::about_rate(rate)));
             let left = view
                 .time_left(now)
-                .map(|left| format!(", eta {}", human::span(left)));
+                .map(|left| format!(", eta {}", human::duration(left)));
             format!(
                 "{}%, {}{}{}",
                 percent(done, total),

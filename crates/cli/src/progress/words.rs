@@ -13,7 +13,10 @@ pub(super) fn pulled(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> Li
         Outcome::Downloaded => {
             line.push(Look::Good, "Pulled");
             line.push(Look::Strong, format!(" {}", view.name()));
-            line.push(Look::Plain, format!(" in {}", human::span(pulled.duration)));
+            line.push(
+                Look::Plain,
+                format!(" in {}", human::duration(pulled.duration)),
+            );
             line.push(Look::Plain, format!("  {}", amounts(pulled)));
             line.push(Look::Warning, skipped(view.skipped()));
         }

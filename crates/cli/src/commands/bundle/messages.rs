@@ -1,18 +1,18 @@
-//! What people are told about a bundle.
+//! Warnings about a bundle.
 
 use windlass::text::error_chain;
 use windlass::{BundleWarning, VolumeProblem};
 
-/// As many warnings as are shown; an image may cause any number.
-const MOST: usize = 10;
+/// The maximum number of warnings to print; an image can cause any number.
+const MAX_WARNINGS: usize = 10;
 
-/// Returns the warnings; of many, how many there are besides.
+/// Returns the first warnings, and a line with the number of further ones.
 pub(super) fn warnings(warnings: &[BundleWarning]) -> Vec<String> {
-    let mut words: Vec<_> = warnings.iter().take(MOST).map(warning).collect();
-    if let Some(others @ 1..) = warnings.len().checked_sub(MOST) {
-        words.push(format!("and {others} more of this kind"));
+    let mut messages: Vec<_> = warnings.iter().take(MAX_WARNINGS).map(warning).collect();
+    if let Some(others @ 1..) = warnings.len().checked_sub(MAX_WARNINGS) {
+        messages.push(format!("and {others} more of this kind"));
     }
-    words
+    messages
 }
 
 fn warning(warning: &BundleWarning) -> String {
@@ -21,12 +21,12 @@ fn warning(warning: &BundleWarning) -> String {
             format!("the image's variable {text:?} is left out: it is not of the form NAME=value")
         }
         BundleWarning::Label { key } => format!(
-            "the image's label {key:?} is left out: a runtime might take it for a command to it"
+            "the image's label {key:?} is left out: a runtime could treat it as an instruction"
         ),
         BundleWarning::Volume { path, problem } => {
             let why = match problem {
                 VolumeProblem::Path => "it is not an absolute path without `..` below /",
-                VolumeProblem::System => "what is there is not the image's",
+                VolumeProblem::System => "the system provides this path",
                 VolumeProblem::NotADirectory => "the image has no directory there",
             };
             format!("the image's volume {path:?} is left out: {why}")
@@ -37,8 +37,8 @@ fn warning(warning: &BundleWarning) -> String {
     }
 }
 
-/// Returns `word` as a shell takes it for one word.
-pub(super) fn quoted(word: &str) -> String {
+/// Quotes `word` for a shell.
+pub(super) fn quote(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {
         true => word.to_owned(),
@@ -53,18 +53,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_warnings_some_are_shown() {
-        let text = || BundleWarning::Variable {
+    fn the_number_of_warnings_is_limited() {
+        let warning = || BundleWarning::Variable {
             text: sanitize("A"),
         };
-        let many = |count: usize| -> Vec<_> { (0..count).map(|_| text()).collect() };
+        let many = |count: usize| -> Vec<_> { (0..count).map(|_| warning()).collect() };
         assert_eq!(warnings(&many(0)).len(), 0);
-        assert_eq!(warnings(&many(MOST)).len(), MOST);
-        assert_eq!(warnings(&many(MOST + 3))[MOST], "and 3 more of this kind");
+        assert_eq!(warnings(&many(MAX_WARNINGS)).len(), MAX_WARNINGS);
+        assert_eq!(
+            warnings(&many(MAX_WARNINGS + 3))[MAX_WARNINGS],
+            "and 3 more of this kind"
+        );
     }
 
     #[test]
-    fn a_shell_reads_one_word() {
+    fn words_are_quoted_for_a_shell() {
         for (word, shell) in [
             ("./box", "./box"),
             ("", "''"),
@@ -72,7 +75,7 @@ mod tests {
             ("it's", r"'it'\''s'"),
             ("$(x)", "'$(x)'"),
         ] {
-            assert_eq!(quoted(word), shell);
+            assert_eq!(quote(word), shell);
         }
     }
 }

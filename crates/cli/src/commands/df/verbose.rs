@@ -1,4 +1,4 @@
-//! `windlass df --verbose`: image by image, layer by layer, and what is on the disk.
+//! `windlass df --verbose`: each image, layer and blob, and sizes on the disk.
 
 use std::io::{self, Write};
 use std::time::SystemTime;
@@ -8,14 +8,14 @@ use windlass::{
     BlobKind, DiffId, Digest, DiskUsage, ImageId, ImageSummary, ImageUsage, MeasuredStore, Usage,
 };
 
-use super::{Kind, Record, partials, share};
+use super::{KindUsage, UsageRecord, partial_table, share};
 use crate::output::table::Table;
 use crate::output::{human, time};
 
 const NONE: &str = "<none>";
 
-/// What is shown.
-pub(super) struct Report<'a> {
+/// The detailed disk usage.
+pub(super) struct VerboseReport<'a> {
     usage: &'a DiskUsage,
     measured: &'a MeasuredStore,
     layers: OnDisk,
@@ -23,26 +23,26 @@ pub(super) struct Report<'a> {
     partial: OnDisk,
 }
 
-/// What one kind takes up on the disk, in bytes.
+/// The size of one kind of content on the disk, in bytes.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct OnDisk {
     on_disk: u64,
     reclaimable_on_disk: u64,
 }
 
-/// Everything one by one, for programs.
+/// Each image, layer and blob, as JSON.
 #[derive(Serialize)]
-pub(super) struct Each {
+pub(super) struct EachItem {
     #[serde(rename = "each_image")]
-    images: Vec<Held>,
+    images: Vec<ImageUsageRecord>,
     #[serde(rename = "each_layer")]
-    layers: Vec<Layer>,
+    layers: Vec<LayerUsageRecord>,
     #[serde(rename = "each_blob")]
-    blobs: Vec<Blob>,
+    blobs: Vec<BlobUsageRecord>,
 }
 
 #[derive(Serialize)]
-struct Held {
+struct ImageUsageRecord {
     image_id: ImageId,
     names: Vec<String>,
     created: Option<String>,
@@ -52,7 +52,7 @@ struct Held {
 }
 
 #[derive(Serialize)]
-struct Layer {
+struct LayerUsageRecord {
     diff_id: DiffId,
     images: u64,
     size: u64,
@@ -61,7 +61,7 @@ struct Layer {
 }
 
 #[derive(Serialize)]
-struct Blob {
+struct BlobUsageRecord {
     digest: Digest,
     kind: &'static str,
     images: u64,
@@ -70,7 +70,7 @@ struct Blob {
     reclaimable: bool,
 }
 
-impl<'a> Report<'a> {
+impl<'a> VerboseReport<'a> {
     pub(super) fn new(usage: &'a DiskUsage, measured: &'a MeasuredStore) -> Self {
         let layers = measured.layers.iter().filter(|layer| layer.is_reclaimable);
         let blobs = measured.blobs.iter().filter(|blob| blob.is_reclaimable);
@@ -101,7 +101,7 @@ impl<'a> Report<'a> {
         self.blobs().write(out)?;
         if !self.usage.partial_blobs.is_empty() {
             writeln!(out, "\nPartial downloads:")?;
-            partials(&self.usage.partial_blobs, SystemTime::now()).write(out)?;
+            partial_table(&self.usage.partial_blobs, SystemTime::now()).write(out)?;
         }
         writeln!(out, "\nOn the disk:")?;
         self.on_disk().write(out)
@@ -162,45 +162,45 @@ impl<'a> Report<'a> {
 
     fn on_disk(&self) -> Table<5> {
         let mut table = Table::new(["TYPE", "TOTAL", "SIZE", "ON DISK", "RECLAIMABLE"]);
-        let mut all = (Usage::default(), OnDisk::none());
+        let (mut total, mut total_on_disk) = (Usage::default(), OnDisk::none());
         for (name, usage, on_disk) in [
             ("Layers", self.usage.layers, self.layers),
             ("Blobs", self.usage.blobs, self.blobs),
             ("Partial downloads", self.usage.partial, self.partial),
         ] {
             table.push(row(name, &usage, &on_disk));
-            all.0.count += usage.count;
-            all.0.size += usage.size;
-            all.1.on_disk += on_disk.on_disk;
-            all.1.reclaimable_on_disk += on_disk.reclaimable_on_disk;
+            total.count += usage.count;
+            total.size += usage.size;
+            total_on_disk.on_disk += on_disk.on_disk;
+            total_on_disk.reclaimable_on_disk += on_disk.reclaimable_on_disk;
         }
-        table.push(row("All", &all.0, &all.1));
+        table.push(row("All", &total, &total_on_disk));
         table
     }
 
-    pub(super) fn record(&self) -> Record {
-        let measured = |usage: &Usage, on_disk| Kind {
+    pub(super) fn record(&self) -> UsageRecord {
+        let measured = |usage: &Usage, on_disk| KindUsage {
             measured: Some(on_disk),
-            ..Kind::of(usage)
+            ..KindUsage::of(usage)
         };
-        Record {
+        UsageRecord {
             layers: measured(&self.usage.layers, self.layers),
             blobs: measured(&self.usage.blobs, self.blobs),
             partial: measured(&self.usage.partial, self.partial),
             each: Some(self.each()),
-            ..Record::of(self.usage)
+            ..UsageRecord::of(self.usage)
         }
     }
 
-    fn each(&self) -> Each {
-        let layers = self.measured.layers.iter().map(|layer| Layer {
+    fn each(&self) -> EachItem {
+        let layers = self.measured.layers.iter().map(|layer| LayerUsageRecord {
             diff_id: layer.diff_id,
             images: layer.images,
             size: layer.size,
             on_disk: layer.on_disk,
             reclaimable: layer.is_reclaimable,
         });
-        let blobs = self.measured.blobs.iter().map(|blob| Blob {
+        let blobs = self.measured.blobs.iter().map(|blob| BlobUsageRecord {
             digest: blob.digest,
             kind: kind(blob.kind),
             images: blob.images,
@@ -208,8 +208,13 @@ impl<'a> Report<'a> {
             on_disk: blob.on_disk,
             reclaimable: blob.is_reclaimable,
         });
-        Each {
-            images: self.usage.each_image.iter().map(Held::of).collect(),
+        EachItem {
+            images: self
+                .usage
+                .each_image
+                .iter()
+                .map(ImageUsageRecord::of)
+                .collect(),
             layers: layers.collect(),
             blobs: blobs.collect(),
         }
@@ -225,7 +230,7 @@ impl OnDisk {
     }
 }
 
-impl Held {
+impl ImageUsageRecord {
     fn of(usage: &ImageUsage) -> Self {
         let image = &usage.image;
         let names = image.names.iter().chain(&image.digests);
@@ -250,7 +255,7 @@ fn row(name: &str, usage: &Usage, on_disk: &OnDisk) -> [String; 5] {
     ]
 }
 
-/// Repository and tag: a row for each tag, or for each repository that has it by digest alone.
+/// Returns repository and tag of each row: one for each tag, or for each repository that has only digests.
 fn names(image: &ImageSummary) -> Vec<[String; 2]> {
     let none = || NONE.to_owned();
     let row = |name: &windlass::Reference| {

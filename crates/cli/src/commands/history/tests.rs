@@ -1,4 +1,4 @@
-//! Tables of history.
+//! Output of the history.
 
 use windlass::Digest;
 
@@ -37,9 +37,9 @@ fn table(args: &Args) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// Docker's columns; what builders wrote cannot break the table or steer the terminal (R9).
+/// Control characters in a step neither break the table nor reach the terminal (R9).
 #[test]
-fn the_table_has_dockers_columns() {
+fn the_table_has_the_columns_of_docker() {
     let args = Args {
         name: "x".to_owned(),
         human: true,
@@ -67,9 +67,9 @@ fn the_table_has_dockers_columns() {
     "#);
 }
 
-/// Docker's fields; `--no-trunc` and `--human` count for them, too.
+/// `--no-trunc` and `--human` apply to the fields of a template, too.
 #[test]
-fn formats_have_dockers_fields() {
+fn formats_have_the_fields_of_docker() {
     let written = |format: &str, no_trunc: bool| {
         let args = Args {
             name: "x".to_owned(),
@@ -85,9 +85,9 @@ fn formats_have_dockers_fields() {
         let steps = steps();
         let values = steps
             .iter()
-            .map(|step| args.value(step, format.is_guarded()));
+            .map(|step| args.value(step, format.is_escaped()));
         let mut out = Vec::new();
-        format.write(&mut out, &names(), values).unwrap();
+        format.write(&mut out, &headers(), values).unwrap();
         String::from_utf8(out).unwrap()
     };
     let texts = [

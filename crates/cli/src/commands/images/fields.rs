@@ -1,14 +1,14 @@
-//! A row as templates see it, with Docker's names for what it has.
+//! The template value of a row, with the field names of Docker.
 
 use super::rows::Row;
 use crate::output::format::Format;
 use windlass_go_template::{ParseError, StructField, StructValue, Value};
 
-/// Docker's `raw`: a line a field, and an empty one behind each image.
+/// Docker's `raw` format: one line per field, and an empty line after each image.
 const RAW: &str = "\
 repository: {{.Repository}}\\ntag: {{.Tag}}\\nimage_id: {{.ID}}\\ncreated_at: {{.CreatedAt}}\\nvirtual_size: {{.Size}}\\n";
 
-/// The fields, and the columns that they make.
+/// The fields, and their column headers.
 const FIELDS: [(&str, &str); 12] = [
     ("Containers", "CONTAINERS"),
     ("CreatedAt", "CREATED AT"),
@@ -25,7 +25,7 @@ const FIELDS: [(&str, &str); 12] = [
 ];
 const UNKNOWN: &str = "N/A";
 
-/// Reads `--format`, which has one word more than other lists.
+/// Parses `--format`, which has the keyword `raw` in addition to those of other lists.
 pub(super) fn format(text: &str) -> Result<Format, ParseError> {
     match text {
         "raw" => RAW.parse(),
@@ -33,14 +33,15 @@ pub(super) fn format(text: &str) -> Result<Format, ParseError> {
     }
 }
 
-/// Returns the names of the columns.
-pub(super) fn names() -> Value {
+/// Returns the template value with the column headers.
+pub(super) fn headers() -> Value {
     let fields = FIELDS.map(|(name, column)| StructField::new(name, Value::plain(column)));
     Value::Struct(StructValue::new(fields.into()))
 }
 
-/// Returns `row`, whose image is called `id`; its texts are `guarded` if they are on their way to a terminal.
-pub(super) fn of(row: &Row<'_>, id: &str, guarded: bool) -> Value {
+/// Returns the template value of `row`; `id` is the image ID to show. If `is_escaped`, texts are safe for a terminal
+/// (R9).
+pub(super) fn of(row: &Row<'_>, id: &str, is_escaped: bool) -> Value {
     let [repository, tag, digest] = row.name.cells();
     let fields = FIELDS.map(|(name, _)| {
         let text = match name {
@@ -52,10 +53,10 @@ pub(super) fn of(row: &Row<'_>, id: &str, guarded: bool) -> Value {
             "Repository" => repository.clone(),
             "Size" | "VirtualSize" => row.size(),
             "Tag" => tag.clone(),
-            // What Docker does not count either.
+            // Docker shows no values for these fields either.
             _ => UNKNOWN.to_owned(),
         };
-        StructField::new(name, Value::text(&text, guarded))
+        StructField::new(name, Value::text(&text, is_escaped))
     });
     Value::Struct(StructValue::new(fields.into()))
 }

@@ -1,24 +1,24 @@
-//! One row a name: what lists of images are made of.
+//! Rows of image lists: one for each name.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
 use windlass::{Digest, ImageSummary, Reference};
 
-use super::names::Names;
+use super::name_filter::NameFilter;
 use crate::output::{human, time};
 
 pub(super) const NONE: &str = "<none>";
 const UNKNOWN: &str = "N/A";
 
-/// One name of one image. Images without a name have one row, too.
+/// One name of one image. An image without a name has one row, too.
 #[derive(Debug)]
 pub(super) struct Row<'a> {
     pub(super) image: &'a ImageSummary,
     pub(super) name: Name,
 }
 
-/// What stands in the columns that name the image.
+/// The columns with the name of the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
     pub(super) repository: Option<String>,
@@ -26,12 +26,12 @@ pub(super) struct Name {
     pub(super) digest: Option<Digest>,
 }
 
-/// How many rows a name has that has several digests.
+/// Which digests of a name have a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Digests {
-    /// One, with the first.
+pub(super) enum DigestRows {
+    /// The first one.
     First,
-    /// One each.
+    /// Each one.
     All,
 }
 
@@ -43,7 +43,7 @@ impl Row<'_> {
 
     pub(super) fn created_at(&self) -> String {
         let created = self.image.created.as_deref();
-        created.map_or_else(|| UNKNOWN.to_owned(), time::moment)
+        created.map_or_else(|| UNKNOWN.to_owned(), time::local_time)
     }
 
     pub(super) fn size(&self) -> String {
@@ -64,7 +64,7 @@ impl Name {
 }
 
 impl Name {
-    /// The name by its tag, and by its digest; by its repository alone if it has neither.
+    /// Returns the references by tag and by digest, or the repository if there is neither.
     pub(super) fn references(&self) -> Vec<Reference> {
         let Some(repository) = &self.repository else {
             return Vec::new();
@@ -79,11 +79,11 @@ impl Name {
     }
 }
 
-/// A row for each name that `wanted` lets through, the youngest image first.
+/// Returns a row for each name that `filter` matches, newest image first.
 pub(super) fn rows<'a>(
     images: impl IntoIterator<Item = &'a ImageSummary>,
-    wanted: &Names<'_>,
-    digests: Digests,
+    filter: &NameFilter<'_>,
+    digests: DigestRows,
 ) -> Vec<Row<'a>> {
     let mut rows: Vec<Row<'_>> = images
         .into_iter()
@@ -91,13 +91,13 @@ pub(super) fn rows<'a>(
             let rows = names(image).into_iter();
             rows.map(move |name| Row { image, name })
         })
-        .filter(|row| wanted.let_through(&row.name))
+        .filter(|row| filter.matches(&row.name))
         .collect();
     rows.sort_by_cached_key(|row| {
         let created = row.image.created.as_deref().and_then(time::parse);
         (Reverse(created), row.name.clone(), row.image.id)
     });
-    if digests == Digests::First {
+    if digests == DigestRows::First {
         let mut seen = HashSet::new();
         rows.retain(|row| {
             let Name {
@@ -109,8 +109,8 @@ pub(super) fn rows<'a>(
     rows
 }
 
-/// The names of an image: every tag with every digest of its repository, and the repositories that hold it by
-/// digest alone.
+/// Returns the names of an image: every tag with every digest of its repository, and repositories that have only
+/// digests of it.
 fn names(image: &ImageSummary) -> Vec<Name> {
     let mut repositories: BTreeMap<String, (Vec<String>, Vec<Digest>)> = BTreeMap::new();
     for reference in image.names.iter().chain(&image.digests) {
@@ -122,8 +122,8 @@ fn names(image: &ImageSummary) -> Vec<Name> {
     }
     let mut names = Vec::new();
     for (repository, (tags, digests)) in repositories {
-        for tag in each(&tags) {
-            for digest in each(&digests) {
+        for tag in items_or_none(&tags) {
+            for digest in items_or_none(&digests) {
                 names.push(Name {
                     repository: Some(repository.clone()),
                     tag: tag.clone(),
@@ -139,8 +139,8 @@ fn names(image: &ImageSummary) -> Vec<Name> {
     }
 }
 
-/// The `items`, or the one that there is none.
-fn each<T: Clone>(items: &[T]) -> Vec<Option<T>> {
+/// Returns the `items`, or a single `None` if there are none.
+fn items_or_none<T: Clone>(items: &[T]) -> Vec<Option<T>> {
     match items {
         [] => vec![None],
         items => items.iter().cloned().map(Some).collect(),

@@ -1,4 +1,4 @@
-//! Tables of images.
+//! Output of image lists.
 
 use windlass::Filters;
 
@@ -19,9 +19,9 @@ fn args() -> Args {
     }
 }
 
-fn all(images: &[ImageSummary], digests: Digests) -> Vec<Row<'_>> {
+fn all(images: &[ImageSummary], digests: DigestRows) -> Vec<Row<'_>> {
     let filters = Filters::default();
-    let names = Names {
+    let names = NameFilter {
         argument: None,
         filters: &filters,
     };
@@ -29,10 +29,10 @@ fn all(images: &[ImageSummary], digests: Digests) -> Vec<Row<'_>> {
 }
 
 #[test]
-fn the_tables_have_dockers_columns() {
+fn the_tables_have_the_columns_of_docker() {
     let args = args();
     let images = [image('1', &["alpine:3"], &[], None)];
-    let rows = all(&images, Digests::First);
+    let rows = all(&images, DigestRows::First);
     let mut out = Vec::new();
     args.table(&rows).write(&mut out).unwrap();
     args.table_with_digests(&rows).write(&mut out).unwrap();
@@ -41,7 +41,7 @@ fn the_tables_have_dockers_columns() {
         ..args
     };
     args.table(&rows).write(&mut out).unwrap();
-    output::json::line(&mut out, &record(&rows[0])).unwrap();
+    output::json::line(&mut out, &image_record(&rows[0])).unwrap();
     insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
     REPOSITORY   TAG       IMAGE ID       CREATED   SIZE
     alpine       3         111111111111   N/A       7.38MB
@@ -54,7 +54,7 @@ fn the_tables_have_dockers_columns() {
 }
 
 #[test]
-fn formats_have_dockers_fields() {
+fn formats_have_the_fields_of_docker() {
     let at = format!("alpine@{}", digest('a'));
     let images = [
         image('1', &["alpine:3"], &[&at], None),
@@ -71,16 +71,16 @@ fn formats_have_dockers_fields() {
         };
         let mut out = Vec::new();
         let values = rows.iter().map(|row| fields::of(row, &args.id(row), false));
-        format.write(&mut out, &fields::names(), values).unwrap();
+        format.write(&mut out, &fields::headers(), values).unwrap();
         String::from_utf8(out).unwrap()
     };
-    let forms = [
+    let formats = [
         "json",
         "raw",
         r"table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedAt}}",
         "{{.Repository}}@{{truncate .Digest 10}} {{.Platform}}",
     ];
-    insta::assert_snapshot!(forms.map(written).join("\n"), @r#"
+    insta::assert_snapshot!(formats.map(written).join("\n"), @r#"
     {"Containers":"N/A","CreatedAt":"N/A","CreatedSince":"N/A","Digest":"<none>","ID":"222222222222","Platform":"linux/amd64","Repository":"<none>","SharedSize":"N/A","Size":"7.38MB","Tag":"<none>","UniqueSize":"N/A","VirtualSize":"7.38MB"}
     {"Containers":"N/A","CreatedAt":"N/A","CreatedSince":"N/A","Digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","ID":"111111111111","Platform":"linux/amd64","Repository":"alpine","SharedSize":"N/A","Size":"7.38MB","Tag":"3","UniqueSize":"N/A","VirtualSize":"7.38MB"}
 

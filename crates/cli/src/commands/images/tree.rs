@@ -1,46 +1,46 @@
-//! `--tree`: what names lead to, platform by platform.
+//! The `--tree` option: the platforms of each image.
 
 use std::io::{self, Write};
 
 use windlass::{ImageSummary, ImageTree, PlatformImage};
 
-use super::names::Names;
+use super::name_filter::NameFilter;
 use super::rows::{NONE, Name};
 use crate::output::human;
 use crate::output::table::Table;
 
-/// What stands where something is not here.
+/// The cell of a value that is not available locally.
 const ABSENT: &str = "-";
 
-/// Keeps the trees with an image of `images` and a name that is wanted; of the names, those.
-pub(super) fn chosen(
+/// Returns the trees with one of `images` and a name that the filter matches; other names are removed.
+pub(super) fn select(
     trees: Vec<ImageTree>,
     images: &[ImageSummary],
-    names: &Names<'_>,
+    names: &NameFilter<'_>,
 ) -> Vec<ImageTree> {
-    let is_chosen = |entry: &PlatformImage| {
+    let is_listed = |entry: &PlatformImage| {
         let image = entry.image.as_ref();
-        image.is_some_and(|image| images.iter().any(|chosen| chosen.id == image.id))
+        image.is_some_and(|image| images.iter().any(|listed| listed.id == image.id))
     };
-    let is_wanted = |tree: &mut ImageTree| {
+    let keep_matching_names = |tree: &mut ImageTree| {
         let (target, was_nameless) = (tree.target, tree.names.is_empty());
         tree.names.retain(|name| {
-            names.let_through(&Name {
+            names.matches(&Name {
                 repository: Some(name.repository().familiar()),
                 tag: name.tag().map(ToString::to_string),
                 digest: Some(target),
             })
         });
-        !tree.names.is_empty() || was_nameless && names.let_through(&Name::default())
+        !tree.names.is_empty() || was_nameless && names.matches(&Name::default())
     };
     let mut trees: Vec<ImageTree> = { trees.into_iter() }
-        .filter(|tree| tree.platforms.iter().any(is_chosen))
+        .filter(|tree| tree.platforms.iter().any(is_listed))
         .collect();
-    trees.retain_mut(is_wanted);
+    trees.retain_mut(keep_matching_names);
     trees
 }
 
-/// Writes a line for each name, and below the last one of a tree its platforms.
+/// Writes a line for each name of a tree, followed by its platforms.
 pub(super) fn write(trees: &[ImageTree], no_trunc: bool, out: &mut dyn Write) -> io::Result<()> {
     let mut table = Table::new(["IMAGE", "ID", "SIZE", "COMPRESSED"]);
     for tree in trees {

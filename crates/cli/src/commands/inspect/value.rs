@@ -1,11 +1,11 @@
-//! An image as templates see it: with the fields that Docker's types have, also where the config has none.
+//! The template value of an image: with all fields of Docker's types, including those that the config lacks.
 
 use serde_json::Value as Json;
 use windlass::Inspection;
 
 use windlass_go_template::{StructField, StructValue, Value};
 
-/// What a config has where it does not have it: lists, maps, texts.
+/// Fields of a config, by the type of their default.
 const LISTS: [&str; 5] = ["Cmd", "Entrypoint", "Env", "OnBuild", "Shell"];
 const SETS: [&str; 2] = ["ExposedPorts", "Volumes"];
 const TEXTS: [&str; 3] = ["StopSignal", "User", "WorkingDir"];
@@ -13,9 +13,9 @@ const LABELS: &str = "Labels";
 const HEALTHCHECK: &str = "Healthcheck";
 const ARGS_ESCAPED: &str = "ArgsEscaped";
 
-/// Returns `image` for templates; its texts are `guarded` if they are on their way to a terminal.
-pub(super) fn of(image: &Inspection, guarded: bool) -> Value {
-    let text = |text: &dyn ToString| Value::text(&text.to_string(), guarded);
+/// Returns the template value of `image`. If `is_escaped`, its texts are safe for a terminal (R9).
+pub(super) fn of(image: &Inspection, is_escaped: bool) -> Value {
+    let text = |text: &dyn ToString| Value::text(&text.to_string(), is_escaped);
     let texts = |texts: &[String]| Value::list(texts.iter().map(|item| text(item)));
     let id = text(&image.id);
     let variant = text(&image.variant.clone().unwrap_or_default());
@@ -26,7 +26,7 @@ pub(super) fn of(image: &Inspection, guarded: bool) -> Value {
     ];
     Value::Struct(StructValue::new(vec![
         StructField::new("Id", id.clone()),
-        // What Docker's type calls it: scripts have both.
+        // The name in Docker's type; scripts use both.
         StructField::hidden("ID", id),
         StructField::new("RepoTags", texts(&image.repo_tags)),
         StructField::new("RepoDigests", texts(&image.repo_digests)),
@@ -43,31 +43,34 @@ pub(super) fn of(image: &Inspection, guarded: bool) -> Value {
             "Size",
             Value::Int(image.size.try_into().unwrap_or(i64::MAX)),
         ),
-        StructField::new("Config", config(&image.config, guarded)),
+        StructField::new("Config", config(&image.config, is_escaped)),
         StructField::new("RootFS", Value::Struct(StructValue::new(root_fs))),
     ]))
 }
 
-/// All that the config has, and behind it, for those who ask by name, what it could have.
-fn config(config: &Json, guarded: bool) -> Value {
+/// Returns the fields of the config, followed by hidden ones for the fields that it lacks.
+fn config(config: &Json, is_escaped: bool) -> Value {
     let mut fields = Vec::new();
     if let Json::Object(entries) = config {
         for (name, json) in entries {
-            fields.push(StructField::new(name, typed(name, json, guarded)));
+            fields.push(StructField::new(name, typed(name, json, is_escaped)));
         }
     }
-    let known = LISTS.iter().chain(&SETS).chain(&TEXTS);
-    for name in known.chain(&[LABELS, HEALTHCHECK, ARGS_ESCAPED]) {
+    let names = LISTS.iter().chain(&SETS).chain(&TEXTS);
+    for name in names.chain(&[LABELS, HEALTHCHECK, ARGS_ESCAPED]) {
         if !fields.iter().any(|field| field.name == *name) {
-            fields.push(StructField::hidden(name, typed(name, &Json::Null, guarded)));
+            fields.push(StructField::hidden(
+                name,
+                typed(name, &Json::Null, is_escaped),
+            ));
         }
     }
     Value::Struct(StructValue::new(fields))
 }
 
 /// Returns `json` as the type that Docker has for a field of this name.
-fn typed(name: &str, json: &Json, guarded: bool) -> Value {
-    match (Value::from_json(json.clone(), guarded), name) {
+fn typed(name: &str, json: &Json, is_escaped: bool) -> Value {
+    match (Value::from_json(json.clone(), is_escaped), name) {
         (Value::Nil, name) if LISTS.contains(&name) => Value::no_list(),
         (Value::Nil, name) if SETS.contains(&name) => Value::no_map(false),
         (Value::Nil, name) if TEXTS.contains(&name) => Value::plain(""),
@@ -110,9 +113,9 @@ mod tests {
         text.unwrap_or_else(|error| error.to_string())
     }
 
-    /// As with Docker's types, where lists and maps that are not there are empty, and `null` as JSON.
+    /// As with Docker's types, missing lists and maps are empty, and `null` as JSON.
     #[test]
-    fn what_a_config_does_not_have_is_empty() {
+    fn missing_fields_of_a_config_are_empty() {
         let source = "{{.Config.Cmd}} {{.Config.Labels}} {{.Config.User}}| {{.Config.Volumes}} {{.Config.Healthcheck}} \
             {{.Config.Labels.a}} {{index .Config.Labels `a`}}| {{json .Config.Cmd}} {{json .Config}} {{.Variant}}|";
         for config in [Json::Null, json!({}), json!([])] {
@@ -124,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_config_has_is_as_dockers() {
+    fn fields_of_a_config_are_rendered_like_docker() {
         let config = json!({
             "Cmd": ["sh", "-c", "x"], "ExposedPorts": { "80/tcp": {} }, "Labels": { "a": "b" }, "Entrypoint": null,
             "Mine": { "x": 1 },
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_dockers_and_no_others() {
+    fn only_fields_of_docker_exist() {
         assert_eq!(
             rendered(
                 Json::Null,

@@ -1,4 +1,4 @@
-//! Who asks, for which platform: what is the same for all images of the command.
+//! What all pulls of a command have in common: engine, credentials and platforms.
 
 use std::sync::Arc;
 
@@ -9,42 +9,46 @@ use windlass::{
 use windlass_credentials::CredentialStore;
 use windlass_report::{ErrorReport, OperationError, RegistryAction};
 
-use crate::commands::remote_query::login;
+use crate::commands::remote_query::login_state;
 use crate::error::Error;
 use windlass_control::{ControlClient, Request};
 
-/// What all images of the command have in common.
+/// The engine, credentials and platforms of all pulls of a command.
 pub(super) struct PullContext<'a> {
     pub(super) engine: &'a Engine,
-    /// The daemon that owns the store, where one does, and how fast each pull may be.
+    /// The daemon that owns the store, if there is one, and the download rate of each pull.
     daemon: Option<(ControlClient, Rate)>,
-    keys: CredentialStore,
-    /// One for the whole command: images of one repository share their tokens.
+    credentials: CredentialStore,
+    /// Shared by all pulls, so that images of one repository share their tokens.
     caller: Caller,
     platforms: Platforms,
 }
 
 impl<'a> PullContext<'a> {
-    pub(super) fn new(engine: &'a Engine, keys: CredentialStore, platforms: Platforms) -> Self {
+    pub(super) fn new(
+        engine: &'a Engine,
+        credentials: CredentialStore,
+        platforms: Platforms,
+    ) -> Self {
         Self {
             engine,
             daemon: None,
-            caller: Caller::new(Arc::new(keys.clone())),
-            keys,
+            caller: Caller::new(Arc::new(credentials.clone())),
+            credentials,
             platforms,
         }
     }
 
-    /// Has the daemon pull that owns the store.
-    pub(super) fn by(mut self, daemon: ControlClient, rate: Rate) -> Self {
+    /// Makes the daemon that owns the store pull.
+    pub(super) fn with_daemon(mut self, daemon: ControlClient, rate: Rate) -> Self {
         self.daemon = Some((daemon, rate));
         self
     }
 
     /// Pulls one image.
     pub(super) fn pull(&self, request: &PullRequest) -> Operation<PullEvent, Pulled, Error> {
-        let (reference, keys) = (request.reference.clone(), self.keys.clone());
-        let login = login(&keys, &reference);
+        let (reference, credentials) = (request.reference.clone(), self.credentials.clone());
+        let login = login_state(&credentials, &reference);
         let Some((daemon, limit_rate)) = &self.daemon else {
             let pull = self.engine.pull(request.clone()).start();
             return pull.map_err(move |source| {
@@ -63,10 +67,10 @@ impl<'a> PullContext<'a> {
             limit_rate: *limit_rate,
             login,
         };
-        daemon.pull(request, keys).map_err(Error::from)
+        daemon.pull(request, credentials).map_err(Error::from)
     }
 
-    /// Returns what to ask the engine for: a pull for each platform. A failure is reported with the reference.
+    /// Returns the requests for a reference: one for each platform. The error includes the reference.
     pub(super) async fn requests(
         &self,
         reference: Reference,
@@ -101,17 +105,17 @@ impl<'a> PullContext<'a> {
         Ok(references)
     }
 
-    /// Returns the mirrors that may be asked for `reference`.
+    /// Returns the mirrors of the registry of `reference`.
     pub(super) fn mirrors(&self, reference: &Reference) -> Vec<Origin> {
         let remote = self.engine.remote();
         let config = remote.client().config();
-        // If there are none to be had, the pull says why.
+        // If the endpoints are invalid, the pull reports why.
         let endpoints = Endpoint::of(reference.repository(), config).unwrap_or_default();
         let mirrors = endpoints.iter().filter(|endpoint| endpoint.is_mirror());
         mirrors.map(|mirror| mirror.origin().clone()).collect()
     }
 
-    /// Says what was wanted when `source` happened, and who asked.
+    /// Returns the error of an action on `reference`.
     pub(super) fn error(
         &self,
         action: RegistryAction,
@@ -121,7 +125,7 @@ impl<'a> PullContext<'a> {
         OperationError::Registry {
             action,
             reference: reference.clone(),
-            login: login(&self.keys, reference),
+            login: login_state(&self.credentials, reference),
             source: Box::new(source),
         }
         .into()

@@ -1,4 +1,4 @@
-//! `windlass pull --dry-run`: what there is to do, and whether there is room for it.
+//! `windlass pull --dry-run`: what a pull would do, and whether there is enough disk space.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt as _};
 use windlass::{Digest, Preview, PullEvent, PullRequest, Reference};
 
 use super::context::PullContext;
-use super::{AT_ONCE, Args};
+use super::{Args, MAX_CONCURRENT_IMAGES};
 use windlass_report::{ErrorReport, RegistryAction};
 
 use crate::commands::CommandOutcome;
@@ -23,74 +23,74 @@ use crate::progress::{Forecast, Mode, Record, setback_line};
 use crate::signals::Signals;
 use windlass::text::escape;
 
-/// What was found out about one image, and what was told meanwhile.
-struct Found {
+/// The preview of one image, and the events until then.
+struct ImagePreview {
     reference: Reference,
     events: Vec<PullEvent>,
     outcome: Result<Preview, ErrorReport>,
 }
 
-/// The disk of the store.
-struct Room {
-    /// Bytes that this user may fill, if that is known.
+/// Disk space for the store, in bytes.
+struct DiskSpace {
+    /// Available to this user, if it can be determined.
     free: Option<u64>,
-    /// Bytes that the images need, about.
+    /// An estimate of what the images need.
     needed: u64,
 }
 
 impl Args {
-    /// Finds out what a pull would do, and tells.
-    pub(super) fn look(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
+    /// Prints what a pull would do.
+    pub(super) fn dry_run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let mode = self.mode(context);
         let references = self.references(mode)?;
         let platforms = self.platforms()?;
         let engine = context.look()?;
         let root = context.root()?;
-        let keys = context.keys(self.auth.authfile.as_deref());
-        let pull_context = PullContext::new(&engine, keys, platforms);
+        let credentials = context.keys(self.auth.authfile.as_deref());
+        let pull_context = PullContext::new(&engine, credentials, platforms);
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let found = runtime()?.block_on(async {
+        let images = runtime()?.block_on(async {
             tokio::select! {
                 biased;
                 signal = signals.first() => Ok(Err(signal)),
-                found = find_all(&pull_context, references, self.all_tags) => found.map(Ok),
+                images = preview_all(&pull_context, references, self.all_tags) => images.map(Ok),
             }
         })?;
-        let found = match found {
-            Ok(found) => found,
+        let images = match images {
+            Ok(images) => images,
             Err(signal) => {
                 note("Stopped. Nothing was changed.");
                 return Ok(CommandOutcome::Interrupted(signal));
             }
         };
-        let room = Room::on_disk_of(&root, &found);
+        let space = DiskSpace::on_disk_of(&root, &images);
         match mode {
-            Mode::Json => write_json(context, &found, &room)?,
-            _ => self.write_text(context, &found, &room, &root)?,
+            Mode::Json => write_json(context, &images, &space)?,
+            _ => self.write_text(context, &images, &space, &root)?,
         }
         context.out.flush()?;
-        Ok(ended(&found))
+        Ok(outcome(&images))
     }
 
     fn write_text(
         &self,
         context: &mut Context<'_>,
-        found: &[Found],
-        room: &Room,
+        images: &[ImagePreview],
+        space: &DiskSpace,
         root: &Path,
     ) -> Result<(), Error> {
-        for found in found {
+        for image in images {
             if !self.quiet {
-                let name = found.reference.familiar();
-                for setback in setbacks(&found.events) {
+                let name = image.reference.familiar();
+                for setback in setbacks(&image.events) {
                     note(&setback_line(&name, setback));
                 }
             }
-            if let Err(report) = &found.outcome {
+            if let Err(report) = &image.outcome {
                 note(&render(report, environment::colors()));
             }
         }
-        let previews: Vec<&Preview> = previews(found).collect();
+        let previews: Vec<&Preview> = previews(images).collect();
         if self.quiet {
             for preview in previews.iter().filter(|preview| preview.is_newer) {
                 writeln!(context.out, "{}", preview.reference)?;
@@ -101,38 +101,38 @@ impl Args {
             table(&previews).write(context.out)?;
             context.out.flush()?;
         }
-        room.tell(root);
+        space.print(root);
         Ok(())
     }
 }
 
-async fn find_all(
+async fn preview_all(
     pull_context: &PullContext<'_>,
     references: Vec<Reference>,
     all_tags: bool,
-) -> Result<Vec<Found>, Error> {
+) -> Result<Vec<ImagePreview>, Error> {
     let references = if all_tags {
         pull_context.all_tags(&references).await?
     } else {
         references
     };
-    let found = stream::iter(references)
+    let images = stream::iter(references)
         .map(|reference| async move {
             match pull_context.requests(reference).await {
                 Ok(requests) => {
-                    let found = requests
+                    let images = requests
                         .into_iter()
-                        .map(|request| find(pull_context, request));
-                    join_all(found).await
+                        .map(|request| preview(pull_context, request));
+                    join_all(images).await
                 }
-                Err(error) => vec![not_found(error)],
+                Err(error) => vec![failed_preview(error)],
             }
         })
-        .buffered(AT_ONCE);
-    Ok(found.concat().await)
+        .buffered(MAX_CONCURRENT_IMAGES);
+    Ok(images.concat().await)
 }
 
-async fn find(pull_context: &PullContext<'_>, request: PullRequest) -> Found {
+async fn preview(pull_context: &PullContext<'_>, request: PullRequest) -> ImagePreview {
     let (reference, mut events) = (request.reference.clone(), Vec::new());
     let preview = pull_context.engine.preview(request);
     let outcome = preview.drive(|event| events.push(event)).await;
@@ -140,16 +140,16 @@ async fn find(pull_context: &PullContext<'_>, request: PullRequest) -> Found {
         let error = pull_context.error(RegistryAction::Preview, &reference, source);
         error.report()
     });
-    Found {
+    ImagePreview {
         reference,
         events,
         outcome,
     }
 }
 
-fn not_found(error: (Reference, ErrorReport)) -> Found {
+fn failed_preview(error: (Reference, ErrorReport)) -> ImagePreview {
     let (reference, report) = error;
-    Found {
+    ImagePreview {
         reference,
         events: Vec::new(),
         outcome: Err(report),
@@ -167,28 +167,34 @@ fn setbacks(events: &[PullEvent]) -> impl Iterator<Item = &windlass::Setback> {
     })
 }
 
-fn previews(found: &[Found]) -> impl Iterator<Item = &Preview> {
-    found.iter().filter_map(|found| found.outcome.as_ref().ok())
+fn previews(images: &[ImagePreview]) -> impl Iterator<Item = &Preview> {
+    images
+        .iter()
+        .filter_map(|image| image.outcome.as_ref().ok())
 }
 
-fn ended(found: &[Found]) -> CommandOutcome {
-    if found.iter().any(|found| found.outcome.is_err()) {
+fn outcome(images: &[ImagePreview]) -> CommandOutcome {
+    if images.iter().any(|image| image.outcome.is_err()) {
         CommandOutcome::Failure
-    } else if previews(found).any(|preview| preview.is_newer) {
+    } else if previews(images).any(|preview| preview.is_newer) {
         CommandOutcome::UpdateAvailable
     } else {
         CommandOutcome::Success
     }
 }
 
-fn write_json(context: &mut Context<'_>, found: &[Found], room: &Room) -> Result<(), Error> {
-    for found in found {
-        let reference = found.reference.to_string();
-        for event in &found.events {
+fn write_json(
+    context: &mut Context<'_>,
+    images: &[ImagePreview],
+    space: &DiskSpace,
+) -> Result<(), Error> {
+    for image in images {
+        let reference = image.reference.to_string();
+        for event in &image.events {
             output::json::line(context.out, &Record::of_event(&reference, event))?;
         }
-        let record = match &found.outcome {
-            Ok(preview) => Record::preview(&reference, preview, room.free),
+        let record = match &image.outcome {
+            Ok(preview) => Record::preview(&reference, preview, space.free),
             Err(report) => Record::error(Some(&reference), report),
         };
         output::json::line(context.out, &record)?;
@@ -219,10 +225,10 @@ fn table(previews: &[&Preview]) -> Table<6> {
     table
 }
 
-impl Room {
-    /// Looks at the disk that `root` is on, or would be. A layer that several images need is needed once.
-    fn on_disk_of(root: &Path, found: &[Found]) -> Self {
-        let layers = previews(found).flat_map(|preview| &preview.layers);
+impl DiskSpace {
+    /// Returns the space on the disk of `root`. A layer of several images counts once.
+    fn on_disk_of(root: &Path, images: &[ImagePreview]) -> Self {
+        let layers = previews(images).flat_map(|preview| &preview.layers);
         let missing = layers.filter(|layer| !layer.exists);
         let missing: HashMap<Digest, u64> =
             missing.map(|layer| (layer.digest, layer.size)).collect();
@@ -235,7 +241,7 @@ impl Room {
         }
     }
 
-    fn tell(&self, root: &Path) {
+    fn print(&self, root: &Path) {
         let Some(free) = self.free.filter(|_| self.needed > 0) else {
             return;
         };
@@ -253,10 +259,10 @@ impl Room {
     }
 }
 
-/// Returns the bytes that this user may fill where `root` is, or will be made.
+/// Returns the bytes that are available to this user on the disk of `root`, which may not exist yet.
 fn free_bytes(root: &Path) -> Option<u64> {
     let root = std::path::absolute(root).ok()?;
-    let there = root.ancestors().find(|path| path.exists())?;
-    let disk = rustix::fs::statvfs(there).ok()?;
+    let existing = root.ancestors().find(|path| path.exists())?;
+    let disk = rustix::fs::statvfs(existing).ok()?;
     disk.f_bavail.checked_mul(disk.f_frsize)
 }

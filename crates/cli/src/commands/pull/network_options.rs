@@ -1,32 +1,32 @@
-//! How patient a pull is with registries, and how gentle.
+//! Options for retries, timeouts and the download rate.
 
 use std::time::Duration;
 
 use windlass::{EngineConfig, Rate};
 use windlass_config::{parse_duration, parse_positive_duration, parse_rate};
 
-/// How often, after what time, how fast.
+/// Options for retries, timeouts and the download rate.
 #[derive(Debug, clap::Args)]
 pub(super) struct NetworkOptions {
-    /// Tries more when nothing came, for each request; 0 to try once [default: 4]
+    /// Number of retries of a request without progress [default: 4]
     #[arg(long, value_name = "N")]
     retry: Option<u32>,
 
-    /// Time before the first further try; it doubles with each [default: 1s]
+    /// Delay before the first retry; it doubles with each one [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = delay)]
     retry_delay: Option<Duration>,
 
-    /// Time without progress after which a connection is given up, and another one tried [default: 30s]
+    /// Time without progress before a connection is closed and retried [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     timeout: Option<Duration>,
 
-    /// Bytes a second at most, such as 2MB, 1.5MiB or 80Mbit [default: off]
+    /// Maximum download rate per second, such as 2MB, 1.5MiB or 80Mbit [default: unlimited]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     limit_rate: Option<Rate>,
 }
 
 impl NetworkOptions {
-    /// Puts what was asked for into `engine`.
+    /// Applies the options to the configuration of the engine.
     pub(super) fn apply(&self, engine: &mut EngineConfig) {
         if let Some(retry) = self.retry {
             engine.pull.retry.attempts = retry.saturating_add(1);
@@ -46,13 +46,13 @@ impl NetworkOptions {
         }
     }
 
-    /// Returns how fast bytes may come.
+    /// Returns the limit of the download rate.
     pub(super) fn rate(&self) -> Rate {
         self.limit_rate.flatten()
     }
 
-    /// Tells whether anything was asked for but the rate.
-    pub(super) fn is_given(&self) -> bool {
+    /// Returns whether an option other than the rate is present.
+    pub(super) fn has_retry_or_timeout(&self) -> bool {
         self.retry.is_some() || self.retry_delay.is_some() || self.timeout.is_some()
     }
 }

@@ -1,4 +1,4 @@
-//! All pulls of the command, on one thread, and how they are shown.
+//! Runs all pulls of a command on one thread and shows their progress.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{self, Instant};
 use windlass::{PullRequest, Pulled, Reference};
 
-use super::AT_ONCE;
+use super::MAX_CONCURRENT_IMAGES;
 use super::context::PullContext;
 use windlass_report::ErrorReport;
 
@@ -21,7 +21,7 @@ use crate::progress::Board;
 use crate::signals::{Signal, Signals};
 use windlass_timings::{CpuTime, FailureRecord, Recorder, SAMPLE_TIME};
 
-/// The pulls.
+/// Runs the pulls of a command.
 pub(super) struct PullRunner<'a> {
     pull_context: PullContext<'a>,
     board: RefCell<Board<'a>>,
@@ -29,17 +29,17 @@ pub(super) struct PullRunner<'a> {
     start: Instant,
 }
 
-/// How the pulls ended.
-pub(super) enum Outcome {
-    /// All are over. One that failed was reported and is `None`.
-    Over(Vec<Option<Pulled>>),
-    Stopped(Signal),
+/// The result of the pulls.
+pub(super) enum PullsOutcome {
+    /// All pulls ended. A failed one was reported and is `None`.
+    Finished(Vec<Option<Pulled>>),
+    Interrupted(Signal),
 }
 
 impl<'a> PullRunner<'a> {
-    /// Prepares pulls that are shown on `board`.
+    /// Creates a runner that shows progress on `board`.
     pub(super) fn new(pull_context: PullContext<'a>, board: Board<'a>, runtime: &Runtime) -> Self {
-        let _inside = runtime.enter();
+        let _guard = runtime.enter();
         Self {
             pull_context,
             board: RefCell::new(board),
@@ -50,29 +50,29 @@ impl<'a> PullRunner<'a> {
 }
 
 impl PullRunner<'_> {
-    /// Pulls everything, or all tags of the repositories, until a signal comes.
+    /// Pulls the references, or all tags of their repositories, until a signal arrives.
     pub(super) async fn pull_all(
         &self,
         references: Vec<Reference>,
         all_tags: bool,
         signals: &Signals,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<PullsOutcome, Error> {
         let pulls = async {
-            let wanted = if all_tags {
+            let references = if all_tags {
                 self.pull_context.all_tags(&references).await?
             } else {
                 references
             };
-            self.pull_each(wanted).await
+            self.pull_each(references).await
         };
         let outcome = tokio::select! {
             biased;
-            signal = signals.first() => Ok(Outcome::Stopped(signal)),
-            pulls = pulls => pulls.map(Outcome::Over),
+            signal = signals.first() => Ok(PullsOutcome::Interrupted(signal)),
+            pulls = pulls => pulls.map(PullsOutcome::Finished),
             never = self.tick() => match never {},
             never = self.sample() => match never {},
         };
-        self.note(|recorder, now| {
+        self.record_event(|recorder, now| {
             let failure = outcome.as_ref().err().map(Error::report);
             recorder.end(CpuTime::now(), failure.as_ref().map(failure_record), now);
         });
@@ -80,67 +80,69 @@ impl PullRunner<'_> {
     }
 
     async fn pull_each(&self, references: Vec<Reference>) -> Result<Vec<Option<Pulled>>, Error> {
-        let wanted = stream::iter(references)
+        let resolved = stream::iter(references)
             .map(|reference| self.pull_context.requests(reference))
-            .buffered(AT_ONCE);
-        let wanted: Vec<_> = wanted.collect().await;
+            .buffered(MAX_CONCURRENT_IMAGES);
+        let resolved: Vec<_> = resolved.collect().await;
         let mut requests = Vec::new();
-        for wanted in wanted {
-            let wanted = match wanted {
-                Ok(wanted) => wanted.into_iter().map(Ok).collect(),
+        for platforms in resolved {
+            let platforms = match platforms {
+                Ok(platforms) => platforms.into_iter().map(Ok).collect(),
                 Err(failure) => vec![Err(failure)],
             };
-            for request in wanted {
+            for request in platforms {
                 let reference = match &request {
                     Ok(request) => &request.reference,
                     Err((reference, _)) => reference,
                 };
                 let mirrors = self.pull_context.mirrors(reference);
                 self.board.borrow_mut().add(reference, mirrors);
-                self.note(|recorder, _| recorder.add(reference));
+                self.record_event(|recorder, _| recorder.add(reference));
                 requests.push(request);
             }
         }
         let pulls = stream::iter(requests.iter().enumerate())
-            .map(|(place, request)| async move {
+            .map(|(index, request)| async move {
                 match request {
-                    Ok(request) => self.pull_one(place, request).await,
-                    Err((_, report)) => self.failed(place, report),
+                    Ok(request) => self.pull_one(index, request).await,
+                    Err((_, report)) => self.fail(index, report),
                 }
             })
-            .buffered(AT_ONCE);
+            .buffered(MAX_CONCURRENT_IMAGES);
         Ok(pulls.try_collect().await?)
     }
 
-    /// Says that nothing is pulled, and why.
-    fn failed(&self, place: usize, report: &ErrorReport) -> io::Result<Option<Pulled>> {
-        self.note(|recorder, now| recorder.failed(place, failure_record(report), now));
+    /// Shows the failure of a pull that did not start.
+    fn fail(&self, index: usize, report: &ErrorReport) -> io::Result<Option<Pulled>> {
+        self.record_event(|recorder, now| recorder.failed(index, failure_record(report), now));
         let mut board = self.board.borrow_mut();
-        board.failed(place, report, environment::colors(), self.now())?;
+        board.failed(index, report, environment::colors(), self.now())?;
         Ok(None)
     }
 
-    /// Pulls one image and shows how. Returns `None` if it failed, which was said.
-    async fn pull_one(&self, place: usize, request: &PullRequest) -> io::Result<Option<Pulled>> {
-        self.board.borrow_mut().start(place, self.now());
-        self.note(|recorder, now| recorder.begin(place, now));
+    /// Pulls one image and shows its progress. Returns `None` if it failed; the error was reported.
+    async fn pull_one(&self, index: usize, request: &PullRequest) -> io::Result<Option<Pulled>> {
+        self.board.borrow_mut().start(index, self.now());
+        self.record_event(|recorder, now| recorder.begin(index, now));
         let mut pull = self.pull_context.pull(request);
         while let Some(event) = pull.next_event().await {
-            self.note(|recorder, now| recorder.event(place, &event, now));
-            self.board.borrow_mut().event(place, &event, self.now())?;
+            self.record_event(|recorder, now| recorder.event(index, &event, now));
+            self.board.borrow_mut().event(index, &event, self.now())?;
         }
         let outcome = pull.await;
         let mut board = self.board.borrow_mut();
         match outcome {
             Ok(pulled) => {
-                self.note(|recorder, now| recorder.pulled(place, &pulled, now));
-                board.pulled(place, &pulled, self.now())?;
+                self.record_event(|recorder, now| recorder.pulled(index, &pulled, now));
+                board.pulled(index, &pulled, self.now())?;
                 Ok(Some(pulled))
             }
             Err(error) => {
                 let report = error.report();
-                self.note(|recorder, now| recorder.failed(place, failure_record(&report), now));
-                board.failed(place, &report, environment::colors(), self.now())?;
+                self.record_event(|recorder, now| {
+                    recorder.failed(index, failure_record(&report), now)
+                });
+                board.failed(index, &report, environment::colors(), self.now())?;
                 Ok(None)
             }
         }
@@ -155,7 +157,7 @@ impl PullRunner<'_> {
         }
     }
 
-    /// Notes the CPU time at every tick, if that is recorded.
+    /// Records the CPU time periodically, if there is a recorder.
     async fn sample(&self) -> Infallible {
         if self.recorder.is_none() {
             return future::pending().await;
@@ -164,28 +166,28 @@ impl PullRunner<'_> {
         ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.note(|recorder, now| recorder.sample(CpuTime::now(), now));
+            self.record_event(|recorder, now| recorder.sample(CpuTime::now(), now));
         }
     }
 
-    /// Has what happens recorded.
-    pub(super) fn record(&mut self, recorder: Recorder) {
+    /// Records the events of the pulls.
+    pub(super) fn set_recorder(&mut self, recorder: Recorder) {
         self.recorder = Some(RefCell::new(recorder));
     }
 
-    /// Returns what was recorded.
-    pub(super) fn recorded(&mut self) -> Option<&Recorder> {
+    /// Returns the recorder with all events.
+    pub(super) fn recorder(&mut self) -> Option<&Recorder> {
         self.recorder.as_mut().map(|recorder| &*recorder.get_mut())
     }
 
-    fn note(&self, what: impl FnOnce(&mut Recorder, Duration)) {
+    fn record_event(&self, record: impl FnOnce(&mut Recorder, Duration)) {
         if let Some(recorder) = &self.recorder {
-            what(&mut recorder.borrow_mut(), self.now());
+            record(&mut recorder.borrow_mut(), self.now());
         }
     }
 
-    /// Says that a signal stopped what was not over.
-    pub(super) fn stopped(&mut self) -> io::Result<()> {
+    /// Shows that a signal interrupted the unfinished pulls.
+    pub(super) fn show_interruption(&mut self) -> io::Result<()> {
         let now = self.now();
         self.board.get_mut().stopped(now)
     }

@@ -1,4 +1,4 @@
-//! Rows of images.
+//! Rows of image lists.
 
 use windlass::{Filters, ImageId, Platform};
 
@@ -52,16 +52,16 @@ pub(in super::super) fn images() -> Vec<ImageSummary> {
     ]
 }
 
-fn names_of(wanted: Option<&str>) -> String {
-    rows_of(wanted, Digests::First)
+fn names_of(argument: Option<&str>) -> String {
+    rows_of(argument, DigestRows::First)
 }
 
-fn rows_of(wanted: Option<&str>, digests: Digests) -> String {
+fn rows_of(argument: Option<&str>, digests: DigestRows) -> String {
     let images = images();
-    let wanted = wanted.map(|text| text.parse().unwrap());
+    let argument = argument.map(|text| text.parse().unwrap());
     let filters = Filters::default();
-    let names = Names {
-        argument: wanted.as_ref(),
+    let names = NameFilter {
+        argument: argument.as_ref(),
         filters: &filters,
     };
     let rows = rows(&images, &names, digests);
@@ -76,7 +76,7 @@ fn rows_of(wanted: Option<&str>, digests: Digests) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The youngest first; a row a tag, one for a digest alone, one for no name at all.
+/// The newest image is first. Tags, digests without a tag, and images without a name have a row each.
 #[test]
 fn every_name_has_a_row() {
     insta::assert_snapshot!(names_of(None), @r"
@@ -106,28 +106,28 @@ fn a_name_filters_by_repository_and_tag() {
     assert_eq!(names_of(Some("alp")), "");
 }
 
-/// Where digests are shown, every one of them is; a name has one row otherwise.
+/// A name has one row unless digests are shown.
 #[test]
 fn a_name_with_several_digests_has_several_rows() {
     let at = |digit| format!("app@{}", digest(digit));
     let images = [image('5', &["app:1"], &[&at('a'), &at('b')], None)];
     let filters = Filters::default();
-    let mut names = Names {
+    let mut names = NameFilter {
         argument: None,
         filters: &filters,
     };
     let count = |digests| rows(&images, &names, digests).len();
-    assert_eq!(count(Digests::All), 2);
-    assert_eq!(count(Digests::First), 1);
-    // The digest that was asked for is the one that is shown.
-    let wanted = at('b').parse().unwrap();
-    names.argument = Some(&wanted);
-    let rows = rows(&images, &names, Digests::First);
+    assert_eq!(count(DigestRows::All), 2);
+    assert_eq!(count(DigestRows::First), 1);
+    // A digest in the argument is the one that is shown.
+    let argument = at('b').parse().unwrap();
+    names.argument = Some(&argument);
+    let rows = rows(&images, &names, DigestRows::First);
     assert_eq!(rows[0].name.digest, Some(digest('b')));
 }
 
 #[test]
-fn names_are_like_patterns() {
+fn a_pattern_matches_names() {
     assert_eq!(names_of(Some("a*")).lines().count(), 4);
     assert_eq!(names_of(Some("alp?ne:l*")), "alpine latest sha256:aa 1");
     assert_eq!(names_of(Some("*/base")), "localhost:5000/base 3 <none> 1");

@@ -1,4 +1,4 @@
-//! Which names are listed.
+//! Selection of names to list.
 
 use std::str::FromStr;
 
@@ -7,16 +7,16 @@ use windlass::{FilterError, FilterUse, Filters, Reference, ReferenceError};
 
 use super::rows::Name;
 
-/// The name that was asked for.
+/// The name argument.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum NamePattern {
-    /// This repository, or this name in it.
-    Exactly(Reference),
-    /// Names like this, as the filter `reference` has it.
-    Like(Filters),
+    /// A repository, or a name in it.
+    Exact(Reference),
+    /// A pattern, as in the filter `reference`.
+    Glob(Filters),
 }
 
-/// Why a pattern is none.
+/// The name argument is invalid.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PatternError {
     #[error(transparent)]
@@ -25,10 +25,10 @@ pub(super) enum PatternError {
     Pattern(#[from] FilterError),
 }
 
-/// The names that are wanted.
+/// Selects names by the argument and the filters of a command.
 #[derive(Debug)]
-pub(super) struct Names<'a> {
-    /// The one that was asked for.
+pub(super) struct NameFilter<'a> {
+    /// The name argument.
     pub(super) argument: Option<&'a NamePattern>,
     pub(super) filters: &'a Filters,
 }
@@ -38,44 +38,44 @@ impl FromStr for NamePattern {
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
         if !text.contains(['*', '?', '[', '\\']) {
-            return Ok(Self::Exactly(text.parse()?));
+            return Ok(Self::Exact(text.parse()?));
         }
         let filter = format!("reference={text}");
         let filters = Filters::parse(FilterUse::Images, [&*filter], &ZonedDateTime::now())?;
-        Ok(Self::Like(filters))
+        Ok(Self::Glob(filters))
     }
 }
 
 impl NamePattern {
     fn matches(&self, name: &Name) -> bool {
         match self {
-            Self::Exactly(wanted) => is_in(wanted, name),
-            Self::Like(filters) => takes(filters, name),
+            Self::Exact(pattern) => is_exact_match(pattern, name),
+            Self::Glob(filters) => has_match(filters, name),
         }
     }
 }
 
-impl Names<'_> {
-    pub(super) fn let_through(&self, name: &Name) -> bool {
-        // Images without a name have come through the filters already.
+impl NameFilter<'_> {
+    pub(super) fn matches(&self, name: &Name) -> bool {
+        // The filters were applied to images without a name already.
         let is_nameless = name.repository.is_none();
-        let is_asked_for = self.argument.is_none_or(|pattern| pattern.matches(name));
-        is_asked_for && (is_nameless || takes(self.filters, name))
+        let is_selected = self.argument.is_none_or(|pattern| pattern.matches(name));
+        is_selected && (is_nameless || has_match(self.filters, name))
     }
 }
 
-fn is_in(wanted: &Reference, name: &Name) -> bool {
-    name.repository.as_deref() == Some(wanted.repository().familiar().as_str())
-        && wanted
+fn is_exact_match(pattern: &Reference, name: &Name) -> bool {
+    name.repository.as_deref() == Some(pattern.repository().familiar().as_str())
+        && pattern
             .tag()
             .is_none_or(|tag| name.tag.as_deref() == Some(tag.as_str()))
-        && wanted
+        && pattern
             .digest()
             .is_none_or(|digest| name.digest.as_ref() == Some(digest))
 }
 
-/// Tells whether `filters` take the name by its tag or by its digest.
-fn takes(filters: &Filters, name: &Name) -> bool {
+/// Returns whether `filters` match the name by its tag or by its digest.
+fn has_match(filters: &Filters, name: &Name) -> bool {
     let references = name.references();
     references
         .iter()
